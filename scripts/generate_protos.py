@@ -1,0 +1,113 @@
+"""Generates the typed Python code of the contract into a folder.
+
+    python scripts/generate_protos.py [--out generated]
+
+The imported contracts (protovalidate's rules, google.longrunning, google.rpc) are taken from the
+descriptors inside the installed wheels, so that their text is not kept here a second time and always
+fits the run-time libraries.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import sys
+import tempfile
+from importlib.resources import files
+from pathlib import Path
+
+from google.longrunning import operations_pb2
+from google.protobuf import descriptor_pb2
+from google.protobuf.descriptor import FileDescriptor
+from google.rpc import status_pb2
+from grpc_tools import protoc
+from protovalidate._gen.buf.validate import validate_pb
+
+ROOT = Path(__file__).resolve().parent.parent
+PROTOS = ROOT / "protos"
+GENERATED = ROOT / "generated"
+
+# protovalidate's own Python types are of another runtime than grpcio's, so the rules' classes that
+# our modules import are generated from its descriptor along with ours.
+RULES = "buf/validate/validate.proto"
+
+
+def contract_files() -> list[str]:
+    """Names of the contract's own .proto files, relative to `protos/`, sorted."""
+    return sorted(path.relative_to(PROTOS).as_posix() for path in PROTOS.rglob("*.proto"))
+
+
+def imported_descriptors() -> descriptor_pb2.FileDescriptorSet:
+    """Descriptors of everything that the contract imports, dependencies before dependents."""
+    result = descriptor_pb2.FileDescriptorSet()
+    seen: set[str] = set()
+
+    def add(file: FileDescriptor) -> None:
+        if file.name in seen:
+            return
+        seen.add(file.name)
+        for dependency in file.dependencies:
+            add(dependency)
+        file.CopyToProto(result.file.add())
+
+    add(operations_pb2.Operation.DESCRIPTOR.file)
+    add(status_pb2.DESCRIPTOR)
+    result.file.add().ParseFromString(validate_pb.desc().proto.to_binary())
+    return result
+
+
+def run_protoc(*arguments: str) -> None:
+    """Runs protoc on the contract with the imports in place.
+
+    Raises:
+        SystemExit: protoc found a fault; it has printed which.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        imports = Path(folder) / "imports.binpb"
+        imports.write_bytes(imported_descriptors().SerializeToString(deterministic=True))
+        command = [
+            "protoc",
+            f"--proto_path={PROTOS}",
+            f"--proto_path={files('grpc_tools') / '_proto'}",
+            f"--descriptor_set_in={imports}",
+            *arguments,
+        ]
+        status = protoc.main(command)
+    if status != 0:
+        sys.exit(f"protoc failed with status {status}")
+
+
+def write_image(path: Path) -> None:
+    """Writes the contract and its imports as one descriptor set, comments included."""
+    run_protoc(
+        f"--descriptor_set_out={path}",
+        "--include_imports",
+        "--include_source_info",
+        *contract_files(),
+    )
+
+
+def generate(out: Path) -> None:
+    """Generates messages, stubs and type stubs into `out`, replacing what is there."""
+    shutil.rmtree(out, ignore_errors=True)
+    out.mkdir(parents=True)
+    contract = contract_files()
+    run_protoc(f"--python_out={out}", f"--mypy_out=quiet:{out}", RULES, *contract)
+    services = [name for name in contract if name.endswith("_service.proto")]
+    run_protoc(f"--grpc_python_out={out}", f"--mypy_grpc_out=quiet:{out}", *services)
+    for package in {Path(name).parent for name in (RULES, *contract)}:
+        for folder in (package, *package.parents):
+            if folder != Path():
+                (out / folder / "__init__.py").touch()
+        (out / package.parts[0] / "py.typed").touch()
+
+
+def main() -> None:
+    """Command line entry point."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0] if __doc__ else None)
+    parser.add_argument("--out", type=Path, default=GENERATED, help="folder (default: generated)")
+    generate(parser.parse_args().out)
+
+
+if __name__ == "__main__":
+    main()
