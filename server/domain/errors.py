@@ -1,0 +1,228 @@
+"""Everything that can go wrong with a call, as exceptions.
+
+    MemoirError
+    ├── InvalidRequest ── MalformedRequest, ProjectRequired
+    ├── ApiKeyInvalid, ProjectForbidden
+    ├── NotFound ── MemoryNotFound, EntityNotFound
+    ├── RequestIdReused, EtagMismatch, ConcurrentChange, MemoryImmutable
+    ├── ExtractionFailed
+    ├── Unimplemented
+    ├── DeadlineExceeded
+    └── Retryable ── ModelUnavailable, ModelQuotaExhausted, StoreUnavailable,
+                     GraphUnavailable, GraphBehind, Overloaded, ShuttingDown
+
+The message of each is written for the client and carries nothing of drivers, statements or other
+calls. What a client needs to act on the error by program is in `metadata`. The cause, for the log,
+is the exception's `__cause__`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from uuid import UUID
+
+
+@dataclass(frozen=True, slots=True)
+class FieldViolation:
+    """One broken rule: the field's path in the request, such as `messages[0].role`; the rule."""
+
+    field: str
+    description: str
+
+
+class MemoirError(Exception):
+    """Base of all errors that are answered to a client as they are."""
+
+    def __init__(self, message: str, metadata: Mapping[str, str] | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.metadata: Mapping[str, str] = metadata or {}
+
+
+class InvalidRequest(MemoirError):
+    """Fields of the request break rules; `violations` names every one of them."""
+
+    def __init__(self, violations: Iterable[FieldViolation]) -> None:
+        self.violations = tuple(violations)
+        fields = ", ".join(dict.fromkeys(v.field for v in self.violations if v.field))
+        super().__init__(f"invalid fields: {fields}" if fields else "invalid request")
+
+
+class MalformedRequest(InvalidRequest):
+    """The request cannot be read as a protobuf message."""
+
+
+class ProjectRequired(InvalidRequest):
+    """The key belongs to an organization and the request names no project."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            [FieldViolation("project_id", "required with a key that belongs to an organization")]
+        )
+
+
+class ApiKeyInvalid(MemoirError):
+    """The call has no valid key."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(f"{message}; send the metadata 'authorization: Token <key>'")
+
+
+class ProjectForbidden(MemoirError):
+    """The key may not use the project or organization named, or there is none of that name."""
+
+    def __init__(self) -> None:
+        super().__init__("the API key may not act on this organization and project")
+
+
+class NotFound(MemoirError):
+    """What the call names is not there, or not visible."""
+
+
+class MemoryNotFound(NotFound):
+    """The project has no such memory, or it has expired."""
+
+    def __init__(self, memory_id: UUID) -> None:
+        super().__init__("there is no such memory", {"id": str(memory_id)})
+
+
+class EntityNotFound(NotFound):
+    """The graph has no such entity in the scope."""
+
+    def __init__(self, entity: str) -> None:
+        super().__init__("there is no such entity in this scope", {"entity": entity})
+
+
+class RequestIdReused(MemoirError):
+    """The request id came before with another payload."""
+
+    def __init__(self, request_id: UUID) -> None:
+        super().__init__(
+            "this request_id was used before with another payload",
+            {"request_id": str(request_id)},
+        )
+
+
+class EtagMismatch(MemoirError):
+    """The memory has changed since its etag was read."""
+
+    def __init__(self, memory_id: UUID) -> None:
+        super().__init__(
+            "the memory has changed since this etag was read; read it again",
+            {"id": str(memory_id)},
+        )
+
+
+class ConcurrentChange(MemoirError):
+    """Another call changed the same memories at the same moment."""
+
+    def __init__(self) -> None:
+        super().__init__("another call changed the same memories; send the call again")
+
+
+class MemoryImmutable(MemoirError):
+    """An immutable memory was to be changed."""
+
+    def __init__(self, memory_id: UUID) -> None:
+        super().__init__("the memory is immutable; it can only be deleted", {"id": str(memory_id)})
+
+
+class ExtractionFailed(MemoirError):
+    """The language model's answer cannot be used. Nothing was stored.
+
+    `cause` is one short word for programs (`malformed`, `truncated`, `blocked`, `invalid`,
+    `unsupported`); `problems` says what was wrong, for the log only: it may hold text of the model.
+    """
+
+    def __init__(self, model: str, cause: str, problems: Iterable[str] = ()) -> None:
+        self.problems = tuple(problems)
+        super().__init__(
+            f"the language model's answer could not be used ({cause}); nothing was stored",
+            {"model": model, "cause": cause},
+        )
+
+
+class Unimplemented(MemoirError):
+    """The server does not offer this method, or this option of it, yet."""
+
+    def __init__(self, method: str, field: str | None = None) -> None:
+        what = f"{method} with {field}" if field else method
+        metadata = {"method": method} | ({"field": field} if field else {})
+        super().__init__(f"{what} is not offered by this server yet", metadata)
+
+
+class DeadlineExceeded(MemoirError):
+    """The call's time is up."""
+
+    def __init__(self) -> None:
+        super().__init__("the deadline passed before the call was done")
+
+
+class Retryable(MemoirError):
+    """A passing condition; the same call can succeed after `retry_after`."""
+
+    def __init__(
+        self,
+        message: str,
+        retry_after: timedelta = timedelta(seconds=1),
+        metadata: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(message, metadata)
+        self.retry_after = retry_after
+
+
+class ModelUnavailable(Retryable):
+    """The model provider is away, overloaded or at fault."""
+
+    def __init__(self, model: str, retry_after: timedelta = timedelta(seconds=1)) -> None:
+        super().__init__(
+            "the model provider is unavailable; nothing was stored", retry_after, {"model": model}
+        )
+
+
+class ModelQuotaExhausted(Retryable):
+    """The model provider's quota is used up for now."""
+
+    def __init__(self, model: str, retry_after: timedelta = timedelta(seconds=30)) -> None:
+        super().__init__(
+            "the model provider's quota is used up; nothing was stored",
+            retry_after,
+            {"model": model},
+        )
+
+
+class StoreUnavailable(Retryable):
+    """PostgreSQL cannot be reached or refuses work."""
+
+    def __init__(self) -> None:
+        super().__init__("the memory store is unavailable")
+
+
+class GraphUnavailable(Retryable):
+    """Neo4j cannot be reached or does not answer in time."""
+
+    def __init__(self) -> None:
+        super().__init__("the graph is unavailable; memories and searches are not affected")
+
+
+class GraphBehind(Retryable):
+    """The graph has not caught up with a consistency token within the call's time."""
+
+    def __init__(self) -> None:
+        super().__init__("the graph has not caught up with this consistency_token yet")
+
+
+class Overloaded(Retryable):
+    """The server has more work than it can take."""
+
+    def __init__(self) -> None:
+        super().__init__("the server is overloaded")
+
+
+class ShuttingDown(Retryable):
+    """The server is about to stop and takes no new calls."""
+
+    def __init__(self) -> None:
+        super().__init__("the server is shutting down")

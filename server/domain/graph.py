@@ -1,0 +1,84 @@
+"""Entities and relations: what one memory says about the world, as a small graph."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from uuid import UUID
+
+from server.domain.scope import Scope
+
+MAX_NAME_LENGTH = 512
+MAX_RELATION_LENGTH = 128
+
+_NOT_WORD = re.compile(r"\W+", re.UNICODE)
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Entity:
+    """Something that memories mention, such as a person. `type` is "" where it is not known."""
+
+    name: str
+    type: str = ""
+
+    @property
+    def key(self) -> str:
+        """What makes two spellings the same entity: see `entity_key`."""
+        return entity_key(self.name)
+
+
+@dataclass(frozen=True, slots=True)
+class Relation:
+    """A statement about two entities, such as (Alice, works_at, Acme)."""
+
+    source: Entity
+    relation: str
+    target: Entity
+
+
+@dataclass(frozen=True, slots=True)
+class MemorySubgraph:
+    """What the graph must hold about one memory.
+
+    A memory that is gone has neither entities nor relations and `exists` is False. `version` only
+    grows. Entities are shared within the scope's graph space (`Scope.graph_space`).
+    """
+
+    project_id: str
+    memory_id: UUID
+    exists: bool
+    version: int = 0
+    scope: Scope = field(default_factory=Scope)
+    entities: Sequence[Entity] = ()
+    relations: Sequence[Relation] = ()
+    event_time: datetime | None = None
+    correlation_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class StatedRelation:
+    """A relation together with the memory that states it."""
+
+    relation: Relation
+    memory_id: UUID
+    event_time: datetime
+
+
+def clean_name(text: str) -> str:
+    """A name fit to be shown: no control characters, single spaces, at most 512 characters."""
+    return " ".join(_CONTROL.sub(" ", text).split())[:MAX_NAME_LENGTH].strip()
+
+
+def entity_key(name: str) -> str:
+    """The name folded for comparison: compatibility form (NFKC), case folded, single spaces."""
+    return " ".join(unicodedata.normalize("NFKC", name).casefold().split())
+
+
+def relation_name(text: str) -> str:
+    """What is stated, in lower snake case: `Works at` becomes `works_at`. May be empty."""
+    folded = unicodedata.normalize("NFKC", text).casefold()
+    return _NOT_WORD.sub("_", folded).strip("_")[:MAX_RELATION_LENGTH].strip("_")

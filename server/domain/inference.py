@@ -1,0 +1,118 @@
+"""What a language model is asked for, and what it may answer.
+
+The answer is data from an untrusted source: see `server.domain.planning` for how it is checked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from server.domain.conversation import Message
+
+
+@dataclass(frozen=True, slots=True)
+class Category:
+    """A category that inferred memories may carry."""
+
+    name: str
+    description: str = ""
+
+
+BUILT_IN_CATEGORIES: tuple[Category, ...] = tuple(
+    Category(name)
+    for name in (
+        "personal_details",
+        "family",
+        "professional_details",
+        "sports",
+        "travel",
+        "food",
+        "music",
+        "health",
+        "technology",
+        "hobbies",
+        "fashion",
+        "entertainment",
+        "milestones",
+        "user_preferences",
+        "misc",
+    )
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A memory of the scope that the new messages may repeat, change or contradict."""
+
+    id: UUID
+    text: str
+    version: int
+    immutable: bool
+    similarity: float
+
+
+@dataclass(frozen=True, slots=True)
+class InferenceRequest:
+    """What a language model sees.
+
+    Messages and candidates are numbered from 1 by their place, and answered by number only.
+    System messages are among `messages`: they give context, and no fact may come from them.
+    """
+
+    messages: Sequence[Message]
+    candidates: Sequence[Candidate]
+    categories: Sequence[Category]
+    event_time: datetime
+    context: Sequence[Message] = ()
+    instructions: Sequence[str] = ()
+    includes: str | None = None
+    excludes: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ProposedEntity:
+    """An entity, as the model names it."""
+
+    name: str
+    type: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ProposedRelation:
+    """A relation, as the model names it."""
+
+    source: str
+    relation: str
+    target: str
+
+
+@dataclass(frozen=True, slots=True)
+class ProposedOperation:
+    """One change that the model proposes.
+
+    `action` should be ADD, UPDATE or DELETE; `target` the number of a candidate (UPDATE, DELETE);
+    `message` the number of the message that shows the fact, and `quote` the passage.
+    """
+
+    action: str
+    text: str
+    message: int
+    quote: str
+    target: int | None = None
+    categories: Sequence[str] = ()
+    entities: Sequence[ProposedEntity] = ()
+    relations: Sequence[ProposedRelation] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class InferenceAnswer:
+    """What the model proposes, unchecked, and what made it."""
+
+    operations: Sequence[ProposedOperation]
+    model: str
+    prompt_version: str
+    input_tokens: int = 0
+    output_tokens: int = 0

@@ -1,0 +1,107 @@
+"""Memories, their history and where they came from."""
+
+from __future__ import annotations
+
+import hashlib
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from enum import StrEnum
+from uuid import UUID
+
+from server.domain.conversation import Role
+from server.domain.graph import Entity, Relation
+from server.domain.scope import Scope
+from server.domain.values import JsonObject
+
+
+class EventType(StrEnum):
+    """What happened to a memory."""
+
+    ADD = "ADD"
+    UPDATE = "UPDATE"
+    DELETE = "DELETE"
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """A passage, word for word, of a stored message; "" stands for the whole message."""
+
+    message_id: UUID
+    quote: str
+
+
+@dataclass(frozen=True, slots=True)
+class Provenance:
+    """What made one state of a memory."""
+
+    call_id: UUID
+    request_id: UUID | None
+    correlation_id: str
+    embedding_model: str
+    language_model: str | None = None
+    prompt_version: str | None = None
+    evidence: Sequence[Evidence] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """One memory in one state.
+
+    Times are aware and in UTC. It is visible through `expiration_date` (UTC) and not after it.
+    `version` counts its states from 1.
+    """
+
+    id: UUID
+    project_id: str
+    scope: Scope
+    text: str
+    metadata: JsonObject
+    categories: Sequence[str]
+    immutable: bool
+    create_time: datetime
+    update_time: datetime
+    event_time: datetime
+    expiration_date: date | None
+    inferred: bool
+    role: Role | None
+    name: str | None
+    version: int
+    provenance: Provenance
+    entities: Sequence[Entity] = ()
+    relations: Sequence[Relation] = ()
+
+    @property
+    def etag(self) -> str:
+        """Changes whenever the memory does."""
+        return etag_of(self.id, self.version)
+
+
+def etag_of(memory_id: UUID, version: int) -> str:
+    """The etag of a memory's state."""
+    return hashlib.sha256(f"{memory_id}:{version}".encode()).hexdigest()[:16]
+
+
+def today(now: datetime) -> date:
+    """The day that expiration dates are compared with: the one in UTC."""
+    return now.astimezone(UTC).date()
+
+
+def verbatim_digest(role: Role, name: str | None, text: str) -> bytes:
+    """What makes two verbatim memories of a scope the same: speaker and text, to the letter."""
+    return _digest("verbatim", role, name or "", text)
+
+
+def fact_digest(text: str) -> bytes:
+    """What makes two inferred memories of a scope the same: the text, but for case and spaces."""
+    folded = " ".join(unicodedata.normalize("NFKC", text).casefold().split())
+    return _digest("fact", folded.rstrip("."))
+
+
+def _digest(*parts: str) -> bytes:
+    digest = hashlib.sha256()
+    for part in parts:
+        encoded = part.encode()
+        digest.update(f"{len(encoded)}:".encode() + encoded)
+    return digest.digest()

@@ -1,0 +1,74 @@
+"""Tenants: organizations, projects, and the keys that open them."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from server.domain.inference import Category
+
+KEY_PREFIX = "mem_"
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """A tenant's separate store of memories, with its defaults for inference."""
+
+    id: str
+    org_id: str
+    create_time: datetime
+    update_time: datetime
+    custom_instructions: str = ""
+    custom_categories: Sequence[Category] = ()
+    default_retention_days: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ApiKey:
+    """A key as it is stored: by its digest. `project_id` is None for a key of an organization."""
+
+    id: str
+    org_id: str
+    project_id: str | None
+    label: str
+    create_time: datetime
+    revoke_time: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """Who a key stands for: a project, or, where `project_id` is None, an organization."""
+
+    key_id: str
+    org_id: str
+    project_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Whose data a call may touch: exactly one project."""
+
+    key_id: str
+    org_id: str
+    project_id: str
+
+
+def new_key() -> str:
+    """A key with 256 random bits."""
+    return KEY_PREFIX + secrets.token_urlsafe(32)
+
+
+def key_digest(key: str) -> bytes:
+    """What is stored of a key.
+
+    A plain SHA-256 is enough: the key is random, so there is nothing to guess or to stretch.
+    """
+    return hashlib.sha256(key.encode()).digest()
+
+
+def key_id(key: str) -> str:
+    """The short name under which a key is listed and revoked; it says nothing about the key."""
+    return key_digest(key).hex()[:12]

@@ -1,0 +1,51 @@
+"""Whose memories are meant."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+SCOPE_FIELDS = ("user_id", "agent_id", "app_id", "run_id")
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """The tuple (user, agent, app, run).
+
+    A memory belongs to exactly one tuple. A read that names some of the four sees every memory
+    that matches those; a part that is None is not compared.
+    """
+
+    user_id: str | None = None
+    agent_id: str | None = None
+    app_id: str | None = None
+    run_id: str | None = None
+
+    def parts(self) -> tuple[tuple[str, str], ...]:
+        """The named parts, as (field, value), most general first."""
+        values = ((field, getattr(self, field)) for field in SCOPE_FIELDS)
+        return tuple((field, value) for field, value in values if value is not None)
+
+    def key(self) -> bytes:
+        """16 bytes that stand for the exact tuple.
+
+        Lengths go into the digest, so that no two tuples share an encoding.
+        """
+        digest = hashlib.sha256()
+        for field, value in self.parts():
+            encoded = value.encode()
+            digest.update(f"{field}:{len(encoded)}:".encode() + encoded)
+        return digest.digest()[:16]
+
+    def graph_space(self) -> str:
+        """The space in which this scope's entities are shared: its most general part.
+
+        Everything that is known about one user is one graph, whichever agent or run it came from.
+
+        Raises:
+            ValueError: the scope names nothing.
+        """
+        if not self.parts():
+            raise ValueError("an empty scope has no graph space")
+        field, value = self.parts()[0]
+        return f"{field.removesuffix('_id')}:{value}"

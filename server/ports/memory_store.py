@@ -1,0 +1,239 @@
+"""Keeping memories, their history and the conversations that they came from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from enum import StrEnum
+from typing import Protocol
+from uuid import UUID
+
+from server.domain.conversation import Role, StoredMessage
+from server.domain.graph import Entity, Relation
+from server.domain.inference import Candidate
+from server.domain.memory import EventType, Evidence, Memory
+from server.domain.scope import Scope
+from server.domain.values import JsonObject, Vector
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One call that changes memories: what every trace of its effects leads back to.
+
+    `payload_digest` tells two calls with one `request_id` apart.
+    """
+
+    id: UUID
+    project_id: str
+    scope: Scope
+    method: str
+    time: datetime
+    correlation_id: str
+    embedding_model: str
+    language_model: str | None = None
+    prompt_version: str | None = None
+    request_id: UUID | None = None
+    payload_digest: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class EmbeddedMemory:
+    """A memory as it is to be stored.
+
+    `ordinal` is its place among the call's changes. `digest` is what makes two memories of a scope
+    the same: no scope ever holds two of one digest.
+    """
+
+    ordinal: int
+    memory: Memory
+    digest: bytes
+    embedding: Vector
+
+
+@dataclass(frozen=True, slots=True)
+class Revision:
+    """The next state of a memory, decided on when it was at `version`.
+
+    `metadata` is merged over what is stored; an `expiration_date` of None leaves the stored one.
+    """
+
+    ordinal: int
+    memory_id: UUID
+    version: int
+    text: str
+    digest: bytes
+    embedding: Vector
+    metadata: JsonObject
+    categories: Sequence[str]
+    entities: Sequence[Entity]
+    relations: Sequence[Relation]
+    evidence: Sequence[Evidence]
+    event_time: datetime
+    expiration_date: date | None
+    role: Role | None
+    name: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Removal:
+    """A memory to be deleted, as it was when that was decided.
+
+    `ordinal` is its place among the call's changes.
+    """
+
+    ordinal: int
+    memory_id: UUID
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeSet:
+    """Everything that one call changes; it takes effect wholly or not at all."""
+
+    call: Call
+    messages: Sequence[StoredMessage] = ()
+    added: Sequence[EmbeddedMemory] = ()
+    updated: Sequence[Revision] = ()
+    removed: Sequence[Removal] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Committed:
+    """What a change set led to: the added memories that the scope did not hold already.
+
+    `position` grows with every call of a project; the outbox is asked with it.
+    """
+
+    added: frozenset[UUID]
+    position: int
+
+
+@dataclass(frozen=True, slots=True)
+class StoredChange:
+    """One event of an earlier call. `previous_text` is that of the state before."""
+
+    event: EventType
+    memory: Memory
+    previous_text: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class StoredCall:
+    """An earlier call and what it changed, in the order in which it said so."""
+
+    payload_digest: bytes
+    position: int
+    embedding_model: str
+    language_model: str | None
+    changes: Sequence[StoredChange]
+
+
+@dataclass(frozen=True, slots=True)
+class SearchQuery:
+    """What to search: `vector` against one project and scope, best first, at most `limit`.
+
+    `visible_on` hides what has expired before that day; None shows all. `threshold` bounds the
+    score from below.
+    """
+
+    project_id: str
+    scope: Scope
+    vector: Vector
+    limit: int
+    visible_on: date | None
+    categories: Sequence[str] = ()
+    threshold: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ScoredMemory:
+    """A hit with its cosine similarity, from 0 to 1."""
+
+    memory: Memory
+    score: float
+
+
+class ListOrder(StrEnum):
+    """The order of a list."""
+
+    NEWEST_FIRST = "create_time desc"
+    OLDEST_FIRST = "create_time asc"
+
+
+@dataclass(frozen=True, slots=True)
+class ListCursor:
+    """The last memory of the page before."""
+
+    create_time: datetime
+    memory_id: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class ListQuery:
+    """Which memories to list: of one project and scope, at most `limit`, after `after`."""
+
+    project_id: str
+    scope: Scope
+    limit: int
+    order: ListOrder
+    visible_on: date | None
+    after: ListCursor | None = None
+
+
+class MemoryStore(Protocol):
+    """The source of truth.
+
+    Every method works within one project and raises StoreUnavailable where PostgreSQL cannot be
+    reached or refuses work.
+    """
+
+    async def commit(self, changes: ChangeSet) -> Committed:
+        """Stores a call with its effects, history and outbox rows, durably and in one transaction.
+
+        An added memory whose digest the scope holds already is left out; an expired holder of the
+        digest makes way.
+
+        Raises:
+            RequestIdReused: the call's `request_id` is taken; nothing was stored.
+            ConcurrentChange: an updated or removed memory is not in the state that the change was
+                decided on, or an update would make it equal to another; nothing was stored.
+        """
+        ...
+
+    async def find_call(self, project_id: str, request_id: UUID) -> StoredCall | None:
+        """The call that came with `request_id` before, if any."""
+        ...
+
+    async def find_candidates(
+        self, project_id: str, scope: Scope, vectors: Sequence[Vector], limit: int, visible_on: date
+    ) -> list[Candidate]:
+        """Memories of exactly this scope that are nearest to any of the vectors, best first.
+
+        At most `limit` for each vector and each memory once.
+        """
+        ...
+
+    async def recent_messages(
+        self, project_id: str, scope: Scope, limit: int
+    ) -> list[StoredMessage]:
+        """The last messages of exactly this scope, oldest first."""
+        ...
+
+    async def search(self, query: SearchQuery) -> list[ScoredMemory]:
+        """The best hits, best first. Scope, expiry and categories apply before the limit."""
+        ...
+
+    async def get(self, project_id: str, memory_id: UUID, visible_on: date | None) -> Memory | None:
+        """The memory, if the project has it and it is visible."""
+        ...
+
+    async def list(self, query: ListQuery) -> list[Memory]:
+        """One page."""
+        ...
+
+    async def visible(
+        self, project_id: str, memory_ids: Sequence[UUID], visible_on: date
+    ) -> set[UUID]:
+        """Those of the memories that exist and have not expired."""
+        ...
