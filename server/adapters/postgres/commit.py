@@ -1,0 +1,192 @@
+"""Writing one call with all its effects in one transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import asyncpg
+
+from server.adapters.postgres.rows import from_entities, from_evidence, from_relations
+from server.adapters.postgres.vectors import to_halfvec
+from server.adapters.statements import load_statements
+from server.domain.errors import ConcurrentChange, RequestIdReused
+from server.domain.memory import today
+from server.ports.memory_store import Call, ChangeSet, Committed, Removal, Revision
+
+if TYPE_CHECKING:
+    from server.adapters.postgres.pool import Connection, Database
+
+SQL = load_statements("server.adapters.postgres.sql", "commit.sql")
+
+
+async def commit(database: Database, changes: ChangeSet) -> Committed:
+    """Stores the change set; see `MemoryStore.commit`.
+
+    Without updates and removals, which is the usual case, it is one statement and so one round
+    trip: a statement by itself is a transaction.
+    """
+    try:
+        async with database.connection() as connection:
+            if not changes.updated and not changes.removed:
+                committed = await _record(connection, changes)
+                if committed is not None:
+                    return committed
+            async with connection.transaction():
+                return await _commit_all(connection, changes)
+    except asyncpg.UniqueViolationError as error:
+        if error.constraint_name == "calls_request_id" and changes.call.request_id:
+            raise RequestIdReused(changes.call.request_id) from error
+        raise ConcurrentChange from error
+
+
+async def _commit_all(connection: Connection, changes: ChangeSet) -> Committed:
+    committed = await _record(connection, changes)
+    if committed is None:
+        await _purge_expired(connection, changes)
+        committed = await _record(connection, changes)
+    if committed is None:
+        raise ConcurrentChange
+    # In one order in every call, so that two calls cannot wait for each other's rows.
+    for removal in sorted(changes.removed, key=lambda removal: removal.memory_id):
+        await _remove(connection, changes.call, removal, committed.position)
+    for revision in sorted(changes.updated, key=lambda revision: revision.memory_id):
+        await _update(connection, changes.call, revision, committed.position)
+    return committed
+
+
+async def _record(connection: Connection, changes: ChangeSet) -> Committed | None:
+    """Writes the call and its new memories; None where expired memories are in the way."""
+    rows = await connection.fetch(
+        SQL["record_call"],
+        *_call_values(changes.call),
+        *_memory_values(changes),
+        *_messages(changes),
+    )
+    if not rows:
+        return None
+    added = frozenset(row["memory_id"] for row in rows if row["memory_id"] is not None)
+    return Committed(added=added, position=rows[0]["position"])
+
+
+def _call_values(call: Call) -> tuple[object, ...]:
+    scope = call.scope
+    return (
+        call.project_id,
+        call.id,
+        call.method,
+        scope.user_id,
+        scope.agent_id,
+        scope.app_id,
+        scope.run_id,
+        scope.key(),
+        call.request_id,
+        call.payload_digest,
+        call.correlation_id,
+        call.embedding_model,
+        call.language_model,
+        call.prompt_version,
+        call.time,
+    )
+
+
+def _memory_values(changes: ChangeSet) -> tuple[object, ...]:
+    """What the memories of one call share, and then one array a column of what they do not."""
+    memories = [added.memory for added in changes.added]
+    shared = memories[0] if memories else None
+    return (
+        _event_time(changes),
+        shared.inferred if shared else False,
+        shared.immutable if shared else False,
+        dict(shared.metadata) if shared else {},
+        shared.expiration_date if shared else None,
+        [memory.id for memory in memories],
+        [memory.text for memory in memories],
+        [added.digest for added in changes.added],
+        [to_halfvec(added.embedding) for added in changes.added],
+        [memory.role for memory in memories],
+        [memory.name for memory in memories],
+        [list(memory.categories) for memory in memories],
+        [from_entities(memory.entities) for memory in memories],
+        [from_relations(memory.relations) for memory in memories],
+        [from_evidence(memory.provenance.evidence) for memory in memories],
+        [added.ordinal for added in changes.added],
+        today(changes.call.time),
+    )
+
+
+def _event_time(changes: ChangeSet) -> object:
+    if changes.added:
+        return changes.added[0].memory.event_time
+    return changes.messages[0].event_time if changes.messages else changes.call.time
+
+
+def _messages(changes: ChangeSet) -> tuple[Sequence[object], ...]:
+    return (
+        [message.ordinal for message in changes.messages],
+        [message.id for message in changes.messages],
+        [message.role for message in changes.messages],
+        [message.name for message in changes.messages],
+        [message.content for message in changes.messages],
+    )
+
+
+async def _purge_expired(connection: Connection, changes: ChangeSet) -> None:
+    call = changes.call
+    await connection.execute(
+        SQL["purge_expired"],
+        call.project_id,
+        call.scope.key(),
+        [added.digest for added in changes.added],
+        today(call.time),
+        call.id,
+        call.time,
+        call.correlation_id,
+    )
+
+
+async def _remove(connection: Connection, call: Call, removal: Removal, position: int) -> None:
+    version = await connection.fetchval(
+        SQL["delete_memory"],
+        call.project_id,
+        removal.memory_id,
+        removal.version,
+        call.id,
+        position,
+        removal.ordinal,
+        call.time,
+        call.correlation_id,
+    )
+    _require(version)
+
+
+async def _update(connection: Connection, call: Call, revision: Revision, position: int) -> None:
+    version = await connection.fetchval(
+        SQL["update_memory"],
+        call.project_id,
+        revision.memory_id,
+        revision.version,
+        call.id,
+        revision.text,
+        revision.digest,
+        to_halfvec(revision.embedding),
+        dict(revision.metadata),
+        list(revision.categories),
+        from_entities(revision.entities),
+        from_relations(revision.relations),
+        from_evidence(revision.evidence),
+        revision.event_time,
+        revision.expiration_date,
+        call.time,
+        revision.role,
+        revision.name,
+        position,
+        revision.ordinal,
+        call.correlation_id,
+    )
+    _require(version)
+
+
+def _require(version: int | None) -> None:
+    if version is None:
+        raise ConcurrentChange

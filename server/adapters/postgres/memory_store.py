@@ -1,0 +1,146 @@
+"""The memory store on PostgreSQL."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date
+from uuid import UUID
+
+from server.adapters.postgres.commit import commit
+from server.adapters.postgres.pool import Database
+from server.adapters.postgres.rows import to_candidate, to_memory, to_stored_message
+from server.adapters.postgres.scope_condition import scope_condition
+from server.adapters.postgres.vectors import to_halfvec
+from server.adapters.statements import load_statements
+from server.domain.conversation import StoredMessage
+from server.domain.inference import Candidate
+from server.domain.memory import EventType, Memory
+from server.domain.scope import Scope
+from server.domain.values import Vector
+from server.ports.memory_store import (
+    ChangeSet,
+    Committed,
+    ListOrder,
+    ListQuery,
+    ScoredMemory,
+    SearchQuery,
+    StoredCall,
+    StoredChange,
+)
+
+SQL = load_statements("server.adapters.postgres.sql", "read.sql")
+_PAGES = {ListOrder.NEWEST_FIRST: "newest_first", ListOrder.OLDEST_FIRST: "oldest_first"}
+
+
+def _read_statement(name: str, scope: str = "", page: str = "") -> str:
+    """A statement with its fixed blocks in place. Nothing here comes from a client."""
+    return (
+        SQL[name]
+        .replace("{columns}", SQL["memory_columns"])
+        .replace("{scope}", scope)
+        .replace("{page}", page)
+    )
+
+
+class PostgresMemoryStore:
+    """Implements `server.ports.memory_store.MemoryStore`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def commit(self, changes: ChangeSet) -> Committed:
+        """See the port."""
+        return await commit(self._database, changes)
+
+    async def find_call(self, project_id: str, request_id: UUID) -> StoredCall | None:
+        """See the port."""
+        async with self._database.connection() as connection:
+            call = await connection.fetchrow(SQL["find_call"], project_id, request_id)
+            if call is None:
+                return None
+            rows = await connection.fetch(SQL["call_changes"], project_id, call["call_id"])
+        return StoredCall(
+            payload_digest=call["payload_digest"],
+            position=call["position"],
+            embedding_model=call["embedding_model"],
+            language_model=call["language_model"],
+            changes=[
+                StoredChange(EventType(row["type"]), to_memory(row), row["previous_text"])
+                for row in rows
+            ],
+        )
+
+    async def find_candidates(
+        self, project_id: str, scope: Scope, vectors: Sequence[Vector], limit: int, visible_on: date
+    ) -> list[Candidate]:
+        """See the port."""
+        if not vectors:
+            return []
+        async with self._database.connection() as connection:
+            rows = await connection.fetch(
+                SQL["find_candidates"],
+                project_id,
+                scope.key(),
+                [to_halfvec(vector) for vector in vectors],
+                limit,
+                visible_on,
+            )
+        return sorted(map(to_candidate, rows), key=lambda c: (-c.similarity, c.id))
+
+    async def recent_messages(
+        self, project_id: str, scope: Scope, limit: int
+    ) -> list[StoredMessage]:
+        """See the port."""
+        async with self._database.connection() as connection:
+            rows = await connection.fetch(SQL["recent_messages"], project_id, scope.key(), limit)
+        return [to_stored_message(row) for row in reversed(rows)]
+
+    async def search(self, query: SearchQuery) -> list[ScoredMemory]:
+        """See the port."""
+        condition, values = scope_condition(query.scope, first_parameter=7)
+        async with self._database.connection() as connection:
+            rows = await connection.fetch(
+                _read_statement("search", scope=condition),
+                query.project_id,
+                to_halfvec(query.vector),
+                query.visible_on,
+                list(query.categories),
+                query.threshold,
+                query.limit,
+                *values,
+            )
+        return [ScoredMemory(to_memory(row), min(max(row["score"], 0.0), 1.0)) for row in rows]
+
+    async def get(self, project_id: str, memory_id: UUID, visible_on: date | None) -> Memory | None:
+        """See the port."""
+        async with self._database.connection() as connection:
+            row = await connection.fetchrow(
+                _read_statement("get"), project_id, memory_id, visible_on
+            )
+        return to_memory(row) if row else None
+
+    async def list(self, query: ListQuery) -> list[Memory]:
+        """See the port."""
+        condition, values = scope_condition(query.scope, first_parameter=6)
+        after = query.after
+        async with self._database.connection() as connection:
+            rows = await connection.fetch(
+                _read_statement("list", scope=condition, page=SQL[_PAGES[query.order]]),
+                query.project_id,
+                query.visible_on,
+                after.create_time if after else None,
+                after.memory_id if after else None,
+                query.limit,
+                *values,
+            )
+        return [to_memory(row) for row in rows]
+
+    async def visible(
+        self, project_id: str, memory_ids: Sequence[UUID], visible_on: date
+    ) -> set[UUID]:
+        """See the port."""
+        if not memory_ids:
+            return set()
+        async with self._database.connection() as connection:
+            rows = await connection.fetch(SQL["visible"], project_id, list(memory_ids), visible_on)
+        return {row["memory_id"] for row in rows}

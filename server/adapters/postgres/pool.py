@@ -1,0 +1,106 @@
+"""Connections to PostgreSQL."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import asyncpg
+import structlog
+from pgvector.asyncpg import register_vector
+
+from server.domain.errors import StoreUnavailable
+from server.domain.request_context import bounded
+
+if TYPE_CHECKING:
+    from asyncpg.pool import PoolConnectionProxy
+
+    Connection = PoolConnectionProxy[asyncpg.Record]
+    Pool = asyncpg.Pool[asyncpg.Record]
+
+# What PostgreSQL or the network does, as opposed to what we ask wrongly: the same call can succeed
+# later.
+UNAVAILABLE = (
+    OSError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.InterfaceError,
+    asyncpg.InsufficientResourcesError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.InvalidCatalogNameError,
+    asyncpg.UndefinedTableError,
+)
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class PoolOptions:
+    """How the pool is bounded. Times are seconds."""
+
+    max_size: int = 16
+    acquire_timeout: float = 5.0
+    statement_timeout: float = 30.0
+    connect_timeout: float = 5.0
+
+
+async def _prepare(connection: asyncpg.Connection[asyncpg.Record]) -> None:
+    await connection.set_type_codec(
+        "jsonb", schema="pg_catalog", encoder=json.dumps, decoder=json.loads
+    )
+    # The extension is there only after the first migration, which needs a connection itself.
+    if await connection.fetchval("SELECT to_regtype('halfvec') IS NOT NULL"):
+        await register_vector(connection)
+
+
+async def open_pool(dsn: str, options: PoolOptions) -> Pool:
+    """A pool that connects when it is first used, so that a server starts without its database."""
+    return await asyncpg.create_pool(
+        dsn,
+        min_size=0,
+        max_size=options.max_size,
+        init=_prepare,
+        timeout=options.connect_timeout,
+        command_timeout=options.statement_timeout,
+        server_settings={
+            "application_name": "memoir",
+            "statement_timeout": str(int(options.statement_timeout * 1000)),
+            "timezone": "UTC",
+        },
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Database:
+    """The pool, with one way to take a connection: bounded, and with errors told apart."""
+
+    pool: Pool
+    acquire_timeout: float
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncIterator[Connection]:
+        """A connection for a few statements.
+
+        Raises:
+            StoreUnavailable: PostgreSQL is away, no connection came free in time, or the schema is
+                not there.
+            DeadlineExceeded: the call's time is up.
+        """
+        try:
+            async with self.pool.acquire(timeout=bounded(self.acquire_timeout)) as connection:
+                yield connection
+        except (TimeoutError, *UNAVAILABLE) as error:
+            log.warning("postgres.unavailable", error=type(error).__name__, detail=str(error))
+            raise StoreUnavailable from error
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Connection]:
+        """A connection inside a transaction, which ends with the block.
+
+        Raises:
+            StoreUnavailable, DeadlineExceeded: as `connection`.
+        """
+        async with self.connection() as connection, connection.transaction():
+            yield connection

@@ -1,0 +1,150 @@
+"""Rows of PostgreSQL as domain objects, and back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from server.domain.conversation import Role, StoredMessage
+from server.domain.graph import Entity, Relation
+from server.domain.inference import Candidate, Category
+from server.domain.memory import Evidence, Memory, Provenance
+from server.domain.project import ApiKey, Project
+from server.domain.scope import Scope
+
+if TYPE_CHECKING:
+    import asyncpg
+
+    # asyncpg types a column's value as Any: what it is follows from the statement.
+    Row = asyncpg.Record | Mapping[str, Any]
+
+
+def to_scope(row: Row) -> Scope:
+    """The scope in the columns user_id, agent_id, app_id and run_id."""
+    return Scope(row["user_id"], row["agent_id"], row["app_id"], row["run_id"])
+
+
+def to_memory(row: Row) -> Memory:
+    """The memory in a row of the block `memory_columns`."""
+    return Memory(
+        id=row["memory_id"],
+        project_id=row["project_id"],
+        scope=to_scope(row),
+        text=row["text"],
+        metadata=row["metadata"],
+        categories=tuple(row["categories"]),
+        immutable=row["immutable"],
+        create_time=row["create_time"],
+        update_time=row["update_time"],
+        event_time=row["event_time"],
+        expiration_date=row["expiration_date"],
+        inferred=row["inferred"],
+        role=Role(row["role"]) if row["role"] else None,
+        name=row["name"],
+        version=row["version"],
+        provenance=_to_provenance(row),
+        entities=to_entities(row["entities"]),
+        relations=to_relations(row["relations"]),
+    )
+
+
+def _to_provenance(row: Row) -> Provenance:
+    return Provenance(
+        call_id=row["call_id"],
+        request_id=row["request_id"],
+        correlation_id=row["correlation_id"],
+        embedding_model=row["embedding_model"],
+        language_model=row["language_model"],
+        prompt_version=row["prompt_version"],
+        evidence=tuple(Evidence(UUID(e["message_id"]), e["quote"]) for e in row["evidence"]),
+    )
+
+
+def to_entities(values: Sequence[Mapping[str, str]]) -> tuple[Entity, ...]:
+    """The entities in a JSON column."""
+    return tuple(_to_entity(value) for value in values)
+
+
+def to_relations(values: Sequence[Mapping[str, Any]]) -> tuple[Relation, ...]:
+    """The relations in a JSON column."""
+    return tuple(
+        Relation(_to_entity(value["source"]), value["relation"], _to_entity(value["target"]))
+        for value in values
+    )
+
+
+def _to_entity(value: Mapping[str, str]) -> Entity:
+    return Entity(value["name"], value["type"])
+
+
+def from_entities(entities: Sequence[Entity]) -> list[dict[str, str]]:
+    """Entities for a JSON column."""
+    return [_from_entity(entity) for entity in entities]
+
+
+def from_relations(relations: Sequence[Relation]) -> list[dict[str, object]]:
+    """Relations for a JSON column."""
+    return [
+        {
+            "source": _from_entity(relation.source),
+            "relation": relation.relation,
+            "target": _from_entity(relation.target),
+        }
+        for relation in relations
+    ]
+
+
+def from_evidence(evidence: Sequence[Evidence]) -> list[dict[str, str]]:
+    """Passages for a JSON column."""
+    return [{"message_id": str(e.message_id), "quote": e.quote} for e in evidence]
+
+
+def _from_entity(entity: Entity) -> dict[str, str]:
+    return {"name": entity.name, "type": entity.type}
+
+
+def to_candidate(row: Row) -> Candidate:
+    """A candidate in a row of `find_candidates`."""
+    return Candidate(
+        row["memory_id"], row["text"], row["version"], row["immutable"], row["similarity"]
+    )
+
+
+def to_stored_message(row: Row) -> StoredMessage:
+    """A message in a row of `recent_messages`."""
+    return StoredMessage(
+        id=row["message_id"],
+        ordinal=row["ordinal"],
+        role=Role(row["role"]),
+        content=row["content"],
+        name=row["name"],
+        event_time=row["event_time"],
+    )
+
+
+def to_project(row: Row) -> Project:
+    """A project in a row of `projects`."""
+    return Project(
+        id=row["project_id"],
+        org_id=row["org_id"],
+        create_time=row["create_time"],
+        update_time=row["update_time"],
+        custom_instructions=row["custom_instructions"],
+        custom_categories=tuple(
+            Category(c["name"], c["description"]) for c in row["custom_categories"]
+        ),
+        default_retention_days=row["default_retention_days"],
+    )
+
+
+def to_api_key(row: Row) -> ApiKey:
+    """A key in a row of `list_keys`."""
+    return ApiKey(
+        id=row["key_id"],
+        org_id=row["org_id"],
+        project_id=row["project_id"],
+        label=row["label"],
+        create_time=row["create_time"],
+        revoke_time=row["revoke_time"],
+    )

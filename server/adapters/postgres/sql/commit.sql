@@ -1,0 +1,153 @@
+-- Writing: a call with all its effects.
+
+-- name: record_call
+-- One statement writes the call, its messages, its new memories, their history and their outbox
+-- rows, so that the usual add is one round trip and one transaction. Nothing is written when an
+-- expired memory holds one of the digests: the caller purges it and comes again.
+WITH input AS MATERIALIZED (
+    SELECT *
+    FROM unnest(
+        $21::uuid[], $22::text[], $23::bytea[], $24::halfvec[], $25::text[], $26::text[],
+        $27::jsonb[], $28::jsonb[], $29::jsonb[], $30::jsonb[], $31::integer[]
+    ) AS input (memory_id, text, digest, embedding, role, name,
+                categories, entities, relations, evidence, ordinal)
+),
+blocked AS MATERIALIZED (
+    SELECT held.memory_id
+    FROM memories AS held
+    JOIN input ON input.digest = held.digest
+    WHERE held.project_id = $1 AND held.scope_key = $8 AND held.expiration_date < $32
+),
+place AS MATERIALIZED (
+    SELECT nextval('change_position') AS position
+    WHERE NOT EXISTS (SELECT FROM blocked)
+),
+recorded AS (
+    INSERT INTO calls (
+        project_id, call_id, position, method, user_id, agent_id, app_id, run_id, scope_key,
+        request_id, payload_digest, correlation_id, embedding_model, language_model,
+        prompt_version, call_time
+    )
+    SELECT $1, $2, position, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15
+    FROM place
+),
+spoken AS (
+    INSERT INTO messages (
+        project_id, call_id, ordinal, message_id, role, name, content, event_time
+    )
+    SELECT $1, $2, message.ordinal, message.message_id, message.role, message.name,
+           message.content, $16
+    FROM place, unnest($33::integer[], $34::uuid[], $35::text[], $36::text[], $37::text[])
+        AS message (ordinal, message_id, role, name, content)
+),
+added AS (
+    INSERT INTO memories (
+        project_id, memory_id, version, call_id, user_id, agent_id, app_id, run_id, scope_key,
+        digest, text, role, name, inferred, immutable, metadata, categories, entities, relations,
+        evidence, event_time, expiration_date, create_time, update_time, embedding
+    )
+    SELECT $1, input.memory_id, 1, $2, $4, $5, $6, $7, $8,
+           input.digest, input.text, input.role, input.name, $17, $18, $19,
+           ARRAY(SELECT jsonb_array_elements_text(input.categories)),
+           input.entities, input.relations, input.evidence, $16, $20, $15, $15, input.embedding
+    FROM place, input
+    ORDER BY input.ordinal
+    ON CONFLICT (project_id, scope_key, digest) DO NOTHING
+    RETURNING project_id, memory_id, version, call_id, user_id, agent_id, app_id, run_id,
+              scope_key, digest, text, role, name, inferred, immutable, metadata, categories,
+              entities, relations, evidence, event_time, expiration_date, create_time, update_time
+),
+history AS (
+    INSERT INTO memory_events (
+        project_id, memory_id, version, position, ordinal, call_id, type, change_time, state
+    )
+    SELECT $1, added.memory_id, 1, place.position, input.ordinal, $2, 'ADD', $15, to_jsonb(added)
+    FROM place, added JOIN input USING (memory_id)
+),
+enqueued AS (
+    INSERT INTO graph_outbox (
+        project_id, memory_id, generation, first_generation, correlation_id
+    )
+    SELECT $1, added.memory_id, place.position, place.position, $11
+    FROM place, added
+)
+SELECT place.position, added.memory_id
+FROM place LEFT JOIN added ON true;
+
+-- name: purge_expired
+-- Deletes the expired memories of a scope that hold one of the digests, with history and outbox.
+WITH gone AS (
+    DELETE FROM memories
+    WHERE project_id = $1 AND scope_key = $2 AND digest = ANY ($3::bytea[])
+      AND expiration_date < $4
+    RETURNING memory_id, version
+),
+place AS MATERIALIZED (SELECT nextval('change_position') AS position),
+history AS (
+    INSERT INTO memory_events (
+        project_id, memory_id, version, position, ordinal, call_id, type, change_time, state
+    )
+    SELECT $1, gone.memory_id, gone.version + 1, place.position, 0, $5, 'DELETE', $6, NULL
+    FROM gone, place
+)
+INSERT INTO graph_outbox (project_id, memory_id, generation, first_generation, correlation_id)
+SELECT $1, gone.memory_id, place.position, place.position, $7
+FROM gone, place
+ORDER BY gone.memory_id
+ON CONFLICT (project_id, memory_id) DO UPDATE SET
+    generation = greatest(graph_outbox.generation, excluded.generation),
+    correlation_id = excluded.correlation_id;
+
+-- name: update_memory
+-- Returns no row unless the memory is in the state that the change was decided on.
+WITH changed AS (
+    UPDATE memories SET
+        version = version + 1, call_id = $4, text = $5, digest = $6, embedding = $7,
+        metadata = metadata || $8, categories = $9, entities = $10, relations = $11,
+        evidence = $12, event_time = $13, expiration_date = coalesce($14, expiration_date), update_time = $15,
+        role = $16, name = $17
+    WHERE project_id = $1 AND memory_id = $2 AND version = $3 AND NOT immutable
+    RETURNING project_id, memory_id, version, call_id, user_id, agent_id, app_id, run_id,
+              scope_key, digest, text, role, name, inferred, immutable, metadata, categories,
+              entities, relations, evidence, event_time, expiration_date, create_time, update_time
+),
+history AS (
+    INSERT INTO memory_events (
+        project_id, memory_id, version, position, ordinal, call_id, type, change_time, state
+    )
+    SELECT $1, $2, version, $18, $19, $4, 'UPDATE', $15, to_jsonb(changed)
+    FROM changed
+),
+enqueued AS (
+    INSERT INTO graph_outbox (project_id, memory_id, generation, first_generation, correlation_id)
+    SELECT $1, $2, $18, $18, $20
+    FROM changed
+    ON CONFLICT (project_id, memory_id) DO UPDATE SET
+        generation = greatest(graph_outbox.generation, excluded.generation),
+        correlation_id = excluded.correlation_id
+)
+SELECT version FROM changed;
+
+-- name: delete_memory
+-- Returns no row unless the memory is in the state that the deletion was decided on.
+WITH gone AS (
+    DELETE FROM memories
+    WHERE project_id = $1 AND memory_id = $2 AND version = $3
+    RETURNING memory_id, version
+),
+history AS (
+    INSERT INTO memory_events (
+        project_id, memory_id, version, position, ordinal, call_id, type, change_time, state
+    )
+    SELECT $1, $2, version + 1, $5, $6, $4, 'DELETE', $7, NULL
+    FROM gone
+),
+enqueued AS (
+    INSERT INTO graph_outbox (project_id, memory_id, generation, first_generation, correlation_id)
+    SELECT $1, $2, $5, $5, $8
+    FROM gone
+    ON CONFLICT (project_id, memory_id) DO UPDATE SET
+        generation = greatest(graph_outbox.generation, excluded.generation),
+        correlation_id = excluded.correlation_id
+)
+SELECT version FROM gone;

@@ -1,0 +1,98 @@
+-- Reading memories. `{columns}` and `{page}` stand for fixed blocks of this file, `{scope}` for one
+-- fixed condition a scope field that a query names (see scope.py); values are always bound.
+
+-- name: memory_columns
+m.project_id, m.memory_id, m.version, m.user_id, m.agent_id, m.app_id, m.run_id, m.text, m.role,
+m.name, m.inferred, m.immutable, m.metadata, m.categories, m.entities, m.relations, m.evidence,
+m.event_time, m.expiration_date, m.create_time, m.update_time,
+c.call_id, c.request_id, c.correlation_id, c.embedding_model, c.language_model, c.prompt_version
+
+-- name: get
+SELECT {columns}
+FROM memories AS m
+JOIN calls AS c USING (project_id, call_id)
+WHERE m.project_id = $1 AND m.memory_id = $2
+  AND ($3::date IS NULL OR m.expiration_date IS NULL OR m.expiration_date >= $3);
+
+-- name: search
+-- The exact plan: every embedding of the scope is compared. Vectors are normalised, so the negative
+-- inner product orders like the cosine distance and costs less.
+SELECT {columns}, hit.score
+FROM (
+    SELECT m.project_id, m.memory_id, -(m.embedding <#> $2) AS score
+    FROM memories AS m
+    WHERE m.project_id = $1
+      AND ($3::date IS NULL OR m.expiration_date IS NULL OR m.expiration_date >= $3)
+      AND (cardinality($4::text[]) = 0 OR m.categories && $4)
+      AND ($5::float8 IS NULL OR -(m.embedding <#> $2) >= $5)
+      AND {scope}
+    ORDER BY m.embedding <#> $2, m.memory_id
+    LIMIT $6
+) AS hit
+JOIN memories AS m USING (project_id, memory_id)
+JOIN calls AS c USING (project_id, call_id)
+ORDER BY hit.score DESC, m.memory_id;
+
+-- name: list
+SELECT {columns}
+FROM memories AS m
+JOIN calls AS c USING (project_id, call_id)
+WHERE m.project_id = $1
+  AND ($2::date IS NULL OR m.expiration_date IS NULL OR m.expiration_date >= $2)
+  AND {scope}
+  AND {page}
+LIMIT $5;
+
+-- name: newest_first
+($3::timestamptz IS NULL OR (m.create_time, m.memory_id) < ($3, $4::uuid))
+ORDER BY m.create_time DESC, m.memory_id DESC
+
+-- name: oldest_first
+($3::timestamptz IS NULL OR (m.create_time, m.memory_id) > ($3, $4::uuid))
+ORDER BY m.create_time, m.memory_id
+
+-- name: visible
+SELECT memory_id
+FROM memories
+WHERE project_id = $1 AND memory_id = ANY ($2::uuid[])
+  AND (expiration_date IS NULL OR expiration_date >= $3);
+
+-- name: find_candidates
+SELECT DISTINCT ON (near.memory_id)
+    near.memory_id, near.text, near.version, near.immutable, near.similarity
+FROM unnest($3::halfvec[]) AS wanted (embedding)
+CROSS JOIN LATERAL (
+    SELECT memory_id, text, version, immutable, -(m.embedding <#> wanted.embedding) AS similarity
+    FROM memories AS m
+    WHERE project_id = $1 AND scope_key = $2
+      AND (expiration_date IS NULL OR expiration_date >= $5)
+    ORDER BY m.embedding <#> wanted.embedding, memory_id
+    LIMIT $4
+) AS near
+ORDER BY near.memory_id, near.similarity DESC;
+
+-- name: recent_messages
+SELECT m.message_id, m.ordinal, m.role, m.content, m.name, m.event_time
+FROM calls AS c
+JOIN messages AS m USING (project_id, call_id)
+WHERE c.project_id = $1 AND c.scope_key = $2
+ORDER BY c.position DESC, m.ordinal DESC
+LIMIT $3;
+
+-- name: find_call
+SELECT call_id, payload_digest, position, embedding_model, language_model
+FROM calls
+WHERE project_id = $1 AND request_id = $2;
+
+-- name: call_changes
+-- What a call changed. The state of a deleted memory is the one that its event before left.
+SELECT e.type, m.*, c.request_id, c.correlation_id, c.embedding_model, c.language_model,
+       c.prompt_version, before.state ->> 'text' AS previous_text
+FROM memory_events AS e
+JOIN calls AS c USING (project_id, call_id)
+LEFT JOIN memory_events AS before
+    ON before.project_id = e.project_id AND before.memory_id = e.memory_id
+   AND before.version = e.version - 1
+CROSS JOIN LATERAL jsonb_populate_record(NULL::memories, coalesce(e.state, before.state)) AS m
+WHERE e.project_id = $1 AND e.call_id = $2
+ORDER BY e.ordinal;
