@@ -3,8 +3,8 @@
     python scripts/generate_protos.py [--out generated]
 
 The imported contracts (protovalidate's rules, google.longrunning, google.rpc) are taken from the
-descriptors inside the installed wheels, so that their text is not kept here a second time and always
-fits the run-time libraries.
+descriptors inside the installed wheels, so that their text is not kept here a second time, and
+always fits the run-time libraries.
 """
 
 from __future__ import annotations
@@ -27,14 +27,17 @@ ROOT = Path(__file__).resolve().parent.parent
 PROTOS = ROOT / "protos"
 GENERATED = ROOT / "generated"
 
+BIN = Path(sys.executable).parent
+PLUGINS = ("protoc-gen-mypy", "protoc-gen-mypy_grpc")
+
 # protovalidate's own Python types are of another runtime than grpcio's, so the rules' classes that
 # our modules import are generated from its descriptor along with ours.
 RULES = "buf/validate/validate.proto"
 
 
-def contract_files() -> list[str]:
-    """Names of the contract's own .proto files, relative to `protos/`, sorted."""
-    return sorted(path.relative_to(PROTOS).as_posix() for path in PROTOS.rglob("*.proto"))
+def contract_files(protos: Path = PROTOS) -> list[str]:
+    """Names of the contract's own .proto files, relative to `protos`, sorted."""
+    return sorted(path.relative_to(protos).as_posix() for path in protos.rglob("*.proto"))
 
 
 def imported_descriptors() -> descriptor_pb2.FileDescriptorSet:
@@ -56,8 +59,8 @@ def imported_descriptors() -> descriptor_pb2.FileDescriptorSet:
     return result
 
 
-def run_protoc(*arguments: str) -> None:
-    """Runs protoc on the contract with the imports in place.
+def run_protoc(*arguments: str, protos: Path = PROTOS) -> None:
+    """Runs protoc on the contract in `protos` with the imports in place.
 
     Raises:
         SystemExit: protoc found a fault; it has printed which.
@@ -67,9 +70,10 @@ def run_protoc(*arguments: str) -> None:
         imports.write_bytes(imported_descriptors().SerializeToString(deterministic=True))
         command = [
             "protoc",
-            f"--proto_path={PROTOS}",
+            f"--proto_path={protos}",
             f"--proto_path={files('grpc_tools') / '_proto'}",
             f"--descriptor_set_in={imports}",
+            *(f"--plugin={plugin}={BIN / plugin}" for plugin in PLUGINS),
             *arguments,
         ]
         status = protoc.main(command)
@@ -77,20 +81,31 @@ def run_protoc(*arguments: str) -> None:
         sys.exit(f"protoc failed with status {status}")
 
 
-def write_image(path: Path) -> None:
+def write_image(path: Path, protos: Path = PROTOS) -> None:
     """Writes the contract and its imports as one descriptor set, comments included."""
     run_protoc(
         f"--descriptor_set_out={path}",
         "--include_imports",
         "--include_source_info",
-        *contract_files(),
+        *contract_files(protos),
+        protos=protos,
     )
 
 
 def generate(out: Path) -> None:
-    """Generates messages, stubs and type stubs into `out`, replacing what is there."""
-    shutil.rmtree(out, ignore_errors=True)
-    out.mkdir(parents=True)
+    """Generates messages, stubs and type stubs into `out`, replacing what is there.
+
+    What is there stays as it is when the contract is faulty.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        fresh = Path(folder) / "generated"
+        fresh.mkdir()
+        _generate_into(fresh)
+        shutil.rmtree(out, ignore_errors=True)
+        shutil.copytree(fresh, out)
+
+
+def _generate_into(out: Path) -> None:
     contract = contract_files()
     run_protoc(f"--python_out={out}", f"--mypy_out=quiet:{out}", RULES, *contract)
     services = [name for name in contract if name.endswith("_service.proto")]

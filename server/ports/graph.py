@@ -62,6 +62,7 @@ class Graph(Protocol):
 
         Raises:
             GraphUnavailable: the graph cannot be reached; nothing was changed, or everything.
+            ValueError: a subgraph cannot be held as it is; nothing was changed.
         """
         ...
 

@@ -89,7 +89,11 @@ class Removal:
 
 @dataclass(frozen=True, slots=True)
 class ChangeSet:
-    """Everything that one call changes; it takes effect wholly or not at all."""
+    """Everything that one call changes; it takes effect wholly or not at all.
+
+    The added memories share what a call says of all of them: whether they are inferred and
+    immutable, their metadata, event time and expiration date.
+    """
 
     call: Call
     messages: Sequence[StoredMessage] = ()

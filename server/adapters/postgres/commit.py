@@ -11,7 +11,7 @@ from server.adapters.postgres.rows import from_entities, from_evidence, from_rel
 from server.adapters.postgres.vectors import to_halfvec
 from server.adapters.statements import load_statements
 from server.domain.errors import ConcurrentChange, RequestIdReused
-from server.domain.memory import today
+from server.domain.memory import Memory, today
 from server.ports.memory_store import Call, ChangeSet, Committed, Removal, Revision
 
 if TYPE_CHECKING:
@@ -106,13 +106,20 @@ def _memory_values(changes: ChangeSet) -> tuple[object, ...]:
         [to_halfvec(added.embedding) for added in changes.added],
         [memory.role for memory in memories],
         [memory.name for memory in memories],
-        [list(memory.categories) for memory in memories],
-        [from_entities(memory.entities) for memory in memories],
-        [from_relations(memory.relations) for memory in memories],
-        [from_evidence(memory.provenance.evidence) for memory in memories],
+        [_details(memory) for memory in memories],
         [added.ordinal for added in changes.added],
         today(changes.call.time),
     )
+
+
+def _details(memory: Memory) -> dict[str, object]:
+    """The lists of a memory in one JSON object, because arrays of arrays cannot be ragged."""
+    return {
+        "categories": list(memory.categories),
+        "entities": from_entities(memory.entities),
+        "relations": from_relations(memory.relations),
+        "evidence": from_evidence(memory.provenance.evidence),
+    }
 
 
 def _event_time(changes: ChangeSet) -> object:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import date
 from uuid import UUID
 
@@ -43,14 +43,20 @@ def _read_statement(name: str, scope: str = "", page: str = "") -> str:
 
 
 class PostgresMemoryStore:
-    """Implements `server.ports.memory_store.MemoryStore`."""
+    """Implements `server.ports.memory_store.MemoryStore`.
 
-    def __init__(self, database: Database) -> None:
+    `on_commit` is called after every commit, so that what waits for changes need not poll.
+    """
+
+    def __init__(self, database: Database, on_commit: Callable[[], None]) -> None:
         self._database = database
+        self._on_commit = on_commit
 
     async def commit(self, changes: ChangeSet) -> Committed:
         """See the port."""
-        return await commit(self._database, changes)
+        committed = await commit(self._database, changes)
+        self._on_commit()
+        return committed
 
     async def find_call(self, project_id: str, request_id: UUID) -> StoredCall | None:
         """See the port."""

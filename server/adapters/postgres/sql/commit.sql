@@ -8,15 +8,14 @@ WITH input AS MATERIALIZED (
     SELECT *
     FROM unnest(
         $21::uuid[], $22::text[], $23::bytea[], $24::halfvec[], $25::text[], $26::text[],
-        $27::jsonb[], $28::jsonb[], $29::jsonb[], $30::jsonb[], $31::integer[]
-    ) AS input (memory_id, text, digest, embedding, role, name,
-                categories, entities, relations, evidence, ordinal)
+        $27::jsonb[], $28::integer[]
+    ) AS input (memory_id, text, digest, embedding, role, name, details, ordinal)
 ),
 blocked AS MATERIALIZED (
     SELECT held.memory_id
     FROM memories AS held
     JOIN input ON input.digest = held.digest
-    WHERE held.project_id = $1 AND held.scope_key = $8 AND held.expiration_date < $32
+    WHERE held.project_id = $1 AND held.scope_key = $8 AND held.expiration_date < $29
 ),
 place AS MATERIALIZED (
     SELECT nextval('change_position') AS position
@@ -37,7 +36,7 @@ spoken AS (
     )
     SELECT $1, $2, message.ordinal, message.message_id, message.role, message.name,
            message.content, $16
-    FROM place, unnest($33::integer[], $34::uuid[], $35::text[], $36::text[], $37::text[])
+    FROM place, unnest($30::integer[], $31::uuid[], $32::text[], $33::text[], $34::text[])
         AS message (ordinal, message_id, role, name, content)
 ),
 added AS (
@@ -48,8 +47,9 @@ added AS (
     )
     SELECT $1, input.memory_id, 1, $2, $4, $5, $6, $7, $8,
            input.digest, input.text, input.role, input.name, $17, $18, $19,
-           ARRAY(SELECT jsonb_array_elements_text(input.categories)),
-           input.entities, input.relations, input.evidence, $16, $20, $15, $15, input.embedding
+           ARRAY(SELECT jsonb_array_elements_text(input.details -> 'categories')),
+           input.details -> 'entities', input.details -> 'relations', input.details -> 'evidence',
+           $16, $20, $15, $15, input.embedding
     FROM place, input
     ORDER BY input.ordinal
     ON CONFLICT (project_id, scope_key, digest) DO NOTHING

@@ -1,0 +1,1 @@
+"""Stand-ins for parts that this machine does not have."""

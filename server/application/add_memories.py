@@ -1,0 +1,146 @@
+"""Adding memories: verbatim or inferred, once per request id."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Protocol
+from uuid import UUID
+
+from server.domain.conversation import Message
+from server.domain.errors import RequestIdReused
+from server.domain.graph import Relation
+from server.domain.inference import Category
+from server.domain.memory import EventType
+from server.domain.scope import Scope
+from server.domain.values import JsonObject
+from server.ports.memory_store import MemoryStore, StoredCall
+
+METHOD = "AddMemories"
+
+
+@dataclass(frozen=True, slots=True)
+class AddMemoriesCommand:
+    """What to remember, of whom, and how. `event_time` None means now."""
+
+    project_id: str
+    scope: Scope
+    messages: Sequence[Message]
+    metadata: JsonObject
+    infer: bool = True
+    immutable: bool = False
+    event_time: datetime | None = None
+    expiration_date: date | None = None
+    with_context: bool = False
+    includes: str | None = None
+    excludes: str | None = None
+    categories: Sequence[Category] = ()
+    instructions: str | None = None
+    request_id: UUID | None = None
+    payload_digest: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class AddedChange:
+    """One memory that the call changed. `text` is what is, or for DELETE was, remembered."""
+
+    memory_id: UUID
+    event: EventType
+    text: str
+    previous_text: str | None
+    categories: Sequence[str]
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
+class AddedRelation:
+    """One relation that the call changed."""
+
+    relation: Relation
+    event: EventType
+
+
+@dataclass(frozen=True, slots=True)
+class AddMemoriesOutcome:
+    """What the call changed; `position` is what a consistency token is made of."""
+
+    changes: Sequence[AddedChange]
+    relations: Sequence[AddedRelation]
+    position: int
+    embedding_model: str
+    language_model: str | None
+
+
+class Remember(Protocol):
+    """One way to turn a command into stored memories."""
+
+    async def __call__(self, command: AddMemoriesCommand) -> AddMemoriesOutcome:
+        """Stores, durably, and answers what has changed."""
+        ...
+
+
+class AddMemories:
+    """Dispatches to the way of remembering that the command asks for."""
+
+    def __init__(self, store: MemoryStore, verbatim: Remember, inferred: Remember) -> None:
+        self._store = store
+        self._verbatim = verbatim
+        self._inferred = inferred
+
+    async def __call__(self, command: AddMemoriesCommand) -> AddMemoriesOutcome:
+        """Remembers.
+
+        With a `request_id` that came before, the stored outcome is answered and nothing is done.
+
+        Raises:
+            RequestIdReused: the request id came before with another payload.
+            ExtractionFailed, ModelUnavailable, ModelQuotaExhausted, StoreUnavailable,
+            ConcurrentChange: nothing was stored.
+        """
+        earlier = await self._earlier(command)
+        if earlier is not None:
+            return earlier
+        remember = self._inferred if command.infer else self._verbatim
+        try:
+            return await remember(command)
+        except RequestIdReused:
+            # The same call came twice at once and the other one was faster.
+            earlier = await self._earlier(command)
+            if earlier is None:
+                raise
+            return earlier
+
+    async def _earlier(self, command: AddMemoriesCommand) -> AddMemoriesOutcome | None:
+        if command.request_id is None:
+            return None
+        call = await self._store.find_call(command.project_id, command.request_id)
+        if call is None:
+            return None
+        if call.payload_digest != command.payload_digest:
+            raise RequestIdReused(command.request_id)
+        return outcome_of(call)
+
+
+def outcome_of(call: StoredCall) -> AddMemoriesOutcome:
+    """What an earlier call answered, read back from its history."""
+    changes = [
+        AddedChange(
+            memory_id=change.memory.id,
+            event=change.event,
+            text=change.memory.text,
+            previous_text=change.previous_text if change.event is EventType.UPDATE else None,
+            categories=change.memory.categories,
+            version=change.memory.version + (change.event is EventType.DELETE),
+        )
+        for change in call.changes
+    ]
+    relations = [
+        AddedRelation(relation, EventType.ADD)
+        for change in call.changes
+        if change.event is not EventType.DELETE
+        for relation in change.memory.relations
+    ]
+    return AddMemoriesOutcome(
+        changes, relations, call.position, call.embedding_model, call.language_model
+    )

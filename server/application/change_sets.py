@@ -1,0 +1,120 @@
+"""What the ways of adding memories have in common: building calls and messages, and the answer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from server.application.add_memories import (
+    METHOD,
+    AddedChange,
+    AddedRelation,
+    AddMemoriesCommand,
+    AddMemoriesOutcome,
+)
+from server.domain.conversation import Message, StoredMessage
+from server.domain.identifiers import new_id
+from server.domain.memory import EventType, Evidence, Memory, Provenance
+from server.domain.request_context import current_request
+from server.ports.memory_store import Call, ChangeSet, Committed
+
+
+@dataclass(frozen=True, slots=True)
+class Models:
+    """The models that take part in an add."""
+
+    embedding_model: str
+    language_model: str | None = None
+    prompt_version: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Occasion:
+    """One add in progress: the command, and what was decided once for all of its memories."""
+
+    command: AddMemoriesCommand
+    call: Call
+    messages: Sequence[StoredMessage]
+    event_time: datetime
+
+
+def begin(
+    command: AddMemoriesCommand, messages: Sequence[Message], now: datetime, models: Models
+) -> Occasion:
+    """Gives the call and its messages their ids."""
+    event_time = command.event_time or now
+    call = Call(
+        id=new_id(now),
+        project_id=command.project_id,
+        scope=command.scope,
+        method=METHOD,
+        time=now,
+        correlation_id=current_request().correlation_id,
+        embedding_model=models.embedding_model,
+        language_model=models.language_model,
+        prompt_version=models.prompt_version,
+        request_id=command.request_id,
+        payload_digest=command.payload_digest,
+    )
+    stored = [
+        StoredMessage(
+            id=new_id(now),
+            ordinal=ordinal,
+            role=message.role,
+            content=message.content or "",
+            name=message.name,
+            event_time=event_time,
+        )
+        for ordinal, message in enumerate(messages)
+    ]
+    return Occasion(command, call, stored, event_time)
+
+
+def provenance(call: Call, evidence: Sequence[Evidence]) -> Provenance:
+    """Where a memory of this call comes from."""
+    return Provenance(
+        call_id=call.id,
+        request_id=call.request_id,
+        correlation_id=call.correlation_id,
+        embedding_model=call.embedding_model,
+        language_model=call.language_model,
+        prompt_version=call.prompt_version,
+        evidence=evidence,
+    )
+
+
+def outcome(
+    changes: ChangeSet, committed: Committed, others: Sequence[tuple[int, AddedChange]] = ()
+) -> AddMemoriesOutcome:
+    """What to answer, in the order of the conversation.
+
+    `others` are the updates and deletions, each with its ordinal.
+    """
+    fresh = [item for item in changes.added if item.memory.id in committed.added]
+    ordered = [(item.ordinal, _added(item.memory)) for item in fresh] + list(others)
+    return AddMemoriesOutcome(
+        changes=[change for _, change in sorted(ordered, key=lambda pair: pair[0])],
+        relations=[
+            AddedRelation(relation, EventType.ADD)
+            for relations in (
+                *(item.memory.relations for item in fresh),
+                *(revision.relations for revision in changes.updated),
+            )
+            for relation in relations
+        ],
+        position=committed.position,
+        embedding_model=changes.call.embedding_model,
+        language_model=changes.call.language_model,
+    )
+
+
+def _added(memory: Memory) -> AddedChange:
+    return AddedChange(
+        memory_id=memory.id,
+        event=EventType.ADD,
+        text=memory.text,
+        previous_text=None,
+        categories=memory.categories,
+        version=memory.version,
+    )

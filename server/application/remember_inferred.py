@@ -1,0 +1,127 @@
+"""Adding with `infer=true`: a model proposes, its plan is checked, one commit carries it out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import structlog
+
+from server.application.add_memories import AddMemoriesCommand, AddMemoriesOutcome
+from server.application.change_sets import Models, begin, outcome
+from server.application.planned_changes import carry_out, changes_of
+from server.application.scope_locks import ScopeLocks
+from server.domain.conversation import Message, Role, spoken
+from server.domain.inference import BUILT_IN_CATEGORIES, Candidate, Category, InferenceRequest
+from server.domain.memory import today
+from server.domain.planning import plan
+from server.domain.project import Project
+from server.ports.clock import Clock
+from server.ports.embedder import Embedder, EmbeddingPurpose
+from server.ports.language_model import LanguageModel
+from server.ports.memory_store import MemoryStore
+from server.ports.project_store import ProjectStore
+
+CANDIDATES_PER_MESSAGE = 5
+CANDIDATES_AT_MOST = 20
+CONTEXT_MESSAGES = 10
+
+log = structlog.get_logger()
+
+
+class RememberInferred:
+    """Costs one language model call, at most two embedding batches and four round trips.
+
+    The round trips read the project's settings, the candidates (and with `version` v2 the context)
+    and write the result. No connection is held while a model works.
+    """
+
+    def __init__(
+        self,
+        store: MemoryStore,
+        projects: ProjectStore,
+        embedder: Embedder,
+        language_model: LanguageModel,
+        clock: Clock,
+        locks: ScopeLocks,
+    ) -> None:
+        self._store = store
+        self._projects = projects
+        self._embedder = embedder
+        self._language_model = language_model
+        self._clock = clock
+        self._locks = locks
+
+    async def __call__(self, command: AddMemoriesCommand) -> AddMemoriesOutcome:
+        """Infers and stores.
+
+        Raises:
+            ExtractionFailed, ModelUnavailable, ModelQuotaExhausted, StoreUnavailable,
+            RequestIdReused, ConcurrentChange: nothing was stored.
+        """
+        async with self._locks.hold(command.project_id, command.scope.key()):
+            return await self._remember(command)
+
+    async def _remember(self, command: AddMemoriesCommand) -> AddMemoriesOutcome:
+        messages = spoken(command.messages)
+        request = await self._request(command, messages)
+        answer = await self._language_model.infer(request)
+        checked = plan(request, answer)
+        log.debug(
+            "inference.planned",
+            proposed=len(answer.operations),
+            kept=len(checked.operations),
+            candidates=len(request.candidates),
+        )
+        models = Models(self._embedder.model, answer.model, answer.prompt_version)
+        occasion = begin(command, messages, self._clock.now(), models)
+        planned = changes_of(checked)
+        vectors = await self._embedder.embed(planned.texts, EmbeddingPurpose.DOCUMENT)
+        changes = carry_out(occasion, planned, vectors)
+        return outcome(changes, await self._store.commit(changes), planned.answers)
+
+    async def _request(
+        self, command: AddMemoriesCommand, messages: Sequence[Message]
+    ) -> InferenceRequest:
+        project = await self._projects.get_project(command.project_id)
+        return InferenceRequest(
+            messages=messages,
+            candidates=await self._candidates(command, messages),
+            categories=_categories(command, project),
+            event_time=command.event_time or self._clock.now(),
+            context=await self._context(command),
+            instructions=_instructions(command, project),
+            includes=command.includes,
+            excludes=command.excludes,
+        )
+
+    async def _candidates(
+        self, command: AddMemoriesCommand, messages: Sequence[Message]
+    ) -> list[Candidate]:
+        texts = [message.content or "" for message in messages if message.role is not Role.SYSTEM]
+        vectors = await self._embedder.embed(texts, EmbeddingPurpose.DOCUMENT)
+        candidates = await self._store.find_candidates(
+            command.project_id,
+            command.scope,
+            vectors,
+            CANDIDATES_PER_MESSAGE,
+            today(self._clock.now()),
+        )
+        return candidates[:CANDIDATES_AT_MOST]
+
+    async def _context(self, command: AddMemoriesCommand) -> list[Message]:
+        if not command.with_context:
+            return []
+        stored = await self._store.recent_messages(
+            command.project_id, command.scope, CONTEXT_MESSAGES
+        )
+        return [Message(message.role, message.content, message.name) for message in stored]
+
+
+def _categories(command: AddMemoriesCommand, project: Project | None) -> Sequence[Category]:
+    of_project = project.custom_categories if project else ()
+    return command.categories or of_project or BUILT_IN_CATEGORIES
+
+
+def _instructions(command: AddMemoriesCommand, project: Project | None) -> list[str]:
+    of_project = project.custom_instructions if project else ""
+    return [text for text in (of_project, command.instructions) if text]

@@ -1,0 +1,64 @@
+"""Finding the memories that fit a query best."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from server.domain.memory import today
+from server.domain.scope import Scope
+from server.ports.clock import Clock
+from server.ports.embedder import Embedder, EmbeddingPurpose
+from server.ports.memory_store import MemoryStore, ScoredMemory, SearchQuery
+
+DEFAULT_TOP_K = 10
+
+
+@dataclass(frozen=True, slots=True)
+class SearchMemoriesCommand:
+    """What to look for, and where."""
+
+    project_id: str
+    scope: Scope
+    query: str
+    top_k: int = DEFAULT_TOP_K
+    threshold: float | None = None
+    categories: Sequence[str] = ()
+    show_expired: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SearchMemoriesOutcome:
+    """The hits, best first, and the model that compared them with the query."""
+
+    hits: Sequence[ScoredMemory]
+    embedding_model: str
+
+
+class SearchMemories:
+    """Costs one embedding and one database round trip."""
+
+    def __init__(self, store: MemoryStore, embedder: Embedder, clock: Clock) -> None:
+        self._store = store
+        self._embedder = embedder
+        self._clock = clock
+
+    async def __call__(self, command: SearchMemoriesCommand) -> SearchMemoriesOutcome:
+        """Searches.
+
+        Raises:
+            ModelUnavailable, ModelQuotaExhausted, StoreUnavailable.
+        """
+        vectors = await self._embedder.embed([command.query], EmbeddingPurpose.QUERY)
+        hits = await self._store.search(
+            SearchQuery(
+                project_id=command.project_id,
+                scope=command.scope,
+                vector=vectors[0],
+                limit=command.top_k,
+                visible_on=None if command.show_expired else today(self._clock.now()),
+                categories=command.categories,
+                threshold=command.threshold,
+            )
+        )
+        return SearchMemoriesOutcome(hits, self._embedder.model)

@@ -1,0 +1,255 @@
+"""The composition root: the one place where ports meet adapters."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+
+import grpc
+import structlog
+from opentelemetry.trace import TracerProvider
+
+from server.adapters.absent.graph import AbsentGraph
+from server.adapters.gemini.client import GeminiClient
+from server.adapters.gemini.embedder import GeminiEmbedder
+from server.adapters.gemini.language_model import GeminiLanguageModel
+from server.adapters.neo4j.driver import open_driver
+from server.adapters.neo4j.graph import Neo4jGraph
+from server.adapters.offline.embedder import OfflineEmbedder
+from server.adapters.offline.language_model import OfflineLanguageModel
+from server.adapters.postgres.memory_store import PostgresMemoryStore
+from server.adapters.postgres.outbox import PostgresOutbox
+from server.adapters.postgres.pool import Database, PoolOptions, open_pool
+from server.adapters.postgres.project_store import PostgresProjectStore
+from server.adapters.postgres.readiness import PostgresReadiness
+from server.adapters.postgres.schema import migrate
+from server.adapters.system.clock import SystemClock
+from server.application.add_memories import AddMemories
+from server.application.administration import Administration
+from server.application.authenticate import Authenticate
+from server.application.authorize import Authorize
+from server.application.delete_memory import DeleteMemory
+from server.application.list_relations import ListRelations
+from server.application.project_graph import GraphProjector
+from server.application.read_memories import GetMemory, ListMemories
+from server.application.remember_inferred import RememberInferred
+from server.application.remember_verbatim import RememberVerbatim
+from server.application.scope_locks import ScopeLocks
+from server.application.search_memories import SearchMemories
+from server.domain.errors import StoreUnavailable
+from server.lifecycle.background import running
+from server.lifecycle.readiness import ReadinessProbe
+from server.ports.embedder import Embedder
+from server.ports.graph import Graph
+from server.ports.language_model import LanguageModel
+from server.settings import ModelChoice, ModelSettings, PostgresSettings, Settings, SettingsFault
+from server.transport.health import HealthService
+from server.transport.interceptors.chain import build_interceptors
+from server.transport.server import ServerOptions, Servicers, build_server
+from server.transport.services.graph import GraphService
+from server.transport.services.memory import MemoryService, MemoryUseCases
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class GraphAddress:
+    """Where Neo4j is."""
+
+    uri: str
+    user: str
+    password: str
+
+
+@dataclass(frozen=True, slots=True)
+class Models:
+    """Who embeds and who infers."""
+
+    embedder: Embedder
+    language_model: LanguageModel
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """A service that is serving. `probe` tells whether it is ready."""
+
+    server: grpc.aio.Server
+    port: int
+    health: HealthService
+    probe: ReadinessProbe
+    models: Models
+
+    async def drain(self, seconds: float) -> None:
+        """Takes no new call, gives accepted ones this long to finish, and stops."""
+        await self.health.enter_drain()
+        log.info("server.draining", seconds=seconds)
+        await self.server.stop(seconds)
+        log.info("server.stopped")
+
+
+@asynccontextmanager
+async def open_database(dsn: str, settings: PostgresSettings) -> AsyncIterator[Database]:
+    """The connection pool, closed at the end of the block."""
+    options = PoolOptions(
+        max_size=settings.pool_size,
+        acquire_timeout=settings.acquire_timeout,
+        statement_timeout=settings.statement_timeout,
+    )
+    pool = await open_pool(dsn, options)
+    try:
+        yield Database(pool, settings.acquire_timeout)
+    finally:
+        pool.terminate()
+
+
+@asynccontextmanager
+async def open_models(choice: ModelChoice, settings: ModelSettings) -> AsyncIterator[Models]:
+    """The models, released at the end of the block.
+
+    Raises:
+        SettingsFault: Gemini is chosen and there is no key.
+    """
+    if choice is ModelChoice.OFFLINE:
+        yield Models(OfflineEmbedder.load(), OfflineLanguageModel())
+        return
+    if settings.gemini_api_key is None:
+        raise SettingsFault("MEMOIR_MODELS=gemini needs GEMINI_API_KEY")
+    client = GeminiClient(
+        api_key=settings.gemini_api_key.get_secret_value(),
+        base_url=settings.gemini_base_url,
+        max_concurrency=settings.gemini_concurrency,
+    )
+    try:
+        yield Models(
+            GeminiEmbedder(
+                client,
+                model_name=settings.gemini_embedding_model,
+                dimensions=settings.gemini_embedding_dimensions,
+                timeout=settings.gemini_timeout,
+            ),
+            GeminiLanguageModel(
+                client, model_name=settings.gemini_language_model, timeout=settings.gemini_timeout
+            ),
+        )
+    finally:
+        await client.close()
+
+
+@asynccontextmanager
+async def open_graph(address: GraphAddress | None, timeout: float) -> AsyncIterator[Graph]:
+    """The graph, released at the end of the block; one that is always away without an address."""
+    if address is None:
+        yield AbsentGraph()
+        return
+    driver = open_driver(address.uri, address.user, address.password)
+    try:
+        yield Neo4jGraph(driver, read_timeout=timeout, write_timeout=timeout)
+    finally:
+        await driver.close()
+
+
+async def migrate_database(dsn: str, on_step: Callable[[str], None]) -> int:
+    """Brings the schema up to date, telling each step before it, and answers how many there were.
+
+    Raises:
+        StoreUnavailable: PostgreSQL cannot be reached.
+        SchemaConflict: the database was migrated by another build.
+    """
+    return await migrate(dsn, lambda step: on_step(f"{step.version:04} {step.name}"))
+
+
+async def is_reachable(dsn: str) -> bool:
+    """Whether a PostgreSQL answers there."""
+    try:
+        async with open_database(dsn, PostgresSettings()) as database:
+            await PostgresReadiness(database).schema_fault()
+    except StoreUnavailable:
+        return False
+    return True
+
+
+@asynccontextmanager
+async def open_administration(
+    dsn: str, settings: PostgresSettings
+) -> AsyncIterator[Administration]:
+    """Projects and keys of a database."""
+    async with open_database(dsn, settings) as database:
+        yield Administration(PostgresProjectStore(database), SystemClock())
+
+
+@asynccontextmanager
+async def open_service(
+    settings: Settings,
+    dsn: str,
+    graph_address: GraphAddress | None,
+    tracer_provider: TracerProvider | None = None,
+) -> AsyncIterator[Service]:
+    """Serves during the block; who leaves it has drained the service before.
+
+    Without a `graph_address` memories and searches work, and changes wait for a graph.
+
+    Raises:
+        OSError: the address cannot be listened on.
+        SettingsFault: the models cannot be had.
+    """
+    async with AsyncExitStack() as stack:
+        database = await stack.enter_async_context(open_database(dsn, settings.postgres))
+        models = await stack.enter_async_context(
+            open_models(settings.model_choice(), settings.models)
+        )
+        graph = await stack.enter_async_context(open_graph(graph_address, settings.neo4j.timeout))
+        service, projector = _compose(settings, database, models, graph, tracer_provider)
+        await service.health.start()
+        await service.probe.check()
+        await service.server.start()
+        stack.push_async_callback(service.server.stop, None)
+        await stack.enter_async_context(running("projector", projector.run()))
+        await stack.enter_async_context(running("readiness", service.probe.run()))
+        yield service
+
+
+def _compose(
+    settings: Settings,
+    database: Database,
+    models: Models,
+    graph: Graph,
+    tracer_provider: TracerProvider | None,
+) -> tuple[Service, GraphProjector]:
+    clock = SystemClock()
+    projects = PostgresProjectStore(database)
+    outbox = PostgresOutbox(database, clock)
+    projector = GraphProjector(outbox, graph)
+    store = PostgresMemoryStore(database, on_commit=projector.wake)
+    inferred = RememberInferred(
+        store, projects, models.embedder, models.language_model, clock, ScopeLocks()
+    )
+    use_cases = MemoryUseCases(
+        add=AddMemories(store, RememberVerbatim(store, models.embedder, clock), inferred),
+        search=SearchMemories(store, models.embedder, clock),
+        get=GetMemory(store, clock),
+        list=ListMemories(store, clock),
+        delete=DeleteMemory(store, clock),
+    )
+    health = HealthService()
+    server, port = build_server(
+        ServerOptions(
+            address=f"{settings.grpc.host}:{settings.grpc.port}",
+            max_receive_bytes=settings.grpc.max_receive_bytes,
+            reflection=settings.reflection,
+        ),
+        Servicers(
+            memory=MemoryService(use_cases),
+            graph=GraphService(ListRelations(graph, outbox, store, clock)),
+            health=health,
+        ),
+        build_interceptors(
+            authenticate=Authenticate(projects),
+            authorize=Authorize(projects),
+            now=clock.now,
+            default_timeout_seconds=settings.grpc.default_deadline,
+            tracer_provider=tracer_provider,
+        ),
+    )
+    probe = ReadinessProbe(PostgresReadiness(database), models.embedder, health.set_ready)
+    return Service(server, port, health, probe, models), projector

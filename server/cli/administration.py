@@ -1,0 +1,122 @@
+"""`projects` and `keys`: making tenants and what opens them."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from rich.table import Table
+
+from server.application.administration import Administration
+from server.bootstrap import open_administration
+from server.cli.backends import postgres_of
+from server.cli.console import ConsoleProgress, err, out
+from server.cli.migrate import apply_migrations
+from server.settings import load_settings
+
+DEFAULT_ORG = "default"
+
+
+def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Adds both commands."""
+    _add_projects(commands)
+    _add_keys(commands)
+
+
+def _add_projects(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = commands.add_parser("projects", help="create and list projects")
+    verbs = parser.add_subparsers(required=True, metavar="VERB")
+    create = verbs.add_parser("create", help="create a project")
+    create.add_argument("project", help="id of the project, 1 to 64 characters")
+    create.add_argument(
+        "--org", default=DEFAULT_ORG, help="organization it belongs to (default: %(default)s)"
+    )
+    create.set_defaults(run=create_project)
+    verbs.add_parser("list", help="list all projects").set_defaults(run=list_projects)
+
+
+def _add_keys(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = commands.add_parser("keys", help="create, list and revoke API keys")
+    verbs = parser.add_subparsers(required=True, metavar="VERB")
+    create = verbs.add_parser(
+        "create",
+        help="create a key and print it, once",
+        description="The key is printed on standard output and cannot be read again: only its "
+        "digest is stored.",
+    )
+    owner = create.add_mutually_exclusive_group(required=True)
+    owner.add_argument("--project", help="project that the key opens")
+    owner.add_argument("--org", help="organization whose projects the key opens")
+    create.add_argument("--label", default="", help="what the key is for")
+    create.set_defaults(run=create_key)
+    verbs.add_parser("list", help="list all keys").set_defaults(run=list_keys)
+    revoke = verbs.add_parser(
+        "revoke",
+        help="revoke a key",
+        description="Running servers refuse the key within 5 seconds.",
+    )
+    revoke.add_argument("key", help="id of the key, as `keys list` shows it")
+    revoke.set_defaults(run=revoke_key)
+
+
+@asynccontextmanager
+async def _administration() -> AsyncIterator[Administration]:
+    settings = load_settings()
+    progress = ConsoleProgress()
+    async with postgres_of(settings, progress) as dsn:
+        if settings.embedded_postgres:
+            await apply_migrations(dsn, progress)
+        async with open_administration(dsn, settings.postgres) as administration:
+            yield administration
+
+
+async def create_project(arguments: argparse.Namespace) -> None:
+    """`projects create`."""
+    async with _administration() as administration:
+        project = await administration.create_project(arguments.project, arguments.org)
+    out.print(f"created project {project.id} of organization {project.org_id}")
+
+
+async def list_projects(_arguments: argparse.Namespace) -> None:
+    """`projects list`."""
+    async with _administration() as administration:
+        projects = await administration.list_projects()
+    table = Table("organization", "project", "created")
+    for project in projects:
+        table.add_row(project.org_id, project.id, f"{project.create_time:%Y-%m-%d %H:%M:%S}")
+    out.print(table)
+
+
+async def create_key(arguments: argparse.Namespace) -> None:
+    """`keys create`."""
+    async with _administration() as administration:
+        record, key = await administration.create_key(
+            project_id=arguments.project, org_id=arguments.org, label=arguments.label
+        )
+    err.print(f"created key {record.id}; it is shown this once:")
+    out.print(key, markup=False)
+
+
+async def list_keys(_arguments: argparse.Namespace) -> None:
+    """`keys list`."""
+    async with _administration() as administration:
+        keys = await administration.list_keys()
+    table = Table("key", "organization", "project", "label", "created", "revoked")
+    for key in keys:
+        table.add_row(
+            key.id,
+            key.org_id,
+            key.project_id or "(all)",
+            key.label,
+            f"{key.create_time:%Y-%m-%d %H:%M:%S}",
+            f"{key.revoke_time:%Y-%m-%d %H:%M:%S}" if key.revoke_time else "",
+        )
+    out.print(table)
+
+
+async def revoke_key(arguments: argparse.Namespace) -> None:
+    """`keys revoke`."""
+    async with _administration() as administration:
+        await administration.revoke_key(arguments.key)
+    out.print(f"revoked key {arguments.key}")

@@ -1,0 +1,77 @@
+"""The databases that a command works on: those in the settings, or embedded ones."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import structlog
+
+from server.bootstrap import GraphAddress, is_reachable
+from server.cli.runtime_file import read_runtime
+from server.embedded import EmbeddedError, EmbeddedNeo4j, EmbeddedPostgres, Progress
+from server.settings import Settings
+
+log = structlog.get_logger()
+
+
+def postgres_directory(settings: Settings) -> Path:
+    """Where the embedded PostgreSQL keeps its data."""
+    return settings.data.data_dir / "postgres"
+
+
+def neo4j_directory(settings: Settings) -> Path:
+    """Where the embedded Neo4j keeps its data."""
+    return settings.data.data_dir / "neo4j"
+
+
+@asynccontextmanager
+async def embedded_postgres(settings: Settings, progress: Progress) -> AsyncIterator[str]:
+    """The DSN of an embedded PostgreSQL that runs for the block."""
+    postgres = EmbeddedPostgres(postgres_directory(settings), progress)
+    dsn = await postgres.start()
+    try:
+        yield dsn
+    finally:
+        await postgres.stop()
+
+
+@asynccontextmanager
+async def postgres_of(settings: Settings, progress: Progress) -> AsyncIterator[str]:
+    """The DSN to administer: the one in the settings, that of the server that runs on this data
+    directory, or that of an embedded PostgreSQL started for the block.
+    """
+    if settings.postgres.dsn is not None:
+        yield settings.postgres.dsn.get_secret_value()
+        return
+    runtime = read_runtime(settings.data.data_dir)
+    if runtime is not None and await is_reachable(runtime.postgres_dsn):
+        yield runtime.postgres_dsn
+        return
+    async with embedded_postgres(settings, progress) as dsn:
+        yield dsn
+
+
+@asynccontextmanager
+async def graph_of(settings: Settings, progress: Progress) -> AsyncIterator[GraphAddress | None]:
+    """The address of Neo4j: the one in the settings, or an embedded one that runs for the block.
+
+    An embedded one is not waited for: the server serves while it starts. None where it cannot be
+    started at all, which is said and no reason to stop.
+    """
+    neo4j = settings.neo4j
+    if neo4j.uri is not None:
+        yield GraphAddress(neo4j.uri, neo4j.user, neo4j.password.get_secret_value())
+        return
+    embedded = EmbeddedNeo4j(neo4j_directory(settings), settings.data.neo4j_lib_dir, progress)
+    try:
+        address = await embedded.spawn()
+    except EmbeddedError as error:
+        log.warning("neo4j.not_started", reason=str(error))
+        yield None
+        return
+    try:
+        yield GraphAddress(address.uri, address.user, address.password)
+    finally:
+        await embedded.stop()

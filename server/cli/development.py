@@ -1,0 +1,53 @@
+"""What the embedded mode adds for people: a project, a key and a line to paste."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+from server.application.administration import Administration
+
+KEY_FILE = "development-key"
+PROJECT = "default"
+ORGANIZATION = "default"
+LOCAL_GRPCURL = Path(".local/bin/grpcurl")
+
+
+async def development_key(administration: Administration, data_dir: Path) -> str:
+    """The key in the data directory, made with its project at the first start.
+
+    It is made anew where the file is gone, or where the database does not know it.
+    """
+    path = data_dir / KEY_FILE
+    if path.exists():
+        key = path.read_text(encoding="utf-8").strip()
+        if await administration.is_valid(key):
+            return key
+    if PROJECT not in {project.id for project in await administration.list_projects()}:
+        await administration.create_project(PROJECT, ORGANIZATION)
+    _, key = await administration.create_key(
+        project_id=PROJECT, org_id=None, label="development key"
+    )
+    _write_private(path, key)
+    return key
+
+
+def _write_private(path: Path, text: str) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(text + "\n")
+
+
+def grpcurl_line(key: str, address: str) -> str:
+    """A command that stores two memories, ready to be pasted into a shell."""
+    program = "grpcurl" if shutil.which("grpcurl") else str(LOCAL_GRPCURL)
+    body = (
+        '{"user_id": "alice", "output_format": "v1.1", "messages": [{"role": "user", "content": '
+        '"I moved to Lisbon last month and I work at Acme. I love hiking."}]}'
+    )
+    return (
+        f"{program} -plaintext -H 'authorization: Token {key}' \\\n"
+        f"  -d '{body}' \\\n"
+        f"  {address} memoir.v1.MemoryService/AddMemories"
+    )

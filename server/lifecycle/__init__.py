@@ -1,0 +1,1 @@
+"""Starting, being ready, and stopping without losing an accepted call."""

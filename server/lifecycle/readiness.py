@@ -1,0 +1,80 @@
+"""Watching whether calls can be served."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import structlog
+
+from server.domain.errors import MemoirError
+from server.ports.embedder import Embedder
+from server.ports.readiness import StoreReadiness
+
+INTERVAL_SECONDS = 1.0
+CHECK_SECONDS = 2.0
+
+log = structlog.get_logger()
+
+
+class ReadinessProbe:
+    """Says whether PostgreSQL answers, has the current schema and was written by this embedder.
+
+    Neo4j and the model provider are not asked: without them the service degrades, but serves.
+    """
+
+    def __init__(
+        self,
+        store: StoreReadiness,
+        embedder: Embedder,
+        set_ready: Callable[[bool], Awaitable[None]],
+    ) -> None:
+        self._store = store
+        self._embedder = embedder
+        self._set_ready = set_ready
+        self._last_fault: str | None = "not checked yet"
+
+    async def fault(self) -> str | None:
+        """None where calls can be served, else why not and what to do."""
+        try:
+            async with asyncio.timeout(CHECK_SECONDS):
+                return await self._schema_fault() or await self._embedder_fault()
+        except TimeoutError:
+            return f"PostgreSQL did not answer within {CHECK_SECONDS:g} s"
+        except MemoirError as error:
+            return error.message
+
+    async def check(self) -> None:
+        """Checks once, tells the health service, and logs what has changed."""
+        fault = await self.fault()
+        if fault != self._last_fault:
+            if fault is None:
+                log.info("readiness.ready")
+            else:
+                log.warning("readiness.not_ready", reason=fault)
+        self._last_fault = fault
+        await self._set_ready(fault is None)
+
+    async def run(self) -> None:
+        """Checks every second until cancelled."""
+        while True:
+            await self.check()
+            await asyncio.sleep(INTERVAL_SECONDS)
+
+    async def _schema_fault(self) -> str | None:
+        return await self._store.schema_fault()
+
+    async def _embedder_fault(self) -> str | None:
+        stored = await self._store.claim_embedder(self._embedder.model, self._embedder.dimensions)
+        if stored == self._embedder.model:
+            return None
+        return embedder_conflict(stored, self._embedder.model)
+
+
+def embedder_conflict(stored: str, current: str) -> str:
+    """Why a store cannot be searched with another embedder than the one that wrote it."""
+    return (
+        f"the store was written with the embedder {stored} and this server embeds with {current}; "
+        "their vectors do not compare. Start with the former models, or with another database "
+        "(MEMOIR_DATA_DIR or MEMOIR_POSTGRES_DSN)"
+    )

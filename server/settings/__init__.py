@@ -1,0 +1,25 @@
+"""The server's settings: environment variables with the prefix MEMOIR_, one class a concern."""
+
+from __future__ import annotations
+
+from server.settings.data import DataSettings
+from server.settings.grpc import GrpcSettings
+from server.settings.models import ModelChoice, ModelSettings
+from server.settings.neo4j import Neo4jSettings
+from server.settings.postgres import PostgresSettings
+from server.settings.root import Settings, SettingsFault, load_settings
+from server.settings.telemetry import LogFormat, TelemetrySettings
+
+__all__ = [
+    "DataSettings",
+    "GrpcSettings",
+    "LogFormat",
+    "ModelChoice",
+    "ModelSettings",
+    "Neo4jSettings",
+    "PostgresSettings",
+    "Settings",
+    "SettingsFault",
+    "TelemetrySettings",
+    "load_settings",
+]

@@ -1,0 +1,30 @@
+"""How the gRPC server listens and how long it takes."""
+
+from __future__ import annotations
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class GrpcSettings(BaseSettings):
+    """Times are seconds, sizes bytes."""
+
+    model_config = SettingsConfigDict(env_prefix="MEMOIR_GRPC_", extra="ignore")
+
+    host: str = Field(default="127.0.0.1", description="Address to listen on.")
+    port: int = Field(
+        default=50051, ge=0, le=65535, description="Port to listen on; 0 takes a free one."
+    )
+    reflection: bool | None = Field(
+        default=None,
+        description="Serve reflection. Default: only with the embedded PostgreSQL.",
+    )
+    max_receive_bytes: int = Field(
+        default=16 * 1024 * 1024, ge=1024, description="Largest request that is read at all."
+    )
+    default_deadline: float = Field(
+        default=60.0, gt=0, description="Time for a call that brings no deadline of its own."
+    )
+    drain_seconds: float = Field(
+        default=20.0, ge=0, description="Time for accepted calls to finish after SIGTERM."
+    )

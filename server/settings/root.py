@@ -1,0 +1,94 @@
+"""All settings together, and what must hold among them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from pydantic import ValidationError
+
+from server.settings.data import DataSettings
+from server.settings.grpc import GrpcSettings
+from server.settings.models import ModelChoice, ModelSettings
+from server.settings.neo4j import Neo4jSettings
+from server.settings.postgres import PostgresSettings
+from server.settings.telemetry import TelemetrySettings
+
+
+class SettingsFault(Exception):
+    """Environment variables are missing or wrong; the message says which, and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Everything that can be set."""
+
+    data: DataSettings = field(default_factory=DataSettings)
+    grpc: GrpcSettings = field(default_factory=GrpcSettings)
+    postgres: PostgresSettings = field(default_factory=PostgresSettings)
+    neo4j: Neo4jSettings = field(default_factory=Neo4jSettings)
+    models: ModelSettings = field(default_factory=ModelSettings)
+    telemetry: TelemetrySettings = field(default_factory=TelemetrySettings)
+
+    @property
+    def embedded_postgres(self) -> bool:
+        """Whether the server brings its own PostgreSQL, which also makes it a development one."""
+        return self.postgres.dsn is None
+
+    @property
+    def embedded_neo4j(self) -> bool:
+        """Whether the server brings its own Neo4j."""
+        return self.neo4j.uri is None and self.embedded_postgres
+
+    @property
+    def reflection(self) -> bool:
+        """Whether reflection is served."""
+        asked = self.grpc.reflection
+        return self.embedded_postgres if asked is None else asked
+
+    def model_choice(self) -> ModelChoice:
+        """Who embeds and infers.
+
+        Raises:
+            SettingsFault: it must be said and is not, or the key is missing.
+        """
+        choice = self.models.models
+        has_key = self.models.gemini_api_key is not None
+        if choice is None:
+            if not self.embedded_postgres:
+                raise SettingsFault(
+                    "with MEMOIR_POSTGRES_DSN the models must be chosen: set MEMOIR_MODELS=gemini "
+                    "(and GEMINI_API_KEY) or MEMOIR_MODELS=offline"
+                )
+            choice = ModelChoice.GEMINI if has_key else ModelChoice.OFFLINE
+        if choice is ModelChoice.GEMINI and not has_key:
+            raise SettingsFault("MEMOIR_MODELS=gemini needs GEMINI_API_KEY")
+        return choice
+
+
+def load_settings() -> Settings:
+    """The settings in the environment.
+
+    Raises:
+        SettingsFault: a variable's value is not allowed; every such variable is named.
+    """
+    try:
+        settings = Settings()
+    except ValidationError as error:
+        raise SettingsFault(_explain(error)) from None
+    if settings.neo4j.uri is None and not settings.embedded_postgres:
+        raise SettingsFault("with MEMOIR_POSTGRES_DSN, MEMOIR_NEO4J_URI must be set too")
+    return settings
+
+
+def _explain(error: ValidationError) -> str:
+    prefix = {
+        "GrpcSettings": "MEMOIR_GRPC_",
+        "PostgresSettings": "MEMOIR_POSTGRES_",
+        "Neo4jSettings": "MEMOIR_NEO4J_",
+        "TelemetrySettings": "MEMOIR_LOG_",
+    }.get(error.title, "MEMOIR_")
+    faults = (
+        f"{prefix}{'_'.join(map(str, fault['loc'])).upper()}: {fault['msg']}"
+        for fault in error.errors(include_input=False, include_url=False)
+    )
+    return "settings: " + "; ".join(faults)

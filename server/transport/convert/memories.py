@@ -1,0 +1,69 @@
+"""Memories and relations as protobuf messages."""
+
+from __future__ import annotations
+
+from memoir.v1 import memory_pb2
+
+from server.domain.graph import StatedRelation
+from server.domain.memory import EventType, Memory, Provenance
+from server.transport.convert.values import to_struct, to_timestamp
+
+EVENT_TYPES = {
+    EventType.ADD: memory_pb2.MemoryEvent.ADD,
+    EventType.UPDATE: memory_pb2.MemoryEvent.UPDATE,
+    EventType.DELETE: memory_pb2.MemoryEvent.DELETE,
+}
+
+
+def memory_message(memory: Memory) -> memory_pb2.Memory:
+    """A memory as clients see it."""
+    return memory_pb2.Memory(
+        id=str(memory.id),
+        text=memory.text,
+        user_id=memory.scope.user_id,
+        agent_id=memory.scope.agent_id,
+        app_id=memory.scope.app_id,
+        run_id=memory.scope.run_id,
+        metadata=to_struct(memory.metadata),
+        categories=memory.categories,
+        immutable=memory.immutable,
+        create_time=to_timestamp(memory.create_time),
+        update_time=to_timestamp(memory.update_time),
+        event_time=to_timestamp(memory.event_time),
+        expiration_date=memory.expiration_date.isoformat() if memory.expiration_date else None,
+        inferred=memory.inferred,
+        role=memory.role,
+        name=memory.name,
+        version=memory.version,
+        etag=memory.etag,
+        provenance=_provenance_message(memory.provenance),
+    )
+
+
+def _provenance_message(provenance: Provenance) -> memory_pb2.Provenance:
+    return memory_pb2.Provenance(
+        call_id=str(provenance.call_id),
+        request_id=str(provenance.request_id) if provenance.request_id else None,
+        correlation_id=provenance.correlation_id,
+        language_model=provenance.language_model,
+        prompt_version=provenance.prompt_version,
+        embedding_model=provenance.embedding_model,
+        evidence=[
+            memory_pb2.Evidence(message_id=str(evidence.message_id), quote=evidence.quote)
+            for evidence in provenance.evidence
+        ],
+    )
+
+
+def relation_message(stated: StatedRelation) -> memory_pb2.Relation:
+    """A relation as clients see it."""
+    relation = stated.relation
+    return memory_pb2.Relation(
+        source=relation.source.name,
+        relation=relation.relation,
+        target=relation.target.name,
+        source_type=relation.source.type,
+        target_type=relation.target.type,
+        memory_id=str(stated.memory_id),
+        event_time=to_timestamp(stated.event_time),
+    )

@@ -1,0 +1,142 @@
+"""Requests as the commands of the application. They have passed validation."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import UTC, date, datetime
+from typing import Protocol
+from uuid import UUID
+
+from memoir.v1 import graph_service_pb2, memory_pb2, memory_service_pb2
+
+from server.application.add_memories import AddMemoriesCommand
+from server.application.list_relations import ListRelationsCommand
+from server.application.read_memories import ListMemoriesCommand
+from server.application.search_memories import DEFAULT_TOP_K, SearchMemoriesCommand
+from server.domain.conversation import Message, Role, without_nul
+from server.domain.inference import Category
+from server.domain.scope import SCOPE_FIELDS, Scope
+from server.ports.memory_store import ListOrder
+from server.transport.convert.tokens import (
+    read_consistency_token,
+    read_list_page_token,
+    read_relation_page_token,
+)
+from server.transport.convert.values import from_struct
+
+DEFAULT_PAGE_SIZE = 50
+
+
+class _HasScope(Protocol):
+    @property
+    def user_id(self) -> str: ...
+    @property
+    def agent_id(self) -> str: ...
+    @property
+    def app_id(self) -> str: ...
+    @property
+    def run_id(self) -> str: ...
+
+
+def scope_of(request: _HasScope) -> Scope:
+    """The parts of a scope that a request names. Validation refuses empty ones."""
+    return Scope(**{field: getattr(request, field) or None for field in SCOPE_FIELDS})
+
+
+def add_command(
+    request: memory_service_pb2.AddMemoriesRequest, project_id: str
+) -> AddMemoriesCommand:
+    """AddMemories."""
+    raw = request.SerializeToString(deterministic=True) if request.HasField("request_id") else b""
+    return AddMemoriesCommand(
+        project_id=project_id,
+        scope=scope_of(request),
+        messages=[_message(message) for message in request.messages],
+        metadata=from_struct(request.metadata),
+        infer=request.infer if request.HasField("infer") else True,
+        immutable=request.immutable,
+        event_time=_event_time(request),
+        expiration_date=_expiration_date(request),
+        with_context=request.version == "v2",
+        includes=_text(request.includes),
+        excludes=_text(request.excludes),
+        categories=[Category(c.name, c.description) for c in request.custom_categories],
+        instructions=_text(request.custom_instructions),
+        request_id=UUID(request.request_id) if request.request_id else None,
+        payload_digest=hashlib.sha256(raw).digest() if raw else b"",
+    )
+
+
+def _message(message: memory_pb2.Message) -> Message:
+    return Message(
+        role=Role(message.role),
+        content=message.content if message.HasField("content") else None,
+        name=message.name or None,
+    )
+
+
+def _text(value: str) -> str | None:
+    return without_nul(value) or None
+
+
+def _event_time(request: memory_service_pb2.AddMemoriesRequest) -> datetime | None:
+    if not request.HasField("timestamp"):
+        return None
+    return datetime.fromtimestamp(request.timestamp, UTC)
+
+
+def _expiration_date(request: memory_service_pb2.AddMemoriesRequest) -> date | None:
+    return date.fromisoformat(request.expiration_date) if request.expiration_date else None
+
+
+def search_command(
+    request: memory_service_pb2.SearchMemoriesRequest, project_id: str
+) -> SearchMemoriesCommand:
+    """SearchMemories."""
+    return SearchMemoriesCommand(
+        project_id=project_id,
+        scope=scope_of(request),
+        query=without_nul(request.query),
+        top_k=request.top_k if request.HasField("top_k") else DEFAULT_TOP_K,
+        threshold=request.threshold if request.HasField("threshold") else None,
+        categories=tuple(request.categories),
+        show_expired=request.show_expired,
+    )
+
+
+def list_command(
+    request: memory_service_pb2.ListMemoriesRequest, project_id: str
+) -> ListMemoriesCommand:
+    """ListMemories.
+
+    Raises:
+        InvalidRequest: the page token is not one of this request.
+    """
+    return ListMemoriesCommand(
+        project_id=project_id,
+        scope=scope_of(request),
+        page_size=request.page_size or DEFAULT_PAGE_SIZE,
+        order=ListOrder(request.order_by or ListOrder.NEWEST_FIRST),
+        after=read_list_page_token(request, request.page_token),
+        show_expired=request.show_expired,
+    )
+
+
+def relations_command(
+    request: graph_service_pb2.ListRelationsRequest, project_id: str
+) -> ListRelationsCommand:
+    """ListRelations.
+
+    Raises:
+        InvalidRequest: the page token or the consistency token is not one of ours.
+    """
+    token = request.consistency_token
+    return ListRelationsCommand(
+        project_id=project_id,
+        scope=scope_of(request),
+        page_size=request.page_size or DEFAULT_PAGE_SIZE,
+        entity=_text(request.entity),
+        relation=_text(request.relation),
+        after=read_relation_page_token(request, request.page_token),
+        position=read_consistency_token(token) if token else None,
+    )

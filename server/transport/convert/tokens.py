@@ -1,0 +1,150 @@
+"""Opaque strings that clients hand back: page tokens and consistency tokens.
+
+They hold nothing secret and grant nothing: what they lead to is bound to the caller's project like
+everything else.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import json
+from collections.abc import Sequence
+from datetime import datetime
+from uuid import UUID
+
+from google.protobuf.message import Message
+
+from server.domain.errors import FieldViolation, InvalidRequest
+from server.ports.graph import RelationCursor
+from server.ports.memory_store import ListCursor
+
+PAGE_FIELDS = ("page_size", "page_token", "consistency_token")
+
+
+class _Unreadable(Exception):
+    """The token is not one of ours."""
+
+
+def _encode(values: Sequence[str]) -> str:
+    raw = json.dumps(values, separators=(",", ":")).encode()
+    return base64.urlsafe_b64encode(raw).decode().rstrip("=")
+
+
+def _decode(token: str, count: int) -> list[str]:
+    try:
+        values = json.loads(base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)))
+    except (binascii.Error, ValueError) as error:
+        raise _Unreadable from error
+    if not isinstance(values, list) or len(values) != count:
+        raise _Unreadable
+    if not all(isinstance(value, str) for value in values):
+        raise _Unreadable
+    return values
+
+
+def _question(request: Message) -> str:
+    """What stands for everything in the request that must not change from page to page."""
+    question = type(request)()
+    question.CopyFrom(request)
+    for field in PAGE_FIELDS:
+        if field in question.DESCRIPTOR.fields_by_name:
+            question.ClearField(field)
+    raw = question.SerializeToString(deterministic=True)
+    return hashlib.sha256(raw).hexdigest()[:16]
+
+
+def _invalid_page() -> InvalidRequest:
+    return InvalidRequest(
+        [FieldViolation("page_token", "not a token of this request; start at the first page")]
+    )
+
+
+def _page_values(request: Message, token: str, count: int) -> list[str]:
+    question, *values = _decode(token, count + 1)
+    if question != _question(request):
+        raise _Unreadable
+    return values
+
+
+def list_page_token(request: Message, cursor: ListCursor | None) -> str:
+    """The token of the page that begins after `cursor`; empty for None."""
+    if cursor is None:
+        return ""
+    return _encode([_question(request), cursor.create_time.isoformat(), str(cursor.memory_id)])
+
+
+def read_list_page_token(request: Message, token: str) -> ListCursor | None:
+    """Where the page begins; None for the first.
+
+    Raises:
+        InvalidRequest: the token is not one of this request.
+    """
+    if not token:
+        return None
+    try:
+        create_time, memory_id = _page_values(request, token, 2)
+        return ListCursor(_read_time(create_time), UUID(memory_id))
+    except (_Unreadable, ValueError) as error:
+        raise _invalid_page() from error
+
+
+def relation_page_token(request: Message, cursor: RelationCursor | None) -> str:
+    """The token of the page that begins after `cursor`; empty for None."""
+    if cursor is None:
+        return ""
+    return _encode(
+        [
+            _question(request),
+            cursor.event_time.isoformat(),
+            str(cursor.memory_id),
+            cursor.source_key,
+            cursor.relation,
+            cursor.target_key,
+        ]
+    )
+
+
+def read_relation_page_token(request: Message, token: str) -> RelationCursor | None:
+    """Where the page begins; None for the first.
+
+    Raises:
+        InvalidRequest: the token is not one of this request.
+    """
+    if not token:
+        return None
+    try:
+        event_time, memory_id, source, relation, target = _page_values(request, token, 5)
+        return RelationCursor(_read_time(event_time), UUID(memory_id), source, relation, target)
+    except (_Unreadable, ValueError) as error:
+        raise _invalid_page() from error
+
+
+def _read_time(text: str) -> datetime:
+    time = datetime.fromisoformat(text)
+    if time.tzinfo is None:
+        raise _Unreadable
+    return time
+
+
+def consistency_token(position: int) -> str:
+    """The token of a write at `position`."""
+    return _encode(["position", str(position)])
+
+
+def read_consistency_token(token: str) -> int:
+    """The position of the write.
+
+    Raises:
+        InvalidRequest: the token is not one of ours.
+    """
+    try:
+        kind, position = _decode(token, 2)
+        if kind != "position" or not 0 <= int(position) < 2**63:
+            raise _Unreadable
+        return int(position)
+    except (_Unreadable, ValueError) as error:
+        raise InvalidRequest(
+            [FieldViolation("consistency_token", "not a token of this service")]
+        ) from error

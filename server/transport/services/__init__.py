@@ -1,0 +1,1 @@
+"""The services of the contract. Each method converts, runs one use case, and converts back."""

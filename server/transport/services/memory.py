@@ -1,0 +1,163 @@
+"""memoir.v1.MemoryService."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from memoir.v1 import memory_pb2, memory_service_pb2
+
+from server.application.add_memories import AddedChange, AddMemories, AddMemoriesOutcome
+from server.application.delete_memory import DeleteMemory, DeleteMemoryCommand
+from server.application.read_memories import GetMemory, ListMemories
+from server.application.search_memories import SearchMemories
+from server.domain.graph import StatedRelation
+from server.ports.memory_store import ScoredMemory
+from server.transport.convert.memories import EVENT_TYPES, memory_message, relation_message
+from server.transport.convert.requests import add_command, list_command, search_command
+from server.transport.convert.tokens import consistency_token, list_page_token
+from server.transport.current_caller import current_caller
+
+if TYPE_CHECKING:
+    from grpc.aio import ServicerContext
+
+    AddContext = ServicerContext[
+        memory_service_pb2.AddMemoriesRequest, memory_service_pb2.AddMemoriesResponse
+    ]
+
+DEPRECATION_KEY = "memoir-deprecation"
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryUseCases:
+    """What the service runs."""
+
+    add: AddMemories
+    search: SearchMemories
+    get: GetMemory
+    list: ListMemories
+    delete: DeleteMemory
+
+
+class MemoryService:
+    """Adding, finding, reading and deleting memories. Methods are named as in the contract."""
+
+    def __init__(self, use_cases: MemoryUseCases) -> None:
+        self._use_cases = use_cases
+
+    async def AddMemories(  # noqa: N802 - the contract's name
+        self, request: memory_service_pb2.AddMemoriesRequest, context: AddContext
+    ) -> memory_service_pb2.AddMemoriesResponse:
+        """See the contract."""
+        command = add_command(request, current_caller().project_id)
+        outcome = await self._use_cases.add(command)
+        with_relations = request.output_format == "v1.1"
+        if not with_relations:
+            context.set_trailing_metadata(
+                ((DEPRECATION_KEY, "output_format v1.0 is deprecated; use v1.1"),)
+            )
+        return _add_response(outcome, with_relations=with_relations)
+
+    async def SearchMemories(  # noqa: N802 - the contract's name
+        self, request: memory_service_pb2.SearchMemoriesRequest, _context: object
+    ) -> memory_service_pb2.SearchMemoriesResponse:
+        """See the contract."""
+        outcome = await self._use_cases.search(search_command(request, current_caller().project_id))
+        return memory_service_pb2.SearchMemoriesResponse(
+            results=[
+                _search_result(rank, hit, explain=request.explain)
+                for rank, hit in enumerate(outcome.hits, start=1)
+            ],
+            relations=_relations(outcome.hits) if request.include_relations else (),
+            models_used=memory_pb2.ModelsUsed(embedding_model=outcome.embedding_model),
+        )
+
+    async def GetMemory(  # noqa: N802 - the contract's name
+        self, request: memory_service_pb2.GetMemoryRequest, _context: object
+    ) -> memory_service_pb2.GetMemoryResponse:
+        """See the contract."""
+        memory = await self._use_cases.get(
+            current_caller().project_id, UUID(request.id), show_expired=request.show_expired
+        )
+        return memory_service_pb2.GetMemoryResponse(memory=memory_message(memory))
+
+    async def ListMemories(  # noqa: N802 - the contract's name
+        self, request: memory_service_pb2.ListMemoriesRequest, _context: object
+    ) -> memory_service_pb2.ListMemoriesResponse:
+        """See the contract."""
+        page = await self._use_cases.list(list_command(request, current_caller().project_id))
+        return memory_service_pb2.ListMemoriesResponse(
+            memories=map(memory_message, page.memories),
+            next_page_token=list_page_token(request, page.next),
+        )
+
+    async def DeleteMemory(  # noqa: N802 - the contract's name
+        self, request: memory_service_pb2.DeleteMemoryRequest, _context: object
+    ) -> memory_service_pb2.DeleteMemoryResponse:
+        """See the contract."""
+        position = await self._use_cases.delete(
+            DeleteMemoryCommand(
+                project_id=current_caller().project_id,
+                memory_id=UUID(request.id),
+                etag=request.etag if request.HasField("etag") else None,
+            )
+        )
+        return memory_service_pb2.DeleteMemoryResponse(
+            consistency_token=consistency_token(position)
+        )
+
+
+def _add_response(
+    outcome: AddMemoriesOutcome, *, with_relations: bool
+) -> memory_service_pb2.AddMemoriesResponse:
+    response = memory_service_pb2.AddMemoriesResponse(
+        results=map(_add_result, outcome.changes),
+        consistency_token=consistency_token(outcome.position),
+        models_used=memory_pb2.ModelsUsed(
+            language_model=outcome.language_model or "",
+            embedding_model=outcome.embedding_model,
+        ),
+    )
+    if with_relations:
+        response.relations.extend(
+            memory_service_pb2.AddMemoriesRelation(
+                source=added.relation.source.name,
+                relation=added.relation.relation,
+                target=added.relation.target.name,
+                event=EVENT_TYPES[added.event],
+            )
+            for added in outcome.relations
+        )
+    return response
+
+
+def _add_result(change: AddedChange) -> memory_service_pb2.AddMemoriesResult:
+    return memory_service_pb2.AddMemoriesResult(
+        id=str(change.memory_id),
+        data=memory_service_pb2.AddMemoriesResult.Data(memory=change.text),
+        event=EVENT_TYPES[change.event],
+        previous_memory=change.previous_text,
+        categories=change.categories,
+        version=change.version,
+    )
+
+
+def _search_result(
+    rank: int, hit: ScoredMemory, *, explain: bool
+) -> memory_service_pb2.SearchMemoriesResult:
+    result = memory_service_pb2.SearchMemoriesResult(
+        memory=memory_message(hit.memory), score=hit.score
+    )
+    if explain:
+        result.arms.add(arm="dense", rank=rank, score=hit.score)
+    return result
+
+
+def _relations(hits: Sequence[ScoredMemory]) -> list[memory_pb2.Relation]:
+    return [
+        relation_message(StatedRelation(relation, hit.memory.id, hit.memory.event_time))
+        for hit in hits
+        for relation in hit.memory.relations
+    ]
