@@ -271,7 +271,7 @@ class Evidence(_message.Message):
     message_id: _builtins.str
     """The id of the stored message."""
     quote: _builtins.str
-    """The passage, word for word as it stands in the message."""
+    """The passage, word for word as it stands in the message. Empty: the whole message."""
     def __init__(
         self,
         *,
