@@ -1,0 +1,1 @@
+"""Embeddings and inference by the Gemini API."""

@@ -1,0 +1,109 @@
+"""Embeddings by the Gemini API."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+import structlog
+from google.genai import types
+from google.genai.models import AsyncModels
+
+from server.adapters.gemini.client import GeminiClient
+from server.adapters.gemini.vectors import InvalidEmbeddings, unit_vectors
+from server.domain.errors import ModelUnavailable
+from server.domain.values import Vector
+from server.ports.embedder import EmbeddingPurpose
+
+_MAX_TEXTS_PER_REQUEST = 100
+
+# How a model is told what the vector is for: gemini-embedding-001 by a parameter, the models after
+# it by a prefix of the text.
+_MODELS_WITH_TASK_TYPE = ("gemini-embedding-001", "gemini-embedding-exp")
+_TASK_TYPES = {
+    EmbeddingPurpose.DOCUMENT: "RETRIEVAL_DOCUMENT",
+    EmbeddingPurpose.QUERY: "RETRIEVAL_QUERY",
+}
+_PREFIXES = {
+    EmbeddingPurpose.DOCUMENT: "title: none | text: ",
+    EmbeddingPurpose.QUERY: "task: search result | query: ",
+}
+
+_log = structlog.get_logger()
+
+
+class GeminiEmbedder:
+    """An `Embedder` over the models `gemini-embedding-*`."""
+
+    def __init__(
+        self,
+        client: GeminiClient,
+        *,
+        model_name: str = "gemini-embedding-001",
+        dimensions: int = 768,
+        timeout: float = 10.0,
+    ) -> None:
+        self._client = client
+        self._model_name = model_name
+        self._dimensions = dimensions
+        self._timeout = timeout
+        self._has_task_type = model_name.startswith(_MODELS_WITH_TASK_TYPE)
+
+    @property
+    def model(self) -> str:
+        """The model's name with its provider."""
+        return f"gemini/{self._model_name}"
+
+    @property
+    def dimensions(self) -> int:
+        """The length of every vector."""
+        return self._dimensions
+
+    async def embed(self, texts: Sequence[str], purpose: EmbeddingPurpose) -> list[Vector]:
+        """One L2-normalised vector a text, in order.
+
+        Raises:
+            ModelUnavailable: the provider is away or answers with faults.
+            ModelQuotaExhausted: the provider's quota is used up.
+            DeadlineExceeded: the call's time is up.
+        """
+        chunks = [
+            texts[start : start + _MAX_TEXTS_PER_REQUEST]
+            for start in range(0, len(texts), _MAX_TEXTS_PER_REQUEST)
+        ]
+        failures: Sequence[Exception] = ()
+        tasks: list[asyncio.Task[list[Vector]]] = []
+        try:
+            async with asyncio.TaskGroup() as group:
+                tasks = [group.create_task(self._embed_chunk(chunk, purpose)) for chunk in chunks]
+        except ExceptionGroup as group_of_failures:
+            failures = group_of_failures.exceptions
+        if failures:
+            raise failures[0]
+        return [vector for task in tasks for vector in task.result()]
+
+    async def _embed_chunk(self, texts: Sequence[str], purpose: EmbeddingPurpose) -> list[Vector]:
+        prefix = "" if self._has_task_type else _PREFIXES[purpose]
+        task_type = _TASK_TYPES[purpose] if self._has_task_type else None
+
+        async def send(
+            models: AsyncModels, http_options: types.HttpOptions
+        ) -> types.EmbedContentResponse:
+            return await models.embed_content(
+                model=self._model_name,
+                # A Content a text: a list of strings would become one embedding for all of them.
+                contents=[types.Content(parts=[types.Part(text=prefix + text)]) for text in texts],
+                config=types.EmbedContentConfig(
+                    task_type=task_type,
+                    output_dimensionality=self._dimensions,
+                    http_options=http_options,
+                ),
+            )
+
+        response = await self._client.call(self.model, self._timeout, send)
+        values = [embedding.values or [] for embedding in response.embeddings or []]
+        try:
+            return unit_vectors(values, count=len(texts), dimensions=self._dimensions)
+        except InvalidEmbeddings as fault:
+            _log.error("gemini.embedding_fault", model=self.model, problem=str(fault))
+            raise ModelUnavailable(self.model) from fault

@@ -1,0 +1,90 @@
+"""What can go wrong with one request to the Gemini API, read into one shape."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from datetime import timedelta
+
+import httpx2
+from google.genai.errors import APIError
+
+REQUEST_ERRORS: tuple[type[Exception], ...] = (
+    APIError,
+    httpx2.RequestError,
+    TimeoutError,
+    # The client library lets these escape where a body is no JSON, or JSON of another shape.
+    ValueError,
+    TypeError,
+)
+"""The exceptions that stand for a failed request."""
+
+_QUOTA = 429
+_PASSING = frozenset({_QUOTA, 500, 502, 503, 504})
+_ERROR_INFO = "type.googleapis.com/google.rpc.ErrorInfo"
+_RETRY_INFO = "type.googleapis.com/google.rpc.RetryInfo"
+_REASON = re.compile(r"[A-Z][A-Z0-9_]{1,62}")
+_DURATION = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)s")
+
+
+class GeminiFault(Exception):
+    """One failed request.
+
+    It carries no text of the provider: its messages can name the API key and repeat the input.
+
+    Attributes:
+        status: The HTTP status, or None where no answer arrived.
+        reason: The provider's word for it, such as `RESOURCE_EXHAUSTED`, or the exception's name.
+        retry_after: How long the provider asks to wait, if it says so.
+    """
+
+    def __init__(
+        self, status: int | None, reason: str, retry_after: timedelta | None = None
+    ) -> None:
+        super().__init__(f"{status or 'no answer'} {reason}".strip())
+        self.status = status
+        self.reason = reason
+        self.retry_after = retry_after
+
+    @property
+    def is_quota(self) -> bool:
+        """Whether the provider's quota is used up."""
+        return self.status == _QUOTA
+
+    @property
+    def is_passing(self) -> bool:
+        """Whether the same request can succeed later."""
+        return self.status is None or self.status in _PASSING
+
+
+def read_fault(error: Exception) -> GeminiFault:
+    """The fault that one of `REQUEST_ERRORS` stands for."""
+    if not isinstance(error, APIError):
+        return GeminiFault(None, type(error).__name__)
+    return GeminiFault(error.code, _reason(error), _retry_after(error.details))
+
+
+def _reason(error: APIError) -> str:
+    stated = [detail.get("reason") for detail in _details(error.details, _ERROR_INFO)]
+    for word in (*stated, error.status):
+        if isinstance(word, str) and _REASON.fullmatch(word):
+            return word
+    return ""
+
+
+def _retry_after(body: object) -> timedelta | None:
+    """The delay of google.rpc.RetryInfo, a protobuf Duration in JSON such as `"3.5s"`."""
+    for detail in _details(body, _RETRY_INFO):
+        delay = detail.get("retryDelay")
+        if isinstance(delay, str) and (match := _DURATION.fullmatch(delay)):
+            return timedelta(seconds=float(match[1]))
+    return None
+
+
+def _details(body: object, kind: str) -> Iterator[dict[str, object]]:
+    """The entries of one kind among the details of a google.rpc.Status in JSON."""
+    error = body.get("error", body) if isinstance(body, dict) else None
+    entries = error.get("details") if isinstance(error, dict) else None
+    for entry in entries if isinstance(entries, list) else ():
+        if isinstance(entry, dict) and entry.get("@type") == kind:
+            yield entry

@@ -1,0 +1,269 @@
+"""Faults of the provider and of the network, deadlines, limits and what reaches the logs."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+import traceback
+from collections.abc import Awaitable, Callable
+
+import httpx2
+import pytest
+from aiohttp import web
+from structlog.testing import capture_logs
+
+from server.adapters.gemini.client import GeminiClient
+from server.adapters.gemini.embedder import GeminiEmbedder
+from server.adapters.gemini.retry import Retrier, RetryPolicy
+from server.domain.errors import DeadlineExceeded, ModelQuotaExhausted, ModelUnavailable
+from server.domain.request_context import RequestContext
+from server.domain.values import Vector
+from server.ports.embedder import EmbeddingPurpose
+from tests.support import gemini_faults
+from tests.support.gemini_endpoint import GeminiEndpoint
+from tests.support.gemini_faults import Fault, Json
+from tests.support.request_context import in_request
+
+EMBED = "batchEmbedContents"
+TEXT = "Ada's private words"
+# Far more than a local request takes, and far less than any timeout that is not meant.
+SOON = 5.0
+
+PASSING = [
+    gemini_faults.status(500, "INTERNAL"),
+    gemini_faults.status(502),
+    gemini_faults.status(503, "UNAVAILABLE"),
+    gemini_faults.status(504, "DEADLINE_EXCEEDED"),
+    gemini_faults.quota(),
+    gemini_faults.reset,
+    gemini_faults.truncated_json,
+    gemini_faults.body("<html>bad gateway</html>"),
+    gemini_faults.body('{"embeddings": 7}'),
+]
+
+
+def embedding(embedder: GeminiEmbedder) -> Callable[[], Awaitable[list[Vector]]]:
+    return lambda: embedder.embed([TEXT], EmbeddingPurpose.DOCUMENT)
+
+
+def due_in(seconds: float) -> RequestContext:
+    return RequestContext("corr-7", time.monotonic() + seconds)
+
+
+@pytest.mark.parametrize("fault", PASSING)
+async def test_a_passing_fault_is_overcome(
+    embedder: GeminiEmbedder, endpoint: GeminiEndpoint, fault: Fault
+) -> None:
+    endpoint.fail(EMBED, fault, times=2)
+
+    with capture_logs() as logs:
+        vectors = await embedding(embedder)()
+
+    assert len(vectors) == 1
+    assert len(endpoint.calls(EMBED)) == 3
+    assert [log["event"] for log in logs] == ["gemini.retry"] * 2
+
+
+@pytest.mark.parametrize("fault", PASSING)
+async def test_a_fault_that_stays_is_an_error_after_bounded_attempts(
+    embedder: GeminiEmbedder, endpoint: GeminiEndpoint, fault: Fault
+) -> None:
+    endpoint.fail(EMBED, fault, times=10)
+
+    with capture_logs(), pytest.raises((ModelUnavailable, ModelQuotaExhausted)):
+        await embedding(embedder)()
+
+    assert len(endpoint.calls(EMBED)) == 3
+
+
+async def test_a_server_that_is_away_is_unavailable(
+    embedder: GeminiEmbedder, endpoint: GeminiEndpoint
+) -> None:
+    await endpoint.__aexit__()
+
+    with capture_logs() as logs, pytest.raises(ModelUnavailable):
+        await embedding(embedder)()
+
+    assert logs[-1]["reason"] == "ConnectError"
+
+
+async def test_a_quota_error_tells_what_the_provider_asked_for(
+    embedder: GeminiEmbedder, endpoint: GeminiEndpoint
+) -> None:
+    endpoint.fail(EMBED, gemini_faults.quota(retry_after=17.5), times=3)
+
+    with capture_logs(), pytest.raises(ModelQuotaExhausted) as caught:
+        await embedding(embedder)()
+
+    assert caught.value.retry_after.total_seconds() == 17.5
+
+
+async def test_retry_info_beyond_the_deadline_is_not_waited_for(endpoint: GeminiEndpoint) -> None:
+    client = GeminiClient(api_key="k", base_url=endpoint.base_url)
+    endpoint.fail(EMBED, gemini_faults.quota(retry_after=20))
+
+    with capture_logs(), pytest.raises(ModelQuotaExhausted) as caught:
+        await in_request(due_in(SOON), embedding(GeminiEmbedder(client)))
+
+    assert caught.value.retry_after.total_seconds() == 20
+    assert len(endpoint.requests) == 1
+    await client.close()
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        gemini_faults.status(400, "INVALID_ARGUMENT", reason="API_KEY_INVALID"),
+        gemini_faults.status(403, "PERMISSION_DENIED"),
+        gemini_faults.status(404, "NOT_FOUND"),
+    ],
+)
+async def test_a_configuration_fault_is_not_retried(
+    embedder: GeminiEmbedder, endpoint: GeminiEndpoint, fault: Fault
+) -> None:
+    endpoint.fail(EMBED, fault, times=3)
+
+    with capture_logs() as logs, pytest.raises(ModelUnavailable):
+        await embedding(embedder)()
+
+    assert len(endpoint.requests) == 1
+    assert [(log["event"], log["log_level"]) for log in logs] == [
+        ("gemini.configuration_fault", "error")
+    ]
+
+
+@pytest.mark.parametrize("fault", [gemini_faults.hang, gemini_faults.drip])
+async def test_the_deadline_ends_a_request_that_does_not(
+    embedder: GeminiEmbedder, endpoint: GeminiEndpoint, fault: Fault
+) -> None:
+    endpoint.fail(EMBED, fault)
+    begin = time.monotonic()
+
+    with pytest.raises(DeadlineExceeded):
+        await in_request(due_in(0.2), embedding(embedder))
+
+    assert 0.2 <= time.monotonic() - begin < SOON
+    assert len(endpoint.requests) == 1
+
+
+@pytest.mark.parametrize("fault", [gemini_faults.hang, gemini_faults.drip])
+async def test_an_attempt_that_does_not_end_is_cut_off_and_repeated(
+    client: GeminiClient, endpoint: GeminiEndpoint, fault: Fault
+) -> None:
+    endpoint.fail(EMBED, fault)
+
+    with capture_logs() as logs:
+        vectors = await in_request(due_in(SOON), embedding(GeminiEmbedder(client, timeout=0.2)))
+
+    assert len(vectors) == 1
+    assert [log["event"] for log in logs] == ["gemini.retry"]
+
+
+async def test_waiting_for_a_turn_ends_with_the_deadline(endpoint: GeminiEndpoint) -> None:
+    client = GeminiClient(api_key="k", base_url=endpoint.base_url, max_concurrency=1)
+    arrived = asyncio.Event()
+
+    async def hang(request: web.Request, healthy: Json) -> web.StreamResponse:
+        arrived.set()
+        return await gemini_faults.hang(request, healthy)
+
+    endpoint.fail(EMBED, hang)
+    first = asyncio.ensure_future(embedding(GeminiEmbedder(client))())
+    await arrived.wait()
+    begin = time.monotonic()
+
+    with pytest.raises(DeadlineExceeded):
+        await in_request(due_in(0.2), embedding(GeminiEmbedder(client)))
+
+    assert time.monotonic() - begin < SOON
+    assert len(endpoint.requests) == 1
+    first.cancel()
+    await asyncio.wait([first])
+    await client.close()
+
+
+async def test_requests_at_a_time_are_limited(endpoint: GeminiEndpoint) -> None:
+    client = GeminiClient(api_key="k", base_url=endpoint.base_url, max_concurrency=2)
+    two_arrived, open_gate = asyncio.Event(), asyncio.Event()
+
+    async def wait_at_gate(request: web.Request, healthy: Json) -> web.StreamResponse:
+        if len(endpoint.calls(EMBED)) == 2:
+            two_arrived.set()
+        await open_gate.wait()
+        return web.json_response(healthy)
+
+    endpoint.fail(EMBED, wait_at_gate, times=5)
+    work = asyncio.ensure_future(
+        GeminiEmbedder(client).embed([TEXT] * 500, EmbeddingPurpose.DOCUMENT)
+    )
+    await two_arrived.wait()
+    # A whole round trip of another client: time enough for a third request to arrive, if it could.
+    async with httpx2.AsyncClient() as other:
+        await other.get(endpoint.base_url)
+
+    assert len(endpoint.calls(EMBED)) == 2
+    open_gate.set()
+    assert len(await work) == 500
+    assert len(endpoint.calls(EMBED)) == 5
+    await client.close()
+
+
+async def test_each_request_carries_the_call_s_correlation_id_and_time(
+    embedder: GeminiEmbedder, endpoint: GeminiEndpoint
+) -> None:
+    await in_request(due_in(2.5), embedding(embedder))
+    await in_request(RequestContext("corr-8", time.monotonic() + 100), embedding(embedder))
+
+    headers = [request.headers for request in endpoint.requests]
+    assert [header["x-correlation-id"] for header in headers] == ["corr-7", "corr-8"]
+    assert [header["x-server-timeout"] for header in headers] == ["3", "10"]
+
+
+async def test_the_key_travels_in_a_header_alone(
+    embedder: GeminiEmbedder, endpoint: GeminiEndpoint, api_key: str
+) -> None:
+    await embedding(embedder)()
+
+    [request] = endpoint.requests
+    assert request.headers["x-goog-api-key"] == api_key
+    assert api_key not in request.path
+
+
+@pytest.mark.parametrize(("code", "word"), [(403, "PERMISSION_DENIED"), (503, "UNAVAILABLE")])
+async def test_neither_key_nor_text_reaches_a_log(
+    embedder: GeminiEmbedder,
+    endpoint: GeminiEndpoint,
+    api_key: str,
+    caplog: pytest.LogCaptureFixture,
+    code: int,
+    word: str,
+) -> None:
+    telltale = f"Consumer 'api_key:{api_key}' sent {TEXT}"
+    fault = gemini_faults.status(code, word, reason=telltale, message=telltale)
+    endpoint.fail(EMBED, fault, times=3)
+
+    with caplog.at_level(0), capture_logs() as logs, pytest.raises(ModelUnavailable) as caught:
+        await embedding(embedder)()
+
+    told = [*map(str, logs), caplog.text, *traceback.format_exception(caught.value)]
+    assert logs
+    for line in told:
+        assert api_key not in line
+        assert TEXT not in line
+
+
+async def test_the_environment_does_not_redirect_the_client(
+    endpoint: GeminiEndpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GOOGLE_GENAI_USE_VERTEXAI", "true")
+    monkeypatch.setenv("GOOGLE_GENAI_API_VERSION", "v9")
+    monkeypatch.setenv("GOOGLE_API_KEY", "another")
+    retrier = Retrier(RetryPolicy(attempts=1))
+    client = GeminiClient(api_key="ours", base_url=endpoint.base_url, retrier=retrier)
+
+    await embedding(GeminiEmbedder(client))()
+
+    [request] = endpoint.requests
+    assert request.path.startswith("/v1beta/")
+    assert request.headers["x-goog-api-key"] == "ours"
+    await client.close()
