@@ -78,6 +78,14 @@ class Memory:
         return etag_of(self.id, self.version)
 
 
+@dataclass(frozen=True, slots=True)
+class ScoredMemory:
+    """A hit of a search, with its score from 0 to 1."""
+
+    memory: Memory
+    score: float
+
+
 def etag_of(memory_id: UUID, version: int) -> str:
     """The etag of a memory's state."""
     return hashlib.sha256(f"{memory_id}:{version}".encode()).hexdigest()[:16]

@@ -4,23 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Protocol
-from uuid import UUID
 
 from server.domain.graph import MemorySubgraph, StatedRelation
+from server.domain.pages import RelationCursor
 from server.domain.scope import Scope
-
-
-@dataclass(frozen=True, slots=True)
-class RelationCursor:
-    """The place after which a page of relations starts, in their order."""
-
-    event_time: datetime
-    memory_id: UUID
-    source_key: str
-    relation: str
-    target_key: str
 
 
 @dataclass(frozen=True, slots=True)

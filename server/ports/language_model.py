@@ -12,7 +12,7 @@ class LanguageModel(Protocol):
 
     @property
     def model(self) -> str:
-        """The model's name with its provider, such as `gemini/gemini-2.5-flash`."""
+        """The model's name with its provider, such as `gemini/gemini-3.5-flash`."""
         ...
 
     async def infer(self, request: InferenceRequest) -> InferenceAnswer:

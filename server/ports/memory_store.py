@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from enum import StrEnum
 from typing import Protocol
 from uuid import UUID
 
 from server.domain.conversation import Role, StoredMessage
 from server.domain.graph import Entity, Relation
 from server.domain.inference import Candidate
-from server.domain.memory import EventType, Evidence, Memory
+from server.domain.memory import EventType, Evidence, Memory, ScoredMemory
+from server.domain.pages import ListCursor, ListOrder
 from server.domain.scope import Scope
 from server.domain.values import JsonObject, Vector
 
@@ -148,29 +148,6 @@ class SearchQuery:
     visible_on: date | None
     categories: Sequence[str] = ()
     threshold: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class ScoredMemory:
-    """A hit with its cosine similarity, from 0 to 1."""
-
-    memory: Memory
-    score: float
-
-
-class ListOrder(StrEnum):
-    """The order of a list."""
-
-    NEWEST_FIRST = "create_time desc"
-    OLDEST_FIRST = "create_time asc"
-
-
-@dataclass(frozen=True, slots=True)
-class ListCursor:
-    """The last memory of the page before."""
-
-    create_time: datetime
-    memory_id: UUID
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,7 +41,7 @@ class ModelSettings(BaseSettings):
     gemini_embedding_dimensions: int = Field(
         default=768, ge=128, le=3072, description="Length of its vectors."
     )
-    gemini_language_model: str = Field(default="gemini-2.5-flash", description="Model that infers.")
+    gemini_language_model: str = Field(default="gemini-3.5-flash", description="Model that infers.")
     gemini_timeout: float = Field(default=30.0, gt=0, description="Time for one attempt.")
     gemini_concurrency: int = Field(
         default=16, ge=1, le=1000, description="Calls of the Gemini API at once."

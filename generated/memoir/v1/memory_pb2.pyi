@@ -219,7 +219,7 @@ class Provenance(_message.Message):
     correlation_id: _builtins.str
     """The correlation id of the call: the server's logs and traces carry it too."""
     language_model: _builtins.str
-    """The language model that inferred the text, such as `gemini/gemini-2.5-flash` or
+    """The language model that inferred the text, such as `gemini/gemini-3.5-flash` or
     `offline/extractive-1`. Absent where none was asked.
     """
     prompt_version: _builtins.str
@@ -469,7 +469,7 @@ class ModelsUsed(_message.Message):
     LANGUAGE_MODEL_FIELD_NUMBER: _builtins.int
     EMBEDDING_MODEL_FIELD_NUMBER: _builtins.int
     language_model: _builtins.str
-    """The language model, such as `gemini/gemini-2.5-flash`. The prefix `offline/` marks the built-in
+    """The language model, such as `gemini/gemini-3.5-flash`. The prefix `offline/` marks the built-in
     deterministic extractor, which understands far less than a language model. Empty where none
     was asked.
     """

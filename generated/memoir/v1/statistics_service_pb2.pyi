@@ -449,7 +449,7 @@ class ModelStatistics(_message.Message):
     OUTPUT_TOKENS_FIELD_NUMBER: _builtins.int
     LATENCY_FIELD_NUMBER: _builtins.int
     model: _builtins.str
-    """The model, such as `gemini/gemini-2.5-flash`."""
+    """The model, such as `gemini/gemini-3.5-flash`."""
     calls: _builtins.int
     """Calls made, retries included."""
     failures: _builtins.int

@@ -41,7 +41,7 @@ class GeminiLanguageModel:
         self,
         client: GeminiClient,
         *,
-        model_name: str = "gemini-2.5-flash",
+        model_name: str = "gemini-3.5-flash",
         timeout: float = 60.0,
         max_output_tokens: int = 8192,
     ) -> None:

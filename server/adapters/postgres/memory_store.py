@@ -14,15 +14,14 @@ from server.adapters.postgres.vectors import to_halfvec
 from server.adapters.statements import load_statements
 from server.domain.conversation import StoredMessage
 from server.domain.inference import Candidate
-from server.domain.memory import EventType, Memory
+from server.domain.memory import EventType, Memory, ScoredMemory
+from server.domain.pages import ListOrder
 from server.domain.scope import Scope
 from server.domain.values import Vector
 from server.ports.memory_store import (
     ChangeSet,
     Committed,
-    ListOrder,
     ListQuery,
-    ScoredMemory,
     SearchQuery,
     StoredCall,
     StoredChange,

@@ -15,8 +15,8 @@ from server.application.read_memories import ListMemoriesCommand
 from server.application.search_memories import DEFAULT_TOP_K, SearchMemoriesCommand
 from server.domain.conversation import Message, Role, without_nul
 from server.domain.inference import Category
+from server.domain.pages import ListOrder
 from server.domain.scope import SCOPE_FIELDS, Scope
-from server.ports.memory_store import ListOrder
 from server.transport.convert.tokens import (
     read_consistency_token,
     read_list_page_token,

@@ -17,8 +17,7 @@ from uuid import UUID
 from google.protobuf.message import Message
 
 from server.domain.errors import FieldViolation, InvalidRequest
-from server.ports.graph import RelationCursor
-from server.ports.memory_store import ListCursor
+from server.domain.pages import ListCursor, RelationCursor
 
 PAGE_FIELDS = ("page_size", "page_token", "consistency_token")
 

@@ -14,7 +14,7 @@ from server.application.delete_memory import DeleteMemory, DeleteMemoryCommand
 from server.application.read_memories import GetMemory, ListMemories
 from server.application.search_memories import SearchMemories
 from server.domain.graph import StatedRelation
-from server.ports.memory_store import ScoredMemory
+from server.domain.memory import ScoredMemory
 from server.transport.convert.memories import EVENT_TYPES, memory_message, relation_message
 from server.transport.convert.requests import add_command, list_command, search_command
 from server.transport.convert.tokens import consistency_token, list_page_token

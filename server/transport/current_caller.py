@@ -1,0 +1,49 @@
+"""Who makes the current call, as authentication and authorization found it out."""
+
+from __future__ import annotations
+
+from contextvars import ContextVar
+
+from server.domain.project import Caller, Principal
+
+_principal: ContextVar[Principal | None] = ContextVar("principal", default=None)
+_caller: ContextVar[Caller | None] = ContextVar("caller", default=None)
+
+
+def enter_principal(principal: Principal) -> None:
+    """Remembers whom the key of the current call stands for."""
+    _principal.set(principal)
+
+
+def current_principal() -> Principal:
+    """Whom the key of the current call stands for.
+
+    Raises:
+        RuntimeError: the call was not authenticated.
+    """
+    principal = _principal.get()
+    if principal is None:
+        raise RuntimeError("the call was not authenticated")
+    return principal
+
+
+def enter_caller(caller: Caller) -> None:
+    """Remembers whose data the current call may touch."""
+    _caller.set(caller)
+
+
+def current_caller() -> Caller:
+    """Whose data the current call may touch.
+
+    Raises:
+        RuntimeError: the call was not authorized.
+    """
+    caller = _caller.get()
+    if caller is None:
+        raise RuntimeError("the call was not authorized")
+    return caller
+
+
+def caller_or_none() -> Caller | None:
+    """Whose data the current call may touch; None where it was not authorized, or not yet."""
+    return _caller.get()

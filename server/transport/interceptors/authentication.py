@@ -1,0 +1,48 @@
+"""No call without a valid key, but for health and reflection."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeAlias
+
+from server.domain.errors import ApiKeyInvalid
+from server.domain.project import Principal
+from server.transport.current_caller import enter_principal
+from server.transport.interceptors.context import Context, Metadata
+from server.transport.interceptors.handlers import Call, CallInterceptor, Proceed
+
+Authenticate: TypeAlias = Callable[[str], Awaitable[Principal]]
+
+_CREDENTIALS = re.compile(r"(?:token|bearer) +(?P<key>[!-~]{1,512})", re.IGNORECASE)
+# One wording for every way to fail, so that an answer tells nothing about a key.
+_REFUSAL = "the call carries no valid API key"
+
+
+class AuthenticationInterceptor(CallInterceptor):
+    """Finds out whom the key in the metadata `authorization: Token <key>` stands for."""
+
+    def __init__(self, authenticate: Authenticate) -> None:
+        """`authenticate` takes a key and raises ApiKeyInvalid where it opens nothing."""
+        self._authenticate = authenticate
+
+    async def intercept(self, call: Call, request: Any, context: Context, proceed: Proceed) -> Any:
+        if not call.is_public:
+            enter_principal(await self._principal(call.metadata))
+        return await proceed(request, context)
+
+    async def _principal(self, metadata: Metadata) -> Principal:
+        try:
+            return await self._authenticate(_key(metadata))
+        except ApiKeyInvalid:
+            raise ApiKeyInvalid(_REFUSAL) from None
+
+
+def _key(metadata: Metadata) -> str:
+    values = [value for key, value in metadata if key == "authorization"]
+    if len(values) != 1 or not isinstance(values[0], str):
+        raise ApiKeyInvalid(_REFUSAL)
+    credentials = _CREDENTIALS.fullmatch(values[0])
+    if credentials is None:
+        raise ApiKeyInvalid(_REFUSAL)
+    return credentials["key"]

@@ -1,0 +1,68 @@
+"""Every exception becomes one canonical status with typed details."""
+
+from __future__ import annotations
+
+from typing import Any, Never
+
+import grpc
+import structlog
+from grpc_status import rpc_status
+
+from server.domain.errors import (
+    DeadlineExceeded,
+    ExtractionFailed,
+    InvalidRequest,
+    Unimplemented,
+)
+from server.domain.request_context import current_request
+from server.transport.interceptors.context import Context
+from server.transport.interceptors.handlers import Call, CallInterceptor, Proceed
+from server.transport.status import OUTCOMES, to_status
+
+_log: structlog.stdlib.BoundLogger = structlog.get_logger("server.errors")
+
+
+class ErrorsInterceptor(CallInterceptor):
+    """Answers exceptions: those of the domain as they are, all others as INTERNAL.
+
+    Cancellation passes through, and so do gRPC's own errors: they mean that the call is answered or
+    that its client or the server is gone, and a call must not be touched after that.
+    """
+
+    async def intercept(self, call: Call, request: Any, context: Context, proceed: Proceed) -> Any:
+        try:
+            return await proceed(request, context)
+        except grpc.aio.BaseError:
+            raise
+        except TimeoutError as error:
+            await _answer(DeadlineExceeded(), call, context, cause=error)
+        except NotImplementedError as error:
+            await _answer(Unimplemented(call.method), call, context, cause=error)
+        except Exception as error:  # noqa: BLE001 - whatever else it is has to be answered too
+            await _answer(error, call, context, cause=error.__cause__)
+
+
+async def _answer(
+    error: Exception, call: Call, context: Context, cause: BaseException | None
+) -> Never:
+    _report(error, call, cause)
+    status = rpc_status.to_status(to_status(error, current_request().correlation_id))
+    await context.abort(status.code, status.details, tuple(status.trailing_metadata))
+
+
+def _report(error: Exception, call: Call, cause: BaseException | None) -> None:
+    """Logs what the client is not told."""
+    if type(error) not in OUTCOMES:
+        _log.error("rpc failed", method=call.method, exc_info=error)
+    elif isinstance(error, ExtractionFailed):
+        # Its problems and its cause may quote the conversation, so they are only counted and named.
+        _log.warning(
+            "extraction failed",
+            method=call.method,
+            **error.metadata,
+            problems=len(error.problems),
+            cause_type=type(cause).__name__ if cause else None,
+        )
+    elif cause is not None and not isinstance(error, InvalidRequest):
+        reason = type(error).__name__
+        _log.warning("rpc refused", method=call.method, reason=reason, exc_info=cause)

@@ -1,0 +1,63 @@
+"""Completes the span that the OpenTelemetry interceptor opened."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import grpc
+from opentelemetry import trace
+from opentelemetry.trace import Status, StatusCode
+
+from server.transport.interceptors.context import Context
+from server.transport.interceptors.handlers import Call, CallInterceptor, Proceed
+from server.transport.interceptors.outcome import final_code
+
+# The codes that are the server's fault:
+# https://opentelemetry.io/docs/specs/semconv/rpc/grpc/#grpc-status
+_SERVER_FAULTS = frozenset(
+    {
+        grpc.StatusCode.UNKNOWN,
+        grpc.StatusCode.DEADLINE_EXCEEDED,
+        grpc.StatusCode.UNIMPLEMENTED,
+        grpc.StatusCode.INTERNAL,
+        grpc.StatusCode.UNAVAILABLE,
+        grpc.StatusCode.DATA_LOSS,
+    }
+)
+
+
+class SpanInterceptor(CallInterceptor):
+    """Sets the stable RPC attributes of the semantic conventions and the right status.
+
+    The interceptor outside records OK for a deadline and a cancellation, which it does not notice,
+    and an exception event for every error that is answered properly.
+    """
+
+    async def intercept(self, call: Call, request: Any, context: Context, proceed: Proceed) -> Any:
+        error: BaseException | None = None
+        try:
+            return await proceed(request, context)
+        except grpc.aio.AbortError as abort:
+            # The answer is sent; gRPC itself raises the error again once the handler returns.
+            error = abort
+            return None
+        except BaseException as other:
+            error = other
+            raise
+        finally:
+            _complete(call, final_code(context, error))
+
+
+def _complete(call: Call, code: grpc.StatusCode) -> None:
+    span = trace.get_current_span()
+    span.set_attributes(
+        {
+            "rpc.system.name": "grpc",
+            "rpc.method": call.method,
+            "rpc.response.status_code": code.name,
+            "rpc.grpc.status_code": code.value[0],
+        }
+    )
+    if code in _SERVER_FAULTS:
+        span.set_attribute("error.type", code.name)
+        span.set_status(Status(StatusCode.ERROR, code.name))

@@ -1,0 +1,39 @@
+"""No request that breaks a rule of the contract reaches a use case."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterable, AsyncIterator, Callable
+from datetime import datetime
+from typing import Any, TypeAlias
+
+from google.protobuf.message import Message
+
+from server.transport.interceptors.context import Context
+from server.transport.interceptors.handlers import Call, CallInterceptor, Proceed
+
+Check: TypeAlias = Callable[[Message, datetime], None]
+Now: TypeAlias = Callable[[], datetime]
+
+
+class ValidationInterceptor(CallInterceptor):
+    """Applies a check to every request message."""
+
+    def __init__(self, check: Check, now: Now) -> None:
+        """`check` raises InvalidRequest; `now` tells the present instant, aware, in UTC."""
+        self._check = check
+        self._now = now
+
+    async def intercept(self, call: Call, request: Any, context: Context, proceed: Proceed) -> Any:
+        if call.streams_requests:
+            return await proceed(self._checked(request), context)
+        self._apply(request)
+        return await proceed(request, context)
+
+    async def _checked(self, requests: AsyncIterable[Any]) -> AsyncIterator[Any]:
+        async for request in requests:
+            self._apply(request)
+            yield request
+
+    def _apply(self, request: object) -> None:
+        if isinstance(request, Message):
+            self._check(request, self._now())

@@ -1,0 +1,105 @@
+"""Rules of the contract that the field rules in the .proto cannot express."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Iterator
+from datetime import UTC, date, datetime, timedelta
+from functools import singledispatch
+from typing import TypeAlias
+
+from google.protobuf.message import Message
+from google.protobuf.struct_pb2 import Struct
+from memoir.v1 import memory_service_pb2, project_service_pb2
+
+from server.domain.conversation import without_nul
+from server.domain.errors import FieldViolation
+from server.transport.structs import StructError, plain
+
+MAX_METADATA_BYTES = 64 * 1024
+MAX_METADATA_DEPTH = 8
+MAX_AHEAD = timedelta(days=1)
+
+MEMORY_PATHS = frozenset({"text", "metadata", "categories", "expiration_date"})
+PROJECT_PATHS = frozenset({"custom_instructions", "custom_categories", "default_retention_days"})
+
+Violations: TypeAlias = Iterator[FieldViolation]
+
+
+@singledispatch
+def broken_rules(request: Message, now: datetime) -> Violations:
+    """The violations of a request of any type; `now` is aware."""
+    del request, now
+    yield from ()
+
+
+@broken_rules.register
+def _add_memories(request: memory_service_pb2.AddMemoriesRequest, now: datetime) -> Violations:
+    if request.messages and not any(_says_something(m.content) for m in request.messages):
+        yield FieldViolation("messages", "at least one message must have content")
+    if request.HasField("metadata"):
+        yield from _metadata("metadata", request.metadata)
+    if request.HasField("timestamp") and request.timestamp > (now + MAX_AHEAD).timestamp():
+        yield FieldViolation("timestamp", "must be at most a day ahead, in Unix seconds")
+    if request.HasField("expiration_date"):
+        yield from _expiration_date("expiration_date", request.expiration_date, now)
+
+
+@broken_rules.register
+def _update_memory(request: memory_service_pb2.UpdateMemoryRequest, now: datetime) -> Violations:
+    if request.HasField("update_mask"):
+        yield from _mask(request.update_mask.paths, MEMORY_PATHS)
+    if request.changes.HasField("metadata"):
+        yield from _metadata("changes.metadata", request.changes.metadata)
+    # Absent or empty clears the date.
+    if request.changes.expiration_date:
+        yield from _expiration_date("changes.expiration_date", request.changes.expiration_date, now)
+
+
+@broken_rules.register
+def _batch_update(
+    request: memory_service_pb2.BatchUpdateMemoriesRequest, now: datetime
+) -> Violations:
+    for index, item in enumerate(request.requests):
+        for violation in _update_memory(item, now):
+            yield FieldViolation(f"requests[{index}].{violation.field}", violation.description)
+
+
+@broken_rules.register
+def _update_project(request: project_service_pb2.UpdateProjectRequest, now: datetime) -> Violations:
+    del now
+    if request.HasField("update_mask"):
+        yield from _mask(request.update_mask.paths, PROJECT_PATHS)
+
+
+def _says_something(content: str) -> bool:
+    return bool(without_nul(content).strip())
+
+
+def _metadata(field: str, metadata: Struct) -> Violations:
+    try:
+        value = plain(metadata, MAX_METADATA_DEPTH)
+    except StructError as error:
+        yield FieldViolation(f"{field}{error.path}", error.problem)
+        return
+    size = len(json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode())
+    if size > MAX_METADATA_BYTES:
+        yield FieldViolation(field, f"must be at most {MAX_METADATA_BYTES} bytes as JSON")
+
+
+def _expiration_date(field: str, text: str, now: datetime) -> Violations:
+    try:
+        day = date.fromisoformat(text)
+    except ValueError:
+        yield FieldViolation(field, "must be a date of the calendar, as YYYY-MM-DD")
+        return
+    if day < now.astimezone(UTC).date():
+        yield FieldViolation(field, "must not be in the past (UTC)")
+
+
+def _mask(paths: Collection[str], known: frozenset[str]) -> Violations:
+    allowed = ", ".join(sorted(known))
+    if not paths:
+        yield FieldViolation("update_mask", f"must name at least one of {allowed}")
+    elif unknown := next((path for path in paths if path not in known), None):
+        yield FieldViolation("update_mask", f"{unknown!r} is not one of {allowed}")

@@ -1,0 +1,61 @@
+"""The one list of what the contract promises and this server does not do yet."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from google.protobuf.message import Message
+from memoir.v1 import graph_service_pb2, memory_service_pb2
+
+from server.domain.errors import Unimplemented
+
+UNIMPLEMENTED_METHODS: Final = frozenset(
+    {
+        "memoir.v1.MemoryService/UpdateMemory",
+        "memoir.v1.MemoryService/BatchUpdateMemories",
+        "memoir.v1.MemoryService/BatchDeleteMemories",
+        "memoir.v1.MemoryService/DeleteMemories",
+        "memoir.v1.MemoryService/ListMemoryEvents",
+        "memoir.v1.MemoryService/ListScopes",
+        "memoir.v1.MemoryService/DeleteScope",
+        "memoir.v1.MemoryService/WatchMemoryEvents",
+        "memoir.v1.GraphService/GetEntity",
+        "memoir.v1.GraphService/ListEntities",
+        "memoir.v1.GraphService/FindPaths",
+        "memoir.v1.ProjectService/GetProject",
+        "memoir.v1.ProjectService/UpdateProject",
+        "memoir.v1.StatisticsService/GetStatistics",
+        "memoir.v1.StatisticsService/WatchStatistics",
+        "google.longrunning.Operations/ListOperations",
+        "google.longrunning.Operations/GetOperation",
+        "google.longrunning.Operations/DeleteOperation",
+        "google.longrunning.Operations/CancelOperation",
+        "google.longrunning.Operations/WaitOperation",
+    }
+)
+
+UNIMPLEMENTED_FIELDS: Final[Mapping[type[Message], frozenset[str]]] = {
+    memory_service_pb2.AddMemoriesRequest: frozenset({"async_mode"}),
+    memory_service_pb2.SearchMemoriesRequest: frozenset({"filters", "rerank", "as_of"}),
+    memory_service_pb2.GetMemoryRequest: frozenset({"as_of"}),
+    memory_service_pb2.ListMemoriesRequest: frozenset({"filters", "as_of"}),
+    memory_service_pb2.DeleteMemoryRequest: frozenset({"request_id"}),
+    graph_service_pb2.ListRelationsRequest: frozenset({"as_of"}),
+}
+
+
+def refuse_unimplemented(method: str, request: Message | None) -> None:
+    """Lets pass what the server does; `method` is `package.Service/Method`.
+
+    Raises:
+        Unimplemented: the method, or an option that the request uses, is on the list.
+    """
+    if method in UNIMPLEMENTED_METHODS:
+        raise Unimplemented(method)
+    if request is None:
+        return
+    missing = UNIMPLEMENTED_FIELDS.get(type(request), frozenset())
+    for field, _ in request.ListFields():
+        if field.name in missing:
+            raise Unimplemented(method, field.name)

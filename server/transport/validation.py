@@ -1,0 +1,54 @@
+"""All rules of the contract for a request, whichever way they are written."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import protovalidate
+from google.protobuf.message import Message
+
+from server.domain.errors import FieldViolation, InvalidRequest
+from server.transport.rules import broken_rules
+from server.transport.sizes import oversized
+
+# Rules of a whole message have no field of their own; a client is better told where to begin.
+_FIELD_OF_MESSAGE_RULE = {"scope.required": "user_id"}
+
+
+def check(request: Message, now: datetime) -> None:
+    """Lets a valid request pass.
+
+    Raises:
+        InvalidRequest: with every violation; of a request that is far too large, only those that
+            say so.
+    """
+    violations = list(oversized(request))
+    if not violations:
+        violations = field_violations(request)
+        named = {violation.field for violation in violations}
+        violations += [v for v in broken_rules(request, now) if v.field not in named]
+    if violations:
+        raise InvalidRequest(violations)
+
+
+def field_violations(request: Message) -> list[FieldViolation]:
+    """The violations of the rules in the .proto."""
+    found = (violation.proto for violation in protovalidate.collect_violations(request))
+    return [FieldViolation(_path(v), v.message or f"breaks the rule {v.rule_id}") for v in found]
+
+
+def _path(violation: Any) -> str:
+    if violation.field is None:
+        return _FIELD_OF_MESSAGE_RULE.get(violation.rule_id, "")
+    return ".".join(_step(element) for element in violation.field.elements)
+
+
+def _step(element: Any) -> str:
+    if element.subscript is None:
+        return str(element.field_name)
+    return f"{element.field_name}[{_subscript(element.subscript.value)}]"
+
+
+def _subscript(value: object) -> str:
+    return f'"{value}"' if isinstance(value, str) else str(value)
