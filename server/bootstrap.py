@@ -192,6 +192,7 @@ async def open_service(
     Raises:
         OSError: the address cannot be listened on.
         SettingsFault: the models cannot be had.
+        EmbedderConflict: the store was written with another embedder.
     """
     async with AsyncExitStack() as stack:
         database = await stack.enter_async_context(open_database(dsn, settings.postgres))
@@ -200,6 +201,7 @@ async def open_service(
         )
         graph = await stack.enter_async_context(open_graph(graph_address, settings.neo4j.timeout))
         service, projector = _compose(settings, database, models, graph, tracer_provider)
+        await service.probe.refuse_other_embedder()
         await service.health.start()
         await service.probe.check()
         await service.server.start()

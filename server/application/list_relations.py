@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from server.domain.errors import GraphBehind
 from server.domain.graph import StatedRelation
 from server.domain.memory import today
+from server.domain.pages import RelationCursor
 from server.domain.request_context import bounded
 from server.domain.scope import Scope
 from server.ports.clock import Clock
-from server.ports.graph import Graph, RelationCursor, RelationQuery
+from server.ports.graph import Graph, RelationQuery
 from server.ports.memory_store import MemoryStore
 from server.ports.outbox import Outbox
 

@@ -8,9 +8,10 @@ from uuid import UUID
 
 from server.domain.errors import MemoryNotFound
 from server.domain.memory import Memory, today
+from server.domain.pages import ListCursor, ListOrder
 from server.domain.scope import Scope
 from server.ports.clock import Clock
-from server.ports.memory_store import ListCursor, ListOrder, ListQuery, MemoryStore
+from server.ports.memory_store import ListQuery, MemoryStore
 
 
 class GetMemory:

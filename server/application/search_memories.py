@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from server.domain.memory import today
+from server.domain.memory import ScoredMemory, today
 from server.domain.scope import Scope
 from server.ports.clock import Clock
 from server.ports.embedder import Embedder, EmbeddingPurpose
-from server.ports.memory_store import MemoryStore, ScoredMemory, SearchQuery
+from server.ports.memory_store import MemoryStore, SearchQuery
 
 DEFAULT_TOP_K = 10
 

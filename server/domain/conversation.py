@@ -50,7 +50,7 @@ def spoken(messages: Iterable[Message]) -> list[Message]:
         replace(
             message,
             content=without_nul(message.content or ""),
-            name=without_nul(message.name) if message.name else None,
+            name=without_nul(message.name or "") or None,
         )
         for message in messages
     )

@@ -14,7 +14,6 @@ from server.domain.scope import Scope
 MAX_NAME_LENGTH = 512
 MAX_RELATION_LENGTH = 128
 
-_NOT_WORD = re.compile(r"\W+", re.UNICODE)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
 
 
@@ -74,11 +73,30 @@ def clean_name(text: str) -> str:
 
 
 def entity_key(name: str) -> str:
-    """The name folded for comparison: compatibility form (NFKC), case folded, single spaces."""
-    return " ".join(unicodedata.normalize("NFKC", name).casefold().split())
+    """The name folded for comparison: compatibility form (NFKC), case folded, single spaces.
+
+    A name can grow to 18 times its length (U+FDFA).
+    """
+    return " ".join(_folded(name).split())
 
 
 def relation_name(text: str) -> str:
-    """What is stated, in lower snake case: `Works at` becomes `works_at`. May be empty."""
-    folded = unicodedata.normalize("NFKC", text).casefold()
-    return _NOT_WORD.sub("_", folded).strip("_")[:MAX_RELATION_LENGTH].strip("_")
+    """What is stated, in lower snake case: `Works at` becomes `works_at`. May be empty.
+
+    At most 128 characters. Marks count as parts of words, which many scripts cannot spell without.
+    """
+    spaced = "".join(c if _is_of_word(c) else " " for c in _folded(text))
+    return "_".join(spaced.split())[:MAX_RELATION_LENGTH].rstrip("_")
+
+
+def _folded(text: str) -> str:
+    # Folding case can leave what the compatibility form would compose, so that comes last too.
+    return _nfkc(_nfkc(text).casefold())
+
+
+def _nfkc(text: str) -> str:
+    return unicodedata.normalize("NFKC", text)
+
+
+def _is_of_word(character: str) -> bool:
+    return character.isalnum() or unicodedata.category(character).startswith("M")

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import secrets
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
+
+UNIX_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def new_id(now: datetime) -> UUID:
@@ -12,7 +14,7 @@ def new_id(now: datetime) -> UUID:
 
     Rows made together lie together in the indexes, which random UUIDs would scatter over.
     """
-    milliseconds = int(now.timestamp() * 1000) & ((1 << 48) - 1)
+    milliseconds = (now - UNIX_EPOCH) // timedelta(milliseconds=1) & ((1 << 48) - 1)
     chance = secrets.randbits(74)
     high = chance >> 62
     low = chance & ((1 << 62) - 1)

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 
 import structlog
 
-from server.domain.errors import MemoirError
+from server.domain.errors import MemoirError, StoreUnavailable
 from server.ports.embedder import Embedder
 from server.ports.readiness import StoreReadiness
 
@@ -15,6 +15,10 @@ INTERVAL_SECONDS = 1.0
 CHECK_SECONDS = 2.0
 
 log = structlog.get_logger()
+
+
+class EmbedderConflict(MemoirError):
+    """The store was written with another embedder than this server's."""
 
 
 class ReadinessProbe:
@@ -38,11 +42,28 @@ class ReadinessProbe:
         """None where calls can be served, else why not and what to do."""
         try:
             async with asyncio.timeout(CHECK_SECONDS):
-                return await self._schema_fault() or await self._embedder_fault()
+                return await self._store.schema_fault() or await self._embedder_fault()
         except TimeoutError:
             return f"PostgreSQL did not answer within {CHECK_SECONDS:g} s"
         except MemoirError as error:
             return error.message
+
+    async def refuse_other_embedder(self) -> None:
+        """Returns unless the store says that another embedder wrote it.
+
+        A store that cannot be asked yet is no reason to refuse: the probe goes on asking.
+
+        Raises:
+            EmbedderConflict: it was written by another one.
+        """
+        try:
+            async with asyncio.timeout(CHECK_SECONDS):
+                if await self._store.schema_fault() is None:
+                    conflict = await self._embedder_fault()
+                    if conflict is not None:
+                        raise EmbedderConflict(conflict)
+        except (TimeoutError, StoreUnavailable):
+            return
 
     async def check(self) -> None:
         """Checks once, tells the health service, and logs what has changed."""
@@ -60,9 +81,6 @@ class ReadinessProbe:
         while True:
             await self.check()
             await asyncio.sleep(INTERVAL_SECONDS)
-
-    async def _schema_fault(self) -> str | None:
-        return await self._store.schema_fault()
 
     async def _embedder_fault(self) -> str | None:
         stored = await self._store.claim_embedder(self._embedder.model, self._embedder.dimensions)

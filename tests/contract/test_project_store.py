@@ -1,0 +1,95 @@
+"""The contract of the project store, held on PostgreSQL."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import asyncpg
+import pytest
+
+from server.adapters.postgres.pool import Database
+from server.adapters.postgres.project_store import PostgresProjectStore
+from server.domain.inference import Category
+from server.domain.project import ApiKey, Principal, Project, key_digest, key_id, new_key
+from server.ports.project_store import ProjectStore
+from tests.support.builders import NOW
+
+
+@pytest.fixture
+def projects(database: Database) -> ProjectStore:
+    return PostgresProjectStore(database)
+
+
+def project(project_id: str = "p1", org_id: str = "o1") -> Project:
+    return Project(
+        id=project_id,
+        org_id=org_id,
+        create_time=NOW,
+        update_time=NOW,
+        custom_instructions="Only facts.",
+        custom_categories=(Category("wine", "what they drink"),),
+        default_retention_days=30,
+    )
+
+
+def api_key(key: str, project_id: str | None = "p1") -> ApiKey:
+    return ApiKey(key_id(key), "o1", project_id, "label", NOW)
+
+
+async def test_a_project_is_read_back_whole(projects: ProjectStore) -> None:
+    assert await projects.create_project(project())
+    assert await projects.get_project("p1") == project()
+    assert await projects.get_project("p2") is None
+
+
+async def test_a_project_id_is_taken_once(projects: ProjectStore) -> None:
+    await projects.create_project(project())
+    assert not await projects.create_project(project(org_id="o2"))
+    assert await projects.get_project("p1") == project()
+
+
+async def test_projects_are_listed_by_organization_and_id(projects: ProjectStore) -> None:
+    for project_id, org_id in (("b", "o1"), ("a", "o2"), ("a2", "o1")):
+        await projects.create_project(project(project_id, org_id))
+    assert [p.id for p in await projects.list_projects()] == ["a2", "b", "a"]
+
+
+@pytest.mark.parametrize("project_id", ["p1", None])
+async def test_a_key_stands_for_its_owner(projects: ProjectStore, project_id: str | None) -> None:
+    await projects.create_project(project())
+    key = new_key()
+    await projects.create_key(api_key(key, project_id), key_digest(key))
+    found = await projects.find_principal(key_digest(key))
+    assert found == Principal(key_id(key), "o1", project_id)
+    assert await projects.find_principal(key_digest(new_key())) is None
+
+
+async def test_a_revoked_key_stands_for_nobody(projects: ProjectStore) -> None:
+    await projects.create_project(project())
+    key, other = new_key(), new_key()
+    for each in (key, other):
+        await projects.create_key(api_key(each), key_digest(each))
+    later = NOW + timedelta(days=1)
+    assert await projects.revoke_key(key_id(key), later)
+    assert not await projects.revoke_key(key_id(key), later)
+    assert not await projects.revoke_key("unknown", later)
+    assert await projects.find_principal(key_digest(key)) is None
+    assert await projects.find_principal(key_digest(other)) is not None
+    revoked = {k.id: k.revoke_time for k in await projects.list_keys()}
+    assert revoked == {key_id(key): later, key_id(other): None}
+
+
+async def test_the_key_itself_is_nowhere_in_the_database(
+    projects: ProjectStore, database: Database, postgres_dsn: str
+) -> None:
+    await projects.create_project(project())
+    key = new_key()
+    await projects.create_key(api_key(key), key_digest(key))
+    connection = await asyncpg.connect(postgres_dsn)
+    try:
+        rows = await connection.fetch("SELECT api_keys::text AS row FROM api_keys")
+    finally:
+        await connection.close()
+    assert len(rows) == 1
+    assert key not in rows[0]["row"]
+    assert key.encode().hex() not in rows[0]["row"]

@@ -1,0 +1,181 @@
+"""`python -m server serve` with nothing but a data directory: what `make run` runs."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import shlex
+from collections.abc import AsyncIterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+import pytest_asyncio
+from memoir.v1 import graph_service_pb2, memory_service_pb2
+
+from tests.end_to_end.test_tools import find_tool
+from tests.support.processes import descendants, eventually, still_running
+from tests.support.server import (
+    ROOT,
+    Client,
+    ServerProcess,
+    clean_environment,
+    connected,
+    run_command,
+)
+
+GRAPH_SECONDS = 60.0
+
+
+@pytest.fixture
+def data_dir(tmp_path: Path) -> Path:
+    return tmp_path / "data"
+
+
+@pytest_asyncio.fixture
+async def embedded(data_dir: Path, tmp_path: Path) -> AsyncIterator[ServerProcess]:
+    """A server that brings its own databases, not started yet."""
+    environment = clean_environment(
+        MEMOIR_DATA_DIR=str(data_dir),
+        MEMOIR_GRPC_PORT="0",
+        MEMOIR_NEO4J_LIB_DIR=str(ROOT / ".local/neo4j/5.18.0/lib"),
+    )
+    server = ServerProcess(environment, tmp_path / "server.log")
+    yield server
+    await server.stop()
+
+
+def printed_command(server: ServerProcess) -> list[str]:
+    """The grpcurl command that the server printed, as a shell would read it."""
+    text = "".join(server.output)
+    start = text.index("grpcurl -plaintext")
+    command = shlex.split(text[start : text.index("AddMemories", start) + len("AddMemories")])
+    return [find_tool("grpcurl"), *(word for word in command[1:] if word.strip())]
+
+
+async def run_printed(server: ServerProcess) -> Any:
+    """The answer to the printed command."""
+
+    async def complete() -> bool:
+        return "Ctrl-C" in "".join(server.output)
+
+    await eventually(complete, 10.0, "the whole banner")
+    process = await asyncio.create_subprocess_exec(
+        *printed_command(server),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    out, _ = await asyncio.wait_for(process.communicate(), 30.0)
+    assert process.returncode == 0, out.decode()
+    return json.loads(out)
+
+
+async def test_the_printed_line_works_and_a_second_start_finds_the_data(
+    embedded: ServerProcess, data_dir: Path
+) -> None:
+    await embedded.start()
+    children = descendants(embedded.pid)
+    added = await run_printed(embedded)
+    assert {result["event"] for result in added["results"]} == {"ADD"}
+    key = (data_dir / "development-key").read_text().strip()
+    assert (data_dir / "development-key").stat().st_mode & 0o077 == 0
+
+    assert await embedded.stop() == 0
+    assert still_running(children) == []
+
+    embedded.output.clear()
+    await embedded.start()
+    async with connected(embedded.address, key) as client:
+        found = await client.memory.SearchMemories(
+            memory_service_pb2.SearchMemoriesRequest(user_id="alice", query="employer", top_k=1),
+            metadata=client.metadata,
+        )
+    assert "Acme" in found.results[0].memory.text
+    assert key not in embedded.log
+
+
+async def answers(client: Client) -> bool:
+    """Whether the graph can be asked."""
+    try:
+        await client.graph.ListRelations(
+            graph_service_pb2.ListRelationsRequest(user_id="x"), metadata=client.metadata
+        )
+    except grpc.aio.AioRpcError:
+        return False
+    return True
+
+
+async def test_the_demo_shows_memories_hits_and_relations(
+    embedded: ServerProcess, data_dir: Path
+) -> None:
+    await embedded.start()
+    key = (data_dir / "development-key").read_text().strip()
+    async with connected(embedded.address, key) as client:
+        await eventually(partial(answers, client), GRAPH_SECONDS, "the graph")
+    process = await asyncio.create_subprocess_exec(
+        str(ROOT / ".venv/bin/python"),
+        str(ROOT / "examples/demo.py"),
+        env=clean_environment(MEMOIR_DATA_DIR=str(data_dir)),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    out, _ = await asyncio.wait_for(process.communicate(), 30.0)
+    text = out.decode()
+    assert process.returncode == 0, text
+    for expected in ("Lisbon", "peanuts", "--works_at--> Acme", "offline/"):
+        assert expected in text
+
+
+async def test_keys_are_made_beside_a_running_server_and_without_one(
+    embedded: ServerProcess, data_dir: Path
+) -> None:
+    await run_command("projects", "create", "before", environment=embedded.environment)
+    await embedded.start()
+    listed = await run_command("projects", "list", environment=embedded.environment)
+    assert "before" in listed
+    assert "default" in listed
+    printed = await run_command(
+        "keys", "create", "--project", "before", environment=embedded.environment
+    )
+    async with connected(embedded.address, printed.strip()) as client:
+        await client.memory.ListMemories(
+            memory_service_pb2.ListMemoriesRequest(), metadata=client.metadata
+        )
+    assert (data_dir / "runtime.json").stat().st_mode & 0o077 == 0
+
+
+async def test_a_second_server_on_the_same_data_is_refused(
+    embedded: ServerProcess,
+) -> None:
+    await embedded.start()
+    printed = await run_command("serve", environment=embedded.environment, status=1)
+    assert "in use" in printed
+    assert "MEMOIR_DATA_DIR" in printed
+
+
+async def test_wrong_settings_are_named() -> None:
+    environment = clean_environment(
+        MEMOIR_GRPC_PORT="many", MEMOIR_POSTGRES_DSN="postgresql://localhost/none"
+    )
+    printed = await run_command("serve", environment=environment, status=2)
+    assert "MEMOIR_GRPC_PORT" in printed
+
+
+@pytest.mark.parametrize(
+    ("variables", "named"),
+    [
+        ({"MEMOIR_NEO4J_URI": "bolt://localhost:1"}, "MEMOIR_MODELS"),
+        (
+            {"MEMOIR_NEO4J_URI": "bolt://localhost:1", "MEMOIR_MODELS": "gemini"},
+            "GEMINI_API_KEY",
+        ),
+        ({"MEMOIR_MODELS": "offline"}, "MEMOIR_NEO4J_URI"),
+    ],
+)
+async def test_outside_the_embedded_mode_everything_is_said(
+    variables: dict[str, str], named: str
+) -> None:
+    environment = clean_environment(MEMOIR_POSTGRES_DSN="postgresql://localhost/none", **variables)
+    assert named in await run_command("serve", environment=environment, status=2)

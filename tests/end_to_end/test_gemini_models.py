@@ -1,0 +1,125 @@
+"""The server with the Gemini models, at an endpoint that speaks the Gemini API."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+import grpc
+import pytest
+import pytest_asyncio
+from memoir.v1 import memory_pb2, memory_service_pb2
+
+from tests.support import gemini_faults
+from tests.support.errors import details_of
+from tests.support.gemini_endpoint import GeminiEndpoint
+from tests.support.server import PROJECT, Client, Home, connected, create_key
+
+API_KEY = "test-key-of-the-endpoint"
+
+
+@dataclass(frozen=True)
+class GeminiServer:
+    """A client of a server on Gemini, and the endpoint that it asks."""
+
+    client: Client
+    endpoint: GeminiEndpoint
+
+
+@pytest_asyncio.fixture
+async def on_gemini(home: Home, gemini: GeminiEndpoint) -> AsyncIterator[GeminiServer]:
+    server = home.server(
+        MEMOIR_MODELS="gemini", GEMINI_API_KEY=API_KEY, MEMOIR_GEMINI_BASE_URL=gemini.base_url
+    )
+    await server.start()
+    key = await create_key(home.environment, "--project", PROJECT)
+    async with connected(server.address, key) as client:
+        yield GeminiServer(client, gemini)
+    assert API_KEY not in server.log
+    await server.stop()
+
+
+def request(text: str, **fields: object) -> memory_service_pb2.AddMemoriesRequest:
+    return memory_service_pb2.AddMemoriesRequest(
+        user_id="alice",
+        messages=[memory_pb2.Message(role="user", content=text)],
+        **fields,  # type: ignore[arg-type] # the fields' types differ
+    )
+
+
+async def listed(client: Client) -> list[str]:
+    response = await client.memory.ListMemories(
+        memory_service_pb2.ListMemoriesRequest(user_id="alice"), metadata=client.metadata
+    )
+    return [memory.text for memory in response.memories]
+
+
+async def test_an_add_costs_one_inference_and_two_embedding_batches(
+    on_gemini: GeminiServer,
+) -> None:
+    client, endpoint = on_gemini.client, on_gemini.endpoint
+    response = await client.memory.AddMemories(
+        request("I live in Lisbon. I work at Acme."),
+        metadata=(*client.metadata, ("x-correlation-id", "follow-me")),
+    )
+    assert len(response.results) == 2
+    assert response.models_used.language_model.startswith("gemini/")
+    assert len(endpoint.calls("generateContent")) == 1
+    assert len(endpoint.calls("batchEmbedContents")) == 2
+    assert {r.headers["x-correlation-id"] for r in endpoint.requests} == {"follow-me"}
+
+    found = await client.memory.SearchMemories(
+        memory_service_pb2.SearchMemoriesRequest(user_id="alice", query="live in Lisbon", top_k=1),
+        metadata=client.metadata,
+    )
+    assert "Lisbon" in found.results[0].memory.text
+    assert len(endpoint.calls("batchEmbedContents")) == 3
+
+
+async def test_an_unusable_answer_is_an_error_and_nothing_is_stored(
+    on_gemini: GeminiServer,
+) -> None:
+    on_gemini.endpoint.fail("generateContent", gemini_faults.max_tokens)
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await on_gemini.client.memory.AddMemories(
+            request("I live in Lisbon."), metadata=on_gemini.client.metadata
+        )
+    error = details_of(caught.value)
+    assert (error.reason, error.metadata["cause"]) == ("EXTRACTION_FAILED", "truncated")
+    assert await listed(on_gemini.client) == []
+
+
+async def test_a_used_up_quota_is_told_with_its_delay(on_gemini: GeminiServer) -> None:
+    on_gemini.endpoint.fail("batchEmbedContents", gemini_faults.quota(3600), times=100)
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await on_gemini.client.memory.AddMemories(
+            request("I live in Lisbon.", infer=False), metadata=on_gemini.client.metadata
+        )
+    error = details_of(caught.value)
+    assert error.code is grpc.StatusCode.RESOURCE_EXHAUSTED
+    assert error.retry_after is not None
+    assert error.retry_after.total_seconds() == 3600
+    assert await listed(on_gemini.client) == []
+
+
+async def test_a_hanging_model_ends_with_the_deadline(on_gemini: GeminiServer) -> None:
+    on_gemini.endpoint.fail("generateContent", gemini_faults.hang, times=100)
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await on_gemini.client.memory.AddMemories(
+            request("I live in Lisbon."), metadata=on_gemini.client.metadata, timeout=1.0
+        )
+    assert caught.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
+    assert await listed(on_gemini.client) == []
+
+
+async def test_a_store_of_another_embedder_is_not_ready(home: Home, gemini: GeminiEndpoint) -> None:
+    first = home.server()
+    await first.start()
+    await first.stop()
+    second = home.server(
+        MEMOIR_MODELS="gemini", GEMINI_API_KEY=API_KEY, MEMOIR_GEMINI_BASE_URL=gemini.base_url
+    )
+    with pytest.raises(AssertionError, match="did not start"):
+        await second.start()
+    assert "offline/wordllama-256" in second.log
+    assert await second.wait() == 1

@@ -1,0 +1,81 @@
+"""A real PostgreSQL for tests: one server a session, one database a test."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from itertools import count
+from pathlib import Path
+
+import asyncpg
+import pytest
+import pytest_asyncio
+
+from server.adapters.postgres.pool import Database, PoolOptions, open_pool
+from server.adapters.postgres.schema import migrate
+from server.embedded import EmbeddedPostgres, NoProgress
+
+TEMPLATE = "memoir_template"
+_numbers = count()
+
+
+@pytest_asyncio.fixture(scope="session")
+async def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[str]:
+    """The DSN of the session's server; its template database is migrated."""
+    directory: Path = tmp_path_factory.mktemp("postgres")
+    postgres = EmbeddedPostgres(directory, NoProgress(), {"fsync": "off"})
+    dsn = await postgres.start()
+    await _execute(dsn, f"CREATE DATABASE {TEMPLATE}")
+    await migrate(with_database(dsn, TEMPLATE), lambda _: None)
+    yield dsn
+    await postgres.stop()
+
+
+@pytest_asyncio.fixture
+async def empty_postgres_dsn(postgres_server: str) -> AsyncIterator[str]:
+    """The DSN of a database of the test's own, without a schema."""
+    async with empty_database(postgres_server) as dsn:
+        yield dsn
+
+
+@pytest_asyncio.fixture
+async def postgres_dsn(postgres_server: str) -> AsyncIterator[str]:
+    """The DSN of a migrated database of the test's own."""
+    async with _database(postgres_server, TEMPLATE) as dsn:
+        yield dsn
+
+
+@pytest_asyncio.fixture
+async def database(postgres_dsn: str) -> AsyncIterator[Database]:
+    """A pool on a migrated database of the test's own."""
+    pool = await open_pool(postgres_dsn, PoolOptions(max_size=8))
+    yield Database(pool, acquire_timeout=5.0)
+    await pool.close()
+
+
+def with_database(dsn: str, name: str) -> str:
+    """The DSN with another database's name."""
+    head, _, query = dsn.partition("?")
+    base = head.rpartition("/")[0]
+    return f"{base}/{name}" + (f"?{query}" if query else "")
+
+
+def empty_database(server: str) -> AbstractAsyncContextManager[str]:
+    """A database without a schema for the block: its DSN."""
+    return _database(server, "template1")
+
+
+@asynccontextmanager
+async def _database(server: str, template: str) -> AsyncIterator[str]:
+    name = f"test_{next(_numbers)}"
+    await _execute(server, f"CREATE DATABASE {name} TEMPLATE {template}")
+    yield with_database(server, name)
+    await _execute(server, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+async def _execute(dsn: str, statement: str) -> None:
+    connection = await asyncpg.connect(dsn)
+    try:
+        await connection.execute(statement)
+    finally:
+        await connection.close()

@@ -1,0 +1,37 @@
+"""Looking at processes from outside."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import psutil
+
+POLL_SECONDS = 0.05
+
+
+async def eventually(
+    condition: Callable[[], Awaitable[bool]], seconds: float, what: str = "the condition"
+) -> None:
+    """Returns once the condition holds.
+
+    Raises:
+        AssertionError: it does not hold within `seconds`.
+    """
+    try:
+        async with asyncio.timeout(seconds):
+            # What is waited for happens in another process, so there is no event to wait for.
+            while not await condition():  # noqa: ASYNC110
+                await asyncio.sleep(POLL_SECONDS)
+    except TimeoutError:
+        raise AssertionError(f"{what} did not come true within {seconds:g} s") from None
+
+
+def descendants(pid: int) -> list[psutil.Process]:
+    """All processes below one, as they are now."""
+    return psutil.Process(pid).children(recursive=True)
+
+
+def still_running(processes: list[psutil.Process]) -> list[psutil.Process]:
+    """Those that have not ended."""
+    return [p for p in processes if p.is_running() and p.status() != psutil.STATUS_ZOMBIE]

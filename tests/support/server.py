@@ -1,0 +1,272 @@
+"""The real server as a process of its own, and clients of it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import signal
+import sys
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+import grpc
+import pytest
+import pytest_asyncio
+from memoir.v1.graph_service_pb2_grpc import GraphServiceStub
+from memoir.v1.memory_service_pb2_grpc import MemoryServiceStub
+
+from server.embedded.neo4j import Neo4jAddress
+from tests.support.gemini_endpoint import GeminiEndpoint
+from tests.support.postgres import empty_database
+
+if TYPE_CHECKING:
+    from memoir.v1.graph_service_pb2_grpc import GraphServiceAsyncStub
+    from memoir.v1.memory_service_pb2_grpc import MemoryServiceAsyncStub
+
+ROOT = Path(__file__).resolve().parents[2]
+START_SECONDS = 90.0
+STOP_SECONDS = 45.0
+COMMAND_SECONDS = 60.0
+PROJECT = "e2e"
+
+_SERVES_ON = re.compile(r"(?:serving|serves) on (\S+:\d+)")
+
+
+class CommandFailed(AssertionError):
+    """A command of the server ended with another status than expected."""
+
+
+def clean_environment(**variables: str) -> dict[str, str]:
+    """This process's environment without anything that would set the server, plus `variables`."""
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("MEMOIR_", "GEMINI_", "GOOGLE_", "OTEL_"))
+    }
+    return {**kept, "PYTHONUNBUFFERED": "1", **variables}
+
+
+async def run_command(*arguments: str, environment: Mapping[str, str], status: int = 0) -> str:
+    """The standard output of `python -m server ...`.
+
+    Raises:
+        CommandFailed: it ended with another status.
+    """
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        *("-m", "server", *arguments),
+        cwd=ROOT,
+        env=dict(environment),
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    out, err = await asyncio.wait_for(process.communicate(), COMMAND_SECONDS)
+    if process.returncode != status:
+        raise CommandFailed(f"{arguments} ended with {process.returncode}: {err.decode()}")
+    return out.decode() + (err.decode() if status else "")
+
+
+@dataclass
+class ServerProcess:
+    """One `python -m server serve`, and what it printed."""
+
+    environment: Mapping[str, str]
+    log_path: Path
+    address: str = ""
+    output: list[str] = field(default_factory=list)
+    _process: asyncio.subprocess.Process | None = None
+    _reader: asyncio.Task[None] | None = None
+
+    @property
+    def pid(self) -> int:
+        """The process id."""
+        assert self._process is not None
+        return self._process.pid
+
+    @property
+    def log(self) -> str:
+        """Everything logged so far."""
+        return self.log_path.read_text(encoding="utf-8")
+
+    async def start(self) -> None:
+        """Starts the server and waits until it says its address."""
+        with self.log_path.open("ab") as log:
+            self._process = await asyncio.create_subprocess_exec(
+                sys.executable,
+                *("-m", "server", "serve"),
+                cwd=ROOT,
+                env=dict(self.environment),
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=log,
+            )
+        serving = asyncio.Event()
+        self._reader = asyncio.create_task(self._read(self._process.stdout, serving))
+        waiting = asyncio.create_task(serving.wait())
+        await asyncio.wait(
+            [waiting, self._reader], timeout=START_SECONDS, return_when=asyncio.FIRST_COMPLETED
+        )
+        waiting.cancel()
+        assert serving.is_set(), f"the server did not start:\n{self.log}\n{self.output}"
+
+    async def _read(self, stream: asyncio.StreamReader | None, serving: asyncio.Event) -> None:
+        assert stream is not None
+        async for line in stream:
+            self.output.append(line.decode())
+            if found := _SERVES_ON.search(self.output[-1]):
+                self.address = found[1]
+                serving.set()
+
+    def send(self, number: signal.Signals) -> None:
+        """Sends a signal to the server."""
+        assert self._process is not None
+        self._process.send_signal(number)
+
+    async def wait(self) -> int:
+        """The exit status, once the server has ended."""
+        assert self._process is not None
+        assert self._reader is not None
+        status = await asyncio.wait_for(self._process.wait(), STOP_SECONDS)
+        await self._reader
+        return status
+
+    async def stop(self) -> int:
+        """Ends the server in order."""
+        if self._process is None or self._process.returncode is not None:
+            return 0
+        self.send(signal.SIGTERM)
+        return await self.wait()
+
+    async def kill(self) -> None:
+        """Ends the server as a crash would."""
+        self.send(signal.SIGKILL)
+        await self.wait()
+
+
+@dataclass(frozen=True)
+class Client:
+    """Stubs of a running server, and the key that opens the project."""
+
+    address: str
+    channel: grpc.aio.Channel
+    key: str
+
+    @property
+    def metadata(self) -> tuple[tuple[str, str], ...]:
+        """What every call needs."""
+        return (("authorization", f"Token {self.key}"),)
+
+    @property
+    def memory(self) -> MemoryServiceAsyncStub:
+        """MemoryService."""
+        return MemoryServiceStub(self.channel)
+
+    @property
+    def graph(self) -> GraphServiceAsyncStub:
+        """GraphService."""
+        return GraphServiceStub(self.channel)
+
+
+@asynccontextmanager
+async def connected(address: str, key: str) -> AsyncIterator[Client]:
+    """A client of the server at `address`."""
+    async with grpc.aio.insecure_channel(address) as channel:
+        yield Client(address, channel, key)
+
+
+def external_environment(dsn: str, neo4j: Neo4jAddress, **variables: str) -> dict[str, str]:
+    """The settings of a server on databases that run already."""
+    return clean_environment(
+        MEMOIR_POSTGRES_DSN=dsn,
+        MEMOIR_NEO4J_URI=neo4j.uri,
+        MEMOIR_NEO4J_USER=neo4j.user,
+        MEMOIR_NEO4J_PASSWORD=neo4j.password,
+        MEMOIR_GRPC_PORT="0",
+        **{"MEMOIR_MODELS": "offline", **variables},
+    )
+
+
+async def create_key(environment: Mapping[str, str], *owner: str) -> str:
+    """A new key, made by the command line."""
+    printed = await run_command("keys", "create", *owner, environment=environment)
+    return printed.strip()
+
+
+@dataclass(frozen=True)
+class Home:
+    """Databases of a server's own, with a project, and a folder for its logs."""
+
+    environment: Mapping[str, str]
+    postgres_dsn: str
+    directory: Path
+
+    def server(self, **variables: str) -> ServerProcess:
+        """A server on these databases, not started yet."""
+        number = len(list(self.directory.glob("*.log")))
+        log_path = self.directory / f"server-{number}.log"
+        log_path.touch()
+        return ServerProcess({**self.environment, **variables}, log_path)
+
+
+async def make_home(dsn: str, neo4j: Neo4jAddress, directory: Path) -> Home:
+    """Prepares databases by the command line, as an operator would."""
+    environment = external_environment(dsn, neo4j, MEMOIR_GRPC_REFLECTION="true")
+    await run_command("migrate", environment=environment)
+    await run_command("projects", "create", PROJECT, environment=environment)
+    return Home(environment, dsn, directory)
+
+
+@pytest_asyncio.fixture(scope="session")
+async def shared_home(
+    postgres_server: str, neo4j_address: Neo4jAddress, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Home]:
+    """Databases for the servers that many tests share; each test uses scopes of its own."""
+    async with empty_database(postgres_server) as dsn:
+        yield await make_home(dsn, neo4j_address, tmp_path_factory.mktemp("server"))
+
+
+@pytest_asyncio.fixture
+async def home(empty_postgres_dsn: str, neo4j_address: Neo4jAddress, tmp_path: Path) -> Home:
+    """Databases of the test's own."""
+    return await make_home(empty_postgres_dsn, neo4j_address, tmp_path)
+
+
+@pytest_asyncio.fixture(scope="session")
+async def key(shared_home: Home) -> str:
+    """A key of the shared project."""
+    return await create_key(shared_home.environment, "--project", PROJECT)
+
+
+@pytest_asyncio.fixture(scope="session")
+async def server(shared_home: Home) -> AsyncIterator[ServerProcess]:
+    """A running server with the offline models, shared by many tests."""
+    process = shared_home.server()
+    await process.start()
+    yield process
+    await process.stop()
+
+
+@pytest_asyncio.fixture(scope="session")
+async def client(server: ServerProcess, key: str) -> AsyncIterator[Client]:
+    """A client of the shared server."""
+    async with connected(server.address, key) as connection:
+        yield connection
+
+
+@pytest.fixture
+def user() -> str:
+    """A user whom no other test knows."""
+    return f"user-{uuid4()}"
+
+
+@pytest_asyncio.fixture
+async def gemini() -> AsyncIterator[GeminiEndpoint]:
+    """An endpoint that speaks the Gemini API."""
+    async with GeminiEndpoint() as endpoint:
+        yield endpoint
