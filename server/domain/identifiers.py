@@ -14,7 +14,7 @@ def new_id(now: datetime) -> UUID:
 
     Rows made together lie together in the indexes, which random UUIDs would scatter over.
     """
-    milliseconds = (now - UNIX_EPOCH) // timedelta(milliseconds=1) & ((1 << 48) - 1)
+    milliseconds = ((now - UNIX_EPOCH) // timedelta(milliseconds=1)) & ((1 << 48) - 1)
     chance = secrets.randbits(74)
     high = chance >> 62
     low = chance & ((1 << 62) - 1)

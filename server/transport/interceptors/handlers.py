@@ -12,6 +12,7 @@ from abc import ABC, abstractmethod
 from collections.abc import AsyncIterable, Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import dataclass
+from types import CoroutineType
 from typing import Any, TypeAlias
 
 import grpc
@@ -31,6 +32,12 @@ PUBLIC_SERVICES = frozenset(
         "grpc.reflection.v1alpha.ServerReflection",
     }
 )
+_FACTORIES = {
+    (False, False): grpc.unary_unary_rpc_method_handler,
+    (False, True): grpc.unary_stream_rpc_method_handler,
+    (True, False): grpc.stream_unary_rpc_method_handler,
+    (True, True): grpc.stream_stream_rpc_method_handler,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +104,7 @@ def describe(details: grpc.HandlerCallDetails, handler: Handler) -> Call:
     """What is known of the call."""
     return Call(
         path=details.method,
-        metadata=tuple((key, value) for key, value in details.invocation_metadata or ()),
+        metadata=tuple(details.invocation_metadata or ()),
         streams_requests=bool(handler.request_streaming),
         streams_responses=bool(handler.response_streaming),
     )
@@ -118,13 +125,7 @@ def with_behavior(
     response_serializer: Callable[[Any], bytes] | None,
 ) -> Handler:
     """A handler of the same kind; None for a (de)serialiser means raw bytes."""
-    factories = {
-        (False, False): grpc.unary_unary_rpc_method_handler,
-        (False, True): grpc.unary_stream_rpc_method_handler,
-        (True, False): grpc.stream_unary_rpc_method_handler,
-        (True, True): grpc.stream_stream_rpc_method_handler,
-    }
-    factory = factories[bool(handler.request_streaming), bool(handler.response_streaming)]
+    factory = _FACTORIES[bool(handler.request_streaming), bool(handler.response_streaming)]
     return factory(behavior, request_deserializer, response_serializer)
 
 
@@ -135,12 +136,11 @@ async def run(behavior: Behavior, request: Any, context: Context) -> Any:
         TypeError: the handler is not asynchronous; it would block every other call.
     """
     outcome = behavior(request, context)
+    if isinstance(outcome, CoroutineType):
+        return await outcome
     if isinstance(outcome, AsyncIterable):
-        await _write_all(outcome, context)
-        return None
-    if not isinstance(outcome, Awaitable):
-        raise TypeError("handlers must be asynchronous")
-    return await outcome
+        return await _write_all(outcome, context)
+    raise TypeError("handlers must be asynchronous")
 
 
 async def _write_all(messages: Any, context: Context) -> None:

@@ -1,0 +1,107 @@
+"""The port `Graph` on Neo4j."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from neo4j import AsyncDriver, AsyncManagedTransaction, AsyncSession, unit_of_work
+from neo4j.exceptions import ClientError
+
+from server.adapters.neo4j import projection, reading
+from server.adapters.neo4j.calls import bounded_call, transaction_metadata
+from server.adapters.statements import load_statements
+from server.domain.graph import MemorySubgraph, StatedRelation
+from server.domain.request_context import current_request
+from server.ports.graph import RelationQuery
+
+_SCHEMA = load_statements(__package__, "schema.cypher", comment="//")
+_PREPARE_SECONDS = 60.0
+_WRITE_RETRY_SECONDS = 1.5
+_READ_RETRY_SECONDS = 0.5
+
+
+class Neo4jGraph:
+    """The graph in a Neo4j database. It uses the driver and does not close it.
+
+    Times are in seconds and bound a call as a whole, retries included.
+    """
+
+    def __init__(
+        self,
+        driver: AsyncDriver,
+        *,
+        database: str = "neo4j",
+        check_timeout: float = 2.0,
+        read_timeout: float = 5.0,
+        write_timeout: float = 10.0,
+    ) -> None:
+        self._driver = driver
+        self._database = database
+        self._check_timeout = check_timeout
+        self._read_timeout = read_timeout
+        self._write_timeout = write_timeout
+
+    async def prepare(self) -> None:
+        """Creates the constraints and indexes and waits until they are filled; see the port."""
+        async with bounded_call(_PREPARE_SECONDS), self._session() as session:
+            for statement in _SCHEMA.values():
+                await session.execute_write(_run, statement)
+
+    async def check(self) -> None:
+        """Returns when the graph answers; see the port. Nothing is retried."""
+        async with bounded_call(self._check_timeout), self._session() as session:
+            result = await session.run("RETURN 1")
+            await result.consume()
+
+    async def project(self, subgraphs: Sequence[MemorySubgraph]) -> None:
+        """Makes the graph hold exactly these subgraphs, in one transaction; see the port.
+
+        Of a memory that exists, the graph keeps the version, so an older state never replaces a
+        newer one. Of a memory that is gone it keeps nothing. That an older state does not bring it
+        back rests on the outbox: a claim is held by one projector at a time, the state is read
+        after the claim, and this call ends before the lease does, `write_timeout` being shorter. A
+        projection whose caller gave up while it was being committed holds the memory's lock on the
+        server, and the one of the deletion waits for it.
+        """
+        batch = projection.latest(subgraphs)
+        if not batch:
+            return
+        work = unit_of_work(
+            metadata=transaction_metadata(s.correlation_id for s in batch),
+            timeout=self._write_timeout,
+        )(projection.project)
+        async with bounded_call(self._write_timeout), self._session() as session:
+            try:
+                await session.execute_write(work, batch)
+            except ClientError as error:
+                if _blames_the_data(error):
+                    raise ValueError("the graph refuses a subgraph of this batch") from error
+                raise
+
+    async def list_relations(self, query: RelationQuery) -> list[StatedRelation]:
+        """A page of relations; see the port.
+
+        Raises:
+            ValueError: the scope names nothing.
+        """
+        work = unit_of_work(
+            metadata=transaction_metadata([current_request().correlation_id]),
+            timeout=self._read_timeout,
+        )(reading.list_relations)
+        async with (
+            bounded_call(self._read_timeout),
+            self._session(_READ_RETRY_SECONDS) as session,
+        ):
+            return await session.execute_read(work, query)
+
+    def _session(self, retry_time: float = _WRITE_RETRY_SECONDS) -> AsyncSession:
+        return self._driver.session(database=self._database, max_transaction_retry_time=retry_time)
+
+
+async def _run(tx: AsyncManagedTransaction, statement: str) -> None:
+    result = await tx.run(statement)
+    await result.consume()
+
+
+def _blames_the_data(error: ClientError) -> bool:
+    return error.category in {"Statement", "Schema"}

@@ -1,0 +1,131 @@
+"""Making the graph equal to a batch of subgraphs, within one transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from neo4j import AsyncManagedTransaction, Record
+
+from server.adapters.neo4j import rows
+from server.adapters.neo4j.edges import (
+    Difference,
+    EntityKey,
+    Mention,
+    Statement,
+    difference,
+    wanted_mentions,
+    wanted_statements,
+)
+from server.adapters.neo4j.keys import space_slot
+from server.adapters.statements import load_statements
+from server.domain.graph import MemorySubgraph
+
+_STATEMENTS = load_statements(__package__, "projection.cypher", comment="//")
+
+_Rows = list[dict[str, Any]]
+
+
+def latest(subgraphs: Iterable[MemorySubgraph]) -> list[MemorySubgraph]:
+    """The last state of each memory, in the order in which memories are locked.
+
+    Of a memory that both exists and is gone, gone is taken for the last: showing what was deleted
+    is the worse mistake.
+    """
+    ordered = sorted(
+        subgraphs, key=lambda s: (s.project_id, str(s.memory_id), not s.exists, s.version)
+    )
+    return list({(s.project_id, s.memory_id): s for s in ordered}.values())
+
+
+async def project(tx: AsyncManagedTransaction, batch: Sequence[MemorySubgraph]) -> None:
+    """Applies a batch, as `latest` gives it; may be run again in another transaction."""
+    known = await _lock_memories(tx, batch)
+    current = [s for s in batch if not _is_stale(s, known.get(rows.memory_identity(s)))]
+    revisited = [s for s in current if known.get(rows.memory_identity(s)) is not None]
+    mentions = difference(
+        (mention for s in current for mention in wanted_mentions(s)),
+        await _stored_mentions(tx, revisited),
+    )
+    statements = difference(
+        (statement for s in current for statement in wanted_statements(s)),
+        await _stored_statements(tx, revisited),
+    )
+    touched = {s.source for s in statements.changed} | {m.entity for m in mentions.changed}
+    await _lock_spaces(tx, touched)
+    await _merge_entities(tx, mentions.added)
+    await _replace(tx, current, mentions, statements)
+    await _tidy_entities(tx, mentions)
+
+
+def _is_stale(subgraph: MemorySubgraph, known_version: int | None) -> bool:
+    return subgraph.exists and known_version is not None and subgraph.version < known_version
+
+
+async def _lock_memories(
+    tx: AsyncManagedTransaction, batch: Sequence[MemorySubgraph]
+) -> dict[tuple[str, str], int | None]:
+    """Locks the memories' nodes and tells the version that each had; None for a new one.
+
+    Those that are gone are locked, made if need be, like the others: so a projection of an earlier
+    state that is still under way comes wholly before this one, or fails.
+    """
+    records = await _run(tx, "lock_memories", memories=[rows.memory(s) for s in batch])
+    return {(r["project_id"], r["memory_id"]): r["version"] for r in records}
+
+
+async def _stored_mentions(
+    tx: AsyncManagedTransaction, memories: Sequence[MemorySubgraph]
+) -> list[tuple[str, Mention]]:
+    records = await _run(tx, "stored_mentions", memories=[rows.memory(s) for s in memories])
+    return [(r["element_id"], rows.read_mention(r)) for r in records]
+
+
+async def _stored_statements(
+    tx: AsyncManagedTransaction, memories: Sequence[MemorySubgraph]
+) -> list[tuple[str, Statement]]:
+    records = await _run(tx, "stored_relations", memories=[rows.memory(s) for s in memories])
+    return [(r["element_id"], rows.read_statement(r)) for r in records]
+
+
+async def _lock_spaces(tx: AsyncManagedTransaction, entities: Iterable[EntityKey]) -> None:
+    slots = {space_slot(entity.project_id, entity.space) for entity in entities}
+    await _run(tx, "lock_spaces", slots=sorted(slots))
+
+
+async def _merge_entities(tx: AsyncManagedTransaction, mentions: Iterable[Mention]) -> None:
+    naming = _lowest_ranks(mentions)
+    entities = [rows.entity(naming[key]) for key in sorted(naming)]
+    await _run(tx, "merge_entities", entities=entities)
+
+
+def _lowest_ranks(mentions: Iterable[Mention]) -> dict[EntityKey, Mention]:
+    by_falling_rank = sorted(mentions, key=lambda mention: mention.rank, reverse=True)
+    return {mention.entity: mention for mention in by_falling_rank}
+
+
+async def _replace(
+    tx: AsyncManagedTransaction,
+    current: Sequence[MemorySubgraph],
+    mentions: Difference[Mention],
+    statements: Difference[Statement],
+) -> None:
+    await _run(tx, "remove_edges", element_ids=[*mentions.removed_ids, *statements.removed_ids])
+    await _run(tx, "remove_memories", memories=[rows.memory(s) for s in current if not s.exists])
+    await _run(tx, "keep_memories", memories=[rows.memory(s) for s in current if s.exists])
+    await _run(tx, "add_mentions", mentions=[rows.mention(m) for m in mentions.added])
+    await _run(tx, "add_relations", relations=[rows.statement(s) for s in statements.added])
+
+
+async def _tidy_entities(tx: AsyncManagedTransaction, mentions: Difference[Mention]) -> None:
+    removed = [rows.mention(mention) for mention in mentions.removed]
+    await _run(tx, "rename_entities", removed=removed)
+    await _run(tx, "remove_orphans", removed=removed)
+
+
+async def _run(tx: AsyncManagedTransaction, name: str, **items: Sequence[Any]) -> list[Record]:
+    """Runs a statement over one list of items; an empty list needs no statement."""
+    if not any(items.values()):
+        return []
+    result = await tx.run(_STATEMENTS[name], items)
+    return [record async for record in result]

@@ -1,0 +1,52 @@
+// A page of relations: a seek by one part of the scope, then the page itself, in one statement.
+// The hints hold the plan: without them the planner goes by the statistics of the moment. Ordering by
+// the index's leading properties too, which are constant here, lets the index give the order, so that
+// a page costs what it holds and not what the scope holds.
+
+// name: seek_run_id
+MATCH (source)-[r:RELATES_TO]->(target)
+USING INDEX r:RELATES_TO(project_id, run_id, event_time)
+WHERE r.project_id = $project_id AND r.run_id = $run_id AND r.event_time <= $event_time
+WITH source, r, target
+ORDER BY r.project_id DESC, r.run_id DESC, r.event_time DESC,
+         r.memory_id, source.key, r.relation, target.key
+
+// name: seek_user_id
+MATCH (source)-[r:RELATES_TO]->(target)
+USING INDEX r:RELATES_TO(project_id, user_id, event_time)
+WHERE r.project_id = $project_id AND r.user_id = $user_id AND r.event_time <= $event_time
+WITH source, r, target
+ORDER BY r.project_id DESC, r.user_id DESC, r.event_time DESC,
+         r.memory_id, source.key, r.relation, target.key
+
+// name: seek_agent_id
+MATCH (source)-[r:RELATES_TO]->(target)
+USING INDEX r:RELATES_TO(project_id, agent_id, event_time)
+WHERE r.project_id = $project_id AND r.agent_id = $agent_id AND r.event_time <= $event_time
+WITH source, r, target
+ORDER BY r.project_id DESC, r.agent_id DESC, r.event_time DESC,
+         r.memory_id, source.key, r.relation, target.key
+
+// name: seek_app_id
+MATCH (source)-[r:RELATES_TO]->(target)
+USING INDEX r:RELATES_TO(project_id, app_id, event_time)
+WHERE r.project_id = $project_id AND r.app_id = $app_id AND r.event_time <= $event_time
+WITH source, r, target
+ORDER BY r.project_id DESC, r.app_id DESC, r.event_time DESC,
+         r.memory_id, source.key, r.relation, target.key
+
+// name: page
+WHERE ($user_id IS NULL OR r.user_id = $user_id)
+  AND ($agent_id IS NULL OR r.agent_id = $agent_id)
+  AND ($app_id IS NULL OR r.app_id = $app_id)
+  AND ($run_id IS NULL OR r.run_id = $run_id)
+  AND ($relation IS NULL OR r.relation = $relation)
+  AND ($entity IS NULL OR source.key = $entity OR target.key = $entity)
+  AND ($after_memory IS NULL OR r.event_time < $event_time OR r.memory_id > $after_memory
+    OR (r.memory_id = $after_memory AND (source.key > $after_source
+      OR (source.key = $after_source AND (r.relation > $after_relation
+        OR (r.relation = $after_relation AND target.key > $after_target))))))
+RETURN source.name AS source_name, source.type AS source_type, r.relation AS relation,
+       target.name AS target_name, target.type AS target_type, r.memory_id AS memory_id,
+       r.event_time AS event_time
+LIMIT $limit

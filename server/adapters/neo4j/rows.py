@@ -1,0 +1,93 @@
+"""Between values and the rows that statements take and give."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from neo4j import Record
+from neo4j.time import DateTime
+
+from server.adapters.neo4j.edges import EntityKey, Mention, Statement
+from server.domain.graph import MemorySubgraph
+from server.domain.scope import Scope
+
+Row = dict[str, str | int | datetime | None]
+
+
+def memory_identity(subgraph: MemorySubgraph) -> tuple[str, str]:
+    """What identifies a memory's node."""
+    return subgraph.project_id, str(subgraph.memory_id)
+
+
+def memory(subgraph: MemorySubgraph) -> Row:
+    """A memory's node."""
+    return {
+        "project_id": subgraph.project_id,
+        "memory_id": str(subgraph.memory_id),
+        "version": subgraph.version,
+        **_scope(subgraph.scope),
+    }
+
+
+def entity(naming: Mention) -> Row:
+    """An entity's node, with the mention that may give it its name."""
+    return {
+        "project_id": naming.entity.project_id,
+        "space": naming.entity.space,
+        "key": naming.entity.key,
+        "name": naming.name,
+        "type": naming.type,
+        "rank": naming.rank,
+    }
+
+
+def mention(value: Mention) -> Row:
+    """A relationship MENTIONS."""
+    return {"memory_id": value.memory_id, **entity(value)}
+
+
+def statement(value: Statement) -> Row:
+    """A relationship RELATES_TO."""
+    return {
+        "project_id": value.source.project_id,
+        "space": value.source.space,
+        "memory_id": value.memory_id,
+        "source": value.source.key,
+        "relation": value.relation,
+        "target": value.target.key,
+        "event_time": value.event_time.astimezone(UTC),
+        **_scope(value.scope),
+    }
+
+
+def read_mention(record: Record) -> Mention:
+    """The mention that a row of `stored_mentions` holds."""
+    key = EntityKey(record["project_id"], record["space"], record["key"])
+    return Mention(record["memory_id"], key, record["name"], record["type"])
+
+
+def read_statement(record: Record) -> Statement:
+    """The statement that a row of `stored_relations` holds."""
+    project_id, space = record["project_id"], record["space"]
+    return Statement(
+        record["memory_id"],
+        EntityKey(project_id, space, record["source"]),
+        record["relation"],
+        EntityKey(project_id, space, record["target"]),
+        read_time(record["event_time"]),
+        Scope(record["user_id"], record["agent_id"], record["app_id"], record["run_id"]),
+    )
+
+
+def read_time(value: DateTime) -> datetime:
+    """An instant, in UTC."""
+    return value.to_native().astimezone(UTC)
+
+
+def _scope(scope: Scope) -> Row:
+    return {
+        "user_id": scope.user_id,
+        "agent_id": scope.agent_id,
+        "app_id": scope.app_id,
+        "run_id": scope.run_id,
+    }

@@ -1,0 +1,41 @@
+// What the projection and the reads rely on. Every statement may be repeated; they run
+// in this order.
+
+// name: entity_key
+CREATE CONSTRAINT entity_key IF NOT EXISTS
+FOR (e:Entity) REQUIRE (e.project_id, e.space, e.key) IS UNIQUE
+
+// name: memory_key
+CREATE CONSTRAINT memory_key IF NOT EXISTS
+FOR (m:Memory) REQUIRE (m.project_id, m.memory_id) IS UNIQUE
+
+// name: space_lock_slot
+CREATE CONSTRAINT space_lock_slot IF NOT EXISTS
+FOR (lock:SpaceLock) REQUIRE lock.slot IS UNIQUE
+
+// name: relates_to_memory
+CREATE INDEX relates_to_memory IF NOT EXISTS
+FOR ()-[r:RELATES_TO]-() ON (r.project_id, r.memory_id)
+
+// The event time comes last, so that a page is read in its order and ends where it is full.
+
+// name: relates_to_user
+CREATE INDEX relates_to_user IF NOT EXISTS
+FOR ()-[r:RELATES_TO]-() ON (r.project_id, r.user_id, r.event_time)
+
+// name: relates_to_agent
+CREATE INDEX relates_to_agent IF NOT EXISTS
+FOR ()-[r:RELATES_TO]-() ON (r.project_id, r.agent_id, r.event_time)
+
+// name: relates_to_app
+CREATE INDEX relates_to_app IF NOT EXISTS
+FOR ()-[r:RELATES_TO]-() ON (r.project_id, r.app_id, r.event_time)
+
+// name: relates_to_run
+CREATE INDEX relates_to_run IF NOT EXISTS
+FOR ()-[r:RELATES_TO]-() ON (r.project_id, r.run_id, r.event_time)
+
+// Until an index is filled, statements that name it fail or scan.
+
+// name: await_indexes
+CALL db.awaitIndexes(30)

@@ -1,0 +1,137 @@
+"""From a conversation to the facts in it, one sentence at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from server.adapters.offline import dates, pronouns
+from server.adapters.offline.categories import Categorizer
+from server.adapters.offline.entities import find_entities
+from server.adapters.offline.facts import Fact, fact_from_memory
+from server.adapters.offline.filters import Filter, is_wanted
+from server.adapters.offline.ledger import Known, Ledger
+from server.adapters.offline.relations import Findings, find_relations
+from server.adapters.offline.rewriting import Speaker, attributed, rewritten
+from server.adapters.offline.sentences import split
+from server.adapters.offline.statements import Statement, statement
+from server.adapters.offline.words import expanded, plain
+from server.domain.conversation import Message, Role
+from server.domain.graph import Entity, clean_name
+from server.domain.inference import (
+    InferenceRequest,
+    ProposedEntity,
+    ProposedOperation,
+    ProposedRelation,
+)
+from server.domain.planning import MAX_OPERATIONS, MAX_TEXT_LENGTH
+
+_MAX_SPEAKER_LENGTH = 64
+_SPEAKERS = {Role.USER: Speaker("User"), Role.ASSISTANT: Speaker("Assistant", "assistant")}
+
+
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """A statement and who made it in which message, by its number."""
+
+    statement: Statement
+    speaker: Speaker
+    message: int
+
+
+class Extraction:
+    """The facts of one request. It stops at as many operations as an answer may have."""
+
+    def __init__(self, request: InferenceRequest) -> None:
+        self._request = request
+        self._categorizer = Categorizer(request.categories)
+        self._includes = self._filter(request.includes)
+        self._excludes = self._filter(request.excludes)
+        self._ledger = Ledger(self._known())
+
+    def run(self) -> list[ProposedOperation]:
+        """What the conversation changes, in its order."""
+        meant: Entity | None = None
+        for said in self._statements():
+            fact = _fact(said, meant)
+            if fact is None:
+                continue
+            meant = pronouns.antecedent(fact.findings.stated, said.speaker.name) or meant
+            self._record(said, fact)
+            if len(self._ledger) == MAX_OPERATIONS:
+                break
+        return self._ledger.operations()
+
+    def _statements(self) -> Iterator[_Said]:
+        """Every statement, once for each speaker."""
+        seen: set[tuple[Speaker, str]] = set()
+        for number, message in enumerate(self._request.messages, start=1):
+            speaker = _speaker(message)
+            if speaker is None or not message.content:
+                continue
+            for sentence in split(message.content):
+                if (speaker, sentence) in seen:
+                    continue
+                seen.add((speaker, sentence))
+                found = statement(sentence, message.role)
+                if found is not None:
+                    yield _Said(found, speaker, number)
+
+    def _record(self, said: _Said, fact: Fact) -> None:
+        text = dates.resolved(fact.text, self._request.event_time)
+        if len(text) > MAX_TEXT_LENGTH or not is_wanted(text, self._includes, self._excludes):
+            return
+        relations = fact.findings.stated
+        speaker = said.speaker
+        mentioned = Entity(speaker.name, speaker.type) if speaker.name in text else None
+        said_text = fact.text.removeprefix(attributed("", speaker))
+        entities = find_entities(said_text, relations, mentioned)
+        operation = ProposedOperation(
+            action="ADD",
+            text=text,
+            message=said.message,
+            quote=said.statement.quote,
+            categories=self._categorizer.categories(fact.text),
+            entities=[ProposedEntity(entity.name, entity.type) for entity in entities],
+            relations=[
+                ProposedRelation(r.source.name, r.relation, r.target.name) for r in relations
+            ],
+        )
+        self._ledger.record(Fact(text, fact.findings), operation)
+
+    def _known(self) -> Iterator[Known]:
+        speakers = [s for s in map(_speaker, self._request.messages) if s is not None]
+        for number, candidate in enumerate(self._request.candidates, start=1):
+            speaker = next(
+                (s for s in speakers if candidate.text.startswith(s.name)), _SPEAKERS[Role.USER]
+            )
+            fact = fact_from_memory(candidate.text, speaker)
+            yield Known(number, fact, candidate.immutable)
+
+    def _filter(self, wish: str | None) -> Filter | None:
+        return Filter(wish, self._request.categories) if wish else None
+
+
+def _speaker(message: Message) -> Speaker | None:
+    """Who is quoted for a message's statements; nobody for the system and tools."""
+    default = _SPEAKERS.get(message.role)
+    if default is None:
+        return None
+    name = clean_name(message.name or "")[:_MAX_SPEAKER_LENGTH].strip()
+    return Speaker(name, default.type) if name else default
+
+
+def _fact(said: _Said, meant: Entity | None) -> Fact | None:
+    """The statement in the third person, or as something said; None if it is of no interest."""
+    found, speaker = said.statement, said.speaker
+    if found.foreign:
+        return Fact(attributed(found.text, speaker), Findings())
+    resolved = pronouns.resolved(found.text, meant)
+    text = resolved or found.text
+    third = rewritten(text, speaker)
+    findings = find_relations(third or expanded(plain(text)), speaker, meant)
+    if not (found.personal or resolved or findings.stated or findings.ended or found.is_notable):
+        return None
+    if third is None or not (found.personal or resolved or findings.stated or findings.ended):
+        return Fact(attributed(text, speaker), findings)
+    return Fact(third, findings)

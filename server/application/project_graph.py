@@ -1,0 +1,206 @@
+"""Bringing the graph up to date with the memories."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import timedelta
+from itertools import groupby
+
+import structlog
+
+from server.domain.errors import GraphUnavailable, StoreUnavailable
+from server.ports.graph import Graph
+from server.ports.outbox import DirtyMemory, Outbox
+
+_log: structlog.stdlib.BoundLogger = structlog.get_logger("server.projector")
+
+_LOGGED_IDS = 16
+_MAX_DOUBLINGS = 16
+_FAREWELL_SECONDS = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectorOptions:
+    """How a projector works.
+
+    A batch has `work_time` for everything between its claim and its settling. That is shorter than
+    `lease`, so that no memory is ever in the hands of two projectors.
+    """
+
+    batch_size: int = 200
+    lease: timedelta = timedelta(seconds=20)
+    work_time: timedelta = timedelta(seconds=15)
+    poll_interval: timedelta = timedelta(seconds=1)
+    shortest_pause: timedelta = timedelta(milliseconds=250)
+    longest_pause: timedelta = timedelta(seconds=5)
+    refused_pause: timedelta = timedelta(minutes=5)
+
+    def __post_init__(self) -> None:
+        """Raises ValueError where the lease could end during the work."""
+        if self.lease <= self.work_time:
+            raise ValueError("the lease must be longer than the work time")
+
+
+class GraphProjector:
+    """Takes changed memories from the outbox and makes the graph hold what they say now.
+
+    Several projectors, in one process or many, share the work. `jitter` gives numbers from 0 to 1.
+    """
+
+    def __init__(
+        self,
+        outbox: Outbox,
+        graph: Graph,
+        options: ProjectorOptions | None = None,
+        jitter: Callable[[], float] = random.random,
+    ) -> None:
+        self._outbox = outbox
+        self._graph = graph
+        self._options = options or ProjectorOptions()
+        self._jitter = jitter
+        self._woken = asyncio.Event()
+        self._prepared = False
+
+    def wake(self) -> None:
+        """Tells that there is something to project, so that `run` need not wait for its poll."""
+        self._woken.set()
+
+    async def run(self) -> None:
+        """Projects until it is cancelled. Whatever fails is logged and tried again."""
+        failures = 0
+        while True:
+            self._woken.clear()
+            try:
+                await self._drain()
+            except Exception as error:  # noqa: BLE001 - the graph must go on following, come what may
+                failures += 1
+                pause = self._pause(failures)
+                _log_failure(error, pause)
+                # Not cut short by `wake`: each new memory would be one more try at a graph that is
+                # away.
+                await asyncio.sleep(pause.total_seconds())
+            else:
+                failures = 0
+                await self._wait()
+
+    async def project_once(self) -> int:
+        """Projects one batch and answers how many memories the graph now holds as they are.
+
+        Where the graph is away, the batch is given back, to be claimed again after a while. Where a
+        batch cannot be projected for another reason, its memories are tried in ever smaller groups
+        until those at fault stand alone; they are given back for long, the others are projected.
+
+        Raises:
+            StoreUnavailable: the outbox cannot be reached; what was claimed comes back by itself.
+        """
+        deadline = asyncio.get_running_loop().time() + self._options.work_time.total_seconds()
+        claimed = await self._outbox.claim(self._options.batch_size, self._options.lease)
+        if not claimed:
+            return 0
+        try:
+            async with asyncio.timeout_at(deadline):
+                return await self._project(claimed)
+        except TimeoutError:
+            # Nothing is given back: by now the lease may be over and somebody else at work on it.
+            self._prepared = False
+            _log.warning("projector.overdue", **_described(claimed))
+            return 0
+        except asyncio.CancelledError:
+            await self._return_unfinished(claimed)
+            raise
+
+    async def _drain(self) -> None:
+        while True:
+            await self._prepare()
+            if not await self.project_once():
+                return
+
+    async def _prepare(self) -> None:
+        if self._prepared:
+            return
+        await self._graph.prepare()
+        self._prepared = True
+        _log.info("projector.graph_ready")
+
+    async def _project(self, claimed: Sequence[DirtyMemory]) -> int:
+        try:
+            await self._graph.project(await self._outbox.subgraphs(claimed))
+        except GraphUnavailable as error:
+            self._prepared = False
+            _log.warning("projector.graph_unavailable", cause=_cause(error), **_described(claimed))
+            await self._release_by_attempts(claimed)
+            return 0
+        except StoreUnavailable:
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever ails one memory must not stop the others
+            return await self._project_apart(claimed, error)
+        await self._outbox.settle(claimed)
+        _log.debug("projector.projected", **_described(claimed))
+        return len(claimed)
+
+    async def _project_apart(self, claimed: Sequence[DirtyMemory], error: Exception) -> int:
+        if len(claimed) > 1:
+            middle = len(claimed) // 2
+            return await self._project(claimed[:middle]) + await self._project(claimed[middle:])
+        pause = self._options.refused_pause
+        _log.error(
+            "projector.memory_refused",
+            error=type(error).__qualname__,
+            cause=_cause(error),
+            memory_id=str(claimed[0].memory_id),
+            project_id=claimed[0].project_id,
+            attempts=claimed[0].attempts,
+            retry_after_seconds=pause.total_seconds(),
+            **_described(claimed),
+        )
+        await self._outbox.release(claimed, pause)
+        return 0
+
+    async def _release_by_attempts(self, claimed: Sequence[DirtyMemory]) -> None:
+        ordered = sorted(claimed, key=lambda dirty: dirty.attempts)
+        for attempts, group in groupby(ordered, key=lambda dirty: dirty.attempts):
+            await self._outbox.release(list(group), self._pause(attempts))
+
+    async def _return_unfinished(self, claimed: Sequence[DirtyMemory]) -> None:
+        """Lets others go on at once instead of when the lease is over; it matters little if not."""
+        with suppress(Exception):
+            async with asyncio.timeout(_FAREWELL_SECONDS):
+                await self._outbox.release(claimed, timedelta(0))
+
+    async def _wait(self) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._options.poll_interval.total_seconds()):
+                await self._woken.wait()
+
+    def _pause(self, attempts: int) -> timedelta:
+        """Doubles with each attempt up to a bound; between half and all of that, by chance."""
+        doublings = min(max(attempts - 1, 0), _MAX_DOUBLINGS)
+        pause = min(self._options.shortest_pause * (1 << doublings), self._options.longest_pause)
+        return pause * (0.5 + self._jitter() / 2)
+
+
+def _log_failure(error: Exception, pause: timedelta) -> None:
+    retry_after = pause.total_seconds()
+    if isinstance(error, GraphUnavailable | StoreUnavailable):
+        _log.warning(
+            "projector.waiting",
+            error=type(error).__qualname__,
+            cause=_cause(error),
+            retry_after_seconds=retry_after,
+        )
+    else:
+        _log.error("projector.failed", exc_info=error, retry_after_seconds=retry_after)
+
+
+def _described(claimed: Sequence[DirtyMemory]) -> dict[str, object]:
+    ids = dict.fromkeys(dirty.correlation_id for dirty in claimed)
+    return {"memories": len(claimed), "correlation_ids": list(ids)[:_LOGGED_IDS]}
+
+
+def _cause(error: Exception) -> str | None:
+    """The kind of the error's cause; not its text, which may quote a memory."""
+    return type(error.__cause__).__qualname__ if error.__cause__ else None

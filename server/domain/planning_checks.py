@@ -1,0 +1,110 @@
+"""Which proposals of an answer mean anything at all."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from server.domain.conversation import Role
+from server.domain.inference import Candidate, InferenceRequest, ProposedOperation
+from server.domain.planning_text import clean_text
+
+MAX_OPERATIONS = 200
+"""Most operations of one answer."""
+
+MAX_TEXT_LENGTH = 8192
+"""Most characters of a memory's text."""
+
+
+class Action(StrEnum):
+    """What a proposal does."""
+
+    ADD = "ADD"
+    UPDATE = "UPDATE"
+    DELETE = "DELETE"
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """A proposal that is sound in itself: its action, numbers and text mean something.
+
+    `number` is its place in the answer, from 1. `candidate` is None for ADD alone.
+    """
+
+    number: int
+    action: Action
+    text: str
+    message_index: int
+    candidate: Candidate | None
+    operation: ProposedOperation
+
+
+def read_proposals(
+    request: InferenceRequest, operations: Sequence[ProposedOperation]
+) -> tuple[list[Proposal], list[str]]:
+    """The proposals, and everything that is wrong with them; they count only if nothing is."""
+    if len(operations) > MAX_OPERATIONS:
+        return [], [f"{len(operations)} operations, at most {MAX_OPERATIONS} are allowed"]
+    proposals: list[Proposal] = []
+    problems: list[str] = []
+    for number, operation in enumerate(operations, start=1):
+        wrong = _problems(request, operation)
+        problems += [f"operation {number}: {problem}" for problem in wrong]
+        if not wrong:
+            proposals.append(_proposal(request, number, operation))
+    return proposals, problems
+
+
+def from_system_message(request: InferenceRequest, proposal: Proposal) -> bool:
+    """Whether the proposal rests on a system message, which no fact may come from."""
+    return request.messages[proposal.message_index].role is Role.SYSTEM
+
+
+def _problems(request: InferenceRequest, operation: ProposedOperation) -> list[str]:
+    action = _action(operation)
+    if action is None:
+        return [f"unknown action {operation.action[:40]!r}"]
+    problems = []
+    if not 1 <= operation.message <= len(request.messages):
+        problems.append(f"there is no message {operation.message}")
+    if action is not Action.ADD:
+        problems += _target_problems(request, operation)
+    if action is not Action.DELETE:
+        problems += _text_problems(clean_text(operation.text))
+    return problems
+
+
+def _target_problems(request: InferenceRequest, operation: ProposedOperation) -> list[str]:
+    if operation.target is None:
+        return ["names no candidate"]
+    if not 1 <= operation.target <= len(request.candidates):
+        return [f"there is no candidate {operation.target}"]
+    return []
+
+
+def _text_problems(text: str) -> list[str]:
+    if not text:
+        return ["empty text"]
+    if len(text) > MAX_TEXT_LENGTH:
+        return [f"text of {len(text)} characters, at most {MAX_TEXT_LENGTH} are allowed"]
+    return []
+
+
+def _proposal(request: InferenceRequest, number: int, operation: ProposedOperation) -> Proposal:
+    action = _action(operation)
+    assert action is not None
+    target = None if action is Action.ADD else operation.target
+    return Proposal(
+        number=number,
+        action=action,
+        text="" if action is Action.DELETE else clean_text(operation.text),
+        message_index=operation.message - 1,
+        candidate=None if target is None else request.candidates[target - 1],
+        operation=operation,
+    )
+
+
+def _action(operation: ProposedOperation) -> Action | None:
+    name = operation.action.strip().upper()
+    return Action(name) if name in Action.__members__ else None

@@ -1,0 +1,61 @@
+"""What a checked answer consists of: the operations of a plan."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from server.domain.graph import Entity, Relation
+from server.domain.inference import Candidate
+
+
+@dataclass(frozen=True, slots=True)
+class AddFact:
+    """A fact to remember.
+
+    `message_index` is the place, from 0, of the message that shows it; `quote` is a passage of
+    that message, character for character.
+    """
+
+    text: str
+    message_index: int
+    quote: str
+    categories: tuple[str, ...] = ()
+    entities: tuple[Entity, ...] = ()
+    relations: tuple[Relation, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class UpdateFact:
+    """A memory whose text becomes another one. The other fields are those of `AddFact`."""
+
+    candidate: Candidate
+    text: str
+    message_index: int
+    quote: str
+    categories: tuple[str, ...] = ()
+    entities: tuple[Entity, ...] = ()
+    relations: tuple[Relation, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteFact:
+    """A memory to forget, and the passage that says so."""
+
+    candidate: Candidate
+    message_index: int
+    quote: str
+
+
+PlannedOperation = AddFact | UpdateFact | DeleteFact
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The operations to carry out, in the answer's order.
+
+    No two share a candidate, and no two leave behind the same fact. `dropped` says, for the log,
+    which proposals were left out and why; it may hold text of the model.
+    """
+
+    operations: tuple[PlannedOperation, ...]
+    dropped: tuple[str, ...] = ()

@@ -1,0 +1,27 @@
+"""Real PostgreSQL and Neo4j servers as child processes, for machines that offer neither.
+
+Each lives in a data directory of its own, listens on this machine only, keeps its data over
+restarts and does not outlive the process that started it, however that one ends.
+"""
+
+from server.embedded.errors import (
+    DataDirectoryInUseError,
+    EmbeddedError,
+    MissingDependencyError,
+    StartError,
+)
+from server.embedded.neo4j import EmbeddedNeo4j, Neo4jAddress
+from server.embedded.postgres import EmbeddedPostgres
+from server.embedded.progress import NoProgress, Progress
+
+__all__ = [
+    "DataDirectoryInUseError",
+    "EmbeddedError",
+    "EmbeddedNeo4j",
+    "EmbeddedPostgres",
+    "MissingDependencyError",
+    "Neo4jAddress",
+    "NoProgress",
+    "Progress",
+    "StartError",
+]

@@ -1,0 +1,195 @@
+"""A real Neo4j 5.18 Community server as a child process."""
+
+import asyncio
+import signal
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import psutil
+from neo4j import AsyncGraphDatabase
+from neo4j.exceptions import AuthError, DriverError, Neo4jError
+
+from server.embedded import neo4j_home
+from server.embedded.directory import DirectoryLock, make_private
+from server.embedded.errors import EmbeddedError, MissingDependencyError, StartError
+from server.embedded.java import find_java
+from server.embedded.orphans import evict
+from server.embedded.ports import LOOPBACK
+from server.embedded.process import ChildCommand, ChildProcess, Escalation
+from server.embedded.progress import Progress
+from server.embedded.supervisor import Supervisor
+
+NAME = "Neo4j"
+SERVER_JARS = "neo4j-server-*.jar"
+
+STOP: Escalation = ((signal.SIGTERM, 15.0), (signal.SIGKILL, 5.0))
+# Its transaction log makes a kill harmless, so the next start need not wait for long.
+STOP_ORPHAN: Escalation = ((signal.SIGTERM, 4.0), (signal.SIGKILL, 5.0))
+
+LOCK_SECONDS = 10.0
+READY_SECONDS = 180.0
+QUERY_SECONDS = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Neo4jAddress:
+    """Where and as whom a driver connects."""
+
+    uri: str
+    user: str
+    password: str = field(repr=False)
+
+
+class EmbeddedNeo4j:
+    """One Neo4j server in `data_dir`, run from the jars in `lib_dir`, on a loopback port.
+
+    Started again on the same port, with pauses that grow, whenever it ends unasked. `java_options`
+    come after those of this module and so win over them.
+    """
+
+    def __init__(
+        self,
+        data_dir: Path,
+        lib_dir: Path,
+        progress: Progress,
+        java_options: Sequence[str] = (),
+    ) -> None:
+        self._home = data_dir.expanduser().resolve()
+        self._lib_dir = lib_dir.expanduser().resolve()
+        self._log = self._home / "console.log"
+        self._progress = progress
+        self._java_options = tuple(java_options)
+        self._lock = DirectoryLock(self._home)
+        self._supervisor: Supervisor | None = None
+        self._address: Neo4jAddress | None = None
+
+    @property
+    def pid(self) -> int | None:
+        """The id of the Java process, or None while it does not run."""
+        return self._supervisor.pid if self._supervisor else None
+
+    @property
+    def log_path(self) -> Path:
+        """What the Java process prints; Neo4j's own logs are in `logs` beside it."""
+        return self._log
+
+    async def start(self) -> Neo4jAddress:
+        """Start the server, wait until it answers a query, and return its address.
+
+        Raises EmbeddedError when it cannot be started; nothing is left running then.
+        """
+        address = await self.spawn()
+        try:
+            await self.wait_ready()
+        except BaseException:
+            await self.stop()
+            raise
+        return address
+
+    async def spawn(self) -> Neo4jAddress:
+        """Begin to start the server and return its address, without waiting for an answer.
+
+        Raises EmbeddedError when it cannot even be tried: no Java, no jars, a directory in use.
+        """
+        self._require_jars()
+        java = await asyncio.to_thread(find_java)
+        make_private(self._home)
+        await self._lock.acquire(LOCK_SECONDS)
+        try:
+            await evict(self._is_ours, STOP_ORPHAN)
+            self._address = address = self._prepare()
+        except BaseException:
+            self._lock.release()
+            raise
+        self._progress.step("Starting Neo4j")
+        launch = partial(self._launch, java)
+        self._supervisor = Supervisor(NAME, launch, STOP, self._log, self._progress)
+        self._supervisor.begin()
+        return address
+
+    async def wait_ready(self, timeout: float = READY_SECONDS) -> None:
+        """Wait until the spawned server answers a query.
+
+        Raises StartError when it ends instead, refuses the password kept for it, or has not
+        answered after `timeout` seconds.
+        """
+        if self._supervisor is None:
+            raise StartError("Neo4j has not been spawned")
+        await self._supervisor.until(self._answers, timeout)
+
+    async def stop(self) -> None:
+        """Close the stores and end the process. Without effect when it does not run."""
+        if self._supervisor is not None:
+            await self._supervisor.stop()
+            self._supervisor = None
+        self._lock.release()
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc_value: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.stop()
+
+    def _require_jars(self) -> None:
+        if not any(self._lib_dir.glob(SERVER_JARS)):
+            raise MissingDependencyError(
+                f"the Neo4j server is not in {self._lib_dir}: run `make neo4j`, or set "
+                "MEMOIR_NEO4J_URI to use a server of your own"
+            )
+
+    def _prepare(self) -> Neo4jAddress:
+        try:
+            port = neo4j_home.choose_port(self._home)
+            neo4j_home.write_configuration(self._home, port)
+            password = neo4j_home.ensure_password(self._home)
+        except OSError as error:
+            raise EmbeddedError(f"cannot prepare {self._home} for Neo4j: {error}") from error
+        return Neo4jAddress(f"bolt://{LOOPBACK}:{port}", neo4j_home.USER, password)
+
+    async def _launch(self, java: Path) -> ChildProcess:
+        arguments = neo4j_home.server_arguments(self._home, self._lib_dir, self._java_options)
+        return ChildProcess.spawn(
+            ChildCommand(
+                arguments=[str(java), *arguments],
+                cwd=self._home,
+                log=self._log,
+                death_signal=signal.SIGTERM,
+            )
+        )
+
+    def _is_ours(self, process: psutil.Process) -> bool:
+        return f"--home-dir={self._home}" in process.cmdline()
+
+    async def _answers(self) -> bool:
+        if self._address is None:
+            return False
+        try:
+            await asyncio.wait_for(_query(self._address), QUERY_SECONDS)
+        except AuthError as error:
+            raise StartError(
+                f"Neo4j refuses the password in {self._home / 'password'}: remove {self._home} "
+                "and start again; the graph is rebuilt from PostgreSQL (`rebuild-graph`)"
+            ) from error
+        except (OSError, TimeoutError, DriverError, Neo4jError):
+            return False
+        return True
+
+
+async def _query(address: Neo4jAddress) -> None:
+    # A bare connection first: the driver would spend a second or more on retries.
+    host, port = address.uri.removeprefix("bolt://").split(":")
+    _, writer = await asyncio.open_connection(host, int(port))
+    writer.close()
+    auth = (address.user, address.password)
+    async with AsyncGraphDatabase.driver(address.uri, auth=auth, max_connection_pool_size=1) as it:
+        await it.execute_query("RETURN 1", database_="neo4j")

@@ -1,0 +1,114 @@
+"""The files of one Neo4j home: configuration, password and port."""
+
+import hashlib
+import os
+import secrets
+from collections.abc import Sequence
+from pathlib import Path
+
+from server.embedded.ports import LOOPBACK, free_port
+
+USER = "neo4j"
+HASH_ITERATIONS = 1024
+
+# Neo4j refuses to start over a name it does not know, so each of these is known to 5.18.
+SETTINGS = (
+    f"server.default_listen_address={LOOPBACK}",
+    "server.http.enabled=false",
+    "server.https.enabled=false",
+    "server.memory.pagecache.size=128m",
+    # Logs are written ahead in files of 256 MB otherwise, one for each database.
+    "db.tx_log.preallocate=false",
+    "db.tx_log.rotation.size=32m",
+    "db.tx_log.rotation.retention_policy=1 days 256m",
+    # Without it the server sleeps for five seconds at shutdown, long after its stores are closed.
+    "internal.dbms.bolt.netty_server_shutdown_quiet_period=0",
+)
+
+JAVA_OPTIONS = (
+    "-Xmx512m",
+    # The supervisor starts a process that ended, not one that lingers without memory.
+    "-XX:+ExitOnOutOfMemoryError",
+    "-XX:-UsePerfData",
+    "-Dfile.encoding=UTF-8",
+    "-Djava.awt.headless=true",
+    *(
+        f"--add-opens=java.base/{package}=ALL-UNNAMED"
+        for package in ("java.nio", "java.io", "sun.nio.ch", "java.lang")
+    ),
+)
+
+
+def server_arguments(home: Path, lib_dir: Path, java_options: Sequence[str] = ()) -> list[str]:
+    """Return the arguments of `java` that run the Neo4j of `lib_dir` in `home`."""
+    return [
+        *JAVA_OPTIONS,
+        *java_options,
+        *("-cp", f"{lib_dir}/*"),
+        "org.neo4j.server.CommunityEntryPoint",
+        f"--home-dir={home}",
+        f"--config-dir={home / 'conf'}",
+    ]
+
+
+def write_configuration(home: Path, port: int) -> None:
+    """Write Neo4j's configuration for a Bolt connector on the loopback `port`."""
+    connector = (
+        f"server.bolt.listen_address={LOOPBACK}:{port}",
+        f"server.bolt.advertised_address={LOOPBACK}:{port}",
+    )
+    folder = home / "conf"
+    folder.mkdir(exist_ok=True)
+    (folder / "neo4j.conf").write_text("\n".join((*SETTINGS, *connector, "")))
+
+
+def choose_port(home: Path) -> int:
+    """Return the port of the last start if it is free, otherwise another one, and remember it.
+
+    Raises OSError when no port is free.
+    """
+    memory = home / "bolt-port"
+    try:
+        last = int(memory.read_text())
+    except (FileNotFoundError, ValueError):
+        last = None
+    port = free_port(preferred=last)
+    memory.write_text(str(port))
+    return port
+
+
+def ensure_password(home: Path) -> str:
+    """Return the password of `home`, made up at the first start and kept in a private file."""
+    path = home / "password"
+    if not path.exists():
+        _write_private(path, secrets.token_urlsafe(24))
+    password = path.read_text().strip()
+    if not (home / "data" / "databases").exists():
+        _set_initial_password(home, password)
+    return password
+
+
+def _set_initial_password(home: Path, password: str) -> None:
+    """Leave the password, hashed, where Neo4j looks when it creates its system database.
+
+    It then never serves with its well-known default.
+    """
+    salt = secrets.token_bytes(16)
+    digest = hashlib.sha256(salt + password.encode()).digest()
+    for _ in range(HASH_ITERATIONS - 1):
+        digest = hashlib.sha256(digest).digest()
+    folder = home / "data" / "dbms"
+    folder.mkdir(parents=True, exist_ok=True)
+    line = f"{USER}:SHA-256,{digest.hex().upper()},{salt.hex().upper()},{HASH_ITERATIONS}:\n"
+    _write_private(folder / "auth.ini", line)
+
+
+def _write_private(path: Path, text: str) -> None:
+    partial = path.with_name(f"{path.name}.part")
+    partial.unlink(missing_ok=True)
+    descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    partial.replace(path)

@@ -1,0 +1,141 @@
+"""A real PostgreSQL 18 with pgvector as a child process."""
+
+import signal
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+from urllib.parse import quote
+
+import asyncpg
+
+from server.embedded import postgres_cluster as cluster
+from server.embedded.account import choose_account
+from server.embedded.directory import DirectoryLock, make_private
+from server.embedded.orphans import evict
+from server.embedded.process import ChildCommand, ChildProcess, Escalation
+from server.embedded.progress import Progress
+from server.embedded.socket_directory import SocketDirectory
+from server.embedded.supervisor import Supervisor
+
+NAME = "PostgreSQL"
+
+# To PostgreSQL these mean: roll back and close, close now and recover later, die.
+STOP: Escalation = ((signal.SIGINT, 20.0), (signal.SIGQUIT, 5.0), (signal.SIGKILL, 5.0))
+STOP_ORPHAN: Escalation = ((signal.SIGINT, 5.0), (signal.SIGQUIT, 3.0), (signal.SIGKILL, 3.0))
+STOP_ORPHAN_WORKER: Escalation = ((signal.SIGQUIT, 3.0), (signal.SIGKILL, 3.0))
+
+LOCK_SECONDS = 10.0
+READY_SECONDS = 120.0
+CONNECT_SECONDS = 5.0
+
+
+class EmbeddedPostgres:
+    """One PostgreSQL cluster in `data_dir`, reached through a Unix socket only.
+
+    Created at the first start. Started again on the same address when it ends unasked. `settings`
+    add to or replace the server's settings, which keep every commit durable.
+    """
+
+    def __init__(
+        self, data_dir: Path, progress: Progress, settings: Mapping[str, str] | None = None
+    ) -> None:
+        self._home = data_dir.expanduser().resolve()
+        self._pgdata = self._home / "pgdata"
+        self._log = self._home / "postgres.log"
+        self._progress = progress
+        self._settings = dict(settings or {})
+        self._lock = DirectoryLock(self._home)
+        self._sockets = SocketDirectory(self._home, f".s.PGSQL.{cluster.PORT}")
+        self._supervisor: Supervisor | None = None
+
+    @property
+    def pid(self) -> int | None:
+        """The id of the postmaster, or None while it does not run."""
+        return self._supervisor.pid if self._supervisor else None
+
+    @property
+    def dsn(self) -> str:
+        """Where the superuser connects to, for asyncpg; valid after `start`."""
+        # The port is named because PGPORT would stand in for it.
+        host = quote(str(self._sockets.path), safe="")
+        return f"postgresql://postgres@/postgres?host={host}&port={cluster.PORT}"
+
+    @property
+    def log_path(self) -> Path:
+        """The server's log."""
+        return self._log
+
+    async def start(self) -> str:
+        """Start the server, wait until it takes connections, and return its DSN.
+
+        Raises EmbeddedError when it cannot be started; nothing is left running then.
+        """
+        make_private(self._home)
+        await self._lock.acquire(LOCK_SECONDS)
+        try:
+            await self._evict_orphans()
+            launch = partial(self._launch, await self._prepare())
+            self._progress.step("Starting PostgreSQL")
+            self._supervisor = Supervisor(NAME, launch, STOP, self._log, self._progress)
+            self._supervisor.begin()
+            await self._supervisor.until(self._answers, READY_SECONDS)
+        except BaseException:
+            await self.stop()
+            raise
+        return self.dsn
+
+    async def stop(self) -> None:
+        """Close connections, flush, end every process. Without effect when it does not run."""
+        if self._supervisor is not None:
+            await self._supervisor.stop()
+            self._supervisor = None
+        self._lock.release()
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc_value: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.stop()
+
+    async def _prepare(self) -> ChildCommand:
+        programs = cluster.find_programs()
+        account = choose_account(self._pgdata, programs)
+        if not cluster.exists(self._pgdata):
+            self._progress.step("Creating the PostgreSQL data directory")
+            await cluster.create(self._pgdata, programs, account, self._log)
+        self._sockets.create(account)
+        arguments = cluster.server_arguments(self._pgdata, self._sockets.path, self._settings)
+        return ChildCommand(
+            arguments=[str(programs / "postgres"), *arguments],
+            cwd=self._home,
+            log=self._log,
+            death_signal=signal.SIGINT,
+            account=account,
+        )
+
+    async def _launch(self, command: ChildCommand) -> ChildProcess:
+        # After a crash the workers of the dead server may still hold its shared memory.
+        await self._evict_orphans()
+        cluster.remove_foreign_pid_file(self._pgdata)
+        return ChildProcess.spawn(command)
+
+    async def _evict_orphans(self) -> None:
+        # The server first: it ends its workers in order, and would replace them if they died.
+        await evict(partial(cluster.is_server, self._pgdata), STOP_ORPHAN)
+        await evict(partial(cluster.works_on, self._pgdata), STOP_ORPHAN_WORKER)
+
+    async def _answers(self) -> bool:
+        try:
+            connection = await asyncpg.connect(self.dsn, timeout=CONNECT_SECONDS)
+        except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
+            return False
+        await connection.close()
+        return True

@@ -1,0 +1,29 @@
+"""Keeps secrets out of the logs."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, MutableMapping
+from typing import Any
+
+REDACTED = "[redacted]"
+_SECRET_KEY = re.compile(
+    r"(^|[_.-])(authorization|api[_-]?key|password|passwd|secret|dsn|credentials?|cookie)s?($|[_.-])",
+    re.IGNORECASE,
+)
+_MAX_DEPTH = 6
+
+
+def redact(_logger: object, _name: str, event: MutableMapping[str, Any]) -> Mapping[str, Any]:
+    """A structlog processor: hides the values of keys that name secrets, nested ones too."""
+    return {key: _redacted(key, value, _MAX_DEPTH) for key, value in event.items()}
+
+
+def _redacted(key: object, value: object, levels: int) -> object:
+    if isinstance(key, str) and _SECRET_KEY.search(key):
+        return REDACTED
+    if levels and isinstance(value, Mapping):
+        return {inner: _redacted(inner, item, levels - 1) for inner, item in value.items()}
+    if levels and isinstance(value, list | tuple):
+        return [_redacted(None, item, levels - 1) for item in value]
+    return value

@@ -1,0 +1,80 @@
+"""Sending spans to an OpenTelemetry collector, where one is configured.
+
+The standard environment variables decide: OTEL_EXPORTER_OTLP_ENDPOINT (or the one for traces)
+or OTEL_TRACES_EXPORTER=otlp turn it on, OTEL_SDK_DISABLED or OTEL_TRACES_EXPORTER=none turn it off.
+https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+
+import structlog
+from opentelemetry import trace
+from opentelemetry.context import Context
+from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter
+from opentelemetry.sdk.resources import OTELResourceDetector, Resource
+from opentelemetry.sdk.trace import Span, SpanProcessor, TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter
+
+from server.telemetry.spans import CORRELATION_ATTRIBUTE
+
+SERVICE_NAME = "memoir"
+_MAX_QUEUED_SPANS = 4096
+_MAX_BATCH = 512
+_FLUSH_MILLISECONDS = 5000
+
+_ENDPOINTS = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
+
+
+def configure_tracing(service_version: str) -> TracerProvider | None:
+    """Sends spans from now on if the environment asks for it; answers the provider, else None."""
+    if not is_requested(os.environ):
+        return None
+    provider = build_provider(service_version, OTLPSpanExporter())
+    trace.set_tracer_provider(provider)
+    return provider
+
+
+def shutdown_tracing(provider: TracerProvider | None) -> None:
+    """Sends what is queued and stops. Blocks for a few seconds at most, so call it in a thread."""
+    if provider is not None:
+        provider.force_flush(_FLUSH_MILLISECONDS)
+        provider.shutdown()
+
+
+def is_requested(environment: Mapping[str, str]) -> bool:
+    """Whether the environment asks for spans to be sent."""
+    if environment.get("OTEL_SDK_DISABLED", "").strip().lower() == "true":
+        return False
+    exporters = {name.strip() for name in environment.get("OTEL_TRACES_EXPORTER", "").split(",")}
+    if "none" in exporters:
+        return False
+    return "otlp" in exporters or any(environment.get(name) for name in _ENDPOINTS)
+
+
+def build_provider(service_version: str, exporter: SpanExporter) -> TracerProvider:
+    """A provider that sends in the background and drops spans rather than grow without bound."""
+    own = Resource({"service.name": SERVICE_NAME, "service.version": service_version})
+    # The environment (OTEL_SERVICE_NAME, OTEL_RESOURCE_ATTRIBUTES) wins over what is built in.
+    resource = Resource.create().merge(own).merge(OTELResourceDetector().detect())
+    provider = TracerProvider(resource=resource)
+    provider.add_span_processor(CorrelationProcessor())
+    provider.add_span_processor(
+        BatchSpanProcessor(
+            exporter, max_queue_size=_MAX_QUEUED_SPANS, max_export_batch_size=_MAX_BATCH
+        )
+    )
+    return provider
+
+
+class CorrelationProcessor(SpanProcessor):
+    """Puts the correlation id of the call on every span, those of libraries too."""
+
+    def on_start(self, span: Span, parent_context: Context | None = None) -> None:
+        """Called by the SDK."""
+        del parent_context
+        correlation_id = structlog.contextvars.get_contextvars().get("correlation_id")
+        if correlation_id is not None:
+            span.set_attribute(CORRELATION_ATTRIBUTE, str(correlation_id))
