@@ -1,1 +1,3 @@
 """The Memoir server."""
+
+__version__ = "0.1.0"

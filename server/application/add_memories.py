@@ -130,7 +130,7 @@ def outcome_of(call: StoredCall) -> AddMemoriesOutcome:
             event=change.event,
             text=change.memory.text,
             previous_text=change.previous_text if change.event is EventType.UPDATE else None,
-            categories=change.memory.categories,
+            categories=() if change.event is EventType.DELETE else change.memory.categories,
             version=change.memory.version + (change.event is EventType.DELETE),
         )
         for change in call.changes

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
+
 from server.application.ttl_cache import TtlCache
 from server.domain.errors import ApiKeyInvalid
 from server.domain.project import KEY_PREFIX, Principal, key_digest
@@ -19,9 +22,11 @@ class Authenticate:
     are not cached, so that chance keys cannot fill the memory.
     """
 
-    def __init__(self, projects: ProjectStore) -> None:
+    def __init__(
+        self, projects: ProjectStore, monotonic: Callable[[], float] = time.monotonic
+    ) -> None:
         self._projects = projects
-        self._found = TtlCache[bytes, Principal](CACHE_SECONDS, CACHE_SIZE)
+        self._found = TtlCache[bytes, Principal](CACHE_SECONDS, CACHE_SIZE, monotonic)
 
     async def __call__(self, key: str) -> Principal:
         """The principal of `key`.

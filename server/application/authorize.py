@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
+
 from server.application.authenticate import CACHE_SECONDS, CACHE_SIZE
 from server.application.ttl_cache import TtlCache
 from server.domain.errors import ProjectForbidden, ProjectRequired
@@ -12,9 +15,11 @@ from server.ports.project_store import ProjectStore
 class Authorize:
     """Resolves a principal and what the request names to exactly one project."""
 
-    def __init__(self, projects: ProjectStore) -> None:
+    def __init__(
+        self, projects: ProjectStore, monotonic: Callable[[], float] = time.monotonic
+    ) -> None:
         self._projects = projects
-        self._org_of_project = TtlCache[str, str](CACHE_SECONDS, CACHE_SIZE)
+        self._org_of_project = TtlCache[str, str](CACHE_SECONDS, CACHE_SIZE, monotonic)
 
     async def __call__(
         self, principal: Principal, org_id: str | None, project_id: str | None

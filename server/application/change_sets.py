@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from operator import itemgetter
 
 from server.application.add_memories import (
     METHOD,
@@ -93,14 +94,13 @@ def outcome(
     """
     fresh = [item for item in changes.added if item.memory.id in committed.added]
     ordered = [(item.ordinal, _added(item.memory)) for item in fresh] + list(others)
+    stated = [(item.ordinal, item.memory.relations) for item in fresh]
+    stated += [(revision.ordinal, revision.relations) for revision in changes.updated]
     return AddMemoriesOutcome(
-        changes=[change for _, change in sorted(ordered, key=lambda pair: pair[0])],
+        changes=[change for _, change in sorted(ordered, key=itemgetter(0))],
         relations=[
             AddedRelation(relation, EventType.ADD)
-            for relations in (
-                *(item.memory.relations for item in fresh),
-                *(revision.relations for revision in changes.updated),
-            )
+            for _, relations in sorted(stated, key=itemgetter(0))
             for relation in relations
         ],
         position=committed.position,

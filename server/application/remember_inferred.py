@@ -18,7 +18,7 @@ from server.domain.project import Project
 from server.ports.clock import Clock
 from server.ports.embedder import Embedder, EmbeddingPurpose
 from server.ports.language_model import LanguageModel
-from server.ports.memory_store import MemoryStore
+from server.ports.memory_store import ChangeSet, MemoryStore
 from server.ports.project_store import ProjectStore
 
 CANDIDATES_PER_MESSAGE = 5
@@ -63,6 +63,8 @@ class RememberInferred:
 
     async def _remember(self, command: AddMemoriesCommand) -> AddMemoriesOutcome:
         messages = spoken(command.messages)
+        if all(message.role is Role.SYSTEM for message in messages):
+            return await self._keep(command, messages)
         request = await self._request(command, messages)
         answer = await self._language_model.infer(request)
         checked = plan(request, answer)
@@ -78,6 +80,14 @@ class RememberInferred:
         vectors = await self._embedder.embed(planned.texts, EmbeddingPurpose.DOCUMENT)
         changes = carry_out(occasion, planned, vectors)
         return outcome(changes, await self._store.commit(changes), planned.answers)
+
+    async def _keep(
+        self, command: AddMemoriesCommand, messages: Sequence[Message]
+    ) -> AddMemoriesOutcome:
+        """Keeps messages of which no memory is ever made, without asking a model."""
+        occasion = begin(command, messages, self._clock.now(), Models(self._embedder.model))
+        changes = ChangeSet(occasion.call, occasion.messages)
+        return outcome(changes, await self._store.commit(changes))
 
     async def _request(
         self, command: AddMemoriesCommand, messages: Sequence[Message]

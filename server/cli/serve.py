@@ -6,11 +6,11 @@ import argparse
 import asyncio
 import sys
 from contextlib import AsyncExitStack
-from importlib.metadata import version
 
 from opentelemetry.sdk.trace import TracerProvider
 from rich.markup import escape
 
+from server import __version__
 from server.bootstrap import GraphAddress, Service, open_administration, open_service
 from server.cli.backends import embedded_postgres, graph_of
 from server.cli.console import ConsoleProgress, out
@@ -41,7 +41,7 @@ async def run(_arguments: argparse.Namespace) -> None:
     _configure_logging(settings)
     stop = StopSignals()
     stop.install()
-    tracer_provider = configure_tracing(version("memoir"))
+    tracer_provider = configure_tracing(__version__)
     try:
         async with AsyncExitStack() as stack:
             service = await _start(stack, settings, tracer_provider)

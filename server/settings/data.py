@@ -11,7 +11,11 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 class DataSettings(BaseSettings):
     """Folders of the embedded mode. Both are made where they are missing."""
 
-    model_config = SettingsConfigDict(env_prefix="MEMOIR_", extra="ignore")
+    model_config = SettingsConfigDict(
+        env_prefix="MEMOIR_",
+        env_ignore_empty=True,
+        extra="ignore",
+    )
 
     data_dir: Path = Field(
         default=Path(".local/data"),

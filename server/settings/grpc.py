@@ -9,7 +9,9 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 class GrpcSettings(BaseSettings):
     """Times are seconds, sizes bytes."""
 
-    model_config = SettingsConfigDict(env_prefix="MEMOIR_GRPC_", extra="ignore")
+    model_config = SettingsConfigDict(
+        env_prefix="MEMOIR_GRPC_", env_ignore_empty=True, extra="ignore"
+    )
 
     host: str = Field(default="127.0.0.1", description="Address to listen on.")
     port: int = Field(

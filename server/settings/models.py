@@ -18,7 +18,9 @@ class ModelChoice(StrEnum):
 class ModelSettings(BaseSettings):
     """Times are seconds."""
 
-    model_config = SettingsConfigDict(env_prefix="MEMOIR_", extra="ignore", populate_by_name=True)
+    model_config = SettingsConfigDict(
+        env_prefix="MEMOIR_", env_ignore_empty=True, extra="ignore", populate_by_name=True
+    )
 
     models: ModelChoice | None = Field(
         default=None,

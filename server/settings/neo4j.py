@@ -9,7 +9,9 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 class Neo4jSettings(BaseSettings):
     """Times are seconds."""
 
-    model_config = SettingsConfigDict(env_prefix="MEMOIR_NEO4J_", extra="ignore")
+    model_config = SettingsConfigDict(
+        env_prefix="MEMOIR_NEO4J_", env_ignore_empty=True, extra="ignore"
+    )
 
     uri: str | None = Field(
         default=None, description="bolt:// or neo4j:// address. Absent: an embedded server."

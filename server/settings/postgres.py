@@ -9,7 +9,9 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 class PostgresSettings(BaseSettings):
     """Times are seconds."""
 
-    model_config = SettingsConfigDict(env_prefix="MEMOIR_POSTGRES_", extra="ignore")
+    model_config = SettingsConfigDict(
+        env_prefix="MEMOIR_POSTGRES_", env_ignore_empty=True, extra="ignore"
+    )
 
     dsn: SecretStr | None = Field(
         default=None,

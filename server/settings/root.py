@@ -1,10 +1,11 @@
-"""All settings together, and what must hold among them."""
+"""All settings together, and what must hold among them. An empty variable counts as not set."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 
 from pydantic import ValidationError
+from pydantic_settings import BaseSettings
 
 from server.settings.data import DataSettings
 from server.settings.grpc import GrpcSettings
@@ -12,6 +13,15 @@ from server.settings.models import ModelChoice, ModelSettings
 from server.settings.neo4j import Neo4jSettings
 from server.settings.postgres import PostgresSettings
 from server.settings.telemetry import TelemetrySettings
+
+SECTIONS: tuple[type[BaseSettings], ...] = (
+    DataSettings,
+    GrpcSettings,
+    PostgresSettings,
+    Neo4jSettings,
+    ModelSettings,
+    TelemetrySettings,
+)
 
 
 class SettingsFault(Exception):
@@ -71,24 +81,22 @@ def load_settings() -> Settings:
     Raises:
         SettingsFault: a variable's value is not allowed; every such variable is named.
     """
-    try:
-        settings = Settings()
-    except ValidationError as error:
-        raise SettingsFault(_explain(error)) from None
+    faults = [fault for section in SECTIONS for fault in _faults(section)]
+    if faults:
+        raise SettingsFault("settings: " + "; ".join(faults))
+    settings = Settings()
     if settings.neo4j.uri is None and not settings.embedded_postgres:
         raise SettingsFault("with MEMOIR_POSTGRES_DSN, MEMOIR_NEO4J_URI must be set too")
     return settings
 
 
-def _explain(error: ValidationError) -> str:
-    prefix = {
-        "GrpcSettings": "MEMOIR_GRPC_",
-        "PostgresSettings": "MEMOIR_POSTGRES_",
-        "Neo4jSettings": "MEMOIR_NEO4J_",
-        "TelemetrySettings": "MEMOIR_LOG_",
-    }.get(error.title, "MEMOIR_")
-    faults = (
-        f"{prefix}{'_'.join(map(str, fault['loc'])).upper()}: {fault['msg']}"
-        for fault in error.errors(include_input=False, include_url=False)
-    )
-    return "settings: " + "; ".join(faults)
+def _faults(section: type[BaseSettings]) -> list[str]:
+    try:
+        section()
+    except ValidationError as error:
+        prefix = section.model_config.get("env_prefix", "")
+        return [
+            f"{prefix}{'_'.join(map(str, fault['loc'])).upper()}: {fault['msg']}"
+            for fault in error.errors(include_input=False, include_url=False)
+        ]
+    return []

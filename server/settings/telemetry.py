@@ -19,7 +19,9 @@ class LogFormat(StrEnum):
 class TelemetrySettings(BaseSettings):
     """Tracing itself is set by the standard OTEL_* variables."""
 
-    model_config = SettingsConfigDict(env_prefix="MEMOIR_LOG_", extra="ignore")
+    model_config = SettingsConfigDict(
+        env_prefix="MEMOIR_LOG_", env_ignore_empty=True, extra="ignore"
+    )
 
     format: LogFormat | None = Field(
         default=None, description="json or console. Default: console on a terminal, else json."

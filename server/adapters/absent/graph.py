@@ -26,8 +26,10 @@ class AbsentGraph:
 
     async def project(self, subgraphs: Sequence[MemorySubgraph]) -> None:
         """See the port."""
+        del subgraphs
         raise GraphUnavailable
 
     async def list_relations(self, query: RelationQuery) -> Never:
         """See the port."""
+        del query
         raise GraphUnavailable

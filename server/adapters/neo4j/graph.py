@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from neo4j import AsyncDriver, AsyncManagedTransaction, AsyncSession, unit_of_work
-from neo4j.exceptions import ClientError
+from neo4j.exceptions import ClientError, DatabaseError
 
 from server.adapters.neo4j import projection, reading
 from server.adapters.neo4j.calls import bounded_call, transaction_metadata
@@ -73,7 +73,7 @@ class Neo4jGraph:
         async with bounded_call(self._write_timeout), self._session() as session:
             try:
                 await session.execute_write(work, batch)
-            except ClientError as error:
+            except (ClientError, DatabaseError) as error:
                 if _blames_the_data(error):
                     raise ValueError("the graph refuses a subgraph of this batch") from error
                 raise
@@ -103,5 +103,5 @@ async def _run(tx: AsyncManagedTransaction, statement: str) -> None:
     await result.consume()
 
 
-def _blames_the_data(error: ClientError) -> bool:
+def _blames_the_data(error: ClientError | DatabaseError) -> bool:
     return error.category in {"Statement", "Schema"}

@@ -19,7 +19,7 @@ RETURN row.project_id AS project_id, row.memory_id AS memory_id, elementId(r) AS
 // name: stored_relations
 UNWIND $memories AS row
 MATCH (source)-[r:RELATES_TO]->(target)
-USING INDEX r:RELATES_TO(project_id, memory_id)
+USING INDEX SEEK r:RELATES_TO(project_id, memory_id)
 WHERE r.project_id = row.project_id AND r.memory_id = row.memory_id
 RETURN row.project_id AS project_id, row.memory_id AS memory_id, elementId(r) AS element_id,
        source.space AS space, source.key AS source, r.relation AS relation, target.key AS target,

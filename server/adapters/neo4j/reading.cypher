@@ -1,11 +1,13 @@
 // A page of relations: a seek by one part of the scope, then the page itself, in one statement.
-// The hints hold the plan: without them the planner goes by the statistics of the moment. Ordering by
-// the index's leading properties too, which are constant here, lets the index give the order, so that
-// a page costs what it holds and not what the scope holds.
+//
+// The hints hold the plan: by the statistics of the moment the planner may scan, be it the index of
+// all projects (SEEK forbids that, INDEX alone does not). Ordering by the index's leading properties
+// too, which are constant here, lets the index give the order, so that a page costs what it holds and
+// not what the scope holds.
 
 // name: seek_run_id
 MATCH (source)-[r:RELATES_TO]->(target)
-USING INDEX r:RELATES_TO(project_id, run_id, event_time)
+USING INDEX SEEK r:RELATES_TO(project_id, run_id, event_time)
 WHERE r.project_id = $project_id AND r.run_id = $run_id AND r.event_time <= $event_time
 WITH source, r, target
 ORDER BY r.project_id DESC, r.run_id DESC, r.event_time DESC,
@@ -13,7 +15,7 @@ ORDER BY r.project_id DESC, r.run_id DESC, r.event_time DESC,
 
 // name: seek_user_id
 MATCH (source)-[r:RELATES_TO]->(target)
-USING INDEX r:RELATES_TO(project_id, user_id, event_time)
+USING INDEX SEEK r:RELATES_TO(project_id, user_id, event_time)
 WHERE r.project_id = $project_id AND r.user_id = $user_id AND r.event_time <= $event_time
 WITH source, r, target
 ORDER BY r.project_id DESC, r.user_id DESC, r.event_time DESC,
@@ -21,7 +23,7 @@ ORDER BY r.project_id DESC, r.user_id DESC, r.event_time DESC,
 
 // name: seek_agent_id
 MATCH (source)-[r:RELATES_TO]->(target)
-USING INDEX r:RELATES_TO(project_id, agent_id, event_time)
+USING INDEX SEEK r:RELATES_TO(project_id, agent_id, event_time)
 WHERE r.project_id = $project_id AND r.agent_id = $agent_id AND r.event_time <= $event_time
 WITH source, r, target
 ORDER BY r.project_id DESC, r.agent_id DESC, r.event_time DESC,
@@ -29,7 +31,7 @@ ORDER BY r.project_id DESC, r.agent_id DESC, r.event_time DESC,
 
 // name: seek_app_id
 MATCH (source)-[r:RELATES_TO]->(target)
-USING INDEX r:RELATES_TO(project_id, app_id, event_time)
+USING INDEX SEEK r:RELATES_TO(project_id, app_id, event_time)
 WHERE r.project_id = $project_id AND r.app_id = $app_id AND r.event_time <= $event_time
 WITH source, r, target
 ORDER BY r.project_id DESC, r.app_id DESC, r.event_time DESC,

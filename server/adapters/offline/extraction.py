@@ -130,8 +130,9 @@ def _fact(said: _Said, meant: Entity | None) -> Fact | None:
     text = resolved or found.text
     third = rewritten(text, speaker)
     findings = find_relations(third or expanded(plain(text)), speaker, meant)
-    if not (found.personal or resolved or findings.stated or findings.ended or found.is_notable):
+    relates = bool(findings.stated or findings.ended)
+    if not relates and (found.is_vague or not (found.personal or resolved or found.is_notable)):
         return None
-    if third is None or not (found.personal or resolved or findings.stated or findings.ended):
+    if third is None or not (found.personal or resolved or relates):
         return Fact(attributed(text, speaker), findings)
     return Fact(third, findings)

@@ -24,6 +24,9 @@ class Object(Enum):
     PHRASES = auto()
     """Noun phrases, as in `tea, coffee and milk`."""
 
+    ACTION = auto()
+    """A verb and what it is about, as in `learn Spanish`."""
+
     JOB = auto()
     """A noun phrase that ends in an occupation."""
 
@@ -54,11 +57,13 @@ PREDICATES = (
     _predicate("works_at", "organization", Object.NAME,
                r"(?:works?|is working|has worked|has been working|is employed|started working"
                r"|has started working|started|interns?|is interning)"
-               r"(?: (?:full[- ]time|part[- ]time|remotely|now))?(?: there)? (?:at|for|with)"),
+               r"(?: (?:full[- ]time|part[- ]time|remotely|now))?(?: there)? (?:at|for)"),
     _predicate("works_at", "organization", Object.NAME,
                rf"(?:got|has|started|accepted|took|landed|found) {_A_JOB} (?:at|with|from)"
                r"|(?:got|was|has been) hired (?:at|by)"),
-    _predicate("works_at", "organization", Object.PROPER_NAME, r"joined|has joined"),
+    _predicate("works_at", "organization", Object.PROPER_NAME,
+               r"(?:has )?joined(?=[^,]{1,60} as )"),
+    _predicate("joined", "organization", Object.PROPER_NAME, r"(?:has )?joined"),
     _predicate("worked_at", "organization", Object.NAME, r"worked (?:at|for)"),
     _predicate("works_in", "field", Object.PHRASE, r"(?:works?|is working) in"),
     _predicate("founded", "organization", Object.PROPER_NAME,
@@ -112,9 +117,10 @@ PREDICATES = (
                r"|(?:plans|wants|hopes) to (?:visit|go to|travel to)|will (?:go|travel|fly) to"
                r"|would (?:love|like) to (?:visit|go to|travel to)"
                r"|is planning an? (?:\w+ )?trip to|has an? (?:\w+ )?trip to"),
-    _predicate("wants_to", "", Object.PHRASE,
+    _predicate("wants_to", "", Object.ACTION,
                r"(?:(?:wants?|hopes?|plans?|aims?|is planning|is hoping|intends?"
-               r"|would (?:really )?(?:love|like)) to|dreams? of)"),
+               r"|would (?:really )?(?:love|like)) to|dreams? of)"
+               r"(?! (?:make sure|be|know|see|get|understand|ensure|find out)\b)"),
     _predicate("trains_for", "event", Object.PHRASE, r"is training for|trains? for"),
     _predicate("married_to", "person", Object.PROPER_NAME,
                r"(?:is|got|was|has been) (?:happily )?married to|married"),

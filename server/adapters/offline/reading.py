@@ -63,6 +63,9 @@ def _read_targets(
         found = read_job(text)
     elif predicate.object is Object.PHRASE:
         found = read_phrase(text)
+    elif predicate.object is Object.ACTION:
+        found = read_phrase(text)
+        found = found if found and " " in found[0] and speaker not in found[0] else None
     else:
         found = read_name(text, casual=casual and predicate.object is Object.NAME)
     return ([found[0]], found[1]) if found else ([], 0)

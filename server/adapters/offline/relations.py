@@ -17,6 +17,7 @@ from server.adapters.offline.possessions import (
 )
 from server.adapters.offline.reading import read_job
 from server.adapters.offline.rewriting import Speaker
+from server.adapters.offline.verbs import BASE
 from server.domain.graph import Entity, Relation
 
 
@@ -41,6 +42,7 @@ _CONNECTOR = re.compile(
     r"(?:[\s,;:()-]|\b(?:and|but|so|then|while|because|although|though|also|that)\b)*"
 )
 _BOUNDARY = re.compile(r"[,;:(]|\s(?=(?:and|but|because|while|who|so|although|though)\b)")
+_FIRST_WORD = re.compile(r"\w+")
 _WHO = re.compile(r"who\s+")
 _AND = re.compile(r" and (?=[A-Z])")
 _ADVERBS = re.compile(
@@ -100,13 +102,19 @@ class _Parser:
             self._subjects = (self._latest,)
         else:
             self._subjects = self._read_subjects() or self._subjects
-        if self._subjects and self._read_predicate():
+        is_said_of_them = self._position > before[0] or not self._begins_with_base_form()
+        if self._subjects and is_said_of_them and self._read_predicate():
             return True
         # A capitalized word is a subject only if something is said of it; the speaker always is.
         if self._speaker not in self._subjects:
             self._subjects = before[1]
         self._position = before[0]
         return False
+
+    def _begins_with_base_form(self) -> bool:
+        """Whether this is `like` or its kind, which without a subject is not a verb here."""
+        first = _FIRST_WORD.match(self._text, self._position)
+        return len(self._subjects) == 1 and first is not None and first.group() in BASE
 
     def _read_introduced_clause(self) -> bool:
         """The same, after a few words such as `last year`."""

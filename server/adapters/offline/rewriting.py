@@ -19,6 +19,8 @@ _ADVERBS = word_set(
     normally typically regularly occasionally rarely definitely truly honestly simply strongly
     primarily no longer soon once ever only almost probably apparently sadly luckily happily"""
 )
+_INVERTED = word_set("do did can could should would will am have was must may shall")
+_MODAL = word_set("will would can could should may might must cannot can't won't wouldn't couldn't")
 _JOINING = frozenset({"and", "but", "or"})
 _NEW_CLAUSE = word_set(
     """because when while that who which whose he she they it if since where before after as than
@@ -77,6 +79,7 @@ class _Rewriter:
         self._out = list(tokens)
         self._is_subject = False
         self._goes_on = False
+        self._conjugates = True
 
     def run(self) -> str | None:
         """The rewritten text, or None where a word is not understood."""
@@ -86,6 +89,8 @@ class _Rewriter:
             if word in _UNSAFE:
                 return None
             if word == "i":
+                if place and self._lower(place - 1) in _INVERTED:
+                    return None
                 verb = self._rewrite_subject(place)
                 if verb is None:
                     return None
@@ -113,6 +118,7 @@ class _Rewriter:
         self._put(verb_place, form)
         self._goes_on = not self._is_subject or self._goes_on
         self._is_subject = True
+        self._conjugates = verb not in _MODAL
         return verb_place
 
     def _rewrite_other(self, place: int, word: str) -> None:
@@ -126,7 +132,9 @@ class _Rewriter:
             self._put(place, "themself")
         elif word in _NEW_CLAUSE:
             self._goes_on = False
-        elif self._goes_on and place and self._lower(place - 1) in _JOINING:
+        elif word == "to":
+            self._conjugates = False
+        elif self._goes_on and self._conjugates and self._lower(place - 1) in _JOINING:
             self._rewrite_coordinated(place, word)
 
     def _rewrite_coordinated(self, place: int, word: str) -> None:

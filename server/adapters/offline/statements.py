@@ -13,6 +13,7 @@ from server.domain.conversation import Role
 MAX_LENGTH = 1_000
 """Longer sentences are no sentences, but data."""
 
+_CODE = re.compile(r"[\\{}=|]|\[[A-Z]")
 _MIN_WORDS = 2
 _MIN_SHARE_OF_LETTERS = 0.6
 _TAIL = ",;:- \u2013\u2014"
@@ -30,6 +31,13 @@ class Statement:
     text: str
     personal: bool
     foreign: bool = False
+
+    @property
+    def is_vague(self) -> bool:
+        """Whether it only says what the speaker will do at no certain time."""
+        return bool(talk.INTENTION.search(expanded(level(self.text)))) and not (
+            talk.DATED.search(self.text) or talk.SOON.search(self.text)
+        )
 
     @property
     def is_notable(self) -> bool:
@@ -67,6 +75,8 @@ def _is_talk(folded: str) -> bool:
 
 def _is_data(sentence: str) -> bool:
     """Whether this is code, a table or a log line rather than language."""
+    if _CODE.search(sentence):
+        return True
     letters = sum(character.isalpha() or character.isspace() for character in sentence)
     return letters < _MIN_SHARE_OF_LETTERS * len(sentence)
 
@@ -77,9 +87,11 @@ def _declarative_part(sentence: str) -> str:
     `I'm vegan, what should I cook?` states `I'm vegan`.
     """
     asks = sentence.rstrip(talk.CLOSING).endswith(talk.QUESTION_MARKS)
-    turn = (talk.TO_QUESTION if asks else talk.TO_REQUEST).search(level(sentence))
-    if turn:
-        return sentence[: turn.start()].rstrip(_TAIL)
+    leveled = level(sentence)
+    turns = [talk.TO_REQUEST.search(leveled), talk.TO_QUESTION.search(leveled) if asks else None]
+    starts = [turn.start() for turn in turns if turn]
+    if starts:
+        return sentence[: min(starts)].rstrip(_TAIL)
     return "" if asks else sentence
 
 

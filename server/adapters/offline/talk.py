@@ -29,7 +29,7 @@ LEAD = re.compile(
         |update|news|unfortunately|luckily|sadly|true|exactly|by\ the\ way|in\ fact|to\ be\ honest
         |for\ the\ record|for\ context|just\ so\ you\ know|as\ you\ know|for\ your\ information
         |as\ i\ said|of\ course|after\ all)(?:\s*[,:!-]+\s*|\s+{_ME})
-    | (?:and|but|because|then|that)\s+{_ME}
+    | (?:and|but|because|then|that)\s+{_ME} | so\s+(?=if\b)
     | (?:please\ )?(?:remember|note|keep\ in\ mind|don't\ forget|know)
         (?:\ that|:|,)?\s+{_ME}
     | i\ (?:really\ )?(?:think|guess|believe|suppose|feel\ like|realized|realised)\ (?:that\ )?{_ME}
@@ -62,11 +62,26 @@ TO_QUESTION = re.compile(
 )
 """Where a sentence that ends as a question stops stating."""
 
+_REMARKS = r"""
+    (?:i\ am|i'm|im|i\ was)\ (?:just\ |kinda\ |really\ |still\ |also\ )?
+        (?:wondering|not\ sure|unsure
+      |curious|thinking|hoping|trying|confused|stuck|struggling|looking\ for|worried)\b
+  | (?:i\ )?(?:just\ )?(?:want|need|wanted|would\ like)
+        \ (?:to\ (?:make\ sure|know|understand|be\ sure
+      |check|see|ensure)|your|some)\b
+  | i'd\ like\ to\ (?:make\ sure|know|understand|be\ sure|check|see)\b
+  | (?:can|could|would|will)\ you\b
+  | (?:what|how|where|when|which)\ (?:should|do|can|would|could|did|is|are|will)\b
+  | (?:this|that|it)\ (?:is|was|has|makes|would|will)\b | here's\b | which\ makes\ me\b
+  | you\ know\b
+"""
+
 TO_REQUEST = re.compile(
-    rf"(?:\s*[,;\u2013\u2014-]\s*(?:(?:and|so|but)\s+)?|\s+(?:and|so|but)\s+)(?:{_REQUESTS})",
+    rf"(?:\s*[,;\u2013\u2014-]\s*(?:(?:and|so|but)\s+)?|\s+(?:and|so|but)\s+)"
+    rf"(?:{_REQUESTS}|{_REMARKS})",
     _FLAGS,
 )
-"""Where a sentence turns into a request."""
+"""Where a sentence turns into a request, or into a remark about what was stated."""
 
 OPENING = re.compile(
     rf"""(?:{_ASKS}|{_REQUESTS}
@@ -82,6 +97,8 @@ OPENING = re.compile(
           |see\ you|talk\ soon|take\ care|never\ mind|nevermind|no\ problem|no\ worries|sounds\ good
           |got\ it|i\ see|my\ bad|excuse\ me|pardon\ me|same\ here|me\ too|me\ neither|my\ pleasure
           |my\ (?:question|point|guess|apologies)|my\ (?:code|query)\ is)\b
+      | (?:that|this|the|those|these|your)\ (?:\w+\ )?(?:sounds|looks\ (?:good|great)|makes\ sense
+          |works\ for|would\ be|will\ be|helps)\b
       | (?:that|this|it|these|those|there|here|they|what|whatever|which|hopefully)
           (?:'s|'ll|'d|'re|\ is|\ are|\ was|\ were|\ will|\ would|\ looks|\ sounds|\ seems|\ makes
           |\ might|\ could|\ can|\ should|\ has|\ have|\ had|\ really|\ works|\ helps|\ helped)
@@ -91,7 +108,8 @@ OPENING = re.compile(
 """Beginnings of questions, requests, courtesies and remarks on what was just said."""
 
 HYPOTHETICAL = re.compile(
-    r"""^(?:if|unless|maybe|perhaps|suppose|supposing|imagine|assuming|whether|in\ case|what\ if
+    r"""^(?:if|unless|maybe|hopefully|perhaps|suppose|supposing|imagine|assuming|whether|given
+          |in\ case|what\ if
           |let\ us\ say|hypothetically|ideally)\b
       | \bi\ (?:wish|might|may|could|should)\b
       | \bi\ would\ (?!(?:love|like|prefer|rather|really\ (?:love|like)|never)\b)
@@ -130,10 +148,10 @@ PASSING = re.compile(
         (?:love|like|hate|enjoy|prefer|need|want|do|did|tried|try)\ (?:it|that|this|them|those
           |these|him|her
           |the\ (?:idea|sound|suggestion|first|second|third|last)|your|so|both|one)\b
-      | i\ will\ (?:definitely\ |also\ |just\ |probably\ )*(?:check|try|see|let|think|do|get|give
-          |take|be|look|go|have|keep|start|make|need|use|read|consider|come|ask|follow|add|wait
-          |leave)\b
-      | i\ (?:can't|cannot|can|couldn't|could\ not)\ (?:see|find|figure|believe|help|wait|tell|hear
+      | i\ will\ (?:definitely\ |also\ |just\ |probably\ )*
+        (?:check|try|see|let|think|do|get|look|keep|ask|follow|wait|be\ back)\b
+      | i\ (?:can't|cannot|can|couldn't|could\ not)\ (?:still\ |also\ |probably\ |really\ )?
+        (?:see|find|figure|believe|help|wait|tell|hear
           |imagine|remember|make|do|get|decide|understand|seem|agree|relate|think)\b
       | i\ (?:have|had|got|do\ not\ have|don't\ have)
         \ (?:a\ |another\ |one\ |some\ |no\ |any\ |an\ |to\ )*(?:questions?|problems?|issues?|idea
@@ -175,3 +193,11 @@ ABOUT_A_THING = re.compile(
     re.VERBOSE,
 )
 """Statements about one definite thing."""
+
+INTENTION = re.compile(r"\b(?:i will|i am (?:going to|gonna) (?=[a-z]))", re.IGNORECASE)
+"""What speakers are about to do; it is of interest with a date."""
+
+SOON = re.compile(
+    r"\b(?:next|this|in \w+ (?:days?|weeks?|months?|years?)|tomorrow)\b", re.IGNORECASE
+)
+"""Words that date the future."""

@@ -27,6 +27,7 @@ _CONTRACTIONS = {
     "wasnt": "wasn't", "havent": "haven't", "wont": "won't",
 }  # fmt: skip
 _SHORT_FORMS = re.compile(rf"\b(?:{'|'.join(_CONTRACTIONS)})\b", re.IGNORECASE)
+_HEDGES = re.compile(r"\b(?:kinda|kind of|sort of|sorta) (?=[a-z])", re.IGNORECASE)
 _I_HAD = re.compile(r"\bI'd(?= (?:been|had|never|always|already|better)\b)", re.IGNORECASE)
 _I_WOULD = re.compile(r"\bI'd\b", re.IGNORECASE)
 
@@ -52,7 +53,8 @@ def plain(text: str) -> str:
 
 
 def expanded(text: str) -> str:
-    """The text with the first person's short forms written out: `I'm` becomes `I am`."""
+    """The text with the first person's short forms written out, without `kind of` and its like."""
+    text = _HEDGES.sub("", text)
     text = _I_WOULD.sub("I would", _I_HAD.sub("I had", text))
     return _SHORT_FORMS.sub(lambda match: _CONTRACTIONS[match.group().lower()], text)
 

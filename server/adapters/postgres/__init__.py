@@ -1,1 +1,1 @@
-"""PostgreSQL with pgvector: the source of truth. Statements are in `sql/`, the schema in `migrations/`."""
+"""PostgreSQL with pgvector, the source of truth: `sql/` for statements, `migrations/` for schema."""

@@ -99,7 +99,7 @@ def search_command(
         query=without_nul(request.query),
         top_k=request.top_k if request.HasField("top_k") else DEFAULT_TOP_K,
         threshold=request.threshold if request.HasField("threshold") else None,
-        categories=tuple(request.categories),
+        categories=tuple(map(without_nul, request.categories)),
         show_expired=request.show_expired,
     )
 
@@ -135,8 +135,8 @@ def relations_command(
         project_id=project_id,
         scope=scope_of(request),
         page_size=request.page_size or DEFAULT_PAGE_SIZE,
-        entity=_text(request.entity),
-        relation=_text(request.relation),
+        entity=without_nul(request.entity) if request.HasField("entity") else None,
+        relation=without_nul(request.relation) if request.HasField("relation") else None,
         after=read_relation_page_token(request, request.page_token),
         position=read_consistency_token(token) if token else None,
     )

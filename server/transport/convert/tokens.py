@@ -7,11 +7,10 @@ everything else.
 from __future__ import annotations
 
 import base64
-import binascii
 import hashlib
 import json
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from uuid import UUID
 
 from google.protobuf.message import Message
@@ -27,20 +26,27 @@ class _Unreadable(Exception):
 
 
 def _encode(values: Sequence[str]) -> str:
-    raw = json.dumps(values, separators=(",", ":")).encode()
+    raw = json.dumps(values, separators=(",", ":"), ensure_ascii=False).encode()
     return base64.urlsafe_b64encode(raw).decode().rstrip("=")
 
 
 def _decode(token: str, count: int) -> list[str]:
     try:
         values = json.loads(base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)))
-    except (binascii.Error, ValueError) as error:
+    except (ValueError, RecursionError) as error:
         raise _Unreadable from error
     if not isinstance(values, list) or len(values) != count:
         raise _Unreadable
-    if not all(isinstance(value, str) for value in values):
+    if not all(_is_text(value) for value in values):
         raise _Unreadable
     return values
+
+
+def _is_text(value: object) -> bool:
+    """Whether it is a string that can be encoded: JSON can spell halves of characters."""
+    if not isinstance(value, str):
+        return False
+    return not any("\ud800" <= character <= "\udfff" for character in value)
 
 
 def _question(request: Message) -> str:
@@ -124,7 +130,10 @@ def _read_time(text: str) -> datetime:
     time = datetime.fromisoformat(text)
     if time.tzinfo is None:
         raise _Unreadable
-    return time
+    try:
+        return time.astimezone(UTC)
+    except OverflowError as error:
+        raise _Unreadable from error
 
 
 def consistency_token(position: int) -> str:

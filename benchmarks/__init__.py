@@ -1,0 +1,1 @@
+"""Measures the running service from outside; see README.md beside this file."""

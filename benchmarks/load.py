@@ -1,0 +1,50 @@
+"""A closed loop of callers, and what it measured."""
+
+from __future__ import annotations
+
+import asyncio
+import statistics
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+Call = Callable[[int], Awaitable[object]]
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """What one loop measured: calls a second over its whole length, and latencies in ms."""
+
+    calls: int
+    seconds: float
+    p50_ms: float
+    p95_ms: float
+    p99_ms: float
+
+    @property
+    def rate(self) -> float:
+        """Calls a second."""
+        return self.calls / self.seconds
+
+
+async def closed_loop(call: Call, *, callers: int, calls: int) -> Figures:
+    """Makes `calls` calls, `callers` at a time, each with its number, and times each of them."""
+    numbers = iter(range(calls))
+    durations: list[float] = []
+
+    async def caller() -> None:
+        for number in numbers:
+            start = time.perf_counter()
+            await call(number)
+            durations.append(time.perf_counter() - start)
+
+    start = time.perf_counter()
+    await asyncio.gather(*(caller() for _ in range(callers)))
+    seconds = time.perf_counter() - start
+    cuts = statistics.quantiles(durations, n=100)
+    return Figures(calls, seconds, *(cuts[percent - 1] * 1000 for percent in (50, 95, 99)))
+
+
+def median_by_rate(runs: list[Figures]) -> Figures:
+    """The run in the middle."""
+    return sorted(runs, key=lambda figures: figures.rate)[len(runs) // 2]

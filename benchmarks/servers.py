@@ -1,0 +1,100 @@
+"""Starting what is measured: each server is a process of its own, as it would be in use."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import signal
+import sys
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from server.embedded import EmbeddedPostgres, NoProgress
+
+ROOT = Path(__file__).resolve().parent.parent
+START_SECONDS = 60.0
+PROJECT = "bench"
+
+_ADDRESS = re.compile(rb"serving on (\S+:\d+)")
+
+
+@asynccontextmanager
+async def postgres(directory: Path) -> AsyncIterator[str]:
+    """The DSN of a PostgreSQL of our own, every commit durable."""
+    server = EmbeddedPostgres(directory, NoProgress())
+    try:
+        yield await server.start()
+    finally:
+        await server.stop()
+
+
+def memoir_environment(dsn: str, **variables: str) -> dict[str, str]:
+    """The settings of a server with the offline models. Its Neo4j is one that never answers."""
+    return {
+        **_clean_environment(),
+        "MEMOIR_POSTGRES_DSN": dsn,
+        "MEMOIR_NEO4J_URI": "bolt://127.0.0.1:9",
+        "MEMOIR_MODELS": "offline",
+        "MEMOIR_GRPC_PORT": "0",
+        **variables,
+    }
+
+
+@asynccontextmanager
+async def serving(*command: str, environment: Mapping[str, str], log: Path) -> AsyncIterator[str]:
+    """The address of a server that runs during the block.
+
+    Raises:
+        RuntimeError: it ended, or did not say its address in time.
+    """
+    with log.open("ab") as errors:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            *command,
+            cwd=ROOT,
+            env=dict(environment),
+            stdout=asyncio.subprocess.PIPE,
+            stderr=errors,
+        )
+    try:
+        yield await asyncio.wait_for(_address(process), START_SECONDS)
+    finally:
+        if process.returncode is None:
+            process.send_signal(signal.SIGTERM)
+        await process.wait()
+
+
+async def _address(process: asyncio.subprocess.Process) -> str:
+    if process.stdout is None:
+        raise RuntimeError("the server's output is not read")
+    async for line in process.stdout:
+        if found := _ADDRESS.search(line):
+            return found[1].decode()
+    raise RuntimeError("the server ended before it served; see its log")
+
+
+async def command_line(*arguments: str, environment: Mapping[str, str]) -> str:
+    """What `python -m server ...` prints.
+
+    Raises:
+        RuntimeError: it failed.
+    """
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        *("-m", "server", *arguments),
+        cwd=ROOT,
+        env=dict(environment),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    out, err = await process.communicate()
+    if process.returncode != 0:
+        raise RuntimeError(err.decode())
+    return out.decode().strip()
+
+
+def _clean_environment() -> dict[str, str]:
+    foreign = ("MEMOIR_", "GEMINI_", "GOOGLE_", "OTEL_")
+    return {k: v for k, v in os.environ.items() if not k.startswith(foreign)}
