@@ -88,12 +88,10 @@ async def test_a_body_of_the_reference_api_works_as_it_is(
         {
             "messages": [
                 {"role": "user", "content": "I moved to Lisbon. I am allergic to peanuts."},
-                {"role": "assistant", "content": None},
+                {"role": "assistant"},
             ],
             "user_id": user,
-            "agent_id": None,
             "metadata": {"source": "chat"},
-            "includes": None,
             "infer": True,
             "output_format": "v1.1",
             "custom_categories": [{"name": "allergies", "description": "what they cannot eat"}],
@@ -114,7 +112,7 @@ async def test_a_body_of_the_reference_api_works_as_it_is(
         server,
         key,
         "GraphService/ListRelations",
-        {"user_id": user, "consistency_token": added["consistencyToken"], "relation": "lives in"},
+        {"user_id": user, "consistency_token": added["consistency_token"], "relation": "lives in"},
     )
     assert [r["target"] for r in related["relations"]] == ["Lisbon"]
 
