@@ -97,7 +97,9 @@ class ListRelationsRequest(_message.Message):
     page_size: _builtins.int
     """How many to return at most. Default 50, at most 1,000."""
     page_token: _builtins.str
-    """The `next_page_token` of the page before. The rest of the request must be as it was."""
+    """The `next_page_token` of the page before. The rest of the request must be as it was.
+    It holds the names of two entities, which can be long.
+    """
     consistency_token: _builtins.str
     """The token of an earlier write. The answer reflects that write in the graph too, or says that it
     does not yet.

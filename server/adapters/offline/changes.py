@@ -67,9 +67,8 @@ def repeats(fact: Fact, other: Fact) -> bool:
     """Whether the fact says nothing that the other does not say."""
     if fact.digest == other.digest or (fact.gist == other.gist and fact.stated == other.stated):
         return True
-    if fact.negates or other.negates or not fact.stated or not fact.stated <= other.stated:
-        return False
-    return set(fact.gist) <= _STATED_BY_RELATIONS.union(other.gist)
+    is_stated = bool(fact.stated) and fact.stated <= other.stated
+    return is_stated and set(fact.gist) <= _STATED_BY_RELATIONS.union(other.gist)
 
 
 def _changes(fact: Fact, other: Fact) -> bool:

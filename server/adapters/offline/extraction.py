@@ -31,12 +31,20 @@ _SPEAKERS = {Role.USER: Speaker("User"), Role.ASSISTANT: Speaker("Assistant", "a
 
 
 @dataclass(frozen=True, slots=True)
-class _Said:
-    """A statement and who made it in which message, by its number."""
+class _Sentence:
+    """A sentence, and who said it."""
 
-    statement: Statement
+    text: str
+    role: Role
     speaker: Speaker
-    message: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Finding:
+    """A fact and the passage that states it."""
+
+    fact: Fact
+    quote: str
 
 
 class Extraction:
@@ -48,49 +56,51 @@ class Extraction:
         self._includes = self._filter(request.includes)
         self._excludes = self._filter(request.excludes)
         self._ledger = Ledger(self._known())
+        self._found: dict[tuple[_Sentence, Entity | None], _Finding | None] = {}
 
     def run(self) -> list[ProposedOperation]:
         """What the conversation changes, in its order."""
         meant: Entity | None = None
-        for said in self._statements():
-            fact = _fact(said, meant)
-            if fact is None:
+        for number, sentence in self._sentences():
+            found = self._find(sentence, meant)
+            if found is None:
                 continue
-            meant = pronouns.antecedent(fact.findings.stated, said.speaker.name) or meant
-            self._record(said, fact)
+            stated = found.fact.findings.stated
+            meant = pronouns.antecedent(stated, sentence.speaker.name) or meant
+            self._record(found, sentence.speaker, number)
             if len(self._ledger) == MAX_OPERATIONS:
                 break
         return self._ledger.operations()
 
-    def _statements(self) -> Iterator[_Said]:
-        """Every statement, once for each speaker."""
-        seen: set[tuple[Speaker, str]] = set()
+    def _sentences(self) -> Iterator[tuple[int, _Sentence]]:
+        """Every sentence of users and assistants, with the number of its message."""
         for number, message in enumerate(self._request.messages, start=1):
             speaker = _speaker(message)
-            if speaker is None or not message.content:
-                continue
-            for sentence in split(message.content):
-                if (speaker, sentence) in seen:
-                    continue
-                seen.add((speaker, sentence))
-                found = statement(sentence, message.role)
-                if found is not None:
-                    yield _Said(found, speaker, number)
+            if speaker is not None:
+                for text in split(message.content or ""):
+                    yield number, _Sentence(text, message.role, speaker)
 
-    def _record(self, said: _Said, fact: Fact) -> None:
+    def _find(self, sentence: _Sentence, meant: Entity | None) -> _Finding | None:
+        """What a sentence states. One that is repeated ten thousand times is read once."""
+        key = sentence, meant
+        if key not in self._found:
+            self._found[key] = _find(sentence, meant)
+        return self._found[key]
+
+    def _record(self, found: _Finding, speaker: Speaker, message: int) -> None:
+        fact = found.fact
         text = dates.resolved(fact.text, self._request.event_time)
         if len(text) > MAX_TEXT_LENGTH or not is_wanted(text, self._includes, self._excludes):
             return
         relations = fact.findings.stated
-        speaker = said.speaker
         mentioned = Entity(speaker.name, speaker.type) if speaker.name in text else None
         said_text = fact.text.removeprefix(attributed("", speaker))
         entities = find_entities(said_text, relations, mentioned)
         operation = ProposedOperation(
             action="ADD",
             text=text,
-            message=said.message,
-            quote=said.statement.quote,
+            message=message,
+            quote=found.quote,
             categories=self._categorizer.categories(fact.text),
             entities=[ProposedEntity(entity.name, entity.type) for entity in entities],
             relations=[
@@ -121,9 +131,14 @@ def _speaker(message: Message) -> Speaker | None:
     return Speaker(name, default.type) if name else default
 
 
-def _fact(said: _Said, meant: Entity | None) -> Fact | None:
+def _find(sentence: _Sentence, meant: Entity | None) -> _Finding | None:
+    found = statement(sentence.text, sentence.role)
+    fact = _fact(found, sentence.speaker, meant) if found else None
+    return _Finding(fact, found.quote) if found and fact else None
+
+
+def _fact(found: Statement, speaker: Speaker, meant: Entity | None) -> Fact | None:
     """The statement in the third person, or as something said; None if it is of no interest."""
-    found, speaker = said.statement, said.speaker
     if found.foreign:
         return Fact(attributed(found.text, speaker), Findings())
     resolved = pronouns.resolved(found.text, meant)

@@ -81,7 +81,7 @@ def read_having(text: str, owner: Entity) -> Possession | None:
     names, end = _names(text, position) if called else ([], position)
     things = [Entity(name, kind.type) for name in names]
     if not things and kind.type == ANIMAL:
-        things, end = [Entity(having.group(1).lower(), ANIMAL)], having.end()
+        things, end = [Entity(kind.noun, ANIMAL)], having.end()
     if not things:
         return None
     return Possession(things[0], tuple(kind.relation(owner, thing) for thing in things), end)

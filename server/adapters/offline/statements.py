@@ -46,12 +46,11 @@ class Statement:
 
 
 def statement(sentence: str, role: Role) -> Statement | None:
-    """What the sentence states, or None if it only asks, greets, wishes or chats.
+    """What the sentence of a user or an assistant states; None if it only asks, greets or chats.
 
-    Of an assistant's sentences only those count that say what it is or has done; a tool's and the
-    system's never do.
+    Of an assistant's sentences only those count that say what it is or has done.
     """
-    if role in {Role.TOOL, Role.SYSTEM} or len(sentence) > MAX_LENGTH or _is_data(sentence):
+    if len(sentence) > MAX_LENGTH or _is_data(sentence):
         return None
     quote = _declarative_part(sentence)
     text = _without_lead(quote)

@@ -1,0 +1,127 @@
+"""A Neo4j that is away, silent or back again."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from urllib.parse import urlsplit
+
+import pytest
+from neo4j import AsyncDriver
+from neo4j.exceptions import AuthError, ServiceUnavailable
+
+from server.adapters.neo4j.driver import open_driver
+from server.adapters.neo4j.graph import Neo4jGraph
+from server.domain.errors import DeadlineExceeded, GraphUnavailable
+from server.domain.request_context import RequestContext, enter_request
+from server.embedded.neo4j import Neo4jAddress
+from server.ports.graph import RelationQuery
+from tests.integration.neo4j.contents import expected_contents, read_contents
+from tests.integration.neo4j.freezing_proxy import FreezingProxy
+from tests.support.subgraphs import ALICE, PROJECT, stating
+
+WORKS = ("Alice", "works_at", "Acme")
+QUERY = RelationQuery(PROJECT, ALICE, limit=10)
+CALLS: dict[str, Callable[[Neo4jGraph], Awaitable[object]]] = {
+    "check": lambda graph: graph.check(),
+    "prepare": lambda graph: graph.prepare(),
+    "project": lambda graph: graph.project([stating(1, WORKS)]),
+    "list_relations": lambda graph: graph.list_relations(QUERY),
+}
+
+
+@pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
+async def test_nobody_at_the_port_is_an_unavailable_graph(
+    call: Callable[[Neo4jGraph], Awaitable[object]], unused_tcp_port: int
+) -> None:
+    async with open_driver(f"bolt://127.0.0.1:{unused_tcp_port}", "neo4j", "secret") as driver:
+        began = time.monotonic()
+        with pytest.raises(GraphUnavailable) as raised:
+            await call(Neo4jGraph(driver))
+        assert time.monotonic() - began < 6
+    assert isinstance(raised.value.__cause__, ServiceUnavailable)
+
+
+async def test_a_wrong_password_is_an_unavailable_graph(neo4j_address: Neo4jAddress) -> None:
+    async with open_driver(neo4j_address.uri, neo4j_address.user, "wrong") as driver:
+        with pytest.raises(GraphUnavailable) as raised:
+            await Neo4jGraph(driver).project([stating(1, WORKS)])
+    assert isinstance(raised.value.__cause__, AuthError)
+    assert "wrong" not in str(raised.value)
+
+
+@pytest.fixture
+async def proxy(neo4j_address: Neo4jAddress) -> AsyncIterator[tuple[FreezingProxy, AsyncDriver]]:
+    upstream = urlsplit(neo4j_address.uri)
+    assert upstream.hostname
+    assert upstream.port
+    proxy = FreezingProxy(upstream.hostname, upstream.port)
+    async with (
+        proxy.serve() as port,
+        open_driver(
+            f"bolt://127.0.0.1:{port}", neo4j_address.user, neo4j_address.password
+        ) as driver,
+    ):
+        yield proxy, driver
+        proxy.thaw()
+
+
+@pytest.mark.parametrize("call", [CALLS[n] for n in ("check", "project", "list_relations")])
+@pytest.mark.parametrize("connected", [False, True])
+async def test_a_silent_server_is_an_unavailable_graph_in_time(
+    graph: Neo4jGraph,
+    proxy: tuple[FreezingProxy, AsyncDriver],
+    call: Callable[[Neo4jGraph], Awaitable[object]],
+    connected: bool,
+) -> None:
+    silent, driver = proxy
+    hasty = Neo4jGraph(driver, check_timeout=0.2, read_timeout=0.2, write_timeout=0.2)
+    if connected:
+        await Neo4jGraph(driver).check()
+    silent.freeze()
+    began = time.monotonic()
+    with pytest.raises(GraphUnavailable) as raised:
+        await call(hasty)
+    assert time.monotonic() - began < 2
+    assert isinstance(raised.value.__cause__, TimeoutError)
+    silent.thaw()
+    await call(Neo4jGraph(driver))
+
+
+async def test_a_call_ends_at_its_deadline(
+    graph: Neo4jGraph, proxy: tuple[FreezingProxy, AsyncDriver]
+) -> None:
+    silent, driver = proxy
+    silent.freeze()
+
+    async def read() -> None:
+        enter_request(RequestContext("call-1", time.monotonic() + 0.1))
+        await Neo4jGraph(driver).list_relations(QUERY)
+
+    began = time.monotonic()
+    with pytest.raises(DeadlineExceeded):
+        await asyncio.create_task(read())
+    assert time.monotonic() - began < 2
+
+
+async def test_a_projection_that_was_cut_off_can_be_repeated(
+    graph: Neo4jGraph, neo4j_driver: AsyncDriver, proxy: tuple[FreezingProxy, AsyncDriver]
+) -> None:
+    """Wherever in the transaction the silence begins, repeating it makes the graph whole."""
+    silent, driver = proxy
+    cut = Neo4jGraph(driver)
+    states = [stating(number, WORKS) for number in range(3)]
+    for attempt in range(6):
+        silent.thaw()
+        await cut.check()
+        task = asyncio.create_task(cut.project(states[: 1 + attempt % 3]))
+        for _ in range(attempt * 4):
+            await asyncio.sleep(0)
+        silent.freeze()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+    silent.thaw()
+    await graph.project(states)
+    assert await read_contents(neo4j_driver) == expected_contents(states)

@@ -1,0 +1,43 @@
+"""A real Neo4j for tests: one server a session, an empty database a test."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from neo4j import AsyncDriver
+
+from server.adapters.neo4j.driver import open_driver
+from server.adapters.neo4j.graph import Neo4jGraph
+from server.embedded.neo4j import EmbeddedNeo4j, Neo4jAddress
+from server.embedded.progress import NoProgress
+
+NEO4J_LIB = Path(__file__).parents[2] / ".local" / "neo4j" / "5.18.0" / "lib"
+_CLEANING_SECONDS = 30
+
+
+@pytest.fixture(scope="session")
+async def neo4j_address(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Neo4jAddress]:
+    """Where the session's Neo4j answers."""
+    server = EmbeddedNeo4j(tmp_path_factory.mktemp("neo4j"), NEO4J_LIB, NoProgress())
+    address = await server.start()
+    yield address
+    await server.stop()
+
+
+@pytest.fixture(scope="session")
+async def neo4j_driver(neo4j_address: Neo4jAddress) -> AsyncIterator[AsyncDriver]:
+    """Connections to the session's Neo4j, whose schema is prepared."""
+    async with open_driver(neo4j_address.uri, neo4j_address.user, neo4j_address.password) as driver:
+        await Neo4jGraph(driver).prepare()
+        yield driver
+
+
+@pytest.fixture
+async def graph(neo4j_driver: AsyncDriver) -> Neo4jGraph:
+    """An empty graph."""
+    async with asyncio.timeout(_CLEANING_SECONDS):
+        await neo4j_driver.execute_query("MATCH (n) DETACH DELETE n", database_="neo4j")
+    return Neo4jGraph(neo4j_driver)

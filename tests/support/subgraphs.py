@@ -1,0 +1,68 @@
+"""Short ways to say what memories put into the graph."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+from server.domain.graph import Entity, MemorySubgraph, Relation, StatedRelation
+from server.domain.pages import RelationCursor
+from server.domain.scope import Scope
+
+PROJECT = "project-1"
+ALICE = Scope(user_id="alice")
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+
+Triple = tuple[str, str, str]
+
+
+def memory_id(number: int) -> UUID:
+    """Ids that sort by their number."""
+    return UUID(int=number)
+
+
+def stating(
+    number: int,
+    *triples: Triple,
+    entities: Iterable[Entity] = (),
+    scope: Scope = ALICE,
+    project_id: str = PROJECT,
+    version: int = 1,
+    minute: int = 0,
+) -> MemorySubgraph:
+    """A memory that states these relations, `minute` minutes after noon."""
+    return MemorySubgraph(
+        project_id=project_id,
+        memory_id=memory_id(number),
+        exists=True,
+        version=version,
+        scope=scope,
+        entities=tuple(entities),
+        relations=tuple(Relation(Entity(s), relation, Entity(t)) for s, relation, t in triples),
+        event_time=NOON + timedelta(minutes=minute),
+        correlation_id=f"call-{number}",
+    )
+
+
+def gone(number: int, *, project_id: str = PROJECT) -> MemorySubgraph:
+    """A memory that is deleted."""
+    return MemorySubgraph(project_id=project_id, memory_id=memory_id(number), exists=False)
+
+
+def triple(stated: StatedRelation) -> Triple:
+    """A relation as it was said."""
+    relation = stated.relation
+    return relation.source.name, relation.relation, relation.target.name
+
+
+def cursor_after(stated: StatedRelation) -> RelationCursor:
+    """The place right after a relation."""
+    relation = stated.relation
+    return RelationCursor(
+        event_time=stated.event_time,
+        memory_id=stated.memory_id,
+        source_key=relation.source.key,
+        relation=relation.relation,
+        target_key=relation.target.key,
+    )
