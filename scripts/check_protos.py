@@ -1,6 +1,6 @@
 """Checks the contract: format, lint, that the generated code is current, and compatibility.
 
-    python scripts/check_protos.py
+    python -m scripts.check_protos
 
 buf judges a compiled image, because the imported contracts come from the installed wheels (see
 generate_protos.py) and buf would otherwise look for them on the network. Compatibility is held
@@ -16,7 +16,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from generate_protos import GENERATED, PROTOS, ROOT, generate, write_image
+from scripts.generate_protos import GENERATED, PROTOS, ROOT, generate, write_image
 
 BUF = Path(sys.executable).with_name("buf")
 CONFIG = ROOT / "buf.yaml"

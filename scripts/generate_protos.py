@@ -1,6 +1,6 @@
 """Generates the typed Python code of the contract into a folder.
 
-    python scripts/generate_protos.py [--out generated]
+    python -m scripts.generate_protos [--out generated]
 
 The imported contracts (protovalidate's rules, google.longrunning, google.rpc) are taken from the
 descriptors inside the installed wheels, so that their text is not kept here a second time, and

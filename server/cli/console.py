@@ -6,6 +6,7 @@ import sys
 import time
 
 from rich.console import Console
+from rich.markup import escape
 
 out = Console(highlight=False, soft_wrap=True)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
@@ -20,7 +21,7 @@ class ConsoleProgress:
     def step(self, text: str) -> None:
         """Implements `server.embedded.Progress`."""
         elapsed = time.monotonic() - self._start
-        err.print(f"[dim]{elapsed:6.1f} s[/dim]  {text}")
+        err.print(f"[dim]{elapsed:6.1f} s[/dim]  {escape(text)}")
 
 
 def fail(message: str, status: int = 1) -> None:
@@ -29,5 +30,5 @@ def fail(message: str, status: int = 1) -> None:
     Raises:
         SystemExit: always.
     """
-    err.print(f"[bold red]memoir:[/bold red] {message}", markup=True)
+    err.print(f"[bold red]memoir:[/bold red] {escape(message)}")
     sys.exit(status)

@@ -41,6 +41,7 @@ def main() -> None:
     except InvalidRequest as error:
         fail("; ".join(f"{v.field}: {v.description}" for v in error.violations), status=2)
     except (MemoirError, EmbeddedError, OSError) as error:
-        fail(str(error))
+        cause = f" ({error.__cause__})" if error.__cause__ else ""
+        fail(f"{error}{cause}")
     except KeyboardInterrupt:
         fail("interrupted", status=130)

@@ -178,7 +178,7 @@ class EmbeddedNeo4j:
         except AuthError as error:
             raise StartError(
                 f"Neo4j refuses the password in {self._home / 'password'}: remove {self._home} "
-                "and start again; the graph is rebuilt from PostgreSQL (`rebuild-graph`)"
+                "and start again"
             ) from error
         except (OSError, TimeoutError, DriverError, Neo4jError):
             return False

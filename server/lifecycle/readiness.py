@@ -9,7 +9,7 @@ import structlog
 
 from server.domain.errors import MemoirError, StoreUnavailable
 from server.ports.embedder import Embedder
-from server.ports.readiness import StoreReadiness
+from server.ports.readiness import EmbedderIdentity, StoreReadiness
 
 INTERVAL_SECONDS = 1.0
 CHECK_SECONDS = 2.0
@@ -47,6 +47,8 @@ class ReadinessProbe:
             return f"PostgreSQL did not answer within {CHECK_SECONDS:g} s"
         except MemoirError as error:
             return error.message
+        except Exception as error:  # noqa: BLE001 - a probe that ends would leave its last word standing
+            return f"the store cannot be checked: {error!r}"
 
     async def refuse_other_embedder(self) -> None:
         """Returns unless the store says that another embedder wrote it.
@@ -83,13 +85,12 @@ class ReadinessProbe:
             await asyncio.sleep(INTERVAL_SECONDS)
 
     async def _embedder_fault(self) -> str | None:
-        stored = await self._store.claim_embedder(self._embedder.model, self._embedder.dimensions)
-        if stored == self._embedder.model:
-            return None
-        return embedder_conflict(stored, self._embedder.model)
+        current = EmbedderIdentity(self._embedder.model, self._embedder.dimensions)
+        stored = await self._store.claim_embedder(current)
+        return None if stored == current else embedder_conflict(stored, current)
 
 
-def embedder_conflict(stored: str, current: str) -> str:
+def embedder_conflict(stored: EmbedderIdentity, current: EmbedderIdentity) -> str:
     """Why a store cannot be searched with another embedder than the one that wrote it."""
     return (
         f"the store was written with the embedder {stored} and this server embeds with {current}; "

@@ -2,7 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class EmbedderIdentity:
+    """What two vectors must have in common to be compared."""
+
+    model: str
+    dimensions: int
+
+    def __str__(self) -> str:
+        """As people read it."""
+        return f"{self.model} ({self.dimensions} dimensions)"
 
 
 class StoreReadiness(Protocol):
@@ -12,6 +25,6 @@ class StoreReadiness(Protocol):
         """None where the schema is current, else what is wrong and which command mends it."""
         ...
 
-    async def claim_embedder(self, model: str, dimensions: int) -> str:
-        """Makes `model` the store's embedder if it has none yet; answers which one it has."""
+    async def claim_embedder(self, embedder: EmbedderIdentity) -> EmbedderIdentity:
+        """Makes `embedder` the store's if it has none yet; answers which one it has."""
         ...

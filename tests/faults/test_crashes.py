@@ -8,16 +8,25 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import grpc
+import psutil
 import pytest
 import pytest_asyncio
 from memoir.v1 import graph_service_pb2, memory_pb2, memory_service_pb2
 
-from server.embedded import EmbeddedNeo4j, NoProgress
+from server.embedded import EmbeddedNeo4j, EmbeddedPostgres, NoProgress
 from server.embedded.neo4j import Neo4jAddress
 from tests.support.errors import details_of
 from tests.support.neo4j import NEO4J_LIB
 from tests.support.processes import eventually
-from tests.support.server import PROJECT, Client, Home, ServerProcess, connected, create_key
+from tests.support.server import (
+    PROJECT,
+    Client,
+    Home,
+    ServerProcess,
+    connected,
+    create_key,
+    make_home,
+)
 
 GRAPH_SECONDS = 60.0
 
@@ -227,3 +236,54 @@ async def test_sigterm_finishes_accepted_calls_and_refuses_new_ones(home: Home) 
     assert status == 0
     # Nothing that was accepted is cut off: a call is refused before it begins, or served.
     assert set(outcomes) == {grpc.StatusCode.UNAVAILABLE}
+
+
+@pytest_asyncio.fixture
+async def own_postgres(tmp_path: Path) -> AsyncIterator[EmbeddedPostgres]:
+    """A PostgreSQL of the test's own, started again when it dies. It keeps every commit."""
+    async with EmbeddedPostgres(tmp_path / "postgres", NoProgress()) as postgres:
+        yield postgres
+
+
+async def test_what_was_acknowledged_survives_kill_9_of_postgresql(
+    own_postgres: EmbeddedPostgres, neo4j_address: Neo4jAddress, tmp_path: Path
+) -> None:
+    home = await make_home(own_postgres.dsn, neo4j_address, tmp_path)
+    server = home.server()
+    await server.start()
+    key = await create_key(home.environment, "--project", PROJECT)
+    acknowledged: set[str] = set()
+    outcomes: set[grpc.StatusCode] = set()
+
+    async def keep_adding(client: Client, worker: int) -> None:
+        for number in range(10_000):
+            text = f"{worker} says {number}"
+            try:
+                await add(client, text, infer=False)
+            except grpc.aio.AioRpcError as error:
+                outcomes.add(error.code())
+                return
+            acknowledged.add(text)
+
+    async with connected(server.address, key) as client:
+        workers = [asyncio.create_task(keep_adding(client, number)) for number in range(8)]
+
+        async def enough() -> bool:
+            return len(acknowledged) >= 100
+
+        await eventually(enough, 30.0, "a hundred acknowledged memories")
+        assert own_postgres.pid is not None
+        psutil.Process(own_postgres.pid).kill()
+        await asyncio.gather(*workers)
+        assert outcomes == {grpc.StatusCode.UNAVAILABLE}
+
+        async def works_again() -> bool:
+            try:
+                await add(client, "back again", infer=False)
+            except grpc.aio.AioRpcError:
+                return False
+            return True
+
+        await eventually(works_again, 60.0, "an add after the crash")
+        assert acknowledged <= await all_texts(client)
+    await server.stop()

@@ -21,7 +21,8 @@ _GERUND = re.compile(r"\w+ing\b")
 _USED_TO = re.compile(r"used to (?:(?P<is>be) )?(?=\w)", _FLAGS)
 _LEFT = re.compile(
     r"(?:has )?(?:just )?(?:quit|left|resigned from|lost|was fired from|(?:was|got) laid off from)"
-    r"(?P<job> (?:their|the|a) (?:old |current )?(?:job|position|role))?(?: (?:at|with|from))?",
+    r"(?P<job> (?:their|his|her|the|a) (?:old |current )?(?:job|position|role))?"
+    r"(?: (?:at|with|from))?",
     _FLAGS,
 )
 _SEPARATED = re.compile(
@@ -32,12 +33,14 @@ _FROM = re.compile(
 )
 _SWITCHED = re.compile(r"(?:has )?(?:switched|changed) to", _FLAGS)
 _TO = re.compile(r" to\b", _FLAGS)
-_OPPOSITES = {
-    "likes": "dislikes",
-    "loves": "dislikes",
-    "eats": "avoids",
-    "drinks": "avoids",
+_MOVES = {
+    "moved": ("lives_in", "place"),
+    "relocated": ("lives_in", "place"),
+    "switched": ("uses", ""),
+    "changed": ("uses", ""),
 }
+_LIKINGS = ("likes", "loves")
+_OPPOSITES = {"likes": "dislikes", "loves": "dislikes", "eats": "avoids", "drinks": "avoids"}
 _CONSUMED = ("drinks", "eats", "likes", "loves")
 
 
@@ -55,59 +58,55 @@ class Change:
 
 def read_change(text: str, *, speaker: str, casual: bool) -> Change | None:
     """What the verb phrase that the text begins with states and ends; None if it is not known."""
-    for read in (_read_move, _read_leaving, _read_separation):
+    for read in (_read_move, _read_switch, _read_leaving, _read_separation):
         change = read(text)
         if change is not None:
             return change
-    verb, negated = _without_negation(text)
-    stopped = None if negated else _STOPPED.match(verb)
+    stopped = _STOPPED.match(text)
     if stopped:
-        return _read_stopping(verb[stopped.end() :], speaker, casual=casual)
+        return _read_stopping(text[stopped.end() :], speaker, casual=casual)
+    denial, past = _NOT.match(text), _USED_TO.match(text)
+    verb = _affirmed(text, denial or past)
     found = read_predicate(verb, speaker=speaker, casual=casual)
     if found is None:
         return None
-    pairs = tuple((found.relation, target) for target in found.targets)
-    rest = verb[found.end :]
-    return _negated(found, rest) if negated else Change(pairs, (), rest)
+    if denial:
+        return _denied(found, verb[found.end :])
+    return _over(found, verb[found.end :]) if past else _stated(found, verb[found.end :])
 
 
-def _without_negation(text: str) -> tuple[str, bool]:
-    for pattern in (_NOT, _USED_TO):
-        match = pattern.match(text)
-        if match:
-            auxiliary = (
-                "is "
-                if match["is"]
-                else "has "
-                if "has" in match.groupdict() and match["has"]
-                else ""
-            )
-            return auxiliary + text[match.end() :], True
-    return text, False
+def _affirmed(text: str, negation: re.Match[str] | None) -> str:
+    """The text without its negation: `is not` becomes `is`."""
+    if negation is None:
+        return text
+    auxiliary = next((f"{name} " for name, value in negation.groupdict().items() if value), "")
+    return auxiliary + text[negation.end() :]
 
 
-def _negated(found: Predication, rest: str) -> Change:
-    ended = tuple((found.relation, target) for target in found.targets)
+def _stated(found: Predication, rest: str) -> Change:
+    return Change(tuple((found.relation, target) for target in found.targets), (), rest)
+
+
+def _over(found: Predication, rest: str) -> Change:
+    return Change((), tuple((found.relation, target) for target in found.targets), rest)
+
+
+def _denied(found: Predication, rest: str) -> Change:
+    """What `does not like` states: who does not like tea dislikes it, and does not love it."""
     opposite = _OPPOSITES.get(found.relation)
     stated = tuple((opposite, target) for target in found.targets) if opposite else ()
-    if found.relation in {"likes", "loves"}:
-        ended += tuple((r, t) for r in ("likes", "loves") for t in found.targets)
-    return Change(stated, tuple(dict.fromkeys(ended)), rest)
+    relations = _LIKINGS if found.relation in _LIKINGS else (found.relation,)
+    ended = tuple((relation, target) for relation in relations for target in found.targets)
+    return Change(stated, ended, rest)
 
 
 def _read_stopping(text: str, speaker: str, *, casual: bool) -> Change | None:
+    """What `stopped` ends: an activity (`playing tennis`) or something consumed (`coffee`)."""
     gerund = _GERUND.match(text)
     if gerund:
-        verb = FROM_GERUND.get(gerund.group().lower())
-        found = (
-            read_predicate(f"{verb}{text[gerund.end() :]}", speaker=speaker, casual=casual)
-            if verb
-            else None
-        )
-        if found is None:
-            return None
-        ended = tuple((found.relation, target) for target in found.targets)
-        return Change((), ended, f"{verb}{text[gerund.end() :]}"[found.end :])
+        verb = FROM_GERUND.get(gerund.group().lower(), "") + text[gerund.end() :]
+        found = read_predicate(verb, speaker=speaker, casual=casual)
+        return _over(found, verb[found.end :]) if found else None
     phrase = read_phrase(text)
     if phrase is None:
         return None
@@ -116,22 +115,22 @@ def _read_stopping(text: str, speaker: str, *, casual: bool) -> Change | None:
 
 
 def _read_move(text: str) -> Change | None:
-    """`moved from Porto to Lisbon`, `switched from Java to Rust`, `switched to Rust`."""
+    """What `moved from Porto to Lisbon` and `switched from Java to Rust` state and end."""
     match = _FROM.match(text)
-    switched = _SWITCHED.match(text)
-    if match is None and switched is None:
+    old = read_name(text[match.end() :], casual=True) if match else None
+    if match is None or old is None:
         return None
-    relation = "lives_in" if match and match["verb"].lower() in {"moved", "relocated"} else "uses"
-    kind = "place" if relation == "lives_in" else ""
-    if match is None:
-        return _to(text[switched.end() :], relation, kind, ()) if switched else None
-    old = read_name(text[match.end() :], casual=True)
-    if old is None:
-        return None
+    relation, kind = _MOVES[match["verb"].lower()]
     ended = ((relation, Entity(old[0], kind)),)
     rest = text[match.end() + old[1] :]
     to = _TO.match(rest)
     return _to(rest[to.end() :], relation, kind, ended) if to else Change((), ended, rest)
+
+
+def _read_switch(text: str) -> Change | None:
+    """What `switched to Rust` states."""
+    match = _SWITCHED.match(text)
+    return _to(text[match.end() :], "uses", "", ()) if match else None
 
 
 def _to(

@@ -1,1 +1,1 @@
-"""PostgreSQL with pgvector, the source of truth: `sql/` for statements, `migrations/` for schema."""
+"""PostgreSQL with pgvector, the source of truth: statements in `sql/`, schema in `migrations/`."""

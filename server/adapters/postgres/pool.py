@@ -29,6 +29,7 @@ UNAVAILABLE = (
     asyncpg.InterfaceError,
     asyncpg.InsufficientResourcesError,
     asyncpg.OperatorInterventionError,
+    asyncpg.InvalidAuthorizationSpecificationError,
     asyncpg.InvalidCatalogNameError,
     asyncpg.UndefinedTableError,
 )
@@ -55,6 +56,14 @@ async def _prepare(connection: asyncpg.Connection[asyncpg.Record]) -> None:
         await register_vector(connection)
 
 
+async def _keep(_connection: asyncpg.Connection[asyncpg.Record]) -> None:
+    """Leaves a released connection as it is.
+
+    asyncpg would undo settings, cursors and advisory locks by a statement of its own, a round trip
+    for each use. Nothing here makes any of these; it rolls back open transactions by itself.
+    """
+
+
 async def open_pool(dsn: str, options: PoolOptions) -> Pool:
     """A pool that connects when it is first used, so that a server starts without its database."""
     return await asyncpg.create_pool(
@@ -62,6 +71,7 @@ async def open_pool(dsn: str, options: PoolOptions) -> Pool:
         min_size=0,
         max_size=options.max_size,
         init=_prepare,
+        reset=_keep,
         timeout=options.connect_timeout,
         command_timeout=options.statement_timeout,
         server_settings={

@@ -6,6 +6,9 @@ SELECT to_regclass('schema_migrations') IS NOT NULL;
 -- name: schema_version
 SELECT coalesce(max(version), 0) FROM schema_migrations;
 
+-- name: embedder
+SELECT value FROM store_settings WHERE name = 'embedder';
+
 -- name: claim_embedder
 -- The first embedder to come is the store's embedder. The update changes nothing; it makes the row
 -- that is there already be returned.

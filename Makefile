@@ -1,0 +1,169 @@
+# Every step is safe to repeat: what is already there and current is not done again.
+# `make help` lists the targets.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-builtin-rules --no-print-directory
+
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+LOCAL  := .local
+STAMPS := $(LOCAL)/stamps
+TOOLS  := $(LOCAL)/bin
+
+GRPCURL_VERSION           := v1.9.4
+GRPC_HEALTH_PROBE_VERSION := v0.4.61
+GITLEAKS_VERSION          := v8.30.1
+NEO4J_VERSION             := 5.18.0
+
+NEO4J_LIB := $(LOCAL)/neo4j/$(NEO4J_VERSION)/lib
+# Folders that hold Python of ours; some of them come later than others.
+SOURCES   := $(wildcard server tests benchmarks scripts examples)
+
+# Colour is for people: only on a terminal, and not where NO_COLOR asks for none.
+ifneq ($(MAKE_TERMOUT),)
+ifndef NO_COLOR
+BOLD  := $(shell printf '\033[1m')
+DIM   := $(shell printf '\033[2m')
+PLAIN := $(shell printf '\033[0m')
+endif
+endif
+
+say = printf '%s\n' '$(BOLD)==> $(1)$(PLAIN)'
+
+.PHONY: help install run demo test check format lint types imports proto proto-check wheel tools \
+        neo4j bench lock secrets clean
+
+help: ## List the targets
+	@awk 'BEGIN { FS = ":.*## " } /^[a-z0-9-]+:.*## / \
+	  { printf "  $(BOLD)%-12s$(PLAIN) %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+# --- installing ---------------------------------------------------------------------------------
+
+install: $(VENV)/.installed ## Create .venv with the locked dependencies (--require-hashes)
+	@:
+
+# The editable install takes a second, the dependencies a minute: each has its own reason to rerun.
+$(VENV)/.installed: $(VENV)/.dependencies pyproject.toml
+	@$(BIN)/python -m pip install --disable-pip-version-check --quiet \
+	  --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/.dependencies: requirements-dev.lock
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+	  echo 'Memoir needs Python 3.11 or newer as $(PYTHON); set PYTHON=/path/to/python3' >&2; exit 1; }
+	@$(call say,Creating $(VENV) and installing the locked dependencies: about a minute)
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@PYTHONUNBUFFERED=1 $(BIN)/python -m pip install --disable-pip-version-check \
+	  --require-hashes --requirement requirements-dev.lock \
+	  | $(BIN)/python -u scripts/pip_progress.py requirements-dev.lock
+	@touch $@
+
+GRPCURL           := $(STAMPS)/grpcurl-$(GRPCURL_VERSION)
+GRPC_HEALTH_PROBE := $(STAMPS)/grpc-health-probe-$(GRPC_HEALTH_PROBE_VERSION)
+GITLEAKS          := $(STAMPS)/gitleaks-$(GITLEAKS_VERSION)
+
+tools: $(GRPCURL) $(GRPC_HEALTH_PROBE) $(GITLEAKS) ## Build grpcurl, grpc-health-probe, gitleaks (Go)
+	@:
+
+define go-tool
+	@command -v go >/dev/null || { \
+	  echo 'Go is needed to build $(1): install it, then run `make tools`' >&2; exit 1; }
+	@$(call say,Building $(1) $(2): up to two minutes, once)
+	@mkdir -p $(STAMPS) $(TOOLS)
+	@GOBIN=$(CURDIR)/$(TOOLS) go install $(3)@$(2)
+	@touch $@
+endef
+
+$(GRPCURL):
+	$(call go-tool,grpcurl,$(GRPCURL_VERSION),github.com/fullstorydev/grpcurl/cmd/grpcurl)
+
+$(GRPC_HEALTH_PROBE):
+	$(call go-tool,grpc-health-probe,$(GRPC_HEALTH_PROBE_VERSION),github.com/grpc-ecosystem/grpc-health-probe)
+
+$(GITLEAKS):
+	$(call go-tool,gitleaks,$(GITLEAKS_VERSION),github.com/zricethezav/gitleaks/v8)
+
+neo4j: $(NEO4J_LIB) ## Download the Neo4j server jars (Java 17 and Maven)
+	@:
+
+$(NEO4J_LIB): deploy/neo4j/pom.xml | $(VENV)/.installed
+	@$(call say,Downloading Neo4j $(NEO4J_VERSION) with Maven: about a minute)
+	@$(BIN)/python scripts/fetch_neo4j.py deploy/neo4j/pom.xml $@
+
+# --- running ------------------------------------------------------------------------------------
+
+# The server replaces the recipe's shell, so signals reach it and no process stays between.
+run: install ## Start PostgreSQL, Neo4j and the server; Ctrl-C stops all of it
+	@$(MAKE) neo4j || echo 'Serving without Neo4j: the graph catches up once `make neo4j` works.' >&2
+	@command -v grpcurl >/dev/null || $(MAKE) $(GRPCURL) || \
+	  echo 'The printed command needs grpcurl: `make tools` builds it, with Go.' >&2
+	@exec $(BIN)/python -m server serve
+
+demo: install ## Play a short conversation through the running server
+	@$(BIN)/python examples/demo.py
+
+bench: install ## Measure adds and searches per second
+	@$(MAKE) neo4j
+	@$(BIN)/python -m benchmarks
+
+# --- checking -----------------------------------------------------------------------------------
+
+test: install ## Run every test against real PostgreSQL and Neo4j
+	@$(MAKE) neo4j || echo 'Tests that need Neo4j will fail: see above.' >&2
+	@$(MAKE) tools || echo 'Tests that need grpcurl and the like will fail: see above.' >&2
+	@$(call say,Tests)
+	@PATH="$(CURDIR)/$(TOOLS):$$PATH" $(BIN)/python -m pytest $(PYTEST_ARGS)
+
+check: lint imports types proto-check secrets test ## Everything CI checks: lint, types, contract, secrets, tests
+
+format: install ## Format the code and sort its imports
+	@$(BIN)/ruff check --quiet --select I --fix .
+	@$(BIN)/ruff format .
+
+lint: install ## Check format and lint rules
+	@$(call say,Format)
+	@$(BIN)/ruff format --check .
+	@$(call say,Lint)
+	@$(BIN)/ruff check .
+
+imports: install ## Check that the layers' arrows point downwards
+	@$(call say,Imports between layers)
+	@$(BIN)/lint-imports --config pyproject.toml --no-cache
+
+types: install ## Check types (mypy --strict)
+	@$(call say,Types)
+	@$(BIN)/mypy $(SOURCES)
+
+proto: install ## Generate the stubs from protos/
+	@$(BIN)/python -m scripts.generate_protos
+
+proto-check: install ## Check that the contract is clean and the stubs are current
+	@$(call say,Contract)
+	@$(BIN)/python -m scripts.check_protos
+
+secrets: $(GITLEAKS) ## Scan history and files for secrets
+	@$(call say,Secrets)
+	@scripts/scan_secrets.sh $(TOOLS)/gitleaks
+
+# --- building -----------------------------------------------------------------------------------
+
+wheel: install ## Build the wheel with the client stubs into dist/
+	@$(BIN)/python -m build --wheel --no-isolation --outdir dist
+
+LOCK := $(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes \
+        --no-emit-index-url --no-emit-find-links --no-header --quiet $(LOCK_ARGS)
+
+lock: install ## Resolve the lock files again (LOCK_ARGS=--upgrade for newer versions)
+	@$(call say,Resolving the lock files)
+	@$(LOCK) --extra server --group dev --output-file requirements-dev.lock
+	@$(LOCK) --extra server --constraints requirements-dev.lock --output-file requirements.lock
+
+clean: ## Remove .venv, caches and build output; data and downloads in .local stay
+	@rm -rf $(VENV) dist build .mypy_cache .ruff_cache .pytest_cache \
+	  .hypothesis .import_linter_cache
+	@find server tests benchmarks scripts examples generated -name __pycache__ -type d \
+	  -exec rm -rf {} + 2>/dev/null || true

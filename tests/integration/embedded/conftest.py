@@ -1,0 +1,30 @@
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from server.embedded import EmbeddedPostgres, NoProgress
+from tests.integration.embedded.support import Steps
+
+
+@pytest.fixture
+def steps() -> Steps:
+    return Steps()
+
+
+@pytest.fixture(scope="session")
+async def created_postgres(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data directory that has been started once. To be copied, not used."""
+    directory = tmp_path_factory.mktemp("created")
+    async with EmbeddedPostgres(directory, NoProgress()):
+        pass
+    return directory
+
+
+@pytest.fixture
+def home(created_postgres: Path, tmp_path: Path) -> Path:
+    """A PostgreSQL data directory of the test's own; creating one anew takes seconds."""
+    directory = tmp_path / "postgres"
+    # Not shutil, which would lose the owner: root's PostgreSQL runs as another user.
+    subprocess.run(["cp", "-a", created_postgres, directory], check=True)
+    return directory
