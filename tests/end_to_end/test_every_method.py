@@ -1,0 +1,77 @@
+"""What holds for every method of the contract, whatever it does."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import grpc
+import pytest
+from google.protobuf.descriptor import MethodDescriptor
+from google.protobuf.message import Message
+from google.protobuf.message_factory import GetMessageClass
+
+from server.transport.server import CONTRACT
+from server.transport.unimplemented import UNIMPLEMENTED_METHODS
+from tests.support.errors import details_of
+from tests.support.server import Client
+
+
+def methods() -> Iterator[MethodDescriptor]:
+    """Every method of every service of the contract."""
+    for service in CONTRACT:
+        yield from service.methods
+
+
+def name_of(method: MethodDescriptor) -> str:
+    return f"{method.containing_service.full_name}/{method.name}"
+
+
+async def call(client: Client, method: MethodDescriptor, metadata: tuple[()] | None = None) -> None:
+    """Calls a method with an empty request."""
+    request = GetMessageClass(method.input_type)()
+    chosen = client.metadata if metadata is None else metadata
+    path = f"/{name_of(method)}"
+    if method.server_streaming:
+        stream: grpc.aio.UnaryStreamMultiCallable[Message, Message] = client.channel.unary_stream(
+            path,
+            request_serializer=lambda message: message.SerializeToString(),
+            response_deserializer=GetMessageClass(method.output_type).FromString,
+        )
+        await stream(request, metadata=chosen).read()
+        return
+    unary: grpc.aio.UnaryUnaryMultiCallable[Message, Message] = client.channel.unary_unary(
+        path,
+        request_serializer=lambda message: message.SerializeToString(),
+        response_deserializer=GetMessageClass(method.output_type).FromString,
+    )
+    await unary(request, metadata=chosen)
+
+
+@pytest.mark.parametrize("method", methods(), ids=name_of)
+async def test_it_is_refused_without_a_key(client: Client, method: MethodDescriptor) -> None:
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await call(client, method, metadata=())
+    error = details_of(caught.value)
+    assert (error.code, error.reason) == (grpc.StatusCode.UNAUTHENTICATED, "API_KEY_INVALID")
+
+
+@pytest.mark.parametrize("method", methods(), ids=name_of)
+async def test_it_answers_or_says_why_not(client: Client, method: MethodDescriptor) -> None:
+    try:
+        await call(client, method)
+    except grpc.aio.AioRpcError as refusal:
+        reason = details_of(refusal).reason
+    else:
+        reason = "none"
+    missing = name_of(method) in UNIMPLEMENTED_METHODS
+    allowed = {"UNIMPLEMENTED", "INVALID_FIELDS"} if missing else {"none", "INVALID_FIELDS"}
+    assert reason in allowed
+
+
+async def test_a_method_that_does_not_exist_is_unimplemented(client: Client) -> None:
+    nothing: grpc.aio.UnaryUnaryMultiCallable[bytes, bytes] = client.channel.unary_unary(
+        "/memoir.v1.MemoryService/Nothing"
+    )
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await nothing(b"", metadata=client.metadata)
+    assert details_of(caught.value).reason == "UNIMPLEMENTED"
