@@ -150,4 +150,12 @@ def _fact(found: Statement, speaker: Speaker, meant: Entity | None) -> Fact | No
         return None
     if third is None or not (found.personal or resolved or relates):
         return Fact(attributed(text, speaker), findings)
-    return Fact(third, findings)
+    return Fact(_spelled_out(third, findings, speaker), findings)
+
+
+def _spelled_out(text: str, findings: Findings, speaker: Speaker) -> str:
+    """`User is Alice` says more clearly what it means as `User's name is Alice`."""
+    for relation in findings.stated:
+        if relation.relation == "named" and text == f"{speaker.name} is {relation.target.name}":
+            return f"{speaker.possessive} name is {relation.target.name}"
+    return text

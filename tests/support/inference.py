@@ -1,0 +1,82 @@
+"""What tests of inference have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from server.application.add_memories import AddMemoriesCommand, AddMemoriesOutcome
+from server.application.remember_inferred import RememberInferred
+from server.application.scope_locks import ScopeLocks
+from server.domain.conversation import Message, Role
+from server.domain.inference import ProposedOperation, ProposedRelation
+from server.domain.scope import Scope
+from server.ports.memory_store import ChangeSet, EmbeddedMemory
+from tests.support.builders import ALICE, PROJECT, addition, call
+from tests.support.fake_store import FakeStore
+from tests.support.fakes import FakeClock, FakeEmbedder, FakeLanguageModel, FakeProjectStore
+
+SAID = "I moved to Lisbon and I like tea."
+HELLO = Message(Role.USER, SAID, "Alice")
+
+
+class World:
+    """The use case and what it works with."""
+
+    def __init__(self) -> None:
+        self.store = FakeStore()
+        self.projects = FakeProjectStore()
+        self.embedder = FakeEmbedder()
+        self.model = FakeLanguageModel()
+        self.locks = ScopeLocks()
+        self.remember = RememberInferred(
+            self.store, self.projects, self.embedder, self.model, FakeClock(), self.locks
+        )
+
+    async def knows(self, *texts: str, immutable: bool = False) -> list[EmbeddedMemory]:
+        """Puts memories into Alice's scope."""
+        of = call()
+        added = [
+            addition(
+                of,
+                text,
+                ordinal=ordinal,
+                embedding=self.embedder.vector_of(text),
+                immutable=immutable,
+            )
+            for ordinal, text in enumerate(texts)
+        ]
+        await self.store.commit(ChangeSet(of, added=added))
+        return added
+
+    async def hears(
+        self,
+        *proposals: ProposedOperation,
+        messages: Sequence[Message] = (HELLO,),
+        scope: Scope = ALICE,
+        **changes: object,
+    ) -> AddMemoriesOutcome:
+        """Adds the messages with a model that proposes this."""
+        self.model.script.append(proposals)
+        command = AddMemoriesCommand(PROJECT, scope, messages, metadata={})
+        return await self.remember(replace(command, **changes))  # type: ignore[arg-type] # names fit
+
+
+def add(
+    text: str,
+    quote: str = SAID,
+    message: int = 1,
+    categories: Sequence[str] = (),
+    relations: Sequence[ProposedRelation] = (),
+) -> ProposedOperation:
+    return ProposedOperation(
+        "ADD", text, message, quote, categories=categories, relations=relations
+    )
+
+
+def update(target: int, text: str, relations: Sequence[ProposedRelation] = ()) -> ProposedOperation:
+    return ProposedOperation("UPDATE", text, 1, SAID, target=target, relations=relations)
+
+
+def delete(target: int) -> ProposedOperation:
+    return ProposedOperation("DELETE", "", 1, SAID, target=target)
