@@ -105,14 +105,21 @@ CREATE TABLE memories (
 ALTER TABLE memories ALTER COLUMN embedding SET STORAGE PLAIN;
 
 CREATE UNIQUE INDEX memories_digest ON memories (project_id, scope_key, digest);
-CREATE INDEX memories_user ON memories (project_id, user_id) WHERE user_id IS NOT NULL;
-CREATE INDEX memories_agent ON memories (project_id, agent_id) WHERE agent_id IS NOT NULL;
-CREATE INDEX memories_app ON memories (project_id, app_id) WHERE app_id IS NOT NULL;
-CREATE INDEX memories_run ON memories (project_id, run_id) WHERE run_id IS NOT NULL;
+-- Of each part of a scope in the order of lists, so that a page costs what it holds and a search
+-- reads its scope, however large the table is.
+CREATE INDEX memories_user ON memories (project_id, user_id, create_time, memory_id)
+    WHERE user_id IS NOT NULL;
+CREATE INDEX memories_agent ON memories (project_id, agent_id, create_time, memory_id)
+    WHERE agent_id IS NOT NULL;
+CREATE INDEX memories_app ON memories (project_id, app_id, create_time, memory_id)
+    WHERE app_id IS NOT NULL;
+CREATE INDEX memories_run ON memories (project_id, run_id, create_time, memory_id)
+    WHERE run_id IS NOT NULL;
 CREATE INDEX memories_create_time ON memories (project_id, create_time, memory_id);
 
 -- Append-only. `state` is the whole row after the event but for its embedding, so that any memory
--- can be read as it was at any instant; it is null after a deletion.
+-- can be read as it was at any instant; it is null after a deletion. `ordinal` is the place among
+-- the call's changes, from 0, or -1 for an expired memory that made way for a new one.
 CREATE TABLE memory_events (
     project_id text NOT NULL,
     memory_id uuid NOT NULL,

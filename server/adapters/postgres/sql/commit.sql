@@ -76,6 +76,7 @@ FROM place LEFT JOIN added ON true;
 
 -- name: purge_expired
 -- Deletes the expired memories of a scope that hold one of the digests, with history and outbox.
+-- The ordinal -1 keeps this out of what the call answers when it comes again.
 WITH gone AS (
     DELETE FROM memories
     WHERE project_id = $1 AND scope_key = $2 AND digest = ANY ($3::bytea[])
@@ -87,7 +88,7 @@ history AS (
     INSERT INTO memory_events (
         project_id, memory_id, version, position, ordinal, call_id, type, change_time, state
     )
-    SELECT $1, gone.memory_id, gone.version + 1, place.position, 0, $5, 'DELETE', $6, NULL
+    SELECT $1, gone.memory_id, gone.version + 1, place.position, -1, $5, 'DELETE', $6, NULL
     FROM gone, place
 )
 INSERT INTO graph_outbox (project_id, memory_id, generation, first_generation, correlation_id)

@@ -1,5 +1,5 @@
 -- Reading memories. `{columns}` and `{page}` stand for fixed blocks of this file, `{scope}` for one
--- fixed condition a scope field that a query names (see scope.py); values are always bound.
+-- fixed condition a scope field that a query names (see scope_condition.py); values are always bound.
 
 -- name: memory_columns
 m.project_id, m.memory_id, m.version, m.user_id, m.agent_id, m.app_id, m.run_id, m.text, m.role,
@@ -94,5 +94,5 @@ LEFT JOIN memory_events AS before
     ON before.project_id = e.project_id AND before.memory_id = e.memory_id
    AND before.version = e.version - 1
 CROSS JOIN LATERAL jsonb_populate_record(NULL::memories, coalesce(e.state, before.state)) AS m
-WHERE e.project_id = $1 AND e.call_id = $2
+WHERE e.project_id = $1 AND e.call_id = $2 AND e.ordinal >= 0
 ORDER BY e.ordinal;

@@ -1,0 +1,150 @@
+"""Connections: bounded, replaced when they break, and with errors told apart."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+import asyncpg
+import pytest
+
+from server.adapters.postgres.pool import Database, PoolOptions, open_pool
+from server.domain.errors import DeadlineExceeded, StoreUnavailable
+from server.domain.request_context import RequestContext
+from tests.support.postgres import with_database
+from tests.support.request_context import in_request
+
+AWAY = "postgresql://postgres@127.0.0.1:1/memoir"
+
+
+async def ask(database: Database, query: str = "SELECT 1") -> object:
+    async with database.connection() as connection:
+        return await connection.fetchval(query)
+
+
+async def test_a_pool_opens_without_its_database() -> None:
+    pool = await open_pool(AWAY, PoolOptions())
+    with pytest.raises(StoreUnavailable) as raised:
+        await ask(Database(pool, acquire_timeout=5.0))
+    assert isinstance(raised.value.__cause__, OSError)
+    assert "127.0.0.1" not in raised.value.message
+
+
+async def test_a_missing_database_is_unavailable(postgres_server: str) -> None:
+    pool = await open_pool(with_database(postgres_server, "nowhere"), PoolOptions())
+    with pytest.raises(StoreUnavailable):
+        await ask(Database(pool, acquire_timeout=5.0))
+
+
+async def test_a_login_that_is_refused_is_unavailable(postgres_dsn: str) -> None:
+    dsn = postgres_dsn.replace("//postgres@", "//stranger@")
+    assert dsn != postgres_dsn
+    pool = await open_pool(dsn, PoolOptions())
+    with pytest.raises(StoreUnavailable) as raised:
+        await ask(Database(pool, acquire_timeout=5.0))
+    assert isinstance(raised.value.__cause__, asyncpg.InvalidAuthorizationSpecificationError)
+
+
+async def test_a_schema_that_is_not_there_is_unavailable(database: Database) -> None:
+    with pytest.raises(StoreUnavailable):
+        await ask(database, "SELECT 1 FROM not_migrated_yet")
+
+
+async def test_a_wrong_statement_is_not_mistaken_for_an_outage(database: Database) -> None:
+    with pytest.raises(asyncpg.PostgresSyntaxError):
+        await ask(database, "SELEC 1")
+
+
+async def test_an_exhausted_pool_is_unavailable_in_time(postgres_dsn: str) -> None:
+    pool = await open_pool(postgres_dsn, PoolOptions(max_size=1))
+    database = Database(pool, acquire_timeout=0.05)
+    started = time.monotonic()
+    async with database.connection():
+        with pytest.raises(StoreUnavailable):
+            await ask(database)
+    assert 0.05 <= time.monotonic() - started < 2.0
+    assert await ask(database) == 1
+    await pool.close()
+
+
+async def test_the_wait_for_a_connection_ends_with_the_call(postgres_dsn: str) -> None:
+    pool = await open_pool(postgres_dsn, PoolOptions(max_size=1))
+    database = Database(pool, acquire_timeout=60.0)
+
+    async def call() -> object:
+        return await ask(database)
+
+    async with database.connection():
+        with pytest.raises(StoreUnavailable):
+            await in_request(RequestContext("c", time.monotonic() + 0.05), call)
+    with pytest.raises(DeadlineExceeded):
+        await in_request(RequestContext("c", time.monotonic()), call)
+    await pool.close()
+
+
+async def test_a_statement_that_takes_too_long_is_ended_by_the_server(postgres_dsn: str) -> None:
+    pool = await open_pool(postgres_dsn, PoolOptions(statement_timeout=0.05))
+    database = Database(pool, acquire_timeout=5.0)
+    with pytest.raises(StoreUnavailable):
+        await ask(database, "SELECT pg_sleep(60)")
+    assert await ask(database) == 1
+    await pool.close()
+
+
+async def test_a_connection_that_the_server_drops_is_replaced(postgres_dsn: str) -> None:
+    pool = await open_pool(postgres_dsn, PoolOptions(max_size=1))
+    database = Database(pool, acquire_timeout=5.0)
+    before = await ask(database, "SELECT pg_backend_pid()")
+    administrator = await asyncpg.connect(postgres_dsn)
+    assert await administrator.fetchval("SELECT pg_terminate_backend($1, 5000)", before)
+    await administrator.close()
+    after = await ask(database, "SELECT pg_backend_pid()")
+    assert after != before
+    await pool.close()
+
+
+async def test_a_connection_that_is_dropped_in_use_is_unavailable_and_replaced(
+    postgres_dsn: str,
+) -> None:
+    pool = await open_pool(postgres_dsn, PoolOptions(max_size=1))
+    database = Database(pool, acquire_timeout=5.0)
+    with pytest.raises(StoreUnavailable):
+        await ask(database, "SELECT pg_terminate_backend(pg_backend_pid())")
+    assert await ask(database) == 1
+    await pool.close()
+
+
+async def test_a_transaction_takes_effect_wholly_or_not_at_all(database: Database) -> None:
+    async def fail_halfway() -> None:
+        async with database.transaction() as connection:
+            await connection.execute("CREATE TABLE half_done (x integer)")
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        await fail_halfway()
+    assert await ask(database, "SELECT to_regclass('half_done')") is None
+
+
+async def test_a_cancelled_call_gives_its_connection_back(postgres_dsn: str) -> None:
+    pool = await open_pool(postgres_dsn, PoolOptions(max_size=1))
+    database = Database(pool, acquire_timeout=5.0)
+    inside = asyncio.Event()
+
+    async def never_ends() -> None:
+        async with database.connection():
+            inside.set()
+            await asyncio.Event().wait()
+
+    task = asyncio.create_task(never_ends())
+    await inside.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert await ask(database) == 1
+    await pool.close()
+
+
+async def test_json_and_times_come_as_python_values(database: Database) -> None:
+    assert await ask(database, """SELECT '{"a": [1, null]}'::jsonb""") == {"a": [1, None]}
+    assert await ask(database, "SELECT current_setting('TimeZone')") == "UTC"
+    assert await ask(database, "SELECT current_setting('application_name')") == "memoir"

@@ -1,0 +1,93 @@
+"""Whether this server can work on this database, and what to do if it cannot."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+
+from server.adapters.postgres.memory_store import PostgresMemoryStore
+from server.adapters.postgres.pool import Database, PoolOptions, open_pool
+from server.adapters.postgres.readiness import PostgresReadiness
+from server.adapters.postgres.schema import load_migrations, migrate
+from server.domain.errors import StoreUnavailable
+from server.ports.readiness import EmbedderIdentity
+from tests.support.builders import PROJECT, adding
+
+ONE = EmbedderIdentity("test/one", 768)
+
+
+@pytest_asyncio.fixture
+async def empty_database(empty_postgres_dsn: str) -> AsyncIterator[Database]:
+    """A pool on a database without a schema."""
+    pool = await open_pool(empty_postgres_dsn, PoolOptions(max_size=2))
+    yield Database(pool, acquire_timeout=5.0)
+    await pool.close()
+
+
+async def execute(database: Database, statement: str) -> None:
+    async with database.connection() as connection:
+        await connection.execute(statement)
+
+
+async def test_a_database_without_a_schema_says_what_to_run(empty_database: Database) -> None:
+    fault = await PostgresReadiness(empty_database).schema_fault()
+    assert fault == "the database has no schema yet; run: python -m server migrate"
+
+
+async def test_a_schema_that_is_behind_says_what_to_run(database: Database) -> None:
+    latest = load_migrations()[-1].version
+    await execute(database, f"DELETE FROM schema_migrations WHERE version = {latest}")
+    fault = await PostgresReadiness(database).schema_fault()
+    assert fault == (
+        f"the schema is at version {latest - 1} and this server needs {latest}; "
+        "run: python -m server migrate"
+    )
+
+
+async def test_a_current_schema_has_no_fault(database: Database) -> None:
+    assert await PostgresReadiness(database).schema_fault() is None
+
+
+async def test_a_newer_schema_has_no_fault(database: Database) -> None:
+    await execute(database, "INSERT INTO schema_migrations VALUES (9999, 'newer', 'x')")
+    assert await PostgresReadiness(database).schema_fault() is None
+
+
+async def test_a_server_that_waited_for_the_migration_works_after_it(
+    empty_database: Database, empty_postgres_dsn: str
+) -> None:
+    readiness = PostgresReadiness(empty_database)
+    assert await readiness.schema_fault() is not None
+    await migrate(empty_postgres_dsn, lambda _: None)
+    assert await readiness.schema_fault() is None
+    changes = adding("Alice likes tea")
+    store = PostgresMemoryStore(empty_database, on_commit=lambda: None)
+    await store.commit(changes)
+    assert await store.get(PROJECT, changes.added[0].memory.id, None) is not None
+
+
+async def test_the_first_embedder_is_the_stores(database: Database) -> None:
+    readiness = PostgresReadiness(database)
+    assert await readiness.claim_embedder(ONE) == ONE
+    for other in (EmbedderIdentity("test/two", 768), EmbedderIdentity("test/one", 256)):
+        assert await readiness.claim_embedder(other) == ONE
+    assert await readiness.claim_embedder(ONE) == ONE
+
+
+async def test_servers_that_claim_at_once_agree(database: Database) -> None:
+    readiness = PostgresReadiness(database)
+    claims = [readiness.claim_embedder(EmbedderIdentity(f"test/{n}", n)) for n in range(8)]
+    assert len(set(await asyncio.gather(*claims))) == 1
+
+
+@pytest.mark.parametrize("method", ["schema_fault", "claim_embedder"])
+async def test_a_database_that_is_away_is_unavailable(method: str) -> None:
+    pool = await open_pool("postgresql://postgres@127.0.0.1:1/memoir", PoolOptions())
+    readiness = PostgresReadiness(Database(pool, acquire_timeout=5.0))
+    with pytest.raises(StoreUnavailable):
+        await (
+            readiness.schema_fault() if method == "schema_fault" else readiness.claim_embedder(ONE)
+        )

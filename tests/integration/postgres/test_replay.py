@@ -1,0 +1,76 @@
+"""A request id answers what its call changed, and nothing that merely happened on the way."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from uuid import UUID, uuid4
+
+import pytest
+
+from server.adapters.postgres.memory_store import PostgresMemoryStore
+from server.adapters.postgres.pool import Database
+from server.domain.memory import EventType
+from server.ports.memory_store import ChangeSet, Removal
+from tests.support.builders import NOW, PROJECT, adding, addition, call, revision
+
+YESTERDAY = NOW.date() - timedelta(days=1)
+
+
+@pytest.fixture
+def store(database: Database) -> PostgresMemoryStore:
+    return PostgresMemoryStore(database, on_commit=lambda: None)
+
+
+async def answered(store: PostgresMemoryStore, request_id: UUID) -> list[tuple[EventType, str]]:
+    found = await store.find_call(PROJECT, request_id)
+    assert found is not None
+    return [(change.event, change.memory.text) for change in found.changes]
+
+
+async def test_an_expired_memory_that_makes_way_is_no_part_of_the_answer(
+    store: PostgresMemoryStore,
+) -> None:
+    before = call()
+    await store.commit(
+        ChangeSet(before, added=[addition(before, "tea", expiration_date=YESTERDAY)])
+    )
+    again = call(request_id=uuid4())
+    await store.commit(ChangeSet(again, added=[addition(again, "tea")]))
+    assert again.request_id is not None
+    assert await answered(store, again.request_id) == [(EventType.ADD, "tea")]
+
+
+async def test_its_end_is_in_the_history_all_the_same(
+    store: PostgresMemoryStore, database: Database
+) -> None:
+    before, again = call(), call()
+    expired = addition(before, "tea", expiration_date=YESTERDAY)
+    await store.commit(ChangeSet(before, added=[expired]))
+    await store.commit(ChangeSet(again, added=[addition(again, "tea")]))
+    async with database.connection() as connection:
+        rows = await connection.fetch(
+            "SELECT type, call_id FROM memory_events WHERE memory_id = $1 ORDER BY version",
+            expired.memory.id,
+        )
+    assert [tuple(row) for row in rows] == [("ADD", before.id), ("DELETE", again.id)]
+
+
+async def test_changes_are_answered_in_their_order(store: PostgresMemoryStore) -> None:
+    first = adding("to go", "to change")
+    await store.commit(first)
+    gone, changed = first.added
+    of = call(request_id=uuid4())
+    await store.commit(
+        ChangeSet(
+            of,
+            added=[addition(of, "new", ordinal=1)],
+            updated=[revision(changed, "changed", ordinal=2)],
+            removed=[Removal(0, gone.memory.id, 1)],
+        )
+    )
+    assert of.request_id is not None
+    assert await answered(store, of.request_id) == [
+        (EventType.DELETE, "to go"),
+        (EventType.ADD, "new"),
+        (EventType.UPDATE, "changed"),
+    ]

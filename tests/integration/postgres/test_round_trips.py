@@ -1,0 +1,105 @@
+"""What the usual calls cost in statements: each is a round trip."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
+from uuid import uuid4
+
+import asyncpg
+import pytest_asyncio
+
+from server.adapters.postgres.memory_store import PostgresMemoryStore
+from server.adapters.postgres.pool import Database, PoolOptions, open_pool
+from server.application.add_memories import AddMemories, AddMemoriesCommand
+from server.application.remember_verbatim import RememberVerbatim
+from server.domain.conversation import Message, Role
+from server.domain.pages import ListOrder
+from server.ports.memory_store import ChangeSet, ListQuery, Removal, SearchQuery
+from tests.support.builders import ALICE, PROJECT, adding, call, revision
+from tests.support.fakes import FakeClock, FakeEmbedder
+
+
+class Wiretap:
+    """The one connection of a pool, and the statements that passed over it."""
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+        self.store = PostgresMemoryStore(database, on_commit=lambda: None)
+        self._statements: list[str] = []
+
+    async def attach(self) -> None:
+        async with self.database.connection() as connection:
+            connection.add_query_logger(self._note)
+
+    async def _note(self, record: asyncpg.connection.LoggedQuery) -> None:
+        self._statements.append(record.query)
+
+    async def heard(self, work: Callable[[], Awaitable[object]]) -> int:
+        """How many statements the work takes once the connection knows them."""
+        await work()
+        self._statements.clear()
+        await work()
+        return len(self._statements)
+
+
+@pytest_asyncio.fixture
+async def wiretap(postgres_dsn: str) -> AsyncIterator[Wiretap]:
+    """Listens to a pool of one connection."""
+    pool = await open_pool(postgres_dsn, PoolOptions(max_size=1))
+    tapped = Wiretap(Database(pool, acquire_timeout=5.0))
+    await tapped.attach()
+    yield tapped
+    await pool.close()
+
+
+async def test_a_verbatim_add_is_one_statement(wiretap: Wiretap) -> None:
+    add = AddMemories(
+        wiretap.store,
+        RememberVerbatim(wiretap.store, FakeEmbedder(), FakeClock()),
+        RememberVerbatim(wiretap.store, FakeEmbedder(), FakeClock()),
+    )
+
+    async def say() -> None:
+        messages = [Message(Role.USER, f"{uuid4()}"), Message(Role.ASSISTANT, f"{uuid4()}")]
+        await add(AddMemoriesCommand(PROJECT, ALICE, messages, metadata={}, infer=False))
+
+    assert await wiretap.heard(say) == 1
+
+
+async def test_a_request_id_costs_one_look_up_more(wiretap: Wiretap) -> None:
+    verbatim = RememberVerbatim(wiretap.store, FakeEmbedder(), FakeClock())
+    add = AddMemories(wiretap.store, verbatim, verbatim)
+
+    async def say() -> None:
+        messages = [Message(Role.USER, f"{uuid4()}")]
+        command = AddMemoriesCommand(PROJECT, ALICE, messages, metadata={}, infer=False)
+        await add(replace(command, request_id=uuid4()))
+
+    assert await wiretap.heard(say) == 2
+
+
+async def test_changes_of_memories_are_one_transaction(wiretap: Wiretap) -> None:
+    async def change() -> None:
+        first = adding(f"{uuid4()}", f"{uuid4()}")
+        await wiretap.store.commit(first)
+        one, other = first.added
+        updated = [revision(one, f"{uuid4()}")]
+        await wiretap.store.commit(
+            ChangeSet(call(), updated=updated, removed=[Removal(0, other.memory.id, 1)])
+        )
+
+    # The add; then begin, the call, the removal, the update and commit.
+    assert await wiretap.heard(change) == 1 + 5
+
+
+async def test_each_read_is_one_statement(wiretap: Wiretap) -> None:
+    changes = adding("Alice likes tea")
+    await wiretap.store.commit(changes)
+    item = changes.added[0]
+    search = SearchQuery(PROJECT, ALICE, item.embedding, limit=5, visible_on=None)
+    listing = ListQuery(PROJECT, ALICE, 5, ListOrder.NEWEST_FIRST, visible_on=None)
+    store = wiretap.store
+    assert await wiretap.heard(lambda: store.search(search)) == 1
+    assert await wiretap.heard(lambda: store.list(listing)) == 1
+    assert await wiretap.heard(lambda: store.get(PROJECT, item.memory.id, None)) == 1

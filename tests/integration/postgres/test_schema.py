@@ -1,0 +1,131 @@
+"""Migrations: once each, in order, whoever runs them."""
+
+from __future__ import annotations
+
+import asyncio
+
+import asyncpg
+import pytest
+
+from server.adapters.postgres import schema
+from server.adapters.postgres.schema import Migration, SchemaConflict, load_migrations, migrate
+from server.domain.errors import StoreUnavailable
+from tests.support.postgres import with_database
+
+
+async def run(dsn: str) -> list[str]:
+    """The names of the steps that were applied."""
+    applied: list[str] = []
+    count = await migrate(dsn, lambda step: applied.append(step.name))
+    assert count == len(applied)
+    return applied
+
+
+async def fetch(dsn: str, query: str) -> list[asyncpg.Record]:
+    connection = await asyncpg.connect(dsn)
+    try:
+        return list(await connection.fetch(query))
+    finally:
+        await connection.close()
+
+
+async def execute(dsn: str, statement: str) -> None:
+    connection = await asyncpg.connect(dsn)
+    try:
+        await connection.execute(statement)
+    finally:
+        await connection.close()
+
+
+def test_steps_are_numbered_without_gaps() -> None:
+    migrations = load_migrations()
+    assert [step.version for step in migrations] == list(range(1, len(migrations) + 1))
+    assert all(step.name.isidentifier() for step in migrations)
+
+
+async def test_an_empty_database_gets_every_step(empty_postgres_dsn: str) -> None:
+    migrations = load_migrations()
+    assert await run(empty_postgres_dsn) == [step.name for step in migrations]
+    rows = await fetch(
+        empty_postgres_dsn, "SELECT version, name, checksum FROM schema_migrations ORDER BY version"
+    )
+    assert [tuple(row) for row in rows] == [(s.version, s.name, s.checksum) for s in migrations]
+    tables = await fetch(
+        empty_postgres_dsn, "SELECT tablename FROM pg_tables WHERE schemaname = 'public'"
+    )
+    assert {"memories", "memory_events", "messages", "calls", "graph_outbox"} <= {
+        row["tablename"] for row in tables
+    }
+
+
+async def test_repeating_changes_nothing(empty_postgres_dsn: str) -> None:
+    await run(empty_postgres_dsn)
+    before = await fetch(empty_postgres_dsn, "SELECT * FROM schema_migrations")
+    assert await run(empty_postgres_dsn) == []
+    assert await fetch(empty_postgres_dsn, "SELECT * FROM schema_migrations") == before
+
+
+async def test_servers_that_start_together_migrate_once(empty_postgres_dsn: str) -> None:
+    applied = await asyncio.gather(*(run(empty_postgres_dsn) for _ in range(8)))
+    steps = [name for names in applied for name in names]
+    assert sorted(steps) == sorted(step.name for step in load_migrations())
+
+
+async def test_a_later_step_is_applied_to_what_is_there(
+    postgres_dsn: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    later = Migration(9999, "later", "CREATE TABLE later (x integer)")
+    monkeypatch.setattr(schema, "load_migrations", lambda: [*load_migrations(), later])
+    assert await run(postgres_dsn) == ["later"]
+    assert await run(postgres_dsn) == []
+
+
+async def test_a_step_that_fails_leaves_nothing(
+    postgres_dsn: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken = Migration(9999, "broken", "CREATE TABLE half_done (x integer); SELECT 1 / 0")
+    monkeypatch.setattr(schema, "load_migrations", lambda: [*load_migrations(), broken])
+    with pytest.raises(asyncpg.DivisionByZeroError):
+        await run(postgres_dsn)
+    [row] = await fetch(
+        postgres_dsn,
+        "SELECT to_regclass('half_done') AS made, max(version) AS version FROM schema_migrations",
+    )
+    assert (row["made"], row["version"]) == (None, load_migrations()[-1].version)
+
+
+async def test_a_step_that_was_changed_is_a_conflict(postgres_dsn: str) -> None:
+    await execute(postgres_dsn, "UPDATE schema_migrations SET checksum = 'other' WHERE version = 1")
+    with pytest.raises(SchemaConflict, match=r"migration 0001 .* another build"):
+        await run(postgres_dsn)
+
+
+async def test_a_conflict_applies_nothing(
+    postgres_dsn: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, *rest = load_migrations()
+    changed = Migration(first.version, first.name, first.sql + "\n-- changed")
+    later = Migration(9999, "later", "CREATE TABLE later (x integer)")
+    monkeypatch.setattr(schema, "load_migrations", lambda: [changed, *rest, later])
+    with pytest.raises(SchemaConflict):
+        await run(postgres_dsn)
+    [row] = await fetch(postgres_dsn, "SELECT to_regclass('later') AS made")
+    assert row["made"] is None
+
+
+async def test_steps_of_a_newer_build_are_let_be(postgres_dsn: str) -> None:
+    await execute(postgres_dsn, "INSERT INTO schema_migrations VALUES (9999, 'newer', 'x')")
+    assert await run(postgres_dsn) == []
+
+
+@pytest.mark.parametrize("database", ["there_is_no_such_database"])
+async def test_a_database_that_is_not_there_is_unavailable(
+    postgres_server: str, database: str
+) -> None:
+    with pytest.raises(StoreUnavailable):
+        await run(with_database(postgres_server, database))
+
+
+async def test_a_server_that_is_not_there_is_unavailable() -> None:
+    with pytest.raises(StoreUnavailable):
+        await run("postgresql://postgres@127.0.0.1:1/memoir")

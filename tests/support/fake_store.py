@@ -1,0 +1,166 @@
+"""The memory store in memory, as small as a use case's tests need it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date
+from uuid import UUID
+
+from server.domain.conversation import StoredMessage
+from server.domain.errors import ConcurrentChange, RequestIdReused
+from server.domain.inference import Candidate
+from server.domain.memory import EventType, Memory, ScoredMemory
+from server.domain.pages import ListOrder
+from server.domain.scope import Scope
+from server.domain.values import Vector
+from server.ports.memory_store import (
+    ChangeSet,
+    Committed,
+    EmbeddedMemory,
+    ListQuery,
+    Revision,
+    SearchQuery,
+    StoredCall,
+    StoredChange,
+)
+
+
+@dataclass
+class FakeStore:
+    """Keeps what is committed. `change_sets` are all of that, in order."""
+
+    change_sets: list[ChangeSet] = field(default_factory=list)
+    memories: dict[UUID, Memory] = field(default_factory=dict)
+    _vectors: dict[UUID, Vector] = field(default_factory=dict)
+    _digests: dict[tuple[str, bytes, bytes], UUID] = field(default_factory=dict)
+    _calls: dict[tuple[str, UUID], StoredCall] = field(default_factory=dict)
+
+    def _read(self, project_id: str, scope: Scope, visible_on: date | None) -> list[Memory]:
+        return [
+            memory
+            for memory in self.memories.values()
+            if memory.project_id == project_id
+            and set(scope.parts()) <= set(memory.scope.parts())
+            and (not visible_on or (memory.expiration_date or date.max) >= visible_on)
+        ]
+
+    def _similarity(self, memory: Memory, vector: Vector) -> float:
+        return sum(a * b for a, b in zip(self._vectors[memory.id], vector, strict=True))
+
+    async def commit(self, changes: ChangeSet) -> Committed:
+        call = changes.call
+        if call.request_id and (call.project_id, call.request_id) in self._calls:
+            raise RequestIdReused(call.request_id)
+        decided_on = [(change.memory_id, change.version) for change in changes.updated]
+        decided_on += [(change.memory_id, change.version) for change in changes.removed]
+        for memory_id, version in decided_on:
+            if memory_id not in self.memories or self.memories[memory_id].version != version:
+                raise ConcurrentChange
+        done = [
+            *((item.ordinal, change) for item in changes.added if (change := self._add(item))),
+            *((item.ordinal, self._remove(item.memory_id)) for item in changes.removed),
+            *((item.ordinal, self._update(item)) for item in changes.updated),
+        ]
+        self.change_sets.append(changes)
+        position = len(self.change_sets)
+        if call.request_id:
+            self._calls[call.project_id, call.request_id] = StoredCall(
+                payload_digest=call.payload_digest,
+                position=position,
+                embedding_model=call.embedding_model,
+                language_model=call.language_model,
+                changes=[change for _, change in sorted(done, key=lambda pair: pair[0])],
+            )
+        added = (c.memory.id for _, c in done if c.event is EventType.ADD)
+        return Committed(frozenset(added), position)
+
+    def _add(self, item: EmbeddedMemory) -> StoredChange | None:
+        memory = item.memory
+        digest = (memory.project_id, memory.scope.key(), item.digest)
+        if digest in self._digests:
+            return None
+        self._digests[digest] = memory.id
+        self.memories[memory.id] = memory
+        self._vectors[memory.id] = item.embedding
+        return StoredChange(EventType.ADD, memory, None)
+
+    def _update(self, revision: Revision) -> StoredChange:
+        before = self.memories[revision.memory_id]
+        after = replace(
+            before,
+            text=revision.text,
+            categories=revision.categories,
+            entities=revision.entities,
+            relations=revision.relations,
+            metadata={**before.metadata, **revision.metadata},
+            version=before.version + 1,
+        )
+        self.memories[after.id] = after
+        self._vectors[after.id] = revision.embedding
+        return StoredChange(EventType.UPDATE, after, before.text)
+
+    def _remove(self, memory_id: UUID) -> StoredChange:
+        memory = self.memories.pop(memory_id)
+        return StoredChange(EventType.DELETE, memory, memory.text)
+
+    async def find_call(self, project_id: str, request_id: UUID) -> StoredCall | None:
+        return self._calls.get((project_id, request_id))
+
+    async def find_candidates(
+        self, project_id: str, scope: Scope, vectors: Sequence[Vector], limit: int, visible_on: date
+    ) -> list[Candidate]:
+        found: dict[UUID, Candidate] = {}
+        exact = [m for m in self._read(project_id, scope, visible_on) if m.scope == scope]
+        for vector in vectors:
+            hits = sorted(exact, key=lambda memory: -self._similarity(memory, vector))
+            for memory in hits[:limit]:
+                found[memory.id] = Candidate(
+                    memory.id,
+                    memory.text,
+                    memory.version,
+                    memory.immutable,
+                    self._similarity(memory, vector),
+                )
+        return list(found.values())
+
+    async def recent_messages(
+        self, project_id: str, scope: Scope, limit: int
+    ) -> list[StoredMessage]:
+        kept = [
+            message
+            for changes in self.change_sets
+            if (changes.call.project_id, changes.call.scope) == (project_id, scope)
+            for message in changes.messages
+        ]
+        return kept[-limit:]
+
+    async def search(self, query: SearchQuery) -> list[ScoredMemory]:
+        found = self._read(query.project_id, query.scope, query.visible_on)
+        hits = [ScoredMemory(m, self._similarity(m, query.vector)) for m in found]
+        hits = [
+            hit
+            for hit in hits
+            if (query.threshold is None or hit.score >= query.threshold)
+            and (not query.categories or set(query.categories) & set(hit.memory.categories))
+        ]
+        return sorted(hits, key=lambda hit: -hit.score)[: query.limit]
+
+    async def get(self, project_id: str, memory_id: UUID, visible_on: date | None) -> Memory | None:
+        found = self._read(project_id, Scope(), visible_on)
+        return next((memory for memory in found if memory.id == memory_id), None)
+
+    async def list(self, query: ListQuery) -> list[Memory]:
+        found = self._read(query.project_id, query.scope, query.visible_on)
+        newest_first = query.order is ListOrder.NEWEST_FIRST
+        found.sort(key=lambda memory: (memory.create_time, memory.id), reverse=newest_first)
+        if query.after is not None:
+            ids = [memory.id for memory in found]
+            found = found[ids.index(query.after.memory_id) + 1 :]
+        return found[: query.limit]
+
+    async def visible(
+        self, project_id: str, memory_ids: Sequence[UUID], visible_on: date
+    ) -> set[UUID]:
+        found = self._read(project_id, Scope(), visible_on)
+        return {memory.id for memory in found} & set(memory_ids)

@@ -1,0 +1,163 @@
+"""The ports in memory, as small as a use case's tests need them; the store is in fake_store."""
+
+from __future__ import annotations
+
+import hashlib
+from array import array
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from math import sqrt
+
+from server.domain.graph import MemorySubgraph, StatedRelation
+from server.domain.inference import (
+    InferenceAnswer,
+    InferenceRequest,
+    ProposedOperation,
+)
+from server.domain.project import ApiKey, Principal, Project
+from server.domain.values import Vector
+from server.ports.embedder import EmbeddingPurpose
+from server.ports.graph import RelationQuery
+from server.ports.outbox import DirtyMemory
+from tests.support.builders import EMBEDDER, NOW
+
+LANGUAGE_MODEL = "test/model"
+PROMPT_VERSION = "test-1"
+
+
+@dataclass
+class FakeClock:
+    """Stands still until it is set."""
+
+    time: datetime = NOW
+
+    def now(self) -> datetime:
+        return self.time
+
+
+@dataclass
+class FakeEmbedder:
+    """Equal texts have equal vectors; `batches` are those that had anything to embed."""
+
+    model: str = EMBEDDER
+    dimensions: int = 8
+    batches: list[tuple[list[str], EmbeddingPurpose]] = field(default_factory=list)
+
+    async def embed(self, texts: Sequence[str], purpose: EmbeddingPurpose) -> list[Vector]:
+        if texts:
+            self.batches.append((list(texts), purpose))
+        return [self.vector_of(text) for text in texts]
+
+    def vector_of(self, text: str) -> Vector:
+        digest = hashlib.sha256(text.encode()).digest()[: self.dimensions]
+        norm = sqrt(sum(byte * byte for byte in digest))
+        return array("f", [byte / norm for byte in digest])
+
+
+async def _at_once() -> None:
+    """Does not keep the model waiting."""
+
+
+@dataclass
+class FakeLanguageModel:
+    """Answers by its script, in turn; an exception in it is raised. `thinking` comes before."""
+
+    script: list[Sequence[ProposedOperation] | Exception] = field(default_factory=list)
+    thinking: Callable[[], Awaitable[None]] = _at_once
+    model: str = LANGUAGE_MODEL
+    requests: list[InferenceRequest] = field(default_factory=list)
+
+    async def infer(self, request: InferenceRequest) -> InferenceAnswer:
+        self.requests.append(request)
+        await self.thinking()
+        answer = self.script.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return InferenceAnswer(answer, self.model, PROMPT_VERSION)
+
+
+@dataclass
+class FakeProjectStore:
+    """Keeps projects and keys; `lookups` counts what is asked for by digest or id."""
+
+    projects: dict[str, Project] = field(default_factory=dict)
+    keys: dict[bytes, ApiKey] = field(default_factory=dict)
+    lookups: int = 0
+
+    async def find_principal(self, key_digest: bytes) -> Principal | None:
+        self.lookups += 1
+        key = self.keys.get(key_digest)
+        if key is None or key.revoke_time is not None:
+            return None
+        return Principal(key.id, key.org_id, key.project_id)
+
+    async def get_project(self, project_id: str) -> Project | None:
+        self.lookups += 1
+        return self.projects.get(project_id)
+
+    async def create_project(self, project: Project) -> bool:
+        return self.projects.setdefault(project.id, project) is project
+
+    async def list_projects(self) -> list[Project]:
+        return sorted(self.projects.values(), key=lambda project: (project.org_id, project.id))
+
+    async def create_key(self, key: ApiKey, digest: bytes) -> None:
+        self.keys[digest] = key
+
+    async def list_keys(self) -> list[ApiKey]:
+        return list(self.keys.values())
+
+    async def revoke_key(self, key_id: str, now: datetime) -> bool:
+        for digest, key in self.keys.items():
+            if key.id == key_id and key.revoke_time is None:
+                self.keys[digest] = replace(key, revoke_time=now)
+                return True
+        return False
+
+
+@dataclass
+class FakeGraph:
+    """Answers with `relations` as they stand; `queries` are what was asked."""
+
+    relations: list[StatedRelation] = field(default_factory=list)
+    queries: list[RelationQuery] = field(default_factory=list)
+
+    async def prepare(self) -> None:
+        """Nothing to prepare."""
+
+    async def check(self) -> None:
+        """Always there."""
+
+    async def project(self, subgraphs: Sequence[MemorySubgraph]) -> None:
+        """Not remembered."""
+
+    async def list_relations(self, query: RelationQuery) -> list[StatedRelation]:
+        self.queries.append(query)
+        return self.relations[: query.limit]
+
+
+@dataclass
+class FakeOutbox:
+    """Is caught up from the `asks_until_caught_up`-th ask on; None: never."""
+
+    asks_until_caught_up: int | None = 1
+    asked: list[tuple[str, int]] = field(default_factory=list)
+
+    async def claim(self, limit: int, lease: timedelta) -> list[DirtyMemory]:
+        return []
+
+    async def subgraphs(self, claimed: Sequence[DirtyMemory]) -> list[MemorySubgraph]:
+        return []
+
+    async def settle(self, claimed: Sequence[DirtyMemory]) -> None:
+        """Nothing is ever claimed."""
+
+    async def release(self, claimed: Sequence[DirtyMemory], retry_after: timedelta) -> None:
+        """Nothing is ever claimed."""
+
+    async def is_caught_up(self, project_id: str, position: int) -> bool:
+        self.asked.append((project_id, position))
+        return (
+            self.asks_until_caught_up is not None and len(self.asked) >= self.asks_until_caught_up
+        )

@@ -1,0 +1,116 @@
+"""Reading relations, though the graph may be behind."""
+
+from __future__ import annotations
+
+import time
+from datetime import date
+from uuid import UUID
+
+import pytest
+
+from server.application.list_relations import ListRelations, ListRelationsCommand
+from server.domain.errors import DeadlineExceeded, GraphBehind
+from server.domain.graph import StatedRelation
+from server.domain.pages import RelationCursor
+from server.domain.request_context import RequestContext
+from server.ports.graph import RelationQuery
+from server.ports.memory_store import ChangeSet
+from tests.support.builders import ALICE, LISBON, NOW, PROJECT, addition, call
+from tests.support.fake_store import FakeStore
+from tests.support.fakes import FakeClock, FakeGraph, FakeOutbox
+from tests.support.request_context import in_request
+
+
+class World:
+    """The use case and what it works with."""
+
+    def __init__(self) -> None:
+        self.graph = FakeGraph()
+        self.outbox = FakeOutbox()
+        self.store = FakeStore()
+        self.list = ListRelations(self.graph, self.outbox, self.store, FakeClock())
+
+    async def knows(self, text: str, expiration_date: date | None = None) -> StatedRelation:
+        """A memory of which the graph knows, too."""
+        of = call()
+        item = addition(of, text, relations=[LISBON], expiration_date=expiration_date)
+        await self.store.commit(ChangeSet(of, added=[item]))
+        return self.graph_holds(item.memory.id)
+
+    def graph_holds(self, memory_id: UUID) -> StatedRelation:
+        self.graph.relations.append(StatedRelation(LISBON, memory_id, NOW))
+        return self.graph.relations[-1]
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+def command(page_size: int = 10, position: int | None = None) -> ListRelationsCommand:
+    return ListRelationsCommand(PROJECT, ALICE, page_size, position=position)
+
+
+async def test_what_is_asked_reaches_the_graph(world: World) -> None:
+    cursor = RelationCursor(NOW, UUID(int=1), "alice", "lives_in", "lisbon")
+    await world.list(ListRelationsCommand(PROJECT, ALICE, 7, "Alice", "lives_in", cursor))
+    assert world.graph.queries == [
+        RelationQuery(PROJECT, ALICE, 8, entity="Alice", relation="lives_in", after=cursor)
+    ]
+    assert world.outbox.asked == []
+
+
+@pytest.mark.parametrize(("count", "more"), [(0, False), (2, False), (3, True)])
+async def test_there_is_a_next_page_only_if_it_holds_something(
+    world: World, count: int, more: bool
+) -> None:
+    stated = [await world.knows(str(number)) for number in range(count)]
+    page = await world.list(command(page_size=2))
+    assert page.relations == stated[:2]
+    assert (page.next is not None) == more
+    if page.next is not None:
+        last = (NOW, stated[1].memory_id, "alice", "lives_in", "lisbon")
+        assert page.next == RelationCursor(*last)
+
+
+async def test_relations_of_deleted_and_expired_memories_are_hidden(world: World) -> None:
+    world.graph_holds(UUID(int=1))
+    await world.knows("expired", expiration_date=date(2026, 11, 22))
+    here = await world.knows("here")
+    assert (await world.list(command())).relations == [here]
+
+
+async def test_a_page_of_hidden_relations_still_leads_to_the_next_one(world: World) -> None:
+    for number in range(3):
+        world.graph_holds(UUID(int=number))
+    page = await world.list(command(page_size=2))
+    assert page.relations == []
+    assert page.next is not None
+    assert page.next.memory_id == UUID(int=1)
+
+
+async def test_a_read_after_a_write_waits_for_the_graph(world: World) -> None:
+    world.outbox.asks_until_caught_up = 3
+    stated = await world.knows("here")
+    assert (await world.list(command(position=7))).relations == [stated]
+    assert world.outbox.asked == [(PROJECT, 7)] * 3
+
+
+async def test_the_first_position_is_waited_for_too(world: World) -> None:
+    await world.list(command(position=0))
+    assert world.outbox.asked == [(PROJECT, 0)]
+
+
+async def test_a_graph_that_does_not_catch_up_in_time_is_an_error(world: World) -> None:
+    world.outbox.asks_until_caught_up = None
+    context = RequestContext("c", time.monotonic() + 0.05)
+    with pytest.raises(GraphBehind):
+        await in_request(context, lambda: world.list(command(position=1)))
+    assert world.graph.queries == []
+
+
+async def test_without_any_time_left_nothing_is_asked(world: World) -> None:
+    context = RequestContext("c", time.monotonic())
+    with pytest.raises(DeadlineExceeded):
+        await in_request(context, lambda: world.list(command(position=1)))
+    assert world.outbox.asked == []

@@ -1,0 +1,295 @@
+"""The projector: what it does with the outbox, and that nothing stops it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from uuid import UUID
+
+import pytest
+from structlog.testing import capture_logs
+
+from server.application.project_graph import GraphProjector, ProjectorOptions
+from server.domain.errors import GraphUnavailable, StoreUnavailable
+from server.domain.graph import MemorySubgraph, StatedRelation
+from server.ports.graph import RelationQuery
+from server.ports.outbox import DirtyMemory
+
+PROJECT = "project-1"
+SECOND = timedelta(seconds=1)
+PATIENCE_SECONDS = 10
+OnProject = Callable[[Sequence[UUID]], Awaitable[None]]
+QUICK = ProjectorOptions(
+    poll_interval=timedelta(milliseconds=1),
+    shortest_pause=timedelta(milliseconds=1),
+    longest_pause=timedelta(milliseconds=2),
+)
+
+
+@dataclass
+class FakeOutbox:
+    """Rows in memory; who claims a row holds it until it is settled or released."""
+
+    free: list[DirtyMemory] = field(default_factory=list)
+    settled: list[UUID] = field(default_factory=list)
+    released: dict[UUID, timedelta] = field(default_factory=dict)
+    leases: list[timedelta] = field(default_factory=list)
+    claims: int = 0
+    failures: list[Exception] = field(default_factory=list)
+    empty: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def claim(self, limit: int, lease: timedelta) -> list[DirtyMemory]:
+        self.claims += 1
+        self.leases.append(lease)
+        if self.failures:
+            raise self.failures.pop()
+        claimed, self.free = self.free[:limit], self.free[limit:]
+        if not claimed:
+            self.empty.set()
+        return claimed
+
+    async def subgraphs(self, claimed: Sequence[DirtyMemory]) -> list[MemorySubgraph]:
+        return [MemorySubgraph(PROJECT, dirty.memory_id, exists=False) for dirty in claimed]
+
+    async def settle(self, claimed: Sequence[DirtyMemory]) -> None:
+        self.settled += [dirty.memory_id for dirty in claimed]
+
+    async def release(self, claimed: Sequence[DirtyMemory], retry_after: timedelta) -> None:
+        self.released |= {dirty.memory_id: retry_after for dirty in claimed}
+
+    async def is_caught_up(self, project_id: str, position: int) -> bool:
+        raise NotImplementedError
+
+
+async def _nothing(batch: Sequence[UUID]) -> None:
+    """What a graph does that is well."""
+
+
+@dataclass
+class FakeGraph:
+    """Remembers batches; `on_project` can refuse or hold one up."""
+
+    on_project: OnProject = _nothing
+    batches: list[list[UUID]] = field(default_factory=list)
+    prepared: int = 0
+    prepare_failures: list[Exception] = field(default_factory=list)
+
+    async def prepare(self) -> None:
+        if self.prepare_failures:
+            raise self.prepare_failures.pop()
+        self.prepared += 1
+
+    async def check(self) -> None:
+        raise NotImplementedError
+
+    async def project(self, subgraphs: Sequence[MemorySubgraph]) -> None:
+        batch = [subgraph.memory_id for subgraph in subgraphs]
+        await self.on_project(batch)
+        self.batches.append(batch)
+
+    async def list_relations(self, query: RelationQuery) -> list[StatedRelation]:
+        raise NotImplementedError
+
+
+def dirty(number: int, attempts: int = 1) -> DirtyMemory:
+    return DirtyMemory(PROJECT, UUID(int=number), 1, attempts, f"call-{number}")
+
+
+def ids(*numbers: int) -> list[UUID]:
+    return [UUID(int=number) for number in numbers]
+
+
+def refusing(
+    error: Exception, numbers: Iterable[int]
+) -> Callable[[Sequence[UUID]], Awaitable[None]]:
+    bad = set(ids(*numbers))
+
+    async def refuse(batch: Sequence[UUID]) -> None:
+        if bad.intersection(batch):
+            raise error
+
+    return refuse
+
+
+def projector(
+    outbox: FakeOutbox, graph: FakeGraph, options: ProjectorOptions | None = None, chance: float = 1
+) -> GraphProjector:
+    return GraphProjector(outbox, graph, options, jitter=lambda: chance)
+
+
+@asynccontextmanager
+async def running(subject: GraphProjector) -> AsyncIterator[asyncio.Task[None]]:
+    task = asyncio.create_task(subject.run())
+    try:
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            yield task
+    finally:
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+
+async def test_a_batch_is_projected_and_settled() -> None:
+    outbox, graph = FakeOutbox([dirty(1), dirty(2), dirty(3)]), FakeGraph()
+    subject = projector(outbox, graph, ProjectorOptions(batch_size=2))
+    assert [await subject.project_once() for _ in range(3)] == [2, 1, 0]
+    assert graph.batches == [ids(1, 2), ids(3)]
+    assert outbox.settled == ids(1, 2, 3)
+    assert not outbox.released
+
+
+async def test_the_lease_is_longer_than_the_work() -> None:
+    outbox, options = FakeOutbox(), ProjectorOptions()
+    await projector(outbox, FakeGraph()).project_once()
+    assert outbox.leases == [options.lease]
+    assert options.lease > options.work_time
+    with pytest.raises(ValueError, match="lease"):
+        replace(options, lease=options.work_time)
+
+
+async def test_a_graph_that_is_away_gets_the_batch_again_later_and_later() -> None:
+    outbox = FakeOutbox([dirty(1, 1), dirty(2, 3), dirty(3, 1), dirty(4, 10_000)])
+    graph = FakeGraph(refusing(GraphUnavailable(), [1]))
+    options = ProjectorOptions(shortest_pause=SECOND, longest_pause=60 * SECOND)
+    with capture_logs() as logs:
+        assert await projector(outbox, graph, options).project_once() == 0
+    assert outbox.settled == []
+    assert outbox.released == dict(
+        zip(ids(1, 3, 2, 4), [SECOND, SECOND, 4 * SECOND, 60 * SECOND], strict=True)
+    )
+    [event] = logs
+    assert event["event"] == "projector.graph_unavailable"
+    assert event["correlation_ids"] == ["call-1", "call-2", "call-3", "call-4"]
+
+
+async def test_chance_shortens_a_pause_by_half_at_most() -> None:
+    outbox, graph = FakeOutbox([dirty(1)]), FakeGraph(refusing(GraphUnavailable(), [1]))
+    options = ProjectorOptions(shortest_pause=SECOND, longest_pause=60 * SECOND)
+    await projector(outbox, graph, options, chance=0).project_once()
+    assert outbox.released == {UUID(int=1): SECOND / 2}
+
+
+@pytest.mark.parametrize("bad", [[3], [1], [5], [2, 4], [1, 2, 3, 4, 5]])
+async def test_memories_that_cannot_be_projected_do_not_block_others(bad: list[int]) -> None:
+    outbox = FakeOutbox([dirty(number) for number in range(1, 6)])
+    graph = FakeGraph(refusing(ValueError("secret text of a memory"), bad))
+    options = ProjectorOptions(refused_pause=300 * SECOND)
+    good = [number for number in range(1, 6) if number not in bad]
+    with capture_logs() as logs:
+        assert await projector(outbox, graph, options).project_once() == len(good)
+    assert sorted(outbox.settled) == ids(*good)
+    assert outbox.released == dict.fromkeys(ids(*bad), 300 * SECOND)
+    refused = [entry for entry in logs if entry["event"] == "projector.memory_refused"]
+    assert [entry["memory_id"] for entry in refused] == [str(memory) for memory in ids(*bad)]
+    assert [entry["correlation_ids"] for entry in refused] == [[f"call-{n}"] for n in bad]
+    assert "secret" not in str(logs)
+
+
+async def test_work_that_takes_too_long_is_given_up_and_nothing_is_given_back() -> None:
+    async def hang(batch: Sequence[UUID]) -> None:
+        await asyncio.Event().wait()
+
+    outbox = FakeOutbox([dirty(1)])
+    options = ProjectorOptions(work_time=timedelta(milliseconds=20))
+    with capture_logs() as logs:
+        assert await projector(outbox, FakeGraph(hang), options).project_once() == 0
+    assert (outbox.settled, outbox.released) == ([], {})
+    assert [entry["event"] for entry in logs] == ["projector.overdue"]
+
+
+async def test_a_store_that_is_away_is_the_callers_to_know() -> None:
+    outbox = FakeOutbox([dirty(1)], failures=[StoreUnavailable()])
+    with pytest.raises(StoreUnavailable):
+        await projector(outbox, FakeGraph()).project_once()
+
+
+async def test_cancelled_work_is_given_back_at_once() -> None:
+    begun = asyncio.Event()
+
+    async def hang(batch: Sequence[UUID]) -> None:
+        begun.set()
+        await asyncio.Event().wait()
+
+    outbox = FakeOutbox([dirty(1)])
+    async with running(projector(outbox, FakeGraph(hang), QUICK)):
+        await begun.wait()
+    assert outbox.released == {UUID(int=1): timedelta(0)}
+
+
+async def test_run_empties_the_outbox_and_waits_for_the_next_poll() -> None:
+    outbox, graph = FakeOutbox([dirty(1), dirty(2), dirty(3)]), FakeGraph()
+    async with running(projector(outbox, graph, replace(QUICK, batch_size=1))):
+        await outbox.empty.wait()
+        assert outbox.settled == ids(1, 2, 3)
+        outbox.free.append(dirty(4))
+        outbox.empty.clear()
+        await outbox.empty.wait()
+    assert outbox.settled[:4] == ids(1, 2, 3, 4)
+    assert graph.prepared == 1
+
+
+async def test_run_is_woken_before_its_poll() -> None:
+    outbox, graph = FakeOutbox(), FakeGraph()
+    subject = projector(outbox, graph, replace(QUICK, poll_interval=3600 * SECOND))
+    async with running(subject):
+        await outbox.empty.wait()
+        outbox.free.append(dirty(1))
+        outbox.empty.clear()
+        subject.wake()
+        await outbox.empty.wait()
+    assert outbox.settled == ids(1)
+
+
+async def test_a_wake_during_the_work_is_not_lost() -> None:
+    outbox = FakeOutbox([dirty(1)])
+    graph = FakeGraph()
+    subject = projector(outbox, graph, replace(QUICK, poll_interval=3600 * SECOND))
+
+    async def wake(batch: Sequence[UUID]) -> None:
+        subject.wake()
+
+    graph.on_project = wake
+    async with running(subject):
+        while outbox.claims < 3:
+            await outbox.empty.wait()
+            outbox.empty.clear()
+    assert outbox.settled == ids(1)
+
+
+async def test_run_claims_nothing_while_the_graph_is_away() -> None:
+    outbox = FakeOutbox([dirty(1)])
+    graph = FakeGraph(prepare_failures=[GraphUnavailable(), GraphUnavailable()])
+    with capture_logs() as logs:
+        async with running(projector(outbox, graph, QUICK)):
+            await outbox.empty.wait()
+    assert outbox.settled == ids(1)
+    assert [entry["event"] for entry in logs][:3] == [
+        "projector.waiting",
+        "projector.waiting",
+        "projector.graph_ready",
+    ]
+    assert outbox.leases == [QUICK.lease] * outbox.claims
+
+
+async def test_run_prepares_the_graph_again_after_an_outage() -> None:
+    outbox = FakeOutbox([dirty(1), dirty(2)])
+    graph = FakeGraph(refusing(GraphUnavailable(), [1]))
+    async with running(projector(outbox, graph, replace(QUICK, batch_size=1))):
+        await outbox.empty.wait()
+    assert UUID(int=1) in outbox.released
+    assert outbox.settled == ids(2)
+    assert graph.prepared == 2
+
+
+async def test_run_survives_whatever_fails() -> None:
+    outbox = FakeOutbox([dirty(1)], failures=[RuntimeError("a bug"), StoreUnavailable()])
+    with capture_logs() as logs:
+        async with running(projector(outbox, FakeGraph(), QUICK)):
+            await outbox.empty.wait()
+    assert outbox.settled == ids(1)
+    events = [entry["event"] for entry in logs]
+    assert events.count("projector.failed") == 1
+    assert events.count("projector.waiting") == 1

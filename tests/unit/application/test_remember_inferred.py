@@ -1,0 +1,249 @@
+"""Adding with `infer=true`: what the model is asked, and what is done with its answer."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from uuid import uuid4
+
+import pytest
+
+from server.domain.conversation import Message, Role
+from server.domain.errors import ExtractionFailed, ModelQuotaExhausted
+from server.domain.inference import BUILT_IN_CATEGORIES, Category, ProposedRelation
+from server.domain.memory import EventType, Evidence
+from server.domain.project import Project
+from server.domain.scope import Scope
+from server.ports.embedder import EmbeddingPurpose
+from tests.support.builders import ALICE, EMBEDDER, NOW, PROJECT
+from tests.support.fakes import LANGUAGE_MODEL, PROMPT_VERSION
+from tests.support.inference import HELLO, SAID, World, add, delete, update
+
+ASSISTANT = Message(Role.ASSISTANT, "Welcome to Lisbon!")
+SYSTEM = Message(Role.SYSTEM, "Be kind.")
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+async def test_an_add_costs_one_question_and_two_embedding_batches(world: World) -> None:
+    await world.hears(add("Lives in Lisbon"), add("Likes tea"), messages=[HELLO, ASSISTANT])
+    assert len(world.model.requests) == 1
+    assert world.embedder.batches == [
+        ([SAID, ASSISTANT.content], EmbeddingPurpose.DOCUMENT),
+        (["Lives in Lisbon", "Likes tea"], EmbeddingPurpose.DOCUMENT),
+    ]
+
+
+async def test_additions_and_updates_share_a_batch(world: World) -> None:
+    await world.knows("Lives in Porto")
+    world.embedder.batches.clear()
+    await world.hears(update(1, "Lives in Lisbon"), add("Likes tea"))
+    assert [texts for texts, _ in world.embedder.batches] == [
+        [SAID],
+        ["Likes tea", "Lives in Lisbon"],
+    ]
+    [_, changes] = world.store.change_sets
+    assert changes.added[0].embedding == world.embedder.vector_of("Likes tea")
+    assert changes.updated[0].embedding == world.embedder.vector_of("Lives in Lisbon")
+
+
+async def test_nothing_new_costs_one_embedding_batch(world: World) -> None:
+    outcome = await world.hears()
+    assert len(world.embedder.batches) == 1
+    assert outcome.changes == []
+    assert [m.content for m in world.store.change_sets[0].messages] == [SAID]
+
+
+async def test_system_messages_alone_cost_nothing(world: World) -> None:
+    outcome = await world.hears(messages=[SYSTEM])
+    assert world.model.requests == []
+    assert world.embedder.batches == []
+    assert outcome.changes == []
+    assert [m.content for m in world.store.change_sets[0].messages] == ["Be kind."]
+
+
+async def test_system_messages_are_context_and_not_compared(world: World) -> None:
+    await world.hears(messages=[SYSTEM, HELLO])
+    assert list(world.model.requests[0].messages) == [SYSTEM, HELLO]
+    assert world.embedder.batches[0][0] == [SAID]
+
+
+async def test_changes_are_answered_in_the_order_of_the_answer(world: World) -> None:
+    await world.knows("Lives in Porto", "Likes coffee")
+    outcome = await world.hears(delete(2), add("Likes tea"), update(1, "Lives in Lisbon"))
+    first, second = world.model.requests[0].candidates
+    added = outcome.changes[1].memory_id
+    answered = [(c.event, c.memory_id, c.text, c.previous_text, c.version) for c in outcome.changes]
+    assert answered == [
+        (EventType.DELETE, second.id, second.text, None, 2),
+        (EventType.ADD, added, "Likes tea", None, 1),
+        (EventType.UPDATE, first.id, "Lives in Lisbon", first.text, 2),
+    ]
+    assert set(world.store.memories) == {first.id, added}
+
+
+async def test_relations_are_answered_in_the_order_of_the_answer(world: World) -> None:
+    await world.knows("Lives in Porto")
+    lives = ProposedRelation("Alice", "lives in", "Lisbon")
+    likes = ProposedRelation("Alice", "likes", "tea")
+    outcome = await world.hears(
+        update(1, "Lives in Lisbon", relations=[lives]), add("Likes tea", relations=[likes])
+    )
+    assert [added.relation.relation for added in outcome.relations] == ["lives_in", "likes"]
+
+
+async def test_a_fact_that_is_stored_by_then_is_not_answered(world: World) -> None:
+    async def somebody_is_faster() -> None:
+        await world.knows("Likes tea")
+
+    world.model.thinking = somebody_is_faster
+    outcome = await world.hears(add("Likes tea"), add("Lives in Lisbon"))
+    assert [change.text for change in outcome.changes] == ["Lives in Lisbon"]
+
+
+async def test_the_call_carries_over_to_its_memories(world: World) -> None:
+    [porto] = await world.knows("Lives in Porto")
+    request_id = uuid4()
+    await world.hears(
+        update(1, "Lives in Lisbon"),
+        add("Likes tea", quote="i LIKE tea", message=2, categories=["food"]),
+        messages=[HELLO, Message(Role.USER, "I like tea!", "Ann")],
+        metadata={"source": "chat"},
+        immutable=True,
+        event_time=datetime(2020, 2, 3, tzinfo=UTC),
+        expiration_date=date(2027, 1, 1),
+        request_id=request_id,
+        payload_digest=b"payload",
+    )
+    [_, changes] = world.store.change_sets
+    memory, [revised] = changes.added[0].memory, changes.updated
+    assert (memory.text, memory.categories) == ("Likes tea", ("food",))
+    assert (memory.inferred, memory.immutable) == (True, True)
+    assert (memory.role, memory.name) == (Role.USER, "Ann")
+    assert (revised.role, revised.name) == (Role.USER, "Alice")
+    assert memory.provenance.evidence == [Evidence(changes.messages[1].id, "I like tea")]
+    assert revised.evidence == [Evidence(changes.messages[0].id, SAID)]
+    assert (revised.memory_id, revised.version) == (porto.memory.id, 1)
+    for changed in (memory, revised):
+        assert changed.metadata == {"source": "chat"}
+        assert changed.event_time == datetime(2020, 2, 3, tzinfo=UTC)
+        assert changed.expiration_date == date(2027, 1, 1)
+    assert (memory.provenance.request_id, changes.call.payload_digest) == (request_id, b"payload")
+    made_by = (EMBEDDER, LANGUAGE_MODEL, PROMPT_VERSION)
+    for made in (memory.provenance, changes.call):
+        assert (made.embedding_model, made.language_model, made.prompt_version) == made_by
+
+
+async def test_an_immutable_memory_is_shown_and_not_changed(world: World) -> None:
+    await world.knows("Lives in Porto", immutable=True)
+    outcome = await world.hears(update(1, "Lives in Lisbon"), add("Likes tea"))
+    assert [candidate.immutable for candidate in world.model.requests[0].candidates] == [True]
+    assert [change.text for change in outcome.changes] == ["Likes tea"]
+
+
+async def test_candidates_are_at_most_five_a_message_and_twenty_in_all(world: World) -> None:
+    await world.knows(*(f"fact {n}" for n in range(60)))
+    await world.hears(messages=[Message(Role.USER, "one")])
+    await world.hears(messages=[Message(Role.USER, f"word {n}") for n in range(40)])
+    assert [len(request.candidates) for request in world.model.requests] == [5, 20]
+
+
+async def test_candidates_are_of_exactly_the_scope(world: World) -> None:
+    await world.knows("Lives in Porto")
+    await world.hears(scope=Scope(user_id="alice", run_id="r"))
+    assert world.model.requests[0].candidates == []
+
+
+OF_REQUEST, OF_PROJECT = Category("garden", "plants"), Category("boats")
+
+
+@pytest.mark.parametrize(
+    ("of_request", "of_project", "used"),
+    [
+        ([OF_REQUEST], [OF_PROJECT], [OF_REQUEST]),
+        ([], [OF_PROJECT], [OF_PROJECT]),
+        ([], [], list(BUILT_IN_CATEGORIES)),
+    ],
+)
+async def test_categories_of_the_request_replace_those_of_the_project(
+    world: World, of_request: list[Category], of_project: list[Category], used: list[Category]
+) -> None:
+    world.projects.projects[PROJECT] = Project(
+        PROJECT, "org", NOW, NOW, custom_categories=of_project
+    )
+    await world.hears(categories=of_request)
+    assert list(world.model.requests[0].categories) == used
+
+
+@pytest.mark.parametrize(
+    ("of_request", "of_project", "used"),
+    [
+        ("Be brief.", "Be exact.", ["Be exact.", "Be brief."]),
+        ("Be brief.", "", ["Be brief."]),
+        (None, "Be exact.", ["Be exact."]),
+        (None, "", []),
+    ],
+)
+async def test_instructions_of_the_request_come_after_those_of_the_project(
+    world: World, of_request: str | None, of_project: str, used: list[str]
+) -> None:
+    world.projects.projects[PROJECT] = Project(
+        PROJECT, "org", NOW, NOW, custom_instructions=of_project
+    )
+    await world.hears(instructions=of_request)
+    assert list(world.model.requests[0].instructions) == used
+
+
+async def test_a_project_that_is_not_there_has_no_defaults(world: World) -> None:
+    await world.hears()
+    request = world.model.requests[0]
+    assert (request.instructions, request.categories) == ([], BUILT_IN_CATEGORIES)
+
+
+async def test_the_model_learns_what_to_keep_and_when_it_was_said(world: World) -> None:
+    said_at = datetime(2020, 2, 3, tzinfo=UTC)
+    await world.hears(includes="food", excludes="health", event_time=said_at)
+    await world.hears()
+    [asked, plain] = world.model.requests
+    assert (asked.includes, asked.excludes, asked.event_time) == ("food", "health", said_at)
+    assert (plain.includes, plain.excludes, plain.event_time) == (None, None, NOW)
+
+
+async def test_only_version_2_sees_earlier_messages(world: World) -> None:
+    for number in range(6):
+        await world.hears(messages=[Message(Role.USER, f"said {number}"), ASSISTANT])
+    await world.hears(scope=Scope(user_id="bob"), messages=[Message(Role.USER, "of Bob")])
+    await world.hears(with_context=False)
+    await world.hears(with_context=True)
+    [without, with_context] = world.model.requests[-2:]
+    assert without.context == []
+    said = [message.content for message in with_context.context]
+    assert len(said) == 10
+    assert said[-3:] == ["said 5", ASSISTANT.content, SAID]
+
+
+@pytest.mark.parametrize(
+    "failure", [ExtractionFailed("m", "malformed"), ModelQuotaExhausted("m")], ids=repr
+)
+async def test_nothing_is_stored_when_the_model_fails(world: World, failure: Exception) -> None:
+    world.model.script.append(failure)
+    with pytest.raises(type(failure)):
+        await world.hears()
+    assert world.store.change_sets == []
+
+
+async def test_nothing_is_stored_of_an_answer_that_cannot_be_used(world: World) -> None:
+    with pytest.raises(ExtractionFailed):
+        await world.hears(add("Likes tea"), add("Likes cake", message=7))
+    with pytest.raises(ExtractionFailed):
+        await world.hears(add("Likes jazz", quote="I like jazz"))
+    assert world.store.change_sets == []
+    assert len(world.locks) == 0
+
+
+async def test_memories_are_of_the_scope_and_project_named(world: World) -> None:
+    await world.hears(add("Likes tea"))
+    [memory] = world.store.memories.values()
+    assert (memory.project_id, memory.scope) == (PROJECT, ALICE)

@@ -1,0 +1,121 @@
+"""The grammar of the command line, and how it fails."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Coroutine
+
+import pytest
+
+from server.cli import administration, main, migrate, serve
+from server.cli.console import fail
+from server.domain.errors import FieldViolation, InvalidRequest, NotFound, StoreUnavailable
+from server.settings import SettingsFault
+
+Command = Callable[[argparse.Namespace], Coroutine[object, object, None]]
+
+
+def parse(line: str) -> argparse.Namespace:
+    return main.build_parser().parse_args(line.split())
+
+
+@pytest.mark.parametrize(
+    ("line", "command", "values"),
+    [
+        ("serve", serve.run, {}),
+        ("migrate", migrate.run, {}),
+        ("projects create one", administration.create_project, {"project": "one"}),
+        ("projects create one", administration.create_project, {"org": "default"}),
+        ("projects create one --org acme", administration.create_project, {"org": "acme"}),
+        ("projects list", administration.list_projects, {}),
+        (
+            "keys create --project one",
+            administration.create_key,
+            {"project": "one", "org": None, "label": ""},
+        ),
+        (
+            "keys create --org acme --label laptop",
+            administration.create_key,
+            {"project": None, "org": "acme", "label": "laptop"},
+        ),
+        ("keys list", administration.list_keys, {}),
+        ("keys revoke 0123456789ab", administration.revoke_key, {"key": "0123456789ab"}),
+    ],
+)
+def test_a_line_runs_its_command(
+    line: str, command: Command, values: dict[str, str | None]
+) -> None:
+    arguments = parse(line)
+    assert arguments.run is command
+    assert {name: getattr(arguments, name) for name in values} == values
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "",
+        "unknown",
+        "serve now",
+        "projects",
+        "projects create",
+        "keys",
+        "keys create",
+        "keys create --project one --org acme",
+        "keys revoke",
+    ],
+)
+def test_other_lines_are_refused(line: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as raised:
+        parse(line)
+    assert raised.value.code == 2
+    assert "usage: python -m server" in capsys.readouterr().err
+
+
+def run_main(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> int | str | None:
+    """The status with which a command ends that fails with this error."""
+
+    async def command(_arguments: argparse.Namespace) -> None:
+        raise error
+
+    monkeypatch.setattr("sys.argv", ["server", "migrate"])
+    monkeypatch.setattr(migrate, "run", command)
+    with pytest.raises(SystemExit) as raised:
+        main.main()
+    return raised.value.code
+
+
+def unreachable() -> StoreUnavailable:
+    error = StoreUnavailable()
+    error.__cause__ = ConnectionRefusedError("connection refused")
+    return error
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "said"),
+    [
+        (SettingsFault("MEMOIR_GRPC_PORT: wrong"), 2, "MEMOIR_GRPC_PORT: wrong"),
+        (InvalidRequest([FieldViolation("org_id", "too long")]), 2, "org_id: too long"),
+        (NotFound("there is no project 'x[/]'"), 1, "there is no project 'x[/]'"),
+        (unreachable(), 1, "the memory store is unavailable (connection refused)"),
+        (OSError("cannot listen on [::]:50051"), 1, "cannot listen on [::]:50051"),
+        (KeyboardInterrupt(), 130, "interrupted"),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_a_failure_is_said_in_one_line(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    error: BaseException,
+    status: int,
+    said: str,
+) -> None:
+    assert run_main(monkeypatch, error) == status
+    captured = capsys.readouterr()
+    assert captured.err == f"memoir: {said}\n"
+    assert captured.out == ""
+
+
+def test_failing_says_what_it_is_given_to_the_letter(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        fail("[bold]not markup[/bold]")
+    assert capsys.readouterr().err == "memoir: [bold]not markup[/bold]\n"

@@ -1,0 +1,203 @@
+"""The documents name what exists: files, settings, targets, tests, decisions."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from opentelemetry.sdk.trace import TracerProvider
+from pydantic import AliasChoices, SecretStr
+from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings
+
+from server.domain.project import Caller, Principal
+from server.settings.root import SECTIONS
+from server.transport.interceptors.chain import build_interceptors
+
+ROOT = Path(__file__).resolve().parents[3]
+DOCS = ROOT / "docs"
+ARCHITECTURE = DOCS / "architecture.md"
+OPERATIONS = DOCS / "operations.md"
+ADRS = DOCS / "adr"
+
+MOST_ADR_LINES = 40
+
+_LINK = re.compile(r"\]\((?!https?:|mailto:)([^)\s#]*)(?:#([^)\s]+))?\)")
+_FENCE = re.compile(r"^[ \t]*```.*?^[ \t]*```", re.MULTILINE | re.DOTALL)
+_HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
+_VARIABLE = re.compile(r"\b(?:MEMOIR|GEMINI)_[A-Z0-9_]+\b")
+_DOCUMENTED_DEFAULT = re.compile(r"^\| `([A-Z0-9_]+)` \| (`[^`]*`|none|empty) \|", re.MULTILINE)
+_INLINE_TARGET = re.compile(r"`make ((?:[a-z0-9-]+)(?: [a-z0-9-]+)*)")
+_FENCED_TARGET = re.compile(r"^[ \t]*(?:\$ )?make ([a-z0-9-]+)", re.MULTILINE)
+_TARGET = re.compile(r"^([a-z0-9-]+):.*##", re.MULTILINE)
+_TEST = re.compile(r"`(tests/[\w/]+\.py)::(\w+)`")
+_PROMISE = re.compile(r"^\| (P\d+) \|(.*)$", re.MULTILINE)
+_EVENT = re.compile(r"_?log\.(?:debug|info|warning|error)\(\s*\"([^\"]+)\"")
+
+
+def documents() -> list[Path]:
+    """All Markdown files of the project, but for what is installed or downloaded."""
+    return sorted([*ROOT.glob("*.md"), *DOCS.rglob("*.md"), *ROOT.glob("benchmarks/**/*.md")])
+
+
+def named(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+def prose(text: str) -> str:
+    return _FENCE.sub("", text)
+
+
+def anchors(text: str) -> set[str]:
+    """The fragments that a reader can link to, made from headings as GitHub does."""
+    plain = (re.sub(r"[^\w\- ]", "", heading.lower()) for heading in _HEADING.findall(prose(text)))
+    return {heading.replace(" ", "-") for heading in plain}
+
+
+def environment_names(settings: type[BaseSettings], name: str, field: FieldInfo) -> list[str]:
+    if isinstance(field.validation_alias, AliasChoices):
+        return [str(choice) for choice in field.validation_alias.choices]
+    return [f"{settings.model_config.get('env_prefix', '')}{name}".upper()]
+
+
+def setting_fields() -> Iterator[tuple[list[str], FieldInfo]]:
+    for settings in SECTIONS:
+        for name, field in settings.model_fields.items():
+            yield environment_names(settings, name, field), field
+
+
+def shown_default(default: object) -> str:
+    """A default as a table shows it."""
+    if default is None:
+        return "none"
+    plain = default.get_secret_value() if isinstance(default, SecretStr) else default
+    if plain == "":
+        return "empty"
+    return f"{plain:g}" if isinstance(plain, float) else str(plain)
+
+
+def defaults() -> Mapping[str, str]:
+    return {names[0]: shown_default(field.default) for names, field in setting_fields()}
+
+
+@pytest.mark.parametrize("path", documents(), ids=named)
+def test_links_lead_to_what_exists(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    for target, fragment in _LINK.findall(prose(text)):
+        linked = (path.parent / target).resolve() if target else path
+        assert linked.exists(), f"{target} is not there"
+        assert linked.is_relative_to(ROOT), f"{target} leaves the project"
+        if fragment:
+            assert fragment in anchors(linked.read_text(encoding="utf-8")), f"no #{fragment}"
+
+
+def test_every_setting_is_documented_and_no_other() -> None:
+    exist = {name for names, _ in setting_fields() for name in names}
+    assert set(_VARIABLE.findall(OPERATIONS.read_text(encoding="utf-8"))) == exist
+
+
+@pytest.mark.parametrize("path", documents(), ids=named)
+def test_no_document_names_a_setting_that_is_not_there(path: Path) -> None:
+    exist = {name for names, _ in setting_fields() for name in names}
+    assert set(_VARIABLE.findall(path.read_text(encoding="utf-8"))) <= exist
+
+
+def test_documented_defaults_are_those_of_the_code() -> None:
+    rows = _DOCUMENTED_DEFAULT.findall(OPERATIONS.read_text(encoding="utf-8"))
+    assert {name: shown.strip("`") for name, shown in rows} == defaults()
+
+
+def test_every_decision_is_in_the_index_once_and_in_order() -> None:
+    files = sorted(path.name for path in ADRS.glob("[0-9]*.md"))
+    index = (ADRS / "README.md").read_text(encoding="utf-8")
+    assert [target for target, _ in _LINK.findall(index)] == files
+    assert [name[:4] for name in files] == [f"{n:04}" for n in range(1, len(files) + 1)]
+
+
+@pytest.mark.parametrize("path", sorted(ADRS.glob("[0-9]*.md")), ids=named)
+def test_a_decision_has_its_parts_and_is_short(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    title, *headings = _HEADING.findall(text)
+    assert title.startswith(f"{path.name[:4]}: ")
+    assert [part for part in headings if part != "Alternatives"] == [
+        "Context",
+        "Decision",
+        "Consequences",
+    ]
+    assert len(text.splitlines()) <= MOST_ADR_LINES
+
+
+def named_targets(text: str) -> set[str]:
+    inline = {match.split()[0] for match in _INLINE_TARGET.findall(prose(text))}
+    fenced = (target for block in _FENCE.findall(text) for target in _FENCED_TARGET.findall(block))
+    return inline.union(fenced)
+
+
+@pytest.mark.parametrize("path", documents(), ids=named)
+def test_every_make_target_that_is_named_exists(path: Path) -> None:
+    exist = set(_TARGET.findall((ROOT / "Makefile").read_text(encoding="utf-8")))
+    assert named_targets(path.read_text(encoding="utf-8")) <= exist
+
+
+def test_contributors_are_told_of_every_make_target() -> None:
+    exist = set(_TARGET.findall((ROOT / "Makefile").read_text(encoding="utf-8")))
+    assert named_targets((ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")) == exist
+
+
+def functions_in(path: Path) -> set[str]:
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    return {
+        node.name for node in tree.body if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+    }
+
+
+@pytest.mark.parametrize("path", documents(), ids=named)
+def test_every_test_that_is_named_exists(path: Path) -> None:
+    for file, test in _TEST.findall(path.read_text(encoding="utf-8")):
+        assert test in functions_in(ROOT / file), f"{file}::{test} is not there"
+
+
+def test_every_promise_names_a_test() -> None:
+    promises = dict(_PROMISE.findall(ARCHITECTURE.read_text(encoding="utf-8")))
+    assert list(promises) == ["P1", "P2", "P3", "P4", "P5", "P7", "P8", "P9", "P11", "P12"]
+    for promise, row in promises.items():
+        assert _TEST.findall(row), f"{promise} names no test"
+
+
+async def _nobody(*_arguments: object) -> Principal:
+    raise NotImplementedError
+
+
+async def _nowhere(*_arguments: object) -> Caller:
+    raise NotImplementedError
+
+
+def test_the_interceptors_are_listed_in_their_order() -> None:
+    chain = build_interceptors(
+        authenticate=_nobody,
+        authorize=_nowhere,
+        now=lambda: datetime.now(UTC),
+        default_timeout_seconds=1.0,
+        tracer_provider=TracerProvider(),
+    )
+    text = ARCHITECTURE.read_text(encoding="utf-8")
+    listed = re.findall(r"^\| \d+ \| (.+?) \|", text, re.MULTILINE)
+    _, *own = [type(interceptor).__name__ for interceptor in chain]
+    assert [name.strip("`") for name in listed[1:]] == own
+    assert listed[0].startswith("OpenTelemetry")
+
+
+def test_the_log_events_are_those_of_the_code() -> None:
+    code = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "server").rglob("*.py"))
+    section = (
+        OPERATIONS.read_text(encoding="utf-8").partition("\n## Logs\n")[2].partition("\n## ")[0]
+    )
+    cells = re.findall(r"^\| (`.+?`) \| (?:info|warning|error)", section, re.MULTILINE)
+    debug = re.findall(r"^At debug also (.+)\.$", section, re.MULTILINE)
+    listed = {event for cell in [*cells, *debug] for event in re.findall(r"`([^`]+)`", cell)}
+    # The access log chooses its level first, so its call does not name one.
+    assert listed == {*_EVENT.findall(code), "rpc"}
