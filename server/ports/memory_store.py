@@ -9,6 +9,7 @@ from typing import Protocol
 from uuid import UUID
 
 from server.domain.conversation import Role, StoredMessage
+from server.domain.filters import Filter
 from server.domain.graph import Entity, Relation
 from server.domain.inference import Candidate
 from server.domain.memory import EventType, Evidence, Memory, ScoredMemory
@@ -138,7 +139,7 @@ class SearchQuery:
     """What to search: `vector` against one project and scope, best first, at most `limit`.
 
     `visible_on` hides what has expired before that day; None shows all. `threshold` bounds the
-    score from below.
+    score from below. `filters` must match too.
     """
 
     project_id: str
@@ -148,11 +149,15 @@ class SearchQuery:
     visible_on: date | None
     categories: Sequence[str] = ()
     threshold: float | None = None
+    filters: Filter | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class ListQuery:
-    """Which memories to list: of one project and scope, at most `limit`, after `after`."""
+    """Which memories to list: of one project and scope, at most `limit`, after `after`.
+
+    `filters` must match too.
+    """
 
     project_id: str
     scope: Scope
@@ -160,6 +165,7 @@ class ListQuery:
     order: ListOrder
     visible_on: date | None
     after: ListCursor | None = None
+    filters: Filter | None = None
 
 
 class MemoryStore(Protocol):

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from server.domain.conversation import StoredMessage
 from server.domain.errors import ConcurrentChange, RequestIdReused
+from server.domain.filter_matching import matches
 from server.domain.inference import Candidate
 from server.domain.memory import EventType, Memory, ScoredMemory
 from server.domain.pages import ListOrder
@@ -143,6 +144,7 @@ class FakeStore:
             for hit in hits
             if (query.threshold is None or hit.score >= query.threshold)
             and (not query.categories or set(query.categories) & set(hit.memory.categories))
+            and (query.filters is None or matches(query.filters, hit.memory))
         ]
         return sorted(hits, key=lambda hit: -hit.score)[: query.limit]
 
@@ -152,6 +154,7 @@ class FakeStore:
 
     async def list(self, query: ListQuery) -> list[Memory]:
         found = self._read(query.project_id, query.scope, query.visible_on)
+        found = [m for m in found if query.filters is None or matches(query.filters, m)]
         newest_first = query.order is ListOrder.NEWEST_FIRST
         found.sort(key=lambda memory: (memory.create_time, memory.id), reverse=newest_first)
         if query.after is not None:

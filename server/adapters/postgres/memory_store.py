@@ -7,6 +7,7 @@ from datetime import date
 from uuid import UUID
 
 from server.adapters.postgres.commit import commit
+from server.adapters.postgres.filter_condition import filter_condition
 from server.adapters.postgres.pool import Database
 from server.adapters.postgres.rows import to_candidate, to_memory, to_stored_message
 from server.adapters.postgres.scope_condition import scope_condition
@@ -31,13 +32,14 @@ SQL = load_statements("server.adapters.postgres.sql", "read.sql")
 _PAGES = {ListOrder.NEWEST_FIRST: "newest_first", ListOrder.OLDEST_FIRST: "oldest_first"}
 
 
-def _read_statement(name: str, scope: str = "", page: str = "") -> str:
+def _read_statement(name: str, scope: str = "", page: str = "", filters: str = "true") -> str:
     """A statement with its fixed blocks in place. Nothing here comes from a client."""
     return (
         SQL[name]
         .replace("{columns}", SQL["memory_columns"])
         .replace("{scope}", scope)
         .replace("{page}", page)
+        .replace("{filters}", filters)
     )
 
 
@@ -103,9 +105,10 @@ class PostgresMemoryStore:
     async def search(self, query: SearchQuery) -> list[ScoredMemory]:
         """See the port."""
         condition, values = scope_condition(query.scope, first_parameter=7)
+        filters, bound = filter_condition(query.filters, first_parameter=7 + len(values))
         async with self._database.connection() as connection:
             rows = await connection.fetch(
-                _read_statement("search", scope=condition),
+                _read_statement("search", scope=condition, filters=filters),
                 query.project_id,
                 to_halfvec(query.vector),
                 query.visible_on,
@@ -113,6 +116,7 @@ class PostgresMemoryStore:
                 query.threshold,
                 query.limit,
                 *values,
+                *bound,
             )
         return [ScoredMemory(to_memory(row), min(max(row["score"], 0.0), 1.0)) for row in rows]
 
@@ -127,16 +131,18 @@ class PostgresMemoryStore:
     async def list(self, query: ListQuery) -> list[Memory]:
         """See the port."""
         condition, values = scope_condition(query.scope, first_parameter=6)
+        filters, bound = filter_condition(query.filters, first_parameter=6 + len(values))
         after = query.after
         async with self._database.connection() as connection:
             rows = await connection.fetch(
-                _read_statement("list", scope=condition, page=SQL[_PAGES[query.order]]),
+                _read_statement("list", condition, SQL[_PAGES[query.order]], filters),
                 query.project_id,
                 query.visible_on,
                 after.create_time if after else None,
                 after.memory_id if after else None,
                 query.limit,
                 *values,
+                *bound,
             )
         return [to_memory(row) for row in rows]
 

@@ -1,5 +1,6 @@
 -- Reading memories. `{columns}` and `{page}` stand for fixed blocks of this file, `{scope}` for one
--- fixed condition a scope field that a query names (see scope_condition.py); values are always bound.
+-- fixed condition a scope field that a query names (see scope_condition.py), `{filters}` for the
+-- condition that a client's filter is compiled to (see filter_condition.py); values are always bound.
 
 -- name: memory_columns
 m.project_id, m.memory_id, m.version, m.user_id, m.agent_id, m.app_id, m.run_id, m.text, m.role,
@@ -26,6 +27,7 @@ FROM (
       AND (cardinality($4::text[]) = 0 OR m.categories && $4)
       AND ($5::float8 IS NULL OR -(m.embedding <#> $2) >= $5)
       AND {scope}
+      AND {filters}
     ORDER BY m.embedding <#> $2, m.memory_id
     LIMIT $6
 ) AS hit
@@ -40,6 +42,7 @@ JOIN calls AS c USING (project_id, call_id)
 WHERE m.project_id = $1
   AND ($2::date IS NULL OR m.expiration_date IS NULL OR m.expiration_date >= $2)
   AND {scope}
+  AND {filters}
   AND {page}
 LIMIT $5;
 

@@ -1,0 +1,74 @@
+"""Filters select the same memories in the store as in the domain."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+
+from server.adapters.postgres.memory_store import PostgresMemoryStore
+from server.adapters.postgres.pool import Database, PoolOptions, open_pool
+from server.adapters.postgres.schema import migrate
+from server.domain.filter_parser import parse_filter
+from server.domain.pages import ListOrder
+from server.domain.scope import Scope
+from server.domain.values import JsonObject
+from server.ports.memory_store import ListQuery, MemoryStore, SearchQuery
+from tests.support.builders import PROJECT, vector
+from tests.support.filter_cases import BARE, CASES, FULL, named
+from tests.support.filter_memories import keep
+from tests.support.postgres import empty_database
+
+
+@pytest_asyncio.fixture(scope="module")
+async def store(postgres_server: str) -> AsyncIterator[MemoryStore]:
+    """A store with the two memories of the cases, and the same in another project."""
+    async with empty_database(postgres_server) as dsn:
+        await migrate(dsn, lambda _: None)
+        pool = await open_pool(dsn, PoolOptions(max_size=1))
+        database = Database(pool, acquire_timeout=5.0)
+        store = PostgresMemoryStore(database, on_commit=lambda: None)
+        for memory in (FULL, BARE):
+            await keep(store, memory)
+        async with database.connection() as connection:
+            await connection.execute(
+                "UPDATE memories SET update_time = $1 WHERE memory_id = $2",
+                FULL.update_time,
+                FULL.id,
+            )
+        assert await store.get(PROJECT, FULL.id, None) == FULL
+        yield store
+        await pool.close()
+
+
+@pytest.mark.parametrize(("value", "expected"), CASES, ids=str)
+async def test_lists_and_searches_keep_to_filters(
+    store: MemoryStore, value: JsonObject, expected: str
+) -> None:
+    filters = parse_filter(value)
+    order = ListOrder.NEWEST_FIRST
+    listed = await store.list(ListQuery(PROJECT, Scope(), 9, order, None, filters=filters))
+    found = await store.search(
+        SearchQuery(PROJECT, Scope(), vector(1, 0, 0), 9, None, filters=filters)
+    )
+    assert named(listed) == expected
+    assert named([hit.memory for hit in found]) == expected
+
+
+async def test_filters_narrow_the_scope_and_never_widen_it(store: MemoryStore) -> None:
+    anything = parse_filter({"OR": [{"user_id": "*"}, {"run_id": "*"}]})
+    order = ListOrder.NEWEST_FIRST
+    for scope, expected in ((Scope(user_id="alice"), "full"), (Scope(user_id="bob"), "none")):
+        query = ListQuery(PROJECT, scope, 9, order, None, filters=anything)
+        assert named(await store.list(query)) == expected
+
+
+async def test_a_filter_applies_before_the_limit(store: MemoryStore) -> None:
+    older = parse_filter({"create_time": {"lt": "2026-11-20"}})
+    order = ListOrder.NEWEST_FIRST
+    assert named(await store.list(ListQuery(PROJECT, Scope(), 1, order, None, filters=older))) == (
+        "bare"
+    )
+    query = SearchQuery(PROJECT, Scope(), vector(1, 0, 0), 1, None, filters=older)
+    assert named([hit.memory for hit in await store.search(query)]) == "bare"

@@ -1,0 +1,55 @@
+"""Whatever a filter says, PostgreSQL answers what the domain does, within the project."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import count
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from server.adapters.postgres.memory_store import PostgresMemoryStore
+from server.adapters.postgres.pool import Database
+from server.domain.filter_matching import matches
+from server.domain.filter_parser import parse_filter
+from server.domain.memory import Memory
+from server.domain.pages import ListOrder
+from server.domain.scope import Scope
+from server.domain.values import JsonObject
+from server.ports.memory_store import ListQuery
+from tests.support.filter_memories import keep
+from tests.support.filter_strategies import filters, memories
+
+_projects = count()
+
+
+@pytest.fixture
+def store(database: Database) -> PostgresMemoryStore:
+    return PostgresMemoryStore(database, on_commit=lambda: None)
+
+
+@settings(
+    max_examples=40,
+    # One database serves all examples; each has projects of its own.
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+@given(
+    held=st.lists(memories(), min_size=4, max_size=6),
+    asked=st.lists(filters, min_size=10, max_size=20),
+)
+async def test_the_store_answers_what_the_domain_does(
+    store: PostgresMemoryStore, held: list[Memory], asked: list[JsonObject]
+) -> None:
+    ours, theirs = f"ours-{next(_projects)}", f"theirs-{next(_projects)}"
+    mine = [replace(memory, project_id=ours) for memory in held]
+    for memory in mine:
+        await keep(store, memory)
+        await keep(store, replace(memory, project_id=theirs))
+    for value in asked:
+        condition = parse_filter(value)
+        query = ListQuery(ours, Scope(), 100, ListOrder.OLDEST_FIRST, None, filters=condition)
+        listed = await store.list(query)
+        assert {memory.project_id for memory in listed} <= {ours}
+        expected = {memory.id for memory in mine if matches(condition, memory)}
+        assert {memory.id for memory in listed} == expected, value
