@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from server.domain.errors import MemoryNotFound
+from server.domain.filters import Filter
 from server.domain.memory import Memory, today
 from server.domain.pages import ListCursor, ListOrder
 from server.domain.scope import Scope
@@ -47,6 +48,7 @@ class ListMemoriesCommand:
     order: ListOrder = ListOrder.NEWEST_FIRST
     after: ListCursor | None = None
     show_expired: bool = False
+    filters: Filter | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +81,7 @@ class ListMemories:
                 order=command.order,
                 visible_on=None if command.show_expired else today(self._clock.now()),
                 after=command.after,
+                filters=command.filters,
             )
         )
         page = memories[: command.page_size]

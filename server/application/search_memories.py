@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from server.domain.filters import Filter
 from server.domain.memory import ScoredMemory, today
 from server.domain.scope import Scope
 from server.ports.clock import Clock
@@ -25,6 +26,7 @@ class SearchMemoriesCommand:
     threshold: float | None = None
     categories: Sequence[str] = ()
     show_expired: bool = False
+    filters: Filter | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +61,7 @@ class SearchMemories:
                 visible_on=None if command.show_expired else today(self._clock.now()),
                 categories=command.categories,
                 threshold=command.threshold,
+                filters=command.filters,
             )
         )
         return SearchMemoriesOutcome(hits, self._embedder.model)

@@ -13,7 +13,8 @@ from google.protobuf.struct_pb2 import Struct
 from memoir.v1 import memory_service_pb2, project_service_pb2
 
 from server.domain.conversation import without_nul
-from server.domain.errors import FieldViolation
+from server.domain.errors import FieldViolation, InvalidRequest
+from server.transport.convert.requests import filters_of
 from server.transport.structs import StructError, plain
 
 MAX_METADATA_BYTES = 64 * 1024
@@ -70,6 +71,22 @@ def _update_project(request: project_service_pb2.UpdateProjectRequest, now: date
     del now
     if request.HasField("update_mask"):
         yield from _mask(request.update_mask.paths, PROJECT_PATHS)
+
+
+@broken_rules.register(memory_service_pb2.SearchMemoriesRequest)
+@broken_rules.register(memory_service_pb2.ListMemoriesRequest)
+@broken_rules.register(memory_service_pb2.DeleteMemoriesRequest)
+def _filtered(
+    request: memory_service_pb2.SearchMemoriesRequest
+    | memory_service_pb2.ListMemoriesRequest
+    | memory_service_pb2.DeleteMemoriesRequest,
+    now: datetime,
+) -> Violations:
+    del now
+    try:
+        filters_of(request)
+    except InvalidRequest as error:
+        yield from error.violations
 
 
 def _says_something(content: str) -> bool:

@@ -37,9 +37,9 @@ UNIMPLEMENTED_METHODS: Final = frozenset(
 
 UNIMPLEMENTED_FIELDS: Final[Mapping[type[Message], frozenset[str]]] = {
     memory_service_pb2.AddMemoriesRequest: frozenset({"async_mode"}),
-    memory_service_pb2.SearchMemoriesRequest: frozenset({"filters", "rerank", "as_of"}),
+    memory_service_pb2.SearchMemoriesRequest: frozenset({"rerank", "as_of"}),
     memory_service_pb2.GetMemoryRequest: frozenset({"as_of"}),
-    memory_service_pb2.ListMemoriesRequest: frozenset({"filters", "as_of"}),
+    memory_service_pb2.ListMemoriesRequest: frozenset({"as_of"}),
     memory_service_pb2.DeleteMemoryRequest: frozenset({"request_id"}),
     graph_service_pb2.ListRelationsRequest: frozenset({"as_of"}),
 }

@@ -14,6 +14,8 @@ from server.application.list_relations import ListRelationsCommand
 from server.application.read_memories import ListMemoriesCommand
 from server.application.search_memories import DEFAULT_TOP_K, SearchMemoriesCommand
 from server.domain.conversation import Message, Role, without_nul
+from server.domain.filter_parser import parse_filter
+from server.domain.filters import Filter
 from server.domain.inference import Category
 from server.domain.pages import ListOrder
 from server.domain.scope import SCOPE_FIELDS, Scope
@@ -41,6 +43,19 @@ class _HasScope(Protocol):
 def scope_of(request: _HasScope) -> Scope:
     """The parts of a scope that a request names. Validation refuses empty ones."""
     return Scope(**{field: getattr(request, field) or None for field in SCOPE_FIELDS})
+
+
+def filters_of(
+    request: memory_service_pb2.SearchMemoriesRequest
+    | memory_service_pb2.ListMemoriesRequest
+    | memory_service_pb2.DeleteMemoriesRequest,
+) -> Filter | None:
+    """The filter of a request, if it has one.
+
+    Raises:
+        InvalidRequest: it is not one.
+    """
+    return parse_filter(from_struct(request.filters)) if request.HasField("filters") else None
 
 
 def add_command(
@@ -101,6 +116,7 @@ def search_command(
         threshold=request.threshold if request.HasField("threshold") else None,
         categories=tuple(map(without_nul, request.categories)),
         show_expired=request.show_expired,
+        filters=filters_of(request),
     )
 
 
@@ -119,6 +135,7 @@ def list_command(
         order=ListOrder(request.order_by or ListOrder.NEWEST_FIRST),
         after=read_list_page_token(request, request.page_token),
         show_expired=request.show_expired,
+        filters=filters_of(request),
     )
 
 
