@@ -32,7 +32,8 @@ FULL: Final = replace(
         },
     ).memory,
     event_time=NOW - timedelta(days=2),
-    update_time=NOW + timedelta(hours=1),
+    # Late enough to be another day in most zones of time but not in UTC.
+    update_time=NOW + timedelta(hours=11),
 )
 BARE: Final = replace(
     addition(call(scope=Scope(run_id="run-2"), time=NOW - timedelta(days=9)), "Zebra").memory,
@@ -103,7 +104,7 @@ def _of_a_string(field: str, value: str) -> list[tuple[JsonObject, str]]:
 
 _TIMES = {
     "create_time": "2026-11-23T12:00:00Z",
-    "update_time": "2026-11-23T13:00:00Z",
+    "update_time": "2026-11-23T23:00:00Z",
     "event_time": "2026-11-21T12:00:00Z",
 }
 
