@@ -10,7 +10,7 @@ import pytest_asyncio
 from server.adapters.postgres.memory_store import PostgresMemoryStore
 from server.adapters.postgres.pool import Database, PoolOptions, open_pool
 from server.adapters.postgres.schema import migrate
-from server.domain.filter_parser import parse_filter
+from server.domain.filter_parser import MAX_DEPTH, MAX_LISTED, MAX_NODES, parse_filter
 from server.domain.pages import ListOrder
 from server.domain.scope import Scope
 from server.domain.values import JsonObject
@@ -72,3 +72,38 @@ async def test_a_filter_applies_before_the_limit(store: MemoryStore) -> None:
     )
     query = SearchQuery(PROJECT, Scope(), vector(1, 0, 0), 1, None, filters=older)
     assert named([hit.memory for hit in await store.search(query)]) == "bare"
+
+
+def _deepest() -> JsonObject:
+    value: JsonObject = {"user_id": "alice"}
+    for _ in range((MAX_DEPTH - 1) // 2):
+        value = {"NOT": [{"NOT": [value]}]}
+    return value
+
+
+_PLACES = ["metadata.a.b.c.d.e.f.g.h", "text", "id", "create_time", "categories", "metadata.color"]
+_NOTHING_LIKE = {"in": [f"2001-01-{day:02}" for day in range(1, 32)], "icontains": "\U0001f600"}
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (_deepest(), "full"),
+        ({"OR": [{"text": {"icontains": "z" * 9000}}, {"user_id": "alice"}]}, "full"),
+        ({"user_id": {"in": [f"user-{n}" for n in range(MAX_LISTED - 1)] + ["alice"]}}, "full"),
+        ({"metadata.color": {"in": [*range(MAX_LISTED - 1), "Red"]}}, "full"),
+        ({"create_time": {"in": ["2026-11-23"] * MAX_LISTED}}, "full"),
+        (
+            {"NOT": [{_PLACES[n % 6]: _NOTHING_LIKE} for n in range(MAX_NODES // 2 - 1)]},
+            "full bare",
+        ),
+    ],
+    ids=["deep", "long", "users", "metadata", "days", "wide"],
+)
+async def test_the_largest_filters_are_answered(
+    store: MemoryStore, value: JsonObject, expected: str
+) -> None:
+    query = ListQuery(
+        PROJECT, Scope(), 9, ListOrder.NEWEST_FIRST, None, filters=parse_filter(value)
+    )
+    assert named(await store.list(query)) == expected
