@@ -473,7 +473,12 @@ class SearchMemoriesRequest(_message.Message):
         `{"AND": [{"create_time": {"gte": "2026-01-01"}}, {"NOT": [{"categories": {"contains": "health"}}]}]}`.
         Operators: eq (a bare value), ne, in, gt, gte, lt, lte, contains, icontains, exists, `*` (any
         non-null value). Fields: user_id, agent_id, app_id, run_id, id, text, categories, create_time,
-        update_time, event_time, expiration_date, immutable, `metadata.<path>`. Siblings are ANDed.
+        update_time, event_time, expiration_date, immutable, `metadata.<path>`. Siblings are ANDed, at
+        every level; of the objects in a NOT none may match. A memory that lacks the field, or holds
+        another type there, is a no to each operator, and so a yes to ne. Times are as in RFC 3339 or
+        `YYYY-MM-DD`, which stands for the whole day in UTC. contains looks for a part of a string or an
+        item of a list; icontains does so without regard to case. At most 16 objects deep, 256
+        operators, and 1,000 values in an `in`.
         """
 
     @_builtins.property
@@ -817,7 +822,12 @@ class ListMemoriesRequest(_message.Message):
         `{"AND": [{"create_time": {"gte": "2026-01-01"}}, {"NOT": [{"categories": {"contains": "health"}}]}]}`.
         Operators: eq (a bare value), ne, in, gt, gte, lt, lte, contains, icontains, exists, `*` (any
         non-null value). Fields: user_id, agent_id, app_id, run_id, id, text, categories, create_time,
-        update_time, event_time, expiration_date, immutable, `metadata.<path>`. Siblings are ANDed.
+        update_time, event_time, expiration_date, immutable, `metadata.<path>`. Siblings are ANDed, at
+        every level; of the objects in a NOT none may match. A memory that lacks the field, or holds
+        another type there, is a no to each operator, and so a yes to ne. Times are as in RFC 3339 or
+        `YYYY-MM-DD`, which stands for the whole day in UTC. contains looks for a part of a string or an
+        item of a list; icontains does so without regard to case. At most 16 objects deep, 256
+        operators, and 1,000 values in an `in`.
         """
 
     @_builtins.property
@@ -1399,7 +1409,12 @@ class DeleteMemoriesRequest(_message.Message):
         `{"AND": [{"create_time": {"gte": "2026-01-01"}}, {"NOT": [{"categories": {"contains": "health"}}]}]}`.
         Operators: eq (a bare value), ne, in, gt, gte, lt, lte, contains, icontains, exists, `*` (any
         non-null value). Fields: user_id, agent_id, app_id, run_id, id, text, categories, create_time,
-        update_time, event_time, expiration_date, immutable, `metadata.<path>`. Siblings are ANDed.
+        update_time, event_time, expiration_date, immutable, `metadata.<path>`. Siblings are ANDed, at
+        every level; of the objects in a NOT none may match. A memory that lacks the field, or holds
+        another type there, is a no to each operator, and so a yes to ne. Times are as in RFC 3339 or
+        `YYYY-MM-DD`, which stands for the whole day in UTC. contains looks for a part of a string or an
+        item of a list; icontains does so without regard to case. At most 16 objects deep, 256
+        operators, and 1,000 values in an `in`.
         """
 
     def __init__(
