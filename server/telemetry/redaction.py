@@ -23,14 +23,12 @@ def redact(_logger: object, _name: str, event: MutableMapping[str, Any]) -> Mapp
 def _redacted(key: str, value: object, levels: int) -> object:
     if _names_secret(key):
         return REDACTED
-    # Most values are of these types, and telling so is much cheaper than asking for a mapping.
-    if isinstance(value, str | int | float):
+    if isinstance(value, str | int | float) or not levels:
         return value
-    if levels and isinstance(value, Mapping):
-        return {
-            str(inner): _redacted(str(inner), item, levels - 1) for inner, item in value.items()
-        }
-    if levels and isinstance(value, list | tuple):
+    if isinstance(value, Mapping):
+        texts = {str(inner): item for inner, item in value.items()}
+        return {inner: _redacted(inner, item, levels - 1) for inner, item in texts.items()}
+    if isinstance(value, list | tuple):
         return [_redacted("", item, levels - 1) for item in value]
     return value
 

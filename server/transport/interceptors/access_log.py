@@ -37,35 +37,34 @@ class AccessLogInterceptor(CallInterceptor):
             error = raised
             raise
         finally:
-            facts = {
-                "method": method.name,
-                "code": final_code(context, error).name,
-                "duration_ms": round((time.perf_counter() - started) * 1000, 3),
-                **_sizes(method, request, response, context),
-                **_identity(),
-            }
+            seconds = time.perf_counter() - started
             log = _log.debug if method.is_public else _log.info
-            log("rpc", **facts)
+            log("rpc", **_facts(method, request, response, context, error, seconds))
 
 
-def _sizes(
-    method: Method, request: object, response: object, context: CallContext
+def _facts(
+    method: Method,
+    request: object,
+    response: object,
+    context: CallContext,
+    error: BaseException | None,
+    seconds: float,
 ) -> dict[str, object]:
-    sizes: dict[str, object] = {}
-    if isinstance(request, bytes):
-        sizes["request_bytes"] = len(request)
-    if method.streams_responses:
-        sizes["response_messages"] = context.messages_written
     answered = len(response) if isinstance(response, bytes) else 0
-    sizes["response_bytes"] = context.bytes_written + answered
-    return sizes
-
-
-def _identity() -> dict[str, object]:
-    identity: dict[str, object] = {"correlation_id": current_request().correlation_id}
+    facts: dict[str, object] = {
+        "method": method.name,
+        "code": final_code(context, error).name,
+        "duration_ms": round(seconds * 1000, 3),
+        "correlation_id": current_request().correlation_id,
+        "response_bytes": context.bytes_written + answered,
+    }
+    if isinstance(request, bytes):
+        facts["request_bytes"] = len(request)
+    if method.streams_responses:
+        facts["response_messages"] = context.messages_written
     if caller := caller_or_none():
-        identity["project_id"] = caller.project_id
+        facts["project_id"] = caller.project_id
     span = trace.get_current_span().get_span_context()
     if span.is_valid:
-        identity["trace_id"] = trace.format_trace_id(span.trace_id)
-    return identity
+        facts["trace_id"] = trace.format_trace_id(span.trace_id)
+    return facts

@@ -47,11 +47,11 @@ def build_interceptors(
     `timeout_seconds_by_method` maps `package.Service/Method` to the bound of a call whose client
     sets no deadline. Without a `tracer_provider` no spans are made.
     """
-    tracing = [tracing_interceptor(tracer_provider)] if tracer_provider else []
+    spans = [SpanInterceptor()] if tracer_provider else []
     chain = InterceptorChain(
         [
             CorrelationInterceptor(),
-            SpanInterceptor(),
+            *spans,
             AccessLogInterceptor(),
             ErrorsInterceptor(),
             DrainInterceptor(gate),
@@ -63,7 +63,7 @@ def build_interceptors(
             AuthorizationInterceptor(authorize),
         ]
     )
-    return [*tracing, chain]
+    return [tracing_interceptor(tracer_provider), chain] if tracer_provider else [chain]
 
 
 class InterceptorChain(grpc.aio.ServerInterceptor):

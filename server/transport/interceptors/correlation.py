@@ -34,19 +34,20 @@ class CorrelationInterceptor(CallInterceptor):
         self, method: Method, request: Any, context: CallContext, proceed: Proceed
     ) -> Any:
         del method
-        correlation_id = _correlation_id(context.invocation_metadata())
+        span = trace.get_current_span()
+        correlation_id = _correlation_id(context.invocation_metadata(), span)
         enter_request(RequestContext(correlation_id, _UNBOUNDED))
         structlog.contextvars.bind_contextvars(correlation_id=correlation_id)
-        trace.get_current_span().set_attribute(CORRELATION_ATTRIBUTE, correlation_id)
+        span.set_attribute(CORRELATION_ATTRIBUTE, correlation_id)
         context.add_trailer(CORRELATION_HEADER, correlation_id)
         return await proceed(request, context)
 
 
-def _correlation_id(metadata: Metadata) -> str:
+def _correlation_id(metadata: Metadata, span: trace.Span) -> str:
     return (
         _sent_id(metadata, CORRELATION_HEADER)
         or _sent_id(metadata, REQUEST_ID_HEADER)
-        or _trace_id(metadata)
+        or _trace_id(metadata, span)
         or secrets.token_hex(16)
     )
 
@@ -58,13 +59,13 @@ def _sent_id(metadata: Metadata, header: str) -> str | None:
     return None
 
 
-def _trace_id(metadata: Metadata) -> str | None:
-    """The trace id of the current span, else, with tracing off, the one that the client sent."""
-    span = trace.get_current_span().get_span_context()
-    if not span.is_valid:
+def _trace_id(metadata: Metadata, span: trace.Span) -> str | None:
+    """The trace id of the call's span, else, with tracing off, the one that the client sent."""
+    found = span.get_span_context()
+    if not found.is_valid:
         sent = {key: value for key, value in metadata if key == TRACE_HEADER}
         if not sent:
             return None
         extracted = TraceContextTextMapPropagator().extract(sent)
-        span = trace.get_current_span(extracted).get_span_context()
-    return trace.format_trace_id(span.trace_id) if span.is_valid else None
+        found = trace.get_current_span(extracted).get_span_context()
+    return trace.format_trace_id(found.trace_id) if found.is_valid else None
