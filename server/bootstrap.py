@@ -7,7 +7,6 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
 import grpc
-import structlog
 from opentelemetry.trace import TracerProvider
 
 from server.adapters.absent.graph import AbsentGraph
@@ -39,6 +38,7 @@ from server.application.scope_locks import ScopeLocks
 from server.application.search_memories import SearchMemories
 from server.domain.errors import StoreUnavailable
 from server.lifecycle.background import running
+from server.lifecycle.drain import drain
 from server.lifecycle.readiness import ReadinessProbe
 from server.ports.embedder import Embedder
 from server.ports.graph import Graph
@@ -46,11 +46,10 @@ from server.ports.language_model import LanguageModel
 from server.settings import ModelChoice, ModelSettings, PostgresSettings, Settings, SettingsFault
 from server.transport.health import HealthService
 from server.transport.interceptors.chain import build_interceptors
+from server.transport.interceptors.drain import DrainGate
 from server.transport.server import ServerOptions, Servicers, build_server
 from server.transport.services.graph import GraphService
 from server.transport.services.memory import MemoryService, MemoryUseCases
-
-log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,15 +76,13 @@ class Service:
     server: grpc.aio.Server
     port: int
     health: HealthService
+    gate: DrainGate
     probe: ReadinessProbe
     models: Models
 
     async def drain(self, seconds: float) -> None:
-        """Takes no new call, gives accepted ones this long to finish, and stops."""
-        await self.health.enter_drain()
-        log.info("server.draining", seconds=seconds)
-        await self.server.stop(seconds)
-        log.info("server.stopped")
+        """Refuses new calls, gives accepted ones this long to finish, and stops."""
+        await drain(self.server, self.health, self.gate, seconds)
 
 
 @asynccontextmanager
@@ -233,7 +230,7 @@ def _compose(
         list=ListMemories(store, clock),
         delete=DeleteMemory(store, clock),
     )
-    health = HealthService()
+    health, gate = HealthService(), DrainGate()
     server, port = build_server(
         ServerOptions(
             address=f"{settings.grpc.host}:{settings.grpc.port}",
@@ -246,6 +243,7 @@ def _compose(
             health=health,
         ),
         build_interceptors(
+            gate=gate,
             authenticate=Authenticate(projects),
             authorize=Authorize(projects),
             now=clock.now,
@@ -254,4 +252,4 @@ def _compose(
         ),
     )
     probe = ReadinessProbe(PostgresReadiness(database), models.embedder, health.set_ready)
-    return Service(server, port, health, probe, models), projector
+    return Service(server, port, health, gate, probe, models), projector
