@@ -18,6 +18,7 @@ from server.adapters.neo4j.driver import open_driver
 from server.adapters.neo4j.graph import Neo4jGraph
 from server.adapters.offline.embedder import OfflineEmbedder
 from server.adapters.offline.language_model import OfflineLanguageModel
+from server.adapters.postgres.memory_changes import PostgresMemoryChanges
 from server.adapters.postgres.memory_store import PostgresMemoryStore
 from server.adapters.postgres.outbox import PostgresOutbox
 from server.adapters.postgres.pool import Database, PoolOptions, open_pool
@@ -37,18 +38,22 @@ from server.application.remember_inferred import RememberInferred
 from server.application.remember_verbatim import RememberVerbatim
 from server.application.scope_locks import ScopeLocks
 from server.application.search_memories import SearchMemories
+from server.application.update_memory import UpdateMemory
 from server.domain.errors import StoreUnavailable
 from server.lifecycle.background import running
 from server.lifecycle.readiness import ReadinessProbe
+from server.ports.clock import Clock
 from server.ports.embedder import Embedder
 from server.ports.graph import Graph
 from server.ports.language_model import LanguageModel
+from server.ports.memory_store import MemoryStore
 from server.settings import ModelChoice, ModelSettings, PostgresSettings, Settings, SettingsFault
 from server.transport.health import HealthService
 from server.transport.interceptors.chain import build_interceptors
 from server.transport.server import ServerOptions, Servicers, build_server
 from server.transport.services.graph import GraphService
 from server.transport.services.memory import MemoryService, MemoryUseCases
+from server.transport.services.memory_life import LifeUseCases
 
 log = structlog.get_logger()
 
@@ -211,6 +216,20 @@ async def open_service(
         yield service
 
 
+def _compose_life(
+    store: MemoryStore,
+    embedder: Embedder,
+    clock: Clock,
+    database: Database,
+    on_commit: Callable[[], None],
+) -> LifeUseCases:
+    changes = PostgresMemoryChanges(database, on_commit)
+    return LifeUseCases(
+        update=UpdateMemory(store, changes, embedder, clock),
+        delete=DeleteMemory(store, changes, clock),
+    )
+
+
 def _compose(
     settings: Settings,
     database: Database,
@@ -231,7 +250,7 @@ def _compose(
         search=SearchMemories(store, models.embedder, clock),
         get=GetMemory(store, clock),
         list=ListMemories(store, clock),
-        delete=DeleteMemory(store, clock),
+        life=_compose_life(store, models.embedder, clock, database, projector.wake),
     )
     health = HealthService()
     server, port = build_server(

@@ -49,11 +49,20 @@ def _add_memories(request: memory_service_pb2.AddMemoriesRequest, now: datetime)
 def _update_memory(request: memory_service_pb2.UpdateMemoryRequest, now: datetime) -> Violations:
     if request.HasField("update_mask"):
         yield from _mask(request.update_mask.paths, MEMORY_PATHS)
+        yield from _new_values(request)
     if request.changes.HasField("metadata"):
         yield from _metadata("changes.metadata", request.changes.metadata)
     # Absent or empty clears the date.
     if request.changes.expiration_date:
         yield from _expiration_date("changes.expiration_date", request.changes.expiration_date, now)
+
+
+def _new_values(request: memory_service_pb2.UpdateMemoryRequest) -> Violations:
+    named, changes = request.update_mask.paths, request.changes
+    if "text" in named and not _says_something(changes.text):
+        yield FieldViolation("changes.text", "must say something: a text cannot be cleared")
+    if "categories" in named and not all(map(_says_something, changes.categories)):
+        yield FieldViolation("changes.categories", "must not be empty")
 
 
 @broken_rules.register

@@ -12,7 +12,6 @@ from server.domain.errors import Unimplemented
 
 UNIMPLEMENTED_METHODS: Final = frozenset(
     {
-        "memoir.v1.MemoryService/UpdateMemory",
         "memoir.v1.MemoryService/BatchUpdateMemories",
         "memoir.v1.MemoryService/BatchDeleteMemories",
         "memoir.v1.MemoryService/DeleteMemories",
@@ -40,7 +39,6 @@ UNIMPLEMENTED_FIELDS: Final[Mapping[type[Message], frozenset[str]]] = {
     memory_service_pb2.SearchMemoriesRequest: frozenset({"filters", "rerank", "as_of"}),
     memory_service_pb2.GetMemoryRequest: frozenset({"as_of"}),
     memory_service_pb2.ListMemoriesRequest: frozenset({"filters", "as_of"}),
-    memory_service_pb2.DeleteMemoryRequest: frozenset({"request_id"}),
     graph_service_pb2.ListRelationsRequest: frozenset({"as_of"}),
 }
 
