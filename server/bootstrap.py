@@ -19,6 +19,7 @@ from server.adapters.neo4j.graph import Neo4jGraph
 from server.adapters.offline.embedder import OfflineEmbedder
 from server.adapters.offline.language_model import OfflineLanguageModel
 from server.adapters.postgres.memory_changes import PostgresMemoryChanges
+from server.adapters.postgres.memory_history import PostgresMemoryHistory
 from server.adapters.postgres.memory_store import PostgresMemoryStore
 from server.adapters.postgres.outbox import PostgresOutbox
 from server.adapters.postgres.pool import Database, PoolOptions, open_pool
@@ -31,6 +32,7 @@ from server.application.administration import Administration
 from server.application.authenticate import Authenticate
 from server.application.authorize import Authorize
 from server.application.delete_memory import DeleteMemory
+from server.application.list_memory_events import ListMemoryEvents
 from server.application.list_relations import ListRelations
 from server.application.project_graph import GraphProjector
 from server.application.read_memories import GetMemory, ListMemories
@@ -227,6 +229,7 @@ def _compose_life(
     return LifeUseCases(
         update=UpdateMemory(store, changes, embedder, clock),
         delete=DeleteMemory(store, changes, clock),
+        events=ListMemoryEvents(PostgresMemoryHistory(database)),
     )
 
 

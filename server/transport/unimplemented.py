@@ -15,7 +15,6 @@ UNIMPLEMENTED_METHODS: Final = frozenset(
         "memoir.v1.MemoryService/BatchUpdateMemories",
         "memoir.v1.MemoryService/BatchDeleteMemories",
         "memoir.v1.MemoryService/DeleteMemories",
-        "memoir.v1.MemoryService/ListMemoryEvents",
         "memoir.v1.MemoryService/ListScopes",
         "memoir.v1.MemoryService/DeleteScope",
         "memoir.v1.MemoryService/WatchMemoryEvents",

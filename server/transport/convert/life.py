@@ -10,10 +10,13 @@ from google.protobuf.message import Message
 from memoir.v1 import memory_service_pb2
 
 from server.application.delete_memory import DeleteMemoryCommand
+from server.application.list_memory_events import ListMemoryEventsCommand
 from server.application.once import RequestKey
 from server.application.update_memory import UpdateMemoryCommand
 from server.domain.amendment import FieldChanges, MemoryField
 from server.domain.conversation import without_nul
+from server.transport.convert.requests import DEFAULT_PAGE_SIZE
+from server.transport.convert.tokens import read_number_page_token
 from server.transport.convert.values import from_struct
 
 
@@ -63,4 +66,20 @@ def delete_command(
         memory_id=UUID(request.id),
         etag=request.etag if request.HasField("etag") else None,
         key=request_key(request, request.request_id),
+    )
+
+
+def events_command(
+    request: memory_service_pb2.ListMemoryEventsRequest, project_id: str
+) -> ListMemoryEventsCommand:
+    """ListMemoryEvents.
+
+    Raises:
+        InvalidRequest: the page token is not one of this request.
+    """
+    return ListMemoryEventsCommand(
+        project_id=project_id,
+        memory_id=UUID(request.id),
+        page_size=request.page_size or DEFAULT_PAGE_SIZE,
+        after_version=read_number_page_token(request, request.page_token),
     )

@@ -89,6 +89,28 @@ def read_list_page_token(request: Message, token: str) -> ListCursor | None:
         raise _invalid_page() from error
 
 
+def number_page_token(request: Message, number: int | None) -> str:
+    """The token of the page that begins after `number`; empty for None."""
+    return "" if number is None else _encode([_question(request), str(number)])
+
+
+def read_number_page_token(request: Message, token: str) -> int:
+    """The number after which the page begins; 0 for the first.
+
+    Raises:
+        InvalidRequest: the token is not one of this request.
+    """
+    if not token:
+        return 0
+    try:
+        [number] = _page_values(request, token, 1)
+        if not 0 <= int(number) < 2**63:
+            raise _Unreadable
+        return int(number)
+    except (_Unreadable, ValueError) as error:
+        raise _invalid_page() from error
+
+
 def relation_page_token(request: Message, cursor: RelationCursor | None) -> str:
     """The token of the page that begins after `cursor`; empty for None."""
     if cursor is None:
