@@ -35,6 +35,7 @@ from server.application.delete_memory import DeleteMemory
 from server.application.list_memory_events import ListMemoryEvents
 from server.application.list_relations import ListRelations
 from server.application.project_graph import GraphProjector
+from server.application.project_settings import GetProject, UpdateProject
 from server.application.read_memories import GetMemory, ListMemories
 from server.application.remember_inferred import RememberInferred
 from server.application.remember_verbatim import RememberVerbatim
@@ -56,6 +57,7 @@ from server.transport.server import ServerOptions, Servicers, build_server
 from server.transport.services.graph import GraphService
 from server.transport.services.memory import MemoryService, MemoryUseCases
 from server.transport.services.memory_life import LifeUseCases
+from server.transport.services.project import ProjectService
 
 log = structlog.get_logger()
 
@@ -265,6 +267,7 @@ def _compose(
         Servicers(
             memory=MemoryService(use_cases),
             graph=GraphService(ListRelations(graph, outbox, store, clock)),
+            project=ProjectService(GetProject(projects), UpdateProject(projects, clock)),
             health=health,
         ),
         build_interceptors(

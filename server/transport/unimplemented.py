@@ -21,8 +21,6 @@ UNIMPLEMENTED_METHODS: Final = frozenset(
         "memoir.v1.GraphService/GetEntity",
         "memoir.v1.GraphService/ListEntities",
         "memoir.v1.GraphService/FindPaths",
-        "memoir.v1.ProjectService/GetProject",
-        "memoir.v1.ProjectService/UpdateProject",
         "memoir.v1.StatisticsService/GetStatistics",
         "memoir.v1.StatisticsService/WatchStatistics",
         "google.longrunning.Operations/ListOperations",

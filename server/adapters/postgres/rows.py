@@ -139,6 +139,11 @@ def to_project(row: Row) -> Project:
     )
 
 
+def from_categories(categories: Sequence[Category]) -> list[dict[str, str]]:
+    """Categories for a JSON column."""
+    return [{"name": category.name, "description": category.description} for category in categories]
+
+
 def to_api_key(row: Row) -> ApiKey:
     """A key in a row of `list_keys`."""
     return ApiKey(
