@@ -31,6 +31,8 @@ from server.application.add_memories import AddMemories
 from server.application.administration import Administration
 from server.application.authenticate import Authenticate
 from server.application.authorize import Authorize
+from server.application.batch_delete_memories import BatchDeleteMemories
+from server.application.batch_update_memories import BatchUpdateMemories
 from server.application.delete_memory import DeleteMemory
 from server.application.list_memory_events import ListMemoryEvents
 from server.application.list_relations import ListRelations
@@ -228,9 +230,13 @@ def _compose_life(
     on_commit: Callable[[], None],
 ) -> LifeUseCases:
     changes = PostgresMemoryChanges(database, on_commit)
+    update = UpdateMemory(store, changes, embedder, clock)
+    delete = DeleteMemory(store, changes, clock)
     return LifeUseCases(
-        update=UpdateMemory(store, changes, embedder, clock),
-        delete=DeleteMemory(store, changes, clock),
+        update=update,
+        delete=delete,
+        update_batch=BatchUpdateMemories(update, changes, embedder, clock),
+        delete_batch=BatchDeleteMemories(delete, changes, clock),
         events=ListMemoryEvents(PostgresMemoryHistory(database)),
     )
 

@@ -72,6 +72,27 @@ def _batch_update(
     for index, item in enumerate(request.requests):
         for violation in _update_memory(item, now):
             yield FieldViolation(f"requests[{index}].{violation.field}", violation.description)
+    yield from _foreign_items(request)
+
+
+@broken_rules.register
+def _batch_delete(
+    request: memory_service_pb2.BatchDeleteMemoriesRequest, now: datetime
+) -> Violations:
+    del now
+    yield from _foreign_items(request)
+
+
+def _foreign_items(
+    batch: memory_service_pb2.BatchUpdateMemoriesRequest
+    | memory_service_pb2.BatchDeleteMemoriesRequest,
+) -> Violations:
+    """What an item says of the whole batch must be what the batch says."""
+    for index, item in enumerate(batch.requests):
+        for field in ("org_id", "project_id", "request_id"):
+            if item.HasField(field) and getattr(item, field) != getattr(batch, field):
+                path = f"requests[{index}].{field}"
+                yield FieldViolation(path, f"must be absent or the {field} of the batch")
 
 
 @broken_rules.register

@@ -12,8 +12,6 @@ from server.domain.errors import Unimplemented
 
 UNIMPLEMENTED_METHODS: Final = frozenset(
     {
-        "memoir.v1.MemoryService/BatchUpdateMemories",
-        "memoir.v1.MemoryService/BatchDeleteMemories",
         "memoir.v1.MemoryService/DeleteMemories",
         "memoir.v1.MemoryService/ListScopes",
         "memoir.v1.MemoryService/DeleteScope",

@@ -9,6 +9,8 @@ from uuid import UUID
 from google.protobuf.message import Message
 from memoir.v1 import memory_service_pb2
 
+from server.application.batch_delete_memories import BatchDeleteCommand
+from server.application.batch_update_memories import BatchUpdateCommand
 from server.application.delete_memory import DeleteMemoryCommand
 from server.application.list_memory_events import ListMemoryEventsCommand
 from server.application.once import RequestKey
@@ -65,6 +67,28 @@ def delete_command(
         project_id=project_id,
         memory_id=UUID(request.id),
         etag=request.etag if request.HasField("etag") else None,
+        key=request_key(request, request.request_id),
+    )
+
+
+def batch_update_command(
+    request: memory_service_pb2.BatchUpdateMemoriesRequest, project_id: str
+) -> BatchUpdateCommand:
+    """BatchUpdateMemories."""
+    return BatchUpdateCommand(
+        project_id=project_id,
+        items=[update_command(item, project_id) for item in request.requests],
+        key=request_key(request, request.request_id),
+    )
+
+
+def batch_delete_command(
+    request: memory_service_pb2.BatchDeleteMemoriesRequest, project_id: str
+) -> BatchDeleteCommand:
+    """BatchDeleteMemories."""
+    return BatchDeleteCommand(
+        project_id=project_id,
+        items=[delete_command(item, project_id) for item in request.requests],
         key=request_key(request, request.request_id),
     )
 

@@ -6,10 +6,20 @@ from dataclasses import dataclass
 
 from memoir.v1 import memory_service_pb2
 
+from server.application.batch_delete_memories import BatchDeleteMemories
+from server.application.batch_update_memories import BatchUpdateMemories
 from server.application.delete_memory import DeleteMemory
 from server.application.list_memory_events import ListMemoryEvents
 from server.application.update_memory import UpdateMemory
-from server.transport.convert.life import delete_command, events_command, update_command
+from server.domain.request_context import current_request
+from server.transport.batch_results import batch_delete_response, batch_update_response
+from server.transport.convert.life import (
+    batch_delete_command,
+    batch_update_command,
+    delete_command,
+    events_command,
+    update_command,
+)
 from server.transport.convert.memories import event_message, memory_message
 from server.transport.convert.tokens import consistency_token, number_page_token
 from server.transport.current_caller import current_caller
@@ -21,6 +31,8 @@ class LifeUseCases:
 
     update: UpdateMemory
     delete: DeleteMemory
+    update_batch: BatchUpdateMemories
+    delete_batch: BatchDeleteMemories
     events: ListMemoryEvents
 
 
@@ -48,6 +60,22 @@ class MemoryLife:
         return memory_service_pb2.DeleteMemoryResponse(
             consistency_token=consistency_token(position)
         )
+
+    async def BatchUpdateMemories(  # noqa: N802 - the contract's name
+        self, request: memory_service_pb2.BatchUpdateMemoriesRequest, _context: object
+    ) -> memory_service_pb2.BatchUpdateMemoriesResponse:
+        """See the contract."""
+        command = batch_update_command(request, current_caller().project_id)
+        outcomes = await self._life.update_batch(command)
+        return batch_update_response(outcomes, current_request().correlation_id)
+
+    async def BatchDeleteMemories(  # noqa: N802 - the contract's name
+        self, request: memory_service_pb2.BatchDeleteMemoriesRequest, _context: object
+    ) -> memory_service_pb2.BatchDeleteMemoriesResponse:
+        """See the contract."""
+        command = batch_delete_command(request, current_caller().project_id)
+        outcomes = await self._life.delete_batch(command)
+        return batch_delete_response(command, outcomes, current_request().correlation_id)
 
     async def ListMemoryEvents(  # noqa: N802 - the contract's name
         self, request: memory_service_pb2.ListMemoryEventsRequest, _context: object
