@@ -26,6 +26,7 @@ from server.adapters.postgres.pool import Database, PoolOptions, open_pool
 from server.adapters.postgres.project_store import PostgresProjectStore
 from server.adapters.postgres.readiness import PostgresReadiness
 from server.adapters.postgres.schema import migrate
+from server.adapters.postgres.scope_store import PostgresScopeStore
 from server.adapters.system.clock import SystemClock
 from server.application.add_memories import AddMemories
 from server.application.administration import Administration
@@ -33,9 +34,12 @@ from server.application.authenticate import Authenticate
 from server.application.authorize import Authorize
 from server.application.batch_delete_memories import BatchDeleteMemories
 from server.application.batch_update_memories import BatchUpdateMemories
+from server.application.delete_memories import DeleteMemories
 from server.application.delete_memory import DeleteMemory
+from server.application.delete_scope import DeleteScope
 from server.application.list_memory_events import ListMemoryEvents
 from server.application.list_relations import ListRelations
+from server.application.list_scopes import ListScopes
 from server.application.project_graph import GraphProjector
 from server.application.project_settings import GetProject, UpdateProject
 from server.application.read_memories import GetMemory, ListMemories
@@ -59,6 +63,7 @@ from server.transport.server import ServerOptions, Servicers, build_server
 from server.transport.services.graph import GraphService
 from server.transport.services.memory import MemoryService, MemoryUseCases
 from server.transport.services.memory_life import LifeUseCases
+from server.transport.services.memory_scopes import ScopeUseCases
 from server.transport.services.project import ProjectService
 
 log = structlog.get_logger()
@@ -241,6 +246,17 @@ def _compose_life(
     )
 
 
+def _compose_scopes(
+    clock: Clock, database: Database, on_commit: Callable[[], None]
+) -> ScopeUseCases:
+    scopes = PostgresScopeStore(database, on_commit)
+    return ScopeUseCases(
+        delete_memories=DeleteMemories(scopes, clock),
+        list=ListScopes(scopes, clock),
+        delete=DeleteScope(scopes, clock),
+    )
+
+
 def _compose(
     settings: Settings,
     database: Database,
@@ -262,6 +278,7 @@ def _compose(
         get=GetMemory(store, clock),
         list=ListMemories(store, clock),
         life=_compose_life(store, models.embedder, clock, database, projector.wake),
+        scopes=_compose_scopes(clock, database, projector.wake),
     )
     health = HealthService()
     server, port = build_server(

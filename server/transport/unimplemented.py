@@ -12,9 +12,6 @@ from server.domain.errors import Unimplemented
 
 UNIMPLEMENTED_METHODS: Final = frozenset(
     {
-        "memoir.v1.MemoryService/DeleteMemories",
-        "memoir.v1.MemoryService/ListScopes",
-        "memoir.v1.MemoryService/DeleteScope",
         "memoir.v1.MemoryService/WatchMemoryEvents",
         "memoir.v1.GraphService/GetEntity",
         "memoir.v1.GraphService/ListEntities",
@@ -34,6 +31,7 @@ UNIMPLEMENTED_FIELDS: Final[Mapping[type[Message], frozenset[str]]] = {
     memory_service_pb2.SearchMemoriesRequest: frozenset({"filters", "rerank", "as_of"}),
     memory_service_pb2.GetMemoryRequest: frozenset({"as_of"}),
     memory_service_pb2.ListMemoriesRequest: frozenset({"filters", "as_of"}),
+    memory_service_pb2.DeleteMemoriesRequest: frozenset({"filters"}),
     graph_service_pb2.ListRelationsRequest: frozenset({"as_of"}),
 }
 

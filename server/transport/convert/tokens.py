@@ -17,6 +17,7 @@ from google.protobuf.message import Message
 
 from server.domain.errors import FieldViolation, InvalidRequest
 from server.domain.pages import ListCursor, RelationCursor
+from server.domain.scope_kinds import ScopeKind
 
 PAGE_FIELDS = ("page_size", "page_token", "consistency_token")
 
@@ -107,6 +108,28 @@ def read_number_page_token(request: Message, token: str) -> int:
         if not 0 <= int(number) < 2**63:
             raise _Unreadable
         return int(number)
+    except (_Unreadable, ValueError) as error:
+        raise _invalid_page() from error
+
+
+def scope_page_token(request: Message, end: tuple[ScopeKind, str] | None) -> str:
+    """The token of the page that begins after the scope of this kind and id; empty for None."""
+    return "" if end is None else _encode([_question(request), *end])
+
+
+def read_scope_page_token(request: Message, token: str) -> tuple[ScopeKind, str] | None:
+    """Where the page begins, by kind and id; None for the first.
+
+    Raises:
+        InvalidRequest: the token is not one of this request.
+    """
+    if not token:
+        return None
+    try:
+        kind, scope_id = _page_values(request, token, 2)
+        if "\0" in scope_id:
+            raise _Unreadable
+        return ScopeKind(kind), scope_id
     except (_Unreadable, ValueError) as error:
         raise _invalid_page() from error
 

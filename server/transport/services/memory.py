@@ -19,6 +19,7 @@ from server.transport.convert.requests import add_command, list_command, search_
 from server.transport.convert.tokens import consistency_token, list_page_token
 from server.transport.current_caller import current_caller
 from server.transport.services.memory_life import LifeUseCases, MemoryLife
+from server.transport.services.memory_scopes import MemoryScopes, ScopeUseCases
 
 if TYPE_CHECKING:
     from grpc.aio import ServicerContext
@@ -39,13 +40,15 @@ class MemoryUseCases:
     get: GetMemory
     list: ListMemories
     life: LifeUseCases
+    scopes: ScopeUseCases
 
 
-class MemoryService(MemoryLife):
+class MemoryService(MemoryLife, MemoryScopes):
     """Adding, finding and reading memories. Methods are named as in the contract."""
 
     def __init__(self, use_cases: MemoryUseCases) -> None:
-        super().__init__(use_cases.life)
+        MemoryLife.__init__(self, use_cases.life)
+        MemoryScopes.__init__(self, use_cases.scopes)
         self._use_cases = use_cases
 
     async def AddMemories(  # noqa: N802 - the contract's name

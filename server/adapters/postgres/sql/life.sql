@@ -90,3 +90,129 @@ SELECT item, payload_digest FROM calls WHERE project_id = $1 AND request_id = $2
 SELECT call_id, payload_digest, position, embedding_model, language_model
 FROM calls
 WHERE project_id = $1 AND request_id = $2 AND item = $3;
+
+-- name: remove_memories
+-- Rows are locked in one order, so that two deletions do not wait for each other.
+WITH locked AS MATERIALIZED (
+    SELECT m.memory_id
+    FROM memories AS m
+    WHERE m.project_id = $1 AND {scope}
+    ORDER BY m.memory_id
+    FOR UPDATE
+),
+gone AS (
+    DELETE FROM memories AS m
+    USING locked
+    WHERE m.project_id = $1 AND m.memory_id = locked.memory_id
+    RETURNING m.memory_id, m.version
+),
+place AS MATERIALIZED (SELECT nextval('change_position') AS position),
+receipt AS MATERIALIZED (
+    SELECT jsonb_build_object('memories', count(*), 'graph_memories', count(*)) AS counts
+    FROM gone
+),
+recorded AS (
+    INSERT INTO calls ({call_columns}, outcome)
+    SELECT {call_values}, receipt.counts
+    FROM place, receipt
+),
+history AS (
+    INSERT INTO memory_events (
+        project_id, memory_id, version, position, ordinal, call_id, type, change_time, state
+    )
+    SELECT $1, gone.memory_id, gone.version + 1, place.position,
+           row_number() OVER (ORDER BY gone.memory_id) - 1, $2, 'DELETE', $16, NULL
+    FROM gone, place
+),
+enqueued AS (
+    INSERT INTO graph_outbox (project_id, memory_id, generation, first_generation, correlation_id)
+    SELECT $1, gone.memory_id, place.position, place.position, $12
+    FROM gone, place
+    ORDER BY gone.memory_id
+    ON CONFLICT (project_id, memory_id) DO UPDATE SET
+        generation = greatest(graph_outbox.generation, excluded.generation),
+        correlation_id = excluded.correlation_id
+)
+SELECT place.position, receipt.counts FROM place, receipt;
+
+-- name: lock_scope
+-- Waits for the changes in progress, so that the next statement sees what they leave behind.
+SELECT count(*)
+FROM (
+    SELECT FROM memories
+    WHERE project_id = $1 AND {column} = $2
+    ORDER BY memory_id
+    FOR UPDATE
+) AS locked;
+
+-- name: erase_scope
+-- Every memory of the scope came to be in a call of the scope, so those calls lead to the whole
+-- history, to that of deleted memories too.
+WITH theirs AS MATERIALIZED (
+    SELECT call_id FROM calls WHERE project_id = $1 AND {column} = $17
+),
+known AS MATERIALIZED (
+    SELECT DISTINCT e.memory_id
+    FROM theirs JOIN memory_events AS e ON e.project_id = $1 AND e.call_id = theirs.call_id
+),
+gone AS (
+    DELETE FROM memories WHERE project_id = $1 AND {column} = $17
+    RETURNING memory_id
+),
+unsaid AS (
+    DELETE FROM messages AS m
+    USING theirs
+    WHERE m.project_id = $1 AND m.call_id = theirs.call_id
+    RETURNING m.call_id
+),
+forgotten AS (
+    DELETE FROM memory_events AS e
+    USING known
+    WHERE e.project_id = $1 AND e.memory_id = known.memory_id
+    RETURNING e.memory_id
+),
+untraced AS (
+    DELETE FROM calls AS c
+    USING theirs
+    WHERE c.project_id = $1 AND c.call_id = theirs.call_id
+),
+place AS MATERIALIZED (SELECT nextval('change_position') AS position),
+receipt AS MATERIALIZED (
+    SELECT jsonb_build_object(
+        'memories', (SELECT count(*) FROM gone),
+        'messages', (SELECT count(*) FROM unsaid),
+        'events', (SELECT count(*) FROM forgotten),
+        'graph_memories', (SELECT count(*) FROM gone)
+    ) AS counts
+),
+recorded AS (
+    INSERT INTO calls ({call_columns}, outcome)
+    SELECT {call_values}, receipt.counts
+    FROM place, receipt
+),
+enqueued AS (
+    INSERT INTO graph_outbox (project_id, memory_id, generation, first_generation, correlation_id)
+    SELECT $1, gone.memory_id, place.position, place.position, $12
+    FROM gone, place
+    ORDER BY gone.memory_id
+    ON CONFLICT (project_id, memory_id) DO UPDATE SET
+        generation = greatest(graph_outbox.generation, excluded.generation),
+        correlation_id = excluded.correlation_id
+)
+SELECT place.position, receipt.counts, EXISTS (SELECT FROM theirs) AS was_known
+FROM place, receipt;
+
+-- name: find_deletion
+SELECT payload_digest, position, coalesce(outcome, '{}') AS counts
+FROM calls
+WHERE project_id = $1 AND request_id = $2 AND item = 0;
+
+-- name: list_scopes
+SELECT {column} AS id,
+       count(*) FILTER (WHERE expiration_date IS NULL OR expiration_date >= $4) AS memory_count,
+       max(update_time) AS last_activity_time
+FROM memories
+WHERE project_id = $1 AND {column} > $2
+GROUP BY {column}
+ORDER BY {column}
+LIMIT $3;
