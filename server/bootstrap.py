@@ -269,14 +269,15 @@ def _compose(
     outbox = PostgresOutbox(database, clock)
     projector = GraphProjector(outbox, graph)
     store = PostgresMemoryStore(database, on_commit=projector.wake)
+    history = PostgresMemoryHistory(database)
     inferred = RememberInferred(
         store, projects, models.embedder, models.language_model, clock, ScopeLocks()
     )
     use_cases = MemoryUseCases(
         add=AddMemories(store, RememberVerbatim(store, models.embedder, clock), inferred),
         search=SearchMemories(store, models.embedder, clock),
-        get=GetMemory(store, clock),
-        list=ListMemories(store, clock),
+        get=GetMemory(store, history, clock),
+        list=ListMemories(store, history, clock),
         life=_compose_life(store, models.embedder, clock, database, projector.wake),
         scopes=_compose_scopes(clock, database, projector.wake),
     )

@@ -10,6 +10,7 @@ from typing import TypeAlias
 
 from google.protobuf.message import Message
 from google.protobuf.struct_pb2 import Struct
+from google.protobuf.timestamp_pb2 import Timestamp
 from memoir.v1 import memory_service_pb2, project_service_pb2
 
 from server.domain.conversation import without_nul
@@ -93,6 +94,29 @@ def _foreign_items(
             if item.HasField(field) and getattr(item, field) != getattr(batch, field):
                 path = f"requests[{index}].{field}"
                 yield FieldViolation(path, f"must be absent or the {field} of the batch")
+
+
+@broken_rules.register
+def _get_memory(request: memory_service_pb2.GetMemoryRequest, now: datetime) -> Violations:
+    if request.HasField("as_of"):
+        yield from _past(request.as_of, now)
+
+
+@broken_rules.register
+def _list_memories(request: memory_service_pb2.ListMemoriesRequest, now: datetime) -> Violations:
+    if request.HasField("as_of"):
+        yield from _past(request.as_of, now)
+
+
+def _past(as_of: Timestamp, now: datetime) -> Violations:
+    """The past does not change any more, which a page token rests on; the future does."""
+    try:
+        instant = as_of.ToDatetime(UTC)
+    except (ValueError, OverflowError):
+        yield FieldViolation("as_of", "must be an instant from year 1 to 9999")
+        return
+    if instant > now:
+        yield FieldViolation("as_of", "must not be in the future")
 
 
 @broken_rules.register

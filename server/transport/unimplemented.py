@@ -29,8 +29,7 @@ UNIMPLEMENTED_METHODS: Final = frozenset(
 UNIMPLEMENTED_FIELDS: Final[Mapping[type[Message], frozenset[str]]] = {
     memory_service_pb2.AddMemoriesRequest: frozenset({"async_mode"}),
     memory_service_pb2.SearchMemoriesRequest: frozenset({"filters", "rerank", "as_of"}),
-    memory_service_pb2.GetMemoryRequest: frozenset({"as_of"}),
-    memory_service_pb2.ListMemoriesRequest: frozenset({"filters", "as_of"}),
+    memory_service_pb2.ListMemoriesRequest: frozenset({"filters"}),
     memory_service_pb2.DeleteMemoriesRequest: frozenset({"filters"}),
     graph_service_pb2.ListRelationsRequest: frozenset({"as_of"}),
 }

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from uuid import uuid4
 
 import grpc
 import pytest
+from google.protobuf.timestamp_pb2 import Timestamp
 from memoir.v1 import memory_pb2, memory_service_pb2
 
+from tests.end_to_end.test_add_and_find import listed
 from tests.end_to_end.test_update import remembered, update, update_of
 from tests.support.errors import details_of
 from tests.support.server import Client
@@ -66,3 +69,28 @@ async def test_a_page_token_of_events_is_of_one_memory(client: Client, user: str
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         await events(client, str(uuid4()), page_size=1, page_token=page.next_page_token)
     assert set(details_of(caught.value).violations) == {"page_token"}
+
+
+async def test_memories_are_read_as_they_were(client: Client, user: str) -> None:
+    first = await remembered(client, user, "I work at Acme.")
+    second = (await update(client, update_of(first.id, ["text"], text="I left."))).memory
+    await client.memory.DeleteMemory(
+        memory_service_pb2.DeleteMemoryRequest(id=first.id), metadata=client.metadata
+    )
+    assert await listed(client, user) == []
+    for memory in (first, second):
+        read = await client.memory.GetMemory(
+            memory_service_pb2.GetMemoryRequest(id=memory.id, as_of=memory.update_time),
+            metadata=client.metadata,
+        )
+        assert read.memory == memory
+        assert await listed(client, user, as_of=memory.update_time) == [memory]
+    before = first.update_time.ToDatetime() - timedelta(microseconds=1)
+    assert await listed(client, user, as_of=before) == []
+
+
+@pytest.mark.parametrize("as_of", [Timestamp(seconds=2**40), Timestamp(seconds=32503680000)])
+async def test_the_future_cannot_be_read(client: Client, user: str, as_of: Timestamp) -> None:
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await listed(client, user, as_of=as_of)
+    assert set(details_of(caught.value).violations) == {"as_of"}

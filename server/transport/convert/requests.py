@@ -22,7 +22,7 @@ from server.transport.convert.tokens import (
     read_list_page_token,
     read_relation_page_token,
 )
-from server.transport.convert.values import from_struct
+from server.transport.convert.values import from_struct, from_timestamp
 
 DEFAULT_PAGE_SIZE = 50
 
@@ -119,6 +119,7 @@ def list_command(
         order=ListOrder(request.order_by or ListOrder.NEWEST_FIRST),
         after=read_list_page_token(request, request.page_token),
         show_expired=request.show_expired,
+        as_of=from_timestamp(request.as_of) if request.HasField("as_of") else None,
     )
 
 

@@ -17,6 +17,7 @@ from server.domain.memory import ScoredMemory
 from server.transport.convert.memories import EVENT_TYPES, memory_message, relation_message
 from server.transport.convert.requests import add_command, list_command, search_command
 from server.transport.convert.tokens import consistency_token, list_page_token
+from server.transport.convert.values import from_timestamp
 from server.transport.current_caller import current_caller
 from server.transport.services.memory_life import LifeUseCases, MemoryLife
 from server.transport.services.memory_scopes import MemoryScopes, ScopeUseCases
@@ -83,7 +84,10 @@ class MemoryService(MemoryLife, MemoryScopes):
     ) -> memory_service_pb2.GetMemoryResponse:
         """See the contract."""
         memory = await self._use_cases.get(
-            current_caller().project_id, UUID(request.id), show_expired=request.show_expired
+            current_caller().project_id,
+            UUID(request.id),
+            show_expired=request.show_expired,
+            as_of=from_timestamp(request.as_of) if request.HasField("as_of") else None,
         )
         return memory_service_pb2.GetMemoryResponse(memory=memory_message(memory))
 
