@@ -99,7 +99,7 @@ $(NEO4J_LIB): deploy/neo4j/pom.xml | $(VENV)/.installed
 # The server replaces the recipe's shell, so signals reach it and no process stays between.
 run: install ## Start PostgreSQL, Neo4j and the server; Ctrl-C stops all of it
 	@$(MAKE) neo4j || echo 'Serving without Neo4j: the graph catches up once `make neo4j` works.' >&2
-	@command -v grpcurl >/dev/null || $(MAKE) $(GRPCURL) || \
+	@command -v grpcurl >/dev/null || $(MAKE) --silent $(GRPCURL) || \
 	  echo 'The printed command needs grpcurl: `make tools` builds it, with Go.' >&2
 	@exec $(BIN)/python -m server serve
 

@@ -35,6 +35,9 @@ CONVERSATION = (
 )
 QUESTIONS = ("What is her job?", "Which foods are dangerous for her?", "Where is her family?")
 
+GRAPH_ATTEMPTS = 20
+GRAPH_WAIT_SECONDS = 3.0
+
 console = Console(highlight=False)
 
 
@@ -70,13 +73,27 @@ async def main() -> None:
             show_found(question, found)
 
         console.rule("ListRelations")
-        related = await graph.ListRelations(
-            graph_service_pb2.ListRelationsRequest(
-                user_id=user, consistency_token=added.consistency_token
-            ),
-            metadata=metadata,
-        )
-        show_relations(related)
+        show_relations(await relations(graph, user, added.consistency_token, metadata))
+
+
+async def relations(
+    graph: graph_service_pb2_grpc.GraphServiceAsyncStub, user: str, token: str, metadata: Metadata
+) -> graph_service_pb2.ListRelationsResponse:
+    """What the graph holds, once it has followed; Neo4j takes a while to start.
+
+    Raises:
+        grpc.aio.AioRpcError: it does not within a minute.
+    """
+    request = graph_service_pb2.ListRelationsRequest(user_id=user, consistency_token=token)
+    for _ in range(GRAPH_ATTEMPTS):
+        try:
+            return await graph.ListRelations(request, metadata=metadata)
+        except grpc.aio.AioRpcError as error:
+            if error.code() is not grpc.StatusCode.UNAVAILABLE:
+                raise
+            console.print(f"waiting: {error.details()}", style="dim")
+            await asyncio.sleep(GRAPH_WAIT_SECONDS)
+    return await graph.ListRelations(request, metadata=metadata)
 
 
 def show_added(response: memory_service_pb2.AddMemoriesResponse) -> None:

@@ -7,7 +7,6 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
 import grpc
-import structlog
 from opentelemetry.trace import TracerProvider
 
 from server.adapters.absent.graph import AbsentGraph
@@ -50,6 +49,7 @@ from server.application.search_memories import SearchMemories
 from server.application.update_memory import UpdateMemory
 from server.domain.errors import StoreUnavailable
 from server.lifecycle.background import running
+from server.lifecycle.drain import drain
 from server.lifecycle.readiness import ReadinessProbe
 from server.ports.clock import Clock
 from server.ports.embedder import Embedder
@@ -59,14 +59,13 @@ from server.ports.memory_store import MemoryStore
 from server.settings import ModelChoice, ModelSettings, PostgresSettings, Settings, SettingsFault
 from server.transport.health import HealthService
 from server.transport.interceptors.chain import build_interceptors
+from server.transport.interceptors.drain import DrainGate
 from server.transport.server import ServerOptions, Servicers, build_server
 from server.transport.services.graph import GraphService
 from server.transport.services.memory import MemoryService, MemoryUseCases
 from server.transport.services.memory_life import LifeUseCases
 from server.transport.services.memory_scopes import ScopeUseCases
 from server.transport.services.project import ProjectService
-
-log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,15 +92,13 @@ class Service:
     server: grpc.aio.Server
     port: int
     health: HealthService
+    gate: DrainGate
     probe: ReadinessProbe
     models: Models
 
     async def drain(self, seconds: float) -> None:
-        """Takes no new call, gives accepted ones this long to finish, and stops."""
-        await self.health.enter_drain()
-        log.info("server.draining", seconds=seconds)
-        await self.server.stop(seconds)
-        log.info("server.stopped")
+        """Refuses new calls, gives accepted ones this long to finish, and stops."""
+        await drain(self.server, self.health, self.gate, seconds)
 
 
 @asynccontextmanager
@@ -281,7 +278,7 @@ def _compose(
         life=_compose_life(store, models.embedder, clock, database, projector.wake),
         scopes=_compose_scopes(clock, database, projector.wake),
     )
-    health = HealthService()
+    health, gate = HealthService(), DrainGate()
     server, port = build_server(
         ServerOptions(
             address=f"{settings.grpc.host}:{settings.grpc.port}",
@@ -295,6 +292,7 @@ def _compose(
             health=health,
         ),
         build_interceptors(
+            gate=gate,
             authenticate=Authenticate(projects),
             authorize=Authorize(projects),
             now=clock.now,
@@ -303,4 +301,4 @@ def _compose(
         ),
     )
     probe = ReadinessProbe(PostgresReadiness(database), models.embedder, health.set_ready)
-    return Service(server, port, health, probe, models), projector
+    return Service(server, port, health, gate, probe, models), projector

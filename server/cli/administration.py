@@ -6,6 +6,7 @@ import argparse
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from rich.markup import escape
 from rich.table import Table
 
 from server.application.administration import Administration
@@ -75,7 +76,7 @@ async def create_project(arguments: argparse.Namespace) -> None:
     """`projects create`."""
     async with _administration() as administration:
         project = await administration.create_project(arguments.project, arguments.org)
-    out.print(f"created project {project.id} of organization {project.org_id}")
+    out.print(f"created project {project.id} of organization {project.org_id}", markup=False)
 
 
 async def list_projects(_arguments: argparse.Namespace) -> None:
@@ -84,7 +85,9 @@ async def list_projects(_arguments: argparse.Namespace) -> None:
         projects = await administration.list_projects()
     table = Table("organization", "project", "created")
     for project in projects:
-        table.add_row(project.org_id, project.id, f"{project.create_time:%Y-%m-%d %H:%M:%S}")
+        table.add_row(
+            escape(project.org_id), escape(project.id), f"{project.create_time:%Y-%m-%d %H:%M:%S}"
+        )
     out.print(table)
 
 
@@ -106,9 +109,9 @@ async def list_keys(_arguments: argparse.Namespace) -> None:
     for key in keys:
         table.add_row(
             key.id,
-            key.org_id,
-            key.project_id or "(all)",
-            key.label,
+            escape(key.org_id),
+            escape(key.project_id or "(all)"),
+            escape(key.label),
             f"{key.create_time:%Y-%m-%d %H:%M:%S}",
             f"{key.revoke_time:%Y-%m-%d %H:%M:%S}" if key.revoke_time else "",
         )
@@ -119,4 +122,4 @@ async def revoke_key(arguments: argparse.Namespace) -> None:
     """`keys revoke`."""
     async with _administration() as administration:
         await administration.revoke_key(arguments.key)
-    out.print(f"revoked key {arguments.key}")
+    out.print(f"revoked key {arguments.key}", markup=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import sys
 from collections.abc import Mapping, MutableMapping
@@ -12,8 +13,13 @@ from opentelemetry import trace
 from structlog.typing import Processor
 
 from server.telemetry.redaction import redact
+from server.telemetry.stream_logger import StreamLoggers
 
 LogFormat: TypeAlias = Literal["json", "console"]
+
+# Its driver warns at every retry of every call; the projector says once that the graph is away.
+_QUIET_LOGGERS = ("neo4j",)
+_ENCODE = json.JSONEncoder(default=repr).encode
 
 
 def configure_logging(
@@ -30,31 +36,15 @@ def configure_logging(
         ValueError: there is no such level.
     """
     target = stream if stream is not None else sys.stderr
-    shared = _shared_processors()
+    renderers = _renderers(format, target)
+    _configure_libraries(level, target, renderers)
+    # The server's own events bypass `logging`, whose records cost several times the line itself.
     structlog.configure(
-        processors=[
-            structlog.stdlib.filter_by_level,
-            *shared,
-            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
-        ],
-        logger_factory=structlog.stdlib.LoggerFactory(),
-        wrapper_class=structlog.stdlib.BoundLogger,
+        processors=[*_shared_processors(), *renderers],
+        logger_factory=StreamLoggers(target),
+        wrapper_class=structlog.make_filtering_bound_logger(level),
         cache_logger_on_first_use=False,
     )
-    handler = logging.StreamHandler(target)
-    handler.setFormatter(
-        structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=shared,
-            processors=[
-                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                *_renderers(format, target),
-            ],
-        )
-    )
-    root = logging.getLogger()
-    root.handlers[:] = [handler]
-    root.setLevel(level.upper())
-    logging.captureWarnings(True)
 
 
 def add_trace_ids(
@@ -68,12 +58,32 @@ def add_trace_ids(
     return event
 
 
+def render_json(_logger: object, _name: str, event: Mapping[str, Any]) -> str:
+    """A structlog processor: the event as one line of JSON."""
+    return _ENCODE(event)
+
+
+def _configure_libraries(level: str, target: TextIO, renderers: list[Processor]) -> None:
+    handler = logging.StreamHandler(target)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=_shared_processors(),
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *renderers],
+        )
+    )
+    root = logging.getLogger()
+    root.setLevel(level.upper())
+    root.handlers[:] = [handler]
+    for name in _QUIET_LOGGERS:
+        logging.getLogger(name).setLevel(logging.ERROR)
+    logging.captureWarnings(True)
+
+
 def _shared_processors() -> list[Processor]:
     return [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
-        structlog.stdlib.PositionalArgumentsFormatter(),
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         add_trace_ids,
         redact,
@@ -83,7 +93,7 @@ def _shared_processors() -> list[Processor]:
 def _renderers(format: LogFormat, target: TextIO) -> list[Processor]:  # noqa: A002 - as above
     if format == "json":
         # Plain tracebacks: the structured ones hold local variables, which hold memories and keys.
-        return [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
+        return [structlog.processors.format_exc_info, render_json]
     return [
         structlog.dev.ConsoleRenderer(
             colors=target.isatty(), exception_formatter=structlog.dev.plain_traceback

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, MutableMapping
+from functools import lru_cache
 from typing import Any
 
 REDACTED = "[redacted]"
@@ -19,11 +20,19 @@ def redact(_logger: object, _name: str, event: MutableMapping[str, Any]) -> Mapp
     return {key: _redacted(key, value, _MAX_DEPTH) for key, value in event.items()}
 
 
-def _redacted(key: object, value: object, levels: int) -> object:
-    if isinstance(key, str) and _SECRET_KEY.search(key):
+def _redacted(key: str, value: object, levels: int) -> object:
+    if _names_secret(key):
         return REDACTED
-    if levels and isinstance(value, Mapping):
-        return {inner: _redacted(inner, item, levels - 1) for inner, item in value.items()}
-    if levels and isinstance(value, list | tuple):
-        return [_redacted(None, item, levels - 1) for item in value]
+    if isinstance(value, str | int | float) or not levels:
+        return value
+    if isinstance(value, Mapping):
+        texts = {str(inner): item for inner, item in value.items()}
+        return {inner: _redacted(inner, item, levels - 1) for inner, item in texts.items()}
+    if isinstance(value, list | tuple):
+        return [_redacted("", item, levels - 1) for item in value]
     return value
+
+
+@lru_cache(maxsize=1024)
+def _names_secret(key: str) -> bool:
+    return _SECRET_KEY.search(key) is not None

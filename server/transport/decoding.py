@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from google.protobuf import descriptor_pool
@@ -13,24 +14,34 @@ from server.domain.errors import FieldViolation, MalformedRequest
 from server.transport.utf8 import first_invalid_string
 
 
-def decode(method: str, deserializer: Callable[[bytes], Any] | None, raw: bytes) -> Any:
-    """The request of `method`, which is `package.Service/Method`.
+@dataclass(frozen=True, slots=True)
+class Codec:
+    """Reads the requests and writes the responses of `method`, which is `package.Service/Method`.
 
-    Raises:
-        MalformedRequest: the bytes are not such a message; a string that is not UTF-8 is named.
+    None for a (de)serialiser means raw bytes.
     """
-    if deserializer is None:
+
+    method: str
+    deserializer: Callable[[bytes], Any] | None = None
+    serializer: Callable[[Any], bytes] | None = None
+
+    def decode(self, raw: bytes) -> Any:
+        """The request.
+
+        Raises:
+            MalformedRequest: the bytes are no such message; a string that is not UTF-8 is named.
+        """
+        if self.deserializer is None:
+            return raw
+        try:
+            return self.deserializer(raw)
+        except DecodeError:
+            raise MalformedRequest([_violation(self.method, raw)]) from None
+
+    def encode(self, message: Any) -> bytes:
+        """The bytes of a response."""
+        raw: bytes = message if self.serializer is None else self.serializer(message)
         return raw
-    try:
-        return deserializer(raw)
-    except DecodeError:
-        raise MalformedRequest([_violation(method, raw)]) from None
-
-
-def encode(serializer: Callable[[Any], bytes] | None, message: Any) -> bytes:
-    """The bytes of a response."""
-    raw: bytes = message if serializer is None else serializer(message)
-    return raw
 
 
 def _violation(method: str, raw: bytes) -> FieldViolation:

@@ -23,11 +23,11 @@ def check(request: Message, now: datetime) -> None:
         InvalidRequest: with every violation; of a request that is far too large, only those that
             say so.
     """
-    violations = list(oversized(request))
-    if not violations:
-        violations = field_violations(request)
-        named = {violation.field for violation in violations}
-        violations += [v for v in broken_rules(request, now) if v.field not in named]
+    if too_large := list(oversized(request)):
+        raise InvalidRequest(too_large)
+    violations = field_violations(request)
+    named = {violation.field for violation in violations}
+    violations += [v for v in broken_rules(request, now) if v.field not in named]
     if violations:
         raise InvalidRequest(violations)
 

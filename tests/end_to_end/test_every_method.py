@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import grpc
 import pytest
 from google.protobuf.descriptor import MethodDescriptor
@@ -15,11 +13,7 @@ from server.transport.unimplemented import UNIMPLEMENTED_METHODS
 from tests.support.errors import details_of
 from tests.support.server import Client
 
-
-def methods() -> Iterator[MethodDescriptor]:
-    """Every method of every service of the contract."""
-    for service in CONTRACT:
-        yield from service.methods
+METHODS = [method for service in CONTRACT for method in service.methods]
 
 
 def name_of(method: MethodDescriptor) -> str:
@@ -47,7 +41,7 @@ async def call(client: Client, method: MethodDescriptor, metadata: tuple[()] | N
     await unary(request, metadata=chosen)
 
 
-@pytest.mark.parametrize("method", methods(), ids=name_of)
+@pytest.mark.parametrize("method", METHODS, ids=name_of)
 async def test_it_is_refused_without_a_key(client: Client, method: MethodDescriptor) -> None:
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         await call(client, method, metadata=())
@@ -55,7 +49,7 @@ async def test_it_is_refused_without_a_key(client: Client, method: MethodDescrip
     assert (error.code, error.reason) == (grpc.StatusCode.UNAUTHENTICATED, "API_KEY_INVALID")
 
 
-@pytest.mark.parametrize("method", methods(), ids=name_of)
+@pytest.mark.parametrize("method", METHODS, ids=name_of)
 async def test_it_answers_or_says_why_not(client: Client, method: MethodDescriptor) -> None:
     try:
         await call(client, method)

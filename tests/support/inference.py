@@ -42,6 +42,7 @@ class World:
                 text,
                 ordinal=ordinal,
                 embedding=self.embedder.vector_of(text),
+                categories=["misc"],
                 immutable=immutable,
             )
             for ordinal, text in enumerate(texts)

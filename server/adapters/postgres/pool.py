@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -27,6 +27,8 @@ UNAVAILABLE = (
     OSError,
     asyncpg.PostgresConnectionError,
     asyncpg.InterfaceError,
+    # A connection that died amid a statement says this of the next one.
+    asyncpg.InternalClientError,
     asyncpg.InsufficientResourcesError,
     asyncpg.OperatorInterventionError,
     asyncpg.InvalidAuthorizationSpecificationError,
@@ -100,17 +102,20 @@ class Database:
         """
         try:
             async with self.pool.acquire(timeout=bounded(self.acquire_timeout)) as connection:
-                yield connection
+                with _ending_what_is_broken(connection):
+                    yield connection
         except (TimeoutError, *UNAVAILABLE) as error:
             log.warning("postgres.unavailable", error=type(error).__name__, detail=str(error))
             raise StoreUnavailable from error
 
-    @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[Connection]:
-        """A connection inside a transaction, which ends with the block.
 
-        Raises:
-            StoreUnavailable, DeadlineExceeded: as `connection`.
-        """
-        async with self.connection() as connection, connection.transaction():
-            yield connection
+@contextmanager
+def _ending_what_is_broken(connection: Connection) -> Iterator[None]:
+    """Closes a connection that failed, so that nobody else gets it from the pool."""
+    try:
+        yield
+    except asyncpg.QueryCanceledError:
+        raise
+    except UNAVAILABLE:
+        connection.terminate()
+        raise

@@ -9,8 +9,9 @@ from typing import Any, TypeAlias
 from server.domain.errors import ApiKeyInvalid
 from server.domain.project import Principal
 from server.transport.current_caller import enter_principal
-from server.transport.interceptors.context import Context, Metadata
-from server.transport.interceptors.handlers import Call, CallInterceptor, Proceed
+from server.transport.interceptors.context import CallContext, Metadata
+from server.transport.interceptors.interceptor import CallInterceptor, Proceed
+from server.transport.interceptors.method import Method
 
 Authenticate: TypeAlias = Callable[[str], Awaitable[Principal]]
 
@@ -26,9 +27,11 @@ class AuthenticationInterceptor(CallInterceptor):
         """`authenticate` takes a key and raises ApiKeyInvalid where it opens nothing."""
         self._authenticate = authenticate
 
-    async def intercept(self, call: Call, request: Any, context: Context, proceed: Proceed) -> Any:
-        if not call.is_public:
-            enter_principal(await self._principal(call.metadata))
+    async def intercept(
+        self, method: Method, request: Any, context: CallContext, proceed: Proceed
+    ) -> Any:
+        if not method.is_public:
+            enter_principal(await self._principal(context.invocation_metadata()))
         return await proceed(request, context)
 
     async def _principal(self, metadata: Metadata) -> Principal:

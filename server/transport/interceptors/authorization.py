@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from functools import cache
 from typing import Any, TypeAlias
 
+from google.protobuf.descriptor import Descriptor
 from google.protobuf.message import Message
 
 from server.domain.project import Caller, Principal
 from server.transport.current_caller import current_principal, enter_caller
-from server.transport.interceptors.context import Context
-from server.transport.interceptors.handlers import Call, CallInterceptor, Proceed
+from server.transport.interceptors.context import CallContext
+from server.transport.interceptors.interceptor import CallInterceptor, Proceed
+from server.transport.interceptors.method import Method
 
 Authorize: TypeAlias = Callable[[Principal, str | None, str | None], Awaitable[Caller]]
 
@@ -28,14 +31,21 @@ class AuthorizationInterceptor(CallInterceptor):
         """
         self._authorize = authorize
 
-    async def intercept(self, call: Call, request: Any, context: Context, proceed: Proceed) -> Any:
-        if not call.is_public:
+    async def intercept(
+        self, method: Method, request: Any, context: CallContext, proceed: Proceed
+    ) -> Any:
+        if not method.is_public:
             org_id, project_id = _named(request, "org_id"), _named(request, "project_id")
             enter_caller(await self._authorize(current_principal(), org_id, project_id))
         return await proceed(request, context)
 
 
 def _named(request: object, field: str) -> str | None:
-    if not isinstance(request, Message) or field not in request.DESCRIPTOR.fields_by_name:
+    if not isinstance(request, Message) or not _has_field(request.DESCRIPTOR, field):
         return None
     return str(getattr(request, field)) if request.HasField(field) else None
+
+
+@cache
+def _has_field(kind: Descriptor, field: str) -> bool:
+    return field in kind.fields_by_name

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
+from typing import Any, TypeAlias
 
 import grpc
 from opentelemetry.trace import TracerProvider
@@ -10,21 +12,29 @@ from opentelemetry.trace import TracerProvider
 from server.transport.interceptors.access_log import AccessLogInterceptor
 from server.transport.interceptors.authentication import Authenticate, AuthenticationInterceptor
 from server.transport.interceptors.authorization import AuthorizationInterceptor, Authorize
+from server.transport.interceptors.context import CallContext, Context
 from server.transport.interceptors.correlation import CorrelationInterceptor
 from server.transport.interceptors.deadline import DeadlineInterceptor
 from server.transport.interceptors.decoding import DecodingInterceptor
+from server.transport.interceptors.drain import DrainGate, DrainInterceptor
 from server.transport.interceptors.errors import ErrorsInterceptor
+from server.transport.interceptors.handlers import behavior_of, raw_handler, run
+from server.transport.interceptors.interceptor import CallInterceptor, Proceed
+from server.transport.interceptors.method import Handler, describe
 from server.transport.interceptors.offering import OfferingInterceptor
 from server.transport.interceptors.span import SpanInterceptor
-from server.transport.interceptors.stream_bridge import StreamBridgeInterceptor
+from server.transport.interceptors.stream_bridge import as_generator
 from server.transport.interceptors.tracing import tracing_interceptor
-from server.transport.interceptors.unknown_method import UnknownMethodInterceptor
+from server.transport.interceptors.unknown_method import unknown_method
 from server.transport.interceptors.validation import Now, ValidationInterceptor
 from server.transport.validation import check
+
+Continuation: TypeAlias = Callable[[grpc.HandlerCallDetails], Awaitable["Handler | None"]]
 
 
 def build_interceptors(
     *,
+    gate: DrainGate,
     authenticate: Authenticate,
     authorize: Authorize,
     now: Now,
@@ -37,19 +47,60 @@ def build_interceptors(
     `timeout_seconds_by_method` maps `package.Service/Method` to the bound of a call whose client
     sets no deadline. Without a `tracer_provider` no spans are made.
     """
-    tracing = [tracing_interceptor(tracer_provider)] if tracer_provider else []
-    return [
-        *tracing,
-        StreamBridgeInterceptor(),
-        CorrelationInterceptor(),
-        SpanInterceptor(),
-        AccessLogInterceptor(),
-        ErrorsInterceptor(),
-        DeadlineInterceptor(default_timeout_seconds, timeout_seconds_by_method or {}),
-        AuthenticationInterceptor(authenticate),
-        DecodingInterceptor(),
-        ValidationInterceptor(check, now),
-        OfferingInterceptor(),
-        AuthorizationInterceptor(authorize),
-        UnknownMethodInterceptor(),
-    ]
+    spans = [SpanInterceptor()] if tracer_provider else []
+    chain = InterceptorChain(
+        [
+            CorrelationInterceptor(),
+            *spans,
+            AccessLogInterceptor(),
+            ErrorsInterceptor(),
+            DrainInterceptor(gate),
+            DeadlineInterceptor(default_timeout_seconds, timeout_seconds_by_method or {}),
+            AuthenticationInterceptor(authenticate),
+            DecodingInterceptor(),
+            ValidationInterceptor(check, now),
+            OfferingInterceptor(),
+            AuthorizationInterceptor(authorize),
+        ]
+    )
+    return [tracing_interceptor(tracer_provider), chain] if tracer_provider else [chain]
+
+
+class InterceptorChain(grpc.aio.ServerInterceptor):
+    """Runs interceptors around every call, the first of them outermost.
+
+    What runs around a handler is put together at its first call and kept, because doing so for
+    every call costs more than the interceptors themselves.
+    """
+
+    def __init__(self, interceptors: Sequence[CallInterceptor]) -> None:
+        self.interceptors = tuple(interceptors)
+        self._intercepted: dict[str, tuple[Handler, Handler]] = {}
+
+    async def intercept_service(
+        self, continuation: Continuation, handler_call_details: grpc.HandlerCallDetails
+    ) -> Handler:
+        path = handler_call_details.method
+        handler = await continuation(handler_call_details)
+        if handler is None:
+            # Not kept: a client can think of any number of these.
+            return self._intercept(path, unknown_method(path))
+        known, intercepted = self._intercepted.get(path, (None, handler))
+        if known is not handler:
+            intercepted = self._intercept(path, handler)
+            self._intercepted[path] = handler, intercepted
+        return intercepted
+
+    def _intercept(self, path: str, handler: Handler) -> Handler:
+        method = describe(path, handler)
+        proceed: Proceed = partial(run, behavior_of(handler))
+        for interceptor in reversed(self.interceptors):
+            proceed = partial(interceptor.intercept, method, proceed=proceed)
+        outermost = proceed
+
+        async def behavior(request: Any, context: Context) -> Any:
+            return await outermost(request, CallContext(context, method.codec))
+
+        return raw_handler(
+            handler, as_generator(behavior) if method.streams_responses else behavior
+        )

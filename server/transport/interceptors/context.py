@@ -1,4 +1,4 @@
-"""The base for contexts that change one thing about the context of a call."""
+"""The context of a call, as interceptors and handlers see it."""
 
 from __future__ import annotations
 
@@ -7,26 +7,48 @@ from typing import Any, Never, TypeAlias
 
 import grpc
 
+from server.transport.decoding import Codec
+
 Context: TypeAlias = grpc.aio.ServicerContext[Any, Any]
 Metadata: TypeAlias = tuple[tuple[str, str | bytes], ...]
 
 
-class ForwardingContext(grpc.aio.ServicerContext[Any, Any]):
-    """Passes everything on to another context. Subclasses override what they change."""
+class CallContext(grpc.aio.ServicerContext[Any, Any]):
+    """gRPC's own context, with three differences.
 
-    def __init__(self, inner: Context) -> None:
+    Messages are read and written where gRPC's context carries bytes; what is written is counted in
+    `messages_written` and `bytes_written`; and the trailers that an interceptor adds are sent
+    whatever trailers the handler sets.
+    """
+
+    def __init__(self, inner: Context, codec: Codec) -> None:
         self._inner = inner
+        self._codec = codec
+        self._added: Metadata = ()
+        self._handlers: Metadata = ()
+        self.messages_written = 0
+        self.bytes_written = 0
+
+    def add_trailer(self, key: str, value: str) -> None:
+        """Sends this trailer with the call's answer, beside those of the handler."""
+        self._added = (*self._added, (key, value))
+        self._inner.set_trailing_metadata(self._handlers + self._added)
 
     async def read(self) -> Any:
-        return await self._inner.read()
+        raw = await self._inner.read()
+        return raw if raw is grpc.aio.EOF else self._codec.decode(raw)
 
     async def write(self, message: Any) -> None:
-        await self._inner.write(message)
+        raw = self._codec.encode(message)
+        await self._inner.write(raw)
+        self.messages_written += 1
+        self.bytes_written += len(raw)
 
     async def abort(
         self, code: grpc.StatusCode, details: str = "", trailing_metadata: Any = ()
     ) -> Never:
-        await self._inner.abort(code, details, trailing_metadata)
+        trailers = self._handlers + tuple(trailing_metadata) + self._added
+        await self._inner.abort(code, details, trailers)
 
     async def abort_with_status(self, status: grpc.Status) -> Never:
         await self.abort(status.code, status.details, status.trailing_metadata)
@@ -35,7 +57,8 @@ class ForwardingContext(grpc.aio.ServicerContext[Any, Any]):
         await self._inner.send_initial_metadata(initial_metadata)
 
     def set_trailing_metadata(self, trailing_metadata: Any) -> None:
-        self._inner.set_trailing_metadata(trailing_metadata)
+        self._handlers = tuple(trailing_metadata)
+        self._inner.set_trailing_metadata(self._handlers + self._added)
 
     def trailing_metadata(self) -> Any:
         return self._inner.trailing_metadata()

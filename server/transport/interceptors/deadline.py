@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Awaitable, Mapping
 from typing import Any
 
 from server.domain.errors import DeadlineExceeded
-from server.domain.request_context import current_request, enter_request
-from server.transport.interceptors.context import Context
-from server.transport.interceptors.handlers import Call, CallInterceptor, Proceed
+from server.domain.request_context import RequestContext, current_request, enter_request
+from server.transport.interceptors.context import CallContext
+from server.transport.interceptors.interceptor import CallInterceptor, Proceed
+from server.transport.interceptors.method import Method
 
 
 class DeadlineInterceptor(CallInterceptor):
     """Bounds each call by the client's deadline, else by the server's default for the method.
 
-    Health, reflection and server streams have no default: they last as long as the client likes.
+    gRPC itself ends a call at its client's deadline. Health, reflection and server streams have no
+    default: they last as long as the client likes.
     """
 
     def __init__(self, default_seconds: float, by_method: Mapping[str, float]) -> None:
@@ -25,26 +26,33 @@ class DeadlineInterceptor(CallInterceptor):
         self._default = default_seconds
         self._by_method = by_method
 
-    async def intercept(self, call: Call, request: Any, context: Context, proceed: Proceed) -> Any:
-        seconds = self._seconds(call, context)
-        if seconds is None:
-            return await proceed(request, context)
-        enter_request(replace(current_request(), deadline=time.monotonic() + seconds))
-        current_request().remaining()
-        bound = asyncio.timeout(seconds)
-        try:
-            async with bound:
-                return await proceed(request, context)
-        except TimeoutError as error:
-            if bound.expired():
-                raise DeadlineExceeded from error
-            raise
-
-    def _seconds(self, call: Call, context: Context) -> float | None:
+    async def intercept(
+        self, method: Method, request: Any, context: CallContext, proceed: Proceed
+    ) -> Any:
         # gRPC answers None where the client set no deadline; its type says otherwise.
         remaining: float | None = context.time_remaining()
         if remaining is not None:
-            return remaining
-        if call.is_public or call.streams_responses:
-            return None
-        return self._by_method.get(call.method, self._default)
+            _enter_deadline(remaining)
+            return await proceed(request, context)
+        if method.is_public or method.streams_responses:
+            return await proceed(request, context)
+        seconds = self._by_method.get(method.name, self._default)
+        _enter_deadline(seconds)
+        return await _within(seconds, proceed(request, context))
+
+
+def _enter_deadline(seconds: float) -> None:
+    limited = RequestContext(current_request().correlation_id, time.monotonic() + seconds)
+    enter_request(limited)
+    limited.remaining()
+
+
+async def _within(seconds: float, rest: Awaitable[Any]) -> Any:
+    bound = asyncio.timeout(seconds)
+    try:
+        async with bound:
+            return await rest
+    except TimeoutError as error:
+        if bound.expired():
+            raise DeadlineExceeded from error
+        raise

@@ -15,11 +15,12 @@ from server.domain.errors import (
     Unimplemented,
 )
 from server.domain.request_context import current_request
-from server.transport.interceptors.context import Context
-from server.transport.interceptors.handlers import Call, CallInterceptor, Proceed
+from server.transport.interceptors.context import CallContext
+from server.transport.interceptors.interceptor import CallInterceptor, Proceed
+from server.transport.interceptors.method import Method
 from server.transport.status import OUTCOMES, to_status
 
-_log: structlog.stdlib.BoundLogger = structlog.get_logger("server.errors")
+_log: structlog.typing.FilteringBoundLogger = structlog.get_logger("server.errors")
 
 
 class ErrorsInterceptor(CallInterceptor):
@@ -29,40 +30,42 @@ class ErrorsInterceptor(CallInterceptor):
     that its client or the server is gone, and a call must not be touched after that.
     """
 
-    async def intercept(self, call: Call, request: Any, context: Context, proceed: Proceed) -> Any:
+    async def intercept(
+        self, method: Method, request: Any, context: CallContext, proceed: Proceed
+    ) -> Any:
         try:
             return await proceed(request, context)
         except grpc.aio.BaseError:
             raise
         except TimeoutError as error:
-            await _answer(DeadlineExceeded(), call, context, cause=error)
+            await _answer(DeadlineExceeded(), method, context, cause=error)
         except NotImplementedError as error:
-            await _answer(Unimplemented(call.method), call, context, cause=error)
+            await _answer(Unimplemented(method.name), method, context, cause=error)
         except Exception as error:  # noqa: BLE001 - whatever else it is has to be answered too
-            await _answer(error, call, context, cause=error.__cause__)
+            await _answer(error, method, context, cause=error.__cause__)
 
 
 async def _answer(
-    error: Exception, call: Call, context: Context, cause: BaseException | None
+    error: Exception, method: Method, context: CallContext, cause: BaseException | None
 ) -> Never:
-    _report(error, call, cause)
+    _report(error, method, cause)
     status = rpc_status.to_status(to_status(error, current_request().correlation_id))
     await context.abort(status.code, status.details, tuple(status.trailing_metadata))
 
 
-def _report(error: Exception, call: Call, cause: BaseException | None) -> None:
+def _report(error: Exception, method: Method, cause: BaseException | None) -> None:
     """Logs what the client is not told."""
     if type(error) not in OUTCOMES:
-        _log.error("rpc failed", method=call.method, exc_info=error)
+        _log.error("rpc failed", method=method.name, exc_info=error)
     elif isinstance(error, ExtractionFailed):
         # Its problems and its cause may quote the conversation, so they are only counted and named.
         _log.warning(
             "extraction failed",
-            method=call.method,
+            method=method.name,
             **error.metadata,
             problems=len(error.problems),
             cause_type=type(cause).__name__ if cause else None,
         )
     elif cause is not None and not isinstance(error, InvalidRequest):
         reason = type(error).__name__
-        _log.warning("rpc refused", method=call.method, reason=reason, exc_info=cause)
+        _log.warning("rpc refused", method=method.name, reason=reason, exc_info=cause)

@@ -8,8 +8,9 @@ import grpc
 from opentelemetry import trace
 from opentelemetry.trace import Status, StatusCode
 
-from server.transport.interceptors.context import Context
-from server.transport.interceptors.handlers import Call, CallInterceptor, Proceed
+from server.transport.interceptors.context import CallContext
+from server.transport.interceptors.interceptor import CallInterceptor, Proceed
+from server.transport.interceptors.method import Method
 from server.transport.interceptors.outcome import final_code
 
 # The codes that are the server's fault:
@@ -33,7 +34,9 @@ class SpanInterceptor(CallInterceptor):
     and an exception event for every error that is answered properly.
     """
 
-    async def intercept(self, call: Call, request: Any, context: Context, proceed: Proceed) -> Any:
+    async def intercept(
+        self, method: Method, request: Any, context: CallContext, proceed: Proceed
+    ) -> Any:
         error: BaseException | None = None
         try:
             return await proceed(request, context)
@@ -45,15 +48,16 @@ class SpanInterceptor(CallInterceptor):
             error = other
             raise
         finally:
-            _complete(call, final_code(context, error))
+            span = trace.get_current_span()
+            if span.is_recording():
+                _complete(span, method, final_code(context, error))
 
 
-def _complete(call: Call, code: grpc.StatusCode) -> None:
-    span = trace.get_current_span()
+def _complete(span: trace.Span, method: Method, code: grpc.StatusCode) -> None:
     span.set_attributes(
         {
             "rpc.system.name": "grpc",
-            "rpc.method": call.method,
+            "rpc.method": method.name,
             "rpc.response.status_code": code.name,
             "rpc.grpc.status_code": code.value[0],
         }

@@ -8,7 +8,7 @@ import grpc
 from opentelemetry.instrumentation.grpc import aio_server_interceptor
 from opentelemetry.trace import TracerProvider
 
-from server.transport.interceptors.handlers import PUBLIC_SERVICES
+from server.transport.interceptors.method import PUBLIC_SERVICES
 
 
 def tracing_interceptor(provider: TracerProvider) -> grpc.aio.ServerInterceptor:

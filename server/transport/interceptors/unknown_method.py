@@ -8,24 +8,17 @@ import grpc
 
 from server.domain.errors import Unimplemented
 from server.transport.interceptors.context import Context
-from server.transport.interceptors.handlers import Continuation, Handler
+from server.transport.interceptors.method import Handler
 
 
-class UnknownMethodInterceptor(grpc.aio.ServerInterceptor):
-    """Stands in for the handler that is missing, so that the other interceptors see the call.
+def unknown_method(path: str) -> Handler:
+    """Stands in for the handler that is missing, so that the interceptors see the call.
 
     Without it gRPC answers such calls itself: without key, correlation id, details or log.
     """
+    method = path.removeprefix("/")
 
-    async def intercept_service(
-        self, continuation: Continuation, handler_call_details: grpc.HandlerCallDetails
-    ) -> Handler | None:
-        handler = await continuation(handler_call_details)
-        if handler is not None:
-            return handler
-        method = handler_call_details.method.removeprefix("/")
+    async def refuse(_request: Any, _context: Context) -> None:
+        raise Unimplemented(method)
 
-        async def refuse(_request: Any, _context: Context) -> None:
-            raise Unimplemented(method)
-
-        return grpc.stream_stream_rpc_method_handler(refuse)
+    return grpc.stream_stream_rpc_method_handler(refuse)

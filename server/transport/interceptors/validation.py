@@ -8,8 +8,9 @@ from typing import Any, TypeAlias
 
 from google.protobuf.message import Message
 
-from server.transport.interceptors.context import Context
-from server.transport.interceptors.handlers import Call, CallInterceptor, Proceed
+from server.transport.interceptors.context import CallContext
+from server.transport.interceptors.interceptor import CallInterceptor, Proceed
+from server.transport.interceptors.method import Method
 
 Check: TypeAlias = Callable[[Message, datetime], None]
 Now: TypeAlias = Callable[[], datetime]
@@ -23,8 +24,10 @@ class ValidationInterceptor(CallInterceptor):
         self._check = check
         self._now = now
 
-    async def intercept(self, call: Call, request: Any, context: Context, proceed: Proceed) -> Any:
-        if call.streams_requests:
+    async def intercept(
+        self, method: Method, request: Any, context: CallContext, proceed: Proceed
+    ) -> Any:
+        if method.streams_requests:
             return await proceed(self._checked(request), context)
         self._apply(request)
         return await proceed(request, context)

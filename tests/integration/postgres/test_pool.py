@@ -114,17 +114,6 @@ async def test_a_connection_that_is_dropped_in_use_is_unavailable_and_replaced(
     await pool.close()
 
 
-async def test_a_transaction_takes_effect_wholly_or_not_at_all(database: Database) -> None:
-    async def fail_halfway() -> None:
-        async with database.transaction() as connection:
-            await connection.execute("CREATE TABLE half_done (x integer)")
-            raise ZeroDivisionError
-
-    with pytest.raises(ZeroDivisionError):
-        await fail_halfway()
-    assert await ask(database, "SELECT to_regclass('half_done')") is None
-
-
 async def test_a_cancelled_call_gives_its_connection_back(postgres_dsn: str) -> None:
     pool = await open_pool(postgres_dsn, PoolOptions(max_size=1))
     database = Database(pool, acquire_timeout=5.0)

@@ -10,7 +10,7 @@ import pytest_asyncio
 
 from server.adapters.postgres.memory_store import PostgresMemoryStore
 from server.adapters.postgres.pool import Database, PoolOptions, open_pool
-from server.adapters.postgres.readiness import PostgresReadiness
+from server.adapters.postgres.readiness import SQL, PostgresReadiness
 from server.adapters.postgres.schema import load_migrations, migrate
 from server.domain.errors import StoreUnavailable
 from server.ports.readiness import EmbedderIdentity
@@ -81,6 +81,14 @@ async def test_servers_that_claim_at_once_agree(database: Database) -> None:
     readiness = PostgresReadiness(database)
     claims = [readiness.claim_embedder(EmbedderIdentity(f"test/{n}", n)) for n in range(8)]
     assert len(set(await asyncio.gather(*claims))) == 1
+
+
+async def test_a_claim_that_comes_second_answers_the_first(database: Database) -> None:
+    async with database.connection() as connection:
+        for number in range(2):
+            claim = {"model": f"test/{number}", "dimensions": 8}
+            stored = await connection.fetchval(SQL["claim_embedder"], claim)
+            assert stored["model"] == "test/0"
 
 
 @pytest.mark.parametrize("method", ["schema_fault", "claim_embedder"])

@@ -94,6 +94,22 @@ async def test_a_step_that_fails_leaves_nothing(
     assert (row["made"], row["version"]) == (None, load_migrations()[-1].version)
 
 
+async def test_a_step_takes_effect_together_with_its_record(
+    postgres_dsn: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unrecorded = Migration(
+        9999,
+        "unrecorded",
+        "CREATE TABLE half_done (x integer);"
+        "ALTER TABLE schema_migrations ADD CHECK (version < 9999)",
+    )
+    monkeypatch.setattr(schema, "load_migrations", lambda: [*load_migrations(), unrecorded])
+    with pytest.raises(asyncpg.CheckViolationError):
+        await run(postgres_dsn)
+    [row] = await fetch(postgres_dsn, "SELECT to_regclass('half_done') AS made")
+    assert row["made"] is None
+
+
 async def test_a_step_that_was_changed_is_a_conflict(postgres_dsn: str) -> None:
     await execute(postgres_dsn, "UPDATE schema_migrations SET checksum = 'other' WHERE version = 1")
     with pytest.raises(SchemaConflict, match=r"migration 0001 .* another build"):

@@ -16,7 +16,8 @@ from pydantic_settings import BaseSettings
 
 from server.domain.project import Caller, Principal
 from server.settings.root import SECTIONS
-from server.transport.interceptors.chain import build_interceptors
+from server.transport.interceptors.chain import InterceptorChain, build_interceptors
+from server.transport.interceptors.drain import DrainGate
 
 ROOT = Path(__file__).resolve().parents[3]
 DOCS = ROOT / "docs"
@@ -177,7 +178,8 @@ async def _nowhere(*_arguments: object) -> Caller:
 
 
 def test_the_interceptors_are_listed_in_their_order() -> None:
-    chain = build_interceptors(
+    tracing, chain = build_interceptors(
+        gate=DrainGate(),
         authenticate=_nobody,
         authorize=_nowhere,
         now=lambda: datetime.now(UTC),
@@ -186,7 +188,9 @@ def test_the_interceptors_are_listed_in_their_order() -> None:
     )
     text = ARCHITECTURE.read_text(encoding="utf-8")
     listed = re.findall(r"^\| \d+ \| (.+?) \|", text, re.MULTILINE)
-    _, *own = [type(interceptor).__name__ for interceptor in chain]
+    assert isinstance(chain, InterceptorChain)
+    assert not isinstance(tracing, InterceptorChain)
+    own = [type(interceptor).__name__ for interceptor in chain.interceptors]
     assert [name.strip("`") for name in listed[1:]] == own
     assert listed[0].startswith("OpenTelemetry")
 

@@ -24,6 +24,15 @@ def test_verbatim_memories_are_the_same_by_speaker_and_text(one: Spoken, other: 
     assert (verbatim_digest(*one) == verbatim_digest(*other)) == (one == other)
 
 
+def test_what_a_name_ends_with_is_no_part_of_the_text() -> None:
+    digests = {
+        verbatim_digest(Role.USER, "ab", "c"),
+        verbatim_digest(Role.USER, "a", "bc"),
+        verbatim_digest(Role.USER, "", "abc"),
+    }
+    assert len(digests) == 3
+
+
 def test_verbatim_memories_are_the_same_to_the_letter_only() -> None:
     texts = ["I like tea", "I like tea ", "I like Tea", "I like tea."]
     assert len({verbatim_digest(Role.USER, None, text) for text in texts}) == 4

@@ -29,10 +29,10 @@ def test_the_same_values_in_other_fields_are_another_scope(one: str, other: str)
     assert len(keys) == 6
 
 
-def test_a_value_cannot_pose_as_two_parts() -> None:
-    # Encoded without lengths the two would be the same bytes.
-    posing = Scope(user_id="aagent_id:1:b")
-    assert posing.key() != Scope(user_id="a", agent_id="b").key()
+@pytest.mark.parametrize("posing", ["aagent_idb", "aagent_id:b", "aagent_id:1:b", "a:agent_id:b"])
+def test_a_value_cannot_pose_as_two_parts(posing: str) -> None:
+    # Some of these would be the same bytes, were they joined without their lengths.
+    assert Scope(user_id=posing).key() != Scope(user_id="a", agent_id="b").key()
 
 
 @given(scopes)

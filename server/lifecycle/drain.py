@@ -1,0 +1,45 @@
+"""Stopping without losing an accepted call."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Coroutine
+from contextlib import suppress
+
+import grpc
+import structlog
+
+from server.transport.health import HealthService
+from server.transport.interceptors.drain import DrainGate
+
+# gRPC cancels what arrives while it stops. So calls are refused properly for as long as they
+# arrive one after another, at most for a while, before it is told to.
+QUIET_SECONDS = 0.2
+FAREWELL_SECONDS = 1.0
+
+_log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
+
+
+async def drain(
+    server: grpc.aio.Server, health: HealthService, gate: DrainGate, seconds: float
+) -> None:
+    """Refuses new calls, gives accepted ones this long to finish, and stops the server."""
+    end = time.monotonic() + seconds
+    await health.enter_drain()
+    gate.close()
+    _log.info("server.draining", seconds=seconds, calls=gate.in_flight)
+    await _within(seconds, gate.idle())
+    await _within(_farewell(end), gate.quiet(QUIET_SECONDS))
+    cut_off = gate.in_flight
+    await server.stop(_farewell(end))
+    _log.info("server.stopped", cut_off=cut_off)
+
+
+def _farewell(end: float) -> float:
+    return max(0.0, min(FAREWELL_SECONDS, end - time.monotonic()))
+
+
+async def _within(seconds: float, wait: Coroutine[object, object, None]) -> None:
+    with suppress(TimeoutError):
+        await asyncio.wait_for(wait, seconds)

@@ -1,0 +1,84 @@
+"""Ending in order: no call begins any more, and those that have begun are waited for."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import Any
+
+from server.domain.errors import ShuttingDown
+from server.transport.interceptors.context import CallContext
+from server.transport.interceptors.interceptor import CallInterceptor, Proceed
+from server.transport.interceptors.method import Method
+
+
+class DrainGate:
+    """Counts the calls in flight, and lets none in once it is closed."""
+
+    def __init__(self) -> None:
+        self._closed = False
+        self._in_flight = 0
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self._last_event = time.monotonic()
+
+    @property
+    def in_flight(self) -> int:
+        """How many calls have entered and not left."""
+        return self._in_flight
+
+    def enter(self) -> None:
+        """Lets a call in, which has to leave.
+
+        Raises:
+            ShuttingDown: the gate is closed.
+        """
+        if self._closed:
+            self._last_event = time.monotonic()
+            raise ShuttingDown
+        self._in_flight += 1
+        self._idle.clear()
+
+    def leave(self) -> None:
+        """A call that was let in has ended."""
+        self._in_flight -= 1
+        self._last_event = time.monotonic()
+        if not self._in_flight:
+            self._idle.set()
+
+    def close(self) -> None:
+        """Refuses calls from now on, for good."""
+        self._closed = True
+        self._last_event = time.monotonic()
+
+    async def idle(self) -> None:
+        """Returns when no call is in flight."""
+        await self._idle.wait()
+
+    async def quiet(self, seconds: float) -> None:
+        """Returns when this long ago a call was last refused or ended, or the gate was closed."""
+        # Not polling: each sleep ends at the earliest instant that could be the one.
+        while (left := self._last_event + seconds - time.monotonic()) > 0:  # noqa: ASYNC110
+            await asyncio.sleep(left)
+
+
+class DrainInterceptor(CallInterceptor):
+    """Lets calls through the gate.
+
+    Health and reflection pass beside it: who asks about a drain is answered, and who watches for
+    its end does not keep it from ending.
+    """
+
+    def __init__(self, gate: DrainGate) -> None:
+        self._gate = gate
+
+    async def intercept(
+        self, method: Method, request: Any, context: CallContext, proceed: Proceed
+    ) -> Any:
+        if method.is_public:
+            return await proceed(request, context)
+        self._gate.enter()
+        try:
+            return await proceed(request, context)
+        finally:
+            self._gate.leave()

@@ -1,0 +1,46 @@
+"""What is known of a method before it is called."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import grpc
+
+from server.transport.decoding import Codec
+
+Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
+
+PUBLIC_SERVICES = frozenset(
+    {
+        "grpc.health.v1.Health",
+        "grpc.reflection.v1.ServerReflection",
+        "grpc.reflection.v1alpha.ServerReflection",
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Method:
+    """A method that is served. `name` is `package.Service/Method`.
+
+    Public methods, those of health and reflection, may be called without a key and during a drain.
+    """
+
+    name: str
+    is_public: bool
+    streams_requests: bool
+    streams_responses: bool
+    codec: Codec
+
+
+def describe(path: str, handler: Handler) -> Method:
+    """The method at `path`, which is `/package.Service/Method`."""
+    name = path.removeprefix("/")
+    return Method(
+        name=name,
+        is_public=name.partition("/")[0] in PUBLIC_SERVICES,
+        streams_requests=bool(handler.request_streaming),
+        streams_responses=bool(handler.response_streaming),
+        codec=Codec(name, handler.request_deserializer, handler.response_serializer),
+    )

@@ -1,0 +1,133 @@
+"""What a log line looks like, and what is not in it."""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+import warnings
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import structlog
+from opentelemetry.sdk.trace import TracerProvider
+
+from server.telemetry.logging import LogFormat, configure_logging
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.fixture(autouse=True)
+def _restored() -> Iterator[None]:
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    with structlog.contextvars.bound_contextvars():
+        yield
+    structlog.reset_defaults()
+    logging.captureWarnings(False)
+    root.handlers[:] = handlers
+    root.setLevel(level)
+
+
+def lines(stream: io.StringIO) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in stream.getvalue().splitlines()]
+
+
+def configured(format_: LogFormat = "json", level: str = "INFO") -> io.StringIO:
+    stream = io.StringIO()
+    configure_logging(format_, level, stream)
+    return stream
+
+
+def test_one_json_object_a_line() -> None:
+    stream = configured()
+    with structlog.contextvars.bound_contextvars(correlation_id="c1"):
+        structlog.get_logger("a.b").info("rpc", method="S/M")
+    (line,) = lines(stream)
+    assert line.pop("timestamp").endswith("Z")
+    assert line == {
+        "event": "rpc",
+        "method": "S/M",
+        "level": "info",
+        "logger": "a.b",
+        "correlation_id": "c1",
+    }
+
+
+def test_libraries_log_in_the_same_form() -> None:
+    stream = configured()
+    with structlog.contextvars.bound_contextvars(correlation_id="c1"):
+        logging.getLogger("grpc").warning("lost %s", "it")
+    (line,) = lines(stream)
+    assert (line["event"], line["logger"], line["level"]) == ("lost it", "grpc", "warning")
+    assert line["correlation_id"] == "c1"
+
+
+def test_warnings_are_logged() -> None:
+    stream = configured()
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        configure_logging("json", "INFO", stream)
+        warnings.warn("old", DeprecationWarning, stacklevel=1)
+    assert "DeprecationWarning: old" in lines(stream)[0]["event"]
+
+
+def test_the_level_holds_for_everyone() -> None:
+    stream = configured(level="warning")
+    structlog.get_logger("a").info("x")
+    logging.getLogger("b").info("x")
+    assert stream.getvalue() == ""
+
+
+def test_an_unknown_level_is_refused() -> None:
+    with pytest.raises(ValueError, match="LOUD"):
+        configured(level="loud")
+
+
+@pytest.mark.parametrize(
+    "key",
+    ["authorization", "Authorization", "api_key", "x-goog-api-key", "password", "postgres_dsn"],
+)
+def test_secrets_are_hidden_at_any_depth(key: str) -> None:
+    stream = configured()
+    structlog.get_logger("a").info(
+        "x", **{key: "hunter2"}, deep={"in": [{key: "hunter2"}]}, consistency_token="kept"
+    )
+    assert "hunter2" not in stream.getvalue()
+    (line,) = lines(stream)
+    assert line[key] == "[redacted]"
+    assert line["consistency_token"] == "kept"
+
+
+@pytest.mark.parametrize("format_", ["json", "console"])
+def test_a_stack_is_shown_without_local_variables(format_: LogFormat) -> None:
+    stream = configured(format_)
+    try:
+        local = "hun" + "ter2"
+        raise ValueError(len(local))
+    except ValueError as error:
+        structlog.get_logger("a").error("failed", exc_info=error)
+    assert "ValueError: 7" in stream.getvalue()
+    assert "hunter2" not in stream.getvalue()
+
+
+@pytest.mark.parametrize(("stream", "coloured"), [(Terminal(), True), (io.StringIO(), False)])
+def test_colours_are_for_terminals(stream: io.StringIO, coloured: bool) -> None:
+    configure_logging("console", "INFO", stream)
+    structlog.get_logger("a").info("hello", n=1)
+    assert "hello" in stream.getvalue()
+    assert ("\x1b[" in stream.getvalue()) is coloured
+
+
+def test_lines_inside_a_span_name_it() -> None:
+    stream = configured()
+    tracer = TracerProvider(shutdown_on_exit=False).get_tracer("t")
+    with tracer.start_as_current_span("s") as span:
+        structlog.get_logger("a").info("x")
+    (line,) = lines(stream)
+    assert int(line["trace_id"], 16) == span.get_span_context().trace_id
+    assert int(line["span_id"], 16) == span.get_span_context().span_id

@@ -1,0 +1,57 @@
+"""Calls for one interceptor alone: a method, and gRPC's side of the context."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import grpc
+
+from server.transport.decoding import Codec
+from server.transport.interceptors.context import CallContext, Metadata
+from server.transport.interceptors.handlers import Behavior
+from server.transport.interceptors.method import Method, describe
+
+CODEC = Codec("s.S/M", bytes.decode, str.encode)
+
+
+def method(path: str = "/s.S/M") -> Method:
+    """A unary method."""
+    return describe(path, unary(lambda _request, _context: None))
+
+
+def unary(behavior: Behavior) -> Any:
+    """A unary handler whose messages are texts."""
+    return grpc.unary_unary_rpc_method_handler(behavior, CODEC.deserializer, CODEC.serializer)
+
+
+class Wire:
+    """What gRPC's own context was told."""
+
+    def __init__(self, metadata: Metadata = ()) -> None:
+        self.metadata = metadata
+        self.incoming: list[Any] = []
+        self.written: list[bytes] = []
+        self.trailers: Metadata = ()
+        self.aborted: tuple[grpc.StatusCode, str] | None = None
+
+    def invocation_metadata(self) -> Metadata:
+        return self.metadata
+
+    async def read(self) -> Any:
+        return self.incoming.pop(0)
+
+    async def write(self, message: bytes) -> None:
+        self.written.append(message)
+
+    def set_trailing_metadata(self, trailing_metadata: Metadata) -> None:
+        self.trailers = trailing_metadata
+
+    async def abort(self, code: grpc.StatusCode, details: str, trailing_metadata: Any) -> None:
+        self.aborted = code, details
+        self.trailers = trailing_metadata
+        raise grpc.aio.AbortError
+
+
+def context_on(wire: Any) -> CallContext:
+    """A context around it."""
+    return CallContext(wire, CODEC)

@@ -1,0 +1,68 @@
+"""Reading the key: what cannot be sent with a well-behaved client library."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from server.domain.errors import ApiKeyInvalid
+from server.domain.project import Principal
+from server.transport.current_caller import (
+    caller_or_none,
+    current_caller,
+    current_principal,
+)
+from server.transport.interceptors.authentication import AuthenticationInterceptor
+from server.transport.interceptors.interceptor import Proceed
+from tests.unit.transport.calls import Wire, context_on, method
+
+ANYONE = Principal("k", "o", "p")
+
+
+async def accept_any(_key: str) -> Principal:
+    return ANYONE
+
+
+async def answer(_request: Any, _context: Any) -> Any:
+    return current_principal()
+
+
+async def attempt(value: str | bytes, proceed: Proceed = answer, path: str = "/s.S/M") -> Any:
+    context = context_on(Wire((("authorization", value),)))
+    interceptor = AuthenticationInterceptor(accept_any)
+    return await interceptor.intercept(method(path), None, context, proceed)
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["Token clé", "Token \x7f", "Token a\nb", "Token\ta", "Token ", b"Token a", "Tokena", ""],
+)
+async def test_a_malformed_key_is_not_even_looked_up(value: str | bytes) -> None:
+    with pytest.raises(ApiKeyInvalid):
+        await attempt(value)
+
+
+async def test_a_key_stands_for_its_principal() -> None:
+    assert await attempt("Token a") is ANYONE
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/grpc.health.v1.Healthy/Check",
+        "/grpc.health.v1.Health.x/Check",
+        "grpc.health.v1/Health/Check",
+        "//grpc.health.v1.Health/Check",
+    ],
+)
+async def test_no_other_name_passes_for_health(path: str) -> None:
+    with pytest.raises(ApiKeyInvalid):
+        await attempt("", path=path)
+
+
+def test_outside_of_a_call_there_is_nobody() -> None:
+    assert caller_or_none() is None
+    for read in (current_caller, current_principal):
+        with pytest.raises(RuntimeError):
+            read()

@@ -1,0 +1,96 @@
+"""Everything in the contract is either done or on the one list of what is not, never both."""
+
+from __future__ import annotations
+
+import pytest
+from google.protobuf.descriptor import Descriptor, ServiceDescriptor
+from google.protobuf.descriptor_pool import Default
+from memoir.v1 import (
+    graph_service_pb2,
+    memory_service_pb2,
+    project_service_pb2,
+    statistics_service_pb2,
+)
+
+from server.application.add_memories import AddMemories
+from server.application.delete_memory import DeleteMemory
+from server.application.list_relations import ListRelations
+from server.application.read_memories import GetMemory, ListMemories
+from server.application.remember_verbatim import RememberVerbatim
+from server.application.search_memories import SearchMemories
+from server.transport.health import HealthService
+from server.transport.registration import implemented_methods
+from server.transport.server import CONTRACT, Servicers, servicer_of
+from server.transport.services.graph import GraphService
+from server.transport.services.memory import MemoryService, MemoryUseCases
+from server.transport.unimplemented import UNIMPLEMENTED_FIELDS, UNIMPLEMENTED_METHODS
+from tests.support.fake_store import FakeStore
+from tests.support.fakes import FakeClock, FakeEmbedder, FakeGraph, FakeOutbox
+
+FILES = (graph_service_pb2, memory_service_pb2, project_service_pb2, statistics_service_pb2)
+
+
+@pytest.fixture(scope="module")
+def servicers() -> Servicers:
+    store, embedder, clock = FakeStore(), FakeEmbedder(), FakeClock()
+    verbatim = RememberVerbatim(store, embedder, clock)
+    use_cases = MemoryUseCases(
+        add=AddMemories(store, verbatim, verbatim),
+        search=SearchMemories(store, embedder, clock),
+        get=GetMemory(store, clock),
+        list=ListMemories(store, clock),
+        delete=DeleteMemory(store, clock),
+    )
+    graph = GraphService(ListRelations(FakeGraph(), FakeOutbox(), store, clock))
+    return Servicers(MemoryService(use_cases), graph, HealthService())
+
+
+def promised(service: ServiceDescriptor) -> set[str]:
+    return {f"{service.full_name}/{method.name}" for method in service.methods}
+
+
+def test_every_service_of_the_protos_is_served() -> None:
+    written = {s.full_name for file in FILES for s in file.DESCRIPTOR.services_by_name.values()}
+    served = {service.full_name for service in CONTRACT}
+    assert served == written | {"google.longrunning.Operations"}
+
+
+@pytest.mark.parametrize("service", CONTRACT, ids=lambda service: str(service.name))
+def test_every_method_is_either_done_or_listed(
+    service: ServiceDescriptor, servicers: Servicers
+) -> None:
+    done = implemented_methods(service, servicer_of(service, servicers))
+    listed = UNIMPLEMENTED_METHODS & promised(service)
+    assert done | listed == promised(service)
+    assert not done & listed
+
+
+def test_nothing_else_is_listed() -> None:
+    assert set().union(*map(promised, CONTRACT)) >= UNIMPLEMENTED_METHODS
+
+
+def test_servicers_do_nothing_that_is_not_promised(servicers: Servicers) -> None:
+    for service in CONTRACT:
+        servicer = servicer_of(service, servicers)
+        public = {name for name in dir(servicer) if not name.startswith("_")}
+        assert public <= {method.name for method in service.methods}
+
+
+def test_listed_fields_are_fields_of_requests_of_methods_that_are_done() -> None:
+    done: set[Descriptor] = {
+        method.input_type
+        for service in CONTRACT
+        for method in service.methods
+        if f"{service.full_name}/{method.name}" not in UNIMPLEMENTED_METHODS
+    }
+    for request, fields in UNIMPLEMENTED_FIELDS.items():
+        assert request.DESCRIPTOR in done
+        assert fields
+        assert fields <= set(request.DESCRIPTOR.fields_by_name)
+
+
+def test_the_operations_are_those_of_google() -> None:
+    pool = Default()
+    operations = pool.FindServiceByName("google.longrunning.Operations")
+    assert promised(operations) <= UNIMPLEMENTED_METHODS
+    assert len(operations.methods) == 5

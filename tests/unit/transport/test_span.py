@@ -1,0 +1,47 @@
+"""The span of a call that no status could be sent for."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import Any
+
+import grpc
+import pytest
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.trace import StatusCode
+
+from server.domain.request_context import RequestContext, enter_request
+from server.transport.interceptors.span import SpanInterceptor
+from tests.unit.transport.calls import Wire, context_on, method
+
+
+@pytest.mark.parametrize(
+    ("seconds_left", "code", "status"),
+    [
+        (-0.01, "DEADLINE_EXCEEDED", StatusCode.ERROR),
+        (0.01, "DEADLINE_EXCEEDED", StatusCode.ERROR),
+        (5.0, "CANCELLED", StatusCode.UNSET),
+        (float("inf"), "CANCELLED", StatusCode.UNSET),
+    ],
+)
+@pytest.mark.parametrize(
+    "error", [asyncio.CancelledError(), grpc.aio.InternalError("the client is gone")]
+)
+async def test_a_cancellation_near_the_deadline_is_the_deadline(
+    error: BaseException, seconds_left: float, code: str, status: StatusCode
+) -> None:
+    async def cancelled(_request: Any, _context: Any) -> Any:
+        raise error
+
+    async def call() -> None:
+        enter_request(RequestContext("c", time.monotonic() + seconds_left))
+        await SpanInterceptor().intercept(method(), None, context_on(Wire()), cancelled)
+
+    tracer = TracerProvider(shutdown_on_exit=False).get_tracer("t")
+    with tracer.start_as_current_span("rpc") as span:
+        await asyncio.gather(call(), return_exceptions=True)
+    assert span.is_recording() is False
+    finished: Any = span
+    assert finished.attributes["rpc.response.status_code"] == code
+    assert finished.status.status_code is status

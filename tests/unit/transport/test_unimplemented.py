@@ -1,0 +1,105 @@
+"""The list of what is not offered is exact."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import pytest
+from google.longrunning import operations_proto_pb2
+from google.protobuf import descriptor_pool
+from google.protobuf.struct_pb2 import Struct
+from google.protobuf.timestamp_pb2 import Timestamp
+from memoir.v1 import (
+    graph_service_pb2,
+    memory_service_pb2,
+    project_service_pb2,
+    statistics_service_pb2,
+)
+
+from server.domain.errors import Unimplemented
+from server.transport.unimplemented import (
+    UNIMPLEMENTED_FIELDS,
+    UNIMPLEMENTED_METHODS,
+    refuse_unimplemented,
+)
+
+CONTRACT = {
+    f"{service.full_name}/{method.name}"
+    for module in (
+        memory_service_pb2,
+        graph_service_pb2,
+        project_service_pb2,
+        statistics_service_pb2,
+        operations_proto_pb2,
+    )
+    for service in module.DESCRIPTOR.services_by_name.values()
+    for method in service.methods
+}
+OFFERED = {
+    "memoir.v1.MemoryService/AddMemories",
+    "memoir.v1.MemoryService/SearchMemories",
+    "memoir.v1.MemoryService/GetMemory",
+    "memoir.v1.MemoryService/ListMemories",
+    "memoir.v1.MemoryService/DeleteMemory",
+    "memoir.v1.GraphService/ListRelations",
+}
+
+
+def misfiled(served: Iterable[str]) -> set[str]:
+    """Methods that are neither served nor listed, or both, or in no contract."""
+    return CONTRACT ^ (set(served) ^ UNIMPLEMENTED_METHODS)
+
+
+def test_every_method_is_either_offered_or_listed() -> None:
+    assert misfiled(OFFERED) == set()
+
+
+@pytest.mark.parametrize("method", sorted(UNIMPLEMENTED_METHODS))
+def test_listed_methods_are_refused(method: str) -> None:
+    with pytest.raises(Unimplemented) as raised:
+        refuse_unimplemented(method, None)
+    assert raised.value.metadata == {"method": method}
+
+
+def test_listed_fields_exist_and_belong_to_offered_methods() -> None:
+    pool: Any = descriptor_pool.Default()
+    inputs = {
+        pool.FindServiceByName(service).FindMethodByName(name).input_type.full_name
+        for service, name in (method.split("/") for method in OFFERED)
+    }
+    for kind, fields in UNIMPLEMENTED_FIELDS.items():
+        assert kind.DESCRIPTOR.full_name in inputs
+        assert fields <= set(kind.DESCRIPTOR.fields_by_name)
+
+
+@pytest.mark.parametrize(
+    ("request_", "field"),
+    [
+        (memory_service_pb2.AddMemoriesRequest(async_mode=True), "async_mode"),
+        (memory_service_pb2.SearchMemoriesRequest(filters=Struct()), "filters"),
+        (memory_service_pb2.SearchMemoriesRequest(rerank=True), "rerank"),
+        (memory_service_pb2.SearchMemoriesRequest(as_of=Timestamp()), "as_of"),
+        (memory_service_pb2.GetMemoryRequest(as_of=Timestamp()), "as_of"),
+        (memory_service_pb2.ListMemoriesRequest(filters=Struct()), "filters"),
+        (memory_service_pb2.ListMemoriesRequest(as_of=Timestamp(seconds=1)), "as_of"),
+        (memory_service_pb2.DeleteMemoryRequest(request_id="x"), "request_id"),
+        (graph_service_pb2.ListRelationsRequest(as_of=Timestamp()), "as_of"),
+    ],
+)
+def test_listed_options_are_refused(request_: Any, field: str) -> None:
+    with pytest.raises(Unimplemented) as raised:
+        refuse_unimplemented("S/M", request_)
+    assert raised.value.metadata == {"method": "S/M", "field": field}
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        memory_service_pb2.AddMemoriesRequest(async_mode=False, user_id="u"),
+        memory_service_pb2.SearchMemoriesRequest(rerank=False, query="q"),
+        memory_service_pb2.DeleteMemoryRequest(id="x"),
+    ],
+)
+def test_what_is_offered_passes(request_: Any) -> None:
+    refuse_unimplemented("memoir.v1.MemoryService/AddMemories", request_)
