@@ -72,7 +72,7 @@ class PostgresScopeStore:
         statement = changing_statement("erase_scope").replace("{column}", column)
         try:
             with conflicts_told(call):
-                async with self._database.transaction() as connection:
+                async with self._database.connection() as connection, connection.transaction():
                     await connection.execute(lock, call.project_id, scope_id)
                     row = await connection.fetchrow(statement, *call_values(call), scope_id)
                     if row is None or not row["was_known"]:

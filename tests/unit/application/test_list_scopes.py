@@ -2,41 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import date
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from server.application.list_scopes import ListScopes, ListScopesCommand
-from server.domain.scope_kinds import ScopeKind, ScopeSummary
-from server.ports.memory_store import Call
-from server.ports.scope_store import StoredDeletion
-from tests.support.builders import NOW, PROJECT
+from server.domain.scope_kinds import ScopeKind
+from tests.support.builders import PROJECT
+from tests.support.fake_scopes import FakeScopes
 from tests.support.fakes import FakeClock
-
-
-@dataclass
-class Scopes:
-    """Lists what it is made of; deletes nothing."""
-
-    ids: dict[ScopeKind, list[str]]
-
-    async def list_scopes(
-        self, project_id: str, kind: ScopeKind, after_id: str, limit: int, visible_on: date
-    ) -> list[ScopeSummary]:
-        found = sorted(i for i in self.ids.get(kind, []) if i > after_id)
-        return [ScopeSummary(kind, i, 1, NOW) for i in found[:limit]]
-
-    async def remove_memories(self, call: Call) -> StoredDeletion:
-        raise NotImplementedError
-
-    async def erase(self, call: Call, kind: ScopeKind, scope_id: str) -> StoredDeletion | None:
-        raise NotImplementedError
-
-    async def find_deletion(self, project_id: str, request_id: object) -> StoredDeletion | None:
-        raise NotImplementedError
 
 
 @given(
@@ -49,7 +23,7 @@ class Scopes:
 async def test_pages_hold_every_scope_once_in_order(
     ids: dict[ScopeKind, list[str]], kind: ScopeKind | None, page_size: int
 ) -> None:
-    listing = ListScopes(Scopes(ids), FakeClock())
+    listing = ListScopes(FakeScopes(ids), FakeClock())
     seen: list[tuple[ScopeKind, str]] = []
     command = ListScopesCommand(PROJECT, page_size, kind)
     while True:
@@ -65,7 +39,7 @@ async def test_pages_hold_every_scope_once_in_order(
 
 @pytest.mark.parametrize("kind", list(ScopeKind))
 async def test_a_cursor_of_another_kind_leads_nowhere(kind: ScopeKind) -> None:
-    listing = ListScopes(Scopes({ScopeKind.USER: ["a", "b"]}), FakeClock())
+    listing = ListScopes(FakeScopes({ScopeKind.USER: ["a", "b"]}), FakeClock())
     page = await listing(ListScopesCommand(PROJECT, 1, ScopeKind.USER))
     others = await listing(ListScopesCommand(PROJECT, 9, kind, page.next))
     assert [scope.id for scope in others.scopes] == (["b"] if kind is ScopeKind.USER else [])
