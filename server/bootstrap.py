@@ -17,32 +17,45 @@ from server.adapters.neo4j.driver import open_driver
 from server.adapters.neo4j.graph import Neo4jGraph
 from server.adapters.offline.embedder import OfflineEmbedder
 from server.adapters.offline.language_model import OfflineLanguageModel
+from server.adapters.postgres.memory_changes import PostgresMemoryChanges
+from server.adapters.postgres.memory_history import PostgresMemoryHistory
 from server.adapters.postgres.memory_store import PostgresMemoryStore
 from server.adapters.postgres.outbox import PostgresOutbox
 from server.adapters.postgres.pool import Database, PoolOptions, open_pool
 from server.adapters.postgres.project_store import PostgresProjectStore
 from server.adapters.postgres.readiness import PostgresReadiness
 from server.adapters.postgres.schema import migrate
+from server.adapters.postgres.scope_store import PostgresScopeStore
 from server.adapters.system.clock import SystemClock
 from server.application.add_memories import AddMemories
 from server.application.administration import Administration
 from server.application.authenticate import Authenticate
 from server.application.authorize import Authorize
+from server.application.batch_delete_memories import BatchDeleteMemories
+from server.application.batch_update_memories import BatchUpdateMemories
+from server.application.delete_memories import DeleteMemories
 from server.application.delete_memory import DeleteMemory
+from server.application.delete_scope import DeleteScope
+from server.application.list_memory_events import ListMemoryEvents
 from server.application.list_relations import ListRelations
+from server.application.list_scopes import ListScopes
 from server.application.project_graph import GraphProjector
+from server.application.project_settings import GetProject, UpdateProject
 from server.application.read_memories import GetMemory, ListMemories
 from server.application.remember_inferred import RememberInferred
 from server.application.remember_verbatim import RememberVerbatim
 from server.application.scope_locks import ScopeLocks
 from server.application.search_memories import SearchMemories
+from server.application.update_memory import UpdateMemory
 from server.domain.errors import StoreUnavailable
 from server.lifecycle.background import running
 from server.lifecycle.drain import drain
 from server.lifecycle.readiness import ReadinessProbe
+from server.ports.clock import Clock
 from server.ports.embedder import Embedder
 from server.ports.graph import Graph
 from server.ports.language_model import LanguageModel
+from server.ports.memory_store import MemoryStore
 from server.settings import ModelChoice, ModelSettings, PostgresSettings, Settings, SettingsFault
 from server.transport.health import HealthService
 from server.transport.interceptors.chain import build_interceptors
@@ -50,6 +63,9 @@ from server.transport.interceptors.drain import DrainGate
 from server.transport.server import ServerOptions, Servicers, build_server
 from server.transport.services.graph import GraphService
 from server.transport.services.memory import MemoryService, MemoryUseCases
+from server.transport.services.memory_life import LifeUseCases
+from server.transport.services.memory_scopes import ScopeUseCases
+from server.transport.services.project import ProjectService
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,6 +224,36 @@ async def open_service(
         yield service
 
 
+def _compose_life(
+    store: MemoryStore,
+    embedder: Embedder,
+    clock: Clock,
+    database: Database,
+    on_commit: Callable[[], None],
+) -> LifeUseCases:
+    changes = PostgresMemoryChanges(database, on_commit)
+    update = UpdateMemory(store, changes, embedder, clock)
+    delete = DeleteMemory(store, changes, clock)
+    return LifeUseCases(
+        update=update,
+        delete=delete,
+        update_batch=BatchUpdateMemories(update, changes, embedder, clock),
+        delete_batch=BatchDeleteMemories(delete, changes, clock),
+        events=ListMemoryEvents(PostgresMemoryHistory(database)),
+    )
+
+
+def _compose_scopes(
+    clock: Clock, database: Database, on_commit: Callable[[], None]
+) -> ScopeUseCases:
+    scopes = PostgresScopeStore(database, on_commit)
+    return ScopeUseCases(
+        delete_memories=DeleteMemories(scopes, clock),
+        list=ListScopes(scopes, clock),
+        delete=DeleteScope(scopes, clock),
+    )
+
+
 def _compose(
     settings: Settings,
     database: Database,
@@ -220,15 +266,17 @@ def _compose(
     outbox = PostgresOutbox(database, clock)
     projector = GraphProjector(outbox, graph)
     store = PostgresMemoryStore(database, on_commit=projector.wake)
+    history = PostgresMemoryHistory(database)
     inferred = RememberInferred(
         store, projects, models.embedder, models.language_model, clock, ScopeLocks()
     )
     use_cases = MemoryUseCases(
         add=AddMemories(store, RememberVerbatim(store, models.embedder, clock), inferred),
         search=SearchMemories(store, models.embedder, clock),
-        get=GetMemory(store, clock),
-        list=ListMemories(store, clock),
-        delete=DeleteMemory(store, clock),
+        get=GetMemory(store, history, clock),
+        list=ListMemories(store, history, clock),
+        life=_compose_life(store, models.embedder, clock, database, projector.wake),
+        scopes=_compose_scopes(clock, database, projector.wake),
     )
     health, gate = HealthService(), DrainGate()
     server, port = build_server(
@@ -240,6 +288,7 @@ def _compose(
         Servicers(
             memory=MemoryService(use_cases),
             graph=GraphService(ListRelations(graph, outbox, store, clock)),
+            project=ProjectService(GetProject(projects), UpdateProject(projects, clock)),
             health=health,
         ),
         build_interceptors(

@@ -3,8 +3,8 @@
     MemoirError
     ├── InvalidRequest ── MalformedRequest, ProjectRequired
     ├── ApiKeyInvalid, ProjectForbidden
-    ├── NotFound ── MemoryNotFound, EntityNotFound
-    ├── RequestIdReused, EtagMismatch, ConcurrentChange, MemoryImmutable
+    ├── NotFound ── MemoryNotFound, EntityNotFound, ScopeNotFound
+    ├── RequestIdReused, EtagMismatch, ConcurrentChange, MemoryImmutable, MemoryDuplicate
     ├── ExtractionFailed
     ├── Unimplemented
     ├── DeadlineExceeded
@@ -95,6 +95,13 @@ class EntityNotFound(NotFound):
         super().__init__("there is no such entity in this scope", {"entity": entity})
 
 
+class ScopeNotFound(NotFound):
+    """The project keeps nothing about this user, agent, app or run."""
+
+    def __init__(self) -> None:
+        super().__init__("there is no such scope")
+
+
 class RequestIdReused(MemoirError):
     """The request id came before with another payload."""
 
@@ -106,12 +113,12 @@ class RequestIdReused(MemoirError):
 
 
 class EtagMismatch(MemoirError):
-    """The memory has changed since its etag was read."""
+    """What was to be changed, a memory or a project, has changed since its etag was read."""
 
-    def __init__(self, memory_id: UUID) -> None:
+    def __init__(self, identifier: UUID | str, kind: str = "memory") -> None:
         super().__init__(
-            "the memory has changed since this etag was read; read it again",
-            {"id": str(memory_id)},
+            f"the {kind} has changed since this etag was read; read it again",
+            {"id": str(identifier)},
         )
 
 
@@ -127,6 +134,16 @@ class MemoryImmutable(MemoirError):
 
     def __init__(self, memory_id: UUID) -> None:
         super().__init__("the memory is immutable; it can only be deleted", {"id": str(memory_id)})
+
+
+class MemoryDuplicate(MemoirError):
+    """An update would make a memory equal to another one of its scope."""
+
+    def __init__(self, memory_id: UUID) -> None:
+        super().__init__(
+            "another memory of the same scope says this already; nothing was changed",
+            {"id": str(memory_id)},
+        )
 
 
 class ExtractionFailed(MemoirError):

@@ -5,8 +5,10 @@ from __future__ import annotations
 import hashlib
 import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any
 
 from server.domain.inference import Category
 
@@ -24,6 +26,35 @@ class Project:
     custom_instructions: str = ""
     custom_categories: Sequence[Category] = ()
     default_retention_days: int = 0
+
+    @property
+    def etag(self) -> str:
+        """Changes whenever the settings do."""
+        state = f"{self.id}:{self.update_time.astimezone(UTC).isoformat()}"
+        return hashlib.sha256(state.encode()).hexdigest()[:16]
+
+
+class ProjectField(StrEnum):
+    """What can be changed of a project, as the contract names it."""
+
+    CUSTOM_INSTRUCTIONS = "custom_instructions"
+    CUSTOM_CATEGORIES = "custom_categories"
+    DEFAULT_RETENTION_DAYS = "default_retention_days"
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectChanges:
+    """New values of the settings that `fields` names; the values of others mean nothing."""
+
+    fields: frozenset[ProjectField]
+    custom_instructions: str = ""
+    custom_categories: Sequence[Category] = ()
+    default_retention_days: int = 0
+
+    def applied_to(self, project: Project) -> Project:
+        """The project with the named settings changed."""
+        named: dict[str, Any] = {field.value: getattr(self, field.value) for field in self.fields}
+        return replace(project, **named)
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,8 @@ from server.domain.values import JsonObject, Vector
 class Call:
     """One call that changes memories: what every trace of its effects leads back to.
 
-    `payload_digest` tells two calls with one `request_id` apart.
+    `payload_digest` tells two calls with one `request_id` apart. `item` is the place in a batch,
+    from 1; 0 is a call of its own, or the batch itself.
     """
 
     id: UUID
@@ -36,6 +37,7 @@ class Call:
     prompt_version: str | None = None
     request_id: UUID | None = None
     payload_digest: bytes = b""
+    item: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,10 @@ class ProjectStore(Protocol):
         """Stores a new project; False if the id is taken, and then nothing changes."""
         ...
 
+    async def update_project(self, project: Project, seen: datetime) -> bool:
+        """Stores the project's settings; False unless its update time is still `seen`."""
+        ...
+
     async def list_projects(self) -> list[Project]:
         """All projects, by organization and id."""
         ...

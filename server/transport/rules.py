@@ -10,6 +10,7 @@ from typing import TypeAlias
 
 from google.protobuf.message import Message
 from google.protobuf.struct_pb2 import Struct
+from google.protobuf.timestamp_pb2 import Timestamp
 from memoir.v1 import memory_service_pb2, project_service_pb2
 
 from server.domain.conversation import without_nul
@@ -50,11 +51,20 @@ def _add_memories(request: memory_service_pb2.AddMemoriesRequest, now: datetime)
 def _update_memory(request: memory_service_pb2.UpdateMemoryRequest, now: datetime) -> Violations:
     if request.HasField("update_mask"):
         yield from _mask(request.update_mask.paths, MEMORY_PATHS)
+        yield from _new_values(request)
     if request.changes.HasField("metadata"):
         yield from _metadata("changes.metadata", request.changes.metadata)
     # Absent or empty clears the date.
     if request.changes.expiration_date:
         yield from _expiration_date("changes.expiration_date", request.changes.expiration_date, now)
+
+
+def _new_values(request: memory_service_pb2.UpdateMemoryRequest) -> Violations:
+    named, changes = request.update_mask.paths, request.changes
+    if "text" in named and not _says_something(changes.text):
+        yield FieldViolation("changes.text", "must say something: a text cannot be cleared")
+    if "categories" in named and not all(map(_says_something, changes.categories)):
+        yield FieldViolation("changes.categories", "must not be empty")
 
 
 @broken_rules.register
@@ -64,6 +74,50 @@ def _batch_update(
     for index, item in enumerate(request.requests):
         for violation in _update_memory(item, now):
             yield FieldViolation(f"requests[{index}].{violation.field}", violation.description)
+    yield from _foreign_items(request)
+
+
+@broken_rules.register
+def _batch_delete(
+    request: memory_service_pb2.BatchDeleteMemoriesRequest, now: datetime
+) -> Violations:
+    del now
+    yield from _foreign_items(request)
+
+
+def _foreign_items(
+    batch: memory_service_pb2.BatchUpdateMemoriesRequest
+    | memory_service_pb2.BatchDeleteMemoriesRequest,
+) -> Violations:
+    """What an item says of the whole batch must be what the batch says."""
+    for index, item in enumerate(batch.requests):
+        for field in ("org_id", "project_id", "request_id"):
+            if item.HasField(field) and getattr(item, field) != getattr(batch, field):
+                path = f"requests[{index}].{field}"
+                yield FieldViolation(path, f"must be absent or the {field} of the batch")
+
+
+@broken_rules.register
+def _get_memory(request: memory_service_pb2.GetMemoryRequest, now: datetime) -> Violations:
+    if request.HasField("as_of"):
+        yield from _past(request.as_of, now)
+
+
+@broken_rules.register
+def _list_memories(request: memory_service_pb2.ListMemoriesRequest, now: datetime) -> Violations:
+    if request.HasField("as_of"):
+        yield from _past(request.as_of, now)
+
+
+def _past(as_of: Timestamp, now: datetime) -> Violations:
+    """The past does not change any more, which a page token rests on; the future does."""
+    try:
+        instant = as_of.ToDatetime(UTC)
+    except (ValueError, OverflowError):
+        yield FieldViolation("as_of", "must be an instant from year 1 to 9999")
+        return
+    if instant > now:
+        yield FieldViolation("as_of", "must not be in the future")
 
 
 @broken_rules.register

@@ -21,6 +21,7 @@ from server.transport.health import HealthService
 from server.transport.registration import add_service
 from server.transport.services.graph import GraphService
 from server.transport.services.memory import MemoryService
+from server.transport.services.project import ProjectService
 
 KEEPALIVE_MILLISECONDS = 60_000
 LEAST_PING_INTERVAL_MILLISECONDS = 10_000
@@ -41,6 +42,7 @@ class Servicers:
 
     memory: MemoryService
     graph: GraphService
+    project: ProjectService
     health: HealthService
 
 
@@ -60,6 +62,8 @@ def servicer_of(service: ServiceDescriptor, servicers: Servicers) -> object:
             return servicers.memory
         case "GraphService":
             return servicers.graph
+        case "ProjectService":
+            return servicers.project
         case _:
             return object()
 

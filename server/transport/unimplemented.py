@@ -12,19 +12,10 @@ from server.domain.errors import Unimplemented
 
 UNIMPLEMENTED_METHODS: Final = frozenset(
     {
-        "memoir.v1.MemoryService/UpdateMemory",
-        "memoir.v1.MemoryService/BatchUpdateMemories",
-        "memoir.v1.MemoryService/BatchDeleteMemories",
-        "memoir.v1.MemoryService/DeleteMemories",
-        "memoir.v1.MemoryService/ListMemoryEvents",
-        "memoir.v1.MemoryService/ListScopes",
-        "memoir.v1.MemoryService/DeleteScope",
         "memoir.v1.MemoryService/WatchMemoryEvents",
         "memoir.v1.GraphService/GetEntity",
         "memoir.v1.GraphService/ListEntities",
         "memoir.v1.GraphService/FindPaths",
-        "memoir.v1.ProjectService/GetProject",
-        "memoir.v1.ProjectService/UpdateProject",
         "memoir.v1.StatisticsService/GetStatistics",
         "memoir.v1.StatisticsService/WatchStatistics",
         "google.longrunning.Operations/ListOperations",
@@ -38,9 +29,7 @@ UNIMPLEMENTED_METHODS: Final = frozenset(
 UNIMPLEMENTED_FIELDS: Final[Mapping[type[Message], frozenset[str]]] = {
     memory_service_pb2.AddMemoriesRequest: frozenset({"async_mode"}),
     memory_service_pb2.SearchMemoriesRequest: frozenset({"rerank", "as_of"}),
-    memory_service_pb2.GetMemoryRequest: frozenset({"as_of"}),
-    memory_service_pb2.ListMemoriesRequest: frozenset({"as_of"}),
-    memory_service_pb2.DeleteMemoryRequest: frozenset({"request_id"}),
+    memory_service_pb2.DeleteMemoriesRequest: frozenset({"filters"}),
     graph_service_pb2.ListRelationsRequest: frozenset({"as_of"}),
 }
 

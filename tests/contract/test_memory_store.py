@@ -10,9 +10,11 @@ import pytest
 
 from server.adapters.postgres.memory_store import PostgresMemoryStore
 from server.adapters.postgres.pool import Database
+from server.adapters.postgres.project_store import PostgresProjectStore
 from server.domain.errors import ConcurrentChange, RequestIdReused
 from server.domain.memory import EventType, Evidence
 from server.domain.pages import ListCursor, ListOrder
+from server.domain.project import Project
 from server.domain.scope import Scope
 from server.ports.memory_store import ChangeSet, ListQuery, MemoryStore, Removal, SearchQuery
 from tests.support.builders import (
@@ -292,6 +294,32 @@ async def test_expiry_hides_from_every_read(
     assert found == [visible] * 5
     assert await texts(store, visible_on=None) == ["one"]
     assert len(await store.search(query(visible_on=None))) == 1
+
+
+async def test_the_project_keeps_a_memory_as_long_as_it_says_where_the_call_does_not(
+    store: MemoryStore, database: Database
+) -> None:
+    projects = PostgresProjectStore(database)
+    for project_id, days in ((PROJECT, 30), ("project-2", 0)):
+        await projects.create_project(
+            Project(project_id, "org", NOW, NOW, default_retention_days=days)
+        )
+    silent = adding("by default")
+    elsewhere = adding("elsewhere", project_id="project-2")
+    of = call()
+    named = ChangeSet(of, added=[addition(of, "named", expiration_date=TODAY)])
+    for changes in (silent, elsewhere, named):
+        await store.commit(changes)
+
+    async def last_day(changes: ChangeSet) -> date | None:
+        memory = changes.added[0].memory
+        found = await store.get(memory.project_id, memory.id, TODAY)
+        assert found is not None
+        return found.expiration_date
+
+    assert await last_day(silent) == TODAY + timedelta(days=30)
+    assert await last_day(named) == TODAY
+    assert await last_day(elsewhere) is None
 
 
 async def test_an_expired_hit_does_not_take_the_place_of_a_visible_one(store: MemoryStore) -> None:

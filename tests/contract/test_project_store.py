@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import asyncpg
@@ -46,6 +47,26 @@ async def test_a_project_id_is_taken_once(projects: ProjectStore) -> None:
     await projects.create_project(project())
     assert not await projects.create_project(project(org_id="o2"))
     assert await projects.get_project("p1") == project()
+
+
+async def test_settings_are_changed_by_who_has_seen_the_latest_state(
+    projects: ProjectStore,
+) -> None:
+    await projects.create_project(project())
+    await projects.create_project(project("p2"))
+    later = NOW + timedelta(seconds=1)
+    after = replace(
+        project(),
+        update_time=later,
+        custom_instructions="",
+        custom_categories=(Category("tea", ""), Category("food", "meals")),
+        default_retention_days=0,
+    )
+    assert await projects.update_project(after, NOW)
+    assert await projects.get_project("p1") == after
+    assert not await projects.update_project(replace(project(), update_time=later), NOW)
+    assert await projects.get_project("p1") == after
+    assert await projects.get_project("p2") == project("p2")
 
 
 async def test_projects_are_listed_by_organization_and_id(projects: ProjectStore) -> None:

@@ -99,6 +99,12 @@ class FakeProjectStore:
     async def create_project(self, project: Project) -> bool:
         return self.projects.setdefault(project.id, project) is project
 
+    async def update_project(self, project: Project, seen: datetime) -> bool:
+        if self.projects[project.id].update_time != seen:
+            return False
+        self.projects[project.id] = project
+        return True
+
     async def list_projects(self) -> list[Project]:
         return sorted(self.projects.values(), key=lambda project: (project.org_id, project.id))
 

@@ -19,6 +19,7 @@ import pytest
 import pytest_asyncio
 from memoir.v1.graph_service_pb2_grpc import GraphServiceStub
 from memoir.v1.memory_service_pb2_grpc import MemoryServiceStub
+from memoir.v1.project_service_pb2_grpc import ProjectServiceStub
 
 from server.embedded.neo4j import Neo4jAddress
 from tests.support.gemini_endpoint import GeminiEndpoint
@@ -27,6 +28,7 @@ from tests.support.postgres import empty_database
 if TYPE_CHECKING:
     from memoir.v1.graph_service_pb2_grpc import GraphServiceAsyncStub
     from memoir.v1.memory_service_pb2_grpc import MemoryServiceAsyncStub
+    from memoir.v1.project_service_pb2_grpc import ProjectServiceAsyncStub
 
 ROOT = Path(__file__).resolve().parents[2]
 START_SECONDS = 90.0
@@ -166,6 +168,11 @@ class Client:
     def memory(self) -> MemoryServiceAsyncStub:
         """MemoryService."""
         return MemoryServiceStub(self.channel)
+
+    @property
+    def project(self) -> ProjectServiceAsyncStub:
+        """ProjectService."""
+        return ProjectServiceStub(self.channel)
 
     @property
     def graph(self) -> GraphServiceAsyncStub:

@@ -66,7 +66,7 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     Code: ALREADY_EXISTS. Metadata: `request_id`.
     """
     ERROR_REASON_ETAG_MISMATCH: _ErrorReason.ValueType  # 11
-    """The memory has changed since the `etag` was read: read it again and decide anew.
+    """The memory or the project has changed since the `etag` was read: read it again and decide anew.
     Code: ABORTED. Metadata: `id`.
     """
     ERROR_REASON_CONCURRENT_CHANGE: _ErrorReason.ValueType  # 12
@@ -131,6 +131,10 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """The server is shutting down: send the call to another replica.
     Code: UNAVAILABLE. Also carries `RetryInfo`.
     """
+    ERROR_REASON_MEMORY_DUPLICATE: _ErrorReason.ValueType  # 27
+    """The update would make the memory equal to another one of its scope. Nothing was changed.
+    Code: ALREADY_EXISTS. Metadata: `id` (of the memory that was to be changed).
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """ErrorReason is the closed list of what can go wrong in a call.
@@ -185,7 +189,7 @@ ERROR_REASON_REQUEST_ID_REUSED: ErrorReason.ValueType  # 10
 Code: ALREADY_EXISTS. Metadata: `request_id`.
 """
 ERROR_REASON_ETAG_MISMATCH: ErrorReason.ValueType  # 11
-"""The memory has changed since the `etag` was read: read it again and decide anew.
+"""The memory or the project has changed since the `etag` was read: read it again and decide anew.
 Code: ABORTED. Metadata: `id`.
 """
 ERROR_REASON_CONCURRENT_CHANGE: ErrorReason.ValueType  # 12
@@ -249,5 +253,9 @@ Code: INTERNAL.
 ERROR_REASON_SHUTTING_DOWN: ErrorReason.ValueType  # 26
 """The server is shutting down: send the call to another replica.
 Code: UNAVAILABLE. Also carries `RetryInfo`.
+"""
+ERROR_REASON_MEMORY_DUPLICATE: ErrorReason.ValueType  # 27
+"""The update would make the memory equal to another one of its scope. Nothing was changed.
+Code: ALREADY_EXISTS. Metadata: `id` (of the memory that was to be changed).
 """
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

@@ -1156,7 +1156,8 @@ class BatchUpdateMemoriesRequest(_message.Message):
     """
     request_id: _builtins.str
     """Makes the call idempotent: a UUID that the client chose for this one intent. The same id again
-    answers what the first call answered; with another payload it is refused (ALREADY_EXISTS).
+    answers what was done for each item that succeeded, and tries the others once more, so that a
+    call that was cut short can be completed; with another payload it is refused (ALREADY_EXISTS).
     Kept for at least 24 hours.
     """
     @_builtins.property
@@ -1268,7 +1269,8 @@ class BatchDeleteMemoriesRequest(_message.Message):
     """
     request_id: _builtins.str
     """Makes the call idempotent: a UUID that the client chose for this one intent. The same id again
-    answers what the first call answered; with another payload it is refused (ALREADY_EXISTS).
+    answers what was done for each item that succeeded, and tries the others once more, so that a
+    call that was cut short can be completed; with another payload it is refused (ALREADY_EXISTS).
     Kept for at least 24 hours.
     """
     @_builtins.property

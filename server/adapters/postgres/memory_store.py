@@ -11,11 +11,12 @@ from server.adapters.postgres.filter_condition import filter_condition
 from server.adapters.postgres.pool import Database
 from server.adapters.postgres.rows import to_candidate, to_memory, to_stored_message
 from server.adapters.postgres.scope_condition import scope_condition
+from server.adapters.postgres.stored_calls import read_call
 from server.adapters.postgres.vectors import to_halfvec
 from server.adapters.statements import load_statements
 from server.domain.conversation import StoredMessage
 from server.domain.inference import Candidate
-from server.domain.memory import EventType, Memory, ScoredMemory
+from server.domain.memory import Memory, ScoredMemory
 from server.domain.pages import ListOrder
 from server.domain.scope import Scope
 from server.domain.values import Vector
@@ -25,7 +26,6 @@ from server.ports.memory_store import (
     ListQuery,
     SearchQuery,
     StoredCall,
-    StoredChange,
 )
 
 SQL = load_statements("server.adapters.postgres.sql", "read.sql")
@@ -63,19 +63,7 @@ class PostgresMemoryStore:
         """See the port."""
         async with self._database.connection() as connection:
             call = await connection.fetchrow(SQL["find_call"], project_id, request_id)
-            if call is None:
-                return None
-            rows = await connection.fetch(SQL["call_changes"], project_id, call["call_id"])
-        return StoredCall(
-            payload_digest=call["payload_digest"],
-            position=call["position"],
-            embedding_model=call["embedding_model"],
-            language_model=call["language_model"],
-            changes=[
-                StoredChange(EventType(row["type"]), to_memory(row), row["previous_text"])
-                for row in rows
-            ],
-        )
+            return await read_call(connection, project_id, call)
 
     async def find_candidates(
         self, project_id: str, scope: Scope, vectors: Sequence[Vector], limit: int, visible_on: date

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from server.adapters.postgres.pool import Database
-from server.adapters.postgres.rows import to_api_key, to_project
+from server.adapters.postgres.rows import from_categories, to_api_key, to_project
 from server.adapters.statements import load_statements
 from server.domain.project import ApiKey, Principal, Project
 
@@ -38,15 +38,26 @@ class PostgresProjectStore:
                 project.id,
                 project.org_id,
                 project.custom_instructions,
-                [
-                    {"name": category.name, "description": category.description}
-                    for category in project.custom_categories
-                ],
+                from_categories(project.custom_categories),
                 project.default_retention_days,
                 project.create_time,
                 project.update_time,
             )
         return created is not None
+
+    async def update_project(self, project: Project, seen: datetime) -> bool:
+        """See the port."""
+        async with self._database.connection() as connection:
+            updated = await connection.fetchval(
+                SQL["update_project"],
+                project.id,
+                seen,
+                project.custom_instructions,
+                from_categories(project.custom_categories),
+                project.default_retention_days,
+                project.update_time,
+            )
+        return updated is not None
 
     async def list_projects(self) -> list[Project]:
         """See the port."""

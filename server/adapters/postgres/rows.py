@@ -43,13 +43,14 @@ def to_memory(row: Row) -> Memory:
         role=Role(row["role"]) if row["role"] else None,
         name=row["name"],
         version=row["version"],
-        provenance=_to_provenance(row),
+        provenance=to_provenance(row),
         entities=to_entities(row["entities"]),
         relations=to_relations(row["relations"]),
     )
 
 
-def _to_provenance(row: Row) -> Provenance:
+def to_provenance(row: Row) -> Provenance:
+    """What made a state: its call's columns, and the evidence, of which a deletion has none."""
     return Provenance(
         call_id=row["call_id"],
         request_id=row["request_id"],
@@ -57,7 +58,7 @@ def _to_provenance(row: Row) -> Provenance:
         embedding_model=row["embedding_model"],
         language_model=row["language_model"],
         prompt_version=row["prompt_version"],
-        evidence=tuple(Evidence(UUID(e["message_id"]), e["quote"]) for e in row["evidence"]),
+        evidence=tuple(Evidence(UUID(e["message_id"]), e["quote"]) for e in row["evidence"] or ()),
     )
 
 
@@ -136,6 +137,11 @@ def to_project(row: Row) -> Project:
         ),
         default_retention_days=row["default_retention_days"],
     )
+
+
+def from_categories(categories: Sequence[Category]) -> list[dict[str, str]]:
+    """Categories for a JSON column."""
+    return [{"name": category.name, "description": category.description} for category in categories]
 
 
 def to_api_key(row: Row) -> ApiKey:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from memoir.v1 import memory_pb2
 
 from server.domain.graph import StatedRelation
+from server.domain.history import MemoryEvent
 from server.domain.memory import EventType, Memory, Provenance
 from server.transport.convert.values import to_struct, to_timestamp
 
@@ -37,6 +38,19 @@ def memory_message(memory: Memory) -> memory_pb2.Memory:
         version=memory.version,
         etag=memory.etag,
         provenance=_provenance_message(memory.provenance),
+    )
+
+
+def event_message(event: MemoryEvent) -> memory_pb2.MemoryEvent:
+    """An event as clients see it."""
+    return memory_pb2.MemoryEvent(
+        memory_id=str(event.memory_id),
+        type=EVENT_TYPES[event.type],
+        version=event.version,
+        time=to_timestamp(event.time),
+        before=memory_message(event.before) if event.before else None,
+        after=memory_message(event.after) if event.after else None,
+        provenance=_provenance_message(event.provenance),
     )
 
 

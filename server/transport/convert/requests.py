@@ -24,7 +24,7 @@ from server.transport.convert.tokens import (
     read_list_page_token,
     read_relation_page_token,
 )
-from server.transport.convert.values import from_struct
+from server.transport.convert.values import from_struct, from_timestamp
 
 DEFAULT_PAGE_SIZE = 50
 
@@ -136,6 +136,7 @@ def list_command(
         after=read_list_page_token(request, request.page_token),
         show_expired=request.show_expired,
         filters=filters_of(request),
+        as_of=from_timestamp(request.as_of) if request.HasField("as_of") else None,
     )
 
 

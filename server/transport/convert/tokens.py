@@ -17,6 +17,7 @@ from google.protobuf.message import Message
 
 from server.domain.errors import FieldViolation, InvalidRequest
 from server.domain.pages import ListCursor, RelationCursor
+from server.domain.scope_kinds import ScopeKind
 
 PAGE_FIELDS = ("page_size", "page_token", "consistency_token")
 
@@ -86,6 +87,50 @@ def read_list_page_token(request: Message, token: str) -> ListCursor | None:
         create_time, memory_id = _page_values(request, token, 2)
         return ListCursor(_read_time(create_time), UUID(memory_id))
     except (_Unreadable, ValueError, OverflowError) as error:
+        raise _invalid_page() from error
+
+
+def number_page_token(request: Message, number: int | None) -> str:
+    """The token of the page that begins after `number`; empty for None."""
+    return "" if number is None else _encode([_question(request), str(number)])
+
+
+def read_number_page_token(request: Message, token: str) -> int:
+    """The number after which the page begins; 0 for the first.
+
+    Raises:
+        InvalidRequest: the token is not one of this request.
+    """
+    if not token:
+        return 0
+    try:
+        [number] = _page_values(request, token, 1)
+        if not 0 <= int(number) < 2**63:
+            raise _Unreadable
+        return int(number)
+    except (_Unreadable, ValueError) as error:
+        raise _invalid_page() from error
+
+
+def scope_page_token(request: Message, end: tuple[ScopeKind, str] | None) -> str:
+    """The token of the page that begins after the scope of this kind and id; empty for None."""
+    return "" if end is None else _encode([_question(request), *end])
+
+
+def read_scope_page_token(request: Message, token: str) -> tuple[ScopeKind, str] | None:
+    """Where the page begins, by kind and id; None for the first.
+
+    Raises:
+        InvalidRequest: the token is not one of this request.
+    """
+    if not token:
+        return None
+    try:
+        kind, scope_id = _page_values(request, token, 2)
+        if "\0" in scope_id:
+            raise _Unreadable
+        return ScopeKind(kind), scope_id
+    except (_Unreadable, ValueError) as error:
         raise _invalid_page() from error
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 
 from google.protobuf.struct_pb2 import NULL_VALUE, Struct, Value
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -19,6 +19,11 @@ def to_timestamp(time: datetime) -> Timestamp:
     timestamp = Timestamp()
     timestamp.FromDatetime(time)
     return timestamp
+
+
+def from_timestamp(timestamp: Timestamp) -> datetime:
+    """The instant of a valid timestamp, in UTC; what is finer than a microsecond is cut off."""
+    return timestamp.ToDatetime(UTC)
 
 
 def from_struct(struct: Struct) -> dict[str, JsonValue]:

@@ -10,7 +10,6 @@ from uuid import UUID
 from memoir.v1 import memory_pb2, memory_service_pb2
 
 from server.application.add_memories import AddedChange, AddMemories, AddMemoriesOutcome
-from server.application.delete_memory import DeleteMemory, DeleteMemoryCommand
 from server.application.read_memories import GetMemory, ListMemories
 from server.application.search_memories import SearchMemories
 from server.domain.graph import StatedRelation
@@ -18,7 +17,10 @@ from server.domain.memory import ScoredMemory
 from server.transport.convert.memories import EVENT_TYPES, memory_message, relation_message
 from server.transport.convert.requests import add_command, list_command, search_command
 from server.transport.convert.tokens import consistency_token, list_page_token
+from server.transport.convert.values import from_timestamp
 from server.transport.current_caller import current_caller
+from server.transport.services.memory_life import LifeUseCases, MemoryLife
+from server.transport.services.memory_scopes import MemoryScopes, ScopeUseCases
 
 if TYPE_CHECKING:
     from grpc.aio import ServicerContext
@@ -38,13 +40,16 @@ class MemoryUseCases:
     search: SearchMemories
     get: GetMemory
     list: ListMemories
-    delete: DeleteMemory
+    life: LifeUseCases
+    scopes: ScopeUseCases
 
 
-class MemoryService:
-    """Adding, finding, reading and deleting memories. Methods are named as in the contract."""
+class MemoryService(MemoryLife, MemoryScopes):
+    """Adding, finding and reading memories. Methods are named as in the contract."""
 
     def __init__(self, use_cases: MemoryUseCases) -> None:
+        MemoryLife.__init__(self, use_cases.life)
+        MemoryScopes.__init__(self, use_cases.scopes)
         self._use_cases = use_cases
 
     async def AddMemories(  # noqa: N802 - the contract's name
@@ -79,7 +84,10 @@ class MemoryService:
     ) -> memory_service_pb2.GetMemoryResponse:
         """See the contract."""
         memory = await self._use_cases.get(
-            current_caller().project_id, UUID(request.id), show_expired=request.show_expired
+            current_caller().project_id,
+            UUID(request.id),
+            show_expired=request.show_expired,
+            as_of=from_timestamp(request.as_of) if request.HasField("as_of") else None,
         )
         return memory_service_pb2.GetMemoryResponse(memory=memory_message(memory))
 
@@ -91,21 +99,6 @@ class MemoryService:
         return memory_service_pb2.ListMemoriesResponse(
             memories=map(memory_message, page.memories),
             next_page_token=list_page_token(request, page.next),
-        )
-
-    async def DeleteMemory(  # noqa: N802 - the contract's name
-        self, request: memory_service_pb2.DeleteMemoryRequest, _context: object
-    ) -> memory_service_pb2.DeleteMemoryResponse:
-        """See the contract."""
-        position = await self._use_cases.delete(
-            DeleteMemoryCommand(
-                project_id=current_caller().project_id,
-                memory_id=UUID(request.id),
-                etag=request.etag if request.HasField("etag") else None,
-            )
-        )
-        return memory_service_pb2.DeleteMemoryResponse(
-            consistency_token=consistency_token(position)
         )
 
 

@@ -13,19 +13,33 @@ from memoir.v1 import (
 )
 
 from server.application.add_memories import AddMemories
+from server.application.batch_delete_memories import BatchDeleteMemories
+from server.application.batch_update_memories import BatchUpdateMemories
+from server.application.delete_memories import DeleteMemories
 from server.application.delete_memory import DeleteMemory
+from server.application.delete_scope import DeleteScope
+from server.application.list_memory_events import ListMemoryEvents
 from server.application.list_relations import ListRelations
+from server.application.list_scopes import ListScopes
+from server.application.project_settings import GetProject, UpdateProject
 from server.application.read_memories import GetMemory, ListMemories
 from server.application.remember_verbatim import RememberVerbatim
 from server.application.search_memories import SearchMemories
+from server.application.update_memory import UpdateMemory
 from server.transport.health import HealthService
 from server.transport.registration import implemented_methods
 from server.transport.server import CONTRACT, Servicers, servicer_of
 from server.transport.services.graph import GraphService
 from server.transport.services.memory import MemoryService, MemoryUseCases
+from server.transport.services.memory_life import LifeUseCases
+from server.transport.services.memory_scopes import ScopeUseCases
+from server.transport.services.project import ProjectService
 from server.transport.unimplemented import UNIMPLEMENTED_FIELDS, UNIMPLEMENTED_METHODS
+from tests.support.fake_changes import FakeChanges
+from tests.support.fake_history import FakeHistory
+from tests.support.fake_scopes import FakeScopes
 from tests.support.fake_store import FakeStore
-from tests.support.fakes import FakeClock, FakeEmbedder, FakeGraph, FakeOutbox
+from tests.support.fakes import FakeClock, FakeEmbedder, FakeGraph, FakeOutbox, FakeProjectStore
 
 FILES = (graph_service_pb2, memory_service_pb2, project_service_pb2, statistics_service_pb2)
 
@@ -37,12 +51,32 @@ def servicers() -> Servicers:
     use_cases = MemoryUseCases(
         add=AddMemories(store, verbatim, verbatim),
         search=SearchMemories(store, embedder, clock),
-        get=GetMemory(store, clock),
-        list=ListMemories(store, clock),
-        delete=DeleteMemory(store, clock),
+        get=GetMemory(store, FakeHistory(), clock),
+        list=ListMemories(store, FakeHistory(), clock),
+        life=life_of(store),
+        scopes=ScopeUseCases(
+            delete_memories=DeleteMemories(FakeScopes(), clock),
+            list=ListScopes(FakeScopes(), clock),
+            delete=DeleteScope(FakeScopes(), clock),
+        ),
     )
     graph = GraphService(ListRelations(FakeGraph(), FakeOutbox(), store, clock))
-    return Servicers(MemoryService(use_cases), graph, HealthService())
+    projects = FakeProjectStore()
+    project = ProjectService(GetProject(projects), UpdateProject(projects, clock))
+    return Servicers(MemoryService(use_cases), graph, project, HealthService())
+
+
+def life_of(store: FakeStore) -> LifeUseCases:
+    changes, embedder, clock = FakeChanges(store), FakeEmbedder(), FakeClock()
+    update = UpdateMemory(store, changes, embedder, clock)
+    delete = DeleteMemory(store, changes, clock)
+    return LifeUseCases(
+        update=update,
+        delete=delete,
+        update_batch=BatchUpdateMemories(update, changes, embedder, clock),
+        delete_batch=BatchDeleteMemories(delete, changes, clock),
+        events=ListMemoryEvents(FakeHistory()),
+    )
 
 
 def promised(service: ServiceDescriptor) -> set[str]:

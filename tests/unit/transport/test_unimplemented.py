@@ -41,7 +41,16 @@ OFFERED = {
     "memoir.v1.MemoryService/SearchMemories",
     "memoir.v1.MemoryService/GetMemory",
     "memoir.v1.MemoryService/ListMemories",
+    "memoir.v1.MemoryService/UpdateMemory",
     "memoir.v1.MemoryService/DeleteMemory",
+    "memoir.v1.MemoryService/BatchUpdateMemories",
+    "memoir.v1.MemoryService/BatchDeleteMemories",
+    "memoir.v1.MemoryService/DeleteMemories",
+    "memoir.v1.MemoryService/ListMemoryEvents",
+    "memoir.v1.MemoryService/ListScopes",
+    "memoir.v1.MemoryService/DeleteScope",
+    "memoir.v1.ProjectService/GetProject",
+    "memoir.v1.ProjectService/UpdateProject",
     "memoir.v1.GraphService/ListRelations",
 }
 
@@ -80,10 +89,8 @@ def test_listed_fields_exist_and_belong_to_offered_methods() -> None:
         (memory_service_pb2.SearchMemoriesRequest(filters=Struct()), "filters"),
         (memory_service_pb2.SearchMemoriesRequest(rerank=True), "rerank"),
         (memory_service_pb2.SearchMemoriesRequest(as_of=Timestamp()), "as_of"),
-        (memory_service_pb2.GetMemoryRequest(as_of=Timestamp()), "as_of"),
         (memory_service_pb2.ListMemoriesRequest(filters=Struct()), "filters"),
-        (memory_service_pb2.ListMemoriesRequest(as_of=Timestamp(seconds=1)), "as_of"),
-        (memory_service_pb2.DeleteMemoryRequest(request_id="x"), "request_id"),
+        (memory_service_pb2.DeleteMemoriesRequest(filters=Struct()), "filters"),
         (graph_service_pb2.ListRelationsRequest(as_of=Timestamp()), "as_of"),
     ],
 )
@@ -98,7 +105,7 @@ def test_listed_options_are_refused(request_: Any, field: str) -> None:
     [
         memory_service_pb2.AddMemoriesRequest(async_mode=False, user_id="u"),
         memory_service_pb2.SearchMemoriesRequest(rerank=False, query="q"),
-        memory_service_pb2.DeleteMemoryRequest(id="x"),
+        memory_service_pb2.DeleteMemoryRequest(id="x", request_id="y"),
     ],
 )
 def test_what_is_offered_passes(request_: Any) -> None:

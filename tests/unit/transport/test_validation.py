@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from google.protobuf.message import Message
+from google.protobuf.timestamp_pb2 import Timestamp
 from memoir.v1 import graph_service_pb2, memory_service_pb2, project_service_pb2
 
 from server.domain.errors import InvalidRequest
@@ -134,16 +136,23 @@ def test_a_missing_scope_is_reported_at_user_id(request_: Message) -> None:
 @pytest.mark.parametrize(
     ("fields", "expected"),
     [
-        ({"update_mask": {"paths": ["text", "metadata"]}}, []),
-        ({"update_mask": {"paths": ["text", "id"]}}, ["update_mask"]),
+        ({"update_mask": {"paths": ["text", "metadata"]}, "changes": {"text": "x"}}, []),
+        ({"update_mask": {"paths": ["metadata", "categories", "expiration_date"]}}, []),
+        ({"update_mask": {"paths": ["text"]}}, ["changes.text"]),
+        ({"update_mask": {"paths": ["text"]}, "changes": {"text": " \0"}}, ["changes.text"]),
+        (
+            {"update_mask": {"paths": ["categories"]}, "changes": {"categories": ["x", "\0"]}},
+            ["changes.categories"],
+        ),
+        ({"update_mask": {"paths": ["categories", "id"]}}, ["update_mask"]),
         ({"update_mask": {}}, ["update_mask"]),
         ({}, ["update_mask"]),
         (
-            {"update_mask": {"paths": ["text"]}, "changes": {"expiration_date": "2026-06-14"}},
+            {"update_mask": {"paths": ["metadata"]}, "changes": {"expiration_date": "2026-06-14"}},
             ["changes.expiration_date"],
         ),
         (
-            {"update_mask": {"paths": ["text"]}, "changes": {"metadata": nested(9)}},
+            {"update_mask": {"paths": ["metadata"]}, "changes": {"metadata": nested(9)}},
             ["changes.metadata" + ".k" * 8],
         ),
     ],
@@ -154,9 +163,39 @@ def test_an_update_names_known_fields(fields: dict[str, Any], expected: list[str
 
 def test_items_of_a_batch_are_checked_and_named() -> None:
     batch = memory_service_pb2.BatchUpdateMemoriesRequest(
-        requests=[UPDATE(id=ID, update_mask={"paths": [path]}) for path in ("text", "id")]
+        requests=[UPDATE(id=ID, update_mask={"paths": [path]}) for path in ("metadata", "id")]
     )
     assert list(violations(batch)) == ["requests[1].update_mask"]
+
+
+def test_what_an_item_says_of_its_batch_is_what_the_batch_says() -> None:
+    plain = memory_service_pb2.DeleteMemoryRequest(id=ID)
+    item = memory_service_pb2.DeleteMemoryRequest(id=ID, org_id="o", project_id="p", request_id=ID)
+    batch = memory_service_pb2.BatchDeleteMemoriesRequest
+    same = batch(requests=[item], org_id="o", project_id="p", request_id=ID)
+    assert violations(same) == {}
+    assert list(violations(batch(requests=[plain, item]))) == [
+        "requests[1].org_id",
+        "requests[1].project_id",
+        "requests[1].request_id",
+    ]
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda as_of: memory_service_pb2.GetMemoryRequest(id=ID, as_of=as_of),
+        lambda as_of: memory_service_pb2.ListMemoriesRequest(as_of=as_of),
+    ],
+)
+def test_as_of_is_past(make: Callable[[Timestamp], Message]) -> None:
+    now = Timestamp()
+    now.FromDatetime(NOW)
+    assert violations(make(now)) == {}
+    assert violations(make(Timestamp(seconds=now.seconds + 1))) == {
+        "as_of": "must not be in the future"
+    }
+    assert list(violations(make(Timestamp(nanos=-1)))) == ["as_of"]
 
 
 def test_a_projects_settings_are_named() -> None:

@@ -11,6 +11,12 @@ WITH input AS MATERIALIZED (
         $27::jsonb[], $28::integer[]
     ) AS input (memory_id, text, digest, embedding, role, name, details, ordinal)
 ),
+-- Until when the project keeps memories of which a call does not say it.
+retention AS (
+    SELECT $29::date + default_retention_days AS last_day
+    FROM projects
+    WHERE project_id = $1 AND default_retention_days > 0
+),
 blocked AS MATERIALIZED (
     SELECT held.memory_id
     FROM memories AS held
@@ -49,8 +55,8 @@ added AS (
            input.digest, input.text, input.role, input.name, $17, $18, $19,
            ARRAY(SELECT jsonb_array_elements_text(input.details -> 'categories')),
            input.details -> 'entities', input.details -> 'relations', input.details -> 'evidence',
-           $16, $20, $15, $15, input.embedding
-    FROM place, input
+           $16, coalesce($20::date, retention.last_day), $15, $15, input.embedding
+    FROM place, input LEFT JOIN retention ON true
     ORDER BY input.ordinal
     ON CONFLICT (project_id, scope_key, digest) DO NOTHING
     RETURNING project_id, memory_id, version, call_id, user_id, agent_id, app_id, run_id,

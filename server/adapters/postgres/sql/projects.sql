@@ -20,6 +20,12 @@ VALUES ($1, $2, $3, $4, $5, $6, $7)
 ON CONFLICT (project_id) DO NOTHING
 RETURNING project_id;
 
+-- name: update_project
+UPDATE projects SET
+    custom_instructions = $3, custom_categories = $4, default_retention_days = $5, update_time = $6
+WHERE project_id = $1 AND update_time = $2
+RETURNING project_id;
+
 -- name: create_key
 INSERT INTO api_keys (digest, key_id, org_id, project_id, label, create_time)
 VALUES ($1, $2, $3, $4, $5, $6);

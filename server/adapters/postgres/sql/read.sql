@@ -85,7 +85,7 @@ LIMIT $3;
 -- name: find_call
 SELECT call_id, payload_digest, position, embedding_model, language_model
 FROM calls
-WHERE project_id = $1 AND request_id = $2;
+WHERE project_id = $1 AND request_id = $2 AND item = 0;
 
 -- name: call_changes
 -- What a call changed. The state of a deleted memory is the one that its event before left.

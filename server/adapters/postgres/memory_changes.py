@@ -1,0 +1,130 @@
+"""Changes of single memories on PostgreSQL."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+import asyncpg
+
+from server.adapters.postgres.life import SQL, call_values, changing_statement, conflicts_told
+from server.adapters.postgres.pool import Database
+from server.adapters.postgres.rows import from_entities, from_evidence, from_relations
+from server.adapters.postgres.stored_calls import read_call
+from server.adapters.postgres.vectors import to_halfvec
+from server.adapters.statements import load_statements
+from server.domain.errors import ConcurrentChange, MemoryDuplicate, RequestIdReused
+from server.domain.memory import today
+from server.ports.memory_changes import Amendment
+from server.ports.memory_store import Call, Removal, StoredCall
+
+if TYPE_CHECKING:
+    from server.adapters.postgres.pool import Connection
+
+_COMMIT = load_statements("server.adapters.postgres.sql", "commit.sql")
+_DIGEST_INDEX = "memories_digest"
+
+
+class PostgresMemoryChanges:
+    """Implements `server.ports.memory_changes.MemoryChanges`.
+
+    `on_commit` is called after every commit, so that what waits for changes need not poll.
+    """
+
+    def __init__(self, database: Database, on_commit: Callable[[], None]) -> None:
+        self._database = database
+        self._on_commit = on_commit
+
+    async def amend(self, call: Call, amendment: Amendment) -> int:
+        """See the port."""
+        with conflicts_told(call):
+            async with self._database.connection() as connection:
+                position = await _amend(connection, call, amendment)
+        return self._committed(position)
+
+    async def remove(self, call: Call, removal: Removal) -> int:
+        """See the port."""
+        with conflicts_told(call):
+            async with self._database.connection() as connection:
+                position = await connection.fetchval(
+                    changing_statement("remove_memory"),
+                    *call_values(call),
+                    removal.memory_id,
+                    removal.version,
+                )
+        return self._committed(position)
+
+    def _committed(self, position: int | None) -> int:
+        if position is None:
+            raise ConcurrentChange
+        self._on_commit()
+        return position
+
+    async def claim_batch(self, batch: Call) -> frozenset[int]:
+        """See the port."""
+        if batch.request_id is None:
+            return frozenset()
+        async with self._database.connection() as connection:
+            await connection.execute(changing_statement("claim_batch"), *call_values(batch))
+            # A statement of its own, because it must see what a rival has committed meanwhile.
+            rows = await connection.fetch(SQL["batch_items"], batch.project_id, batch.request_id)
+        if any(row["payload_digest"] != batch.payload_digest for row in rows):
+            raise RequestIdReused(batch.request_id)
+        return frozenset(row["item"] for row in rows) - {0}
+
+    async def find_change(self, project_id: str, request_id: UUID, item: int) -> StoredCall | None:
+        """See the port."""
+        async with self._database.connection() as connection:
+            call = await connection.fetchrow(SQL["find_item"], project_id, request_id, item)
+            return await read_call(connection, project_id, call)
+
+
+async def _amend(connection: Connection, call: Call, amendment: Amendment) -> int | None:
+    try:
+        return await _execute(connection, call, amendment)
+    except asyncpg.UniqueViolationError as error:
+        if error.constraint_name != _DIGEST_INDEX:
+            raise
+    # Only what has expired may be pushed aside; what is visible stays.
+    try:
+        async with connection.transaction():
+            await _purge_expired(connection, call, amendment.digest)
+            return await _execute(connection, call, amendment)
+    except asyncpg.UniqueViolationError as error:
+        if error.constraint_name != _DIGEST_INDEX:
+            raise
+        raise MemoryDuplicate(amendment.memory.id) from error
+
+
+async def _execute(connection: Connection, call: Call, amendment: Amendment) -> int | None:
+    memory = amendment.memory
+    position: int | None = await connection.fetchval(
+        changing_statement("amend_memory"),
+        *call_values(call),
+        memory.id,
+        memory.version - 1,
+        memory.text,
+        amendment.digest,
+        None if amendment.embedding is None else to_halfvec(amendment.embedding),
+        dict(memory.metadata),
+        list(memory.categories),
+        from_entities(memory.entities),
+        from_relations(memory.relations),
+        from_evidence(memory.provenance.evidence),
+        memory.expiration_date,
+    )
+    return position
+
+
+async def _purge_expired(connection: Connection, call: Call, digest: bytes) -> None:
+    await connection.execute(
+        _COMMIT["purge_expired"],
+        call.project_id,
+        call.scope.key(),
+        [digest],
+        today(call.time),
+        call.id,
+        call.time,
+        call.correlation_id,
+    )

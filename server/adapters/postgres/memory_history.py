@@ -1,0 +1,97 @@
+"""The past of memories on PostgreSQL."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from server.adapters.postgres.pool import Database
+from server.adapters.postgres.rows import to_memory, to_provenance
+from server.adapters.postgres.scope_condition import scope_condition
+from server.adapters.statements import load_statements
+from server.domain.history import MemoryEvent
+from server.domain.memory import EventType, Memory
+from server.domain.pages import ListOrder
+from server.ports.memory_store import ListQuery
+
+if TYPE_CHECKING:
+    from server.adapters.postgres.rows import Row
+
+SQL = load_statements("server.adapters.postgres.sql", "history.sql")
+_PAGES = {ListOrder.NEWEST_FIRST: "newest_first", ListOrder.OLDEST_FIRST: "oldest_first"}
+
+
+def _statement(name: str, scope: str = "", page: str = "") -> str:
+    """A statement with its fixed blocks in place. Nothing here comes from a client."""
+    return (
+        SQL[name]
+        .replace("{columns}", SQL["state_columns"])
+        .replace("{scope}", scope)
+        .replace("{page}", page)
+    )
+
+
+class PostgresMemoryHistory:
+    """Implements `server.ports.memory_history.MemoryHistory`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def events(
+        self, project_id: str, memory_id: UUID, after_version: int, limit: int
+    ) -> list[MemoryEvent]:
+        """See the port."""
+        async with self._database.connection() as connection:
+            # From the event before, whose state is the one before the first event of the page.
+            rows = await connection.fetch(
+                _statement("events"), project_id, memory_id, after_version, limit + 1
+            )
+        events = []
+        before = None
+        for row in rows:
+            after = to_memory(row) if row["has_state"] else None
+            events.append(_to_event(memory_id, row, before, after))
+            before = after
+        return [event for event in events if event.version > after_version][:limit]
+
+    async def get(
+        self, project_id: str, memory_id: UUID, time: datetime, visible_on: date | None
+    ) -> Memory | None:
+        """See the port."""
+        async with self._database.connection() as connection:
+            row = await connection.fetchrow(
+                _statement("state_at"), project_id, memory_id, time, visible_on
+            )
+        return to_memory(row) if row else None
+
+    async def list(self, query: ListQuery, time: datetime) -> list[Memory]:
+        """See the port."""
+        condition, values = scope_condition(query.scope, first_parameter=7)
+        after = query.after
+        async with self._database.connection() as connection:
+            rows = await connection.fetch(
+                _statement("list_at", scope=condition, page=SQL[_PAGES[query.order]]),
+                query.project_id,
+                time,
+                query.visible_on,
+                after.create_time if after else None,
+                after.memory_id if after else None,
+                query.limit,
+                *values,
+            )
+        return [to_memory(row) for row in rows]
+
+
+def _to_event(
+    memory_id: UUID, row: Row, before: Memory | None, after: Memory | None
+) -> MemoryEvent:
+    return MemoryEvent(
+        memory_id=memory_id,
+        type=EventType(row["type"]),
+        version=row["event_version"],
+        time=row["change_time"],
+        before=before,
+        after=after,
+        provenance=to_provenance(row),
+    )

@@ -1,0 +1,64 @@
+-- Reading the past: every event holds the whole state that it led to. `{columns}` stands for a fixed
+-- block of this file, `{scope}` for one fixed condition a scope field that a query names (see
+-- scope_condition.py), `{page}` for a block; values are always bound.
+
+-- name: state_columns
+s.project_id, s.memory_id, s.version, s.user_id, s.agent_id, s.app_id, s.run_id, s.text, s.role,
+s.name, s.inferred, s.immutable, s.metadata, s.categories, s.entities, s.relations, s.evidence,
+s.event_time, s.expiration_date, s.create_time, s.update_time,
+c.call_id, c.request_id, c.correlation_id, c.embedding_model, c.language_model, c.prompt_version
+
+-- name: events
+-- Each event with its call; the state before is that of the event before.
+SELECT e.type, e.version AS event_version, e.change_time, e.state IS NOT NULL AS has_state, {columns}
+FROM memory_events AS e
+JOIN calls AS c USING (project_id, call_id)
+CROSS JOIN LATERAL jsonb_populate_record(NULL::memories, coalesce(e.state, '{}')) AS s
+WHERE e.project_id = $1 AND e.memory_id = $2 AND e.version >= $3
+ORDER BY e.version
+LIMIT $4;
+
+-- name: state_at
+SELECT {columns}
+FROM (
+    SELECT e.state, e.call_id
+    FROM memory_events AS e
+    WHERE e.project_id = $1 AND e.memory_id = $2 AND e.change_time <= $3
+    ORDER BY e.version DESC
+    LIMIT 1
+) AS last
+JOIN calls AS c ON c.project_id = $1 AND c.call_id = last.call_id
+CROSS JOIN LATERAL jsonb_populate_record(NULL::memories, last.state) AS s
+WHERE last.state IS NOT NULL
+  AND ($4::date IS NULL OR s.expiration_date IS NULL OR s.expiration_date >= $4);
+
+-- name: list_at
+-- Every memory came to be in a call of its own scope, at the time of that call: so the calls of the
+-- scope lead to the memories in the order of the list.
+SELECT {columns}
+FROM calls AS m
+JOIN memory_events AS born
+    ON born.project_id = m.project_id AND born.call_id = m.call_id AND born.type = 'ADD'
+CROSS JOIN LATERAL (
+    SELECT e.state, e.call_id
+    FROM memory_events AS e
+    WHERE e.project_id = $1 AND e.memory_id = born.memory_id AND e.change_time <= $2
+    ORDER BY e.version DESC
+    LIMIT 1
+) AS last
+JOIN calls AS c ON c.project_id = $1 AND c.call_id = last.call_id
+CROSS JOIN LATERAL jsonb_populate_record(NULL::memories, last.state) AS s
+WHERE m.project_id = $1 AND m.call_time <= $2
+  AND last.state IS NOT NULL
+  AND ($3::date IS NULL OR s.expiration_date IS NULL OR s.expiration_date >= $3)
+  AND {scope}
+  AND {page}
+LIMIT $6;
+
+-- name: newest_first
+($4::timestamptz IS NULL OR (m.call_time, born.memory_id) < ($4, $5::uuid))
+ORDER BY m.call_time DESC, born.memory_id DESC
+
+-- name: oldest_first
+($4::timestamptz IS NULL OR (m.call_time, born.memory_id) > ($4, $5::uuid))
+ORDER BY m.call_time, born.memory_id

@@ -1,0 +1,218 @@
+-- Changing and deleting memories that are there. `{call_columns}` and `{call_values}` stand for fixed
+-- blocks of this file: the first 16 parameters of a changing statement are those of its call.
+-- `{scope}` stands for one fixed condition a scope field (see scope_condition.py), `{column}` for the
+-- name of one scope field; values are always bound.
+
+-- name: call_columns
+project_id, call_id, position, method, user_id, agent_id, app_id, run_id, scope_key, request_id,
+item, payload_digest, correlation_id, embedding_model, language_model, prompt_version, call_time
+
+-- name: call_values
+$1, $2, place.position, $3, $4, $5, $6, $7, $8, $9,
+$10, $11, $12, $13, $14, $15, $16
+
+-- name: amend_memory
+-- Returns no row, and writes nothing, unless the memory is in the state that was decided on.
+WITH place AS MATERIALIZED (SELECT nextval('change_position') AS position),
+changed AS (
+    UPDATE memories SET
+        version = version + 1, call_id = $2, text = $19, digest = $20,
+        embedding = coalesce($21::halfvec, embedding), metadata = $22, categories = $23,
+        entities = $24, relations = $25, evidence = $26, expiration_date = $27, update_time = $16
+    WHERE project_id = $1 AND memory_id = $17 AND version = $18 AND NOT immutable
+    RETURNING project_id, memory_id, version, call_id, user_id, agent_id, app_id, run_id,
+              scope_key, digest, text, role, name, inferred, immutable, metadata, categories,
+              entities, relations, evidence, event_time, expiration_date, create_time, update_time
+),
+recorded AS (
+    INSERT INTO calls ({call_columns})
+    SELECT {call_values}
+    FROM place, changed
+),
+history AS (
+    INSERT INTO memory_events (
+        project_id, memory_id, version, position, ordinal, call_id, type, change_time, state
+    )
+    SELECT $1, changed.memory_id, changed.version, place.position, 0, $2, 'UPDATE', $16,
+           to_jsonb(changed)
+    FROM changed, place
+),
+enqueued AS (
+    INSERT INTO graph_outbox (project_id, memory_id, generation, first_generation, correlation_id)
+    SELECT $1, changed.memory_id, place.position, place.position, $12
+    FROM changed, place
+    ON CONFLICT (project_id, memory_id) DO UPDATE SET
+        generation = greatest(graph_outbox.generation, excluded.generation),
+        correlation_id = excluded.correlation_id
+)
+SELECT place.position FROM place, changed;
+
+-- name: remove_memory
+-- Returns no row, and writes nothing, unless the memory is in the state that was decided on.
+WITH place AS MATERIALIZED (SELECT nextval('change_position') AS position),
+gone AS (
+    DELETE FROM memories
+    WHERE project_id = $1 AND memory_id = $17 AND version = $18
+    RETURNING memory_id, version
+),
+recorded AS (
+    INSERT INTO calls ({call_columns})
+    SELECT {call_values}
+    FROM place, gone
+),
+history AS (
+    INSERT INTO memory_events (
+        project_id, memory_id, version, position, ordinal, call_id, type, change_time, state
+    )
+    SELECT $1, gone.memory_id, gone.version + 1, place.position, 0, $2, 'DELETE', $16, NULL
+    FROM gone, place
+),
+enqueued AS (
+    INSERT INTO graph_outbox (project_id, memory_id, generation, first_generation, correlation_id)
+    SELECT $1, gone.memory_id, place.position, place.position, $12
+    FROM gone, place
+    ON CONFLICT (project_id, memory_id) DO UPDATE SET
+        generation = greatest(graph_outbox.generation, excluded.generation),
+        correlation_id = excluded.correlation_id
+)
+SELECT place.position FROM place, gone;
+
+-- name: claim_batch
+INSERT INTO calls ({call_columns})
+SELECT {call_values}
+FROM (SELECT nextval('change_position') AS position) AS place
+ON CONFLICT (project_id, request_id, item) WHERE request_id IS NOT NULL DO NOTHING;
+
+-- name: batch_items
+SELECT item, payload_digest FROM calls WHERE project_id = $1 AND request_id = $2;
+
+-- name: find_item
+SELECT call_id, payload_digest, position, embedding_model, language_model
+FROM calls
+WHERE project_id = $1 AND request_id = $2 AND item = $3;
+
+-- name: remove_memories
+-- Rows are locked in one order, so that two deletions do not wait for each other.
+WITH locked AS MATERIALIZED (
+    SELECT m.memory_id
+    FROM memories AS m
+    WHERE m.project_id = $1 AND {scope}
+    ORDER BY m.memory_id
+    FOR UPDATE
+),
+gone AS (
+    DELETE FROM memories AS m
+    USING locked
+    WHERE m.project_id = $1 AND m.memory_id = locked.memory_id
+    RETURNING m.memory_id, m.version
+),
+place AS MATERIALIZED (SELECT nextval('change_position') AS position),
+receipt AS MATERIALIZED (
+    SELECT jsonb_build_object('memories', count(*), 'graph_memories', count(*)) AS counts
+    FROM gone
+),
+recorded AS (
+    INSERT INTO calls ({call_columns}, outcome)
+    SELECT {call_values}, receipt.counts
+    FROM place, receipt
+),
+history AS (
+    INSERT INTO memory_events (
+        project_id, memory_id, version, position, ordinal, call_id, type, change_time, state
+    )
+    SELECT $1, gone.memory_id, gone.version + 1, place.position,
+           row_number() OVER (ORDER BY gone.memory_id) - 1, $2, 'DELETE', $16, NULL
+    FROM gone, place
+),
+enqueued AS (
+    INSERT INTO graph_outbox (project_id, memory_id, generation, first_generation, correlation_id)
+    SELECT $1, gone.memory_id, place.position, place.position, $12
+    FROM gone, place
+    ORDER BY gone.memory_id
+    ON CONFLICT (project_id, memory_id) DO UPDATE SET
+        generation = greatest(graph_outbox.generation, excluded.generation),
+        correlation_id = excluded.correlation_id
+)
+SELECT place.position, receipt.counts FROM place, receipt;
+
+-- name: lock_scope
+-- Waits for the changes in progress, so that the next statement sees what they leave behind.
+SELECT count(*)
+FROM (
+    SELECT FROM memories
+    WHERE project_id = $1 AND {column} = $2
+    ORDER BY memory_id
+    FOR UPDATE
+) AS locked;
+
+-- name: erase_scope
+-- Every memory of the scope came to be in a call of the scope, so those calls lead to the whole
+-- history, to that of deleted memories too.
+WITH theirs AS MATERIALIZED (
+    SELECT call_id FROM calls WHERE project_id = $1 AND {column} = $17
+),
+known AS MATERIALIZED (
+    SELECT DISTINCT e.memory_id
+    FROM theirs JOIN memory_events AS e ON e.project_id = $1 AND e.call_id = theirs.call_id
+),
+gone AS (
+    DELETE FROM memories WHERE project_id = $1 AND {column} = $17
+    RETURNING memory_id
+),
+unsaid AS (
+    DELETE FROM messages AS m
+    USING theirs
+    WHERE m.project_id = $1 AND m.call_id = theirs.call_id
+    RETURNING m.call_id
+),
+forgotten AS (
+    DELETE FROM memory_events AS e
+    USING known
+    WHERE e.project_id = $1 AND e.memory_id = known.memory_id
+    RETURNING e.memory_id
+),
+untraced AS (
+    DELETE FROM calls AS c
+    USING theirs
+    WHERE c.project_id = $1 AND c.call_id = theirs.call_id
+),
+place AS MATERIALIZED (SELECT nextval('change_position') AS position),
+receipt AS MATERIALIZED (
+    SELECT jsonb_build_object(
+        'memories', (SELECT count(*) FROM gone),
+        'messages', (SELECT count(*) FROM unsaid),
+        'events', (SELECT count(*) FROM forgotten),
+        'graph_memories', (SELECT count(*) FROM gone)
+    ) AS counts
+),
+recorded AS (
+    INSERT INTO calls ({call_columns}, outcome)
+    SELECT {call_values}, receipt.counts
+    FROM place, receipt
+),
+enqueued AS (
+    INSERT INTO graph_outbox (project_id, memory_id, generation, first_generation, correlation_id)
+    SELECT $1, gone.memory_id, place.position, place.position, $12
+    FROM gone, place
+    ORDER BY gone.memory_id
+    ON CONFLICT (project_id, memory_id) DO UPDATE SET
+        generation = greatest(graph_outbox.generation, excluded.generation),
+        correlation_id = excluded.correlation_id
+)
+SELECT place.position, receipt.counts, EXISTS (SELECT FROM theirs) AS was_known
+FROM place, receipt;
+
+-- name: find_deletion
+SELECT payload_digest, position, coalesce(outcome, '{}') AS counts
+FROM calls
+WHERE project_id = $1 AND request_id = $2 AND item = 0;
+
+-- name: list_scopes
+SELECT {column} AS id,
+       count(*) FILTER (WHERE expiration_date IS NULL OR expiration_date >= $4) AS memory_count,
+       max(update_time) AS last_activity_time
+FROM memories
+WHERE project_id = $1 AND {column} > $2
+GROUP BY {column}
+ORDER BY {column}
+LIMIT $3;

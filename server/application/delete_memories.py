@@ -1,0 +1,55 @@
+"""Deleting every memory of a scope."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from server.application.once import RequestKey, once
+from server.application.scope_deletions import deletion_call, earlier_deletion
+from server.domain.errors import FieldViolation, InvalidRequest
+from server.domain.scope import Scope
+from server.ports.clock import Clock
+from server.ports.scope_store import ScopeStore, StoredDeletion
+
+METHOD = "DeleteMemories"
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteMemoriesCommand:
+    """Whose memories to delete: all that match the scope, which names something."""
+
+    project_id: str
+    scope: Scope
+    key: RequestKey | None = None
+
+
+class DeleteMemories:
+    """Deletes memories, immutable and expired ones too. Their history stays."""
+
+    def __init__(self, scopes: ScopeStore, clock: Clock) -> None:
+        self._scopes = scopes
+        self._clock = clock
+
+    async def __call__(self, command: DeleteMemoriesCommand) -> StoredDeletion:
+        """Deletes and answers the receipt.
+
+        With a `key` that came before, the stored receipt is answered and nothing is done.
+
+        Raises:
+            InvalidRequest: the scope names nothing.
+            RequestIdReused: the request id came before with another payload.
+            ConcurrentChange, StoreUnavailable: nothing was deleted.
+        """
+        if not command.scope.parts():
+            raise InvalidRequest([FieldViolation("user_id", "name at least one part of a scope")])
+
+        async def earlier(key: RequestKey) -> StoredDeletion | None:
+            return await earlier_deletion(self._scopes, command.project_id, key)
+
+        async def delete() -> StoredDeletion:
+            call = deletion_call(
+                command.project_id, METHOD, command.scope, self._clock.now(), command.key
+            )
+            return await self._scopes.remove_memories(call)
+
+        return await once(command.key, earlier, delete)

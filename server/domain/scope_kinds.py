@@ -1,0 +1,36 @@
+"""Users, agents, apps and runs: the parts of scopes, each for itself."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+
+class ScopeKind(StrEnum):
+    """One of the four parts of a scope, by the name of its field; in the order of lists."""
+
+    USER = "user_id"
+    AGENT = "agent_id"
+    APP = "app_id"
+    RUN = "run_id"
+
+
+@dataclass(frozen=True, slots=True)
+class ScopeSummary:
+    """One user, agent, app or run. Memories that have expired are not counted."""
+
+    kind: ScopeKind
+    id: str
+    memory_count: int
+    last_activity_time: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class DeletionReceipt:
+    """How many rows of each kind a deletion removed; `graph_memories` leave the graph soon."""
+
+    memories: int = 0
+    messages: int = 0
+    events: int = 0
+    graph_memories: int = 0

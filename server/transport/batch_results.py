@@ -1,0 +1,57 @@
+"""What became of the items of a batch, as responses."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from memoir.v1 import memory_service_pb2
+
+from server.application.batch_delete_memories import BatchDeleteCommand
+from server.application.update_memory import UpdatedMemory
+from server.domain.errors import MemoirError
+from server.transport.convert.memories import memory_message
+from server.transport.convert.tokens import consistency_token
+from server.transport.status import to_status
+
+
+def batch_update_response(
+    outcomes: Sequence[UpdatedMemory | MemoirError], correlation_id: str
+) -> memory_service_pb2.BatchUpdateMemoriesResponse:
+    """One result an item."""
+    return memory_service_pb2.BatchUpdateMemoriesResponse(
+        results=[_update_result(outcome, correlation_id) for outcome in outcomes],
+        consistency_token=_token(o.position for o in outcomes if isinstance(o, UpdatedMemory)),
+    )
+
+
+def _update_result(
+    outcome: UpdatedMemory | MemoirError, correlation_id: str
+) -> memory_service_pb2.BatchUpdateMemoriesResponse.Result:
+    if isinstance(outcome, MemoirError):
+        error = to_status(outcome, correlation_id)
+        return memory_service_pb2.BatchUpdateMemoriesResponse.Result(error=error)
+    memory = memory_message(outcome.memory)
+    return memory_service_pb2.BatchUpdateMemoriesResponse.Result(memory=memory)
+
+
+def batch_delete_response(
+    command: BatchDeleteCommand, outcomes: Sequence[int | MemoirError], correlation_id: str
+) -> memory_service_pb2.BatchDeleteMemoriesResponse:
+    """One result an item."""
+    return memory_service_pb2.BatchDeleteMemoriesResponse(
+        results=[
+            memory_service_pb2.BatchDeleteMemoriesResponse.Result(
+                id=str(item.memory_id),
+                error=to_status(outcome, correlation_id)
+                if isinstance(outcome, MemoirError)
+                else None,
+            )
+            for item, outcome in zip(command.items, outcomes, strict=True)
+        ],
+        consistency_token=_token(o for o in outcomes if isinstance(o, int)),
+    )
+
+
+def _token(positions: Iterable[int]) -> str:
+    """The token of the latest change; where nothing was changed, one that waits for nothing."""
+    return consistency_token(max(positions, default=0))

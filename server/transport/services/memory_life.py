@@ -1,0 +1,88 @@
+"""The methods of memoir.v1.MemoryService that change memories which are there."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from memoir.v1 import memory_service_pb2
+
+from server.application.batch_delete_memories import BatchDeleteMemories
+from server.application.batch_update_memories import BatchUpdateMemories
+from server.application.delete_memory import DeleteMemory
+from server.application.list_memory_events import ListMemoryEvents
+from server.application.update_memory import UpdateMemory
+from server.domain.request_context import current_request
+from server.transport.batch_results import batch_delete_response, batch_update_response
+from server.transport.convert.life import (
+    batch_delete_command,
+    batch_update_command,
+    delete_command,
+    events_command,
+    update_command,
+)
+from server.transport.convert.memories import event_message, memory_message
+from server.transport.convert.tokens import consistency_token, number_page_token
+from server.transport.current_caller import current_caller
+
+
+@dataclass(frozen=True, slots=True)
+class LifeUseCases:
+    """What these methods run."""
+
+    update: UpdateMemory
+    delete: DeleteMemory
+    update_batch: BatchUpdateMemories
+    delete_batch: BatchDeleteMemories
+    events: ListMemoryEvents
+
+
+class MemoryLife:
+    """Updating, deleting, and reading histories. Methods are named as in the contract."""
+
+    def __init__(self, life: LifeUseCases) -> None:
+        self._life = life
+
+    async def UpdateMemory(  # noqa: N802 - the contract's name
+        self, request: memory_service_pb2.UpdateMemoryRequest, _context: object
+    ) -> memory_service_pb2.UpdateMemoryResponse:
+        """See the contract."""
+        updated = await self._life.update(update_command(request, current_caller().project_id))
+        return memory_service_pb2.UpdateMemoryResponse(
+            memory=memory_message(updated.memory),
+            consistency_token=consistency_token(updated.position),
+        )
+
+    async def DeleteMemory(  # noqa: N802 - the contract's name
+        self, request: memory_service_pb2.DeleteMemoryRequest, _context: object
+    ) -> memory_service_pb2.DeleteMemoryResponse:
+        """See the contract."""
+        position = await self._life.delete(delete_command(request, current_caller().project_id))
+        return memory_service_pb2.DeleteMemoryResponse(
+            consistency_token=consistency_token(position)
+        )
+
+    async def BatchUpdateMemories(  # noqa: N802 - the contract's name
+        self, request: memory_service_pb2.BatchUpdateMemoriesRequest, _context: object
+    ) -> memory_service_pb2.BatchUpdateMemoriesResponse:
+        """See the contract."""
+        command = batch_update_command(request, current_caller().project_id)
+        outcomes = await self._life.update_batch(command)
+        return batch_update_response(outcomes, current_request().correlation_id)
+
+    async def BatchDeleteMemories(  # noqa: N802 - the contract's name
+        self, request: memory_service_pb2.BatchDeleteMemoriesRequest, _context: object
+    ) -> memory_service_pb2.BatchDeleteMemoriesResponse:
+        """See the contract."""
+        command = batch_delete_command(request, current_caller().project_id)
+        outcomes = await self._life.delete_batch(command)
+        return batch_delete_response(command, outcomes, current_request().correlation_id)
+
+    async def ListMemoryEvents(  # noqa: N802 - the contract's name
+        self, request: memory_service_pb2.ListMemoryEventsRequest, _context: object
+    ) -> memory_service_pb2.ListMemoryEventsResponse:
+        """See the contract."""
+        page = await self._life.events(events_command(request, current_caller().project_id))
+        return memory_service_pb2.ListMemoryEventsResponse(
+            events=map(event_message, page.events),
+            next_page_token=number_page_token(request, page.next),
+        )

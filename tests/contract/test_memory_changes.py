@@ -1,0 +1,235 @@
+"""The contract of changing single memories, held on PostgreSQL."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from datetime import timedelta
+from uuid import uuid4
+
+import pytest
+
+from server.adapters.postgres.memory_changes import PostgresMemoryChanges
+from server.adapters.postgres.memory_store import PostgresMemoryStore
+from server.adapters.postgres.outbox import PostgresOutbox
+from server.adapters.postgres.pool import Database
+from server.domain.amendment import digest_of
+from server.domain.errors import ConcurrentChange, MemoryDuplicate, RequestIdReused
+from server.domain.memory import EventType, Memory
+from server.domain.values import Vector
+from server.ports.memory_changes import Amendment, MemoryChanges
+from server.ports.memory_store import Call, ChangeSet, MemoryStore, Removal, SearchQuery
+from server.ports.outbox import Outbox
+from tests.support.builders import (
+    ALICE,
+    LISBON,
+    NOW,
+    PROJECT,
+    adding,
+    addition,
+    call,
+    vector,
+)
+from tests.support.fakes import FakeClock
+
+TODAY = NOW.date()
+LATER = NOW + timedelta(hours=1)
+
+
+@pytest.fixture
+def store(database: Database) -> MemoryStore:
+    return PostgresMemoryStore(database, on_commit=lambda: None)
+
+
+@pytest.fixture
+def commits() -> list[None]:
+    """Grows by one with every commit that is told of."""
+    return []
+
+
+@pytest.fixture
+def changes(database: Database, commits: list[None]) -> MemoryChanges:
+    return PostgresMemoryChanges(database, on_commit=lambda: commits.append(None))
+
+
+@pytest.fixture
+def outbox(database: Database) -> Outbox:
+    return PostgresOutbox(database, FakeClock())
+
+
+async def stored(store: MemoryStore, text: str = "tea", **fields: object) -> Memory:
+    of = call()
+    item = addition(of, text, **fields)  # type: ignore[arg-type] # names fit
+    await store.commit(ChangeSet(of, added=[item]))
+    return item.memory
+
+
+def amendment(
+    memory: Memory, by: Call, text: str, embedding: Vector | None = None, **fields: object
+) -> Amendment:
+    made_by = replace(
+        memory.provenance,
+        call_id=by.id,
+        request_id=by.request_id,
+        correlation_id=by.correlation_id,
+        embedding_model=by.embedding_model,
+        evidence=(),
+    )
+    after = replace(
+        memory, text=text, version=memory.version + 1, update_time=by.time, provenance=made_by
+    )
+    after = replace(after, **fields)  # type: ignore[arg-type] # names fit
+    return Amendment(after, digest_of(after), embedding)
+
+
+async def test_the_next_state_is_read_back_whole(
+    store: MemoryStore, changes: MemoryChanges, commits: list[None]
+) -> None:
+    memory = await stored(
+        store, metadata={"a": 1}, categories=["food"], relations=[LISBON], expiration_date=TODAY
+    )
+    by = replace(call(time=LATER, request_id=uuid4(), payload_digest=b"p"), method="UpdateMemory")
+    wanted = amendment(
+        memory,
+        by,
+        "coffee",
+        vector(0, 1, 0),
+        metadata={"b": 2},
+        categories=(),
+        relations=(),
+        expiration_date=None,
+    )
+    position = await changes.amend(by, wanted)
+
+    assert await store.get(PROJECT, memory.id, TODAY) == wanted.memory
+    hits = await store.search(SearchQuery(PROJECT, ALICE, vector(0, 1, 0), 1, TODAY))
+    assert [round(hit.score, 2) for hit in hits] == [1.0]
+    assert commits == [None]
+    assert by.request_id is not None
+    found = await changes.find_change(PROJECT, by.request_id, 0)
+    assert found is not None
+    assert (found.payload_digest, found.position) == (b"p", position)
+    [change] = found.changes
+    assert (change.event, change.memory, change.previous_text) == (
+        EventType.UPDATE,
+        wanted.memory,
+        "tea",
+    )
+
+
+async def test_without_an_embedding_the_stored_one_stays(
+    store: MemoryStore, changes: MemoryChanges
+) -> None:
+    memory = await stored(store, embedding=vector(0, 0, 1))
+    by = call(time=LATER)
+    await changes.amend(by, amendment(memory, by, "tea", metadata={"b": 2}))
+    hits = await store.search(SearchQuery(PROJECT, ALICE, vector(0, 0, 1), 1, TODAY))
+    assert [(hit.memory.metadata, round(hit.score, 2)) for hit in hits] == [({"b": 2}, 1.0)]
+
+
+async def test_a_change_and_a_removal_reach_the_graph(
+    store: MemoryStore, changes: MemoryChanges, outbox: Outbox
+) -> None:
+    memory = await stored(store)
+    await outbox.settle(await outbox.claim(10, timedelta(seconds=9)))
+    by = call(time=LATER)
+    position = await changes.amend(by, amendment(memory, by, "coffee"))
+    [dirty] = await outbox.claim(10, timedelta(seconds=9))
+    assert (dirty.memory_id, dirty.generation) == (memory.id, position)
+    await outbox.settle([dirty])
+    await changes.remove(call(), Removal(0, memory.id, 2))
+    [dirty] = await outbox.claim(10, timedelta(seconds=9))
+    assert [subgraph.exists for subgraph in await outbox.subgraphs([dirty])] == [False]
+
+
+async def test_a_change_decided_on_an_older_state_writes_nothing(
+    store: MemoryStore, changes: MemoryChanges
+) -> None:
+    memory = await stored(store)
+    by = call()
+    await changes.amend(by, amendment(memory, by, "coffee"))
+    stale = call(request_id=uuid4())
+    with pytest.raises(ConcurrentChange):
+        await changes.amend(stale, amendment(memory, stale, "water"))
+    with pytest.raises(ConcurrentChange):
+        await changes.remove(stale, Removal(0, memory.id, 1))
+    assert stale.request_id is not None
+    assert await changes.find_change(PROJECT, stale.request_id, 0) is None
+    after = await store.get(PROJECT, memory.id, TODAY)
+    assert after is not None
+    assert after.text == "coffee"
+
+
+async def test_an_equal_memory_of_the_scope_is_told(
+    store: MemoryStore, changes: MemoryChanges
+) -> None:
+    memory = await stored(store)
+    await store.commit(adding("coffee"))
+    by = call()
+    with pytest.raises(MemoryDuplicate):
+        await changes.amend(by, amendment(memory, by, "coffee"))
+    assert await store.get(PROJECT, memory.id, TODAY) == memory
+
+
+async def test_an_expired_holder_of_the_same_text_makes_way(
+    store: MemoryStore, changes: MemoryChanges
+) -> None:
+    memory = await stored(store)
+    expired = await stored(store, "coffee", expiration_date=TODAY - timedelta(days=1))
+    by = call()
+    await changes.amend(by, amendment(memory, by, "coffee"))
+    assert await store.get(PROJECT, expired.id, None) is None
+
+
+async def test_an_immutable_memory_is_not_changed(
+    store: MemoryStore, changes: MemoryChanges
+) -> None:
+    memory = await stored(store, immutable=True)
+    by = call()
+    with pytest.raises(ConcurrentChange):
+        await changes.amend(by, amendment(memory, by, "coffee"))
+
+
+async def test_a_request_id_is_taken_once_for_each_item(
+    store: MemoryStore, changes: MemoryChanges
+) -> None:
+    first, second = await stored(store, "one"), await stored(store, "two")
+    key = uuid4()
+    of = replace(call(request_id=key), item=1)
+    await changes.remove(of, Removal(0, first.id, 1))
+    again = replace(call(request_id=key), item=1)
+    with pytest.raises(RequestIdReused):
+        await changes.remove(again, Removal(0, second.id, 1))
+    with pytest.raises(RequestIdReused):
+        await changes.amend(again, amendment(second, again, "three"))
+    assert await store.get(PROJECT, second.id, TODAY) == second
+    await changes.remove(replace(call(request_id=key), item=2), Removal(0, second.id, 1))
+    assert await changes.find_change("project-2", key, 1) is None
+
+
+async def test_a_batch_is_claimed_once_and_tells_what_is_done(
+    store: MemoryStore, changes: MemoryChanges
+) -> None:
+    memory = await stored(store)
+    batch = call(request_id=uuid4(), payload_digest=b"p")
+    claims = await asyncio.gather(
+        *(changes.claim_batch(replace(batch, id=uuid4())) for _ in range(4))
+    )
+    assert set(claims) == {frozenset()}
+    await changes.remove(replace(batch, id=uuid4(), item=3), Removal(0, memory.id, 1))
+    assert await changes.claim_batch(batch) == {3}
+    with pytest.raises(RequestIdReused):
+        await changes.claim_batch(replace(batch, payload_digest=b"other"))
+    assert await changes.claim_batch(replace(batch, project_id="project-2")) == frozenset()
+
+
+async def test_nothing_crosses_projects(store: MemoryStore, changes: MemoryChanges) -> None:
+    theirs = adding("theirs", project_id="project-2")
+    await store.commit(theirs)
+    memory = theirs.added[0].memory
+    by = call()
+    with pytest.raises(ConcurrentChange):
+        await changes.amend(by, amendment(memory, by, "ours"))
+    with pytest.raises(ConcurrentChange):
+        await changes.remove(by, Removal(0, memory.id, 1))
+    assert await store.get("project-2", memory.id, TODAY) == memory

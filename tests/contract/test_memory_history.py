@@ -1,0 +1,165 @@
+"""The contract of reading the past, held on PostgreSQL."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from itertools import pairwise
+from uuid import uuid4
+
+import pytest
+
+from server.adapters.postgres.memory_history import PostgresMemoryHistory
+from server.adapters.postgres.memory_store import PostgresMemoryStore
+from server.adapters.postgres.pool import Database
+from server.domain.memory import EventType, Evidence
+from server.domain.pages import ListCursor, ListOrder
+from server.domain.scope import Scope
+from server.ports.memory_history import MemoryHistory
+from server.ports.memory_store import (
+    ChangeSet,
+    EmbeddedMemory,
+    ListQuery,
+    MemoryStore,
+    Removal,
+)
+from tests.support.builders import ALICE, LISBON, NOW, PROJECT, adding, addition, call, revision
+
+TODAY = NOW.date()
+HOUR = timedelta(hours=1)
+
+
+@pytest.fixture
+def store(database: Database) -> MemoryStore:
+    return PostgresMemoryStore(database, on_commit=lambda: None)
+
+
+@pytest.fixture
+def history(database: Database) -> MemoryHistory:
+    return PostgresMemoryHistory(database)
+
+
+async def with_a_life(store: MemoryStore, scope: Scope = ALICE) -> EmbeddedMemory:
+    """A memory that was added, updated an hour later, and deleted after another hour."""
+    of = call(request_id=uuid4(), scope=scope)
+    item = addition(
+        of,
+        "in Berlin",
+        metadata={"a": [1, None]},
+        categories=["travel"],
+        relations=[LISBON],
+        evidence=[Evidence(uuid4(), "Berlin")],
+    )
+    await store.commit(ChangeSet(of, added=[item]))
+    later = call(time=NOW + HOUR, correlation_id="correlation-2", scope=scope)
+    await store.commit(ChangeSet(later, updated=[revision(item, "in Lisbon")]))
+    last = call(time=NOW + 2 * HOUR, correlation_id="correlation-3", scope=scope)
+    await store.commit(ChangeSet(last, removed=[Removal(0, item.memory.id, 2)]))
+    return item
+
+
+async def test_a_deleted_memory_has_its_whole_history(
+    store: MemoryStore, history: MemoryHistory
+) -> None:
+    item = await with_a_life(store)
+    events = await history.events(PROJECT, item.memory.id, 0, 10)
+
+    assert [(e.type, e.version, e.time) for e in events] == [
+        (EventType.ADD, 1, NOW),
+        (EventType.UPDATE, 2, NOW + HOUR),
+        (EventType.DELETE, 3, NOW + 2 * HOUR),
+    ]
+    assert {event.memory_id for event in events} == {item.memory.id}
+    assert events[0].before is None
+    assert events[0].after == item.memory
+    assert events[0].provenance == item.memory.provenance
+    assert events[-1].after is None
+    assert [before.after for before, _ in pairwise(events)] == [e.before for e in events[1:]]
+    assert [e.provenance.correlation_id for e in events[1:]] == ["correlation-2", "correlation-3"]
+
+
+@pytest.mark.parametrize("size", [1, 2, 3])
+async def test_pages_of_events_are_the_whole_history(
+    store: MemoryStore, history: MemoryHistory, size: int
+) -> None:
+    item = await with_a_life(store)
+    seen, after = [], 0
+    while page := await history.events(PROJECT, item.memory.id, after, size):
+        assert len(page) <= size
+        seen += page
+        after = page[-1].version
+    assert seen == await history.events(PROJECT, item.memory.id, 0, 10)
+
+
+@pytest.mark.parametrize(
+    ("since", "text"),
+    [
+        (-timedelta(microseconds=1), None),
+        (timedelta(0), "in Berlin"),
+        (HOUR - timedelta(microseconds=1), "in Berlin"),
+        (HOUR, "in Lisbon"),
+        (2 * HOUR, None),
+    ],
+)
+async def test_a_memory_is_read_as_it_was(
+    store: MemoryStore, history: MemoryHistory, since: timedelta, text: str | None
+) -> None:
+    item = await with_a_life(store)
+    memory = await history.get(PROJECT, item.memory.id, NOW + since, TODAY)
+    assert (memory.text if memory else None) == text
+    listed = await history.list(
+        ListQuery(PROJECT, ALICE, 10, ListOrder.NEWEST_FIRST, TODAY), NOW + since
+    )
+    assert listed == ([memory] if memory else [])
+
+
+async def test_the_present_is_what_the_store_says(
+    store: MemoryStore, history: MemoryHistory
+) -> None:
+    await with_a_life(store)
+    await store.commit(adding("one", "two"))
+    await store.commit(adding("of a run", scope=Scope(user_id="alice", run_id="r")))
+    await store.commit(adding("of Bob", scope=Scope(user_id="bob")))
+    for scope in (ALICE, Scope(run_id="r"), Scope()):
+        query = ListQuery(PROJECT, scope, 10, ListOrder.OLDEST_FIRST, TODAY)
+        assert await history.list(query, NOW + 3 * HOUR) == await store.list(query)
+
+
+async def test_what_expires_was_visible_until_then(
+    store: MemoryStore, history: MemoryHistory
+) -> None:
+    of = call()
+    item = addition(of, "one", expiration_date=TODAY)
+    await store.commit(ChangeSet(of, added=[item]))
+    found = [
+        await history.get(PROJECT, item.memory.id, NOW, day)
+        for day in (TODAY, TODAY + timedelta(days=1), None)
+    ]
+    assert found == [item.memory, None, item.memory]
+    query = ListQuery(PROJECT, ALICE, 10, ListOrder.OLDEST_FIRST, TODAY + timedelta(days=1))
+    assert await history.list(query, NOW) == []
+
+
+@pytest.mark.parametrize("order", list(ListOrder))
+async def test_pages_of_the_past_hold_every_memory_once_in_order(
+    store: MemoryStore, history: MemoryHistory, order: ListOrder
+) -> None:
+    for n in range(7):
+        of = call(time=NOW + timedelta(seconds=n // 2))
+        await store.commit(ChangeSet(of, [], [addition(of, f"memory {n}")]))
+    seen, after = [], None
+    while page := await history.list(ListQuery(PROJECT, ALICE, 3, order, TODAY, after), NOW + HOUR):
+        seen += page
+        after = ListCursor(page[-1].create_time, page[-1].id)
+    keys = [(memory.create_time, memory.id) for memory in seen]
+    assert len(keys) == 7
+    assert keys == sorted(keys, reverse=order is ListOrder.NEWEST_FIRST)
+
+
+async def test_nothing_crosses_projects(store: MemoryStore, history: MemoryHistory) -> None:
+    theirs = adding("theirs", project_id="project-2")
+    await store.commit(theirs)
+    memory_id = theirs.added[0].memory.id
+    assert await history.events(PROJECT, memory_id, 0, 10) == []
+    assert await history.get(PROJECT, memory_id, NOW, None) is None
+    query = ListQuery(PROJECT, Scope(), 10, ListOrder.OLDEST_FIRST, None)
+    assert await history.list(query, NOW) == []

@@ -1,0 +1,291 @@
+"""The contract of whole scopes, held on PostgreSQL."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from datetime import timedelta
+from uuid import UUID, uuid4
+
+import asyncpg
+import pytest
+
+from server.adapters.postgres.memory_history import PostgresMemoryHistory
+from server.adapters.postgres.memory_store import PostgresMemoryStore
+from server.adapters.postgres.outbox import PostgresOutbox
+from server.adapters.postgres.pool import Database
+from server.adapters.postgres.scope_store import PostgresScopeStore
+from server.domain.errors import RequestIdReused
+from server.domain.pages import ListOrder
+from server.domain.scope import Scope
+from server.domain.scope_kinds import DeletionReceipt, ScopeKind, ScopeSummary
+from server.ports.memory_store import ChangeSet, ListQuery, MemoryStore, Removal
+from server.ports.scope_store import ScopeStore
+from tests.support.builders import (
+    ALICE,
+    NOW,
+    PROJECT,
+    adding,
+    addition,
+    call,
+    message,
+    revision,
+)
+from tests.support.fakes import FakeClock
+
+TODAY = NOW.date()
+MANY = 10_000
+SCOPES = {
+    "user": ALICE,
+    "user-run": Scope(user_id="alice", run_id="r"),
+    "other-run": Scope(user_id="bob", run_id="r"),
+    "agent": Scope(agent_id="alice"),
+}
+
+
+@pytest.fixture
+def store(database: Database) -> MemoryStore:
+    return PostgresMemoryStore(database, on_commit=lambda: None)
+
+
+@pytest.fixture
+def commits() -> list[None]:
+    """Grows by one with every commit that is told of."""
+    return []
+
+
+@pytest.fixture
+def scopes(database: Database, commits: list[None]) -> ScopeStore:
+    return PostgresScopeStore(database, on_commit=lambda: commits.append(None))
+
+
+async def fill(store: MemoryStore) -> dict[str, UUID]:
+    """A memory in every scope of two projects; the ids of those of the first."""
+    ids = {}
+    for text, scope in SCOPES.items():
+        ours = adding(text, scope=scope)
+        await store.commit(ours)
+        await store.commit(adding(text, scope=scope, project_id="project-2"))
+        ids[text] = ours.added[0].memory.id
+    return ids
+
+
+async def texts(store: MemoryStore, project_id: str = PROJECT) -> set[str]:
+    query = ListQuery(project_id, Scope(), MANY, ListOrder.OLDEST_FIRST, None)
+    return {memory.text for memory in await store.list(query)}
+
+
+@pytest.mark.parametrize(
+    ("scope", "left"),
+    [
+        (ALICE, {"other-run", "agent"}),
+        (Scope(run_id="r"), {"user", "agent"}),
+        (Scope(user_id="alice", run_id="r"), {"user", "other-run", "agent"}),
+        (Scope(user_id="*"), set(SCOPES)),
+    ],
+)
+async def test_the_memories_of_a_scope_are_removed_and_no_others(
+    store: MemoryStore, scopes: ScopeStore, commits: list[None], scope: Scope, left: set[str]
+) -> None:
+    await fill(store)
+    deletion = await scopes.remove_memories(call(scope=scope))
+    gone = len(SCOPES) - len(left)
+    assert deletion.receipt == DeletionReceipt(memories=gone, graph_memories=gone)
+    assert await texts(store) == left
+    assert await texts(store, "project-2") == set(SCOPES)
+    assert commits == [None]
+
+
+async def test_a_removal_never_empties_a_project(store: MemoryStore, scopes: ScopeStore) -> None:
+    await fill(store)
+    with pytest.raises(ValueError, match="empty scope"):
+        await scopes.remove_memories(call(scope=Scope()))
+    assert await texts(store) == set(SCOPES)
+
+
+async def test_removed_memories_leave_the_graph_and_keep_their_history(
+    store: MemoryStore, scopes: ScopeStore, database: Database
+) -> None:
+    ids = await fill(store)
+    of = call(correlation_id="correlation-9", time=NOW + timedelta(hours=1))
+    deletion = await scopes.remove_memories(of)
+    claimed = await PostgresOutbox(database, FakeClock()).claim(99, timedelta(seconds=9))
+    dirty = {entry.memory_id: entry for entry in claimed}
+    assert dirty[ids["user"]].correlation_id == "correlation-9"
+    assert dirty[ids["user"]].generation == deletion.position
+    history = PostgresMemoryHistory(database)
+    events = await history.events(PROJECT, ids["user"], 0, 9)
+    assert [(e.version, e.provenance.call_id == of.id) for e in events] == [(1, False), (2, True)]
+    assert events[-1].before == events[0].after
+
+
+async def test_a_deletion_is_done_once_for_a_request_id(
+    store: MemoryStore, scopes: ScopeStore
+) -> None:
+    await fill(store)
+    of = call(request_id=uuid4(), payload_digest=b"p")
+    assert of.request_id is not None
+    assert await scopes.find_deletion(PROJECT, of.request_id) is None
+    deletion = await scopes.remove_memories(of)
+    assert await scopes.find_deletion(PROJECT, of.request_id) == deletion
+    assert await scopes.find_deletion("project-2", of.request_id) is None
+    again = replace(call(scope=Scope(agent_id="alice")), request_id=of.request_id)
+    with pytest.raises(RequestIdReused):
+        await scopes.remove_memories(again)
+    with pytest.raises(RequestIdReused):
+        await scopes.erase(again, ScopeKind.AGENT, "alice")
+    assert await texts(store) == {"other-run", "agent"}
+
+
+async def with_a_past(store: MemoryStore) -> None:
+    """Changed and deleted memories of Alice, with messages, in both projects."""
+    for project_id in (PROJECT, "project-2"):
+        of = call(project_id=project_id)
+        kept, gone = addition(of, "kept"), addition(of, "gone", ordinal=1)
+        await store.commit(ChangeSet(of, [message("said")], [kept, gone]))
+        await store.commit(
+            ChangeSet(
+                call(project_id=project_id, request_id=uuid4()),
+                [message("said later")],
+                updated=[revision(kept, "changed")],
+                removed=[Removal(1, gone.memory.id, 1)],
+            )
+        )
+
+
+async def rows_that_name(database: Database, *words: str) -> dict[str, int]:
+    """How many rows of each table hold one of the words, by project."""
+    found: dict[str, int] = {}
+    async with database.connection() as connection:
+        for table in ("calls", "messages", "memories", "memory_events"):
+            rows = await connection.fetch(f"SELECT project_id, t::text AS row FROM {table} AS t")
+            for row in rows:
+                if any(word in row["row"] for word in words):
+                    key = f"{row['project_id']}.{table}"
+                    found[key] = found.get(key, 0) + 1
+    return found
+
+
+async def test_nothing_is_left_of_an_erased_user(
+    store: MemoryStore, scopes: ScopeStore, database: Database, commits: list[None]
+) -> None:
+    await with_a_past(store)
+    await store.commit(adding("of Bob", scope=Scope(user_id="bob")))
+    of = replace(call(scope=Scope()), method="DeleteScope")
+    deletion = await scopes.erase(of, ScopeKind.USER, "alice")
+    assert deletion is not None
+    assert deletion.receipt == DeletionReceipt(memories=1, messages=2, events=4, graph_memories=1)
+    left = await rows_that_name(database, "alice", "kept", "gone", "changed", "said")
+    assert {name for name in left if name.startswith(f"{PROJECT}.")} == set()
+    assert left["project-2.memory_events"] == 3
+    assert await texts(store) == {"of Bob"}
+    assert await texts(store, "project-2") == {"changed"}
+    assert commits == [None]
+
+
+async def test_an_erased_user_leaves_the_graph(
+    store: MemoryStore, scopes: ScopeStore, database: Database
+) -> None:
+    outbox = PostgresOutbox(database, FakeClock())
+    ids = await fill(store)
+    await outbox.settle(await outbox.claim(99, timedelta(seconds=9)))
+    await scopes.erase(call(scope=Scope()), ScopeKind.RUN, "r")
+    claimed = await outbox.claim(99, timedelta(seconds=9))
+    assert {entry.memory_id for entry in claimed} == {ids["user-run"], ids["other-run"]}
+    assert [subgraph.exists for subgraph in await outbox.subgraphs(claimed)] == [False, False]
+
+
+async def test_an_erasure_is_of_one_kind_and_one_project(
+    store: MemoryStore, scopes: ScopeStore
+) -> None:
+    await fill(store)
+    assert await scopes.erase(call(scope=Scope()), ScopeKind.AGENT, "alice") is not None
+    assert await texts(store) == set(SCOPES) - {"agent"}
+    assert await texts(store, "project-2") == set(SCOPES)
+
+
+async def test_erasing_what_is_not_there_writes_nothing(
+    store: MemoryStore, scopes: ScopeStore, commits: list[None]
+) -> None:
+    of = call(scope=Scope(), request_id=uuid4())
+    assert of.request_id is not None
+    assert await scopes.erase(of, ScopeKind.USER, "alice") is None
+    assert await scopes.find_deletion(PROJECT, of.request_id) is None
+    assert commits == []
+
+
+async def test_an_erasure_waits_for_a_change_in_progress_and_takes_it_too(
+    store: MemoryStore, scopes: ScopeStore, database: Database, postgres_dsn: str
+) -> None:
+    ids = await fill(store)
+    rival = await asyncpg.connect(postgres_dsn)
+    try:
+        async with rival.transaction():
+            await rival.execute(
+                "INSERT INTO memory_events SELECT project_id, memory_id, 2, 99, 0, call_id,"
+                " 'UPDATE', now(), state FROM memory_events WHERE memory_id = $1",
+                ids["agent"],
+            )
+            await rival.execute(
+                "UPDATE memories SET version = 2 WHERE memory_id = $1", ids["agent"]
+            )
+            erasure = asyncio.create_task(
+                scopes.erase(call(scope=Scope()), ScopeKind.AGENT, "alice")
+            )
+            await until_somebody_waits(rival)
+        deletion = await erasure
+    finally:
+        await rival.close()
+    assert deletion is not None
+    assert deletion.receipt.events == 2
+    assert await PostgresMemoryHistory(database).events(PROJECT, ids["agent"], 0, 9) == []
+
+
+async def until_somebody_waits(connection: asyncpg.Connection[asyncpg.Record]) -> None:
+    """Returns once another session waits for a lock."""
+    waiting = False
+    while not waiting:
+        waiting = await connection.fetchval(
+            "SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted)"
+        )
+
+
+@pytest.mark.parametrize("whole", [False, True])
+async def test_a_large_scope_goes_in_one_call(
+    store: MemoryStore, scopes: ScopeStore, whole: bool
+) -> None:
+    for start in range(0, MANY, 1000):
+        await store.commit(adding(*(f"memory {n}" for n in range(start, start + 1000))))
+    if whole:
+        deletion = await scopes.erase(call(scope=Scope()), ScopeKind.USER, "alice")
+    else:
+        deletion = await scopes.remove_memories(call())
+    assert deletion is not None
+    assert deletion.receipt.memories == MANY
+    assert await texts(store) == set()
+
+
+async def test_scopes_are_listed_with_what_they_hold(
+    store: MemoryStore, scopes: ScopeStore
+) -> None:
+    await fill(store)
+    of = call(time=NOW + timedelta(hours=1))
+    await store.commit(ChangeSet(of, added=[addition(of, "new")]))
+    old = call(scope=Scope(user_id="carol"))
+    expired = addition(old, "old", expiration_date=TODAY - timedelta(days=1))
+    await store.commit(ChangeSet(old, added=[expired]))
+
+    async def listed(kind: ScopeKind, after: str = "", limit: int = 9) -> list[ScopeSummary]:
+        return await scopes.list_scopes(PROJECT, kind, after, limit, TODAY)
+
+    users = [
+        ScopeSummary(ScopeKind.USER, "alice", 3, of.time),
+        ScopeSummary(ScopeKind.USER, "bob", 1, NOW),
+        ScopeSummary(ScopeKind.USER, "carol", 0, NOW),
+    ]
+    assert await listed(ScopeKind.USER) == users
+    assert await listed(ScopeKind.USER, limit=1) == users[:1]
+    assert await listed(ScopeKind.USER, after="alice") == users[1:]
+    assert [s.id for s in await listed(ScopeKind.RUN)] == ["r"]
+    assert await listed(ScopeKind.APP) == []
+    assert await scopes.list_scopes("project-3", ScopeKind.USER, "", 9, TODAY) == []

@@ -1,0 +1,120 @@
+"""The past and whole scopes are read and deleted through indexes, however large the table is."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+import pytest
+import pytest_asyncio
+
+from server.adapters.postgres import memory_history
+from server.adapters.postgres.life import SQL, call_values, changing_statement
+from server.adapters.postgres.pool import Database, PoolOptions, open_pool
+from server.adapters.postgres.schema import migrate
+from server.adapters.postgres.scope_condition import scope_condition
+from server.domain.scope import Scope
+from tests.integration.postgres.test_plans import (
+    HALFWAY,
+    LOAD,
+    TODAY,
+    Plan,
+    indexes,
+    nodes,
+    plans,
+)
+from tests.support.builders import NOW, PROJECT, call
+from tests.support.postgres import empty_database
+
+if TYPE_CHECKING:
+    from server.adapters.postgres.pool import Connection
+
+# Every call is one of a user, an agent, an app and a run; every memory was added and changed once.
+PAST = """
+UPDATE calls SET
+    user_id = 'user-' || position % 100, agent_id = 'agent-' || position % 97,
+    app_id = 'app-' || position % 53, run_id = 'run-' || position % 1000;
+
+INSERT INTO memory_events (
+    project_id, memory_id, version, position, ordinal, call_id, type, change_time, state
+)
+SELECT project_id, memory_id, event.version, 1, 0, call_id, type, create_time, '{}'
+FROM memories, (VALUES (1, 'ADD'), (2, 'UPDATE')) AS event (version, type);
+
+ANALYZE calls, memory_events
+"""
+PARTS = ["user", "agent", "app", "run"]
+
+
+@pytest_asyncio.fixture(scope="module")
+async def connection(postgres_server: str) -> AsyncIterator[Connection]:
+    """A connection to a database with a few thousand memories, which no test changes."""
+    async with empty_database(postgres_server) as dsn:
+        await migrate(dsn, lambda _: None)
+        pool = await open_pool(dsn, PoolOptions(max_size=1))
+        async with Database(pool, acquire_timeout=5.0).connection() as connection:
+            await connection.execute(LOAD)
+            await connection.execute(PAST)
+            yield connection
+        await pool.close()
+
+
+@pytest.mark.parametrize("part", PARTS)
+@pytest.mark.parametrize("page", ["newest_first", "oldest_first"])
+@pytest.mark.parametrize("after", [(None, None), (HALFWAY, UUID(int=1))], ids=["first", "later"])
+async def test_a_page_of_the_past_is_read_in_order_from_the_calls_of_the_scope(
+    connection: Connection, part: str, page: str, after: tuple[object, object]
+) -> None:
+    condition, values = scope_condition(Scope(**{f"{part}_id": f"{part}-7"}), first_parameter=7)
+    statement = memory_history._statement("list_at", scope=condition, page=memory_history.SQL[page])
+    for plan in await plans(connection, statement, PROJECT, NOW, TODAY, *after, 51, *values):
+        assert indexes(plan, "calls") == {f"calls_{part}", "calls_pkey"}
+        assert indexes(plan, "memory_events") == {"memory_events_call", "memory_events_pkey"}
+
+
+@pytest.mark.parametrize(("name", "values"), [("events", (0, 51)), ("state_at", (NOW, TODAY))])
+async def test_the_past_of_a_memory_is_found_by_its_key(
+    connection: Connection, name: str, values: tuple[object, ...]
+) -> None:
+    statement = memory_history._statement(name)
+    for plan in await plans(connection, statement, PROJECT, UUID(int=1), *values):
+        assert indexes(plan, "memory_events") == {"memory_events_pkey"}
+        assert indexes(plan, "calls") == {"calls_pkey"}
+
+
+@pytest.mark.parametrize("part", PARTS)
+async def test_scopes_are_listed_in_the_order_of_an_index(
+    connection: Connection, part: str
+) -> None:
+    statement = SQL["list_scopes"].replace("{column}", f"{part}_id")
+    for plan in await plans(connection, statement, PROJECT, "", 51, TODAY):
+        assert indexes(plan, "memories") == {f"memories_{part}"}
+        assert "Sort" not in {node["Node Type"] for node in nodes(plan)}
+
+
+@pytest.mark.parametrize("part", PARTS)
+async def test_a_scope_is_deleted_by_indexes(connection: Connection, part: str) -> None:
+    of = call(scope=Scope(**{f"{part}_id": f"{part}-7"}))
+    condition, values = scope_condition(of.scope, first_parameter=17)
+    remove = changing_statement("remove_memories").replace("{scope}", condition)
+    for plan in await plans(connection, remove, *call_values(of), *values):
+        assert reads_of(plan, "memories") == {f"memories_{part}", "memories_pkey"}
+    erase = changing_statement("erase_scope").replace("{column}", f"{part}_id")
+    for plan in await plans(connection, erase, *call_values(of), *values):
+        assert reads_of(plan, "memories") == {f"memories_{part}"}
+        assert reads_of(plan, "calls") == {f"calls_{part}", "calls_pkey"}
+        assert reads_of(plan, "messages") == {"messages_pkey"}
+        assert reads_of(plan, "memory_events") == {"memory_events_call", "memory_events_pkey"}
+
+
+def reads_of(plan: Plan, table: str) -> set[str]:
+    """The indexes by which a changing statement reads a table; its own name if it is read whole."""
+    found = [
+        node for node in nodes(plan) if "Index Name" in node or node.get("Node Type") == "Seq Scan"
+    ]
+    return {
+        node.get("Index Name", table)
+        for node in found
+        if node.get("Relation Name") == table or node.get("Index Name", "").startswith(f"{table}_")
+    }

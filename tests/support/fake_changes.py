@@ -1,0 +1,71 @@
+"""The changes of single memories in memory, on a fake store."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from uuid import UUID
+
+from server.domain.errors import ConcurrentChange, RequestIdReused
+from server.domain.memory import EventType
+from server.ports.memory_changes import Amendment
+from server.ports.memory_store import Call, Removal, StoredCall, StoredChange
+from tests.support.fake_store import FakeStore
+
+
+@dataclass
+class FakeChanges:
+    """Changes what `store` holds. `calls` are those that did something, in order."""
+
+    store: FakeStore
+    calls: list[Call] = field(default_factory=list)
+    amendments: list[Amendment] = field(default_factory=list)
+    _stored: dict[tuple[str, UUID, int], StoredCall] = field(default_factory=dict)
+
+    async def amend(self, call: Call, amendment: Amendment) -> int:
+        memory = amendment.memory
+        before = self.store.memories.get(memory.id)
+        if before is None or before.version != memory.version - 1:
+            raise ConcurrentChange
+        self._require_free(call)
+        self.store.memories[memory.id] = memory
+        self.amendments.append(amendment)
+        return self._record(call, StoredChange(EventType.UPDATE, memory, before.text))
+
+    async def remove(self, call: Call, removal: Removal) -> int:
+        before = self.store.memories.get(removal.memory_id)
+        if before is None or before.version != removal.version:
+            raise ConcurrentChange
+        self._require_free(call)
+        del self.store.memories[removal.memory_id]
+        return self._record(call, StoredChange(EventType.DELETE, before, before.text))
+
+    async def claim_batch(self, batch: Call) -> frozenset[int]:
+        if batch.request_id is None:
+            return frozenset()
+        key = (batch.project_id, batch.request_id)
+        earlier = {item: stored for (*k, item), stored in self._stored.items() if tuple(k) == key}
+        if any(stored.payload_digest != batch.payload_digest for stored in earlier.values()):
+            raise RequestIdReused(batch.request_id)
+        if not earlier:
+            self._record(batch)
+        return frozenset(earlier) - {0}
+
+    async def find_change(self, project_id: str, request_id: UUID, item: int) -> StoredCall | None:
+        return self._stored.get((project_id, request_id, item))
+
+    def _require_free(self, call: Call) -> None:
+        if call.request_id and (call.project_id, call.request_id, call.item) in self._stored:
+            raise RequestIdReused(call.request_id)
+
+    def _record(self, call: Call, *changes: StoredChange) -> int:
+        self.calls.append(call)
+        position = len(self.store.change_sets) + len(self.calls)
+        if call.request_id:
+            self._stored[call.project_id, call.request_id, call.item] = StoredCall(
+                payload_digest=call.payload_digest,
+                position=position,
+                embedding_model=call.embedding_model,
+                language_model=call.language_model,
+                changes=[replace(change) for change in changes],
+            )
+        return position

@@ -1,0 +1,34 @@
+"""The past of memories in memory."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from uuid import UUID
+
+from server.domain.history import MemoryEvent
+from server.domain.memory import Memory
+from server.ports.memory_store import ListQuery
+
+
+@dataclass
+class FakeHistory:
+    """Answers with `memories` whatever the time; `asked` are the instants and days asked for."""
+
+    memories: list[Memory] = field(default_factory=list)
+    asked: list[tuple[datetime, date | None]] = field(default_factory=list)
+
+    async def events(
+        self, project_id: str, memory_id: UUID, after_version: int, limit: int
+    ) -> list[MemoryEvent]:
+        return []
+
+    async def get(
+        self, project_id: str, memory_id: UUID, time: datetime, visible_on: date | None
+    ) -> Memory | None:
+        self.asked.append((time, visible_on))
+        return next((memory for memory in self.memories if memory.id == memory_id), None)
+
+    async def list(self, query: ListQuery, time: datetime) -> list[Memory]:
+        self.asked.append((time, query.visible_on))
+        return self.memories[: query.limit]
