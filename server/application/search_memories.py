@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from server.domain.memory import ScoredMemory, today
+from server.domain.ranking import weights_for
 from server.domain.scope import Scope
 from server.ports.clock import Clock
 from server.ports.embedder import Embedder, EmbeddingPurpose
@@ -36,7 +37,7 @@ class SearchMemoriesOutcome:
 
 
 class SearchMemories:
-    """Costs one embedding and one database round trip."""
+    """Costs one embedding and two database round trips."""
 
     def __init__(self, store: MemoryStore, embedder: Embedder, clock: Clock) -> None:
         self._store = store
@@ -59,6 +60,8 @@ class SearchMemories:
                 visible_on=None if command.show_expired else today(self._clock.now()),
                 categories=command.categories,
                 threshold=command.threshold,
+                text=command.query,
+                weights=weights_for(self._embedder.model),
             )
         )
         return SearchMemoriesOutcome(hits, self._embedder.model)
