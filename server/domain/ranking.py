@@ -38,10 +38,10 @@ CONTEXT_SHARE: Final = 0.75
 CENTRE_SHRINKAGE: Final = 30.0
 """The size of a scope, in memories, from which half of its mean embedding is taken off."""
 
-CENTRE_SAMPLE: Final = 1_000
+CENTRE_SAMPLE: Final = 300
 """How many memories of a scope, the newest, its mean embedding is taken from."""
 
-MIN_CANDIDATES: Final = 200
+MIN_CANDIDATES: Final = 100
 CANDIDATES_PER_HIT: Final = 4
 
 
@@ -108,12 +108,12 @@ def fuse(
     scores = {candidate.memory_id: _score(candidate, weights) for candidate in candidates}
     # Below zero, which is where scores end, the dense arm still tells far from further.
     best = sorted(candidates, key=lambda c: (-scores[c.memory_id], -c.dense, c.memory_id))
-    arms = [
-        _places("dense", {c.memory_id: c.dense for c in candidates}, limit),
-        _places("lexical", {c.memory_id: c.lexical for c in candidates if c.lexical > 0}, limit),
-    ]
+    arms = {
+        "dense": _places({c.memory_id: c.dense for c in candidates}, limit),
+        "lexical": _places({c.memory_id: c.lexical for c in candidates if c.lexical > 0}, limit),
+    }
     return [
-        Ranked(id_, scores[id_], [arm[id_] for arm in arms if id_ in arm])
+        Ranked(id_, scores[id_], [ArmScore(arm, *of[id_]) for arm, of in arms.items() if id_ in of])
         for id_ in (candidate.memory_id for candidate in best[:limit])
         if threshold is None or scores[id_] >= threshold
     ]
@@ -124,10 +124,11 @@ def _score(candidate: Scored, weights: ArmWeights) -> float:
     return _unit(total / (weights.dense + weights.lexical))
 
 
-def _places(arm: str, scores: Mapping[UUID, float], limit: int) -> Mapping[UUID, ArmScore]:
+def _places(scores: Mapping[UUID, float], limit: int) -> Mapping[UUID, tuple[int, float]]:
+    """The place from 1 and the score of each memory that the arm proposed."""
     order = sorted(scores, key=lambda memory_id: (-scores[memory_id], memory_id))
     return {
-        memory_id: ArmScore(arm, rank, _unit(scores[memory_id]))
+        memory_id: (rank, _unit(scores[memory_id]))
         for rank, memory_id in enumerate(order[: candidate_count(limit)], start=1)
     }
 

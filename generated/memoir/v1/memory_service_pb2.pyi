@@ -615,7 +615,7 @@ class SearchMemoriesResult(_message.Message):
 
     @_builtins.property
     def arms(self) -> _containers.RepeatedCompositeFieldContainer[Global___ArmScore]:
-        """What the arms that found it thought of it. Only with `explain`. An arm finds its best 200
+        """What the arms that found it thought of it. Only with `explain`. An arm finds its best 100
         memories, or four times `top_k` where that is more; `lexical` only those that share a word with
         the question, or whose neighbours in the conversation do.
         """

@@ -58,7 +58,8 @@ frame AS MATERIALIZED (
     ) AS of_scope
 ),
 occurrences AS MATERIALIZED (
-    SELECT s.memory_id, s.text_length, hit.lexeme, cardinality(hit.positions)::float8 AS frequency
+    SELECT s.place, s.scope_key, s.inferred, s.text_length, hit.lexeme,
+           cardinality(hit.positions)::float8 AS frequency
     FROM scoped AS s, unnest(s.shared) AS hit
     WHERE length(s.shared) > 0
 ),
@@ -68,38 +69,38 @@ weights AS MATERIALIZED (
     GROUP BY o.lexeme, f.size
 ),
 matched AS MATERIALIZED (
-    SELECT s.memory_id, s.scope_key, s.place, s.inferred, bm25.lexical
-    FROM (
-        SELECT o.memory_id,
-               least(1.0, sum(
-                   w.weight * o.frequency * ($6::float8 + 1)
-                   / (o.frequency + $6 * (1 - $7::float8 + $7 * o.text_length / f.mean_length))
-               ) / (SELECT sum(weight) FROM weights)) AS lexical
-        FROM occurrences AS o
-        JOIN weights AS w USING (lexeme)
-        CROSS JOIN frame AS f
-        GROUP BY o.memory_id
-    ) AS bm25
-    JOIN scoped AS s USING (memory_id)
+    SELECT o.place, o.scope_key, o.inferred,
+           least(1.0, sum(
+               w.weight * o.frequency * ($6::float8 + 1)
+               / (o.frequency + $6 * (1 - $7::float8 + $7 * o.text_length / f.mean_length))
+           ) / (SELECT sum(weight) FROM weights)) AS lexical
+    FROM occurrences AS o
+    JOIN weights AS w USING (lexeme)
+    CROSS JOIN frame AS f
+    GROUP BY o.place, o.scope_key, o.inferred
 ),
 -- Messages that were stored as they are lend to those around them; inferred facts stand alone.
+lent AS MATERIALIZED (
+    SELECT place, scope_key, inferred,
+           1 - (1 - max(own)) * (1 - $8::float8 * max(before)) * (1 - $8 * max(after)) AS lexical
+    FROM (
+        SELECT place, scope_key, inferred, lexical AS own, 0.0 AS before, 0.0 AS after FROM matched
+        UNION ALL
+        SELECT place + 1, scope_key, inferred, 0.0, lexical, 0.0 FROM matched WHERE NOT inferred
+        UNION ALL
+        SELECT place - 1, scope_key, inferred, 0.0, 0.0, lexical FROM matched WHERE NOT inferred
+    ) AS reasons
+    GROUP BY place, scope_key, inferred
+),
 scored AS MATERIALIZED (
     SELECT s.memory_id,
            (s.similarity - f.share * s.commonness - f.offset_question + f.offset_square)
            / f.question_norm
            / sqrt(greatest(1e-9, 1 - 2 * f.share * s.commonness + f.offset_square)) AS dense,
-           1 - (1 - coalesce(own.lexical, 0))
-             * (1 - $8::float8 * coalesce(before.lexical, 0))
-             * (1 - $8 * coalesce(after.lexical, 0)) AS lexical
+           coalesce(lent.lexical, 0) AS lexical
     FROM scoped AS s
     CROSS JOIN frame AS f
-    LEFT JOIN matched AS own ON own.memory_id = s.memory_id
-    LEFT JOIN matched AS before
-        ON before.place = s.place - 1 AND before.scope_key = s.scope_key
-       AND NOT before.inferred AND NOT s.inferred
-    LEFT JOIN matched AS after
-        ON after.place = s.place + 1 AND after.scope_key = s.scope_key
-       AND NOT after.inferred AND NOT s.inferred
+    LEFT JOIN lent USING (place, scope_key, inferred)
 )
 (SELECT memory_id, dense, lexical FROM scored ORDER BY dense DESC, memory_id LIMIT $9)
 UNION
