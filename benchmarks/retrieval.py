@@ -14,13 +14,10 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import contextlib
-import tempfile
 import time
 import uuid
 from collections import defaultdict
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean, quantiles
@@ -33,7 +30,7 @@ from rich.progress import Progress, TaskID
 from rich.table import Table
 
 from benchmarks.conversations import Conversation, Question, read_conversations
-from benchmarks.servers import PROJECT, command_line, memoir_environment, postgres, serving
+from benchmarks.running import running_server
 
 DEPTHS = (5, 10, 20, 50)
 CONVERSATIONS_AT_ONCE = 4
@@ -125,25 +122,6 @@ def recall_at(depth: int, evidence: Sequence[str], ranks: Mapping[str, int]) -> 
     return fmean(ranks.get(message_id, depth) < depth for message_id in evidence)
 
 
-@asynccontextmanager
-async def server(arguments: argparse.Namespace) -> AsyncIterator[tuple[str, str]]:
-    """The address and the key of the server to measure."""
-    if arguments.address:
-        yield arguments.address, arguments.key
-        return
-    async with contextlib.AsyncExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="memoir-bench-")))
-        dsn = await stack.enter_async_context(postgres(folder / "postgres"))
-        environment = memoir_environment(dsn)
-        await command_line("migrate", environment=environment)
-        await command_line("projects", "create", PROJECT, environment=environment)
-        key = await command_line("keys", "create", "--project", PROJECT, environment=environment)
-        address = await stack.enter_async_context(
-            serving("-m", "server", "serve", environment=environment, log=folder / "log")
-        )
-        yield address, key
-
-
 def print_report(outcomes: Sequence[Outcome]) -> None:
     """Recall by category and in all, and the latency of the searches."""
     categories: dict[str, list[Outcome]] = defaultdict(list)
@@ -181,7 +159,10 @@ async def main() -> None:
     """Measures and prints."""
     arguments = parse_arguments()
     conversations = read_conversations(arguments.file, arguments.limit_conversations)
-    async with server(arguments) as (address, key), grpc.aio.insecure_channel(address) as channel:
+    async with (
+        running_server(arguments.address, arguments.key) as (address, key),
+        grpc.aio.insecure_channel(address) as channel,
+    ):
         with Progress() as progress:
             measurement = Measurement(channel, key, progress)
             outcomes = await measurement.run(conversations, arguments.callers)
