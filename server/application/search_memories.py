@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from server.domain.filters import Filter
 from server.domain.memory import ScoredMemory, today
+from server.domain.ranking import weights_for
 from server.domain.scope import Scope
 from server.ports.clock import Clock
 from server.ports.embedder import Embedder, EmbeddingPurpose
@@ -38,7 +39,7 @@ class SearchMemoriesOutcome:
 
 
 class SearchMemories:
-    """Costs one embedding and one database round trip."""
+    """Costs one embedding and two database round trips."""
 
     def __init__(self, store: MemoryStore, embedder: Embedder, clock: Clock) -> None:
         self._store = store
@@ -62,6 +63,8 @@ class SearchMemories:
                 categories=command.categories,
                 threshold=command.threshold,
                 filters=command.filters,
+                text=command.query,
+                weights=weights_for(self._embedder.model),
             )
         )
         return SearchMemoriesOutcome(hits, self._embedder.model)

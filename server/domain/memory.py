@@ -79,11 +79,21 @@ class Memory:
 
 
 @dataclass(frozen=True, slots=True)
+class ArmScore:
+    """What one arm of a search thought of a hit: its place from 1, its score from 0 to 1."""
+
+    arm: str
+    rank: int
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
 class ScoredMemory:
-    """A hit of a search, with its score from 0 to 1."""
+    """A hit of a search, with its score from 0 to 1 and the arms that found it."""
 
     memory: Memory
     score: float
+    arms: Sequence[ArmScore] = ()
 
 
 def etag_of(memory_id: UUID, version: int) -> str:

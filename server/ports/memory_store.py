@@ -14,6 +14,7 @@ from server.domain.graph import Entity, Relation
 from server.domain.inference import Candidate
 from server.domain.memory import EventType, Evidence, Memory, ScoredMemory
 from server.domain.pages import ListCursor, ListOrder
+from server.domain.ranking import EVEN, ArmWeights
 from server.domain.scope import Scope
 from server.domain.values import JsonObject, Vector
 
@@ -140,8 +141,9 @@ class StoredCall:
 class SearchQuery:
     """What to search: `vector` against one project and scope, best first, at most `limit`.
 
-    `visible_on` hides what has expired before that day; None shows all. `threshold` bounds the
-    score from below. `filters` must match too.
+    `text` is the question in words, for the arm that compares words; `weights` say how much each
+    arm counts. `visible_on` hides what has expired before that day; None shows all. `threshold`
+    bounds the score from below. `filters` must match too.
     """
 
     project_id: str
@@ -152,6 +154,8 @@ class SearchQuery:
     categories: Sequence[str] = ()
     threshold: float | None = None
     filters: Filter | None = None
+    text: str = ""
+    weights: ArmWeights = EVEN
 
 
 @dataclass(frozen=True, slots=True)

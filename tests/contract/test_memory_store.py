@@ -345,7 +345,7 @@ async def test_search_orders_by_similarity_and_bounds_it(store: MemoryStore) -> 
 
     hits = await store.search(query())
     assert [hit.memory.text for hit in hits] == ["same", "near", "apart", "opposite"]
-    assert [hit.score for hit in hits] == pytest.approx([1.0, 0.7071, 0.0, 0.0], abs=1e-3)
+    assert [hit.score for hit in hits] == pytest.approx([1.0, 0.692, 0.0, 0.0], abs=1e-3)
     assert len(await store.search(query(limit=2))) == 2
     above = await store.search(query(threshold=0.5))
     assert [hit.memory.text for hit in above] == ["same", "near"]

@@ -99,6 +99,8 @@ async def test_inferred_facts_are_found_by_meaning_and_related(client: Client, u
     [hit] = found.results
     assert hit.memory.text == texts[1]
     assert [arm.arm for arm in hit.arms] == ["dense"]
+    assert hit.arms[0].rank == 1
+    assert hit.arms[0].score == pytest.approx(hit.score)
 
     related = await client.graph.ListRelations(
         graph_service_pb2.ListRelationsRequest(
@@ -111,6 +113,29 @@ async def test_inferred_facts_are_found_by_meaning_and_related(client: Client, u
         ("works_at", "Acme"),
     }
     assert {r.memory_id for r in related.relations} == {r.id for r in response.results}
+
+
+async def test_verbatim_messages_are_found_by_their_words_and_their_context(
+    client: Client, user: str
+) -> None:
+    said = ["Which codec did the team choose?", "It was FLAC-2718 in the end.", "Good, thank you."]
+    await add(client, user, *said, infer=False)
+    await add(client, user, *(f"Today's note is number {n}." for n in range(20)), infer=False)
+    found = await client.memory.SearchMemories(
+        memory_service_pb2.SearchMemoriesRequest(
+            user_id=user, query="FLAC-2718", top_k=3, explain=True
+        ),
+        metadata=client.metadata,
+    )
+    assert found.results[0].memory.text == said[1]
+    lexical = {
+        result.memory.text: arm.rank
+        for result in found.results
+        for arm in result.arms
+        if arm.arm == "lexical"
+    }
+    assert lexical[said[1]] == 1
+    assert set(lexical) <= set(said)
 
 
 async def test_an_inferred_memory_can_be_traced(client: Client, user: str) -> None:

@@ -454,7 +454,7 @@ class SearchMemoriesRequest(_message.Message):
     top_k: _builtins.int
     """How many to return at most. Default 10, at most 100. Scope, expiry and filters apply before it."""
     threshold: _builtins.float
-    """Only memories whose score is at least this, from 0 to 1. Default: no bound."""
+    """Only memories whose `score` is at least this, from 0 to 1. Default: no bound."""
     rerank: _builtins.bool
     """Has a language model order the best hits once more: slower, better."""
     include_relations: _builtins.bool
@@ -609,14 +609,21 @@ class SearchMemoriesResult(_message.Message):
     SCORE_FIELD_NUMBER: _builtins.int
     ARMS_FIELD_NUMBER: _builtins.int
     score: _builtins.float
-    """How well it fits, from 0 to 1."""
+    """How well it fits, from 0 to 1: the weighted mean of the scores of the arms `dense` and `lexical`,
+    with the weights that suit the embedding model. Where no memory of the scope shares a word with
+    the question, it is the score of `dense` alone. It depends on what the scope holds, so scores of
+    different scopes do not compare exactly.
+    """
     @_builtins.property
     def memory(self) -> _memory_pb2.Memory:
         """The memory."""
 
     @_builtins.property
     def arms(self) -> _containers.RepeatedCompositeFieldContainer[Global___ArmScore]:
-        """What each arm thought of it. Only with `explain`."""
+        """What the arms that found it thought of it. Only with `explain`. An arm finds its best 100
+        memories, or four times `top_k` where that is more; `lexical` only those that share a word with
+        the question, or whose neighbours in the conversation do.
+        """
 
     def __init__(
         self,
@@ -643,11 +650,17 @@ class ArmScore(_message.Message):
     RANK_FIELD_NUMBER: _builtins.int
     SCORE_FIELD_NUMBER: _builtins.int
     arm: _builtins.str
-    """The arm: `dense`, `lexical`, `graph` or `rerank`."""
+    """The arm: `dense` compares meaning by embeddings, `lexical` compares words; also `graph` and
+    `rerank`.
+    """
     rank: _builtins.int
     """The hit's place in this arm's own order, from 1."""
     score: _builtins.float
-    """The score in this arm's own measure."""
+    """The score in this arm's own measure. `dense`: the cosine of both embeddings once the mean of the
+    scope is taken off, 0 where it is negative. `lexical`: BM25 over word stems with the statistics
+    of the scope, 1 for a memory of average length with each word of the question, at most 1; a
+    message that was stored as it is gets a share of its neighbours' too.
+    """
     def __init__(
         self,
         *,

@@ -11,6 +11,7 @@ from server.adapters.postgres.filter_condition import filter_condition
 from server.adapters.postgres.pool import Database
 from server.adapters.postgres.rows import to_candidate, to_memory, to_stored_message
 from server.adapters.postgres.scope_condition import scope_condition
+from server.adapters.postgres.search import search
 from server.adapters.postgres.stored_calls import read_call
 from server.adapters.postgres.vectors import to_halfvec
 from server.adapters.statements import load_statements
@@ -92,21 +93,7 @@ class PostgresMemoryStore:
 
     async def search(self, query: SearchQuery) -> list[ScoredMemory]:
         """See the port."""
-        condition, values = scope_condition(query.scope, first_parameter=7)
-        filters, bound = filter_condition(query.filters, first_parameter=7 + len(values))
-        async with self._database.connection() as connection:
-            rows = await connection.fetch(
-                _read_statement("search", scope=condition, filters=filters),
-                query.project_id,
-                to_halfvec(query.vector),
-                query.visible_on,
-                list(query.categories),
-                query.threshold,
-                query.limit,
-                *values,
-                *bound,
-            )
-        return [ScoredMemory(to_memory(row), min(max(row["score"], 0.0), 1.0)) for row in rows]
+        return await search(self._database, query)
 
     async def get(self, project_id: str, memory_id: UUID, visible_on: date | None) -> Memory | None:
         """See the port."""

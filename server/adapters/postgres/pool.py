@@ -78,6 +78,8 @@ async def open_pool(dsn: str, options: PoolOptions) -> Pool:
         command_timeout=options.statement_timeout,
         server_settings={
             "application_name": "memoir",
+            # Compiling a statement takes longer than any of these statements should.
+            "jit": "off",
             "statement_timeout": str(int(options.statement_timeout * 1000)),
             "timezone": "UTC",
         },

@@ -71,10 +71,7 @@ class MemoryService(MemoryLife, MemoryScopes):
         """See the contract."""
         outcome = await self._use_cases.search(search_command(request, current_caller().project_id))
         return memory_service_pb2.SearchMemoriesResponse(
-            results=[
-                _search_result(rank, hit, explain=request.explain)
-                for rank, hit in enumerate(outcome.hits, start=1)
-            ],
+            results=[_search_result(hit, explain=request.explain) for hit in outcome.hits],
             relations=_relations(outcome.hits) if request.include_relations else (),
             models_used=memory_pb2.ModelsUsed(embedding_model=outcome.embedding_model),
         )
@@ -137,14 +134,13 @@ def _add_result(change: AddedChange) -> memory_service_pb2.AddMemoriesResult:
     )
 
 
-def _search_result(
-    rank: int, hit: ScoredMemory, *, explain: bool
-) -> memory_service_pb2.SearchMemoriesResult:
+def _search_result(hit: ScoredMemory, *, explain: bool) -> memory_service_pb2.SearchMemoriesResult:
     result = memory_service_pb2.SearchMemoriesResult(
         memory=memory_message(hit.memory), score=hit.score
     )
     if explain:
-        result.arms.add(arm="dense", rank=rank, score=hit.score)
+        for arm in hit.arms:
+            result.arms.add(arm=arm.arm, rank=arm.rank, score=arm.score)
     return result
 
 

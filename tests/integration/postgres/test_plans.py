@@ -17,10 +17,11 @@ from uuid import UUID
 import pytest
 import pytest_asyncio
 
-from server.adapters.postgres import memory_store
+from server.adapters.postgres import memory_store, search
 from server.adapters.postgres.pool import Database, PoolOptions, open_pool
 from server.adapters.postgres.schema import migrate
 from server.adapters.postgres.scope_condition import scope_condition
+from server.adapters.postgres.search import rank_statement
 from server.adapters.postgres.vectors import to_halfvec
 from server.domain.scope import Scope
 from tests.support.builders import NOW, PROJECT
@@ -130,10 +131,17 @@ async def test_a_search_compares_the_memories_of_the_scope(
     connection: Connection, scoped: tuple[Scope, str]
 ) -> None:
     scope, index = scoped
-    condition, values = scope_condition(scope, first_parameter=7)
-    statement = memory_store._read_statement("search", scope=condition)
-    for plan in await plans(connection, statement, PROJECT, VECTOR, TODAY, [], None, 10, *values):
-        assert indexes(plan, "memories") == {index, "memories_pkey"}
+    statement, values = rank_statement(scope)
+    constants = (2.0, 0.9, 0.75, 200, 30.0, 1000)
+    bound = (PROJECT, TODAY, [], VECTOR, "a memory", *constants, *values)
+    for plan in await plans(connection, statement, *bound):
+        assert indexes(plan, "memories") == {index}
+
+
+async def test_hits_are_read_by_their_keys(connection: Connection) -> None:
+    ids = [UUID(int=1), UUID(int=2)]
+    for plan in await plans(connection, search.READ_HITS, PROJECT, ids, TODAY):
+        assert indexes(plan, "memories") == {"memories_pkey"}
         assert indexes(plan, "calls") == {"calls_pkey"}
 
 

@@ -93,13 +93,13 @@ async def test_changes_of_memories_are_one_transaction(wiretap: Wiretap) -> None
     assert await wiretap.heard(change) == 1 + 5
 
 
-async def test_each_read_is_one_statement(wiretap: Wiretap) -> None:
+async def test_reads_are_one_statement_and_a_search_is_two(wiretap: Wiretap) -> None:
     changes = adding("Alice likes tea")
     await wiretap.store.commit(changes)
     item = changes.added[0]
     search = SearchQuery(PROJECT, ALICE, item.embedding, limit=5, visible_on=None)
     listing = ListQuery(PROJECT, ALICE, 5, ListOrder.NEWEST_FIRST, visible_on=None)
     store = wiretap.store
-    assert await wiretap.heard(lambda: store.search(search)) == 1
+    assert await wiretap.heard(lambda: store.search(search)) == 2
     assert await wiretap.heard(lambda: store.list(listing)) == 1
     assert await wiretap.heard(lambda: store.get(PROJECT, item.memory.id, None)) == 1

@@ -49,13 +49,13 @@ added AS (
     INSERT INTO memories (
         project_id, memory_id, version, call_id, user_id, agent_id, app_id, run_id, scope_key,
         digest, text, role, name, inferred, immutable, metadata, categories, entities, relations,
-        evidence, event_time, expiration_date, create_time, update_time, embedding
+        evidence, event_time, expiration_date, create_time, update_time, embedding, ordinal
     )
     SELECT $1, input.memory_id, 1, $2, $4, $5, $6, $7, $8,
            input.digest, input.text, input.role, input.name, $17, $18, $19,
            ARRAY(SELECT jsonb_array_elements_text(input.details -> 'categories')),
            input.details -> 'entities', input.details -> 'relations', input.details -> 'evidence',
-           $16, coalesce($20::date, retention.last_day), $15, $15, input.embedding
+           $16, coalesce($20::date, retention.last_day), $15, $15, input.embedding, input.ordinal
     FROM place, input LEFT JOIN retention ON true
     ORDER BY input.ordinal
     ON CONFLICT (project_id, scope_key, digest) DO NOTHING

@@ -15,26 +15,6 @@ JOIN calls AS c USING (project_id, call_id)
 WHERE m.project_id = $1 AND m.memory_id = $2
   AND ($3::date IS NULL OR m.expiration_date IS NULL OR m.expiration_date >= $3);
 
--- name: search
--- The exact plan: every embedding of the scope is compared. Vectors are normalised, so the negative
--- inner product orders like the cosine distance and costs less.
-SELECT {columns}, hit.score
-FROM (
-    SELECT m.project_id, m.memory_id, -(m.embedding <#> $2) AS score
-    FROM memories AS m
-    WHERE m.project_id = $1
-      AND ($3::date IS NULL OR m.expiration_date IS NULL OR m.expiration_date >= $3)
-      AND (cardinality($4::text[]) = 0 OR m.categories && $4)
-      AND ($5::float8 IS NULL OR -(m.embedding <#> $2) >= $5)
-      AND {scope}
-      AND {filters}
-    ORDER BY m.embedding <#> $2, m.memory_id
-    LIMIT $6
-) AS hit
-JOIN memories AS m USING (project_id, memory_id)
-JOIN calls AS c USING (project_id, call_id)
-ORDER BY hit.score DESC, m.memory_id;
-
 -- name: list
 SELECT {columns}
 FROM memories AS m

@@ -1,0 +1,99 @@
+"""How long a search takes in scopes of different sizes.
+
+    python -m benchmarks.scopes [--sizes 600 10000] [--searches N] [--callers N]
+
+Each size is one user; all of them lie in one table. It starts a server of its own.
+"""
+
+from __future__ import annotations
+
+import argparse
+
+import grpc
+import uvloop
+from memoir.v1 import memory_pb2, memory_service_pb2, memory_service_pb2_grpc
+from rich.console import Console
+from rich.progress import Progress
+from rich.table import Table
+
+from benchmarks.cases import PLACES, sentence
+from benchmarks.load import Figures, closed_loop
+from benchmarks.running import running_server
+
+MESSAGES_PER_ADD = 100
+WARM_UP_SEARCHES = 20
+
+
+class Scopes:
+    """Users with different numbers of memories."""
+
+    def __init__(self, channel: grpc.aio.Channel, key: str) -> None:
+        self._stub = memory_service_pb2_grpc.MemoryServiceStub(channel)
+        self._metadata = (("authorization", f"Token {key}"),)
+
+    async def fill(self, size: int, progress: Progress) -> None:
+        """Adds that many memories for the user of that size."""
+        task = progress.add_task(f"adding {size:,}", total=size)
+        for start in range(0, size, MESSAGES_PER_ADD):
+            numbers = range(start, min(start + MESSAGES_PER_ADD, size))
+            await self._stub.AddMemories(
+                memory_service_pb2.AddMemoriesRequest(
+                    user_id=f"user-{size}",
+                    infer=False,
+                    output_format="v1.1",
+                    messages=[
+                        memory_pb2.Message(role="user", content=sentence(n)) for n in numbers
+                    ],
+                ),
+                metadata=self._metadata,
+            )
+            progress.advance(task, len(numbers))
+
+    async def measure(self, size: int, searches: int, callers: int) -> Figures:
+        """Searches the user of that size."""
+
+        async def search(number: int) -> None:
+            place = PLACES[number % len(PLACES)]
+            await self._stub.SearchMemories(
+                memory_service_pb2.SearchMemoriesRequest(
+                    user_id=f"user-{size}", query=f"Who repaired a bicycle in {place}?"
+                ),
+                metadata=self._metadata,
+            )
+
+        await closed_loop(search, callers=callers, calls=WARM_UP_SEARCHES)
+        return await closed_loop(search, callers=callers, calls=searches)
+
+
+def parse_arguments() -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.scopes", description=__doc__)
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.add_argument("--sizes", type=int, nargs="+", default=[600, 10_000], help="memories")
+    parser.add_argument("--searches", type=int, default=200, help="searches a size")
+    parser.add_argument("--callers", type=int, default=1, help="searches at a time")
+    return parser.parse_args()
+
+
+async def main() -> None:
+    """Fills, measures and prints."""
+    arguments = parse_arguments()
+    table = Table("memories in the scope", "searches/s", "p50 ms", "p95 ms")
+    async with (
+        running_server(None, "") as (address, key),
+        grpc.aio.insecure_channel(address) as channel,
+    ):
+        scopes = Scopes(channel, key)
+        with Progress() as progress:
+            for size in arguments.sizes:
+                await scopes.fill(size, progress)
+        for size in arguments.sizes:
+            found = await scopes.measure(size, arguments.searches, arguments.callers)
+            table.add_row(
+                f"{size:,}", f"{found.rate:.0f}", f"{found.p50_ms:.1f}", f"{found.p95_ms:.1f}"
+            )
+    Console().print(table)
+
+
+if __name__ == "__main__":
+    uvloop.run(main())

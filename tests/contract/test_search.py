@@ -1,0 +1,247 @@
+"""The contract of searching, held on PostgreSQL: what both arms score, and what they look at."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from server.adapters.postgres.memory_store import PostgresMemoryStore
+from server.adapters.postgres.pool import Database
+from server.domain.memory import ScoredMemory
+from server.domain.ranking import BM25_B, BM25_K1, CENTRE_SHRINKAGE, CONTEXT_SHARE, ArmWeights
+from server.domain.scope import Scope
+from server.domain.values import Vector
+from server.ports.memory_store import ChangeSet, EmbeddedMemory, MemoryStore, SearchQuery
+from tests.support.builders import ALICE, NOW, PROJECT, addition, call, revision, vector
+
+WORDS_ALONE = ArmWeights(dense=0.0, lexical=1.0)
+VECTORS_ALONE = ArmWeights(dense=1.0, lexical=0.0)
+TEA = vector(1, 0, 0)
+
+
+@pytest.fixture
+def store(database: Database) -> MemoryStore:
+    return PostgresMemoryStore(database, on_commit=lambda: None)
+
+
+def query(text: str, **changes: object) -> SearchQuery:
+    defaults: dict[str, object] = {
+        "project_id": PROJECT,
+        "scope": ALICE,
+        "vector": TEA,
+        "limit": 10,
+        "visible_on": NOW.date(),
+        "text": text,
+        "weights": WORDS_ALONE,
+    }
+    return SearchQuery(**{**defaults, **changes})  # type: ignore[arg-type] # names fit
+
+
+async def add(
+    store: MemoryStore,
+    *texts: str,
+    scope: Scope = ALICE,
+    verbatim: bool = False,
+    minute: int = 0,
+    project_id: str = PROJECT,
+    **details: object,
+) -> list[EmbeddedMemory]:
+    """One call that adds memories of these texts."""
+    of = call(scope=scope, project_id=project_id, time=NOW + timedelta(minutes=minute))
+    added = [
+        addition(of, text, ordinal=ordinal, **details)  # type: ignore[arg-type] # names fit
+        for ordinal, text in enumerate(texts)
+    ]
+    if verbatim:
+        added = [replace(item, memory=replace(item.memory, inferred=False)) for item in added]
+    await store.commit(ChangeSet(of, added=added))
+    return added
+
+
+def scores(hits: list[ScoredMemory]) -> dict[str, float]:
+    return {hit.memory.text: hit.score for hit in hits}
+
+
+async def lexical(store: MemoryStore, text: str, **changes: object) -> dict[str, float]:
+    """What the lexical arm scores, by text."""
+    return {
+        hit.memory.text: arm.score
+        for hit in await store.search(query(text, **changes))
+        for arm in hit.arms
+        if arm.arm == "lexical"
+    }
+
+
+def bm25(words: list[str], texts: list[str]) -> dict[str, float]:
+    """The formula, word for word: for texts of words that are their own stems."""
+    size, mean = len(texts), sum(map(len, texts)) / len(texts)
+    counts = {text: Counter(text.split()) for text in texts}
+    found = {word: sum(word in counts[text] for text in texts) for word in words}
+    weights = {word: math.log(1 + (size - n + 0.5) / (n + 0.5)) for word, n in found.items() if n}
+    result: dict[str, float] = {}
+    for text in texts:
+        saturation = BM25_K1 * (1 - BM25_B + BM25_B * len(text) / mean)
+        total = sum(
+            weight * counts[text][word] * (BM25_K1 + 1) / (counts[text][word] + saturation)
+            for word, weight in weights.items()
+        )
+        if total:
+            result[text] = min(1.0, total / sum(weights.values()))
+    return result
+
+
+async def test_words_score_as_bm25_over_the_scope(store: MemoryStore) -> None:
+    texts = ["red car", "red red red car park", "green park", "blue boat", "red boat green sea"]
+    await add(store, *texts)
+    for question in ("red", "red park", "sea boat", "red red car moon"):
+        found = await lexical(store, question)
+        assert found == pytest.approx(bm25(sorted(set(question.split())), texts))
+        assert found
+
+
+async def test_words_are_compared_by_their_stems(store: MemoryStore) -> None:
+    await add(store, "Alice was running marathons", "Bob sleeps")
+    assert list(await lexical(store, "Who runs a marathon?")) == ["Alice was running marathons"]
+
+
+async def test_a_question_of_stop_words_is_left_to_the_vectors(store: MemoryStore) -> None:
+    await add(store, "the one", embedding=TEA)
+    hits = await store.search(query("what is this?", weights=ArmWeights()))
+    assert scores(hits) == pytest.approx({"the one": 1.0}, abs=1e-3)
+    assert [arm.arm for arm in hits[0].arms] == ["dense"]
+
+
+async def test_messages_lend_to_those_around_them(store: MemoryStore) -> None:
+    texts = ["one", "harbour", "two", "three"]
+    await add(store, *texts, verbatim=True)
+    found = await lexical(store, "harbour")
+    own = bm25(["harbour"], texts)["harbour"]
+    lent = own * CONTEXT_SHARE
+    assert found == pytest.approx({"one": lent, "harbour": own, "two": lent})
+
+
+async def test_context_from_both_sides_adds_up_as_independent_reasons(store: MemoryStore) -> None:
+    texts = ["the old harbour", "yes", "a harbour"]
+    await add(store, *texts, verbatim=True)
+    own = bm25(["harbour"], texts)
+    missed = math.prod(1 - CONTEXT_SHARE * score for score in own.values())
+    assert (await lexical(store, "harbour"))["yes"] == pytest.approx(1 - missed)
+
+
+async def test_context_reaches_over_calls_in_the_order_of_time(store: MemoryStore) -> None:
+    await add(store, "later", verbatim=True, minute=2)
+    await add(store, "harbour", verbatim=True, minute=1)
+    await add(store, "first", "earlier", verbatim=True)
+    assert set(await lexical(store, "harbour")) == {"earlier", "harbour", "later"}
+
+
+async def test_inferred_facts_neither_lend_nor_borrow(store: MemoryStore) -> None:
+    await add(store, "one", "harbour", "two")
+    await add(store, "said", verbatim=True)
+    assert set(await lexical(store, "harbour")) == {"harbour"}
+
+
+async def test_conversations_of_different_scopes_lend_nothing(store: MemoryStore) -> None:
+    for run in ("r1", "r2"):
+        scope = Scope(user_id="alice", run_id=run)
+        await add(store, f"harbour {run}", f"answer {run}", scope=scope, verbatim=True)
+    await add(store, "aside", scope=Scope(user_id="alice", agent_id="a"), verbatim=True)
+    assert set(await lexical(store, "r1")) == {"harbour r1", "answer r1"}
+    assert "aside" not in await lexical(store, "harbour")
+
+
+async def test_what_lies_outside_the_scope_changes_no_score(store: MemoryStore) -> None:
+    await add(store, "red car", "green park", embedding=vector(1, 1, 0))
+    before = scores(await store.search(query("red", weights=ArmWeights())))
+    await add(store, "red", "red red", scope=Scope(user_id="bob"), embedding=TEA)
+    await add(store, "red", "red red", project_id="project-2", embedding=TEA)
+    await add(store, "red red red", expiration_date=NOW.date() - timedelta(days=1))
+    assert scores(await store.search(query("red", weights=ArmWeights()))) == before
+
+
+async def test_an_updated_memory_is_found_by_its_new_words(store: MemoryStore) -> None:
+    (item, _) = await add(store, "red car", "green park")
+    await store.commit(ChangeSet(call(), updated=[revision(item, "blue boat")]))
+    assert await lexical(store, "car") == {}
+    assert set(await lexical(store, "boat")) == {"blue boat"}
+
+
+def centred(question: Vector, memory: Vector, everything: list[Vector]) -> float:
+    size = len(everything)
+    share = size / (size + CENTRE_SHRINKAGE)
+    mean = [share * sum(column) / size for column in zip(*everything, strict=True)]
+    a = [x - m for x, m in zip(question, mean, strict=True)]
+    b = [x - m for x, m in zip(memory, mean, strict=True)]
+    product: float = sum(x * y for x, y in zip(a, b, strict=True))
+    return product / math.hypot(*a) / math.hypot(*b)
+
+
+async def test_vectors_are_compared_by_what_sets_them_apart(store: MemoryStore) -> None:
+    embeddings = {f"memory {n}": vector(1, n / 10, 0.5 - n / 20) for n in range(10)}
+    for text, embedding in embeddings.items():
+        await add(store, text, embedding=embedding)
+    hits = await store.search(query("", vector=vector(1, 0.4, 0.2), weights=VECTORS_ALONE))
+    every = list(embeddings.values())
+    wanted = {
+        text: max(0.0, centred(vector(1, 0.4, 0.2), embedding, every))
+        for text, embedding in embeddings.items()
+    }
+    assert scores(hits) == pytest.approx(wanted, abs=2e-3)
+
+
+async def test_the_threshold_bounds_the_fused_score(store: MemoryStore) -> None:
+    await add(store, "red car", embedding=TEA)
+    await add(store, "red", "green", embedding=vector(0, 1, 0))
+    every = await store.search(query("red car", weights=ArmWeights()))
+    assert len(every) == 3
+    bound = every[1].score
+    assert 0 < bound < every[0].score
+    found = await store.search(query("red car", weights=ArmWeights(), threshold=bound))
+    assert scores(found) == {hit.memory.text: hit.score for hit in every[:2]}
+
+
+async def test_categories_narrow_before_the_limit(store: MemoryStore) -> None:
+    await add(store, *(f"tea number {number}" for number in range(30)), embedding=TEA)
+    await add(store, "running", categories=["sports"], embedding=vector(0, 0, 1))
+    found = await store.search(query("tea", weights=ArmWeights(), categories=["sports"], limit=1))
+    assert [hit.memory.text for hit in found] == ["running"]
+
+
+async def test_either_arm_alone_brings_a_memory_in(store: MemoryStore) -> None:
+    apart = vector(0, 0, 1)
+    await add(store, *(f"filler {number}" for number in range(400)), embedding=apart)
+    await add(store, "by meaning", embedding=TEA)
+    await add(store, "by the word harbour", embedding=vector(0, -1, 0))
+    found = await store.search(query("harbour", weights=ArmWeights(), limit=2))
+    assert {hit.memory.text for hit in found} == {"by meaning", "by the word harbour"}
+    arms = {hit.memory.text: [arm.arm for arm in hit.arms] for hit in found}
+    assert arms["by meaning"] == ["dense"]
+    assert "lexical" in arms["by the word harbour"]
+
+
+# Hyphenated words are indexed whole and in parts, and such characters take four bytes: the most
+# that a text of its length can make of the index.
+@pytest.mark.parametrize(
+    "text",
+    [
+        " ".join(f"word{number}" for number in range(150_000)),
+        " ".join(f"{'𐐨' * 5}{chr(0x10428 + n % 40)}-{n}{'𐐩' * 6}" for n in range(60_000)),
+        "x" * 1_000_000,
+        "😀",
+    ],
+    ids=["words", "hyphens", "one-word", "no-word"],
+)
+async def test_any_text_can_be_stored_and_searched(store: MemoryStore, text: str) -> None:
+    await add(store, text)
+    assert len(await store.search(query(text[:8000]))) == 1
+
+
+async def test_a_long_text_fits_beside_the_longest_embedding(store: MemoryStore) -> None:
+    text = " ".join(f"word{number}" for number in range(5_000))
+    longest = vector(*range(1, 3_073))
+    await add(store, text, embedding=longest)
+    assert await lexical(store, "word4999", vector=longest)
