@@ -24,6 +24,7 @@ from server.adapters.postgres.pool import Database, PoolOptions, open_pool
 from server.adapters.postgres.project_store import PostgresProjectStore
 from server.adapters.postgres.readiness import PostgresReadiness
 from server.adapters.postgres.schema import migrate
+from server.adapters.postgres.scope_leases import PostgresScopeLeases
 from server.adapters.system.clock import SystemClock
 from server.application.add_memories import AddMemories
 from server.application.administration import Administration
@@ -35,7 +36,7 @@ from server.application.project_graph import GraphProjector
 from server.application.read_memories import GetMemory, ListMemories
 from server.application.remember_inferred import RememberInferred
 from server.application.remember_verbatim import RememberVerbatim
-from server.application.scope_locks import ScopeLocks
+from server.application.scope_turns import ScopeTurns
 from server.application.search_memories import SearchMemories
 from server.domain.errors import StoreUnavailable
 from server.lifecycle.background import running
@@ -224,7 +225,12 @@ def _compose(
     projector = GraphProjector(outbox, graph)
     store = PostgresMemoryStore(database, on_commit=projector.wake)
     inferred = RememberInferred(
-        store, projects, models.embedder, models.language_model, clock, ScopeLocks()
+        store,
+        projects,
+        models.embedder,
+        models.language_model,
+        clock,
+        ScopeTurns(PostgresScopeLeases(database)),
     )
     use_cases = MemoryUseCases(
         add=AddMemories(store, RememberVerbatim(store, models.embedder, clock), inferred),
