@@ -10,12 +10,12 @@ import structlog
 from server.application.add_memories import AddMemoriesCommand, AddMemoriesOutcome
 from server.application.change_sets import Models, begin, outcome
 from server.application.planned_changes import carry_out, changes_of
+from server.application.propose import propose
 from server.application.scope_turns import ScopeTurns
 from server.domain.conversation import Message, Role, spoken
 from server.domain.errors import ConcurrentChange
 from server.domain.inference import BUILT_IN_CATEGORIES, Candidate, Category, InferenceRequest
 from server.domain.memory import today
-from server.domain.planning import plan
 from server.domain.project import Project
 from server.ports.clock import Clock
 from server.ports.embedder import Embedder, EmbeddingPurpose
@@ -35,7 +35,8 @@ class RememberInferred:
 
     The round trips take the scope's lease, read the project's settings and the candidates (and with
     `version` v2 the context) and write the result. No connection is held while a model works. A
-    call that loses a race starts again once.
+    call that loses a race starts again once, and an answer that cannot be used is asked for once
+    more.
     """
 
     def __init__(
@@ -78,8 +79,7 @@ class RememberInferred:
         if all(message.role is Role.SYSTEM for message in messages):
             return await self._keep(command, messages, lease)
         request = await self._request(command, messages)
-        answer = await self._language_model.infer(request)
-        checked = plan(request, answer)
+        answer, checked = await propose(self._language_model, request)
         log.debug(
             "inference.planned",
             proposed=len(answer.operations),

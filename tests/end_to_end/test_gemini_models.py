@@ -10,7 +10,7 @@ import pytest
 import pytest_asyncio
 from memoir.v1 import memory_pb2, memory_service_pb2
 
-from tests.support import gemini_faults
+from tests.support import gemini_brain, gemini_faults
 from tests.support.errors import details_of
 from tests.support.gemini_endpoint import GeminiEndpoint
 from tests.support.server import PROJECT, Client, Home, connected, create_key
@@ -87,6 +87,27 @@ async def test_an_unusable_answer_is_an_error_and_nothing_is_stored(
     error = details_of(caught.value)
     assert (error.reason, error.metadata["cause"]) == ("EXTRACTION_FAILED", "truncated")
     assert await listed(on_gemini.client) == []
+
+
+async def test_an_unusable_answer_is_repaired_once(on_gemini: GeminiServer) -> None:
+    client, endpoint = on_gemini.client, on_gemini.endpoint
+    endpoint.answer("Sure! Here is what I found.")
+    response = await client.memory.AddMemories(
+        request("I live in Lisbon."), metadata=client.metadata
+    )
+    assert [result.data.memory for result in response.results] == ["User lives in Lisbon."]
+    first, second = (gemini_brain.conversation(r.body) for r in endpoint.calls("generateContent"))
+    assert second.pop("problems") == ["answer: json_invalid"]
+    assert second == first
+
+    for said in ("Sure!", "Sure!"):
+        endpoint.answer(said)
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await client.memory.AddMemories(request("I work at Acme."), metadata=client.metadata)
+    error = details_of(caught.value)
+    assert (error.reason, error.metadata["cause"]) == ("EXTRACTION_FAILED", "malformed")
+    assert len(endpoint.calls("generateContent")) == 4
+    assert await listed(client) == ["User lives in Lisbon."]
 
 
 async def test_a_used_up_quota_is_told_with_its_delay(on_gemini: GeminiServer) -> None:

@@ -24,11 +24,11 @@ HELLO = Message(Role.USER, SAID, "Alice")
 class World:
     """The use case and what it works with."""
 
-    def __init__(self) -> None:
+    def __init__(self, model: FakeLanguageModel | None = None) -> None:
         self.store = FakeStore()
         self.projects = FakeProjectStore()
         self.embedder = FakeEmbedder()
-        self.model = FakeLanguageModel()
+        self.model = model or FakeLanguageModel()
         self.locks = ScopeLocks()
         self.leases = FakeScopeLeases()
         self.store.leases = self.leases
