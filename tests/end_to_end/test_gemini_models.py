@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
@@ -41,9 +42,8 @@ async def on_gemini(home: Home, gemini: GeminiEndpoint) -> AsyncIterator[GeminiS
 
 def request(text: str, **fields: object) -> memory_service_pb2.AddMemoriesRequest:
     return memory_service_pb2.AddMemoriesRequest(
-        user_id="alice",
         messages=[memory_pb2.Message(role="user", content=text)],
-        **fields,  # type: ignore[arg-type] # the fields' types differ
+        **{"user_id": "alice", **fields},  # type: ignore[arg-type] # the fields' types differ
     )
 
 
@@ -74,6 +74,27 @@ async def test_an_add_costs_one_inference_and_two_embedding_batches(
     )
     assert "Lisbon" in found.results[0].memory.text
     assert len(endpoint.calls("batchEmbedContents")) == 3
+
+
+async def test_concurrent_adds_share_their_embedding_requests(on_gemini: GeminiServer) -> None:
+    client, endpoint = on_gemini.client, on_gemini.endpoint
+    everybody = [f"user-{number}" for number in range(24)]
+
+    async def add(user: str) -> None:
+        response = await client.memory.AddMemories(
+            request("I live in Lisbon. I work at Acme.", user_id=user),
+            metadata=(*client.metadata, ("x-correlation-id", user)),
+        )
+        assert len(response.results) == 2
+
+    await asyncio.gather(*map(add, everybody))
+    embedded = endpoint.calls("batchEmbedContents")
+    assert len(endpoint.calls("generateContent")) == len(everybody)
+    assert sum(len(r.body["requests"]) for r in embedded) == 3 * len(everybody)
+    # Each add is in two requests, and they are fewer than two for each.
+    asked = [name for r in embedded for name in r.headers["x-correlation-id"].split(",")]
+    assert sorted(asked) == sorted(everybody * 2)
+    assert len(embedded) < 2 * len(everybody)
 
 
 async def test_an_unusable_answer_is_an_error_and_nothing_is_stored(
