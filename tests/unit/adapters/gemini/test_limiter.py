@@ -120,9 +120,8 @@ async def test_who_is_cancelled_holds_nobody_up(cancelled: int) -> None:
 
 async def test_who_is_cancelled_as_it_is_let_in_gives_the_place_on() -> None:
     one = limiter(1)
-    first, second, third = (Visitor(one) for _ in range(3))
-    await let_others_run()
-    first._leave.set()
-    await asyncio.wait([first.task])
+    async with one.slot():
+        second, third = Visitor(one), Visitor(one)
+        await let_others_run()
     second.task.cancel()
     await third.leaves()
