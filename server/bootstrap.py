@@ -25,6 +25,7 @@ from server.adapters.postgres.pool import Database, PoolOptions, open_pool
 from server.adapters.postgres.project_store import PostgresProjectStore
 from server.adapters.postgres.readiness import PostgresReadiness
 from server.adapters.postgres.schema import migrate
+from server.adapters.postgres.scope_leases import PostgresScopeLeases
 from server.adapters.postgres.scope_store import PostgresScopeStore
 from server.adapters.system.clock import SystemClock
 from server.application.add_memories import AddMemories
@@ -44,7 +45,7 @@ from server.application.project_settings import GetProject, UpdateProject
 from server.application.read_memories import GetMemory, ListMemories
 from server.application.remember_inferred import RememberInferred
 from server.application.remember_verbatim import RememberVerbatim
-from server.application.scope_locks import ScopeLocks
+from server.application.scope_turns import ScopeTurns
 from server.application.search_memories import SearchMemories
 from server.application.update_memory import UpdateMemory
 from server.domain.errors import StoreUnavailable
@@ -268,7 +269,12 @@ def _compose(
     store = PostgresMemoryStore(database, on_commit=projector.wake)
     history = PostgresMemoryHistory(database)
     inferred = RememberInferred(
-        store, projects, models.embedder, models.language_model, clock, ScopeLocks()
+        store,
+        projects,
+        models.embedder,
+        models.language_model,
+        clock,
+        ScopeTurns(PostgresScopeLeases(database)),
     )
     use_cases = MemoryUseCases(
         add=AddMemories(store, RememberVerbatim(store, models.embedder, clock), inferred),

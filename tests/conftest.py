@@ -12,4 +12,5 @@ pytest_plugins = [
     "tests.support.neo4j",
     "tests.support.postgres",
     "tests.support.server",
+    "tests.support.gemini_server",
 ]

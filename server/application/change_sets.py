@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from operator import itemgetter
+from uuid import UUID
 
 from server.application.add_memories import (
     METHOD,
@@ -28,6 +29,8 @@ class Models:
     embedding_model: str
     language_model: str | None = None
     prompt_version: str | None = None
+    input_tokens: int | None = None
+    output_tokens: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,12 +41,20 @@ class Occasion:
     call: Call
     messages: Sequence[StoredMessage]
     event_time: datetime
+    lease: UUID | None = None
 
 
 def begin(
-    command: AddMemoriesCommand, messages: Sequence[Message], now: datetime, models: Models
+    command: AddMemoriesCommand,
+    messages: Sequence[Message],
+    now: datetime,
+    models: Models,
+    lease: UUID | None = None,
 ) -> Occasion:
-    """Gives the call and its messages their ids."""
+    """Gives the call and its messages their ids.
+
+    `lease` is the holder of the scope's lease, for an add that has taken it.
+    """
     event_time = command.event_time or now
     call = Call(
         id=new_id(now),
@@ -57,6 +68,8 @@ def begin(
         prompt_version=models.prompt_version,
         request_id=command.request_id,
         payload_digest=command.payload_digest,
+        input_tokens=models.input_tokens,
+        output_tokens=models.output_tokens,
     )
     stored = [
         StoredMessage(
@@ -69,7 +82,7 @@ def begin(
         )
         for ordinal, message in enumerate(messages)
     ]
-    return Occasion(command, call, stored, event_time)
+    return Occasion(command, call, stored, event_time, lease)
 
 
 def provenance(call: Call, evidence: Sequence[Evidence]) -> Provenance:

@@ -63,6 +63,7 @@ def carry_out(occasion: Occasion, planned: PlannedChanges, vectors: Sequence[Vec
             Removal(ordinal, operation.candidate.id, operation.candidate.version)
             for ordinal, operation in planned.removals
         ],
+        lease=occasion.lease,
     )
 
 

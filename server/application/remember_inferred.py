@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from uuid import UUID
 
 import structlog
 
 from server.application.add_memories import AddMemoriesCommand, AddMemoriesOutcome
 from server.application.change_sets import Models, begin, outcome
 from server.application.planned_changes import carry_out, changes_of
-from server.application.scope_locks import ScopeLocks
+from server.application.propose import propose
+from server.application.scope_turns import ScopeTurns
 from server.domain.conversation import Message, Role, spoken
+from server.domain.errors import ConcurrentChange
 from server.domain.inference import BUILT_IN_CATEGORIES, Candidate, Category, InferenceRequest
 from server.domain.memory import today
-from server.domain.planning import plan
 from server.domain.project import Project
 from server.ports.clock import Clock
 from server.ports.embedder import Embedder, EmbeddingPurpose
@@ -31,8 +33,10 @@ log = structlog.get_logger()
 class RememberInferred:
     """Costs one language model call, at most two embedding batches and four round trips.
 
-    The round trips read the project's settings, the candidates (and with `version` v2 the context)
-    and write the result. No connection is held while a model works.
+    The round trips take the scope's lease, read the project's settings and the candidates (and with
+    `version` v2 the context) and write the result. No connection is held while a model works. A
+    call that loses a race starts again once, and an answer that cannot be used is asked for once
+    more.
     """
 
     def __init__(
@@ -42,14 +46,14 @@ class RememberInferred:
         embedder: Embedder,
         language_model: LanguageModel,
         clock: Clock,
-        locks: ScopeLocks,
+        turns: ScopeTurns,
     ) -> None:
         self._store = store
         self._projects = projects
         self._embedder = embedder
         self._language_model = language_model
         self._clock = clock
-        self._locks = locks
+        self._turns = turns
 
     async def __call__(self, command: AddMemoriesCommand) -> AddMemoriesOutcome:
         """Infers and stores.
@@ -58,35 +62,49 @@ class RememberInferred:
             ExtractionFailed, ModelUnavailable, ModelQuotaExhausted, StoreUnavailable,
             RequestIdReused, ConcurrentChange: nothing was stored.
         """
-        async with self._locks.hold(command.project_id, command.scope.key()):
-            return await self._remember(command)
+        try:
+            return await self._take_turn(command)
+        except ConcurrentChange:
+            # A lease ran out before the commit, or another kind of call changed what this one
+            # rests on: decide again, on the state as it is now, but not for ever.
+            log.info("inference.restarted")
+            return await self._take_turn(command)
 
-    async def _remember(self, command: AddMemoriesCommand) -> AddMemoriesOutcome:
+    async def _take_turn(self, command: AddMemoriesCommand) -> AddMemoriesOutcome:
+        async with self._turns.take(command.project_id, command.scope.key()) as lease:
+            return await self._remember(command, lease.holder)
+
+    async def _remember(self, command: AddMemoriesCommand, lease: UUID) -> AddMemoriesOutcome:
         messages = spoken(command.messages)
         if all(message.role is Role.SYSTEM for message in messages):
-            return await self._keep(command, messages)
+            return await self._keep(command, messages, lease)
         request = await self._request(command, messages)
-        answer = await self._language_model.infer(request)
-        checked = plan(request, answer)
+        answer, checked = await propose(self._language_model, request)
         log.debug(
             "inference.planned",
             proposed=len(answer.operations),
             kept=len(checked.operations),
             candidates=len(request.candidates),
         )
-        models = Models(self._embedder.model, answer.model, answer.prompt_version)
-        occasion = begin(command, messages, self._clock.now(), models)
+        models = Models(
+            self._embedder.model,
+            answer.model,
+            answer.prompt_version,
+            answer.input_tokens,
+            answer.output_tokens,
+        )
+        occasion = begin(command, messages, self._clock.now(), models, lease)
         planned = changes_of(checked)
         vectors = await self._embedder.embed(planned.texts, EmbeddingPurpose.DOCUMENT)
         changes = carry_out(occasion, planned, vectors)
         return outcome(changes, await self._store.commit(changes), planned.answers)
 
     async def _keep(
-        self, command: AddMemoriesCommand, messages: Sequence[Message]
+        self, command: AddMemoriesCommand, messages: Sequence[Message], lease: UUID
     ) -> AddMemoriesOutcome:
         """Keeps messages of which no memory is ever made, without asking a model."""
         occasion = begin(command, messages, self._clock.now(), Models(self._embedder.model))
-        changes = ChangeSet(occasion.call, occasion.messages)
+        changes = ChangeSet(occasion.call, occasion.messages, lease=lease)
         return outcome(changes, await self._store.commit(changes))
 
     async def _request(

@@ -149,12 +149,24 @@ class MemoryDuplicate(MemoirError):
 class ExtractionFailed(MemoirError):
     """The language model's answer cannot be used. Nothing was stored.
 
-    `cause` is one short word for programs (`malformed`, `truncated`, `blocked`, `invalid`,
-    `unsupported`); `problems` says what was wrong, for the log only: it may hold text of the model.
+    `cause` is one short word for programs (`malformed`, `truncated`, `blocked`, `empty`, `invalid`,
+    `unsupported`); `problems` says what was wrong, for the log and the model only: it may hold text
+    of the model. The tokens are what the answer cost nevertheless.
     """
 
-    def __init__(self, model: str, cause: str, problems: Iterable[str] = ()) -> None:
+    def __init__(
+        self,
+        model: str,
+        cause: str,
+        problems: Iterable[str] = (),
+        *,
+        input_tokens: int = 0,
+        output_tokens: int = 0,
+    ) -> None:
+        self.cause = cause
         self.problems = tuple(problems)
+        self.input_tokens = input_tokens
+        self.output_tokens = output_tokens
         super().__init__(
             f"the language model's answer could not be used ({cause}); nothing was stored",
             {"model": model, "cause": cause},

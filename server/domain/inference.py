@@ -60,6 +60,7 @@ class InferenceRequest:
 
     Messages and candidates are numbered from 1 by their place, and answered by number only.
     System messages are among `messages`: they give context, and no fact may come from them.
+    `problems` are what was wrong with an earlier answer to the same request.
     """
 
     messages: Sequence[Message]
@@ -70,6 +71,7 @@ class InferenceRequest:
     instructions: Sequence[str] = ()
     includes: str | None = None
     excludes: str | None = None
+    problems: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)

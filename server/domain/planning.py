@@ -27,6 +27,7 @@ from server.domain.planning_operations import (
     UpdateFact,
 )
 from server.domain.planning_text import QuoteFinder, clean_text
+from server.domain.wishes import Wanted
 
 __all__ = [
     "MAX_ENTITIES",
@@ -46,7 +47,7 @@ def plan(request: InferenceRequest, answer: InferenceAnswer) -> Plan:
     """The operations of the answer that can be carried out, in its order.
 
     Left out are operations whose quote is not in the message that they name, that touch an
-    immutable candidate, or that change nothing.
+    immutable candidate, that the request's includes and excludes rule out, or that change nothing.
 
     Raises:
         ExtractionFailed: `invalid`, the answer has an unknown action or number, a text that is
@@ -59,12 +60,8 @@ def plan(request: InferenceRequest, answer: InferenceAnswer) -> Plan:
     quotes, dropped = _quotes(request, proposals)
     if dropped and not quotes:
         raise ExtractionFailed(answer.model, "unsupported", dropped)
-    usable = []
-    for proposal in (p for p in proposals if p.number in quotes):
-        if proposal.candidate is not None and proposal.candidate.immutable:
-            dropped.append(f"operation {proposal.number}: its candidate is immutable")
-        else:
-            usable.append(proposal)
+    usable, refused = _permitted(request, [p for p in proposals if p.number in quotes])
+    dropped += refused
     usable = merge_repeats(usable)
     if problems := conflicts(usable):
         raise ExtractionFailed(answer.model, "invalid", problems)
@@ -76,6 +73,23 @@ def plan(request: InferenceRequest, answer: InferenceAnswer) -> Plan:
         if outcome is None
     ]
     return Plan(tuple(o for o in settled if o is not None), tuple(dropped))
+
+
+def _permitted(
+    request: InferenceRequest, proposals: Sequence[Proposal]
+) -> tuple[list[Proposal], list[str]]:
+    """The proposals that may be carried out, and the problems of the others."""
+    wanted = Wanted(request)
+    permitted: list[Proposal] = []
+    problems: list[str] = []
+    for proposal in proposals:
+        if proposal.candidate is not None and proposal.candidate.immutable:
+            problems.append(f"operation {proposal.number}: its candidate is immutable")
+        elif not wanted(proposal.text, _allowed(proposal.operation.categories, request.categories)):
+            problems.append(f"operation {proposal.number}: is not to be remembered")
+        else:
+            permitted.append(proposal)
+    return permitted, problems
 
 
 def _quotes(

@@ -24,7 +24,8 @@ class Call:
     """One call that changes memories: what every trace of its effects leads back to.
 
     `payload_digest` tells two calls with one `request_id` apart. `item` is the place in a batch,
-    from 1; 0 is a call of its own, or the batch itself.
+    from 1; 0 is a call of its own, or the batch itself. The tokens are those
+    of the language model, None where none took part.
     """
 
     id: UUID
@@ -39,6 +40,8 @@ class Call:
     request_id: UUID | None = None
     payload_digest: bytes = b""
     item: int = 0
+    input_tokens: int | None = None
+    output_tokens: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +99,8 @@ class ChangeSet:
     """Everything that one call changes; it takes effect wholly or not at all.
 
     The added memories share what a call says of all of them: whether they are inferred and
-    immutable, their metadata, event time and expiration date.
+    immutable, their metadata, event time and expiration date. `lease` is the holder of the scope's
+    lease under which the change was decided, if that took one.
     """
 
     call: Call
@@ -104,6 +108,7 @@ class ChangeSet:
     added: Sequence[EmbeddedMemory] = ()
     updated: Sequence[Revision] = ()
     removed: Sequence[Removal] = ()
+    lease: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,12 +190,13 @@ class MemoryStore(Protocol):
         """Stores a call with its effects, history and outbox rows, durably and in one transaction.
 
         An added memory whose digest the scope holds already is left out; an expired holder of the
-        digest makes way.
+        digest makes way. The lease, if there is one, ends with it.
 
         Raises:
             RequestIdReused: the call's `request_id` is taken; nothing was stored.
             ConcurrentChange: an updated or removed memory is not in the state that the change was
-                decided on, or an update would make it equal to another; nothing was stored.
+                decided on, or an update would make it equal to another, or the lease is another's
+                by now; nothing was stored.
         """
         ...
 

@@ -2,48 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
+import asyncio
 
 import grpc
 import pytest
-import pytest_asyncio
 from memoir.v1 import memory_pb2, memory_service_pb2
 
-from tests.support import gemini_faults
+from tests.support import gemini_brain, gemini_faults
 from tests.support.errors import details_of
 from tests.support.gemini_endpoint import GeminiEndpoint
-from tests.support.server import PROJECT, Client, Home, connected, create_key
-
-API_KEY = "test-key-of-the-endpoint"
-
-
-@dataclass(frozen=True)
-class GeminiServer:
-    """A client of a server on Gemini, and the endpoint that it asks."""
-
-    client: Client
-    endpoint: GeminiEndpoint
-
-
-@pytest_asyncio.fixture
-async def on_gemini(home: Home, gemini: GeminiEndpoint) -> AsyncIterator[GeminiServer]:
-    server = home.server(
-        MEMOIR_MODELS="gemini", GEMINI_API_KEY=API_KEY, MEMOIR_GEMINI_BASE_URL=gemini.base_url
-    )
-    await server.start()
-    key = await create_key(home.environment, "--project", PROJECT)
-    async with connected(server.address, key) as client:
-        yield GeminiServer(client, gemini)
-    assert API_KEY not in server.log
-    await server.stop()
+from tests.support.gemini_server import API_KEY, GeminiServer
+from tests.support.server import Client, Home
 
 
 def request(text: str, **fields: object) -> memory_service_pb2.AddMemoriesRequest:
     return memory_service_pb2.AddMemoriesRequest(
-        user_id="alice",
         messages=[memory_pb2.Message(role="user", content=text)],
-        **fields,  # type: ignore[arg-type] # the fields' types differ
+        **{"user_id": "alice", **fields},  # type: ignore[arg-type] # the fields' types differ
     )
 
 
@@ -76,6 +51,27 @@ async def test_an_add_costs_one_inference_and_two_embedding_batches(
     assert len(endpoint.calls("batchEmbedContents")) == 3
 
 
+async def test_concurrent_adds_share_their_embedding_requests(on_gemini: GeminiServer) -> None:
+    client, endpoint = on_gemini.client, on_gemini.endpoint
+    everybody = [f"user-{number}" for number in range(24)]
+
+    async def add(user: str) -> None:
+        response = await client.memory.AddMemories(
+            request("I live in Lisbon. I work at Acme.", user_id=user),
+            metadata=(*client.metadata, ("x-correlation-id", user)),
+        )
+        assert len(response.results) == 2
+
+    await asyncio.gather(*map(add, everybody))
+    embedded = endpoint.calls("batchEmbedContents")
+    assert len(endpoint.calls("generateContent")) == len(everybody)
+    assert sum(len(r.body["requests"]) for r in embedded) == 3 * len(everybody)
+    # Each add is in two requests, and they are fewer than two for each.
+    asked = [name for r in embedded for name in r.headers["x-correlation-id"].split(",")]
+    assert sorted(asked) == sorted(everybody * 2)
+    assert len(embedded) < 2 * len(everybody)
+
+
 async def test_an_unusable_answer_is_an_error_and_nothing_is_stored(
     on_gemini: GeminiServer,
 ) -> None:
@@ -87,6 +83,27 @@ async def test_an_unusable_answer_is_an_error_and_nothing_is_stored(
     error = details_of(caught.value)
     assert (error.reason, error.metadata["cause"]) == ("EXTRACTION_FAILED", "truncated")
     assert await listed(on_gemini.client) == []
+
+
+async def test_an_unusable_answer_is_repaired_once(on_gemini: GeminiServer) -> None:
+    client, endpoint = on_gemini.client, on_gemini.endpoint
+    endpoint.answer("Sure! Here is what I found.")
+    response = await client.memory.AddMemories(
+        request("I live in Lisbon."), metadata=client.metadata
+    )
+    assert [result.data.memory for result in response.results] == ["User lives in Lisbon."]
+    first, second = (gemini_brain.conversation(r.body) for r in endpoint.calls("generateContent"))
+    assert second.pop("problems") == ["answer: json_invalid"]
+    assert second == first
+
+    for said in ("Sure!", "Sure!"):
+        endpoint.answer(said)
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await client.memory.AddMemories(request("I work at Acme."), metadata=client.metadata)
+    error = details_of(caught.value)
+    assert (error.reason, error.metadata["cause"]) == ("EXTRACTION_FAILED", "malformed")
+    assert len(endpoint.calls("generateContent")) == 4
+    assert await listed(client) == ["User lives in Lisbon."]
 
 
 async def test_a_used_up_quota_is_told_with_its_delay(on_gemini: GeminiServer) -> None:

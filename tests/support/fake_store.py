@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from datetime import date
+from datetime import date, timedelta
 from uuid import UUID
 
 from server.domain.conversation import StoredMessage
@@ -25,6 +25,26 @@ from server.ports.memory_store import (
     StoredCall,
     StoredChange,
 )
+from server.ports.scope_leases import ScopeLease
+
+
+@dataclass
+class FakeScopeLeases:
+    """Leases that never run out by themselves; `holders` are those of each scope."""
+
+    holders: dict[tuple[str, bytes], UUID] = field(default_factory=dict)
+
+    async def acquire(self, lease: ScopeLease, duration: timedelta) -> bool:
+        return self.holders.setdefault((lease.project_id, lease.scope_key), lease.holder) == (
+            lease.holder
+        )
+
+    async def renew(self, lease: ScopeLease, duration: timedelta) -> bool:
+        return self.holders.get((lease.project_id, lease.scope_key)) == lease.holder
+
+    async def release(self, lease: ScopeLease) -> None:
+        if await self.renew(lease, timedelta()):
+            del self.holders[lease.project_id, lease.scope_key]
 
 
 @dataclass
@@ -32,6 +52,7 @@ class FakeStore:
     """Keeps what is committed. `change_sets` are all of that, in order."""
 
     change_sets: list[ChangeSet] = field(default_factory=list)
+    leases: FakeScopeLeases = field(default_factory=FakeScopeLeases)
     memories: dict[UUID, Memory] = field(default_factory=dict)
     _vectors: dict[UUID, Vector] = field(default_factory=dict)
     _digests: dict[tuple[str, bytes, bytes], UUID] = field(default_factory=dict)
@@ -58,6 +79,11 @@ class FakeStore:
         for memory_id, version in decided_on:
             if memory_id not in self.memories or self.memories[memory_id].version != version:
                 raise ConcurrentChange
+        if changes.lease is not None:
+            lease = ScopeLease(call.project_id, call.scope.key(), changes.lease)
+            if not await self.leases.renew(lease, timedelta()):
+                raise ConcurrentChange
+            await self.leases.release(lease)
         done = [
             *((item.ordinal, change) for item in changes.added if (change := self._add(item))),
             *((item.ordinal, self._remove(item.memory_id)) for item in changes.removed),

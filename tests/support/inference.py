@@ -8,12 +8,13 @@ from dataclasses import replace
 from server.application.add_memories import AddMemoriesCommand, AddMemoriesOutcome
 from server.application.remember_inferred import RememberInferred
 from server.application.scope_locks import ScopeLocks
+from server.application.scope_turns import ScopeTurns
 from server.domain.conversation import Message, Role
 from server.domain.inference import ProposedOperation, ProposedRelation
 from server.domain.scope import Scope
 from server.ports.memory_store import ChangeSet, EmbeddedMemory
 from tests.support.builders import ALICE, PROJECT, addition, call
-from tests.support.fake_store import FakeStore
+from tests.support.fake_store import FakeScopeLeases, FakeStore
 from tests.support.fakes import FakeClock, FakeEmbedder, FakeLanguageModel, FakeProjectStore
 
 SAID = "I moved to Lisbon and I like tea."
@@ -23,14 +24,21 @@ HELLO = Message(Role.USER, SAID, "Alice")
 class World:
     """The use case and what it works with."""
 
-    def __init__(self) -> None:
+    def __init__(self, model: FakeLanguageModel | None = None) -> None:
         self.store = FakeStore()
         self.projects = FakeProjectStore()
         self.embedder = FakeEmbedder()
-        self.model = FakeLanguageModel()
+        self.model = model or FakeLanguageModel()
         self.locks = ScopeLocks()
+        self.leases = FakeScopeLeases()
+        self.store.leases = self.leases
         self.remember = RememberInferred(
-            self.store, self.projects, self.embedder, self.model, FakeClock(), self.locks
+            self.store,
+            self.projects,
+            self.embedder,
+            self.model,
+            FakeClock(),
+            ScopeTurns(self.leases, self.locks),
         )
 
     async def knows(self, *texts: str, immutable: bool = False) -> list[EmbeddedMemory]:

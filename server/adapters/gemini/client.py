@@ -12,6 +12,8 @@ from google import genai
 from google.genai import types
 from google.genai.models import AsyncModels
 
+from server.adapters.gemini.faults import is_overload
+from server.adapters.gemini.limiter import AdaptiveLimiter
 from server.adapters.gemini.retry import Retrier
 from server.domain.errors import DeadlineExceeded
 from server.domain.request_context import bounded, current_request
@@ -23,7 +25,10 @@ _API_VERSION = "v1beta"
 
 
 class GeminiClient:
-    """Sends requests, at most `max_concurrency` at a time, with retries and within deadlines."""
+    """Sends requests with retries, within deadlines.
+
+    At most `max_concurrency` are under way, fewer while the provider refuses them.
+    """
 
     def __init__(
         self,
@@ -33,7 +38,7 @@ class GeminiClient:
         max_concurrency: int = 32,
         retrier: Retrier | None = None,
     ) -> None:
-        # The semaphore is the one limit: waiting for a connection would count as a failed attempt.
+        # The limiter is the one limit: waiting for a connection would count as a failed attempt.
         limits = httpx2.Limits(max_connections=None, max_keepalive_connections=max_concurrency)
         # An HTTP client of our own, because the library otherwise picks aiohttp where that is
         # installed, and then retries by itself.
@@ -48,7 +53,7 @@ class GeminiClient:
                 retry_options=types.HttpRetryOptions(attempts=1),
             ),
         )
-        self._slots = asyncio.Semaphore(max_concurrency)
+        self._limiter = AdaptiveLimiter(max_concurrency, is_overload)
         self._retrier = retrier or Retrier()
 
     async def call(
@@ -66,7 +71,7 @@ class GeminiClient:
         """
 
         async def attempt() -> T:
-            async with self._slots, asyncio.timeout(timeout):
+            async with self._limiter.slot(), asyncio.timeout(timeout):
                 return await send(self._genai.aio.models, _http_options(bounded(timeout)))
 
         try:

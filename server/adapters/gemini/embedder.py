@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 
 import structlog
 from google.genai import types
 from google.genai.models import AsyncModels
 
+from server.adapters.gemini.batcher import EmbeddingBatcher
 from server.adapters.gemini.client import GeminiClient
 from server.adapters.gemini.vectors import InvalidEmbeddings, unit_vectors
 from server.domain.errors import ModelUnavailable
 from server.domain.values import Vector
 from server.ports.embedder import EmbeddingPurpose
-
-_MAX_TEXTS_PER_REQUEST = 100
 
 # How a model is told what the vector is for: gemini-embedding-001 by a parameter, the models after
 # it by a prefix of the text.
@@ -48,6 +46,7 @@ class GeminiEmbedder:
         self._dimensions = dimensions
         self._timeout = timeout
         self._has_task_type = model_name.startswith(_MODELS_WITH_TASK_TYPE)
+        self._batcher = EmbeddingBatcher(self._send)
 
     @property
     def model(self) -> str:
@@ -60,33 +59,20 @@ class GeminiEmbedder:
         return self._dimensions
 
     async def embed(self, texts: Sequence[str], purpose: EmbeddingPurpose) -> list[Vector]:
-        """One L2-normalised vector a text, in order.
+        """One L2-normalised vector a text, in order; concurrent calls share requests.
 
         Raises:
             ModelUnavailable: the provider is away or answers with faults.
             ModelQuotaExhausted: the provider's quota is used up.
             DeadlineExceeded: the call's time is up.
         """
-        chunks = [
-            texts[start : start + _MAX_TEXTS_PER_REQUEST]
-            for start in range(0, len(texts), _MAX_TEXTS_PER_REQUEST)
-        ]
-        failures: Sequence[Exception] = ()
-        tasks: list[asyncio.Task[list[Vector]]] = []
-        try:
-            async with asyncio.TaskGroup() as group:
-                tasks = [group.create_task(self._embed_chunk(chunk, purpose)) for chunk in chunks]
-        except ExceptionGroup as group_of_failures:
-            failures = group_of_failures.exceptions
-        if failures:
-            raise failures[0]
-        return [vector for task in tasks for vector in task.result()]
+        return await self._batcher.embed(texts, purpose)
 
-    async def _embed_chunk(self, texts: Sequence[str], purpose: EmbeddingPurpose) -> list[Vector]:
+    async def _send(self, texts: Sequence[str], purpose: EmbeddingPurpose) -> list[Vector]:
         prefix = "" if self._has_task_type else _PREFIXES[purpose]
         task_type = _TASK_TYPES[purpose] if self._has_task_type else None
 
-        async def send(
+        async def request(
             models: AsyncModels, http_options: types.HttpOptions
         ) -> types.EmbedContentResponse:
             return await models.embed_content(
@@ -100,7 +86,7 @@ class GeminiEmbedder:
                 ),
             )
 
-        response = await self._client.call(self.model, self._timeout, send)
+        response = await self._client.call(self.model, self._timeout, request)
         values = [embedding.values or [] for embedding in response.embeddings or []]
         try:
             return unit_vectors(values, count=len(texts), dimensions=self._dimensions)

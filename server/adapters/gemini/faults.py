@@ -20,6 +20,8 @@ REQUEST_ERRORS: tuple[type[Exception], ...] = (
 """The exceptions that stand for a failed request."""
 
 _QUOTA = 429
+_BAD_INPUT = 400
+_OVERLOADED = frozenset({_QUOTA, 503})
 _PASSING = frozenset({_QUOTA, 500, 502, 503, 504})
 _ERROR_INFO = "type.googleapis.com/google.rpc.ErrorInfo"
 _RETRY_INFO = "type.googleapis.com/google.rpc.RetryInfo"
@@ -55,6 +57,17 @@ class GeminiFault(Exception):
     def is_passing(self) -> bool:
         """Whether the same request can succeed later."""
         return self.status is None or self.status in _PASSING
+
+
+def is_overload(error: Exception) -> bool:
+    """Whether the provider has refused a request because there are too many of them."""
+    return isinstance(error, APIError) and error.code in _OVERLOADED
+
+
+def is_bad_input(error: Exception) -> bool:
+    """Whether an error of ours stands for a request that the provider refused for its content."""
+    fault = error.__cause__
+    return isinstance(fault, GeminiFault) and fault.status == _BAD_INPUT
 
 
 def read_fault(error: Exception) -> GeminiFault:

@@ -14,7 +14,7 @@ from server.adapters.gemini.client import GeminiClient
 from server.adapters.gemini.completion import UnusableCompletion, completion_text
 from server.adapters.gemini.prompt import PROMPT_VERSION, system_instruction, user_content
 from server.domain.errors import ExtractionFailed
-from server.domain.inference import InferenceAnswer, InferenceRequest, ProposedOperation
+from server.domain.inference import InferenceAnswer, InferenceRequest
 
 # The least thinking that each family of models allows: it costs time and tokens, and output cut off
 # by it is lost. A family that is not listed decides for itself.
@@ -86,26 +86,30 @@ class GeminiLanguageModel:
             )
 
         response = await self._client.call(self.model, self._timeout, send)
-        usage = response.usage_metadata or types.GenerateContentResponseUsageMetadata()
-        return InferenceAnswer(
-            operations=self._operations(response),
-            model=self.model,
-            prompt_version=PROMPT_VERSION,
-            input_tokens=usage.prompt_token_count or 0,
-            output_tokens=(usage.candidates_token_count or 0) + (usage.thoughts_token_count or 0),
+        tokens = _tokens(response)
+        try:
+            operations = parse_answer(completion_text(response))
+        except UnusableCompletion as error:
+            raise self._failed(error.cause, [str(error)], tokens) from error
+        except MalformedAnswer as error:
+            raise self._failed("malformed", error.problems, tokens) from error
+        return InferenceAnswer(operations, self.model, PROMPT_VERSION, *tokens)
+
+    def _failed(
+        self, cause: str, problems: Sequence[str], tokens: tuple[int, int]
+    ) -> ExtractionFailed:
+        _log.warning("gemini.unusable_answer", model=self.model, cause=cause, problems=problems)
+        read, written = tokens
+        return ExtractionFailed(
+            self.model, cause, problems, input_tokens=read, output_tokens=written
         )
 
-    def _operations(self, response: types.GenerateContentResponse) -> list[ProposedOperation]:
-        try:
-            return parse_answer(completion_text(response))
-        except UnusableCompletion as error:
-            raise self._failed(error.cause, [str(error)]) from error
-        except MalformedAnswer as error:
-            raise self._failed("malformed", error.problems) from error
 
-    def _failed(self, cause: str, problems: Sequence[str]) -> ExtractionFailed:
-        _log.warning("gemini.unusable_answer", model=self.model, cause=cause, problems=problems)
-        return ExtractionFailed(self.model, cause, problems)
+def _tokens(response: types.GenerateContentResponse) -> tuple[int, int]:
+    """How many tokens the model read and wrote; its thoughts are among the latter."""
+    usage = response.usage_metadata or types.GenerateContentResponseUsageMetadata()
+    written = (usage.candidates_token_count or 0) + (usage.thoughts_token_count or 0)
+    return usage.prompt_token_count or 0, written
 
 
 def _thinking(model_name: str) -> types.ThinkingConfig | None:

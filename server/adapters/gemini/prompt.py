@@ -11,7 +11,11 @@ from server.domain.conversation import Message
 from server.domain.inference import Candidate, InferenceRequest
 from server.domain.values import JsonObject
 
-PROMPT_VERSION = "infer-v1"
+PROMPT_VERSION = "infer-v2"
+
+# An answer can be wrong in many places, and in long words.
+_MAX_PROBLEMS = 20
+_MAX_PROBLEM_LENGTH = 200
 
 _BEGIN = "<data>"
 _END = "</data>"
@@ -40,6 +44,7 @@ def _data(request: InferenceRequest) -> JsonObject:
         "candidates": _numbered([_candidate(candidate) for candidate in request.candidates]),
         "context": [_message(message) for message in request.context],
         "messages": _numbered([_message(message) for message in request.messages]),
+        "problems": [problem[:_MAX_PROBLEM_LENGTH] for problem in request.problems[:_MAX_PROBLEMS]],
     }
     return {key: value for key, value in data.items() if value}
 

@@ -56,12 +56,18 @@ async def _commit_all(connection: Connection, changes: ChangeSet) -> Committed:
 
 
 async def _record(connection: Connection, changes: ChangeSet) -> Committed | None:
-    """Writes the call and its new memories; None where expired memories are in the way."""
+    """Writes the call and its new memories.
+
+    None where expired memories are in the way, or the scope's lease is another's.
+    """
     rows = await connection.fetch(
         SQL["record_call"],
         *_call_values(changes.call),
         *_memory_values(changes),
         *_messages(changes),
+        changes.call.input_tokens,
+        changes.call.output_tokens,
+        changes.lease,
     )
     if not rows:
         return None

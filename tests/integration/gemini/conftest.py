@@ -42,7 +42,7 @@ def embedder(client: GeminiClient) -> GeminiEmbedder:
 
 @pytest.fixture
 def language_model(client: GeminiClient) -> GeminiLanguageModel:
-    return GeminiLanguageModel(client)
+    return GeminiLanguageModel(client, model_name="gemini-2.5-flash")
 
 
 @pytest.fixture

@@ -208,6 +208,35 @@ async def test_requests_at_a_time_are_limited(endpoint: GeminiEndpoint) -> None:
     await client.close()
 
 
+async def test_too_many_requests_halve_what_is_sent_at_once(
+    client: GeminiClient, endpoint: GeminiEndpoint
+) -> None:
+    before = client._limiter.limit
+    endpoint.fail(EMBED, gemini_faults.quota())
+    endpoint.fail(EMBED, gemini_faults.status(503, "UNAVAILABLE"))
+    with capture_logs():
+        await embedding(GeminiEmbedder(client))()
+    assert client._limiter.limit == before // 4
+
+    endpoint.fail(EMBED, gemini_faults.status(500, "INTERNAL"))
+    with capture_logs():
+        await embedding(GeminiEmbedder(client))()
+    assert client._limiter.limit == before // 4
+
+
+async def test_a_refused_text_does_not_fail_the_calls_that_it_came_with(
+    embedder: GeminiEmbedder, endpoint: GeminiEndpoint
+) -> None:
+    endpoint.fail(EMBED, gemini_faults.status(400, "INVALID_ARGUMENT"), times=2)
+    with capture_logs():
+        answers = await asyncio.gather(
+            *(embedding(embedder)() for _ in range(3)), return_exceptions=True
+        )
+    assert isinstance(answers[0], ModelUnavailable)
+    assert [type(answer) for answer in answers[1:]] == [list, list]
+    assert [len(r.body["requests"]) for r in endpoint.calls(EMBED)] == [3, 1, 1, 1]
+
+
 async def test_each_request_carries_the_call_s_correlation_id_and_time(
     embedder: GeminiEmbedder, endpoint: GeminiEndpoint
 ) -> None:

@@ -66,7 +66,7 @@ async def test_a_fact_is_proposed_with_its_evidence(language_model: GeminiLangua
             relations=(ProposedRelation("Ada", "lives_in", "Oslo"),),
         )
     ]
-    assert (answer.model, answer.prompt_version) == ("gemini/gemini-2.5-flash", "infer-v1")
+    assert (answer.model, answer.prompt_version) == ("gemini/gemini-2.5-flash", "infer-v2")
     assert answer.input_tokens > 0
     assert answer.output_tokens > 0
 
@@ -172,3 +172,5 @@ async def test_an_answer_of_another_shape_is_malformed(
         await language_model.infer(request())
 
     assert caught.value.metadata["cause"] == "malformed"
+    assert caught.value.input_tokens > 0
+    assert caught.value.output_tokens > 0

@@ -37,9 +37,10 @@ async def execute(dsn: str, statement: str) -> None:
         await connection.close()
 
 
-def test_steps_are_numbered_without_gaps() -> None:
+def test_steps_have_a_number_each_in_order() -> None:
     migrations = load_migrations()
-    assert [step.version for step in migrations] == list(range(1, len(migrations) + 1))
+    versions = [step.version for step in migrations]
+    assert versions == sorted(set(versions))
     assert all(step.name.isidentifier() for step in migrations)
 
 

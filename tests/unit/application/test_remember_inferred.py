@@ -228,17 +228,20 @@ async def test_only_version_2_sees_earlier_messages(world: World) -> None:
     "failure", [ExtractionFailed("m", "malformed"), ModelQuotaExhausted("m")], ids=repr
 )
 async def test_nothing_is_stored_when_the_model_fails(world: World, failure: Exception) -> None:
-    world.model.script.append(failure)
+    world.model.script += [failure, failure]
     with pytest.raises(type(failure)):
         await world.hears()
     assert world.store.change_sets == []
 
 
 async def test_nothing_is_stored_of_an_answer_that_cannot_be_used(world: World) -> None:
-    with pytest.raises(ExtractionFailed):
-        await world.hears(add("Likes tea"), add("Likes cake", message=7))
-    with pytest.raises(ExtractionFailed):
-        await world.hears(add("Likes jazz", quote="I like jazz"))
+    for proposals in (
+        [add("Likes tea"), add("Likes cake", message=7)],
+        [add("Likes jazz", quote="I like jazz")],
+    ):
+        world.model.script = [proposals]
+        with pytest.raises(ExtractionFailed):
+            await world.hears(*proposals)
     assert world.store.change_sets == []
     assert len(world.locks) == 0
 

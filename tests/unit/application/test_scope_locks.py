@@ -132,7 +132,7 @@ async def test_adds_to_different_scopes_ask_the_model_at_once() -> None:
 
 async def test_a_failed_add_lets_the_next_one_in() -> None:
     world = World()
-    world.model.script = [ExtractionFailed("m", "malformed")]
+    world.model.script = [ExtractionFailed("m", "truncated")]
     with pytest.raises(ExtractionFailed):
         await world.hears()
     world.model.script.clear()

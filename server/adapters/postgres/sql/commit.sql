@@ -3,7 +3,8 @@
 -- name: record_call
 -- One statement writes the call, its messages, its new memories, their history and their outbox
 -- rows, so that the usual add is one round trip and one transaction. Nothing is written when an
--- expired memory holds one of the digests: the caller purges it and comes again.
+-- expired memory holds one of the digests: the caller purges it and comes again. Nor is anything
+-- written when the scope's lease, if one is named, is another's by now.
 WITH input AS MATERIALIZED (
     SELECT *
     FROM unnest(
@@ -23,17 +24,25 @@ blocked AS MATERIALIZED (
     JOIN input ON input.digest = held.digest
     WHERE held.project_id = $1 AND held.scope_key = $8 AND held.expiration_date < $29
 ),
+released AS (
+    -- The lease ends with the commit. Until then its row is locked, so that nobody takes the lease
+    -- over and decides on a state without this call's changes.
+    DELETE FROM scope_leases
+    WHERE project_id = $1 AND scope_key = $8 AND holder = $37 AND NOT EXISTS (SELECT FROM blocked)
+    RETURNING holder
+),
 place AS MATERIALIZED (
     SELECT nextval('change_position') AS position
     WHERE NOT EXISTS (SELECT FROM blocked)
+      AND ($37::uuid IS NULL OR EXISTS (SELECT FROM released))
 ),
 recorded AS (
     INSERT INTO calls (
         project_id, call_id, position, method, user_id, agent_id, app_id, run_id, scope_key,
         request_id, payload_digest, correlation_id, embedding_model, language_model,
-        prompt_version, call_time
+        prompt_version, call_time, input_tokens, output_tokens
     )
-    SELECT $1, $2, position, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15
+    SELECT $1, $2, position, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $35, $36
     FROM place
 ),
 spoken AS (

@@ -115,6 +115,14 @@ def test_guidelines_and_categories_are_given() -> None:
     assert data["categories"] == {"food": "what they eat", "misc": ""}
 
 
+def test_problems_of_an_earlier_answer_are_given_and_bounded() -> None:
+    data = data_of(user_content(request(problems=["there is no message 7", *["x" * 999] * 99])))
+
+    assert data["problems"][0] == "there is no message 7"
+    assert len(data["problems"]) == 20
+    assert {len(problem) for problem in data["problems"][1:]} == {200}
+
+
 def test_what_is_not_given_costs_nothing() -> None:
     assert set(data_of(user_content(request()))) == {"event_time", "categories", "messages"}
 
@@ -128,8 +136,17 @@ def test_text_of_other_languages_is_not_escaped() -> None:
 def test_the_rules_are_short_and_name_every_part_of_the_data() -> None:
     rules = system_instruction()
 
-    assert PROMPT_VERSION == "infer-v1"
+    assert PROMPT_VERSION == "infer-v2"
     assert len(rules) < MAX_INSTRUCTION_LENGTH
     named = ("event_time", "categories", "instructions", "includes", "excludes", "candidates")
-    for part in (*named, "context", "messages", "immutable", "name", "<data>", "</data>"):
+    for part in (
+        *named,
+        "problems",
+        "context",
+        "messages",
+        "immutable",
+        "name",
+        "<data>",
+        "</data>",
+    ):
         assert part in rules

@@ -1,0 +1,20 @@
+-- Leases on scopes. Time is the database's, so that the servers' clocks need not agree. It is read
+-- as the statement runs, not as it began, because it may have waited for another one.
+
+-- name: acquire
+INSERT INTO scope_leases (project_id, scope_key, holder, expires_at)
+VALUES ($1, $2, $3, clock_timestamp() + $4::interval)
+ON CONFLICT (project_id, scope_key) DO UPDATE SET
+    holder = excluded.holder,
+    expires_at = clock_timestamp() + $4::interval
+WHERE scope_leases.expires_at <= clock_timestamp()
+RETURNING holder;
+
+-- name: renew
+UPDATE scope_leases SET expires_at = clock_timestamp() + $4::interval
+WHERE project_id = $1 AND scope_key = $2 AND holder = $3
+RETURNING holder;
+
+-- name: release
+DELETE FROM scope_leases
+WHERE project_id = $1 AND scope_key = $2 AND holder = $3;

@@ -1,0 +1,115 @@
+"""Taking turns on a scope, within this process and with other servers."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+from contextvars import Context
+from dataclasses import dataclass
+from datetime import timedelta
+from uuid import uuid4
+
+import structlog
+
+from server.application.scope_locks import ScopeLocks
+from server.domain.errors import MemoirError
+from server.ports.scope_leases import ScopeLease, ScopeLeases
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class TurnPolicy:
+    """Times in seconds: how long a lease lasts, and how often a taken scope is looked at.
+
+    A lease is renewed three times in its length. That length is what others wait for after a crash
+    of its holder.
+    """
+
+    lease: float = 15.0
+    first_pause: float = 0.005
+    longest_pause: float = 0.1
+    release_timeout: float = 5.0
+
+    def pause(self, attempt: int, chance: float) -> float:
+        """How long to wait after the failed `attempt` (from 1); `chance` is in [0, 1)."""
+        longest = min(self.longest_pause, self.first_pause * 2.0 ** min(attempt - 1, 16))
+        return longest * (0.5 + chance / 2)
+
+
+class ScopeTurns:
+    """One lock a scope in this process, and behind it one lease for all servers.
+
+    So that of each process one call at most asks for a scope's lease.
+    """
+
+    def __init__(
+        self,
+        leases: ScopeLeases,
+        locks: ScopeLocks | None = None,
+        policy: TurnPolicy = TurnPolicy(),
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        chance: Callable[[], float] = random.random,
+    ) -> None:
+        self._leases = leases
+        self._locks = locks or ScopeLocks()
+        self._policy = policy
+        self._duration = timedelta(seconds=policy.lease)
+        self._sleep = sleep
+        self._chance = chance
+        self._releases: set[asyncio.Task[None]] = set()
+
+    @asynccontextmanager
+    async def take(self, project_id: str, scope_key: bytes) -> AsyncIterator[ScopeLease]:
+        """Waits for the scope to be free, within the call's deadline, and holds it for the block.
+
+        A block that ends well has committed with the lease, which ends it.
+
+        Raises:
+            StoreUnavailable: PostgreSQL cannot be reached.
+            DeadlineExceeded: the call's time is up.
+        """
+        async with self._locks.hold(project_id, scope_key):
+            lease = ScopeLease(project_id, scope_key, uuid4())
+            renewal: asyncio.Task[None] | None = None
+            try:
+                await self._acquire(lease)
+                renewal = asyncio.create_task(self._renew(lease))
+                yield lease
+            except BaseException:
+                self._give_back(lease)
+                raise
+            finally:
+                if renewal is not None:
+                    renewal.cancel()
+
+    async def _acquire(self, lease: ScopeLease) -> None:
+        attempt = 0
+        while not await self._leases.acquire(lease, self._duration):
+            attempt += 1
+            await self._sleep(self._policy.pause(attempt, self._chance()))
+
+    async def _renew(self, lease: ScopeLease) -> None:
+        held = True
+        while held:
+            await self._sleep(self._policy.lease / 3)
+            try:
+                held = await self._leases.renew(lease, self._duration)
+            except MemoirError as error:
+                # The next round may succeed; if none does, the commit is refused.
+                log.warning("scope_lease.not_renewed", error=type(error).__name__)
+        log.warning("scope_lease.lost")
+
+    def _give_back(self, lease: ScopeLease) -> None:
+        """Releases in a task outside of the call, whose time may be up or which was cancelled."""
+        task = asyncio.get_running_loop().create_task(self._release(lease), context=Context())
+        self._releases.add(task)
+        task.add_done_callback(self._releases.discard)
+
+    async def _release(self, lease: ScopeLease) -> None:
+        # What is not released runs out.
+        with suppress(MemoirError, TimeoutError):
+            async with asyncio.timeout(self._policy.release_timeout):
+                await self._leases.release(lease)

@@ -1,0 +1,173 @@
+"""What the leases on scopes promise, and that a commit needs its lease."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from datetime import timedelta
+from uuid import uuid4
+
+import pytest
+
+from server.adapters.postgres.memory_store import PostgresMemoryStore
+from server.adapters.postgres.pool import Database
+from server.adapters.postgres.scope_leases import PostgresScopeLeases
+from server.domain.errors import ConcurrentChange
+from server.domain.pages import ListOrder
+from server.ports.memory_store import ChangeSet, ListQuery
+from server.ports.scope_leases import ScopeLease, ScopeLeases
+from tests.support.builders import ALICE, NOW, PROJECT, adding, addition, call, revision
+
+LONG = timedelta(minutes=1)
+OVER = timedelta(0)
+WAITING = "SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted)"
+YESTERDAY = (NOW - timedelta(days=1)).date()
+
+
+def lease(project_id: str = PROJECT, scope_key: bytes = ALICE.key()) -> ScopeLease:
+    return ScopeLease(project_id, scope_key, uuid4())
+
+
+@pytest.fixture
+def leases(database: Database) -> ScopeLeases:
+    return PostgresScopeLeases(database)
+
+
+@pytest.fixture
+def store(database: Database) -> PostgresMemoryStore:
+    return PostgresMemoryStore(database, on_commit=lambda: None)
+
+
+async def texts(store: PostgresMemoryStore) -> list[str]:
+    query = ListQuery(PROJECT, ALICE, 10, ListOrder.OLDEST_FIRST, visible_on=None)
+    return [memory.text for memory in await store.list(query)]
+
+
+async def test_a_scope_has_one_holder(leases: ScopeLeases) -> None:
+    first, second = lease(), lease()
+    assert await leases.acquire(first, LONG)
+    assert not await leases.acquire(second, LONG)
+    await leases.release(second)
+    assert not await leases.acquire(second, LONG)
+    await leases.release(first)
+    assert await leases.acquire(second, LONG)
+
+
+async def test_racing_for_a_scope_has_one_winner(leases: ScopeLeases) -> None:
+    won = await asyncio.gather(*(leases.acquire(lease(), LONG) for _ in range(16)))
+    assert won.count(True) == 1
+
+
+async def test_a_lease_that_ran_out_can_be_taken(leases: ScopeLeases) -> None:
+    first, second, third = lease(), lease(), lease()
+    assert await leases.acquire(first, OVER)
+    assert await leases.acquire(second, LONG)
+    assert not await leases.acquire(third, LONG)
+    assert not await leases.renew(first, LONG)
+
+
+async def test_a_renewed_lease_lasts(leases: ScopeLeases) -> None:
+    first = lease()
+    assert await leases.acquire(first, OVER)
+    assert await leases.renew(first, LONG)
+    assert not await leases.acquire(lease(), LONG)
+
+
+async def test_other_scopes_and_projects_have_leases_of_their_own(leases: ScopeLeases) -> None:
+    for one in (lease(), lease(project_id="project-2"), lease(scope_key=b"other")):
+        assert await leases.acquire(one, LONG)
+
+
+async def test_a_commit_ends_its_lease(leases: ScopeLeases, store: PostgresMemoryStore) -> None:
+    mine = lease()
+    assert await leases.acquire(mine, LONG)
+    await store.commit(replace(adding("Alice likes tea"), lease=mine.holder))
+    assert await texts(store) == ["Alice likes tea"]
+    assert await leases.acquire(lease(), LONG)
+
+
+async def test_a_lease_that_ran_out_and_was_not_taken_is_good_for_a_commit(
+    leases: ScopeLeases, store: PostgresMemoryStore
+) -> None:
+    mine = lease()
+    assert await leases.acquire(mine, OVER)
+    await store.commit(replace(adding("Alice likes tea"), lease=mine.holder))
+    assert await texts(store) == ["Alice likes tea"]
+
+
+async def test_who_lost_the_lease_stores_nothing(
+    leases: ScopeLeases, store: PostgresMemoryStore
+) -> None:
+    known = adding("Alice likes tea")
+    await store.commit(known)
+    late, next_one = lease(), lease()
+    assert await leases.acquire(late, OVER)
+    assert await leases.acquire(next_one, LONG)
+    for changes in (
+        adding("Alice likes cake"),
+        ChangeSet(call(), updated=[revision(known.added[0], "Alice likes coffee")]),
+    ):
+        with pytest.raises(ConcurrentChange):
+            await store.commit(replace(changes, lease=late.holder))
+    assert await texts(store) == ["Alice likes tea"]
+    assert len(await store.recent_messages(PROJECT, ALICE, 10)) == 1
+    assert not await leases.acquire(lease(), LONG)
+
+
+async def test_a_refused_change_leaves_the_lease(
+    leases: ScopeLeases, store: PostgresMemoryStore
+) -> None:
+    mine = lease()
+    assert await leases.acquire(mine, LONG)
+    unknown = revision(adding("Alice likes tea").added[0], "Alice likes coffee")
+    with pytest.raises(ConcurrentChange):
+        await store.commit(ChangeSet(call(), updated=[unknown], lease=mine.holder))
+    assert await leases.renew(mine, LONG)
+
+
+async def test_an_expired_memory_in_the_way_does_not_cost_the_lease(
+    leases: ScopeLeases, store: PostgresMemoryStore
+) -> None:
+    of = call(time=NOW - timedelta(days=3))
+    old = addition(of, "Alice likes tea", expiration_date=YESTERDAY)
+    await store.commit(ChangeSet(of, added=[old]))
+    mine = lease()
+    assert await leases.acquire(mine, LONG)
+    changes = replace(adding("Alice likes tea"), lease=mine.holder)
+    committed = await store.commit(changes)
+    assert committed.added == {changes.added[0].memory.id}
+
+
+async def test_a_take_over_waits_for_the_commit_and_sees_it(
+    leases: ScopeLeases, store: PostgresMemoryStore, database: Database
+) -> None:
+    """The row of the lease is locked from the check to the commit."""
+    mine = lease()
+    assert await leases.acquire(mine, OVER)
+    async with database.connection() as connection:
+        transaction = connection.transaction()
+        await transaction.start()
+        await connection.execute(
+            "DELETE FROM scope_leases WHERE project_id = $1 AND holder = $2", PROJECT, mine.holder
+        )
+        taking = asyncio.create_task(leases.acquire(lease(), LONG))
+        async with database.connection() as watcher:
+            while not await watcher.fetchval(WAITING):
+                pass
+        assert not taking.done()
+        await transaction.commit()
+    assert await taking
+
+
+async def test_the_tokens_are_kept_with_the_call(
+    store: PostgresMemoryStore, database: Database
+) -> None:
+    changes = adding("Alice likes tea")
+    counted = replace(changes.call, input_tokens=120, output_tokens=30)
+    await store.commit(replace(changes, call=counted))
+    await store.commit(adding("Alice likes cake"))
+    async with database.connection() as connection:
+        rows = await connection.fetch(
+            "SELECT input_tokens, output_tokens FROM calls ORDER BY position"
+        )
+    assert [tuple(row) for row in rows] == [(120, 30), (None, None)]

@@ -1,0 +1,91 @@
+"""Two servers on one database: adds to one scope take turns."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest_asyncio
+from memoir.v1 import memory_pb2, memory_service_pb2
+
+from tests.support import gemini_brain
+from tests.support.gemini_endpoint import GeminiEndpoint
+from tests.support.server import PROJECT, Client, Home, connected, create_key
+
+ADD, UPDATE = memory_pb2.MemoryEvent.ADD, memory_pb2.MemoryEvent.UPDATE
+
+
+class Witness:
+    """The model of both servers: remembers which candidates each question showed."""
+
+    def __init__(self) -> None:
+        self.candidates: list[list[str]] = []
+
+    def __call__(self, request: dict[str, Any]) -> dict[str, Any]:
+        data = gemini_brain.conversation(request)
+        self.candidates.append([candidate["text"] for candidate in data.get("candidates", [])])
+        return gemini_brain.answer(request)
+
+
+@pytest_asyncio.fixture
+async def witness() -> Witness:
+    return Witness()
+
+
+@pytest_asyncio.fixture
+async def clients(home: Home, witness: Witness) -> AsyncIterator[list[Client]]:
+    """Clients of two servers on one database and one model."""
+    async with GeminiEndpoint(brain=witness) as endpoint:
+        servers = [
+            home.server(
+                MEMOIR_MODELS="gemini", GEMINI_API_KEY="k", MEMOIR_GEMINI_BASE_URL=endpoint.base_url
+            )
+            for _ in range(2)
+        ]
+        await asyncio.gather(*(server.start() for server in servers))
+        key = await create_key(home.environment, "--project", PROJECT)
+        first, second = (connected(server.address, key) for server in servers)
+        async with first as one, second as other:
+            yield [one, other]
+        await asyncio.gather(*(server.stop() for server in servers))
+
+
+async def say(client: Client, text: str) -> memory_service_pb2.AddMemoriesResponse:
+    return await client.memory.AddMemories(
+        memory_service_pb2.AddMemoriesRequest(
+            user_id="alice", messages=[memory_pb2.Message(role="user", content=text)]
+        ),
+        metadata=client.metadata,
+    )
+
+
+async def race(clients: list[Client], *texts: str) -> list[int]:
+    """The events that the adds led to, each text said to each server at once."""
+    said = [say(client, text) for text in texts for client in clients]
+    return sorted(
+        result.event for response in await asyncio.gather(*said) for result in response.results
+    )
+
+
+async def listed(client: Client) -> list[memory_pb2.Memory]:
+    response = await client.memory.ListMemories(
+        memory_service_pb2.ListMemoriesRequest(user_id="alice"), metadata=client.metadata
+    )
+    return list(response.memories)
+
+
+async def test_racing_adds_leave_one_memory_and_lose_no_update(
+    clients: list[Client], witness: Witness
+) -> None:
+    assert await race(clients, *["I like tea."] * 8) == [ADD]
+    assert [memory.text for memory in await listed(clients[0])] == ["User likes tea."]
+    # One after another: only the first did not see what the first one stored.
+    assert [len(shown) for shown in witness.candidates] == [0] + [1] * 15
+
+    # Each contradicts the one before, so each must have seen it: none is lost, none is doubled.
+    cities = [f"I live in {city}." for city in ("Porto", "Lisbon", "Faro", "Braga")]
+    events = await race(clients, *cities)
+    [home] = [memory for memory in await listed(clients[0]) if "lives" in memory.text]
+    assert events.count(ADD) == 1
+    assert home.version == len(events) == 1 + events.count(UPDATE)
