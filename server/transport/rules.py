@@ -25,6 +25,12 @@ MAX_AHEAD = timedelta(days=1)
 MEMORY_PATHS = frozenset({"text", "metadata", "categories", "expiration_date"})
 PROJECT_PATHS = frozenset({"custom_instructions", "custom_categories", "default_retention_days"})
 
+FILTERED = (
+    memory_service_pb2.SearchMemoriesRequest,
+    memory_service_pb2.ListMemoriesRequest,
+    memory_service_pb2.DeleteMemoriesRequest,
+)
+
 Violations: TypeAlias = Iterator[FieldViolation]
 
 
@@ -127,16 +133,10 @@ def _update_project(request: project_service_pb2.UpdateProjectRequest, now: date
         yield from _mask(request.update_mask.paths, PROJECT_PATHS)
 
 
-@broken_rules.register(memory_service_pb2.SearchMemoriesRequest)
-@broken_rules.register(memory_service_pb2.ListMemoriesRequest)
-@broken_rules.register(memory_service_pb2.DeleteMemoriesRequest)
-def _filtered(
-    request: memory_service_pb2.SearchMemoriesRequest
-    | memory_service_pb2.ListMemoriesRequest
-    | memory_service_pb2.DeleteMemoriesRequest,
-    now: datetime,
-) -> Violations:
-    del now
+def broken_filters(request: Message) -> Violations:
+    """The violations of the filter of a request of any type, if it has one."""
+    if not isinstance(request, FILTERED):
+        return
     try:
         filters_of(request)
     except InvalidRequest as error:

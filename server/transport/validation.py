@@ -9,7 +9,7 @@ import protovalidate
 from google.protobuf.message import Message
 
 from server.domain.errors import FieldViolation, InvalidRequest
-from server.transport.rules import broken_rules
+from server.transport.rules import broken_filters, broken_rules
 from server.transport.sizes import oversized
 
 # Rules of a whole message have no field of their own; a client is better told where to begin.
@@ -27,7 +27,8 @@ def check(request: Message, now: datetime) -> None:
         raise InvalidRequest(too_large)
     violations = field_violations(request)
     named = {violation.field for violation in violations}
-    violations += [v for v in broken_rules(request, now) if v.field not in named]
+    broken = (*broken_rules(request, now), *broken_filters(request))
+    violations += [violation for violation in broken if violation.field not in named]
     if violations:
         raise InvalidRequest(violations)
 

@@ -1,4 +1,4 @@
-"""Filters as SQL conditions on `memories AS m`.
+"""Filters as SQL conditions on `m`, the table of memories or rows with its columns.
 
 Columns and operators come from fixed lists, everything that a client says is bound.
 

@@ -14,11 +14,10 @@ from server.adapters.postgres.filter_condition import filter_condition
 from server.adapters.postgres.pool import Database, PoolOptions, open_pool
 from server.adapters.postgres.schema import migrate
 from server.adapters.postgres.scope_condition import scope_condition
-from server.adapters.postgres.vectors import to_halfvec
 from server.domain.filter_parser import parse_filter
 from server.domain.scope import Scope
 from server.domain.values import JsonObject
-from tests.support.builders import NOW, PROJECT, vector
+from tests.support.builders import NOW, PROJECT
 from tests.support.postgres import empty_database
 
 if TYPE_CHECKING:
@@ -41,7 +40,6 @@ FROM generate_series(1, 40000) AS n,
      LATERAL (SELECT '{NOW}'::timestamptz - n * interval '1 minute') AS t (time);
 ANALYZE memories
 """
-VECTOR = to_halfvec(vector(1, 0))
 
 
 @pytest_asyncio.fixture(scope="module")
@@ -65,11 +63,12 @@ def indexes(plan: dict[str, Any]) -> Iterator[str]:
 
 
 async def plans(connection: Connection, scope: Scope, filters: JsonObject) -> list[set[str]]:
-    """The indexes that a search reads: planned for these values, and for any."""
-    condition, values = scope_condition(scope, first_parameter=7)
-    filtered, bound = filter_condition(parse_filter(filters), first_parameter=7 + len(values))
-    statement = memory_store._read_statement("search", scope=condition, filters=filtered)
-    all_values = (PROJECT, VECTOR, None, [], None, 10, *values, *bound)
+    """The indexes that a list reads: planned for these values, and for any."""
+    condition, values = scope_condition(scope, first_parameter=6)
+    filtered, bound = filter_condition(parse_filter(filters), first_parameter=6 + len(values))
+    page = memory_store.SQL["newest_first"]
+    statement = memory_store._read_statement("list", condition, page, filtered)
+    all_values = (PROJECT, None, None, None, 51, *values, *bound)
     custom = await connection.fetchval(f"EXPLAIN (FORMAT JSON) {statement}", *all_values)
     await connection.execute(
         f"SET plan_cache_mode = force_generic_plan; PREPARE any_values AS {statement}"

@@ -30,7 +30,7 @@ def store(database: Database) -> PostgresMemoryStore:
 
 
 @settings(
-    max_examples=100,
+    max_examples=60,
     # One database serves all examples; each has projects of its own.
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
