@@ -86,10 +86,8 @@ def test_listed_fields_exist_and_belong_to_offered_methods() -> None:
     ("request_", "field"),
     [
         (memory_service_pb2.AddMemoriesRequest(async_mode=True), "async_mode"),
-        (memory_service_pb2.SearchMemoriesRequest(filters=Struct()), "filters"),
         (memory_service_pb2.SearchMemoriesRequest(rerank=True), "rerank"),
         (memory_service_pb2.SearchMemoriesRequest(as_of=Timestamp()), "as_of"),
-        (memory_service_pb2.ListMemoriesRequest(filters=Struct()), "filters"),
         (memory_service_pb2.DeleteMemoriesRequest(filters=Struct()), "filters"),
         (graph_service_pb2.ListRelationsRequest(as_of=Timestamp()), "as_of"),
     ],
