@@ -136,6 +136,8 @@ async def test_a_search_compares_the_memories_of_the_scope(
     bound = (PROJECT, TODAY, [], VECTOR, "a memory", *constants, *values)
     for plan in await plans(connection, statement, *bound):
         assert indexes(plan, "memories") == {index}
+        # Nothing says how large an intermediate result is: a join of two would be a gamble.
+        assert not [node for node in nodes(plan) if node["Node Type"].endswith(" Join")]
 
 
 async def test_hits_are_read_by_their_keys(connection: Connection) -> None:

@@ -37,14 +37,6 @@ compared AS MATERIALIZED (
     FROM memories AS m
     WHERE {narrowed}
 ),
--- Next to each other in a conversation is next to each other in `place`.
-scoped AS MATERIALIZED (
-    SELECT memory_id, scope_key, inferred, text_length, similarity, commonness, shared,
-           row_number() OVER (
-               ORDER BY scope_key, inferred, create_time, ordinal, memory_id
-           ) AS place
-    FROM compared
-),
 -- `share` of the mean is taken off; `offset_*` are the parts of the centred cosine that are the same
 -- for every memory.
 frame AS MATERIALIZED (
@@ -55,54 +47,48 @@ frame AS MATERIALIZED (
         SELECT size, mean_length, size / (size + $10::float8) AS share,
                -(mean <#> mean) AS square, -(mean <#> $4) AS common
         FROM (
-            SELECT count(*)::float8 AS size, avg(text_length)::float8 AS mean_length FROM scoped
+            SELECT count(*)::float8 AS size, avg(text_length)::float8 AS mean_length FROM compared
         ) AS counted, centre
     ) AS of_scope
 ),
-occurrences AS MATERIALIZED (
-    SELECT s.place, s.scope_key, s.inferred, s.text_length, hit.lexeme,
-           cardinality(hit.positions)::float8 AS frequency
-    FROM scoped AS s, unnest(s.shared) AS hit
-    WHERE length(s.shared) > 0
-),
+-- The weights are looked up and not joined: joins of intermediate results are planned by guesses, and
+-- a wrong one would take a search of a large scope from milliseconds to seconds.
 weights AS MATERIALIZED (
-    SELECT o.lexeme, ln(1 + (f.size - count(*) + 0.5) / (count(*) + 0.5)) AS weight
-    FROM occurrences AS o, frame AS f
-    GROUP BY o.lexeme, f.size
+    SELECT jsonb_object_agg(lexeme, weight) AS of_lexeme, sum(weight) AS total
+    FROM (
+        SELECT lexeme, ln(1 + (f.size - count(*) + 0.5) / (count(*) + 0.5)) AS weight
+        FROM compared AS c, frame AS f, unnest(tsvector_to_array(c.shared)) AS lexeme
+        GROUP BY lexeme, f.size
+    ) AS weighed
 ),
 matched AS MATERIALIZED (
-    SELECT o.place, o.scope_key, o.inferred,
-           least(1.0, sum(
-               w.weight * o.frequency * ($6::float8 + 1)
-               / (o.frequency + $6 * (1 - $7::float8 + $7 * o.text_length / f.mean_length))
-           ) / (SELECT sum(weight) FROM weights)) AS lexical
-    FROM occurrences AS o
-    JOIN weights AS w USING (lexeme)
-    CROSS JOIN frame AS f
-    GROUP BY o.place, o.scope_key, o.inferred
+    SELECT c.memory_id, c.scope_key, c.inferred, c.create_time, c.ordinal,
+           (c.similarity - f.share * c.commonness - f.offset_question + f.offset_square)
+           / f.question_norm
+           / sqrt(greatest(1e-9, 1 - 2 * f.share * c.commonness + f.offset_square)) AS dense,
+           CASE WHEN length(c.shared) = 0 THEN 0 ELSE least(1, (
+               SELECT sum(hit.weight * hit.frequency * ($6::float8 + 1) / (hit.frequency + $6 * (
+                          1 - $7::float8 + $7 * c.text_length / f.mean_length)))
+               FROM (
+                   SELECT (w.of_lexeme ->> lexeme)::float8 AS weight,
+                          cardinality(positions)::float8 AS frequency
+                   FROM unnest(c.shared)
+               ) AS hit
+           ) / w.total) END AS lexical
+    FROM compared AS c, frame AS f, weights AS w
 ),
 -- Messages that were stored as they are lend to those around them; inferred facts stand alone.
-lent AS MATERIALIZED (
-    SELECT place, scope_key, inferred,
-           1 - (1 - max(own)) * (1 - $8::float8 * max(before)) * (1 - $8 * max(after)) AS lexical
-    FROM (
-        SELECT place, scope_key, inferred, lexical AS own, 0.0 AS before, 0.0 AS after FROM matched
-        UNION ALL
-        SELECT place + 1, scope_key, inferred, 0.0, lexical, 0.0 FROM matched WHERE NOT inferred
-        UNION ALL
-        SELECT place - 1, scope_key, inferred, 0.0, 0.0, lexical FROM matched WHERE NOT inferred
-    ) AS reasons
-    GROUP BY place, scope_key, inferred
-),
 scored AS MATERIALIZED (
-    SELECT s.memory_id,
-           (s.similarity - f.share * s.commonness - f.offset_question + f.offset_square)
-           / f.question_norm
-           / sqrt(greatest(1e-9, 1 - 2 * f.share * s.commonness + f.offset_square)) AS dense,
-           coalesce(lent.lexical, 0) AS lexical
-    FROM scoped AS s
-    CROSS JOIN frame AS f
-    LEFT JOIN lent USING (place, scope_key, inferred)
+    SELECT memory_id, dense,
+           CASE WHEN inferred THEN lexical
+                ELSE 1 - (1 - lexical)
+                       * (1 - $8::float8 * lag(lexical, 1, 0::float8) OVER conversation)
+                       * (1 - $8 * lead(lexical, 1, 0::float8) OVER conversation)
+           END AS lexical
+    FROM matched
+    WINDOW conversation AS (
+        PARTITION BY scope_key, inferred ORDER BY create_time, ordinal, memory_id
+    )
 )
 (SELECT memory_id, dense, lexical FROM scored ORDER BY dense DESC, memory_id LIMIT $9)
 UNION
