@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from server.application.add_memories import AddedChange
 from server.application.change_sets import Occasion, provenance
 from server.domain.identifiers import new_id
+from server.domain.inference import Candidate
 from server.domain.memory import EventType, Evidence, Memory, fact_digest
+from server.domain.near_duplicates import KnownFacts, StatedFact
 from server.domain.planning import AddFact, DeleteFact, Plan, UpdateFact
 from server.domain.values import Vector
 from server.ports.memory_store import ChangeSet, EmbeddedMemory, Removal, Revision
@@ -43,6 +45,34 @@ def changes_of(plan: Plan) -> PlannedChanges:
         updates=[(i, operation) for i, operation in numbered if isinstance(operation, UpdateFact)],
         removals=[(i, operation) for i, operation in numbered if isinstance(operation, DeleteFact)],
     )
+
+
+def without_near_duplicates(
+    planned: PlannedChanges,
+    vectors: Sequence[Vector],
+    candidates: Sequence[Candidate],
+    threshold: float,
+) -> tuple[PlannedChanges, list[Vector]]:
+    """The changes and their vectors, without additions of what is known in almost the same words.
+
+    Known are the candidates that stay as they are, what others become, and earlier additions.
+    """
+    split = len(planned.additions)
+    changed = {operation.candidate.id for _, operation in planned.updates}
+    changed |= {operation.candidate.id for _, operation in planned.removals}
+    known = KnownFacts(
+        [StatedFact(c.text, c.vector) for c in candidates if c.id not in changed], threshold
+    )
+    for (_, update), vector in zip(planned.updates, vectors[split:], strict=True):
+        known.add(StatedFact(update.text, vector))
+    kept: list[tuple[tuple[int, AddFact], Vector]] = []
+    for addition, vector in zip(planned.additions, vectors[:split], strict=True):
+        fact = StatedFact(addition[1].text, vector)
+        if not known.has(fact):
+            known.add(fact)
+            kept.append((addition, vector))
+    additions = [addition for addition, _ in kept]
+    return replace(planned, additions=additions), [*(v for _, v in kept), *vectors[split:]]
 
 
 def carry_out(occasion: Occasion, planned: PlannedChanges, vectors: Sequence[Vector]) -> ChangeSet:

@@ -9,7 +9,11 @@ import structlog
 
 from server.application.add_memories import AddMemoriesCommand, AddMemoriesOutcome
 from server.application.change_sets import Models, begin, outcome
-from server.application.planned_changes import carry_out, changes_of
+from server.application.planned_changes import (
+    carry_out,
+    changes_of,
+    without_near_duplicates,
+)
 from server.application.propose import propose
 from server.application.scope_turns import ScopeTurns
 from server.domain.conversation import Message, Role, spoken
@@ -96,6 +100,9 @@ class RememberInferred:
         occasion = begin(command, messages, self._clock.now(), models, lease)
         planned = changes_of(checked)
         vectors = await self._embedder.embed(planned.texts, EmbeddingPurpose.DOCUMENT)
+        planned, vectors = without_near_duplicates(
+            planned, vectors, request.candidates, self._embedder.near_duplicate_similarity
+        )
         changes = carry_out(occasion, planned, vectors)
         return outcome(changes, await self._store.commit(changes), planned.answers)
 

@@ -5,12 +5,14 @@ The answer is data from an untrusted source: see `server.domain.planning` for ho
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
 from server.domain.conversation import Message
+from server.domain.values import Vector
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,13 +47,17 @@ BUILT_IN_CATEGORIES: tuple[Category, ...] = tuple(
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A memory of the scope that the new messages may repeat, change or contradict."""
+    """A memory of the scope that the new messages may repeat, change or contradict.
+
+    `vector` is its embedding, L2-normalised.
+    """
 
     id: UUID
     text: str
     version: int
     immutable: bool
     similarity: float
+    vector: Vector = field(default_factory=lambda: array("f"), repr=False)
 
 
 @dataclass(frozen=True, slots=True)

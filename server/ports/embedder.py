@@ -29,6 +29,11 @@ class Embedder(Protocol):
         """The length of every vector."""
         ...
 
+    @property
+    def near_duplicate_similarity(self) -> float:
+        """The least cosine of two texts that say the same in almost the same words."""
+        ...
+
     async def embed(self, texts: Sequence[str], purpose: EmbeddingPurpose) -> list[Vector]:
         """One L2-normalised vector a text, in order; an empty list for no texts.
 

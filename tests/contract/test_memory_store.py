@@ -422,6 +422,7 @@ async def test_candidates_are_of_exactly_the_scope_nearest_first(store: MemorySt
 
     found = await store.find_candidates(PROJECT, ALICE, [vector(1, 0, 0)], 2, TODAY)
     assert [candidate.text for candidate in found] == ["x", "xy"]
+    assert list(found[1].vector) == pytest.approx(list(vector(1, 1, 0)), abs=1e-3)
 
     both = [vector(1, 0, 0), vector(0, 0, 1)]
     found = await store.find_candidates(PROJECT, ALICE, both, 2, TODAY)

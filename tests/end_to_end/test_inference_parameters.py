@@ -95,6 +95,21 @@ async def test_gemini_is_asked_for_includes_and_excludes_and_held_to_them(
     assert {name: asked(endpoint)[name] for name in wishes} == wishes
 
 
+async def test_a_near_duplicate_of_another_message_adds_nothing(on_gemini: GeminiServer) -> None:
+    client, endpoint = on_gemini.client, on_gemini.endpoint
+    for text, added in (
+        ("User works at Acme as a cook", ["User works at Acme as a cook"]),
+        ("The user works as a cook at Acme.", []),
+        (
+            "The user does not work as a cook at Acme.",
+            ["The user does not work as a cook at Acme."],
+        ),
+    ):
+        endpoint.answer({"operations": [proposal(text, "my job")]})
+        assert await add(client, "alice", said("user", f"This is my job: {text}")) == added
+    assert len(endpoint.calls("batchEmbedContents")) == 6
+
+
 async def test_gemini_gets_the_projects_settings_and_the_requests_after_them(
     on_gemini: GeminiServer, home: Home
 ) -> None:

@@ -148,6 +148,7 @@ class FakeStore:
                     memory.version,
                     memory.immutable,
                     self._similarity(memory, vector),
+                    self._vectors[memory.id],
                 )
         return list(found.values())
 

@@ -42,6 +42,7 @@ class FakeEmbedder:
 
     model: str = EMBEDDER
     dimensions: int = 8
+    near_duplicate_similarity: float = 0.0
     batches: list[tuple[list[str], EmbeddingPurpose]] = field(default_factory=list)
 
     async def embed(self, texts: Sequence[str], purpose: EmbeddingPurpose) -> list[Vector]:

@@ -28,6 +28,7 @@ _PREFIXES = {
 }
 
 _log = structlog.get_logger()
+_NEAR_DUPLICATE_SIMILARITY = 0.9
 
 
 class GeminiEmbedder:
@@ -57,6 +58,11 @@ class GeminiEmbedder:
     def dimensions(self) -> int:
         """The length of every vector."""
         return self._dimensions
+
+    @property
+    def near_duplicate_similarity(self) -> float:
+        """Not measured against the real models: the wording decides, and this is a lower bound."""
+        return _NEAR_DUPLICATE_SIMILARITY
 
     async def embed(self, texts: Sequence[str], purpose: EmbeddingPurpose) -> list[Vector]:
         """One L2-normalised vector a text, in order; concurrent calls share requests.

@@ -25,6 +25,9 @@ _THREAD_FROM_CHARACTERS = 16_384
 # Token vectors are summed in blocks, so that one huge text does not need hundreds of megabytes.
 _BLOCK_TOKENS = 4_096
 
+# The least of the pairs of test_near_duplicates.py that say the same is .90.
+_NEAR_DUPLICATE_SIMILARITY = 0.85
+
 _Floats = NDArray[np.float32]
 
 
@@ -60,6 +63,11 @@ class OfflineEmbedder:
     def dimensions(self) -> int:
         """The length of every vector."""
         return DIMENSIONS
+
+    @property
+    def near_duplicate_similarity(self) -> float:
+        """Measured on pairs of sentences that differ in articles, plurals and order."""
+        return _NEAR_DUPLICATE_SIMILARITY
 
     async def embed(self, texts: Sequence[str], purpose: EmbeddingPurpose) -> list[Vector]:
         """One vector a text, in order. A text without any token gets a vector of its own.

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
+from server.adapters.postgres.vectors import from_halfvec
 from server.domain.conversation import Role, StoredMessage
 from server.domain.graph import Entity, Relation
 from server.domain.inference import Candidate, Category
@@ -108,7 +109,12 @@ def _from_entity(entity: Entity) -> dict[str, str]:
 def to_candidate(row: Row) -> Candidate:
     """A candidate in a row of `find_candidates`."""
     return Candidate(
-        row["memory_id"], row["text"], row["version"], row["immutable"], row["similarity"]
+        id=row["memory_id"],
+        text=row["text"],
+        version=row["version"],
+        immutable=row["immutable"],
+        similarity=row["similarity"],
+        vector=from_halfvec(row["embedding"]),
     )
 
 

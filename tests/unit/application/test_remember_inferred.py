@@ -103,6 +103,37 @@ async def test_a_fact_that_is_stored_by_then_is_not_answered(world: World) -> No
     assert [change.text for change in outcome.changes] == ["Lives in Lisbon"]
 
 
+async def test_a_near_duplicate_adds_nothing_and_costs_no_batch(world: World) -> None:
+    await world.knows("The user likes tea", immutable=True)
+    await world.knows("User lives in Porto", "User owns a boat")
+    world.embedder.batches.clear()
+    boat, porto = 0, 0
+    for number, candidate in enumerate(
+        await world.store.find_candidates(
+            PROJECT, ALICE, [world.embedder.vector_of(SAID)], 5, NOW.date()
+        ),
+        start=1,
+    ):
+        boat = number if "boat" in candidate.text else boat
+        porto = number if "Porto" in candidate.text else porto
+    outcome = await world.hears(
+        add("User likes tea."),
+        update(porto, "User lives in Lisbon"),
+        add("The user lives in Lisbon"),
+        delete(boat),
+        add("User owns the boat"),
+        add("User plays chess"),
+        add("The user plays chess"),
+    )
+    assert [(change.event, change.text) for change in outcome.changes] == [
+        (EventType.UPDATE, "User lives in Lisbon"),
+        (EventType.DELETE, "User owns a boat"),
+        (EventType.ADD, "User owns the boat"),
+        (EventType.ADD, "User plays chess"),
+    ]
+    assert len(world.embedder.batches) == 2
+
+
 async def test_the_call_carries_over_to_its_memories(world: World) -> None:
     [porto] = await world.knows("Lives in Porto")
     request_id = uuid4()

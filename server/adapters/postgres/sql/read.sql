@@ -42,10 +42,11 @@ WHERE project_id = $1 AND memory_id = ANY ($2::uuid[])
 
 -- name: find_candidates
 SELECT DISTINCT ON (near.memory_id)
-    near.memory_id, near.text, near.version, near.immutable, near.similarity
+    near.memory_id, near.text, near.version, near.immutable, near.similarity, near.embedding
 FROM unnest($3::halfvec[]) AS wanted (embedding)
 CROSS JOIN LATERAL (
-    SELECT memory_id, text, version, immutable, -(m.embedding <#> wanted.embedding) AS similarity
+    SELECT memory_id, text, version, immutable, m.embedding,
+           -(m.embedding <#> wanted.embedding) AS similarity
     FROM memories AS m
     WHERE project_id = $1 AND scope_key = $2
       AND (expiration_date IS NULL OR expiration_date >= $5)
