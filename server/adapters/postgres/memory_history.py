@@ -6,6 +6,7 @@ from datetime import date, datetime
 from typing import TYPE_CHECKING
 from uuid import UUID
 
+from server.adapters.postgres.filter_condition import filter_condition
 from server.adapters.postgres.pool import Database
 from server.adapters.postgres.rows import to_memory, to_provenance
 from server.adapters.postgres.scope_condition import scope_condition
@@ -22,12 +23,13 @@ SQL = load_statements("server.adapters.postgres.sql", "history.sql")
 _PAGES = {ListOrder.NEWEST_FIRST: "newest_first", ListOrder.OLDEST_FIRST: "oldest_first"}
 
 
-def _statement(name: str, scope: str = "", page: str = "") -> str:
+def _statement(name: str, scope: str = "", page: str = "", filters: str = "true") -> str:
     """A statement with its fixed blocks in place. Nothing here comes from a client."""
     return (
         SQL[name]
         .replace("{columns}", SQL["state_columns"])
         .replace("{scope}", scope)
+        .replace("{filters}", filters)
         .replace("{page}", page)
     )
 
@@ -68,10 +70,11 @@ class PostgresMemoryHistory:
     async def list(self, query: ListQuery, time: datetime) -> list[Memory]:
         """See the port."""
         condition, values = scope_condition(query.scope, first_parameter=7)
+        filters, bound = filter_condition(query.filters, first_parameter=7 + len(values))
         after = query.after
         async with self._database.connection() as connection:
             rows = await connection.fetch(
-                _statement("list_at", scope=condition, page=SQL[_PAGES[query.order]]),
+                _statement("list_at", condition, SQL[_PAGES[query.order]], filters),
                 query.project_id,
                 time,
                 query.visible_on,
@@ -79,6 +82,7 @@ class PostgresMemoryHistory:
                 after.memory_id if after else None,
                 query.limit,
                 *values,
+                *bound,
             )
         return [to_memory(row) for row in rows]
 

@@ -1,6 +1,7 @@
 -- Reading the past: every event holds the whole state that it led to. `{columns}` stands for a fixed
 -- block of this file, `{scope}` for one fixed condition a scope field that a query names (see
--- scope_condition.py), `{page}` for a block; values are always bound.
+-- scope_condition.py), `{filters}` for the condition that a client's filter is compiled to (see
+-- filter_condition.py), `{page}` for a block; values are always bound.
 
 -- name: state_columns
 s.project_id, s.memory_id, s.version, s.user_id, s.agent_id, s.app_id, s.run_id, s.text, s.role,
@@ -52,6 +53,10 @@ WHERE m.project_id = $1 AND m.call_time <= $2
   AND last.state IS NOT NULL
   AND ($3::date IS NULL OR s.expiration_date IS NULL OR s.expiration_date >= $3)
   AND {scope}
+  -- Within it `m` is the state that is filtered, as it was.
+  AND EXISTS (
+      SELECT FROM jsonb_populate_record(NULL::memories, last.state) AS m WHERE {filters}
+  )
   AND {page}
 LIMIT $6;
 
