@@ -80,7 +80,7 @@ async def harness(
     await server.start()
     channel = grpc.aio.insecure_channel(f"127.0.0.1:{port}")
     try:
-        yield Harness(server, channel, service, health, gate, spans, logs)
+        yield Harness(server, f"127.0.0.1:{port}", channel, service, health, gate, spans, logs)
     finally:
         await channel.close()
         await server.stop(None)

@@ -190,6 +190,7 @@ class Harness:
     """A server under test."""
 
     server: grpc.aio.Server
+    address: str
     channel: grpc.aio.Channel
     service: FakeService
     health: HealthService

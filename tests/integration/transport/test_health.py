@@ -100,3 +100,4 @@ async def test_reflection_needs_no_key(harness: Harness) -> None:
     assert [s.name for s in answers[0].list_services_response.service] == [
         "memoir.v1.MemoryService"
     ]
+    assert (await harness.log("rpc"))["log_level"] == "debug"

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import signal
+import sys
 from typing import Any
 
 import grpc
@@ -25,6 +27,13 @@ from tests.integration.transport.harness import (
 
 ID = "00000000-0000-4000-8000-000000000000"
 FAR = float("inf")
+# A client that sends what it reads, with a deadline of a second.
+CALL_ONCE = """
+import grpc, sys
+address, method, key = sys.argv[1:]
+call = grpc.insecure_channel(address).unary_unary(method)
+call(sys.stdin.buffer.read(), metadata=[("authorization", key)], timeout=1)
+"""
 
 
 class Blocking:
@@ -79,6 +88,26 @@ async def test_the_clients_deadline_ends_the_work(harness: Harness) -> None:
     assert span.status.status_code is StatusCode.ERROR
     assert (span.attributes or {})["rpc.response.status_code"] == "DEADLINE_EXCEEDED"
     assert (span.attributes or {})["rpc.grpc.status_code"] == 4
+
+
+async def test_the_clients_deadline_holds_when_the_client_is_frozen(harness: Harness) -> None:
+    harness.service.add = blocking = Blocking()
+    client = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", CALL_ONCE, harness.address, ADD, AUTHORIZED[0][1]),
+        stdin=asyncio.subprocess.PIPE,
+    )
+    try:
+        assert client.stdin is not None
+        client.stdin.write(add_request().SerializeToString())
+        client.stdin.close()
+        async with asyncio.timeout(20):
+            await blocking.entered.wait()
+            client.send_signal(signal.SIGSTOP)
+            await blocking.cancelled.wait()
+    finally:
+        client.kill()
+        await client.wait()
+    assert (await harness.log("rpc"))["code"] == "DEADLINE_EXCEEDED"
 
 
 async def test_cancelling_a_unary_call_cancels_the_work(harness: Harness) -> None:

@@ -23,14 +23,15 @@ class Terminal(io.StringIO):
 
 @pytest.fixture(autouse=True)
 def _restored() -> Iterator[None]:
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
+    root, neo4j = logging.getLogger(), logging.getLogger("neo4j")
+    handlers, level, neo4j_level = root.handlers[:], root.level, neo4j.level
     with structlog.contextvars.bound_contextvars():
         yield
     structlog.reset_defaults()
     logging.captureWarnings(False)
     root.handlers[:] = handlers
     root.setLevel(level)
+    neo4j.setLevel(neo4j_level)
 
 
 def lines(stream: io.StringIO) -> list[dict[str, Any]]:
@@ -131,3 +132,62 @@ def test_lines_inside_a_span_name_it() -> None:
     (line,) = lines(stream)
     assert int(line["trace_id"], 16) == span.get_span_context().trace_id
     assert int(line["span_id"], 16) == span.get_span_context().span_id
+
+
+def test_a_logger_without_a_name_is_called_after_its_module() -> None:
+    stream = configured()
+    structlog.get_logger().info("x")
+    assert lines(stream)[0]["logger"] == __name__
+
+
+def test_logging_can_be_configured_again() -> None:
+    log = structlog.get_logger("a")
+    first = configured()
+    log.info("one")
+    second = configured(level="warning")
+    log.info("two")
+    log.warning("three")
+    logging.getLogger("b").warning("four")
+    assert [line["event"] for line in lines(first)] == ["one"]
+    assert [line["event"] for line in lines(second)] == ["three", "four"]
+
+
+def test_events_can_be_captured() -> None:
+    log = structlog.get_logger("a")
+    stream = configured()
+    log.info("before")
+    with structlog.testing.capture_logs() as captured:
+        log.info("x", n=1)
+    log.info("after")
+    assert captured == [{"event": "x", "n": 1, "log_level": "info"}]
+    assert [line["event"] for line in lines(stream)] == ["before", "after"]
+
+
+def test_the_driver_of_neo4j_logs_errors_only() -> None:
+    stream = configured()
+    driver = logging.getLogger("neo4j.pool")
+    driver.warning("retrying")
+    driver.error("gave up")
+    assert [line["event"] for line in lines(stream)] == ["gave up"]
+
+
+def test_what_json_does_not_know_is_logged_all_the_same() -> None:
+    stream = configured()
+    structlog.get_logger("a").info("x", kind=set, deep={1: {("a", "b"): b"c"}}, missing=None)
+    (line,) = lines(stream)
+    assert line["kind"] == repr(set)
+    assert line["deep"] == {"1": {"('a', 'b')": repr(b"c")}}
+    assert line["missing"] is None
+
+
+class Full(io.StringIO):
+    def write(self, text: str, /) -> int:
+        raise OSError(28, "No space left on device")
+
+
+@pytest.mark.parametrize("broken", [Full(), io.StringIO()], ids=["full", "closed"])
+def test_a_line_that_cannot_be_written_stops_nobody(broken: io.StringIO) -> None:
+    configure_logging("json", "INFO", broken)
+    if not isinstance(broken, Full):
+        broken.close()
+    structlog.get_logger("a").info("x")
