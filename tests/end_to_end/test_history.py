@@ -10,6 +10,7 @@ import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 from memoir.v1 import memory_pb2, memory_service_pb2
 
+from server.transport.convert.values import to_struct
 from tests.end_to_end.test_add_and_find import listed
 from tests.end_to_end.test_update import remembered, update, update_of
 from tests.support.errors import details_of
@@ -85,6 +86,9 @@ async def test_memories_are_read_as_they_were(client: Client, user: str) -> None
         )
         assert read.memory == memory
         assert await listed(client, user, as_of=memory.update_time) == [memory]
+    for part, found in (("Acme", [first]), ("left", [])):
+        filters = to_struct({"text": {"contains": part}})
+        assert await listed(client, user, as_of=first.update_time, filters=filters) == found
     before = first.update_time.ToDatetime() - timedelta(microseconds=1)
     assert await listed(client, user, as_of=before) == []
 
