@@ -68,10 +68,11 @@ class PostgresMemoryHistory:
     async def list(self, query: ListQuery, time: datetime) -> list[Memory]:
         """See the port."""
         condition, values = scope_condition(query.scope, first_parameter=7)
+        of_origin = condition.replace("m.", "origin.")
         after = query.after
         async with self._database.connection() as connection:
             rows = await connection.fetch(
-                _statement("list_at", scope=condition, page=SQL[_PAGES[query.order]]),
+                _statement("list_at", scope=of_origin, page=SQL[_PAGES[query.order]]),
                 query.project_id,
                 time,
                 query.visible_on,
