@@ -70,11 +70,12 @@ class PostgresMemoryHistory:
     async def list(self, query: ListQuery, time: datetime) -> list[Memory]:
         """See the port."""
         condition, values = scope_condition(query.scope, first_parameter=7)
+        of_origin = condition.replace("m.", "origin.")
         filters, bound = filter_condition(query.filters, first_parameter=7 + len(values))
         after = query.after
         async with self._database.connection() as connection:
             rows = await connection.fetch(
-                _statement("list_at", condition, SQL[_PAGES[query.order]], filters),
+                _statement("list_at", of_origin, SQL[_PAGES[query.order]], filters),
                 query.project_id,
                 time,
                 query.visible_on,

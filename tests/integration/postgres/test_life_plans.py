@@ -67,7 +67,9 @@ async def test_a_page_of_the_past_is_read_in_order_from_the_calls_of_the_scope(
     connection: Connection, part: str, page: str, after: tuple[object, object]
 ) -> None:
     condition, values = scope_condition(Scope(**{f"{part}_id": f"{part}-7"}), first_parameter=7)
-    statement = memory_history._statement("list_at", scope=condition, page=memory_history.SQL[page])
+    statement = memory_history._statement(
+        "list_at", scope=condition.replace("m.", "origin."), page=memory_history.SQL[page]
+    )
     for plan in await plans(connection, statement, PROJECT, NOW, TODAY, *after, 51, *values):
         assert indexes(plan, "calls") == {f"calls_{part}", "calls_pkey"}
         assert indexes(plan, "memory_events") == {"memory_events_call", "memory_events_pkey"}

@@ -103,19 +103,21 @@ async def test_a_repeated_batch_answers_what_is_done_and_completes_the_rest(
 
 @dataclass
 class FailingChanges(FakeChanges):
-    """Fails from the second removal on."""
+    """Fails from the second removal on; `tries` counts them all."""
 
     error: MemoirError | None = None
+    tries: int = 0
 
     async def remove(self, call: Call, removal: Removal) -> int:
+        self.tries += 1
         if self.error and self.calls:
             raise self.error
         return await super().remove(call, removal)
 
 
-async def delete_three(store: FakeStore, error: MemoirError) -> list[int | MemoirError]:
+async def delete_three(changes: FailingChanges) -> list[int | MemoirError]:
+    store = changes.store
     memories = await remembered(store, "one", "two", "three")
-    changes = FailingChanges(store, error=error)
     delete = BatchDeleteMemories(DeleteMemory(store, changes, FakeClock()), changes, FakeClock())
     items = [DeleteMemoryCommand(PROJECT, memory.id) for memory in memories]
     return await delete(BatchDeleteCommand(PROJECT, items))
@@ -123,10 +125,12 @@ async def delete_three(store: FakeStore, error: MemoirError) -> list[int | Memoi
 
 async def test_with_the_store_away_the_rest_is_not_tried(store: FakeStore) -> None:
     away = StoreUnavailable()
-    assert await delete_three(store, away) == [2, away, away]
+    changes = FailingChanges(store, error=away)
+    assert await delete_three(changes) == [2, away, away]
     assert len(store.memories) == 2
+    assert changes.tries == 2
 
 
 async def test_the_deadline_ends_the_whole_batch(store: FakeStore) -> None:
     with pytest.raises(DeadlineExceeded):
-        await delete_three(store, DeadlineExceeded())
+        await delete_three(FailingChanges(store, error=DeadlineExceeded()))

@@ -4,9 +4,9 @@
 -- filter_condition.py), `{page}` for a block; values are always bound.
 
 -- name: state_columns
-s.project_id, s.memory_id, s.version, s.user_id, s.agent_id, s.app_id, s.run_id, s.text, s.role,
-s.name, s.inferred, s.immutable, s.metadata, s.categories, s.entities, s.relations, s.evidence,
-s.event_time, s.expiration_date, s.create_time, s.update_time,
+m.project_id, m.memory_id, m.version, m.user_id, m.agent_id, m.app_id, m.run_id, m.text, m.role,
+m.name, m.inferred, m.immutable, m.metadata, m.categories, m.entities, m.relations, m.evidence,
+m.event_time, m.expiration_date, m.create_time, m.update_time,
 c.call_id, c.request_id, c.correlation_id, c.embedding_model, c.language_model, c.prompt_version
 
 -- name: events
@@ -14,7 +14,7 @@ c.call_id, c.request_id, c.correlation_id, c.embedding_model, c.language_model, 
 SELECT e.type, e.version AS event_version, e.change_time, e.state IS NOT NULL AS has_state, {columns}
 FROM memory_events AS e
 JOIN calls AS c USING (project_id, call_id)
-CROSS JOIN LATERAL jsonb_populate_record(NULL::memories, coalesce(e.state, '{}')) AS s
+CROSS JOIN LATERAL jsonb_populate_record(NULL::memories, coalesce(e.state, '{}')) AS m
 WHERE e.project_id = $1 AND e.memory_id = $2 AND e.version >= $3
 ORDER BY e.version
 LIMIT $4;
@@ -29,17 +29,17 @@ FROM (
     LIMIT 1
 ) AS last
 JOIN calls AS c ON c.project_id = $1 AND c.call_id = last.call_id
-CROSS JOIN LATERAL jsonb_populate_record(NULL::memories, last.state) AS s
+CROSS JOIN LATERAL jsonb_populate_record(NULL::memories, last.state) AS m
 WHERE last.state IS NOT NULL
-  AND ($4::date IS NULL OR s.expiration_date IS NULL OR s.expiration_date >= $4);
+  AND ($4::date IS NULL OR m.expiration_date IS NULL OR m.expiration_date >= $4);
 
 -- name: list_at
 -- Every memory came to be in a call of its own scope, at the time of that call: so the calls of the
--- scope lead to the memories in the order of the list.
+-- scope (`origin`) lead to the memories as they were (`m`) in the order of the list.
 SELECT {columns}
-FROM calls AS m
+FROM calls AS origin
 JOIN memory_events AS born
-    ON born.project_id = m.project_id AND born.call_id = m.call_id AND born.type = 'ADD'
+    ON born.project_id = origin.project_id AND born.call_id = origin.call_id AND born.type = 'ADD'
 CROSS JOIN LATERAL (
     SELECT e.state, e.call_id
     FROM memory_events AS e
@@ -48,22 +48,19 @@ CROSS JOIN LATERAL (
     LIMIT 1
 ) AS last
 JOIN calls AS c ON c.project_id = $1 AND c.call_id = last.call_id
-CROSS JOIN LATERAL jsonb_populate_record(NULL::memories, last.state) AS s
-WHERE m.project_id = $1 AND m.call_time <= $2
+CROSS JOIN LATERAL jsonb_populate_record(NULL::memories, last.state) AS m
+WHERE origin.project_id = $1 AND origin.call_time <= $2
   AND last.state IS NOT NULL
-  AND ($3::date IS NULL OR s.expiration_date IS NULL OR s.expiration_date >= $3)
+  AND ($3::date IS NULL OR m.expiration_date IS NULL OR m.expiration_date >= $3)
   AND {scope}
-  -- Within it `m` is the state that is filtered, as it was.
-  AND EXISTS (
-      SELECT FROM jsonb_populate_record(NULL::memories, last.state) AS m WHERE {filters}
-  )
+  AND {filters}
   AND {page}
 LIMIT $6;
 
 -- name: newest_first
-($4::timestamptz IS NULL OR (m.call_time, born.memory_id) < ($4, $5::uuid))
-ORDER BY m.call_time DESC, born.memory_id DESC
+($4::timestamptz IS NULL OR (origin.call_time, born.memory_id) < ($4, $5::uuid))
+ORDER BY origin.call_time DESC, born.memory_id DESC
 
 -- name: oldest_first
-($4::timestamptz IS NULL OR (m.call_time, born.memory_id) > ($4, $5::uuid))
-ORDER BY m.call_time, born.memory_id
+($4::timestamptz IS NULL OR (origin.call_time, born.memory_id) > ($4, $5::uuid))
+ORDER BY origin.call_time, born.memory_id
