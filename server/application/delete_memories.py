@@ -1,4 +1,4 @@
-"""Deleting every memory of a scope."""
+"""Deleting every memory of a scope, or those that match filters."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from server.application.once import RequestKey, once
 from server.application.scope_deletions import deletion_call, earlier_deletion
 from server.domain.errors import FieldViolation, InvalidRequest
+from server.domain.filters import Filter
 from server.domain.scope import Scope
 from server.ports.clock import Clock
 from server.ports.scope_store import ScopeStore, StoredDeletion
@@ -16,11 +17,12 @@ METHOD = "DeleteMemories"
 
 @dataclass(frozen=True, slots=True)
 class DeleteMemoriesCommand:
-    """Whose memories to delete: all that match the scope, which names something."""
+    """Which memories to delete: all that match the scope and the filters, of which one is given."""
 
     project_id: str
     scope: Scope
     key: RequestKey | None = None
+    filters: Filter | None = None
 
 
 class DeleteMemories:
@@ -36,12 +38,12 @@ class DeleteMemories:
         With a `key` that came before, the stored receipt is answered and nothing is done.
 
         Raises:
-            InvalidRequest: the scope names nothing.
+            InvalidRequest: the scope names nothing and there are no filters.
             RequestIdReused: the request id came before with another payload.
             ConcurrentChange, StoreUnavailable: nothing was deleted.
         """
-        if not command.scope.parts():
-            raise InvalidRequest([FieldViolation("user_id", "name at least one part of a scope")])
+        if not command.scope.parts() and command.filters is None:
+            raise InvalidRequest([FieldViolation("user_id", "name a part of a scope, or filters")])
 
         async def earlier(key: RequestKey) -> StoredDeletion | None:
             return await earlier_deletion(self._scopes, command.project_id, key)
@@ -50,6 +52,6 @@ class DeleteMemories:
             call = deletion_call(
                 command.project_id, METHOD, command.scope, self._clock.now(), command.key
             )
-            return await self._scopes.remove_memories(call)
+            return await self._scopes.remove_memories(call, command.filters)
 
         return await once(command.key, earlier, delete)

@@ -7,6 +7,7 @@ from datetime import date
 from typing import Protocol
 from uuid import UUID
 
+from server.domain.filters import Filter
 from server.domain.scope_kinds import DeletionReceipt, ScopeKind, ScopeSummary
 from server.ports.memory_store import Call
 
@@ -32,13 +33,13 @@ class ScopeStore(Protocol):
         """Those that have memories, by id, after `after_id`; "" is before all."""
         ...
 
-    async def remove_memories(self, call: Call) -> StoredDeletion:
-        """Deletes every memory that matches the call's scope, with history and outbox.
+    async def remove_memories(self, call: Call, filters: Filter | None = None) -> StoredDeletion:
+        """Deletes every memory that matches the call's scope and the filters, from the graph too.
 
         The history of the memories and the messages they came from stay.
 
         Raises:
-            ValueError: the scope names nothing.
+            ValueError: the scope names nothing and there are no filters.
             RequestIdReused: the call's `request_id` is taken; nothing was deleted.
             ConcurrentChange: other calls changed the same memories; nothing was deleted.
         """

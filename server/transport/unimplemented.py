@@ -29,7 +29,6 @@ UNIMPLEMENTED_METHODS: Final = frozenset(
 UNIMPLEMENTED_FIELDS: Final[Mapping[type[Message], frozenset[str]]] = {
     memory_service_pb2.AddMemoriesRequest: frozenset({"async_mode"}),
     memory_service_pb2.SearchMemoriesRequest: frozenset({"rerank", "as_of"}),
-    memory_service_pb2.DeleteMemoriesRequest: frozenset({"filters"}),
     graph_service_pb2.ListRelationsRequest: frozenset({"as_of"}),
 }
 

@@ -16,6 +16,7 @@ from server.adapters.postgres.outbox import PostgresOutbox
 from server.adapters.postgres.pool import Database
 from server.adapters.postgres.scope_store import PostgresScopeStore
 from server.domain.errors import RequestIdReused
+from server.domain.filter_parser import parse_filter
 from server.domain.pages import ListOrder
 from server.domain.scope import Scope
 from server.domain.scope_kinds import DeletionReceipt, ScopeKind, ScopeSummary
@@ -98,9 +99,21 @@ async def test_the_memories_of_a_scope_are_removed_and_no_others(
 
 async def test_a_removal_never_empties_a_project(store: MemoryStore, scopes: ScopeStore) -> None:
     await fill(store)
-    with pytest.raises(ValueError, match="empty scope"):
+    with pytest.raises(ValueError, match="neither scope nor filters"):
         await scopes.remove_memories(call(scope=Scope()))
     assert await texts(store) == set(SCOPES)
+
+
+@pytest.mark.parametrize("scope", [Scope(), Scope(user_id="alice")])
+async def test_only_what_matches_the_filters_is_removed(
+    store: MemoryStore, scopes: ScopeStore, scope: Scope
+) -> None:
+    await fill(store)
+    filters = parse_filter({"text": "user"})
+    deletion = await scopes.remove_memories(call(scope=scope), filters)
+    assert deletion.receipt.memories == 1
+    assert await texts(store) == set(SCOPES) - {"user"}
+    assert await texts(store, "project-2") == set(SCOPES)
 
 
 async def test_removed_memories_leave_the_graph_and_keep_their_history(

@@ -6,9 +6,10 @@ from uuid import uuid4
 
 import grpc
 import pytest
-from google.protobuf.struct_pb2 import Struct
+from google.protobuf import json_format
 from memoir.v1 import graph_service_pb2, memory_service_pb2
 
+from server.transport.convert.values import to_struct
 from tests.end_to_end.test_add_and_find import add, listed
 from tests.support.errors import details_of
 from tests.support.server import Client
@@ -61,12 +62,30 @@ async def test_no_deletion_without_a_scope(client: Client) -> None:
     assert details_of(caught.value).reason == "INVALID_FIELDS"
 
 
-async def test_a_filter_is_not_offered_yet(client: Client, user: str) -> None:
-    request = memory_service_pb2.DeleteMemoriesRequest(user_id=user, filters=Struct())
+async def test_only_what_matches_a_filter_is_deleted(client: Client, user: str) -> None:
+    await add(client, user, "I sing.", infer=False, run_id="r1")
+    await add(client, user, "I swim.", infer=False, run_id="r2")
+    mine = {"AND": [{"user_id": user}, {"text": {"contains": "sing"}}]}
+    response = await client.memory.DeleteMemories(
+        memory_service_pb2.DeleteMemoriesRequest(filters=to_struct(mine)),
+        metadata=client.metadata,
+    )
+    assert response.receipt.memories == 1
+    assert [memory.text for memory in await listed(client, user)] == ["I swim."]
+
+
+@pytest.mark.parametrize("nothing", [{}, {"AND": []}, {"nothing": 1}])
+async def test_a_filter_that_says_nothing_deletes_nothing(
+    client: Client, user: str, nothing: dict[str, object]
+) -> None:
+    await add(client, user, "I sing.", infer=False)
+    request = memory_service_pb2.DeleteMemoriesRequest()
+    json_format.ParseDict(nothing, request.filters)
+    request.filters.SetInParent()
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         await client.memory.DeleteMemories(request, metadata=client.metadata)
-    error = details_of(caught.value)
-    assert (error.reason, error.metadata["field"]) == ("UNIMPLEMENTED", "filters")
+    assert details_of(caught.value).reason == "INVALID_FIELDS"
+    assert len(await listed(client, user)) == 1
 
 
 async def test_everything_about_a_user_is_deleted(client: Client, user: str) -> None:

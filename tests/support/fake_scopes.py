@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from uuid import UUID
 
+from server.domain.filters import Filter
 from server.domain.scope_kinds import DeletionReceipt, ScopeKind, ScopeSummary
 from server.ports.memory_store import Call
 from server.ports.scope_store import StoredDeletion
@@ -25,7 +26,7 @@ class FakeScopes:
         found = sorted(i for i in self.ids.get(kind, []) if i > after_id)
         return [ScopeSummary(kind, i, 1, NOW) for i in found[:limit]]
 
-    async def remove_memories(self, call: Call) -> StoredDeletion:
+    async def remove_memories(self, call: Call, filters: Filter | None = None) -> StoredDeletion:
         self.calls.append(call)
         return self._deletion(call)
 

@@ -7,9 +7,12 @@ from datetime import date
 from typing import TYPE_CHECKING
 from uuid import UUID
 
+from server.adapters.postgres.filter_condition import filter_condition
 from server.adapters.postgres.life import SQL, call_values, changing_statement, conflicts_told
 from server.adapters.postgres.pool import Database
 from server.adapters.postgres.scope_condition import scope_condition
+from server.domain.filters import Filter
+from server.domain.scope import Scope
 from server.domain.scope_kinds import DeletionReceipt, ScopeKind, ScopeSummary
 from server.ports.memory_store import Call
 from server.ports.scope_store import StoredDeletion
@@ -29,6 +32,17 @@ _COLUMNS = {
 
 class _NothingKept(Exception):
     """Undoes an erasure that had nothing to erase."""
+
+
+def removal_statement(scope: Scope, filters: Filter | None) -> tuple[str, list[object]]:
+    """The statement that deletes what matches, and the last values to bind to it."""
+    condition, values = scope_condition(scope, _CALL_PARAMETERS + 1)
+    matching, bound = filter_condition(filters, _CALL_PARAMETERS + 1 + len(values))
+    statement = changing_statement("remove_memories")
+    return (
+        statement.replace("{scope}", condition).replace("{filters}", matching),
+        [*values, *bound],
+    )
 
 
 class PostgresScopeStore:
@@ -53,12 +67,11 @@ class PostgresScopeStore:
             for row in rows
         ]
 
-    async def remove_memories(self, call: Call) -> StoredDeletion:
+    async def remove_memories(self, call: Call, filters: Filter | None = None) -> StoredDeletion:
         """See the port."""
-        if not call.scope.parts():
-            raise ValueError("an empty scope would delete the whole project")
-        condition, values = scope_condition(call.scope, _CALL_PARAMETERS + 1)
-        statement = changing_statement("remove_memories").replace("{scope}", condition)
+        if not call.scope.parts() and filters is None:
+            raise ValueError("neither scope nor filters would delete the whole project")
+        statement, values = removal_statement(call.scope, filters)
         with conflicts_told(call):
             async with self._database.connection() as connection:
                 row = await connection.fetchrow(statement, *call_values(call), *values)

@@ -9,7 +9,7 @@ from server.application.delete_scope import DeleteScopeCommand
 from server.application.list_scopes import ListScopesCommand, ScopeCursor
 from server.domain.scope_kinds import DeletionReceipt, ScopeKind, ScopeSummary
 from server.transport.convert.life import request_key
-from server.transport.convert.requests import DEFAULT_PAGE_SIZE, scope_of
+from server.transport.convert.requests import DEFAULT_PAGE_SIZE, filters_of, scope_of
 from server.transport.convert.tokens import read_scope_page_token
 from server.transport.convert.values import to_timestamp
 
@@ -30,6 +30,7 @@ def delete_memories_command(
         project_id=project_id,
         scope=scope_of(request),
         key=request_key(request, request.request_id),
+        filters=filters_of(request),
     )
 
 

@@ -14,6 +14,7 @@ from server.adapters.postgres.life import SQL, call_values, changing_statement
 from server.adapters.postgres.pool import Database, PoolOptions, open_pool
 from server.adapters.postgres.schema import migrate
 from server.adapters.postgres.scope_condition import scope_condition
+from server.adapters.postgres.scope_store import removal_statement
 from server.domain.scope import Scope
 from tests.integration.postgres.test_plans import (
     HALFWAY,
@@ -98,8 +99,7 @@ async def test_scopes_are_listed_in_the_order_of_an_index(
 @pytest.mark.parametrize("part", PARTS)
 async def test_a_scope_is_deleted_by_indexes(connection: Connection, part: str) -> None:
     of = call(scope=Scope(**{f"{part}_id": f"{part}-7"}))
-    condition, values = scope_condition(of.scope, first_parameter=17)
-    remove = changing_statement("remove_memories").replace("{scope}", condition)
+    remove, values = removal_statement(of.scope, None)
     for plan in await plans(connection, remove, *call_values(of), *values):
         assert reads_of(plan, "memories") == {f"memories_{part}", "memories_pkey"}
     erase = changing_statement("erase_scope").replace("{column}", f"{part}_id")

@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 from google.longrunning import operations_proto_pb2
 from google.protobuf import descriptor_pool
-from google.protobuf.struct_pb2 import Struct
 from google.protobuf.timestamp_pb2 import Timestamp
 from memoir.v1 import (
     graph_service_pb2,
@@ -88,7 +87,6 @@ def test_listed_fields_exist_and_belong_to_offered_methods() -> None:
         (memory_service_pb2.AddMemoriesRequest(async_mode=True), "async_mode"),
         (memory_service_pb2.SearchMemoriesRequest(rerank=True), "rerank"),
         (memory_service_pb2.SearchMemoriesRequest(as_of=Timestamp()), "as_of"),
-        (memory_service_pb2.DeleteMemoriesRequest(filters=Struct()), "filters"),
         (graph_service_pb2.ListRelationsRequest(as_of=Timestamp()), "as_of"),
     ],
 )

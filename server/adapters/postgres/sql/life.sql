@@ -96,7 +96,7 @@ WHERE project_id = $1 AND request_id = $2 AND item = $3;
 WITH locked AS MATERIALIZED (
     SELECT m.memory_id
     FROM memories AS m
-    WHERE m.project_id = $1 AND {scope}
+    WHERE m.project_id = $1 AND {scope} AND {filters}
     ORDER BY m.memory_id
     FOR UPDATE
 ),
