@@ -9,6 +9,7 @@ import pytest
 from google.protobuf import json_format
 from memoir.v1 import graph_service_pb2, memory_service_pb2
 
+from server.domain.values import JsonObject
 from server.transport.convert.values import to_struct
 from tests.end_to_end.test_add_and_find import add, listed
 from tests.support.errors import details_of
@@ -65,7 +66,7 @@ async def test_no_deletion_without_a_scope(client: Client) -> None:
 async def test_only_what_matches_a_filter_is_deleted(client: Client, user: str) -> None:
     await add(client, user, "I sing.", infer=False, run_id="r1")
     await add(client, user, "I swim.", infer=False, run_id="r2")
-    mine = {"AND": [{"user_id": user}, {"text": {"contains": "sing"}}]}
+    mine: JsonObject = {"AND": [{"user_id": user}, {"text": {"contains": "sing"}}]}
     response = await client.memory.DeleteMemories(
         memory_service_pb2.DeleteMemoriesRequest(filters=to_struct(mine)),
         metadata=client.metadata,
