@@ -114,7 +114,8 @@ bench: install ## Measure adds and searches per second
 
 test: install ## Run every test against real PostgreSQL and Neo4j
 	@$(MAKE) neo4j || echo 'Tests that need Neo4j will fail: see above.' >&2
-	@$(MAKE) tools || echo 'Tests that need grpcurl and the like will fail: see above.' >&2
+	@$(MAKE) --silent $(GRPCURL) $(GRPC_HEALTH_PROBE) || \
+	  echo 'Tests that need grpcurl and the like will fail: see above.' >&2
 	@$(call say,Tests)
 	@PATH="$(CURDIR)/$(TOOLS):$$PATH" $(BIN)/python -m pytest $(PYTEST_ARGS)
 

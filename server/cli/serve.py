@@ -64,15 +64,24 @@ async def _start(
 ) -> Service:
     """Starts what the settings ask for; what is started ends with the stack, last first."""
     progress = ConsoleProgress()
+    if settings.postgres.dsn is None:
+        return await _start_embedded(stack, settings, tracer_provider, progress)
     graph = await stack.enter_async_context(graph_of(settings, progress))
-    if settings.postgres.dsn is not None:
-        dsn = settings.postgres.dsn.get_secret_value()
-        service = await stack.enter_async_context(
-            open_service(settings, dsn, graph, tracer_provider)
-        )
-        out.print(f"serving on {_address(settings, service)}")
-        return service
+    dsn = settings.postgres.dsn.get_secret_value()
+    service = await stack.enter_async_context(open_service(settings, dsn, graph, tracer_provider))
+    out.print(f"serving on {_address(settings, service)}")
+    return service
+
+
+async def _start_embedded(
+    stack: AsyncExitStack,
+    settings: Settings,
+    tracer_provider: TracerProvider | None,
+    progress: ConsoleProgress,
+) -> Service:
+    """Starts everything on databases of its own, and says how to call it."""
     dsn = await stack.enter_async_context(embedded_postgres(settings, progress))
+    graph = await stack.enter_async_context(graph_of(settings, progress))
     await apply_migrations(dsn, progress)
     key = await _development_key(settings, dsn)
     service = await stack.enter_async_context(open_service(settings, dsn, graph, tracer_provider))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import shlex
+import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -98,7 +99,7 @@ async def test_the_demo_shows_memories_hits_and_relations(
 ) -> None:
     await embedded.start()
     process = await asyncio.create_subprocess_exec(
-        str(ROOT / ".venv/bin/python"),
+        sys.executable,
         str(ROOT / "examples/demo.py"),
         env=clean_environment(MEMOIR_DATA_DIR=str(data_dir)),
         stdout=asyncio.subprocess.PIPE,

@@ -11,7 +11,7 @@ from memoir.v1 import memory_pb2, memory_service_pb2
 
 from tests.support import gemini_brain
 from tests.support.gemini_endpoint import GeminiEndpoint
-from tests.support.server import PROJECT, Client, Home, connected, create_key
+from tests.support.server import Client, Home, connected, key_of
 
 ADD, UPDATE = memory_pb2.MemoryEvent.ADD, memory_pb2.MemoryEvent.UPDATE
 
@@ -44,7 +44,7 @@ async def clients(home: Home, witness: Witness) -> AsyncIterator[list[Client]]:
             for _ in range(2)
         ]
         await asyncio.gather(*(server.start() for server in servers))
-        key = await create_key(home.environment, "--project", PROJECT)
+        key = await key_of(home)
         first, second = (connected(server.address, key) for server in servers)
         async with first as one, second as other:
             yield [one, other]

@@ -19,12 +19,11 @@ from tests.support.errors import details_of
 from tests.support.neo4j import NEO4J_LIB
 from tests.support.processes import eventually
 from tests.support.server import (
-    PROJECT,
     Client,
     Home,
     ServerProcess,
     connected,
-    create_key,
+    key_of,
     make_home,
 )
 
@@ -87,7 +86,7 @@ async def graph_shows(client: Client, *expected: str) -> None:
 async def test_what_was_acknowledged_survives_kill_9_of_the_server(home: Home) -> None:
     server = home.server()
     await server.start()
-    key = await create_key(home.environment, "--project", PROJECT)
+    key = await key_of(home)
     async with connected(server.address, key) as client:
         memory_id = await add(client, "I work at Acme.")
     await server.kill()
@@ -105,7 +104,7 @@ async def test_what_was_acknowledged_survives_kill_9_of_the_server(home: Home) -
 async def test_kill_9_amid_adds_loses_nothing_acknowledged_and_halves_nothing(home: Home) -> None:
     server = home.server()
     await server.start()
-    key = await create_key(home.environment, "--project", PROJECT)
+    key = await key_of(home)
     acknowledged: set[str] = set()
 
     async def keep_adding(client: Client, worker: int) -> None:
@@ -183,7 +182,7 @@ async def test_without_neo4j_adds_and_searches_work_and_the_graph_converges_late
 ) -> None:
     server = at(home, await own_neo4j.start())
     await server.start()
-    key = await create_key(home.environment, "--project", PROJECT)
+    key = await key_of(home)
     async with connected(server.address, key) as client:
         await add(client, "I work at Acme.")
         await graph_shows(client, "Acme")
@@ -212,7 +211,7 @@ async def test_without_neo4j_adds_and_searches_work_and_the_graph_converges_late
 async def test_sigterm_finishes_accepted_calls_and_refuses_new_ones(home: Home) -> None:
     server = home.server()
     await server.start()
-    key = await create_key(home.environment, "--project", PROJECT)
+    key = await key_of(home)
     outcomes: list[grpc.StatusCode] = []
 
     async def keep_adding(client: Client, worker: int) -> None:
@@ -251,7 +250,7 @@ async def test_what_was_acknowledged_survives_kill_9_of_postgresql(
     home = await make_home(own_postgres.dsn, neo4j_address, tmp_path)
     server = home.server()
     await server.start()
-    key = await create_key(home.environment, "--project", PROJECT)
+    key = await key_of(home)
     acknowledged: set[str] = set()
     outcomes: set[grpc.StatusCode] = set()
 

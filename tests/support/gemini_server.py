@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import pytest_asyncio
 
 from tests.support.gemini_endpoint import GeminiEndpoint
-from tests.support.server import PROJECT, Client, Home, connected, create_key
+from tests.support.server import Client, Home, connected, key_of
 
 API_KEY = "test-key-of-the-endpoint"
 
@@ -27,7 +27,7 @@ async def on_gemini(home: Home, gemini: GeminiEndpoint) -> AsyncIterator[GeminiS
         MEMOIR_MODELS="gemini", GEMINI_API_KEY=API_KEY, MEMOIR_GEMINI_BASE_URL=gemini.base_url
     )
     await server.start()
-    key = await create_key(home.environment, "--project", PROJECT)
+    key = await key_of(home)
     async with connected(server.address, key) as client:
         yield GeminiServer(client, gemini)
     assert API_KEY not in server.log

@@ -21,7 +21,9 @@ from memoir.v1.graph_service_pb2_grpc import GraphServiceStub
 from memoir.v1.memory_service_pb2_grpc import MemoryServiceStub
 from memoir.v1.project_service_pb2_grpc import ProjectServiceStub
 
+from server.bootstrap import open_administration
 from server.embedded.neo4j import Neo4jAddress
+from server.settings import PostgresSettings
 from tests.support.gemini_endpoint import GeminiEndpoint
 from tests.support.postgres import empty_database
 
@@ -221,6 +223,13 @@ class Home:
         return ServerProcess({**self.environment, **variables}, log_path)
 
 
+async def key_of(home: Home) -> str:
+    """A new key of the home's project."""
+    async with open_administration(home.postgres_dsn, PostgresSettings()) as administration:
+        _, key = await administration.create_key(project_id=PROJECT, org_id=None, label="test")
+    return key
+
+
 async def make_home(dsn: str, neo4j: Neo4jAddress, directory: Path) -> Home:
     """Prepares databases by the command line, as an operator would."""
     environment = external_environment(dsn, neo4j, MEMOIR_GRPC_REFLECTION="true")
@@ -239,9 +248,12 @@ async def shared_home(
 
 
 @pytest_asyncio.fixture
-async def home(empty_postgres_dsn: str, neo4j_address: Neo4jAddress, tmp_path: Path) -> Home:
-    """Databases of the test's own."""
-    return await make_home(empty_postgres_dsn, neo4j_address, tmp_path)
+async def home(postgres_dsn: str, neo4j_address: Neo4jAddress, tmp_path: Path) -> Home:
+    """Databases of the test's own, with a project, prepared without the command line's start-up."""
+    async with open_administration(postgres_dsn, PostgresSettings()) as administration:
+        await administration.create_project(PROJECT, "default")
+    environment = external_environment(postgres_dsn, neo4j_address, MEMOIR_GRPC_REFLECTION="true")
+    return Home(environment, postgres_dsn, tmp_path)
 
 
 @pytest_asyncio.fixture(scope="session")
