@@ -1,4 +1,4 @@
-"""A short conversation with a running server: what is remembered, found and related.
+"""A short conversation with a running server: what is remembered, found, changed and related.
 
     python examples/demo.py [--address 127.0.0.1:50051] [--key KEY]
 
@@ -12,10 +12,15 @@ import asyncio
 import json
 import os
 import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import uuid4
 
 import grpc
+from google.protobuf.json_format import ParseDict
+from google.protobuf.struct_pb2 import Struct
 from memoir.v1 import (
     graph_service_pb2,
     graph_service_pb2_grpc,
@@ -24,99 +29,154 @@ from memoir.v1 import (
     memory_service_pb2_grpc,
 )
 from rich.console import Console
-from rich.table import Table
 
 Metadata = tuple[tuple[str, str], ...]
+Messages = Sequence[tuple[str, str]]
 
-CONVERSATION = (
-    ("user", "Hi! I'm Alice. I moved to Lisbon last month and I work at Acme as a designer."),
+FIRST: Messages = (
+    ("user", "Hi! I'm Alice. I moved to Lisbon last month. I work at Acme as a designer."),
     ("assistant", "Welcome to Lisbon! How do you like it so far?"),
-    ("user", "I love it. My sister Ana lives in Porto, and I'm allergic to peanuts."),
+    ("user", "I love it. My sister Ana lives in Porto. I'm allergic to peanuts."),
 )
-QUESTIONS = ("What is her job?", "Which foods are dangerous for her?", "Where is her family?")
-
+LATER: Messages = (
+    ("user", "I now work at Globex as a designer. I am no longer allergic to peanuts."),
+)
+PASSING: Messages = (("user", "I am staying at the Hotel Tejo."),)
+QUESTIONS = ("What is her job?", "Where does her family live?")
 GRAPH_ATTEMPTS = 20
 GRAPH_WAIT_SECONDS = 3.0
 
-console = Console(highlight=False)
+console = Console(highlight=False, soft_wrap=True)
+
+
+@dataclass(frozen=True)
+class Demo:
+    """One user's conversation with a server."""
+
+    memories: memory_service_pb2_grpc.MemoryServiceAsyncStub
+    graph: graph_service_pb2_grpc.GraphServiceAsyncStub
+    metadata: Metadata
+    user: str
+
+    async def add(
+        self, messages: Messages, expiration_date: str | None = None
+    ) -> memory_service_pb2.AddMemoriesResponse:
+        """Says something and prints what it changed."""
+        console.rule("AddMemories")
+        for role, content in messages:
+            console.print(f"[bold]{role}[/bold]: {content}")
+        response = await self.memories.AddMemories(
+            memory_service_pb2.AddMemoriesRequest(
+                user_id=self.user,
+                messages=[memory_pb2.Message(role=r, content=c) for r, c in messages],
+                output_format="v1.1",
+                version="v2",
+                expiration_date=expiration_date,
+            ),
+            metadata=self.metadata,
+        )
+        for result in response.results:
+            show_result(result)
+        console.print(f"inferred with {response.models_used.language_model}", style="dim")
+        return response
+
+    async def search(self, question: str, filters: Struct | None = None) -> None:
+        """Asks and prints the two best hits."""
+        response = await self.memories.SearchMemories(
+            memory_service_pb2.SearchMemoriesRequest(
+                user_id=self.user, query=question, top_k=2, filters=filters
+            ),
+            metadata=self.metadata,
+        )
+        console.print(f"[bold]{question}[/bold]")
+        for result in response.results:
+            until = result.memory.expiration_date
+            note = f"  (until {until})" if until else ""
+            console.print(f"  {result.score:.2f}  {result.memory.text}{note}")
+
+    async def history(self, memory_id: str) -> None:
+        """Prints what happened to a memory."""
+        response = await self.memories.ListMemoryEvents(
+            memory_service_pb2.ListMemoryEventsRequest(id=memory_id), metadata=self.metadata
+        )
+        for event in response.events:
+            name = memory_pb2.MemoryEvent.Type.Name(event.type)
+            text = event.after.text or event.before.text
+            console.print(f"  v{event.version}  {name:6}  {text}")
+
+    async def relations(self, token: str) -> None:
+        """Prints who relates to what, once the graph has followed."""
+        request = graph_service_pb2.ListRelationsRequest(user_id=self.user, consistency_token=token)
+        response = await self._from_graph(request)
+        for relation in response.relations:
+            console.print(f"  {relation.source} --{relation.relation}--> {relation.target}")
+
+    async def _from_graph(
+        self, request: graph_service_pb2.ListRelationsRequest
+    ) -> graph_service_pb2.ListRelationsResponse:
+        """Asks again for up to a minute while the graph is away: Neo4j takes a while to start.
+
+        Raises:
+            grpc.aio.AioRpcError: it stays away.
+        """
+        for _ in range(GRAPH_ATTEMPTS):
+            try:
+                return await self.graph.ListRelations(request, metadata=self.metadata)
+            except grpc.aio.AioRpcError as error:
+                if error.code() is not grpc.StatusCode.UNAVAILABLE:
+                    raise
+                console.print(f"waiting: {error.details()}", style="dim")
+                await asyncio.sleep(GRAPH_WAIT_SECONDS)
+        return await self.graph.ListRelations(request, metadata=self.metadata)
 
 
 async def main() -> None:
     """Plays the conversation."""
     address, key = where()
-    metadata: Metadata = (("authorization", f"Token {key}"),)
-    user = f"demo-{uuid4().hex[:8]}"
     async with grpc.aio.insecure_channel(address) as channel:
-        memories = memory_service_pb2_grpc.MemoryServiceStub(channel)
-        graph = graph_service_pb2_grpc.GraphServiceStub(channel)
-
-        console.rule(f"AddMemories for {user} on {address}")
-        for role, content in CONVERSATION:
-            console.print(f"[bold]{role}[/bold]: {content}")
-        added = await memories.AddMemories(
-            memory_service_pb2.AddMemoriesRequest(
-                user_id=user,
-                messages=[memory_pb2.Message(role=r, content=c) for r, c in CONVERSATION],
-                output_format="v1.1",
-                version="v2",
-            ),
-            metadata=metadata,
+        demo = Demo(
+            memory_service_pb2_grpc.MemoryServiceStub(channel),
+            graph_service_pb2_grpc.GraphServiceStub(channel),
+            (("authorization", f"Token {key}"),),
+            f"demo-{uuid4().hex[:8]}",
         )
-        show_added(added)
-
-        console.rule("SearchMemories")
-        for question in QUESTIONS:
-            found = await memories.SearchMemories(
-                memory_service_pb2.SearchMemoriesRequest(user_id=user, query=question, top_k=2),
-                metadata=metadata,
-            )
-            show_found(question, found)
-
-        console.rule("ListRelations")
-        show_relations(await relations(graph, user, added.consistency_token, metadata))
+        console.print(f"{demo.user} on {address}", style="dim")
+        await play(demo)
 
 
-async def relations(
-    graph: graph_service_pb2_grpc.GraphServiceAsyncStub, user: str, token: str, metadata: Metadata
-) -> graph_service_pb2.ListRelationsResponse:
-    """What the graph holds, once it has followed; Neo4j takes a while to start.
+async def play(demo: Demo) -> None:
+    """The conversation, its questions, and what became of it."""
+    await demo.add(FIRST)
+    changed = await demo.add(LATER)
+    tomorrow = (datetime.now(UTC) + timedelta(days=1)).date().isoformat()
+    last = await demo.add(PASSING, expiration_date=tomorrow)
 
-    Raises:
-        grpc.aio.AioRpcError: it does not within a minute.
-    """
-    request = graph_service_pb2.ListRelationsRequest(user_id=user, consistency_token=token)
-    for _ in range(GRAPH_ATTEMPTS):
-        try:
-            return await graph.ListRelations(request, metadata=metadata)
-        except grpc.aio.AioRpcError as error:
-            if error.code() is not grpc.StatusCode.UNAVAILABLE:
-                raise
-            console.print(f"waiting: {error.details()}", style="dim")
-            await asyncio.sleep(GRAPH_WAIT_SECONDS)
-    return await graph.ListRelations(request, metadata=metadata)
+    console.rule("SearchMemories")
+    for question in QUESTIONS:
+        await demo.search(question)
+    console.rule("SearchMemories, only what expires")
+    await demo.search("Where is she?", filter_of({"expiration_date": {"exists": True}}))
 
+    for result in changed.results:
+        if result.event == memory_pb2.MemoryEvent.UPDATE:
+            console.rule("ListMemoryEvents")
+            await demo.history(result.id)
 
-def show_added(response: memory_service_pb2.AddMemoriesResponse) -> None:
-    """Prints what the call changed."""
-    table = Table("event", "memory", "categories", box=None)
-    for result in response.results:
-        event = memory_pb2.MemoryEvent.Type.Name(result.event)
-        table.add_row(event, result.data.memory, ", ".join(result.categories))
-    console.print(table)
-    console.print(f"inferred with {response.models_used.language_model}", style="dim")
+    console.rule("ListRelations")
+    await demo.relations(last.consistency_token)
 
 
-def show_found(question: str, response: memory_service_pb2.SearchMemoriesResponse) -> None:
-    """Prints the hits of one question."""
-    console.print(f"[bold]{question}[/bold]")
-    for result in response.results:
-        console.print(f"  {result.score:.2f}  {result.memory.text}")
+def filter_of(condition: dict[str, object]) -> Struct:
+    """A filter in the Mem0 v2 grammar."""
+    return ParseDict(condition, Struct())
 
 
-def show_relations(response: graph_service_pb2.ListRelationsResponse) -> None:
-    """Prints who relates to what."""
-    for relation in response.relations:
-        console.print(f"  {relation.source} --{relation.relation}--> {relation.target}")
+def show_result(result: memory_service_pb2.AddMemoriesResult) -> None:
+    """Prints one change."""
+    event = memory_pb2.MemoryEvent.Type.Name(result.event)
+    before = f"  [dim](was: {result.previous_memory})[/dim]" if result.previous_memory else ""
+    tags = f"  [dim]{', '.join(result.categories)}[/dim]" if result.categories else ""
+    console.print(f"  {event:6}  {result.data.memory}{before}{tags}")
 
 
 def where() -> tuple[str, str]:
