@@ -15,8 +15,8 @@ class HealthService:
     """What the server says about itself. It does no I/O: readiness is told to it."""
 
     def __init__(self) -> None:
-        self._registry = aio.HealthServicer()
-        self.servicer = HealthServicer(self._registry)
+        self._statuses = aio.HealthServicer()
+        self.servicer = HealthServicer(self._statuses)
 
     async def start(self) -> None:
         """Alive, and not ready until told."""
@@ -29,31 +29,31 @@ class HealthService:
 
     async def enter_drain(self) -> None:
         """Sends new calls elsewhere for good; watchers learn of it at once."""
-        await self._registry.enter_graceful_shutdown()
+        await self._statuses.enter_graceful_shutdown()
 
     async def _set(self, service: str, *, serving: bool) -> None:
         status = health_pb2.HealthCheckResponse
-        await self._registry.set(service, status.SERVING if serving else status.NOT_SERVING)
+        await self._statuses.set(service, status.SERVING if serving else status.NOT_SERVING)
 
 
 class HealthServicer:
     """Answers `grpc.health.v1.Health`; the library's servicer does not know List."""
 
-    def __init__(self, registry: aio.HealthServicer) -> None:
-        self._registry = registry
+    def __init__(self, statuses: aio.HealthServicer) -> None:
+        self._statuses = statuses
 
     async def Check(self, request: Any, context: Any) -> Any:  # noqa: N802 - named by the protocol
         """The status of one service; NOT_FOUND for one that is not known."""
-        return await self._registry.Check(request, context)
+        return await self._statuses.Check(request, context)
 
     async def Watch(self, request: Any, context: Any) -> None:  # noqa: N802 - named by the protocol
         """The status of one service now and at every change."""
-        await self._registry.Watch(request, context)
+        await self._statuses.Watch(request, context)
 
     async def List(self, _request: Any, context: Any) -> Any:  # noqa: N802 - named by the protocol
         """The status of all services."""
         statuses = {
-            name: await self._registry.Check(health_pb2.HealthCheckRequest(service=name), context)
+            name: await self._statuses.Check(health_pb2.HealthCheckRequest(service=name), context)
             for name in (LIVENESS, READINESS)
         }
         return health_pb2.HealthListResponse(statuses=statuses)
