@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 import asyncpg
 
+from server.adapters.postgres.life import conflicts_told
 from server.adapters.postgres.rows import from_entities, from_evidence, from_relations
 from server.adapters.postgres.vectors import to_halfvec
 from server.adapters.statements import load_statements
-from server.domain.errors import ConcurrentChange, RequestIdReused
+from server.domain.errors import ConcurrentChange
 from server.domain.memory import Memory, today
 from server.ports.memory_store import Call, ChangeSet, Committed, Removal, Revision
 
@@ -27,16 +28,16 @@ async def commit(database: Database, changes: ChangeSet) -> Committed:
     trip: a statement by itself is a transaction.
     """
     try:
-        async with database.connection() as connection:
-            if not changes.updated and not changes.removed:
-                committed = await _record(connection, changes)
-                if committed is not None:
-                    return committed
-            async with connection.transaction():
-                return await _commit_all(connection, changes)
+        with conflicts_told(changes.call):
+            async with database.connection() as connection:
+                if not changes.updated and not changes.removed:
+                    committed = await _record(connection, changes)
+                    if committed is not None:
+                        return committed
+                async with connection.transaction():
+                    return await _commit_all(connection, changes)
     except asyncpg.UniqueViolationError as error:
-        if error.constraint_name == "calls_request_id" and changes.call.request_id:
-            raise RequestIdReused(changes.call.request_id) from error
+        # Not that of the request id: an update would make two memories of the scope equal.
         raise ConcurrentChange from error
 
 
