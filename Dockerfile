@@ -10,7 +10,7 @@ WORKDIR /opt/memoir
 RUN python -m venv /opt/memoir/venv
 COPY requirements.lock ./
 RUN --mount=type=cache,target=/root/.cache/pip \
-    /opt/memoir/venv/bin/pip install --require-hashes --requirement requirements.lock
+    /opt/memoir/venv/bin/pip install --no-deps --require-hashes --requirement requirements.lock
 
 FROM python:3.11-slim-bookworm
 RUN useradd --system --uid 10001 --home-dir /opt/memoir memoir

@@ -46,6 +46,8 @@ help: ## List the targets
 install: $(VENV)/.installed ## Create .venv with the locked dependencies (--require-hashes)
 	@:
 
+# The lock is whole, so there is nothing to resolve (--no-deps): pip would also consider releases newer
+# than the locked ones where a package is asked for with extras, and refuse them for want of a hash.
 # The editable install takes a second, the dependencies a minute: each has its own reason to rerun.
 $(VENV)/.installed: $(VENV)/.dependencies pyproject.toml
 	@$(BIN)/python -m pip install --disable-pip-version-check --quiet \
@@ -58,8 +60,9 @@ $(VENV)/.dependencies: requirements-dev.lock
 	@$(call say,Creating $(VENV) and installing the locked dependencies: about a minute)
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@PYTHONUNBUFFERED=1 $(BIN)/python -m pip install --disable-pip-version-check \
-	  --require-hashes --requirement requirements-dev.lock \
+	  --no-deps --require-hashes --requirement requirements-dev.lock \
 	  | $(BIN)/python -u scripts/pip_progress.py requirements-dev.lock
+	@$(BIN)/python -m pip check --disable-pip-version-check >/dev/null || $(BIN)/python -m pip check
 	@touch $@
 
 GRPCURL           := $(STAMPS)/grpcurl-$(GRPCURL_VERSION)
