@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 from neo4j import AsyncManagedTransaction, Record
@@ -20,10 +21,11 @@ from server.adapters.neo4j.edges import (
 from server.adapters.neo4j.keys import space_slot
 from server.adapters.statements import load_statements
 from server.domain.graph import MemorySubgraph
+from server.domain.supersession import superseded_at
 
 _STATEMENTS = load_statements(__package__, "projection.cypher", comment="//")
 
-_Rows = list[dict[str, Any]]
+_EDGE = ("project_id", "memory_id", "element_id")
 
 
 def latest(subgraphs: Iterable[MemorySubgraph]) -> list[MemorySubgraph]:
@@ -55,6 +57,7 @@ async def project(tx: AsyncManagedTransaction, batch: Sequence[MemorySubgraph]) 
     await _lock_spaces(tx, touched)
     await _merge_entities(tx, mentions.added)
     await _replace(tx, current, mentions, statements)
+    await _supersede(tx, statements.changed)
     await _tidy_entities(tx, mentions)
 
 
@@ -115,6 +118,33 @@ async def _replace(
     await _run(tx, "keep_memories", memories=[rows.memory(s) for s in current if s.exists])
     await _run(tx, "add_mentions", mentions=[rows.mention(m) for m in mentions.added])
     await _run(tx, "add_relations", relations=[rows.statement(s) for s in statements.added])
+
+
+async def _supersede(tx: AsyncManagedTransaction, changed: Iterable[Statement]) -> None:
+    """Says anew until when functional relations hold whose subject and kind have changed."""
+    slots = {statement.slot for statement in changed} - {None}
+    records = await _run(tx, "slot_relations", slots=sorted(filter(None, slots)))
+    await _run(tx, "supersede", ends=wrong_ends(records))
+
+
+def wrong_ends(records: Iterable[Record]) -> list[dict[str, Any]]:
+    """What has to be written so that rows of `slot_relations` end when they should."""
+    by_slot: dict[str, list[Record]] = {}
+    for record in records:
+        by_slot.setdefault(record["slot"], []).append(record)
+    ends = []
+    for slot in by_slot.values():
+        right = superseded_at(map(rows.holding, slot))
+        for record in slot:
+            end = right[rows.holding(record)]
+            if end != _end_of(record):
+                ends.append({name: record[name] for name in _EDGE} | {"superseded_at": end})
+    return ends
+
+
+def _end_of(record: Record) -> datetime | None:
+    stored = record["superseded_at"]
+    return None if stored is None else rows.read_time(stored).astimezone(UTC)
 
 
 async def _tidy_entities(tx: AsyncManagedTransaction, mentions: Difference[Mention]) -> None:
