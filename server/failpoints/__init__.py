@@ -1,8 +1,8 @@
 """Places where a test can have the process die, as a crash would have it.
 
 `MEMOIR_FAILPOINTS=name:n,...` ends the process with SIGKILL at the n-th time that it comes to
-`name`. Nothing is armed otherwise, and a place that is not armed costs the look-up of one name. What
-is armed belongs to the process and not to one of its objects, because it ends all of them.
+`name`. Nothing is armed otherwise, and a place that is not armed costs the look-up of one name.
+What is armed belongs to the process and not to one of its objects, because it ends all of them.
 """
 
 from __future__ import annotations
