@@ -137,6 +137,7 @@ DAMAGES = [
             DifferenceKind.MEMORY_MISSING: 1,
             DifferenceKind.MENTION_MISSING: 2,
             DifferenceKind.RELATION_OF_NO_MEMORY: 1,
+            DifferenceKind.ENTITY_MISNAMED: 1,
             DifferenceKind.ENTITY_UNMENTIONED: 1,
         },
     ),
