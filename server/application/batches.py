@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from typing import TypeVar
 
+from server import failpoints
 from server.application.once import RequestKey
 from server.domain.errors import DeadlineExceeded, MemoirError, StoreUnavailable
 from server.domain.identifiers import new_id
@@ -28,6 +29,7 @@ async def one_by_one(actions: Sequence[Callable[[], Awaitable[T]]]) -> list[T | 
     for act in actions:
         try:
             outcomes.append(await act())
+            failpoints.reach("batch.middle")
         except DeadlineExceeded:
             raise
         except StoreUnavailable as error:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from itertools import groupby
 
 import structlog
 
+from server import failpoints
 from server.domain.errors import GraphUnavailable, StoreUnavailable
 from server.ports.graph import Graph
 from server.ports.outbox import DirtyMemory, Outbox
@@ -27,22 +28,25 @@ _FAREWELL_SECONDS = 2.0
 class ProjectorOptions:
     """How a projector works.
 
-    A batch has `work_time` for everything between its claim and its settling. That is shorter than
-    `lease`, so that no memory is ever in the hands of two projectors.
+    A claim holds for `lease` and is renewed every third of it, for at most `work_time` in all; the
+    work ends a little before the lease does. So no memory is ever in the hands of two projectors,
+    and what a projector that died held is free soon. What the graph refuses `patience` times by
+    itself is given up.
     """
 
     batch_size: int = 200
-    lease: timedelta = timedelta(seconds=20)
+    lease: timedelta = timedelta(seconds=6)
     work_time: timedelta = timedelta(seconds=15)
+    patience: int = 3
     poll_interval: timedelta = timedelta(seconds=1)
     shortest_pause: timedelta = timedelta(milliseconds=250)
     longest_pause: timedelta = timedelta(seconds=5)
-    refused_pause: timedelta = timedelta(minutes=5)
+    refused_pause: timedelta = timedelta(minutes=1)
 
-    def __post_init__(self) -> None:
-        """Raises ValueError where the lease could end during the work."""
-        if self.lease <= self.work_time:
-            raise ValueError("the lease must be longer than the work time")
+    @property
+    def grace(self) -> timedelta:
+        """How long after a claim or its renewal work may go on: most of the lease."""
+        return self.lease * 5 / 6
 
 
 class GraphProjector:
@@ -85,7 +89,7 @@ class GraphProjector:
                 await asyncio.sleep(pause.total_seconds())
             else:
                 failures = 0
-                await self._wait()
+                await self.rest()
 
     async def project_once(self) -> int:
         """Projects one batch and answers how many memories the graph now holds as they are.
@@ -97,13 +101,17 @@ class GraphProjector:
         Raises:
             StoreUnavailable: the outbox cannot be reached; what was claimed comes back by itself.
         """
-        deadline = asyncio.get_running_loop().time() + self._options.work_time.total_seconds()
+        loop = asyncio.get_running_loop()
+        begun = loop.time()
         claimed = await self._outbox.claim(self._options.batch_size, self._options.lease)
         if not claimed:
             return 0
+        failpoints.reach("projection.before_neo4j")
+        end = begun + self._options.work_time.total_seconds()
         try:
-            async with asyncio.timeout_at(deadline):
-                return await self._project(claimed)
+            async with asyncio.timeout_at(min(end, self._allowed_from(begun))) as limit:
+                async with _beside(self._renew(claimed, limit, end)):
+                    return await self._project(claimed)
         except TimeoutError:
             # Nothing is given back: by now the lease may be over and somebody else at work on it.
             self._prepared = False
@@ -113,7 +121,27 @@ class GraphProjector:
             await self._return_unfinished(claimed)
             raise
 
+    def _allowed_from(self, instant: float) -> float:
+        return instant + self._options.grace.total_seconds()
+
+    async def _renew(
+        self, claimed: Sequence[DirtyMemory], limit: asyncio.Timeout, end: float
+    ) -> None:
+        """Renews the claim while the work lasts; where that fails, the work ends with the lease."""
+        loop = asyncio.get_running_loop()
+        while True:
+            await asyncio.sleep(self._options.lease.total_seconds() / 3)
+            asked = loop.time()
+            try:
+                await self._outbox.renew(claimed, self._options.lease)
+            except Exception as error:  # noqa: BLE001 - the next round may succeed
+                _log.warning("projector.lease_not_renewed", error=type(error).__qualname__)
+            else:
+                if not limit.expired():
+                    limit.reschedule(min(end, self._allowed_from(asked)))
+
     async def _drain(self) -> None:
+        await self._outbox.keep_up()
         while True:
             await self._prepare()
             if not await self.project_once():
@@ -138,7 +166,11 @@ class GraphProjector:
             raise
         except Exception as error:  # noqa: BLE001 - whatever ails one memory must not stop the others
             return await self._project_apart(claimed, error)
-        await self._outbox.settle(claimed)
+        failpoints.reach("projection.after_neo4j_before_settle")
+        lost = await self._outbox.settle(claimed)
+        failpoints.reach("projection.after_settle")
+        if lost:
+            _log.warning("projector.lease_lost", lost=lost, **_described(claimed))
         _log.debug("projector.projected", **_described(claimed))
         return len(claimed)
 
@@ -147,17 +179,17 @@ class GraphProjector:
             middle = len(claimed) // 2
             return await self._project(claimed[:middle]) + await self._project(claimed[middle:])
         pause = self._options.refused_pause
+        fault = _fault(error)
+        given_up = await self._outbox.refuse(claimed[0], fault, pause, self._options.patience)
         _log.error(
-            "projector.memory_refused",
-            error=type(error).__qualname__,
-            cause=_cause(error),
+            "projector.memory_given_up" if given_up else "projector.memory_refused",
+            fault=fault,
             memory_id=str(claimed[0].memory_id),
             project_id=claimed[0].project_id,
             attempts=claimed[0].attempts,
-            retry_after_seconds=pause.total_seconds(),
+            retry_after_seconds=None if given_up else pause.total_seconds(),
             **_described(claimed),
         )
-        await self._outbox.release(claimed, pause)
         return 0
 
     async def _release_by_attempts(self, claimed: Sequence[DirtyMemory]) -> None:
@@ -171,7 +203,8 @@ class GraphProjector:
             async with asyncio.timeout(_FAREWELL_SECONDS):
                 await self._outbox.release(claimed, timedelta(0))
 
-    async def _wait(self) -> None:
+    async def rest(self) -> None:
+        """Waits until the next poll is due, or until it is woken."""
         with suppress(TimeoutError):
             async with asyncio.timeout(self._options.poll_interval.total_seconds()):
                 await self._woken.wait()
@@ -199,6 +232,23 @@ def _log_failure(error: Exception, pause: timedelta) -> None:
 def _described(claimed: Sequence[DirtyMemory]) -> dict[str, object]:
     ids = dict.fromkeys(dirty.correlation_id for dirty in claimed)
     return {"memories": len(claimed), "correlation_ids": list(ids)[:_LOGGED_IDS]}
+
+
+def _fault(error: Exception) -> str:
+    """What went wrong, by its kinds; not by its texts, which may quote a memory."""
+    kinds = (type(error).__qualname__, _cause(error))
+    return " from ".join(kind for kind in kinds if kind)
+
+
+@asynccontextmanager
+async def _beside(work: Coroutine[object, object, None]) -> AsyncIterator[None]:
+    """Runs `work` for as long as the block lasts."""
+    task = asyncio.create_task(work)
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.wait([task])
 
 
 def _cause(error: Exception) -> str | None:

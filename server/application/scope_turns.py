@@ -13,6 +13,7 @@ from uuid import uuid4
 
 import structlog
 
+from server import failpoints
 from server.application.scope_locks import ScopeLocks
 from server.domain.errors import MemoirError
 from server.ports.scope_leases import ScopeLease, ScopeLeases
@@ -76,6 +77,7 @@ class ScopeTurns:
             renewal: asyncio.Task[None] | None = None
             try:
                 await self._acquire(lease)
+                failpoints.reach("lease.held")
                 renewal = asyncio.create_task(self._renew(lease))
                 yield lease
             except BaseException:

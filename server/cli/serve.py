@@ -10,7 +10,7 @@ from contextlib import AsyncExitStack
 from opentelemetry.sdk.trace import TracerProvider
 from rich.markup import escape
 
-from server import __version__
+from server import __version__, failpoints
 from server.bootstrap import GraphAddress, Service, open_administration, open_service
 from server.cli.backends import embedded_postgres, graph_of
 from server.cli.console import ConsoleProgress, out
@@ -18,7 +18,7 @@ from server.cli.development import development_key, grpcurl_line
 from server.cli.migrate import apply_migrations
 from server.cli.runtime_file import Runtime, announced
 from server.lifecycle.signals import StopSignals
-from server.settings import LogFormat, Settings, load_settings
+from server.settings import LogFormat, Settings, SettingsFault, load_settings
 from server.telemetry.logging import configure_logging
 from server.telemetry.tracing import configure_tracing, shutdown_tracing
 
@@ -39,6 +39,7 @@ async def run(_arguments: argparse.Namespace) -> None:
     settings = load_settings()
     settings.model_choice()
     _configure_logging(settings)
+    _arm_failpoints(settings)
     stop = StopSignals()
     stop.install()
     tracer_provider = configure_tracing(__version__)
@@ -57,6 +58,13 @@ def _configure_logging(settings: Settings) -> None:
     if chosen is None:
         chosen = LogFormat.CONSOLE if sys.stderr.isatty() else LogFormat.JSON
     configure_logging(chosen.value, settings.telemetry.level)
+
+
+def _arm_failpoints(settings: Settings) -> None:
+    try:
+        failpoints.arm(failpoints.parse(settings.failpoints.failpoints))
+    except ValueError as error:
+        raise SettingsFault(f"MEMOIR_FAILPOINTS: {error}") from error
 
 
 async def _start(

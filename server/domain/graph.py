@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from uuid import UUID
 
 from server.domain.scope import Scope
@@ -19,10 +19,14 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
 
 @dataclass(frozen=True, slots=True)
 class Entity:
-    """Something that memories mention, such as a person. `type` is "" where it is not known."""
+    """Something that memories mention, such as a person. `type` is "" where it is not known.
+
+    `aliases` are other names of it that a memory teaches; see `server.domain.aliases`.
+    """
 
     name: str
     type: str = ""
+    aliases: tuple[str, ...] = ()
 
     @property
     def key(self) -> str:
@@ -44,7 +48,10 @@ class MemorySubgraph:
     """What the graph must hold about one memory.
 
     A memory that is gone has neither entities nor relations and `exists` is False. `version` only
-    grows. Entities are shared within the scope's graph space (`Scope.graph_space`).
+    grows. Entities are shared within the scope's graph space (`Scope.graph_space`). `joined` maps
+    keys of names to the key of the entity that they stand for in that space, and `aliases` the key
+    of an entity to its other names; both hold what concerns this memory. `expires_on` is the last
+    day on which the memory is visible.
     """
 
     project_id: str
@@ -56,6 +63,9 @@ class MemorySubgraph:
     relations: Sequence[Relation] = ()
     event_time: datetime | None = None
     correlation_id: str = ""
+    expires_on: date | None = None
+    joined: Mapping[str, str] = field(default_factory=dict)
+    aliases: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

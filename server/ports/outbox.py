@@ -16,7 +16,7 @@ class DirtyMemory:
     """A memory that has changed, claimed for projection.
 
     `generation` grows with every change of the memory; `attempts` counts the claims since the last
-    success, this one included; `correlation_id` is that of the latest change.
+    success, this one included; `correlation_id` is that of the latest change. `lease` is the claim.
     """
 
     project_id: str
@@ -24,6 +24,19 @@ class DirtyMemory:
     generation: int
     attempts: int
     correlation_id: str
+    lease: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """How far the graph is behind: memories that wait, and those that were given up.
+
+    `oldest_seconds` is how long the oldest that waits has done so; 0 where none does.
+    """
+
+    pending: int
+    dead: int
+    oldest_seconds: float
 
 
 class Outbox(Protocol):
@@ -39,21 +52,58 @@ class Outbox(Protocol):
         """
         ...
 
+    async def renew(self, claimed: Sequence[DirtyMemory], lease: timedelta) -> None:
+        """Holds for another `lease` from now what is still held of a claim."""
+        ...
+
     async def subgraphs(self, claimed: Sequence[DirtyMemory]) -> list[MemorySubgraph]:
         """What the graph must hold now for the claimed memories, one for each, in any order.
 
-        A memory that is deleted has `exists=False`.
+        A memory that is deleted or expired has `exists=False`. Where a memory teaches other names
+        of an entity than before, the memories that mention those names become dirty.
         """
         ...
 
-    async def settle(self, claimed: Sequence[DirtyMemory]) -> None:
-        """Removes the claimed memories, but for those that have changed again since the claim."""
+    async def settle(self, claimed: Sequence[DirtyMemory]) -> int:
+        """Removes the claimed memories, but for those that have changed again since the claim.
+
+        Those whose lease has passed to somebody else become dirty once more, for they may have been
+        overwritten with an older state; how many those are.
+        """
         ...
 
     async def release(self, claimed: Sequence[DirtyMemory], retry_after: timedelta) -> None:
-        """Gives the claimed memories back, to be claimed again after `retry_after`."""
+        """Gives the claimed memories back, to be claimed again after `retry_after`.
+
+        Those whose lease has passed to somebody else stay there.
+        """
+        ...
+
+    async def refuse(
+        self, refused: DirtyMemory, fault: str, retry_after: timedelta, patience: int
+    ) -> bool:
+        """Gives back a memory that the graph refuses by itself; whether it is given up by that.
+
+        It is, at its `patience`-th refusal: it is not claimed again until it changes or is revived.
+        `fault` says what is wrong, without the memory's text.
+        """
         ...
 
     async def is_caught_up(self, project_id: str, position: int) -> bool:
-        """Whether the graph holds every change of the project up to `position`."""
+        """Whether the graph holds every change of the project up to `position`.
+
+        What was given up is not waited for.
+        """
+        ...
+
+    async def backlog(self, project_id: str | None = None) -> Backlog:
+        """How far the graph is behind, in one project or in all."""
+        ...
+
+    async def keep_up(self) -> int:
+        """Makes dirty what no call does: memories that a new day has expired; how many those are.
+
+        Cheap to repeat; of several servers one begins a day. It also finishes what a projector that
+        died had begun.
+        """
         ...

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from server.settings.data import DataSettings
+from server.settings.failpoints import FailpointSettings
 from server.settings.grpc import GrpcSettings
 from server.settings.models import ModelChoice, ModelSettings
 from server.settings.neo4j import Neo4jSettings
@@ -12,6 +13,7 @@ from server.settings.telemetry import LogFormat, TelemetrySettings
 
 __all__ = [
     "DataSettings",
+    "FailpointSettings",
     "GrpcSettings",
     "LogFormat",
     "ModelChoice",

@@ -8,6 +8,7 @@ from pydantic import ValidationError
 from pydantic_settings import BaseSettings
 
 from server.settings.data import DataSettings
+from server.settings.failpoints import FailpointSettings
 from server.settings.grpc import GrpcSettings
 from server.settings.models import ModelChoice, ModelSettings
 from server.settings.neo4j import Neo4jSettings
@@ -21,6 +22,7 @@ SECTIONS: tuple[type[BaseSettings], ...] = (
     Neo4jSettings,
     ModelSettings,
     TelemetrySettings,
+    FailpointSettings,
 )
 
 
@@ -38,6 +40,7 @@ class Settings:
     neo4j: Neo4jSettings = field(default_factory=Neo4jSettings)
     models: ModelSettings = field(default_factory=ModelSettings)
     telemetry: TelemetrySettings = field(default_factory=TelemetrySettings)
+    failpoints: FailpointSettings = field(default_factory=FailpointSettings)
 
     @property
     def embedded_postgres(self) -> bool:
@@ -87,6 +90,10 @@ def load_settings() -> Settings:
     settings = Settings()
     if settings.neo4j.uri is None and not settings.embedded_postgres:
         raise SettingsFault("with MEMOIR_POSTGRES_DSN, MEMOIR_NEO4J_URI must be set too")
+    if settings.failpoints.failpoints and not settings.failpoints.allow_failpoints:
+        raise SettingsFault(
+            "MEMOIR_FAILPOINTS is for tests: it needs MEMOIR_ALLOW_FAILPOINTS=true too"
+        )
     return settings
 
 

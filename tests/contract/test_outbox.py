@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
@@ -53,8 +54,10 @@ async def test_a_released_claim_comes_back_after_its_delay(
     claimed = await outbox.claim(10, LEASE)
     await outbox.release(claimed, timedelta(minutes=5))
     assert await outbox.claim(10, LEASE) == []
+    await store.commit(adding("two"))
+    claimed = await outbox.claim(10, LEASE)
     await outbox.release(claimed, timedelta(0))
-    assert len(await outbox.claim(10, LEASE)) == 1
+    assert [d.memory_id for d in await outbox.claim(10, LEASE)] == [claimed[0].memory_id]
 
 
 async def test_what_is_settled_is_gone(store: MemoryStore, outbox: Outbox) -> None:
@@ -117,3 +120,115 @@ async def test_a_deleted_or_expired_memory_has_no_subgraph(
     await store.commit(ChangeSet(of, [], [expired]))
     subgraphs = await outbox.subgraphs(await outbox.claim(10, LEASE))
     assert [subgraph.exists for subgraph in subgraphs] == [False, False]
+
+
+async def test_only_who_holds_the_lease_settles_and_releases(
+    store: MemoryStore, outbox: Outbox
+) -> None:
+    await store.commit(adding("one"))
+    late = await outbox.claim(10, NO_LEASE)
+    held = await outbox.claim(10, LEASE)
+    await outbox.release(late, timedelta(0))
+    assert await outbox.claim(10, LEASE) == []
+    assert await outbox.settle(held) == 0
+    assert await outbox.claim(10, LEASE) == []
+
+
+async def test_what_was_projected_without_the_lease_is_projected_again(
+    store: MemoryStore, outbox: Outbox
+) -> None:
+    """The late one may have put an older state over the newer one, and nobody would see it."""
+    await store.commit(adding("one"))
+    late = await outbox.claim(10, NO_LEASE)
+    assert await outbox.settle(await outbox.claim(10, LEASE)) == 0
+    assert await outbox.settle(late) == 1
+    assert [d.memory_id for d in await outbox.claim(10, LEASE)] == [late[0].memory_id]
+
+
+async def test_a_renewed_lease_lasts(store: MemoryStore, outbox: Outbox) -> None:
+    await store.commit(adding("one"))
+    claimed = await outbox.claim(10, NO_LEASE)
+    await outbox.renew(claimed, LEASE)
+    assert await outbox.claim(10, LEASE) == []
+
+
+async def test_a_refused_memory_is_given_up_blocks_nobody_and_lives_again_when_it_changes(
+    store: MemoryStore, outbox: Outbox
+) -> None:
+    changes = adding("one")
+    committed = await store.commit(changes)
+    for attempt in (1, 2):
+        [claimed] = await outbox.claim(10, LEASE)
+        given_up = await outbox.refuse(claimed, "ValueError", timedelta(0), patience=2)
+        assert given_up is (attempt == 2)
+    assert await outbox.claim(10, LEASE) == []
+    backlog = await outbox.backlog(PROJECT)
+    assert (backlog.pending, backlog.dead) == (0, 1)
+    assert await outbox.is_caught_up(PROJECT, committed.position)
+
+    await store.commit(ChangeSet(call(), updated=[revision(changes.added[0], "two")]))
+    assert len(await outbox.claim(10, LEASE)) == 1
+    assert (await outbox.backlog(PROJECT)).dead == 0
+
+
+async def test_the_backlog_is_counted_by_project_and_in_all(
+    store: MemoryStore, outbox: Outbox
+) -> None:
+    assert (await outbox.backlog()).oldest_seconds == 0
+    await store.commit(adding("one", "two"))
+    await store.commit(adding("theirs", project_id="project-2"))
+    assert [(await outbox.backlog(of)).pending for of in (PROJECT, "project-2", None)] == [2, 1, 3]
+    assert (await outbox.backlog()).oldest_seconds > 0
+
+
+@dataclass
+class SetClock:
+    time: datetime
+
+    def now(self) -> datetime:
+        return self.time
+
+
+async def expiring(store: MemoryStore, text: str, last_day: date) -> None:
+    of = call()
+    await store.commit(ChangeSet(of, [], [addition(of, text, expiration_date=last_day)]))
+
+
+async def test_a_new_day_makes_what_has_expired_dirty_once(
+    store: MemoryStore, database: Database
+) -> None:
+    clock = SetClock(datetime(2027, 1, 1, 12, tzinfo=UTC))
+    outbox, replica = PostgresOutbox(database, clock), PostgresOutbox(database, clock)
+    await expiring(store, "today", date(2027, 1, 1))
+    await expiring(store, "tomorrow", date(2027, 1, 2))
+    await outbox.settle(await outbox.claim(10, LEASE))
+    assert await outbox.keep_up() == 0
+    clock.time = datetime(2027, 1, 2, 0, 0, tzinfo=UTC)
+    assert [await each.keep_up() for each in (outbox, replica, outbox)] == [1, 0, 0]
+    [subgraph] = await outbox.subgraphs(await outbox.claim(10, LEASE))
+    assert not subgraph.exists
+
+
+async def test_a_server_that_was_away_for_days_misses_no_expiry(
+    store: MemoryStore, database: Database
+) -> None:
+    clock = SetClock(datetime(2027, 1, 1, 12, tzinfo=UTC))
+    outbox = PostgresOutbox(database, clock)
+    await expiring(store, "one", date(2027, 1, 1))
+    await expiring(store, "two", date(2027, 1, 5))
+    await outbox.settle(await outbox.claim(10, LEASE))
+    await outbox.keep_up()
+    later = PostgresOutbox(database, SetClock(datetime(2027, 1, 9, tzinfo=UTC)))
+    assert await later.keep_up() == 2
+
+
+async def test_a_late_clock_does_not_bring_back_what_has_expired(
+    store: MemoryStore, database: Database
+) -> None:
+    early = PostgresOutbox(database, SetClock(datetime(2027, 1, 2, tzinfo=UTC)))
+    late = PostgresOutbox(database, SetClock(datetime(2027, 1, 1, 23, tzinfo=UTC)))
+    await expiring(store, "one", date(2027, 1, 1))
+    await early.keep_up()
+    assert await late.keep_up() == 0
+    [subgraph] = await late.subgraphs(await late.claim(10, LEASE))
+    assert not subgraph.exists

@@ -19,7 +19,7 @@ from server.domain.project import ApiKey, Principal, Project
 from server.domain.values import Vector
 from server.ports.embedder import EmbeddingPurpose
 from server.ports.graph import RelationQuery
-from server.ports.outbox import DirtyMemory
+from server.ports.outbox import Backlog, DirtyMemory
 from tests.support.builders import EMBEDDER, NOW
 
 LANGUAGE_MODEL = "test/model"
@@ -157,8 +157,22 @@ class FakeOutbox:
     async def subgraphs(self, claimed: Sequence[DirtyMemory]) -> list[MemorySubgraph]:
         return []
 
-    async def settle(self, claimed: Sequence[DirtyMemory]) -> None:
+    async def renew(self, claimed: Sequence[DirtyMemory], lease: timedelta) -> None:
         """Nothing is ever claimed."""
+
+    async def settle(self, claimed: Sequence[DirtyMemory]) -> int:
+        return 0
+
+    async def refuse(
+        self, refused: DirtyMemory, fault: str, retry_after: timedelta, patience: int
+    ) -> bool:
+        return False
+
+    async def backlog(self, project_id: str | None = None) -> Backlog:
+        return Backlog(0, 0, 0.0)
+
+    async def keep_up(self) -> int:
+        return 0
 
     async def release(self, claimed: Sequence[DirtyMemory], retry_after: timedelta) -> None:
         """Nothing is ever claimed."""

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import date, datetime
 from typing import Generic, TypeVar
 
-from server.adapters.neo4j.keys import index_key
-from server.domain.graph import Entity, MemorySubgraph
+from server.adapters.neo4j.keys import index_key, slot_key
+from server.domain.graph import Entity, MemorySubgraph, Relation
 from server.domain.scope import Scope
+from server.domain.supersession import FUNCTIONAL_RELATIONS
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -23,21 +24,26 @@ class EntityKey:
 
 @dataclass(frozen=True, slots=True)
 class Mention:
-    """A memory mentions an entity, under this name and type."""
+    """A memory mentions an entity, under this name and type.
+
+    `own_name` says that the name is the entity's own and not an alias; `aliases` are the entity's.
+    """
 
     memory_id: str
     entity: EntityKey
     name: str
     type: str
+    own_name: bool = True
+    aliases: tuple[str, ...] = ()
 
     @property
     def rank(self) -> str:
         """Of all mentions of an entity, the one of the lowest rank gives it its name and type.
 
-        First those that know the type, then by memory id, that is by age. So the name does not
-        depend on the order in which memories are projected.
+        First those by its own name, then those that know the type, then by memory id, that is by
+        age. So the name does not depend on the order in which memories are projected.
         """
-        return f"{0 if self.type else 1}:{self.memory_id}"
+        return f"{0 if self.own_name else 1}{0 if self.type else 1}:{self.memory_id}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,26 +56,54 @@ class Statement:
     target: EntityKey
     event_time: datetime
     scope: Scope
+    expires_on: date | None = None
+
+    @property
+    def slot(self) -> str | None:
+        """What it has in common with those that can supersede it; None if nothing can."""
+        if self.relation not in FUNCTIONAL_RELATIONS:
+            return None
+        return slot_key(self.source.project_id, self.source.space, self.source.key, self.relation)
 
 
 def wanted_mentions(subgraph: MemorySubgraph) -> list[Mention]:
     """One mention for each entity that the memory names, be it in a relation only."""
     if not subgraph.exists:
         return []
-    space = subgraph.scope.graph_space()
     mentions: dict[EntityKey, Mention] = {}
     for entity in _entities(subgraph):
-        key = EntityKey(subgraph.project_id, space, index_key(entity.key))
-        first = mentions.get(key)
-        if first is None:
-            mentions[key] = Mention(str(subgraph.memory_id), key, entity.name, entity.type)
-        elif not first.type:
-            mentions[key] = replace(first, type=entity.type)
+        mention = _mention(subgraph, entity)
+        first = mentions.get(mention.entity)
+        mentions[mention.entity] = mention if first is None else _of_both(first, mention)
     return list(mentions.values())
 
 
+def _mention(subgraph: MemorySubgraph, entity: Entity) -> Mention:
+    key = _entity_key(subgraph, entity)
+    resolved = subgraph.joined.get(entity.key, entity.key)
+    return Mention(
+        str(subgraph.memory_id),
+        key,
+        entity.name,
+        entity.type,
+        own_name=resolved == entity.key,
+        aliases=tuple(subgraph.aliases.get(resolved, ())),
+    )
+
+
+def _of_both(first: Mention, second: Mention) -> Mention:
+    """One mention of what is named twice: the entity's own name counts, and the first type."""
+    named = second if second.own_name and not first.own_name else first
+    return replace(named, type=first.type or second.type)
+
+
+def _entity_key(subgraph: MemorySubgraph, entity: Entity) -> EntityKey:
+    resolved = subgraph.joined.get(entity.key, entity.key)
+    return EntityKey(subgraph.project_id, subgraph.scope.graph_space(), index_key(resolved))
+
+
 def wanted_statements(subgraph: MemorySubgraph) -> list[Statement]:
-    """The memory's relations.
+    """The memory's relations. One of something with itself, under two names, says nothing.
 
     Raises:
         ValueError: it has relations and no event time, under which they would be found.
@@ -78,18 +112,26 @@ def wanted_statements(subgraph: MemorySubgraph) -> list[Statement]:
         return []
     if subgraph.event_time is None:
         raise ValueError("a memory that states relations has no event time")
-    project_id, space = subgraph.project_id, subgraph.scope.graph_space()
     return [
         Statement(
             str(subgraph.memory_id),
-            EntityKey(project_id, space, index_key(relation.source.key)),
+            _entity_key(subgraph, relation.source),
             relation.relation,
-            EntityKey(project_id, space, index_key(relation.target.key)),
+            _entity_key(subgraph, relation.target),
             subgraph.event_time,
             subgraph.scope,
+            subgraph.expires_on,
         )
         for relation in subgraph.relations
+        if not _became_one(subgraph, relation)
     ]
+
+
+def _became_one(subgraph: MemorySubgraph, relation: Relation) -> bool:
+    """Whether the ends are one entity only because their names were joined."""
+    ends = relation.source.key, relation.target.key
+    source, target = (subgraph.joined.get(key, key) for key in ends)
+    return source == target and ends[0] != ends[1]
 
 
 def _entities(subgraph: MemorySubgraph) -> Iterable[Entity]:

@@ -31,3 +31,12 @@ def space_slot(project_id: str, space: str) -> int:
     """
     name = f"{len(project_id)}:{project_id}{space}".encode()
     return int.from_bytes(hashlib.sha256(name).digest()[:_SLOT_BYTES], "big")
+
+
+def slot_key(project_id: str, space: str, source: str, relation: str) -> str:
+    """What stands, in 32 hexadecimal digits, for a subject and a functional relation."""
+    digest = hashlib.sha256()
+    for part in (project_id, space, source, relation):
+        encoded = part.encode()
+        digest.update(f"{len(encoded)}:".encode() + encoded)
+    return digest.hexdigest()[:32]

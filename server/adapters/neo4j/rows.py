@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 
 from neo4j import Record
 from neo4j.time import DateTime
@@ -10,8 +10,9 @@ from neo4j.time import DateTime
 from server.adapters.neo4j.edges import EntityKey, Mention, Statement
 from server.domain.graph import MemorySubgraph
 from server.domain.scope import Scope
+from server.domain.supersession import Holding
 
-Row = dict[str, str | int | datetime | None]
+Row = dict[str, str | int | datetime | list[str] | None]
 
 
 def memory_identity(subgraph: MemorySubgraph) -> tuple[str, str]:
@@ -38,12 +39,18 @@ def entity(naming: Mention) -> Row:
         "name": naming.name,
         "type": naming.type,
         "rank": naming.rank,
+        "aliases": list(naming.aliases),
     }
 
 
 def mention(value: Mention) -> Row:
     """A relationship MENTIONS."""
-    return {"memory_id": value.memory_id, **entity(value)}
+    return {
+        "memory_id": value.memory_id,
+        **entity(value),
+        # Most entities have none, and an absent property costs nothing.
+        "aliases": list(value.aliases) or None,
+    }
 
 
 def statement(value: Statement) -> Row:
@@ -56,6 +63,8 @@ def statement(value: Statement) -> Row:
         "relation": value.relation,
         "target": value.target.key,
         "event_time": value.event_time.astimezone(UTC),
+        "slot": value.slot,
+        "expires_on": value.expires_on.isoformat() if value.expires_on else None,
         **_scope(value.scope),
     }
 
@@ -63,7 +72,14 @@ def statement(value: Statement) -> Row:
 def read_mention(record: Record) -> Mention:
     """The mention that a row of `stored_mentions` holds."""
     key = EntityKey(record["project_id"], record["space"], record["key"])
-    return Mention(record["memory_id"], key, record["name"], record["type"])
+    return Mention(
+        record["memory_id"],
+        key,
+        record["name"],
+        record["type"],
+        own_name=record["rank"].startswith("0"),
+        aliases=tuple(record["aliases"] or ()),
+    )
 
 
 def read_statement(record: Record) -> Statement:
@@ -75,8 +91,19 @@ def read_statement(record: Record) -> Statement:
         record["relation"],
         EntityKey(project_id, space, record["target"]),
         read_time(record["event_time"]),
-        Scope(record["user_id"], record["agent_id"], record["app_id"], record["run_id"]),
+        read_scope(record),
+        date.fromisoformat(record["expires_on"]) if record["expires_on"] else None,
     )
+
+
+def read_scope(record: Record) -> Scope:
+    """The scope in a row that has its four fields."""
+    return Scope(record["user_id"], record["agent_id"], record["app_id"], record["run_id"])
+
+
+def holding(record: Record) -> Holding:
+    """What a row of `slot_relations` states."""
+    return Holding(record["memory_id"], record["target"], read_time(record["valid_from"]))
 
 
 def read_time(value: DateTime) -> datetime:

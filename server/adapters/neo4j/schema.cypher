@@ -17,6 +17,12 @@ FOR (lock:SpaceLock) REQUIRE lock.slot IS UNIQUE
 CREATE INDEX relates_to_memory IF NOT EXISTS
 FOR ()-[r:RELATES_TO]-() ON (r.project_id, r.memory_id)
 
+// What can supersede a functional relation has its slot; the others have none and are not in here.
+
+// name: relates_to_slot
+CREATE INDEX relates_to_slot IF NOT EXISTS
+FOR ()-[r:RELATES_TO]-() ON (r.slot)
+
 // The event time comes last, so that a page is read in its order and ends where it is full.
 
 // name: relates_to_user

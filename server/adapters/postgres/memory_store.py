@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from datetime import date
 from uuid import UUID
 
+from server import failpoints
 from server.adapters.postgres.commit import commit
 from server.adapters.postgres.filter_condition import filter_condition
 from server.adapters.postgres.pool import Database
@@ -56,7 +57,9 @@ class PostgresMemoryStore:
 
     async def commit(self, changes: ChangeSet) -> Committed:
         """See the port."""
+        failpoints.reach("add.before_commit")
         committed = await commit(self._database, changes)
+        failpoints.reach("add.after_commit_before_answer")
         self._on_commit()
         return committed
 

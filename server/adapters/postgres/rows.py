@@ -63,7 +63,7 @@ def to_provenance(row: Row) -> Provenance:
     )
 
 
-def to_entities(values: Sequence[Mapping[str, str]]) -> tuple[Entity, ...]:
+def to_entities(values: Sequence[Mapping[str, Any]]) -> tuple[Entity, ...]:
     """The entities in a JSON column."""
     return tuple(_to_entity(value) for value in values)
 
@@ -76,13 +76,16 @@ def to_relations(values: Sequence[Mapping[str, Any]]) -> tuple[Relation, ...]:
     )
 
 
-def _to_entity(value: Mapping[str, str]) -> Entity:
-    return Entity(value["name"], value["type"])
+def _to_entity(value: Mapping[str, Any]) -> Entity:
+    return Entity(value["name"], value["type"], tuple(value.get("aliases", ())))
 
 
-def from_entities(entities: Sequence[Entity]) -> list[dict[str, str]]:
+def from_entities(entities: Sequence[Entity]) -> list[dict[str, object]]:
     """Entities for a JSON column."""
-    return [_from_entity(entity) for entity in entities]
+    return [
+        _from_entity(entity) | ({"aliases": list(entity.aliases)} if entity.aliases else {})
+        for entity in entities
+    ]
 
 
 def from_relations(relations: Sequence[Relation]) -> list[dict[str, object]]:
@@ -102,7 +105,7 @@ def from_evidence(evidence: Sequence[Evidence]) -> list[dict[str, str]]:
     return [{"message_id": str(e.message_id), "quote": e.quote} for e in evidence]
 
 
-def _from_entity(entity: Entity) -> dict[str, str]:
+def _from_entity(entity: Entity) -> dict[str, object]:
     return {"name": entity.name, "type": entity.type}
 
 

@@ -24,7 +24,16 @@ SCOPES = [
 PROJECTION = load_statements("server.adapters.neo4j", "projection.cypher", comment="//")
 PARAMETERS: dict[str, list[object]] = {
     key: []
-    for key in ("memories", "entities", "mentions", "relations", "removed", "slots", "element_ids")
+    for key in (
+        "memories",
+        "entities",
+        "mentions",
+        "relations",
+        "removed",
+        "slots",
+        "element_ids",
+        "ends",
+    )
 }
 
 

@@ -16,7 +16,7 @@ from server.application.project_graph import GraphProjector, ProjectorOptions
 from server.domain.errors import GraphUnavailable, StoreUnavailable
 from server.domain.graph import MemorySubgraph, StatedRelation
 from server.ports.graph import RelationQuery
-from server.ports.outbox import DirtyMemory
+from server.ports.outbox import Backlog, DirtyMemory
 
 PROJECT = "project-1"
 SECOND = timedelta(seconds=1)
@@ -40,6 +40,11 @@ class FakeOutbox:
     claims: int = 0
     failures: list[Exception] = field(default_factory=list)
     empty: asyncio.Event = field(default_factory=asyncio.Event)
+    renewed: asyncio.Event = field(default_factory=asyncio.Event)
+    renew_failures: list[Exception] = field(default_factory=list)
+    lost: int = 0
+    refusals: int = 0
+    faults: list[str] = field(default_factory=list)
 
     async def claim(self, limit: int, lease: timedelta) -> list[DirtyMemory]:
         self.claims += 1
@@ -54,8 +59,27 @@ class FakeOutbox:
     async def subgraphs(self, claimed: Sequence[DirtyMemory]) -> list[MemorySubgraph]:
         return [MemorySubgraph(PROJECT, dirty.memory_id, exists=False) for dirty in claimed]
 
-    async def settle(self, claimed: Sequence[DirtyMemory]) -> None:
+    async def renew(self, claimed: Sequence[DirtyMemory], lease: timedelta) -> None:
+        self.renewed.set()
+        if self.renew_failures:
+            raise self.renew_failures.pop()
+
+    async def settle(self, claimed: Sequence[DirtyMemory]) -> int:
         self.settled += [dirty.memory_id for dirty in claimed]
+        return self.lost
+
+    async def refuse(
+        self, refused: DirtyMemory, fault: str, retry_after: timedelta, patience: int
+    ) -> bool:
+        self.released |= {refused.memory_id: retry_after}
+        self.faults.append(fault)
+        return self.refusals + 1 >= patience
+
+    async def backlog(self, project_id: str | None = None) -> Backlog:
+        raise NotImplementedError
+
+    async def keep_up(self) -> int:
+        return 0
 
     async def release(self, claimed: Sequence[DirtyMemory], retry_after: timedelta) -> None:
         self.released |= {dirty.memory_id: retry_after for dirty in claimed}
@@ -95,7 +119,7 @@ class FakeGraph:
 
 
 def dirty(number: int, attempts: int = 1) -> DirtyMemory:
-    return DirtyMemory(PROJECT, UUID(int=number), 1, attempts, f"call-{number}")
+    return DirtyMemory(PROJECT, UUID(int=number), 1, attempts, f"call-{number}", UUID(int=0))
 
 
 def ids(*numbers: int) -> list[UUID]:
@@ -141,13 +165,61 @@ async def test_a_batch_is_projected_and_settled() -> None:
     assert not outbox.released
 
 
-async def test_the_lease_is_longer_than_the_work() -> None:
+async def test_work_ends_before_its_lease() -> None:
     outbox, options = FakeOutbox(), ProjectorOptions()
     await projector(outbox, FakeGraph()).project_once()
     assert outbox.leases == [options.lease]
-    assert options.lease > options.work_time
-    with pytest.raises(ValueError, match="lease"):
-        replace(options, lease=options.work_time)
+    assert options.lease / 3 < options.grace < options.lease
+
+
+async def test_a_lease_is_renewed_while_the_work_lasts() -> None:
+    """The work takes longer than a lease, and is not cut off."""
+    outbox = FakeOutbox([dirty(1)])
+    rounds = 0
+
+    async def wait_for_renewals(batch: Sequence[UUID]) -> None:
+        nonlocal rounds
+        while rounds < 5:
+            outbox.renewed.clear()
+            await outbox.renewed.wait()
+            rounds += 1
+
+    options = ProjectorOptions(lease=timedelta(milliseconds=300))
+    assert await projector(outbox, FakeGraph(wait_for_renewals), options).project_once() == 1
+    assert outbox.settled == ids(1)
+
+
+async def test_a_lease_that_cannot_be_renewed_ends_the_work() -> None:
+    async def hang(batch: Sequence[UUID]) -> None:
+        await asyncio.Event().wait()
+
+    failures: list[Exception] = [StoreUnavailable() for _ in range(100)]
+    outbox = FakeOutbox([dirty(1)], renew_failures=failures)
+    options = ProjectorOptions(lease=timedelta(milliseconds=60))
+    with capture_logs() as logs:
+        assert await projector(outbox, FakeGraph(hang), options).project_once() == 0
+    assert (outbox.settled, outbox.released) == ([], {})
+    events = [entry["event"] for entry in logs]
+    assert set(events[:-1]) == {"projector.lease_not_renewed"}
+    assert events[-1] == "projector.overdue"
+
+
+async def test_what_another_projector_took_over_is_told() -> None:
+    outbox = FakeOutbox([dirty(1)], lost=1)
+    with capture_logs() as logs:
+        await projector(outbox, FakeGraph()).project_once()
+    assert [entry["lost"] for entry in logs if entry["event"] == "projector.lease_lost"] == [1]
+
+
+async def test_what_is_refused_again_and_again_is_given_up() -> None:
+    graph = FakeGraph(refusing(ValueError("secret text of a memory"), [1]))
+    outbox = FakeOutbox([dirty(1)], refusals=2)
+    with capture_logs() as logs:
+        await projector(outbox, graph, ProjectorOptions(patience=3)).project_once()
+    [event] = [entry for entry in logs if entry["event"] == "projector.memory_given_up"]
+    assert (event["memory_id"], event["correlation_ids"]) == (str(UUID(int=1)), ["call-1"])
+    assert outbox.faults == ["ValueError"]
+    assert "secret" not in str(logs)
 
 
 async def test_a_graph_that_is_away_gets_the_batch_again_later_and_later() -> None:

@@ -98,3 +98,16 @@ def test_a_fault_does_not_tell_values(environment: None) -> None:
     with pytest.raises(SettingsFault) as raised:
         load_settings()
     assert "hidden" not in str(raised.value)
+
+
+FAIL = ("MEMOIR_FAILPOINTS", "lease.held:1")
+
+
+@pytest.mark.parametrize("environment", [[FAIL]], indirect=True)
+def test_failpoints_are_refused_unless_allowed(
+    environment: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(SettingsFault, match="MEMOIR_ALLOW_FAILPOINTS"):
+        load_settings()
+    monkeypatch.setenv("MEMOIR_ALLOW_FAILPOINTS", "true")
+    assert load_settings().failpoints.failpoints == "lease.held:1"

@@ -11,6 +11,7 @@ from pydantic import AliasChoices, SecretStr
 
 from server.settings import (
     DataSettings,
+    FailpointSettings,
     GrpcSettings,
     ModelSettings,
     Neo4jSettings,
@@ -77,6 +78,8 @@ def test_the_example_shows_no_secret() -> None:
         ("MEMOIR_GRPC_MAX_RECEIVE_BYTES", "1024", GrpcSettings, "max_receive_bytes", 1024),
         ("MEMOIR_GRPC_DEFAULT_DEADLINE", "0.5", GrpcSettings, "default_deadline", 0.5),
         ("MEMOIR_GRPC_DRAIN_SECONDS", "0", GrpcSettings, "drain_seconds", 0.0),
+        ("MEMOIR_FAILPOINTS", "lease.held:1", FailpointSettings, "failpoints", "lease.held:1"),
+        ("MEMOIR_ALLOW_FAILPOINTS", "true", FailpointSettings, "allow_failpoints", True),
         ("MEMOIR_POSTGRES_DSN", "postgresql://h", PostgresSettings, "dsn", "postgresql://h"),
         ("MEMOIR_POSTGRES_POOL_SIZE", "3", PostgresSettings, "pool_size", 3),
         ("MEMOIR_POSTGRES_ACQUIRE_TIMEOUT", "2", PostgresSettings, "acquire_timeout", 2.0),

@@ -1,12 +1,13 @@
--- The graph's outbox: state-based, one row a memory, claimed under a lease.
+-- The graph's outbox: state-based, one row a memory, claimed under a lease. Rows are locked in one
+-- order everywhere, so that projectors and writers cannot deadlock on them.
 
 -- name: claim
 UPDATE graph_outbox AS o
-SET available_at = now() + $2, attempts = o.attempts + 1
+SET available_at = now() + $2, attempts = o.attempts + 1, lease = $3
 FROM (
     SELECT project_id, memory_id
     FROM graph_outbox
-    WHERE available_at <= now()
+    WHERE available_at <= now() AND dead_generation IS DISTINCT FROM generation
     ORDER BY available_at
     LIMIT $1
     FOR UPDATE SKIP LOCKED
@@ -14,46 +15,179 @@ FROM (
 WHERE o.project_id = free.project_id AND o.memory_id = free.memory_id
 RETURNING o.project_id, o.memory_id, o.generation, o.attempts, o.correlation_id;
 
--- name: subgraphs
-SELECT claimed.project_id, claimed.memory_id, claimed.correlation_id,
-       m.memory_id IS NOT NULL AS found, m.version, m.user_id, m.agent_id, m.app_id, m.run_id,
-       m.entities, m.relations, m.event_time
-FROM unnest($1::text[], $2::uuid[], $3::text[])
-    AS claimed (project_id, memory_id, correlation_id)
-LEFT JOIN memories AS m
-    ON m.project_id = claimed.project_id AND m.memory_id = claimed.memory_id
-   AND (m.expiration_date IS NULL OR m.expiration_date >= $4);
+-- name: renew
+WITH held AS MATERIALIZED (
+    SELECT o.project_id, o.memory_id
+    FROM graph_outbox AS o
+    JOIN unnest($1::text[], $2::uuid[]) AS given (project_id, memory_id)
+        USING (project_id, memory_id)
+    WHERE o.lease = $3
+    ORDER BY o.project_id, o.memory_id
+    FOR UPDATE OF o
+)
+UPDATE graph_outbox AS o
+SET available_at = now() + $4
+FROM held
+WHERE o.project_id = held.project_id AND o.memory_id = held.memory_id;
 
 -- name: settle
--- Rows are locked in one order, so that projectors and writers cannot deadlock on them. A memory
--- that has changed since the claim stays, free to be claimed, its newer changes still missing.
-WITH claimed AS MATERIALIZED (
+-- A memory that has changed since the claim stays, free to be claimed, its newer changes still missing.
+-- One whose lease is another's by now may have been overwritten with an older state: it comes back.
+WITH done AS MATERIALIZED (
+    SELECT *
+    FROM unnest($1::text[], $2::uuid[], $3::bigint[], $5::text[])
+        AS done (project_id, memory_id, generation, correlation_id)
+),
+claimed AS MATERIALIZED (
     SELECT o.project_id, o.memory_id, o.generation, done.generation AS done_generation
     FROM graph_outbox AS o
-    JOIN unnest($1::text[], $2::uuid[], $3::bigint[])
-        AS done (project_id, memory_id, generation) USING (project_id, memory_id)
+    JOIN done USING (project_id, memory_id)
+    WHERE o.lease = $4
     ORDER BY o.project_id, o.memory_id
     FOR UPDATE OF o
 ),
+lost AS MATERIALIZED (
+    SELECT done.project_id, done.memory_id, done.correlation_id
+    FROM done LEFT JOIN claimed USING (project_id, memory_id)
+    WHERE claimed.memory_id IS NULL
+),
+place AS MATERIALIZED (
+    SELECT nextval('change_position') AS position WHERE EXISTS (SELECT FROM lost)
+),
+again AS (
+    INSERT INTO graph_outbox (project_id, memory_id, generation, first_generation, correlation_id)
+    SELECT lost.project_id, lost.memory_id, place.position, place.position, lost.correlation_id
+    FROM lost, place
+    ORDER BY lost.project_id, lost.memory_id
+    ON CONFLICT (project_id, memory_id) DO UPDATE SET
+        generation = greatest(graph_outbox.generation, excluded.generation)
+    RETURNING project_id, memory_id
+),
 kept AS (
     UPDATE graph_outbox AS o
-    SET available_at = now(), attempts = 0, first_generation = claimed.done_generation + 1
+    SET available_at = now(), attempts = 0, refusals = 0, fault = NULL, lease = NULL,
+        first_generation = claimed.done_generation + 1
     FROM claimed
     WHERE o.project_id = claimed.project_id AND o.memory_id = claimed.memory_id
       AND claimed.generation > claimed.done_generation
+),
+removed AS (
+    DELETE FROM graph_outbox AS o
+    USING claimed
+    WHERE o.project_id = claimed.project_id AND o.memory_id = claimed.memory_id
+      AND claimed.generation <= claimed.done_generation
 )
-DELETE FROM graph_outbox AS o
-USING claimed
-WHERE o.project_id = claimed.project_id AND o.memory_id = claimed.memory_id
-  AND claimed.generation <= claimed.done_generation;
+SELECT count(*) FROM again;
 
 -- name: release
-UPDATE graph_outbox AS o
-SET available_at = now() + $3
-FROM unnest($1::text[], $2::uuid[]) AS given (project_id, memory_id)
-WHERE o.project_id = given.project_id AND o.memory_id = given.memory_id;
+-- With a fault, which counts as a refusal: after the `$6`-th the memory is given up.
+WITH held AS MATERIALIZED (
+    SELECT o.project_id, o.memory_id, given.generation
+    FROM graph_outbox AS o
+    JOIN unnest($1::text[], $2::uuid[], $7::bigint[]) AS given (project_id, memory_id, generation)
+        USING (project_id, memory_id)
+    WHERE o.lease = $3
+    ORDER BY o.project_id, o.memory_id
+    FOR UPDATE OF o
+),
+released AS (
+    UPDATE graph_outbox AS o
+    SET available_at = now() + $4,
+        lease = NULL,
+        fault = $5,
+        refusals = CASE WHEN $5::text IS NULL THEN o.refusals ELSE o.refusals + 1 END,
+        dead_generation = CASE
+            WHEN $5::text IS NOT NULL AND o.refusals + 1 >= $6 THEN held.generation
+            ELSE o.dead_generation
+        END
+    FROM held
+    WHERE o.project_id = held.project_id AND o.memory_id = held.memory_id
+    RETURNING o.dead_generation = held.generation AS dead
+)
+SELECT count(*) FILTER (WHERE dead) FROM released;
 
 -- name: is_caught_up
+-- What was given up is not waited for.
 SELECT NOT EXISTS (
-    SELECT FROM graph_outbox WHERE project_id = $1 AND first_generation <= $2
+    SELECT FROM graph_outbox
+    WHERE project_id = $1 AND first_generation <= $2
+      AND dead_generation IS DISTINCT FROM generation
 );
+
+-- name: backlog
+SELECT count(*) FILTER (WHERE dead_generation IS DISTINCT FROM generation) AS pending,
+       count(*) FILTER (WHERE dead_generation = generation) AS dead,
+       coalesce(extract(epoch FROM now() - min(enqueue_time)
+           FILTER (WHERE dead_generation IS DISTINCT FROM generation)), 0)::float8 AS oldest_seconds
+FROM graph_outbox
+WHERE $1::text IS NULL OR project_id = $1;
+
+-- name: unspread
+-- What a projector that died had learned and not told.
+SELECT project_id, space, change_id, keys FROM entity_alias_changes LIMIT 100;
+
+-- name: begin_day
+-- Of several servers one begins the day; the others find it begun. The first one ever looks back to
+-- the beginning.
+WITH before AS MATERIALIZED (
+    SELECT (SELECT (value #>> '{}')::date FROM store_settings WHERE name = 'graph_day') AS day
+),
+begun AS (
+    INSERT INTO store_settings (name, value) VALUES ('graph_day', to_jsonb($1::date))
+    ON CONFLICT (name) DO UPDATE SET value = excluded.value
+        WHERE (store_settings.value #>> '{}')::date < $1
+    RETURNING name
+),
+expired AS MATERIALIZED (
+    SELECT m.project_id, m.memory_id
+    FROM before, memories AS m
+    WHERE EXISTS (SELECT FROM begun)
+      AND m.expiration_date < $1 AND m.expiration_date >= coalesce(before.day, '-infinity')
+),
+place AS MATERIALIZED (
+    SELECT nextval('change_position') AS position WHERE EXISTS (SELECT FROM expired)
+),
+enqueued AS (
+    INSERT INTO graph_outbox (project_id, memory_id, generation, first_generation, correlation_id)
+    SELECT expired.project_id, expired.memory_id, place.position, place.position, $2
+    FROM expired, place
+    ORDER BY expired.project_id, expired.memory_id
+    ON CONFLICT (project_id, memory_id) DO UPDATE SET
+        generation = greatest(graph_outbox.generation, excluded.generation)
+    RETURNING 1
+)
+SELECT count(*) FROM enqueued;
+
+-- name: enqueue_given
+WITH place AS MATERIALIZED (SELECT nextval('change_position') AS position)
+INSERT INTO graph_outbox (project_id, memory_id, generation, first_generation, correlation_id)
+SELECT given.project_id, given.memory_id, place.position, place.position, $3
+FROM place, unnest($1::text[], $2::uuid[]) AS given (project_id, memory_id)
+ORDER BY given.project_id, given.memory_id
+ON CONFLICT (project_id, memory_id) DO UPDATE SET
+    generation = greatest(graph_outbox.generation, excluded.generation);
+
+-- name: revive
+WITH revived AS (
+    UPDATE graph_outbox
+    SET dead_generation = NULL, refusals = 0, available_at = now()
+    WHERE dead_generation = generation AND project_id = $1
+    RETURNING 1
+)
+SELECT count(*) FROM revived;
+
+-- name: outstanding
+SELECT memory_id FROM graph_outbox WHERE project_id = $1 AND memory_id = ANY ($2::uuid[]);
+
+-- name: projects
+SELECT project_id FROM projects ORDER BY project_id;
+
+-- name: count_memories
+SELECT count(*) FROM memories WHERE project_id = $1;
+
+-- name: memory_page
+SELECT memory_id
+FROM memories
+WHERE project_id = $1 AND memory_id > $2
+ORDER BY memory_id
+LIMIT $3;

@@ -1,0 +1,81 @@
+"""Entities that are the same: what memories teach about names, and what follows from it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from server.domain.graph import clean_name, entity_key
+
+MAX_ALIASES = 32
+"""Most aliases of one entity that are shown."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class TaughtAlias:
+    """A memory teaches that `alias` is another name of the entity `name`."""
+
+    memory_id: str
+    name: str
+    alias: str
+
+
+class Joins:
+    """Which names of a graph space stand for which entity, by all that its memories teach.
+
+    A name that is taught as an alias of two entities is ambiguous and joins neither. It depends on
+    nothing but what is taught, whatever the order; once nobody teaches an alias any more, the names
+    are apart again.
+    """
+
+    def __init__(self, taught: Iterable[TaughtAlias]) -> None:
+        ordered = sorted(taught)
+        entities: dict[str, set[str]] = {}
+        for lesson in ordered:
+            alias, entity = entity_key(lesson.alias), entity_key(lesson.name)
+            if alias and entity and alias != entity:
+                entities.setdefault(alias, set()).add(entity)
+        self._next = {
+            alias: next(iter(found)) for alias, found in entities.items() if len(found) == 1
+        }
+        self.resolved: Mapping[str, str] = {alias: self._follow(alias) for alias in self._next}
+        self.aliases: Mapping[str, tuple[str, ...]] = self._names(ordered)
+
+    def key(self, key: str) -> str:
+        """The key of the entity that a name of this key stands for."""
+        return self.resolved.get(key, key)
+
+    def changed(self, other: Joins) -> frozenset[str]:
+        """The keys whose memories look different in the graph under the other joins."""
+        names = self.resolved.keys() | other.resolved.keys()
+        moved = {key for key in names if self.key(key) != other.key(key)}
+        shown = self.aliases.keys() | other.aliases.keys()
+        renamed = {key for key in shown if self.aliases.get(key) != other.aliases.get(key)}
+        followers = {key for key in names if self.key(key) in renamed or other.key(key) in renamed}
+        return frozenset(moved | renamed | followers)
+
+    def _follow(self, alias: str) -> str:
+        """The end of the chain of names; of names that stand for each other, the least."""
+        seen: dict[str, int] = {}
+        key = alias
+        while key in self._next:
+            if key in seen:
+                circle = [name for name, place in seen.items() if place >= seen[key]]
+                return min(circle)
+            seen[key] = len(seen)
+            key = self._next[key]
+        return key
+
+    def _names(self, ordered: Iterable[TaughtAlias]) -> dict[str, tuple[str, ...]]:
+        """The names of each entity that differ from its own, in their oldest spelling."""
+        names: dict[str, dict[str, str]] = {}
+        for lesson in ordered:
+            for name in (lesson.name, lesson.alias):
+                key = entity_key(name)
+                entity = self.key(key)
+                if key != entity:
+                    names.setdefault(entity, {}).setdefault(key, clean_name(name))
+        return {
+            entity: tuple(spelling for _, spelling in sorted(found.items()))[:MAX_ALIASES]
+            for entity, found in names.items()
+        }

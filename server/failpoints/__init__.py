@@ -1,0 +1,58 @@
+"""Places where a test can have the process die, as a crash would have it.
+
+`MEMOIR_FAILPOINTS=name:n,...` ends the process with SIGKILL at the n-th time that it comes to
+`name`. Nothing is armed otherwise, and a place that is not armed costs the look-up of one name.
+What is armed belongs to the process and not to one of its objects, because it ends all of them.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+
+NAMES = frozenset(
+    {
+        "projection.before_neo4j",
+        "projection.after_neo4j_before_settle",
+        "projection.after_settle",
+        "add.before_commit",
+        "add.after_commit_before_answer",
+        "lease.held",
+        "batch.middle",
+    }
+)
+
+_remaining: dict[str, int] = {}
+
+
+def parse(text: str) -> dict[str, int]:
+    """What `MEMOIR_FAILPOINTS` says: how many times each place is come to until the process dies.
+
+    Raises:
+        ValueError: it is malformed, or names a place that does not exist.
+    """
+    armed: dict[str, int] = {}
+    for entry in filter(None, (part.strip() for part in text.split(","))):
+        name, _, count = entry.partition(":")
+        if name not in NAMES:
+            raise ValueError(f"there is no failpoint {name!r}, only {', '.join(sorted(NAMES))}")
+        if not count.isdecimal() or int(count) < 1:
+            raise ValueError(f"the failpoint {name} needs a count from 1: {name}:1")
+        armed[name] = int(count)
+    return armed
+
+
+def arm(counts: dict[str, int]) -> None:
+    """Arms these places and no others."""
+    _remaining.clear()
+    _remaining.update(counts)
+
+
+def reach(name: str) -> None:
+    """Marks a place. The process ends here if it is armed and has been come to often enough."""
+    left = _remaining.get(name)
+    if left is None:
+        return
+    _remaining[name] = left - 1
+    if left == 1:
+        os.kill(os.getpid(), signal.SIGKILL)

@@ -1,0 +1,113 @@
+"""What memories teach about names, and whom it concerns, held on PostgreSQL."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+import pytest
+
+from server.adapters.postgres.memory_store import PostgresMemoryStore
+from server.adapters.postgres.outbox import PostgresOutbox
+from server.adapters.postgres.pool import Database
+from server.adapters.system.clock import SystemClock
+from server.domain.graph import Entity, MemorySubgraph
+from server.domain.scope import Scope
+from server.ports.memory_store import ChangeSet, EmbeddedMemory, MemoryStore, Removal
+from server.ports.outbox import Outbox
+from tests.support.builders import ALICE, addition, call
+
+LEASE = timedelta(minutes=1)
+ROBERT = Entity("Robert Smith", "person", aliases=("Bob",))
+BOB = Entity("Bob")
+
+
+@pytest.fixture
+def store(database: Database) -> MemoryStore:
+    return PostgresMemoryStore(database, on_commit=lambda: None)
+
+
+@pytest.fixture
+def outbox(database: Database) -> Outbox:
+    return PostgresOutbox(database, SystemClock())
+
+
+async def mention(
+    store: MemoryStore, text: str, *entities: Entity, scope: Scope = ALICE
+) -> EmbeddedMemory:
+    of = call(scope=scope)
+    item = addition(of, text, entities=entities)
+    await store.commit(ChangeSet(of, [], [item]))
+    return item
+
+
+async def remove(store: MemoryStore, item: EmbeddedMemory) -> None:
+    await store.commit(ChangeSet(call(), removed=[Removal(0, item.memory.id, 1)]))
+
+
+async def projected(outbox: Outbox) -> list[Sequence[MemorySubgraph]]:
+    """The batches in which the outbox empties."""
+    batches: list[Sequence[MemorySubgraph]] = []
+    while claimed := await outbox.claim(10, LEASE):
+        batches.append(await outbox.subgraphs(claimed))
+        await outbox.settle(claimed)
+    return batches
+
+
+def joined(batch: Sequence[MemorySubgraph]) -> dict[str, str]:
+    return {key: name for subgraph in batch for key, name in subgraph.joined.items()}
+
+
+async def test_an_alias_reaches_those_that_mention_it_and_leaves_them(
+    store: MemoryStore, outbox: Outbox
+) -> None:
+    early = await mention(store, "Bob likes tea", BOB)
+    await mention(store, "Anna likes tea", Entity("Anna"))
+    assert [joined(batch) for batch in await projected(outbox)] == [{}]
+
+    lesson = await mention(store, "Robert Smith is called Bob", ROBERT)
+    first, second = await projected(outbox)
+    assert [s.memory_id for s in first] == [lesson.memory.id]
+    assert dict(first[0].aliases) == {"robert smith": ("Bob",)}
+    # The one that teaches is told too, of what it has taught itself.
+    assert {s.memory_id for s in second} == {early.memory.id, lesson.memory.id}
+    assert joined(second) == {"bob": "robert smith"}
+
+    late = await mention(store, "Bob likes cake", BOB)
+    [batch] = await projected(outbox)
+    assert joined(batch) == {"bob": "robert smith"}
+
+    await remove(store, lesson)
+    first, second = await projected(outbox)
+    assert [s.exists for s in first] == [False]
+    assert {s.memory_id for s in second} == {early.memory.id, late.memory.id}
+    assert joined(second) == {}
+
+
+async def test_aliases_stay_in_their_space(store: MemoryStore, outbox: Outbox) -> None:
+    carol = Scope(user_id="carol")
+    await mention(store, "Robert Smith is called Bob", ROBERT)
+    await mention(store, "Bob likes tea", BOB, scope=carol)
+    await mention(store, "Bob likes tea too", BOB, scope=Scope("alice", agent_id="helper"))
+    subgraphs = {s.scope: s for batch in await projected(outbox) for s in batch}
+    assert not subgraphs[carol].joined
+    assert dict(subgraphs[Scope("alice", agent_id="helper")].joined) == {"bob": "robert smith"}
+
+
+async def test_what_a_dead_projector_had_learned_is_told(
+    store: MemoryStore, outbox: Outbox, database: Database
+) -> None:
+    early = await mention(store, "Bob likes tea", BOB)
+    await projected(outbox)
+    await mention(store, "Robert Smith is called Bob", ROBERT)
+    await outbox.subgraphs(await outbox.claim(10, LEASE))
+    async with database.connection() as connection:
+        await connection.execute("DELETE FROM graph_outbox")
+        await connection.execute(
+            "INSERT INTO entity_alias_changes (project_id, space, change_id, keys) "
+            "VALUES ('project-1', 'user:alice', gen_random_uuid(), '[\"bob\"]')"
+        )
+    assert await outbox.keep_up() == 1
+    assert await outbox.keep_up() == 0
+    [batch] = await projected(outbox)
+    assert [s.memory_id for s in batch] == [early.memory.id]

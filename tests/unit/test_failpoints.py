@@ -1,0 +1,45 @@
+"""Failpoints: what can be armed, and that the process dies there and nowhere else."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from server import failpoints
+
+
+def test_counts_are_read() -> None:
+    assert failpoints.parse("") == {}
+    assert failpoints.parse("lease.held:1, batch.middle:3,") == {
+        "lease.held": 1,
+        "batch.middle": 3,
+    }
+
+
+@pytest.mark.parametrize("text", ["nowhere:1", "lease.held", "lease.held:0", "lease.held:x"])
+def test_what_means_nothing_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="failpoint"):
+        failpoints.parse(text)
+
+
+def test_places_that_are_not_armed_do_nothing() -> None:
+    failpoints.arm({})
+    for name in failpoints.NAMES:
+        failpoints.reach(name)
+
+
+def test_the_process_dies_at_the_nth_time() -> None:
+    program = (
+        "from server import failpoints\n"
+        "failpoints.arm(failpoints.parse('lease.held:2'))\n"
+        "for number in (1, 2, 3):\n"
+        "    failpoints.reach('batch.middle')\n"
+        "    print(number, flush=True)\n"
+        "    failpoints.reach('lease.held')\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=False)
+    assert done.returncode == -signal.SIGKILL
+    assert done.stdout.split() == [b"1", b"2"]
