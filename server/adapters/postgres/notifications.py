@@ -1,8 +1,9 @@
 """Notices between servers by LISTEN and NOTIFY, over one connection a server.
 
 NOTIFY within the transaction that changes something would make commits wait for one another: it
-takes a lock on the whole database until the commit is flushed. So a notice is sent after the commit,
-in a transaction of its own that has nothing to flush, and notices that come close together share it.
+takes a lock on the whole database until the commit is flushed. So a notice is sent after the
+commit, in a transaction of its own that has nothing to flush, and notices that come close
+together share it.
 https://www.postgresql.org/docs/current/sql-notify.html
 """
 
