@@ -23,7 +23,7 @@ from server.adapters.postgres.memory_history import PostgresMemoryHistory
 from server.adapters.postgres.memory_store import PostgresMemoryStore
 from server.adapters.postgres.notifications import PostgresNotifications
 from server.adapters.postgres.outbox import PostgresOutbox
-from server.adapters.postgres.pool import Database, PoolOptions, open_pool
+from server.adapters.postgres.pool import Database
 from server.adapters.postgres.project_store import PostgresProjectStore
 from server.adapters.postgres.projection_source import PostgresProjectionSource
 from server.adapters.postgres.readiness import PostgresReadiness
@@ -54,6 +54,7 @@ from server.application.scope_turns import ScopeTurns
 from server.application.search_memories import SearchMemories
 from server.application.update_memory import UpdateMemory
 from server.application.verify_graph import VerifyGraph
+from server.bootstrap_database import open_database
 from server.bootstrap_operations import AsynchronousCalls, compose_operations, working
 from server.domain.errors import StoreUnavailable
 from server.lifecycle.background import running
@@ -118,21 +119,6 @@ class Service:
         """Refuses new calls, gives accepted ones this long to finish, and stops."""
         self.calls.workers.stop_claiming()
         await drain(self.server, self.health, self.gate, seconds)
-
-
-@asynccontextmanager
-async def open_database(dsn: str, settings: PostgresSettings) -> AsyncIterator[Database]:
-    """The connection pool, closed at the end of the block."""
-    options = PoolOptions(
-        max_size=settings.pool_size,
-        acquire_timeout=settings.acquire_timeout,
-        statement_timeout=settings.statement_timeout,
-    )
-    pool = await open_pool(dsn, options)
-    try:
-        yield Database(pool, settings.acquire_timeout)
-    finally:
-        pool.terminate()
 
 
 @asynccontextmanager

@@ -15,11 +15,12 @@ from server.adapters.system.clock import SystemClock
 from server.application.add_memories import AddMemoriesCommand, AddMemoriesOutcome
 from server.application.operations import ManageOperations, SubmitAdd
 from server.application.work_operations import OperationWorkers, WorkerOptions
+from server.bootstrap_database import open_database
 from server.lifecycle.background import running
 from server.ports.memory_store import MemoryStore
 from server.ports.notifications import Channel
-from server.ports.operations import ClaimedOperation
-from server.settings import OperationSettings
+from server.ports.operations import ClaimedOperation, Operations
+from server.settings import OperationSettings, PostgresSettings
 from server.transport.convert.requests import claimed_command
 from server.transport.status import to_status
 
@@ -59,6 +60,13 @@ def compose_operations(
         workers=workers,
         notifications=notifications,
     )
+
+
+@asynccontextmanager
+async def open_operations(dsn: str, settings: PostgresSettings) -> AsyncIterator[Operations]:
+    """The operations of a database."""
+    async with open_database(dsn, settings) as database:
+        yield PostgresOperations(database)
 
 
 @asynccontextmanager

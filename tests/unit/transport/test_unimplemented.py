@@ -51,6 +51,11 @@ OFFERED = {
     "memoir.v1.ProjectService/GetProject",
     "memoir.v1.ProjectService/UpdateProject",
     "memoir.v1.GraphService/ListRelations",
+    "google.longrunning.Operations/ListOperations",
+    "google.longrunning.Operations/GetOperation",
+    "google.longrunning.Operations/DeleteOperation",
+    "google.longrunning.Operations/CancelOperation",
+    "google.longrunning.Operations/WaitOperation",
 }
 
 
