@@ -73,11 +73,11 @@ async def harness(
     limits: AdmissionLimits,
     rate: float,
 ) -> AsyncIterator[Harness]:
-    gate = DrainGate()
+    gate, admission = DrainGate(), Admission(limits)
     server = grpc.aio.server(
         interceptors=build_interceptors(
             gate=gate,
-            admission=Admission(limits),
+            admission=admission,
             rate_limiter=RateLimiter(rate, 1),
             authenticate=authenticate,
             authorize=authorize,
@@ -98,7 +98,9 @@ async def harness(
     await server.start()
     channel = grpc.aio.insecure_channel(f"127.0.0.1:{port}")
     try:
-        yield Harness(server, f"127.0.0.1:{port}", channel, service, health, gate, spans, logs)
+        yield Harness(
+            server, f"127.0.0.1:{port}", channel, service, health, gate, admission, spans, logs
+        )
     finally:
         await channel.close()
         await server.stop(None)
