@@ -59,6 +59,7 @@ from server.bootstrap_operations import AsynchronousCalls, compose_operations, w
 from server.domain.errors import StoreUnavailable
 from server.lifecycle.background import running
 from server.lifecycle.drain import drain
+from server.lifecycle.options import admission, rate_limiter, server_options
 from server.lifecycle.readiness import ReadinessProbe
 from server.ports.clock import Clock
 from server.ports.embedder import Embedder
@@ -69,7 +70,7 @@ from server.settings import ModelChoice, ModelSettings, PostgresSettings, Settin
 from server.transport.health import HealthService
 from server.transport.interceptors.chain import build_interceptors
 from server.transport.interceptors.drain import DrainGate
-from server.transport.server import ServerOptions, Servicers, build_server
+from server.transport.server import Servicers, build_server
 from server.transport.services.graph import GraphService
 from server.transport.services.memory import MemoryService, MemoryUseCases
 from server.transport.services.memory_life import LifeUseCases
@@ -323,11 +324,7 @@ def _compose(
     )
     health, gate = HealthService(), DrainGate()
     server, port = build_server(
-        ServerOptions(
-            address=f"{settings.grpc.host}:{settings.grpc.port}",
-            max_receive_bytes=settings.grpc.max_receive_bytes,
-            reflection=settings.reflection,
-        ),
+        server_options(settings),
         Servicers(
             memory=MemoryService(use_cases),
             graph=GraphService(ListRelations(graph, outbox, store, clock)),
@@ -337,6 +334,8 @@ def _compose(
         ),
         build_interceptors(
             gate=gate,
+            admission=admission(settings.admission),
+            rate_limiter=rate_limiter(settings.admission),
             authenticate=Authenticate(projects),
             authorize=Authorize(projects),
             now=clock.now,
