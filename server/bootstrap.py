@@ -111,9 +111,9 @@ class Service:
     probe: ReadinessProbe
     models: Models
 
-    async def drain(self, seconds: float) -> None:
-        """Refuses new calls, gives accepted ones this long to finish, and stops."""
-        await drain(self.server, self.health, self.gate, seconds)
+    async def drain(self, seconds: float, delay: float = 0.0) -> None:
+        """Refuses new calls after `delay`, gives accepted ones `seconds` to finish, and stops."""
+        await drain(self.server, self.health, self.gate, seconds, delay)
 
 
 @asynccontextmanager
