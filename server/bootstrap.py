@@ -116,10 +116,10 @@ class Service:
     models: Models
     calls: AsynchronousCalls
 
-    async def drain(self, seconds: float) -> None:
-        """Refuses new calls, gives accepted ones this long to finish, and stops."""
+    async def drain(self, seconds: float, delay: float = 0.0) -> None:
+        """Refuses new calls after `delay`, gives accepted ones `seconds` to finish, and stops."""
         self.calls.workers.stop_claiming()
-        await drain(self.server, self.health, self.gate, seconds)
+        await drain(self.server, self.health, self.gate, seconds, delay)
 
 
 @asynccontextmanager

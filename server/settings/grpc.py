@@ -44,6 +44,11 @@ class GrpcSettings(BaseSettings):
     default_deadline: float = Field(
         default=60.0, gt=0, description="Time for a call that brings no deadline of its own."
     )
+    drain_delay: float = Field(
+        default=0.0,
+        ge=0,
+        description="Time between saying not ready after SIGTERM and refusing new calls.",
+    )
     drain_seconds: float = Field(
         default=20.0, ge=0, description="Time for accepted calls to finish after SIGTERM."
     )
