@@ -18,6 +18,7 @@ from server.adapters.neo4j.driver import open_driver
 from server.adapters.neo4j.graph import Neo4jGraph
 from server.adapters.offline.embedder import OfflineEmbedder
 from server.adapters.offline.language_model import OfflineLanguageModel
+from server.adapters.postgres.event_stream import PostgresEventStream
 from server.adapters.postgres.memory_changes import PostgresMemoryChanges
 from server.adapters.postgres.memory_history import PostgresMemoryHistory
 from server.adapters.postgres.memory_store import PostgresMemoryStore
@@ -54,6 +55,7 @@ from server.application.scope_turns import ScopeTurns
 from server.application.search_memories import SearchMemories
 from server.application.update_memory import UpdateMemory
 from server.application.verify_graph import VerifyGraph
+from server.application.watch_memory_events import WatchMemoryEvents
 from server.bootstrap_database import open_database
 from server.bootstrap_operations import AsynchronousCalls, compose_operations, working
 from server.domain.errors import StoreUnavailable
@@ -66,6 +68,7 @@ from server.ports.embedder import Embedder
 from server.ports.graph import Graph
 from server.ports.language_model import LanguageModel
 from server.ports.memory_store import MemoryStore
+from server.ports.notifications import Channel
 from server.settings import ModelChoice, ModelSettings, PostgresSettings, Settings, SettingsFault
 from server.transport.health import HealthService
 from server.transport.interceptors.chain import build_interceptors
@@ -255,6 +258,7 @@ async def open_service(
         await service.probe.check()
         await service.server.start()
         stack.push_async_callback(service.server.stop, None)
+        stack.enter_context(notifications.subscribe(Channel.MEMORY_EVENTS, projector.wake))
         await stack.enter_async_context(running("projector", projector.run()))
         await stack.enter_async_context(working(service.calls))
         await stack.enter_async_context(running("readiness", service.probe.run()))
@@ -268,6 +272,7 @@ def _compose_life(
     database: Database,
     on_commit: Callable[[], None],
     turns: ScopeTurns,
+    watch: WatchMemoryEvents,
 ) -> LifeUseCases:
     changes = PostgresMemoryChanges(database, on_commit)
     update = UpdateMemory(store, changes, embedder, clock)
@@ -278,6 +283,7 @@ def _compose_life(
         update_batch=InTurn(BatchUpdateMemories(update, changes, embedder, clock), turns),
         delete_batch=InTurn(BatchDeleteMemories(delete, changes, clock), turns),
         events=ListMemoryEvents(PostgresMemoryHistory(database)),
+        watch=watch,
     )
 
 
@@ -304,7 +310,13 @@ def _compose(
     projects = PostgresProjectStore(database)
     outbox = PostgresOutbox(database, clock)
     projector = GraphProjector(outbox, graph)
-    store = PostgresMemoryStore(database, on_commit=projector.wake)
+    health, gate = HealthService(), DrainGate()
+
+    def on_commit() -> None:
+        notifications.notify(Channel.MEMORY_EVENTS)
+
+    watch = WatchMemoryEvents(PostgresEventStream(database), notifications, gate.closing)
+    store = PostgresMemoryStore(database, on_commit)
     history = PostgresMemoryHistory(database)
     turns = ScopeTurns(PostgresScopeLeases(database))
     inferred = RememberInferred(
@@ -319,10 +331,9 @@ def _compose(
         search=SearchMemories(store, models.embedder, clock),
         get=GetMemory(store, history, clock),
         list=ListMemories(store, history, clock),
-        life=_compose_life(store, models.embedder, clock, database, projector.wake, turns),
-        scopes=_compose_scopes(clock, database, projector.wake),
+        life=_compose_life(store, models.embedder, clock, database, on_commit, turns, watch),
+        scopes=_compose_scopes(clock, database, on_commit),
     )
-    health, gate = HealthService(), DrainGate()
     server, port = build_server(
         server_options(settings),
         Servicers(

@@ -12,7 +12,6 @@ from server.domain.errors import Unimplemented
 
 UNIMPLEMENTED_METHODS: Final = frozenset(
     {
-        "memoir.v1.MemoryService/WatchMemoryEvents",
         "memoir.v1.GraphService/GetEntity",
         "memoir.v1.GraphService/ListEntities",
         "memoir.v1.GraphService/FindPaths",
