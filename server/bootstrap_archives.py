@@ -11,7 +11,8 @@ from server.adapters.postgres.readiness import PostgresReadiness
 from server.application.export_project import ExportProject
 from server.application.import_mem0 import ImportMem0
 from server.application.import_project import ImportProject
-from server.bootstrap import open_database, open_models
+from server.bootstrap import open_models
+from server.bootstrap_database import open_database
 from server.lifecycle.readiness import require_ready
 from server.ports.embedder import Embedder
 from server.settings import Settings

@@ -92,4 +92,5 @@ def _options(settings: OperationSettings) -> WorkerOptions:
         attempt_time=timedelta(seconds=settings.attempt_seconds),
         max_failures=settings.max_failures,
         retention=timedelta(hours=settings.retention_hours),
+        request_id_retention=timedelta(hours=settings.request_id_hours),
     )

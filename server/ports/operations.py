@@ -138,3 +138,10 @@ class OperationQueue(Protocol):
     async def prune(self, age: timedelta, limit: int) -> int:
         """Forgets operations that were done this long ago, at most `limit`; how many."""
         ...
+
+    async def release_request_ids(self, age: timedelta, limit: int) -> int:
+        """Lets request ids of calls of any kind, this old, be used again; how many, up to `limit`.
+
+        The calls themselves stay.
+        """
+        ...

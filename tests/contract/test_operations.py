@@ -205,3 +205,26 @@ async def test_nothing_crosses_projects(operations: PostgresOperations) -> None:
     assert await operations.cancel(PROJECT, kept.id, b"")
     assert not await operations.delete("other", kept.id)
     assert await operations.delete(PROJECT, kept.id)
+
+
+async def test_old_request_ids_are_let_go_and_their_calls_stay(
+    operations: PostgresOperations, store: PostgresMemoryStore
+) -> None:
+    first = replace(call(), request_id=uuid4(), payload_digest=b"first")
+    assert first.request_id is not None
+    await store.commit(ChangeSet(first, [], [addition(first, "Alice likes tea")]))
+    again = replace(call(), request_id=first.request_id, payload_digest=b"second")
+    with pytest.raises(RequestIdReused):
+        await store.commit(ChangeSet(again))
+    century = timedelta(days=36500)
+    assert await operations.release_request_ids(century, 10) == 0
+    # No call is as young as that.
+    assert await operations.release_request_ids(-century, 10) == 1
+    assert await store.find_call(PROJECT, first.request_id) is None
+    await store.commit(ChangeSet(again))
+    found = await store.find_call(PROJECT, first.request_id)
+    assert found is not None
+    assert found.id == again.id
+    kept = await store.get_call(PROJECT, first.id)
+    assert kept is not None
+    assert kept.changes[0].memory.provenance.request_id == first.request_id

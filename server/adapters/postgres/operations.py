@@ -113,6 +113,12 @@ class PostgresOperations:
         async with self._database.connection() as connection:
             return len(await connection.fetch(operation_statement("prune"), age, limit))
 
+    async def release_request_ids(self, age: timedelta, limit: int) -> int:
+        """See the port."""
+        async with self._database.connection() as connection:
+            rows = await connection.fetch(operation_statement("release_request_ids"), age, limit)
+        return len(rows)
+
     async def _row(self, statement: str, *values: object) -> Row | None:
         async with self._database.connection() as connection:
             return await connection.fetchrow(operation_statement(statement), *values)

@@ -75,6 +75,9 @@ class FakeQueue:
         self.failed.append(fault)
         return True
 
+    async def release_request_ids(self, age: timedelta, limit: int) -> int:
+        return 0
+
     async def prune(self, age: timedelta, limit: int) -> int:
         return 0
 

@@ -81,15 +81,18 @@ SELECT place.position FROM place, gone;
 INSERT INTO calls ({call_columns})
 SELECT {call_values}
 FROM (SELECT nextval('change_position') AS position) AS place
-ON CONFLICT (project_id, request_id, item) WHERE request_id IS NOT NULL DO NOTHING;
+ON CONFLICT (project_id, request_id, item)
+    WHERE request_id IS NOT NULL AND request_id_release_time IS NULL DO NOTHING;
 
 -- name: batch_items
-SELECT item, payload_digest FROM calls WHERE project_id = $1 AND request_id = $2;
+SELECT item, payload_digest
+FROM calls
+WHERE project_id = $1 AND request_id = $2 AND request_id_release_time IS NULL;
 
 -- name: find_item
 SELECT call_id, payload_digest, position, embedding_model, language_model
 FROM calls
-WHERE project_id = $1 AND request_id = $2 AND item = $3;
+WHERE project_id = $1 AND request_id = $2 AND item = $3 AND request_id_release_time IS NULL;
 
 -- name: remove_memories
 -- Rows are locked in one order, so that two deletions do not wait for each other.
@@ -209,7 +212,7 @@ FROM place, receipt;
 -- name: find_deletion
 SELECT payload_digest, position, coalesce(outcome, '{}') AS counts
 FROM calls
-WHERE project_id = $1 AND request_id = $2 AND item = 0;
+WHERE project_id = $1 AND request_id = $2 AND item = 0 AND request_id_release_time IS NULL;
 
 -- name: list_scopes
 SELECT {column} AS id,
