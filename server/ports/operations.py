@@ -71,6 +71,10 @@ class Operations(Protocol):
         """The operation, if there is one."""
         ...
 
+    async def accepted_digest(self, project_id: str, request_id: UUID) -> bytes | None:
+        """The payload's digest of the operation that came with `request_id`, if there is one."""
+        ...
+
     async def list(
         self,
         project_id: str,

@@ -32,6 +32,11 @@ class PostgresOperations:
         row = await self._row("get", project_id, operation_id)
         return None if row is None else to_operation(row)
 
+    async def accepted_digest(self, project_id: str, request_id: UUID) -> bytes | None:
+        """See the port."""
+        row = await self._row("find_by_request", project_id, request_id)
+        return None if row is None else bytes(row["payload_digest"])
+
     async def list(
         self,
         project_id: str,
