@@ -60,6 +60,7 @@ from server.bootstrap_operations import AsynchronousCalls, compose_operations, w
 from server.domain.errors import StoreUnavailable
 from server.lifecycle.background import running
 from server.lifecycle.drain import drain
+from server.lifecycle.options import admission, rate_limiter, server_options
 from server.lifecycle.readiness import ReadinessProbe
 from server.ports.clock import Clock
 from server.ports.embedder import Embedder
@@ -70,7 +71,7 @@ from server.settings import ModelChoice, ModelSettings, PostgresSettings, Settin
 from server.transport.health import HealthService
 from server.transport.interceptors.chain import build_interceptors
 from server.transport.interceptors.drain import DrainGate
-from server.transport.server import ServerOptions, Servicers, build_server
+from server.transport.server import Servicers, build_server
 from server.transport.services.graph import GraphService
 from server.transport.services.memory import MemoryService, MemoryUseCases
 from server.transport.services.memory_life import LifeUseCases
@@ -116,10 +117,10 @@ class Service:
     models: Models
     calls: AsynchronousCalls
 
-    async def drain(self, seconds: float) -> None:
-        """Refuses new calls, gives accepted ones this long to finish, and stops."""
+    async def drain(self, seconds: float, delay: float = 0.0) -> None:
+        """Refuses new calls after `delay`, gives accepted ones `seconds` to finish, and stops."""
         self.calls.workers.stop_claiming()
-        await drain(self.server, self.health, self.gate, seconds)
+        await drain(self.server, self.health, self.gate, seconds, delay)
 
 
 @asynccontextmanager
@@ -325,11 +326,7 @@ def _compose(
     )
     health, gate = HealthService(), DrainGate()
     server, port = build_server(
-        ServerOptions(
-            address=f"{settings.grpc.host}:{settings.grpc.port}",
-            max_receive_bytes=settings.grpc.max_receive_bytes,
-            reflection=settings.reflection,
-        ),
+        server_options(settings),
         Servicers(
             memory=MemoryService(use_cases),
             graph=GraphService(ListRelations(graph, outbox, store, clock)),
@@ -339,6 +336,8 @@ def _compose(
         ),
         build_interceptors(
             gate=gate,
+            admission=admission(settings.admission),
+            rate_limiter=rate_limiter(settings.admission),
             authenticate=Authenticate(projects),
             authorize=Authorize(projects),
             now=clock.now,

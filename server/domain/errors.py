@@ -10,7 +10,7 @@
     ├── Unimplemented
     ├── DeadlineExceeded
     └── Retryable ── ModelUnavailable, ModelQuotaExhausted, StoreUnavailable,
-                     GraphUnavailable, GraphBehind, Overloaded, ShuttingDown
+                     GraphUnavailable, GraphBehind, Overloaded, RateLimited, ShuttingDown
 
 The message of each is written for the client and carries nothing of drivers, statements or other
 calls. What a client needs to act on the error by program is in `metadata`. The cause, for the log,
@@ -280,8 +280,15 @@ class GraphBehind(Retryable):
 class Overloaded(Retryable):
     """The server has more work than it can take."""
 
-    def __init__(self) -> None:
-        super().__init__("the server is overloaded")
+    def __init__(self, retry_after: timedelta = timedelta(seconds=1)) -> None:
+        super().__init__("the server is overloaded", retry_after)
+
+
+class RateLimited(Retryable):
+    """The project sends more calls than its rate allows."""
+
+    def __init__(self, retry_after: timedelta) -> None:
+        super().__init__("the project sends more calls than its rate allows", retry_after)
 
 
 class ShuttingDown(Retryable):

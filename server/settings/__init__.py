@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from server.settings.admission import AdmissionSettings
 from server.settings.data import DataSettings
 from server.settings.failpoints import FailpointSettings
 from server.settings.grpc import GrpcSettings
@@ -13,6 +14,7 @@ from server.settings.root import Settings, SettingsFault, load_settings
 from server.settings.telemetry import LogFormat, TelemetrySettings
 
 __all__ = [
+    "AdmissionSettings",
     "DataSettings",
     "FailpointSettings",
     "GrpcSettings",

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pydantic import ValidationError
 from pydantic_settings import BaseSettings
 
+from server.settings.admission import AdmissionSettings
 from server.settings.data import DataSettings
 from server.settings.failpoints import FailpointSettings
 from server.settings.grpc import GrpcSettings
@@ -19,6 +20,7 @@ from server.settings.telemetry import TelemetrySettings
 SECTIONS: tuple[type[BaseSettings], ...] = (
     DataSettings,
     GrpcSettings,
+    AdmissionSettings,
     PostgresSettings,
     Neo4jSettings,
     ModelSettings,
@@ -38,6 +40,7 @@ class Settings:
 
     data: DataSettings = field(default_factory=DataSettings)
     grpc: GrpcSettings = field(default_factory=GrpcSettings)
+    admission: AdmissionSettings = field(default_factory=AdmissionSettings)
     postgres: PostgresSettings = field(default_factory=PostgresSettings)
     neo4j: Neo4jSettings = field(default_factory=Neo4jSettings)
     models: ModelSettings = field(default_factory=ModelSettings)

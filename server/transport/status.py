@@ -56,6 +56,7 @@ OUTCOMES: Mapping[
     errors.GraphUnavailable: (_Code.UNAVAILABLE, _Reason.ERROR_REASON_GRAPH_UNAVAILABLE),
     errors.GraphBehind: (_Code.UNAVAILABLE, _Reason.ERROR_REASON_GRAPH_BEHIND),
     errors.Overloaded: (_Code.RESOURCE_EXHAUSTED, _Reason.ERROR_REASON_OVERLOADED),
+    errors.RateLimited: (_Code.RESOURCE_EXHAUSTED, _Reason.ERROR_REASON_RATE_LIMITED),
     errors.ShuttingDown: (_Code.UNAVAILABLE, _Reason.ERROR_REASON_SHUTTING_DOWN),
 }
 _INTERNAL = (_Code.INTERNAL, _Reason.ERROR_REASON_INTERNAL)

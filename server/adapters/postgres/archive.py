@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import asyncpg
 
-from server.adapters.postgres.pool import Database
+from server.adapters.postgres.pool import Database, transaction
 from server.adapters.postgres.vectors import to_halfvec
 from server.adapters.statements import load_statements
 from server.domain.archive import (
@@ -85,7 +85,7 @@ class PostgresProjectWriter:
     async def begin(self, project_id: str, header: ArchiveHeader) -> None:
         """See the port."""
         archive = str(header.archive_id)
-        async with self._database.connection() as connection, connection.transaction():
+        async with self._database.connection() as connection, transaction(connection):
             occupant = await connection.fetchrow(SQL["occupant"], project_id)
             if occupant is None:
                 raise ProjectUnknown(project_id)

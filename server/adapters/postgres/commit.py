@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import asyncpg
 
 from server.adapters.postgres.life import conflicts_told
+from server.adapters.postgres.pool import transaction
 from server.adapters.postgres.rows import from_entities, from_evidence, from_relations
 from server.adapters.postgres.vectors import to_halfvec
 from server.adapters.statements import load_statements
@@ -34,7 +35,7 @@ async def commit(database: Database, changes: ChangeSet) -> Committed:
                     committed = await _record(connection, changes)
                     if committed is not None:
                         return committed
-                async with connection.transaction():
+                async with transaction(connection):
                     return await _commit_all(connection, changes)
     except asyncpg.UniqueViolationError as error:
         # Not that of the request id: an update would make two memories of the scope equal.

@@ -20,7 +20,6 @@ ABSTRACT = {errors.MemoirError, errors.NotFound, errors.Retryable}
 WITHOUT_EXCEPTION = {
     "ERROR_REASON_UNSPECIFIED",
     "ERROR_REASON_INTERNAL",
-    "ERROR_REASON_RATE_LIMITED",
 }
 
 
