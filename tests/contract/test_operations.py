@@ -12,10 +12,12 @@ import pytest
 from server.adapters.postgres.memory_store import PostgresMemoryStore
 from server.adapters.postgres.operations import PostgresOperations
 from server.adapters.postgres.pool import Database
+from server.adapters.postgres.scope_store import PostgresScopeStore
 from server.domain.errors import ConcurrentChange, RequestIdReused
 from server.domain.identifiers import new_id
 from server.domain.operation import OperationState
 from server.domain.scope import Scope
+from server.domain.scope_kinds import ScopeKind
 from server.ports.memory_store import ChangeSet
 from server.ports.operations import ClaimedOperation, Submission
 from tests.support.builders import ALICE, NOW, PROJECT, addition, call
@@ -228,3 +230,18 @@ async def test_old_request_ids_are_let_go_and_their_calls_stay(
     kept = await store.get_call(PROJECT, first.id)
     assert kept is not None
     assert kept.changes[0].memory.provenance.request_id == first.request_id
+
+
+async def test_an_erased_user_leaves_nothing_to_be_done(
+    operations: PostgresOperations, store: PostgresMemoryStore, database: Database
+) -> None:
+    kept = await operations.submit(submission())
+    other = await operations.submit(submission(BOB))
+    claimed = [one for one in await operations.claim(10, LONG) if one.lease.operation_id == kept.id]
+    scopes = PostgresScopeStore(database, on_commit=lambda: None)
+    assert await scopes.erase(call(scope=Scope()), ScopeKind.USER, "alice") is not None
+    assert await operations.get(PROJECT, kept.id) is None
+    assert await operations.get(PROJECT, other.id) is not None
+    with pytest.raises(ConcurrentChange):
+        await store.commit(change(claimed[0]))
+    assert await store.get_call(PROJECT, kept.id) is None

@@ -138,6 +138,16 @@ enqueued AS (
 )
 SELECT place.position, receipt.counts FROM place, receipt;
 
+-- name: lock_operations
+-- Before the memories, as a commit of an operation locks them, so that neither waits for the other.
+SELECT count(*)
+FROM (
+    SELECT FROM operations
+    WHERE project_id = $1 AND {column} = $2 AND end_time IS NULL
+    ORDER BY operation_id
+    FOR UPDATE
+) AS locked;
+
 -- name: lock_scope
 -- Waits for the changes in progress, so that the next statement sees what they leave behind.
 SELECT count(*)
@@ -182,6 +192,7 @@ untraced AS (
 unasked AS (
     -- What is still to be done for the scope holds what it says, too.
     DELETE FROM operations WHERE project_id = $1 AND {column} = $17
+    RETURNING operation_id
 ),
 place AS MATERIALIZED (SELECT nextval('change_position') AS position),
 receipt AS MATERIALIZED (
@@ -206,7 +217,8 @@ enqueued AS (
         generation = greatest(graph_outbox.generation, excluded.generation),
         correlation_id = excluded.correlation_id
 )
-SELECT place.position, receipt.counts, EXISTS (SELECT FROM theirs) AS was_known
+SELECT place.position, receipt.counts,
+       EXISTS (SELECT FROM theirs) OR EXISTS (SELECT FROM unasked) AS was_known
 FROM place, receipt;
 
 -- name: find_deletion
