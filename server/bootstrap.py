@@ -23,6 +23,7 @@ from server.adapters.postgres.memory_changes import PostgresMemoryChanges
 from server.adapters.postgres.memory_history import PostgresMemoryHistory
 from server.adapters.postgres.memory_store import PostgresMemoryStore
 from server.adapters.postgres.notifications import PostgresNotifications
+from server.adapters.postgres.operations import PostgresOperations
 from server.adapters.postgres.outbox import PostgresOutbox
 from server.adapters.postgres.pool import Database
 from server.adapters.postgres.project_store import PostgresProjectStore
@@ -323,8 +324,9 @@ def _compose(
         store, projects, models.embedder, models.language_model, clock, turns
     )
     verbatim = RememberVerbatim(store, models.embedder, clock)
-    add = InTurn(AddMemories(store, verbatim, inferred), turns)
-    calls = compose_operations(database, store, add, notifications, settings.operations)
+    operations = PostgresOperations(database)
+    add = InTurn(AddMemories(store, verbatim, inferred, operations.accepted_digest), turns)
+    calls = compose_operations(operations, store, add, notifications, settings.operations)
     use_cases = MemoryUseCases(
         add=add,
         submit=calls.submit,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Protocol
@@ -92,13 +92,27 @@ class Remember(Protocol):
         ...
 
 
-class AddMemories:
-    """Dispatches to the way of remembering that the command asks for."""
+async def _nothing_accepted(_project_id: str, _request_id: UUID) -> bytes | None:
+    return None
 
-    def __init__(self, store: MemoryStore, verbatim: Remember, inferred: Remember) -> None:
+
+class AddMemories:
+    """Dispatches to the way of remembering that the command asks for.
+
+    `accepted` answers the digest of the asynchronous call that came with a request id, if one did.
+    """
+
+    def __init__(
+        self,
+        store: MemoryStore,
+        verbatim: Remember,
+        inferred: Remember,
+        accepted: Callable[[str, UUID], Awaitable[bytes | None]] = _nothing_accepted,
+    ) -> None:
         self._store = store
         self._verbatim = verbatim
         self._inferred = inferred
+        self._accepted = accepted
 
     async def __call__(self, command: AddMemoriesCommand) -> AddMemoriesOutcome:
         """Remembers.
@@ -128,6 +142,10 @@ class AddMemories:
             return None
         call = await self._store.find_call(command.project_id, command.request_id)
         if call is None:
+            # One that waits for its turn has taken the id, too.
+            digest = await self._accepted(command.project_id, command.request_id)
+            if digest not in {None, command.payload_digest}:
+                raise RequestIdReused(command.request_id)
             return None
         if call.payload_digest != command.payload_digest:
             raise RequestIdReused(command.request_id)

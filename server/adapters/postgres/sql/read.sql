@@ -66,7 +66,7 @@ LIMIT $3;
 -- name: find_call
 SELECT call_id, payload_digest, position, embedding_model, language_model
 FROM calls
-WHERE project_id = $1 AND request_id = $2 AND item = 0;
+WHERE project_id = $1 AND request_id = $2 AND item = 0 AND request_id_release_time IS NULL;
 
 -- name: get_call
 SELECT call_id, payload_digest, position, embedding_model, language_model
