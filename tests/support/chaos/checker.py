@@ -18,7 +18,9 @@ _TEXTS = "SELECT text, count(*) AS copies FROM memories GROUP BY text"
 
 
 async def check_stored(dsn: str, recorder: Recorder) -> str:
-    """Checks acknowledged ⊆ stored ⊆ acknowledged ∪ unknown, each effect whole and once.
+    """Checks that what is stored is all that was acknowledged and else only what is unknown.
+
+    Each effect has to be there whole and once.
 
     Returns what was checked, in words.
 
@@ -44,7 +46,8 @@ async def check_stored(dsn: str, recorder: Recorder) -> str:
     assert max(copies.values(), default=1) == 1, "a memory is stored twice"
     return (
         f"{len(acknowledged)} acknowledged calls are stored, {len(calls & unknown)} of "
-        f"{len(unknown)} unknown ones are, whole; nothing else is; {len(copies)} memories, each once"
+        f"{len(unknown)} unknown ones are, whole; nothing else is; "
+        f"{len(copies)} memories, each once"
     )
 
 
