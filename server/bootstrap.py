@@ -21,8 +21,9 @@ from server.adapters.offline.language_model import OfflineLanguageModel
 from server.adapters.postgres.memory_changes import PostgresMemoryChanges
 from server.adapters.postgres.memory_history import PostgresMemoryHistory
 from server.adapters.postgres.memory_store import PostgresMemoryStore
+from server.adapters.postgres.notifications import PostgresNotifications
 from server.adapters.postgres.outbox import PostgresOutbox
-from server.adapters.postgres.pool import Database, PoolOptions, open_pool
+from server.adapters.postgres.pool import Database
 from server.adapters.postgres.project_store import PostgresProjectStore
 from server.adapters.postgres.projection_source import PostgresProjectionSource
 from server.adapters.postgres.readiness import PostgresReadiness
@@ -53,6 +54,8 @@ from server.application.scope_turns import ScopeTurns
 from server.application.search_memories import SearchMemories
 from server.application.update_memory import UpdateMemory
 from server.application.verify_graph import VerifyGraph
+from server.bootstrap_database import open_database
+from server.bootstrap_operations import AsynchronousCalls, compose_operations, working
 from server.domain.errors import StoreUnavailable
 from server.lifecycle.background import running
 from server.lifecycle.drain import drain
@@ -72,6 +75,7 @@ from server.transport.services.graph import GraphService
 from server.transport.services.memory import MemoryService, MemoryUseCases
 from server.transport.services.memory_life import LifeUseCases
 from server.transport.services.memory_scopes import ScopeUseCases
+from server.transport.services.operations import OperationsService
 from server.transport.services.project import ProjectService
 
 
@@ -110,25 +114,12 @@ class Service:
     gate: DrainGate
     probe: ReadinessProbe
     models: Models
+    calls: AsynchronousCalls
 
     async def drain(self, seconds: float, delay: float = 0.0) -> None:
         """Refuses new calls after `delay`, gives accepted ones `seconds` to finish, and stops."""
+        self.calls.workers.stop_claiming()
         await drain(self.server, self.health, self.gate, seconds, delay)
-
-
-@asynccontextmanager
-async def open_database(dsn: str, settings: PostgresSettings) -> AsyncIterator[Database]:
-    """The connection pool, closed at the end of the block."""
-    options = PoolOptions(
-        max_size=settings.pool_size,
-        acquire_timeout=settings.acquire_timeout,
-        statement_timeout=settings.statement_timeout,
-    )
-    pool = await open_pool(dsn, options)
-    try:
-        yield Database(pool, settings.acquire_timeout)
-    finally:
-        pool.terminate()
 
 
 @asynccontextmanager
@@ -255,13 +246,17 @@ async def open_service(
             open_models(settings.model_choice(), settings.models)
         )
         graph = await stack.enter_async_context(open_graph(graph_address, settings.neo4j.timeout))
-        service, projector = _compose(settings, database, models, graph, tracer_provider)
+        notifications = PostgresNotifications(dsn)
+        service, projector = _compose(
+            settings, database, models, graph, notifications, tracer_provider
+        )
         await service.probe.refuse_other_embedder()
         await service.health.start()
         await service.probe.check()
         await service.server.start()
         stack.push_async_callback(service.server.stop, None)
         await stack.enter_async_context(running("projector", projector.run()))
+        await stack.enter_async_context(working(service.calls))
         await stack.enter_async_context(running("readiness", service.probe.run()))
         yield service
 
@@ -302,6 +297,7 @@ def _compose(
     database: Database,
     models: Models,
     graph: Graph,
+    notifications: PostgresNotifications,
     tracer_provider: TracerProvider | None,
 ) -> tuple[Service, GraphProjector]:
     clock = SystemClock()
@@ -315,8 +311,11 @@ def _compose(
         store, projects, models.embedder, models.language_model, clock, turns
     )
     verbatim = RememberVerbatim(store, models.embedder, clock)
+    add = InTurn(AddMemories(store, verbatim, inferred), turns)
+    calls = compose_operations(database, store, add, notifications, settings.operations)
     use_cases = MemoryUseCases(
-        add=InTurn(AddMemories(store, verbatim, inferred), turns),
+        add=add,
+        submit=calls.submit,
         search=SearchMemories(store, models.embedder, clock),
         get=GetMemory(store, history, clock),
         list=ListMemories(store, history, clock),
@@ -331,6 +330,7 @@ def _compose(
             graph=GraphService(ListRelations(graph, outbox, store, clock)),
             project=ProjectService(GetProject(projects), UpdateProject(projects, clock)),
             health=health,
+            operations=OperationsService(calls.manage),
         ),
         build_interceptors(
             gate=gate,
@@ -344,4 +344,4 @@ def _compose(
         ),
     )
     probe = ReadinessProbe(PostgresReadiness(database), models.embedder, health.set_ready)
-    return Service(server, port, health, gate, probe, models), projector
+    return Service(server, port, health, gate, probe, models, calls), projector

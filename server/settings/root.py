@@ -13,6 +13,7 @@ from server.settings.failpoints import FailpointSettings
 from server.settings.grpc import GrpcSettings
 from server.settings.models import ModelChoice, ModelSettings
 from server.settings.neo4j import Neo4jSettings
+from server.settings.operations import OperationSettings
 from server.settings.postgres import PostgresSettings
 from server.settings.telemetry import TelemetrySettings
 
@@ -23,6 +24,7 @@ SECTIONS: tuple[type[BaseSettings], ...] = (
     PostgresSettings,
     Neo4jSettings,
     ModelSettings,
+    OperationSettings,
     TelemetrySettings,
     FailpointSettings,
 )
@@ -42,6 +44,7 @@ class Settings:
     postgres: PostgresSettings = field(default_factory=PostgresSettings)
     neo4j: Neo4jSettings = field(default_factory=Neo4jSettings)
     models: ModelSettings = field(default_factory=ModelSettings)
+    operations: OperationSettings = field(default_factory=OperationSettings)
     telemetry: TelemetrySettings = field(default_factory=TelemetrySettings)
     failpoints: FailpointSettings = field(default_factory=FailpointSettings)
 

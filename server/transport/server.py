@@ -21,6 +21,7 @@ from server.transport.health import HealthService
 from server.transport.registration import add_service
 from server.transport.services.graph import GraphService
 from server.transport.services.memory import MemoryService
+from server.transport.services.operations import OperationsService
 from server.transport.services.project import ProjectService
 
 LEAST_PING_INTERVAL_MILLISECONDS = 10_000
@@ -48,6 +49,7 @@ class Servicers:
     graph: GraphService
     project: ProjectService
     health: HealthService
+    operations: OperationsService
 
 
 CONTRACT: tuple[ServiceDescriptor, ...] = (
@@ -68,6 +70,8 @@ def servicer_of(service: ServiceDescriptor, servicers: Servicers) -> object:
             return servicers.graph
         case "ProjectService":
             return servicers.project
+        case "Operations":
+            return servicers.operations
         case _:
             return object()
 

@@ -60,7 +60,8 @@ async def _commit_all(connection: Connection, changes: ChangeSet) -> Committed:
 async def _record(connection: Connection, changes: ChangeSet) -> Committed | None:
     """Writes the call and its new memories.
 
-    None where expired memories are in the way, or the scope's lease is another's.
+    None where expired memories are in the way, or the lease of the scope or of the operation is
+    another's.
     """
     rows = await connection.fetch(
         SQL["record_call"],
@@ -70,6 +71,7 @@ async def _record(connection: Connection, changes: ChangeSet) -> Committed | Non
         changes.call.input_tokens,
         changes.call.output_tokens,
         changes.lease,
+        changes.call.operation_lease,
     )
     if not rows:
         return None

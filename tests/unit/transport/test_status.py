@@ -20,8 +20,6 @@ ABSTRACT = {errors.MemoirError, errors.NotFound, errors.Retryable}
 WITHOUT_EXCEPTION = {
     "ERROR_REASON_UNSPECIFIED",
     "ERROR_REASON_INTERNAL",
-    "ERROR_REASON_CANCELLED",
-    "ERROR_REASON_OPERATION_NOT_FOUND",
 }
 
 
