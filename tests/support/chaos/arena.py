@@ -14,7 +14,7 @@ import psutil
 
 from server import failpoints
 from server.embedded import EmbeddedNeo4j, EmbeddedPostgres
-from tests.support.processes import eventually
+from tests.support.processes import eventually, signal_all
 from tests.support.server import CommandFailed, Home, ServerProcess, run_command
 
 FROZEN_SECONDS = 2.0
@@ -154,8 +154,6 @@ async def _freeze(pid: int | None) -> None:
     assert pid is not None
     process = psutil.Process(pid)
     family = [process, *process.children(recursive=True)]
-    for member in family:
-        member.send_signal(signal.SIGSTOP)
+    signal_all(family, signal.SIGSTOP)
     await asyncio.sleep(FROZEN_SECONDS)
-    for member in family:
-        member.send_signal(signal.SIGCONT)
+    signal_all(family, signal.SIGCONT)
