@@ -23,7 +23,8 @@ _OWN = frozenset(KINSHIP) - word_set(
 )
 _RELATIVE = re.compile(
     rf"\b(({_WORD})'s ((?:(?:older|younger|elder|eldest|oldest|youngest|big|little|twin) )?"
-    rf"([a-z-]+))),? (?:is |is called |is named |named |called )?{_NAME}(?![\w'-]| [A-Z]| and [A-Z])"
+    rf"([a-z-]+))),? (?:is |is called |is named |named |called )?{_NAME}"
+    r"(?![\w'-]| [A-Z]| and [A-Z])"
 )
 
 _NICKNAMES = {
