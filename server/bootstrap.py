@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 
 import grpc
 from opentelemetry.trace import TracerProvider
@@ -21,8 +22,9 @@ from server.adapters.offline.language_model import OfflineLanguageModel
 from server.adapters.postgres.memory_changes import PostgresMemoryChanges
 from server.adapters.postgres.memory_history import PostgresMemoryHistory
 from server.adapters.postgres.memory_store import PostgresMemoryStore
+from server.adapters.postgres.notifications import PostgresNotifications
 from server.adapters.postgres.outbox import PostgresOutbox
-from server.adapters.postgres.pool import Database, PoolOptions, open_pool
+from server.adapters.postgres.pool import Database
 from server.adapters.postgres.project_store import PostgresProjectStore
 from server.adapters.postgres.projection_source import PostgresProjectionSource
 from server.adapters.postgres.readiness import PostgresReadiness
@@ -53,24 +55,29 @@ from server.application.scope_turns import ScopeTurns
 from server.application.search_memories import SearchMemories
 from server.application.update_memory import UpdateMemory
 from server.application.verify_graph import VerifyGraph
+from server.bootstrap_database import open_database
+from server.bootstrap_operations import AsynchronousCalls, compose_operations, working
 from server.domain.errors import StoreUnavailable
 from server.lifecycle.background import running
 from server.lifecycle.drain import drain
+from server.lifecycle.options import admission, rate_limiter, server_options
 from server.lifecycle.readiness import ReadinessProbe
 from server.ports.clock import Clock
 from server.ports.embedder import Embedder
 from server.ports.graph import Graph
 from server.ports.language_model import LanguageModel
 from server.ports.memory_store import MemoryStore
+from server.ports.notifications import Channel
 from server.settings import ModelChoice, ModelSettings, PostgresSettings, Settings, SettingsFault
 from server.transport.health import HealthService
 from server.transport.interceptors.chain import build_interceptors
 from server.transport.interceptors.drain import DrainGate
-from server.transport.server import ServerOptions, Servicers, build_server
+from server.transport.server import Servicers, build_server
 from server.transport.services.graph import GraphService
 from server.transport.services.memory import MemoryService, MemoryUseCases
 from server.transport.services.memory_life import LifeUseCases
 from server.transport.services.memory_scopes import ScopeUseCases
+from server.transport.services.operations import OperationsService
 from server.transport.services.project import ProjectService
 
 
@@ -109,25 +116,12 @@ class Service:
     gate: DrainGate
     probe: ReadinessProbe
     models: Models
+    calls: AsynchronousCalls
 
-    async def drain(self, seconds: float) -> None:
-        """Refuses new calls, gives accepted ones this long to finish, and stops."""
-        await drain(self.server, self.health, self.gate, seconds)
-
-
-@asynccontextmanager
-async def open_database(dsn: str, settings: PostgresSettings) -> AsyncIterator[Database]:
-    """The connection pool, closed at the end of the block."""
-    options = PoolOptions(
-        max_size=settings.pool_size,
-        acquire_timeout=settings.acquire_timeout,
-        statement_timeout=settings.statement_timeout,
-    )
-    pool = await open_pool(dsn, options)
-    try:
-        yield Database(pool, settings.acquire_timeout)
-    finally:
-        pool.terminate()
+    async def drain(self, seconds: float, delay: float = 0.0) -> None:
+        """Refuses new calls after `delay`, gives accepted ones `seconds` to finish, and stops."""
+        self.calls.workers.stop_claiming()
+        await drain(self.server, self.health, self.gate, seconds, delay)
 
 
 @asynccontextmanager
@@ -254,13 +248,18 @@ async def open_service(
             open_models(settings.model_choice(), settings.models)
         )
         graph = await stack.enter_async_context(open_graph(graph_address, settings.neo4j.timeout))
-        service, projector = _compose(settings, database, models, graph, tracer_provider)
+        notifications = PostgresNotifications(dsn)
+        service, projector = _compose(
+            settings, database, models, graph, notifications, tracer_provider
+        )
         await service.probe.refuse_other_embedder()
         await service.health.start()
         await service.probe.check()
         await service.server.start()
         stack.push_async_callback(service.server.stop, None)
+        stack.enter_context(notifications.subscribe(Channel.MEMORY_EVENTS, projector.wake))
         await stack.enter_async_context(running("projector", projector.run()))
+        await stack.enter_async_context(working(service.calls))
         await stack.enter_async_context(running("readiness", service.probe.run()))
         yield service
 
@@ -301,42 +300,46 @@ def _compose(
     database: Database,
     models: Models,
     graph: Graph,
+    notifications: PostgresNotifications,
     tracer_provider: TracerProvider | None,
 ) -> tuple[Service, GraphProjector]:
     clock = SystemClock()
     projects = PostgresProjectStore(database)
     outbox = PostgresOutbox(database, clock)
     projector = GraphProjector(outbox, graph)
-    store = PostgresMemoryStore(database, on_commit=projector.wake)
+    on_commit = partial(notifications.notify, Channel.MEMORY_EVENTS)
+    store = PostgresMemoryStore(database, on_commit=on_commit)
     history = PostgresMemoryHistory(database)
     turns = ScopeTurns(PostgresScopeLeases(database))
     inferred = RememberInferred(
         store, projects, models.embedder, models.language_model, clock, turns
     )
     verbatim = RememberVerbatim(store, models.embedder, clock)
+    add = InTurn(AddMemories(store, verbatim, inferred), turns)
+    calls = compose_operations(database, store, add, notifications, settings.operations)
     use_cases = MemoryUseCases(
-        add=InTurn(AddMemories(store, verbatim, inferred), turns),
+        add=add,
+        submit=calls.submit,
         search=SearchMemories(store, models.embedder, clock),
         get=GetMemory(store, history, clock),
         list=ListMemories(store, history, clock),
-        life=_compose_life(store, models.embedder, clock, database, projector.wake, turns),
-        scopes=_compose_scopes(clock, database, projector.wake),
+        life=_compose_life(store, models.embedder, clock, database, on_commit, turns),
+        scopes=_compose_scopes(clock, database, on_commit),
     )
     health, gate = HealthService(), DrainGate()
     server, port = build_server(
-        ServerOptions(
-            address=f"{settings.grpc.host}:{settings.grpc.port}",
-            max_receive_bytes=settings.grpc.max_receive_bytes,
-            reflection=settings.reflection,
-        ),
+        server_options(settings),
         Servicers(
             memory=MemoryService(use_cases),
             graph=GraphService(ListRelations(graph, outbox, store, clock)),
             project=ProjectService(GetProject(projects), UpdateProject(projects, clock)),
             health=health,
+            operations=OperationsService(calls.manage),
         ),
         build_interceptors(
             gate=gate,
+            admission=admission(settings.admission),
+            rate_limiter=rate_limiter(settings.admission),
             authenticate=Authenticate(projects),
             authorize=Authorize(projects),
             now=clock.now,
@@ -345,4 +348,4 @@ def _compose(
         ),
     )
     probe = ReadinessProbe(PostgresReadiness(database), models.embedder, health.set_ready)
-    return Service(server, port, health, gate, probe, models), projector
+    return Service(server, port, health, gate, probe, models, calls), projector

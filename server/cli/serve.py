@@ -48,7 +48,7 @@ async def run(_arguments: argparse.Namespace) -> None:
             service = await _start(stack, settings, tracer_provider)
             await stop.wait()
             out.print("stopping: accepted calls are finished first")
-            await service.drain(settings.grpc.drain_seconds)
+            await service.drain(settings.grpc.drain_seconds, settings.grpc.drain_delay)
     finally:
         await asyncio.to_thread(shutdown_tracing, tracer_provider)
 
