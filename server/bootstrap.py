@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 
 import grpc
 from opentelemetry.trace import TracerProvider
@@ -312,10 +313,7 @@ def _compose(
     outbox = PostgresOutbox(database, clock)
     projector = GraphProjector(outbox, graph)
     health, gate = HealthService(), DrainGate()
-
-    def on_commit() -> None:
-        notifications.notify(Channel.MEMORY_EVENTS)
-
+    on_commit = partial(notifications.notify, Channel.MEMORY_EVENTS)
     watch = WatchMemoryEvents(PostgresEventStream(database), notifications, gate.closing)
     store = PostgresMemoryStore(database, on_commit)
     history = PostgresMemoryHistory(database)

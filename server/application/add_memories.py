@@ -15,6 +15,7 @@ from server.domain.graph import Relation
 from server.domain.inference import Category
 from server.domain.memory import EventType
 from server.domain.operation import OperationLease
+from server.domain.relation_changes import changed_relations
 from server.domain.scope import Scope
 from server.domain.values import JsonObject
 from server.ports.memory_store import MemoryStore, StoredCall
@@ -166,10 +167,12 @@ def outcome_of(call: StoredCall) -> AddMemoriesOutcome:
         for change in call.changes
     ]
     relations = [
-        AddedRelation(relation, EventType.ADD)
+        AddedRelation(changed.relation, changed.event)
         for change in call.changes
-        if change.event is not EventType.DELETE
-        for relation in change.memory.relations
+        for changed in changed_relations(
+            change.previous_relations if change.event is not EventType.ADD else (),
+            change.memory.relations if change.event is not EventType.DELETE else (),
+        )
     ]
     return AddMemoriesOutcome(
         call.id, changes, relations, call.position, call.embedding_model, call.language_model
