@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from server.domain.filters import Filter
 from server.domain.memory import ScoredMemory, today
-from server.domain.ranking import weights_for
+from server.domain.ranking import DegradedArm, weights_for
 from server.domain.scope import Scope
 from server.ports.clock import Clock
 from server.ports.embedder import Embedder, EmbeddingPurpose
@@ -32,10 +32,14 @@ class SearchMemoriesCommand:
 
 @dataclass(frozen=True, slots=True)
 class SearchMemoriesOutcome:
-    """The hits, best first, and the model that compared them with the query."""
+    """The hits, best first, and the model that compared them with the query.
+
+    `degraded` are the arms that could not take part.
+    """
 
     hits: Sequence[ScoredMemory]
     embedding_model: str
+    degraded: Sequence[DegradedArm] = ()
 
 
 class SearchMemories:

@@ -1,4 +1,4 @@
-"""How a search ranks: two arms that score each memory of a scope, and one score made of both.
+"""How a search ranks: arms that score the memories of a scope, and one score made of all of them.
 
 Every score lies between 0 and 1 and means the same in every search: 1 is what says the same in the
 same words, 0 is what has nothing in common with the question.
@@ -14,6 +14,9 @@ The **dense** arm is the cosine of the embeddings after the mean embedding of th
 both. All that one person speaks of has much in common; what is left tells memories apart. The mean
 of few memories is mostly those memories themselves, so it counts n / (n + CENTRE_SHRINKAGE).
 
+The **graph** arm scores the memories that it finds by entities and relations, from outside: its
+scores come with the query. An arm that finds nothing at all takes no part in a search.
+
 ADR 0012 says what was measured, and how the constants were found.
 """
 
@@ -21,10 +24,29 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Final
 from uuid import UUID
 
 from server.domain.memory import ArmScore
+
+
+class Arm(StrEnum):
+    """What takes part in a search. `rerank` orders what the others have found."""
+
+    DENSE = "dense"
+    LEXICAL = "lexical"
+    GRAPH = "graph"
+    RERANK = "rerank"
+
+
+@dataclass(frozen=True, slots=True)
+class DegradedArm:
+    """An arm that was to take part and could not, and why, in words for the client."""
+
+    arm: Arm
+    reason: str
+
 
 BM25_K1: Final = 2.0
 """How slowly a word's further occurrences in one memory stop to count."""
@@ -51,6 +73,7 @@ class ArmWeights:
 
     dense: float = 1.0
     lexical: float = 1.0
+    graph: float = 0.5
 
 
 EVEN: Final = ArmWeights()
@@ -66,11 +89,12 @@ _WEIGHTS: Final[Mapping[str, ArmWeights]] = {
 
 @dataclass(frozen=True, slots=True)
 class Scored:
-    """What both arms think of one memory."""
+    """What the arms think of one memory; 0 is nothing."""
 
     memory_id: UUID
     dense: float
     lexical: float
+    graph: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,28 +113,28 @@ def weights_for(embedding_model: str) -> ArmWeights:
 
 
 def candidate_count(limit: int) -> int:
-    """How many memories each arm proposes, so that the best `limit` of both are among them."""
+    """How many memories each arm proposes, so that the best `limit` of all are among them."""
     return max(MIN_CANDIDATES, CANDIDATES_PER_HIT * limit)
 
 
 def fuse(
     candidates: Sequence[Scored], weights: ArmWeights, limit: int, threshold: float | None
 ) -> list[Ranked]:
-    """The best candidates by the weighted mean of both arms, best first, at most `limit`.
+    """The best candidates by the weighted mean of the arms, best first, at most `limit`.
 
     Scores are fused and not ranks: a rank does not say whether an arm has found anything. Where no
-    memory shares a word with the question, the dense arm decides alone. Both arms must have
-    proposed their best `candidate_count(limit)`: an arm's further order is not known, and it is not
-    named among those that found a hit there.
+    memory shares a word with the question, the dense arm decides without the lexical one; likewise
+    without the graph's. Each arm must have proposed its best `candidate_count(limit)`: an arm's
+    further order is not known, and it is not named among those that found a hit there.
     """
-    if not any(candidate.lexical > 0 for candidate in candidates):
-        weights = ArmWeights(dense=1.0, lexical=0.0)
-    scores = {candidate.memory_id: _score(candidate, weights) for candidate in candidates}
+    present = _taking_part(candidates, weights)
+    scores = {candidate.memory_id: _score(candidate, present) for candidate in candidates}
     # Below zero, which is where scores end, the dense arm still tells far from further.
     best = sorted(candidates, key=lambda c: (-scores[c.memory_id], -c.dense, c.memory_id))
     arms = {
-        "dense": _places({c.memory_id: c.dense for c in candidates}, limit),
-        "lexical": _places({c.memory_id: c.lexical for c in candidates if c.lexical > 0}, limit),
+        Arm.DENSE: _places({c.memory_id: c.dense for c in candidates}, limit),
+        Arm.LEXICAL: _places({c.memory_id: c.lexical for c in candidates if c.lexical > 0}, limit),
+        Arm.GRAPH: _places({c.memory_id: c.graph for c in candidates if c.graph > 0}, limit),
     }
     return [
         Ranked(id_, scores[id_], [ArmScore(arm, *of[id_]) for arm, of in arms.items() if id_ in of])
@@ -119,9 +143,21 @@ def fuse(
     ]
 
 
+def _taking_part(candidates: Sequence[Scored], weights: ArmWeights) -> ArmWeights:
+    """The weights without those of arms that found nothing; the dense arm always takes part."""
+    lexical = weights.lexical if any(candidate.lexical > 0 for candidate in candidates) else 0.0
+    graph = weights.graph if any(candidate.graph > 0 for candidate in candidates) else 0.0
+    dense = weights.dense if lexical or graph else 1.0
+    return ArmWeights(dense, lexical, graph)
+
+
 def _score(candidate: Scored, weights: ArmWeights) -> float:
-    total = weights.dense * _unit(candidate.dense) + weights.lexical * _unit(candidate.lexical)
-    return _unit(total / (weights.dense + weights.lexical))
+    total = (
+        weights.dense * _unit(candidate.dense)
+        + weights.lexical * _unit(candidate.lexical)
+        + weights.graph * _unit(candidate.graph)
+    )
+    return _unit(total / (weights.dense + weights.lexical + weights.graph))
 
 
 def _places(scores: Mapping[UUID, float], limit: int) -> Mapping[UUID, tuple[int, float]]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Protocol
 from uuid import UUID
@@ -147,8 +147,9 @@ class SearchQuery:
     """What to search: `vector` against one project and scope, best first, at most `limit`.
 
     `text` is the question in words, for the arm that compares words; `weights` say how much each
-    arm counts. `visible_on` hides what has expired before that day; None shows all. `threshold`
-    bounds the score from below. `filters` must match too.
+    arm counts. `graph` are memories that the graph proposes with their scores from 0 to 1: those
+    among them that match everything else take part. `visible_on` hides what has expired before that
+    day; None shows all. `threshold` bounds the score from below. `filters` must match too.
     """
 
     project_id: str
@@ -161,6 +162,7 @@ class SearchQuery:
     filters: Filter | None = None
     text: str = ""
     weights: ArmWeights = EVEN
+    graph: Mapping[UUID, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

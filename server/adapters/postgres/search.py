@@ -53,8 +53,8 @@ async def search(database: Database, query: SearchQuery) -> list[ScoredMemory]:
 
 def rank_statement(scope: Scope, filters: Filter | None = None) -> tuple[str, list[object]]:
     """The statement for a scope with these parts and a filter, and the last values to bind."""
-    condition, values = scope_condition(scope, first_parameter=12)
-    matching, bound = filter_condition(filters, first_parameter=12 + len(values))
+    condition, values = scope_condition(scope, first_parameter=13)
+    matching, bound = filter_condition(filters, first_parameter=13 + len(values))
     narrowed = SQL["narrowed"].replace("{scope}", condition).replace("{filters}", matching)
     return SQL["rank"].replace("{narrowed}", narrowed), [*values, *bound]
 
@@ -74,10 +74,13 @@ async def _rank(connection: Connection, query: SearchQuery) -> list[Ranked]:
         candidate_count(query.limit),
         CENTRE_SHRINKAGE,
         CENTRE_SAMPLE,
+        list(query.graph),
         *values,
     )
     candidates = [
-        Scored(memory_id=row["memory_id"], dense=row["dense"], lexical=row["lexical"])
+        Scored(
+            row["memory_id"], row["dense"], row["lexical"], query.graph.get(row["memory_id"], 0.0)
+        )
         for row in rows
     ]
     return fuse(candidates, query.weights, query.limit, query.threshold)

@@ -73,6 +73,10 @@ class MemoryService(MemoryLife, MemoryScopes):
         return memory_service_pb2.SearchMemoriesResponse(
             results=[_search_result(hit, explain=request.explain) for hit in outcome.hits],
             relations=_relations(outcome.hits) if request.include_relations else (),
+            degraded=[
+                memory_service_pb2.DegradedArm(arm=part.arm, reason=part.reason)
+                for part in outcome.degraded
+            ],
             models_used=memory_pb2.ModelsUsed(embedding_model=outcome.embedding_model),
         )
 

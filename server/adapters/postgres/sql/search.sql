@@ -10,7 +10,8 @@ m.project_id = $1
       AND {filters}
 
 -- name: rank
--- The memories that one of the two arms finds best, each with the scores that both arms give it.
+-- The memories that one of the two arms finds best, and those that the graph proposes, each with the
+-- scores that both arms give it.
 -- Both look at the memories of the scope alone, and take their statistics from them, so that a
 -- search costs what the scope holds and says nothing of what lies outside it. The formulas and their
 -- constants are explained in server/domain/ranking.py.
@@ -98,7 +99,9 @@ UNION
     WHERE lexical > 0
     ORDER BY lexical DESC, memory_id
     LIMIT $9
-);
+)
+UNION
+SELECT memory_id, dense, lexical FROM scored WHERE memory_id = ANY ($12::uuid[]);
 
 -- name: read_hits
 SELECT {columns}
