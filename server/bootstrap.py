@@ -13,6 +13,7 @@ from server.adapters.absent.graph import AbsentGraph
 from server.adapters.gemini.client import GeminiClient
 from server.adapters.gemini.embedder import GeminiEmbedder
 from server.adapters.gemini.language_model import GeminiLanguageModel
+from server.adapters.neo4j.audit import Neo4jGraphAudit
 from server.adapters.neo4j.driver import open_driver
 from server.adapters.neo4j.graph import Neo4jGraph
 from server.adapters.offline.embedder import OfflineEmbedder
@@ -23,6 +24,7 @@ from server.adapters.postgres.memory_store import PostgresMemoryStore
 from server.adapters.postgres.outbox import PostgresOutbox
 from server.adapters.postgres.pool import Database, PoolOptions, open_pool
 from server.adapters.postgres.project_store import PostgresProjectStore
+from server.adapters.postgres.projection_source import PostgresProjectionSource
 from server.adapters.postgres.readiness import PostgresReadiness
 from server.adapters.postgres.schema import migrate
 from server.adapters.postgres.scope_leases import PostgresScopeLeases
@@ -43,11 +45,13 @@ from server.application.list_scopes import ListScopes
 from server.application.project_graph import GraphProjector
 from server.application.project_settings import GetProject, UpdateProject
 from server.application.read_memories import GetMemory, ListMemories
+from server.application.rebuild_graph import RebuildGraph
 from server.application.remember_inferred import RememberInferred
 from server.application.remember_verbatim import RememberVerbatim
 from server.application.scope_turns import ScopeTurns
 from server.application.search_memories import SearchMemories
 from server.application.update_memory import UpdateMemory
+from server.application.verify_graph import VerifyGraph
 from server.domain.errors import StoreUnavailable
 from server.lifecycle.background import running
 from server.lifecycle.drain import drain
@@ -76,6 +80,14 @@ class GraphAddress:
     uri: str
     user: str
     password: str
+
+
+@dataclass(frozen=True, slots=True)
+class GraphMaintenance:
+    """What is done to the graph as a whole."""
+
+    verify: VerifyGraph
+    rebuild: RebuildGraph
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +183,33 @@ async def migrate_database(dsn: str, on_step: Callable[[str], None]) -> int:
         SchemaConflict: the database was migrated by another build.
     """
     return await migrate(dsn, lambda step: on_step(f"{step.version:04} {step.name}"))
+
+
+async def prepare_graph(address: GraphAddress, timeout: float) -> None:
+    """Creates the graph's constraints and indexes.
+
+    Raises:
+        GraphUnavailable: Neo4j cannot be reached.
+    """
+    async with open_graph(address, timeout) as graph:
+        await graph.prepare()
+
+
+@asynccontextmanager
+async def open_graph_maintenance(
+    settings: Settings, dsn: str, address: GraphAddress
+) -> AsyncIterator[GraphMaintenance]:
+    """Verifying and rebuilding the graph of a database."""
+    driver = open_driver(address.uri, address.user, address.password)
+    async with driver, open_database(dsn, settings.postgres) as database:
+        clock, timeout = SystemClock(), settings.neo4j.timeout
+        graph = Neo4jGraph(driver, read_timeout=timeout, write_timeout=timeout)
+        outbox, audit = PostgresOutbox(database, clock), Neo4jGraphAudit(driver)
+        source = PostgresProjectionSource(database, clock)
+        projector = GraphProjector(outbox, graph)
+        yield GraphMaintenance(
+            VerifyGraph(source, audit), RebuildGraph(source, audit, graph, outbox, projector)
+        )
 
 
 async def is_reachable(dsn: str) -> bool:

@@ -89,7 +89,7 @@ class GraphProjector:
                 await asyncio.sleep(pause.total_seconds())
             else:
                 failures = 0
-                await self._wait()
+                await self.rest()
 
     async def project_once(self) -> int:
         """Projects one batch and answers how many memories the graph now holds as they are.
@@ -203,7 +203,8 @@ class GraphProjector:
             async with asyncio.timeout(_FAREWELL_SECONDS):
                 await self._outbox.release(claimed, timedelta(0))
 
-    async def _wait(self) -> None:
+    async def rest(self) -> None:
+        """Waits until the next poll is due, or until it is woken."""
         with suppress(TimeoutError):
             async with asyncio.timeout(self._options.poll_interval.total_seconds()):
                 await self._woken.wait()

@@ -10,7 +10,13 @@ import structlog
 
 from server.bootstrap import GraphAddress, is_reachable
 from server.cli.runtime_file import read_runtime
-from server.embedded import EmbeddedError, EmbeddedNeo4j, EmbeddedPostgres, Progress
+from server.embedded import (
+    EmbeddedError,
+    EmbeddedNeo4j,
+    EmbeddedPostgres,
+    Progress,
+    running_at,
+)
 from server.settings import Settings
 
 log = structlog.get_logger()
@@ -51,6 +57,31 @@ async def postgres_of(settings: Settings, progress: Progress) -> AsyncIterator[s
         return
     async with embedded_postgres(settings, progress) as dsn:
         yield dsn
+
+
+@asynccontextmanager
+async def graph_to_maintain(settings: Settings, progress: Progress) -> AsyncIterator[GraphAddress]:
+    """The address of Neo4j to work on: the one in the settings, that of the server that runs on
+    this data directory, or that of an embedded one started for the block.
+
+    Raises:
+        EmbeddedError: an embedded one cannot be started.
+    """
+    neo4j, home = settings.neo4j, neo4j_directory(settings)
+    if neo4j.uri is not None:
+        yield GraphAddress(neo4j.uri, neo4j.user, neo4j.password.get_secret_value())
+        return
+    runtime = read_runtime(settings.data.data_dir)
+    if runtime is not None and runtime.neo4j_uri and await is_reachable(runtime.postgres_dsn):
+        running = running_at(home, runtime.neo4j_uri)
+        yield GraphAddress(running.uri, running.user, running.password)
+        return
+    embedded = EmbeddedNeo4j(home, settings.data.neo4j_lib_dir, progress)
+    address = await embedded.start()
+    try:
+        yield GraphAddress(address.uri, address.user, address.password)
+    finally:
+        await embedded.stop()
 
 
 @asynccontextmanager

@@ -7,7 +7,7 @@ from collections.abc import Callable, Coroutine
 
 import uvloop
 
-from server.cli import administration, migrate, serve
+from server.cli import administration, graph, migrate, serve
 from server.cli.console import fail
 from server.domain.errors import InvalidRequest, MemoirError
 from server.embedded import EmbeddedError
@@ -27,6 +27,7 @@ def build_parser() -> argparse.ArgumentParser:
     serve.add_to(commands)
     migrate.add_to(commands)
     administration.add_to(commands)
+    graph.add_to(commands)
     return parser
 
 

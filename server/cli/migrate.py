@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import argparse
 
-from server.bootstrap import migrate_database
+from server.bootstrap import GraphAddress, migrate_database, prepare_graph
 from server.cli.backends import postgres_of
-from server.cli.console import ConsoleProgress, out
+from server.cli.console import ConsoleProgress, err, out
+from server.domain.errors import GraphUnavailable
 from server.embedded import Progress
-from server.settings import load_settings
+from server.settings import Settings, load_settings
 
 
 def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -28,7 +29,22 @@ async def run(_arguments: argparse.Namespace) -> None:
     progress = ConsoleProgress()
     async with postgres_of(settings, progress) as dsn:
         count = await apply_migrations(dsn, progress)
+    await _prepare_graph(settings)
     out.print("the schema is up to date" if count == 0 else f"applied {count} migration(s)")
+
+
+async def _prepare_graph(settings: Settings) -> None:
+    """Creates the constraints of a Neo4j that is set; without one the servers do it later."""
+    neo4j = settings.neo4j
+    if neo4j.uri is None:
+        return
+    address = GraphAddress(neo4j.uri, neo4j.user, neo4j.password.get_secret_value())
+    try:
+        await prepare_graph(address, neo4j.timeout)
+    except GraphUnavailable:
+        err.print("Neo4j does not answer: the servers will create its constraints when it does")
+    else:
+        out.print("the graph's constraints are there")
 
 
 async def apply_migrations(dsn: str, progress: Progress) -> int:

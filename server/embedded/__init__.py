@@ -10,7 +10,7 @@ from server.embedded.errors import (
     MissingDependencyError,
     StartError,
 )
-from server.embedded.neo4j import EmbeddedNeo4j, Neo4jAddress
+from server.embedded.neo4j import EmbeddedNeo4j, Neo4jAddress, running_at
 from server.embedded.postgres import EmbeddedPostgres
 from server.embedded.progress import NoProgress, Progress
 
@@ -24,4 +24,5 @@ __all__ = [
     "NoProgress",
     "Progress",
     "StartError",
+    "running_at",
 ]

@@ -44,6 +44,18 @@ class Neo4jAddress:
     password: str = field(repr=False)
 
 
+def running_at(data_dir: Path, uri: str) -> Neo4jAddress:
+    """The address of the server of `data_dir` that another process runs at `uri`.
+
+    Raises StartError when no server was ever started there.
+    """
+    try:
+        password = neo4j_home.kept_password(data_dir)
+    except OSError as error:
+        raise StartError(f"no Neo4j was ever started in {data_dir}") from error
+    return Neo4jAddress(uri, neo4j_home.USER, password)
+
+
 class EmbeddedNeo4j:
     """One Neo4j server in `data_dir`, run from the jars in `lib_dir`, on a loopback port.
 

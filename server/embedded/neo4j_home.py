@@ -88,6 +88,11 @@ def ensure_password(home: Path) -> str:
     return password
 
 
+def kept_password(home: Path) -> str:
+    """The password of a `home` that has been started before. Raises OSError where there is none."""
+    return (home / "password").read_text().strip()
+
+
 def _set_initial_password(home: Path, password: str) -> None:
     """Leave the password, hashed, where Neo4j looks when it creates its system database.
 

@@ -47,11 +47,11 @@ async def project(tx: AsyncManagedTransaction, batch: Sequence[MemorySubgraph]) 
     revisited = [s for s in current if known.get(rows.memory_identity(s)) is not None]
     mentions = difference(
         (mention for s in current for mention in wanted_mentions(s)),
-        await _stored_mentions(tx, revisited),
+        await stored_mentions(tx, revisited),
     )
     statements = difference(
         (statement for s in current for statement in wanted_statements(s)),
-        await _stored_statements(tx, revisited),
+        await stored_statements(tx, revisited),
     )
     touched = {s.source for s in statements.changed} | {m.entity for m in mentions.changed}
     await _lock_spaces(tx, touched)
@@ -73,33 +73,35 @@ async def _lock_memories(
     Those that are gone are locked, made if need be, like the others: so a projection of an earlier
     state that is still under way comes wholly before this one, or fails.
     """
-    records = await _run(tx, "lock_memories", memories=[rows.memory(s) for s in batch])
+    records = await run(tx, "lock_memories", memories=[rows.memory(s) for s in batch])
     return {(r["project_id"], r["memory_id"]): r["version"] for r in records}
 
 
-async def _stored_mentions(
+async def stored_mentions(
     tx: AsyncManagedTransaction, memories: Sequence[MemorySubgraph]
 ) -> list[tuple[str, Mention]]:
-    records = await _run(tx, "stored_mentions", memories=[rows.memory(s) for s in memories])
+    """What the graph holds of memories' mentions, with the ids of the elements."""
+    records = await run(tx, "stored_mentions", memories=[rows.memory(s) for s in memories])
     return [(r["element_id"], rows.read_mention(r)) for r in records]
 
 
-async def _stored_statements(
+async def stored_statements(
     tx: AsyncManagedTransaction, memories: Sequence[MemorySubgraph]
 ) -> list[tuple[str, Statement]]:
-    records = await _run(tx, "stored_relations", memories=[rows.memory(s) for s in memories])
+    """What the graph holds of memories' relations, with the ids of the elements."""
+    records = await run(tx, "stored_relations", memories=[rows.memory(s) for s in memories])
     return [(r["element_id"], rows.read_statement(r)) for r in records]
 
 
 async def _lock_spaces(tx: AsyncManagedTransaction, entities: Iterable[EntityKey]) -> None:
     slots = {space_slot(entity.project_id, entity.space) for entity in entities}
-    await _run(tx, "lock_spaces", slots=sorted(slots))
+    await run(tx, "lock_spaces", slots=sorted(slots))
 
 
 async def _merge_entities(tx: AsyncManagedTransaction, mentions: Iterable[Mention]) -> None:
     naming = _lowest_ranks(mentions)
     entities = [rows.entity(naming[key]) for key in sorted(naming)]
-    await _run(tx, "merge_entities", entities=entities)
+    await run(tx, "merge_entities", entities=entities)
 
 
 def _lowest_ranks(mentions: Iterable[Mention]) -> dict[EntityKey, Mention]:
@@ -113,18 +115,18 @@ async def _replace(
     mentions: Difference[Mention],
     statements: Difference[Statement],
 ) -> None:
-    await _run(tx, "remove_edges", element_ids=[*mentions.removed_ids, *statements.removed_ids])
-    await _run(tx, "remove_memories", memories=[rows.memory(s) for s in current if not s.exists])
-    await _run(tx, "keep_memories", memories=[rows.memory(s) for s in current if s.exists])
-    await _run(tx, "add_mentions", mentions=[rows.mention(m) for m in mentions.added])
-    await _run(tx, "add_relations", relations=[rows.statement(s) for s in statements.added])
+    await run(tx, "remove_edges", element_ids=[*mentions.removed_ids, *statements.removed_ids])
+    await run(tx, "remove_memories", memories=[rows.memory(s) for s in current if not s.exists])
+    await run(tx, "keep_memories", memories=[rows.memory(s) for s in current if s.exists])
+    await run(tx, "add_mentions", mentions=[rows.mention(m) for m in mentions.added])
+    await run(tx, "add_relations", relations=[rows.statement(s) for s in statements.added])
 
 
 async def _supersede(tx: AsyncManagedTransaction, changed: Iterable[Statement]) -> None:
     """Says anew until when functional relations hold whose subject and kind have changed."""
     slots = {statement.slot for statement in changed} - {None}
-    records = await _run(tx, "slot_relations", slots=sorted(filter(None, slots)))
-    await _run(tx, "supersede", ends=wrong_ends(records))
+    records = await run(tx, "slot_relations", slots=sorted(filter(None, slots)))
+    await run(tx, "supersede", ends=wrong_ends(records))
 
 
 def wrong_ends(records: Iterable[Record]) -> list[dict[str, Any]]:
@@ -149,11 +151,11 @@ def _end_of(record: Record) -> datetime | None:
 
 async def _tidy_entities(tx: AsyncManagedTransaction, mentions: Difference[Mention]) -> None:
     removed = [rows.mention(mention) for mention in mentions.removed]
-    await _run(tx, "rename_entities", removed=removed)
-    await _run(tx, "remove_orphans", removed=removed)
+    await run(tx, "rename_entities", removed=removed)
+    await run(tx, "remove_orphans", removed=removed)
 
 
-async def _run(tx: AsyncManagedTransaction, name: str, **items: Sequence[Any]) -> list[Record]:
+async def run(tx: AsyncManagedTransaction, name: str, **items: Sequence[Any]) -> list[Record]:
     """Runs a statement over one list of items; an empty list needs no statement."""
     if not any(items.values()):
         return []

@@ -91,9 +91,14 @@ def read_statement(record: Record) -> Statement:
         record["relation"],
         EntityKey(project_id, space, record["target"]),
         read_time(record["event_time"]),
-        Scope(record["user_id"], record["agent_id"], record["app_id"], record["run_id"]),
+        read_scope(record),
         date.fromisoformat(record["expires_on"]) if record["expires_on"] else None,
     )
+
+
+def read_scope(record: Record) -> Scope:
+    """The scope in a row that has its four fields."""
+    return Scope(record["user_id"], record["agent_id"], record["app_id"], record["run_id"])
 
 
 def holding(record: Record) -> Holding:

@@ -158,26 +158,6 @@ enqueued AS (
 )
 SELECT count(*) FROM enqueued;
 
--- name: enqueue_known
--- Marks the next memories after a place as changed, and those that were given up as to be tried.
-WITH page AS MATERIALIZED (
-    SELECT project_id, memory_id
-    FROM memories
-    WHERE (project_id, memory_id) > ($1, $2) AND ($3::text IS NULL OR project_id = $3)
-    ORDER BY project_id, memory_id
-    LIMIT $4
-),
-place AS MATERIALIZED (SELECT nextval('change_position') AS position),
-enqueued AS (
-    INSERT INTO graph_outbox (project_id, memory_id, generation, first_generation, correlation_id)
-    SELECT page.project_id, page.memory_id, place.position, place.position, $5
-    FROM page, place
-    ORDER BY page.project_id, page.memory_id
-    ON CONFLICT (project_id, memory_id) DO UPDATE SET
-        generation = greatest(graph_outbox.generation, excluded.generation)
-)
-SELECT project_id, memory_id FROM page ORDER BY project_id, memory_id;
-
 -- name: enqueue_given
 WITH place AS MATERIALIZED (SELECT nextval('change_position') AS position)
 INSERT INTO graph_outbox (project_id, memory_id, generation, first_generation, correlation_id)
@@ -188,11 +168,26 @@ ON CONFLICT (project_id, memory_id) DO UPDATE SET
     generation = greatest(graph_outbox.generation, excluded.generation);
 
 -- name: revive
-UPDATE graph_outbox
-SET dead_generation = NULL, refusals = 0, available_at = now()
-WHERE dead_generation = generation AND ($1::text IS NULL OR project_id = $1);
+WITH revived AS (
+    UPDATE graph_outbox
+    SET dead_generation = NULL, refusals = 0, available_at = now()
+    WHERE dead_generation = generation AND project_id = $1
+    RETURNING 1
+)
+SELECT count(*) FROM revived;
 
 -- name: outstanding
-SELECT project_id, memory_id
-FROM graph_outbox
-JOIN unnest($1::text[], $2::uuid[]) AS given (project_id, memory_id) USING (project_id, memory_id);
+SELECT memory_id FROM graph_outbox WHERE project_id = $1 AND memory_id = ANY ($2::uuid[]);
+
+-- name: projects
+SELECT project_id FROM projects ORDER BY project_id;
+
+-- name: count_memories
+SELECT count(*) FROM memories WHERE project_id = $1;
+
+-- name: memory_page
+SELECT memory_id
+FROM memories
+WHERE project_id = $1 AND memory_id > $2
+ORDER BY memory_id
+LIMIT $3;

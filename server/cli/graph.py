@@ -1,0 +1,109 @@
+"""`verify-graph` and `rebuild-graph`: the graph as a whole, compared and made anew."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from server.application.rebuild_graph import Rebuilt
+from server.application.verify_graph import GraphReport
+from server.bootstrap import GraphMaintenance, open_graph_maintenance
+from server.cli.backends import graph_to_maintain, postgres_of
+from server.cli.console import ConsoleProgress, err, out
+from server.cli.migrate import apply_migrations
+from server.settings import load_settings
+
+
+def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Adds both commands."""
+    verify = commands.add_parser(
+        "verify-graph",
+        help="compare the graph with the memories",
+        description="Compares every node and edge in Neo4j with PostgreSQL and counts what "
+        "differs. Ends with status 1 if anything does. Servers may go on working.",
+    )
+    rebuild = commands.add_parser(
+        "rebuild-graph",
+        help="make the graph anew from the memories",
+        description="Projects every memory once more, tries those again that were given up, and "
+        "drops what PostgreSQL does not know. The graph stays readable, and servers may go on "
+        "working. Safe to interrupt and to repeat.",
+    )
+    for parser, run in ((verify, verify_graph), (rebuild, rebuild_graph)):
+        parser.add_argument("--project", help="only this project (default: all)")
+        parser.set_defaults(run=run)
+
+
+async def verify_graph(arguments: argparse.Namespace) -> None:
+    """Runs `verify-graph`."""
+    async with _maintenance() as maintenance:
+        with _bar() as bar:
+            task = bar.add_task("comparing", total=None)
+            report = await maintenance.verify(
+                arguments.project, lambda count: bar.advance(task, count)
+            )
+    _print_report(report)
+    if not report.equal:
+        sys.exit(1)
+
+
+async def rebuild_graph(arguments: argparse.Namespace) -> None:
+    """Runs `rebuild-graph`."""
+    async with _maintenance() as maintenance:
+        with _bar() as bar:
+            task = bar.add_task("projecting", total=None)
+            rebuilt = await maintenance.rebuild(
+                arguments.project,
+                lambda done, total: bar.update(task, completed=done, total=total),
+            )
+    _print_rebuilt(rebuilt)
+    if rebuilt.given_up:
+        sys.exit(1)
+
+
+def _print_report(report: GraphReport) -> None:
+    out.print(f"{report.memories} memories compared, {report.pending} on their way to the graph")
+    for kind, count in sorted((+report.differences).items()):
+        examples = ", ".join(report.examples.get(kind, []))
+        out.print(f"  {kind}: {count}" + (f"  ({escape(examples)})" if examples else ""))
+    out.print("the graph is equal" if report.equal else "the graph differs")
+
+
+def _print_rebuilt(rebuilt: Rebuilt) -> None:
+    out.print(
+        f"projected {rebuilt.memories} memories, dropped {rebuilt.unknown} that are gone, "
+        f"tried {rebuilt.revived} again that were given up"
+    )
+    for kind, count in sorted((+rebuilt.mended).items()):
+        out.print(f"  mended {kind}: {count}")
+    if rebuilt.given_up:
+        out.print(f"{rebuilt.given_up} memories are given up: the log says why")
+
+
+@asynccontextmanager
+async def _maintenance() -> AsyncIterator[GraphMaintenance]:
+    settings = load_settings()
+    progress = ConsoleProgress()
+    async with postgres_of(settings, progress) as dsn:
+        if settings.embedded_postgres:
+            await apply_migrations(dsn, progress)
+        async with (
+            graph_to_maintain(settings, progress) as address,
+            open_graph_maintenance(settings, dsn, address) as maintenance,
+        ):
+            yield maintenance
+
+
+def _bar() -> Progress:
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        console=err,
+    )
