@@ -6,12 +6,14 @@ import asyncio
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 
-from neo4j.exceptions import DriverError, Neo4jError
+from neo4j.exceptions import ClientError, DriverError, Neo4jError
 
+from server.adapters.circuit_breaker import CircuitBreaker
 from server.domain.errors import GraphUnavailable
 from server.domain.request_context import bounded, current_request
 
 _MAX_CORRELATION_IDS = 16
+_ANSWERS = {"Statement", "Schema", "Procedure"}
 
 
 @asynccontextmanager
@@ -32,6 +34,37 @@ async def bounded_call(seconds: float) -> AsyncIterator[None]:
         raise GraphUnavailable from error
     except (DriverError, Neo4jError) as error:
         raise GraphUnavailable from error
+
+
+@asynccontextmanager
+async def guarded_call(breaker: CircuitBreaker, seconds: float) -> AsyncIterator[None]:
+    """A bounded call that is not even tried while the breaker is open.
+
+    Raises:
+        GraphUnavailable: as `bounded_call`, or the breaker is open.
+        DeadlineExceeded: the current call's time ran out.
+    """
+    current_request().remaining()
+    if not breaker.admits():
+        raise GraphUnavailable
+    try:
+        async with bounded_call(seconds):
+            yield
+    except GraphUnavailable as error:
+        if _is_answer(error.__cause__):
+            breaker.succeeded()
+        else:
+            breaker.failed()
+        raise
+    except BaseException:
+        breaker.abandoned()
+        raise
+    breaker.succeeded()
+
+
+def _is_answer(cause: BaseException | None) -> bool:
+    """Whether the server is there and refuses what it was asked."""
+    return isinstance(cause, ClientError) and cause.category in _ANSWERS
 
 
 def transaction_metadata(correlation_ids: Iterable[str]) -> dict[str, object]:
