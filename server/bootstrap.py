@@ -48,6 +48,7 @@ from server.application.read_memories import GetMemory, ListMemories
 from server.application.rebuild_graph import RebuildGraph
 from server.application.remember_inferred import RememberInferred
 from server.application.remember_verbatim import RememberVerbatim
+from server.application.request_turns import InTurn
 from server.application.scope_turns import ScopeTurns
 from server.application.search_memories import SearchMemories
 from server.application.update_memory import UpdateMemory
@@ -270,15 +271,16 @@ def _compose_life(
     clock: Clock,
     database: Database,
     on_commit: Callable[[], None],
+    turns: ScopeTurns,
 ) -> LifeUseCases:
     changes = PostgresMemoryChanges(database, on_commit)
     update = UpdateMemory(store, changes, embedder, clock)
     delete = DeleteMemory(store, changes, clock)
     return LifeUseCases(
-        update=update,
-        delete=delete,
-        update_batch=BatchUpdateMemories(update, changes, embedder, clock),
-        delete_batch=BatchDeleteMemories(delete, changes, clock),
+        update=InTurn(update, turns),
+        delete=InTurn(delete, turns),
+        update_batch=InTurn(BatchUpdateMemories(update, changes, embedder, clock), turns),
+        delete_batch=InTurn(BatchDeleteMemories(delete, changes, clock), turns),
         events=ListMemoryEvents(PostgresMemoryHistory(database)),
     )
 
@@ -307,20 +309,17 @@ def _compose(
     projector = GraphProjector(outbox, graph)
     store = PostgresMemoryStore(database, on_commit=projector.wake)
     history = PostgresMemoryHistory(database)
+    turns = ScopeTurns(PostgresScopeLeases(database))
     inferred = RememberInferred(
-        store,
-        projects,
-        models.embedder,
-        models.language_model,
-        clock,
-        ScopeTurns(PostgresScopeLeases(database)),
+        store, projects, models.embedder, models.language_model, clock, turns
     )
+    verbatim = RememberVerbatim(store, models.embedder, clock)
     use_cases = MemoryUseCases(
-        add=AddMemories(store, RememberVerbatim(store, models.embedder, clock), inferred),
+        add=InTurn(AddMemories(store, verbatim, inferred), turns),
         search=SearchMemories(store, models.embedder, clock),
         get=GetMemory(store, history, clock),
         list=ListMemories(store, history, clock),
-        life=_compose_life(store, models.embedder, clock, database, projector.wake),
+        life=_compose_life(store, models.embedder, clock, database, projector.wake, turns),
         scopes=_compose_scopes(clock, database, projector.wake),
     )
     health, gate = HealthService(), DrainGate()

@@ -8,6 +8,7 @@ from datetime import date, datetime
 from typing import Protocol
 from uuid import UUID
 
+from server.application.once import RequestKey
 from server.domain.conversation import Message
 from server.domain.errors import RequestIdReused
 from server.domain.graph import Relation
@@ -39,6 +40,11 @@ class AddMemoriesCommand:
     instructions: str | None = None
     request_id: UUID | None = None
     payload_digest: bytes = b""
+
+    @property
+    def key(self) -> RequestKey | None:
+        """The client's id of the intent, if it gave one."""
+        return RequestKey(self.request_id, self.payload_digest) if self.request_id else None
 
 
 @dataclass(frozen=True, slots=True)

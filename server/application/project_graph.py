@@ -181,15 +181,19 @@ class GraphProjector:
         pause = self._options.refused_pause
         fault = _fault(error)
         given_up = await self._outbox.refuse(claimed[0], fault, pause, self._options.patience)
-        _log.error(
-            "projector.memory_given_up" if given_up else "projector.memory_refused",
-            fault=fault,
-            memory_id=str(claimed[0].memory_id),
-            project_id=claimed[0].project_id,
-            attempts=claimed[0].attempts,
-            retry_after_seconds=None if given_up else pause.total_seconds(),
+        said = {
+            "fault": fault,
+            "memory_id": str(claimed[0].memory_id),
+            "project_id": claimed[0].project_id,
+            "attempts": claimed[0].attempts,
             **_described(claimed),
-        )
+        }
+        if given_up:
+            _log.error("projector.memory_given_up", **said)
+        else:
+            _log.error(
+                "projector.memory_refused", retry_after_seconds=pause.total_seconds(), **said
+            )
         return 0
 
     async def _release_by_attempts(self, claimed: Sequence[DirtyMemory]) -> None:

@@ -87,6 +87,18 @@ class ScopeTurns:
                 if renewal is not None:
                     renewal.cancel()
 
+    @asynccontextmanager
+    async def hold(self, project_id: str, key: bytes) -> AsyncIterator[None]:
+        """As `take`, for a block whose commit does not end the lease: it is given back after it.
+
+        Raises:
+            StoreUnavailable: PostgreSQL cannot be reached.
+            DeadlineExceeded: the call's time is up.
+        """
+        async with self.take(project_id, key) as lease:
+            yield
+            self._give_back(lease)
+
     async def _acquire(self, lease: ScopeLease) -> None:
         attempt = 0
         while not await self._leases.acquire(lease, self._duration):

@@ -1,10 +1,11 @@
-"""Two servers on one database: adds to one scope take turns."""
+"""Two servers on one database: adds to one scope, and deliveries of one call, take turns."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
+from uuid import uuid4
 
 import pytest_asyncio
 from memoir.v1 import memory_pb2, memory_service_pb2
@@ -89,3 +90,24 @@ async def test_racing_adds_leave_one_memory_and_lose_no_update(
     [home] = [memory for memory in await listed(clients[0]) if "lives" in memory.text]
     assert events.count(ADD) == 1
     assert home.version == len(events) == 1 + events.count(UPDATE)
+
+
+async def test_fifty_deliveries_of_one_call_cost_one_inference_and_get_one_answer(
+    clients: list[Client], witness: Witness
+) -> None:
+    request = memory_service_pb2.AddMemoriesRequest(
+        user_id="alice",
+        request_id=str(uuid4()),
+        messages=[memory_pb2.Message(role="user", content="I like tea.")],
+    )
+    answers = await asyncio.gather(
+        *(
+            client.memory.AddMemories(request, metadata=client.metadata)
+            for client in clients
+            for _ in range(25)
+        )
+    )
+    assert len(witness.candidates) == 1
+    assert [result.event for result in answers[0].results] == [ADD]
+    assert all(answer == answers[0] for answer in answers)
+    assert [memory.text for memory in await listed(clients[0])] == ["User likes tea."]

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from uuid import UUID
 
 from memoir.v1 import memory_pb2, memory_service_pb2
 
-from server.application.add_memories import AddedChange, AddMemories, AddMemoriesOutcome
+from server.application.add_memories import AddedChange, AddMemoriesCommand, AddMemoriesOutcome
 from server.application.read_memories import GetMemory, ListMemories
 from server.application.search_memories import SearchMemories
 from server.domain.graph import StatedRelation
@@ -36,7 +36,7 @@ DEPRECATION_KEY = "memoir-deprecation"
 class MemoryUseCases:
     """What the service runs."""
 
-    add: AddMemories
+    add: Callable[[AddMemoriesCommand], Awaitable[AddMemoriesOutcome]]
     search: SearchMemories
     get: GetMemory
     list: ListMemories

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from memoir.v1 import memory_service_pb2
 
-from server.application.batch_delete_memories import BatchDeleteMemories
-from server.application.batch_update_memories import BatchUpdateMemories
-from server.application.delete_memory import DeleteMemory
+from server.application.batch_delete_memories import BatchDeleteCommand
+from server.application.batch_update_memories import BatchUpdateCommand
+from server.application.delete_memory import DeleteMemoryCommand
 from server.application.list_memory_events import ListMemoryEvents
-from server.application.update_memory import UpdateMemory
+from server.application.update_memory import UpdatedMemory, UpdateMemoryCommand
+from server.domain.errors import MemoirError
 from server.domain.request_context import current_request
 from server.transport.batch_results import batch_delete_response, batch_update_response
 from server.transport.convert.life import (
@@ -29,10 +31,10 @@ from server.transport.current_caller import current_caller
 class LifeUseCases:
     """What these methods run."""
 
-    update: UpdateMemory
-    delete: DeleteMemory
-    update_batch: BatchUpdateMemories
-    delete_batch: BatchDeleteMemories
+    update: Callable[[UpdateMemoryCommand], Awaitable[UpdatedMemory]]
+    delete: Callable[[DeleteMemoryCommand], Awaitable[int]]
+    update_batch: Callable[[BatchUpdateCommand], Awaitable[list[UpdatedMemory | MemoirError]]]
+    delete_batch: Callable[[BatchDeleteCommand], Awaitable[list[int | MemoirError]]]
     events: ListMemoryEvents
 
 

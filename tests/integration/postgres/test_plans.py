@@ -132,7 +132,7 @@ async def test_a_search_compares_the_memories_of_the_scope(
 ) -> None:
     scope, index = scoped
     statement, values = rank_statement(scope)
-    constants = (2.0, 0.9, 0.75, 200, 30.0, 1000, [])
+    constants: tuple[object, ...] = (2.0, 0.9, 0.75, 200, 30.0, 1000, [])
     bound = (PROJECT, TODAY, [], VECTOR, "a memory", *constants, *values)
     for plan in await plans(connection, statement, *bound):
         assert indexes(plan, "memories") == {index}

@@ -1,0 +1,109 @@
+"""The contract of notices between servers, held on PostgreSQL."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import timedelta
+
+import asyncpg
+
+from server.adapters.postgres.notifications import NotificationOptions, PostgresNotifications
+from server.lifecycle.background import running
+from server.ports.notifications import Channel
+
+NOTICE = Channel.MEMORY_EVENTS
+FAST = NotificationOptions(
+    interval=timedelta(milliseconds=1), retry_interval=timedelta(milliseconds=10)
+)
+LISTENERS = "FROM pg_stat_activity WHERE datname = current_database() AND application_name = $1"
+NAME = "memoir-notifications"
+
+
+class Ear:
+    """Counts notices, and waits for them."""
+
+    def __init__(self) -> None:
+        self.notices = 0
+        self._heard = asyncio.Event()
+
+    def __call__(self) -> None:
+        self.notices += 1
+        self._heard.set()
+
+    async def hears(self) -> None:
+        """Returns at the next notice since the last time."""
+        await asyncio.wait_for(self._heard.wait(), 10)
+        self._heard.clear()
+
+
+@asynccontextmanager
+async def server(
+    dsn: str,
+) -> AsyncIterator[tuple[PostgresNotifications, Ear]]:
+    """One server's notifications, connected, with a subscriber."""
+    notifications, ear = PostgresNotifications(dsn, FAST), Ear()
+    async with AsyncExitStack() as stack:
+        stack.enter_context(notifications.subscribe(NOTICE, ear))
+        await stack.enter_async_context(running("notifications", notifications.run()))
+        await ear.hears()
+        yield notifications, ear
+
+
+async def test_every_server_hears_a_notice(postgres_dsn: str) -> None:
+    async with server(postgres_dsn) as (first, ear), server(postgres_dsn) as (_, other):
+        first.notify(NOTICE)
+        await asyncio.gather(ear.hears(), other.hears())
+
+
+async def test_a_server_hears_its_own_notice_once_and_at_once(postgres_dsn: str) -> None:
+    async with server(postgres_dsn) as (first, ear), server(postgres_dsn) as (_, other):
+        before = ear.notices
+        first.notify(NOTICE)
+        assert ear.notices == before + 1
+        await other.hears()
+        first.notify(NOTICE)
+        await other.hears()
+        assert ear.notices == before + 2
+
+
+async def test_notices_that_come_together_are_sent_together(postgres_dsn: str) -> None:
+    async with server(postgres_dsn) as (first, _), server(postgres_dsn) as (_, other):
+        before = other.notices
+        for _ in range(1000):
+            first.notify(NOTICE)
+        await other.hears()
+        assert other.notices == before + 1
+
+
+async def test_who_has_unsubscribed_hears_nothing(postgres_dsn: str) -> None:
+    notifications, ear = PostgresNotifications(postgres_dsn, FAST), Ear()
+    with notifications.subscribe(NOTICE, ear):
+        pass
+    notifications.notify(NOTICE)
+    assert ear.notices == 0
+
+
+async def test_a_lost_connection_is_replaced_and_counts_as_a_notice(postgres_dsn: str) -> None:
+    administrator = await asyncpg.connect(postgres_dsn)
+    async with server(postgres_dsn) as (_, ear), server(postgres_dsn) as (other, _):
+        ended = await administrator.fetch(f"SELECT pg_terminate_backend(pid) {LISTENERS}", NAME)
+        assert len(ended) == 2
+        await ear.hears()
+        while await administrator.fetchval(f"SELECT count(*) {LISTENERS}", NAME) < 2:
+            pass
+        before = ear.notices
+        other.notify(NOTICE)
+        while ear.notices == before:
+            await ear.hears()
+    await administrator.close()
+
+
+async def test_a_server_works_without_its_database(empty_postgres_dsn: str) -> None:
+    away = empty_postgres_dsn.replace("/test_", "/nowhere_")
+    notifications, ear = PostgresNotifications(away, FAST), Ear()
+    with notifications.subscribe(NOTICE, ear):
+        async with running("notifications", notifications.run()):
+            notifications.notify(NOTICE)
+            assert ear.notices == 1
