@@ -9,13 +9,15 @@ from dataclasses import dataclass
 import grpc
 from opentelemetry.trace import TracerProvider
 
-from server.adapters.absent.graph import AbsentGraph
+from server.adapters.absent.graph import AbsentGraph, AbsentGraphReader
+from server.adapters.circuit_breaker import CircuitBreaker
 from server.adapters.gemini.client import GeminiClient
 from server.adapters.gemini.embedder import GeminiEmbedder
 from server.adapters.gemini.language_model import GeminiLanguageModel
 from server.adapters.neo4j.audit import Neo4jGraphAudit
 from server.adapters.neo4j.driver import open_driver
 from server.adapters.neo4j.graph import Neo4jGraph
+from server.adapters.neo4j.reader import Neo4jGraphReader
 from server.adapters.offline.embedder import OfflineEmbedder
 from server.adapters.offline.language_model import OfflineLanguageModel
 from server.adapters.postgres.memory_changes import PostgresMemoryChanges
@@ -36,9 +38,13 @@ from server.application.authenticate import Authenticate
 from server.application.authorize import Authorize
 from server.application.batch_delete_memories import BatchDeleteMemories
 from server.application.batch_update_memories import BatchUpdateMemories
+from server.application.caught_up import CaughtUp
 from server.application.delete_memories import DeleteMemories
 from server.application.delete_memory import DeleteMemory
 from server.application.delete_scope import DeleteScope
+from server.application.find_paths import FindPaths
+from server.application.get_entity import GetEntity
+from server.application.list_entities import ListEntities
 from server.application.list_memory_events import ListMemoryEvents
 from server.application.list_relations import ListRelations
 from server.application.list_scopes import ListScopes
@@ -53,6 +59,7 @@ from server.application.scope_turns import ScopeTurns
 from server.application.search_memories import SearchMemories
 from server.application.update_memory import UpdateMemory
 from server.application.verify_graph import VerifyGraph
+from server.application.visible_relations import VisibleRelations
 from server.domain.errors import StoreUnavailable
 from server.lifecycle.background import running
 from server.lifecycle.drain import drain
@@ -60,14 +67,16 @@ from server.lifecycle.readiness import ReadinessProbe
 from server.ports.clock import Clock
 from server.ports.embedder import Embedder
 from server.ports.graph import Graph
+from server.ports.graph_reader import GraphReader
 from server.ports.language_model import LanguageModel
 from server.ports.memory_store import MemoryStore
+from server.ports.outbox import Outbox
 from server.settings import ModelChoice, ModelSettings, PostgresSettings, Settings, SettingsFault
 from server.transport.health import HealthService
 from server.transport.interceptors.chain import build_interceptors
 from server.transport.interceptors.drain import DrainGate
 from server.transport.server import ServerOptions, Servicers, build_server
-from server.transport.services.graph import GraphService
+from server.transport.services.graph import GraphService, GraphUseCases
 from server.transport.services.memory import MemoryService, MemoryUseCases
 from server.transport.services.memory_life import LifeUseCases
 from server.transport.services.memory_scopes import ScopeUseCases
@@ -163,15 +172,29 @@ async def open_models(choice: ModelChoice, settings: ModelSettings) -> AsyncIter
         await client.close()
 
 
+@dataclass(frozen=True, slots=True)
+class GraphAccess:
+    """Keeping the graph, and reading it. `breaker` guards the reads."""
+
+    graph: Graph
+    reader: GraphReader
+    breaker: CircuitBreaker
+
+
 @asynccontextmanager
-async def open_graph(address: GraphAddress | None, timeout: float) -> AsyncIterator[Graph]:
+async def open_graph(address: GraphAddress | None, timeout: float) -> AsyncIterator[GraphAccess]:
     """The graph, released at the end of the block; one that is always away without an address."""
+    breaker = CircuitBreaker("neo4j")
     if address is None:
-        yield AbsentGraph()
+        yield GraphAccess(AbsentGraph(), AbsentGraphReader(), breaker)
         return
     driver = open_driver(address.uri, address.user, address.password)
     try:
-        yield Neo4jGraph(driver, read_timeout=timeout, write_timeout=timeout)
+        yield GraphAccess(
+            Neo4jGraph(driver, write_timeout=timeout),
+            Neo4jGraphReader(driver, breaker, timeout=timeout),
+            breaker,
+        )
     finally:
         await driver.close()
 
@@ -192,8 +215,8 @@ async def prepare_graph(address: GraphAddress, timeout: float) -> None:
     Raises:
         GraphUnavailable: Neo4j cannot be reached.
     """
-    async with open_graph(address, timeout) as graph:
-        await graph.prepare()
+    async with open_graph(address, timeout) as access:
+        await access.graph.prepare()
 
 
 @asynccontextmanager
@@ -204,7 +227,7 @@ async def open_graph_maintenance(
     driver = open_driver(address.uri, address.user, address.password)
     async with driver, open_database(dsn, settings.postgres) as database:
         clock, timeout = SystemClock(), settings.neo4j.timeout
-        graph = Neo4jGraph(driver, read_timeout=timeout, write_timeout=timeout)
+        graph = Neo4jGraph(driver, write_timeout=timeout)
         outbox, audit = PostgresOutbox(database, clock), Neo4jGraphAudit(driver)
         source = PostgresProjectionSource(database, clock)
         projector = GraphProjector(outbox, graph)
@@ -253,8 +276,8 @@ async def open_service(
         models = await stack.enter_async_context(
             open_models(settings.model_choice(), settings.models)
         )
-        graph = await stack.enter_async_context(open_graph(graph_address, settings.neo4j.timeout))
-        service, projector = _compose(settings, database, models, graph, tracer_provider)
+        access = await stack.enter_async_context(open_graph(graph_address, settings.neo4j.timeout))
+        service, projector = _compose(settings, database, models, access, tracer_provider)
         await service.probe.refuse_other_embedder()
         await service.health.start()
         await service.probe.check()
@@ -296,17 +319,29 @@ def _compose_scopes(
     )
 
 
+def _compose_graph(
+    reader: GraphReader, outbox: Outbox, store: MemoryStore, clock: Clock
+) -> GraphUseCases:
+    caught_up, visible = CaughtUp(outbox), VisibleRelations(store, clock)
+    return GraphUseCases(
+        list_relations=ListRelations(reader, caught_up, visible, clock),
+        get_entity=GetEntity(reader, caught_up, visible, clock),
+        list_entities=ListEntities(reader, caught_up, visible),
+        find_paths=FindPaths(reader, caught_up, visible, clock),
+    )
+
+
 def _compose(
     settings: Settings,
     database: Database,
     models: Models,
-    graph: Graph,
+    access: GraphAccess,
     tracer_provider: TracerProvider | None,
 ) -> tuple[Service, GraphProjector]:
     clock = SystemClock()
     projects = PostgresProjectStore(database)
     outbox = PostgresOutbox(database, clock)
-    projector = GraphProjector(outbox, graph)
+    projector = GraphProjector(outbox, access.graph)
     store = PostgresMemoryStore(database, on_commit=projector.wake)
     history = PostgresMemoryHistory(database)
     turns = ScopeTurns(PostgresScopeLeases(database))
@@ -331,7 +366,7 @@ def _compose(
         ),
         Servicers(
             memory=MemoryService(use_cases),
-            graph=GraphService(ListRelations(graph, outbox, store, clock)),
+            graph=GraphService(_compose_graph(access.reader, outbox, store, clock)),
             project=ProjectService(GetProject(projects), UpdateProject(projects, clock)),
             health=health,
         ),

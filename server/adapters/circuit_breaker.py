@@ -1,8 +1,8 @@
 """A circuit breaker: what is away is not asked again and again.
 
-Closed, calls pass. After some failures in a row it opens, and calls are refused at once. When it has
-been open for a while, one call may try: if it succeeds the breaker closes, else it stays open for as
-long again. (M. Nygard, "Release It!", 2007.)
+Closed, calls pass. After some failures in a row it opens, and calls are refused at once. When it
+has been open for a while, one call may try: if it succeeds the breaker closes, else it stays open
+for as long again. (M. Nygard, "Release It!", 2007.)
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class BreakerState(StrEnum):
 
 
 class CircuitBreaker:
-    """The breaker of one dependency, in one process. `rest` is how long it stays open, in seconds."""
+    """The breaker of one dependency, in one process. It stays open for `rest` seconds."""
 
     def __init__(
         self,

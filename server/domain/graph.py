@@ -131,8 +131,12 @@ def relation_name(text: str) -> str:
 
     At most 128 characters. Marks count as parts of words, which many scripts cannot spell without.
     """
-    spaced = "".join(c if _is_of_word(c) else " " for c in _folded(text))
-    return "_".join(spaced.split())[:MAX_RELATION_LENGTH].rstrip("_")
+    return "_".join(words_of(text))[:MAX_RELATION_LENGTH].rstrip("_")
+
+
+def words_of(text: str) -> list[str]:
+    """The folded words of a name: letters, digits and marks; all else stands between words."""
+    return "".join(c if _is_of_word(c) else " " for c in _folded(text)).split()
 
 
 def _folded(text: str) -> str:

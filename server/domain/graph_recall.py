@@ -19,8 +19,9 @@ MAX_WORDS: Final = 64
 FAR_SHARE: Final = 0.8
 """What is left of a score after one more relation on the way."""
 
-_EDGES: Final = "\"'`.,;:!?()[]{}<>«»“”‘’„¿¡…"
-_POSSESSIVES: Final = ("'s", "’s", "s'", "s’")
+_QUOTES: Final = "\"'`\u00ab\u00bb\u2018\u2019\u201c\u201d\u201e"
+_EDGES: Final = _QUOTES + ".,;:!?()[]{}<>\u00bf\u00a1\u2026"
+_POSSESSIVES: Final = ("'s", "\u2019s")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +53,8 @@ def names_in(question: str) -> list[str]:
 
 
 def _without_possessive(name: str) -> Sequence[str]:
-    for ending in _POSSESSIVES:
-        if name.casefold().endswith(ending):
-            return [name[:-2] if ending.startswith(("'", "’")) else name[:-1]]
-    return []
+    """The name without its ending, as in Anna's; that of James' is taken for punctuation."""
+    return [name[:-2]] if name.casefold().endswith(_POSSESSIVES) else []
 
 
 def scores_of(clues: Iterable[Clue]) -> dict[UUID, float]:

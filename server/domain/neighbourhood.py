@@ -1,7 +1,7 @@
 """What lies around an entity, and how two entities are connected: walks over relations in memory.
 
-The graph gives more relations than may be shown: some are stated by memories that are gone. What can
-be reached is decided here, once those are left out.
+The graph gives more relations than may be shown: some are stated by memories that are gone. What
+can be reached is decided here, once those are left out.
 """
 
 from __future__ import annotations
@@ -36,8 +36,11 @@ def shortest_paths(
 ) -> list[list[StatedRelation]]:
     """Up to `limit` paths from source to target, the shortest first; none visits an entity twice.
 
+    An entity has no path to itself.
     Of several relations between two entities a path names the newest.
     """
+    if source == target:
+        return []
     around = adjacency(_newest_of_pairs(relations))
     to_target = distances_from(around, target, max_length)
     found: list[list[StatedRelation]] = []

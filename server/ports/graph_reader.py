@@ -9,7 +9,6 @@ from typing import Protocol
 from uuid import UUID
 
 from server.domain.graph import EntityRef, KnownEntity, StatedRelation
-from server.domain.graph_recall import Clue
 from server.domain.pages import EntityCursor, RelationCursor
 from server.domain.scope import Scope
 
@@ -30,13 +29,14 @@ class Within:
 class RelationQuery:
     """Which relations to read: of one project and scope, newest first, at most `limit`.
 
-    `entities` are those of which one must be an end of the relation; None asks for no entity.
+    `entity` is the name or an alias of one end. `holding_at` leaves out the relations that were
+    superseded by then; None keeps them all.
     """
 
     project_id: str
     scope: Scope
     limit: int
-    entities: Sequence[EntityRef] | None = None
+    entity: str | None = None
     relation: str | None = None
     after: RelationCursor | None = None
     holding_at: datetime | None = None
@@ -44,7 +44,7 @@ class RelationQuery:
 
 @dataclass(frozen=True, slots=True)
 class FoundEntity:
-    """An entity, and the newest memories of the scope that mention it."""
+    """An entity, and the newest memories of the scope that mention it, newest first."""
 
     known: KnownEntity
     memory_ids: Sequence[UUID]
@@ -52,10 +52,9 @@ class FoundEntity:
 
 @dataclass(frozen=True, slots=True)
 class EntityQuery:
-    """Which entities to list, of some graph spaces. `words` are folded; without any, all."""
+    """Which entities to list: at most `limit`, after `after`. Without `words`, all of the scope."""
 
     within: Within
-    spaces: Sequence[str]
     limit: int
     words: Sequence[str] = ()
     after: EntityCursor | None = None
@@ -71,7 +70,7 @@ class EntityPage:
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """The relations around some entities of one space, and the entities that they touch, by key.
+    """The relations around an entity, and the entities that they touch, by key.
 
     `truncated` says that there were more than are given.
     """
@@ -92,8 +91,11 @@ class GraphReader(Protocol):
         """Relations of a scope: newest event first, then by memory id, source, relation, target."""
         ...
 
-    async def find_entities(self, within: Within, refs: Sequence[EntityRef]) -> list[FoundEntity]:
-        """Those of the entities that memories of the scope mention, in the order of `refs`."""
+    async def find_entities(self, within: Within, name: str) -> list[FoundEntity]:
+        """The entities of this name or alias that memories of the scope mention.
+
+        One for each graph space: that of the scope's own space first, then by their newest memory.
+        """
         ...
 
     async def list_entities(self, query: EntityQuery) -> EntityPage:
@@ -104,14 +106,6 @@ class GraphReader(Protocol):
         """
         ...
 
-    async def explore(
-        self, within: Within, space: str, keys: Sequence[str], hops: int
-    ) -> Surroundings:
-        """What lies within `hops` relations of the entities of these keys, and these themselves."""
-        ...
-
-    async def recall(
-        self, within: Within, refs: Sequence[EntityRef], seconds: float
-    ) -> Sequence[Clue]:
-        """What the entities lead to within two relations, in one round trip within `seconds`."""
+    async def explore(self, within: Within, start: EntityRef, hops: int) -> Surroundings:
+        """The entity and what lies within `hops` relations of it, the nearest first."""
         ...

@@ -13,9 +13,6 @@ from server.domain.errors import Unimplemented
 UNIMPLEMENTED_METHODS: Final = frozenset(
     {
         "memoir.v1.MemoryService/WatchMemoryEvents",
-        "memoir.v1.GraphService/GetEntity",
-        "memoir.v1.GraphService/ListEntities",
-        "memoir.v1.GraphService/FindPaths",
         "memoir.v1.StatisticsService/GetStatistics",
         "memoir.v1.StatisticsService/WatchStatistics",
         "google.longrunning.Operations/ListOperations",
@@ -30,6 +27,7 @@ UNIMPLEMENTED_FIELDS: Final[Mapping[type[Message], frozenset[str]]] = {
     memory_service_pb2.AddMemoriesRequest: frozenset({"async_mode"}),
     memory_service_pb2.SearchMemoriesRequest: frozenset({"rerank", "as_of"}),
     graph_service_pb2.ListRelationsRequest: frozenset({"as_of"}),
+    graph_service_pb2.GetEntityRequest: frozenset({"as_of"}),
 }
 
 

@@ -1,10 +1,10 @@
 """Words of names in the fulltext index, and queries for them.
 
-The index is one for all projects, and so are its words: how many of them begin alike or resemble each
-other would depend on what others store. So each word begins with a digest of its project and space: a
-query finds, and costs, what one space holds. What a client writes is never part of the query's
-syntax: every character of it that Lucene's query parser knows is escaped
-(org.apache.lucene.queryparser.classic).
+The index is one for all projects, and so are its words: how many of them begin alike or resemble
+each other would depend on what others store. So each word begins with a digest of its project and
+space: a query finds, and costs, what one space holds. What a client writes is never part of the
+query's syntax: words hold letters, digits and marks only, and whatever Lucene's query parser knows
+(org.apache.lucene.queryparser.classic) is escaped nevertheless.
 """
 
 from __future__ import annotations
@@ -13,8 +13,11 @@ import hashlib
 import re
 from collections.abc import Sequence
 
-# The tokenizer of the index cuts longer words apart.
+from server.domain.graph import entity_key, words_of
+
+# The tokenizer of the index cuts words at 255 characters.
 MAX_WORD_LENGTH = 100
+MAX_WORDS_OF_NAME = 64
 # Lucene refuses a query of more than 1,024 clauses; a word of a space takes three.
 _MAX_CLAUSES = 900
 _CLAUSES_PER_WORD = 3
@@ -26,8 +29,20 @@ _SPECIAL = re.compile(r'([+\-&|!(){}\[\]^"~*?:\\/<>=])')
 
 def term_prefix(project_id: str, space: str) -> str:
     """What all words of a space begin with: 16 hexadecimal digits."""
-    name = f"{len(project_id)}:{project_id}{space}".encode()
-    return hashlib.sha256(name).hexdigest()[:16]
+    return _digest(project_id, space)[:16]
+
+
+def alias_term(project_id: str, space: str, name: str) -> str:
+    """The word that stands for a whole name: no word of a name can be equal to it."""
+    return f"{_digest(project_id, space, entity_key(name))[:32]}_"
+
+
+def entity_terms(project_id: str, space: str, name: str, aliases: Sequence[str]) -> str:
+    """What the index holds of an entity: the words of its names, and its aliases as a whole."""
+    prefix = term_prefix(project_id, space)
+    words = (word for each in (name, *aliases) for word in _words(each))
+    whole = (alias_term(project_id, space, alias) for alias in aliases)
+    return " ".join(dict.fromkeys([*(prefix + word for word in words), *whole]))
 
 
 def terms_query(project_id: str, spaces: Sequence[str], words: Sequence[str]) -> str:
@@ -39,6 +54,18 @@ def terms_query(project_id: str, spaces: Sequence[str], words: Sequence[str]) ->
     most = max(1, _MAX_CLAUSES // (_CLAUSES_PER_WORD * len(spaces)))
     wanted = list(dict.fromkeys(word[:MAX_WORD_LENGTH] for word in words))[:most]
     return " OR ".join(f"({_of_space(term_prefix(project_id, s), wanted)})" for s in spaces)
+
+
+def _words(name: str) -> Sequence[str]:
+    return [word[:MAX_WORD_LENGTH] for word in words_of(name)[:MAX_WORDS_OF_NAME]]
+
+
+def _digest(*parts: str) -> str:
+    digest = hashlib.sha256()
+    for part in parts:
+        encoded = part.encode()
+        digest.update(f"{len(encoded)}:".encode() + encoded)
+    return digest.hexdigest()
 
 
 def _of_space(prefix: str, words: Sequence[str]) -> str:

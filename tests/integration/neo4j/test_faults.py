@@ -11,12 +11,14 @@ import pytest
 from neo4j import AsyncDriver
 from neo4j.exceptions import AuthError, ServiceUnavailable
 
+from server.adapters.circuit_breaker import CircuitBreaker
 from server.adapters.neo4j.driver import open_driver
 from server.adapters.neo4j.graph import Neo4jGraph
+from server.adapters.neo4j.reader import Neo4jGraphReader
 from server.domain.errors import DeadlineExceeded, GraphUnavailable
 from server.domain.request_context import RequestContext, enter_request
 from server.embedded.neo4j import Neo4jAddress
-from server.ports.graph import RelationQuery
+from server.ports.graph_reader import RelationQuery
 from tests.integration.neo4j.contents import expected_contents, read_contents
 from tests.integration.neo4j.freezing_proxy import FreezingProxy
 from tests.support.subgraphs import ALICE, PROJECT, stating
@@ -27,7 +29,6 @@ CALLS: dict[str, Callable[[Neo4jGraph], Awaitable[object]]] = {
     "check": lambda graph: graph.check(),
     "prepare": lambda graph: graph.prepare(),
     "project": lambda graph: graph.project([stating(1, WORKS)]),
-    "list_relations": lambda graph: graph.list_relations(QUERY),
 }
 
 
@@ -67,7 +68,7 @@ async def proxy(neo4j_address: Neo4jAddress) -> AsyncIterator[tuple[FreezingProx
         proxy.thaw()
 
 
-@pytest.mark.parametrize("call", [CALLS[n] for n in ("check", "project", "list_relations")])
+@pytest.mark.parametrize("call", [CALLS[n] for n in ("check", "project")])
 @pytest.mark.parametrize("connected", [False, True])
 async def test_a_silent_server_is_an_unavailable_graph_in_time(
     graph: Neo4jGraph,
@@ -76,7 +77,7 @@ async def test_a_silent_server_is_an_unavailable_graph_in_time(
     connected: bool,
 ) -> None:
     silent, driver = proxy
-    hasty = Neo4jGraph(driver, check_timeout=0.2, read_timeout=0.2, write_timeout=0.2)
+    hasty = Neo4jGraph(driver, check_timeout=0.2, write_timeout=0.2)
     if connected:
         await Neo4jGraph(driver).check()
     silent.freeze()
@@ -97,7 +98,7 @@ async def test_a_call_ends_at_its_deadline(
 
     async def read() -> None:
         enter_request(RequestContext("call-1", time.monotonic() + 0.1))
-        await Neo4jGraph(driver).list_relations(QUERY)
+        await Neo4jGraphReader(driver, CircuitBreaker("neo4j")).list_relations(QUERY)
 
     began = time.monotonic()
     with pytest.raises(DeadlineExceeded):

@@ -51,6 +51,9 @@ OFFERED = {
     "memoir.v1.ProjectService/GetProject",
     "memoir.v1.ProjectService/UpdateProject",
     "memoir.v1.GraphService/ListRelations",
+    "memoir.v1.GraphService/GetEntity",
+    "memoir.v1.GraphService/ListEntities",
+    "memoir.v1.GraphService/FindPaths",
 }
 
 
