@@ -36,7 +36,7 @@ class Entity(_message.Message):
     type: _builtins.str
     """Its kind, such as `person`, where it is known."""
     memory_count: _builtins.int
-    """How many memories of the scope mention it."""
+    """How many memories of the scope mention it, counted among at most 10,000 mentions."""
     space: _builtins.str
     """The graph space that it belongs to, such as `user:alice`."""
     @_builtins.property
@@ -612,8 +612,8 @@ class FindPathsResponse(_message.Message):
     """FindPathsResponse holds the shortest paths first.
 
     A path visits no entity twice. Of several relations between two entities it names the newest, so
-    two paths differ in the entities that they visit. Paths are looked for among at most the 100 newest
-    relations of each entity.
+    two paths differ in the entities that they visit. An entity has no path to itself. Paths are looked
+    for among at most the 100 newest relations of each entity, and at most 1,000 around each end.
     """
 
     DESCRIPTOR: _descriptor.Descriptor

@@ -35,9 +35,9 @@ class GraphServiceStub:
     A scope narrows which memories count, and with them the relations that they state. Entities are
     shared within a graph space: the most general part of a memory's scope, such as all that is known
     about one user. No read leads from one graph space to another. Where a scope does not name the user,
-    its memories can belong to several spaces: then `ListRelations` and `ListEntities` read up to 50 of
-    them, those of the scope's newest memories, and `GetEntity` and `FindPaths` the scope's own space
-    if it has the entity, else the one with the newest memory of it.
+    its memories can belong to several spaces: then `ListEntities` reads up to 50 of them, those of the
+    scope's newest relations, and `GetEntity` and `FindPaths` among these the scope's own space if it
+    has the entity, else the one with the newest memory of it.
 
     A functional relation, such as `lives_in` or `works_at`, has one value at a time: a later statement
     about the same entity supersedes the earlier one. What is superseded is not returned unless it is
@@ -69,9 +69,9 @@ class GraphServiceAsyncStub(GraphServiceStub):
     A scope narrows which memories count, and with them the relations that they state. Entities are
     shared within a graph space: the most general part of a memory's scope, such as all that is known
     about one user. No read leads from one graph space to another. Where a scope does not name the user,
-    its memories can belong to several spaces: then `ListRelations` and `ListEntities` read up to 50 of
-    them, those of the scope's newest memories, and `GetEntity` and `FindPaths` the scope's own space
-    if it has the entity, else the one with the newest memory of it.
+    its memories can belong to several spaces: then `ListEntities` reads up to 50 of them, those of the
+    scope's newest relations, and `GetEntity` and `FindPaths` among these the scope's own space if it
+    has the entity, else the one with the newest memory of it.
 
     A functional relation, such as `lives_in` or `works_at`, has one value at a time: a later statement
     about the same entity supersedes the earlier one. What is superseded is not returned unless it is
@@ -99,9 +99,9 @@ class GraphServiceServicer(metaclass=_abc_1.ABCMeta):
     A scope narrows which memories count, and with them the relations that they state. Entities are
     shared within a graph space: the most general part of a memory's scope, such as all that is known
     about one user. No read leads from one graph space to another. Where a scope does not name the user,
-    its memories can belong to several spaces: then `ListRelations` and `ListEntities` read up to 50 of
-    them, those of the scope's newest memories, and `GetEntity` and `FindPaths` the scope's own space
-    if it has the entity, else the one with the newest memory of it.
+    its memories can belong to several spaces: then `ListEntities` reads up to 50 of them, those of the
+    scope's newest relations, and `GetEntity` and `FindPaths` among these the scope's own space if it
+    has the entity, else the one with the newest memory of it.
 
     A functional relation, such as `lives_in` or `works_at`, has one value at a time: a later statement
     about the same entity supersedes the earlier one. What is superseded is not returned unless it is

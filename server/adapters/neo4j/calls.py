@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 
@@ -13,6 +14,9 @@ from server.domain.errors import GraphUnavailable
 from server.domain.request_context import bounded, current_request
 
 _MAX_CORRELATION_IDS = 16
+_PATIENCE_SECONDS = 1.0
+"""After so long without an answer, a caller who gave up had reason to."""
+
 _ANSWERS = {"Statement", "Schema", "Procedure"}
 
 
@@ -47,6 +51,7 @@ async def guarded_call(breaker: CircuitBreaker, seconds: float) -> AsyncIterator
     current_request().remaining()
     if not breaker.admits():
         raise GraphUnavailable
+    began = time.monotonic()
     try:
         async with bounded_call(seconds):
             yield
@@ -57,7 +62,11 @@ async def guarded_call(breaker: CircuitBreaker, seconds: float) -> AsyncIterator
             breaker.failed()
         raise
     except BaseException:
-        breaker.abandoned()
+        # Deadlines shorter than the timeout would else keep the breaker closed for ever.
+        if time.monotonic() - began >= _PATIENCE_SECONDS:
+            breaker.failed()
+        else:
+            breaker.abandoned()
         raise
     breaker.succeeded()
 

@@ -11,7 +11,8 @@ import pytest
 from neo4j import AsyncDriver
 from neo4j.exceptions import AuthError, ServiceUnavailable
 
-from server.adapters.circuit_breaker import CircuitBreaker
+from server.adapters.circuit_breaker import BreakerState, CircuitBreaker
+from server.adapters.neo4j.calls import guarded_call
 from server.adapters.neo4j.driver import open_driver
 from server.adapters.neo4j.graph import Neo4jGraph
 from server.adapters.neo4j.reader import Neo4jGraphReader
@@ -21,6 +22,7 @@ from server.embedded.neo4j import Neo4jAddress
 from server.ports.graph_reader import RelationQuery
 from tests.integration.neo4j.contents import expected_contents, read_contents
 from tests.integration.neo4j.freezing_proxy import FreezingProxy
+from tests.support.neo4j import WholeGraph
 from tests.support.subgraphs import ALICE, PROJECT, stating
 
 WORKS = ("Alice", "works_at", "Acme")
@@ -126,3 +128,37 @@ async def test_a_projection_that_was_cut_off_can_be_repeated(
     silent.thaw()
     await graph.project(states)
     assert await read_contents(neo4j_driver) == expected_contents(states)
+
+
+async def test_a_silent_server_is_soon_not_asked_any_more(
+    graph: WholeGraph, proxy: tuple[FreezingProxy, AsyncDriver]
+) -> None:
+    silent, driver = proxy
+    now = [100.0]
+    breaker = CircuitBreaker("neo4j", failures=2, rest=5.0, monotonic=lambda: now[0])
+    reader = Neo4jGraphReader(driver, breaker, timeout=0.2)
+    patient = Neo4jGraphReader(driver, breaker)
+    await graph.project([stating(1, WORKS)])
+    assert len(await patient.list_relations(QUERY)) == 1
+    silent.freeze()
+    for _ in range(2):
+        with pytest.raises(GraphUnavailable) as raised:
+            await reader.list_relations(QUERY)
+        assert isinstance(raised.value.__cause__, TimeoutError)
+    assert not breaker.admits()
+    with pytest.raises(GraphUnavailable) as refused:
+        await reader.list_relations(QUERY)
+    assert refused.value.__cause__ is None
+
+    silent.thaw()
+    now[0] += 5.0
+    assert len(await patient.list_relations(QUERY)) == 1
+    assert breaker.state is BreakerState.CLOSED
+
+
+async def test_a_refused_statement_is_an_answer(neo4j_driver: AsyncDriver) -> None:
+    breaker = CircuitBreaker("neo4j", failures=1)
+    with pytest.raises(GraphUnavailable):
+        async with guarded_call(breaker, 10.0):
+            await neo4j_driver.execute_query("this is no Cypher")
+    assert breaker.state is BreakerState.CLOSED
