@@ -14,6 +14,7 @@ from server.domain.errors import RequestIdReused
 from server.domain.graph import Relation
 from server.domain.inference import Category
 from server.domain.memory import EventType
+from server.domain.operation import OperationLease
 from server.domain.scope import Scope
 from server.domain.values import JsonObject
 from server.ports.memory_store import MemoryStore, StoredCall
@@ -23,7 +24,10 @@ METHOD = "AddMemories"
 
 @dataclass(frozen=True, slots=True)
 class AddMemoriesCommand:
-    """What to remember, of whom, and how. `event_time` None means now."""
+    """What to remember, of whom, and how. `event_time` None means now.
+
+    `operation` is the lease of the operation whose work this is, if it is one's.
+    """
 
     project_id: str
     scope: Scope
@@ -40,6 +44,7 @@ class AddMemoriesCommand:
     instructions: str | None = None
     request_id: UUID | None = None
     payload_digest: bytes = b""
+    operation: OperationLease | None = None
 
     @property
     def key(self) -> RequestKey | None:
@@ -69,8 +74,9 @@ class AddedRelation:
 
 @dataclass(frozen=True, slots=True)
 class AddMemoriesOutcome:
-    """What the call changed; `position` is what a consistency token is made of."""
+    """What the call `call_id` changed; `position` is what a consistency token is made of."""
 
+    call_id: UUID
     changes: Sequence[AddedChange]
     relations: Sequence[AddedRelation]
     position: int
@@ -148,5 +154,5 @@ def outcome_of(call: StoredCall) -> AddMemoriesOutcome:
         for relation in change.memory.relations
     ]
     return AddMemoriesOutcome(
-        changes, relations, call.position, call.embedding_model, call.language_model
+        call.id, changes, relations, call.position, call.embedding_model, call.language_model
     )

@@ -56,8 +56,9 @@ def begin(
     `lease` is the holder of the scope's lease, for an add that has taken it.
     """
     event_time = command.event_time or now
+    operation = command.operation
     call = Call(
-        id=new_id(now),
+        id=operation.operation_id if operation else new_id(now),
         project_id=command.project_id,
         scope=command.scope,
         method=METHOD,
@@ -70,6 +71,7 @@ def begin(
         payload_digest=command.payload_digest,
         input_tokens=models.input_tokens,
         output_tokens=models.output_tokens,
+        operation_lease=operation.holder if operation else None,
     )
     stored = [
         StoredMessage(
@@ -110,6 +112,7 @@ def outcome(
     stated = [(item.ordinal, item.memory.relations) for item in fresh]
     stated += [(revision.ordinal, revision.relations) for revision in changes.updated]
     return AddMemoriesOutcome(
+        call_id=changes.call.id,
         changes=[change for _, change in sorted(ordered, key=itemgetter(0))],
         relations=[
             AddedRelation(relation, EventType.ADD)

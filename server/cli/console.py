@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import sys
 import time
+from typing import NoReturn
 
 from rich.console import Console
 from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 out = Console(highlight=False, soft_wrap=True)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
@@ -24,7 +26,18 @@ class ConsoleProgress:
         err.print(f"[dim]{elapsed:6.1f} s[/dim]  {escape(text)}")
 
 
-def fail(message: str, status: int = 1) -> None:
+def progress_bar() -> Progress:
+    """A bar on standard error for long work."""
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        console=err,
+    )
+
+
+def fail(message: str, status: int = 1) -> NoReturn:
     """Ends the program with a message for the person.
 
     Raises:

@@ -8,13 +8,12 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from server.application.rebuild_graph import Rebuilt
 from server.application.verify_graph import GraphReport
-from server.bootstrap import GraphMaintenance, open_graph_maintenance
+from server.bootstrap_graph import GraphMaintenance, open_graph_maintenance
 from server.cli.backends import graph_to_maintain, postgres_of
-from server.cli.console import ConsoleProgress, err, out
+from server.cli.console import ConsoleProgress, out, progress_bar
 from server.cli.migrate import apply_migrations
 from server.settings import load_settings
 
@@ -42,7 +41,7 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
 async def verify_graph(arguments: argparse.Namespace) -> None:
     """Runs `verify-graph`."""
     async with _maintenance() as maintenance:
-        with _bar() as bar:
+        with progress_bar() as bar:
             task = bar.add_task("comparing", total=None)
             report = await maintenance.verify(
                 arguments.project, lambda count: bar.advance(task, count)
@@ -55,7 +54,7 @@ async def verify_graph(arguments: argparse.Namespace) -> None:
 async def rebuild_graph(arguments: argparse.Namespace) -> None:
     """Runs `rebuild-graph`."""
     async with _maintenance() as maintenance:
-        with _bar() as bar:
+        with progress_bar() as bar:
             task = bar.add_task("projecting", total=None)
             rebuilt = await maintenance.rebuild(
                 arguments.project,
@@ -97,13 +96,3 @@ async def _maintenance() -> AsyncIterator[GraphMaintenance]:
             open_graph_maintenance(settings, dsn, address) as maintenance,
         ):
             yield maintenance
-
-
-def _bar() -> Progress:
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        console=err,
-    )

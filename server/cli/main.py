@@ -7,7 +7,7 @@ from collections.abc import Callable, Coroutine
 
 import uvloop
 
-from server.cli import administration, graph, migrate, serve
+from server.cli import administration, archives, graph, migrate, operations, serve
 from server.cli.console import fail
 from server.domain.errors import InvalidRequest, MemoirError
 from server.embedded import EmbeddedError
@@ -28,6 +28,8 @@ def build_parser() -> argparse.ArgumentParser:
     migrate.add_to(commands)
     administration.add_to(commands)
     graph.add_to(commands)
+    archives.add_to(commands)
+    operations.add_to(commands)
     return parser
 
 

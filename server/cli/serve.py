@@ -11,7 +11,8 @@ from opentelemetry.sdk.trace import TracerProvider
 from rich.markup import escape
 
 from server import __version__, failpoints
-from server.bootstrap import GraphAddress, Service, open_administration, open_service
+from server.bootstrap import Service, open_administration, open_service
+from server.bootstrap_graph import GraphAddress
 from server.cli.backends import embedded_postgres, graph_of
 from server.cli.console import ConsoleProgress, out
 from server.cli.development import development_key, grpcurl_line
@@ -48,7 +49,7 @@ async def run(_arguments: argparse.Namespace) -> None:
             service = await _start(stack, settings, tracer_provider)
             await stop.wait()
             out.print("stopping: accepted calls are finished first")
-            await service.drain(settings.grpc.drain_seconds)
+            await service.drain(settings.grpc.drain_seconds, settings.grpc.drain_delay)
     finally:
         await asyncio.to_thread(shutdown_tracing, tracer_provider)
 

@@ -3,13 +3,14 @@
     MemoirError
     ├── InvalidRequest ── MalformedRequest, ProjectRequired
     ├── ApiKeyInvalid, ProjectForbidden
-    ├── NotFound ── MemoryNotFound, EntityNotFound, ScopeNotFound
+    ├── NotFound ── MemoryNotFound, EntityNotFound, ScopeNotFound, OperationNotFound
+    ├── OperationNotDone, OperationCancelled, OperationAbandoned
     ├── RequestIdReused, EtagMismatch, ConcurrentChange, MemoryImmutable, MemoryDuplicate
     ├── ExtractionFailed
     ├── Unimplemented
     ├── DeadlineExceeded
     └── Retryable ── ModelUnavailable, ModelQuotaExhausted, StoreUnavailable,
-                     GraphUnavailable, GraphBehind, Overloaded, ShuttingDown
+                     GraphUnavailable, GraphBehind, Overloaded, RateLimited, ShuttingDown
 
 The message of each is written for the client and carries nothing of drivers, statements or other
 calls. What a client needs to act on the error by program is in `metadata`. The cause, for the log,
@@ -100,6 +101,39 @@ class ScopeNotFound(NotFound):
 
     def __init__(self) -> None:
         super().__init__("there is no such scope")
+
+
+class OperationNotFound(NotFound):
+    """The project has no such operation, or it was pruned."""
+
+    def __init__(self, operation_id: UUID) -> None:
+        super().__init__("there is no such operation", {"operation": str(operation_id)})
+
+
+class OperationNotDone(MemoirError):
+    """An operation was to be deleted that is still to be done."""
+
+    def __init__(self, operation_id: UUID) -> None:
+        super().__init__(
+            "the operation is not done; cancel it first", {"operation": str(operation_id)}
+        )
+
+
+class OperationCancelled(MemoirError):
+    """The operation was cancelled and had no effect."""
+
+    def __init__(self) -> None:
+        super().__init__("the operation was cancelled; nothing was stored")
+
+
+class OperationAbandoned(MemoirError):
+    """The server crashed or lost its lease in each of `attempts` attempts."""
+
+    def __init__(self, attempts: int) -> None:
+        super().__init__(
+            "the operation was given up: no attempt came to an end; nothing was stored",
+            {"attempts": str(attempts)},
+        )
 
 
 class RequestIdReused(MemoirError):
@@ -246,8 +280,15 @@ class GraphBehind(Retryable):
 class Overloaded(Retryable):
     """The server has more work than it can take."""
 
-    def __init__(self) -> None:
-        super().__init__("the server is overloaded")
+    def __init__(self, retry_after: timedelta = timedelta(seconds=1)) -> None:
+        super().__init__("the server is overloaded", retry_after)
+
+
+class RateLimited(Retryable):
+    """The project sends more calls than its rate allows."""
+
+    def __init__(self, retry_after: timedelta) -> None:
+        super().__init__("the project sends more calls than its rate allows", retry_after)
 
 
 class ShuttingDown(Retryable):

@@ -19,6 +19,7 @@ NAMES = frozenset(
         "add.after_commit_before_answer",
         "lease.held",
         "batch.middle",
+        "operation.claimed",
     }
 )
 

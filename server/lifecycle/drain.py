@@ -22,11 +22,19 @@ _log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
 
 
 async def drain(
-    server: grpc.aio.Server, health: HealthService, gate: DrainGate, seconds: float
+    server: grpc.aio.Server,
+    health: HealthService,
+    gate: DrainGate,
+    seconds: float,
+    delay: float = 0.0,
 ) -> None:
-    """Refuses new calls, gives accepted ones this long to finish, and stops the server."""
-    end = time.monotonic() + seconds
+    """Says not ready and, `delay` seconds later, refuses new calls and stops the server.
+
+    Calls that were accepted have `seconds` from then on to finish.
+    """
     await health.enter_drain()
+    await asyncio.sleep(delay)
+    end = time.monotonic() + seconds
     gate.close()
     _log.info("server.draining", seconds=seconds, calls=gate.in_flight)
     await _within(seconds, gate.idle())

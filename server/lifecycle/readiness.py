@@ -21,6 +21,24 @@ class EmbedderConflict(MemoirError):
     """The store was written with another embedder than this server's."""
 
 
+class StoreUnready(MemoirError):
+    """A command cannot work on this store; the message says why and what to do."""
+
+
+async def require_ready(store: StoreReadiness, embedder: Embedder | None = None) -> None:
+    """Returns if a command can work on the store, and embed for it where it has an embedder.
+
+    Raises:
+        StoreUnready: the schema is behind, or another embedder wrote the store.
+        StoreUnavailable: it cannot be reached.
+    """
+    fault = await store.schema_fault()
+    if fault is None and embedder is not None:
+        fault = await _embedder_fault(store, embedder)
+    if fault is not None:
+        raise StoreUnready(fault)
+
+
 class ReadinessProbe:
     """Says whether PostgreSQL answers, has the current schema and was written by this embedder.
 
@@ -42,7 +60,9 @@ class ReadinessProbe:
         """None where calls can be served, else why not and what to do."""
         try:
             async with asyncio.timeout(CHECK_SECONDS):
-                return await self._store.schema_fault() or await self._embedder_fault()
+                return await self._store.schema_fault() or await _embedder_fault(
+                    self._store, self._embedder
+                )
         except TimeoutError:
             return f"PostgreSQL did not answer within {CHECK_SECONDS:g} s"
         except MemoirError as error:
@@ -61,7 +81,7 @@ class ReadinessProbe:
         try:
             async with asyncio.timeout(CHECK_SECONDS):
                 if await self._store.schema_fault() is None:
-                    conflict = await self._embedder_fault()
+                    conflict = await _embedder_fault(self._store, self._embedder)
                     if conflict is not None:
                         raise EmbedderConflict(conflict)
         except (TimeoutError, StoreUnavailable):
@@ -84,10 +104,11 @@ class ReadinessProbe:
             await self.check()
             await asyncio.sleep(INTERVAL_SECONDS)
 
-    async def _embedder_fault(self) -> str | None:
-        current = EmbedderIdentity(self._embedder.model, self._embedder.dimensions)
-        stored = await self._store.claim_embedder(current)
-        return None if stored == current else embedder_conflict(stored, current)
+
+async def _embedder_fault(store: StoreReadiness, embedder: Embedder) -> str | None:
+    current = EmbedderIdentity(embedder.model, embedder.dimensions)
+    stored = await store.claim_embedder(current)
+    return None if stored == current else embedder_conflict(stored, current)
 
 
 def embedder_conflict(stored: EmbedderIdentity, current: EmbedderIdentity) -> str:

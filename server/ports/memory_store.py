@@ -25,7 +25,8 @@ class Call:
 
     `payload_digest` tells two calls with one `request_id` apart. `item` is the place in a batch,
     from 1; 0 is a call of its own, or the batch itself. The tokens are those
-    of the language model, None where none took part.
+    of the language model, None where none took part. The call of an operation has the operation's
+    id, and `operation_lease` is the holder of its lease.
     """
 
     id: UUID
@@ -42,6 +43,7 @@ class Call:
     item: int = 0
     input_tokens: int | None = None
     output_tokens: int | None = None
+    operation_lease: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +137,7 @@ class StoredChange:
 class StoredCall:
     """An earlier call and what it changed, in the order in which it said so."""
 
+    id: UUID
     payload_digest: bytes
     position: int
     embedding_model: str
@@ -192,18 +195,23 @@ class MemoryStore(Protocol):
         """Stores a call with its effects, history and outbox rows, durably and in one transaction.
 
         An added memory whose digest the scope holds already is left out; an expired holder of the
-        digest makes way. The lease, if there is one, ends with it.
+        digest makes way. The lease, if there is one, ends with it; so does the operation whose call
+        it is.
 
         Raises:
             RequestIdReused: the call's `request_id` is taken; nothing was stored.
             ConcurrentChange: an updated or removed memory is not in the state that the change was
-                decided on, or an update would make it equal to another, or the lease is another's
-                by now; nothing was stored.
+                decided on, or an update would make it equal to another, or the lease of the scope
+                or the operation is another's by now; nothing was stored.
         """
         ...
 
     async def find_call(self, project_id: str, request_id: UUID) -> StoredCall | None:
         """The call that came with `request_id` before, if any."""
+        ...
+
+    async def get_call(self, project_id: str, call_id: UUID) -> StoredCall | None:
+        """The call with this id, if there is one."""
         ...
 
     async def find_candidates(

@@ -12,6 +12,7 @@ class Channel(StrEnum):
     """What notices are about."""
 
     MEMORY_EVENTS = "memoir_memory_events"
+    OPERATIONS = "memoir_operations"
 
 
 class Notifications(Protocol):

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from server.settings.admission import AdmissionSettings
 from server.settings.data import DataSettings
 from server.settings.failpoints import FailpointSettings
 from server.settings.grpc import GrpcSettings
 from server.settings.models import ModelChoice, ModelSettings
 from server.settings.neo4j import Neo4jSettings
+from server.settings.operations import OperationSettings
 from server.settings.postgres import PostgresSettings
 from server.settings.root import Settings, SettingsFault, load_settings
 from server.settings.telemetry import LogFormat, TelemetrySettings
 
 __all__ = [
+    "AdmissionSettings",
     "DataSettings",
     "FailpointSettings",
     "GrpcSettings",
@@ -19,6 +22,7 @@ __all__ = [
     "ModelChoice",
     "ModelSettings",
     "Neo4jSettings",
+    "OperationSettings",
     "PostgresSettings",
     "Settings",
     "SettingsFault",

@@ -18,5 +18,5 @@ class PostgresSettings(BaseSettings):
         description="postgresql://user:password@host:port/database. Absent: an embedded server.",
     )
     pool_size: int = Field(default=16, ge=1, le=1000, description="Connections at most.")
-    acquire_timeout: float = Field(default=5.0, gt=0, description="Wait for a free connection.")
+    acquire_timeout: float = Field(default=2.0, gt=0, description="Wait for a free connection.")
     statement_timeout: float = Field(default=30.0, gt=0, description="Time for one statement.")

@@ -7,20 +7,24 @@ from dataclasses import dataclass, field
 from pydantic import ValidationError
 from pydantic_settings import BaseSettings
 
+from server.settings.admission import AdmissionSettings
 from server.settings.data import DataSettings
 from server.settings.failpoints import FailpointSettings
 from server.settings.grpc import GrpcSettings
 from server.settings.models import ModelChoice, ModelSettings
 from server.settings.neo4j import Neo4jSettings
+from server.settings.operations import OperationSettings
 from server.settings.postgres import PostgresSettings
 from server.settings.telemetry import TelemetrySettings
 
 SECTIONS: tuple[type[BaseSettings], ...] = (
     DataSettings,
     GrpcSettings,
+    AdmissionSettings,
     PostgresSettings,
     Neo4jSettings,
     ModelSettings,
+    OperationSettings,
     TelemetrySettings,
     FailpointSettings,
 )
@@ -36,9 +40,11 @@ class Settings:
 
     data: DataSettings = field(default_factory=DataSettings)
     grpc: GrpcSettings = field(default_factory=GrpcSettings)
+    admission: AdmissionSettings = field(default_factory=AdmissionSettings)
     postgres: PostgresSettings = field(default_factory=PostgresSettings)
     neo4j: Neo4jSettings = field(default_factory=Neo4jSettings)
     models: ModelSettings = field(default_factory=ModelSettings)
+    operations: OperationSettings = field(default_factory=OperationSettings)
     telemetry: TelemetrySettings = field(default_factory=TelemetrySettings)
     failpoints: FailpointSettings = field(default_factory=FailpointSettings)
 

@@ -21,19 +21,24 @@ from server.transport.health import HealthService
 from server.transport.registration import add_service
 from server.transport.services.graph import GraphService
 from server.transport.services.memory import MemoryService
+from server.transport.services.operations import OperationsService
 from server.transport.services.project import ProjectService
 
-KEEPALIVE_MILLISECONDS = 60_000
 LEAST_PING_INTERVAL_MILLISECONDS = 10_000
 
 
 @dataclass(frozen=True, slots=True)
 class ServerOptions:
-    """How the server listens. Sizes are bytes."""
+    """How the server listens. Sizes are bytes, times seconds; an age of 0 is none."""
 
     address: str
     max_receive_bytes: int
     reflection: bool
+    max_metadata_bytes: int = 16 * 1024
+    max_streams: int = 256
+    keepalive_seconds: float = 60.0
+    max_connection_age: float = 1800.0
+    max_connection_age_grace: float = 300.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +49,7 @@ class Servicers:
     graph: GraphService
     project: ProjectService
     health: HealthService
+    operations: OperationsService
 
 
 CONTRACT: tuple[ServiceDescriptor, ...] = (
@@ -64,6 +70,8 @@ def servicer_of(service: ServiceDescriptor, servicers: Servicers) -> object:
             return servicers.graph
         case "ProjectService":
             return servicers.project
+        case "Operations":
+            return servicers.operations
         case _:
             return object()
 
@@ -80,13 +88,7 @@ def build_server(
     """
     server = grpc.aio.server(
         interceptors=list(interceptors),
-        options=[
-            ("grpc.max_receive_message_length", options.max_receive_bytes),
-            ("grpc.keepalive_time_ms", KEEPALIVE_MILLISECONDS),
-            ("grpc.http2.min_ping_interval_without_data_ms", LEAST_PING_INTERVAL_MILLISECONDS),
-            # Two servers on one port would share its connections without anyone noticing.
-            ("grpc.so_reuseport", 0),
-        ],
+        options=_channel_options(options),
     )
     for service in CONTRACT:
         add_service(server, service, servicer_of(service, servicers))
@@ -96,6 +98,30 @@ def build_server(
         names += [health_pb2.DESCRIPTOR.services_by_name["Health"].full_name]
         reflection.enable_server_reflection([*names, reflection.SERVICE_NAME], server)
     return server, _bind(server, options.address)
+
+
+def _channel_options(options: ServerOptions) -> list[tuple[str, int]]:
+    """Named as in gRPC's `channel_arg_names.h`."""
+    chosen = [
+        ("grpc.max_receive_message_length", options.max_receive_bytes),
+        ("grpc.max_metadata_size", options.max_metadata_bytes),
+        # The soft limit refuses at random below the hard one; here there is one limit.
+        ("grpc.absolute_max_metadata_size", options.max_metadata_bytes),
+        ("grpc.max_concurrent_streams", options.max_streams),
+        ("grpc.keepalive_time_ms", _milliseconds(options.keepalive_seconds)),
+        ("grpc.http2.min_ping_interval_without_data_ms", LEAST_PING_INTERVAL_MILLISECONDS),
+        # Two servers on one port would share its connections without anyone noticing.
+        ("grpc.so_reuseport", 0),
+    ]
+    if options.max_connection_age:
+        age, grace = options.max_connection_age, options.max_connection_age_grace
+        chosen.append(("grpc.max_connection_age_ms", _milliseconds(age)))
+        chosen.append(("grpc.max_connection_age_grace_ms", _milliseconds(grace)))
+    return chosen
+
+
+def _milliseconds(seconds: float) -> int:
+    return round(seconds * 1000)
 
 
 def _bind(server: grpc.aio.Server, address: str) -> int:

@@ -35,6 +35,10 @@ OUTCOMES: Mapping[
     errors.MemoryNotFound: (_Code.NOT_FOUND, _Reason.ERROR_REASON_MEMORY_NOT_FOUND),
     errors.EntityNotFound: (_Code.NOT_FOUND, _Reason.ERROR_REASON_ENTITY_NOT_FOUND),
     errors.ScopeNotFound: (_Code.NOT_FOUND, _Reason.ERROR_REASON_SCOPE_NOT_FOUND),
+    errors.OperationNotFound: (_Code.NOT_FOUND, _Reason.ERROR_REASON_OPERATION_NOT_FOUND),
+    errors.OperationNotDone: (_Code.FAILED_PRECONDITION, _Reason.ERROR_REASON_OPERATION_NOT_DONE),
+    errors.OperationCancelled: (_Code.CANCELLED, _Reason.ERROR_REASON_CANCELLED),
+    errors.OperationAbandoned: (_Code.INTERNAL, _Reason.ERROR_REASON_OPERATION_ABANDONED),
     errors.RequestIdReused: (_Code.ALREADY_EXISTS, _Reason.ERROR_REASON_REQUEST_ID_REUSED),
     errors.EtagMismatch: (_Code.ABORTED, _Reason.ERROR_REASON_ETAG_MISMATCH),
     errors.ConcurrentChange: (_Code.ABORTED, _Reason.ERROR_REASON_CONCURRENT_CHANGE),
@@ -52,6 +56,7 @@ OUTCOMES: Mapping[
     errors.GraphUnavailable: (_Code.UNAVAILABLE, _Reason.ERROR_REASON_GRAPH_UNAVAILABLE),
     errors.GraphBehind: (_Code.UNAVAILABLE, _Reason.ERROR_REASON_GRAPH_BEHIND),
     errors.Overloaded: (_Code.RESOURCE_EXHAUSTED, _Reason.ERROR_REASON_OVERLOADED),
+    errors.RateLimited: (_Code.RESOURCE_EXHAUSTED, _Reason.ERROR_REASON_RATE_LIMITED),
     errors.ShuttingDown: (_Code.UNAVAILABLE, _Reason.ERROR_REASON_SHUTTING_DOWN),
 }
 _INTERNAL = (_Code.INTERNAL, _Reason.ERROR_REASON_INTERNAL)

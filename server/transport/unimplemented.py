@@ -15,16 +15,10 @@ UNIMPLEMENTED_METHODS: Final = frozenset(
         "memoir.v1.MemoryService/WatchMemoryEvents",
         "memoir.v1.StatisticsService/GetStatistics",
         "memoir.v1.StatisticsService/WatchStatistics",
-        "google.longrunning.Operations/ListOperations",
-        "google.longrunning.Operations/GetOperation",
-        "google.longrunning.Operations/DeleteOperation",
-        "google.longrunning.Operations/CancelOperation",
-        "google.longrunning.Operations/WaitOperation",
     }
 )
 
 UNIMPLEMENTED_FIELDS: Final[Mapping[type[Message], frozenset[str]]] = {
-    memory_service_pb2.AddMemoriesRequest: frozenset({"async_mode"}),
     memory_service_pb2.SearchMemoriesRequest: frozenset({"rerank", "as_of"}),
     graph_service_pb2.ListRelationsRequest: frozenset({"as_of"}),
     graph_service_pb2.GetEntityRequest: frozenset({"as_of"}),

@@ -190,9 +190,12 @@ async def test_a_revoked_key_is_refused(client: Client, shared_home: Home, user:
 
 
 async def test_what_is_not_offered_yet_says_so(client: Client, user: str) -> None:
-    error = await refused(client, add_request(user, async_mode=True))
+    request = memory_service_pb2.SearchMemoriesRequest(user_id=user, query="q", rerank=True)
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await client.memory.SearchMemories(request, metadata=client.metadata)
+    error = details_of(caught.value)
     assert (error.code, error.reason) == (grpc.StatusCode.UNIMPLEMENTED, "UNIMPLEMENTED")
-    assert error.metadata["field"] == "async_mode"
+    assert error.metadata["field"] == "rerank"
 
 
 async def test_a_memory_of_another_project_is_not_found(

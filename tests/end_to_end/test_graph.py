@@ -17,9 +17,12 @@ STORY = (
 )
 
 
-async def tell(client: Client, user: str, *texts: str) -> memory_service_pb2.AddMemoriesResponse:
+async def tell(
+    client: Client, user: str, *texts: str, run_id: str | None = None
+) -> memory_service_pb2.AddMemoriesResponse:
     request = memory_service_pb2.AddMemoriesRequest(
         user_id=user,
+        run_id=run_id,
         messages=[memory_pb2.Message(role="user", content=text) for text in texts],
     )
     return await client.memory.AddMemories(request, metadata=client.metadata)
@@ -130,13 +133,15 @@ async def test_paths_are_found_shortest_first(client: Client, user: str) -> None
 
 
 async def test_superseded_relations_are_shown_on_request(client: Client, user: str) -> None:
-    await tell(client, user, "I live in Lisbon.")
-    told = await tell(client, user, "I work at Acme.")
-    before = await entity(client, user, "Acme", token=told.consistency_token)
-    assert len(before.relations) == 1
-    for request, expected in (
-        (graph_service_pb2.ListRelationsRequest(user_id=user), False),
-        (graph_service_pb2.ListRelationsRequest(user_id=user, include_superseded=True), False),
-    ):
-        listed = await client.graph.ListRelations(request, metadata=client.metadata)
-        assert any(r.HasField("superseded_at") for r in listed.relations) is expected
+    await tell(client, user, "I live in Lisbon.", run_id="first")
+    told = await tell(client, user, "I live in Porto.", run_id="second")
+    request = graph_service_pb2.ListRelationsRequest(
+        user_id=user, relation="lives_in", consistency_token=told.consistency_token
+    )
+    now = await client.graph.ListRelations(request, metadata=client.metadata)
+    assert [r.target for r in now.relations] == ["Porto"]
+    assert not now.relations[0].HasField("superseded_at")
+    request.include_superseded = True
+    ever = await client.graph.ListRelations(request, metadata=client.metadata)
+    assert [r.target for r in ever.relations] == ["Porto", "Lisbon"]
+    assert ever.relations[1].superseded_at == ever.relations[0].valid_from

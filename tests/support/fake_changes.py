@@ -62,6 +62,7 @@ class FakeChanges:
         position = len(self.store.change_sets) + len(self.calls)
         if call.request_id:
             self._stored[call.project_id, call.request_id, call.item] = StoredCall(
+                id=call.id,
                 payload_digest=call.payload_digest,
                 position=position,
                 embedding_model=call.embedding_model,

@@ -91,14 +91,17 @@ class FakeStore:
         ]
         self.change_sets.append(changes)
         position = len(self.change_sets)
+        stored = StoredCall(
+            id=call.id,
+            payload_digest=call.payload_digest,
+            position=position,
+            embedding_model=call.embedding_model,
+            language_model=call.language_model,
+            changes=[change for _, change in sorted(done, key=lambda pair: pair[0])],
+        )
+        self._calls[call.project_id, call.id] = stored
         if call.request_id:
-            self._calls[call.project_id, call.request_id] = StoredCall(
-                payload_digest=call.payload_digest,
-                position=position,
-                embedding_model=call.embedding_model,
-                language_model=call.language_model,
-                changes=[change for _, change in sorted(done, key=lambda pair: pair[0])],
-            )
+            self._calls[call.project_id, call.request_id] = stored
         added = (c.memory.id for _, c in done if c.event is EventType.ADD)
         return Committed(frozenset(added), position)
 
@@ -133,6 +136,9 @@ class FakeStore:
 
     async def find_call(self, project_id: str, request_id: UUID) -> StoredCall | None:
         return self._calls.get((project_id, request_id))
+
+    async def get_call(self, project_id: str, call_id: UUID) -> StoredCall | None:
+        return self._calls.get((project_id, call_id))
 
     async def find_candidates(
         self, project_id: str, scope: Scope, vectors: Sequence[Vector], limit: int, visible_on: date

@@ -116,7 +116,7 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     Code: DEADLINE_EXCEEDED.
     """
     ERROR_REASON_CANCELLED: _ErrorReason.ValueType  # 23
-    """The client cancelled the call.
+    """The client cancelled the call or the operation.
     Code: CANCELLED.
     """
     ERROR_REASON_UNIMPLEMENTED: _ErrorReason.ValueType  # 24
@@ -134,6 +134,14 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_MEMORY_DUPLICATE: _ErrorReason.ValueType  # 27
     """The update would make the memory equal to another one of its scope. Nothing was changed.
     Code: ALREADY_EXISTS. Metadata: `id` (of the memory that was to be changed).
+    """
+    ERROR_REASON_OPERATION_NOT_DONE: _ErrorReason.ValueType  # 28
+    """The operation is still to be done: only a done one can be deleted. Cancel it first.
+    Code: FAILED_PRECONDITION. Metadata: `operation`.
+    """
+    ERROR_REASON_OPERATION_ABANDONED: _ErrorReason.ValueType  # 29
+    """The operation was given up because the server ended amid every attempt. Nothing was stored.
+    Code: INTERNAL. Metadata: `attempts`.
     """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
@@ -239,7 +247,7 @@ same `request_id` to find out.
 Code: DEADLINE_EXCEEDED.
 """
 ERROR_REASON_CANCELLED: ErrorReason.ValueType  # 23
-"""The client cancelled the call.
+"""The client cancelled the call or the operation.
 Code: CANCELLED.
 """
 ERROR_REASON_UNIMPLEMENTED: ErrorReason.ValueType  # 24
@@ -257,5 +265,13 @@ Code: UNAVAILABLE. Also carries `RetryInfo`.
 ERROR_REASON_MEMORY_DUPLICATE: ErrorReason.ValueType  # 27
 """The update would make the memory equal to another one of its scope. Nothing was changed.
 Code: ALREADY_EXISTS. Metadata: `id` (of the memory that was to be changed).
+"""
+ERROR_REASON_OPERATION_NOT_DONE: ErrorReason.ValueType  # 28
+"""The operation is still to be done: only a done one can be deleted. Cancel it first.
+Code: FAILED_PRECONDITION. Metadata: `operation`.
+"""
+ERROR_REASON_OPERATION_ABANDONED: ErrorReason.ValueType  # 29
+"""The operation was given up because the server ended amid every attempt. Nothing was stored.
+Code: INTERNAL. Metadata: `attempts`.
 """
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

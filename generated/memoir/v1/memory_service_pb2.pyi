@@ -127,7 +127,12 @@ class AddMemoriesRequest(_message.Message):
     They can still be deleted, and they expire.
     """
     async_mode: _builtins.bool
-    """Answers at once with a durable `operation` instead of the results."""
+    """Answers at once with a durable `operation` instead of the results. The work is done soon, of
+    one scope in the order of the calls, and tried again after passing faults.
+    `google.longrunning.Operations` tells how it stands (GetOperation, WaitOperation,
+    ListOperations with a filter such as `state = FAILED`, CancelOperation, DeleteOperation): its
+    metadata is an OperationMetadata, its response an AddMemoriesResponse.
+    """
     timestamp: _builtins.int
     """When the conversation happened, in Unix seconds. It anchors words such as "yesterday". Default:
     now. At most a day ahead.
@@ -301,6 +306,126 @@ class AddMemoriesResponse(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__operation) -> _WhichOneofReturnType__operation | None: ...
 
 Global___AddMemoriesResponse: _TypeAlias = AddMemoriesResponse  # noqa: Y015
+
+@_typing.final
+class OperationMetadata(_message.Message):
+    """OperationMetadata tells how an asynchronous call stands."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    class _State:
+        ValueType = _typing.NewType("ValueType", _builtins.int)
+        V: _TypeAlias = ValueType  # noqa: Y015
+
+    class _StateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[OperationMetadata._State.ValueType], _builtins.type):
+        DESCRIPTOR: _descriptor.EnumDescriptor
+        STATE_UNSPECIFIED: OperationMetadata._State.ValueType  # 0
+        """Not said."""
+        STATE_QUEUED: OperationMetadata._State.ValueType  # 1
+        """It waits for its turn, or for the next attempt."""
+        STATE_RUNNING: OperationMetadata._State.ValueType  # 2
+        """It is worked on."""
+        STATE_SUCCEEDED: OperationMetadata._State.ValueType  # 3
+        """It is done: the operation holds the response."""
+        STATE_FAILED: OperationMetadata._State.ValueType  # 4
+        """It was given up: the operation holds the error."""
+        STATE_CANCELLED: OperationMetadata._State.ValueType  # 5
+        """It was cancelled and had no effect."""
+
+    class State(_State, metaclass=_StateEnumTypeWrapper):
+        """State is where an operation is."""
+
+    STATE_UNSPECIFIED: OperationMetadata.State.ValueType  # 0
+    """Not said."""
+    STATE_QUEUED: OperationMetadata.State.ValueType  # 1
+    """It waits for its turn, or for the next attempt."""
+    STATE_RUNNING: OperationMetadata.State.ValueType  # 2
+    """It is worked on."""
+    STATE_SUCCEEDED: OperationMetadata.State.ValueType  # 3
+    """It is done: the operation holds the response."""
+    STATE_FAILED: OperationMetadata.State.ValueType  # 4
+    """It was given up: the operation holds the error."""
+    STATE_CANCELLED: OperationMetadata.State.ValueType  # 5
+    """It was cancelled and had no effect."""
+
+    STATE_FIELD_NUMBER: _builtins.int
+    ATTEMPTS_FIELD_NUMBER: _builtins.int
+    CREATE_TIME_FIELD_NUMBER: _builtins.int
+    START_TIME_FIELD_NUMBER: _builtins.int
+    END_TIME_FIELD_NUMBER: _builtins.int
+    NEXT_ATTEMPT_TIME_FIELD_NUMBER: _builtins.int
+    CORRELATION_ID_FIELD_NUMBER: _builtins.int
+    USER_ID_FIELD_NUMBER: _builtins.int
+    AGENT_ID_FIELD_NUMBER: _builtins.int
+    APP_ID_FIELD_NUMBER: _builtins.int
+    RUN_ID_FIELD_NUMBER: _builtins.int
+    state: Global___OperationMetadata.State.ValueType
+    """Where the operation is."""
+    attempts: _builtins.int
+    """How often it was begun."""
+    correlation_id: _builtins.str
+    """The correlation id of the call that asked for it."""
+    user_id: _builtins.str
+    """The user of the scope."""
+    agent_id: _builtins.str
+    """The agent of the scope."""
+    app_id: _builtins.str
+    """The app of the scope."""
+    run_id: _builtins.str
+    """The run of the scope."""
+    @_builtins.property
+    def create_time(self) -> _timestamp_pb2.Timestamp:
+        """When it was accepted."""
+
+    @_builtins.property
+    def start_time(self) -> _timestamp_pb2.Timestamp:
+        """When it was begun first."""
+
+    @_builtins.property
+    def end_time(self) -> _timestamp_pb2.Timestamp:
+        """When it ended."""
+
+    @_builtins.property
+    def next_attempt_time(self) -> _timestamp_pb2.Timestamp:
+        """When it is tried at the earliest, while it waits."""
+
+    def __init__(
+        self,
+        *,
+        state: Global___OperationMetadata.State.ValueType = ...,
+        attempts: _builtins.int = ...,
+        create_time: _timestamp_pb2.Timestamp | None = ...,
+        start_time: _timestamp_pb2.Timestamp | None = ...,
+        end_time: _timestamp_pb2.Timestamp | None = ...,
+        next_attempt_time: _timestamp_pb2.Timestamp | None = ...,
+        correlation_id: _builtins.str = ...,
+        user_id: _builtins.str | None = ...,
+        agent_id: _builtins.str | None = ...,
+        app_id: _builtins.str | None = ...,
+        run_id: _builtins.str | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_agent_id", b"_agent_id", "_app_id", b"_app_id", "_run_id", b"_run_id", "_user_id", b"_user_id", "agent_id", b"agent_id", "app_id", b"app_id", "create_time", b"create_time", "end_time", b"end_time", "next_attempt_time", b"next_attempt_time", "run_id", b"run_id", "start_time", b"start_time", "user_id", b"user_id"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_agent_id", b"_agent_id", "_app_id", b"_app_id", "_run_id", b"_run_id", "_user_id", b"_user_id", "agent_id", b"agent_id", "app_id", b"app_id", "attempts", b"attempts", "correlation_id", b"correlation_id", "create_time", b"create_time", "end_time", b"end_time", "next_attempt_time", b"next_attempt_time", "run_id", b"run_id", "start_time", b"start_time", "state", b"state", "user_id", b"user_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__agent_id: _TypeAlias = _typing.Literal["agent_id"]  # noqa: Y015
+    _WhichOneofArgType__agent_id: _TypeAlias = _typing.Literal["_agent_id", b"_agent_id"]  # noqa: Y015
+    _WhichOneofReturnType__app_id: _TypeAlias = _typing.Literal["app_id"]  # noqa: Y015
+    _WhichOneofArgType__app_id: _TypeAlias = _typing.Literal["_app_id", b"_app_id"]  # noqa: Y015
+    _WhichOneofReturnType__run_id: _TypeAlias = _typing.Literal["run_id"]  # noqa: Y015
+    _WhichOneofArgType__run_id: _TypeAlias = _typing.Literal["_run_id", b"_run_id"]  # noqa: Y015
+    _WhichOneofReturnType__user_id: _TypeAlias = _typing.Literal["user_id"]  # noqa: Y015
+    _WhichOneofArgType__user_id: _TypeAlias = _typing.Literal["_user_id", b"_user_id"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__agent_id) -> _WhichOneofReturnType__agent_id | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__app_id) -> _WhichOneofReturnType__app_id | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__run_id) -> _WhichOneofReturnType__run_id | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__user_id) -> _WhichOneofReturnType__user_id | None: ...
+
+Global___OperationMetadata: _TypeAlias = OperationMetadata  # noqa: Y015
 
 @_typing.final
 class AddMemoriesResult(_message.Message):

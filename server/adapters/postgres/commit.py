@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import asyncpg
 
 from server.adapters.postgres.life import conflicts_told
+from server.adapters.postgres.pool import transaction
 from server.adapters.postgres.rows import from_entities, from_evidence, from_relations
 from server.adapters.postgres.vectors import to_halfvec
 from server.adapters.statements import load_statements
@@ -34,7 +35,7 @@ async def commit(database: Database, changes: ChangeSet) -> Committed:
                     committed = await _record(connection, changes)
                     if committed is not None:
                         return committed
-                async with connection.transaction():
+                async with transaction(connection):
                     return await _commit_all(connection, changes)
     except asyncpg.UniqueViolationError as error:
         # Not that of the request id: an update would make two memories of the scope equal.
@@ -59,7 +60,8 @@ async def _commit_all(connection: Connection, changes: ChangeSet) -> Committed:
 async def _record(connection: Connection, changes: ChangeSet) -> Committed | None:
     """Writes the call and its new memories.
 
-    None where expired memories are in the way, or the scope's lease is another's.
+    None where expired memories are in the way, or the lease of the scope or of the operation is
+    another's.
     """
     rows = await connection.fetch(
         SQL["record_call"],
@@ -69,6 +71,7 @@ async def _record(connection: Connection, changes: ChangeSet) -> Committed | Non
         changes.call.input_tokens,
         changes.call.output_tokens,
         changes.lease,
+        changes.call.operation_lease,
     )
     if not rows:
         return None

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from uuid import UUID, uuid4
 
+from server.adapters.postgres.pool import transaction
 from server.adapters.statements import load_statements
 from server.domain.aliases import Joins, TaughtAlias
 from server.domain.graph import Entity, entity_key
@@ -52,7 +53,7 @@ async def learn(connection: Connection, teachings: Sequence[Teaching]) -> None:
     for teaching in teachings:
         by_space.setdefault((teaching.project_id, teaching.space), []).append(teaching)
     for space in sorted(by_space):
-        async with connection.transaction():
+        async with transaction(connection):
             await _learn(connection, space, by_space[space])
 
 
@@ -95,7 +96,7 @@ async def spread(connection: Connection, changes: Iterable[Row]) -> int:
     enqueued = 0
     for change in changes:
         project_id, space = change["project_id"], change["space"]
-        async with connection.transaction():
+        async with transaction(connection):
             rows = await connection.fetch(
                 SQL["names_in_space"], project_id, *_scope_values(space), space
             )

@@ -9,7 +9,7 @@ from uuid import UUID
 import asyncpg
 
 from server.adapters.postgres.life import SQL, call_values, changing_statement, conflicts_told
-from server.adapters.postgres.pool import Database
+from server.adapters.postgres.pool import Database, transaction
 from server.adapters.postgres.rows import from_entities, from_evidence, from_relations
 from server.adapters.postgres.stored_calls import read_call
 from server.adapters.postgres.vectors import to_halfvec
@@ -88,7 +88,7 @@ async def _amend(connection: Connection, call: Call, amendment: Amendment) -> in
             raise
     # Only what has expired may be pushed aside; what is visible stays.
     try:
-        async with connection.transaction():
+        async with transaction(connection):
             await _purge_expired(connection, call, amendment.digest)
             return await _execute(connection, call, amendment)
     except asyncpg.UniqueViolationError as error:

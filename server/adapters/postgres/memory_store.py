@@ -69,6 +69,12 @@ class PostgresMemoryStore:
             call = await connection.fetchrow(SQL["find_call"], project_id, request_id)
             return await read_call(connection, project_id, call)
 
+    async def get_call(self, project_id: str, call_id: UUID) -> StoredCall | None:
+        """See the port."""
+        async with self._database.connection() as connection:
+            call = await connection.fetchrow(SQL["get_call"], project_id, call_id)
+            return await read_call(connection, project_id, call)
+
     async def find_candidates(
         self, project_id: str, scope: Scope, vectors: Sequence[Vector], limit: int, visible_on: date
     ) -> list[Candidate]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import asyncpg
@@ -35,6 +36,9 @@ UNAVAILABLE = (
     asyncpg.InvalidCatalogNameError,
     asyncpg.UndefinedTableError,
 )
+
+# How long a statement of a cancelled call may take to end before its connection is given up.
+RELEASE_SECONDS = 1.0
 
 log = structlog.get_logger()
 
@@ -80,6 +84,8 @@ async def open_pool(dsn: str, options: PoolOptions) -> Pool:
             "application_name": "memoir",
             # Compiling a statement takes longer than any of these statements should.
             "jit": "off",
+            # A statement whose connection was given up would otherwise run to its end unseen.
+            "client_connection_check_interval": "1000",
             "statement_timeout": str(int(options.statement_timeout * 1000)),
             "timezone": "UTC",
         },
@@ -92,10 +98,14 @@ class Database:
 
     pool: Pool
     acquire_timeout: float
+    _releases: set[asyncio.Task[None]] = field(default_factory=set, repr=False, compare=False)
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[Connection]:
         """A connection for a few statements.
+
+        A call that is cancelled, as it is at its deadline, does not wait for its statement to end:
+        a server that has stopped would never say so.
 
         Raises:
             StoreUnavailable: PostgreSQL is away, no connection came free in time, or the schema is
@@ -103,12 +113,54 @@ class Database:
             DeadlineExceeded: the call's time is up.
         """
         try:
-            async with self.pool.acquire(timeout=bounded(self.acquire_timeout)) as connection:
+            connection = await self.pool.acquire(timeout=bounded(self.acquire_timeout))
+            try:
                 with _ending_what_is_broken(connection):
                     yield connection
+            except asyncio.CancelledError:
+                self._release_later(connection)
+                raise
+            except BaseException:
+                await self.pool.release(connection)
+                raise
+            else:
+                await self.pool.release(connection)
         except (TimeoutError, *UNAVAILABLE) as error:
             log.warning("postgres.unavailable", error=type(error).__name__, detail=str(error))
             raise StoreUnavailable from error
+
+    def _release_later(self, connection: Connection) -> None:
+        task = asyncio.create_task(self._release(connection))
+        self._releases.add(task)
+        task.add_done_callback(self._releases.discard)
+
+    async def _release(self, connection: Connection) -> None:
+        try:
+            # The pool closes a connection that it cannot have back by then.
+            await self.pool.release(connection, timeout=RELEASE_SECONDS)
+        except (TimeoutError, *UNAVAILABLE) as error:
+            log.warning("postgres.connection_given_up", error=type(error).__name__)
+
+
+@asynccontextmanager
+async def transaction(connection: Connection) -> AsyncIterator[None]:
+    """A transaction for the block.
+
+    One that is cancelled ends with its connection, which makes the server roll back: it is not
+    waited for a server that may have stopped.
+    """
+    begun = connection.transaction()
+    await begun.start()
+    try:
+        yield
+    except asyncio.CancelledError:
+        connection.terminate()
+        raise
+    except BaseException:
+        await begun.rollback()
+        raise
+    else:
+        await begun.commit()
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from server.adapters.postgres.filter_condition import filter_condition
 from server.adapters.postgres.life import SQL, call_values, changing_statement, conflicts_told
-from server.adapters.postgres.pool import Database
+from server.adapters.postgres.pool import Database, transaction
 from server.adapters.postgres.scope_condition import scope_condition
 from server.domain.filters import Filter
 from server.domain.scope import Scope
@@ -85,7 +85,7 @@ class PostgresScopeStore:
         statement = changing_statement("erase_scope").replace("{column}", column)
         try:
             with conflicts_told(call):
-                async with self._database.connection() as connection, connection.transaction():
+                async with self._database.connection() as connection, transaction(connection):
                     await connection.execute(lock, call.project_id, scope_id)
                     row = await connection.fetchrow(statement, *call_values(call), scope_id)
                     if row is None or not row["was_known"]:

@@ -22,6 +22,7 @@ async def read_call(connection: Connection, project_id: str, call: Row | None) -
         return None
     rows = await connection.fetch(SQL["call_changes"], project_id, call["call_id"])
     return StoredCall(
+        id=call["call_id"],
         payload_digest=call["payload_digest"],
         position=call["position"],
         embedding_model=call["embedding_model"],

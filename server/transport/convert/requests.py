@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from typing import Protocol
 from uuid import UUID
@@ -16,6 +17,7 @@ from server.domain.conversation import Message, Role, without_nul
 from server.domain.filter_parser import parse_filter
 from server.domain.filters import Filter
 from server.domain.inference import Category
+from server.domain.operation import OperationLease
 from server.domain.pages import ListOrder
 from server.domain.scope import SCOPE_FIELDS, Scope
 from server.transport.convert.tokens import read_list_page_token
@@ -33,6 +35,30 @@ class _HasScope(Protocol):
     def app_id(self) -> str: ...
     @property
     def run_id(self) -> str: ...
+
+
+class ClaimedAdd(Protocol):
+    """An AddMemories that a worker does."""
+
+    @property
+    def project_id(self) -> str:
+        """The project it acts on."""
+        ...
+
+    @property
+    def payload(self) -> bytes:
+        """What `add_payload` made."""
+        ...
+
+    @property
+    def create_time(self) -> datetime:
+        """When it was accepted."""
+        ...
+
+    @property
+    def lease(self) -> OperationLease:
+        """The right to commit it."""
+        ...
 
 
 def scope_of(request: _HasScope) -> Scope:
@@ -57,7 +83,7 @@ def add_command(
     request: memory_service_pb2.AddMemoriesRequest, project_id: str
 ) -> AddMemoriesCommand:
     """AddMemories."""
-    raw = request.SerializeToString(deterministic=True) if request.HasField("request_id") else b""
+    raw = add_payload(request) if request.HasField("request_id") else b""
     return AddMemoriesCommand(
         project_id=project_id,
         scope=scope_of(request),
@@ -74,6 +100,25 @@ def add_command(
         instructions=_text(request.custom_instructions),
         request_id=UUID(request.request_id) if request.request_id else None,
         payload_digest=hashlib.sha256(raw).digest() if raw else b"",
+    )
+
+
+def add_payload(request: memory_service_pb2.AddMemoriesRequest) -> bytes:
+    """The request encoded, the same whether it is to be done now or later."""
+    payload = memory_service_pb2.AddMemoriesRequest()
+    payload.CopyFrom(request)
+    payload.ClearField("async_mode")
+    return payload.SerializeToString(deterministic=True)
+
+
+def claimed_command(claimed: ClaimedAdd) -> AddMemoriesCommand:
+    """An AddMemories that was accepted earlier; "now" is when it was."""
+    request = memory_service_pb2.AddMemoriesRequest.FromString(claimed.payload)
+    command = add_command(request, claimed.project_id)
+    return replace(
+        command,
+        event_time=command.event_time or claimed.create_time,
+        operation=claimed.lease,
     )
 
 

@@ -113,6 +113,26 @@ def read_number_page_token(request: Message, token: str) -> int:
         raise _invalid_page() from error
 
 
+def operation_page_token(request: Message, end: UUID | None) -> str:
+    """The token of the page that begins after the operation `end`; empty for None."""
+    return "" if end is None else _encode([_question(request), str(end)])
+
+
+def read_operation_page_token(request: Message, token: str) -> UUID | None:
+    """The operation after which the page begins; None for the first.
+
+    Raises:
+        InvalidRequest: the token is not one of this request.
+    """
+    if not token:
+        return None
+    try:
+        [end] = _page_values(request, token, 1)
+        return UUID(end)
+    except (_Unreadable, ValueError) as error:
+        raise _invalid_page() from error
+
+
 def scope_page_token(request: Message, end: tuple[ScopeKind, str] | None) -> str:
     """The token of the page that begins after the scope of this kind and id; empty for None."""
     return "" if end is None else _encode([_question(request), *end])

@@ -10,10 +10,13 @@ from google.protobuf.descriptor import Descriptor
 from google.protobuf.message import Message
 
 from server.domain.project import Caller, Principal
+from server.transport.convert.operations import project_of_name
 from server.transport.current_caller import current_principal, enter_caller
 from server.transport.interceptors.context import CallContext
 from server.transport.interceptors.interceptor import CallInterceptor, Proceed
 from server.transport.interceptors.method import Method
+
+OPERATIONS_PACKAGE = "google.longrunning"
 
 Authorize: TypeAlias = Callable[[Principal, str | None, str | None], Awaitable[Caller]]
 
@@ -35,9 +38,16 @@ class AuthorizationInterceptor(CallInterceptor):
         self, method: Method, request: Any, context: CallContext, proceed: Proceed
     ) -> Any:
         if not method.is_public:
-            org_id, project_id = _named(request, "org_id"), _named(request, "project_id")
+            org_id, project_id = _named(request, "org_id"), _project_named(request)
             enter_caller(await self._authorize(current_principal(), org_id, project_id))
         return await proceed(request, context)
+
+
+def _project_named(request: object) -> str | None:
+    if isinstance(request, Message) and request.DESCRIPTOR.file.package == OPERATIONS_PACKAGE:
+        # These have no field for the project: the name of an operation begins with it.
+        return project_of_name(str(getattr(request, "name", "")))
+    return _named(request, "project_id")
 
 
 def _named(request: object, field: str) -> str | None:

@@ -9,7 +9,9 @@ from typing import Any, TypeAlias
 import grpc
 from opentelemetry.trace import TracerProvider
 
+from server.transport.admission import Admission
 from server.transport.interceptors.access_log import AccessLogInterceptor
+from server.transport.interceptors.admission import AdmissionInterceptor, rate_limited
 from server.transport.interceptors.authentication import Authenticate, AuthenticationInterceptor
 from server.transport.interceptors.authorization import AuthorizationInterceptor, Authorize
 from server.transport.interceptors.context import CallContext, Context
@@ -27,6 +29,7 @@ from server.transport.interceptors.stream_bridge import as_generator
 from server.transport.interceptors.tracing import tracing_interceptor
 from server.transport.interceptors.unknown_method import unknown_method
 from server.transport.interceptors.validation import Now, ValidationInterceptor
+from server.transport.rate_limit import RateLimiter
 from server.transport.validation import check
 
 Continuation: TypeAlias = Callable[[grpc.HandlerCallDetails], Awaitable["Handler | None"]]
@@ -35,6 +38,8 @@ Continuation: TypeAlias = Callable[[grpc.HandlerCallDetails], Awaitable["Handler
 def build_interceptors(
     *,
     gate: DrainGate,
+    admission: Admission,
+    rate_limiter: RateLimiter,
     authenticate: Authenticate,
     authorize: Authorize,
     now: Now,
@@ -57,10 +62,11 @@ def build_interceptors(
             DrainInterceptor(gate),
             DeadlineInterceptor(default_timeout_seconds, timeout_seconds_by_method or {}),
             AuthenticationInterceptor(authenticate),
+            AdmissionInterceptor(admission, rate_limiter),
             DecodingInterceptor(),
             ValidationInterceptor(check, now),
             OfferingInterceptor(),
-            AuthorizationInterceptor(authorize),
+            AuthorizationInterceptor(rate_limited(authorize, rate_limiter)),
         ]
     )
     return [tracing_interceptor(tracer_provider), chain] if tracer_provider else [chain]

@@ -9,14 +9,22 @@ from uuid import UUID
 
 from memoir.v1 import memory_pb2, memory_service_pb2
 
-from server.application.add_memories import AddedChange, AddMemoriesCommand, AddMemoriesOutcome
+from server.application.add_memories import AddMemoriesCommand, AddMemoriesOutcome
+from server.application.operations import SubmitAdd
 from server.application.read_memories import GetMemory, ListMemories
 from server.application.search_memories import SearchMemories
 from server.domain.graph import StatedRelation
 from server.domain.memory import ScoredMemory
-from server.transport.convert.memories import EVENT_TYPES, memory_message, relation_message
-from server.transport.convert.requests import add_command, list_command, search_command
-from server.transport.convert.tokens import consistency_token, list_page_token
+from server.transport.convert.added import add_response
+from server.transport.convert.memories import memory_message, relation_message
+from server.transport.convert.operations import operation_message
+from server.transport.convert.requests import (
+    add_command,
+    add_payload,
+    list_command,
+    search_command,
+)
+from server.transport.convert.tokens import list_page_token
 from server.transport.convert.values import from_timestamp
 from server.transport.current_caller import current_caller
 from server.transport.services.memory_life import LifeUseCases, MemoryLife
@@ -42,6 +50,7 @@ class MemoryUseCases:
     list: ListMemories
     life: LifeUseCases
     scopes: ScopeUseCases
+    submit: SubmitAdd
 
 
 class MemoryService(MemoryLife, MemoryScopes):
@@ -57,13 +66,18 @@ class MemoryService(MemoryLife, MemoryScopes):
     ) -> memory_service_pb2.AddMemoriesResponse:
         """See the contract."""
         command = add_command(request, current_caller().project_id)
+        if request.async_mode:
+            view = await self._use_cases.submit(
+                command, add_payload(request), request.output_format
+            )
+            return memory_service_pb2.AddMemoriesResponse(operation=operation_message(view))
         outcome = await self._use_cases.add(command)
         with_relations = request.output_format == "v1.1"
         if not with_relations:
             context.set_trailing_metadata(
                 ((DEPRECATION_KEY, "output_format v1.0 is deprecated; use v1.1"),)
             )
-        return _add_response(outcome, with_relations=with_relations)
+        return add_response(outcome, with_relations=with_relations)
 
     async def SearchMemories(  # noqa: N802 - the contract's name
         self, request: memory_service_pb2.SearchMemoriesRequest, _context: object
@@ -101,41 +115,6 @@ class MemoryService(MemoryLife, MemoryScopes):
             memories=map(memory_message, page.memories),
             next_page_token=list_page_token(request, page.next),
         )
-
-
-def _add_response(
-    outcome: AddMemoriesOutcome, *, with_relations: bool
-) -> memory_service_pb2.AddMemoriesResponse:
-    response = memory_service_pb2.AddMemoriesResponse(
-        results=map(_add_result, outcome.changes),
-        consistency_token=consistency_token(outcome.position),
-        models_used=memory_pb2.ModelsUsed(
-            language_model=outcome.language_model or "",
-            embedding_model=outcome.embedding_model,
-        ),
-    )
-    if with_relations:
-        response.relations.extend(
-            memory_service_pb2.AddMemoriesRelation(
-                source=added.relation.source.name,
-                relation=added.relation.relation,
-                target=added.relation.target.name,
-                event=EVENT_TYPES[added.event],
-            )
-            for added in outcome.relations
-        )
-    return response
-
-
-def _add_result(change: AddedChange) -> memory_service_pb2.AddMemoriesResult:
-    return memory_service_pb2.AddMemoriesResult(
-        id=str(change.memory_id),
-        data=memory_service_pb2.AddMemoriesResult.Data(memory=change.text),
-        event=EVENT_TYPES[change.event],
-        previous_memory=change.previous_text,
-        categories=change.categories,
-        version=change.version,
-    )
 
 
 def _search_result(hit: ScoredMemory, *, explain: bool) -> memory_service_pb2.SearchMemoriesResult:

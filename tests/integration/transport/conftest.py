@@ -14,9 +14,11 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
+from server.transport.admission import Admission, AdmissionLimits
 from server.transport.health import HealthService
 from server.transport.interceptors.chain import build_interceptors
 from server.transport.interceptors.drain import DrainGate
+from server.transport.rate_limit import RateLimiter
 from tests.integration.transport.harness import (
     DEFAULT_SECONDS,
     NOW,
@@ -52,15 +54,31 @@ def provider(request: pytest.FixtureRequest, spans: InMemorySpanExporter) -> Tra
 
 
 @pytest.fixture
+def limits(request: pytest.FixtureRequest) -> AdmissionLimits:
+    """Tests of admission bring limits of their own."""
+    return getattr(request, "param", AdmissionLimits())
+
+
+@pytest.fixture
+def rate(request: pytest.FixtureRequest) -> float:
+    """Calls a second of a project; tests of that bound bring one."""
+    return getattr(request, "param", 0.0)
+
+
+@pytest.fixture
 async def harness(
     provider: TracerProvider | None,
     spans: InMemorySpanExporter,
     logs: list[MutableMapping[str, Any]],
+    limits: AdmissionLimits,
+    rate: float,
 ) -> AsyncIterator[Harness]:
-    gate = DrainGate()
+    gate, admission = DrainGate(), Admission(limits)
     server = grpc.aio.server(
         interceptors=build_interceptors(
             gate=gate,
+            admission=admission,
+            rate_limiter=RateLimiter(rate, 1),
             authenticate=authenticate,
             authorize=authorize,
             now=lambda: NOW,
@@ -80,7 +98,9 @@ async def harness(
     await server.start()
     channel = grpc.aio.insecure_channel(f"127.0.0.1:{port}")
     try:
-        yield Harness(server, f"127.0.0.1:{port}", channel, service, health, gate, spans, logs)
+        yield Harness(
+            server, f"127.0.0.1:{port}", channel, service, health, gate, admission, spans, logs
+        )
     finally:
         await channel.close()
         await server.stop(None)

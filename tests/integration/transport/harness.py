@@ -18,6 +18,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 
 from server.domain.errors import ApiKeyInvalid, ProjectForbidden, ProjectRequired
 from server.domain.project import Caller, Principal
+from server.transport.admission import Admission
 from server.transport.health import HealthService
 from server.transport.interceptors.drain import DrainGate
 
@@ -195,6 +196,7 @@ class Harness:
     service: FakeService
     health: HealthService
     gate: DrainGate
+    admission: Admission
     spans: InMemorySpanExporter
     logs: list[MutableMapping[str, Any]]
 

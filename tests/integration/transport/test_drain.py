@@ -8,9 +8,11 @@ from typing import Any
 
 import grpc
 import pytest
+from grpc_health.v1 import health_pb2
 
 from server.lifecycle import drain as lifecycle_drain
 from server.lifecycle.drain import drain
+from server.transport.health import READINESS
 from tests.integration.transport.harness import (
     ADD,
     AUTHORIZED,
@@ -23,6 +25,7 @@ from tests.integration.transport.harness import (
 )
 
 LONG = 30.0
+SERVING = health_pb2.HealthCheckResponse.SERVING
 
 
 class Held:
@@ -62,6 +65,17 @@ async def refusal(harness: Harness) -> Outcome:
         while (outcome := await harness.call(metadata=())).reason == "API_KEY_INVALID":
             pass
     return outcome
+
+
+async def test_before_calls_are_refused_endpoints_have_time_to_notice(harness: Harness) -> None:
+    draining = asyncio.create_task(drain(harness.server, harness.health, harness.gate, LONG, LONG))
+    raw = health_pb2.HealthCheckRequest(service=READINESS).SerializeToString()
+    send: Any = harness.channel.unary_unary("/grpc.health.v1.Health/Check")
+    async with asyncio.timeout(20):
+        while health_pb2.HealthCheckResponse.FromString(await send(raw)).status == SERVING:
+            pass
+    assert (await harness.call()).code is grpc.StatusCode.OK
+    draining.cancel()
 
 
 @pytest.mark.parametrize("method", [GENERATE, WRITE])

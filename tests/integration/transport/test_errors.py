@@ -7,12 +7,13 @@ from uuid import UUID
 
 import grpc
 import pytest
+from google.protobuf.timestamp_pb2 import Timestamp
 from google.rpc import error_details_pb2
+from memoir.v1 import graph_service_pb2
 from opentelemetry.trace import StatusCode
 
 from server.domain import errors
 from tests.integration.transport.harness import (
-    ADD,
     AUTHORIZED,
     GENERATE,
     GET,
@@ -264,10 +265,12 @@ async def test_an_unoffered_method_is_refused_after_validation(harness: Harness)
 
 
 async def test_an_unoffered_option_is_refused_by_name(harness: Harness) -> None:
-    outcome = await harness.call(request=add_request(async_mode=True))
+    request = graph_service_pb2.ListRelationsRequest(user_id="u", as_of=Timestamp(seconds=1))
+    method = "/memoir.v1.GraphService/ListRelations"
+    outcome = await harness.call(method, request)
     info = outcome.detail(error_details_pb2.ErrorInfo)
     assert info is not None
-    assert dict(info.metadata) == {"method": ADD[1:], "field": "async_mode"}
+    assert dict(info.metadata) == {"method": method[1:], "field": "as_of"}
     assert harness.service.requests == []
 
 

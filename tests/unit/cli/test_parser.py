@@ -7,7 +7,7 @@ from collections.abc import Callable, Coroutine
 
 import pytest
 
-from server.cli import administration, main, migrate, serve
+from server.cli import administration, main, migrate, operations, serve
 from server.cli.console import fail
 from server.domain.errors import FieldViolation, InvalidRequest, NotFound, StoreUnavailable
 from server.settings import SettingsFault
@@ -39,6 +39,11 @@ def parse(line: str) -> argparse.Namespace:
             {"project": None, "org": "acme", "label": "laptop"},
         ),
         ("keys list", administration.list_keys, {}),
+        (
+            "operations list --project one --state FAILED",
+            operations.list_operations,
+            {"project": "one", "state": "FAILED"},
+        ),
         ("keys revoke 0123456789ab", administration.revoke_key, {"key": "0123456789ab"}),
     ],
 )

@@ -16,8 +16,10 @@ from pydantic_settings import BaseSettings
 
 from server.domain.project import Caller, Principal
 from server.settings.root import SECTIONS
+from server.transport.admission import Admission, AdmissionLimits
 from server.transport.interceptors.chain import InterceptorChain, build_interceptors
 from server.transport.interceptors.drain import DrainGate
+from server.transport.rate_limit import RateLimiter
 
 ROOT = Path(__file__).resolve().parents[3]
 DOCS = ROOT / "docs"
@@ -164,7 +166,7 @@ def test_every_test_that_is_named_exists(path: Path) -> None:
 
 def test_every_promise_names_a_test() -> None:
     promises = dict(_PROMISE.findall(ARCHITECTURE.read_text(encoding="utf-8")))
-    assert list(promises) == ["P1", "P2", "P3", "P4", "P5", "P7", "P8", "P9", "P11", "P12"]
+    assert list(promises) == ["P1", "P2", "P3", "P4", "P5", "P6", "P7", "P8", "P9", "P11", "P12"]
     for promise, row in promises.items():
         assert _TEST.findall(row), f"{promise} names no test"
 
@@ -180,6 +182,8 @@ async def _nowhere(*_arguments: object) -> Caller:
 def test_the_interceptors_are_listed_in_their_order() -> None:
     tracing, chain = build_interceptors(
         gate=DrainGate(),
+        admission=Admission(AdmissionLimits()),
+        rate_limiter=RateLimiter(0.0, 1),
         authenticate=_nobody,
         authorize=_nowhere,
         now=lambda: datetime.now(UTC),

@@ -82,7 +82,7 @@ def test_the_example_shows_no_secret() -> None:
         ("MEMOIR_ALLOW_FAILPOINTS", "true", FailpointSettings, "allow_failpoints", True),
         ("MEMOIR_POSTGRES_DSN", "postgresql://h", PostgresSettings, "dsn", "postgresql://h"),
         ("MEMOIR_POSTGRES_POOL_SIZE", "3", PostgresSettings, "pool_size", 3),
-        ("MEMOIR_POSTGRES_ACQUIRE_TIMEOUT", "2", PostgresSettings, "acquire_timeout", 2.0),
+        ("MEMOIR_POSTGRES_ACQUIRE_TIMEOUT", "3", PostgresSettings, "acquire_timeout", 3.0),
         ("MEMOIR_POSTGRES_STATEMENT_TIMEOUT", "2", PostgresSettings, "statement_timeout", 2.0),
         ("MEMOIR_NEO4J_URI", "bolt://h", Neo4jSettings, "uri", "bolt://h"),
         ("MEMOIR_NEO4J_USER", "me", Neo4jSettings, "user", "me"),

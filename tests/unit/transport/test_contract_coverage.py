@@ -25,6 +25,7 @@ from server.application.list_entities import ListEntities
 from server.application.list_memory_events import ListMemoryEvents
 from server.application.list_relations import ListRelations
 from server.application.list_scopes import ListScopes
+from server.application.operations import ManageOperations, SubmitAdd
 from server.application.project_settings import GetProject, UpdateProject
 from server.application.read_memories import GetMemory, ListMemories
 from server.application.remember_verbatim import RememberVerbatim
@@ -38,10 +39,12 @@ from server.transport.services.graph import GraphService, GraphUseCases
 from server.transport.services.memory import MemoryService, MemoryUseCases
 from server.transport.services.memory_life import LifeUseCases
 from server.transport.services.memory_scopes import ScopeUseCases
+from server.transport.services.operations import OperationsService
 from server.transport.services.project import ProjectService
 from server.transport.unimplemented import UNIMPLEMENTED_FIELDS, UNIMPLEMENTED_METHODS
 from tests.support.fake_changes import FakeChanges
 from tests.support.fake_history import FakeHistory
+from tests.support.fake_operations import FakeNotifications, FakeOperations
 from tests.support.fake_scopes import FakeScopes
 from tests.support.fake_store import FakeStore
 from tests.support.fakes import FakeClock, FakeEmbedder, FakeGraph, FakeOutbox, FakeProjectStore
@@ -55,6 +58,7 @@ def servicers() -> Servicers:
     verbatim = RememberVerbatim(store, embedder, clock)
     use_cases = MemoryUseCases(
         add=AddMemories(store, verbatim, verbatim),
+        submit=SubmitAdd(FakeOperations(), store, clock, lambda: None),
         search=SearchMemories(store, embedder, clock),
         get=GetMemory(store, FakeHistory(), clock),
         list=ListMemories(store, FakeHistory(), clock),
@@ -65,10 +69,17 @@ def servicers() -> Servicers:
             delete=DeleteScope(FakeScopes(), clock),
         ),
     )
+    operations = FakeOperations()
     graph = GraphService(graph_of(store, clock))
     projects = FakeProjectStore()
     project = ProjectService(GetProject(projects), UpdateProject(projects, clock))
-    return Servicers(MemoryService(use_cases), graph, project, HealthService())
+    return Servicers(
+        MemoryService(use_cases),
+        graph,
+        project,
+        HealthService(),
+        OperationsService(ManageOperations(operations, store, FakeNotifications())),
+    )
 
 
 def life_of(store: FakeStore) -> LifeUseCases:
@@ -142,5 +153,5 @@ def test_listed_fields_are_fields_of_requests_of_methods_that_are_done() -> None
 def test_the_operations_are_those_of_google() -> None:
     pool = Default()
     operations = pool.FindServiceByName("google.longrunning.Operations")
-    assert promised(operations) <= UNIMPLEMENTED_METHODS
+    assert not promised(operations) & UNIMPLEMENTED_METHODS
     assert len(operations.methods) == 5

@@ -54,6 +54,11 @@ OFFERED = {
     "memoir.v1.GraphService/GetEntity",
     "memoir.v1.GraphService/ListEntities",
     "memoir.v1.GraphService/FindPaths",
+    "google.longrunning.Operations/ListOperations",
+    "google.longrunning.Operations/GetOperation",
+    "google.longrunning.Operations/DeleteOperation",
+    "google.longrunning.Operations/CancelOperation",
+    "google.longrunning.Operations/WaitOperation",
 }
 
 
@@ -87,7 +92,6 @@ def test_listed_fields_exist_and_belong_to_offered_methods() -> None:
 @pytest.mark.parametrize(
     ("request_", "field"),
     [
-        (memory_service_pb2.AddMemoriesRequest(async_mode=True), "async_mode"),
         (memory_service_pb2.SearchMemoriesRequest(rerank=True), "rerank"),
         (memory_service_pb2.SearchMemoriesRequest(as_of=Timestamp()), "as_of"),
         (graph_service_pb2.ListRelationsRequest(as_of=Timestamp()), "as_of"),
@@ -102,7 +106,7 @@ def test_listed_options_are_refused(request_: Any, field: str) -> None:
 @pytest.mark.parametrize(
     "request_",
     [
-        memory_service_pb2.AddMemoriesRequest(async_mode=False, user_id="u"),
+        memory_service_pb2.AddMemoriesRequest(async_mode=True, user_id="u"),
         memory_service_pb2.SearchMemoriesRequest(rerank=False, query="q"),
         memory_service_pb2.DeleteMemoryRequest(id="x", request_id="y"),
     ],

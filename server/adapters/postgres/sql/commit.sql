@@ -31,10 +31,24 @@ released AS (
     WHERE project_id = $1 AND scope_key = $8 AND holder = $37 AND NOT EXISTS (SELECT FROM blocked)
     RETURNING holder
 ),
-place AS MATERIALIZED (
-    SELECT nextval('change_position') AS position
+permitted AS MATERIALIZED (
+    SELECT
     WHERE NOT EXISTS (SELECT FROM blocked)
       AND ($37::uuid IS NULL OR EXISTS (SELECT FROM released))
+),
+completed AS (
+    -- An operation is done in the transaction that has its effect: never twice, never without it.
+    UPDATE operations
+    SET state = 'SUCCEEDED', end_time = clock_timestamp(), lease = NULL, payload = NULL,
+        fault = NULL, call_id = $2
+    WHERE project_id = $1 AND operation_id = $2 AND lease = $38::uuid
+      AND EXISTS (SELECT FROM permitted)
+    RETURNING operation_id
+),
+place AS MATERIALIZED (
+    SELECT nextval('change_position') AS position
+    FROM permitted
+    WHERE $38::uuid IS NULL OR EXISTS (SELECT FROM completed)
 ),
 recorded AS (
     INSERT INTO calls (

@@ -176,6 +176,10 @@ untraced AS (
     USING theirs
     WHERE c.project_id = $1 AND c.call_id = theirs.call_id
 ),
+unasked AS (
+    -- What is still to be done for the scope holds what it says, too.
+    DELETE FROM operations WHERE project_id = $1 AND {column} = $17
+),
 place AS MATERIALIZED (SELECT nextval('change_position') AS position),
 receipt AS MATERIALIZED (
     SELECT jsonb_build_object(

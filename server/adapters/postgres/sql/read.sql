@@ -68,6 +68,11 @@ SELECT call_id, payload_digest, position, embedding_model, language_model
 FROM calls
 WHERE project_id = $1 AND request_id = $2 AND item = 0;
 
+-- name: get_call
+SELECT call_id, payload_digest, position, embedding_model, language_model
+FROM calls
+WHERE project_id = $1 AND call_id = $2;
+
 -- name: call_changes
 -- What a call changed. The state of a deleted memory is the one that its event before left.
 SELECT e.type, m.*, c.request_id, c.correlation_id, c.embedding_model, c.language_model,

@@ -1,0 +1,288 @@
+"""Doing the asynchronous calls, in every server."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TypeAlias
+
+import structlog
+
+from server import failpoints
+from server.application.add_memories import AddMemoriesOutcome
+from server.domain.errors import (
+    ConcurrentChange,
+    DeadlineExceeded,
+    ExtractionFailed,
+    MemoirError,
+    ModelQuotaExhausted,
+    OperationAbandoned,
+    Retryable,
+)
+from server.domain.request_context import RequestContext, enter_request
+from server.ports.operations import ClaimedOperation, OperationQueue
+
+Perform: TypeAlias = Callable[[ClaimedOperation], Awaitable[AddMemoriesOutcome]]
+Describe: TypeAlias = Callable[[Exception, str], bytes]
+
+_FAREWELL_SECONDS = 2.0
+_PRUNED_AT_ONCE = 500
+_MAX_DOUBLINGS = 16
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerOptions:
+    """How the operations are worked on.
+
+    At most `concurrency` run at once in a server, each attempt for at most `attempt_time`. A lease
+    is renewed every third of it. `max_failures` attempts may fail by the call's own fault, or with
+    a crash; passing faults are tried again until `give_up_after` from its beginning. Done
+    operations are kept for `retention`.
+    """
+
+    concurrency: int = 8
+    attempt_time: timedelta = timedelta(minutes=2)
+    lease: timedelta = timedelta(seconds=15)
+    max_failures: int = 5
+    give_up_after: timedelta = timedelta(hours=24)
+    retention: timedelta = timedelta(days=7)
+    poll_interval: timedelta = timedelta(seconds=1)
+    prune_interval: timedelta = timedelta(minutes=10)
+    shortest_pause: timedelta = timedelta(milliseconds=500)
+    longest_pause: timedelta = timedelta(minutes=1)
+
+    def pause(self, attempts: int, chance: float) -> timedelta:
+        """Doubles with each attempt up to a bound; between half and all of that, by chance."""
+        doublings = min(max(attempts - 1, 0), _MAX_DOUBLINGS)
+        return min(self.shortest_pause * (1 << doublings), self.longest_pause) * (0.5 + chance / 2)
+
+
+class OperationWorkers:
+    """Claims operations and does them, of one scope one after another, of several scopes at once.
+
+    `perform` has the effect; `describe` encodes an error for the client under a correlation id;
+    `on_done` is told that operations came to an end.
+    """
+
+    def __init__(
+        self,
+        queue: OperationQueue,
+        perform: Perform,
+        describe: Describe,
+        on_done: Callable[[], None],
+        options: WorkerOptions | None = None,
+        chance: Callable[[], float] = random.random,
+    ) -> None:
+        self._queue = queue
+        self._perform = perform
+        self._describe = describe
+        self._on_done = on_done
+        self._options = options or WorkerOptions()
+        self._chance = chance
+        self._woken = asyncio.Event()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._is_stopping = False
+
+    def wake(self) -> None:
+        """Tells that there may be something to do."""
+        self._woken.set()
+
+    def stop_claiming(self) -> None:
+        """What runs goes on; nothing new begins."""
+        self._is_stopping = True
+
+    async def run(self) -> None:
+        """Works until it is cancelled; then what is unfinished is given back at once."""
+        try:
+            while True:
+                self._woken.clear()
+                found = 0
+                try:
+                    found = await self.begin()
+                except MemoirError as error:
+                    log.warning("operations.waiting", error=type(error).__name__)
+                except Exception as error:
+                    log.error("operations.failed", exc_info=error)
+                if not found:
+                    await self._rest()
+        finally:
+            await self._end()
+
+    async def begin(self) -> int:
+        """Claims what there is room for and begins it; how many."""
+        room = self._options.concurrency - len(self._tasks)
+        if room <= 0 or self._is_stopping:
+            return 0
+        claimed = await self._queue.claim(room, self._options.lease)
+        for operation in claimed:
+            task = asyncio.create_task(self._work(operation))
+            self._tasks.add(task)
+            task.add_done_callback(self._ended)
+        return len(claimed)
+
+    async def finish(self) -> None:
+        """Waits for everything that was begun."""
+        while self._tasks:
+            await asyncio.wait(self._tasks)
+
+    async def prune_forever(self) -> None:
+        """Forgets old operations, in small batches, until it is cancelled."""
+        while True:
+            try:
+                while await self._queue.prune(self._options.retention, _PRUNED_AT_ONCE):
+                    pass
+            except MemoirError as error:
+                log.warning("operations.not_pruned", error=type(error).__name__)
+            await asyncio.sleep(self._options.prune_interval.total_seconds())
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        # The scope's next one can begin.
+        self.wake()
+
+    async def _rest(self) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._options.poll_interval.total_seconds()):
+                await self._woken.wait()
+
+    async def _end(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        if self._tasks:
+            await asyncio.wait(self._tasks)
+
+    async def _work(self, claimed: ClaimedOperation) -> None:
+        """One attempt, in a task of its own. Whatever happens to it is told to the queue."""
+        structlog.contextvars.bind_contextvars(correlation_id=claimed.correlation_id)
+        enter_request(RequestContext(claimed.correlation_id, float("inf")))
+        try:
+            await self._attempt(claimed)
+        except asyncio.CancelledError:
+            await self._farewell(claimed)
+            raise
+        except Exception as error:
+            log.warning("operation.not_settled", exc_info=error, **_described(claimed))
+
+    async def _attempt(self, claimed: ClaimedOperation) -> None:
+        if claimed.failures > self._options.max_failures:
+            await self._give_up(claimed, OperationAbandoned(claimed.attempts - 1))
+            return
+        failpoints.reach("operation.claimed")
+        try:
+            outcome = await self._within_lease(claimed)
+        except Exception as error:  # noqa: BLE001 - sorted out by its kind
+            await self._settle_failure(claimed, error)
+            return
+        if outcome.call_id != claimed.lease.operation_id:
+            # A call with the same request id had the effect.
+            await self._queue.succeed(claimed, outcome.call_id)
+        log.info("operation.succeeded", **_described(claimed))
+        self._on_done()
+
+    async def _within_lease(self, claimed: ClaimedOperation) -> AddMemoriesOutcome:
+        seconds = self._options.attempt_time.total_seconds()
+        enter_request(RequestContext(claimed.correlation_id, time.monotonic() + seconds))
+        try:
+            async with asyncio.timeout(seconds) as limit:
+                renewal = asyncio.create_task(self._renew(claimed, limit))
+                try:
+                    return await self._perform(claimed)
+                finally:
+                    renewal.cancel()
+        except TimeoutError as error:
+            raise DeadlineExceeded from error
+        finally:
+            enter_request(RequestContext(claimed.correlation_id, float("inf")))
+
+    async def _renew(self, claimed: ClaimedOperation, limit: asyncio.Timeout) -> None:
+        """Ends the attempt when its lease is lost: cancelled, or taken over after a pause."""
+        held = True
+        while held:
+            await asyncio.sleep(self._options.lease.total_seconds() / 3)
+            try:
+                held = await self._queue.renew(claimed, self._options.lease)
+            except MemoirError as error:
+                log.warning("operation.lease_not_renewed", error=type(error).__name__)
+        log.info("operation.lease_lost", **_described(claimed))
+        if not limit.expired():
+            limit.reschedule(asyncio.get_running_loop().time())
+
+    async def _settle_failure(self, claimed: ClaimedOperation, error: Exception) -> None:
+        passing = _is_passing(error)
+        if self._is_final(claimed, error, passing=passing):
+            await self._give_up(claimed, error)
+            return
+        pause = self._pause(claimed, error)
+        fault = _fault(error)
+        kept = await self._queue.give_back(claimed, pause, is_failure=not passing, fault=fault)
+        log.warning(
+            "operation.attempt_failed",
+            fault=fault,
+            retry_after_seconds=pause.total_seconds() if kept else None,
+            exc_info=None if isinstance(error, MemoirError) else error,
+            **_described(claimed),
+        )
+
+    def _is_final(self, claimed: ClaimedOperation, error: Exception, *, passing: bool) -> bool:
+        if isinstance(error, ModelQuotaExhausted):
+            return False
+        if passing:
+            return claimed.age > self._options.give_up_after
+        if _is_poison(error):
+            return claimed.failures >= self._options.max_failures
+        return True
+
+    def _pause(self, claimed: ClaimedOperation, error: Exception) -> timedelta:
+        pause = self._options.pause(claimed.attempts, self._chance())
+        if isinstance(error, Retryable):
+            # Not all at once at the end of the quota's window.
+            return max(pause, error.retry_after * (1 + self._chance() / 4))
+        return pause
+
+    async def _give_up(self, claimed: ClaimedOperation, error: Exception) -> None:
+        status = self._describe(error, claimed.correlation_id)
+        await self._queue.fail(claimed, _fault(error), status)
+        log.error(
+            "operation.given_up",
+            fault=_fault(error),
+            exc_info=None if isinstance(error, MemoirError) else error,
+            **_described(claimed),
+        )
+        self._on_done()
+
+    async def _farewell(self, claimed: ClaimedOperation) -> None:
+        """Lets others go on at once instead of when the lease is over; it matters little if not."""
+        with suppress(Exception):
+            async with asyncio.timeout(_FAREWELL_SECONDS):
+                await self._queue.give_back(claimed, timedelta(0), is_failure=False)
+
+
+def _is_passing(error: Exception) -> bool:
+    return isinstance(error, Retryable | ConcurrentChange)
+
+
+def _is_poison(error: Exception) -> bool:
+    """Whether the attempt may have failed by the call itself, which another attempt can tell."""
+    return isinstance(error, ExtractionFailed | DeadlineExceeded) or not isinstance(
+        error, MemoirError
+    )
+
+
+def _fault(error: Exception) -> str:
+    """What went wrong, by its kind; not by its text, which may quote a memory."""
+    return type(error).__name__
+
+
+def _described(claimed: ClaimedOperation) -> dict[str, object]:
+    return {
+        "operation_id": str(claimed.lease.operation_id),
+        "project_id": claimed.project_id,
+        "attempts": claimed.attempts,
+    }

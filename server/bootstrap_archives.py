@@ -1,0 +1,75 @@
+"""The part of the composition root that is about whole projects: writing and reading them."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from server.adapters.postgres.archive import PostgresProjectReader, PostgresProjectWriter
+from server.adapters.postgres.mem0_table import open_mem0_table
+from server.adapters.postgres.readiness import PostgresReadiness
+from server.application.export_project import ExportProject
+from server.application.import_mem0 import ImportMem0
+from server.application.import_project import ImportProject
+from server.bootstrap import open_models
+from server.bootstrap_database import open_database
+from server.lifecycle.readiness import require_ready
+from server.ports.embedder import Embedder
+from server.settings import Settings
+
+
+@asynccontextmanager
+async def open_export(settings: Settings, dsn: str) -> AsyncIterator[ExportProject]:
+    """Writing projects of a database.
+
+    Raises:
+        StoreUnready: the schema is behind.
+        StoreUnavailable: the database cannot be reached.
+    """
+    async with open_database(dsn, settings.postgres) as database:
+        await require_ready(PostgresReadiness(database))
+        yield ExportProject(PostgresProjectReader(database))
+
+
+@asynccontextmanager
+async def open_import(settings: Settings, dsn: str) -> AsyncIterator[ImportProject]:
+    """Reading projects into a database, with the models in the settings.
+
+    Raises:
+        SettingsFault: the models cannot be had.
+        StoreUnready: the schema is behind, or another embedder wrote the store.
+        StoreUnavailable: the database cannot be reached.
+    """
+    async with _writing(settings, dsn) as (writer, embedder):
+        yield ImportProject(writer, embedder)
+
+
+@asynccontextmanager
+async def open_mem0_import(
+    settings: Settings, dsn: str, mem0_dsn: str, table: str
+) -> AsyncIterator[ImportMem0]:
+    """Taking over a table of Mem0 OSS.
+
+    Raises:
+        SettingsFault: the models cannot be had.
+        StoreUnready: the schema is behind, or another embedder wrote the store.
+        StoreUnavailable: one of the databases cannot be reached.
+        ArchiveUnusable: it has no such table.
+    """
+    async with (
+        _writing(settings, dsn) as (writer, embedder),
+        open_mem0_table(mem0_dsn, table) as mem0,
+    ):
+        yield ImportMem0(mem0, writer, embedder)
+
+
+@asynccontextmanager
+async def _writing(
+    settings: Settings, dsn: str
+) -> AsyncIterator[tuple[PostgresProjectWriter, Embedder]]:
+    async with (
+        open_database(dsn, settings.postgres) as database,
+        open_models(settings.model_choice(), settings.models) as models,
+    ):
+        await require_ready(PostgresReadiness(database), models.embedder)
+        yield PostgresProjectWriter(database), models.embedder

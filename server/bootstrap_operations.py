@@ -1,0 +1,95 @@
+"""The part of the composition root that is about asynchronous calls."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TypeAlias
+
+from server.adapters.postgres.notifications import PostgresNotifications
+from server.adapters.postgres.operations import PostgresOperations
+from server.adapters.postgres.pool import Database
+from server.adapters.system.clock import SystemClock
+from server.application.add_memories import AddMemoriesCommand, AddMemoriesOutcome
+from server.application.operations import ManageOperations, SubmitAdd
+from server.application.work_operations import OperationWorkers, WorkerOptions
+from server.bootstrap_database import open_database
+from server.lifecycle.background import running
+from server.ports.memory_store import MemoryStore
+from server.ports.notifications import Channel
+from server.ports.operations import ClaimedOperation, Operations
+from server.settings import OperationSettings, PostgresSettings
+from server.transport.convert.requests import claimed_command
+from server.transport.status import to_status
+
+Add: TypeAlias = Callable[[AddMemoriesCommand], Awaitable[AddMemoriesOutcome]]
+
+
+@dataclass(frozen=True, slots=True)
+class AsynchronousCalls:
+    """Accepting asynchronous calls, asking for them, and the workers that do them."""
+
+    submit: SubmitAdd
+    manage: ManageOperations
+    workers: OperationWorkers
+    notifications: PostgresNotifications
+
+
+def compose_operations(
+    database: Database,
+    store: MemoryStore,
+    add: Add,
+    notifications: PostgresNotifications,
+    settings: OperationSettings,
+) -> AsynchronousCalls:
+    """The same `add` serves the calls of now and of later."""
+    operations = PostgresOperations(database)
+
+    def tell() -> None:
+        notifications.notify(Channel.OPERATIONS)
+
+    async def perform(claimed: ClaimedOperation) -> AddMemoriesOutcome:
+        return await add(claimed_command(claimed))
+
+    workers = OperationWorkers(operations, perform, _encoded_status, tell, _options(settings))
+    return AsynchronousCalls(
+        submit=SubmitAdd(operations, store, SystemClock(), tell),
+        manage=ManageOperations(operations, store, notifications),
+        workers=workers,
+        notifications=notifications,
+    )
+
+
+@asynccontextmanager
+async def open_operations(dsn: str, settings: PostgresSettings) -> AsyncIterator[Operations]:
+    """The operations of a database."""
+    async with open_database(dsn, settings) as database:
+        yield PostgresOperations(database)
+
+
+@asynccontextmanager
+async def working(calls: AsynchronousCalls) -> AsyncIterator[None]:
+    """Works on the asynchronous calls during the block."""
+    async with running("notifications", calls.notifications.run()):
+        with calls.notifications.subscribe(Channel.OPERATIONS, calls.workers.wake):
+            async with (
+                running("operations", calls.workers.run()),
+                running("pruning", calls.workers.prune_forever()),
+            ):
+                yield
+
+
+def _encoded_status(error: Exception, correlation_id: str) -> bytes:
+    encoded: bytes = to_status(error, correlation_id).SerializeToString()
+    return encoded
+
+
+def _options(settings: OperationSettings) -> WorkerOptions:
+    return WorkerOptions(
+        concurrency=settings.concurrency,
+        attempt_time=timedelta(seconds=settings.attempt_seconds),
+        max_failures=settings.max_failures,
+        retention=timedelta(hours=settings.retention_hours),
+    )

@@ -1,0 +1,160 @@
+"""`export` and `import`: whole projects, out and in."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+from typing import TextIO
+
+from rich.markup import escape
+
+from server.application.import_mem0 import TakenOver
+from server.application.import_project import Imported
+from server.bootstrap_archives import open_export, open_import, open_mem0_import
+from server.cli.backends import postgres_of
+from server.cli.console import ConsoleProgress, err, progress_bar
+from server.cli.migrate import apply_migrations
+from server.settings import Settings, load_settings
+
+MEM0_TABLE = "mem0"
+
+
+def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Adds both commands."""
+    export = commands.add_parser(
+        "export",
+        help="write a project as lines of JSON",
+        description="Writes settings, calls, messages, history and memories of a project as they "
+        "are at one instant; API keys stay. Servers may go on working.",
+    )
+    export.add_argument("file", help="file to write, or - for standard output")
+    export.add_argument("--project", required=True, help="project to write")
+    export.add_argument(
+        "--embeddings",
+        action="store_true",
+        help="write the embeddings too: a larger file, and nothing to embed when it is read into "
+        "a store of the same model",
+    )
+    export.set_defaults(run=export_project)
+    load = commands.add_parser(
+        "import",
+        help="read a project that was exported, or the memories of Mem0 OSS",
+        description="Reads into a project that holds nothing else. Safe to interrupt and to "
+        "repeat: what is there already stays as it is. The graph follows by itself.",
+    )
+    source = load.add_mutually_exclusive_group(required=True)
+    source.add_argument("file", nargs="?", help="file to read, or - for standard input")
+    source.add_argument(
+        "--from-mem0", metavar="DSN", help="database in which Mem0 OSS keeps memories by pgvector"
+    )
+    load.add_argument("--project", required=True, help="project to read into")
+    load.add_argument(
+        "--table", default=MEM0_TABLE, help="table of Mem0 OSS (default: %(default)s)"
+    )
+    load.set_defaults(run=import_project)
+
+
+async def export_project(arguments: argparse.Namespace) -> None:
+    """`export`."""
+    async with (
+        _database() as (settings, dsn),
+        open_export(settings, dsn) as export,
+    ):
+        with _writable(arguments.file) as file, progress_bar() as bar:
+            task = bar.add_task("writing", total=None)
+            counts = await export(
+                arguments.project,
+                lambda line: _write_line(file, line),
+                embeddings=arguments.embeddings,
+                on_progress=lambda done, total: bar.update(task, completed=done, total=total),
+            )
+    err.print("wrote " + ", ".join(f"{count} {kind}s" for kind, count in counts.items()))
+
+
+async def import_project(arguments: argparse.Namespace) -> None:
+    """`import`."""
+    if arguments.from_mem0:
+        await _import_mem0(arguments)
+        return
+    async with (
+        _database() as (settings, dsn),
+        open_import(settings, dsn) as load,
+    ):
+        with _readable(arguments.file) as file, progress_bar() as bar:
+            task = bar.add_task("reading", total=None)
+            imported = await load(
+                arguments.project, file, lambda rows: bar.update(task, completed=rows)
+            )
+    _print_imported(imported)
+
+
+async def _import_mem0(arguments: argparse.Namespace) -> None:
+    async with (
+        _database() as (settings, dsn),
+        open_mem0_import(settings, dsn, arguments.from_mem0, arguments.table) as take_over,
+    ):
+        with progress_bar() as bar:
+            task = bar.add_task("reading", total=None)
+            taken = await take_over(
+                arguments.project,
+                arguments.table,
+                lambda done, total: bar.update(task, completed=done, total=total),
+            )
+    _print_taken(taken)
+
+
+def _print_imported(imported: Imported) -> None:
+    for kind, count in imported.read.items():
+        err.print(f"{count} {kind}s read, {imported.new[kind]} of them new")
+
+
+def _print_taken(taken: TakenOver) -> None:
+    err.print(
+        f"{taken.read} memories read, {taken.new} of them new, "
+        f"{taken.duplicates} that say what another one says"
+    )
+    for fault, count in taken.unusable.items():
+        examples = ", ".join(str(memory) for memory in taken.examples[fault])
+        err.print(f"{count} left out: {escape(fault)} ({examples})")
+    if taken.unusable:
+        sys.exit(1)
+
+
+@asynccontextmanager
+async def _database() -> AsyncIterator[tuple[Settings, str]]:
+    settings = load_settings()
+    progress = ConsoleProgress()
+    async with postgres_of(settings, progress) as dsn:
+        if settings.embedded_postgres:
+            await apply_migrations(dsn, progress)
+        yield settings, dsn
+
+
+def _write_line(file: TextIO, line: str) -> None:
+    file.write(line + "\n")
+
+
+@contextmanager
+def _writable(name: str) -> Iterator[TextIO]:
+    """Standard output, or a file that takes its name when it is complete."""
+    if name == "-":
+        yield sys.stdout
+        sys.stdout.flush()
+        return
+    path = Path(name)
+    partial = path.with_name(path.name + ".part")
+    with partial.open("w", encoding="utf-8") as file:
+        yield file
+    partial.replace(path)
+
+
+@contextmanager
+def _readable(name: str) -> Iterator[TextIO]:
+    if name == "-":
+        yield sys.stdin
+        return
+    with Path(name).open(encoding="utf-8") as file:
+        yield file

@@ -1,0 +1,106 @@
+"""`operations`: asynchronous calls, as an operator sees them."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import datetime
+from uuid import UUID
+
+from rich.markup import escape
+from rich.table import Table
+
+from server.bootstrap_operations import open_operations
+from server.cli.backends import postgres_of
+from server.cli.console import ConsoleProgress, out
+from server.cli.migrate import apply_migrations
+from server.domain.errors import OperationNotFound
+from server.domain.operation import OperationState
+from server.ports.operations import Operations
+from server.settings import load_settings
+
+
+def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Adds the command."""
+    parser = commands.add_parser("operations", help="list, show and retry asynchronous calls")
+    verbs = parser.add_subparsers(required=True, metavar="VERB")
+    listing = verbs.add_parser("list", help="list operations, newest first")
+    listing.add_argument("--state", choices=[*OperationState], help="only those in this state")
+    listing.add_argument("--limit", type=int, default=50, help="at most (default: %(default)s)")
+    listing.set_defaults(run=list_operations)
+    show = verbs.add_parser("show", help="show one operation")
+    show.set_defaults(run=show_operation)
+    retry = verbs.add_parser("retry", help="queue an operation that failed once more")
+    retry.set_defaults(run=retry_operation)
+    for verb in (listing, show, retry):
+        verb.add_argument("--project", required=True, help="project of the operations")
+    for verb in (show, retry):
+        verb.add_argument("operation", type=UUID, help="id of the operation")
+
+
+@asynccontextmanager
+async def _operations() -> AsyncIterator[Operations]:
+    settings = load_settings()
+    progress = ConsoleProgress()
+    async with postgres_of(settings, progress) as dsn:
+        if settings.embedded_postgres:
+            await apply_migrations(dsn, progress)
+        async with open_operations(dsn, settings.postgres) as operations:
+            yield operations
+
+
+async def list_operations(arguments: argparse.Namespace) -> None:
+    """`operations list`."""
+    states = [OperationState(arguments.state)] if arguments.state else None
+    async with _operations() as operations:
+        statistics = await operations.queue_statistics(arguments.project)
+        found = await operations.list(arguments.project, states, arguments.limit, None)
+    table = Table("operation", "state", "attempts", "created", "fault")
+    for operation in found:
+        table.add_row(
+            str(operation.id),
+            operation.state,
+            str(operation.attempts),
+            _time(operation.create_time),
+            escape(operation.fault or ""),
+        )
+    out.print(table)
+    out.print(
+        f"{statistics.queued} queued, {statistics.running} running, {statistics.dead} failed; "
+        f"the oldest undone one is {statistics.oldest_seconds:.0f} s old"
+    )
+
+
+async def show_operation(arguments: argparse.Namespace) -> None:
+    """`operations show`."""
+    async with _operations() as operations:
+        operation = await operations.get(arguments.project, arguments.operation)
+    if operation is None:
+        raise OperationNotFound(arguments.operation)
+    table = Table(show_header=False)
+    for name, value in (
+        ("operation", str(operation.id)),
+        ("state", operation.state),
+        ("attempts", str(operation.attempts)),
+        ("fault", operation.fault or ""),
+        ("correlation id", operation.correlation_id),
+        ("created", _time(operation.create_time)),
+        ("started", _time(operation.start_time)),
+        ("ended", _time(operation.end_time)),
+        ("next attempt", _time(operation.next_attempt_time)),
+    ):
+        table.add_row(name, escape(value))
+    out.print(table)
+
+
+async def retry_operation(arguments: argparse.Namespace) -> None:
+    """`operations retry`."""
+    async with _operations() as operations:
+        if not await operations.revive(arguments.project, arguments.operation):
+            raise OperationNotFound(arguments.operation)
+    out.print(f"queued {arguments.operation} once more", markup=False)
+
+
+def _time(instant: datetime | None) -> str:
+    return f"{instant:%Y-%m-%d %H:%M:%S}" if instant else ""

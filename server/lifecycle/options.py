@@ -1,0 +1,42 @@
+"""The bounds of the transport, as the settings say."""
+
+from __future__ import annotations
+
+from server.settings import AdmissionSettings, Settings
+from server.transport.admission import Admission, AdmissionLimits
+from server.transport.rate_limit import RateLimiter
+from server.transport.server import ServerOptions
+
+
+def server_options(settings: Settings) -> ServerOptions:
+    """How the server listens."""
+    grpc = settings.grpc
+    return ServerOptions(
+        address=f"{grpc.host}:{grpc.port}",
+        max_receive_bytes=grpc.max_receive_bytes,
+        reflection=settings.reflection,
+        max_metadata_bytes=grpc.max_metadata_bytes,
+        max_streams=grpc.max_streams,
+        keepalive_seconds=grpc.keepalive_seconds,
+        max_connection_age=grpc.max_connection_age,
+        max_connection_age_grace=grpc.max_connection_age_grace,
+    )
+
+
+def admission(settings: AdmissionSettings) -> Admission:
+    """How much work is taken on at once."""
+    return Admission(
+        AdmissionLimits(
+            concurrency=settings.concurrency,
+            writes=settings.writes,
+            queue=settings.queue,
+            queue_seconds=settings.queue_seconds,
+            streams=settings.streams,
+            request_bytes=settings.request_bytes,
+        )
+    )
+
+
+def rate_limiter(settings: AdmissionSettings) -> RateLimiter:
+    """How many calls a project may send."""
+    return RateLimiter(settings.project_rate, settings.project_burst)

@@ -1,0 +1,109 @@
+"""A PostgreSQL that is stopped, not gone, holds no call past its deadline."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+
+import psutil
+import pytest
+import pytest_asyncio
+
+from server.adapters.postgres.pool import Database, PoolOptions, open_pool, transaction
+from server.domain.request_context import RequestContext
+from server.embedded import EmbeddedPostgres, NoProgress
+from tests.support.processes import eventually
+from tests.support.request_context import in_request
+
+DEADLINE_SECONDS = 0.3
+# Every wait of asyncpg that a stopped server can hang is longer than this.
+PATIENCE_SECONDS = 4.0
+
+
+@pytest_asyncio.fixture
+async def own_postgres(tmp_path: Path) -> AsyncIterator[EmbeddedPostgres]:
+    async with EmbeddedPostgres(tmp_path / "postgres", NoProgress()) as postgres:
+        yield postgres
+
+
+def signal_all(postgres: EmbeddedPostgres, number: signal.Signals) -> None:
+    assert postgres.pid is not None
+    server = psutil.Process(postgres.pid)
+    for process in (server, *server.children(recursive=True)):
+        process.send_signal(number)
+
+
+async def ask(database: Database) -> object:
+    async with database.connection() as connection:
+        return await connection.fetchval("SELECT 1")
+
+
+async def ask_in_transaction(database: Database) -> object:
+    async with database.connection() as connection, transaction(connection):
+        await connection.execute("SELECT 1")
+        return await connection.fetchval("SELECT pg_sleep(60)")
+
+
+async def ends_in_time(database: Database, work: Callable[[Database], Awaitable[object]]) -> None:
+    """Runs the work as a call is run, which is cancelled at its deadline."""
+
+    async def call() -> object:
+        async with asyncio.timeout(DEADLINE_SECONDS):
+            return await work(database)
+
+    began = time.monotonic()
+    with pytest.raises(TimeoutError):
+        await in_request(RequestContext("c", began + 60.0), call)
+    assert time.monotonic() - began < PATIENCE_SECONDS
+
+
+@pytest.mark.parametrize("work", [ask, ask_in_transaction])
+async def test_a_stopped_server_holds_no_call_and_no_connection(
+    own_postgres: EmbeddedPostgres, work: Callable[[Database], Awaitable[object]]
+) -> None:
+    pool = await open_pool(own_postgres.dsn, PoolOptions(max_size=2))
+    database = Database(pool, acquire_timeout=5.0)
+    assert await ask(database) == 1
+    running = asyncio.create_task(ends_in_time(database, work))
+    signal_all(own_postgres, signal.SIGSTOP)
+    try:
+        await running
+        await ends_in_time(database, ask)
+    finally:
+        signal_all(own_postgres, signal.SIGCONT)
+
+    async def works() -> bool:
+        return await ask(database) == 1
+
+    await eventually(works, 20.0, "a statement after the stop")
+
+    async def all_idle() -> bool:
+        return pool.get_idle_size() == pool.get_size()
+
+    await eventually(all_idle, 20.0, "every connection free again")
+    pool.terminate()
+
+
+async def test_a_transaction_that_is_cancelled_leaves_nothing(database: Database) -> None:
+    async with database.connection() as connection:
+        await connection.execute("CREATE TABLE half (n integer)")
+    inserted = asyncio.Event()
+
+    async def begin() -> None:
+        async with database.connection() as connection, transaction(connection):
+            await connection.execute("INSERT INTO half VALUES (1)")
+            inserted.set()
+            await connection.execute("SELECT pg_sleep(60)")
+
+    task = asyncio.create_task(begin())
+    await inserted.wait()
+    task.cancel()
+    await asyncio.wait([task])
+    assert task.cancelled()
+    async with database.connection() as connection:
+        # Waits for the lock of what is left of the transaction, if anything is.
+        await connection.execute("ALTER TABLE half ADD COLUMN m integer")
+        assert await connection.fetchval("SELECT count(*) FROM half") == 0

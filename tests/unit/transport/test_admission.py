@@ -1,0 +1,168 @@
+"""Calls are let in up to the limits, wait for a moment beyond them, and are refused beyond that."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+
+import pytest
+
+from server.domain.errors import Overloaded
+from server.transport.admission import Admission, AdmissionLimits
+from server.transport.method_classes import MethodClass
+
+READ, WRITE, STREAM = MethodClass.READ, MethodClass.WRITE, MethodClass.STREAM
+FOREVER = float("inf")
+
+
+class Time:
+    """A clock that goes when it is told to."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def limits(
+    *,
+    concurrency: int = 2,
+    writes: int = 1,
+    queue: int = 2,
+    queue_seconds: float = 60.0,
+    request_bytes: int = 1000,
+) -> AdmissionLimits:
+    return AdmissionLimits(concurrency, writes, queue, queue_seconds, 1, request_bytes)
+
+
+def waiting(admission: Admission, kind: MethodClass, size: int = 0) -> asyncio.Task[float]:
+    return asyncio.create_task(admission.enter(kind, size, FOREVER))
+
+
+async def let_others_run() -> None:
+    for _ in range(5):
+        await asyncio.sleep(0)
+
+
+async def test_writes_leave_room_for_reads() -> None:
+    admission = Admission(limits(queue=0))
+    await admission.enter(WRITE, 0, FOREVER)
+    with pytest.raises(Overloaded):
+        await admission.enter(WRITE, 0, FOREVER)
+    await admission.enter(READ, 0, FOREVER)
+    with pytest.raises(Overloaded):
+        await admission.enter(READ, 0, FOREVER)
+    assert admission.running == 2
+
+
+async def test_reads_go_before_writes_that_came_earlier() -> None:
+    admission = Admission(limits(concurrency=1))
+    entered = await admission.enter(READ, 0, FOREVER)
+    write, read = waiting(admission, WRITE), waiting(admission, READ)
+    await let_others_run()
+    assert admission.waiting == 2
+    admission.leave(READ, 0, entered)
+    await let_others_run()
+    assert read.done()
+    assert not write.done()
+    admission.leave(READ, 0, await read)
+    admission.leave(WRITE, 0, await write)
+    assert (admission.running, admission.waiting) == (0, 0)
+
+
+async def test_calls_of_one_kind_are_let_in_by_order_of_arrival() -> None:
+    admission = Admission(limits(concurrency=1))
+    entered = await admission.enter(READ, 0, FOREVER)
+    first, second = waiting(admission, READ), waiting(admission, READ)
+    await let_others_run()
+    admission.leave(READ, 0, entered)
+    await let_others_run()
+    assert first.done()
+    assert not second.done()
+    admission.leave(READ, 0, await first)
+    await second
+
+
+async def test_beyond_the_queue_a_call_is_refused() -> None:
+    admission = Admission(limits(queue=1))
+    await admission.enter(WRITE, 0, FOREVER)
+    queued = waiting(admission, WRITE)
+    await let_others_run()
+    with pytest.raises(Overloaded) as refused:
+        await admission.enter(WRITE, 0, FOREVER)
+    assert refused.value.retry_after > timedelta(0)
+    queued.cancel()
+
+
+async def test_a_call_is_refused_at_once_if_it_would_wait_beyond_its_deadline() -> None:
+    clock = Time()
+    admission = Admission(limits(), clock)
+    for _ in range(200):
+        entered = await admission.enter(WRITE, 0, FOREVER)
+        clock.now += 10.0
+        admission.leave(WRITE, 0, entered)
+    await admission.enter(WRITE, 0, FOREVER)
+    with pytest.raises(Overloaded) as refused:
+        await admission.enter(WRITE, 0, 9.0)
+    assert admission.waiting == 0
+    assert timedelta(seconds=9) < refused.value.retry_after <= timedelta(seconds=10)
+    queued = asyncio.create_task(admission.enter(WRITE, 0, 30.0))
+    await let_others_run()
+    assert admission.waiting == 1
+    queued.cancel()
+
+
+async def test_who_waits_too_long_is_refused() -> None:
+    admission = Admission(limits(queue_seconds=0.01))
+    await admission.enter(WRITE, 0, FOREVER)
+    with pytest.raises(Overloaded):
+        await admission.enter(WRITE, 0, FOREVER)
+    assert admission.waiting == 0
+
+
+async def test_a_cancelled_wait_leaves_no_trace() -> None:
+    admission = Admission(limits())
+    entered = await admission.enter(WRITE, 10, FOREVER)
+    queued = waiting(admission, WRITE, 990)
+    await let_others_run()
+    queued.cancel()
+    await asyncio.wait([queued])
+    assert admission.waiting == 0
+    await admission.enter(READ, 990, FOREVER)
+    admission.leave(WRITE, 10, entered)
+    assert admission.running == 1
+
+
+async def test_a_place_given_to_a_call_that_is_cancelled_goes_to_the_next() -> None:
+    admission = Admission(limits())
+    entered = await admission.enter(WRITE, 0, FOREVER)
+    first, second = waiting(admission, WRITE), waiting(admission, WRITE)
+    await let_others_run()
+    admission.leave(WRITE, 0, entered)
+    first.cancel()
+    await asyncio.wait([first])
+    await second
+    assert (admission.running, admission.waiting) == (1, 0)
+
+
+async def test_the_bytes_in_progress_are_bounded() -> None:
+    admission = Admission(limits())
+    entered = await admission.enter(READ, 5000, FOREVER)
+    with pytest.raises(Overloaded):
+        await admission.enter(READ, 1, FOREVER)
+    admission.leave(READ, 5000, entered)
+    await admission.enter(READ, 600, FOREVER)
+    with pytest.raises(Overloaded):
+        await admission.enter(READ, 401, FOREVER)
+    await admission.enter(READ, 400, FOREVER)
+
+
+async def test_streams_have_a_bound_of_their_own_and_do_not_wait() -> None:
+    admission = Admission(limits(concurrency=1))
+    await admission.enter(READ, 0, FOREVER)
+    entered = await admission.enter(STREAM, 0, FOREVER)
+    with pytest.raises(Overloaded):
+        await admission.enter(STREAM, 0, FOREVER)
+    admission.leave(STREAM, 0, entered)
+    await admission.enter(STREAM, 0, FOREVER)
