@@ -10,13 +10,9 @@ from functools import partial
 import grpc
 from opentelemetry.trace import TracerProvider
 
-from server.adapters.absent.graph import AbsentGraph
 from server.adapters.gemini.client import GeminiClient
 from server.adapters.gemini.embedder import GeminiEmbedder
 from server.adapters.gemini.language_model import GeminiLanguageModel
-from server.adapters.neo4j.audit import Neo4jGraphAudit
-from server.adapters.neo4j.driver import open_driver
-from server.adapters.neo4j.graph import Neo4jGraph
 from server.adapters.offline.embedder import OfflineEmbedder
 from server.adapters.offline.language_model import OfflineLanguageModel
 from server.adapters.postgres.event_stream import PostgresEventStream
@@ -28,7 +24,6 @@ from server.adapters.postgres.operations import PostgresOperations
 from server.adapters.postgres.outbox import PostgresOutbox
 from server.adapters.postgres.pool import Database
 from server.adapters.postgres.project_store import PostgresProjectStore
-from server.adapters.postgres.projection_source import PostgresProjectionSource
 from server.adapters.postgres.readiness import PostgresReadiness
 from server.adapters.postgres.schema import migrate
 from server.adapters.postgres.scope_leases import PostgresScopeLeases
@@ -44,21 +39,19 @@ from server.application.delete_memories import DeleteMemories
 from server.application.delete_memory import DeleteMemory
 from server.application.delete_scope import DeleteScope
 from server.application.list_memory_events import ListMemoryEvents
-from server.application.list_relations import ListRelations
 from server.application.list_scopes import ListScopes
 from server.application.project_graph import GraphProjector
 from server.application.project_settings import GetProject, UpdateProject
 from server.application.read_memories import GetMemory, ListMemories
-from server.application.rebuild_graph import RebuildGraph
 from server.application.remember_inferred import RememberInferred
 from server.application.remember_verbatim import RememberVerbatim
 from server.application.request_turns import InTurn
 from server.application.scope_turns import ScopeTurns
 from server.application.search_memories import SearchMemories
 from server.application.update_memory import UpdateMemory
-from server.application.verify_graph import VerifyGraph
 from server.application.watch_memory_events import WatchMemoryEvents
 from server.bootstrap_database import open_database
+from server.bootstrap_graph import GraphAccess, GraphAddress, compose_graph, open_graph
 from server.bootstrap_operations import AsynchronousCalls, compose_operations, working
 from server.domain.errors import StoreUnavailable
 from server.lifecycle.background import running
@@ -67,7 +60,6 @@ from server.lifecycle.options import admission, rate_limiter, server_options
 from server.lifecycle.readiness import ReadinessProbe
 from server.ports.clock import Clock
 from server.ports.embedder import Embedder
-from server.ports.graph import Graph
 from server.ports.language_model import LanguageModel
 from server.ports.memory_store import MemoryStore
 from server.ports.notifications import Channel
@@ -82,23 +74,6 @@ from server.transport.services.memory_life import LifeUseCases
 from server.transport.services.memory_scopes import ScopeUseCases
 from server.transport.services.operations import OperationsService
 from server.transport.services.project import ProjectService
-
-
-@dataclass(frozen=True, slots=True)
-class GraphAddress:
-    """Where Neo4j is."""
-
-    uri: str
-    user: str
-    password: str
-
-
-@dataclass(frozen=True, slots=True)
-class GraphMaintenance:
-    """What is done to the graph as a whole."""
-
-    verify: VerifyGraph
-    rebuild: RebuildGraph
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,19 +135,6 @@ async def open_models(choice: ModelChoice, settings: ModelSettings) -> AsyncIter
         await client.close()
 
 
-@asynccontextmanager
-async def open_graph(address: GraphAddress | None, timeout: float) -> AsyncIterator[Graph]:
-    """The graph, released at the end of the block; one that is always away without an address."""
-    if address is None:
-        yield AbsentGraph()
-        return
-    driver = open_driver(address.uri, address.user, address.password)
-    try:
-        yield Neo4jGraph(driver, read_timeout=timeout, write_timeout=timeout)
-    finally:
-        await driver.close()
-
-
 async def migrate_database(dsn: str, on_step: Callable[[str], None]) -> int:
     """Brings the schema up to date, telling each step before it, and answers how many there were.
 
@@ -181,33 +143,6 @@ async def migrate_database(dsn: str, on_step: Callable[[str], None]) -> int:
         SchemaConflict: the database was migrated by another build.
     """
     return await migrate(dsn, lambda step: on_step(f"{step.version:04} {step.name}"))
-
-
-async def prepare_graph(address: GraphAddress, timeout: float) -> None:
-    """Creates the graph's constraints and indexes.
-
-    Raises:
-        GraphUnavailable: Neo4j cannot be reached.
-    """
-    async with open_graph(address, timeout) as graph:
-        await graph.prepare()
-
-
-@asynccontextmanager
-async def open_graph_maintenance(
-    settings: Settings, dsn: str, address: GraphAddress
-) -> AsyncIterator[GraphMaintenance]:
-    """Verifying and rebuilding the graph of a database."""
-    driver = open_driver(address.uri, address.user, address.password)
-    async with driver, open_database(dsn, settings.postgres) as database:
-        clock, timeout = SystemClock(), settings.neo4j.timeout
-        graph = Neo4jGraph(driver, read_timeout=timeout, write_timeout=timeout)
-        outbox, audit = PostgresOutbox(database, clock), Neo4jGraphAudit(driver)
-        source = PostgresProjectionSource(database, clock)
-        projector = GraphProjector(outbox, graph)
-        yield GraphMaintenance(
-            VerifyGraph(source, audit), RebuildGraph(source, audit, graph, outbox, projector)
-        )
 
 
 async def is_reachable(dsn: str) -> bool:
@@ -250,10 +185,10 @@ async def open_service(
         models = await stack.enter_async_context(
             open_models(settings.model_choice(), settings.models)
         )
-        graph = await stack.enter_async_context(open_graph(graph_address, settings.neo4j.timeout))
+        access = await stack.enter_async_context(open_graph(graph_address, settings.neo4j.timeout))
         notifications = PostgresNotifications(dsn)
         service, projector = _compose(
-            settings, database, models, graph, notifications, tracer_provider
+            settings, database, models, access, notifications, tracer_provider
         )
         await service.probe.refuse_other_embedder()
         await service.health.start()
@@ -304,14 +239,14 @@ def _compose(
     settings: Settings,
     database: Database,
     models: Models,
-    graph: Graph,
+    access: GraphAccess,
     notifications: PostgresNotifications,
     tracer_provider: TracerProvider | None,
 ) -> tuple[Service, GraphProjector]:
     clock = SystemClock()
     projects = PostgresProjectStore(database)
     outbox = PostgresOutbox(database, clock)
-    projector = GraphProjector(outbox, graph)
+    projector = GraphProjector(outbox, access.graph)
     health, gate = HealthService(), DrainGate()
     on_commit = partial(notifications.notify, Channel.MEMORY_EVENTS)
     watch = WatchMemoryEvents(PostgresEventStream(database), notifications, gate.closing)
@@ -338,7 +273,7 @@ def _compose(
         server_options(settings),
         Servicers(
             memory=MemoryService(use_cases),
-            graph=GraphService(ListRelations(graph, outbox, store, clock)),
+            graph=GraphService(compose_graph(access.reader, outbox, store, clock)),
             project=ProjectService(GetProject(projects), UpdateProject(projects, clock)),
             health=health,
             operations=OperationsService(calls.manage),

@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from server.domain.errors import GraphBehind
+from server.application.caught_up import CaughtUp
+from server.application.visible_relations import VisibleRelations
 from server.domain.graph import StatedRelation
-from server.domain.memory import today
 from server.domain.pages import RelationCursor
-from server.domain.request_context import bounded
 from server.domain.scope import Scope
 from server.ports.clock import Clock
-from server.ports.graph import Graph, RelationQuery
-from server.ports.memory_store import MemoryStore
-from server.ports.outbox import Outbox
-
-CATCH_UP_SECONDS = 5.0
-CATCH_UP_INTERVAL_SECONDS = 0.02
+from server.ports.graph_reader import GraphReader, RelationQuery
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +25,7 @@ class ListRelationsCommand:
     relation: str | None = None
     after: RelationCursor | None = None
     position: int | None = None
+    include_superseded: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,10 +39,12 @@ class RelationPage:
 class ListRelations:
     """Reads the graph, and shows nothing of a memory that is gone though the graph be behind."""
 
-    def __init__(self, graph: Graph, outbox: Outbox, store: MemoryStore, clock: Clock) -> None:
+    def __init__(
+        self, graph: GraphReader, caught_up: CaughtUp, visible: VisibleRelations, clock: Clock
+    ) -> None:
         self._graph = graph
-        self._outbox = outbox
-        self._store = store
+        self._caught_up = caught_up
+        self._visible = visible
         self._clock = clock
 
     async def __call__(self, command: ListRelationsCommand) -> RelationPage:
@@ -58,8 +54,7 @@ class ListRelations:
             GraphBehind: the write at `position` is not in the graph in time.
             GraphUnavailable, StoreUnavailable: they cannot be read.
         """
-        if command.position is not None:
-            await self._catch_up(command.project_id, command.position)
+        await self._caught_up(command.project_id, command.position)
         stated = await self._graph.list_relations(
             RelationQuery(
                 project_id=command.project_id,
@@ -68,30 +63,14 @@ class ListRelations:
                 entity=command.entity,
                 relation=command.relation,
                 after=command.after,
+                holding_at=None if command.include_superseded else self._clock.now(),
             )
         )
         page = stated[: command.page_size]
         more = len(stated) > command.page_size
-        return RelationPage(await self._still_there(command, page), _cursor(page) if more else None)
-
-    async def _still_there(
-        self, command: ListRelationsCommand, page: Sequence[StatedRelation]
-    ) -> list[StatedRelation]:
-        visible = await self._store.visible(
-            command.project_id,
-            sorted({stated.memory_id for stated in page}),
-            today(self._clock.now()),
+        return RelationPage(
+            await self._visible(command.project_id, page), _cursor(page) if more else None
         )
-        return [stated for stated in page if stated.memory_id in visible]
-
-    async def _catch_up(self, project_id: str, position: int) -> None:
-        try:
-            async with asyncio.timeout(bounded(CATCH_UP_SECONDS)):
-                # Any replica may do the projecting, so there is no event to wait for in here.
-                while not await self._outbox.is_caught_up(project_id, position):  # noqa: ASYNC110
-                    await asyncio.sleep(CATCH_UP_INTERVAL_SECONDS)
-        except TimeoutError as error:
-            raise GraphBehind from error
 
 
 def _cursor(page: Sequence[StatedRelation]) -> RelationCursor:
@@ -99,7 +78,7 @@ def _cursor(page: Sequence[StatedRelation]) -> RelationCursor:
     return RelationCursor(
         event_time=last.event_time,
         memory_id=last.memory_id,
-        source_key=last.relation.source.key,
+        source_key=last.source_key,
         relation=last.relation.relation,
-        target_key=last.relation.target.key,
+        target_key=last.target_key,
     )

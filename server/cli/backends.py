@@ -8,7 +8,8 @@ from pathlib import Path
 
 import structlog
 
-from server.bootstrap import GraphAddress, is_reachable
+from server.bootstrap import is_reachable
+from server.bootstrap_graph import GraphAddress
 from server.cli.runtime_file import read_runtime
 from server.embedded import (
     EmbeddedError,

@@ -70,11 +70,47 @@ class MemorySubgraph:
 
 @dataclass(frozen=True, slots=True)
 class StatedRelation:
-    """A relation together with the memory that states it."""
+    """A relation together with the memory that states it.
+
+    It holds from `event_time` on, until `superseded_at`; None: it holds still. The keys are those
+    under which the graph has the two entities, which differ from those of the names where the names
+    are aliases. By default they are those of the names.
+    """
 
     relation: Relation
     memory_id: UUID
     event_time: datetime
+    superseded_at: datetime | None = None
+    source_key: str = ""
+    target_key: str = ""
+
+    def __post_init__(self) -> None:
+        """Fills in the keys."""
+        if not self.source_key:
+            object.__setattr__(self, "source_key", self.relation.source.key)
+        if not self.target_key:
+            object.__setattr__(self, "target_key", self.relation.target.key)
+
+    def holds_at(self, time: datetime) -> bool:
+        """Whether nothing has superseded it by then."""
+        return self.superseded_at is None or self.superseded_at > time
+
+
+@dataclass(frozen=True, slots=True)
+class EntityRef:
+    """What identifies an entity within a project: its graph space and its key there."""
+
+    space: str
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class KnownEntity:
+    """An entity as the graph has it. `memory_count` is how many memories of a scope mention it."""
+
+    ref: EntityRef
+    entity: Entity
+    memory_count: int = 0
 
 
 def clean_name(text: str) -> str:
@@ -95,8 +131,12 @@ def relation_name(text: str) -> str:
 
     At most 128 characters. Marks count as parts of words, which many scripts cannot spell without.
     """
-    spaced = "".join(c if _is_of_word(c) else " " for c in _folded(text))
-    return "_".join(spaced.split())[:MAX_RELATION_LENGTH].rstrip("_")
+    return "_".join(words_of(text))[:MAX_RELATION_LENGTH].rstrip("_")
+
+
+def words_of(text: str) -> list[str]:
+    """The folded words of a name: letters, digits and marks; all else stands between words."""
+    return "".join(c if _is_of_word(c) else " " for c in _folded(text)).split()
 
 
 def _folded(text: str) -> str:

@@ -32,3 +32,12 @@ class RelationCursor:
     source_key: str
     relation: str
     target_key: str
+
+
+@dataclass(frozen=True, slots=True)
+class EntityCursor:
+    """Where a page of entities begins: after the entity of this space and key, or this many on."""
+
+    space: str = ""
+    key: str = ""
+    skipped: int = 0

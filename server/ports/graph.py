@@ -1,26 +1,11 @@
-"""Keeping and asking who relates to what."""
+"""Keeping who relates to what; asking is `server.ports.graph_reader`."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Protocol
 
-from server.domain.graph import MemorySubgraph, StatedRelation
-from server.domain.pages import RelationCursor
-from server.domain.scope import Scope
-
-
-@dataclass(frozen=True, slots=True)
-class RelationQuery:
-    """Which relations to read: of one project and scope, newest first, at most `limit`."""
-
-    project_id: str
-    scope: Scope
-    limit: int
-    entity: str | None = None
-    relation: str | None = None
-    after: RelationCursor | None = None
+from server.domain.graph import MemorySubgraph
 
 
 class Graph(Protocol):
@@ -51,13 +36,5 @@ class Graph(Protocol):
         Raises:
             GraphUnavailable: the graph cannot be reached; nothing was changed, or everything.
             ValueError: a subgraph cannot be held as it is; nothing was changed.
-        """
-        ...
-
-    async def list_relations(self, query: RelationQuery) -> list[StatedRelation]:
-        """Relations of a scope: newest event first, then by memory id, source, relation, target.
-
-        Raises:
-            GraphUnavailable: the graph cannot be reached.
         """
         ...

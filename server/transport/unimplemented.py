@@ -12,9 +12,6 @@ from server.domain.errors import Unimplemented
 
 UNIMPLEMENTED_METHODS: Final = frozenset(
     {
-        "memoir.v1.GraphService/GetEntity",
-        "memoir.v1.GraphService/ListEntities",
-        "memoir.v1.GraphService/FindPaths",
         "memoir.v1.StatisticsService/GetStatistics",
         "memoir.v1.StatisticsService/WatchStatistics",
     }
@@ -23,6 +20,7 @@ UNIMPLEMENTED_METHODS: Final = frozenset(
 UNIMPLEMENTED_FIELDS: Final[Mapping[type[Message], frozenset[str]]] = {
     memory_service_pb2.SearchMemoriesRequest: frozenset({"rerank", "as_of"}),
     graph_service_pb2.ListRelationsRequest: frozenset({"as_of"}),
+    graph_service_pb2.GetEntityRequest: frozenset({"as_of"}),
 }
 
 

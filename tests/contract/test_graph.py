@@ -11,7 +11,8 @@ import pytest
 
 from server.domain.graph import Entity, MemorySubgraph, Relation
 from server.domain.scope import Scope
-from server.ports.graph import Graph, RelationQuery
+from server.ports.graph_reader import RelationQuery
+from tests.support.neo4j import WholeGraph
 from tests.support.subgraphs import (
     ALICE,
     NOON,
@@ -30,7 +31,7 @@ KNOWS = ("Alice", "knows", "Bob")
 
 
 async def triples(
-    graph: Graph,
+    graph: WholeGraph,
     scope: Scope = ALICE,
     *,
     project_id: str = PROJECT,
@@ -41,18 +42,18 @@ async def triples(
     return [triple(stated) for stated in await graph.list_relations(query)]
 
 
-async def test_an_empty_graph_answers(graph: Graph) -> None:
+async def test_an_empty_graph_answers(graph: WholeGraph) -> None:
     await graph.check()
     assert await triples(graph) == []
 
 
-async def test_preparing_can_be_repeated_and_keeps_what_is_there(graph: Graph) -> None:
+async def test_preparing_can_be_repeated_and_keeps_what_is_there(graph: WholeGraph) -> None:
     await graph.project([stating(1, WORKS)])
     await asyncio.gather(graph.prepare(), graph.prepare())
     assert await triples(graph) == [WORKS]
 
 
-async def test_relations_come_with_their_memory_time_and_types(graph: Graph) -> None:
+async def test_relations_come_with_their_memory_time_and_types(graph: WholeGraph) -> None:
     entities = (Entity("Alice", "person"), Entity("Acme", "organization"))
     await graph.project([stating(1, WORKS, entities=entities, minute=5)])
     [stated] = await graph.list_relations(RelationQuery(PROJECT, ALICE, limit=10))
@@ -62,44 +63,44 @@ async def test_relations_come_with_their_memory_time_and_types(graph: Graph) -> 
     assert stated.event_time.tzinfo is not None
 
 
-async def test_event_times_keep_their_microseconds(graph: Graph) -> None:
+async def test_event_times_keep_their_microseconds(graph: WholeGraph) -> None:
     exact = NOON + timedelta(microseconds=123_457)
     await graph.project([replace(stating(1, WORKS), event_time=exact)])
     [stated] = await graph.list_relations(RelationQuery(PROJECT, ALICE, limit=10))
     assert stated.event_time == exact
 
 
-async def test_nothing_to_project_is_fine(graph: Graph) -> None:
+async def test_nothing_to_project_is_fine(graph: WholeGraph) -> None:
     await graph.project([])
     assert await triples(graph) == []
 
 
-async def test_a_changed_memory_states_only_what_it_says_now(graph: Graph) -> None:
+async def test_a_changed_memory_states_only_what_it_says_now(graph: WholeGraph) -> None:
     await graph.project([stating(1, WORKS, LIVES)])
     await graph.project([stating(1, LIVES, KNOWS, version=2)])
     assert sorted(await triples(graph)) == sorted([LIVES, KNOWS])
 
 
-async def test_a_changed_event_time_is_taken_over(graph: Graph) -> None:
+async def test_a_changed_event_time_is_taken_over(graph: WholeGraph) -> None:
     await graph.project([stating(1, WORKS, minute=1)])
     await graph.project([stating(1, WORKS, minute=9, version=2)])
     [stated] = await graph.list_relations(RelationQuery(PROJECT, ALICE, limit=10))
     assert stated.event_time == NOON + timedelta(minutes=9)
 
 
-async def test_a_deleted_memory_takes_its_relations_along(graph: Graph) -> None:
+async def test_a_deleted_memory_takes_its_relations_along(graph: WholeGraph) -> None:
     await graph.project([stating(1, WORKS), stating(2, LIVES)])
     await graph.project([gone(1)])
     assert await triples(graph) == [LIVES]
 
 
-async def test_deleting_what_was_never_there_changes_nothing(graph: Graph) -> None:
+async def test_deleting_what_was_never_there_changes_nothing(graph: WholeGraph) -> None:
     await graph.project([stating(1, WORKS)])
     await graph.project([gone(2)])
     assert await triples(graph) == [WORKS]
 
 
-async def test_repeating_a_projection_changes_nothing(graph: Graph) -> None:
+async def test_repeating_a_projection_changes_nothing(graph: WholeGraph) -> None:
     batch = [stating(1, WORKS, KNOWS), stating(2, WORKS), gone(3)]
     await graph.project(batch)
     before = await graph.list_relations(RelationQuery(PROJECT, ALICE, limit=100))
@@ -108,32 +109,32 @@ async def test_repeating_a_projection_changes_nothing(graph: Graph) -> None:
     assert len(before) == 3
 
 
-async def test_a_relation_said_twice_by_one_memory_is_there_once(graph: Graph) -> None:
+async def test_a_relation_said_twice_by_one_memory_is_there_once(graph: WholeGraph) -> None:
     await graph.project([stating(1, WORKS, WORKS, ("ALICE", "works_at", "acme"))])
     assert await triples(graph) == [WORKS]
 
 
-async def test_an_older_version_is_ignored(graph: Graph) -> None:
+async def test_an_older_version_is_ignored(graph: WholeGraph) -> None:
     await graph.project([stating(1, LIVES, version=2)])
     await graph.project([stating(1, WORKS, version=1), stating(2, KNOWS)])
     assert sorted(await triples(graph)) == sorted([LIVES, KNOWS])
 
 
-async def test_the_last_state_of_a_memory_in_one_batch_counts(graph: Graph) -> None:
+async def test_the_last_state_of_a_memory_in_one_batch_counts(graph: WholeGraph) -> None:
     await graph.project([stating(1, LIVES, version=2), stating(1, WORKS, version=1)])
     assert await triples(graph) == [LIVES]
     await graph.project([gone(1), stating(1, WORKS, version=3)])
     assert await triples(graph) == []
 
 
-async def test_two_memories_share_an_entity(graph: Graph) -> None:
+async def test_two_memories_share_an_entity(graph: WholeGraph) -> None:
     await graph.project([stating(1, WORKS), stating(2, ("Bob", "works_at", "  ACME "))])
     assert await triples(graph, entity="aCmE") == [WORKS, ("Bob", "works_at", "Acme")]
     await graph.project([gone(2)])
     assert await triples(graph, entity="Acme") == [WORKS]
 
 
-async def test_an_entity_is_named_by_its_oldest_memory_in_any_order(graph: Graph) -> None:
+async def test_an_entity_is_named_by_its_oldest_memory_in_any_order(graph: WholeGraph) -> None:
     await graph.project([stating(2, ("ALICE", "knows", "Bob"))])
     await graph.project([stating(1, WORKS)])
     assert set(await triples(graph)) == {WORKS, KNOWS}
@@ -141,7 +142,7 @@ async def test_an_entity_is_named_by_its_oldest_memory_in_any_order(graph: Graph
     assert await triples(graph) == [("ALICE", "knows", "Bob")]
 
 
-async def test_an_entity_has_the_type_of_a_memory_that_knows_it(graph: Graph) -> None:
+async def test_an_entity_has_the_type_of_a_memory_that_knows_it(graph: WholeGraph) -> None:
     await graph.project([stating(1, WORKS), stating(2, entities=[Entity("ACME", "company")])])
     [stated] = await graph.list_relations(RelationQuery(PROJECT, ALICE, limit=10))
     assert stated.relation.target == Entity("ACME", "company")
@@ -150,25 +151,25 @@ async def test_an_entity_has_the_type_of_a_memory_that_knows_it(graph: Graph) ->
     assert stated.relation.target == Entity("Acme", "")
 
 
-async def test_relations_are_found_by_either_entity(graph: Graph) -> None:
+async def test_relations_are_found_by_either_entity(graph: WholeGraph) -> None:
     await graph.project([stating(1, WORKS, KNOWS, ("Bob", "lives_in", "Oslo"))])
     assert await triples(graph, entity="BOB") == [KNOWS, ("Bob", "lives_in", "Oslo")]
     assert await triples(graph, entity="Nobody") == []
 
 
-async def test_relations_are_found_by_kind(graph: Graph) -> None:
+async def test_relations_are_found_by_kind(graph: WholeGraph) -> None:
     await graph.project([stating(1, WORKS, KNOWS)])
     assert await triples(graph, relation="Works at") == [WORKS]
     assert await triples(graph, relation="works") == []
 
 
-async def test_a_relation_of_an_entity_to_itself_is_there_once(graph: Graph) -> None:
+async def test_a_relation_of_an_entity_to_itself_is_there_once(graph: WholeGraph) -> None:
     itself = ("Alice", "likes", "Alice")
     await graph.project([stating(1, itself)])
     assert await triples(graph, entity="alice") == [itself]
 
 
-async def test_projects_are_apart(graph: Graph) -> None:
+async def test_projects_are_apart(graph: WholeGraph) -> None:
     await graph.project([stating(1, WORKS), stating(1, LIVES, project_id="project-2")])
     assert await triples(graph) == [WORKS]
     assert await triples(graph, project_id="project-2") == [LIVES]
@@ -176,7 +177,7 @@ async def test_projects_are_apart(graph: Graph) -> None:
     assert await triples(graph, project_id="project-2") == [LIVES]
 
 
-async def test_scopes_are_apart(graph: Graph) -> None:
+async def test_scopes_are_apart(graph: WholeGraph) -> None:
     shouted = ("ALICE", "knows", "Bob")
     await graph.project(
         [
@@ -193,7 +194,9 @@ async def test_scopes_are_apart(graph: Graph) -> None:
 
 
 @pytest.mark.parametrize("field", ["user_id", "agent_id", "app_id", "run_id"])
-async def test_any_part_of_the_scope_alone_finds_its_relations(graph: Graph, field: str) -> None:
+async def test_any_part_of_the_scope_alone_finds_its_relations(
+    graph: WholeGraph, field: str
+) -> None:
     whole = Scope("user", "agent", "app", "run")
     await graph.project([stating(1, WORKS, scope=whole)])
     assert await triples(graph, Scope(**{field: field.removesuffix("_id")})) == [WORKS]
@@ -202,19 +205,19 @@ async def test_any_part_of_the_scope_alone_finds_its_relations(graph: Graph, fie
     assert await triples(graph, replace(whole, **{field: "other"})) == []
 
 
-async def test_a_star_is_no_wildcard(graph: Graph) -> None:
+async def test_a_star_is_no_wildcard(graph: WholeGraph) -> None:
     await graph.project([stating(1, WORKS), stating(2, LIVES, scope=Scope(user_id="*"))])
     assert await triples(graph, Scope(user_id="*")) == [LIVES]
 
 
-async def test_a_scope_that_names_nothing_reads_nothing(graph: Graph) -> None:
+async def test_a_scope_that_names_nothing_reads_nothing(graph: WholeGraph) -> None:
     await graph.project([stating(1, WORKS)])
     with pytest.raises(ValueError, match="scope"):
         await triples(graph, Scope())
 
 
 @pytest.mark.parametrize("page_size", [1, 2, 7, 100])
-async def test_pages_give_every_relation_once_in_order(graph: Graph, page_size: int) -> None:
+async def test_pages_give_every_relation_once_in_order(graph: WholeGraph, page_size: int) -> None:
     names = ["Ann", "Ben", "Cy"]
     said = [(s, r, t) for s in names for r in ("knows", "likes") for t in names]
     await graph.project([stating(n, *said[n:], minute=n % 2) for n in range(1, 5)])
@@ -243,7 +246,7 @@ HOSTILE = [
 
 
 @pytest.mark.parametrize("name", HOSTILE, ids=range(len(HOSTILE)))
-async def test_names_are_data(graph: Graph, name: str) -> None:
+async def test_names_are_data(graph: WholeGraph, name: str) -> None:
     await graph.project([stating(1, WORKS), stating(2, (name, name, "Acme"), minute=1)])
     assert await triples(graph) == [(name, name, "Acme"), WORKS]
     assert await triples(graph, entity=name) == [(name, name, "Acme")]
@@ -255,21 +258,23 @@ async def test_names_are_data(graph: Graph, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", HOSTILE[:-1], ids=range(len(HOSTILE) - 1))
-async def test_scopes_are_data(graph: Graph, name: str) -> None:
+async def test_scopes_are_data(graph: WholeGraph, name: str) -> None:
     scope = Scope(user_id=name[:256], run_id=name[:256])
     await graph.project([stating(1, WORKS, scope=scope), stating(2, LIVES)])
     assert await triples(graph, scope) == [WORKS]
     assert await triples(graph) == [LIVES]
 
 
-async def test_long_names_that_begin_alike_are_different(graph: Graph) -> None:
+async def test_long_names_that_begin_alike_are_different(graph: WholeGraph) -> None:
     long = "y" * 9_000
     await graph.project([stating(1, (long + "1", "is_not", long + "2"))])
     assert await triples(graph, entity=long + "1") == [(long + "1", "is_not", long + "2")]
     assert await triples(graph, entity=long) == []
 
 
-async def test_a_subgraph_that_cannot_be_held_is_refused_as_a_whole_batch(graph: Graph) -> None:
+async def test_a_subgraph_that_cannot_be_held_is_refused_as_a_whole_batch(
+    graph: WholeGraph,
+) -> None:
     timeless = replace(stating(2, LIVES), event_time=None)
     with pytest.raises(ValueError, match="event time"):
         await graph.project([stating(1, WORKS), timeless])
@@ -280,7 +285,7 @@ async def test_a_subgraph_that_cannot_be_held_is_refused_as_a_whole_batch(graph:
     assert await triples(graph) == [WORKS]
 
 
-async def test_concurrent_writers_on_hot_entities_agree(graph: Graph) -> None:
+async def test_concurrent_writers_on_hot_entities_agree(graph: WholeGraph) -> None:
     chance = random.Random(7)
     names = [f"Hot {n}" for n in range(6)]
     last: dict[int, MemorySubgraph] = {}

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from math import sqrt
 
-from server.domain.graph import MemorySubgraph, StatedRelation
+from server.domain.graph import EntityRef, MemorySubgraph, StatedRelation, entity_key
 from server.domain.inference import (
     InferenceAnswer,
     InferenceRequest,
@@ -18,7 +18,14 @@ from server.domain.inference import (
 from server.domain.project import ApiKey, Principal, Project
 from server.domain.values import Vector
 from server.ports.embedder import EmbeddingPurpose
-from server.ports.graph import RelationQuery
+from server.ports.graph_reader import (
+    EntityPage,
+    EntityQuery,
+    FoundEntity,
+    RelationQuery,
+    Surroundings,
+    Within,
+)
 from server.ports.outbox import Backlog, DirtyMemory
 from tests.support.builders import EMBEDDER, NOW
 
@@ -125,10 +132,11 @@ class FakeProjectStore:
 
 @dataclass
 class FakeGraph:
-    """Answers with `relations` as they stand; `queries` are what was asked."""
+    """Answers with `relations` and `entities` as they stand; `queries` are what was asked."""
 
     relations: list[StatedRelation] = field(default_factory=list)
     queries: list[RelationQuery] = field(default_factory=list)
+    entities: list[FoundEntity] = field(default_factory=list)
 
     async def prepare(self) -> None:
         """Nothing to prepare."""
@@ -142,6 +150,16 @@ class FakeGraph:
     async def list_relations(self, query: RelationQuery) -> list[StatedRelation]:
         self.queries.append(query)
         return self.relations[: query.limit]
+
+    async def find_entities(self, within: Within, name: str) -> list[FoundEntity]:
+        return [found for found in self.entities if found.known.entity.key == entity_key(name)]
+
+    async def list_entities(self, query: EntityQuery) -> EntityPage:
+        return EntityPage(self.entities[: query.limit], None)
+
+    async def explore(self, within: Within, start: EntityRef, hops: int) -> Surroundings:
+        known = {found.known.ref.key: found.known for found in self.entities}
+        return Surroundings(known, self.relations, truncated=False)
 
 
 @dataclass

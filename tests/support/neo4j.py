@@ -9,10 +9,14 @@ from pathlib import Path
 import pytest
 from neo4j import AsyncDriver
 
+from server.adapters.circuit_breaker import CircuitBreaker
 from server.adapters.neo4j.driver import open_driver
 from server.adapters.neo4j.graph import Neo4jGraph
+from server.adapters.neo4j.reader import Neo4jGraphReader
+from server.domain.graph import StatedRelation
 from server.embedded.neo4j import EmbeddedNeo4j, Neo4jAddress
 from server.embedded.progress import NoProgress
+from server.ports.graph_reader import RelationQuery
 
 NEO4J_LIB = Path(__file__).parents[2] / ".local" / "neo4j" / "5.18.0" / "lib"
 _CLEANING_SECONDS = 30
@@ -35,9 +39,20 @@ async def neo4j_driver(neo4j_address: Neo4jAddress) -> AsyncIterator[AsyncDriver
         yield driver
 
 
+class WholeGraph(Neo4jGraph):
+    """A graph that is kept, and lists its relations too; `reader` reads it."""
+
+    def __init__(self, driver: AsyncDriver) -> None:
+        super().__init__(driver)
+        self.reader = Neo4jGraphReader(driver, CircuitBreaker("neo4j"))
+
+    async def list_relations(self, query: RelationQuery) -> list[StatedRelation]:
+        return await self.reader.list_relations(query)
+
+
 @pytest.fixture
-async def graph(neo4j_driver: AsyncDriver) -> Neo4jGraph:
+async def graph(neo4j_driver: AsyncDriver) -> WholeGraph:
     """An empty graph."""
     async with asyncio.timeout(_CLEANING_SECONDS):
         await neo4j_driver.execute_query("MATCH (n) DETACH DELETE n", database_="neo4j")
-    return Neo4jGraph(neo4j_driver)
+    return WholeGraph(neo4j_driver)

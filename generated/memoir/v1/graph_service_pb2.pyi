@@ -29,22 +29,32 @@ class Entity(_message.Message):
     NAME_FIELD_NUMBER: _builtins.int
     TYPE_FIELD_NUMBER: _builtins.int
     MEMORY_COUNT_FIELD_NUMBER: _builtins.int
+    ALIASES_FIELD_NUMBER: _builtins.int
+    SPACE_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Its name as it was first written."""
     type: _builtins.str
     """Its kind, such as `person`, where it is known."""
     memory_count: _builtins.int
-    """How many memories mention it."""
+    """How many memories of the scope mention it, counted among at most 10,000 mentions."""
+    space: _builtins.str
+    """The graph space that it belongs to, such as `user:alice`."""
+    @_builtins.property
+    def aliases(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Other names of it that memories teach."""
+
     def __init__(
         self,
         *,
         name: _builtins.str = ...,
         type: _builtins.str = ...,
         memory_count: _builtins.int = ...,
+        aliases: _abc.Iterable[_builtins.str] | None = ...,
+        space: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["memory_count", b"memory_count", "name", b"name", "type", b"type"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["aliases", b"aliases", "memory_count", b"memory_count", "name", b"name", "space", b"space", "type", b"type"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -68,6 +78,7 @@ class ListRelationsRequest(_message.Message):
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     CONSISTENCY_TOKEN_FIELD_NUMBER: _builtins.int
+    INCLUDE_SUPERSEDED_FIELD_NUMBER: _builtins.int
     user_id: _builtins.str
     """Only memories whose scope has this user. 1 to 256 characters without control
     characters. Taken literally: `*` is not a wildcard.
@@ -91,7 +102,9 @@ class ListRelationsRequest(_message.Message):
     an organization.
     """
     entity: _builtins.str
-    """Only relations from or to the entity of this name, whatever its case. At most 512 characters."""
+    """Only relations from or to the entity of this name or alias, whatever its case. At most 512
+    characters.
+    """
     relation: _builtins.str
     """Only relations of this kind, such as `works_at`. At most 128 characters."""
     page_size: _builtins.int
@@ -104,9 +117,15 @@ class ListRelationsRequest(_message.Message):
     """The token of an earlier write. The answer reflects that write in the graph too, or says that it
     does not yet.
     """
+    include_superseded: _builtins.bool
+    """Also returns relations that are superseded, with their `superseded_at`."""
     @_builtins.property
     def as_of(self) -> _timestamp_pb2.Timestamp:
-        """Answers with the state at this past instant. Default: now."""
+        """Answers with the state at this past instant: what the memories stated that were there at that
+        instant, as they were. What was superseded by then is left out likewise. Read from the history of
+        the memories, not from the graph. Default: now. Not in the future; INVALID_ARGUMENT where more
+        than 10,000 memories stated relations.
+        """
 
     def __init__(
         self,
@@ -123,10 +142,11 @@ class ListRelationsRequest(_message.Message):
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
         consistency_token: _builtins.str | None = ...,
+        include_superseded: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_agent_id", b"_agent_id", "_app_id", b"_app_id", "_as_of", b"_as_of", "_consistency_token", b"_consistency_token", "_entity", b"_entity", "_org_id", b"_org_id", "_project_id", b"_project_id", "_relation", b"_relation", "_run_id", b"_run_id", "_user_id", b"_user_id", "agent_id", b"agent_id", "app_id", b"app_id", "as_of", b"as_of", "consistency_token", b"consistency_token", "entity", b"entity", "org_id", b"org_id", "project_id", b"project_id", "relation", b"relation", "run_id", b"run_id", "user_id", b"user_id"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_agent_id", b"_agent_id", "_app_id", b"_app_id", "_as_of", b"_as_of", "_consistency_token", b"_consistency_token", "_entity", b"_entity", "_org_id", b"_org_id", "_project_id", b"_project_id", "_relation", b"_relation", "_run_id", b"_run_id", "_user_id", b"_user_id", "agent_id", b"agent_id", "app_id", b"app_id", "as_of", b"as_of", "consistency_token", b"consistency_token", "entity", b"entity", "org_id", b"org_id", "page_size", b"page_size", "page_token", b"page_token", "project_id", b"project_id", "relation", b"relation", "run_id", b"run_id", "user_id", b"user_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_agent_id", b"_agent_id", "_app_id", b"_app_id", "_as_of", b"_as_of", "_consistency_token", b"_consistency_token", "_entity", b"_entity", "_org_id", b"_org_id", "_project_id", b"_project_id", "_relation", b"_relation", "_run_id", b"_run_id", "_user_id", b"_user_id", "agent_id", b"agent_id", "app_id", b"app_id", "as_of", b"as_of", "consistency_token", b"consistency_token", "entity", b"entity", "include_superseded", b"include_superseded", "org_id", b"org_id", "page_size", b"page_size", "page_token", b"page_token", "project_id", b"project_id", "relation", b"relation", "run_id", b"run_id", "user_id", b"user_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__agent_id: _TypeAlias = _typing.Literal["agent_id"]  # noqa: Y015
     _WhichOneofArgType__agent_id: _TypeAlias = _typing.Literal["_agent_id", b"_agent_id"]  # noqa: Y015
@@ -215,8 +235,9 @@ class GetEntityRequest(_message.Message):
     DEPTH_FIELD_NUMBER: _builtins.int
     AS_OF_FIELD_NUMBER: _builtins.int
     CONSISTENCY_TOKEN_FIELD_NUMBER: _builtins.int
+    INCLUDE_SUPERSEDED_FIELD_NUMBER: _builtins.int
     name: _builtins.str
-    """Required. Its name, whatever its case. 1 to 512 characters."""
+    """Required. Its name or an alias, whatever its case. 1 to 512 characters."""
     user_id: _builtins.str
     """Only memories whose scope has this user. 1 to 256 characters without control
     characters. Taken literally: `*` is not a wildcard.
@@ -245,9 +266,15 @@ class GetEntityRequest(_message.Message):
     """The token of an earlier write. The answer reflects that write in the graph too, or says that it
     does not yet.
     """
+    include_superseded: _builtins.bool
+    """Also follows relations that are superseded."""
     @_builtins.property
     def as_of(self) -> _timestamp_pb2.Timestamp:
-        """Answers with the state at this past instant. Default: now."""
+        """Answers with the state at this past instant: what the memories stated that were there at that
+        instant, as they were. What was superseded by then is left out likewise. Read from the history of
+        the memories, not from the graph. Default: now. Not in the future; INVALID_ARGUMENT where more
+        than 10,000 memories stated relations.
+        """
 
     def __init__(
         self,
@@ -262,10 +289,11 @@ class GetEntityRequest(_message.Message):
         depth: _builtins.int = ...,
         as_of: _timestamp_pb2.Timestamp | None = ...,
         consistency_token: _builtins.str | None = ...,
+        include_superseded: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_agent_id", b"_agent_id", "_app_id", b"_app_id", "_as_of", b"_as_of", "_consistency_token", b"_consistency_token", "_org_id", b"_org_id", "_project_id", b"_project_id", "_run_id", b"_run_id", "_user_id", b"_user_id", "agent_id", b"agent_id", "app_id", b"app_id", "as_of", b"as_of", "consistency_token", b"consistency_token", "org_id", b"org_id", "project_id", b"project_id", "run_id", b"run_id", "user_id", b"user_id"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_agent_id", b"_agent_id", "_app_id", b"_app_id", "_as_of", b"_as_of", "_consistency_token", b"_consistency_token", "_org_id", b"_org_id", "_project_id", b"_project_id", "_run_id", b"_run_id", "_user_id", b"_user_id", "agent_id", b"agent_id", "app_id", b"app_id", "as_of", b"as_of", "consistency_token", b"consistency_token", "depth", b"depth", "name", b"name", "org_id", b"org_id", "project_id", b"project_id", "run_id", b"run_id", "user_id", b"user_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_agent_id", b"_agent_id", "_app_id", b"_app_id", "_as_of", b"_as_of", "_consistency_token", b"_consistency_token", "_org_id", b"_org_id", "_project_id", b"_project_id", "_run_id", b"_run_id", "_user_id", b"_user_id", "agent_id", b"agent_id", "app_id", b"app_id", "as_of", b"as_of", "consistency_token", b"consistency_token", "depth", b"depth", "include_superseded", b"include_superseded", "name", b"name", "org_id", b"org_id", "project_id", b"project_id", "run_id", b"run_id", "user_id", b"user_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__agent_id: _TypeAlias = _typing.Literal["agent_id"]  # noqa: Y015
     _WhichOneofArgType__agent_id: _TypeAlias = _typing.Literal["_agent_id", b"_agent_id"]  # noqa: Y015
@@ -320,11 +348,13 @@ class GetEntityResponse(_message.Message):
 
     @_builtins.property
     def neighbors(self) -> _containers.RepeatedCompositeFieldContainer[Global___Entity]:
-        """The entities around it."""
+        """The entities around it, the nearest first."""
 
     @_builtins.property
     def relations(self) -> _containers.RepeatedCompositeFieldContainer[_memory_pb2.Relation]:
-        """The relations among them."""
+        """The relations on the way to them, the nearest and then the newest first. Of one entity at most
+        its 100 newest are followed, and in all at most 1,000.
+        """
 
     def __init__(
         self,
@@ -381,11 +411,16 @@ class ListEntitiesRequest(_message.Message):
     an organization.
     """
     query: _builtins.str
-    """Only entities whose name begins with or resembles this. At most 512 characters."""
+    """Only entities whose name or alias holds each of these words, begun or nearly so: a word of three
+    letters may differ by one, one of six by two. The best first; without it in the order of spaces
+    and names. At most 512 characters, of which the first words count. Finds at most 1,000 entities.
+    """
     page_size: _builtins.int
     """How many to return at most. Default 50, at most 1,000."""
     page_token: _builtins.str
-    """The `next_page_token` of the page before. The rest of the request must be as it was."""
+    """The `next_page_token` of the page before. The rest of the request must be as it was.
+    It holds the name of an entity, which can be long.
+    """
     consistency_token: _builtins.str
     """The token of an earlier write. The answer reflects that write in the graph too, or says that it
     does not yet.
@@ -574,13 +609,18 @@ Global___FindPathsRequest: _TypeAlias = FindPathsRequest  # noqa: Y015
 
 @_typing.final
 class FindPathsResponse(_message.Message):
-    """FindPathsResponse holds the shortest paths first."""
+    """FindPathsResponse holds the shortest paths first.
+
+    A path visits no entity twice. Of several relations between two entities it names the newest, so
+    two paths differ in the entities that they visit. An entity has no path to itself. Paths are looked
+    for among at most the 100 newest relations of each entity, and at most 1,000 around each end.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
     @_typing.final
     class Path(_message.Message):
-        """Path is a chain of relations."""
+        """Path is a chain of relations, each in the direction in which it was stated."""
 
         DESCRIPTOR: _descriptor.Descriptor
 

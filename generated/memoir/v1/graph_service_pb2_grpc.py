@@ -29,7 +29,18 @@ class GraphServiceStub:
     """GraphService reads the graph of entities and relations that memories state.
 
     The graph follows the memories within moments. A read that must reflect an earlier write passes
-    that write's `consistency_token`.
+    that write's `consistency_token`, and waits for the graph at most 5 seconds or the call's own time.
+
+    A scope narrows which memories count, and with them the relations that they state. Entities are
+    shared within a graph space: the most general part of a memory's scope, such as all that is known
+    about one user. No read leads from one graph space to another. Where a scope does not name the user,
+    its memories can belong to several spaces: then `ListEntities` reads up to 50 of them, those of the
+    scope's newest relations, and `GetEntity` and `FindPaths` among these the scope's own space if it
+    has the entity, else the one with the newest memory of it.
+
+    A functional relation, such as `lives_in` or `works_at`, has one value at a time: a later statement
+    about the same entity supersedes the earlier one. What is superseded is not returned unless it is
+    asked for.
     """
 
     def __init__(self, channel):
@@ -64,7 +75,18 @@ class GraphServiceServicer:
     """GraphService reads the graph of entities and relations that memories state.
 
     The graph follows the memories within moments. A read that must reflect an earlier write passes
-    that write's `consistency_token`.
+    that write's `consistency_token`, and waits for the graph at most 5 seconds or the call's own time.
+
+    A scope narrows which memories count, and with them the relations that they state. Entities are
+    shared within a graph space: the most general part of a memory's scope, such as all that is known
+    about one user. No read leads from one graph space to another. Where a scope does not name the user,
+    its memories can belong to several spaces: then `ListEntities` reads up to 50 of them, those of the
+    scope's newest relations, and `GetEntity` and `FindPaths` among these the scope's own space if it
+    has the entity, else the one with the newest memory of it.
+
+    A functional relation, such as `lives_in` or `works_at`, has one value at a time: a later statement
+    about the same entity supersedes the earlier one. What is superseded is not returned unless it is
+    asked for.
     """
 
     def ListRelations(self, request, context):
@@ -131,7 +153,18 @@ class GraphService:
     """GraphService reads the graph of entities and relations that memories state.
 
     The graph follows the memories within moments. A read that must reflect an earlier write passes
-    that write's `consistency_token`.
+    that write's `consistency_token`, and waits for the graph at most 5 seconds or the call's own time.
+
+    A scope narrows which memories count, and with them the relations that they state. Entities are
+    shared within a graph space: the most general part of a memory's scope, such as all that is known
+    about one user. No read leads from one graph space to another. Where a scope does not name the user,
+    its memories can belong to several spaces: then `ListEntities` reads up to 50 of them, those of the
+    scope's newest relations, and `GetEntity` and `FindPaths` among these the scope's own space if it
+    has the entity, else the one with the newest memory of it.
+
+    A functional relation, such as `lives_in` or `works_at`, has one value at a time: a later statement
+    about the same entity supersedes the earlier one. What is superseded is not returned unless it is
+    asked for.
     """
 
     @staticmethod

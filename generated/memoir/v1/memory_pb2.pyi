@@ -399,6 +399,8 @@ class Relation(_message.Message):
     TARGET_TYPE_FIELD_NUMBER: _builtins.int
     MEMORY_ID_FIELD_NUMBER: _builtins.int
     EVENT_TIME_FIELD_NUMBER: _builtins.int
+    VALID_FROM_FIELD_NUMBER: _builtins.int
+    SUPERSEDED_AT_FIELD_NUMBER: _builtins.int
     source: _builtins.str
     """The name of the entity that the statement is about."""
     relation: _builtins.str
@@ -415,6 +417,14 @@ class Relation(_message.Message):
     def event_time(self) -> _timestamp_pb2.Timestamp:
         """When the conversation happened that states it."""
 
+    @_builtins.property
+    def valid_from(self) -> _timestamp_pb2.Timestamp:
+        """From when on it holds: the event time of the memory that states it."""
+
+    @_builtins.property
+    def superseded_at(self) -> _timestamp_pb2.Timestamp:
+        """Until when it held: the `valid_from` of the statement that took its place. Absent while it holds."""
+
     def __init__(
         self,
         *,
@@ -425,12 +435,16 @@ class Relation(_message.Message):
         target_type: _builtins.str = ...,
         memory_id: _builtins.str = ...,
         event_time: _timestamp_pb2.Timestamp | None = ...,
+        valid_from: _timestamp_pb2.Timestamp | None = ...,
+        superseded_at: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["event_time", b"event_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_superseded_at", b"_superseded_at", "event_time", b"event_time", "superseded_at", b"superseded_at", "valid_from", b"valid_from"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["event_time", b"event_time", "memory_id", b"memory_id", "relation", b"relation", "source", b"source", "source_type", b"source_type", "target", b"target", "target_type", b"target_type"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_superseded_at", b"_superseded_at", "event_time", b"event_time", "memory_id", b"memory_id", "relation", b"relation", "source", b"source", "source_type", b"source_type", "superseded_at", b"superseded_at", "target", b"target", "target_type", b"target_type", "valid_from", b"valid_from"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__superseded_at: _TypeAlias = _typing.Literal["superseded_at"]  # noqa: Y015
+    _WhichOneofArgType__superseded_at: _TypeAlias = _typing.Literal["_superseded_at", b"_superseded_at"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__superseded_at) -> _WhichOneofReturnType__superseded_at | None: ...
 
 Global___Relation: _TypeAlias = Relation  # noqa: Y015
 

@@ -583,14 +583,14 @@ class SearchMemoriesRequest(_message.Message):
     rerank: _builtins.bool
     """Has a language model order the best hits once more: slower, better."""
     include_relations: _builtins.bool
-    """Also returns relations of the entities found."""
+    """Also returns the relations that the hits state, and those of the entities that the query names."""
     explain: _builtins.bool
     """Also returns what each arm of the search thought of each hit."""
     show_expired: _builtins.bool
     """Also returns memories whose expiration date has passed. Default: false."""
     consistency_token: _builtins.str
-    """The token of an earlier write. The answer reflects that write in the graph too, or says that it
-    does not yet.
+    """The token of an earlier write, for which the graph's arm then waits; where it waits in vain, the
+    response says so in `degraded`. Memories themselves need no token.
     """
     @_builtins.property
     def filters(self) -> _struct_pb2.Struct:
@@ -698,7 +698,9 @@ class SearchMemoriesResponse(_message.Message):
 
     @_builtins.property
     def relations(self) -> _containers.RepeatedCompositeFieldContainer[_memory_pb2.Relation]:
-        """Relations of the entities found. Only with `include_relations`."""
+        """Relations that the hits state, and those of the entities that the query names. Only with
+        `include_relations`.
+        """
 
     @_builtins.property
     def degraded(self) -> _containers.RepeatedCompositeFieldContainer[Global___DegradedArm]:
@@ -812,7 +814,7 @@ class DegradedArm(_message.Message):
     arm: _builtins.str
     """The arm: `dense`, `lexical`, `graph` or `rerank`."""
     reason: _builtins.str
-    """Why it was skipped, such as `neo4j is unreachable`."""
+    """Why it was skipped, such as `the graph is unavailable`."""
     def __init__(
         self,
         *,

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import Never
 
 from server.domain.errors import GraphUnavailable
-from server.domain.graph import MemorySubgraph
-from server.ports.graph import RelationQuery
+from server.domain.graph import EntityRef, MemorySubgraph
+from server.ports.graph_reader import EntityQuery, RelationQuery, Within
 
 
 class AbsentGraph:
@@ -29,7 +29,26 @@ class AbsentGraph:
         del subgraphs
         raise GraphUnavailable
 
+
+class AbsentGraphReader:
+    """Implements `server.ports.graph_reader.GraphReader` likewise."""
+
     async def list_relations(self, query: RelationQuery) -> Never:
         """See the port."""
         del query
+        raise GraphUnavailable
+
+    async def find_entities(self, within: Within, name: str) -> Never:
+        """See the port."""
+        del within, name
+        raise GraphUnavailable
+
+    async def list_entities(self, query: EntityQuery) -> Never:
+        """See the port."""
+        del query
+        raise GraphUnavailable
+
+    async def explore(self, within: Within, start: EntityRef, hops: int) -> Never:
+        """See the port."""
+        del within, start, hops
         raise GraphUnavailable

@@ -48,7 +48,9 @@ OPTIONAL MATCH (e)<-[r:MENTIONS]-()
 WITH e, min(r.rank) AS rank
 OPTIONAL MATCH (e)<-[first:MENTIONS]-()
 WHERE first.rank = rank
-RETURN e.space AS space, e.key AS key, elementId(e) AS element_id, rank,
+RETURN e.project_id AS project_id, e.space AS space, e.key AS key, e.name AS name,
+       e.aliases AS aliases, e.terms AS terms, e.alias_keys AS alias_keys,
+       elementId(e) AS element_id, rank,
        e.name = first.name AND e.type = first.type AND e.rank = first.rank
          AND coalesce(e.aliases, []) = coalesce(first.aliases, []) AS is_right
 ORDER BY space, key

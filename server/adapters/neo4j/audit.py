@@ -86,7 +86,8 @@ class Neo4jGraphAudit:
         self, project_id: str, page: Sequence[Record], *, mend: bool
     ) -> Counter[DifferenceKind]:
         orphans = [record for record in page if record["rank"] is None]
-        wrong = [r for r in page if r["rank"] is not None and not r["is_right"]]
+        named = [record for record in page if record["rank"] is not None]
+        wrong = [r for r in named if not r["is_right"] or projection.wrong_names([r])]
         if mend and (orphans or wrong):
             slots = {space_slot(project_id, r["space"]) for r in (*orphans, *wrong)}
             await self._write(
@@ -95,6 +96,7 @@ class Neo4jGraphAudit:
                     ("remove_unmentioned", {"element_ids": [r["element_id"] for r in orphans]}),
                 ],
                 sorted(slots),
+                renamed=wrong,
             )
         return Counter(
             {
@@ -138,12 +140,16 @@ class Neo4jGraphAudit:
         return await self._in_transaction(work, write=False)
 
     async def _write(
-        self, statements: Sequence[tuple[str, dict[str, Any]]], slots: Sequence[int]
+        self,
+        statements: Sequence[tuple[str, dict[str, Any]]],
+        slots: Sequence[int],
+        renamed: Sequence[Record] = (),
     ) -> None:
         async def work(tx: AsyncManagedTransaction) -> None:
             await projection.run(tx, "lock_spaces", slots=slots)
             for name, parameters in statements:
                 await (await tx.run(_STATEMENTS[name], parameters)).consume()
+            await projection.reindex(tx, renamed)
 
         await self._in_transaction(work, write=True)
 

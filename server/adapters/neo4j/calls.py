@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 
-from neo4j.exceptions import DriverError, Neo4jError
+from neo4j.exceptions import ClientError, DriverError, Neo4jError
 
+from server.adapters.circuit_breaker import CircuitBreaker
 from server.domain.errors import GraphUnavailable
 from server.domain.request_context import bounded, current_request
 
 _MAX_CORRELATION_IDS = 16
+_PATIENCE_SECONDS = 1.0
+"""After so long without an answer, a caller who gave up had reason to."""
+
+_ANSWERS = {"Statement", "Schema", "Procedure"}
 
 
 @asynccontextmanager
@@ -32,6 +38,42 @@ async def bounded_call(seconds: float) -> AsyncIterator[None]:
         raise GraphUnavailable from error
     except (DriverError, Neo4jError) as error:
         raise GraphUnavailable from error
+
+
+@asynccontextmanager
+async def guarded_call(breaker: CircuitBreaker, seconds: float) -> AsyncIterator[None]:
+    """A bounded call that is not even tried while the breaker is open.
+
+    Raises:
+        GraphUnavailable: as `bounded_call`, or the breaker is open.
+        DeadlineExceeded: the current call's time ran out.
+    """
+    current_request().remaining()
+    if not breaker.admits():
+        raise GraphUnavailable
+    began = time.monotonic()
+    try:
+        async with bounded_call(seconds):
+            yield
+    except GraphUnavailable as error:
+        if _is_answer(error.__cause__):
+            breaker.succeeded()
+        else:
+            breaker.failed()
+        raise
+    except BaseException:
+        # Deadlines shorter than the timeout would else keep the breaker closed for ever.
+        if time.monotonic() - began >= _PATIENCE_SECONDS:
+            breaker.failed()
+        else:
+            breaker.abandoned()
+        raise
+    breaker.succeeded()
+
+
+def _is_answer(cause: BaseException | None) -> bool:
+    """Whether the server is there and refuses what it was asked."""
+    return isinstance(cause, ClientError) and cause.category in _ANSWERS
 
 
 def transaction_metadata(correlation_ids: Iterable[str]) -> dict[str, object]:

@@ -7,17 +7,14 @@ from collections.abc import Sequence
 from neo4j import AsyncDriver, AsyncManagedTransaction, AsyncSession, unit_of_work
 from neo4j.exceptions import ClientError, DatabaseError
 
-from server.adapters.neo4j import projection, reading
+from server.adapters.neo4j import projection
 from server.adapters.neo4j.calls import bounded_call, transaction_metadata
 from server.adapters.statements import load_statements
-from server.domain.graph import MemorySubgraph, StatedRelation
-from server.domain.request_context import current_request
-from server.ports.graph import RelationQuery
+from server.domain.graph import MemorySubgraph
 
 _SCHEMA = load_statements(__package__, "schema.cypher", comment="//")
 _PREPARE_SECONDS = 60.0
-_WRITE_RETRY_SECONDS = 1.5
-_READ_RETRY_SECONDS = 0.5
+_RETRY_SECONDS = 1.5
 
 
 class Neo4jGraph:
@@ -32,13 +29,11 @@ class Neo4jGraph:
         *,
         database: str = "neo4j",
         check_timeout: float = 2.0,
-        read_timeout: float = 5.0,
         write_timeout: float = 10.0,
     ) -> None:
         self._driver = driver
         self._database = database
         self._check_timeout = check_timeout
-        self._read_timeout = read_timeout
         self._write_timeout = write_timeout
 
     async def prepare(self) -> None:
@@ -78,24 +73,10 @@ class Neo4jGraph:
                     raise ValueError("the graph refuses a subgraph of this batch") from error
                 raise
 
-    async def list_relations(self, query: RelationQuery) -> list[StatedRelation]:
-        """A page of relations; see the port.
-
-        Raises:
-            ValueError: the scope names nothing.
-        """
-        work = unit_of_work(
-            metadata=transaction_metadata([current_request().correlation_id]),
-            timeout=self._read_timeout,
-        )(reading.list_relations)
-        async with (
-            bounded_call(self._read_timeout),
-            self._session(_READ_RETRY_SECONDS) as session,
-        ):
-            return await session.execute_read(work, query)
-
-    def _session(self, retry_time: float = _WRITE_RETRY_SECONDS) -> AsyncSession:
-        return self._driver.session(database=self._database, max_transaction_retry_time=retry_time)
+    def _session(self) -> AsyncSession:
+        return self._driver.session(
+            database=self._database, max_transaction_retry_time=_RETRY_SECONDS
+        )
 
 
 async def _run(tx: AsyncManagedTransaction, statement: str) -> None:

@@ -113,3 +113,14 @@ UNWIND $removed AS row
 MATCH (e:Entity {project_id: row.project_id, space: row.space, key: row.key})
 WHERE NOT EXISTS { (e)--() }
 DELETE e
+
+// name: names
+UNWIND $touched AS row
+MATCH (e:Entity {project_id: row.project_id, space: row.space, key: row.key})
+RETURN e.project_id AS project_id, e.space AS space, e.key AS key, e.name AS name,
+       e.aliases AS aliases, e.terms AS terms, e.alias_keys AS alias_keys
+
+// name: index_names
+UNWIND $names AS row
+MATCH (e:Entity {project_id: row.project_id, space: row.space, key: row.key})
+SET e.terms = row.terms, e.alias_keys = row.alias_keys

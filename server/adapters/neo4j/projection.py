@@ -25,6 +25,7 @@ from server.domain.supersession import superseded_at
 
 _STATEMENTS = load_statements(__package__, "projection.cypher", comment="//")
 
+_ENTITY = ("project_id", "space", "key")
 _EDGE = ("project_id", "memory_id", "element_id")
 
 
@@ -153,6 +154,24 @@ async def _tidy_entities(tx: AsyncManagedTransaction, mentions: Difference[Menti
     removed = [rows.mention(mention) for mention in mentions.removed]
     await run(tx, "rename_entities", removed=removed)
     await run(tx, "remove_orphans", removed=removed)
+    await reindex(tx, [rows.entity_key(m.entity) for m in mentions.changed])
+
+
+def wrong_names(records: Iterable[Record]) -> list[rows.Row]:
+    """What has to be written so that the entities are found by their names."""
+    right = [(record, rows.found_by(record)) for record in records]
+    return [
+        {name: record[name] for name in _ENTITY} | found_by
+        for record, found_by in right
+        if any(record[name] != value for name, value in found_by.items())
+    ]
+
+
+async def reindex(tx: AsyncManagedTransaction, entities: Iterable[Record | rows.Row]) -> None:
+    """Lets these entities be found by the names that they have now."""
+    keys = sorted({(e["project_id"], e["space"], e["key"]) for e in entities})
+    touched = [dict(zip(_ENTITY, key, strict=True)) for key in keys]
+    await run(tx, "index_names", names=wrong_names(await run(tx, "names", touched=touched)))
 
 
 async def run(tx: AsyncManagedTransaction, name: str, **items: Sequence[Any]) -> list[Record]:

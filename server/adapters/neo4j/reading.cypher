@@ -43,12 +43,15 @@ WHERE ($user_id IS NULL OR r.user_id = $user_id)
   AND ($app_id IS NULL OR r.app_id = $app_id)
   AND ($run_id IS NULL OR r.run_id = $run_id)
   AND ($relation IS NULL OR r.relation = $relation)
-  AND ($entity IS NULL OR source.key = $entity OR target.key = $entity)
+  AND ($holding_at IS NULL OR r.superseded_at IS NULL OR r.superseded_at > $holding_at)
+  AND ($entity IS NULL OR source.key = $entity OR target.key = $entity
+    OR $entity IN source.alias_keys OR $entity IN target.alias_keys)
   AND ($after_memory IS NULL OR r.event_time < $event_time OR r.memory_id > $after_memory
     OR (r.memory_id = $after_memory AND (source.key > $after_source
       OR (source.key = $after_source AND (r.relation > $after_relation
         OR (r.relation = $after_relation AND target.key > $after_target))))))
 RETURN source.name AS source_name, source.type AS source_type, r.relation AS relation,
        target.name AS target_name, target.type AS target_type, r.memory_id AS memory_id,
-       r.event_time AS event_time
+       r.event_time AS event_time, r.superseded_at AS superseded_at,
+       source.key AS source_key, target.key AS target_key
 LIMIT $limit

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC
 from typing import Any
-from uuid import UUID
 
-from neo4j import AsyncManagedTransaction, Record
+from neo4j import AsyncManagedTransaction
 
+from server.adapters.neo4j.exploring import END_OF_TIME, stated_relation
 from server.adapters.neo4j.keys import index_key
-from server.adapters.neo4j.rows import read_time
 from server.adapters.statements import load_statements
-from server.domain.graph import Entity, Relation, StatedRelation, entity_key, relation_name
+from server.domain.graph import StatedRelation, entity_key, relation_name
 from server.domain.pages import RelationCursor
 from server.domain.scope import SCOPE_FIELDS, Scope
-from server.ports.graph import RelationQuery
+from server.ports.graph_reader import RelationQuery
 
 _STATEMENTS = load_statements(__package__, "reading.cypher", comment="//")
-_END_OF_TIME = datetime.max.replace(tzinfo=UTC)
 
 # A run is part of a user's or an agent's doing: the first named of these is likely the smallest.
 _NARROWEST_FIRST = ("run_id", "user_id", "agent_id", "app_id")
@@ -44,6 +42,7 @@ def relations_parameters(query: RelationQuery) -> dict[str, Any]:
         **dict(query.scope.parts()),
         "entity": None if query.entity is None else index_key(entity_key(query.entity)),
         "relation": None if query.relation is None else relation_name(query.relation),
+        "holding_at": query.holding_at and query.holding_at.astimezone(UTC),
         "limit": query.limit,
         **_after(query.after),
     }
@@ -56,13 +55,13 @@ async def list_relations(tx: AsyncManagedTransaction, query: RelationQuery) -> l
         ValueError: the scope names nothing.
     """
     result = await tx.run(relations_statement(query.scope), relations_parameters(query))
-    return [_stated_relation(record) async for record in result]
+    return [stated_relation(record) async for record in result]
 
 
 def _after(cursor: RelationCursor | None) -> dict[str, Any]:
     if cursor is None:
         nothing = ("after_memory", "after_source", "after_relation", "after_target")
-        return {"event_time": _END_OF_TIME, **dict.fromkeys(nothing)}
+        return {"event_time": END_OF_TIME, **dict.fromkeys(nothing)}
     return {
         "event_time": cursor.event_time.astimezone(UTC),
         "after_memory": str(cursor.memory_id),
@@ -70,15 +69,3 @@ def _after(cursor: RelationCursor | None) -> dict[str, Any]:
         "after_relation": cursor.relation,
         "after_target": index_key(cursor.target_key),
     }
-
-
-def _stated_relation(record: Record) -> StatedRelation:
-    return StatedRelation(
-        relation=Relation(
-            source=Entity(record["source_name"], record["source_type"]),
-            relation=record["relation"],
-            target=Entity(record["target_name"], record["target_type"]),
-        ),
-        memory_id=UUID(record["memory_id"]),
-        event_time=read_time(record["event_time"]),
-    )

@@ -8,7 +8,10 @@ from neo4j import Record
 from neo4j.time import DateTime
 
 from server.adapters.neo4j.edges import EntityKey, Mention, Statement
+from server.adapters.neo4j.keys import index_key
+from server.adapters.neo4j.terms import entity_terms
 from server.domain.graph import MemorySubgraph
+from server.domain.graph import entity_key as key_of_name
 from server.domain.scope import Scope
 from server.domain.supersession import Holding
 
@@ -40,6 +43,21 @@ def entity(naming: Mention) -> Row:
         "type": naming.type,
         "rank": naming.rank,
         "aliases": list(naming.aliases),
+    }
+
+
+def entity_key(key: EntityKey) -> Row:
+    """What identifies an entity's node."""
+    return {"project_id": key.project_id, "space": key.space, "key": key.key}
+
+
+def found_by(record: Record) -> Row:
+    """The properties by which an entity is found under its names, from a row that has these."""
+    aliases = record["aliases"] or []
+    project_id, space = record["project_id"], record["space"]
+    return {
+        "terms": entity_terms(project_id, space, record["name"], aliases),
+        "alias_keys": [index_key(key_of_name(alias)) for alias in aliases] or None,
     }
 
 

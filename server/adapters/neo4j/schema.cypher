@@ -41,6 +41,13 @@ FOR ()-[r:RELATES_TO]-() ON (r.project_id, r.app_id, r.event_time)
 CREATE INDEX relates_to_run IF NOT EXISTS
 FOR ()-[r:RELATES_TO]-() ON (r.project_id, r.run_id, r.event_time)
 
+// Its words are those of terms.py and nothing that an analyzer would have to take apart.
+
+// name: entity_terms
+CREATE FULLTEXT INDEX entity_terms IF NOT EXISTS
+FOR (e:Entity) ON EACH [e.terms]
+OPTIONS {indexConfig: {`fulltext.analyzer`: 'whitespace'}}
+
 // Until an index is filled, statements that name it fail or scan.
 
 // name: await_indexes

@@ -71,7 +71,7 @@ def _provenance_message(provenance: Provenance) -> memory_pb2.Provenance:
 
 def relation_message(stated: StatedRelation) -> memory_pb2.Relation:
     """A relation as clients see it."""
-    relation = stated.relation
+    relation, end = stated.relation, stated.superseded_at
     return memory_pb2.Relation(
         source=relation.source.name,
         relation=relation.relation,
@@ -80,4 +80,6 @@ def relation_message(stated: StatedRelation) -> memory_pb2.Relation:
         target_type=relation.target.type,
         memory_id=str(stated.memory_id),
         event_time=to_timestamp(stated.event_time),
+        valid_from=to_timestamp(stated.event_time),
+        superseded_at=None if end is None else to_timestamp(end),
     )

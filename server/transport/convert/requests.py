@@ -8,10 +8,9 @@ from datetime import UTC, date, datetime
 from typing import Protocol
 from uuid import UUID
 
-from memoir.v1 import graph_service_pb2, memory_pb2, memory_service_pb2
+from memoir.v1 import memory_pb2, memory_service_pb2
 
 from server.application.add_memories import AddMemoriesCommand
-from server.application.list_relations import ListRelationsCommand
 from server.application.read_memories import ListMemoriesCommand
 from server.application.search_memories import DEFAULT_TOP_K, SearchMemoriesCommand
 from server.domain.conversation import Message, Role, without_nul
@@ -21,11 +20,7 @@ from server.domain.inference import Category
 from server.domain.operation import OperationLease
 from server.domain.pages import ListOrder
 from server.domain.scope import SCOPE_FIELDS, Scope
-from server.transport.convert.tokens import (
-    read_consistency_token,
-    read_list_page_token,
-    read_relation_page_token,
-)
+from server.transport.convert.tokens import read_list_page_token
 from server.transport.convert.values import from_struct, from_timestamp
 
 DEFAULT_PAGE_SIZE = 50
@@ -182,24 +177,4 @@ def list_command(
         show_expired=request.show_expired,
         filters=filters_of(request),
         as_of=from_timestamp(request.as_of) if request.HasField("as_of") else None,
-    )
-
-
-def relations_command(
-    request: graph_service_pb2.ListRelationsRequest, project_id: str
-) -> ListRelationsCommand:
-    """ListRelations.
-
-    Raises:
-        InvalidRequest: the page token or the consistency token is not one of ours.
-    """
-    token = request.consistency_token
-    return ListRelationsCommand(
-        project_id=project_id,
-        scope=scope_of(request),
-        page_size=request.page_size or DEFAULT_PAGE_SIZE,
-        entity=without_nul(request.entity) if request.HasField("entity") else None,
-        relation=without_nul(request.relation) if request.HasField("relation") else None,
-        after=read_relation_page_token(request, request.page_token),
-        position=read_consistency_token(token) if token else None,
     )

@@ -17,9 +17,10 @@ from google.protobuf.message import Message
 
 from server.domain.errors import FieldViolation, InvalidRequest
 from server.domain.history import StreamCursor
-from server.domain.pages import ListCursor, RelationCursor
+from server.domain.pages import EntityCursor, ListCursor, RelationCursor
 from server.domain.scope_kinds import ScopeKind
 
+_MAX_SKIPPED = 2**31
 PAGE_FIELDS = ("page_size", "page_token", "consistency_token")
 
 
@@ -183,6 +184,30 @@ def read_relation_page_token(request: Message, token: str) -> RelationCursor | N
         event_time, memory_id, source, relation, target = _page_values(request, token, 5)
         return RelationCursor(_read_time(event_time), UUID(memory_id), source, relation, target)
     except (_Unreadable, ValueError, OverflowError) as error:
+        raise _invalid_page() from error
+
+
+def entity_page_token(request: Message, cursor: EntityCursor | None) -> str:
+    """The token of the page that begins after `cursor`; empty for None."""
+    if cursor is None:
+        return ""
+    return _encode([_question(request), cursor.space, cursor.key, str(cursor.skipped)])
+
+
+def read_entity_page_token(request: Message, token: str) -> EntityCursor | None:
+    """Where the page begins; None for the first.
+
+    Raises:
+        InvalidRequest: the token is not one of this request.
+    """
+    if not token:
+        return None
+    try:
+        space, key, skipped = _page_values(request, token, 3)
+        if not 0 <= int(skipped) < _MAX_SKIPPED:
+            raise _Unreadable
+        return EntityCursor(space, key, int(skipped))
+    except (_Unreadable, ValueError) as error:
         raise _invalid_page() from error
 
 

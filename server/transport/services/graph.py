@@ -2,27 +2,76 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from memoir.v1 import graph_service_pb2
 
+from server.application.find_paths import FindPaths
+from server.application.get_entity import GetEntity
+from server.application.list_entities import ListEntities
 from server.application.list_relations import ListRelations
+from server.transport.convert.graph import (
+    entities_command,
+    entity_command,
+    entity_message,
+    neighbourhood_message,
+    paths_command,
+    paths_message,
+    relations_command,
+)
 from server.transport.convert.memories import relation_message
-from server.transport.convert.requests import relations_command
-from server.transport.convert.tokens import relation_page_token
+from server.transport.convert.tokens import entity_page_token, relation_page_token
 from server.transport.current_caller import current_caller
+
+
+@dataclass(frozen=True, slots=True)
+class GraphUseCases:
+    """What the service runs."""
+
+    list_relations: ListRelations
+    get_entity: GetEntity
+    list_entities: ListEntities
+    find_paths: FindPaths
 
 
 class GraphService:
     """Asking who relates to what. Methods are named as in the contract."""
 
-    def __init__(self, list_relations: ListRelations) -> None:
-        self._list_relations = list_relations
+    def __init__(self, use_cases: GraphUseCases) -> None:
+        self._use_cases = use_cases
 
     async def ListRelations(  # noqa: N802 - the contract's name
         self, request: graph_service_pb2.ListRelationsRequest, _context: object
     ) -> graph_service_pb2.ListRelationsResponse:
         """See the contract."""
-        page = await self._list_relations(relations_command(request, current_caller().project_id))
+        command = relations_command(request, current_caller().project_id)
+        page = await self._use_cases.list_relations(command)
         return graph_service_pb2.ListRelationsResponse(
             relations=map(relation_message, page.relations),
             next_page_token=relation_page_token(request, page.next),
         )
+
+    async def GetEntity(  # noqa: N802 - the contract's name
+        self, request: graph_service_pb2.GetEntityRequest, _context: object
+    ) -> graph_service_pb2.GetEntityResponse:
+        """See the contract."""
+        command = entity_command(request, current_caller().project_id)
+        return neighbourhood_message(await self._use_cases.get_entity(command))
+
+    async def ListEntities(  # noqa: N802 - the contract's name
+        self, request: graph_service_pb2.ListEntitiesRequest, _context: object
+    ) -> graph_service_pb2.ListEntitiesResponse:
+        """See the contract."""
+        command = entities_command(request, current_caller().project_id)
+        page = await self._use_cases.list_entities(command)
+        return graph_service_pb2.ListEntitiesResponse(
+            entities=map(entity_message, page.entities),
+            next_page_token=entity_page_token(request, page.next),
+        )
+
+    async def FindPaths(  # noqa: N802 - the contract's name
+        self, request: graph_service_pb2.FindPathsRequest, _context: object
+    ) -> graph_service_pb2.FindPathsResponse:
+        """See the contract."""
+        command = paths_command(request, current_caller().project_id)
+        return paths_message(await self._use_cases.find_paths(command))

@@ -11,14 +11,18 @@ import pytest
 from neo4j import AsyncDriver
 from neo4j.exceptions import AuthError, ServiceUnavailable
 
+from server.adapters.circuit_breaker import BreakerState, CircuitBreaker
+from server.adapters.neo4j.calls import guarded_call
 from server.adapters.neo4j.driver import open_driver
 from server.adapters.neo4j.graph import Neo4jGraph
+from server.adapters.neo4j.reader import Neo4jGraphReader
 from server.domain.errors import DeadlineExceeded, GraphUnavailable
 from server.domain.request_context import RequestContext, enter_request
 from server.embedded.neo4j import Neo4jAddress
-from server.ports.graph import RelationQuery
+from server.ports.graph_reader import RelationQuery
 from tests.integration.neo4j.contents import expected_contents, read_contents
 from tests.integration.neo4j.freezing_proxy import FreezingProxy
+from tests.support.neo4j import WholeGraph
 from tests.support.subgraphs import ALICE, PROJECT, stating
 
 WORKS = ("Alice", "works_at", "Acme")
@@ -27,7 +31,6 @@ CALLS: dict[str, Callable[[Neo4jGraph], Awaitable[object]]] = {
     "check": lambda graph: graph.check(),
     "prepare": lambda graph: graph.prepare(),
     "project": lambda graph: graph.project([stating(1, WORKS)]),
-    "list_relations": lambda graph: graph.list_relations(QUERY),
 }
 
 
@@ -67,7 +70,7 @@ async def proxy(neo4j_address: Neo4jAddress) -> AsyncIterator[tuple[FreezingProx
         proxy.thaw()
 
 
-@pytest.mark.parametrize("call", [CALLS[n] for n in ("check", "project", "list_relations")])
+@pytest.mark.parametrize("call", [CALLS[n] for n in ("check", "project")])
 @pytest.mark.parametrize("connected", [False, True])
 async def test_a_silent_server_is_an_unavailable_graph_in_time(
     graph: Neo4jGraph,
@@ -76,7 +79,7 @@ async def test_a_silent_server_is_an_unavailable_graph_in_time(
     connected: bool,
 ) -> None:
     silent, driver = proxy
-    hasty = Neo4jGraph(driver, check_timeout=0.2, read_timeout=0.2, write_timeout=0.2)
+    hasty = Neo4jGraph(driver, check_timeout=0.2, write_timeout=0.2)
     if connected:
         await Neo4jGraph(driver).check()
     silent.freeze()
@@ -97,7 +100,7 @@ async def test_a_call_ends_at_its_deadline(
 
     async def read() -> None:
         enter_request(RequestContext("call-1", time.monotonic() + 0.1))
-        await Neo4jGraph(driver).list_relations(QUERY)
+        await Neo4jGraphReader(driver, CircuitBreaker("neo4j")).list_relations(QUERY)
 
     began = time.monotonic()
     with pytest.raises(DeadlineExceeded):
@@ -125,3 +128,37 @@ async def test_a_projection_that_was_cut_off_can_be_repeated(
     silent.thaw()
     await graph.project(states)
     assert await read_contents(neo4j_driver) == expected_contents(states)
+
+
+async def test_a_silent_server_is_soon_not_asked_any_more(
+    graph: WholeGraph, proxy: tuple[FreezingProxy, AsyncDriver]
+) -> None:
+    silent, driver = proxy
+    now = [100.0]
+    breaker = CircuitBreaker("neo4j", failures=2, rest=5.0, monotonic=lambda: now[0])
+    reader = Neo4jGraphReader(driver, breaker, timeout=0.2)
+    patient = Neo4jGraphReader(driver, breaker)
+    await graph.project([stating(1, WORKS)])
+    assert len(await patient.list_relations(QUERY)) == 1
+    silent.freeze()
+    for _ in range(2):
+        with pytest.raises(GraphUnavailable) as raised:
+            await reader.list_relations(QUERY)
+        assert isinstance(raised.value.__cause__, TimeoutError)
+    assert not breaker.admits()
+    with pytest.raises(GraphUnavailable) as refused:
+        await reader.list_relations(QUERY)
+    assert refused.value.__cause__ is None
+
+    silent.thaw()
+    now[0] += 5.0
+    assert len(await patient.list_relations(QUERY)) == 1
+    assert breaker.state is BreakerState.CLOSED
+
+
+async def test_a_refused_statement_is_an_answer(neo4j_driver: AsyncDriver) -> None:
+    breaker = CircuitBreaker("neo4j", failures=1)
+    with pytest.raises(GraphUnavailable):
+        async with guarded_call(breaker, 10.0):
+            await neo4j_driver.execute_query("this is no Cypher")
+    assert breaker.state is BreakerState.CLOSED

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 from neo4j import AsyncDriver
 
-from server.adapters.neo4j.graph import Neo4jGraph
 from server.adapters.neo4j.reading import relations_parameters, relations_statement
 from server.adapters.statements import load_statements
 from server.domain.scope import SCOPE_FIELDS, Scope
-from server.ports.graph import RelationQuery
+from server.ports.graph_reader import RelationQuery
+from tests.support.neo4j import WholeGraph
 from tests.support.subgraphs import PROJECT, cursor_after, stating
 
 SCOPES = [
@@ -58,7 +58,7 @@ async def plan_of(
 
 @pytest.mark.parametrize("scope", SCOPES, ids=lambda scope: "+".join(f for f, _ in scope.parts()))
 async def test_a_page_is_read_from_an_index_in_its_order(
-    graph: Neo4jGraph, neo4j_driver: AsyncDriver, scope: Scope
+    graph: WholeGraph, neo4j_driver: AsyncDriver, scope: Scope
 ) -> None:
     query = RelationQuery(PROJECT, scope, limit=10, entity="a", relation="knows")
     plan = await plan_of(neo4j_driver, relations_statement(scope), relations_parameters(query))
@@ -71,7 +71,7 @@ async def test_a_page_is_read_from_an_index_in_its_order(
 
 @pytest.mark.parametrize("field", SCOPE_FIELDS)
 async def test_a_page_costs_what_it_holds(
-    graph: Neo4jGraph, neo4j_driver: AsyncDriver, field: str
+    graph: WholeGraph, neo4j_driver: AsyncDriver, field: str
 ) -> None:
     """Also where the statistics say that all relations are of one scope."""
     whole, scope = Scope("x", "x", "x", "x"), Scope(**{field: "x"})
@@ -90,7 +90,7 @@ async def test_a_page_costs_what_it_holds(
 
 @pytest.mark.parametrize("name", list(PROJECTION))
 async def test_a_projection_never_scans(
-    graph: Neo4jGraph, neo4j_driver: AsyncDriver, name: str
+    graph: WholeGraph, neo4j_driver: AsyncDriver, name: str
 ) -> None:
     found = names(await plan_of(neo4j_driver, PROJECTION[name], dict(PARAMETERS)))
     assert any("Seek" in operator for operator in found)

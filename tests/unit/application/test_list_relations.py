@@ -8,12 +8,14 @@ from uuid import UUID
 
 import pytest
 
+from server.application.caught_up import CaughtUp
 from server.application.list_relations import ListRelations, ListRelationsCommand
+from server.application.visible_relations import VisibleRelations
 from server.domain.errors import DeadlineExceeded, GraphBehind
 from server.domain.graph import StatedRelation
 from server.domain.pages import RelationCursor
 from server.domain.request_context import RequestContext
-from server.ports.graph import RelationQuery
+from server.ports.graph_reader import RelationQuery
 from server.ports.memory_store import ChangeSet
 from tests.support.builders import ALICE, LISBON, NOW, PROJECT, addition, call
 from tests.support.fake_store import FakeStore
@@ -28,7 +30,10 @@ class World:
         self.graph = FakeGraph()
         self.outbox = FakeOutbox()
         self.store = FakeStore()
-        self.list = ListRelations(self.graph, self.outbox, self.store, FakeClock())
+        clock = FakeClock()
+        self.list = ListRelations(
+            self.graph, CaughtUp(self.outbox), VisibleRelations(self.store, clock), clock
+        )
 
     async def knows(self, text: str, expiration_date: date | None = None) -> StatedRelation:
         """A memory of which the graph knows, too."""
@@ -55,7 +60,7 @@ async def test_what_is_asked_reaches_the_graph(world: World) -> None:
     cursor = RelationCursor(NOW, UUID(int=1), "alice", "lives_in", "lisbon")
     await world.list(ListRelationsCommand(PROJECT, ALICE, 7, "Alice", "lives_in", cursor))
     assert world.graph.queries == [
-        RelationQuery(PROJECT, ALICE, 8, entity="Alice", relation="lives_in", after=cursor)
+        RelationQuery(PROJECT, ALICE, 8, "Alice", "lives_in", cursor, holding_at=NOW)
     ]
     assert world.outbox.asked == []
 

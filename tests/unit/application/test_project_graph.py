@@ -15,7 +15,7 @@ from structlog.testing import capture_logs
 from server.application.project_graph import GraphProjector, ProjectorOptions
 from server.domain.errors import GraphUnavailable, StoreUnavailable
 from server.domain.graph import MemorySubgraph, StatedRelation
-from server.ports.graph import RelationQuery
+from server.ports.graph_reader import RelationQuery
 from server.ports.outbox import Backlog, DirtyMemory
 
 PROJECT = "project-1"

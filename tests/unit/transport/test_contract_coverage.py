@@ -17,9 +17,13 @@ from memoir.v1 import (
 from server.application.add_memories import AddMemories
 from server.application.batch_delete_memories import BatchDeleteMemories
 from server.application.batch_update_memories import BatchUpdateMemories
+from server.application.caught_up import CaughtUp
 from server.application.delete_memories import DeleteMemories
 from server.application.delete_memory import DeleteMemory
 from server.application.delete_scope import DeleteScope
+from server.application.find_paths import FindPaths
+from server.application.get_entity import GetEntity
+from server.application.list_entities import ListEntities
 from server.application.list_memory_events import ListMemoryEvents
 from server.application.list_relations import ListRelations
 from server.application.list_scopes import ListScopes
@@ -29,11 +33,12 @@ from server.application.read_memories import GetMemory, ListMemories
 from server.application.remember_verbatim import RememberVerbatim
 from server.application.search_memories import SearchMemories
 from server.application.update_memory import UpdateMemory
+from server.application.visible_relations import VisibleRelations
 from server.application.watch_memory_events import WatchMemoryEvents
 from server.transport.health import HealthService
 from server.transport.registration import implemented_methods
 from server.transport.server import CONTRACT, Servicers, servicer_of
-from server.transport.services.graph import GraphService
+from server.transport.services.graph import GraphService, GraphUseCases
 from server.transport.services.memory import MemoryService, MemoryUseCases
 from server.transport.services.memory_life import LifeUseCases
 from server.transport.services.memory_scopes import ScopeUseCases
@@ -68,7 +73,7 @@ def servicers() -> Servicers:
         ),
     )
     operations = FakeOperations()
-    graph = GraphService(ListRelations(FakeGraph(), FakeOutbox(), store, clock))
+    graph = GraphService(graph_of(store, clock))
     projects = FakeProjectStore()
     project = ProjectService(GetProject(projects), UpdateProject(projects, clock))
     return Servicers(
@@ -91,6 +96,17 @@ def life_of(store: FakeStore) -> LifeUseCases:
         delete_batch=BatchDeleteMemories(delete, changes, clock),
         events=ListMemoryEvents(FakeHistory()),
         watch=WatchMemoryEvents(FakeEventStream(), FakeNotifications(), asyncio.Event()),
+    )
+
+
+def graph_of(store: FakeStore, clock: FakeClock) -> GraphUseCases:
+    graph, caught_up = FakeGraph(), CaughtUp(FakeOutbox())
+    visible = VisibleRelations(store, clock)
+    return GraphUseCases(
+        list_relations=ListRelations(graph, caught_up, visible, clock),
+        get_entity=GetEntity(graph, caught_up, visible, clock),
+        list_entities=ListEntities(graph, caught_up, visible),
+        find_paths=FindPaths(graph, caught_up, visible, clock),
     )
 
 

@@ -112,6 +112,7 @@ def test_a_relation() -> None:
         "target_type": "place",
         "memory_id": "00000000-0000-0000-0000-000000000001",
         "event_time": "2026-11-23T12:00:00Z",
+        "valid_from": "2026-11-23T12:00:00Z",
     }
 
 

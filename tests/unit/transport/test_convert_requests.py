@@ -24,10 +24,10 @@ from server.domain.errors import InvalidRequest
 from server.domain.inference import Category
 from server.domain.pages import ListCursor, ListOrder, RelationCursor
 from server.domain.scope import SCOPE_FIELDS, Scope
+from server.transport.convert.graph import relations_command
 from server.transport.convert.requests import (
     add_command,
     list_command,
-    relations_command,
     scope_of,
     search_command,
 )

@@ -1,0 +1,81 @@
+"""A circuit breaker: what is away is not asked again and again.
+
+Closed, calls pass. After some failures in a row it opens, and calls are refused at once. When it
+has been open for a while, one call may try: if it succeeds the breaker closes, else it stays open
+for as long again. (M. Nygard, "Release It!", 2007.)
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from enum import StrEnum
+
+import structlog
+
+_log: structlog.stdlib.BoundLogger = structlog.get_logger("server.breaker")
+
+
+class BreakerState(StrEnum):
+    """Whether calls pass."""
+
+    CLOSED = "closed"
+    OPEN = "open"
+    HALF_OPEN = "half_open"
+
+
+class CircuitBreaker:
+    """The breaker of one dependency, in one process. It stays open for `rest` seconds."""
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        failures: int = 3,
+        rest: float = 2.0,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._name = name
+        self._allowed_failures = failures
+        self._rest = rest
+        self._monotonic = monotonic
+        self._failures = 0
+        self._opened: float | None = None
+        self._trying = False
+
+    @property
+    def state(self) -> BreakerState:
+        """Whether calls pass now."""
+        if self._opened is None:
+            return BreakerState.CLOSED
+        rested = self._monotonic() - self._opened >= self._rest
+        return BreakerState.HALF_OPEN if self._trying or rested else BreakerState.OPEN
+
+    def admits(self) -> bool:
+        """Whether a call may be made. If so, its end must be told: by one of the methods below."""
+        state = self.state
+        if state is BreakerState.CLOSED:
+            return True
+        if state is BreakerState.OPEN or self._trying:
+            return False
+        self._trying = True
+        return True
+
+    def succeeded(self) -> None:
+        """A call was answered."""
+        if self._opened is not None:
+            _log.info("breaker.closed", dependency=self._name)
+        self._failures, self._opened, self._trying = 0, None, False
+
+    def failed(self) -> None:
+        """A call was not answered."""
+        self._failures += 1
+        if self._opened is None and self._failures < self._allowed_failures:
+            return
+        if self._opened is None:
+            _log.warning("breaker.opened", dependency=self._name, failures=self._failures)
+        self._opened, self._trying = self._monotonic(), False
+
+    def abandoned(self) -> None:
+        """A call was given up by its caller, which says nothing of the dependency."""
+        self._trying = False

@@ -1,0 +1,104 @@
+// Reading entities and what lies around them. Every statement starts at an index, by project and
+// space; a read never leaves a space, because no relation does. What counts of the scope is which
+// memories it holds: those behind mentions and relations.
+//
+// `{in_scope r}`, `{holding r}` and `{mentions}` stand for the blocks of those names; in the first
+// two, `x` is what is named. Of an entity so many edges are looked at, whatever it has.
+
+// name: in_scope
+($user_id IS NULL OR x.user_id = $user_id) AND ($agent_id IS NULL OR x.agent_id = $agent_id)
+  AND ($app_id IS NULL OR x.app_id = $app_id) AND ($run_id IS NULL OR x.run_id = $run_id)
+
+// name: holding
+($holding_at IS NULL OR x.superseded_at IS NULL OR x.superseded_at > $holding_at)
+
+// name: mentions
+CALL {
+  WITH e
+  MATCH (m:Memory)-[:MENTIONS]->(e)
+  WITH m LIMIT $most_edges
+  WHERE {in_scope m}
+  WITH m.memory_id AS memory_id ORDER BY memory_id DESC
+  WITH collect(memory_id) AS ids
+  RETURN size(ids) AS memory_count, ids[0..$newest] AS memory_ids
+}
+RETURN e.space AS space, e.key AS key, e.name AS name, e.type AS type, e.aliases AS aliases,
+       memory_count, memory_ids
+
+// The spaces of the newest relations of a scope.
+
+// name: spaces_agent_id
+MATCH (source)-[r:RELATES_TO]->()
+USING INDEX SEEK r:RELATES_TO(project_id, agent_id, event_time)
+WHERE r.project_id = $project_id AND r.agent_id = $agent_id AND r.event_time <= $end_of_time
+WITH source, r ORDER BY r.project_id DESC, r.agent_id DESC, r.event_time DESC LIMIT $looked_at
+RETURN DISTINCT source.space AS space LIMIT $most_spaces
+
+// name: spaces_app_id
+MATCH (source)-[r:RELATES_TO]->()
+USING INDEX SEEK r:RELATES_TO(project_id, app_id, event_time)
+WHERE r.project_id = $project_id AND r.app_id = $app_id AND r.event_time <= $end_of_time
+WITH source, r ORDER BY r.project_id DESC, r.app_id DESC, r.event_time DESC LIMIT $looked_at
+RETURN DISTINCT source.space AS space LIMIT $most_spaces
+
+// name: spaces_run_id
+MATCH (source)-[r:RELATES_TO]->()
+USING INDEX SEEK r:RELATES_TO(project_id, run_id, event_time)
+WHERE r.project_id = $project_id AND r.run_id = $run_id AND r.event_time <= $end_of_time
+WITH source, r ORDER BY r.project_id DESC, r.run_id DESC, r.event_time DESC LIMIT $looked_at
+RETURN DISTINCT source.space AS space LIMIT $most_spaces
+
+// name: find_entities
+CALL {
+  UNWIND $spaces AS space
+  MATCH (e:Entity {project_id: $project_id, space: space, key: $key})
+  RETURN e
+  UNION
+  CALL db.index.fulltext.queryNodes('entity_terms', $aliases, {limit: $most}) YIELD node AS e
+  WITH e WHERE e.project_id = $project_id AND e.space IN $spaces AND $key IN e.alias_keys
+  RETURN e
+}
+{mentions}
+
+// name: entity_page
+MATCH (e:Entity)
+USING INDEX SEEK e:Entity(project_id, space, key)
+WHERE e.project_id = $project_id AND e.space = $space AND e.key > $after
+WITH e ORDER BY e.project_id, e.space, e.key LIMIT $looked_at
+{mentions}
+ORDER BY space, key
+
+// Words are those of one project and space (see terms.py). The properties are compared nevertheless.
+
+// name: entity_matches
+CALL db.index.fulltext.queryNodes('entity_terms', $words, {limit: $most}) YIELD node AS e, score
+WITH e, score WHERE e.project_id = $project_id AND e.space IN $spaces
+WITH e, score ORDER BY score DESC, e.space, e.key SKIP $skipped LIMIT $looked_at
+{mentions}, score
+ORDER BY score DESC, space, key
+
+// name: expand
+UNWIND $keys AS key
+MATCH (e:Entity {project_id: $project_id, space: $space, key: key})
+CALL {
+  WITH e
+  MATCH (e)-[r:RELATES_TO]-()
+  WITH DISTINCT r LIMIT $most_edges
+  WHERE {in_scope r} AND {holding r}
+  WITH r ORDER BY r.event_time DESC, r.memory_id LIMIT $fan_out + 1
+  RETURN collect(r) AS around
+}
+WITH around, size(around) > $fan_out OR COUNT { (e)-[:RELATES_TO]-() } > $most_edges AS cut
+UNWIND around[0..$fan_out] AS r
+WITH r, any(each IN collect(cut) WHERE each) AS cut
+ORDER BY r.event_time DESC, r.memory_id LIMIT $limit
+WITH r, cut, startNode(r) AS source, endNode(r) AS target
+RETURN source.key AS source_key, source.name AS source_name, source.type AS source_type,
+       target.key AS target_key, target.name AS target_name, target.type AS target_type,
+       r.relation AS relation, r.memory_id AS memory_id, r.event_time AS event_time,
+       r.superseded_at AS superseded_at, cut
+
+// name: describe
+UNWIND $keys AS key
+MATCH (e:Entity {project_id: $project_id, space: $space, key: key})
+{mentions}

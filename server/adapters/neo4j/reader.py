@@ -1,0 +1,80 @@
+"""The port `GraphReader` on Neo4j."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
+
+from neo4j import AsyncDriver, AsyncManagedTransaction, unit_of_work
+
+from server.adapters.circuit_breaker import CircuitBreaker
+from server.adapters.neo4j import exploring, reading
+from server.adapters.neo4j.calls import guarded_call, transaction_metadata
+from server.domain.graph import EntityRef, StatedRelation
+from server.domain.request_context import current_request
+from server.ports.graph_reader import (
+    EntityPage,
+    EntityQuery,
+    FoundEntity,
+    RelationQuery,
+    Surroundings,
+    Within,
+)
+
+_RETRY_SECONDS = 0.5
+
+T = TypeVar("T")
+
+
+class Neo4jGraphReader:
+    """Reads a Neo4j database. It uses the driver and does not close it.
+
+    `timeout` bounds a call as a whole, in seconds, retries included. The breaker refuses calls
+    while the database does not answer.
+    """
+
+    def __init__(
+        self,
+        driver: AsyncDriver,
+        breaker: CircuitBreaker,
+        *,
+        database: str = "neo4j",
+        timeout: float = 5.0,
+    ) -> None:
+        self._driver = driver
+        self._breaker = breaker
+        self._database = database
+        self._timeout = timeout
+
+    async def list_relations(self, query: RelationQuery) -> list[StatedRelation]:
+        """See the port.
+
+        Raises:
+            ValueError: the scope names nothing.
+        """
+        return await self._read(reading.list_relations, query)
+
+    async def find_entities(self, within: Within, name: str) -> list[FoundEntity]:
+        """See the port."""
+        return await self._read(exploring.find_entities, within, name)
+
+    async def list_entities(self, query: EntityQuery) -> EntityPage:
+        """See the port."""
+        return await self._read(exploring.list_entities, query)
+
+    async def explore(self, within: Within, start: EntityRef, hops: int) -> Surroundings:
+        """See the port."""
+        return await self._read(exploring.explore, within, start, hops)
+
+    async def _read(self, work: Callable[..., Awaitable[T]], *arguments: Any) -> T:
+        bound: Callable[[AsyncManagedTransaction], Awaitable[T]] = unit_of_work(
+            metadata=transaction_metadata([current_request().correlation_id]),
+            timeout=self._timeout,
+        )(work)
+        async with (
+            guarded_call(self._breaker, self._timeout),
+            self._driver.session(
+                database=self._database, max_transaction_retry_time=_RETRY_SECONDS
+            ) as session,
+        ):
+            return await session.execute_read(bound, *arguments)

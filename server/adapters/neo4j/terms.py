@@ -1,0 +1,80 @@
+"""Words of names in the fulltext index, and queries for them.
+
+The index is one for all projects, and so are its words: how many of them begin alike or resemble
+each other would depend on what others store. So each word begins with a digest of its project and
+space: a query finds, and costs, what one space holds. What a client writes is never part of the
+query's syntax: words hold letters, digits and marks only, and whatever Lucene's query parser knows
+(org.apache.lucene.queryparser.classic) is escaped nevertheless.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Sequence
+
+from server.domain.graph import entity_key, words_of
+
+# The tokenizer of the index cuts words at 255 characters.
+MAX_WORD_LENGTH = 100
+MAX_WORDS_OF_NAME = 64
+# Lucene refuses a query of more than 1,024 clauses; a word of a space takes three.
+_MAX_CLAUSES = 900
+_CLAUSES_PER_WORD = 3
+_SHORTEST_FUZZY = 3
+_SHORTEST_FUZZIER = 6
+
+_SPECIAL = re.compile(r'([+\-&|!(){}\[\]^"~*?:\\/<>=])')
+
+
+def term_prefix(project_id: str, space: str) -> str:
+    """What all words of a space begin with: 16 hexadecimal digits."""
+    return _digest(project_id, space)[:16]
+
+
+def alias_term(project_id: str, space: str, name: str) -> str:
+    """The word that stands for a whole name: no word of a name can be equal to it."""
+    return f"{_digest(project_id, space, entity_key(name))[:32]}_"
+
+
+def entity_terms(project_id: str, space: str, name: str, aliases: Sequence[str]) -> str:
+    """What the index holds of an entity: the words of its names, and its aliases as a whole."""
+    prefix = term_prefix(project_id, space)
+    words = (word for each in (name, *aliases) for word in _words(each))
+    whole = (alias_term(project_id, space, alias) for alias in aliases)
+    return " ".join(dict.fromkeys([*(prefix + word for word in words), *whole]))
+
+
+def terms_query(project_id: str, spaces: Sequence[str], words: Sequence[str]) -> str:
+    """The query for the entities of these spaces whose names hold each of the folded words.
+
+    A word is held as it is, as a beginning, or with one or two letters that differ, in this order
+    of merit. Of many words in many spaces only the first count.
+    """
+    most = max(1, _MAX_CLAUSES // (_CLAUSES_PER_WORD * len(spaces)))
+    wanted = list(dict.fromkeys(word[:MAX_WORD_LENGTH] for word in words))[:most]
+    return " OR ".join(f"({_of_space(term_prefix(project_id, s), wanted)})" for s in spaces)
+
+
+def _words(name: str) -> Sequence[str]:
+    return [word[:MAX_WORD_LENGTH] for word in words_of(name)[:MAX_WORDS_OF_NAME]]
+
+
+def _digest(*parts: str) -> str:
+    digest = hashlib.sha256()
+    for part in parts:
+        encoded = part.encode()
+        digest.update(f"{len(encoded)}:".encode() + encoded)
+    return digest.hexdigest()
+
+
+def _of_space(prefix: str, words: Sequence[str]) -> str:
+    return " ".join(f"+({_word(prefix, word)})" for word in words)
+
+
+def _word(prefix: str, word: str) -> str:
+    term = prefix + _SPECIAL.sub(r"\\\1", word)
+    ways = [f"{term}^8", f"{term}*^4"]
+    if len(word) >= _SHORTEST_FUZZY:
+        ways.append(f"{term}~{2 if len(word) >= _SHORTEST_FUZZIER else 1}")
+    return " OR ".join(ways)

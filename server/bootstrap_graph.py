@@ -1,0 +1,118 @@
+"""The part of the composition root that opens, keeps and reads the graph."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from server.adapters.absent.graph import AbsentGraph, AbsentGraphReader
+from server.adapters.circuit_breaker import CircuitBreaker
+from server.adapters.neo4j.audit import Neo4jGraphAudit
+from server.adapters.neo4j.driver import open_driver
+from server.adapters.neo4j.graph import Neo4jGraph
+from server.adapters.neo4j.reader import Neo4jGraphReader
+from server.adapters.postgres.outbox import PostgresOutbox
+from server.adapters.postgres.projection_source import PostgresProjectionSource
+from server.adapters.system.clock import SystemClock
+from server.application.caught_up import CaughtUp
+from server.application.find_paths import FindPaths
+from server.application.get_entity import GetEntity
+from server.application.list_entities import ListEntities
+from server.application.list_relations import ListRelations
+from server.application.project_graph import GraphProjector
+from server.application.rebuild_graph import RebuildGraph
+from server.application.verify_graph import VerifyGraph
+from server.application.visible_relations import VisibleRelations
+from server.bootstrap_database import open_database
+from server.ports.clock import Clock
+from server.ports.graph import Graph
+from server.ports.graph_reader import GraphReader
+from server.ports.memory_store import MemoryStore
+from server.ports.outbox import Outbox
+from server.settings import Settings
+from server.transport.services.graph import GraphUseCases
+
+
+@dataclass(frozen=True, slots=True)
+class GraphAddress:
+    """Where Neo4j is."""
+
+    uri: str
+    user: str
+    password: str
+
+
+@dataclass(frozen=True, slots=True)
+class GraphMaintenance:
+    """What is done to the graph as a whole."""
+
+    verify: VerifyGraph
+    rebuild: RebuildGraph
+
+
+@dataclass(frozen=True, slots=True)
+class GraphAccess:
+    """Keeping the graph, and reading it. `breaker` guards the reads."""
+
+    graph: Graph
+    reader: GraphReader
+    breaker: CircuitBreaker
+
+
+@asynccontextmanager
+async def open_graph(address: GraphAddress | None, timeout: float) -> AsyncIterator[GraphAccess]:
+    """The graph, released at the end of the block; one that is always away without an address."""
+    breaker = CircuitBreaker("neo4j")
+    if address is None:
+        yield GraphAccess(AbsentGraph(), AbsentGraphReader(), breaker)
+        return
+    driver = open_driver(address.uri, address.user, address.password)
+    try:
+        yield GraphAccess(
+            Neo4jGraph(driver, write_timeout=timeout),
+            Neo4jGraphReader(driver, breaker, timeout=timeout),
+            breaker,
+        )
+    finally:
+        await driver.close()
+
+
+async def prepare_graph(address: GraphAddress, timeout: float) -> None:
+    """Creates the graph's constraints and indexes.
+
+    Raises:
+        GraphUnavailable: Neo4j cannot be reached.
+    """
+    async with open_graph(address, timeout) as access:
+        await access.graph.prepare()
+
+
+@asynccontextmanager
+async def open_graph_maintenance(
+    settings: Settings, dsn: str, address: GraphAddress
+) -> AsyncIterator[GraphMaintenance]:
+    """Verifying and rebuilding the graph of a database."""
+    driver = open_driver(address.uri, address.user, address.password)
+    async with driver, open_database(dsn, settings.postgres) as database:
+        clock, timeout = SystemClock(), settings.neo4j.timeout
+        graph = Neo4jGraph(driver, write_timeout=timeout)
+        outbox, audit = PostgresOutbox(database, clock), Neo4jGraphAudit(driver)
+        source = PostgresProjectionSource(database, clock)
+        projector = GraphProjector(outbox, graph)
+        yield GraphMaintenance(
+            VerifyGraph(source, audit), RebuildGraph(source, audit, graph, outbox, projector)
+        )
+
+
+def compose_graph(
+    reader: GraphReader, outbox: Outbox, store: MemoryStore, clock: Clock
+) -> GraphUseCases:
+    """What GraphService runs."""
+    caught_up, visible = CaughtUp(outbox), VisibleRelations(store, clock)
+    return GraphUseCases(
+        list_relations=ListRelations(reader, caught_up, visible, clock),
+        get_entity=GetEntity(reader, caught_up, visible, clock),
+        list_entities=ListEntities(reader, caught_up, visible),
+        find_paths=FindPaths(reader, caught_up, visible, clock),
+    )

@@ -1,0 +1,85 @@
+"""The circuit breaker, on a clock that stands still until it is set."""
+
+from __future__ import annotations
+
+import pytest
+
+from server.adapters.circuit_breaker import BreakerState, CircuitBreaker
+
+
+class Clock:
+    """A monotonic clock."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def breaker(clock: Clock) -> CircuitBreaker:
+    return CircuitBreaker("test", failures=3, rest=2.0, monotonic=clock)
+
+
+def state_of(breaker: CircuitBreaker) -> BreakerState:
+    return breaker.state
+
+
+def fail(breaker: CircuitBreaker, times: int) -> None:
+    for _ in range(times):
+        assert breaker.admits()
+        breaker.failed()
+
+
+def test_it_opens_after_failures_in_a_row(breaker: CircuitBreaker) -> None:
+    fail(breaker, 2)
+    assert state_of(breaker) == BreakerState.CLOSED
+    fail(breaker, 1)
+    assert state_of(breaker) == BreakerState.OPEN
+    assert not breaker.admits()
+
+
+def test_a_success_in_between_starts_the_count_again(breaker: CircuitBreaker) -> None:
+    fail(breaker, 2)
+    breaker.succeeded()
+    fail(breaker, 2)
+    assert state_of(breaker) == BreakerState.CLOSED
+
+
+def test_after_its_rest_one_call_tries(breaker: CircuitBreaker, clock: Clock) -> None:
+    fail(breaker, 3)
+    clock.now += 1.9
+    assert not breaker.admits()
+    clock.now += 0.2
+    assert state_of(breaker) == BreakerState.HALF_OPEN
+    assert breaker.admits()
+    assert not breaker.admits()
+    breaker.succeeded()
+    assert state_of(breaker) == BreakerState.CLOSED
+    assert breaker.admits()
+
+
+def test_a_try_that_fails_opens_it_for_as_long_again(breaker: CircuitBreaker, clock: Clock) -> None:
+    fail(breaker, 3)
+    clock.now += 2.0
+    fail(breaker, 1)
+    clock.now += 1.9
+    assert state_of(breaker) == BreakerState.OPEN
+    clock.now += 0.1
+    assert breaker.admits()
+
+
+def test_a_try_that_is_abandoned_lets_another_one_try(
+    breaker: CircuitBreaker, clock: Clock
+) -> None:
+    fail(breaker, 3)
+    clock.now += 2.0
+    assert breaker.admits()
+    breaker.abandoned()
+    assert breaker.admits()
