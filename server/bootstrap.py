@@ -32,9 +32,11 @@ from server.application.authenticate import Authenticate
 from server.application.authorize import Authorize
 from server.application.batch_delete_memories import BatchDeleteMemories
 from server.application.batch_update_memories import BatchUpdateMemories
+from server.application.caught_up import CaughtUp
 from server.application.delete_memories import DeleteMemories
 from server.application.delete_memory import DeleteMemory
 from server.application.delete_scope import DeleteScope
+from server.application.graph_arm import GraphArm
 from server.application.list_memory_events import ListMemoryEvents
 from server.application.list_scopes import ListScopes
 from server.application.project_graph import GraphProjector
@@ -46,6 +48,7 @@ from server.application.request_turns import InTurn
 from server.application.scope_turns import ScopeTurns
 from server.application.search_memories import SearchMemories
 from server.application.update_memory import UpdateMemory
+from server.application.visible_relations import VisibleRelations
 from server.bootstrap_database import open_database
 from server.bootstrap_graph import GraphAccess, GraphAddress, compose_graph, open_graph
 from server.bootstrap_operations import AsynchronousCalls, compose_operations, working
@@ -180,7 +183,7 @@ async def open_service(
         models = await stack.enter_async_context(
             open_models(settings.model_choice(), settings.models)
         )
-        access = await stack.enter_async_context(open_graph(graph_address, settings.neo4j.timeout))
+        access = await stack.enter_async_context(open_graph(graph_address, settings.neo4j))
         notifications = PostgresNotifications(dsn)
         service, projector = _compose(
             settings, database, models, access, notifications, tracer_provider
@@ -251,7 +254,13 @@ def _compose(
     use_cases = MemoryUseCases(
         add=add,
         submit=calls.submit,
-        search=SearchMemories(store, models.embedder, clock),
+        search=SearchMemories(
+            store,
+            models.embedder,
+            clock,
+            GraphArm(access.recaller, CaughtUp(outbox), clock),
+            VisibleRelations(store, clock),
+        ),
         get=GetMemory(store, history, clock),
         list=ListMemories(store, history, clock),
         life=_compose_life(store, models.embedder, clock, database, projector.wake, turns),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
@@ -30,7 +30,7 @@ from server.ports.graph import Graph
 from server.ports.graph_reader import GraphReader
 from server.ports.memory_store import MemoryStore
 from server.ports.outbox import Outbox
-from server.settings import Settings
+from server.settings import Neo4jSettings, Settings
 from server.transport.services.graph import GraphUseCases
 
 
@@ -53,38 +53,46 @@ class GraphMaintenance:
 
 @dataclass(frozen=True, slots=True)
 class GraphAccess:
-    """Keeping the graph, and reading it. `breaker` guards the reads."""
+    """Keeping the graph, and reading it; `recaller` reads it for searches, which are in a hurry.
+
+    The breakers guard the reads, each those of one reader.
+    """
 
     graph: Graph
     reader: GraphReader
-    breaker: CircuitBreaker
+    recaller: GraphReader
+    breakers: Sequence[CircuitBreaker]
 
 
 @asynccontextmanager
-async def open_graph(address: GraphAddress | None, timeout: float) -> AsyncIterator[GraphAccess]:
+async def open_graph(
+    address: GraphAddress | None, settings: Neo4jSettings
+) -> AsyncIterator[GraphAccess]:
     """The graph, released at the end of the block; one that is always away without an address."""
-    breaker = CircuitBreaker("neo4j")
+    breakers = CircuitBreaker("neo4j"), CircuitBreaker("neo4j_search")
     if address is None:
-        yield GraphAccess(AbsentGraph(), AbsentGraphReader(), breaker)
+        absent = AbsentGraphReader()
+        yield GraphAccess(AbsentGraph(), absent, absent, breakers)
         return
     driver = open_driver(address.uri, address.user, address.password)
     try:
         yield GraphAccess(
-            Neo4jGraph(driver, write_timeout=timeout),
-            Neo4jGraphReader(driver, breaker, timeout=timeout),
-            breaker,
+            Neo4jGraph(driver, write_timeout=settings.timeout),
+            Neo4jGraphReader(driver, breakers[0], timeout=settings.timeout),
+            Neo4jGraphReader(driver, breakers[1], timeout=settings.search_timeout),
+            breakers,
         )
     finally:
         await driver.close()
 
 
-async def prepare_graph(address: GraphAddress, timeout: float) -> None:
+async def prepare_graph(address: GraphAddress, settings: Neo4jSettings) -> None:
     """Creates the graph's constraints and indexes.
 
     Raises:
         GraphUnavailable: Neo4j cannot be reached.
     """
-    async with open_graph(address, timeout) as access:
+    async with open_graph(address, settings) as access:
         await access.graph.prepare()
 
 

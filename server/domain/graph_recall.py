@@ -37,6 +37,14 @@ class Clue:
     through: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Recollection:
+    """What the graph makes of a question. Without `has_entities` the scope has none at all."""
+
+    clues: Sequence[Clue]
+    has_entities: bool = True
+
+
 def names_in(question: str) -> list[str]:
     """The keys of everything in the question that can be a name: one to four words in a row.
 

@@ -21,6 +21,7 @@ from server.application.delete_memory import DeleteMemory
 from server.application.delete_scope import DeleteScope
 from server.application.find_paths import FindPaths
 from server.application.get_entity import GetEntity
+from server.application.graph_arm import GraphArm
 from server.application.list_entities import ListEntities
 from server.application.list_memory_events import ListMemoryEvents
 from server.application.list_relations import ListRelations
@@ -59,7 +60,13 @@ def servicers() -> Servicers:
     use_cases = MemoryUseCases(
         add=AddMemories(store, verbatim, verbatim),
         submit=SubmitAdd(FakeOperations(), store, clock, lambda: None),
-        search=SearchMemories(store, embedder, clock),
+        search=SearchMemories(
+            store,
+            embedder,
+            clock,
+            GraphArm(FakeGraph(), CaughtUp(FakeOutbox()), clock),
+            VisibleRelations(store, clock),
+        ),
         get=GetMemory(store, FakeHistory(), clock),
         list=ListMemories(store, FakeHistory(), clock),
         life=life_of(store),
