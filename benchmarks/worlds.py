@@ -7,59 +7,23 @@ from dataclasses import dataclass
 
 from server.domain.graph import Entity, Relation
 
-FIRST = [
-    "Ada",
-    "Bela",
-    "Ciro",
-    "Dana",
-    "Edvin",
-    "Fara",
-    "Goran",
-    "Hedda",
-    "Ilse",
-    "Jonas",
-    "Kaia",
-    "Lorin",
-    "Mirja",
-    "Nuno",
-    "Orla",
-    "Piet",
-]
-LAST = [
-    "Aldren",
-    "Brask",
-    "Corvin",
-    "Dulac",
-    "Estrem",
-    "Falk",
-    "Grosz",
-    "Hollis",
-    "Ivers",
-    "Jarno",
-    "Kessel",
-    "Lund",
-]
-COMPANY = [
-    "Amberline",
-    "Brightwell",
-    "Coldforge",
-    "Dunmore",
-    "Elsinor",
-    "Fernhill",
-    "Greywater",
-    "Halcyon",
-]
-CITY = ["Arvik", "Belmora", "Castene", "Dorhaven", "Elvas", "Fjorda"]
-HOBBY = [
-    "fencing",
-    "pottery",
-    "sailing",
-    "origami",
-    "archery",
-    "falconry",
-    "calligraphy",
-    "bouldering",
-]
+FIRST = (
+    *("Ada", "Bela", "Ciro", "Dana", "Edvin", "Fara", "Goran", "Hedda"),
+    *("Ilse", "Jonas", "Kaia", "Lorin", "Mirja", "Nuno", "Orla", "Piet"),
+)
+LAST = (
+    *("Aldren", "Brask", "Corvin", "Dulac", "Estrem", "Falk"),
+    *("Grosz", "Hollis", "Ivers", "Jarno", "Kessel", "Lund"),
+)
+COMPANY = (
+    *("Amberline", "Brightwell", "Coldforge", "Dunmore"),
+    *("Elsinor", "Fernhill", "Greywater", "Halcyon"),
+)
+CITY = ("Arvik", "Belmora", "Castene", "Dorhaven", "Elvas", "Fjorda")
+HOBBY = (
+    *("fencing", "pottery", "sailing", "origami"),
+    *("archery", "falconry", "calligraphy", "bouldering"),
+)
 
 
 @dataclass(frozen=True, slots=True)
