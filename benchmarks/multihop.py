@@ -52,7 +52,7 @@ ROOT = Path(__file__).resolve().parent.parent
 NEO4J_LIB = ROOT / ".local" / "neo4j" / "5.18.0" / "lib"
 PROJECT = "bench"
 DEPTHS = (1, 5, 10)
-WEIGHTS = (0.0, 0.25, 0.5, 1.0, 2.0)
+WEIGHTS = (0.0, 0.25, 0.5, 0.75, 1.0)
 
 
 @dataclass(frozen=True, slots=True)
