@@ -271,7 +271,7 @@ def _compose(
         server_options(settings),
         Servicers(
             memory=MemoryService(use_cases),
-            graph=GraphService(compose_graph(access.reader, outbox, store, clock)),
+            graph=GraphService(compose_graph(access.reader, outbox, store, history, clock)),
             project=ProjectService(GetProject(projects), UpdateProject(projects, clock)),
             health=health,
             operations=OperationsService(calls.manage),

@@ -20,6 +20,7 @@ from server.application.find_paths import FindPaths
 from server.application.get_entity import GetEntity
 from server.application.list_entities import ListEntities
 from server.application.list_relations import ListRelations
+from server.application.past_relations import PastRelations
 from server.application.project_graph import GraphProjector
 from server.application.rebuild_graph import RebuildGraph
 from server.application.verify_graph import VerifyGraph
@@ -28,6 +29,7 @@ from server.bootstrap_database import open_database
 from server.ports.clock import Clock
 from server.ports.graph import Graph
 from server.ports.graph_reader import GraphReader
+from server.ports.memory_history import MemoryHistory
 from server.ports.memory_store import MemoryStore
 from server.ports.outbox import Outbox
 from server.settings import Neo4jSettings, Settings
@@ -114,12 +116,16 @@ async def open_graph_maintenance(
 
 
 def compose_graph(
-    reader: GraphReader, outbox: Outbox, store: MemoryStore, clock: Clock
+    reader: GraphReader,
+    outbox: Outbox,
+    store: MemoryStore,
+    history: MemoryHistory,
+    clock: Clock,
 ) -> GraphUseCases:
     """What GraphService runs."""
     caught_up, visible = CaughtUp(outbox), VisibleRelations(store, clock)
     return GraphUseCases(
-        list_relations=ListRelations(reader, caught_up, visible, clock),
+        list_relations=ListRelations(reader, caught_up, visible, PastRelations(history), clock),
         get_entity=GetEntity(reader, caught_up, visible, clock),
         list_entities=ListEntities(reader, caught_up, visible),
         find_paths=FindPaths(reader, caught_up, visible, clock),

@@ -166,3 +166,21 @@ async def test_a_search_follows_relations(client: Client, user: str) -> None:
     assert ("Maria", "works_at", "Globex") in {
         (r.source, r.relation, r.target) for r in found.relations
     }
+
+
+async def test_relations_are_read_as_they_were(client: Client, user: str) -> None:
+    await tell(client, user, "I live in Lisbon.", run_id="first")
+    listed = await client.memory.ListMemories(
+        memory_service_pb2.ListMemoriesRequest(user_id=user), metadata=client.metadata
+    )
+    [memory] = listed.memories
+    told = await tell(client, user, "I live in Porto.", run_id="second")
+    request = graph_service_pb2.ListRelationsRequest(
+        user_id=user, as_of=memory.update_time, consistency_token=told.consistency_token
+    )
+    then = await client.graph.ListRelations(request, metadata=client.metadata)
+    assert [r.target for r in then.relations] == ["Lisbon"]
+    assert not then.relations[0].HasField("superseded_at")
+    request.ClearField("as_of")
+    now = await client.graph.ListRelations(request, metadata=client.metadata)
+    assert [r.target for r in now.relations] == ["Porto"]
