@@ -34,7 +34,7 @@ endif
 
 say = printf '%s\n' '$(BOLD)==> $(1)$(PLAIN)'
 
-.PHONY: help install run demo test check format lint types imports proto proto-check wheel tools \
+.PHONY: help install run demo test chaos check format lint types imports proto proto-check wheel tools \
         neo4j bench lock secrets clean
 
 help: ## List the targets
@@ -121,6 +121,13 @@ test: install ## Run every test against real PostgreSQL and Neo4j
 	  echo 'Tests that need grpcurl and the like will fail: see above.' >&2
 	@$(call say,Tests)
 	@PATH="$(CURDIR)/$(TOOLS):$$PATH" $(BIN)/python -m pytest $(PYTEST_ARGS)
+
+# Given on the command line, they reach the test as environment variables.
+chaos: export CHAOS_MINUTES := $(CHAOS_MINUTES)
+chaos: export CHAOS_SEED := $(CHAOS_SEED)
+chaos: install ## Inject faults under load and check what they left (CHAOS_MINUTES=N, CHAOS_SEED=N)
+	@$(MAKE) neo4j
+	@$(BIN)/python -m pytest tests/faults/test_chaos.py -q -s
 
 check: lint imports types proto-check secrets test ## Everything CI checks: lint, types, contract, secrets, tests
 

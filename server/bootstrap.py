@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 
 import grpc
 from opentelemetry.trace import TracerProvider
@@ -14,10 +15,12 @@ from server.adapters.gemini.embedder import GeminiEmbedder
 from server.adapters.gemini.language_model import GeminiLanguageModel
 from server.adapters.offline.embedder import OfflineEmbedder
 from server.adapters.offline.language_model import OfflineLanguageModel
+from server.adapters.postgres.event_stream import PostgresEventStream
 from server.adapters.postgres.memory_changes import PostgresMemoryChanges
 from server.adapters.postgres.memory_history import PostgresMemoryHistory
 from server.adapters.postgres.memory_store import PostgresMemoryStore
 from server.adapters.postgres.notifications import PostgresNotifications
+from server.adapters.postgres.operations import PostgresOperations
 from server.adapters.postgres.outbox import PostgresOutbox
 from server.adapters.postgres.pool import Database
 from server.adapters.postgres.project_store import PostgresProjectStore
@@ -49,6 +52,7 @@ from server.application.scope_turns import ScopeTurns
 from server.application.search_memories import SearchMemories
 from server.application.update_memory import UpdateMemory
 from server.application.visible_relations import VisibleRelations
+from server.application.watch_memory_events import WatchMemoryEvents
 from server.bootstrap_database import open_database
 from server.bootstrap_graph import GraphAccess, GraphAddress, compose_graph, open_graph
 from server.bootstrap_operations import AsynchronousCalls, compose_operations, working
@@ -61,6 +65,7 @@ from server.ports.clock import Clock
 from server.ports.embedder import Embedder
 from server.ports.language_model import LanguageModel
 from server.ports.memory_store import MemoryStore
+from server.ports.notifications import Channel
 from server.settings import ModelChoice, ModelSettings, PostgresSettings, Settings, SettingsFault
 from server.transport.health import HealthService
 from server.transport.interceptors.chain import build_interceptors
@@ -193,6 +198,7 @@ async def open_service(
         await service.probe.check()
         await service.server.start()
         stack.push_async_callback(service.server.stop, None)
+        stack.enter_context(notifications.subscribe(Channel.MEMORY_EVENTS, projector.wake))
         await stack.enter_async_context(running("projector", projector.run()))
         await stack.enter_async_context(working(service.calls))
         await stack.enter_async_context(running("readiness", service.probe.run()))
@@ -206,6 +212,7 @@ def _compose_life(
     database: Database,
     on_commit: Callable[[], None],
     turns: ScopeTurns,
+    watch: WatchMemoryEvents,
 ) -> LifeUseCases:
     changes = PostgresMemoryChanges(database, on_commit)
     update = UpdateMemory(store, changes, embedder, clock)
@@ -216,6 +223,7 @@ def _compose_life(
         update_batch=InTurn(BatchUpdateMemories(update, changes, embedder, clock), turns),
         delete_batch=InTurn(BatchDeleteMemories(delete, changes, clock), turns),
         events=ListMemoryEvents(PostgresMemoryHistory(database)),
+        watch=watch,
     )
 
 
@@ -242,15 +250,19 @@ def _compose(
     projects = PostgresProjectStore(database)
     outbox = PostgresOutbox(database, clock)
     projector = GraphProjector(outbox, access.graph)
-    store = PostgresMemoryStore(database, on_commit=projector.wake)
+    health, gate = HealthService(), DrainGate()
+    on_commit = partial(notifications.notify, Channel.MEMORY_EVENTS)
+    watch = WatchMemoryEvents(PostgresEventStream(database), notifications, gate.closing)
+    store = PostgresMemoryStore(database, on_commit)
     history = PostgresMemoryHistory(database)
     turns = ScopeTurns(PostgresScopeLeases(database))
     inferred = RememberInferred(
         store, projects, models.embedder, models.language_model, clock, turns
     )
     verbatim = RememberVerbatim(store, models.embedder, clock)
-    add = InTurn(AddMemories(store, verbatim, inferred), turns)
-    calls = compose_operations(database, store, add, notifications, settings.operations)
+    operations = PostgresOperations(database)
+    add = InTurn(AddMemories(store, verbatim, inferred, operations.accepted_digest), turns)
+    calls = compose_operations(operations, store, add, notifications, settings.operations)
     use_cases = MemoryUseCases(
         add=add,
         submit=calls.submit,
@@ -263,10 +275,9 @@ def _compose(
         ),
         get=GetMemory(store, history, clock),
         list=ListMemories(store, history, clock),
-        life=_compose_life(store, models.embedder, clock, database, projector.wake, turns),
-        scopes=_compose_scopes(clock, database, projector.wake),
+        life=_compose_life(store, models.embedder, clock, database, on_commit, turns, watch),
+        scopes=_compose_scopes(clock, database, on_commit),
     )
-    health, gate = HealthService(), DrainGate()
     server, port = build_server(
         server_options(settings),
         Servicers(

@@ -10,7 +10,6 @@ from typing import TypeAlias
 
 from server.adapters.postgres.notifications import PostgresNotifications
 from server.adapters.postgres.operations import PostgresOperations
-from server.adapters.postgres.pool import Database
 from server.adapters.system.clock import SystemClock
 from server.application.add_memories import AddMemoriesCommand, AddMemoriesOutcome
 from server.application.operations import ManageOperations, SubmitAdd
@@ -38,14 +37,13 @@ class AsynchronousCalls:
 
 
 def compose_operations(
-    database: Database,
+    operations: PostgresOperations,
     store: MemoryStore,
     add: Add,
     notifications: PostgresNotifications,
     settings: OperationSettings,
 ) -> AsynchronousCalls:
     """The same `add` serves the calls of now and of later."""
-    operations = PostgresOperations(database)
 
     def tell() -> None:
         notifications.notify(Channel.OPERATIONS)
@@ -92,4 +90,5 @@ def _options(settings: OperationSettings) -> WorkerOptions:
         attempt_time=timedelta(seconds=settings.attempt_seconds),
         max_failures=settings.max_failures,
         retention=timedelta(hours=settings.retention_hours),
+        request_id_retention=timedelta(hours=settings.request_id_hours),
     )

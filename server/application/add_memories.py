@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Protocol
@@ -15,6 +15,7 @@ from server.domain.graph import Relation
 from server.domain.inference import Category
 from server.domain.memory import EventType
 from server.domain.operation import OperationLease
+from server.domain.relation_changes import changed_relations
 from server.domain.scope import Scope
 from server.domain.values import JsonObject
 from server.ports.memory_store import MemoryStore, StoredCall
@@ -92,13 +93,27 @@ class Remember(Protocol):
         ...
 
 
-class AddMemories:
-    """Dispatches to the way of remembering that the command asks for."""
+async def _nothing_accepted(_project_id: str, _request_id: UUID) -> bytes | None:
+    return None
 
-    def __init__(self, store: MemoryStore, verbatim: Remember, inferred: Remember) -> None:
+
+class AddMemories:
+    """Dispatches to the way of remembering that the command asks for.
+
+    `accepted` answers the digest of the asynchronous call that came with a request id, if one did.
+    """
+
+    def __init__(
+        self,
+        store: MemoryStore,
+        verbatim: Remember,
+        inferred: Remember,
+        accepted: Callable[[str, UUID], Awaitable[bytes | None]] = _nothing_accepted,
+    ) -> None:
         self._store = store
         self._verbatim = verbatim
         self._inferred = inferred
+        self._accepted = accepted
 
     async def __call__(self, command: AddMemoriesCommand) -> AddMemoriesOutcome:
         """Remembers.
@@ -128,6 +143,10 @@ class AddMemories:
             return None
         call = await self._store.find_call(command.project_id, command.request_id)
         if call is None:
+            # One that waits for its turn has taken the id, too.
+            digest = await self._accepted(command.project_id, command.request_id)
+            if digest not in {None, command.payload_digest}:
+                raise RequestIdReused(command.request_id)
             return None
         if call.payload_digest != command.payload_digest:
             raise RequestIdReused(command.request_id)
@@ -148,10 +167,12 @@ def outcome_of(call: StoredCall) -> AddMemoriesOutcome:
         for change in call.changes
     ]
     relations = [
-        AddedRelation(relation, EventType.ADD)
+        AddedRelation(changed.relation, changed.event)
         for change in call.changes
-        if change.event is not EventType.DELETE
-        for relation in change.memory.relations
+        for changed in changed_relations(
+            change.previous_relations if change.event is not EventType.ADD else (),
+            change.memory.relations if change.event is not EventType.DELETE else (),
+        )
     ]
     return AddMemoriesOutcome(
         call.id, changes, relations, call.position, call.embedding_model, call.language_model

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from operator import itemgetter
+from types import MappingProxyType
 from uuid import UUID
 
 from server.application.add_memories import (
@@ -16,8 +17,10 @@ from server.application.add_memories import (
     AddMemoriesOutcome,
 )
 from server.domain.conversation import Message, StoredMessage
+from server.domain.graph import Relation
 from server.domain.identifiers import new_id
 from server.domain.memory import EventType, Evidence, Memory, Provenance
+from server.domain.relation_changes import changed_relations
 from server.domain.request_context import current_request
 from server.ports.memory_store import Call, ChangeSet, Committed
 
@@ -101,23 +104,33 @@ def provenance(call: Call, evidence: Sequence[Evidence]) -> Provenance:
 
 
 def outcome(
-    changes: ChangeSet, committed: Committed, others: Sequence[tuple[int, AddedChange]] = ()
+    changes: ChangeSet,
+    committed: Committed,
+    others: Sequence[tuple[int, AddedChange]] = (),
+    previous: Mapping[UUID, Sequence[Relation]] = MappingProxyType({}),
 ) -> AddMemoriesOutcome:
     """What to answer, in the order of the conversation.
 
-    `others` are the updates and deletions, each with its ordinal.
+    `others` are the updates and deletions, each with its ordinal; `previous` is what the memories
+    that they change stated before, by memory.
     """
     fresh = [item for item in changes.added if item.memory.id in committed.added]
     ordered = [(item.ordinal, _added(item.memory)) for item in fresh] + list(others)
-    stated = [(item.ordinal, item.memory.relations) for item in fresh]
-    stated += [(revision.ordinal, revision.relations) for revision in changes.updated]
+    stated = [(item.ordinal, changed_relations((), item.memory.relations)) for item in fresh]
+    stated += [
+        (r.ordinal, changed_relations(previous.get(r.memory_id, ()), r.relations))
+        for r in changes.updated
+    ]
+    stated += [
+        (r.ordinal, changed_relations(previous.get(r.memory_id, ()), ())) for r in changes.removed
+    ]
     return AddMemoriesOutcome(
         call_id=changes.call.id,
         changes=[change for _, change in sorted(ordered, key=itemgetter(0))],
         relations=[
-            AddedRelation(relation, EventType.ADD)
+            AddedRelation(changed.relation, changed.event)
             for _, relations in sorted(stated, key=itemgetter(0))
-            for relation in relations
+            for changed in relations
         ],
         position=committed.position,
         embedding_model=changes.call.embedding_model,

@@ -17,6 +17,7 @@ from server.application.planned_changes import (
 from server.application.propose import propose
 from server.application.scope_turns import ScopeTurns
 from server.domain.conversation import Message, Role, spoken
+from server.domain.entity_resolution import known_entities
 from server.domain.errors import ConcurrentChange
 from server.domain.inference import BUILT_IN_CATEGORIES, Candidate, Category, InferenceRequest
 from server.domain.memory import today
@@ -30,6 +31,7 @@ from server.ports.project_store import ProjectStore
 CANDIDATES_PER_MESSAGE = 5
 CANDIDATES_AT_MOST = 20
 CONTEXT_MESSAGES = 10
+KNOWN_ENTITIES_AT_MOST = 30
 
 log = structlog.get_logger()
 
@@ -104,7 +106,9 @@ class RememberInferred:
             planned, vectors, request.candidates, self._embedder.near_duplicate_similarity
         )
         changes = carry_out(occasion, planned, vectors)
-        return outcome(changes, await self._store.commit(changes), planned.answers)
+        stated = {candidate.id: candidate.relations for candidate in request.candidates}
+        committed = await self._store.commit(changes)
+        return outcome(changes, committed, planned.answers, stated)
 
     async def _keep(
         self, command: AddMemoriesCommand, messages: Sequence[Message], lease: UUID
@@ -118,15 +122,20 @@ class RememberInferred:
         self, command: AddMemoriesCommand, messages: Sequence[Message]
     ) -> InferenceRequest:
         project = await self._projects.get_project(command.project_id)
+        candidates = await self._candidates(command, messages)
         return InferenceRequest(
             messages=messages,
-            candidates=await self._candidates(command, messages),
+            candidates=candidates,
             categories=_categories(command, project),
             event_time=command.event_time or self._clock.now(),
             context=await self._context(command),
             instructions=_instructions(command, project),
             includes=command.includes,
             excludes=command.excludes,
+            known_entities=known_entities(
+                (entity for candidate in candidates for entity in candidate.entities),
+                KNOWN_ENTITIES_AT_MOST,
+            ),
         )
 
     async def _candidates(

@@ -44,7 +44,7 @@ class WorkerOptions:
     At most `concurrency` run at once in a server, each attempt for at most `attempt_time`. A lease
     is renewed every third of it. `max_failures` attempts may fail by the call's own fault, or with
     a crash; passing faults are tried again until `give_up_after` from its beginning. Done
-    operations are kept for `retention`.
+    operations are kept for `retention`, request ids of all calls for `request_id_retention`.
     """
 
     concurrency: int = 8
@@ -53,6 +53,7 @@ class WorkerOptions:
     max_failures: int = 5
     give_up_after: timedelta = timedelta(hours=24)
     retention: timedelta = timedelta(days=7)
+    request_id_retention: timedelta = timedelta(days=7)
     poll_interval: timedelta = timedelta(seconds=1)
     prune_interval: timedelta = timedelta(minutes=10)
     shortest_pause: timedelta = timedelta(milliseconds=500)
@@ -133,10 +134,15 @@ class OperationWorkers:
             await asyncio.wait(self._tasks)
 
     async def prune_forever(self) -> None:
-        """Forgets old operations, in small batches, until it is cancelled."""
+        """Forgets old operations and request ids, in small batches, until it is cancelled."""
+        kept = self._options
         while True:
             try:
-                while await self._queue.prune(self._options.retention, _PRUNED_AT_ONCE):
+                while await self._queue.prune(kept.retention, _PRUNED_AT_ONCE):
+                    pass
+                while await self._queue.release_request_ids(
+                    kept.request_id_retention, _PRUNED_AT_ONCE
+                ):
                     pass
             except MemoirError as error:
                 log.warning("operations.not_pruned", error=type(error).__name__)

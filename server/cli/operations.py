@@ -9,7 +9,7 @@ from datetime import datetime
 from uuid import UUID
 
 from rich.markup import escape
-from rich.table import Table
+from rich.table import Column, Table
 
 from server.bootstrap_operations import open_operations
 from server.cli.backends import postgres_of
@@ -56,7 +56,7 @@ async def list_operations(arguments: argparse.Namespace) -> None:
     async with _operations() as operations:
         statistics = await operations.queue_statistics(arguments.project)
         found = await operations.list(arguments.project, states, arguments.limit, None)
-    table = Table("operation", "state", "attempts", "created", "fault")
+    table = Table(Column("operation", no_wrap=True), "state", "attempts", "created", "fault")
     for operation in found:
         table.add_row(
             str(operation.id),

@@ -8,6 +8,10 @@ from uuid import UUID
 
 from server.domain.memory import EventType, Memory, Provenance
 
+# Before the ordinals of all events; what makes room for a call has -1.
+FIRST_ORDINAL = -2
+FIRST_ID = UUID(int=0)
+
 
 @dataclass(frozen=True, slots=True)
 class MemoryEvent:
@@ -24,3 +28,14 @@ class MemoryEvent:
     before: Memory | None
     after: Memory | None
     provenance: Provenance
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class StreamCursor:
+    """A place in the order of all events: that of an event, or the begin of a transaction."""
+
+    transaction_id: int
+    position: int = 0
+    ordinal: int = FIRST_ORDINAL
+    memory_id: UUID = FIRST_ID
+    version: int = 0

@@ -12,6 +12,7 @@ from datetime import datetime
 from uuid import UUID
 
 from server.domain.conversation import Message
+from server.domain.graph import Entity, Relation
 from server.domain.values import Vector
 
 
@@ -49,7 +50,7 @@ BUILT_IN_CATEGORIES: tuple[Category, ...] = tuple(
 class Candidate:
     """A memory of the scope that the new messages may repeat, change or contradict.
 
-    `vector` is its embedding, L2-normalised.
+    `vector` is its embedding, L2-normalised. `entities` and `relations` are what it says.
     """
 
     id: UUID
@@ -58,6 +59,8 @@ class Candidate:
     immutable: bool
     similarity: float
     vector: Vector = field(default_factory=lambda: array("f"), repr=False)
+    entities: Sequence[Entity] = ()
+    relations: Sequence[Relation] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +69,8 @@ class InferenceRequest:
 
     Messages and candidates are numbered from 1 by their place, and answered by number only.
     System messages are among `messages`: they give context, and no fact may come from them.
-    `problems` are what was wrong with an earlier answer to the same request.
+    `problems` are what was wrong with an earlier answer to the same request. `known_entities` are
+    some that the scope mentions, numbered from 1 too.
     """
 
     messages: Sequence[Message]
@@ -78,14 +82,21 @@ class InferenceRequest:
     includes: str | None = None
     excludes: str | None = None
     problems: Sequence[str] = ()
+    known_entities: Sequence[Entity] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class ProposedEntity:
-    """An entity, as the model names it."""
+    """An entity, as the model names it.
+
+    `aliases` are other names that the text gives it; `known` is the number of the known entity that
+    the model takes it for.
+    """
 
     name: str
     type: str = ""
+    aliases: Sequence[str] = ()
+    known: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

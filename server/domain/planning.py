@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from server.domain.entity_resolution import EntityResolver
 from server.domain.errors import ExtractionFailed
 from server.domain.inference import Category, InferenceAnswer, InferenceRequest
 from server.domain.planning_checks import (
@@ -115,7 +116,12 @@ def _operation(request: InferenceRequest, proposal: Proposal, quote: str) -> Pla
     if proposal.candidate is not None and not proposal.text:
         return DeleteFact(proposal.candidate, proposal.message_index, quote)
     categories = _allowed(proposal.operation.categories, request.categories)
-    entities, relations = checked_graph(proposal.operation.entities, proposal.operation.relations)
+    said = f"{proposal.text}\n{request.messages[proposal.message_index].content or ''}"
+    entities, relations = checked_graph(
+        proposal.operation.entities,
+        proposal.operation.relations,
+        EntityResolver(request.known_entities, said),
+    )
     if proposal.candidate is None:
         return AddFact(
             proposal.text, proposal.message_index, quote, categories, entities, relations

@@ -126,11 +126,12 @@ class Committed:
 
 @dataclass(frozen=True, slots=True)
 class StoredChange:
-    """One event of an earlier call. `previous_text` is that of the state before."""
+    """One event of an earlier call; the `previous_` ones are of the state before."""
 
     event: EventType
     memory: Memory
     previous_text: str | None
+    previous_relations: Sequence[Relation] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -71,6 +71,10 @@ class Operations(Protocol):
         """The operation, if there is one."""
         ...
 
+    async def accepted_digest(self, project_id: str, request_id: UUID) -> bytes | None:
+        """The payload's digest of the operation that came with `request_id`, if there is one."""
+        ...
+
     async def list(
         self,
         project_id: str,
@@ -137,4 +141,11 @@ class OperationQueue(Protocol):
 
     async def prune(self, age: timedelta, limit: int) -> int:
         """Forgets operations that were done this long ago, at most `limit`; how many."""
+        ...
+
+    async def release_request_ids(self, age: timedelta, limit: int) -> int:
+        """Lets request ids of calls of any kind, this old, be used again; how many, up to `limit`.
+
+        The calls themselves stay.
+        """
         ...

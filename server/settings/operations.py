@@ -27,3 +27,6 @@ class OperationSettings(BaseSettings):
     retention_hours: int = Field(
         default=168, ge=24, description="How long a done operation is kept."
     )
+    request_id_hours: int = Field(
+        default=168, ge=24, description="How long a request id, of any call, is remembered."
+    )

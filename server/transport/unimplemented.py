@@ -12,7 +12,6 @@ from server.domain.errors import Unimplemented
 
 UNIMPLEMENTED_METHODS: Final = frozenset(
     {
-        "memoir.v1.MemoryService/WatchMemoryEvents",
         "memoir.v1.StatisticsService/GetStatistics",
         "memoir.v1.StatisticsService/WatchStatistics",
     }

@@ -246,3 +246,21 @@ async def test_an_operation_belongs_to_its_project(
         own = name.replace("projects/e2e/", "projects/other/")
         assert (await refusal(get(other, own)))[0] is grpc.StatusCode.NOT_FOUND
         assert not (await page(other)).operations
+
+
+async def test_a_queued_operation_has_taken_its_request_id(home: Home) -> None:
+    idle = home.server(MEMOIR_OPERATIONS_CONCURRENCY="0")
+    await idle.start()
+    async with connected(idle.address, await key_of(home)) as client:
+        again = {"request_id": str(uuid4()), "infer": False}
+        queued = await add(client, "alice", "only once", async_mode=True, **again)
+        other = add(client, "alice", "another", **again)
+        assert await refusal(other) == (grpc.StatusCode.ALREADY_EXISTS, "REQUEST_ID_REUSED")
+        now = await add(client, "alice", "only once", **again)
+        worker = home.server()
+        await worker.start()
+        done = await wait(client, queued.operation.name)
+        assert response_of(done).results == now.results
+        assert await texts(client, "alice") == ["only once"]
+        await worker.stop()
+    await idle.stop()

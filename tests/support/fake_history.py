@@ -6,8 +6,10 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from uuid import UUID
 
-from server.domain.history import MemoryEvent
+from server.domain.history import MemoryEvent, StreamCursor
 from server.domain.memory import Memory
+from server.domain.scope import Scope
+from server.ports.event_stream import StreamPage
 from server.ports.memory_store import ListQuery
 
 
@@ -32,3 +34,15 @@ class FakeHistory:
     async def list(self, query: ListQuery, time: datetime) -> list[Memory]:
         self.asked.append((time, query.visible_on))
         return self.memories[: query.limit]
+
+
+class FakeEventStream:
+    """A stream without events."""
+
+    async def now(self) -> StreamCursor:
+        return StreamCursor(1)
+
+    async def read(
+        self, project_id: str, scope: Scope, after: StreamCursor, limit: int
+    ) -> StreamPage:
+        return StreamPage([], after, is_last=True, is_held_back=False)

@@ -37,6 +37,9 @@ class FakeOperations:
         operation = self.kept.get(operation_id)
         return operation if operation and operation.project_id == project_id else None
 
+    async def accepted_digest(self, project_id: str, request_id: UUID) -> bytes | None:
+        return None
+
     async def list(
         self,
         project_id: str,

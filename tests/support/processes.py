@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 
 import psutil
 
@@ -30,6 +32,13 @@ async def eventually(
 def descendants(pid: int) -> list[psutil.Process]:
     """All processes below one, as they are now."""
     return psutil.Process(pid).children(recursive=True)
+
+
+def signal_all(processes: list[psutil.Process], number: signal.Signals) -> None:
+    """Sends the signal to those that have not ended."""
+    for process in processes:
+        with suppress(psutil.NoSuchProcess):
+            process.send_signal(number)
 
 
 def still_running(processes: list[psutil.Process]) -> list[psutil.Process]:

@@ -29,6 +29,8 @@ class AnsweredEntity(_Part):
 
     name: str
     type: str
+    aliases: list[str] | None = None
+    known: int | None = None
 
 
 class AnsweredRelation(_Part):
@@ -89,7 +91,10 @@ def _proposed(operation: AnsweredOperation) -> ProposedOperation:
         quote=operation.quote,
         target=operation.target,
         categories=tuple(operation.categories),
-        entities=tuple(ProposedEntity(entity.name, entity.type) for entity in operation.entities),
+        entities=tuple(
+            ProposedEntity(entity.name, entity.type, tuple(entity.aliases or ()), entity.known)
+            for entity in operation.entities
+        ),
         relations=tuple(
             ProposedRelation(relation.source, relation.relation, relation.target)
             for relation in operation.relations

@@ -8,10 +8,11 @@ from datetime import UTC
 from importlib import resources
 
 from server.domain.conversation import Message
+from server.domain.graph import Entity
 from server.domain.inference import Candidate, InferenceRequest
 from server.domain.values import JsonObject
 
-PROMPT_VERSION = "infer-v2"
+PROMPT_VERSION = "infer-v3"
 
 # An answer can be wrong in many places, and in long words.
 _MAX_PROBLEMS = 20
@@ -42,6 +43,7 @@ def _data(request: InferenceRequest) -> JsonObject:
         "includes": request.includes,
         "excludes": request.excludes,
         "candidates": _numbered([_candidate(candidate) for candidate in request.candidates]),
+        "known_entities": _numbered([_entity(entity) for entity in request.known_entities]),
         "context": [_message(message) for message in request.context],
         "messages": _numbered([_message(message) for message in request.messages]),
         "problems": [problem[:_MAX_PROBLEM_LENGTH] for problem in request.problems[:_MAX_PROBLEMS]],
@@ -55,6 +57,10 @@ def _numbered(entries: Sequence[JsonObject]) -> list[JsonObject]:
 
 def _candidate(candidate: Candidate) -> JsonObject:
     return {"text": candidate.text} | ({"immutable": True} if candidate.immutable else {})
+
+
+def _entity(entity: Entity) -> JsonObject:
+    return {"name": entity.name} | ({"type": entity.type} if entity.type else {})
 
 
 def _message(message: Message) -> JsonObject:

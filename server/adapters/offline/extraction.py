@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from server.adapters.offline import dates, pronouns
+from server.adapters.offline.aliases import find_aliases
 from server.adapters.offline.categories import Categorizer
 from server.adapters.offline.entities import find_entities
 from server.adapters.offline.facts import Fact, fact_from_memory
@@ -96,13 +97,17 @@ class Extraction:
         mentioned = Entity(speaker.name, speaker.type) if speaker.name in text else None
         said_text = fact.text.removeprefix(attributed("", speaker))
         entities = find_entities(said_text, relations, mentioned)
+        aliases = find_aliases(said_text)
         operation = ProposedOperation(
             action="ADD",
             text=text,
             message=message,
             quote=found.quote,
             categories=self._categorizer.categories(fact.text),
-            entities=[ProposedEntity(entity.name, entity.type) for entity in entities],
+            entities=[
+                ProposedEntity(entity.name, entity.type, aliases.get(entity.key, ()))
+                for entity in entities
+            ],
             relations=[
                 ProposedRelation(r.source.name, r.relation, r.target.name) for r in relations
             ],

@@ -23,6 +23,11 @@ SQL = load_statements("server.adapters.postgres.sql", "history.sql")
 _PAGES = {ListOrder.NEWEST_FIRST: "newest_first", ListOrder.OLDEST_FIRST: "oldest_first"}
 
 
+def state_columns() -> str:
+    """The columns of a state `m` and its call `c`, for `rows.to_memory`."""
+    return SQL["state_columns"]
+
+
 def _statement(name: str, scope: str = "", page: str = "", filters: str = "true") -> str:
     """A statement with its fixed blocks in place. Nothing here comes from a client."""
     return (
@@ -53,7 +58,7 @@ class PostgresMemoryHistory:
         before = None
         for row in rows:
             after = to_memory(row) if row["has_state"] else None
-            events.append(_to_event(memory_id, row, before, after))
+            events.append(to_event(memory_id, row, before, after))
             before = after
         return [event for event in events if event.version > after_version][:limit]
 
@@ -88,9 +93,8 @@ class PostgresMemoryHistory:
         return [to_memory(row) for row in rows]
 
 
-def _to_event(
-    memory_id: UUID, row: Row, before: Memory | None, after: Memory | None
-) -> MemoryEvent:
+def to_event(memory_id: UUID, row: Row, before: Memory | None, after: Memory | None) -> MemoryEvent:
+    """The event in a row of `events`, between the two states."""
     return MemoryEvent(
         memory_id=memory_id,
         type=EventType(row["type"]),

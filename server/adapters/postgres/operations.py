@@ -32,6 +32,11 @@ class PostgresOperations:
         row = await self._row("get", project_id, operation_id)
         return None if row is None else to_operation(row)
 
+    async def accepted_digest(self, project_id: str, request_id: UUID) -> bytes | None:
+        """See the port."""
+        row = await self._row("find_by_request", project_id, request_id)
+        return None if row is None else bytes(row["payload_digest"])
+
     async def list(
         self,
         project_id: str,
@@ -112,6 +117,12 @@ class PostgresOperations:
         """See the port."""
         async with self._database.connection() as connection:
             return len(await connection.fetch(operation_statement("prune"), age, limit))
+
+    async def release_request_ids(self, age: timedelta, limit: int) -> int:
+        """See the port."""
+        async with self._database.connection() as connection:
+            rows = await connection.fetch(operation_statement("release_request_ids"), age, limit)
+        return len(rows)
 
     async def _row(self, statement: str, *values: object) -> Row | None:
         async with self._database.connection() as connection:

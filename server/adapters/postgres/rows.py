@@ -118,6 +118,8 @@ def to_candidate(row: Row) -> Candidate:
         immutable=row["immutable"],
         similarity=row["similarity"],
         vector=from_halfvec(row["embedding"]),
+        entities=to_entities(row["entities"]),
+        relations=to_relations(row["relations"]),
     )
 
 

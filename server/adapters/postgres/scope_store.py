@@ -81,11 +81,13 @@ class PostgresScopeStore:
     async def erase(self, call: Call, kind: ScopeKind, scope_id: str) -> StoredDeletion | None:
         """See the port."""
         column = _COLUMNS[kind]
+        asked = SQL["lock_operations"].replace("{column}", column)
         lock = SQL["lock_scope"].replace("{column}", column)
         statement = changing_statement("erase_scope").replace("{column}", column)
         try:
             with conflicts_told(call):
                 async with self._database.connection() as connection, transaction(connection):
+                    await connection.execute(asked, call.project_id, scope_id)
                     await connection.execute(lock, call.project_id, scope_id)
                     row = await connection.fetchrow(statement, *call_values(call), scope_id)
                     if row is None or not row["was_known"]:

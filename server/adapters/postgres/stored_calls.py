@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from server.adapters.postgres.rows import to_memory
+from server.adapters.postgres.rows import to_memory, to_relations
 from server.adapters.statements import load_statements
 from server.domain.memory import EventType
 from server.ports.memory_store import StoredCall, StoredChange
@@ -28,7 +28,12 @@ async def read_call(connection: Connection, project_id: str, call: Row | None) -
         embedding_model=call["embedding_model"],
         language_model=call["language_model"],
         changes=[
-            StoredChange(EventType(row["type"]), to_memory(row), row["previous_text"])
+            StoredChange(
+                EventType(row["type"]),
+                to_memory(row),
+                row["previous_text"],
+                to_relations(row["previous_relations"] or ()),
+            )
             for row in rows
         ],
     )

@@ -15,10 +15,11 @@ from server.application.delete_memory import DeleteMemoryCommand
 from server.application.list_memory_events import ListMemoryEventsCommand
 from server.application.once import RequestKey
 from server.application.update_memory import UpdateMemoryCommand
+from server.application.watch_memory_events import WatchMemoryEventsCommand
 from server.domain.amendment import FieldChanges, MemoryField
 from server.domain.conversation import without_nul
-from server.transport.convert.requests import DEFAULT_PAGE_SIZE
-from server.transport.convert.tokens import read_number_page_token
+from server.transport.convert.requests import DEFAULT_PAGE_SIZE, scope_of
+from server.transport.convert.tokens import read_number_page_token, read_stream_cursor
 from server.transport.convert.values import from_struct
 
 
@@ -90,6 +91,21 @@ def batch_delete_command(
         project_id=project_id,
         items=[delete_command(item, project_id) for item in request.requests],
         key=request_key(request, request.request_id),
+    )
+
+
+def watch_command(
+    request: memory_service_pb2.WatchMemoryEventsRequest, project_id: str
+) -> WatchMemoryEventsCommand:
+    """WatchMemoryEvents.
+
+    Raises:
+        InvalidRequest: the cursor is not one of this service.
+    """
+    return WatchMemoryEventsCommand(
+        project_id=project_id,
+        scope=scope_of(request),
+        after=read_stream_cursor(request.cursor) if request.cursor else None,
     )
 
 

@@ -16,6 +16,7 @@ from uuid import UUID
 from google.protobuf.message import Message
 
 from server.domain.errors import FieldViolation, InvalidRequest
+from server.domain.history import StreamCursor
 from server.domain.pages import EntityCursor, ListCursor, RelationCursor
 from server.domain.scope_kinds import ScopeKind
 
@@ -215,6 +216,47 @@ def _read_time(text: str) -> datetime:
     if time.tzinfo is None:
         raise _Unreadable
     return time.astimezone(UTC)
+
+
+def stream_cursor(cursor: StreamCursor) -> str:
+    """The string that a stream of events is resumed with."""
+    return _encode(
+        [
+            "event",
+            str(cursor.transaction_id),
+            str(cursor.position),
+            str(cursor.ordinal),
+            str(cursor.memory_id),
+            str(cursor.version),
+        ]
+    )
+
+
+def read_stream_cursor(token: str) -> StreamCursor:
+    """The place in the stream.
+
+    Raises:
+        InvalidRequest: the cursor is not one of ours.
+    """
+    try:
+        kind, transaction_id, position, ordinal, memory_id, version = _decode(token, 6)
+        cursor = StreamCursor(
+            int(transaction_id), int(position), int(ordinal), UUID(memory_id), int(version)
+        )
+        if kind != "event" or not _is_in_range(cursor):
+            raise _Unreadable
+        return cursor
+    except (_Unreadable, ValueError) as error:
+        raise InvalidRequest([FieldViolation("cursor", "not a cursor of this service")]) from error
+
+
+def _is_in_range(cursor: StreamCursor) -> bool:
+    return (
+        0 <= cursor.transaction_id < 2**64
+        and 0 <= cursor.position < 2**63
+        and -(2**31) <= cursor.ordinal < 2**31
+        and 0 <= cursor.version < 2**63
+    )
 
 
 def consistency_token(position: int) -> str:

@@ -21,6 +21,8 @@ class DrainGate:
         self._idle = asyncio.Event()
         self._idle.set()
         self._last_event = time.monotonic()
+        self.closing = asyncio.Event()
+        """Set when the gate closes: streams without an end have to end."""
 
     @property
     def in_flight(self) -> int:
@@ -49,6 +51,7 @@ class DrainGate:
     def close(self) -> None:
         """Refuses calls from now on, for good."""
         self._closed = True
+        self.closing.set()
         self._last_event = time.monotonic()
 
     async def idle(self) -> None:

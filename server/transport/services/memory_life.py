@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 
 from memoir.v1 import memory_service_pb2
@@ -12,6 +12,7 @@ from server.application.batch_update_memories import BatchUpdateCommand
 from server.application.delete_memory import DeleteMemoryCommand
 from server.application.list_memory_events import ListMemoryEvents
 from server.application.update_memory import UpdatedMemory, UpdateMemoryCommand
+from server.application.watch_memory_events import WatchMemoryEvents
 from server.domain.errors import MemoirError
 from server.domain.request_context import current_request
 from server.transport.batch_results import batch_delete_response, batch_update_response
@@ -21,9 +22,10 @@ from server.transport.convert.life import (
     delete_command,
     events_command,
     update_command,
+    watch_command,
 )
 from server.transport.convert.memories import event_message, memory_message
-from server.transport.convert.tokens import consistency_token, number_page_token
+from server.transport.convert.tokens import consistency_token, number_page_token, stream_cursor
 from server.transport.current_caller import current_caller
 
 
@@ -36,6 +38,7 @@ class LifeUseCases:
     update_batch: Callable[[BatchUpdateCommand], Awaitable[list[UpdatedMemory | MemoirError]]]
     delete_batch: Callable[[BatchDeleteCommand], Awaitable[list[int | MemoirError]]]
     events: ListMemoryEvents
+    watch: WatchMemoryEvents
 
 
 class MemoryLife:
@@ -88,3 +91,12 @@ class MemoryLife:
             events=map(event_message, page.events),
             next_page_token=number_page_token(request, page.next),
         )
+
+    async def WatchMemoryEvents(  # noqa: N802 - the contract's name
+        self, request: memory_service_pb2.WatchMemoryEventsRequest, _context: object
+    ) -> AsyncIterator[memory_service_pb2.WatchMemoryEventsResponse]:
+        """See the contract."""
+        async for streamed in self._life.watch(watch_command(request, current_caller().project_id)):
+            yield memory_service_pb2.WatchMemoryEventsResponse(
+                event=event_message(streamed.event), cursor=stream_cursor(streamed.cursor)
+            )

@@ -15,7 +15,7 @@ import pytest_asyncio
 from server.adapters.postgres.pool import Database, PoolOptions, open_pool, transaction
 from server.domain.request_context import RequestContext
 from server.embedded import EmbeddedPostgres, NoProgress
-from tests.support.processes import eventually
+from tests.support.processes import eventually, signal_all
 from tests.support.request_context import in_request
 
 DEADLINE_SECONDS = 0.3
@@ -29,11 +29,10 @@ async def own_postgres(tmp_path: Path) -> AsyncIterator[EmbeddedPostgres]:
         yield postgres
 
 
-def signal_all(postgres: EmbeddedPostgres, number: signal.Signals) -> None:
+def family(postgres: EmbeddedPostgres) -> list[psutil.Process]:
     assert postgres.pid is not None
     server = psutil.Process(postgres.pid)
-    for process in (server, *server.children(recursive=True)):
-        process.send_signal(number)
+    return [server, *server.children(recursive=True)]
 
 
 async def ask(database: Database) -> object:
@@ -68,12 +67,13 @@ async def test_a_stopped_server_holds_no_call_and_no_connection(
     database = Database(pool, acquire_timeout=5.0)
     assert await ask(database) == 1
     running = asyncio.create_task(ends_in_time(database, work))
-    signal_all(own_postgres, signal.SIGSTOP)
+    stopped = family(own_postgres)
+    signal_all(stopped, signal.SIGSTOP)
     try:
         await running
         await ends_in_time(database, ask)
     finally:
-        signal_all(own_postgres, signal.SIGCONT)
+        signal_all(stopped, signal.SIGCONT)
 
     async def works() -> bool:
         return await ask(database) == 1

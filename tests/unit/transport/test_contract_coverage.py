@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 from google.protobuf.descriptor import Descriptor, ServiceDescriptor
 from google.protobuf.descriptor_pool import Default
@@ -34,6 +36,7 @@ from server.application.remember_verbatim import RememberVerbatim
 from server.application.search_memories import SearchMemories
 from server.application.update_memory import UpdateMemory
 from server.application.visible_relations import VisibleRelations
+from server.application.watch_memory_events import WatchMemoryEvents
 from server.transport.health import HealthService
 from server.transport.registration import implemented_methods
 from server.transport.server import CONTRACT, Servicers, servicer_of
@@ -45,7 +48,7 @@ from server.transport.services.operations import OperationsService
 from server.transport.services.project import ProjectService
 from server.transport.unimplemented import UNIMPLEMENTED_FIELDS, UNIMPLEMENTED_METHODS
 from tests.support.fake_changes import FakeChanges
-from tests.support.fake_history import FakeHistory
+from tests.support.fake_history import FakeEventStream, FakeHistory
 from tests.support.fake_operations import FakeNotifications, FakeOperations
 from tests.support.fake_scopes import FakeScopes
 from tests.support.fake_store import FakeStore
@@ -100,6 +103,7 @@ def life_of(store: FakeStore) -> LifeUseCases:
         update_batch=BatchUpdateMemories(update, changes, embedder, clock),
         delete_batch=BatchDeleteMemories(delete, changes, clock),
         events=ListMemoryEvents(FakeHistory()),
+        watch=WatchMemoryEvents(FakeEventStream(), FakeNotifications(), asyncio.Event()),
     )
 
 

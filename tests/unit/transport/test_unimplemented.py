@@ -46,6 +46,7 @@ OFFERED = {
     "memoir.v1.MemoryService/BatchDeleteMemories",
     "memoir.v1.MemoryService/DeleteMemories",
     "memoir.v1.MemoryService/ListMemoryEvents",
+    "memoir.v1.MemoryService/WatchMemoryEvents",
     "memoir.v1.MemoryService/ListScopes",
     "memoir.v1.MemoryService/DeleteScope",
     "memoir.v1.ProjectService/GetProject",

@@ -81,15 +81,18 @@ SELECT place.position FROM place, gone;
 INSERT INTO calls ({call_columns})
 SELECT {call_values}
 FROM (SELECT nextval('change_position') AS position) AS place
-ON CONFLICT (project_id, request_id, item) WHERE request_id IS NOT NULL DO NOTHING;
+ON CONFLICT (project_id, request_id, item)
+    WHERE request_id IS NOT NULL AND request_id_release_time IS NULL DO NOTHING;
 
 -- name: batch_items
-SELECT item, payload_digest FROM calls WHERE project_id = $1 AND request_id = $2;
+SELECT item, payload_digest
+FROM calls
+WHERE project_id = $1 AND request_id = $2 AND request_id_release_time IS NULL;
 
 -- name: find_item
 SELECT call_id, payload_digest, position, embedding_model, language_model
 FROM calls
-WHERE project_id = $1 AND request_id = $2 AND item = $3;
+WHERE project_id = $1 AND request_id = $2 AND item = $3 AND request_id_release_time IS NULL;
 
 -- name: remove_memories
 -- Rows are locked in one order, so that two deletions do not wait for each other.
@@ -135,6 +138,16 @@ enqueued AS (
 )
 SELECT place.position, receipt.counts FROM place, receipt;
 
+-- name: lock_operations
+-- Before the memories, as a commit of an operation locks them, so that neither waits for the other.
+SELECT count(*)
+FROM (
+    SELECT FROM operations
+    WHERE project_id = $1 AND {column} = $2 AND end_time IS NULL
+    ORDER BY operation_id
+    FOR UPDATE
+) AS locked;
+
 -- name: lock_scope
 -- Waits for the changes in progress, so that the next statement sees what they leave behind.
 SELECT count(*)
@@ -179,6 +192,7 @@ untraced AS (
 unasked AS (
     -- What is still to be done for the scope holds what it says, too.
     DELETE FROM operations WHERE project_id = $1 AND {column} = $17
+    RETURNING operation_id
 ),
 place AS MATERIALIZED (SELECT nextval('change_position') AS position),
 receipt AS MATERIALIZED (
@@ -203,13 +217,14 @@ enqueued AS (
         generation = greatest(graph_outbox.generation, excluded.generation),
         correlation_id = excluded.correlation_id
 )
-SELECT place.position, receipt.counts, EXISTS (SELECT FROM theirs) AS was_known
+SELECT place.position, receipt.counts,
+       EXISTS (SELECT FROM theirs) OR EXISTS (SELECT FROM unasked) AS was_known
 FROM place, receipt;
 
 -- name: find_deletion
 SELECT payload_digest, position, coalesce(outcome, '{}') AS counts
 FROM calls
-WHERE project_id = $1 AND request_id = $2 AND item = 0;
+WHERE project_id = $1 AND request_id = $2 AND item = 0 AND request_id_release_time IS NULL;
 
 -- name: list_scopes
 SELECT {column} AS id,

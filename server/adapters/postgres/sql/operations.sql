@@ -25,7 +25,7 @@ FROM unnest(
 WHERE input.request_id IS NULL OR NOT EXISTS (
     SELECT FROM calls AS c
     WHERE c.project_id = input.project_id AND c.request_id = input.request_id AND c.item = 0
-      AND c.payload_digest <> input.payload_digest
+      AND c.request_id_release_time IS NULL AND c.payload_digest <> input.payload_digest
 )
 ORDER BY input.place
 ON CONFLICT (project_id, request_id) WHERE request_id IS NOT NULL DO NOTHING
@@ -126,6 +126,20 @@ SET state = 'QUEUED', end_time = NULL, error = NULL, failures = 0,
     available_at = clock_timestamp()
 WHERE project_id = $1 AND operation_id = $2 AND state = 'FAILED' AND payload IS NOT NULL
 RETURNING operation_id;
+
+-- name: release_request_ids
+-- A batch is released as a whole: its items have its time.
+UPDATE calls SET request_id_release_time = clock_timestamp()
+WHERE (project_id, call_id) IN (
+    SELECT project_id, call_id
+    FROM calls
+    WHERE request_id IS NOT NULL AND request_id_release_time IS NULL
+      AND call_time < clock_timestamp() - $1::interval
+    ORDER BY call_time
+    LIMIT $2
+    FOR UPDATE SKIP LOCKED
+)
+RETURNING call_id;
 
 -- name: prune
 DELETE FROM operations

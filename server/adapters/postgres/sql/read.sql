@@ -42,10 +42,11 @@ WHERE project_id = $1 AND memory_id = ANY ($2::uuid[])
 
 -- name: find_candidates
 SELECT DISTINCT ON (near.memory_id)
-    near.memory_id, near.text, near.version, near.immutable, near.similarity, near.embedding
+    near.memory_id, near.text, near.version, near.immutable, near.similarity, near.embedding,
+    near.entities, near.relations
 FROM unnest($3::halfvec[]) AS wanted (embedding)
 CROSS JOIN LATERAL (
-    SELECT memory_id, text, version, immutable, m.embedding,
+    SELECT memory_id, text, version, immutable, m.embedding, m.entities, m.relations,
            -(m.embedding <#> wanted.embedding) AS similarity
     FROM memories AS m
     WHERE project_id = $1 AND scope_key = $2
@@ -66,7 +67,7 @@ LIMIT $3;
 -- name: find_call
 SELECT call_id, payload_digest, position, embedding_model, language_model
 FROM calls
-WHERE project_id = $1 AND request_id = $2 AND item = 0;
+WHERE project_id = $1 AND request_id = $2 AND item = 0 AND request_id_release_time IS NULL;
 
 -- name: get_call
 SELECT call_id, payload_digest, position, embedding_model, language_model
@@ -76,7 +77,8 @@ WHERE project_id = $1 AND call_id = $2;
 -- name: call_changes
 -- What a call changed. The state of a deleted memory is the one that its event before left.
 SELECT e.type, m.*, c.request_id, c.correlation_id, c.embedding_model, c.language_model,
-       c.prompt_version, before.state ->> 'text' AS previous_text
+       c.prompt_version, before.state ->> 'text' AS previous_text,
+       before.state -> 'relations' AS previous_relations
 FROM memory_events AS e
 JOIN calls AS c USING (project_id, call_id)
 LEFT JOIN memory_events AS before

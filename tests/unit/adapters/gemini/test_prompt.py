@@ -136,7 +136,7 @@ def test_text_of_other_languages_is_not_escaped() -> None:
 def test_the_rules_are_short_and_name_every_part_of_the_data() -> None:
     rules = system_instruction()
 
-    assert PROMPT_VERSION == "infer-v2"
+    assert PROMPT_VERSION == "infer-v3"
     assert len(rules) < MAX_INSTRUCTION_LENGTH
     named = ("event_time", "categories", "instructions", "includes", "excludes", "candidates")
     for part in (

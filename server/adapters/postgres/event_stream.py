@@ -1,0 +1,107 @@
+"""The events of a project in one order, on PostgreSQL."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from server.adapters.postgres.memory_history import state_columns, to_event
+from server.adapters.postgres.pool import Database
+from server.adapters.postgres.rows import to_memory
+from server.adapters.postgres.scope_condition import scope_condition
+from server.adapters.statements import load_statements
+from server.domain.history import StreamCursor
+from server.domain.memory import Memory
+from server.domain.scope import Scope
+from server.ports.event_stream import StreamedEvent, StreamPage
+
+if TYPE_CHECKING:
+    from server.adapters.postgres.rows import Row
+
+SQL = load_statements("server.adapters.postgres.sql", "event_stream.sql")
+
+
+class PostgresEventStream:
+    """Implements `server.ports.event_stream.EventStream`. A page costs two round trips."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def now(self) -> StreamCursor:
+        """See the port."""
+        async with self._database.connection() as connection:
+            return StreamCursor(int(await connection.fetchval(SQL["horizon"])))
+
+    async def read(
+        self, project_id: str, scope: Scope, after: StreamCursor, limit: int
+    ) -> StreamPage:
+        """See the port."""
+        condition, values = scope_condition(scope, first_parameter=8)
+        async with self._database.connection() as connection:
+            rows = await connection.fetch(
+                SQL["page"].replace("{scope}", condition),
+                project_id,
+                *_bound(after),
+                limit,
+                *values,
+            )
+            places = [_place(row) for row in rows if row["version"] is not None]
+            known = (
+                await connection.fetch(
+                    SQL["events"].replace("{columns}", state_columns()),
+                    project_id,
+                    [place.memory_id for place in places],
+                    [place.version for place in places],
+                )
+                if places
+                else []
+            )
+        is_last = len(places) < limit
+        horizon = StreamCursor(int(rows[0]["horizon"]))
+        return StreamPage(
+            events=_events(places, known),
+            # Nothing below the horizon will appear any more, so the next page may begin there.
+            cursor=max(after, horizon) if is_last else places[-1],
+            is_last=is_last,
+            is_held_back=rows[0]["has_more"],
+        )
+
+
+def _bound(cursor: StreamCursor) -> tuple[object, ...]:
+    return (
+        str(cursor.transaction_id),
+        cursor.position,
+        cursor.ordinal,
+        cursor.memory_id,
+        cursor.version,
+    )
+
+
+def _place(row: Row) -> StreamCursor:
+    return StreamCursor(
+        int(row["transaction_id"]),
+        row["position"],
+        row["ordinal"],
+        row["memory_id"],
+        row["version"],
+    )
+
+
+def _events(places: Sequence[StreamCursor], known: Sequence[Row]) -> list[StreamedEvent]:
+    rows: dict[tuple[UUID, int], Row] = {
+        (row["event_memory_id"], row["event_version"]): row for row in known
+    }
+    events = []
+    for place in places:
+        row = rows.get((place.memory_id, place.version))
+        # Its scope may have been erased between the two statements.
+        if row is not None:
+            before = rows.get((place.memory_id, place.version - 1))
+            event = to_event(place.memory_id, row, _state(before), _state(row))
+            events.append(StreamedEvent(event, place))
+    return events
+
+
+def _state(row: Row | None) -> Memory | None:
+    return to_memory(row) if row is not None and row["has_state"] else None

@@ -1,0 +1,137 @@
+"""The contract of reading events as they come, held on PostgreSQL."""
+
+from __future__ import annotations
+
+import asyncpg
+import pytest
+
+from server.adapters.postgres.event_stream import PostgresEventStream
+from server.adapters.postgres.memory_store import PostgresMemoryStore
+from server.adapters.postgres.pool import Database
+from server.domain.history import StreamCursor
+from server.domain.memory import EventType
+from server.domain.scope import Scope
+from server.ports.event_stream import EventStream
+from server.ports.memory_store import ChangeSet, MemoryStore
+from tests.contract.test_memory_history import with_a_life
+from tests.support.builders import ALICE, PROJECT, addition, call
+
+BEGIN = StreamCursor(0)
+EVERYONE = Scope()
+
+
+@pytest.fixture
+def store(database: Database) -> MemoryStore:
+    return PostgresMemoryStore(database, on_commit=lambda: None)
+
+
+@pytest.fixture
+def stream(database: Database) -> EventStream:
+    return PostgresEventStream(database)
+
+
+async def remember(store: MemoryStore, text: str, scope: Scope = ALICE) -> None:
+    of = call(scope=scope)
+    await store.commit(ChangeSet(of, added=[addition(of, text)]))
+
+
+async def texts(stream: EventStream, after: StreamCursor) -> tuple[list[str], StreamCursor]:
+    page = await stream.read(PROJECT, EVERYONE, after, 100)
+    return [s.event.after.text for s in page.events if s.event.after], page.cursor
+
+
+async def test_a_life_is_read_in_its_order(store: MemoryStore, stream: EventStream) -> None:
+    await with_a_life(store)
+    page = await stream.read(PROJECT, ALICE, BEGIN, 10)
+    assert [
+        (
+            s.event.type,
+            s.event.before.text if s.event.before else None,
+            s.event.after.text if s.event.after else None,
+            s.event.provenance.correlation_id,
+        )
+        for s in page.events
+    ] == [
+        (EventType.ADD, None, "in Berlin", "correlation-1"),
+        (EventType.UPDATE, "in Berlin", "in Lisbon", "correlation-2"),
+        (EventType.DELETE, "in Lisbon", None, "correlation-3"),
+    ]
+    assert page.is_last
+    assert not page.is_held_back
+
+
+@pytest.mark.parametrize("limit", [1, 2, 3, 100])
+async def test_pages_hold_each_event_once(
+    store: MemoryStore, stream: EventStream, limit: int
+) -> None:
+    await with_a_life(store)
+    await with_a_life(store, Scope(user_id="bob", run_id="r"))
+    seen = []
+    after = BEGIN
+    while True:
+        page = await stream.read(PROJECT, EVERYONE, after, limit)
+        assert len(page.events) <= limit
+        seen += [(s.event.memory_id, s.event.version) for s in page.events]
+        after = page.cursor
+        if page.is_last:
+            break
+    assert len(seen) == len(set(seen)) == 6
+
+
+async def test_a_scope_sees_its_own_and_its_deletions(
+    store: MemoryStore, stream: EventStream
+) -> None:
+    await with_a_life(store, Scope(user_id="bob", run_id="r"))
+    for scope, count in (
+        (Scope(user_id="bob"), 3),
+        (Scope(run_id="r"), 3),
+        (Scope(user_id="bob", run_id="r"), 3),
+        (Scope(user_id="bob", run_id="other"), 0),
+        (Scope(agent_id="bob"), 0),
+    ):
+        page = await stream.read(PROJECT, scope, BEGIN, 10)
+        assert len(page.events) == count
+
+
+async def test_another_project_sees_nothing(store: MemoryStore, stream: EventStream) -> None:
+    await with_a_life(store)
+    page = await stream.read("another", EVERYONE, BEGIN, 10)
+    assert (page.events, page.is_last, page.is_held_back) == ([], True, False)
+
+
+async def test_what_commits_late_is_neither_missed_nor_overtaken(
+    store: MemoryStore, stream: EventStream, postgres_dsn: str
+) -> None:
+    await remember(store, "first")
+    first, cursor = await texts(stream, BEGIN)
+    assert first == ["first"]
+
+    # A transaction that has its id and its place before the next event, and commits after it.
+    slow = await asyncpg.connect(postgres_dsn)
+    try:
+        begun = slow.transaction()
+        await begun.start()
+        await slow.execute(
+            "INSERT INTO memory_events SELECT project_id, gen_random_uuid(), version,"
+            " nextval('change_position'), ordinal, call_id, type, change_time,"
+            " jsonb_set(state, '{text}', '\"slow\"') FROM memory_events"
+        )
+        await remember(store, "second")
+        page = await stream.read(PROJECT, EVERYONE, cursor, 10)
+        assert (page.events, page.is_last, page.is_held_back) == ([], True, True)
+        await begun.commit()
+    finally:
+        await slow.close()
+
+    both, cursor = await texts(stream, page.cursor)
+    assert both == ["slow", "second"]
+    assert await texts(stream, cursor) == ([], cursor)
+
+
+async def test_now_is_after_everything_that_is_there(
+    store: MemoryStore, stream: EventStream
+) -> None:
+    await remember(store, "before")
+    now = await stream.now()
+    await remember(store, "after")
+    assert (await texts(stream, now))[0] == ["after"]

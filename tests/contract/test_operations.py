@@ -1,0 +1,247 @@
+"""What the ports of asynchronous calls promise, and that a commit needs its operation's lease."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from datetime import timedelta
+from uuid import UUID, uuid4
+
+import pytest
+
+from server.adapters.postgres.memory_store import PostgresMemoryStore
+from server.adapters.postgres.operations import PostgresOperations
+from server.adapters.postgres.pool import Database
+from server.adapters.postgres.scope_store import PostgresScopeStore
+from server.domain.errors import ConcurrentChange, RequestIdReused
+from server.domain.identifiers import new_id
+from server.domain.operation import OperationState
+from server.domain.scope import Scope
+from server.domain.scope_kinds import ScopeKind
+from server.ports.memory_store import ChangeSet
+from server.ports.operations import ClaimedOperation, Submission
+from tests.support.builders import ALICE, NOW, PROJECT, addition, call
+
+LONG = timedelta(minutes=1)
+OVER = timedelta(0)
+BOB = Scope(user_id="bob")
+
+
+@pytest.fixture
+def operations(database: Database) -> PostgresOperations:
+    return PostgresOperations(database)
+
+
+@pytest.fixture
+def store(database: Database) -> PostgresMemoryStore:
+    return PostgresMemoryStore(database, on_commit=lambda: None)
+
+
+def submission(
+    scope: Scope = ALICE, *, project_id: str = PROJECT, request_id: UUID | None = None
+) -> Submission:
+    return Submission(
+        id=new_id(NOW),
+        project_id=project_id,
+        scope=scope,
+        payload=b"payload",
+        output_format="v1.1",
+        correlation_id="c1",
+        request_id=request_id,
+        payload_digest=b"digest" if request_id else b"",
+    )
+
+
+def change(claimed: ClaimedOperation) -> ChangeSet:
+    of = replace(call(), id=claimed.lease.operation_id, operation_lease=claimed.lease.holder)
+    return ChangeSet(of, [], [addition(of, "Alice likes tea")])
+
+
+async def claim_one(operations: PostgresOperations, lease: timedelta = LONG) -> ClaimedOperation:
+    [claimed] = await operations.claim(1, lease)
+    return claimed
+
+
+async def state(operations: PostgresOperations, operation_id: UUID) -> OperationState:
+    operation = await operations.get(PROJECT, operation_id)
+    assert operation is not None
+    return operation.state
+
+
+async def test_what_is_submitted_is_kept_as_it_is(operations: PostgresOperations) -> None:
+    kept = await operations.submit(submission())
+    assert kept.state is OperationState.QUEUED
+    assert (kept.scope, kept.correlation_id, kept.attempts) == (ALICE, "c1", 0)
+    assert await operations.get(PROJECT, kept.id) == kept
+    claimed = await claim_one(operations)
+    assert (claimed.payload, claimed.attempts, claimed.failures) == (b"payload", 1, 1)
+
+
+async def test_many_at_once_are_all_kept(operations: PostgresOperations) -> None:
+    given = [submission() for _ in range(600)]
+    kept = await asyncio.gather(*map(operations.submit, given))
+    assert [operation.id for operation in kept] == [one.id for one in given]
+    assert (await operations.queue_statistics(PROJECT)).queued == 600
+
+
+async def test_a_request_id_is_taken_once(
+    operations: PostgresOperations, store: PostgresMemoryStore
+) -> None:
+    request_id = uuid4()
+    given = [submission(request_id=request_id) for _ in range(50)]
+    kept = await asyncio.gather(*map(operations.submit, given))
+    assert len({operation.id for operation in kept}) == 1
+    with pytest.raises(RequestIdReused):
+        await operations.submit(replace(given[0], id=uuid4(), payload_digest=b"another"))
+    other = await operations.submit(submission(project_id="other", request_id=request_id))
+    assert other.project_id == "other"
+    used = replace(call(), request_id=uuid4(), payload_digest=b"another")
+    await store.commit(ChangeSet(used))
+    with pytest.raises(RequestIdReused):
+        await operations.submit(submission(request_id=used.request_id))
+
+
+async def test_of_a_scope_the_oldest_alone_is_claimed(operations: PostgresOperations) -> None:
+    first, second = [await operations.submit(submission()) for _ in range(2)]
+    other = await operations.submit(submission(BOB))
+    claimed = await operations.claim(10, LONG)
+    assert {one.lease.operation_id for one in claimed} == {first.id, other.id}
+    assert not await operations.claim(10, LONG)
+    [mine] = [one for one in claimed if one.lease.operation_id == first.id]
+    await operations.give_back(mine, LONG, is_failure=False)
+    assert not await operations.claim(10, LONG)
+    await operations.cancel(PROJECT, first.id, b"")
+    assert (await claim_one(operations)).lease.operation_id == second.id
+
+
+async def test_racing_workers_never_share_an_operation(operations: PostgresOperations) -> None:
+    scopes = [Scope(user_id=f"user-{number}") for number in range(40)]
+    await asyncio.gather(*(operations.submit(submission(scope)) for scope in scopes))
+    claims = await asyncio.gather(*(operations.claim(10, LONG) for _ in range(12)))
+    ids = [one.lease.operation_id for claimed in claims for one in claimed]
+    assert len(ids) == len(set(ids))
+
+
+async def test_a_commit_ends_its_operation(
+    operations: PostgresOperations, store: PostgresMemoryStore
+) -> None:
+    kept = await operations.submit(submission())
+    claimed = await claim_one(operations)
+    await store.commit(change(claimed))
+    done = await operations.get(PROJECT, kept.id)
+    assert done is not None
+    assert (done.state, done.call_id) == (OperationState.SUCCEEDED, kept.id)
+    assert not await operations.give_back(claimed, OVER, is_failure=True)
+    assert not await operations.fail(claimed, "Fault", b"")
+    stored = await store.get_call(PROJECT, kept.id)
+    assert stored is not None
+    assert [item.memory.text for item in stored.changes] == ["Alice likes tea"]
+
+
+async def test_a_commit_whose_operation_is_anothers_by_now_stores_nothing(
+    operations: PostgresOperations, store: PostgresMemoryStore
+) -> None:
+    kept = await operations.submit(submission())
+    late = await claim_one(operations, OVER)
+    heir = await claim_one(operations)
+    assert (heir.attempts, heir.failures) == (2, 2)
+    assert not await operations.renew(late, LONG)
+    with pytest.raises(ConcurrentChange):
+        await store.commit(change(late))
+    assert await store.get_call(PROJECT, kept.id) is None
+    await store.commit(change(heir))
+    assert await state(operations, kept.id) is OperationState.SUCCEEDED
+
+
+async def test_a_commit_of_a_cancelled_operation_stores_nothing(
+    operations: PostgresOperations, store: PostgresMemoryStore
+) -> None:
+    kept = await operations.submit(submission())
+    claimed = await claim_one(operations)
+    assert await operations.cancel(PROJECT, kept.id, b"error")
+    with pytest.raises(ConcurrentChange):
+        await store.commit(change(claimed))
+    assert await store.get_call(PROJECT, kept.id) is None
+    assert await state(operations, kept.id) is OperationState.CANCELLED
+    assert not await operations.cancel(PROJECT, kept.id, b"again")
+
+
+async def test_only_failures_count_against_an_operation(operations: PostgresOperations) -> None:
+    await operations.submit(submission())
+    for is_failure in (False, True, False):
+        claimed = await claim_one(operations)
+        assert await operations.give_back(claimed, OVER, is_failure=is_failure, fault="Fault")
+    last = await claim_one(operations)
+    assert (last.attempts, last.failures) == (4, 2)
+
+
+async def test_what_failed_can_be_revived(operations: PostgresOperations) -> None:
+    kept = await operations.submit(submission())
+    assert await operations.fail(await claim_one(operations), "Fault", b"error")
+    failed = await operations.get(PROJECT, kept.id)
+    assert failed is not None
+    assert (failed.state, failed.fault, failed.error) == (OperationState.FAILED, "Fault", b"error")
+    statistics = await operations.queue_statistics(PROJECT)
+    assert (statistics.dead, statistics.queued) == (1, 0)
+    assert await operations.revive(PROJECT, kept.id)
+    assert (await claim_one(operations)).failures == 1
+
+
+async def test_done_operations_are_pruned_and_no_others(operations: PostgresOperations) -> None:
+    done = [await operations.submit(submission(Scope(user_id=f"u{n}"))) for n in range(3)]
+    for operation in done:
+        await operations.cancel(PROJECT, operation.id, b"")
+    undone = await operations.submit(submission())
+    assert await operations.prune(LONG, 10) == 0
+    assert await operations.prune(OVER, 2) == 2
+    assert await operations.prune(OVER, 2) == 1
+    assert [o.id for o in await operations.list(PROJECT, None, 10, None)] == [undone.id]
+
+
+async def test_nothing_crosses_projects(operations: PostgresOperations) -> None:
+    kept = await operations.submit(submission())
+    assert await operations.get("other", kept.id) is None
+    assert not await operations.cancel("other", kept.id, b"")
+    assert not await operations.list("other", None, 10, None)
+    assert (await operations.queue_statistics("other")).queued == 0
+    assert await operations.cancel(PROJECT, kept.id, b"")
+    assert not await operations.delete("other", kept.id)
+    assert await operations.delete(PROJECT, kept.id)
+
+
+async def test_old_request_ids_are_let_go_and_their_calls_stay(
+    operations: PostgresOperations, store: PostgresMemoryStore
+) -> None:
+    first = replace(call(), request_id=uuid4(), payload_digest=b"first")
+    assert first.request_id is not None
+    await store.commit(ChangeSet(first, [], [addition(first, "Alice likes tea")]))
+    again = replace(call(), request_id=first.request_id, payload_digest=b"second")
+    with pytest.raises(RequestIdReused):
+        await store.commit(ChangeSet(again))
+    century = timedelta(days=36500)
+    assert await operations.release_request_ids(century, 10) == 0
+    # No call is as young as that.
+    assert await operations.release_request_ids(-century, 10) == 1
+    assert await store.find_call(PROJECT, first.request_id) is None
+    await store.commit(ChangeSet(again))
+    found = await store.find_call(PROJECT, first.request_id)
+    assert found is not None
+    assert found.id == again.id
+    kept = await store.get_call(PROJECT, first.id)
+    assert kept is not None
+    assert kept.changes[0].memory.provenance.request_id == first.request_id
+
+
+async def test_an_erased_user_leaves_nothing_to_be_done(
+    operations: PostgresOperations, store: PostgresMemoryStore, database: Database
+) -> None:
+    kept = await operations.submit(submission())
+    other = await operations.submit(submission(BOB))
+    claimed = [one for one in await operations.claim(10, LONG) if one.lease.operation_id == kept.id]
+    scopes = PostgresScopeStore(database, on_commit=lambda: None)
+    assert await scopes.erase(call(scope=Scope()), ScopeKind.USER, "alice") is not None
+    assert await operations.get(PROJECT, kept.id) is None
+    assert await operations.get(PROJECT, other.id) is not None
+    with pytest.raises(ConcurrentChange):
+        await store.commit(change(claimed[0]))
+    assert await store.get_call(PROJECT, kept.id) is None

@@ -1,0 +1,154 @@
+"""Watching memories change over the wire, on two servers of one database."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+from collections.abc import AsyncIterator
+
+import grpc
+import pytest
+import pytest_asyncio
+from memoir.v1 import memory_pb2, memory_service_pb2
+
+from tests.end_to_end.test_add_and_find import add, listed
+from tests.support.errors import details_of
+from tests.support.server import Client, Home, ServerProcess, connected
+
+Response = memory_service_pb2.WatchMemoryEventsResponse
+ADD, DELETE = memory_pb2.MemoryEvent.ADD, memory_pb2.MemoryEvent.DELETE
+# Of the client, so that a test that waits in vain ends.
+SECONDS = 30.0
+
+
+class Watch:
+    """A stream, and what it brought."""
+
+    def __init__(self, client: Client, **fields: str) -> None:
+        self._call = client.memory.WatchMemoryEvents(
+            memory_service_pb2.WatchMemoryEventsRequest(**fields),
+            metadata=client.metadata,
+            timeout=SECONDS,
+        )
+        self._responses: AsyncIterator[Response] = aiter(self._call)
+
+    async def next(self, count: int) -> list[Response]:
+        """The next responses."""
+        return [await anext(self._responses) for _ in range(count)]
+
+    async def end(self) -> grpc.aio.AioRpcError:
+        """The error that the stream ends with."""
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await self.next(1_000_000)
+        return caught.value
+
+    def cancel(self) -> None:
+        """Ends it."""
+        self._call.cancel()
+
+
+def texts(responses: list[Response]) -> list[str]:
+    return [r.event.after.text or r.event.before.text for r in responses]
+
+
+@pytest_asyncio.fixture
+async def other(shared_home: Home, key: str) -> AsyncIterator[tuple[ServerProcess, Client]]:
+    """A second server on the databases of the shared one."""
+    process = shared_home.server()
+    await process.start()
+    async with connected(process.address, key) as client:
+        yield process, client
+    await process.stop()
+
+
+async def begin_of(client: Client, user: str) -> str:
+    """A cursor before everything of the user."""
+    watch = Watch(client, user_id=user)
+    await add(client, user, "the begin", infer=False)
+    [first] = await watch.next(1)
+    watch.cancel()
+    return first.cursor
+
+
+async def test_events_of_every_server_arrive_once_in_order(
+    client: Client, other: tuple[ServerProcess, Client], user: str
+) -> None:
+    cursor = await begin_of(client, user)
+    watch = Watch(other[1], user_id=user, cursor=cursor)
+    for n in range(20):
+        await add((client, other[1])[n % 2], user, f"number {n}", infer=False)
+        await add(client, f"not-{user}", f"number {n}", infer=False)
+    received = await watch.next(20)
+    assert texts(received) == [f"number {n}" for n in range(20)]
+
+    gone = (await listed(client, user))[0]
+    await client.memory.DeleteMemory(
+        memory_service_pb2.DeleteMemoryRequest(id=gone.id), metadata=client.metadata
+    )
+    [deletion] = await watch.next(1)
+    assert (deletion.event.type, deletion.event.memory_id) == (DELETE, gone.id)
+    assert deletion.event.before.text == gone.text
+    watch.cancel()
+
+    # On the other server, from the middle.
+    resumed = Watch(client, user_id=user, cursor=received[9].cursor)
+    assert await resumed.next(11) == [*received[10:], deletion]
+    resumed.cancel()
+
+
+async def test_concurrent_adds_are_all_seen_by_who_resumes_at_every_event(
+    client: Client, other: tuple[ServerProcess, Client], user: str
+) -> None:
+    cursor = await begin_of(client, user)
+
+    async def write(n: int) -> None:
+        await add((client, other[1])[n % 2], user, f"number {n}", infer=False, run_id=f"r{n % 7}")
+
+    writing = asyncio.gather(*map(write, range(60)))
+    seen: list[str] = []
+    while len(seen) < 60:
+        watch = Watch(client, user_id=user, cursor=cursor)
+        [response] = await watch.next(1)
+        watch.cancel()
+        seen += texts([response])
+        cursor = response.cursor
+    await writing
+    assert sorted(seen) == sorted(f"number {n}" for n in range(60))
+
+
+async def test_a_stream_ends_with_its_server_and_goes_on_elsewhere(
+    client: Client, other: tuple[ServerProcess, Client], user: str
+) -> None:
+    cursor = await begin_of(client, user)
+    watch = Watch(other[1], user_id=user, cursor=cursor)
+    await add(client, user, "one", infer=False)
+    [one] = await watch.next(1)
+    assert await other[0].stop() == 0
+    error = details_of(await watch.end())
+    assert (error.code, error.reason) == (grpc.StatusCode.UNAVAILABLE, "SHUTTING_DOWN")
+    assert error.retry_after is not None
+
+    await add(client, user, "two", infer=False)
+    resumed = Watch(client, user_id=user, cursor=one.cursor)
+    assert texts(await resumed.next(1)) == ["two"]
+    resumed.cancel()
+
+
+@pytest.mark.parametrize(
+    "cursor",
+    [
+        "nonsense",
+        base64.urlsafe_b64encode(b'["position","1"]').decode().rstrip("="),
+        base64.urlsafe_b64encode(
+            b'["event","-1","0","0","00000000-0000-0000-0000-000000000000","0"]'
+        )
+        .decode()
+        .rstrip("="),
+    ],
+)
+async def test_a_cursor_of_something_else_is_refused(
+    client: Client, user: str, cursor: str
+) -> None:
+    error = details_of(await Watch(client, user_id=user, cursor=cursor).end())
+    assert error.code is grpc.StatusCode.INVALID_ARGUMENT
+    assert list(error.violations) == ["cursor"]

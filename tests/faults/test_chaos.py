@@ -1,0 +1,76 @@
+"""Faults under load, in an order drawn by chance, and then a look at what they left.
+
+`CHAOS_MINUTES` makes it longer (without it 40 s of faults), `CHAOS_SEED` repeats an order.
+What is injected and checked is printed.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import secrets
+import time
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from server.embedded import EmbeddedNeo4j, EmbeddedPostgres, NoProgress
+from tests.support.chaos.arena import Arena
+from tests.support.chaos.checker import check_stored
+from tests.support.chaos.workload import Workload
+from tests.support.neo4j import NEO4J_LIB
+from tests.support.server import key_of, make_home
+
+SHORT_SECONDS = 40.0
+CALLERS = 6
+
+
+def seconds_of_faults() -> float:
+    minutes = os.environ.get("CHAOS_MINUTES")
+    return float(minutes) * 60 if minutes else SHORT_SECONDS
+
+
+@pytest.fixture
+def seed() -> int:
+    return int(os.environ.get("CHAOS_SEED") or secrets.randbelow(1_000_000))
+
+
+@pytest_asyncio.fixture
+async def arena(tmp_path: Path, seed: int) -> AsyncIterator[Arena]:
+    postgres = EmbeddedPostgres(tmp_path / "postgres", NoProgress())
+    neo4j = EmbeddedNeo4j(tmp_path / "neo4j", NEO4J_LIB, NoProgress())
+    async with postgres, AsyncExitStack() as stack:
+        stack.push_async_callback(neo4j.stop)
+        home = await make_home(postgres.dsn, await neo4j.start(), tmp_path)
+        arena = Arena(home, postgres, neo4j, [home.server(), home.server()], random.Random(seed))
+        stack.push_async_callback(arena.stop)
+        for server in arena.servers:
+            await server.start()
+        yield arena
+
+
+@pytest.mark.slow
+async def test_whatever_is_injected_nothing_acknowledged_is_lost_halved_or_doubled(
+    arena: Arena, seed: int
+) -> None:
+    print(f"\nCHAOS_SEED={seed}")
+    workload = Workload(arena.servers, await key_of(arena.home), random.Random(seed))
+    end = time.monotonic() + seconds_of_faults()
+    async with workload.running(CALLERS):
+        while time.monotonic() < end:
+            round_of_faults = arena.faults()
+            arena.chance.shuffle(round_of_faults)
+            for fault in round_of_faults:
+                if time.monotonic() < end:
+                    print(f"injected: {await fault()}")
+    recorder = workload.recorder
+    print(f"calls: {recorder.summary()}")
+    assert any(call.memory_ids for call in recorder.calls), "nothing was acknowledged at all"
+    print(f"checked: {await check_stored(arena.home.postgres_dsn, recorder)}")
+    await workload.repeat_unknown()
+    print(f"checked: {await check_stored(arena.home.postgres_dsn, recorder)}")
+    await arena.settled()
+    print("checked: the graph equals PostgreSQL")

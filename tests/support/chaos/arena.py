@@ -1,0 +1,159 @@
+"""Two servers on databases of their own, and the faults that can be done to them."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import signal
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import dataclass
+
+import asyncpg
+import psutil
+
+from server import failpoints
+from server.embedded import EmbeddedNeo4j, EmbeddedPostgres
+from tests.support.processes import eventually, signal_all
+from tests.support.server import CommandFailed, Home, ServerProcess, run_command
+
+FROZEN_SECONDS = 2.0
+CONVERGE_SECONDS = 120.0
+_PENDING = "SELECT count(*) FROM graph_outbox WHERE dead_generation IS DISTINCT FROM generation"
+
+Fault = Callable[[], Awaitable[str]]
+
+
+@dataclass
+class Arena:
+    """What a run of chaos works on. Every fault ends with everything running again."""
+
+    home: Home
+    postgres: EmbeddedPostgres
+    neo4j: EmbeddedNeo4j
+    servers: list[ServerProcess]
+    chance: random.Random
+
+    async def stop(self) -> None:
+        """Ends the servers."""
+        for server in self.servers:
+            await server.stop()
+
+    def faults(self) -> list[Fault]:
+        """All of them; each tells what it did."""
+        points = [partial_fault(self, name) for name in sorted(failpoints.NAMES)]
+        return [
+            self.kill_server,
+            self.kill_postgres,
+            self.freeze_postgres,
+            self.freeze_neo4j,
+            self.restart_all,
+            *points,
+        ]
+
+    async def kill_server(self) -> str:
+        """Ends one server as a crash would, and starts it again."""
+        server = self.chance.choice(self.servers)
+        await server.kill()
+        await server.start()
+        return "killed a server"
+
+    async def kill_postgres(self) -> str:
+        """Ends PostgreSQL as a crash would; its supervisor starts it again."""
+        before = self.postgres.pid
+        assert before is not None
+        psutil.Process(before).kill()
+        await eventually(self._postgres_answers, 60.0, "PostgreSQL after its crash")
+        return "killed PostgreSQL"
+
+    async def freeze_postgres(self) -> str:
+        """Stops PostgreSQL without ending it, for a while."""
+        await _freeze(self.postgres.pid)
+        return f"stopped PostgreSQL for {FROZEN_SECONDS:g} s"
+
+    async def freeze_neo4j(self) -> str:
+        """Stops Neo4j without ending it, for a while."""
+        await _freeze(self.neo4j.pid)
+        return f"stopped Neo4j for {FROZEN_SECONDS:g} s"
+
+    async def restart_all(self) -> str:
+        """Restarts the servers in order, one after the other."""
+        for server in self.servers:
+            assert await server.stop() == 0, "a server did not stop in order"
+            await server.start()
+        return "restarted both servers, one after the other"
+
+    async def fail_at(self, name: str) -> str:
+        """Has a server die at a failpoint, at its first or a later time, and starts it anew."""
+        index = self.chance.randrange(len(self.servers))
+        times = self.chance.choice((1, 5))
+        await self.servers[index].stop()
+        doomed = self.home.server(
+            MEMOIR_ALLOW_FAILPOINTS="true", MEMOIR_FAILPOINTS=f"{name}:{times}"
+        )
+        healthy = self.servers[index]
+        # It may come to the place before it has said its address.
+        with suppress(AssertionError):
+            await doomed.start()
+            self.servers[index] = doomed
+        died = await _dies(doomed)
+        if not died:
+            await doomed.kill()
+        self.servers[index] = healthy
+        await healthy.start()
+        return f"{name} at time {times}: {'died' if died else 'was not come to'}"
+
+    async def settled(self) -> None:
+        """Returns once the graph has caught up and equals the memories.
+
+        Raises:
+            AssertionError: it does not within two minutes.
+        """
+        await eventually(self._outbox_is_empty, CONVERGE_SECONDS, "an empty outbox")
+        try:
+            await run_command("verify-graph", environment=self.home.environment)
+        except CommandFailed as difference:
+            raise AssertionError(f"the graph is not equal: {difference}") from None
+
+    async def _postgres_answers(self) -> bool:
+        try:
+            connection = await asyncpg.connect(self.home.postgres_dsn)
+        except (OSError, asyncpg.PostgresError):
+            return False
+        await connection.close()
+        return True
+
+    async def _outbox_is_empty(self) -> bool:
+        connection = await asyncpg.connect(self.home.postgres_dsn)
+        try:
+            pending: int = await connection.fetchval(_PENDING)
+        finally:
+            await connection.close()
+        return pending == 0
+
+
+def partial_fault(arena: Arena, name: str) -> Fault:
+    """The fault of one failpoint."""
+
+    async def fault() -> str:
+        return await arena.fail_at(name)
+
+    return fault
+
+
+async def _dies(server: ServerProcess, seconds: float = 5.0) -> bool:
+    try:
+        async with asyncio.timeout(seconds):
+            await server.wait()
+    except TimeoutError:
+        return False
+    return True
+
+
+async def _freeze(pid: int | None) -> None:
+    assert pid is not None
+    process = psutil.Process(pid)
+    family = [process, *process.children(recursive=True)]
+    signal_all(family, signal.SIGSTOP)
+    await asyncio.sleep(FROZEN_SECONDS)
+    signal_all(family, signal.SIGCONT)

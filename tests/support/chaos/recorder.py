@@ -1,0 +1,82 @@
+"""Remembers every call with its outcome: acknowledged, refused, or unknown."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from enum import StrEnum
+from uuid import UUID
+
+import grpc
+from memoir.v1 import memory_service_pb2
+
+from tests.support.errors import details_of
+
+
+class Outcome(StrEnum):
+    """What a client knows of a call. Of an unknown one the effect may be there or not."""
+
+    ACKNOWLEDGED = "acknowledged"
+    REFUSED = "refused"
+    UNKNOWN = "unknown"
+
+
+# With these the server says that it did not even begin.
+_REFUSALS = frozenset({"OVERLOADED", "RATE_LIMITED", "SHUTTING_DOWN"})
+
+
+@dataclass
+class Recorded:
+    """One intent, sent once or more often, and what became of it."""
+
+    request: memory_service_pb2.AddMemoriesRequest
+    outcome: Outcome = Outcome.REFUSED
+    memory_ids: frozenset[UUID] = frozenset()
+
+    @property
+    def request_id(self) -> UUID:
+        """Under which the effect is found."""
+        return UUID(self.request.request_id)
+
+    def acknowledge(self, response: memory_service_pb2.AddMemoriesResponse) -> None:
+        """The call was answered.
+
+        Raises:
+            AssertionError: it was answered before, and otherwise.
+        """
+        ids = frozenset(UUID(result.id) for result in response.results)
+        if self.outcome is Outcome.ACKNOWLEDGED:
+            assert ids == self.memory_ids, f"{self.request_id} was answered twice, differently"
+        self.outcome, self.memory_ids = Outcome.ACKNOWLEDGED, ids
+
+    def fail(self, error: grpc.aio.AioRpcError) -> None:
+        """The call was answered by an error, or not at all; what is known already stays known."""
+        if self.outcome is Outcome.REFUSED and not _is_refusal(error):
+            self.outcome = Outcome.UNKNOWN
+
+
+def _is_refusal(error: grpc.aio.AioRpcError) -> bool:
+    trailers = dict(error.trailing_metadata() or ())
+    return "grpc-status-details-bin" in trailers and details_of(error).reason in _REFUSALS
+
+
+@dataclass
+class Recorder:
+    """All calls of a run."""
+
+    calls: list[Recorded] = field(default_factory=list)
+
+    def begin(self, request: memory_service_pb2.AddMemoriesRequest) -> Recorded:
+        """Remembers a call that is about to be made."""
+        recorded = Recorded(request)
+        self.calls.append(recorded)
+        return recorded
+
+    def with_outcome(self, *outcomes: Outcome) -> Iterable[Recorded]:
+        """The calls that ended so."""
+        return [call for call in self.calls if call.outcome in outcomes]
+
+    def summary(self) -> str:
+        """How many calls ended how."""
+        counts = {outcome: len(list(self.with_outcome(outcome))) for outcome in Outcome}
+        return ", ".join(f"{count} {outcome}" for outcome, count in counts.items())

@@ -1,0 +1,85 @@
+"""Clients that add without pause, through whatever happens."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from uuid import UUID
+
+import grpc
+from memoir.v1 import memory_pb2, memory_service_pb2
+from memoir.v1.memory_service_pb2_grpc import MemoryServiceStub
+
+from tests.support.chaos.recorder import Outcome, Recorded, Recorder
+from tests.support.server import ServerProcess
+
+CALL_SECONDS = 5.0
+_PLACES = ("Lisbon", "Oslo", "Quito", "Seoul", "Cairo")
+
+
+class Workload:
+    """Sends each add to one server or another, now and then twice, and records the outcome."""
+
+    def __init__(self, servers: Sequence[ServerProcess], key: str, chance: random.Random) -> None:
+        self._servers = servers
+        self._metadata = (("authorization", f"Token {key}"),)
+        self._chance = chance
+        self._number = 0
+        self.recorder = Recorder()
+
+    @asynccontextmanager
+    async def running(self, callers: int) -> AsyncIterator[None]:
+        """Adds during the block; every call that has begun ends before it does."""
+        stop = asyncio.Event()
+        tasks = [asyncio.create_task(self._add_until(stop)) for _ in range(callers)]
+        try:
+            yield
+        finally:
+            stop.set()
+            await asyncio.gather(*tasks)
+
+    async def repeat_unknown(self) -> None:
+        """Sends what is unknown again, which has to succeed and to change nothing that is there."""
+        for call in list(self.recorder.with_outcome(Outcome.UNKNOWN)):
+            await self._send(call, self._servers[0].address)
+            assert call.outcome is Outcome.ACKNOWLEDGED, f"{call.request_id} cannot be repeated"
+
+    async def _add_until(self, stop: asyncio.Event) -> None:
+        while not stop.is_set():
+            call = self.recorder.begin(self._request())
+            deliveries = 2 if self._chance.random() < 0.1 else 1
+            addresses = [self._chance.choice(self._servers).address for _ in range(deliveries)]
+            await asyncio.gather(*(self._send(call, address) for address in addresses))
+            if call.outcome is not Outcome.ACKNOWLEDGED:
+                # A server that is away refuses at once: give it a moment, as a client would.
+                await asyncio.sleep(0.25)
+
+    async def _send(self, call: Recorded, address: str) -> None:
+        # A channel of its own: one that has failed would wait before it tries again.
+        async with grpc.aio.insecure_channel(address) as channel:
+            try:
+                response = await MemoryServiceStub(channel).AddMemories(
+                    call.request, metadata=self._metadata, timeout=CALL_SECONDS
+                )
+            except grpc.aio.AioRpcError as error:
+                call.fail(error)
+            else:
+                call.acknowledge(response)
+
+    def _request(self) -> memory_service_pb2.AddMemoriesRequest:
+        self._number += 1
+        number = self._number
+        infer = self._chance.random() < 0.25
+        contents = (
+            [f"I work with Person{number} in {self._chance.choice(_PLACES)}."]
+            if infer
+            else [f"{number} says this", f"{number} says that"]
+        )
+        return memory_service_pb2.AddMemoriesRequest(
+            user_id=f"user-{number if infer else number % 20}",
+            infer=infer,
+            request_id=str(UUID(int=self._chance.getrandbits(128), version=4)),
+            messages=[memory_pb2.Message(role="user", content=content) for content in contents],
+        )
