@@ -35,9 +35,11 @@ from server.application.authenticate import Authenticate
 from server.application.authorize import Authorize
 from server.application.batch_delete_memories import BatchDeleteMemories
 from server.application.batch_update_memories import BatchUpdateMemories
+from server.application.caught_up import CaughtUp
 from server.application.delete_memories import DeleteMemories
 from server.application.delete_memory import DeleteMemory
 from server.application.delete_scope import DeleteScope
+from server.application.graph_arm import GraphArm
 from server.application.list_memory_events import ListMemoryEvents
 from server.application.list_scopes import ListScopes
 from server.application.project_graph import GraphProjector
@@ -49,6 +51,7 @@ from server.application.request_turns import InTurn
 from server.application.scope_turns import ScopeTurns
 from server.application.search_memories import SearchMemories
 from server.application.update_memory import UpdateMemory
+from server.application.visible_relations import VisibleRelations
 from server.application.watch_memory_events import WatchMemoryEvents
 from server.bootstrap_database import open_database
 from server.bootstrap_graph import GraphAccess, GraphAddress, compose_graph, open_graph
@@ -185,7 +188,7 @@ async def open_service(
         models = await stack.enter_async_context(
             open_models(settings.model_choice(), settings.models)
         )
-        access = await stack.enter_async_context(open_graph(graph_address, settings.neo4j.timeout))
+        access = await stack.enter_async_context(open_graph(graph_address, settings.neo4j))
         notifications = PostgresNotifications(dsn)
         service, projector = _compose(
             settings, database, models, access, notifications, tracer_provider
@@ -263,7 +266,13 @@ def _compose(
     use_cases = MemoryUseCases(
         add=add,
         submit=calls.submit,
-        search=SearchMemories(store, models.embedder, clock),
+        search=SearchMemories(
+            store,
+            models.embedder,
+            clock,
+            GraphArm(access.recaller, CaughtUp(outbox), clock),
+            VisibleRelations(store, clock),
+        ),
         get=GetMemory(store, history, clock),
         list=ListMemories(store, history, clock),
         life=_compose_life(store, models.embedder, clock, database, on_commit, turns, watch),
@@ -273,7 +282,7 @@ def _compose(
         server_options(settings),
         Servicers(
             memory=MemoryService(use_cases),
-            graph=GraphService(compose_graph(access.reader, outbox, store, clock)),
+            graph=GraphService(compose_graph(access.reader, outbox, store, history, clock)),
             project=ProjectService(GetProject(projects), UpdateProject(projects, clock)),
             health=health,
             operations=OperationsService(calls.manage),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
@@ -20,6 +20,7 @@ from server.application.find_paths import FindPaths
 from server.application.get_entity import GetEntity
 from server.application.list_entities import ListEntities
 from server.application.list_relations import ListRelations
+from server.application.past_relations import PastRelations
 from server.application.project_graph import GraphProjector
 from server.application.rebuild_graph import RebuildGraph
 from server.application.verify_graph import VerifyGraph
@@ -28,9 +29,10 @@ from server.bootstrap_database import open_database
 from server.ports.clock import Clock
 from server.ports.graph import Graph
 from server.ports.graph_reader import GraphReader
+from server.ports.memory_history import MemoryHistory
 from server.ports.memory_store import MemoryStore
 from server.ports.outbox import Outbox
-from server.settings import Settings
+from server.settings import Neo4jSettings, Settings
 from server.transport.services.graph import GraphUseCases
 
 
@@ -53,38 +55,46 @@ class GraphMaintenance:
 
 @dataclass(frozen=True, slots=True)
 class GraphAccess:
-    """Keeping the graph, and reading it. `breaker` guards the reads."""
+    """Keeping the graph, and reading it; `recaller` reads it for searches, which are in a hurry.
+
+    The breakers guard the reads, each those of one reader.
+    """
 
     graph: Graph
     reader: GraphReader
-    breaker: CircuitBreaker
+    recaller: GraphReader
+    breakers: Sequence[CircuitBreaker]
 
 
 @asynccontextmanager
-async def open_graph(address: GraphAddress | None, timeout: float) -> AsyncIterator[GraphAccess]:
+async def open_graph(
+    address: GraphAddress | None, settings: Neo4jSettings
+) -> AsyncIterator[GraphAccess]:
     """The graph, released at the end of the block; one that is always away without an address."""
-    breaker = CircuitBreaker("neo4j")
+    breakers = CircuitBreaker("neo4j"), CircuitBreaker("neo4j_search")
     if address is None:
-        yield GraphAccess(AbsentGraph(), AbsentGraphReader(), breaker)
+        absent = AbsentGraphReader()
+        yield GraphAccess(AbsentGraph(), absent, absent, breakers)
         return
     driver = open_driver(address.uri, address.user, address.password)
     try:
         yield GraphAccess(
-            Neo4jGraph(driver, write_timeout=timeout),
-            Neo4jGraphReader(driver, breaker, timeout=timeout),
-            breaker,
+            Neo4jGraph(driver, write_timeout=settings.timeout),
+            Neo4jGraphReader(driver, breakers[0], timeout=settings.timeout),
+            Neo4jGraphReader(driver, breakers[1], timeout=settings.search_timeout),
+            breakers,
         )
     finally:
         await driver.close()
 
 
-async def prepare_graph(address: GraphAddress, timeout: float) -> None:
+async def prepare_graph(address: GraphAddress, settings: Neo4jSettings) -> None:
     """Creates the graph's constraints and indexes.
 
     Raises:
         GraphUnavailable: Neo4j cannot be reached.
     """
-    async with open_graph(address, timeout) as access:
+    async with open_graph(address, settings) as access:
         await access.graph.prepare()
 
 
@@ -106,12 +116,16 @@ async def open_graph_maintenance(
 
 
 def compose_graph(
-    reader: GraphReader, outbox: Outbox, store: MemoryStore, clock: Clock
+    reader: GraphReader,
+    outbox: Outbox,
+    store: MemoryStore,
+    history: MemoryHistory,
+    clock: Clock,
 ) -> GraphUseCases:
     """What GraphService runs."""
     caught_up, visible = CaughtUp(outbox), VisibleRelations(store, clock)
     return GraphUseCases(
-        list_relations=ListRelations(reader, caught_up, visible, clock),
+        list_relations=ListRelations(reader, caught_up, visible, PastRelations(history), clock),
         get_entity=GetEntity(reader, caught_up, visible, clock),
         list_entities=ListEntities(reader, caught_up, visible),
         find_paths=FindPaths(reader, caught_up, visible, clock),

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
+from uuid import UUID
 
+from server.application.graph_arm import GraphArm, GraphFindings
+from server.application.visible_relations import VisibleRelations
 from server.domain.filters import Filter
+from server.domain.graph import StatedRelation
 from server.domain.memory import ScoredMemory, today
 from server.domain.ranking import DegradedArm, weights_for
 from server.domain.scope import Scope
+from server.domain.values import Vector
 from server.ports.clock import Clock
 from server.ports.embedder import Embedder, EmbeddingPurpose
 from server.ports.memory_store import MemoryStore, SearchQuery
@@ -18,7 +24,7 @@ DEFAULT_TOP_K = 10
 
 @dataclass(frozen=True, slots=True)
 class SearchMemoriesCommand:
-    """What to look for, and where."""
+    """What to look for, and where. `position` is that of a write that the graph must hold."""
 
     project_id: str
     scope: Scope
@@ -28,27 +34,43 @@ class SearchMemoriesCommand:
     categories: Sequence[str] = ()
     show_expired: bool = False
     filters: Filter | None = None
+    with_relations: bool = False
+    position: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class SearchMemoriesOutcome:
     """The hits, best first, and the model that compared them with the query.
 
-    `degraded` are the arms that could not take part.
+    `degraded` are the arms that could not take part. `relations` are those that the hits state and
+    those of the entities in the question, if they were asked for.
     """
 
     hits: Sequence[ScoredMemory]
     embedding_model: str
     degraded: Sequence[DegradedArm] = ()
+    relations: Sequence[StatedRelation] = ()
 
 
 class SearchMemories:
-    """Costs one embedding and two database round trips."""
+    """Costs one embedding and two database round trips, beside the embedding one to the graph.
 
-    def __init__(self, store: MemoryStore, embedder: Embedder, clock: Clock) -> None:
+    One more to the database where relations are asked for.
+    """
+
+    def __init__(
+        self,
+        store: MemoryStore,
+        embedder: Embedder,
+        clock: Clock,
+        graph: GraphArm,
+        visible: VisibleRelations,
+    ) -> None:
         self._store = store
         self._embedder = embedder
         self._clock = clock
+        self._graph = graph
+        self._visible = visible
 
     async def __call__(self, command: SearchMemoriesCommand) -> SearchMemoriesOutcome:
         """Searches.
@@ -56,12 +78,12 @@ class SearchMemories:
         Raises:
             ModelUnavailable, ModelQuotaExhausted, StoreUnavailable.
         """
-        vectors = await self._embedder.embed([command.query], EmbeddingPurpose.QUERY)
+        vector, findings = await self._prepared(command)
         hits = await self._store.search(
             SearchQuery(
                 project_id=command.project_id,
                 scope=command.scope,
-                vector=vectors[0],
+                vector=vector,
                 limit=command.top_k,
                 visible_on=None if command.show_expired else today(self._clock.now()),
                 categories=command.categories,
@@ -69,6 +91,44 @@ class SearchMemories:
                 filters=command.filters,
                 text=command.query,
                 weights=weights_for(self._embedder.model),
+                graph=findings.scores,
             )
         )
-        return SearchMemoriesOutcome(hits, self._embedder.model)
+        return SearchMemoriesOutcome(
+            hits,
+            self._embedder.model,
+            degraded=[findings.degraded] if findings.degraded else [],
+            relations=await self._relations(command, hits, findings),
+        )
+
+    async def _prepared(self, command: SearchMemoriesCommand) -> tuple[Vector, GraphFindings]:
+        """The question's vector and what the graph makes of it, side by side."""
+        graph = asyncio.create_task(
+            self._graph(command.project_id, command.scope, command.query, command.position)
+        )
+        try:
+            vectors = await self._embedder.embed([command.query], EmbeddingPurpose.QUERY)
+            return vectors[0], await graph
+        finally:
+            graph.cancel()
+
+    async def _relations(
+        self, command: SearchMemoriesCommand, hits: Sequence[ScoredMemory], findings: GraphFindings
+    ) -> list[StatedRelation]:
+        """Those of the entities in the question last, and each once, as the graph knows it."""
+        if not command.with_relations:
+            return []
+        stated = [
+            StatedRelation(relation, hit.memory.id, hit.memory.event_time)
+            for hit in hits
+            for relation in hit.memory.relations
+        ]
+        of_graph = await self._visible(command.project_id, findings.relations)
+        known = {_identity(relation): relation for relation in of_graph}
+        merged = {_identity(each): known.get(_identity(each), each) for each in stated}
+        return list((merged | known).values())
+
+
+def _identity(stated: StatedRelation) -> tuple[UUID, str, str, str]:
+    relation = stated.relation
+    return stated.memory_id, relation.source.key, relation.relation, relation.target.key

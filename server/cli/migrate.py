@@ -41,7 +41,7 @@ async def _prepare_graph(settings: Settings) -> None:
         return
     address = GraphAddress(neo4j.uri, neo4j.user, neo4j.password.get_secret_value())
     try:
-        await prepare_graph(address, neo4j.timeout)
+        await prepare_graph(address, neo4j)
     except GraphUnavailable:
         err.print("Neo4j does not answer: the servers will create its constraints when it does")
     else:

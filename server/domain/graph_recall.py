@@ -19,6 +19,8 @@ MAX_WORDS: Final = 64
 FAR_SHARE: Final = 0.8
 """What is left of a score after one more relation on the way."""
 
+_DOUBLINGS_TO_HALF: Final = 6.0
+
 _QUOTES: Final = "\"'`\u00ab\u00bb\u2018\u2019\u201c\u201d\u201e"
 _EDGES: Final = _QUOTES + ".,;:!?()[]{}<>\u00bf\u00a1\u2026"
 _POSSESSIVES: Final = ("'s", "\u2019s")
@@ -35,6 +37,14 @@ class Clue:
     stated: StatedRelation
     degree: int
     through: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Recollection:
+    """What the graph makes of a question. Without `has_entities` the scope has none at all."""
+
+    clues: Sequence[Clue]
+    has_entities: bool = True
 
 
 def names_in(question: str) -> list[str]:
@@ -75,5 +85,5 @@ def scores_of(clues: Iterable[Clue]) -> dict[UUID, float]:
 
 
 def specificity(degree: int) -> float:
-    """1 for an entity of one relation, less the more it has."""
-    return 1.0 / (1.0 + log2(max(degree, 1)))
+    """1 for an entity of one relation, less the more it has; a half for one of 64."""
+    return 1.0 / (1.0 + log2(max(degree, 1)) / _DOUBLINGS_TO_HALF)

@@ -15,7 +15,9 @@ both. All that one person speaks of has much in common; what is left tells memor
 of few memories is mostly those memories themselves, so it counts n / (n + CENTRE_SHRINKAGE).
 
 The **graph** arm scores the memories that it finds by entities and relations, from outside: its
-scores come with the query. An arm that finds nothing at all takes no part in a search.
+scores come with the query. It is a reason of its own beside the other two arms,
+1 - (1 - score)(1 - share * graph): it lifts what it finds and lowers nothing. A lexical arm that
+finds nothing at all takes no part in a search.
 
 ADR 0012 says what was measured, and how the constants were found.
 """
@@ -23,7 +25,7 @@ ADR 0012 says what was measured, and how the constants were found.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
 from uuid import UUID
@@ -69,11 +71,14 @@ CANDIDATES_PER_HIT: Final = 4
 
 @dataclass(frozen=True, slots=True)
 class ArmWeights:
-    """How much each arm counts; only their ratio matters."""
+    """How much each arm counts. Of dense and lexical only the ratio matters.
+
+    `graph` is the share, from 0 to 1, of what is missing to a score of 1 that the graph can add.
+    """
 
     dense: float = 1.0
     lexical: float = 1.0
-    graph: float = 0.5
+    graph: float = 1.0
 
 
 EVEN: Final = ArmWeights()
@@ -120,12 +125,13 @@ def candidate_count(limit: int) -> int:
 def fuse(
     candidates: Sequence[Scored], weights: ArmWeights, limit: int, threshold: float | None
 ) -> list[Ranked]:
-    """The best candidates by the weighted mean of the arms, best first, at most `limit`.
+    """The best candidates, best first, at most `limit`.
 
-    Scores are fused and not ranks: a rank does not say whether an arm has found anything. Where no
-    memory shares a word with the question, the dense arm decides without the lexical one; likewise
-    without the graph's. Each arm must have proposed its best `candidate_count(limit)`: an arm's
-    further order is not known, and it is not named among those that found a hit there.
+    By the weighted mean of the dense and the lexical arm, lifted by the graph. Scores are fused and
+    not ranks: a rank does not say whether an arm has found anything. Where no memory shares a word
+    with the question, the dense arm decides without the lexical one. Each arm must have proposed
+    its best `candidate_count(limit)`: an arm's further order is not known, and it is not named
+    among those that found a hit there.
     """
     present = _taking_part(candidates, weights)
     scores = {candidate.memory_id: _score(candidate, present) for candidate in candidates}
@@ -144,20 +150,16 @@ def fuse(
 
 
 def _taking_part(candidates: Sequence[Scored], weights: ArmWeights) -> ArmWeights:
-    """The weights without those of arms that found nothing; the dense arm always takes part."""
-    lexical = weights.lexical if any(candidate.lexical > 0 for candidate in candidates) else 0.0
-    graph = weights.graph if any(candidate.graph > 0 for candidate in candidates) else 0.0
-    dense = weights.dense if lexical or graph else 1.0
-    return ArmWeights(dense, lexical, graph)
+    """The weights without that of a lexical arm that found nothing."""
+    if any(candidate.lexical > 0 for candidate in candidates):
+        return weights
+    return replace(weights, dense=1.0, lexical=0.0)
 
 
 def _score(candidate: Scored, weights: ArmWeights) -> float:
-    total = (
-        weights.dense * _unit(candidate.dense)
-        + weights.lexical * _unit(candidate.lexical)
-        + weights.graph * _unit(candidate.graph)
-    )
-    return _unit(total / (weights.dense + weights.lexical + weights.graph))
+    total = weights.dense * _unit(candidate.dense) + weights.lexical * _unit(candidate.lexical)
+    own = _unit(total / (weights.dense + weights.lexical))
+    return 1.0 - (1.0 - own) * (1.0 - weights.graph * _unit(candidate.graph))
 
 
 def _places(scores: Mapping[UUID, float], limit: int) -> Mapping[UUID, tuple[int, float]]:

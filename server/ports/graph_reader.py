@@ -9,6 +9,7 @@ from typing import Protocol
 from uuid import UUID
 
 from server.domain.graph import EntityRef, KnownEntity, StatedRelation
+from server.domain.graph_recall import Recollection
 from server.domain.pages import EntityCursor, RelationCursor
 from server.domain.scope import Scope
 
@@ -108,4 +109,8 @@ class GraphReader(Protocol):
 
     async def explore(self, within: Within, start: EntityRef, hops: int) -> Surroundings:
         """The entity and what lies within `hops` relations of it, the nearest first."""
+        ...
+
+    async def recall(self, within: Within, names: Sequence[str]) -> Recollection:
+        """What the entities of these keys or aliases lead to within two relations."""
         ...

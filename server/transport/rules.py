@@ -11,7 +11,7 @@ from typing import TypeAlias
 from google.protobuf.message import Message
 from google.protobuf.struct_pb2 import Struct
 from google.protobuf.timestamp_pb2 import Timestamp
-from memoir.v1 import memory_service_pb2, project_service_pb2
+from memoir.v1 import graph_service_pb2, memory_service_pb2, project_service_pb2
 
 from server.domain.conversation import without_nul
 from server.domain.errors import FieldViolation, InvalidRequest
@@ -111,6 +111,12 @@ def _get_memory(request: memory_service_pb2.GetMemoryRequest, now: datetime) -> 
 
 @broken_rules.register
 def _list_memories(request: memory_service_pb2.ListMemoriesRequest, now: datetime) -> Violations:
+    if request.HasField("as_of"):
+        yield from _past(request.as_of, now)
+
+
+@broken_rules.register
+def _list_relations(request: graph_service_pb2.ListRelationsRequest, now: datetime) -> Violations:
     if request.HasField("as_of"):
         yield from _past(request.as_of, now)
 

@@ -19,7 +19,6 @@ UNIMPLEMENTED_METHODS: Final = frozenset(
 
 UNIMPLEMENTED_FIELDS: Final[Mapping[type[Message], frozenset[str]]] = {
     memory_service_pb2.SearchMemoriesRequest: frozenset({"rerank", "as_of"}),
-    graph_service_pb2.ListRelationsRequest: frozenset({"as_of"}),
     graph_service_pb2.GetEntityRequest: frozenset({"as_of"}),
 }
 

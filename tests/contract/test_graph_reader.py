@@ -8,7 +8,9 @@ from datetime import timedelta
 import pytest
 
 from server.adapters.neo4j.exploring import FAN_OUT
-from server.domain.graph import Entity, EntityRef, words_of
+from server.adapters.neo4j.recalling import NEAR, WIDEST
+from server.domain.graph import Entity, EntityRef, entity_key, words_of
+from server.domain.graph_recall import names_in
 from server.domain.pages import EntityCursor
 from server.domain.scope import Scope
 from server.ports.graph_reader import EntityQuery, RelationQuery, Within
@@ -222,3 +224,68 @@ async def test_an_unknown_entity_has_no_surroundings(graph: WholeGraph) -> None:
     surroundings = await graph.reader.explore(WITHIN, ref("nobody"), 3)
     assert surroundings.relations == []
     assert surroundings.entities == {}
+
+
+async def recalled(
+    graph: WholeGraph, question: str, within: Within = WITHIN
+) -> dict[Triple, tuple[int, int]]:
+    found = await graph.reader.recall(within, names_in(question))
+    return {triple(clue.stated): (clue.degree, clue.through) for clue in found.clues}
+
+
+async def test_a_question_leads_to_relations_and_those_one_further_on(graph: WholeGraph) -> None:
+    await graph.project([stating(1, KNOWS), stating(2, WORKS), stating(3, MAKES)])
+    assert await recalled(graph, "What of Bob?") == {KNOWS: (1, 0), WORKS: (1, 2)}
+    assert await recalled(graph, "Does Alice know?") == {
+        KNOWS: (2, 0),
+        WORKS: (2, 0),
+        MAKES: (2, 2),
+    }
+    assert await recalled(graph, "What is new?") == {}
+
+
+async def test_a_question_leads_by_an_alias_too(graph: WholeGraph) -> None:
+    bob = stating(1, ("Robert Smith", "likes", "Tea"))
+    await graph.project([replace(bob, aliases={"robert smith": ("Bob",)})])
+    assert set(await recalled(graph, "What does Bob drink?")) == {("Robert Smith", "likes", "Tea")}
+
+
+async def test_nothing_is_recalled_of_other_projects_spaces_and_scopes(graph: WholeGraph) -> None:
+    await graph.project(
+        [
+            stating(1, WORKS, project_id="other"),
+            stating(2, WORKS, scope=Scope(user_id="bob")),
+            stating(3, LIVES, scope=Scope(user_id="alice", run_id="run-1")),
+        ]
+    )
+    assert set(await recalled(graph, "Alice")) == {LIVES}
+    other_run = Within(PROJECT, Scope(user_id="alice", run_id="run-2"))
+    assert await recalled(graph, "Alice", other_run) == {}
+
+
+async def test_superseded_relations_are_not_recalled(graph: WholeGraph) -> None:
+    later = ("Alice", "lives_in", "Rome")
+    await graph.project([stating(1, LIVES, minute=1), stating(2, later, minute=5)])
+    now = replace(WITHIN, holding_at=NOON + timedelta(minutes=9))
+    assert set(await recalled(graph, "Alice", now)) == {later}
+
+
+async def test_nothing_is_found_through_what_is_related_to_very_much(graph: WholeGraph) -> None:
+    crowd = [stating(n, (f"Person {n}", "lives_in", "Oslo")) for n in range(10, 10 + WIDEST)]
+    await graph.project([stating(1, LIVES), *crowd])
+    assert set(await recalled(graph, "Alice")) == {LIVES}
+    assert len(await recalled(graph, "Oslo")) == NEAR
+
+
+async def test_whether_a_scope_has_entities_is_told(graph: WholeGraph) -> None:
+    await graph.project([stating(1, WORKS)])
+    assert (await graph.reader.recall(WITHIN, ["nothing"])).has_entities
+    empty = Within(PROJECT, Scope(user_id="nobody"))
+    assert not (await graph.reader.recall(empty, ["alice"])).has_entities
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+async def test_hostile_questions_are_data(graph: WholeGraph, name: str) -> None:
+    await graph.project([stating(1, (name, "knows", "Bob"))])
+    found = await graph.reader.recall(WITHIN, [entity_key(name), *names_in(name)])
+    assert [triple(clue.stated) for clue in found.clues] == [(name, "knows", "Bob")]

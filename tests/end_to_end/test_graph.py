@@ -145,3 +145,42 @@ async def test_superseded_relations_are_shown_on_request(client: Client, user: s
     ever = await client.graph.ListRelations(request, metadata=client.metadata)
     assert [r.target for r in ever.relations] == ["Porto", "Lisbon"]
     assert ever.relations[1].superseded_at == ever.relations[0].valid_from
+
+
+async def test_a_search_follows_relations(client: Client, user: str) -> None:
+    told = await tell(client, user, *STORY)
+    for number in range(12):
+        await tell(client, user, f"I like hobby number {number}.")
+    request = memory_service_pb2.SearchMemoriesRequest(
+        user_id=user,
+        query="Globex",
+        explain=True,
+        include_relations=True,
+        consistency_token=told.consistency_token,
+    )
+    found = await client.memory.SearchMemories(request, metadata=client.metadata)
+    assert list(found.degraded) == []
+    [graph] = [arm for arm in found.results[0].arms if arm.arm == "graph"]
+    assert graph.rank == 1
+    assert 0 < graph.score <= 1
+    assert ("Maria", "works_at", "Globex") in {
+        (r.source, r.relation, r.target) for r in found.relations
+    }
+
+
+async def test_relations_are_read_as_they_were(client: Client, user: str) -> None:
+    await tell(client, user, "I live in Lisbon.", run_id="first")
+    listed = await client.memory.ListMemories(
+        memory_service_pb2.ListMemoriesRequest(user_id=user), metadata=client.metadata
+    )
+    [memory] = listed.memories
+    told = await tell(client, user, "I live in Porto.", run_id="second")
+    request = graph_service_pb2.ListRelationsRequest(
+        user_id=user, as_of=memory.update_time, consistency_token=told.consistency_token
+    )
+    then = await client.graph.ListRelations(request, metadata=client.metadata)
+    assert [r.target for r in then.relations] == ["Lisbon"]
+    assert not then.relations[0].HasField("superseded_at")
+    request.ClearField("as_of")
+    now = await client.graph.ListRelations(request, metadata=client.metadata)
+    assert [r.target for r in now.relations] == ["Porto"]

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from math import sqrt
 
 from server.domain.graph import EntityRef, MemorySubgraph, StatedRelation, entity_key
+from server.domain.graph_recall import Clue, Recollection
 from server.domain.inference import (
     InferenceAnswer,
     InferenceRequest,
@@ -132,11 +133,17 @@ class FakeProjectStore:
 
 @dataclass
 class FakeGraph:
-    """Answers with `relations` and `entities` as they stand; `queries` are what was asked."""
+    """Answers with what it holds as it stands; `queries` and `recalled` are what was asked.
+
+    A `fault` is raised where clues are asked for.
+    """
 
     relations: list[StatedRelation] = field(default_factory=list)
     queries: list[RelationQuery] = field(default_factory=list)
     entities: list[FoundEntity] = field(default_factory=list)
+    clues: list[Clue] = field(default_factory=list)
+    recalled: list[list[str]] = field(default_factory=list)
+    fault: Exception | None = None
 
     async def prepare(self) -> None:
         """Nothing to prepare."""
@@ -160,6 +167,17 @@ class FakeGraph:
     async def explore(self, within: Within, start: EntityRef, hops: int) -> Surroundings:
         known = {found.known.ref.key: found.known for found in self.entities}
         return Surroundings(known, self.relations, truncated=False)
+
+    async def recall(self, within: Within, names: Sequence[str]) -> Recollection:
+        self.recalled.append(list(names))
+        if self.fault:
+            raise self.fault
+        clues = [
+            clue
+            for clue in self.clues
+            if {clue.stated.source_key, clue.stated.target_key} & set(names)
+        ]
+        return Recollection(clues, has_entities=bool(self.clues))
 
 
 @dataclass

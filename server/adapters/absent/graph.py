@@ -52,3 +52,8 @@ class AbsentGraphReader:
         """See the port."""
         del within, start, hops
         raise GraphUnavailable
+
+    async def recall(self, within: Within, names: Sequence[str]) -> Never:
+        """See the port."""
+        del within, names
+        raise GraphUnavailable

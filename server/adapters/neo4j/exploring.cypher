@@ -102,3 +102,57 @@ RETURN source.key AS source_key, source.name AS source_name, source.type AS sour
 UNWIND $keys AS key
 MATCH (e:Entity {project_id: $project_id, space: $space, key: key})
 {mentions}
+
+// What the entities of a question lead to, in one round trip: their relations, and those one further
+// on. Entities with few relations come first; of each so many of the newest relations are followed,
+// and none through an entity that is related to very much.
+
+// name: recall
+CALL {
+  UNWIND $refs AS ref
+  MATCH (e:Entity {project_id: $project_id, space: ref.space, key: ref.key})
+  RETURN e
+  UNION
+  CALL db.index.fulltext.queryNodes('entity_terms', $aliases, {limit: $most_entities}) YIELD node AS e
+  WITH e WHERE e.project_id = $project_id AND e.space IN $spaces
+    AND any(alias IN e.alias_keys WHERE alias IN $keys)
+  RETURN e
+}
+WITH e, COUNT { (e)-[:RELATES_TO]-() } AS degree
+WHERE degree > 0
+WITH e, degree ORDER BY degree, e.key LIMIT $most_entities
+CALL {
+  WITH e
+  MATCH (e)-[r:RELATES_TO]-()
+  WITH DISTINCT r LIMIT $most_edges
+  WHERE {in_scope r} AND {holding r}
+  WITH r ORDER BY r.event_time DESC, r.memory_id LIMIT $near
+  RETURN collect(r) AS near
+}
+CALL {
+  WITH e, near
+  UNWIND near AS r
+  WITH DISTINCT e, CASE WHEN startNode(r) = e THEN endNode(r) ELSE startNode(r) END AS between
+  WHERE between <> e
+  WITH e, between, COUNT { (between)-[:RELATES_TO]-() } AS through
+  WHERE through > 1 AND through <= $widest
+  MATCH (between)-[s:RELATES_TO]-(other)
+  WHERE other <> e AND {in_scope s} AND {holding s}
+  WITH DISTINCT s, through
+  ORDER BY through, s.event_time DESC, s.memory_id LIMIT $far
+  RETURN collect({r: s, through: through}) AS far
+}
+UNWIND [r IN near | {r: r, through: 0}] + far AS clue
+WITH degree, clue.r AS r, clue.through AS through
+WITH degree, through, r, startNode(r) AS source, endNode(r) AS target
+RETURN source.key AS source_key, source.name AS source_name, source.type AS source_type,
+       target.key AS target_key, target.name AS target_name, target.type AS target_type,
+       r.relation AS relation, r.memory_id AS memory_id, r.event_time AS event_time,
+       r.superseded_at AS superseded_at, degree, through
+
+// name: any_entity
+UNWIND $spaces AS space
+MATCH (e:Entity)
+USING INDEX SEEK e:Entity(project_id, space, key)
+WHERE e.project_id = $project_id AND e.space = space AND e.key >= ''
+RETURN true AS found LIMIT 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any, Final, Protocol
 from uuid import UUID
 
 from neo4j import AsyncManagedTransaction, Record
@@ -75,7 +75,15 @@ def parameters(within: Within, **more: Any) -> dict[str, Any]:
     }
 
 
-async def spaces_of(tx: AsyncManagedTransaction, within: Within) -> list[str]:
+class Run(Protocol):
+    """Runs one of the statements and reads all that it gives."""
+
+    async def __call__(self, name: str, /, **more: Any) -> list[Record]:
+        """The rows of the statement of this name, given these parameters too."""
+        ...
+
+
+async def spaces_of(run: Run, within: Within) -> list[str]:
     """The graph spaces of the scope's memories, the scope's own first.
 
     Raises:
@@ -85,10 +93,8 @@ async def spaces_of(tx: AsyncManagedTransaction, within: Within) -> list[str]:
     if within.scope.user_id is not None:
         return [own]
     field, _ = within.scope.parts()[-1]
-    rows = await _run(
-        tx,
+    rows = await run(
         f"spaces_{field}",
-        within,
         looked_at=_SPACES_LOOKED_AT,
         most_spaces=MOST_SPACES,
         end_of_time=END_OF_TIME,
@@ -101,12 +107,11 @@ async def find_entities(
     tx: AsyncManagedTransaction, within: Within, name: str
 ) -> list[FoundEntity]:
     """See the port."""
-    spaces = await spaces_of(tx, within)
+    run = within_transaction(tx, within)
+    spaces = await spaces_of(run, within)
     aliases = [alias_term(within.project_id, space, name) for space in spaces]
-    rows = await _run(
-        tx,
+    rows = await run(
         "find_entities",
-        within,
         spaces=spaces,
         key=index_key(entity_key(name)),
         aliases=" OR ".join(aliases),
@@ -118,20 +123,17 @@ async def find_entities(
 
 async def list_entities(tx: AsyncManagedTransaction, query: EntityQuery) -> EntityPage:
     """See the port."""
-    spaces = await spaces_of(tx, query.within)
+    run = within_transaction(tx, query.within)
+    spaces = await spaces_of(run, query.within)
     if query.words:
-        return await _matches(tx, query, spaces)
-    return await _in_order(tx, query, sorted(spaces))
+        return await _matches(run, query, spaces)
+    return await _in_order(run, query, sorted(spaces))
 
 
-async def _matches(
-    tx: AsyncManagedTransaction, query: EntityQuery, spaces: Sequence[str]
-) -> EntityPage:
+async def _matches(run: Run, query: EntityQuery, spaces: Sequence[str]) -> EntityPage:
     skipped = query.after.skipped if query.after else 0
-    rows = await _run(
-        tx,
+    rows = await run(
         "entity_matches",
-        query.within,
         words=terms_query(query.within.project_id, spaces, query.words),
         spaces=spaces,
         most=MOST_MATCHES,
@@ -142,9 +144,7 @@ async def _matches(
     return EntityPage(_found(rows), EntityCursor(skipped=skipped + query.limit) if more else None)
 
 
-async def _in_order(
-    tx: AsyncManagedTransaction, query: EntityQuery, spaces: Sequence[str]
-) -> EntityPage:
+async def _in_order(run: Run, query: EntityQuery, spaces: Sequence[str]) -> EntityPage:
     after = query.after or EntityCursor()
     whole = [query.within.scope.graph_space()] == list(spaces) and len(
         query.within.scope.parts()
@@ -152,10 +152,8 @@ async def _in_order(
     looked_at = query.limit if whole else query.limit + _EXTRA_LOOKED_AT
     found: list[FoundEntity] = []
     for space in (space for space in spaces if space >= after.space):
-        rows = await _run(
-            tx,
+        rows = await run(
             "entity_page",
-            query.within,
             space=space,
             after=index_key(after.key) if space == after.space else "",
             looked_at=looked_at,
@@ -174,6 +172,7 @@ async def explore(
     tx: AsyncManagedTransaction, within: Within, start: EntityRef, hops: int
 ) -> Surroundings:
     """See the port. One statement a hop, and one for the entities."""
+    run = within_transaction(tx, within)
     relations: dict[StatedRelation, None] = {}
     seen, around = {start.key}, [start.key]
     truncated = False
@@ -183,10 +182,8 @@ async def explore(
             truncated = truncated or bool(around)
             break
         # What is known already comes again, so that many more are asked for.
-        rows = await _run(
-            tx,
+        rows = await run(
             "expand",
-            within,
             space=start.space,
             keys=around,
             fan_out=FAN_OUT,
@@ -198,13 +195,18 @@ async def explore(
         ends = [end for r in new[:limit] for end in (r.source_key, r.target_key)]
         around = [end for end in dict.fromkeys(ends) if end not in seen]
         seen.update(around)
-    known = await _run(tx, "describe", within, space=start.space, keys=sorted(seen))
+    known = await run("describe", space=start.space, keys=sorted(seen))
     return Surroundings({row["key"]: _known(row) for row in known}, list(relations), truncated)
 
 
-async def _run(tx: AsyncManagedTransaction, name: str, within: Within, **more: Any) -> list[Record]:
-    result = await tx.run(statement(name), parameters(within, **more))
-    return [record async for record in result]
+def within_transaction(tx: AsyncManagedTransaction, within: Within) -> Run:
+    """Runs statements in a transaction."""
+
+    async def run(name: str, /, **more: Any) -> list[Record]:
+        result = await tx.run(statement(name), parameters(within, **more))
+        return [record async for record in result]
+
+    return run
 
 
 def stated_relation(record: Record) -> StatedRelation:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from neo4j import AsyncDriver, AsyncManagedTransaction, AsyncSession, unit_of_work
 from neo4j.exceptions import ClientError, DatabaseError
 
-from server.adapters.neo4j import projection
+from server.adapters.neo4j import projection, recalling
 from server.adapters.neo4j.calls import bounded_call, transaction_metadata
 from server.adapters.statements import load_statements
 from server.domain.graph import MemorySubgraph
@@ -37,10 +37,14 @@ class Neo4jGraph:
         self._write_timeout = write_timeout
 
     async def prepare(self) -> None:
-        """Creates the constraints and indexes and waits until they are filled; see the port."""
+        """Creates the constraints and indexes and waits until they are filled; see the port.
+
+        Then it has the statement of searches planned, which takes longer than searches wait.
+        """
         async with bounded_call(_PREPARE_SECONDS), self._session() as session:
             for statement in _SCHEMA.values():
                 await session.execute_write(_run, statement)
+            await recalling.warm_up(session, _PREPARE_SECONDS)
 
     async def check(self) -> None:
         """Returns when the graph answers; see the port. Nothing is retried."""

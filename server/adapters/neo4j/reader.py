@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, TypeVar
 
-from neo4j import AsyncDriver, AsyncManagedTransaction, unit_of_work
+from neo4j import READ_ACCESS, AsyncDriver, AsyncManagedTransaction, unit_of_work
 
 from server.adapters.circuit_breaker import CircuitBreaker
-from server.adapters.neo4j import exploring, reading
+from server.adapters.neo4j import exploring, reading, recalling
 from server.adapters.neo4j.calls import guarded_call, transaction_metadata
 from server.domain.graph import EntityRef, StatedRelation
+from server.domain.graph_recall import Recollection
 from server.domain.request_context import current_request
 from server.ports.graph_reader import (
     EntityPage,
@@ -65,6 +66,17 @@ class Neo4jGraphReader:
     async def explore(self, within: Within, start: EntityRef, hops: int) -> Surroundings:
         """See the port."""
         return await self._read(exploring.explore, within, start, hops)
+
+    async def recall(self, within: Within, names: Sequence[str]) -> Recollection:
+        """See the port. Nothing is retried, and no transaction opened, which costs round trips."""
+        metadata = transaction_metadata([current_request().correlation_id])
+        async with (
+            guarded_call(self._breaker, self._timeout),
+            self._driver.session(
+                database=self._database, default_access_mode=READ_ACCESS
+            ) as session,
+        ):
+            return await recalling.recall(session, within, names, metadata, self._timeout)
 
     async def _read(self, work: Callable[..., Awaitable[T]], *arguments: Any) -> T:
         bound: Callable[[AsyncManagedTransaction], Awaitable[T]] = unit_of_work(

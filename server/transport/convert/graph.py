@@ -19,6 +19,7 @@ from server.transport.convert.tokens import (
     read_entity_page_token,
     read_relation_page_token,
 )
+from server.transport.convert.values import from_timestamp
 
 DEFAULT_DEPTH = 1
 DEFAULT_MAX_LENGTH = 4
@@ -42,6 +43,7 @@ def relations_command(
         after=read_relation_page_token(request, request.page_token),
         position=_position(request.consistency_token),
         include_superseded=request.include_superseded,
+        as_of=from_timestamp(request.as_of) if request.HasField("as_of") else None,
     )
 
 

@@ -20,7 +20,7 @@ from server.domain.inference import Category
 from server.domain.operation import OperationLease
 from server.domain.pages import ListOrder
 from server.domain.scope import SCOPE_FIELDS, Scope
-from server.transport.convert.tokens import read_list_page_token
+from server.transport.convert.tokens import read_consistency_token, read_list_page_token
 from server.transport.convert.values import from_struct, from_timestamp
 
 DEFAULT_PAGE_SIZE = 50
@@ -147,7 +147,11 @@ def _expiration_date(request: memory_service_pb2.AddMemoriesRequest) -> date | N
 def search_command(
     request: memory_service_pb2.SearchMemoriesRequest, project_id: str
 ) -> SearchMemoriesCommand:
-    """SearchMemories."""
+    """SearchMemories.
+
+    Raises:
+        InvalidRequest: the filter or the consistency token is not one.
+    """
     return SearchMemoriesCommand(
         project_id=project_id,
         scope=scope_of(request),
@@ -157,6 +161,8 @@ def search_command(
         categories=tuple(map(without_nul, request.categories)),
         show_expired=request.show_expired,
         filters=filters_of(request),
+        with_relations=request.include_relations,
+        position=read_consistency_token(token) if (token := request.consistency_token) else None,
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from uuid import UUID
@@ -13,7 +13,6 @@ from server.application.add_memories import AddMemoriesCommand, AddMemoriesOutco
 from server.application.operations import SubmitAdd
 from server.application.read_memories import GetMemory, ListMemories
 from server.application.search_memories import SearchMemories
-from server.domain.graph import StatedRelation
 from server.domain.memory import ScoredMemory
 from server.transport.convert.added import add_response
 from server.transport.convert.memories import memory_message, relation_message
@@ -86,7 +85,7 @@ class MemoryService(MemoryLife, MemoryScopes):
         outcome = await self._use_cases.search(search_command(request, current_caller().project_id))
         return memory_service_pb2.SearchMemoriesResponse(
             results=[_search_result(hit, explain=request.explain) for hit in outcome.hits],
-            relations=_relations(outcome.hits) if request.include_relations else (),
+            relations=map(relation_message, outcome.relations),
             degraded=[
                 memory_service_pb2.DegradedArm(arm=part.arm, reason=part.reason)
                 for part in outcome.degraded
@@ -125,11 +124,3 @@ def _search_result(hit: ScoredMemory, *, explain: bool) -> memory_service_pb2.Se
         for arm in hit.arms:
             result.arms.add(arm=arm.arm, rank=arm.rank, score=arm.score)
     return result
-
-
-def _relations(hits: Sequence[ScoredMemory]) -> list[memory_pb2.Relation]:
-    return [
-        relation_message(StatedRelation(relation, hit.memory.id, hit.memory.event_time))
-        for hit in hits
-        for relation in hit.memory.relations
-    ]

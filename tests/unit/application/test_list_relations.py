@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from datetime import date
 from uuid import UUID
 
 import pytest
 
+from server.application import past_relations
 from server.application.caught_up import CaughtUp
 from server.application.list_relations import ListRelations, ListRelationsCommand
+from server.application.past_relations import PastRelations
 from server.application.visible_relations import VisibleRelations
-from server.domain.errors import DeadlineExceeded, GraphBehind
+from server.domain.errors import DeadlineExceeded, GraphBehind, InvalidRequest
 from server.domain.graph import StatedRelation
 from server.domain.pages import RelationCursor
 from server.domain.request_context import RequestContext
+from server.domain.scope import Scope
 from server.ports.graph_reader import RelationQuery
 from server.ports.memory_store import ChangeSet
 from tests.support.builders import ALICE, LISBON, NOW, PROJECT, addition, call
+from tests.support.fake_history import FakeHistory
 from tests.support.fake_store import FakeStore
 from tests.support.fakes import FakeClock, FakeGraph, FakeOutbox
 from tests.support.request_context import in_request
@@ -30,9 +35,14 @@ class World:
         self.graph = FakeGraph()
         self.outbox = FakeOutbox()
         self.store = FakeStore()
+        self.history = FakeHistory()
         clock = FakeClock()
         self.list = ListRelations(
-            self.graph, CaughtUp(self.outbox), VisibleRelations(self.store, clock), clock
+            self.graph,
+            CaughtUp(self.outbox),
+            VisibleRelations(self.store, clock),
+            PastRelations(self.history),
+            clock,
         )
 
     async def knows(self, text: str, expiration_date: date | None = None) -> StatedRelation:
@@ -119,3 +129,34 @@ async def test_without_any_time_left_nothing_is_asked(world: World) -> None:
     with pytest.raises(DeadlineExceeded):
         await in_request(context, lambda: world.list(command(position=1)))
     assert world.outbox.asked == []
+
+
+async def test_the_past_is_read_from_the_history_page_by_page(world: World) -> None:
+    memories = [
+        addition(call(scope=scope), str(n), relations=[LISBON]).memory
+        for n, scope in enumerate([ALICE, ALICE, Scope("alice", run_id="run-1")])
+    ]
+    world.history.memories = memories
+    asked = ListRelationsCommand(PROJECT, ALICE, 2, position=7, as_of=NOW)
+    first = await world.list(asked)
+    rest = await world.list(replace(asked, after=first.next))
+    found = [stated.memory_id for stated in (*first.relations, *rest.relations)]
+    assert sorted(found) == sorted(memory.id for memory in memories)
+    assert rest.next is None
+    assert world.history.asked == [(NOW, NOW.date())] * 2
+    assert world.graph.queries == []
+    assert world.outbox.asked == []
+
+    of_run = await world.list(replace(asked, scope=Scope("alice", run_id="run-1")))
+    assert [stated.memory_id for stated in of_run.relations] == [memories[2].id]
+    assert (await world.list(replace(asked, relation="works at"))).relations == []
+
+
+async def test_a_past_of_too_many_memories_is_refused(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(past_relations, "MOST_MEMORIES", 1)
+    world.history.memories = [addition(call(), str(n)).memory for n in range(2)]
+    with pytest.raises(InvalidRequest) as raised:
+        await world.list(ListRelationsCommand(PROJECT, ALICE, 2, as_of=NOW))
+    assert [violation.field for violation in raised.value.violations] == ["as_of"]

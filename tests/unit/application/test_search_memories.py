@@ -6,13 +6,16 @@ from datetime import date
 
 import pytest
 
+from server.application.caught_up import CaughtUp
+from server.application.graph_arm import GraphArm
 from server.application.search_memories import SearchMemories, SearchMemoriesCommand
+from server.application.visible_relations import VisibleRelations
 from server.domain.scope import Scope
 from server.ports.embedder import EmbeddingPurpose
 from server.ports.memory_store import ChangeSet
 from tests.support.builders import ALICE, EMBEDDER, PROJECT, addition, call
 from tests.support.fake_store import FakeStore
-from tests.support.fakes import FakeClock, FakeEmbedder
+from tests.support.fakes import FakeClock, FakeEmbedder, FakeGraph, FakeOutbox
 
 
 class World:
@@ -21,7 +24,10 @@ class World:
     def __init__(self) -> None:
         self.store = FakeStore()
         self.embedder = FakeEmbedder()
-        self.search = SearchMemories(self.store, self.embedder, FakeClock())
+        self.graph, self.outbox, clock = FakeGraph(), FakeOutbox(), FakeClock()
+        arm = GraphArm(self.graph, CaughtUp(self.outbox), clock)
+        visible = VisibleRelations(self.store, clock)
+        self.search = SearchMemories(self.store, self.embedder, clock, arm, visible)
 
     async def knows(self, text: str, **details: object) -> None:
         of = call()

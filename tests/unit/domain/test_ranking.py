@@ -59,15 +59,21 @@ def test_the_graph_brings_in_what_the_other_arms_miss() -> None:
     found = [Scored(A, 0.4, 0.4), Scored(B, 0.3, 0.3, graph=1.0)]
     hits = fuse(found, ArmWeights(dense=1.0, lexical=1.0, graph=0.5), 2, None)
     assert ids(hits) == [B, A]
-    assert [hit.score for hit in hits] == pytest.approx([1.1 / 2.5, 0.8 / 2.5])
+    assert [hit.score for hit in hits] == pytest.approx([1 - 0.7 * 0.5, 0.4])
     assert ArmScore("graph", 1, 1.0) in hits[0].arms
     assert [arm.arm for arm in hits[1].arms] == ["dense", "lexical"]
 
 
 def test_a_graph_that_finds_nothing_changes_no_score() -> None:
     found = [Scored(A, 0.4, 0.2)]
-    (hit,) = fuse(found, ArmWeights(dense=1.0, lexical=1.0, graph=9.0), 1, None)
+    (hit,) = fuse(found, ArmWeights(dense=1.0, lexical=1.0, graph=1.0), 1, None)
     assert hit.score == pytest.approx(0.3)
+
+
+def test_the_graph_lowers_no_score() -> None:
+    alone = fuse([Scored(A, 0.6, 0.6)], EVEN, 2, 0.5)
+    beside = fuse([Scored(A, 0.6, 0.6), Scored(B, 0.0, 0.0, graph=0.3)], EVEN, 2, 0.5)
+    assert beside == alone
 
 
 def test_an_arm_does_not_claim_what_only_the_other_one_proposed() -> None:

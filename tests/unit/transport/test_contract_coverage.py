@@ -23,11 +23,13 @@ from server.application.delete_memory import DeleteMemory
 from server.application.delete_scope import DeleteScope
 from server.application.find_paths import FindPaths
 from server.application.get_entity import GetEntity
+from server.application.graph_arm import GraphArm
 from server.application.list_entities import ListEntities
 from server.application.list_memory_events import ListMemoryEvents
 from server.application.list_relations import ListRelations
 from server.application.list_scopes import ListScopes
 from server.application.operations import ManageOperations, SubmitAdd
+from server.application.past_relations import PastRelations
 from server.application.project_settings import GetProject, UpdateProject
 from server.application.read_memories import GetMemory, ListMemories
 from server.application.remember_verbatim import RememberVerbatim
@@ -62,7 +64,13 @@ def servicers() -> Servicers:
     use_cases = MemoryUseCases(
         add=AddMemories(store, verbatim, verbatim),
         submit=SubmitAdd(FakeOperations(), store, clock, lambda: None),
-        search=SearchMemories(store, embedder, clock),
+        search=SearchMemories(
+            store,
+            embedder,
+            clock,
+            GraphArm(FakeGraph(), CaughtUp(FakeOutbox()), clock),
+            VisibleRelations(store, clock),
+        ),
         get=GetMemory(store, FakeHistory(), clock),
         list=ListMemories(store, FakeHistory(), clock),
         life=life_of(store),
@@ -103,7 +111,9 @@ def graph_of(store: FakeStore, clock: FakeClock) -> GraphUseCases:
     graph, caught_up = FakeGraph(), CaughtUp(FakeOutbox())
     visible = VisibleRelations(store, clock)
     return GraphUseCases(
-        list_relations=ListRelations(graph, caught_up, visible, clock),
+        list_relations=ListRelations(
+            graph, caught_up, visible, PastRelations(FakeHistory()), clock
+        ),
         get_entity=GetEntity(graph, caught_up, visible, clock),
         list_entities=ListEntities(graph, caught_up, visible),
         find_paths=FindPaths(graph, caught_up, visible, clock),

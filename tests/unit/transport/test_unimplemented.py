@@ -95,7 +95,7 @@ def test_listed_fields_exist_and_belong_to_offered_methods() -> None:
     [
         (memory_service_pb2.SearchMemoriesRequest(rerank=True), "rerank"),
         (memory_service_pb2.SearchMemoriesRequest(as_of=Timestamp()), "as_of"),
-        (graph_service_pb2.ListRelationsRequest(as_of=Timestamp()), "as_of"),
+        (graph_service_pb2.GetEntityRequest(as_of=Timestamp()), "as_of"),
     ],
 )
 def test_listed_options_are_refused(request_: Any, field: str) -> None:

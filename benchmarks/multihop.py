@@ -1,0 +1,184 @@
+"""What the graph's arm adds to a search for what no word of the question leads to.
+
+    python -m benchmarks.multihop [--users N] [--seed N]
+
+Invents people, companies and cities, a world for each user, and remembers facts about them with
+their relations. Questions whose answer is one relation further on than their words ("multi-hop")
+are searched, and some whose answer holds their words ("direct"), without the graph and with several
+weights of its arm. Real databases on empty folders, the offline embedder; relations are given and
+not inferred, so that nothing but the search is measured.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import random
+import tempfile
+from collections import defaultdict
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from statistics import fmean
+from uuid import UUID
+
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.worlds import Fact, World, invent
+from server.adapters.offline.embedder import OfflineEmbedder
+from server.adapters.postgres.memory_store import PostgresMemoryStore
+from server.adapters.postgres.outbox import PostgresOutbox
+from server.adapters.system.clock import SystemClock
+from server.application.caught_up import CaughtUp
+from server.application.graph_arm import GraphArm
+from server.application.project_graph import GraphProjector
+from server.bootstrap import migrate_database
+from server.bootstrap_database import open_database
+from server.bootstrap_graph import GraphAddress, open_graph
+from server.domain.identifiers import new_id
+from server.domain.memory import Memory, Provenance, fact_digest
+from server.domain.ranking import ArmWeights
+from server.domain.scope import Scope
+from server.embedded import EmbeddedPostgres, NoProgress
+from server.embedded.neo4j import EmbeddedNeo4j
+from server.ports.embedder import EmbeddingPurpose
+from server.ports.memory_store import Call, ChangeSet, EmbeddedMemory, SearchQuery
+from server.settings import Neo4jSettings, PostgresSettings
+
+ROOT = Path(__file__).resolve().parent.parent
+NEO4J_LIB = ROOT / ".local" / "neo4j" / "5.18.0" / "lib"
+PROJECT = "bench"
+DEPTHS = (1, 5, 10)
+WEIGHTS = (0.0, 0.25, 0.5, 0.75, 1.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Bench:
+    """What is measured."""
+
+    store: PostgresMemoryStore
+    embedder: OfflineEmbedder
+    projector: GraphProjector
+    arm: GraphArm
+
+
+@asynccontextmanager
+async def bench() -> AsyncIterator[Bench]:
+    """Databases of their own, and what runs on them."""
+    with tempfile.TemporaryDirectory(prefix="memoir-bench-") as folder:
+        postgres = EmbeddedPostgres(Path(folder, "postgres"), NoProgress())
+        neo4j = EmbeddedNeo4j(Path(folder, "neo4j"), NEO4J_LIB, NoProgress())
+        try:
+            dsn, address = await asyncio.gather(postgres.start(), neo4j.start())
+            await migrate_database(dsn, lambda _: None)
+            graph_address = GraphAddress(address.uri, address.user, address.password)
+            async with (
+                open_database(dsn, PostgresSettings()) as database,
+                open_graph(graph_address, Neo4jSettings(search_timeout=30.0)) as access,
+            ):
+                await access.graph.prepare()
+                clock = SystemClock()
+                outbox = PostgresOutbox(database, clock)
+                yield Bench(
+                    PostgresMemoryStore(database, lambda: None),
+                    OfflineEmbedder.load(),
+                    GraphProjector(outbox, access.graph),
+                    GraphArm(access.recaller, CaughtUp(outbox), clock),
+                )
+        finally:
+            await neo4j.stop()
+            await postgres.stop()
+
+
+async def remember(bench: Bench, scope: Scope, facts: Sequence[Fact]) -> dict[str, UUID]:
+    """Stores the facts as memories; their ids by text."""
+    now = datetime.now(UTC)
+    call = Call(new_id(now), PROJECT, scope, "AddMemories", now, "bench", bench.embedder.model)
+    vectors = await bench.embedder.embed([f.text for f in facts], EmbeddingPurpose.DOCUMENT)
+    added = [
+        EmbeddedMemory(ordinal, _memory(call, fact), fact_digest(fact.text), vector)
+        for ordinal, (fact, vector) in enumerate(zip(facts, vectors, strict=True))
+    ]
+    await bench.store.commit(ChangeSet(call, added=added))
+    return {each.memory.text: each.memory.id for each in added}
+
+
+def _memory(call: Call, fact: Fact) -> Memory:
+    return Memory(
+        id=new_id(call.time),
+        project_id=PROJECT,
+        scope=call.scope,
+        text=fact.text,
+        metadata={},
+        categories=(),
+        immutable=False,
+        create_time=call.time,
+        update_time=call.time,
+        event_time=call.time,
+        expiration_date=None,
+        inferred=True,
+        role=None,
+        name=None,
+        version=1,
+        provenance=Provenance(call.id, None, call.correlation_id, call.embedding_model),
+        relations=(fact.relation,) if fact.relation else (),
+    )
+
+
+async def measure(bench: Bench, worlds: Sequence[World]) -> dict[tuple[str, float, int], float]:
+    """Recall by kind of question, weight of the graph's arm and depth."""
+    recalls: dict[tuple[str, float, int], list[float]] = defaultdict(list)
+    for number, world in enumerate(worlds):
+        scope = Scope(user_id=f"user-{number}")
+        ids = await remember(bench, scope, world.facts)
+        while await bench.projector.project_once():
+            pass
+        for question in world.questions:
+            for weight in WEIGHTS:
+                hits = await search(bench, scope, question.text, weight)
+                rank = hits.index(ids[question.evidence]) if ids[question.evidence] in hits else 99
+                for depth in DEPTHS:
+                    recalls[question.kind, weight, depth].append(float(rank < depth))
+    return {key: fmean(values) for key, values in recalls.items()}
+
+
+async def search(bench: Bench, scope: Scope, question: str, weight: float) -> list[UUID]:
+    """The hits of one search; a weight of 0 leaves the graph out."""
+    [vector] = await bench.embedder.embed([question], EmbeddingPurpose.QUERY)
+    graph = (await bench.arm(PROJECT, scope, question, None)).scores if weight else {}
+    query = SearchQuery(
+        PROJECT,
+        scope,
+        vector,
+        max(DEPTHS),
+        None,
+        text=question,
+        weights=ArmWeights(graph=weight),
+        graph=graph,
+    )
+    return [hit.memory.id for hit in await bench.store.search(query)]
+
+
+async def main() -> None:
+    """Measures and prints."""
+    parser = argparse.ArgumentParser(description="The graph's arm on multi-hop questions.")
+    parser.add_argument("--users", type=int, default=20)
+    parser.add_argument("--seed", type=int, default=1)
+    arguments = parser.parse_args()
+    chance = random.Random(arguments.seed)
+    worlds = [invent(chance) for _ in range(arguments.users)]
+    async with bench() as running:
+        recalls = await measure(running, worlds)
+    table = Table("Questions", "Weight of the graph", *(f"recall@{d}" for d in DEPTHS))
+    for kind in sorted({kind for kind, _, _ in recalls}):
+        for weight in WEIGHTS:
+            cells = (f"{recalls[kind, weight, depth]:.3f}" for depth in DEPTHS)
+            table.add_row(kind, f"{weight:g}" if weight else "without", *cells)
+    Console().print(table)
+
+
+if __name__ == "__main__":
+    asyncio.run(main())

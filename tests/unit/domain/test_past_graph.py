@@ -1,0 +1,56 @@
+"""Who related to what by a set of memories."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import timedelta
+
+from server.domain.graph import Entity, Relation
+from server.domain.memory import Memory
+from server.domain.past_graph import relations_of
+from server.domain.scope import Scope
+from tests.support.builders import ALICE, NOW, addition, call
+from tests.support.subgraphs import Triple, triple
+
+LISBON = ("Alice", "lives_in", "Lisbon")
+ROME = ("Alice", "lives_in", "Rome")
+KNOWS = ("Alice", "knows", "Bob")
+
+
+def memory(
+    *said: Triple, minute: int = 0, scope: Scope = ALICE, entities: Sequence[Entity] = ()
+) -> Memory:
+    relations = [Relation(Entity(s), relation, Entity(t)) for s, relation, t in said]
+    made = addition(call(scope=scope), "x", relations=relations, entities=entities).memory
+    return replace(made, event_time=NOW + timedelta(minutes=minute))
+
+
+def test_the_newest_come_first() -> None:
+    memories = [memory(KNOWS, minute=1), memory(LISBON, minute=2)]
+    assert [triple(s) for s in relations_of(memories)] == [LISBON, KNOWS]
+
+
+def test_a_functional_relation_ends_with_the_next_one() -> None:
+    memories = [memory(LISBON, KNOWS, minute=1), memory(ROME, minute=2)]
+    ends = {triple(s): s.superseded_at for s in relations_of(memories)}
+    assert ends == {ROME: None, LISBON: NOW + timedelta(minutes=2), KNOWS: None}
+
+
+def test_spaces_are_apart() -> None:
+    memories = [memory(LISBON, minute=1), memory(ROME, minute=2, scope=Scope(user_id="bob"))]
+    assert all(s.superseded_at is None for s in relations_of(memories))
+
+
+def test_an_entity_is_found_by_its_names() -> None:
+    taught = Entity("Robert Smith", "person", ("Bob", "Bobby"))
+    memories = [memory(KNOWS), memory(ROME), memory(entities=[taught])]
+    for name in ("bob", "ROBERT SMITH", "Bobby"):
+        assert [triple(s) for s in relations_of(memories, name)] == [KNOWS]
+    assert relations_of(memories, "Carol") == []
+
+
+def test_a_relation_between_two_names_of_one_entity_says_nothing() -> None:
+    taught = Entity("Robert", "person", ("Bob",))
+    memories = [memory(("Robert", "knows", "Bob"), KNOWS, entities=[taught])]
+    assert [triple(s) for s in relations_of(memories)] == [KNOWS]
