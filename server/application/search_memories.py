@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
 from server.application.graph_arm import GraphArm, GraphFindings
@@ -12,7 +13,7 @@ from server.application.visible_relations import VisibleRelations
 from server.domain.filters import Filter
 from server.domain.graph import StatedRelation
 from server.domain.memory import ScoredMemory, today
-from server.domain.ranking import DegradedArm, weights_for
+from server.domain.ranking import Arm, DegradedArm, weights_for
 from server.domain.scope import Scope
 from server.domain.values import Vector
 from server.ports.clock import Clock
@@ -24,7 +25,10 @@ DEFAULT_TOP_K = 10
 
 @dataclass(frozen=True, slots=True)
 class SearchMemoriesCommand:
-    """What to look for, and where. `position` is that of a write that the graph must hold."""
+    """What to look for, and where. `position` is that of a write that the graph must hold.
+
+    `as_of` is the past instant whose state is searched; None means now.
+    """
 
     project_id: str
     scope: Scope
@@ -36,6 +40,7 @@ class SearchMemoriesCommand:
     filters: Filter | None = None
     with_relations: bool = False
     position: int | None = None
+    as_of: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +83,7 @@ class SearchMemories:
         Raises:
             ModelUnavailable, ModelQuotaExhausted, StoreUnavailable.
         """
+        now = command.as_of or self._clock.now()
         vector, findings = await self._prepared(command)
         hits = await self._store.search(
             SearchQuery(
@@ -85,13 +91,14 @@ class SearchMemories:
                 scope=command.scope,
                 vector=vector,
                 limit=command.top_k,
-                visible_on=None if command.show_expired else today(self._clock.now()),
+                visible_on=None if command.show_expired else today(now),
                 categories=command.categories,
                 threshold=command.threshold,
                 filters=command.filters,
                 text=command.query,
                 weights=weights_for(self._embedder.model),
                 graph=findings.scores,
+                time=command.as_of,
             )
         )
         return SearchMemoriesOutcome(
@@ -103,14 +110,18 @@ class SearchMemories:
 
     async def _prepared(self, command: SearchMemoriesCommand) -> tuple[Vector, GraphFindings]:
         """The question's vector and what the graph makes of it, side by side."""
-        graph = asyncio.create_task(
-            self._graph(command.project_id, command.scope, command.query, command.position)
-        )
+        graph = asyncio.create_task(self._recalled(command))
         try:
             vectors = await self._embedder.embed([command.query], EmbeddingPurpose.QUERY)
             return vectors[0], await graph
         finally:
             graph.cancel()
+
+    async def _recalled(self, command: SearchMemoriesCommand) -> GraphFindings:
+        if command.as_of is not None:
+            reason = "the graph holds the present only"
+            return GraphFindings(degraded=DegradedArm(Arm.GRAPH, reason))
+        return await self._graph(command.project_id, command.scope, command.query, command.position)
 
     async def _relations(
         self, command: SearchMemoriesCommand, hits: Sequence[ScoredMemory], findings: GraphFindings

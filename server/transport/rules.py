@@ -116,6 +116,14 @@ def _list_memories(request: memory_service_pb2.ListMemoriesRequest, now: datetim
 
 
 @broken_rules.register
+def _search_memories(
+    request: memory_service_pb2.SearchMemoriesRequest, now: datetime
+) -> Violations:
+    if request.HasField("as_of"):
+        yield from _past(request.as_of, now)
+
+
+@broken_rules.register
 def _list_relations(request: graph_service_pb2.ListRelationsRequest, now: datetime) -> Violations:
     if request.HasField("as_of"):
         yield from _past(request.as_of, now)

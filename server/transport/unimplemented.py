@@ -18,7 +18,7 @@ UNIMPLEMENTED_METHODS: Final = frozenset(
 )
 
 UNIMPLEMENTED_FIELDS: Final[Mapping[type[Message], frozenset[str]]] = {
-    memory_service_pb2.SearchMemoriesRequest: frozenset({"rerank", "as_of"}),
+    memory_service_pb2.SearchMemoriesRequest: frozenset({"rerank"}),
     graph_service_pb2.GetEntityRequest: frozenset({"as_of"}),
 }
 

@@ -93,8 +93,32 @@ async def test_memories_are_read_as_they_were(client: Client, user: str) -> None
     assert await listed(client, user, as_of=before) == []
 
 
+async def test_a_search_of_the_past_finds_what_was_there(client: Client, user: str) -> None:
+    first = await remembered(client, user, "I work at Acme.")
+    second = (await update(client, update_of(first.id, ["text"], text="I paint."))).memory
+    await client.memory.DeleteMemory(
+        memory_service_pb2.DeleteMemoryRequest(id=first.id), metadata=client.metadata
+    )
+
+    async def found(query: str, as_of: Timestamp | None = None) -> list[memory_pb2.Memory]:
+        request = memory_service_pb2.SearchMemoriesRequest(user_id=user, query=query, as_of=as_of)
+        response = await client.memory.SearchMemories(request, metadata=client.metadata)
+        assert {part.arm for part in response.degraded} == ({"graph"} if as_of else set())
+        return [result.memory for result in response.results]
+
+    assert await found("Where do I work?", first.update_time) == [first]
+    assert await found("What do I paint?", second.update_time) == [second]
+    assert await found("Where do I work?") == []
+
+
 @pytest.mark.parametrize("as_of", [Timestamp(seconds=2**40), Timestamp(seconds=32503680000)])
 async def test_the_future_cannot_be_read(client: Client, user: str, as_of: Timestamp) -> None:
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         await listed(client, user, as_of=as_of)
+    assert set(details_of(caught.value).violations) == {"as_of"}
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await client.memory.SearchMemories(
+            memory_service_pb2.SearchMemoriesRequest(user_id=user, query="tea", as_of=as_of),
+            metadata=client.metadata,
+        )
     assert set(details_of(caught.value).violations) == {"as_of"}

@@ -163,6 +163,7 @@ def search_command(
         filters=filters_of(request),
         with_relations=request.include_relations,
         position=read_consistency_token(token) if (token := request.consistency_token) else None,
+        as_of=from_timestamp(request.as_of) if request.HasField("as_of") else None,
     )
 
 

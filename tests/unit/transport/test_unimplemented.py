@@ -94,7 +94,6 @@ def test_listed_fields_exist_and_belong_to_offered_methods() -> None:
     ("request_", "field"),
     [
         (memory_service_pb2.SearchMemoriesRequest(rerank=True), "rerank"),
-        (memory_service_pb2.SearchMemoriesRequest(as_of=Timestamp()), "as_of"),
         (graph_service_pb2.GetEntityRequest(as_of=Timestamp()), "as_of"),
     ],
 )
