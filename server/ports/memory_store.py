@@ -153,7 +153,8 @@ class SearchQuery:
     `text` is the question in words, for the arm that compares words; `weights` say how much each
     arm counts. `graph` are memories that the graph proposes with their scores from 0 to 1: those
     among them that match everything else take part. `visible_on` hides what has expired before that
-    day; None shows all. `threshold` bounds the score from below. `filters` must match too.
+    day; None shows all. `threshold` bounds the score from below. `filters` must match too. `time`
+    is the past instant whose memories are searched; None means now.
     """
 
     project_id: str
@@ -167,6 +168,7 @@ class SearchQuery:
     text: str = ""
     weights: ArmWeights = EVEN
     graph: Mapping[UUID, float] = field(default_factory=dict)
+    time: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

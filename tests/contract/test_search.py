@@ -15,7 +15,7 @@ from server.domain.memory import ScoredMemory
 from server.domain.ranking import BM25_B, BM25_K1, CENTRE_SHRINKAGE, CONTEXT_SHARE, ArmWeights
 from server.domain.scope import Scope
 from server.domain.values import Vector
-from server.ports.memory_store import ChangeSet, EmbeddedMemory, MemoryStore, SearchQuery
+from server.ports.memory_store import ChangeSet, EmbeddedMemory, MemoryStore, Removal, SearchQuery
 from tests.support.builders import ALICE, NOW, PROJECT, addition, call, revision, vector
 
 WORDS_ALONE = ArmWeights(dense=0.0, lexical=1.0)
@@ -258,3 +258,39 @@ async def test_a_long_text_fits_beside_the_longest_embedding(store: MemoryStore)
     longest = vector(*range(1, 3_073))
     await add(store, text, embedding=longest)
     assert await lexical(store, "word4999", vector=longest)
+
+
+async def test_the_past_is_searched_as_the_present_was(store: MemoryStore) -> None:
+    items = await add(store, "tea with milk", "coffee", embedding=vector(1, 1, 0))
+    items += await add(store, "rain", minute=1, embedding=vector(0, 1, 1))
+    items += await add(store, "hello there", "tea, please", verbatim=True, minute=2)
+    question = query("tea or rain", weights=ArmWeights(dense=0.5, lexical=0.5))
+    before = await store.search(question)
+    assert len(before) == len(items)
+
+    tea, coffee, rain, *_ = items
+    later = call(time=NOW + timedelta(minutes=4))
+    changed = replace(revision(tea, "of no interest"), embedding=vector(0, 0, 1))
+    kept = replace(revision(rain, "rain", ordinal=1, metadata={"a": 1}))
+    await store.commit(
+        ChangeSet(later, updated=[changed, kept], removed=[Removal(2, coffee.memory.id, 1)])
+    )
+    await add(store, "tea and rain", minute=5)
+    assert await store.search(question) != before
+
+    past = await store.search(replace(question, time=NOW + timedelta(minutes=3)))
+    assert [(hit.memory, hit.arms) for hit in past] == [(hit.memory, hit.arms) for hit in before]
+    early = await store.search(replace(question, time=NOW))
+    assert {hit.memory.text for hit in early} == {"tea with milk", "coffee"}
+    assert await store.search(replace(question, time=NOW - timedelta(minutes=1))) == []
+    of_bob = replace(question, scope=Scope(user_id="bob"), time=NOW + timedelta(minutes=3))
+    assert await store.search(of_bob) == []
+
+
+async def test_what_had_not_expired_then_is_found_then(store: MemoryStore) -> None:
+    tomorrow = NOW.date() + timedelta(days=1)
+    await add(store, "tea today", expiration_date=NOW.date())
+    question = query("tea", time=NOW + timedelta(minutes=1))
+    assert len(await store.search(question)) == 1
+    assert await store.search(replace(question, visible_on=tomorrow)) == []
+    assert len(await store.search(replace(question, visible_on=None))) == 1

@@ -163,6 +163,13 @@ WITH added AS (
     ON CONFLICT DO NOTHING
     RETURNING memory_id
 ),
+embedded AS (
+    UPDATE memory_events AS e
+    SET embedding = input.vector
+    FROM unnest($2::text[], $3::halfvec[]) AS input (line, vector),
+         jsonb_populate_record(NULL::memories, input.line::jsonb) AS given
+    WHERE e.project_id = $1 AND e.memory_id = given.memory_id AND e.version = given.version
+),
 place AS MATERIALIZED (SELECT nextval('change_position') AS position)
 INSERT INTO graph_outbox (project_id, memory_id, generation, first_generation, correlation_id)
 SELECT $1, added.memory_id, place.position, place.position, 'import'

@@ -88,9 +88,11 @@ added AS (
 ),
 history AS (
     INSERT INTO memory_events (
-        project_id, memory_id, version, position, ordinal, call_id, type, change_time, state
+        project_id, memory_id, version, position, ordinal, call_id, type, change_time, state,
+        embedding
     )
-    SELECT $1, added.memory_id, 1, place.position, input.ordinal, $2, 'ADD', $15, to_jsonb(added)
+    SELECT $1, added.memory_id, 1, place.position, input.ordinal, $2, 'ADD', $15, to_jsonb(added),
+           input.embedding
     FROM place, added JOIN input USING (memory_id)
 ),
 enqueued AS (
@@ -143,9 +145,10 @@ WITH changed AS (
 ),
 history AS (
     INSERT INTO memory_events (
-        project_id, memory_id, version, position, ordinal, call_id, type, change_time, state
+        project_id, memory_id, version, position, ordinal, call_id, type, change_time, state,
+        embedding
     )
-    SELECT $1, $2, version, $18, $19, $4, 'UPDATE', $15, to_jsonb(changed)
+    SELECT $1, $2, version, $18, $19, $4, 'UPDATE', $15, to_jsonb(changed), $7
     FROM changed
 ),
 enqueued AS (

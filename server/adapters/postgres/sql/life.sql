@@ -31,10 +31,11 @@ recorded AS (
 ),
 history AS (
     INSERT INTO memory_events (
-        project_id, memory_id, version, position, ordinal, call_id, type, change_time, state
+        project_id, memory_id, version, position, ordinal, call_id, type, change_time, state,
+        embedding
     )
     SELECT $1, changed.memory_id, changed.version, place.position, 0, $2, 'UPDATE', $16,
-           to_jsonb(changed)
+           to_jsonb(changed), $21::halfvec
     FROM changed, place
 ),
 enqueued AS (

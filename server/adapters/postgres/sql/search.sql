@@ -1,4 +1,5 @@
--- Searching. `{narrowed}` stands for the block of that name; within it `{scope}` for one fixed
+-- Searching. `{memories}` stands for the table of that name, or for `past` where a past instant is
+-- asked for, whose block then goes before the others; `{narrowed}` for the block of that name; within it `{scope}` for one fixed
 -- condition a scope field that a query names, and `{filters}` for the condition that a client's
 -- filter is compiled to (see filter_condition.py). Values are always bound.
 
@@ -9,13 +10,65 @@ m.project_id = $1
       AND {scope}
       AND {filters}
 
+-- name: past
+-- The memories as they were at an instant, with the columns of `memories` that a search reads. Every
+-- memory came to be in a call of its own scope (`origin`), which leads to them. An event without an
+-- embedding left the text as it was before; a text without one at all is found by its words.
+past AS MATERIALIZED (
+    SELECT s.project_id, s.memory_id, s.user_id, s.agent_id, s.app_id, s.run_id, s.scope_key, s.text,
+           s.inferred, s.immutable, s.metadata, s.categories, s.event_time, s.expiration_date,
+           s.create_time, s.update_time, born.ordinal, char_length(s.text) AS text_length,
+           to_tsvector('pg_catalog.english', left(s.text, 100000)) AS lexemes,
+           coalesce(
+               embedded.embedding,
+               array_fill(0::real, ARRAY[vector_dims($4::halfvec)])::halfvec
+           ) AS embedding
+    FROM calls AS origin
+    JOIN memory_events AS born
+        ON born.project_id = origin.project_id AND born.call_id = origin.call_id
+        AND born.type = 'ADD'
+    CROSS JOIN LATERAL (
+        SELECT e.state, e.version
+        FROM memory_events AS e
+        WHERE e.project_id = $1 AND e.memory_id = born.memory_id AND e.change_time <= {time}
+        ORDER BY e.version DESC
+        LIMIT 1
+    ) AS last
+    CROSS JOIN LATERAL jsonb_populate_record(NULL::memories, last.state) AS s
+    LEFT JOIN LATERAL (
+        SELECT e.embedding
+        FROM memory_events AS e
+        WHERE e.project_id = $1 AND e.memory_id = born.memory_id AND e.version <= last.version
+          AND e.embedding IS NOT NULL
+        ORDER BY e.version DESC
+        LIMIT 1
+    ) AS embedded ON true
+    WHERE origin.project_id = $1 AND origin.call_time <= {time} AND last.state IS NOT NULL
+      AND {scope}
+)
+
+-- name: read_past_hits
+SELECT {columns}
+FROM unnest($2::uuid[]) AS wanted (memory_id)
+CROSS JOIN LATERAL (
+    SELECT e.state, e.call_id
+    FROM memory_events AS e
+    WHERE e.project_id = $1 AND e.memory_id = wanted.memory_id AND e.change_time <= $4
+    ORDER BY e.version DESC
+    LIMIT 1
+) AS last
+JOIN calls AS c ON c.project_id = $1 AND c.call_id = last.call_id
+CROSS JOIN LATERAL jsonb_populate_record(NULL::memories, last.state) AS m
+WHERE last.state IS NOT NULL
+  AND ($3::date IS NULL OR m.expiration_date IS NULL OR m.expiration_date >= $3);
+
 -- name: rank
 -- The memories that one of the two arms finds best, and those that the graph proposes, each with the
 -- scores that both arms give it.
 -- Both look at the memories of the scope alone, and take their statistics from them, so that a
 -- search costs what the scope holds and says nothing of what lies outside it. The formulas and their
 -- constants are explained in server/domain/ranking.py.
-WITH question AS MATERIALIZED (
+WITH {past}question AS MATERIALIZED (
     SELECT tsvector_to_array(to_tsvector('pg_catalog.english', $5)) AS lexemes
 ),
 -- What the scope speaks of on average. The newest memories are enough to tell: averaging vectors
@@ -24,7 +77,7 @@ centre AS MATERIALIZED (
     SELECT avg(newest.embedding) AS mean
     FROM (
         SELECT m.embedding
-        FROM memories AS m
+        FROM {memories} AS m
         WHERE {narrowed}
         ORDER BY m.create_time DESC, m.memory_id DESC
         LIMIT $11
@@ -35,7 +88,7 @@ compared AS MATERIALIZED (
            -(m.embedding <#> $4) AS similarity,
            -(m.embedding <#> (SELECT mean FROM centre)) AS commonness,
            ts_filter(setweight(m.lexemes, 'A', (SELECT lexemes FROM question)), '{a}') AS shared
-    FROM memories AS m
+    FROM {memories} AS m
     WHERE {narrowed}
 ),
 -- `share` of the mean is taken off; `offset_*` are the parts of the centred cosine that are the same
