@@ -265,8 +265,8 @@ async def test_an_unoffered_method_is_refused_after_validation(harness: Harness)
 
 
 async def test_an_unoffered_option_is_refused_by_name(harness: Harness) -> None:
-    request = graph_service_pb2.ListRelationsRequest(user_id="u", as_of=Timestamp(seconds=1))
-    method = "/memoir.v1.GraphService/ListRelations"
+    request = graph_service_pb2.GetEntityRequest(name="e", user_id="u", as_of=Timestamp(seconds=1))
+    method = "/memoir.v1.GraphService/GetEntity"
     outcome = await harness.call(method, request)
     info = outcome.detail(error_details_pb2.ErrorInfo)
     assert info is not None
