@@ -1,4 +1,4 @@
-"""The part of the composition root that is about whole projects: writing and reading them."""
+"""The part of the composition root that is about whole projects and stores."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ from contextlib import asynccontextmanager
 from server.adapters.postgres.archive import PostgresProjectReader, PostgresProjectWriter
 from server.adapters.postgres.mem0_table import open_mem0_table
 from server.adapters.postgres.readiness import PostgresReadiness
+from server.adapters.postgres.reembedding import PostgresReembedding
 from server.application.export_project import ExportProject
 from server.application.import_mem0 import ImportMem0
 from server.application.import_project import ImportProject
+from server.application.reembed import Reembed
 from server.bootstrap import open_models
 from server.bootstrap_database import open_database
 from server.lifecycle.readiness import require_ready
@@ -61,6 +63,23 @@ async def open_mem0_import(
         open_mem0_table(mem0_dsn, table) as mem0,
     ):
         yield ImportMem0(mem0, writer, embedder)
+
+
+@asynccontextmanager
+async def open_reembed(settings: Settings, dsn: str) -> AsyncIterator[Reembed]:
+    """Giving a database's texts to the embedder in the settings.
+
+    Raises:
+        SettingsFault: the models cannot be had.
+        StoreUnready: the schema is behind.
+        StoreUnavailable: the database cannot be reached.
+    """
+    async with (
+        open_database(dsn, settings.postgres) as database,
+        open_models(settings.model_choice(), settings.models) as models,
+    ):
+        await require_ready(PostgresReadiness(database))
+        yield Reembed(PostgresReembedding(database), models.embedder)
 
 
 @asynccontextmanager

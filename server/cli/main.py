@@ -7,7 +7,7 @@ from collections.abc import Callable, Coroutine
 
 import uvloop
 
-from server.cli import administration, archives, graph, migrate, operations, serve
+from server.cli import administration, archives, graph, migrate, operations, reembed, serve
 from server.cli.console import fail
 from server.domain.errors import InvalidRequest, MemoirError
 from server.embedded import EmbeddedError
@@ -30,6 +30,7 @@ def build_parser() -> argparse.ArgumentParser:
     graph.add_to(commands)
     archives.add_to(commands)
     operations.add_to(commands)
+    reembed.add_to(commands)
     return parser
 
 

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 import structlog
 
 from server.domain.errors import MemoirError, StoreUnavailable
+from server.domain.store_faults import StoreUnready
 from server.ports.embedder import Embedder
 from server.ports.readiness import EmbedderIdentity, StoreReadiness
 
@@ -19,10 +20,6 @@ log = structlog.get_logger()
 
 class EmbedderConflict(MemoirError):
     """The store was written with another embedder than this server's."""
-
-
-class StoreUnready(MemoirError):
-    """A command cannot work on this store; the message says why and what to do."""
 
 
 async def require_ready(store: StoreReadiness, embedder: Embedder | None = None) -> None:
@@ -115,6 +112,7 @@ def embedder_conflict(stored: EmbedderIdentity, current: EmbedderIdentity) -> st
     """Why a store cannot be searched with another embedder than the one that wrote it."""
     return (
         f"the store was written with the embedder {stored} and this server embeds with {current}; "
-        "their vectors do not compare. Start with the former models, or with another database "
+        "their vectors do not compare. Start with the former models, embed the store anew (stop "
+        "the servers and run: python -m server reembed), or take another database "
         "(MEMOIR_DATA_DIR or MEMOIR_POSTGRES_DSN)"
     )

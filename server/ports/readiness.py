@@ -26,5 +26,9 @@ class StoreReadiness(Protocol):
         ...
 
     async def claim_embedder(self, embedder: EmbedderIdentity) -> EmbedderIdentity:
-        """Makes `embedder` the store's if it has none yet; answers which one it has."""
+        """Makes `embedder` the store's if it has none yet; answers which one it has.
+
+        Raises:
+            StoreUnready: it is being changed.
+        """
         ...

@@ -7,6 +7,7 @@ from dataclasses import asdict
 from server.adapters.postgres.pool import Database
 from server.adapters.postgres.schema import load_migrations
 from server.adapters.statements import load_statements
+from server.domain.store_faults import StoreUnready
 from server.ports.readiness import EmbedderIdentity
 
 SQL = load_statements("server.adapters.postgres.sql", "readiness.sql")
@@ -46,7 +47,14 @@ class PostgresReadiness:
         """See the port."""
         async with self._database.connection() as connection:
             # Asked every second: only a store without an embedder is written to.
-            stored = await connection.fetchval(SQL["embedder"])
+            row = await connection.fetchrow(SQL["embedder"])
+            assert row is not None
+            if row["is_changing"]:
+                raise StoreUnready(
+                    "the store's embedder is being changed; to finish it, run: "
+                    "python -m server reembed"
+                )
+            stored = row["embedder"]
             if stored is None:
                 stored = await connection.fetchval(SQL["claim_embedder"], asdict(embedder))
         return EmbedderIdentity(**stored)

@@ -7,7 +7,9 @@ SELECT to_regclass('schema_migrations') IS NOT NULL;
 SELECT coalesce(max(version), 0) FROM schema_migrations;
 
 -- name: embedder
-SELECT value FROM store_settings WHERE name = 'embedder';
+-- While it changes, vectors of two are in the store: it is of neither.
+SELECT (SELECT value FROM store_settings WHERE name = 'embedder') AS embedder,
+       EXISTS (SELECT FROM store_settings WHERE name = 'reembedding') AS is_changing;
 
 -- name: claim_embedder
 -- The first embedder to come is the store's embedder. The update changes nothing; it makes the row

@@ -1,0 +1,70 @@
+-- Changing the embedder. The table `reembedding` lists what is to do.
+
+-- name: servers
+-- Connections of servers to this database; this command's own come by another name.
+SELECT count(*) FROM pg_stat_activity
+WHERE datname = current_database() AND application_name = 'memoir-notifications';
+
+-- name: state
+SELECT (SELECT value FROM store_settings WHERE name = 'embedder') AS embedder,
+       (SELECT value FROM store_settings WHERE name = 'reembedding') AS target;
+
+-- name: forget
+TRUNCATE reembedding;
+
+-- name: list
+-- The vectors of the former embedder are of no use from here on.
+INSERT INTO reembedding (project_id, memory_id, version)
+SELECT project_id, memory_id, 0 FROM memories
+UNION ALL
+SELECT project_id, memory_id, version FROM memory_events WHERE embedding IS NOT NULL;
+
+-- name: aim
+INSERT INTO store_settings (name, value)
+VALUES ('reembedding', $1)
+ON CONFLICT (name) DO UPDATE SET value = excluded.value;
+
+-- name: count
+SELECT count(*) FROM reembedding;
+
+-- name: texts
+SELECT r.project_id, r.memory_id, r.version, coalesce(m.text, e.state ->> 'text', '') AS text
+FROM (
+    SELECT * FROM reembedding ORDER BY project_id, memory_id, version LIMIT $1
+) AS r
+LEFT JOIN memories AS m
+    ON r.version = 0 AND m.project_id = r.project_id AND m.memory_id = r.memory_id
+LEFT JOIN memory_events AS e
+    ON r.version > 0 AND e.project_id = r.project_id AND e.memory_id = r.memory_id
+    AND e.version = r.version
+ORDER BY r.project_id, r.memory_id, r.version;
+
+-- name: replace
+WITH given AS MATERIALIZED (
+    SELECT *
+    FROM unnest($1::text[], $2::uuid[], $3::bigint[], $4::halfvec[])
+        AS given (project_id, memory_id, version, vector)
+),
+present AS (
+    UPDATE memories AS m SET embedding = given.vector
+    FROM given
+    WHERE given.version = 0 AND m.project_id = given.project_id AND m.memory_id = given.memory_id
+),
+past AS (
+    UPDATE memory_events AS e SET embedding = given.vector
+    FROM given
+    WHERE given.version > 0 AND e.project_id = given.project_id
+      AND e.memory_id = given.memory_id AND e.version = given.version
+)
+DELETE FROM reembedding AS r
+USING given
+WHERE r.project_id = given.project_id AND r.memory_id = given.memory_id
+  AND r.version = given.version;
+
+-- name: finish
+WITH done AS (
+    DELETE FROM store_settings WHERE name = 'reembedding'
+)
+INSERT INTO store_settings (name, value)
+VALUES ('embedder', $1)
+ON CONFLICT (name) DO UPDATE SET value = excluded.value;

@@ -1,0 +1,39 @@
+"""`reembed`: changing the embedder of a store."""
+
+from __future__ import annotations
+
+import argparse
+
+from server.bootstrap_archives import open_reembed
+from server.cli.backends import postgres_of
+from server.cli.console import ConsoleProgress, err, progress_bar
+from server.cli.migrate import apply_migrations
+from server.settings import load_settings
+
+
+def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Adds the command."""
+    parser = commands.add_parser(
+        "reembed",
+        help="embed every memory anew with the models in the settings",
+        description="For a store whose embedder is to change: embeds the texts of all memories and "
+        "of their past states, and makes the embedder in the settings the store's. Stop the "
+        "servers first. Safe to interrupt: the same command goes on.",
+    )
+    parser.set_defaults(run=run)
+
+
+async def run(_arguments: argparse.Namespace) -> None:
+    """Runs the command."""
+    settings = load_settings()
+    progress = ConsoleProgress()
+    async with postgres_of(settings, progress) as dsn:
+        if settings.embedded_postgres:
+            await apply_migrations(dsn, progress)
+        async with open_reembed(settings, dsn) as reembed:
+            with progress_bar() as bar:
+                task = bar.add_task("embedding", total=None)
+                done = await reembed(
+                    lambda done, total: bar.update(task, completed=done, total=total)
+                )
+    err.print(f"embedded {done} texts" if done else "nothing to do: it is the store's embedder")

@@ -1,0 +1,16 @@
+"""Why a command cannot work on a store. Clients of the service never see these."""
+
+from __future__ import annotations
+
+from server.domain.errors import MemoirError
+
+
+class StoreUnready(MemoirError):
+    """The store is not as it must be; the message says why and what to do."""
+
+
+class StoreInUse(MemoirError):
+    """A command needs the store for itself, and a server is connected to it."""
+
+    def __init__(self) -> None:
+        super().__init__("a server is connected to this database; stop all servers first")
