@@ -11,6 +11,7 @@ import pytest
 
 from server.adapters.postgres.memory_store import PostgresMemoryStore
 from server.adapters.postgres.pool import Database
+from server.domain.filter_parser import parse_filter
 from server.domain.memory import ScoredMemory
 from server.domain.ranking import BM25_B, BM25_K1, CENTRE_SHRINKAGE, CONTEXT_SHARE, ArmWeights
 from server.domain.scope import Scope
@@ -294,3 +295,22 @@ async def test_what_had_not_expired_then_is_found_then(store: MemoryStore) -> No
     assert len(await store.search(question)) == 1
     assert await store.search(replace(question, visible_on=tomorrow)) == []
     assert len(await store.search(replace(question, visible_on=None))) == 1
+
+
+async def test_what_narrows_a_search_narrows_that_of_the_past(store: MemoryStore) -> None:
+    kept = await add(store, "tea", categories=["food"], metadata={"hot": True})
+    other = await add(store, "old tea", expiration_date=NOW.date())
+    for number, item in enumerate([*kept, *other]):
+        later = call(time=NOW + timedelta(hours=1))
+        await store.commit(ChangeSet(later, removed=[Removal(number, item.memory.id, 1)]))
+
+    async def found(**narrowed: object) -> set[str]:
+        return set(scores(await store.search(query("tea", time=NOW, **narrowed))))
+
+    assert await found() == {"tea", "old tea"}
+    assert await found(categories=["food"]) == {"tea"}
+    assert await found(filters=parse_filter({"metadata.hot": True})) == {"tea"}
+    assert await found(visible_on=NOW.date() + timedelta(days=1)) == {"tea"}
+    assert await found(threshold=1.1) == set()
+    assert len(await found(limit=1)) == 1
+    assert await found(project_id="project-2") == set()
