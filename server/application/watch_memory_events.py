@@ -43,14 +43,19 @@ class WatchMemoryEvents:
         self._notifications = notifications
         self._draining = draining
 
-    async def __call__(self, command: WatchMemoryEventsCommand) -> AsyncIterator[StreamedEvent]:
-        """The events, without an end.
+    async def __call__(
+        self, command: WatchMemoryEventsCommand
+    ) -> AsyncIterator[StreamedEvent | StreamCursor]:
+        """The events, without an end; before them the place from which they begin, if it is now.
 
         Raises:
             ShuttingDown: this server ends; another one goes on after the last cursor.
             StoreUnavailable: it cannot be asked.
         """
-        after = command.after or await self._stream.now()
+        after = command.after
+        if after is None:
+            after = await self._stream.now()
+            yield after
         stirred = asyncio.Event()
         with self._notifications.subscribe(Channel.MEMORY_EVENTS, stirred.set):
             while not self._draining.is_set():

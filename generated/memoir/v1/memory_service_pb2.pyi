@@ -2019,7 +2019,7 @@ Global___WatchMemoryEventsRequest: _TypeAlias = WatchMemoryEventsRequest  # noqa
 
 @_typing.final
 class WatchMemoryEventsResponse(_message.Message):
-    """WatchMemoryEventsResponse is one event."""
+    """WatchMemoryEventsResponse is one event, or the place from which a stream begins."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -2029,7 +2029,9 @@ class WatchMemoryEventsResponse(_message.Message):
     """Resume after this event by sending this."""
     @_builtins.property
     def event(self) -> _memory_pb2.MemoryEvent:
-        """The event."""
+        """The event. Absent in the first response to a request without a cursor, which is sent at once:
+        every event from then on follows.
+        """
 
     def __init__(
         self,

@@ -14,6 +14,7 @@ from server.application.list_memory_events import ListMemoryEvents
 from server.application.update_memory import UpdatedMemory, UpdateMemoryCommand
 from server.application.watch_memory_events import WatchMemoryEvents
 from server.domain.errors import MemoirError
+from server.domain.history import StreamCursor
 from server.domain.request_context import current_request
 from server.transport.batch_results import batch_delete_response, batch_update_response
 from server.transport.convert.life import (
@@ -97,6 +98,9 @@ class MemoryLife:
     ) -> AsyncIterator[memory_service_pb2.WatchMemoryEventsResponse]:
         """See the contract."""
         async for streamed in self._life.watch(watch_command(request, current_caller().project_id)):
-            yield memory_service_pb2.WatchMemoryEventsResponse(
-                event=event_message(streamed.event), cursor=stream_cursor(streamed.cursor)
-            )
+            if isinstance(streamed, StreamCursor):
+                yield memory_service_pb2.WatchMemoryEventsResponse(cursor=stream_cursor(streamed))
+            else:
+                yield memory_service_pb2.WatchMemoryEventsResponse(
+                    event=event_message(streamed.event), cursor=stream_cursor(streamed.cursor)
+                )
