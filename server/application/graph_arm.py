@@ -60,7 +60,10 @@ class GraphArm:
         """
         names = names_in(question)
         known = project_id, scope
-        if not names or (position is None and self._empty.get(known)):
+        if not names or not scope.parts():
+            # A question that names its scope in a filter alone is of no one graph space.
+            return GraphFindings()
+        if position is None and self._empty.get(known):
             return GraphFindings()
         try:
             await self._caught_up(project_id, position, self._patience())
