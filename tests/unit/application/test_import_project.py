@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from array import array
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from uuid import UUID
 
 import pytest
@@ -104,7 +104,9 @@ async def test_embeddings_of_the_same_model_are_taken_over(model: str, embedded:
         (lambda lines: [lines[0], '{"kind": "call"}\n', *lines[1:]], "line 2 has no row"),
     ],
 )
-async def test_what_is_wrong_with_an_archive_is_told(change, told: str) -> None:  # type: ignore[no-untyped-def]
+async def test_what_is_wrong_with_an_archive_is_told(
+    change: Callable[[list[str]], list[str]], told: str
+) -> None:
     lines = archive((RowKind.CALL, "{}"), (RowKind.MEMORY, MEMORY))
     with pytest.raises(ArchiveUnusable, match=told):
         await ImportProject(Writer(), Embedder("here"))("p", change(lines))
