@@ -10,7 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from server.application.administration import Administration
-from server.bootstrap import open_administration
+from server.bootstrap.service import open_administration
 from server.cli.backends import postgres_of
 from server.cli.console import ConsoleProgress, err, out
 from server.cli.migrate import apply_migrations

@@ -13,7 +13,7 @@ from rich.markup import escape
 
 from server.application.import_mem0 import TakenOver
 from server.application.import_project import Imported
-from server.bootstrap_archives import open_export, open_import, open_mem0_import
+from server.bootstrap.archives import open_export, open_import, open_mem0_import
 from server.cli.backends import postgres_of
 from server.cli.console import ConsoleProgress, err, progress_bar
 from server.cli.migrate import apply_migrations

@@ -11,7 +11,7 @@ from rich.markup import escape
 
 from server.application.rebuild_graph import Rebuilt
 from server.application.verify_graph import GraphReport
-from server.bootstrap_graph import GraphMaintenance, open_graph_maintenance
+from server.bootstrap.graph import GraphMaintenance, open_graph_maintenance
 from server.cli.backends import graph_to_maintain, postgres_of
 from server.cli.console import ConsoleProgress, out, progress_bar
 from server.cli.migrate import apply_migrations

@@ -11,7 +11,7 @@ from uuid import UUID
 from rich.markup import escape
 from rich.table import Column, Table
 
-from server.bootstrap_operations import open_operations
+from server.bootstrap.operations import open_operations
 from server.cli.backends import postgres_of
 from server.cli.console import ConsoleProgress, out
 from server.cli.migrate import apply_migrations

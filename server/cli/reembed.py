@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from server.bootstrap_archives import open_reembed
+from server.bootstrap.archives import open_reembed
 from server.cli.backends import postgres_of
 from server.cli.console import ConsoleProgress, err, progress_bar
 from server.cli.migrate import apply_migrations

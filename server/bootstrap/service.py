@@ -1,4 +1,4 @@
-"""The composition root: the one place where ports meet adapters."""
+"""The part of the composition root that is the service itself."""
 
 from __future__ import annotations
 
@@ -53,9 +53,9 @@ from server.application.search_memories import SearchMemories
 from server.application.update_memory import UpdateMemory
 from server.application.visible_relations import VisibleRelations
 from server.application.watch_memory_events import WatchMemoryEvents
-from server.bootstrap_database import open_database
-from server.bootstrap_graph import GraphAccess, GraphAddress, compose_graph, open_graph
-from server.bootstrap_operations import AsynchronousCalls, compose_operations, working
+from server.bootstrap.database import open_database
+from server.bootstrap.graph import GraphAccess, GraphAddress, compose_graph, open_graph
+from server.bootstrap.operations import AsynchronousCalls, compose_operations, working
 from server.domain.errors import StoreUnavailable
 from server.lifecycle.background import running
 from server.lifecycle.drain import drain
