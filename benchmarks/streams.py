@@ -4,8 +4,8 @@
 
 It starts a server of its own. The streams are of other users than the adds, so they bring nothing.
 Each number of streams is measured once in each round, so that a slow moment of the machine
-meets them all; the round in the middle counts. A server takes 256 calls at once on one connection, so
-the streams have one of their own.
+meets them all; the round in the middle counts. The streams have a connection of their own: a server
+takes 256 calls at once on each.
 """
 
 from __future__ import annotations
