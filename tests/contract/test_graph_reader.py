@@ -7,10 +7,10 @@ from datetime import timedelta
 
 import pytest
 
-from server.adapters.neo4j.exploring import FAN_OUT
 from server.adapters.neo4j.recalling import NEAR, WIDEST
 from server.domain.graph import Entity, EntityRef, entity_key, words_of
 from server.domain.graph_recall import names_in
+from server.domain.neighbourhood import FAN_OUT
 from server.domain.pages import EntityCursor
 from server.domain.scope import Scope
 from server.ports.graph_reader import EntityQuery, RelationQuery, Within
