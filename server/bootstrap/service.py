@@ -39,6 +39,7 @@ from server.application.caught_up import CaughtUp
 from server.application.delete_memories import DeleteMemories
 from server.application.delete_memory import DeleteMemory
 from server.application.delete_scope import DeleteScope
+from server.application.event_tails import EventTails
 from server.application.graph_arm import GraphArm
 from server.application.list_memory_events import ListMemoryEvents
 from server.application.list_scopes import ListScopes
@@ -252,7 +253,9 @@ def _compose(
     projector = GraphProjector(outbox, access.graph)
     health, gate = HealthService(), DrainGate()
     on_commit = partial(notifications.notify, Channel.MEMORY_EVENTS)
-    watch = WatchMemoryEvents(PostgresEventStream(database), notifications, gate.closing)
+    stream = PostgresEventStream(database)
+    tails = EventTails(stream, notifications, gate.closing)
+    watch = WatchMemoryEvents(stream, tails, gate.closing)
     store = PostgresMemoryStore(database, on_commit)
     history = PostgresMemoryHistory(database)
     turns = ScopeTurns(PostgresScopeLeases(database))
