@@ -8,6 +8,7 @@ from typing import Any
 
 from neo4j import AsyncManagedTransaction, Record
 
+from server import failpoints
 from server.adapters.neo4j import rows
 from server.adapters.neo4j.edges import (
     Difference,
@@ -59,6 +60,7 @@ async def project(tx: AsyncManagedTransaction, batch: Sequence[MemorySubgraph]) 
     await _replace(tx, current, mentions, statements)
     await _supersede(tx, statements.changed)
     await _tidy_entities(tx, mentions)
+    failpoints.reach("projection.before_neo4j_commit")
 
 
 def _is_stale(subgraph: MemorySubgraph, known_version: int | None) -> bool:
