@@ -15,15 +15,11 @@ from memoir.v1 import memory_pb2, memory_service_pb2
 from neo4j import AsyncDriver
 
 from server import failpoints
-from server.application.verify_graph import GraphReport
-from server.bootstrap.graph import GraphAddress, open_graph_maintenance
-from server.embedded.neo4j import Neo4jAddress
-from server.settings import Settings
 from tests.support.neo4j import WholeGraph
-from tests.support.outbox import end_leases, outbox_empties
+from tests.support.outbox import end_leases
 from tests.support.server import Client, Home, ServerProcess, connected, key_of
+from tests.support.whole_graph import settled
 
-CONVERGE_SECONDS = 60.0
 PLACES = sorted(name for name in failpoints.NAMES if name.startswith("projection."))
 
 
@@ -66,17 +62,10 @@ async def works_until_it_dies(server: ServerProcess, key: str, numbers: Iterator
     assert await server.wait() == -signal.SIGKILL
 
 
-async def report_of(home: Home, address: Neo4jAddress) -> GraphReport:
-    at = GraphAddress(address.uri, address.user, address.password)
-    async with open_graph_maintenance(Settings(), home.postgres_dsn, at) as maintenance:
-        return await maintenance.verify()
-
-
 @pytest.mark.parametrize("place", PLACES)
 async def test_the_graph_converges_after_deaths_at_each_place(
     home: Home,
     graph: WholeGraph,
-    neo4j_address: Neo4jAddress,
     neo4j_driver: AsyncDriver,
     place: str,
 ) -> None:
@@ -92,8 +81,7 @@ async def test_the_graph_converges_after_deaths_at_each_place(
     await heir.start()
     async with connected(heir.address, key) as client:
         await change(client, 3)
-    await outbox_empties(home.postgres_dsn, CONVERGE_SECONDS)
-    report = await report_of(home, neo4j_address)
+    report = await settled(home)
     await heir.stop()
     assert (report.pending, dict(report.differences)) == (0, {})
     assert report.memories > 2
