@@ -30,7 +30,7 @@ from server.application.list_memory_events import ListMemoryEvents
 from server.application.list_relations import ListRelations
 from server.application.list_scopes import ListScopes
 from server.application.operations import ManageOperations, SubmitAdd
-from server.application.past_relations import PastRelations
+from server.application.past_graph import PastGraph
 from server.application.project_settings import GetProject, UpdateProject
 from server.application.read_memories import GetMemory, ListMemories
 from server.application.remember_verbatim import RememberVerbatim
@@ -113,12 +113,10 @@ def life_of(store: FakeStore) -> LifeUseCases:
 
 def graph_of(store: FakeStore, clock: FakeClock) -> GraphUseCases:
     graph, caught_up = FakeGraph(), CaughtUp(FakeOutbox())
-    visible = VisibleRelations(store, clock)
+    visible, past = VisibleRelations(store, clock), PastGraph(FakeHistory())
     return GraphUseCases(
-        list_relations=ListRelations(
-            graph, caught_up, visible, PastRelations(FakeHistory()), clock
-        ),
-        get_entity=GetEntity(graph, caught_up, visible, clock),
+        list_relations=ListRelations(graph, caught_up, visible, past, clock),
+        get_entity=GetEntity(graph, caught_up, visible, past, clock),
         list_entities=ListEntities(graph, caught_up, visible),
         find_paths=FindPaths(graph, caught_up, visible, clock),
     )
