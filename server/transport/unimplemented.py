@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from google.protobuf.message import Message
-from memoir.v1 import graph_service_pb2, memory_service_pb2
+from memoir.v1 import graph_service_pb2
 
 from server.domain.errors import Unimplemented
 
@@ -18,7 +18,6 @@ UNIMPLEMENTED_METHODS: Final = frozenset(
 )
 
 UNIMPLEMENTED_FIELDS: Final[Mapping[type[Message], frozenset[str]]] = {
-    memory_service_pb2.SearchMemoriesRequest: frozenset({"rerank"}),
     graph_service_pb2.GetEntityRequest: frozenset({"as_of"}),
 }
 
