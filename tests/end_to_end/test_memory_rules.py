@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from memoir.v1 import memory_pb2, memory_service_pb2
 
+from server.domain.values import JsonObject
 from server.transport.convert.values import to_struct
 from tests.end_to_end.test_add_and_find import add, listed
 from tests.support import gemini_brain
@@ -64,10 +65,10 @@ async def test_offline_a_contradiction_leaves_an_immutable_memory_as_it_is(
 
 async def test_gemini_merges_metadata_into_what_it_updates(on_gemini: GeminiServer) -> None:
     client, endpoint = on_gemini.client, on_gemini.endpoint
-    first = {"source": "chat", "place": {"country": "NO", "sure": True}}
+    first: JsonObject = {"source": "chat", "place": {"country": "NO", "sure": True}}
     await add(client, "alice", "I live in Oslo.", metadata=to_struct(first))
     endpoint.answer({"operations": [change("UPDATE", "User lives in Rome.", "I moved to Rome")]})
-    second = {"place": {"country": "IT"}, "turn": 7}
+    second: JsonObject = {"place": {"country": "IT"}, "turn": 7}
     response = await add(client, "alice", "I moved to Rome.", metadata=to_struct(second))
 
     assert events(response) == [EVENT.UPDATE]
