@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import Final
 
 from google.protobuf.message import Message
-from memoir.v1 import memory_service_pb2
 
 from server.domain.errors import Unimplemented
 
@@ -18,7 +17,6 @@ UNIMPLEMENTED_METHODS: Final = frozenset(
 )
 
 UNIMPLEMENTED_FIELDS: Final[Mapping[type[Message], frozenset[str]]] = {
-    memory_service_pb2.SearchMemoriesRequest: frozenset({"rerank"}),
 }
 
 

@@ -34,6 +34,7 @@ from server.application.past_graph import PastGraph
 from server.application.project_settings import GetProject, UpdateProject
 from server.application.read_memories import GetMemory, ListMemories
 from server.application.remember_verbatim import RememberVerbatim
+from server.application.rerank_arm import RerankArm
 from server.application.search_memories import SearchMemories
 from server.application.update_memory import UpdateMemory
 from server.application.visible_relations import VisibleRelations
@@ -53,7 +54,14 @@ from tests.support.fake_history import FakeEventStream, FakeHistory
 from tests.support.fake_operations import FakeNotifications, FakeOperations
 from tests.support.fake_scopes import FakeScopes
 from tests.support.fake_store import FakeStore
-from tests.support.fakes import FakeClock, FakeEmbedder, FakeGraph, FakeOutbox, FakeProjectStore
+from tests.support.fakes import (
+    FakeClock,
+    FakeEmbedder,
+    FakeGraph,
+    FakeOutbox,
+    FakeProjectStore,
+    FakeReranker,
+)
 
 FILES = (graph_service_pb2, memory_service_pb2, project_service_pb2, statistics_service_pb2)
 
@@ -70,6 +78,7 @@ def servicers() -> Servicers:
             embedder,
             clock,
             GraphArm(FakeGraph(), CaughtUp(FakeOutbox()), clock),
+            RerankArm(FakeReranker(), 1.0),
             VisibleRelations(store, clock),
         ),
         get=GetMemory(store, FakeHistory(), clock),

@@ -93,7 +93,6 @@ def test_listed_fields_exist_and_belong_to_offered_methods() -> None:
 @pytest.mark.parametrize(
     ("request_", "field"),
     [
-        (memory_service_pb2.SearchMemoriesRequest(rerank=True), "rerank"),
     ],
 )
 def test_listed_options_are_refused(request_: Any, field: str) -> None:
@@ -107,7 +106,7 @@ def test_listed_options_are_refused(request_: Any, field: str) -> None:
     [
         memory_service_pb2.AddMemoriesRequest(async_mode=True, user_id="u"),
         graph_service_pb2.GetEntityRequest(as_of=Timestamp()),
-        memory_service_pb2.SearchMemoriesRequest(rerank=False, query="q"),
+        memory_service_pb2.SearchMemoriesRequest(rerank=True, query="q"),
         memory_service_pb2.DeleteMemoryRequest(id="x", request_id="y"),
     ],
 )
