@@ -13,4 +13,5 @@ pytest_plugins = [
     "tests.support.postgres",
     "tests.support.server",
     "tests.support.gemini_server",
+    "tests.support.spans",
 ]

@@ -12,6 +12,7 @@ from google.genai.models import AsyncModels
 from server.adapters.gemini.answer import MalformedAnswer, answer_schema, parse_answer
 from server.adapters.gemini.client import GeminiClient
 from server.adapters.gemini.completion import UnusableCompletion, completion_text
+from server.adapters.gemini.model_spans import GENERATE_CONTENT, model_span, tell_tokens
 from server.adapters.gemini.prompt import PROMPT_VERSION, system_instruction, user_content
 from server.domain.errors import ExtractionFailed
 from server.domain.inference import InferenceAnswer, InferenceRequest
@@ -85,14 +86,16 @@ class GeminiLanguageModel:
                 model=self._model_name, contents=[content], config=config
             )
 
-        response = await self._client.call(self.model, self._timeout, send)
-        tokens = _tokens(response)
-        try:
-            operations = parse_answer(completion_text(response))
-        except UnusableCompletion as error:
-            raise self._failed(error.cause, [str(error)], tokens) from error
-        except MalformedAnswer as error:
-            raise self._failed("malformed", error.problems, tokens) from error
+        with model_span(GENERATE_CONTENT, self._model_name) as traced:
+            response = await self._client.call(self.model, self._timeout, send)
+            tokens = _tokens(response)
+            tell_tokens(traced, *tokens)
+            try:
+                operations = parse_answer(completion_text(response))
+            except UnusableCompletion as error:
+                raise self._failed(error.cause, [str(error)], tokens) from error
+            except MalformedAnswer as error:
+                raise self._failed("malformed", error.problems, tokens) from error
         return InferenceAnswer(operations, self.model, PROMPT_VERSION, *tokens)
 
     def _failed(
