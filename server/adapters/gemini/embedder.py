@@ -92,7 +92,7 @@ class GeminiEmbedder:
                 ),
             )
 
-        response = await self._client.call(self.model, self._timeout, request)
+        response = await self._client.call(self.model, "embeddings", self._timeout, request)
         values = [embedding.values or [] for embedding in response.embeddings or []]
         try:
             return unit_vectors(values, count=len(texts), dimensions=self._dimensions)

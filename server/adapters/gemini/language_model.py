@@ -15,6 +15,7 @@ from server.adapters.gemini.completion import UnusableCompletion, completion_tex
 from server.adapters.gemini.prompt import PROMPT_VERSION, system_instruction, user_content
 from server.domain.errors import ExtractionFailed
 from server.domain.inference import InferenceAnswer, InferenceRequest
+from server.telemetry.recording import record_tokens
 
 # The least thinking that each family of models allows: it costs time and tokens, and output cut off
 # by it is lost. A family that is not listed decides for itself.
@@ -85,8 +86,9 @@ class GeminiLanguageModel:
                 model=self._model_name, contents=[content], config=config
             )
 
-        response = await self._client.call(self.model, self._timeout, send)
+        response = await self._client.call(self.model, "generate_content", self._timeout, send)
         tokens = _tokens(response)
+        record_tokens(self.model, *tokens)
         try:
             operations = parse_answer(completion_text(response))
         except UnusableCompletion as error:

@@ -15,6 +15,8 @@ from pgvector.asyncpg import register_vector
 
 from server.domain.errors import StoreUnavailable
 from server.domain.request_context import bounded
+from server.ports.pool import PoolUsage
+from server.telemetry.metrics import POOL_WAIT_SECONDS
 
 if TYPE_CHECKING:
     from asyncpg.pool import PoolConnectionProxy
@@ -100,6 +102,11 @@ class Database:
     acquire_timeout: float
     _releases: set[asyncio.Task[None]] = field(default_factory=set, repr=False, compare=False)
 
+    def usage(self) -> PoolUsage:
+        """How the pool is used now."""
+        pool = self.pool
+        return PoolUsage(pool.get_size(), pool.get_idle_size(), pool.get_max_size())
+
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[Connection]:
         """A connection for a few statements.
@@ -113,7 +120,8 @@ class Database:
             DeadlineExceeded: the call's time is up.
         """
         try:
-            connection = await self.pool.acquire(timeout=bounded(self.acquire_timeout))
+            with POOL_WAIT_SECONDS.time():
+                connection = await self.pool.acquire(timeout=bounded(self.acquire_timeout))
             try:
                 with _ending_what_is_broken(connection):
                     yield connection
