@@ -71,9 +71,6 @@ EMBEDDING_BATCH_TEXTS: Final = _histogram(
 SEARCH_ARMS: Final = _counter(
     "memoir_search_arms", "How often each arm of a search ran or was skipped.", ("arm", "outcome")
 )
-SEARCH_CANDIDATES: Final = _histogram(
-    "memoir_search_candidates", "Memories that searches compared.", buckets=_COUNTS
-)
 MEMORY_CHANGES: Final = _counter(
     "memoir_memory_changes", "Memories added, updated and deleted.", ("type",)
 )
