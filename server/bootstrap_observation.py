@@ -9,12 +9,16 @@ from dataclasses import dataclass, field
 from server.adapters.postgres.operations import PostgresOperations
 from server.adapters.postgres.outbox import PostgresOutbox
 from server.adapters.postgres.pool import Database
+from server.adapters.postgres.request_traces import PostgresRequestTraces
 from server.adapters.postgres.statistics import PostgresStatistics
 from server.application.get_statistics import GetStatistics
+from server.bootstrap_database import open_database
 from server.bootstrap_graph import GraphAccess
 from server.lifecycle.background import running
 from server.lifecycle.sampling import Sampler
 from server.ports.clock import Clock
+from server.ports.request_traces import RequestTraces
+from server.settings import PostgresSettings
 from server.telemetry.statistics import Statistics
 from server.transport.admission import Admission
 
@@ -60,6 +64,13 @@ def compose_observation(observed: Observed, clock: Clock) -> Observation:
             clock,
         ),
     )
+
+
+@asynccontextmanager
+async def open_request_traces(dsn: str, settings: PostgresSettings) -> AsyncIterator[RequestTraces]:
+    """What the database holds under correlation ids."""
+    async with open_database(dsn, settings) as database:
+        yield PostgresRequestTraces(database)
 
 
 @asynccontextmanager
