@@ -9,9 +9,6 @@ from uuid import uuid4
 from server.domain.archive import ArchiveHeader, Checksum, RowKind, row_line
 from server.ports.archive import ProjectReader
 
-Progress = Callable[[int, int | None], None]
-"""Told how many rows are done, and of how many; None where that is not known."""
-
 
 class ExportProject:
     """Writes a project with settings, calls, messages, history and memories; API keys stay.
@@ -28,9 +25,11 @@ class ExportProject:
         write_line: Callable[[str], None],
         *,
         embeddings: bool = False,
-        on_progress: Progress = lambda _done, _total: None,
+        on_progress: Callable[[int, int], None] = lambda _done, _total: None,
     ) -> Counter[str]:
         """Gives each line, without its end, to `write_line`, and answers the rows by kind.
+
+        `on_progress` is told how many rows are done, and of how many.
 
         Raises:
             ProjectUnknown: there is no such project.

@@ -42,7 +42,7 @@ class ImportMem0:
         self,
         project_id: str,
         table_name: str,
-        on_progress: Callable[[int, int | None], None] = lambda _done, _total: None,
+        on_progress: Callable[[int, int], None] = lambda _done, _total: None,
     ) -> TakenOver:
         """Takes over every memory of the table.
 

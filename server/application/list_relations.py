@@ -105,8 +105,7 @@ class ListRelations:
 def _is_after(stated: StatedRelation, cursor: RelationCursor) -> bool:
     if stated.event_time != cursor.event_time:
         return stated.event_time < cursor.event_time
-    own = stated.memory_id, stated.source_key, stated.relation.relation, stated.target_key
-    return own > (cursor.memory_id, cursor.source_key, cursor.relation, cursor.target_key)
+    return stated.place > (cursor.memory_id, cursor.source_key, cursor.relation, cursor.target_key)
 
 
 def _cursor(page: Sequence[StatedRelation]) -> RelationCursor:

@@ -13,6 +13,7 @@ from itertools import groupby
 import structlog
 
 from server import failpoints
+from server.domain.backoff import backoff
 from server.domain.errors import GraphUnavailable, StoreUnavailable
 from server.ports.graph import Graph
 from server.ports.outbox import DirtyMemory, Outbox
@@ -21,7 +22,6 @@ from server.telemetry.metrics import PROJECTED, PROJECTION_FAILURES
 _log: structlog.stdlib.BoundLogger = structlog.get_logger("server.projector")
 
 _LOGGED_IDS = 16
-_MAX_DOUBLINGS = 16
 _FAREWELL_SECONDS = 2.0
 
 
@@ -219,10 +219,8 @@ class GraphProjector:
                 await self._woken.wait()
 
     def _pause(self, attempts: int) -> timedelta:
-        """Doubles with each attempt up to a bound; between half and all of that, by chance."""
-        doublings = min(max(attempts - 1, 0), _MAX_DOUBLINGS)
-        pause = min(self._options.shortest_pause * (1 << doublings), self._options.longest_pause)
-        return pause * (0.5 + self._jitter() / 2)
+        shortest, longest = self._options.shortest_pause, self._options.longest_pause
+        return backoff(attempts, shortest, longest, self._jitter())
 
 
 def _log_failure(error: Exception, pause: timedelta) -> None:

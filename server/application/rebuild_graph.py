@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from server.application.project_graph import GraphProjector
+from server.application.whole_graph import projects_of, unknown_memories
 from server.domain.graph_differences import DifferenceKind
 from server.ports.graph import Graph
 from server.ports.graph_audit import GraphAudit
@@ -58,7 +59,7 @@ class RebuildGraph:
         """
         await self._graph.prepare()
         rebuilt = Rebuilt()
-        projects = await self._projects(project_id)
+        projects = await projects_of(self._source, self._audit, project_id)
         # Before, because a projection does not look for relations of a memory that is new to it;
         # after, because names and ends follow from what the projections leave.
         await self._mend(projects, rebuilt)
@@ -68,11 +69,6 @@ class RebuildGraph:
         await self._mend(projects, rebuilt)
         rebuilt.given_up = (await self._outbox.backlog(project_id)).dead
         return rebuilt
-
-    async def _projects(self, project_id: str | None) -> list[str]:
-        if project_id is not None:
-            return [project_id]
-        return sorted({*await self._source.projects(), *await self._audit.projects()})
 
     async def _mend(self, projects: Sequence[str], rebuilt: Rebuilt) -> None:
         for project in projects:
@@ -86,9 +82,7 @@ class RebuildGraph:
             await self._audit.rewind(known.subgraphs)
             await self._source.enqueue(project_id, page)
             rebuilt.memories += len(page)
-        async for page in self._audit.memories(project_id, PAGE_SIZE):
-            known = await self._source.subgraphs(project_id, page)
-            unknown = [s.memory_id for s in known.subgraphs if not s.exists]
+        async for unknown in unknown_memories(self._source, self._audit, project_id, PAGE_SIZE):
             await self._source.enqueue(project_id, unknown)
             rebuilt.unknown += len(unknown)
 

@@ -15,6 +15,7 @@ import structlog
 
 from server import failpoints
 from server.application.scope_locks import ScopeLocks
+from server.domain.backoff import backoff
 from server.domain.errors import MemoirError
 from server.ports.scope_leases import ScopeLease, ScopeLeases
 from server.telemetry.recording import stage
@@ -37,8 +38,7 @@ class TurnPolicy:
 
     def pause(self, attempt: int, chance: float) -> float:
         """How long to wait after the failed `attempt` (from 1); `chance` is in [0, 1)."""
-        longest = min(self.longest_pause, self.first_pause * 2.0 ** min(attempt - 1, 16))
-        return longest * (0.5 + chance / 2)
+        return backoff(attempt, self.first_pause, self.longest_pause, chance)
 
 
 class ScopeTurns:

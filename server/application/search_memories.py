@@ -148,5 +148,4 @@ class SearchMemories:
 
 
 def _identity(stated: StatedRelation) -> tuple[UUID, str, str, str]:
-    relation = stated.relation
-    return stated.memory_id, relation.source.key, relation.relation, relation.target.key
+    return stated.memory_id, *stated.relation.identity

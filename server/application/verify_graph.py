@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
 
+from server.application.whole_graph import projects_of, unknown_memories
 from server.domain.graph_differences import DifferenceKind
 from server.ports.graph_audit import GraphAudit
 from server.ports.projection_source import ProjectionSource
@@ -53,23 +54,16 @@ class VerifyGraph:
             GraphUnavailable, StoreUnavailable: they cannot be read.
         """
         report = GraphReport()
-        for project in await self._projects(project_id):
+        for project in await projects_of(self._source, self._audit, project_id):
             async for page in self._source.memories(project, PAGE_SIZE):
                 report.memories += len(page)
                 await self._compare(report, project, page)
                 on_progress(len(page))
-            async for page in self._audit.memories(project, PAGE_SIZE):
-                known = await self._source.subgraphs(project, page)
-                unknown = [s.memory_id for s in known.subgraphs if not s.exists]
+            async for unknown in unknown_memories(self._source, self._audit, project, PAGE_SIZE):
                 await self._compare(report, project, unknown)
             async for flaws in self._audit.flaws(project, PAGE_SIZE, mend=False):
                 report.differences += flaws
         return report
-
-    async def _projects(self, project_id: str | None) -> list[str]:
-        if project_id is not None:
-            return [project_id]
-        return sorted({*await self._source.projects(), *await self._audit.projects()})
 
     async def _compare(
         self, report: GraphReport, project_id: str, memory_ids: Sequence[UUID]

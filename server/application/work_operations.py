@@ -15,6 +15,7 @@ import structlog
 
 from server import failpoints
 from server.application.add_memories import AddMemoriesOutcome
+from server.domain.backoff import backoff
 from server.domain.errors import (
     ConcurrentChange,
     DeadlineExceeded,
@@ -33,7 +34,6 @@ Describe: TypeAlias = Callable[[Exception, str], bytes]
 
 _FAREWELL_SECONDS = 2.0
 _PRUNED_AT_ONCE = 500
-_MAX_DOUBLINGS = 16
 
 log = structlog.get_logger()
 
@@ -59,11 +59,6 @@ class WorkerOptions:
     prune_interval: timedelta = timedelta(minutes=10)
     shortest_pause: timedelta = timedelta(milliseconds=500)
     longest_pause: timedelta = timedelta(minutes=1)
-
-    def pause(self, attempts: int, chance: float) -> timedelta:
-        """Doubles with each attempt up to a bound; between half and all of that, by chance."""
-        doublings = min(max(attempts - 1, 0), _MAX_DOUBLINGS)
-        return min(self.shortest_pause * (1 << doublings), self.longest_pause) * (0.5 + chance / 2)
 
 
 class OperationWorkers:
@@ -249,7 +244,8 @@ class OperationWorkers:
         return True
 
     def _pause(self, claimed: ClaimedOperation, error: Exception) -> timedelta:
-        pause = self._options.pause(claimed.attempts, self._chance())
+        shortest, longest = self._options.shortest_pause, self._options.longest_pause
+        pause = backoff(claimed.attempts, shortest, longest, self._chance())
         if isinstance(error, Retryable):
             # Not all at once at the end of the quota's window.
             return max(pause, error.retry_after * (1 + self._chance() / 4))

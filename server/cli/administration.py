@@ -10,11 +10,9 @@ from rich.markup import escape
 from rich.table import Table
 
 from server.application.administration import Administration
-from server.bootstrap import open_administration
-from server.cli.backends import postgres_of
-from server.cli.console import ConsoleProgress, err, out
-from server.cli.migrate import apply_migrations
-from server.settings import load_settings
+from server.bootstrap.service import open_administration
+from server.cli.console import err, out
+from server.cli.store import open_store
 
 DEFAULT_ORG = "default"
 
@@ -63,13 +61,11 @@ def _add_keys(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
 
 @asynccontextmanager
 async def _administration() -> AsyncIterator[Administration]:
-    settings = load_settings()
-    progress = ConsoleProgress()
-    async with postgres_of(settings, progress) as dsn:
-        if settings.embedded_postgres:
-            await apply_migrations(dsn, progress)
-        async with open_administration(dsn, settings.postgres) as administration:
-            yield administration
+    async with (
+        open_store() as store,
+        open_administration(store.dsn, store.settings.postgres) as administration,
+    ):
+        yield administration
 
 
 async def create_project(arguments: argparse.Namespace) -> None:

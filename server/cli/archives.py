@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
 
@@ -13,11 +13,9 @@ from rich.markup import escape
 
 from server.application.import_mem0 import TakenOver
 from server.application.import_project import Imported
-from server.bootstrap_archives import open_export, open_import, open_mem0_import
-from server.cli.backends import postgres_of
-from server.cli.console import ConsoleProgress, err, progress_bar
-from server.cli.migrate import apply_migrations
-from server.settings import Settings, load_settings
+from server.bootstrap.archives import open_export, open_import, open_mem0_import
+from server.cli.console import err, progress_bar
+from server.cli.store import open_store
 
 MEM0_TABLE = "mem0"
 
@@ -60,8 +58,8 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
 async def export_project(arguments: argparse.Namespace) -> None:
     """`export`."""
     async with (
-        _database() as (settings, dsn),
-        open_export(settings, dsn) as export,
+        open_store() as store,
+        open_export(store.settings, store.dsn) as export,
     ):
         with _writable(arguments.file) as file, progress_bar() as bar:
             task = bar.add_task("writing", total=None)
@@ -80,8 +78,8 @@ async def import_project(arguments: argparse.Namespace) -> None:
         await _import_mem0(arguments)
         return
     async with (
-        _database() as (settings, dsn),
-        open_import(settings, dsn) as load,
+        open_store() as store,
+        open_import(store.settings, store.dsn) as load,
     ):
         with _readable(arguments.file) as file, progress_bar() as bar:
             task = bar.add_task("reading", total=None)
@@ -93,8 +91,10 @@ async def import_project(arguments: argparse.Namespace) -> None:
 
 async def _import_mem0(arguments: argparse.Namespace) -> None:
     async with (
-        _database() as (settings, dsn),
-        open_mem0_import(settings, dsn, arguments.from_mem0, arguments.table) as take_over,
+        open_store() as store,
+        open_mem0_import(
+            store.settings, store.dsn, arguments.from_mem0, arguments.table
+        ) as take_over,
     ):
         with progress_bar() as bar:
             task = bar.add_task("reading", total=None)
@@ -121,16 +121,6 @@ def _print_taken(taken: TakenOver) -> None:
         err.print(f"{count} left out: {escape(fault)} ({examples})")
     if taken.unusable:
         sys.exit(1)
-
-
-@asynccontextmanager
-async def _database() -> AsyncIterator[tuple[Settings, str]]:
-    settings = load_settings()
-    progress = ConsoleProgress()
-    async with postgres_of(settings, progress) as dsn:
-        if settings.embedded_postgres:
-            await apply_migrations(dsn, progress)
-        yield settings, dsn
 
 
 def _write_line(file: TextIO, line: str) -> None:

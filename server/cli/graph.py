@@ -11,11 +11,10 @@ from rich.markup import escape
 
 from server.application.rebuild_graph import Rebuilt
 from server.application.verify_graph import GraphReport
-from server.bootstrap_graph import GraphMaintenance, open_graph_maintenance
-from server.cli.backends import graph_to_maintain, postgres_of
-from server.cli.console import ConsoleProgress, out, progress_bar
-from server.cli.migrate import apply_migrations
-from server.settings import load_settings
+from server.bootstrap.graph import GraphMaintenance, open_graph_maintenance
+from server.cli.backends import graph_to_maintain
+from server.cli.console import out, progress_bar
+from server.cli.store import open_store
 
 
 def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -86,13 +85,9 @@ def _print_rebuilt(rebuilt: Rebuilt) -> None:
 
 @asynccontextmanager
 async def _maintenance() -> AsyncIterator[GraphMaintenance]:
-    settings = load_settings()
-    progress = ConsoleProgress()
-    async with postgres_of(settings, progress) as dsn:
-        if settings.embedded_postgres:
-            await apply_migrations(dsn, progress)
-        async with (
-            graph_to_maintain(settings, progress) as address,
-            open_graph_maintenance(settings, dsn, address) as maintenance,
-        ):
-            yield maintenance
+    async with (
+        open_store() as store,
+        graph_to_maintain(store.settings, store.progress) as address,
+        open_graph_maintenance(store.settings, store.dsn, address) as maintenance,
+    ):
+        yield maintenance

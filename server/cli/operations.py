@@ -11,14 +11,12 @@ from uuid import UUID
 from rich.markup import escape
 from rich.table import Column, Table
 
-from server.bootstrap_operations import open_operations
-from server.cli.backends import postgres_of
-from server.cli.console import ConsoleProgress, out
-from server.cli.migrate import apply_migrations
+from server.bootstrap.operations import open_operations
+from server.cli.console import out
+from server.cli.store import open_store
 from server.domain.errors import OperationNotFound
 from server.domain.operation import OperationState
 from server.ports.operations import Operations
-from server.settings import load_settings
 
 
 def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -41,13 +39,11 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
 
 @asynccontextmanager
 async def _operations() -> AsyncIterator[Operations]:
-    settings = load_settings()
-    progress = ConsoleProgress()
-    async with postgres_of(settings, progress) as dsn:
-        if settings.embedded_postgres:
-            await apply_migrations(dsn, progress)
-        async with open_operations(dsn, settings.postgres) as operations:
-            yield operations
+    async with (
+        open_store() as store,
+        open_operations(store.dsn, store.settings.postgres) as operations,
+    ):
+        yield operations
 
 
 async def list_operations(arguments: argparse.Namespace) -> None:

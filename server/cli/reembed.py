@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import argparse
 
-from server.bootstrap_archives import open_reembed
-from server.cli.backends import postgres_of
-from server.cli.console import ConsoleProgress, err, progress_bar
-from server.cli.migrate import apply_migrations
-from server.settings import load_settings
+from server.bootstrap.archives import open_reembed
+from server.cli.console import err, progress_bar
+from server.cli.store import open_store
 
 
 def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -25,15 +23,11 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
 
 async def run(_arguments: argparse.Namespace) -> None:
     """Runs the command."""
-    settings = load_settings()
-    progress = ConsoleProgress()
-    async with postgres_of(settings, progress) as dsn:
-        if settings.embedded_postgres:
-            await apply_migrations(dsn, progress)
-        async with open_reembed(settings, dsn) as reembed:
-            with progress_bar() as bar:
-                task = bar.add_task("embedding", total=None)
-                done = await reembed(
-                    lambda done, total: bar.update(task, completed=done, total=total)
-                )
+    async with (
+        open_store() as store,
+        open_reembed(store.settings, store.dsn) as reembed,
+    ):
+        with progress_bar() as bar:
+            task = bar.add_task("embedding", total=None)
+            done = await reembed(lambda done, total: bar.update(task, completed=done, total=total))
     err.print(f"embedded {done} texts" if done else "nothing to do: it is the store's embedder")

@@ -26,8 +26,8 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     parser = commands.add_parser(
         "top",
         help="watch what a server does for a project",
-        description="Shows the statistics of the key's project, again and again. Without options it "
-        "watches the server that runs on this data directory. Ctrl-C ends it.",
+        description="Shows the statistics of the key's project, again and again. Without options "
+        "it watches the server that runs on this data directory. Ctrl-C ends it.",
     )
     parser.add_argument("--address", help="host:port of a server")
     parser.add_argument("--tls", action="store_true", help="connect by TLS")

@@ -6,6 +6,7 @@ from collections import defaultdict, deque
 from collections.abc import Iterable
 from typing import Final
 
+from google.protobuf.duration_pb2 import Duration
 from memoir.v1 import statistics_service_pb2 as pb
 from rich.console import Group, RenderableType
 from rich.markup import escape
@@ -60,38 +61,50 @@ class TopView:
 
 
 def _overview(now: pb.Statistics) -> Table:
-    store, minute, queue, graph, pool = now.store, now.last_minute, now.queue, now.graph, now.pool
+    table = Table.grid(padding=(0, 2))
+    for name, value in (
+        ("holds", _holdings(now.store)),
+        ("last minute", _activity(now.last_minute)),
+        ("queue", _queue(now.queue)),
+        ("graph", _graph(now.graph)),
+        ("pool", _pool(now.pool)),
+    ):
+        table.add_row(f"[dim]{name}[/dim]", value)
+    return table
+
+
+def _holdings(store: pb.StoreStatistics) -> str:
+    return (
+        f"{store.memories} memories  {store.messages} messages  {store.scopes} scopes  "
+        f"{store.entities} entities  {store.relations} relations"
+    )
+
+
+def _activity(minute: pb.WindowStatistics) -> str:
     arms = "  ".join(
         f"{arm.arm} {arm.runs}" + (f" ({arm.skips} skipped)" if arm.skips else "")
         for arm in minute.search_arms
     )
-    table = Table.grid(padding=(0, 2))
-    for name, value in (
-        (
-            "holds",
-            f"{store.memories} memories  {store.messages} messages  {store.scopes} scopes  "
-            f"{store.entities} entities  {store.relations} relations",
-        ),
-        (
-            "last minute",
-            f"+{minute.memories_added} ~{minute.memories_updated} -{minute.memories_deleted}"
-            f" memories  caches {_share(minute.cache_hits, minute.cache_misses)}  arms {arms or '-'}",
-        ),
-        (
-            "queue",
-            f"{queue.depth} waiting  {queue.running} running  oldest "
-            f"{queue.oldest_age.ToTimedelta().total_seconds():.0f} s  {queue.dead_letters} given up",
-        ),
-        (
-            "graph",
-            ("" if graph.available else "[red]away[/red]  ")
-            + f"{graph.pending} pending  lag {graph.lag.ToTimedelta().total_seconds():.0f} s  "
-            f"{graph.dead_letters} given up",
-        ),
-        ("pool", f"{pool.size - pool.idle} used  {pool.idle} idle  of {pool.max_size}"),
-    ):
-        table.add_row(f"[dim]{name}[/dim]", value)
-    return table
+    changes = f"+{minute.memories_added} ~{minute.memories_updated} -{minute.memories_deleted}"
+    caches = _share(minute.cache_hits, minute.cache_misses)
+    return f"{changes} memories  caches {caches}  arms {arms or '-'}"
+
+
+def _queue(queue: pb.QueueStatistics) -> str:
+    return (
+        f"{queue.depth} waiting  {queue.running} running  oldest {_seconds(queue.oldest_age)}  "
+        f"{queue.dead_letters} given up"
+    )
+
+
+def _graph(graph: pb.GraphStatistics) -> str:
+    state = "" if graph.available else "[red]away[/red]  "
+    lag = _seconds(graph.lag)
+    return f"{state}{graph.pending} pending  lag {lag}  {graph.dead_letters} given up"
+
+
+def _pool(pool: pb.PoolStatistics) -> str:
+    return f"{pool.size - pool.idle} used  {pool.idle} idle  of {pool.max_size}"
 
 
 def _stages(stages: Iterable[pb.StageStatistics]) -> Table:
@@ -140,6 +153,10 @@ def _slowest(calls: Iterable[pb.SlowRequest]) -> Table:
 def _table(first: str, *others: str) -> Table:
     columns = [Column(first, min_width=30), *(Column(name, justify=_RIGHT) for name in others)]
     return Table(*columns, box=None, header_style="bold cyan")
+
+
+def _seconds(duration: Duration) -> str:
+    return f"{duration.ToTimedelta().total_seconds():.0f} s"
 
 
 def _quantiles(latency: pb.LatencyStatistics) -> tuple[str, str, str]:

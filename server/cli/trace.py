@@ -13,7 +13,7 @@ from typing import Any
 from rich.markup import escape
 from rich.table import Column, Table
 
-from server.bootstrap_observation import open_request_traces
+from server.bootstrap.observation import open_request_traces
 from server.cli.backends import postgres_of
 from server.cli.console import ConsoleProgress, out
 from server.cli.log_lines import lines_of, time_of
@@ -38,9 +38,9 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     parser = commands.add_parser(
         "trace",
         help="tell what happened to one request",
-        description="Prints what the database holds of one request, by its correlation id: the call "
-        "with its models and tokens, the asynchronous operation, the memories that changed, and "
-        "whether the graph holds them. With --log also what was logged. Texts are not printed.",
+        description="Prints what the database holds of one request, by its correlation id: the "
+        "call with its models and tokens, the asynchronous operation, the memories that changed, "
+        "and whether the graph holds them. With --log also what was logged. Texts are not printed.",
     )
     parser.add_argument("correlation_id", help="as in x-correlation-id, RequestInfo and the log")
     parser.add_argument("--project", help="look in this project only (default: all)")

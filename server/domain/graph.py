@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from uuid import UUID
@@ -41,6 +41,16 @@ class Relation:
     source: Entity
     relation: str
     target: Entity
+
+    @property
+    def subject(self) -> tuple[str, str]:
+        """What it is about: the source's key and the kind."""
+        return self.source.key, self.relation
+
+    @property
+    def identity(self) -> tuple[str, str, str]:
+        """What makes two spellings the same statement: the keys of both ends, and the kind."""
+        return (*self.subject, self.target.key)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,9 +101,20 @@ class StatedRelation:
         if not self.target_key:
             object.__setattr__(self, "target_key", self.relation.target.key)
 
+    @property
+    def place(self) -> tuple[UUID, str, str, str]:
+        """Its place among those of one event time: by memory, then by what the graph has."""
+        return self.memory_id, self.source_key, self.relation.relation, self.target_key
+
     def holds_at(self, time: datetime) -> bool:
         """Whether nothing has superseded it by then."""
         return self.superseded_at is None or self.superseded_at > time
+
+
+def newest_first(relations: Iterable[StatedRelation]) -> list[StatedRelation]:
+    """In the order of lists: the newest event first, then by place."""
+    placed = sorted(relations, key=lambda stated: stated.place)
+    return sorted(placed, key=lambda stated: stated.event_time, reverse=True)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from enum import StrEnum
 from uuid import UUID
 
 from server.domain.conversation import Role
+from server.domain.digests import digest_of
 from server.domain.graph import Entity, Relation
 from server.domain.scope import Scope
 from server.domain.values import JsonObject
@@ -108,18 +109,10 @@ def today(now: datetime) -> date:
 
 def verbatim_digest(role: Role, name: str | None, text: str) -> bytes:
     """What makes two verbatim memories of a scope the same: speaker and text, to the letter."""
-    return _digest("verbatim", role, name or "", text)
+    return digest_of("verbatim", role, name or "", text)
 
 
 def fact_digest(text: str) -> bytes:
     """What makes two inferred memories of a scope the same: the text, but for case and spaces."""
     folded = " ".join(unicodedata.normalize("NFKC", text).casefold().split())
-    return _digest("fact", folded.rstrip("."))
-
-
-def _digest(*parts: str) -> bytes:
-    digest = hashlib.sha256()
-    for part in parts:
-        encoded = part.encode()
-        digest.update(f"{len(encoded)}:".encode() + encoded)
-    return digest.digest()
+    return digest_of("fact", folded.rstrip("."))

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 
-from server.domain.graph import StatedRelation
+from server.domain.graph import StatedRelation, newest_first
 
 Adjacency = Mapping[str, Sequence[tuple[str, StatedRelation]]]
 """The neighbours of each entity by key, each with the relation that leads there."""
@@ -24,9 +24,7 @@ def reach(
     """
     known = list(dict.fromkeys(relations))
     distances = distances_from(adjacency(known), start, hops)
-    near = [r for r in known if _distance(r, distances, hops) < hops]
-    near.sort(key=lambda r: (r.memory_id, r.source_key, r.relation.relation, r.target_key))
-    near.sort(key=lambda r: r.event_time, reverse=True)
+    near = newest_first(r for r in known if _distance(r, distances, hops) < hops)
     near.sort(key=lambda r: _distance(r, distances, hops))
     return distances, near
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from server.domain.aliases import Joins, TaughtAlias
-from server.domain.graph import StatedRelation, entity_key
+from server.domain.graph import StatedRelation, entity_key, newest_first
 from server.domain.memory import Memory
 from server.domain.supersession import FUNCTIONAL_RELATIONS, Holding, superseded_at
 
@@ -29,9 +29,7 @@ def relations_of(memories: Iterable[Memory], entity: str | None = None) -> list[
 
     With `entity`, only what it is an end of, by name or alias.
     """
-    stated = [each for space in _spaces(memories) for each in _stated(space, entity)]
-    stated.sort(key=lambda s: (str(s.memory_id), s.source_key, s.relation.relation, s.target_key))
-    return sorted(stated, key=lambda s: s.event_time, reverse=True)
+    return newest_first(each for space in _spaces(memories) for each in _stated(space, entity))
 
 
 def _spaces(memories: Iterable[Memory]) -> list[_Space]:

@@ -15,8 +15,6 @@ MAX_ENTITIES = 50
 MAX_RELATIONS = 50
 """Most relations of one memory."""
 
-_RelationKey = tuple[str, str, str]
-
 
 def checked_graph(
     entities: Sequence[ProposedEntity],
@@ -30,7 +28,7 @@ def checked_graph(
     """
     named = _named(entities, resolver or EntityResolver((), ""))
     chosen: dict[str, Entity] = {}
-    stated: dict[_RelationKey, Relation] = {}
+    stated: dict[tuple[str, str, str], Relation] = {}
     for proposed in relations:
         relation = _relation(proposed, chosen, named)
         if relation is None or len(stated) == MAX_RELATIONS:
@@ -40,7 +38,7 @@ def checked_graph(
         }
         if len(widened) <= MAX_ENTITIES:
             chosen = widened
-            stated.setdefault(_identity(relation), relation)
+            stated.setdefault(relation.identity, relation)
     for entity in named.values():
         if len(chosen) < MAX_ENTITIES:
             chosen.setdefault(entity.key, entity)
@@ -82,10 +80,6 @@ def _end(name: str, chosen: Mapping[str, Entity], named: Mapping[str, Entity]) -
     key = entity_key(name)
     found = named.get(key) or chosen.get(key) or Entity(name)
     return Entity(found.name, found.type)
-
-
-def _identity(relation: Relation) -> _RelationKey:
-    return relation.source.key, relation.relation, relation.target.key
 
 
 def _name(text: str) -> str:

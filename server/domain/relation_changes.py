@@ -25,24 +25,16 @@ def changed_relations(
     A relation whose source and kind were stated with a target that is gone is an UPDATE of it, and
     that one is not told as deleted besides. What stays as it is, is not told.
     """
-    unchanged = {_identity(r) for r in before} & {_identity(r) for r in after}
-    gone = [r for r in before if _identity(r) not in unchanged]
+    unchanged = {r.identity for r in before} & {r.identity for r in after}
+    gone = [r for r in before if r.identity not in unchanged]
     changed: list[ChangedRelation] = []
     for relation in after:
-        if _identity(relation) in unchanged:
+        if relation.identity in unchanged:
             continue
-        replaced = next((r for r in gone if _subject(r) == _subject(relation)), None)
+        replaced = next((r for r in gone if r.subject == relation.subject), None)
         if replaced is not None:
             gone.remove(replaced)
         changed.append(
             ChangedRelation(relation, EventType.ADD if replaced is None else EventType.UPDATE)
         )
     return changed + [ChangedRelation(relation, EventType.DELETE) for relation in gone]
-
-
-def _identity(relation: Relation) -> tuple[str, str, str]:
-    return (*_subject(relation), relation.target.key)
-
-
-def _subject(relation: Relation) -> tuple[str, str]:
-    return relation.source.key, relation.relation

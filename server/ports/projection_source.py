@@ -28,10 +28,6 @@ class ProjectionSource(Protocol):
         """The projects that there are."""
         ...
 
-    async def count(self, project_id: str) -> int:
-        """How many memories a project has."""
-        ...
-
     def memories(self, project_id: str, page_size: int) -> AsyncIterator[list[UUID]]:
         """The memories of a project, in the order of their ids."""
         ...

@@ -104,27 +104,13 @@ def _foreign_items(
 
 
 @broken_rules.register
-def _get_memory(request: memory_service_pb2.GetMemoryRequest, now: datetime) -> Violations:
-    if request.HasField("as_of"):
-        yield from _past(request.as_of, now)
-
-
-@broken_rules.register
-def _list_memories(request: memory_service_pb2.ListMemoriesRequest, now: datetime) -> Violations:
-    if request.HasField("as_of"):
-        yield from _past(request.as_of, now)
-
-
-@broken_rules.register
-def _search_memories(
-    request: memory_service_pb2.SearchMemoriesRequest, now: datetime
+def _read(
+    request: memory_service_pb2.GetMemoryRequest
+    | memory_service_pb2.ListMemoriesRequest
+    | memory_service_pb2.SearchMemoriesRequest
+    | graph_service_pb2.ListRelationsRequest,
+    now: datetime,
 ) -> Violations:
-    if request.HasField("as_of"):
-        yield from _past(request.as_of, now)
-
-
-@broken_rules.register
-def _list_relations(request: graph_service_pb2.ListRelationsRequest, now: datetime) -> Violations:
     if request.HasField("as_of"):
         yield from _past(request.as_of, now)
 

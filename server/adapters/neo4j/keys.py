@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 
+from server.domain.digests import digest_of
+
 # An entry of a Neo4j range index holds about 8,000 bytes, here: project, space and key.
 MAX_KEY_BYTES = 2048
 _KEPT_BYTES = 1024
@@ -35,8 +37,4 @@ def space_slot(project_id: str, space: str) -> int:
 
 def slot_key(project_id: str, space: str, source: str, relation: str) -> str:
     """What stands, in 32 hexadecimal digits, for a subject and a functional relation."""
-    digest = hashlib.sha256()
-    for part in (project_id, space, source, relation):
-        encoded = part.encode()
-        digest.update(f"{len(encoded)}:".encode() + encoded)
-    return digest.hexdigest()[:32]
+    return digest_of(project_id, space, source, relation).hex()[:32]

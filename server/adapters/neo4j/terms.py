@@ -9,10 +9,10 @@ query's syntax: words hold letters, digits and marks only, and whatever Lucene's
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Sequence
 
+from server.domain.digests import digest_of
 from server.domain.graph import entity_key, words_of
 
 # The tokenizer of the index cuts words at 255 characters.
@@ -29,12 +29,12 @@ _SPECIAL = re.compile(r'([+\-&|!(){}\[\]^"~*?:\\/<>=])')
 
 def term_prefix(project_id: str, space: str) -> str:
     """What all words of a space begin with: 16 hexadecimal digits."""
-    return _digest(project_id, space)[:16]
+    return digest_of(project_id, space).hex()[:16]
 
 
 def alias_term(project_id: str, space: str, name: str) -> str:
     """The word that stands for a whole name: no word of a name can be equal to it."""
-    return f"{_digest(project_id, space, entity_key(name))[:32]}_"
+    return f"{digest_of(project_id, space, entity_key(name)).hex()[:32]}_"
 
 
 def entity_terms(project_id: str, space: str, name: str, aliases: Sequence[str]) -> str:
@@ -58,14 +58,6 @@ def terms_query(project_id: str, spaces: Sequence[str], words: Sequence[str]) ->
 
 def _words(name: str) -> Sequence[str]:
     return [word[:MAX_WORD_LENGTH] for word in words_of(name)[:MAX_WORDS_OF_NAME]]
-
-
-def _digest(*parts: str) -> str:
-    digest = hashlib.sha256()
-    for part in parts:
-        encoded = part.encode()
-        digest.update(f"{len(encoded)}:".encode() + encoded)
-    return digest.hexdigest()
 
 
 def _of_space(prefix: str, words: Sequence[str]) -> str:

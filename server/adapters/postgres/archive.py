@@ -43,7 +43,9 @@ class PostgresSnapshot:
         """See the port."""
         with_embeddings = embeddings and kind is RowKind.MEMORY
         name = f"read_{kind}" + ("_embedded" if with_embeddings else "")
-        cursor = await self.connection.cursor(SQL[name], self.project_id)
+        cursor = await self.connection.cursor(
+            SQL[name].replace("{columns}", SQL["memory_columns"]), self.project_id
+        )
         while batch := await cursor.fetch(BATCH):
             yield [row[0] for row in batch]
 

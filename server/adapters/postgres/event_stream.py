@@ -6,13 +6,11 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from server.adapters.postgres.memory_history import state_columns, to_event
+from server.adapters.postgres.memory_history import state_columns, state_of, to_event
 from server.adapters.postgres.pool import Database
-from server.adapters.postgres.rows import to_memory
 from server.adapters.postgres.scope_condition import scope_condition
 from server.adapters.statements import load_statements
 from server.domain.history import StreamCursor
-from server.domain.memory import Memory
 from server.domain.scope import Scope
 from server.ports.event_stream import StreamedEvent, StreamPage
 
@@ -98,10 +96,7 @@ def _events(places: Sequence[StreamCursor], known: Sequence[Row]) -> list[Stream
         # Its scope may have been erased between the two statements.
         if row is not None:
             before = rows.get((place.memory_id, place.version - 1))
-            event = to_event(place.memory_id, row, _state(before), _state(row))
+            earlier = state_of(before) if before is not None else None
+            event = to_event(place.memory_id, row, earlier, state_of(row))
             events.append(StreamedEvent(event, place))
     return events
-
-
-def _state(row: Row | None) -> Memory | None:
-    return to_memory(row) if row is not None and row["has_state"] else None

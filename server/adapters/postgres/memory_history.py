@@ -57,7 +57,7 @@ class PostgresMemoryHistory:
         events = []
         before = None
         for row in rows:
-            after = to_memory(row) if row["has_state"] else None
+            after = state_of(row)
             events.append(to_event(memory_id, row, before, after))
             before = after
         return [event for event in events if event.version > after_version][:limit]
@@ -91,6 +91,11 @@ class PostgresMemoryHistory:
                 *bound,
             )
         return [to_memory(row) for row in rows]
+
+
+def state_of(row: Row) -> Memory | None:
+    """The state in a row that has `has_state`; None after a deletion."""
+    return to_memory(row) if row["has_state"] else None
 
 
 def to_event(memory_id: UUID, row: Row, before: Memory | None, after: Memory | None) -> MemoryEvent:

@@ -31,11 +31,6 @@ class PostgresProjectionSource:
             rows = await connection.fetch(SQL["projects"])
         return [row["project_id"] for row in rows]
 
-    async def count(self, project_id: str) -> int:
-        """See the port."""
-        async with self._database.connection() as connection:
-            return int(await connection.fetchval(SQL["count_memories"], project_id))
-
     async def memories(self, project_id: str, page_size: int) -> AsyncIterator[list[UUID]]:
         """See the port."""
         after = _FIRST

@@ -21,6 +21,7 @@ from server.application.caught_up import CaughtUp
 from server.application.delete_memories import DeleteMemories
 from server.application.delete_memory import DeleteMemory
 from server.application.delete_scope import DeleteScope
+from server.application.event_tails import EventTails
 from server.application.find_paths import FindPaths
 from server.application.get_entity import GetEntity
 from server.application.get_statistics import GetStatistics
@@ -112,6 +113,7 @@ def servicers() -> Servicers:
 
 def life_of(store: FakeStore) -> LifeUseCases:
     changes, embedder, clock = FakeChanges(store), FakeEmbedder(), FakeClock()
+    stream, draining = FakeEventStream(), asyncio.Event()
     update = UpdateMemory(store, changes, embedder, clock)
     delete = DeleteMemory(store, changes, clock)
     return LifeUseCases(
@@ -120,7 +122,9 @@ def life_of(store: FakeStore) -> LifeUseCases:
         update_batch=BatchUpdateMemories(update, changes, embedder, clock),
         delete_batch=BatchDeleteMemories(delete, changes, clock),
         events=ListMemoryEvents(FakeHistory()),
-        watch=WatchMemoryEvents(FakeEventStream(), FakeNotifications(), asyncio.Event()),
+        watch=WatchMemoryEvents(
+            stream, EventTails(stream, FakeNotifications(), draining), draining
+        ),
     )
 
 

@@ -1,4 +1,5 @@
--- A project as a whole: rows as JSON without the project's id, and back.
+-- A project as a whole: rows as JSON without the project's id, and back. `{columns}` stands for a
+-- fixed block of this file.
 
 -- name: describe
 -- What the first line of an archive needs. Answers no row where there is no project.
@@ -47,12 +48,15 @@ FROM (
     ORDER BY memory_id, version
 ) AS row;
 
+-- name: memory_columns
+memory_id, version, call_id, user_id, agent_id, app_id, run_id, scope_key, digest, text, role, name,
+inferred, immutable, metadata, categories, entities, relations, evidence, event_time,
+expiration_date, create_time, update_time, ordinal
+
 -- name: read_memory
 SELECT to_jsonb(row)::text
 FROM (
-    SELECT memory_id, version, call_id, user_id, agent_id, app_id, run_id, scope_key, digest, text,
-           role, name, inferred, immutable, metadata, categories, entities, relations, evidence,
-           event_time, expiration_date, create_time, update_time, ordinal
+    SELECT {columns}
     FROM memories
     WHERE project_id = $1
     ORDER BY memory_id
@@ -61,10 +65,7 @@ FROM (
 -- name: read_memory_embedded
 SELECT to_jsonb(row)::text
 FROM (
-    SELECT memory_id, version, call_id, user_id, agent_id, app_id, run_id, scope_key, digest, text,
-           role, name, inferred, immutable, metadata, categories, entities, relations, evidence,
-           event_time, expiration_date, create_time, update_time, ordinal,
-           embedding::text AS embedding
+    SELECT {columns}, embedding::text AS embedding
     FROM memories
     WHERE project_id = $1
     ORDER BY memory_id

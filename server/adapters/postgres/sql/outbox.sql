@@ -182,9 +182,6 @@ SELECT memory_id FROM graph_outbox WHERE project_id = $1 AND memory_id = ANY ($2
 -- name: projects
 SELECT project_id FROM projects ORDER BY project_id;
 
--- name: count_memories
-SELECT count(*) FROM memories WHERE project_id = $1;
-
 -- name: memory_page
 SELECT memory_id
 FROM memories

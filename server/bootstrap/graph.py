@@ -25,7 +25,7 @@ from server.application.project_graph import GraphProjector
 from server.application.rebuild_graph import RebuildGraph
 from server.application.verify_graph import VerifyGraph
 from server.application.visible_relations import VisibleRelations
-from server.bootstrap_database import open_database
+from server.bootstrap.database import open_database
 from server.ports.clock import Clock
 from server.ports.graph import Graph
 from server.ports.graph_reader import GraphReader

@@ -12,8 +12,8 @@ from server.adapters.postgres.pool import Database
 from server.adapters.postgres.request_traces import PostgresRequestTraces
 from server.adapters.postgres.statistics import PostgresStatistics
 from server.application.get_statistics import GetStatistics
-from server.bootstrap_database import open_database
-from server.bootstrap_graph import GraphAccess
+from server.bootstrap.database import open_database
+from server.bootstrap.graph import GraphAccess
 from server.lifecycle.background import running
 from server.lifecycle.sampling import Sampler
 from server.ports.clock import Clock

@@ -14,7 +14,7 @@ from server.adapters.system.clock import SystemClock
 from server.application.add_memories import AddMemoriesCommand, AddMemoriesOutcome
 from server.application.operations import ManageOperations, SubmitAdd
 from server.application.work_operations import OperationWorkers, WorkerOptions
-from server.bootstrap_database import open_database
+from server.bootstrap.database import open_database
 from server.lifecycle.background import running
 from server.ports.memory_store import MemoryStore
 from server.ports.notifications import Channel

@@ -1,4 +1,4 @@
-"""The composition root: the one place where ports meet adapters."""
+"""The part of the composition root that is the service itself."""
 
 from __future__ import annotations
 
@@ -39,6 +39,7 @@ from server.application.caught_up import CaughtUp
 from server.application.delete_memories import DeleteMemories
 from server.application.delete_memory import DeleteMemory
 from server.application.delete_scope import DeleteScope
+from server.application.event_tails import EventTails
 from server.application.graph_arm import GraphArm
 from server.application.list_memory_events import ListMemoryEvents
 from server.application.list_scopes import ListScopes
@@ -53,15 +54,15 @@ from server.application.search_memories import SearchMemories
 from server.application.update_memory import UpdateMemory
 from server.application.visible_relations import VisibleRelations
 from server.application.watch_memory_events import WatchMemoryEvents
-from server.bootstrap_database import open_database
-from server.bootstrap_graph import GraphAccess, GraphAddress, compose_graph, open_graph
-from server.bootstrap_observation import (
+from server.bootstrap.database import open_database
+from server.bootstrap.graph import GraphAccess, GraphAddress, compose_graph, open_graph
+from server.bootstrap.observation import (
     Observation,
     Observed,
     compose_observation,
     observing,
 )
-from server.bootstrap_operations import AsynchronousCalls, compose_operations, working
+from server.bootstrap.operations import AsynchronousCalls, compose_operations, working
 from server.domain.errors import StoreUnavailable
 from server.lifecycle.background import running
 from server.lifecycle.drain import drain
@@ -261,7 +262,9 @@ def _compose(
     projector = GraphProjector(outbox, access.graph)
     health, gate = HealthService(), DrainGate()
     on_commit = partial(notifications.notify, Channel.MEMORY_EVENTS)
-    watch = WatchMemoryEvents(PostgresEventStream(database), notifications, gate.closing)
+    stream = PostgresEventStream(database)
+    tails = EventTails(stream, notifications, gate.closing)
+    watch = WatchMemoryEvents(stream, tails, gate.closing)
     store = PostgresMemoryStore(database, on_commit)
     history = PostgresMemoryHistory(database)
     turns = ScopeTurns(PostgresScopeLeases(database))
