@@ -61,7 +61,7 @@ class World:
 async def until(holds: Callable[[], bool]) -> None:
     """Lets the others run until something holds."""
     async with asyncio.timeout(10):
-        while not holds():
+        while not holds():  # noqa: ASYNC110 - nothing tells
             await asyncio.sleep(0)
 
 
