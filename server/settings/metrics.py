@@ -7,7 +7,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
 class MetricsSettings(BaseSettings):
-    """For Prometheus; sending metrics to a collector is set by the standard OTEL_* variables."""
+    """For Prometheus, which asks for them."""
 
     model_config = SettingsConfigDict(
         env_prefix="MEMOIR_METRICS_", env_ignore_empty=True, extra="ignore"
