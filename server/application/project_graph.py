@@ -17,6 +17,7 @@ from server.domain.backoff import backoff
 from server.domain.errors import GraphUnavailable, StoreUnavailable
 from server.ports.graph import Graph
 from server.ports.outbox import DirtyMemory, Outbox
+from server.telemetry.metrics import PROJECTED, PROJECTION_FAILURES
 from server.telemetry.spans import linked_span, mark_failed
 
 _log: structlog.stdlib.BoundLogger = structlog.get_logger("server.projector")
@@ -126,6 +127,7 @@ class GraphProjector:
             mark_failed(error)
             # Nothing is given back: by now the lease may be over and somebody else at work on it.
             self._prepared = False
+            PROJECTION_FAILURES.labels("overdue").inc()
             _log.warning("projector.overdue", **_described(claimed))
             return 0
         except asyncio.CancelledError:
@@ -171,6 +173,7 @@ class GraphProjector:
         except GraphUnavailable as error:
             mark_failed(error)
             self._prepared = False
+            PROJECTION_FAILURES.labels("unavailable").inc()
             _log.warning("projector.graph_unavailable", cause=_cause(error), **_described(claimed))
             await self._release_by_attempts(claimed)
             return 0
@@ -183,6 +186,7 @@ class GraphProjector:
         failpoints.reach("projection.after_settle")
         if lost:
             _log.warning("projector.lease_lost", lost=lost, **_described(claimed))
+        PROJECTED.inc(len(claimed))
         _log.debug("projector.projected", **_described(claimed))
         return len(claimed)
 
@@ -200,6 +204,7 @@ class GraphProjector:
             "attempts": claimed[0].attempts,
             **_described(claimed),
         }
+        PROJECTION_FAILURES.labels("given_up" if given_up else "refused").inc()
         if given_up:
             _log.error("projector.memory_given_up", **said)
         else:

@@ -6,18 +6,11 @@ import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
+from server.application.event_tails import PAGE_SIZE, EventTails
 from server.domain.errors import ShuttingDown
 from server.domain.history import StreamCursor
 from server.domain.scope import Scope
 from server.ports.event_stream import EventStream, StreamedEvent
-from server.ports.notifications import Channel, Notifications
-
-# Bounds what a stream whose client reads slowly holds in memory.
-PAGE_SIZE = 100
-# How long notices alone are trusted, in seconds.
-LOOK_AGAIN_SECONDS = 1.0
-# How long an event waits at most for transactions that are open and hold it back, in seconds.
-HELD_BACK_SECONDS = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,13 +27,14 @@ class WatchMemoryEvents:
 
     A client that resumes after an event's cursor gets what came since, and nothing twice. History
     that was erased with its scope is not sent.
+
+    What is older than the tail of the project is read for the stream alone; from there on it
+    follows the tail, which all streams of the project share.
     """
 
-    def __init__(
-        self, stream: EventStream, notifications: Notifications, draining: asyncio.Event
-    ) -> None:
+    def __init__(self, stream: EventStream, tails: EventTails, draining: asyncio.Event) -> None:
         self._stream = stream
-        self._notifications = notifications
+        self._tails = tails
         self._draining = draining
 
     async def __call__(
@@ -52,28 +46,32 @@ class WatchMemoryEvents:
             ShuttingDown: this server ends; another one goes on after the last cursor.
             StoreUnavailable: it cannot be asked.
         """
+        now = await self._stream.now()
         after = command.after
         if after is None:
-            after = await self._stream.now()
+            after = now
             yield after
-        stirred = asyncio.Event()
-        with self._notifications.subscribe(Channel.MEMORY_EVENTS, stirred.set):
-            while not self._draining.is_set():
-                stirred.clear()
-                page = await self._stream.read(command.project_id, command.scope, after, PAGE_SIZE)
-                for event in page.events:
-                    yield event
-                after = page.cursor
-                if page.is_last:
-                    pause = HELD_BACK_SECONDS if page.is_held_back else LOOK_AGAIN_SECONDS
-                    await self._rest(stirred, pause)
+        while not self._draining.is_set():
+            with self._tails.follow(command.project_id, command.scope, now) as follower:
+                async for streamed in self._between(command, after, follower.begin):
+                    yield streamed
+                    after = streamed.cursor
+                async for streamed in follower:
+                    # What came while the older ones were read came there too.
+                    if streamed.cursor > after:
+                        yield streamed
+                        after = streamed.cursor
+            now = after
         raise ShuttingDown
 
-    async def _rest(self, stirred: asyncio.Event, seconds: float) -> None:
-        """Until there is something to look for, or the server ends."""
-        waits = [asyncio.create_task(event.wait()) for event in (stirred, self._draining)]
-        try:
-            await asyncio.wait(waits, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for wait in waits:
-                wait.cancel()
+    async def _between(
+        self, command: WatchMemoryEventsCommand, after: StreamCursor, end: StreamCursor
+    ) -> AsyncIterator[StreamedEvent]:
+        """The events after a place, up to `end` at least: to the last that there is."""
+        is_behind = after < end
+        while is_behind:
+            page = await self._stream.read(command.project_id, command.scope, after, PAGE_SIZE)
+            for streamed in page.events:
+                yield streamed
+            after = page.cursor
+            is_behind = not page.is_last

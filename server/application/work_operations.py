@@ -27,6 +27,7 @@ from server.domain.errors import (
 )
 from server.domain.request_context import RequestContext, current_request, enter_request
 from server.ports.operations import ClaimedOperation, OperationQueue
+from server.telemetry.metrics import OPERATION_ATTEMPTS
 from server.telemetry.spans import linked_span, mark_failed
 from server.telemetry.trace_context import current_traceparent
 
@@ -188,6 +189,7 @@ class OperationWorkers:
         if outcome.call_id != claimed.lease.operation_id:
             # A call with the same request id had the effect.
             await self._queue.succeed(claimed, outcome.call_id)
+        OPERATION_ATTEMPTS.labels("succeeded").inc()
         log.info("operation.succeeded", **_described(claimed))
         self._on_done()
 
@@ -229,6 +231,7 @@ class OperationWorkers:
         pause = self._pause(claimed, error)
         fault = _fault(error)
         kept = await self._queue.give_back(claimed, pause, is_failure=not passing, fault=fault)
+        OPERATION_ATTEMPTS.labels("failed").inc()
         log.warning(
             "operation.attempt_failed",
             fault=fault,
@@ -257,6 +260,7 @@ class OperationWorkers:
     async def _give_up(self, claimed: ClaimedOperation, error: Exception) -> None:
         status = self._describe(error, claimed.correlation_id)
         await self._queue.fail(claimed, _fault(error), status)
+        OPERATION_ATTEMPTS.labels("given_up").inc()
         log.error(
             "operation.given_up",
             fault=_fault(error),

@@ -7,6 +7,7 @@ from datetime import datetime
 from uuid import UUID
 
 from server.domain.memory import EventType, Memory, Provenance
+from server.domain.scope import Scope
 
 # Before the ordinals of all events; what makes room for a call has -1.
 FIRST_ORDINAL = -2
@@ -28,6 +29,12 @@ class MemoryEvent:
     before: Memory | None
     after: Memory | None
     provenance: Provenance
+
+    @property
+    def scope(self) -> Scope:
+        """Whose memory it was; nobody's where neither state is known."""
+        state = self.after or self.before
+        return state.scope if state else Scope()
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import combinations
 
 SCOPE_FIELDS = ("user_id", "agent_id", "app_id", "run_id")
 
@@ -25,6 +27,13 @@ class Scope:
         """The named parts, as (field, value), most general first."""
         values = ((field, getattr(self, field)) for field in SCOPE_FIELDS)
         return tuple((field, value) for field, value in values if value is not None)
+
+    def readers(self) -> Iterator[Scope]:
+        """Every scope whose reads see what belongs to this one: 16 at most, the empty one too."""
+        parts = self.parts()
+        for count in range(len(parts) + 1):
+            for named in combinations(parts, count):
+                yield Scope(**dict(named))
 
     def key(self) -> bytes:
         """16 bytes that stand for the exact tuple.

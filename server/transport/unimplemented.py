@@ -10,12 +10,7 @@ from memoir.v1 import graph_service_pb2, memory_service_pb2
 
 from server.domain.errors import Unimplemented
 
-UNIMPLEMENTED_METHODS: Final = frozenset(
-    {
-        "memoir.v1.StatisticsService/GetStatistics",
-        "memoir.v1.StatisticsService/WatchStatistics",
-    }
-)
+UNIMPLEMENTED_METHODS: Final = frozenset[str]()
 
 UNIMPLEMENTED_FIELDS: Final[Mapping[type[Message], frozenset[str]]] = {
     memory_service_pb2.SearchMemoriesRequest: frozenset({"rerank"}),

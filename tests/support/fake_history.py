@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from uuid import UUID
 
 from server.domain.history import MemoryEvent, StreamCursor
-from server.domain.memory import Memory
+from server.domain.memory import EventType, Memory
 from server.domain.scope import Scope
-from server.ports.event_stream import StreamPage
+from server.ports.event_stream import StreamedEvent, StreamPage
 from server.ports.memory_store import ListQuery
+from tests.support.builders import NOW
 
 
 @dataclass
@@ -36,13 +38,36 @@ class FakeHistory:
         return self.memories[: query.limit]
 
 
+@dataclass
 class FakeEventStream:
-    """A stream without events."""
+    """The events that a test has happen; `reads` are the scopes that were asked for."""
+
+    events: list[StreamedEvent] = field(default_factory=list)
+    reads: list[Scope] = field(default_factory=list)
+    error: Exception | None = None
+
+    def happen(self, memory: Memory) -> None:
+        """A memory is added, in a transaction of its own."""
+        event = MemoryEvent(memory.id, EventType.ADD, 1, NOW, None, memory, memory.provenance)
+        place = StreamCursor(len(self.events) + 1, 1, 0, memory.id, 1)
+        self.events.append(StreamedEvent(event, place))
 
     async def now(self) -> StreamCursor:
-        return StreamCursor(1)
+        return StreamCursor(len(self.events) + 1)
 
     async def read(
         self, project_id: str, scope: Scope, after: StreamCursor, limit: int
     ) -> StreamPage:
-        return StreamPage([], after, is_last=True, is_held_back=False)
+        self.reads.append(scope)
+        # Others go on in the meantime, as they do during a real read.
+        await asyncio.sleep(0)
+        if self.error is not None:
+            raise self.error
+        found = [
+            streamed
+            for streamed in self.events
+            if streamed.cursor > after and scope in streamed.event.scope.readers()
+        ]
+        is_last = len(found) <= limit
+        end = await self.now() if is_last else found[limit - 1].cursor
+        return StreamPage(found[:limit], max(after, end), is_last, is_held_back=False)

@@ -22,7 +22,9 @@ from server.domain.errors import DeadlineExceeded, MemoirError
 from server.domain.request_context import RequestContext, current_request, enter_request
 from server.domain.values import Vector
 from server.ports.embedder import EmbeddingPurpose
+from server.telemetry.metrics import EMBEDDING_BATCH_TEXTS
 from server.telemetry.spans import linked_span
+from server.telemetry.tally import Tally, begin_tally, current_tally
 
 MAX_TEXTS = 100
 """Most texts of one request to the API."""
@@ -40,6 +42,7 @@ class _Share:
     request: RequestContext
     vectors: asyncio.Future[list[Vector]]
     span: Span
+    tally: Tally | None
 
 
 @dataclass(slots=True)
@@ -107,7 +110,11 @@ class EmbeddingBatcher:
             free = MAX_TEXTS - batch.size
             fitting, texts = texts[:free], texts[free:]
             share = _Share(
-                fitting, current_request(), loop.create_future(), trace.get_current_span()
+                fitting,
+                current_request(),
+                loop.create_future(),
+                trace.get_current_span(),
+                current_tally(),
             )
             batch.shares.append(share)
             batch.size += len(fitting)
@@ -132,16 +139,21 @@ class EmbeddingBatcher:
         request = _common([share.request for share in shares])
         enter_request(request)
         structlog.contextvars.bind_contextvars(correlation_id=request.correlation_id)
+        tally = begin_tally()
         try:
             with _traced(shares):
                 await self._fulfil(shares, batch.purpose)
         except asyncio.CancelledError:
             _fail(shares, DeadlineExceeded())
             raise
+        finally:
+            _join_all(shares, tally)
 
     async def _fulfil(self, shares: Sequence[_Share], purpose: EmbeddingPurpose) -> None:
+        texts = [text for share in shares for text in share.texts]
+        EMBEDDING_BATCH_TEXTS.observe(len(texts))
         try:
-            vectors = await self._send([text for share in shares for text in share.texts], purpose)
+            vectors = await self._send(texts, purpose)
         except MemoirError as error:
             if is_bad_input(error) and len(shares) > 1:
                 # One call's text is refused: the others must not fail with it.
@@ -178,6 +190,13 @@ def _traced(shares: Sequence[_Share]) -> Iterator[None]:
             for share in shares:
                 share.span.add_link(batch.get_span_context())
         yield
+
+
+def _join_all(shares: Sequence[_Share], tally: Tally) -> None:
+    """Each call of the batch takes part in all of its requests, and is told of them once."""
+    for share in {id(share.tally): share for share in shares}.values():
+        if share.tally is not None:
+            share.tally.join(tally)
 
 
 def _fail(shares: Sequence[_Share], error: Exception) -> None:

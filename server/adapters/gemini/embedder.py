@@ -95,7 +95,7 @@ class GeminiEmbedder:
 
         with model_span(EMBEDDINGS, self._model_name) as traced:
             traced.set_attribute("gen_ai.embeddings.dimension.count", self._dimensions)
-            response = await self._client.call(self.model, self._timeout, request)
+            response = await self._client.call(self.model, EMBEDDINGS, self._timeout, request)
         values = [embedding.values or [] for embedding in response.embeddings or []]
         try:
             return unit_vectors(values, count=len(texts), dimensions=self._dimensions)

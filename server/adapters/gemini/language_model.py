@@ -12,10 +12,11 @@ from google.genai.models import AsyncModels
 from server.adapters.gemini.answer import MalformedAnswer, answer_schema, parse_answer
 from server.adapters.gemini.client import GeminiClient
 from server.adapters.gemini.completion import UnusableCompletion, completion_text
-from server.adapters.gemini.model_spans import GENERATE_CONTENT, model_span, tell_tokens
+from server.adapters.gemini.model_spans import GENERATE_CONTENT, model_span
 from server.adapters.gemini.prompt import PROMPT_VERSION, system_instruction, user_content
 from server.domain.errors import ExtractionFailed
 from server.domain.inference import InferenceAnswer, InferenceRequest
+from server.telemetry.recording import record_tokens
 
 # The least thinking that each family of models allows: it costs time and tokens, and output cut off
 # by it is lost. A family that is not listed decides for itself.
@@ -86,10 +87,10 @@ class GeminiLanguageModel:
                 model=self._model_name, contents=[content], config=config
             )
 
-        with model_span(GENERATE_CONTENT, self._model_name) as traced:
-            response = await self._client.call(self.model, self._timeout, send)
+        with model_span(GENERATE_CONTENT, self._model_name):
+            response = await self._client.call(self.model, GENERATE_CONTENT, self._timeout, send)
             tokens = _tokens(response)
-            tell_tokens(traced, *tokens)
+            record_tokens(self.model, *tokens)
             try:
                 operations = parse_answer(completion_text(response))
             except UnusableCompletion as error:

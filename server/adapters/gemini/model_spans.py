@@ -27,9 +27,3 @@ def model_span(operation: str, model_name: str) -> Iterator[Span]:
     }
     with span(f"{operation} {model_name}", attributes, SpanKind.CLIENT) as current:
         yield current
-
-
-def tell_tokens(current: Span, read: int, written: int) -> None:
-    """Says on a span how many tokens a model read and wrote."""
-    current.set_attribute("gen_ai.usage.input_tokens", read)
-    current.set_attribute("gen_ai.usage.output_tokens", written)

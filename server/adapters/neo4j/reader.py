@@ -8,11 +8,12 @@ from typing import Any, TypeVar
 from neo4j import READ_ACCESS, AsyncDriver, AsyncManagedTransaction, unit_of_work
 
 from server.adapters.circuit_breaker import CircuitBreaker
-from server.adapters.neo4j import exploring, reading, recalling
+from server.adapters.neo4j import counting, exploring, reading, recalling
 from server.adapters.neo4j.calls import call_traced, guarded_call, transaction_metadata
 from server.domain.graph import EntityRef, StatedRelation
 from server.domain.graph_recall import Recollection
 from server.domain.request_context import current_request
+from server.domain.statistics import GraphCounts
 from server.ports.graph_reader import (
     EntityPage,
     EntityQuery,
@@ -78,6 +79,10 @@ class Neo4jGraphReader:
                 ) as session,
             ):
                 return await recalling.recall(session, within, names, metadata, self._timeout)
+
+    async def count(self, project_id: str) -> GraphCounts:
+        """See `server.ports.statistics.GraphCounter`."""
+        return await self._read(counting.count, project_id)
 
     async def _read(self, work: Callable[..., Awaitable[T]], *arguments: Any) -> T:
         bound: Callable[[AsyncManagedTransaction], Awaitable[T]] = unit_of_work(
