@@ -14,4 +14,6 @@ pytest_plugins = [
     "tests.support.server",
     "tests.support.gemini_server",
     "tests.support.spans",
+    "tests.support.collector",
+    "tests.support.traced_server",
 ]

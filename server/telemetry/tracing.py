@@ -23,8 +23,6 @@ from server.telemetry.sampling import FollowLinks
 from server.telemetry.spans import CORRELATION_ATTRIBUTE, CORRELATIONS_ATTRIBUTE
 
 SERVICE_NAME = "memoir"
-_MAX_QUEUED_SPANS = 4096
-_MAX_BATCH = 512
 _FAREWELL_SECONDS = 5.0
 
 _ENDPOINTS = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
@@ -61,7 +59,10 @@ def is_requested(environment: Mapping[str, str]) -> bool:
 
 
 def build_provider(service_version: str, exporter: SpanExporter) -> TracerProvider:
-    """A provider that sends in the background and drops spans rather than grow without bound."""
+    """A provider that sends in the background and drops spans rather than grow without bound.
+
+    How many wait, and how they are sent, is set by OTEL_BSP_* (2,048 unless it says otherwise).
+    """
     own = Resource({"service.name": SERVICE_NAME, "service.version": service_version})
     # The environment (OTEL_SERVICE_NAME, OTEL_RESOURCE_ATTRIBUTES) wins over what is built in.
     resource = Resource.create().merge(own).merge(OTELResourceDetector().detect())
@@ -69,11 +70,7 @@ def build_provider(service_version: str, exporter: SpanExporter) -> TracerProvid
     # Before any tracer is made, which keeps the sampler that it finds.
     provider.sampler = FollowLinks(provider.sampler)
     provider.add_span_processor(CorrelationProcessor())
-    provider.add_span_processor(
-        BatchSpanProcessor(
-            exporter, max_queue_size=_MAX_QUEUED_SPANS, max_export_batch_size=_MAX_BATCH
-        )
-    )
+    provider.add_span_processor(BatchSpanProcessor(exporter))
     return provider
 
 

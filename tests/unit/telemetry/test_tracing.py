@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from threading import Event, Thread
+
 import pytest
 import structlog
 from opentelemetry import trace
 from opentelemetry.context import Context
+from opentelemetry.sdk.trace import ReadableSpan
+from opentelemetry.sdk.trace.export import SpanExportResult
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import Link
 
 from server.telemetry import tracing
 from server.telemetry.trace_context import parse_traceparent
+
+PATIENCE_SECONDS = 10.0
 
 
 @pytest.fixture
@@ -99,3 +106,44 @@ def test_the_environment_names_the_service(monkeypatch: pytest.MonkeyPatch) -> N
     provider = tracing.build_provider("1", InMemorySpanExporter())
     provider.shutdown()
     assert provider.resource.attributes["service.name"] == "mine"
+
+
+def test_a_collector_that_hangs_does_not_hold_the_end_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tracing, "_FAREWELL_SECONDS", 0.01)
+    released = Event()
+
+    class Hanging(InMemorySpanExporter):
+        def shutdown(self) -> None:
+            released.wait()
+
+    provider = tracing.build_provider("1", Hanging())
+    ending = Thread(target=tracing.shutdown_tracing, args=[provider], daemon=True)
+    ending.start()
+    ending.join(PATIENCE_SECONDS)
+    assert not ending.is_alive()
+    released.set()
+
+
+def test_spans_that_nobody_takes_are_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OTEL_BSP_MAX_QUEUE_SIZE", "8")
+    monkeypatch.setenv("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "4")
+    asked, released = Event(), Event()
+    exported: list[int] = []
+
+    class Hanging(InMemorySpanExporter):
+        def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
+            asked.set()
+            released.wait()
+            exported.append(len(spans))
+            return SpanExportResult.SUCCESS
+
+    provider = tracing.build_provider("1", Hanging())
+    tracer = provider.get_tracer("t")
+    for _ in range(4):
+        tracer.start_span("first").end()
+    assert asked.wait(PATIENCE_SECONDS)
+    for _ in range(100):
+        tracer.start_span("more").end()
+    released.set()
+    provider.shutdown()
+    assert sum(exported) == 4 + 8
