@@ -17,8 +17,8 @@ from server.telemetry.stream_logger import StreamLoggers
 
 LogFormat: TypeAlias = Literal["json", "console"]
 
-# Least levels. Neo4j's driver warns at every retry of every call, where the projector says once that
-# the graph is away; the HTTP client tells of every request to a model.
+# Least levels. Neo4j's driver warns at every retry of every call, where the projector says once
+# that the graph is away; the HTTP client tells of every request to a model.
 _QUIET_LOGGERS = {"neo4j": logging.ERROR, "httpx2": logging.WARNING}
 _ENCODE = json.JSONEncoder(default=repr).encode
 
