@@ -44,6 +44,11 @@ class CircuitBreaker:
         self._trying = False
 
     @property
+    def name(self) -> str:
+        """The dependency's name."""
+        return self._name
+
+    @property
     def state(self) -> BreakerState:
         """Whether calls pass now."""
         if self._opened is None:

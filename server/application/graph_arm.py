@@ -17,6 +17,7 @@ from server.domain.request_context import current_request
 from server.domain.scope import Scope
 from server.ports.clock import Clock
 from server.ports.graph_reader import GraphReader, Within
+from server.telemetry.recording import record_search_arm
 
 BELIEVED_SECONDS: Final = 5.0
 """For how long a scope without entities is not looked at again."""
@@ -69,10 +70,12 @@ class GraphArm:
             await self._caught_up(project_id, position, self._patience())
             within = Within(project_id, scope, self._clock.now())
             found = await self._graph.recall(within, names)
-        except GraphBehind:
-            return _without("the graph has not caught up with the consistency_token")
-        except GraphUnavailable:
+        except (GraphBehind, GraphUnavailable) as error:
+            record_search_arm(Arm.GRAPH, ran=False)
+            if isinstance(error, GraphBehind):
+                return _without("the graph has not caught up with the consistency_token")
             return _without("the graph is unavailable")
+        record_search_arm(Arm.GRAPH, ran=True)
         if not found.has_entities:
             self._empty.put(known, True)
         near = [clue.stated for clue in found.clues if not clue.through]

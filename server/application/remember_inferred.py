@@ -27,6 +27,7 @@ from server.ports.embedder import Embedder, EmbeddingPurpose
 from server.ports.language_model import LanguageModel
 from server.ports.memory_store import ChangeSet, MemoryStore
 from server.ports.project_store import ProjectStore
+from server.telemetry.recording import stage
 
 CANDIDATES_PER_MESSAGE = 5
 CANDIDATES_AT_MOST = 20
@@ -85,7 +86,8 @@ class RememberInferred:
         if all(message.role is Role.SYSTEM for message in messages):
             return await self._keep(command, messages, lease)
         request = await self._request(command, messages)
-        answer, checked = await propose(self._language_model, request)
+        with stage("infer"):
+            answer, checked = await propose(self._language_model, request)
         log.debug(
             "inference.planned",
             proposed=len(answer.operations),
@@ -101,7 +103,8 @@ class RememberInferred:
         )
         occasion = begin(command, messages, self._clock.now(), models, lease)
         planned = changes_of(checked)
-        vectors = await self._embedder.embed(planned.texts, EmbeddingPurpose.DOCUMENT)
+        with stage("embed"):
+            vectors = await self._embedder.embed(planned.texts, EmbeddingPurpose.DOCUMENT)
         planned, vectors = without_near_duplicates(
             planned, vectors, request.candidates, self._embedder.near_duplicate_similarity
         )
@@ -142,14 +145,16 @@ class RememberInferred:
         self, command: AddMemoriesCommand, messages: Sequence[Message]
     ) -> list[Candidate]:
         texts = [message.content or "" for message in messages if message.role is not Role.SYSTEM]
-        vectors = await self._embedder.embed(texts, EmbeddingPurpose.DOCUMENT)
-        candidates = await self._store.find_candidates(
-            command.project_id,
-            command.scope,
-            vectors,
-            CANDIDATES_PER_MESSAGE,
-            today(self._clock.now()),
-        )
+        with stage("embed"):
+            vectors = await self._embedder.embed(texts, EmbeddingPurpose.DOCUMENT)
+        with stage("candidates"):
+            candidates = await self._store.find_candidates(
+                command.project_id,
+                command.scope,
+                vectors,
+                CANDIDATES_PER_MESSAGE,
+                today(self._clock.now()),
+            )
         return candidates[:CANDIDATES_AT_MOST]
 
     async def _context(self, command: AddMemoriesCommand) -> list[Message]:

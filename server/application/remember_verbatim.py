@@ -11,6 +11,7 @@ from server.domain.values import Vector
 from server.ports.clock import Clock
 from server.ports.embedder import Embedder, EmbeddingPurpose
 from server.ports.memory_store import ChangeSet, EmbeddedMemory, MemoryStore
+from server.telemetry.recording import stage
 
 
 class RememberVerbatim:
@@ -32,9 +33,10 @@ class RememberVerbatim:
             command, spoken(command.messages), self._clock.now(), Models(self._embedder.model)
         )
         kept = [message for message in occasion.messages if message.role is not Role.SYSTEM]
-        vectors = await self._embedder.embed(
-            [message.content for message in kept], EmbeddingPurpose.DOCUMENT
-        )
+        with stage("embed"):
+            vectors = await self._embedder.embed(
+                [message.content for message in kept], EmbeddingPurpose.DOCUMENT
+            )
         changes = ChangeSet(
             call=occasion.call,
             messages=occasion.messages,

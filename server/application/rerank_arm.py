@@ -15,6 +15,7 @@ from server.domain.ranking import Arm, DegradedArm
 from server.domain.request_context import current_request
 from server.domain.reranking import RERANKED, reordered
 from server.ports.reranker import Reranker, RerankFailed
+from server.telemetry.recording import record_search_arm, stage
 
 # The rest is for the answer: hits in a lesser order are worth more than none.
 _SHARE_FOR_WAITING: Final = 0.8
@@ -51,8 +52,9 @@ class RerankArm:
             return Reranking(hits)
         texts = [hit.memory.text for hit in hits[:RERANKED]]
         try:
-            async with asyncio.timeout(self._patience()):
-                scores = await self._reranker.rerank(question, texts)
+            with stage("rerank"):
+                async with asyncio.timeout(self._patience()):
+                    scores = await self._reranker.rerank(question, texts)
         except RerankFailed as failure:
             return self._without(hits, failure.reason)
         except ModelQuotaExhausted:
@@ -61,11 +63,13 @@ class RerankArm:
             return self._without(hits, "the language model is unavailable")
         except (TimeoutError, DeadlineExceeded):
             return self._without(hits, "the language model did not answer in time")
+        record_search_arm(Arm.RERANK, ran=True)
         return Reranking(reordered(hits, scores), self._reranker.model)
 
     def _patience(self) -> float:
         return min(self._seconds, _SHARE_FOR_WAITING * current_request().remaining())
 
     def _without(self, hits: Sequence[ScoredMemory], reason: str) -> Reranking:
+        record_search_arm(Arm.RERANK, ran=False)
         _log.warning("search.not_reranked", model=self._reranker.model, reason=reason)
         return Reranking(hits, degraded=DegradedArm(Arm.RERANK, reason))

@@ -18,6 +18,7 @@ from server.application.scope_locks import ScopeLocks
 from server.domain.backoff import backoff
 from server.domain.errors import MemoirError
 from server.ports.scope_leases import ScopeLease, ScopeLeases
+from server.telemetry.recording import stage
 
 log = structlog.get_logger()
 
@@ -76,7 +77,8 @@ class ScopeTurns:
             lease = ScopeLease(project_id, scope_key, uuid4())
             renewal: asyncio.Task[None] | None = None
             try:
-                await self._acquire(lease)
+                with stage("turn"):
+                    await self._acquire(lease)
                 failpoints.reach("lease.held")
                 renewal = asyncio.create_task(self._renew(lease))
                 yield lease

@@ -21,6 +21,7 @@ from server.domain.values import Vector
 from server.ports.clock import Clock
 from server.ports.embedder import Embedder, EmbeddingPurpose
 from server.ports.memory_store import MemoryStore, SearchQuery
+from server.telemetry.recording import record_search_arm, stage
 
 DEFAULT_TOP_K = 10
 
@@ -107,29 +108,32 @@ class SearchMemories:
         self, command: SearchMemoriesCommand, vector: Vector, findings: GraphFindings
     ) -> Reranking:
         now = command.as_of or self._clock.now()
-        hits = await self._store.search(
-            SearchQuery(
-                project_id=command.project_id,
-                scope=command.scope,
-                vector=vector,
-                limit=reranking_limit(command.top_k) if command.rerank else command.top_k,
-                visible_on=None if command.show_expired else today(now),
-                categories=command.categories,
-                threshold=command.threshold,
-                filters=command.filters,
-                text=command.query,
-                weights=weights_for(self._embedder.model),
-                graph=findings.scores,
-                time=command.as_of,
-            )
+        query = SearchQuery(
+            project_id=command.project_id,
+            scope=command.scope,
+            vector=vector,
+            limit=reranking_limit(command.top_k) if command.rerank else command.top_k,
+            visible_on=None if command.show_expired else today(now),
+            categories=command.categories,
+            threshold=command.threshold,
+            filters=command.filters,
+            text=command.query,
+            weights=weights_for(self._embedder.model),
+            graph=findings.scores,
+            time=command.as_of,
         )
+        with stage("search"):
+            hits = await self._store.search(query)
+        for arm in Arm.DENSE, Arm.LEXICAL:
+            record_search_arm(arm, ran=True)
         return await self._rerank(command.query, hits) if command.rerank else Reranking(hits)
 
     async def _prepared(self, command: SearchMemoriesCommand) -> tuple[Vector, GraphFindings]:
         """The question's vector and what the graph makes of it, side by side."""
         graph = asyncio.create_task(self._recalled(command))
         try:
-            vectors = await self._embedder.embed([command.query], EmbeddingPurpose.QUERY)
+            with stage("embed"):
+                vectors = await self._embedder.embed([command.query], EmbeddingPurpose.QUERY)
             return vectors[0], await graph
         finally:
             graph.cancel()
@@ -138,7 +142,10 @@ class SearchMemories:
         if command.as_of is not None:
             reason = "the graph holds the present only"
             return GraphFindings(degraded=DegradedArm(Arm.GRAPH, reason))
-        return await self._graph(command.project_id, command.scope, command.query, command.position)
+        with stage("graph"):
+            return await self._graph(
+                command.project_id, command.scope, command.query, command.position
+            )
 
     async def _relations(
         self, command: SearchMemoriesCommand, hits: Sequence[ScoredMemory], findings: GraphFindings

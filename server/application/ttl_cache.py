@@ -7,6 +7,8 @@ from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from typing import Generic, TypeVar
 
+from server.telemetry.recording import record_cache_read
+
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
 
@@ -26,11 +28,14 @@ class TtlCache(Generic[K, V]):
         """The value, if it was put less than `seconds` ago."""
         entry = self._entries.get(key)
         if entry is None:
+            record_cache_read(hit=False)
             return None
         expiry, value = entry
         if self._monotonic() >= expiry:
             del self._entries[key]
+            record_cache_read(hit=False)
             return None
+        record_cache_read(hit=True)
         return value
 
     def put(self, key: K, value: V) -> None:

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from server.adapters.absent.graph import AbsentGraph, AbsentGraphReader
-from server.adapters.circuit_breaker import CircuitBreaker
+from server.adapters.circuit_breaker import BreakerState, CircuitBreaker
 from server.adapters.neo4j.audit import Neo4jGraphAudit
 from server.adapters.neo4j.driver import open_driver
 from server.adapters.neo4j.graph import Neo4jGraph
@@ -32,6 +32,7 @@ from server.ports.graph_reader import GraphReader
 from server.ports.memory_history import MemoryHistory
 from server.ports.memory_store import MemoryStore
 from server.ports.outbox import Outbox
+from server.ports.statistics import GraphCounter
 from server.settings import Neo4jSettings, Settings
 from server.transport.services.graph import GraphUseCases
 
@@ -63,7 +64,12 @@ class GraphAccess:
     graph: Graph
     reader: GraphReader
     recaller: GraphReader
+    counter: GraphCounter
     breakers: Sequence[CircuitBreaker]
+
+    def open_circuits(self) -> dict[str, bool]:
+        """Of each kind of read, whether it is not even tried now."""
+        return {b.name: b.state is not BreakerState.CLOSED for b in self.breakers}
 
 
 @asynccontextmanager
@@ -74,14 +80,16 @@ async def open_graph(
     breakers = CircuitBreaker("neo4j"), CircuitBreaker("neo4j_search")
     if address is None:
         absent = AbsentGraphReader()
-        yield GraphAccess(AbsentGraph(), absent, absent, breakers)
+        yield GraphAccess(AbsentGraph(), absent, absent, absent, breakers)
         return
     driver = open_driver(address.uri, address.user, address.password)
+    reader = Neo4jGraphReader(driver, breakers[0], timeout=settings.timeout)
     try:
         yield GraphAccess(
             Neo4jGraph(driver, write_timeout=settings.timeout),
-            Neo4jGraphReader(driver, breakers[0], timeout=settings.timeout),
+            reader,
             Neo4jGraphReader(driver, breakers[1], timeout=settings.search_timeout),
+            reader,
             breakers,
         )
     finally:

@@ -20,6 +20,8 @@ from server.ports.memory_store import MemoryStore
 from server.ports.notifications import Channel
 from server.ports.operations import ClaimedOperation, Operations
 from server.settings import OperationSettings, PostgresSettings
+from server.telemetry.statistics import Statistics
+from server.telemetry.tally import tallied
 from server.transport.convert.requests import claimed_command
 from server.transport.status import to_status
 
@@ -42,6 +44,7 @@ def compose_operations(
     add: Add,
     notifications: PostgresNotifications,
     settings: OperationSettings,
+    statistics: Statistics,
 ) -> AsynchronousCalls:
     """The same `add` serves the calls of now and of later."""
 
@@ -49,7 +52,11 @@ def compose_operations(
         notifications.notify(Channel.OPERATIONS)
 
     async def perform(claimed: ClaimedOperation) -> AddMemoriesOutcome:
-        return await add(claimed_command(claimed))
+        with tallied() as tally:
+            try:
+                return await add(claimed_command(claimed))
+            finally:
+                statistics.record(claimed.project_id, tally)
 
     workers = OperationWorkers(operations, perform, _encoded_status, tell, _options(settings))
     return AsynchronousCalls(

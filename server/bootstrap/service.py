@@ -59,6 +59,12 @@ from server.application.visible_relations import VisibleRelations
 from server.application.watch_memory_events import WatchMemoryEvents
 from server.bootstrap.database import open_database
 from server.bootstrap.graph import GraphAccess, GraphAddress, compose_graph, open_graph
+from server.bootstrap.observation import (
+    Observation,
+    Observed,
+    compose_observation,
+    observing,
+)
 from server.bootstrap.operations import AsynchronousCalls, compose_operations, working
 from server.domain.errors import StoreUnavailable
 from server.lifecycle.background import running
@@ -82,6 +88,7 @@ from server.transport.services.memory_life import LifeUseCases
 from server.transport.services.memory_scopes import ScopeUseCases
 from server.transport.services.operations import OperationsService
 from server.transport.services.project import ProjectService
+from server.transport.services.statistics import StatisticsService
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +111,7 @@ class Service:
     probe: ReadinessProbe
     models: Models
     calls: AsynchronousCalls
+    observation: Observation
 
     async def drain(self, seconds: float, delay: float = 0.0) -> None:
         """Refuses new calls after `delay`, gives accepted ones `seconds` to finish, and stops."""
@@ -210,6 +218,7 @@ async def open_service(
         stack.enter_context(notifications.subscribe(Channel.MEMORY_EVENTS, projector.wake))
         await stack.enter_async_context(running("projector", projector.run()))
         await stack.enter_async_context(working(service.calls))
+        await stack.enter_async_context(observing(service.observation.sampler))
         await stack.enter_async_context(running("readiness", service.probe.run()))
         yield service
 
@@ -273,7 +282,11 @@ def _compose(
     verbatim = RememberVerbatim(store, models.embedder, clock)
     operations = PostgresOperations(database)
     add = InTurn(AddMemories(store, verbatim, inferred, operations.accepted_digest), turns)
-    calls = compose_operations(operations, store, add, notifications, settings.operations)
+    observed = Observed(database, access, outbox, operations, admission(settings.admission))
+    observation = compose_observation(observed, clock)
+    calls = compose_operations(
+        operations, store, add, notifications, settings.operations, observed.statistics
+    )
     use_cases = MemoryUseCases(
         add=add,
         submit=calls.submit,
@@ -298,17 +311,19 @@ def _compose(
             project=ProjectService(GetProject(projects), UpdateProject(projects, clock)),
             health=health,
             operations=OperationsService(calls.manage),
+            statistics=StatisticsService(observation.get, gate.closing),
         ),
         build_interceptors(
             gate=gate,
-            admission=admission(settings.admission),
+            admission=observed.admission,
             rate_limiter=rate_limiter(settings.admission),
             authenticate=Authenticate(projects),
             authorize=Authorize(projects),
             now=clock.now,
+            statistics=observed.statistics,
             default_timeout_seconds=settings.grpc.default_deadline,
             tracer_provider=tracer_provider,
         ),
     )
     probe = ReadinessProbe(PostgresReadiness(database), models.embedder, health.set_ready)
-    return Service(server, port, health, gate, probe, models, calls), projector
+    return Service(server, port, health, gate, probe, models, calls, observation), projector

@@ -7,7 +7,17 @@ from collections.abc import Callable, Coroutine
 
 import uvloop
 
-from server.cli import administration, archives, graph, migrate, operations, reembed, serve
+from server.cli import (
+    administration,
+    archives,
+    graph,
+    migrate,
+    operations,
+    reembed,
+    serve,
+    top,
+    trace,
+)
 from server.cli.console import fail
 from server.domain.errors import InvalidRequest, MemoirError
 from server.embedded import EmbeddedError
@@ -31,6 +41,8 @@ def build_parser() -> argparse.ArgumentParser:
     archives.add_to(commands)
     operations.add_to(commands)
     reembed.add_to(commands)
+    top.add_to(commands)
+    trace.add_to(commands)
     return parser
 
 

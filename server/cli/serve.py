@@ -20,6 +20,7 @@ from server.cli.migrate import apply_migrations
 from server.cli.runtime_file import Runtime, announced
 from server.lifecycle.signals import StopSignals
 from server.settings import LogFormat, Settings, SettingsFault, load_settings
+from server.telemetry.exposition import serving_metrics
 from server.telemetry.logging import configure_logging
 from server.telemetry.tracing import configure_tracing, shutdown_tracing
 
@@ -46,6 +47,7 @@ async def run(_arguments: argparse.Namespace) -> None:
     tracer_provider = configure_tracing(__version__)
     try:
         async with AsyncExitStack() as stack:
+            _serve_metrics(stack, settings)
             service = await _start(stack, settings, tracer_provider)
             await stop.wait()
             out.print("stopping: accepted calls are finished first")
@@ -59,6 +61,13 @@ def _configure_logging(settings: Settings) -> None:
     if chosen is None:
         chosen = LogFormat.CONSOLE if sys.stderr.isatty() else LogFormat.JSON
     configure_logging(chosen.value, settings.telemetry.level)
+
+
+def _serve_metrics(stack: AsyncExitStack, settings: Settings) -> None:
+    asked = settings.metrics
+    if asked.port is not None:
+        port = stack.enter_context(serving_metrics(asked.host, asked.port, __version__))
+        out.print(f"metrics on http://{asked.host}:{port}/metrics")
 
 
 def _arm_failpoints(settings: Settings) -> None:

@@ -6,6 +6,7 @@ from server.settings.admission import AdmissionSettings
 from server.settings.data import DataSettings
 from server.settings.failpoints import FailpointSettings
 from server.settings.grpc import GrpcSettings
+from server.settings.metrics import MetricsSettings
 from server.settings.models import ModelChoice, ModelSettings
 from server.settings.neo4j import Neo4jSettings
 from server.settings.operations import OperationSettings
@@ -19,6 +20,7 @@ __all__ = [
     "FailpointSettings",
     "GrpcSettings",
     "LogFormat",
+    "MetricsSettings",
     "ModelChoice",
     "ModelSettings",
     "Neo4jSettings",

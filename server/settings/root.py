@@ -11,6 +11,7 @@ from server.settings.admission import AdmissionSettings
 from server.settings.data import DataSettings
 from server.settings.failpoints import FailpointSettings
 from server.settings.grpc import GrpcSettings
+from server.settings.metrics import MetricsSettings
 from server.settings.models import ModelChoice, ModelSettings
 from server.settings.neo4j import Neo4jSettings
 from server.settings.operations import OperationSettings
@@ -26,6 +27,7 @@ SECTIONS: tuple[type[BaseSettings], ...] = (
     ModelSettings,
     OperationSettings,
     TelemetrySettings,
+    MetricsSettings,
     FailpointSettings,
 )
 
@@ -46,6 +48,7 @@ class Settings:
     models: ModelSettings = field(default_factory=ModelSettings)
     operations: OperationSettings = field(default_factory=OperationSettings)
     telemetry: TelemetrySettings = field(default_factory=TelemetrySettings)
+    metrics: MetricsSettings = field(default_factory=MetricsSettings)
     failpoints: FailpointSettings = field(default_factory=FailpointSettings)
 
     @property

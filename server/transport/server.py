@@ -23,6 +23,7 @@ from server.transport.services.graph import GraphService
 from server.transport.services.memory import MemoryService
 from server.transport.services.operations import OperationsService
 from server.transport.services.project import ProjectService
+from server.transport.services.statistics import StatisticsService
 
 LEAST_PING_INTERVAL_MILLISECONDS = 10_000
 
@@ -50,6 +51,7 @@ class Servicers:
     project: ProjectService
     health: HealthService
     operations: OperationsService
+    statistics: StatisticsService
 
 
 CONTRACT: tuple[ServiceDescriptor, ...] = (
@@ -72,6 +74,8 @@ def servicer_of(service: ServiceDescriptor, servicers: Servicers) -> object:
             return servicers.project
         case "Operations":
             return servicers.operations
+        case "StatisticsService":
+            return servicers.statistics
         case _:
             return object()
 

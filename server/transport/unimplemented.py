@@ -9,15 +9,9 @@ from google.protobuf.message import Message
 
 from server.domain.errors import Unimplemented
 
-UNIMPLEMENTED_METHODS: Final = frozenset(
-    {
-        "memoir.v1.StatisticsService/GetStatistics",
-        "memoir.v1.StatisticsService/WatchStatistics",
-    }
-)
+UNIMPLEMENTED_METHODS: Final = frozenset[str]()
 
-UNIMPLEMENTED_FIELDS: Final[Mapping[type[Message], frozenset[str]]] = {
-}
+UNIMPLEMENTED_FIELDS: Final[Mapping[type[Message], frozenset[str]]] = {}
 
 
 def refuse_unimplemented(method: str, request: Message | None) -> None:

@@ -20,6 +20,7 @@ import pytest_asyncio
 from memoir.v1.graph_service_pb2_grpc import GraphServiceStub
 from memoir.v1.memory_service_pb2_grpc import MemoryServiceStub
 from memoir.v1.project_service_pb2_grpc import ProjectServiceStub
+from memoir.v1.statistics_service_pb2_grpc import StatisticsServiceStub
 
 from server.bootstrap.service import open_administration
 from server.embedded.neo4j import Neo4jAddress
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from memoir.v1.graph_service_pb2_grpc import GraphServiceAsyncStub
     from memoir.v1.memory_service_pb2_grpc import MemoryServiceAsyncStub
     from memoir.v1.project_service_pb2_grpc import ProjectServiceAsyncStub
+    from memoir.v1.statistics_service_pb2_grpc import StatisticsServiceAsyncStub
 
 ROOT = Path(__file__).resolve().parents[2]
 START_SECONDS = 90.0
@@ -180,6 +182,11 @@ class Client:
     def graph(self) -> GraphServiceAsyncStub:
         """GraphService."""
         return GraphServiceStub(self.channel)
+
+    @property
+    def statistics(self) -> StatisticsServiceAsyncStub:
+        """StatisticsService."""
+        return StatisticsServiceStub(self.channel)
 
 
 @asynccontextmanager

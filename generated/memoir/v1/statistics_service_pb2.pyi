@@ -150,7 +150,11 @@ Global___WatchStatisticsResponse: _TypeAlias = WatchStatisticsResponse  # noqa: 
 
 @_typing.final
 class Statistics(_message.Message):
-    """Statistics are the figures of one project at one moment."""
+    """Statistics are the figures of one project at one moment. Methods, stages, models, search arms, the
+    slowest requests, caches and the pool are those of the server that answers; what the store holds,
+    what waits, and the memories changed in the last minute and hour are those of all servers. After
+    the first hundreds of projects a server forgets those that have been silent longest.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -185,7 +189,7 @@ class Statistics(_message.Message):
 
     @_builtins.property
     def since_start(self) -> Global___WindowStatistics:
-        """What happened since this server started."""
+        """What happened since this server started, in calls that it served."""
 
     @_builtins.property
     def queue(self) -> Global___QueueStatistics:
@@ -273,6 +277,7 @@ class WindowStatistics(_message.Message):
     SEARCH_ARMS_FIELD_NUMBER: _builtins.int
     CACHE_HITS_FIELD_NUMBER: _builtins.int
     CACHE_MISSES_FIELD_NUMBER: _builtins.int
+    SLOWEST_REQUESTS_FIELD_NUMBER: _builtins.int
     memories_added: _builtins.int
     """Memories added."""
     memories_updated: _builtins.int
@@ -299,6 +304,10 @@ class WindowStatistics(_message.Message):
     def search_arms(self) -> _containers.RepeatedCompositeFieldContainer[Global___SearchArmStatistics]:
         """How often each arm of the search ran and was skipped."""
 
+    @_builtins.property
+    def slowest_requests(self) -> _containers.RepeatedCompositeFieldContainer[Global___SlowRequest]:
+        """The slowest requests, slowest first, at most 10; those that wait for events are left out."""
+
     def __init__(
         self,
         *,
@@ -311,10 +320,11 @@ class WindowStatistics(_message.Message):
         search_arms: _abc.Iterable[Global___SearchArmStatistics] | None = ...,
         cache_hits: _builtins.int = ...,
         cache_misses: _builtins.int = ...,
+        slowest_requests: _abc.Iterable[Global___SlowRequest] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cache_hits", b"cache_hits", "cache_misses", b"cache_misses", "memories_added", b"memories_added", "memories_deleted", b"memories_deleted", "memories_updated", b"memories_updated", "methods", b"methods", "models", b"models", "search_arms", b"search_arms", "stages", b"stages"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cache_hits", b"cache_hits", "cache_misses", b"cache_misses", "memories_added", b"memories_added", "memories_deleted", b"memories_deleted", "memories_updated", b"memories_updated", "methods", b"methods", "models", b"models", "search_arms", b"search_arms", "slowest_requests", b"slowest_requests", "stages", b"stages"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -407,6 +417,46 @@ class MethodStatistics(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___MethodStatistics: _TypeAlias = MethodStatistics  # noqa: Y015
+
+@_typing.final
+class SlowRequest(_message.Message):
+    """SlowRequest is one request that took long."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    METHOD_FIELD_NUMBER: _builtins.int
+    STATUS_FIELD_NUMBER: _builtins.int
+    DURATION_MS_FIELD_NUMBER: _builtins.int
+    TIME_FIELD_NUMBER: _builtins.int
+    CORRELATION_ID_FIELD_NUMBER: _builtins.int
+    method: _builtins.str
+    """The RPC, such as `memoir.v1.MemoryService/AddMemories`."""
+    status: _builtins.str
+    """How it ended, such as `OK` or `NOT_FOUND`."""
+    duration_ms: _builtins.float
+    """How long it took, in milliseconds."""
+    correlation_id: _builtins.str
+    """The id under which it is found in logs, traces and `python -m server trace`."""
+    @_builtins.property
+    def time(self) -> _timestamp_pb2.Timestamp:
+        """When it ended."""
+
+    def __init__(
+        self,
+        *,
+        method: _builtins.str = ...,
+        status: _builtins.str = ...,
+        duration_ms: _builtins.float = ...,
+        time: _timestamp_pb2.Timestamp | None = ...,
+        correlation_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["time", b"time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["correlation_id", b"correlation_id", "duration_ms", b"duration_ms", "method", b"method", "status", b"status", "time", b"time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SlowRequest: _TypeAlias = SlowRequest  # noqa: Y015
 
 @_typing.final
 class StageStatistics(_message.Message):
@@ -519,10 +569,13 @@ class QueueStatistics(_message.Message):
     DEPTH_FIELD_NUMBER: _builtins.int
     OLDEST_AGE_FIELD_NUMBER: _builtins.int
     DEAD_LETTERS_FIELD_NUMBER: _builtins.int
+    RUNNING_FIELD_NUMBER: _builtins.int
     depth: _builtins.int
     """Operations that wait."""
     dead_letters: _builtins.int
     """Operations that were given up."""
+    running: _builtins.int
+    """Operations that are being worked on."""
     @_builtins.property
     def oldest_age(self) -> _duration_pb2.Duration:
         """How long the oldest has waited."""
@@ -533,10 +586,11 @@ class QueueStatistics(_message.Message):
         depth: _builtins.int = ...,
         oldest_age: _duration_pb2.Duration | None = ...,
         dead_letters: _builtins.int = ...,
+        running: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["oldest_age", b"oldest_age"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["dead_letters", b"dead_letters", "depth", b"depth", "oldest_age", b"oldest_age"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["dead_letters", b"dead_letters", "depth", b"depth", "oldest_age", b"oldest_age", "running", b"running"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -551,10 +605,13 @@ class GraphStatistics(_message.Message):
     AVAILABLE_FIELD_NUMBER: _builtins.int
     PENDING_FIELD_NUMBER: _builtins.int
     LAG_FIELD_NUMBER: _builtins.int
+    DEAD_LETTERS_FIELD_NUMBER: _builtins.int
     available: _builtins.bool
-    """Whether Neo4j answers."""
+    """Whether Neo4j answered when it was last asked, at most 10 seconds ago."""
     pending: _builtins.int
     """Memories whose change is not in the graph yet."""
+    dead_letters: _builtins.int
+    """Memories that the projection has given up."""
     @_builtins.property
     def lag(self) -> _duration_pb2.Duration:
         """How long the oldest of them has waited."""
@@ -565,10 +622,11 @@ class GraphStatistics(_message.Message):
         available: _builtins.bool = ...,
         pending: _builtins.int = ...,
         lag: _duration_pb2.Duration | None = ...,
+        dead_letters: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["lag", b"lag"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["available", b"available", "lag", b"lag", "pending", b"pending"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["available", b"available", "dead_letters", b"dead_letters", "lag", b"lag", "pending", b"pending"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -53,6 +53,11 @@ class AbsentGraphReader:
         del within, start, hops
         raise GraphUnavailable
 
+    async def count(self, project_id: str) -> Never:
+        """See `server.ports.statistics.GraphCounter`."""
+        del project_id
+        raise GraphUnavailable
+
     async def recall(self, within: Within, names: Sequence[str]) -> Never:
         """See the port."""
         del within, names

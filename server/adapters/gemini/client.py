@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import time
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
@@ -17,6 +18,9 @@ from server.adapters.gemini.limiter import AdaptiveLimiter
 from server.adapters.gemini.retry import Retrier
 from server.domain.errors import DeadlineExceeded
 from server.domain.request_context import bounded, current_request
+from server.telemetry.metrics import MODEL_LIMIT, MODEL_WAIT_SECONDS
+from server.telemetry.recording import model_call
+from server.telemetry.trace_context import outgoing_headers
 
 T = TypeVar("T")
 
@@ -59,10 +63,12 @@ class GeminiClient:
     async def call(
         self,
         model: str,
+        operation: str,
         timeout: float,
         send: Callable[[AsyncModels, types.HttpOptions], Awaitable[T]],
     ) -> T:
-        """What `send` answers; each attempt may take `timeout` seconds. `model` names it in errors.
+        """What `send` answers; each attempt may take `timeout` seconds. `model` names it in errors,
+        `operation` in metrics.
 
         Raises:
             ModelQuotaExhausted: the provider's quota is used up.
@@ -71,8 +77,12 @@ class GeminiClient:
         """
 
         async def attempt() -> T:
+            began = time.perf_counter()
             async with self._limiter.slot(), asyncio.timeout(timeout):
-                return await send(self._genai.aio.models, _http_options(bounded(timeout)))
+                MODEL_WAIT_SECONDS.observe(time.perf_counter() - began)
+                MODEL_LIMIT.set(self._limiter.limit)
+                with model_call(model, operation):
+                    return await send(self._genai.aio.models, _http_options(bounded(timeout)))
 
         try:
             async with asyncio.timeout(current_request().remaining()):
@@ -89,7 +99,11 @@ class GeminiClient:
 
 
 def _http_options(seconds: float) -> types.HttpOptions:
+    request = current_request()
     return types.HttpOptions(
         timeout=math.ceil(seconds * 1000),
-        headers={"x-correlation-id": current_request().correlation_id},
+        headers={
+            "x-correlation-id": request.correlation_id,
+            **outgoing_headers(request.traceparent),
+        },
     )

@@ -14,6 +14,7 @@ import structlog
 from server.adapters.gemini.faults import REQUEST_ERRORS, GeminiFault, read_fault
 from server.domain.errors import ModelQuotaExhausted, ModelUnavailable, Retryable
 from server.domain.request_context import current_request
+from server.telemetry.metrics import MODEL_RETRIES
 
 T = TypeVar("T")
 
@@ -77,6 +78,7 @@ class Retrier:
             _log.warning(
                 "gemini.retry", model=model, attempt=attempt, delay=delay, **_described(fault)
             )
+            MODEL_RETRIES.labels(model).inc()
             await self._sleep(delay)
             attempt += 1
 

@@ -9,6 +9,8 @@ from google.genai import types
 from google.genai.models import AsyncModels
 
 from server.adapters.gemini.client import GeminiClient
+from server.adapters.gemini.model_spans import GENERATE_CONTENT, model_span
+from server.telemetry.recording import record_tokens
 
 # The least thinking that each family of models allows: it costs time and tokens, and output cut off
 # by it is lost. A family that is not listed decides for itself.
@@ -80,7 +82,10 @@ class StructuredModel:
                 model=self._model_name, contents=[content], config=config
             )
 
-        return await self._client.call(self.name, self._timeout, send)
+        with model_span(GENERATE_CONTENT, self._model_name):
+            response = await self._client.call(self.name, GENERATE_CONTENT, self._timeout, send)
+            record_tokens(self.name, *tokens_of(response))
+        return response
 
 
 def tokens_of(response: types.GenerateContentResponse) -> tuple[int, int]:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from server.domain.request_context import current_request
 from server.domain.values import Vector
 from server.ports.embedder import EmbeddingPurpose
+from server.telemetry.recording import model_call
 
 DIMENSIONS = 256
 
@@ -77,9 +78,10 @@ class OfflineEmbedder:
         """
         del purpose  # static vectors know no difference
         current_request().remaining()
-        if sum(map(len, texts)) < _THREAD_FROM_CHARACTERS:
-            return self._embed_all(texts)
-        return await asyncio.to_thread(self._embed_all, texts)
+        with model_call(self.model, "embeddings"):
+            if sum(map(len, texts)) < _THREAD_FROM_CHARACTERS:
+                return self._embed_all(texts)
+            return await asyncio.to_thread(self._embed_all, texts)
 
     def _embed_all(self, texts: Sequence[str]) -> list[Vector]:
         return [self._embed(text) for text in texts]

@@ -15,6 +15,7 @@ import asyncio
 from server.adapters.offline.extraction import Extraction
 from server.domain.inference import InferenceAnswer, InferenceRequest
 from server.domain.request_context import current_request
+from server.telemetry.recording import model_call
 
 # 1,000 characters take about a millisecond; longer conversations should not hold up the event loop.
 _THREAD_FROM_CHARACTERS = 8_192
@@ -38,11 +39,10 @@ class OfflineLanguageModel:
         """
         current_request().remaining()
         extraction = Extraction(request)
-        if (
-            sum(len(message.content or "") for message in request.messages)
-            < _THREAD_FROM_CHARACTERS
-        ):
-            operations = extraction.run()
-        else:
-            operations = await asyncio.to_thread(extraction.run)
+        characters = sum(len(message.content or "") for message in request.messages)
+        with model_call(self.model, "generate_content"):
+            if characters < _THREAD_FROM_CHARACTERS:
+                operations = extraction.run()
+            else:
+                operations = await asyncio.to_thread(extraction.run)
         return InferenceAnswer(operations, model=self.model, prompt_version=_VERSION)

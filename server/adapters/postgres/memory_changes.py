@@ -18,6 +18,7 @@ from server.domain.errors import ConcurrentChange, MemoryDuplicate, RequestIdReu
 from server.domain.memory import today
 from server.ports.memory_changes import Amendment
 from server.ports.memory_store import Call, Removal, StoredCall
+from server.telemetry.recording import record_changes, stage
 
 if TYPE_CHECKING:
     from server.adapters.postgres.pool import Connection
@@ -40,20 +41,26 @@ class PostgresMemoryChanges:
         """See the port."""
         with conflicts_told(call):
             async with self._database.connection() as connection:
-                position = await _amend(connection, call, amendment)
-        return self._committed(position)
+                with stage("commit"):
+                    position = await _amend(connection, call, amendment)
+        committed = self._committed(position)
+        record_changes(updated=1)
+        return committed
 
     async def remove(self, call: Call, removal: Removal) -> int:
         """See the port."""
         with conflicts_told(call):
             async with self._database.connection() as connection:
-                position = await connection.fetchval(
-                    changing_statement("remove_memory"),
-                    *call_values(call),
-                    removal.memory_id,
-                    removal.version,
-                )
-        return self._committed(position)
+                with stage("commit"):
+                    position = await connection.fetchval(
+                        changing_statement("remove_memory"),
+                        *call_values(call),
+                        removal.memory_id,
+                        removal.version,
+                    )
+        committed = self._committed(position)
+        record_changes(deleted=1)
+        return committed
 
     def _committed(self, position: int | None) -> int:
         if position is None:
@@ -127,4 +134,5 @@ async def _purge_expired(connection: Connection, call: Call, digest: bytes) -> N
         call.id,
         call.time,
         call.correlation_id,
+        call.traceparent,
     )

@@ -29,6 +29,7 @@ from server.ports.memory_store import (
     SearchQuery,
     StoredCall,
 )
+from server.telemetry.recording import record_changes, stage
 
 SQL = load_statements("server.adapters.postgres.sql", "read.sql")
 _PAGES = {ListOrder.NEWEST_FIRST: "newest_first", ListOrder.OLDEST_FIRST: "oldest_first"}
@@ -58,7 +59,11 @@ class PostgresMemoryStore:
     async def commit(self, changes: ChangeSet) -> Committed:
         """See the port."""
         failpoints.reach("add.before_commit")
-        committed = await commit(self._database, changes)
+        with stage("commit"):
+            committed = await commit(self._database, changes)
+        record_changes(
+            added=len(committed.added), updated=len(changes.updated), deleted=len(changes.removed)
+        )
         failpoints.reach("add.after_commit_before_answer")
         self._on_commit()
         return committed

@@ -16,11 +16,12 @@ from server.domain.scope import Scope
 from server.domain.scope_kinds import DeletionReceipt, ScopeKind, ScopeSummary
 from server.ports.memory_store import Call
 from server.ports.scope_store import StoredDeletion
+from server.telemetry.recording import record_changes, stage
 
 if TYPE_CHECKING:
     from server.adapters.postgres.rows import Row
 
-_CALL_PARAMETERS = 16
+_CALL_PARAMETERS = 17
 # The only names that ever stand for `{column}` in a statement.
 _COLUMNS = {
     ScopeKind.USER: "user_id",
@@ -74,9 +75,9 @@ class PostgresScopeStore:
         statement, values = removal_statement(call.scope, filters)
         with conflicts_told(call):
             async with self._database.connection() as connection:
-                row = await connection.fetchrow(statement, *call_values(call), *values)
-        self._on_commit()
-        return _to_deletion(row, call.payload_digest)
+                with stage("commit"):
+                    row = await connection.fetchrow(statement, *call_values(call), *values)
+        return self._committed(_to_deletion(row, call.payload_digest))
 
     async def erase(self, call: Call, kind: ScopeKind, scope_id: str) -> StoredDeletion | None:
         """See the port."""
@@ -89,13 +90,18 @@ class PostgresScopeStore:
                 async with self._database.connection() as connection, transaction(connection):
                     await connection.execute(asked, call.project_id, scope_id)
                     await connection.execute(lock, call.project_id, scope_id)
-                    row = await connection.fetchrow(statement, *call_values(call), scope_id)
+                    with stage("commit"):
+                        row = await connection.fetchrow(statement, *call_values(call), scope_id)
                     if row is None or not row["was_known"]:
                         raise _NothingKept
         except _NothingKept:
             return None
+        return self._committed(_to_deletion(row, call.payload_digest))
+
+    def _committed(self, deletion: StoredDeletion) -> StoredDeletion:
         self._on_commit()
-        return _to_deletion(row, call.payload_digest)
+        record_changes(deleted=deletion.receipt.memories)
+        return deletion
 
     async def find_deletion(self, project_id: str, request_id: UUID) -> StoredDeletion | None:
         """See the port."""

@@ -9,6 +9,7 @@ import structlog
 from opentelemetry import trace
 
 from server.domain.request_context import current_request
+from server.telemetry.tally import current_tally
 from server.transport.current_caller import caller_or_none
 from server.transport.interceptors.context import CallContext
 from server.transport.interceptors.interceptor import CallInterceptor, Proceed
@@ -64,6 +65,9 @@ def _facts(
         facts["response_messages"] = context.messages_written
     if caller := caller_or_none():
         facts["project_id"] = caller.project_id
+    if (tally := current_tally()) and tally.model_calls:
+        facts["model_calls"] = len(tally.model_calls)
+        facts["model_ms"] = round(sum(call.seconds for call in tally.model_calls) * 1000, 3)
     span = trace.get_current_span().get_span_context()
     if span.is_valid:
         facts["trace_id"] = trace.format_trace_id(span.trace_id)

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from server.domain.errors import Overloaded, RateLimited
 from server.domain.project import Caller, Principal
 from server.domain.request_context import current_request
+from server.telemetry.metrics import ADMISSION_REFUSALS
+from server.telemetry.recording import stage
 from server.transport.admission import Admission
 from server.transport.current_caller import current_principal
 from server.transport.interceptors.authorization import Authorize
@@ -32,15 +35,28 @@ class AdmissionInterceptor(CallInterceptor):
         if method.is_public:
             return await proceed(request, context)
         if (project_id := current_principal().project_id) is not None:
-            self._rate_limiter.take(project_id)
+            _counted(self._rate_limiter, project_id)
         streams = method.streams_requests or method.streams_responses
         kind = method_class(method.name, streams=streams)
         size = len(request) if isinstance(request, bytes) else 0
-        entered = await self._admission.enter(kind, size, current_request().remaining())
+        try:
+            with stage("admission"):
+                entered = await self._admission.enter(kind, size, current_request().remaining())
+        except Overloaded:
+            ADMISSION_REFUSALS.labels("overloaded").inc()
+            raise
         try:
             return await proceed(request, context)
         finally:
             self._admission.leave(kind, size, entered)
+
+
+def _counted(rate_limiter: RateLimiter, project_id: str) -> None:
+    try:
+        rate_limiter.take(project_id)
+    except RateLimited:
+        ADMISSION_REFUSALS.labels("rate_limited").inc()
+        raise
 
 
 def rate_limited(authorize: Authorize, rate_limiter: RateLimiter) -> Authorize:
@@ -54,7 +70,7 @@ def rate_limited(authorize: Authorize, rate_limiter: RateLimiter) -> Authorize:
     ) -> Caller:
         caller = await authorize(principal, org_id, project_id)
         if principal.project_id is None:
-            rate_limiter.take(caller.project_id)
+            _counted(rate_limiter, caller.project_id)
         return caller
 
     return authorized

@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 
 from server.domain.errors import ApiKeyInvalid
 from server.domain.project import Principal
+from server.telemetry.recording import stage
 from server.transport.current_caller import enter_principal
 from server.transport.interceptors.context import CallContext, Metadata
 from server.transport.interceptors.interceptor import CallInterceptor, Proceed
@@ -31,7 +32,8 @@ class AuthenticationInterceptor(CallInterceptor):
         self, method: Method, request: Any, context: CallContext, proceed: Proceed
     ) -> Any:
         if not method.is_public:
-            enter_principal(await self._principal(context.invocation_metadata()))
+            with stage("authenticate"):
+                enter_principal(await self._principal(context.invocation_metadata()))
         return await proceed(request, context)
 
     async def _principal(self, metadata: Metadata) -> Principal:

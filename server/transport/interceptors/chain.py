@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 import grpc
 from opentelemetry.trace import TracerProvider
 
+from server.telemetry.statistics import Statistics
 from server.transport.admission import Admission
 from server.transport.interceptors.access_log import AccessLogInterceptor
 from server.transport.interceptors.admission import AdmissionInterceptor, rate_limited
@@ -23,6 +24,7 @@ from server.transport.interceptors.errors import ErrorsInterceptor
 from server.transport.interceptors.handlers import behavior_of, raw_handler, run
 from server.transport.interceptors.interceptor import CallInterceptor, Proceed
 from server.transport.interceptors.method import Handler, describe
+from server.transport.interceptors.metrics import MetricsInterceptor
 from server.transport.interceptors.offering import OfferingInterceptor
 from server.transport.interceptors.span import SpanInterceptor
 from server.transport.interceptors.stream_bridge import as_generator
@@ -43,6 +45,7 @@ def build_interceptors(
     authenticate: Authenticate,
     authorize: Authorize,
     now: Now,
+    statistics: Statistics,
     default_timeout_seconds: float,
     timeout_seconds_by_method: Mapping[str, float] | None = None,
     tracer_provider: TracerProvider | None = None,
@@ -57,6 +60,7 @@ def build_interceptors(
         [
             CorrelationInterceptor(),
             *spans,
+            MetricsInterceptor(statistics, now),
             AccessLogInterceptor(),
             ErrorsInterceptor(),
             DrainInterceptor(gate),
@@ -90,15 +94,15 @@ class InterceptorChain(grpc.aio.ServerInterceptor):
         handler = await continuation(handler_call_details)
         if handler is None:
             # Not kept: a client can think of any number of these.
-            return self._intercept(path, unknown_method(path))
+            return self._intercept(path, unknown_method(path), exists=False)
         known, intercepted = self._intercepted.get(path, (None, handler))
         if known is not handler:
             intercepted = self._intercept(path, handler)
             self._intercepted[path] = handler, intercepted
         return intercepted
 
-    def _intercept(self, path: str, handler: Handler) -> Handler:
-        method = describe(path, handler)
+    def _intercept(self, path: str, handler: Handler, *, exists: bool = True) -> Handler:
+        method = describe(path, handler, exists=exists)
         proceed: Proceed = partial(run, behavior_of(handler))
         for interceptor in reversed(self.interceptors):
             proceed = partial(interceptor.intercept, method, proceed=proceed)

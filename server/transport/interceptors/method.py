@@ -22,7 +22,9 @@ PUBLIC_SERVICES = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Method:
-    """A method that is served. `name` is `package.Service/Method`.
+    """A method that is called. `name` is `package.Service/Method`.
+
+    `exists` is false for what a client made up.
 
     Public methods, those of health and reflection, may be called without a key and during a drain.
     """
@@ -32,9 +34,10 @@ class Method:
     streams_requests: bool
     streams_responses: bool
     codec: Codec
+    exists: bool = True
 
 
-def describe(path: str, handler: Handler) -> Method:
+def describe(path: str, handler: Handler, *, exists: bool = True) -> Method:
     """The method at `path`, which is `/package.Service/Method`."""
     name = path.removeprefix("/")
     return Method(
@@ -43,4 +46,5 @@ def describe(path: str, handler: Handler) -> Method:
         streams_requests=bool(handler.request_streaming),
         streams_responses=bool(handler.response_streaming),
         codec=Codec(name, handler.request_deserializer, handler.response_serializer),
+        exists=exists,
     )

@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 
 from google.protobuf.message import Message
 
+from server.telemetry.recording import stage
 from server.transport.interceptors.context import CallContext
 from server.transport.interceptors.interceptor import CallInterceptor, Proceed
 from server.transport.interceptors.method import Method
@@ -39,4 +40,5 @@ class ValidationInterceptor(CallInterceptor):
 
     def _apply(self, request: object) -> None:
         if isinstance(request, Message):
-            self._check(request, self._now())
+            with stage("validate"):
+                self._check(request, self._now())

@@ -14,6 +14,7 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
+from server.telemetry.statistics import Statistics
 from server.transport.admission import Admission, AdmissionLimits
 from server.transport.health import HealthService
 from server.transport.interceptors.chain import build_interceptors
@@ -66,12 +67,19 @@ def rate(request: pytest.FixtureRequest) -> float:
 
 
 @pytest.fixture
+def statistics() -> Statistics:
+    """What the server counts."""
+    return Statistics()
+
+
+@pytest.fixture
 async def harness(
     provider: TracerProvider | None,
     spans: InMemorySpanExporter,
     logs: list[MutableMapping[str, Any]],
     limits: AdmissionLimits,
     rate: float,
+    statistics: Statistics,
 ) -> AsyncIterator[Harness]:
     gate, admission = DrainGate(), Admission(limits)
     server = grpc.aio.server(
@@ -82,6 +90,7 @@ async def harness(
             authenticate=authenticate,
             authorize=authorize,
             now=lambda: NOW,
+            statistics=statistics,
             default_timeout_seconds=DEFAULT_SECONDS,
             timeout_seconds_by_method={"memoir.v1.MemoryService/GetMemory": 0.05},
             tracer_provider=provider,

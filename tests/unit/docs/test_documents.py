@@ -16,6 +16,8 @@ from pydantic_settings import BaseSettings
 
 from server.domain.project import Caller, Principal
 from server.settings.root import SECTIONS
+from server.telemetry.metrics import REGISTRY
+from server.telemetry.statistics import Statistics
 from server.transport.admission import Admission, AdmissionLimits
 from server.transport.interceptors.chain import InterceptorChain, build_interceptors
 from server.transport.interceptors.drain import DrainGate
@@ -187,6 +189,7 @@ def test_the_interceptors_are_listed_in_their_order() -> None:
         authenticate=_nobody,
         authorize=_nowhere,
         now=lambda: datetime.now(UTC),
+        statistics=Statistics(),
         default_timeout_seconds=1.0,
         tracer_provider=TracerProvider(),
     )
@@ -209,3 +212,13 @@ def test_the_log_events_are_those_of_the_code() -> None:
     listed = {event for cell in [*cells, *debug] for event in re.findall(r"`([^`]+)`", cell)}
     # The access log chooses its level first, so its call does not name one.
     assert listed == {*_EVENT.findall(code), "rpc"}
+
+
+def test_every_metric_is_documented_and_no_other() -> None:
+    section = OPERATIONS.read_text(encoding="utf-8").partition("\n## Statistics and metrics\n")[2]
+    listed = set(re.findall(r"`((?:rpc|gen_ai|memoir)_[a-z_]+)`", section.partition("\n## ")[0]))
+    exist = {
+        f"{family.name}_total" if family.type == "counter" else family.name
+        for family in REGISTRY.collect()
+    }
+    assert listed == {name for name in exist if name.startswith(("rpc_", "gen_ai_", "memoir_"))}

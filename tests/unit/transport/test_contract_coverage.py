@@ -24,6 +24,7 @@ from server.application.delete_scope import DeleteScope
 from server.application.event_tails import EventTails
 from server.application.find_paths import FindPaths
 from server.application.get_entity import GetEntity
+from server.application.get_statistics import GetStatistics
 from server.application.graph_arm import GraphArm
 from server.application.list_entities import ListEntities
 from server.application.list_memory_events import ListMemoryEvents
@@ -39,6 +40,8 @@ from server.application.search_memories import SearchMemories
 from server.application.update_memory import UpdateMemory
 from server.application.visible_relations import VisibleRelations
 from server.application.watch_memory_events import WatchMemoryEvents
+from server.ports.pool import PoolUsage
+from server.telemetry.statistics import Statistics
 from server.transport.health import HealthService
 from server.transport.registration import implemented_methods
 from server.transport.server import CONTRACT, Servicers, servicer_of
@@ -48,8 +51,10 @@ from server.transport.services.memory_life import LifeUseCases
 from server.transport.services.memory_scopes import ScopeUseCases
 from server.transport.services.operations import OperationsService
 from server.transport.services.project import ProjectService
+from server.transport.services.statistics import StatisticsService
 from server.transport.unimplemented import UNIMPLEMENTED_FIELDS, UNIMPLEMENTED_METHODS
 from tests.support.fake_changes import FakeChanges
+from tests.support.fake_counts import FakeCounts
 from tests.support.fake_history import FakeEventStream, FakeHistory
 from tests.support.fake_operations import FakeNotifications, FakeOperations
 from tests.support.fake_scopes import FakeScopes
@@ -90,7 +95,7 @@ def servicers() -> Servicers:
             delete=DeleteScope(FakeScopes(), clock),
         ),
     )
-    operations = FakeOperations()
+    operations, outbox = FakeOperations(), FakeOutbox()
     graph = GraphService(graph_of(store, clock))
     projects = FakeProjectStore()
     project = ProjectService(GetProject(projects), UpdateProject(projects, clock))
@@ -100,6 +105,18 @@ def servicers() -> Servicers:
         project,
         HealthService(),
         OperationsService(ManageOperations(operations, store, FakeNotifications())),
+        StatisticsService(
+            GetStatistics(
+                FakeCounts(),
+                FakeCounts(),
+                outbox,
+                operations,
+                Statistics(),
+                lambda: PoolUsage(0, 0, 1),
+                clock,
+            ),
+            asyncio.Event(),
+        ),
     )
 
 

@@ -1,0 +1,14 @@
+-- Counts for the statistics of a project.
+
+-- name: holdings
+-- From the indexes alone: the rows themselves carry embeddings.
+SELECT (SELECT count(*) FROM memories WHERE project_id = $1)
+     - (SELECT count(*) FROM memories WHERE project_id = $1 AND expiration_date < $2) AS memories,
+       (SELECT count(*) FROM messages WHERE project_id = $1) AS messages,
+       (SELECT count(DISTINCT scope_key) FROM memories WHERE project_id = $1) AS scopes;
+
+-- name: changes
+SELECT type, count(*) AS since, count(*) FILTER (WHERE change_time >= $3) AS lately
+FROM memory_events
+WHERE project_id = $1 AND change_time >= $2
+GROUP BY type;

@@ -1,0 +1,83 @@
+"""The part of the composition root that measures and counts."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+from server.adapters.postgres.operations import PostgresOperations
+from server.adapters.postgres.outbox import PostgresOutbox
+from server.adapters.postgres.pool import Database
+from server.adapters.postgres.request_traces import PostgresRequestTraces
+from server.adapters.postgres.statistics import PostgresStatistics
+from server.application.get_statistics import GetStatistics
+from server.bootstrap.database import open_database
+from server.bootstrap.graph import GraphAccess
+from server.lifecycle.background import running
+from server.lifecycle.sampling import Sampler
+from server.ports.clock import Clock
+from server.ports.request_traces import RequestTraces
+from server.settings import PostgresSettings
+from server.telemetry.statistics import Statistics
+from server.transport.admission import Admission
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """What this server counts, and what measures it."""
+
+    sampler: Sampler
+    get: GetStatistics
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """What is observed."""
+
+    database: Database
+    access: GraphAccess
+    outbox: PostgresOutbox
+    operations: PostgresOperations
+    admission: Admission
+    statistics: Statistics = field(default_factory=Statistics)
+
+
+def compose_observation(observed: Observed, clock: Clock) -> Observation:
+    """Measuring the process, and answering for a project."""
+    return Observation(
+        sampler=Sampler(
+            outbox=observed.outbox,
+            operations=observed.operations,
+            graph=observed.access.graph,
+            open_circuits=observed.access.open_circuits,
+            admission=observed.admission,
+            pool_usage=observed.database.usage,
+        ),
+        get=GetStatistics(
+            PostgresStatistics(observed.database),
+            observed.access.counter,
+            observed.outbox,
+            observed.operations,
+            observed.statistics,
+            observed.database.usage,
+            clock,
+        ),
+    )
+
+
+@asynccontextmanager
+async def open_request_traces(dsn: str, settings: PostgresSettings) -> AsyncIterator[RequestTraces]:
+    """What the database holds under correlation ids."""
+    async with open_database(dsn, settings) as database:
+        yield PostgresRequestTraces(database)
+
+
+@asynccontextmanager
+async def observing(sampler: Sampler) -> AsyncIterator[None]:
+    """Measures during the block."""
+    async with (
+        running("sampling", sampler.run()),
+        running("event loop", sampler.watch_event_loop()),
+    ):
+        yield

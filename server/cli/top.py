@@ -1,0 +1,97 @@
+"""`top`: a project's statistics, live."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+import grpc
+from google.protobuf.duration_pb2 import Duration
+from memoir.v1 import statistics_service_pb2 as pb
+from memoir.v1.statistics_service_pb2_grpc import StatisticsServiceStub
+from rich.live import Live
+
+from server.cli.console import fail, out
+from server.cli.development import KEY_FILE
+from server.cli.runtime_file import read_runtime
+from server.cli.top_view import TopView
+from server.settings import Settings, load_settings
+
+_STANDARD_INPUT = Path("-")
+
+
+def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Adds the command."""
+    parser = commands.add_parser(
+        "top",
+        help="watch what a server does for a project",
+        description="Shows the statistics of the key's project, again and again. Without options "
+        "it watches the server that runs on this data directory. Ctrl-C ends it.",
+    )
+    parser.add_argument("--address", help="host:port of a server")
+    parser.add_argument("--tls", action="store_true", help="connect by TLS")
+    parser.add_argument(
+        "--key-file", type=Path, help="file that holds the API key; - reads standard input"
+    )
+    parser.add_argument("--project", help="the project, with a key of an organization")
+    parser.add_argument("--interval", type=float, default=1.0, help="seconds (default: 1)")
+    parser.add_argument("--once", action="store_true", help="print once and end")
+    parser.set_defaults(run=run)
+
+
+async def run(arguments: argparse.Namespace) -> None:
+    """Runs the command. Ends with status 1 where the server refuses or cannot be reached."""
+    settings = load_settings()
+    address = arguments.address or _local_address(settings)
+    request = pb.WatchStatisticsRequest(
+        project_id=arguments.project,
+        interval=Duration(
+            nanos=int(arguments.interval * 1e9) % 10**9, seconds=int(arguments.interval)
+        ),
+    )
+    metadata = (("authorization", f"Token {_key(arguments.key_file, settings)}"),)
+    try:
+        async with _channel(address, tls=arguments.tls) as channel:
+            stream = StatisticsServiceStub(channel).WatchStatistics(request, metadata=metadata)
+            await _show(stream, address, once=arguments.once)
+    except grpc.aio.AioRpcError as error:
+        fail(f"{address}: {error.code().name}: {error.details()}")
+
+
+async def _show(
+    stream: grpc.aio.UnaryStreamCall[pb.WatchStatisticsRequest, pb.WatchStatisticsResponse],
+    address: str,
+    *,
+    once: bool,
+) -> None:
+    view, title = TopView(), f"Memoir at {address}"
+    if once:
+        async for answer in stream:
+            view.update(answer.statistics)
+            out.print(view.render(title))
+            return
+    with Live(console=out, screen=sys.stdout.isatty(), auto_refresh=False) as live:
+        async for answer in stream:
+            view.update(answer.statistics)
+            live.update(view.render(title), refresh=True)
+
+
+def _channel(address: str, *, tls: bool) -> grpc.aio.Channel:
+    if tls:
+        return grpc.aio.secure_channel(address, grpc.ssl_channel_credentials())
+    return grpc.aio.insecure_channel(address)
+
+
+def _local_address(settings: Settings) -> str:
+    runtime = read_runtime(settings.data.data_dir)
+    if runtime is not None:
+        return runtime.grpc_address
+    return f"{settings.grpc.host}:{settings.grpc.port}"
+
+
+def _key(path: Path | None, settings: Settings) -> str:
+    """The key, from a file: an argument could be read by every user of the machine."""
+    if path == _STANDARD_INPUT:
+        return sys.stdin.readline().strip()
+    return (path or settings.data.data_dir / KEY_FILE).read_text(encoding="utf-8").strip()

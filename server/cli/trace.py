@@ -1,0 +1,132 @@
+"""`trace`: what happened to one request."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from rich.markup import escape
+from rich.table import Column, Table
+
+from server.bootstrap.observation import open_request_traces
+from server.cli.backends import postgres_of
+from server.cli.console import ConsoleProgress, out
+from server.cli.log_lines import lines_of, time_of
+from server.cli.migrate import apply_migrations
+from server.ports.request_traces import RequestTrace, TracedCall, TracedChange, TracedOperation
+from server.settings import load_settings
+
+_SHOWN_ELSEWHERE = {"timestamp", "event", "level", "correlation_id", "correlation_ids", "exception"}
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Entry:
+    """One line of what is printed."""
+
+    time: datetime
+    what: str
+    details: str
+
+
+def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Adds the command."""
+    parser = commands.add_parser(
+        "trace",
+        help="tell what happened to one request",
+        description="Prints what the database holds of one request, by its correlation id: the "
+        "call with its models and tokens, the asynchronous operation, the memories that changed, "
+        "and whether the graph holds them. With --log also what was logged. Texts are not printed.",
+    )
+    parser.add_argument("correlation_id", help="as in x-correlation-id, RequestInfo and the log")
+    parser.add_argument("--project", help="look in this project only (default: all)")
+    parser.add_argument("--log", type=Path, help="a log file of JSON lines")
+    parser.set_defaults(run=run)
+
+
+async def run(arguments: argparse.Namespace) -> None:
+    """Runs the command. Ends with status 1 where nothing is known of the id."""
+    settings = load_settings()
+    progress = ConsoleProgress()
+    async with postgres_of(settings, progress) as dsn:
+        if settings.embedded_postgres:
+            await apply_migrations(dsn, progress)
+        async with open_request_traces(dsn, settings.postgres) as traces:
+            trace = await traces.find(arguments.correlation_id, arguments.project)
+    logged = _logged(arguments.log, arguments.correlation_id) if arguments.log else []
+    entries = sorted([*stored_entries(trace), *map(log_entry, logged)])
+    if not entries:
+        out.print(f"nothing is known of {arguments.correlation_id}", markup=False)
+        sys.exit(1)
+    table = Table(Column("time (UTC)", no_wrap=True), Column("what", no_wrap=True), "details")
+    for entry in entries:
+        table.add_row(
+            f"{entry.time:%Y-%m-%d %H:%M:%S.%f}"[:-3], escape(entry.what), escape(entry.details)
+        )
+    out.print(table)
+
+
+def _logged(path: Path, correlation_id: str) -> list[Mapping[str, Any]]:
+    with path.open(encoding="utf-8", errors="replace") as file:
+        return list(lines_of(correlation_id, file))
+
+
+def stored_entries(trace: RequestTrace) -> Iterator[Entry]:
+    """What the database tells."""
+    for operation in trace.operations:
+        yield from _of_operation(operation)
+    for call in trace.calls:
+        yield _of_call(call)
+    for change in trace.changes:
+        yield _of_change(change)
+
+
+def log_entry(event: Mapping[str, Any]) -> Entry:
+    """What the log tells."""
+    details = {key: value for key, value in event.items() if key not in _SHOWN_ELSEWHERE}
+    return Entry(
+        time_of(event), f"log {event.get('level', '')}: {event['event']}", _listed(details)
+    )
+
+
+def _of_operation(operation: TracedOperation) -> Iterator[Entry]:
+    name = {"project": operation.project_id, "operation": operation.operation_id}
+    yield Entry(operation.create_time, "operation accepted", _listed(name))
+    if operation.start_time is not None:
+        attempts = {"operation": operation.operation_id, "attempts": operation.attempts}
+        yield Entry(operation.start_time, "operation begun", _listed(attempts))
+    if operation.end_time is not None:
+        ended = {"operation": operation.operation_id, "fault": operation.fault}
+        yield Entry(operation.end_time, f"operation {operation.state.lower()}", _listed(ended))
+
+
+def _of_call(call: TracedCall) -> Entry:
+    details = {
+        "project": call.project_id,
+        "call": call.call_id,
+        "request_id": call.request_id,
+        "messages": call.messages,
+        "embedding_model": call.embedding_model,
+        "language_model": call.language_model,
+        "input_tokens": call.input_tokens,
+        "output_tokens": call.output_tokens,
+    }
+    return Entry(call.time, f"call {call.method}", _listed(details))
+
+
+def _of_change(change: TracedChange) -> Entry:
+    graph = "in the graph" if change.in_graph else "not in the graph yet"
+    if change.given_up:
+        graph = "given up by the graph"
+    details = {"memory": change.memory_id, "version": change.version, "graph": graph}
+    return Entry(
+        change.time, f"memory {change.type.lower()}", _listed({**details, "fault": change.fault})
+    )
+
+
+def _listed(details: Mapping[str, object]) -> str:
+    return "  ".join(f"{key}={value}" for key, value in details.items() if value is not None)

@@ -1,0 +1,181 @@
+"""What happened in a span of time, in figures that can be added up."""
+
+from __future__ import annotations
+
+import heapq
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final
+
+from ddsketch import LogCollapsingLowestDenseDDSketch
+
+from server.telemetry.tally import Tally
+
+RELATIVE_ACCURACY: Final = 0.01
+SLOWEST: Final = 10
+"""How many of the slowest calls are remembered of each span of time."""
+
+_MOST_BINS: Final = 1024
+
+
+class Durations:
+    """Quantiles of durations in seconds, each within 1 % of its value; may be added up.
+
+    C. Masson, J. Rim, H. Lee, "DDSketch", VLDB 2019. https://arxiv.org/abs/1908.10693
+    """
+
+    __slots__ = ("_sketch",)
+
+    def __init__(self) -> None:
+        self._sketch = LogCollapsingLowestDenseDDSketch(RELATIVE_ACCURACY, _MOST_BINS)
+
+    def add(self, seconds: float) -> None:
+        """Counts one."""
+        self._sketch.add(seconds)
+
+    def merge(self, other: Durations) -> None:
+        """Counts those of `other` too."""
+        self._sketch.merge(other._sketch)
+
+    @property
+    def count(self) -> int:
+        """How many there were."""
+        return int(self._sketch.count)
+
+    def quantile(self, fraction: float) -> float:
+        """That part of them took at most this long; 0 where there were none."""
+        value = self._sketch.get_quantile_value(fraction)
+        return 0.0 if value is None else float(value)
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class SlowCall:
+    """A call that took long."""
+
+    seconds: float
+    time: datetime
+    method: str
+    code: str
+    correlation_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class EndedCall:
+    """How a call ended. `waits` says that its duration is its client's choice."""
+
+    method: str
+    code: str
+    seconds: float
+    time: datetime
+    correlation_id: str
+    waits: bool = False
+
+
+@dataclass(slots=True)
+class MethodFigures:
+    """The calls of one method."""
+
+    codes: Counter[str] = field(default_factory=Counter)
+    durations: Durations = field(default_factory=Durations)
+
+
+@dataclass(slots=True)
+class ModelFigures:
+    """The calls of one model."""
+
+    calls: int = 0
+    failures: int = 0
+    read: int = 0
+    written: int = 0
+    durations: Durations = field(default_factory=Durations)
+
+
+@dataclass(slots=True)
+class ArmFigures:
+    """One arm of the search."""
+
+    runs: int = 0
+    skips: int = 0
+
+
+@dataclass(slots=True)
+class Figures:
+    """Counts and times of one project in a span of time."""
+
+    methods: defaultdict[str, MethodFigures] = field(
+        default_factory=lambda: defaultdict(MethodFigures)
+    )
+    stages: defaultdict[str, Durations] = field(default_factory=lambda: defaultdict(Durations))
+    models: defaultdict[str, ModelFigures] = field(
+        default_factory=lambda: defaultdict(ModelFigures)
+    )
+    arms: defaultdict[str, ArmFigures] = field(default_factory=lambda: defaultdict(ArmFigures))
+    slowest: list[SlowCall] = field(default_factory=list)
+    added: int = 0
+    updated: int = 0
+    deleted: int = 0
+    cache_hits: int = 0
+    cache_misses: int = 0
+
+    def add_call(self, call: EndedCall) -> None:
+        """Counts a call."""
+        method = self.methods[call.method]
+        method.codes[call.code] += 1
+        method.durations.add(call.seconds)
+        if not call.waits:
+            self._keep_slowest(
+                [SlowCall(call.seconds, call.time, call.method, call.code, call.correlation_id)]
+            )
+
+    def add_tally(self, tally: Tally) -> None:
+        """Counts what a call did."""
+        for stage, seconds in tally.stages:
+            self.stages[stage].add(seconds)
+        for made in tally.model_calls:
+            model = self.models[made.model]
+            model.calls += 1
+            model.failures += made.failed
+            model.durations.add(made.seconds)
+        for used in tally.tokens:
+            self.models[used.model].read += used.read
+            self.models[used.model].written += used.written
+        for arm, ran in tally.arms:
+            self.arms[arm].runs += ran
+            self.arms[arm].skips += not ran
+        self._add_counts(tally)
+
+    def merge(self, other: Figures) -> None:
+        """Counts what `other` counted too."""
+        for name, method in other.methods.items():
+            self.methods[name].codes.update(method.codes)
+            self.methods[name].durations.merge(method.durations)
+        for stage, durations in other.stages.items():
+            self.stages[stage].merge(durations)
+        for name, model in other.models.items():
+            mine = self.models[name]
+            mine.calls += model.calls
+            mine.failures += model.failures
+            mine.read += model.read
+            mine.written += model.written
+            mine.durations.merge(model.durations)
+        for name, arm in other.arms.items():
+            self.arms[name].runs += arm.runs
+            self.arms[name].skips += arm.skips
+        self._add_counts(other)
+        self._keep_slowest(other.slowest)
+
+    def _add_counts(self, other: Tally | Figures) -> None:
+        self.added += other.added
+        self.updated += other.updated
+        self.deleted += other.deleted
+        self.cache_hits += other.cache_hits
+        self.cache_misses += other.cache_misses
+
+    def _keep_slowest(self, calls: Iterable[SlowCall]) -> None:
+        for call in calls:
+            if len(self.slowest) < SLOWEST:
+                heapq.heappush(self.slowest, call)
+            elif call.seconds > self.slowest[0].seconds:
+                heapq.heapreplace(self.slowest, call)

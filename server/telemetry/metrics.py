@@ -1,0 +1,133 @@
+"""The metrics of this process, in the terms of Prometheus.
+
+Names and labels follow OpenTelemetry's semantic conventions where they have one, written as its
+Prometheus mapping has it. No label takes a value that a client or a model can choose: of methods,
+codes, stages, models and kinds there are a few each.
+https://opentelemetry.io/docs/specs/semconv/rpc/rpc-metrics/
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    PlatformCollector,
+    ProcessCollector,
+)
+
+REGISTRY: Final = CollectorRegistry(auto_describe=True)
+
+_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
+_SHORT_SECONDS = (0.0001, 0.0005, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5)
+_COUNTS = (0, 1, 2, 5, 10, 20, 50, 100, 200, 500)
+
+
+def _histogram(name: str, help: str, labels: tuple[str, ...] = (), **more: object) -> Histogram:  # noqa: A002 - Prometheus's word
+    buckets = more.get("buckets", _SECONDS)
+    assert isinstance(buckets, tuple)
+    return Histogram(name, help, labels, buckets=buckets, registry=REGISTRY)
+
+
+def _counter(name: str, help: str, labels: tuple[str, ...] = ()) -> Counter:  # noqa: A002 - as above
+    return Counter(name, help, labels, registry=REGISTRY)
+
+
+def _gauge(name: str, help: str, labels: tuple[str, ...] = ()) -> Gauge:  # noqa: A002 - as above
+    return Gauge(name, help, labels, registry=REGISTRY)
+
+
+RPC_SECONDS: Final = _histogram(
+    "rpc_server_call_duration_seconds",
+    "How long calls took, by method and status.",
+    ("rpc_method", "rpc_response_status_code"),
+)
+STAGE_SECONDS: Final = _histogram(
+    "memoir_stage_duration_seconds", "How long the steps inside calls took.", ("stage",)
+)
+MODEL_SECONDS: Final = _histogram(
+    "gen_ai_client_operation_duration_seconds",
+    "How long calls of models took, each attempt by itself.",
+    ("gen_ai_operation_name", "gen_ai_request_model", "error_type"),
+)
+MODEL_TOKENS: Final = _counter(
+    "memoir_model_tokens", "Tokens sent to and received from models.", ("model", "direction")
+)
+MODEL_RETRIES: Final = _counter(
+    "memoir_model_retries", "Calls of models that were tried again.", ("model",)
+)
+MODEL_LIMIT: Final = _gauge(
+    "memoir_model_concurrency_limit", "Calls of the model provider that may be under way at once."
+)
+MODEL_WAIT_SECONDS: Final = _histogram(
+    "memoir_model_wait_seconds", "How long calls of the model provider waited for their turn."
+)
+EMBEDDING_BATCH_TEXTS: Final = _histogram(
+    "memoir_embedding_batch_texts", "Texts in one request for embeddings.", buckets=_COUNTS
+)
+SEARCH_ARMS: Final = _counter(
+    "memoir_search_arms", "How often each arm of a search ran or was skipped.", ("arm", "outcome")
+)
+MEMORY_CHANGES: Final = _counter(
+    "memoir_memory_changes", "Memories added, updated and deleted.", ("type",)
+)
+CACHE_READS: Final = _counter(
+    "memoir_cache_reads", "Reads of caches by whether they could answer.", ("outcome",)
+)
+POOL_CONNECTIONS: Final = _gauge(
+    "memoir_postgres_pool_connections", "Open connections to PostgreSQL.", ("state",)
+)
+POOL_LIMIT: Final = _gauge(
+    "memoir_postgres_pool_limit", "Connections to PostgreSQL that may be open."
+)
+POOL_WAIT_SECONDS: Final = _histogram(
+    "memoir_postgres_pool_wait_seconds",
+    "How long a connection to PostgreSQL was waited for.",
+    buckets=_SHORT_SECONDS,
+)
+OUTBOX_PENDING: Final = _gauge(
+    "memoir_graph_outbox_pending", "Memories whose change is not in the graph yet, all servers."
+)
+OUTBOX_DEAD: Final = _gauge(
+    "memoir_graph_outbox_dead", "Memories that the projection has given up, all servers."
+)
+OUTBOX_OLDEST_SECONDS: Final = _gauge(
+    "memoir_graph_lag_seconds", "How long the oldest change has waited for the graph."
+)
+PROJECTED: Final = _counter("memoir_projected_memories", "Memories brought to the graph.")
+PROJECTION_FAILURES: Final = _counter(
+    "memoir_projection_failures", "Batches that could not be brought to the graph.", ("reason",)
+)
+OPERATIONS: Final = _gauge(
+    "memoir_operations", "Asynchronous operations by state, all servers.", ("state",)
+)
+OPERATIONS_OLDEST_SECONDS: Final = _gauge(
+    "memoir_operations_oldest_seconds", "How long the oldest undone operation has waited."
+)
+OPERATION_ATTEMPTS: Final = _counter(
+    "memoir_operation_attempts", "Attempts at operations by how they ended.", ("outcome",)
+)
+ADMISSION_CALLS: Final = _gauge(
+    "memoir_admission_calls", "Calls let in, and calls that wait to be.", ("state",)
+)
+ADMISSION_REFUSALS: Final = _counter(
+    "memoir_admission_refusals", "Calls refused because there were too many.", ("reason",)
+)
+DEPENDENCY_UP: Final = _gauge(
+    "memoir_dependency_up", "1 where the dependency answered the last time.", ("dependency",)
+)
+BREAKER_OPEN: Final = _gauge(
+    "memoir_circuit_breaker_open", "1 while the dependency is left alone.", ("dependency",)
+)
+EVENT_LOOP_LAG_SECONDS: Final = _histogram(
+    "memoir_event_loop_lag_seconds",
+    "How much later than asked for a sleep ended.",
+    buckets=_SHORT_SECONDS,
+)
+BUILD: Final = _gauge("memoir_build_info", "Always 1; the version is in the label.", ("version",))
+
+ProcessCollector(registry=REGISTRY)
+PlatformCollector(registry=REGISTRY)

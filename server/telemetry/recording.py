@@ -1,0 +1,119 @@
+"""Recording what happens: one call for the metrics of the process and the project's statistics."""
+
+from __future__ import annotations
+
+import time
+from contextlib import AbstractContextManager
+from types import TracebackType
+
+from opentelemetry import trace
+from opentelemetry.trace import Span
+
+from server.telemetry import metrics
+from server.telemetry.spans import span
+from server.telemetry.tally import ModelCall, TokenUse, current_tally
+
+
+def exemplar() -> dict[str, str] | None:
+    """What leads from a measurement to its trace, where the current call is traced."""
+    context = trace.get_current_span().get_span_context()
+    if not context.trace_flags.sampled:
+        return None
+    return {"trace_id": trace.format_trace_id(context.trace_id)}
+
+
+class stage:  # noqa: N801 - reads as the verb of a `with` statement
+    """Times its block as a step of the current call, with a span where the call is traced."""
+
+    __slots__ = ("_began", "_name", "_span")
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._began = 0.0
+        self._span: AbstractContextManager[Span] | None = None
+
+    def __enter__(self) -> None:
+        if trace.get_current_span().is_recording():
+            self._span = span(self._name)
+            self._span.__enter__()
+        self._began = time.perf_counter()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        seconds = time.perf_counter() - self._began
+        metrics.STAGE_SECONDS.labels(self._name).observe(seconds, exemplar())
+        if tally := current_tally():
+            tally.stages.append((self._name, seconds))
+        if self._span is not None:
+            self._span.__exit__(kind, error, traceback)
+
+
+class model_call:  # noqa: N801 - as above
+    """Times its block as one attempt at a model. `operation` is that of `gen_ai.operation.name`."""
+
+    __slots__ = ("_began", "_model", "_operation")
+
+    def __init__(self, model: str, operation: str) -> None:
+        self._model = model
+        self._operation = operation
+        self._began = 0.0
+
+    def __enter__(self) -> None:
+        self._began = time.perf_counter()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        _error: BaseException | None,
+        _traceback: TracebackType | None,
+    ) -> None:
+        seconds = time.perf_counter() - self._began
+        error_type = kind.__name__ if kind else ""
+        metrics.MODEL_SECONDS.labels(self._operation, self._model, error_type).observe(
+            seconds, exemplar()
+        )
+        if tally := current_tally():
+            tally.model_calls.append(ModelCall(self._model, seconds, kind is not None))
+
+
+def record_tokens(model: str, read: int, written: int) -> None:
+    """Tokens that a model read and wrote, in the request that the current span stands for."""
+    metrics.MODEL_TOKENS.labels(model, "input").inc(read)
+    metrics.MODEL_TOKENS.labels(model, "output").inc(written)
+    current = trace.get_current_span()
+    current.set_attribute("gen_ai.usage.input_tokens", read)
+    current.set_attribute("gen_ai.usage.output_tokens", written)
+    if tally := current_tally():
+        tally.tokens.append(TokenUse(model, read, written))
+
+
+def record_search_arm(arm: str, *, ran: bool) -> None:
+    """An arm of a search took part, or had to be done without."""
+    metrics.SEARCH_ARMS.labels(arm, "ran" if ran else "skipped").inc()
+    if tally := current_tally():
+        tally.arms.append((arm, ran))
+
+
+def record_changes(*, added: int = 0, updated: int = 0, deleted: int = 0) -> None:
+    """Memories that were changed, once that is committed."""
+    for kind, count in (("added", added), ("updated", updated), ("deleted", deleted)):
+        if count:
+            metrics.MEMORY_CHANGES.labels(kind).inc(count)
+    if tally := current_tally():
+        tally.added += added
+        tally.updated += updated
+        tally.deleted += deleted
+
+
+def record_cache_read(*, hit: bool) -> None:
+    """A cache was asked."""
+    metrics.CACHE_READS.labels("hit" if hit else "miss").inc()
+    if tally := current_tally():
+        if hit:
+            tally.cache_hits += 1
+        else:
+            tally.cache_misses += 1

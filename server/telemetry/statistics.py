@@ -1,0 +1,122 @@
+"""Figures of each project: of the last minute, the last hour and since the server started."""
+
+from __future__ import annotations
+
+import time
+from collections import OrderedDict, deque
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Final
+
+from server.telemetry.figures import EndedCall, Figures
+from server.telemetry.tally import Tally
+
+MINUTE_SECONDS: Final = 60.0
+HOUR_SECONDS: Final = 3600.0
+SLOT_SECONDS: Final = 5.0
+"""The last minute moves on in steps of this, the last hour in twelve times that."""
+
+_LONG_SLOT_SECONDS: Final = 60.0
+MOST_PROJECTS: Final = 200
+"""Projects that are remembered; the one that was silent longest makes way for another."""
+
+
+@dataclass(frozen=True, slots=True)
+class WindowFigures:
+    """The figures of a project as they are at one moment."""
+
+    last_minute: Figures
+    last_hour: Figures
+    since_start: Figures
+
+
+@dataclass(slots=True)
+class _Slot:
+    """What happened from `begin` on, on the clock of `time.monotonic()`."""
+
+    begin: float
+    figures: Figures = field(default_factory=Figures)
+
+
+class ProjectWindows:
+    """One project. Only the newest slot is written to; the longer spans take it in when it ends."""
+
+    def __init__(self) -> None:
+        self._short: deque[_Slot] = deque()
+        self._long: deque[_Slot] = deque()
+        self._total = Figures()
+
+    def current(self, now: float) -> Figures:
+        """What is written to now."""
+        if not self._short or now - self._short[-1].begin >= SLOT_SECONDS:
+            self._begin(now)
+        return self._short[-1].figures
+
+    def figures(self, now: float) -> WindowFigures:
+        """Everything added up."""
+        open_slot = list(self._short)[-1:]
+        return WindowFigures(
+            last_minute=_sum(_within(self._short, now - MINUTE_SECONDS)),
+            last_hour=_sum(_within([*self._long, *open_slot], now - HOUR_SECONDS)),
+            since_start=_sum([self._total, *(slot.figures for slot in open_slot)]),
+        )
+
+    def _begin(self, now: float) -> None:
+        if self._short:
+            self._take_in(self._short[-1])
+        self._short.append(_Slot(now))
+        while now - self._short[0].begin > MINUTE_SECONDS:
+            self._short.popleft()
+        while self._long and now - self._long[0].begin > HOUR_SECONDS:
+            self._long.popleft()
+
+    def _take_in(self, ended: _Slot) -> None:
+        if not self._long or ended.begin - self._long[-1].begin >= _LONG_SLOT_SECONDS:
+            self._long.append(_Slot(ended.begin))
+        self._long[-1].figures.merge(ended.figures)
+        self._total.merge(ended.figures)
+
+
+class Statistics:
+    """Every project that called lately, at most `most_projects`. It lives in one process."""
+
+    def __init__(
+        self,
+        most_projects: int = MOST_PROJECTS,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._most = most_projects
+        self._monotonic = monotonic
+        self._projects: OrderedDict[str, ProjectWindows] = OrderedDict()
+
+    def record(self, project_id: str, tally: Tally, call: EndedCall | None = None) -> None:
+        """Counts what was done for a project, by a call or after it."""
+        figures = self._windows(project_id).current(self._monotonic())
+        figures.add_tally(tally)
+        if call is not None:
+            figures.add_call(call)
+
+    def figures(self, project_id: str) -> WindowFigures:
+        """The figures of a project; all zero for one that has not called."""
+        windows = self._projects.get(project_id, ProjectWindows())
+        return windows.figures(self._monotonic())
+
+    def _windows(self, project_id: str) -> ProjectWindows:
+        windows = self._projects.get(project_id)
+        if windows is None:
+            while len(self._projects) >= self._most:
+                self._projects.popitem(last=False)
+            windows = self._projects[project_id] = ProjectWindows()
+        self._projects.move_to_end(project_id)
+        return windows
+
+
+def _within(slots: Iterable[_Slot], begin: float) -> list[Figures]:
+    return [slot.figures for slot in slots if slot.begin >= begin]
+
+
+def _sum(parts: Iterable[Figures]) -> Figures:
+    total = Figures()
+    for part in parts:
+        total.merge(part)
+    return total

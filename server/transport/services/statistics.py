@@ -1,0 +1,46 @@
+"""memoir.v1.StatisticsService."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import suppress
+
+from memoir.v1 import statistics_service_pb2
+
+from server.application.get_statistics import GetStatistics
+from server.domain.errors import ShuttingDown
+from server.transport.convert.statistics import interval_seconds, statistics_message
+from server.transport.current_caller import current_caller
+
+
+class StatisticsService:
+    """Statistics of a project. Methods are named as in the contract."""
+
+    def __init__(self, get: GetStatistics, draining: asyncio.Event) -> None:
+        self._get = get
+        self._draining = draining
+
+    async def GetStatistics(  # noqa: N802 - the contract's name
+        self, _request: statistics_service_pb2.GetStatisticsRequest, _context: object
+    ) -> statistics_service_pb2.GetStatisticsResponse:
+        """See the contract."""
+        statistics = await self._get(current_caller().project_id)
+        return statistics_service_pb2.GetStatisticsResponse(
+            statistics=statistics_message(statistics)
+        )
+
+    async def WatchStatistics(  # noqa: N802 - the contract's name
+        self, request: statistics_service_pb2.WatchStatisticsRequest, _context: object
+    ) -> AsyncIterator[statistics_service_pb2.WatchStatisticsResponse]:
+        """See the contract."""
+        project_id, seconds = current_caller().project_id, interval_seconds(request)
+        while not self._draining.is_set():
+            statistics = await self._get(project_id)
+            yield statistics_service_pb2.WatchStatisticsResponse(
+                statistics=statistics_message(statistics)
+            )
+            with suppress(TimeoutError):
+                async with asyncio.timeout(seconds):
+                    await self._draining.wait()
+        raise ShuttingDown

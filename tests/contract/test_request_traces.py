@@ -1,0 +1,122 @@
+"""What is found under a correlation id, on PostgreSQL."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from server.adapters.postgres.memory_store import PostgresMemoryStore
+from server.adapters.postgres.operations import PostgresOperations
+from server.adapters.postgres.outbox import PostgresOutbox
+from server.adapters.postgres.pool import Database
+from server.adapters.postgres.request_traces import PostgresRequestTraces
+from server.adapters.system.clock import SystemClock
+from server.domain.identifiers import new_id
+from server.domain.memory import EventType
+from server.domain.operation import OperationState
+from server.ports.memory_store import ChangeSet, Removal
+from server.ports.operations import Submission
+from server.ports.request_traces import RequestTraces
+from tests.support.builders import ALICE, NOW, PROJECT, addition, call, message, revision
+
+LEASE = timedelta(minutes=1)
+
+
+@pytest.fixture
+def traces(database: Database) -> RequestTraces:
+    return PostgresRequestTraces(database)
+
+
+@pytest.fixture
+def store(database: Database) -> PostgresMemoryStore:
+    return PostgresMemoryStore(database, on_commit=lambda: None)
+
+
+async def test_an_unknown_id_leads_to_nothing(traces: RequestTraces) -> None:
+    found = await traces.find("nobody-sent-this")
+    assert (found.calls, found.changes, found.operations) == ([], [], [])
+
+
+async def test_a_call_is_found_with_its_messages_and_changes(
+    traces: RequestTraces, store: PostgresMemoryStore
+) -> None:
+    first = call(correlation_id="first")
+    kept = addition(first, "Alice likes tea")
+    gone = addition(first, "Alice likes jam", ordinal=1)
+    await store.commit(ChangeSet(first, [message("I like tea and jam")], [kept, gone]))
+    second = call(correlation_id="second")
+    await store.commit(
+        ChangeSet(
+            second,
+            updated=[revision(kept, "Alice likes green tea")],
+            removed=[Removal(1, gone.memory.id, 1)],
+        )
+    )
+    found = await traces.find("first")
+    (stored,) = found.calls
+    assert (stored.call_id, stored.method, stored.messages) == (first.id, "AddMemories", 1)
+    assert (stored.embedding_model, stored.language_model) == ("test/embedder", "test/model")
+    assert [(c.memory_id, c.type) for c in found.changes] == [
+        (kept.memory.id, EventType.ADD),
+        (gone.memory.id, EventType.ADD),
+    ]
+    later = await traces.find("second")
+    assert {(c.memory_id, c.type, c.version) for c in later.changes} == {
+        (kept.memory.id, EventType.UPDATE, 2),
+        (gone.memory.id, EventType.DELETE, 2),
+    }
+
+
+async def test_a_change_tells_whether_the_graph_holds_it(
+    traces: RequestTraces, store: PostgresMemoryStore, database: Database
+) -> None:
+    of, outbox = call(correlation_id="one"), PostgresOutbox(database, SystemClock())
+    await store.commit(ChangeSet(of, [], [addition(of, "Alice likes tea")]))
+    assert [c.in_graph for c in (await traces.find("one")).changes] == [False]
+    await outbox.settle(await outbox.claim(1, LEASE))
+    assert [c.in_graph for c in (await traces.find("one")).changes] == [True]
+
+
+async def test_a_change_that_the_graph_refused_says_why(
+    traces: RequestTraces, store: PostgresMemoryStore, database: Database
+) -> None:
+    of, outbox = call(correlation_id="one"), PostgresOutbox(database, SystemClock())
+    await store.commit(ChangeSet(of, [], [addition(of, "Alice likes tea")]))
+    (dirty,) = await outbox.claim(1, LEASE)
+    await outbox.refuse(dirty, "out of order", timedelta(0), patience=1)
+    (change,) = (await traces.find("one")).changes
+    assert (change.in_graph, change.given_up, change.fault) == (False, True, "out of order")
+
+
+async def test_an_operation_is_found_before_it_is_done(
+    traces: RequestTraces, database: Database
+) -> None:
+    submitted = Submission(
+        id=new_id(NOW),
+        project_id=PROJECT,
+        scope=ALICE,
+        payload=b"payload",
+        output_format="v1.1",
+        correlation_id="later",
+        request_id=None,
+        payload_digest=b"",
+    )
+    await PostgresOperations(database).submit(submitted)
+    found = await traces.find("later")
+    assert [(o.operation_id, o.state) for o in found.operations] == [
+        (submitted.id, OperationState.QUEUED)
+    ]
+    assert found.calls == []
+
+
+async def test_the_same_id_in_another_project_can_be_left_out(
+    traces: RequestTraces, store: PostgresMemoryStore
+) -> None:
+    mine, other = call(correlation_id="shared"), call(correlation_id="shared", project_id="other")
+    for of in mine, other:
+        await store.commit(ChangeSet(of, [], [addition(of, "Alice likes tea")]))
+    assert {c.project_id for c in (await traces.find("shared")).calls} == {PROJECT, "other"}
+    found = await traces.find("shared", "other")
+    assert [c.project_id for c in found.calls] == ["other"]
+    assert [c.project_id for c in found.changes] == ["other"]

@@ -1,0 +1,98 @@
+"""The commands that look at a running server: `top` and `trace`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from uuid import uuid4
+
+from memoir.v1 import memory_service_pb2
+
+from tests.support.processes import eventually
+from tests.support.server import Client, Home, ServerProcess, run_command
+
+TEXT = "I work at Acme and I live in Oslo."
+
+
+async def add(client: Client, user: str, *, later: bool = False) -> str:
+    """The correlation id under which something was added."""
+    correlation_id = f"watched-{uuid4().hex}"
+    request = memory_service_pb2.AddMemoriesRequest(user_id=user, async_mode=later)
+    request.messages.add(role="user", content=TEXT)
+    metadata = (*client.metadata, ("x-correlation-id", correlation_id))
+    await client.memory.AddMemories(request, metadata=metadata)
+    return correlation_id
+
+
+async def traced(home: Home, correlation_id: str, *options: str) -> str:
+    environment = {**home.environment, "COLUMNS": "300"}
+    return await run_command("trace", correlation_id, *options, environment=environment)
+
+
+async def test_top_shows_a_server_over_the_network(
+    client: Client, shared_home: Home, tmp_path: Path, user: str
+) -> None:
+    await add(client, user)
+    key_file = tmp_path / "key"
+    key_file.write_text(client.key)
+    shown = await run_command(
+        *("top", "--once", "--address", client.address, "--key-file", str(key_file)),
+        environment={**shared_home.environment, "COLUMNS": "200"},
+    )
+    assert "MemoryService/AddMemories" in shown
+    assert "offline/" in shown
+    assert "commit" in shown
+    assert "correlation id" in shown
+    assert client.key not in shown
+
+
+async def test_top_says_why_a_server_refuses(
+    client: Client, shared_home: Home, tmp_path: Path
+) -> None:
+    key_file = tmp_path / "key"
+    key_file.write_text("mem_wrong")
+    said = await run_command(
+        *("top", "--once", "--address", client.address, "--key-file", str(key_file)),
+        environment=shared_home.environment,
+        status=1,
+    )
+    assert "UNAUTHENTICATED" in said
+
+
+async def test_a_request_is_traced_from_the_call_to_the_graph(
+    client: Client, server: ServerProcess, shared_home: Home, user: str
+) -> None:
+    correlation_id = await add(client, user)
+
+    async def is_projected() -> bool:
+        return "graph=in the graph" in await traced(shared_home, correlation_id)
+
+    await eventually(is_projected, 30, "the projection")
+    told = await traced(shared_home, correlation_id, "--log", str(server.log_path))
+    assert "call AddMemories" in told
+    assert "messages=1" in told
+    assert "language_model=offline/" in told
+    assert "memory add" in told
+    assert "log info: rpc" in told
+    assert "model_calls=" in told
+    assert "Acme" not in told
+
+
+async def test_an_asynchronous_request_is_traced_to_its_end(
+    client: Client, shared_home: Home, user: str
+) -> None:
+    correlation_id = await add(client, user, later=True)
+
+    async def is_done() -> bool:
+        return "operation succeeded" in await traced(shared_home, correlation_id)
+
+    await eventually(is_done, 30, "the operation's end")
+    told = await traced(shared_home, correlation_id)
+    order = [told.index(step) for step in ("operation accepted", "operation begun", "memory add")]
+    assert order == sorted(order)
+
+
+async def test_an_id_that_nobody_sent_is_said(shared_home: Home) -> None:
+    said = await run_command(
+        "trace", "nobody-sent-this", environment=shared_home.environment, status=1
+    )
+    assert "nothing is known of nobody-sent-this" in said
