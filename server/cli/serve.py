@@ -60,7 +60,8 @@ def _configure_logging(settings: Settings) -> None:
     chosen = settings.telemetry.format
     if chosen is None:
         chosen = LogFormat.CONSOLE if sys.stderr.isatty() else LogFormat.JSON
-    configure_logging(chosen.value, settings.telemetry.level)
+    telemetry = settings.telemetry
+    configure_logging(chosen.value, telemetry.level, with_content=telemetry.content)
 
 
 def _serve_metrics(stack: AsyncExitStack, settings: Settings) -> None:

@@ -29,3 +29,7 @@ class TelemetrySettings(BaseSettings):
     level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="Least severity that is written."
     )
+    content: bool = Field(
+        default=False,
+        description="Writes the messages of exceptions too, which may quote conversations.",
+    )

@@ -10,10 +10,13 @@ from typing import Any, Literal, TextIO, TypeAlias
 
 import structlog
 from opentelemetry import trace
+from structlog.dev import ConsoleRenderer, plain_traceback
+from structlog.processors import ExceptionRenderer, format_exc_info
 from structlog.typing import Processor
 
 from server.telemetry.redaction import redact
 from server.telemetry.stream_logger import StreamLoggers
+from server.telemetry.tracebacks import private_traceback, write_private_traceback
 
 LogFormat: TypeAlias = Literal["json", "console"]
 
@@ -27,17 +30,20 @@ def configure_logging(
     format: LogFormat,  # noqa: A002 - what it is called everywhere else
     level: str = "INFO",
     stream: TextIO | None = None,
+    *,
+    with_content: bool = False,
 ) -> None:
     """Sends everything that is logged, also by libraries, to `stream` (standard error).
 
     Every line carries its time (ISO 8601, UTC), level and logger, the call's correlation id and the
-    current span's trace id. May be called again.
+    current span's trace id. May be called again. The messages of exceptions, which may quote what
+    was said, are written only `with_content`.
 
     Raises:
         ValueError: there is no such level.
     """
     target = stream if stream is not None else sys.stderr
-    renderers = _renderers(format, target)
+    renderers = _renderers(format, target, with_content=with_content)
     _configure_libraries(level, target, renderers)
     # The server's own events bypass `logging`, whose records cost several times the line itself.
     structlog.configure(
@@ -91,12 +97,15 @@ def _shared_processors() -> list[Processor]:
     ]
 
 
-def _renderers(format: LogFormat, target: TextIO) -> list[Processor]:  # noqa: A002 - as above
+def _renderers(
+    format: LogFormat,  # noqa: A002 - as above
+    target: TextIO,
+    *,
+    with_content: bool,
+) -> list[Processor]:
     if format == "json":
         # Plain tracebacks: the structured ones hold local variables, which hold memories and keys.
-        return [structlog.processors.format_exc_info, render_json]
-    return [
-        structlog.dev.ConsoleRenderer(
-            colors=target.isatty(), exception_formatter=structlog.dev.plain_traceback
-        )
-    ]
+        with_messages, without = format_exc_info, ExceptionRenderer(private_traceback)
+        return [with_messages if with_content else without, render_json]
+    formatter = plain_traceback if with_content else write_private_traceback
+    return [ConsoleRenderer(colors=target.isatty(), exception_formatter=formatter)]

@@ -82,6 +82,8 @@ def shown_default(default: object) -> str:
     plain = default.get_secret_value() if isinstance(default, SecretStr) else default
     if plain == "":
         return "empty"
+    if isinstance(plain, bool):
+        return str(plain).lower()
     return f"{plain:g}" if isinstance(plain, float) else str(plain)
 
 

@@ -112,8 +112,24 @@ def test_a_stack_is_shown_without_local_variables(format_: LogFormat) -> None:
         raise ValueError(len(local))
     except ValueError as error:
         structlog.get_logger("a").error("failed", exc_info=error)
-    assert "ValueError: 7" in stream.getvalue()
+    assert "raise ValueError(len(local))" in stream.getvalue()
     assert "hunter2" not in stream.getvalue()
+
+
+@pytest.mark.parametrize("format_", ["json", "console"])
+@pytest.mark.parametrize("with_content", [True, False])
+def test_what_an_exception_quotes_is_written_only_if_asked_for(
+    format_: LogFormat, with_content: bool
+) -> None:
+    stream = io.StringIO()
+    configure_logging(format_, "INFO", stream, with_content=with_content)
+    try:
+        raise ValueError("Alice is ill")
+    except ValueError as error:
+        structlog.get_logger("own").error("failed", exc_info=error)
+        logging.getLogger("library").exception("failed")
+    assert stream.getvalue().count("ValueError: Alice is ill") == (2 if with_content else 0)
+    assert stream.getvalue().count("ValueError") >= 2
 
 
 @pytest.mark.parametrize(("stream", "coloured"), [(Terminal(), True), (io.StringIO(), False)])
