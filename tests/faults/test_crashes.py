@@ -168,9 +168,10 @@ async def own_neo4j(tmp_path: Path) -> AsyncIterator[EmbeddedNeo4j]:
     await neo4j.stop()
 
 
-def at(home: Home, address: Neo4jAddress) -> ServerProcess:
+def at(home: Home, address: Neo4jAddress, **variables: str) -> ServerProcess:
     """A server that uses this Neo4j."""
     return home.server(
+        **variables,
         MEMOIR_NEO4J_URI=address.uri,
         MEMOIR_NEO4J_USER=address.user,
         MEMOIR_NEO4J_PASSWORD=address.password,
