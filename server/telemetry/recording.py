@@ -23,17 +23,22 @@ def exemplar() -> dict[str, str] | None:
 
 
 class stage:  # noqa: N801 - reads as the verb of a `with` statement
-    """Times its block as a step of the current call, with a span where the call is traced."""
+    """Times its block as a step of the current call, with a span where the call is traced.
 
-    __slots__ = ("_began", "_name", "_span")
+    A brief step, in which nothing else is traced, is an event of the current span instead, which
+    costs a quarter.
+    """
 
-    def __init__(self, name: str) -> None:
+    __slots__ = ("_began", "_is_brief", "_name", "_span")
+
+    def __init__(self, name: str, *, is_brief: bool = False) -> None:
         self._name = name
+        self._is_brief = is_brief
         self._began = 0.0
         self._span: AbstractContextManager[Span] | None = None
 
     def __enter__(self) -> None:
-        if trace.get_current_span().is_recording():
+        if not self._is_brief and trace.get_current_span().is_recording():
             self._span = span(self._name)
             self._span.__enter__()
         self._began = time.perf_counter()
@@ -50,6 +55,8 @@ class stage:  # noqa: N801 - reads as the verb of a `with` statement
             tally.stages.append((self._name, seconds))
         if self._span is not None:
             self._span.__exit__(kind, error, traceback)
+        elif self._is_brief and (current := trace.get_current_span()).is_recording():
+            current.add_event(self._name, {"memoir.seconds": seconds})
 
 
 class model_call:  # noqa: N801 - as above

@@ -32,9 +32,7 @@ class FollowLinks(Sampler):
         trace_state: TraceState | None = None,
     ) -> SamplingResult:
         """See the SDK."""
-        begins = not trace.get_current_span(parent_context).get_span_context().is_valid
-        is_linked = any(link.context.trace_flags.sampled for link in links or ())
-        chosen = ALWAYS_ON if begins and is_linked else self._root
+        chosen = ALWAYS_ON if _is_kept(parent_context, links) else self._root
         return chosen.should_sample(
             parent_context, trace_id, name, kind, attributes, links, trace_state
         )
@@ -42,3 +40,11 @@ class FollowLinks(Sampler):
     def get_description(self) -> str:
         """See the SDK."""
         return f"FollowLinks{{{self._root.get_description()}}}"
+
+
+def _is_kept(parent_context: Context | None, links: Sequence[Link] | None) -> bool:
+    """Whether that is decided: for a step of a call that is kept, and for what links to one."""
+    parent = trace.get_current_span(parent_context).get_span_context()
+    if parent.is_valid:
+        return parent.trace_flags.sampled and not parent.is_remote
+    return any(link.context.trace_flags.sampled for link in links or ())

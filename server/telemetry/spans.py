@@ -6,12 +6,13 @@ call out, the functions here cost a look at a context variable.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from contextvars import Token
 from itertools import islice
 
 from opentelemetry import trace
-from opentelemetry.context import Context
+from opentelemetry.context import Context, attach, detach
 from opentelemetry.trace import INVALID_SPAN, Link, Span, SpanKind, Status, StatusCode
 from opentelemetry.util.types import AttributeValue
 
@@ -21,55 +22,48 @@ CORRELATION_ATTRIBUTE = "memoir.correlation_id"
 CORRELATIONS_ATTRIBUTE = "memoir.correlation_ids"
 """Of work that is done for several calls at once."""
 
-_TRACER_NAME = "memoir"
 _MOST_LINKS = 128
 """What the SDK keeps of a span's links, unless it is told otherwise."""
 
 _NONE: Mapping[str, AttributeValue] = {}
+_NO_SPAN = nullcontext(INVALID_SPAN)
+# Of the provider that is set later; asking the provider for each span costs more than the span.
+_TRACER = trace.get_tracer("memoir")
 
 
-@contextmanager
 def span(
     name: str,
     /,
     attributes: Mapping[str, AttributeValue] = _NONE,
     kind: SpanKind = SpanKind.INTERNAL,
-) -> Iterator[Span]:
-    """Runs its block within a span of that name, a child of the current one.
+) -> AbstractContextManager[Span]:
+    """A block within a span of that name, a child of the current one.
 
     A block that raises or is cancelled makes the span an error and names the type of the exception,
     but not its text, which may quote a conversation.
     """
     if not trace.get_current_span().is_recording():
-        yield INVALID_SPAN
-        return
-    tracer = trace.get_tracer(_TRACER_NAME)
-    started = tracer.start_span(name, attributes=attributes, kind=kind)
-    with _current(started):
-        yield started
+        return _NO_SPAN
+    return _Current(_TRACER.start_span(name, attributes=attributes, kind=kind))
 
 
-@contextmanager
 def linked_span(
     name: str,
     /,
     causes: Iterable[str | None],
     attributes: Mapping[str, AttributeValue] = _NONE,
     kind: SpanKind = SpanKind.INTERNAL,
-) -> Iterator[Span]:
-    """Runs its block within the first span of a trace of its own, which links to its causes.
+) -> AbstractContextManager[Span]:
+    """A block within the first span of a trace of its own, which links to its causes.
 
     For work that is done later than the calls that cause it, or for several of them at once. They
     are told by their `traceparent`. Where none of them is traced there is no span either.
     """
     links = _links(causes)
     if not links:
-        yield INVALID_SPAN
-        return
-    tracer = trace.get_tracer(_TRACER_NAME)
-    started = tracer.start_span(name, Context(), attributes=attributes, links=links, kind=kind)
-    with _current(started):
-        yield started
+        return _NO_SPAN
+    started = _TRACER.start_span(name, Context(), attributes=attributes, links=links, kind=kind)
+    return _Current(started)
 
 
 def past_span(
@@ -81,23 +75,33 @@ def past_span(
     error: BaseException | None = None,
 ) -> None:
     """Adds a child of the current span for what is over; times are nanoseconds since the epoch."""
-    tracer = trace.get_tracer(_TRACER_NAME)
-    past = tracer.start_span(name, attributes=attributes, kind=kind, start_time=began)
+    past = _TRACER.start_span(name, attributes=attributes, kind=kind, start_time=began)
     if error is not None:
         _mark_failed(past, error)
     past.end(ended)
 
 
-@contextmanager
-def _current(started: Span) -> Iterator[None]:
-    with trace.use_span(
-        started, end_on_exit=True, record_exception=False, set_status_on_exception=False
-    ):
-        try:
-            yield
-        except BaseException as error:
-            mark_failed(error)
-            raise
+class _Current:
+    """Makes a span the current one for a block and ends it; written out because it is cheaper."""
+
+    __slots__ = ("_span", "_token")
+
+    def __init__(self, started: Span) -> None:
+        self._span = started
+        self._token: Token[Context] | None = None
+
+    def __enter__(self) -> Span:
+        self._token = attach(trace.set_span_in_context(self._span))
+        return self._span
+
+    def __exit__(
+        self, _kind: type[BaseException] | None, error: BaseException | None, _at: object
+    ) -> None:
+        if error is not None:
+            _mark_failed(self._span, error)
+        if self._token is not None:
+            detach(self._token)
+        self._span.end()
 
 
 def mark_failed(error: BaseException) -> None:

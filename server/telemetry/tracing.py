@@ -2,6 +2,7 @@
 
 The standard environment variables decide: OTEL_EXPORTER_OTLP_ENDPOINT (or the one for traces)
 or OTEL_TRACES_EXPORTER=otlp turn it on, OTEL_SDK_DISABLED or OTEL_TRACES_EXPORTER=none turn it off.
+Which calls are traced is OTEL_TRACES_SAMPLER's to say, with a default of our own.
 https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/
 """
 
@@ -15,14 +16,17 @@ import structlog
 from opentelemetry import trace
 from opentelemetry.context import Context
 from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter
+from opentelemetry.sdk.environment_variables import OTEL_TRACES_SAMPLER
 from opentelemetry.sdk.resources import OTELResourceDetector, Resource
 from opentelemetry.sdk.trace import Span, SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter
+from opentelemetry.sdk.trace.sampling import ParentBased, Sampler, TraceIdRatioBased
 
 from server.telemetry.sampling import FollowLinks
 from server.telemetry.spans import CORRELATION_ATTRIBUTE, CORRELATIONS_ATTRIBUTE
 
 SERVICE_NAME = "memoir"
+DEFAULT_RATIO = 0.1
 _FAREWELL_SECONDS = 5.0
 
 _ENDPOINTS = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
@@ -66,12 +70,19 @@ def build_provider(service_version: str, exporter: SpanExporter) -> TracerProvid
     own = Resource({"service.name": SERVICE_NAME, "service.version": service_version})
     # The environment (OTEL_SERVICE_NAME, OTEL_RESOURCE_ATTRIBUTES) wins over what is built in.
     resource = Resource.create().merge(own).merge(OTELResourceDetector().detect())
-    provider = TracerProvider(resource=resource, shutdown_on_exit=False)
+    provider = TracerProvider(_default_sampler(), resource, shutdown_on_exit=False)
     # Before any tracer is made, which keeps the sampler that it finds.
     provider.sampler = FollowLinks(provider.sampler)
     provider.add_span_processor(CorrelationProcessor())
     provider.add_span_processor(BatchSpanProcessor(exporter))
     return provider
+
+
+def _default_sampler() -> Sampler | None:
+    """What is kept unless the environment says it: tracing every call would cost too much."""
+    if os.environ.get(OTEL_TRACES_SAMPLER):
+        return None
+    return ParentBased(TraceIdRatioBased(DEFAULT_RATIO))
 
 
 class CorrelationProcessor(SpanProcessor):

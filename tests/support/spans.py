@@ -8,6 +8,7 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
+from server.telemetry import spans
 from server.telemetry.tracing import CorrelationProcessor
 
 
@@ -17,6 +18,7 @@ def tracer_provider(monkeypatch: pytest.MonkeyPatch) -> TracerProvider:
     provider = TracerProvider(shutdown_on_exit=False)
     provider.add_span_processor(CorrelationProcessor())
     monkeypatch.setattr(trace, "get_tracer", provider.get_tracer)
+    monkeypatch.setattr(spans, "_TRACER", provider.get_tracer("memoir"))
     return provider
 
 

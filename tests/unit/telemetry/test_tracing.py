@@ -12,7 +12,7 @@ from opentelemetry.context import Context
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SpanExportResult
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
-from opentelemetry.trace import Link
+from opentelemetry.trace import Link, NonRecordingSpan, SpanContext, set_span_in_context
 
 from server.telemetry import tracing
 from server.telemetry.trace_context import parse_traceparent
@@ -61,7 +61,10 @@ def test_tracing_starts_and_stops(monkeypatch: pytest.MonkeyPatch) -> None:
     tracing.shutdown_tracing(provider)
 
 
-def test_spans_are_sent_with_name_version_and_correlation_id() -> None:
+def test_spans_are_sent_with_name_version_and_correlation_id(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("OTEL_TRACES_SAMPLER", "always_on")
     exporter = InMemorySpanExporter()
     provider = tracing.build_provider("1.2.3", exporter)
     with (
@@ -77,7 +80,10 @@ def test_spans_are_sent_with_name_version_and_correlation_id() -> None:
     assert (sent.attributes or {})["memoir.correlation_id"] == "c1"
 
 
-def test_spans_of_work_for_several_calls_have_all_their_ids() -> None:
+def test_spans_of_work_for_several_calls_have_all_their_ids(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("OTEL_TRACES_SAMPLER", "always_on")
     exporter = InMemorySpanExporter()
     provider = tracing.build_provider("1", exporter)
     with structlog.contextvars.bound_contextvars(correlation_ids=["c1", "c2"]):
@@ -99,6 +105,28 @@ def test_work_that_links_to_a_call_is_kept_as_the_call_is(
     later = provider.get_tracer("t").start_span("later", Context(), links=[Link(cause)])
     provider.shutdown()
     assert later.is_recording() is kept
+
+
+@pytest.mark.parametrize(
+    ("sampler", "least", "most"), [("", 50, 150), ("parentbased_always_on", 1000, 1000)]
+)
+def test_one_call_in_ten_is_traced_unless_the_environment_says_otherwise(
+    monkeypatch: pytest.MonkeyPatch, sampler: str, least: int, most: int
+) -> None:
+    monkeypatch.setenv("OTEL_TRACES_SAMPLER", sampler)
+    provider = tracing.build_provider("1", InMemorySpanExporter())
+    tracer = provider.get_tracer("t")
+    kept = sum(tracer.start_span("rpc").is_recording() for _ in range(1000))
+    asked = set_span_in_context(NonRecordingSpan(_sampled()))
+    assert all(tracer.start_span("rpc", asked).is_recording() for _ in range(50))
+    provider.shutdown()
+    assert least <= kept <= most
+
+
+def _sampled() -> SpanContext:
+    place = parse_traceparent(f"00-{'a' * 32}-{'b' * 16}-01")
+    assert place is not None
+    return place
 
 
 def test_the_environment_names_the_service(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -125,6 +153,7 @@ def test_a_collector_that_hangs_does_not_hold_the_end_up(monkeypatch: pytest.Mon
 
 
 def test_spans_that_nobody_takes_are_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OTEL_TRACES_SAMPLER", "always_on")
     monkeypatch.setenv("OTEL_BSP_MAX_QUEUE_SIZE", "8")
     monkeypatch.setenv("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "4")
     asked, released = Event(), Event()
