@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from google.protobuf.descriptor import Descriptor, ServiceDescriptor
+from google.protobuf.descriptor import ServiceDescriptor
 from google.protobuf.descriptor_pool import Default
 from memoir.v1 import (
     graph_service_pb2,
@@ -52,7 +52,6 @@ from server.transport.services.memory_scopes import ScopeUseCases
 from server.transport.services.operations import OperationsService
 from server.transport.services.project import ProjectService
 from server.transport.services.statistics import StatisticsService
-from server.transport.unimplemented import UNIMPLEMENTED_FIELDS, UNIMPLEMENTED_METHODS
 from tests.support.fake_changes import FakeChanges
 from tests.support.fake_counts import FakeCounts
 from tests.support.fake_history import FakeEventStream, FakeHistory
@@ -159,17 +158,8 @@ def test_every_service_of_the_protos_is_served() -> None:
 
 
 @pytest.mark.parametrize("service", CONTRACT, ids=lambda service: str(service.name))
-def test_every_method_is_either_done_or_listed(
-    service: ServiceDescriptor, servicers: Servicers
-) -> None:
-    done = implemented_methods(service, servicer_of(service, servicers))
-    listed = UNIMPLEMENTED_METHODS & promised(service)
-    assert done | listed == promised(service)
-    assert not done & listed
-
-
-def test_nothing_else_is_listed() -> None:
-    assert set().union(*map(promised, CONTRACT)) >= UNIMPLEMENTED_METHODS
+def test_every_method_is_done(service: ServiceDescriptor, servicers: Servicers) -> None:
+    assert implemented_methods(service, servicer_of(service, servicers)) == promised(service)
 
 
 def test_servicers_do_nothing_that_is_not_promised(servicers: Servicers) -> None:
@@ -179,21 +169,7 @@ def test_servicers_do_nothing_that_is_not_promised(servicers: Servicers) -> None
         assert public <= {method.name for method in service.methods}
 
 
-def test_listed_fields_are_fields_of_requests_of_methods_that_are_done() -> None:
-    done: set[Descriptor] = {
-        method.input_type
-        for service in CONTRACT
-        for method in service.methods
-        if f"{service.full_name}/{method.name}" not in UNIMPLEMENTED_METHODS
-    }
-    for request, fields in UNIMPLEMENTED_FIELDS.items():
-        assert request.DESCRIPTOR in done
-        assert fields
-        assert fields <= set(request.DESCRIPTOR.fields_by_name)
-
-
 def test_the_operations_are_those_of_google() -> None:
     pool = Default()
     operations = pool.FindServiceByName("google.longrunning.Operations")
-    assert not promised(operations) & UNIMPLEMENTED_METHODS
     assert len(operations.methods) == 5
