@@ -13,4 +13,7 @@ pytest_plugins = [
     "tests.support.postgres",
     "tests.support.server",
     "tests.support.gemini_server",
+    "tests.support.spans",
+    "tests.support.collector",
+    "tests.support.traced_server",
 ]

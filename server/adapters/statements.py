@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from importlib import resources
+
+_NAME = re.compile(r"(?:--|//) name: (?P<name>\w+)\n")
 
 
 class Statements(Mapping[str, str]):
@@ -37,8 +40,9 @@ def load_statements(package: str, filename: str, comment: str = "--") -> Mapping
     """The named blocks of a file that is shipped in `package`, in the order of the file.
 
     A block begins with a line `-- name: some_name`, where `comment` is what starts a comment in the
-    file's language, and ends before the next such line. Its other comments stay in it. Only
-    comments may stand before the first block.
+    file's language, and ends before the next such line. Its comments stay in it, its name too: the
+    database shows a statement with it, and so does a trace. Only comments may stand before the
+    first block.
 
     Raises:
         FileNotFoundError: the package has no such file.
@@ -48,6 +52,16 @@ def load_statements(package: str, filename: str, comment: str = "--") -> Mapping
     text = resources.files(package).joinpath(filename).read_text(encoding="utf-8")
     file = f"{package}/{filename}"
     return Statements(file, _parse(file, text, comment))
+
+
+@lru_cache(maxsize=1024)
+def statement_name(statement: str) -> str:
+    """The name of a named block, else the first word: `BEGIN`, for example."""
+    named = _NAME.match(statement)
+    if named:
+        return named["name"]
+    words = statement.split(maxsplit=1)
+    return words[0].strip(";") if words else ""
 
 
 def _parse(file: str, text: str, comment: str) -> dict[str, str]:
@@ -64,7 +78,7 @@ def _parse(file: str, text: str, comment: str) -> dict[str, str]:
             raise ValueError(f"{file}: {name!r} is there twice")
         if not _code(body, comment):
             raise ValueError(f"{file}: {name!r} is empty")
-        texts[name] = body.strip()
+        texts[name] = f"{comment} name: {name}\n{body.strip()}"
     return texts
 
 

@@ -53,6 +53,7 @@ def batch_call(project_id: str, method: str, now: datetime, key: RequestKey | No
         method=method,
         time=now,
         correlation_id=current_request().correlation_id,
+        traceparent=current_request().traceparent,
         embedding_model="",
         request_id=key.id if key else None,
         payload_digest=key.digest if key else b"",

@@ -67,6 +67,7 @@ def begin(
         method=METHOD,
         time=now,
         correlation_id=current_request().correlation_id,
+        traceparent=current_request().traceparent,
         embedding_model=models.embedding_model,
         language_model=models.language_model,
         prompt_version=models.prompt_version,

@@ -79,6 +79,7 @@ class DeleteMemory:
             method=command.method,
             time=now,
             correlation_id=current_request().correlation_id,
+            traceparent=current_request().traceparent,
             embedding_model=memory.provenance.embedding_model,
         )
         key = command.key

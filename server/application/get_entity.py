@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from server.application.caught_up import CaughtUp
 from server.application.known_entities import KnownEntities
+from server.application.past_graph import PastGraph
 from server.application.visible_relations import VisibleRelations
+from server.domain.errors import EntityNotFound
 from server.domain.graph import KnownEntity, StatedRelation
-from server.domain.neighbourhood import reach
+from server.domain.neighbourhood import explore, reach
+from server.domain.past_graph import PastSpace
 from server.domain.scope import Scope
 from server.ports.clock import Clock
 from server.ports.graph_reader import GraphReader, Within
@@ -19,7 +23,7 @@ from server.ports.graph_reader import GraphReader, Within
 class GetEntityCommand:
     """Which entity to read, and how many hops around it.
 
-    `position` is that of a write that the answer must reflect.
+    `position` is that of a write that the answer must reflect. `as_of` asks for a past instant.
     """
 
     project_id: str
@@ -28,6 +32,7 @@ class GetEntityCommand:
     depth: int
     position: int | None = None
     include_superseded: bool = False
+    as_of: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,15 +46,21 @@ class Neighbourhood:
 
 
 class GetEntity:
-    """Costs two reads of the graph, each followed by one of PostgreSQL."""
+    """Costs two reads of the graph, each followed by one of PostgreSQL; of the past only one."""
 
     def __init__(
-        self, graph: GraphReader, caught_up: CaughtUp, visible: VisibleRelations, clock: Clock
+        self,
+        graph: GraphReader,
+        caught_up: CaughtUp,
+        visible: VisibleRelations,
+        past: PastGraph,
+        clock: Clock,
     ) -> None:
         self._graph = graph
         self._caught_up = caught_up
         self._known = KnownEntities(graph, visible)
         self._visible = visible
+        self._past = past
         self._clock = clock
 
     async def __call__(self, command: GetEntityCommand) -> Neighbourhood:
@@ -59,7 +70,10 @@ class GetEntity:
             EntityNotFound: no memory of the scope mentions it.
             GraphBehind: the write at `position` is not in the graph in time.
             GraphUnavailable, StoreUnavailable: they cannot be read.
+            InvalidRequest: too much would have to be read of a past instant.
         """
+        if command.as_of is not None:
+            return await self._at(command, command.as_of)
         await self._caught_up(command.project_id, command.position)
         holding_at = None if command.include_superseded else self._clock.now()
         within = Within(command.project_id, command.scope, holding_at)
@@ -74,3 +88,21 @@ class GetEntity:
             relations,
             around.truncated,
         )
+
+    async def _at(self, command: GetEntityCommand, time: datetime) -> Neighbourhood:
+        """The same at a past instant, from the history, which no write can be missing from."""
+        spaces = await self._past.spaces(command.project_id, command.scope, time)
+        space, entity = _likeliest(spaces, command.name)
+        holding = (r for r in space.relations if command.include_superseded or r.holds_at(time))
+        around, truncated = explore(holding, entity.ref.key, command.depth)
+        distances, relations = reach(around, entity.ref.key, command.depth)
+        near = [space.known(key) for key in distances if key != entity.ref.key]
+        return Neighbourhood(entity, near, relations, truncated)
+
+
+def _likeliest(spaces: Sequence[PastSpace], name: str) -> tuple[PastSpace, KnownEntity]:
+    for space in spaces:
+        entity = space.named(name)
+        if entity is not None:
+            return space, entity
+    raise EntityNotFound(name)

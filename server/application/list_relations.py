@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from server.application.caught_up import CaughtUp
-from server.application.past_relations import PastRelations
+from server.application.past_graph import PastGraph
 from server.application.visible_relations import VisibleRelations
 from server.domain.graph import StatedRelation, relation_name
 from server.domain.pages import RelationCursor
@@ -50,7 +50,7 @@ class ListRelations:
         graph: GraphReader,
         caught_up: CaughtUp,
         visible: VisibleRelations,
-        past: PastRelations,
+        past: PastGraph,
         clock: Clock,
     ) -> None:
         self._graph = graph
@@ -89,7 +89,7 @@ class ListRelations:
 
     async def _at(self, command: ListRelationsCommand, time: datetime) -> RelationPage:
         """A page of a past instant, from the history, which no write can be missing from."""
-        stated = await self._past(command.project_id, command.scope, time, command.entity)
+        stated = await self._past.relations(command.project_id, command.scope, time, command.entity)
         relation = None if command.relation is None else relation_name(command.relation)
         rest = [
             each

@@ -70,6 +70,7 @@ class SubmitAdd:
                 payload=payload,
                 output_format=output_format,
                 correlation_id=current_request().correlation_id,
+                traceparent=current_request().traceparent,
                 request_id=command.request_id,
                 payload_digest=command.payload_digest,
             )

@@ -18,6 +18,7 @@ from server.domain.errors import GraphUnavailable, StoreUnavailable
 from server.ports.graph import Graph
 from server.ports.outbox import DirtyMemory, Outbox
 from server.telemetry.metrics import PROJECTED, PROJECTION_FAILURES
+from server.telemetry.spans import linked_span, mark_failed
 
 _log: structlog.stdlib.BoundLogger = structlog.get_logger("server.projector")
 
@@ -108,12 +109,22 @@ class GraphProjector:
         if not claimed:
             return 0
         failpoints.reach("projection.before_neo4j")
+        causes = [dirty.traceparent for dirty in claimed]
+        with (
+            # For every line that is logged and every span that is made meanwhile.
+            structlog.contextvars.bound_contextvars(correlation_ids=_correlation_ids(claimed)),
+            linked_span("projection", causes, {"memoir.memories": len(claimed)}),
+        ):
+            return await self._work(claimed, begun)
+
+    async def _work(self, claimed: Sequence[DirtyMemory], begun: float) -> int:
         end = begun + self._options.work_time.total_seconds()
         try:
             async with asyncio.timeout_at(min(end, self._allowed_from(begun))) as limit:
                 async with _beside(self._renew(claimed, limit, end)):
                     return await self._project(claimed)
-        except TimeoutError:
+        except TimeoutError as error:
+            mark_failed(error)
             # Nothing is given back: by now the lease may be over and somebody else at work on it.
             self._prepared = False
             PROJECTION_FAILURES.labels("overdue").inc()
@@ -160,6 +171,7 @@ class GraphProjector:
         try:
             await self._graph.project(await self._outbox.subgraphs(claimed))
         except GraphUnavailable as error:
+            mark_failed(error)
             self._prepared = False
             PROJECTION_FAILURES.labels("unavailable").inc()
             _log.warning("projector.graph_unavailable", cause=_cause(error), **_described(claimed))
@@ -237,8 +249,11 @@ def _log_failure(error: Exception, pause: timedelta) -> None:
 
 
 def _described(claimed: Sequence[DirtyMemory]) -> dict[str, object]:
-    ids = dict.fromkeys(dirty.correlation_id for dirty in claimed)
-    return {"memories": len(claimed), "correlation_ids": list(ids)[:_LOGGED_IDS]}
+    return {"memories": len(claimed), "correlation_ids": _correlation_ids(claimed)}
+
+
+def _correlation_ids(claimed: Sequence[DirtyMemory]) -> list[str]:
+    return list(dict.fromkeys(dirty.correlation_id for dirty in claimed))[:_LOGGED_IDS]
 
 
 def _fault(error: Exception) -> str:

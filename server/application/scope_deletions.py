@@ -23,6 +23,7 @@ def deletion_call(
         method=method,
         time=now,
         correlation_id=current_request().correlation_id,
+        traceparent=current_request().traceparent,
         embedding_model="",
         request_id=key.id if key else None,
         payload_digest=key.digest if key else b"",

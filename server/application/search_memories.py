@@ -9,11 +9,13 @@ from datetime import datetime
 from uuid import UUID
 
 from server.application.graph_arm import GraphArm, GraphFindings
+from server.application.rerank_arm import RerankArm, Reranking
 from server.application.visible_relations import VisibleRelations
 from server.domain.filters import Filter
 from server.domain.graph import StatedRelation
 from server.domain.memory import ScoredMemory, today
 from server.domain.ranking import Arm, DegradedArm, weights_for
+from server.domain.reranking import reranking_limit
 from server.domain.scope import Scope
 from server.domain.values import Vector
 from server.ports.clock import Clock
@@ -28,7 +30,8 @@ DEFAULT_TOP_K = 10
 class SearchMemoriesCommand:
     """What to look for, and where. `position` is that of a write that the graph must hold.
 
-    `as_of` is the past instant whose state is searched; None means now.
+    `as_of` is the past instant whose state is searched; None means now. `rerank` has a language
+    model order the best hits once more.
     """
 
     project_id: str
@@ -39,6 +42,7 @@ class SearchMemoriesCommand:
     categories: Sequence[str] = ()
     show_expired: bool = False
     filters: Filter | None = None
+    rerank: bool = False
     with_relations: bool = False
     position: int | None = None
     as_of: datetime | None = None
@@ -46,14 +50,16 @@ class SearchMemoriesCommand:
 
 @dataclass(frozen=True, slots=True)
 class SearchMemoriesOutcome:
-    """The hits, best first, and the model that compared them with the query.
+    """The hits, best first, and the models that took part.
 
-    `degraded` are the arms that could not take part. `relations` are those that the hits state and
+    `language_model` is the one that ordered the hits. `degraded` are the arms that could not take
+    part. `relations` are those that the hits state and
     those of the entities in the question, if they were asked for.
     """
 
     hits: Sequence[ScoredMemory]
     embedding_model: str
+    language_model: str | None = None
     degraded: Sequence[DegradedArm] = ()
     relations: Sequence[StatedRelation] = ()
 
@@ -61,7 +67,8 @@ class SearchMemoriesOutcome:
 class SearchMemories:
     """Costs one embedding and two database round trips, beside the embedding one to the graph.
 
-    One more to the database where relations are asked for.
+    One more to the database where relations are asked for, and one call of the language model where
+    the hits are to be reranked.
     """
 
     def __init__(
@@ -70,12 +77,14 @@ class SearchMemories:
         embedder: Embedder,
         clock: Clock,
         graph: GraphArm,
+        rerank: RerankArm,
         visible: VisibleRelations,
     ) -> None:
         self._store = store
         self._embedder = embedder
         self._clock = clock
         self._graph = graph
+        self._rerank = rerank
         self._visible = visible
 
     async def __call__(self, command: SearchMemoriesCommand) -> SearchMemoriesOutcome:
@@ -84,13 +93,26 @@ class SearchMemories:
         Raises:
             ModelUnavailable, ModelQuotaExhausted, StoreUnavailable.
         """
-        now = command.as_of or self._clock.now()
         vector, findings = await self._prepared(command)
+        reranking = await self._ranked(command, vector, findings)
+        hits = reranking.hits[: command.top_k]
+        return SearchMemoriesOutcome(
+            hits,
+            self._embedder.model,
+            reranking.language_model,
+            degraded=[part for part in (findings.degraded, reranking.degraded) if part],
+            relations=await self._relations(command, hits, findings),
+        )
+
+    async def _ranked(
+        self, command: SearchMemoriesCommand, vector: Vector, findings: GraphFindings
+    ) -> Reranking:
+        now = command.as_of or self._clock.now()
         query = SearchQuery(
             project_id=command.project_id,
             scope=command.scope,
             vector=vector,
-            limit=command.top_k,
+            limit=reranking_limit(command.top_k) if command.rerank else command.top_k,
             visible_on=None if command.show_expired else today(now),
             categories=command.categories,
             threshold=command.threshold,
@@ -104,12 +126,7 @@ class SearchMemories:
             hits = await self._store.search(query)
         for arm in Arm.DENSE, Arm.LEXICAL:
             record_search_arm(arm, ran=True)
-        return SearchMemoriesOutcome(
-            hits,
-            self._embedder.model,
-            degraded=[findings.degraded] if findings.degraded else [],
-            relations=await self._relations(command, hits, findings),
-        )
+        return await self._rerank(command.query, hits) if command.rerank else Reranking(hits)
 
     async def _prepared(self, command: SearchMemoriesCommand) -> tuple[Vector, GraphFindings]:
         """The question's vector and what the graph makes of it, side by side."""

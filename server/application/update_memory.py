@@ -126,6 +126,7 @@ class UpdateMemory:
             method=command.method,
             time=now,
             correlation_id=current_request().correlation_id,
+            traceparent=current_request().traceparent,
             embedding_model=model,
         )
         key = command.key

@@ -25,9 +25,11 @@ from server.domain.errors import (
     OperationAbandoned,
     Retryable,
 )
-from server.domain.request_context import RequestContext, enter_request
+from server.domain.request_context import RequestContext, current_request, enter_request
 from server.ports.operations import ClaimedOperation, OperationQueue
 from server.telemetry.metrics import OPERATION_ATTEMPTS
+from server.telemetry.spans import linked_span, mark_failed
+from server.telemetry.trace_context import current_traceparent
 
 Perform: TypeAlias = Callable[[ClaimedOperation], Awaitable[AddMemoriesOutcome]]
 Describe: TypeAlias = Callable[[Exception, str], bytes]
@@ -163,9 +165,11 @@ class OperationWorkers:
     async def _work(self, claimed: ClaimedOperation) -> None:
         """One attempt, in a task of its own. Whatever happens to it is told to the queue."""
         structlog.contextvars.bind_contextvars(correlation_id=claimed.correlation_id)
-        enter_request(RequestContext(claimed.correlation_id, float("inf")))
         try:
-            await self._attempt(claimed)
+            with linked_span("operation", [claimed.traceparent], _attributes(claimed)):
+                traceparent = current_traceparent() or claimed.traceparent
+                enter_request(RequestContext(claimed.correlation_id, float("inf"), traceparent))
+                await self._attempt(claimed)
         except asyncio.CancelledError:
             await self._farewell(claimed)
             raise
@@ -191,7 +195,8 @@ class OperationWorkers:
 
     async def _within_lease(self, claimed: ClaimedOperation) -> AddMemoriesOutcome:
         seconds = self._options.attempt_time.total_seconds()
-        enter_request(RequestContext(claimed.correlation_id, time.monotonic() + seconds))
+        request = current_request()
+        enter_request(request.until(time.monotonic() + seconds))
         try:
             async with asyncio.timeout(seconds) as limit:
                 renewal = asyncio.create_task(self._renew(claimed, limit))
@@ -202,7 +207,7 @@ class OperationWorkers:
         except TimeoutError as error:
             raise DeadlineExceeded from error
         finally:
-            enter_request(RequestContext(claimed.correlation_id, float("inf")))
+            enter_request(request)
 
     async def _renew(self, claimed: ClaimedOperation, limit: asyncio.Timeout) -> None:
         """Ends the attempt when its lease is lost: cancelled, or taken over after a pause."""
@@ -218,6 +223,7 @@ class OperationWorkers:
             limit.reschedule(asyncio.get_running_loop().time())
 
     async def _settle_failure(self, claimed: ClaimedOperation, error: Exception) -> None:
+        mark_failed(error)
         passing = _is_passing(error)
         if self._is_final(claimed, error, passing=passing):
             await self._give_up(claimed, error)
@@ -286,7 +292,11 @@ def _fault(error: Exception) -> str:
     return type(error).__name__
 
 
-def _described(claimed: ClaimedOperation) -> dict[str, object]:
+def _attributes(claimed: ClaimedOperation) -> dict[str, str | int]:
+    return {f"memoir.{name}": value for name, value in _described(claimed).items()}
+
+
+def _described(claimed: ClaimedOperation) -> dict[str, str | int]:
     return {
         "operation_id": str(claimed.lease.operation_id),
         "project_id": claimed.project_id,

@@ -20,7 +20,7 @@ from server.application.find_paths import FindPaths
 from server.application.get_entity import GetEntity
 from server.application.list_entities import ListEntities
 from server.application.list_relations import ListRelations
-from server.application.past_relations import PastRelations
+from server.application.past_graph import PastGraph
 from server.application.project_graph import GraphProjector
 from server.application.rebuild_graph import RebuildGraph
 from server.application.verify_graph import VerifyGraph
@@ -132,9 +132,10 @@ def compose_graph(
 ) -> GraphUseCases:
     """What GraphService runs."""
     caught_up, visible = CaughtUp(outbox), VisibleRelations(store, clock)
+    past = PastGraph(history)
     return GraphUseCases(
-        list_relations=ListRelations(reader, caught_up, visible, PastRelations(history), clock),
-        get_entity=GetEntity(reader, caught_up, visible, clock),
+        list_relations=ListRelations(reader, caught_up, visible, past, clock),
+        get_entity=GetEntity(reader, caught_up, visible, past, clock),
         list_entities=ListEntities(reader, caught_up, visible),
         find_paths=FindPaths(reader, caught_up, visible, clock),
     )

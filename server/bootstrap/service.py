@@ -13,8 +13,10 @@ from opentelemetry.trace import TracerProvider
 from server.adapters.gemini.client import GeminiClient
 from server.adapters.gemini.embedder import GeminiEmbedder
 from server.adapters.gemini.language_model import GeminiLanguageModel
+from server.adapters.gemini.reranker import GeminiReranker
 from server.adapters.offline.embedder import OfflineEmbedder
 from server.adapters.offline.language_model import OfflineLanguageModel
+from server.adapters.offline.reranker import OfflineReranker
 from server.adapters.postgres.event_stream import PostgresEventStream
 from server.adapters.postgres.memory_changes import PostgresMemoryChanges
 from server.adapters.postgres.memory_history import PostgresMemoryHistory
@@ -49,6 +51,7 @@ from server.application.read_memories import GetMemory, ListMemories
 from server.application.remember_inferred import RememberInferred
 from server.application.remember_verbatim import RememberVerbatim
 from server.application.request_turns import InTurn
+from server.application.rerank_arm import RerankArm
 from server.application.scope_turns import ScopeTurns
 from server.application.search_memories import SearchMemories
 from server.application.update_memory import UpdateMemory
@@ -73,6 +76,7 @@ from server.ports.embedder import Embedder
 from server.ports.language_model import LanguageModel
 from server.ports.memory_store import MemoryStore
 from server.ports.notifications import Channel
+from server.ports.reranker import Reranker
 from server.settings import ModelChoice, ModelSettings, PostgresSettings, Settings, SettingsFault
 from server.transport.health import HealthService
 from server.transport.interceptors.chain import build_interceptors
@@ -89,10 +93,11 @@ from server.transport.services.statistics import StatisticsService
 
 @dataclass(frozen=True, slots=True)
 class Models:
-    """Who embeds and who infers."""
+    """Who embeds, who infers and who orders hits."""
 
     embedder: Embedder
     language_model: LanguageModel
+    reranker: Reranker
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +127,7 @@ async def open_models(choice: ModelChoice, settings: ModelSettings) -> AsyncIter
         SettingsFault: Gemini is chosen and there is no key.
     """
     if choice is ModelChoice.OFFLINE:
-        yield Models(OfflineEmbedder.load(), OfflineLanguageModel())
+        yield Models(OfflineEmbedder.load(), OfflineLanguageModel(), OfflineReranker())
         return
     if settings.gemini_api_key is None:
         raise SettingsFault("MEMOIR_MODELS=gemini needs GEMINI_API_KEY")
@@ -140,6 +145,9 @@ async def open_models(choice: ModelChoice, settings: ModelSettings) -> AsyncIter
                 timeout=settings.gemini_timeout,
             ),
             GeminiLanguageModel(
+                client, model_name=settings.gemini_language_model, timeout=settings.gemini_timeout
+            ),
+            GeminiReranker(
                 client, model_name=settings.gemini_language_model, timeout=settings.gemini_timeout
             ),
         )
@@ -287,6 +295,7 @@ def _compose(
             models.embedder,
             clock,
             GraphArm(access.recaller, CaughtUp(outbox), clock),
+            RerankArm(models.reranker, settings.models.gemini_rerank_timeout),
             VisibleRelations(store, clock),
         ),
         get=GetMemory(store, history, clock),

@@ -208,12 +208,10 @@ class ExtractionFailed(MemoirError):
 
 
 class Unimplemented(MemoirError):
-    """The server does not offer this method, or this option of it, yet."""
+    """The server has no such method."""
 
-    def __init__(self, method: str, field: str | None = None) -> None:
-        what = f"{method} with {field}" if field else method
-        metadata = {"method": method} | ({"field": field} if field else {})
-        super().__init__(f"{what} is not offered by this server yet", metadata)
+    def __init__(self, method: str) -> None:
+        super().__init__(f"this server has no method {method}", {"method": method})
 
 
 class DeadlineExceeded(MemoirError):

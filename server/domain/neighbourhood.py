@@ -8,11 +8,45 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
 
 from server.domain.graph import StatedRelation, newest_first
 
 Adjacency = Mapping[str, Sequence[tuple[str, StatedRelation]]]
 """The neighbours of each entity by key, each with the relation that leads there."""
+
+
+FAN_OUT: Final = 100
+"""How many relations of one entity are followed, the newest."""
+
+MOST_RELATIONS: Final = 1000
+"""How many relations one exploration gives."""
+
+
+def explore(
+    relations: Iterable[StatedRelation], start: str, hops: int
+) -> tuple[list[StatedRelation], bool]:
+    """The relations within `hops` of the start, in the bounds of a graph's exploration.
+
+    Also says whether there were more.
+    """
+    of_entity: dict[str, list[StatedRelation]] = {}
+    for stated in newest_first(relations):
+        for key in {stated.source_key, stated.target_key}:
+            of_entity.setdefault(key, []).append(stated)
+    found: dict[StatedRelation, None] = {}
+    seen, around, truncated = {start}, [start], False
+    for _ in range(hops):
+        truncated = truncated or any(len(of_entity.get(key, ())) > FAN_OUT for key in around)
+        met = newest_first({r for key in around for r in of_entity.get(key, ())[:FAN_OUT]})
+        new = [stated for stated in met if stated not in found]
+        rest = MOST_RELATIONS - len(found)
+        truncated = truncated or len(new) > rest
+        found.update(dict.fromkeys(new[:rest]))
+        ends = (end for r in new[:rest] for end in (r.source_key, r.target_key))
+        around = [end for end in dict.fromkeys(ends) if end not in seen]
+        seen.update(around)
+    return list(found), truncated
 
 
 def reach(

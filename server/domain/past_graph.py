@@ -6,37 +6,94 @@ from the memories of that instant (see `server.domain.aliases` and `server.domai
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from datetime import datetime
+from uuid import UUID
 
 from server.domain.aliases import Joins, TaughtAlias
-from server.domain.graph import StatedRelation, entity_key, newest_first
+from server.domain.graph import (
+    Entity,
+    EntityRef,
+    KnownEntity,
+    MemorySubgraph,
+    Relation,
+    StatedRelation,
+    entity_key,
+    newest_first,
+)
 from server.domain.memory import Memory
+from server.domain.mentions import mentions_of, naming_mentions
 from server.domain.supersession import FUNCTIONAL_RELATIONS, Holding, superseded_at
 
 
 @dataclass(frozen=True, slots=True)
-class _Space:
-    """The memories of one graph space, and which of their names stand for one entity."""
+class PastSpace:
+    """The graph of one space: its entities by key, who mentions them, and what is stated of them.
 
-    memories: Sequence[Memory]
-    joins: Joins
-
-
-def relations_of(memories: Iterable[Memory], entity: str | None = None) -> list[StatedRelation]:
-    """All that the memories state, newest event first, in the order of lists of relations.
-
-    With `entity`, only what it is an end of, by name or alias.
+    Entities have the names and types that all memories of the space give them.
     """
-    return newest_first(each for space in _spaces(memories) for each in _stated(space, entity))
+
+    name: str
+    joins: Joins
+    entities: Mapping[str, Entity]
+    mentioned_by: Mapping[str, Sequence[UUID]]
+    relations: Sequence[StatedRelation]
+
+    def seen_by(self, memory_ids: Set[UUID]) -> PastSpace:
+        """The same, as far as these memories mention and state it."""
+        mentioned_by = {
+            key: [each for each in ids if each in memory_ids]
+            for key, ids in self.mentioned_by.items()
+        }
+        relations = [each for each in self.relations if each.memory_id in memory_ids]
+        return replace(self, mentioned_by=mentioned_by, relations=relations)
+
+    def about(self, entity: str | None) -> Iterable[StatedRelation]:
+        """The relations that the entity is an end of, by name or alias; all for None."""
+        wanted = None if entity is None else self.joins.key(entity_key(entity))
+        return (r for r in self.relations if wanted in (None, r.source_key, r.target_key))
+
+    def named(self, name: str) -> KnownEntity | None:
+        """The entity of this name or alias, if a memory mentions it."""
+        key = self.joins.key(entity_key(name))
+        return self.known(key) if self.mentioned_by.get(key) else None
+
+    def known(self, key: str) -> KnownEntity:
+        """The entity of a key, with how many memories mention it."""
+        ref = EntityRef(self.name, key)
+        return KnownEntity(ref, self.entities[key], len(self.mentioned_by[key]))
 
 
-def _spaces(memories: Iterable[Memory]) -> list[_Space]:
+def spaces_of(memories: Iterable[Memory]) -> list[PastSpace]:
+    """The graphs that follow from the memories, one for each of their spaces."""
     by_space: dict[str, list[Memory]] = {}
     for memory in memories:
         by_space.setdefault(memory.scope.graph_space(), []).append(memory)
-    return [_Space(found, Joins(_taught(found))) for found in by_space.values()]
+    return [_space(name, found) for name, found in by_space.items()]
+
+
+def relations_of(spaces: Iterable[PastSpace], entity: str | None = None) -> list[StatedRelation]:
+    """All that is stated, newest event first, in the order of lists of relations.
+
+    With `entity`, only what it is an end of, by name or alias.
+    """
+    return newest_first(each for space in spaces for each in space.about(entity))
+
+
+def _space(name: str, memories: Sequence[Memory]) -> PastSpace:
+    joins = Joins(_taught(memories))
+    mentions = [each for memory in memories for each in mentions_of(_subgraph(memory, joins))]
+    mentioned_by: dict[str, list[UUID]] = {}
+    for mention in mentions:
+        mentioned_by.setdefault(mention.entity.key, []).append(UUID(mention.memory_id))
+    entities = {
+        key.key: Entity(naming.name, naming.type, naming.aliases)
+        for key, naming in naming_mentions(mentions).items()
+    }
+    stated = dict.fromkeys(each for memory in memories for each in _of_memory(memory, joins))
+    relations = [_with_names(each, entities) for each in _with_ends(list(stated))]
+    return PastSpace(name, joins, entities, mentioned_by, list(dict.fromkeys(relations)))
 
 
 def _taught(memories: Iterable[Memory]) -> Iterable[TaughtAlias]:
@@ -46,13 +103,17 @@ def _taught(memories: Iterable[Memory]) -> Iterable[TaughtAlias]:
                 yield TaughtAlias(str(memory.id), entity.name, alias)
 
 
-def _stated(space: _Space, entity: str | None) -> list[StatedRelation]:
-    stated = {each: None for memory in space.memories for each in _of_memory(memory, space.joins)}
-    ended = _with_ends(list(stated))
-    if entity is None:
-        return ended
-    wanted = space.joins.key(entity_key(entity))
-    return [each for each in ended if wanted in (each.source_key, each.target_key)]
+def _subgraph(memory: Memory, joins: Joins) -> MemorySubgraph:
+    return MemorySubgraph(
+        memory.project_id,
+        memory.id,
+        exists=True,
+        scope=memory.scope,
+        entities=memory.entities,
+        relations=memory.relations,
+        joined=joins.resolved,
+        aliases=joins.aliases,
+    )
 
 
 def _of_memory(memory: Memory, joins: Joins) -> Iterable[StatedRelation]:
@@ -64,6 +125,12 @@ def _of_memory(memory: Memory, joins: Joins) -> Iterable[StatedRelation]:
             yield StatedRelation(
                 relation, memory.id, memory.event_time, source_key=source, target_key=target
             )
+
+
+def _with_names(stated: StatedRelation, entities: Mapping[str, Entity]) -> StatedRelation:
+    """The same between the entities as they are called, whatever the memory calls them."""
+    source, target = entities[stated.source_key], entities[stated.target_key]
+    return replace(stated, relation=Relation(source, stated.relation.relation, target))
 
 
 def _with_ends(stated: Sequence[StatedRelation]) -> list[StatedRelation]:

@@ -1,4 +1,4 @@
-"""What every step of one call needs to know about it: its correlation id and its deadline.
+"""What every step of one call needs to know about it: its correlation id, deadline and trace.
 
 Identity is deliberately not here: project and scope are always passed explicitly.
 """
@@ -14,10 +14,19 @@ from server.domain.errors import DeadlineExceeded
 
 @dataclass(frozen=True, slots=True)
 class RequestContext:
-    """One call's correlation id, and its deadline on the clock of `time.monotonic()`."""
+    """One call's correlation id, and its deadline on the clock of `time.monotonic()`.
+
+    `traceparent` is the call's place in its trace (https://www.w3.org/TR/trace-context/), kept with
+    what is done later for the call; None where it has none.
+    """
 
     correlation_id: str
     deadline: float
+    traceparent: str | None = None
+
+    def until(self, deadline: float) -> RequestContext:
+        """The same call with another deadline."""
+        return RequestContext(self.correlation_id, deadline, self.traceparent)
 
     def remaining(self) -> float:
         """Seconds left.

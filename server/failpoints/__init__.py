@@ -13,6 +13,7 @@ import signal
 NAMES = frozenset(
     {
         "projection.before_neo4j",
+        "projection.before_neo4j_commit",
         "projection.after_neo4j_before_settle",
         "projection.after_settle",
         "add.before_commit",

@@ -26,7 +26,8 @@ class Call:
     `payload_digest` tells two calls with one `request_id` apart. `item` is the place in a batch,
     from 1; 0 is a call of its own, or the batch itself. The tokens are those
     of the language model, None where none took part. The call of an operation has the operation's
-    id, and `operation_lease` is the holder of its lease.
+    id, and `operation_lease` is the holder of its lease. `traceparent` is the call's place in its
+    trace, which what the graph does later links back to.
     """
 
     id: UUID
@@ -44,6 +45,7 @@ class Call:
     input_tokens: int | None = None
     output_tokens: int | None = None
     operation_lease: UUID | None = None
+    traceparent: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

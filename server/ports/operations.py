@@ -14,7 +14,10 @@ from server.domain.scope import Scope
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """A call to be done later. `payload` is the request, opaque to everyone but who encoded it."""
+    """A call to be done later. `payload` is the request, opaque to everyone but who encoded it.
+
+    `traceparent` is the place in its trace of the call that asks for it.
+    """
 
     id: UUID
     project_id: str
@@ -24,13 +27,15 @@ class Submission:
     correlation_id: str
     request_id: UUID | None = None
     payload_digest: bytes = b""
+    traceparent: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class ClaimedOperation:
     """An operation in the hands of a worker, by `lease`.
 
-    `failures` are the attempts that speak against the call itself, this one included.
+    `failures` are the attempts that speak against the call itself, this one included. `traceparent`
+    is that of the submission.
     """
 
     project_id: str
@@ -41,6 +46,7 @@ class ClaimedOperation:
     attempts: int
     failures: int
     age: timedelta
+    traceparent: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,8 @@ class DirtyMemory:
     """A memory that has changed, claimed for projection.
 
     `generation` grows with every change of the memory; `attempts` counts the claims since the last
-    success, this one included; `correlation_id` is that of the latest change. `lease` is the claim.
+    success, this one included; `correlation_id` and `traceparent` are those of the latest change's
+    call. `lease` is the claim.
     """
 
     project_id: str
@@ -25,6 +26,7 @@ class DirtyMemory:
     attempts: int
     correlation_id: str
     lease: UUID
+    traceparent: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,6 +45,9 @@ class ModelSettings(BaseSettings):
     )
     gemini_language_model: str = Field(default="gemini-3.5-flash", description="Model that infers.")
     gemini_timeout: float = Field(default=30.0, gt=0, description="Time for one attempt.")
+    gemini_rerank_timeout: float = Field(
+        default=5.0, gt=0, description="Time that a search gives a reranking."
+    )
     gemini_concurrency: int = Field(
         default=16, ge=1, le=1000, description="Calls of the Gemini API at once."
     )

@@ -17,8 +17,9 @@ from server.telemetry.stream_logger import StreamLoggers
 
 LogFormat: TypeAlias = Literal["json", "console"]
 
-# Its driver warns at every retry of every call; the projector says once that the graph is away.
-_QUIET_LOGGERS = ("neo4j",)
+# Least levels. Neo4j's driver warns at every retry of every call, where the projector says once
+# that the graph is away; the HTTP client tells of every request to a model.
+_QUIET_LOGGERS = {"neo4j": logging.ERROR, "httpx2": logging.WARNING}
 _ENCODE = json.JSONEncoder(default=repr).encode
 
 
@@ -74,8 +75,8 @@ def _configure_libraries(level: str, target: TextIO, renderers: list[Processor])
     root = logging.getLogger()
     root.setLevel(level.upper())
     root.handlers[:] = [handler]
-    for name in _QUIET_LOGGERS:
-        logging.getLogger(name).setLevel(logging.ERROR)
+    for name, least in _QUIET_LOGGERS.items():
+        logging.getLogger(name).setLevel(least)
     logging.captureWarnings(True)
 
 

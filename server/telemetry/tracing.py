@@ -2,6 +2,7 @@
 
 The standard environment variables decide: OTEL_EXPORTER_OTLP_ENDPOINT (or the one for traces)
 or OTEL_TRACES_EXPORTER=otlp turn it on, OTEL_SDK_DISABLED or OTEL_TRACES_EXPORTER=none turn it off.
+Which calls are traced is OTEL_TRACES_SAMPLER's to say, with a default of our own.
 https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/
 """
 
@@ -9,21 +10,24 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from threading import Thread
 
 import structlog
 from opentelemetry import trace
 from opentelemetry.context import Context
 from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter
+from opentelemetry.sdk.environment_variables import OTEL_TRACES_SAMPLER
 from opentelemetry.sdk.resources import OTELResourceDetector, Resource
 from opentelemetry.sdk.trace import Span, SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter
+from opentelemetry.sdk.trace.sampling import ParentBased, Sampler, TraceIdRatioBased
 
-from server.telemetry.spans import CORRELATION_ATTRIBUTE
+from server.telemetry.sampling import FollowLinks
+from server.telemetry.spans import CORRELATION_ATTRIBUTE, CORRELATIONS_ATTRIBUTE
 
 SERVICE_NAME = "memoir"
-_MAX_QUEUED_SPANS = 4096
-_MAX_BATCH = 512
-_FLUSH_MILLISECONDS = 5000
+DEFAULT_RATIO = 0.1
+_FAREWELL_SECONDS = 5.0
 
 _ENDPOINTS = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
 
@@ -38,10 +42,14 @@ def configure_tracing(service_version: str) -> TracerProvider | None:
 
 
 def shutdown_tracing(provider: TracerProvider | None) -> None:
-    """Sends what is queued and stops. Blocks for a few seconds at most, so call it in a thread."""
+    """Sends what is queued and stops. Blocks for a few seconds at most, so call it in a thread.
+
+    The SDK itself would wait half a minute for a collector that does not answer.
+    """
     if provider is not None:
-        provider.force_flush(_FLUSH_MILLISECONDS)
-        provider.shutdown()
+        sending = Thread(target=provider.shutdown, name="span shutdown", daemon=True)
+        sending.start()
+        sending.join(_FAREWELL_SECONDS)
 
 
 def is_requested(environment: Mapping[str, str]) -> bool:
@@ -55,26 +63,39 @@ def is_requested(environment: Mapping[str, str]) -> bool:
 
 
 def build_provider(service_version: str, exporter: SpanExporter) -> TracerProvider:
-    """A provider that sends in the background and drops spans rather than grow without bound."""
+    """A provider that sends in the background and drops spans rather than grow without bound.
+
+    How many wait, and how they are sent, is set by OTEL_BSP_* (2,048 unless it says otherwise).
+    """
     own = Resource({"service.name": SERVICE_NAME, "service.version": service_version})
     # The environment (OTEL_SERVICE_NAME, OTEL_RESOURCE_ATTRIBUTES) wins over what is built in.
     resource = Resource.create().merge(own).merge(OTELResourceDetector().detect())
-    provider = TracerProvider(resource=resource)
+    provider = TracerProvider(_default_sampler(), resource, shutdown_on_exit=False)
+    # Before any tracer is made, which keeps the sampler that it finds.
+    provider.sampler = FollowLinks(provider.sampler)
     provider.add_span_processor(CorrelationProcessor())
-    provider.add_span_processor(
-        BatchSpanProcessor(
-            exporter, max_queue_size=_MAX_QUEUED_SPANS, max_export_batch_size=_MAX_BATCH
-        )
-    )
+    provider.add_span_processor(BatchSpanProcessor(exporter))
     return provider
 
 
+def _default_sampler() -> Sampler | None:
+    """What is kept unless the environment says it: tracing every call would cost too much."""
+    if os.environ.get(OTEL_TRACES_SAMPLER):
+        return None
+    return ParentBased(TraceIdRatioBased(DEFAULT_RATIO))
+
+
 class CorrelationProcessor(SpanProcessor):
-    """Puts the correlation id of the call on every span, those of libraries too."""
+    """Puts the correlation id of the call on every span, those of libraries too.
+
+    On those of work for several calls it puts theirs.
+    """
 
     def on_start(self, span: Span, parent_context: Context | None = None) -> None:
         """Called by the SDK."""
         del parent_context
-        correlation_id = structlog.contextvars.get_contextvars().get("correlation_id")
-        if correlation_id is not None:
-            span.set_attribute(CORRELATION_ATTRIBUTE, str(correlation_id))
+        bound = structlog.contextvars.get_contextvars()
+        if (correlation_id := bound.get("correlation_id")) is not None:
+            span.set_attribute(CORRELATION_ATTRIBUTE, correlation_id)
+        elif (correlation_ids := bound.get("correlation_ids")) is not None:
+            span.set_attribute(CORRELATIONS_ATTRIBUTE, correlation_ids)

@@ -108,7 +108,8 @@ def _read(
     request: memory_service_pb2.GetMemoryRequest
     | memory_service_pb2.ListMemoriesRequest
     | memory_service_pb2.SearchMemoriesRequest
-    | graph_service_pb2.ListRelationsRequest,
+    | graph_service_pb2.ListRelationsRequest
+    | graph_service_pb2.GetEntityRequest,
     now: datetime,
 ) -> Violations:
     if request.HasField("as_of"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncpg
 import pytest
 
+from server.adapters.postgres import event_stream
 from server.adapters.postgres.event_stream import PostgresEventStream
 from server.adapters.postgres.memory_store import PostgresMemoryStore
 from server.adapters.postgres.pool import Database
@@ -91,6 +92,27 @@ async def test_a_scope_sees_its_own_and_its_deletions(
     ):
         page = await stream.read(PROJECT, scope, BEGIN, 10)
         assert len(page.events) == count
+
+
+async def test_a_quiet_scope_of_a_busy_project_is_read_in_steps(
+    store: MemoryStore, stream: EventStream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(event_stream, "MOST_LOOKED_AT", 5)
+    bob = Scope(user_id="bob")
+    for texts_of_alice in (12, 5, 0):
+        for n in range(texts_of_alice):
+            await remember(store, f"alice {n} of {texts_of_alice}")
+        await remember(store, f"bob after {texts_of_alice}", bob)
+    pages = [await stream.read(PROJECT, bob, BEGIN, 2)]
+    while not pages[-1].is_last:
+        pages.append(await stream.read(PROJECT, bob, pages[-1].cursor, 2))
+    assert [[s.event.after.text for s in page.events if s.event.after] for page in pages] == [
+        [],
+        [],
+        ["bob after 12"],
+        ["bob after 5", "bob after 0"],
+        [],
+    ]
 
 
 async def test_another_project_sees_nothing(store: MemoryStore, stream: EventStream) -> None:

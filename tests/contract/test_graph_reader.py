@@ -7,10 +7,10 @@ from datetime import timedelta
 
 import pytest
 
-from server.adapters.neo4j.exploring import FAN_OUT
 from server.adapters.neo4j.recalling import NEAR, WIDEST
 from server.domain.graph import Entity, EntityRef, entity_key, words_of
 from server.domain.graph_recall import names_in
+from server.domain.neighbourhood import FAN_OUT, explore
 from server.domain.pages import EntityCursor
 from server.domain.scope import Scope
 from server.ports.graph_reader import EntityQuery, RelationQuery, Within
@@ -218,6 +218,19 @@ async def test_of_an_entity_with_many_relations_the_newest_are_followed(graph: W
     assert {triple(stated) for stated in surroundings.relations} == {
         said for n, said in many if n >= 20
     }
+
+
+@pytest.mark.parametrize("hops", [1, 2, 3])
+async def test_the_past_is_explored_as_the_graph_is(graph: WholeGraph, hops: int) -> None:
+    many = [(n, (f"Person {n}", "knows", "Hub")) for n in range(FAN_OUT + 20)]
+    further = [(n + 500, (f"Person {n}", "knows", f"Person {n * 7 % 60}")) for n in range(200)]
+    await graph.project([stating(n, said, minute=n) for n, said in (*many, *further)])
+    stated = await graph.list_relations(RelationQuery(PROJECT, ALICE, 1000))
+    for start in ("hub", "person 3"):
+        surroundings = await graph.reader.explore(WITHIN, ref(start), hops)
+        assert (list(surroundings.relations), surroundings.truncated) == explore(
+            stated, start, hops
+        )
 
 
 async def test_an_unknown_entity_has_no_surroundings(graph: WholeGraph) -> None:

@@ -68,6 +68,13 @@ async def state(operations: PostgresOperations, operation_id: UUID) -> Operation
     return operation.state
 
 
+async def test_an_operation_keeps_the_place_in_its_trace(operations: PostgresOperations) -> None:
+    await operations.submit(replace(submission(), traceparent="00-a-b-01"))
+    await operations.submit(submission(BOB))
+    claimed = await operations.claim(2, LONG)
+    assert [one.traceparent for one in claimed] == ["00-a-b-01", None]
+
+
 async def test_what_is_submitted_is_kept_as_it_is(operations: PostgresOperations) -> None:
     kept = await operations.submit(submission())
     assert kept.state is OperationState.QUEUED

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
+from uuid import uuid4
 
 import pytest
 
@@ -17,6 +18,7 @@ from tests.support.builders import ALICE, LISBON, PROJECT, adding, addition, cal
 
 LEASE = timedelta(minutes=1)
 NO_LEASE = timedelta(0)
+TRACEPARENT = f"00-{'a' * 32}-{'b' * 16}-01"
 
 
 @pytest.fixture
@@ -39,6 +41,20 @@ async def test_every_added_memory_is_claimed_once(store: MemoryStore, outbox: Ou
     assert claimed == {item.memory.id for item in changes.added}
     assert {dirty.correlation_id for dirty in first} == {"correlation-1"}
     assert await outbox.claim(10, LEASE) == []
+
+
+async def test_a_change_keeps_the_place_in_its_trace(store: MemoryStore, outbox: Outbox) -> None:
+    changes = adding("one")
+    await store.commit(changes)
+    first = await outbox.claim(10, NO_LEASE)
+    later = replace(call(), traceparent=TRACEPARENT)
+    await store.commit(ChangeSet(later, updated=[revision(changes.added[0], "one changed")]))
+    second = await outbox.claim(10, NO_LEASE)
+    assert [dirty.traceparent for dirty in (*first, *second)] == [None, TRACEPARENT]
+    # Settled by another meanwhile, so it comes back, and still leads to the call.
+    await outbox.settle(second)
+    assert await outbox.settle([replace(second[0], lease=uuid4())]) == 1
+    assert [dirty.traceparent for dirty in await outbox.claim(10, LEASE)] == [TRACEPARENT]
 
 
 async def test_a_claim_ends_with_its_lease(store: MemoryStore, outbox: Outbox) -> None:

@@ -6,6 +6,7 @@ from uuid import uuid4
 
 import grpc
 import pytest
+from google.protobuf.timestamp_pb2 import Timestamp
 from memoir.v1 import graph_service_pb2, memory_pb2, memory_service_pb2
 
 from tests.support.errors import details_of
@@ -29,10 +30,15 @@ async def tell(
 
 
 async def entity(
-    client: Client, user: str, name: str, depth: int = 1, token: str | None = None
+    client: Client,
+    user: str,
+    name: str,
+    depth: int = 1,
+    token: str | None = None,
+    as_of: Timestamp | None = None,
 ) -> graph_service_pb2.GetEntityResponse:
     request = graph_service_pb2.GetEntityRequest(
-        user_id=user, name=name, depth=depth, consistency_token=token
+        user_id=user, name=name, depth=depth, consistency_token=token, as_of=as_of
     )
     return await client.graph.GetEntity(request, metadata=client.metadata)
 
@@ -170,10 +176,7 @@ async def test_a_search_follows_relations(client: Client, user: str) -> None:
 
 async def test_relations_are_read_as_they_were(client: Client, user: str) -> None:
     await tell(client, user, "I live in Lisbon.", run_id="first")
-    listed = await client.memory.ListMemories(
-        memory_service_pb2.ListMemoriesRequest(user_id=user), metadata=client.metadata
-    )
-    [memory] = listed.memories
+    memory = await newest(client, user)
     told = await tell(client, user, "I live in Porto.", run_id="second")
     request = graph_service_pb2.ListRelationsRequest(
         user_id=user, as_of=memory.update_time, consistency_token=told.consistency_token
@@ -184,3 +187,28 @@ async def test_relations_are_read_as_they_were(client: Client, user: str) -> Non
     request.ClearField("as_of")
     now = await client.graph.ListRelations(request, metadata=client.metadata)
     assert [r.target for r in now.relations] == ["Porto"]
+
+
+async def newest(client: Client, user: str) -> memory_pb2.Memory:
+    listed = await client.memory.ListMemories(
+        memory_service_pb2.ListMemoriesRequest(user_id=user, page_size=1), metadata=client.metadata
+    )
+    return listed.memories[0]
+
+
+async def test_an_entity_is_read_as_it_was(client: Client, user: str) -> None:
+    told = await tell(client, user, *STORY)
+    then = (await newest(client, user)).update_time
+    now = await entity(client, user, "Porto", depth=3, token=told.consistency_token)
+    assert await entity(client, user, "porto", depth=3, as_of=then) == now
+
+    [maria] = [r.id for r in told.results if "Globex" in r.data.memory]
+    await client.memory.DeleteMemory(
+        memory_service_pb2.DeleteMemoryRequest(id=maria), metadata=client.metadata
+    )
+    assert await entity(client, user, "Porto", depth=3, as_of=then) == now
+    before = Timestamp(seconds=then.seconds - 1)
+    for as_of in (None, before):
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await entity(client, user, "Porto", as_of=as_of)
+        assert details_of(caught.value).reason == "ENTITY_NOT_FOUND"

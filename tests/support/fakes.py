@@ -87,6 +87,24 @@ class FakeLanguageModel:
 
 
 @dataclass
+class FakeReranker:
+    """Scores a text by its number in `scores`, 0 without one; `fault` is raised instead."""
+
+    scores: dict[str, float] = field(default_factory=dict)
+    fault: Exception | None = None
+    thinking: Callable[[], Awaitable[None]] = _at_once
+    model: str = LANGUAGE_MODEL
+    questions: list[tuple[str, list[str]]] = field(default_factory=list)
+
+    async def rerank(self, question: str, texts: Sequence[str]) -> list[float]:
+        self.questions.append((question, list(texts)))
+        await self.thinking()
+        if self.fault:
+            raise self.fault
+        return [self.scores.get(text, 0.0) for text in texts]
+
+
+@dataclass
 class FakeProjectStore:
     """Keeps projects and keys; `lookups` counts what is asked for by digest or id."""
 

@@ -1,7 +1,8 @@
-"""A stand-in for the model behind generateContent: a few rules over the conversation's JSON.
+"""A stand-in for the model behind generateContent: a few rules over the JSON that it is given.
 
 It reads what users say about themselves in plain English sentences, so that end-to-end tests get
-memories, entities and relations that follow from their input.
+memories, entities and relations that follow from their input. Candidates of a question score by the
+share of its words that they have.
 """
 
 from __future__ import annotations
@@ -47,8 +48,10 @@ _CATEGORIES = {
 
 
 def answer(request: Json) -> Json:
-    """The operations for a body of generateContent."""
+    """The operations, or the scores, for a body of generateContent."""
     data = conversation(request)
+    if "question" in data:
+        return {"scores": [_scored(candidate, data) for candidate in data["candidates"]]}
     operations = [
         operation
         for message in data.get("messages", [])
@@ -66,6 +69,11 @@ def conversation(request: Json) -> Json:
     )
     data: Json = json.JSONDecoder().raw_decode(text, text.index("{"))[0]
     return data
+
+
+def _scored(candidate: Json, data: Json) -> Json:
+    asked, said = (set(_folded(text).split()) for text in (data["question"], candidate["text"]))
+    return {"number": candidate["number"], "score": round(100 * len(asked & said) / len(asked))}
 
 
 def _operation(sentence: str, message: Json, data: Json) -> Json | None:

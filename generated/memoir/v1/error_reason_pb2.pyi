@@ -120,8 +120,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     Code: CANCELLED.
     """
     ERROR_REASON_UNIMPLEMENTED: _ErrorReason.ValueType  # 24
-    """This server does not offer the method or the option yet.
-    Code: UNIMPLEMENTED. Metadata: `method`, and `field` where only an option is missing.
+    """There is no such method on this server.
+    Code: UNIMPLEMENTED. Metadata: `method`.
     """
     ERROR_REASON_INTERNAL: _ErrorReason.ValueType  # 25
     """A fault in the server. The cause is in its log under the correlation id.
@@ -251,8 +251,8 @@ ERROR_REASON_CANCELLED: ErrorReason.ValueType  # 23
 Code: CANCELLED.
 """
 ERROR_REASON_UNIMPLEMENTED: ErrorReason.ValueType  # 24
-"""This server does not offer the method or the option yet.
-Code: UNIMPLEMENTED. Metadata: `method`, and `field` where only an option is missing.
+"""There is no such method on this server.
+Code: UNIMPLEMENTED. Metadata: `method`.
 """
 ERROR_REASON_INTERNAL: ErrorReason.ValueType  # 25
 """A fault in the server. The cause is in its log under the correlation id.

@@ -272,8 +272,8 @@ class GetEntityRequest(_message.Message):
     def as_of(self) -> _timestamp_pb2.Timestamp:
         """Answers with the state at this past instant: what the memories stated that were there at that
         instant, as they were. What was superseded by then is left out likewise. Read from the history of
-        the memories, not from the graph. Default: now. Not in the future; INVALID_ARGUMENT where more
-        than 10,000 memories stated relations.
+        the memories, not from the graph. Default: now. Not in the future; INVALID_ARGUMENT where the
+        graph space had more than 10,000 memories. Of a scope without user only its own memories count.
         """
 
     def __init__(

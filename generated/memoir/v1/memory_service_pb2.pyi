@@ -581,7 +581,11 @@ class SearchMemoriesRequest(_message.Message):
     threshold: _builtins.float
     """Only memories whose `score` is at least this, from 0 to 1. Default: no bound."""
     rerank: _builtins.bool
-    """Has a language model order the best hits once more: slower, better."""
+    """Has a language model order the best 30 hits once more, or all that are found where they are
+    fewer: slower, better. It reads the question and the first 1,000 characters of each memory. Where
+    it fails, or takes too long, the hits stay as they were, and `degraded` says so; so it does with
+    the offline models, which do not rerank.
+    """
     include_relations: _builtins.bool
     """Also returns the relations that the hits state, and those of the entities that the query names."""
     explain: _builtins.bool
@@ -694,7 +698,7 @@ class SearchMemoriesResponse(_message.Message):
     MODELS_USED_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def results(self) -> _containers.RepeatedCompositeFieldContainer[Global___SearchMemoriesResult]:
-        """The hits, best first."""
+        """The hits, best first: by `score`, or in the order of the arm `rerank` where that took part."""
 
     @_builtins.property
     def relations(self) -> _containers.RepeatedCompositeFieldContainer[_memory_pb2.Relation]:
@@ -736,8 +740,8 @@ class SearchMemoriesResult(_message.Message):
     SCORE_FIELD_NUMBER: _builtins.int
     ARMS_FIELD_NUMBER: _builtins.int
     score: _builtins.float
-    """How well it fits, from 0 to 1: the weighted mean of the scores of the arms `dense` and `lexical`,
-    with the weights that suit the embedding model. Where no memory of the scope shares a word with
+    """How well it fits, from 0 to 1, whether it was reranked or not: the weighted mean of the scores of
+    the arms `dense` and `lexical`, with the weights that suit the embedding model. Where no memory of the scope shares a word with
     the question, it is the score of `dense` alone. It depends on what the scope holds, so scores of
     different scopes do not compare exactly.
     """
@@ -786,7 +790,9 @@ class ArmScore(_message.Message):
     """The score in this arm's own measure. `dense`: the cosine of both embeddings once the mean of the
     scope is taken off, 0 where it is negative. `lexical`: BM25 over word stems with the statistics
     of the scope, 1 for a memory of average length with each word of the question, at most 1; a
-    message that was stored as it is gets a share of its neighbours' too.
+    message that was stored as it is gets a share of its neighbours' too. `rerank`: the language
+    model's judgement, 1 for a memory that states the answer outright, 0 for one that has nothing to
+    do with the question.
     """
     def __init__(
         self,

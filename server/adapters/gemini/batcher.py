@@ -8,11 +8,14 @@ there are enough of them.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from contextvars import Context
 from dataclasses import dataclass, field
 
 import structlog
+from opentelemetry import trace
+from opentelemetry.trace import Span, use_span
 
 from server.adapters.gemini.faults import is_bad_input
 from server.domain.errors import DeadlineExceeded, MemoirError
@@ -20,6 +23,7 @@ from server.domain.request_context import RequestContext, current_request, enter
 from server.domain.values import Vector
 from server.ports.embedder import EmbeddingPurpose
 from server.telemetry.metrics import EMBEDDING_BATCH_TEXTS
+from server.telemetry.spans import linked_span
 from server.telemetry.tally import Tally, begin_tally, current_tally
 
 MAX_TEXTS = 100
@@ -37,7 +41,8 @@ class _Share:
     texts: Sequence[str]
     request: RequestContext
     vectors: asyncio.Future[list[Vector]]
-    tally: Tally | None = None
+    span: Span
+    tally: Tally | None
 
 
 @dataclass(slots=True)
@@ -104,7 +109,13 @@ class EmbeddingBatcher:
                 batch.timer = loop.call_later(wait, self._close, batch)
             free = MAX_TEXTS - batch.size
             fitting, texts = texts[:free], texts[free:]
-            share = _Share(fitting, current_request(), loop.create_future(), current_tally())
+            share = _Share(
+                fitting,
+                current_request(),
+                loop.create_future(),
+                trace.get_current_span(),
+                current_tally(),
+            )
             batch.shares.append(share)
             batch.size += len(fitting)
             if batch.size == MAX_TEXTS:
@@ -130,7 +141,8 @@ class EmbeddingBatcher:
         structlog.contextvars.bind_contextvars(correlation_id=request.correlation_id)
         tally = begin_tally()
         try:
-            await self._fulfil(shares, batch.purpose)
+            with _traced(shares):
+                await self._fulfil(shares, batch.purpose)
         except asyncio.CancelledError:
             _fail(shares, DeadlineExceeded())
             raise
@@ -162,6 +174,24 @@ class EmbeddingBatcher:
                 share.vectors.set_result(part)
 
 
+@contextmanager
+def _traced(shares: Sequence[_Share]) -> Iterator[None]:
+    """Shows the work where its calls are traced: in the trace of the only one, else in its own.
+
+    The latter and those of the calls link to each other.
+    """
+    if len(shares) == 1:
+        with use_span(shares[0].span, record_exception=False, set_status_on_exception=False):
+            yield
+        return
+    causes = [share.request.traceparent for share in shares]
+    with linked_span("embedding batch", causes, {"memoir.calls": len(shares)}) as batch:
+        if batch.is_recording():
+            for share in shares:
+                share.span.add_link(batch.get_span_context())
+        yield
+
+
 def _join_all(shares: Sequence[_Share], tally: Tally) -> None:
     """Each call of the batch takes part in all of its requests, and is told of them once."""
     for share in {id(share.tally): share for share in shares}.values():
@@ -186,4 +216,5 @@ def _common(requests: Sequence[RequestContext]) -> RequestContext:
     return RequestContext(
         correlation_id=",".join(ids[:kept] + more),
         deadline=max(request.deadline for request in requests),
+        traceparent=requests[0].traceparent if len(requests) == 1 else None,
     )

@@ -20,6 +20,7 @@ from server.domain.errors import DeadlineExceeded
 from server.domain.request_context import bounded, current_request
 from server.telemetry.metrics import MODEL_LIMIT, MODEL_WAIT_SECONDS
 from server.telemetry.recording import model_call
+from server.telemetry.trace_context import outgoing_headers
 
 T = TypeVar("T")
 
@@ -98,7 +99,11 @@ class GeminiClient:
 
 
 def _http_options(seconds: float) -> types.HttpOptions:
+    request = current_request()
     return types.HttpOptions(
         timeout=math.ceil(seconds * 1000),
-        headers={"x-correlation-id": current_request().correlation_id},
+        headers={
+            "x-correlation-id": request.correlation_id,
+            **outgoing_headers(request.traceparent),
+        },
     )

@@ -10,6 +10,7 @@ from google.genai.models import AsyncModels
 
 from server.adapters.gemini.batcher import EmbeddingBatcher
 from server.adapters.gemini.client import GeminiClient
+from server.adapters.gemini.model_spans import EMBEDDINGS, model_span
 from server.adapters.gemini.vectors import InvalidEmbeddings, unit_vectors
 from server.domain.errors import ModelUnavailable
 from server.domain.values import Vector
@@ -92,7 +93,9 @@ class GeminiEmbedder:
                 ),
             )
 
-        response = await self._client.call(self.model, "embeddings", self._timeout, request)
+        with model_span(EMBEDDINGS, self._model_name) as traced:
+            traced.set_attribute("gen_ai.embeddings.dimension.count", self._dimensions)
+            response = await self._client.call(self.model, EMBEDDINGS, self._timeout, request)
         values = [embedding.values or [] for embedding in response.embeddings or []]
         try:
             return unit_vectors(values, count=len(texts), dimensions=self._dimensions)

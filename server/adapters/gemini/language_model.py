@@ -2,35 +2,18 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 
 import structlog
-from google.genai import types
-from google.genai.models import AsyncModels
 
-from server.adapters.gemini.answer import MalformedAnswer, answer_schema, parse_answer
+from server.adapters.gemini.answer import answer_schema, parse_answer
 from server.adapters.gemini.client import GeminiClient
 from server.adapters.gemini.completion import UnusableCompletion, completion_text
 from server.adapters.gemini.prompt import PROMPT_VERSION, system_instruction, user_content
+from server.adapters.gemini.shape import MalformedAnswer
+from server.adapters.gemini.structured import StructuredModel, Task, tokens_of
 from server.domain.errors import ExtractionFailed
 from server.domain.inference import InferenceAnswer, InferenceRequest
-from server.telemetry.recording import record_tokens
-
-# The least thinking that each family of models allows: it costs time and tokens, and output cut off
-# by it is lost. A family that is not listed decides for itself.
-_LEAST_THINKING = (
-    (re.compile(r"gemini-2\.5-flash"), types.ThinkingConfig(thinking_budget=0)),
-    (re.compile(r"gemini-2\.5-pro"), types.ThinkingConfig(thinking_budget=128)),
-    (
-        re.compile(r"gemini-3(\.\d+)?-flash"),
-        types.ThinkingConfig(thinking_level=types.ThinkingLevel.MINIMAL),
-    ),
-    (
-        re.compile(r"gemini-3(\.\d+)?-pro"),
-        types.ThinkingConfig(thinking_level=types.ThinkingLevel.LOW),
-    ),
-)
 
 _log = structlog.get_logger()
 
@@ -46,26 +29,13 @@ class GeminiLanguageModel:
         timeout: float = 60.0,
         max_output_tokens: int = 8192,
     ) -> None:
-        self._client = client
-        self._model_name = model_name
-        self._timeout = timeout
-        self._config = types.GenerateContentConfig(
-            system_instruction=system_instruction(),
-            temperature=0,
-            candidate_count=1,
-            max_output_tokens=max_output_tokens,
-            response_mime_type="application/json",
-            response_json_schema=answer_schema(),
-            thinking_config=_thinking(model_name),
-            automatic_function_calling=types.AutomaticFunctionCallingConfig(disable=True),
-            # A continued answer would be a second call.
-            automatic_continuation=False,
-        )
+        task = Task(system_instruction(), answer_schema(), max_output_tokens)
+        self._model = StructuredModel(client, task, model_name=model_name, timeout=timeout)
 
     @property
     def model(self) -> str:
         """The model's name with its provider."""
-        return f"gemini/{self._model_name}"
+        return self._model.name
 
     async def infer(self, request: InferenceRequest) -> InferenceAnswer:
         """One proposal for the whole conversation, unchecked but for its shape.
@@ -76,19 +46,8 @@ class GeminiLanguageModel:
             ModelQuotaExhausted: the provider's quota is used up.
             DeadlineExceeded: the call's time is up.
         """
-        content = types.Content(role="user", parts=[types.Part(text=user_content(request))])
-
-        async def send(
-            models: AsyncModels, http_options: types.HttpOptions
-        ) -> types.GenerateContentResponse:
-            config = self._config.model_copy(update={"http_options": http_options})
-            return await models.generate_content(
-                model=self._model_name, contents=[content], config=config
-            )
-
-        response = await self._client.call(self.model, "generate_content", self._timeout, send)
-        tokens = _tokens(response)
-        record_tokens(self.model, *tokens)
+        response = await self._model.ask(user_content(request))
+        tokens = tokens_of(response)
         try:
             operations = parse_answer(completion_text(response))
         except UnusableCompletion as error:
@@ -105,14 +64,3 @@ class GeminiLanguageModel:
         return ExtractionFailed(
             self.model, cause, problems, input_tokens=read, output_tokens=written
         )
-
-
-def _tokens(response: types.GenerateContentResponse) -> tuple[int, int]:
-    """How many tokens the model read and wrote; its thoughts are among the latter."""
-    usage = response.usage_metadata or types.GenerateContentResponseUsageMetadata()
-    written = (usage.candidates_token_count or 0) + (usage.thoughts_token_count or 0)
-    return usage.prompt_token_count or 0, written
-
-
-def _thinking(model_name: str) -> types.ThinkingConfig | None:
-    return next((config for name, config in _LEAST_THINKING if name.match(model_name)), None)

@@ -1,12 +1,10 @@
-"""What a model is told, and the conversation that it is given as data."""
+"""What a model is told when it infers, and the conversation that it is given as data."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
 from datetime import UTC
-from importlib import resources
 
+from server.adapters.gemini.material import as_material, numbered, rules
 from server.domain.conversation import Message
 from server.domain.graph import Entity
 from server.domain.inference import Candidate, InferenceRequest
@@ -18,21 +16,15 @@ PROMPT_VERSION = "infer-v3"
 _MAX_PROBLEMS = 20
 _MAX_PROBLEM_LENGTH = 200
 
-_BEGIN = "<data>"
-_END = "</data>"
-
 
 def system_instruction() -> str:
     """The rules, the same for every call."""
-    prompts = resources.files("server.adapters.gemini") / "prompts"
-    return (prompts / f"{PROMPT_VERSION}.txt").read_text(encoding="utf-8").strip()
+    return rules(PROMPT_VERSION)
 
 
 def user_content(request: InferenceRequest) -> str:
-    """Everything that clients sent, as JSON between two marks that cannot occur in it."""
-    data = json.dumps(_data(request), ensure_ascii=False, separators=(",", ":"))
-    unmarked = data.replace("<", "\\u003c")
-    return f"{_BEGIN}\n{unmarked}\n{_END}"
+    """Everything that clients sent."""
+    return as_material(_data(request))
 
 
 def _data(request: InferenceRequest) -> JsonObject:
@@ -42,17 +34,13 @@ def _data(request: InferenceRequest) -> JsonObject:
         "instructions": list(request.instructions),
         "includes": request.includes,
         "excludes": request.excludes,
-        "candidates": _numbered([_candidate(candidate) for candidate in request.candidates]),
-        "known_entities": _numbered([_entity(entity) for entity in request.known_entities]),
+        "candidates": numbered([_candidate(candidate) for candidate in request.candidates]),
+        "known_entities": numbered([_entity(entity) for entity in request.known_entities]),
         "context": [_message(message) for message in request.context],
-        "messages": _numbered([_message(message) for message in request.messages]),
+        "messages": numbered([_message(message) for message in request.messages]),
         "problems": [problem[:_MAX_PROBLEM_LENGTH] for problem in request.problems[:_MAX_PROBLEMS]],
     }
     return {key: value for key, value in data.items() if value}
-
-
-def _numbered(entries: Sequence[JsonObject]) -> list[JsonObject]:
-    return [{"number": number, **entry} for number, entry in enumerate(entries, start=1)]
 
 
 def _candidate(candidate: Candidate) -> JsonObject:

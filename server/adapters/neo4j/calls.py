@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Iterable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 
 from neo4j.exceptions import ClientError, DriverError, Neo4jError
+from opentelemetry.trace import SpanKind
 
 from server.adapters.circuit_breaker import CircuitBreaker
 from server.domain.errors import GraphUnavailable
 from server.domain.request_context import bounded, current_request
+from server.telemetry.spans import span
 
 _MAX_CORRELATION_IDS = 16
 _PATIENCE_SECONDS = 1.0
@@ -74,6 +76,21 @@ async def guarded_call(breaker: CircuitBreaker, seconds: float) -> AsyncIterator
 def _is_answer(cause: BaseException | None) -> bool:
     """Whether the server is there and refuses what it was asked."""
     return isinstance(cause, ClientError) and cause.category in _ANSWERS
+
+
+@contextmanager
+def call_traced(name: str, database: str) -> Iterator[None]:
+    """A span around one call of the database, if the current call is traced.
+
+    https://opentelemetry.io/docs/specs/semconv/db/database-spans/
+    """
+    attributes = {
+        "db.system.name": "neo4j",
+        "db.namespace": database,
+        "db.query.summary": name,
+    }
+    with span(name, attributes, SpanKind.CLIENT):
+        yield
 
 
 def transaction_metadata(correlation_ids: Iterable[str]) -> dict[str, object]:

@@ -12,7 +12,6 @@ from neo4j import AsyncManagedTransaction
 from server.adapters.neo4j import projection, rows
 from server.adapters.neo4j.edges import (
     Difference,
-    Mention,
     Statement,
     difference,
     wanted_mentions,
@@ -20,6 +19,7 @@ from server.adapters.neo4j.edges import (
 )
 from server.domain.graph import MemorySubgraph
 from server.domain.graph_differences import DifferenceKind
+from server.domain.mentions import Mention
 from server.domain.scope import Scope
 
 EdgeT = TypeVar("EdgeT", Mention, Statement)

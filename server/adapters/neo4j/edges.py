@@ -8,42 +8,10 @@ from datetime import date, datetime
 from typing import Generic, TypeVar
 
 from server.adapters.neo4j.keys import index_key, slot_key
-from server.domain.graph import Entity, MemorySubgraph, Relation
+from server.domain.graph import MemorySubgraph, Relation
+from server.domain.mentions import EntityKey, Mention, entity_key_in, mentions_of
 from server.domain.scope import Scope
 from server.domain.supersession import FUNCTIONAL_RELATIONS
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class EntityKey:
-    """What identifies an entity."""
-
-    project_id: str
-    space: str
-    key: str
-
-
-@dataclass(frozen=True, slots=True)
-class Mention:
-    """A memory mentions an entity, under this name and type.
-
-    `own_name` says that the name is the entity's own and not an alias; `aliases` are the entity's.
-    """
-
-    memory_id: str
-    entity: EntityKey
-    name: str
-    type: str
-    own_name: bool = True
-    aliases: tuple[str, ...] = ()
-
-    @property
-    def rank(self) -> str:
-        """Of all mentions of an entity, the one of the lowest rank gives it its name and type.
-
-        First those by its own name, then those that know the type, then by memory id, that is by
-        age. So the name does not depend on the order in which memories are projected.
-        """
-        return f"{0 if self.own_name else 1}{0 if self.type else 1}:{self.memory_id}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,39 +35,12 @@ class Statement:
 
 
 def wanted_mentions(subgraph: MemorySubgraph) -> list[Mention]:
-    """One mention for each entity that the memory names, be it in a relation only."""
-    if not subgraph.exists:
-        return []
-    mentions: dict[EntityKey, Mention] = {}
-    for entity in _entities(subgraph):
-        mention = _mention(subgraph, entity)
-        first = mentions.get(mention.entity)
-        mentions[mention.entity] = mention if first is None else _of_both(first, mention)
-    return list(mentions.values())
+    """The memory's mentions, by the keys that the graph stores."""
+    return [replace(each, entity=_stored(each.entity)) for each in mentions_of(subgraph)]
 
 
-def _mention(subgraph: MemorySubgraph, entity: Entity) -> Mention:
-    key = _entity_key(subgraph, entity)
-    resolved = subgraph.joined.get(entity.key, entity.key)
-    return Mention(
-        str(subgraph.memory_id),
-        key,
-        entity.name,
-        entity.type,
-        own_name=resolved == entity.key,
-        aliases=tuple(subgraph.aliases.get(resolved, ())),
-    )
-
-
-def _of_both(first: Mention, second: Mention) -> Mention:
-    """One mention of what is named twice: the entity's own name counts, and the first type."""
-    named = second if second.own_name and not first.own_name else first
-    return replace(named, type=first.type or second.type)
-
-
-def _entity_key(subgraph: MemorySubgraph, entity: Entity) -> EntityKey:
-    resolved = subgraph.joined.get(entity.key, entity.key)
-    return EntityKey(subgraph.project_id, subgraph.scope.graph_space(), index_key(resolved))
+def _stored(entity: EntityKey) -> EntityKey:
+    return replace(entity, key=index_key(entity.key))
 
 
 def wanted_statements(subgraph: MemorySubgraph) -> list[Statement]:
@@ -115,9 +56,9 @@ def wanted_statements(subgraph: MemorySubgraph) -> list[Statement]:
     return [
         Statement(
             str(subgraph.memory_id),
-            _entity_key(subgraph, relation.source),
+            _stored(entity_key_in(subgraph, relation.source)),
             relation.relation,
-            _entity_key(subgraph, relation.target),
+            _stored(entity_key_in(subgraph, relation.target)),
             subgraph.event_time,
             subgraph.scope,
             subgraph.expires_on,
@@ -132,13 +73,6 @@ def _became_one(subgraph: MemorySubgraph, relation: Relation) -> bool:
     ends = relation.source.key, relation.target.key
     source, target = (subgraph.joined.get(key, key) for key in ends)
     return source == target and ends[0] != ends[1]
-
-
-def _entities(subgraph: MemorySubgraph) -> Iterable[Entity]:
-    yield from subgraph.entities
-    for relation in subgraph.relations:
-        yield relation.source
-        yield relation.target
 
 
 EdgeT = TypeVar("EdgeT", bound=Hashable)

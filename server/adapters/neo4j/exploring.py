@@ -22,17 +22,12 @@ from server.domain.graph import (
     StatedRelation,
     entity_key,
 )
+from server.domain.neighbourhood import FAN_OUT, MOST_RELATIONS
 from server.domain.pages import EntityCursor
 from server.domain.scope import SCOPE_FIELDS
 from server.ports.graph_reader import EntityPage, EntityQuery, FoundEntity, Surroundings, Within
 
 END_OF_TIME: Final = datetime.max.replace(tzinfo=UTC)
-
-FAN_OUT: Final = 100
-"""How many relations of one entity are followed, the newest."""
-
-MOST_RELATIONS: Final = 1000
-"""How many relations one exploration gives."""
 
 MOST_EDGES: Final = 10_000
 """How many edges of one entity are looked at."""

@@ -8,7 +8,7 @@ from neo4j import AsyncDriver, AsyncManagedTransaction, AsyncSession, unit_of_wo
 from neo4j.exceptions import ClientError, DatabaseError
 
 from server.adapters.neo4j import projection, recalling
-from server.adapters.neo4j.calls import bounded_call, transaction_metadata
+from server.adapters.neo4j.calls import bounded_call, call_traced, transaction_metadata
 from server.adapters.statements import load_statements
 from server.domain.graph import MemorySubgraph
 
@@ -69,13 +69,14 @@ class Neo4jGraph:
             metadata=transaction_metadata(s.correlation_id for s in batch),
             timeout=self._write_timeout,
         )(projection.project)
-        async with bounded_call(self._write_timeout), self._session() as session:
-            try:
-                await session.execute_write(work, batch)
-            except (ClientError, DatabaseError) as error:
-                if _blames_the_data(error):
-                    raise ValueError("the graph refuses a subgraph of this batch") from error
-                raise
+        with call_traced("project", self._database):
+            async with bounded_call(self._write_timeout), self._session() as session:
+                try:
+                    await session.execute_write(work, batch)
+                except (ClientError, DatabaseError) as error:
+                    if _blames_the_data(error):
+                        raise ValueError("the graph refuses a subgraph of this batch") from error
+                    raise
 
     def _session(self) -> AsyncSession:
         return self._driver.session(

@@ -8,11 +8,10 @@ from typing import Any
 
 from neo4j import AsyncManagedTransaction, Record
 
+from server import failpoints
 from server.adapters.neo4j import rows
 from server.adapters.neo4j.edges import (
     Difference,
-    EntityKey,
-    Mention,
     Statement,
     difference,
     wanted_mentions,
@@ -21,6 +20,7 @@ from server.adapters.neo4j.edges import (
 from server.adapters.neo4j.keys import space_slot
 from server.adapters.statements import load_statements
 from server.domain.graph import MemorySubgraph
+from server.domain.mentions import EntityKey, Mention, naming_mentions
 from server.domain.supersession import superseded_at
 
 _STATEMENTS = load_statements(__package__, "projection.cypher", comment="//")
@@ -60,6 +60,7 @@ async def project(tx: AsyncManagedTransaction, batch: Sequence[MemorySubgraph]) 
     await _replace(tx, current, mentions, statements)
     await _supersede(tx, statements.changed)
     await _tidy_entities(tx, mentions)
+    failpoints.reach("projection.before_neo4j_commit")
 
 
 def _is_stale(subgraph: MemorySubgraph, known_version: int | None) -> bool:
@@ -100,14 +101,9 @@ async def _lock_spaces(tx: AsyncManagedTransaction, entities: Iterable[EntityKey
 
 
 async def _merge_entities(tx: AsyncManagedTransaction, mentions: Iterable[Mention]) -> None:
-    naming = _lowest_ranks(mentions)
+    naming = naming_mentions(mentions)
     entities = [rows.entity(naming[key]) for key in sorted(naming)]
     await run(tx, "merge_entities", entities=entities)
-
-
-def _lowest_ranks(mentions: Iterable[Mention]) -> dict[EntityKey, Mention]:
-    by_falling_rank = sorted(mentions, key=lambda mention: mention.rank, reverse=True)
-    return {mention.entity: mention for mention in by_falling_rank}
 
 
 async def _replace(

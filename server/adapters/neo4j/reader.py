@@ -9,7 +9,7 @@ from neo4j import READ_ACCESS, AsyncDriver, AsyncManagedTransaction, unit_of_wor
 
 from server.adapters.circuit_breaker import CircuitBreaker
 from server.adapters.neo4j import counting, exploring, reading, recalling
-from server.adapters.neo4j.calls import guarded_call, transaction_metadata
+from server.adapters.neo4j.calls import call_traced, guarded_call, transaction_metadata
 from server.domain.graph import EntityRef, StatedRelation
 from server.domain.graph_recall import Recollection
 from server.domain.request_context import current_request
@@ -71,13 +71,14 @@ class Neo4jGraphReader:
     async def recall(self, within: Within, names: Sequence[str]) -> Recollection:
         """See the port. Nothing is retried, and no transaction opened, which costs round trips."""
         metadata = transaction_metadata([current_request().correlation_id])
-        async with (
-            guarded_call(self._breaker, self._timeout),
-            self._driver.session(
-                database=self._database, default_access_mode=READ_ACCESS
-            ) as session,
-        ):
-            return await recalling.recall(session, within, names, metadata, self._timeout)
+        with call_traced("recall", self._database):
+            async with (
+                guarded_call(self._breaker, self._timeout),
+                self._driver.session(
+                    database=self._database, default_access_mode=READ_ACCESS
+                ) as session,
+            ):
+                return await recalling.recall(session, within, names, metadata, self._timeout)
 
     async def count(self, project_id: str) -> GraphCounts:
         """See `server.ports.statistics.GraphCounter`."""
@@ -88,10 +89,11 @@ class Neo4jGraphReader:
             metadata=transaction_metadata([current_request().correlation_id]),
             timeout=self._timeout,
         )(work)
-        async with (
-            guarded_call(self._breaker, self._timeout),
-            self._driver.session(
-                database=self._database, max_transaction_retry_time=_RETRY_SECONDS
-            ) as session,
-        ):
-            return await session.execute_read(bound, *arguments)
+        with call_traced(work.__name__, self._database):
+            async with (
+                guarded_call(self._breaker, self._timeout),
+                self._driver.session(
+                    database=self._database, max_transaction_retry_time=_RETRY_SECONDS
+                ) as session,
+            ):
+                return await session.execute_read(bound, *arguments)

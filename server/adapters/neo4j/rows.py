@@ -7,11 +7,12 @@ from datetime import UTC, date, datetime
 from neo4j import Record
 from neo4j.time import DateTime
 
-from server.adapters.neo4j.edges import EntityKey, Mention, Statement
+from server.adapters.neo4j.edges import Statement
 from server.adapters.neo4j.keys import index_key
 from server.adapters.neo4j.terms import entity_terms
 from server.domain.graph import MemorySubgraph
 from server.domain.graph import entity_key as key_of_name
+from server.domain.mentions import EntityKey, Mention
 from server.domain.scope import Scope
 from server.domain.supersession import Holding
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from server.adapters.offline import dates, pronouns
@@ -61,25 +61,24 @@ class Extraction:
 
     def run(self) -> list[ProposedOperation]:
         """What the conversation changes, in its order."""
-        meant: Entity | None = None
-        for number, sentence in self._sentences():
+        meant = self._spoken_of(self._request.context)
+        for number, sentence in _sentences(self._request.messages):
             found = self._find(sentence, meant)
             if found is None:
                 continue
-            stated = found.fact.findings.stated
-            meant = pronouns.antecedent(stated, sentence.speaker.name) or meant
+            meant = _antecedent(found, sentence) or meant
             self._record(found, sentence.speaker, number)
             if len(self._ledger) == MAX_OPERATIONS:
                 break
         return self._ledger.operations()
 
-    def _sentences(self) -> Iterator[tuple[int, _Sentence]]:
-        """Every sentence of users and assistants, with the number of its message."""
-        for number, message in enumerate(self._request.messages, start=1):
-            speaker = _speaker(message)
-            if speaker is not None:
-                for text in split(message.content or ""):
-                    yield number, _Sentence(text, message.role, speaker)
+    def _spoken_of(self, messages: Sequence[Message]) -> Entity | None:
+        """Whom a pronoun after these messages means. Nothing else is taken from them."""
+        meant: Entity | None = None
+        for _, sentence in _sentences(messages):
+            found = self._find(sentence, meant)
+            meant = (_antecedent(found, sentence) if found else None) or meant
+        return meant
 
     def _find(self, sentence: _Sentence, meant: Entity | None) -> _Finding | None:
         """What a sentence states. One that is repeated ten thousand times is read once."""
@@ -125,6 +124,19 @@ class Extraction:
 
     def _filter(self, wish: str | None) -> Filter | None:
         return Filter(wish, self._request.categories) if wish else None
+
+
+def _sentences(messages: Sequence[Message]) -> Iterator[tuple[int, _Sentence]]:
+    """Every sentence of users and assistants, with the number of its message."""
+    for number, message in enumerate(messages, start=1):
+        speaker = _speaker(message)
+        if speaker is not None:
+            for text in split(message.content or ""):
+                yield number, _Sentence(text, message.role, speaker)
+
+
+def _antecedent(found: _Finding, sentence: _Sentence) -> Entity | None:
+    return pronouns.antecedent(found.fact.findings.stated, sentence.speaker.name)
 
 
 def _speaker(message: Message) -> Speaker | None:

@@ -3,8 +3,9 @@
 It keeps what users state about themselves, their people and things in plain declarative sentences,
 and what an assistant says it is or has done. Questions, requests, courtesies, remarks, hypotheses,
 and all other talk of assistants and tools are left out. Sentences of other languages are kept as
-they are, as something said. Custom instructions are not followed: there is nothing that could read
-them. The same request always has the same answer.
+they are, as something said. Earlier messages say whom a pronoun means, and nothing else. Custom
+instructions are not followed: there is nothing that could read them. The same request always has
+the same answer.
 """
 
 from __future__ import annotations

@@ -72,6 +72,7 @@ async def _record(connection: Connection, changes: ChangeSet) -> Committed | Non
         changes.call.output_tokens,
         changes.lease,
         changes.call.operation_lease,
+        changes.call.traceparent,
     )
     if not rows:
         return None
@@ -159,6 +160,7 @@ async def _purge_expired(connection: Connection, changes: ChangeSet) -> None:
         call.id,
         call.time,
         call.correlation_id,
+        call.traceparent,
     )
 
 
@@ -173,6 +175,7 @@ async def _remove(connection: Connection, call: Call, removal: Removal, position
         removal.ordinal,
         call.time,
         call.correlation_id,
+        call.traceparent,
     )
     _require(version)
 
@@ -200,6 +203,7 @@ async def _update(connection: Connection, call: Call, revision: Revision, positi
         position,
         revision.ordinal,
         call.correlation_id,
+        call.traceparent,
     )
     _require(version)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 from uuid import UUID
 
 from server.adapters.postgres.memory_history import state_columns, state_of, to_event
@@ -16,6 +16,10 @@ from server.ports.event_stream import StreamedEvent, StreamPage
 
 if TYPE_CHECKING:
     from server.adapters.postgres.rows import Row
+
+MOST_LOOKED_AT: Final = 1000
+"""Events of a project that one page looks at, so that a quiet scope of a busy project costs
+no more."""
 
 SQL = load_statements("server.adapters.postgres.sql", "event_stream.sql")
 
@@ -35,16 +39,18 @@ class PostgresEventStream:
         self, project_id: str, scope: Scope, after: StreamCursor, limit: int
     ) -> StreamPage:
         """See the port."""
-        condition, values = scope_condition(scope, first_parameter=8)
+        condition, values = scope_condition(scope, first_parameter=9)
         async with self._database.connection() as connection:
             rows = await connection.fetch(
                 SQL["page"].replace("{scope}", condition),
                 project_id,
                 *_bound(after),
                 limit,
+                MOST_LOOKED_AT,
                 *values,
             )
-            places = [_place(row) for row in rows if row["version"] is not None]
+            steps = [row for row in rows if row["version"] is not None]
+            places = [_place(row) for row in steps if row["matches"]]
             known = (
                 await connection.fetch(
                     SQL["events"].replace("{columns}", state_columns()),
@@ -55,12 +61,12 @@ class PostgresEventStream:
                 if places
                 else []
             )
-        is_last = len(places) < limit
+        is_last = len(steps) < limit and not any(row["is_last_looked_at"] for row in steps)
         horizon = StreamCursor(int(rows[0]["horizon"]))
         return StreamPage(
             events=_events(places, known),
             # Nothing below the horizon will appear any more, so the next page may begin there.
-            cursor=max(after, horizon) if is_last else places[-1],
+            cursor=max(after, horizon) if is_last else _place(steps[-1]),
             is_last=is_last,
             is_held_back=rows[0]["has_more"],
         )

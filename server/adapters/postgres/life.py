@@ -44,6 +44,7 @@ def call_values(call: Call) -> tuple[object, ...]:
         call.language_model,
         call.prompt_version,
         call.time,
+        call.traceparent,
     )
 
 

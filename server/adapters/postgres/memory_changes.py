@@ -134,4 +134,5 @@ async def _purge_expired(connection: Connection, call: Call, digest: bytes) -> N
         call.id,
         call.time,
         call.correlation_id,
+        call.traceparent,
     )

@@ -85,6 +85,7 @@ class PostgresOperations:
                 attempts=row["attempts"],
                 failures=row["failures"],
                 age=row["age"],
+                traceparent=row["traceparent"],
             )
             for row in rows
         ]

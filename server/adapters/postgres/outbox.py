@@ -41,6 +41,7 @@ class PostgresOutbox:
                 attempts=row["attempts"],
                 correlation_id=row["correlation_id"],
                 lease=holder,
+                traceparent=row["traceparent"],
             )
             for row in rows
         ]
@@ -69,6 +70,7 @@ class PostgresOutbox:
                     [dirty.generation for dirty in claimed],
                     claimed[0].lease,
                     [dirty.correlation_id for dirty in claimed],
+                    [dirty.traceparent for dirty in claimed],
                 )
             )
 

@@ -13,10 +13,12 @@ import asyncpg
 import structlog
 from pgvector.asyncpg import register_vector
 
+from server.adapters.postgres.statement_spans import statements_traced
 from server.domain.errors import StoreUnavailable
 from server.domain.request_context import bounded
 from server.ports.pool import PoolUsage
 from server.telemetry.metrics import POOL_WAIT_SECONDS
+from server.telemetry.spans import span
 
 if TYPE_CHECKING:
     from asyncpg.pool import PoolConnectionProxy
@@ -123,7 +125,7 @@ class Database:
             with POOL_WAIT_SECONDS.time():
                 connection = await self.pool.acquire(timeout=bounded(self.acquire_timeout))
             try:
-                with _ending_what_is_broken(connection):
+                with _ending_what_is_broken(connection), statements_traced(connection):
                     yield connection
             except asyncio.CancelledError:
                 self._release_later(connection)
@@ -158,17 +160,18 @@ async def transaction(connection: Connection) -> AsyncIterator[None]:
     waited for a server that may have stopped.
     """
     begun = connection.transaction()
-    await begun.start()
-    try:
-        yield
-    except asyncio.CancelledError:
-        connection.terminate()
-        raise
-    except BaseException:
-        await begun.rollback()
-        raise
-    else:
-        await begun.commit()
+    with span("transaction"):
+        await begun.start()
+        try:
+            yield
+        except asyncio.CancelledError:
+            connection.terminate()
+            raise
+        except BaseException:
+            await begun.rollback()
+            raise
+        else:
+            await begun.commit()
 
 
 @contextmanager

@@ -21,7 +21,7 @@ from server.telemetry.recording import record_changes, stage
 if TYPE_CHECKING:
     from server.adapters.postgres.rows import Row
 
-_CALL_PARAMETERS = 16
+_CALL_PARAMETERS = 17
 # The only names that ever stand for `{column}` in a statement.
 _COLUMNS = {
     ScopeKind.USER: "user_id",

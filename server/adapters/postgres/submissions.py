@@ -127,6 +127,7 @@ def _columns(batch: Sequence[Submission]) -> tuple[list[object], ...]:
             submission.payload,
             submission.output_format,
             submission.correlation_id,
+            submission.traceparent,
         )
         for submission in batch
     ]

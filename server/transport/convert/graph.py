@@ -62,6 +62,7 @@ def entity_command(
         depth=request.depth or DEFAULT_DEPTH,
         position=_position(request.consistency_token),
         include_superseded=request.include_superseded,
+        as_of=from_timestamp(request.as_of) if request.HasField("as_of") else None,
     )
 
 

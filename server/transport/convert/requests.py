@@ -161,6 +161,7 @@ def search_command(
         categories=tuple(map(without_nul, request.categories)),
         show_expired=request.show_expired,
         filters=filters_of(request),
+        rerank=request.rerank,
         with_relations=request.include_relations,
         position=read_consistency_token(token) if (token := request.consistency_token) else None,
         as_of=from_timestamp(request.as_of) if request.HasField("as_of") else None,

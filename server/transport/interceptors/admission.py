@@ -40,7 +40,7 @@ class AdmissionInterceptor(CallInterceptor):
         kind = method_class(method.name, streams=streams)
         size = len(request) if isinstance(request, bytes) else 0
         try:
-            with stage("admission"):
+            with stage("admission", is_brief=True):
                 entered = await self._admission.enter(kind, size, current_request().remaining())
         except Overloaded:
             ADMISSION_REFUSALS.labels("overloaded").inc()

@@ -32,7 +32,7 @@ class AuthenticationInterceptor(CallInterceptor):
         self, method: Method, request: Any, context: CallContext, proceed: Proceed
     ) -> Any:
         if not method.is_public:
-            with stage("authenticate"):
+            with stage("authenticate", is_brief=True):
                 enter_principal(await self._principal(context.invocation_metadata()))
         return await proceed(request, context)
 

@@ -25,7 +25,6 @@ from server.transport.interceptors.handlers import behavior_of, raw_handler, run
 from server.transport.interceptors.interceptor import CallInterceptor, Proceed
 from server.transport.interceptors.method import Handler, describe
 from server.transport.interceptors.metrics import MetricsInterceptor
-from server.transport.interceptors.offering import OfferingInterceptor
 from server.transport.interceptors.span import SpanInterceptor
 from server.transport.interceptors.stream_bridge import as_generator
 from server.transport.interceptors.tracing import tracing_interceptor
@@ -69,7 +68,6 @@ def build_interceptors(
             AdmissionInterceptor(admission, rate_limiter),
             DecodingInterceptor(),
             ValidationInterceptor(check, now),
-            OfferingInterceptor(),
             AuthorizationInterceptor(rate_limited(authorize, rate_limiter)),
         ]
     )

@@ -8,17 +8,17 @@ from typing import Any
 
 import structlog
 from opentelemetry import trace
-from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+from opentelemetry.trace import SpanContext
 
 from server.domain.request_context import RequestContext, enter_request
 from server.telemetry.spans import CORRELATION_ATTRIBUTE
+from server.telemetry.trace_context import TRACEPARENT, format_traceparent, parse_traceparent
 from server.transport.interceptors.context import CallContext, Metadata
 from server.transport.interceptors.interceptor import CallInterceptor, Proceed
 from server.transport.interceptors.method import Method
 
 CORRELATION_HEADER = "x-correlation-id"
 REQUEST_ID_HEADER = "x-request-id"
-TRACE_HEADER = "traceparent"
 _ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 _UNBOUNDED = float("inf")
 
@@ -35,19 +35,22 @@ class CorrelationInterceptor(CallInterceptor):
     ) -> Any:
         del method
         span = trace.get_current_span()
-        correlation_id = _correlation_id(context.invocation_metadata(), span)
-        enter_request(RequestContext(correlation_id, _UNBOUNDED))
+        metadata = context.invocation_metadata()
+        place = _place_in_trace(metadata, span)
+        correlation_id = _correlation_id(metadata, place)
+        traceparent = format_traceparent(place) if place else None
+        enter_request(RequestContext(correlation_id, _UNBOUNDED, traceparent))
         structlog.contextvars.bind_contextvars(correlation_id=correlation_id)
         span.set_attribute(CORRELATION_ATTRIBUTE, correlation_id)
         context.add_trailer(CORRELATION_HEADER, correlation_id)
         return await proceed(request, context)
 
 
-def _correlation_id(metadata: Metadata, span: trace.Span) -> str:
+def _correlation_id(metadata: Metadata, place: SpanContext | None) -> str:
     return (
         _sent_id(metadata, CORRELATION_HEADER)
         or _sent_id(metadata, REQUEST_ID_HEADER)
-        or _trace_id(metadata, span)
+        or (trace.format_trace_id(place.trace_id) if place else None)
         or secrets.token_hex(16)
     )
 
@@ -59,13 +62,12 @@ def _sent_id(metadata: Metadata, header: str) -> str | None:
     return None
 
 
-def _trace_id(metadata: Metadata, span: trace.Span) -> str | None:
-    """The trace id of the call's span, else, with tracing off, the one that the client sent."""
-    found = span.get_span_context()
-    if not found.is_valid:
-        sent = {key: value for key, value in metadata if key == TRACE_HEADER}
-        if not sent:
-            return None
-        extracted = TraceContextTextMapPropagator().extract(sent)
-        found = trace.get_current_span(extracted).get_span_context()
-    return trace.format_trace_id(found.trace_id) if found.is_valid else None
+def _place_in_trace(metadata: Metadata, span: trace.Span) -> SpanContext | None:
+    """That of the call's span, else, with tracing off, the one that the client sent."""
+    own = span.get_span_context()
+    if own.is_valid:
+        return own
+    for key, value in metadata:
+        if key == TRACEPARENT and isinstance(value, str):
+            return parse_traceparent(value)
+    return None

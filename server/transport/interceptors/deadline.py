@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Mapping
 from typing import Any
 
 from server.domain.errors import DeadlineExceeded
-from server.domain.request_context import RequestContext, current_request, enter_request
+from server.domain.request_context import current_request, enter_request
 from server.transport.interceptors.context import CallContext
 from server.transport.interceptors.interceptor import CallInterceptor, Proceed
 from server.transport.interceptors.method import Method
@@ -42,7 +42,7 @@ class DeadlineInterceptor(CallInterceptor):
 
 
 def _enter_deadline(seconds: float) -> None:
-    limited = RequestContext(current_request().correlation_id, time.monotonic() + seconds)
+    limited = current_request().until(time.monotonic() + seconds)
     enter_request(limited)
     limited.remaining()
 

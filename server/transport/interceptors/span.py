@@ -53,7 +53,22 @@ class SpanInterceptor(CallInterceptor):
                 _complete(span, method, final_code(context, error))
 
 
+# https://opentelemetry.io/docs/specs/semconv/registry/attributes/gen-ai/
+_MEMORY_OPERATIONS = {
+    "memoir.v1.MemoryService/AddMemories": "create_memory",
+    "memoir.v1.MemoryService/SearchMemories": "search_memory",
+    "memoir.v1.MemoryService/UpdateMemory": "update_memory",
+    "memoir.v1.MemoryService/BatchUpdateMemories": "update_memory",
+    "memoir.v1.MemoryService/DeleteMemory": "delete_memory",
+    "memoir.v1.MemoryService/BatchDeleteMemories": "delete_memory",
+    "memoir.v1.MemoryService/DeleteMemories": "delete_memory",
+    "memoir.v1.MemoryService/DeleteScope": "delete_memory",
+}
+
+
 def _complete(span: trace.Span, method: Method, code: grpc.StatusCode) -> None:
+    if operation := _MEMORY_OPERATIONS.get(method.name):
+        span.set_attribute("gen_ai.operation.name", operation)
     span.set_attributes(
         {
             "rpc.system.name": "grpc",

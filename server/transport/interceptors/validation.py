@@ -40,5 +40,5 @@ class ValidationInterceptor(CallInterceptor):
 
     def _apply(self, request: object) -> None:
         if isinstance(request, Message):
-            with stage("validate"):
+            with stage("validate", is_brief=True):
                 self._check(request, self._now())

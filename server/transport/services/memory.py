@@ -90,7 +90,10 @@ class MemoryService(MemoryLife, MemoryScopes):
                 memory_service_pb2.DegradedArm(arm=part.arm, reason=part.reason)
                 for part in outcome.degraded
             ],
-            models_used=memory_pb2.ModelsUsed(embedding_model=outcome.embedding_model),
+            models_used=memory_pb2.ModelsUsed(
+                language_model=outcome.language_model or "",
+                embedding_model=outcome.embedding_model,
+            ),
         )
 
     async def GetMemory(  # noqa: N802 - the contract's name

@@ -106,7 +106,7 @@ class FakeService:
 
 
 def memory_handlers(service: FakeService) -> grpc.GenericRpcHandler:
-    """Two methods of the contract."""
+    """Methods of the contract."""
     write = AddResponse.SerializeToString
     return grpc.method_handlers_generic_handler(
         "memoir.v1.MemoryService",
@@ -116,6 +116,9 @@ def memory_handlers(service: FakeService) -> grpc.GenericRpcHandler:
             ),
             "GetMemory": grpc.unary_unary_rpc_method_handler(
                 service.add_memories, GetRequest.FromString, write
+            ),
+            "SearchMemories": grpc.unary_unary_rpc_method_handler(
+                service.fail, memory_service_pb2.SearchMemoriesRequest.FromString
             ),
         },
     )

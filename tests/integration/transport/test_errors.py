@@ -7,9 +7,8 @@ from uuid import UUID
 
 import grpc
 import pytest
-from google.protobuf.timestamp_pb2 import Timestamp
 from google.rpc import error_details_pb2
-from memoir.v1 import graph_service_pb2
+from memoir.v1 import memory_service_pb2
 from opentelemetry.trace import StatusCode
 
 from server.domain import errors
@@ -128,7 +127,7 @@ async def test_an_error_leaves_no_exception_event_on_the_span(harness: Harness) 
     harness.service.add = fails_with(errors.MemoryNotFound(MEMORY))
     await harness.call()
     span = await harness.span()
-    assert span.events == ()
+    assert "exception" not in {event.name for event in span.events}
     assert span.status.status_code is StatusCode.UNSET
     assert (span.attributes or {})["rpc.response.status_code"] == "NOT_FOUND"
 
@@ -265,12 +264,12 @@ async def test_an_unoffered_method_is_refused_after_validation(harness: Harness)
 
 
 async def test_an_unoffered_option_is_refused_by_name(harness: Harness) -> None:
-    request = graph_service_pb2.GetEntityRequest(name="e", user_id="u", as_of=Timestamp(seconds=1))
-    method = "/memoir.v1.GraphService/GetEntity"
+    request = memory_service_pb2.SearchMemoriesRequest(query="q", user_id="u", rerank=True)
+    method = "/memoir.v1.MemoryService/SearchMemories"
     outcome = await harness.call(method, request)
     info = outcome.detail(error_details_pb2.ErrorInfo)
     assert info is not None
-    assert dict(info.metadata) == {"method": method[1:], "field": "as_of"}
+    assert dict(info.metadata) == {"method": method[1:], "field": "rerank"}
     assert harness.service.requests == []
 
 

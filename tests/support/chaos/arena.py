@@ -14,12 +14,12 @@ import psutil
 
 from server import failpoints
 from server.embedded import EmbeddedNeo4j, EmbeddedPostgres
+from tests.support.outbox import outbox_empties
 from tests.support.processes import eventually, signal_all
 from tests.support.server import CommandFailed, Home, ServerProcess, run_command
 
 FROZEN_SECONDS = 2.0
 CONVERGE_SECONDS = 120.0
-_PENDING = "SELECT count(*) FROM graph_outbox WHERE dead_generation IS DISTINCT FROM generation"
 
 Fault = Callable[[], Awaitable[str]]
 
@@ -109,7 +109,7 @@ class Arena:
         Raises:
             AssertionError: it does not within two minutes.
         """
-        await eventually(self._outbox_is_empty, CONVERGE_SECONDS, "an empty outbox")
+        await outbox_empties(self.home.postgres_dsn, CONVERGE_SECONDS)
         try:
             await run_command("verify-graph", environment=self.home.environment)
         except CommandFailed as difference:
@@ -122,14 +122,6 @@ class Arena:
             return False
         await connection.close()
         return True
-
-    async def _outbox_is_empty(self) -> bool:
-        connection = await asyncpg.connect(self.home.postgres_dsn)
-        try:
-            pending: int = await connection.fetchval(_PENDING)
-        finally:
-            await connection.close()
-        return pending == 0
 
 
 def partial_fault(arena: Arena, name: str) -> Fault:

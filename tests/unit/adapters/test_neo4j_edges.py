@@ -8,14 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from server.adapters.neo4j.edges import (
-    EntityKey,
-    Mention,
-    difference,
-    wanted_mentions,
-    wanted_statements,
-)
+from server.adapters.neo4j.edges import difference, wanted_mentions, wanted_statements
 from server.domain.graph import Entity
+from server.domain.mentions import EntityKey, Mention
 from tests.support.subgraphs import PROJECT, gone, memory_id, stating
 
 

@@ -10,7 +10,7 @@ from typing import cast
 
 import pytest
 
-from server.adapters.statements import load_statements
+from server.adapters.statements import load_statements, statement_name
 
 PACKAGE = "made_up_statements"
 
@@ -30,14 +30,17 @@ def test_blocks_are_found_by_name_in_file_order(folder: Path) -> None:
         "-- Header.\n\n-- name: second\nSELECT 2\n\n-- name:first\n  -- why\nSELECT 1;\n"
     )
     statements = load_statements(PACKAGE, "a.sql")
-    assert dict(statements) == {"second": "SELECT 2", "first": "-- why\nSELECT 1;"}
+    assert dict(statements) == {
+        "second": "-- name: second\nSELECT 2",
+        "first": "-- name: first\n-- why\nSELECT 1;",
+    }
     assert list(statements) == ["second", "first"]
 
 
 def test_cypher_has_its_own_comment_mark(folder: Path) -> None:
     (folder / "a.cypher").write_text("// name: one\nRETURN '-- name: two'\n")
     assert dict(load_statements(PACKAGE, "a.cypher", comment="//")) == {
-        "one": "RETURN '-- name: two'"
+        "one": "// name: one\nRETURN '-- name: two'"
     }
 
 
@@ -77,3 +80,17 @@ def test_malformed_files_are_refused(folder: Path, text: str, problem: str) -> N
 def test_missing_file_is_an_error(folder: Path) -> None:
     with pytest.raises(FileNotFoundError):
         load_statements(PACKAGE, "none.sql")
+
+
+@pytest.mark.parametrize(
+    ("statement", "name"),
+    [
+        ("-- name: record_call\n-- why\nSELECT 1", "record_call"),
+        ("// name: recall\nMATCH (n) RETURN n", "recall"),
+        ("COMMIT;", "COMMIT"),
+        ("SELECT 'a text'", "SELECT"),
+        ("", ""),
+    ],
+)
+def test_a_statement_tells_its_name(statement: str, name: str) -> None:
+    assert statement_name(statement) == name

@@ -9,10 +9,10 @@ from uuid import UUID
 
 import pytest
 
-from server.application import past_relations
+from server.application import past_graph
 from server.application.caught_up import CaughtUp
 from server.application.list_relations import ListRelations, ListRelationsCommand
-from server.application.past_relations import PastRelations
+from server.application.past_graph import PastGraph
 from server.application.visible_relations import VisibleRelations
 from server.domain.errors import DeadlineExceeded, GraphBehind, InvalidRequest
 from server.domain.graph import StatedRelation
@@ -41,7 +41,7 @@ class World:
             self.graph,
             CaughtUp(self.outbox),
             VisibleRelations(self.store, clock),
-            PastRelations(self.history),
+            PastGraph(self.history),
             clock,
         )
 
@@ -155,7 +155,7 @@ async def test_the_past_is_read_from_the_history_page_by_page(world: World) -> N
 async def test_a_past_of_too_many_memories_is_refused(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(past_relations, "MOST_MEMORIES", 1)
+    monkeypatch.setattr(past_graph, "MOST_MEMORIES", 1)
     world.history.memories = [addition(call(), str(n)).memory for n in range(2)]
     with pytest.raises(InvalidRequest) as raised:
         await world.list(ListRelationsCommand(PROJECT, ALICE, 2, as_of=NOW))

@@ -10,6 +10,8 @@ from datetime import timedelta
 from uuid import UUID
 
 import pytest
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from opentelemetry.trace import StatusCode, format_trace_id
 from structlog.testing import capture_logs
 
 from server.application.project_graph import GraphProjector, ProjectorOptions
@@ -163,6 +165,23 @@ async def test_a_batch_is_projected_and_settled() -> None:
     assert graph.batches == [ids(1, 2), ids(3)]
     assert outbox.settled == ids(1, 2, 3)
     assert not outbox.released
+
+
+@pytest.mark.parametrize("is_away", [False, True])
+async def test_a_projection_links_back_to_all_its_calls(
+    exported: InMemorySpanExporter, is_away: bool
+) -> None:
+    traces = ["a" * 32, "b" * 32]
+    claimed = [
+        replace(dirty(number), traceparent=f"00-{trace}-{'c' * 16}-01")
+        for number, trace in enumerate(traces, 1)
+    ]
+    graph = FakeGraph(refusing(GraphUnavailable(), [1] if is_away else []))
+    await projector(FakeOutbox(claimed), graph).project_once()
+    (span,) = exported.get_finished_spans()
+    assert [format_trace_id(link.context.trace_id) for link in span.links] == traces
+    assert (span.attributes or {})["memoir.correlation_ids"] == ("call-1", "call-2")
+    assert span.status.status_code is (StatusCode.ERROR if is_away else StatusCode.UNSET)
 
 
 async def test_work_ends_before_its_lease() -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from server.application.caught_up import CaughtUp
 from server.application.graph_arm import GraphArm
+from server.application.rerank_arm import RerankArm
 from server.application.search_memories import SearchMemories, SearchMemoriesCommand
 from server.application.visible_relations import VisibleRelations
 from server.domain.scope import Scope
@@ -15,7 +16,7 @@ from server.ports.embedder import EmbeddingPurpose
 from server.ports.memory_store import ChangeSet
 from tests.support.builders import ALICE, EMBEDDER, PROJECT, addition, call
 from tests.support.fake_store import FakeStore
-from tests.support.fakes import FakeClock, FakeEmbedder, FakeGraph, FakeOutbox
+from tests.support.fakes import FakeClock, FakeEmbedder, FakeGraph, FakeOutbox, FakeReranker
 
 
 class World:
@@ -27,7 +28,9 @@ class World:
         self.graph, self.outbox, clock = FakeGraph(), FakeOutbox(), FakeClock()
         arm = GraphArm(self.graph, CaughtUp(self.outbox), clock)
         visible = VisibleRelations(self.store, clock)
-        self.search = SearchMemories(self.store, self.embedder, clock, arm, visible)
+        self.reranker = FakeReranker()
+        rerank = RerankArm(self.reranker, 60.0)
+        self.search = SearchMemories(self.store, self.embedder, clock, arm, rerank, visible)
 
     async def knows(self, text: str, **details: object) -> None:
         of = call()
@@ -79,3 +82,24 @@ async def test_a_search_keeps_to_its_project_and_scope(world: World) -> None:
     await world.knows("tea")
     for project_id, scope in (("project-2", ALICE), (PROJECT, Scope(user_id="bob"))):
         assert (await world.search(SearchMemoriesCommand(project_id, scope, "tea"))).hits == []
+
+
+async def test_a_reranking_looks_beyond_what_is_answered(world: World) -> None:
+    for number in range(12):
+        await world.knows(f"fact {number}")
+    [*_, last] = await world.finds("fact", top_k=12)
+    world.reranker.scores = {last: 0.8}
+    command = SearchMemoriesCommand(PROJECT, ALICE, "fact", top_k=3, rerank=True)
+    outcome = await world.search(command)
+    assert outcome.hits[0].memory.text == last
+    assert len(outcome.hits) == 3
+    assert outcome.language_model == world.reranker.model
+    assert [len(asked) for _, asked in world.reranker.questions] == [12]
+
+
+async def test_the_language_model_is_asked_only_for_a_reranking(world: World) -> None:
+    await world.knows("tea")
+    await world.knows("coffee")
+    outcome = await world.search(SearchMemoriesCommand(PROJECT, ALICE, "coffee"))
+    assert world.reranker.questions == []
+    assert outcome.language_model is None

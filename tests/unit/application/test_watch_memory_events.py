@@ -61,7 +61,7 @@ class World:
 async def until(holds: Callable[[], bool]) -> None:
     """Lets the others run until something holds."""
     async with asyncio.timeout(10):
-        while not holds():  # noqa: ASYNC110 - nothing tells
+        while not holds():  # noqa: ASYNC110 - what it looks at has no event to wait for
             await asyncio.sleep(0)
 
 

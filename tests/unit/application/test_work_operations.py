@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
 import pytest
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from opentelemetry.trace import StatusCode, format_trace_id
 
 from server.application.add_memories import AddMemoriesOutcome
 from server.application.work_operations import OperationWorkers, WorkerOptions
@@ -101,6 +103,19 @@ async def attempt(claimed: ClaimedOperation, error: Exception | None) -> FakeQue
     await workers.begin()
     await workers.finish()
     return queue
+
+
+@pytest.mark.parametrize(
+    ("error", "status"), [(None, StatusCode.UNSET), (ModelUnavailable("m"), StatusCode.ERROR)]
+)
+async def test_an_attempt_links_back_to_the_call_that_asked_for_it(
+    exported: InMemorySpanExporter, error: Exception | None, status: StatusCode
+) -> None:
+    await attempt(replace(operation(), traceparent=f"00-{'a' * 32}-{'b' * 16}-01"), error)
+    (span,) = exported.get_finished_spans()
+    assert (span.name, span.status.status_code) == ("operation", status)
+    assert [format_trace_id(link.context.trace_id) for link in span.links] == ["a" * 32]
+    assert (span.attributes or {})["memoir.correlation_id"] == "c1"
 
 
 async def test_what_was_committed_needs_no_more() -> None:

@@ -57,7 +57,6 @@ def test_problems_of_a_model_are_not_told_to_the_client() -> None:
     [
         (MemoryNotFound(ID), {"id": str(ID)}),
         (Unimplemented("S/M"), {"method": "S/M"}),
-        (Unimplemented("S/M", "as_of"), {"method": "S/M", "field": "as_of"}),
         (DeadlineExceeded(), {}),
     ],
 )

@@ -5,7 +5,13 @@ from __future__ import annotations
 from datetime import timedelta
 
 from server.domain.graph import Entity, Relation, StatedRelation
-from server.domain.neighbourhood import reach, shortest_paths
+from server.domain.neighbourhood import (
+    FAN_OUT,
+    MOST_RELATIONS,
+    explore,
+    reach,
+    shortest_paths,
+)
 from tests.support.subgraphs import NOON, memory_id, triple
 
 
@@ -41,6 +47,28 @@ def test_relations_come_by_distance_then_newest_first() -> None:
 def test_a_relation_to_itself_leads_nowhere() -> None:
     loop = stated(1, "a", "a")
     assert reach([loop], "a", 2) == ({"a": 0}, [loop])
+
+
+def test_an_exploration_ends_after_its_hops() -> None:
+    assert explore(CHAIN, "a", 2) == ([CHAIN[0], CHAIN[1]], False)
+    assert explore(CHAIN, "a", 3) == (CHAIN[:3], False)
+    assert explore(CHAIN, "nobody", 3) == ([], False)
+
+
+def test_of_a_hub_the_newest_relations_are_followed() -> None:
+    star = [stated(n, "hub", f"n{n}", minute=n) for n in range(FAN_OUT + 1)]
+    assert explore(star, "hub", 1) == (star[:0:-1], True)
+    assert explore(star[1:], "hub", 1) == (star[:0:-1], False)
+    assert explore(star, "n0", 1) == ([star[0]], False)
+
+
+def test_an_exploration_gives_a_bounded_number_of_relations() -> None:
+    near = [stated(n, "hub", f"n{n}") for n in range(FAN_OUT)]
+    far = [stated(n * 100 + m, f"n{n}", f"m{n}-{m}") for n in range(FAN_OUT) for m in range(10)]
+    around, truncated = explore(near + far, "hub", 2)
+    assert len(around) == MOST_RELATIONS
+    assert set(near) < set(around)
+    assert truncated
 
 
 def test_the_shortest_path_comes_first() -> None:

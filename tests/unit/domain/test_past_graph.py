@@ -8,7 +8,7 @@ from datetime import timedelta
 
 from server.domain.graph import Entity, Relation
 from server.domain.memory import Memory
-from server.domain.past_graph import relations_of
+from server.domain.past_graph import relations_of, spaces_of
 from server.domain.scope import Scope
 from tests.support.builders import ALICE, NOW, addition, call
 from tests.support.subgraphs import Triple, triple
@@ -28,29 +28,46 @@ def memory(
 
 def test_the_newest_come_first() -> None:
     memories = [memory(KNOWS, minute=1), memory(LISBON, minute=2)]
-    assert [triple(s) for s in relations_of(memories)] == [LISBON, KNOWS]
+    assert [triple(s) for s in relations_of(spaces_of(memories))] == [LISBON, KNOWS]
 
 
 def test_a_functional_relation_ends_with_the_next_one() -> None:
     memories = [memory(LISBON, KNOWS, minute=1), memory(ROME, minute=2)]
-    ends = {triple(s): s.superseded_at for s in relations_of(memories)}
+    ends = {triple(s): s.superseded_at for s in relations_of(spaces_of(memories))}
     assert ends == {ROME: None, LISBON: NOW + timedelta(minutes=2), KNOWS: None}
 
 
 def test_spaces_are_apart() -> None:
     memories = [memory(LISBON, minute=1), memory(ROME, minute=2, scope=Scope(user_id="bob"))]
-    assert all(s.superseded_at is None for s in relations_of(memories))
+    assert all(s.superseded_at is None for s in relations_of(spaces_of(memories)))
 
 
 def test_an_entity_is_found_by_its_names() -> None:
     taught = Entity("Robert Smith", "person", ("Bob", "Bobby"))
     memories = [memory(KNOWS), memory(ROME), memory(entities=[taught])]
     for name in ("bob", "ROBERT SMITH", "Bobby"):
-        assert [triple(s) for s in relations_of(memories, name)] == [KNOWS]
-    assert relations_of(memories, "Carol") == []
+        assert [triple(s) for s in relations_of(spaces_of(memories), name)] == [
+            ("Alice", "knows", "Robert Smith")
+        ]
+    assert relations_of(spaces_of(memories), "Carol") == []
 
 
 def test_a_relation_between_two_names_of_one_entity_says_nothing() -> None:
     taught = Entity("Robert", "person", ("Bob",))
     memories = [memory(("Robert", "knows", "Bob"), KNOWS, entities=[taught])]
-    assert [triple(s) for s in relations_of(memories)] == [KNOWS]
+    stated = [triple(s) for s in relations_of(spaces_of(memories))]
+    assert stated == [("Alice", "knows", "Robert")]
+
+
+def test_a_space_is_seen_by_the_memories_of_a_scope() -> None:
+    of_run = Scope("alice", run_id="run-1")
+    taught = Entity("Robert Smith", "person", ("Bob",))
+    memories = [memory(KNOWS, scope=of_run), memory(entities=[taught]), memory(LISBON)]
+    [space] = (each.seen_by({memories[0].id}) for each in spaces_of(memories))
+    bob = space.named("BOB")
+    assert bob is not None
+    assert (bob.ref.space, bob.ref.key) == ("user:alice", "robert smith")
+    assert bob.entity == taught
+    assert bob.memory_count == 1
+    assert space.named("Lisbon") is None
+    assert [triple(s) for s in space.relations] == [("Alice", "knows", "Robert Smith")]

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 from opentelemetry import trace
-from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from prometheus_client.openmetrics.exposition import generate_latest
 
 from server.telemetry.metrics import REGISTRY
@@ -90,3 +90,13 @@ def test_everything_else_is_counted_twice_over() -> None:
         "gen_ai_client_operation_duration_seconds_count", error_type="OSError", **labels
     )
     assert failed >= 1
+
+
+def test_a_brief_stage_is_an_event_of_the_span_it_is_in() -> None:
+    tracer = TracerProvider(shutdown_on_exit=False).get_tracer("t")
+    with tracer.start_as_current_span("rpc") as span, stage("validate", is_brief=True):
+        assert trace.get_current_span() is span
+    assert isinstance(span, ReadableSpan)
+    [event] = span.events
+    assert event.name == "validate"
+    assert (event.attributes or {})["memoir.seconds"] >= 0  # type: ignore[operator]  # a number

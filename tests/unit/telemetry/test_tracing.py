@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
-import asyncio
+from collections.abc import Sequence
+from threading import Event, Thread
 
 import pytest
 import structlog
 from opentelemetry import trace
-from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.context import Context
+from opentelemetry.sdk.trace import ReadableSpan
+from opentelemetry.sdk.trace.export import SpanExportResult
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
-from opentelemetry.trace import StatusCode
+from opentelemetry.trace import Link, NonRecordingSpan, SpanContext, set_span_in_context
 
 from server.telemetry import tracing
-from server.telemetry.spans import span
+from server.telemetry.trace_context import parse_traceparent
 
-
-@pytest.fixture
-def exported(monkeypatch: pytest.MonkeyPatch) -> InMemorySpanExporter:
-    exporter = InMemorySpanExporter()
-    provider = TracerProvider(shutdown_on_exit=False)
-    provider.add_span_processor(SimpleSpanProcessor(exporter))
-    monkeypatch.setattr(trace, "get_tracer", provider.get_tracer)
-    return exporter
+PATIENCE_SECONDS = 10.0
 
 
 @pytest.fixture
@@ -66,7 +61,10 @@ def test_tracing_starts_and_stops(monkeypatch: pytest.MonkeyPatch) -> None:
     tracing.shutdown_tracing(provider)
 
 
-def test_spans_are_sent_with_name_version_and_correlation_id() -> None:
+def test_spans_are_sent_with_name_version_and_correlation_id(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("OTEL_TRACES_SAMPLER", "always_on")
     exporter = InMemorySpanExporter()
     provider = tracing.build_provider("1.2.3", exporter)
     with (
@@ -82,6 +80,55 @@ def test_spans_are_sent_with_name_version_and_correlation_id() -> None:
     assert (sent.attributes or {})["memoir.correlation_id"] == "c1"
 
 
+def test_spans_of_work_for_several_calls_have_all_their_ids(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("OTEL_TRACES_SAMPLER", "always_on")
+    exporter = InMemorySpanExporter()
+    provider = tracing.build_provider("1", exporter)
+    with structlog.contextvars.bound_contextvars(correlation_ids=["c1", "c2"]):
+        provider.get_tracer("t").start_span("s").end()
+    provider.force_flush()
+    (sent,) = exporter.get_finished_spans()
+    provider.shutdown()
+    assert (sent.attributes or {})["memoir.correlation_ids"] == ("c1", "c2")
+
+
+@pytest.mark.parametrize(("flags", "kept"), [("01", True), ("00", False)])
+def test_work_that_links_to_a_call_is_kept_as_the_call_is(
+    monkeypatch: pytest.MonkeyPatch, flags: str, kept: bool
+) -> None:
+    monkeypatch.setenv("OTEL_TRACES_SAMPLER", "parentbased_always_off")
+    provider = tracing.build_provider("1", InMemorySpanExporter())
+    cause = parse_traceparent(f"00-{'a' * 32}-{'b' * 16}-{flags}")
+    assert cause is not None
+    later = provider.get_tracer("t").start_span("later", Context(), links=[Link(cause)])
+    provider.shutdown()
+    assert later.is_recording() is kept
+
+
+@pytest.mark.parametrize(
+    ("sampler", "least", "most"), [("", 50, 150), ("parentbased_always_on", 1000, 1000)]
+)
+def test_one_call_in_ten_is_traced_unless_the_environment_says_otherwise(
+    monkeypatch: pytest.MonkeyPatch, sampler: str, least: int, most: int
+) -> None:
+    monkeypatch.setenv("OTEL_TRACES_SAMPLER", sampler)
+    provider = tracing.build_provider("1", InMemorySpanExporter())
+    tracer = provider.get_tracer("t")
+    kept = sum(tracer.start_span("rpc").is_recording() for _ in range(1000))
+    asked = set_span_in_context(NonRecordingSpan(_sampled()))
+    assert all(tracer.start_span("rpc", asked).is_recording() for _ in range(50))
+    provider.shutdown()
+    assert least <= kept <= most
+
+
+def _sampled() -> SpanContext:
+    place = parse_traceparent(f"00-{'a' * 32}-{'b' * 16}-01")
+    assert place is not None
+    return place
+
+
 def test_the_environment_names_the_service(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OTEL_SERVICE_NAME", "mine")
     provider = tracing.build_provider("1", InMemorySpanExporter())
@@ -89,22 +136,43 @@ def test_the_environment_names_the_service(monkeypatch: pytest.MonkeyPatch) -> N
     assert provider.resource.attributes["service.name"] == "mine"
 
 
-def test_a_span_has_its_attributes(exported: InMemorySpanExporter) -> None:
-    with span("embed", **{"gen_ai.operation.name": "embeddings"}) as current:
-        assert trace.get_current_span() is current
-    (finished,) = exported.get_finished_spans()
-    assert finished.name == "embed"
-    assert dict(finished.attributes or {}) == {"gen_ai.operation.name": "embeddings"}
-    assert finished.status.status_code is StatusCode.UNSET
+def test_a_collector_that_hangs_does_not_hold_the_end_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tracing, "_FAREWELL_SECONDS", 0.01)
+    released = Event()
+
+    class Hanging(InMemorySpanExporter):
+        def shutdown(self) -> None:
+            released.wait()
+
+    provider = tracing.build_provider("1", Hanging())
+    ending = Thread(target=tracing.shutdown_tracing, args=[provider], daemon=True)
+    ending.start()
+    ending.join(PATIENCE_SECONDS)
+    assert not ending.is_alive()
+    released.set()
 
 
-@pytest.mark.parametrize("error", [ValueError("Alice is ill"), asyncio.CancelledError()])
-def test_a_failed_span_names_the_error_and_not_its_text(
-    exported: InMemorySpanExporter, error: BaseException
-) -> None:
-    with pytest.raises(type(error)), span("infer"):
-        raise error
-    (finished,) = exported.get_finished_spans()
-    assert finished.status.status_code is StatusCode.ERROR
-    assert (finished.attributes or {})["error.type"] == type(error).__name__
-    assert "Alice" not in finished.to_json()
+def test_spans_that_nobody_takes_are_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OTEL_TRACES_SAMPLER", "always_on")
+    monkeypatch.setenv("OTEL_BSP_MAX_QUEUE_SIZE", "8")
+    monkeypatch.setenv("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "4")
+    asked, released = Event(), Event()
+    exported: list[int] = []
+
+    class Hanging(InMemorySpanExporter):
+        def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
+            asked.set()
+            released.wait()
+            exported.append(len(spans))
+            return SpanExportResult.SUCCESS
+
+    provider = tracing.build_provider("1", Hanging())
+    tracer = provider.get_tracer("t")
+    for _ in range(4):
+        tracer.start_span("first").end()
+    assert asked.wait(PATIENCE_SECONDS)
+    for _ in range(100):
+        tracer.start_span("more").end()
+    released.set()
+    provider.shutdown()
+    assert sum(exported) == 4 + 8

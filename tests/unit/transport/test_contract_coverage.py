@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from google.protobuf.descriptor import Descriptor, ServiceDescriptor
+from google.protobuf.descriptor import ServiceDescriptor
 from google.protobuf.descriptor_pool import Default
 from memoir.v1 import (
     graph_service_pb2,
@@ -31,10 +31,11 @@ from server.application.list_memory_events import ListMemoryEvents
 from server.application.list_relations import ListRelations
 from server.application.list_scopes import ListScopes
 from server.application.operations import ManageOperations, SubmitAdd
-from server.application.past_relations import PastRelations
+from server.application.past_graph import PastGraph
 from server.application.project_settings import GetProject, UpdateProject
 from server.application.read_memories import GetMemory, ListMemories
 from server.application.remember_verbatim import RememberVerbatim
+from server.application.rerank_arm import RerankArm
 from server.application.search_memories import SearchMemories
 from server.application.update_memory import UpdateMemory
 from server.application.visible_relations import VisibleRelations
@@ -51,14 +52,20 @@ from server.transport.services.memory_scopes import ScopeUseCases
 from server.transport.services.operations import OperationsService
 from server.transport.services.project import ProjectService
 from server.transport.services.statistics import StatisticsService
-from server.transport.unimplemented import UNIMPLEMENTED_FIELDS, UNIMPLEMENTED_METHODS
 from tests.support.fake_changes import FakeChanges
 from tests.support.fake_counts import FakeCounts
 from tests.support.fake_history import FakeEventStream, FakeHistory
 from tests.support.fake_operations import FakeNotifications, FakeOperations
 from tests.support.fake_scopes import FakeScopes
 from tests.support.fake_store import FakeStore
-from tests.support.fakes import FakeClock, FakeEmbedder, FakeGraph, FakeOutbox, FakeProjectStore
+from tests.support.fakes import (
+    FakeClock,
+    FakeEmbedder,
+    FakeGraph,
+    FakeOutbox,
+    FakeProjectStore,
+    FakeReranker,
+)
 
 FILES = (graph_service_pb2, memory_service_pb2, project_service_pb2, statistics_service_pb2)
 
@@ -75,6 +82,7 @@ def servicers() -> Servicers:
             embedder,
             clock,
             GraphArm(FakeGraph(), CaughtUp(FakeOutbox()), clock),
+            RerankArm(FakeReranker(), 1.0),
             VisibleRelations(store, clock),
         ),
         get=GetMemory(store, FakeHistory(), clock),
@@ -130,12 +138,10 @@ def life_of(store: FakeStore) -> LifeUseCases:
 
 def graph_of(store: FakeStore, clock: FakeClock) -> GraphUseCases:
     graph, caught_up = FakeGraph(), CaughtUp(FakeOutbox())
-    visible = VisibleRelations(store, clock)
+    visible, past = VisibleRelations(store, clock), PastGraph(FakeHistory())
     return GraphUseCases(
-        list_relations=ListRelations(
-            graph, caught_up, visible, PastRelations(FakeHistory()), clock
-        ),
-        get_entity=GetEntity(graph, caught_up, visible, clock),
+        list_relations=ListRelations(graph, caught_up, visible, past, clock),
+        get_entity=GetEntity(graph, caught_up, visible, past, clock),
         list_entities=ListEntities(graph, caught_up, visible),
         find_paths=FindPaths(graph, caught_up, visible, clock),
     )
@@ -152,17 +158,8 @@ def test_every_service_of_the_protos_is_served() -> None:
 
 
 @pytest.mark.parametrize("service", CONTRACT, ids=lambda service: str(service.name))
-def test_every_method_is_either_done_or_listed(
-    service: ServiceDescriptor, servicers: Servicers
-) -> None:
-    done = implemented_methods(service, servicer_of(service, servicers))
-    listed = UNIMPLEMENTED_METHODS & promised(service)
-    assert done | listed == promised(service)
-    assert not done & listed
-
-
-def test_nothing_else_is_listed() -> None:
-    assert set().union(*map(promised, CONTRACT)) >= UNIMPLEMENTED_METHODS
+def test_every_method_is_done(service: ServiceDescriptor, servicers: Servicers) -> None:
+    assert implemented_methods(service, servicer_of(service, servicers)) == promised(service)
 
 
 def test_servicers_do_nothing_that_is_not_promised(servicers: Servicers) -> None:
@@ -172,21 +169,7 @@ def test_servicers_do_nothing_that_is_not_promised(servicers: Servicers) -> None
         assert public <= {method.name for method in service.methods}
 
 
-def test_listed_fields_are_fields_of_requests_of_methods_that_are_done() -> None:
-    done: set[Descriptor] = {
-        method.input_type
-        for service in CONTRACT
-        for method in service.methods
-        if f"{service.full_name}/{method.name}" not in UNIMPLEMENTED_METHODS
-    }
-    for request, fields in UNIMPLEMENTED_FIELDS.items():
-        assert request.DESCRIPTOR in done
-        assert fields
-        assert fields <= set(request.DESCRIPTOR.fields_by_name)
-
-
 def test_the_operations_are_those_of_google() -> None:
     pool = Default()
     operations = pool.FindServiceByName("google.longrunning.Operations")
-    assert not promised(operations) & UNIMPLEMENTED_METHODS
     assert len(operations.methods) == 5

@@ -59,14 +59,14 @@ def test_retryable_errors_have_codes_that_clients_retry() -> None:
 
 
 def test_an_error_carries_its_reason_metadata_and_correlation_id() -> None:
-    status = to_status(errors.Unimplemented("S/M", "f"), "c1")
+    status = to_status(errors.Unimplemented("S/M"), "c1")
     found = details(status)
     info, request_info = found["ErrorInfo"], found["RequestInfo"]
     assert isinstance(info, error_details_pb2.ErrorInfo)
     assert isinstance(request_info, error_details_pb2.RequestInfo)
     assert status.code == grpc.StatusCode.UNIMPLEMENTED.value[0]
     assert (info.domain, info.reason) == ("memoir.v1", "ERROR_REASON_UNIMPLEMENTED")
-    assert dict(info.metadata) == {"method": "S/M", "field": "f"}
+    assert dict(info.metadata) == {"method": "S/M"}
     assert request_info.request_id == "c1"
     assert set(found) == {"ErrorInfo", "RequestInfo"}
 

@@ -187,6 +187,7 @@ def test_what_an_item_says_of_its_batch_is_what_the_batch_says() -> None:
         lambda as_of: memory_service_pb2.GetMemoryRequest(id=ID, as_of=as_of),
         lambda as_of: memory_service_pb2.ListMemoriesRequest(as_of=as_of),
         lambda as_of: memory_service_pb2.SearchMemoriesRequest(user_id="u", query="q", as_of=as_of),
+        lambda as_of: graph_service_pb2.GetEntityRequest(user_id="u", name="n", as_of=as_of),
     ],
 )
 def test_as_of_is_past(make: Callable[[Timestamp], Message]) -> None:

@@ -177,5 +177,6 @@ SELECT $1, added.memory_id, place.position, place.position, 'import'
 FROM added, place
 ON CONFLICT (project_id, memory_id) DO UPDATE SET
     generation = greatest(graph_outbox.generation, excluded.generation),
-    correlation_id = excluded.correlation_id
+    correlation_id = excluded.correlation_id,
+    traceparent = NULL
 RETURNING 1;

@@ -54,9 +54,10 @@ recorded AS (
     INSERT INTO calls (
         project_id, call_id, position, method, user_id, agent_id, app_id, run_id, scope_key,
         request_id, payload_digest, correlation_id, embedding_model, language_model,
-        prompt_version, call_time, input_tokens, output_tokens
+        prompt_version, call_time, input_tokens, output_tokens, traceparent
     )
-    SELECT $1, $2, position, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $35, $36
+    SELECT $1, $2, position, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $35, $36,
+           $39
     FROM place
 ),
 spoken AS (
@@ -97,9 +98,9 @@ history AS (
 ),
 enqueued AS (
     INSERT INTO graph_outbox (
-        project_id, memory_id, generation, first_generation, correlation_id
+        project_id, memory_id, generation, first_generation, correlation_id, traceparent
     )
-    SELECT $1, added.memory_id, place.position, place.position, $11
+    SELECT $1, added.memory_id, place.position, place.position, $11, $39
     FROM place, added
 )
 SELECT place.position, added.memory_id
@@ -122,13 +123,16 @@ history AS (
     SELECT $1, gone.memory_id, gone.version + 1, place.position, -1, $5, 'DELETE', $6, NULL
     FROM gone, place
 )
-INSERT INTO graph_outbox (project_id, memory_id, generation, first_generation, correlation_id)
-SELECT $1, gone.memory_id, place.position, place.position, $7
+INSERT INTO graph_outbox (
+    project_id, memory_id, generation, first_generation, correlation_id, traceparent
+)
+SELECT $1, gone.memory_id, place.position, place.position, $7, $8
 FROM gone, place
 ORDER BY gone.memory_id
 ON CONFLICT (project_id, memory_id) DO UPDATE SET
     generation = greatest(graph_outbox.generation, excluded.generation),
-    correlation_id = excluded.correlation_id;
+    correlation_id = excluded.correlation_id,
+    traceparent = excluded.traceparent;
 
 -- name: update_memory
 -- Returns no row unless the memory is in the state that the change was decided on.
@@ -152,12 +156,15 @@ history AS (
     FROM changed
 ),
 enqueued AS (
-    INSERT INTO graph_outbox (project_id, memory_id, generation, first_generation, correlation_id)
-    SELECT $1, $2, $18, $18, $20
+    INSERT INTO graph_outbox (
+        project_id, memory_id, generation, first_generation, correlation_id, traceparent
+    )
+    SELECT $1, $2, $18, $18, $20, $21
     FROM changed
     ON CONFLICT (project_id, memory_id) DO UPDATE SET
         generation = greatest(graph_outbox.generation, excluded.generation),
-        correlation_id = excluded.correlation_id
+        correlation_id = excluded.correlation_id,
+        traceparent = excluded.traceparent
 )
 SELECT version FROM changed;
 
@@ -176,11 +183,14 @@ history AS (
     FROM gone
 ),
 enqueued AS (
-    INSERT INTO graph_outbox (project_id, memory_id, generation, first_generation, correlation_id)
-    SELECT $1, $2, $5, $5, $8
+    INSERT INTO graph_outbox (
+        project_id, memory_id, generation, first_generation, correlation_id, traceparent
+    )
+    SELECT $1, $2, $5, $5, $8, $9
     FROM gone
     ON CONFLICT (project_id, memory_id) DO UPDATE SET
         generation = greatest(graph_outbox.generation, excluded.generation),
-        correlation_id = excluded.correlation_id
+        correlation_id = excluded.correlation_id,
+        traceparent = excluded.traceparent
 )
 SELECT version FROM gone;

@@ -1,25 +1,27 @@
 -- Changing and deleting memories that are there. `{call_columns}` and `{call_values}` stand for fixed
--- blocks of this file: the first 16 parameters of a changing statement are those of its call.
+-- blocks of this file: the first 17 parameters of a changing statement are those of its call.
 -- `{scope}` stands for one fixed condition a scope field (see scope_condition.py), `{column}` for the
 -- name of one scope field; values are always bound.
 
 -- name: call_columns
 project_id, call_id, position, method, user_id, agent_id, app_id, run_id, scope_key, request_id,
-item, payload_digest, correlation_id, embedding_model, language_model, prompt_version, call_time
+item, payload_digest, correlation_id, embedding_model, language_model, prompt_version, call_time,
+traceparent
 
 -- name: call_values
 $1, $2, place.position, $3, $4, $5, $6, $7, $8, $9,
-$10, $11, $12, $13, $14, $15, $16
+$10, $11, $12, $13, $14, $15, $16,
+$17
 
 -- name: amend_memory
 -- Returns no row, and writes nothing, unless the memory is in the state that was decided on.
 WITH place AS MATERIALIZED (SELECT nextval('change_position') AS position),
 changed AS (
     UPDATE memories SET
-        version = version + 1, call_id = $2, text = $19, digest = $20,
-        embedding = coalesce($21::halfvec, embedding), metadata = $22, categories = $23,
-        entities = $24, relations = $25, evidence = $26, expiration_date = $27, update_time = $16
-    WHERE project_id = $1 AND memory_id = $17 AND version = $18 AND NOT immutable
+        version = version + 1, call_id = $2, text = $20, digest = $21,
+        embedding = coalesce($22::halfvec, embedding), metadata = $23, categories = $24,
+        entities = $25, relations = $26, evidence = $27, expiration_date = $28, update_time = $16
+    WHERE project_id = $1 AND memory_id = $18 AND version = $19 AND NOT immutable
     RETURNING project_id, memory_id, version, call_id, user_id, agent_id, app_id, run_id,
               scope_key, digest, text, role, name, inferred, immutable, metadata, categories,
               entities, relations, evidence, event_time, expiration_date, create_time, update_time
@@ -35,16 +37,19 @@ history AS (
         embedding
     )
     SELECT $1, changed.memory_id, changed.version, place.position, 0, $2, 'UPDATE', $16,
-           to_jsonb(changed), $21::halfvec
+           to_jsonb(changed), $22::halfvec
     FROM changed, place
 ),
 enqueued AS (
-    INSERT INTO graph_outbox (project_id, memory_id, generation, first_generation, correlation_id)
-    SELECT $1, changed.memory_id, place.position, place.position, $12
+    INSERT INTO graph_outbox (
+        project_id, memory_id, generation, first_generation, correlation_id, traceparent
+    )
+    SELECT $1, changed.memory_id, place.position, place.position, $12, $17
     FROM changed, place
     ON CONFLICT (project_id, memory_id) DO UPDATE SET
         generation = greatest(graph_outbox.generation, excluded.generation),
-        correlation_id = excluded.correlation_id
+        correlation_id = excluded.correlation_id,
+        traceparent = excluded.traceparent
 )
 SELECT place.position FROM place, changed;
 
@@ -53,7 +58,7 @@ SELECT place.position FROM place, changed;
 WITH place AS MATERIALIZED (SELECT nextval('change_position') AS position),
 gone AS (
     DELETE FROM memories
-    WHERE project_id = $1 AND memory_id = $17 AND version = $18
+    WHERE project_id = $1 AND memory_id = $18 AND version = $19
     RETURNING memory_id, version
 ),
 recorded AS (
@@ -69,12 +74,15 @@ history AS (
     FROM gone, place
 ),
 enqueued AS (
-    INSERT INTO graph_outbox (project_id, memory_id, generation, first_generation, correlation_id)
-    SELECT $1, gone.memory_id, place.position, place.position, $12
+    INSERT INTO graph_outbox (
+        project_id, memory_id, generation, first_generation, correlation_id, traceparent
+    )
+    SELECT $1, gone.memory_id, place.position, place.position, $12, $17
     FROM gone, place
     ON CONFLICT (project_id, memory_id) DO UPDATE SET
         generation = greatest(graph_outbox.generation, excluded.generation),
-        correlation_id = excluded.correlation_id
+        correlation_id = excluded.correlation_id,
+        traceparent = excluded.traceparent
 )
 SELECT place.position FROM place, gone;
 
@@ -129,13 +137,16 @@ history AS (
     FROM gone, place
 ),
 enqueued AS (
-    INSERT INTO graph_outbox (project_id, memory_id, generation, first_generation, correlation_id)
-    SELECT $1, gone.memory_id, place.position, place.position, $12
+    INSERT INTO graph_outbox (
+        project_id, memory_id, generation, first_generation, correlation_id, traceparent
+    )
+    SELECT $1, gone.memory_id, place.position, place.position, $12, $17
     FROM gone, place
     ORDER BY gone.memory_id
     ON CONFLICT (project_id, memory_id) DO UPDATE SET
         generation = greatest(graph_outbox.generation, excluded.generation),
-        correlation_id = excluded.correlation_id
+        correlation_id = excluded.correlation_id,
+        traceparent = excluded.traceparent
 )
 SELECT place.position, receipt.counts FROM place, receipt;
 
@@ -163,14 +174,14 @@ FROM (
 -- Every memory of the scope came to be in a call of the scope, so those calls lead to the whole
 -- history, to that of deleted memories too.
 WITH theirs AS MATERIALIZED (
-    SELECT call_id FROM calls WHERE project_id = $1 AND {column} = $17
+    SELECT call_id FROM calls WHERE project_id = $1 AND {column} = $18
 ),
 known AS MATERIALIZED (
     SELECT DISTINCT e.memory_id
     FROM theirs JOIN memory_events AS e ON e.project_id = $1 AND e.call_id = theirs.call_id
 ),
 gone AS (
-    DELETE FROM memories WHERE project_id = $1 AND {column} = $17
+    DELETE FROM memories WHERE project_id = $1 AND {column} = $18
     RETURNING memory_id
 ),
 unsaid AS (
@@ -192,7 +203,7 @@ untraced AS (
 ),
 unasked AS (
     -- What is still to be done for the scope holds what it says, too.
-    DELETE FROM operations WHERE project_id = $1 AND {column} = $17
+    DELETE FROM operations WHERE project_id = $1 AND {column} = $18
     RETURNING operation_id
 ),
 place AS MATERIALIZED (SELECT nextval('change_position') AS position),
@@ -210,13 +221,16 @@ recorded AS (
     FROM place, receipt
 ),
 enqueued AS (
-    INSERT INTO graph_outbox (project_id, memory_id, generation, first_generation, correlation_id)
-    SELECT $1, gone.memory_id, place.position, place.position, $12
+    INSERT INTO graph_outbox (
+        project_id, memory_id, generation, first_generation, correlation_id, traceparent
+    )
+    SELECT $1, gone.memory_id, place.position, place.position, $12, $17
     FROM gone, place
     ORDER BY gone.memory_id
     ON CONFLICT (project_id, memory_id) DO UPDATE SET
         generation = greatest(graph_outbox.generation, excluded.generation),
-        correlation_id = excluded.correlation_id
+        correlation_id = excluded.correlation_id,
+        traceparent = excluded.traceparent
 )
 SELECT place.position, receipt.counts,
        EXISTS (SELECT FROM theirs) OR EXISTS (SELECT FROM unasked) AS was_known

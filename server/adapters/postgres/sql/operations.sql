@@ -10,17 +10,18 @@ attempts, available_at, create_time, start_time, end_time, call_id, fault, error
 -- caller finds the operation of then, with another one or none it is refused.
 INSERT INTO operations (
     project_id, operation_id, user_id, agent_id, app_id, run_id, scope_key, request_id,
-    payload_digest, payload, output_format, correlation_id
+    payload_digest, payload, output_format, correlation_id, traceparent
 )
 SELECT input.project_id, input.operation_id, input.user_id, input.agent_id, input.app_id,
        input.run_id, input.scope_key, input.request_id, input.payload_digest, input.payload,
-       input.output_format, input.correlation_id
+       input.output_format, input.correlation_id, input.traceparent
 FROM unnest(
     $1::text[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::bytea[],
-    $8::uuid[], $9::bytea[], $10::bytea[], $11::text[], $12::text[]
+    $8::uuid[], $9::bytea[], $10::bytea[], $11::text[], $12::text[],
+    $13::text[]
 ) WITH ORDINALITY AS input (
     project_id, operation_id, user_id, agent_id, app_id, run_id, scope_key, request_id,
-    payload_digest, payload, output_format, correlation_id, place
+    payload_digest, payload, output_format, correlation_id, traceparent, place
 )
 WHERE input.request_id IS NULL OR NOT EXISTS (
     SELECT FROM calls AS c
@@ -92,7 +93,7 @@ SET state = 'RUNNING', lease = $2, available_at = clock_timestamp() + $3::interv
 FROM free
 WHERE o.project_id = free.project_id AND o.operation_id = free.operation_id
 RETURNING o.project_id, o.operation_id, o.payload, o.correlation_id, o.create_time, o.attempts,
-          o.failures, clock_timestamp() - o.create_time AS age;
+          o.failures, o.traceparent, clock_timestamp() - o.create_time AS age;
 
 -- name: renew
 UPDATE operations SET available_at = clock_timestamp() + $4::interval

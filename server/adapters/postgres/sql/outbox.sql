@@ -13,7 +13,7 @@ FROM (
     FOR UPDATE SKIP LOCKED
 ) AS free
 WHERE o.project_id = free.project_id AND o.memory_id = free.memory_id
-RETURNING o.project_id, o.memory_id, o.generation, o.attempts, o.correlation_id;
+RETURNING o.project_id, o.memory_id, o.generation, o.attempts, o.correlation_id, o.traceparent;
 
 -- name: renew
 WITH held AS MATERIALIZED (
@@ -35,8 +35,8 @@ WHERE o.project_id = held.project_id AND o.memory_id = held.memory_id;
 -- One whose lease is another's by now may have been overwritten with an older state: it comes back.
 WITH done AS MATERIALIZED (
     SELECT *
-    FROM unnest($1::text[], $2::uuid[], $3::bigint[], $5::text[])
-        AS done (project_id, memory_id, generation, correlation_id)
+    FROM unnest($1::text[], $2::uuid[], $3::bigint[], $5::text[], $6::text[])
+        AS done (project_id, memory_id, generation, correlation_id, traceparent)
 ),
 claimed AS MATERIALIZED (
     SELECT o.project_id, o.memory_id, o.generation, done.generation AS done_generation
@@ -47,7 +47,7 @@ claimed AS MATERIALIZED (
     FOR UPDATE OF o
 ),
 lost AS MATERIALIZED (
-    SELECT done.project_id, done.memory_id, done.correlation_id
+    SELECT done.project_id, done.memory_id, done.correlation_id, done.traceparent
     FROM done LEFT JOIN claimed USING (project_id, memory_id)
     WHERE claimed.memory_id IS NULL
 ),
@@ -55,8 +55,11 @@ place AS MATERIALIZED (
     SELECT nextval('change_position') AS position WHERE EXISTS (SELECT FROM lost)
 ),
 again AS (
-    INSERT INTO graph_outbox (project_id, memory_id, generation, first_generation, correlation_id)
-    SELECT lost.project_id, lost.memory_id, place.position, place.position, lost.correlation_id
+    INSERT INTO graph_outbox (
+        project_id, memory_id, generation, first_generation, correlation_id, traceparent
+    )
+    SELECT lost.project_id, lost.memory_id, place.position, place.position, lost.correlation_id,
+           lost.traceparent
     FROM lost, place
     ORDER BY lost.project_id, lost.memory_id
     ON CONFLICT (project_id, memory_id) DO UPDATE SET

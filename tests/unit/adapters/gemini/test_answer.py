@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from server.adapters.gemini.answer import MalformedAnswer, answer_schema, parse_answer
+from server.adapters.gemini.answer import answer_schema, parse_answer
+from server.adapters.gemini.shape import MalformedAnswer
 from server.domain.inference import ProposedEntity, ProposedOperation, ProposedRelation
 
 SECRET = "the user's secret"

@@ -10,6 +10,9 @@ from collections.abc import Sequence
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from opentelemetry import trace
+from opentelemetry.sdk.trace import ReadableSpan
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from server.adapters.gemini.batcher import MAX_TEXTS, EmbeddingBatcher
 from server.adapters.gemini.faults import GeminiFault
@@ -17,6 +20,8 @@ from server.domain.errors import DeadlineExceeded, ModelQuotaExhausted, ModelUna
 from server.domain.request_context import RequestContext, current_request
 from server.domain.values import Vector
 from server.ports.embedder import EmbeddingPurpose
+from server.telemetry.spans import span
+from server.telemetry.trace_context import current_traceparent
 from tests.support.request_context import in_request
 
 DOCUMENT, QUERY = EmbeddingPurpose.DOCUMENT, EmbeddingPurpose.QUERY
@@ -213,3 +218,44 @@ async def test_a_text_that_is_refused_fails_its_own_call_alone(
     assert (one.result(), other.result()) == ([vector_of("a")], [vector_of("c")])
     assert isinstance(bad.exception(), ModelUnavailable)
     assert provider.requests == [["a", "poison", "c"], ["a"], ["poison"], ["c"]]
+
+
+async def traced_call(batcher: EmbeddingBatcher, text: str) -> None:
+    with trace.get_tracer("test").start_as_current_span(text):
+        context = RequestContext(text, time.monotonic() + LONG, current_traceparent())
+        await in_request(context, lambda: batcher.embed([text], DOCUMENT))
+
+
+def by_name(exported: InMemorySpanExporter) -> dict[str, ReadableSpan]:
+    return {finished.name: finished for finished in exported.get_finished_spans()}
+
+
+@pytest.fixture
+def traced_batcher(provider: Provider) -> EmbeddingBatcher:
+    async def send(texts: Sequence[str], purpose: EmbeddingPurpose) -> list[Vector]:
+        with span("request"):
+            return await provider(texts, purpose)
+
+    return EmbeddingBatcher(send)
+
+
+async def test_a_request_for_one_call_is_in_its_trace(
+    traced_batcher: EmbeddingBatcher, exported: InMemorySpanExporter
+) -> None:
+    await traced_call(traced_batcher, "one")
+    spans = by_name(exported)
+    assert spans["request"].parent == spans["one"].context
+
+
+async def test_a_shared_request_and_its_calls_link_to_each_other(
+    traced_batcher: EmbeddingBatcher, exported: InMemorySpanExporter
+) -> None:
+    await asyncio.gather(*(traced_call(traced_batcher, text) for text in ("one", "two")))
+    spans = by_name(exported)
+    batch = spans["embedding batch"]
+    assert batch.parent is None
+    assert spans["request"].parent == batch.context
+    callers = {spans["one"].context.span_id, spans["two"].context.span_id}
+    assert {link.context.span_id for link in batch.links} == callers
+    for call in ("one", "two"):
+        assert [link.context for link in spans[call].links] == [batch.context]

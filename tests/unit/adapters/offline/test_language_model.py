@@ -117,6 +117,17 @@ async def test_pronouns_mean_the_person_spoken_of_before() -> None:
     assert cheese.entities == (Entity("Rex", "animal"), Entity("cheese"))
 
 
+async def test_earlier_messages_say_whom_a_pronoun_means_and_nothing_else() -> None:
+    def earlier(*texts: str) -> list[Message]:
+        return [Message(Role.USER, text) for text in texts]
+
+    anna = earlier("I have a sister named Anna.", "The sea was calm.")
+    assert await changes("She works at Acme.", context=anna) == ["+ Anna works at Acme"]
+    bob = earlier(*(message.content or "" for message in anna), "I have a brother named Bob.")
+    assert await changes("He works at Acme.", context=bob) == ["+ Bob works at Acme"]
+    assert await changes("Thanks!", context=anna) == []
+
+
 async def test_includes_and_excludes() -> None:
     said = "I like sushi. I work at Acme. My knee hurts. I like the guitar."
     assert await changes(said, includes="only food preferences") == ["+ User likes sushi"]

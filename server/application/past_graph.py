@@ -9,7 +9,7 @@ from server.domain.errors import FieldViolation, InvalidRequest
 from server.domain.graph import StatedRelation
 from server.domain.memory import today
 from server.domain.pages import ListOrder
-from server.domain.past_graph import relations_of
+from server.domain.past_graph import PastSpace, relations_of, spaces_of
 from server.domain.scope import Scope
 from server.ports.memory_history import MemoryHistory
 from server.ports.memory_store import ListQuery
@@ -18,16 +18,27 @@ MOST_MEMORIES: Final = 10_000
 """Of so many memories the relations are worked out; the graph itself holds the present only."""
 
 
-class PastRelations:
+class PastGraph:
     """Costs one statement that reads all memories of the graph space as they were."""
 
     def __init__(self, history: MemoryHistory) -> None:
         self._history = history
 
-    async def __call__(
+    async def relations(
         self, project_id: str, scope: Scope, time: datetime, entity: str | None
     ) -> list[StatedRelation]:
         """What the memories of the scope stated then, newest event first, superseded or not.
+
+        Raises:
+            InvalidRequest: there were more memories than are worked out.
+            StoreUnavailable: they cannot be read.
+        """
+        return relations_of(await self.spaces(project_id, scope, time), entity)
+
+    async def spaces(self, project_id: str, scope: Scope, time: datetime) -> list[PastSpace]:
+        """The graphs of the scope's spaces, as far as the memories of the scope made them then.
+
+        The scope's own space comes first, then those of its newest memories.
 
         Raises:
             InvalidRequest: there were more memories than are worked out.
@@ -47,4 +58,5 @@ class PastRelations:
             rule = f"of more than {MOST_MEMORIES} memories only the present can be read"
             raise InvalidRequest([FieldViolation("as_of", rule)])
         in_scope = {m.id for m in memories if set(scope.parts()) <= set(m.scope.parts())}
-        return [s for s in relations_of(memories, entity) if s.memory_id in in_scope]
+        seen = [space.seen_by(in_scope) for space in spaces_of(memories)]
+        return sorted(seen, key=lambda space: space.name != scope.graph_space())

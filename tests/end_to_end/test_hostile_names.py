@@ -1,0 +1,152 @@
+"""Names that a model answers with are data, on the way in and in every read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from memoir.v1 import graph_service_pb2, memory_pb2, memory_service_pb2
+from neo4j import AsyncDriver
+
+from server.domain.graph import clean_name, relation_name, words_of
+from tests.support.gemini_server import GeminiServer
+from tests.support.neo4j import WholeGraph
+from tests.support.server import Client, Home
+from tests.support.whole_graph import doubles, settled
+
+HOSTILE = (
+    'O\'Brien "the" `tick` \\',
+    "x'}) DETACH DELETE (n) //",
+    "`}]->() MATCH (n) DETACH DELETE n RETURN 1 UNION /*",
+    "$project_id {project_id: 'other'} %s {0} ${name}",
+    'a" OR *:* AND (b:c)^9~ [1 TO 2] /re.*/ && || !+-?',
+    "'); DROP TABLE memories; --",
+    "Tab\tBell\x07Escape\x1b[31mRed\x9f",
+    "\u202eright\u202c-to-\u200fleft\u2066",
+    "long " * 2_000,
+    "ﷺ" * 500,
+)
+KIND = "`knows`]->() DELETE r //"
+KNOWS = relation_name(KIND)
+BOB = {"name": "Bob", "type": "person"}
+
+
+@dataclass(frozen=True)
+class Told:
+    """What is read back of one name: the user that it was told for, and what the write said."""
+
+    user: str
+    name: str
+    answer: memory_service_pb2.AddMemoriesResponse
+
+
+async def tell(on_gemini: GeminiServer, number: int, raw: str) -> Told:
+    """A memory of which the model says that it is about this name."""
+    quote = f"They know Bob {number}"
+    on_gemini.endpoint.answer(
+        {
+            "operations": [
+                {
+                    "message": 1,
+                    "quote": quote,
+                    "action": "ADD",
+                    "text": f"{raw[:400]} knows Bob {number}",
+                    "categories": [],
+                    "entities": [
+                        {"name": raw, "type": raw[:50]},
+                        {"name": "Bob", "type": "person"},
+                    ],
+                    "relations": [{"source": raw, "relation": KIND, "target": "Bob"}],
+                }
+            ]
+        }
+    )
+    user = f"hostile-{number}"
+    request = memory_service_pb2.AddMemoriesRequest(
+        user_id=user,
+        output_format="v1.1",
+        messages=[memory_pb2.Message(role="user", content=f"{raw[:1000]}: {quote}")],
+    )
+    client = on_gemini.client
+    answer = await client.memory.AddMemories(request, metadata=client.metadata)
+    return Told(user, clean_name(raw), answer)
+
+
+async def relations(client: Client, told: Told) -> list[tuple[str, str, str]]:
+    response = await client.graph.ListRelations(
+        graph_service_pb2.ListRelationsRequest(user_id=told.user, entity=told.name, relation=KIND),
+        metadata=client.metadata,
+    )
+    return [(r.source, r.relation, r.target) for r in response.relations]
+
+
+async def around(client: Client, told: Told, name: str) -> tuple[str, list[str]]:
+    response = await client.graph.GetEntity(
+        graph_service_pb2.GetEntityRequest(user_id=told.user, name=name),
+        metadata=client.metadata,
+    )
+    return response.entity.name, [neighbor.name for neighbor in response.neighbors]
+
+
+async def entities(client: Client, told: Told, query: str | None = None) -> set[str]:
+    response = await client.graph.ListEntities(
+        graph_service_pb2.ListEntitiesRequest(user_id=told.user, query=query),
+        metadata=client.metadata,
+    )
+    return {entity.name for entity in response.entities}
+
+
+async def paths(client: Client, told: Told) -> list[list[tuple[str, str]]]:
+    response = await client.graph.FindPaths(
+        graph_service_pb2.FindPathsRequest(user_id=told.user, source="Bob", target=told.name),
+        metadata=client.metadata,
+    )
+    return [[(r.source, r.target) for r in path.relations] for path in response.paths]
+
+
+async def searched(client: Client, told: Told) -> tuple[list[str], list[str], list[str]]:
+    response = await client.memory.SearchMemories(
+        memory_service_pb2.SearchMemoriesRequest(
+            user_id=told.user, query=told.name, include_relations=True
+        ),
+        metadata=client.metadata,
+    )
+    return (
+        [result.memory.id for result in response.results],
+        [relation.source for relation in response.relations],
+        [skipped.arm for skipped in response.degraded],
+    )
+
+
+async def test_hostile_names_are_data_in_every_read(
+    on_gemini: GeminiServer, home: Home, graph: WholeGraph, neo4j_driver: AsyncDriver
+) -> None:
+    del graph  # is empty, like the database
+    client = on_gemini.client
+    everything = [await tell(on_gemini, number, raw) for number, raw in enumerate(HOSTILE)]
+    report = await settled(home)
+    for told in everything:
+        name = told.name
+        [added] = told.answer.relations
+        assert (added.source, added.relation, added.target) == (name, KNOWS, "Bob")
+        assert await relations(client, told) == [(name, KNOWS, "Bob")]
+        assert await around(client, told, name) == (name, ["Bob"])
+        assert await around(client, told, "bob") == ("Bob", [name])
+        assert await entities(client, told) == {name, "Bob"}
+        assert await entities(client, told, name) == ({name} if words_of(name) else set())
+        assert await paths(client, told) == [[(name, "Bob")]]
+        [result] = told.answer.results
+        assert await searched(client, told) == ([result.id], [name], [])
+
+    assert (report.memories, dict(report.differences)) == (len(HOSTILE), {})
+    assert await doubles(neo4j_driver) == []
+    assert await kinds(neo4j_driver) == {"Entity", "Memory", "SpaceLock", "MENTIONS", "RELATES_TO"}
+
+
+async def kinds(driver: AsyncDriver) -> set[str]:
+    """The labels and relationship types of all that the graph holds."""
+    found, _, _ = await driver.execute_query(
+        "MATCH (n) UNWIND labels(n) AS kind RETURN kind "
+        "UNION MATCH ()-[r]->() RETURN type(r) AS kind",
+        database_="neo4j",
+    )
+    return {record["kind"] for record in found}

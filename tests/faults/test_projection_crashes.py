@@ -1,0 +1,90 @@
+"""A server dies at each named place of the projection, twice; the graph converges nevertheless."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+from contextlib import suppress
+from itertools import count
+from uuid import uuid4
+
+import grpc
+import pytest
+from google.protobuf.field_mask_pb2 import FieldMask
+from memoir.v1 import memory_pb2, memory_service_pb2
+from neo4j import AsyncDriver
+
+from server import failpoints
+from tests.support.neo4j import WholeGraph
+from tests.support.outbox import end_leases
+from tests.support.server import Client, Home, ServerProcess, connected, key_of
+from tests.support.whole_graph import settled
+
+PLACES = sorted(name for name in failpoints.NAMES if name.startswith("projection."))
+
+
+async def change(client: Client, number: int) -> None:
+    """One of a sequence of changes that share entities, supersede, update and delete."""
+    friend = f"My friend Maria{number} works at Globex."
+    added = await client.memory.AddMemories(
+        memory_service_pb2.AddMemoriesRequest(
+            user_id="alice",
+            run_id=f"run-{number}",
+            messages=[
+                memory_pb2.Message(role="user", content=f"I live in City{number}."),
+                memory_pb2.Message(role="user", content=friend),
+            ],
+        ),
+        metadata=client.metadata,
+    )
+    if number % 3 == 1:
+        await client.memory.DeleteMemory(
+            memory_service_pb2.DeleteMemoryRequest(id=added.results[0].id),
+            metadata=client.metadata,
+        )
+    if number % 3 == 2:
+        await client.memory.UpdateMemory(
+            memory_service_pb2.UpdateMemoryRequest(
+                id=added.results[-1].id,
+                changes=memory_service_pb2.MemoryChanges(text=f"Rewritten {uuid4()}"),
+                update_mask=FieldMask(paths=["text"]),
+            ),
+            metadata=client.metadata,
+        )
+
+
+async def works_until_it_dies(server: ServerProcess, key: str, numbers: Iterator[int]) -> None:
+    await server.start()
+    async with connected(server.address, key) as client:
+        with suppress(grpc.aio.AioRpcError):
+            for number in numbers:
+                await change(client, number)
+    assert await server.wait() == -signal.SIGKILL
+
+
+@pytest.mark.parametrize("place", PLACES)
+async def test_the_graph_converges_after_deaths_at_each_place(
+    home: Home,
+    graph: WholeGraph,
+    neo4j_driver: AsyncDriver,
+    place: str,
+) -> None:
+    del graph  # is empty, like the database, so that all of both is compared
+    key = await key_of(home)
+    numbers = count()
+    for times in (1, 2):
+        doomed = home.server(MEMOIR_ALLOW_FAILPOINTS="true", MEMOIR_FAILPOINTS=f"{place}:{times}")
+        await works_until_it_dies(doomed, key, numbers)
+        await end_leases(home.postgres_dsn)
+
+    heir = home.server()
+    await heir.start()
+    async with connected(heir.address, key) as client:
+        await change(client, 3)
+    report = await settled(home)
+    await heir.stop()
+    assert (report.pending, dict(report.differences)) == (0, {})
+    assert report.memories > 2
+    # The graph is equal because it holds the memories, and not because both are empty.
+    counted = await neo4j_driver.execute_query("MATCH (m:Memory) RETURN count(m) AS memories")
+    assert counted.records[0]["memories"] == report.memories

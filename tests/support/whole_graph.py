@@ -1,0 +1,47 @@
+"""A server's whole graph, compared with its memories and looked at from outside."""
+
+from __future__ import annotations
+
+from neo4j import AsyncDriver
+
+from server.application.verify_graph import GraphReport
+from server.bootstrap.graph import GraphAddress, open_graph_maintenance
+from server.settings import Settings
+from tests.support.outbox import outbox_empties
+from tests.support.server import Home
+
+CONVERGE_SECONDS = 60.0
+
+_DOUBLES = (
+    (
+        "MATCH (e:Entity) WITH e.project_id AS p, e.space AS s, e.key AS k, count(*) AS times "
+        "WHERE times > 1 RETURN [p, s, k] AS found"
+    ),
+    (
+        "MATCH (m:Memory)-[r:MENTIONS]->(e) WITH m, e, count(r) AS times "
+        "WHERE times > 1 RETURN [m.memory_id, e.key] AS found"
+    ),
+    (
+        "MATCH (s)-[r:RELATES_TO]->(t) WITH s, t, r.memory_id AS m, r.relation AS kind, "
+        "count(r) AS n WHERE n > 1 RETURN [m, s.key, kind, t.key] AS found"
+    ),
+)
+
+
+async def settled(home: Home) -> GraphReport:
+    """How the graph differs from the memories once the outbox is empty."""
+    await outbox_empties(home.postgres_dsn, CONVERGE_SECONDS)
+    address = GraphAddress(
+        *(home.environment[f"MEMOIR_NEO4J_{name}"] for name in ("URI", "USER", "PASSWORD"))
+    )
+    async with open_graph_maintenance(Settings(), home.postgres_dsn, address) as maintenance:
+        return await maintenance.verify()
+
+
+async def doubles(driver: AsyncDriver) -> list[list[str]]:
+    """Entities, mentions and relations that the graph holds more than once."""
+    found: list[list[str]] = []
+    for query in _DOUBLES:
+        records, _, _ = await driver.execute_query(query, database_="neo4j")
+        found += [record["found"] for record in records]
+    return found
