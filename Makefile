@@ -35,11 +35,11 @@ endif
 say = printf '%s\n' '$(BOLD)==> $(1)$(PLAIN)'
 
 .PHONY: help install run demo test chaos check format lint types imports proto proto-check wheel tools \
-        neo4j bench lock secrets clean
+        neo4j bench bench-telemetry lock secrets clean
 
 help: ## List the targets
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z0-9-]+:.*## / \
-	  { printf "  $(BOLD)%-12s$(PLAIN) %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	  { printf "  $(BOLD)%-16s$(PLAIN) %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 # --- installing ---------------------------------------------------------------------------------
 
@@ -112,6 +112,9 @@ demo: install ## Play a short conversation through the running server
 bench: install ## Measure adds and searches per second
 	@$(MAKE) neo4j
 	@$(BIN)/python -m benchmarks
+
+bench-telemetry: install ## Measure what logs, metrics and traces cost
+	@$(BIN)/python -m benchmarks.telemetry
 
 # --- checking -----------------------------------------------------------------------------------
 

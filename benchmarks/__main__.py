@@ -10,11 +10,8 @@ from __future__ import annotations
 import argparse
 import tempfile
 from collections import defaultdict
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 
-import asyncpg
 import grpc
 import uvloop
 from rich.console import Console
@@ -23,7 +20,8 @@ from rich.table import Table
 
 from benchmarks.cases import Cases
 from benchmarks.load import Call, Figures, closed_loop, median_by_rate
-from benchmarks.servers import PROJECT, command_line, memoir_environment, postgres, serving
+from benchmarks.running import database, prepared
+from benchmarks.servers import command_line, memoir_environment, postgres, serving
 
 CALLERS = 16
 WARM_UP_CALLS = 200
@@ -62,21 +60,17 @@ async def measure_memoir(
     server_dsn: str, folder: Path, number: int, calls: int, results: Results
 ) -> None:
     """One round of the service."""
-    async with database(server_dsn, f"memoir_{number}") as dsn:
-        environment = memoir_environment(dsn)
-        await command_line("migrate", environment=environment)
-        await command_line("projects", "create", PROJECT, environment=environment)
-        key = await command_line("keys", "create", "--project", PROJECT, environment=environment)
-        async with (
-            serving("-m", "server", "serve", environment=environment, log=folder / "log") as at,
-            grpc.aio.insecure_channel(at) as channel,
-        ):
-            cases = Cases(channel, key)
-            await warm_up(cases)
-            results[MEMOIR, ADD].append(await loop(cases.add_one, calls))
-            results[MEMOIR, SEARCH].append(await loop(cases.search, calls))
-            results[MEMOIR, ADD_TWENTY].append(await loop(cases.add_twenty, calls // 10))
-            results[MEMOIR, INFER].append(await loop(cases.infer, calls // 3))
+    async with (
+        prepared(server_dsn, f"memoir_{number}") as (environment, key),
+        serving("-m", "server", "serve", environment=environment, log=folder / "log") as at,
+        grpc.aio.insecure_channel(at) as channel,
+    ):
+        cases = Cases(channel, key)
+        await warm_up(cases)
+        results[MEMOIR, ADD].append(await loop(cases.add_one, calls))
+        results[MEMOIR, SEARCH].append(await loop(cases.search, calls))
+        results[MEMOIR, ADD_TWENTY].append(await loop(cases.add_twenty, calls // 10))
+        results[MEMOIR, INFER].append(await loop(cases.infer, calls // 3))
 
 
 async def measure_bare(
@@ -108,19 +102,6 @@ async def warm_up(cases: Cases) -> None:
 async def loop(call: Call, calls: int) -> Figures:
     """A case with the usual number of callers."""
     return await closed_loop(call, callers=CALLERS, calls=calls)
-
-
-@asynccontextmanager
-async def database(server_dsn: str, name: str) -> AsyncIterator[str]:
-    """An empty database for the block: its DSN."""
-    connection = await asyncpg.connect(server_dsn)
-    try:
-        await connection.execute(f"CREATE DATABASE {name}")
-        head, _, query = server_dsn.partition("?")
-        yield f"{head.rpartition('/')[0]}/{name}?{query}"
-        await connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
-    finally:
-        await connection.close()
 
 
 def print_table(results: dict[tuple[str, str], Figures]) -> None:
