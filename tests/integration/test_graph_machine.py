@@ -120,9 +120,12 @@ def test_the_graph_follows_its_model(postgres_dsn: str, neo4j_address: Neo4jAddr
     with asyncio.Runner() as runner:
         opened = open_stores(postgres_dsn, neo4j_address)
         stores = runner.run(opened.__aenter__())
+
+        class Bound(GraphMachine):
+            def __init__(self) -> None:
+                super().__init__(runner, stores)
+
         try:
-            run_state_machine_as_test(
-                hypothesis.seed(seed)(lambda: GraphMachine(runner, stores)), settings=SETTINGS
-            )
+            run_state_machine_as_test(hypothesis.seed(seed)(Bound), settings=SETTINGS)
         finally:
             runner.run(opened.__aexit__(None, None, None))
