@@ -16,7 +16,7 @@ from neo4j import AsyncDriver
 
 from server import failpoints
 from tests.support.neo4j import WholeGraph
-from tests.support.outbox import end_leases
+from tests.support.outbox import end_waits
 from tests.support.server import Client, Home, ServerProcess, connected, key_of
 from tests.support.whole_graph import settled
 
@@ -75,7 +75,7 @@ async def test_the_graph_converges_after_deaths_at_each_place(
     for times in (1, 2):
         doomed = home.server(MEMOIR_ALLOW_FAILPOINTS="true", MEMOIR_FAILPOINTS=f"{place}:{times}")
         await works_until_it_dies(doomed, key, numbers)
-        await end_leases(home.postgres_dsn)
+        await end_waits(home.postgres_dsn)
 
     heir = home.server()
     await heir.start()

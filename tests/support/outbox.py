@@ -7,7 +7,7 @@ import asyncpg
 from tests.support.processes import eventually
 
 _PENDING = "SELECT count(*) FROM graph_outbox WHERE dead_generation IS DISTINCT FROM generation"
-_END_LEASES = "UPDATE graph_outbox SET available_at = now() WHERE lease IS NOT NULL"
+_END_WAITS = "UPDATE graph_outbox SET available_at = now()"
 
 
 async def outbox_empties(dsn: str, seconds: float) -> None:
@@ -33,10 +33,10 @@ async def pending(dsn: str) -> int:
     return count
 
 
-async def end_leases(dsn: str) -> None:
-    """Lets the time pass that the leases of dead servers last."""
+async def end_waits(dsn: str) -> None:
+    """Lets the time pass that leases of dead projectors last, and pauses after failures."""
     connection = await asyncpg.connect(dsn)
     try:
-        await connection.execute(_END_LEASES)
+        await connection.execute(_END_WAITS)
     finally:
         await connection.close()

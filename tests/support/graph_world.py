@@ -1,0 +1,193 @@
+"""Both real stores and what keeps the graph, with faults, beside the model of it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime, timedelta
+from itertools import count
+from uuid import UUID
+
+from neo4j import AsyncDriver
+
+from server.adapters.neo4j.audit import Neo4jGraphAudit
+from server.adapters.neo4j.driver import open_driver
+from server.adapters.neo4j.graph import Neo4jGraph
+from server.adapters.postgres.memory_store import PostgresMemoryStore
+from server.adapters.postgres.outbox import PostgresOutbox
+from server.adapters.postgres.pool import Database, PoolOptions, open_pool
+from server.adapters.postgres.projection_source import PostgresProjectionSource
+from server.application.project_graph import GraphProjector, ProjectorOptions
+from server.application.rebuild_graph import RebuildGraph
+from server.application.verify_graph import VerifyGraph
+from server.domain.errors import GraphUnavailable
+from server.domain.graph import Entity, MemorySubgraph, Relation
+from server.domain.memory import fact_digest, today
+from server.domain.scope import Scope
+from server.embedded.neo4j import Neo4jAddress
+from server.ports.memory_store import ChangeSet, EmbeddedMemory, Removal
+from tests.support.builders import addition, call, revision
+from tests.support.fakes import FakeClock
+from tests.support.graph_model import ALIAS, Fact, GraphState, expected, read_state
+from tests.support.outbox import end_waits
+from tests.support.subgraphs import Triple
+
+BATCH = 3
+_NO_LEASE = timedelta(0)
+_numbers = count()
+
+
+class FailingGraph(Neo4jGraph):
+    """Fails the next projection where it is told to: before it changes anything, or after all."""
+
+    fails: str | None = None
+
+    async def project(self, subgraphs: Sequence[MemorySubgraph]) -> None:
+        fails, self.fails = self.fails, None
+        if fails == "before":
+            raise GraphUnavailable
+        await super().project(subgraphs)
+        if fails == "after":
+            raise GraphUnavailable
+
+
+@dataclass
+class Project:
+    """A project of its own in stores that outlive it. Its memories are `facts`, by number."""
+
+    dsn: str
+    driver: AsyncDriver
+    database: Database
+    clock: FakeClock
+    id: str = field(default_factory=lambda: f"machine-{next(_numbers)}")
+    facts: dict[int, Fact] = field(default_factory=dict)
+    _items: dict[int, EmbeddedMemory] = field(default_factory=dict)
+    _texts: count[int] = field(default_factory=count)
+
+    def __post_init__(self) -> None:
+        """Puts together what works on the stores."""
+        self.outbox = PostgresOutbox(self.database, self.clock)
+        self.graph = FailingGraph(self.driver)
+        self.store = PostgresMemoryStore(self.database, on_commit=lambda: None)
+        source = PostgresProjectionSource(self.database, self.clock)
+        audit = Neo4jGraphAudit(self.driver)
+        options = ProjectorOptions(batch_size=BATCH, poll_interval=timedelta(milliseconds=1))
+        self.projector = GraphProjector(self.outbox, self.graph, options)
+        self.verify = VerifyGraph(source, audit)
+        self.rebuild = RebuildGraph(source, audit, self.graph, self.outbox, self.projector)
+
+    async def add(
+        self, user: str, triples: Sequence[Triple], teacher: str | None, days: int | None
+    ) -> None:
+        """Remembers something, for so many days or for good."""
+        number, now = next(self._texts), self._pass()
+        last_day = None if days is None else today(now) + timedelta(days=days)
+        of = call(project_id=self.id, scope=Scope(user), time=now)
+        item = addition(
+            of,
+            f"fact {number}",
+            entities=_entities(teacher),
+            relations=_relations(triples),
+            expiration_date=last_day,
+        )
+        await self.store.commit(ChangeSet(of, added=[item]))
+        self._items[number] = item
+        self.facts[number] = Fact(
+            str(item.memory.id), 1, user, tuple(triples), teacher, now, last_day
+        )
+
+    async def update(self, number: int, triples: Sequence[Triple], teacher: str | None) -> None:
+        """Replaces what a memory says."""
+        fact, now, text = self.facts[number], self._pass(), f"fact {next(self._texts)}"
+        changed = replace(
+            revision(self._items[number], text, version=fact.version),
+            digest=fact_digest(text),
+            entities=_entities(teacher),
+            relations=_relations(triples),
+            event_time=now,
+        )
+        of = call(project_id=self.id, scope=Scope(fact.user), time=now)
+        await self.store.commit(ChangeSet(of, updated=[changed]))
+        self.facts[number] = replace(
+            fact, version=fact.version + 1, triples=tuple(triples), teacher=teacher, time=now
+        )
+
+    async def delete(self, number: int) -> None:
+        """Deletes a memory."""
+        fact = self.facts.pop(number)
+        of = call(project_id=self.id, scope=Scope(fact.user), time=self._pass())
+        removal = Removal(0, UUID(fact.memory_id), fact.version)
+        await self.store.commit(ChangeSet(of, removed=[removal]))
+
+    async def next_day(self) -> None:
+        """Lets a day pass, and with it what was to be kept until then."""
+        self.clock.time += timedelta(days=1)
+        gone = [n for n, fact in self.facts.items() if fact.last_day and fact.last_day < self._day]
+        for number in gone:
+            del self.facts[number]
+
+    async def stop_projecting(self, *, in_graph: bool) -> None:
+        """A projector dies between its claim and its mark, having written the graph or not."""
+        claimed = await self.outbox.claim(BATCH, _NO_LEASE)
+        subgraphs = await self.outbox.subgraphs(claimed)
+        if in_graph:
+            await self.graph.project(subgraphs)
+
+    async def lose_graph(self) -> None:
+        """Neo4j loses the project."""
+        query = "MATCH (n {project_id: $p}) DETACH DELETE n"
+        await self.driver.execute_query(query, p=self.id, database_="neo4j")
+
+    async def catch_up(self) -> None:
+        """Projects until the graph lacks nothing."""
+        while True:
+            await end_waits(self.dsn)
+            await self.outbox.keep_up()
+            if not await self.projector.project_once():
+                break
+        assert (await self.outbox.backlog(self.id)).pending == 0
+
+    async def compared(self) -> tuple[GraphState, GraphState]:
+        """What the graph holds, and what it must."""
+        return await read_state(self.driver, self.id), expected(self.facts.values(), self._day)
+
+    @property
+    def _day(self) -> date:
+        return today(self.clock.time)
+
+    def _pass(self) -> datetime:
+        self.clock.time += timedelta(seconds=1)
+        return self.clock.time
+
+
+def _entities(teacher: str | None) -> list[Entity]:
+    return [Entity(teacher, "person", (ALIAS,))] if teacher else []
+
+
+def _relations(triples: Sequence[Triple]) -> list[Relation]:
+    return [Relation(Entity(source), kind, Entity(target)) for source, kind, target in triples]
+
+
+@dataclass
+class Stores:
+    """Both real stores. Time goes on from project to project, as it does for a database."""
+
+    dsn: str
+    driver: AsyncDriver
+    database: Database
+    clock: FakeClock = field(default_factory=FakeClock)
+
+    def project(self) -> Project:
+        """A project of its own."""
+        return Project(self.dsn, self.driver, self.database, self.clock)
+
+
+@asynccontextmanager
+async def open_stores(dsn: str, address: Neo4jAddress) -> AsyncIterator[Stores]:
+    """The stores for the block; the graph's schema is prepared."""
+    async with open_driver(address.uri, address.user, address.password) as driver:
+        await Neo4jGraph(driver).prepare()
+        pool = await open_pool(dsn, PoolOptions(max_size=4))
+        yield Stores(dsn, driver, Database(pool, acquire_timeout=5.0))
+        await pool.close()
