@@ -7,8 +7,7 @@ from collections.abc import AsyncIterator
 import grpc
 import pytest
 from google.protobuf import json_format
-from google.protobuf.timestamp_pb2 import Timestamp
-from memoir.v1 import graph_service_pb2, memory_pb2, memory_service_pb2
+from memoir.v1 import memory_pb2, memory_service_pb2
 
 from tests.support.errors import ErrorDetails, details_of
 from tests.support.server import Client, Home, connected, create_key, run_command
@@ -188,15 +187,6 @@ async def test_a_revoked_key_is_refused(client: Client, shared_home: Home, user:
     error = await refused(client, add_request(user), (("authorization", f"Token {key}"),))
     assert error.reason == "API_KEY_INVALID"
     assert key not in listed
-
-
-async def test_what_is_not_offered_yet_says_so(client: Client, user: str) -> None:
-    request = graph_service_pb2.GetEntityRequest(user_id=user, name="Ada", as_of=Timestamp())
-    with pytest.raises(grpc.aio.AioRpcError) as caught:
-        await client.graph.GetEntity(request, metadata=client.metadata)
-    error = details_of(caught.value)
-    assert (error.code, error.reason) == (grpc.StatusCode.UNIMPLEMENTED, "UNIMPLEMENTED")
-    assert error.metadata["field"] == "as_of"
 
 
 async def test_a_memory_of_another_project_is_not_found(

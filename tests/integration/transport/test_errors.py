@@ -8,7 +8,6 @@ from uuid import UUID
 import grpc
 import pytest
 from google.rpc import error_details_pb2
-from memoir.v1 import memory_service_pb2
 from opentelemetry.trace import StatusCode
 
 from server.domain import errors
@@ -261,16 +260,6 @@ async def test_an_unoffered_method_is_refused_after_validation(harness: Harness)
     assert outcome.code is grpc.StatusCode.UNIMPLEMENTED
     assert info is not None
     assert dict(info.metadata) == {"method": method[1:]}
-
-
-async def test_an_unoffered_option_is_refused_by_name(harness: Harness) -> None:
-    request = memory_service_pb2.SearchMemoriesRequest(query="q", user_id="u", rerank=True)
-    method = "/memoir.v1.MemoryService/SearchMemories"
-    outcome = await harness.call(method, request)
-    info = outcome.detail(error_details_pb2.ErrorInfo)
-    assert info is not None
-    assert dict(info.metadata) == {"method": method[1:], "field": "rerank"}
-    assert harness.service.requests == []
 
 
 async def test_a_method_that_nobody_wrote_is_unimplemented(harness: Harness) -> None:
