@@ -54,11 +54,11 @@ def reach(
 ) -> tuple[dict[str, int], list[StatedRelation]]:
     """The entities within `hops` of the start with their distances, and the relations on the way.
 
-    The entities come nearest first, the relations by distance, then the newest first.
+    Both come nearest first, then by the order of lists of relations.
     """
-    known = list(dict.fromkeys(relations))
+    known = newest_first(dict.fromkeys(relations))
     distances = distances_from(adjacency(known), start, hops)
-    near = newest_first(r for r in known if _distance(r, distances, hops) < hops)
+    near = [r for r in known if _distance(r, distances, hops) < hops]
     near.sort(key=lambda r: _distance(r, distances, hops))
     return distances, near
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from itertools import permutations
 
 from server.domain.graph import Entity, Relation, StatedRelation
 from server.domain.neighbourhood import (
@@ -42,6 +43,12 @@ def test_what_only_a_missing_relation_leads_to_is_not_reached() -> None:
 def test_relations_come_by_distance_then_newest_first() -> None:
     relations = [stated(1, "a", "b", 1), stated(2, "b", "c", 9), stated(3, "a", "d", 5)]
     assert reach(relations, "a", 2)[1] == [relations[2], relations[0], relations[1]]
+
+
+def test_the_order_of_what_is_reached_is_not_that_of_what_is_given() -> None:
+    fan = [stated(1, "a", "b"), stated(2, "a", "c"), stated(3, "d", "a", minute=1)]
+    orders = {tuple(reach(given, "a", 1)[0]) for given in permutations(fan)}
+    assert orders == {("a", "d", "b", "c")}
 
 
 def test_a_relation_to_itself_leads_nowhere() -> None:
