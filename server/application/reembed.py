@@ -24,23 +24,26 @@ class Reembed:
 
     async def __call__(
         self, on_progress: Callable[[int, int], None] = lambda _done, _total: None
-    ) -> int:
+    ) -> int | None:
         """Embeds what is to do, and answers how many texts that were.
 
+        None where the store is of this embedder already.
+
         Raises:
+            OtherEmbedderWanted: another command began with another embedder.
             StoreInUse: a server is connected to the store.
             ModelUnavailable, ModelQuotaExhausted: the embedder fails; repeat it later.
             StoreUnavailable: the store cannot be reached.
         """
         identity = EmbedderIdentity(self._embedder.model, self._embedder.dimensions)
         if not await self._store.begin(identity):
-            return 0
+            return None
         done, total = 0, await self._store.count()
         on_progress(done, total)
         while places := await self._store.texts(BATCH):
             texts = [place.text for place in places]
             vectors = await self._embedder.embed(texts, EmbeddingPurpose.DOCUMENT)
-            await self._store.replace(places, vectors)
+            await self._store.replace(identity, places, vectors)
             done += len(places)
             on_progress(done, total)
         await self._store.finish(identity)

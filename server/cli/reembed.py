@@ -30,4 +30,6 @@ async def run(_arguments: argparse.Namespace) -> None:
         with progress_bar() as bar:
             task = bar.add_task("embedding", total=None)
             done = await reembed(lambda done, total: bar.update(task, completed=done, total=total))
-    err.print(f"embedded {done} texts" if done else "nothing to do: it is the store's embedder")
+    err.print(
+        "nothing to do: it is the store's embedder" if done is None else f"embedded {done} texts"
+    )

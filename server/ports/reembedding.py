@@ -42,10 +42,20 @@ class Reembedding(Protocol):
         """The next ones that are to do; empty when all are done."""
         ...
 
-    async def replace(self, places: Sequence[TextPlace], embeddings: Sequence[Vector]) -> None:
-        """Stores the embeddings of these texts, and that they are done, in one transaction."""
+    async def replace(
+        self, embedder: EmbedderIdentity, places: Sequence[TextPlace], embeddings: Sequence[Vector]
+    ) -> None:
+        """Stores the embeddings of these texts, and that they are done, in one transaction.
+
+        Raises:
+            OtherEmbedderWanted: one to another embedder was begun meanwhile.
+        """
         ...
 
     async def finish(self, embedder: EmbedderIdentity) -> None:
-        """Makes `embedder` the store's, and the store ready."""
+        """Makes `embedder` the store's, and the store ready.
+
+        Raises:
+            OtherEmbedderWanted: one to another embedder was begun meanwhile.
+        """
         ...

@@ -10,7 +10,7 @@ from uuid import UUID
 from server.adapters.postgres.pool import Database, transaction
 from server.adapters.postgres.vectors import to_halfvec
 from server.adapters.statements import load_statements
-from server.domain.store_faults import StoreInUse
+from server.domain.store_faults import OtherEmbedderWanted, StoreInUse
 from server.domain.values import Vector
 from server.ports.readiness import EmbedderIdentity
 from server.ports.reembedding import TextPlace
@@ -30,6 +30,7 @@ class PostgresReembedding:
         async with self._database.connection() as connection, transaction(connection):
             if await connection.fetchval(SQL["servers"]):
                 raise StoreInUse
+            await connection.execute(SQL["alone"])
             state = await connection.fetchrow(SQL["state"])
             assert state is not None
             if state["target"] == target:
@@ -57,10 +58,12 @@ class PostgresReembedding:
             for row in rows
         ]
 
-    async def replace(self, places: Sequence[TextPlace], embeddings: Sequence[Vector]) -> None:
+    async def replace(
+        self, embedder: EmbedderIdentity, places: Sequence[TextPlace], embeddings: Sequence[Vector]
+    ) -> None:
         """See the port."""
         keys = [json.loads(place.key) for place in places]
-        async with self._database.connection() as connection:
+        async with self._database.connection() as connection, transaction(connection):
             await connection.execute(
                 SQL["replace"],
                 [project_id for project_id, _, _ in keys],
@@ -68,8 +71,12 @@ class PostgresReembedding:
                 [version for _, _, version in keys],
                 [to_halfvec(embedding) for embedding in embeddings],
             )
+            # Last, so that the locks are taken in the order in which `begin` takes them.
+            if await connection.fetchval(SQL["hold_target"]) != asdict(embedder):
+                raise OtherEmbedderWanted
 
     async def finish(self, embedder: EmbedderIdentity) -> None:
         """See the port."""
         async with self._database.connection() as connection:
-            await connection.execute(SQL["finish"], asdict(embedder))
+            if await connection.fetchval(SQL["finish"], asdict(embedder)) is None:
+                raise OtherEmbedderWanted

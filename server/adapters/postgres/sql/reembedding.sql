@@ -9,6 +9,13 @@ WHERE datname = current_database() AND application_name = 'memoir-notifications'
 SELECT (SELECT value FROM store_settings WHERE name = 'embedder') AS embedder,
        (SELECT value FROM store_settings WHERE name = 'reembedding') AS target;
 
+-- name: alone
+-- Waits for what another command does, and keeps others waiting until this transaction ends.
+LOCK TABLE reembedding IN SHARE ROW EXCLUSIVE MODE;
+
+-- name: hold_target
+SELECT value FROM store_settings WHERE name = 'reembedding' FOR SHARE;
+
 -- name: forget
 TRUNCATE reembedding;
 
@@ -63,8 +70,9 @@ WHERE r.project_id = given.project_id AND r.memory_id = given.memory_id
 
 -- name: finish
 WITH done AS (
-    DELETE FROM store_settings WHERE name = 'reembedding'
+    DELETE FROM store_settings WHERE name = 'reembedding' AND value = $1 RETURNING value
 )
 INSERT INTO store_settings (name, value)
-VALUES ('embedder', $1)
-ON CONFLICT (name) DO UPDATE SET value = excluded.value;
+SELECT 'embedder', value FROM done
+ON CONFLICT (name) DO UPDATE SET value = excluded.value
+RETURNING value;
