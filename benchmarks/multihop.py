@@ -35,9 +35,8 @@ from server.adapters.system.clock import SystemClock
 from server.application.caught_up import CaughtUp
 from server.application.graph_arm import GraphArm
 from server.application.project_graph import GraphProjector
-from server.bootstrap.database import open_database
+from server.bootstrap.database import migrate_database, open_database
 from server.bootstrap.graph import GraphAddress, open_graph
-from server.bootstrap.service import migrate_database
 from server.domain.identifiers import new_id
 from server.domain.memory import Memory, Provenance, fact_digest
 from server.domain.ranking import ArmWeights

@@ -8,10 +8,17 @@ for as long again. (M. Nygard, "Release It!", 2007.)
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from enum import StrEnum
+from typing import Final
 
 import structlog
+
+from server.domain.errors import DeadlineExceeded
+
+PATIENCE_SECONDS: Final = 1.0
+"""After so long without an answer, a caller who gave up had reason to."""
 
 _log: structlog.stdlib.BoundLogger = structlog.get_logger("server.breaker")
 
@@ -66,6 +73,28 @@ class CircuitBreaker:
         self._trying = True
         return True
 
+    @contextmanager
+    def told(self, is_failure: Callable[[Exception], bool]) -> Iterator[None]:
+        """Tells how the admitted call within it ended.
+
+        An error that is no failure is an answer. Of a caller who gave up (by cancellation, or at a
+        deadline shorter than the dependency's timeout) those who were patient count as failures;
+        the breaker would else stay closed for ever.
+        """
+        began = self._monotonic()
+        try:
+            yield
+        except DeadlineExceeded:
+            self._given_up(began)
+            raise
+        except Exception as error:
+            self.failed() if is_failure(error) else self.succeeded()
+            raise
+        except BaseException:
+            self._given_up(began)
+            raise
+        self.succeeded()
+
     def succeeded(self) -> None:
         """A call was answered."""
         if self._opened is not None:
@@ -84,3 +113,9 @@ class CircuitBreaker:
     def abandoned(self) -> None:
         """A call was given up by its caller, which says nothing of the dependency."""
         self._trying = False
+
+    def _given_up(self, began: float) -> None:
+        if self._monotonic() - began >= PATIENCE_SECONDS:
+            self.failed()
+        else:
+            self.abandoned()

@@ -14,7 +14,7 @@ from server.application.import_mem0 import ImportMem0
 from server.application.import_project import ImportProject
 from server.application.reembed import Reembed
 from server.bootstrap.database import open_database
-from server.bootstrap.service import open_models
+from server.bootstrap.models import open_models
 from server.lifecycle.readiness import require_ready
 from server.ports.embedder import Embedder
 from server.settings import Settings

@@ -1,11 +1,17 @@
-"""The part of the composition root that opens the database."""
+"""The part of the composition root that opens, migrates and administers the database."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from server.adapters.postgres.pool import Database, PoolOptions, open_pool
+from server.adapters.postgres.project_store import PostgresProjectStore
+from server.adapters.postgres.readiness import PostgresReadiness
+from server.adapters.postgres.schema import migrate
+from server.adapters.system.clock import SystemClock
+from server.application.administration import Administration
+from server.domain.errors import StoreUnavailable
 from server.settings import PostgresSettings
 
 
@@ -22,3 +28,32 @@ async def open_database(dsn: str, settings: PostgresSettings) -> AsyncIterator[D
         yield Database(pool, settings.acquire_timeout)
     finally:
         pool.terminate()
+
+
+async def migrate_database(dsn: str, on_step: Callable[[str], None]) -> int:
+    """Brings the schema up to date, telling each step before it, and answers how many there were.
+
+    Raises:
+        StoreUnavailable: PostgreSQL cannot be reached.
+        SchemaConflict: the database was migrated by another build.
+    """
+    return await migrate(dsn, lambda step: on_step(f"{step.version:04} {step.name}"))
+
+
+async def is_reachable(dsn: str) -> bool:
+    """Whether a PostgreSQL answers there."""
+    try:
+        async with open_database(dsn, PostgresSettings()) as database:
+            await PostgresReadiness(database).schema_fault()
+    except StoreUnavailable:
+        return False
+    return True
+
+
+@asynccontextmanager
+async def open_administration(
+    dsn: str, settings: PostgresSettings
+) -> AsyncIterator[Administration]:
+    """Projects and keys of a database."""
+    async with open_database(dsn, settings) as database:
+        yield Administration(PostgresProjectStore(database), SystemClock())

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from server.adapters.absent.graph import AbsentGraph, AbsentGraphReader
-from server.adapters.circuit_breaker import BreakerState, CircuitBreaker
+from server.adapters.circuit_breaker import CircuitBreaker
 from server.adapters.neo4j.audit import Neo4jGraphAudit
 from server.adapters.neo4j.driver import open_driver
 from server.adapters.neo4j.graph import Neo4jGraph
@@ -66,10 +66,6 @@ class GraphAccess:
     recaller: GraphReader
     counter: GraphCounter
     breakers: Sequence[CircuitBreaker]
-
-    def open_circuits(self) -> dict[str, bool]:
-        """Of each kind of read, whether it is not even tried now."""
-        return {b.name: b.state is not BreakerState.CLOSED for b in self.breakers}
 
 
 @asynccontextmanager

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
+from server.adapters.circuit_breaker import BreakerState, CircuitBreaker
 from server.adapters.postgres.operations import PostgresOperations
 from server.adapters.postgres.outbox import PostgresOutbox
 from server.adapters.postgres.pool import Database
@@ -37,10 +38,15 @@ class Observed:
 
     database: Database
     access: GraphAccess
+    breakers: Sequence[CircuitBreaker]
     outbox: PostgresOutbox
     operations: PostgresOperations
     admission: Admission
     statistics: Statistics = field(default_factory=Statistics)
+
+    def open_circuits(self) -> dict[str, bool]:
+        """Of each dependency behind a breaker, whether it is not even tried now."""
+        return {b.name: b.state is not BreakerState.CLOSED for b in self.breakers}
 
 
 def compose_observation(observed: Observed, clock: Clock) -> Observation:
@@ -50,7 +56,7 @@ def compose_observation(observed: Observed, clock: Clock) -> Observation:
             outbox=observed.outbox,
             operations=observed.operations,
             graph=observed.access.graph,
-            open_circuits=observed.access.open_circuits,
+            open_circuits=observed.open_circuits,
             admission=observed.admission,
             pool_usage=observed.database.usage,
         ),

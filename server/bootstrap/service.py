@@ -10,13 +10,6 @@ from functools import partial
 import grpc
 from opentelemetry.trace import TracerProvider
 
-from server.adapters.gemini.client import GeminiClient
-from server.adapters.gemini.embedder import GeminiEmbedder
-from server.adapters.gemini.language_model import GeminiLanguageModel
-from server.adapters.gemini.reranker import GeminiReranker
-from server.adapters.offline.embedder import OfflineEmbedder
-from server.adapters.offline.language_model import OfflineLanguageModel
-from server.adapters.offline.reranker import OfflineReranker
 from server.adapters.postgres.event_stream import PostgresEventStream
 from server.adapters.postgres.memory_changes import PostgresMemoryChanges
 from server.adapters.postgres.memory_history import PostgresMemoryHistory
@@ -27,12 +20,10 @@ from server.adapters.postgres.outbox import PostgresOutbox
 from server.adapters.postgres.pool import Database
 from server.adapters.postgres.project_store import PostgresProjectStore
 from server.adapters.postgres.readiness import PostgresReadiness
-from server.adapters.postgres.schema import migrate
 from server.adapters.postgres.scope_leases import PostgresScopeLeases
 from server.adapters.postgres.scope_store import PostgresScopeStore
 from server.adapters.system.clock import SystemClock
 from server.application.add_memories import AddMemories
-from server.application.administration import Administration
 from server.application.authenticate import Authenticate
 from server.application.authorize import Authorize
 from server.application.batch_delete_memories import BatchDeleteMemories
@@ -59,6 +50,7 @@ from server.application.visible_relations import VisibleRelations
 from server.application.watch_memory_events import WatchMemoryEvents
 from server.bootstrap.database import open_database
 from server.bootstrap.graph import GraphAccess, GraphAddress, compose_graph, open_graph
+from server.bootstrap.models import Models, open_models
 from server.bootstrap.observation import (
     Observation,
     Observed,
@@ -66,18 +58,15 @@ from server.bootstrap.observation import (
     observing,
 )
 from server.bootstrap.operations import AsynchronousCalls, compose_operations, working
-from server.domain.errors import StoreUnavailable
 from server.lifecycle.background import running
 from server.lifecycle.drain import drain
 from server.lifecycle.options import admission, rate_limiter, server_options
 from server.lifecycle.readiness import ReadinessProbe
 from server.ports.clock import Clock
 from server.ports.embedder import Embedder
-from server.ports.language_model import LanguageModel
 from server.ports.memory_store import MemoryStore
 from server.ports.notifications import Channel
-from server.ports.reranker import Reranker
-from server.settings import ModelChoice, ModelSettings, PostgresSettings, Settings, SettingsFault
+from server.settings import Settings
 from server.transport.health import HealthService
 from server.transport.interceptors.chain import build_interceptors
 from server.transport.interceptors.drain import DrainGate
@@ -89,15 +78,6 @@ from server.transport.services.memory_scopes import ScopeUseCases
 from server.transport.services.operations import OperationsService
 from server.transport.services.project import ProjectService
 from server.transport.services.statistics import StatisticsService
-
-
-@dataclass(frozen=True, slots=True)
-class Models:
-    """Who embeds, who infers and who orders hits."""
-
-    embedder: Embedder
-    language_model: LanguageModel
-    reranker: Reranker
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,71 +97,6 @@ class Service:
         """Refuses new calls after `delay`, gives accepted ones `seconds` to finish, and stops."""
         self.calls.workers.stop_claiming()
         await drain(self.server, self.health, self.gate, seconds, delay)
-
-
-@asynccontextmanager
-async def open_models(choice: ModelChoice, settings: ModelSettings) -> AsyncIterator[Models]:
-    """The models, released at the end of the block.
-
-    Raises:
-        SettingsFault: Gemini is chosen and there is no key.
-    """
-    if choice is ModelChoice.OFFLINE:
-        yield Models(OfflineEmbedder.load(), OfflineLanguageModel(), OfflineReranker())
-        return
-    if settings.gemini_api_key is None:
-        raise SettingsFault("MEMOIR_MODELS=gemini needs GEMINI_API_KEY")
-    client = GeminiClient(
-        api_key=settings.gemini_api_key.get_secret_value(),
-        base_url=settings.gemini_base_url,
-        max_concurrency=settings.gemini_concurrency,
-    )
-    try:
-        yield Models(
-            GeminiEmbedder(
-                client,
-                model_name=settings.gemini_embedding_model,
-                dimensions=settings.gemini_embedding_dimensions,
-                timeout=settings.gemini_timeout,
-            ),
-            GeminiLanguageModel(
-                client, model_name=settings.gemini_language_model, timeout=settings.gemini_timeout
-            ),
-            GeminiReranker(
-                client, model_name=settings.gemini_language_model, timeout=settings.gemini_timeout
-            ),
-        )
-    finally:
-        await client.close()
-
-
-async def migrate_database(dsn: str, on_step: Callable[[str], None]) -> int:
-    """Brings the schema up to date, telling each step before it, and answers how many there were.
-
-    Raises:
-        StoreUnavailable: PostgreSQL cannot be reached.
-        SchemaConflict: the database was migrated by another build.
-    """
-    return await migrate(dsn, lambda step: on_step(f"{step.version:04} {step.name}"))
-
-
-async def is_reachable(dsn: str) -> bool:
-    """Whether a PostgreSQL answers there."""
-    try:
-        async with open_database(dsn, PostgresSettings()) as database:
-            await PostgresReadiness(database).schema_fault()
-    except StoreUnavailable:
-        return False
-    return True
-
-
-@asynccontextmanager
-async def open_administration(
-    dsn: str, settings: PostgresSettings
-) -> AsyncIterator[Administration]:
-    """Projects and keys of a database."""
-    async with open_database(dsn, settings) as database:
-        yield Administration(PostgresProjectStore(database), SystemClock())
 
 
 @asynccontextmanager
@@ -282,7 +197,10 @@ def _compose(
     verbatim = RememberVerbatim(store, models.embedder, clock)
     operations = PostgresOperations(database)
     add = InTurn(AddMemories(store, verbatim, inferred, operations.accepted_digest), turns)
-    observed = Observed(database, access, outbox, operations, admission(settings.admission))
+    breakers = [*access.breakers, models.reranking]
+    observed = Observed(
+        database, access, breakers, outbox, operations, admission(settings.admission)
+    )
     observation = compose_observation(observed, clock)
     calls = compose_operations(
         operations, store, add, notifications, settings.operations, observed.statistics

@@ -10,7 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from server.application.administration import Administration
-from server.bootstrap.service import open_administration
+from server.bootstrap.database import open_administration
 from server.cli.console import err, out
 from server.cli.store import open_store
 

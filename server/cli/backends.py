@@ -8,8 +8,8 @@ from pathlib import Path
 
 import structlog
 
+from server.bootstrap.database import is_reachable
 from server.bootstrap.graph import GraphAddress
-from server.bootstrap.service import is_reachable
 from server.cli.runtime_file import read_runtime
 from server.embedded import (
     EmbeddedError,

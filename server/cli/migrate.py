@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import argparse
 
+from server.bootstrap.database import migrate_database
 from server.bootstrap.graph import GraphAddress, prepare_graph
-from server.bootstrap.service import migrate_database
 from server.cli.backends import postgres_of
 from server.cli.console import ConsoleProgress, err, out
 from server.domain.errors import GraphUnavailable

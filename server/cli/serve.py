@@ -11,8 +11,9 @@ from opentelemetry.sdk.trace import TracerProvider
 from rich.markup import escape
 
 from server import __version__, failpoints
+from server.bootstrap.database import open_administration
 from server.bootstrap.graph import GraphAddress
-from server.bootstrap.service import Service, open_administration, open_service
+from server.bootstrap.service import Service, open_service
 from server.cli.backends import embedded_postgres, graph_of
 from server.cli.console import ConsoleProgress, out
 from server.cli.development import development_key, grpcurl_line

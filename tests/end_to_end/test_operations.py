@@ -16,7 +16,7 @@ from google.protobuf.message import Message
 from google.rpc import code_pb2
 from memoir.v1 import memory_pb2, memory_service_pb2
 
-from server.bootstrap.service import open_administration
+from server.bootstrap.database import open_administration
 from server.settings import PostgresSettings
 from tests.support.errors import details_of
 from tests.support.server import Client, Home, connected, create_key, key_of

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 
@@ -16,9 +15,6 @@ from server.domain.request_context import bounded, current_request
 from server.telemetry.spans import span
 
 _MAX_CORRELATION_IDS = 16
-_PATIENCE_SECONDS = 1.0
-"""After so long without an answer, a caller who gave up had reason to."""
-
 _ANSWERS = {"Statement", "Schema", "Procedure"}
 
 
@@ -53,24 +49,9 @@ async def guarded_call(breaker: CircuitBreaker, seconds: float) -> AsyncIterator
     current_request().remaining()
     if not breaker.admits():
         raise GraphUnavailable
-    began = time.monotonic()
-    try:
+    with breaker.told(is_failure=lambda error: not _is_answer(error.__cause__)):
         async with bounded_call(seconds):
             yield
-    except GraphUnavailable as error:
-        if _is_answer(error.__cause__):
-            breaker.succeeded()
-        else:
-            breaker.failed()
-        raise
-    except BaseException:
-        # Deadlines shorter than the timeout would else keep the breaker closed for ever.
-        if time.monotonic() - began >= _PATIENCE_SECONDS:
-            breaker.failed()
-        else:
-            breaker.abandoned()
-        raise
-    breaker.succeeded()
 
 
 def _is_answer(cause: BaseException | None) -> bool:

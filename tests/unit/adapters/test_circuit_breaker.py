@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+from contextlib import suppress
+
 import pytest
 
-from server.adapters.circuit_breaker import BreakerState, CircuitBreaker
+from server.adapters.circuit_breaker import PATIENCE_SECONDS, BreakerState, CircuitBreaker
+from server.domain.errors import DeadlineExceeded
 
 
 class Clock:
@@ -83,3 +87,49 @@ def test_a_try_that_is_abandoned_lets_another_one_try(
     assert breaker.admits()
     breaker.abandoned()
     assert breaker.admits()
+
+
+def tell(breaker: CircuitBreaker, error: BaseException, clock: Clock, seconds: float = 0.0) -> None:
+    """Makes a call that ends so after so long; an error of a type is a failure."""
+    assert breaker.admits()
+    with (
+        suppress(BaseException),
+        breaker.told(is_failure=lambda ended: isinstance(ended, ConnectionError)),
+    ):
+        clock.now += seconds
+        raise error
+
+
+def test_failures_that_are_told_open_it(breaker: CircuitBreaker, clock: Clock) -> None:
+    for _ in range(3):
+        tell(breaker, ConnectionError(), clock)
+    assert state_of(breaker) == BreakerState.OPEN
+
+
+def test_an_error_that_is_an_answer_starts_the_count_again(
+    breaker: CircuitBreaker, clock: Clock
+) -> None:
+    for error in (ConnectionError(), ConnectionError(), ValueError(), ConnectionError()):
+        tell(breaker, error, clock)
+    assert state_of(breaker) == BreakerState.CLOSED
+
+
+def test_an_answer_closes_it(breaker: CircuitBreaker, clock: Clock) -> None:
+    fail(breaker, 3)
+    clock.now += 2.0
+    assert breaker.admits()
+    with breaker.told(is_failure=lambda _: True):
+        pass
+    assert state_of(breaker) == BreakerState.CLOSED
+
+
+@pytest.mark.parametrize("given_up", [asyncio.CancelledError, DeadlineExceeded])
+def test_callers_who_gave_up_count_if_they_were_patient(
+    breaker: CircuitBreaker, clock: Clock, given_up: type[BaseException]
+) -> None:
+    for _ in range(5):
+        tell(breaker, given_up(), clock, PATIENCE_SECONDS / 2)
+    assert state_of(breaker) == BreakerState.CLOSED
+    for _ in range(3):
+        tell(breaker, given_up(), clock, PATIENCE_SECONDS)
+    assert state_of(breaker) == BreakerState.OPEN
