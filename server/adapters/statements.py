@@ -36,13 +36,15 @@ class Statements(Mapping[str, str]):
         return len(self._texts)
 
 
-def load_statements(package: str, filename: str, comment: str = "--") -> Mapping[str, str]:
+def load_statements(
+    package: str, filename: str, comment: str = "--", blocks: Mapping[str, str] | None = None
+) -> Mapping[str, str]:
     """The named blocks of a file that is shipped in `package`, in the order of the file.
 
     A block begins with a line `-- name: some_name`, where `comment` is what starts a comment in the
     file's language, and ends before the next such line. Its comments stay in it, its name too: the
     database shows a statement with it, and so does a trace. Only comments may stand before the
-    first block.
+    first block. The name of one of `blocks` in braces stands for that block.
 
     Raises:
         FileNotFoundError: the package has no such file.
@@ -51,7 +53,8 @@ def load_statements(package: str, filename: str, comment: str = "--") -> Mapping
     """
     text = resources.files(package).joinpath(filename).read_text(encoding="utf-8")
     file = f"{package}/{filename}"
-    return Statements(file, _parse(file, text, comment))
+    texts = _parse(file, text, comment)
+    return Statements(file, {name: _filled(body, blocks or {}) for name, body in texts.items()})
 
 
 @lru_cache(maxsize=1024)
@@ -80,6 +83,12 @@ def _parse(file: str, text: str, comment: str) -> dict[str, str]:
             raise ValueError(f"{file}: {name!r} is empty")
         texts[name] = f"{comment} name: {name}\n{body.strip()}"
     return texts
+
+
+def _filled(body: str, blocks: Mapping[str, str]) -> str:
+    for name, block in blocks.items():
+        body = body.replace(f"{{{name}}}", block)
+    return body
 
 
 def _code(text: str, comment: str) -> list[str]:

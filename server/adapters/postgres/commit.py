@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING
 
 import asyncpg
 
-from server.adapters.postgres.life import conflicts_told
+from server.adapters.postgres.changing import call_values, changing_statements, conflicts_told
 from server.adapters.postgres.pool import transaction
 from server.adapters.postgres.rows import from_entities, from_evidence, from_relations
 from server.adapters.postgres.vectors import to_halfvec
-from server.adapters.statements import load_statements
 from server.domain.errors import ConcurrentChange
 from server.domain.memory import Memory, today
 from server.ports.memory_store import Call, ChangeSet, Committed, Removal, Revision
@@ -19,7 +18,7 @@ from server.ports.memory_store import Call, ChangeSet, Committed, Removal, Revis
 if TYPE_CHECKING:
     from server.adapters.postgres.pool import Connection, Database
 
-SQL = load_statements("server.adapters.postgres.sql", "commit.sql")
+SQL = changing_statements("commit.sql")
 
 
 async def commit(database: Database, changes: ChangeSet) -> Committed:
@@ -65,40 +64,18 @@ async def _record(connection: Connection, changes: ChangeSet) -> Committed | Non
     """
     rows = await connection.fetch(
         SQL["record_call"],
-        *_call_values(changes.call),
+        *call_values(changes.call),
         *_memory_values(changes),
         *_messages(changes),
         changes.call.input_tokens,
         changes.call.output_tokens,
         changes.lease,
         changes.call.operation_lease,
-        changes.call.traceparent,
     )
     if not rows:
         return None
     added = frozenset(row["memory_id"] for row in rows if row["memory_id"] is not None)
     return Committed(added=added, position=rows[0]["position"])
-
-
-def _call_values(call: Call) -> tuple[object, ...]:
-    scope = call.scope
-    return (
-        call.project_id,
-        call.id,
-        call.method,
-        scope.user_id,
-        scope.agent_id,
-        scope.app_id,
-        scope.run_id,
-        scope.key(),
-        call.request_id,
-        call.payload_digest,
-        call.correlation_id,
-        call.embedding_model,
-        call.language_model,
-        call.prompt_version,
-        call.time,
-    )
 
 
 def _memory_values(changes: ChangeSet) -> tuple[object, ...]:

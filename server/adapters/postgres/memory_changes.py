@@ -8,12 +8,11 @@ from uuid import UUID
 
 import asyncpg
 
-from server.adapters.postgres.life import SQL, call_values, changing_statement, conflicts_told
+from server.adapters.postgres.changing import call_values, changing_statements, conflicts_told
 from server.adapters.postgres.pool import Database, transaction
 from server.adapters.postgres.rows import from_entities, from_evidence, from_relations
 from server.adapters.postgres.stored_calls import read_call
 from server.adapters.postgres.vectors import to_halfvec
-from server.adapters.statements import load_statements
 from server.domain.errors import ConcurrentChange, MemoryDuplicate, RequestIdReused
 from server.domain.memory import today
 from server.ports.memory_changes import Amendment
@@ -23,7 +22,8 @@ from server.telemetry.recording import record_changes, stage
 if TYPE_CHECKING:
     from server.adapters.postgres.pool import Connection
 
-_COMMIT = load_statements("server.adapters.postgres.sql", "commit.sql")
+SQL = changing_statements("life.sql")
+_COMMIT = changing_statements("commit.sql")
 _DIGEST_INDEX = "memories_digest"
 
 
@@ -53,7 +53,7 @@ class PostgresMemoryChanges:
             async with self._database.connection() as connection:
                 with stage("commit"):
                     position = await connection.fetchval(
-                        changing_statement("remove_memory"),
+                        SQL["remove_memory"],
                         *call_values(call),
                         removal.memory_id,
                         removal.version,
@@ -73,7 +73,7 @@ class PostgresMemoryChanges:
         if batch.request_id is None:
             return frozenset()
         async with self._database.connection() as connection:
-            await connection.execute(changing_statement("claim_batch"), *call_values(batch))
+            await connection.execute(SQL["claim_batch"], *call_values(batch))
             # A statement of its own, because it must see what a rival has committed meanwhile.
             rows = await connection.fetch(SQL["batch_items"], batch.project_id, batch.request_id)
         if any(row["payload_digest"] != batch.payload_digest for row in rows):
@@ -107,7 +107,7 @@ async def _amend(connection: Connection, call: Call, amendment: Amendment) -> in
 async def _execute(connection: Connection, call: Call, amendment: Amendment) -> int | None:
     memory = amendment.memory
     position: int | None = await connection.fetchval(
-        changing_statement("amend_memory"),
+        SQL["amend_memory"],
         *call_values(call),
         memory.id,
         memory.version - 1,

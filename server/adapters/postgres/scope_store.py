@@ -7,8 +7,8 @@ from datetime import date
 from typing import TYPE_CHECKING
 from uuid import UUID
 
+from server.adapters.postgres.changing import call_values, changing_statements, conflicts_told
 from server.adapters.postgres.filter_condition import filter_condition
-from server.adapters.postgres.life import SQL, call_values, changing_statement, conflicts_told
 from server.adapters.postgres.pool import Database, transaction
 from server.adapters.postgres.scope_condition import scope_condition
 from server.domain.filters import Filter
@@ -21,6 +21,7 @@ from server.telemetry.recording import record_changes, stage
 if TYPE_CHECKING:
     from server.adapters.postgres.rows import Row
 
+SQL = changing_statements("life.sql")
 _CALL_PARAMETERS = 17
 # The only names that ever stand for `{column}` in a statement.
 _COLUMNS = {
@@ -39,7 +40,7 @@ def removal_statement(scope: Scope, filters: Filter | None) -> tuple[str, list[o
     """The statement that deletes what matches, and the last values to bind to it."""
     condition, values = scope_condition(scope, _CALL_PARAMETERS + 1)
     matching, bound = filter_condition(filters, _CALL_PARAMETERS + 1 + len(values))
-    statement = changing_statement("remove_memories")
+    statement = SQL["remove_memories"]
     return (
         statement.replace("{scope}", condition).replace("{filters}", matching),
         [*values, *bound],
@@ -84,7 +85,7 @@ class PostgresScopeStore:
         column = _COLUMNS[kind]
         asked = SQL["lock_operations"].replace("{column}", column)
         lock = SQL["lock_scope"].replace("{column}", column)
-        statement = changing_statement("erase_scope").replace("{column}", column)
+        statement = SQL["erase_scope"].replace("{column}", column)
         try:
             with conflicts_told(call):
                 async with self._database.connection() as connection, transaction(connection):

@@ -10,11 +10,11 @@ import pytest
 import pytest_asyncio
 
 from server.adapters.postgres import memory_history
-from server.adapters.postgres.life import SQL, call_values, changing_statement
+from server.adapters.postgres.changing import call_values
 from server.adapters.postgres.pool import Database, PoolOptions, open_pool
 from server.adapters.postgres.schema import migrate
 from server.adapters.postgres.scope_condition import scope_condition
-from server.adapters.postgres.scope_store import removal_statement
+from server.adapters.postgres.scope_store import SQL, removal_statement
 from server.domain.scope import Scope
 from tests.integration.postgres.test_plans import (
     HALFWAY,
@@ -102,7 +102,7 @@ async def test_a_scope_is_deleted_by_indexes(connection: Connection, part: str) 
     remove, values = removal_statement(of.scope, None)
     for plan in await plans(connection, remove, *call_values(of), *values):
         assert reads_of(plan, "memories") == {f"memories_{part}", "memories_pkey"}
-    erase = changing_statement("erase_scope").replace("{column}", f"{part}_id")
+    erase = SQL["erase_scope"].replace("{column}", f"{part}_id")
     for plan in await plans(connection, erase, *call_values(of), *values):
         assert reads_of(plan, "memories") == {f"memories_{part}"}
         assert reads_of(plan, "calls") == {f"calls_{part}", "calls_pkey"}

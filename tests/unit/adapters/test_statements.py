@@ -37,6 +37,16 @@ def test_blocks_are_found_by_name_in_file_order(folder: Path) -> None:
     assert list(statements) == ["second", "first"]
 
 
+def test_a_block_stands_where_its_name_does_in_braces(folder: Path) -> None:
+    (folder / "shared.sql").write_text("-- name: columns\na, b\n")
+    (folder / "a.sql").write_text("-- name: read\nSELECT {columns} FROM {table}\n{columns}\n")
+    blocks = load_statements(PACKAGE, "shared.sql")
+    columns = "-- name: columns\na, b"
+    assert dict(load_statements(PACKAGE, "a.sql", blocks=blocks)) == {
+        "read": f"-- name: read\nSELECT {columns} FROM {{table}}\n{columns}"
+    }
+
+
 def test_cypher_has_its_own_comment_mark(folder: Path) -> None:
     (folder / "a.cypher").write_text("// name: one\nRETURN '-- name: two'\n")
     assert dict(load_statements(PACKAGE, "a.cypher", comment="//")) == {

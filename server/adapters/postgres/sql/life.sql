@@ -1,17 +1,7 @@
--- Changing and deleting memories that are there. `{call_columns}` and `{call_values}` stand for fixed
--- blocks of this file: the first 17 parameters of a changing statement are those of its call.
+-- Changing and deleting memories that are there. Some names in braces stand for the blocks of
+-- `changing.sql`: the first 17 parameters of a changing statement are those of its call.
 -- `{scope}` stands for one fixed condition a scope field (see scope_condition.py), `{column}` for the
 -- name of one scope field; values are always bound.
-
--- name: call_columns
-project_id, call_id, position, method, user_id, agent_id, app_id, run_id, scope_key, request_id,
-item, payload_digest, correlation_id, embedding_model, language_model, prompt_version, call_time,
-traceparent
-
--- name: call_values
-$1, $2, place.position, $3, $4, $5, $6, $7, $8, $9,
-$10, $11, $12, $13, $14, $15, $16,
-$17
 
 -- name: amend_memory
 -- Returns no row, and writes nothing, unless the memory is in the state that was decided on.
@@ -41,15 +31,10 @@ history AS (
     FROM changed, place
 ),
 enqueued AS (
-    INSERT INTO graph_outbox (
-        project_id, memory_id, generation, first_generation, correlation_id, traceparent
-    )
+    {enqueue}
     SELECT $1, changed.memory_id, place.position, place.position, $12, $17
     FROM changed, place
-    ON CONFLICT (project_id, memory_id) DO UPDATE SET
-        generation = greatest(graph_outbox.generation, excluded.generation),
-        correlation_id = excluded.correlation_id,
-        traceparent = excluded.traceparent
+    {enqueue_again}
 )
 SELECT place.position FROM place, changed;
 
@@ -74,15 +59,10 @@ history AS (
     FROM gone, place
 ),
 enqueued AS (
-    INSERT INTO graph_outbox (
-        project_id, memory_id, generation, first_generation, correlation_id, traceparent
-    )
+    {enqueue}
     SELECT $1, gone.memory_id, place.position, place.position, $12, $17
     FROM gone, place
-    ON CONFLICT (project_id, memory_id) DO UPDATE SET
-        generation = greatest(graph_outbox.generation, excluded.generation),
-        correlation_id = excluded.correlation_id,
-        traceparent = excluded.traceparent
+    {enqueue_again}
 )
 SELECT place.position FROM place, gone;
 
@@ -137,16 +117,11 @@ history AS (
     FROM gone, place
 ),
 enqueued AS (
-    INSERT INTO graph_outbox (
-        project_id, memory_id, generation, first_generation, correlation_id, traceparent
-    )
+    {enqueue}
     SELECT $1, gone.memory_id, place.position, place.position, $12, $17
     FROM gone, place
     ORDER BY gone.memory_id
-    ON CONFLICT (project_id, memory_id) DO UPDATE SET
-        generation = greatest(graph_outbox.generation, excluded.generation),
-        correlation_id = excluded.correlation_id,
-        traceparent = excluded.traceparent
+    {enqueue_again}
 )
 SELECT place.position, receipt.counts FROM place, receipt;
 
@@ -221,16 +196,11 @@ recorded AS (
     FROM place, receipt
 ),
 enqueued AS (
-    INSERT INTO graph_outbox (
-        project_id, memory_id, generation, first_generation, correlation_id, traceparent
-    )
+    {enqueue}
     SELECT $1, gone.memory_id, place.position, place.position, $12, $17
     FROM gone, place
     ORDER BY gone.memory_id
-    ON CONFLICT (project_id, memory_id) DO UPDATE SET
-        generation = greatest(graph_outbox.generation, excluded.generation),
-        correlation_id = excluded.correlation_id,
-        traceparent = excluded.traceparent
+    {enqueue_again}
 )
 SELECT place.position, receipt.counts,
        EXISTS (SELECT FROM theirs) OR EXISTS (SELECT FROM unasked) AS was_known

@@ -1,8 +1,8 @@
-"""What the statements of `life.sql` have in common."""
+"""What the statements that change memories have in common."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 import asyncpg
@@ -11,17 +11,14 @@ from server.adapters.statements import load_statements
 from server.domain.errors import ConcurrentChange, RequestIdReused
 from server.ports.memory_store import Call
 
-SQL = load_statements("server.adapters.postgres.sql", "life.sql")
 REQUEST_ID_INDEX = "calls_request_id"
+_PACKAGE = "server.adapters.postgres.sql"
+_BLOCKS = load_statements(_PACKAGE, "changing.sql")
 
 
-def changing_statement(name: str) -> str:
-    """A changing statement with the fixed blocks of its call in place."""
-    return (
-        SQL[name]
-        .replace("{call_columns}", SQL["call_columns"])
-        .replace("{call_values}", SQL["call_values"])
-    )
+def changing_statements(filename: str) -> Mapping[str, str]:
+    """The statements of a file that may name the blocks of `changing.sql`."""
+    return load_statements(_PACKAGE, filename, blocks=_BLOCKS)
 
 
 def call_values(call: Call) -> tuple[object, ...]:
