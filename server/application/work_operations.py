@@ -231,7 +231,8 @@ class OperationWorkers:
         pause = self._pause(claimed, error)
         fault = _fault(error)
         kept = await self._queue.give_back(claimed, pause, is_failure=not passing, fault=fault)
-        OPERATION_ATTEMPTS.labels("failed").inc()
+        is_parked = isinstance(error, ModelQuotaExhausted)
+        OPERATION_ATTEMPTS.labels("quota_exhausted" if is_parked else "failed").inc()
         log.warning(
             "operation.attempt_failed",
             fault=fault,

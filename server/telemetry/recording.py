@@ -105,6 +105,11 @@ def record_search_arm(arm: str, *, ran: bool) -> None:
         tally.arms.append((arm, ran))
 
 
+def record_candidates(arm: str, count: int) -> None:
+    """How many memories an arm proposed to one search."""
+    metrics.SEARCH_CANDIDATES.labels(arm).observe(count, exemplar())
+
+
 def record_changes(*, added: int = 0, updated: int = 0, deleted: int = 0) -> None:
     """Memories that were changed, once that is committed."""
     for kind, count in (("added", added), ("updated", updated), ("deleted", deleted)):

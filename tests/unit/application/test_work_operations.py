@@ -25,6 +25,7 @@ from server.domain.errors import (
 from server.domain.operation import OperationLease
 from server.domain.request_context import current_request
 from server.ports.operations import ClaimedOperation
+from server.telemetry.metrics import REGISTRY
 
 OPTIONS = WorkerOptions(concurrency=2, max_failures=3)
 
@@ -149,8 +150,15 @@ async def test_passing_faults_end_an_operation_that_is_old() -> None:
 
 async def test_a_used_up_quota_is_waited_for_however_long() -> None:
     window = timedelta(minutes=10)
+    parked = parked_attempts()
     queue = await attempt(operation(age=timedelta(days=9)), ModelQuotaExhausted("m", window))
     assert queue.given_back == [(window, False)]
+    assert parked_attempts() == parked + 1
+
+
+def parked_attempts() -> float:
+    name, labels = "memoir_operation_attempts_total", {"outcome": "quota_exhausted"}
+    return REGISTRY.get_sample_value(name, labels) or 0.0
 
 
 @pytest.mark.parametrize("error", [ExtractionFailed("m", "empty"), RuntimeError("a fault")])
