@@ -124,7 +124,7 @@ def record_search_arm(arm: str, *, ran: bool) -> None:
 
 def record_candidates(arm: str, count: int) -> None:
     """How many memories an arm proposed to one search."""
-    metrics.SEARCH_CANDIDATES.labels(arm).observe(count, exemplar())
+    metrics.SEARCH_CANDIDATES.labels(arm).observe(count)
 
 
 def record_changes(*, added: int = 0, updated: int = 0, deleted: int = 0) -> None:
