@@ -93,7 +93,9 @@ async def test_a_postgresql_that_is_away(
         await assert_alert(alert, well, fires=False, folder=tmp_path)
         await assert_alert(alert, well, away, later, fires=True, folder=tmp_path)
     await assert_alert("MemoirNeo4jUnavailable", well, away, fires=False, folder=tmp_path)
-    assert '"event": "postgres.unavailable"' in server.log
+    # However often it was asked meanwhile.
+    assert 1 <= server.log.count('"event": "postgres.unavailable"') <= 4
+    assert 1 <= server.log.count('"event": "operations.waiting"') <= 4
 
 
 def on(gemini: GeminiEndpoint, home: Home) -> ServerProcess:
