@@ -29,7 +29,11 @@ def _exemplar(traced: Span | None) -> dict[str, str] | None:
     """What leads from a measurement to its trace."""
     if traced is None:
         return None
-    return {"trace_id": trace.format_trace_id(traced.get_span_context().trace_id)}
+    place = traced.get_span_context()
+    return {
+        "trace_id": trace.format_trace_id(place.trace_id),
+        "span_id": trace.format_span_id(place.span_id),
+    }
 
 
 def record_rpc(method: str, code: str, seconds: float) -> None:
