@@ -4,7 +4,7 @@
 
 Scopes of 600, 10,000 and 100,000 memories, invented diaries with offline embeddings, are searched
 through the store; with the indexes for large scopes and without them; then once more after memories
-of others have filled the table. Recall says which part of the best ten of an exact search were found.
+of others have filled the table. Recall is the part of an exact search's best ten that was found.
 """
 
 from __future__ import annotations

@@ -17,6 +17,7 @@ from server.telemetry.tally import ModelCall, TokenUse, current_tally
 # Asking a metric for its child costs as much as the measurement that the child then takes.
 _stage_seconds = lru_cache(maxsize=128)(metrics.STAGE_SECONDS.labels)
 _model_seconds = lru_cache(maxsize=256)(metrics.MODEL_SECONDS.labels)
+_candidates = lru_cache(maxsize=16)(metrics.SEARCH_CANDIDATES.labels)
 _rpc_seconds = lru_cache(maxsize=2048)(metrics.RPC_SECONDS.labels)
 
 
@@ -120,6 +121,11 @@ def record_search_arm(arm: str, *, ran: bool) -> None:
     metrics.SEARCH_ARMS.labels(arm, "ran" if ran else "skipped").inc()
     if tally := current_tally():
         tally.arms.append((arm, ran))
+
+
+def record_candidates(arm: str, count: int) -> None:
+    """How many memories an arm proposed to one search."""
+    _candidates(arm).observe(count)
 
 
 def record_changes(*, added: int = 0, updated: int = 0, deleted: int = 0) -> None:

@@ -18,6 +18,7 @@ from server.domain.errors import StoreUnavailable
 from server.domain.request_context import bounded
 from server.ports.pool import PoolUsage
 from server.telemetry.metrics import POOL_WAIT_SECONDS
+from server.telemetry.outages import OutageLog
 from server.telemetry.spans import span
 
 if TYPE_CHECKING:
@@ -107,6 +108,10 @@ async def open_pool(dsn: str, options: PoolOptions) -> Pool:
     )
 
 
+def _outage_log() -> OutageLog:
+    return OutageLog(log, began="postgres.unavailable", ended="postgres.available")
+
+
 @dataclass(frozen=True, slots=True)
 class Database:
     """The pool, with one way to take a connection: bounded, and with errors told apart."""
@@ -114,6 +119,7 @@ class Database:
     pool: Pool
     acquire_timeout: float
     _releases: set[asyncio.Task[None]] = field(default_factory=set, repr=False, compare=False)
+    _outage: OutageLog = field(default_factory=_outage_log, repr=False, compare=False)
 
     def usage(self) -> PoolUsage:
         """How the pool is used now."""
@@ -147,8 +153,9 @@ class Database:
             else:
                 await self.pool.release(connection)
         except (TimeoutError, *UNAVAILABLE) as error:
-            log.warning("postgres.unavailable", error=type(error).__name__, detail=str(error))
+            self._outage.failed(error=type(error).__name__, detail=str(error))
             raise StoreUnavailable from error
+        self._outage.succeeded()
 
     def _release_later(self, connection: Connection) -> None:
         task = asyncio.create_task(self._release(connection))

@@ -26,6 +26,7 @@ from server.domain.ranking import (
     CENTRE_SAMPLE,
     CENTRE_SHRINKAGE,
     CONTEXT_SHARE,
+    Arm,
     Ranked,
     Scored,
     candidate_count,
@@ -33,6 +34,7 @@ from server.domain.ranking import (
 )
 from server.domain.scope import Scope
 from server.ports.memory_store import SearchQuery
+from server.telemetry.recording import record_candidates
 
 if TYPE_CHECKING:
     from server.adapters.postgres.pool import Connection, Database
@@ -173,4 +175,11 @@ def _fused(query: SearchQuery, rows: Sequence[Row]) -> list[Ranked]:
         )
         for row in rows
     ]
+    _record(candidates)
     return fuse(candidates, query.weights, query.limit, query.threshold)
+
+
+def _record(candidates: Sequence[Scored]) -> None:
+    record_candidates(Arm.DENSE, len(candidates))
+    record_candidates(Arm.LEXICAL, sum(candidate.lexical > 0 for candidate in candidates))
+    record_candidates(Arm.GRAPH, sum(candidate.graph > 0 for candidate in candidates))
