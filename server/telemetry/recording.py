@@ -17,6 +17,7 @@ from server.telemetry.tally import ModelCall, TokenUse, current_tally
 # Asking a metric for its child costs as much as the measurement that the child then takes.
 _stage_seconds = lru_cache(maxsize=128)(metrics.STAGE_SECONDS.labels)
 _model_seconds = lru_cache(maxsize=256)(metrics.MODEL_SECONDS.labels)
+_candidates = lru_cache(maxsize=16)(metrics.SEARCH_CANDIDATES.labels)
 _rpc_seconds = lru_cache(maxsize=2048)(metrics.RPC_SECONDS.labels)
 
 
@@ -128,7 +129,7 @@ def record_search_arm(arm: str, *, ran: bool) -> None:
 
 def record_candidates(arm: str, count: int) -> None:
     """How many memories an arm proposed to one search."""
-    metrics.SEARCH_CANDIDATES.labels(arm).observe(count)
+    _candidates(arm).observe(count)
 
 
 def record_changes(*, added: int = 0, updated: int = 0, deleted: int = 0) -> None:

@@ -45,6 +45,16 @@ UNAVAILABLE = (
 # How long a statement of a cancelled call may take to end before its connection is given up.
 RELEASE_SECONDS = 1.0
 
+# For an index of vectors: those of other scopes are passed over until enough are one's own,
+# and these are ordered later. 200 are looked for at once; 100,000 are more than a scope needs that
+# is searched by the index (see vector_index.py).
+# https://github.com/pgvector/pgvector#iterative-index-scans
+_VECTOR_INDEX = {
+    "hnsw.iterative_scan": "relaxed_order",
+    "hnsw.ef_search": "200",
+    "hnsw.max_scan_tuples": "100000",
+}
+
 log = structlog.get_logger()
 
 
@@ -93,6 +103,7 @@ async def open_pool(dsn: str, options: PoolOptions) -> Pool:
             "client_connection_check_interval": "1000",
             "statement_timeout": str(int(options.statement_timeout * 1000)),
             "timezone": "UTC",
+            **_VECTOR_INDEX,
         },
     )
 
