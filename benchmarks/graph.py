@@ -49,6 +49,7 @@ from server.bootstrap.graph import GraphAddress, open_graph
 from server.domain.graph import Entity, Relation
 from server.domain.scope import Scope
 from server.settings import Neo4jSettings, PostgresSettings
+from server.telemetry.logging import configure_logging
 
 READER = "well-known"
 STORED_AT_ONCE = 500
@@ -81,13 +82,18 @@ class Service:
 
     async def stated(self, number: int, user: str, token: str) -> int:
         """How many relations of a person the graph holds, once it holds the add of the token."""
-        response = await self._graph.ListRelations(
-            graph_service_pb2.ListRelationsRequest(
-                user_id=user, entity=person(number), consistency_token=token
-            ),
-            metadata=self._metadata,
+        request = graph_service_pb2.ListRelationsRequest(
+            user_id=user, entity=person(number), consistency_token=token
         )
-        return len(response.relations)
+        while True:
+            try:
+                response = await self._graph.ListRelations(request, metadata=self._metadata)
+            except grpc.aio.AioRpcError as error:
+                # A call waits for 5 s and then says that the graph is behind.
+                if error.code() is not grpc.StatusCode.UNAVAILABLE:
+                    raise
+            else:
+                return len(response.relations)
 
     async def neighbourhood(self, number: int, depth: int) -> None:
         """Reads a person of the large user."""
@@ -198,6 +204,7 @@ def parse_arguments() -> argparse.Namespace:
 async def main() -> None:
     """Measures and prints."""
     arguments = parse_arguments()
+    configure_logging("console", "WARNING")
     table = Table("what", "a second", "p50 ms", "p95 ms", "p99 ms")
     async with databases() as (server_dsn, address):
         variables = {
