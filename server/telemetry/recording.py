@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from contextlib import AbstractContextManager
+from functools import lru_cache
 from types import TracebackType
 
 from opentelemetry import trace
@@ -13,13 +14,27 @@ from server.telemetry import metrics
 from server.telemetry.spans import span
 from server.telemetry.tally import ModelCall, TokenUse, current_tally
 
+# Asking a metric for its child costs as much as the measurement that the child then takes.
+_stage_seconds = lru_cache(maxsize=128)(metrics.STAGE_SECONDS.labels)
+_model_seconds = lru_cache(maxsize=256)(metrics.MODEL_SECONDS.labels)
+_rpc_seconds = lru_cache(maxsize=2048)(metrics.RPC_SECONDS.labels)
 
-def exemplar() -> dict[str, str] | None:
-    """What leads from a measurement to its trace, where the current call is traced."""
-    context = trace.get_current_span().get_span_context()
-    if not context.trace_flags.sampled:
+
+def _recording_span() -> Span | None:
+    current = trace.get_current_span()
+    return current if current.is_recording() else None
+
+
+def _exemplar(traced: Span | None) -> dict[str, str] | None:
+    """What leads from a measurement to its trace."""
+    if traced is None:
         return None
-    return {"trace_id": trace.format_trace_id(context.trace_id)}
+    return {"trace_id": trace.format_trace_id(traced.get_span_context().trace_id)}
+
+
+def record_rpc(method: str, code: str, seconds: float) -> None:
+    """A call has ended."""
+    _rpc_seconds(method, code).observe(seconds, _exemplar(_recording_span()))
 
 
 class stage:  # noqa: N801 - reads as the verb of a `with` statement
@@ -29,16 +44,18 @@ class stage:  # noqa: N801 - reads as the verb of a `with` statement
     costs a quarter.
     """
 
-    __slots__ = ("_began", "_is_brief", "_name", "_span")
+    __slots__ = ("_began", "_is_brief", "_name", "_span", "_traced")
 
     def __init__(self, name: str, *, is_brief: bool = False) -> None:
         self._name = name
         self._is_brief = is_brief
         self._began = 0.0
+        self._traced: Span | None = None
         self._span: AbstractContextManager[Span] | None = None
 
     def __enter__(self) -> None:
-        if not self._is_brief and trace.get_current_span().is_recording():
+        self._traced = _recording_span()
+        if self._traced is not None and not self._is_brief:
             self._span = span(self._name)
             self._span.__enter__()
         self._began = time.perf_counter()
@@ -50,13 +67,13 @@ class stage:  # noqa: N801 - reads as the verb of a `with` statement
         traceback: TracebackType | None,
     ) -> None:
         seconds = time.perf_counter() - self._began
-        metrics.STAGE_SECONDS.labels(self._name).observe(seconds, exemplar())
+        _stage_seconds(self._name).observe(seconds, _exemplar(self._traced))
         if tally := current_tally():
             tally.stages.append((self._name, seconds))
         if self._span is not None:
             self._span.__exit__(kind, error, traceback)
-        elif self._is_brief and (current := trace.get_current_span()).is_recording():
-            current.add_event(self._name, {"memoir.seconds": seconds})
+        elif self._traced is not None:
+            self._traced.add_event(self._name, {"memoir.seconds": seconds})
 
 
 class model_call:  # noqa: N801 - as above
@@ -80,8 +97,8 @@ class model_call:  # noqa: N801 - as above
     ) -> None:
         seconds = time.perf_counter() - self._began
         error_type = kind.__name__ if kind else ""
-        metrics.MODEL_SECONDS.labels(self._operation, self._model, error_type).observe(
-            seconds, exemplar()
+        _model_seconds(self._operation, self._model, error_type).observe(
+            seconds, _exemplar(_recording_span())
         )
         if tally := current_tally():
             tally.model_calls.append(ModelCall(self._model, seconds, kind is not None))

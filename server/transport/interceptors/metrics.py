@@ -9,8 +9,7 @@ from typing import Any
 
 from server.domain.request_context import current_request
 from server.telemetry.figures import EndedCall
-from server.telemetry.metrics import RPC_SECONDS
-from server.telemetry.recording import exemplar
+from server.telemetry.recording import record_rpc
 from server.telemetry.statistics import Statistics
 from server.telemetry.tally import begin_tally
 from server.transport.current_caller import caller_or_none
@@ -45,7 +44,7 @@ class MetricsInterceptor(CallInterceptor):
             seconds = time.perf_counter() - began
             code = final_code(context, error).name
             name = method.name if method.exists else _UNKNOWN
-            RPC_SECONDS.labels(name, code).observe(seconds, exemplar())
+            record_rpc(name, code, seconds)
             if caller := caller_or_none():
                 ended = EndedCall(
                     name,

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Final
+from urllib.parse import unquote
 
 import grpc
 from opentelemetry import trace
 from opentelemetry.trace import Status, StatusCode
+from opentelemetry.util.types import AttributeValue
 
 from server.transport.interceptors.context import CallContext
 from server.transport.interceptors.interceptor import CallInterceptor, Proceed
 from server.transport.interceptors.method import Method
 from server.transport.interceptors.outcome import final_code
 
+_NETWORKS: Final = ("ipv4", "ipv6")
 # The codes that are the server's fault:
 # https://opentelemetry.io/docs/specs/semconv/rpc/grpc/#grpc-status
 _SERVER_FAULTS = frozenset(
@@ -50,7 +54,7 @@ class SpanInterceptor(CallInterceptor):
         finally:
             span = trace.get_current_span()
             if span.is_recording():
-                _complete(span, method, final_code(context, error))
+                _complete(span, method, context, final_code(context, error))
 
 
 # https://opentelemetry.io/docs/specs/semconv/registry/attributes/gen-ai/
@@ -66,7 +70,9 @@ _MEMORY_OPERATIONS = {
 }
 
 
-def _complete(span: trace.Span, method: Method, code: grpc.StatusCode) -> None:
+def _complete(
+    span: trace.Span, method: Method, context: CallContext, code: grpc.StatusCode
+) -> None:
     if operation := _MEMORY_OPERATIONS.get(method.name):
         span.set_attribute("gen_ai.operation.name", operation)
     span.set_attributes(
@@ -75,8 +81,24 @@ def _complete(span: trace.Span, method: Method, code: grpc.StatusCode) -> None:
             "rpc.method": method.name,
             "rpc.response.status_code": code.name,
             "rpc.grpc.status_code": code.value[0],
+            **_peer(context),
         }
     )
     if code in _SERVER_FAULTS:
         span.set_attribute("error.type", code.name)
         span.set_status(Status(StatusCode.ERROR, code.name))
+
+
+# https://opentelemetry.io/docs/specs/semconv/registry/attributes/network/
+def _peer(context: CallContext) -> Mapping[str, AttributeValue]:
+    """Where the call comes from: a peer is `ipv4:address:port`, `ipv6:[address]:port` or a path."""
+    attributes: dict[str, AttributeValue] = {}
+    kind, _, place = unquote(context.peer()).partition(":")
+    address, _, port = place.rpartition(":")
+    if kind in _NETWORKS and port.isdecimal():
+        attributes["network.peer.address"] = address.strip("[]")
+        attributes["network.peer.port"] = int(port)
+    for key, value in context.invocation_metadata():
+        if key == "user-agent":
+            attributes["user_agent.original"] = value
+    return attributes

@@ -125,12 +125,17 @@ async def test_the_span_continues_the_clients_trace(harness: Harness) -> None:
     attributes = span.attributes or {}
     assert span.context is not None
     assert format_trace_id(span.context.trace_id) == TRACE
+    assert span.name == "memoir.v1.MemoryService/AddMemories"
     assert span.kind is SpanKind.SERVER
     assert span.status.status_code is StatusCode.UNSET
     assert attributes["memoir.correlation_id"] == "c1"
     assert attributes["rpc.system.name"] == "grpc"
     assert attributes["rpc.method"] == "memoir.v1.MemoryService/AddMemories"
     assert attributes["rpc.response.status_code"] == "OK"
+    assert attributes["network.peer.address"] in {"127.0.0.1", "::1"}
+    assert isinstance(attributes["network.peer.port"], int)
+    assert "grpc-python-asyncio" in str(attributes["user_agent.original"])
+    assert not {"net.peer.ip", "rpc.system", "rpc.service"} & set(attributes)
     assert (await harness.log("rpc"))["trace_id"] == TRACE
 
 

@@ -27,8 +27,9 @@ def unary(behavior: Behavior) -> Any:
 class Wire:
     """What gRPC's own context was told."""
 
-    def __init__(self, metadata: Metadata = ()) -> None:
+    def __init__(self, metadata: Metadata = (), peer: str = "unix:/run/memoir") -> None:
         self.metadata = metadata
+        self._peer = peer
         self.incoming: list[Any] = []
         self.written: list[bytes] = []
         self.trailers: Metadata = ()
@@ -36,6 +37,12 @@ class Wire:
 
     def invocation_metadata(self) -> Metadata:
         return self.metadata
+
+    def peer(self) -> str:
+        return self._peer
+
+    def code(self) -> None:
+        """None, which is what gRPC answers where no code was set."""
 
     async def read(self) -> Any:
         return self.incoming.pop(0)

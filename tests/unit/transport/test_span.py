@@ -45,3 +45,30 @@ async def test_a_cancellation_near_the_deadline_is_the_deadline(
     finished: Any = span
     assert finished.attributes["rpc.response.status_code"] == code
     assert finished.status.status_code is status
+
+
+@pytest.mark.parametrize(
+    ("peer", "address", "port"),
+    [
+        ("ipv4:10.2.1.1:57284", "10.2.1.1", 57284),
+        ("ipv6:[::1]:57284", "::1", 57284),
+        ("ipv6:%5Bfe80::1%5D:1", "fe80::1", 1),
+        ("unix:/run/memoir", None, None),
+        ("ipv4:nowhere", None, None),
+        ("", None, None),
+    ],
+)
+async def test_the_peer_is_told_where_it_has_an_address(
+    peer: str, address: str | None, port: int | None
+) -> None:
+    async def answer(_request: Any, _context: Any) -> bytes:
+        return b""
+
+    wire = Wire((("user-agent", "grpc-go/1.80"),), peer)
+    tracer = TracerProvider(shutdown_on_exit=False).get_tracer("t")
+    with tracer.start_as_current_span("rpc") as span:
+        await SpanInterceptor().intercept(method(), None, context_on(wire), answer)
+    finished: Any = span
+    assert finished.attributes.get("network.peer.address") == address
+    assert finished.attributes.get("network.peer.port") == port
+    assert finished.attributes["user_agent.original"] == "grpc-go/1.80"
