@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import statistics
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 Call = Callable[[int], Awaitable[object]]
@@ -20,6 +20,13 @@ class Figures:
     p50_ms: float
     p95_ms: float
     p99_ms: float
+
+    @classmethod
+    def of(cls, durations: Sequence[float], seconds: float) -> Figures:
+        """What calls of these durations make, in `seconds` altogether."""
+        cuts = statistics.quantiles(durations, n=100)
+        percentiles = (cuts[percent - 1] * 1000 for percent in (50, 95, 99))
+        return cls(len(durations), seconds, *percentiles)
 
     @property
     def rate(self) -> float:
@@ -40,9 +47,7 @@ async def closed_loop(call: Call, *, callers: int, calls: int) -> Figures:
 
     start = time.perf_counter()
     await asyncio.gather(*(caller() for _ in range(callers)))
-    seconds = time.perf_counter() - start
-    cuts = statistics.quantiles(durations, n=100)
-    return Figures(calls, seconds, *(cuts[percent - 1] * 1000 for percent in (50, 95, 99)))
+    return Figures.of(durations, time.perf_counter() - start)
 
 
 def median_by_rate(runs: list[Figures]) -> Figures:

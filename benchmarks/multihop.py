@@ -14,20 +14,19 @@ from __future__ import annotations
 import argparse
 import asyncio
 import random
-import tempfile
 from collections import defaultdict
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from pathlib import Path
 from statistics import fmean
 from uuid import UUID
 
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.worlds import Fact, World, invent
+from benchmarks.servers import PROJECT
+from benchmarks.stores import databases, remember
+from benchmarks.worlds import World, invent
 from server.adapters.offline.embedder import OfflineEmbedder
 from server.adapters.postgres.memory_store import PostgresMemoryStore
 from server.adapters.postgres.outbox import PostgresOutbox
@@ -36,20 +35,13 @@ from server.application.caught_up import CaughtUp
 from server.application.graph_arm import GraphArm
 from server.application.project_graph import GraphProjector
 from server.bootstrap.database import migrate_database, open_database
-from server.bootstrap.graph import GraphAddress, open_graph
-from server.domain.identifiers import new_id
-from server.domain.memory import Memory, Provenance, fact_digest
+from server.bootstrap.graph import open_graph
 from server.domain.ranking import ArmWeights
 from server.domain.scope import Scope
-from server.embedded import EmbeddedPostgres, NoProgress
-from server.embedded.neo4j import EmbeddedNeo4j
 from server.ports.embedder import EmbeddingPurpose
-from server.ports.memory_store import Call, ChangeSet, EmbeddedMemory, SearchQuery
+from server.ports.memory_store import SearchQuery
 from server.settings import Neo4jSettings, PostgresSettings
 
-ROOT = Path(__file__).resolve().parent.parent
-NEO4J_LIB = ROOT / ".local" / "neo4j" / "5.18.0" / "lib"
-PROJECT = "bench"
 DEPTHS = (1, 5, 10)
 WEIGHTS = (0.0, 0.25, 0.5, 0.75, 1.0)
 
@@ -67,64 +59,21 @@ class Bench:
 @asynccontextmanager
 async def bench() -> AsyncIterator[Bench]:
     """Databases of their own, and what runs on them."""
-    with tempfile.TemporaryDirectory(prefix="memoir-bench-") as folder:
-        postgres = EmbeddedPostgres(Path(folder, "postgres"), NoProgress())
-        neo4j = EmbeddedNeo4j(Path(folder, "neo4j"), NEO4J_LIB, NoProgress())
-        try:
-            dsn, address = await asyncio.gather(postgres.start(), neo4j.start())
-            await migrate_database(dsn, lambda _: None)
-            graph_address = GraphAddress(address.uri, address.user, address.password)
-            async with (
-                open_database(dsn, PostgresSettings()) as database,
-                open_graph(graph_address, Neo4jSettings(search_timeout=30.0)) as access,
-            ):
-                await access.graph.prepare()
-                clock = SystemClock()
-                outbox = PostgresOutbox(database, clock)
-                yield Bench(
-                    PostgresMemoryStore(database, lambda: None),
-                    OfflineEmbedder.load(),
-                    GraphProjector(outbox, access.graph),
-                    GraphArm(access.recaller, CaughtUp(outbox), clock),
-                )
-        finally:
-            await neo4j.stop()
-            await postgres.stop()
-
-
-async def remember(bench: Bench, scope: Scope, facts: Sequence[Fact]) -> dict[str, UUID]:
-    """Stores the facts as memories; their ids by text."""
-    now = datetime.now(UTC)
-    call = Call(new_id(now), PROJECT, scope, "AddMemories", now, "bench", bench.embedder.model)
-    vectors = await bench.embedder.embed([f.text for f in facts], EmbeddingPurpose.DOCUMENT)
-    added = [
-        EmbeddedMemory(ordinal, _memory(call, fact), fact_digest(fact.text), vector)
-        for ordinal, (fact, vector) in enumerate(zip(facts, vectors, strict=True))
-    ]
-    await bench.store.commit(ChangeSet(call, added=added))
-    return {each.memory.text: each.memory.id for each in added}
-
-
-def _memory(call: Call, fact: Fact) -> Memory:
-    return Memory(
-        id=new_id(call.time),
-        project_id=PROJECT,
-        scope=call.scope,
-        text=fact.text,
-        metadata={},
-        categories=(),
-        immutable=False,
-        create_time=call.time,
-        update_time=call.time,
-        event_time=call.time,
-        expiration_date=None,
-        inferred=True,
-        role=None,
-        name=None,
-        version=1,
-        provenance=Provenance(call.id, None, call.correlation_id, call.embedding_model),
-        relations=(fact.relation,) if fact.relation else (),
-    )
+    async with databases() as (dsn, address):
+        await migrate_database(dsn, lambda _: None)
+        async with (
+            open_database(dsn, PostgresSettings()) as database,
+            open_graph(address, Neo4jSettings(search_timeout=30.0)) as access,
+        ):
+            await access.graph.prepare()
+            clock = SystemClock()
+            outbox = PostgresOutbox(database, clock)
+            yield Bench(
+                PostgresMemoryStore(database, lambda: None),
+                OfflineEmbedder.load(),
+                GraphProjector(outbox, access.graph),
+                GraphArm(access.recaller, CaughtUp(outbox), clock),
+            )
 
 
 async def measure(bench: Bench, worlds: Sequence[World]) -> dict[tuple[str, float, int], float]:
@@ -132,7 +81,7 @@ async def measure(bench: Bench, worlds: Sequence[World]) -> dict[tuple[str, floa
     recalls: dict[tuple[str, float, int], list[float]] = defaultdict(list)
     for number, world in enumerate(worlds):
         scope = Scope(user_id=f"user-{number}")
-        ids = await remember(bench, scope, world.facts)
+        ids = await remember(bench.store, bench.embedder, scope, world.facts)
         while await bench.projector.project_once():
             pass
         for question in world.questions:

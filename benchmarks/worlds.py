@@ -28,10 +28,10 @@ HOBBY = (
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """A memory, and the relation that it states."""
+    """A memory, and the relations that it states."""
 
     text: str
-    relation: Relation | None = None
+    relations: tuple[Relation, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,4 +89,4 @@ def _liking(person: str, hobby: str) -> Fact:
 
 
 def _fact(text: str, source: str, relation: str, target: str) -> Fact:
-    return Fact(text, Relation(Entity(source), relation, Entity(target)))
+    return Fact(text, (Relation(Entity(source), relation, Entity(target)),))

@@ -11,6 +11,7 @@ from server.domain.memory import today
 from server.domain.pages import ListOrder
 from server.domain.past_graph import PastSpace, relations_of, spaces_of
 from server.domain.scope import Scope
+from server.ports.entity_splits import EntitySplits
 from server.ports.memory_history import MemoryHistory
 from server.ports.memory_store import ListQuery
 
@@ -19,10 +20,13 @@ MOST_MEMORIES: Final = 10_000
 
 
 class PastGraph:
-    """Costs one statement that reads all memories of the graph space as they were."""
+    """Costs two statements: all memories of the graph space as they were, and which names of it
+    were split by then.
+    """
 
-    def __init__(self, history: MemoryHistory) -> None:
+    def __init__(self, history: MemoryHistory, splits: EntitySplits) -> None:
         self._history = history
+        self._splits = splits
 
     async def relations(
         self, project_id: str, scope: Scope, time: datetime, entity: str | None
@@ -58,5 +62,7 @@ class PastGraph:
             rule = f"of more than {MOST_MEMORIES} memories only the present can be read"
             raise InvalidRequest([FieldViolation("as_of", rule)])
         in_scope = {m.id for m in memories if set(scope.parts()) <= set(m.scope.parts())}
-        seen = [space.seen_by(in_scope) for space in spaces_of(memories)]
+        names = sorted({memory.scope.graph_space() for memory in memories})
+        splits = await self._splits.splits(project_id, names, time)
+        seen = [space.seen_by(in_scope) for space in spaces_of(memories, splits)]
         return sorted(seen, key=lambda space: space.name != scope.graph_space())

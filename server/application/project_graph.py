@@ -36,7 +36,7 @@ class ProjectorOptions:
     itself is given up.
     """
 
-    batch_size: int = 200
+    batch_size: int = 400
     lease: timedelta = timedelta(seconds=6)
     work_time: timedelta = timedelta(seconds=15)
     patience: int = 3

@@ -12,10 +12,12 @@ from server.adapters.neo4j.audit import Neo4jGraphAudit
 from server.adapters.neo4j.driver import open_driver
 from server.adapters.neo4j.graph import Neo4jGraph
 from server.adapters.neo4j.reader import Neo4jGraphReader
+from server.adapters.postgres.entity_splits import PostgresEntitySplits
 from server.adapters.postgres.outbox import PostgresOutbox
 from server.adapters.postgres.projection_source import PostgresProjectionSource
 from server.adapters.system.clock import SystemClock
 from server.application.caught_up import CaughtUp
+from server.application.entity_joins import EntityJoins
 from server.application.find_paths import FindPaths
 from server.application.get_entity import GetEntity
 from server.application.list_entities import ListEntities
@@ -27,13 +29,14 @@ from server.application.verify_graph import VerifyGraph
 from server.application.visible_relations import VisibleRelations
 from server.bootstrap.database import open_database
 from server.ports.clock import Clock
+from server.ports.entity_splits import EntitySplits
 from server.ports.graph import Graph
 from server.ports.graph_reader import GraphReader
 from server.ports.memory_history import MemoryHistory
 from server.ports.memory_store import MemoryStore
 from server.ports.outbox import Outbox
 from server.ports.statistics import GraphCounter
-from server.settings import Neo4jSettings, Settings
+from server.settings import Neo4jSettings, PostgresSettings, Settings
 from server.transport.services.graph import GraphUseCases
 
 
@@ -119,16 +122,24 @@ async def open_graph_maintenance(
         )
 
 
+@asynccontextmanager
+async def open_entity_joins(dsn: str, settings: PostgresSettings) -> AsyncIterator[EntityJoins]:
+    """The names of a database that stand for one entity."""
+    async with open_database(dsn, settings) as database:
+        yield EntityJoins(PostgresEntitySplits(database), SystemClock())
+
+
 def compose_graph(
     reader: GraphReader,
     outbox: Outbox,
     store: MemoryStore,
     history: MemoryHistory,
+    splits: EntitySplits,
     clock: Clock,
 ) -> GraphUseCases:
     """What GraphService runs."""
     caught_up, visible = CaughtUp(outbox), VisibleRelations(store, clock)
-    past = PastGraph(history)
+    past = PastGraph(history, splits)
     return GraphUseCases(
         list_relations=ListRelations(reader, caught_up, visible, past, clock),
         get_entity=GetEntity(reader, caught_up, visible, past, clock),

@@ -10,6 +10,7 @@ from functools import partial
 import grpc
 from opentelemetry.trace import TracerProvider
 
+from server.adapters.postgres.entity_splits import PostgresEntitySplits
 from server.adapters.postgres.event_stream import PostgresEventStream
 from server.adapters.postgres.memory_changes import PostgresMemoryChanges
 from server.adapters.postgres.memory_history import PostgresMemoryHistory
@@ -225,7 +226,11 @@ def _compose(
         server_options(settings),
         Servicers(
             memory=MemoryService(use_cases),
-            graph=GraphService(compose_graph(access.reader, outbox, store, history, clock)),
+            graph=GraphService(
+                compose_graph(
+                    access.reader, outbox, store, history, PostgresEntitySplits(database), clock
+                )
+            ),
             project=ProjectService(GetProject(projects), UpdateProject(projects, clock)),
             health=health,
             operations=OperationsService(calls.manage),

@@ -10,6 +10,7 @@ import uvloop
 from server.cli import (
     administration,
     archives,
+    entities,
     graph,
     indexing,
     migrate,
@@ -39,6 +40,7 @@ def build_parser() -> argparse.ArgumentParser:
     migrate.add_to(commands)
     administration.add_to(commands)
     graph.add_to(commands)
+    entities.add_to(commands)
     archives.add_to(commands)
     operations.add_to(commands)
     reembed.add_to(commands)

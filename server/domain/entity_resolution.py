@@ -46,7 +46,7 @@ class EntityResolver:
 
     def __init__(self, known: Sequence[Entity], said: str) -> None:
         self._known = known
-        self._said = f" {' '.join(_tokens(said))} "
+        self._said = _as_words(said)
 
     def resolve(self, proposed: ProposedEntity) -> Entity:
         """The entity, with the other names that are learned of it. The name may be empty."""
@@ -86,7 +86,7 @@ class EntityResolver:
         return alike[0] if len(alike) == 1 else None
 
     def _was_said(self, name: str) -> bool:
-        return f" {' '.join(_tokens(name))} " in self._said
+        return _as_words(name) in self._said
 
 
 def known_entities(mentioned: Iterable[Entity], limit: int) -> list[Entity]:
@@ -106,6 +106,11 @@ def are_alike(one: str, other: str) -> bool:
     """
     core = _core(one)
     return core == _core(other) and len("".join(core)) >= SHORTEST_CORE and not is_generic(one)
+
+
+def is_said(name: str, text: str) -> bool:
+    """Whether a text has the words of a name, one after the other."""
+    return _as_words(name) in _as_words(text)
 
 
 def is_generic(name: str) -> bool:
@@ -134,6 +139,10 @@ def _distinct(names: Iterable[str], own_key: str) -> tuple[str, ...]:
     return tuple(name for key, name in reversed(keyed.items()) if key and key != own_key)[
         :MAX_ALIASES
     ]
+
+
+def _as_words(text: str) -> str:
+    return f" {' '.join(_tokens(text))} "
 
 
 def _tokens(text: str) -> list[str]:

@@ -24,6 +24,7 @@ from server.domain.graph import (
 )
 from server.domain.memory import Memory
 from server.domain.mentions import mentions_of, naming_mentions
+from server.domain.splits import Pair, Split, apart
 from server.domain.supersession import FUNCTIONAL_RELATIONS, Holding, superseded_at
 
 
@@ -65,12 +66,21 @@ class PastSpace:
         return KnownEntity(ref, self.entities[key], len(self.mentioned_by[key]))
 
 
-def spaces_of(memories: Iterable[Memory]) -> list[PastSpace]:
-    """The graphs that follow from the memories, one for each of their spaces."""
+def spaces_of(memories: Iterable[Memory], splits: Iterable[Split] = ()) -> list[PastSpace]:
+    """The graphs that follow from the memories and splits, one for each space of the memories."""
+    split: dict[str, set[Pair]] = {}
+    for each in splits:
+        split.setdefault(each.space, set()).add(each.pair)
     by_space: dict[str, list[Memory]] = {}
     for memory in memories:
-        by_space.setdefault(memory.scope.graph_space(), []).append(memory)
+        space = memory.scope.graph_space()
+        by_space.setdefault(space, []).append(_apart(memory, split.get(space, frozenset())))
     return [_space(name, found) for name, found in by_space.items()]
+
+
+def _apart(memory: Memory, splits: Set[Pair]) -> Memory:
+    entities, relations = apart(memory.entities, memory.relations, memory.text, splits)
+    return replace(memory, entities=entities, relations=relations)
 
 
 def relations_of(spaces: Iterable[PastSpace], entity: str | None = None) -> list[StatedRelation]:

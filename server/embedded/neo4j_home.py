@@ -17,6 +17,8 @@ SETTINGS = (
     "server.http.enabled=false",
     "server.https.enabled=false",
     "server.memory.pagecache.size=128m",
+    # With it the driver takes a timer and a task for each read of the socket (before Python 3.12).
+    "server.bolt.connection_keep_alive_for_requests=OFF",
     # Logs are written ahead in files of 256 MB otherwise, one for each database.
     "db.tx_log.preallocate=false",
     "db.tx_log.rotation.size=32m",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from uuid import UUID
@@ -10,6 +11,8 @@ from uuid import UUID
 from server.domain.history import MemoryEvent, StreamCursor
 from server.domain.memory import EventType, Memory
 from server.domain.scope import Scope
+from server.domain.splits import Split
+from server.ports.entity_splits import TaughtName
 from server.ports.event_stream import StreamedEvent, StreamPage
 from server.ports.memory_store import ListQuery
 from tests.support.builders import NOW
@@ -36,6 +39,31 @@ class FakeHistory:
     async def list(self, query: ListQuery, time: datetime) -> list[Memory]:
         self.asked.append((time, query.visible_on))
         return self.memories[: query.limit]
+
+
+@dataclass
+class FakeSplits:
+    """The names that a test has told apart."""
+
+    kept: list[Split] = field(default_factory=list)
+
+    async def taught(self, project_id: str, space: str | None = None) -> list[TaughtName]:
+        return []
+
+    async def splits(
+        self, project_id: str, spaces: Sequence[str] | None, at: datetime
+    ) -> list[Split]:
+        asked = [each for each in self.kept if spaces is None or each.space in spaces]
+        return [each for each in asked if each.create_time <= at]
+
+    async def split(self, project_id: str, split: Split) -> int:
+        self.kept.append(split)
+        return 0
+
+    async def rejoin(self, project_id: str, split: Split) -> bool:
+        before = len(self.kept)
+        self.kept = [each for each in self.kept if each.pair != split.pair]
+        return len(self.kept) < before
 
 
 @dataclass

@@ -12,6 +12,7 @@ from neo4j import AsyncDriver, AsyncManagedTransaction, Record, unit_of_work
 from server.adapters.neo4j import comparison, projection, rows
 from server.adapters.neo4j.calls import bounded_call, transaction_metadata
 from server.adapters.neo4j.keys import space_slot
+from server.adapters.neo4j.superseding import wrong_ends
 from server.adapters.statements import load_statements
 from server.domain.graph import MemorySubgraph
 from server.domain.graph_differences import DifferenceKind
@@ -114,7 +115,7 @@ class Neo4jGraphAudit:
         async def work(tx: AsyncManagedTransaction) -> int:
             if mend:
                 await projection.run(tx, "lock_spaces", slots=locks)
-            ends = projection.wrong_ends(await projection.run(tx, "slot_relations", slots=slots))
+            ends = wrong_ends(await projection.run(tx, "slot_relations", slots=slots))
             if mend:
                 await projection.run(tx, "supersede", ends=ends)
             return len(ends)

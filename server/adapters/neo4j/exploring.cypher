@@ -2,8 +2,9 @@
 // space; a read never leaves a space, because no relation does. What counts of the scope is which
 // memories it holds: those behind mentions and relations.
 //
-// `{in_scope r}`, `{holding r}` and `{mentions}` stand for the blocks of those names; in the first
-// two, `x` is what is named. Of an entity so many edges are looked at, whatever it has.
+// `{in_scope r}`, `{holding r}`, `{stated}` and `{mentions}` stand for the blocks of those names; in
+// the first two, `x` is what is named. Of an entity so many edges are looked at, whatever it has.
+// Instants go as microseconds since 1970, as in projection.cypher.
 
 // name: in_scope
 ($user_id IS NULL OR x.user_id = $user_id) AND ($agent_id IS NULL OR x.agent_id = $agent_id)
@@ -11,6 +12,13 @@
 
 // name: holding
 ($holding_at IS NULL OR x.superseded_at IS NULL OR x.superseded_at > $holding_at)
+
+// name: stated
+RETURN source.key AS source_key, source.name AS source_name, source.type AS source_type,
+       target.key AS target_key, target.name AS target_name, target.type AS target_type,
+       r.relation AS relation, r.memory_id AS memory_id,
+       r.event_time.epochSeconds * 1000000 + r.event_time.microsecond AS event_time,
+       r.superseded_at.epochSeconds * 1000000 + r.superseded_at.microsecond AS superseded_at
 
 // name: mentions
 CALL {
@@ -93,10 +101,7 @@ UNWIND around[0..$fan_out] AS r
 WITH r, any(each IN collect(cut) WHERE each) AS cut
 ORDER BY r.event_time DESC, r.memory_id LIMIT $limit
 WITH r, cut, startNode(r) AS source, endNode(r) AS target
-RETURN source.key AS source_key, source.name AS source_name, source.type AS source_type,
-       target.key AS target_key, target.name AS target_name, target.type AS target_type,
-       r.relation AS relation, r.memory_id AS memory_id, r.event_time AS event_time,
-       r.superseded_at AS superseded_at, cut
+{stated}, cut
 
 // name: describe
 UNWIND $keys AS key
@@ -145,10 +150,7 @@ CALL {
 UNWIND [r IN near | {r: r, through: 0}] + far AS clue
 WITH degree, clue.r AS r, clue.through AS through
 WITH degree, through, r, startNode(r) AS source, endNode(r) AS target
-RETURN source.key AS source_key, source.name AS source_name, source.type AS source_type,
-       target.key AS target_key, target.name AS target_name, target.type AS target_type,
-       r.relation AS relation, r.memory_id AS memory_id, r.event_time AS event_time,
-       r.superseded_at AS superseded_at, degree, through
+{stated}, degree, through
 
 // name: any_entity
 UNWIND $spaces AS space

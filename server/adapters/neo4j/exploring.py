@@ -53,7 +53,9 @@ def _about(match: re.Match[str]) -> str:
 
 def statement(name: str) -> str:
     """A statement with its fixed blocks in place. Nothing here comes from a client."""
-    text = _RAW[name].replace("{mentions}", _RAW["mentions"])
+    text = _RAW[name]
+    for block in ("mentions", "stated"):
+        text = text.replace(f"{{{block}}}", _RAW[block])
     return re.sub(r"\{(?P<block>in_scope|holding) (?P<variable>\w)\}", _about, text)
 
 

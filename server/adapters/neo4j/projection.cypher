@@ -3,29 +3,36 @@
 // Two kinds of locks keep concurrent projections apart, held until the transaction ends: those of
 // the memories, then those of the spaces. Every list comes sorted, so everyone takes them in one
 // order and nobody deadlocks. Writing a property is what takes a node's exclusive lock.
+//
+// What a statement gives is one list `rows`, for the driver waits for each record by itself. Instants
+// come as texts and go as microseconds since 1970: the driver takes 0.03 ms for each of its own.
 
 // name: lock_memories
 UNWIND $memories AS row
 MERGE (m:Memory {project_id: row.project_id, memory_id: row.memory_id})
 SET m.project_id = row.project_id
-RETURN row.project_id AS project_id, row.memory_id AS memory_id, m.version AS version
+RETURN collect({project_id: row.project_id, memory_id: row.memory_id, version: m.version}) AS rows
 
 // name: stored_mentions
 UNWIND $memories AS row
 MATCH (m:Memory {project_id: row.project_id, memory_id: row.memory_id})-[r:MENTIONS]->(e:Entity)
-RETURN row.project_id AS project_id, row.memory_id AS memory_id, elementId(r) AS element_id,
-       e.space AS space, e.key AS key, r.name AS name, r.type AS type, r.rank AS rank,
-       r.aliases AS aliases
+RETURN collect({
+  project_id: row.project_id, memory_id: row.memory_id, element_id: elementId(r), space: e.space,
+  key: e.key, name: r.name, type: r.type, rank: r.rank, aliases: r.aliases
+}) AS rows
 
 // name: stored_relations
 UNWIND $memories AS row
 MATCH (source)-[r:RELATES_TO]->(target)
 USING INDEX SEEK r:RELATES_TO(project_id, memory_id)
 WHERE r.project_id = row.project_id AND r.memory_id = row.memory_id
-RETURN row.project_id AS project_id, row.memory_id AS memory_id, elementId(r) AS element_id,
-       source.space AS space, source.key AS source, r.relation AS relation, target.key AS target,
-       r.event_time AS event_time, r.user_id AS user_id, r.agent_id AS agent_id,
-       r.app_id AS app_id, r.run_id AS run_id, r.expires_on AS expires_on
+RETURN collect({
+  project_id: row.project_id, memory_id: row.memory_id, element_id: elementId(r),
+  space: source.space, source: source.key, relation: r.relation, target: target.key,
+  event_time: r.event_time.epochSeconds * 1000000 + r.event_time.microsecond,
+  user_id: r.user_id, agent_id: r.agent_id, app_id: r.app_id, run_id: r.run_id,
+  expires_on: r.expires_on
+}) AS rows
 
 // Entities are locked by their space as a whole and not one by one: to delete an orphan takes the
 // lock of its key, which whoever adds to the entity holds while waiting for the entity, and so both
@@ -40,10 +47,32 @@ SET lock.slot = slot
 // name: merge_entities
 UNWIND $entities AS row
 MERGE (e:Entity {project_id: row.project_id, space: row.space, key: row.key})
-  ON CREATE SET e.name = row.name, e.type = row.type, e.rank = row.rank, e.aliases = row.aliases
+  ON CREATE SET e.name = row.name, e.type = row.type, e.rank = row.rank, e.aliases = row.aliases,
+                e.terms = row.terms, e.alias_keys = row.alias_keys
 WITH e, row
 WHERE row.rank < e.rank
-SET e.name = row.name, e.type = row.type, e.rank = row.rank, e.aliases = row.aliases
+SET e.name = row.name, e.type = row.type, e.rank = row.rank, e.aliases = row.aliases,
+    e.terms = row.terms, e.alias_keys = row.alias_keys
+
+// name: slot_relations
+UNWIND $slots AS slot
+MATCH (source)-[r:RELATES_TO]->(target)
+USING INDEX SEEK r:RELATES_TO(slot)
+WHERE r.slot = slot
+RETURN collect({
+  slot: slot, element_id: elementId(r), project_id: r.project_id, memory_id: r.memory_id,
+  target: target.key,
+  valid_from: r.valid_from.epochSeconds * 1000000 + r.valid_from.microsecond,
+  superseded_at: r.superseded_at.epochSeconds * 1000000 + r.superseded_at.microsecond
+}) AS rows
+
+// name: supersede
+UNWIND $ends AS row
+MATCH ()-[r:RELATES_TO]->()
+USING INDEX SEEK r:RELATES_TO(project_id, memory_id)
+WHERE r.project_id = row.project_id AND r.memory_id = row.memory_id
+  AND elementId(r) = row.element_id
+SET r.superseded_at = datetime(row.superseded_at)
 
 // name: remove_edges
 MATCH ()-[r]->()
@@ -75,27 +104,10 @@ MATCH (source:Entity {project_id: row.project_id, space: row.space, key: row.sou
 MATCH (target:Entity {project_id: row.project_id, space: row.space, key: row.target})
 CREATE (source)-[:RELATES_TO {
   project_id: row.project_id, memory_id: row.memory_id, relation: row.relation,
-  event_time: row.event_time, valid_from: row.event_time, expires_on: row.expires_on,
-  slot: row.slot, user_id: row.user_id, agent_id: row.agent_id, app_id: row.app_id,
-  run_id: row.run_id
+  event_time: datetime(row.event_time), valid_from: datetime(row.event_time),
+  superseded_at: datetime(row.superseded_at), expires_on: row.expires_on, slot: row.slot, user_id: row.user_id,
+  agent_id: row.agent_id, app_id: row.app_id, run_id: row.run_id
 }]->(target)
-
-// name: slot_relations
-UNWIND $slots AS slot
-MATCH (source)-[r:RELATES_TO]->(target)
-USING INDEX SEEK r:RELATES_TO(slot)
-WHERE r.slot = slot
-RETURN slot, elementId(r) AS element_id, r.project_id AS project_id, r.memory_id AS memory_id,
-       target.key AS target,
-       r.valid_from AS valid_from, r.superseded_at AS superseded_at
-
-// name: supersede
-UNWIND $ends AS row
-MATCH ()-[r:RELATES_TO]->()
-USING INDEX SEEK r:RELATES_TO(project_id, memory_id)
-WHERE r.project_id = row.project_id AND r.memory_id = row.memory_id
-  AND elementId(r) = row.element_id
-SET r.superseded_at = row.superseded_at
 
 // name: rename_entities
 UNWIND $removed AS row
@@ -117,8 +129,10 @@ DELETE e
 // name: names
 UNWIND $touched AS row
 MATCH (e:Entity {project_id: row.project_id, space: row.space, key: row.key})
-RETURN e.project_id AS project_id, e.space AS space, e.key AS key, e.name AS name,
-       e.aliases AS aliases, e.terms AS terms, e.alias_keys AS alias_keys
+RETURN collect({
+  project_id: e.project_id, space: e.space, key: e.key, name: e.name, aliases: e.aliases,
+  terms: e.terms, alias_keys: e.alias_keys
+}) AS rows
 
 // name: index_names
 UNWIND $names AS row

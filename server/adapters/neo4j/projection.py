@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
 from typing import Any
 
-from neo4j import AsyncManagedTransaction, Record
+from neo4j import AsyncManagedTransaction
 
 from server import failpoints
 from server.adapters.neo4j import rows
@@ -18,15 +17,14 @@ from server.adapters.neo4j.edges import (
     wanted_statements,
 )
 from server.adapters.neo4j.keys import space_slot
+from server.adapters.neo4j.superseding import Ends, ends_beside
 from server.adapters.statements import load_statements
 from server.domain.graph import MemorySubgraph
 from server.domain.mentions import EntityKey, Mention, naming_mentions
-from server.domain.supersession import superseded_at
 
 _STATEMENTS = load_statements(__package__, "projection.cypher", comment="//")
 
 _ENTITY = ("project_id", "space", "key")
-_EDGE = ("project_id", "memory_id", "element_id")
 
 
 def latest(subgraphs: Iterable[MemorySubgraph]) -> list[MemorySubgraph]:
@@ -57,8 +55,8 @@ async def project(tx: AsyncManagedTransaction, batch: Sequence[MemorySubgraph]) 
     touched = {s.source for s in statements.changed} | {m.entity for m in mentions.changed}
     await _lock_spaces(tx, touched)
     await _merge_entities(tx, mentions.added)
-    await _replace(tx, current, mentions, statements)
-    await _supersede(tx, statements.changed)
+    ends = await _supersede(tx, statements)
+    await _replace(tx, current, mentions, statements, ends)
     await _tidy_entities(tx, mentions)
     failpoints.reach("projection.before_neo4j_commit")
 
@@ -111,49 +109,35 @@ async def _replace(
     current: Sequence[MemorySubgraph],
     mentions: Difference[Mention],
     statements: Difference[Statement],
+    ends: Ends,
 ) -> None:
     await run(tx, "remove_edges", element_ids=[*mentions.removed_ids, *statements.removed_ids])
     await run(tx, "remove_memories", memories=[rows.memory(s) for s in current if not s.exists])
     await run(tx, "keep_memories", memories=[rows.memory(s) for s in current if s.exists])
     await run(tx, "add_mentions", mentions=[rows.mention(m) for m in mentions.added])
-    await run(tx, "add_relations", relations=[rows.statement(s) for s in statements.added])
+    await run(
+        tx, "add_relations", relations=[rows.statement(s, ends.get(s)) for s in statements.added]
+    )
 
 
-async def _supersede(tx: AsyncManagedTransaction, changed: Iterable[Statement]) -> None:
-    """Says anew until when functional relations hold whose subject and kind have changed."""
-    slots = {statement.slot for statement in changed} - {None}
-    records = await run(tx, "slot_relations", slots=sorted(filter(None, slots)))
-    await run(tx, "supersede", ends=wrong_ends(records))
-
-
-def wrong_ends(records: Iterable[Record]) -> list[dict[str, Any]]:
-    """What has to be written so that rows of `slot_relations` end when they should."""
-    by_slot: dict[str, list[Record]] = {}
-    for record in records:
-        by_slot.setdefault(record["slot"], []).append(record)
-    ends = []
-    for slot in by_slot.values():
-        right = superseded_at(map(rows.holding, slot))
-        for record in slot:
-            end = right[rows.holding(record)]
-            if end != _end_of(record):
-                ends.append({name: record[name] for name in _EDGE} | {"superseded_at": end})
+async def _supersede(tx: AsyncManagedTransaction, statements: Difference[Statement]) -> Ends:
+    """Ends the functional relations that do not go when the others come; when those will end."""
+    slots = {statement.slot for statement in statements.changed} - {None}
+    found = await run(tx, "slot_relations", slots=sorted(filter(None, slots)))
+    staying = [row for row in found if row["element_id"] not in set(statements.removed_ids)]
+    wrong, ends = ends_beside(staying, statements.added)
+    await run(tx, "supersede", ends=wrong)
     return ends
-
-
-def _end_of(record: Record) -> datetime | None:
-    stored = record["superseded_at"]
-    return None if stored is None else rows.read_time(stored).astimezone(UTC)
 
 
 async def _tidy_entities(tx: AsyncManagedTransaction, mentions: Difference[Mention]) -> None:
     removed = [rows.mention(mention) for mention in mentions.removed]
     await run(tx, "rename_entities", removed=removed)
     await run(tx, "remove_orphans", removed=removed)
-    await reindex(tx, [rows.entity_key(m.entity) for m in mentions.changed])
+    await reindex(tx, removed)
 
 
-def wrong_names(records: Iterable[Record]) -> list[rows.Row]:
+def wrong_names(records: Iterable[rows.Found]) -> list[rows.Row]:
     """What has to be written so that the entities are found by their names."""
     right = [(record, rows.found_by(record)) for record in records]
     return [
@@ -163,16 +147,16 @@ def wrong_names(records: Iterable[Record]) -> list[rows.Row]:
     ]
 
 
-async def reindex(tx: AsyncManagedTransaction, entities: Iterable[Record | rows.Row]) -> None:
+async def reindex(tx: AsyncManagedTransaction, entities: Iterable[rows.Found]) -> None:
     """Lets these entities be found by the names that they have now."""
     keys = sorted({(e["project_id"], e["space"], e["key"]) for e in entities})
     touched = [dict(zip(_ENTITY, key, strict=True)) for key in keys]
     await run(tx, "index_names", names=wrong_names(await run(tx, "names", touched=touched)))
 
 
-async def run(tx: AsyncManagedTransaction, name: str, **items: Sequence[Any]) -> list[Record]:
+async def run(tx: AsyncManagedTransaction, name: str, **items: Sequence[Any]) -> list[rows.Found]:
     """Runs a statement over one list of items; an empty list needs no statement."""
     if not any(items.values()):
         return []
     result = await tx.run(_STATEMENTS[name], items)
-    return [record async for record in result]
+    return [row async for record in result for row in record["rows"]]

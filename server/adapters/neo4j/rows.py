@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
-
-from neo4j import Record
-from neo4j.time import DateTime
+from collections.abc import Mapping
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
 
 from server.adapters.neo4j.edges import Statement
 from server.adapters.neo4j.keys import index_key
@@ -14,9 +13,14 @@ from server.domain.graph import MemorySubgraph
 from server.domain.graph import entity_key as key_of_name
 from server.domain.mentions import EntityKey, Mention
 from server.domain.scope import Scope
-from server.domain.supersession import Holding
 
 Row = dict[str, str | int | datetime | list[str] | None]
+"""What a statement takes."""
+
+Found = Mapping[str, Any]
+"""What a statement gives."""
+
+_EPOCH = datetime.fromtimestamp(0, UTC)
 
 
 def memory_identity(subgraph: MemorySubgraph) -> tuple[str, str]:
@@ -36,14 +40,18 @@ def memory(subgraph: MemorySubgraph) -> Row:
 
 def entity(naming: Mention) -> Row:
     """An entity's node, with the mention that may give it its name."""
+    row = named(naming)
+    return row | found_by(row)
+
+
+def named(value: Mention) -> Row:
+    """An entity and what a mention calls it."""
     return {
-        "project_id": naming.entity.project_id,
-        "space": naming.entity.space,
-        "key": naming.entity.key,
-        "name": naming.name,
-        "type": naming.type,
-        "rank": naming.rank,
-        "aliases": list(naming.aliases),
+        **entity_key(value.entity),
+        "name": value.name,
+        "type": value.type,
+        "rank": value.rank,
+        "aliases": list(value.aliases),
     }
 
 
@@ -52,7 +60,7 @@ def entity_key(key: EntityKey) -> Row:
     return {"project_id": key.project_id, "space": key.space, "key": key.key}
 
 
-def found_by(record: Record) -> Row:
+def found_by(record: Found) -> Row:
     """The properties by which an entity is found under its names, from a row that has these."""
     aliases = record["aliases"] or []
     project_id, space = record["project_id"], record["space"]
@@ -66,13 +74,13 @@ def mention(value: Mention) -> Row:
     """A relationship MENTIONS."""
     return {
         "memory_id": value.memory_id,
-        **entity(value),
+        **named(value),
         # Most entities have none, and an absent property costs nothing.
         "aliases": list(value.aliases) or None,
     }
 
 
-def statement(value: Statement) -> Row:
+def statement(value: Statement, superseded_at: datetime | None) -> Row:
     """A relationship RELATES_TO."""
     return {
         "project_id": value.source.project_id,
@@ -81,14 +89,15 @@ def statement(value: Statement) -> Row:
         "source": value.source.key,
         "relation": value.relation,
         "target": value.target.key,
-        "event_time": value.event_time.astimezone(UTC),
+        "event_time": _text(value.event_time),
+        "superseded_at": _text(superseded_at),
         "slot": value.slot,
         "expires_on": value.expires_on.isoformat() if value.expires_on else None,
         **_scope(value.scope),
     }
 
 
-def read_mention(record: Record) -> Mention:
+def read_mention(record: Found) -> Mention:
     """The mention that a row of `stored_mentions` holds."""
     key = EntityKey(record["project_id"], record["space"], record["key"])
     return Mention(
@@ -101,7 +110,7 @@ def read_mention(record: Record) -> Mention:
     )
 
 
-def read_statement(record: Record) -> Statement:
+def read_statement(record: Found) -> Statement:
     """The statement that a row of `stored_relations` holds."""
     project_id, space = record["project_id"], record["space"]
     return Statement(
@@ -115,19 +124,25 @@ def read_statement(record: Record) -> Statement:
     )
 
 
-def read_scope(record: Record) -> Scope:
+def read_scope(record: Found) -> Scope:
     """The scope in a row that has its four fields."""
     return Scope(record["user_id"], record["agent_id"], record["app_id"], record["run_id"])
 
 
-def holding(record: Record) -> Holding:
-    """What a row of `slot_relations` states."""
-    return Holding(record["memory_id"], record["target"], read_time(record["valid_from"]))
+def read_time(microseconds: int) -> datetime:
+    """The instant so long after 1970, in UTC."""
+    return _EPOCH + timedelta(microseconds=microseconds)
 
 
-def read_time(value: DateTime) -> datetime:
-    """An instant, in UTC."""
-    return value.to_native().astimezone(UTC)
+def edge_end(found: Found, superseded_at: datetime | None) -> Row:
+    """Until when a relation holds that a row of `slot_relations` found."""
+    edge = {name: found[name] for name in ("project_id", "memory_id", "element_id")}
+    return edge | {"superseded_at": _text(superseded_at)}
+
+
+def _text(time: datetime | None) -> str | None:
+    """An instant as statements take it; the driver takes 0.03 ms for each `datetime`."""
+    return time.astimezone(UTC).isoformat() if time else None
 
 
 def _scope(scope: Scope) -> Row:

@@ -98,7 +98,7 @@ async def spread(connection: Connection, changes: Iterable[Row]) -> int:
         project_id, space = change["project_id"], change["space"]
         async with transaction(connection):
             rows = await connection.fetch(
-                SQL["names_in_space"], project_id, *_scope_values(space), space
+                SQL["names_in_space"], project_id, *scope_values(space), space
             )
             concerned = _mentioning(rows, frozenset(change["keys"]))
             await connection.execute(
@@ -116,7 +116,7 @@ def _mentioning(rows: Iterable[Row], keys: frozenset[str]) -> list[UUID]:
     return [row["memory_id"] for row in rows if keys.intersection(map(entity_key, row["names"]))]
 
 
-def _scope_values(space: str) -> list[str | None]:
+def scope_values(space: str) -> list[str | None]:
     """The value of each scope field, of which the space names one."""
     kind, _, value = space.partition(":")
     named: Mapping[str, str] = {f"{kind}_id": value}

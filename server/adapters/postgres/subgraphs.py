@@ -20,6 +20,7 @@ from server.adapters.postgres.entity_aliases import (
 from server.adapters.postgres.rows import to_entities, to_relations, to_scope
 from server.domain.aliases import Joins
 from server.domain.graph import Entity, MemorySubgraph, Relation
+from server.domain.splits import apart, pair_of
 
 if TYPE_CHECKING:
     from server.adapters.postgres.pool import Connection, Database
@@ -88,11 +89,22 @@ def _space(row: Row) -> Space:
 def _teaching(row: Row) -> Teaching | None:
     """What the memory teaches, if it is not what is kept of it."""
     kept: list[Lesson] = [(lesson["name"], lesson["alias"]) for lesson in row["lessons"]]
-    current = lessons_of(to_entities(row["entities"])) if row["found"] else []
+    current = lessons_of(_said(row)[0]) if row["found"] else []
     if kept == current:
         return None
     space = _space(row)[1] if row["found"] else row["taught_space"]
     return Teaching(row["project_id"], row["memory_id"], space, current)
+
+
+def _said(row: Row) -> tuple[tuple[Entity, ...], tuple[Relation, ...]]:
+    """What the memory mentions and states, with the names apart that are split in its space."""
+    splits = {pair_of(*names) for names in row["splits"] or ()}
+    return apart(
+        to_entities(row["entities"]),
+        to_relations(row["relations"]),
+        row["split_text"] or "",
+        splits,
+    )
 
 
 def _to_subgraph(row: Row, joins: Mapping[Space, Joins]) -> MemorySubgraph:
@@ -103,7 +115,7 @@ def _to_subgraph(row: Row, joins: Mapping[Space, Joins]) -> MemorySubgraph:
             exists=False,
             correlation_id=row["correlation_id"],
         )
-    entities, relations = to_entities(row["entities"]), to_relations(row["relations"])
+    entities, relations = _said(row)
     known = joins.get(_space(row))
     joined, aliases = _concerning(known, entities, relations) if known else ({}, {})
     return MemorySubgraph(

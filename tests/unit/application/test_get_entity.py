@@ -16,7 +16,7 @@ from server.domain.graph import Entity, Relation
 from server.domain.memory import Memory
 from server.domain.scope import Scope
 from tests.support.builders import ALICE, NOW, PROJECT, addition, call
-from tests.support.fake_history import FakeHistory
+from tests.support.fake_history import FakeHistory, FakeSplits
 from tests.support.fake_store import FakeStore
 from tests.support.fakes import FakeClock, FakeGraph, FakeOutbox
 from tests.support.subgraphs import Triple, triple
@@ -35,7 +35,7 @@ class World:
             self.graph,
             CaughtUp(self.outbox),
             VisibleRelations(FakeStore(), clock),
-            PastGraph(FakeHistory(list(memories))),
+            PastGraph(FakeHistory(list(memories)), FakeSplits()),
             clock,
         )
 

@@ -22,7 +22,7 @@ from server.domain.scope import Scope
 from server.ports.graph_reader import RelationQuery
 from server.ports.memory_store import ChangeSet
 from tests.support.builders import ALICE, LISBON, NOW, PROJECT, addition, call
-from tests.support.fake_history import FakeHistory
+from tests.support.fake_history import FakeHistory, FakeSplits
 from tests.support.fake_store import FakeStore
 from tests.support.fakes import FakeClock, FakeGraph, FakeOutbox
 from tests.support.request_context import in_request
@@ -41,7 +41,7 @@ class World:
             self.graph,
             CaughtUp(self.outbox),
             VisibleRelations(self.store, clock),
-            PastGraph(self.history),
+            PastGraph(self.history, FakeSplits()),
             clock,
         )
 

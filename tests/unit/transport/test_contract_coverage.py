@@ -54,7 +54,7 @@ from server.transport.services.project import ProjectService
 from server.transport.services.statistics import StatisticsService
 from tests.support.fake_changes import FakeChanges
 from tests.support.fake_counts import FakeCounts
-from tests.support.fake_history import FakeEventStream, FakeHistory
+from tests.support.fake_history import FakeEventStream, FakeHistory, FakeSplits
 from tests.support.fake_operations import FakeNotifications, FakeOperations
 from tests.support.fake_scopes import FakeScopes
 from tests.support.fake_store import FakeStore
@@ -138,7 +138,7 @@ def life_of(store: FakeStore) -> LifeUseCases:
 
 def graph_of(store: FakeStore, clock: FakeClock) -> GraphUseCases:
     graph, caught_up = FakeGraph(), CaughtUp(FakeOutbox())
-    visible, past = VisibleRelations(store, clock), PastGraph(FakeHistory())
+    visible, past = VisibleRelations(store, clock), PastGraph(FakeHistory(), FakeSplits())
     return GraphUseCases(
         list_relations=ListRelations(graph, caught_up, visible, past, clock),
         get_entity=GetEntity(graph, caught_up, visible, past, clock),

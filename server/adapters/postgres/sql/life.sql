@@ -181,6 +181,10 @@ unasked AS (
     DELETE FROM operations WHERE project_id = $1 AND {column} = $18
     RETURNING operation_id
 ),
+unsplit AS (
+    -- Names that were told apart in its graph space, such as `user:alice`.
+    DELETE FROM entity_splits WHERE project_id = $1 AND space = left('{column}', -3) || ':' || $18
+),
 place AS MATERIALIZED (SELECT nextval('change_position') AS position),
 receipt AS MATERIALIZED (
     SELECT jsonb_build_object(

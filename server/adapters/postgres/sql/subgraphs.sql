@@ -11,7 +11,8 @@ SELECT claimed.project_id, claimed.memory_id, claimed.correlation_id,
            WHERE a.project_id = m.project_id
              AND a.space = coalesce('user:' || m.user_id, 'agent:' || m.agent_id,
                                     'app:' || m.app_id, 'run:' || m.run_id)
-       ) AS has_aliases
+       ) AS has_aliases,
+       splits.pairs AS splits, CASE WHEN splits.pairs IS NOT NULL THEN m.text END AS split_text
 FROM unnest($1::text[], $2::uuid[], $3::text[])
     AS claimed (project_id, memory_id, correlation_id)
 LEFT JOIN memories AS m
@@ -24,7 +25,14 @@ LEFT JOIN LATERAL (
            min(a.space) AS space
     FROM entity_aliases AS a
     WHERE a.project_id = claimed.project_id AND a.memory_id = claimed.memory_id
-) AS taught ON true;
+) AS taught ON true
+LEFT JOIN LATERAL (
+    SELECT jsonb_agg(jsonb_build_array(s.name, s.other_name)) AS pairs
+    FROM entity_splits AS s
+    WHERE s.project_id = m.project_id
+      AND s.space = coalesce('user:' || m.user_id, 'agent:' || m.agent_id,
+                             'app:' || m.app_id, 'run:' || m.run_id)
+) AS splits ON true;
 
 -- name: lock_space
 SELECT pg_advisory_xact_lock(hashtextextended($1 || chr(10) || $2, 20));
@@ -64,3 +72,36 @@ WHERE project_id = $1
 
 -- name: forget_change
 DELETE FROM entity_alias_changes WHERE project_id = $1 AND space = $2 AND change_id = $3;
+
+-- name: splits
+SELECT space, name, other_name, create_time
+FROM entity_splits
+WHERE project_id = $1 AND ($2::text[] IS NULL OR space = ANY ($2)) AND create_time <= $3
+ORDER BY space, name, other_name;
+
+-- name: split
+INSERT INTO entity_splits (project_id, space, split_id, name, other_name, create_time)
+VALUES ($1, $2, $3, $4, $5, $6)
+ON CONFLICT DO NOTHING
+RETURNING true;
+
+-- name: unsplit
+DELETE FROM entity_splits WHERE project_id = $1 AND space = $2 AND split_id = $3
+RETURNING true;
+
+-- name: lessons
+-- What memories say, whether it joins names or not.
+SELECT space, name, alias, count(*) AS memories
+FROM entity_aliases
+WHERE project_id = $1 AND ($2::text IS NULL OR space = $2)
+GROUP BY space, name, alias
+ORDER BY space, name, alias;
+
+-- name: teachers
+-- Of the parts of a scope, $2 to $5, the one that makes the space is named.
+SELECT memory_id, entities
+FROM memories
+WHERE project_id = $1
+  AND (user_id = $2 OR agent_id = $3 OR app_id = $4 OR run_id = $5)
+  AND coalesce('user:' || user_id, 'agent:' || agent_id, 'app:' || app_id, 'run:' || run_id) = $6
+  AND jsonb_path_exists(entities, '$[*].aliases[*]');

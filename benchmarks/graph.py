@@ -1,0 +1,236 @@
+"""How fast the graph follows the memories, and how fast it answers when it is large.
+
+    python -m benchmarks.graph [--relations N] [--adds N] [--callers N] [--reads N]
+
+On a PostgreSQL and a Neo4j of its own, one after the other:
+
+- backlog: memories of one user, two relations each, wait in the outbox; one projector empties it.
+- lag: a server takes inferred adds from callers without pause. Others add too, and each reads its
+  relation with the token of the add; the time from the add's answer to the read's counts.
+- reads: people of the user with the backlog, and what lies within one, two and three hops.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import random
+import time
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from itertools import count
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import grpc
+import uvloop
+from memoir.v1 import (
+    graph_service_pb2,
+    graph_service_pb2_grpc,
+    memory_pb2,
+    memory_service_pb2,
+    memory_service_pb2_grpc,
+)
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.load import Figures, closed_loop
+from benchmarks.running import prepared
+from benchmarks.servers import PROJECT, serving
+from benchmarks.stores import databases, remember
+from benchmarks.worlds import CITY, COMPANY, FIRST, LAST, Fact
+from server.adapters.offline.embedder import OfflineEmbedder
+from server.adapters.postgres.memory_store import PostgresMemoryStore
+from server.adapters.postgres.outbox import PostgresOutbox
+from server.adapters.system.clock import SystemClock
+from server.application.project_graph import GraphProjector
+from server.bootstrap.database import open_database
+from server.bootstrap.graph import GraphAddress, open_graph
+from server.domain.graph import Entity, Relation
+from server.domain.scope import Scope
+from server.settings import Neo4jSettings, PostgresSettings
+from server.telemetry.logging import configure_logging
+
+READER = "well-known"
+STORED_AT_ONCE = 500
+PROBES = 4
+RELATIONS_EACH = 2
+USERS = 200
+
+
+class Service:
+    """The calls of one server."""
+
+    def __init__(self, channel: grpc.aio.Channel, key: str) -> None:
+        self._memories = memory_service_pb2_grpc.MemoryServiceStub(channel)
+        self._graph = graph_service_pb2_grpc.GraphServiceStub(channel)
+        self._metadata = (("authorization", f"Token {key}"),)
+
+    async def add(self, number: int) -> tuple[str, str]:
+        """Adds what states two relations: the user, and the token of the add."""
+        user = f"user-{number % USERS}"
+        text = f"{person(number)} lives in {CITY[number % len(CITY)]} and works at Acme."
+        response = await self._memories.AddMemories(
+            memory_service_pb2.AddMemoriesRequest(
+                user_id=user,
+                output_format="v1.1",
+                messages=[memory_pb2.Message(role="user", content=text)],
+            ),
+            metadata=self._metadata,
+        )
+        return user, response.consistency_token
+
+    async def stated(self, number: int, user: str, token: str) -> int:
+        """How many relations of a person the graph holds, once it holds the add of the token."""
+        request = graph_service_pb2.ListRelationsRequest(
+            user_id=user, entity=person(number), consistency_token=token
+        )
+        while True:
+            try:
+                response = await self._graph.ListRelations(request, metadata=self._metadata)
+            except grpc.aio.AioRpcError as error:
+                # A call waits for 5 s and then says that the graph is behind.
+                if error.code() is not grpc.StatusCode.UNAVAILABLE:
+                    raise
+            else:
+                return len(response.relations)
+
+    async def neighbourhood(self, number: int, depth: int) -> None:
+        """Reads a person of the large user."""
+        await self._graph.GetEntity(
+            graph_service_pb2.GetEntityRequest(user_id=READER, name=person(number), depth=depth),
+            metadata=self._metadata,
+        )
+
+
+@asynccontextmanager
+async def running(environment: Mapping[str, str], key: str) -> AsyncIterator[Service]:
+    """A server during the block."""
+    with TemporaryDirectory(prefix="memoir-bench-") as folder:
+        log = Path(folder, "log")
+        async with (
+            serving("-m", "server", "serve", environment=environment, log=log) as address,
+            grpc.aio.insecure_channel(address) as channel,
+        ):
+            yield Service(channel, key)
+
+
+def person(number: int) -> str:
+    """A name that no other number gives."""
+    first, number = FIRST[number % len(FIRST)], number // len(FIRST)
+    last, number = LAST[number % len(LAST)], number // len(LAST)
+    letters = "".join(chr(ord("a") + int(digit)) for digit in str(number))
+    return f"{first} {last}{letters}"
+
+
+def backlog(relations: int) -> list[Fact]:
+    """Facts of two relations each: who knows whom, ten times as many relations as people."""
+    chance = random.Random(1)
+    people = [Entity(person(number), "person") for number in range(max(2, relations // 10))]
+    facts = []
+    for number in range(relations // RELATIONS_EACH):
+        one, other = chance.sample(people, 2)
+        company = Entity(chance.choice(COMPANY), "organization")
+        text = f"{one.name} of {company.name} met {other.name} on day {number}."
+        stated = Relation(one, "knows", other), Relation(one, "works_at", company)
+        facts.append(Fact(text, stated))
+    return facts
+
+
+async def projection_rate(dsn: str, address: GraphAddress, relations: int) -> float:
+    """Relations a second of one projector with the outbox full."""
+    facts = backlog(relations)
+    async with (
+        open_database(dsn, PostgresSettings()) as database,
+        open_graph(address, Neo4jSettings()) as access,
+    ):
+        store, embedder = PostgresMemoryStore(database, lambda: None), OfflineEmbedder.load()
+        for start in range(0, len(facts), STORED_AT_ONCE):
+            some = facts[start : start + STORED_AT_ONCE]
+            await remember(store, embedder, Scope(user_id=READER), some)
+        projector = GraphProjector(PostgresOutbox(database, SystemClock()), access.graph)
+        await access.graph.prepare()
+        begun = time.perf_counter()
+        while await projector.project_once():
+            pass
+        return RELATIONS_EACH * len(facts) / (time.perf_counter() - begun)
+
+
+async def lag(service: Service, callers: int, adds: int) -> tuple[Figures, Figures]:
+    """The adds of a full load, and how long after other adds the graph held them."""
+    load = asyncio.create_task(closed_loop(service.add, callers=callers, calls=adds))
+    lags: list[float] = []
+    numbers = count(adds)
+
+    async def probe() -> None:
+        while not load.done():
+            number = next(numbers)
+            user, token = await service.add(number)
+            answered = time.perf_counter()
+            if await service.stated(number, user, token) != RELATIONS_EACH:
+                raise RuntimeError("the graph lacks what it says that it holds")
+            lags.append(time.perf_counter() - answered)
+
+    begun = time.perf_counter()
+    await asyncio.gather(*(probe() for _ in range(PROBES)))
+    return await load, Figures.of(lags, time.perf_counter() - begun)
+
+
+async def reads(service: Service, people: int, calls: int) -> dict[int, Figures]:
+    """Reading people one by one, by the depth of the neighbourhood."""
+    chance = random.Random(2)
+    chosen = [chance.randrange(people) for _ in range(calls)]
+    found = {}
+    for depth in (1, 2, 3):
+
+        async def read(number: int, depth: int = depth) -> None:
+            await service.neighbourhood(chosen[number], depth)
+
+        found[depth] = await closed_loop(read, callers=1, calls=calls)
+    return found
+
+
+def parse_arguments() -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.graph", description=__doc__)
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.add_argument("--relations", type=int, default=100_000, help="in the backlog")
+    parser.add_argument("--adds", type=int, default=3000, help="adds of the full load")
+    parser.add_argument("--callers", type=int, default=16, help="who make them, at a time")
+    parser.add_argument("--reads", type=int, default=200, help="reads of each kind")
+    return parser.parse_args()
+
+
+async def main() -> None:
+    """Measures and prints."""
+    arguments = parse_arguments()
+    configure_logging("console", "WARNING")
+    table = Table("what", "a second", "p50 ms", "p95 ms", "p99 ms")
+    async with databases() as (server_dsn, address):
+        variables = {
+            "MEMOIR_NEO4J_URI": address.uri,
+            "MEMOIR_NEO4J_USER": address.user,
+            "MEMOIR_NEO4J_PASSWORD": address.password,
+        }
+        async with prepared(server_dsn, PROJECT, **variables) as (environment, key):
+            dsn = environment["MEMOIR_POSTGRES_DSN"]
+            rate = await projection_rate(dsn, address, arguments.relations)
+            table.add_row("relations projected", f"{rate:,.0f}")
+            async with running(environment, key) as service:
+                adds, lags = await lag(service, arguments.callers, arguments.adds)
+                depths = await reads(service, arguments.relations // 10, arguments.reads)
+    add_row(table, "adds under full load", adds)
+    add_row(table, "lag of the graph meanwhile", lags)
+    for depth, figures in depths.items():
+        add_row(table, f"neighbourhood, hops: {depth}", figures)
+    Console().print(table)
+
+
+def add_row(table: Table, what: str, figures: Figures) -> None:
+    """One line of the table."""
+    latencies = (figures.p50_ms, figures.p95_ms, figures.p99_ms)
+    table.add_row(what, f"{figures.rate:,.0f}", *(f"{ms:,.1f}" for ms in latencies))
+
+
+if __name__ == "__main__":
+    uvloop.run(main())

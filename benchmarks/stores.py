@@ -1,0 +1,76 @@
+"""Both databases on empty folders, and memories with given relations in them."""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from uuid import UUID
+
+from benchmarks.servers import PROJECT, ROOT
+from benchmarks.worlds import Fact
+from server.adapters.postgres.memory_store import PostgresMemoryStore
+from server.bootstrap.graph import GraphAddress
+from server.domain.identifiers import new_id
+from server.domain.memory import Memory, Provenance, fact_digest
+from server.domain.scope import Scope
+from server.embedded import EmbeddedPostgres, NoProgress
+from server.embedded.neo4j import EmbeddedNeo4j
+from server.ports.embedder import Embedder, EmbeddingPurpose
+from server.ports.memory_store import Call, ChangeSet, EmbeddedMemory
+
+NEO4J_LIB = ROOT / ".local" / "neo4j" / "5.18.0" / "lib"
+
+
+@asynccontextmanager
+async def databases() -> AsyncIterator[tuple[str, GraphAddress]]:
+    """A PostgreSQL and a Neo4j during the block: the DSN of the one, the address of the other."""
+    with tempfile.TemporaryDirectory(prefix="memoir-bench-") as folder:
+        postgres = EmbeddedPostgres(Path(folder, "postgres"), NoProgress())
+        neo4j = EmbeddedNeo4j(Path(folder, "neo4j"), NEO4J_LIB, NoProgress())
+        try:
+            dsn, address = await asyncio.gather(postgres.start(), neo4j.start())
+            yield dsn, GraphAddress(address.uri, address.user, address.password)
+        finally:
+            await neo4j.stop()
+            await postgres.stop()
+
+
+async def remember(
+    store: PostgresMemoryStore, embedder: Embedder, scope: Scope, facts: Sequence[Fact]
+) -> dict[str, UUID]:
+    """Stores the facts as memories in one transaction; their ids by text."""
+    now = datetime.now(UTC)
+    call = Call(new_id(now), PROJECT, scope, "AddMemories", now, "bench", embedder.model)
+    vectors = await embedder.embed([f.text for f in facts], EmbeddingPurpose.DOCUMENT)
+    added = [
+        EmbeddedMemory(ordinal, _memory(call, fact), fact_digest(fact.text), vector)
+        for ordinal, (fact, vector) in enumerate(zip(facts, vectors, strict=True))
+    ]
+    await store.commit(ChangeSet(call, added=added))
+    return {each.memory.text: each.memory.id for each in added}
+
+
+def _memory(call: Call, fact: Fact) -> Memory:
+    return Memory(
+        id=new_id(call.time),
+        project_id=PROJECT,
+        scope=call.scope,
+        text=fact.text,
+        metadata={},
+        categories=(),
+        immutable=False,
+        create_time=call.time,
+        update_time=call.time,
+        event_time=call.time,
+        expiration_date=None,
+        inferred=True,
+        role=None,
+        name=None,
+        version=1,
+        provenance=Provenance(call.id, None, call.correlation_id, call.embedding_model),
+        relations=fact.relations,
+    )

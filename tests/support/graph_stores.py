@@ -1,0 +1,78 @@
+"""Both stores, the projector between them, and what is done to the graph as a whole."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import count
+
+from neo4j import AsyncDriver
+
+from server.adapters.neo4j.audit import Neo4jGraphAudit
+from server.adapters.neo4j.graph import Neo4jGraph
+from server.adapters.postgres.memory_store import PostgresMemoryStore
+from server.adapters.postgres.outbox import PostgresOutbox
+from server.adapters.postgres.pool import Database
+from server.adapters.postgres.project_store import PostgresProjectStore
+from server.adapters.postgres.projection_source import PostgresProjectionSource
+from server.adapters.system.clock import SystemClock
+from server.application.administration import Administration
+from server.application.project_graph import GraphProjector, ProjectorOptions
+from server.application.rebuild_graph import RebuildGraph
+from server.application.verify_graph import VerifyGraph
+from server.domain.graph import Entity, Relation
+from server.domain.graph_differences import DifferenceKind
+from server.ports.memory_store import ChangeSet, EmbeddedMemory
+from tests.support.builders import NOW, PROJECT, addition, call
+
+
+@dataclass(frozen=True)
+class GraphStores:
+    """Both stores, and what is done to the graph."""
+
+    store: PostgresMemoryStore
+    outbox: PostgresOutbox
+    projector: GraphProjector
+    verify: VerifyGraph
+    rebuild: RebuildGraph
+    times: Iterator[datetime]
+
+    async def remember(
+        self, text: str, *relations: Relation, entities: tuple[Entity, ...] = ()
+    ) -> EmbeddedMemory:
+        """Adds a memory that states these."""
+        of = call(time=next(self.times))
+        ends = [end for relation in relations for end in (relation.source, relation.target)]
+        named = {entity.key: entity for entity in (*ends, *entities)}
+        item = addition(of, text, entities=[*named.values()], relations=relations)
+        await self.store.commit(ChangeSet(of, [], [item]))
+        return item
+
+    async def project(self) -> None:
+        """Empties the outbox."""
+        while await self.projector.project_once():
+            pass
+
+    async def differences(self) -> Counter[DifferenceKind]:
+        """What differs."""
+        return +(await self.verify()).differences
+
+
+async def open_stores(database: Database, driver: AsyncDriver, graph: Neo4jGraph) -> GraphStores:
+    """The stores, with a project."""
+    clock = SystemClock()
+    await Administration(PostgresProjectStore(database), clock).create_project(PROJECT, "default")
+    outbox, audit = PostgresOutbox(database, clock), Neo4jGraphAudit(driver)
+    source = PostgresProjectionSource(database, clock)
+    options = ProjectorOptions(poll_interval=timedelta(milliseconds=20))
+    projector = GraphProjector(outbox, graph, options)
+    return GraphStores(
+        PostgresMemoryStore(database, on_commit=lambda: None),
+        outbox,
+        projector,
+        VerifyGraph(source, audit),
+        RebuildGraph(source, audit, graph, outbox, projector),
+        (NOW + timedelta(minutes=minute) for minute in count()),
+    )
