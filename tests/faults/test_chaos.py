@@ -20,7 +20,10 @@ import pytest_asyncio
 from server.embedded import EmbeddedNeo4j, EmbeddedPostgres, NoProgress
 from tests.support.chaos.arena import Arena
 from tests.support.chaos.checker import check_stored
+from tests.support.chaos.network import network
+from tests.support.chaos.small_disk import small_disk
 from tests.support.chaos.workload import Workload
+from tests.support.gemini_endpoint import GeminiEndpoint
 from tests.support.neo4j import NEO4J_LIB
 from tests.support.server import key_of, make_home
 
@@ -39,13 +42,19 @@ def seed() -> int:
 
 
 @pytest_asyncio.fixture
-async def arena(tmp_path: Path, seed: int) -> AsyncIterator[Arena]:
-    postgres = EmbeddedPostgres(tmp_path / "postgres", NoProgress())
-    neo4j = EmbeddedNeo4j(tmp_path / "neo4j", NEO4J_LIB, NoProgress())
-    async with postgres, AsyncExitStack() as stack:
+async def arena(tmp_path: Path, seed: int, gemini: GeminiEndpoint) -> AsyncIterator[Arena]:
+    async with AsyncExitStack() as stack:
+        disk = stack.enter_context(small_disk(tmp_path / "disk"))
+        postgres = EmbeddedPostgres((disk or tmp_path) / "postgres", NoProgress())
+        await stack.enter_async_context(postgres)
+        neo4j = EmbeddedNeo4j(tmp_path / "neo4j", NEO4J_LIB, NoProgress())
         stack.push_async_callback(neo4j.stop)
-        home = await make_home(postgres.dsn, await neo4j.start(), tmp_path)
-        arena = Arena(home, postgres, neo4j, [home.server(), home.server()], random.Random(seed))
+        address = await neo4j.start()
+        home = await make_home(postgres.dsn, address, tmp_path)
+        ways = await stack.enter_async_context(network(postgres.dsn, address, gemini.base_url))
+        servers = [home.server(**ways.variables) for _ in range(2)]
+        key = await key_of(home)
+        arena = Arena(home, postgres, neo4j, servers, random.Random(seed), ways, key, disk)
         stack.push_async_callback(arena.stop)
         for server in arena.servers:
             await server.start()
@@ -57,7 +66,7 @@ async def test_whatever_is_injected_nothing_acknowledged_is_lost_halved_or_doubl
     arena: Arena, seed: int
 ) -> None:
     print(f"\nCHAOS_SEED={seed}")
-    workload = Workload(arena.servers, await key_of(arena.home), random.Random(seed))
+    workload = Workload(arena.servers, arena.key, random.Random(seed))
     end = time.monotonic() + seconds_of_faults()
     async with workload.running(CALLERS):
         while time.monotonic() < end:
@@ -69,8 +78,10 @@ async def test_whatever_is_injected_nothing_acknowledged_is_lost_halved_or_doubl
     recorder = workload.recorder
     print(f"calls: {recorder.summary()}")
     assert any(call.memory_ids for call in recorder.calls), "nothing was acknowledged at all"
-    print(f"checked: {await check_stored(arena.home.postgres_dsn, recorder)}")
-    await workload.repeat_unknown()
-    print(f"checked: {await check_stored(arena.home.postgres_dsn, recorder)}")
+    for _ in range(2):
+        await arena.operations_end()
+        print(f"checked: {await workload.finish_operations()} accepted operations succeeded")
+        print(f"checked: {await check_stored(arena.home.postgres_dsn, recorder)}")
+        await workload.repeat_unknown()
     await arena.settled()
     print("checked: the graph equals PostgreSQL")

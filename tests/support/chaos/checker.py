@@ -8,11 +8,20 @@ import asyncpg
 
 from tests.support.chaos.recorder import Outcome, Recorded, Recorder
 
-_CALLS = "SELECT request_id, call_id FROM calls WHERE request_id IS NOT NULL"
-_EFFECTS = """
-SELECT c.request_id, array_agg(e.memory_id) AS memory_ids
-FROM calls AS c JOIN memory_events AS e USING (project_id, call_id)
-WHERE c.request_id IS NOT NULL GROUP BY c.request_id
+# The call of an operation bears its id.
+_NAMED = """
+WITH named AS (
+    SELECT c.project_id, c.call_id, coalesce(c.request_id, o.request_id) AS request_id
+    FROM calls AS c
+    LEFT JOIN operations AS o ON o.project_id = c.project_id AND o.operation_id = c.call_id
+)
+"""
+_CALLS = f"{_NAMED} SELECT request_id FROM named WHERE request_id IS NOT NULL"
+_EFFECTS = f"""
+{_NAMED}
+SELECT request_id, array_agg(e.memory_id) AS memory_ids
+FROM named JOIN memory_events AS e USING (project_id, call_id)
+WHERE request_id IS NOT NULL GROUP BY request_id
 """
 _TEXTS = "SELECT text, count(*) AS copies FROM memories GROUP BY text"
 

@@ -32,6 +32,7 @@ class Recorded:
     request: memory_service_pb2.AddMemoriesRequest
     outcome: Outcome = Outcome.REFUSED
     memory_ids: frozenset[UUID] = frozenset()
+    operation: str = ""
 
     @property
     def request_id(self) -> UUID:
@@ -44,10 +45,22 @@ class Recorded:
         Raises:
             AssertionError: it was answered before, and otherwise.
         """
+        if response.operation.name:
+            self._accept(response.operation.name)
+            return
         ids = frozenset(UUID(result.id) for result in response.results)
         if self.outcome is Outcome.ACKNOWLEDGED:
             assert ids == self.memory_ids, f"{self.request_id} was answered twice, differently"
         self.outcome, self.memory_ids = Outcome.ACKNOWLEDGED, ids
+
+    def _accept(self, operation: str) -> None:
+        if self.operation:
+            assert operation == self.operation, f"{self.request_id} was accepted twice"
+        self.outcome, self.operation = Outcome.ACKNOWLEDGED, operation
+
+    def complete(self, response: memory_service_pb2.AddMemoriesResponse) -> None:
+        """The operation of the call has ended with this."""
+        self.memory_ids = frozenset(UUID(result.id) for result in response.results)
 
     def fail(self, error: grpc.aio.AioRpcError) -> None:
         """The call was answered by an error, or not at all; what is known already stays known."""

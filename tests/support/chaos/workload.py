@@ -12,8 +12,9 @@ import grpc
 from memoir.v1 import memory_pb2, memory_service_pb2
 from memoir.v1.memory_service_pb2_grpc import MemoryServiceStub
 
+from tests.end_to_end.test_operations import response_of, wait
 from tests.support.chaos.recorder import Outcome, Recorded, Recorder
-from tests.support.server import ServerProcess
+from tests.support.server import ServerProcess, connected
 
 CALL_SECONDS = 5.0
 REPEAT_SECONDS = 60.0
@@ -25,6 +26,7 @@ class Workload:
 
     def __init__(self, servers: Sequence[ServerProcess], key: str, chance: random.Random) -> None:
         self._servers = servers
+        self._key = key
         self._metadata = (("authorization", f"Token {key}"),)
         self._chance = chance
         self._number = 0
@@ -54,6 +56,21 @@ class Workload:
                     await asyncio.sleep(0.25)
                     await self._send(call, self._servers[0].address)
 
+    async def finish_operations(self) -> int:
+        """Waits until what was accepted is done; how many operations that were.
+
+        Raises:
+            AssertionError: one was given up.
+        """
+        accepted = [call for call in self.recorder.calls if call.operation]
+        async with connected(self._servers[0].address, self._key) as client:
+            for call in accepted:
+                done = await wait(client, call.operation, seconds=int(REPEAT_SECONDS))
+                assert done.done, f"{call.operation} is not done"
+                assert not done.HasField("error"), f"{call.operation}: {done.error}"
+                call.complete(response_of(done))
+        return len(accepted)
+
     async def _add_until(self, stop: asyncio.Event) -> None:
         while not stop.is_set():
             call = self.recorder.begin(self._request())
@@ -80,6 +97,7 @@ class Workload:
         self._number += 1
         number = self._number
         infer = self._chance.random() < 0.25
+        later = self._chance.random() < 0.25
         contents = (
             [f"I work with Person{number} in {self._chance.choice(_PLACES)}."]
             if infer
@@ -88,6 +106,7 @@ class Workload:
         return memory_service_pb2.AddMemoriesRequest(
             user_id=f"user-{number if infer else number % 20}",
             infer=infer,
+            async_mode=later,
             request_id=str(UUID(int=self._chance.getrandbits(128), version=4)),
             messages=[memory_pb2.Message(role="user", content=content) for content in contents],
         )

@@ -1,0 +1,41 @@
+"""Whatever bytes are sent, the server answers with a clear code and goes on."""
+
+from __future__ import annotations
+
+import random
+import secrets
+
+import grpc
+import pytest
+from google.protobuf.descriptor import MethodDescriptor
+
+from tests.support.chaos.noise import METHODS, code_of, noise
+from tests.support.server import Client
+
+CALLS = 25
+# What says that the bytes were at fault, or that they happened to be a proper request.
+FAIR = {
+    grpc.StatusCode.OK,
+    grpc.StatusCode.INVALID_ARGUMENT,
+    grpc.StatusCode.NOT_FOUND,
+    grpc.StatusCode.PERMISSION_DENIED,
+    grpc.StatusCode.FAILED_PRECONDITION,
+    grpc.StatusCode.OUT_OF_RANGE,
+}
+
+
+def name_of(method: MethodDescriptor) -> str:
+    return f"{method.containing_service.name}/{method.name}"
+
+
+@pytest.mark.parametrize("method", METHODS, ids=name_of)
+async def test_bytes_by_chance_are_answered_clearly(
+    client: Client, method: MethodDescriptor
+) -> None:
+    seed = secrets.randbelow(1_000_000)
+    print(f"seed={seed}")
+    chance = random.Random(seed)
+    fair = FAIR | ({grpc.StatusCode.DEADLINE_EXCEEDED} if method.server_streaming else set())
+    for _ in range(CALLS):
+        sent = noise(chance, method)
+        assert await code_of(client.channel, method, sent, client.metadata) in fair, sent.hex()
