@@ -18,6 +18,7 @@ GRPCURL_VERSION           := v1.9.4
 GRPC_HEALTH_PROBE_VERSION := v0.4.61
 GITLEAKS_VERSION          := v8.30.1
 PROMTOOL_VERSION          := v0.313.0
+TOXIPROXY_VERSION         := v2.5.0
 NEO4J_VERSION             := 5.18.0
 
 NEO4J_LIB := $(LOCAL)/neo4j/$(NEO4J_VERSION)/lib
@@ -70,8 +71,9 @@ GRPCURL           := $(STAMPS)/grpcurl-$(GRPCURL_VERSION)
 GRPC_HEALTH_PROBE := $(STAMPS)/grpc-health-probe-$(GRPC_HEALTH_PROBE_VERSION)
 GITLEAKS          := $(STAMPS)/gitleaks-$(GITLEAKS_VERSION)
 PROMTOOL          := $(STAMPS)/promtool-$(PROMTOOL_VERSION)
+TOXIPROXY         := $(STAMPS)/toxiproxy-$(TOXIPROXY_VERSION)
 
-tools: $(GRPCURL) $(GRPC_HEALTH_PROBE) $(GITLEAKS) $(PROMTOOL) ## Build the tools of checks and tests (Go)
+tools: $(GRPCURL) $(GRPC_HEALTH_PROBE) $(GITLEAKS) $(PROMTOOL) $(TOXIPROXY) ## Build the tools of checks and tests (Go)
 	@:
 
 define go-tool
@@ -106,6 +108,11 @@ $(PROMTOOL):
 	  -tags remove_all_sd,enable_dns_sd -o $(CURDIR)/$(TOOLS)/promtool ./cmd/promtool
 	@touch $@
 
+# What is installed bears the name of its folder, `server`.
+$(TOXIPROXY):
+	$(call go-tool,toxiproxy,$(TOXIPROXY_VERSION),github.com/Shopify/toxiproxy/v2/cmd/server)
+	@mv $(TOOLS)/server $(TOOLS)/toxiproxy-server
+
 neo4j: $(NEO4J_LIB) ## Download the Neo4j server jars (Java 17 and Maven)
 	@:
 
@@ -136,7 +143,7 @@ bench-telemetry: install ## Measure what logs, metrics and traces cost
 
 test: install ## Run every test against real PostgreSQL and Neo4j
 	@$(MAKE) neo4j || echo 'Tests that need Neo4j will fail: see above.' >&2
-	@$(MAKE) --silent $(GRPCURL) $(GRPC_HEALTH_PROBE) $(PROMTOOL) || \
+	@$(MAKE) --silent $(GRPCURL) $(GRPC_HEALTH_PROBE) $(PROMTOOL) $(TOXIPROXY) || \
 	  echo 'Tests that need grpcurl and the like will fail: see above.' >&2
 	@$(call say,Tests)
 	@PATH="$(CURDIR)/$(TOOLS):$$PATH" $(BIN)/python -m pytest $(PYTEST_ARGS)
@@ -146,7 +153,8 @@ chaos: export CHAOS_MINUTES := $(CHAOS_MINUTES)
 chaos: export CHAOS_SEED := $(CHAOS_SEED)
 chaos: install ## Inject faults under load and check what they left (CHAOS_MINUTES=N, CHAOS_SEED=N)
 	@$(MAKE) neo4j
-	@$(BIN)/python -m pytest tests/faults/test_chaos.py -q -s
+	@$(MAKE) --silent $(TOXIPROXY)
+	@PATH="$(CURDIR)/$(TOOLS):$$PATH" $(BIN)/python -m pytest tests/faults/test_chaos.py -q -s
 
 check: lint imports types proto-check secrets test ## Everything CI checks: lint, types, contract, secrets, tests
 
