@@ -63,14 +63,16 @@ class CircuitBreaker:
         rested = self._monotonic() - self._opened >= self._rest
         return BreakerState.HALF_OPEN if self._trying or rested else BreakerState.OPEN
 
+    @property
+    def refuses(self) -> bool:
+        """Whether a call that came now would be refused. Once its rest is over, one may try."""
+        return self.state is BreakerState.OPEN or self._trying
+
     def admits(self) -> bool:
         """Whether a call may be made. If so, its end must be told: by one of the methods below."""
-        state = self.state
-        if state is BreakerState.CLOSED:
-            return True
-        if state is BreakerState.OPEN or self._trying:
+        if self.refuses:
             return False
-        self._trying = True
+        self._trying = self.state is BreakerState.HALF_OPEN
         return True
 
     @contextmanager

@@ -18,6 +18,7 @@ from server.domain.errors import GraphUnavailable, StoreUnavailable
 from server.ports.graph import Graph
 from server.ports.outbox import DirtyMemory, Outbox
 from server.telemetry.metrics import PROJECTED, PROJECTION_FAILURES
+from server.telemetry.outages import OutageLog
 from server.telemetry.spans import linked_span, mark_failed
 
 _log: structlog.stdlib.BoundLogger = structlog.get_logger("server.projector")
@@ -78,6 +79,7 @@ class GraphProjector:
     async def run(self) -> None:
         """Projects until it is cancelled. Whatever fails is logged and tried again."""
         failures = 0
+        outage = OutageLog(_log, began="projector.waiting", ended="projector.resumed")
         while True:
             self._woken.clear()
             try:
@@ -85,12 +87,13 @@ class GraphProjector:
             except Exception as error:  # noqa: BLE001 - the graph must go on following, come what may
                 failures += 1
                 pause = self._pause(failures)
-                _log_failure(error, pause)
+                _log_failure(error, pause, outage)
                 # Not cut short by `wake`: each new memory would be one more try at a graph that is
                 # away.
                 await asyncio.sleep(pause.total_seconds())
             else:
                 failures = 0
+                outage.succeeded()
                 await self.rest()
 
     async def project_once(self) -> int:
@@ -235,11 +238,10 @@ class GraphProjector:
         return backoff(attempts, shortest, longest, self._jitter())
 
 
-def _log_failure(error: Exception, pause: timedelta) -> None:
+def _log_failure(error: Exception, pause: timedelta, outage: OutageLog) -> None:
     retry_after = pause.total_seconds()
     if isinstance(error, GraphUnavailable | StoreUnavailable):
-        _log.warning(
-            "projector.waiting",
+        outage.failed(
             error=type(error).__qualname__,
             cause=_cause(error),
             retry_after_seconds=retry_after,

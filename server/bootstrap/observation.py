@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
-from server.adapters.circuit_breaker import BreakerState, CircuitBreaker
+from server.adapters.circuit_breaker import CircuitBreaker
 from server.adapters.postgres.operations import PostgresOperations
 from server.adapters.postgres.outbox import PostgresOutbox
 from server.adapters.postgres.pool import Database
@@ -46,7 +46,7 @@ class Observed:
 
     def open_circuits(self) -> dict[str, bool]:
         """Of each dependency behind a breaker, whether it is not even tried now."""
-        return {b.name: b.state is not BreakerState.CLOSED for b in self.breakers}
+        return {breaker.name: breaker.refuses for breaker in self.breakers}
 
 
 def compose_observation(observed: Observed, clock: Clock) -> Observation:

@@ -34,7 +34,7 @@ class OutageLog:
 
     def __init__(
         self,
-        log: structlog.typing.FilteringBoundLogger,
+        log: structlog.typing.FilteringBoundLogger | structlog.stdlib.BoundLogger,
         *,
         began: str,
         ended: str,

@@ -1,4 +1,4 @@
-"""What is said to the server is in no log line and no span, and neither is any secret."""
+"""What is said to the server is in no log line, span or metric, and neither is any secret."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ WORDS = (
 """Each in another place of a request or an answer."""
 
 
-async def test_texts_and_secrets_stay_out_of_logs_and_spans(traced: Traced) -> None:
+async def test_texts_and_secrets_stay_out_of_logs_spans_and_metrics(traced: Traced) -> None:
     await use_everything(traced)
 
     async def is_projected() -> bool:
@@ -40,12 +40,15 @@ async def test_texts_and_secrets_stay_out_of_logs_and_spans(traced: Traced) -> N
     await eventually(is_projected, PATIENCE_SECONDS, "the projection")
     await traced.server.stop()
     sent = "".join(str(request) for request in traced.collector.requests)
-    # Both were really there to be searched.
+    measured = "".join(str(request) for request in traced.collector.metrics.requests)
+    # All of them were really there to be searched.
     assert "record_call" in sent
+    assert "memoir.search_candidates" in measured
     assert "inference.planned" in traced.server.log
     secrets = (API_KEY, traced.client.key, traced.server.environment["MEMOIR_NEO4J_PASSWORD"])
     assert leaks(traced.server.log, [*WORDS, *secrets]) == []
     assert leaks(sent, [*WORDS, *secrets]) == []
+    assert leaks(measured, [*WORDS, *secrets]) == []
 
 
 def leaks(text: str, words: Sequence[str]) -> list[str]:

@@ -69,6 +69,21 @@ def test_after_its_rest_one_call_tries(breaker: CircuitBreaker, clock: Clock) ->
     assert breaker.admits()
 
 
+def test_it_refuses_while_it_rests_and_while_another_call_tries(
+    breaker: CircuitBreaker, clock: Clock
+) -> None:
+    seen = [breaker.refuses]
+    fail(breaker, 3)
+    seen.append(breaker.refuses)
+    clock.now += 2.0
+    seen.append(breaker.refuses)
+    assert breaker.admits()
+    seen.append(breaker.refuses)
+    breaker.succeeded()
+    seen.append(breaker.refuses)
+    assert seen == [False, True, False, True, False]
+
+
 def test_a_try_that_fails_opens_it_for_as_long_again(breaker: CircuitBreaker, clock: Clock) -> None:
     fail(breaker, 3)
     clock.now += 2.0

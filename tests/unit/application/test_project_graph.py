@@ -357,11 +357,8 @@ async def test_run_claims_nothing_while_the_graph_is_away() -> None:
         async with running(projector(outbox, graph, QUICK)):
             await outbox.empty.wait()
     assert outbox.settled == ids(1)
-    assert [entry["event"] for entry in logs][:3] == [
-        "projector.waiting",
-        "projector.waiting",
-        "projector.graph_ready",
-    ]
+    # However often the graph was tried meanwhile.
+    assert [entry["event"] for entry in logs][:2] == ["projector.waiting", "projector.graph_ready"]
     assert outbox.leases == [QUICK.lease] * outbox.claims
 
 
