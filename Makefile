@@ -17,6 +17,7 @@ TOOLS  := $(LOCAL)/bin
 GRPCURL_VERSION           := v1.9.4
 GRPC_HEALTH_PROBE_VERSION := v0.4.61
 GITLEAKS_VERSION          := v8.30.1
+PROMTOOL_VERSION          := v0.313.0
 NEO4J_VERSION             := 5.18.0
 
 NEO4J_LIB := $(LOCAL)/neo4j/$(NEO4J_VERSION)/lib
@@ -68,8 +69,9 @@ $(VENV)/.dependencies: requirements-dev.lock
 GRPCURL           := $(STAMPS)/grpcurl-$(GRPCURL_VERSION)
 GRPC_HEALTH_PROBE := $(STAMPS)/grpc-health-probe-$(GRPC_HEALTH_PROBE_VERSION)
 GITLEAKS          := $(STAMPS)/gitleaks-$(GITLEAKS_VERSION)
+PROMTOOL          := $(STAMPS)/promtool-$(PROMTOOL_VERSION)
 
-tools: $(GRPCURL) $(GRPC_HEALTH_PROBE) $(GITLEAKS) ## Build grpcurl, grpc-health-probe, gitleaks (Go)
+tools: $(GRPCURL) $(GRPC_HEALTH_PROBE) $(GITLEAKS) $(PROMTOOL) ## Build the tools of checks and tests (Go)
 	@:
 
 define go-tool
@@ -89,6 +91,20 @@ $(GRPC_HEALTH_PROBE):
 
 $(GITLEAKS):
 	$(call go-tool,gitleaks,$(GITLEAKS_VERSION),github.com/zricethezav/gitleaks/v8)
+
+# Prometheus replaces a dependency, which `go install` refuses: so it is built in its own folder. The
+# discovery of targets in clouds would double the time that this takes.
+PROMETHEUS := github.com/prometheus/prometheus@$(PROMTOOL_VERSION)
+
+$(PROMTOOL):
+	@command -v go >/dev/null || { \
+	  echo 'Go is needed to build promtool: install it, then run `make tools`' >&2; exit 1; }
+	@$(call say,Building promtool $(PROMTOOL_VERSION); about three minutes the first time)
+	@mkdir -p $(STAMPS) $(TOOLS)
+	@go mod download $(PROMETHEUS)
+	@cd "$$(go list -m -f '{{.Dir}}' $(PROMETHEUS))" && GOWORK=off go build -mod=readonly \
+	  -tags remove_all_sd,enable_dns_sd -o $(CURDIR)/$(TOOLS)/promtool ./cmd/promtool
+	@touch $@
 
 neo4j: $(NEO4J_LIB) ## Download the Neo4j server jars (Java 17 and Maven)
 	@:
@@ -120,7 +136,7 @@ bench-telemetry: install ## Measure what logs, metrics and traces cost
 
 test: install ## Run every test against real PostgreSQL and Neo4j
 	@$(MAKE) neo4j || echo 'Tests that need Neo4j will fail: see above.' >&2
-	@$(MAKE) --silent $(GRPCURL) $(GRPC_HEALTH_PROBE) || \
+	@$(MAKE) --silent $(GRPCURL) $(GRPC_HEALTH_PROBE) $(PROMTOOL) || \
 	  echo 'Tests that need grpcurl and the like will fail: see above.' >&2
 	@$(call say,Tests)
 	@PATH="$(CURDIR)/$(TOOLS):$$PATH" $(BIN)/python -m pytest $(PYTEST_ARGS)

@@ -130,6 +130,12 @@ class Demo:
         return await self.graph.ListRelations(request, metadata=self.metadata)
 
 
+def context() -> Metadata:
+    """The trace that the demo was started in, if in one (https://www.w3.org/TR/trace-context/)."""
+    traceparent = os.environ.get("TRACEPARENT")
+    return (("traceparent", traceparent),) if traceparent else ()
+
+
 async def main() -> None:
     """Plays the conversation."""
     address, key = where()
@@ -137,7 +143,7 @@ async def main() -> None:
         demo = Demo(
             memory_service_pb2_grpc.MemoryServiceStub(channel),
             graph_service_pb2_grpc.GraphServiceStub(channel),
-            (("authorization", f"Token {key}"),),
+            (("authorization", f"Token {key}"), *context()),
             f"demo-{uuid4().hex[:8]}",
         )
         console.print(f"{demo.user} on {address}", style="dim")

@@ -28,6 +28,7 @@ from server.domain.errors import (
 from server.domain.request_context import RequestContext, current_request, enter_request
 from server.ports.operations import ClaimedOperation, OperationQueue
 from server.telemetry.metrics import OPERATION_ATTEMPTS
+from server.telemetry.outages import OutageLog
 from server.telemetry.spans import linked_span, mark_failed
 from server.telemetry.trace_context import current_traceparent
 
@@ -99,14 +100,16 @@ class OperationWorkers:
 
     async def run(self) -> None:
         """Works until it is cancelled; then what is unfinished is given back at once."""
+        outage = OutageLog(log, began="operations.waiting", ended="operations.resumed")
         try:
             while True:
                 self._woken.clear()
                 found = 0
                 try:
                     found = await self.begin()
+                    outage.succeeded()
                 except MemoirError as error:
-                    log.warning("operations.waiting", error=type(error).__name__)
+                    outage.failed(error=type(error).__name__)
                 except Exception as error:
                     log.error("operations.failed", exc_info=error)
                 if not found:
@@ -231,7 +234,8 @@ class OperationWorkers:
         pause = self._pause(claimed, error)
         fault = _fault(error)
         kept = await self._queue.give_back(claimed, pause, is_failure=not passing, fault=fault)
-        OPERATION_ATTEMPTS.labels("failed").inc()
+        is_parked = isinstance(error, ModelQuotaExhausted)
+        OPERATION_ATTEMPTS.labels("quota_exhausted" if is_parked else "failed").inc()
         log.warning(
             "operation.attempt_failed",
             fault=fault,

@@ -9,6 +9,7 @@ from server.adapters.postgres.archive import PostgresProjectReader, PostgresProj
 from server.adapters.postgres.mem0_table import open_mem0_table
 from server.adapters.postgres.readiness import PostgresReadiness
 from server.adapters.postgres.reembedding import PostgresReembedding
+from server.adapters.postgres.search_indexing import PostgresSearchIndexing
 from server.application.export_project import ExportProject
 from server.application.import_mem0 import ImportMem0
 from server.application.import_project import ImportProject
@@ -17,6 +18,7 @@ from server.bootstrap.database import open_database
 from server.bootstrap.models import open_models
 from server.lifecycle.readiness import require_ready
 from server.ports.embedder import Embedder
+from server.ports.search_indexing import SearchIndexing
 from server.settings import Settings
 
 
@@ -80,6 +82,19 @@ async def open_reembed(settings: Settings, dsn: str) -> AsyncIterator[Reembed]:
     ):
         await require_ready(PostgresReadiness(database))
         yield Reembed(PostgresReembedding(database), models.embedder)
+
+
+@asynccontextmanager
+async def open_search_indexing(settings: Settings, dsn: str) -> AsyncIterator[SearchIndexing]:
+    """Indexes for very large scopes of a database.
+
+    Raises:
+        StoreUnready: the schema is behind.
+        StoreUnavailable: the database cannot be reached.
+    """
+    async with open_database(dsn, settings.postgres) as database:
+        await require_ready(PostgresReadiness(database))
+        yield PostgresSearchIndexing(dsn)
 
 
 @asynccontextmanager

@@ -12,6 +12,7 @@ from server.cli import (
     archives,
     entities,
     graph,
+    indexing,
     migrate,
     operations,
     reembed,
@@ -43,6 +44,7 @@ def build_parser() -> argparse.ArgumentParser:
     archives.add_to(commands)
     operations.add_to(commands)
     reembed.add_to(commands)
+    indexing.add_to(commands)
     top.add_to(commands)
     trace.add_to(commands)
     return parser

@@ -23,6 +23,7 @@ from server.lifecycle.signals import StopSignals
 from server.settings import LogFormat, Settings, SettingsFault, load_settings
 from server.telemetry.exposition import serving_metrics
 from server.telemetry.logging import configure_logging
+from server.telemetry.metric_export import configure_metric_export, shutdown_metric_export
 from server.telemetry.tracing import configure_tracing, shutdown_tracing
 
 
@@ -46,6 +47,7 @@ async def run(_arguments: argparse.Namespace) -> None:
     stop = StopSignals()
     stop.install()
     tracer_provider = configure_tracing(__version__)
+    metric_sender = configure_metric_export(__version__)
     try:
         async with AsyncExitStack() as stack:
             _serve_metrics(stack, settings)
@@ -54,7 +56,10 @@ async def run(_arguments: argparse.Namespace) -> None:
             out.print("stopping: accepted calls are finished first")
             await service.drain(settings.grpc.drain_seconds, settings.grpc.drain_delay)
     finally:
-        await asyncio.to_thread(shutdown_tracing, tracer_provider)
+        await asyncio.gather(
+            asyncio.to_thread(shutdown_tracing, tracer_provider),
+            asyncio.to_thread(shutdown_metric_export, metric_sender),
+        )
 
 
 def _configure_logging(settings: Settings) -> None:

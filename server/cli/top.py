@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from server.cli.development import KEY_FILE
 from server.cli.runtime_file import read_runtime
 from server.cli.top_view import TopView
 from server.settings import Settings, load_settings
+from server.telemetry.trace_context import inherited_headers
 
 _STANDARD_INPUT = Path("-")
 
@@ -50,7 +52,10 @@ async def run(arguments: argparse.Namespace) -> None:
             nanos=int(arguments.interval * 1e9) % 10**9, seconds=int(arguments.interval)
         ),
     )
-    metadata = (("authorization", f"Token {_key(arguments.key_file, settings)}"),)
+    metadata = (
+        ("authorization", f"Token {_key(arguments.key_file, settings)}"),
+        *inherited_headers(os.environ).items(),
+    )
     try:
         async with _channel(address, tls=arguments.tls) as channel:
             stream = StatisticsServiceStub(channel).WatchStatistics(request, metadata=metadata)

@@ -75,8 +75,6 @@ class RequestTraces(Protocol):
     async def find(self, correlation_id: str, project_id: str | None = None) -> RequestTrace:
         """What is stored under the id, in one project or all.
 
-        There is no index of correlation ids, so this reads the calls of the project, or all.
-
         Raises:
             StoreUnavailable: the store cannot be read.
         """

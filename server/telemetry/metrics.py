@@ -32,8 +32,18 @@ def _histogram(name: str, help: str, labels: tuple[str, ...] = (), **more: objec
     return Histogram(name, help, labels, buckets=buckets, registry=REGISTRY)
 
 
-def _counter(name: str, help: str, labels: tuple[str, ...] = ()) -> Counter:  # noqa: A002 - as above
-    return Counter(name, help, labels, registry=REGISTRY)
+def _counter(
+    name: str,
+    help: str,  # noqa: A002 - as above
+    labels: tuple[str, ...] = (),
+    *,
+    values: tuple[str, ...] = (),
+) -> Counter:
+    """`values` of the only label are counted from 0: an increase from nothing shows nowhere."""
+    counter = Counter(name, help, labels, registry=REGISTRY)
+    for value in values:
+        counter.labels(value)
+    return counter
 
 
 def _gauge(name: str, help: str, labels: tuple[str, ...] = ()) -> Gauge:  # noqa: A002 - as above
@@ -65,11 +75,25 @@ MODEL_LIMIT: Final = _gauge(
 MODEL_WAIT_SECONDS: Final = _histogram(
     "memoir_model_wait_seconds", "How long calls of the model provider waited for their turn."
 )
+MODEL_CALLS: Final = _gauge(
+    "memoir_model_calls", "Calls of the model provider that are under way or wait.", ("state",)
+)
 EMBEDDING_BATCH_TEXTS: Final = _histogram(
     "memoir_embedding_batch_texts", "Texts in one request for embeddings.", buckets=_COUNTS
 )
+EMBEDDING_BATCH_WAIT_SECONDS: Final = _histogram(
+    "memoir_embedding_batch_wait_seconds",
+    "How long the first text of a request for embeddings waited for others.",
+    buckets=_SHORT_SECONDS,
+)
 SEARCH_ARMS: Final = _counter(
     "memoir_search_arms", "How often each arm of a search ran or was skipped.", ("arm", "outcome")
+)
+SEARCH_CANDIDATES: Final = _histogram(
+    "memoir_search_candidates",
+    "Memories that each arm proposed to one search.",
+    ("arm",),
+    buckets=_COUNTS,
 )
 MEMORY_CHANGES: Final = _counter(
     "memoir_memory_changes", "Memories added, updated and deleted.", ("type",)
@@ -99,7 +123,10 @@ OUTBOX_OLDEST_SECONDS: Final = _gauge(
 )
 PROJECTED: Final = _counter("memoir_projected_memories", "Memories brought to the graph.")
 PROJECTION_FAILURES: Final = _counter(
-    "memoir_projection_failures", "Batches that could not be brought to the graph.", ("reason",)
+    "memoir_projection_failures",
+    "Batches that could not be brought to the graph.",
+    ("reason",),
+    values=("unavailable", "overdue", "refused", "given_up"),
 )
 OPERATIONS: Final = _gauge(
     "memoir_operations", "Asynchronous operations by state, all servers.", ("state",)
@@ -108,13 +135,19 @@ OPERATIONS_OLDEST_SECONDS: Final = _gauge(
     "memoir_operations_oldest_seconds", "How long the oldest undone operation has waited."
 )
 OPERATION_ATTEMPTS: Final = _counter(
-    "memoir_operation_attempts", "Attempts at operations by how they ended.", ("outcome",)
+    "memoir_operation_attempts",
+    "Attempts at operations by how they ended.",
+    ("outcome",),
+    values=("succeeded", "failed", "quota_exhausted", "given_up"),
 )
 ADMISSION_CALLS: Final = _gauge(
     "memoir_admission_calls", "Calls let in, and calls that wait to be.", ("state",)
 )
 ADMISSION_REFUSALS: Final = _counter(
-    "memoir_admission_refusals", "Calls refused because there were too many.", ("reason",)
+    "memoir_admission_refusals",
+    "Calls refused because there were too many.",
+    ("reason",),
+    values=("overloaded", "rate_limited"),
 )
 DEPENDENCY_UP: Final = _gauge(
     "memoir_dependency_up", "1 where the dependency answered the last time.", ("dependency",)

@@ -17,6 +17,7 @@ from server.telemetry.tally import ModelCall, TokenUse, current_tally
 # Asking a metric for its child costs as much as the measurement that the child then takes.
 _stage_seconds = lru_cache(maxsize=128)(metrics.STAGE_SECONDS.labels)
 _model_seconds = lru_cache(maxsize=256)(metrics.MODEL_SECONDS.labels)
+_candidates = lru_cache(maxsize=16)(metrics.SEARCH_CANDIDATES.labels)
 _rpc_seconds = lru_cache(maxsize=2048)(metrics.RPC_SECONDS.labels)
 
 
@@ -29,7 +30,11 @@ def _exemplar(traced: Span | None) -> dict[str, str] | None:
     """What leads from a measurement to its trace."""
     if traced is None:
         return None
-    return {"trace_id": trace.format_trace_id(traced.get_span_context().trace_id)}
+    place = traced.get_span_context()
+    return {
+        "trace_id": trace.format_trace_id(place.trace_id),
+        "span_id": trace.format_span_id(place.span_id),
+    }
 
 
 def record_rpc(method: str, code: str, seconds: float) -> None:
@@ -120,6 +125,11 @@ def record_search_arm(arm: str, *, ran: bool) -> None:
     metrics.SEARCH_ARMS.labels(arm, "ran" if ran else "skipped").inc()
     if tally := current_tally():
         tally.arms.append((arm, ran))
+
+
+def record_candidates(arm: str, count: int) -> None:
+    """How many memories an arm proposed to one search."""
+    _candidates(arm).observe(count)
 
 
 def record_changes(*, added: int = 0, updated: int = 0, deleted: int = 0) -> None:

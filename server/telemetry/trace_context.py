@@ -5,12 +5,15 @@ The text is the header `traceparent` of https://www.w3.org/TR/trace-context/.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from opentelemetry import trace
 from opentelemetry.context import Context
 from opentelemetry.trace import SpanContext
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 TRACEPARENT = "traceparent"
+_OF_A_TRACE = (TRACEPARENT, "tracestate")
 _PROPAGATOR = TraceContextTextMapPropagator()
 
 
@@ -43,3 +46,15 @@ def outgoing_headers(received: str | None) -> dict[str, str]:
     if not headers and received is not None:
         headers[TRACEPARENT] = received
     return headers
+
+
+def inherited_headers(environment: Mapping[str, str]) -> dict[str, str]:
+    """What tells a server the trace in which this process was started, if in one.
+
+    A script that is traced says it by TRACEPARENT and TRACESTATE.
+    https://opentelemetry.io/docs/specs/otel/context/env-carriers/
+    """
+    if parse_traceparent(environment.get(TRACEPARENT.upper(), "")) is None:
+        return {}
+    named = {name: environment.get(name.upper()) for name in _OF_A_TRACE}
+    return {name: value for name, value in named.items() if value}

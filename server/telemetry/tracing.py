@@ -1,15 +1,11 @@
 """Sending spans to an OpenTelemetry collector, where one is configured.
 
-The standard environment variables decide: OTEL_EXPORTER_OTLP_ENDPOINT (or the one for traces)
-or OTEL_TRACES_EXPORTER=otlp turn it on, OTEL_SDK_DISABLED or OTEL_TRACES_EXPORTER=none turn it off.
 Which calls are traced is OTEL_TRACES_SAMPLER's to say, with a default of our own.
-https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
 from threading import Thread
 
 import structlog
@@ -17,24 +13,20 @@ from opentelemetry import trace
 from opentelemetry.context import Context
 from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.environment_variables import OTEL_TRACES_SAMPLER
-from opentelemetry.sdk.resources import OTELResourceDetector, Resource
 from opentelemetry.sdk.trace import Span, SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter
 from opentelemetry.sdk.trace.sampling import ParentBased, Sampler, TraceIdRatioBased
 
+from server.telemetry.otlp import FAREWELL_SECONDS, Signal, is_requested, resource
 from server.telemetry.sampling import FollowLinks
 from server.telemetry.spans import CORRELATION_ATTRIBUTE, CORRELATIONS_ATTRIBUTE
 
-SERVICE_NAME = "memoir"
 DEFAULT_RATIO = 0.1
-_FAREWELL_SECONDS = 5.0
-
-_ENDPOINTS = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
 
 
 def configure_tracing(service_version: str) -> TracerProvider | None:
     """Sends spans from now on if the environment asks for it; answers the provider, else None."""
-    if not is_requested(os.environ):
+    if not is_requested(Signal.TRACES, os.environ):
         return None
     provider = build_provider(service_version, OTLPSpanExporter())
     trace.set_tracer_provider(provider)
@@ -49,17 +41,7 @@ def shutdown_tracing(provider: TracerProvider | None) -> None:
     if provider is not None:
         sending = Thread(target=provider.shutdown, name="span shutdown", daemon=True)
         sending.start()
-        sending.join(_FAREWELL_SECONDS)
-
-
-def is_requested(environment: Mapping[str, str]) -> bool:
-    """Whether the environment asks for spans to be sent."""
-    if environment.get("OTEL_SDK_DISABLED", "").strip().lower() == "true":
-        return False
-    exporters = {name.strip() for name in environment.get("OTEL_TRACES_EXPORTER", "").split(",")}
-    if "none" in exporters:
-        return False
-    return "otlp" in exporters or any(environment.get(name) for name in _ENDPOINTS)
+        sending.join(FAREWELL_SECONDS)
 
 
 def build_provider(service_version: str, exporter: SpanExporter) -> TracerProvider:
@@ -67,10 +49,7 @@ def build_provider(service_version: str, exporter: SpanExporter) -> TracerProvid
 
     How many wait, and how they are sent, is set by OTEL_BSP_* (2,048 unless it says otherwise).
     """
-    own = Resource({"service.name": SERVICE_NAME, "service.version": service_version})
-    # The environment (OTEL_SERVICE_NAME, OTEL_RESOURCE_ATTRIBUTES) wins over what is built in.
-    resource = Resource.create().merge(own).merge(OTELResourceDetector().detect())
-    provider = TracerProvider(_default_sampler(), resource, shutdown_on_exit=False)
+    provider = TracerProvider(_default_sampler(), resource(service_version), shutdown_on_exit=False)
     # Before any tracer is made, which keeps the sampler that it finds.
     provider.sampler = FollowLinks(provider.sampler)
     provider.add_span_processor(CorrelationProcessor())

@@ -1,4 +1,7 @@
-"""The contract of searching, held on PostgreSQL: what both arms score, and what they look at."""
+"""The contract of searching, held on PostgreSQL: what both arms score, and what they look at.
+
+Scopes are searched in one of two ways, which must come to the same.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,8 @@ import pytest
 
 from server.adapters.postgres.memory_store import PostgresMemoryStore
 from server.adapters.postgres.pool import Database
+from server.adapters.postgres.scope_sizes import ScopeSizes
+from server.adapters.postgres.search import Searches
 from server.domain.filter_parser import parse_filter
 from server.domain.memory import ScoredMemory
 from server.domain.ranking import BM25_B, BM25_K1, CENTRE_SHRINKAGE, CONTEXT_SHARE, ArmWeights
@@ -24,8 +29,23 @@ VECTORS_ALONE = ArmWeights(dense=1.0, lexical=0.0)
 TEA = vector(1, 0, 0)
 
 
-@pytest.fixture
-def store(database: Database) -> MemoryStore:
+class LargeScopes(PostgresMemoryStore):
+    """A store that searches every scope as if it were large, once it has found its size."""
+
+    def __init__(self, database: Database) -> None:
+        super().__init__(database, on_commit=lambda: None)
+        self.database = database
+
+    async def search(self, query: SearchQuery) -> list[ScoredMemory]:
+        searches = Searches(self.database, ScopeSizes(large=0))
+        await searches.search(query)
+        return await searches.search(query)
+
+
+@pytest.fixture(params=["small scopes", "large scopes"])
+def store(request: pytest.FixtureRequest, database: Database) -> MemoryStore:
+    if request.param == "large scopes":
+        return LargeScopes(database)
     return PostgresMemoryStore(database, on_commit=lambda: None)
 
 

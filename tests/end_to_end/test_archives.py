@@ -255,3 +255,24 @@ async def test_memories_of_mem0_are_taken_over(shared_home: Home, target: Client
     with pytest.raises(grpc.aio.AioRpcError):
         await events(target, str(ids[3]))
     assert [event.type for event in await events(target, str(kept))] == [memory_pb2.MemoryEvent.ADD]
+
+
+async def test_a_store_gets_its_indexes_for_large_scopes_and_loses_them(shared_home: Home) -> None:
+    environment = shared_home.environment
+    await run_command("index-search", environment=environment)
+    assert len(await search_indexes(shared_home)) == 2
+    await run_command("index-search", "--drop", environment=environment)
+    assert await search_indexes(shared_home) == []
+
+
+async def search_indexes(home: Home) -> list[asyncpg.Record]:
+    connection = await asyncpg.connect(home.postgres_dsn)
+    try:
+        return list(
+            await connection.fetch(
+                "SELECT indexname FROM pg_indexes WHERE tablename = 'memories' "
+                "AND indexname ~ '^memories_(embedding|lexemes)'"
+            )
+        )
+    finally:
+        await connection.close()

@@ -14,7 +14,6 @@ import pytest
 import pytest_asyncio
 from memoir.v1 import memory_service_pb2
 
-from tests.end_to_end.test_tools import find_tool
 from tests.support.processes import descendants, eventually, still_running
 from tests.support.server import (
     ROOT,
@@ -23,6 +22,7 @@ from tests.support.server import (
     connected,
     run_command,
 )
+from tests.support.tools import find_tool
 
 GRAPH_SECONDS = 90.0
 DEMO_SHOWS = (

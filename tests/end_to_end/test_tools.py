@@ -2,42 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.support.server import ROOT, ServerProcess
-
-TOOL_SECONDS = 30.0
-
-
-def find_tool(name: str) -> str:
-    """The path of a tool.
-
-    Raises:
-        AssertionError: it is not there; the message says what to run.
-    """
-    local = ROOT / ".local" / "bin" / name
-    found = str(local) if local.exists() else shutil.which(name)
-    assert found, f"{name} is missing: run `make tools`"
-    return found
-
-
-async def run_tool(name: str, *arguments: str) -> tuple[int, str]:
-    """The exit status and everything printed."""
-    process = await asyncio.create_subprocess_exec(
-        find_tool(name),
-        *arguments,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-    )
-    out, _ = await asyncio.wait_for(process.communicate(), TOOL_SECONDS)
-    assert process.returncode is not None
-    return process.returncode, out.decode()
+from tests.support.server import ServerProcess
+from tests.support.tools import run_tool
 
 
 async def grpcurl(server: ServerProcess, key: str, method: str, body: dict[str, Any]) -> Any:

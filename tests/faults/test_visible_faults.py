@@ -1,18 +1,21 @@
-"""What is away shows in the metrics, the statistics and the log."""
+"""What is away shows in the metrics, the statistics, the log and the alerts."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import grpc
 import pytest
+from memoir.v1 import memory_service_pb2
 
 from server.embedded import EmbeddedPostgres
 from server.embedded.neo4j import EmbeddedNeo4j, Neo4jAddress
 from tests.end_to_end.test_statistics import add, metrics_of, statistics_of
 from tests.faults.test_crashes import at, own_neo4j, own_postgres
 from tests.support import gemini_faults
+from tests.support.alerting import assert_alert
 from tests.support.errors import details_of
 from tests.support.gemini_endpoint import GeminiEndpoint
 from tests.support.gemini_server import API_KEY
@@ -48,10 +51,11 @@ async def refusal(call: Callable[[], Awaitable[None]]) -> str:
     return details_of(caught.value).reason
 
 
-async def test_a_neo4j_that_is_away(home: Home, own_neo4j: EmbeddedNeo4j) -> None:
+async def test_a_neo4j_that_is_away(home: Home, own_neo4j: EmbeddedNeo4j, tmp_path: Path) -> None:
     server = at(home, await own_neo4j.start(), MEMOIR_METRICS_PORT="0")
     async with serving(home, server) as client:
         await shows(server, 'memoir_dependency_up{dependency="neo4j"} 1.0')
+        well = await metrics_of(server)
         await own_neo4j.stop()
         await add(client, "I work at Acme.", "during-the-fault")
         await shows(server, 'memoir_dependency_up{dependency="neo4j"} 0.0')
@@ -62,35 +66,76 @@ async def test_a_neo4j_that_is_away(home: Home, own_neo4j: EmbeddedNeo4j) -> Non
             return not found.available and found.pending > 0
 
         await eventually(is_told, PATIENCE_SECONDS, "the statistics of the graph")
+        away = await metrics_of(server)
+    await assert_alert("MemoirNeo4jUnavailable", well, fires=False, folder=tmp_path)
+    await assert_alert("MemoirNeo4jUnavailable", well, away, fires=True, folder=tmp_path)
+    await assert_alert("MemoirPostgresUnavailable", well, away, fires=False, folder=tmp_path)
     assert '"error": "GraphUnavailable"' in server.log
 
 
 async def test_a_postgresql_that_is_away(
-    own_postgres: EmbeddedPostgres, neo4j_address: Neo4jAddress, home: Home
+    own_postgres: EmbeddedPostgres, neo4j_address: Neo4jAddress, home: Home, tmp_path: Path
 ) -> None:
     of_its_own = await make_home(own_postgres.dsn, neo4j_address, home.directory)
     server = of_its_own.server(MEMOIR_METRICS_PORT="0")
     async with serving(of_its_own, server) as client:
         await add(client, "I work at Acme.")
         await shows(server, 'memoir_dependency_up{dependency="postgresql"} 1.0')
+        well = await metrics_of(server)
         await own_postgres.stop()
         assert await refusal(lambda: add(client, "I like tea.")) == "STORE_UNAVAILABLE"
         await shows(server, 'memoir_dependency_up{dependency="postgresql"} 0.0')
         await shows(server, 'rpc_response_status_code="UNAVAILABLE"')
-    assert '"event": "postgres.unavailable"' in server.log
+        away = await metrics_of(server)
+        assert await refusal(lambda: add(client, "I like tea.")) == "STORE_UNAVAILABLE"
+        later = await metrics_of(server)
+    for alert in "MemoirPostgresUnavailable", "MemoirCallsFail":
+        await assert_alert(alert, well, fires=False, folder=tmp_path)
+        await assert_alert(alert, well, away, later, fires=True, folder=tmp_path)
+    await assert_alert("MemoirNeo4jUnavailable", well, away, fires=False, folder=tmp_path)
+    # However often it was asked meanwhile.
+    assert 1 <= server.log.count('"event": "postgres.unavailable"') <= 4
+    assert 1 <= server.log.count('"event": "operations.waiting"') <= 4
 
 
-async def test_a_model_that_is_away(home: Home, gemini: GeminiEndpoint) -> None:
-    server = home.server(
+def on(gemini: GeminiEndpoint, home: Home) -> ServerProcess:
+    return home.server(
         MEMOIR_MODELS="gemini",
         GEMINI_API_KEY=API_KEY,
         MEMOIR_GEMINI_BASE_URL=gemini.base_url,
         MEMOIR_METRICS_PORT="0",
     )
-    gemini.fail("generateContent", gemini_faults.status(503, "UNAVAILABLE"), times=20)
+
+
+async def test_a_model_that_is_away(home: Home, gemini: GeminiEndpoint, tmp_path: Path) -> None:
+    server = on(gemini, home)
     async with serving(home, server) as client:
+        await add(client, "I like tea.")
+        well = await metrics_of(server)
+        gemini.fail("generateContent", gemini_faults.status(503, "UNAVAILABLE"), times=20)
         assert await refusal(lambda: add(client, "I work at Acme.")) == "MODEL_UNAVAILABLE"
         models = (await statistics_of(client)).since_start.models
         assert [model.failures > 0 for model in models if "embedding" not in model.model] == [True]
         await shows(server, 'memoir_model_retries_total{model="gemini/gemini-3.5-flash"} 3.0')
+        away = await metrics_of(server)
+        assert await refusal(lambda: add(client, "I work at Acme.")) == "MODEL_UNAVAILABLE"
+        later = await metrics_of(server)
+    await assert_alert("MemoirModelFails", well, fires=False, folder=tmp_path)
+    await assert_alert("MemoirModelFails", well, away, later, fires=True, folder=tmp_path)
     assert '"event": "gemini.given_up"' in server.log
+
+
+async def test_a_quota_that_is_used_up(home: Home, gemini: GeminiEndpoint, tmp_path: Path) -> None:
+    server = on(gemini, home)
+    gemini.fail("generateContent", gemini_faults.quota(retry_after=3600), times=20)
+    async with serving(home, server) as client:
+        well = await metrics_of(server)
+        request = memory_service_pb2.AddMemoriesRequest(user_id="alice", async_mode=True)
+        request.messages.add(role="user", content="I work at Acme.")
+        await client.memory.AddMemories(request, metadata=client.metadata)
+        await shows(server, 'memoir_operation_attempts_total{outcome="quota_exhausted"} 1.0')
+        parked = await metrics_of(server)
+    await assert_alert("MemoirModelQuotaExhausted", well, fires=False, folder=tmp_path)
+    await assert_alert("MemoirModelQuotaExhausted", well, parked, fires=True, folder=tmp_path)
+    await assert_alert("MemoirOperationsGivenUp", well, parked, fires=False, folder=tmp_path)
+    assert '"event": "operation.attempt_failed"' in server.log

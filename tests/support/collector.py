@@ -9,8 +9,13 @@ from typing import Any, Self
 
 import grpc
 import pytest_asyncio
+from opentelemetry.proto.collector.metrics.v1 import (
+    metrics_service_pb2,
+    metrics_service_pb2_grpc,
+)
 from opentelemetry.proto.collector.trace.v1 import trace_service_pb2, trace_service_pb2_grpc
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue
+from opentelemetry.proto.metrics.v1 import metrics_pb2
 from opentelemetry.proto.trace.v1 import trace_pb2
 
 
@@ -48,7 +53,40 @@ class SentSpan:
     @property
     def attributes(self) -> dict[str, Any]:
         """Its attributes."""
-        return {pair.key: _value(pair.value) for pair in self.message.attributes}
+        return attributes_of(self.message)
+
+
+class MetricsReceiver:
+    """The collector's service for metrics; answers while `answers` is set."""
+
+    def __init__(self, answers: asyncio.Event) -> None:
+        self.asked = asyncio.Event()
+        self.requests: list[metrics_service_pb2.ExportMetricsServiceRequest] = []
+        self._answers = answers
+
+    async def Export(  # noqa: N802 - the method's name in the protocol
+        self, request: metrics_service_pb2.ExportMetricsServiceRequest, _context: object
+    ) -> metrics_service_pb2.ExportMetricsServiceResponse:
+        """Called by the server under test."""
+        self.asked.set()
+        await self._answers.wait()
+        self.requests.append(request)
+        return metrics_service_pb2.ExportMetricsServiceResponse()
+
+    @property
+    def latest(self) -> dict[str, metrics_pb2.Metric]:
+        """The metrics that arrived last, by name."""
+        return {
+            metric.name: metric
+            for resource in self.requests[-1].resource_metrics
+            for scope in resource.scope_metrics
+            for metric in scope.metrics
+        }
+
+    @property
+    def resource(self) -> dict[str, Any]:
+        """Who sent them."""
+        return attributes_of(self.requests[-1].resource_metrics[0].resource)
 
 
 class Collector:
@@ -62,12 +100,15 @@ class Collector:
         self.answers.set()
         self.asked = asyncio.Event()
         self.requests: list[trace_service_pb2.ExportTraceServiceRequest] = []
+        self.metrics = MetricsReceiver(self.answers)
         self._server = grpc.aio.server()
         self._port = 0
 
     async def __aenter__(self) -> Self:
         add: Any = trace_service_pb2_grpc.add_TraceServiceServicer_to_server
         add(self, self._server)
+        add_metrics: Any = metrics_service_pb2_grpc.add_MetricsServiceServicer_to_server
+        add_metrics(self.metrics, self._server)
         self._port = self._server.add_insecure_port("127.0.0.1:0")
         await self._server.start()
         return self
@@ -104,6 +145,11 @@ class Collector:
         await self.answers.wait()
         self.requests.append(request)
         return trace_service_pb2.ExportTraceServiceResponse()
+
+
+def attributes_of(message: Any) -> dict[str, Any]:
+    """The attributes of a span, a resource or a measurement."""
+    return {pair.key: _value(pair.value) for pair in message.attributes}
 
 
 def _value(value: AnyValue) -> Any:

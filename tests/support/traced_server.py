@@ -40,6 +40,7 @@ async def traced(home: Home, gemini: GeminiEndpoint, collector: Collector) -> As
         MEMOIR_LOG_LEVEL="debug",
         OTEL_EXPORTER_OTLP_ENDPOINT=collector.endpoint,
         OTEL_BSP_SCHEDULE_DELAY="100",
+        OTEL_METRIC_EXPORT_INTERVAL="100",
         OTEL_TRACES_SAMPLER="parentbased_always_on",
     )
     await server.start()

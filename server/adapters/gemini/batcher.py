@@ -22,7 +22,7 @@ from server.domain.errors import DeadlineExceeded, MemoirError
 from server.domain.request_context import RequestContext, current_request, enter_request
 from server.domain.values import Vector
 from server.ports.embedder import EmbeddingPurpose
-from server.telemetry.metrics import EMBEDDING_BATCH_TEXTS
+from server.telemetry.metrics import EMBEDDING_BATCH_TEXTS, EMBEDDING_BATCH_WAIT_SECONDS
 from server.telemetry.spans import linked_span
 from server.telemetry.tally import Tally, begin_tally, current_tally
 
@@ -50,6 +50,7 @@ class _Batch:
     """Texts on their way into one request."""
 
     purpose: EmbeddingPurpose
+    opened: float
     shares: list[_Share] = field(default_factory=list)
     size: int = 0
     timer: asyncio.TimerHandle | None = None
@@ -104,7 +105,7 @@ class EmbeddingBatcher:
         while texts:
             batch = self._open.get(purpose)
             if batch is None:
-                batch = self._open[purpose] = _Batch(purpose)
+                batch = self._open[purpose] = _Batch(purpose, loop.time())
                 wait = self._window if self._under_way else 0.0
                 batch.timer = loop.call_later(wait, self._close, batch)
             free = MAX_TEXTS - batch.size
@@ -129,6 +130,7 @@ class EmbeddingBatcher:
             batch.timer.cancel()
         if batch.wanted():
             loop = asyncio.get_running_loop()
+            EMBEDDING_BATCH_WAIT_SECONDS.observe(loop.time() - batch.opened)
             # An empty context, so that nothing of the call that opened the batch is on the others'.
             batch.task = loop.create_task(self._run(batch), context=Context())
             self._under_way.add(batch.task)

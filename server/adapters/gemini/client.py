@@ -18,7 +18,7 @@ from server.adapters.gemini.limiter import AdaptiveLimiter
 from server.adapters.gemini.retry import Retrier
 from server.domain.errors import DeadlineExceeded
 from server.domain.request_context import bounded, current_request
-from server.telemetry.metrics import MODEL_LIMIT, MODEL_WAIT_SECONDS
+from server.telemetry.metrics import MODEL_CALLS, MODEL_LIMIT, MODEL_WAIT_SECONDS
 from server.telemetry.recording import model_call
 from server.telemetry.trace_context import outgoing_headers
 
@@ -58,6 +58,7 @@ class GeminiClient:
             ),
         )
         self._limiter = AdaptiveLimiter(max_concurrency, is_overload)
+        _show(self._limiter)
         self._retrier = retrier or Retrier()
 
     async def call(
@@ -80,7 +81,6 @@ class GeminiClient:
             began = time.perf_counter()
             async with self._limiter.slot(), asyncio.timeout(timeout):
                 MODEL_WAIT_SECONDS.observe(time.perf_counter() - began)
-                MODEL_LIMIT.set(self._limiter.limit)
                 with model_call(model, operation):
                     return await send(self._genai.aio.models, _http_options(bounded(timeout)))
 
@@ -96,6 +96,13 @@ class GeminiClient:
         await self._genai.aio.aclose()
         self._genai.close()
         await self._http.aclose()
+
+
+def _show(limiter: AdaptiveLimiter) -> None:
+    """Has the metrics look at the limiter whenever they are read."""
+    MODEL_LIMIT.set_function(lambda: limiter.limit)
+    MODEL_CALLS.labels("running").set_function(lambda: limiter.busy)
+    MODEL_CALLS.labels("waiting").set_function(lambda: limiter.waiting)
 
 
 def _http_options(seconds: float) -> types.HttpOptions:

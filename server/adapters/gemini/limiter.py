@@ -30,6 +30,16 @@ class AdaptiveLimiter:
         """How many requests may be under way now."""
         return int(self._limit)
 
+    @property
+    def busy(self) -> int:
+        """How many requests are under way."""
+        return self._busy
+
+    @property
+    def waiting(self) -> int:
+        """How many requests wait for a place."""
+        return len(self._waiting)
+
     @asynccontextmanager
     async def slot(self) -> AsyncIterator[None]:
         """Waits for a place among the requests under way and takes it for the block."""

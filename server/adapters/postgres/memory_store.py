@@ -12,7 +12,7 @@ from server.adapters.postgres.filter_condition import filter_condition
 from server.adapters.postgres.pool import Database
 from server.adapters.postgres.rows import to_candidate, to_memory, to_stored_message
 from server.adapters.postgres.scope_condition import scope_condition
-from server.adapters.postgres.search import search
+from server.adapters.postgres.search import Searches
 from server.adapters.postgres.stored_calls import read_call
 from server.adapters.postgres.vectors import to_halfvec
 from server.adapters.statements import load_statements
@@ -55,6 +55,7 @@ class PostgresMemoryStore:
     def __init__(self, database: Database, on_commit: Callable[[], None]) -> None:
         self._database = database
         self._on_commit = on_commit
+        self._searches = Searches(database)
 
     async def commit(self, changes: ChangeSet) -> Committed:
         """See the port."""
@@ -107,7 +108,7 @@ class PostgresMemoryStore:
 
     async def search(self, query: SearchQuery) -> list[ScoredMemory]:
         """See the port."""
-        return await search(self._database, query)
+        return await self._searches.search(query)
 
     async def get(self, project_id: str, memory_id: UUID, visible_on: date | None) -> Memory | None:
         """See the port."""

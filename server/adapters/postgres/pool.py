@@ -18,6 +18,7 @@ from server.domain.errors import StoreUnavailable
 from server.domain.request_context import bounded
 from server.ports.pool import PoolUsage
 from server.telemetry.metrics import POOL_WAIT_SECONDS
+from server.telemetry.outages import OutageLog
 from server.telemetry.spans import span
 
 if TYPE_CHECKING:
@@ -43,6 +44,16 @@ UNAVAILABLE = (
 
 # How long a statement of a cancelled call may take to end before its connection is given up.
 RELEASE_SECONDS = 1.0
+
+# For an index of vectors: those of other scopes are passed over until enough are one's own,
+# and these are ordered later. 200 are looked for at once; 100,000 are more than a scope needs that
+# is searched by the index (see vector_index.py).
+# https://github.com/pgvector/pgvector#iterative-index-scans
+_VECTOR_INDEX = {
+    "hnsw.iterative_scan": "relaxed_order",
+    "hnsw.ef_search": "200",
+    "hnsw.max_scan_tuples": "100000",
+}
 
 log = structlog.get_logger()
 
@@ -92,8 +103,13 @@ async def open_pool(dsn: str, options: PoolOptions) -> Pool:
             "client_connection_check_interval": "1000",
             "statement_timeout": str(int(options.statement_timeout * 1000)),
             "timezone": "UTC",
+            **_VECTOR_INDEX,
         },
     )
+
+
+def _outage_log() -> OutageLog:
+    return OutageLog(log, began="postgres.unavailable", ended="postgres.available")
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +119,7 @@ class Database:
     pool: Pool
     acquire_timeout: float
     _releases: set[asyncio.Task[None]] = field(default_factory=set, repr=False, compare=False)
+    _outage: OutageLog = field(default_factory=_outage_log, repr=False, compare=False)
 
     def usage(self) -> PoolUsage:
         """How the pool is used now."""
@@ -136,8 +153,9 @@ class Database:
             else:
                 await self.pool.release(connection)
         except (TimeoutError, *UNAVAILABLE) as error:
-            log.warning("postgres.unavailable", error=type(error).__name__, detail=str(error))
+            self._outage.failed(error=type(error).__name__, detail=str(error))
             raise StoreUnavailable from error
+        self._outage.succeeded()
 
     def _release_later(self, connection: Connection) -> None:
         task = asyncio.create_task(self._release(connection))

@@ -8,6 +8,7 @@ from dataclasses import asdict
 from uuid import UUID
 
 from server.adapters.postgres.pool import Database, transaction
+from server.adapters.postgres.vector_index import SQL as VECTOR_INDEX
 from server.adapters.postgres.vectors import to_halfvec
 from server.adapters.statements import load_statements
 from server.domain.store_faults import OtherEmbedderWanted, StoreInUse
@@ -37,6 +38,9 @@ class PostgresReembedding:
                 return True
             if state["target"] is None and state["embedder"] in (None, target):
                 return False
+            # An index is of vectors of one length.
+            for row in await connection.fetch(VECTOR_INDEX["vector_indexes"]):
+                await connection.execute(VECTOR_INDEX["drop"].replace("{name}", row["relname"]))
             await connection.execute(SQL["forget"])
             await connection.execute(SQL["list"])
             await connection.execute(SQL["aim"], target)

@@ -1,4 +1,7 @@
-"""Searching: both arms score the scope in one statement, and the best are read in another."""
+"""Searching: both arms score the scope in one statement, and the best are read in another.
+
+Of a large scope those memories are compared that can be among the best (ADR 0021).
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,8 @@ from server.adapters.postgres.filter_condition import filter_condition
 from server.adapters.postgres.memory_history import state_columns
 from server.adapters.postgres.rows import to_memory
 from server.adapters.postgres.scope_condition import scope_condition
+from server.adapters.postgres.scope_sizes import ScopeSize, ScopeSizes
+from server.adapters.postgres.vector_index import VectorIndex, cast_to
 from server.adapters.postgres.vectors import to_halfvec
 from server.adapters.statements import load_statements
 from server.domain.filters import Filter
@@ -21,6 +26,7 @@ from server.domain.ranking import (
     CENTRE_SAMPLE,
     CENTRE_SHRINKAGE,
     CONTEXT_SHARE,
+    Arm,
     Ranked,
     Scored,
     candidate_count,
@@ -28,31 +34,79 @@ from server.domain.ranking import (
 )
 from server.domain.scope import Scope
 from server.ports.memory_store import SearchQuery
+from server.telemetry.recording import record_candidates
 
 if TYPE_CHECKING:
     from server.adapters.postgres.pool import Connection, Database
     from server.adapters.postgres.rows import Row
 
-SQL = load_statements("server.adapters.postgres.sql", "search.sql")
-_COLUMNS = load_statements("server.adapters.postgres.sql", "read.sql")["memory_columns"]
+_PACKAGE = "server.adapters.postgres.sql"
+_BLOCKS = load_statements(_PACKAGE, "ranking.sql")
+SQL = load_statements(_PACKAGE, "search.sql", blocks=_BLOCKS)
+RANK_LARGE = load_statements(_PACKAGE, "search_large.sql", blocks=_BLOCKS)["rank_large"]
+NEAREST_PER_CANDIDATE = 2
+"""The nearest are found before they are centred, which changes their order a little."""
+
+_COLUMNS = load_statements(_PACKAGE, "read.sql")["memory_columns"]
 READ_HITS = SQL["read_hits"].replace("{columns}", _COLUMNS)
 READ_PAST_HITS = SQL["read_past_hits"].replace("{columns}", state_columns())
 
 
-async def search(database: Database, query: SearchQuery) -> list[ScoredMemory]:
-    """The best hits, best first; see `MemoryStore.search`.
+class Searches:
+    """Searches of a database. Remembers which scopes are large: those are searched otherwise."""
 
-    A hit that is deleted between the two statements is left out.
-    """
-    async with database.connection() as connection:
-        ranked = await _rank(connection, query)
-        rows = await _read_hits(connection, query, [hit.memory_id for hit in ranked])
-    memories = {row["memory_id"]: to_memory(row) for row in rows}
-    return [
-        ScoredMemory(memories[hit.memory_id], hit.score, hit.arms)
-        for hit in ranked
-        if hit.memory_id in memories
-    ]
+    def __init__(self, database: Database, sizes: ScopeSizes | None = None) -> None:
+        self._database = database
+        self._sizes = sizes or ScopeSizes()
+        self._index = VectorIndex()
+
+    async def search(self, query: SearchQuery) -> list[ScoredMemory]:
+        """The best hits, best first; see `MemoryStore.search`.
+
+        A hit that is deleted between the two statements is left out.
+        """
+        async with self._database.connection() as connection:
+            ranked = _fused(query, await self._rank(connection, query))
+            rows = await _read_hits(connection, query, [hit.memory_id for hit in ranked])
+        memories = {row["memory_id"]: to_memory(row) for row in rows}
+        return [
+            ScoredMemory(memories[hit.memory_id], hit.score, hit.arms)
+            for hit in ranked
+            if hit.memory_id in memories
+        ]
+
+    async def _rank(self, connection: Connection, query: SearchQuery) -> Sequence[Row]:
+        if query.time is not None or query.filters is not None or query.categories:
+            # What is asked for may be a small part of the scope, or is not in its indexes.
+            return await _compare_all(connection, query)
+        size = self._sizes.of(query.project_id, query.scope)
+        if size is not None:
+            return await self._compare_likely(connection, query, size)
+        rows = await _compare_all(connection, query)
+        if rows:
+            found = ScopeSize(rows[0]["size"], rows[0]["mean_length"])
+            self._sizes.learn(query.project_id, query.scope, found)
+        return rows
+
+    async def _compare_likely(
+        self, connection: Connection, query: SearchQuery, size: ScopeSize
+    ) -> Sequence[Row]:
+        dimensions = len(query.vector)
+        is_indexed = await self._index.serves(connection, dimensions, size.memories)
+        cast = cast_to(dimensions) if is_indexed else ""
+        statement, values = rank_large_statement(query.scope, cast)
+        nearest = NEAREST_PER_CANDIDATE * candidate_count(query.limit)
+        return await connection.fetch(
+            statement,
+            *_shared_values(query),
+            *(size.memories, size.mean_length, nearest),
+            *values,
+        )
+
+
+async def _compare_all(connection: Connection, query: SearchQuery) -> Sequence[Row]:
+    statement, values = rank_statement(query.scope, query.filters, query.time)
+    return await connection.fetch(statement, *_shared_values(query), *values)
 
 
 async def _read_hits(
@@ -70,12 +124,11 @@ def rank_statement(
 ) -> tuple[str, list[object]]:
     """The statement for a scope with these parts, a filter and perhaps a past instant.
 
-    Answered with the last values to bind.
+    It compares all of the scope. Answered with the last values to bind.
     """
     condition, values = scope_condition(scope, first_parameter=13)
     matching, bound = filter_condition(filters, first_parameter=13 + len(values))
-    narrowed = SQL["narrowed"].replace("{scope}", condition).replace("{filters}", matching)
-    statement = SQL["rank"].replace("{narrowed}", narrowed)
+    statement = SQL["rank"].replace("{scope}", condition).replace("{filters}", matching)
     last = [*values, *bound]
     if time is None:
         return statement.replace("{past}", "").replace("{memories}", "memories"), last
@@ -87,10 +140,19 @@ def rank_statement(
     return statement.replace("{past}", f"{past},\n").replace("{memories}", "past"), [*last, time]
 
 
-async def _rank(connection: Connection, query: SearchQuery) -> list[Ranked]:
-    statement, values = rank_statement(query.scope, query.filters, query.time)
-    rows = await connection.fetch(
-        statement,
+def rank_large_statement(scope: Scope, cast: str = "") -> tuple[str, list[str]]:
+    """The statement for a large scope, and the last values to bind.
+
+    With a `cast` the nearest vectors are found by the index over that type.
+    """
+    condition, values = scope_condition(scope, first_parameter=16)
+    statement = RANK_LARGE.replace("{scope}", condition).replace("{filters}", "true")
+    return statement.replace("{cast}", cast), values
+
+
+def _shared_values(query: SearchQuery) -> list[object]:
+    """The first parameters of both statements."""
+    return [
         query.project_id,
         query.visible_on,
         list(query.categories),
@@ -103,12 +165,21 @@ async def _rank(connection: Connection, query: SearchQuery) -> list[Ranked]:
         CENTRE_SHRINKAGE,
         CENTRE_SAMPLE,
         list(query.graph),
-        *values,
-    )
+    ]
+
+
+def _fused(query: SearchQuery, rows: Sequence[Row]) -> list[Ranked]:
     candidates = [
         Scored(
             row["memory_id"], row["dense"], row["lexical"], query.graph.get(row["memory_id"], 0.0)
         )
         for row in rows
     ]
+    _record(candidates)
     return fuse(candidates, query.weights, query.limit, query.threshold)
+
+
+def _record(candidates: Sequence[Scored]) -> None:
+    record_candidates(Arm.DENSE, len(candidates))
+    record_candidates(Arm.LEXICAL, sum(candidate.lexical > 0 for candidate in candidates))
+    record_candidates(Arm.GRAPH, sum(candidate.graph > 0 for candidate in candidates))

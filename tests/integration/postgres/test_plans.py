@@ -21,7 +21,8 @@ from server.adapters.postgres import memory_store, search
 from server.adapters.postgres.pool import Database, PoolOptions, open_pool
 from server.adapters.postgres.schema import migrate
 from server.adapters.postgres.scope_condition import scope_condition
-from server.adapters.postgres.search import rank_statement
+from server.adapters.postgres.search import rank_large_statement, rank_statement
+from server.adapters.postgres.vector_index import cast_to
 from server.adapters.postgres.vectors import to_halfvec
 from server.domain.scope import Scope
 from tests.support.builders import NOW, PROJECT
@@ -188,3 +189,17 @@ async def test_what_an_add_reads_is_found_by_an_index(
 ) -> None:
     for plan in await plans(connection, memory_store.SQL[name], *values):
         assert indexes(plan, table) == {index}
+
+
+@pytest.mark.parametrize("cast", ["", cast_to(DIMENSIONS)], ids=["without index", "with index"])
+async def test_a_large_scope_is_searched_without_reading_the_table(
+    connection: Connection, scoped: tuple[Scope, str], cast: str
+) -> None:
+    scope, _ = scoped
+    statement, values = rank_large_statement(scope, cast)
+    constants: tuple[object, ...] = (2.0, 0.9, 0.75, 200, 30.0, 1000, [], 100.0, 8.0, 400)
+    bound = (PROJECT, TODAY, [], VECTOR, "a memory", *constants, *values)
+    for plan in await plans(connection, statement, *bound):
+        kinds = {node["Node Type"] for node in nodes(plan) if node.get("Relation Name")}
+        assert kinds <= {"Index Scan", "Index Only Scan", "Bitmap Heap Scan"}
+        assert "memories_conversation" in {node.get("Index Name") for node in nodes(plan)}

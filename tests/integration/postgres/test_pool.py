@@ -7,6 +7,7 @@ import time
 
 import asyncpg
 import pytest
+from structlog.testing import capture_logs
 
 from server.adapters.postgres.pool import Database, PoolOptions, open_pool
 from server.domain.errors import DeadlineExceeded, StoreUnavailable
@@ -64,6 +65,20 @@ async def test_an_exhausted_pool_is_unavailable_in_time(postgres_dsn: str) -> No
             await ask(database)
     assert 0.05 <= time.monotonic() - started < 2.0
     assert await ask(database) == 1
+    await pool.close()
+
+
+async def test_an_outage_is_told_once_with_its_end(postgres_dsn: str) -> None:
+    pool = await open_pool(postgres_dsn, PoolOptions(max_size=1))
+    async with pool.acquire():
+        pass  # so that there is a connection, and the next one has it at once
+    database = Database(pool, acquire_timeout=0.1)
+    with capture_logs() as lines:
+        async with database.connection():
+            for _ in range(3):
+                with pytest.raises(StoreUnavailable):
+                    await ask(database)
+    assert [line["event"] for line in lines] == ["postgres.unavailable", "postgres.available"]
     await pool.close()
 
 

@@ -11,6 +11,7 @@ from uuid import UUID, uuid4
 import pytest
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import StatusCode, format_trace_id
+from structlog.testing import capture_logs
 
 from server.application.add_memories import AddMemoriesOutcome
 from server.application.work_operations import OperationWorkers, WorkerOptions
@@ -25,6 +26,7 @@ from server.domain.errors import (
 from server.domain.operation import OperationLease
 from server.domain.request_context import current_request
 from server.ports.operations import ClaimedOperation
+from server.telemetry.metrics import REGISTRY
 
 OPTIONS = WorkerOptions(concurrency=2, max_failures=3)
 
@@ -149,8 +151,15 @@ async def test_passing_faults_end_an_operation_that_is_old() -> None:
 
 async def test_a_used_up_quota_is_waited_for_however_long() -> None:
     window = timedelta(minutes=10)
+    parked = parked_attempts()
     queue = await attempt(operation(age=timedelta(days=9)), ModelQuotaExhausted("m", window))
     assert queue.given_back == [(window, False)]
+    assert parked_attempts() == parked + 1
+
+
+def parked_attempts() -> float:
+    name, labels = "memoir_operation_attempts_total", {"outcome": "quota_exhausted"}
+    return REGISTRY.get_sample_value(name, labels) or 0.0
 
 
 @pytest.mark.parametrize("error", [ExtractionFailed("m", "empty"), RuntimeError("a fault")])
@@ -182,6 +191,38 @@ async def test_an_attempt_has_the_calls_correlation_id_and_a_deadline() -> None:
     [(correlation_id, seconds)] = seen
     assert correlation_id == "c1"
     assert seconds <= OPTIONS.attempt_time.total_seconds()
+
+
+class FailingQueue(FakeQueue):
+    """One that cannot be reached a few times."""
+
+    failures: int = 3
+
+    async def claim(self, limit: int, duration: timedelta) -> Sequence[ClaimedOperation]:
+        if self.failures:
+            self.failures -= 1
+            raise StoreUnavailable
+        return await super().claim(limit, duration)
+
+
+async def test_a_store_that_is_away_is_told_once_and_its_return_too() -> None:
+    begun = asyncio.Event()
+
+    async def perform(claimed: ClaimedOperation) -> AddMemoriesOutcome:
+        begun.set()
+        return outcome(claimed.lease.operation_id)
+
+    quick = replace(OPTIONS, poll_interval=timedelta(milliseconds=1))
+    workers = OperationWorkers(
+        FailingQueue([operation()]), perform, lambda *_: b"", lambda: None, quick
+    )
+    with capture_logs() as lines:
+        running = asyncio.create_task(workers.run())
+        await begun.wait()
+        running.cancel()
+        await asyncio.wait([running])
+    events = [line["event"] for line in lines if line["event"].startswith("operations.")]
+    assert events == ["operations.waiting", "operations.resumed"]
 
 
 async def test_work_is_bounded_and_given_back_when_the_server_stops() -> None:

@@ -42,6 +42,8 @@ _TARGET = re.compile(r"^([a-z0-9-]+):.*##", re.MULTILINE)
 _TEST = re.compile(r"`(tests/[\w/]+\.py)::(\w+)`")
 _PROMISE = re.compile(r"^\| (P\d+) \|(.*)$", re.MULTILINE)
 _EVENT = re.compile(r"_?log\.(?:debug|info|warning|error)\(\s*\"([^\"]+)\"")
+# Those of an outage are logged by what is told their names.
+_OUTAGE_EVENT = re.compile(r"\b(?:began|ended)=\"([^\"]+)\"")
 
 
 def documents() -> list[Path]:
@@ -213,7 +215,7 @@ def test_the_log_events_are_those_of_the_code() -> None:
     debug = re.findall(r"^At debug also (.+)\.$", section, re.MULTILINE)
     listed = {event for cell in [*cells, *debug] for event in re.findall(r"`([^`]+)`", cell)}
     # The access log chooses its level first, so its call does not name one.
-    assert listed == {*_EVENT.findall(code), "rpc"}
+    assert listed == {*_EVENT.findall(code), *_OUTAGE_EVENT.findall(code), "rpc"}
 
 
 def test_every_metric_is_documented_and_no_other() -> None:

@@ -12,7 +12,12 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.trace import SpanKind, StatusCode
 
 from server.telemetry.spans import linked_span, mark_failed, past_span, span
-from server.telemetry.trace_context import current_traceparent, outgoing_headers, parse_traceparent
+from server.telemetry.trace_context import (
+    current_traceparent,
+    inherited_headers,
+    outgoing_headers,
+    parse_traceparent,
+)
 
 SAMPLED = f"00-{'a' * 32}-{'b' * 16}-01"
 NOT_SAMPLED = f"00-{'c' * 32}-{'d' * 16}-00"
@@ -113,3 +118,14 @@ def test_a_place_in_a_trace_survives_as_text() -> None:
     own = started.get_span_context()
     assert (place.trace_id, place.span_id) == (own.trace_id, own.span_id)
     assert current_traceparent() is None
+
+
+def test_a_process_passes_on_the_trace_that_it_was_started_in() -> None:
+    started = {"TRACEPARENT": SAMPLED, "TRACESTATE": "vendor=1", "PATH": "/bin"}
+    assert inherited_headers(started) == {"traceparent": SAMPLED, "tracestate": "vendor=1"}
+    assert inherited_headers({"TRACEPARENT": SAMPLED}) == {"traceparent": SAMPLED}
+
+
+@pytest.mark.parametrize("environment", [{}, {"TRACEPARENT": "no"}, {"TRACESTATE": "vendor=1"}])
+def test_what_is_no_trace_is_not_passed_on(environment: dict[str, str]) -> None:
+    assert inherited_headers(environment) == {}

@@ -1,14 +1,6 @@
 -- Searching. `{memories}` stands for the table of that name, or for `past` where a past instant is
--- asked for, whose block then goes before the others; `{narrowed}` for the block of that name; within it `{scope}` for one fixed
--- condition a scope field that a query names, and `{filters}` for the condition that a client's
--- filter is compiled to (see filter_condition.py). Values are always bound.
-
--- name: narrowed
-m.project_id = $1
-      AND ($2::date IS NULL OR m.expiration_date IS NULL OR m.expiration_date >= $2)
-      AND (cardinality($3::text[]) = 0 OR m.categories && $3)
-      AND {scope}
-      AND {filters}
+-- asked for, whose block then goes before the others; some names for the blocks of `ranking.sql`, with
+-- what they stand for. Values are always bound.
 
 -- name: past
 -- The memories as they were at an instant, with the columns of `memories` that a search reads. Every
@@ -117,18 +109,8 @@ weights AS MATERIALIZED (
 ),
 matched AS MATERIALIZED (
     SELECT c.memory_id, c.scope_key, c.inferred, c.create_time, c.ordinal,
-           (c.similarity - f.share * c.commonness - f.offset_question + f.offset_square)
-           / f.question_norm
-           / sqrt(greatest(1e-9, 1 - 2 * f.share * c.commonness + f.offset_square)) AS dense,
-           CASE WHEN length(c.shared) = 0 THEN 0 ELSE least(1, (
-               SELECT sum(hit.weight * hit.frequency * ($6::float8 + 1) / (hit.frequency + $6 * (
-                          1 - $7::float8 + $7 * c.text_length / f.mean_length)))
-               FROM (
-                   SELECT (w.of_lexeme ->> lexeme)::float8 AS weight,
-                          cardinality(positions)::float8 AS frequency
-                   FROM unnest(c.shared)
-               ) AS hit
-           ) / w.total) END AS lexical
+           {dense} AS dense,
+           {lexical} AS lexical
     FROM compared AS c, frame AS f, weights AS w
 ),
 -- Messages that were stored as they are lend to those around them; inferred facts stand alone.
@@ -144,17 +126,7 @@ scored AS MATERIALIZED (
         PARTITION BY scope_key, inferred ORDER BY create_time, ordinal, memory_id
     )
 )
-(SELECT memory_id, dense, lexical FROM scored ORDER BY dense DESC, memory_id LIMIT $9)
-UNION
-(
-    SELECT memory_id, dense, lexical
-    FROM scored
-    WHERE lexical > 0
-    ORDER BY lexical DESC, memory_id
-    LIMIT $9
-)
-UNION
-SELECT memory_id, dense, lexical FROM scored WHERE memory_id = ANY ($12::uuid[]);
+{winners}
 
 -- name: read_hits
 SELECT {columns}

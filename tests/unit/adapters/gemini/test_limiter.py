@@ -30,6 +30,18 @@ async def request(of: AdaptiveLimiter, outcome: type[Exception] | None = None) -
         pass
 
 
+async def test_it_tells_how_many_are_under_way_and_wait() -> None:
+    of = limiter(most=1)
+    visitor = Visitor(of)
+    await asyncio.wait_for(visitor.inside.wait(), PATIENCE)
+    late = asyncio.create_task(request(of))
+    await let_others_run()
+    assert (of.busy, of.waiting) == (1, 1)
+    await visitor.leaves()
+    await late
+    assert (of.busy, of.waiting) == (0, 0)
+
+
 async def let_others_run() -> None:
     for _ in range(10):
         await asyncio.sleep(0)

@@ -1,0 +1,216 @@
+"""What a search costs by the size of the scope, and whether the rest of the table matters.
+
+    python -m benchmarks.search_scale [--table N] [--questions N]
+
+Scopes of 600, 10,000 and 100,000 memories, invented diaries with offline embeddings, are searched
+through the store; with the indexes for large scopes and without them; then once more after memories
+of others have filled the table. Recall is the part of an exact search's best ten that was found.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import statistics
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import UUID
+
+import uvloop
+from rich.console import Console
+from rich.progress import Progress
+from rich.table import Table
+
+from benchmarks.scope_loading import copy_others, fill, insert_some, question
+from benchmarks.servers import PROJECT, postgres
+from server.adapters.offline.embedder import OfflineEmbedder
+from server.adapters.postgres.pool import Database
+from server.adapters.postgres.readiness import PostgresReadiness
+from server.adapters.postgres.scope_sizes import ScopeSizes
+from server.adapters.postgres.search import Searches
+from server.adapters.postgres.search_indexing import PostgresSearchIndexing
+from server.bootstrap.database import migrate_database, open_database
+from server.domain.ranking import weights_for
+from server.domain.scope import Scope
+from server.ports.embedder import EmbeddingPurpose
+from server.ports.memory_store import SearchQuery
+from server.ports.readiness import EmbedderIdentity
+from server.settings import PostgresSettings
+
+SIZES = (600, 10_000, 100_000)
+EXACT = 1_000_000_000
+"""A size that no scope has, so that all of them are searched as small ones."""
+
+INSERTED = 2_000
+LOADING_SECONDS = 900.0
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One line of the table; times in milliseconds."""
+
+    table: int
+    scope: int
+    way: str
+    p50: float
+    p95: float
+    recall: float
+
+
+class Bench:
+    """The database that is searched."""
+
+    def __init__(self, database: Database, embedder: OfflineEmbedder, questions: int) -> None:
+        self._database = database
+        self._embedder = embedder
+        self._questions = questions
+        self._exact: dict[int, list[frozenset[UUID]]] = {}
+        self.rows: list[Row] = []
+
+    async def load(self, progress: Progress) -> None:
+        """Fills the scopes."""
+        task = progress.add_task("memories of the scopes", total=sum(SIZES))
+        for size in SIZES:
+            async for count in fill(self._database, self._embedder, PROJECT, scope_of(size), size):
+                progress.advance(task, count)
+        await self.analyze()
+
+    async def analyze(self) -> None:
+        """As autovacuum would in a while."""
+        async with self._database.connection() as connection:
+            await connection.execute("VACUUM ANALYZE memories")
+
+    async def measure(self, table: int, way: str, large: int) -> None:
+        """Searches each scope."""
+        searches = Searches(self._database, ScopeSizes(large))
+        for size in SIZES:
+            if large < EXACT and size < large:
+                continue
+            chance = random.Random(size)
+            found, times = [], []
+            for number in range(-3, self._questions):
+                asked = await self._query(size, question(chance))
+                began = time.perf_counter()
+                hits = await searches.search(asked)
+                if number >= 0:
+                    times.append((time.perf_counter() - began) * 1000)
+                    found.append(frozenset(hit.memory.id for hit in hits))
+            best = self._exact.setdefault(size, found)
+            share = sum(len(a & b) for a, b in zip(best, found, strict=True))
+            self.rows.append(
+                Row(
+                    table,
+                    size,
+                    way,
+                    statistics.median(times),
+                    statistics.quantiles(times, n=20)[-1],
+                    share / sum(map(len, best)),
+                )
+            )
+
+    async def _query(self, size: int, text: str) -> SearchQuery:
+        [vector] = await self._embedder.embed([text], EmbeddingPurpose.QUERY)
+        weights = weights_for(self._embedder.model)
+        return SearchQuery(PROJECT, scope_of(size), vector, 10, None, text=text, weights=weights)
+
+    async def inserting(self) -> float:
+        """Milliseconds for some more memories, in one statement that is undone again."""
+        return await insert_some(self._database, INSERTED)
+
+    async def crowd(self, progress: Progress, count: int) -> None:
+        """Fills the table with memories of others."""
+        task = progress.add_task("memories of others", total=count)
+        async for copied in copy_others(self._database, count):
+            progress.advance(task, copied)
+        await self.analyze()
+
+
+def scope_of(size: int) -> Scope:
+    """The scope that holds so many memories."""
+    return Scope(user_id=f"user-of-{size}")
+
+
+async def main() -> None:
+    """Loads, measures and prints."""
+    arguments = parse_arguments()
+    folder = tempfile.TemporaryDirectory(prefix="memoir-bench-")
+    embedder = OfflineEmbedder.load()
+    settings = PostgresSettings(statement_timeout=LOADING_SECONDS)
+    with folder as name, Progress(console=Console(stderr=True)) as progress:
+        async with postgres(Path(name, "postgres")) as dsn:
+            await migrate_database(dsn, lambda _step: None)
+            async with open_database(dsn, settings) as database:
+                await PostgresReadiness(database).claim_embedder(
+                    EmbedderIdentity(embedder.model, embedder.dimensions)
+                )
+                bench = Bench(database, embedder, arguments.questions)
+                said = await run(bench, PostgresSearchIndexing(dsn), progress, arguments.table)
+    print_table(bench.rows)
+    print(said)
+
+
+async def run(
+    bench: Bench, indexing: PostgresSearchIndexing, progress: Progress, table: int
+) -> str:
+    """All measurements; what was found of the index."""
+    await bench.load(progress)
+    loaded = sum(SIZES)
+    await bench.measure(loaded, "all compared", EXACT)
+    await bench.measure(loaded, "likely ones compared", SIZES[1])
+    without = await bench.inserting()
+    with timed() as building:
+        await indexing.build(1024)
+    await bench.measure(loaded, "likely ones, indexed", SIZES[-1])
+    indexed = await bench.inserting()
+    await indexing.drop()
+    if table > loaded:
+        await bench.crowd(progress, table - loaded)
+        await bench.measure(table, "all compared", EXACT)
+        await bench.measure(table, "likely ones compared", SIZES[1])
+    return (
+        f"indexes of {loaded:,} memories: built in {building[0]:.1f} s; inserting {INSERTED:,} "
+        f"memories takes {without:,.0f} ms without them, {indexed:,.0f} ms with them"
+    )
+
+
+@contextmanager
+def timed() -> Iterator[list[float]]:
+    """The seconds of the block, once it has ended."""
+    seconds: list[float] = []
+    began = time.perf_counter()
+    yield seconds
+    seconds.append(time.perf_counter() - began)
+
+
+def print_table(rows: list[Row]) -> None:
+    """All that was measured."""
+    table = Table("memories in the table", "in the scope", "way", "p50 ms", "p95 ms", "recall@10")
+    for row in rows:
+        table.add_row(
+            f"{row.table:,}",
+            f"{row.scope:,}",
+            row.way,
+            f"{row.p50:.1f}",
+            f"{row.p95:.1f}",
+            f"{row.recall:.3f}",
+        )
+    Console().print(table)
+
+
+def parse_arguments() -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.search_scale", description=__doc__)
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.add_argument(
+        "--table", type=int, default=1_000_000, help="memories in the table at last"
+    )
+    parser.add_argument("--questions", type=int, default=40, help="questions a scope")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    uvloop.run(main())

@@ -1,0 +1,64 @@
+-- What searches of small and of large scopes have in common: who takes part, how a memory is scored,
+-- and who is answered. The formulas and their constants are explained in server/domain/ranking.py.
+
+-- name: before
+-- What was said just before `c`.
+SELECT m.memory_id, m.text_length, m.lexemes
+FROM memories AS m
+WHERE {narrowed} AND m.scope_key = c.scope_key AND NOT m.inferred
+  AND (m.create_time, m.ordinal, m.memory_id) < (c.create_time, c.ordinal, c.memory_id)
+ORDER BY m.create_time DESC, m.ordinal DESC, m.memory_id DESC
+LIMIT 1
+
+-- name: after
+-- What was said next.
+SELECT m.memory_id, m.text_length, m.lexemes
+FROM memories AS m
+WHERE {narrowed} AND m.scope_key = c.scope_key AND NOT m.inferred
+  AND (m.create_time, m.ordinal, m.memory_id) > (c.create_time, c.ordinal, c.memory_id)
+ORDER BY m.create_time, m.ordinal, m.memory_id
+LIMIT 1
+
+-- name: narrowed
+-- `{scope}` stands for one fixed condition a scope field that a query names (scope_condition.py),
+-- `{filters}` for the condition that a client's filter is compiled to (filter_condition.py).
+m.project_id = $1
+      AND ($2::date IS NULL OR m.expiration_date IS NULL OR m.expiration_date >= $2)
+      AND (cardinality($3::text[]) = 0 OR m.categories && $3)
+      AND {scope}
+      AND {filters}
+
+-- name: dense
+-- The centred cosine of `c`.
+(c.similarity - f.share * c.commonness - f.offset_question + f.offset_square)
+/ f.question_norm
+/ sqrt(greatest(1e-9, 1 - 2 * f.share * c.commonness + f.offset_square))
+
+-- name: lexical
+-- BM25 of `c`, by what it shares with the question.
+CASE WHEN length(c.shared) = 0 THEN 0 ELSE least(1, (
+    SELECT sum(hit.weight * hit.frequency * ($6::float8 + 1) / (hit.frequency + $6 * (
+               1 - $7::float8 + $7 * c.text_length / f.mean_length)))
+    FROM (
+        SELECT (w.of_lexeme ->> lexeme)::float8 AS weight,
+               cardinality(positions)::float8 AS frequency
+        FROM unnest(c.shared)
+    ) AS hit
+) / w.total) END
+
+-- name: winners
+-- With the size of the scope and the mean length of its texts.
+SELECT found.*, frame.size, frame.mean_length
+FROM (
+    (SELECT memory_id, dense, lexical FROM scored ORDER BY dense DESC, memory_id LIMIT $9)
+    UNION
+    (
+        SELECT memory_id, dense, lexical
+        FROM scored
+        WHERE lexical > 0
+        ORDER BY lexical DESC, memory_id
+        LIMIT $9
+    )
+    UNION
+    SELECT memory_id, dense, lexical FROM scored WHERE memory_id = ANY ($12::uuid[])
+) AS found, frame

@@ -1,0 +1,105 @@
+-- Searching a large scope. What `rank` (search.sql) finds by comparing every memory, this finds by
+-- comparing those that can be among the best: the nearest ones, those that share a word with the
+-- question, and their neighbours. They get the same scores. `$13` and `$14` are the size of the scope
+-- and the mean length of its texts, as the last search that looked at all of them found. `{cast}`
+-- stands for the type by which an index of vectors is found, or for nothing; some names for the blocks
+-- of `ranking.sql`, with what they stand for.
+
+-- name: rank_large
+WITH question AS MATERIALIZED (
+    SELECT tsvector_to_array(to_tsvector('pg_catalog.english', $5)) AS lexemes,
+           replace(plainto_tsquery('pg_catalog.english', $5)::text, ' & ', ' | ')::tsquery AS any_of
+),
+centre AS MATERIALIZED (
+    SELECT avg(newest.embedding) AS mean
+    FROM (
+        SELECT m.embedding
+        FROM memories AS m
+        WHERE {narrowed}
+        ORDER BY m.create_time DESC, m.memory_id DESC
+        LIMIT $11
+    ) AS newest
+),
+frame AS MATERIALIZED (
+    SELECT size, mean_length, share, share * share * square AS offset_square,
+           share * common AS offset_question,
+           sqrt(greatest(1e-9, 1 - 2 * share * common + share * share * square)) AS question_norm,
+           -- The centred cosine grows with this vector's inner product, but for its denominator.
+           $4::halfvec - (mean * array_fill(share::real, ARRAY[vector_dims(mean)])::halfvec) AS target
+    FROM (
+        SELECT $13::float8 AS size, $14::float8 AS mean_length, mean,
+               $13 / ($13 + $10::float8) AS share, -(mean <#> mean) AS square,
+               -(mean <#> $4) AS common
+        FROM centre
+    ) AS of_scope
+),
+nearest AS MATERIALIZED (
+    SELECT m.memory_id
+    FROM memories AS m
+    WHERE {narrowed}
+    ORDER BY m.embedding{cast} <#> (SELECT target{cast} FROM frame)
+    LIMIT $15
+),
+matching AS MATERIALIZED (
+    SELECT m.memory_id, m.scope_key, m.inferred, m.create_time, m.ordinal, m.text_length,
+           ts_filter(setweight(m.lexemes, 'A', (SELECT lexemes FROM question)), '{a}') AS shared
+    FROM memories AS m
+    WHERE {narrowed} AND m.lexemes @@ (SELECT any_of FROM question)
+),
+weights AS MATERIALIZED (
+    SELECT jsonb_object_agg(lexeme, weight) AS of_lexeme, sum(weight) AS total
+    FROM (
+        SELECT lexeme, ln(1 + (f.size - count(*) + 0.5) / (count(*) + 0.5)) AS weight
+        FROM matching AS c, frame AS f, unnest(tsvector_to_array(c.shared)) AS lexeme
+        GROUP BY lexeme, f.size
+    ) AS weighed
+),
+matched AS MATERIALIZED (
+    SELECT c.memory_id, c.scope_key, c.inferred, c.create_time, c.ordinal, {lexical} AS lexical
+    FROM matching AS c, frame AS f, weights AS w
+),
+best AS MATERIALIZED (SELECT * FROM matched ORDER BY lexical DESC, memory_id LIMIT $9),
+beside AS MATERIALIZED (
+    SELECT m.memory_id
+    FROM best AS c
+    CROSS JOIN LATERAL (({before}) UNION ALL ({after})) AS m
+    WHERE NOT c.inferred
+),
+candidates AS MATERIALIZED (
+    SELECT m.memory_id, m.scope_key, m.inferred, m.create_time, m.ordinal, m.lexemes, m.text_length,
+           -(m.embedding <#> $4) AS similarity,
+           -(m.embedding <#> (SELECT mean FROM centre)) AS commonness
+    FROM memories AS m
+    WHERE {narrowed} AND m.memory_id = ANY (ARRAY(
+        SELECT memory_id FROM nearest
+        UNION SELECT memory_id FROM best
+        UNION SELECT memory_id FROM beside
+        UNION SELECT unnest($12::uuid[])
+    ))
+),
+-- Each candidate with those before and after it, which lend to it.
+said AS MATERIALIZED (
+    SELECT c.memory_id, part.place, part.text_length,
+           ts_filter(setweight(part.lexemes, 'A', (SELECT lexemes FROM question)), '{a}') AS shared
+    FROM candidates AS c
+    CROSS JOIN LATERAL (
+        SELECT 0 AS place, c.text_length, c.lexemes
+        UNION ALL
+        SELECT -1, m.text_length, m.lexemes FROM ({before}) AS m WHERE NOT c.inferred
+        UNION ALL
+        SELECT 1, m.text_length, m.lexemes FROM ({after}) AS m WHERE NOT c.inferred
+    ) AS part
+),
+heard AS MATERIALIZED (
+    SELECT c.memory_id, coalesce(max({lexical}) FILTER (WHERE c.place = 0), 0) AS own,
+           coalesce(max({lexical}) FILTER (WHERE c.place < 0), 0) AS before,
+           coalesce(max({lexical}) FILTER (WHERE c.place > 0), 0) AS after
+    FROM said AS c, frame AS f, weights AS w
+    GROUP BY c.memory_id
+),
+scored AS MATERIALIZED (
+    SELECT memory_id, {dense} AS dense,
+           1 - (1 - own) * (1 - $8::float8 * before) * (1 - $8 * after) AS lexical
+    FROM candidates AS c JOIN heard USING (memory_id), frame AS f
+)
+{winners}

@@ -1,0 +1,68 @@
+"""The dashboards, as Grafana imports them."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.support.monitoring import DASHBOARDS, panels, shown_expressions
+from tests.support.tools import run_tool
+
+_ADDRESS = re.compile(r"https?://|\b\d+\.\d+\.\d+\.\d+\b|localhost")
+_SOURCE = {"type": "prometheus", "uid": "${datasource}"}
+
+each_dashboard = pytest.mark.parametrize("path", DASHBOARDS, ids=lambda path: path.stem)
+
+
+def test_they_can_be_told_apart() -> None:
+    read = [json.loads(path.read_text(encoding="utf-8")) for path in DASHBOARDS]
+    assert len(read) > 1
+    assert len({dashboard["uid"] for dashboard in read}) == len(read)
+    assert len({dashboard["title"] for dashboard in read}) == len(read)
+
+
+@each_dashboard
+def test_it_names_no_host_and_takes_the_data_source_that_is_chosen(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    assert not _ADDRESS.search(text)
+    dashboard = json.loads(text)
+    variables = {variable["name"]: variable for variable in dashboard["templating"]["list"]}
+    assert variables["datasource"]["type"] == "datasource"
+    assert all(panel["datasource"] == _SOURCE for panel in panels(path))
+    assert all(
+        target["datasource"] == _SOURCE for panel in panels(path) for target in panel["targets"]
+    )
+
+
+@each_dashboard
+def test_its_panels_have_titles_and_do_not_overlap(path: Path) -> None:
+    dashboard = json.loads(path.read_text(encoding="utf-8"))
+    assert all(panel["title"] for panel in dashboard["panels"])
+    assert len({panel["id"] for panel in dashboard["panels"]}) == len(dashboard["panels"])
+    taken: set[tuple[int, int]] = set()
+    for place in (panel["gridPos"] for panel in dashboard["panels"]):
+        cells = {
+            (x, y)
+            for x in range(place["x"], place["x"] + place["w"])
+            for y in range(place["y"], place["y"] + place["h"])
+        }
+        assert place["x"] + place["w"] <= 24
+        assert not cells & taken
+        taken |= cells
+
+
+@each_dashboard
+async def test_prometheus_understands_what_it_asks(path: Path, tmp_path: Path) -> None:
+    rules = [
+        {"record": f"panel:{number}", "expr": expression}
+        for number, expression in enumerate(shown_expressions(path))
+    ]
+    file = tmp_path / "panels.yml"
+    file.write_text(yaml.safe_dump({"groups": [{"name": "panels", "rules": rules}]}))
+    status, out = await run_tool("promtool", "check", "rules", str(file))
+    assert status == 0, out
+    assert f"{len(rules)} rules found" in out

@@ -1,0 +1,64 @@
+"""What a request left behind is found through indexes, however many calls are stored."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+import pytest
+import pytest_asyncio
+
+from server.adapters.postgres.pool import Database, PoolOptions, open_pool
+from server.adapters.postgres.request_traces import SQL
+from server.adapters.postgres.schema import migrate
+from tests.integration.postgres.test_plans import LOAD, indexes, plans
+from tests.support.builders import PROJECT
+from tests.support.postgres import empty_database
+
+if TYPE_CHECKING:
+    from server.adapters.postgres.pool import Connection
+
+# Each call has a correlation id of its own, an operation, and the events of five memories.
+REQUESTS = """
+UPDATE calls SET correlation_id = 'request-' || position;
+
+INSERT INTO operations (
+    project_id, operation_id, scope_key, payload_digest, output_format, correlation_id
+)
+SELECT project_id, call_id, scope_key, '', 'v1.1', correlation_id FROM calls;
+
+INSERT INTO memory_events (
+    project_id, memory_id, version, position, ordinal, call_id, type, change_time, state
+)
+SELECT project_id, memory_id, 1, 1, 0, call_id, 'ADD', create_time, '{}' FROM memories;
+
+ANALYZE calls, operations, memory_events
+"""
+
+
+@pytest_asyncio.fixture(scope="module")
+async def connection(postgres_server: str) -> AsyncIterator[Connection]:
+    """A connection to a database with a few thousand calls, which no test changes."""
+    async with empty_database(postgres_server) as dsn:
+        await migrate(dsn, lambda _: None)
+        pool = await open_pool(dsn, PoolOptions(max_size=1))
+        async with Database(pool, acquire_timeout=5.0).connection() as connection:
+            await connection.execute(LOAD)
+            await connection.execute(REQUESTS)
+            yield connection
+        await pool.close()
+
+
+@pytest.mark.parametrize("table", ["calls", "operations"])
+@pytest.mark.parametrize("project_id", [None, PROJECT], ids=["of-all-projects", "of-one"])
+async def test_calls_and_operations_are_found_by_their_correlation_id(
+    connection: Connection, table: str, project_id: str | None
+) -> None:
+    for plan in await plans(connection, SQL[table], "request-7", project_id):
+        assert indexes(plan, table) == {f"{table}_correlation_id"}
+
+
+async def test_the_changes_of_the_calls_are_found_by_their_keys(connection: Connection) -> None:
+    for plan in await plans(connection, SQL["changes"], [PROJECT], [UUID(int=1)]):
+        assert indexes(plan, "memory_events") == {"memory_events_call"}

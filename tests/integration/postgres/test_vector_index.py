@@ -1,0 +1,178 @@
+"""The index of the embeddings: built while servers work, and used where it is worth it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING
+
+import pytest
+import pytest_asyncio
+
+from server.adapters.postgres.pool import Database, PoolOptions, open_pool
+from server.adapters.postgres.readiness import PostgresReadiness
+from server.adapters.postgres.reembedding import PostgresReembedding
+from server.adapters.postgres.schema import migrate
+from server.adapters.postgres.scope_sizes import ScopeSizes
+from server.adapters.postgres.search import Searches, rank_large_statement
+from server.adapters.postgres.search_indexing import PostgresSearchIndexing
+from server.adapters.postgres.vector_index import VectorIndex, cast_to
+from server.adapters.postgres.vectors import to_halfvec
+from server.domain.ranking import ArmWeights
+from server.domain.scope import Scope
+from server.domain.store_faults import StoreUnready
+from server.domain.values import Vector
+from server.ports.memory_store import SearchQuery
+from server.ports.readiness import EmbedderIdentity
+from tests.integration.postgres.test_plans import nodes
+from tests.support.builders import NOW, PROJECT, vector
+from tests.support.postgres import empty_database
+
+if TYPE_CHECKING:
+    from server.adapters.postgres.pool import Connection
+
+DIMENSIONS = 16
+MEMORIES = 5000
+EMBEDDER = EmbedderIdentity("test/embedder", DIMENSIONS)
+ALICE = Scope(user_id="alice")
+# Of Alice and, one in ten, of Bob; their vectors lie in fifty clusters, always the same ones.
+LOAD = f"""
+SELECT setseed(0.5);
+
+INSERT INTO memories (
+    project_id, memory_id, version, call_id, user_id, scope_key, digest, text, inferred, immutable,
+    metadata, categories, entities, relations, evidence, event_time, create_time, update_time,
+    embedding
+)
+SELECT '{PROJECT}', md5(n::text)::uuid, 1, md5('call')::uuid,
+       CASE WHEN n % 10 = 0 THEN 'bob' ELSE 'alice' END, 'key', sha256(n::text::bytea),
+       'memory ' || n, true, false, '{{}}', '{{}}', '[]', '[]', '[]', '{NOW}', '{NOW}', '{NOW}',
+       l2_normalize((
+           SELECT array_agg(sin(n % 50 * 7 + place * 3) + random() / 2)
+           FROM generate_series(1, {DIMENSIONS}) AS place
+       )::real[]::halfvec)
+FROM generate_series(1, {MEMORIES}) AS n;
+
+INSERT INTO calls (
+    project_id, call_id, position, method, user_id, scope_key, payload_digest, correlation_id,
+    embedding_model, call_time
+)
+VALUES ('{PROJECT}', md5('call')::uuid, 1, 'AddMemories', 'alice', 'key', '', '', '', '{NOW}');
+
+ANALYZE memories
+"""
+
+
+@pytest_asyncio.fixture
+async def loaded_dsn(postgres_server: str) -> AsyncIterator[str]:
+    async with empty_database(postgres_server) as dsn:
+        await migrate(dsn, lambda _: None)
+        yield dsn
+
+
+@pytest_asyncio.fixture
+async def database(loaded_dsn: str) -> AsyncIterator[Database]:
+    pool = await open_pool(loaded_dsn, PoolOptions(max_size=2))
+    database = Database(pool, acquire_timeout=5.0)
+    async with database.connection() as connection:
+        await connection.execute(LOAD)
+    yield database
+    await pool.close()
+
+
+@pytest.fixture
+async def indexing(database: Database, loaded_dsn: str) -> PostgresSearchIndexing:
+    assert await PostgresReadiness(database).claim_embedder(EMBEDDER) == EMBEDDER
+    return PostgresSearchIndexing(loaded_dsn)
+
+
+async def serves(database: Database, memories: float) -> bool:
+    async with database.connection() as connection:
+        return await VectorIndex().serves(connection, DIMENSIONS, memories)
+
+
+def question(number: int) -> Vector:
+    return vector(*(((number * place) % 7) - 3 for place in range(1, DIMENSIONS + 1)))
+
+
+async def test_it_is_used_for_scopes_that_are_a_large_part_of_everything(
+    database: Database, indexing: PostgresSearchIndexing
+) -> None:
+    assert not await serves(database, MEMORIES)
+    await indexing.build(64)
+    assert await serves(database, MEMORIES)
+    assert not await serves(database, MEMORIES / 2)
+    await indexing.build(64)
+    await indexing.drop()
+    assert not await serves(database, MEMORIES)
+
+
+async def test_it_is_what_the_nearest_are_found_by(
+    database: Database, indexing: PostgresSearchIndexing
+) -> None:
+    await indexing.build(64)
+    statement, values = rank_large_statement(ALICE, cast_to(DIMENSIONS))
+    asked = to_halfvec(question(1))
+    constants: tuple[object, ...] = (2.0, 0.9, 0.75, 100, 30.0, 300, [], MEMORIES, 8.0, 200)
+    async with database.connection() as connection:
+        plan = await explained(
+            connection, statement, PROJECT, None, [], asked, "memory", *constants, *values
+        )
+    assert f"memories_embedding_{DIMENSIONS}" in plan
+
+
+async def explained(connection: Connection, statement: str, *values: object) -> set[str]:
+    """The names of the indexes that are read."""
+    found = await connection.fetchval(f"EXPLAIN (FORMAT JSON) {statement}", *values)
+    return {str(node.get("Index Name")) for node in nodes(json.loads(found)[0]["Plan"])}
+
+
+async def test_it_finds_what_comparing_everything_finds(
+    database: Database, indexing: PostgresSearchIndexing
+) -> None:
+    exact, indexed = Searches(database), Searches(database, ScopeSizes(large=0))
+    await indexing.build(64)
+    await indexed.search(asking(0))
+    found = wanted = 0
+    for number in range(1, 21):
+        best = {hit.memory.id for hit in await exact.search(asking(number))}
+        found += len(best & {hit.memory.id for hit in await indexed.search(asking(number))})
+        wanted += len(best)
+    assert wanted == 200
+    assert found >= 0.95 * wanted
+
+
+def asking(number: int) -> SearchQuery:
+    return SearchQuery(
+        PROJECT, ALICE, question(number), 10, None, text="", weights=ArmWeights(lexical=0.0)
+    )
+
+
+async def test_one_whose_building_was_interrupted_is_built_anew(
+    database: Database, indexing: PostgresSearchIndexing
+) -> None:
+    await indexing.build(64)
+    async with database.connection() as connection:
+        await connection.execute(
+            "UPDATE pg_index SET indisvalid = false WHERE indrelid = 'memories'::regclass "
+            f"AND indexrelid = to_regclass('memories_embedding_{DIMENSIONS}')"
+        )
+    assert not await serves(database, MEMORIES)
+    await indexing.build(64)
+    assert await serves(database, MEMORIES)
+
+
+async def test_another_embedder_has_no_use_for_it(
+    database: Database, indexing: PostgresSearchIndexing
+) -> None:
+    await indexing.build(64)
+    await PostgresReembedding(database).begin(EmbedderIdentity("test/other", 3))
+    assert not await serves(database, MEMORIES)
+
+
+async def test_a_store_without_an_embedder_has_nothing_to_index(
+    database: Database, loaded_dsn: str
+) -> None:
+    del database
+    with pytest.raises(StoreUnready):
+        await PostgresSearchIndexing(loaded_dsn).build(64)

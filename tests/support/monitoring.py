@@ -1,0 +1,87 @@
+"""The alert rules and dashboards as they are delivered, and what they ask Prometheus for."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from tests.support.server import ROOT
+
+PROMETHEUS = ROOT / "deploy" / "prometheus"
+RULES = PROMETHEUS / "memoir.rules.yml"
+RULE_TESTS = PROMETHEUS / "memoir.rules.test.yml"
+DASHBOARDS = sorted((ROOT / "deploy" / "grafana").glob("*.json"))
+
+_METRIC = re.compile(r"\b((?:memoir|rpc|gen_ai|process)_\w+)(?:\{([^}]*)\})?")
+_MATCHER = re.compile(r"(\w+)(=~|!~|!=|=)\"([^\"]*)\"")
+_ELSEWHERE = re.compile(r"\bby \([^)]*\)|\w+(?::\w+)+")
+# Prometheus and its configuration add these.
+_LABELS_OF_TARGETS = {"job", "instance"}
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A metric in an expression, and what its labels are compared with."""
+
+    metric: str
+    matchers: tuple[tuple[str, str, str], ...]
+
+    @property
+    def labels(self) -> set[str]:
+        """The labels that the server itself must expose."""
+        return {label for label, _, _ in self.matchers} - _LABELS_OF_TARGETS
+
+    @property
+    def values(self) -> set[tuple[str, str]]:
+        """The values that labels must have."""
+        return {
+            (label, value)
+            for label, comparison, value in self.matchers
+            if comparison == "=" and label not in _LABELS_OF_TARGETS
+        }
+
+
+def rules() -> list[dict[str, Any]]:
+    """All rules: those that record and those that alert."""
+    groups = yaml.safe_load(RULES.read_text(encoding="utf-8"))["groups"]
+    return [rule for group in groups for rule in group["rules"]]
+
+
+def alerts() -> list[dict[str, Any]]:
+    """The rules that alert."""
+    return [rule for rule in rules() if "alert" in rule]
+
+
+def alert_names() -> set[str]:
+    """The names of the alerts; one of two severities counts once."""
+    return {alert["alert"] for alert in alerts()}
+
+
+def panels(dashboard: Path) -> Iterator[dict[str, Any]]:
+    """The panels of a dashboard that show something."""
+    for panel in json.loads(dashboard.read_text(encoding="utf-8"))["panels"]:
+        if panel["type"] != "row":
+            yield panel
+
+
+def shown_expressions(dashboard: Path) -> list[str]:
+    """What a dashboard asks for, with its variables filled in as Grafana would."""
+    return [
+        target["expr"].replace("$__rate_interval", "5m").replace("$instance", ".*")
+        for panel in panels(dashboard)
+        for target in panel["targets"]
+    ]
+
+
+def asked(expression: str) -> list[Asked]:
+    """The metrics of the server that an expression names; recorded ones are left out."""
+    return [
+        Asked(name, tuple(_MATCHER.findall(matchers)))
+        for name, matchers in _METRIC.findall(_ELSEWHERE.sub("", expression))
+    ]
