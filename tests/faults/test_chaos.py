@@ -1,6 +1,6 @@
 """Faults under load, in an order drawn by chance, and then a look at what they left.
 
-`CHAOS_MINUTES` makes it longer (without it 40 s of faults), `CHAOS_SEED` repeats an order.
+`CHAOS_MINUTES` makes it longer (without it 30 s of faults), `CHAOS_SEED` repeats an order.
 What is injected and checked is printed.
 """
 
@@ -27,7 +27,7 @@ from tests.support.gemini_endpoint import GeminiEndpoint
 from tests.support.neo4j import NEO4J_LIB
 from tests.support.server import key_of, make_home
 
-SHORT_SECONDS = 40.0
+SHORT_SECONDS = 30.0
 CALLERS = 6
 
 

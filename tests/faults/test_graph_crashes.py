@@ -15,14 +15,13 @@ from pathlib import Path
 from uuid import uuid4
 
 import grpc
-import psutil
 import pytest
 import pytest_asyncio
 from memoir.v1 import memory_pb2, memory_service_pb2
 from neo4j import AsyncGraphDatabase
 
 from server.embedded import EmbeddedNeo4j, EmbeddedPostgres, NoProgress
-from tests.support.chaos.arena import Arena
+from tests.support.chaos.deployment import Deployment
 from tests.support.neo4j import NEO4J_LIB
 from tests.support.processes import eventually
 from tests.support.server import Client, connected, key_of, make_home
@@ -43,16 +42,16 @@ def seed() -> int:
 
 
 @pytest_asyncio.fixture
-async def arena(tmp_path: Path, seed: int) -> AsyncIterator[Arena]:
+async def deployment(tmp_path: Path, seed: int) -> AsyncIterator[Deployment]:
     postgres = EmbeddedPostgres(tmp_path / "postgres", NoProgress())
     neo4j = EmbeddedNeo4j(tmp_path / "neo4j", NEO4J_LIB, NoProgress())
     async with postgres, AsyncExitStack() as stack:
         stack.push_async_callback(neo4j.stop)
         home = await make_home(postgres.dsn, await neo4j.start(), tmp_path)
-        arena = Arena(home, postgres, neo4j, [home.server()], random.Random(seed))
-        stack.push_async_callback(arena.stop)
-        await arena.servers[0].start()
-        yield arena
+        deployment = Deployment(home, postgres, neo4j, [home.server()], random.Random(seed))
+        stack.push_async_callback(deployment.stop)
+        await deployment.servers[0].start()
+        yield deployment
 
 
 class Writers:
@@ -120,9 +119,9 @@ class Writers:
         )
 
 
-async def relations_in(arena: Arena) -> int:
+async def relations_in(deployment: Deployment) -> int:
     """How many relations the graph holds."""
-    environment = arena.home.environment
+    environment = deployment.home.environment
     account = environment["MEMOIR_NEO4J_USER"], environment["MEMOIR_NEO4J_PASSWORD"]
     async with AsyncGraphDatabase.driver(environment["MEMOIR_NEO4J_URI"], auth=account) as driver:
         records, _, _ = await driver.execute_query(
@@ -131,31 +130,20 @@ async def relations_in(arena: Arena) -> int:
     return int(records[0]["relations"])
 
 
-async def kill(arena: Arena, victim: str) -> None:
-    """Ends a database as a crash would; its supervisor starts it again."""
-    if victim == "PostgreSQL":
-        await arena.kill_postgres()
-        return
-    pid = arena.neo4j.pid
-    assert pid is not None
-    psutil.Process(pid).kill()
-
-
 @pytest.mark.slow
 async def test_the_graph_equals_postgresql_after_each_death_of_a_database(
-    arena: Arena, seed: int
+    deployment: Deployment, seed: int
 ) -> None:
     print(f"\nGRAPH_CRASH_SEED={seed}")
-    victims = ["PostgreSQL", "Neo4j"] * 2
-    arena.chance.shuffle(victims)
-    key = await key_of(arena.home)
-    async with connected(arena.servers[0].address, key) as client:
-        writers = Writers(client, arena.chance)
-        for victim in victims:
+    victims = [deployment.kill_postgres, deployment.kill_neo4j]
+    deployment.chance.shuffle(victims)
+    key = await key_of(deployment.home)
+    async with connected(deployment.servers[0].address, key) as client:
+        writers = Writers(client, deployment.chance)
+        for kill in victims:
             async with writers.running():
-                await writers.come(arena.chance.randint(1, MOST_BETWEEN))
-                await kill(arena, victim)
-                print(f"killed {victim} after {writers.done} changes")
-                await writers.come(arena.chance.randint(1, MOST_BETWEEN))
-            await arena.settled()
-    assert await relations_in(arena), "nothing came to the graph at all"
+                await writers.come(deployment.chance.randint(1, MOST_BETWEEN))
+                print(f"{await kill()} after {writers.done} changes")
+                await writers.come(deployment.chance.randint(1, MOST_BETWEEN))
+            await deployment.settled()
+    assert await relations_in(deployment), "nothing came to the graph at all"
