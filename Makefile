@@ -17,6 +17,7 @@ TOOLS  := $(LOCAL)/bin
 GRPCURL_VERSION           := v1.9.4
 GRPC_HEALTH_PROBE_VERSION := v0.4.61
 GITLEAKS_VERSION          := v8.30.1
+GHZ_VERSION               := v0.93.0
 PROMTOOL_VERSION          := v0.313.0
 TOXIPROXY_VERSION         := v2.5.0
 NEO4J_VERSION             := 5.18.0
@@ -70,10 +71,11 @@ $(VENV)/.dependencies: requirements-dev.lock
 GRPCURL           := $(STAMPS)/grpcurl-$(GRPCURL_VERSION)
 GRPC_HEALTH_PROBE := $(STAMPS)/grpc-health-probe-$(GRPC_HEALTH_PROBE_VERSION)
 GITLEAKS          := $(STAMPS)/gitleaks-$(GITLEAKS_VERSION)
+GHZ               := $(STAMPS)/ghz-$(GHZ_VERSION)
 PROMTOOL          := $(STAMPS)/promtool-$(PROMTOOL_VERSION)
 TOXIPROXY         := $(STAMPS)/toxiproxy-$(TOXIPROXY_VERSION)
 
-tools: $(GRPCURL) $(GRPC_HEALTH_PROBE) $(GITLEAKS) $(PROMTOOL) $(TOXIPROXY) ## Build the tools of checks and tests (Go)
+tools: $(GRPCURL) $(GRPC_HEALTH_PROBE) $(GITLEAKS) $(GHZ) $(PROMTOOL) $(TOXIPROXY) ## Build the tools of checks and tests (Go)
 	@:
 
 define go-tool
@@ -93,6 +95,9 @@ $(GRPC_HEALTH_PROBE):
 
 $(GITLEAKS):
 	$(call go-tool,gitleaks,$(GITLEAKS_VERSION),github.com/zricethezav/gitleaks/v8)
+
+$(GHZ):
+	$(call go-tool,ghz,$(GHZ_VERSION),github.com/bojand/ghz/cmd/ghz)
 
 # Prometheus replaces a dependency, which `go install` refuses: so it is built in its own folder. The
 # discovery of targets in clouds would double the time that this takes.
@@ -132,9 +137,11 @@ run: install ## Start PostgreSQL, Neo4j and the server; Ctrl-C stops all of it
 demo: install ## Play a short conversation through the running server
 	@$(BIN)/python examples/demo.py
 
-bench: install ## Measure adds and searches per second
+bench: install ## Measure adds and searches per second, and what overload leaves of them
 	@$(MAKE) neo4j
+	@$(MAKE) --silent $(GHZ)
 	@$(BIN)/python -m benchmarks
+	@$(BIN)/python -m benchmarks.overload
 
 bench-telemetry: install ## Measure what logs, metrics and traces cost
 	@$(BIN)/python -m benchmarks.telemetry

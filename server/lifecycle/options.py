@@ -17,6 +17,7 @@ def server_options(settings: Settings) -> ServerOptions:
         reflection=settings.reflection,
         max_metadata_bytes=grpc.max_metadata_bytes,
         max_streams=grpc.max_streams,
+        max_pending=grpc.max_pending,
         keepalive_seconds=grpc.keepalive_seconds,
         max_connection_age=grpc.max_connection_age,
         max_connection_age_grace=grpc.max_connection_age_grace,
@@ -28,6 +29,7 @@ def admission(settings: AdmissionSettings) -> Admission:
     return Admission(
         AdmissionLimits(
             concurrency=settings.concurrency,
+            reads=settings.reads,
             writes=settings.writes,
             queue=settings.queue,
             queue_seconds=settings.queue_seconds,

@@ -14,6 +14,7 @@ class AdmissionSettings(BaseSettings):
     )
 
     concurrency: int = Field(default=128, ge=1, description="Reads and writes at once.")
+    reads: int = Field(default=32, ge=1, description="Of those, reads at most.")
     writes: int = Field(default=96, ge=1, description="Of those, writes at most.")
     queue: int = Field(default=128, ge=0, description="Reads, and writes, that wait.")
     queue_seconds: float = Field(default=1.0, ge=0, description="Longest wait.")

@@ -30,6 +30,11 @@ class GrpcSettings(BaseSettings):
     max_streams: int = Field(
         default=256, ge=1, description="Calls at once on one connection; more wait at the client."
     )
+    max_pending: int = Field(
+        default=64,
+        ge=1,
+        description="Calls of one method that gRPC holds before it refuses some; three times: all.",
+    )
     keepalive_seconds: float = Field(
         default=60.0, ge=1, description="A connection that is silent this long is pinged."
     )

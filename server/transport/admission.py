@@ -24,11 +24,13 @@ _LEAST_RETRY_SECONDS, _MOST_RETRY_SECONDS = 0.1, 10.0
 class AdmissionLimits:
     """Counts of calls, but for `queue_seconds` and `request_bytes` (of calls taken on or waiting).
 
-    Reads and writes share `concurrency`, of which writes may take `writes`; so reads always find
-    room. `queue` may wait of each. Streams are not part of that.
+    Reads and writes share `concurrency`, of which each may take a part. Writes wait long for a
+    model, so many of them are well; reads compute, and more of them at once only make each other
+    late. `queue` may wait of each. Streams are not part of that.
     """
 
     concurrency: int = 128
+    reads: int = 32
     writes: int = 96
     queue: int = 128
     queue_seconds: float = 1.0
@@ -96,15 +98,18 @@ class Admission:
         limits, running = self._limits, self._running
         if kind is _STREAM:
             return running[_STREAM] < limits.streams
-        if kind is _WRITE and running[_WRITE] >= limits.writes:
+        if running[kind] >= self._part(kind):
             return False
         return running[_READ] + running[_WRITE] < limits.concurrency
+
+    def _part(self, kind: MethodClass) -> int:
+        return self._limits.writes if kind is _WRITE else self._limits.reads
 
     def _must_wait(self, kind: MethodClass) -> bool:
         """Whether others that wait are to be let in first."""
         if kind is _STREAM:
             return False
-        return bool(self._queues[_READ]) or (kind is _WRITE and bool(self._queues[_WRITE]))
+        return bool(self._queues[kind]) or (bool(self._queues[_READ]) and self._has_room(_READ))
 
     async def _wait(self, kind: MethodClass, size: int, remaining: float) -> None:
         if kind is _STREAM:
@@ -145,8 +150,7 @@ class Admission:
 
     def _expected_wait(self, kind: MethodClass) -> float:
         """Seconds until a call that came now would be let in, by Little's law."""
-        room = self._limits.writes if kind is _WRITE else self._limits.concurrency
-        return (len(self._queues[kind]) + 1) * self._seconds[kind] / room
+        return (len(self._queues[kind]) + 1) * self._seconds[kind] / self._part(kind)
 
     def _overloaded(self, kind: MethodClass) -> Overloaded:
         """The refusal; its delay is spread, so that those refused now do not all return at once."""

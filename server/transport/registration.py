@@ -24,6 +24,8 @@ def add_service(server: grpc.aio.Server, service: ServiceDescriptor, servicer: o
     server.add_generic_rpc_handlers(
         [grpc.method_handlers_generic_handler(service.full_name, handlers)]
     )
+    # Those of each registered method wait apart: a flood of searches keeps no health check waiting.
+    server.add_registered_method_handlers(service.full_name, handlers)
 
 
 def implemented_methods(service: ServiceDescriptor, servicer: object) -> frozenset[str]:

@@ -28,12 +28,13 @@ class Time:
 def limits(
     *,
     concurrency: int = 2,
+    reads: int = 2,
     writes: int = 1,
     queue: int = 2,
     queue_seconds: float = 60.0,
     request_bytes: int = 1000,
 ) -> AdmissionLimits:
-    return AdmissionLimits(concurrency, writes, queue, queue_seconds, 1, request_bytes)
+    return AdmissionLimits(concurrency, reads, writes, queue, queue_seconds, 1, request_bytes)
 
 
 def waiting(admission: Admission, kind: MethodClass, size: int = 0) -> asyncio.Task[float]:
@@ -54,6 +55,25 @@ async def test_writes_leave_room_for_reads() -> None:
     with pytest.raises(Overloaded):
         await admission.enter(READ, 0, FOREVER)
     assert admission.running == 2
+
+
+async def test_reads_leave_room_for_writes() -> None:
+    admission = Admission(limits(reads=1, queue=0))
+    await admission.enter(READ, 0, FOREVER)
+    with pytest.raises(Overloaded):
+        await admission.enter(READ, 0, FOREVER)
+    await admission.enter(WRITE, 0, FOREVER)
+    assert admission.running == 2
+
+
+async def test_reads_that_wait_for_their_own_places_keep_no_write_waiting() -> None:
+    admission = Admission(limits(reads=1))
+    await admission.enter(READ, 0, FOREVER)
+    queued = waiting(admission, READ)
+    await let_others_run()
+    await admission.enter(WRITE, 0, FOREVER)
+    assert admission.running == 2
+    queued.cancel()
 
 
 async def test_reads_go_before_writes_that_came_earlier() -> None:

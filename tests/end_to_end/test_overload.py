@@ -1,0 +1,61 @@
+"""More calls than the server can look at."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+
+import grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from memoir.v1 import memory_service_pb2
+
+from tests.end_to_end.test_add_and_find import add
+from tests.support.server import Client, Home, connected, key_of
+
+CONNECTIONS = 4
+SEARCHES = 400
+CHECKS = 40
+
+
+async def test_a_flood_of_one_method_keeps_no_other_waiting(home: Home) -> None:
+    server = home.server(MEMOIR_GRPC_MAX_PENDING="1")
+    await server.start()
+    key = await key_of(home)
+    flood: Counter[grpc.StatusCode] = Counter()
+    async with connected(server.address, key) as client:
+        searching = [asyncio.create_task(search_much(client, flood)) for _ in range(CONNECTIONS)]
+        checks = health_pb2_grpc.HealthStub(client.channel)
+        for number in range(CHECKS):
+            assert (await checks.Check(health_pb2.HealthCheckRequest(), timeout=20)).status
+            await add(client, "alice", f"number {number}", infer=False)
+        await asyncio.gather(*searching)
+        # Refused as a whole by gRPC, which holds but a few of them back.
+        assert flood[grpc.StatusCode.CANCELLED]
+        assert flood[grpc.StatusCode.OK]
+        assert set(flood) <= {
+            grpc.StatusCode.OK,
+            grpc.StatusCode.CANCELLED,
+            grpc.StatusCode.RESOURCE_EXHAUSTED,
+        }
+        request = memory_service_pb2.SearchMemoriesRequest(user_id="alice", query="number 7")
+        assert (await client.memory.SearchMemories(request, metadata=client.metadata)).results
+    assert await server.stop() == 0
+
+
+async def search_much(client: Client, codes: Counter[grpc.StatusCode]) -> None:
+    """Searches at once on a connection of its own, and counts how that ends."""
+    options = [("grpc.use_local_subchannel_pool", 1)]
+    async with grpc.aio.insecure_channel(client.address, options=options) as channel:
+        mine = Client(client.address, channel, client.key)
+
+        async def search(number: int) -> None:
+            request = memory_service_pb2.SearchMemoriesRequest(
+                user_id="alice", query=f"number {number}"
+            )
+            try:
+                await mine.memory.SearchMemories(request, metadata=mine.metadata, timeout=60)
+                codes[grpc.StatusCode.OK] += 1
+            except grpc.aio.AioRpcError as error:
+                codes[error.code()] += 1
+
+        await asyncio.gather(*map(search, range(SEARCHES)))
