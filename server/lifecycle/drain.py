@@ -17,6 +17,8 @@ from server.transport.interceptors.drain import DrainGate
 # arrive one after another, at most for a while, before it is told to.
 QUIET_SECONDS = 0.2
 FAREWELL_SECONDS = 1.0
+CUT_SECONDS = 0.5
+"""Of the grace period: for answers to calls that have not ended by then."""
 
 _log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
 
@@ -30,16 +32,18 @@ async def drain(
 ) -> None:
     """Says not ready and, `delay` seconds later, refuses new calls and stops the server.
 
-    Calls that were accepted have `seconds` from then on to finish.
+    Calls that were accepted have `seconds` from then on to finish. Those that do not are ended a
+    little before, and told so.
     """
     await health.enter_drain()
     await asyncio.sleep(delay)
     end = time.monotonic() + seconds
     gate.close()
     _log.info("server.draining", seconds=seconds, calls=gate.in_flight)
-    await _within(seconds, gate.idle())
+    await _within(max(0.0, seconds - CUT_SECONDS), gate.idle())
+    cut_off = gate.cut()
+    await _within(max(0.0, end - time.monotonic()), gate.idle())
     await _within(_farewell(end), gate.quiet(QUIET_SECONDS))
-    cut_off = gate.in_flight
     await server.stop(_farewell(end))
     _log.info("server.stopped", cut_off=cut_off)
 

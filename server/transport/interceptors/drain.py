@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from server.domain.errors import ShuttingDown
@@ -17,7 +19,8 @@ class DrainGate:
 
     def __init__(self) -> None:
         self._closed = False
-        self._in_flight = 0
+        self._is_cut = False
+        self._in_flight: set[asyncio.Task[Any] | None] = set()
         self._idle = asyncio.Event()
         self._idle.set()
         self._last_event = time.monotonic()
@@ -27,26 +30,42 @@ class DrainGate:
     @property
     def in_flight(self) -> int:
         """How many calls have entered and not left."""
-        return self._in_flight
+        return len(self._in_flight)
 
-    def enter(self) -> None:
-        """Lets a call in, which has to leave.
+    @contextmanager
+    def passed(self) -> Iterator[None]:
+        """Lets the call of the current task in for the block.
 
         Raises:
-            ShuttingDown: the gate is closed.
+            ShuttingDown: the gate is closed, or the call was cut off.
         """
         if self._closed:
             self._last_event = time.monotonic()
             raise ShuttingDown
-        self._in_flight += 1
+        task = asyncio.current_task()
+        self._in_flight.add(task)
         self._idle.clear()
+        try:
+            yield
+        except asyncio.CancelledError as cancelled:
+            if not self._is_cut or task is None:
+                raise
+            # That of `cut`, so that the client is told why, and when to come back.
+            task.uncancel()
+            raise ShuttingDown from cancelled
+        finally:
+            self._in_flight.discard(task)
+            self._last_event = time.monotonic()
+            if not self._in_flight:
+                self._idle.set()
 
-    def leave(self) -> None:
-        """A call that was let in has ended."""
-        self._in_flight -= 1
-        self._last_event = time.monotonic()
-        if not self._in_flight:
-            self._idle.set()
+    def cut(self) -> int:
+        """Ends the calls that are still in flight; how many they are."""
+        self._is_cut = True
+        calls = [task for task in self._in_flight if task is not None]
+        for call in calls:
+            call.cancel()
+        return len(calls)
 
     def close(self) -> None:
         """Refuses calls from now on, for good."""
@@ -80,8 +99,5 @@ class DrainInterceptor(CallInterceptor):
     ) -> Any:
         if method.is_public:
             return await proceed(request, context)
-        self._gate.enter()
-        try:
+        with self._gate.passed():
             return await proceed(request, context)
-        finally:
-            self._gate.leave()

@@ -8,6 +8,7 @@ from typing import Any
 
 import grpc
 import pytest
+from google.rpc import error_details_pb2
 from grpc_health.v1 import health_pb2
 
 from server.lifecycle import drain as lifecycle_drain
@@ -104,8 +105,10 @@ async def test_a_call_that_does_not_end_in_time_is_cut_off(harness: Harness) -> 
     accepted = asyncio.create_task(harness.call())
     await held.entered.wait()
     async with asyncio.timeout(5):
-        await drain(harness.server, harness.health, harness.gate, 0.05)
-    assert (await accepted).code in {grpc.StatusCode.CANCELLED, grpc.StatusCode.UNAVAILABLE}
+        await drain(harness.server, harness.health, harness.gate, 0.2)
+    ended = await accepted
+    assert (ended.code, ended.reason) == (grpc.StatusCode.UNAVAILABLE, "SHUTTING_DOWN")
+    assert ended.detail(error_details_pb2.RetryInfo) is not None
     assert (await harness.log("server.stopped"))["cut_off"] == 1
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -37,6 +38,25 @@ def gate() -> DrainGate:
 async def through(gate: DrainGate, path: str, proceed: Any) -> Any:
     context = context_on(Wire())
     return await DrainInterceptor(gate).intercept(method(path), b"", context, proceed)
+
+
+class Held:
+    """A call that is in flight until it is let go."""
+
+    def __init__(self, gate: DrainGate) -> None:
+        self.let_go = asyncio.Event()
+        self.task = asyncio.create_task(self._run(gate))
+
+    async def _run(self, gate: DrainGate) -> None:
+        with gate.passed():
+            await self.let_go.wait()
+
+
+async def held(gate: DrainGate) -> Held:
+    """A call that has entered."""
+    call = Held(gate)
+    await turns()
+    return call
 
 
 async def turns() -> None:
@@ -83,21 +103,21 @@ async def test_a_closed_gate_lets_only_health_and_reflection_pass(gate: DrainGat
 
 
 async def test_idle_waits_for_the_last_call(gate: DrainGate) -> None:
-    gate.enter()
-    gate.enter()
+    first, second = await held(gate), await held(gate)
+    assert gate.in_flight == 2
     waiting = asyncio.create_task(gate.idle())
-    gate.leave()
+    first.let_go.set()
     await turns()
     assert not waiting.done()
-    gate.leave()
+    second.let_go.set()
     await waiting
 
 
 async def test_quiet_begins_anew_with_every_refusal(gate: DrainGate) -> None:
     gate.close()
     await gate.quiet(0.05)
-    with pytest.raises(ShuttingDown):
-        gate.enter()
+    with pytest.raises(ShuttingDown), gate.passed():
+        pass
     refused = time.monotonic()
     await gate.quiet(0.05)
     assert time.monotonic() - refused >= 0.045
@@ -107,19 +127,44 @@ async def test_the_server_is_stopped_when_no_call_is_in_flight(
     gate: DrainGate, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(lifecycle_drain, "QUIET_SECONDS", 0.0)
-    gate.enter()
+    call = await held(gate)
     draining = asyncio.create_task(drained(gate, LONG))
     await turns()
     assert not draining.done()
-    gate.leave()
+    call.let_go.set()
     ((grace, in_flight),) = await draining
     assert in_flight == 0
     assert grace == lifecycle_drain.FAREWELL_SECONDS
 
 
+async def test_a_call_that_does_not_end_in_time_is_ended_and_told_so(gate: DrainGate) -> None:
+    call = await held(gate)
+    ((_, in_flight),) = await drained(gate, 0.05)
+    assert in_flight == 0
+    with pytest.raises(ShuttingDown):
+        await call.task
+
+
 async def test_the_server_is_stopped_in_time_whatever_is_in_flight(gate: DrainGate) -> None:
-    gate.enter()
+    never = asyncio.Event()
+
+    async def deaf(_request: Any, _context: Any) -> None:
+        while not never.is_set():
+            with suppress(asyncio.CancelledError):
+                await never.wait()
+
+    task = asyncio.create_task(through(gate, "/s.S/M", deaf))
+    await turns()
     assert await drained(gate, 0.01) == [(0.0, 1)]
+    never.set()
+    await task
+
+
+async def test_a_call_that_its_client_cancels_is_not_told_of_a_drain(gate: DrainGate) -> None:
+    call = await held(gate)
+    call.task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await call.task
 
 
 async def test_refusals_without_end_do_not_delay_the_stop_for_ever(

@@ -1,0 +1,165 @@
+"""What clients do badly leaves nothing behind: cancelled calls, unread events, idle connections."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import re
+import resource
+import secrets
+import socket
+from collections.abc import AsyncIterator
+from contextlib import ExitStack
+
+import grpc
+import psutil
+import pytest
+import pytest_asyncio
+from memoir.v1 import memory_service_pb2
+
+from tests.end_to_end.test_add_and_find import add, listed
+from tests.end_to_end.test_statistics import metrics_of
+from tests.support.processes import eventually
+from tests.support.server import Client, Home, ServerProcess, connected, key_of
+
+CANCELLED = 2_000
+AT_ONCE = 50
+UNREAD_STREAMS = 20
+UNREAD_EVENTS = 1_500
+EVENT_TEXT = "what is said here is not read by those who asked for it " * 20
+IDLE_CONNECTIONS = 10_000
+SPARE_FILES = 500
+MEBIBYTE = 1 << 20
+PATIENCE_SECONDS = 60.0
+# The beginning of HTTP/2, as a client sends it: https://www.rfc-editor.org/rfc/rfc9113#section-3.4
+PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes.fromhex("000000040000000000")
+
+
+@pytest_asyncio.fixture
+async def server(home: Home) -> AsyncIterator[ServerProcess]:
+    process = home.server(MEMOIR_METRICS_PORT="0")
+    await process.start()
+    yield process
+    await process.stop()
+
+
+@pytest_asyncio.fixture
+async def client(home: Home, server: ServerProcess) -> AsyncIterator[Client]:
+    async with connected(server.address, await key_of(home)) as connection:
+        yield connection
+
+
+async def is_idle(server: ServerProcess) -> bool:
+    """Whether no call is in progress or waits, and no connection of the pool is in use."""
+    text = await metrics_of(server)
+    return all(
+        re.search(rf'^{metric}{{state="{state}"}} 0\.0$', text, re.MULTILINE)
+        for metric, state in (
+            ("memoir_admission_calls", "running"),
+            ("memoir_admission_calls", "waiting"),
+            ("memoir_postgres_pool_connections", "used"),
+        )
+    )
+
+
+def resident(server: ServerProcess) -> int:
+    """Bytes of memory that the server holds."""
+    return int(psutil.Process(server.pid).memory_info().rss)
+
+
+async def test_a_storm_of_cancelled_calls_leaves_nothing_behind(
+    server: ServerProcess, client: Client
+) -> None:
+    seed = secrets.randbelow(1_000_000)
+    print(f"seed={seed}")
+    chance = random.Random(seed)
+    await add(client, "alice", "I play the cello.")
+    at_once = asyncio.Semaphore(AT_ONCE)
+    ended: list[grpc.StatusCode] = []
+
+    async def cancelled(number: int) -> None:
+        async with at_once:
+            call = begun(client, number)
+            await asyncio.sleep(chance.random() * 0.05)
+            call.cancel()
+            ended.append(await call.code())
+
+    await asyncio.gather(*(cancelled(number) for number in range(CANCELLED)))
+    assert ended.count(grpc.StatusCode.CANCELLED) > CANCELLED / 10
+
+    async def nothing_is_left() -> bool:
+        return await is_idle(server)
+
+    await eventually(nothing_is_left, PATIENCE_SECONDS, "an idle server")
+    # Turns, too: who adds next to a scope waits for nobody.
+    await asyncio.gather(*(add(client, f"user-{n}", "I live in Oslo.") for n in range(10)))
+    assert all([await listed(client, f"user-{n}") for n in range(10)])
+
+
+def begun(client: Client, number: int) -> grpc.aio.UnaryUnaryCall[object, object]:
+    """A call that has begun: an add with inference, one without, or a search."""
+    if number % 3 == 2:
+        search = memory_service_pb2.SearchMemoriesRequest(user_id="alice", query="cello")
+        return client.memory.SearchMemories(search, metadata=client.metadata)  # type: ignore[return-value] # of its messages
+    request = memory_service_pb2.AddMemoriesRequest(
+        user_id=f"user-{number % 10}", infer=number % 3 == 0
+    )
+    request.messages.add(role="user", content=f"I have {number} books.")
+    return client.memory.AddMemories(request, metadata=client.metadata)  # type: ignore[return-value] # as above
+
+
+async def test_events_that_nobody_reads_do_not_pile_up(
+    server: ServerProcess, client: Client
+) -> None:
+    await add(client, "alice", "the first", infer=False)
+    before = resident(server)
+    request = memory_service_pb2.WatchMemoryEventsRequest(user_id="alice")
+    streams = [
+        client.memory.WatchMemoryEvents(request, metadata=client.metadata)
+        for _ in range(UNREAD_STREAMS)
+    ]
+    await asyncio.gather(*(stream.initial_metadata() for stream in streams))
+    for begin in range(0, UNREAD_EVENTS, 50):
+        texts = [f"{number} {EVENT_TEXT}" for number in range(begin, begin + 50)]
+        await add(client, "alice", *texts, infer=False)
+    # All of them kept for each stream would be this much.
+    piled_up = UNREAD_STREAMS * UNREAD_EVENTS * len(EVENT_TEXT)
+    assert resident(server) - before < piled_up / 4 + 64 * MEBIBYTE
+    for stream in streams:
+        stream.cancel()
+    assert len(await listed(client, "alice", page_size=10)) == 10
+
+
+async def test_idle_connections_are_borne(server: ServerProcess, client: Client) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    count = min(IDLE_CONNECTIONS, hard - SPARE_FILES)
+    if count < IDLE_CONNECTIONS:
+        print(f"{count} connections, for no more than {hard} files may be open here")
+    before = resident(server)
+    host, _, port = server.address.rpartition(":")
+    try:
+        with ExitStack() as stack:
+            for _ in range(count):
+                idle = stack.enter_context(socket.create_connection((host, int(port))))
+                idle.sendall(PREFACE)
+            await add(client, "alice", "I play the cello.", infer=False)
+            assert len(await listed(client, "alice")) == 1
+            assert resident(server) - before < count * 100 * 1024
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+async def test_requests_that_are_too_large_are_not_kept(
+    server: ServerProcess, client: Client
+) -> None:
+    async def refused() -> None:
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await add(client, "alice", "x" * (20 * MEBIBYTE), infer=False)
+        assert caught.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+
+    await refused()
+    before = resident(server)
+    for _ in range(20):
+        await refused()
+    assert resident(server) - before < 100 * MEBIBYTE
