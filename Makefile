@@ -150,7 +150,7 @@ bench-telemetry: install ## Measure what logs, metrics and traces cost
 
 test: install ## Run every test against real PostgreSQL and Neo4j
 	@$(MAKE) neo4j || echo 'Tests that need Neo4j will fail: see above.' >&2
-	@$(MAKE) --silent $(GRPCURL) $(GRPC_HEALTH_PROBE) $(PROMTOOL) $(TOXIPROXY) || \
+	@$(MAKE) --silent $(GRPCURL) $(GRPC_HEALTH_PROBE) $(GHZ) $(PROMTOOL) $(TOXIPROXY) || \
 	  echo 'Tests that need grpcurl and the like will fail: see above.' >&2
 	@$(call say,Tests)
 	@PATH="$(CURDIR)/$(TOOLS):$$PATH" $(BIN)/python -m pytest $(PYTEST_ARGS)
@@ -160,7 +160,7 @@ chaos: export CHAOS_MINUTES := $(CHAOS_MINUTES)
 chaos: export CHAOS_SEED := $(CHAOS_SEED)
 chaos: install ## Inject faults under load and check what they left (CHAOS_MINUTES=N, CHAOS_SEED=N)
 	@$(MAKE) neo4j
-	@$(MAKE) --silent $(TOXIPROXY)
+	@$(MAKE) --silent $(GHZ) $(TOXIPROXY)
 	@PATH="$(CURDIR)/$(TOOLS):$$PATH" $(BIN)/python -m pytest tests/faults/test_chaos.py -q -s
 
 check: lint imports types proto-check secrets test ## Everything CI checks: lint, types, contract, secrets, tests

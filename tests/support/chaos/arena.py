@@ -11,6 +11,7 @@ from pathlib import Path
 
 import grpc
 
+from benchmarks.ghz import Target, open_loop
 from server import failpoints
 from tests.support.chaos.deployment import Deployment
 from tests.support.chaos.network import DEPENDENCIES, Ailment, Network, ailments
@@ -21,6 +22,7 @@ from tests.support.server import ServerProcess
 
 AILING_SECONDS = 2.0
 NOISES = 100
+FLOOD_RATE, FLOOD_SECONDS = 2_000.0, 3.0
 NEVER = frozenset(
     {grpc.StatusCode.UNKNOWN, grpc.StatusCode.INTERNAL, grpc.StatusCode.UNAUTHENTICATED}
 )
@@ -52,6 +54,7 @@ class Arena(Deployment):
             self.freeze_neo4j,
             self.restart_all,
             self.make_noise,
+            self.flood,
             *([self.fill_disk] if self.disk else []),
             *points,
             *ways,
@@ -81,6 +84,14 @@ class Arena(Deployment):
                 code = await code_of(channel, method, noise(self.chance, method), metadata)
                 assert code not in NEVER, f"{method.full_name}: {code}"
         return f"sent {NOISES} malformed requests"
+
+    async def flood(self) -> str:
+        """Searches several times as fast as the servers can, whatever becomes of them."""
+        address = self.chance.choice(self.servers).address
+        body = {"user_id": "user-{{randomInt 0 20}}", "query": "who says this?"}
+        target = Target(address, self.key, "memoir.v1.MemoryService/SearchMemories", body)
+        run = await open_loop(target, rate=FLOOD_RATE, deadline=1.0, seconds=FLOOD_SECONDS)
+        return f"{run.calls} searches in {FLOOD_SECONDS:g} s, of which {run.statuses['OK']} served"
 
     async def fail_at(self, name: str) -> str:
         """Has a server die at a failpoint, at its first or a later time, and starts it anew."""
