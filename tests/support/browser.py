@@ -26,7 +26,7 @@ from tests.support.processes import eventually
 START_SECONDS = 60.0
 WAIT_SECONDS = 30.0
 _LISTENING = re.compile(rb"DevTools listening on (ws://\S+)")
-_COMPLAINTS = {"Runtime.exceptionThrown", "Log.entryAdded"}
+_COMPLAINTS = {"warning", "error"}
 
 
 class PageFault(AssertionError):
@@ -49,7 +49,7 @@ class Tab:
             received = json.loads(message.data)
             if (answer := self._answers.pop(received.get("id", -1), None)) is not None:
                 answer.set_result(received)
-            elif received.get("method") in _COMPLAINTS:
+            elif _is_complaint(received):
                 self.complaints.append(json.dumps(received["params"]))
 
     async def send(self, method: str, **parameters: object) -> dict[str, Any]:
@@ -79,7 +79,8 @@ class Tab:
         """Returns once the expression is true."""
 
         async def holds() -> bool:
-            return bool(await self.evaluate(expression))
+            # An element would come back as an empty object.
+            return bool(await self.evaluate(f"Boolean({expression})"))
 
         await eventually(holds, WAIT_SECONDS, expression)
 
@@ -103,6 +104,13 @@ class Tab:
         """Writes what is seen as a PNG."""
         shot = await self.send("Page.captureScreenshot", format="png")
         await asyncio.to_thread(path.write_bytes, base64.b64decode(shot["data"]))
+
+
+def _is_complaint(event: dict[str, Any]) -> bool:
+    """Whether it is an exception or an entry of the log that is more than advice."""
+    if event.get("method") == "Log.entryAdded":
+        return event["params"]["entry"]["level"] in _COMPLAINTS
+    return event.get("method") == "Runtime.exceptionThrown"
 
 
 def find_chromium() -> str | None:
