@@ -38,7 +38,7 @@ endif
 say = printf '%s\n' '$(BOLD)==> $(1)$(PLAIN)'
 
 .PHONY: help install run demo test chaos check format lint types imports proto proto-check wheel tools \
-        neo4j bench bench-telemetry lock secrets clean
+        neo4j vendor bench bench-telemetry lock secrets clean
 
 help: ## List the targets
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z0-9-]+:.*## / \
@@ -193,6 +193,9 @@ proto-check: install ## Check that the contract is clean and the stubs are curre
 secrets: $(GITLEAKS) ## Scan history and files for secrets
 	@$(call say,Secrets)
 	@scripts/scan_secrets.sh $(TOOLS)/gitleaks
+
+vendor: install ## Fetch the web page's libraries from npm again, and check their digests
+	@$(BIN)/python scripts/vendor_page.py
 
 # --- building -----------------------------------------------------------------------------------
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 
 import grpc
-import structlog
 from aiohttp import web
 from google.protobuf import json_format
 from google.protobuf.message import Message
@@ -22,7 +21,6 @@ CALL_SECONDS = 15.0
 BODY_SECONDS = 5.0
 _PASSED_ON = ("authorization", "x-correlation-id", "traceparent", "tracestate")
 _CORRELATION_ID = "x-correlation-id"
-_log = structlog.get_logger(__name__)
 
 
 class Gateway:
@@ -63,7 +61,6 @@ class Gateway:
             answer = await call
             trailers = await call.trailing_metadata()
         except grpc.aio.AioRpcError as error:
-            _log.debug("page call failed", method=name, code=error.code().name)
             return failed(error)
         text = json_format.MessageToJson(answer, preserving_proto_field_name=True, indent=None)
         ids = {name: str(value) for name, value in trailers if name == _CORRELATION_ID}

@@ -126,7 +126,7 @@ async def browsing(profile: Path, url: str) -> AsyncIterator[Tab]:
     """
     program = find_chromium()
     if program is None:
-        pytest.skip("no Chromium: `make chromium` as root, or install it")
+        pytest.skip("no Chromium on the path: install it (Debian: chromium)")
     process = await asyncio.create_subprocess_exec(
         program,
         *("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"),

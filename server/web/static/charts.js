@@ -9,7 +9,11 @@ export class LineChart {
   constructor(place, labels) {
     this.data = [[], ...labels.map(() => [])];
     const stroke = ["accent", "second", "third"];
-    const axis = { stroke: colour("quiet"), grid: { stroke: colour("line"), width: 1 } };
+    // Asked for at each drawing, so that they follow a change between light and dark.
+    const axis = {
+      stroke: () => colour("quiet"),
+      grid: { stroke: () => colour("line"), width: 1 },
+    };
     this.plot = new uPlot(
       {
         width: place.clientWidth,
@@ -19,7 +23,7 @@ export class LineChart {
         axes: [axis, { ...axis, size: 44 }],
         series: [
           {},
-          ...labels.map((label, i) => ({ label, stroke: colour(stroke[i]), width: 2 })),
+          ...labels.map((label, i) => ({ label, stroke: () => colour(stroke[i]), width: 2 })),
         ],
       },
       this.data,

@@ -18,6 +18,8 @@ export class GraphView {
       attempt(() => this.draw());
     });
     byId("entities").addEventListener("change", (event) => this.choose(event.target.value));
+    const dark = matchMedia("(prefers-color-scheme: dark)");
+    dark.addEventListener("change", () => this.graph?.style(style()));
   }
 
   open() {
@@ -110,26 +112,30 @@ function drawing(container, entities, relations) {
     ],
     layout: { name: "cose", animate: false, padding: 30, nodeRepulsion: () => 60000 },
     wheelSensitivity: 0.3,
-    style: [
-      {
-        selector: "node",
-        style: {
-          label: "data(name)", width: "data(size)", height: "data(size)",
-          "background-color": colour("accent"), color: colour("text"), "font-size": 12,
-          "text-valign": "bottom", "text-margin-y": 4, "text-max-width": 140, "text-wrap": "ellipsis",
-        },
-      },
-      {
-        selector: "edge",
-        style: {
-          label: "data(relation)", width: 1.5, "line-color": colour("line"),
-          "target-arrow-color": colour("quiet"), "target-arrow-shape": "triangle",
-          "curve-style": "bezier", "font-size": 10, color: colour("quiet"),
-          "text-rotation": "autorotate",
-        },
-      },
-      { selector: "node.chosen", style: { "background-color": colour("third") } },
-      { selector: "edge.chosen", style: { "line-color": colour("third") } },
-    ],
+    style: style(),
   });
+}
+
+function style() {
+  return [
+    {
+      selector: "node",
+      style: {
+        label: "data(name)", width: "data(size)", height: "data(size)",
+        "background-color": colour("accent"), color: colour("text"), "font-size": 12,
+        "text-valign": "bottom", "text-margin-y": 4, "text-max-width": 140, "text-wrap": "ellipsis",
+      },
+    },
+    {
+      selector: "edge",
+      style: {
+        label: "data(relation)", width: 1.5, "line-color": colour("line"),
+        "target-arrow-color": colour("quiet"), "target-arrow-shape": "triangle",
+        "curve-style": "bezier", "font-size": 10, color: colour("quiet"),
+        "text-rotation": "autorotate",
+      },
+    },
+    { selector: "node.chosen", style: { "background-color": colour("third") } },
+    { selector: "edge.chosen", style: { "line-color": colour("third") } },
+  ];
 }
