@@ -31,9 +31,9 @@ class GrpcSettings(BaseSettings):
         default=256, ge=1, description="Calls at once on one connection; more wait at the client."
     )
     max_pending: int = Field(
-        default=64,
+        default=256,
         ge=1,
-        description="Calls of one method that gRPC holds before it refuses some; three times: all.",
+        description="Calls of one method that gRPC holds; it refuses what comes beyond that.",
     )
     keepalive_seconds: float = Field(
         default=60.0, ge=1, description="A connection that is silent this long is pinged."

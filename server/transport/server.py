@@ -37,7 +37,7 @@ class ServerOptions:
     reflection: bool
     max_metadata_bytes: int = 16 * 1024
     max_streams: int = 256
-    max_pending: int = 64
+    max_pending: int = 256
     keepalive_seconds: float = 60.0
     max_connection_age: float = 1800.0
     max_connection_age_grace: float = 300.0
@@ -115,7 +115,7 @@ def _channel_options(options: ServerOptions) -> list[tuple[str, int]]:
         ("grpc.max_concurrent_streams", options.max_streams),
         # Beyond this gRPC refuses itself, which costs nothing but has no details.
         ("grpc.server.max_pending_requests", options.max_pending),
-        ("grpc.server.max_pending_requests_hard_limit", 3 * options.max_pending),
+        ("grpc.server.max_pending_requests_hard_limit", options.max_pending),
         ("grpc.keepalive_time_ms", _milliseconds(options.keepalive_seconds)),
         ("grpc.http2.min_ping_interval_without_data_ms", LEAST_PING_INTERVAL_MILLISECONDS),
         # Two servers on one port would share its connections without anyone noticing.

@@ -28,14 +28,14 @@ _DOUBLES = (
 )
 
 
-async def settled(home: Home) -> GraphReport:
-    """How the graph differs from the memories once the outbox is empty."""
+async def settled(home: Home, project_id: str | None = None) -> GraphReport:
+    """How the graph differs from the memories, of one project or all, once the outbox is empty."""
     await outbox_empties(home.postgres_dsn, CONVERGE_SECONDS)
     address = GraphAddress(
         *(home.environment[f"MEMOIR_NEO4J_{name}"] for name in ("URI", "USER", "PASSWORD"))
     )
     async with open_graph_maintenance(Settings(), home.postgres_dsn, address) as maintenance:
-        return await maintenance.verify()
+        return await maintenance.verify(project_id)
 
 
 async def doubles(driver: AsyncDriver) -> list[list[str]]:
