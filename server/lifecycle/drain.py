@@ -40,7 +40,7 @@ async def drain(
     end = time.monotonic() + seconds
     gate.close()
     _log.info("server.draining", seconds=seconds, calls=gate.in_flight)
-    await _within(max(0.0, seconds - CUT_SECONDS), gate.idle())
+    await _within(seconds - min(CUT_SECONDS, seconds / 2), gate.idle())
     cut_off = gate.cut()
     await _within(max(0.0, end - time.monotonic()), gate.idle())
     await _within(_farewell(end), gate.quiet(QUIET_SECONDS))

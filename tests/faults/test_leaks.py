@@ -24,7 +24,7 @@ from tests.support.server import Client, Home, ServerProcess, connected, key_of
 
 CANCELLED = 2_000
 AT_ONCE = 50
-UNREAD_STREAMS = 20
+UNREAD_STREAMS = 200
 UNREAD_EVENTS = 1_500
 EVENT_TEXT = "what is said here is not read by those who asked for it " * 20
 IDLE_CONNECTIONS = 10_000

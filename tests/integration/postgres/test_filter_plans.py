@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from array import array
 from collections.abc import AsyncIterator, Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,8 @@ from server.adapters.postgres.filter_condition import filter_condition
 from server.adapters.postgres.pool import Database, PoolOptions, open_pool
 from server.adapters.postgres.schema import migrate
 from server.adapters.postgres.scope_condition import scope_condition
+from server.adapters.postgres.search import rank_statement
+from server.adapters.postgres.vectors import to_halfvec
 from server.domain.filter_parser import parse_filter
 from server.domain.scope import Scope
 from server.domain.values import JsonObject
@@ -68,7 +71,11 @@ async def plans(connection: Connection, scope: Scope, filters: JsonObject) -> li
     filtered, bound = filter_condition(parse_filter(filters), first_parameter=6 + len(values))
     page = memory_store.SQL["newest_first"]
     statement = memory_store._read_statement("list", condition, page, filtered)
-    all_values = (PROJECT, None, None, None, 51, *values, *bound)
+    return await indexes_of(connection, statement, PROJECT, None, None, None, 51, *values, *bound)
+
+
+async def indexes_of(connection: Connection, statement: str, *all_values: object) -> list[set[str]]:
+    """The indexes that a statement reads: planned for these values, and for any."""
     custom = await connection.fetchval(f"EXPLAIN (FORMAT JSON) {statement}", *all_values)
     await connection.execute(
         f"SET plan_cache_mode = force_generic_plan; PREPARE any_values AS {statement}"
@@ -91,6 +98,16 @@ async def test_metadata_is_looked_up_within_a_large_scope(
     connection: Connection, filters: JsonObject
 ) -> None:
     for found in await plans(connection, Scope(user_id="busy"), filters):
+        assert "memories_metadata" in found
+
+
+async def test_a_search_looks_metadata_up_within_a_large_scope(connection: Connection) -> None:
+    filters = parse_filter({"metadata.ticket": 7})
+    statement, last = rank_statement(Scope(user_id="busy"), filters)
+    vector = to_halfvec(array("f", [0.1, 0.2]))
+    constants: tuple[object, ...] = (2.0, 0.9, 0.75, 200, 30.0, 300, [])
+    bound = (PROJECT, None, [], vector, "a memory", *constants, *last)
+    for found in await indexes_of(connection, statement, *bound):
         assert "memories_metadata" in found
 
 

@@ -15,11 +15,13 @@ from server.adapters.postgres.pool import Database, PoolOptions, open_pool
 from server.adapters.postgres.schema import migrate
 from server.adapters.postgres.scope_condition import scope_condition
 from server.adapters.postgres.scope_store import SQL, removal_statement
+from server.adapters.postgres.search import rank_statement
 from server.domain.scope import Scope
 from tests.integration.postgres.test_plans import (
     HALFWAY,
     LOAD,
     TODAY,
+    VECTOR,
     Plan,
     indexes,
     nodes,
@@ -73,6 +75,18 @@ async def test_a_page_of_the_past_is_read_in_order_from_the_calls_of_the_scope(
     )
     for plan in await plans(connection, statement, PROJECT, NOW, TODAY, *after, 51, *values):
         assert indexes(plan, "calls") == {f"calls_{part}", "calls_pkey"}
+        assert indexes(plan, "memory_events") == {"memory_events_call", "memory_events_pkey"}
+
+
+@pytest.mark.parametrize("part", PARTS)
+async def test_a_search_of_the_past_reads_the_calls_of_the_scope(
+    connection: Connection, part: str
+) -> None:
+    statement, last = rank_statement(Scope(**{f"{part}_id": f"{part}-7"}), time=NOW)
+    constants: tuple[object, ...] = (2.0, 0.9, 0.75, 200, 30.0, 300, [])
+    bound = (PROJECT, TODAY, [], VECTOR, "a memory", *constants, *last)
+    for plan in await plans(connection, statement, *bound):
+        assert indexes(plan, "calls") == {f"calls_{part}"}
         assert indexes(plan, "memory_events") == {"memory_events_call", "memory_events_pkey"}
 
 

@@ -49,7 +49,8 @@ matching AS MATERIALIZED (
 weights AS MATERIALIZED (
     SELECT jsonb_object_agg(lexeme, weight) AS of_lexeme, sum(weight) AS total
     FROM (
-        SELECT lexeme, ln(1 + (f.size - count(*) + 0.5) / (count(*) + 0.5)) AS weight
+        -- More memories can have the word than the scope held when its size was found.
+        SELECT lexeme, ln(1 + (greatest(0, f.size - count(*)) + 0.5) / (count(*) + 0.5)) AS weight
         FROM matching AS c, frame AS f, unnest(tsvector_to_array(c.shared)) AS lexeme
         GROUP BY lexeme, f.size
     ) AS weighed

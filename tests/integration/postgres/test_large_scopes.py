@@ -1,0 +1,39 @@
+"""A scope that has grown since it was last looked at as a whole."""
+
+from __future__ import annotations
+
+from server.adapters.postgres.memory_store import PostgresMemoryStore
+from server.adapters.postgres.pool import Database
+from server.adapters.postgres.scope_sizes import ScopeSizes
+from server.adapters.postgres.search import Searches
+from server.domain.ranking import ArmWeights
+from server.ports.memory_store import ChangeSet, SearchQuery
+from tests.support.builders import ALICE, PROJECT, addition, call, vector
+
+TEA_AND_RAIN = SearchQuery(
+    PROJECT,
+    ALICE,
+    vector(1, 0, 0),
+    limit=100,
+    visible_on=None,
+    text="tea rain",
+    weights=ArmWeights(dense=0.0, lexical=1.0),
+)
+
+
+async def test_a_word_of_more_memories_than_were_known_still_counts(database: Database) -> None:
+    searches = Searches(database, ScopeSizes(large=0))
+    await add(database, "tea at noon")
+    await searches.search(TEA_AND_RAIN)
+    await add(database, "rain", *(f"tea number {number}" for number in range(60)))
+
+    scores = {hit.memory.text: hit.score for hit in await searches.search(TEA_AND_RAIN)}
+    assert max(scores, key=scores.__getitem__) == "rain"
+    assert 0 < scores["tea number 7"] < scores["rain"]
+
+
+async def add(database: Database, *texts: str) -> None:
+    of = call()
+    added = [addition(of, text, ordinal=ordinal) for ordinal, text in enumerate(texts)]
+    store = PostgresMemoryStore(database, on_commit=lambda: None)
+    await store.commit(ChangeSet(of, added=added))
