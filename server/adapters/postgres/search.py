@@ -147,7 +147,7 @@ def rank_large_statement(scope: Scope, cast: str = "") -> tuple[str, list[str]]:
     """
     condition, values = scope_condition(scope, first_parameter=16)
     statement = RANK_LARGE.replace("{scope}", condition).replace("{filters}", "true")
-    return statement.replace("{cast}", cast), values
+    return statement.replace("{memories}", "memories").replace("{cast}", cast), values
 
 
 def _shared_values(query: SearchQuery) -> list[object]:

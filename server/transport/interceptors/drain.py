@@ -20,7 +20,7 @@ class DrainGate:
     def __init__(self) -> None:
         self._closed = False
         self._is_cut = False
-        self._in_flight: set[asyncio.Task[Any] | None] = set()
+        self._in_flight: set[asyncio.Task[Any]] = set()
         self._idle = asyncio.Event()
         self._idle.set()
         self._last_event = time.monotonic()
@@ -43,12 +43,13 @@ class DrainGate:
             self._last_event = time.monotonic()
             raise ShuttingDown
         task = asyncio.current_task()
+        assert task is not None
         self._in_flight.add(task)
         self._idle.clear()
         try:
             yield
         except asyncio.CancelledError as cancelled:
-            if not self._is_cut or task is None:
+            if not self._is_cut:
                 raise
             # That of `cut`, so that the client is told why, and when to come back.
             task.uncancel()
@@ -62,10 +63,9 @@ class DrainGate:
     def cut(self) -> int:
         """Ends the calls that are still in flight; how many they are."""
         self._is_cut = True
-        calls = [task for task in self._in_flight if task is not None]
-        for call in calls:
+        for call in self._in_flight:
             call.cancel()
-        return len(calls)
+        return len(self._in_flight)
 
     def close(self) -> None:
         """Refuses calls from now on, for good."""

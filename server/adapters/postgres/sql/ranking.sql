@@ -19,6 +19,44 @@ WHERE {narrowed} AND m.scope_key = c.scope_key AND NOT m.inferred
 ORDER BY m.create_time, m.ordinal, m.memory_id
 LIMIT 1
 
+-- name: centre
+-- What the scope speaks of on average. The newest memories are enough to tell: averaging vectors
+-- costs more than comparing them.
+centre AS MATERIALIZED (
+    SELECT avg(newest.embedding) AS mean
+    FROM (
+        SELECT m.embedding
+        FROM {memories} AS m
+        WHERE {narrowed}
+        ORDER BY m.create_time DESC, m.memory_id DESC
+        LIMIT $11
+    ) AS newest
+)
+
+-- name: framed
+-- `share` of the mean is taken off; `offset_*` are the parts of the centred cosine that are the same
+-- for every memory.
+size, mean_length, share, share * share * square AS offset_square,
+share * common AS offset_question,
+sqrt(greatest(1e-9, 1 - 2 * share * common + share * share * square)) AS question_norm
+
+-- name: weights
+-- The weights are looked up and not joined: joins of intermediate results are planned by guesses, and
+-- a wrong one would take a search of a large scope from milliseconds to seconds.
+weights AS MATERIALIZED (
+    SELECT jsonb_object_agg(lexeme, weight) AS of_lexeme, sum(weight) AS total
+    FROM (
+        -- More memories can have the word than the scope held when its size was found.
+        SELECT lexeme, ln(1 + (greatest(0, f.size - count(*)) + 0.5) / (count(*) + 0.5)) AS weight
+        FROM compared AS c, frame AS f, unnest(tsvector_to_array(c.shared)) AS lexeme
+        GROUP BY lexeme, f.size
+    ) AS weighed
+)
+
+-- name: shared
+-- What `m` has of the words of the question.
+ts_filter(setweight(m.lexemes, 'A', (SELECT lexemes FROM question)), '{a}')
+
 -- name: narrowed
 -- `{scope}` stands for one fixed condition a scope field that a query names (scope_condition.py),
 -- `{filters}` for the condition that a client's filter is compiled to (filter_condition.py).

@@ -63,32 +63,17 @@ WHERE last.state IS NOT NULL
 WITH {past}question AS MATERIALIZED (
     SELECT tsvector_to_array(to_tsvector('pg_catalog.english', $5)) AS lexemes
 ),
--- What the scope speaks of on average. The newest memories are enough to tell: averaging vectors
--- costs more than comparing them.
-centre AS MATERIALIZED (
-    SELECT avg(newest.embedding) AS mean
-    FROM (
-        SELECT m.embedding
-        FROM {memories} AS m
-        WHERE {narrowed}
-        ORDER BY m.create_time DESC, m.memory_id DESC
-        LIMIT $11
-    ) AS newest
-),
+{centre},
 compared AS MATERIALIZED (
     SELECT m.memory_id, m.scope_key, m.inferred, m.create_time, m.ordinal, m.text_length,
            -(m.embedding <#> $4) AS similarity,
            -(m.embedding <#> (SELECT mean FROM centre)) AS commonness,
-           ts_filter(setweight(m.lexemes, 'A', (SELECT lexemes FROM question)), '{a}') AS shared
+           {shared} AS shared
     FROM {memories} AS m
     WHERE {narrowed}
 ),
--- `share` of the mean is taken off; `offset_*` are the parts of the centred cosine that are the same
--- for every memory.
 frame AS MATERIALIZED (
-    SELECT size, mean_length, share, share * share * square AS offset_square,
-           share * common AS offset_question,
-           sqrt(greatest(1e-9, 1 - 2 * share * common + share * share * square)) AS question_norm
+    SELECT {framed}
     FROM (
         SELECT size, mean_length, size / (size + $10::float8) AS share,
                -(mean <#> mean) AS square, -(mean <#> $4) AS common
@@ -97,16 +82,7 @@ frame AS MATERIALIZED (
         ) AS counted, centre
     ) AS of_scope
 ),
--- The weights are looked up and not joined: joins of intermediate results are planned by guesses, and
--- a wrong one would take a search of a large scope from milliseconds to seconds.
-weights AS MATERIALIZED (
-    SELECT jsonb_object_agg(lexeme, weight) AS of_lexeme, sum(weight) AS total
-    FROM (
-        SELECT lexeme, ln(1 + (f.size - count(*) + 0.5) / (count(*) + 0.5)) AS weight
-        FROM compared AS c, frame AS f, unnest(tsvector_to_array(c.shared)) AS lexeme
-        GROUP BY lexeme, f.size
-    ) AS weighed
-),
+{weights},
 matched AS MATERIALIZED (
     SELECT c.memory_id, c.scope_key, c.inferred, c.create_time, c.ordinal,
            {dense} AS dense,

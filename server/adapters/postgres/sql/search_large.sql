@@ -3,27 +3,16 @@
 -- question, and their neighbours. They get the same scores. `$13` and `$14` are the size of the scope
 -- and the mean length of its texts, as the last search that looked at all of them found. `{cast}`
 -- stands for the type by which an index of vectors is found, or for nothing; some names for the blocks
--- of `ranking.sql`, with what they stand for.
+-- of `ranking.sql`, with what they stand for. Compared by their words are those that share one.
 
 -- name: rank_large
 WITH question AS MATERIALIZED (
     SELECT tsvector_to_array(to_tsvector('pg_catalog.english', $5)) AS lexemes,
            replace(plainto_tsquery('pg_catalog.english', $5)::text, ' & ', ' | ')::tsquery AS any_of
 ),
-centre AS MATERIALIZED (
-    SELECT avg(newest.embedding) AS mean
-    FROM (
-        SELECT m.embedding
-        FROM memories AS m
-        WHERE {narrowed}
-        ORDER BY m.create_time DESC, m.memory_id DESC
-        LIMIT $11
-    ) AS newest
-),
+{centre},
 frame AS MATERIALIZED (
-    SELECT size, mean_length, share, share * share * square AS offset_square,
-           share * common AS offset_question,
-           sqrt(greatest(1e-9, 1 - 2 * share * common + share * share * square)) AS question_norm,
+    SELECT {framed},
            -- The centred cosine grows with this vector's inner product, but for its denominator.
            $4::halfvec - (mean * array_fill(share::real, ARRAY[vector_dims(mean)])::halfvec) AS target
     FROM (
@@ -40,24 +29,16 @@ nearest AS MATERIALIZED (
     ORDER BY m.embedding{cast} <#> (SELECT target{cast} FROM frame)
     LIMIT $15
 ),
-matching AS MATERIALIZED (
+compared AS MATERIALIZED (
     SELECT m.memory_id, m.scope_key, m.inferred, m.create_time, m.ordinal, m.text_length,
-           ts_filter(setweight(m.lexemes, 'A', (SELECT lexemes FROM question)), '{a}') AS shared
+           {shared} AS shared
     FROM memories AS m
     WHERE {narrowed} AND m.lexemes @@ (SELECT any_of FROM question)
 ),
-weights AS MATERIALIZED (
-    SELECT jsonb_object_agg(lexeme, weight) AS of_lexeme, sum(weight) AS total
-    FROM (
-        -- More memories can have the word than the scope held when its size was found.
-        SELECT lexeme, ln(1 + (greatest(0, f.size - count(*)) + 0.5) / (count(*) + 0.5)) AS weight
-        FROM matching AS c, frame AS f, unnest(tsvector_to_array(c.shared)) AS lexeme
-        GROUP BY lexeme, f.size
-    ) AS weighed
-),
+{weights},
 matched AS MATERIALIZED (
     SELECT c.memory_id, c.scope_key, c.inferred, c.create_time, c.ordinal, {lexical} AS lexical
-    FROM matching AS c, frame AS f, weights AS w
+    FROM compared AS c, frame AS f, weights AS w
 ),
 best AS MATERIALIZED (SELECT * FROM matched ORDER BY lexical DESC, memory_id LIMIT $9),
 beside AS MATERIALIZED (
@@ -80,8 +61,8 @@ candidates AS MATERIALIZED (
 ),
 -- Each candidate with those before and after it, which lend to it.
 said AS MATERIALIZED (
-    SELECT c.memory_id, part.place, part.text_length,
-           ts_filter(setweight(part.lexemes, 'A', (SELECT lexemes FROM question)), '{a}') AS shared
+    SELECT c.memory_id, m.place, m.text_length,
+           {shared} AS shared
     FROM candidates AS c
     CROSS JOIN LATERAL (
         SELECT 0 AS place, c.text_length, c.lexemes
@@ -89,14 +70,17 @@ said AS MATERIALIZED (
         SELECT -1, m.text_length, m.lexemes FROM ({before}) AS m WHERE NOT c.inferred
         UNION ALL
         SELECT 1, m.text_length, m.lexemes FROM ({after}) AS m WHERE NOT c.inferred
-    ) AS part
+    ) AS m
 ),
 heard AS MATERIALIZED (
-    SELECT c.memory_id, coalesce(max({lexical}) FILTER (WHERE c.place = 0), 0) AS own,
-           coalesce(max({lexical}) FILTER (WHERE c.place < 0), 0) AS before,
-           coalesce(max({lexical}) FILTER (WHERE c.place > 0), 0) AS after
-    FROM said AS c, frame AS f, weights AS w
-    GROUP BY c.memory_id
+    SELECT memory_id, coalesce(max(lexical) FILTER (WHERE place = 0), 0) AS own,
+           coalesce(max(lexical) FILTER (WHERE place < 0), 0) AS before,
+           coalesce(max(lexical) FILTER (WHERE place > 0), 0) AS after
+    FROM (
+        SELECT c.memory_id, c.place, {lexical} AS lexical
+        FROM said AS c, frame AS f, weights AS w
+    ) AS of_part
+    GROUP BY memory_id
 ),
 scored AS MATERIALIZED (
     SELECT memory_id, {dense} AS dense,
