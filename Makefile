@@ -38,7 +38,7 @@ endif
 say = printf '%s\n' '$(BOLD)==> $(1)$(PLAIN)'
 
 .PHONY: help install run demo test chaos check format lint types imports proto proto-check wheel tools \
-        neo4j bench bench-telemetry lock secrets clean
+        neo4j vendor bench bench-telemetry lock secrets chromium clean
 
 help: ## List the targets
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z0-9-]+:.*## / \
@@ -125,6 +125,15 @@ $(NEO4J_LIB): deploy/neo4j/pom.xml | $(VENV)/.installed
 	@$(call say,Downloading Neo4j $(NEO4J_VERSION) with Maven: about a minute)
 	@$(BIN)/python scripts/fetch_neo4j.py deploy/neo4j/pom.xml $@
 
+# Only Debian's apt-get, and only as root: nobody is asked for a password in the middle of the tests.
+chromium: ## Install Debian's Chromium, which tests the web page (as root)
+	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || { \
+	  command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ] || { \
+	    echo 'Chromium is missing, and installing it needs apt-get and root.' >&2; exit 1; }; \
+	  $(call say,Installing Chromium: about a minute); \
+	  apt-get update -qq; \
+	  DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends chromium; }
+
 # --- running ------------------------------------------------------------------------------------
 
 # The server replaces the recipe's shell, so signals reach it and no process stays between.
@@ -152,6 +161,7 @@ test: install ## Run every test against real PostgreSQL and Neo4j
 	@$(MAKE) neo4j || echo 'Tests that need Neo4j will fail: see above.' >&2
 	@$(MAKE) --silent $(GRPCURL) $(GRPC_HEALTH_PROBE) $(GHZ) $(PROMTOOL) $(TOXIPROXY) || \
 	  echo 'Tests that need grpcurl and the like will fail: see above.' >&2
+	@$(MAKE) --silent chromium || echo 'Tests of the web page will be skipped: see above.' >&2
 	@$(call say,Tests)
 	@PATH="$(CURDIR)/$(TOOLS):$$PATH" $(BIN)/python -m pytest $(PYTEST_ARGS)
 
@@ -193,6 +203,9 @@ proto-check: install ## Check that the contract is clean and the stubs are curre
 secrets: $(GITLEAKS) ## Scan history and files for secrets
 	@$(call say,Secrets)
 	@scripts/scan_secrets.sh $(TOOLS)/gitleaks
+
+vendor: install ## Fetch the web page's libraries from npm again, and check their digests
+	@$(BIN)/python scripts/vendor_page.py
 
 # --- building -----------------------------------------------------------------------------------
 

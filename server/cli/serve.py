@@ -13,6 +13,7 @@ from rich.markup import escape
 from server import __version__, failpoints
 from server.bootstrap.database import open_administration
 from server.bootstrap.graph import GraphAddress
+from server.bootstrap.page import open_page
 from server.bootstrap.service import Service, open_service
 from server.cli.backends import embedded_postgres, graph_of
 from server.cli.console import ConsoleProgress, out
@@ -52,6 +53,7 @@ async def run(_arguments: argparse.Namespace) -> None:
         async with AsyncExitStack() as stack:
             _serve_metrics(stack, settings)
             service = await _start(stack, settings, tracer_provider)
+            await _serve_page(stack, settings, service)
             await stop.wait()
             out.print("stopping: accepted calls are finished first")
             await service.drain(settings.grpc.drain_seconds, settings.grpc.drain_delay)
@@ -75,6 +77,12 @@ def _serve_metrics(stack: AsyncExitStack, settings: Settings) -> None:
     if asked.port is not None:
         port = stack.enter_context(serving_metrics(asked.host, asked.port, __version__))
         out.print(f"metrics on http://{asked.host}:{port}/metrics")
+
+
+async def _serve_page(stack: AsyncExitStack, settings: Settings, service: Service) -> None:
+    address = await stack.enter_async_context(open_page(settings, service.port))
+    if address is not None:
+        out.print(f"web page on {address}")
 
 
 def _arm_failpoints(settings: Settings) -> None:

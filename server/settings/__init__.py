@@ -10,6 +10,7 @@ from server.settings.metrics import MetricsSettings
 from server.settings.models import ModelChoice, ModelSettings
 from server.settings.neo4j import Neo4jSettings
 from server.settings.operations import OperationSettings
+from server.settings.page import PageSettings
 from server.settings.postgres import PostgresSettings
 from server.settings.root import Settings, SettingsFault, load_settings
 from server.settings.telemetry import LogFormat, TelemetrySettings
@@ -25,6 +26,7 @@ __all__ = [
     "ModelSettings",
     "Neo4jSettings",
     "OperationSettings",
+    "PageSettings",
     "PostgresSettings",
     "Settings",
     "SettingsFault",

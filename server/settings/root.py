@@ -15,6 +15,7 @@ from server.settings.metrics import MetricsSettings
 from server.settings.models import ModelChoice, ModelSettings
 from server.settings.neo4j import Neo4jSettings
 from server.settings.operations import OperationSettings
+from server.settings.page import PageSettings
 from server.settings.postgres import PostgresSettings
 from server.settings.telemetry import TelemetrySettings
 
@@ -28,6 +29,7 @@ SECTIONS: tuple[type[BaseSettings], ...] = (
     OperationSettings,
     TelemetrySettings,
     MetricsSettings,
+    PageSettings,
     FailpointSettings,
 )
 
@@ -49,6 +51,7 @@ class Settings:
     operations: OperationSettings = field(default_factory=OperationSettings)
     telemetry: TelemetrySettings = field(default_factory=TelemetrySettings)
     metrics: MetricsSettings = field(default_factory=MetricsSettings)
+    page: PageSettings = field(default_factory=PageSettings)
     failpoints: FailpointSettings = field(default_factory=FailpointSettings)
 
     @property

@@ -1,0 +1,1 @@
+"""The web page, and the gateway by which it calls the service."""

@@ -1,0 +1,80 @@
+"""Calls of the page, passed on to the service as calls of the key's owner.
+
+They go through the same port as everyone's, so authentication, admission, validation, rate limits,
+logs and correlation ids are those of any client.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+import grpc
+from aiohttp import web
+from google.protobuf import json_format
+from google.protobuf.message import Message
+from multidict import CIMultiDictProxy
+
+from server.web.faults import failed, refused
+from server.web.methods import METHODS, Method
+
+CALL_SECONDS = 15.0
+BODY_SECONDS = 5.0
+_PASSED_ON = ("authorization", "x-correlation-id", "traceparent", "tracestate")
+_CORRELATION_ID = "x-correlation-id"
+
+
+class Gateway:
+    """`POST /api/{service}/{method}` with protobuf's JSON, for the methods of `METHODS`."""
+
+    def __init__(self, channel: grpc.aio.Channel) -> None:
+        self._channel = channel
+
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        """Answers one call: protobuf's JSON with the names of the .proto, or the error as JSON."""
+        name = f"{request.match_info['service']}/{request.match_info['method']}"
+        method = METHODS.get(name)
+        if method is None:
+            return refused(grpc.StatusCode.UNIMPLEMENTED, "not a method that the page may call")
+        if request.content_type != "application/json":
+            # Another site's form cannot send this type without asking first (CORS).
+            return refused(grpc.StatusCode.INVALID_ARGUMENT, "the body must be application/json")
+        try:
+            async with asyncio.timeout(BODY_SECONDS):
+                message = json_format.Parse(await request.text(), method.request())
+            metadata = _metadata(request.headers)
+        except (json_format.ParseError, ValueError, LookupError) as error:
+            return refused(grpc.StatusCode.INVALID_ARGUMENT, f"the request is malformed: {error}")
+        except TimeoutError:
+            return refused(grpc.StatusCode.DEADLINE_EXCEEDED, "the body did not arrive in time")
+        return await self._call(name, method, message, metadata)
+
+    async def _call(
+        self, name: str, method: Method, message: Message, metadata: list[tuple[str, str]]
+    ) -> web.Response:
+        send: grpc.aio.UnaryUnaryMultiCallable[Message, Message] = self._channel.unary_unary(
+            f"/memoir.v1.{name}",
+            request_serializer=method.request.SerializeToString,
+            response_deserializer=method.response.FromString,
+        )
+        call = send(message, metadata=grpc.aio.Metadata(*metadata), timeout=CALL_SECONDS)
+        try:
+            answer = await call
+            trailers = await call.trailing_metadata()
+        except grpc.aio.AioRpcError as error:
+            return failed(error)
+        text = json_format.MessageToJson(answer, preserving_proto_field_name=True, indent=None)
+        ids = {name: str(value) for name, value in trailers if name == _CORRELATION_ID}
+        return web.Response(text=text, content_type="application/json", headers=ids)
+
+
+def _metadata(headers: CIMultiDictProxy[str]) -> list[tuple[str, str]]:
+    """The headers that a call takes along.
+
+    Raises:
+        ValueError: one has characters that gRPC does not carry.
+    """
+    taken = [(name, headers[name]) for name in _PASSED_ON if name in headers]
+    for name, value in taken:
+        if not (value.isascii() and value.isprintable()):
+            raise ValueError(f"characters in {name}")
+    return taken

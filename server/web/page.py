@@ -1,0 +1,94 @@
+"""Serving the page, on a port of its own."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import grpc
+from aiohttp import web
+
+from server.web.gateway import Gateway
+from server.web.protection import protection
+
+MAX_REQUEST_BYTES = 64 * 1024
+MAX_ANSWER_BYTES = 16 * 1024 * 1024
+_STOP_SECONDS = 2.0
+_STATIC = Path(__file__).parent / "static"
+_TYPES: Mapping[str, str] = {
+    ".css": "text/css",
+    ".html": "text/html",
+    ".js": "text/javascript",
+    ".svg": "image/svg+xml",
+}
+_LOOPBACK = ("localhost", "127.0.0.1", "::1")
+
+
+@dataclass(frozen=True, slots=True)
+class PageOptions:
+    """Where to listen, under which other names a proxy serves it, and the service's address."""
+
+    host: str
+    port: int
+    names: tuple[str, ...]
+    grpc_address: str
+
+
+@asynccontextmanager
+async def serving_page(options: PageOptions) -> AsyncIterator[int]:
+    """Serves the page during the block; answers the port, which 0 leaves free.
+
+    Raises:
+        OSError: the address cannot be listened on.
+    """
+    limits = (("grpc.max_receive_message_length", MAX_ANSWER_BYTES),)
+    async with grpc.aio.insecure_channel(options.grpc_address, options=limits) as channel:
+        # No access log: the service logs each call, and headers hold the key.
+        runner = web.AppRunner(
+            build_application(channel, options), access_log=None, shutdown_timeout=_STOP_SECONDS
+        )
+        await runner.setup()
+        try:
+            site = web.TCPSite(runner, options.host, options.port)
+            await site.start()
+            yield int(runner.addresses[0][1])
+        finally:
+            await runner.cleanup()
+
+
+def build_application(channel: grpc.aio.Channel, options: PageOptions) -> web.Application:
+    """The routes: the page, its files, and the gateway."""
+    hosts = frozenset(name.lower() for name in (options.host, *options.names, *_LOOPBACK))
+    application = web.Application(
+        client_max_size=MAX_REQUEST_BYTES, middlewares=[protection(hosts)]
+    )
+    files = Files(_STATIC)
+    application.router.add_get("/", files.handle)
+    application.router.add_get("/static/{path:.+}", files.handle)
+    application.router.add_post("/api/{service}/{method}", Gateway(channel).handle)
+    return application
+
+
+class Files:
+    """The files of the page, read once: a path that is not one of theirs leads nowhere."""
+
+    def __init__(self, directory: Path) -> None:
+        self._files = {
+            path.relative_to(directory).as_posix(): (path.read_bytes(), _TYPES[path.suffix])
+            for path in directory.rglob("*")
+            if path.suffix in _TYPES
+        }
+
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        """Answers one file.
+
+        Raises:
+            web.HTTPNotFound: there is none of that name.
+        """
+        found = self._files.get(request.match_info.get("path", "index.html"))
+        if found is None:
+            raise web.HTTPNotFound
+        body, content_type = found
+        return web.Response(body=body, content_type=content_type, charset="utf-8")

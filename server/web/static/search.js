@@ -1,0 +1,75 @@
+// Searching a scope, with what each arm of the search said of a memory.
+
+import { call } from "./api.js";
+import { attempt, byId, element } from "./dom.js";
+import { moment } from "./format.js";
+import { showHistory } from "./history.js";
+import { ScopeChoice } from "./scopes.js";
+
+export class SearchView {
+  constructor() {
+    this.scope = new ScopeChoice("search");
+    byId("search-form").addEventListener("submit", (event) => {
+      event.preventDefault();
+      attempt(() => this.search());
+    });
+  }
+
+  open() {
+    return this.scope.refresh();
+  }
+
+  async search() {
+    const answer = await call("MemoryService/SearchMemories", {
+      ...this.scope.scope,
+      query: byId("query").value,
+      top_k: Number(byId("top-k").value),
+      explain: true,
+    });
+    const found = answer.results ?? [];
+    const skipped = (answer.degraded ?? []).map((arm) => `${arm.arm} skipped: ${arm.reason}`);
+    byId("degraded").textContent = [`${found.length} found`, ...skipped].join(" · ");
+    byId("results").replaceChildren(...results(found));
+  }
+}
+
+// A bar is as long as its share of the arm's best score among these results.
+function results(found) {
+  const best = {};
+  for (const { arms = [] } of found) {
+    for (const { arm, score = 0 } of arms) best[arm] = Math.max(best[arm] ?? 0, score);
+  }
+  return found.map((result) => resultItem(result, best));
+}
+
+function resultItem({ memory, score = 0, arms = [] }, best) {
+  return element(
+    "li",
+    { class: "card result" },
+    element(
+      "div",
+      {},
+      element("p", { class: "text" }, memory.text),
+      ...(memory.categories ?? []).map((name) => element("span", { class: "tag" }, name)),
+      element("span", { class: "quiet" }, moment(memory.event_time), " "),
+      element("button", { class: "link", click: () => showHistory(memory.id) }, "history"),
+    ),
+    element(
+      "div",
+      { class: "arms" },
+      element("strong", {}, `score ${score.toFixed(3)}`),
+      ...arms.map((arm) => armBar(arm, best[arm.arm])),
+    ),
+  );
+}
+
+function armBar({ arm, rank = 0, score = 0 }, best) {
+  const label = `${arm}: rank ${rank}, score ${score.toFixed(3)}`;
+  return element(
+    "div",
+    { class: "arm" },
+    element("span", {}, arm),
+    element("progress", { max: best || 1, value: Math.max(score, 0), "aria-label": label }),
+    element("span", { class: "number" }, `#${rank} · ${score.toFixed(3)}`),
+  );
+}

@@ -1,0 +1,220 @@
+"""The web page in a real browser, and its gateway."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+from memoir.v1 import memory_service_pb2
+
+from tests.support.browser import Tab, browsing
+from tests.support.processes import eventually
+from tests.support.server import Client, Home, ServerProcess, connected, key_of
+
+_PAGE = re.compile(r"web page on (\S+)")
+HOSTILE = "<script>window.stolen = 1</script><img src=x onerror='window.stolen = 1'>"
+SHOWN = "!document.querySelector('nav').hidden"
+
+
+@dataclass(frozen=True)
+class Served:
+    """A server that serves the page."""
+
+    url: str
+    client: Client
+
+    async def add(self, text: str, *, infer: bool = True) -> str:
+        """Adds a memory of alice and answers the consistency token."""
+        request = memory_service_pb2.AddMemoriesRequest(user_id="alice", infer=infer)
+        request.messages.add(role="user", content=text)
+        added = await self.client.memory.AddMemories(request, metadata=self.client.metadata)
+        return added.consistency_token
+
+    async def post(
+        self, method: str, body: object = None, **headers: str
+    ) -> tuple[int, dict[str, Any]]:
+        """The status and the body of a call through the gateway."""
+        sent = {"authorization": f"Token {self.client.key}", **headers}
+        async with (
+            aiohttp.ClientSession() as session,
+            session.post(f"{self.url}api/{method}", json=body or {}, headers=sent) as answer,
+        ):
+            return answer.status, await answer.json()
+
+
+async def page_of(process: ServerProcess) -> str:
+    """The address that the server printed, which it does after that of gRPC."""
+
+    def found() -> re.Match[str] | None:
+        return _PAGE.search("".join(process.output))
+
+    async def is_printed() -> bool:
+        return found() is not None
+
+    await eventually(is_printed, 30, "the address of the page")
+    printed = found()
+    assert printed is not None
+    return printed[1]
+
+
+@pytest.fixture
+async def served(home: Home) -> AsyncIterator[Served]:
+    process = home.server(MEMOIR_PAGE_PORT="0")
+    await process.start()
+    async with connected(process.address, await key_of(home)) as client:
+        yield Served(await page_of(process), client)
+    await process.stop()
+
+
+@pytest.fixture
+async def tab(served: Served, tmp_path: Path) -> AsyncIterator[Tab]:
+    async with browsing(tmp_path / "profile", served.url) as tab:
+        yield tab
+        assert tab.complaints == []
+
+
+async def open_with(tab: Tab, key: str) -> None:
+    await tab.fill("#key", key)
+    await tab.click("#login button")
+
+
+async def search(tab: Tab, query: str) -> None:
+    await tab.click("#tab-search")
+    await tab.until("document.querySelector('#search-id').value === 'alice'")
+    await tab.fill("#query", query)
+    await tab.click("#search-form button")
+    await tab.until("document.querySelector('#results .result')")
+
+
+async def test_statistics_move_with_what_happens(served: Served, tab: Tab) -> None:
+    await open_with(tab, served.client.key)
+    await tab.until(SHOWN)
+    await tab.until("document.querySelectorAll('.charts canvas').length === 3")
+    assert "AddMemories" not in await tab.text("#methods")
+    await served.add("I work at Acme.")
+    await tab.until("document.querySelector('#methods').innerText.includes('AddMemories')")
+    await tab.until("document.querySelector('#figures dd').innerText !== '0'")
+    assert "commit" in await tab.text("#stages")
+    assert "offline/" in await tab.text("#models")
+
+
+async def test_a_search_is_explained_and_leads_to_the_history(served: Served, tab: Tab) -> None:
+    await served.add("I work at Acme.")
+    await served.add("I love hiking.")
+    await open_with(tab, served.client.key)
+    await tab.until(SHOWN)
+    await search(tab, "Where does Alice work?")
+    assert "Acme" in await tab.text("#results .result .text")
+    assert {"lexical", "dense"} <= set((await tab.text("#results .arms")).split())
+    await tab.click("#results .link")
+    await tab.until("document.querySelector('#memory').open")
+    history = await tab.text("#events")
+    assert "ADD version 1" in history
+    assert "correlation id" in history
+
+
+async def test_the_entities_of_a_user_are_drawn(served: Served, tab: Tab) -> None:
+    token = await served.add("I work at Acme and I live in Oslo.")
+    status, _ = await served.post(
+        "GraphService/ListEntities", {"user_id": "alice", "consistency_token": token}
+    )
+    assert status == 200
+    await open_with(tab, served.client.key)
+    await tab.until(SHOWN)
+    await tab.click("#tab-graph")
+    await tab.until("document.querySelector('#graph-id').value === 'alice'")
+    await tab.click("#graph-form button")
+    await tab.until("document.querySelector('#canvas canvas')")
+    names = "[...document.querySelectorAll('#entities option')].map((each) => each.value)"
+    assert {"Acme", "Oslo"} <= set(await tab.evaluate(names))
+    await tab.evaluate(
+        "document.querySelector('#entities').value = 'Acme',"
+        "document.querySelector('#entities').dispatchEvent(new Event('change'))"
+    )
+    await tab.until("document.querySelector('#entity [aria-label=Memories] .link')")
+    assert "works_at" in await tab.text("#entity")
+    assert "Acme" in await tab.text("#entity [aria-label=Memories]")
+
+
+async def test_hostile_text_stays_text(served: Served, tab: Tab) -> None:
+    await served.add(HOSTILE, infer=False)
+    await open_with(tab, served.client.key)
+    await tab.until(SHOWN)
+    await search(tab, "script")
+    assert await tab.text("#results .text") == HOSTILE
+    await tab.click("#results .link")
+    await tab.until("document.querySelector('#memory').open")
+    assert HOSTILE in await tab.text("#events")
+    assert await tab.evaluate("window.stolen === undefined")
+    assert await tab.evaluate("document.querySelectorAll('main img, dialog img').length") == 0
+
+
+async def test_a_wrong_key_is_refused_with_its_reason(served: Served, tab: Tab) -> None:
+    await open_with(tab, "mem_wrong")
+    await tab.until("!document.querySelector('#fault').hidden")
+    fault = await tab.text("#fault")
+    assert fault.startswith("UNAUTHENTICATED")
+    assert "ERROR_REASON_API_KEY_INVALID" in fault
+    assert "correlation id" in fault
+    assert await tab.evaluate("sessionStorage.length") == 0
+    # The browser reports the status 401 by itself; nothing else may complain.
+    assert all("401" in each for each in tab.complaints)
+    tab.complaints.clear()
+
+
+async def test_only_methods_that_read_pass(served: Served) -> None:
+    for method in ("MemoryService/DeleteMemories", "MemoryService/AddMemories", "No/Such"):
+        status, answer = await served.post(method, {"user_id": "alice"})
+        assert (status, answer["code"]) == (501, "UNIMPLEMENTED")
+
+
+async def test_errors_keep_their_details(served: Served) -> None:
+    status, answer = await served.post(
+        "MemoryService/SearchMemories", {"user_id": "alice"}, **{"x-correlation-id": "page-1"}
+    )
+    assert (status, answer["code"]) == (400, "INVALID_ARGUMENT")
+    assert answer["correlation_id"] == "page-1"
+    assert answer["violations"][0]["field"] == "query"
+
+
+@pytest.mark.parametrize(
+    ("body", "said"), [({"no_such": 1}, "no_such"), ({"query": "a" * 70_000}, "too large")]
+)
+async def test_malformed_bodies_are_refused(served: Served, body: object, said: str) -> None:
+    status, answer = await served.post("MemoryService/SearchMemories", body)
+    assert (status, answer["code"]) == (400, "INVALID_ARGUMENT")
+    assert said in json.dumps(answer)
+
+
+@pytest.mark.parametrize("host", ["evil.example", "evil.example:80", "127.0.0.1.evil.example", ""])
+async def test_other_host_names_are_refused(served: Served, host: str) -> None:
+    status, _ = await served.post("StatisticsService/GetStatistics", host=host)
+    assert status == 403
+
+
+async def test_forms_of_other_sites_are_refused(served: Served) -> None:
+    async with (
+        aiohttp.ClientSession() as session,
+        session.post(
+            f"{served.url}api/StatisticsService/GetStatistics",
+            data=b"{}",
+            headers={"content-type": "text/plain"},
+        ) as answer,
+    ):
+        assert answer.status == 400
+
+
+async def test_every_answer_is_protected(served: Served) -> None:
+    async with aiohttp.ClientSession() as session:
+        for path in ("", "static/page.js", "static/../gateway.py", "no-such"):
+            async with session.get(served.url + path) as answer:
+                assert "script-src 'self'" in answer.headers["content-security-policy"]
+                assert answer.headers["x-content-type-options"] == "nosniff"
+                assert "set-cookie" not in answer.headers
+                assert (answer.status == 200) == (path in {"", "static/page.js"})

@@ -1,0 +1,187 @@
+"""A real headless Chromium, driven by its DevTools protocol.
+
+https://chromedevtools.github.io/devtools-protocol/
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+import os
+import re
+import shutil
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+
+from tests.support.processes import eventually
+
+START_SECONDS = 60.0
+WAIT_SECONDS = 30.0
+_LISTENING = re.compile(rb"DevTools listening on (ws://\S+)")
+_COMPLAINTS = {"warning", "error"}
+
+
+class PageFault(AssertionError):
+    """An expression failed in the page, or the browser refused a command."""
+
+
+@dataclass
+class Tab:
+    """One page. `complaints` are what its console says of exceptions and refused content."""
+
+    socket: aiohttp.ClientWebSocketResponse
+    complaints: list[str] = field(default_factory=list)
+    session: str | None = None
+    _numbers: count[int] = field(default_factory=count)
+    _answers: dict[int, asyncio.Future[dict[str, Any]]] = field(default_factory=dict)
+
+    async def listen(self) -> None:
+        """Takes what the browser sends, until it closes."""
+        async for message in self.socket:
+            received = json.loads(message.data)
+            if (answer := self._answers.pop(received.get("id", -1), None)) is not None:
+                answer.set_result(received)
+            elif _is_complaint(received):
+                self.complaints.append(json.dumps(received["params"]))
+
+    async def send(self, method: str, **parameters: object) -> dict[str, Any]:
+        """The result of a command."""
+        number = next(self._numbers)
+        answer = self._answers[number] = asyncio.get_running_loop().create_future()
+        command: dict[str, object] = {"id": number, "method": method, "params": parameters}
+        if self.session is not None:
+            command["sessionId"] = self.session
+        await self.socket.send_json(command)
+        received = await asyncio.wait_for(answer, WAIT_SECONDS)
+        if "error" in received:
+            raise PageFault(f"{method}: {received['error']}")
+        result: dict[str, Any] = received["result"]
+        return result
+
+    async def evaluate(self, expression: str) -> Any:
+        """The value of a JavaScript expression in the page."""
+        result = await self.send(
+            "Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True
+        )
+        if "exceptionDetails" in result:
+            raise PageFault(f"{expression}: {result['exceptionDetails']}")
+        return result["result"].get("value")
+
+    async def until(self, expression: str) -> None:
+        """Returns once the expression is true."""
+
+        async def holds() -> bool:
+            # An element would come back as an empty object.
+            return bool(await self.evaluate(f"Boolean({expression})"))
+
+        await eventually(holds, WAIT_SECONDS, expression)
+
+    async def fill(self, selector: str, text: str) -> None:
+        """Types over what a field holds."""
+        found = f"document.querySelector({json.dumps(selector)})"
+        await self.evaluate(f"{found}.focus(), {found}.select?.()")
+        await self.send("Input.insertText", text=text)
+        # It is answered before the page has it.
+        await self.until(f"{found}.value === {json.dumps(text)}")
+
+    async def click(self, selector: str) -> None:
+        """Clicks the first element that the selector finds."""
+        await self.evaluate(f"document.querySelector({json.dumps(selector)}).click()")
+
+    async def text(self, selector: str) -> str:
+        """What a person reads in an element."""
+        return str(await self.evaluate(f"document.querySelector({json.dumps(selector)}).innerText"))
+
+    async def screenshot(self, path: Path) -> None:
+        """Writes what is seen as a PNG."""
+        shot = await self.send("Page.captureScreenshot", format="png")
+        await asyncio.to_thread(path.write_bytes, base64.b64decode(shot["data"]))
+
+
+def _is_complaint(event: dict[str, Any]) -> bool:
+    """Whether it is an exception or an entry of the log that is more than advice."""
+    if event.get("method") == "Log.entryAdded":
+        return event["params"]["entry"]["level"] in _COMPLAINTS
+    return event.get("method") == "Runtime.exceptionThrown"
+
+
+def find_chromium() -> str | None:
+    """The path of Debian's Chromium, or of another one."""
+    return shutil.which("chromium") or shutil.which("chromium-browser")
+
+
+@asynccontextmanager
+async def browsing(profile: Path, url: str) -> AsyncIterator[Tab]:
+    """A tab that shows `url`, in a Chromium of its own.
+
+    Skips the test where there is no Chromium.
+    """
+    program = find_chromium()
+    if program is None:
+        pytest.skip("no Chromium on the path: install it (Debian: chromium)")
+    process = await asyncio.create_subprocess_exec(
+        program,
+        *("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"),
+        *("--no-first-run", "--disable-extensions", "--disable-background-networking"),
+        *("--no-proxy-server", "--window-size=1280,800", "--remote-debugging-port=0"),
+        f"--user-data-dir={profile}",
+        env={**os.environ, "HOME": str(profile)},
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.DEVNULL,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    try:
+        assert process.stderr is not None
+        endpoint = await asyncio.wait_for(_endpoint(process.stderr), START_SECONDS)
+        draining = asyncio.create_task(_drain(process.stderr))
+        async with _tab(endpoint, url) as tab:
+            yield tab
+        draining.cancel()
+    finally:
+        process.terminate()
+        await process.wait()
+
+
+async def _endpoint(stderr: asyncio.StreamReader) -> str:
+    async for line in stderr:
+        if found := _LISTENING.search(line):
+            return found[1].decode()
+    raise AssertionError("Chromium ended without listening")
+
+
+async def _drain(stderr: asyncio.StreamReader) -> None:
+    while await stderr.read(65536):
+        pass
+
+
+@asynccontextmanager
+async def _tab(endpoint: str, url: str) -> AsyncIterator[Tab]:
+    async with (
+        aiohttp.ClientSession() as session,
+        session.ws_connect(endpoint, max_msg_size=0) as socket,
+    ):
+        tab = Tab(socket)
+        listening = asyncio.create_task(tab.listen())
+        target = await tab.send("Target.createTarget", url="about:blank")
+        attached = await tab.send(
+            "Target.attachToTarget", targetId=target["targetId"], flatten=True
+        )
+        tab.session = attached["sessionId"]
+        for domain in ("Page", "Runtime", "Log"):
+            await tab.send(f"{domain}.enable")
+        # Else what is typed goes nowhere once the window loses the focus.
+        await tab.send("Emulation.setFocusEmulationEnabled", enabled=True)
+        await tab.send("Page.navigate", url=url)
+        await tab.until("document.readyState === 'complete' && location.href !== 'about:blank'")
+        try:
+            yield tab
+        finally:
+            listening.cancel()
