@@ -11,11 +11,13 @@ import asyncio
 import grpc
 from aiohttp import web
 from google.protobuf import json_format
+from google.protobuf.descriptor import MethodDescriptor
 from google.protobuf.message import Message
+from google.protobuf.message_factory import GetMessageClass
 from multidict import CIMultiDictProxy
 
 from server.web.faults import failed, refused
-from server.web.methods import METHODS, Method
+from server.web.methods import METHODS
 
 CALL_SECONDS = 15.0
 BODY_SECONDS = 5.0
@@ -31,8 +33,7 @@ class Gateway:
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Answers one call: protobuf's JSON with the names of the .proto, or the error as JSON."""
-        name = f"{request.match_info['service']}/{request.match_info['method']}"
-        method = METHODS.get(name)
+        method = METHODS.get("{service}/{method}".format_map(request.match_info))
         if method is None:
             return refused(grpc.StatusCode.UNIMPLEMENTED, "not a method that the page may call")
         if request.content_type != "application/json":
@@ -40,21 +41,23 @@ class Gateway:
             return refused(grpc.StatusCode.INVALID_ARGUMENT, "the body must be application/json")
         try:
             async with asyncio.timeout(BODY_SECONDS):
-                message = json_format.Parse(await request.text(), method.request())
+                message = json_format.Parse(
+                    await request.text(), GetMessageClass(method.input_type)()
+                )
             metadata = _metadata(request.headers)
         except (json_format.ParseError, ValueError, LookupError) as error:
             return refused(grpc.StatusCode.INVALID_ARGUMENT, f"the request is malformed: {error}")
         except TimeoutError:
             return refused(grpc.StatusCode.DEADLINE_EXCEEDED, "the body did not arrive in time")
-        return await self._call(name, method, message, metadata)
+        return await self._call(method, message, metadata)
 
     async def _call(
-        self, name: str, method: Method, message: Message, metadata: list[tuple[str, str]]
+        self, method: MethodDescriptor, message: Message, metadata: list[tuple[str, str]]
     ) -> web.Response:
         send: grpc.aio.UnaryUnaryMultiCallable[Message, Message] = self._channel.unary_unary(
-            f"/memoir.v1.{name}",
-            request_serializer=method.request.SerializeToString,
-            response_deserializer=method.response.FromString,
+            f"/{method.containing_service.full_name}/{method.name}",
+            request_serializer=GetMessageClass(method.input_type).SerializeToString,
+            response_deserializer=GetMessageClass(method.output_type).FromString,
         )
         call = send(message, metadata=grpc.aio.Metadata(*metadata), timeout=CALL_SECONDS)
         try:

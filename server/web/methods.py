@@ -3,35 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
-from google.protobuf.message import Message
-from memoir.v1 import graph_service_pb2 as graph
-from memoir.v1 import memory_service_pb2 as memory
-from memoir.v1 import statistics_service_pb2 as statistics
+from google.protobuf.descriptor import FileDescriptor, MethodDescriptor
+from memoir.v1 import graph_service_pb2, memory_service_pb2, statistics_service_pb2
 
 
-@dataclass(frozen=True, slots=True)
-class Method:
-    """The messages of a unary method."""
-
-    request: type[Message]
-    response: type[Message]
+def _methods(file: FileDescriptor, service: str, *names: str) -> dict[str, MethodDescriptor]:
+    described = file.services_by_name[service].methods_by_name
+    return {f"{service}/{name}": described[name] for name in names}
 
 
-METHODS: Mapping[str, Method] = {
-    "MemoryService/SearchMemories": Method(
-        memory.SearchMemoriesRequest, memory.SearchMemoriesResponse
+METHODS: Mapping[str, MethodDescriptor] = {
+    **_methods(
+        memory_service_pb2.DESCRIPTOR,
+        "MemoryService",
+        "SearchMemories",
+        "GetMemory",
+        "ListMemoryEvents",
+        "ListScopes",
     ),
-    "MemoryService/GetMemory": Method(memory.GetMemoryRequest, memory.GetMemoryResponse),
-    "MemoryService/ListMemoryEvents": Method(
-        memory.ListMemoryEventsRequest, memory.ListMemoryEventsResponse
+    **_methods(
+        graph_service_pb2.DESCRIPTOR,
+        "GraphService",
+        "ListEntities",
+        "ListRelations",
+        "GetEntity",
     ),
-    "MemoryService/ListScopes": Method(memory.ListScopesRequest, memory.ListScopesResponse),
-    "GraphService/ListEntities": Method(graph.ListEntitiesRequest, graph.ListEntitiesResponse),
-    "GraphService/ListRelations": Method(graph.ListRelationsRequest, graph.ListRelationsResponse),
-    "GraphService/GetEntity": Method(graph.GetEntityRequest, graph.GetEntityResponse),
-    "StatisticsService/GetStatistics": Method(
-        statistics.GetStatisticsRequest, statistics.GetStatisticsResponse
-    ),
+    **_methods(statistics_service_pb2.DESCRIPTOR, "StatisticsService", "GetStatistics"),
 }

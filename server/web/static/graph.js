@@ -4,7 +4,7 @@
 import { call } from "./api.js";
 import { attempt, byId, colour, element } from "./dom.js";
 import { showHistory } from "./history.js";
-import { ScopeChoice } from "./scopes.js";
+import { ScopeForm } from "./scopes.js";
 
 const ENTITIES = 200;
 const RELATIONS = 500;
@@ -12,22 +12,18 @@ const MEMORIES = 10;
 
 export class GraphView {
   constructor() {
-    this.scope = new ScopeChoice("graph");
-    byId("graph-form").addEventListener("submit", (event) => {
-      event.preventDefault();
-      attempt(() => this.draw());
-    });
+    this.form = new ScopeForm("graph", () => this.draw());
     byId("entities").addEventListener("change", (event) => this.choose(event.target.value));
     const dark = matchMedia("(prefers-color-scheme: dark)");
     dark.addEventListener("change", () => this.graph?.style(style()));
   }
 
   open() {
-    return this.scope.refresh();
+    return this.form.refresh();
   }
 
   async draw() {
-    this.drawn = this.scope.scope;
+    this.drawn = this.form.scope;
     const [listed, related] = await Promise.all([
       call("GraphService/ListEntities", { ...this.drawn, page_size: ENTITIES }),
       call("GraphService/ListRelations", { ...this.drawn, page_size: RELATIONS }),

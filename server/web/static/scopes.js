@@ -1,4 +1,4 @@
-// The choice of a user, agent, app or run, with those that the project has as suggestions.
+// A form that asks about a user, agent, app or run, with those that the project has as suggestions.
 
 import { call } from "./api.js";
 import { attempt, byId, element } from "./dom.js";
@@ -6,15 +6,32 @@ import { attempt, byId, element } from "./dom.js";
 const KINDS = { user_id: "USER", agent_id: "AGENT", app_id: "APP", run_id: "RUN" };
 const SUGGESTIONS = 200;
 
-export class ScopeChoice {
-  constructor(prefix) {
-    this.kind = byId(`${prefix}-kind`);
-    this.id = byId(`${prefix}-id`);
-    this.suggestions = byId(`${prefix}-ids`);
-    for (const [field, kind] of Object.entries(KINDS)) {
-      this.kind.append(element("option", { value: field }, kind.toLowerCase()));
-    }
-    this.kind.addEventListener("change", () => this.refresh());
+export class ScopeForm {
+  // Puts the choice before the other fields of the form; `work` is done when it is sent.
+  constructor(prefix, work) {
+    const ids = `${prefix}-ids`;
+    const options = Object.entries(KINDS).map(([field, kind]) =>
+      element("option", { value: field }, kind.toLowerCase()),
+    );
+    this.kind = element(
+      "select",
+      { id: `${prefix}-kind`, change: () => this.refresh() },
+      ...options,
+    );
+    this.id = element("input", {
+      id: `${prefix}-id`, required: "", maxlength: 256, list: ids, spellcheck: "false",
+    });
+    this.suggestions = element("datalist", { id: ids });
+    const form = byId(`${prefix}-form`);
+    form.prepend(
+      element("label", {}, "Of ", this.kind),
+      element("label", {}, "Id ", this.id),
+      this.suggestions,
+    );
+    form.addEventListener("submit", (event) => {
+      event.preventDefault();
+      attempt(work);
+    });
   }
 
   get scope() {

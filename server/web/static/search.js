@@ -1,27 +1,23 @@
 // Searching a scope, with what each arm of the search said of a memory.
 
 import { call } from "./api.js";
-import { attempt, byId, element } from "./dom.js";
+import { byId, element } from "./dom.js";
 import { moment } from "./format.js";
 import { showHistory } from "./history.js";
-import { ScopeChoice } from "./scopes.js";
+import { ScopeForm } from "./scopes.js";
 
 export class SearchView {
   constructor() {
-    this.scope = new ScopeChoice("search");
-    byId("search-form").addEventListener("submit", (event) => {
-      event.preventDefault();
-      attempt(() => this.search());
-    });
+    this.form = new ScopeForm("search", () => this.search());
   }
 
   open() {
-    return this.scope.refresh();
+    return this.form.refresh();
   }
 
   async search() {
     const answer = await call("MemoryService/SearchMemories", {
-      ...this.scope.scope,
+      ...this.form.scope,
       query: byId("query").value,
       top_k: Number(byId("top-k").value),
       explain: true,
