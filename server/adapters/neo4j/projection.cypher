@@ -49,16 +49,6 @@ UNWIND $slots AS slot
 MERGE (lock:SpaceLock {slot: slot})
 SET lock.slot = slot
 
-// name: merge_entities
-UNWIND $entities AS row
-MERGE (e:Entity {project_id: row.project_id, space: row.space, key: row.key})
-  ON CREATE SET e.name = row.name, e.type = row.type, e.rank = row.rank, e.aliases = row.aliases,
-                e.terms = row.terms, e.alias_keys = row.alias_keys
-WITH e, row
-WHERE row.rank < e.rank
-SET e.name = row.name, e.type = row.type, e.rank = row.rank, e.aliases = row.aliases,
-    e.terms = row.terms, e.alias_keys = row.alias_keys
-
 // name: slot_relations
 UNWIND $slots AS slot
 MATCH (source)-[r:RELATES_TO]->(target)
@@ -89,13 +79,22 @@ UNWIND $memories AS row
 MATCH (m:Memory {project_id: row.project_id, memory_id: row.memory_id})
 DELETE m
 
+// An entity bears what its mention of the lowest rank calls it. The mentions come by falling rank, so
+// the last to be set is right, whether all are compared first or each when those before it are set.
+
 // name: add_mentions
 UNWIND $mentions AS row
 MATCH (m:Memory {project_id: row.project_id, memory_id: row.memory_id})
-MATCH (e:Entity {project_id: row.project_id, space: row.space, key: row.key})
+MERGE (e:Entity {project_id: row.project_id, space: row.space, key: row.key})
+  ON CREATE SET e.rank = row.rank, e.name = row.name, e.type = row.type, e.terms = row.terms,
+                e.aliases = coalesce(row.aliases, []), e.alias_keys = row.alias_keys
 CREATE (m)-[:MENTIONS {
   name: row.name, type: row.type, rank: row.rank, aliases: row.aliases
 }]->(e)
+WITH e, row
+WHERE row.rank < e.rank
+SET e.rank = row.rank, e.name = row.name, e.type = row.type, e.terms = row.terms,
+    e.aliases = coalesce(row.aliases, []), e.alias_keys = row.alias_keys
 
 // name: add_relations
 UNWIND $relations AS row

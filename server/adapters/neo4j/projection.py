@@ -20,7 +20,7 @@ from server.adapters.neo4j.keys import space_slot
 from server.adapters.neo4j.superseding import Ends, ends_beside
 from server.adapters.statements import load_statements
 from server.domain.graph import MemorySubgraph
-from server.domain.mentions import EntityKey, Mention, naming_mentions
+from server.domain.mentions import EntityKey, Mention
 
 _STATEMENTS = load_statements(__package__, "projection.cypher", comment="//")
 
@@ -54,7 +54,6 @@ async def project(tx: AsyncManagedTransaction, batch: Sequence[MemorySubgraph]) 
     )
     touched = {s.source for s in statements.changed} | {m.entity for m in mentions.changed}
     await _lock_spaces(tx, touched)
-    await _merge_entities(tx, mentions.added)
     ends = await _supersede(tx, statements)
     await _replace(tx, current, mentions, statements, ends)
     await _tidy_entities(tx, mentions)
@@ -100,12 +99,6 @@ async def _lock_spaces(tx: AsyncManagedTransaction, entities: Iterable[EntityKey
     await run(tx, "lock_spaces", slots=sorted(slots))
 
 
-async def _merge_entities(tx: AsyncManagedTransaction, mentions: Iterable[Mention]) -> None:
-    naming = naming_mentions(mentions)
-    entities = [rows.entity(naming[key]) for key in sorted(naming)]
-    await run(tx, "merge_entities", entities=entities)
-
-
 async def _replace(
     tx: AsyncManagedTransaction,
     current: Sequence[MemorySubgraph],
@@ -115,7 +108,8 @@ async def _replace(
 ) -> None:
     await run(tx, "remove_edges", element_ids=[*mentions.removed_ids, *statements.removed_ids])
     await run(tx, "remove_memories", memories=[rows.memory(s) for s in current if not s.exists])
-    await run(tx, "add_mentions", mentions=[rows.mention(m) for m in mentions.added])
+    by_falling_rank = sorted(mentions.added, key=lambda mention: mention.rank, reverse=True)
+    await run(tx, "add_mentions", mentions=[rows.naming_mention(m) for m in by_falling_rank])
     await run(
         tx, "add_relations", relations=[rows.statement(s, ends.get(s)) for s in statements.added]
     )
