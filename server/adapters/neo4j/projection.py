@@ -68,7 +68,9 @@ def _is_stale(subgraph: MemorySubgraph, known_version: int | None) -> bool:
 async def _lock_memories(
     tx: AsyncManagedTransaction, batch: Sequence[MemorySubgraph]
 ) -> dict[tuple[str, str], int | None]:
-    """Locks the memories' nodes and tells the version that each had; None for a new one.
+    """Locks the memories' nodes, brings them up to date and tells the version that each had.
+
+    None for a new one. An older state leaves the version as it is.
 
     Those that are gone are locked, made if need be, like the others: so a projection of an earlier
     state that is still under way comes wholly before this one, or fails.
@@ -113,7 +115,6 @@ async def _replace(
 ) -> None:
     await run(tx, "remove_edges", element_ids=[*mentions.removed_ids, *statements.removed_ids])
     await run(tx, "remove_memories", memories=[rows.memory(s) for s in current if not s.exists])
-    await run(tx, "keep_memories", memories=[rows.memory(s) for s in current if s.exists])
     await run(tx, "add_mentions", mentions=[rows.mention(m) for m in mentions.added])
     await run(
         tx, "add_relations", relations=[rows.statement(s, ends.get(s)) for s in statements.added]
