@@ -41,7 +41,7 @@ async def empty_postgres_dsn(postgres_server: str) -> AsyncIterator[str]:
 @pytest_asyncio.fixture
 async def postgres_dsn(postgres_server: str) -> AsyncIterator[str]:
     """The DSN of a migrated database of the test's own."""
-    async with _database(postgres_server, TEMPLATE) as dsn:
+    async with migrated_database(postgres_server) as dsn:
         yield dsn
 
 
@@ -63,6 +63,11 @@ def with_database(dsn: str, name: str) -> str:
 def empty_database(server: str) -> AbstractAsyncContextManager[str]:
     """A database without a schema for the block: its DSN."""
     return _database(server, "template1")
+
+
+def migrated_database(server: str) -> AbstractAsyncContextManager[str]:
+    """A database with the schema for the block: its DSN."""
+    return _database(server, TEMPLATE)
 
 
 @asynccontextmanager
