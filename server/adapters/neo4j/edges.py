@@ -28,6 +28,11 @@ class Statement:
     slot: str | None = field(init=False, compare=False, default=None)
     """What it has in common with those that can supersede it; None if nothing can."""
 
+    @property
+    def project_id(self) -> str:
+        """The memory's project."""
+        return self.source.project_id
+
     def __post_init__(self) -> None:
         """Fills in the slot, which the rest determines."""
         if self.relation in FUNCTIONAL_RELATIONS:

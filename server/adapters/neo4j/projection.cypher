@@ -10,7 +10,7 @@
 // Only once a memory is locked can its version be relied on.
 
 // name: lock_memories
-UNWIND $memories AS row
+UNWIND $given.memories AS row
 MERGE (m:Memory {project_id: row.project_id, memory_id: row.memory_id})
 SET m.project_id = row.project_id
 WITH m, row, m.version AS known
@@ -19,7 +19,7 @@ SET m.version = CASE WHEN row.version < known THEN known ELSE row.version END,
 RETURN collect({project_id: row.project_id, memory_id: row.memory_id, version: known}) AS rows
 
 // name: stored_mentions
-UNWIND $memories AS row
+UNWIND $given.memories AS row
 MATCH (m:Memory {project_id: row.project_id, memory_id: row.memory_id})-[r:MENTIONS]->(e:Entity)
 RETURN collect({
   project_id: row.project_id, memory_id: row.memory_id, element_id: elementId(r), space: e.space,
@@ -27,7 +27,7 @@ RETURN collect({
 }) AS rows
 
 // name: stored_relations
-UNWIND $memories AS row
+UNWIND $given.memories AS row
 MATCH (source)-[r:RELATES_TO]->(target)
 USING INDEX SEEK r:RELATES_TO(project_id, memory_id)
 WHERE r.project_id = row.project_id AND r.memory_id = row.memory_id
@@ -45,12 +45,12 @@ RETURN collect({
 // the space does.
 
 // name: lock_spaces
-UNWIND $slots AS slot
+UNWIND $given.slots AS slot
 MERGE (lock:SpaceLock {slot: slot})
 SET lock.slot = slot
 
 // name: slot_relations
-UNWIND $slots AS slot
+UNWIND $given.slots AS slot
 MATCH (source)-[r:RELATES_TO]->(target)
 USING INDEX SEEK r:RELATES_TO(slot)
 WHERE r.slot = slot
@@ -62,20 +62,29 @@ RETURN collect({
 }) AS rows
 
 // name: supersede
-UNWIND $ends AS row
+UNWIND $given.ends AS row
 MATCH ()-[r:RELATES_TO]->()
 USING INDEX SEEK r:RELATES_TO(project_id, memory_id)
 WHERE r.project_id = row.project_id AND r.memory_id = row.memory_id
   AND elementId(r) = row.element_id
 SET r.superseded_at = datetime(row.superseded_at)
 
-// name: remove_edges
-MATCH ()-[r]->()
-WHERE elementId(r) IN $element_ids
+// name: remove_mentions
+UNWIND $given.edges AS row
+MATCH (:Memory {project_id: row.project_id, memory_id: row.memory_id})-[r:MENTIONS]->()
+WHERE elementId(r) = row.element_id
+DELETE r
+
+// name: remove_relations
+UNWIND $given.edges AS row
+MATCH ()-[r:RELATES_TO]->()
+USING INDEX SEEK r:RELATES_TO(project_id, memory_id)
+WHERE r.project_id = row.project_id AND r.memory_id = row.memory_id
+  AND elementId(r) = row.element_id
 DELETE r
 
 // name: remove_memories
-UNWIND $memories AS row
+UNWIND $given.memories AS row
 MATCH (m:Memory {project_id: row.project_id, memory_id: row.memory_id})
 DELETE m
 
@@ -83,7 +92,7 @@ DELETE m
 // the last to be set is right, whether all are compared first or each when those before it are set.
 
 // name: add_mentions
-UNWIND $mentions AS row
+UNWIND $given.mentions AS row
 MATCH (m:Memory {project_id: row.project_id, memory_id: row.memory_id})
 MERGE (e:Entity {project_id: row.project_id, space: row.space, key: row.key})
   ON CREATE SET e.rank = row.rank, e.name = row.name, e.type = row.type, e.terms = row.terms,
@@ -97,7 +106,7 @@ SET e.rank = row.rank, e.name = row.name, e.type = row.type, e.terms = row.terms
     e.aliases = coalesce(row.aliases, []), e.alias_keys = row.alias_keys
 
 // name: add_relations
-UNWIND $relations AS row
+UNWIND $given.relations AS row
 MATCH (source:Entity {project_id: row.project_id, space: row.space, key: row.source})
 MATCH (target:Entity {project_id: row.project_id, space: row.space, key: row.target})
 WITH source, target, row, datetime(row.event_time) AS event_time
@@ -109,7 +118,7 @@ CREATE (source)-[:RELATES_TO {
 }]->(target)
 
 // name: rename_entities
-UNWIND $removed AS row
+UNWIND $given.removed AS row
 MATCH (e:Entity {project_id: row.project_id, space: row.space, key: row.key})
 WHERE e.rank = row.rank
 MATCH (e)<-[r:MENTIONS]-()
@@ -120,13 +129,13 @@ SET e.name = first.name, e.type = first.type, e.rank = first.rank,
     e.aliases = coalesce(first.aliases, [])
 
 // name: remove_orphans
-UNWIND $removed AS row
+UNWIND $given.removed AS row
 MATCH (e:Entity {project_id: row.project_id, space: row.space, key: row.key})
 WHERE NOT EXISTS { (e)--() }
 DELETE e
 
 // name: names
-UNWIND $touched AS row
+UNWIND $given.touched AS row
 MATCH (e:Entity {project_id: row.project_id, space: row.space, key: row.key})
 RETURN collect({
   project_id: e.project_id, space: e.space, key: e.key, name: e.name, aliases: e.aliases,
@@ -134,6 +143,6 @@ RETURN collect({
 }) AS rows
 
 // name: index_names
-UNWIND $names AS row
+UNWIND $given.names AS row
 MATCH (e:Entity {project_id: row.project_id, space: row.space, key: row.key})
 SET e.terms = row.terms, e.alias_keys = row.alias_keys

@@ -17,6 +17,7 @@ from server.adapters.neo4j.edges import (
     wanted_statements,
 )
 from server.adapters.neo4j.keys import space_slot
+from server.adapters.neo4j.parameters import given
 from server.adapters.neo4j.superseding import Ends, ends_beside
 from server.adapters.statements import load_statements
 from server.domain.graph import MemorySubgraph
@@ -106,13 +107,23 @@ async def _replace(
     statements: Difference[Statement],
     ends: Ends,
 ) -> None:
-    await run(tx, "remove_edges", element_ids=[*mentions.removed_ids, *statements.removed_ids])
+    await run(tx, "remove_mentions", edges=_edges(mentions))
+    await run(tx, "remove_relations", edges=_edges(statements))
     await run(tx, "remove_memories", memories=[rows.memory(s) for s in current if not s.exists])
     by_falling_rank = sorted(mentions.added, key=lambda mention: mention.rank, reverse=True)
     await run(tx, "add_mentions", mentions=[rows.naming_mention(m) for m in by_falling_rank])
     await run(
         tx, "add_relations", relations=[rows.statement(s, ends.get(s)) for s in statements.added]
     )
+
+
+def _edges(gone: Difference[Mention] | Difference[Statement]) -> list[rows.Row]:
+    """The edges to remove, each by its memory, which leads to it, and its element."""
+    removed: Sequence[Mention | Statement] = gone.removed
+    return [
+        rows.edge(edge.project_id, edge.memory_id, element_id)
+        for edge, element_id in zip(removed, gone.removed_ids, strict=True)
+    ]
 
 
 async def _supersede(tx: AsyncManagedTransaction, statements: Difference[Statement]) -> Ends:
@@ -153,5 +164,5 @@ async def run(tx: AsyncManagedTransaction, name: str, **items: Sequence[Any]) ->
     """Runs a statement over one list of items; an empty list needs no statement."""
     if not any(items.values()):
         return []
-    result = await tx.run(_STATEMENTS[name], items)
+    result = await tx.run(_STATEMENTS[name], given(items))
     return [row async for record in result for row in record["rows"]]

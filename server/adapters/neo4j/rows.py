@@ -126,10 +126,15 @@ def read_time(microseconds: int) -> datetime:
     return _EPOCH + timedelta(microseconds=microseconds)
 
 
+def edge(project_id: str, memory_id: str, element_id: str) -> Row:
+    """An edge that is there."""
+    return {"project_id": project_id, "memory_id": memory_id, "element_id": element_id}
+
+
 def edge_end(found: Found, superseded_at: datetime | None) -> Row:
     """Until when a relation holds that a row of `slot_relations` found."""
-    edge = {name: found[name] for name in ("project_id", "memory_id", "element_id")}
-    return edge | {"superseded_at": _text(superseded_at)}
+    there = edge(found["project_id"], found["memory_id"], found["element_id"])
+    return there | {"superseded_at": _text(superseded_at)}
 
 
 def _text(time: datetime | None) -> str | None:
