@@ -40,7 +40,7 @@ endif
 say = printf '%s\n' '$(BOLD)==> $(1)$(PLAIN)'
 
 .PHONY: help install run demo test chaos check format lint types imports proto proto-check wheel tools \
-        neo4j vendor bench bench-telemetry lock secrets chromium clean
+        neo4j vendor bench bench-telemetry lock secrets chromium screenshots clean
 
 help: ## List the targets
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z0-9-]+:.*## / \
@@ -144,6 +144,11 @@ run: install ## Start PostgreSQL, Neo4j and the server; Ctrl-C stops all of it
 	@command -v grpcurl >/dev/null || $(MAKE) --silent $(GRPCURL) || \
 	  echo 'The printed command needs grpcurl: `make tools` builds it, with Go.' >&2
 	@exec $(BIN)/python -m server serve
+
+screenshots: install ## Make the pictures in docs/images from a live server (needs Chromium)
+	@$(MAKE) neo4j
+	@$(MAKE) --silent chromium
+	@$(BIN)/python -m scripts.screenshots
 
 demo: install ## Play a short conversation through the running server
 	@$(BIN)/python examples/demo.py

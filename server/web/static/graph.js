@@ -70,7 +70,7 @@ export class GraphView {
         "ul",
         { "aria-label": "Relations" },
         ...relations.map(({ source, relation, target }) =>
-          element("li", {}, source, element("span", { class: "tag" }, relation), target),
+          element("li", {}, `${source} `, element("span", { class: "tag" }, relation), target),
         ),
       ),
       element("h3", {}, "Memories"),
@@ -106,7 +106,10 @@ function drawing(container, entities, relations) {
         data: { id: `e:${index}`, source: `n:${source}`, target: `n:${target}`, relation },
       })),
     ],
-    layout: { name: "cose", animate: false, padding: 30, nodeRepulsion: () => 60000 },
+    layout: {
+      name: "cose", animate: false, padding: 30, nodeRepulsion: () => 200000,
+      idealEdgeLength: () => 100, gravity: 0.6,
+    },
     wheelSensitivity: 0.3,
     style: style(),
   });
@@ -120,6 +123,7 @@ function style() {
         label: "data(name)", width: "data(size)", height: "data(size)",
         "background-color": colour("accent"), color: colour("text"), "font-size": 12,
         "text-valign": "bottom", "text-margin-y": 4, "text-max-width": 140, "text-wrap": "ellipsis",
+        "text-background-color": colour("card"), "text-background-opacity": 0.8,
       },
     },
     {
@@ -129,6 +133,7 @@ function style() {
         "target-arrow-color": colour("quiet"), "target-arrow-shape": "triangle",
         "curve-style": "bezier", "font-size": 10, color: colour("quiet"),
         "text-rotation": "autorotate",
+        "text-background-color": colour("card"), "text-background-opacity": 0.8,
       },
     },
     { selector: "node.chosen", style: { "background-color": colour("third") } },
