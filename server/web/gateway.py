@@ -7,6 +7,7 @@ logs and correlation ids are those of any client.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 
 import grpc
 from aiohttp import web
@@ -14,7 +15,6 @@ from google.protobuf import json_format
 from google.protobuf.descriptor import MethodDescriptor
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
-from multidict import CIMultiDictProxy
 
 from server.web.faults import failed, refused
 from server.web.methods import METHODS
@@ -70,7 +70,7 @@ class Gateway:
         return web.Response(text=text, content_type="application/json", headers=ids)
 
 
-def _metadata(headers: CIMultiDictProxy[str]) -> list[tuple[str, str]]:
+def _metadata(headers: Mapping[str, str]) -> list[tuple[str, str]]:
     """The headers that a call takes along.
 
     Raises:

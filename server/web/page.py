@@ -16,6 +16,7 @@ from server.web.protection import protection
 MAX_REQUEST_BYTES = 64 * 1024
 MAX_ANSWER_BYTES = 16 * 1024 * 1024
 _STOP_SECONDS = 2.0
+_IDLE_SECONDS = 30.0
 _STATIC = Path(__file__).parent / "static"
 _TYPES: Mapping[str, str] = {
     ".css": "text/css",
@@ -47,7 +48,10 @@ async def serving_page(options: PageOptions) -> AsyncIterator[int]:
     async with grpc.aio.insecure_channel(options.grpc_address, options=limits) as channel:
         # No access log: the service logs each call, and headers hold the key.
         runner = web.AppRunner(
-            build_application(channel, options), access_log=None, shutdown_timeout=_STOP_SECONDS
+            build_application(channel, options),
+            access_log=None,
+            shutdown_timeout=_STOP_SECONDS,
+            keepalive_timeout=_IDLE_SECONDS,
         )
         await runner.setup()
         try:
