@@ -4,7 +4,8 @@
 
 Two servers on one database. One of them dies by SIGKILL shortly before it commits an add with
 inference; what waits for the end of what it held then goes on at the other: a call that is sent
-again with its `request_id`, and an asynchronous add. The times count from the death.
+again with its `request_id`, and an asynchronous add. The times of calls count from the death, those
+of asynchronous adds from their acceptance, shortly before it.
 """
 
 from __future__ import annotations

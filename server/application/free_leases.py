@@ -58,6 +58,9 @@ class FreeLeases:
         if not gone:
             return
         leases = await self._presence.end_leases(gone)
+        if not leases:
+            # As after each stop in good order.
+            log.info("servers.gone", servers=len(gone), leases=0)
+            return
         log.warning("servers.gone", servers=len(gone), leases=leases)
-        if leases:
-            self._on_freed()
+        self._on_freed()

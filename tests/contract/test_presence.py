@@ -44,7 +44,7 @@ class Server:
 
     async def die(self) -> None:
         if self._session is not None:
-            # Returns once PostgreSQL has ended the session, so that it is missing from now on.
+            # The session itself may end after its client believes it closed.
             await self._session.fetchval("SELECT pg_advisory_unlock_all()")
             await self._session.close()
             self._session = None
