@@ -29,8 +29,9 @@ from server.ports.memory_store import ChangeSet, MemoryStore
 from server.ports.project_store import ProjectStore
 from server.telemetry.recording import stage
 
-CANDIDATES_PER_MESSAGE = 5
 CANDIDATES_AT_MOST = 20
+CANDIDATES_PER_MESSAGE = 5
+"""At least; a single message, which may be a long one, gets all."""
 CONTEXT_MESSAGES = 10
 KNOWN_ENTITIES_AT_MOST = 30
 
@@ -152,7 +153,7 @@ class RememberInferred:
                 command.project_id,
                 command.scope,
                 vectors,
-                CANDIDATES_PER_MESSAGE,
+                max(CANDIDATES_PER_MESSAGE, CANDIDATES_AT_MOST // max(len(texts), 1)),
                 today(self._clock.now()),
             )
         return candidates[:CANDIDATES_AT_MOST]

@@ -7,6 +7,7 @@ from uuid import uuid4
 
 import pytest
 
+from server.application.remember_inferred import CANDIDATES_AT_MOST
 from server.domain.conversation import Message, Role
 from server.domain.errors import ExtractionFailed, ModelQuotaExhausted
 from server.domain.inference import BUILT_IN_CATEGORIES, Category, ProposedRelation
@@ -174,11 +175,20 @@ async def test_an_immutable_memory_is_shown_and_not_changed(world: World) -> Non
     assert [change.text for change in outcome.changes] == ["Likes tea"]
 
 
-async def test_candidates_are_at_most_five_a_message_and_twenty_in_all(world: World) -> None:
+async def test_candidates_are_twenty_at_most_however_many_messages_there_are(world: World) -> None:
     await world.knows(*(f"fact {n}" for n in range(60)))
-    await world.hears(messages=[Message(Role.USER, "one")])
-    await world.hears(messages=[Message(Role.USER, f"word {n}") for n in range(40)])
-    assert [len(request.candidates) for request in world.model.requests] == [5, 20]
+    for count in (1, 2, 40):
+        await world.hears(messages=[Message(Role.USER, f"word {n}") for n in range(count)])
+    shown = [len(request.candidates) for request in world.model.requests]
+    assert shown[0] == shown[2] == CANDIDATES_AT_MOST
+    assert CANDIDATES_AT_MOST // 2 <= shown[1] <= CANDIDATES_AT_MOST
+
+
+async def test_a_single_message_can_change_all_that_it_speaks_of(world: World) -> None:
+    facts = [f"Likes {thing}" for thing in "tea cake figs rice plums peas mint corn".split()]
+    await world.knows(*facts)
+    await world.hears(messages=[Message(Role.USER, "I like nothing of this any more")])
+    assert {candidate.text for candidate in world.model.requests[0].candidates} == set(facts)
 
 
 async def test_candidates_are_of_exactly_the_scope(world: World) -> None:
