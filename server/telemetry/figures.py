@@ -123,8 +123,8 @@ class Figures:
         """Counts a call."""
         method = self.methods[call.method]
         method.codes[call.code] += 1
-        method.durations.add(call.seconds)
         if not call.waits:
+            method.durations.add(call.seconds)
             self._keep_slowest(
                 [SlowCall(call.seconds, call.time, call.method, call.code, call.correlation_id)]
             )

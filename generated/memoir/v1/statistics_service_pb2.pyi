@@ -401,7 +401,9 @@ class MethodStatistics(_message.Message):
 
     @_builtins.property
     def latency(self) -> Global___LatencyStatistics:
-        """How long they took."""
+        """How long they took. Streams and waiting for operations have none: they last as long as their
+        client wants.
+        """
 
     def __init__(
         self,

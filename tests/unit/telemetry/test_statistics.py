@@ -104,6 +104,8 @@ def test_the_slowest_calls_are_remembered_and_waits_are_not(
     statistics: Statistics, clock: HandClock
 ) -> None:
     statistics.record("p", Tally(), ended(99.0, waits=True))
+    assert statistics.figures("p").last_hour.methods["s.S/M"].codes == {"OK": 1}
+    assert counts(statistics) == (0, 0, 0)
     for number in range(30):
         statistics.record("p", Tally(), ended(number / 10))
         clock.now += 1
