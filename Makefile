@@ -38,7 +38,7 @@ endif
 say = printf '%s\n' '$(BOLD)==> $(1)$(PLAIN)'
 
 .PHONY: help install run demo test chaos check format lint types imports proto proto-check wheel tools \
-        neo4j vendor bench bench-telemetry lock secrets chromium clean
+        neo4j vendor screenshots bench bench-telemetry lock secrets chromium clean
 
 help: ## List the targets
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z0-9-]+:.*## / \
@@ -203,6 +203,11 @@ proto-check: install ## Check that the contract is clean and the stubs are curre
 secrets: $(GITLEAKS) ## Scan history and files for secrets
 	@$(call say,Secrets)
 	@scripts/scan_secrets.sh $(TOOLS)/gitleaks
+
+screenshots: install ## Make the pictures in docs/images from a server at work
+	@$(MAKE) neo4j
+	@$(MAKE) --silent chromium
+	@$(BIN)/python -m scripts.screenshots
 
 vendor: install ## Fetch the web page's libraries from npm again, and check their digests
 	@$(BIN)/python scripts/vendor_page.py
