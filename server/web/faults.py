@@ -35,6 +35,12 @@ def refused(code: grpc.StatusCode, message: str) -> web.Response:
     return _answer(code, {"message": message})
 
 
+def broken(correlation_id: str) -> web.Response:
+    """What went wrong in the gateway itself; the log says more under the id."""
+    body = {"message": "internal error", "correlation_id": correlation_id}
+    return _answer(grpc.StatusCode.INTERNAL, body)
+
+
 def failed(error: grpc.aio.AioRpcError) -> web.Response:
     """What the service answered: its code, reason, correlation id and broken field rules."""
     body: dict[str, object] = {"message": error.details() or ""}

@@ -7,6 +7,7 @@ logs and correlation ids are those of any client.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 
 import grpc
 from aiohttp import web
@@ -14,15 +15,14 @@ from google.protobuf import json_format
 from google.protobuf.descriptor import MethodDescriptor
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
-from multidict import CIMultiDictProxy
 
+from server.web.correlation import CORRELATION_ID
 from server.web.faults import failed, refused
 from server.web.methods import METHODS
 
 CALL_SECONDS = 15.0
 BODY_SECONDS = 5.0
-_PASSED_ON = ("authorization", "x-correlation-id", "traceparent", "tracestate")
-_CORRELATION_ID = "x-correlation-id"
+_PASSED_ON = ("authorization", CORRELATION_ID, "traceparent", "tracestate")
 
 
 class Gateway:
@@ -66,11 +66,11 @@ class Gateway:
         except grpc.aio.AioRpcError as error:
             return failed(error)
         text = json_format.MessageToJson(answer, preserving_proto_field_name=True, indent=None)
-        ids = {name: str(value) for name, value in trailers if name == _CORRELATION_ID}
+        ids = {name: str(value) for name, value in trailers if name == CORRELATION_ID}
         return web.Response(text=text, content_type="application/json", headers=ids)
 
 
-def _metadata(headers: CIMultiDictProxy[str]) -> list[tuple[str, str]]:
+def _metadata(headers: Mapping[str, str]) -> list[tuple[str, str]]:
     """The headers that a call takes along.
 
     Raises:

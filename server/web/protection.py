@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from urllib.parse import urlsplit
 
 import grpc
+import structlog
 from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler, Middleware
-from yarl import URL
 
-from server.web.faults import refused
+from server.web.correlation import correlation_id
+from server.web.faults import broken, refused
+
+_log: structlog.typing.FilteringBoundLogger = structlog.get_logger("server.web")
 
 # Everything comes from here and nothing is inline, so that no text of a memory can become code.
 HEADERS: Mapping[str, str] = {
@@ -51,11 +55,23 @@ async def _answer(request: web.Request, handler: Handler) -> web.StreamResponse:
         return refused(grpc.StatusCode.INVALID_ARGUMENT, "the request is too large")
     except web.HTTPException as error:
         return web.json_response({"message": error.reason}, status=error.status)
+    except web.RequestPayloadError:
+        return refused(grpc.StatusCode.INVALID_ARGUMENT, "the body is not as its headers say")
+    except ConnectionError:
+        raise  # Nobody is left to be answered.
+    except Exception as error:  # noqa: BLE001 - whatever else it is has to be answered too
+        id_ = correlation_id(request.headers)
+        _log.error("page request failed", path=request.path, correlation_id=id_, exc_info=error)
+        return broken(id_)
 
 
 def _host_name(request: web.Request) -> str | None:
     """The host without its port, in lower case; None for what is none."""
+    host = request.headers.get(hdrs.HOST, "")
     try:
-        return URL.build(scheme="http", authority=request.headers.get(hdrs.HOST, "")).host
+        parts = urlsplit(f"//{host}")
+        # Reading the port checks it.
+        is_whole = parts.netloc == host and parts.username is None and parts.port != 0
     except ValueError:
         return None
+    return parts.hostname if is_whole else None
