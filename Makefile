@@ -5,6 +5,8 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
+# Where Python is told to keep nothing, each of the many processes of the tests would compile anew.
+unexport PYTHONDONTWRITEBYTECODE
 MAKEFLAGS += --no-builtin-rules --no-print-directory
 
 PYTHON ?= python3
@@ -146,13 +148,14 @@ run: install ## Start PostgreSQL, Neo4j and the server; Ctrl-C stops all of it
 demo: install ## Play a short conversation through the running server
 	@$(BIN)/python examples/demo.py
 
-bench: install ## Measure adds and searches per second, and what overload leaves of them
+bench: install ## Measure calls per second, what overload leaves of them, and what telemetry costs
 	@$(MAKE) neo4j
 	@$(MAKE) --silent $(GHZ)
 	@$(BIN)/python -m benchmarks
 	@$(BIN)/python -m benchmarks.overload
+	@$(BIN)/python -m benchmarks.telemetry
 
-bench-telemetry: install ## Measure what logs, metrics and traces cost
+bench-telemetry: install ## Measure only what logs, metrics and traces cost
 	@$(BIN)/python -m benchmarks.telemetry
 
 # --- checking -----------------------------------------------------------------------------------

@@ -146,8 +146,8 @@ def find_chromium() -> str | None:
 
 
 @asynccontextmanager
-async def browsing(profile: Path, url: str) -> AsyncIterator[Tab]:
-    """A tab that shows `url`, in a Chromium of its own.
+async def browser(profile: Path) -> AsyncIterator[str]:
+    """A Chromium for the block: the address of its DevTools.
 
     Raises:
         NoBrowser: there is no Chromium.
@@ -170,8 +170,7 @@ async def browsing(profile: Path, url: str) -> AsyncIterator[Tab]:
         assert process.stderr is not None
         endpoint = await asyncio.wait_for(_endpoint(process.stderr), START_SECONDS)
         draining = asyncio.create_task(_drain(process.stderr))
-        async with _tab(endpoint, url) as tab:
-            yield tab
+        yield endpoint
         draining.cancel()
     finally:
         process.terminate()
@@ -191,14 +190,16 @@ async def _drain(stderr: asyncio.StreamReader) -> None:
 
 
 @asynccontextmanager
-async def _tab(endpoint: str, url: str) -> AsyncIterator[Tab]:
+async def browsing(endpoint: str, url: str) -> AsyncIterator[Tab]:
+    """A tab that shows `url`, in a browser that keeps nothing of other tabs."""
     async with (
         aiohttp.ClientSession() as session,
         session.ws_connect(endpoint, max_msg_size=0) as socket,
     ):
         tab = Tab(socket)
         listening = asyncio.create_task(tab.listen())
-        target = await tab.send("Target.createTarget", url="about:blank")
+        context = await tab.send("Target.createBrowserContext", disposeOnDetach=True)
+        target = await tab.send("Target.createTarget", url="about:blank", **context)
         attached = await tab.send(
             "Target.attachToTarget", targetId=target["targetId"], flatten=True
         )

@@ -26,7 +26,7 @@ from memoir.v1.memory_service_pb2_grpc import MemoryServiceStub
 from memoir.v1.statistics_service_pb2_grpc import StatisticsServiceStub
 from rich.console import Console
 
-from scripts.browser import NoBrowser, Tab, browsing
+from scripts.browser import NoBrowser, Tab, browser, browsing
 from scripts.showcase import QUESTION, SHOWN_USER, Showcase
 from server.cli.top_view import TopView
 
@@ -142,7 +142,8 @@ async def take_all(running: Running, into: Path, folder: Path, seconds: float) -
     """Puts the server to work and takes every picture, the live ones at the end of the work."""
     view = TopView()
     async with (
-        browsing(folder / "profile", running.page) as tab,
+        browser(folder / "profile") as endpoint,
+        browsing(endpoint, running.page) as tab,
         grpc.aio.insecure_channel(running.address) as channel,
     ):
         following = asyncio.create_task(_follow(running, view))

@@ -28,6 +28,7 @@ from server.application.rebuild_graph import RebuildGraph
 from server.application.verify_graph import VerifyGraph
 from server.application.visible_relations import VisibleRelations
 from server.bootstrap.database import open_database
+from server.lifecycle.background import running
 from server.ports.clock import Clock
 from server.ports.entity_splits import EntitySplits
 from server.ports.graph import Graph
@@ -83,14 +84,11 @@ async def open_graph(
         return
     driver = open_driver(address.uri, address.user, address.password)
     reader = Neo4jGraphReader(driver, breakers[0], timeout=settings.timeout)
+    recaller = Neo4jGraphReader(driver, breakers[1], timeout=settings.search_timeout)
+    graph = Neo4jGraph(driver, write_timeout=settings.timeout)
     try:
-        yield GraphAccess(
-            Neo4jGraph(driver, write_timeout=settings.timeout),
-            reader,
-            Neo4jGraphReader(driver, breakers[1], timeout=settings.search_timeout),
-            reader,
-            breakers,
-        )
+        async with running("recall", recaller.stay_warm()):
+            yield GraphAccess(graph, reader, recaller, reader, breakers)
     finally:
         await driver.close()
 

@@ -3,23 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Callable, Coroutine
+from importlib import import_module
 
 import uvloop
 
-from server.cli import (
-    administration,
-    archives,
-    entities,
-    graph,
-    indexing,
-    migrate,
-    operations,
-    reembed,
-    serve,
-    top,
-    trace,
-)
 from server.cli.console import fail
 from server.domain.errors import InvalidRequest, MemoirError
 from server.embedded import EmbeddedError
@@ -27,32 +16,43 @@ from server.settings import SettingsFault
 
 Command = Callable[[argparse.Namespace], Coroutine[object, object, None]]
 
+# In the order of `--help`. Only the module of the command that is asked for is imported: all of
+# them take about a second.
+MODULES = {
+    "serve": "serve",
+    "migrate": "migrate",
+    "projects": "administration",
+    "keys": "administration",
+    "verify-graph": "graph",
+    "rebuild-graph": "graph",
+    "entities": "entities",
+    "export": "archives",
+    "import": "archives",
+    "operations": "operations",
+    "reembed": "reembed",
+    "index-search": "indexing",
+    "top": "top",
+    "trace": "trace",
+}
 
-def build_parser() -> argparse.ArgumentParser:
-    """The command line's grammar; each command puts its function into `run`."""
+
+def build_parser(command: str | None = None) -> argparse.ArgumentParser:
+    """The grammar of `command`, or of all of them; each puts its function into `run`."""
     parser = argparse.ArgumentParser(
         prog="python -m server",
         description="Memoir, a memory service for AI agents.",
         epilog="Settings are environment variables: see .env.example.",
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    serve.add_to(commands)
-    migrate.add_to(commands)
-    administration.add_to(commands)
-    graph.add_to(commands)
-    entities.add_to(commands)
-    archives.add_to(commands)
-    operations.add_to(commands)
-    reembed.add_to(commands)
-    indexing.add_to(commands)
-    top.add_to(commands)
-    trace.add_to(commands)
+    asked = MODULES.get(command or "")
+    for name in [asked] if asked else dict.fromkeys(MODULES.values()):
+        import_module(f"server.cli.{name}").add_to(commands)
     return parser
 
 
 def main() -> None:
     """Runs one command. Ends with status 2 where settings or arguments are wrong."""
-    arguments = build_parser().parse_args()
+    arguments = build_parser(*sys.argv[1:2]).parse_args()
     run: Command = arguments.run
     try:
         uvloop.run(run(arguments))

@@ -161,6 +161,8 @@ def words_of(text: str) -> list[str]:
 
 
 def _folded(text: str) -> str:
+    if text.isascii():
+        return text.lower()
     # Folding case can leave what the compatibility form would compose, so that comes last too.
     return _nfkc(_nfkc(text).casefold())
 

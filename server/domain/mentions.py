@@ -32,6 +32,11 @@ class Mention:
     aliases: tuple[str, ...] = ()
 
     @property
+    def project_id(self) -> str:
+        """The memory's project."""
+        return self.entity.project_id
+
+    @property
     def rank(self) -> str:
         """Of all mentions of an entity, the one of the lowest rank gives it its name and type.
 

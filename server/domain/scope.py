@@ -54,7 +54,7 @@ class Scope:
         Raises:
             ValueError: the scope names nothing.
         """
-        if not self.parts():
-            raise ValueError("an empty scope has no graph space")
-        field, value = self.parts()[0]
-        return f"{field.removesuffix('_id')}:{value}"
+        for field in SCOPE_FIELDS:
+            if (value := getattr(self, field)) is not None:
+                return f"{field.removesuffix('_id')}:{value}"
+        raise ValueError("an empty scope has no graph space")

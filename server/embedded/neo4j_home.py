@@ -29,6 +29,8 @@ SETTINGS = (
 
 JAVA_OPTIONS = (
     "-Xmx512m",
+    # On a heap of this size and cores that others use, too, a concurrent collector costs more.
+    "-XX:+UseSerialGC",
     # The supervisor starts a process that ended, not one that lingers without memory.
     "-XX:+ExitOnOutOfMemoryError",
     "-XX:-UsePerfData",

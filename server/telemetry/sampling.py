@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 
 from opentelemetry import trace
 from opentelemetry.context import Context
-from opentelemetry.sdk.trace.sampling import ALWAYS_ON, Sampler, SamplingResult
+from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ALWAYS_ON, Sampler, SamplingResult
 from opentelemetry.trace import Link, SpanKind, TraceState
 from opentelemetry.util.types import Attributes
 
@@ -40,6 +41,49 @@ class FollowLinks(Sampler):
     def get_description(self) -> str:
         """See the SDK."""
         return f"FollowLinks{{{self._root.get_description()}}}"
+
+
+class AtMost(Sampler):
+    """Keeps every trace that begins as long as there are few: `rate` a second, as many at once.
+
+    So whoever tries something sees it, and what tracing costs does not grow with the load. It is a
+    token bucket, which does not look at the ids: other services' samplers choose other traces.
+    """
+
+    def __init__(self, rate: float, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._rate = rate
+        self._monotonic = monotonic
+        self._left = rate
+        self._filled = monotonic()
+
+    def should_sample(
+        self,
+        parent_context: Context | None,
+        trace_id: int,
+        name: str,
+        kind: SpanKind | None = None,
+        attributes: Attributes = None,
+        links: Sequence[Link] | None = None,
+        trace_state: TraceState | None = None,
+    ) -> SamplingResult:
+        """See the SDK."""
+        chosen = ALWAYS_ON if self._take() else ALWAYS_OFF
+        return chosen.should_sample(
+            parent_context, trace_id, name, kind, attributes, links, trace_state
+        )
+
+    def get_description(self) -> str:
+        """See the SDK."""
+        return f"AtMost{{{self._rate:g}/s}}"
+
+    def _take(self) -> bool:
+        now = self._monotonic()
+        self._left = min(self._rate, self._left + (now - self._filled) * self._rate)
+        self._filled = now
+        if self._left < 1.0:
+            return False
+        self._left -= 1.0
+        return True
 
 
 def _is_kept(parent_context: Context | None, links: Sequence[Link] | None) -> bool:

@@ -15,13 +15,13 @@ from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExport
 from opentelemetry.sdk.environment_variables import OTEL_TRACES_SAMPLER
 from opentelemetry.sdk.trace import Span, SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter
-from opentelemetry.sdk.trace.sampling import ParentBased, Sampler, TraceIdRatioBased
+from opentelemetry.sdk.trace.sampling import ParentBased, Sampler
 
 from server.telemetry.otlp import FAREWELL_SECONDS, Signal, is_requested, resource
-from server.telemetry.sampling import FollowLinks
+from server.telemetry.sampling import AtMost, FollowLinks
 from server.telemetry.spans import CORRELATION_ATTRIBUTE, CORRELATIONS_ATTRIBUTE
 
-DEFAULT_RATIO = 0.1
+DEFAULT_TRACES_PER_SECOND = 20.0
 
 
 def configure_tracing(service_version: str) -> TracerProvider | None:
@@ -58,10 +58,10 @@ def build_provider(service_version: str, exporter: SpanExporter) -> TracerProvid
 
 
 def _default_sampler() -> Sampler | None:
-    """What is kept unless the environment says it: tracing every call would cost too much."""
+    """What is kept unless the environment says it: tracing all of a busy server costs too much."""
     if os.environ.get(OTEL_TRACES_SAMPLER):
         return None
-    return ParentBased(TraceIdRatioBased(DEFAULT_RATIO))
+    return ParentBased(AtMost(DEFAULT_TRACES_PER_SECOND))
 
 
 class CorrelationProcessor(SpanProcessor):

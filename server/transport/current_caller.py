@@ -44,6 +44,12 @@ def current_caller() -> Caller:
     return caller
 
 
-def caller_or_none() -> Caller | None:
-    """Whose data the current call may touch; None where it was not authorized, or not yet."""
-    return _caller.get()
+def project_or_none() -> str | None:
+    """The project that the current call is for, as far as is known; None: of none.
+
+    Before the call is authorized, or where it is not, that of its key, if the key has one.
+    """
+    if (caller := _caller.get()) is not None:
+        return caller.project_id
+    principal = _principal.get()
+    return None if principal is None else principal.project_id

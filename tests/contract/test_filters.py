@@ -9,7 +9,6 @@ import pytest_asyncio
 
 from server.adapters.postgres.memory_store import PostgresMemoryStore
 from server.adapters.postgres.pool import Database, PoolOptions, open_pool
-from server.adapters.postgres.schema import migrate
 from server.domain.filter_parser import MAX_DEPTH, MAX_LISTED, MAX_NODES, parse_filter
 from server.domain.pages import ListOrder
 from server.domain.scope import Scope
@@ -18,14 +17,13 @@ from server.ports.memory_store import ListQuery, MemoryStore, SearchQuery
 from tests.support.builders import PROJECT, vector
 from tests.support.filter_cases import BARE, CASES, FULL, named
 from tests.support.filter_memories import keep
-from tests.support.postgres import empty_database
+from tests.support.postgres import migrated_database
 
 
 @pytest_asyncio.fixture(scope="module")
 async def store(postgres_server: str) -> AsyncIterator[MemoryStore]:
     """A store with the two memories of the cases, and the same in another project."""
-    async with empty_database(postgres_server) as dsn:
-        await migrate(dsn, lambda _: None)
+    async with migrated_database(postgres_server) as dsn:
         pool = await open_pool(dsn, PoolOptions(max_size=1))
         database = Database(pool, acquire_timeout=5.0)
         store = PostgresMemoryStore(database, on_commit=lambda: None)

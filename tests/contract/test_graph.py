@@ -142,6 +142,13 @@ async def test_an_entity_is_named_by_its_oldest_memory_in_any_order(graph: Whole
     assert await triples(graph) == [("ALICE", "knows", "Bob")]
 
 
+async def test_of_a_batch_the_oldest_memory_names_an_entity(graph: WholeGraph) -> None:
+    batch = [stating(2, ("Alice", "likes", "tea")), stating(3, ("aLICE", "likes", "jazz"))]
+    await graph.project([stating(4, ("ALICE", "knows", "Bob"))])
+    await graph.project(batch)
+    assert {source for source, _, _ in await triples(graph)} == {"Alice"}
+
+
 async def test_an_entity_has_the_type_of_a_memory_that_knows_it(graph: WholeGraph) -> None:
     await graph.project([stating(1, WORKS), stating(2, entities=[Entity("ACME", "company")])])
     [stated] = await graph.list_relations(RelationQuery(PROJECT, ALICE, limit=10))

@@ -24,7 +24,7 @@ from tests.support.server import (
     Home,
     ServerProcess,
     connected,
-    create_key,
+    key_of_new,
     run_command,
 )
 
@@ -34,22 +34,15 @@ USER = "alice"
 @pytest_asyncio.fixture
 async def origin(shared_home: Home, server: ServerProcess) -> AsyncIterator[Client]:
     """A client of a project of the test's own."""
-    async with connected(server.address, await key_of_new(shared_home, "origin")) as client:
+    async with connected(server.address, await key_of_new(shared_home)) as client:
         yield client
 
 
 @pytest_asyncio.fixture
 async def target(shared_home: Home, server: ServerProcess) -> AsyncIterator[Client]:
     """A client of an empty project of the test's own."""
-    async with connected(server.address, await key_of_new(shared_home, "target")) as client:
+    async with connected(server.address, await key_of_new(shared_home)) as client:
         yield client
-
-
-async def key_of_new(home: Home, name: str) -> str:
-    """The key of a new project with this begin of its name."""
-    project = f"{name}-{uuid4().hex[:8]}"
-    await run_command("projects", "create", project, environment=home.environment)
-    return await create_key(home.environment, "--project", project)
 
 
 async def project_of(client: Client) -> project_service_pb2.Project:

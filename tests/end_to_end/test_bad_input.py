@@ -10,7 +10,15 @@ from google.protobuf import json_format
 from memoir.v1 import memory_pb2, memory_service_pb2
 
 from tests.support.errors import ErrorDetails, details_of
-from tests.support.server import Client, Home, connected, create_key, run_command
+from tests.support.server import (
+    Client,
+    Home,
+    connected,
+    create_key,
+    create_project,
+    key_of_new,
+    run_command,
+)
 
 ADD = "/memoir.v1.MemoryService/AddMemories"
 SAID = [{"role": "user", "content": "I play the cello."}]
@@ -149,7 +157,7 @@ async def test_a_call_without_a_valid_key_is_refused(
 async def test_another_project_is_refused_like_one_that_does_not_exist(
     client: Client, shared_home: Home, user: str
 ) -> None:
-    await run_command("projects", "create", "another", environment=shared_home.environment)
+    await create_project(shared_home.postgres_dsn, "another")
     errors = [
         await refused(client, add_request(user, **names))
         for names in ({"project_id": "another"}, {"project_id": "nothing"}, {"org_id": "nobody"})
@@ -199,9 +207,7 @@ async def test_a_memory_of_another_project_is_not_found(
         metadata=client.metadata,
     )
     memory_id = added.results[0].id
-    await run_command("projects", "create", f"p-{user[:20]}", environment=shared_home.environment)
-    key = await create_key(shared_home.environment, "--project", f"p-{user[:20]}")
-    async with connected(client.address, key) as other:
+    async with connected(client.address, await key_of_new(shared_home)) as other:
         for call in (
             other.memory.GetMemory(
                 memory_service_pb2.GetMemoryRequest(id=memory_id), metadata=other.metadata

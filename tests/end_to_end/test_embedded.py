@@ -43,15 +43,29 @@ def data_dir(tmp_path: Path) -> Path:
     return tmp_path / "data"
 
 
-@pytest_asyncio.fixture
-async def embedded(data_dir: Path, tmp_path: Path) -> AsyncIterator[ServerProcess]:
+def own_server(folder: Path) -> ServerProcess:
     """A server that brings its own databases, not started yet."""
     environment = clean_environment(
-        MEMOIR_DATA_DIR=str(data_dir),
+        MEMOIR_DATA_DIR=str(folder / "data"),
         MEMOIR_GRPC_PORT="0",
         MEMOIR_NEO4J_LIB_DIR=str(ROOT / ".local/neo4j/5.18.0/lib"),
     )
-    server = ServerProcess(environment, tmp_path / "server.log")
+    return ServerProcess(environment, folder / "server.log")
+
+
+@pytest_asyncio.fixture
+async def embedded(tmp_path: Path) -> AsyncIterator[ServerProcess]:
+    """Such a server of the test's own."""
+    server = own_server(tmp_path)
+    yield server
+    await server.stop()
+
+
+@pytest_asyncio.fixture(scope="module")
+async def running(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[ServerProcess]:
+    """Such a server that runs, for tests that leave it as it is."""
+    server = own_server(tmp_path_factory.mktemp("embedded"))
+    await server.start()
     yield server
     await server.stop()
 
@@ -105,14 +119,11 @@ async def test_the_printed_line_works_and_a_second_start_finds_the_data(
     assert key not in embedded.log
 
 
-async def test_the_demo_shows_memories_hits_and_relations(
-    embedded: ServerProcess, data_dir: Path
-) -> None:
-    await embedded.start()
+async def test_the_demo_shows_memories_hits_and_relations(running: ServerProcess) -> None:
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         str(ROOT / "examples/demo.py"),
-        env=clean_environment(MEMOIR_DATA_DIR=str(data_dir)),
+        env=clean_environment(MEMOIR_DATA_DIR=running.environment["MEMOIR_DATA_DIR"]),
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
     )
@@ -141,11 +152,8 @@ async def test_keys_are_made_beside_a_running_server_and_without_one(
     assert (data_dir / "runtime.json").stat().st_mode & 0o077 == 0
 
 
-async def test_a_second_server_on_the_same_data_is_refused(
-    embedded: ServerProcess,
-) -> None:
-    await embedded.start()
-    printed = await run_command("serve", environment=embedded.environment, status=1)
+async def test_a_second_server_on_the_same_data_is_refused(running: ServerProcess) -> None:
+    printed = await run_command("serve", environment=running.environment, status=1)
     assert "in use" in printed
     assert "MEMOIR_DATA_DIR" in printed
 

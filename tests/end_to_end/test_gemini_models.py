@@ -106,27 +106,27 @@ async def test_an_unusable_answer_is_repaired_once(on_gemini: GeminiServer) -> N
     assert await listed(client) == ["User lives in Lisbon."]
 
 
-async def test_a_used_up_quota_is_told_with_its_delay(on_gemini: GeminiServer) -> None:
-    on_gemini.endpoint.fail("batchEmbedContents", gemini_faults.quota(3600), times=100)
+async def test_a_used_up_quota_is_told_with_its_delay(on_own_gemini: GeminiServer) -> None:
+    on_own_gemini.endpoint.fail("batchEmbedContents", gemini_faults.quota(3600), times=100)
     with pytest.raises(grpc.aio.AioRpcError) as caught:
-        await on_gemini.client.memory.AddMemories(
-            request("I live in Lisbon.", infer=False), metadata=on_gemini.client.metadata
+        await on_own_gemini.client.memory.AddMemories(
+            request("I live in Lisbon.", infer=False), metadata=on_own_gemini.client.metadata
         )
     error = details_of(caught.value)
     assert error.code is grpc.StatusCode.RESOURCE_EXHAUSTED
     assert error.retry_after is not None
     assert error.retry_after.total_seconds() == 3600
-    assert await listed(on_gemini.client) == []
+    assert await listed(on_own_gemini.client) == []
 
 
-async def test_a_hanging_model_ends_with_the_deadline(on_gemini: GeminiServer) -> None:
-    on_gemini.endpoint.fail("generateContent", gemini_faults.hang, times=100)
+async def test_a_hanging_model_ends_with_the_deadline(on_own_gemini: GeminiServer) -> None:
+    on_own_gemini.endpoint.fail("generateContent", gemini_faults.hang, times=100)
     with pytest.raises(grpc.aio.AioRpcError) as caught:
-        await on_gemini.client.memory.AddMemories(
-            request("I live in Lisbon."), metadata=on_gemini.client.metadata, timeout=1.0
+        await on_own_gemini.client.memory.AddMemories(
+            request("I live in Lisbon."), metadata=on_own_gemini.client.metadata, timeout=1.0
         )
     assert caught.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
-    assert await listed(on_gemini.client) == []
+    assert await listed(on_own_gemini.client) == []
 
 
 async def test_a_store_of_another_embedder_is_not_ready(home: Home, gemini: GeminiEndpoint) -> None:

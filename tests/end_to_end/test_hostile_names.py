@@ -39,10 +39,10 @@ class Told:
     answer: memory_service_pb2.AddMemoriesResponse
 
 
-async def tell(on_gemini: GeminiServer, number: int, raw: str) -> Told:
+async def tell(on_own_gemini: GeminiServer, number: int, raw: str) -> Told:
     """A memory of which the model says that it is about this name."""
     quote = f"They know Bob {number}"
-    on_gemini.endpoint.answer(
+    on_own_gemini.endpoint.answer(
         {
             "operations": [
                 {
@@ -66,7 +66,7 @@ async def tell(on_gemini: GeminiServer, number: int, raw: str) -> Told:
         output_format="v1.1",
         messages=[memory_pb2.Message(role="user", content=f"{raw[:1000]}: {quote}")],
     )
-    client = on_gemini.client
+    client = on_own_gemini.client
     answer = await client.memory.AddMemories(request, metadata=client.metadata)
     return Told(user, clean_name(raw), answer)
 
@@ -118,11 +118,11 @@ async def searched(client: Client, told: Told) -> tuple[list[str], list[str], li
 
 
 async def test_hostile_names_are_data_in_every_read(
-    on_gemini: GeminiServer, home: Home, graph: WholeGraph, neo4j_driver: AsyncDriver
+    on_own_gemini: GeminiServer, home: Home, graph: WholeGraph, neo4j_driver: AsyncDriver
 ) -> None:
     del graph  # is empty, like the database
-    client = on_gemini.client
-    everything = [await tell(on_gemini, number, raw) for number, raw in enumerate(HOSTILE)]
+    client = on_own_gemini.client
+    everything = [await tell(on_own_gemini, number, raw) for number, raw in enumerate(HOSTILE)]
     report = await settled(home)
     for told in everything:
         name = told.name

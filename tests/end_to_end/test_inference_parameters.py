@@ -11,7 +11,7 @@ from memoir.v1 import memory_pb2, memory_service_pb2
 from tests.support import gemini_brain
 from tests.support.gemini_endpoint import GeminiEndpoint
 from tests.support.gemini_server import GeminiServer
-from tests.support.server import PROJECT, Client, Home
+from tests.support.server import Client
 
 # Sunday, 1 November 2026, noon.
 FIRST_OF_NOVEMBER = int(datetime(2026, 11, 1, 12, tzinfo=UTC).timestamp())
@@ -60,15 +60,15 @@ def proposal(text: str, quote: str, message: int = 1, *named: str) -> dict[str, 
     }
 
 
-async def configure(home: Home, instructions: str, names: list[str]) -> None:
+async def configure(served: GeminiServer, instructions: str, names: list[str]) -> None:
     """Gives the project instructions and categories."""
-    connection = await asyncpg.connect(home.postgres_dsn)
+    connection = await asyncpg.connect(served.home.postgres_dsn)
     try:
         await connection.execute(
             "UPDATE projects SET custom_instructions = $2, custom_categories = ("
             "  SELECT jsonb_agg(jsonb_build_object('name', name, 'description', ''))"
             "  FROM unnest($3::text[]) AS name) WHERE project_id = $1",
-            PROJECT,
+            served.project,
             instructions,
             names,
         )
@@ -111,10 +111,10 @@ async def test_a_near_duplicate_of_another_message_adds_nothing(on_gemini: Gemin
 
 
 async def test_gemini_gets_the_projects_settings_and_the_requests_after_them(
-    on_gemini: GeminiServer, home: Home
+    on_gemini: GeminiServer,
 ) -> None:
     client, endpoint = on_gemini.client, on_gemini.endpoint
-    await configure(home, "Be exact.", ["boats"])
+    await configure(on_gemini, "Be exact.", ["boats"])
     endpoint.answer({"operations": [proposal("User sails", "I sail", 1, "boats", "food")]})
     await add(client, "alice", said("user", "I sail."), custom_instructions="Be brief.")
     assert asked(endpoint)["instructions"] == ["Be exact.", "Be brief."]

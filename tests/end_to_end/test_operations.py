@@ -16,10 +16,8 @@ from google.protobuf.message import Message
 from google.rpc import code_pb2
 from memoir.v1 import memory_pb2, memory_service_pb2
 
-from server.bootstrap.database import open_administration
-from server.settings import PostgresSettings
 from tests.support.errors import details_of
-from tests.support.server import Client, Home, connected, create_key, key_of
+from tests.support.server import Client, Home, connected, create_project, key_of
 
 Operation: TypeAlias = operations_proto_pb2.Operation
 Metadata = memory_service_pb2.OperationMetadata
@@ -236,10 +234,8 @@ async def test_an_operation_belongs_to_its_project(
     home: Home, client: Client, shared_home: Home, user: str
 ) -> None:
     name = (await add(client, user, "secret", async_mode=True)).operation.name
-    async with open_administration(shared_home.postgres_dsn, PostgresSettings()) as administration:
-        await administration.create_project("other", "default")
-    other_key = await create_key(shared_home.environment, "--project", "other")
-    async with connected(client.address, other_key) as other:
+    await create_project(shared_home.postgres_dsn, "other")
+    async with connected(client.address, await key_of(shared_home, "other")) as other:
         forbidden = (grpc.StatusCode.PERMISSION_DENIED, "PROJECT_FORBIDDEN")
         for pending in (get(other, name), wait(other, name), cancel(other, name)):
             assert await refusal(pending) == forbidden

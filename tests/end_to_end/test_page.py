@@ -6,16 +6,16 @@ import json
 import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import aiohttp
 import pytest
+import pytest_asyncio
 from memoir.v1 import memory_service_pb2
 
-from scripts.browser import NoBrowser, Tab, browsing
+from scripts.browser import NoBrowser, Tab, browser, browsing
 from tests.support.processes import eventually
-from tests.support.server import Client, Home, ServerProcess, connected, key_of
+from tests.support.server import Client, Home, ServerProcess, connected, key_of_new
 
 _PAGE = re.compile(r"web page on (\S+)")
 HOSTILE = "<script>window.stolen = 1</script><img src=x onerror='window.stolen = 1'>"
@@ -72,23 +72,35 @@ async def page_of(process: ServerProcess) -> str:
     return printed[1]
 
 
-@pytest.fixture
-async def served(home: Home) -> AsyncIterator[Served]:
-    process = home.server(MEMOIR_PAGE_PORT="0")
+@pytest_asyncio.fixture(scope="module")
+async def page_server(shared_home: Home) -> AsyncIterator[ServerProcess]:
+    """A server for all tests here. Each has a project of its own, which has its own statistics."""
+    process = shared_home.server(MEMOIR_PAGE_PORT="0")
     await process.start()
-    async with connected(process.address, await key_of(home)) as client:
-        yield Served(await page_of(process), client)
+    yield process
     await process.stop()
 
 
-@pytest.fixture
-async def tab(served: Served, tmp_path: Path) -> AsyncIterator[Tab]:
+@pytest_asyncio.fixture(scope="module")
+async def chromium(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[str]:
     try:
-        async with browsing(tmp_path / "profile", served.url) as tab:
-            yield tab
-            assert tab.complaints == []
+        async with browser(tmp_path_factory.mktemp("profile")) as endpoint:
+            yield endpoint
     except NoBrowser as reason:
         pytest.skip(str(reason))
+
+
+@pytest.fixture
+async def served(shared_home: Home, page_server: ServerProcess) -> AsyncIterator[Served]:
+    async with connected(page_server.address, await key_of_new(shared_home)) as client:
+        yield Served(await page_of(page_server), client)
+
+
+@pytest.fixture
+async def tab(served: Served, chromium: str) -> AsyncIterator[Tab]:
+    async with browsing(chromium, served.url) as tab:
+        yield tab
+        assert tab.complaints == []
 
 
 async def open_with(tab: Tab, key: str) -> None:

@@ -12,7 +12,7 @@ from memoir.v1 import memory_pb2, project_service_pb2
 
 from tests.end_to_end.test_add_and_find import add, listed
 from tests.support.errors import details_of
-from tests.support.server import Client, Home, ServerProcess, connected, create_key, run_command
+from tests.support.server import Client, Home, ServerProcess, connected, create_project, key_of
 
 OWN = "settings"
 
@@ -20,8 +20,8 @@ OWN = "settings"
 @pytest_asyncio.fixture(scope="session")
 async def own_key(shared_home: Home, server: ServerProcess) -> str:
     """A key of a project that no other test uses."""
-    await run_command("projects", "create", OWN, environment=shared_home.environment)
-    return await create_key(shared_home.environment, "--project", OWN)
+    await create_project(shared_home.postgres_dsn, OWN)
+    return await key_of(shared_home, OWN)
 
 
 async def test_settings_are_read_changed_and_applied(

@@ -83,9 +83,9 @@ async def test_a_hit_below_the_answer_can_come_up(on_gemini: GeminiServer) -> No
     ids=["half a body", "429", "truncated", "hang"],
 )
 async def test_a_model_at_fault_costs_no_hit(
-    on_gemini: GeminiServer, fault: Fault, timeout: float, reason: str
+    on_own_gemini: GeminiServer, fault: Fault, timeout: float, reason: str
 ) -> None:
-    client, endpoint = on_gemini.client, on_gemini.endpoint
+    client, endpoint = on_own_gemini.client, on_own_gemini.endpoint
     await say(client, "alice")
     plain = await search(client, "alice")
     endpoint.fail("generateContent", fault, times=100)

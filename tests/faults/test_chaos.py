@@ -17,14 +17,14 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from server.embedded import EmbeddedNeo4j, EmbeddedPostgres, NoProgress
+from server.embedded import EmbeddedPostgres, NoProgress
 from tests.support.chaos.arena import Arena
 from tests.support.chaos.checker import check_stored
 from tests.support.chaos.network import network
 from tests.support.chaos.small_disk import small_disk
 from tests.support.chaos.workload import Workload
 from tests.support.gemini_endpoint import GeminiEndpoint
-from tests.support.neo4j import NEO4J_LIB
+from tests.support.neo4j import quick_neo4j
 from tests.support.server import key_of, make_home
 
 SHORT_SECONDS = 30.0
@@ -47,7 +47,7 @@ async def arena(tmp_path: Path, seed: int, gemini: GeminiEndpoint) -> AsyncItera
         disk = stack.enter_context(small_disk(tmp_path / "disk"))
         postgres = EmbeddedPostgres((disk or tmp_path) / "postgres", NoProgress())
         await stack.enter_async_context(postgres)
-        neo4j = EmbeddedNeo4j(tmp_path / "neo4j", NEO4J_LIB, NoProgress())
+        neo4j = quick_neo4j(tmp_path / "neo4j")
         stack.push_async_callback(neo4j.stop)
         address = await neo4j.start()
         home = await make_home(postgres.dsn, address, tmp_path)

@@ -16,7 +16,7 @@ from memoir.v1 import graph_service_pb2, memory_pb2, memory_service_pb2
 from server.embedded import EmbeddedNeo4j, EmbeddedPostgres, NoProgress
 from server.embedded.neo4j import Neo4jAddress
 from tests.support.errors import details_of
-from tests.support.neo4j import NEO4J_LIB
+from tests.support.neo4j import quick_neo4j
 from tests.support.processes import eventually
 from tests.support.server import (
     Client,
@@ -163,7 +163,7 @@ async def all_texts(client: Client) -> set[str]:
 @pytest_asyncio.fixture
 async def own_neo4j(tmp_path: Path) -> AsyncIterator[EmbeddedNeo4j]:
     """A Neo4j of the test's own, not started yet."""
-    neo4j = EmbeddedNeo4j(tmp_path / "neo4j", NEO4J_LIB, NoProgress())
+    neo4j = quick_neo4j(tmp_path / "neo4j")
     yield neo4j
     await neo4j.stop()
 

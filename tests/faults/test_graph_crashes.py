@@ -20,9 +20,9 @@ import pytest_asyncio
 from memoir.v1 import memory_pb2, memory_service_pb2
 from neo4j import AsyncGraphDatabase
 
-from server.embedded import EmbeddedNeo4j, EmbeddedPostgres, NoProgress
+from server.embedded import EmbeddedPostgres, NoProgress
 from tests.support.chaos.deployment import Deployment
-from tests.support.neo4j import NEO4J_LIB
+from tests.support.neo4j import quick_neo4j
 from tests.support.processes import eventually
 from tests.support.server import Client, connected, key_of, make_home
 
@@ -44,7 +44,7 @@ def seed() -> int:
 @pytest_asyncio.fixture
 async def deployment(tmp_path: Path, seed: int) -> AsyncIterator[Deployment]:
     postgres = EmbeddedPostgres(tmp_path / "postgres", NoProgress())
-    neo4j = EmbeddedNeo4j(tmp_path / "neo4j", NEO4J_LIB, NoProgress())
+    neo4j = quick_neo4j(tmp_path / "neo4j")
     async with postgres, AsyncExitStack() as stack:
         stack.push_async_callback(neo4j.stop)
         home = await make_home(postgres.dsn, await neo4j.start(), tmp_path)

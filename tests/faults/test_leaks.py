@@ -8,7 +8,7 @@ import re
 import resource
 import secrets
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack
 
 import grpc
@@ -130,24 +130,30 @@ async def test_events_that_nobody_reads_do_not_pile_up(
     assert len(await listed(client, "alice", page_size=10)) == 10
 
 
-async def test_idle_connections_are_borne(server: ServerProcess, client: Client) -> None:
+@pytest.fixture
+def most_files() -> Iterator[int]:
+    """As many as may be open, here and in a server that is started afterwards."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    count = min(IDLE_CONNECTIONS, hard - SPARE_FILES)
+    yield hard
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+async def test_idle_connections_are_borne(
+    most_files: int, server: ServerProcess, client: Client
+) -> None:
+    count = min(IDLE_CONNECTIONS, most_files - SPARE_FILES)
     if count < IDLE_CONNECTIONS:
-        print(f"{count} connections, for no more than {hard} files may be open here")
+        print(f"{count} connections, for no more than {most_files} files may be open here")
     before = resident(server)
     host, _, port = server.address.rpartition(":")
-    try:
-        with ExitStack() as stack:
-            for _ in range(count):
-                idle = stack.enter_context(socket.create_connection((host, int(port))))
-                idle.sendall(PREFACE)
-            await add(client, "alice", "I play the cello.", infer=False)
-            assert len(await listed(client, "alice")) == 1
-            assert resident(server) - before < count * 100 * 1024
-    finally:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    with ExitStack() as stack:
+        for _ in range(count):
+            idle = stack.enter_context(socket.create_connection((host, int(port))))
+            idle.sendall(PREFACE)
+        await add(client, "alice", "I play the cello.", infer=False)
+        assert len(await listed(client, "alice")) == 1
+        assert resident(server) - before < count * 100 * 1024
 
 
 async def test_requests_that_are_too_large_are_not_kept(

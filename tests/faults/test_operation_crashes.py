@@ -4,55 +4,88 @@ from __future__ import annotations
 
 import asyncio
 import signal
+from collections.abc import AsyncIterator
 
 import pytest
+import pytest_asyncio
 from memoir.v1 import memory_pb2, memory_service_pb2
 
+from server.embedded.neo4j import Neo4jAddress
 from tests.end_to_end.test_operations import metadata_of, response_of, texts, wait
-from tests.support.server import Home, connected, key_of
+from tests.support.leases import end_leases
+from tests.support.postgres import migrated_database
+from tests.support.server import Client, Home, connected, key_of, prepared_home
 
 Metadata = memory_service_pb2.OperationMetadata
 
 
-@pytest.mark.parametrize("infer", [True, False])
+@pytest_asyncio.fixture(scope="module")
+async def shared(
+    postgres_server: str, neo4j_address: Neo4jAddress, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Home]:
+    """Databases on which one server after another dies; each test uses a user of its own."""
+    directory = tmp_path_factory.mktemp("crashes")
+    async with (
+        migrated_database(postgres_server) as dsn,
+        prepared_home(dsn, neo4j_address, directory) as home,
+    ):
+        yield home
+
+
+@pytest_asyncio.fixture(scope="module")
+async def accepting(shared: Home) -> AsyncIterator[Client]:
+    """A client of a server that works on nothing, so that the answer comes before the crash."""
+    idle = shared.server(MEMOIR_OPERATIONS_CONCURRENCY="0")
+    await idle.start()
+    async with connected(idle.address, await key_of(shared)) as client:
+        yield client
+    await idle.stop()
+
+
 @pytest.mark.parametrize(
-    ("place", "attempts"),
+    ("infer", "place", "attempts", "is_waited_for"),
     [
-        ("operation.claimed", 2),
-        ("add.before_commit", 2),
-        ("add.after_commit_before_answer", 1),
+        # Here the dead server leaves both leases, that on the operation and that on the scope.
+        (True, "add.before_commit", 2, True),
+        (False, "add.before_commit", 2, False),
+        (True, "operation.claimed", 2, False),
+        (False, "operation.claimed", 2, False),
+        (True, "add.after_commit_before_answer", 1, False),
+        (False, "add.after_commit_before_answer", 1, False),
     ],
 )
 async def test_a_crash_at_work_leaves_one_effect(
-    home: Home, place: str, attempts: int, infer: bool
+    shared: Home,
+    accepting: Client,
+    user: str,
+    infer: bool,
+    place: str,
+    attempts: int,
+    is_waited_for: bool,
 ) -> None:
-    dying = home.server(MEMOIR_ALLOW_FAILPOINTS="true", MEMOIR_FAILPOINTS=f"{place}:1")
+    dying = shared.server(MEMOIR_ALLOW_FAILPOINTS="true", MEMOIR_FAILPOINTS=f"{place}:1")
     await dying.start()
-    key = await key_of(home)
     request = memory_service_pb2.AddMemoriesRequest(
-        user_id="alice",
+        user_id=user,
         messages=[memory_pb2.Message(role="user", content="I work at Acme.")],
         infer=infer,
         async_mode=True,
     )
-    # Accepted by a server that works on nothing, so that the answer comes before the crash.
-    idle = home.server(MEMOIR_OPERATIONS_CONCURRENCY="0")
-    await idle.start()
-    async with connected(idle.address, key) as client:
-        accepted = await client.memory.AddMemories(request, metadata=client.metadata)
-        assert await dying.wait() == -signal.SIGKILL
-        heir = home.server()
-        await heir.start()
-        done = await wait(client, accepted.operation.name, seconds=45)
-        assert (metadata_of(done).state, metadata_of(done).attempts) == (
-            Metadata.STATE_SUCCEEDED, attempts,
-        )  # fmt: skip
-        assert await texts(client, "alice") == [
-            result.data.memory for result in response_of(done).results
-        ]
-        assert len(await texts(client, "alice")) == 1
-        await heir.stop()
-    await idle.stop()
+    accepted = await accepting.memory.AddMemories(request, metadata=accepting.metadata)
+    assert await dying.wait() == -signal.SIGKILL
+    if not is_waited_for:
+        await end_leases(shared.postgres_dsn)
+    heir = shared.server()
+    await heir.start()
+    done = await wait(accepting, accepted.operation.name, seconds=45)
+    assert (metadata_of(done).state, metadata_of(done).attempts) == (
+        Metadata.STATE_SUCCEEDED, attempts,
+    )  # fmt: skip
+    assert await texts(accepting, user) == [
+        result.data.memory for result in response_of(done).results
+    ]
+    assert len(await texts(accepting, user)) == 1
+    await heir.stop()
 
 
 async def test_what_was_accepted_survives_a_crash_and_two_servers_do_it_once(home: Home) -> None:

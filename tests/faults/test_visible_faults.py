@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -25,6 +26,10 @@ from tests.support.server import Client, Home, ServerProcess, connected, key_of,
 __all__ = ["own_neo4j", "own_postgres"]
 
 PATIENCE_SECONDS = 40.0
+_FAILED_CALLS = re.compile(
+    r"""^rpc_server_call_duration_seconds_count{[^}]*status_code="UNAVAILABLE"[^}]*} (\S+)""",
+    re.MULTILINE,
+)
 
 
 @asynccontextmanager
@@ -43,6 +48,16 @@ async def shows(process: ServerProcess, line: str) -> None:
         return line in await metrics_of(process)
 
     await eventually(is_shown, PATIENCE_SECONDS, line)
+
+
+async def after_failed_calls(process: ServerProcess, count: int) -> str:
+    """What the server exposes once it has counted so many, which it does after it answered."""
+
+    async def are_counted() -> bool:
+        return sum(map(float, _FAILED_CALLS.findall(await metrics_of(process)))) >= count
+
+    await eventually(are_counted, PATIENCE_SECONDS, f"{count} failed calls")
+    return await metrics_of(process)
 
 
 async def refusal(call: Callable[[], Awaitable[None]]) -> str:
@@ -88,7 +103,7 @@ async def test_a_postgresql_that_is_away(
         await shows(server, 'rpc_response_status_code="UNAVAILABLE"')
         away = await metrics_of(server)
         assert await refusal(lambda: add(client, "I like tea.")) == "STORE_UNAVAILABLE"
-        later = await metrics_of(server)
+        later = await after_failed_calls(server, 2)
     for alert in "MemoirPostgresUnavailable", "MemoirCallsFail":
         await assert_alert(alert, well, fires=False, folder=tmp_path)
         await assert_alert(alert, well, away, later, fires=True, folder=tmp_path)

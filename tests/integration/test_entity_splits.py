@@ -11,12 +11,15 @@ from server.adapters.neo4j.graph import Neo4jGraph
 from server.adapters.postgres.entity_splits import PostgresEntitySplits
 from server.adapters.postgres.memory_history import PostgresMemoryHistory
 from server.adapters.postgres.pool import Database
+from server.adapters.postgres.scope_store import PostgresScopeStore
 from server.adapters.system.clock import SystemClock
 from server.application.entity_joins import EntityJoins, JoinState
 from server.application.past_graph import PastGraph
 from server.domain.errors import InvalidRequest
 from server.domain.graph import Entity, Relation
-from tests.support.builders import ALICE, PROJECT
+from server.domain.scope import Scope
+from server.domain.scope_kinds import ScopeKind
+from tests.support.builders import ALICE, PROJECT, call
 from tests.support.graph_stores import GraphStores, open_stores
 
 SPACE = "user:alice"
@@ -123,3 +126,17 @@ async def test_a_split_tells_of_a_past_that_comes_after_it(
     for instant, name in ((before, "Bob"), (before + timedelta(days=1), "Robert")):
         [relation] = await past.relations(PROJECT, ALICE, instant, None)
         assert relation.relation.source.name == name
+
+
+async def test_what_was_split_is_forgotten_with_its_user(
+    stores: GraphStores, joins: EntityJoins, database: Database
+) -> None:
+    await remember_robert(stores, "Robert lives in Oslo", OSLO)
+    await stores.project()
+    await joins.split(PROJECT, SPACE, "Bob", "Robert")
+    scopes = PostgresScopeStore(database, on_commit=lambda: None)
+    await scopes.erase(call(scope=Scope()), ScopeKind.USER, "bob")
+    assert await joins.list(PROJECT)
+    await scopes.erase(call(scope=Scope()), ScopeKind.USER, "alice")
+    await stores.project()
+    assert await joins.list(PROJECT) == []

@@ -3,32 +3,94 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from uuid import uuid4
 
+import pytest
 import pytest_asyncio
 
+from server.embedded.neo4j import Neo4jAddress
 from tests.support.gemini_endpoint import GeminiEndpoint
-from tests.support.server import Client, Home, connected, key_of
+from tests.support.postgres import migrated_database
+from tests.support.server import (
+    PROJECT,
+    Client,
+    Home,
+    ServerProcess,
+    connected,
+    create_project,
+    key_of,
+    prepared_home,
+)
 
 API_KEY = "test-key-of-the-endpoint"
 
 
 @dataclass(frozen=True)
 class GeminiServer:
-    """A client of a server on Gemini, and the endpoint that it asks."""
+    """A client of a server on Gemini for one project, and the endpoint that the server asks."""
 
     client: Client
     endpoint: GeminiEndpoint
+    home: Home
+    project: str
+
+
+@dataclass(frozen=True)
+class Running:
+    """A server on Gemini, its databases, and the endpoint that it asks."""
+
+    server: ServerProcess
+    home: Home
+    endpoint: GeminiEndpoint
+
+    @asynccontextmanager
+    async def of_project(self, project: str) -> AsyncIterator[GeminiServer]:
+        """The server to a client of the project."""
+        key = await key_of(self.home, project)
+        async with connected(self.server.address, key) as client:
+            yield GeminiServer(client, self.endpoint, self.home, project)
+        assert API_KEY not in self.server.log
+
+
+@asynccontextmanager
+async def running_on_gemini(home: Home, endpoint: GeminiEndpoint) -> AsyncIterator[Running]:
+    """Such a server for the block."""
+    server = home.server(
+        MEMOIR_MODELS="gemini", GEMINI_API_KEY=API_KEY, MEMOIR_GEMINI_BASE_URL=endpoint.base_url
+    )
+    await server.start()
+    yield Running(server, home, endpoint)
+    await server.stop()
+
+
+@pytest_asyncio.fixture(scope="session")
+async def shared_on_gemini(
+    postgres_server: str, neo4j_address: Neo4jAddress, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Running]:
+    directory = tmp_path_factory.mktemp("gemini")
+    async with (
+        migrated_database(postgres_server) as dsn,
+        prepared_home(dsn, neo4j_address, directory) as home,
+        GeminiEndpoint() as endpoint,
+        running_on_gemini(home, endpoint) as running,
+    ):
+        yield running
 
 
 @pytest_asyncio.fixture
-async def on_gemini(home: Home, gemini: GeminiEndpoint) -> AsyncIterator[GeminiServer]:
-    server = home.server(
-        MEMOIR_MODELS="gemini", GEMINI_API_KEY=API_KEY, MEMOIR_GEMINI_BASE_URL=gemini.base_url
-    )
-    await server.start()
-    key = await key_of(home)
-    async with connected(server.address, key) as client:
-        yield GeminiServer(client, gemini)
-    assert API_KEY not in server.log
-    await server.stop()
+async def on_gemini(shared_on_gemini: Running) -> AsyncIterator[GeminiServer]:
+    """A project of the test's own on a shared server, for tests that do not make it distrust."""
+    shared_on_gemini.endpoint.reset()
+    project = f"project-{uuid4()}"
+    await create_project(shared_on_gemini.home.postgres_dsn, project)
+    async with shared_on_gemini.of_project(project) as served:
+        yield served
+
+
+@pytest_asyncio.fixture
+async def on_own_gemini(home: Home, gemini: GeminiEndpoint) -> AsyncIterator[GeminiServer]:
+    """A server of the test's own, which may remember faults of the model."""
+    async with running_on_gemini(home, gemini) as running, running.of_project(PROJECT) as served:
+        yield served

@@ -17,15 +17,21 @@ from server.domain.graph import StatedRelation
 from server.embedded.neo4j import EmbeddedNeo4j, Neo4jAddress
 from server.embedded.progress import NoProgress
 from server.ports.graph_reader import RelationQuery
+from tests.support.quick_java import QUICK_JAVA
 
 NEO4J_LIB = Path(__file__).parents[2] / ".local" / "neo4j" / "5.18.0" / "lib"
 _CLEANING_SECONDS = 30
 
 
+def quick_neo4j(data_dir: Path) -> EmbeddedNeo4j:
+    """A Neo4j, not started yet."""
+    return EmbeddedNeo4j(data_dir, NEO4J_LIB, NoProgress(), QUICK_JAVA)
+
+
 @pytest.fixture(scope="session")
 async def neo4j_address(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Neo4jAddress]:
     """Where the session's Neo4j answers."""
-    server = EmbeddedNeo4j(tmp_path_factory.mktemp("neo4j"), NEO4J_LIB, NoProgress())
+    server = quick_neo4j(tmp_path_factory.mktemp("neo4j"))
     address = await server.start()
     yield address
     await server.stop()

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from itertools import count
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import asyncpg
 import pytest
@@ -14,6 +15,9 @@ import pytest_asyncio
 from server.adapters.postgres.pool import Database, PoolOptions, open_pool
 from server.adapters.postgres.schema import migrate
 from server.embedded import EmbeddedPostgres, NoProgress
+
+if TYPE_CHECKING:
+    from server.adapters.postgres.pool import Connection
 
 TEMPLATE = "memoir_template"
 _numbers = count()
@@ -41,7 +45,7 @@ async def empty_postgres_dsn(postgres_server: str) -> AsyncIterator[str]:
 @pytest_asyncio.fixture
 async def postgres_dsn(postgres_server: str) -> AsyncIterator[str]:
     """The DSN of a migrated database of the test's own."""
-    async with _database(postgres_server, TEMPLATE) as dsn:
+    async with migrated_database(postgres_server) as dsn:
         yield dsn
 
 
@@ -63,6 +67,23 @@ def with_database(dsn: str, name: str) -> str:
 def empty_database(server: str) -> AbstractAsyncContextManager[str]:
     """A database without a schema for the block: its DSN."""
     return _database(server, "template1")
+
+
+def migrated_database(server: str) -> AbstractAsyncContextManager[str]:
+    """A database with the schema for the block: its DSN."""
+    return _database(server, TEMPLATE)
+
+
+@asynccontextmanager
+async def loaded(server: str, *statements: str) -> AsyncIterator[Connection]:
+    """The only connection to a migrated database, in which these statements were executed."""
+    async with migrated_database(server) as dsn:
+        pool = await open_pool(dsn, PoolOptions(max_size=1))
+        async with Database(pool, acquire_timeout=5.0).connection() as connection:
+            for statement in statements:
+                await connection.execute(statement)
+            yield connection
+        await pool.close()
 
 
 @asynccontextmanager

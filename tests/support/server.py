@@ -48,11 +48,15 @@ class CommandFailed(AssertionError):
 
 
 def clean_environment(**variables: str) -> dict[str, str]:
-    """This process's environment without anything that would set the server, plus `variables`."""
+    """This process's environment without anything that would set the server, plus `variables`.
+
+    The server may keep what it compiles, for each of many starts would compile it again.
+    """
     kept = {
         name: value
         for name, value in os.environ.items()
         if not name.startswith(("MEMOIR_", "GEMINI_", "GOOGLE_", "OTEL_"))
+        and name != "PYTHONDONTWRITEBYTECODE"
     }
     return {**kept, "PYTHONUNBUFFERED": "1", **variables}
 
@@ -149,6 +153,11 @@ class ServerProcess:
         self.send(signal.SIGTERM)
         return await self.wait()
 
+    async def end(self) -> None:
+        """Ends the server as a crash would if it still runs."""
+        if self._process is not None and self._process.returncode is None:
+            await self.kill()
+
     async def kill(self) -> None:
         """Ends the server as a crash would."""
         self.send(signal.SIGKILL)
@@ -223,20 +232,41 @@ class Home:
     environment: Mapping[str, str]
     postgres_dsn: str
     directory: Path
+    _servers: list[ServerProcess] = field(default_factory=list)
 
     def server(self, **variables: str) -> ServerProcess:
         """A server on these databases, not started yet."""
         number = len(list(self.directory.glob("*.log")))
         log_path = self.directory / f"server-{number}.log"
         log_path.touch()
-        return ServerProcess({**self.environment, **variables}, log_path)
+        server = ServerProcess({**self.environment, **variables}, log_path)
+        self._servers.append(server)
+        return server
+
+    async def end(self) -> None:
+        """Ends the servers that a test which failed left running."""
+        for server in self._servers:
+            await server.end()
 
 
-async def key_of(home: Home) -> str:
-    """A new key of the home's project."""
+async def create_project(dsn: str, project: str) -> None:
+    """A new project, made without the command line's start-up."""
+    async with open_administration(dsn, PostgresSettings()) as administration:
+        await administration.create_project(project, "default")
+
+
+async def key_of(home: Home, project: str = PROJECT) -> str:
+    """A new key of the project."""
     async with open_administration(home.postgres_dsn, PostgresSettings()) as administration:
-        _, key = await administration.create_key(project_id=PROJECT, org_id=None, label="test")
+        _, key = await administration.create_key(project_id=project, org_id=None, label="test")
     return key
+
+
+async def key_of_new(home: Home) -> str:
+    """A key of a new project, which no other test knows."""
+    project = f"project-{uuid4()}"
+    await create_project(home.postgres_dsn, project)
+    return await key_of(home, project)
 
 
 async def make_home(dsn: str, neo4j: Neo4jAddress, directory: Path) -> Home:
@@ -253,16 +283,30 @@ async def shared_home(
 ) -> AsyncIterator[Home]:
     """Databases for the servers that many tests share; each test uses scopes of its own."""
     async with empty_database(postgres_server) as dsn:
-        yield await make_home(dsn, neo4j_address, tmp_path_factory.mktemp("server"))
+        home = await make_home(dsn, neo4j_address, tmp_path_factory.mktemp("server"))
+        yield home
+        await home.end()
 
 
 @pytest_asyncio.fixture
-async def home(postgres_dsn: str, neo4j_address: Neo4jAddress, tmp_path: Path) -> Home:
+async def home(
+    postgres_dsn: str, neo4j_address: Neo4jAddress, tmp_path: Path
+) -> AsyncIterator[Home]:
     """Databases of the test's own, with a project, prepared without the command line's start-up."""
-    async with open_administration(postgres_dsn, PostgresSettings()) as administration:
-        await administration.create_project(PROJECT, "default")
-    environment = external_environment(postgres_dsn, neo4j_address, MEMOIR_GRPC_REFLECTION="true")
-    return Home(environment, postgres_dsn, tmp_path)
+    async with prepared_home(postgres_dsn, neo4j_address, tmp_path) as home:
+        yield home
+
+
+@asynccontextmanager
+async def prepared_home(dsn: str, neo4j: Neo4jAddress, directory: Path) -> AsyncIterator[Home]:
+    """A project in a migrated database; no server of it outlives the block."""
+    await create_project(dsn, PROJECT)
+    environment = external_environment(dsn, neo4j, MEMOIR_GRPC_REFLECTION="true")
+    home = Home(environment, dsn, directory)
+    try:
+        yield home
+    finally:
+        await home.end()
 
 
 @pytest_asyncio.fixture(scope="session")

@@ -6,44 +6,45 @@ RETURN DISTINCT n.project_id AS project_id
 ORDER BY project_id
 
 // name: memory_nodes
-UNWIND $memories AS row
+UNWIND $given.memories AS row
 MATCH (m:Memory {project_id: row.project_id, memory_id: row.memory_id})
 RETURN m.memory_id AS memory_id, m.version AS version, m.user_id AS user_id,
        m.agent_id AS agent_id, m.app_id AS app_id, m.run_id AS run_id
 
 // name: rewind
-UNWIND $memories AS row
+UNWIND $given.memories AS row
 MATCH (m:Memory {project_id: row.project_id, memory_id: row.memory_id})
 WHERE m.version > row.version
 SET m.version = 0
 
 // name: memory_page
 MATCH (m:Memory)
-WHERE m.project_id = $project_id AND m.memory_id > $after
+WHERE m.project_id = $given.project_id AND m.memory_id > $given.after
 RETURN m.memory_id AS memory_id
 ORDER BY m.memory_id
-LIMIT $page_size
+LIMIT $given.page_size
 
 // name: stray_page
 MATCH ()-[r:RELATES_TO]->()
-WHERE r.project_id = $project_id AND r.memory_id > $after
+WHERE r.project_id = $given.project_id AND r.memory_id > $given.after
 WITH DISTINCT r.project_id AS project_id, r.memory_id AS memory_id
 ORDER BY memory_id
-LIMIT $page_size
+LIMIT $given.page_size
 RETURN memory_id, EXISTS { (:Memory {project_id: project_id, memory_id: memory_id}) } AS known
 
 // name: remove_strays
-UNWIND $memory_ids AS memory_id
+UNWIND $given.memory_ids AS memory_id
 MATCH ()-[r:RELATES_TO]->()
-WHERE r.project_id = $project_id AND r.memory_id = memory_id
+WHERE r.project_id = $given.project_id AND r.memory_id = memory_id
 DELETE r
 
 // name: entity_page
 MATCH (e:Entity)
-WHERE e.project_id = $project_id AND e.space >= $space
-  AND (e.space > $space OR e.key > $key)
+USING INDEX e:Entity(project_id, space, key)
+WHERE e.project_id = $given.project_id AND e.space >= $given.space AND e.key IS NOT NULL
+  AND (e.space > $given.space OR e.key > $given.key)
 WITH e ORDER BY e.project_id, e.space, e.key
-LIMIT $page_size
+LIMIT $given.page_size
 OPTIONAL MATCH (e)<-[r:MENTIONS]-()
 WITH e, min(r.rank) AS rank
 OPTIONAL MATCH (e)<-[first:MENTIONS]-()
@@ -56,8 +57,9 @@ RETURN e.project_id AS project_id, e.space AS space, e.key AS key, e.name AS nam
 ORDER BY space, key
 
 // name: rename
+UNWIND $given.element_ids AS element_id
 MATCH (e:Entity)
-WHERE elementId(e) IN $element_ids
+WHERE elementId(e) = element_id
 MATCH (e)<-[r:MENTIONS]-()
 WITH e, min(r.rank) AS rank
 MATCH (e)<-[first:MENTIONS]-()
@@ -66,13 +68,14 @@ SET e.name = first.name, e.type = first.type, e.rank = first.rank,
     e.aliases = coalesce(first.aliases, [])
 
 // name: remove_unmentioned
+UNWIND $given.element_ids AS element_id
 MATCH (e:Entity)
-WHERE elementId(e) IN $element_ids AND NOT EXISTS { (e)<-[:MENTIONS]-() }
+WHERE elementId(e) = element_id AND NOT EXISTS { (e)<-[:MENTIONS]-() }
 DETACH DELETE e
 
 // name: slot_page
 MATCH (source)-[r:RELATES_TO]->()
-WHERE r.slot > $after AND r.project_id = $project_id
+WHERE r.slot > $given.after AND r.project_id = $given.project_id
 RETURN DISTINCT r.slot AS slot, source.space AS space
 ORDER BY slot
-LIMIT $page_size
+LIMIT $given.page_size

@@ -12,6 +12,7 @@ from neo4j import AsyncDriver, AsyncManagedTransaction, Record, unit_of_work
 from server.adapters.neo4j import comparison, projection, rows
 from server.adapters.neo4j.calls import bounded_call, transaction_metadata
 from server.adapters.neo4j.keys import space_slot
+from server.adapters.neo4j.parameters import given
 from server.adapters.neo4j.superseding import wrong_ends
 from server.adapters.statements import load_statements
 from server.domain.graph import MemorySubgraph
@@ -135,7 +136,7 @@ class Neo4jGraphAudit:
 
     async def _read(self, name: str, **parameters: object) -> list[Record]:
         async def work(tx: AsyncManagedTransaction) -> list[Record]:
-            result = await tx.run(_STATEMENTS[name], parameters)
+            result = await tx.run(_STATEMENTS[name], given(parameters))
             return [record async for record in result]
 
         return await self._in_transaction(work, write=False)
@@ -149,7 +150,7 @@ class Neo4jGraphAudit:
         async def work(tx: AsyncManagedTransaction) -> None:
             await projection.run(tx, "lock_spaces", slots=slots)
             for name, parameters in statements:
-                await (await tx.run(_STATEMENTS[name], parameters)).consume()
+                await (await tx.run(_STATEMENTS[name], given(parameters))).consume()
             await projection.reindex(tx, renamed)
 
         await self._in_transaction(work, write=True)

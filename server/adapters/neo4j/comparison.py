@@ -17,6 +17,7 @@ from server.adapters.neo4j.edges import (
     wanted_mentions,
     wanted_statements,
 )
+from server.adapters.neo4j.parameters import given
 from server.domain.graph import MemorySubgraph
 from server.domain.graph_differences import DifferenceKind
 from server.domain.mentions import Mention
@@ -31,7 +32,7 @@ async def compare(
     tx: AsyncManagedTransaction, subgraphs: Sequence[MemorySubgraph], memory_nodes: str
 ) -> dict[UUID, Counter[DifferenceKind]]:
     """The differences of each memory that has some; `memory_nodes` reads their nodes."""
-    result = await tx.run(memory_nodes, {"memories": [rows.memory(s) for s in subgraphs]})
+    result = await tx.run(memory_nodes, given({"memories": [rows.memory(s) for s in subgraphs]}))
     states: dict[str, _State] = {
         r["memory_id"]: (r["version"], rows.read_scope(r)) async for r in result
     }

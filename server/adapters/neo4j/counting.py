@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from neo4j import AsyncManagedTransaction
 
+from server.adapters.neo4j.parameters import given
 from server.adapters.statements import load_statements
 from server.domain.statistics import GraphCounts
 
@@ -18,6 +19,6 @@ async def count(tx: AsyncManagedTransaction, project_id: str) -> GraphCounts:
 
 
 async def _number(tx: AsyncManagedTransaction, name: str, project_id: str) -> int:
-    result = await tx.run(_CYPHER[name], project_id=project_id)
+    result = await tx.run(_CYPHER[name], given({"project_id": project_id}))
     record = await result.single(strict=True)
     return int(record["number"])

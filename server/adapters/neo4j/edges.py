@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from typing import Generic, TypeVar
 
-from server.adapters.neo4j.keys import index_key, slot_key
+from server.adapters.neo4j.keys import index_key, is_storable, slot_key
 from server.domain.graph import MemorySubgraph, Relation
 from server.domain.mentions import EntityKey, Mention, entity_key_in, mentions_of
 from server.domain.scope import Scope
@@ -25,22 +25,34 @@ class Statement:
     event_time: datetime
     scope: Scope
     expires_on: date | None = None
+    slot: str | None = field(init=False, compare=False, default=None)
+    """What it has in common with those that can supersede it; None if nothing can."""
 
     @property
-    def slot(self) -> str | None:
-        """What it has in common with those that can supersede it; None if nothing can."""
-        if self.relation not in FUNCTIONAL_RELATIONS:
-            return None
-        return slot_key(self.source.project_id, self.source.space, self.source.key, self.relation)
+    def project_id(self) -> str:
+        """The memory's project."""
+        return self.source.project_id
+
+    def __post_init__(self) -> None:
+        """Fills in the slot, which the rest determines."""
+        if self.relation in FUNCTIONAL_RELATIONS:
+            of = self.source
+            slot = slot_key(of.project_id, of.space, of.key, self.relation)
+            object.__setattr__(self, "slot", slot)
 
 
 def wanted_mentions(subgraph: MemorySubgraph) -> list[Mention]:
     """The memory's mentions, by the keys that the graph stores."""
-    return [replace(each, entity=_stored(each.entity)) for each in mentions_of(subgraph)]
+    return [_by_stored_key(mention) for mention in mentions_of(subgraph)]
+
+
+def _by_stored_key(mention: Mention) -> Mention:
+    stored = _stored(mention.entity)
+    return mention if stored is mention.entity else replace(mention, entity=stored)
 
 
 def _stored(entity: EntityKey) -> EntityKey:
-    return replace(entity, key=index_key(entity.key))
+    return entity if is_storable(entity.key) else replace(entity, key=index_key(entity.key))
 
 
 def wanted_statements(subgraph: MemorySubgraph) -> list[Statement]:

@@ -7,11 +7,11 @@
 // Instants go as microseconds since 1970, as in projection.cypher.
 
 // name: in_scope
-($user_id IS NULL OR x.user_id = $user_id) AND ($agent_id IS NULL OR x.agent_id = $agent_id)
-  AND ($app_id IS NULL OR x.app_id = $app_id) AND ($run_id IS NULL OR x.run_id = $run_id)
+($given.user_id IS NULL OR x.user_id = $given.user_id) AND ($given.agent_id IS NULL OR x.agent_id = $given.agent_id)
+  AND ($given.app_id IS NULL OR x.app_id = $given.app_id) AND ($given.run_id IS NULL OR x.run_id = $given.run_id)
 
 // name: holding
-($holding_at IS NULL OR x.superseded_at IS NULL OR x.superseded_at > $holding_at)
+($given.holding_at IS NULL OR x.superseded_at IS NULL OR x.superseded_at > $given.holding_at)
 
 // name: stated
 RETURN source.key AS source_key, source.name AS source_name, source.type AS source_type,
@@ -24,11 +24,11 @@ RETURN source.key AS source_key, source.name AS source_name, source.type AS sour
 CALL {
   WITH e
   MATCH (m:Memory)-[:MENTIONS]->(e)
-  WITH m LIMIT $most_edges
+  WITH m LIMIT $given.most_edges
   WHERE {in_scope m}
   WITH m.memory_id AS memory_id ORDER BY memory_id DESC
   WITH collect(memory_id) AS ids
-  RETURN size(ids) AS memory_count, ids[0..$newest] AS memory_ids
+  RETURN size(ids) AS memory_count, ids[0..$given.newest] AS memory_ids
 }
 RETURN e.space AS space, e.key AS key, e.name AS name, e.type AS type, e.aliases AS aliases,
        memory_count, memory_ids
@@ -38,32 +38,32 @@ RETURN e.space AS space, e.key AS key, e.name AS name, e.type AS type, e.aliases
 // name: spaces_agent_id
 MATCH (source)-[r:RELATES_TO]->()
 USING INDEX SEEK r:RELATES_TO(project_id, agent_id, event_time)
-WHERE r.project_id = $project_id AND r.agent_id = $agent_id AND r.event_time <= $end_of_time
-WITH source, r ORDER BY r.project_id DESC, r.agent_id DESC, r.event_time DESC LIMIT $looked_at
-RETURN DISTINCT source.space AS space LIMIT $most_spaces
+WHERE r.project_id = $given.project_id AND r.agent_id = $given.agent_id AND r.event_time <= $given.end_of_time
+WITH source, r ORDER BY r.project_id DESC, r.agent_id DESC, r.event_time DESC LIMIT $given.looked_at
+RETURN DISTINCT source.space AS space LIMIT $given.most_spaces
 
 // name: spaces_app_id
 MATCH (source)-[r:RELATES_TO]->()
 USING INDEX SEEK r:RELATES_TO(project_id, app_id, event_time)
-WHERE r.project_id = $project_id AND r.app_id = $app_id AND r.event_time <= $end_of_time
-WITH source, r ORDER BY r.project_id DESC, r.app_id DESC, r.event_time DESC LIMIT $looked_at
-RETURN DISTINCT source.space AS space LIMIT $most_spaces
+WHERE r.project_id = $given.project_id AND r.app_id = $given.app_id AND r.event_time <= $given.end_of_time
+WITH source, r ORDER BY r.project_id DESC, r.app_id DESC, r.event_time DESC LIMIT $given.looked_at
+RETURN DISTINCT source.space AS space LIMIT $given.most_spaces
 
 // name: spaces_run_id
 MATCH (source)-[r:RELATES_TO]->()
 USING INDEX SEEK r:RELATES_TO(project_id, run_id, event_time)
-WHERE r.project_id = $project_id AND r.run_id = $run_id AND r.event_time <= $end_of_time
-WITH source, r ORDER BY r.project_id DESC, r.run_id DESC, r.event_time DESC LIMIT $looked_at
-RETURN DISTINCT source.space AS space LIMIT $most_spaces
+WHERE r.project_id = $given.project_id AND r.run_id = $given.run_id AND r.event_time <= $given.end_of_time
+WITH source, r ORDER BY r.project_id DESC, r.run_id DESC, r.event_time DESC LIMIT $given.looked_at
+RETURN DISTINCT source.space AS space LIMIT $given.most_spaces
 
 // name: find_entities
 CALL {
-  UNWIND $spaces AS space
-  MATCH (e:Entity {project_id: $project_id, space: space, key: $key})
+  UNWIND $given.spaces AS space
+  MATCH (e:Entity {project_id: $given.project_id, space: space, key: $given.key})
   RETURN e
   UNION
-  CALL db.index.fulltext.queryNodes('entity_terms', $aliases, {limit: $most}) YIELD node AS e
-  WITH e WHERE e.project_id = $project_id AND e.space IN $spaces AND $key IN e.alias_keys
+  CALL db.index.fulltext.queryNodes('entity_terms', $given.aliases, {limit: $given.most}) YIELD node AS e
+  WITH e WHERE e.project_id = $given.project_id AND e.space IN $given.spaces AND $given.key IN e.alias_keys
   RETURN e
 }
 {mentions}
@@ -71,41 +71,41 @@ CALL {
 // name: entity_page
 MATCH (e:Entity)
 USING INDEX SEEK e:Entity(project_id, space, key)
-WHERE e.project_id = $project_id AND e.space = $space AND e.key > $after
-WITH e ORDER BY e.project_id, e.space, e.key LIMIT $looked_at
+WHERE e.project_id = $given.project_id AND e.space = $given.space AND e.key > $given.after
+WITH e ORDER BY e.project_id, e.space, e.key LIMIT $given.looked_at
 {mentions}
 ORDER BY space, key
 
 // Words are those of one project and space (see terms.py). The properties are compared nevertheless.
 
 // name: entity_matches
-CALL db.index.fulltext.queryNodes('entity_terms', $words, {limit: $most}) YIELD node AS e, score
-WITH e, score WHERE e.project_id = $project_id AND e.space IN $spaces
-WITH e, score ORDER BY score DESC, e.space, e.key SKIP $skipped LIMIT $looked_at
+CALL db.index.fulltext.queryNodes('entity_terms', $given.words, {limit: $given.most}) YIELD node AS e, score
+WITH e, score WHERE e.project_id = $given.project_id AND e.space IN $given.spaces
+WITH e, score ORDER BY score DESC, e.space, e.key SKIP $given.skipped LIMIT $given.looked_at
 {mentions}, score
 ORDER BY score DESC, space, key
 
 // name: expand
-UNWIND $keys AS key
-MATCH (e:Entity {project_id: $project_id, space: $space, key: key})
+UNWIND $given.keys AS key
+MATCH (e:Entity {project_id: $given.project_id, space: $given.space, key: key})
 CALL {
   WITH e
   MATCH (e)-[r:RELATES_TO]-()
-  WITH DISTINCT r LIMIT $most_edges
+  WITH DISTINCT r LIMIT $given.most_edges
   WHERE {in_scope r} AND {holding r}
-  WITH r ORDER BY r.event_time DESC, r.memory_id LIMIT $fan_out + 1
+  WITH r ORDER BY r.event_time DESC, r.memory_id LIMIT $given.fan_out + 1
   RETURN collect(r) AS around
 }
-WITH around, size(around) > $fan_out OR COUNT { (e)-[:RELATES_TO]-() } > $most_edges AS cut
-UNWIND around[0..$fan_out] AS r
+WITH around, size(around) > $given.fan_out OR COUNT { (e)-[:RELATES_TO]-() } > $given.most_edges AS cut
+UNWIND around[0..$given.fan_out] AS r
 WITH r, any(each IN collect(cut) WHERE each) AS cut
-ORDER BY r.event_time DESC, r.memory_id LIMIT $limit
+ORDER BY r.event_time DESC, r.memory_id LIMIT $given.limit
 WITH r, cut, startNode(r) AS source, endNode(r) AS target
 {stated}, cut
 
 // name: describe
-UNWIND $keys AS key
-MATCH (e:Entity {project_id: $project_id, space: $space, key: key})
+UNWIND $given.keys AS key
+MATCH (e:Entity {project_id: $given.project_id, space: $given.space, key: key})
 {mentions}
 
 // What the entities of a question lead to, in one round trip: their relations, and those one further
@@ -114,24 +114,24 @@ MATCH (e:Entity {project_id: $project_id, space: $space, key: key})
 
 // name: recall
 CALL {
-  UNWIND $refs AS ref
-  MATCH (e:Entity {project_id: $project_id, space: ref.space, key: ref.key})
+  UNWIND $given.refs AS ref
+  MATCH (e:Entity {project_id: $given.project_id, space: ref.space, key: ref.key})
   RETURN e
   UNION
-  CALL db.index.fulltext.queryNodes('entity_terms', $aliases, {limit: $most_entities}) YIELD node AS e
-  WITH e WHERE e.project_id = $project_id AND e.space IN $spaces
-    AND any(alias IN e.alias_keys WHERE alias IN $keys)
+  CALL db.index.fulltext.queryNodes('entity_terms', $given.aliases, {limit: $given.most_entities}) YIELD node AS e
+  WITH e WHERE e.project_id = $given.project_id AND e.space IN $given.spaces
+    AND any(alias IN e.alias_keys WHERE alias IN $given.keys)
   RETURN e
 }
 WITH e, COUNT { (e)-[:RELATES_TO]-() } AS degree
 WHERE degree > 0
-WITH e, degree ORDER BY degree, e.key LIMIT $most_entities
+WITH e, degree ORDER BY degree, e.key LIMIT $given.most_entities
 CALL {
   WITH e
   MATCH (e)-[r:RELATES_TO]-()
-  WITH DISTINCT r LIMIT $most_edges
+  WITH DISTINCT r LIMIT $given.most_edges
   WHERE {in_scope r} AND {holding r}
-  WITH r ORDER BY r.event_time DESC, r.memory_id LIMIT $near
+  WITH r ORDER BY r.event_time DESC, r.memory_id LIMIT $given.near
   RETURN collect(r) AS near
 }
 CALL {
@@ -140,11 +140,11 @@ CALL {
   WITH DISTINCT e, CASE WHEN startNode(r) = e THEN endNode(r) ELSE startNode(r) END AS between
   WHERE between <> e
   WITH e, between, COUNT { (between)-[:RELATES_TO]-() } AS through
-  WHERE through > 1 AND through <= $widest
+  WHERE through > 1 AND through <= $given.widest
   MATCH (between)-[s:RELATES_TO]-(other)
   WHERE other <> e AND {in_scope s} AND {holding s}
   WITH DISTINCT s, through
-  ORDER BY through, s.event_time DESC, s.memory_id LIMIT $far
+  ORDER BY through, s.event_time DESC, s.memory_id LIMIT $given.far
   RETURN collect({r: s, through: through}) AS far
 }
 UNWIND [r IN near | {r: r, through: 0}] + far AS clue
@@ -153,8 +153,8 @@ WITH degree, through, r, startNode(r) AS source, endNode(r) AS target
 {stated}, degree, through
 
 // name: any_entity
-UNWIND $spaces AS space
+UNWIND $given.spaces AS space
 MATCH (e:Entity)
 USING INDEX SEEK e:Entity(project_id, space, key)
-WHERE e.project_id = $project_id AND e.space = space AND e.key >= ''
+WHERE e.project_id = $given.project_id AND e.space = space AND e.key >= ''
 RETURN true AS found LIMIT 1

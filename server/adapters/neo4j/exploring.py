@@ -11,6 +11,7 @@ from uuid import UUID
 from neo4j import AsyncManagedTransaction, Record
 
 from server.adapters.neo4j.keys import index_key
+from server.adapters.neo4j.parameters import given
 from server.adapters.neo4j.rows import read_time
 from server.adapters.neo4j.terms import alias_term, terms_query
 from server.adapters.statements import load_statements
@@ -200,7 +201,7 @@ def within_transaction(tx: AsyncManagedTransaction, within: Within) -> Run:
     """Runs statements in a transaction."""
 
     async def run(name: str, /, **more: Any) -> list[Record]:
-        result = await tx.run(statement(name), parameters(within, **more))
+        result = await tx.run(statement(name), given(parameters(within, **more)))
         return [record async for record in result]
 
     return run

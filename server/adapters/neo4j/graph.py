@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 
 from neo4j import AsyncDriver, AsyncManagedTransaction, AsyncSession, unit_of_work
 from neo4j.exceptions import ClientError, DatabaseError
@@ -13,6 +14,8 @@ from server.adapters.statements import load_statements
 from server.domain.graph import MemorySubgraph
 
 _SCHEMA = load_statements(__package__, "schema.cypher", comment="//")
+_REMAINS = load_statements(__package__, "remains.cypher", comment="//")
+_NAME_IS_TAKEN = "Neo.ClientError.Schema.IndexWithNameAlreadyExists"
 _PREPARE_SECONDS = 60.0
 _RETRY_SECONDS = 1.5
 
@@ -42,8 +45,8 @@ class Neo4jGraph:
         Then it has the statement of searches planned, which takes longer than searches wait.
         """
         async with bounded_call(_PREPARE_SECONDS), self._session() as session:
-            for statement in _SCHEMA.values():
-                await session.execute_write(_run, statement)
+            for name, statement in _SCHEMA.items():
+                await _create(session, name, statement)
             await recalling.warm_up(session, _PREPARE_SECONDS)
 
     async def check(self) -> None:
@@ -82,6 +85,19 @@ class Neo4jGraph:
         return self._driver.session(
             database=self._database, max_transaction_retry_time=_RETRY_SECONDS
         )
+
+
+async def _create(session: AsyncSession, name: str, statement: str) -> None:
+    """Runs a statement of the schema, again without what a cut off creation left behind."""
+    try:
+        await session.execute_write(_run, statement)
+    except ClientError as error:
+        if error.code != _NAME_IS_TAKEN or name not in _REMAINS:
+            raise
+        # Where it is another server's creation under way, one of the two comes to its end.
+        with suppress(ClientError):
+            await session.execute_write(_run, _REMAINS[name])
+        await session.execute_write(_run, statement)
 
 
 async def _run(tx: AsyncManagedTransaction, statement: str) -> None:

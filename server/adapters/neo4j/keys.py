@@ -8,8 +8,14 @@ from server.domain.digests import digest_of
 
 # An entry of a Neo4j range index holds about 8,000 bytes, here: project, space and key.
 MAX_KEY_BYTES = 2048
+_SURELY_SHORT = MAX_KEY_BYTES // 4
 _KEPT_BYTES = 1024
 _SLOT_BYTES = 2
+
+
+def is_storable(key: str) -> bool:
+    """Whether an index takes an entity's key as it is."""
+    return len(key) <= _SURELY_SHORT or len(key.encode()) <= MAX_KEY_BYTES
 
 
 def index_key(key: str) -> str:
@@ -19,9 +25,9 @@ def index_key(key: str) -> str:
     index takes. The start of such a key is kept for the order and the rest is digested; a line
     break, which no key contains, sets it apart from keys that only look like it.
     """
-    encoded = key.encode()
-    if len(encoded) <= MAX_KEY_BYTES:
+    if is_storable(key):
         return key
+    encoded = key.encode()
     start = encoded[:_KEPT_BYTES].decode(errors="ignore")
     return f"{start}\n{hashlib.sha256(encoded).hexdigest()}"
 

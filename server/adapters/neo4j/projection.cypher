@@ -7,14 +7,19 @@
 // What a statement gives is one list `rows`, for the driver waits for each record by itself. Instants
 // come as texts and go as microseconds since 1970: the driver takes 0.03 ms for each of its own.
 
+// Only once a memory is locked can its version be relied on.
+
 // name: lock_memories
-UNWIND $memories AS row
+UNWIND $given.memories AS row
 MERGE (m:Memory {project_id: row.project_id, memory_id: row.memory_id})
 SET m.project_id = row.project_id
-RETURN collect({project_id: row.project_id, memory_id: row.memory_id, version: m.version}) AS rows
+WITH m, row, m.version AS known
+SET m.version = CASE WHEN row.version < known THEN known ELSE row.version END,
+    m.user_id = row.user_id, m.agent_id = row.agent_id, m.app_id = row.app_id, m.run_id = row.run_id
+RETURN collect({project_id: row.project_id, memory_id: row.memory_id, version: known}) AS rows
 
 // name: stored_mentions
-UNWIND $memories AS row
+UNWIND $given.memories AS row
 MATCH (m:Memory {project_id: row.project_id, memory_id: row.memory_id})-[r:MENTIONS]->(e:Entity)
 RETURN collect({
   project_id: row.project_id, memory_id: row.memory_id, element_id: elementId(r), space: e.space,
@@ -22,7 +27,7 @@ RETURN collect({
 }) AS rows
 
 // name: stored_relations
-UNWIND $memories AS row
+UNWIND $given.memories AS row
 MATCH (source)-[r:RELATES_TO]->(target)
 USING INDEX SEEK r:RELATES_TO(project_id, memory_id)
 WHERE r.project_id = row.project_id AND r.memory_id = row.memory_id
@@ -40,22 +45,12 @@ RETURN collect({
 // the space does.
 
 // name: lock_spaces
-UNWIND $slots AS slot
+UNWIND $given.slots AS slot
 MERGE (lock:SpaceLock {slot: slot})
 SET lock.slot = slot
 
-// name: merge_entities
-UNWIND $entities AS row
-MERGE (e:Entity {project_id: row.project_id, space: row.space, key: row.key})
-  ON CREATE SET e.name = row.name, e.type = row.type, e.rank = row.rank, e.aliases = row.aliases,
-                e.terms = row.terms, e.alias_keys = row.alias_keys
-WITH e, row
-WHERE row.rank < e.rank
-SET e.name = row.name, e.type = row.type, e.rank = row.rank, e.aliases = row.aliases,
-    e.terms = row.terms, e.alias_keys = row.alias_keys
-
 // name: slot_relations
-UNWIND $slots AS slot
+UNWIND $given.slots AS slot
 MATCH (source)-[r:RELATES_TO]->(target)
 USING INDEX SEEK r:RELATES_TO(slot)
 WHERE r.slot = slot
@@ -67,50 +62,63 @@ RETURN collect({
 }) AS rows
 
 // name: supersede
-UNWIND $ends AS row
+UNWIND $given.ends AS row
 MATCH ()-[r:RELATES_TO]->()
 USING INDEX SEEK r:RELATES_TO(project_id, memory_id)
 WHERE r.project_id = row.project_id AND r.memory_id = row.memory_id
   AND elementId(r) = row.element_id
 SET r.superseded_at = datetime(row.superseded_at)
 
-// name: remove_edges
-MATCH ()-[r]->()
-WHERE elementId(r) IN $element_ids
+// name: remove_mentions
+UNWIND $given.edges AS row
+MATCH (:Memory {project_id: row.project_id, memory_id: row.memory_id})-[r:MENTIONS]->()
+WHERE elementId(r) = row.element_id
+DELETE r
+
+// name: remove_relations
+UNWIND $given.edges AS row
+MATCH ()-[r:RELATES_TO]->()
+USING INDEX SEEK r:RELATES_TO(project_id, memory_id)
+WHERE r.project_id = row.project_id AND r.memory_id = row.memory_id
+  AND elementId(r) = row.element_id
 DELETE r
 
 // name: remove_memories
-UNWIND $memories AS row
+UNWIND $given.memories AS row
 MATCH (m:Memory {project_id: row.project_id, memory_id: row.memory_id})
 DELETE m
 
-// name: keep_memories
-UNWIND $memories AS row
-MATCH (m:Memory {project_id: row.project_id, memory_id: row.memory_id})
-SET m.version = row.version, m.user_id = row.user_id, m.agent_id = row.agent_id,
-    m.app_id = row.app_id, m.run_id = row.run_id
+// An entity bears what its mention of the lowest rank calls it. The mentions come by falling rank, so
+// the last to be set is right, whether all are compared first or each when those before it are set.
 
 // name: add_mentions
-UNWIND $mentions AS row
+UNWIND $given.mentions AS row
 MATCH (m:Memory {project_id: row.project_id, memory_id: row.memory_id})
-MATCH (e:Entity {project_id: row.project_id, space: row.space, key: row.key})
+MERGE (e:Entity {project_id: row.project_id, space: row.space, key: row.key})
+  ON CREATE SET e.rank = row.rank, e.name = row.name, e.type = row.type, e.terms = row.terms,
+                e.aliases = coalesce(row.aliases, []), e.alias_keys = row.alias_keys
 CREATE (m)-[:MENTIONS {
   name: row.name, type: row.type, rank: row.rank, aliases: row.aliases
 }]->(e)
+WITH e, row
+WHERE row.rank < e.rank
+SET e.rank = row.rank, e.name = row.name, e.type = row.type, e.terms = row.terms,
+    e.aliases = coalesce(row.aliases, []), e.alias_keys = row.alias_keys
 
 // name: add_relations
-UNWIND $relations AS row
+UNWIND $given.relations AS row
 MATCH (source:Entity {project_id: row.project_id, space: row.space, key: row.source})
 MATCH (target:Entity {project_id: row.project_id, space: row.space, key: row.target})
+WITH source, target, row, datetime(row.event_time) AS event_time
 CREATE (source)-[:RELATES_TO {
   project_id: row.project_id, memory_id: row.memory_id, relation: row.relation,
-  event_time: datetime(row.event_time), valid_from: datetime(row.event_time),
+  event_time: event_time, valid_from: event_time,
   superseded_at: datetime(row.superseded_at), expires_on: row.expires_on, slot: row.slot, user_id: row.user_id,
   agent_id: row.agent_id, app_id: row.app_id, run_id: row.run_id
 }]->(target)
 
 // name: rename_entities
-UNWIND $removed AS row
+UNWIND $given.removed AS row
 MATCH (e:Entity {project_id: row.project_id, space: row.space, key: row.key})
 WHERE e.rank = row.rank
 MATCH (e)<-[r:MENTIONS]-()
@@ -121,13 +129,13 @@ SET e.name = first.name, e.type = first.type, e.rank = first.rank,
     e.aliases = coalesce(first.aliases, [])
 
 // name: remove_orphans
-UNWIND $removed AS row
+UNWIND $given.removed AS row
 MATCH (e:Entity {project_id: row.project_id, space: row.space, key: row.key})
 WHERE NOT EXISTS { (e)--() }
 DELETE e
 
 // name: names
-UNWIND $touched AS row
+UNWIND $given.touched AS row
 MATCH (e:Entity {project_id: row.project_id, space: row.space, key: row.key})
 RETURN collect({
   project_id: e.project_id, space: e.space, key: e.key, name: e.name, aliases: e.aliases,
@@ -135,6 +143,6 @@ RETURN collect({
 }) AS rows
 
 // name: index_names
-UNWIND $names AS row
+UNWIND $given.names AS row
 MATCH (e:Entity {project_id: row.project_id, space: row.space, key: row.key})
 SET e.terms = row.terms, e.alias_keys = row.alias_keys

@@ -17,10 +17,11 @@ from server.adapters.neo4j.edges import (
     wanted_statements,
 )
 from server.adapters.neo4j.keys import space_slot
+from server.adapters.neo4j.parameters import given
 from server.adapters.neo4j.superseding import Ends, ends_beside
 from server.adapters.statements import load_statements
 from server.domain.graph import MemorySubgraph
-from server.domain.mentions import EntityKey, Mention, naming_mentions
+from server.domain.mentions import EntityKey, Mention
 
 _STATEMENTS = load_statements(__package__, "projection.cypher", comment="//")
 
@@ -54,7 +55,6 @@ async def project(tx: AsyncManagedTransaction, batch: Sequence[MemorySubgraph]) 
     )
     touched = {s.source for s in statements.changed} | {m.entity for m in mentions.changed}
     await _lock_spaces(tx, touched)
-    await _merge_entities(tx, mentions.added)
     ends = await _supersede(tx, statements)
     await _replace(tx, current, mentions, statements, ends)
     await _tidy_entities(tx, mentions)
@@ -68,7 +68,9 @@ def _is_stale(subgraph: MemorySubgraph, known_version: int | None) -> bool:
 async def _lock_memories(
     tx: AsyncManagedTransaction, batch: Sequence[MemorySubgraph]
 ) -> dict[tuple[str, str], int | None]:
-    """Locks the memories' nodes and tells the version that each had; None for a new one.
+    """Locks the memories' nodes, brings them up to date and tells the version that each had.
+
+    None for a new one. An older state leaves the version as it is.
 
     Those that are gone are locked, made if need be, like the others: so a projection of an earlier
     state that is still under way comes wholly before this one, or fails.
@@ -98,12 +100,6 @@ async def _lock_spaces(tx: AsyncManagedTransaction, entities: Iterable[EntityKey
     await run(tx, "lock_spaces", slots=sorted(slots))
 
 
-async def _merge_entities(tx: AsyncManagedTransaction, mentions: Iterable[Mention]) -> None:
-    naming = naming_mentions(mentions)
-    entities = [rows.entity(naming[key]) for key in sorted(naming)]
-    await run(tx, "merge_entities", entities=entities)
-
-
 async def _replace(
     tx: AsyncManagedTransaction,
     current: Sequence[MemorySubgraph],
@@ -111,13 +107,23 @@ async def _replace(
     statements: Difference[Statement],
     ends: Ends,
 ) -> None:
-    await run(tx, "remove_edges", element_ids=[*mentions.removed_ids, *statements.removed_ids])
+    await run(tx, "remove_mentions", edges=_edges(mentions))
+    await run(tx, "remove_relations", edges=_edges(statements))
     await run(tx, "remove_memories", memories=[rows.memory(s) for s in current if not s.exists])
-    await run(tx, "keep_memories", memories=[rows.memory(s) for s in current if s.exists])
-    await run(tx, "add_mentions", mentions=[rows.mention(m) for m in mentions.added])
+    by_falling_rank = sorted(mentions.added, key=lambda mention: mention.rank, reverse=True)
+    await run(tx, "add_mentions", mentions=[rows.naming_mention(m) for m in by_falling_rank])
     await run(
         tx, "add_relations", relations=[rows.statement(s, ends.get(s)) for s in statements.added]
     )
+
+
+def _edges(gone: Difference[Mention] | Difference[Statement]) -> list[rows.Row]:
+    """The edges to remove, each by its memory, which leads to it, and its element."""
+    removed: Sequence[Mention | Statement] = gone.removed
+    return [
+        rows.edge(edge.project_id, edge.memory_id, element_id)
+        for edge, element_id in zip(removed, gone.removed_ids, strict=True)
+    ]
 
 
 async def _supersede(tx: AsyncManagedTransaction, statements: Difference[Statement]) -> Ends:
@@ -158,5 +164,5 @@ async def run(tx: AsyncManagedTransaction, name: str, **items: Sequence[Any]) ->
     """Runs a statement over one list of items; an empty list needs no statement."""
     if not any(items.values()):
         return []
-    result = await tx.run(_STATEMENTS[name], items)
+    result = await tx.run(_STATEMENTS[name], given(items))
     return [row async for record in result for row in record["rows"]]

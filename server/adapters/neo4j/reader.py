@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from typing import Any, TypeVar
 
 from neo4j import READ_ACCESS, AsyncDriver, AsyncManagedTransaction, unit_of_work
 
-from server.adapters.circuit_breaker import CircuitBreaker
+from server.adapters.circuit_breaker import BreakerState, CircuitBreaker
 from server.adapters.neo4j import counting, exploring, reading, recalling
-from server.adapters.neo4j.calls import call_traced, guarded_call, transaction_metadata
+from server.adapters.neo4j.calls import (
+    bounded_call,
+    call_traced,
+    guarded_call,
+    transaction_metadata,
+)
+from server.domain.errors import GraphUnavailable
 from server.domain.graph import EntityRef, StatedRelation
 from server.domain.graph_recall import Recollection
 from server.domain.request_context import current_request
@@ -24,6 +32,7 @@ from server.ports.graph_reader import (
 )
 
 _RETRY_SECONDS = 0.5
+_WARM_UP_SECONDS = 30.0
 
 T = TypeVar("T")
 
@@ -79,6 +88,26 @@ class Neo4jGraphReader:
                 ) as session,
             ):
                 return await recalling.recall(session, within, names, metadata, self._timeout)
+
+    async def stay_warm(self, interval: float = 2.0) -> None:
+        """Has what searches need planned while it does not come in time, until it is cancelled.
+
+        After a start of Neo4j that takes seconds, which searches do not wait, and what they give up
+        is never planned. `interval` is in seconds.
+        """
+        while True:
+            await asyncio.sleep(interval)
+            if self._breaker.state is not BreakerState.CLOSED:
+                with suppress(GraphUnavailable):
+                    await self._warm_up()
+
+    async def _warm_up(self) -> None:
+        async with (
+            bounded_call(_WARM_UP_SECONDS),
+            self._driver.session(database=self._database) as session,
+        ):
+            await recalling.warm_up(session, _WARM_UP_SECONDS)
+        self._breaker.succeeded()
 
     async def count(self, project_id: str) -> GraphCounts:
         """See `server.ports.statistics.GraphCounter`."""

@@ -9,6 +9,7 @@ from neo4j import AsyncManagedTransaction
 
 from server.adapters.neo4j.exploring import END_OF_TIME, stated_relation
 from server.adapters.neo4j.keys import index_key
+from server.adapters.neo4j.parameters import given
 from server.adapters.statements import load_statements
 from server.domain.graph import StatedRelation, entity_key, relation_name
 from server.domain.pages import RelationCursor
@@ -54,7 +55,7 @@ async def list_relations(tx: AsyncManagedTransaction, query: RelationQuery) -> l
     Raises:
         ValueError: the scope names nothing.
     """
-    result = await tx.run(relations_statement(query.scope), relations_parameters(query))
+    result = await tx.run(relations_statement(query.scope), given(relations_parameters(query)))
     return [stated_relation(record) async for record in result]
 
 

@@ -10,6 +10,7 @@ from neo4j import AsyncSession, Query, Record
 from server.adapters.neo4j import exploring
 from server.adapters.neo4j.calls import transaction_metadata
 from server.adapters.neo4j.keys import index_key
+from server.adapters.neo4j.parameters import given
 from server.adapters.neo4j.terms import alias_term
 from server.domain.graph_recall import Clue, Recollection
 from server.domain.scope import Scope
@@ -29,6 +30,10 @@ WIDEST: Final = 100
 
 _MAX_CLAUSES: Final = 900
 
+# As memories come, Neo4j would plan anew, which takes longer than a search waits, and what is given
+# up in the middle is never planned. There is one way to go, by the indexes, however many there are.
+_KEEP_PLAN: Final = "CYPHER replan=skip "
+
 
 async def recall(
     session: AsyncSession,
@@ -40,8 +45,9 @@ async def recall(
     """See the port. One statement, one more where it finds nothing or the scope names no user."""
 
     async def run(name: str, /, **more: Any) -> list[Record]:
-        query = Query(exploring.statement(name), metadata=dict(metadata), timeout=seconds)
-        result = await session.run(query, exploring.parameters(within, **more))
+        text = _KEEP_PLAN + exploring.statement(name)
+        query = Query(text, metadata=dict(metadata), timeout=seconds)
+        result = await session.run(query, given(exploring.parameters(within, **more)))
         return [record async for record in result]
 
     spaces = await exploring.spaces_of(run, within)

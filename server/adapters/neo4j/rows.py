@@ -38,23 +38,6 @@ def memory(subgraph: MemorySubgraph) -> Row:
     }
 
 
-def entity(naming: Mention) -> Row:
-    """An entity's node, with the mention that may give it its name."""
-    row = named(naming)
-    return row | found_by(row)
-
-
-def named(value: Mention) -> Row:
-    """An entity and what a mention calls it."""
-    return {
-        **entity_key(value.entity),
-        "name": value.name,
-        "type": value.type,
-        "rank": value.rank,
-        "aliases": list(value.aliases),
-    }
-
-
 def entity_key(key: EntityKey) -> Row:
     """What identifies an entity's node."""
     return {"project_id": key.project_id, "space": key.space, "key": key.key}
@@ -73,11 +56,20 @@ def found_by(record: Found) -> Row:
 def mention(value: Mention) -> Row:
     """A relationship MENTIONS."""
     return {
+        **entity_key(value.entity),
         "memory_id": value.memory_id,
-        **named(value),
+        "name": value.name,
+        "type": value.type,
+        "rank": value.rank,
         # Most entities have none, and an absent property costs nothing.
         "aliases": list(value.aliases) or None,
     }
+
+
+def naming_mention(value: Mention) -> Row:
+    """A relationship MENTIONS that may give the entity its name."""
+    row = mention(value)
+    return row | found_by(row)
 
 
 def statement(value: Statement, superseded_at: datetime | None) -> Row:
@@ -134,10 +126,15 @@ def read_time(microseconds: int) -> datetime:
     return _EPOCH + timedelta(microseconds=microseconds)
 
 
+def edge(project_id: str, memory_id: str, element_id: str) -> Row:
+    """An edge that is there."""
+    return {"project_id": project_id, "memory_id": memory_id, "element_id": element_id}
+
+
 def edge_end(found: Found, superseded_at: datetime | None) -> Row:
     """Until when a relation holds that a row of `slot_relations` found."""
-    edge = {name: found[name] for name in ("project_id", "memory_id", "element_id")}
-    return edge | {"superseded_at": _text(superseded_at)}
+    there = edge(found["project_id"], found["memory_id"], found["element_id"])
+    return there | {"superseded_at": _text(superseded_at)}
 
 
 def _text(time: datetime | None) -> str | None:

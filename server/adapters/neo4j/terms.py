@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 
 from server.domain.digests import digest_of
 from server.domain.graph import entity_key, words_of
@@ -27,6 +28,7 @@ _SHORTEST_FUZZIER = 6
 _SPECIAL = re.compile(r'([+\-&|!(){}\[\]^"~*?:\\/<>=])')
 
 
+@lru_cache(maxsize=1024)
 def term_prefix(project_id: str, space: str) -> str:
     """What all words of a space begin with: 16 hexadecimal digits."""
     return digest_of(project_id, space).hex()[:16]

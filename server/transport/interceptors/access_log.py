@@ -10,7 +10,7 @@ from opentelemetry import trace
 
 from server.domain.request_context import current_request
 from server.telemetry.tally import current_tally
-from server.transport.current_caller import caller_or_none
+from server.transport.current_caller import project_or_none
 from server.transport.interceptors.context import CallContext
 from server.transport.interceptors.interceptor import CallInterceptor, Proceed
 from server.transport.interceptors.method import Method
@@ -63,8 +63,8 @@ def _facts(
         facts["request_bytes"] = len(request)
     if method.streams_responses:
         facts["response_messages"] = context.messages_written
-    if caller := caller_or_none():
-        facts["project_id"] = caller.project_id
+    if project_id := project_or_none():
+        facts["project_id"] = project_id
     if (tally := current_tally()) and tally.model_calls:
         facts["model_calls"] = len(tally.model_calls)
         facts["model_ms"] = round(sum(call.seconds for call in tally.model_calls) * 1000, 3)

@@ -12,7 +12,7 @@ from server.telemetry.figures import EndedCall
 from server.telemetry.recording import record_rpc
 from server.telemetry.statistics import Statistics
 from server.telemetry.tally import begin_tally
-from server.transport.current_caller import caller_or_none
+from server.transport.current_caller import project_or_none
 from server.transport.interceptors.context import CallContext
 from server.transport.interceptors.interceptor import CallInterceptor, Proceed
 from server.transport.interceptors.method import Method
@@ -23,7 +23,7 @@ _UNKNOWN = "unknown"
 
 
 class MetricsInterceptor(CallInterceptor):
-    """Records how calls end. A call counts for a project once it is known to be the project's."""
+    """Records how calls end. A call counts for its project; if it got no further, for its key's."""
 
     def __init__(self, statistics: Statistics, now: Callable[[], datetime]) -> None:
         self._statistics = statistics
@@ -45,7 +45,7 @@ class MetricsInterceptor(CallInterceptor):
             code = final_code(context, error).name
             name = method.name if method.exists else _UNKNOWN
             record_rpc(name, code, seconds)
-            if caller := caller_or_none():
+            if project_id := project_or_none():
                 ended = EndedCall(
                     name,
                     code,
@@ -54,7 +54,7 @@ class MetricsInterceptor(CallInterceptor):
                     current_request().correlation_id,
                     waits=_waits(method),
                 )
-                self._statistics.record(caller.project_id, tally, ended)
+                self._statistics.record(project_id, tally, ended)
 
 
 def _waits(method: Method) -> bool:

@@ -71,7 +71,7 @@ export class GraphView {
         "ul",
         { "aria-label": "Relations" },
         ...relations.map(({ source, relation, target }) =>
-          element("li", {}, source, element("span", { class: "tag" }, relation), target),
+          element("li", {}, `${source} `, element("span", { class: "tag" }, relation), target),
         ),
       ),
       element("h3", {}, "Memories"),

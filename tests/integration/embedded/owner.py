@@ -8,7 +8,8 @@ import sys
 from pathlib import Path
 
 from server.embedded import EmbeddedNeo4j, EmbeddedPostgres, NoProgress
-from tests.integration.embedded.support import LIB_DIR, QUICK_JAVA
+from tests.integration.embedded.support import LIB_DIR
+from tests.support.quick_java import QUICK_JAVA
 
 
 async def main() -> None:

@@ -18,9 +18,6 @@ from server.embedded import Neo4jAddress
 ROOT = Path(__file__).parents[3]
 LIB_DIR = ROOT / ".local" / "neo4j" / "5.18.0" / "lib"
 
-QUICK_JAVA = ("-XX:TieredStopAtLevel=1",)
-"""Halves the time to start; what it costs in speed later does not matter here."""
-
 
 class Steps:
     """A Progress that remembers."""

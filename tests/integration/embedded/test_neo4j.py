@@ -17,7 +17,6 @@ from server.embedded import (
 )
 from tests.integration.embedded.support import (
     LIB_DIR,
-    QUICK_JAVA,
     Owner,
     Steps,
     cypher,
@@ -25,6 +24,7 @@ from tests.integration.embedded.support import (
     neo4j_answers,
     processes_of,
 )
+from tests.support.quick_java import QUICK_JAVA
 
 
 def embedded(data_dir: Path, steps: Steps | None = None) -> EmbeddedNeo4j:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from neo4j import AsyncDriver
 
+from server.adapters.neo4j.parameters import given
 from server.adapters.neo4j.reading import relations_parameters, relations_statement
 from server.adapters.statements import load_statements
 from server.domain.scope import SCOPE_FIELDS, Scope
@@ -22,19 +23,6 @@ SCOPES = [
     if any(choice)
 ]
 PROJECTION = load_statements("server.adapters.neo4j", "projection.cypher", comment="//")
-PARAMETERS: dict[str, list[object]] = {
-    key: []
-    for key in (
-        "memories",
-        "entities",
-        "mentions",
-        "relations",
-        "removed",
-        "slots",
-        "element_ids",
-        "ends",
-    )
-}
 
 
 def operators(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
@@ -50,7 +38,7 @@ def names(plan: dict[str, Any]) -> list[str]:
 async def plan_of(
     driver: AsyncDriver, statement: str, parameters: dict[str, Any], mode: str = "EXPLAIN"
 ) -> dict[str, Any]:
-    result = await driver.execute_query(f"{mode} {statement}", parameters)
+    result = await driver.execute_query(f"{mode} {statement}", given(parameters))
     plan = result.summary.profile if mode == "PROFILE" else result.summary.plan
     assert plan is not None
     return plan
@@ -92,6 +80,6 @@ async def test_a_page_costs_what_it_holds(
 async def test_a_projection_never_scans(
     graph: WholeGraph, neo4j_driver: AsyncDriver, name: str
 ) -> None:
-    found = names(await plan_of(neo4j_driver, PROJECTION[name], dict(PARAMETERS)))
+    found = names(await plan_of(neo4j_driver, PROJECTION[name], {}))
     assert any("Seek" in operator for operator in found)
     assert not any("Scan" in operator for operator in found)

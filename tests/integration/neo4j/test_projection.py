@@ -196,3 +196,17 @@ async def repeated(driver: AsyncDriver, statement: str) -> AsyncIterator[Record]
     while True:
         for record in (await driver.execute_query(statement)).records:
             yield record
+
+
+async def test_what_a_cut_off_preparation_left_behind_is_mended(
+    graph: Neo4jGraph, neo4j_driver: AsyncDriver
+) -> None:
+    await neo4j_driver.execute_query("DROP CONSTRAINT entity_key")
+    await neo4j_driver.execute_query(
+        "CREATE INDEX entity_key FOR (e:Entity) ON (e.project_id, e.space, e.key)"
+    )
+    await graph.prepare()
+    found = await neo4j_driver.execute_query(
+        "SHOW CONSTRAINTS YIELD name WHERE name = 'entity_key'"
+    )
+    assert len(found.records) == 1

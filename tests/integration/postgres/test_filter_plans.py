@@ -12,8 +12,6 @@ import pytest_asyncio
 
 from server.adapters.postgres import memory_store
 from server.adapters.postgres.filter_condition import filter_condition
-from server.adapters.postgres.pool import Database, PoolOptions, open_pool
-from server.adapters.postgres.schema import migrate
 from server.adapters.postgres.scope_condition import scope_condition
 from server.adapters.postgres.search import rank_statement
 from server.adapters.postgres.vectors import to_halfvec
@@ -21,7 +19,7 @@ from server.domain.filter_parser import parse_filter
 from server.domain.scope import Scope
 from server.domain.values import JsonObject
 from tests.support.builders import NOW, PROJECT
-from tests.support.postgres import empty_database
+from tests.support.postgres import loaded
 
 if TYPE_CHECKING:
     from server.adapters.postgres.pool import Connection
@@ -48,13 +46,8 @@ ANALYZE memories
 @pytest_asyncio.fixture(scope="module")
 async def connection(postgres_server: str) -> AsyncIterator[Connection]:
     """A connection to a database with many memories, which no test changes."""
-    async with empty_database(postgres_server) as dsn:
-        await migrate(dsn, lambda _: None)
-        pool = await open_pool(dsn, PoolOptions(max_size=1))
-        async with Database(pool, acquire_timeout=5.0).connection() as connection:
-            await connection.execute(LOAD)
-            yield connection
-        await pool.close()
+    async with loaded(postgres_server, LOAD) as connection:
+        yield connection
 
 
 def indexes(plan: dict[str, Any]) -> Iterator[str]:

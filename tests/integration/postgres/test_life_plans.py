@@ -11,8 +11,6 @@ import pytest_asyncio
 
 from server.adapters.postgres import memory_history
 from server.adapters.postgres.changing import call_values
-from server.adapters.postgres.pool import Database, PoolOptions, open_pool
-from server.adapters.postgres.schema import migrate
 from server.adapters.postgres.scope_condition import scope_condition
 from server.adapters.postgres.scope_store import SQL, removal_statement
 from server.adapters.postgres.search import rank_statement
@@ -28,7 +26,7 @@ from tests.integration.postgres.test_plans import (
     plans,
 )
 from tests.support.builders import NOW, PROJECT, call
-from tests.support.postgres import empty_database
+from tests.support.postgres import loaded
 
 if TYPE_CHECKING:
     from server.adapters.postgres.pool import Connection
@@ -53,14 +51,8 @@ PARTS = ["user", "agent", "app", "run"]
 @pytest_asyncio.fixture(scope="module")
 async def connection(postgres_server: str) -> AsyncIterator[Connection]:
     """A connection to a database with a few thousand memories, which no test changes."""
-    async with empty_database(postgres_server) as dsn:
-        await migrate(dsn, lambda _: None)
-        pool = await open_pool(dsn, PoolOptions(max_size=1))
-        async with Database(pool, acquire_timeout=5.0).connection() as connection:
-            await connection.execute(LOAD)
-            await connection.execute(PAST)
-            yield connection
-        await pool.close()
+    async with loaded(postgres_server, LOAD, PAST) as connection:
+        yield connection
 
 
 @pytest.mark.parametrize("part", PARTS)

@@ -18,15 +18,13 @@ import pytest
 import pytest_asyncio
 
 from server.adapters.postgres import memory_store, search
-from server.adapters.postgres.pool import Database, PoolOptions, open_pool
-from server.adapters.postgres.schema import migrate
 from server.adapters.postgres.scope_condition import scope_condition
 from server.adapters.postgres.search import rank_large_statement, rank_statement
 from server.adapters.postgres.vector_index import cast_to
 from server.adapters.postgres.vectors import to_halfvec
 from server.domain.scope import Scope
 from tests.support.builders import NOW, PROJECT
-from tests.support.postgres import empty_database
+from tests.support.postgres import loaded
 
 if TYPE_CHECKING:
     from server.adapters.postgres.pool import Connection
@@ -70,13 +68,8 @@ HALFWAY = NOW - timedelta(minutes=5000)
 @pytest_asyncio.fixture(scope="module")
 async def connection(postgres_server: str) -> AsyncIterator[Connection]:
     """A connection to a database with a few thousand memories, which no test changes."""
-    async with empty_database(postgres_server) as dsn:
-        await migrate(dsn, lambda _: None)
-        pool = await open_pool(dsn, PoolOptions(max_size=1))
-        async with Database(pool, acquire_timeout=5.0).connection() as connection:
-            await connection.execute(LOAD)
-            yield connection
-        await pool.close()
+    async with loaded(postgres_server, LOAD) as connection:
+        yield connection
 
 
 Plan = dict[str, Any]

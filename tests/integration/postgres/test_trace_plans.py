@@ -9,12 +9,10 @@ from uuid import UUID
 import pytest
 import pytest_asyncio
 
-from server.adapters.postgres.pool import Database, PoolOptions, open_pool
 from server.adapters.postgres.request_traces import SQL
-from server.adapters.postgres.schema import migrate
 from tests.integration.postgres.test_plans import LOAD, indexes, plans
 from tests.support.builders import PROJECT
-from tests.support.postgres import empty_database
+from tests.support.postgres import loaded
 
 if TYPE_CHECKING:
     from server.adapters.postgres.pool import Connection
@@ -40,14 +38,8 @@ ANALYZE calls, operations, memory_events
 @pytest_asyncio.fixture(scope="module")
 async def connection(postgres_server: str) -> AsyncIterator[Connection]:
     """A connection to a database with a few thousand calls, which no test changes."""
-    async with empty_database(postgres_server) as dsn:
-        await migrate(dsn, lambda _: None)
-        pool = await open_pool(dsn, PoolOptions(max_size=1))
-        async with Database(pool, acquire_timeout=5.0).connection() as connection:
-            await connection.execute(LOAD)
-            await connection.execute(REQUESTS)
-            yield connection
-        await pool.close()
+    async with loaded(postgres_server, LOAD, REQUESTS) as connection:
+        yield connection
 
 
 @pytest.mark.parametrize("table", ["calls", "operations"])

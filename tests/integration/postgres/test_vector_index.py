@@ -12,7 +12,6 @@ import pytest_asyncio
 from server.adapters.postgres.pool import Database, PoolOptions, open_pool
 from server.adapters.postgres.readiness import PostgresReadiness
 from server.adapters.postgres.reembedding import PostgresReembedding
-from server.adapters.postgres.schema import migrate
 from server.adapters.postgres.scope_sizes import ScopeSizes
 from server.adapters.postgres.search import Searches, rank_large_statement
 from server.adapters.postgres.search_indexing import PostgresSearchIndexing
@@ -26,7 +25,6 @@ from server.ports.memory_store import SearchQuery
 from server.ports.readiness import EmbedderIdentity
 from tests.integration.postgres.test_plans import nodes
 from tests.support.builders import NOW, PROJECT, vector
-from tests.support.postgres import empty_database
 
 if TYPE_CHECKING:
     from server.adapters.postgres.pool import Connection
@@ -64,15 +62,8 @@ ANALYZE memories
 
 
 @pytest_asyncio.fixture
-async def loaded_dsn(postgres_server: str) -> AsyncIterator[str]:
-    async with empty_database(postgres_server) as dsn:
-        await migrate(dsn, lambda _: None)
-        yield dsn
-
-
-@pytest_asyncio.fixture
-async def database(loaded_dsn: str) -> AsyncIterator[Database]:
-    pool = await open_pool(loaded_dsn, PoolOptions(max_size=2))
+async def database(postgres_dsn: str) -> AsyncIterator[Database]:
+    pool = await open_pool(postgres_dsn, PoolOptions(max_size=2))
     database = Database(pool, acquire_timeout=5.0)
     async with database.connection() as connection:
         await connection.execute(LOAD)
@@ -81,9 +72,9 @@ async def database(loaded_dsn: str) -> AsyncIterator[Database]:
 
 
 @pytest.fixture
-async def indexing(database: Database, loaded_dsn: str) -> PostgresSearchIndexing:
+async def indexing(database: Database, postgres_dsn: str) -> PostgresSearchIndexing:
     assert await PostgresReadiness(database).claim_embedder(EMBEDDER) == EMBEDDER
-    return PostgresSearchIndexing(loaded_dsn)
+    return PostgresSearchIndexing(postgres_dsn)
 
 
 async def serves(database: Database, memories: float) -> bool:
@@ -171,8 +162,8 @@ async def test_another_embedder_has_no_use_for_it(
 
 
 async def test_a_store_without_an_embedder_has_nothing_to_index(
-    database: Database, loaded_dsn: str
+    database: Database, postgres_dsn: str
 ) -> None:
     del database
     with pytest.raises(StoreUnready):
-        await PostgresSearchIndexing(loaded_dsn).build(64)
+        await PostgresSearchIndexing(postgres_dsn).build(64)

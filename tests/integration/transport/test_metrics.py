@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import grpc
+
 from server.domain.errors import MemoryNotFound
 from server.telemetry.metrics import REGISTRY
 from server.telemetry.recording import record_changes
 from server.telemetry.statistics import Statistics
-from tests.integration.transport.harness import ADD, AUTHORIZED, AddResponse, Harness
+from tests.integration.transport.harness import ADD, AUTHORIZED, AddResponse, Harness, add_request
 
 METHOD = "memoir.v1.MemoryService/AddMemories"
 
@@ -44,6 +46,16 @@ async def test_what_a_handler_did_is_its_projects(harness: Harness, statistics: 
     figures = statistics.figures("project").last_minute
     assert figures.added == 3
     assert [call.correlation_id for call in figures.slowest] == ["slow-one"]
+
+
+async def test_a_call_that_is_refused_is_its_keys_projects(
+    harness: Harness, statistics: Statistics
+) -> None:
+    refused = await harness.call(request=add_request(user_id="a" * 300))
+    assert refused.code is grpc.StatusCode.INVALID_ARGUMENT
+    assert (await harness.log("rpc"))["project_id"] == "project"
+    figures = statistics.figures("project").last_minute
+    assert figures.methods[METHOD].codes == {"INVALID_ARGUMENT": 1}
 
 
 async def test_a_call_of_nobody_counts_for_no_project(

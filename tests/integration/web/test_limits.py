@@ -183,6 +183,7 @@ async def test_a_broken_body_is_the_clients_fault() -> None:
         ("127.0.0.1:port", 403),
         ("evil.example@127.0.0.1", 403),
         ("127.0.0.1/evil.example", 403),
+        ("", 403),
         ("[::1", 403),
         ("[::1]:80", 404),
         ("LOCALHOST", 404),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import subprocess
 from collections.abc import Iterator
@@ -38,7 +39,25 @@ async def fill(disk: Path) -> None:
     """Leaves no room on the disk for a while."""
     filler = disk / _FILLER
     with filler.open("wb") as file:
-        free = os.statvfs(disk)
-        os.posix_fallocate(file.fileno(), 0, free.f_bavail * free.f_frsize)
+        # PostgreSQL may take some of what is free before it is taken here.
+        while not _take(file.fileno(), _free_bytes(disk)):
+            continue
         await asyncio.sleep(FULL_SECONDS)
     filler.unlink()
+
+
+def _free_bytes(disk: Path) -> int:
+    free = os.statvfs(disk)
+    return free.f_bavail * free.f_frsize
+
+
+def _take(descriptor: int, size: int) -> bool:
+    """Whether nothing is left, or all of it could be taken."""
+    try:
+        if size:
+            os.posix_fallocate(descriptor, 0, size)
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        return False
+    return True

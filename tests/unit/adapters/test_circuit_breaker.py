@@ -9,25 +9,16 @@ import pytest
 
 from server.adapters.circuit_breaker import PATIENCE_SECONDS, BreakerState, CircuitBreaker
 from server.domain.errors import DeadlineExceeded
-
-
-class Clock:
-    """A monotonic clock."""
-
-    def __init__(self) -> None:
-        self.now = 100.0
-
-    def __call__(self) -> float:
-        return self.now
+from tests.support.clocks import HandClock
 
 
 @pytest.fixture
-def clock() -> Clock:
-    return Clock()
+def clock() -> HandClock:
+    return HandClock(100.0)
 
 
 @pytest.fixture
-def breaker(clock: Clock) -> CircuitBreaker:
+def breaker(clock: HandClock) -> CircuitBreaker:
     return CircuitBreaker("test", failures=3, rest=2.0, monotonic=clock)
 
 
@@ -56,7 +47,7 @@ def test_a_success_in_between_starts_the_count_again(breaker: CircuitBreaker) ->
     assert state_of(breaker) == BreakerState.CLOSED
 
 
-def test_after_its_rest_one_call_tries(breaker: CircuitBreaker, clock: Clock) -> None:
+def test_after_its_rest_one_call_tries(breaker: CircuitBreaker, clock: HandClock) -> None:
     fail(breaker, 3)
     clock.now += 1.9
     assert not breaker.admits()
@@ -70,7 +61,7 @@ def test_after_its_rest_one_call_tries(breaker: CircuitBreaker, clock: Clock) ->
 
 
 def test_it_refuses_while_it_rests_and_while_another_call_tries(
-    breaker: CircuitBreaker, clock: Clock
+    breaker: CircuitBreaker, clock: HandClock
 ) -> None:
     seen = [breaker.refuses]
     fail(breaker, 3)
@@ -84,7 +75,9 @@ def test_it_refuses_while_it_rests_and_while_another_call_tries(
     assert seen == [False, True, False, True, False]
 
 
-def test_a_try_that_fails_opens_it_for_as_long_again(breaker: CircuitBreaker, clock: Clock) -> None:
+def test_a_try_that_fails_opens_it_for_as_long_again(
+    breaker: CircuitBreaker, clock: HandClock
+) -> None:
     fail(breaker, 3)
     clock.now += 2.0
     fail(breaker, 1)
@@ -95,7 +88,7 @@ def test_a_try_that_fails_opens_it_for_as_long_again(breaker: CircuitBreaker, cl
 
 
 def test_a_try_that_is_abandoned_lets_another_one_try(
-    breaker: CircuitBreaker, clock: Clock
+    breaker: CircuitBreaker, clock: HandClock
 ) -> None:
     fail(breaker, 3)
     clock.now += 2.0
@@ -104,7 +97,9 @@ def test_a_try_that_is_abandoned_lets_another_one_try(
     assert breaker.admits()
 
 
-def tell(breaker: CircuitBreaker, error: BaseException, clock: Clock, seconds: float = 0.0) -> None:
+def tell(
+    breaker: CircuitBreaker, error: BaseException, clock: HandClock, seconds: float = 0.0
+) -> None:
     """Makes a call that ends so after so long; an error of a type is a failure."""
     assert breaker.admits()
     with (
@@ -115,21 +110,21 @@ def tell(breaker: CircuitBreaker, error: BaseException, clock: Clock, seconds: f
         raise error
 
 
-def test_failures_that_are_told_open_it(breaker: CircuitBreaker, clock: Clock) -> None:
+def test_failures_that_are_told_open_it(breaker: CircuitBreaker, clock: HandClock) -> None:
     for _ in range(3):
         tell(breaker, ConnectionError(), clock)
     assert state_of(breaker) == BreakerState.OPEN
 
 
 def test_an_error_that_is_an_answer_starts_the_count_again(
-    breaker: CircuitBreaker, clock: Clock
+    breaker: CircuitBreaker, clock: HandClock
 ) -> None:
     for error in (ConnectionError(), ConnectionError(), ValueError(), ConnectionError()):
         tell(breaker, error, clock)
     assert state_of(breaker) == BreakerState.CLOSED
 
 
-def test_an_answer_closes_it(breaker: CircuitBreaker, clock: Clock) -> None:
+def test_an_answer_closes_it(breaker: CircuitBreaker, clock: HandClock) -> None:
     fail(breaker, 3)
     clock.now += 2.0
     assert breaker.admits()
@@ -140,7 +135,7 @@ def test_an_answer_closes_it(breaker: CircuitBreaker, clock: Clock) -> None:
 
 @pytest.mark.parametrize("given_up", [asyncio.CancelledError, DeadlineExceeded])
 def test_callers_who_gave_up_count_if_they_were_patient(
-    breaker: CircuitBreaker, clock: Clock, given_up: type[BaseException]
+    breaker: CircuitBreaker, clock: HandClock, given_up: type[BaseException]
 ) -> None:
     for _ in range(5):
         tell(breaker, given_up(), clock, PATIENCE_SECONDS / 2)

@@ -4,18 +4,9 @@ from __future__ import annotations
 
 from server.adapters.postgres.scope_sizes import ScopeSize, ScopeSizes
 from server.domain.scope import Scope
+from tests.support.clocks import HandClock
 
 ALICE = Scope(user_id="alice")
-
-
-class Clock:
-    """A monotonic clock."""
-
-    def __init__(self) -> None:
-        self.now = 100.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 def test_a_large_scope_is_known_by_its_project_and_parts() -> None:
@@ -34,7 +25,7 @@ def test_a_scope_that_is_small_by_now_is_forgotten() -> None:
 
 
 def test_a_size_is_found_anew_after_ten_minutes() -> None:
-    clock = Clock()
+    clock = HandClock(100.0)
     sizes = ScopeSizes(large=10, monotonic=clock)
     sizes.learn("p", ALICE, ScopeSize(10, 50.0))
     clock.now += 600.0

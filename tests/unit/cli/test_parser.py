@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import subprocess
+import sys
 from collections.abc import Callable, Coroutine
 
 import pytest
@@ -11,6 +13,7 @@ from server.cli import administration, main, migrate, operations, serve
 from server.cli.console import fail
 from server.domain.errors import FieldViolation, InvalidRequest, NotFound, StoreUnavailable
 from server.settings import SettingsFault
+from tests.support.server import ROOT
 
 Command = Callable[[argparse.Namespace], Coroutine[object, object, None]]
 
@@ -74,6 +77,35 @@ def test_other_lines_are_refused(line: str, capsys: pytest.CaptureFixture[str]) 
         parse(line)
     assert raised.value.code == 2
     assert "usage: python -m server" in capsys.readouterr().err
+
+
+def commands_of(parser: argparse.ArgumentParser) -> list[str]:
+    [commands] = [each for each in parser._actions if isinstance(each.choices, dict)]
+    return list(commands.choices or ())
+
+
+def test_every_command_is_found_by_itself_and_among_all() -> None:
+    assert commands_of(main.build_parser()) == list(main.MODULES)
+    for command in main.MODULES:
+        assert command in commands_of(main.build_parser(command))
+
+
+@pytest.mark.parametrize(
+    ("command", "unneeded"), [("serve", "google.genai"), ("keys", "server.transport.server")]
+)
+def test_a_command_imports_nothing_that_it_does_not_need(command: str, unneeded: str) -> None:
+    script = (
+        "import sys; from server.cli.main import build_parser; "
+        "build_parser(sys.argv[1]); print(sys.argv[2] in sys.modules)"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-c", script, command, unneeded],
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    assert ran.stdout == "False\n"
 
 
 def run_main(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> int | str | None:

@@ -10,16 +10,9 @@ import pytest
 from server.telemetry.figures import RELATIVE_ACCURACY, SLOWEST, Durations, EndedCall
 from server.telemetry.statistics import Statistics
 from server.telemetry.tally import ModelCall, Tally, TokenUse
+from tests.support.clocks import HandClock
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 def ended(seconds: float = 0.01, code: str = "OK", *, waits: bool = False) -> EndedCall:
@@ -27,12 +20,12 @@ def ended(seconds: float = 0.01, code: str = "OK", *, waits: bool = False) -> En
 
 
 @pytest.fixture
-def clock() -> Clock:
-    return Clock()
+def clock() -> HandClock:
+    return HandClock(1000.0)
 
 
 @pytest.fixture
-def statistics(clock: Clock) -> Statistics:
+def statistics(clock: HandClock) -> Statistics:
     return Statistics(most_projects=2, monotonic=clock)
 
 
@@ -46,7 +39,7 @@ def counts(statistics: Statistics, project: str = "p") -> tuple[int, int, int]:
     )
 
 
-def test_calls_leave_the_windows_as_time_goes_by(statistics: Statistics, clock: Clock) -> None:
+def test_calls_leave_the_windows_as_time_goes_by(statistics: Statistics, clock: HandClock) -> None:
     for _ in range(3):
         statistics.record("p", Tally(), ended())
     assert counts(statistics) == (3, 3, 3)
@@ -59,7 +52,7 @@ def test_calls_leave_the_windows_as_time_goes_by(statistics: Statistics, clock: 
     assert counts(statistics) == (1, 1, 5)
 
 
-def test_a_busy_hour_is_whole(statistics: Statistics, clock: Clock) -> None:
+def test_a_busy_hour_is_whole(statistics: Statistics, clock: HandClock) -> None:
     for _ in range(3500):
         statistics.record("p", Tally(), ended())
         clock.now += 1
@@ -108,7 +101,7 @@ def test_what_a_call_did_is_counted(statistics: Statistics) -> None:
 
 
 def test_the_slowest_calls_are_remembered_and_waits_are_not(
-    statistics: Statistics, clock: Clock
+    statistics: Statistics, clock: HandClock
 ) -> None:
     statistics.record("p", Tally(), ended(99.0, waits=True))
     for number in range(30):

@@ -10,19 +10,10 @@ import pytest
 from server.domain.errors import Overloaded
 from server.transport.admission import Admission, AdmissionLimits
 from server.transport.method_classes import MethodClass
+from tests.support.clocks import HandClock
 
 READ, WRITE, STREAM = MethodClass.READ, MethodClass.WRITE, MethodClass.STREAM
 FOREVER = float("inf")
-
-
-class Time:
-    """A clock that goes when it is told to."""
-
-    def __init__(self) -> None:
-        self.now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 def limits(
@@ -116,7 +107,7 @@ async def test_beyond_the_queue_a_call_is_refused() -> None:
 
 
 async def test_a_call_is_refused_at_once_if_it_would_wait_beyond_its_deadline() -> None:
-    clock = Time()
+    clock = HandClock()
     admission = Admission(limits(), clock)
     for _ in range(200):
         entered = await admission.enter(WRITE, 0, FOREVER)

@@ -9,9 +9,9 @@ import pytest
 from server.domain.errors import ApiKeyInvalid
 from server.domain.project import Principal
 from server.transport.current_caller import (
-    caller_or_none,
     current_caller,
     current_principal,
+    project_or_none,
 )
 from server.transport.interceptors.authentication import AuthenticationInterceptor
 from server.transport.interceptors.interceptor import Proceed
@@ -62,7 +62,7 @@ async def test_no_other_name_passes_for_health(path: str) -> None:
 
 
 def test_outside_of_a_call_there_is_nobody() -> None:
-    assert caller_or_none() is None
+    assert project_or_none() is None
     for read in (current_caller, current_principal):
         with pytest.raises(RuntimeError):
             read()

@@ -11,20 +11,11 @@ from hypothesis import strategies as st
 from server.domain.errors import RateLimited
 from server.transport import rate_limit
 from server.transport.rate_limit import RateLimiter
-
-
-class Time:
-    """A clock that goes when it is told to."""
-
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
+from tests.support.clocks import HandClock
 
 
 def test_a_call_beyond_the_burst_is_told_exactly_when_to_come_back() -> None:
-    clock = Time()
+    clock = HandClock(1000.0)
     limiter = RateLimiter(4.0, 2, clock)
     limiter.take("p")
     limiter.take("p")
@@ -40,20 +31,20 @@ def test_a_call_beyond_the_burst_is_told_exactly_when_to_come_back() -> None:
 
 
 def test_projects_do_not_share_a_bucket() -> None:
-    limiter = RateLimiter(1.0, 1, Time())
+    limiter = RateLimiter(1.0, 1, HandClock(1000.0))
     limiter.take("p")
     limiter.take("q")
 
 
 def test_a_rate_of_zero_bounds_nothing() -> None:
-    limiter = RateLimiter(0.0, 1, Time())
+    limiter = RateLimiter(0.0, 1, HandClock(1000.0))
     for _ in range(1000):
         limiter.take("p")
 
 
 def test_a_project_that_was_forgotten_begins_anew(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rate_limit, "MOST_PROJECTS", 2)
-    limiter = RateLimiter(1.0, 1, Time())
+    limiter = RateLimiter(1.0, 1, HandClock(1000.0))
     for project_id in ("p", "q", "r", "p"):
         limiter.take(project_id)
     with pytest.raises(RateLimited):
@@ -62,7 +53,7 @@ def test_a_project_that_was_forgotten_begins_anew(monkeypatch: pytest.MonkeyPatc
 
 @given(pauses=st.lists(st.floats(min_value=0, max_value=2), max_size=60))
 def test_no_more_calls_pass_than_rate_and_burst_allow(pauses: list[float]) -> None:
-    clock = Time()
+    clock = HandClock(1000.0)
     limiter = RateLimiter(3.0, 5, clock)
     began, passed = clock.now, 0
     for pause in pauses:

@@ -62,29 +62,78 @@ WHERE project_id = $1 AND operation_id = $2 AND end_time IS NOT NULL
 RETURNING operation_id;
 
 -- name: statistics
-SELECT count(*) FILTER (WHERE state = 'QUEUED') AS queued,
-       count(*) FILTER (WHERE state = 'RUNNING') AS running,
-       count(*) FILTER (WHERE state = 'FAILED') AS dead,
-       coalesce(extract(epoch FROM now() - min(create_time)
-           FILTER (WHERE end_time IS NULL)), 0)::float8 AS oldest_seconds
-FROM operations
-WHERE $1::text IS NULL OR project_id = $1;
+-- Most are done, and are not looked at.
+SELECT pending.queued, pending.running, pending.oldest_seconds, given_up.dead
+FROM (
+    SELECT count(*) FILTER (WHERE state = 'QUEUED') AS queued,
+           count(*) FILTER (WHERE state = 'RUNNING') AS running,
+           coalesce(extract(epoch FROM now() - min(create_time)), 0)::float8 AS oldest_seconds
+    FROM operations
+    WHERE end_time IS NULL AND ($1::text IS NULL OR project_id = $1)
+) AS pending,
+(
+    SELECT count(*) AS dead
+    FROM operations
+    WHERE state = 'FAILED' AND ($1::text IS NULL OR project_id = $1)
+) AS given_up;
 
 -- name: claim
 -- Of each scope the oldest alone, so that a scope's calls take effect in their order. A lease that
--- ran out is taken over.
-WITH free AS MATERIALIZED (
-    SELECT o.project_id, o.operation_id
-    FROM operations AS o
-    WHERE o.end_time IS NULL AND o.available_at <= clock_timestamp()
-      AND NOT EXISTS (
-          SELECT FROM operations AS older
-          WHERE older.project_id = o.project_id AND older.scope_key = o.scope_key
-            AND older.end_time IS NULL AND older.position < o.position
-      )
-    ORDER BY o.position
+-- ran out is taken over. The oldest 256 of all are looked at one by one; where more are waiting, which
+-- may all be of one scope, the others are found scope by scope, each by one step along the index.
+WITH RECURSIVE oldest AS MATERIALIZED (
+    SELECT project_id, operation_id, scope_key, position
+    FROM operations
+    WHERE end_time IS NULL AND available_at <= clock_timestamp()
+    ORDER BY position
+    LIMIT 256
+),
+scopes AS (
+    (
+        SELECT project_id, scope_key, operation_id, position, available_at
+        FROM operations
+        WHERE end_time IS NULL
+        ORDER BY project_id, scope_key, position
+        LIMIT 1
+    )
+    UNION ALL
+    SELECT next.*
+    FROM scopes, LATERAL (
+        SELECT o.project_id, o.scope_key, o.operation_id, o.position, o.available_at
+        FROM operations AS o
+        WHERE o.end_time IS NULL
+          AND (o.project_id, o.scope_key) > (scopes.project_id, scopes.scope_key)
+        ORDER BY o.project_id, o.scope_key, o.position
+        LIMIT 1
+    ) AS next
+),
+heads AS (
+    SELECT project_id, operation_id
+    FROM oldest
+    WHERE operation_id = (
+        SELECT o.operation_id
+        FROM operations AS o
+        WHERE o.end_time IS NULL
+          AND o.project_id = oldest.project_id AND o.scope_key = oldest.scope_key
+        ORDER BY o.position
+        LIMIT 1
+    )
+    UNION ALL
+    SELECT project_id, operation_id
+    FROM scopes
+    WHERE (SELECT count(*) FROM oldest) = 256
+      AND available_at <= clock_timestamp() AND position > (SELECT max(position) FROM oldest)
+),
+free AS MATERIALIZED (
+    SELECT locked.project_id, locked.operation_id
+    FROM heads, LATERAL (
+        SELECT o.project_id, o.operation_id
+        FROM operations AS o
+        WHERE o.project_id = heads.project_id AND o.operation_id = heads.operation_id
+          AND o.end_time IS NULL AND o.available_at <= clock_timestamp()
+        FOR UPDATE SKIP LOCKED
+    ) AS locked
     LIMIT $1
-    FOR UPDATE SKIP LOCKED
 )
 UPDATE operations AS o
 SET state = 'RUNNING', lease = $2, available_at = clock_timestamp() + $3::interval,

@@ -1,0 +1,93 @@
+"""What the queue costs grows neither with one scope's part of it nor with what is done."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Iterator
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+import pytest
+import pytest_asyncio
+
+from server.adapters.postgres.submissions import SQL
+from tests.support.builders import PROJECT
+from tests.support.postgres import loaded
+
+if TYPE_CHECKING:
+    from server.adapters.postgres.pool import Connection
+
+WAITING = 4_000
+OTHERS = 20
+DONE = 40_000
+FAILED = 30
+LOAD = f"""
+INSERT INTO operations (
+    project_id, operation_id, scope_key, payload_digest, payload, output_format, correlation_id
+)
+SELECT '{PROJECT}', gen_random_uuid(), '\\x00', '', '', 'v1.1', 'c'
+FROM generate_series(1, {WAITING});
+
+INSERT INTO operations (
+    project_id, operation_id, scope_key, payload_digest, payload, output_format, correlation_id
+)
+SELECT '{PROJECT}', gen_random_uuid(), int4send(number), '', '', 'v1.1', 'c'
+FROM generate_series(1, {OTHERS}) AS number;
+
+INSERT INTO operations (
+    project_id, operation_id, scope_key, payload_digest, output_format, correlation_id,
+    state, end_time
+)
+SELECT '{PROJECT}', gen_random_uuid(), '\\x00', '', 'v1.1', 'c',
+       CASE WHEN number <= {FAILED} THEN 'FAILED' ELSE 'SUCCEEDED' END, now()
+FROM generate_series(1, {DONE}) AS number
+"""
+LONG = timedelta(minutes=5)
+
+
+@pytest_asyncio.fixture(scope="module")
+async def connection(postgres_server: str) -> AsyncIterator[Connection]:
+    async with loaded(postgres_server, LOAD, "ANALYZE operations") as connection:
+        yield connection
+
+
+def operators(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    yield plan
+    for child in plan.get("Plans", []):
+        yield from operators(child)
+
+
+def rows_read(operator: dict[str, Any]) -> float:
+    """How many rows a step reads of the table, those of no use included."""
+    read = operator["Actual Rows"] + operator.get("Rows Removed by Filter", 0)
+    return float(read * operator["Actual Loops"])
+
+
+async def all_read(connection: Connection, statement: str, *arguments: object) -> float:
+    """How many rows a statement reads of the table; what it does is undone."""
+    transaction = connection.transaction()
+    await transaction.start()
+    try:
+        [[plan]] = await connection.fetch(f"EXPLAIN (ANALYZE, FORMAT JSON) {statement}", *arguments)
+    finally:
+        await transaction.rollback()
+    steps = operators(json.loads(plan)[0]["Plan"])
+    return sum(rows_read(step) for step in steps if "Relation Name" in step)
+
+
+async def test_a_claim_finds_every_scope_and_reads_little(connection: Connection) -> None:
+    assert await all_read(connection, SQL["claim"], 100, uuid4(), LONG) < 3 * 256
+    claimed = await connection.fetch(SQL["claim"], 100, uuid4(), LONG)
+    assert len(claimed) == 1 + OTHERS
+
+
+@pytest.mark.parametrize("project_id", [None, PROJECT], ids=["of-all-projects", "of-one"])
+async def test_a_look_at_the_queue_leaves_out_what_is_done(
+    connection: Connection, project_id: str | None
+) -> None:
+    pending = WAITING + OTHERS
+    assert await all_read(connection, SQL["statistics"], project_id) == pending + FAILED
+    row = await connection.fetchrow(SQL["statistics"], project_id)
+    assert row is not None
+    assert (row["queued"] + row["running"], row["dead"]) == (pending, FAILED)
