@@ -12,6 +12,7 @@ from server.adapters.postgres.notifications import PostgresNotifications
 from server.adapters.postgres.operations import PostgresOperations
 from server.adapters.system.clock import SystemClock
 from server.application.add_memories import AddMemoriesCommand, AddMemoriesOutcome
+from server.application.free_leases import FreeLeases
 from server.application.operations import ManageOperations, SubmitAdd
 from server.application.work_operations import OperationWorkers, WorkerOptions
 from server.bootstrap.database import open_database
@@ -19,6 +20,7 @@ from server.lifecycle.background import running
 from server.ports.memory_store import MemoryStore
 from server.ports.notifications import Channel
 from server.ports.operations import ClaimedOperation, Operations
+from server.ports.presence import Presence
 from server.settings import OperationSettings, PostgresSettings
 from server.telemetry.statistics import Statistics
 from server.telemetry.tally import tallied
@@ -30,16 +32,21 @@ Add: TypeAlias = Callable[[AddMemoriesCommand], Awaitable[AddMemoriesOutcome]]
 
 @dataclass(frozen=True, slots=True)
 class AsynchronousCalls:
-    """Accepting asynchronous calls, asking for them, and the workers that do them."""
+    """Accepting asynchronous calls, asking for them, and the workers that do them.
+
+    `free_leases` lets what a server was at that died go on, asynchronous or not.
+    """
 
     submit: SubmitAdd
     manage: ManageOperations
     workers: OperationWorkers
     notifications: PostgresNotifications
+    free_leases: FreeLeases
 
 
 def compose_operations(
     operations: PostgresOperations,
+    presence: Presence,
     store: MemoryStore,
     add: Add,
     notifications: PostgresNotifications,
@@ -64,6 +71,7 @@ def compose_operations(
         manage=ManageOperations(operations, store, notifications),
         workers=workers,
         notifications=notifications,
+        free_leases=FreeLeases(presence, tell),
     )
 
 
@@ -82,6 +90,7 @@ async def working(calls: AsynchronousCalls) -> AsyncIterator[None]:
             async with (
                 running("operations", calls.workers.run()),
                 running("pruning", calls.workers.prune_forever()),
+                running("freeing", calls.free_leases.run()),
             ):
                 yield
 

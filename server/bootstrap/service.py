@@ -19,6 +19,7 @@ from server.adapters.postgres.notifications import PostgresNotifications
 from server.adapters.postgres.operations import PostgresOperations
 from server.adapters.postgres.outbox import PostgresOutbox
 from server.adapters.postgres.pool import Database
+from server.adapters.postgres.presence import PostgresPresence, new_server_id
 from server.adapters.postgres.project_store import PostgresProjectStore
 from server.adapters.postgres.readiness import PostgresReadiness
 from server.adapters.postgres.scope_leases import PostgresScopeLeases
@@ -122,7 +123,7 @@ async def open_service(
             open_models(settings.model_choice(), settings.models)
         )
         access = await stack.enter_async_context(open_graph(graph_address, settings.neo4j))
-        notifications = PostgresNotifications(dsn)
+        notifications = PostgresNotifications(dsn, server_id=new_server_id())
         service, projector = _compose(
             settings, database, models, access, notifications, tracer_provider
         )
@@ -191,12 +192,12 @@ def _compose(
     watch = WatchMemoryEvents(stream, tails, gate.closing)
     store = PostgresMemoryStore(database, on_commit)
     history = PostgresMemoryHistory(database)
-    turns = ScopeTurns(PostgresScopeLeases(database))
+    turns = ScopeTurns(PostgresScopeLeases(database, notifications.server_id))
     inferred = RememberInferred(
         store, projects, models.embedder, models.language_model, clock, turns
     )
     verbatim = RememberVerbatim(store, models.embedder, clock)
-    operations = PostgresOperations(database)
+    operations = PostgresOperations(database, notifications.server_id)
     add = InTurn(AddMemories(store, verbatim, inferred, operations.accepted_digest), turns)
     breakers = [*access.breakers, models.reranking]
     observed = Observed(
@@ -204,7 +205,13 @@ def _compose(
     )
     observation = compose_observation(observed, clock)
     calls = compose_operations(
-        operations, store, add, notifications, settings.operations, observed.statistics
+        operations,
+        PostgresPresence(database),
+        store,
+        add,
+        notifications,
+        settings.operations,
+        observed.statistics,
     )
     use_cases = MemoryUseCases(
         add=add,

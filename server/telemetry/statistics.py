@@ -38,6 +38,15 @@ class _Slot:
     figures: Figures = field(default_factory=Figures)
 
 
+@dataclass(frozen=True, slots=True)
+class _Sums:
+    """What has ended of the last minute and hour; `slots` says of which slots."""
+
+    slots: tuple[float, ...] = ()
+    minute: Figures = field(default_factory=Figures)
+    hour: Figures = field(default_factory=Figures)
+
+
 class ProjectWindows:
     """One project. Only the newest slot is written to; the longer spans take it in when it ends."""
 
@@ -45,6 +54,7 @@ class ProjectWindows:
         self._short: deque[_Slot] = deque()
         self._long: deque[_Slot] = deque()
         self._total = Figures()
+        self._ended = _Sums()
 
     def current(self, now: float) -> Figures:
         """What is written to now."""
@@ -53,12 +63,18 @@ class ProjectWindows:
         return self._short[-1].figures
 
     def figures(self, now: float) -> WindowFigures:
-        """Everything added up."""
-        open_slot = list(self._short)[-1:]
+        """Everything added up. What has ended is added up once in the length of a slot."""
+        *short, newest = self._short or [_Slot(now)]
+        short, long = _within(short, now - MINUTE_SECONDS), _within(self._long, now - HOUR_SECONDS)
+        slots = (newest.begin, len(short), *(slot.begin for slot in (*short, *long)))
+        if self._ended.slots != slots:
+            self._ended = _Sums(slots, _sum(short), _sum(long))
         return WindowFigures(
-            last_minute=_sum(_within(self._short, now - MINUTE_SECONDS)),
-            last_hour=_sum(_within([*self._long, *open_slot], now - HOUR_SECONDS)),
-            since_start=_sum([self._total, *(slot.figures for slot in open_slot)]),
+            last_minute=_sum(
+                [_Slot(0, self._ended.minute), *_within([newest], now - MINUTE_SECONDS)]
+            ),
+            last_hour=_sum([_Slot(0, self._ended.hour), *_within([newest], now - HOUR_SECONDS)]),
+            since_start=_sum([_Slot(0, self._total), newest]),
         )
 
     def _begin(self, now: float) -> None:
@@ -111,12 +127,12 @@ class Statistics:
         return windows
 
 
-def _within(slots: Iterable[_Slot], begin: float) -> list[Figures]:
-    return [slot.figures for slot in slots if slot.begin >= begin]
+def _within(slots: Iterable[_Slot], begin: float) -> list[_Slot]:
+    return [slot for slot in slots if slot.begin >= begin]
 
 
-def _sum(parts: Iterable[Figures]) -> Figures:
+def _sum(slots: Iterable[_Slot]) -> Figures:
     total = Figures()
-    for part in parts:
-        total.merge(part)
+    for slot in slots:
+        total.merge(slot.figures)
     return total

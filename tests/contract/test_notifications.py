@@ -10,6 +10,8 @@ from datetime import timedelta
 import asyncpg
 
 from server.adapters.postgres.notifications import NotificationOptions, PostgresNotifications
+from server.adapters.postgres.pool import Database
+from server.adapters.postgres.presence import PostgresPresence, new_server_id
 from server.lifecycle.background import running
 from server.ports.notifications import Channel
 
@@ -40,10 +42,10 @@ class Ear:
 
 @asynccontextmanager
 async def server(
-    dsn: str,
+    dsn: str, server_id: int | None = None
 ) -> AsyncIterator[tuple[PostgresNotifications, Ear]]:
     """One server's notifications, connected, with a subscriber."""
-    notifications, ear = PostgresNotifications(dsn, FAST), Ear()
+    notifications, ear = PostgresNotifications(dsn, FAST, server_id), Ear()
     async with AsyncExitStack() as stack:
         stack.enter_context(notifications.subscribe(NOTICE, ear))
         await stack.enter_async_context(running("notifications", notifications.run()))
@@ -98,6 +100,21 @@ async def test_a_lost_connection_is_replaced_and_counts_as_a_notice(postgres_dsn
         while ear.notices == before:
             await ear.hears()
     await administrator.close()
+
+
+async def test_a_server_is_present_while_it_is_connected(
+    postgres_dsn: str, database: Database
+) -> None:
+    presence, server_id = PostgresPresence(database), new_server_id()
+    async with server(postgres_dsn, server_id) as (_, ear):
+        assert await presence.missing() == set()
+        async with database.connection() as administrator:
+            await administrator.fetch(f"SELECT pg_terminate_backend(pid) {LISTENERS}", NAME)
+        await ear.hears()
+        # The notice came with the new connection.
+        assert await presence.missing() == set()
+    while await presence.missing() != {server_id}:
+        pass
 
 
 async def test_a_server_works_without_its_database(empty_postgres_dsn: str) -> None:

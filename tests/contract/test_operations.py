@@ -252,3 +252,26 @@ async def test_an_erased_user_leaves_nothing_to_be_done(
     with pytest.raises(ConcurrentChange):
         await store.commit(change(claimed[0]))
     assert await store.get_call(PROJECT, kept.id) is None
+
+
+async def test_an_erased_users_operations_are_forgotten_whatever_became_of_them(
+    operations: PostgresOperations, store: PostgresMemoryStore, database: Database
+) -> None:
+    async def begun(scope: Scope) -> ClaimedOperation:
+        await operations.submit(submission(scope))
+        return await claim_one(operations)
+
+    for scope in (ALICE, BOB):
+        await store.commit(change(await begun(scope)))
+        other = call(scope=scope)
+        await store.commit(ChangeSet(other))
+        assert await operations.succeed(await begun(scope), other.id)
+        assert await operations.fail(await begun(scope), "Fault", b"error")
+        cancelled = await operations.submit(submission(scope))
+        assert await operations.cancel(PROJECT, cancelled.id, b"error")
+        await operations.submit(submission(scope))
+    scopes = PostgresScopeStore(database, on_commit=lambda: None)
+    assert await scopes.erase(call(scope=Scope()), ScopeKind.USER, "alice") is not None
+    left = await operations.list(PROJECT, None, 100, None)
+    assert [operation.scope for operation in left] == [BOB] * 5
+    assert len({operation.state for operation in left}) == 4

@@ -12,7 +12,7 @@ from memoir.v1 import memory_pb2, memory_service_pb2
 
 from server.embedded.neo4j import Neo4jAddress
 from tests.end_to_end.test_operations import metadata_of, response_of, texts, wait
-from tests.support.leases import end_leases
+from tests.support.leases import prolong_leases
 from tests.support.postgres import migrated_database
 from tests.support.server import Client, Home, connected, key_of, prepared_home
 
@@ -43,15 +43,15 @@ async def accepting(shared: Home) -> AsyncIterator[Client]:
 
 
 @pytest.mark.parametrize(
-    ("infer", "place", "attempts", "is_waited_for"),
+    ("infer", "place", "attempts"),
     [
         # Here the dead server leaves both leases, that on the operation and that on the scope.
-        (True, "add.before_commit", 2, True),
-        (False, "add.before_commit", 2, False),
-        (True, "operation.claimed", 2, False),
-        (False, "operation.claimed", 2, False),
-        (True, "add.after_commit_before_answer", 1, False),
-        (False, "add.after_commit_before_answer", 1, False),
+        (True, "add.before_commit", 2),
+        (False, "add.before_commit", 2),
+        (True, "operation.claimed", 2),
+        (False, "operation.claimed", 2),
+        (True, "add.after_commit_before_answer", 1),
+        (False, "add.after_commit_before_answer", 1),
     ],
 )
 async def test_a_crash_at_work_leaves_one_effect(
@@ -61,7 +61,6 @@ async def test_a_crash_at_work_leaves_one_effect(
     infer: bool,
     place: str,
     attempts: int,
-    is_waited_for: bool,
 ) -> None:
     dying = shared.server(MEMOIR_ALLOW_FAILPOINTS="true", MEMOIR_FAILPOINTS=f"{place}:1")
     await dying.start()
@@ -73,8 +72,8 @@ async def test_a_crash_at_work_leaves_one_effect(
     )
     accepted = await accepting.memory.AddMemories(request, metadata=accepting.metadata)
     assert await dying.wait() == -signal.SIGKILL
-    if not is_waited_for:
-        await end_leases(shared.postgres_dsn)
+    # Nothing waits for the end of what the dead server held.
+    await prolong_leases(shared.postgres_dsn)
     heir = shared.server()
     await heir.start()
     done = await wait(accepting, accepted.operation.name, seconds=45)

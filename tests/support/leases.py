@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import asyncpg
 
-_END = """
-UPDATE operations SET available_at = clock_timestamp() WHERE lease IS NOT NULL;
-UPDATE scope_leases SET expires_at = clock_timestamp();
+_PROLONG = """
+UPDATE operations SET available_at = available_at + interval '1 hour'
+WHERE lease IS NOT NULL AND available_at > clock_timestamp();
+UPDATE scope_leases SET expires_at = expires_at + interval '1 hour'
+WHERE expires_at > clock_timestamp();
 """
 
 
-async def end_leases(dsn: str) -> None:
-    """Lets the time pass that the leases on operations and scopes last."""
+async def prolong_leases(dsn: str) -> None:
+    """Makes the leases that have not ended last for an hour more than any test does."""
     connection = await asyncpg.connect(dsn)
     try:
-        await connection.execute(_END)
+        await connection.execute(_PROLONG)
     finally:
         await connection.close()

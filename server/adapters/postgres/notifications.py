@@ -1,5 +1,7 @@
 """Notices between servers by LISTEN and NOTIFY, over one connection a server.
 
+By the same connection the server is present for the others.
+
 NOTIFY within the transaction that changes something would make commits wait for one another: it
 takes a lock on the whole database until the commit is flushed. So a notice is sent after the
 commit, in a transaction of its own that has nothing to flush, and notices that come close
@@ -20,6 +22,7 @@ import asyncpg
 import structlog
 
 from server.adapters.postgres.pool import UNAVAILABLE
+from server.adapters.postgres.presence import enter
 from server.ports.notifications import Channel
 
 if TYPE_CHECKING:
@@ -37,20 +40,24 @@ class NotificationOptions:
 
     Notices are sent `interval` apart at least. A connection on which nothing was sent for
     `check_interval` is tried, so that one that died silently is replaced. After a failure
-    `retry_interval` passes.
+    `retry_interval` passes: so little that nobody takes the server for dead (see FreeLeases).
     """
 
     interval: timedelta = timedelta(milliseconds=20)
     check_interval: timedelta = timedelta(seconds=10)
-    retry_interval: timedelta = timedelta(seconds=1)
+    retry_interval: timedelta = timedelta(milliseconds=250)
     timeout: timedelta = timedelta(seconds=5)
 
 
 class PostgresNotifications:
     """Implements `server.ports.notifications.Notifications` while `run` runs."""
 
-    def __init__(self, dsn: str, options: NotificationOptions | None = None) -> None:
+    def __init__(
+        self, dsn: str, options: NotificationOptions | None = None, server_id: int | None = None
+    ) -> None:
+        """`server_id` is under what the server is present while it is connected."""
         self._dsn = dsn
+        self.server_id = server_id
         self._options = options or NotificationOptions()
         self._subscribers: dict[Channel, list[Callable[[], None]]] = {c: [] for c in Channel}
         self._unsent: set[Channel] = set()
@@ -102,6 +109,8 @@ class PostgresNotifications:
             connection.add_termination_listener(lambda _: self._stirred.set())
             for channel in Channel:
                 await connection.add_listener(channel, self._receive)
+            if self.server_id is not None:
+                await enter(connection, self.server_id)
             yield connection
         finally:
             connection.terminate()

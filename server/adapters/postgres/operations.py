@@ -19,8 +19,10 @@ if TYPE_CHECKING:
 class PostgresOperations:
     """Implements both ports of `server.ports.operations`."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, server_id: int | None = None) -> None:
+        """`server_id` is under what this server is present, if it is."""
         self._database = database
+        self._server_id = server_id
         self._submissions = Submissions(database)
 
     async def submit(self, submission: Submission) -> Operation:
@@ -74,7 +76,9 @@ class PostgresOperations:
         """See the port."""
         holder = uuid4()
         async with self._database.connection() as connection:
-            rows = await connection.fetch(operation_statement("claim"), limit, holder, duration)
+            rows = await connection.fetch(
+                operation_statement("claim"), limit, holder, duration, self._server_id
+            )
         return [
             ClaimedOperation(
                 project_id=row["project_id"],

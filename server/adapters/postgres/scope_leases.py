@@ -14,12 +14,14 @@ SQL = load_statements("server.adapters.postgres.sql", "leases.sql")
 class PostgresScopeLeases:
     """Implements `server.ports.scope_leases.ScopeLeases`."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, server_id: int | None = None) -> None:
+        """`server_id` is under what this server is present, if it is."""
         self._database = database
+        self._server_id = server_id
 
     async def acquire(self, lease: ScopeLease, duration: timedelta) -> bool:
         """See the port."""
-        return await self._is_held("acquire", lease, duration)
+        return await self._is_held("acquire", lease, duration, self._server_id)
 
     async def renew(self, lease: ScopeLease, duration: timedelta) -> bool:
         """See the port."""
@@ -30,9 +32,9 @@ class PostgresScopeLeases:
         async with self._database.connection() as connection:
             await connection.execute(SQL["release"], *_values(lease))
 
-    async def _is_held(self, statement: str, lease: ScopeLease, duration: timedelta) -> bool:
+    async def _is_held(self, statement: str, lease: ScopeLease, *values: object) -> bool:
         async with self._database.connection() as connection:
-            holder = await connection.fetchval(SQL[statement], *_values(lease), duration)
+            holder = await connection.fetchval(SQL[statement], *_values(lease), *values)
         return holder is not None
 
 

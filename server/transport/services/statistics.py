@@ -5,13 +5,18 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import suppress
+from typing import Final
 
 from memoir.v1 import statistics_service_pb2
 
 from server.application.get_statistics import GetStatistics
+from server.application.shared_answers import SharedAnswers
 from server.domain.errors import ShuttingDown
 from server.transport.convert.statistics import interval_seconds, statistics_message
 from server.transport.current_caller import current_caller
+
+WATCHED_SECONDS: Final = 0.1
+"""So long one answer is that of all who watch a project: the shortest interval."""
 
 
 class StatisticsService:
@@ -20,6 +25,7 @@ class StatisticsService:
     def __init__(self, get: GetStatistics, draining: asyncio.Event) -> None:
         self._get = get
         self._draining = draining
+        self._watched = SharedAnswers(self._answer, WATCHED_SECONDS)
 
     async def GetStatistics(  # noqa: N802 - the contract's name
         self, _request: statistics_service_pb2.GetStatisticsRequest, _context: object
@@ -36,11 +42,13 @@ class StatisticsService:
         """See the contract."""
         project_id, seconds = current_caller().project_id, interval_seconds(request)
         while not self._draining.is_set():
-            statistics = await self._get(project_id)
-            yield statistics_service_pb2.WatchStatisticsResponse(
-                statistics=statistics_message(statistics)
-            )
+            yield await self._watched(project_id)
             with suppress(TimeoutError):
                 async with asyncio.timeout(seconds):
                     await self._draining.wait()
         raise ShuttingDown
+
+    async def _answer(self, project_id: str) -> statistics_service_pb2.WatchStatisticsResponse:
+        return statistics_service_pb2.WatchStatisticsResponse(
+            statistics=statistics_message(await self._get(project_id))
+        )

@@ -43,8 +43,22 @@ INSERT INTO memory_events (
 SELECT project_id, memory_id, event.version, 1, 0, call_id, type, create_time, '{}'
 FROM memories, (VALUES (1, 'ADD'), (2, 'UPDATE')) AS event (version, type);
 
-ANALYZE calls, memory_events
+-- Nearly all of the operations are done.
+INSERT INTO operations (
+    project_id, operation_id, user_id, agent_id, app_id, run_id, scope_key, payload_digest,
+    output_format, correlation_id, state, end_time, call_id
+)
+SELECT project_id, call_id, user_id, agent_id, app_id, run_id, scope_key, '', 'v1.1', 'c',
+       CASE WHEN position % 500 = 0 THEN 'QUEUED' WHEN position % 500 = 1 THEN 'FAILED'
+            ELSE 'SUCCEEDED' END,
+       CASE WHEN position % 500 > 0 THEN now() END,
+       CASE WHEN position % 500 > 1 THEN call_id END
+FROM calls;
+
+ANALYZE calls, memory_events, operations
 """
+# What waits is all in both, and in few rows.
+PENDING = {"operations_pending", "operations_pending_of_scope"}
 PARTS = ["user", "agent", "app", "run"]
 
 
@@ -114,6 +128,14 @@ async def test_a_scope_is_deleted_by_indexes(connection: Connection, part: str) 
         assert reads_of(plan, "calls") == {f"calls_{part}", "calls_pkey"}
         assert reads_of(plan, "messages") == {"messages_pkey"}
         assert reads_of(plan, "memory_events") == {"memory_events_call", "memory_events_pkey"}
+        assert reads_of(plan, "operations") - PENDING == {
+            "operations_pkey",
+            "operations_without_call",
+            "operations_of_other_call",
+        }
+    lock = SQL["lock_operations"].replace("{column}", f"{part}_id")
+    for plan in await plans(connection, lock, PROJECT, f"{part}-7"):
+        assert reads_of(plan, "operations") <= PENDING
 
 
 def reads_of(plan: Plan, table: str) -> set[str]:

@@ -77,8 +77,8 @@ async def all_read(connection: Connection, statement: str, *arguments: object) -
 
 
 async def test_a_claim_finds_every_scope_and_reads_little(connection: Connection) -> None:
-    assert await all_read(connection, SQL["claim"], 100, uuid4(), LONG) < 3 * 256
-    claimed = await connection.fetch(SQL["claim"], 100, uuid4(), LONG)
+    assert await all_read(connection, SQL["claim"], 100, uuid4(), LONG, None) < 3 * 256
+    claimed = await connection.fetch(SQL["claim"], 100, uuid4(), LONG, None)
     assert len(claimed) == 1 + OTHERS
 
 

@@ -70,6 +70,23 @@ async def test_beyond_the_limits_a_call_is_refused_with_a_delay(harness: Harness
 
 
 @pytest.mark.parametrize(
+    "limits", [AdmissionLimits(concurrency=1, writes=1, queue=0)], indirect=True
+)
+async def test_who_has_no_key_takes_no_place_and_is_not_told_of_the_load(harness: Harness) -> None:
+    """Whom a call is for is known before it is admitted: its project has a rate."""
+    harness.service.add = held = Held()
+    first = asyncio.create_task(harness.call(ADD))
+    await held.entered.wait()
+    for metadata in ((), (("authorization", "Token mem_unknown"),)):
+        refused = await harness.call(ADD, metadata=metadata)
+        assert refused.code is grpc.StatusCode.UNAUTHENTICATED
+    assert (await harness.call(ADD)).reason == "OVERLOADED"
+    held.let_go.set()
+    assert (await first).code is grpc.StatusCode.OK
+    assert not harness.admission.running
+
+
+@pytest.mark.parametrize(
     "limits", [AdmissionLimits(concurrency=1, writes=1, queue=1, queue_seconds=60)], indirect=True
 )
 async def test_a_call_that_waits_is_served_when_there_is_room(harness: Harness) -> None:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from server.telemetry.figures import RELATIVE_ACCURACY, SLOWEST, Durations, EndedCall
+from server.telemetry.figures import RELATIVE_ACCURACY, SLOWEST, Durations, EndedCall, Figures
 from server.telemetry.statistics import Statistics
 from server.telemetry.tally import ModelCall, Tally, TokenUse
 from tests.support.clocks import HandClock
@@ -129,3 +129,26 @@ def test_asking_for_a_project_does_not_make_it_known(statistics: Statistics) -> 
     for number in range(10):
         statistics.figures(f"unknown-{number}")
     assert counts(statistics, "p")[2] == 1
+
+
+def test_a_look_adds_up_what_has_ended_only_once(
+    statistics: Statistics, clock: HandClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However busy the hour was, and however many look."""
+    for _ in range(1000):
+        statistics.record("p", Tally(), ended())
+        clock.now += 1
+    before = counts(statistics)
+    merged: list[Figures] = []
+    merge = Figures.merge
+
+    def counted(total: Figures, part: Figures) -> None:
+        merged.append(part)
+        merge(total, part)
+
+    monkeypatch.setattr(Figures, "merge", counted)
+    assert counts(statistics) == before
+    # Of each window what has ended, and what goes on.
+    assert len(merged) == 6
+    statistics.record("p", Tally(), ended())
+    assert counts(statistics) == tuple(count + 1 for count in before)

@@ -2,11 +2,12 @@
 -- as the statement runs, not as it began, because it may have waited for another one.
 
 -- name: acquire
-INSERT INTO scope_leases (project_id, scope_key, holder, expires_at)
-VALUES ($1, $2, $3, clock_timestamp() + $4::interval)
+INSERT INTO scope_leases (project_id, scope_key, holder, expires_at, server_id)
+VALUES ($1, $2, $3, clock_timestamp() + $4::interval, $5)
 ON CONFLICT (project_id, scope_key) DO UPDATE SET
     holder = excluded.holder,
-    expires_at = clock_timestamp() + $4::interval
+    expires_at = clock_timestamp() + $4::interval,
+    server_id = excluded.server_id
 WHERE scope_leases.expires_at <= clock_timestamp()
 RETURNING holder;
 

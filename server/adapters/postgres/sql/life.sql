@@ -176,10 +176,28 @@ untraced AS (
     USING theirs
     WHERE c.project_id = $1 AND c.call_id = theirs.call_id
 ),
+asked AS MATERIALIZED (
+    -- Those that are done have the id of a call of theirs, or name another one of these.
+    SELECT call_id AS operation_id FROM theirs
+    UNION
+    SELECT o.operation_id
+    FROM theirs JOIN operations AS o ON o.project_id = $1 AND o.call_id = theirs.call_id
+    WHERE o.call_id <> o.operation_id
+    UNION
+    SELECT operation_id
+    FROM operations
+    WHERE project_id = $1 AND {column} = $18 AND end_time IS NULL
+    UNION
+    SELECT operation_id
+    FROM operations
+    WHERE project_id = $1 AND {column} = $18 AND state IN ('FAILED', 'CANCELLED')
+),
 unasked AS (
     -- What is still to be done for the scope holds what it says, too.
-    DELETE FROM operations WHERE project_id = $1 AND {column} = $18
-    RETURNING operation_id
+    DELETE FROM operations AS o
+    USING asked
+    WHERE o.project_id = $1 AND o.operation_id = asked.operation_id AND o.{column} = $18
+    RETURNING o.operation_id
 ),
 unsplit AS (
     -- Names that were told apart in its graph space, such as `user:alice`.

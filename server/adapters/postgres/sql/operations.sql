@@ -138,6 +138,7 @@ free AS MATERIALIZED (
 UPDATE operations AS o
 SET state = 'RUNNING', lease = $2, available_at = clock_timestamp() + $3::interval,
     attempts = o.attempts + 1, failures = o.failures + 1,
+    server_id = $4,
     start_time = coalesce(o.start_time, clock_timestamp())
 FROM free
 WHERE o.project_id = free.project_id AND o.operation_id = free.operation_id

@@ -1,0 +1,230 @@
+"""What the presence of servers promises, and what becomes of the leases of those that are gone."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import timedelta
+from uuid import uuid4
+
+import asyncpg
+import pytest
+import pytest_asyncio
+
+from server.adapters.postgres.memory_store import PostgresMemoryStore
+from server.adapters.postgres.operations import PostgresOperations
+from server.adapters.postgres.pool import Database
+from server.adapters.postgres.presence import PostgresPresence, enter, new_server_id
+from server.adapters.postgres.scope_leases import PostgresScopeLeases
+from server.domain.errors import ConcurrentChange
+from server.domain.scope import Scope
+from server.ports.operations import ClaimedOperation
+from server.ports.scope_leases import ScopeLease
+from tests.contract.test_operations import change, submission
+from tests.support.builders import ALICE, PROJECT, adding
+
+LONG, OVER = timedelta(hours=1), timedelta(0)
+PATIENCE_SECONDS = 5.0
+BOB = Scope(user_id="bob")
+
+
+class Server:
+    """A server that can die: its session, and what it takes leases with."""
+
+    def __init__(self, dsn: str, database: Database) -> None:
+        self.id = new_server_id()
+        self.operations = PostgresOperations(database, self.id)
+        self.leases = PostgresScopeLeases(database, self.id)
+        self._dsn = dsn
+        self._session: asyncpg.Connection[asyncpg.Record] | None = None
+
+    async def enter(self) -> None:
+        self._session = await asyncpg.connect(self._dsn, command_timeout=PATIENCE_SECONDS)
+        await enter(self._session, self.id)
+
+    async def die(self) -> None:
+        if self._session is not None:
+            # The session itself may end after its client believes it closed.
+            await self._session.fetchval("SELECT pg_advisory_unlock_all()")
+            await self._session.close()
+            self._session = None
+
+    async def claim(self) -> ClaimedOperation | None:
+        claimed = await self.operations.claim(1, LONG)
+        return claimed[0] if claimed else None
+
+
+@pytest.fixture
+def presence(database: Database) -> PostgresPresence:
+    return PostgresPresence(database)
+
+
+@pytest.fixture
+def store(database: Database) -> PostgresMemoryStore:
+    return PostgresMemoryStore(database, on_commit=lambda: None)
+
+
+@pytest_asyncio.fixture
+async def server(postgres_dsn: str, database: Database) -> AsyncIterator[Server]:
+    entered = Server(postgres_dsn, database)
+    await entered.enter()
+    yield entered
+    await entered.die()
+
+
+@pytest_asyncio.fixture
+async def other(postgres_dsn: str, database: Database) -> AsyncIterator[Server]:
+    entered = Server(postgres_dsn, database)
+    await entered.enter()
+    yield entered
+    await entered.die()
+
+
+def turn(scope: Scope = ALICE) -> ScopeLease:
+    return ScopeLease(PROJECT, scope.key(), uuid4())
+
+
+async def test_who_has_died_is_missing(
+    presence: PostgresPresence, server: Server, other: Server
+) -> None:
+    assert await presence.missing() == set()
+    await server.die()
+    assert await presence.missing() == {server.id}
+    await server.enter()
+    assert await presence.missing() == set()
+
+
+async def test_a_server_is_there_while_one_of_its_sessions_is(
+    presence: PostgresPresence, server: Server, postgres_dsn: str
+) -> None:
+    """As when a connection is replaced of which PostgreSQL does not know yet that it is lost."""
+    second = await asyncpg.connect(postgres_dsn, command_timeout=PATIENCE_SECONDS)
+    await enter(second, server.id)
+    await server.die()
+    assert await presence.missing() == set()
+    await second.close()
+
+
+async def test_what_a_dead_server_held_is_free_at_once(
+    presence: PostgresPresence, server: Server, other: Server, store: PostgresMemoryStore
+) -> None:
+    await server.operations.submit(submission())
+    late, mine = await server.claim(), turn()
+    assert late is not None
+    assert await server.leases.acquire(mine, LONG)
+    assert await other.claim() is None
+    assert not await other.leases.acquire(turn(), LONG)
+
+    await server.die()
+    assert await presence.end_leases({server.id}) == 2
+    heir = await other.claim()
+    assert heir is not None
+    assert (heir.lease.operation_id, heir.attempts) == (late.lease.operation_id, 2)
+    assert await other.leases.acquire(turn(), LONG)
+    # Should it live after all, it can neither go on nor commit.
+    assert not await server.operations.renew(late, LONG)
+    assert not await server.leases.renew(mine, LONG)
+    for changes in (change(late), replace(adding("Alice likes cake"), lease=mine.holder)):
+        with pytest.raises(ConcurrentChange):
+            await store.commit(changes)
+    assert await store.get_call(PROJECT, late.lease.operation_id) is None
+    await store.commit(change(heir))
+    assert await store.get_call(PROJECT, heir.lease.operation_id) is not None
+
+
+async def test_a_lease_that_nobody_took_is_good_for_a_commit(
+    presence: PostgresPresence, server: Server, store: PostgresMemoryStore
+) -> None:
+    await server.operations.submit(submission())
+    claimed, mine = await server.claim(), turn(BOB)
+    assert claimed is not None
+    assert await server.leases.acquire(mine, LONG)
+    await server.die()
+    assert await presence.end_leases({server.id}) == 2
+    assert await server.leases.renew(mine, LONG)
+    await store.commit(change(claimed))
+    assert await store.get_call(PROJECT, claimed.lease.operation_id) is not None
+
+
+async def test_who_is_back_keeps_its_leases(
+    presence: PostgresPresence, server: Server, other: Server
+) -> None:
+    await server.operations.submit(submission())
+    assert await server.claim() is not None
+    await server.die()
+    assert await presence.missing() == {server.id}
+    await server.enter()
+    assert await presence.end_leases({server.id}) == 0
+    assert await other.claim() is None
+    # It is remembered, so that it is missed when it dies.
+    await server.die()
+    assert await presence.missing() == {server.id}
+
+
+async def test_only_the_leases_of_the_dead_end(
+    presence: PostgresPresence, server: Server, other: Server
+) -> None:
+    for scope in (ALICE, BOB):
+        await server.operations.submit(submission(scope))
+    assert await server.claim() is not None
+    assert await other.claim() is not None
+    assert await other.leases.acquire(turn(), LONG)
+    await server.die()
+    assert await presence.end_leases({server.id, other.id}) == 1
+    assert not await server.leases.acquire(turn(), LONG)
+
+
+async def test_a_lease_is_of_who_has_it_now(
+    presence: PostgresPresence, server: Server, other: Server
+) -> None:
+    await server.operations.submit(submission())
+    assert len(await server.operations.claim(1, OVER)) == 1
+    assert await server.leases.acquire(turn(), OVER)
+    assert await other.claim() is not None
+    assert await other.leases.acquire(turn(), LONG)
+    await server.die()
+    assert await presence.end_leases({server.id}) == 0
+    await other.die()
+    assert await presence.end_leases({other.id}) == 2
+
+
+async def test_a_server_is_missed_once_until_it_is_back(
+    presence: PostgresPresence, server: Server
+) -> None:
+    """One that lives and cannot connect for this keeps what it takes from then on."""
+    await server.die()
+    assert await presence.end_leases({server.id}) == 0
+    assert await presence.missing() == set()
+    await server.operations.submit(submission())
+    assert await server.claim() is not None
+    assert await server.leases.acquire(turn(), LONG)
+    assert await presence.end_leases({server.id}) == 0
+    assert await server.claim() is None
+
+
+async def test_what_has_ended_is_not_touched(presence: PostgresPresence, server: Server) -> None:
+    await server.operations.submit(submission())
+    claimed = await server.claim()
+    assert claimed is not None
+    assert await server.operations.give_back(claimed, LONG, is_failure=False)
+    await server.die()
+    assert await presence.end_leases({server.id}) == 0
+    assert await server.claim() is None
+
+
+async def test_a_commit_in_progress_is_not_waited_for(
+    presence: PostgresPresence, server: Server, other: Server, database: Database
+) -> None:
+    mine = turn()
+    assert await server.leases.acquire(mine, LONG)
+    await server.operations.submit(submission())
+    assert await server.claim() is not None
+    await server.die()
+    async with database.connection() as connection:
+        transaction = connection.transaction()
+        await transaction.start()
+        await connection.execute("SELECT FROM scope_leases FOR UPDATE")
+        assert await presence.end_leases({server.id}) == 1
+        await transaction.rollback()
+    assert not await other.leases.acquire(turn(), LONG)
+    assert await other.claim() is not None
