@@ -20,6 +20,8 @@ COPY --from=dependencies /opt/memoir/venv venv
 COPY pyproject.toml README.md ./
 COPY server server
 COPY generated generated
+# Nothing is compiled at a start: the user may not write here.
+RUN venv/bin/python -m compileall -q server generated
 ENV PATH=/opt/memoir/venv/bin:$PATH \
     PYTHONPATH=/opt/memoir:/opt/memoir/generated \
     PYTHONUNBUFFERED=1 \

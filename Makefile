@@ -40,7 +40,7 @@ endif
 say = printf '%s\n' '$(BOLD)==> $(1)$(PLAIN)'
 
 .PHONY: help install run demo test chaos check format lint types imports proto proto-check wheel tools \
-        neo4j vendor bench bench-telemetry lock secrets chromium screenshots clean
+        neo4j vendor screenshots bench bench-telemetry lock secrets chromium clean
 
 help: ## List the targets
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z0-9-]+:.*## / \
@@ -145,11 +145,6 @@ run: install ## Start PostgreSQL, Neo4j and the server; Ctrl-C stops all of it
 	  echo 'The printed command needs grpcurl: `make tools` builds it, with Go.' >&2
 	@exec $(BIN)/python -m server serve
 
-screenshots: install ## Make the pictures in docs/images from a live server (needs Chromium)
-	@$(MAKE) neo4j
-	@$(MAKE) --silent chromium
-	@$(BIN)/python -m scripts.screenshots
-
 demo: install ## Play a short conversation through the running server
 	@$(BIN)/python examples/demo.py
 
@@ -211,6 +206,11 @@ proto-check: install ## Check that the contract is clean and the stubs are curre
 secrets: $(GITLEAKS) ## Scan history and files for secrets
 	@$(call say,Secrets)
 	@scripts/scan_secrets.sh $(TOOLS)/gitleaks
+
+screenshots: install ## Make the pictures in docs/images from a server at work
+	@$(MAKE) neo4j
+	@$(MAKE) --silent chromium
+	@$(BIN)/python -m scripts.screenshots
 
 vendor: install ## Fetch the web page's libraries from npm again, and check their digests
 	@$(BIN)/python scripts/vendor_page.py

@@ -55,7 +55,7 @@ class TopView:
                 f"{count / 60:.1f}",
                 f"[red]{errors}[/red]" if errors else "0",
                 *_quantiles(method.latency),
-                sparkline(list(self._latencies[method.method])),
+                f"[cyan]{sparkline(list(self._latencies[method.method]))}[/cyan]",
             )
         return table
 
@@ -137,6 +137,7 @@ def _slowest(calls: Iterable[pb.SlowRequest]) -> Table:
         "time (UTC)",
         "correlation id",
         box=None,
+        pad_edge=False,
         header_style="bold cyan",
     )
     for call in list(calls)[:_SLOW_LINES]:
@@ -152,7 +153,7 @@ def _slowest(calls: Iterable[pb.SlowRequest]) -> Table:
 
 def _table(first: str, *others: str) -> Table:
     columns = [Column(first, min_width=30), *(Column(name, justify=_RIGHT) for name in others)]
-    return Table(*columns, box=None, header_style="bold cyan")
+    return Table(*columns, box=None, pad_edge=False, header_style="bold cyan")
 
 
 def _seconds(duration: Duration) -> str:

@@ -36,8 +36,8 @@ def refused(code: grpc.StatusCode, message: str) -> web.Response:
 
 
 def broken(correlation_id: str) -> web.Response:
-    """What is the gateway's own fault; the log has it under the id."""
-    body = {"message": "the page failed; its log says why", "correlation_id": correlation_id}
+    """What went wrong in the gateway itself; the log says more under the id."""
+    body = {"message": "internal error", "correlation_id": correlation_id}
     return _answer(grpc.StatusCode.INTERNAL, body)
 
 

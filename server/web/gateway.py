@@ -16,13 +16,13 @@ from google.protobuf.descriptor import MethodDescriptor
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 
+from server.web.correlation import CORRELATION_ID
 from server.web.faults import failed, refused
 from server.web.methods import METHODS
 
 CALL_SECONDS = 15.0
 BODY_SECONDS = 5.0
-_PASSED_ON = ("authorization", "x-correlation-id", "traceparent", "tracestate")
-_CORRELATION_ID = "x-correlation-id"
+_PASSED_ON = ("authorization", CORRELATION_ID, "traceparent", "tracestate")
 
 
 class Gateway:
@@ -66,7 +66,7 @@ class Gateway:
         except grpc.aio.AioRpcError as error:
             return failed(error)
         text = json_format.MessageToJson(answer, preserving_proto_field_name=True, indent=None)
-        ids = {name: str(value) for name, value in trailers if name == _CORRELATION_ID}
+        ids = {name: str(value) for name, value in trailers if name == CORRELATION_ID}
         return web.Response(text=text, content_type="application/json", headers=ids)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -11,12 +12,13 @@ import grpc
 from aiohttp import web
 
 from server.web.gateway import Gateway
-from server.web.protection import protection
+from server.web.limits import Limits, at_most, bounded
+from server.web.protection import HEADERS, protection
 
 MAX_REQUEST_BYTES = 64 * 1024
 MAX_ANSWER_BYTES = 16 * 1024 * 1024
 _STOP_SECONDS = 2.0
-_IDLE_SECONDS = 30.0
+_LIMITS = Limits()
 _STATIC = Path(__file__).parent / "static"
 _TYPES: Mapping[str, str] = {
     ".css": "text/css",
@@ -38,35 +40,53 @@ class PageOptions:
 
 
 @asynccontextmanager
-async def serving_page(options: PageOptions) -> AsyncIterator[int]:
+async def serving_page(options: PageOptions, limits: Limits = _LIMITS) -> AsyncIterator[int]:
     """Serves the page during the block; answers the port, which 0 leaves free.
 
     Raises:
         OSError: the address cannot be listened on.
     """
-    limits = (("grpc.max_receive_message_length", MAX_ANSWER_BYTES),)
-    async with grpc.aio.insecure_channel(options.grpc_address, options=limits) as channel:
+    largest = (("grpc.max_receive_message_length", MAX_ANSWER_BYTES),)
+    async with grpc.aio.insecure_channel(options.grpc_address, options=largest) as channel:
         # No access log: the service logs each call, and headers hold the key.
         runner = web.AppRunner(
-            build_application(channel, options),
+            build_application(channel, options, limits),
             access_log=None,
             shutdown_timeout=_STOP_SECONDS,
-            keepalive_timeout=_IDLE_SECONDS,
+            keepalive_timeout=limits.idle_seconds,
+            lingering_time=_STOP_SECONDS,
         )
         await runner.setup()
         try:
-            site = web.TCPSite(runner, options.host, options.port)
-            await site.start()
-            yield int(runner.addresses[0][1])
+            async with _listening(runner, options, limits) as port:
+                yield port
         finally:
             await runner.cleanup()
 
 
-def build_application(channel: grpc.aio.Channel, options: PageOptions) -> web.Application:
+@asynccontextmanager
+async def _listening(
+    runner: web.AppRunner, options: PageOptions, limits: Limits
+) -> AsyncIterator[int]:
+    """Listens during the block; aiohttp's own sites bound no connections."""
+    assert runner.server is not None
+    listening = await asyncio.get_running_loop().create_server(
+        bounded(runner.server, limits, HEADERS), options.host, options.port
+    )
+    try:
+        yield int(listening.sockets[0].getsockname()[1])
+    finally:
+        listening.close()
+
+
+def build_application(
+    channel: grpc.aio.Channel, options: PageOptions, limits: Limits
+) -> web.Application:
     """The routes: the page, its files, and the gateway."""
     hosts = frozenset(name.lower() for name in (options.host, *options.names, *_LOOPBACK))
     application = web.Application(
-        client_max_size=MAX_REQUEST_BYTES, middlewares=[protection(hosts)]
+        client_max_size=MAX_REQUEST_BYTES,
+        middlewares=[protection(hosts), at_most(limits.requests)],
     )
     files = Files(_STATIC)
     application.router.add_get("/", files.handle)

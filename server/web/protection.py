@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping
 from urllib.parse import urlsplit
-from uuid import uuid4
 
 import grpc
+import structlog
 from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler, Middleware
 
+from server.web.correlation import correlation_id
 from server.web.faults import broken, refused
 
-_log = logging.getLogger("server.page")
-
-MOST_REQUESTS = 64
-"""So many requests are in progress at once at most; a page makes ten."""
+_log: structlog.typing.FilteringBoundLogger = structlog.get_logger("server.web")
 
 # Everything comes from here and nothing is inline, so that no text of a memory can become code.
 HEADERS: Mapping[str, str] = {
@@ -32,29 +29,19 @@ HEADERS: Mapping[str, str] = {
 }
 
 
-def protection(hosts: frozenset[str], most_requests: int = MOST_REQUESTS) -> Middleware:
+def protection(hosts: frozenset[str]) -> Middleware:
     """Refuses requests to the name of another host, and sets the headers of every answer.
 
     A foreign page that makes its own name resolve to this address (DNS rebinding) still sends
-    that name as the host. What comes while `most_requests` are in progress is refused, too.
+    that name as the host.
     """
-    running = 0
 
     @web.middleware
     async def protect(request: web.Request, handler: Handler) -> web.StreamResponse:
-        nonlocal running
-        if _host_name(request) not in hosts:
-            answer: web.StreamResponse = refused(
-                grpc.StatusCode.PERMISSION_DENIED, "not served under this host name"
-            )
-        elif running >= most_requests:
-            answer = refused(grpc.StatusCode.UNAVAILABLE, "too many requests at once")
+        if _host_name(request) in hosts:
+            answer = await _answer(request, handler)
         else:
-            running += 1
-            try:
-                answer = await _answer(request, handler)
-            finally:
-                running -= 1
+            answer = refused(grpc.StatusCode.PERMISSION_DENIED, "not served under this host name")
         answer.headers.update(HEADERS)
         return answer
 
@@ -68,15 +55,23 @@ async def _answer(request: web.Request, handler: Handler) -> web.StreamResponse:
         return refused(grpc.StatusCode.INVALID_ARGUMENT, "the request is too large")
     except web.HTTPException as error:
         return web.json_response({"message": error.reason}, status=error.status)
-    except Exception:  # noqa: BLE001 - whatever it was, the answer has its form
-        correlation_id = uuid4().hex
-        _log.exception("a request of the page failed, correlation id %s", correlation_id)
-        return broken(correlation_id)
+    except web.RequestPayloadError:
+        return refused(grpc.StatusCode.INVALID_ARGUMENT, "the body is not as its headers say")
+    except ConnectionError:
+        raise  # Nobody is left to be answered.
+    except Exception as error:  # noqa: BLE001 - whatever else it is has to be answered too
+        id_ = correlation_id(request.headers)
+        _log.error("page request failed", path=request.path, correlation_id=id_, exc_info=error)
+        return broken(id_)
 
 
 def _host_name(request: web.Request) -> str | None:
     """The host without its port, in lower case; None for what is none."""
+    host = request.headers.get(hdrs.HOST, "")
     try:
-        return urlsplit(f"//{request.headers.get(hdrs.HOST, '')}").hostname
+        parts = urlsplit(f"//{host}")
+        # Reading the port checks it.
+        is_whole = parts.netloc == host and parts.username is None and parts.port != 0
     except ValueError:
         return None
+    return parts.hostname if is_whole else None

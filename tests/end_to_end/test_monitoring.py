@@ -13,7 +13,14 @@ from tests.end_to_end.test_statistics import add, metrics_of
 from tests.support import gemini_faults
 from tests.support.gemini_endpoint import GeminiEndpoint
 from tests.support.gemini_server import API_KEY
-from tests.support.monitoring import DASHBOARDS, Asked, asked, rules, shown_expressions
+from tests.support.monitoring import (
+    DASHBOARDS,
+    Asked,
+    asked,
+    grouped_by,
+    rules,
+    shown_expressions,
+)
 from tests.support.processes import eventually
 from tests.support.server import Home, connected, key_of
 
@@ -45,13 +52,23 @@ async def exposed(home: Home, gemini: GeminiEndpoint) -> AsyncIterator[list[Metr
     await server.stop()
 
 
+def expressions_of_all() -> list[str]:
+    shown = [each for dashboard in DASHBOARDS for each in shown_expressions(dashboard)]
+    return [*(rule["expr"] for rule in rules()), *shown]
+
+
 async def test_every_metric_and_label_that_is_asked_for_is_exposed(exposed: list[Metric]) -> None:
-    expressions = [rule["expr"] for rule in rules()]
-    for dashboard in DASHBOARDS:
-        expressions += shown_expressions(dashboard)
+    expressions = expressions_of_all()
     wanted = {each for expression in expressions for each in asked(expression)}
     assert len(wanted) > len(expressions) / 2
+    wanted |= {each for expression in expressions for each in grouping(expression)}
     assert {missing for each in wanted for missing in lacking(each, exposed)} == set()
+
+
+def grouping(expression: str) -> list[Asked]:
+    """The metrics of an expression, with the labels that it groups by."""
+    matchers = tuple((label, "=~", ".*") for label in sorted(grouped_by(expression)))
+    return [Asked(each.metric, matchers) for each in asked(expression)]
 
 
 async def test_waits_for_the_provider_and_its_limit_are_shown(exposed: list[Metric]) -> None:

@@ -23,6 +23,10 @@ _MATCHER = re.compile(r"(\w+)(=~|!~|!=|=)\"([^\"]*)\"")
 _ELSEWHERE = re.compile(r"\bby \([^)]*\)|\w+(?::\w+)+")
 # Prometheus and its configuration add these.
 _LABELS_OF_TARGETS = {"job", "instance"}
+_GROUPED = re.compile(r"\bby \(([^)]*)\)")
+_RECORDED = re.compile(r"\b\w+(?::\w+)+")
+_AGGREGATED = re.compile(r"\b(?:sum|count|max|min|avg|histogram_quantile)\b")
+_SHOWN_LABEL = re.compile(r"\{\{\s*(\w+)\s*\}\}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +81,38 @@ def shown_expressions(dashboard: Path) -> list[str]:
         for panel in panels(dashboard)
         for target in panel["targets"]
     ]
+
+
+def grouped_by(expression: str) -> set[str]:
+    """The labels that an expression groups by, of those that the server itself must expose."""
+    return _kept(expression) - _LABELS_OF_TARGETS
+
+
+def recorded(expression: str) -> set[str]:
+    """The recorded metrics that an expression names."""
+    return set(_RECORDED.findall(expression))
+
+
+def labels_lost(target: dict[str, Any]) -> set[str]:
+    """The labels that a legend shows and the aggregation of its expression drops."""
+    expression = target["expr"]
+    if not _AGGREGATED.search(expression):
+        return set()
+    return set(_SHOWN_LABEL.findall(target["legendFormat"])) - _kept(expression)
+
+
+def _kept(expression: str) -> set[str]:
+    return {each.strip() for group in _GROUPED.findall(expression) for each in group.split(",")}
+
+
+def unit_of(panel: dict[str, Any], target: dict[str, Any]) -> str | None:
+    """The unit in which Grafana shows what a target answers."""
+    config = panel["fieldConfig"]
+    for override in config["overrides"]:
+        if override["matcher"] == {"id": "byFrameRefID", "options": target["refId"]}:
+            return {each["id"]: each["value"] for each in override["properties"]}.get("unit")
+    unit: str | None = config["defaults"].get("unit")
+    return unit
 
 
 def asked(expression: str) -> list[Asked]:

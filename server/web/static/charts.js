@@ -1,9 +1,12 @@
 // Lines over the last minutes, drawn by uPlot.
 
 import { colour } from "./dom.js";
+import { count, decimal } from "./format.js";
 
 const POINTS = 180;
 const HEIGHT = 150;
+const NARROWEST_TICKS = 70;
+const clock = new Intl.DateTimeFormat("en-GB", { timeStyle: "medium" });
 
 export class LineChart {
   constructor(place, labels) {
@@ -11,6 +14,7 @@ export class LineChart {
     const stroke = ["accent", "second", "third"];
     // Asked for at each drawing, so that they follow a change between light and dark.
     const axis = {
+      font: "11px system-ui, sans-serif",
       stroke: () => colour("quiet"),
       grid: { stroke: () => colour("line"), width: 1 },
     };
@@ -20,10 +24,18 @@ export class LineChart {
         height: HEIGHT,
         cursor: { y: false },
         scales: { y: { range: (_plot, _low, high) => [0, Math.max(high * 1.1, 1)] } },
-        axes: [axis, { ...axis, size: 44 }],
+        axes: [
+          { ...axis, space: NARROWEST_TICKS, values: (_plot, times) => times.map(asClock) },
+          { ...axis, size: 44 },
+        ],
         series: [
-          {},
-          ...labels.map((label, i) => ({ label, stroke: () => colour(stroke[i]), width: 2 })),
+          { label: "at", value: (plot, time) => asClock(time ?? plot.data[0].at(-1)) },
+          ...labels.map((label, i) => ({
+            label, stroke: () => colour(stroke[i]), width: 2, points: { show: false },
+            // Where the pointer is, else the newest.
+            value: (plot, value, series, at) =>
+              figure(at === null ? plot.data[series].at(-1) : value),
+          })),
         ],
       },
       this.data,
@@ -42,3 +54,10 @@ export class LineChart {
     this.plot.setData(this.data);
   }
 }
+
+const asClock = (seconds) => (seconds === undefined ? "" : clock.format(seconds * 1000));
+
+const figure = (value) => {
+  if (value === null || value === undefined) return "–";
+  return Number.isInteger(value) ? count(value) : decimal(value);
+};

@@ -1,7 +1,9 @@
 // Figures and times as people read them.
 
-export const milliseconds = (value = 0) =>
+export const decimal = (value = 0) =>
   value < 10 ? value.toFixed(1) : Math.round(value).toLocaleString("en");
+
+export const milliseconds = decimal;
 
 // 64-bit integers are strings in protobuf's JSON.
 export const count = (value = 0) => Number(value).toLocaleString("en");

@@ -2,9 +2,11 @@
 // is the same for the keyboard and for screen readers.
 
 import { call } from "./api.js";
-import { attempt, byId, colour, element } from "./dom.js";
+import { attempt, byId, element } from "./dom.js";
+import { drawing, restyled } from "./drawing.js";
 import { showHistory } from "./history.js";
 import { ScopeForm } from "./scopes.js";
+import { idOf, scopeOf, spacesOf, withEnds } from "./spaces.js";
 
 const ENTITIES = 200;
 const RELATIONS = 500;
@@ -15,7 +17,7 @@ export class GraphView {
     this.form = new ScopeForm("graph", () => this.draw());
     byId("entities").addEventListener("change", (event) => this.choose(event.target.value));
     const dark = matchMedia("(prefers-color-scheme: dark)");
-    dark.addEventListener("change", () => this.graph?.style(style()));
+    dark.addEventListener("change", () => restyled(this.graph));
   }
 
   open() {
@@ -23,39 +25,38 @@ export class GraphView {
   }
 
   async draw() {
-    this.drawn = this.form.scope;
+    const scope = this.form.scope;
     const [listed, related] = await Promise.all([
-      call("GraphService/ListEntities", { ...this.drawn, page_size: ENTITIES }),
-      call("GraphService/ListRelations", { ...this.drawn, page_size: RELATIONS }),
+      call("GraphService/ListEntities", { ...scope, page_size: ENTITIES }),
+      relationsOf(scope),
     ]);
-    const relations = related.relations ?? [];
-    const entities = withEnds(listed.entities ?? [], relations);
+    const found = listed.entities ?? [];
+    const relations = await spacesOf(scope, found, related.relations ?? [], relationsOf);
+    const entities = withEnds(found, relations);
     const isPart = listed.next_page_token || related.next_page_token;
+    this.drawn = { scope, entities: new Map(entities.map((entity) => [idOf(entity), entity])) };
     byId("graph-status").textContent =
       `${entities.length} entities, ${relations.length} relations${isPart ? " (a part)" : ""}`;
     byId("entity").replaceChildren();
-    byId("entities").replaceChildren(
-      ...entities.map(({ name, type }) =>
-        element("option", { value: name }, type ? `${name} (${type})` : name),
-      ),
-    );
+    byId("entities").replaceChildren(...options(entities));
     this.graph?.destroy();
     this.graph = drawing(byId("canvas"), entities, relations);
     this.graph.on("tap", "node", ({ target }) => {
-      byId("entities").value = target.data("name");
-      this.choose(target.data("name"));
+      byId("entities").value = target.id();
+      this.choose(target.id());
     });
   }
 
-  choose(name) {
+  choose(id) {
     this.graph.elements().removeClass("chosen");
-    const nodes = this.graph.nodes().filter((node) => node.data("name") === name);
-    nodes.union(nodes.connectedEdges()).addClass("chosen");
-    return attempt(() => this.showEntity(name));
+    const node = this.graph.getElementById(id);
+    node.union(node.connectedEdges()).addClass("chosen");
+    return attempt(() => this.showEntity(this.drawn.entities.get(id)));
   }
 
-  async showEntity(name) {
-    const found = await call("GraphService/GetEntity", { ...this.drawn, name, depth: 1 });
+  async showEntity({ name, space }) {
+    const scope = scopeOf(space, this.drawn.scope);
+    const found = await call("GraphService/GetEntity", { ...scope, name, depth: 1 });
     const relations = found.relations ?? [];
     const ids = [...new Set(relations.map((relation) => relation.memory_id))].slice(0, MEMORIES);
     const asked = ids.map((id) => call("MemoryService/GetMemory", { id }));
@@ -85,58 +86,15 @@ export class GraphView {
   }
 }
 
-// An end of a relation may lie beyond the entities listed.
-function withEnds(entities, relations) {
-  const names = new Map(entities.map((entity) => [entity.name, entity]));
-  for (const { source, target, source_type, target_type } of relations) {
-    if (!names.has(source)) names.set(source, { name: source, type: source_type });
-    if (!names.has(target)) names.set(target, { name: target, type: target_type });
-  }
-  return [...names.values()];
-}
+const relationsOf = (scope) =>
+  call("GraphService/ListRelations", { ...scope, page_size: RELATIONS });
 
-function drawing(container, entities, relations) {
-  return cytoscape({
-    container,
-    elements: [
-      ...entities.map(({ name, memory_count: memories = 1 }) => ({
-        data: { id: `n:${name}`, name, size: 22 + 8 * Math.log2(1 + Number(memories)) },
-      })),
-      ...relations.map(({ source, relation, target }, index) => ({
-        data: { id: `e:${index}`, source: `n:${source}`, target: `n:${target}`, relation },
-      })),
-    ],
-    layout: {
-      name: "cose", animate: false, padding: 30, nodeRepulsion: () => 200000,
-      idealEdgeLength: () => 100, gravity: 0.6,
-    },
-    wheelSensitivity: 0.3,
-    style: style(),
+// The space is said where there are several, for then a name can stand there twice.
+function options(entities) {
+  const isOne = new Set(entities.map(({ space }) => space)).size < 2;
+  return entities.map((entity) => {
+    const { name, type, space } = entity;
+    const label = type ? `${name} (${type})` : name;
+    return element("option", { value: idOf(entity) }, isOne ? label : `${label} · ${space}`);
   });
-}
-
-function style() {
-  return [
-    {
-      selector: "node",
-      style: {
-        label: "data(name)", width: "data(size)", height: "data(size)",
-        "background-color": colour("accent"), color: colour("text"), "font-size": 12,
-        "text-valign": "bottom", "text-margin-y": 4, "text-max-width": 140, "text-wrap": "ellipsis",
-        "text-background-color": colour("card"), "text-background-opacity": 0.8,
-      },
-    },
-    {
-      selector: "edge",
-      style: {
-        label: "data(relation)", width: 1.5, "line-color": colour("line"),
-        "target-arrow-color": colour("quiet"), "target-arrow-shape": "triangle",
-        "curve-style": "bezier", "font-size": 10, color: colour("quiet"),
-        "text-rotation": "autorotate",
-        "text-background-color": colour("card"), "text-background-opacity": 0.8,
-      },
-    },
-    { selector: "node.chosen", style: { "background-color": colour("third") } },
-    { selector: "edge.chosen", style: { "line-color": colour("third") } },
-  ];
 }

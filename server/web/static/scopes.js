@@ -15,7 +15,7 @@ export class ScopeForm {
     );
     this.kind = element(
       "select",
-      { id: `${prefix}-kind`, change: () => this.refresh() },
+      { id: `${prefix}-kind`, change: () => this.another() },
       ...options,
     );
     this.id = element("input", {
@@ -38,10 +38,17 @@ export class ScopeForm {
     return { [this.kind.value]: this.id.value };
   }
 
+  // What is called so as a user is nothing as an agent.
+  another() {
+    this.id.value = "";
+    return this.refresh();
+  }
+
   async refresh() {
-    const kind = `SCOPE_KIND_${KINDS[this.kind.value]}`;
-    const request = { kind, page_size: SUGGESTIONS };
+    const chosen = this.kind.value;
+    const request = { kind: `SCOPE_KIND_${KINDS[chosen]}`, page_size: SUGGESTIONS };
     const answer = await attempt(() => call("MemoryService/ListScopes", request));
+    if (chosen !== this.kind.value) return;
     const scopes = answer?.scopes ?? [];
     this.suggestions.replaceChildren(
       ...scopes.map((scope) => element("option", { value: scope.id })),

@@ -77,7 +77,7 @@ export class StatisticsView {
     this.charts ??= {
       calls: new LineChart(byId("chart-calls"), ["calls/s"]),
       latency: new LineChart(byId("chart-latency"), ["add", "search"]),
-      waiting: new LineChart(byId("chart-waiting"), ["operations", "for the graph"]),
+      waiting: new LineChart(byId("chart-waiting"), ["operations", "graph"]),
     };
     const now = { time: Date.parse(time) / 1000, calls: calls(all), start };
     const before = this.previous;

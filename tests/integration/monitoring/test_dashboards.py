@@ -9,10 +9,21 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.support.monitoring import DASHBOARDS, panels, shown_expressions
+from tests.support.monitoring import (
+    DASHBOARDS,
+    labels_lost,
+    panels,
+    recorded,
+    rules,
+    shown_expressions,
+    unit_of,
+)
 from tests.support.tools import run_tool
 
 _ADDRESS = re.compile(r"https?://|\b\d+\.\d+\.\d+\.\d+\b|localhost")
+# https://github.com/grafana/grafana/blob/main/packages/grafana-data/src/valueFormats/categories.ts
+_UNITS = {"none", "reqps", "s", "bytes", "percentunit"}
+_IN_SECONDS = re.compile(r"histogram_quantile\(.*_seconds_bucket|^(?:max\()?\w+_seconds\{")
 _SOURCE = {"type": "prometheus", "uid": "${datasource}"}
 
 each_dashboard = pytest.mark.parametrize("path", DASHBOARDS, ids=lambda path: path.stem)
@@ -53,6 +64,32 @@ def test_its_panels_have_titles_and_do_not_overlap(path: Path) -> None:
         assert place["x"] + place["w"] <= 24
         assert not cells & taken
         taken |= cells
+
+
+@each_dashboard
+def test_what_it_shows_has_the_unit_of_its_metric(path: Path) -> None:
+    shown = [(panel, target) for panel in panels(path) for target in panel["targets"]]
+    assert {unit_of(panel, target) for panel, target in shown} <= _UNITS
+    durations = [each for each in shown if _IN_SECONDS.search(each[1]["expr"])]
+    assert len(durations) >= 3
+    assert {unit_of(panel, target) for panel, target in durations} == {"s"}
+
+
+@each_dashboard
+def test_its_legends_show_labels_that_are_left(path: Path) -> None:
+    targets = [target for panel in panels(path) for target in panel["targets"]]
+    assert {
+        f"{target['expr']}: {label}" for target in targets for label in labels_lost(target)
+    } == set()
+    for panel in panels(path):
+        legends = [target["legendFormat"] for target in panel["targets"]]
+        assert len(set(legends)) == len(legends)
+
+
+@each_dashboard
+def test_what_it_takes_from_rules_is_recorded(path: Path) -> None:
+    names = {rule["record"] for rule in rules() if "record" in rule}
+    assert {each for expr in shown_expressions(path) for each in recorded(expr)} <= names
 
 
 @each_dashboard

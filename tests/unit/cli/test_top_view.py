@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import io
+import re
+from xml.etree import ElementTree as ET
 
 from memoir.v1 import statistics_service_pb2 as pb
 from rich.console import Console
 
+from scripts.screenshots import top_picture
 from server.cli.top_view import TopView
 
 
@@ -70,3 +73,12 @@ def test_arms_of_searches_tell_when_they_were_skipped() -> None:
     row = row_of(shown(pb.Statistics(last_minute=minute)), "last minute")
     assert "graph 5 (2 skipped)" in row
     assert "75 % hit" in row
+
+
+def test_its_picture_is_whole_and_loads_nothing_from_elsewhere() -> None:
+    view = TopView()
+    view.update(method(6, 1, 2.0))
+    picture = top_picture(view, "somewhere:1")
+    assert "AddMemories" in "".join(ET.fromstring(picture).itertext())
+    assert "@import" not in picture
+    assert set(re.findall(r"url\((.)", picture)) == {"#"}

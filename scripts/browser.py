@@ -19,18 +19,20 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
-import pytest
-
-from tests.support.processes import eventually
 
 START_SECONDS = 60.0
 WAIT_SECONDS = 30.0
+POLL_SECONDS = 0.05
 _LISTENING = re.compile(rb"DevTools listening on (ws://\S+)")
 _COMPLAINTS = {"warning", "error"}
 
 
 class PageFault(AssertionError):
     """An expression failed in the page, or the browser refused a command."""
+
+
+class NoBrowser(RuntimeError):
+    """There is no Chromium on the path."""
 
 
 @dataclass
@@ -76,13 +78,18 @@ class Tab:
         return result["result"].get("value")
 
     async def until(self, expression: str) -> None:
-        """Returns once the expression is true."""
+        """Returns once the expression is true.
 
-        async def holds() -> bool:
-            # An element would come back as an empty object.
-            return bool(await self.evaluate(f"Boolean({expression})"))
-
-        await eventually(holds, WAIT_SECONDS, expression)
+        Raises:
+            PageFault: it stays false.
+        """
+        try:
+            async with asyncio.timeout(WAIT_SECONDS):
+                # An element would come back as an empty object. Nothing sends an event to wait for.
+                while not await self.evaluate(f"Boolean({expression})"):  # noqa: ASYNC110
+                    await asyncio.sleep(POLL_SECONDS)
+        except TimeoutError:
+            raise PageFault(f"{expression} stayed false for {WAIT_SECONDS:g} s") from None
 
     async def fill(self, selector: str, text: str) -> None:
         """Types over what a field holds."""
@@ -96,9 +103,29 @@ class Tab:
         """Clicks the first element that the selector finds."""
         await self.evaluate(f"document.querySelector({json.dumps(selector)}).click()")
 
+    async def choose(self, selector: str, beginning: str) -> None:
+        """Chooses the first option of a list whose text begins so."""
+        await self.evaluate(
+            f"((list) => {{ list.value = [...list.options]"
+            f".find(({{text}}) => text.startsWith({json.dumps(beginning)})).value;"
+            f"list.dispatchEvent(new Event('change')) }})"
+            f"(document.querySelector({json.dumps(selector)}))"
+        )
+
     async def text(self, selector: str) -> str:
         """What a person reads in an element."""
         return str(await self.evaluate(f"document.querySelector({json.dumps(selector)}).innerText"))
+
+    async def resize(self, width: int, height: int) -> None:
+        """Gives the page as many CSS pixels, without scroll bars."""
+        await self.send(
+            "Emulation.setDeviceMetricsOverride",
+            width=width,
+            height=height,
+            deviceScaleFactor=1,
+            mobile=False,
+        )
+        await self.send("Emulation.setScrollbarsHidden", hidden=True)
 
     async def screenshot(self, path: Path) -> None:
         """Writes what is seen as a PNG."""
@@ -122,11 +149,12 @@ def find_chromium() -> str | None:
 async def browser(profile: Path) -> AsyncIterator[str]:
     """A Chromium for the block: the address of its DevTools.
 
-    Skips the test where there is no Chromium.
+    Raises:
+        NoBrowser: there is no Chromium.
     """
     program = find_chromium()
     if program is None:
-        pytest.skip("no Chromium on the path: install it (Debian: chromium)")
+        raise NoBrowser("no Chromium on the path: install it (Debian: chromium)")
     process = await asyncio.create_subprocess_exec(
         program,
         *("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"),
