@@ -18,6 +18,8 @@ from server.cli.sparkline import sparkline
 _POINTS: Final = 48
 _SLOW_LINES: Final = 6
 _RIGHT: Final = "right"
+# A call that its client gave up is not the server's fault.
+_NO_FAULTS: Final = ("OK", "CANCELLED")
 
 
 class TopView:
@@ -31,7 +33,8 @@ class TopView:
         """Takes in what the server has sent."""
         self._newest = statistics
         for method in statistics.last_minute.methods:
-            self._latencies[method.method].append(method.latency.p95_ms)
+            if method.latency.count:
+                self._latencies[method.method].append(method.latency.p95_ms)
 
     def render(self, title: str) -> RenderableType:
         """Everything, for a terminal."""
@@ -47,12 +50,11 @@ class TopView:
 
     def _methods(self, window: pb.WindowStatistics) -> Table:
         table = _table("last minute", "calls/s", "errors", "p50 ms", "p95 ms", "p99 ms", "p95")
-        for method in sorted(window.methods, key=lambda m: -m.latency.count):
-            count = sum(method.requests_by_status.values())
-            errors = count - method.requests_by_status.get("OK", 0)
+        for method in sorted(window.methods, key=lambda m: -_count(m)):
+            errors = _count(method) - sum(method.requests_by_status.get(s, 0) for s in _NO_FAULTS)
             table.add_row(
                 escape(method.method.rpartition(".")[2]),
-                f"{count / 60:.1f}",
+                f"{_count(method) / 60:.1f}",
                 f"[red]{errors}[/red]" if errors else "0",
                 *_quantiles(method.latency),
                 f"[cyan]{sparkline(list(self._latencies[method.method]))}[/cyan]",
@@ -160,7 +162,13 @@ def _seconds(duration: Duration) -> str:
     return f"{duration.ToTimedelta().total_seconds():.0f} s"
 
 
+def _count(method: pb.MethodStatistics) -> int:
+    return sum(method.requests_by_status.values())
+
+
 def _quantiles(latency: pb.LatencyStatistics) -> tuple[str, str, str]:
+    if not latency.count:
+        return "-", "-", "-"
     return f"{latency.p50_ms:.1f}", f"{latency.p95_ms:.1f}", f"{latency.p99_ms:.1f}"
 
 

@@ -9,9 +9,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import aiohttp
+import grpc
 import pytest
 import pytest_asyncio
-from memoir.v1 import memory_service_pb2
+from memoir.v1 import memory_service_pb2, statistics_service_pb2
+from memoir.v1.statistics_service_pb2_grpc import StatisticsServiceStub
 
 from scripts.browser import NoBrowser, Tab, browser, browsing
 from tests.support.processes import eventually
@@ -44,6 +46,14 @@ class Served:
         request.messages.add(role="user", content=text)
         added = await self.client.memory.AddMemories(request, metadata=self.client.metadata)
         return added.consistency_token
+
+    async def watch_statistics_once(self) -> None:
+        """Closes the stream of statistics after its first answer."""
+        request = statistics_service_pb2.WatchStatisticsRequest()
+        stub = StatisticsServiceStub(self.client.channel)
+        stream = stub.WatchStatistics(request, metadata=self.client.metadata)
+        assert await stream.read() is not grpc.aio.EOF
+        stream.cancel()
 
     async def post(
         self, method: str, body: object = None, **headers: str
@@ -126,6 +136,18 @@ async def test_statistics_move_with_what_happens(served: Served, tab: Tab) -> No
     await tab.until("document.querySelector('#figures dd').innerText !== '0'")
     assert "commit" in await tab.text("#stages")
     assert "offline/" in await tab.text("#models")
+
+
+async def test_a_stream_that_was_closed_has_no_latency_and_is_no_fault(
+    served: Served, tab: Tab
+) -> None:
+    await served.watch_statistics_once()
+    await open_with(tab, served.client.key)
+    rows = "[...document.querySelectorAll('#methods tr')]"
+    row = f"{rows}.find((each) => each.innerText.includes('WatchStatistics'))"
+    await tab.until(row)
+    cells = await tab.evaluate(f"[...{row}.children].slice(1).map((each) => each.innerText)")
+    assert cells == ["1", "0", *["\u2013"] * 3]
 
 
 async def test_a_search_is_explained_and_leads_to_the_history(served: Served, tab: Tab) -> None:

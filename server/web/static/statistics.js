@@ -21,11 +21,11 @@ const calls = (window) =>
 const p95 = (window, name) =>
   (window.methods ?? []).find((method) => method.method === name)?.latency?.p95_ms ?? null;
 
-const latency = (figures = {}) => [
-  milliseconds(figures.p50_ms),
-  milliseconds(figures.p95_ms),
-  milliseconds(figures.p99_ms),
-];
+// Streams have none.
+const latency = (figures = {}) =>
+  [figures.p50_ms, figures.p95_ms, figures.p99_ms].map((value) =>
+    Number(figures.count ?? 0) ? milliseconds(value) : "–",
+  );
 const PERCENTILES = ["p50 ms", "p95 ms", "p99 ms"];
 
 export class StatisticsView {
@@ -101,7 +101,11 @@ export class StatisticsView {
   }
 }
 
-const failures = (method) => total(method) - Number(method.requests_by_status?.OK ?? 0);
+// A call that its client gave up is not the server's fault.
+const NO_FAULTS = ["OK", "CANCELLED"];
+
+const failures = (method) =>
+  NO_FAULTS.reduce((rest, each) => rest - Number(method.requests_by_status?.[each] ?? 0), total(method));
 
 const methods = (rows) =>
   table(

@@ -185,7 +185,7 @@ async def test_candidates_are_twenty_at_most_however_many_messages_there_are(wor
 
 
 async def test_a_single_message_can_change_all_that_it_speaks_of(world: World) -> None:
-    facts = [f"Likes {thing}" for thing in "tea cake figs rice plums peas mint corn".split()]
+    facts = [f"Likes {thing}" for thing in ("tea", "cake", "figs", "rice", "plums", "peas", "mint")]
     await world.knows(*facts)
     await world.hears(messages=[Message(Role.USER, "I like nothing of this any more")])
     assert {candidate.text for candidate in world.model.requests[0].candidates} == set(facts)

@@ -45,6 +45,16 @@ def test_methods_have_rates_errors_latencies_and_a_curve() -> None:
     assert row.split() == ["MemoryService/AddMemories", "2.0", "3", "1.0", "80.0", "80.0", "▁█"]
 
 
+def test_streams_that_clients_closed_are_no_errors_and_have_no_latency() -> None:
+    watched = pb.MethodStatistics(
+        method="memoir.v1.StatisticsService/WatchStatistics",
+        requests_by_status={"CANCELLED": 60, "UNAVAILABLE": 60},
+    )
+    minute = pb.WindowStatistics(methods=[watched])
+    row = row_of(shown(pb.Statistics(last_minute=minute)), "StatisticsService/WatchStatistics")
+    assert row.split() == ["StatisticsService/WatchStatistics", "2.0", "60", "-", "-", "-"]
+
+
 def test_the_slowest_requests_come_with_their_ids() -> None:
     slow = pb.SlowRequest(
         method="memoir.v1.MemoryService/SearchMemories",
