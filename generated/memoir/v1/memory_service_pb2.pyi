@@ -603,11 +603,13 @@ class SearchMemoriesRequest(_message.Message):
         Operators: eq (a bare value), ne, in, gt, gte, lt, lte, contains, icontains, exists, `*` (any
         non-null value). Fields: user_id, agent_id, app_id, run_id, id, text, categories, create_time,
         update_time, event_time, expiration_date, immutable, `metadata.<path>`. Siblings are ANDed, at
-        every level; of the objects in a NOT none may match. A memory that lacks the field, or holds
-        another type there, is a no to each operator, and so a yes to ne. Times are as in RFC 3339 or
-        `YYYY-MM-DD`, which stands for the whole day in UTC. contains looks for a part of a string or an
-        item of a list; icontains does so without regard to case. At most 16 objects deep, 256
-        operators, and 1,000 values in an `in`.
+        every level; of the objects in a NOT none may match. A memory that lacks the field is a
+        no to each operator, and so a yes to ne; so is one whose metadata holds another type there. For
+        the other fields a value of another type is INVALID_ARGUMENT, as are an empty contains or
+        icontains, an operator that the field does not have (gt of categories), and a NUL character
+        anywhere. Times are as in RFC 3339 or `YYYY-MM-DD`, which stands for the whole day in UTC.
+        contains looks for a part of a string or an item of a list; icontains does so without regard to
+        case. At most 16 objects deep, 256 operators, and 1,000 values in an `in`.
         """
 
     @_builtins.property
@@ -969,11 +971,13 @@ class ListMemoriesRequest(_message.Message):
         Operators: eq (a bare value), ne, in, gt, gte, lt, lte, contains, icontains, exists, `*` (any
         non-null value). Fields: user_id, agent_id, app_id, run_id, id, text, categories, create_time,
         update_time, event_time, expiration_date, immutable, `metadata.<path>`. Siblings are ANDed, at
-        every level; of the objects in a NOT none may match. A memory that lacks the field, or holds
-        another type there, is a no to each operator, and so a yes to ne. Times are as in RFC 3339 or
-        `YYYY-MM-DD`, which stands for the whole day in UTC. contains looks for a part of a string or an
-        item of a list; icontains does so without regard to case. At most 16 objects deep, 256
-        operators, and 1,000 values in an `in`.
+        every level; of the objects in a NOT none may match. A memory that lacks the field is a
+        no to each operator, and so a yes to ne; so is one whose metadata holds another type there. For
+        the other fields a value of another type is INVALID_ARGUMENT, as are an empty contains or
+        icontains, an operator that the field does not have (gt of categories), and a NUL character
+        anywhere. Times are as in RFC 3339 or `YYYY-MM-DD`, which stands for the whole day in UTC.
+        contains looks for a part of a string or an item of a list; icontains does so without regard to
+        case. At most 16 objects deep, 256 operators, and 1,000 values in an `in`.
         """
 
     @_builtins.property
@@ -1558,11 +1562,13 @@ class DeleteMemoriesRequest(_message.Message):
         Operators: eq (a bare value), ne, in, gt, gte, lt, lte, contains, icontains, exists, `*` (any
         non-null value). Fields: user_id, agent_id, app_id, run_id, id, text, categories, create_time,
         update_time, event_time, expiration_date, immutable, `metadata.<path>`. Siblings are ANDed, at
-        every level; of the objects in a NOT none may match. A memory that lacks the field, or holds
-        another type there, is a no to each operator, and so a yes to ne. Times are as in RFC 3339 or
-        `YYYY-MM-DD`, which stands for the whole day in UTC. contains looks for a part of a string or an
-        item of a list; icontains does so without regard to case. At most 16 objects deep, 256
-        operators, and 1,000 values in an `in`.
+        every level; of the objects in a NOT none may match. A memory that lacks the field is a
+        no to each operator, and so a yes to ne; so is one whose metadata holds another type there. For
+        the other fields a value of another type is INVALID_ARGUMENT, as are an empty contains or
+        icontains, an operator that the field does not have (gt of categories), and a NUL character
+        anywhere. Times are as in RFC 3339 or `YYYY-MM-DD`, which stands for the whole day in UTC.
+        contains looks for a part of a string or an item of a list; icontains does so without regard to
+        case. At most 16 objects deep, 256 operators, and 1,000 values in an `in`.
         """
 
     def __init__(
