@@ -104,14 +104,14 @@ class EntryInterceptor(CallInterceptor):
         size = len(request) if isinstance(request, bytes) else 0
         try:
             with stage("admission", is_brief=True):
-                entered = await self._admission.enter(kind, size, current_request().remaining())
+                call = await self._admission.enter(kind, size, current_request().remaining())
         except Overloaded:
             ADMISSION_REFUSALS.labels("overloaded").inc()
             raise
         try:
             return await proceed(request, context)
         finally:
-            self._admission.leave(kind, size, entered)
+            self._admission.leave(call)
 
     async def _principal(self, metadata: Metadata) -> Principal:
         try:
