@@ -45,6 +45,7 @@ from server.application.remember_inferred import RememberInferred
 from server.application.remember_verbatim import RememberVerbatim
 from server.application.request_turns import InTurn
 from server.application.rerank_arm import RerankArm
+from server.application.restore_memory import RestoreMemory
 from server.application.scope_turns import ScopeTurns
 from server.application.search_memories import SearchMemories
 from server.application.update_memory import UpdateMemory
@@ -152,13 +153,15 @@ def _compose_life(
 ) -> LifeUseCases:
     changes = PostgresMemoryChanges(database, on_commit)
     update = UpdateMemory(store, changes, embedder, clock)
-    delete = DeleteMemory(store, changes, clock)
+    history = PostgresMemoryHistory(database)
+    delete = DeleteMemory(store, changes, history, clock)
     return LifeUseCases(
         update=InTurn(update, turns),
         delete=InTurn(delete, turns),
         update_batch=InTurn(BatchUpdateMemories(update, changes, embedder, clock), turns),
         delete_batch=InTurn(BatchDeleteMemories(delete, changes, clock), turns),
-        events=ListMemoryEvents(PostgresMemoryHistory(database)),
+        restore=InTurn(RestoreMemory(store, history, changes, embedder, clock), turns),
+        events=ListMemoryEvents(history),
         watch=watch,
     )
 
