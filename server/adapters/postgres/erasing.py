@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from uuid import UUID
 
+import asyncpg
+
 from server.adapters.postgres.changing import call_values, changing_statements
 from server.domain.erasing import MIN_REPEATED_LENGTH, redacted
+from server.domain.errors import ConcurrentChange
 from server.domain.scope_kinds import DeletionReceipt, StoredDeletion
 from server.ports.memory_store import Call
 
@@ -18,6 +22,7 @@ if TYPE_CHECKING:
     from server.adapters.postgres.rows import Row
 
 SQL = changing_statements("erase.sql")
+_VERSION_INDEXES = frozenset({"memories_pkey", "memory_events_pkey"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +31,21 @@ class _Phrases:
 
     scope_keys: Sequence[bytes]
     texts: Sequence[str]
+
+
+@contextmanager
+def rival_versions_told() -> Iterator[None]:
+    """Translates the conflict of two calls that give a memory the same next version.
+
+    Raises:
+        ConcurrentChange: another call restored or erased the memory at the same moment.
+    """
+    try:
+        yield
+    except asyncpg.UniqueViolationError as error:
+        if error.constraint_name in _VERSION_INDEXES:
+            raise ConcurrentChange from error
+        raise
 
 
 async def erase(connection: Connection, call: Call, memory_ids: Sequence[UUID]) -> StoredDeletion:

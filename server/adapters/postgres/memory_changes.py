@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 from uuid import UUID
 
@@ -11,7 +10,7 @@ import asyncpg
 
 from server.adapters.postgres.changing import call_values, changing_statements, conflicts_told
 from server.adapters.postgres.erasing import SQL as ERASE
-from server.adapters.postgres.erasing import erase, to_deletion
+from server.adapters.postgres.erasing import erase, rival_versions_told, to_deletion
 from server.adapters.postgres.pool import Database, transaction
 from server.adapters.postgres.rows import from_entities, from_evidence, from_relations
 from server.adapters.postgres.stored_calls import read_call
@@ -29,7 +28,6 @@ if TYPE_CHECKING:
 SQL = changing_statements("life.sql")
 _COMMIT = changing_statements("commit.sql")
 _DIGEST_INDEX = "memories_digest"
-_VERSION_INDEXES = frozenset({"memories_pkey", "memory_events_pkey"})
 
 
 class PostgresMemoryChanges:
@@ -93,7 +91,7 @@ class PostgresMemoryChanges:
     async def erase(self, call: Call, removal: Removal) -> StoredDeletion:
         """See the port."""
         key = (call.project_id, removal.memory_id)
-        with conflicts_told(call), _rival_versions_told():
+        with conflicts_told(call), rival_versions_told():
             async with self._database.connection() as connection, transaction(connection):
                 await connection.execute(ERASE["lock_memory"], *key)
                 if await connection.fetchval(ERASE["newest_version"], *key) != removal.version:
@@ -138,21 +136,6 @@ class PostgresMemoryChanges:
         async with self._database.connection() as connection:
             call = await connection.fetchrow(SQL["find_item"], project_id, request_id, item)
             return await read_call(connection, project_id, call)
-
-
-@contextmanager
-def _rival_versions_told() -> Iterator[None]:
-    """Tells what it means that a deleted memory has got its next version already.
-
-    Raises:
-        ConcurrentChange: another call restored or erased it at the same moment.
-    """
-    try:
-        yield
-    except asyncpg.UniqueViolationError as error:
-        if error.constraint_name in _VERSION_INDEXES:
-            raise ConcurrentChange from error
-        raise
 
 
 async def _despite_expired(
@@ -204,7 +187,7 @@ async def _amend(connection: Connection, call: Call, amendment: Amendment) -> in
 
 async def _restore(connection: Connection, call: Call, restoration: Restoration) -> int | None:
     memory = restoration.memory
-    with _rival_versions_told():
+    with rival_versions_told():
         position: int | None = await connection.fetchval(
             SQL["restore_memory"],
             *call_values(call),
