@@ -36,7 +36,9 @@ def memory(text: str, **changes: object) -> EmbeddedMemory:
 @pytest.mark.parametrize("question", ["caroline", "May", "monday", "2023", "8 May 2023"])
 async def test_who_said_it_and_when_are_words_of_it(store: MemoryStore, question: str) -> None:
     said = memory("I bought a kayak", name="Caroline", event_time=MAY)
-    other = memory("I sold a boat", name="Melanie", event_time=MAY.replace(year=2021, month=11))
+    other = memory(
+        "I sold a boat", name="Melanie", event_time=MAY.replace(year=2021, month=11, day=9)
+    )
     await add(store, said, other)
 
     assert next(iter(await lexical(store, question))) == "I bought a kayak"
@@ -70,7 +72,7 @@ async def test_a_fact_is_found_by_the_names_of_its_entities(store: MemoryStore) 
         ("Das Café am Markt", unicodedata.normalize("NFD", "café")),
         ("Ég bý í Þórshöfn", "ÞÓRSHÖFN"),
         ("Моя сестра купила машину", "машины"),
-        ("Η ΑΔΕΛΦΗ μου ζει στην Αθήνα", "αθήνα"),
+        ("Στην ΑΘΉΝΑ ζει", "αθήνα"),
         ("मैं दिल्ली में रहता हूँ", "दिल्ली"),
         ("私は東京に住んでいます", "東京"),
         ("我妹妹在北京工作", "北京"),
