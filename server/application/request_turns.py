@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Awaitable, Callable
-from typing import Generic, Protocol, TypeVar
+from collections.abc import Callable, Coroutine
+from typing import Any, Generic, Protocol, TypeVar
 from uuid import UUID
 
 from server.application.once import RequestKey
@@ -45,13 +45,13 @@ class InTurn(Generic[C, R]):
 
     def __init__(
         self,
-        act: Callable[[C], Awaitable[R]],
+        act: Callable[[C], Coroutine[Any, Any, R]],
         turns: ScopeTurns,
     ) -> None:
         self._act = act
         self._turns = turns
 
-    def __call__(self, command: C) -> Awaitable[R]:
+    def __call__(self, command: C) -> Coroutine[Any, Any, R]:
         """Waits for its turn, within the call's deadline, and acts.
 
         Raises:
