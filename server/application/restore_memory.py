@@ -18,6 +18,7 @@ from server.domain.errors import (
 )
 from server.domain.history import PastVersion
 from server.domain.identifiers import new_id
+from server.domain.indexed_text import embedded_text
 from server.domain.memory import Memory, today
 from server.domain.request_context import current_request
 from server.domain.values import Vector
@@ -92,7 +93,7 @@ class RestoreMemory:
             raise MemoryNotFound(command.memory_id, command.version)
         wanted = self._require_restorable(past)
         await self._require_unchanged(command)
-        embedding = past.embedding if past.embedding is not None else await self._embed(wanted.text)
+        embedding = past.embedding if past.embedding is not None else await self._embed(wanted)
         call = self._call(command, wanted)
         provenance = replace(
             wanted.provenance,
@@ -132,8 +133,9 @@ class RestoreMemory:
         if present is not None and present.immutable:
             raise MemoryImmutable(command.memory_id)
 
-    async def _embed(self, text: str) -> Vector:
-        [vector] = await self._embedder.embed([text], EmbeddingPurpose.DOCUMENT)
+    async def _embed(self, memory: Memory) -> Vector:
+        said = embedded_text(memory.text, None if memory.inferred else memory.name)
+        [vector] = await self._embedder.embed([said], EmbeddingPurpose.DOCUMENT)
         return vector
 
     def _call(self, command: RestoreMemoryCommand, memory: Memory) -> Call:
