@@ -24,6 +24,7 @@ Json = dict[str, Any]
 
 _MAX_BODY_BYTES: Final = 64 << 20
 _DIMENSIONS: Final = 768
+_RELATIONS: Final = 3
 # Vectors are taken from one long list of numbers, each text at a place of its own.
 _NUMBERS: Final = [f"{x:.8f}" for x in np.random.default_rng(7).normal(size=100_000)]
 
@@ -75,7 +76,7 @@ def _operation(number: int, sentence: str) -> Json:
     first, *others = names
     relations = [(first, "knows", other) for other in others]
     relations.append((first, "is_close_to", "user"))
-    while len(relations) < 3:
+    while len(relations) < _RELATIONS:
         relations.append((others[0], f"relates_to_{len(relations)}", "user"))
     return {
         "message": number,
