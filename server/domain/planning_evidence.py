@@ -30,6 +30,11 @@ _UNSPACED = re.compile(
 )
 _LETTERS_OF_A_WORD = 2
 
+# What ends a clause, in the scripts that have a mark for it.
+_CLAUSE_END = re.compile(
+    "[.!?,;:\n\u2026\u3001\u3002\uff01\uff0c\uff1a\uff1b\uff1f\u060c\u061b\u061f\u0964]+"
+)
+
 
 class OwnWords:
     """What the speakers of a conversation say in their own name."""
@@ -82,6 +87,25 @@ class OwnWords:
             for start, end in zip(starts, ends, strict=True)
             if start < end
         )
+
+
+def asserted_end(passage: Passage, content: str) -> int:
+    """Where the passage's last clause begins if that is asked, else where the passage ends.
+
+    "Should I move to Oslo?" says nothing, "I live in Oslo, what can I do there?" says where.
+    """
+    marks = list(_CLAUSE_END.finditer(content, passage.start, passage.end))
+    if marks and not words_in(content, marks[-1].end(), passage.end):
+        closing: re.Match[str] | None = marks.pop()
+    else:
+        closing = _CLAUSE_END.search(content, passage.end)
+    if closing is None or not any(map(_is_question_mark, closing.group())):
+        return passage.end
+    return marks[-1].end() if marks else passage.start
+
+
+def _is_question_mark(character: str) -> bool:
+    return "QUESTION MARK" in unicodedata.name(character, "")
 
 
 def words_in(content: str, start: int, end: int) -> int:
