@@ -34,6 +34,8 @@ _LETTERS_OF_A_WORD = 2
 _CLAUSE_END = re.compile(
     "[.!?,;:\n\u2026\u3001\u3002\uff01\uff0c\uff1a\uff1b\uff1f\u060c\u061b\u061f\u0964]+"
 )
+# How far the end of a clause is looked for, in characters.
+_LONGEST_CLAUSE = 1000
 
 
 class OwnWords:
@@ -98,7 +100,7 @@ def asserted_end(passage: Passage, content: str) -> int:
     if marks and not words_in(content, marks[-1].end(), passage.end):
         closing: re.Match[str] | None = marks.pop()
     else:
-        closing = _CLAUSE_END.search(content, passage.end)
+        closing = _CLAUSE_END.search(content, passage.end, passage.end + _LONGEST_CLAUSE)
     if closing is None or not any(map(_is_question_mark, closing.group())):
         return passage.end
     return marks[-1].end() if marks else passage.start
