@@ -94,16 +94,30 @@ class OwnWords:
 def asserted_end(passage: Passage, content: str) -> int:
     """Where the passage's last clause begins if that is asked, else where the passage ends.
 
-    "Should I move to Oslo?" says nothing, "I live in Oslo, what can I do there?" says where.
+    "Should I move to Oslo?" says nothing, "I live in Oslo, what can I do there?" says where. A
+    clause that begins like a statement counts as one though a question follows without a mark, as
+    in "I have two dogs is that ok?".
     """
     marks = list(_CLAUSE_END.finditer(content, passage.start, passage.end))
-    if marks and not words_in(content, marks[-1].end(), passage.end):
-        closing: re.Match[str] | None = marks.pop()
-    else:
-        closing = _CLAUSE_END.search(content, passage.end, passage.end + _LONGEST_CLAUSE)
+    is_whole = bool(marks) and not words_in(content, marks[-1].end(), passage.end)
+    closing = (
+        marks.pop()
+        if is_whole
+        else _CLAUSE_END.search(content, passage.end, passage.end + _LONGEST_CLAUSE)
+    )
     if closing is None or not any(map(_is_question_mark, closing.group())):
         return passage.end
+    reaches_mark = not words_in(content, passage.end, closing.start())
+    begins_clause = bool(marks) or _begins_clause(content, passage.start)
+    if begins_clause and not reaches_mark:
+        return passage.end
     return marks[-1].end() if marks else passage.start
+
+
+def _begins_clause(content: str, start: int) -> bool:
+    before = content[max(0, start - _LONGEST_CLAUSE) : start]
+    *_, rest = _CLAUSE_END.split(before)
+    return not words_in(rest, 0, len(rest))
 
 
 def _is_question_mark(character: str) -> bool:

@@ -62,6 +62,12 @@ KINDS = {
         proposed("DELETE", "I sell the flat", target=1),
         known=["User owns a flat in Ghent"],
     ),
+    "no fact: a question that follows without a mark": case(
+        "I own two kayaks is that too many?",
+        proposed("ADD", "I own two kayaks", "User owns two kayaks"),
+        proposed("ADD", "is that too many", "User has too many"),
+        outcome=["ADD User owns two kayaks"],
+    ),
     "no fact: beside a fact": case(
         "I own a flat in Ghent, should I sell it?",
         proposed("ADD", "I own a flat in Ghent", "User owns a flat in Ghent"),
