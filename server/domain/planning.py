@@ -63,6 +63,7 @@ def plan(request: InferenceRequest, answer: InferenceAnswer) -> Plan:
         raise ExtractionFailed(answer.model, "unsupported", dropped)
     usable, refused = _permitted(request, [p for p in proposals if p.number in quotes])
     dropped += refused
+    evidence = tuple((p.message_index, quotes[p.number]) for p in usable)
     usable = merge_repeats(usable)
     if problems := conflicts(usable):
         raise ExtractionFailed(answer.model, "invalid", problems)
@@ -73,7 +74,7 @@ def plan(request: InferenceRequest, answer: InferenceAnswer) -> Plan:
         for proposal, outcome in zip(usable, settled, strict=True)
         if outcome is None
     ]
-    return Plan(tuple(o for o in settled if o is not None), tuple(dropped))
+    return Plan(tuple(o for o in settled if o is not None), tuple(dropped), evidence)
 
 
 def _permitted(

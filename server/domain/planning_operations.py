@@ -54,8 +54,11 @@ class Plan:
     """The operations to carry out, in the answer's order.
 
     No two share a candidate, and no two leave behind the same fact. `dropped` says, for the log,
-    which proposals were left out and why; it may hold text of the model.
+    which proposals were left out and why; it may hold text of the model. `evidence` is what the
+    proposals rest on, those that change nothing included: each time the place of a message, from 0,
+    and a passage of it.
     """
 
     operations: tuple[PlannedOperation, ...]
     dropped: tuple[str, ...] = ()
+    evidence: tuple[tuple[int, str], ...] = ()

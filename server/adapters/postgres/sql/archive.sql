@@ -21,7 +21,7 @@ SELECT (SELECT count(*) FROM projects WHERE project_id = $1) AS project,
 -- name: read_project
 SELECT to_jsonb(row)::text
 FROM (
-    SELECT custom_instructions, custom_categories, default_retention_days
+    SELECT custom_instructions, custom_categories, default_retention_days, keeps_passages
     FROM projects
     WHERE project_id = $1
 ) AS row;
@@ -95,7 +95,8 @@ FROM generate_series(1, greatest($1::bigint - nextval('change_position'), 0));
 UPDATE projects
 SET custom_instructions = given.custom_instructions,
     custom_categories = given.custom_categories,
-    default_retention_days = given.default_retention_days
+    default_retention_days = given.default_retention_days,
+    keeps_passages = coalesce(given.keeps_passages, projects.keeps_passages)
 FROM unnest($2::text[]) AS line,
      jsonb_populate_record(NULL::projects, line::jsonb) AS given
 WHERE projects.project_id = $1
