@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from server.application.change_sets import Occasion
 from server.domain.conversation import Message, Role
 from server.domain.identifiers import new_id
+from server.domain.others_text import find_others_text
 from server.domain.passages import Span, left_over, parts_of, passage_digest, spans_of
 from server.domain.planning import Plan
 from server.domain.values import Vector
@@ -41,9 +42,15 @@ def new_passages(
     """What the plan's operations leave of the parts; `vectors` are those of the parts."""
     command, messages = occasion.command, occasion.messages
     quotes: dict[int, list[str]] = defaultdict(list)
-    for message_index, quote in plan.evidence:
-        quotes[message_index].append(quote)
-    covered = {index: spans_of(messages[index].content, said) for index, said in quotes.items()}
+    for passage in (*plan.evidence, *plan.forget_requests):
+        quotes[passage.message_index].append(passage.text)
+    covered = {
+        index: [
+            *spans_of(message.content, quotes[index]),
+            *(Span(others.start, others.end) for others in find_others_text(message.content)),
+        ]
+        for index, message in enumerate(messages)
+    }
     passages: dict[bytes, NewPassage] = {}
     for part, vector in zip(parts, vectors, strict=True):
         message = messages[part.message_index]
@@ -55,7 +62,7 @@ def new_passages(
             role=message.role,
             name=message.name,
             digest=digest,
-            sentences=left_over(message.content, part.span, covered.get(part.message_index, ())),
+            sentences=left_over(message.content, part.span, covered[part.message_index]),
             embedding=vector,
         )
     return NewPassages(list(passages.values()), command.metadata, command.expiration_date)

@@ -7,7 +7,7 @@ from datetime import date, datetime
 
 from server.domain.conversation import Role, StoredMessage
 from server.domain.identifiers import new_id
-from server.domain.passages import EVERY_SOURCE, Source, passage_digest
+from server.domain.passages import passage_digest
 from server.domain.scope import Scope
 from server.domain.values import JsonObject, Vector
 from server.ports.memory_store import (
@@ -70,13 +70,7 @@ async def tell(
     return changes
 
 
-async def found(
-    store: MemoryStore,
-    text: str = "anything",
-    *,
-    sources: frozenset[Source] = EVERY_SOURCE,
-    **changes: object,
-) -> set[str]:
+async def found(store: MemoryStore, text: str = "anything", **changes: object) -> set[str]:
     """The texts of what a search finds."""
     defaults: dict[str, object] = {
         "project_id": PROJECT,
@@ -85,7 +79,6 @@ async def found(
         "limit": 10,
         "visible_on": NOW.date(),
         "text": text,
-        "sources": sources,
     }
     query = SearchQuery(**{**defaults, **changes})  # type: ignore[arg-type] # names fit
     return {hit.text for hit in await store.search(query)}

@@ -124,7 +124,8 @@ def test_every_decision_is_in_the_index_once_and_in_order() -> None:
     files = sorted(path.name for path in ADRS.glob("[0-9]*.md"))
     index = (ADRS / "README.md").read_text(encoding="utf-8")
     assert [target for target, _ in _LINK.findall(index)] == files
-    assert [name[:4] for name in files] == [f"{n:04}" for n in range(1, len(files) + 1)]
+    numbers = [name[:4] for name in files]
+    assert len(set(numbers)) == len(numbers)
 
 
 @pytest.mark.parametrize("path", sorted(ADRS.glob("[0-9]*.md")), ids=named)

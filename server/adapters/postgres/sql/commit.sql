@@ -52,8 +52,8 @@ place AS MATERIALIZED (
     WHERE $40::uuid IS NULL OR EXISTS (SELECT FROM completed)
 ),
 recorded AS (
-    INSERT INTO calls ({call_columns}, input_tokens, output_tokens)
-    SELECT {call_values}, $37, $38
+    INSERT INTO calls ({call_columns}, input_tokens, output_tokens, notices)
+    SELECT {call_values}, $37, $38, $41
     FROM place
 ),
 spoken AS (
@@ -110,10 +110,10 @@ told AS MATERIALIZED (
                    WITH ORDINALITY AS of_message (sentence, n)
                ORDER BY n
            ) AS sentences,
-           coalesce($50::date, retention.last_day) AS expiration_date
+           coalesce($51::date, retention.last_day) AS expiration_date
     FROM unnest(
-        $41::uuid[], $42::uuid[], $43::integer[], $44::text[], $45::text[], $46::bytea[],
-        $47::jsonb[], $48::halfvec[]
+        $42::uuid[], $43::uuid[], $44::integer[], $45::text[], $46::text[], $47::bytea[],
+        $48::jsonb[], $49::halfvec[]
     ) AS passage (passage_id, message_id, ordinal, role, name, digest, left_over, embedding)
     LEFT JOIN retention ON true
 ),
@@ -164,7 +164,7 @@ kept AS (
     )
     SELECT $1, fresh.passage_id, $2, fresh.message_id, $4, $5, $6, $7, $8,
            fresh.digest, fresh.sentences,
-           btrim(array_to_string(fresh.sentences, ''), E' \t\r\n'), fresh.role, fresh.name, $49,
+           btrim(array_to_string(fresh.sentences, ''), E' \t\r\n'), fresh.role, fresh.name, $50,
            $18, fresh.expiration_date, $16, $16,
            CASE WHEN cardinality(fresh.sentences) = 0 THEN $16 END,
            fresh.ordinal, fresh.embedding
