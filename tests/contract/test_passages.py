@@ -73,7 +73,7 @@ async def test_scope_project_filters_and_expiry_hold_for_passages(store: MemoryS
     await tell(store, passages(("Of Alice.",), expiration_date=TODAY))
 
     async def of_bob(**narrowed: object) -> set[str]:
-        return await found(store, **{"scope": Scope(user_id="bob"), **narrowed})
+        return await found(store, "anything", **{"scope": Scope(user_id="bob"), **narrowed})
 
     assert await of_bob() == {"Of Bob."}
     assert await found(store, scope=Scope(user_id="bob", run_id="2")) == set()
