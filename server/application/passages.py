@@ -10,7 +10,7 @@ from server.application.change_sets import Occasion
 from server.domain.conversation import Message, Role
 from server.domain.identifiers import new_id
 from server.domain.others_text import find_others_text
-from server.domain.passages import Span, left_over, parts_of, passage_digest, spans_of
+from server.domain.passages import Coverage, Span, left_over, parts_of, passage_digest, spans_of
 from server.domain.planning import Plan
 from server.domain.values import Vector
 from server.ports.memory_store import NewPassage, NewPassages
@@ -45,10 +45,12 @@ def new_passages(
     for passage in (*plan.evidence, *plan.forget_requests):
         quotes[passage.message_index].append(passage.text)
     covered = {
-        index: [
-            *spans_of(message.content, quotes[index]),
-            *(Span(others.start, others.end) for others in find_others_text(message.content)),
-        ]
+        index: Coverage(
+            [
+                *spans_of(message.content, quotes[index]),
+                *(Span(others.start, others.end) for others in find_others_text(message.content)),
+            ]
+        )
         for index, message in enumerate(messages)
     }
     passages: dict[bytes, NewPassage] = {}

@@ -9,6 +9,7 @@ becomes a passage.
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -115,17 +116,29 @@ def spans_of(text: str, quotes: Iterable[str]) -> list[Span]:
     ]
 
 
-def left_over(text: str, part: Span, covered: Iterable[Span]) -> tuple[str, ...]:
-    """The sentences of a part that no covered span touches, as they stand in the text.
+class Coverage:
+    """The parts of a message that are to be in no passage."""
+
+    def __init__(self, spans: Iterable[Span]) -> None:
+        self._spans = _joined(spans)
+        self._starts = [span.start for span in self._spans]
+
+    def touches(self, start: int, end: int) -> bool:
+        """Whether any of it lies between the two places."""
+        before = bisect_left(self._starts, end)
+        return before > 0 and self._spans[before - 1].end > start
+
+
+def left_over(text: str, part: Span, covered: Coverage) -> tuple[str, ...]:
+    """The sentences of a part of which nothing is covered, as they stand in the text.
 
     Those without a letter or digit are left out.
     """
-    taken = list(covered)
     left = []
     for sentence in _sentences(text[part.start : part.end]):
         start, end = part.start + sentence.start, part.start + sentence.end
         words_end = start + len(text[start:end].rstrip())
-        if any(span.start < words_end and start < span.end for span in taken):
+        if covered.touches(start, words_end):
             continue
         if _SAYS_SOMETHING.search(text, start, end):
             left.append(text[start:end])
@@ -145,3 +158,16 @@ def _sentences(text: str) -> Iterable[Span]:
             start = end.end()
     if start < len(text):
         yield Span(start, len(text))
+
+
+def _joined(spans: Iterable[Span]) -> list[Span]:
+    """The same places in order, without overlaps."""
+    joined: list[Span] = []
+    for span in sorted(spans, key=lambda span: (span.start, span.end)):
+        if span.start == span.end:
+            continue
+        if joined and span.start <= joined[-1].end:
+            joined[-1] = Span(joined[-1].start, max(joined[-1].end, span.end))
+        else:
+            joined.append(span)
+    return joined

@@ -34,3 +34,4 @@ class DeletionReceipt:
     messages: int = 0
     events: int = 0
     graph_memories: int = 0
+    passages: int = 0

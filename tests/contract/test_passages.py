@@ -10,11 +10,13 @@ import pytest
 from server.adapters.postgres.memory_store import PostgresMemoryStore
 from server.adapters.postgres.pool import Database
 from server.adapters.postgres.project_store import PostgresProjectStore
+from server.adapters.postgres.scope_store import PostgresScopeStore
 from server.domain.conversation import Role
 from server.domain.filter_parser import parse_filter
 from server.domain.passages import ScoredPassage, Source
 from server.domain.project import Project
 from server.domain.scope import Scope
+from server.domain.scope_kinds import DeletionReceipt, ScopeKind
 from server.ports.memory_store import ChangeSet, MemoryStore, Removal, SearchQuery
 from tests.support.builders import ALICE, NOW, PROJECT, addition, call, revision, vector
 from tests.support.passages import found, passages, tell
@@ -29,6 +31,11 @@ SAID = "".join(TEA)
 @pytest.fixture
 def store(database: Database) -> MemoryStore:
     return PostgresMemoryStore(database, on_commit=lambda: None)
+
+
+@pytest.fixture
+def scopes(database: Database) -> PostgresScopeStore:
+    return PostgresScopeStore(database, on_commit=lambda: None)
 
 
 async def test_a_passage_is_found_with_its_message(store: MemoryStore) -> None:
@@ -191,3 +198,48 @@ async def test_an_updated_memory_takes_along_what_tells_of_its_former_text(
         "Work is fun. A baker's work is hard.",
         "So no work at Acme for the baker.",
     }
+
+
+async def test_passages_are_deleted_by_scope_and_by_filter(
+    store: MemoryStore, scopes: PostgresScopeStore
+) -> None:
+    bob = Scope(user_id="bob")
+    await tell(store, passages(("Public.",), ("Open.",), metadata={"kind": "public"}))
+    await tell(store, passages(("Private.",), metadata={"kind": "private"}))
+    await tell(store, passages(("Of Bob.",)), scope=bob)
+    private = parse_filter({"metadata.kind": "private"})
+    before = NOW + timedelta(seconds=30)
+    removal = call(time=NOW + timedelta(minutes=1))
+    deletion = await scopes.remove_memories(replace(removal, scope=ALICE), private)
+    assert deletion.receipt == DeletionReceipt(passages=1)
+    assert await found(store) == {"Public.", "Open."}
+    assert await found(store, time=before) == {"Public.", "Open.", "Private."}
+    deletion = await scopes.remove_memories(call(scope=ALICE))
+    assert deletion.receipt == DeletionReceipt(passages=2)
+    assert await found(store) == set()
+    assert await found(store, scope=bob) == {"Of Bob."}
+
+
+async def test_what_was_deleted_whole_can_be_told_anew(
+    store: MemoryStore, scopes: PostgresScopeStore
+) -> None:
+    await tell(store, passages(TEA))
+    await scopes.remove_memories(call(scope=ALICE, time=NOW + timedelta(minutes=1)))
+    await tell(store, passages(TEA), time=NOW + timedelta(minutes=2))
+    assert await found(store) == {SAID}
+
+
+async def test_erasing_a_scope_leaves_no_passage_behind(
+    store: MemoryStore, scopes: PostgresScopeStore, database: Database
+) -> None:
+    fact = addition(call(), "User drinks tea")
+    await store.commit(ChangeSet(call(), added=[fact]))
+    await tell(store, passages(TEA, ("And more.",)))
+    await store.commit(ChangeSet(call(), removed=[Removal(0, fact.memory.id, 1)]))
+    await tell(store, passages(("Of Bob.",)), scope=Scope(user_id="bob"))
+    deletion = await scopes.erase(call(), ScopeKind.USER, "alice")
+    assert deletion is not None
+    assert deletion.receipt.passages == 2
+    async with database.connection() as connection:
+        rows = await connection.fetch("SELECT text FROM passages")
+    assert [row["text"] for row in rows] == ["Of Bob."]

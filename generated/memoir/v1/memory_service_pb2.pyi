@@ -1859,6 +1859,7 @@ class DeletionReceipt(_message.Message):
     MESSAGES_FIELD_NUMBER: _builtins.int
     EVENTS_FIELD_NUMBER: _builtins.int
     GRAPH_MEMORIES_FIELD_NUMBER: _builtins.int
+    PASSAGES_FIELD_NUMBER: _builtins.int
     memories: _builtins.int
     """Memories deleted from PostgreSQL."""
     messages: _builtins.int
@@ -1867,6 +1868,10 @@ class DeletionReceipt(_message.Message):
     """History entries deleted from PostgreSQL."""
     graph_memories: _builtins.int
     """Memories whose removal from the graph is on its way."""
+    passages: _builtins.int
+    """Passages that no search finds any more because they match themselves: what is taken out of others
+    because it tells of a deleted memory is not counted.
+    """
     def __init__(
         self,
         *,
@@ -1874,10 +1879,11 @@ class DeletionReceipt(_message.Message):
         messages: _builtins.int = ...,
         events: _builtins.int = ...,
         graph_memories: _builtins.int = ...,
+        passages: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["events", b"events", "graph_memories", b"graph_memories", "memories", b"memories", "messages", b"messages"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["events", b"events", "graph_memories", b"graph_memories", "memories", b"memories", "messages", b"messages", "passages", b"passages"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

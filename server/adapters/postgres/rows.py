@@ -112,7 +112,7 @@ def _from_entity(entity: Entity) -> dict[str, object]:
 
 
 def to_passage(row: Row) -> Passage:
-    """The passage in a row of the block `passage_columns`."""
+    """The passage in a row of the block `columns` of passages.sql."""
     return Passage(
         id=row["passage_id"],
         message_id=row["message_id"],

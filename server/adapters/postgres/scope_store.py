@@ -11,6 +11,7 @@ from server.adapters.postgres.changing import call_values, changing_statements, 
 from server.adapters.postgres.filter_condition import filter_condition
 from server.adapters.postgres.pool import Database, transaction
 from server.adapters.postgres.scope_condition import scope_condition
+from server.adapters.statements import load_statements
 from server.domain.filters import Filter
 from server.domain.scope import Scope
 from server.domain.scope_kinds import DeletionReceipt, ScopeKind, ScopeSummary
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from server.adapters.postgres.rows import Row
 
 SQL = changing_statements("life.sql")
+PASSAGES = load_statements("server.adapters.postgres.sql", "passages.sql")
 _CALL_PARAMETERS = 17
 # The only names that ever stand for `{column}` in a statement.
 _COLUMNS = {
@@ -42,7 +44,9 @@ def removal_statement(scope: Scope, filters: Filter | None) -> tuple[str, list[o
     matching, bound = filter_condition(filters, _CALL_PARAMETERS + 1 + len(values))
     statement = SQL["remove_memories"]
     return (
-        statement.replace("{scope}", condition).replace("{filters}", matching),
+        statement.replace("{passages}", PASSAGES["present"])
+        .replace("{scope}", condition)
+        .replace("{filters}", matching),
         [*values, *bound],
     )
 

@@ -51,9 +51,10 @@ NEAREST_PER_CANDIDATE = 2
 _COLUMNS = load_statements(_PACKAGE, "read.sql")["memory_columns"]
 READ_HITS = SQL["read_hits"].replace("{columns}", _COLUMNS)
 READ_PAST_HITS = SQL["read_past_hits"].replace("{columns}", state_columns())
-READ_PASSAGES = SQL["read_passages"].replace("{columns}", SQL["passage_columns"])
-_PRESENT = {Source.MEMORIES: SQL["of_memories"], Source.PASSAGES: SQL["of_passages"]}
-_PAST = {Source.MEMORIES: SQL["past_memories"], Source.PASSAGES: SQL["past_passages"]}
+PASSAGES = load_statements(_PACKAGE, "passages.sql")
+READ_PASSAGES = PASSAGES["read"].replace("{columns}", PASSAGES["columns"])
+_PRESENT = {Source.MEMORIES: SQL["of_memories"], Source.PASSAGES: PASSAGES["present"]}
+_PAST = {Source.MEMORIES: SQL["past_memories"], Source.PASSAGES: PASSAGES["past"]}
 
 
 class Searches:

@@ -82,4 +82,5 @@ def receipt_message(receipt: DeletionReceipt) -> memory_service_pb2.DeletionRece
         messages=receipt.messages,
         events=receipt.events,
         graph_memories=receipt.graph_memories,
+        passages=receipt.passages,
     )

@@ -1,7 +1,7 @@
--- Searching. `{memories}` stands for the rows that are searched: those of the blocks `of_memories` and
--- `of_passages`, or, where a past instant is asked for, of the block `past`, which then goes before the
--- others, with its `{rows}`; some names for the blocks of `ranking.sql`, with what they stand for.
--- Values are always bound.
+-- Searching. `{memories}` stands for the rows that are searched: those of the block `of_memories` and of
+-- `present` in passages.sql, or, where a past instant is asked for, of the block `past`, which then goes
+-- before the others; there `{rows}` stands for `past_memories` and for `past` in passages.sql. Some names
+-- stand for the blocks of `ranking.sql`, with what they stand for. Values are always bound.
 
 -- name: of_memories
 SELECT project_id, memory_id, user_id, agent_id, app_id, run_id, scope_key, text, inferred, immutable,
@@ -9,30 +9,8 @@ SELECT project_id, memory_id, user_id, agent_id, app_id, run_id, scope_key, text
        text_length, lexemes, embedding
 FROM memories
 
--- name: of_passages
--- With the columns of `memories`: the messages around a passage lend to it, as they do to a message
--- that was stored as it is.
-SELECT project_id, passage_id AS memory_id, user_id, agent_id, app_id, run_id, scope_key, text,
-       false AS inferred, false AS immutable, metadata, '{}'::text[] AS categories, event_time,
-       expiration_date, create_time, create_time AS update_time, ordinal, text_length, lexemes,
-       embedding
-FROM passages
-WHERE delete_time IS NULL
-
 -- name: past
 past AS MATERIALIZED ({rows}),
-
--- name: past_passages
--- Those of the same calls as they were at that instant.
-SELECT p.project_id, p.passage_id AS memory_id, p.user_id, p.agent_id, p.app_id, p.run_id,
-       p.scope_key, p.text, false AS inferred, false AS immutable, p.metadata,
-       '{}'::text[] AS categories, p.event_time, p.expiration_date, p.create_time,
-       p.create_time AS update_time, p.ordinal, p.text_length, p.lexemes, p.embedding
-FROM calls AS origin
-JOIN passages AS p ON p.project_id = origin.project_id AND p.call_id = origin.call_id
-WHERE origin.project_id = $1 AND origin.call_time <= {time} AND p.store_time <= {time}
-  AND (p.delete_time IS NULL OR p.delete_time > {time})
-  AND {origin}
 
 -- name: past_memories
 -- The memories as they were at an instant, with the columns of `memories` that a search reads. Every
@@ -133,18 +111,6 @@ scored AS MATERIALIZED (
     )
 )
 {winners}
-
--- name: passage_columns
-p.passage_id, p.message_id, p.user_id, p.agent_id, p.app_id, p.run_id, p.text, p.role, p.name,
-p.metadata, p.event_time, p.expiration_date, p.create_time
-
--- name: read_passages
--- As they were at `$4`, or as they are.
-SELECT {columns}
-FROM passages AS p
-WHERE p.project_id = $1 AND p.passage_id = ANY ($2::uuid[])
-  AND ($3::date IS NULL OR p.expiration_date IS NULL OR p.expiration_date >= $3)
-  AND (p.delete_time IS NULL OR p.delete_time > $4::timestamptz);
 
 -- name: read_hits
 SELECT {columns}
