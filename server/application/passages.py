@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from server.application.change_sets import Occasion
@@ -36,61 +36,27 @@ def message_parts(messages: Sequence[Message]) -> list[MessagePart]:
     ]
 
 
-@dataclass(frozen=True, slots=True)
-class LeftOver:
-    """What is left of a part."""
-
-    part: MessagePart
-    sentences: Sequence[str]
-
-    @property
-    def text(self) -> str:
-        """The text of the passage."""
-        return "".join(self.sentences).strip()
-
-    @property
-    def is_changed(self) -> bool:
-        """Whether it is something, and less than the whole part."""
-        return bool(self.sentences) and self.text != self.part.text.strip()
-
-
-def left_overs(
-    messages: Sequence[Message], parts: Sequence[MessagePart], plan: Plan
-) -> list[LeftOver]:
-    """What the plan rests on in no way, and is the speaker's own, of each part."""
+def new_passages(
+    occasion: Occasion, parts: Sequence[MessagePart], vectors: Sequence[Vector], plan: Plan
+) -> NewPassages:
+    """What the plan's operations leave of the parts; `vectors` are those of the parts."""
+    command, messages = occasion.command, occasion.messages
     quotes: dict[int, list[str]] = defaultdict(list)
     for passage in (*plan.evidence, *plan.forget_requests):
         quotes[passage.message_index].append(passage.text)
-    contents = {part.message_index: messages[part.message_index].content or "" for part in parts}
     covered = {
         index: Coverage(
             [
-                *spans_of(content, quotes[index]),
-                *(Span(others.start, others.end) for others in find_others_text(content)),
+                *spans_of(message.content, quotes[index]),
+                *(Span(others.start, others.end) for others in find_others_text(message.content)),
             ]
         )
-        for index, content in contents.items()
+        for index, message in enumerate(messages)
     }
-    return [
-        LeftOver(
-            part, left_over(contents[part.message_index], part.span, covered[part.message_index])
-        )
-        for part in parts
-    ]
-
-
-def new_passages(
-    occasion: Occasion, left: Sequence[LeftOver], vectors: Mapping[str, Vector]
-) -> NewPassages:
-    """The passages of a call; `vectors` are those of the parts and of what is left, by text.
-
-    A text that has none is compared by the vector of its part.
-    """
-    command = occasion.command
     passages: dict[bytes, NewPassage] = {}
-    for rest in left:
-        message = occasion.messages[rest.part.message_index]
-        digest = passage_digest(message.role, message.name, message.content, rest.part.number)
+    for part, vector in zip(parts, vectors, strict=True):
+        message = messages[part.message_index]
+        digest = passage_digest(message.role, message.name, message.content, part.number)
         passages[digest] = NewPassage(
             ordinal=message.ordinal,
             passage_id=new_id(occasion.call.time),
@@ -98,7 +64,7 @@ def new_passages(
             role=message.role,
             name=message.name,
             digest=digest,
-            sentences=rest.sentences,
-            embedding=vectors.get(rest.text) or vectors[rest.part.text],
+            sentences=left_over(message.content, part.span, covered[part.message_index]),
+            embedding=vector,
         )
     return NewPassages(list(passages.values()), command.metadata, command.expiration_date)

@@ -10,7 +10,7 @@ import structlog
 
 from server.application.add_memories import AddMemoriesCommand, AddMemoriesOutcome
 from server.application.change_sets import Models, begin, outcome
-from server.application.passages import left_overs, message_parts, new_passages
+from server.application.passages import MessagePart, message_parts, new_passages
 from server.application.planned_changes import (
     carry_out,
     changes_of,
@@ -94,9 +94,7 @@ class RememberInferred:
             return await self._keep(command, messages, lease)
         project = await self._projects.get_project(command.project_id)
         parts = message_parts(messages) if _keeps_passages(command, project) else []
-        said = [message.content or "" for message in messages if message.role is not Role.SYSTEM]
-        embedded = await self._embed([*said, *(part.text for part in parts)])
-        compared = [embedded[text] for text in said]
+        compared, of_parts = await self._embedded(messages, parts)
         request = await self._request(command, messages, project, compared)
         with stage("infer"):
             answer, checked = await propose(self._language_model, request, self._limits)
@@ -115,20 +113,15 @@ class RememberInferred:
         )
         occasion = begin(command, messages, self._clock.now(), models, lease, checked.notices)
         planned = changes_of(checked)
-        left = left_overs(messages, parts, checked)
-        if planned.texts:
-            # Only with a batch that is needed anyway: else the vectors of the whole messages serve.
-            rest = [each.text for each in left if each.is_changed]
-            embedded |= await self._embed([*planned.texts, *rest])
+        with stage("embed"):
+            vectors = await self._embedder.embed(planned.texts, EmbeddingPurpose.DOCUMENT)
         planned, vectors = without_near_duplicates(
-            planned,
-            [embedded[text] for text in planned.texts],
-            request.candidates,
-            self._embedder.near_duplicate_similarity,
+            planned, vectors, request.candidates, self._embedder.near_duplicate_similarity
         )
         changes = carry_out(occasion, planned, vectors)
-        if left:
-            changes = replace(changes, passages=new_passages(occasion, left, embedded))
+        if parts:
+            passages = new_passages(occasion, parts, of_parts, checked)
+            changes = replace(changes, passages=passages)
         stated = {candidate.id: candidate.relations for candidate in request.candidates}
         committed = await self._store.commit(changes)
         return outcome(changes, committed, planned.answers, stated)
@@ -141,12 +134,17 @@ class RememberInferred:
         changes = ChangeSet(occasion.call, occasion.messages, lease=lease)
         return outcome(changes, await self._store.commit(changes))
 
-    async def _embed(self, texts: Sequence[str]) -> dict[str, Vector]:
-        """The vectors by text, in one batch and each text once."""
-        unique = list(dict.fromkeys(texts))
+    async def _embedded(
+        self, messages: Sequence[Message], parts: Sequence[MessagePart]
+    ) -> tuple[list[Vector], list[Vector]]:
+        """The vectors of the messages and of the parts, in one batch and each text once."""
+        said = [message.content or "" for message in messages if message.role is not Role.SYSTEM]
+        in_parts = [part.text for part in parts]
+        texts = list(dict.fromkeys([*said, *in_parts]))
         with stage("embed"):
-            vectors = await self._embedder.embed(unique, EmbeddingPurpose.DOCUMENT)
-        return dict(zip(unique, vectors, strict=True))
+            vectors = await self._embedder.embed(texts, EmbeddingPurpose.DOCUMENT)
+        of_text = dict(zip(texts, vectors, strict=True))
+        return [of_text[text] for text in said], [of_text[text] for text in in_parts]
 
     async def _request(
         self,

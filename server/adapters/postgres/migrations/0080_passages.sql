@@ -4,6 +4,7 @@
 -- Columns of the same name mean the same as in `memories`. `digest` stands for the message as it was
 -- sent (speaker and words), so that a conversation that is sent again is kept once. `sentences` are
 -- those that are left, as they stand in the message; none are left where all of it became memories.
+-- The embedding is that of the whole message: measured, what stood around a sentence helps to find it.
 -- A passage is never changed: one that loses a sentence makes way for another one. It could be found
 -- from `store_time` until `delete_time`, so searches of the past find it as it was.
 CREATE TABLE passages (
