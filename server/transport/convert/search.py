@@ -2,24 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import Final
-
 from memoir.v1 import memory_pb2, memory_service_pb2
 
 from server.application.search_memories import SearchMemoriesOutcome
+from server.domain.answer_size import MAX_ITEMS_BYTES
 from server.domain.memory import ScoredMemory
 from server.domain.passages import Hit, Passage
+from server.transport.answers import fitting_count
 from server.transport.convert.memories import memory_message, relation_message
 from server.transport.convert.tokens import number_page_token, read_number_page_token
 from server.transport.convert.values import to_timestamp
-
-ANSWER_BYTES: Final = 4 * 1024 * 1024
-"""The largest answer that clients receive by default."""
-
-# The tag and the length of a result, and the token.
-_BESIDE_RESULT: Final = 8
-_RESERVED: Final = 1024
 
 
 def search_response(
@@ -42,24 +34,13 @@ def search_response(
         ),
     )
     start = read_number_page_token(request, request.page_token)
-    room = ANSWER_BYTES - _RESERVED - response.ByteSize()
-    page = list(_fitting(outcome.hits[start:], room, explain=request.explain))
-    response.results.extend(page)
-    end = start + len(page)
-    response.next_page_token = number_page_token(request, end if end < len(outcome.hits) else None)
+    results = [_result(hit, explain=request.explain) for hit in outcome.hits[start:]]
+    # At least one, so that every page leads on.
+    count = max(1, fitting_count(results, MAX_ITEMS_BYTES - response.ByteSize()))
+    response.results.extend(results[:count])
+    has_more = count < len(results)
+    response.next_page_token = number_page_token(request, start + count if has_more else None)
     return response
-
-
-def _fitting(
-    hits: Sequence[Hit], room: int, *, explain: bool
-) -> Iterator[memory_service_pb2.SearchMemoriesResult]:
-    """The first results that fit; at least one, so that every page leads on."""
-    for place, hit in enumerate(hits):
-        result = _result(hit, explain=explain)
-        room -= result.ByteSize() + _BESIDE_RESULT
-        if room < 0 and place:
-            return
-        yield result
 
 
 def _result(hit: Hit, *, explain: bool) -> memory_service_pb2.SearchMemoriesResult:
