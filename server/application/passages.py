@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from server.application.change_sets import Occasion
 from server.domain.conversation import Message, Role
 from server.domain.identifiers import new_id
+from server.domain.indexed_text import embedded_text
 from server.domain.others_text import find_others_text
 from server.domain.passages import Coverage, Span, left_over, parts_of, passage_digest, spans_of
 from server.domain.planning import Plan
@@ -18,7 +19,10 @@ from server.ports.memory_store import NewPassage, NewPassages
 
 @dataclass(frozen=True, slots=True)
 class MessagePart:
-    """A part of a message that may become a passage; most messages are one part."""
+    """A part of a message that may become a passage; most messages are one part.
+
+    `text` is what is embedded of it.
+    """
 
     message_index: int
     number: int
@@ -29,7 +33,9 @@ class MessagePart:
 def message_parts(messages: Sequence[Message]) -> list[MessagePart]:
     """The parts of all messages but those of the system."""
     return [
-        MessagePart(index, number, span, content[span.start : span.end])
+        MessagePart(
+            index, number, span, embedded_text(content[span.start : span.end], message.name)
+        )
         for index, message in enumerate(messages)
         if message.role is not Role.SYSTEM and (content := message.content or "")
         for number, span in enumerate(parts_of(content))

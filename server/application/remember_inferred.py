@@ -22,6 +22,7 @@ from server.application.scope_turns import ScopeTurns
 from server.domain.conversation import Message, Role, spoken
 from server.domain.entity_resolution import known_entities
 from server.domain.errors import ConcurrentChange
+from server.domain.indexed_text import embedded_text
 from server.domain.inference import BUILT_IN_CATEGORIES, Candidate, Category, InferenceRequest
 from server.domain.memory import today
 from server.domain.planning import DEFAULT_LIMITS, PlanLimits
@@ -141,7 +142,11 @@ class RememberInferred:
         self, messages: Sequence[Message], parts: Sequence[MessagePart]
     ) -> tuple[list[Vector], list[Vector]]:
         """The vectors of the messages and of the parts, in one batch and each text once."""
-        said = [message.content or "" for message in messages if message.role is not Role.SYSTEM]
+        said = [
+            embedded_text(message.content or "", message.name)
+            for message in messages
+            if message.role is not Role.SYSTEM
+        ]
         in_parts = [part.text for part in parts]
         texts = list(dict.fromkeys([*said, *in_parts]))
         with stage("embed"):

@@ -31,7 +31,7 @@ CREATE TABLE passages (
     ordinal integer NOT NULL,
     embedding halfvec NOT NULL,
     lexemes tsvector NOT NULL
-        GENERATED ALWAYS AS (to_tsvector('pg_catalog.english', left(text, 100000))) STORED,
+        GENERATED ALWAYS AS (indexed_words(text, role, name, event_time)) STORED,
     text_length integer NOT NULL GENERATED ALWAYS AS (char_length(text)) STORED,
     PRIMARY KEY (project_id, passage_id)
 );
@@ -71,10 +71,13 @@ ALTER TABLE projects ADD COLUMN keeps_passages boolean NOT NULL DEFAULT true;
 CREATE FUNCTION words_of_fact(fact text) RETURNS tsquery[]
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN ARRAY(
-    SELECT (quote_literal(CASE WHEN length(lexeme) < 6 THEN lexeme ELSE left(lexeme, -1) END)
-            || CASE WHEN length(lexeme) < 6 THEN '' ELSE ':*' END)::tsquery
-    FROM unnest(to_tsvector('pg_catalog.english', left(fact, 100000)))
-    WHERE lexeme <> 'user'
+    SELECT ('''' || replace(replace(stem, '\', '\\'), '''', '''''') || '''' || ending)::tsquery
+    FROM (
+        SELECT CASE WHEN length(lexeme) < 6 THEN lexeme ELSE left(lexeme, -1) END,
+               CASE WHEN length(lexeme) < 6 THEN '' ELSE ':*' END
+        FROM unnest(words_of(fact))
+        WHERE lexeme <> 'user'
+    ) AS found (stem, ending)
 );
 
 -- A sentence tells of a fact if it has at least half of the fact's words, and one of those that matter:
@@ -83,7 +86,7 @@ CREATE FUNCTION tells_of_fact(sentence text, words tsquery[], mattering tsquery[
 LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
     SELECT 2 * count(*) FILTER (WHERE said.lexemes @@ word) >= count(*)
        AND bool_or(said.lexemes @@ word AND word = ANY (mattering))
-    FROM to_tsvector('pg_catalog.english', left(sentence, 100000)) AS said (lexemes),
+    FROM words_of(sentence) AS said (lexemes),
          unnest(words) AS word
 $$;
 
@@ -99,7 +102,7 @@ LANGUAGE sql AS $$
                    SELECT word
                    FROM unnest(words) AS word
                    WHERE new_fact IS NULL
-                      OR NOT to_tsvector('pg_catalog.english', left(new_fact, 100000)) @@ word
+                      OR NOT words_of(new_fact) @@ word
                ) AS mattering
         FROM unnest(facts) AS fact, words_of_fact(fact) AS words
     ),
