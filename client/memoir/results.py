@@ -230,7 +230,9 @@ class Receipt:
     messages: int
     events: int
     graph_memories: int
-    passages: int
+    redacted_messages: int = 0
+    retained_messages: int = 0
+    passages: int = 0
 
     @classmethod
     def from_proto(cls, message: memory_service_pb2.DeletionReceipt) -> Receipt:
@@ -241,6 +243,8 @@ class Receipt:
             events=message.events,
             graph_memories=message.graph_memories,
             passages=message.passages,
+            redacted_messages=message.redacted_messages,
+            retained_messages=message.retained_messages,
         )
 
 

@@ -22,6 +22,7 @@ from server.adapters.postgres.pool import Database
 from server.adapters.postgres.presence import PostgresPresence, new_server_id
 from server.adapters.postgres.project_store import PostgresProjectStore
 from server.adapters.postgres.readiness import PostgresReadiness
+from server.adapters.postgres.retention import PostgresRetention
 from server.adapters.postgres.scope_leases import PostgresScopeLeases
 from server.adapters.postgres.scope_store import PostgresScopeStore
 from server.adapters.system.clock import SystemClock
@@ -40,11 +41,13 @@ from server.application.list_memory_events import ListMemoryEvents
 from server.application.list_scopes import ListScopes
 from server.application.project_graph import GraphProjector
 from server.application.project_settings import GetProject, UpdateProject
+from server.application.purge_expired import PurgeExpired
 from server.application.read_memories import GetMemory, ListMemories
 from server.application.remember_inferred import RememberInferred
 from server.application.remember_verbatim import RememberVerbatim
 from server.application.request_turns import InTurn
 from server.application.rerank_arm import RerankArm
+from server.application.restore_memory import RestoreMemory
 from server.application.scope_turns import ScopeTurns
 from server.application.search_memories import SearchMemories
 from server.application.update_memory import UpdateMemory
@@ -135,6 +138,12 @@ async def open_service(
         stack.push_async_callback(service.server.stop, None)
         stack.enter_context(notifications.subscribe(Channel.MEMORY_EVENTS, projector.wake))
         await stack.enter_async_context(running("projector", projector.run()))
+        if settings.retention.purge_days:
+            retention = PostgresRetention(
+                database, partial(notifications.notify, Channel.MEMORY_EVENTS)
+            )
+            purge = PurgeExpired(retention, SystemClock(), settings.retention.purge_days)
+            await stack.enter_async_context(running("retention", purge.run()))
         await stack.enter_async_context(working(service.calls))
         await stack.enter_async_context(observing(service.observation.sampler))
         await stack.enter_async_context(running("readiness", service.probe.run()))
@@ -152,13 +161,15 @@ def _compose_life(
 ) -> LifeUseCases:
     changes = PostgresMemoryChanges(database, on_commit)
     update = UpdateMemory(store, changes, embedder, clock)
-    delete = DeleteMemory(store, changes, clock)
+    history = PostgresMemoryHistory(database)
+    delete = DeleteMemory(store, changes, history, clock)
     return LifeUseCases(
         update=InTurn(update, turns),
         delete=InTurn(delete, turns),
         update_batch=InTurn(BatchUpdateMemories(update, changes, embedder, clock), turns),
         delete_batch=InTurn(BatchDeleteMemories(delete, changes, clock), turns),
-        events=ListMemoryEvents(PostgresMemoryHistory(database)),
+        restore=InTurn(RestoreMemory(store, history, changes, embedder, clock), turns),
+        events=ListMemoryEvents(history),
         watch=watch,
     )
 

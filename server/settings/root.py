@@ -18,6 +18,7 @@ from server.settings.neo4j import Neo4jSettings
 from server.settings.operations import OperationSettings
 from server.settings.page import PageSettings
 from server.settings.postgres import PostgresSettings
+from server.settings.retention import RetentionSettings
 from server.settings.telemetry import TelemetrySettings
 
 SECTIONS: tuple[type[BaseSettings], ...] = (
@@ -29,6 +30,7 @@ SECTIONS: tuple[type[BaseSettings], ...] = (
     ModelSettings,
     InferenceSettings,
     OperationSettings,
+    RetentionSettings,
     TelemetrySettings,
     MetricsSettings,
     PageSettings,
@@ -52,6 +54,7 @@ class Settings:
     models: ModelSettings = field(default_factory=ModelSettings)
     inference: InferenceSettings = field(default_factory=InferenceSettings)
     operations: OperationSettings = field(default_factory=OperationSettings)
+    retention: RetentionSettings = field(default_factory=RetentionSettings)
     telemetry: TelemetrySettings = field(default_factory=TelemetrySettings)
     metrics: MetricsSettings = field(default_factory=MetricsSettings)
     page: PageSettings = field(default_factory=PageSettings)

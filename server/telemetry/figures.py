@@ -116,6 +116,7 @@ class Figures:
     added: int = 0
     updated: int = 0
     deleted: int = 0
+    restored: int = 0
     cache_hits: int = 0
     cache_misses: int = 0
 
@@ -170,6 +171,7 @@ class Figures:
         self.added += other.added
         self.updated += other.updated
         self.deleted += other.deleted
+        self.restored += other.restored
         self.cache_hits += other.cache_hits
         self.cache_misses += other.cache_misses
 

@@ -96,7 +96,7 @@ SEARCH_CANDIDATES: Final = _histogram(
     buckets=_COUNTS,
 )
 MEMORY_CHANGES: Final = _counter(
-    "memoir_memory_changes", "Memories added, updated and deleted.", ("type",)
+    "memoir_memory_changes", "Memories added, updated, deleted and restored.", ("type",)
 )
 CACHE_READS: Final = _counter(
     "memoir_cache_reads", "Reads of caches by whether they could answer.", ("outcome",)
