@@ -154,7 +154,15 @@ async def _erase_matching(
 ) -> StoredDeletion:
     condition, values = scope_condition(call.scope, first_parameter=2)
     matching, bound = filter_condition(filters, 2 + len(values))
-    statement = ERASE["lock_matching"].replace("{scope}", condition).replace("{filters}", matching)
+    lock, untell = (
+        ERASE[name]
+        .replace("{passages}", PASSAGES["present"])
+        .replace("{scope}", condition)
+        .replace("{filters}", matching)
+        for name in ("lock_matching", "erase_matching_passages")
+    )
     with stage("commit"):
-        rows = await connection.fetch(statement, call.project_id, *values, *bound)
-        return await erase_memories(connection, call, [row["memory_id"] for row in rows])
+        rows = await connection.fetch(lock, call.project_id, *values, *bound)
+        counts = await connection.fetchrow(untell, call.project_id, *values, *bound)
+        ids = [row["memory_id"] for row in rows]
+        return await erase_memories(connection, call, ids, dict(counts or {}))

@@ -61,6 +61,8 @@ CREATE INDEX passages_digest ON passages (project_id, scope_key, digest, store_t
 CREATE INDEX passages_conversation
     ON passages (project_id, scope_key, create_time, ordinal, passage_id)
     WHERE delete_time IS NULL;
+-- What has expired is purged in time.
+CREATE INDEX passages_expiration ON passages (expiration_date) WHERE expiration_date IS NOT NULL;
 -- Of a call: its messages are deleted with it, and searches of the past come from there.
 CREATE INDEX passages_call ON passages (project_id, call_id);
 
