@@ -63,6 +63,7 @@ from server.bootstrap.observation import (
     observing,
 )
 from server.bootstrap.operations import AsynchronousCalls, compose_operations, working
+from server.bootstrap.workers import Worker, answering_others
 from server.domain.planning import PlanLimits
 from server.lifecycle.background import running
 from server.lifecycle.drain import drain
@@ -111,10 +112,12 @@ async def open_service(
     dsn: str,
     graph_address: GraphAddress | None,
     tracer_provider: TracerProvider | None = None,
+    worker: Worker | None = None,
 ) -> AsyncIterator[Service]:
     """Serves during the block; who leaves it has drained the service before.
 
-    Without a `graph_address` memories and searches work, and changes wait for a graph.
+    Without a `graph_address` memories and searches work, and changes wait for a graph. A `worker`
+    is one of several processes that serve on one port.
 
     Raises:
         OSError: the address cannot be listened on.
@@ -129,7 +132,7 @@ async def open_service(
         access = await stack.enter_async_context(open_graph(graph_address, settings.neo4j))
         notifications = PostgresNotifications(dsn, server_id=new_server_id())
         service, projector = _compose(
-            settings, database, models, access, notifications, tracer_provider
+            settings, database, models, access, notifications, tracer_provider, worker
         )
         await service.probe.refuse_other_embedder()
         await service.health.start()
@@ -146,6 +149,10 @@ async def open_service(
             await stack.enter_async_context(running("retention", purge.run()))
         await stack.enter_async_context(working(service.calls))
         await stack.enter_async_context(observing(service.observation.sampler))
+        if worker is not None:
+            await stack.enter_async_context(
+                answering_others(worker, service.observation.statistics, database.usage)
+            )
         await stack.enter_async_context(running("readiness", service.probe.run()))
         yield service
 
@@ -192,6 +199,7 @@ def _compose(
     access: GraphAccess,
     notifications: PostgresNotifications,
     tracer_provider: TracerProvider | None,
+    worker: Worker | None,
 ) -> tuple[Service, GraphProjector]:
     clock = SystemClock()
     projects = PostgresProjectStore(database)
@@ -221,7 +229,7 @@ def _compose(
     observed = Observed(
         database, access, breakers, outbox, operations, admission(settings.admission)
     )
-    observation = compose_observation(observed, clock)
+    observation = compose_observation(observed, clock, worker)
     calls = compose_operations(
         operations,
         PostgresPresence(database),
@@ -248,7 +256,7 @@ def _compose(
         scopes=_compose_scopes(clock, database, on_commit),
     )
     server, port = build_server(
-        server_options(settings),
+        server_options(settings, worker.port if worker else None),
         Servicers(
             memory=MemoryService(use_cases),
             graph=GraphService(

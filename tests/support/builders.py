@@ -135,13 +135,21 @@ def revision(
     )
 
 
-def adding(*texts: str, scope: Scope = ALICE, project_id: str = PROJECT) -> ChangeSet:
-    """A change set that adds memories of these texts."""
+def adding(
+    *texts: str,
+    scope: Scope = ALICE,
+    project_id: str = PROJECT,
+    relations: Sequence[Relation] = (),
+) -> ChangeSet:
+    """A change set that adds memories of these texts, each of which states the relations."""
     of = call(scope=scope, project_id=project_id)
     return ChangeSet(
         call=of,
         messages=[message(text, ordinal) for ordinal, text in enumerate(texts)],
-        added=[addition(of, text, ordinal=ordinal) for ordinal, text in enumerate(texts)],
+        added=[
+            addition(of, text, ordinal=ordinal, relations=relations)
+            for ordinal, text in enumerate(texts)
+        ],
     )
 
 

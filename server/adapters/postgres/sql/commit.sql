@@ -93,9 +93,11 @@ history AS (
     FROM place, added JOIN input USING (memory_id)
 ),
 enqueued AS (
+    -- The graph holds nothing of a memory without names.
     {enqueue}
     SELECT $1, added.memory_id, place.position, place.position, $12, $17
     FROM place, added
+    WHERE added.entities || added.relations <> '[]'
 ){passages}
 SELECT place.position, added.memory_id
 FROM place LEFT JOIN added ON true;
