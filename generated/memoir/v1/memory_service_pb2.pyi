@@ -287,7 +287,8 @@ class AddMemoriesRequest(_message.Message):
     @_builtins.property
     def metadata(self) -> _struct_pb2.Struct:
         """Kept with each memory, returned and filterable. At most 64 KiB and 8 levels deep. It cannot set
-        or change the scope.
+        or change the scope. Numbers are doubles, as in every Struct: whole numbers beyond 2^53 lose
+        digits, so send such ids as strings.
         """
 
     @_builtins.property
@@ -1396,7 +1397,9 @@ class MemoryChanges(_message.Message):
     """The last day (`YYYY-MM-DD`, UTC) on which the memory is visible. Not in the past."""
     @_builtins.property
     def metadata(self) -> _struct_pb2.Struct:
-        """Replaces the whole metadata. At most 64 KiB and 8 levels deep."""
+        """Replaces the whole metadata. At most 64 KiB and 8 levels deep. Whole numbers beyond 2^53 lose
+        digits: send them as strings.
+        """
 
     @_builtins.property
     def categories(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
@@ -1707,7 +1710,9 @@ class BatchUpdateMemoriesResponse(_message.Message):
         ERROR_FIELD_NUMBER: _builtins.int
         @_builtins.property
         def memory(self) -> _memory_pb2.Memory:
-            """The memory after the change."""
+            """The memory after the change. Where the answer would be larger than 4 MiB, the last memories
+            bear id, version and etag alone.
+            """
 
         @_builtins.property
         def error(self) -> _status_pb2.Status:

@@ -13,7 +13,7 @@ from uuid import UUID
 import asyncpg
 
 from server.adapters.postgres.changing import call_values, changing_statements
-from server.domain.erasing import MIN_REPEATED_LENGTH, redacted
+from server.domain.erasing import MIN_REPEATED_LENGTH, SENTENCE_ENDS, phrase_of, redacted
 from server.domain.errors import ConcurrentChange
 from server.domain.scope_kinds import DeletionReceipt, StoredDeletion
 from server.ports.memory_store import Call
@@ -35,7 +35,7 @@ class _Phrases:
 
 
 @contextmanager
-def rival_versions_told() -> Iterator[None]:
+def translate_version_conflicts() -> Iterator[None]:
     """Translates the conflict of two calls that give a memory the same next version.
 
     Raises:
@@ -64,12 +64,17 @@ async def erase(
     """
     project_id, ids = call.project_id, list(memory_ids)
     rows = await connection.fetch(SQL["phrases"], project_id, ids)
-    phrases = _Phrases([row["scope_key"] for row in rows], [row["phrase"] for row in rows])
+    phrases = _Phrases(
+        [row["scope_key"] for row in rows], [phrase_of(row["phrase"]) for row in rows]
+    )
     counts = Counter(erased_before)
     counts["messages"] += await _delete_messages(connection, project_id, ids, phrases)
     counts.update(await _redact_messages(connection, project_id, ids, phrases))
     counts["passages"] += await connection.fetchval(
         SQL["erase_passages"], project_id, ids, phrases.scope_keys, phrases.texts
+    )
+    await connection.execute(
+        SQL["clear_notices"], project_id, ids, phrases.scope_keys, phrases.texts
     )
     await connection.execute(SQL["drop_payloads"], project_id, phrases.scope_keys, phrases.texts)
     row = await connection.fetchrow(SQL["erase_memories"], *call_values(call), ids, counts)
@@ -81,7 +86,7 @@ async def _delete_messages(
 ) -> int:
     statement = SQL["delete_messages"].replace("{cited}", SQL["cited"])
     count: int = await connection.fetchval(
-        statement, project_id, memory_ids, phrases.scope_keys, phrases.texts
+        statement, project_id, memory_ids, phrases.scope_keys, phrases.texts, SENTENCE_ENDS
     )
     return count
 

@@ -7,7 +7,7 @@ from datetime import date
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from server.adapters.postgres.erasing import erase, rival_versions_told
+from server.adapters.postgres.erasing import erase, translate_version_conflicts
 from server.adapters.postgres.pool import Database, transaction
 from server.adapters.statements import load_statements
 from server.domain.scope_kinds import DeletionReceipt
@@ -34,7 +34,7 @@ class PostgresRetention:
         self, expired_before: date, limit: int, call_of: Callable[[str], Call]
     ) -> DeletionReceipt | None:
         """See the port."""
-        with rival_versions_told():
+        with translate_version_conflicts():
             async with self._database.connection() as connection, transaction(connection):
                 if not await connection.fetchval(SQL["try_alone"]):
                     return None

@@ -10,7 +10,7 @@ from uuid import UUID
 from server.adapters.postgres.changing import call_values, changing_statements, conflicts_told
 from server.adapters.postgres.erasing import SQL as ERASE
 from server.adapters.postgres.erasing import erase as erase_memories
-from server.adapters.postgres.erasing import rival_versions_told, to_deletion
+from server.adapters.postgres.erasing import to_deletion, translate_version_conflicts
 from server.adapters.postgres.filter_condition import filter_condition
 from server.adapters.postgres.pool import Database, transaction
 from server.adapters.postgres.scope_condition import scope_condition
@@ -96,7 +96,7 @@ class PostgresScopeStore:
             raise ValueError("neither scope nor filters would delete the whole project")
         remove = _erase_matching if erase else _remove_matching
         try:
-            with conflicts_told(call), rival_versions_told():
+            with conflicts_told(call), translate_version_conflicts():
                 async with self._database.connection() as connection:
                     if not erase and not validate_only:
                         # By itself a statement is a transaction, and one round trip.

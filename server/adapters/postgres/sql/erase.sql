@@ -1,6 +1,7 @@
 -- Erasing memories with all that history keeps of them, in one transaction of several statements. The
 -- caller has locked the memories that are present. $1 is the project, $2 the memories; `{cited}` stands
--- for a block of this file, `{passages}` for the block `present` of passages.sql.
+-- for a block of this file, `{passages}` for the block `present` of passages.sql. Phrases come with the
+-- keys of their scopes, and without the end of the sentence; they are compared without regard to case.
 
 -- name: phrases
 -- What the versions of the memories say, word for word: texts, and quotes of messages. With the scope.
@@ -27,7 +28,7 @@ EXISTS (
 
 -- name: delete_messages
 -- The messages of the calls that made the memories, and those of the same scopes that say the same
--- ($3 scopes, $4 phrases), unless another memory rests on them.
+-- ($3 scopes, $4 phrases, $5 what may end a sentence), unless another memory rests on them.
 WITH making_call AS MATERIALIZED (
     SELECT DISTINCT call_id
     FROM memory_events
@@ -41,7 +42,8 @@ source AS MATERIALIZED (
     FROM unnest($3::bytea[], $4::text[]) AS said (scope_key, phrase)
     JOIN calls AS c ON c.project_id = $1 AND c.scope_key = said.scope_key
     JOIN messages AS m
-        ON m.project_id = $1 AND m.call_id = c.call_id AND m.content = said.phrase
+        ON m.project_id = $1 AND m.call_id = c.call_id
+        AND lower(rtrim(m.content, $5)) = lower(said.phrase)
 ),
 gone AS (
     DELETE FROM messages AS m
@@ -60,7 +62,8 @@ SELECT m.call_id, m.ordinal, m.content, array_agg(DISTINCT said.phrase) AS phras
 FROM unnest($3::bytea[], $4::text[]) AS said (scope_key, phrase)
 JOIN calls AS c ON c.project_id = $1 AND c.scope_key = said.scope_key
 JOIN messages AS m
-    ON m.project_id = $1 AND m.call_id = c.call_id AND strpos(m.content, said.phrase) > 0
+    ON m.project_id = $1 AND m.call_id = c.call_id
+    AND strpos(lower(m.content), lower(said.phrase)) > 0
 CROSS JOIN LATERAL (
     SELECT coalesce(array_agg(DISTINCT evidence.quote), '{}') AS quotes
     FROM memory_events AS e
@@ -141,6 +144,24 @@ unsaid AS (
     RETURNING m.message_id
 )
 SELECT (SELECT count(*) FROM gone) AS passages, (SELECT count(*) FROM unsaid) AS messages;
+
+-- name: clear_notices
+-- What a call said that it left out can quote its messages: of the calls that made the memories, and of
+-- those in the same scopes ($3 scopes, $4 phrases) that quote a phrase.
+UPDATE calls AS c
+SET notices = '[]'
+WHERE c.project_id = $1 AND c.notices <> '[]' AND (
+    c.call_id IN (
+        SELECT call_id FROM memory_events WHERE project_id = $1 AND memory_id = ANY ($2::uuid[])
+    )
+    OR c.scope_key = ANY ($3::bytea[]) AND EXISTS (
+        SELECT
+        FROM jsonb_array_elements(c.notices) AS notice (value),
+             unnest($3::bytea[], $4::text[]) AS said (scope_key, phrase)
+        WHERE said.scope_key = c.scope_key
+          AND strpos(lower(notice.value ->> 'text'), lower(said.phrase)) > 0
+    )
+);
 
 -- name: drop_payloads
 -- Failed operations keep their request, so that it can be tried again: not one that says a phrase.

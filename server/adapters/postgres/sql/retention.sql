@@ -49,17 +49,21 @@ LIMIT $2
 FOR UPDATE OF m SKIP LOCKED;
 
 -- name: find_deleted
--- Memories that were deleted, and whose last state had expired by the same day. Several projects.
+-- Memories that were deleted, and whose last state had expired by the same day. Several projects. Few are
+-- due at a time: each is looked up by itself, where NOT EXISTS could be planned as a join of whole tables.
 SELECT e.project_id, e.memory_id
 FROM memory_events AS e
 WHERE e.state ->> 'expiration_date' < $1::date::text
-  AND NOT EXISTS (
-      SELECT FROM memory_events AS later
-      WHERE later.project_id = e.project_id AND later.memory_id = e.memory_id
-        AND later.version > e.version AND later.state IS NOT NULL
+  AND e.version = (
+      SELECT max(state.version)
+      FROM memory_events AS state
+      WHERE state.project_id = e.project_id AND state.memory_id = e.memory_id
+        AND state.state IS NOT NULL
   )
-  AND NOT EXISTS (
-      SELECT FROM memories AS m WHERE m.project_id = e.project_id AND m.memory_id = e.memory_id
-  )
+  AND (
+      SELECT m.version
+      FROM memories AS m
+      WHERE m.project_id = e.project_id AND m.memory_id = e.memory_id
+  ) IS NULL
 ORDER BY e.state ->> 'expiration_date'
 LIMIT $2;
