@@ -792,9 +792,8 @@ class SearchMemoriesRequest(_message.Message):
 
     @_builtins.property
     def sources(self) -> _containers.RepeatedScalarFieldContainer[Global___SearchSource.ValueType]:
-        """What to search. Default: memories and passages, which finds most: measured on long conversations
-        that were added with inference, memories alone find less than half of the evidence that both find.
-        Passages have no categories, so with `categories` none is found.
+        """What to search. Default: memories and passages, which measured best on long conversations that were
+        added with inference. Passages have no categories, so with `categories` none is found.
         """
 
     def __init__(
