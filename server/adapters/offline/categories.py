@@ -1,12 +1,12 @@
-"""Which categories a fact belongs to, by its words."""
+"""Which categories a fact belongs to, and whether it is what a request asks for, by its words."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from server.adapters.offline.vocabulary import JOBS, PETS
-from server.adapters.offline.words import content_stems, stem, word_set
+from server.adapters.offline.lexicon import JOBS, PETS, word_set
 from server.domain.inference import Category
+from server.domain.words import english_stem, words
 
 MAX_CATEGORIES = 3
 _FALLBACK = "misc"
@@ -55,16 +55,32 @@ _KEYWORDS = {
 }  # fmt: skip
 
 _MORE_KEYWORDS = {"family": PETS, "professional_details": JOBS}
-_STEMS = {
-    name: frozenset(map(stem, word_set(text) | _MORE_KEYWORDS.get(name, frozenset())))
+_KEYWORD_STEMS = {
+    name: frozenset(map(english_stem, word_set(text) | _MORE_KEYWORDS.get(name, frozenset())))
     for name, text in _KEYWORDS.items()
 }
 
 
+# Words of a request such as `only food preferences`; what remains is what it is about.
+_ASKING = word_set(
+    """only include includes keep store remember save anything everything something things thing stuff
+    facts fact information info details detail data memories memory mentions mention related
+    relating regarding concerning please all like such kind kinds type types topic topics important
+    relevant user users person people other about the a an and or of my to in on for with what that
+    is are their his her user's no not"""
+)
+_PREFERENCE = frozenset({"preference", "preferences"})
+
+
+def _stems(text: str, without: frozenset[str] = frozenset()) -> frozenset[str]:
+    found = (word.lower().removesuffix("'s") for word in words(text))
+    return frozenset(english_stem(word) for word in found if word not in without)
+
+
 def keyword_stems(category: Category) -> frozenset[str]:
     """The stems that speak for a category: built-in ones, and its own name and description."""
-    own = content_stems(f"{category.name.replace('_', ' ')} {category.description}")
-    return _STEMS.get(category.name, frozenset()) | frozenset(own)
+    own = _stems(f"{category.name.replace('_', ' ')} {category.description}", _ASKING)
+    return _KEYWORD_STEMS.get(category.name, frozenset()) | own
 
 
 class Categorizer:
@@ -75,9 +91,27 @@ class Categorizer:
 
     def categories(self, text: str) -> tuple[str, ...]:
         """At most three categories, the ones that most words speak for first; else `misc`."""
-        found = set(content_stems(text))
+        found = _stems(text)
         scores = {name: len(found & stems) for name, stems in self._stems.items()}
         best = sorted((name for name in scores if scores[name]), key=lambda name: -scores[name])
         if best or _FALLBACK not in self._stems:
             return tuple(best[:MAX_CATEGORIES])
         return (_FALLBACK,)
+
+
+class Filter:
+    """A wish such as `only food preferences`, read as a list of words.
+
+    A fact meets it if the two share a stem, or if the fact has a keyword of a category that the
+    wish names. A wish of no such words is met by every fact.
+    """
+
+    def __init__(self, wish: str, categories: Sequence[Category]) -> None:
+        # `Food preferences` is about food; `preferences` alone is about these.
+        stems = _stems(wish, _ASKING | _PREFERENCE) or _stems(wish, _ASKING)
+        named = [c for c in categories if stems & _stems(c.name.replace("_", " "))]
+        self._stems = stems.union(*map(keyword_stems, named))
+
+    def matches(self, text: str) -> bool:
+        """Whether the fact has to do with the wish."""
+        return not self._stems or bool(self._stems & _stems(text))
