@@ -26,7 +26,7 @@ NEO4J_VERSION             := 5.18.0
 
 NEO4J_LIB := $(LOCAL)/neo4j/$(NEO4J_VERSION)/lib
 # Folders that hold Python of ours; some of them come later than others.
-SOURCES   := $(wildcard server tests benchmarks scripts examples)
+SOURCES   := $(wildcard client server tests benchmarks scripts examples)
 
 # Colour is for people: only on a terminal, and not where NO_COLOR asks for none.
 ifneq ($(MAKE_TERMOUT),)
@@ -217,7 +217,7 @@ vendor: install ## Fetch the web page's libraries from npm again, and check thei
 
 # --- building -----------------------------------------------------------------------------------
 
-wheel: install ## Build the wheel with the client stubs into dist/
+wheel: install ## Build the wheel with the Python client and the stubs into dist/
 	@$(BIN)/python -m build --wheel --no-isolation --outdir dist
 
 LOCK := $(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes \
@@ -231,5 +231,5 @@ lock: install ## Resolve the lock files again (LOCK_ARGS=--upgrade for newer ver
 clean: ## Remove .venv, caches and build output; data and downloads in .local stay
 	@rm -rf $(VENV) dist build .mypy_cache .ruff_cache .pytest_cache \
 	  .hypothesis .import_linter_cache
-	@find server tests benchmarks scripts examples generated -name __pycache__ -type d \
+	@find client server tests benchmarks scripts examples generated -name __pycache__ -type d \
 	  -exec rm -rf {} + 2>/dev/null || true

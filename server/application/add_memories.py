@@ -14,6 +14,7 @@ from server.domain.errors import RequestIdReused
 from server.domain.graph import Relation
 from server.domain.inference import Category
 from server.domain.memory import EventType
+from server.domain.notices import Notice
 from server.domain.operation import OperationLease
 from server.domain.relation_changes import changed_relations
 from server.domain.scope import Scope
@@ -75,7 +76,10 @@ class AddedRelation:
 
 @dataclass(frozen=True, slots=True)
 class AddMemoriesOutcome:
-    """What the call `call_id` changed; `position` is what a consistency token is made of."""
+    """What the call `call_id` changed, and what it left out.
+
+    `position` is what a consistency token is made of.
+    """
 
     call_id: UUID
     changes: Sequence[AddedChange]
@@ -83,6 +87,7 @@ class AddMemoriesOutcome:
     position: int
     embedding_model: str
     language_model: str | None
+    notices: Sequence[Notice] = ()
 
 
 class Remember(Protocol):
@@ -175,5 +180,11 @@ def outcome_of(call: StoredCall) -> AddMemoriesOutcome:
         )
     ]
     return AddMemoriesOutcome(
-        call.id, changes, relations, call.position, call.embedding_model, call.language_model
+        call_id=call.id,
+        changes=changes,
+        relations=relations,
+        position=call.position,
+        embedding_model=call.embedding_model,
+        language_model=call.language_model,
+        notices=call.notices,
     )

@@ -20,6 +20,7 @@ from server.domain.conversation import Message, StoredMessage
 from server.domain.graph import Relation
 from server.domain.identifiers import new_id
 from server.domain.memory import EventType, Evidence, Memory, Provenance
+from server.domain.notices import Notice
 from server.domain.relation_changes import changed_relations
 from server.domain.request_context import current_request
 from server.ports.memory_store import Call, ChangeSet, Committed
@@ -53,6 +54,7 @@ def begin(
     now: datetime,
     models: Models,
     lease: UUID | None = None,
+    notices: Sequence[Notice] = (),
 ) -> Occasion:
     """Gives the call and its messages their ids.
 
@@ -76,6 +78,7 @@ def begin(
         input_tokens=models.input_tokens,
         output_tokens=models.output_tokens,
         operation_lease=operation.holder if operation else None,
+        notices=notices,
     )
     stored = [
         StoredMessage(
@@ -136,6 +139,7 @@ def outcome(
         position=committed.position,
         embedding_model=changes.call.embedding_model,
         language_model=changes.call.language_model,
+        notices=changes.call.notices,
     )
 
 

@@ -8,7 +8,7 @@ import structlog
 
 from server.domain.errors import ExtractionFailed
 from server.domain.inference import InferenceAnswer, InferenceRequest
-from server.domain.planning import Plan, plan
+from server.domain.planning import Plan, PlanLimits, plan
 from server.ports.language_model import LanguageModel
 
 # What a second answer can put right. One that was cut off would be cut off again, and one that was
@@ -19,7 +19,7 @@ log = structlog.get_logger()
 
 
 async def propose(
-    language_model: LanguageModel, request: InferenceRequest
+    language_model: LanguageModel, request: InferenceRequest, limits: PlanLimits
 ) -> tuple[InferenceAnswer, Plan]:
     """The model's answer and the plan that it comes to; its tokens are those of all answers.
 
@@ -30,13 +30,14 @@ async def propose(
         ModelUnavailable, ModelQuotaExhausted, DeadlineExceeded: as `LanguageModel.infer`.
     """
     try:
-        return await _ask(language_model, request)
+        return await _ask(language_model, request, limits)
     except ExtractionFailed as failure:
         if failure.cause not in _REPAIRABLE:
             raise
         first = failure
     log.warning("inference.repaired", model=language_model.model, cause=first.cause)
-    answer, checked = await _ask(language_model, replace(request, problems=first.problems))
+    repeated = replace(request, problems=first.problems)
+    answer, checked = await _ask(language_model, repeated, limits)
     total = replace(
         answer,
         input_tokens=answer.input_tokens + first.input_tokens,
@@ -46,11 +47,11 @@ async def propose(
 
 
 async def _ask(
-    language_model: LanguageModel, request: InferenceRequest
+    language_model: LanguageModel, request: InferenceRequest, limits: PlanLimits
 ) -> tuple[InferenceAnswer, Plan]:
     answer = await language_model.infer(request)
     try:
-        return answer, plan(request, answer)
+        return answer, plan(request, answer, limits)
     except ExtractionFailed as failure:
         raise ExtractionFailed(
             answer.model,

@@ -21,6 +21,7 @@ from server.domain.entity_resolution import known_entities
 from server.domain.errors import ConcurrentChange
 from server.domain.inference import BUILT_IN_CATEGORIES, Candidate, Category, InferenceRequest
 from server.domain.memory import today
+from server.domain.planning import DEFAULT_LIMITS, PlanLimits
 from server.domain.project import Project
 from server.ports.clock import Clock
 from server.ports.embedder import Embedder, EmbeddingPurpose
@@ -55,6 +56,7 @@ class RememberInferred:
         language_model: LanguageModel,
         clock: Clock,
         turns: ScopeTurns,
+        limits: PlanLimits = DEFAULT_LIMITS,
     ) -> None:
         self._store = store
         self._projects = projects
@@ -62,6 +64,7 @@ class RememberInferred:
         self._language_model = language_model
         self._clock = clock
         self._turns = turns
+        self._limits = limits
 
     async def __call__(self, command: AddMemoriesCommand) -> AddMemoriesOutcome:
         """Infers and stores.
@@ -88,7 +91,7 @@ class RememberInferred:
             return await self._keep(command, messages, lease)
         request = await self._request(command, messages)
         with stage("infer"):
-            answer, checked = await propose(self._language_model, request)
+            answer, checked = await propose(self._language_model, request, self._limits)
         log.debug(
             "inference.planned",
             proposed=len(answer.operations),
@@ -102,7 +105,7 @@ class RememberInferred:
             answer.input_tokens,
             answer.output_tokens,
         )
-        occasion = begin(command, messages, self._clock.now(), models, lease)
+        occasion = begin(command, messages, self._clock.now(), models, lease, checked.notices)
         planned = changes_of(checked)
         with stage("embed"):
             vectors = await self._embedder.embed(planned.texts, EmbeddingPurpose.DOCUMENT)

@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from server.domain.parking import parked
+
 
 class ScopeLocks:
     """One lock a (project, scope), kept only while somebody holds it or waits for it."""
@@ -20,8 +22,11 @@ class ScopeLocks:
         lock, users = self._locks.get(key, (asyncio.Lock(), 0))
         self._locks[key] = (lock, users + 1)
         try:
-            async with lock:
+            await _acquire(lock)
+            try:
                 yield
+            finally:
+                lock.release()
         finally:
             self._leave(key)
 
@@ -35,3 +40,12 @@ class ScopeLocks:
     def __len__(self) -> int:
         """How many scopes are held or waited for."""
         return len(self._locks)
+
+
+async def _acquire(lock: asyncio.Lock) -> None:
+    """Takes the lock. A call that has to wait for it is parked meanwhile."""
+    if lock.locked():
+        async with parked():
+            await lock.acquire()
+    else:
+        await lock.acquire()

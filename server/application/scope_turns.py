@@ -17,6 +17,7 @@ from server import failpoints
 from server.application.scope_locks import ScopeLocks
 from server.domain.backoff import backoff
 from server.domain.errors import MemoirError
+from server.domain.parking import parked
 from server.ports.scope_leases import ScopeLease, ScopeLeases
 from server.telemetry.recording import stage
 
@@ -102,10 +103,14 @@ class ScopeTurns:
             self._give_back(lease)
 
     async def _acquire(self, lease: ScopeLease) -> None:
-        attempt = 0
-        while not await self._leases.acquire(lease, self._duration):
-            attempt += 1
+        if await self._leases.acquire(lease, self._duration):
+            return
+        async with parked():
+            attempt = 1
             await self._sleep(self._policy.pause(attempt, self._chance()))
+            while not await self._leases.acquire(lease, self._duration):
+                attempt += 1
+                await self._sleep(self._policy.pause(attempt, self._chance()))
 
     async def _renew(self, lease: ScopeLease) -> None:
         held = True

@@ -60,6 +60,7 @@ from server.bootstrap.observation import (
     observing,
 )
 from server.bootstrap.operations import AsynchronousCalls, compose_operations, working
+from server.domain.planning import PlanLimits
 from server.lifecycle.background import running
 from server.lifecycle.drain import drain
 from server.lifecycle.options import admission, rate_limiter, server_options
@@ -194,7 +195,13 @@ def _compose(
     history = PostgresMemoryHistory(database)
     turns = ScopeTurns(PostgresScopeLeases(database, notifications.server_id))
     inferred = RememberInferred(
-        store, projects, models.embedder, models.language_model, clock, turns
+        store,
+        projects,
+        models.embedder,
+        models.language_model,
+        clock,
+        turns,
+        PlanLimits(settings.inference.max_deletions),
     )
     verbatim = RememberVerbatim(store, models.embedder, clock)
     operations = PostgresOperations(database, notifications.server_id)

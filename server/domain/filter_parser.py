@@ -10,12 +10,12 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime
 
-from server.domain.conversation import without_nul
 from server.domain.errors import FieldViolation, InvalidRequest
-from server.domain.filter_values import first_instant, next_instant, typed
+from server.domain.filter_values import WrongType, first_instant, next_instant, typed
 from server.domain.filters import (
     NEVER,
-    STRINGS,
+    ORDERED,
+    SEARCHABLE,
     TIMES,
     AllOf,
     AnyOf,
@@ -44,6 +44,7 @@ MAX_VIOLATIONS = 1000
 
 _ANYTHING = "*"
 _METADATA = "metadata."
+_NO_NUL = "must not contain NUL characters"
 _FIELDS = ", ".join([*Column, f"metadata.<path> of 1 to {MAX_PATH_KEYS} keys"])
 
 
@@ -110,6 +111,8 @@ class _Parser:
 
     def _entry(self, key: str, value: JsonValue, path: str, depth: int) -> Filter:
         path = f"{path}.{key}"
+        if "\0" in key:
+            return self._refuse(path, _NO_NUL)
         match key:
             case "AND":
                 return AllOf(self._list(value, path, depth))
@@ -155,14 +158,14 @@ class _Parser:
         return self._refuse(path, f"is not an operator; operators are {known}")
 
     def _value(self, field: Field, value: JsonValue, path: str) -> Value | None:
-        """The value as the field's type; None if it is of another, or refused."""
+        """The value as the field's type; None if it was refused."""
         scalar = self._scalar(value, path)
         if scalar is None:
             return None
         try:
             return typed(field, scalar)
-        except ValueError:
-            self._refuse(path, "must be a time as in RFC 3339, or a date as YYYY-MM-DD")
+        except WrongType as error:
+            self._refuse(path, str(error))
             return None
 
     def _scalar(self, value: JsonValue, path: str) -> JsonScalar | None:
@@ -172,8 +175,11 @@ class _Parser:
         if not isinstance(value, str | int | float | bool):
             self._refuse(path, "must be a string, a number or a boolean")
             return None
-        # Nothing that is stored has one, and PostgreSQL cannot be asked for it.
-        return without_nul(value) if isinstance(value, str) else value
+        if isinstance(value, str) and "\0" in value:
+            # PostgreSQL cannot be asked for one. Leaving it out would ask for something else.
+            self._refuse(path, _NO_NUL)
+            return None
+        return value
 
     def _equal(self, field: Field, value: JsonValue, path: str) -> Filter:
         wanted = self._value(field, value, path)
@@ -190,9 +196,10 @@ class _Parser:
     def _compared(
         self, field: Field, comparison: Comparison, value: JsonValue, path: str
     ) -> Filter:
+        if isinstance(field, Column) and field not in ORDERED:
+            return self._refuse(path, f"does not apply to {field}, which has no order")
         bound = self._value(field, value, path)
-        ordered = field is not Column.CATEGORIES and not isinstance(bound, bool)
-        if bound is None or not ordered:
+        if bound is None or isinstance(bound, bool):
             return NEVER
         if field in TIMES:
             return _compared_time(field, comparison, bound)
@@ -201,14 +208,19 @@ class _Parser:
     def _contains(
         self, field: Field, value: JsonValue, path: str, *, ignore_case: bool = False
     ) -> Filter:
+        if isinstance(field, Column) and field not in SEARCHABLE:
+            return self._refuse(path, f"does not apply to {field}, which is not text")
         part = self._scalar(value, path)
-        if isinstance(field, MetadataPath):
-            fits = isinstance(part, str) or not ignore_case
-        else:
-            fits = isinstance(part, str) and (field in STRINGS or field is Column.CATEGORIES)
-        if part is None or not fits:
+        if part == "":
+            # Every text contains it.
+            return self._refuse(path, "must not be empty")
+        if isinstance(part, str):
+            return Contains(field, part, ignore_case)
+        if part is None:
             return NEVER
-        return Contains(field, part, ignore_case)
+        if isinstance(field, Column):
+            return self._refuse(path, "must be a string")
+        return NEVER if ignore_case else Contains(field, part)
 
     def _exists(self, field: Field, value: JsonValue, path: str) -> Filter:
         if not isinstance(value, bool):
@@ -222,7 +234,7 @@ def _field(key: str) -> Field | None:
         return Column(key)
     if not key.startswith(_METADATA):
         return None
-    keys = without_nul(key.removeprefix(_METADATA)).split(".")
+    keys = key.removeprefix(_METADATA).split(".")
     return MetadataPath(tuple(keys)) if all(keys) and len(keys) <= MAX_PATH_KEYS else None
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from datetime import UTC, date, datetime, time, timedelta
 
-from server.domain.filters import STRINGS, Column, Field, JsonScalar, MetadataPath, Value
+from server.domain.filters import SEARCHABLE, Column, Field, JsonScalar, MetadataPath, Value
 
 # RFC 3339, section 5.6: an offset is required, a lower-case t or z is allowed.
 _TIME = re.compile(
@@ -14,42 +14,45 @@ _TIME = re.compile(
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 
 
-def typed(field: Field, value: JsonScalar) -> Value | None:
-    """The value as one of the field's type; None if it is of another type.
+class WrongType(Exception):
+    """A value is not of its field's type; the message says what it must be."""
 
-    Of a time it is an instant in UTC, or a date, which stands for the whole day in UTC. Of a date
-    it is a date; an instant becomes its day in UTC.
+
+def typed(field: Field, value: JsonScalar) -> Value:
+    """The value as one of the field's type.
+
+    A time becomes an instant in UTC, or a date, which stands for the whole day in UTC. A date stays
+    one; an instant becomes its day in UTC. Metadata takes a value of any type as it is.
 
     Raises:
-        ValueError: a string is neither a time nor a date, where the field is one.
+        WrongType: the field has a known type, and the value is not of it.
     """
     if isinstance(field, MetadataPath):
         return value
     if field is Column.IMMUTABLE:
-        return value if isinstance(value, bool) else None
-    return _from_text(field, value) if isinstance(value, str) else None
+        if isinstance(value, bool):
+            return value
+        raise WrongType("must be true or false")
+    if field in SEARCHABLE:
+        if isinstance(value, str):
+            return value.lower() if field is Column.ID else value
+        raise WrongType("must be a string")
+    return _read_time(field, value)
 
 
-def _from_text(column: Column, text: str) -> Value:
-    if column is Column.ID:
-        return text.lower()
-    if column in STRINGS or column is Column.CATEGORIES:
-        return text
-    instant = _read_time(text)
-    if column is Column.EXPIRATION_DATE and isinstance(instant, datetime):
-        return instant.date()
-    return instant
-
-
-def _read_time(text: str) -> datetime | date:
-    if _DATE.fullmatch(text):
-        return date.fromisoformat(text)
-    if not _TIME.fullmatch(text):
-        raise ValueError(text)
+def _read_time(column: Column, value: JsonScalar) -> datetime | date:
+    wrong_type = WrongType("must be a time as in RFC 3339, or a date as YYYY-MM-DD")
+    if not isinstance(value, str):
+        raise wrong_type
     try:
-        return datetime.fromisoformat(text.upper()).astimezone(UTC)
-    except OverflowError as error:
-        raise ValueError(text) from error
+        if _DATE.fullmatch(value):
+            return date.fromisoformat(value)
+        if not _TIME.fullmatch(value):
+            raise wrong_type
+        instant = datetime.fromisoformat(value.upper()).astimezone(UTC)
+    except (ValueError, OverflowError) as error:
+        raise wrong_type from error
+    return instant.date() if column is Column.EXPIRATION_DATE else instant
 
 
 def first_instant(day: date) -> datetime:

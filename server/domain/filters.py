@@ -1,7 +1,8 @@
 """Filters on memories: what a client's filter says, once it is read and found valid.
 
-Every condition is either a yes or a no. A memory that lacks a field, or holds a value of another
-type there, is a no to each condition on it, and so a yes to the negation of one.
+Every condition is either a yes or a no. A memory that lacks a field is a no to each condition on
+it, and so a yes to the negation of one. So is a memory whose metadata holds a value of another type
+there; every other field has one known type, and a filter with a value of another is refused.
 """
 
 from __future__ import annotations
@@ -33,6 +34,9 @@ TIMES = frozenset({Column.CREATE_TIME, Column.UPDATE_TIME, Column.EVENT_TIME})
 STRINGS = frozenset(
     {Column.USER_ID, Column.AGENT_ID, Column.APP_ID, Column.RUN_ID, Column.ID, Column.TEXT}
 )
+
+ORDERED = STRINGS | TIMES | {Column.EXPIRATION_DATE}
+SEARCHABLE = STRINGS | {Column.CATEGORIES}
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
-from server.domain.conversation import Message
+from server.domain.conversation import Message, Role
 from server.domain.graph import Entity, Relation
 from server.domain.values import Vector
 
@@ -50,7 +50,8 @@ BUILT_IN_CATEGORIES: tuple[Category, ...] = tuple(
 class Candidate:
     """A memory of the scope that the new messages may repeat, change or contradict.
 
-    `vector` is its embedding, L2-normalised. `entities` and `relations` are what it says.
+    `vector` is its embedding, L2-normalised. `entities` and `relations` are what it says. `role`
+    and `name` are those of the message that it rests on; a role of None is not known.
     """
 
     id: UUID
@@ -61,6 +62,8 @@ class Candidate:
     vector: Vector = field(default_factory=lambda: array("f"), repr=False)
     entities: Sequence[Entity] = ()
     relations: Sequence[Relation] = ()
+    role: Role | None = None
+    name: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,8 +115,11 @@ class ProposedRelation:
 class ProposedOperation:
     """One change that the model proposes.
 
-    `action` should be ADD, UPDATE or DELETE; `target` the number of a candidate (UPDATE, DELETE);
-    `message` the number of the message that shows the fact, and `quote` the passage.
+    `action` should be ADD, UPDATE, DELETE or FORGET; `target` the number of a candidate (UPDATE,
+    DELETE, FORGET); `message` the number of the message that shows the fact, and `quote` the
+    passage. DELETE is for what a message shows to be no longer true, FORGET for what its speaker
+    asks to have forgotten: one FORGET for each candidate that the request names, or one without
+    `target` where it names none.
     """
 
     action: str

@@ -8,29 +8,41 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from server.domain.conversation import Role
 from server.domain.entity_resolution import EntityResolver
 from server.domain.errors import ExtractionFailed
-from server.domain.inference import Category, InferenceAnswer, InferenceRequest
+from server.domain.graph import entity_key
+from server.domain.inference import InferenceAnswer, InferenceRequest, ProposedRelation
+from server.domain.notices import Notice, NoticeReason
 from server.domain.planning_checks import (
     MAX_OPERATIONS,
     MAX_TEXT_LENGTH,
+    Action,
     Proposal,
-    from_system_message,
     read_proposals,
 )
 from server.domain.planning_duplicates import conflicts, merge_repeats, settle
 from server.domain.planning_graph import MAX_ENTITIES, MAX_RELATIONS, checked_graph
+from server.domain.planning_notices import (
+    refusal_notices,
+    too_many_deletions,
+    too_many_operations,
+    unmatched_request,
+)
 from server.domain.planning_operations import (
     AddFact,
     DeleteFact,
     Plan,
+    PlanLimits,
     PlannedOperation,
     UpdateFact,
 )
-from server.domain.planning_text import QuoteFinder, clean_text
-from server.domain.wishes import Wanted
+from server.domain.planning_screening import Refusal, Screened, Screening, allowed_categories
+from server.domain.planning_text import Passage, clean_text
+from server.domain.speakers import user_keys
 
 __all__ = [
+    "DEFAULT_LIMITS",
     "MAX_ENTITIES",
     "MAX_OPERATIONS",
     "MAX_RELATIONS",
@@ -38,98 +50,133 @@ __all__ = [
     "AddFact",
     "DeleteFact",
     "Plan",
+    "PlanLimits",
     "PlannedOperation",
     "UpdateFact",
     "plan",
 ]
 
 
-def plan(request: InferenceRequest, answer: InferenceAnswer) -> Plan:
+DEFAULT_LIMITS = PlanLimits()
+
+
+def plan(
+    request: InferenceRequest, answer: InferenceAnswer, limits: PlanLimits = DEFAULT_LIMITS
+) -> Plan:
     """The operations of the answer that can be carried out, in its order.
 
-    Left out are operations whose quote is not in the message that they name, that touch an
-    immutable candidate, that the request's includes and excludes rule out, or that change nothing.
+    Left out, and told in the notices, are operations without evidence, those whose speaker has no
+    right to them (see `server.domain.speakers`), those that touch an immutable candidate or that
+    the request's includes and excludes rule out, and those beyond a bound. An operation that
+    changes nothing is left out too.
 
     Raises:
         ExtractionFailed: `invalid`, the answer has an unknown action or number, a text that is
-            empty or too long, too many operations, or two for one candidate; or `unsupported`, it
-            has operations, and none of them quotes its message.
+            empty or too long, or two operations for one candidate; or `unsupported`, it has
+            operations, and none of them quotes a clause of its message.
     """
-    proposals, problems = read_proposals(request, answer.operations)
+    proposals, problems = read_proposals(request, answer.operations[:MAX_OPERATIONS])
     if problems:
         raise ExtractionFailed(answer.model, "invalid", problems)
-    quotes, dropped = _quotes(request, proposals)
-    if dropped and not quotes:
-        raise ExtractionFailed(answer.model, "unsupported", dropped)
-    usable, refused = _permitted(request, [p for p in proposals if p.number in quotes])
-    dropped += refused
+    screened, refusals = _screen(request, proposals)
+    if refusals and all(r.reason is None for r in refusals) and not screened:
+        raise ExtractionFailed(answer.model, "unsupported", map(str, refusals))
+    forgetting = _forget_requests(screened)
+    usable, resting = _without_requests(screened, forgetting)
+    refusals += resting
     usable = merge_repeats(usable)
-    if problems := conflicts(usable):
+    if problems := conflicts([s.proposal for s in usable]):
         raise ExtractionFailed(answer.model, "invalid", problems)
-    operations = [_operation(request, p, quotes[p.number]) for p in usable]
+    operations, idle, bounds = _settled(request, usable, limits)
+    notices = [
+        *([too_many_operations(n)] if (n := len(answer.operations)) > MAX_OPERATIONS else []),
+        *bounds,
+        *map(unmatched_request, _unmatched(screened)),
+        *refusal_notices(refusals),
+    ]
+    dropped = [*map(str, refusals), *idle, *(notice.text for notice in bounds)]
+    return Plan(tuple(operations), tuple(dropped), tuple(notices), forgetting)
+
+
+def _screen(
+    request: InferenceRequest, proposals: Sequence[Proposal]
+) -> tuple[list[Screened], list[Refusal]]:
+    screening = Screening(request)
+    outcomes = [screening(proposal) for proposal in proposals]
+    return (
+        [outcome for outcome in outcomes if isinstance(outcome, Screened)],
+        [outcome for outcome in outcomes if isinstance(outcome, Refusal)],
+    )
+
+
+def _forget_requests(screened: Sequence[Screened]) -> tuple[Passage, ...]:
+    requests = (s.evidence for s in screened if s.proposal.action is Action.FORGET)
+    return tuple(dict.fromkeys(requests))
+
+
+def _unmatched(screened: Sequence[Screened]) -> list[Passage]:
+    """The requests to forget that name nothing that is held."""
+    forgets = [s for s in screened if s.proposal.action is Action.FORGET]
+    matched = {s.evidence for s in forgets if s.proposal.candidate is not None}
+    return list(dict.fromkeys(s.evidence for s in forgets if s.evidence not in matched))
+
+
+def _without_requests(
+    screened: Sequence[Screened], requests: Sequence[Passage]
+) -> tuple[list[Screened], list[Refusal]]:
+    """What is to be carried out, without facts that are made of a request to forget."""
+    usable: list[Screened] = []
+    refusals: list[Refusal] = []
+    for item in screened:
+        proposal = item.proposal
+        if proposal.text and any(item.evidence.overlaps(request) for request in requests):
+            problem = "rests on a request to forget"
+            refusals.append(Refusal(proposal.number, problem, NoticeReason.NO_EVIDENCE))
+        elif proposal.text or proposal.candidate is not None:
+            usable.append(item)
+    return usable, refusals
+
+
+def _settled(
+    request: InferenceRequest, usable: Sequence[Screened], limits: PlanLimits
+) -> tuple[list[PlannedOperation], list[str], list[Notice]]:
+    """The operations that change something, within the bound on what they may destroy.
+
+    Beside them the problems of those that change nothing, and the notice of an exceeded bound.
+    """
+    operations = [_operation(request, item) for item in usable]
     settled = settle(operations, request.candidates)
-    dropped += [
-        f"operation {proposal.number}: changes nothing"
-        for proposal, outcome in zip(usable, settled, strict=True)
+    destroying = sum(o is not None and not isinstance(o, AddFact) for o in settled)
+    if destroying > limits.max_deletions:
+        # So many changes at once are more often a mistake, or an attack, than what was said.
+        additions = [item for item in usable if item.proposal.candidate is None]
+        kept, idle, _ = _settled(request, additions, limits)
+        return kept, idle, [too_many_deletions(destroying, limits.max_deletions)]
+    idle = [
+        f"operation {item.proposal.number}: changes nothing"
+        for item, outcome in zip(usable, settled, strict=True)
         if outcome is None
     ]
-    return Plan(tuple(o for o in settled if o is not None), tuple(dropped))
+    return [o for o in settled if o is not None], idle, []
 
 
-def _permitted(
-    request: InferenceRequest, proposals: Sequence[Proposal]
-) -> tuple[list[Proposal], list[str]]:
-    """The proposals that may be carried out, and the problems of the others."""
-    wanted = Wanted(request)
-    permitted: list[Proposal] = []
-    problems: list[str] = []
-    for proposal in proposals:
-        if proposal.candidate is not None and proposal.candidate.immutable:
-            problems.append(f"operation {proposal.number}: its candidate is immutable")
-        elif not wanted(proposal.text, _allowed(proposal.operation.categories, request.categories)):
-            problems.append(f"operation {proposal.number}: is not to be remembered")
-        else:
-            permitted.append(proposal)
-    return permitted, problems
-
-
-def _quotes(
-    request: InferenceRequest, proposals: Sequence[Proposal]
-) -> tuple[dict[int, str], list[str]]:
-    """The passage that shows each proposal, by number, and the problems of those without one."""
-    finder = QuoteFinder(request.messages)
-    quotes: dict[int, str] = {}
-    problems: list[str] = []
-    for proposal in proposals:
-        if from_system_message(request, proposal):
-            problems.append(f"operation {proposal.number}: rests on a system message")
-            continue
-        quote = finder.find(proposal.message_index, proposal.operation.quote)
-        if quote is None:
-            problems.append(f"operation {proposal.number}: its quote is not in the message")
-        else:
-            quotes[proposal.number] = quote
-    return quotes, problems
-
-
-def _operation(request: InferenceRequest, proposal: Proposal, quote: str) -> PlannedOperation:
+def _operation(request: InferenceRequest, item: Screened) -> PlannedOperation:
+    proposal, index, quote = item.proposal, item.evidence.message_index, item.evidence.text
     if proposal.candidate is not None and not proposal.text:
-        return DeleteFact(proposal.candidate, proposal.message_index, quote)
-    categories = _allowed(proposal.operation.categories, request.categories)
-    said = f"{proposal.text}\n{request.messages[proposal.message_index].content or ''}"
+        return DeleteFact(proposal.candidate, index, quote)
+    categories = allowed_categories(proposal.operation.categories, request.categories)
+    said = f"{proposal.text}\n{request.messages[index].content or ''}"
     entities, relations = checked_graph(
         proposal.operation.entities,
-        proposal.operation.relations,
+        _own_relations(request, proposal),
         EntityResolver(request.known_entities, said),
     )
     if proposal.candidate is None:
-        return AddFact(
-            proposal.text, proposal.message_index, quote, categories, entities, relations
-        )
+        return AddFact(proposal.text, index, quote, categories, entities, relations)
     return UpdateFact(
         candidate=proposal.candidate,
         text=proposal.text,
-        message_index=proposal.message_index,
+        message_index=index,
         quote=quote,
         categories=categories,
         entities=entities,
@@ -137,8 +184,10 @@ def _operation(request: InferenceRequest, proposal: Proposal, quote: str) -> Pla
     )
 
 
-def _allowed(names: Sequence[str], categories: Sequence[Category]) -> tuple[str, ...]:
-    """The categories among the names, each once and spelled as in the request."""
-    spelling = {clean_text(category.name).casefold(): category.name for category in categories}
-    folded = (clean_text(name).casefold() for name in names)
-    return tuple(dict.fromkeys(spelling[name] for name in folded if name in spelling))
+def _own_relations(request: InferenceRequest, proposal: Proposal) -> list[ProposedRelation]:
+    """What the proposal relates, without what an assistant or a tool says of a user."""
+    relations = list(proposal.operation.relations)
+    if request.messages[proposal.message_index].role is Role.USER:
+        return relations
+    users = user_keys(request.messages)
+    return [r for r in relations if entity_key(clean_text(r.source)) not in users]

@@ -6,12 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from server.domain.conversation import Role
 from server.domain.inference import Candidate, InferenceRequest, ProposedOperation
 from server.domain.planning_text import clean_text
 
 MAX_OPERATIONS = 200
-"""Most operations of one answer."""
+"""Most operations of one answer that count; what comes after them is left out."""
 
 MAX_TEXT_LENGTH = 8192
 """Most characters of a memory's text."""
@@ -23,13 +22,20 @@ class Action(StrEnum):
     ADD = "ADD"
     UPDATE = "UPDATE"
     DELETE = "DELETE"
+    FORGET = "FORGET"
+
+    @property
+    def has_text(self) -> bool:
+        """Whether it leaves a text behind."""
+        return self in {Action.ADD, Action.UPDATE}
 
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
     """A proposal that is sound in itself: its action, numbers and text mean something.
 
-    `number` is its place in the answer, from 1. `candidate` is None for ADD alone.
+    `number` is its place in the answer, from 1. `candidate` is None for ADD, and for a FORGET that
+    names nothing that is held. `text` is empty where the action has none.
     """
 
     number: int
@@ -44,8 +50,6 @@ def read_proposals(
     request: InferenceRequest, operations: Sequence[ProposedOperation]
 ) -> tuple[list[Proposal], list[str]]:
     """The proposals, and everything that is wrong with them; they count only if nothing is."""
-    if len(operations) > MAX_OPERATIONS:
-        return [], [f"{len(operations)} operations, at most {MAX_OPERATIONS} are allowed"]
     proposals: list[Proposal] = []
     problems: list[str] = []
     for number, operation in enumerate(operations, start=1):
@@ -56,11 +60,6 @@ def read_proposals(
     return proposals, problems
 
 
-def from_system_message(request: InferenceRequest, proposal: Proposal) -> bool:
-    """Whether the proposal rests on a system message, which no fact may come from."""
-    return request.messages[proposal.message_index].role is Role.SYSTEM
-
-
 def _problems(request: InferenceRequest, operation: ProposedOperation) -> list[str]:
     action = _action(operation)
     if action is None:
@@ -69,15 +68,17 @@ def _problems(request: InferenceRequest, operation: ProposedOperation) -> list[s
     if not 1 <= operation.message <= len(request.messages):
         problems.append(f"there is no message {operation.message}")
     if action is not Action.ADD:
-        problems += _target_problems(request, operation)
-    if action is not Action.DELETE:
+        problems += _target_problems(request, operation, action)
+    if action.has_text:
         problems += _text_problems(clean_text(operation.text))
     return problems
 
 
-def _target_problems(request: InferenceRequest, operation: ProposedOperation) -> list[str]:
+def _target_problems(
+    request: InferenceRequest, operation: ProposedOperation, action: Action
+) -> list[str]:
     if operation.target is None:
-        return ["names no candidate"]
+        return [] if action is Action.FORGET else ["names no candidate"]
     if not 1 <= operation.target <= len(request.candidates):
         return [f"there is no candidate {operation.target}"]
     return []
@@ -98,7 +99,7 @@ def _proposal(request: InferenceRequest, number: int, operation: ProposedOperati
     return Proposal(
         number=number,
         action=action,
-        text="" if action is Action.DELETE else clean_text(operation.text),
+        text=clean_text(operation.text) if action.has_text else "",
         message_index=operation.message - 1,
         candidate=None if target is None else request.candidates[target - 1],
         operation=operation,

@@ -8,20 +8,22 @@ from uuid import UUID
 
 from server.domain.inference import Candidate
 from server.domain.memory import fact_digest
-from server.domain.planning_checks import Action, Proposal
+from server.domain.planning_checks import Proposal
 from server.domain.planning_operations import AddFact, DeleteFact, PlannedOperation, UpdateFact
+from server.domain.planning_screening import Screened
 
 
-def merge_repeats(proposals: Sequence[Proposal]) -> list[Proposal]:
+def merge_repeats(screened: Sequence[Screened]) -> list[Screened]:
     """Proposals that say the same thing become one, in the place of the first.
 
     Two ADDs of one fact are the same, and so are two changes of one candidate to one end.
     """
-    merged: dict[tuple[UUID | None, bytes], Proposal] = {}
-    for proposal in proposals:
+    merged: dict[tuple[UUID | None, bytes], Screened] = {}
+    for item in screened:
+        proposal = item.proposal
         candidate = proposal.candidate.id if proposal.candidate else None
-        key = (candidate, b"" if proposal.action is Action.DELETE else fact_digest(proposal.text))
-        merged[key] = _merged(merged[key], proposal) if key in merged else proposal
+        key = (candidate, fact_digest(proposal.text) if proposal.text else b"")
+        merged[key] = _merged(merged[key], item) if key in merged else item
     return list(merged.values())
 
 
@@ -107,14 +109,12 @@ def _idle(operation: UpdateFact) -> bool:
     return fact_digest(operation.text) == fact_digest(operation.candidate.text)
 
 
-def _merged(first: Proposal, second: Proposal) -> Proposal:
-    one, other = first.operation, second.operation
-    return replace(
-        first,
-        operation=replace(
-            one,
-            categories=[*one.categories, *other.categories],
-            entities=[*one.entities, *other.entities],
-            relations=[*one.relations, *other.relations],
-        ),
+def _merged(first: Screened, second: Screened) -> Screened:
+    one, other = first.proposal.operation, second.proposal.operation
+    both = replace(
+        one,
+        categories=[*one.categories, *other.categories],
+        entities=[*one.entities, *other.entities],
+        relations=[*one.relations, *other.relations],
     )
+    return replace(first, proposal=replace(first.proposal, operation=both))

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from server.domain.graph import Entity, Relation
 from server.domain.inference import Candidate
+from server.domain.notices import Notice
+from server.domain.planning_text import Passage
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +41,7 @@ class UpdateFact:
 
 @dataclass(frozen=True, slots=True)
 class DeleteFact:
-    """A memory to forget, and the passage that says so."""
+    """A memory to delete, and the passage that says so."""
 
     candidate: Candidate
     message_index: int
@@ -50,12 +52,23 @@ PlannedOperation = AddFact | UpdateFact | DeleteFact
 
 
 @dataclass(frozen=True, slots=True)
+class PlanLimits:
+    """How much one answer may do. `max_deletions` bounds its updates and deletions together."""
+
+    max_deletions: int = 5
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """The operations to carry out, in the answer's order.
 
     No two share a candidate, and no two leave behind the same fact. `dropped` says, for the log,
-    which proposals were left out and why; it may hold text of the model.
+    which proposals were left out and why; it may hold text of the model. `notices` says it to the
+    client. `forget_requests` are the passages that ask to forget something, whether or not it is
+    held: nothing is made of them, neither a memory nor anything else that a search can find.
     """
 
     operations: tuple[PlannedOperation, ...]
     dropped: tuple[str, ...] = ()
+    notices: tuple[Notice, ...] = ()
+    forget_requests: tuple[Passage, ...] = ()

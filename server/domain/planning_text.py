@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 from server.domain.conversation import Message
 
 # Control characters (Cc) and lone surrogates (Cs): the latter are no text and cannot be encoded.
 _UNFIT = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]+")
+
+# A quote of a few characters can be said any number of times in a long message.
+_MOST_PLACES = 100
 
 _TYPOGRAPHIC = str.maketrans(
     {
@@ -25,6 +29,21 @@ def clean_text(text: str) -> str:
     return " ".join(_UNFIT.sub(" ", text).split())
 
 
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """A piece of a message: from character `start` up to `end`, which is not part of it."""
+
+    message_index: int
+    start: int
+    end: int
+    text: str
+
+    def overlaps(self, other: Passage) -> bool:
+        """Whether the two share a character."""
+        same_message = self.message_index == other.message_index
+        return same_message and self.start < other.end and other.start < self.end
+
+
 class QuoteFinder:
     """Finds passages in messages, whatever their case, white space and typographic quotes."""
 
@@ -32,17 +51,22 @@ class QuoteFinder:
         self._messages = messages
         self._folded: dict[int, _Folded] = {}
 
-    def find(self, message_index: int, quote: str) -> str | None:
-        """The message's own characters that the quote stands for, or None if it has none such."""
+    def find(self, message_index: int, quote: str) -> Iterator[Passage]:
+        """Each place where the message says the quote, in the message's own characters.
+
+        Places that read exactly like the quote come first. Places do not overlap, and there are at
+        most 100 of each kind.
+        """
         content = self._messages[message_index].content or ""
         stripped = quote.strip()
         if not stripped:
-            return None
-        if stripped in content:
-            return stripped
+            return
+        for start in _places(content, stripped):
+            yield Passage(message_index, start, start + len(stripped), stripped)
         if message_index not in self._folded:
             self._folded[message_index] = _Folded(content)
-        return self._folded[message_index].find(stripped)
+        for start, end in self._folded[message_index].find(stripped):
+            yield Passage(message_index, start, end, content[start:end])
 
 
 class _Folded:
@@ -62,14 +86,25 @@ class _Folded:
             self._origins.extend([index] * len(piece))
         self._characters = "".join(pieces)
 
-    def find(self, quote: str) -> str | None:
+    def find(self, quote: str) -> Iterator[tuple[int, int]]:
         wanted = " ".join("".join(map(_fold, quote)).split())
-        start = self._characters.find(wanted) if wanted else -1
+        for place in _places(self._characters, wanted):
+            start = self._origins[place]
+            end = self._origins[place + len(wanted) - 1] + 1
+            passage = self._text[start:end]
+            start += len(passage) - len(passage.lstrip())
+            end -= len(passage) - len(passage.rstrip())
+            if start < end:
+                yield start, end
+
+
+def _places(text: str, wanted: str) -> Iterator[int]:
+    start = text.find(wanted) if wanted else -1
+    for _ in range(_MOST_PLACES):
         if start < 0:
-            return None
-        first = self._origins[start]
-        last = self._origins[start + len(wanted) - 1]
-        return self._text[first : last + 1].strip() or None
+            return
+        yield start
+        start = text.find(wanted, start + len(wanted))
 
 
 def _fold(character: str) -> str:

@@ -35,6 +35,7 @@ def admission(settings: AdmissionSettings) -> Admission:
             queue_seconds=settings.queue_seconds,
             streams=settings.streams,
             request_bytes=settings.request_bytes,
+            parked=settings.parked,
         )
     )
 

@@ -63,6 +63,7 @@ class Sampler:
         metrics.POOL_LIMIT.set(usage.max_size)
         metrics.ADMISSION_CALLS.labels("running").set(self.admission.running)
         metrics.ADMISSION_CALLS.labels("waiting").set(self.admission.waiting)
+        metrics.ADMISSION_CALLS.labels("parked").set(self.admission.parked)
         for dependency, is_open in self.open_circuits().items():
             metrics.BREAKER_OPEN.labels(dependency).set(is_open)
 

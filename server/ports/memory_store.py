@@ -13,6 +13,7 @@ from server.domain.filters import Filter
 from server.domain.graph import Entity, Relation
 from server.domain.inference import Candidate
 from server.domain.memory import EventType, Evidence, Memory, ScoredMemory
+from server.domain.notices import Notice
 from server.domain.pages import ListCursor, ListOrder
 from server.domain.ranking import EVEN, ArmWeights
 from server.domain.scope import Scope
@@ -27,7 +28,7 @@ class Call:
     from 1; 0 is a call of its own, or the batch itself. The tokens are those
     of the language model, None where none took part. The call of an operation has the operation's
     id, and `operation_lease` is the holder of its lease. `traceparent` is the call's place in its
-    trace, which what the graph does later links back to.
+    trace, which what the graph does later links back to. `notices` are what it left out.
     """
 
     id: UUID
@@ -46,6 +47,7 @@ class Call:
     output_tokens: int | None = None
     operation_lease: UUID | None = None
     traceparent: str | None = None
+    notices: Sequence[Notice] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +140,7 @@ class StoredChange:
 
 @dataclass(frozen=True, slots=True)
 class StoredCall:
-    """An earlier call and what it changed, in the order in which it said so."""
+    """An earlier call, what it changed, in the order in which it said so, and what it left out."""
 
     id: UUID
     payload_digest: bytes
@@ -146,6 +148,7 @@ class StoredCall:
     embedding_model: str
     language_model: str | None
     changes: Sequence[StoredChange]
+    notices: Sequence[Notice] = ()
 
 
 @dataclass(frozen=True, slots=True)

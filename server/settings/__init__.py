@@ -6,6 +6,7 @@ from server.settings.admission import AdmissionSettings
 from server.settings.data import DataSettings
 from server.settings.failpoints import FailpointSettings
 from server.settings.grpc import GrpcSettings
+from server.settings.inference import InferenceSettings
 from server.settings.metrics import MetricsSettings
 from server.settings.models import ModelChoice, ModelSettings
 from server.settings.neo4j import Neo4jSettings
@@ -20,6 +21,7 @@ __all__ = [
     "DataSettings",
     "FailpointSettings",
     "GrpcSettings",
+    "InferenceSettings",
     "LogFormat",
     "MetricsSettings",
     "ModelChoice",

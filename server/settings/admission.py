@@ -19,6 +19,11 @@ class AdmissionSettings(BaseSettings):
     queue: int = Field(default=128, ge=0, description="Reads, and writes, that wait.")
     queue_seconds: float = Field(default=1.0, ge=0, description="Longest wait.")
     streams: int = Field(default=1000, ge=1, description="Streams and waits at once.")
+    parked: int = Field(
+        default=1024,
+        ge=1,
+        description="Calls that wait for a model or their turn on a scope, at once.",
+    )
     request_bytes: int = Field(
         default=128 * 1024 * 1024, ge=1024, description="Requests in progress, together."
     )

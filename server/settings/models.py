@@ -49,5 +49,8 @@ class ModelSettings(BaseSettings):
         default=5.0, gt=0, description="Time that a search gives a reranking."
     )
     gemini_concurrency: int = Field(
-        default=16, ge=1, le=1000, description="Calls of the Gemini API at once."
+        default=512,
+        ge=1,
+        le=4096,
+        description="Most requests to one Gemini model at once; fewer while it refuses them.",
     )

@@ -11,6 +11,7 @@ from server.settings.admission import AdmissionSettings
 from server.settings.data import DataSettings
 from server.settings.failpoints import FailpointSettings
 from server.settings.grpc import GrpcSettings
+from server.settings.inference import InferenceSettings
 from server.settings.metrics import MetricsSettings
 from server.settings.models import ModelChoice, ModelSettings
 from server.settings.neo4j import Neo4jSettings
@@ -26,6 +27,7 @@ SECTIONS: tuple[type[BaseSettings], ...] = (
     PostgresSettings,
     Neo4jSettings,
     ModelSettings,
+    InferenceSettings,
     OperationSettings,
     TelemetrySettings,
     MetricsSettings,
@@ -48,6 +50,7 @@ class Settings:
     postgres: PostgresSettings = field(default_factory=PostgresSettings)
     neo4j: Neo4jSettings = field(default_factory=Neo4jSettings)
     models: ModelSettings = field(default_factory=ModelSettings)
+    inference: InferenceSettings = field(default_factory=InferenceSettings)
     operations: OperationSettings = field(default_factory=OperationSettings)
     telemetry: TelemetrySettings = field(default_factory=TelemetrySettings)
     metrics: MetricsSettings = field(default_factory=MetricsSettings)

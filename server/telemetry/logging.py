@@ -21,8 +21,8 @@ from server.telemetry.tracebacks import private_traceback, write_private_traceba
 LogFormat: TypeAlias = Literal["json", "console"]
 
 # Least levels. Neo4j's driver warns at every retry of every call, where the projector says once
-# that the graph is away; the HTTP client tells of every request to a model.
-_QUIET_LOGGERS = {"neo4j": logging.ERROR, "httpx2": logging.WARNING}
+# that the graph is away.
+_QUIET_LOGGERS = {"neo4j": logging.ERROR}
 _ENCODE = json.JSONEncoder(default=repr).encode
 
 

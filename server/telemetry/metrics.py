@@ -141,7 +141,9 @@ OPERATION_ATTEMPTS: Final = _counter(
     values=("succeeded", "failed", "quota_exhausted", "given_up"),
 )
 ADMISSION_CALLS: Final = _gauge(
-    "memoir_admission_calls", "Calls let in, and calls that wait to be.", ("state",)
+    "memoir_admission_calls",
+    "Calls at work, calls parked while a model works, and calls that wait to be let in.",
+    ("state",),
 )
 ADMISSION_REFUSALS: Final = _counter(
     "memoir_admission_refusals",

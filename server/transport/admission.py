@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from server.domain.errors import Overloaded
+from server.domain.parking import enter_place
 from server.transport.method_classes import MethodClass
 
 _READ, _WRITE, _STREAM = MethodClass.READ, MethodClass.WRITE, MethodClass.STREAM
@@ -24,9 +25,9 @@ _LEAST_RETRY_SECONDS, _MOST_RETRY_SECONDS = 0.1, 10.0
 class AdmissionLimits:
     """Counts of calls, but for `queue_seconds` and `request_bytes` (of calls taken on or waiting).
 
-    Reads and writes share `concurrency`, of which each may take a part. Writes wait long for a
-    model, so many of them are well; reads compute, and more of them at once only make each other
-    late. `queue` may wait of each. Streams are not part of that.
+    Reads and writes share `concurrency`, of which each may take a part. `queue` may wait of each.
+    Streams are not part of that, and neither are calls that are parked, which do nothing but wait
+    for a model or for their turn on a scope: with `parked` of those, no more calls are taken on.
     """
 
     concurrency: int = 128
@@ -36,13 +37,46 @@ class AdmissionLimits:
     queue_seconds: float = 1.0
     streams: int = 1000
     request_bytes: int = 128 * 1024 * 1024
+    parked: int = 1024
+
+
+class AdmittedCall:
+    """A call that was let in; implements `server.domain.parking.Place`."""
+
+    def __init__(self, admission: Admission, kind: MethodClass, size: int, entered: float) -> None:
+        self._admission = admission
+        self._waits = 0
+        self.kind = kind
+        self.size = size
+        self.since = entered
+        self.worked = 0.0
+        self.holds_place = True
+
+    def vacate(self) -> None:
+        """See the port."""
+        self._waits += 1
+        if self._waits == 1 and self.kind is not _STREAM:
+            self._admission.park(self)
+
+    async def retake(self) -> None:
+        """See the port."""
+        self._waits -= 1
+        if not self._waits and self.kind is not _STREAM:
+            await self._admission.unpark(self)
+
+    def forgo(self) -> None:
+        """See the port."""
+        self._waits -= 1
+        if not self._waits and self.kind is not _STREAM:
+            self._admission.forget_parked()
 
 
 class Admission:
     """Lets calls in up to the limits, reads before writes, in the order of their arrival.
 
     A call that would wait longer than it may, by what calls took lately, is refused at once: to
-    wait and fail then would only cost those that could still be served.
+    wait and fail then would only cost those that could still be served. Calls that come back from
+    being parked go before those that have not begun, and are never refused.
     """
 
     def __init__(
@@ -56,11 +90,16 @@ class Admission:
             _READ: deque(),
             _WRITE: deque(),
         }
+        self._returning: dict[MethodClass, deque[asyncio.Future[None]]] = {
+            _READ: deque(),
+            _WRITE: deque(),
+        }
+        self._parked = 0
         self._bytes = 0
 
     @property
     def running(self) -> int:
-        """How many calls are let in and have not left."""
+        """How many calls are at work, streams among them."""
         return sum(self._running.values())
 
     @property
@@ -68,8 +107,13 @@ class Admission:
         """How many calls wait to be let in."""
         return sum(map(len, self._queues.values()))
 
-    async def enter(self, kind: MethodClass, size: int, remaining: float) -> float:
-        """Lets a call in, which has to leave with what this answers: when it was let in.
+    @property
+    def parked(self) -> int:
+        """How many calls were let in and wait for a model, for a scope, or to go on after that."""
+        return self._parked
+
+    async def enter(self, kind: MethodClass, size: int, remaining: float) -> AdmittedCall:
+        """Lets a call in; `leave` has to be told when it ends. The current task can park it.
 
         `size` is that of the request in bytes, `remaining` the seconds until the call's deadline.
 
@@ -78,21 +122,54 @@ class Admission:
         """
         if self._bytes and self._bytes + size > self._limits.request_bytes:
             raise self._overloaded(kind)
+        if self._parked >= self._limits.parked and kind is not _STREAM:
+            raise self._overloaded(kind)
         if not self._has_room(kind) or self._must_wait(kind):
             await self._wait(kind, size, remaining)
         else:
             self._running[kind] += 1
             self._bytes += size
-        return self._monotonic()
+        call = AdmittedCall(self, kind, size, self._monotonic())
+        enter_place(call)
+        return call
 
-    def leave(self, kind: MethodClass, size: int, entered: float) -> None:
+    def leave(self, call: AdmittedCall) -> None:
         """A call that was let in has ended."""
-        if kind is not _STREAM:
-            seconds = self._monotonic() - entered
-            self._seconds[kind] += _WEIGHT * (seconds - self._seconds[kind])
-        self._running[kind] -= 1
-        self._bytes -= size
+        self._bytes -= call.size
+        if call.holds_place:
+            self._vacate(call)
+        if call.kind is not _STREAM:
+            average = self._seconds[call.kind]
+            self._seconds[call.kind] += _WEIGHT * (call.worked - average)
         self._let_in()
+
+    def park(self, call: AdmittedCall) -> None:
+        """The call begins to wait for something that costs no work."""
+        self._parked += 1
+        if call.holds_place:
+            self._vacate(call)
+            self._let_in()
+
+    async def unpark(self, call: AdmittedCall) -> None:
+        """Gives a parked call a place again, before all that have not begun."""
+        try:
+            if self._returning[call.kind] or not self._has_room(call.kind):
+                await self._take_turn(call.kind, self._returning[call.kind])
+            else:
+                self._running[call.kind] += 1
+            call.holds_place = True
+            call.since = self._monotonic()
+        finally:
+            self._parked -= 1
+
+    def forget_parked(self) -> None:
+        """A parked call was cancelled: it goes on without a place, and only to its end."""
+        self._parked -= 1
+
+    def _vacate(self, call: AdmittedCall) -> None:
+        call.holds_place = False
+        call.worked += self._monotonic() - call.since
+        self._running[call.kind] -= 1
 
     def _has_room(self, kind: MethodClass) -> bool:
         limits, running = self._limits, self._running
@@ -109,7 +186,9 @@ class Admission:
         """Whether others that wait are to be let in first."""
         if kind is _STREAM:
             return False
-        return bool(self._queues[kind]) or (bool(self._queues[_READ]) and self._has_room(_READ))
+        if self._queues[kind] or self._returning[kind]:
+            return True
+        return bool(self._queues[_READ]) and self._has_room(_READ)
 
     async def _wait(self, kind: MethodClass, size: int, remaining: float) -> None:
         if kind is _STREAM:
@@ -118,39 +197,44 @@ class Admission:
         patience = min(remaining, self._limits.queue_seconds)
         if len(queue) >= self._limits.queue or self._expected_wait(kind) > patience:
             raise self._overloaded(kind)
-        turn = asyncio.get_running_loop().create_future()
-        queue.append(turn)
         self._bytes += size
         try:
             async with asyncio.timeout(patience):
-                await turn
+                await self._take_turn(kind, queue)
         except BaseException as error:
             self._bytes -= size
-            self._withdraw(kind, turn)
             if isinstance(error, TimeoutError):
                 raise self._overloaded(kind) from None
             raise
 
-    def _withdraw(self, kind: MethodClass, turn: asyncio.Future[None]) -> None:
-        if turn.done() and not turn.cancelled():
-            # It was let in and ended in one moment: its place is the next one's.
-            self._running[kind] -= 1
-            self._let_in()
-            return
-        with suppress(ValueError):
-            self._queues[kind].remove(turn)
+    async def _take_turn(self, kind: MethodClass, queue: deque[asyncio.Future[None]]) -> None:
+        turn = asyncio.get_running_loop().create_future()
+        queue.append(turn)
+        try:
+            await turn
+        except BaseException:
+            if turn.done() and not turn.cancelled():
+                # It was let in and ended in one moment: its place is the next one's.
+                self._running[kind] -= 1
+                self._let_in()
+            else:
+                with suppress(ValueError):
+                    queue.remove(turn)
+            raise
 
     def _let_in(self) -> None:
-        for kind, queue in self._queues.items():
-            while queue and self._has_room(kind):
-                turn = queue.popleft()
-                if not turn.done():
-                    self._running[kind] += 1
-                    turn.set_result(None)
+        for kind in (_READ, _WRITE):
+            for queue in (self._returning[kind], self._queues[kind]):
+                while queue and self._has_room(kind):
+                    turn = queue.popleft()
+                    if not turn.done():
+                        self._running[kind] += 1
+                        turn.set_result(None)
 
     def _expected_wait(self, kind: MethodClass) -> float:
         """Seconds until a call that came now would be let in, by Little's law."""
-        return (len(self._queues[kind]) + 1) * self._seconds[kind] / self._part(kind)
+        before = len(self._queues[kind]) + len(self._returning[kind])
+        return (before + 1) * self._seconds[kind] / self._part(kind)
 
     def _overloaded(self, kind: MethodClass) -> Overloaded:
         """The refusal; its delay is spread, so that those refused now do not all return at once."""

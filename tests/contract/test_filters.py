@@ -79,7 +79,7 @@ def _deepest() -> JsonObject:
     return value
 
 
-_PLACES = ["metadata.a.b.c.d.e.f.g.h", "text", "id", "create_time", "categories", "metadata.color"]
+_PLACES = ["metadata.a.b.c.d.e.f.g.h", "text", "id", "user_id", "categories", "metadata.color"]
 _NOTHING_LIKE = {"in": [f"2001-01-{day:02}" for day in range(1, 32)], "icontains": "\U0001f600"}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from datetime import date, timedelta
 from uuid import uuid4
 
@@ -11,8 +12,10 @@ import pytest
 from server.adapters.postgres.memory_store import PostgresMemoryStore
 from server.adapters.postgres.pool import Database
 from server.adapters.postgres.project_store import PostgresProjectStore
+from server.domain.conversation import Role
 from server.domain.errors import ConcurrentChange, RequestIdReused
 from server.domain.memory import EventType, Evidence
+from server.domain.notices import Notice, NoticeReason
 from server.domain.pages import ListCursor, ListOrder
 from server.domain.project import Project
 from server.domain.scope import Scope
@@ -178,7 +181,11 @@ async def test_a_request_id_belongs_to_its_project(store: MemoryStore) -> None:
 async def test_an_earlier_call_is_found_with_all_that_it_changed(store: MemoryStore) -> None:
     base = adding("to change", "to delete")
     await store.commit(base)
-    of = call(request_id=uuid4(), payload_digest=b"payload")
+    notices = (
+        Notice(NoticeReason.FORGET_UNMATCHED, 'No memory matched: "\u00e9"'),
+        Notice(NoticeReason.FILTERED, "1 change was left out"),
+    )
+    of = replace(call(request_id=uuid4(), payload_digest=b"payload"), notices=notices)
     added = addition(of, "new", ordinal=1, relations=[LISBON])
     changes = ChangeSet(
         of,
@@ -200,6 +207,8 @@ async def test_an_earlier_call_is_found_with_all_that_it_changed(store: MemorySt
         (EventType.UPDATE, "changed", "to change"),
     ]
     assert found.changes[1].memory == added.memory
+    assert found.notices == notices
+    assert await store.get_call(PROJECT, of.id) == found
 
 
 async def test_an_update_keeps_what_it_does_not_name(store: MemoryStore) -> None:
@@ -422,6 +431,7 @@ async def test_candidates_are_of_exactly_the_scope_nearest_first(store: MemorySt
 
     found = await store.find_candidates(PROJECT, ALICE, [vector(1, 0, 0)], 2, TODAY)
     assert [candidate.text for candidate in found] == ["x", "xy"]
+    assert [(candidate.role, candidate.name) for candidate in found] == [(Role.USER, None)] * 2
     assert list(found[1].vector) == pytest.approx(list(vector(1, 1, 0)), abs=1e-3)
 
     both = [vector(1, 0, 0), vector(0, 0, 1)]

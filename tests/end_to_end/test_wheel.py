@@ -7,11 +7,34 @@ import json
 import sys
 from pathlib import Path
 
+import pytest
 import pytest_asyncio
 
 from tests.support.server import ROOT, Client
 
 COMMAND_SECONDS = 300.0
+
+PACKAGED_CLIENT = """
+import json, sys
+import memoir
+
+def main(address: str, key: str, user: str) -> None:
+    with memoir.Client(address, key) as client:
+        result = client.add("I play the cello.", user_id=user)
+        texts: list[str] = [change.text for change in result]
+        hits: memoir.SearchResult = client.search("music", user_id=user, top_k=1)
+        score: float = hits[0].score
+        print(json.dumps([texts, [memory.text for memory in client.list(user_id=user)], score > 0]))
+
+main(*sys.argv[1:])
+"""
+MISTAKEN = """
+import memoir
+
+client = memoir.Client("127.0.0.1:1", "key")
+client.search("music", user=1)
+client.get("id").txt
+"""
 
 CLIENT = """
 import asyncio, json, sys
@@ -34,8 +57,8 @@ asyncio.run(main(*sys.argv[1:]))
 """
 
 
-async def run(*command: str) -> str:
-    """What a command prints, once it has ended well."""
+async def run(*command: str, status: int = 0) -> str:
+    """What a command prints, once it has ended with this status."""
     process = await asyncio.create_subprocess_exec(
         *command,
         cwd=ROOT,
@@ -45,7 +68,7 @@ async def run(*command: str) -> str:
         stderr=asyncio.subprocess.PIPE,
     )
     out, err = await asyncio.wait_for(process.communicate(), COMMAND_SECONDS)
-    assert process.returncode == 0, err.decode()
+    assert process.returncode == status, (out + err).decode()
     return out.decode()
 
 
@@ -55,9 +78,10 @@ def only_wheel(folder: Path) -> Path:
     return wheel
 
 
-@pytest_asyncio.fixture
-async def other_python(tmp_path: Path) -> str:
+@pytest_asyncio.fixture(scope="module")
+async def other_python(tmp_path_factory: pytest.TempPathFactory) -> str:
     """The Python of another virtual environment, which holds the wheel and what it requires."""
+    tmp_path = tmp_path_factory.mktemp("wheel")
     await run(
         sys.executable, *("-m", "build", "--wheel", "--no-isolation"), f"--outdir={tmp_path}", "."
     )
@@ -81,3 +105,26 @@ async def test_a_client_with_only_the_wheel_can_call(
     assert "memoir" in names
     # A client has no use for what only the server needs.
     assert names.isdisjoint({"asyncpg", "neo4j", "wordllama", "google-genai"})
+
+
+async def test_the_packaged_client_can_call(
+    other_python: str, client: Client, user: str, tmp_path: Path
+) -> None:
+    script = tmp_path / "packaged.py"
+    script.write_text(PACKAGED_CLIENT)
+    printed = await run(other_python, str(script), client.address, client.key, user)
+    text = "User plays the cello"
+    assert json.loads(printed) == [[text], [text], True]
+
+
+async def test_the_packaged_client_is_typed(other_python: str, tmp_path: Path) -> None:
+    script = tmp_path / "packaged.py"
+    script.write_text(PACKAGED_CLIENT)
+    mistaken = tmp_path / "mistaken.py"
+    mistaken.write_text(MISTAKEN)
+    mypy = (sys.executable, "-m", "mypy", "--strict", f"--python-executable={other_python}")
+    alone = ("--config-file=", f"--cache-dir={tmp_path / 'cache'}")
+    await run(*mypy, *alone, str(script))
+    told = await run(*mypy, *alone, str(mistaken), status=1)
+    assert 'Unexpected keyword argument "user"' in told
+    assert '"Memory" has no attribute "txt"' in told

@@ -57,6 +57,7 @@ async def is_idle(server: ServerProcess) -> bool:
         for metric, state in (
             ("memoir_admission_calls", "running"),
             ("memoir_admission_calls", "waiting"),
+            ("memoir_admission_calls", "parked"),
             ("memoir_postgres_pool_connections", "used"),
         )
     )

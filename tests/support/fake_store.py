@@ -98,6 +98,7 @@ class FakeStore:
             embedding_model=call.embedding_model,
             language_model=call.language_model,
             changes=[change for _, change in sorted(done, key=lambda pair: pair[0])],
+            notices=call.notices,
         )
         self._calls[call.project_id, call.id] = stored
         if call.request_id:

@@ -1,4 +1,4 @@
-"""Arbitrary memories and arbitrary filters on them, hostile ones among them.
+"""Arbitrary memories and arbitrary filters on them that are accepted, hostile ones among them.
 
 Both take their keys and values from the same small pools, so that they meet often.
 """
@@ -66,37 +66,46 @@ def memories(draw: st.DrawFn) -> Memory:
     return replace(item.memory, id=new_id(NOW), event_time=draw(_instants))
 
 
-_times = st.one_of(
-    _days.map(date.isoformat),
-    _instants.map(lambda time: time.isoformat()),
-    _numbers,
-    st.booleans(),
-)
+_times = _days.map(date.isoformat) | _instants.map(lambda time: time.isoformat())
 _paths = st.one_of(_keys, _keys, st.lists(_keys, min_size=2, max_size=3).map(".".join)).map(
     lambda path: f"metadata.{path}"
 )
-_nul = st.just("\0")
+_EQUALITY: Final = ["eq", "ne"]
+_ORDER: Final = ["gt", "gte", "lt", "lte"]
+_PARTS: Final = ["contains", "icontains"]
 
 
 def _conditions(
-    fields: st.SearchStrategy[str], values: st.SearchStrategy[JsonValue]
+    fields: st.SearchStrategy[str],
+    values: st.SearchStrategy[JsonValue],
+    operators: list[str],
 ) -> st.SearchStrategy[JsonObject]:
-    one = st.sampled_from(["eq", "ne", "gt", "gte", "lt", "lte", "contains", "icontains"])
-    operators: st.SearchStrategy[JsonObject] = st.one_of(
-        st.dictionaries(one, values, min_size=1, max_size=2),
-        st.dictionaries(one, values, min_size=1, max_size=1),
+    """Conditions on one of the fields, by the operators that it has."""
+    one = st.sampled_from(operators)
+    whole: st.SearchStrategy[JsonObject] = st.one_of(
+        st.dictionaries(one, values, min_size=1, max_size=2).filter(_looks_for_something),
+        st.dictionaries(one, values, min_size=1, max_size=1).filter(_looks_for_something),
         st.fixed_dictionaries({"in": st.lists(values, min_size=1, max_size=3)}),
         st.fixed_dictionaries({"exists": st.booleans()}),
     )
-    return st.dictionaries(fields, operators | values | st.just("*"), min_size=1, max_size=1)
+    return st.dictionaries(fields, whole | values | st.just("*"), min_size=1, max_size=1)
 
 
-_leaves = st.one_of(
-    _conditions(_paths, _scalars | _nul),
-    _conditions(st.sampled_from(["user_id", "agent_id", "app_id", "run_id"]), _ids | _scalars),
-    _conditions(st.sampled_from(["text", "categories", "id", "immutable"]), _scalars | _nul),
-    _conditions(st.sampled_from(["create_time", "event_time", "expiration_date"]), _times),
+def _looks_for_something(operators: JsonObject) -> bool:
+    return all(operators.get(name) != "" for name in _PARTS)
+
+
+_SCOPE: Final = ["user_id", "agent_id", "app_id", "run_id"]
+_TIMED: Final = ["create_time", "event_time", "expiration_date"]
+known_conditions: Final = st.one_of(
+    _conditions(st.sampled_from(_SCOPE), _ids | _strings, _EQUALITY + _ORDER + _PARTS),
+    _conditions(st.sampled_from(["text", "id"]), _strings, _EQUALITY + _ORDER + _PARTS),
+    _conditions(st.just("categories"), _strings, _EQUALITY + _PARTS),
+    _conditions(st.just("immutable"), st.booleans(), _EQUALITY),
+    _conditions(st.sampled_from(_TIMED), _times, _EQUALITY + _ORDER),
 )
+metadata_conditions: Final = _conditions(_paths, _scalars, _EQUALITY + _ORDER + _PARTS)
+_leaves = known_conditions | metadata_conditions
 filters: Final[st.SearchStrategy[JsonObject]] = st.recursive(
     _leaves,
     lambda inner: st.dictionaries(

@@ -25,6 +25,68 @@ else:
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class _NoticeReason:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _NoticeReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_NoticeReason.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    NOTICE_REASON_UNSPECIFIED: _NoticeReason.ValueType  # 0
+    """Never sent."""
+    NOTICE_REASON_OPERATIONS_LIMIT: _NoticeReason.ValueType  # 1
+    """More than 200 changes were inferred from one call. The first 200 were considered."""
+    NOTICE_REASON_DELETIONS_LIMIT: _NoticeReason.ValueType  # 2
+    """More memories were to be updated and deleted than one call may change by inference
+    (MEMOIR_INFERENCE_MAX_DELETIONS). None of them was; new facts were added all the same.
+    """
+    NOTICE_REASON_FORGET_UNMATCHED: _NoticeReason.ValueType  # 3
+    """A message asked to forget something of which no memory is held. Nothing was deleted for it."""
+    NOTICE_REASON_NOT_OWN_TEXT: _NoticeReason.ValueType  # 4
+    """Text is not the speaker's own: quoted mail, code, what others said, recalled memories, a text to
+    be summarized or translated, or an assistant's statement about the user. No fact was made of it.
+    """
+    NOTICE_REASON_FILTERED: _NoticeReason.ValueType  # 5
+    """`includes` or `excludes` ruled out facts that were inferred."""
+    NOTICE_REASON_NO_EVIDENCE: _NoticeReason.ValueType  # 6
+    """The language model proposed changes that no clause of the conversation states."""
+    NOTICE_REASON_NOT_PERMITTED: _NoticeReason.ValueType  # 7
+    """A memory was to be changed by a message that has no right to it. Only the user, or the named
+    speaker whose fact it is, may change a fact; an assistant or a tool never does.
+    """
+    NOTICE_REASON_IMMUTABLE: _NoticeReason.ValueType  # 8
+    """A memory that was to be changed or forgotten is immutable."""
+
+class NoticeReason(_NoticeReason, metaclass=_NoticeReasonEnumTypeWrapper):
+    """NoticeReason is the closed list of why an add leaves something out. A client that finds a reason
+    it does not know shows the notice's text.
+    """
+
+NOTICE_REASON_UNSPECIFIED: NoticeReason.ValueType  # 0
+"""Never sent."""
+NOTICE_REASON_OPERATIONS_LIMIT: NoticeReason.ValueType  # 1
+"""More than 200 changes were inferred from one call. The first 200 were considered."""
+NOTICE_REASON_DELETIONS_LIMIT: NoticeReason.ValueType  # 2
+"""More memories were to be updated and deleted than one call may change by inference
+(MEMOIR_INFERENCE_MAX_DELETIONS). None of them was; new facts were added all the same.
+"""
+NOTICE_REASON_FORGET_UNMATCHED: NoticeReason.ValueType  # 3
+"""A message asked to forget something of which no memory is held. Nothing was deleted for it."""
+NOTICE_REASON_NOT_OWN_TEXT: NoticeReason.ValueType  # 4
+"""Text is not the speaker's own: quoted mail, code, what others said, recalled memories, a text to
+be summarized or translated, or an assistant's statement about the user. No fact was made of it.
+"""
+NOTICE_REASON_FILTERED: NoticeReason.ValueType  # 5
+"""`includes` or `excludes` ruled out facts that were inferred."""
+NOTICE_REASON_NO_EVIDENCE: NoticeReason.ValueType  # 6
+"""The language model proposed changes that no clause of the conversation states."""
+NOTICE_REASON_NOT_PERMITTED: NoticeReason.ValueType  # 7
+"""A memory was to be changed by a message that has no right to it. Only the user, or the named
+speaker whose fact it is, may change a fact; an assistant or a tool never does.
+"""
+NOTICE_REASON_IMMUTABLE: NoticeReason.ValueType  # 8
+"""A memory that was to be changed or forgotten is immutable."""
+Global___NoticeReason: _TypeAlias = NoticeReason  # noqa: Y015
+
 class _ScopeKind:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -270,6 +332,7 @@ class AddMemoriesResponse(_message.Message):
     OPERATION_FIELD_NUMBER: _builtins.int
     CONSISTENCY_TOKEN_FIELD_NUMBER: _builtins.int
     MODELS_USED_FIELD_NUMBER: _builtins.int
+    NOTICES_FIELD_NUMBER: _builtins.int
     consistency_token: _builtins.str
     """Proof of this write: pass it to a later read to see the write in the graph too."""
     @_builtins.property
@@ -288,6 +351,13 @@ class AddMemoriesResponse(_message.Message):
     def models_used(self) -> _memory_pb2.ModelsUsed:
         """The models that took part."""
 
+    @_builtins.property
+    def notices(self) -> _containers.RepeatedCompositeFieldContainer[Global___Notice]:
+        """What was left out of the call's effect, and why: by a bound, by `includes` and `excludes`, or
+        because it is not the user's own or nobody said it. With every `output_format`. The same
+        `request_id` and the operation of an asynchronous call answer the same notices.
+        """
+
     def __init__(
         self,
         *,
@@ -296,16 +366,43 @@ class AddMemoriesResponse(_message.Message):
         operation: _operations_pb2.Operation | None = ...,
         consistency_token: _builtins.str = ...,
         models_used: _memory_pb2.ModelsUsed | None = ...,
+        notices: _abc.Iterable[Global___Notice] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_operation", b"_operation", "models_used", b"models_used", "operation", b"operation"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_operation", b"_operation", "consistency_token", b"consistency_token", "models_used", b"models_used", "operation", b"operation", "relations", b"relations", "results", b"results"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_operation", b"_operation", "consistency_token", b"consistency_token", "models_used", b"models_used", "notices", b"notices", "operation", b"operation", "relations", b"relations", "results", b"results"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__operation: _TypeAlias = _typing.Literal["operation"]  # noqa: Y015
     _WhichOneofArgType__operation: _TypeAlias = _typing.Literal["_operation", b"_operation"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType__operation) -> _WhichOneofReturnType__operation | None: ...
 
 Global___AddMemoriesResponse: _TypeAlias = AddMemoriesResponse  # noqa: Y015
+
+@_typing.final
+class Notice(_message.Message):
+    """Notice is one thing that an add left out."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REASON_FIELD_NUMBER: _builtins.int
+    TEXT_FIELD_NUMBER: _builtins.int
+    reason: Global___NoticeReason.ValueType
+    """Why it was left out."""
+    text: _builtins.str
+    """The same for people: a sentence in English, which may quote a request to forget."""
+    def __init__(
+        self,
+        *,
+        reason: Global___NoticeReason.ValueType = ...,
+        text: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["reason", b"reason", "text", b"text"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Notice: _TypeAlias = Notice  # noqa: Y015
 
 @_typing.final
 class OperationMetadata(_message.Message):
@@ -603,11 +700,13 @@ class SearchMemoriesRequest(_message.Message):
         Operators: eq (a bare value), ne, in, gt, gte, lt, lte, contains, icontains, exists, `*` (any
         non-null value). Fields: user_id, agent_id, app_id, run_id, id, text, categories, create_time,
         update_time, event_time, expiration_date, immutable, `metadata.<path>`. Siblings are ANDed, at
-        every level; of the objects in a NOT none may match. A memory that lacks the field, or holds
-        another type there, is a no to each operator, and so a yes to ne. Times are as in RFC 3339 or
-        `YYYY-MM-DD`, which stands for the whole day in UTC. contains looks for a part of a string or an
-        item of a list; icontains does so without regard to case. At most 16 objects deep, 256
-        operators, and 1,000 values in an `in`.
+        every level; of the objects in a NOT none may match. A memory that lacks the field is a
+        no to each operator, and so a yes to ne; so is one whose metadata holds another type there. For
+        the other fields a value of another type is INVALID_ARGUMENT, as are an empty contains or
+        icontains, an operator that the field does not have (gt of categories), and a NUL character
+        anywhere. Times are as in RFC 3339 or `YYYY-MM-DD`, which stands for the whole day in UTC.
+        contains looks for a part of a string or an item of a list; icontains does so without regard to
+        case. At most 16 objects deep, 256 operators, and 1,000 values in an `in`.
         """
 
     @_builtins.property
@@ -969,11 +1068,13 @@ class ListMemoriesRequest(_message.Message):
         Operators: eq (a bare value), ne, in, gt, gte, lt, lte, contains, icontains, exists, `*` (any
         non-null value). Fields: user_id, agent_id, app_id, run_id, id, text, categories, create_time,
         update_time, event_time, expiration_date, immutable, `metadata.<path>`. Siblings are ANDed, at
-        every level; of the objects in a NOT none may match. A memory that lacks the field, or holds
-        another type there, is a no to each operator, and so a yes to ne. Times are as in RFC 3339 or
-        `YYYY-MM-DD`, which stands for the whole day in UTC. contains looks for a part of a string or an
-        item of a list; icontains does so without regard to case. At most 16 objects deep, 256
-        operators, and 1,000 values in an `in`.
+        every level; of the objects in a NOT none may match. A memory that lacks the field is a
+        no to each operator, and so a yes to ne; so is one whose metadata holds another type there. For
+        the other fields a value of another type is INVALID_ARGUMENT, as are an empty contains or
+        icontains, an operator that the field does not have (gt of categories), and a NUL character
+        anywhere. Times are as in RFC 3339 or `YYYY-MM-DD`, which stands for the whole day in UTC.
+        contains looks for a part of a string or an item of a list; icontains does so without regard to
+        case. At most 16 objects deep, 256 operators, and 1,000 values in an `in`.
         """
 
     @_builtins.property
@@ -1558,11 +1659,13 @@ class DeleteMemoriesRequest(_message.Message):
         Operators: eq (a bare value), ne, in, gt, gte, lt, lte, contains, icontains, exists, `*` (any
         non-null value). Fields: user_id, agent_id, app_id, run_id, id, text, categories, create_time,
         update_time, event_time, expiration_date, immutable, `metadata.<path>`. Siblings are ANDed, at
-        every level; of the objects in a NOT none may match. A memory that lacks the field, or holds
-        another type there, is a no to each operator, and so a yes to ne. Times are as in RFC 3339 or
-        `YYYY-MM-DD`, which stands for the whole day in UTC. contains looks for a part of a string or an
-        item of a list; icontains does so without regard to case. At most 16 objects deep, 256
-        operators, and 1,000 values in an `in`.
+        every level; of the objects in a NOT none may match. A memory that lacks the field is a
+        no to each operator, and so a yes to ne; so is one whose metadata holds another type there. For
+        the other fields a value of another type is INVALID_ARGUMENT, as are an empty contains or
+        icontains, an operator that the field does not have (gt of categories), and a NUL character
+        anywhere. Times are as in RFC 3339 or `YYYY-MM-DD`, which stands for the whole day in UTC.
+        contains looks for a part of a string or an item of a list; icontains does so without regard to
+        case. At most 16 objects deep, 256 operators, and 1,000 values in an `in`.
         """
 
     def __init__(

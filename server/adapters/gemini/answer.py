@@ -31,7 +31,7 @@ class AnsweredOperation(Part):
     # In this order a model first finds the passage and then decides what follows from it.
     message: int
     quote: str
-    action: Literal["ADD", "UPDATE", "DELETE"]
+    action: Literal["ADD", "UPDATE", "DELETE", "FORGET"]
     target: int | None = None
     text: str
     categories: list[str]

@@ -5,16 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import structlog
-from google.genai import types
-from google.genai.models import AsyncModels
+from pydantic import BaseModel
 
 from server.adapters.gemini.batcher import EmbeddingBatcher
-from server.adapters.gemini.client import GeminiClient
+from server.adapters.gemini.client import GeminiClient, ModelRequest
 from server.adapters.gemini.model_spans import EMBEDDINGS, model_span
 from server.adapters.gemini.vectors import InvalidEmbeddings, unit_vectors
 from server.domain.errors import ModelUnavailable
+from server.domain.parking import parked
 from server.domain.values import Vector
 from server.ports.embedder import EmbeddingPurpose
+
+# Also for one text, so that there is one shape of request and of answer.
+_METHOD = "batchEmbedContents"
 
 # How a model is told what the vector is for: gemini-embedding-001 by a parameter, the models after
 # it by a prefix of the text.
@@ -30,6 +33,16 @@ _PREFIXES = {
 
 _log = structlog.get_logger()
 _NEAR_DUPLICATE_SIMILARITY = 0.9
+
+
+class _Embedding(BaseModel):
+    values: Sequence[float] = ()
+
+
+class _Embeddings(BaseModel):
+    """https://ai.google.dev/api/embeddings#response-body_1."""
+
+    embeddings: Sequence[_Embedding] = ()
 
 
 class GeminiEmbedder:
@@ -68,37 +81,43 @@ class GeminiEmbedder:
     async def embed(self, texts: Sequence[str], purpose: EmbeddingPurpose) -> list[Vector]:
         """One L2-normalised vector a text, in order; concurrent calls share requests.
 
+        The call that asks is parked meanwhile.
+
         Raises:
             ModelUnavailable: the provider is away or answers with faults.
             ModelQuotaExhausted: the provider's quota is used up.
             DeadlineExceeded: the call's time is up.
         """
-        return await self._batcher.embed(texts, purpose)
+        async with parked():
+            return await self._batcher.embed(texts, purpose)
 
     async def _send(self, texts: Sequence[str], purpose: EmbeddingPurpose) -> list[Vector]:
-        prefix = "" if self._has_task_type else _PREFIXES[purpose]
-        task_type = _TASK_TYPES[purpose] if self._has_task_type else None
-
-        async def request(
-            models: AsyncModels, http_options: types.HttpOptions
-        ) -> types.EmbedContentResponse:
-            return await models.embed_content(
-                model=self._model_name,
-                # A Content a text: a list of strings would become one embedding for all of them.
-                contents=[types.Content(parts=[types.Part(text=prefix + text)]) for text in texts],
-                config=types.EmbedContentConfig(
-                    task_type=task_type,
-                    output_dimensionality=self._dimensions,
-                    http_options=http_options,
-                ),
-            )
-
+        request = ModelRequest(
+            self._model_name,
+            _METHOD,
+            {"requests": [self._entry(text, purpose) for text in texts]},
+            _Embeddings.model_validate_json,
+            EMBEDDINGS,
+            self._timeout,
+        )
         with model_span(EMBEDDINGS, self._model_name) as traced:
             traced.set_attribute("gen_ai.embeddings.dimension.count", self._dimensions)
-            response = await self._client.call(self.model, EMBEDDINGS, self._timeout, request)
-        values = [embedding.values or [] for embedding in response.embeddings or []]
+            answer = await self._client.call(request)
+        values = [embedding.values for embedding in answer.embeddings]
         try:
             return unit_vectors(values, count=len(texts), dimensions=self._dimensions)
         except InvalidEmbeddings as fault:
             _log.error("gemini.embedding_fault", model=self.model, problem=str(fault))
             raise ModelUnavailable(self.model) from fault
+
+    def _entry(self, text: str, purpose: EmbeddingPurpose) -> dict[str, object]:
+        """What asks for the vector of one text."""
+        prefix = "" if self._has_task_type else _PREFIXES[purpose]
+        entry: dict[str, object] = {
+            "model": f"models/{self._model_name}",
+            "content": {"parts": [{"text": prefix + text}]},
+            "outputDimensionality": self._dimensions,
+        }
+        if self._has_task_type:
+            entry["taskType"] = _TASK_TYPES[purpose]
+        return entry

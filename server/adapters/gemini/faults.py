@@ -6,14 +6,14 @@ import re
 from collections.abc import Iterator
 from datetime import timedelta
 
-import httpx2
+import aiohttp
 from google.genai.errors import APIError
 
 REQUEST_ERRORS: tuple[type[Exception], ...] = (
     APIError,
-    httpx2.RequestError,
+    aiohttp.ClientError,
     TimeoutError,
-    # The client library lets these escape where a body is no JSON, or JSON of another shape.
+    # A body is no JSON, or JSON of another shape.
     ValueError,
     TypeError,
 )

@@ -8,10 +8,10 @@ import structlog
 
 from server.adapters.gemini.answer import answer_schema, parse_answer
 from server.adapters.gemini.client import GeminiClient
-from server.adapters.gemini.completion import UnusableCompletion, completion_text
+from server.adapters.gemini.completion import UnusableCompletion, completion_text, tokens_of
 from server.adapters.gemini.prompt import PROMPT_VERSION, system_instruction, user_content
 from server.adapters.gemini.shape import MalformedAnswer
-from server.adapters.gemini.structured import StructuredModel, Task, tokens_of
+from server.adapters.gemini.structured import StructuredModel, Task
 from server.domain.errors import ExtractionFailed
 from server.domain.inference import InferenceAnswer, InferenceRequest
 

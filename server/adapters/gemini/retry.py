@@ -57,6 +57,11 @@ class Retrier:
         self._sleep = sleep
         self._chance = chance
 
+    @property
+    def patience(self) -> float:
+        """How long a provider that asks for it is waited for at most, in seconds."""
+        return self._policy.longest_wait
+
     async def run(self, model: str, send: Callable[[], Awaitable[T]]) -> T:
         """The first success of `send`; `model` names it in errors and in the log.
 

@@ -9,7 +9,7 @@ import asyncpg
 
 from server.adapters.postgres.changing import call_values, changing_statements, conflicts_told
 from server.adapters.postgres.pool import transaction
-from server.adapters.postgres.rows import from_entities, from_evidence, from_relations
+from server.adapters.postgres.rows import from_entities, from_evidence, from_notices, from_relations
 from server.adapters.postgres.vectors import to_halfvec
 from server.domain.errors import ConcurrentChange
 from server.domain.memory import Memory, today
@@ -71,6 +71,7 @@ async def _record(connection: Connection, changes: ChangeSet) -> Committed | Non
         changes.call.output_tokens,
         changes.lease,
         changes.call.operation_lease,
+        from_notices(changes.call.notices),
     )
     if not rows:
         return None

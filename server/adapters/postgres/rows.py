@@ -11,6 +11,7 @@ from server.domain.conversation import Role, StoredMessage
 from server.domain.graph import Entity, Relation
 from server.domain.inference import Candidate, Category
 from server.domain.memory import Evidence, Memory, Provenance
+from server.domain.notices import Notice, NoticeReason
 from server.domain.project import ApiKey, Project
 from server.domain.scope import Scope
 
@@ -120,7 +121,19 @@ def to_candidate(row: Row) -> Candidate:
         vector=from_halfvec(row["embedding"]),
         entities=to_entities(row["entities"]),
         relations=to_relations(row["relations"]),
+        role=Role(row["role"]) if row["role"] else None,
+        name=row["name"],
     )
+
+
+def from_notices(notices: Sequence[Notice]) -> list[dict[str, str]]:
+    """Notices for a JSON column."""
+    return [{"reason": notice.reason.value, "text": notice.text} for notice in notices]
+
+
+def to_notices(values: Sequence[Mapping[str, str]]) -> tuple[Notice, ...]:
+    """The notices in a JSON column."""
+    return tuple(Notice(NoticeReason(value["reason"]), value["text"]) for value in values)
 
 
 def to_stored_message(row: Row) -> StoredMessage:

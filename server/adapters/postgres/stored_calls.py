@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from server.adapters.postgres.rows import to_memory, to_relations
+from server.adapters.postgres.rows import to_memory, to_notices, to_relations
 from server.adapters.statements import load_statements
 from server.domain.memory import EventType
 from server.ports.memory_store import StoredCall, StoredChange
@@ -36,4 +36,5 @@ async def read_call(connection: Connection, project_id: str, call: Row | None) -
             )
             for row in rows
         ],
+        notices=to_notices(call["notices"]),
     )

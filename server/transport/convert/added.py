@@ -5,6 +5,7 @@ from __future__ import annotations
 from memoir.v1 import memory_pb2, memory_service_pb2
 
 from server.application.add_memories import AddedChange, AddMemoriesOutcome
+from server.domain.notices import Notice
 from server.transport.convert.memories import EVENT_TYPES
 from server.transport.convert.tokens import consistency_token
 
@@ -20,6 +21,7 @@ def add_response(
             language_model=outcome.language_model or "",
             embedding_model=outcome.embedding_model,
         ),
+        notices=map(_notice, outcome.notices),
     )
     if with_relations:
         response.relations.extend(
@@ -32,6 +34,11 @@ def add_response(
             for added in outcome.relations
         )
     return response
+
+
+def _notice(notice: Notice) -> memory_service_pb2.Notice:
+    reason = memory_service_pb2.NoticeReason.Value(f"NOTICE_REASON_{notice.reason}")
+    return memory_service_pb2.Notice(reason=reason, text=notice.text)
 
 
 def _add_result(change: AddedChange) -> memory_service_pb2.AddMemoriesResult:

@@ -41,14 +41,14 @@ class AdmissionInterceptor(CallInterceptor):
         size = len(request) if isinstance(request, bytes) else 0
         try:
             with stage("admission", is_brief=True):
-                entered = await self._admission.enter(kind, size, current_request().remaining())
+                call = await self._admission.enter(kind, size, current_request().remaining())
         except Overloaded:
             ADMISSION_REFUSALS.labels("overloaded").inc()
             raise
         try:
             return await proceed(request, context)
         finally:
-            self._admission.leave(kind, size, entered)
+            self._admission.leave(call)
 
 
 def _counted(rate_limiter: RateLimiter, project_id: str) -> None:

@@ -7,13 +7,14 @@ import time
 import traceback
 from collections.abc import Awaitable, Callable
 
-import httpx2
+import aiohttp
 import pytest
 from aiohttp import web
 from structlog.testing import capture_logs
 
 from server.adapters.gemini.client import GeminiClient
 from server.adapters.gemini.embedder import GeminiEmbedder
+from server.adapters.gemini.limiter import FIRST_LIMIT
 from server.adapters.gemini.retry import Retrier, RetryPolicy
 from server.domain.errors import DeadlineExceeded, ModelQuotaExhausted, ModelUnavailable
 from server.domain.request_context import RequestContext
@@ -40,6 +41,10 @@ PASSING = [
     gemini_faults.body("<html>bad gateway</html>"),
     gemini_faults.body('{"embeddings": 7}'),
 ]
+
+
+async def no_sleep(seconds: float) -> None:
+    """A pause that takes no time."""
 
 
 def embedding(embedder: GeminiEmbedder) -> Callable[[], Awaitable[list[Vector]]]:
@@ -84,7 +89,7 @@ async def test_a_server_that_is_away_is_unavailable(
     with capture_logs() as logs, pytest.raises(ModelUnavailable):
         await embedding(embedder)()
 
-    assert logs[-1]["reason"] == "ConnectError"
+    assert logs[-1]["reason"] == "ClientConnectorError"
 
 
 async def test_a_quota_error_tells_what_the_provider_asked_for(
@@ -198,8 +203,8 @@ async def test_requests_at_a_time_are_limited(endpoint: GeminiEndpoint) -> None:
     )
     await two_arrived.wait()
     # A whole round trip of another client: time enough for a third request to arrive, if it could.
-    async with httpx2.AsyncClient() as other:
-        await other.get(endpoint.base_url)
+    async with aiohttp.ClientSession() as other, other.get(endpoint.base_url):
+        pass
 
     assert len(endpoint.calls(EMBED)) == 2
     open_gate.set()
@@ -211,17 +216,71 @@ async def test_requests_at_a_time_are_limited(endpoint: GeminiEndpoint) -> None:
 async def test_too_many_requests_halve_what_is_sent_at_once(
     client: GeminiClient, endpoint: GeminiEndpoint
 ) -> None:
-    before = client._limiter.limit
+    limiter = client.limiter("gemini-embedding-001")
+    before = limiter.limit
     endpoint.fail(EMBED, gemini_faults.quota())
     endpoint.fail(EMBED, gemini_faults.status(503, "UNAVAILABLE"))
     with capture_logs():
         await embedding(GeminiEmbedder(client))()
-    assert client._limiter.limit == before // 4
+    assert limiter.limit == before // 4
 
     endpoint.fail(EMBED, gemini_faults.status(500, "INTERNAL"))
     with capture_logs():
         await embedding(GeminiEmbedder(client))()
-    assert client._limiter.limit == before // 4
+    assert limiter.limit == before // 4
+
+
+async def test_a_storm_of_refusals_is_weathered(endpoint: GeminiEndpoint) -> None:
+    """The provider takes few requests at a time for a while: all calls succeed in the end."""
+    client = GeminiClient(
+        api_key="k",
+        base_url=endpoint.base_url,
+        retrier=Retrier(RetryPolicy(attempts=50), sleep=no_sleep),
+    )
+    endpoint.fail(EMBED, gemini_faults.quota(), times=60)
+    # Each has a batcher of its own, so that none shares a request.
+    callers = [GeminiEmbedder(client) for _ in range(40)]
+    with capture_logs():
+        answers = await asyncio.gather(*(embedding(caller)() for caller in callers))
+
+    assert [len(answer) for answer in answers] == [1] * 40
+    assert len(endpoint.calls(EMBED)) == 100
+    assert client.limiter("gemini-embedding-001").limit < FIRST_LIMIT
+    await client.close()
+
+
+async def test_while_the_provider_asks_to_wait_no_other_call_asks_it(
+    endpoint: GeminiEndpoint,
+) -> None:
+    client = GeminiClient(api_key="k", base_url=endpoint.base_url)
+    endpoint.fail(EMBED, gemini_faults.quota(retry_after=20))
+    with capture_logs():
+        for _ in range(2):
+            with pytest.raises(ModelQuotaExhausted) as caught:
+                await in_request(due_in(SOON), embedding(GeminiEmbedder(client)))
+            assert 15 < caught.value.retry_after.total_seconds() <= 20
+    assert len(endpoint.requests) == 1
+
+    # Another model has a quota of its own.
+    other = GeminiEmbedder(client, model_name="gemini-embedding-2")
+    assert len(await in_request(due_in(SOON), embedding(other))) == 1
+    await client.close()
+
+
+async def test_a_redirect_is_not_followed(
+    embedder: GeminiEmbedder, endpoint: GeminiEndpoint
+) -> None:
+    """It would carry the key, and the text, to wherever it points."""
+    async with GeminiEndpoint() as elsewhere:
+
+        async def redirect(_: web.Request, healthy: Json) -> web.StreamResponse:
+            path = "/v1beta/models/gemini-embedding-001:batchEmbedContents"
+            raise web.HTTPTemporaryRedirect(elsewhere.base_url + path)
+
+        endpoint.fail(EMBED, redirect)
+        with capture_logs(), pytest.raises(ModelUnavailable):
+            await embedding(embedder)()
+        assert not elsewhere.requests
 
 
 async def test_a_refused_text_does_not_fail_the_calls_that_it_came_with(

@@ -98,16 +98,16 @@ async def test_it_is_one_request_for_one_structured_answer(
     assert config["maxOutputTokens"] == 8192
     assert config["responseMimeType"] == "application/json"
     assert config["responseJsonSchema"]["required"] == ["operations"]
-    assert config["thinkingConfig"] == {"thinking_budget": 0}
+    assert config["thinkingConfig"] == {"thinkingBudget": 0}
 
 
 @pytest.mark.parametrize(
     ("model_name", "thinking"),
     [
-        ("gemini-2.5-flash-lite", {"thinking_budget": 0}),
-        ("gemini-2.5-pro", {"thinking_budget": 128}),
-        ("gemini-3.5-flash-lite", {"thinking_level": "MINIMAL"}),
-        ("gemini-3-pro-preview", {"thinking_level": "LOW"}),
+        ("gemini-2.5-flash-lite", {"thinkingBudget": 0}),
+        ("gemini-2.5-pro", {"thinkingBudget": 128}),
+        ("gemini-3.5-flash-lite", {"thinkingLevel": "MINIMAL"}),
+        ("gemini-3-pro-preview", {"thinkingLevel": "LOW"}),
         ("gemini-2.0-flash", None),
     ],
 )

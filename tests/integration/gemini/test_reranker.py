@@ -49,7 +49,7 @@ async def test_it_is_one_request_for_one_structured_answer(
     assert config["temperature"] == 0
     assert config["responseMimeType"] == "application/json"
     assert config["responseJsonSchema"]["required"] == ["scores"]
-    assert config["thinkingConfig"] == {"thinking_budget": 0}
+    assert config["thinkingConfig"] == {"thinkingBudget": 0}
 
 
 async def test_what_a_question_costs_is_bounded(

@@ -24,6 +24,7 @@ from server.domain.inference import (
     ProposedRelation,
 )
 from server.domain.memory import fact_digest
+from server.domain.notices import NoticeReason
 from server.domain.planning import (
     MAX_ENTITIES,
     MAX_OPERATIONS,
@@ -155,13 +156,14 @@ def test_all_problems_are_listed() -> None:
     )
 
 
-def test_the_number_of_operations_is_limited() -> None:
+def test_the_first_operations_count_and_a_notice_tells_of_the_others() -> None:
     many = [operation(text=f"fact {n}") for n in range(MAX_OPERATIONS)]
-    assert len(run(*many).operations) == MAX_OPERATIONS
-    assert failure(*many, operation()) == (
-        "invalid",
-        ("201 operations, at most 200 are allowed",),
-    )
+    assert run(*many).notices == ()
+    found = run(*many, operation("?"), operation())
+    assert [o.text for o in found.operations if isinstance(o, AddFact)] == [o.text for o in many]
+    [notice] = found.notices
+    assert notice.reason is NoticeReason.OPERATIONS_LIMIT
+    assert "202" in notice.text
 
 
 def test_two_changes_of_one_candidate_are_unusable() -> None:
@@ -192,7 +194,7 @@ def test_an_immutable_candidate_is_not_touched() -> None:
         ("my wife's name", "My wife\u2019s name"),
         ("like tea and", "like  TEA\nand"),
         (" strasse CAFE\u0301s", "Stra\u00dfe caf\u00e9s"),
-        ("tea", "TEA"),
+        ("like tea", "like  TEA"),
     ],
 )
 def test_a_quote_is_stored_in_the_letters_of_its_message(quote: str, stored: str) -> None:
@@ -330,10 +332,10 @@ CANDIDATES = st.lists(st.tuples(st.sampled_from(["a", "b", "ab"]), st.booleans()
 OPERATIONS = st.lists(
     st.builds(
         ProposedOperation,
-        action=st.sampled_from(["ADD", "UPDATE", "DELETE", "delete ", "?"]),
+        action=st.sampled_from(["ADD", "UPDATE", "DELETE", "delete ", "FORGET", "?"]),
         text=st.sampled_from(["a", "A.", "b", "ab", "c"]) | TEXTS,
         message=st.integers(0, 4),
-        quote=st.sampled_from(["a", "B", "ab a'b", "b a"]) | TEXTS,
+        quote=st.sampled_from(["a", "ab a'b", "b\nA", "B A."]) | TEXTS,
         target=st.none() | st.integers(0, 4),
         categories=st.lists(st.sampled_from(["food", "Food", "x"]) | TEXTS, max_size=3),
         entities=st.lists(st.builds(ProposedEntity, NAMES, TEXTS), max_size=3),
@@ -372,6 +374,7 @@ def check(given: InferenceRequest, operations: Sequence[ProposedOperation], made
     for planned in made.operations:
         message = given.messages[planned.message_index]
         assert message.role is not Role.SYSTEM
+        assert message.role is Role.USER or isinstance(planned, AddFact)
         assert planned.quote.strip()
         assert planned.quote in (message.content or "")
         if not isinstance(planned, DeleteFact):

@@ -51,8 +51,8 @@ place AS MATERIALIZED (
     WHERE $40::uuid IS NULL OR EXISTS (SELECT FROM completed)
 ),
 recorded AS (
-    INSERT INTO calls ({call_columns}, input_tokens, output_tokens)
-    SELECT {call_values}, $37, $38
+    INSERT INTO calls ({call_columns}, input_tokens, output_tokens, notices)
+    SELECT {call_values}, $37, $38, $41
     FROM place
 ),
 spoken AS (

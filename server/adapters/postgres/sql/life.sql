@@ -79,7 +79,7 @@ FROM calls
 WHERE project_id = $1 AND request_id = $2 AND request_id_release_time IS NULL;
 
 -- name: find_item
-SELECT call_id, payload_digest, position, embedding_model, language_model
+SELECT call_id, payload_digest, position, embedding_model, language_model, notices
 FROM calls
 WHERE project_id = $1 AND request_id = $2 AND item = $3 AND request_id_release_time IS NULL;
 

@@ -43,10 +43,11 @@ WHERE project_id = $1 AND memory_id = ANY ($2::uuid[])
 -- name: find_candidates
 SELECT DISTINCT ON (near.memory_id)
     near.memory_id, near.text, near.version, near.immutable, near.similarity, near.embedding,
-    near.entities, near.relations
+    near.entities, near.relations, near.role, near.name
 FROM unnest($3::halfvec[]) AS wanted (embedding)
 CROSS JOIN LATERAL (
     SELECT memory_id, text, version, immutable, m.embedding, m.entities, m.relations,
+           m.role, m.name,
            -(m.embedding <#> wanted.embedding) AS similarity
     FROM memories AS m
     WHERE project_id = $1 AND scope_key = $2
@@ -65,12 +66,12 @@ ORDER BY c.position DESC, m.ordinal DESC
 LIMIT $3;
 
 -- name: find_call
-SELECT call_id, payload_digest, position, embedding_model, language_model
+SELECT call_id, payload_digest, position, embedding_model, language_model, notices
 FROM calls
 WHERE project_id = $1 AND request_id = $2 AND item = 0 AND request_id_release_time IS NULL;
 
 -- name: get_call
-SELECT call_id, payload_digest, position, embedding_model, language_model
+SELECT call_id, payload_digest, position, embedding_model, language_model, notices
 FROM calls
 WHERE project_id = $1 AND call_id = $2;
 

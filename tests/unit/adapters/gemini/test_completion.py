@@ -6,7 +6,17 @@ import pytest
 from google.genai import types
 from google.genai.types import BlockedReason, FinishReason
 
-from server.adapters.gemini.completion import UnusableCompletion, completion_text
+from server.adapters.gemini.completion import (
+    Completion,
+    UnusableCompletion,
+    completion_text,
+    tokens_of,
+)
+
+
+def read(sent: types.GenerateContentResponse) -> Completion:
+    """What we read of a response as the client library describes it."""
+    return Completion.model_validate_json(sent.model_dump_json(by_alias=True, exclude_none=True))
 
 
 def response(
@@ -21,7 +31,7 @@ def response(
 def test_text_is_joined_and_thoughts_are_left_out() -> None:
     parts = (types.Part(text="Hm.", thought=True), types.Part(text='{"a"'), types.Part(text=":1}"))
 
-    assert completion_text(response(*parts)) == '{"a":1}'
+    assert completion_text(read(response(*parts))) == '{"a":1}'
 
 
 @pytest.mark.parametrize(
@@ -39,7 +49,7 @@ def test_text_is_joined_and_thoughts_are_left_out() -> None:
 )
 def test_a_text_that_was_stopped_is_not_read(reason: FinishReason | None, cause: str) -> None:
     with pytest.raises(UnusableCompletion) as caught:
-        completion_text(response(types.Part(text='{"operations":[]}'), reason=reason))
+        completion_text(read(response(types.Part(text='{"operations":[]}'), reason=reason)))
 
     assert caught.value.cause == cause
 
@@ -48,7 +58,7 @@ def test_a_refused_prompt_is_blocked() -> None:
     feedback = types.GenerateContentResponsePromptFeedback(block_reason=BlockedReason.SAFETY)
 
     with pytest.raises(UnusableCompletion, match="SAFETY") as caught:
-        completion_text(types.GenerateContentResponse(prompt_feedback=feedback))
+        completion_text(read(types.GenerateContentResponse(prompt_feedback=feedback)))
 
     assert caught.value.cause == "blocked"
 
@@ -68,6 +78,14 @@ def test_a_refused_prompt_is_blocked() -> None:
 )
 def test_silence_is_empty(silent: types.GenerateContentResponse) -> None:
     with pytest.raises(UnusableCompletion) as caught:
-        completion_text(silent)
+        completion_text(read(silent))
 
     assert caught.value.cause == "empty"
+
+
+def test_thoughts_are_tokens_that_were_written() -> None:
+    usage = types.GenerateContentResponseUsageMetadata(
+        prompt_token_count=7, candidates_token_count=2, thoughts_token_count=3
+    )
+    assert tokens_of(read(types.GenerateContentResponse(usage_metadata=usage))) == (7, 5)
+    assert tokens_of(read(types.GenerateContentResponse())) == (0, 0)

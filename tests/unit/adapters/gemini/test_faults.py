@@ -6,7 +6,7 @@ import json
 from datetime import timedelta
 from typing import Any
 
-import httpx2
+import aiohttp
 import pytest
 from google.genai.errors import APIError
 from hypothesis import given
@@ -85,8 +85,9 @@ def test_the_status_decides(code: int, passing: bool, quota: bool) -> None:
 @pytest.mark.parametrize(
     ("error", "reason"),
     [
-        (httpx2.ReadTimeout("slow"), "ReadTimeout"),
-        (httpx2.ConnectError("refused"), "ConnectError"),
+        (aiohttp.ServerTimeoutError("slow"), "ServerTimeoutError"),
+        (aiohttp.ClientConnectionError("refused"), "ClientConnectionError"),
+        (aiohttp.ClientPayloadError("cut"), "ClientPayloadError"),
         (TimeoutError(), "TimeoutError"),
         (json.JSONDecodeError("cut", "{", 1), "JSONDecodeError"),
     ],

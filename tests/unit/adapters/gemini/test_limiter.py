@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
+from datetime import timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from server.adapters.gemini.limiter import AdaptiveLimiter
+from tests.support.clocks import HandClock
 
 PATIENCE = 5.0
 
@@ -17,13 +20,17 @@ class Overload(Exception):
     """Too many requests."""
 
 
-def limiter(most: int = 8) -> AdaptiveLimiter:
-    return AdaptiveLimiter(most, lambda error: isinstance(error, Overload))
+def limiter(most: int = 8, first: int = 16) -> AdaptiveLimiter:
+    return AdaptiveLimiter(most, first=first)
+
+
+def refused(error: Exception) -> bool:
+    return isinstance(error, Overload)
 
 
 async def request(of: AdaptiveLimiter, outcome: type[Exception] | None = None) -> None:
     try:
-        async with of.slot():
+        async with of.slot(refused):
             if outcome:
                 raise outcome
     except (Overload, ValueError):
@@ -57,30 +64,98 @@ class Visitor:
         self.task = asyncio.create_task(self._visit())
 
     async def _visit(self) -> None:
-        async with self._of.slot():
+        async with self._of.slot(refused):
             self.inside.set()
             await self._leave.wait()
             if self._outcome:
                 raise self._outcome
 
+    def leave(self) -> None:
+        self._leave.set()
+
     async def leaves(self) -> None:
         await asyncio.wait_for(self.inside.wait(), PATIENCE)
-        self._leave.set()
+        self.leave()
         await asyncio.wait([self.task])
         self.task.exception()
 
 
-async def test_overload_halves_and_successes_grow_by_one_a_round() -> None:
-    one = limiter()
-    await request(one, Overload)
-    assert one.limit == 4
-    for _ in range(4):
+async def crowd(of: AdaptiveLimiter, outcome: type[Exception] | None = None) -> None:
+    """One round: as many requests as the limit allows, all under way before the first ends."""
+    together = [Visitor(of, outcome) for _ in range(of.limit)]
+    for visitor in together:
+        await asyncio.wait_for(visitor.inside.wait(), PATIENCE)
+    for visitor in together:
+        visitor.leave()
+    await asyncio.wait([visitor.task for visitor in together])
+
+
+async def test_it_doubles_with_each_round_until_the_first_refusal() -> None:
+    one = limiter(most=512, first=16)
+    limits = []
+    for _ in range(6):
+        await crowd(one)
+        limits.append(one.limit)
+    assert limits == [32, 64, 128, 256, 512, 512]
+
+
+async def test_after_a_refusal_it_halves_and_grows_by_one_a_round() -> None:
+    one = limiter(most=512, first=16)
+    await crowd(one)
+    assert one.limit == 32
+    await crowd(one, Overload)
+    assert one.limit == 16
+    for _ in range(10):
+        await crowd(one)
+    assert 24 <= one.limit <= 26
+
+
+async def test_other_failures_change_nothing() -> None:
+    one = limiter(most=512, first=16)
+    await crowd(one, ValueError)
+    assert one.limit == 16
+
+
+async def test_it_does_not_grow_while_it_is_not_filled() -> None:
+    one = limiter(most=512, first=16)
+    for _ in range(100):
         await request(one)
-    assert one.limit == 4
-    await request(one)
-    assert one.limit == 5
-    await request(one, ValueError)
-    assert one.limit == 5
+    assert one.limit == 16
+
+
+async def test_while_it_is_held_nobody_is_let_in() -> None:
+    clock, timers = HandClock(), Timers()
+    one = AdaptiveLimiter(8, monotonic=clock, call_later=timers)
+    one.hold(timedelta(seconds=2))
+    one.hold(timedelta(seconds=1))
+    assert one.held_for == 2.0
+    visitor = Visitor(one)
+    await let_others_run()
+    assert one.waiting == 1
+
+    clock.now += 1.5
+    timers.fire()
+    await let_others_run()
+    assert one.waiting == 1
+    clock.now += 0.5
+    timers.fire()
+    await visitor.leaves()
+    assert (one.held_for, one.waiting) == (0.0, 0)
+
+
+class Timers:
+    """Calls back when a test says so."""
+
+    def __init__(self) -> None:
+        self._due: list[Callable[[], None]] = []
+
+    def __call__(self, delay: float, callback: Callable[[], None]) -> None:
+        self._due.append(callback)
+
+    def fire(self) -> None:
+        due, self._due = self._due, []
+        for callback in due:
+            callback()
 
 
 @given(st.integers(1, 50), st.lists(st.sampled_from([None, Overload, ValueError])))
@@ -132,7 +207,7 @@ async def test_who_is_cancelled_holds_nobody_up(cancelled: int) -> None:
 
 async def test_who_is_cancelled_as_it_is_let_in_gives_the_place_on() -> None:
     one = limiter(1)
-    async with one.slot():
+    async with one.slot(refused):
         second, third = Visitor(one), Visitor(one)
         await let_others_run()
     second.task.cancel()

@@ -6,7 +6,7 @@ import time
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
-import httpx2
+import aiohttp
 import pytest
 from google.genai.errors import APIError
 from hypothesis import given
@@ -95,8 +95,8 @@ async def test_a_success_is_not_repeated() -> None:
     "error",
     [
         *(api_error(code) for code in (429, 500, 502, 503, 504)),
-        httpx2.ReadTimeout("slow"),
-        httpx2.RemoteProtocolError("cut"),
+        aiohttp.ServerTimeoutError("slow"),
+        aiohttp.ClientPayloadError("cut"),
         TimeoutError(),
         ValueError("no JSON"),
     ],

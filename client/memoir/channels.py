@@ -1,0 +1,78 @@
+"""Opening channels: addresses, load balancing, keepalive and TLS."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import grpc
+import grpc.aio
+
+_SERVICE_CONFIG = json.dumps({"loadBalancingConfig": [{"round_robin": {}}]})
+
+# A balancer or a firewall may drop an idle connection without a word: the ping finds out. A server
+# that restarts is looked for again every few seconds, as often as calls are tried again.
+_OPTIONS: tuple[tuple[str, str | int], ...] = (
+    ("grpc.service_config", _SERVICE_CONFIG),
+    ("grpc.keepalive_time_ms", 60_000),
+    ("grpc.keepalive_timeout_ms", 20_000),
+    ("grpc.initial_reconnect_backoff_ms", 200),
+    ("grpc.min_reconnect_backoff_ms", 200),
+    ("grpc.max_reconnect_backoff_ms", 5_000),
+)
+
+API_KEY_VARIABLE = "MEMOIR_API_KEY"
+
+
+@dataclass(frozen=True, slots=True)
+class Tls:
+    """How to encrypt: the authorities to trust, and a certificate of one's own for mutual TLS.
+
+    All are paths of PEM files. Without `ca_certificate` the system's authorities are trusted.
+    """
+
+    ca_certificate: str | Path | None = None
+    certificate: str | Path | None = None
+    private_key: str | Path | None = None
+
+    def credentials(self) -> grpc.ChannelCredentials:
+        """The credentials of a channel.
+
+        Raises:
+            OSError: a file cannot be read.
+        """
+        return grpc.ssl_channel_credentials(
+            _read(self.ca_certificate), _read(self.private_key), _read(self.certificate)
+        )
+
+
+def open_channel(address: str, tls: Tls | None) -> grpc.Channel:
+    """A channel that spreads its calls over every address that the name resolves to."""
+    if tls is None:
+        return grpc.insecure_channel(address, _OPTIONS)
+    return grpc.secure_channel(address, tls.credentials(), _OPTIONS)
+
+
+def open_async_channel(address: str, tls: Tls | None) -> grpc.aio.Channel:
+    """The same for asyncio."""
+    if tls is None:
+        return grpc.aio.insecure_channel(address, _OPTIONS)
+    return grpc.aio.secure_channel(address, tls.credentials(), _OPTIONS)
+
+
+def api_key_or_default(api_key: str | None) -> str:
+    """The key, or that of the environment.
+
+    Raises:
+        ValueError: there is neither.
+    """
+    key = api_key or os.environ.get(API_KEY_VARIABLE)
+    if not key:
+        raise ValueError(f"pass api_key, or set {API_KEY_VARIABLE}")
+    return key
+
+
+def _read(path: str | Path | None) -> bytes | None:
+    return None if path is None else Path(path).read_bytes()

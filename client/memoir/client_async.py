@@ -1,0 +1,314 @@
+"""The client for asyncio: the methods of `memoir.Client`, as coroutines and async iterators."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from typing import Any, Self, TypeVar, Unpack
+
+import grpc.aio
+from google.longrunning import operations_proto_pb2 as operations_pb2
+from memoir import graph_calls, memory_calls, operation_calls, project_calls, transport
+from memoir.call import Call, Page
+from memoir.channels import Tls, api_key_or_default, open_async_channel
+from memoir.errors import from_rpc_error
+from memoir.graph import Entity, EntityNeighborhood, Relation
+from memoir.memories import Memory, MemoryEvent
+from memoir.options import (
+    AddOptions,
+    CallOptions,
+    DeleteManyOptions,
+    DeleteOptions,
+    EntitiesOptions,
+    EntityOptions,
+    ListOptions,
+    OperationsOptions,
+    PageOptions,
+    PathOptions,
+    ProjectOptions,
+    ReadOptions,
+    RelationOptions,
+    SearchOptions,
+    UpdateOptions,
+    WatchOptions,
+    WriteOptions,
+)
+from memoir.requests import Messages
+from memoir.results import (
+    AddResult,
+    BatchItem,
+    OperationState,
+    Project,
+    Receipt,
+    ScopeSummary,
+    SearchResult,
+)
+from memoir.retries import Attempts, Deadline, Resumption, RetryPolicy
+from memoir.v1.statistics_service_pb2 import Statistics
+
+T = TypeVar("T")
+
+
+class AsyncClient:
+    """Calls a Memoir server.
+
+    `address` is `host:port`, or a gRPC target such as `dns:///memoir:50051`; calls are spread over
+    all addresses that it resolves to. `api_key` defaults to the variable MEMOIR_API_KEY. `timeout`
+    is in seconds and bounds a call with all its retries. Every method raises `MemoirError`.
+    """
+
+    def __init__(
+        self,
+        address: str = "127.0.0.1:50051",
+        api_key: str | None = None,
+        *,
+        tls: Tls | None = None,
+        timeout: float = transport.DEFAULT_TIMEOUT,
+        retries: RetryPolicy | None = None,
+    ) -> None:
+        self._api_key = api_key_or_default(api_key)
+        self._timeout = timeout
+        self._retries = retries or RetryPolicy()
+        self._channel = open_async_channel(address, tls)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *exception: object) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Ends the connection; calls in progress fail."""
+        await self._channel.close()
+
+    def correlation(self, correlation_id: str) -> AbstractContextManager[None]:
+        """Marks the calls inside a `with` block with this id, in every log and trace."""
+        return transport.correlation(correlation_id)
+
+    async def add(self, messages: Messages, **options: Unpack[AddOptions]) -> AddResult:
+        """Remembers what is worth remembering, and returns what changed.
+
+        `messages` is what a user said, or one message, or a whole conversation, oldest first.
+        """
+        return await self._run(memory_calls.add(messages, options))
+
+    async def submit(self, messages: Messages, **options: Unpack[AddOptions]) -> AsyncOperation:
+        """Accepts a conversation durably and returns at once.
+
+        The work follows soon, of one scope in the order of the calls.
+        """
+        return AsyncOperation(self, await self._run(memory_calls.submit(messages, options)))
+
+    async def search(self, query: str, **options: Unpack[SearchOptions]) -> SearchResult:
+        """Finds the memories of a scope that fit a question best."""
+        return await self._run(memory_calls.search(query, options))
+
+    async def get(self, memory_id: str, **options: Unpack[ReadOptions]) -> Memory:
+        """Reads one memory."""
+        return await self._run(memory_calls.get(memory_id, options))
+
+    def list(self, **options: Unpack[ListOptions]) -> AsyncIterator[Memory]:
+        """Reads the memories of a scope, newest first, fetching pages as they are needed."""
+        return self._pages(lambda token: memory_calls.list_memories(token, options))
+
+    async def update(self, memory_id: str, **options: Unpack[UpdateOptions]) -> Memory:
+        """Changes the fields that are given."""
+        return await self._run(memory_calls.update(memory_id, options))
+
+    async def delete(self, memory_id: str, **options: Unpack[DeleteOptions]) -> None:
+        """Deletes one memory: no read finds it from now on."""
+        await self._run(memory_calls.delete(memory_id, options))
+
+    async def update_many(
+        self, updates: Mapping[str, UpdateOptions], **options: Unpack[WriteOptions]
+    ) -> tuple[BatchItem, ...]:
+        """Changes up to 1,000 memories, by id; each has a result of its own."""
+        return await self._run(memory_calls.update_many(updates, options))
+
+    async def delete_many(
+        self, memory_ids: Sequence[str], **options: Unpack[WriteOptions]
+    ) -> tuple[BatchItem, ...]:
+        """Deletes up to 1,000 memories; each has a result of its own."""
+        return await self._run(memory_calls.delete_many(memory_ids, options))
+
+    async def delete_all(self, **options: Unpack[DeleteManyOptions]) -> Receipt:
+        """Deletes every memory of a scope or matching a filter; refused without either."""
+        return await self._run(memory_calls.delete_all(options))
+
+    def history(self, memory_id: str, **options: Unpack[PageOptions]) -> AsyncIterator[MemoryEvent]:
+        """Reads what happened to a memory, oldest event first, though it be deleted."""
+        return self._pages(lambda token: memory_calls.history(memory_id, token, options))
+
+    def scopes(
+        self, kind: str | None = None, **options: Unpack[PageOptions]
+    ) -> AsyncIterator[ScopeSummary]:
+        """Reads the users, agents, apps or runs (`kind`) that the project holds memories of."""
+        return self._pages(lambda token: memory_calls.scopes(kind, token, options))
+
+    async def delete_scope(
+        self, kind: str, scope_id: str, **options: Unpack[WriteOptions]
+    ) -> Receipt:
+        """Deletes everything that is kept about one user, agent, app or run."""
+        return await self._run(memory_calls.delete_scope(kind, scope_id, options))
+
+    def watch(self, **options: Unpack[WatchOptions]) -> AsyncIterator[MemoryEvent]:
+        """Yields every event in a scope as it happens, and goes on by itself after a disconnection.
+
+        Nothing is missed or repeated. To resume in another process, keep the `cursor` of the last
+        event that was handled. `timeout` ends the stream after that many seconds.
+        """
+        return self._watch(options)
+
+    def relations(self, **options: Unpack[RelationOptions]) -> AsyncIterator[Relation]:
+        """Reads who relates to what."""
+        return self._pages(lambda token: graph_calls.relations(token, options))
+
+    async def entity(self, name: str, **options: Unpack[EntityOptions]) -> EntityNeighborhood:
+        """Reads an entity by name or alias, and what lies around it."""
+        return await self._run(graph_calls.entity(name, options))
+
+    def entities(self, **options: Unpack[EntitiesOptions]) -> AsyncIterator[Entity]:
+        """Reads the entities of a scope."""
+        return self._pages(lambda token: graph_calls.entities(token, options))
+
+    async def paths(
+        self, source: str, target: str, **options: Unpack[PathOptions]
+    ) -> tuple[tuple[Relation, ...], ...]:
+        """Finds how two entities are connected, shortest path first."""
+        return await self._run(graph_calls.paths(source, target, options))
+
+    async def project(self, **options: Unpack[CallOptions]) -> Project:
+        """Reads the settings of the project."""
+        return await self._run(project_calls.project(options))
+
+    async def update_project(self, **options: Unpack[ProjectOptions]) -> Project:
+        """Changes the settings that are given."""
+        return await self._run(project_calls.update_project(options))
+
+    async def statistics(self, **options: Unpack[CallOptions]) -> Statistics:
+        """Reads the statistics of the project."""
+        return await self._run(project_calls.statistics(options))
+
+    async def watch_statistics(self, **options: Unpack[CallOptions]) -> AsyncIterator[Statistics]:
+        """Yields the statistics of the project every second."""
+        call = project_calls.watch_statistics(options)
+        try:
+            async for response in self._open(call):
+                yield call.read(response)
+        except grpc.aio.AioRpcError as error:
+            raise from_rpc_error(error) from error
+
+    async def operation(self, name: str) -> AsyncOperation:
+        """Finds an asynchronous add by the name of its operation."""
+        return AsyncOperation(self, await self._run(operation_calls.operation(name)))
+
+    async def operations(
+        self, **options: Unpack[OperationsOptions]
+    ) -> AsyncIterator[AsyncOperation]:
+        """Reads the asynchronous adds, newest first; `filter` such as `state = FAILED`."""
+        async for found in self._pages(lambda token: operation_calls.operations(token, options)):
+            yield AsyncOperation(self, found)
+
+    async def _run(self, call: Call[T]) -> T:
+        attempts = Attempts(self._retries, Deadline(call.timeout or self._timeout))
+        invoke = self._channel.unary_unary(
+            call.method,
+            request_serializer=call.request.__class__.SerializeToString,
+            response_deserializer=call.response_type.FromString,
+        )
+        while True:
+            try:
+                response = await invoke(
+                    call.request,
+                    timeout=attempts.remaining(),
+                    metadata=transport.metadata(self._api_key),
+                )
+                return call.read(response)
+            except grpc.aio.AioRpcError as error:
+                failure = from_rpc_error(error)
+                delay = attempts.delay_after(failure)
+            await asyncio.sleep(delay)
+
+    async def _pages(self, call: Callable[[str], Call[Page[T]]]) -> AsyncIterator[T]:
+        token = ""
+        while True:
+            page = await self._run(call(token))
+            for item in page.items:
+                yield item
+            token = page.next_page_token
+            if not token:
+                return
+
+    async def _watch(self, options: Mapping[str, object]) -> AsyncIterator[MemoryEvent]:
+        stream = Resumption(options, self._retries)
+        while (current := stream.options()) is not None:
+            call = memory_calls.watch(current)
+            try:
+                async for response in self._open(call):
+                    event, cursor = call.read(response)
+                    if event is not None:
+                        yield event
+                    stream.received(cursor)
+            except grpc.aio.AioRpcError as error:
+                delay = stream.delay_after(from_rpc_error(error))
+            else:
+                return
+            await asyncio.sleep(delay)
+
+    def _open(self, call: Call[Any]) -> AsyncIterable[Any]:
+        invoke = self._channel.unary_stream(
+            call.method,
+            request_serializer=call.request.__class__.SerializeToString,
+            response_deserializer=call.response_type.FromString,
+        )
+        metadata = transport.metadata(self._api_key)
+        responses: AsyncIterable[Any] = invoke(
+            call.request, timeout=call.timeout, metadata=metadata
+        )
+        return responses
+
+
+class AsyncOperation:
+    """An asynchronous add."""
+
+    def __init__(self, client: AsyncClient, operation: operations_pb2.Operation) -> None:
+        self._client = client
+        self._operation = operation
+
+    @property
+    def name(self) -> str:
+        """Its name, with which any client of the project finds it again."""
+        return str(self._operation.name)
+
+    @property
+    def state(self) -> OperationState:
+        """Where it was when last looked at."""
+        return operation_calls.operation_state(self._operation)
+
+    async def done(self) -> bool:
+        """Looks whether it has ended, well or not."""
+        if not self._operation.done:
+            self._operation = await self._client._run(operation_calls.operation(self.name))
+        return bool(self._operation.done)
+
+    async def result(self, timeout: float | None = None) -> AddResult:
+        """Waits for the end, at most `timeout` seconds (default: the client's), and returns it.
+
+        Raises:
+            OperationFailed: it was given up or cancelled.
+            DeadlineExceeded: it has not ended in time; it goes on.
+        """
+        deadline = Deadline(self._client._timeout if timeout is None else timeout)
+        while not self._operation.done:
+            wait = operation_calls.wait_operation(self.name, deadline.remaining())
+            self._operation = await self._client._run(wait)
+        return operation_calls.operation_result(self._operation)
+
+    async def cancel(self) -> None:
+        """Cancels it, if it has not begun: then it has no effect."""
+        await self._client._run(operation_calls.cancel_operation(self.name))
+
+    async def delete(self) -> None:
+        """Forgets it, once it has ended; what it did stays."""
+        await self._client._run(operation_calls.delete_operation(self.name))

@@ -1,0 +1,240 @@
+"""What calls return, beside memories and the graph: plain, immutable Python values."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import overload
+
+from memoir.graph import Relation
+from memoir.memories import EventType, Memory
+from memoir.v1 import memory_service_pb2, project_service_pb2
+from memoir.values import optional_string, to_datetime
+
+
+class OperationState(StrEnum):
+    """Where an asynchronous add is."""
+
+    UNSPECIFIED = "STATE_UNSPECIFIED"
+    QUEUED = "STATE_QUEUED"
+    RUNNING = "STATE_RUNNING"
+    SUCCEEDED = "STATE_SUCCEEDED"
+    FAILED = "STATE_FAILED"
+    CANCELLED = "STATE_CANCELLED"
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One memory that an add changed; for DELETE, `text` is the text it had."""
+
+    id: str
+    text: str
+    event: EventType
+    previous_text: str | None
+    categories: tuple[str, ...]
+    version: int
+
+    @classmethod
+    def from_proto(cls, message: memory_service_pb2.AddMemoriesResult) -> Change:
+        """The change in a message."""
+        return cls(
+            id=message.id,
+            text=message.data.memory,
+            event=EventType.from_proto(message.event),
+            previous_text=optional_string(message, "previous_memory"),
+            categories=tuple(message.categories),
+            version=message.version,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class RelationChange:
+    """One relation that an add changed."""
+
+    source: str
+    relation: str
+    target: str
+    event: EventType
+
+
+@dataclass(frozen=True, slots=True)
+class AddResult(Sequence[Change]):
+    """What an add changed, in the order of the conversation. Nothing worth keeping: it is empty.
+
+    `consistency_token` proves the write: pass it to a read of the graph to see the write there too.
+    """
+
+    changes: tuple[Change, ...]
+    relations: tuple[RelationChange, ...]
+    consistency_token: str
+    language_model: str
+    embedding_model: str
+
+    @classmethod
+    def from_proto(cls, message: memory_service_pb2.AddMemoriesResponse) -> AddResult:
+        """The result in a message."""
+        return cls(
+            changes=tuple(Change.from_proto(result) for result in message.results),
+            relations=tuple(
+                RelationChange(r.source, r.relation, r.target, EventType.from_proto(r.event))
+                for r in message.relations
+            ),
+            consistency_token=message.consistency_token,
+            language_model=message.models_used.language_model,
+            embedding_model=message.models_used.embedding_model,
+        )
+
+    def __len__(self) -> int:
+        return len(self.changes)
+
+    def __iter__(self) -> Iterator[Change]:
+        return iter(self.changes)
+
+    @overload
+    def __getitem__(self, index: int) -> Change: ...
+    @overload
+    def __getitem__(self, index: slice) -> tuple[Change, ...]: ...
+    def __getitem__(self, index: int | slice) -> Change | tuple[Change, ...]:
+        return self.changes[index]
+
+
+@dataclass(frozen=True, slots=True)
+class ArmScore:
+    """What one arm of a search thought of a hit: its place, from 1, and its score, 0 to 1."""
+
+    arm: str
+    rank: int
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
+class DegradedArm:
+    """An arm of a search that could not take part, and why."""
+
+    arm: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A memory that a search found, and how well it fits, from 0 to 1."""
+
+    memory: Memory
+    score: float
+    arms: tuple[ArmScore, ...]
+
+    @property
+    def text(self) -> str:
+        """The memory's text."""
+        return self.memory.text
+
+    @classmethod
+    def from_proto(cls, message: memory_service_pb2.SearchMemoriesResult) -> Hit:
+        """The hit in a message."""
+        return cls(
+            memory=Memory.from_proto(message.memory),
+            score=message.score,
+            arms=tuple(ArmScore(arm.arm, arm.rank, arm.score) for arm in message.arms),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class SearchResult(Sequence[Hit]):
+    """The hits, best first; `degraded` names the arms that could not take part."""
+
+    hits: tuple[Hit, ...]
+    relations: tuple[Relation, ...]
+    degraded: tuple[DegradedArm, ...]
+
+    @classmethod
+    def from_proto(cls, message: memory_service_pb2.SearchMemoriesResponse) -> SearchResult:
+        """The result in a message."""
+        return cls(
+            hits=tuple(Hit.from_proto(result) for result in message.results),
+            relations=tuple(Relation.from_proto(relation) for relation in message.relations),
+            degraded=tuple(DegradedArm(arm.arm, arm.reason) for arm in message.degraded),
+        )
+
+    def __len__(self) -> int:
+        return len(self.hits)
+
+    def __iter__(self) -> Iterator[Hit]:
+        return iter(self.hits)
+
+    @overload
+    def __getitem__(self, index: int) -> Hit: ...
+    @overload
+    def __getitem__(self, index: slice) -> tuple[Hit, ...]: ...
+    def __getitem__(self, index: int | slice) -> Hit | tuple[Hit, ...]:
+        return self.hits[index]
+
+
+@dataclass(frozen=True, slots=True)
+class BatchItem:
+    """What became of one item of a batch: `error` is None where it was done.
+
+    `memory` is the memory after an update.
+    """
+
+    id: str
+    memory: Memory | None
+    error: Exception | None
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """How much a deletion removed."""
+
+    memories: int
+    messages: int
+    events: int
+    graph_memories: int
+
+    @classmethod
+    def from_proto(cls, message: memory_service_pb2.DeletionReceipt) -> Receipt:
+        """The receipt in a message."""
+        return cls(message.memories, message.messages, message.events, message.graph_memories)
+
+
+@dataclass(frozen=True, slots=True)
+class ScopeSummary:
+    """One user, agent, app or run (`kind`), and what it holds."""
+
+    kind: str
+    id: str
+    memory_count: int
+    last_activity_time: datetime
+
+    @classmethod
+    def from_proto(
+        cls, message: memory_service_pb2.ListScopesResponse.ScopeSummary
+    ) -> ScopeSummary:
+        """The summary in a message."""
+        kind = memory_service_pb2.ScopeKind.Name(message.kind).removeprefix("SCOPE_KIND_").lower()
+        return cls(kind, message.id, message.memory_count, to_datetime(message.last_activity_time))
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """The settings of a project."""
+
+    id: str
+    org_id: str
+    custom_instructions: str
+    custom_categories: dict[str, str]
+    default_retention_days: int
+    etag: str
+
+    @classmethod
+    def from_proto(cls, message: project_service_pb2.Project) -> Project:
+        """The project in a message."""
+        return cls(
+            id=message.id,
+            org_id=message.org_id,
+            custom_instructions=message.custom_instructions,
+            custom_categories={c.name: c.description for c in message.custom_categories},
+            default_retention_days=message.default_retention_days,
+            etag=message.etag,
+        )

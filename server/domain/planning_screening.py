@@ -1,0 +1,124 @@
+"""Which proposals may be carried out: what was said, who said it, and what is wanted."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from server.domain.conversation import Message, Role
+from server.domain.inference import Category, InferenceRequest
+from server.domain.notices import NoticeReason
+from server.domain.planning_checks import Action, Proposal
+from server.domain.planning_evidence import MIN_WORDS, words_in
+from server.domain.planning_text import Passage, QuoteFinder, clean_text
+from server.domain.speakers import begins_with, is_own_statement, may_change
+from server.domain.wishes import Wanted
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why a proposal is left out.
+
+    `reason` is what the client is told; None where the model quotes what was not said, which it can
+    be asked to put right.
+    """
+
+    number: int
+    problem: str
+    reason: NoticeReason | None = None
+
+    def __str__(self) -> str:
+        return f"operation {self.number}: {self.problem}"
+
+
+@dataclass(frozen=True, slots=True)
+class Screened:
+    """A proposal that may be carried out, and the passage that shows it."""
+
+    proposal: Proposal
+    evidence: Passage
+
+
+class Screening:
+    """Holds proposals against their request, one by one."""
+
+    def __init__(self, request: InferenceRequest) -> None:
+        self._request = request
+        self._quotes = QuoteFinder(request.messages)
+        self._wanted = Wanted(request)
+        self._names = {m.name for m in request.messages if m.role is Role.USER and m.name}
+
+    def __call__(self, proposal: Proposal) -> Screened | Refusal:
+        """The proposal with its evidence, or the first reason against it."""
+        message = self._request.messages[proposal.message_index]
+        if message.role is Role.SYSTEM:
+            return Refusal(proposal.number, "rests on a system message")
+        evidence = self._evidence(proposal, message.content or "")
+        if isinstance(evidence, Refusal):
+            return evidence
+        refusal = (
+            _against_change(proposal, message)
+            or self._against_statement(proposal, message)
+            or self._against_wishes(proposal)
+        )
+        return refusal or Screened(proposal, evidence)
+
+    def _evidence(self, proposal: Proposal, content: str) -> Passage | Refusal:
+        if words_in(content, 0, len(content)) < MIN_WORDS:
+            # No better quote can be asked for.
+            problem = "its message has no clause"
+            return Refusal(proposal.number, problem, NoticeReason.NO_EVIDENCE)
+        problem = "its quote is not in the message"
+        for passage in self._quotes.find(proposal.message_index, proposal.operation.quote):
+            if words_in(content, passage.start, passage.end) >= MIN_WORDS:
+                return passage
+            problem = "its quote is not a clause of the message"
+        return Refusal(proposal.number, problem)
+
+    def _against_statement(self, proposal: Proposal, message: Message) -> Refusal | None:
+        if not proposal.text:
+            return None
+        if not is_own_statement(message, proposal.text):
+            problem = f"tells a statement of the {message.role.value} as a fact"
+            return Refusal(proposal.number, problem, NoticeReason.NOT_OWN_TEXT)
+        if self._is_of_another_speaker(proposal, message):
+            problem = "is about a speaker whom its message does not name"
+            return Refusal(proposal.number, problem, NoticeReason.NO_EVIDENCE)
+        return None
+
+    def _is_of_another_speaker(self, proposal: Proposal, message: Message) -> bool:
+        """Whether the text begins with the name of a speaker who neither said it nor is named."""
+        content = (message.content or "").casefold()
+        return any(
+            name != message.name
+            and begins_with(proposal.text, name)
+            and not (message.name and begins_with(proposal.text, message.name))
+            and name.casefold() not in content
+            for name in self._names
+        )
+
+    def _against_wishes(self, proposal: Proposal) -> Refusal | None:
+        categories = allowed_categories(proposal.operation.categories, self._request.categories)
+        if self._wanted(proposal.text, categories):
+            return None
+        return Refusal(proposal.number, "is not to be remembered", NoticeReason.FILTERED)
+
+
+def _against_change(proposal: Proposal, message: Message) -> Refusal | None:
+    number, candidate = proposal.number, proposal.candidate
+    if proposal.action is not Action.ADD and message.role is not Role.USER:
+        problem = f"rests on a message of the {message.role.value}, which changes no memory"
+        return Refusal(number, problem, NoticeReason.NOT_PERMITTED)
+    if candidate is not None and candidate.immutable:
+        return Refusal(number, "its candidate is immutable", NoticeReason.IMMUTABLE)
+    if candidate is not None and not may_change(message, candidate):
+        problem = "its candidate is another speaker's"
+        return Refusal(number, problem, NoticeReason.NOT_PERMITTED)
+    return None
+
+
+def allowed_categories(names: Sequence[str], categories: Sequence[Category]) -> tuple[str, ...]:
+    """The categories among the names, each once and spelled as in the request."""
+    spelling = {clean_text(category.name).casefold(): category.name for category in categories}
+    folded = (clean_text(name).casefold() for name in names)
+    return tuple(dict.fromkeys(spelling[name] for name in folded if name in spelling))

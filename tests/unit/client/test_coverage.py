@@ -1,0 +1,89 @@
+"""Both clients have every RPC of the contract, in the same way."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import memoir
+import pytest
+from google.longrunning import operations_proto_pb2
+from google.protobuf.descriptor import MethodDescriptor
+from google.protobuf.message import Message
+from memoir import graph_calls, memory_calls, operation_calls, options, project_calls
+from memoir.v1 import (
+    graph_service_pb2,
+    memory_service_pb2,
+    project_service_pb2,
+    statistics_service_pb2,
+)
+
+MODULES = (graph_calls, memory_calls, operation_calls, project_calls)
+CONTRACT = (
+    graph_service_pb2,
+    memory_service_pb2,
+    project_service_pb2,
+    statistics_service_pb2,
+    operations_proto_pb2,
+)
+# What the caller says in another way, or not at all.
+NOT_OPTIONS = {
+    "AddMemoriesRequest": {"async_mode", "output_format"},
+}
+
+
+def methods() -> Iterator[MethodDescriptor]:
+    for file in CONTRACT:
+        for service in file.DESCRIPTOR.services_by_name.values():
+            yield from service.methods
+
+
+def public(kind: type) -> dict[str, inspect.Signature]:
+    return {
+        name: inspect.signature(member)
+        for name, member in inspect.getmembers(kind, inspect.isfunction)
+        if not name.startswith("_")
+    }
+
+
+@pytest.mark.parametrize("method", list(methods()), ids=lambda method: method.name)
+def test_every_rpc_is_called(method: MethodDescriptor) -> None:
+    source = "\n".join(Path(inspect.getfile(module)).read_text() for module in MODULES)
+    assert re.search(rf'\+ "{method.name}"', source)
+
+
+def test_both_clients_have_the_same_methods_and_parameters() -> None:
+    for sync, other in (
+        (memoir.Client, memoir.AsyncClient),
+        (memoir.Operation, memoir.AsyncOperation),
+    ):
+        first, second = public(sync), public(other)
+        assert first.keys() == second.keys()
+        for name, signature in first.items():
+            assert list(signature.parameters) == list(second[name].parameters), name
+
+
+@pytest.mark.parametrize(
+    ("request_type", "known", "by_position"),
+    [
+        (memory_service_pb2.AddMemoriesRequest, options.AddOptions, {"messages"}),
+        (memory_service_pb2.SearchMemoriesRequest, options.SearchOptions, {"query"}),
+        (memory_service_pb2.GetMemoryRequest, options.ReadOptions, {"id"}),
+        (memory_service_pb2.ListMemoriesRequest, options.ListOptions, {"page_token"}),
+        (memory_service_pb2.DeleteMemoryRequest, options.DeleteOptions, {"id"}),
+        (memory_service_pb2.DeleteMemoriesRequest, options.DeleteManyOptions, set()),
+        (memory_service_pb2.WatchMemoryEventsRequest, options.WatchOptions, set()),
+        (graph_service_pb2.ListRelationsRequest, options.RelationOptions, {"page_token"}),
+        (graph_service_pb2.GetEntityRequest, options.EntityOptions, {"name"}),
+        (graph_service_pb2.ListEntitiesRequest, options.EntitiesOptions, {"page_token"}),
+        (graph_service_pb2.FindPathsRequest, options.PathOptions, {"source", "target"}),
+    ],
+)
+def test_every_field_of_a_request_is_an_option(
+    request_type: type[Message], known: type, by_position: set[str]
+) -> None:
+    fields = {field.name for field in request_type.DESCRIPTOR.fields}
+    told_otherwise = by_position | NOT_OPTIONS.get(request_type.__name__, set())
+    assert set(known.__annotations__) - {"timeout"} == fields - told_otherwise
