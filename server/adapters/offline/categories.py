@@ -4,71 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from server.adapters.offline.lexicon import JOBS, PETS, word_set
+from server.adapters.offline.lexicon import JOBS, PETS, category_words, words_of
 from server.domain.inference import Category
 from server.domain.words import english_stem, words
 
 MAX_CATEGORIES = 3
 _FALLBACK = "misc"
 
-_KEYWORDS = {
-    "personal_details": """name named called live living moved born age years birthday address phone
-        email from grew hometown nationality speak speaks language married single""",
-    "family": """pet family parents grandparents kids children siblings
-        wedding married wife husband partner girlfriend boyfriend fiance fiancee sister brother twin
-        mother mom mum father dad son daughter child baby uncle aunt cousin grandmother grandma
-        grandfather grandpa niece nephew stepmother stepfather mother-in-law father-in-law
-        sister-in-law brother-in-law""",
-    "professional_details": """work works job company career office employed employer boss manager
-        colleague coworker team promoted promotion salary startup business hired joined freelance
-        meeting project client degree university college studies study graduated major
-        internship""",
-    "sports": """sport sports football soccer tennis basketball baseball volleyball swim swimming
-        run running marathon gym cycling bike climbing skiing ski surf surfing yoga golf rugby
-        hockey boxing karate judo rowing hiking workout fitness match league race training""",
-    "travel": """travel traveling trip visit visited vacation holiday flight flew fly airport hotel
-        abroad passport tour cruise backpacking itinerary beach journey""",
-    "food": """food eat eats eating cook cooking restaurant meal breakfast lunch dinner vegetarian
-        vegan meat fish cheese bread pasta pizza sushi coffee tea wine beer chocolate dessert cake
-        spicy cuisine recipe fruit vegetables rice soup salad snack drink mushrooms cilantro gluten
-        dairy nuts peanuts shellfish baking""",
-    "music": """music song songs band guitar piano violin drums sing singing concert album jazz rock
-        hip-hop classical playlist opera choir musician spotify""",
-    "health": """health allergic allergy allergies intolerant diabetes asthma doctor hospital
-        medicine medication diagnosed surgery therapy anxiety therapist depression insomnia injury
-        pain diet sick illness migraine pregnant dentist vegan vaccine""",
-    "technology": """technology computer laptop phone android iphone software app programming code
-        coding python rust java javascript linux mac windows ai robot database server kubernetes
-        neovim gadget camera internet""",
-    "hobbies": """hobby hobbies hiking reading painting photography gardening knitting gaming chess
-        collecting collect collects crafts drawing pottery fishing camping dancing woodworking
-        puzzles birdwatching volunteer""",
-    "fashion": """fashion clothes clothing shoes sneakers dress wear wears style jacket jewelry
-        outfit""",
-    "entertainment": """movie movies film films series show shows tv netflix book books novel game
-        games theater theatre podcast anime manga comedy watch watches""",
-    "milestones": """graduated graduation married wedding engaged born birth promoted promotion
-        anniversary retired bought adopted award""",
-    "user_preferences": """prefer prefers like likes love loves favorite favourite hate hates
-        dislike dislikes enjoy enjoys fan allergic avoid avoids""",
-    "misc": "",
-}  # fmt: skip
-
 _MORE_KEYWORDS = {"family": PETS, "professional_details": JOBS}
 _KEYWORD_STEMS = {
-    name: frozenset(map(english_stem, word_set(text) | _MORE_KEYWORDS.get(name, frozenset())))
-    for name, text in _KEYWORDS.items()
+    name: frozenset(map(english_stem, listed | _MORE_KEYWORDS.get(name, frozenset())))
+    for name, listed in category_words().items()
 }
 
-
 # Words of a request such as `only food preferences`; what remains is what it is about.
-_ASKING = word_set(
-    """only include includes keep store remember save anything everything something things thing stuff
-    facts fact information info details detail data memories memory mentions mention related
-    relating regarding concerning please all like such kind kinds type types topic topics important
-    relevant user users person people other about the a an and or of my to in on for with what that
-    is are their his her user's no not"""
-)
+_ASKING = words_of("filter_words")
 _PREFERENCE = frozenset({"preference", "preferences"})
 
 

@@ -10,24 +10,25 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
-from server.adapters.offline.facts import Fact, gerund_item, without_items
+from server.adapters.offline.facts import Fact, content_stems, gerund_item, without_items
 from server.adapters.offline.forgetting import ForgetRequest
 from server.adapters.offline.lexicon import (
     CONSUMING,
     DISPOSING,
     DISTASTES,
     POSSESSING,
+    STOPPING,
     TASTES,
     stem_set,
 )
 from server.adapters.offline.phrases import Item
 from server.domain.inference import ProposedOperation
 from server.domain.memory import fact_digest
+from server.domain.words import english_stem
 
 Describe = Callable[[ProposedOperation, str, Sequence[Fact]], ProposedOperation]
 """Gives an operation the text, and the entities and relations of the facts in it."""
 
-_GIVING_UP = stem_set("give stop quit")
 _GIVING_AWAY = stem_set("give throw get")
 _FILLERS = frozenset(
     ["a", "an", "the", "really", "very", "also", "just", "still", "currently", "now", "so", "too"]
@@ -84,9 +85,15 @@ class Ledger:
         """Takes in a fact."""
         if fact_digest(fact.text) in self._digests:
             return
-        if fact.is_retraction or _disposed(fact):
+        if fact.is_retraction or _disposed(fact) or _gave_up(fact):
             self._retract(fact, operation)
-        elif not any(_repeats(fact, other) for _, other in self._standing()):
+            return
+        if fact.is_dated and any(
+            fact.slots.keys() & other.slots.keys() and _same_subject(fact, other)
+            for _, other in self._standing()
+        ):
+            fact = fact.without_slots()
+        if not any(_repeats(fact, other) for _, other in self._standing()):
             place = self._replaced(fact)
             if place is None:
                 self._add(fact.text, (fact,), operation)
@@ -202,10 +209,7 @@ def _value(fact: Fact, new: Fact) -> str:
 
 
 def _same_subject(fact: Fact, other: Fact) -> bool:
-    return bool(fact.subject.names & other.subject.names) or (
-        bool(fact.subject.attribute) and fact.subject.attribute == other.subject.attribute
-        and fact.subject.owner.key == other.subject.owner.key
-    )  # fmt: skip
+    return bool(fact.subject.names & other.subject.names)
 
 
 def _repeats(fact: Fact, other: Fact) -> bool:
@@ -227,12 +231,23 @@ def _replaces(fact: Fact, other: Fact) -> bool:
     """Whether a fact gives another value of something of which there is one at a time."""
     if not _same_subject(fact, other) or fact.is_qualified or other.is_qualified:
         return False
-    if fact.statement.is_planned or other.is_retraction:
+    if fact.statement.is_planned:
         return False
+    if other.is_retraction:
+        return _is_so_again(fact, other)
     new, old = fact.slots, other.slots
     if any(slot in old and old[slot] != value for slot, value in new.items()):
         return True
     return _is_opposite(fact, other) or _is_other_diet(fact, other)
+
+
+def _is_so_again(fact: Fact, other: Fact) -> bool:
+    """Whether it is so, what the other fact denies to the word."""
+    is_same = (
+        fact.statement.stem == other.statement.stem
+        and fact.complement.lead == other.complement.lead
+    )
+    return other.statement.is_denied and is_same and _keys(fact) == _keys(other)
 
 
 def _is_opposite(fact: Fact, other: Fact) -> bool:
@@ -258,9 +273,9 @@ def _keys(fact: Fact) -> frozenset[str]:
 def _says_more(fact: Fact) -> bool:
     """Whether a retraction is worth keeping: a dislike, a sale, what was once so."""
     statement = fact.statement
-    is_once = statement.is_over and not statement.is_denied
+    is_once = not statement.is_denied
     is_taste = statement.stem in TASTES and any(r.relation == "dislikes" for r in fact.relations)
-    return is_once or is_taste or _disposed(fact) or bool(fact.slots)
+    return is_once or is_taste or bool(fact.slots)
 
 
 def _disposed(fact: Fact) -> bool:
@@ -268,12 +283,13 @@ def _disposed(fact: Fact) -> bool:
     statement = fact.statement
     if statement.is_denied or statement.is_planned or fact.is_qualified:
         return False
-    is_away = fact.complement.lead.startswith(("away", "out", "rid"))
+    words = {token.lower for token in statement.rest}
+    is_away = bool(words & {"away", "rid", "out"})
     return statement.stem in DISPOSING or (statement.stem in _GIVING_AWAY and is_away)
 
 
 def _denied(fact: Fact, other: Fact) -> tuple[Item, ...] | None:
-    """What of the other fact the first takes back: some of its things, () for all, None for nothing."""
+    """What the first fact takes back of the other: things, () for all of it, None for nothing."""
     if not _same_subject(fact, other) or other.is_retraction:
         return None
     if fact.is_qualified:
@@ -285,9 +301,9 @@ def _denied(fact: Fact, other: Fact) -> tuple[Item, ...] | None:
     heads = {item.head for item in fact.complement.items}
     if _disposed(fact):
         return _matching(other, heads) if other.statement.stem in POSSESSING else None
-    if verb in _GIVING_UP and not fact.statement.is_denied:
-        return _matching(other, heads) if other.statement.stem in CONSUMING else None
-    if not (fact.statement.is_denied or fact.statement.is_over):
+    if _gave_up(fact):
+        return _given_up(fact, other)
+    if not (fact.statement.is_denied or fact.statement.is_over) or fact.statement.is_ability:
         return None
     gerund = gerund_item(other, verb)
     if gerund is not None and heads <= {gerund.head}:
@@ -296,7 +312,30 @@ def _denied(fact: Fact, other: Fact) -> tuple[Item, ...] | None:
         return None
     if not heads:
         return () if fact.statement.is_over or not other.complement.items else None
-    return _matching(other, heads)
+    wanted = [content_stems(item.text) for item in fact.complement.items]
+    gone = tuple(
+        item
+        for item in other.complement.items
+        if item.head in heads and any(words <= content_stems(item.text) for words in wanted)
+    )
+    return _unless_all(other, gone) if gone else None
+
+
+def _gave_up(fact: Fact) -> bool:
+    """Whether the fact says that somebody gave up or quit something."""
+    statement = fact.statement
+    if statement.is_denied or statement.is_planned or fact.is_qualified or fact.ends:
+        return False
+    is_up = fact.complement.lead == "up" and statement.stem == "give"
+    return (is_up or statement.stem in STOPPING) and bool(fact.complement.items)
+
+
+def _given_up(fact: Fact, other: Fact) -> tuple[Item, ...] | None:
+    """What of the other fact was given up, by its name or by its verb: `gave up smoking`."""
+    if any(english_stem(i.text.split()[0]) == other.statement.stem for i in fact.complement.items):
+        return ()
+    is_habit = other.statement.stem in CONSUMING
+    return _matching(other, {i.head for i in fact.complement.items}) if is_habit else None
 
 
 def _ended(fact: Fact, other: Fact) -> tuple[Item, ...] | None:

@@ -69,7 +69,7 @@ class Clause:
 _QUOTES = '"\u201c\u201e\u00ab'
 _TOKEN = re.compile(
     rf"\"[^\"]*\"|\u201c[^\u201d]*\u201d|\u201e[^\u201c\u201d]*[\u201c\u201d]|\u00ab[^\u00bb]*\u00bb"
-    rf"|{WORD_PATTERN}|[^\w\s]"
+    rf"|(?:Mr|Mrs|Ms|Dr|Prof|St)\.(?=\s)|{WORD_PATTERN}|[^\w\s]"
 )
 _SHORT = {
     "i'm": "I am", "im": "I am", "i've": "I have", "ive": "I have", "i'll": "I will",
@@ -88,6 +88,7 @@ _OTHER_SUBJECTS = word_set(
     "you it this that these those there nobody everyone everybody somebody someone people"
 )
 _OPEN_NOUN_PHRASE = word_set("my our his her their your the a an neither both no every each")
+_NO_VERBS = DETERMINERS | PREPOSITIONS | PRONOUNS
 _JOINING = frozenset({"and", "but", ",", ";", "so", "\u2013", "\u2014"})
 _AFTER_JOINING = _JOINING | {"then", "now", "also", "still", "therefore", "not"}
 _MOST_SUBJECT_WORDS = 7
@@ -128,7 +129,7 @@ def is_verb(tokens: Sequence[Token], place: int) -> bool:
     word = tokens[place].lower
     if word in AUXILIARIES or word in MODALS or word in NEGATED or word == "nor":
         return True
-    if tokens[place].is_name or not word[0].isalpha():
+    if tokens[place].is_name or not word[0].isalpha() or word in _NO_VERBS:
         return False
     before = tokens[place - 1].lower
     if is_past(word):

@@ -34,8 +34,10 @@ from server.domain.planning import MAX_OPERATIONS, MAX_TEXT_LENGTH
 _MAX_SPEAKER_LENGTH = 64
 _MAX_ENTITIES = 20
 _SPEAKERS = {Role.USER: Speaker("User"), Role.ASSISTANT: Speaker("Assistant", "assistant")}
-_DATED = re.compile(r"(?i)\b(?:\w*\d\w*|\w+day|tomorrow|tonight|next|january|february|march|april|may"
-                    r"|june|july|august|september|october|november|december)\b")  # fmt: skip
+_DATED = re.compile(
+    r"(?i)\b(?:\w*\d\w*|\w+day|tomorrow|tonight|next|january|february|march|april|may|june|july"
+    r"|august|\w+ber)\b"
+)
 _DONE_BY_ASSISTANT = stem_set(
     "recommend suggest book schedule reserve order send email create add cancel update save buy "
     "purchase submit file prepare draft"

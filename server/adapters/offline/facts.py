@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from server.adapters.offline.clauses import Clause, Token, joined, split, tokenize
-from server.adapters.offline.lexicon import TASTES, stem_set, verb_stem
-from server.adapters.offline.people import Subject, kind_of, read_subject, related
+from server.adapters.offline.lexicon import TASTES, UNIQUE_KIN, stem_set, verb_stem
+from server.adapters.offline.people import PERSON, Subject, kind_of, read_subject, related
 from server.adapters.offline.phrases import Complement, Item, read_complement
 from server.adapters.offline.relations import stated
 from server.adapters.offline.rewriting import Speaker, attributed, third_person_text
@@ -42,6 +42,16 @@ class Fact:
         return self.statement.is_denied or self.statement.is_over or bool(self.ends)
 
     @property
+    def is_dated(self) -> bool:
+        """Whether it tells of a move or a change in a year that it names."""
+        return self.statement.is_past and bool(_IN_A_YEAR.search(self.text))
+
+    def without_slots(self) -> Fact:
+        """The fact without the relations of which there is one at a time."""
+        kept = tuple(r for r in self.relations if not is_functional(r.relation))
+        return replace(self, relations=kept)
+
+    @property
     def slots(self) -> dict[str, str]:
         """The functional relations of its subject, and the key of the value of each."""
         own = {self.subject.entity.key, self.subject.owner.key if self.subject.attribute else ""}
@@ -50,17 +60,22 @@ class Fact:
             for r in self.relations
             if is_functional(r.relation) and r.source.key in own
         }
+        if self.subject.kin in UNIQUE_KIN and self.statement.stem == "be":
+            for relation in self.relations:
+                if relation not in self.subject.relations and relation.target == self.subject.owner:
+                    found[self.subject.kin] = relation.source.key
         if found.keys() & _PARTNERS and "marital_status" not in found:
             found["marital_status"] = "married"
         return found
 
 
 _PARTNERS = frozenset({"married_to", "engaged_to"})
+_IN_A_YEAR = re.compile(r"\bin (?:\w+ )?\d{4}\b")
 _MONTH = r"(?:jan|feb|mar|apr|may|june?|july?|aug|sep|oct|nov|dec)\w*"
 _NEUTRAL = re.compile(
     rf"""(?:[\s,;()]*(?:
         now|currently|today|yesterday|again|already|recently|nowadays|anymore|any\ (?:more|longer)
-      | these\ days|at\ the\ moment|so\ far|permanently|full-time|instead|officially|finally
+      | these\ days|at\ the\ moment|so\ far|away|instead|officially|finally
       | last\ (?:night|week|month|year|spring|summer|autumn|fall|winter|\w+day|{_MONTH})
       | this\ (?:year|morning|spring|summer)|(?:in\ )?(?:\d{{4}}|early\ \d{{4}}|late\ \d{{4}})
       | (?:in|on|since)\ (?:\d{{1,2}}\ )?{_MONTH}(?:\ \d+)*|since\ [^,;]+|for\ \w+\ years?
@@ -72,7 +87,7 @@ _NEUTRAL = re.compile(
 )
 _PLACE_TAIL = re.compile(r"(?:, |in |near |to |from |at )(?=[A-Z])[\w ,'-]+")
 _SEASON = re.compile(
-    r"(?i)\b(?:summer|winter|spring|autumn|fall|weekends?|mornings?|evenings?|\w+days?)\b"
+    r"(?i)\b(?:summer|winter|spring|autumn|fall|weekends?|mornings?|evenings?|\w+days?|may|june|july|january|february|march|april|august|\w+ber)\b"
 )
 _LEAVING = stem_set("leave quit resign fire lay retire")
 _JOB_WORDS = frozenset({"job", "work", "position", "company"})
@@ -89,11 +104,13 @@ def read_fact(
         return None
     complement = read_complement(statement.rest, after_be=statement.stem == "be")
     subjects = (subject, *_companions(statement, speaker, subject))
+    if statement.who is Who.NAMED and len(subjects) > 1:
+        subjects = subjects[1:]
     is_qualified = _is_qualified(statement, complement)
     positive = replace(statement, is_denied=False, is_over=False, is_planned=False)
     ends: list[tuple[str, str]] = []
     relations: list[Relation] = list(stated(statement, subjects, complement, casual=casual))
-    if (statement.is_denied or statement.is_over) and not is_qualified:
+    if (statement.is_denied or statement.is_over) and not (is_qualified or statement.is_ability):
         ends = [
             (r.relation, r.target.key)
             for r in stated(positive, (subject,), complement, casual=casual)
@@ -152,6 +169,10 @@ def gerund_item(fact: Fact, stem: str) -> Item | None:
 def _companions(statement: Statement, speaker: Speaker, subject: Subject) -> Sequence[Subject]:
     """The others of `my wife and I`, where they are people with a name for them."""
     tokens = statement.subject_tokens
+    if statement.who is Who.NAMED and any(token.lower == "and" for token in tokens):
+        names = [n for n in joined(tokens).split(" and ") if n != subject.text]
+        people = [Entity(name, PERSON) for name in names]
+        return [Subject(p.name, p, subject.owner, frozenset({p.key})) for p in people]
     if statement.who is not Who.GROUP or len(tokens) < 2 or _is_neither(statement):  # noqa: PLR2004
         return ()
     place = next((p for p, token in enumerate(tokens) if kind_of(token.lower)), None)
@@ -190,7 +211,7 @@ def _ends(statement: Statement, complement: Complement) -> list[tuple[str, str]]
         return []
     words_ = [token.lower for token in statement.rest]
     stem = statement.stem
-    if (stem == "be" or stem == "get") and words_[:1] in (["fired"], ["laid"]):
+    if stem in {"be", "get"} and words_[:1] in (["fired"], ["laid"]):
         return [("works_at", "")]
     if stem in _LEAVING:
         if stem == english_stem("retire") or _JOB_WORDS & set(words_):

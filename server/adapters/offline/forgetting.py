@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from server.adapters.offline.facts import Fact, content_stems
-from server.adapters.offline.lexicon import stem_set, word_set
+from server.adapters.offline.lexicon import any_of, stem_set, words_of
 from server.domain.words import normalized, words
 
 _POLITELY = (
@@ -15,30 +15,20 @@ _POLITELY = (
     r"|(?:can|could|would|will)\ you\ (?:please\ )?|you\ (?:can|should|may)\ "
     r"|i\ (?:want|need)\ you\ to\ |i'd\ like\ you\ to\ )*"
 )
-_KNOWN = r"(?:memor(?:y|ies)|records?|know|remember(?:ed)?|remember|stored?|saved|have\ (?:on|about)|profile|facts?)"
+_KNOWN = r"(?:memor(?:y|ies)|records?|know|remember(?:ed)?|stored?|saved|have\ (?:on|about)|facts?)"
 _REQUEST = re.compile(
     rf"""\s*{_POLITELY}(?:
         (?:forget|unlearn)\ (?!it\b[.!]*$|about\ it\b[.!]*$|to\b)(?P<forget>.+)
       | (?:delete|remove|erase|drop|discard|clear|wipe)\ (?P<delete>.*\b{_KNOWN}\b.*)
       | (?:don't|do\ not|never|stop)\ (?:remember(?:ing)?|memori[sz]e|stor(?:e|ing)|sav(?:e|ing)
-          |keep(?:ing)?|record(?:ing)?)\ (?P<dont>(?:that|the\ fact|about|my|anything|what|where|i)\b.+)
-      | (?:vergiss|l\u00f6sche|olvida|borra|oublie|efface|dimentica|cancella|esquece|esque\u00e7a|apaga|vergeet
-          |zapomnij|\u0437\u0430\u0431\u0443\u0434\u044c)[,]?\ (?P<foreign>.+)
-      | (?:\u5fd8\u8bb0|\u5fd8\u6389|\u5fd8\u8a18)(?P<unspaced>.+) | (?P<after>.+)(?:\u5fd8\u308c\u3066|\u092d\u0942\u0932\ \u091c\u093e\u0913).*
+          |keep(?:ing)?|record(?:ing)?)\ (?P<dont>(?:that|the|about|my|anything|what|where|i)\b.+)
+      | (?:{any_of("forget", "languages")}),?\s*(?P<foreign>.+)
     )""",
     re.VERBOSE | re.IGNORECASE,
 )
-_ASKING = word_set(
-    """that the a an what everything anything all you know knows remember remembered about of from on
-    in to at my me i am is was were have has had had it this these those memory memories record
-    records your profile stored saved store fact facts information info details data please and or
-    ever told said mentioned concerning regarding where who when how do does did i'm i've we our
-    dass ich mein meine que mi je mon ma che mio eu meu dat mijn user's any longer anymore more
-    forget delete remove erase"""
-)
+_ASKING = words_of("forget_words")
 _EVERYTHING = re.compile(
-    r"^(?:everything|all|anything|what|whatever)(?:\ (?:that\ )?(?:you|i))?.*\b(?:about\ me|you\ know"
-    r"|you\ remember)[\s.!]*$",
+    r"^(?:everything|all|anything|what|whatever)\b.*\b(?:about me|you know|you remember)[\s.!]*$",
     re.IGNORECASE,
 )
 _SHORTEST_COMMON = 4

@@ -1,7 +1,8 @@
-"""Whom a clause is about: the speaker, their family, friends, animals and things, and who is named."""
+"""Whom a clause is about: the speaker, somebody or something of theirs, or who is named."""
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -14,8 +15,10 @@ from server.adapters.offline.lexicon import (
     PETS,
     SYMMETRIC,
     UNIQUE_KIN,
+    pairs_of,
     stem_set,
     word_set,
+    words_of,
 )
 from server.adapters.offline.phrases import read_name
 from server.adapters.offline.rewriting import Speaker
@@ -53,11 +56,7 @@ class Subject:
         return self.entity.type in {PERSON, ANIMAL}
 
 
-_ATTRIBUTES = word_set(
-    """address birthday birthplace hometown nickname email e-mail mail phone number employer
-    nationality religion name username surname weight height anniversary age job occupation
-    profession timezone salary blood type mobile cell telephone"""
-)
+_ATTRIBUTES = words_of("attributes")
 _OWNERS = word_set("my our")
 _IS = stem_set("be")
 _HAVING = stem_set("have adopt get rescue buy own")
@@ -119,6 +118,10 @@ def _named(tokens: Sequence[Token], speaker: Speaker, own: Entity) -> Subject | 
 def _owned(tokens: Sequence[Token], speaker: Speaker, own: Entity) -> Subject:
     """What `my older sister Ana` is: somebody, by name if there is one, or something."""
     text = f"{speaker.possessive} {joined(tokens)}"
+    if len(tokens) > 1 and tokens[-1].lower == "name" and tokens[-2].lower.endswith("'s"):
+        kin = tokens[-2]
+        noun_token = dataclasses.replace(kin, text=kin.text[:-2], lower=kin.lower[:-2])
+        return dataclasses.replace(_owned([*tokens[:-2], noun_token], speaker, own), text=text)
     place = next((p for p, token in enumerate(tokens) if kind_of(token.lower)), None)
     is_plain = place is not None and all("'s" not in t.lower for t in tokens[:place])
     if place is None or not is_plain:
@@ -150,19 +153,15 @@ def _thing(tokens: Sequence[Token], text: str, own: Entity) -> Subject:
         kept[0] = "favorite"
     attribute = relation_name(" ".join(kept)) if is_attribute else ""
     attribute = _SAME_ATTRIBUTE.get(attribute, attribute)
-    return Subject(text, Entity(text), own, frozenset({text.lower()}), attribute=attribute)
+    names = frozenset({text.lower(), own.key} if attribute else {text.lower()})
+    return Subject(text, Entity(text), own, names, attribute=attribute)
 
 
-_SAME_ATTRIBUTE = {
-    "name": "named", "full_name": "named", "email_address": "email", "mail": "email",
-    "phone": "phone_number", "number": "phone_number", "mobile_number": "phone_number",
-    "cell_number": "phone_number", "telephone_number": "phone_number", "mobile": "phone_number",
-    "home_address": "address", "postal_address": "address",
-}  # fmt: skip
+_SAME_ATTRIBUTE = pairs_of("same_attribute")
 
 
 def introduced(statement: Statement, subject: Subject) -> Iterator[Relation]:
-    """Who is introduced: `a sister named Ana`, `is my sister`, `my sister is called Ana`, `I am Ana`."""
+    """Who is introduced, as in `I have a sister named Ana`, `Ana is my sister` and `I am Ana`."""
     rest = statement.rest
     if statement.is_denied or statement.is_over:
         return
@@ -190,14 +189,7 @@ def is_personal_name(name: str) -> bool:
     return name.lower() not in _NATIONALITIES
 
 
-_NATIONALITIES = word_set(
-    """american german mexican french dutch swiss greek czech thai british english irish scottish
-    welsh swedish danish finnish norwegian icelandic polish turkish spanish portuguese chinese
-    japanese korean vietnamese italian brazilian indian russian ukrainian canadian australian
-    african european asian latino latina hispanic jewish muslim christian catholic hindu buddhist
-    sikh protestant moroccan chilean cuban arab israeli pakistani austrian belgian hungarian
-    romanian serbian croatian bulgarian argentinian colombian peruvian nigerian egyptian iranian"""
-)
+_NATIONALITIES = words_of("nationalities")
 
 
 def _with(relation: Relation, old: Entity, new: Entity) -> Relation:

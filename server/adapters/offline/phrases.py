@@ -7,24 +7,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from server.adapters.offline.clauses import Token, joined
-from server.adapters.offline.lexicon import DETERMINERS, NOT_NAMES, PREPOSITIONS, word_set
+from server.adapters.offline.lexicon import DETERMINERS, NOT_NAMES, PREPOSITIONS, words_of
 from server.domain.words import english_stem, words
 
-_INNER = word_set("of de del da do dos di du la le van von der den the al el y & and")
+_INNER = words_of("name_particles")
 _INNER_NAME = re.compile(r"[a-z]{1,2}['\u2019][A-Z\u00c0-\u00de]")
 _QUOTES = '"\u201c\u201d\u201e\u00ab\u00bb'
-_STOPS = PREPOSITIONS - {"of"} | word_set(
-    """now today yesterday tomorrow tonight last next this every each daily weekly monthly anymore
-    nowadays lately recently currently too also again is was are were because since when while where
-    who which that if so but then though although ever alone together named called not once twice
-    sometimes usually often always these any either"""
-)
+_STOPS = PREPOSITIONS - {"of"} | words_of("phrase_stops")
 _MOST_WORDS = 8
-_NOT_PLACES = word_set(
-    """a an the my their his her our this that it here there home work night least first last school
-    church bed love fear debt town time general peace marketing sales engineering finance accounting
-    hr product design legal support operations management research it admin consulting"""
-)
+_NOT_PLACES = words_of("not_places")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +33,7 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class Complement:
-    """What follows a verb: words that go with it (`to`, `allergic to`), things, and what is left."""
+    """What follows a verb: words that go with it (`allergic to`), things, and what is left."""
 
     lead: str
     items: tuple[Item, ...]
@@ -50,12 +41,14 @@ class Complement:
 
 
 def read_name(
-    tokens: Sequence[Token], place: int, *, casual: bool = False
+    tokens: Sequence[Token], place: int, *, casual: bool = False, several: bool = False
 ) -> tuple[str, int] | None:
     """The name that begins here, and where it ends.
 
-    `casual` says that the writer uses no capitals: then one plain word counts as well.
+    `casual` says that the writer uses no capitals: then one plain word counts as well. `several`
+    says that `and` may join names to one, as in `Marks and Spencer`.
     """
+    inner = _INNER | {"and"} if several else _INNER
     start = place
     if place < len(tokens) and tokens[place].lower == "the":
         start = place = place + 1
@@ -66,17 +59,23 @@ def read_name(
             place = end = place + 1
             if token.text[0] in _QUOTES:
                 break
-        elif end > start and token.lower in _INNER - {"and"} and _goes_on(tokens, place):
+        elif end > start and token.lower in inner and _goes_on(tokens, place):
             place += 1
         elif end > start and token.text.isdigit() and place + 1 == len(tokens):
             place = end = place + 1
         else:
             break
     if end > start:
-        return joined(tokens[start:end]).strip(_QUOTES), end
+        return unquoted(joined(tokens[start:end])), end
     if casual and start < len(tokens) and _is_casual(tokens[start]):
         return tokens[start].text, start + 1
     return None
+
+
+def unquoted(text: str) -> str:
+    """The text without the quotation marks that are around all of it."""
+    is_quoted = len(text) > 1 and text[0] in _QUOTES and text[-1] in _QUOTES
+    return text[1:-1] if is_quoted else text
 
 
 def _goes_on(tokens: Sequence[Token], place: int) -> bool:
@@ -124,7 +123,7 @@ def _items(tokens: Sequence[Token], start: int) -> tuple[tuple[Item, ...], int]:
         first = place
         while first < end - 1 and tokens[first].lower in DETERMINERS:
             first += 1
-        found.append(Item(joined(tokens[first:end]).strip(_QUOTES)))
+        found.append(Item(unquoted(joined(tokens[first:end]))))
         place = end
         separator = end
         while separator < len(tokens) and tokens[separator].lower in {",", "and", "or", "&"}:
@@ -136,7 +135,7 @@ def _items(tokens: Sequence[Token], start: int) -> tuple[tuple[Item, ...], int]:
 
 
 def _item_end(tokens: Sequence[Token], place: int) -> int:
-    """Where the noun phrase that begins here ends; a name with `and` in it is one only in quotes."""
+    """Where the noun phrase that begins here ends; `and` is in one only in quotes."""
     start = place
     while place < len(tokens) and place - start < _MOST_WORDS:
         token = tokens[place]

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from server.adapters.offline.clauses import Token
+from server.adapters.offline.clauses import Token, joined
 from server.adapters.offline.lexicon import (
     DIETS,
     DISTASTES,
@@ -24,7 +24,7 @@ from server.domain.graph import Entity, Relation
 class _Rule:
     """Verbs, what follows them, and the relation that they state.
 
-    `lead` is what stands between the verb and its object. The object is a name, or a list of things.
+    `lead` is what stands between the verb and its object, which is a name or a list of things.
     """
 
     relation: str
@@ -40,7 +40,8 @@ def _rule(relation: str, type_: str, verbs: str, lead: str = "", *, name: bool =
 
 _WITH_NAME = (
     _rule("lives_in", "place", "live reside settle", "(?:alone |together )?(?:in|at)", name=True),
-    _rule("lives_in", "place", "move relocate emigrate", "(?:back |over |out )?(?:from .+ )?to", name=True),
+    _rule("lives_in", "place", "move relocate emigrate",
+          "(?:back |over |out )?(?:from .+ )?to", name=True),
     _rule("lives_in", "place", "be", "(?:now )?based in", name=True),
     _rule("born_in", "place", "be", "born (?:and raised )?in", name=True),
     _rule("from", "place", "be come", "(?:originally )?from", name=True),
@@ -98,10 +99,9 @@ def stated(
 ) -> Iterator[Relation]:
     """The relations that an asserted clause states of its subjects."""
     for subject in subjects:
-        yield from subject.relations
-        yield from introduced(statement, subject)
+        yield from tuple(introduced(statement, subject)) or subject.relations
         if not subject.is_attribute:
-            for relation, target in _targets(statement, complement, casual=casual):
+            for relation, target in _targets(statement, subject, complement, casual=casual):
                 if target.key and target.key != subject.entity.key:
                     yield Relation(subject.entity, relation, target)
         elif attribute := attribute_of(statement, subject, complement):
@@ -113,18 +113,30 @@ def attribute_of(statement: Statement, subject: Subject, complement: Complement)
     if statement.stem not in _ATTRIBUTE_VERBS or statement.is_denied or not complement.items:
         return None
     target = complement.items[0].text
-    return Relation(subject.owner, subject.attribute, Entity(target)) if target else None
+    is_value = _VALUES.get(subject.attribute, _ANY).search(target)
+    if joined(statement.rest[:2]).startswith(("a ", "an ")) or not is_value:
+        return None
+    return Relation(subject.owner, subject.attribute, Entity(target))
+
+
+_ANY = re.compile(r"\S")
+_VALUES = {"email": re.compile("@")} | dict.fromkeys(
+    ("phone_number", "age", "height", "weight", "birthday", "anniversary"), re.compile(r"\d")
+)
+"""What a value looks like, where that is known."""
 
 
 _ATTRIBUTE_VERBS = stem_set("be change")
 
 
 def _targets(
-    statement: Statement, complement: Complement, *, casual: bool
+    statement: Statement, subject: Subject, complement: Complement, *, casual: bool
 ) -> Iterator[tuple[str, Entity]]:
     rest = statement.rest
     for rule in _WITH_NAME:
         if statement.stem in rule.verbs and not statement.is_denied:
+            if rule.relation == "named" and subject.kin:
+                continue
             name = _named_target(rule, rest, casual=casual)
             if name and _is_current(rule, statement) and _is_fit(rule, name):
                 yield rule.relation, Entity(name, rule.type)
@@ -154,7 +166,12 @@ def _named_target(rule: _Rule, rest: Sequence[Token], *, casual: bool) -> str | 
     words = [token.lower for token in rest]
     for place in range(min(len(rest), 10)):
         if rule.lead.fullmatch(" ".join(words[:place])):
-            name = read_name(rest, place, casual=casual and rule.relation in _CASUAL)
+            name = read_name(
+                rest,
+                place,
+                casual=casual and rule.relation in _CASUAL,
+                several=rule.type == "organization",
+            )
             if name:
                 return name[0]
     return None
@@ -195,13 +212,20 @@ def _being(statement: Statement, rest: Sequence[Token]) -> Iterator[tuple[str, E
         yield "age", Entity(age.group(1))
     elif statement.stem == "be" and (height := _HEIGHT.match(text)):
         yield "height", Entity(height.group(1))
-    elif statement.stem == "be" and (diet := next((w for w in words[:3] if w in DIETS), None)):
-        if words.index(diet) == len(words) - 1 or words[words.index(diet) + 1] in _AFTER_STATE:
-            yield "follows_diet", Entity(diet, "diet")
+    elif statement.stem == "be" and (diet := _diet(words)):
+        yield "follows_diet", Entity(diet, "diet")
     if (status := _status(statement, words)) is not None:
         yield "marital_status", Entity(status)
     if job := _job(statement, words):
         yield "works_as", Entity(job, "occupation")
+
+
+def _diet(words: Sequence[str]) -> str | None:
+    """The diet in `a strict vegan`, but not in `vegan cooking`."""
+    for word, following in zip(words[:3], [*words[1:], "now"], strict=False):
+        if word in DIETS and following in _AFTER_STATE:
+            return word
+    return None
 
 
 def _first_age(words: Sequence[str]) -> re.Match[str] | None:

@@ -56,7 +56,7 @@ def _gap(statement: Statement) -> str:
 
 
 def _conjugated(tokens: Sequence[Token], *, is_own: bool) -> str:
-    """The verb and what is around it; its first form, which follows the subject, in the third person."""
+    """The verb with its auxiliaries and adverbs; the first of them in the third person."""
     found = list(tokens)
     for place, token in enumerate(found):
         if is_own and token.lower not in ADVERBS | {"not"}:

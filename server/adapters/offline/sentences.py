@@ -28,7 +28,7 @@ class Sentence:
 
 _LINE = re.compile(r"[^\r\n]+")
 _MARKER = re.compile(r"\s*(?:[-*\u2022\u2013]\s+|\(?\d{1,3}[.)]\s+|#{1,6}\s+)")
-_TITLE = re.compile(r"\b(?:Mr|Mrs|Ms|Dr|Prof|St|No)\.\s*$")
+_TITLE = re.compile(r"\b(?:Mr|Mrs|Ms|Dr|Prof|St|No)\.\s*$|\s\.$")
 _I = r"(?=(?:i|i'm|im|i've|i'd|i'll|my|our|we|we're|we've)\b)"
 _LEAD = re.compile(
     rf"""(?:
@@ -49,7 +49,8 @@ _LEAD = re.compile(
 _ASKS = r"""(?:
     (?:can|could|would|will|do|does|did|is|are|was|were|should|shall|may|might|have|has|am|isn't
       |aren't|don't|doesn't|won't|can't|wouldn't|shouldn't)
-      \ (?:you|i|we|they|he|she|it|there|this|that|these|those|the|my|your|our|any\w*|some\w*|[A-Z]\w+)\b
+      \ (?:you|i|we|they|he|she|it|there|this|that|these|those|the|my|your|our|any\w*|some\w*
+          |[A-Z]\w+)\b
   | (?:what|where|when|why|how|which|who|whose|whom)(?:'s|\ \w+)
   | any\ (?:ideas?|suggestions?|recommendations?|tips|advice|thoughts|chance|good)\b
 )"""
@@ -72,7 +73,7 @@ _FICTION = re.compile(
         imagine|suppose|pretend|assume|picture|hypothetically|role-?play|act\ as|what\ if|in\ theory
       | let's\ (?:say|pretend|imagine|assume|play|suppose)|let\ us\ (?:say|pretend|imagine|assume)
       | say\ (?:that\ )?(?:i|my|we)\b|(?:for|in)\ (?:the\ sake\ of|a\ hypothetical)|once\ upon
-      | you\ (?:are|play|will\ be)\ (?:now\ )?(?:an?|the|my)\b
+      | (?:from\ now\ on,?\ )?you(?:'re|\ are|\ play|\ will\ be)\ (?:now\b|(?:an?|the|my)\b)
       | in\ (?:this|our|my|the|a)\ (?:\w+\ )?(?:story|novel|game|scenario|role-?play|book|script
           |dream|nightmare|play|film|movie|fantasy|poem|simulation)\b
       | i\ (?:had\ a\ (?:\w+\ )?dream|dream(?:ed|t)\b)
@@ -85,14 +86,14 @@ _PASSING = re.compile(
       i\ (?:just\ |really\ |also\ |still\ |already\ |do\ |don't\ |didn't\ )*
         (?:see|understand|agree|disagree|know|guess|mean|hope|wonder|appreciate|bet|promise|think
           |believe|meant|noticed|tried|mind|get|got|apologi[sz]e|heard|beg|swear|care)
-        (?:\ (?:it|that|this|so|not|you|what|how|the\ .*|your.*|with.*|about.*|to))?[.!]*$
+        (?:\ (?:it|that|this|so|not|you|what|how|the\ .*|your.*|with.*|about.*|to))?(?:[.!,]|$)
     | i\ (?:just\ |really\ |also\ |still\ |only\ )*
-        (?:need|want|wanted|would\ like|would\ love|have\ to|should|have|had|got|don't\ have)\ 
+        (?:need|want|wanted|would\ like|would\ love|have\ to|should|have|had|got|don't\ have)\s
         (?:you|to\ (?:know|ask|see|check|understand|make\ sure|confirm|hear|clarify|find\ out|get)
           |(?:some|a|an|your|more|any|another|one|no)?\ ?(?:quick\ |other\ |last\ )?(?:help|advice
             |suggestions?|ideas?|recommendations?|info(?:rmation)?|tips|feedback|examples?|list
             |answers?|questions?|problems?|issues?|doubts?|errors?|clue|requests?)\b)
-    | i\ (?:am|was|feel)\ (?:just\ |so\ |very\ |really\ |a\ bit\ |not\ |still\ |also\ |too\ |quite\ )*
+    | i\ (?:am|was|feel)\ (?:just\ |so\ |very\ |really\ |a\ bit\ |not\ |still\ |too\ |quite\ )*
         (?:sorry|good|fine|ok|okay|great|well|tired|hungry|thirsty|sleepy|sure|glad|ready|done|back
           |here|confused|stuck|grateful|thankful|pleased|bored|busy|late|lost|curious|wondering
           |asking|kidding|joking|trying|thinking|unsure|aware|impressed|surprised|about\ to|happy
@@ -109,7 +110,7 @@ _PASSING = re.compile(
     )""",
     re.VERBOSE | re.IGNORECASE,
 )
-_SHORT = re.compile(r"\bI(?:'m|\u2019m)\b|\bim\b", re.IGNORECASE)
+_SHORT = {r"(?i)^i'?m\b": "I am", r"(?i)^i'd\b": "I would"}
 _QUESTION_MARKS = ("?", "\uff1f", "\u061f", ";?")
 _CLOSING = "\"'\u201d\u2019)\u300d \u2026!."
 
@@ -182,7 +183,10 @@ def _read(text: str) -> Sentence:
         statement = statement[: min(starts)].rstrip(" ,;:")
     elif asks:
         statement = ""
-    if _PASSING.match(_SHORT.sub("I am", normalized(statement))):
+    level = normalized(statement)
+    for short, full in _SHORT.items():
+        level = re.sub(short, full, level)
+    if _PASSING.match(level):
         return Sentence(text, "")
     return Sentence(text, statement)
 

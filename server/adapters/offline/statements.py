@@ -1,9 +1,8 @@
 """What a clause asserts: of whom, by which verb, whether it is denied, and what is only imagined.
 
-A clause states a fact if its subject is the speaker, somebody of theirs or somebody named, its verb
-is in the indicative, and no further speaker stands between: what follows a verb of saying, thinking,
-asking, doubting, pretending or wishing, a condition, or a word such as `maybe` is not asserted. In
-doubt a clause states nothing.
+A clause states a fact if its subject is the speaker, somebody of theirs or somebody named, and its
+verb is in the indicative. What follows a verb of saying, thinking, asking, doubting, pretending or
+wishing, a condition, or a word such as `maybe` is not asserted. In doubt a clause states nothing.
 """
 
 from __future__ import annotations
@@ -11,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
+from itertools import pairwise
 
 from server.adapters.offline.clauses import Clause, Token, main_subject, subject_end
 from server.adapters.offline.lexicon import (
@@ -55,8 +55,9 @@ class Statement:
 
     `subject` and `verb` are places among the tokens; `stem` is what all forms of the verb have in
     common. What follows the verb is `rest`. `is_over` says that it holds no longer (`no longer`,
-    `any more`, `used to`, `stopped`); `is_planned` that it is only intended; `is_limited` that it is
-    said of some occasions, or of one thing beside others.
+    `any more`, `used to`, `stopped`); `is_planned` that it is only intended; `is_ability` that it
+    is about what one can do; `is_limited` that it is said of some occasions, or of one thing beside
+    others.
     """
 
     tokens: tuple[Token, ...]
@@ -92,9 +93,9 @@ _SAID_TO_BE = word_set(
 _CONVICTIONS = word_set("sure convinced certain afraid aware worried positive confident told")
 _INDIRECT = word_set("me him her us them you people everyone everybody")
 _FICTION = word_set(
-    "dream dreams novel story game book movie film script fantasy roleplay nightmare"
+    "dream dreams novel story game book movie film script fantasy roleplay nightmare life"
 )
-_OVER = (("any", "more"), ("any", "longer"))
+_OVER = frozenset({("any", "more"), ("any", "longer")})
 _WISHES = word_set("like love prefer rather")
 _NO_GERUNDS = word_set("king nothing something anything everything morning evening spring sibling")
 _UNDER_WAY = word_set(
@@ -253,7 +254,7 @@ def _trimmed(tokens: Sequence[Token]) -> tuple[Token, ...]:
 
 
 def _who(subject: Sequence[Token]) -> Who | None:
-    """What kind of subject this is; None for you, it, nobody and the like, of whom nothing is kept."""
+    """What kind of subject this is; None for `you`, `it`, `nobody` and their like."""
     first, last = subject[0].lower, subject[-1].lower
     if last == "i" and len(subject) > 1:
         return Who.GROUP
@@ -274,8 +275,7 @@ def _is_real_setting(fronted: Sequence[Token]) -> bool:
 
 
 def _is_over(words: Sequence[str]) -> bool:
-    pairs = set(zip(words, words[1:], strict=False))
-    return "anymore" in words or bool(pairs.intersection(_OVER))
+    return "anymore" in words or not _OVER.isdisjoint(pairwise(words))
 
 
 def _is_embedding(stem: str, rest: Sequence[Token]) -> bool:
