@@ -7,9 +7,7 @@ python -m benchmarks.unmeasured serve
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from contextlib import nullcontext
-from typing import Any
 
 from prometheus_client import Counter, Gauge, Histogram
 
@@ -18,25 +16,31 @@ from server.telemetry import recording
 
 def main() -> None:
     """Puts nothing in the place of what records, then runs the server's command line."""
-    for name in ("record_tokens", "record_search_arm", "record_changes", "record_cache_read"):
+    for name in (
+        "record_tokens",
+        "record_search_arm",
+        "record_changes",
+        "record_cache_read",
+        "record_rpc",
+    ):
         setattr(recording, name, _nothing)
     for name in ("stage", "model_call"):
         setattr(recording, name, _nothing_around)
     for kind, method in ((Counter, "inc"), (Gauge, "set"), (Histogram, "observe")):
         setattr(kind, method, _nothing)
-    _take_out_interceptors()
+    _record_no_calls()
 
     from server.cli.main import main as run
 
     run()
 
 
-def _take_out_interceptors() -> None:
-    from server.transport.interceptors.access_log import AccessLogInterceptor
-    from server.transport.interceptors.metrics import MetricsInterceptor
+def _record_no_calls() -> None:
+    from server.telemetry.statistics import Statistics
+    from server.transport.interceptors import observation
 
-    for interceptor in (MetricsInterceptor, AccessLogInterceptor):
-        setattr(interceptor, "intercept", _pass_on)  # noqa: B010 - mypy refuses an assignment
+    setattr(Statistics, "record", _nothing)  # noqa: B010 - mypy refuses an assignment
+    setattr(observation, "_log_call", _nothing)  # noqa: B010 - as above
 
 
 def _nothing(*_values: object, **_named: object) -> None:
@@ -45,16 +49,6 @@ def _nothing(*_values: object, **_named: object) -> None:
 
 def _nothing_around(*_values: object, **_named: object) -> nullcontext[None]:
     return nullcontext()
-
-
-def _pass_on(
-    _self: object,
-    _method: object,
-    request: Any,
-    context: Any,
-    proceed: Callable[[Any, Any], Awaitable[Any]],
-) -> Awaitable[Any]:
-    return proceed(request, context)
 
 
 if __name__ == "__main__":

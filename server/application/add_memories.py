@@ -127,8 +127,8 @@ class AddMemories:
 
         Raises:
             RequestIdReused: the request id came before with another payload.
-            ExtractionFailed, ModelUnavailable, ModelQuotaExhausted, StoreUnavailable,
-            ConcurrentChange: nothing was stored.
+            ExtractionFailed, AnswerTooLarge, ModelUnavailable, ModelQuotaExhausted,
+            StoreUnavailable, ConcurrentChange: nothing was stored.
         """
         earlier = await self._earlier(command)
         if earlier is not None:

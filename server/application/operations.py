@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from server.application.add_memories import AddMemoriesCommand, AddMemoriesOutcome, outcome_of
+from server.application.answer_bounds import require_receivable_verbatim
 from server.domain.errors import OperationNotDone, OperationNotFound
 from server.domain.identifiers import new_id
 from server.domain.operation import Operation, OperationState
@@ -59,9 +60,12 @@ class SubmitAdd:
         """The operation: a new one, or that of the first call with the request id.
 
         Raises:
+            AnswerTooLarge: the messages are to be stored as they are, and too large to be answered.
             RequestIdReused: the request id came before with another payload.
             StoreUnavailable: nothing was kept.
         """
+        if not command.infer:
+            require_receivable_verbatim(command)
         operation = await self._operations.submit(
             Submission(
                 id=new_id(self._clock.now()),

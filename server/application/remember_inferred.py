@@ -8,6 +8,7 @@ from uuid import UUID
 import structlog
 
 from server.application.add_memories import AddMemoriesCommand, AddMemoriesOutcome
+from server.application.answer_bounds import require_receivable
 from server.application.change_sets import Models, begin, outcome
 from server.application.planned_changes import (
     carry_out,
@@ -26,7 +27,7 @@ from server.domain.project import Project
 from server.ports.clock import Clock
 from server.ports.embedder import Embedder, EmbeddingPurpose
 from server.ports.language_model import LanguageModel
-from server.ports.memory_store import ChangeSet, MemoryStore
+from server.ports.memory_store import ChangeSet, Committed, MemoryStore
 from server.ports.project_store import ProjectStore
 from server.telemetry.recording import stage
 
@@ -70,8 +71,8 @@ class RememberInferred:
         """Infers and stores.
 
         Raises:
-            ExtractionFailed, ModelUnavailable, ModelQuotaExhausted, StoreUnavailable,
-            RequestIdReused, ConcurrentChange: nothing was stored.
+            ExtractionFailed, AnswerTooLarge, ModelUnavailable, ModelQuotaExhausted,
+            StoreUnavailable, RequestIdReused, ConcurrentChange: nothing was stored.
         """
         try:
             return await self._take_turn(command)
@@ -114,6 +115,8 @@ class RememberInferred:
         )
         changes = carry_out(occasion, planned, vectors)
         stated = {candidate.id: candidate.relations for candidate in request.candidates}
+        everything = frozenset(added.memory.id for added in changes.added)
+        require_receivable(outcome(changes, Committed(everything, 0), planned.answers, stated))
         committed = await self._store.commit(changes)
         return outcome(changes, committed, planned.answers, stated)
 

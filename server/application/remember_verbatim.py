@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from server.application.add_memories import AddMemoriesCommand, AddMemoriesOutcome
+from server.application.answer_bounds import require_receivable_verbatim
 from server.application.change_sets import Models, Occasion, begin, outcome, provenance
 from server.domain.conversation import Role, StoredMessage, spoken
 from server.domain.identifiers import new_id
@@ -26,9 +27,10 @@ class RememberVerbatim:
         """Stores the messages. System messages are kept, but no memory is made of them.
 
         Raises:
-            ModelUnavailable, ModelQuotaExhausted, StoreUnavailable, RequestIdReused,
-            ConcurrentChange: nothing was stored.
+            AnswerTooLarge, ModelUnavailable, ModelQuotaExhausted, StoreUnavailable,
+            RequestIdReused, ConcurrentChange: nothing was stored.
         """
+        require_receivable_verbatim(command)
         occasion = begin(
             command, spoken(command.messages), self._clock.now(), Models(self._embedder.model)
         )

@@ -45,10 +45,28 @@ class MemoirError(Exception):
 class InvalidRequest(MemoirError):
     """Fields of the request break rules; `violations` names every one of them."""
 
-    def __init__(self, violations: Iterable[FieldViolation]) -> None:
+    def __init__(
+        self,
+        violations: Iterable[FieldViolation],
+        message: str = "",
+        metadata: Mapping[str, str] | None = None,
+    ) -> None:
         self.violations = tuple(violations)
         fields = ", ".join(dict.fromkeys(v.field for v in self.violations if v.field))
-        super().__init__(f"invalid fields: {fields}" if fields else "invalid request")
+        by_fields = f"invalid fields: {fields}" if fields else "invalid request"
+        super().__init__(message or by_fields, metadata)
+
+
+class AnswerTooLarge(InvalidRequest):
+    """The answer would be larger than what clients receive by default. Nothing was stored."""
+
+    def __init__(self, size: int, limit: int) -> None:
+        super().__init__(
+            [FieldViolation("messages", "too much to be answered; send fewer in a call")],
+            f"the answer would take {size} bytes, and clients receive at most {limit}; nothing was "
+            "stored; send fewer messages in a call",
+            {"bytes": str(size), "limit": str(limit)},
+        )
 
 
 class MalformedRequest(InvalidRequest):

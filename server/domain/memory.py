@@ -108,11 +108,22 @@ def today(now: datetime) -> date:
 
 
 def verbatim_digest(role: Role, name: str | None, text: str) -> bytes:
-    """What makes two verbatim memories of a scope the same: speaker and text, to the letter."""
-    return digest_of("verbatim", role, name or "", text)
+    """What makes two verbatim memories of a scope the same: speaker and text, to the letter.
+
+    Letters are compared in NFC, so that a decomposed spelling equals a composed one.
+    """
+    return digest_of("verbatim", role, _composed(name or ""), _composed(text))
 
 
 def fact_digest(text: str) -> bytes:
-    """What makes two inferred memories of a scope the same: the text, but for case and spaces."""
-    folded = " ".join(unicodedata.normalize("NFKC", text).casefold().split())
+    """What makes two inferred memories of a scope the same: the text, but for case and spaces.
+
+    Letters are compared in NFC. The compatibility forms would make 10⁵ equal to 105.
+    """
+    # Folding case can leave what NFC would compose, so that comes last too.
+    folded = " ".join(_composed(_composed(text).casefold()).split())
     return digest_of("fact", folded.rstrip("."))
+
+
+def _composed(text: str) -> str:
+    return text if text.isascii() else unicodedata.normalize("NFC", text)

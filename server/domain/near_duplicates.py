@@ -66,7 +66,7 @@ def _cosine(one: Vector, other: Vector) -> float:
 
 def _wording(text: str) -> tuple[Sequence[str], Sequence[Sequence[str]]]:
     """What two near duplicates have in common: how they begin, and their movable phrases."""
-    folded = unicodedata.normalize("NFKC", text).translate(_APOSTROPHES).casefold()
+    folded = unicodedata.normalize("NFC", text).translate(_APOSTROPHES).casefold()
     words = [word for word in _WORD.findall(_PERFECT.sub("", folded)) if word not in _ARTICLES]
     phrases: list[list[str]] = [[]]
     for word in map(_without_plural, words):

@@ -78,7 +78,8 @@ def plan(
     proposals, problems = read_proposals(request, answer.operations[:MAX_OPERATIONS])
     if problems:
         raise ExtractionFailed(answer.model, "invalid", problems)
-    screened, refusals = _screen(request, proposals)
+    screening = Screening(request)
+    screened, refusals = _screened(screening, proposals)
     if refusals and all(r.reason is None for r in refusals) and not screened:
         raise ExtractionFailed(answer.model, "unsupported", map(str, refusals))
     forgetting = _forget_requests(screened)
@@ -92,16 +93,16 @@ def plan(
         *([too_many_operations(n)] if (n := len(answer.operations)) > MAX_OPERATIONS else []),
         *bounds,
         *map(unmatched_request, _unmatched(screened)),
+        *screening.notices(),
         *refusal_notices(refusals),
     ]
     dropped = [*map(str, refusals), *idle, *(notice.text for notice in bounds)]
     return Plan(tuple(operations), tuple(dropped), tuple(notices), forgetting)
 
 
-def _screen(
-    request: InferenceRequest, proposals: Sequence[Proposal]
+def _screened(
+    screening: Screening, proposals: Sequence[Proposal]
 ) -> tuple[list[Screened], list[Refusal]]:
-    screening = Screening(request)
     outcomes = [screening(proposal) for proposal in proposals]
     return (
         [outcome for outcome in outcomes if isinstance(outcome, Screened)],

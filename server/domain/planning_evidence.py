@@ -1,9 +1,22 @@
-"""What counts as evidence of a proposal: a clause that its message really says."""
+"""What counts as evidence of a proposal: a clause that its speaker says in their own name.
+
+What a message quotes, forwards or gives to be worked on (see `server.domain.others_text`) shows
+nothing, with one exception: a new fact, or a request to forget, may name something in quotation
+marks, as in `My favourite film is "I Am Legend"`, if a clause of its evidence is outside of them.
+"""
 
 from __future__ import annotations
 
 import re
 import unicodedata
+from collections import Counter
+from collections.abc import Sequence
+
+from server.domain.conversation import Message, Role
+from server.domain.notices import Notice, NoticeReason, counted
+from server.domain.others_text import OthersText, OthersTextKind, find_others_text
+from server.domain.planning_checks import Action
+from server.domain.planning_text import Passage
 
 MIN_WORDS = 2
 """Fewest whole words of a piece of evidence. Short clauses have two, as in "I smoke"; a word by
@@ -16,6 +29,59 @@ _UNSPACED = re.compile(
     "\U00020000-\U0003ffff]"
 )
 _LETTERS_OF_A_WORD = 2
+
+
+class OwnWords:
+    """What the speakers of a conversation say in their own name."""
+
+    def __init__(self, messages: Sequence[Message]) -> None:
+        self._messages = messages
+        self._others: dict[int, list[OthersText]] = {}
+
+    def state(self, passage: Passage, action: Action) -> bool:
+        """Whether the passage is its speaker's own statement, as far as the action needs it."""
+        touched = [
+            span
+            for span in self._others_text(passage.message_index)
+            if span.start < passage.end and passage.start < span.end
+        ]
+        if not touched:
+            return True
+        if action in {Action.UPDATE, Action.DELETE}:
+            return False
+        if any(span.kind is not OthersTextKind.QUOTATION for span in touched):
+            return False
+        return self._words_outside(passage, touched) >= MIN_WORDS
+
+    def notices(self) -> list[Notice]:
+        """What of the users' messages was taken as not their own; quotations go without saying."""
+        kinds: Counter[OthersTextKind] = Counter()
+        for index, message in enumerate(self._messages):
+            if message.role is Role.USER:
+                kinds.update({span.kind for span in self._others_text(index)})
+        del kinds[OthersTextKind.QUOTATION]
+        if not kinds:
+            return []
+        told = ", ".join(
+            f"{kind} in {counted(count, 'message', 'messages')}" for kind, count in kinds.items()
+        )
+        text = f"Taken as somebody else's text, of which no fact is made: {told}."
+        return [Notice(NoticeReason.NOT_OWN_TEXT, text)]
+
+    def _others_text(self, index: int) -> list[OthersText]:
+        if index not in self._others:
+            self._others[index] = find_others_text(self._messages[index].content or "")
+        return self._others[index]
+
+    def _words_outside(self, passage: Passage, touched: Sequence[OthersText]) -> int:
+        content = self._messages[passage.message_index].content or ""
+        starts = [passage.start, *(span.end for span in touched)]
+        ends = [*(span.start for span in touched), passage.end]
+        return sum(
+            words_in(content, start, end)
+            for start, end in zip(starts, ends, strict=True)
+            if start < end
+        )
 
 
 def words_in(content: str, start: int, end: int) -> int:

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from server.domain.conversation import Message, Role
 from server.domain.inference import Category, InferenceRequest
-from server.domain.notices import NoticeReason
+from server.domain.notices import Notice, NoticeReason
 from server.domain.planning_checks import Action, Proposal
-from server.domain.planning_evidence import MIN_WORDS, words_in
+from server.domain.planning_evidence import MIN_WORDS, OwnWords, words_in
 from server.domain.planning_text import Passage, QuoteFinder, clean_text
 from server.domain.speakers import begins_with, is_own_statement, may_change
 from server.domain.wishes import Wanted
@@ -45,6 +45,7 @@ class Screening:
     def __init__(self, request: InferenceRequest) -> None:
         self._request = request
         self._quotes = QuoteFinder(request.messages)
+        self._own_words = OwnWords(request.messages)
         self._wanted = Wanted(request)
         self._names = {m.name for m in request.messages if m.role is Role.USER and m.name}
 
@@ -63,17 +64,25 @@ class Screening:
         )
         return refusal or Screened(proposal, evidence)
 
+    def notices(self) -> list[Notice]:
+        """What of the conversation nothing can rest on, whatever is proposed."""
+        return self._own_words.notices()
+
     def _evidence(self, proposal: Proposal, content: str) -> Passage | Refusal:
         if words_in(content, 0, len(content)) < MIN_WORDS:
             # No better quote can be asked for.
             problem = "its message has no clause"
             return Refusal(proposal.number, problem, NoticeReason.NO_EVIDENCE)
-        problem = "its quote is not in the message"
+        problem, reason = "its quote is not in the message", None
         for passage in self._quotes.find(proposal.message_index, proposal.operation.quote):
-            if words_in(content, passage.start, passage.end) >= MIN_WORDS:
+            if words_in(content, passage.start, passage.end) < MIN_WORDS:
+                problem = "its quote is not a clause of the message"
+            elif self._own_words.state(passage, proposal.action):
                 return passage
-            problem = "its quote is not a clause of the message"
-        return Refusal(proposal.number, problem)
+            else:
+                problem = "its quote is somebody else's text"
+                reason = NoticeReason.NOT_OWN_TEXT
+        return Refusal(proposal.number, problem, reason)
 
     def _against_statement(self, proposal: Proposal, message: Message) -> Refusal | None:
         if not proposal.text:

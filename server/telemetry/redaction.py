@@ -13,17 +13,21 @@ _SECRET_KEY = re.compile(
     re.IGNORECASE,
 )
 _MAX_DEPTH = 6
+_PLAIN = (str, int, float)
 
 
 def redact(_logger: object, _name: str, event: MutableMapping[str, Any]) -> Mapping[str, Any]:
     """A structlog processor: hides the values of keys that name secrets, nested ones too."""
-    return {key: _redacted(key, value, _MAX_DEPTH) for key, value in event.items()}
+    for key, value in event.items():
+        if not isinstance(value, _PLAIN) or _names_secret(key):
+            event[key] = _redacted(key, value, _MAX_DEPTH)
+    return event
 
 
 def _redacted(key: str, value: object, levels: int) -> object:
     if _names_secret(key):
         return REDACTED
-    if isinstance(value, str | int | float) or not levels:
+    if isinstance(value, _PLAIN) or not levels:
         return value
     if isinstance(value, Mapping):
         texts = {str(inner): item for inner, item in value.items()}

@@ -4,24 +4,40 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from memoir.v1 import memory_service_pb2
+from memoir.v1 import memory_pb2, memory_service_pb2
 
 from server.application.batch_delete_memories import BatchDeleteCommand
 from server.application.update_memory import UpdatedMemory
+from server.domain.answer_size import MAX_ITEMS_BYTES
 from server.domain.errors import MemoirError
+from server.transport.answers import fits, fitting_count
 from server.transport.convert.memories import memory_message
 from server.transport.convert.tokens import consistency_token
 from server.transport.status import to_status
+
+# More than a result takes that has an error, or of a memory its id, version and etag alone.
+_BARE_RESULT_BYTES = 2048
 
 
 def batch_update_response(
     outcomes: Sequence[UpdatedMemory | MemoirError], correlation_id: str
 ) -> memory_service_pb2.BatchUpdateMemoriesResponse:
-    """One result an item."""
-    return memory_service_pb2.BatchUpdateMemoriesResponse(
-        results=[_update_result(outcome, correlation_id) for outcome in outcomes],
+    """One result an item. Where not all fits, the last memories come without their content."""
+    results = [_update_result(outcome, correlation_id) for outcome in outcomes]
+    response = memory_service_pb2.BatchUpdateMemoriesResponse(
+        results=results,
         consistency_token=_token(o.position for o in outcomes if isinstance(o, UpdatedMemory)),
     )
+    if not fits(response):
+        whole = fitting_count(results, MAX_ITEMS_BYTES - len(results) * _BARE_RESULT_BYTES)
+        for result in response.results[whole:]:
+            if result.HasField("memory"):
+                result.memory.CopyFrom(_bare(result.memory))
+    return response
+
+
+def _bare(memory: memory_pb2.Memory) -> memory_pb2.Memory:
+    return memory_pb2.Memory(id=memory.id, version=memory.version, etag=memory.etag)
 
 
 def _update_result(

@@ -29,6 +29,7 @@ OUTCOMES: Mapping[
 ] = {
     errors.InvalidRequest: (_Code.INVALID_ARGUMENT, _Reason.ERROR_REASON_INVALID_FIELDS),
     errors.MalformedRequest: (_Code.INVALID_ARGUMENT, _Reason.ERROR_REASON_MALFORMED_REQUEST),
+    errors.AnswerTooLarge: (_Code.INVALID_ARGUMENT, _Reason.ERROR_REASON_ANSWER_TOO_LARGE),
     errors.ProjectRequired: (_Code.INVALID_ARGUMENT, _Reason.ERROR_REASON_PROJECT_REQUIRED),
     errors.ApiKeyInvalid: (_Code.UNAUTHENTICATED, _Reason.ERROR_REASON_API_KEY_INVALID),
     errors.ProjectForbidden: (_Code.PERMISSION_DENIED, _Reason.ERROR_REASON_PROJECT_FORBIDDEN),

@@ -143,6 +143,12 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """The operation was given up because the server ended amid every attempt. Nothing was stored.
     Code: INTERNAL. Metadata: `attempts`.
     """
+    ERROR_REASON_ANSWER_TOO_LARGE: _ErrorReason.ValueType  # 30
+    """The answer of an add would be larger than the 4 MiB that clients receive by default. Nothing was
+    stored: send fewer messages in a call.
+    Code: INVALID_ARGUMENT. Metadata: `bytes` (of the answer), `limit` (in bytes). Also carries a
+    `BadRequest` naming `messages`.
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """ErrorReason is the closed list of what can go wrong in a call.
@@ -273,5 +279,11 @@ Code: FAILED_PRECONDITION. Metadata: `operation`.
 ERROR_REASON_OPERATION_ABANDONED: ErrorReason.ValueType  # 29
 """The operation was given up because the server ended amid every attempt. Nothing was stored.
 Code: INTERNAL. Metadata: `attempts`.
+"""
+ERROR_REASON_ANSWER_TOO_LARGE: ErrorReason.ValueType  # 30
+"""The answer of an add would be larger than the 4 MiB that clients receive by default. Nothing was
+stored: send fewer messages in a call.
+Code: INVALID_ARGUMENT. Metadata: `bytes` (of the answer), `limit` (in bytes). Also carries a
+`BadRequest` naming `messages`.
 """
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

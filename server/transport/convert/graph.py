@@ -10,8 +10,10 @@ from server.application.find_paths import FindPathsCommand
 from server.application.get_entity import GetEntityCommand, Neighbourhood
 from server.application.list_entities import ListEntitiesCommand
 from server.application.list_relations import ListRelationsCommand
+from server.domain.answer_size import MAX_ITEMS_BYTES
 from server.domain.conversation import without_nul
 from server.domain.graph import KnownEntity, StatedRelation
+from server.transport.answers import fits, fitting_count
 from server.transport.convert.memories import relation_message
 from server.transport.convert.requests import DEFAULT_PAGE_SIZE, scope_of
 from server.transport.convert.tokens import (
@@ -117,13 +119,19 @@ def entity_message(known: KnownEntity) -> graph_service_pb2.Entity:
 
 
 def neighbourhood_message(around: Neighbourhood) -> graph_service_pb2.GetEntityResponse:
-    """An entity with its neighbourhood as clients see it."""
-    return graph_service_pb2.GetEntityResponse(
+    """An entity with its neighbourhood as clients see it, the nearest of it where not all fits."""
+    response = graph_service_pb2.GetEntityResponse(
         entity=entity_message(around.entity),
         neighbors=map(entity_message, around.neighbors),
         relations=map(relation_message, around.relations),
         truncated=around.truncated,
     )
+    if not fits(response):
+        budget = (MAX_ITEMS_BYTES - response.entity.ByteSize()) // 2
+        del response.neighbors[fitting_count(response.neighbors, budget) :]
+        del response.relations[fitting_count(response.relations, budget) :]
+        response.truncated = True
+    return response
 
 
 def paths_message(

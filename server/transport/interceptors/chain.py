@@ -11,21 +11,21 @@ from opentelemetry.trace import TracerProvider
 
 from server.telemetry.statistics import Statistics
 from server.transport.admission import Admission
-from server.transport.interceptors.access_log import AccessLogInterceptor
-from server.transport.interceptors.admission import AdmissionInterceptor, rate_limited
-from server.transport.interceptors.authentication import Authenticate, AuthenticationInterceptor
 from server.transport.interceptors.authorization import AuthorizationInterceptor, Authorize
 from server.transport.interceptors.context import CallContext, Context
-from server.transport.interceptors.correlation import CorrelationInterceptor
-from server.transport.interceptors.deadline import DeadlineInterceptor
 from server.transport.interceptors.decoding import DecodingInterceptor
-from server.transport.interceptors.drain import DrainGate, DrainInterceptor
+from server.transport.interceptors.drain import DrainGate
+from server.transport.interceptors.entry import (
+    Authenticate,
+    Deadlines,
+    EntryInterceptor,
+    rate_limited,
+)
 from server.transport.interceptors.errors import ErrorsInterceptor
 from server.transport.interceptors.handlers import behavior_of, raw_handler, run
 from server.transport.interceptors.interceptor import CallInterceptor, Proceed
 from server.transport.interceptors.method import Handler, describe
-from server.transport.interceptors.metrics import MetricsInterceptor
-from server.transport.interceptors.span import SpanInterceptor
+from server.transport.interceptors.observation import ObservationInterceptor
 from server.transport.interceptors.stream_bridge import as_generator
 from server.transport.interceptors.tracing import tracing_interceptor
 from server.transport.interceptors.unknown_method import unknown_method
@@ -54,18 +54,12 @@ def build_interceptors(
     `timeout_seconds_by_method` maps `package.Service/Method` to the bound of a call whose client
     sets no deadline. Without a `tracer_provider` no spans are made.
     """
-    spans = [SpanInterceptor()] if tracer_provider else []
+    deadlines = Deadlines(default_timeout_seconds, timeout_seconds_by_method or {})
     chain = InterceptorChain(
         [
-            CorrelationInterceptor(),
-            *spans,
-            MetricsInterceptor(statistics, now),
-            AccessLogInterceptor(),
+            ObservationInterceptor(statistics, now),
             ErrorsInterceptor(),
-            DrainInterceptor(gate),
-            DeadlineInterceptor(default_timeout_seconds, timeout_seconds_by_method or {}),
-            AuthenticationInterceptor(authenticate),
-            AdmissionInterceptor(admission, rate_limiter),
+            EntryInterceptor(gate, deadlines, authenticate, admission, rate_limiter),
             DecodingInterceptor(),
             ValidationInterceptor(check, now),
             AuthorizationInterceptor(rate_limited(authorize, rate_limiter)),

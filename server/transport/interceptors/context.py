@@ -26,6 +26,7 @@ class CallContext(grpc.aio.ServicerContext[Any, Any]):
         self._codec = codec
         self._added: Metadata = ()
         self._handlers: Metadata = ()
+        self._metadata: Metadata | None = None
         self.messages_written = 0
         self.bytes_written = 0
 
@@ -64,7 +65,10 @@ class CallContext(grpc.aio.ServicerContext[Any, Any]):
         return self._inner.trailing_metadata()
 
     def invocation_metadata(self) -> Any:
-        return self._inner.invocation_metadata()
+        # gRPC builds the tuple anew whenever it is asked.
+        if self._metadata is None:
+            self._metadata = tuple(self._inner.invocation_metadata() or ())
+        return self._metadata
 
     def set_code(self, code: grpc.StatusCode) -> None:
         self._inner.set_code(code)

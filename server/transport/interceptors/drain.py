@@ -4,14 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from types import TracebackType
 from typing import Any
 
 from server.domain.errors import ShuttingDown
-from server.transport.interceptors.context import CallContext
-from server.transport.interceptors.interceptor import CallInterceptor, Proceed
-from server.transport.interceptors.method import Method
 
 
 class DrainGate:
@@ -32,33 +28,37 @@ class DrainGate:
         """How many calls have entered and not left."""
         return len(self._in_flight)
 
-    @contextmanager
-    def passed(self) -> Iterator[None]:
+    def passed(self) -> Passage:
         """Lets the call of the current task in for the block.
 
         Raises:
             ShuttingDown: the gate is closed, or the call was cut off.
         """
+        return Passage(self)
+
+    def enter(self, call: asyncio.Task[Any]) -> None:
+        """Lets a call in.
+
+        Raises:
+            ShuttingDown: the gate is closed.
+        """
         if self._closed:
             self._last_event = time.monotonic()
             raise ShuttingDown
-        task = asyncio.current_task()
-        assert task is not None
-        self._in_flight.add(task)
+        self._in_flight.add(call)
         self._idle.clear()
-        try:
-            yield
-        except asyncio.CancelledError as cancelled:
-            if not self._is_cut:
-                raise
-            # That of `cut`, so that the client is told why, and when to come back.
-            task.uncancel()
-            raise ShuttingDown from cancelled
-        finally:
-            self._in_flight.discard(task)
-            self._last_event = time.monotonic()
-            if not self._in_flight:
-                self._idle.set()
+
+    def leave(self, call: asyncio.Task[Any]) -> None:
+        """A call that was let in has ended."""
+        self._in_flight.discard(call)
+        self._last_event = time.monotonic()
+        if not self._in_flight:
+            self._idle.set()
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether the calls that were still in flight were ended."""
+        return self._is_cut
 
     def cut(self) -> int:
         """Ends the calls that are still in flight; how many they are."""
@@ -84,20 +84,29 @@ class DrainGate:
             await asyncio.sleep(left)
 
 
-class DrainInterceptor(CallInterceptor):
-    """Lets calls through the gate.
+class Passage:
+    """The block of one call; written out because it is cheaper than a generator."""
 
-    Health and reflection pass beside it: who asks about a drain is answered, and who watches for
-    its end does not keep it from ending.
-    """
+    __slots__ = ("_call", "_gate")
 
     def __init__(self, gate: DrainGate) -> None:
         self._gate = gate
+        self._call: asyncio.Task[Any] | None = None
 
-    async def intercept(
-        self, method: Method, request: Any, context: CallContext, proceed: Proceed
-    ) -> Any:
-        if method.is_public:
-            return await proceed(request, context)
-        with self._gate.passed():
-            return await proceed(request, context)
+    def __enter__(self) -> None:
+        self._call = asyncio.current_task()
+        assert self._call is not None
+        self._gate.enter(self._call)
+
+    def __exit__(
+        self,
+        _kind: type[BaseException] | None,
+        error: BaseException | None,
+        _at: TracebackType | None,
+    ) -> None:
+        assert self._call is not None
+        self._gate.leave(self._call)
+        if self._gate.is_cut and isinstance(error, asyncio.CancelledError):
+            # The cancellation is that of `cut`: the client is told why, and when to come back.
+            self._call.uncancel()
+            raise ShuttingDown from error

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final
 from urllib.parse import unquote
 
 import grpc
@@ -12,9 +12,7 @@ from opentelemetry.trace import Status, StatusCode
 from opentelemetry.util.types import AttributeValue
 
 from server.transport.interceptors.context import CallContext
-from server.transport.interceptors.interceptor import CallInterceptor, Proceed
 from server.transport.interceptors.method import Method
-from server.transport.interceptors.outcome import final_code
 
 _NETWORKS: Final = ("ipv4", "ipv6")
 # The codes that are the server's fault:
@@ -31,32 +29,6 @@ _SERVER_FAULTS = frozenset(
 )
 
 
-class SpanInterceptor(CallInterceptor):
-    """Sets the stable RPC attributes of the semantic conventions and the right status.
-
-    The interceptor outside records OK for a deadline and a cancellation, which it does not notice,
-    and an exception event for every error that is answered properly.
-    """
-
-    async def intercept(
-        self, method: Method, request: Any, context: CallContext, proceed: Proceed
-    ) -> Any:
-        error: BaseException | None = None
-        try:
-            return await proceed(request, context)
-        except grpc.aio.AbortError as abort:
-            # The answer is sent; gRPC itself raises the error again once the handler returns.
-            error = abort
-            return None
-        except BaseException as other:
-            error = other
-            raise
-        finally:
-            span = trace.get_current_span()
-            if span.is_recording():
-                _complete(span, method, context, final_code(context, error))
-
-
 # https://opentelemetry.io/docs/specs/semconv/registry/attributes/gen-ai/
 _MEMORY_OPERATIONS = {
     "memoir.v1.MemoryService/AddMemories": "create_memory",
@@ -70,9 +42,14 @@ _MEMORY_OPERATIONS = {
 }
 
 
-def _complete(
+def complete_span(
     span: trace.Span, method: Method, context: CallContext, code: grpc.StatusCode
 ) -> None:
+    """Sets the stable RPC attributes of the semantic conventions and the right status.
+
+    The interceptor that opened the span notices neither deadlines nor cancellations, and would
+    record OK for both.
+    """
     if operation := _MEMORY_OPERATIONS.get(method.name):
         span.set_attribute("gen_ai.operation.name", operation)
     span.set_attributes(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from memoir.v1 import graph_service_pb2
 
@@ -10,6 +10,7 @@ from server.application.find_paths import FindPaths
 from server.application.get_entity import GetEntity
 from server.application.list_entities import ListEntities
 from server.application.list_relations import ListRelations
+from server.transport.answers import fitting_page
 from server.transport.convert.graph import (
     entities_command,
     entity_command,
@@ -45,11 +46,15 @@ class GraphService:
     ) -> graph_service_pb2.ListRelationsResponse:
         """See the contract."""
         command = relations_command(request, current_caller().project_id)
-        page = await self._use_cases.list_relations(command)
-        return graph_service_pb2.ListRelationsResponse(
-            relations=map(relation_message, page.relations),
-            next_page_token=relation_page_token(request, page.next),
-        )
+
+        async def page(size: int) -> graph_service_pb2.ListRelationsResponse:
+            found = await self._use_cases.list_relations(replace(command, page_size=size))
+            return graph_service_pb2.ListRelationsResponse(
+                relations=map(relation_message, found.relations),
+                next_page_token=relation_page_token(request, found.next),
+            )
+
+        return await fitting_page(page, command.page_size, "relations")
 
     async def GetEntity(  # noqa: N802 - the contract's name
         self, request: graph_service_pb2.GetEntityRequest, _context: object
@@ -63,11 +68,15 @@ class GraphService:
     ) -> graph_service_pb2.ListEntitiesResponse:
         """See the contract."""
         command = entities_command(request, current_caller().project_id)
-        page = await self._use_cases.list_entities(command)
-        return graph_service_pb2.ListEntitiesResponse(
-            entities=map(entity_message, page.entities),
-            next_page_token=entity_page_token(request, page.next),
-        )
+
+        async def page(size: int) -> graph_service_pb2.ListEntitiesResponse:
+            found = await self._use_cases.list_entities(replace(command, page_size=size))
+            return graph_service_pb2.ListEntitiesResponse(
+                entities=map(entity_message, found.entities),
+                next_page_token=entity_page_token(request, found.next),
+            )
+
+        return await fitting_page(page, command.page_size, "entities")
 
     async def FindPaths(  # noqa: N802 - the contract's name
         self, request: graph_service_pb2.FindPathsRequest, _context: object

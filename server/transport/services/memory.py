@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 from uuid import UUID
 
@@ -14,6 +14,7 @@ from server.application.operations import SubmitAdd
 from server.application.read_memories import GetMemory, ListMemories
 from server.application.search_memories import SearchMemories
 from server.domain.memory import ScoredMemory
+from server.transport.answers import fitting_page
 from server.transport.convert.added import add_response
 from server.transport.convert.memories import memory_message, relation_message
 from server.transport.convert.operations import operation_message
@@ -112,11 +113,16 @@ class MemoryService(MemoryLife, MemoryScopes):
         self, request: memory_service_pb2.ListMemoriesRequest, _context: object
     ) -> memory_service_pb2.ListMemoriesResponse:
         """See the contract."""
-        page = await self._use_cases.list(list_command(request, current_caller().project_id))
-        return memory_service_pb2.ListMemoriesResponse(
-            memories=map(memory_message, page.memories),
-            next_page_token=list_page_token(request, page.next),
-        )
+        command = list_command(request, current_caller().project_id)
+
+        async def page(size: int) -> memory_service_pb2.ListMemoriesResponse:
+            found = await self._use_cases.list(replace(command, page_size=size))
+            return memory_service_pb2.ListMemoriesResponse(
+                memories=map(memory_message, found.memories),
+                next_page_token=list_page_token(request, found.next),
+            )
+
+        return await fitting_page(page, command.page_size, "memories")
 
 
 def _search_result(hit: ScoredMemory, *, explain: bool) -> memory_service_pb2.SearchMemoriesResult:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from memoir.v1 import memory_service_pb2
 
@@ -16,6 +16,7 @@ from server.application.watch_memory_events import WatchMemoryEvents
 from server.domain.errors import MemoirError
 from server.domain.history import StreamCursor
 from server.domain.request_context import current_request
+from server.transport.answers import fitting_page
 from server.transport.batch_results import batch_delete_response, batch_update_response
 from server.transport.convert.life import (
     batch_delete_command,
@@ -87,11 +88,16 @@ class MemoryLife:
         self, request: memory_service_pb2.ListMemoryEventsRequest, _context: object
     ) -> memory_service_pb2.ListMemoryEventsResponse:
         """See the contract."""
-        page = await self._life.events(events_command(request, current_caller().project_id))
-        return memory_service_pb2.ListMemoryEventsResponse(
-            events=map(event_message, page.events),
-            next_page_token=number_page_token(request, page.next),
-        )
+        command = events_command(request, current_caller().project_id)
+
+        async def page(size: int) -> memory_service_pb2.ListMemoryEventsResponse:
+            found = await self._life.events(replace(command, page_size=size))
+            return memory_service_pb2.ListMemoryEventsResponse(
+                events=map(event_message, found.events),
+                next_page_token=number_page_token(request, found.next),
+            )
+
+        return await fitting_page(page, command.page_size, "events")
 
     async def WatchMemoryEvents(  # noqa: N802 - the contract's name
         self, request: memory_service_pb2.WatchMemoryEventsRequest, _context: object

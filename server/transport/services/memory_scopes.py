@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from memoir.v1 import memory_service_pb2
 
 from server.application.delete_memories import DeleteMemories
 from server.application.delete_scope import DeleteScope
 from server.application.list_scopes import ListScopes
+from server.transport.answers import fitting_page
 from server.transport.convert.scopes import (
     delete_memories_command,
     delete_scope_command,
@@ -50,11 +51,17 @@ class MemoryScopes:
         self, request: memory_service_pb2.ListScopesRequest, _context: object
     ) -> memory_service_pb2.ListScopesResponse:
         """See the contract."""
-        page = await self._scopes.list(list_scopes_command(request, current_caller().project_id))
-        end = (page.next.kind, page.next.id) if page.next else None
-        return memory_service_pb2.ListScopesResponse(
-            scopes=map(scope_message, page.scopes), next_page_token=scope_page_token(request, end)
-        )
+        command = list_scopes_command(request, current_caller().project_id)
+
+        async def page(size: int) -> memory_service_pb2.ListScopesResponse:
+            found = await self._scopes.list(replace(command, page_size=size))
+            end = (found.next.kind, found.next.id) if found.next else None
+            return memory_service_pb2.ListScopesResponse(
+                scopes=map(scope_message, found.scopes),
+                next_page_token=scope_page_token(request, end),
+            )
+
+        return await fitting_page(page, command.page_size, "scopes")
 
     async def DeleteScope(  # noqa: N802 - the contract's name
         self, request: memory_service_pb2.DeleteScopeRequest, _context: object

@@ -8,6 +8,7 @@ from google.protobuf.empty_pb2 import Empty
 from server.application.operations import ManageOperations
 from server.domain.errors import OperationCancelled
 from server.domain.request_context import current_request
+from server.transport.answers import fitting_page
 from server.transport.convert.operations import (
     operation_message,
     read_operation_name,
@@ -44,16 +45,18 @@ class OperationsService:
     ) -> operations_proto_pb2.ListOperationsResponse:
         """See the contract."""
         read_parent(request.name)
-        page = await self._operations.list(
-            current_caller().project_id,
-            read_state_filter(request.filter),
-            min(max(request.page_size, 0) or DEFAULT_PAGE_SIZE, LARGEST_PAGE),
-            read_operation_page_token(request, request.page_token),
-        )
-        return operations_proto_pb2.ListOperationsResponse(
-            operations=map(operation_message, page.operations),
-            next_page_token=operation_page_token(request, page.next),
-        )
+        states = read_state_filter(request.filter)
+        before = read_operation_page_token(request, request.page_token)
+
+        async def page(size: int) -> operations_proto_pb2.ListOperationsResponse:
+            found = await self._operations.list(current_caller().project_id, states, size, before)
+            return operations_proto_pb2.ListOperationsResponse(
+                operations=map(operation_message, found.operations),
+                next_page_token=operation_page_token(request, found.next),
+            )
+
+        size = min(max(request.page_size, 0) or DEFAULT_PAGE_SIZE, LARGEST_PAGE)
+        return await fitting_page(page, size, "operations")
 
     async def WaitOperation(  # noqa: N802 - the contract's name
         self, request: operations_proto_pb2.WaitOperationRequest, _context: object

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta, timezone
 
@@ -21,7 +22,11 @@ spoken = st.tuples(st.sampled_from(Role), names, names | st.text())
 
 @given(spoken, spoken)
 def test_verbatim_memories_are_the_same_by_speaker_and_text(one: Spoken, other: Spoken) -> None:
-    assert (verbatim_digest(*one) == verbatim_digest(*other)) == (one == other)
+    composed = [
+        (role, *(unicodedata.normalize("NFC", text) for text in rest))
+        for role, *rest in (one, other)
+    ]
+    assert (verbatim_digest(*one) == verbatim_digest(*other)) == (composed[0] == composed[1])
 
 
 def test_what_a_name_ends_with_is_no_part_of_the_text() -> None:
@@ -36,6 +41,15 @@ def test_what_a_name_ends_with_is_no_part_of_the_text() -> None:
 def test_verbatim_memories_are_the_same_to_the_letter_only() -> None:
     texts = ["I like tea", "I like tea ", "I like Tea", "I like tea."]
     assert len({verbatim_digest(Role.USER, None, text) for text in texts}) == 4
+
+
+def test_composed_and_decomposed_letters_are_the_same_and_other_characters_are_not() -> None:
+    composed, decomposed = "M\u00e1laga", "Ma\u0301laga"
+    assert fact_digest(f"lives in {composed}") == fact_digest(f"Lives in {decomposed}")
+    spoken = [verbatim_digest(Role.USER, text, text) for text in (composed, decomposed, "Malaga")]
+    assert spoken[0] == spoken[1] != spoken[2]
+    assert fact_digest("10\u2075 steps") != fact_digest("105 steps")
+    assert fact_digest("\u1e9e\u0345 x") == fact_digest("ss\u03b9 x")
 
 
 def test_no_name_and_an_empty_name_are_the_same_speaker() -> None:

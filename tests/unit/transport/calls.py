@@ -6,11 +6,18 @@ from typing import Any
 
 import grpc
 
+from server.domain.project import Principal
+from server.transport.admission import Admission, AdmissionLimits
 from server.transport.decoding import Codec
 from server.transport.interceptors.context import CallContext, Metadata
+from server.transport.interceptors.drain import DrainGate
+from server.transport.interceptors.entry import Authenticate, Deadlines, EntryInterceptor
 from server.transport.interceptors.handlers import Behavior
 from server.transport.interceptors.method import Method, describe
+from server.transport.rate_limit import RateLimiter
 
+ANYONE = Principal("k", "o", "p")
+AUTHORIZED: Metadata = (("authorization", "Token a"),)
 CODEC = Codec("s.S/M", bytes.decode, str.encode)
 
 
@@ -22,6 +29,23 @@ def method(path: str = "/s.S/M") -> Method:
 def unary(behavior: Behavior) -> Any:
     """A unary handler whose messages are texts."""
     return grpc.unary_unary_rpc_method_handler(behavior, CODEC.deserializer, CODEC.serializer)
+
+
+async def accept_any(_key: str) -> Principal:
+    return ANYONE
+
+
+def entry(
+    gate: DrainGate | None = None, authenticate: Authenticate = accept_any
+) -> EntryInterceptor:
+    """What lets calls in, without bounds unless a test gives one."""
+    return EntryInterceptor(
+        gate or DrainGate(),
+        Deadlines(30.0),
+        authenticate,
+        Admission(AdmissionLimits()),
+        RateLimiter(0.0, 1),
+    )
 
 
 class Wire:
@@ -40,6 +64,9 @@ class Wire:
 
     def peer(self) -> str:
         return self._peer
+
+    def time_remaining(self) -> None:
+        """None, which is what gRPC answers where the client set no deadline."""
 
     def code(self) -> None:
         """None, which is what gRPC answers where no code was set."""

@@ -7,21 +7,13 @@ from typing import Any
 import pytest
 
 from server.domain.errors import ApiKeyInvalid
-from server.domain.project import Principal
 from server.transport.current_caller import (
     current_caller,
     current_principal,
     project_or_none,
 )
-from server.transport.interceptors.authentication import AuthenticationInterceptor
 from server.transport.interceptors.interceptor import Proceed
-from tests.unit.transport.calls import Wire, context_on, method
-
-ANYONE = Principal("k", "o", "p")
-
-
-async def accept_any(_key: str) -> Principal:
-    return ANYONE
+from tests.unit.transport.calls import ANYONE, Wire, accept_any, context_on, entry, method
 
 
 async def answer(_request: Any, _context: Any) -> Any:
@@ -30,8 +22,7 @@ async def answer(_request: Any, _context: Any) -> Any:
 
 async def attempt(value: str | bytes, proceed: Proceed = answer, path: str = "/s.S/M") -> Any:
     context = context_on(Wire((("authorization", value),)))
-    interceptor = AuthenticationInterceptor(accept_any)
-    return await interceptor.intercept(method(path), None, context, proceed)
+    return await entry(authenticate=accept_any).intercept(method(path), None, context, proceed)
 
 
 @pytest.mark.parametrize(

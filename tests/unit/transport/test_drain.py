@@ -13,8 +13,8 @@ from server.domain.errors import ShuttingDown
 from server.lifecycle import drain as lifecycle_drain
 from server.lifecycle.drain import drain
 from server.transport.health import HealthService
-from server.transport.interceptors.drain import DrainGate, DrainInterceptor
-from tests.unit.transport.calls import Wire, context_on, method
+from server.transport.interceptors.drain import DrainGate
+from tests.unit.transport.calls import AUTHORIZED, Wire, context_on, entry, method
 
 LONG = 30.0
 
@@ -36,8 +36,8 @@ def gate() -> DrainGate:
 
 
 async def through(gate: DrainGate, path: str, proceed: Any) -> Any:
-    context = context_on(Wire())
-    return await DrainInterceptor(gate).intercept(method(path), b"", context, proceed)
+    context = context_on(Wire(AUTHORIZED))
+    return await entry(gate=gate).intercept(method(path), b"", context, proceed)
 
 
 class Held:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from datetime import UTC, datetime
 from typing import Any
 
 import grpc
@@ -12,8 +13,13 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.trace import StatusCode
 
 from server.domain.request_context import RequestContext, enter_request
-from server.transport.interceptors.span import SpanInterceptor
+from server.telemetry.statistics import Statistics
+from server.transport.interceptors.observation import ObservationInterceptor
 from tests.unit.transport.calls import Wire, context_on, method
+
+
+def observation() -> ObservationInterceptor:
+    return ObservationInterceptor(Statistics(), lambda: datetime.now(UTC))
 
 
 @pytest.mark.parametrize(
@@ -32,11 +38,11 @@ async def test_a_cancellation_near_the_deadline_is_the_deadline(
     error: BaseException, seconds_left: float, code: str, status: StatusCode
 ) -> None:
     async def cancelled(_request: Any, _context: Any) -> Any:
+        enter_request(RequestContext("c", time.monotonic() + seconds_left))
         raise error
 
     async def call() -> None:
-        enter_request(RequestContext("c", time.monotonic() + seconds_left))
-        await SpanInterceptor().intercept(method(), None, context_on(Wire()), cancelled)
+        await observation().intercept(method(), None, context_on(Wire()), cancelled)
 
     tracer = TracerProvider(shutdown_on_exit=False).get_tracer("t")
     with tracer.start_as_current_span("rpc") as span:
@@ -67,7 +73,7 @@ async def test_the_peer_is_told_where_it_has_an_address(
     wire = Wire((("user-agent", "grpc-go/1.80"),), peer)
     tracer = TracerProvider(shutdown_on_exit=False).get_tracer("t")
     with tracer.start_as_current_span("rpc") as span:
-        await SpanInterceptor().intercept(method(), None, context_on(wire), answer)
+        await observation().intercept(method(), None, context_on(wire), answer)
     finished: Any = span
     assert finished.attributes.get("network.peer.address") == address
     assert finished.attributes.get("network.peer.port") == port
