@@ -11,12 +11,11 @@ import re
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from server.adapters.offline.extraction import Extraction
 from server.domain.conversation import Message, Role
 from server.domain.inference import Candidate, Category, InferenceRequest
-from server.domain.inference import ProposedOperation as Operation
-from uuid import UUID
 
 Json = dict[str, Any]
 
@@ -26,7 +25,7 @@ def answer(request: Json) -> Json:
     data = conversation(request)
     if "question" in data:
         return {"scores": [_scored(candidate, data) for candidate in data["candidates"]]}
-    return {"operations": [_as_json(operation) for operation in Extraction(_request(data)).run()]}
+    return {"operations": [asdict(operation) for operation in Extraction(_request(data)).run()]}
 
 
 def conversation(request: Json) -> Json:
@@ -64,18 +63,8 @@ def _request(data: Json) -> InferenceRequest:
 
 def _messages(data: Json, key: str) -> list[Message]:
     return [
-        Message(Role(said["role"]), said["content"], said.get("name"))
-        for said in data.get(key, [])
+        Message(Role(said["role"]), said["content"], said.get("name")) for said in data.get(key, [])
     ]
-
-
-def _as_json(operation: Operation) -> Json:
-    return {
-        name: [dict(each) if isinstance(each, dict) else each for each in value]
-        if isinstance(value, list | tuple)
-        else value
-        for name, value in asdict(operation).items()
-    }
 
 
 def _folded(text: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 from server.adapters.offline.lexicon import JOBS, PETS, category_words, words_of
 from server.domain.inference import Category
@@ -27,6 +28,7 @@ def _stems(text: str, without: frozenset[str] = frozenset()) -> frozenset[str]:
     return frozenset(english_stem(word) for word in found if word not in without)
 
 
+@lru_cache(maxsize=256)
 def keyword_stems(category: Category) -> frozenset[str]:
     """The stems that speak for a category: built-in ones, and its own name and description."""
     own = _stems(f"{category.name.replace('_', ' ')} {category.description}", _ASKING)

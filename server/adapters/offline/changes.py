@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 
 from server.adapters.offline.facts import Fact, content_stems, gerund_item, without_items
 from server.adapters.offline.forgetting import ForgetRequest
@@ -30,9 +31,9 @@ Describe = Callable[[ProposedOperation, str, Sequence[Fact]], ProposedOperation]
 """Gives an operation the text, and the entities and relations of the facts in it."""
 
 _GIVING_AWAY = stem_set("give throw get")
-_FILLERS = frozenset(
-    ["a", "an", "the", "really", "very", "also", "just", "still", "currently", "now", "so", "too"]
-)
+
+
+_digest = lru_cache(maxsize=4_096)(fact_digest)
 
 
 @dataclass(slots=True)
@@ -52,7 +53,7 @@ class Entry:
 
     def __post_init__(self) -> None:
         """Notes what makes two memories the same to the letter."""
-        self.digest = fact_digest(self.text)
+        self.digest = _digest(self.text)
 
     @property
     def is_open(self) -> bool:
@@ -154,7 +155,7 @@ class Ledger:
         matches = [
             (entry, other, gone)
             for entry, other in self._standing()
-            if entry.is_open and (gone := _denied(fact, other)) is not None
+            if entry.is_open and (gone := _taken_back(fact, other)) is not None
         ]
         is_kept = not matches or _says_more(fact)
         for entry, other, gone in matches:
@@ -209,22 +210,17 @@ def _value(fact: Fact, new: Fact) -> str:
 
 
 def _same_subject(fact: Fact, other: Fact) -> bool:
-    return bool(fact.subject.names & other.subject.names)
+    return not fact.subject.names.isdisjoint(other.subject.names)
 
 
 def _repeats(fact: Fact, other: Fact) -> bool:
     """Whether a fact says nothing that the other does not."""
     if not _same_subject(fact, other) or fact.is_qualified != other.is_qualified:
         return False
-    if _gist(fact.text) == _gist(other.text):
+    if fact.gist == other.gist:
         return True
-    stated, known = ({r.identity for r in f.relations} for f in (fact, other))
-    is_short = not fact.complement.tail and not fact.is_qualified
-    return bool(stated) and stated <= known and is_short and not other.is_retraction
-
-
-def _gist(text: str) -> tuple[str, ...]:
-    return tuple(word for word in text.lower().rstrip(".!").split() if word not in _FILLERS)
+    is_short = not fact.complement.tail and not fact.is_qualified and not other.is_retraction
+    return is_short and bool(fact.stated) and fact.stated <= other.stated
 
 
 def _replaces(fact: Fact, other: Fact) -> bool:
@@ -235,26 +231,27 @@ def _replaces(fact: Fact, other: Fact) -> bool:
         return False
     if other.is_retraction:
         return _is_so_again(fact, other)
-    new, old = fact.slots, other.slots
-    if any(slot in old and old[slot] != value for slot, value in new.items()):
+    if any(other.slots.get(slot, value) != value for slot, value in fact.slots.items()):
         return True
     return _is_opposite(fact, other) or _is_other_diet(fact, other)
 
 
 def _is_so_again(fact: Fact, other: Fact) -> bool:
     """Whether it is so, what the other fact denies to the word."""
-    is_same = (
-        fact.statement.stem == other.statement.stem
-        and fact.complement.lead == other.complement.lead
-    )
-    return other.statement.is_denied and is_same and _keys(fact) == _keys(other)
+    is_same = _same_verb(fact, other) and fact.things == other.things
+    return other.statement.is_denied and is_same
+
+
+def _same_verb(fact: Fact, other: Fact) -> bool:
+    one, two = fact.statement.stem, other.statement.stem
+    return one == two and fact.complement.lead == other.complement.lead
 
 
 def _is_opposite(fact: Fact, other: Fact) -> bool:
     """Whether one likes what the other dislikes, or the other way about."""
     one, two = fact.statement.stem, other.statement.stem
     opposed = (one in TASTES and two in DISTASTES) or (one in DISTASTES and two in TASTES)
-    return opposed and _keys(fact) == _keys(other)
+    return opposed and fact.things == other.things
 
 
 def _is_other_diet(fact: Fact, other: Fact) -> bool:
@@ -264,10 +261,6 @@ def _is_other_diet(fact: Fact, other: Fact) -> bool:
         {r.target.key for r in f.relations if r.relation == "follows_diet"} for f in (fact, other)
     ]
     return is_new and all(diets) and diets[0] != diets[1]
-
-
-def _keys(fact: Fact) -> frozenset[str]:
-    return frozenset(item.text.casefold() for item in fact.complement.items)
 
 
 def _says_more(fact: Fact) -> bool:
@@ -288,37 +281,31 @@ def _disposed(fact: Fact) -> bool:
     return statement.stem in DISPOSING or (statement.stem in _GIVING_AWAY and is_away)
 
 
-def _denied(fact: Fact, other: Fact) -> tuple[Item, ...] | None:
+def _taken_back(fact: Fact, other: Fact) -> tuple[Item, ...] | None:
     """What the first fact takes back of the other: things, () for all of it, None for nothing."""
-    if not _same_subject(fact, other) or other.is_retraction:
-        return None
-    if fact.is_qualified:
+    if not _same_subject(fact, other) or other.is_retraction or fact.is_qualified:
         return None
     ends = _ended(fact, other)
     if ends is not None:
         return ends
-    verb = fact.statement.stem
-    heads = {item.head for item in fact.complement.items}
     if _disposed(fact):
-        return _matching(other, heads) if other.statement.stem in POSSESSING else None
+        return _matching(other, fact) if other.statement.stem in POSSESSING else None
     if _gave_up(fact):
         return _given_up(fact, other)
-    if not (fact.statement.is_denied or fact.statement.is_over) or fact.statement.is_ability:
-        return None
-    gerund = gerund_item(other, verb)
-    if gerund is not None and heads <= {gerund.head}:
+    is_denial = fact.statement.is_denied or fact.statement.is_over
+    return _denied(fact, other) if is_denial and not fact.statement.is_ability else None
+
+
+def _denied(fact: Fact, other: Fact) -> tuple[Item, ...] | None:
+    """What a fact denies of another, in the same words or more general ones."""
+    gerund = gerund_item(other, fact.statement.stem)
+    if gerund is not None and {item.head for item in fact.complement.items} <= {gerund.head}:
         return _unless_all(other, (gerund,))
-    if other.statement.stem != verb or other.complement.lead != fact.complement.lead:
+    if not _same_verb(fact, other):
         return None
-    if not heads:
+    if not fact.complement.items:
         return () if fact.statement.is_over or not other.complement.items else None
-    wanted = [content_stems(item.text) for item in fact.complement.items]
-    gone = tuple(
-        item
-        for item in other.complement.items
-        if item.head in heads and any(words <= content_stems(item.text) for words in wanted)
-    )
-    return _unless_all(other, gone) if gone else None
+    return _matching(other, fact, by_all_words=True)
 
 
 def _gave_up(fact: Fact) -> bool:
@@ -334,8 +321,7 @@ def _given_up(fact: Fact, other: Fact) -> tuple[Item, ...] | None:
     """What of the other fact was given up, by its name or by its verb: `gave up smoking`."""
     if any(english_stem(i.text.split()[0]) == other.statement.stem for i in fact.complement.items):
         return ()
-    is_habit = other.statement.stem in CONSUMING
-    return _matching(other, {i.head for i in fact.complement.items}) if is_habit else None
+    return _matching(other, fact) if other.statement.stem in CONSUMING else None
 
 
 def _ended(fact: Fact, other: Fact) -> tuple[Item, ...] | None:
@@ -350,9 +336,20 @@ def _ended(fact: Fact, other: Fact) -> tuple[Item, ...] | None:
     return None
 
 
-def _matching(fact: Fact, heads: set[str]) -> tuple[Item, ...] | None:
-    """The things of the fact that have one of these names; () if that is all of them."""
-    gone = tuple(item for item in fact.complement.items if item.head in heads)
+def _matching(fact: Fact, new: Fact, *, by_all_words: bool = False) -> tuple[Item, ...] | None:
+    """The things of the fact that the new one names; () if that is all of them.
+
+    `by_all_words` says that `red wine` does not name `wine`, and `wine` names both.
+    """
+    wanted = [(item.head, content_stems(item.text)) for item in new.complement.items]
+    gone = tuple(
+        item
+        for item in fact.complement.items
+        if any(
+            item.head == head and (not by_all_words or stems <= content_stems(item.text))
+            for head, stems in wanted
+        )
+    )
     return _unless_all(fact, gone) if gone else None
 
 

@@ -88,7 +88,15 @@ _OTHER_SUBJECTS = word_set(
     "you it this that these those there nobody everyone everybody somebody someone people"
 )
 _OPEN_NOUN_PHRASE = word_set("my our his her their your the a an neither both no every each")
+_COORDINATORS = frozenset({"and", "but", ";"})
 _NO_VERBS = DETERMINERS | PREPOSITIONS | PRONOUNS
+_NO_SUBJECT = PREPOSITIONS | CONDITIONAL | PRONOUNS
+_AFTER_VERBS = DETERMINERS | PREPOSITIONS
+_NO_STATES = DETERMINERS | PREPOSITIONS | NOT_NAMES | VERBS
+_FINITE = word_set("am was have has had is can will do")
+_BEFORE_PARTICIPLES = word_set("have has was am")
+_TIMES = word_set("yesterday today tomorrow tonight last next this these every most some now two")
+_FRONTED = PREPOSITIONS | _TIMES
 _JOINING = frozenset({"and", "but", ",", ";", "so", "\u2013", "\u2014"})
 _AFTER_JOINING = _JOINING | {"then", "now", "also", "still", "therefore", "not"}
 _MOST_SUBJECT_WORDS = 7
@@ -148,26 +156,28 @@ _THIRD_PERSON = frozenset(map(third_person, VERBS)) | word_set(
 
 def subject_end(tokens: Sequence[Token], place: int) -> int | None:
     """Where the subject ends that begins here with a verb after it; None if there is none."""
-    if place >= len(tokens):
-        return None
-    first = tokens[place]
-    if first.lower in _SUBJECTS:
-        return place + 1 if place + 1 < len(tokens) and tokens[place + 1].is_word else None
-    if first.lower in _OTHER_SUBJECTS and is_verb(tokens, place + 1):
-        return place + 1
-    if first.lower not in _OPEN_NOUN_PHRASE and not first.is_name:
-        return None
-    end = place + 1
-    if first.lower in _OPEN_NOUN_PHRASE:
-        end += 1
-    while end <= min(place + _MOST_SUBJECT_WORDS, len(tokens) - 1):
+    first = tokens[place].lower if place < len(tokens) else ""
+    is_subject = False
+    if first in _SUBJECTS:
+        is_subject = place + 1 < len(tokens) and tokens[place + 1].is_word
+    elif first in _OTHER_SUBJECTS:
+        is_subject = is_verb(tokens, place + 1)
+    elif first in _OPEN_NOUN_PHRASE:
+        return _noun_phrase_end(tokens, place, place + 2)
+    elif first and tokens[place].is_name:
+        return _noun_phrase_end(tokens, place, place + 1)
+    return place + 1 if is_subject else None
+
+
+def _noun_phrase_end(tokens: Sequence[Token], start: int, end: int) -> int | None:
+    while end <= min(start + _MOST_SUBJECT_WORDS, len(tokens) - 1):
         if _is_and_i(tokens, end):
             return end + 2
         if is_verb(tokens, end):
             return end
         if tokens[end].text == ",":
             return _after_apposition(tokens, end)
-        if not tokens[end].is_word or tokens[end].lower in PREPOSITIONS | CONDITIONAL | PRONOUNS:
+        if not tokens[end].is_word or tokens[end].lower in _NO_SUBJECT:
             return None
         end += 1
     return None
@@ -205,26 +215,22 @@ class _Cut:
 def _cut(
     tokens: Sequence[Token], start: int, place: int, subject: tuple[Token, ...]
 ) -> _Cut | None:
+    """The clause that begins after this place, if the words before it are a whole one."""
     if tokens[place].lower not in _JOINING or place == start:
         return None
     left = (*subject, *tokens[start:place])
-    begin = main_subject(left)
-    if begin is None:
-        return None
+    owner = main_subject(left)
     following = place + 1
     while following < len(tokens) and tokens[following].lower in _AFTER_JOINING:
         following += 1
-    if following >= len(tokens):
+    if owner is None or following >= len(tokens):
         return None
     if subject_end(tokens, following) is not None or _has_fronted_subject(tokens, following):
         return _Cut(following)
-    if tokens[place].lower in {"so", "\u2013", "\u2014"}:
-        return None
-    shared = _shared(left, begin, tokens[following:])
     # A comma joins predicates only in a list of states: `I am vegan, lactose intolerant and deaf`.
-    if shared and (tokens[place].text != "," or tokens[following].lower in STATES):
-        return _Cut(following, shared)
-    return None
+    may_share = tokens[place].lower in _COORDINATORS or tokens[following].lower in STATES
+    shared = _shared(left, owner, tokens[following:]) if may_share else ()
+    return _Cut(following, shared) if shared else None
 
 
 def main_subject(tokens: Sequence[Token]) -> tuple[int, int] | None:
@@ -240,7 +246,7 @@ def main_subject(tokens: Sequence[Token]) -> tuple[int, int] | None:
         return 0, end
     first = tokens[0].lower
     is_clause = first in REASON_OR_TIME
-    if not is_clause and first not in PREPOSITIONS | _TIMES and first not in ADVERBS:
+    if not is_clause and first not in _FRONTED and first not in ADVERBS:
         return None
     for place in range(1, min(len(tokens), 12 if is_clause else _MOST_FRONTED_WORDS + 1)):
         if is_clause and tokens[place - 1].text != ",":
@@ -251,12 +257,9 @@ def main_subject(tokens: Sequence[Token]) -> tuple[int, int] | None:
     return None
 
 
-_TIMES = word_set("yesterday today tomorrow tonight last next this these every most some now two")
-
-
 def _has_fronted_subject(tokens: Sequence[Token], place: int) -> bool:
     """Whether a clause such as `on weekends I hike` begins here."""
-    if tokens[place].lower not in PREPOSITIONS | _TIMES:
+    if tokens[place].lower not in _FRONTED:
         return False
     near = tokens[place + 1 : place + _MOST_FRONTED_WORDS]
     words = [token.lower for token in near]
@@ -290,21 +293,18 @@ def _is_same_form(
     owner: Sequence[Token],
 ) -> bool:
     """Whether the word is a verb in the form of the clause's own: `I work and play`."""
-    if word in NEGATED or word in {"am", "was", "have", "has", "had", "is", "can", "will", "do"}:
+    if word in NEGATED or word in _FINITE:
         return bool(following)
     if is_past(word):
-        return is_past(verb) or verb in {"have", "has", "was", "am"}
-    plural = owner[-1].lower in {"i", "we", "they"}
-    if any(token.lower == "to" and _is_base(rest, p + 1) for p, token in enumerate(rest)):
+        return is_past(verb) or verb in _BEFORE_PARTICIPLES
+    has_infinitive = any(t.lower == "to" and _is_base(rest, p + 1) for p, t in enumerate(rest))
+    if has_infinitive or verb in MODALS or verb in {"will", "do", "did"} or not following:
         return False
-    if verb in MODALS or verb in {"will", "do", "did"}:
-        return False
-    if not plural:
-        return word in _THIRD_PERSON and bool(following)
-    if word not in VERBS or not following or is_past(verb):
-        return False
-    shows = following[0].lower in DETERMINERS | PREPOSITIONS or following[0].is_name
-    return shows or word not in MAYBE_NOUNS
+    if owner[-1].lower not in {"i", "we", "they"}:
+        return word in _THIRD_PERSON
+    shows_a_verb = following[0].lower in _AFTER_VERBS or following[0].is_name
+    is_base = word in VERBS and not is_past(verb)
+    return is_base and (shows_a_verb or word not in MAYBE_NOUNS)
 
 
 def _is_base(tokens: Sequence[Token], place: int) -> bool:
@@ -321,11 +321,7 @@ def _is_state(complement: Sequence[Token], right: Sequence[Token]) -> bool:
     if complement[0].lower in {"a", "an"}:
         return word.lower in {"a", "an"}
     has_preposition = any(token.lower in PREPOSITIONS for token in complement)
-    is_plain = (
-        word.lower not in DETERMINERS | PREPOSITIONS | NOT_NAMES | VERBS
-        and not is_past(word.lower)
-        and not word.is_name
-    )
+    is_plain = word.lower not in _NO_STATES and not is_past(word.lower) and not word.is_name
     return is_plain and not has_preposition and len(complement) == 1 and complement[0].is_word
 
 

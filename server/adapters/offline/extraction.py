@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import lru_cache
 
@@ -15,7 +15,7 @@ from server.adapters.offline.clauses import Clause, split, tokenize
 from server.adapters.offline.facts import Fact, facts_of, read_fact
 from server.adapters.offline.forgetting import read_request
 from server.adapters.offline.lexicon import stem_set
-from server.adapters.offline.people import PERSON, Subject, gender_of
+from server.adapters.offline.people import ANIMAL, PERSON, Subject, gender_of
 from server.adapters.offline.phrases import read_name
 from server.adapters.offline.rewriting import Speaker, attributed
 from server.adapters.offline.sentences import Sentence, own_sentences
@@ -33,6 +33,10 @@ from server.domain.planning import MAX_OPERATIONS, MAX_TEXT_LENGTH
 
 _MAX_SPEAKER_LENGTH = 64
 _MAX_ENTITIES = 20
+_MAX_SENTENCE_LENGTH = 1_000
+"""Longer ones are hardly sentences; the time for one grows with the square of its length."""
+
+_PRONOUNS = {"he": "he", "his": "he", "she": "she", "her": "she"}
 _SPEAKERS = {Role.USER: Speaker("User"), Role.ASSISTANT: Speaker("Assistant", "assistant")}
 _DATED = re.compile(
     r"(?i)\b(?:\w*\d\w*|\w+day|tomorrow|tonight|next|january|february|march|april|may|june|july"
@@ -69,8 +73,8 @@ class Extraction:
         speaker = _speaker(message)
         if speaker is not None and message.role is Role.USER:
             for sentence in own_sentences(message.content or ""):
-                for fact in _facts(sentence.statement, speaker, self._people):
-                    self._people.hear(fact)
+                for _ in _facts(sentence.statement, speaker, self._people):
+                    pass
 
     def _read(self, number: int, message: Message) -> None:
         speaker = _speaker(message)
@@ -90,7 +94,6 @@ class Extraction:
                 self._keep(attributed(sentence.statement, speaker), sentence.text, number)
         else:
             for fact in _facts(sentence.statement, speaker, self._people):
-                self._people.hear(fact)
                 if _is_of_interest(fact, role):
                     operation = ProposedOperation("ADD", fact.text, number, sentence.text)
                     self._state(fact, operation)
@@ -119,9 +122,9 @@ class Extraction:
         for relation in relations:
             for entity in (relation.source, relation.target):
                 entities.setdefault(entity.key, entity)
-        for name in _names(text):
-            if len(entities) < _MAX_ENTITIES and not any(name.lower() in key for key in entities):
-                entities[name.lower()] = Entity(name)
+        for entity in _named(text):
+            if len(entities) < _MAX_ENTITIES and not any(entity.key in key for key in entities):
+                entities[entity.key] = entity
         aliases = find_aliases(text)
         return replace(
             operation,
@@ -157,7 +160,7 @@ class People:
             self._subjects.setdefault(subject.entity.key, subject)
         for relation in fact.relations:
             for entity in (relation.source, relation.target):
-                if entity.type == PERSON and entity != subject.owner:
+                if _is_somebody(entity) and entity != subject.owner:
                     kin = relation.relation.removesuffix("_of")
                     other = Subject(
                         entity.name, entity, subject.owner, frozenset({entity.key}), kin
@@ -169,7 +172,7 @@ class People:
         fitting = [
             subject
             for subject in self._subjects.values()
-            if subject.entity.type == PERSON and gender_of(subject) in {"", pronoun}
+            if gender_of(subject) in {"", pronoun} and _is_somebody(subject.entity)
         ]
         if len(fitting) != 1:
             return None
@@ -177,24 +180,43 @@ class People:
         return replace(subject, text=subject.entity.name, relations=())
 
 
+def _is_somebody(entity: Entity) -> bool:
+    """Whether it is a person, or an animal with a name."""
+    return entity.type == PERSON or (entity.type == ANIMAL and entity.name[:1].isupper())
+
+
 def _facts(statement: str, speaker: Speaker, people: People) -> Iterator[Fact]:
-    """The facts in a sentence. Once a clause is not asserted, nothing joined to it is either."""
-    casual = statement == statement.lower()
-    is_open = True
-    for clause in _clauses(statement):
-        if not is_open and not (clause.joined_by == "but" and clause.is_whole):
-            continue
-        pronoun = next((t.lower for t in clause.tokens if t.lower in {"he", "she"}), "")
-        fact = read_fact(clause, speaker, people.meant(pronoun), casual=casual)
-        is_open = fact is not None or _is_remark(clause)
-        if fact is not None:
-            people.hear(fact)
-            yield fact
+    """The facts in a sentence, whose people are heard of on the way."""
+    if len(statement) > _MAX_SENTENCE_LENGTH:
+        return
+    words = frozenset(statement.lower().split())
+    if words.isdisjoint(_PRONOUNS):
+        facts: Iterable[Fact] = _facts_without_pronouns(statement, speaker)
+    else:
+        facts = _read_facts(statement, speaker, people)
+    for fact in facts:
+        people.hear(fact)
+        yield fact
 
 
 @lru_cache(maxsize=2_048)
-def _clauses(statement: str) -> tuple[Clause, ...]:
-    return tuple(split(tokenize(statement)))
+def _facts_without_pronouns(statement: str, speaker: Speaker) -> tuple[Fact, ...]:
+    return tuple(_read_facts(statement, speaker, People()))
+
+
+def _read_facts(statement: str, speaker: Speaker, people: People) -> Iterator[Fact]:
+    """The facts in a sentence. Once a clause is not asserted, nothing joined to it is either."""
+    casual = statement == statement.lower()
+    is_open = True
+    for clause in split(tokenize(statement)):
+        if not is_open and not (clause.joined_by == "but" and clause.is_whole):
+            continue
+        pronoun = next((_PRONOUNS[t.lower] for t in clause.tokens if t.lower in _PRONOUNS), None)
+        meant = people.meant(pronoun) if pronoun else None
+        fact = read_fact(clause, speaker, meant, casual=casual)
+        is_open = fact is not None or _is_remark(clause)
+        if fact is not None:
+            yield fact
 
 
 def _is_remark(clause: Clause) -> bool:
@@ -231,14 +253,15 @@ def _is_of_assistant(fact: Fact) -> bool:
     return (is_done and not statement.is_planned) or is_introduced or is_kind
 
 
-def _names(text: str) -> Iterator[str]:
-    """The names in a text, but for a word that only begins it."""
+def _named(text: str) -> Iterator[Entity]:
+    """What a text names, but for a word that only begins it; what somebody is in, is a place."""
     tokens = tokenize(text)
     place = 1
     while place < len(tokens):
         name = read_name(tokens, place) if tokens[place].is_name else None
         if name is not None:
-            yield name[0].removesuffix("'s")
+            is_place = tokens[place - 1].lower in {"in", "near"}
+            yield Entity(name[0].removesuffix("'s"), "place" if is_place else "")
         place = name[1] if name else place + 1
 
 

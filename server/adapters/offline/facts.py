@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 from server.adapters.offline.clauses import Clause, Token, joined, split, tokenize
-from server.adapters.offline.lexicon import TASTES, UNIQUE_KIN, stem_set, verb_stem
+from server.adapters.offline.lexicon import TASTES, UNIQUE_KIN, stem_set, verb_stem, word_set
 from server.adapters.offline.people import PERSON, Subject, kind_of, read_subject, related
 from server.adapters.offline.phrases import Complement, Item, read_complement
 from server.adapters.offline.relations import stated
@@ -18,8 +18,10 @@ from server.domain.graph import Entity, Relation
 from server.domain.supersession import is_functional
 from server.domain.words import english_stem, words
 
+_FILLERS = word_set("a an the really very also just still currently now so too")
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(frozen=True)
 class Fact:
     """What a clause says, and in which words it is kept.
 
@@ -51,14 +53,29 @@ class Fact:
         kept = tuple(r for r in self.relations if not is_functional(r.relation))
         return replace(self, relations=kept)
 
-    @property
+    @cached_property
+    def gist(self) -> tuple[str, ...]:
+        """Its words, but for articles and the adverbs that change nothing."""
+        found = self.text.lower().rstrip(".!").split()
+        return tuple(word for word in found if word not in _FILLERS)
+
+    @cached_property
+    def stated(self) -> frozenset[tuple[str, str, str]]:
+        """What makes its relations the same as another's."""
+        return frozenset(relation.identity for relation in self.relations)
+
+    @cached_property
+    def things(self) -> frozenset[str]:
+        """The things that it lists, folded."""
+        return frozenset(item.text.casefold() for item in self.complement.items)
+
+    @cached_property
     def slots(self) -> dict[str, str]:
         """The functional relations of its subject, and the key of the value of each."""
-        own = {self.subject.entity.key, self.subject.owner.key if self.subject.attribute else ""}
         found = {
-            r.relation: r.target.key
-            for r in self.relations
-            if is_functional(r.relation) and r.source.key in own
+            relation.relation: relation.target.key
+            for relation in self.relations
+            if is_functional(relation.relation) and relation.source.key in self.subject.names
         }
         if self.subject.kin in UNIQUE_KIN and self.statement.stem == "be":
             for relation in self.relations:

@@ -28,7 +28,7 @@ def words_of(name: str, table: str = "english") -> frozenset[str]:
 
 
 def any_of(name: str, table: str = "english") -> str:
-    """A list of phrases in `words.toml`, one a line, as the alternatives of a regular expression."""
+    """A list of phrases in `words.toml`, one a line, as alternatives of a regular expression."""
     return "|".join(_LISTS[table][name].strip().splitlines())
 
 

@@ -82,19 +82,27 @@ def read_subject(statement: Statement, speaker: Speaker, meant: Subject | None) 
     """Who the subject of a statement is; None for a pronoun that could mean several, or nobody."""
     tokens = statement.subject_tokens
     own = Entity(speaker.name, speaker.type)
-    if statement.who in {Who.SPEAKER, Who.GROUP}:
-        return Subject(speaker.name, own, own, frozenset({own.key}))
-    if statement.who is Who.PRONOUN:
-        return meant if tokens[0].lower in {"he", "she"} else None
-    if statement.who is Who.THING:
-        text = joined(tokens)
-        return Subject(text, Entity(text), own, frozenset({text.lower()}))
-    if tokens[0].lower in _OWNERS:
-        return _owned(tokens[1:], speaker, own)
-    possessive = _speakers_own(tokens, speaker)
-    if possessive:
-        return _owned(tokens[possessive:], speaker, own)
-    return _named(tokens, speaker, own)
+    match statement.who:
+        case Who.SPEAKER | Who.GROUP:
+            return Subject(speaker.name, own, own, frozenset({own.key}))
+        case Who.PRONOUN:
+            return _meant(tokens, meant)
+        case Who.THING:
+            text = joined(tokens)
+            return Subject(text, Entity(text), own, frozenset({text.lower()}))
+        case _:
+            possessive = 1 if tokens[0].lower in _OWNERS else _speakers_own(tokens, speaker)
+            if possessive:
+                return _owned(tokens[possessive:], speaker, own)
+            return _named(tokens, speaker, own)
+
+
+def _meant(tokens: Sequence[Token], meant: Subject | None) -> Subject | None:
+    """The one whom a pronoun means, or something of theirs."""
+    if meant is None or tokens[0].lower in {"he", "she"}:
+        return meant
+    owner = Speaker(meant.entity.name, meant.entity.type)
+    return _owned(tokens[1:], owner, meant.entity)
 
 
 def _speakers_own(tokens: Sequence[Token], speaker: Speaker) -> int:

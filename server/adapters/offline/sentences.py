@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 import sentencex
 
@@ -29,6 +30,7 @@ class Sentence:
 _LINE = re.compile(r"[^\r\n]+")
 _MARKER = re.compile(r"\s*(?:[-*\u2022\u2013]\s+|\(?\d{1,3}[.)]\s+|#{1,6}\s+)")
 _TITLE = re.compile(r"\b(?:Mr|Mrs|Ms|Dr|Prof|St|No)\.\s*$|\s\.$")
+_NEXT = re.compile(r"(?<=[.!?])\s+(?=(?:I|My|We|Our|He|She|It)\b)")
 _I = r"(?=(?:i|i'm|im|i've|i'd|i'll|my|our|we|we're|we've)\b)"
 _LEAD = re.compile(
     rf"""(?:
@@ -143,11 +145,16 @@ def _split(text: str) -> Iterator[str]:
         for part in sentencex.segment("en", paragraph):
             pending += part
             if not _TITLE.search(part):
-                if pending.strip():
-                    yield pending.strip()
+                yield from _pieces(pending)
                 pending = ""
-        if pending.strip():
-            yield pending.strip()
+        yield from _pieces(pending)
+
+
+def _pieces(text: str) -> Iterator[str]:
+    """The sentences of a text that ends one, where an abbreviation was seen in `with me. I ski`."""
+    for piece in _NEXT.split(text):
+        if piece.strip():
+            yield piece.strip()
 
 
 def _paragraphs(text: str) -> Iterator[str]:
@@ -168,6 +175,7 @@ def _is_i(line: str) -> bool:
     return line.startswith(("i ", "i'", "im ", "my "))
 
 
+@lru_cache(maxsize=1_024)
 def _read(text: str) -> Sentence:
     if languages.is_foreign(text):
         is_statement = languages.is_statement(text)

@@ -86,6 +86,8 @@ class Statement:
 
 _BE = word_set("am is are was were be been")
 _HAVE = word_set("have has had")
+_HELPING = _BE | _HAVE | word_set("do does did")
+_PAST_HELP = word_set("did didn't was were wasn't weren't")
 _CLAUSE_PRONOUNS = word_set("i we he she they")
 _SAID_TO_BE = word_set(
     "said supposed thought believed rumored rumoured alleged assumed reported considered meant told"
@@ -193,23 +195,14 @@ class _VerbGroup:
         word = self._word(0)
         base = NEGATED.get(word, word)
         following = self._following()
-        if base in MODALS:
-            self._is_indicative &= base == "can" or (base == "would" and following in _WISHES)
-            self.is_planned |= base == "would"
+        if base in MODALS or base == "will":
+            self._is_indicative &= base in {"can", "will"} or following in _WISHES
+            self.is_planned |= base in {"would", "will"}
             self.is_ability |= base == "can"
-        elif base == "will":
-            self.is_planned = True
-        elif base in {"do", "does", "did"}:
-            if word == base and following not in VERBS:
+        elif base in _HELPING:
+            if not self._helps(word, base, following):
                 return False
-            self.is_past |= word in {"did", "didn't"}
-        elif base in _HAVE:
-            if not (is_past(following) or following == "been"):
-                return False
-        elif base in _BE:
-            if not self._is_progressive(following):
-                return False
-            self.is_past |= base in {"was", "were"}
+            self.is_past |= word in _PAST_HELP
         elif word == "used" and self._word(1) == "to":
             self.is_over = True
             self.place += 1
@@ -219,6 +212,14 @@ class _VerbGroup:
             return False
         self.is_denied |= word in NEGATED
         return True
+
+    def _helps(self, word: str, base: str, following: str) -> bool:
+        """Whether a form of do, have or be helps the verb that follows."""
+        if base in _BE:
+            return self._is_progressive(following)
+        if base in _HAVE:
+            return is_past(following) or following == "been"
+        return word != base or following in VERBS
 
     def _is_progressive(self, following: str) -> bool:
         """Whether a verb in -ing follows; of `going to` before a verb, only that verb counts."""
@@ -248,9 +249,13 @@ def _trimmed(tokens: Sequence[Token]) -> tuple[Token, ...]:
     begin, end = 0, len(tokens)
     while begin < end and not tokens[begin].is_word:
         begin += 1
-    while end > begin and not tokens[end - 1].is_word and tokens[end - 1].text not in ")%\u20ac$":
+    while end > begin and _is_loose(tokens[end - 1]):
         end -= 1
     return tuple(tokens[begin:end])
+
+
+def _is_loose(token: Token) -> bool:
+    return token.lower in {"and", "but", "or"} or not (token.is_word or token.text in ")%\u20ac$")
 
 
 def _who(subject: Sequence[Token]) -> Who | None:
