@@ -1,13 +1,14 @@
 """How well a search finds the evidence of questions about long conversations.
 
-    python -m benchmarks.retrieval FILE [--limit-conversations N] [--address A --key K]
+    python -m benchmarks.retrieval FILE [--infer] [--limit-conversations N] [--address A --key K]
 
 FILE holds one conversation a line, as JSON, gzipped where its name ends in `.gz`: `id`, `messages`
-with `id`, `role` and `content`, and `questions` with `question`, `category` and `evidence`, the ids
-of the messages that answer it. Each conversation becomes one user, each message is added verbatim
-and each question is searched; evidence recall at k is the part of a question's evidence among the
-first k hits, averaged over the questions. Without an address it starts a server of its own on an
-empty database, with the offline models.
+with `id`, `role` and `content` and perhaps `name` and `time`, and `questions` with `question`,
+`category` and `evidence`, the ids of the messages that answer it. Each conversation becomes one
+user, each message is added, verbatim or (`--infer`) with inference, and each question is searched.
+Evidence recall at k is the part of a question's evidence among the first k hits, averaged over the
+questions; an inferred memory stands for the messages that it quotes as its evidence. Without an
+address it starts a server of its own on an empty database, with the offline models.
 """
 
 from __future__ import annotations
@@ -17,8 +18,11 @@ import asyncio
 import time
 import uuid
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
+from itertools import groupby
+from operator import attrgetter
 from pathlib import Path
 from statistics import fmean, quantiles
 
@@ -29,12 +33,13 @@ from rich.console import Console
 from rich.progress import Progress, TaskID
 from rich.table import Table
 
-from benchmarks.conversations import Conversation, Question, read_conversations
+from benchmarks.conversations import Conversation, Message, Question, read_conversations
 from benchmarks.running import running_server
 
 DEPTHS = (5, 10, 20, 50)
 CONVERSATIONS_AT_ONCE = 4
 MESSAGES_PER_ADD = 20
+INFERRED_PER_ADD = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,10 +54,13 @@ class Outcome:
 class Measurement:
     """Plays conversations through a server, several at a time."""
 
-    def __init__(self, channel: grpc.aio.Channel, key: str, progress: Progress) -> None:
+    def __init__(
+        self, channel: grpc.aio.Channel, key: str, progress: Progress, *, infer: bool = False
+    ) -> None:
         self._stub = memory_service_pb2_grpc.MemoryServiceStub(channel)
         self._metadata = (("authorization", f"Token {key}"),)
         self._progress = progress
+        self._infer = infer
         # A user of its own for each run, so that a server that is measured twice finds nothing old.
         self._run = uuid.uuid4().hex[:8]
 
@@ -83,14 +91,19 @@ class Measurement:
         await asyncio.gather(*(caller() for _ in range(CONVERSATIONS_AT_ONCE)))
 
     async def _add(self, conversation: Conversation, task: TaskID) -> None:
-        for start in range(0, len(conversation.messages), MESSAGES_PER_ADD):
-            batch = conversation.messages[start : start + MESSAGES_PER_ADD]
+        for said_at, batch in batches(
+            conversation.messages, INFERRED_PER_ADD if self._infer else MESSAGES_PER_ADD
+        ):
             await self._stub.AddMemories(
                 memory_service_pb2.AddMemoriesRequest(
                     user_id=self._user(conversation),
-                    infer=False,
+                    infer=self._infer,
                     output_format="v1.1",
-                    messages=[memory_pb2.Message(role=m.role, content=m.content) for m in batch],
+                    timestamp=None if said_at is None else int(said_at.timestamp()),
+                    messages=[
+                        memory_pb2.Message(role=m.role, content=m.content, name=m.name)
+                        for m in batch
+                    ],
                 ),
                 metadata=self._metadata,
             )
@@ -107,14 +120,35 @@ class Measurement:
         milliseconds = (time.perf_counter() - start) * 1000
         ranks: dict[str, int] = {}
         for rank, result in enumerate(response.results):
-            # Several messages of one wording are one memory: finding it finds each of them.
-            for message_id in conversation.ids_of[result.memory.text]:
-                ranks[message_id] = rank
+            for message_id in sources_of(conversation, result):
+                ranks.setdefault(message_id, rank)
         recall = [recall_at(depth, question.evidence, ranks) for depth in DEPTHS]
         return Outcome(question.category, recall, milliseconds)
 
     def _user(self, conversation: Conversation) -> str:
         return f"{conversation.id}-{self._run}"
+
+
+def batches(
+    messages: Sequence[Message], size: int
+) -> Iterator[tuple[datetime | None, list[Message]]]:
+    """The messages in calls of at most `size`, each with the one time of all of its messages."""
+    for said_at, group in groupby(messages, key=attrgetter("time")):
+        of_time = list(group)
+        for start in range(0, len(of_time), size):
+            yield said_at, of_time[start : start + size]
+
+
+def sources_of(
+    conversation: Conversation, result: memory_service_pb2.SearchMemoriesResult
+) -> Iterable[str]:
+    """The messages that a hit stands for."""
+    memory = result.memory
+    quotes = [evidence.quote for evidence in memory.provenance.evidence if evidence.quote]
+    if not quotes:
+        # Several messages of one wording are one memory: finding it finds each of them.
+        return conversation.ids_of[memory.text]
+    return conversation.sources(memory.role, quotes)
 
 
 def recall_at(depth: int, evidence: Sequence[str], ranks: Mapping[str, int]) -> float:
@@ -148,6 +182,7 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
     parser = argparse.ArgumentParser(prog="python -m benchmarks.retrieval", description=__doc__)
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument("file", type=Path, help="the conversations")
+    parser.add_argument("--infer", action="store_true", help="add with inference")
     parser.add_argument("--limit-conversations", type=int, help="use only the first N")
     parser.add_argument("--callers", type=int, default=1, help="searches at a time (default: 1)")
     parser.add_argument("--address", help="a server that runs already, with its --key")
@@ -164,7 +199,7 @@ async def main() -> None:
         grpc.aio.insecure_channel(address) as channel,
     ):
         with Progress() as progress:
-            measurement = Measurement(channel, key, progress)
+            measurement = Measurement(channel, key, progress, infer=arguments.infer)
             outcomes = await measurement.run(conversations, arguments.callers)
     print_report(outcomes)
 

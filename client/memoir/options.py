@@ -88,16 +88,34 @@ class UpdateOptions(WriteOptions, total=False):
     etag: str
 
 
-class DeleteOptions(WriteOptions, total=False):
+class EraseOptions(WriteOptions, total=False):
+    """Of deletions. `erase` leaves nothing of the text in the history and its messages either."""
+
+    erase: bool
+
+
+class DeleteOptions(EraseOptions, total=False):
     """Of deleting one memory: only if it still has this etag."""
 
     etag: str
 
 
-class DeleteManyOptions(Scope, WriteOptions, total=False):
-    """Which memories to delete: at least one part of a scope, or a filter."""
+class RestoreOptions(WriteOptions, total=False):
+    """Of restoring a memory: only if it still has this etag."""
+
+    etag: str
+
+
+class DeleteManyOptions(Scope, EraseOptions, total=False):
+    """Which memories to delete: at least one part of a scope, or a filter.
+
+    A filter without a part of a scope needs `across_scopes`. With `validate_only` nothing is
+    deleted, and the receipt says what would be.
+    """
 
     filters: Json
+    across_scopes: bool
+    validate_only: bool
 
 
 class PageOptions(CallOptions, total=False):

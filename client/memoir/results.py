@@ -191,11 +191,20 @@ class Receipt:
     messages: int
     events: int
     graph_memories: int
+    redacted_messages: int = 0
+    retained_messages: int = 0
 
     @classmethod
     def from_proto(cls, message: memory_service_pb2.DeletionReceipt) -> Receipt:
         """The receipt in a message."""
-        return cls(message.memories, message.messages, message.events, message.graph_memories)
+        return cls(
+            message.memories,
+            message.messages,
+            message.events,
+            message.graph_memories,
+            message.redacted_messages,
+            message.retained_messages,
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from server.domain.archive import (
     read_embedding,
     read_header,
 )
+from server.domain.indexed_text import embedded_text
 from server.domain.values import Vector
 from server.ports.archive import ProjectWriter
 from server.ports.embedder import Embedder, EmbeddingPurpose
@@ -95,7 +96,11 @@ class ImportProject:
         texts = [memory.get("text") for memory in memories]
         if not all(isinstance(text, str) for text in texts):
             raise ArchiveUnusable("a memory has no text")
-        return await self._embedder.embed(texts, EmbeddingPurpose.DOCUMENT)
+        said = [
+            embedded_text(memory["text"], None if memory.get("inferred") else memory.get("name"))
+            for memory in memories
+        ]
+        return await self._embedder.embed(said, EmbeddingPurpose.DOCUMENT)
 
 
 def _rows(header: str, lines: Iterator[str], counts: Counter[str]) -> Iterator[Row]:

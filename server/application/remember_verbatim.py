@@ -7,6 +7,7 @@ from server.application.answer_bounds import require_receivable_verbatim
 from server.application.change_sets import Models, Occasion, begin, outcome, provenance
 from server.domain.conversation import Role, StoredMessage, spoken
 from server.domain.identifiers import new_id
+from server.domain.indexed_text import embedded_text
 from server.domain.memory import Evidence, Memory, verbatim_digest
 from server.domain.values import Vector
 from server.ports.clock import Clock
@@ -37,7 +38,8 @@ class RememberVerbatim:
         kept = [message for message in occasion.messages if message.role is not Role.SYSTEM]
         with stage("embed"):
             vectors = await self._embedder.embed(
-                [message.content for message in kept], EmbeddingPurpose.DOCUMENT
+                [embedded_text(message.content, message.name) for message in kept],
+                EmbeddingPurpose.DOCUMENT,
             )
         changes = ChangeSet(
             call=occasion.call,

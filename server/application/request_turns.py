@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Awaitable, Callable
-from typing import Generic, Protocol, TypeVar
+from collections.abc import Callable, Coroutine
+from typing import Any, Generic, Protocol, TypeVar
 from uuid import UUID
 
 from server.application.once import RequestKey
@@ -45,20 +45,22 @@ class InTurn(Generic[C, R]):
 
     def __init__(
         self,
-        act: Callable[[C], Awaitable[R]],
+        act: Callable[[C], Coroutine[Any, Any, R]],
         turns: ScopeTurns,
     ) -> None:
         self._act = act
         self._turns = turns
 
-    async def __call__(self, command: C) -> R:
+    def __call__(self, command: C) -> Coroutine[Any, Any, R]:
         """Waits for its turn, within the call's deadline, and acts.
 
         Raises:
             StoreUnavailable: PostgreSQL cannot be reached.
             DeadlineExceeded: the call's time is up.
         """
-        if command.key is None:
-            return await self._act(command)
-        async with self._turns.hold(command.project_id, request_turn_key(command.key.id)):
+        # A call without a request id costs no frame of its own.
+        return self._act(command) if command.key is None else self._in_turn(command, command.key)
+
+    async def _in_turn(self, command: C, key: RequestKey) -> R:
+        async with self._turns.hold(command.project_id, request_turn_key(key.id)):
             return await self._act(command)

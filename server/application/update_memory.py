@@ -14,6 +14,7 @@ from server.domain.errors import (
     MemoryNotFound,
 )
 from server.domain.identifiers import new_id
+from server.domain.indexed_text import embedded_text
 from server.domain.memory import Memory, Provenance, today
 from server.domain.request_context import current_request
 from server.domain.values import Vector
@@ -89,7 +90,9 @@ class UpdateMemory:
         text = command.changes.new_text
         embedding = None
         if text is not None and text != before.text:
-            embedding = vector if vector is not None else await self._embed(text)
+            said = embedded_text(text, None if before.inferred else before.name)
+            # What a batch has embedded is the text alone.
+            embedding = vector if vector is not None and said == text else await self._embed(said)
         call = self._call(command, before, embedded=embedding is not None)
         after = amended(before, command.changes, call.time, _provenance(call))
         amendment = Amendment(after, digest_of(after), embedding)

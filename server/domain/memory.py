@@ -23,6 +23,7 @@ class EventType(StrEnum):
     ADD = "ADD"
     UPDATE = "UPDATE"
     DELETE = "DELETE"
+    RESTORE = "RESTORE"
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,10 @@ KEY_PREFIX = "mem_"
 
 @dataclass(frozen=True, slots=True)
 class Project:
-    """A tenant's separate store of memories, with its defaults for inference."""
+    """A tenant's separate store of memories, with its defaults for inference.
+
+    `delete_time` is when its deletion began; nobody can use it from then on.
+    """
 
     id: str
     org_id: str
@@ -26,6 +29,7 @@ class Project:
     custom_instructions: str = ""
     custom_categories: Sequence[Category] = ()
     default_retention_days: int = 0
+    delete_time: datetime | None = None
 
     @property
     def etag(self) -> str:

@@ -12,7 +12,7 @@ from server.ports.readiness import EmbedderIdentity
 
 @dataclass(frozen=True, slots=True)
 class TextPlace:
-    """A text in the order of all texts; `key` is opaque."""
+    """A text as it is to be embedded, in the order of all texts; `key` is opaque."""
 
     key: str
     text: str

@@ -19,6 +19,9 @@ _stage_seconds = lru_cache(maxsize=128)(metrics.STAGE_SECONDS.labels)
 _model_seconds = lru_cache(maxsize=256)(metrics.MODEL_SECONDS.labels)
 _candidates = lru_cache(maxsize=16)(metrics.SEARCH_CANDIDATES.labels)
 _rpc_seconds = lru_cache(maxsize=2048)(metrics.RPC_SECONDS.labels)
+_search_arms = lru_cache(maxsize=16)(metrics.SEARCH_ARMS.labels)
+_cache_reads = lru_cache(maxsize=2)(metrics.CACHE_READS.labels)
+_memory_changes = lru_cache(maxsize=4)(metrics.MEMORY_CHANGES.labels)
 
 
 def _recording_span() -> Span | None:
@@ -122,7 +125,7 @@ def record_tokens(model: str, read: int, written: int) -> None:
 
 def record_search_arm(arm: str, *, ran: bool) -> None:
     """An arm of a search took part, or had to be done without."""
-    metrics.SEARCH_ARMS.labels(arm, "ran" if ran else "skipped").inc()
+    _search_arms(arm, "ran" if ran else "skipped").inc()
     if tally := current_tally():
         tally.arms.append((arm, ran))
 
@@ -132,20 +135,24 @@ def record_candidates(arm: str, count: int) -> None:
     _candidates(arm).observe(count)
 
 
-def record_changes(*, added: int = 0, updated: int = 0, deleted: int = 0) -> None:
+def record_changes(
+    *, added: int = 0, updated: int = 0, deleted: int = 0, restored: int = 0
+) -> None:
     """Memories that were changed, once that is committed."""
-    for kind, count in (("added", added), ("updated", updated), ("deleted", deleted)):
+    kinds = {"added": added, "updated": updated, "deleted": deleted, "restored": restored}
+    for kind, count in kinds.items():
         if count:
-            metrics.MEMORY_CHANGES.labels(kind).inc(count)
+            _memory_changes(kind).inc(count)
     if tally := current_tally():
         tally.added += added
         tally.updated += updated
         tally.deleted += deleted
+        tally.restored += restored
 
 
 def record_cache_read(*, hit: bool) -> None:
     """A cache was asked."""
-    metrics.CACHE_READS.labels("hit" if hit else "miss").inc()
+    _cache_reads("hit" if hit else "miss").inc()
     if tally := current_tally():
         if hit:
             tally.cache_hits += 1

@@ -13,7 +13,7 @@ from server.transport.rules import broken_filters, broken_rules
 from server.transport.sizes import oversized
 
 # Rules of a whole message have no field of their own; a client is better told where to begin.
-_FIELD_OF_MESSAGE_RULE = {"scope.required": "user_id"}
+_FIELD_OF_MESSAGE_RULE = {"scope.required": "user_id", "scope.across": "across_scopes"}
 
 
 def check(request: Message, now: datetime) -> None:

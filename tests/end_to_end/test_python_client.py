@@ -51,6 +51,11 @@ async def test_what_is_added_is_found_changed_and_deleted(
         with pytest.raises(memoir.NotFound) as caught:
             sync_client.get(added.id)
         assert caught.value.correlation_id
+        assert sync_client.restore(added.id, 1).text == "User plays the cello"
+        looked = sync_client.delete_all(user_id=user, erase=True, validate_only=True)
+        assert (looked.memories, looked.messages) == (1, 1)
+        assert sync_client.delete_all(user_id=user, erase=True) == looked
+        assert [event.before for event in sync_client.history(added.id)] == [None]
 
     await asyncio.to_thread(conversation)
 

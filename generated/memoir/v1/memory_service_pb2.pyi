@@ -87,6 +87,48 @@ NOTICE_REASON_IMMUTABLE: NoticeReason.ValueType  # 8
 """A memory that was to be changed or forgotten is immutable."""
 Global___NoticeReason: _TypeAlias = NoticeReason  # noqa: Y015
 
+class _ErasureMode:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _ErasureModeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErasureMode.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    ERASURE_MODE_UNSPECIFIED: _ErasureMode.ValueType  # 0
+    """The same as ERASURE_MODE_KEEP_HISTORY."""
+    ERASURE_MODE_KEEP_HISTORY: _ErasureMode.ValueType  # 1
+    """The memory leaves the reads and the graph. Its history (every text, metadata and embedding that
+    it had) and the messages that it came from stay for good: reads of the past find it, and
+    RestoreMemory brings it back.
+    """
+    ERASURE_MODE_ERASE: _ErasureMode.ValueType  # 2
+    """The history goes too, for good: texts, metadata, embeddings, entities and relations of every
+    version, and the messages of the calls that made them, unless another memory rests on a message;
+    in such a message the passages of this memory are blanked out, except where they overlap with
+    those of another memory. Repetitions of its passages in other messages of the scope are blanked
+    out as well. What stays is one DELETE event with the memory's id, its scope and the time, and
+    the calls without what they said.
+    """
+
+class ErasureMode(_ErasureMode, metaclass=_ErasureModeEnumTypeWrapper):
+    """ErasureMode says what a deletion leaves behind."""
+
+ERASURE_MODE_UNSPECIFIED: ErasureMode.ValueType  # 0
+"""The same as ERASURE_MODE_KEEP_HISTORY."""
+ERASURE_MODE_KEEP_HISTORY: ErasureMode.ValueType  # 1
+"""The memory leaves the reads and the graph. Its history (every text, metadata and embedding that
+it had) and the messages that it came from stay for good: reads of the past find it, and
+RestoreMemory brings it back.
+"""
+ERASURE_MODE_ERASE: ErasureMode.ValueType  # 2
+"""The history goes too, for good: texts, metadata, embeddings, entities and relations of every
+version, and the messages of the calls that made them, unless another memory rests on a message;
+in such a message the passages of this memory are blanked out, except where they overlap with
+those of another memory. Repetitions of its passages in other messages of the scope are blanked
+out as well. What stays is one DELETE event with the memory's id, its scope and the time, and
+the calls without what they said.
+"""
+Global___ErasureMode: _TypeAlias = ErasureMode  # noqa: Y015
+
 class _ScopeKind:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -1316,6 +1358,7 @@ class DeleteMemoryRequest(_message.Message):
     PROJECT_ID_FIELD_NUMBER: _builtins.int
     ETAG_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
+    ERASURE_MODE_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Required. The memory's id, a UUID."""
     org_id: _builtins.str
@@ -1331,6 +1374,8 @@ class DeleteMemoryRequest(_message.Message):
     answers what the first call answered; with another payload it is refused (ALREADY_EXISTS).
     Kept for at least 24 hours.
     """
+    erasure_mode: Global___ErasureMode.ValueType
+    """What to leave behind. Default: the history. A memory that was deleted before can still be erased."""
     def __init__(
         self,
         *,
@@ -1339,10 +1384,11 @@ class DeleteMemoryRequest(_message.Message):
         project_id: _builtins.str | None = ...,
         etag: _builtins.str | None = ...,
         request_id: _builtins.str | None = ...,
+        erasure_mode: Global___ErasureMode.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_etag", b"_etag", "_org_id", b"_org_id", "_project_id", b"_project_id", "_request_id", b"_request_id", "etag", b"etag", "org_id", b"org_id", "project_id", b"project_id", "request_id", b"request_id"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_etag", b"_etag", "_org_id", b"_org_id", "_project_id", b"_project_id", "_request_id", b"_request_id", "etag", b"etag", "id", b"id", "org_id", b"org_id", "project_id", b"project_id", "request_id", b"request_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_etag", b"_etag", "_org_id", b"_org_id", "_project_id", b"_project_id", "_request_id", b"_request_id", "erasure_mode", b"erasure_mode", "etag", b"etag", "id", b"id", "org_id", b"org_id", "project_id", b"project_id", "request_id", b"request_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__etag: _TypeAlias = _typing.Literal["etag"]  # noqa: Y015
     _WhichOneofArgType__etag: _TypeAlias = _typing.Literal["_etag", b"_etag"]  # noqa: Y015
@@ -1370,20 +1416,119 @@ class DeleteMemoryResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     CONSISTENCY_TOKEN_FIELD_NUMBER: _builtins.int
+    RECEIPT_FIELD_NUMBER: _builtins.int
     consistency_token: _builtins.str
     """Proof of this write: pass it to a later read to see the write in the graph too."""
+    @_builtins.property
+    def receipt(self) -> Global___DeletionReceipt:
+        """What was deleted."""
+
     def __init__(
         self,
         *,
         consistency_token: _builtins.str = ...,
+        receipt: Global___DeletionReceipt | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["receipt", b"receipt"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["consistency_token", b"consistency_token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["consistency_token", b"consistency_token", "receipt", b"receipt"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___DeleteMemoryResponse: _TypeAlias = DeleteMemoryResponse  # noqa: Y015
+
+@_typing.final
+class RestoreMemoryRequest(_message.Message):
+    """RestoreMemoryRequest names a memory and the version to bring back."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ID_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
+    ORG_ID_FIELD_NUMBER: _builtins.int
+    PROJECT_ID_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    id: _builtins.str
+    """Required. The memory's id, a UUID. It may have been deleted, but not erased."""
+    version: _builtins.int
+    """Required. The version whose text, metadata, categories, entities, relations, event time and
+    expiration date come back, as ListMemoryEvents shows it. A version that is a deletion, or a
+    state that has expired by now, is INVALID_ARGUMENT.
+    """
+    org_id: _builtins.str
+    """The organization, which must be the key's. Default: the key's."""
+    project_id: _builtins.str
+    """The project, which must be one that the key may use. Default: the key's; required with a key of
+    an organization.
+    """
+    etag: _builtins.str
+    """The etag that was read. A memory that has changed or was deleted since is left alone (ABORTED)."""
+    request_id: _builtins.str
+    """Makes the call idempotent: a UUID that the client chose for this one intent. The same id again
+    answers what the first call answered; with another payload it is refused (ALREADY_EXISTS).
+    Kept for at least 24 hours.
+    """
+    def __init__(
+        self,
+        *,
+        id: _builtins.str = ...,
+        version: _builtins.int = ...,
+        org_id: _builtins.str | None = ...,
+        project_id: _builtins.str | None = ...,
+        etag: _builtins.str | None = ...,
+        request_id: _builtins.str | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_etag", b"_etag", "_org_id", b"_org_id", "_project_id", b"_project_id", "_request_id", b"_request_id", "etag", b"etag", "org_id", b"org_id", "project_id", b"project_id", "request_id", b"request_id"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_etag", b"_etag", "_org_id", b"_org_id", "_project_id", b"_project_id", "_request_id", b"_request_id", "etag", b"etag", "id", b"id", "org_id", b"org_id", "project_id", b"project_id", "request_id", b"request_id", "version", b"version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__etag: _TypeAlias = _typing.Literal["etag"]  # noqa: Y015
+    _WhichOneofArgType__etag: _TypeAlias = _typing.Literal["_etag", b"_etag"]  # noqa: Y015
+    _WhichOneofReturnType__org_id: _TypeAlias = _typing.Literal["org_id"]  # noqa: Y015
+    _WhichOneofArgType__org_id: _TypeAlias = _typing.Literal["_org_id", b"_org_id"]  # noqa: Y015
+    _WhichOneofReturnType__project_id: _TypeAlias = _typing.Literal["project_id"]  # noqa: Y015
+    _WhichOneofArgType__project_id: _TypeAlias = _typing.Literal["_project_id", b"_project_id"]  # noqa: Y015
+    _WhichOneofReturnType__request_id: _TypeAlias = _typing.Literal["request_id"]  # noqa: Y015
+    _WhichOneofArgType__request_id: _TypeAlias = _typing.Literal["_request_id", b"_request_id"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__etag) -> _WhichOneofReturnType__etag | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__org_id) -> _WhichOneofReturnType__org_id | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__project_id) -> _WhichOneofReturnType__project_id | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__request_id) -> _WhichOneofReturnType__request_id | None: ...
+
+Global___RestoreMemoryRequest: _TypeAlias = RestoreMemoryRequest  # noqa: Y015
+
+@_typing.final
+class RestoreMemoryResponse(_message.Message):
+    """RestoreMemoryResponse holds the memory as it is now."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MEMORY_FIELD_NUMBER: _builtins.int
+    CONSISTENCY_TOKEN_FIELD_NUMBER: _builtins.int
+    consistency_token: _builtins.str
+    """Proof of this write: pass it to a later read to see the write in the graph too."""
+    @_builtins.property
+    def memory(self) -> _memory_pb2.Memory:
+        """The memory, in a new version."""
+
+    def __init__(
+        self,
+        *,
+        memory: _memory_pb2.Memory | None = ...,
+        consistency_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["memory", b"memory"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["consistency_token", b"consistency_token", "memory", b"memory"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RestoreMemoryResponse: _TypeAlias = RestoreMemoryResponse  # noqa: Y015
 
 @_typing.final
 class BatchUpdateMemoriesRequest(_message.Message):
@@ -1567,6 +1712,7 @@ class BatchDeleteMemoriesResponse(_message.Message):
 
         ID_FIELD_NUMBER: _builtins.int
         ERROR_FIELD_NUMBER: _builtins.int
+        RECEIPT_FIELD_NUMBER: _builtins.int
         id: _builtins.str
         """The memory's id."""
         @_builtins.property
@@ -1575,15 +1721,20 @@ class BatchDeleteMemoriesResponse(_message.Message):
             was deleted.
             """
 
+        @_builtins.property
+        def receipt(self) -> Global___DeletionReceipt:
+            """What was deleted. Absent where nothing was."""
+
         def __init__(
             self,
             *,
             id: _builtins.str = ...,
             error: _status_pb2.Status | None = ...,
+            receipt: Global___DeletionReceipt | None = ...,
         ) -> None: ...
-        _HasFieldArgType: _TypeAlias = _typing.Literal["_error", b"_error", "error", b"error"]  # noqa: Y015
+        _HasFieldArgType: _TypeAlias = _typing.Literal["_error", b"_error", "error", b"error", "receipt", b"receipt"]  # noqa: Y015
         def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-        _ClearFieldArgType: _TypeAlias = _typing.Literal["_error", b"_error", "error", b"error", "id", b"id"]  # noqa: Y015
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["_error", b"_error", "error", b"error", "id", b"id", "receipt", b"receipt"]  # noqa: Y015
         def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
         _WhichOneofReturnType__error: _TypeAlias = _typing.Literal["error"]  # noqa: Y015
         _WhichOneofArgType__error: _TypeAlias = _typing.Literal["_error", b"_error"]  # noqa: Y015
@@ -1625,6 +1776,9 @@ class DeleteMemoriesRequest(_message.Message):
     PROJECT_ID_FIELD_NUMBER: _builtins.int
     FILTERS_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
+    ACROSS_SCOPES_FIELD_NUMBER: _builtins.int
+    VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
+    ERASURE_MODE_FIELD_NUMBER: _builtins.int
     user_id: _builtins.str
     """Only memories whose scope has this user. 1 to 256 characters without control
     characters. Taken literally: `*` is not a wildcard.
@@ -1651,6 +1805,18 @@ class DeleteMemoriesRequest(_message.Message):
     """Makes the call idempotent: a UUID that the client chose for this one intent. The same id again
     answers what the first call answered; with another payload it is refused (ALREADY_EXISTS).
     Kept for at least 24 hours.
+    """
+    across_scopes: _builtins.bool
+    """Required to be true where none of user_id, agent_id, app_id and run_id is named: then `filters`,
+    which are required too, reach into every scope of the project.
+    """
+    validate_only: _builtins.bool
+    """Delete nothing, and answer the receipt of what would be deleted at this moment (AIP-163). The
+    call leaves no trace, so its request_id stays free.
+    """
+    erasure_mode: Global___ErasureMode.ValueType
+    """What to leave behind. Default: the history. Memories that were deleted before are not reached:
+    DeleteMemory erases them one by one, DeleteScope all of a user, agent, app or run.
     """
     @_builtins.property
     def filters(self) -> _struct_pb2.Struct:
@@ -1679,10 +1845,13 @@ class DeleteMemoriesRequest(_message.Message):
         project_id: _builtins.str | None = ...,
         filters: _struct_pb2.Struct | None = ...,
         request_id: _builtins.str | None = ...,
+        across_scopes: _builtins.bool = ...,
+        validate_only: _builtins.bool = ...,
+        erasure_mode: Global___ErasureMode.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_agent_id", b"_agent_id", "_app_id", b"_app_id", "_org_id", b"_org_id", "_project_id", b"_project_id", "_request_id", b"_request_id", "_run_id", b"_run_id", "_user_id", b"_user_id", "agent_id", b"agent_id", "app_id", b"app_id", "filters", b"filters", "org_id", b"org_id", "project_id", b"project_id", "request_id", b"request_id", "run_id", b"run_id", "user_id", b"user_id"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_agent_id", b"_agent_id", "_app_id", b"_app_id", "_org_id", b"_org_id", "_project_id", b"_project_id", "_request_id", b"_request_id", "_run_id", b"_run_id", "_user_id", b"_user_id", "agent_id", b"agent_id", "app_id", b"app_id", "filters", b"filters", "org_id", b"org_id", "project_id", b"project_id", "request_id", b"request_id", "run_id", b"run_id", "user_id", b"user_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_agent_id", b"_agent_id", "_app_id", b"_app_id", "_org_id", b"_org_id", "_project_id", b"_project_id", "_request_id", b"_request_id", "_run_id", b"_run_id", "_user_id", b"_user_id", "across_scopes", b"across_scopes", "agent_id", b"agent_id", "app_id", b"app_id", "erasure_mode", b"erasure_mode", "filters", b"filters", "org_id", b"org_id", "project_id", b"project_id", "request_id", b"request_id", "run_id", b"run_id", "user_id", b"user_id", "validate_only", b"validate_only"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__agent_id: _TypeAlias = _typing.Literal["agent_id"]  # noqa: Y015
     _WhichOneofArgType__agent_id: _TypeAlias = _typing.Literal["_agent_id", b"_agent_id"]  # noqa: Y015
@@ -1724,10 +1893,12 @@ class DeleteMemoriesResponse(_message.Message):
     RECEIPT_FIELD_NUMBER: _builtins.int
     CONSISTENCY_TOKEN_FIELD_NUMBER: _builtins.int
     consistency_token: _builtins.str
-    """Proof of this write: pass it to a later read to see the write in the graph too."""
+    """Proof of this write: pass it to a later read to see the write in the graph too. Empty with
+    `validate_only`.
+    """
     @_builtins.property
     def receipt(self) -> Global___DeletionReceipt:
-        """What was deleted."""
+        """What was deleted; with `validate_only`, what would be."""
 
     def __init__(
         self,
@@ -1753,6 +1924,8 @@ class DeletionReceipt(_message.Message):
     MESSAGES_FIELD_NUMBER: _builtins.int
     EVENTS_FIELD_NUMBER: _builtins.int
     GRAPH_MEMORIES_FIELD_NUMBER: _builtins.int
+    REDACTED_MESSAGES_FIELD_NUMBER: _builtins.int
+    RETAINED_MESSAGES_FIELD_NUMBER: _builtins.int
     memories: _builtins.int
     """Memories deleted from PostgreSQL."""
     messages: _builtins.int
@@ -1761,6 +1934,14 @@ class DeletionReceipt(_message.Message):
     """History entries deleted from PostgreSQL."""
     graph_memories: _builtins.int
     """Memories whose removal from the graph is on its way."""
+    redacted_messages: _builtins.int
+    """Messages that stay because other memories rest on them, with the passages of what was erased
+    blanked out.
+    """
+    retained_messages: _builtins.int
+    """Messages that stay with a passage of what was erased in them, because other memories rest on
+    the same passage.
+    """
     def __init__(
         self,
         *,
@@ -1768,10 +1949,12 @@ class DeletionReceipt(_message.Message):
         messages: _builtins.int = ...,
         events: _builtins.int = ...,
         graph_memories: _builtins.int = ...,
+        redacted_messages: _builtins.int = ...,
+        retained_messages: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["events", b"events", "graph_memories", b"graph_memories", "memories", b"memories", "messages", b"messages"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["events", b"events", "graph_memories", b"graph_memories", "memories", b"memories", "messages", b"messages", "redacted_messages", b"redacted_messages", "retained_messages", b"retained_messages"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import asyncpg
+import orjson
 import structlog
 from pgvector.asyncpg import register_vector
 
-from server.adapters.postgres.statement_spans import statements_traced
+from server.adapters.postgres.statement_spans import stop_tracing, trace_statements
 from server.domain.errors import StoreUnavailable
 from server.domain.request_context import bounded
 from server.ports.pool import PoolUsage
@@ -41,6 +42,7 @@ UNAVAILABLE = (
     asyncpg.InvalidCatalogNameError,
     asyncpg.UndefinedTableError,
 )
+AWAY = (TimeoutError, *UNAVAILABLE)
 
 # How long a statement of a cancelled call may take to end before its connection is given up.
 RELEASE_SECONDS = 1.0
@@ -68,9 +70,17 @@ class PoolOptions:
     connect_timeout: float = 5.0
 
 
+def _to_json(value: object) -> str:
+    try:
+        return orjson.dumps(value).decode()
+    except orjson.JSONEncodeError:
+        # Integers of more than 64 bits, which an archive may bring; the slower encoder takes them.
+        return json.dumps(value)
+
+
 async def _prepare(connection: asyncpg.Connection[asyncpg.Record]) -> None:
     await connection.set_type_codec(
-        "jsonb", schema="pg_catalog", encoder=json.dumps, decoder=json.loads
+        "jsonb", schema="pg_catalog", encoder=_to_json, decoder=orjson.loads
     )
     # The extension is there only after the first migration, which needs a connection itself.
     if await connection.fetchval("SELECT to_regtype('halfvec') IS NOT NULL"):
@@ -126,8 +136,7 @@ class Database:
         pool = self.pool
         return PoolUsage(pool.get_size(), pool.get_idle_size(), pool.get_max_size())
 
-    @asynccontextmanager
-    async def connection(self) -> AsyncIterator[Connection]:
+    def connection(self) -> TakenConnection:
         """A connection for a few statements.
 
         A call that is cancelled, as it is at its deadline, does not wait for its statement to end:
@@ -138,24 +147,42 @@ class Database:
                 not there.
             DeadlineExceeded: the call's time is up.
         """
-        try:
-            with POOL_WAIT_SECONDS.time():
-                connection = await self.pool.acquire(timeout=bounded(self.acquire_timeout))
-            try:
-                with _ending_what_is_broken(connection), statements_traced(connection):
-                    yield connection
-            except asyncio.CancelledError:
-                self._release_later(connection)
-                raise
-            except BaseException:
-                await self.pool.release(connection)
-                raise
-            else:
-                await self.pool.release(connection)
-        except (TimeoutError, *UNAVAILABLE) as error:
+        return TakenConnection(self)
+
+    async def take(self) -> Connection:
+        """A connection, which has to be given back.
+
+        Raises:
+            TimeoutError: none came free in time.
+        """
+        with POOL_WAIT_SECONDS.time():
+            # The pool's own timeout would make a task of every wait.
+            async with asyncio.timeout(bounded(self.acquire_timeout)):
+                return await self.pool.acquire()
+
+    async def give_back(self, connection: Connection, error: BaseException | None) -> None:
+        """Returns a connection to the pool, after a block that `error` ended if one did.
+
+        One that failed is closed, so that nobody else gets it.
+        """
+        if isinstance(error, asyncio.CancelledError):
+            self._release_later(connection)
+            return
+        if isinstance(error, UNAVAILABLE) and not isinstance(error, asyncpg.QueryCanceledError):
+            connection.terminate()
+        await self.pool.release(connection)
+
+    def report(self, error: BaseException | None) -> None:
+        """Logs that PostgreSQL is away, or that it is back.
+
+        Raises:
+            StoreUnavailable: `error` says that it is away.
+        """
+        if error is None:
+            self._outage.succeeded()
+        elif isinstance(error, AWAY):
             self._outage.failed(error=type(error).__name__, detail=str(error))
             raise StoreUnavailable from error
-        self._outage.succeeded()
 
     def _release_later(self, connection: Connection) -> None:
         task = asyncio.create_task(self._release(connection))
@@ -166,8 +193,40 @@ class Database:
         try:
             # The pool closes a connection that it cannot have back by then.
             await self.pool.release(connection, timeout=RELEASE_SECONDS)
-        except (TimeoutError, *UNAVAILABLE) as error:
+        except AWAY as error:
             log.warning("postgres.connection_given_up", error=type(error).__name__)
+
+
+class TakenConnection:
+    """The block of `Database.connection`; written out because it is cheaper than a generator."""
+
+    __slots__ = ("_connection", "_database", "_traced")
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._connection: Connection | None = None
+        self._traced = False
+
+    async def __aenter__(self) -> Connection:
+        try:
+            self._connection = await self._database.take()
+        except AWAY as error:
+            self._database.report(error)
+            raise
+        self._traced = trace_statements(self._connection)
+        return self._connection
+
+    async def __aexit__(
+        self, _kind: type[BaseException] | None, error: BaseException | None, _at: object
+    ) -> None:
+        assert self._connection is not None
+        if self._traced:
+            stop_tracing(self._connection)
+        try:
+            await self._database.give_back(self._connection, error)
+        except AWAY as failed:
+            self._database.report(failed)
+        self._database.report(error)
 
 
 @asynccontextmanager
@@ -190,15 +249,3 @@ async def transaction(connection: Connection) -> AsyncIterator[None]:
             raise
         else:
             await begun.commit()
-
-
-@contextmanager
-def _ending_what_is_broken(connection: Connection) -> Iterator[None]:
-    """Closes a connection that failed, so that nobody else gets it from the pool."""
-    try:
-        yield
-    except asyncpg.QueryCanceledError:
-        raise
-    except UNAVAILABLE:
-        connection.terminate()
-        raise

@@ -11,6 +11,7 @@ from server.adapters.postgres.pool import Database, transaction
 from server.adapters.postgres.vector_index import SQL as VECTOR_INDEX
 from server.adapters.postgres.vectors import to_halfvec
 from server.adapters.statements import load_statements
+from server.domain.indexed_text import embedded_text
 from server.domain.store_faults import OtherEmbedderWanted, StoreInUse
 from server.domain.values import Vector
 from server.ports.readiness import EmbedderIdentity
@@ -57,7 +58,8 @@ class PostgresReembedding:
             rows = await connection.fetch(SQL["texts"], limit)
         return [
             TextPlace(
-                json.dumps([row["project_id"], str(row["memory_id"]), row["version"]]), row["text"]
+                json.dumps([row["project_id"], str(row["memory_id"]), row["version"]]),
+                embedded_text(row["text"], row["speaker"]),
             )
             for row in rows
         ]

@@ -160,6 +160,7 @@ def to_project(row: Row) -> Project:
             Category(c["name"], c["description"]) for c in row["custom_categories"]
         ),
         default_retention_days=row["default_retention_days"],
+        delete_time=row["delete_time"],
     )
 
 

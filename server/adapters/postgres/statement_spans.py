@@ -6,8 +6,6 @@ Names and attributes: https://opentelemetry.io/docs/specs/semconv/db/database-sp
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import asyncpg
@@ -23,17 +21,17 @@ if TYPE_CHECKING:
     from server.adapters.postgres.pool import Connection
 
 
-@contextmanager
-def statements_traced(connection: Connection) -> Iterator[None]:
-    """Makes a span of every statement of the block, if the current call is traced."""
+def trace_statements(connection: Connection) -> bool:
+    """Makes a span of every statement from now on if the current call is traced, else not."""
     if not trace.get_current_span().is_recording():
-        yield
-        return
+        return False
     connection.add_query_logger(_record)
-    try:
-        yield
-    finally:
-        connection.remove_query_logger(_record)
+    return True
+
+
+def stop_tracing(connection: Connection) -> None:
+    """Ends what `trace_statements` began."""
+    connection.remove_query_logger(_record)
 
 
 def _record(query: LoggedQuery) -> None:

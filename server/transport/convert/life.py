@@ -14,6 +14,7 @@ from server.application.batch_update_memories import BatchUpdateCommand
 from server.application.delete_memory import DeleteMemoryCommand
 from server.application.list_memory_events import ListMemoryEventsCommand
 from server.application.once import RequestKey
+from server.application.restore_memory import RestoreMemoryCommand
 from server.application.update_memory import UpdateMemoryCommand
 from server.application.watch_memory_events import WatchMemoryEventsCommand
 from server.domain.amendment import FieldChanges, MemoryField
@@ -67,6 +68,25 @@ def delete_command(
     return DeleteMemoryCommand(
         project_id=project_id,
         memory_id=UUID(request.id),
+        etag=request.etag if request.HasField("etag") else None,
+        key=request_key(request, request.request_id),
+        erase=erases(request.erasure_mode),
+    )
+
+
+def erases(mode: memory_service_pb2.ErasureMode.ValueType) -> bool:
+    """Whether a deletion leaves no history."""
+    return mode == memory_service_pb2.ERASURE_MODE_ERASE
+
+
+def restore_command(
+    request: memory_service_pb2.RestoreMemoryRequest, project_id: str
+) -> RestoreMemoryCommand:
+    """RestoreMemory."""
+    return RestoreMemoryCommand(
+        project_id=project_id,
+        memory_id=UUID(request.id),
+        version=request.version,
         etag=request.etag if request.HasField("etag") else None,
         key=request_key(request, request.request_id),
     )

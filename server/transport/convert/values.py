@@ -12,13 +12,13 @@ from server.domain.values import JsonObject, JsonValue
 
 # Beyond this a double does not tell neighbouring integers apart.
 MAX_EXACT_INTEGER = 2**53
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def to_timestamp(time: datetime) -> Timestamp:
-    """The instant as a protobuf timestamp."""
-    timestamp = Timestamp()
-    timestamp.FromDatetime(time)
-    return timestamp
+    """The instant as a protobuf timestamp; `time` is aware."""
+    since = time - _EPOCH
+    return Timestamp(seconds=since.days * 86_400 + since.seconds, nanos=since.microseconds * 1000)
 
 
 def from_timestamp(timestamp: Timestamp) -> datetime:

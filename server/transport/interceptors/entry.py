@@ -21,7 +21,6 @@ from server.transport.interceptors.context import CallContext, Metadata
 from server.transport.interceptors.drain import DrainGate
 from server.transport.interceptors.interceptor import CallInterceptor, Proceed
 from server.transport.interceptors.method import Method
-from server.transport.method_classes import method_class
 from server.transport.rate_limit import RateLimiter
 
 Authenticate: TypeAlias = Callable[[str], Awaitable[Principal]]
@@ -99,12 +98,10 @@ class EntryInterceptor(CallInterceptor):
             enter_principal(principal)
         if principal.project_id is not None:
             _counted(self._rate_limiter, principal.project_id)
-        streams = method.streams_requests or method.streams_responses
-        kind = method_class(method.name, streams=streams)
         size = len(request) if isinstance(request, bytes) else 0
         try:
             with stage("admission", is_brief=True):
-                call = await self._admission.enter(kind, size, current_request().remaining())
+                call = await self._admission.enter(method.kind, size, current_request().remaining())
         except Overloaded:
             ADMISSION_REFUSALS.labels("overloaded").inc()
             raise

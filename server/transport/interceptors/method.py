@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 import grpc
 
 from server.transport.decoding import Codec
+from server.transport.method_classes import MethodClass, method_class
 
 Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
 
@@ -34,6 +35,7 @@ class Method:
     streams_requests: bool
     streams_responses: bool
     codec: Codec
+    kind: MethodClass
     exists: bool = True
 
 
@@ -45,6 +47,7 @@ def describe(path: str, handler: Handler, *, exists: bool = True) -> Method:
         is_public=name.partition("/")[0] in PUBLIC_SERVICES,
         streams_requests=bool(handler.request_streaming),
         streams_responses=bool(handler.response_streaming),
+        kind=method_class(name, streams=handler.request_streaming or handler.response_streaming),
         codec=Codec(name, handler.request_deserializer, handler.response_serializer),
         exists=exists,
     )

@@ -27,7 +27,7 @@ from server.transport.interceptors.interceptor import CallInterceptor, Proceed
 from server.transport.interceptors.method import Method
 from server.transport.interceptors.outcome import final_code
 from server.transport.interceptors.span import complete_span
-from server.transport.method_classes import MethodClass, method_class
+from server.transport.method_classes import MethodClass
 
 CORRELATION_HEADER = "x-correlation-id"
 REQUEST_ID_HEADER = "x-request-id"
@@ -87,7 +87,7 @@ class ObservationInterceptor(CallInterceptor):
                 seconds,
                 self._now(),
                 correlation_id,
-                waits=_waits(method),
+                waits=method.kind is MethodClass.STREAM,
             )
             project_id = self._record(ended, tally)
             _log_call(method, ended, project_id, tally, request, response, context, span)
@@ -139,11 +139,6 @@ def _place_in_trace(metadata: Metadata, span: Span) -> SpanContext | None:
         if key == TRACEPARENT and isinstance(value, str):
             return parse_traceparent(value)
     return None
-
-
-def _waits(method: Method) -> bool:
-    streams = method.streams_requests or method.streams_responses
-    return method_class(method.name, streams=streams) is MethodClass.STREAM
 
 
 def _log_call(

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import gzip
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from memoir.v1 import memory_pb2, memory_service_pb2
 
-from benchmarks.conversations import read_conversations
-from benchmarks.retrieval import Outcome, mean_recall, recall_at
+from benchmarks.conversations import Conversation, Message, read_conversations
+from benchmarks.retrieval import Outcome, batches, mean_recall, recall_at, sources_of
 
 CONVERSATION = {
     "id": "c1",
@@ -48,3 +50,42 @@ def test_recall_is_the_part_of_the_evidence_within_the_depth() -> None:
 def test_recall_is_averaged_over_questions_at_each_depth() -> None:
     outcomes = [Outcome("x", [1.0, 1.0], 1.0), Outcome("x", [0.0, 0.5], 1.0)]
     assert mean_recall(outcomes) == ["0.500", "0.750"]
+
+
+def test_a_time_holds_until_the_next_one(tmp_path: Path) -> None:
+    said = [
+        {"id": 1, "role": "user", "content": "a", "time": "May-02-2026", "name": "Ana"},
+        {"id": 2, "role": "user", "content": "b", "time": None},
+        {"id": 3, "role": "user", "content": "c", "time": "2026-05-03T10:00:00+02:00"},
+    ]
+    file = tmp_path / "one.jsonl"
+    file.write_text(json.dumps({"id": "c", "messages": said, "questions": []}))
+    (conversation,) = read_conversations(file)
+
+    day, later = datetime(2026, 5, 2, tzinfo=UTC), datetime(2026, 5, 3, 8, tzinfo=UTC)
+    assert [message.time for message in conversation.messages] == [day, day, later]
+    assert [message.name for message in conversation.messages] == ["Ana", None, None]
+    assert [(at, [m.id for m in of]) for at, of in batches(conversation.messages, 1)] == [
+        (day, ["1"]),
+        (day, ["2"]),
+        (later, ["3"]),
+    ]
+
+
+def test_an_inferred_memory_stands_for_the_messages_that_it_quotes() -> None:
+    messages = [
+        Message("1", "user", "I sail, and Bo sails."),
+        Message("2", "assistant", "Bo sails"),
+    ]
+    conversation = Conversation("c", messages, [], {"Bo sails": ["2"]})
+    evidence = [memory_pb2.Evidence(message_id="x", quote="Bo sails")]
+    inferred = memory_pb2.Memory(
+        text="Bo is a sailor", role="user", provenance=memory_pb2.Provenance(evidence=evidence)
+    )
+    verbatim = memory_pb2.Memory(text="Bo sails", role="assistant")
+
+    found, said = (
+        memory_service_pb2.SearchMemoriesResult(memory=memory) for memory in (inferred, verbatim)
+    )
+    assert set(sources_of(conversation, found)) == {"1"}
+    assert set(sources_of(conversation, said)) == {"2"}

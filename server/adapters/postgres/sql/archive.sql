@@ -42,7 +42,7 @@ ORDER BY call_id, ordinal;
 SELECT to_jsonb(row)::text
 FROM (
     SELECT memory_id, version, position, ordinal, call_id, type, change_time,
-           state - 'project_id' AS state
+           state - 'project_id' AS state, erased_scope
     FROM memory_events
     WHERE project_id = $1
     ORDER BY memory_id, version
@@ -125,10 +125,11 @@ RETURNING 1;
 
 -- name: write_event
 INSERT INTO memory_events (
-    project_id, memory_id, version, position, ordinal, call_id, type, change_time, state
+    project_id, memory_id, version, position, ordinal, call_id, type, change_time, state,
+    erased_scope
 )
 SELECT $1, memory_id, version, position, ordinal, call_id, type, change_time,
-       state || jsonb_build_object('project_id', $1::text)
+       state || jsonb_build_object('project_id', $1::text), erased_scope
 FROM unnest($2::text[]) AS line, jsonb_populate_record(NULL::memory_events, line::jsonb)
 ON CONFLICT (project_id, memory_id, version) DO NOTHING
 RETURNING 1;

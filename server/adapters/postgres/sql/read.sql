@@ -86,5 +86,5 @@ LEFT JOIN memory_events AS before
     ON before.project_id = e.project_id AND before.memory_id = e.memory_id
    AND before.version = e.version - 1
 CROSS JOIN LATERAL jsonb_populate_record(NULL::memories, coalesce(e.state, before.state)) AS m
-WHERE e.project_id = $1 AND e.call_id = $2 AND e.ordinal >= 0
+WHERE e.project_id = $1 AND e.call_id = $2 AND e.ordinal >= 0 AND e.erased_scope IS NULL
 ORDER BY e.ordinal;

@@ -35,7 +35,11 @@ ON CONFLICT (name) DO UPDATE SET value = excluded.value;
 SELECT count(*) FROM reembedding;
 
 -- name: texts
-SELECT r.project_id, r.memory_id, r.version, coalesce(m.text, e.state ->> 'text', '') AS text
+SELECT r.project_id, r.memory_id, r.version, coalesce(m.text, e.state ->> 'text', '') AS text,
+       CASE
+           WHEN m.memory_id IS NOT NULL THEN CASE WHEN NOT m.inferred THEN m.name END
+           WHEN NOT (e.state ->> 'inferred')::boolean THEN e.state ->> 'name'
+       END AS speaker
 FROM (
     SELECT * FROM reembedding ORDER BY project_id, memory_id, version LIMIT $1
 ) AS r

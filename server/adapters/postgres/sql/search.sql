@@ -10,7 +10,7 @@ past AS MATERIALIZED (
     SELECT s.project_id, s.memory_id, s.user_id, s.agent_id, s.app_id, s.run_id, s.scope_key, s.text,
            s.inferred, s.immutable, s.metadata, s.categories, s.event_time, s.expiration_date,
            s.create_time, s.update_time, born.ordinal, char_length(s.text) AS text_length,
-           to_tsvector('pg_catalog.english', left(s.text, 100000)) AS lexemes,
+           indexed_words(s.text, s.role, s.name, s.event_time, s.entities, s.evidence) AS lexemes,
            coalesce(
                embedded.embedding,
                array_fill(0::real, ARRAY[vector_dims($4::halfvec)])::halfvec
@@ -61,7 +61,7 @@ WHERE last.state IS NOT NULL
 -- search costs what the scope holds and says nothing of what lies outside it. The formulas and their
 -- constants are explained in server/domain/ranking.py.
 WITH {past}question AS MATERIALIZED (
-    SELECT tsvector_to_array(to_tsvector('pg_catalog.english', $5)) AS lexemes
+    SELECT tsvector_to_array(words_of($5)) AS lexemes
 ),
 {centre},
 compared AS MATERIALIZED (

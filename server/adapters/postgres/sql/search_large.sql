@@ -7,8 +7,9 @@
 
 -- name: rank_large
 WITH question AS MATERIALIZED (
-    SELECT tsvector_to_array(to_tsvector('pg_catalog.english', $5)) AS lexemes,
-           replace(plainto_tsquery('pg_catalog.english', $5)::text, ' & ', ' | ')::tsquery AS any_of
+    SELECT lexemes,
+           (SELECT string_agg(quote_literal(word), ' | ') FROM unnest(lexemes) AS word)::tsquery AS any_of
+    FROM tsvector_to_array(words_of($5)) AS lexemes
 ),
 {centre},
 frame AS MATERIALIZED (

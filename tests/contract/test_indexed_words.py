@@ -1,0 +1,98 @@
+"""The contract of what words find a memory by: the text, its speaker, its time, what it rests on.
+
+Held on PostgreSQL in both ways of searching.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+
+from server.domain.graph import Entity
+from server.domain.memory import Evidence
+from server.ports.memory_store import ChangeSet, EmbeddedMemory, MemoryStore
+from tests.contract.test_search import lexical, store
+from tests.support.builders import addition, call
+
+__all__ = ["store"]
+
+MAY = datetime(2023, 5, 8, 13, 56, tzinfo=UTC)
+
+
+async def add(store: MemoryStore, *added: EmbeddedMemory) -> None:
+    """Stores each in a call of its own, which may have a time of its own."""
+    for item in added:
+        await store.commit(ChangeSet(call(), added=[item]))
+
+
+def memory(text: str, **changes: object) -> EmbeddedMemory:
+    of = addition(call(), text)
+    return replace(of, memory=replace(of.memory, **changes))  # type: ignore[arg-type] # names fit
+
+
+@pytest.mark.parametrize("question", ["caroline", "May", "monday", "2023", "8 May 2023"])
+async def test_who_said_it_and_when_are_words_of_it(store: MemoryStore, question: str) -> None:
+    said = memory("I bought a kayak", name="Caroline", event_time=MAY)
+    other = memory(
+        "I sold a boat", name="Melanie", event_time=MAY.replace(year=2021, month=11, day=9)
+    )
+    await add(store, said, other)
+
+    assert next(iter(await lexical(store, question))) == "I bought a kayak"
+
+
+async def test_the_role_stands_for_a_speaker_without_a_name(store: MemoryStore) -> None:
+    await add(store, memory("Try the blue kayak", role="assistant"), memory("I like red boats"))
+
+    assert list(await lexical(store, "what did the assistant say")) == ["Try the blue kayak"]
+
+
+async def test_a_fact_is_found_by_how_it_was_said(store: MemoryStore) -> None:
+    of = memory("User owns a dog")
+    said = [Evidence(of.memory.id, quote="my beagle chewed the sofa")]
+    quoted = replace(of.memory, provenance=replace(of.memory.provenance, evidence=said))
+    await add(store, replace(of, memory=quoted), memory("User likes tea"))
+
+    assert list(await lexical(store, "beagle")) == ["User owns a dog"]
+
+
+async def test_a_fact_is_found_by_the_names_of_its_entities(store: MemoryStore) -> None:
+    await add(store, memory("User met her", entities=[Entity("Zoltan", "person")]))
+
+    assert list(await lexical(store, "Zoltan")) == ["User met her"]
+
+
+@pytest.mark.parametrize(
+    ("text", "question"),
+    [
+        ("Le café de la gare", "CAFÉ"),
+        ("Das Café am Markt", unicodedata.normalize("NFD", "café")),
+        ("Ég bý í Þórshöfn", "ÞÓRSHÖFN"),
+        ("Моя сестра купила машину", "машины"),
+        ("Στην ΑΘΉΝΑ ζει", "αθήνα"),
+        ("मैं दिल्ली में रहता हूँ", "दिल्ली"),
+        ("私は東京に住んでいます", "東京"),
+        ("我妹妹在北京工作", "北京"),
+        ("ฉันอยู่ที่กรุงเทพ", "กรุงเทพ"),
+        ("I write C++ at work", "c++"),
+        ("I write F# at work", "F#"),
+        ("She joined AT&T", "at&t"),
+        ("We love AC/DC", "ac/dc"),
+        ("It runs on node.js", "Node.js"),
+    ],
+)
+async def test_words_of_every_script_are_found(
+    store: MemoryStore, text: str, question: str
+) -> None:
+    await add(store, memory(text), memory("C and F are notes, and AT is a word"))
+
+    assert list(await lexical(store, question)) == [text]
+
+
+async def test_the_middle_of_a_name_without_spaces_is_found(store: MemoryStore) -> None:
+    await add(store, memory("今日は京都大学に行った"), memory("今日は大阪に行った"))
+
+    assert list(await lexical(store, "京都大学")) == ["今日は京都大学に行った"]
