@@ -119,6 +119,8 @@ class Extraction:
         for fact in facts:
             if fact.subject.owner.name in fact.text:
                 entities.setdefault(fact.subject.owner.key, fact.subject.owner)
+            if fact.subject.is_somebody:
+                entities.setdefault(fact.subject.entity.key, fact.subject.entity)
         for relation in relations:
             for entity in (relation.source, relation.target):
                 entities.setdefault(entity.key, entity)

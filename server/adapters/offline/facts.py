@@ -140,6 +140,8 @@ def read_fact(
     ends += _ends(statement, complement)
     if _is_neither(statement):
         ends, relations = [], []
+    else:
+        relations += _of_whom(statement, speaker, casual=casual)
     text = third_person_text(statement, speaker, subject.text)
     if text is None:
         text = attributed(joined(clause.tokens), speaker)
@@ -200,6 +202,18 @@ def _companions(statement: Statement, speaker: Speaker, subject: Subject) -> Seq
     noun = Entity(f"{speaker.possessive} {tokens[place].lower}", kind[1])
     return (Subject(noun.name, noun, subject.owner, frozenset({noun.key}), tokens[place].lower,
                     relations=(related(subject.owner, kind[0], noun),)),)  # fmt: skip
+
+
+def _of_whom(statement: Statement, speaker: Speaker, *, casual: bool) -> list[Relation]:
+    """What a relative clause states: `a brother named Tom who lives in Rome`."""
+    rest = statement.rest
+    place = next((p for p, token in enumerate(rest) if p and token.lower == "who"), None)
+    if place is None or not rest[place - 1].is_name or statement.is_denied:
+        return []
+    tokens = (rest[place - 1], *rest[place + 1 :])
+    clause = Clause(tokens, tokens[0].start, tokens[-1].end, is_whole=False, joined_by="who")
+    fact = read_fact(clause, speaker, None, casual=casual)
+    return list(fact.relations) if fact else []
 
 
 def _is_neither(statement: Statement) -> bool:
