@@ -24,6 +24,7 @@ from server.domain.errors import ConcurrentChange, MemoirError, RequestIdReused
 from server.domain.filter_parser import parse_filter
 from server.domain.history import StreamCursor
 from server.domain.memory import EventType, Evidence, Memory
+from server.domain.notices import Notice, NoticeReason
 from server.domain.pages import ListOrder
 from server.domain.scope import Scope
 from server.domain.scope_kinds import DeletionReceipt, ScopeKind
@@ -121,8 +122,12 @@ async def test_nothing_of_an_erased_memory_is_left_in_any_table(
         ChangeSet(later, [message(f"no: {CANARY}2")], updated=[revision(item, f"{CANARY}2")])
     )
     # The same once more: nothing is added, and the message is kept.
-    await store.commit(ChangeSet(call(), [message(SAID)]))
-    assert await tables_with(database, CANARY) == {"memories", "memory_events", "messages"}
+    await store.commit(ChangeSet(call(), [message(SAID.rstrip(".").upper())]))
+    notice = Notice(NoticeReason.FORGET_UNMATCHED, f"No memory matched 'that {SAID}'.")
+    await store.commit(ChangeSet(replace(call(), notices=(notice,))))
+    assert await tables_with(database, CANARY) == {
+        "calls", "memories", "memory_events", "messages",
+    }  # fmt: skip
 
     deletion = await changes.erase(call(time=LATER), Removal(0, item.memory.id, 2))
 
@@ -195,7 +200,7 @@ async def test_a_message_that_another_memory_rests_on_keeps_what_that_one_needs(
     deletion = await changes.erase(call(), Removal(0, first.id, 1))
     receipt = DeletionReceipt(1, messages=1, events=1, graph_memories=1, redacted_messages=1)
     assert deletion.receipt == receipt
-    assert await contents(database) == [f"{BLANK} I live in Lisbon."]
+    assert await contents(database) == [f"{BLANK}. I live in Lisbon."]
     await changes.erase(call(), Removal(0, second.id, 1))
     assert await contents(database) == []
 
@@ -217,12 +222,12 @@ async def test_long_passages_are_blanked_in_the_other_messages_of_the_scope_alon
     store: MemoryStore, changes: MemoryChanges, database: Database
 ) -> None:
     [memory] = await told(store, ("tea", SAID))
-    again = f"Again: {SAID} And tea."
+    again = f"Again: {SAID.upper().rstrip('.')}! And tea."
     await told(store, ("more tea", "And tea."), said=again)
     await told(store, ("theirs", SAID), scope=Scope(user_id="bob"))
     await told(store, ("theirs", SAID), project_id="project-2")
     await changes.erase(call(), Removal(0, memory.id, 1))
-    assert await contents(database) == [f"Again: {BLANK} And tea.", SAID]
+    assert await contents(database) == [f"Again: {BLANK}! And tea.", SAID]
     assert await contents(database, "project-2") == [SAID]
 
 

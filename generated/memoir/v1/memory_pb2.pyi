@@ -119,7 +119,7 @@ class Memory(_message.Message):
     """
     @_builtins.property
     def metadata(self) -> _struct_pb2.Struct:
-        """What the client attached."""
+        """What the client attached. Its numbers are doubles: whole numbers beyond 2^53 lose digits."""
 
     @_builtins.property
     def categories(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:

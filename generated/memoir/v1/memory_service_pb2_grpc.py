@@ -33,6 +33,9 @@ class MemoryServiceStub:
 
     A scope is the tuple (user_id, agent_id, app_id, run_id). A memory belongs to exactly the tuple
     that it was added with; a read that names some of the four sees every memory that matches those.
+
+    No answer is larger than 4 MiB, which is what clients receive by default. A page that would be ends
+    early, with a token that leads on.
     """
 
     def __init__(self, channel):
@@ -121,12 +124,16 @@ class MemoryServiceServicer:
 
     A scope is the tuple (user_id, agent_id, app_id, run_id). A memory belongs to exactly the tuple
     that it was added with; a read that names some of the four sees every memory that matches those.
+
+    No answer is larger than 4 MiB, which is what clients receive by default. A page that would be ends
+    early, with a token that leads on.
     """
 
     def AddMemories(self, request, context):
         """AddMemories infers lasting facts from a conversation, or stores its messages verbatim, and
         answers with what was added, updated and deleted. An answer means that it is durable. Nothing
-        worth remembering is an empty `results`, not an error.
+        worth remembering is an empty `results`, not an error. A request to forget in a message of the
+        user ("forget that ...") deletes what it names and stores nothing.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -320,6 +327,9 @@ class MemoryService:
 
     A scope is the tuple (user_id, agent_id, app_id, run_id). A memory belongs to exactly the tuple
     that it was added with; a read that names some of the four sees every memory that matches those.
+
+    No answer is larger than 4 MiB, which is what clients receive by default. A page that would be ends
+    early, with a token that leads on.
     """
 
     @staticmethod

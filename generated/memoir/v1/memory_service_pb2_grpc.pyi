@@ -34,6 +34,9 @@ class MemoryServiceStub:
 
     A scope is the tuple (user_id, agent_id, app_id, run_id). A memory belongs to exactly the tuple
     that it was added with; a read that names some of the four sees every memory that matches those.
+
+    No answer is larger than 4 MiB, which is what clients receive by default. A page that would be ends
+    early, with a token that leads on.
     """
 
     @_typing.overload
@@ -43,7 +46,8 @@ class MemoryServiceStub:
     AddMemories: _grpc.UnaryUnaryMultiCallable[_memory_service_pb2.AddMemoriesRequest, _memory_service_pb2.AddMemoriesResponse]
     """AddMemories infers lasting facts from a conversation, or stores its messages verbatim, and
     answers with what was added, updated and deleted. An answer means that it is durable. Nothing
-    worth remembering is an empty `results`, not an error.
+    worth remembering is an empty `results`, not an error. A request to forget in a message of the
+    user ("forget that ...") deletes what it names and stores nothing.
     """
     SearchMemories: _grpc.UnaryUnaryMultiCallable[_memory_service_pb2.SearchMemoriesRequest, _memory_service_pb2.SearchMemoriesResponse]
     """SearchMemories finds the memories of a scope that fit a query best."""
@@ -96,13 +100,17 @@ class MemoryServiceAsyncStub(MemoryServiceStub):
 
     A scope is the tuple (user_id, agent_id, app_id, run_id). A memory belongs to exactly the tuple
     that it was added with; a read that names some of the four sees every memory that matches those.
+
+    No answer is larger than 4 MiB, which is what clients receive by default. A page that would be ends
+    early, with a token that leads on.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     AddMemories: _aio.UnaryUnaryMultiCallable[_memory_service_pb2.AddMemoriesRequest, _memory_service_pb2.AddMemoriesResponse]  # type: ignore[assignment]
     """AddMemories infers lasting facts from a conversation, or stores its messages verbatim, and
     answers with what was added, updated and deleted. An answer means that it is durable. Nothing
-    worth remembering is an empty `results`, not an error.
+    worth remembering is an empty `results`, not an error. A request to forget in a message of the
+    user ("forget that ...") deletes what it names and stores nothing.
     """
     SearchMemories: _aio.UnaryUnaryMultiCallable[_memory_service_pb2.SearchMemoriesRequest, _memory_service_pb2.SearchMemoriesResponse]  # type: ignore[assignment]
     """SearchMemories finds the memories of a scope that fit a query best."""
@@ -154,6 +162,9 @@ class MemoryServiceServicer(metaclass=_abc_1.ABCMeta):
 
     A scope is the tuple (user_id, agent_id, app_id, run_id). A memory belongs to exactly the tuple
     that it was added with; a read that names some of the four sees every memory that matches those.
+
+    No answer is larger than 4 MiB, which is what clients receive by default. A page that would be ends
+    early, with a token that leads on.
     """
 
     @_abc_1.abstractmethod
@@ -164,7 +175,8 @@ class MemoryServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_memory_service_pb2.AddMemoriesResponse, _abc.Awaitable[_memory_service_pb2.AddMemoriesResponse]]:
         """AddMemories infers lasting facts from a conversation, or stores its messages verbatim, and
         answers with what was added, updated and deleted. An answer means that it is durable. Nothing
-        worth remembering is an empty `results`, not an error.
+        worth remembering is an empty `results`, not an error. A request to forget in a message of the
+        user ("forget that ...") deletes what it names and stores nothing.
         """
 
     @_abc_1.abstractmethod

@@ -6,13 +6,14 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 from uuid import UUID
 
 import asyncpg
 
 from server.adapters.postgres.changing import call_values, changing_statements
-from server.domain.erasing import MIN_REPEATED_LENGTH, redacted
+from server.domain.erasing import MIN_REPEATED_LENGTH, SENTENCE_ENDS, phrase_of, redacted
 from server.domain.errors import ConcurrentChange
 from server.domain.scope_kinds import DeletionReceipt, StoredDeletion
 from server.ports.memory_store import Call
@@ -34,7 +35,7 @@ class _Phrases:
 
 
 @contextmanager
-def rival_versions_told() -> Iterator[None]:
+def translate_version_conflicts() -> Iterator[None]:
     """Translates the conflict of two calls that give a memory the same next version.
 
     Raises:
@@ -48,17 +49,33 @@ def rival_versions_told() -> Iterator[None]:
         raise
 
 
-async def erase(connection: Connection, call: Call, memory_ids: Sequence[UUID]) -> StoredDeletion:
+async def erase(
+    connection: Connection,
+    call: Call,
+    memory_ids: Sequence[UUID],
+    erased_before: Mapping[str, int] = MappingProxyType({}),
+) -> StoredDeletion:
     """Erases the memories and answers the receipt, which the call keeps.
+
+    `erased_before` are counts of what the same call has erased already.
 
     The caller holds a transaction, and the locks on those of the memories that are present.
     Messages go first: which ones, only the history says.
     """
     project_id, ids = call.project_id, list(memory_ids)
     rows = await connection.fetch(SQL["phrases"], project_id, ids)
-    phrases = _Phrases([row["scope_key"] for row in rows], [row["phrase"] for row in rows])
-    counts = {"messages": await _delete_messages(connection, project_id, ids, phrases)}
-    counts |= await _redact_messages(connection, project_id, ids, phrases)
+    phrases = _Phrases(
+        [row["scope_key"] for row in rows], [phrase_of(row["phrase"]) for row in rows]
+    )
+    counts = Counter(erased_before)
+    counts["messages"] += await _delete_messages(connection, project_id, ids, phrases)
+    counts.update(await _redact_messages(connection, project_id, ids, phrases))
+    counts["passages"] += await connection.fetchval(
+        SQL["erase_passages"], project_id, ids, phrases.scope_keys, phrases.texts
+    )
+    await connection.execute(
+        SQL["clear_notices"], project_id, ids, phrases.scope_keys, phrases.texts
+    )
     await connection.execute(SQL["drop_payloads"], project_id, phrases.scope_keys, phrases.texts)
     row = await connection.fetchrow(SQL["erase_memories"], *call_values(call), ids, counts)
     return to_deletion(row, call.payload_digest)
@@ -69,7 +86,7 @@ async def _delete_messages(
 ) -> int:
     statement = SQL["delete_messages"].replace("{cited}", SQL["cited"])
     count: int = await connection.fetchval(
-        statement, project_id, memory_ids, phrases.scope_keys, phrases.texts
+        statement, project_id, memory_ids, phrases.scope_keys, phrases.texts, SENTENCE_ENDS
     )
     return count
 

@@ -10,7 +10,7 @@ import asyncpg
 
 from server.adapters.postgres.changing import call_values, changing_statements, conflicts_told
 from server.adapters.postgres.erasing import SQL as ERASE
-from server.adapters.postgres.erasing import erase, rival_versions_told, to_deletion
+from server.adapters.postgres.erasing import erase, to_deletion, translate_version_conflicts
 from server.adapters.postgres.pool import Database, transaction
 from server.adapters.postgres.rows import from_entities, from_evidence, from_relations
 from server.adapters.postgres.stored_calls import read_call
@@ -91,7 +91,7 @@ class PostgresMemoryChanges:
     async def erase(self, call: Call, removal: Removal) -> StoredDeletion:
         """See the port."""
         key = (call.project_id, removal.memory_id)
-        with conflicts_told(call), rival_versions_told():
+        with conflicts_told(call), translate_version_conflicts():
             async with self._database.connection() as connection, transaction(connection):
                 await connection.execute(ERASE["lock_memory"], *key)
                 if await connection.fetchval(ERASE["newest_version"], *key) != removal.version:
@@ -187,7 +187,7 @@ async def _amend(connection: Connection, call: Call, amendment: Amendment) -> in
 
 async def _restore(connection: Connection, call: Call, restoration: Restoration) -> int | None:
     memory = restoration.memory
-    with rival_versions_told():
+    with translate_version_conflicts():
         position: int | None = await connection.fetchval(
             SQL["restore_memory"],
             *call_values(call),

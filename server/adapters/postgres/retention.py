@@ -7,7 +7,7 @@ from datetime import date
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from server.adapters.postgres.erasing import erase, rival_versions_told
+from server.adapters.postgres.erasing import erase, translate_version_conflicts
 from server.adapters.postgres.pool import Database, transaction
 from server.adapters.statements import load_statements
 from server.domain.scope_kinds import DeletionReceipt
@@ -34,10 +34,13 @@ class PostgresRetention:
         self, expired_before: date, limit: int, call_of: Callable[[str], Call]
     ) -> DeletionReceipt | None:
         """See the port."""
-        with rival_versions_told():
+        with translate_version_conflicts():
             async with self._database.connection() as connection, transaction(connection):
                 if not await connection.fetchval(SQL["try_alone"]):
                     return None
+                passages = await connection.fetchrow(SQL["purge_passages"], expired_before, limit)
+                if passages is not None and passages["passages"]:
+                    return DeletionReceipt(**passages)
                 project_id, memory_ids = await _expired(connection, expired_before, limit)
                 if not memory_ids:
                     return None

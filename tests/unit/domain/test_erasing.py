@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from server.domain.erasing import BLANK, redacted
+from server.domain.erasing import BLANK, phrase_of, redacted
 
 WORK = "I work at Acme, and I like it."
 MESSAGE = f"I live in Lisbon. {WORK}"
@@ -24,6 +24,7 @@ MESSAGE = f"I live in Lisbon. {WORK}"
         (["Lisbon", "I live in Lisbon."], [], (f"{BLANK} {WORK}", False)),
         ([MESSAGE], [], (BLANK, False)),
         ([""], [], (MESSAGE, False)),
+        (["i LIVE in lisbon"], [], (f"{BLANK}. {WORK}", False)),
         (["I l"], ["I like it."], (MESSAGE.replace("I l", BLANK, 1), True)),
     ],
 )
@@ -31,6 +32,16 @@ def test_passages_are_blanked_unless_others_rest_on_them(
     erased: list[str], kept: list[str], expected: tuple[str, bool]
 ) -> None:
     assert redacted(MESSAGE, erased, kept) == expected
+
+
+@pytest.mark.parametrize(
+    ("passage", "phrase"),
+    [(" I sing. ", "I sing"), ("Really?!", "Really"), ("...", "..."), ("I sing", "I sing")],
+)
+def test_repetitions_are_looked_for_without_the_end_of_the_sentence(
+    passage: str, phrase: str
+) -> None:
+    assert phrase_of(passage) == phrase
 
 
 words = st.text("ab ", max_size=12)
