@@ -46,11 +46,13 @@ from memoir.results import (
     Hit,
     Notice,
     OperationState,
+    Passage,
     Project,
     Receipt,
     RelationChange,
     ScopeSummary,
     SearchResult,
+    Source,
 )
 from memoir.retries import RetryPolicy
 
@@ -84,6 +86,7 @@ __all__ = [
     "Operation",
     "OperationFailed",
     "OperationState",
+    "Passage",
     "PermissionDenied",
     "Project",
     "Provenance",
@@ -94,6 +97,7 @@ __all__ = [
     "RetryPolicy",
     "ScopeSummary",
     "SearchResult",
+    "Source",
     "Tls",
     "Unauthenticated",
     "Unavailable",
