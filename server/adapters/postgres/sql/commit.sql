@@ -20,10 +20,17 @@ retention AS (
     WHERE project_id = $1 AND default_retention_days > 0
 ),
 blocked AS MATERIALIZED (
+    -- One look at the unique index for each digest (OFFSET 0 keeps it so). A join would read the
+    -- whole scope while the table has no statistics yet, and go on so as long as the plan is kept.
     SELECT held.memory_id
-    FROM memories AS held
-    JOIN input ON input.digest = held.digest
-    WHERE held.project_id = $1 AND held.scope_key = $8 AND held.expiration_date < $31
+    FROM input
+    CROSS JOIN LATERAL (
+        SELECT m.memory_id
+        FROM memories AS m
+        WHERE m.project_id = $1 AND m.scope_key = $8 AND m.digest = input.digest
+          AND m.expiration_date < $31
+        OFFSET 0
+    ) AS held
 ),
 released AS (
     -- The lease ends with the commit. Until then its row is locked, so that nobody takes the lease
