@@ -89,11 +89,11 @@ WHERE m.project_id = $1 AND m.call_id = given.call_id AND m.ordinal = given.ordi
 -- those in the same scopes ($3 scopes, $4 phrases) that quote a phrase.
 UPDATE calls AS c
 SET notices = '[]'
-WHERE c.project_id = $1 AND c.notices <> '[]' AND (
+WHERE c.project_id = $1 AND c.scope_key = ANY ($3::bytea[]) AND c.notices <> '[]' AND (
     c.call_id IN (
         SELECT call_id FROM memory_events WHERE project_id = $1 AND memory_id = ANY ($2::uuid[])
     )
-    OR c.scope_key = ANY ($3::bytea[]) AND EXISTS (
+    OR EXISTS (
         SELECT
         FROM jsonb_array_elements(c.notices) AS notice (value),
              unnest($3::bytea[], $4::text[]) AS said (scope_key, phrase)
