@@ -92,12 +92,13 @@ class Callers:
 
     async def add_repeatedly(self, number: int) -> list[str]:
         """The same, repeated as a client would where a worker died before it answered."""
-        try:
-            return await self.add(number)
-        except grpc.aio.AioRpcError as error:
-            if error.code() is not grpc.StatusCode.UNAVAILABLE:
-                raise
-            return await self.add(number)
+        async with asyncio.timeout(20):
+            while True:
+                try:
+                    return await self.add(number)
+                except grpc.aio.AioRpcError as error:
+                    if error.code() is not grpc.StatusCode.UNAVAILABLE:
+                        raise
 
     async def stored(self, user: str = "u") -> set[str]:
         """The ids of all memories of a user."""

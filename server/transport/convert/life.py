@@ -22,6 +22,7 @@ from server.domain.conversation import without_nul
 from server.transport.convert.requests import DEFAULT_PAGE_SIZE, scope_of
 from server.transport.convert.tokens import read_number_page_token, read_stream_cursor
 from server.transport.convert.values import from_struct
+from server.transport.large_messages import item_fields, outline
 
 
 def request_key(request: Message, request_id: str) -> RequestKey | None:
@@ -32,7 +33,11 @@ def request_key(request: Message, request_id: str) -> RequestKey | None:
     if not request_id:
         return None
     digest = hashlib.sha256(request.DESCRIPTOR.full_name.encode())
-    digest.update(b"\0" + request.SerializeToString(deterministic=True))
+    digest.update(b"\0" + outline(request).SerializeToString(deterministic=True))
+    for _, _, items in item_fields(request):
+        for item in items:
+            raw = item.SerializeToString(deterministic=True)
+            digest.update(len(raw).to_bytes(8) + raw)
     return RequestKey(UUID(request_id), digest.digest())
 
 

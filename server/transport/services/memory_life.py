@@ -33,6 +33,7 @@ from server.transport.convert.memories import event_message, memory_message
 from server.transport.convert.scopes import receipt_message
 from server.transport.convert.tokens import consistency_token, number_page_token, stream_cursor
 from server.transport.current_caller import current_caller
+from server.transport.large_messages import beside_the_loop
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,9 +89,11 @@ class MemoryLife:
         self, request: memory_service_pb2.BatchUpdateMemoriesRequest, _context: object
     ) -> memory_service_pb2.BatchUpdateMemoriesResponse:
         """See the contract."""
-        command = batch_update_command(request, current_caller().project_id)
+        project_id = current_caller().project_id
+        command = await beside_the_loop(batch_update_command, request, project_id)
         outcomes = await self._life.update_batch(command)
-        return batch_update_response(outcomes, current_request().correlation_id)
+        correlation_id = current_request().correlation_id
+        return await beside_the_loop(batch_update_response, outcomes, correlation_id)
 
     async def BatchDeleteMemories(  # noqa: N802 - the contract's name
         self, request: memory_service_pb2.BatchDeleteMemoriesRequest, _context: object

@@ -1,6 +1,7 @@
 -- Erasing memories with all that history keeps of them, in one transaction of several statements. The
--- caller has locked the memories that are present. $1 is the project, $2 the memories. Phrases come with
--- the keys of their scopes, and without the end of the sentence; they are compared without regard to case.
+-- caller has locked the memories that are present. $1 is the project, $2 the memories; `{passages}` stands
+-- for the block `present` of passages.sql. Phrases come with the keys of their scopes, and without the end
+-- of the sentence; they are compared without regard to case.
 
 -- name: phrases
 -- What the versions of the memories say, word for word: texts, and quotes of messages. With the scope.
@@ -103,6 +104,67 @@ UPDATE messages AS m
 SET content = given.content
 FROM unnest($2::uuid[], $3::integer[], $4::text[]) AS given (call_id, ordinal, content)
 WHERE m.project_id = $1 AND m.call_id = given.call_id AND m.ordinal = given.ordinal;
+
+-- name: erase_passages
+-- Of messages that are gone by now, and those of the same scopes with a sentence that tells of a phrase.
+-- They go whole, with their vectors, and with all that was left of the same messages before.
+WITH making_call AS MATERIALIZED (
+    SELECT DISTINCT call_id
+    FROM memory_events
+    WHERE project_id = $1 AND memory_id = ANY ($2::uuid[]) AND state IS NOT NULL
+),
+said AS MATERIALIZED (
+    SELECT scope_key, words_of_fact(phrase) AS words
+    FROM unnest($3::bytea[], $4::text[]) AS said (scope_key, phrase)
+),
+chosen AS MATERIALIZED (
+    SELECT p.call_id, p.message_id
+    FROM making_call
+    JOIN passages AS p ON p.project_id = $1 AND p.call_id = making_call.call_id
+    WHERE NOT EXISTS (
+        SELECT FROM messages AS m
+        WHERE m.project_id = $1 AND m.call_id = p.call_id AND m.message_id = p.message_id
+    )
+    UNION
+    SELECT p.call_id, p.message_id
+    FROM said
+    JOIN passages AS p ON p.project_id = $1 AND p.scope_key = said.scope_key
+    CROSS JOIN LATERAL unnest(p.sentences) AS sentence
+    WHERE EXISTS (SELECT FROM unnest(said.words) AS word WHERE p.lexemes @@ word)
+      AND tells_of_fact(sentence, said.words, said.words)
+),
+gone AS (
+    DELETE FROM passages AS p
+    USING chosen
+    WHERE p.project_id = $1 AND p.call_id = chosen.call_id AND p.message_id = chosen.message_id
+    RETURNING p.delete_time
+)
+SELECT count(*) FROM gone WHERE delete_time IS NULL;
+
+-- name: erase_matching_passages
+-- Passages have what filters ask for, so those that match go too, and their messages with them unless a
+-- memory rests on those.
+WITH gone AS (
+    DELETE FROM passages AS p
+    USING (
+        SELECT m.memory_id FROM ({passages}) AS m WHERE m.project_id = $1 AND {scope} AND {filters}
+    ) AS matching
+    WHERE p.project_id = $1 AND p.passage_id = matching.memory_id
+    RETURNING p.call_id, p.message_id
+),
+unsaid AS (
+    DELETE FROM messages AS m
+    USING (SELECT DISTINCT * FROM gone) AS source
+    WHERE m.project_id = $1 AND m.call_id = source.call_id AND m.message_id = source.message_id
+      AND NOT EXISTS (
+          SELECT FROM memory_events AS e
+          WHERE e.project_id = $1 AND e.call_id = m.call_id
+            AND e.state -> 'evidence'
+                @> jsonb_build_array(jsonb_build_object('message_id', m.message_id))
+      )
+    RETURNING m.message_id
+)
+SELECT (SELECT count(*) FROM gone) AS passages, (SELECT count(*) FROM unsaid) AS messages;
 
 -- name: clear_notices
 -- What a call said that it left out can quote its messages: of the calls that made the memories, and of
