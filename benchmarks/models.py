@@ -42,7 +42,7 @@ from benchmarks.stores import databases
 
 WARM_UP_SECONDS = 6.0
 LOOK_SECONDS = 0.1
-DRAIN_SECONDS = 30.0
+DRAIN_SECONDS = 120.0
 OLDEST = (
     "SELECT coalesce(extract(epoch FROM now() - min(enqueue_time)), 0)::float8 FROM graph_outbox"
 )

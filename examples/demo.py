@@ -92,7 +92,10 @@ class Demo:
         for result in response.results:
             until = result.memory.expiration_date
             note = f"  (until {until})" if until else ""
-            console.print(f"  {result.score:.2f}  {result.memory.text}{note}")
+            text = result.memory.text
+            if result.HasField("passage"):
+                text, note = result.passage.text, f"  (said by the {result.passage.role})"
+            console.print(f"  {result.score:.2f}  {text}{note}")
 
     async def delete_and_restore(self, memory_id: str, version: int) -> str:
         """Deletes a memory, brings it back as it was, and returns the token of the change."""

@@ -66,7 +66,10 @@ class ListOptions(Scope, ReadOptions, total=False):
 
 
 class SearchOptions(Scope, ReadOptions, total=False):
-    """Of searching. `explain` tells what each arm thought of a hit."""
+    """Of searching. `explain` tells what each arm thought of a hit.
+
+    `sources` are some of `memoir.Source`. Default: memories and passages.
+    """
 
     filters: Json
     top_k: int
@@ -76,6 +79,8 @@ class SearchOptions(Scope, ReadOptions, total=False):
     include_relations: bool
     explain: bool
     consistency_token: str
+    sources: Sequence[str]
+    page_token: str
 
 
 class UpdateOptions(WriteOptions, total=False):
@@ -174,6 +179,7 @@ class ProjectOptions(CallOptions, total=False):
     custom_instructions: str
     custom_categories: Sequence[Mapping[str, str]]
     default_retention_days: int
+    keeps_passages: bool
     etag: str
 
 

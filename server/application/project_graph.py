@@ -38,12 +38,17 @@ class ProjectorOptions:
     and what a projector that died held is free soon. What the graph refuses `patience` times by
     itself is given up.
 
+    A batch is of `first_batch` memories at first. It doubles with each full one that is projected,
+    up to `batch_size`, and is quartered when the graph fails, which may be for its size: a graph
+    that has just started takes many times as long for a memory as later.
+
     A transaction costs the graph about as much for one memory as for ten. So while work keeps
     coming, the projector lingers before each claim, `first_linger` and then twice as long each time
     up to `longest_linger`, which is what a change can be late by then. What comes after a pause is
     projected at once.
     """
 
+    first_batch: int = 50
     batch_size: int = 400
     lease: timedelta = timedelta(seconds=6)
     work_time: timedelta = timedelta(seconds=15)
@@ -85,6 +90,7 @@ class GraphProjector:
         self._sleep = sleep
         self._looked_at = -math.inf
         self._linger = timedelta(0)
+        self._batch = min(self._options.first_batch, self._options.batch_size)
         self._woken = asyncio.Event()
         self._prepared = False
 
@@ -124,7 +130,7 @@ class GraphProjector:
         """
         loop = asyncio.get_running_loop()
         begun = loop.time()
-        claimed = await self._outbox.claim(self._options.batch_size, self._options.lease)
+        claimed = await self._outbox.claim(self._batch, self._options.lease)
         if not claimed:
             return 0
         failpoints.reach("projection.before_neo4j")
@@ -146,6 +152,7 @@ class GraphProjector:
             mark_failed(error)
             # Nothing is given back: by now the lease may be over and somebody else at work on it.
             self._prepared = False
+            self._shrink_batch()
             PROJECTION_FAILURES.labels("overdue").inc()
             _log.warning("projector.overdue", **_described(claimed))
             return 0
@@ -177,9 +184,10 @@ class GraphProjector:
         while True:
             await self._prepare()
             await self._gather()
+            limit = self._batch
             projected = await self.project_once()
             self._looked_at = self._monotonic()
-            self._choose_linger(projected)
+            self._choose_linger(projected, limit)
             if not projected:
                 return
 
@@ -189,10 +197,13 @@ class GraphProjector:
         if rest > 0:
             await self._sleep(rest)
 
-    def _choose_linger(self, projected: int) -> None:
-        """How long to linger before the next claim, by what the last one brought."""
+    def _shrink_batch(self) -> None:
+        self._batch = max(1, self._batch // 4)
+
+    def _choose_linger(self, projected: int, limit: int) -> None:
+        """How long to linger before the next claim, by what the last one of `limit` brought."""
         options = self._options
-        if projected >= options.batch_size:
+        if projected >= limit:
             self._linger = timedelta(0)
         elif projected:
             self._linger = min(options.longest_linger, max(options.first_linger, 2 * self._linger))
@@ -212,6 +223,7 @@ class GraphProjector:
         except GraphUnavailable as error:
             mark_failed(error)
             self._prepared = False
+            self._shrink_batch()
             PROJECTION_FAILURES.labels("unavailable").inc()
             _log.warning("projector.graph_unavailable", cause=_cause(error), **_described(claimed))
             await self._release_by_attempts(claimed)
@@ -225,6 +237,8 @@ class GraphProjector:
         failpoints.reach("projection.after_settle")
         if lost:
             _log.warning("projector.lease_lost", lost=lost, **_described(claimed))
+        if len(claimed) >= self._batch:
+            self._batch = min(self._options.batch_size, 2 * self._batch)
         PROJECTED.inc(len(claimed))
         _log.debug("projector.projected", **_described(claimed))
         return len(claimed)

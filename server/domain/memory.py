@@ -97,6 +97,16 @@ class ScoredMemory:
     score: float
     arms: Sequence[ArmScore] = ()
 
+    @property
+    def id(self) -> UUID:
+        """Of the memory."""
+        return self.memory.id
+
+    @property
+    def text(self) -> str:
+        """What was found."""
+        return self.memory.text
+
 
 def etag_of(memory_id: UUID, version: int) -> str:
     """The etag of a memory's state."""

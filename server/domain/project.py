@@ -29,6 +29,7 @@ class Project:
     custom_instructions: str = ""
     custom_categories: Sequence[Category] = ()
     default_retention_days: int = 0
+    keeps_passages: bool = True
     delete_time: datetime | None = None
 
     @property
@@ -44,6 +45,7 @@ class ProjectField(StrEnum):
     CUSTOM_INSTRUCTIONS = "custom_instructions"
     CUSTOM_CATEGORIES = "custom_categories"
     DEFAULT_RETENTION_DAYS = "default_retention_days"
+    KEEPS_PASSAGES = "keeps_passages"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +56,7 @@ class ProjectChanges:
     custom_instructions: str = ""
     custom_categories: Sequence[Category] = ()
     default_retention_days: int = 0
+    keeps_passages: bool = True
 
     def applied_to(self, project: Project) -> Project:
         """The project with the named settings changed."""

@@ -40,6 +40,7 @@ class DeletionReceipt:
     graph_memories: int = 0
     redacted_messages: int = 0
     retained_messages: int = 0
+    passages: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,7 +33,8 @@ async def test_what_is_added_is_found_changed_and_deleted(
         [added] = sync_client.add("I play the cello.", user_id=user, metadata={"source": "test"})
         assert (added.text, added.event) == ("User plays the cello", memoir.EventType.ADD)
         [hit] = sync_client.search("which instrument?", user_id=user)
-        assert (hit.text, hit.memory.metadata) == (added.text, {"source": "test"})
+        assert isinstance(hit.found, memoir.Memory)
+        assert (hit.text, hit.found.metadata) == (added.text, {"source": "test"})
         assert 0 < hit.score <= 1
         changed = sync_client.update(
             added.id, text="User plays the viola", expiration_date=date(2999, 1, 1)

@@ -11,7 +11,8 @@ from uuid import UUID
 from server.domain.conversation import Role, StoredMessage
 from server.domain.graph import Entity, Relation
 from server.domain.identifiers import new_id
-from server.domain.memory import Evidence, Memory, Provenance, fact_digest
+from server.domain.memory import Evidence, Memory, Provenance, ScoredMemory, fact_digest
+from server.domain.passages import Hit
 from server.domain.scope import Scope
 from server.domain.values import JsonObject, Vector
 from server.ports.memory_store import Call, ChangeSet, EmbeddedMemory, Revision
@@ -153,3 +154,10 @@ def adding(
 
 
 LISBON = Relation(Entity("Alice", "person"), "lives_in", Entity("Lisbon", "place"))
+
+
+def memories_of(hits: Sequence[Hit]) -> list[Memory]:
+    """The memories that a search found; it found no passage."""
+    memories = [hit.memory for hit in hits if isinstance(hit, ScoredMemory)]
+    assert len(memories) == len(hits)
+    return memories

@@ -87,6 +87,30 @@ NOTICE_REASON_IMMUTABLE: NoticeReason.ValueType  # 8
 """A memory that was to be changed or forgotten is immutable."""
 Global___NoticeReason: _TypeAlias = NoticeReason  # noqa: Y015
 
+class _SearchSource:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _SearchSourceEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_SearchSource.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    SEARCH_SOURCE_UNSPECIFIED: _SearchSource.ValueType  # 0
+    """Not said; refused in a request."""
+    SEARCH_SOURCE_MEMORIES: _SearchSource.ValueType  # 1
+    """What is remembered: inferred facts, and messages that were stored as they are."""
+    SEARCH_SOURCE_PASSAGES: _SearchSource.ValueType  # 2
+    """What was told in adds with inference and became no memory."""
+
+class SearchSource(_SearchSource, metaclass=_SearchSourceEnumTypeWrapper):
+    """SearchSource is something that a search can look at."""
+
+SEARCH_SOURCE_UNSPECIFIED: SearchSource.ValueType  # 0
+"""Not said; refused in a request."""
+SEARCH_SOURCE_MEMORIES: SearchSource.ValueType  # 1
+"""What is remembered: inferred facts, and messages that were stored as they are."""
+SEARCH_SOURCE_PASSAGES: SearchSource.ValueType  # 2
+"""What was told in adds with inference and became no memory."""
+Global___SearchSource: _TypeAlias = SearchSource  # noqa: Y015
+
 class _ErasureMode:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -432,7 +456,7 @@ class Notice(_message.Message):
     reason: Global___NoticeReason.ValueType
     """Why it was left out."""
     text: _builtins.str
-    """The same for people: a sentence in English, which may quote a request to forget."""
+    """The same for people: a sentence in English. It quotes nothing of the conversation."""
     def __init__(
         self,
         *,
@@ -692,6 +716,8 @@ class SearchMemoriesRequest(_message.Message):
     AS_OF_FIELD_NUMBER: _builtins.int
     SHOW_EXPIRED_FIELD_NUMBER: _builtins.int
     CONSISTENCY_TOKEN_FIELD_NUMBER: _builtins.int
+    SOURCES_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     query: _builtins.str
     """Required. What to look for, in words. 1 to 8,192 characters."""
     user_id: _builtins.str
@@ -717,7 +743,9 @@ class SearchMemoriesRequest(_message.Message):
     an organization.
     """
     top_k: _builtins.int
-    """How many to return at most. Default 10, at most 100. Scope, expiry and filters apply before it."""
+    """How many to return at most. Default 10, at most 1,000. Scope, expiry and filters apply before it.
+    What does not fit into one answer is read with `next_page_token`.
+    """
     threshold: _builtins.float
     """Only memories whose `score` is at least this, from 0 to 1. Default: no bound."""
     rerank: _builtins.bool
@@ -736,6 +764,8 @@ class SearchMemoriesRequest(_message.Message):
     """The token of an earlier write, for which the graph's arm then waits; where it waits in vain, the
     response says so in `degraded`. Memories themselves need no token.
     """
+    page_token: _builtins.str
+    """The `next_page_token` of the answer before. The rest of the request must be as it was."""
     @_builtins.property
     def filters(self) -> _struct_pb2.Struct:
         """A filter in the Mem0 v2 grammar, such as
@@ -760,6 +790,12 @@ class SearchMemoriesRequest(_message.Message):
     def as_of(self) -> _timestamp_pb2.Timestamp:
         """Answers with the state at this past instant. Default: now."""
 
+    @_builtins.property
+    def sources(self) -> _containers.RepeatedScalarFieldContainer[Global___SearchSource.ValueType]:
+        """What to search. Default: memories and passages, which measured best on long conversations that were
+        added with inference. Passages have no categories, so with `categories` none is found.
+        """
+
     def __init__(
         self,
         *,
@@ -780,10 +816,12 @@ class SearchMemoriesRequest(_message.Message):
         as_of: _timestamp_pb2.Timestamp | None = ...,
         show_expired: _builtins.bool = ...,
         consistency_token: _builtins.str | None = ...,
+        sources: _abc.Iterable[Global___SearchSource.ValueType] | None = ...,
+        page_token: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_agent_id", b"_agent_id", "_app_id", b"_app_id", "_as_of", b"_as_of", "_consistency_token", b"_consistency_token", "_org_id", b"_org_id", "_project_id", b"_project_id", "_run_id", b"_run_id", "_threshold", b"_threshold", "_top_k", b"_top_k", "_user_id", b"_user_id", "agent_id", b"agent_id", "app_id", b"app_id", "as_of", b"as_of", "consistency_token", b"consistency_token", "filters", b"filters", "org_id", b"org_id", "project_id", b"project_id", "run_id", b"run_id", "threshold", b"threshold", "top_k", b"top_k", "user_id", b"user_id"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_agent_id", b"_agent_id", "_app_id", b"_app_id", "_as_of", b"_as_of", "_consistency_token", b"_consistency_token", "_org_id", b"_org_id", "_project_id", b"_project_id", "_run_id", b"_run_id", "_threshold", b"_threshold", "_top_k", b"_top_k", "_user_id", b"_user_id", "agent_id", b"agent_id", "app_id", b"app_id", "as_of", b"as_of", "categories", b"categories", "consistency_token", b"consistency_token", "explain", b"explain", "filters", b"filters", "include_relations", b"include_relations", "org_id", b"org_id", "project_id", b"project_id", "query", b"query", "rerank", b"rerank", "run_id", b"run_id", "show_expired", b"show_expired", "threshold", b"threshold", "top_k", b"top_k", "user_id", b"user_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_agent_id", b"_agent_id", "_app_id", b"_app_id", "_as_of", b"_as_of", "_consistency_token", b"_consistency_token", "_org_id", b"_org_id", "_project_id", b"_project_id", "_run_id", b"_run_id", "_threshold", b"_threshold", "_top_k", b"_top_k", "_user_id", b"_user_id", "agent_id", b"agent_id", "app_id", b"app_id", "as_of", b"as_of", "categories", b"categories", "consistency_token", b"consistency_token", "explain", b"explain", "filters", b"filters", "include_relations", b"include_relations", "org_id", b"org_id", "page_token", b"page_token", "project_id", b"project_id", "query", b"query", "rerank", b"rerank", "run_id", b"run_id", "show_expired", b"show_expired", "sources", b"sources", "threshold", b"threshold", "top_k", b"top_k", "user_id", b"user_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__agent_id: _TypeAlias = _typing.Literal["agent_id"]  # noqa: Y015
     _WhichOneofArgType__agent_id: _TypeAlias = _typing.Literal["_agent_id", b"_agent_id"]  # noqa: Y015
@@ -838,9 +876,16 @@ class SearchMemoriesResponse(_message.Message):
     RELATIONS_FIELD_NUMBER: _builtins.int
     DEGRADED_FIELD_NUMBER: _builtins.int
     MODELS_USED_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Send it to get those of the best `top_k` that did not fit. Empty where all did. Each page is found
+    anew, so what is written between two of them may shift a hit from one to the other.
+    """
     @_builtins.property
     def results(self) -> _containers.RepeatedCompositeFieldContainer[Global___SearchMemoriesResult]:
-        """The hits, best first: by `score`, or in the order of the arm `rerank` where that took part."""
+        """The hits, best first: by `score`, or in the order of the arm `rerank` where that took part. An
+        answer holds at most 4 MiB of them, which is what clients receive by default.
+        """
 
     @_builtins.property
     def relations(self) -> _containers.RepeatedCompositeFieldContainer[_memory_pb2.Relation]:
@@ -863,10 +908,11 @@ class SearchMemoriesResponse(_message.Message):
         relations: _abc.Iterable[_memory_pb2.Relation] | None = ...,
         degraded: _abc.Iterable[Global___DegradedArm] | None = ...,
         models_used: _memory_pb2.ModelsUsed | None = ...,
+        next_page_token: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["models_used", b"models_used"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["degraded", b"degraded", "models_used", b"models_used", "relations", b"relations", "results", b"results"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["degraded", b"degraded", "models_used", b"models_used", "next_page_token", b"next_page_token", "relations", b"relations", "results", b"results"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -879,6 +925,7 @@ class SearchMemoriesResult(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     MEMORY_FIELD_NUMBER: _builtins.int
+    PASSAGE_FIELD_NUMBER: _builtins.int
     SCORE_FIELD_NUMBER: _builtins.int
     ARMS_FIELD_NUMBER: _builtins.int
     score: _builtins.float
@@ -889,7 +936,11 @@ class SearchMemoriesResult(_message.Message):
     """
     @_builtins.property
     def memory(self) -> _memory_pb2.Memory:
-        """The memory."""
+        """A memory."""
+
+    @_builtins.property
+    def passage(self) -> Global___Passage:
+        """Something that was told and became no memory."""
 
     @_builtins.property
     def arms(self) -> _containers.RepeatedCompositeFieldContainer[Global___ArmScore]:
@@ -902,16 +953,70 @@ class SearchMemoriesResult(_message.Message):
         self,
         *,
         memory: _memory_pb2.Memory | None = ...,
+        passage: Global___Passage | None = ...,
         score: _builtins.float = ...,
         arms: _abc.Iterable[Global___ArmScore] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["memory", b"memory"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["found", b"found", "memory", b"memory", "passage", b"passage"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["arms", b"arms", "memory", b"memory", "score", b"score"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["arms", b"arms", "found", b"found", "memory", b"memory", "passage", b"passage", "score", b"score"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType_found: _TypeAlias = _typing.Literal["memory", "passage"]  # noqa: Y015
+    _WhichOneofArgType_found: _TypeAlias = _typing.Literal["found", b"found"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_found) -> _WhichOneofReturnType_found | None: ...
 
 Global___SearchMemoriesResult: _TypeAlias = SearchMemoriesResult  # noqa: Y015
+
+@_typing.final
+class Passage(_message.Message):
+    """Passage is what was told in an add with inference and became no memory: what is left of a message once
+    the sentences are taken out that the memories made from it rest on. A message of more than 8,192
+    characters is cut into several passages. Requests to forget and text that is not the speaker's own
+    are in none of them.
+
+    A passage has the scope, the metadata and the expiration date that the call gave its memories, so
+    scopes, filters and expiry hold for it alike. When a memory of its scope is deleted, or gets another
+    text, the sentences that tell of what it said before (those with at least half of its words) leave
+    the passages too. DeleteMemories and DeleteScope delete the passages that match.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MESSAGE_ID_FIELD_NUMBER: _builtins.int
+    ROLE_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    EVENT_TIME_FIELD_NUMBER: _builtins.int
+    TEXT_FIELD_NUMBER: _builtins.int
+    message_id: _builtins.str
+    """The id of the stored message."""
+    role: _builtins.str
+    """The role of the speaker."""
+    name: _builtins.str
+    """The name of the speaker, if the message gave one."""
+    text: _builtins.str
+    """The sentences, as they stand in the message."""
+    @_builtins.property
+    def event_time(self) -> _timestamp_pb2.Timestamp:
+        """When the conversation happened."""
+
+    def __init__(
+        self,
+        *,
+        message_id: _builtins.str = ...,
+        role: _builtins.str = ...,
+        name: _builtins.str | None = ...,
+        event_time: _timestamp_pb2.Timestamp | None = ...,
+        text: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_name", b"_name", "event_time", b"event_time", "name", b"name"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_name", b"_name", "event_time", b"event_time", "message_id", b"message_id", "name", b"name", "role", b"role", "text", b"text"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__name: _TypeAlias = _typing.Literal["name"]  # noqa: Y015
+    _WhichOneofArgType__name: _TypeAlias = _typing.Literal["_name", b"_name"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__name) -> _WhichOneofReturnType__name | None: ...
+
+Global___Passage: _TypeAlias = Passage  # noqa: Y015
 
 @_typing.final
 class ArmScore(_message.Message):
@@ -1931,6 +2036,7 @@ class DeletionReceipt(_message.Message):
     GRAPH_MEMORIES_FIELD_NUMBER: _builtins.int
     REDACTED_MESSAGES_FIELD_NUMBER: _builtins.int
     RETAINED_MESSAGES_FIELD_NUMBER: _builtins.int
+    PASSAGES_FIELD_NUMBER: _builtins.int
     memories: _builtins.int
     """Memories deleted from PostgreSQL."""
     messages: _builtins.int
@@ -1947,6 +2053,10 @@ class DeletionReceipt(_message.Message):
     """Messages that stay with a passage of what was erased in them, because other memories rest on
     the same passage.
     """
+    passages: _builtins.int
+    """Passages that no search finds any more because they match themselves: what is taken out of others
+    because it tells of a deleted memory is not counted.
+    """
     def __init__(
         self,
         *,
@@ -1956,10 +2066,11 @@ class DeletionReceipt(_message.Message):
         graph_memories: _builtins.int = ...,
         redacted_messages: _builtins.int = ...,
         retained_messages: _builtins.int = ...,
+        passages: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["events", b"events", "graph_memories", b"graph_memories", "memories", b"memories", "messages", b"messages", "redacted_messages", b"redacted_messages", "retained_messages", b"retained_messages"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["events", b"events", "graph_memories", b"graph_memories", "memories", b"memories", "messages", b"messages", "passages", b"passages", "redacted_messages", b"redacted_messages", "retained_messages", b"retained_messages"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

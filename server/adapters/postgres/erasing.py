@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 from uuid import UUID
 
@@ -48,8 +49,15 @@ def translate_version_conflicts() -> Iterator[None]:
         raise
 
 
-async def erase(connection: Connection, call: Call, memory_ids: Sequence[UUID]) -> StoredDeletion:
+async def erase(
+    connection: Connection,
+    call: Call,
+    memory_ids: Sequence[UUID],
+    erased_before: Mapping[str, int] = MappingProxyType({}),
+) -> StoredDeletion:
     """Erases the memories and answers the receipt, which the call keeps.
+
+    `erased_before` are counts of what the same call has erased already.
 
     The caller holds a transaction, and the locks on those of the memories that are present.
     Messages go first: which ones, only the history says.
@@ -59,8 +67,12 @@ async def erase(connection: Connection, call: Call, memory_ids: Sequence[UUID]) 
     phrases = _Phrases(
         [row["scope_key"] for row in rows], [phrase_of(row["phrase"]) for row in rows]
     )
-    counts = {"messages": await _delete_messages(connection, project_id, ids, phrases)}
-    counts |= await _redact_messages(connection, project_id, ids, phrases)
+    counts = Counter(erased_before)
+    counts["messages"] += await _delete_messages(connection, project_id, ids, phrases)
+    counts.update(await _redact_messages(connection, project_id, ids, phrases))
+    counts["passages"] += await connection.fetchval(
+        SQL["erase_passages"], project_id, ids, phrases.scope_keys, phrases.texts
+    )
     await connection.execute(
         SQL["clear_notices"], project_id, ids, phrases.scope_keys, phrases.texts
     )
@@ -72,9 +84,13 @@ async def erase(connection: Connection, call: Call, memory_ids: Sequence[UUID]) 
 async def _delete_messages(
     connection: Connection, project_id: str, memory_ids: Sequence[UUID], phrases: _Phrases
 ) -> int:
-    statement = SQL["delete_messages"].replace("{cited}", SQL["cited"])
     count: int = await connection.fetchval(
-        statement, project_id, memory_ids, phrases.scope_keys, phrases.texts, SENTENCE_ENDS
+        SQL["delete_messages"],
+        project_id,
+        memory_ids,
+        phrases.scope_keys,
+        phrases.texts,
+        SENTENCE_ENDS,
     )
     return count
 

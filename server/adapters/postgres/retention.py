@@ -38,6 +38,9 @@ class PostgresRetention:
             async with self._database.connection() as connection, transaction(connection):
                 if not await connection.fetchval(SQL["try_alone"]):
                     return None
+                passages = await connection.fetchrow(SQL["purge_passages"], expired_before, limit)
+                if passages is not None and passages["passages"]:
+                    return DeletionReceipt(**passages)
                 project_id, memory_ids = await _expired(connection, expired_before, limit)
                 if not memory_ids:
                     return None

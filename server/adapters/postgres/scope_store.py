@@ -14,6 +14,7 @@ from server.adapters.postgres.erasing import to_deletion, translate_version_conf
 from server.adapters.postgres.filter_condition import filter_condition
 from server.adapters.postgres.pool import Database, transaction
 from server.adapters.postgres.scope_condition import scope_condition
+from server.adapters.statements import load_statements
 from server.domain.filters import Filter
 from server.domain.scope import Scope
 from server.domain.scope_kinds import ScopeKind, ScopeSummary, StoredDeletion
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from server.adapters.postgres.pool import Connection
 
 SQL = changing_statements("life.sql")
+PASSAGES = load_statements("server.adapters.postgres.sql", "passages.sql")
 _CALL_PARAMETERS = 17
 # The only names that ever stand for `{column}` in a statement.
 _COLUMNS = {
@@ -52,7 +54,9 @@ def removal_statement(scope: Scope, filters: Filter | None) -> tuple[str, list[o
     matching, bound = filter_condition(filters, _CALL_PARAMETERS + 1 + len(values))
     statement = SQL["remove_memories"]
     return (
-        statement.replace("{scope}", condition).replace("{filters}", matching),
+        statement.replace("{passages}", PASSAGES["present"])
+        .replace("{scope}", condition)
+        .replace("{filters}", matching),
         [*values, *bound],
     )
 
@@ -150,7 +154,15 @@ async def _erase_matching(
 ) -> StoredDeletion:
     condition, values = scope_condition(call.scope, first_parameter=2)
     matching, bound = filter_condition(filters, 2 + len(values))
-    statement = ERASE["lock_matching"].replace("{scope}", condition).replace("{filters}", matching)
+    lock, untell = (
+        ERASE[name]
+        .replace("{passages}", PASSAGES["present"])
+        .replace("{scope}", condition)
+        .replace("{filters}", matching)
+        for name in ("lock_matching", "erase_matching_passages")
+    )
     with stage("commit"):
-        rows = await connection.fetch(statement, call.project_id, *values, *bound)
-        return await erase_memories(connection, call, [row["memory_id"] for row in rows])
+        rows = await connection.fetch(lock, call.project_id, *values, *bound)
+        counts = await connection.fetchrow(untell, call.project_id, *values, *bound)
+        ids = [row["memory_id"] for row in rows]
+        return await erase_memories(connection, call, ids, dict(counts or {}))

@@ -86,4 +86,5 @@ def receipt_message(receipt: DeletionReceipt) -> memory_service_pb2.DeletionRece
         graph_memories=receipt.graph_memories,
         redacted_messages=receipt.redacted_messages,
         retained_messages=receipt.retained_messages,
+        passages=receipt.passages,
     )

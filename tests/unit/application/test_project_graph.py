@@ -435,11 +435,23 @@ async def test_while_changes_keep_coming_they_are_gathered_ever_longer() -> None
     assert pauses.slept == [0.05, 0.1, 0.2, 0.4, 0.5, 0.5, 0.5]
 
 
-async def test_a_full_batch_is_followed_at_once() -> None:
-    size = ProjectorOptions().batch_size
-    outbox = FakeOutbox([dirty(number) for number in range(2 * size + 1)])
+async def test_full_batches_follow_at_once_and_grow() -> None:
+    outbox = FakeOutbox([dirty(number) for number in range(801)])
     graph, pauses = FakeGraph(), Pauses()
     async with running(lingering(outbox, graph, pauses)):
         await asyncio.wait_for(outbox.empty.wait(), PATIENCE_SECONDS)
-    assert [len(batch) for batch in graph.batches] == [size, size, 1]
+    assert [len(batch) for batch in graph.batches] == [50, 100, 200, 400, 51]
     assert pauses.slept == [0.05]
+
+
+async def test_a_graph_that_fails_is_given_smaller_batches() -> None:
+    async def overwhelmed(batch: Sequence[UUID]) -> None:
+        if len(batch) > 20:
+            raise GraphUnavailable
+
+    outbox = FakeOutbox([dirty(number) for number in range(100)])
+    graph = FakeGraph(overwhelmed)
+    subject = projector(outbox, graph)
+    assert await subject.project_once() == 0
+    assert await subject.project_once() == 12
+    assert len(outbox.released) == 50

@@ -1,7 +1,8 @@
 -- Changing and deleting memories that are there. Some names in braces stand for the blocks of
 -- `changing.sql`: the first 17 parameters of a changing statement are those of its call.
 -- `{scope}` stands for one fixed condition a scope field (see scope_condition.py), `{column}` for the
--- name of one scope field; values are always bound.
+-- name of one scope field, `{passages}` for the block `present` of passages.sql; values are always
+-- bound.
 
 -- name: amend_memory
 -- Returns no row, and writes nothing, unless the memory is in the state that was decided on.
@@ -162,10 +163,22 @@ gone AS (
     WHERE m.project_id = $1 AND m.memory_id = locked.memory_id
     RETURNING m.memory_id, m.version
 ),
+untold AS (
+    -- Passages have what filters ask for, so those that match go too.
+    UPDATE passages AS p
+    SET delete_time = $16
+    FROM (SELECT m.memory_id FROM ({passages}) AS m WHERE m.project_id = $1 AND {scope} AND {filters})
+        AS matching
+    WHERE p.project_id = $1 AND p.passage_id = matching.memory_id
+    RETURNING p.passage_id
+),
 place AS MATERIALIZED (SELECT nextval('change_position') AS position),
 receipt AS MATERIALIZED (
-    SELECT jsonb_build_object('memories', count(*), 'graph_memories', count(*)) AS counts
-    FROM gone
+    SELECT jsonb_build_object(
+        'memories', (SELECT count(*) FROM gone),
+        'graph_memories', (SELECT count(*) FROM gone),
+        'passages', (SELECT count(*) FROM untold)
+    ) AS counts
 ),
 recorded AS (
     INSERT INTO calls ({call_columns}, outcome)
@@ -234,6 +247,12 @@ unsaid AS (
     WHERE m.project_id = $1 AND m.call_id = theirs.call_id
     RETURNING m.call_id
 ),
+untold AS (
+    DELETE FROM passages AS p
+    USING theirs
+    WHERE p.project_id = $1 AND p.call_id = theirs.call_id
+    RETURNING p.delete_time
+),
 forgotten AS (
     DELETE FROM memory_events AS e
     USING known
@@ -278,7 +297,8 @@ receipt AS MATERIALIZED (
         'memories', (SELECT count(*) FROM gone),
         'messages', (SELECT count(*) FROM unsaid),
         'events', (SELECT count(*) FROM forgotten),
-        'graph_memories', (SELECT count(*) FROM gone)
+        'graph_memories', (SELECT count(*) FROM gone),
+        'passages', (SELECT count(*) FROM untold WHERE delete_time IS NULL)
     ) AS counts
 ),
 recorded AS (

@@ -9,13 +9,14 @@ RETURNING project_id;
 
 -- name: tables
 -- Every table with rows of projects, but for the project itself and for the outbox, which the graph
--- follows by. Operations go first, so that no server goes on with one, and memories next.
+-- follows by. Operations go first, so that no server goes on with one, then passages, which would
+-- otherwise follow each memory, and memories next.
 SELECT c.relname AS name, quote_ident(c.relname) AS quoted
 FROM pg_class AS c
 JOIN pg_attribute AS a ON a.attrelid = c.oid AND a.attname = 'project_id' AND NOT a.attisdropped
 WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind IN ('r', 'p')
   AND c.relname NOT IN ('projects', 'graph_outbox')
-ORDER BY c.relname <> 'operations', c.relname <> 'memories', c.relname;
+ORDER BY c.relname <> 'operations', c.relname <> 'passages', c.relname <> 'memories', c.relname;
 
 -- name: count
 SELECT count(*) FROM {table} WHERE project_id = $1;

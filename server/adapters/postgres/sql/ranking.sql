@@ -4,7 +4,7 @@
 -- name: before
 -- What was said just before `c`.
 SELECT m.memory_id, m.text_length, m.lexemes
-FROM memories AS m
+FROM {memories} AS m
 WHERE {narrowed} AND m.scope_key = c.scope_key AND NOT m.inferred
   AND (m.create_time, m.ordinal, m.memory_id) < (c.create_time, c.ordinal, c.memory_id)
 ORDER BY m.create_time DESC, m.ordinal DESC, m.memory_id DESC
@@ -13,7 +13,7 @@ LIMIT 1
 -- name: after
 -- What was said next.
 SELECT m.memory_id, m.text_length, m.lexemes
-FROM memories AS m
+FROM {memories} AS m
 WHERE {narrowed} AND m.scope_key = c.scope_key AND NOT m.inferred
   AND (m.create_time, m.ordinal, m.memory_id) > (c.create_time, c.ordinal, c.memory_id)
 ORDER BY m.create_time, m.ordinal, m.memory_id

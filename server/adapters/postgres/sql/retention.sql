@@ -1,8 +1,39 @@
--- Finding what has expired, in all projects; erase.sql erases it, project by project.
+-- Finding what has expired, in all projects; erase.sql erases memories, project by project.
 
 -- name: try_alone
 -- Until the transaction ends, no other server purges.
 SELECT pg_try_advisory_xact_lock(hashtextextended('memoir retention', 65));
+
+-- name: purge_passages
+-- With their messages, unless a memory rests on them.
+WITH expired AS MATERIALIZED (
+    SELECT project_id, passage_id
+    FROM passages
+    WHERE expiration_date < $1
+    ORDER BY expiration_date
+    LIMIT $2
+    FOR UPDATE SKIP LOCKED
+),
+gone AS (
+    DELETE FROM passages AS p
+    USING expired
+    WHERE p.project_id = expired.project_id AND p.passage_id = expired.passage_id
+    RETURNING p.project_id, p.call_id, p.message_id
+),
+unsaid AS (
+    DELETE FROM messages AS m
+    USING (SELECT DISTINCT * FROM gone) AS source
+    WHERE m.project_id = source.project_id AND m.call_id = source.call_id
+      AND m.message_id = source.message_id
+      AND NOT EXISTS (
+          SELECT FROM memory_events AS e
+          WHERE e.project_id = m.project_id AND e.call_id = m.call_id
+            AND e.state -> 'evidence'
+                @> jsonb_build_array(jsonb_build_object('message_id', m.message_id))
+      )
+    RETURNING m.message_id
+)
+SELECT (SELECT count(*) FROM gone) AS passages, (SELECT count(*) FROM unsaid) AS messages;
 
 -- name: lock_expired
 -- Memories of the project whose memory expired first. What others hold is left for the next time.

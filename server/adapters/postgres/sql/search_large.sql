@@ -25,7 +25,7 @@ frame AS MATERIALIZED (
 ),
 nearest AS MATERIALIZED (
     SELECT m.memory_id
-    FROM memories AS m
+    FROM {memories} AS m
     WHERE {narrowed}
     ORDER BY m.embedding{cast} <#> (SELECT target{cast} FROM frame)
     LIMIT $15
@@ -33,7 +33,7 @@ nearest AS MATERIALIZED (
 compared AS MATERIALIZED (
     SELECT m.memory_id, m.scope_key, m.inferred, m.create_time, m.ordinal, m.text_length,
            {shared} AS shared
-    FROM memories AS m
+    FROM {memories} AS m
     WHERE {narrowed} AND m.lexemes @@ (SELECT any_of FROM question)
 ),
 {weights},
@@ -52,7 +52,7 @@ candidates AS MATERIALIZED (
     SELECT m.memory_id, m.scope_key, m.inferred, m.create_time, m.ordinal, m.lexemes, m.text_length,
            -(m.embedding <#> $4) AS similarity,
            -(m.embedding <#> (SELECT mean FROM centre)) AS commonness
-    FROM memories AS m
+    FROM {memories} AS m
     WHERE {narrowed} AND m.memory_id = ANY (ARRAY(
         SELECT memory_id FROM nearest
         UNION SELECT memory_id FROM best
