@@ -117,6 +117,9 @@ def _channel_options(options: ServerOptions) -> list[tuple[str, int]]:
         # The soft limit refuses at random below the hard one; here there is one limit.
         ("grpc.absolute_max_metadata_size", options.max_metadata_bytes),
         ("grpc.max_concurrent_streams", options.max_streams),
+        # It counts streams that have ended and are not freed yet, and so resets calls of clients
+        # that keep within the bound. The bound itself still holds.
+        ("grpc.http.overload_protection", 0),
         # Beyond this gRPC refuses itself, which costs nothing but has no details.
         ("grpc.server.max_pending_requests", options.max_pending),
         ("grpc.server.max_pending_requests_hard_limit", options.max_pending),
