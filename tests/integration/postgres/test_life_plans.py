@@ -26,7 +26,7 @@ from tests.integration.postgres.test_plans import (
     plans,
 )
 from tests.support.builders import NOW, PROJECT, call
-from tests.support.postgres import loaded
+from tests.support.postgres import LENDING, loaded
 
 if TYPE_CHECKING:
     from server.adapters.postgres.pool import Connection
@@ -89,7 +89,7 @@ async def test_a_search_of_the_past_reads_the_calls_of_the_scope(
     connection: Connection, part: str
 ) -> None:
     statement, last = rank_statement(Scope(**{f"{part}_id": f"{part}-7"}), time=NOW)
-    constants: tuple[object, ...] = (2.0, 0.9, 0.75, 200, 30.0, 300, [])
+    constants: tuple[object, ...] = (2.0, 0.9, 0.75, 200, 30.0, 300, [], *LENDING)
     bound = (PROJECT, TODAY, [], VECTOR, "a memory", *constants, *last)
     for plan in await plans(connection, statement, *bound):
         assert indexes(plan, "calls") == {f"calls_{part}"}
