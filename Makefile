@@ -153,6 +153,7 @@ bench: install ## Measure calls per second, what overload leaves of them, and wh
 	@$(MAKE) --silent $(GHZ)
 	@$(BIN)/python -m benchmarks
 	@$(BIN)/python -m benchmarks.overload
+	@$(BIN)/python -m benchmarks.models
 	@$(BIN)/python -m benchmarks.telemetry
 
 bench-telemetry: install ## Measure only what logs, metrics and traces cost

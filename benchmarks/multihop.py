@@ -107,7 +107,7 @@ async def search(bench: Bench, scope: Scope, question: str, weight: float) -> li
         weights=ArmWeights(graph=weight),
         graph=graph,
     )
-    return [hit.memory.id for hit in await bench.store.search(query)]
+    return [hit.id for hit in await bench.store.search(query)]
 
 
 async def main() -> None:

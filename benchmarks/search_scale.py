@@ -97,7 +97,7 @@ class Bench:
                 hits = await searches.search(asked)
                 if number >= 0:
                     times.append((time.perf_counter() - began) * 1000)
-                    found.append(frozenset(hit.memory.id for hit in hits))
+                    found.append(frozenset(hit.id for hit in hits))
             best = self._exact.setdefault(size, found)
             share = sum(len(a & b) for a, b in zip(best, found, strict=True))
             self.rows.append(

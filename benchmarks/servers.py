@@ -38,6 +38,8 @@ def memoir_environment(dsn: str, **variables: str) -> dict[str, str]:
         "MEMOIR_NEO4J_URI": "bolt://127.0.0.1:9",
         "MEMOIR_MODELS": "offline",
         "MEMOIR_GRPC_PORT": "0",
+        # One process is compared with one process.
+        "MEMOIR_WORKERS": "1",
         **variables,
     }
 

@@ -92,7 +92,24 @@ class Demo:
         for result in response.results:
             until = result.memory.expiration_date
             note = f"  (until {until})" if until else ""
-            console.print(f"  {result.score:.2f}  {result.memory.text}{note}")
+            text = result.memory.text
+            if result.HasField("passage"):
+                text, note = result.passage.text, f"  (said by the {result.passage.role})"
+            console.print(f"  {result.score:.2f}  {text}{note}")
+
+    async def delete_and_restore(self, memory_id: str, version: int) -> str:
+        """Deletes a memory, brings it back as it was, and returns the token of the change."""
+        console.rule("DeleteMemory, RestoreMemory")
+        deleted = await self.memories.DeleteMemory(
+            memory_service_pb2.DeleteMemoryRequest(id=memory_id), metadata=self.metadata
+        )
+        console.print(f"  deleted {deleted.receipt.memories} memory; its history stays")
+        restored = await self.memories.RestoreMemory(
+            memory_service_pb2.RestoreMemoryRequest(id=memory_id, version=version),
+            metadata=self.metadata,
+        )
+        console.print(f"  restored as version {restored.memory.version}: {restored.memory.text}")
+        return restored.consistency_token
 
     async def history(self, memory_id: str) -> None:
         """Prints what happened to a memory."""
@@ -102,7 +119,7 @@ class Demo:
         for event in response.events:
             name = memory_pb2.MemoryEvent.Type.Name(event.type)
             text = event.after.text or event.before.text
-            console.print(f"  v{event.version}  {name:6}  {text}")
+            console.print(f"  v{event.version}  {name:7}  {text}")
 
     async def relations(self, token: str) -> None:
         """Prints who relates to what, once the graph has followed."""
@@ -163,13 +180,15 @@ async def play(demo: Demo) -> None:
     console.rule("SearchMemories, only what expires")
     await demo.search("Where is she?", filter_of({"expiration_date": {"exists": True}}))
 
+    token = last.consistency_token
     for result in changed.results:
         if result.event == memory_pb2.MemoryEvent.UPDATE:
+            token = await demo.delete_and_restore(result.id, result.version)
             console.rule("ListMemoryEvents")
             await demo.history(result.id)
 
     console.rule("ListRelations")
-    await demo.relations(last.consistency_token)
+    await demo.relations(token)
 
 
 def filter_of(condition: dict[str, object]) -> Struct:

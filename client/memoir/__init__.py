@@ -45,11 +45,13 @@ from memoir.results import (
     DegradedArm,
     Hit,
     OperationState,
+    Passage,
     Project,
     Receipt,
     RelationChange,
     ScopeSummary,
     SearchResult,
+    Source,
 )
 from memoir.retries import RetryPolicy
 
@@ -82,6 +84,7 @@ __all__ = [
     "Operation",
     "OperationFailed",
     "OperationState",
+    "Passage",
     "PermissionDenied",
     "Project",
     "Provenance",
@@ -92,6 +95,7 @@ __all__ = [
     "RetryPolicy",
     "ScopeSummary",
     "SearchResult",
+    "Source",
     "Tls",
     "Unauthenticated",
     "Unavailable",

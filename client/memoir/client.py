@@ -22,6 +22,7 @@ from memoir.options import (
     DeleteOptions,
     EntitiesOptions,
     EntityOptions,
+    EraseOptions,
     ListOptions,
     OperationsOptions,
     PageOptions,
@@ -29,6 +30,7 @@ from memoir.options import (
     ProjectOptions,
     ReadOptions,
     RelationOptions,
+    RestoreOptions,
     SearchOptions,
     UpdateOptions,
     WatchOptions,
@@ -120,6 +122,10 @@ class Client:
         """Deletes one memory: no read finds it from now on."""
         self._run(memory_calls.delete(memory_id, options))
 
+    def restore(self, memory_id: str, version: int, **options: Unpack[RestoreOptions]) -> Memory:
+        """Brings a memory back as it was at a version, after a change or a deletion."""
+        return self._run(memory_calls.restore(memory_id, version, options))
+
     def update_many(
         self, updates: Mapping[str, UpdateOptions], **options: Unpack[WriteOptions]
     ) -> tuple[BatchItem, ...]:
@@ -127,7 +133,7 @@ class Client:
         return self._run(memory_calls.update_many(updates, options))
 
     def delete_many(
-        self, memory_ids: Sequence[str], **options: Unpack[WriteOptions]
+        self, memory_ids: Sequence[str], **options: Unpack[EraseOptions]
     ) -> tuple[BatchItem, ...]:
         """Deletes up to 1,000 memories; each has a result of its own."""
         return self._run(memory_calls.delete_many(memory_ids, options))

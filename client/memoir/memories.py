@@ -22,6 +22,7 @@ class EventType(StrEnum):
     ADD = "ADD"
     UPDATE = "UPDATE"
     DELETE = "DELETE"
+    RESTORE = "RESTORE"
 
     @classmethod
     def from_proto(cls, number: memory_pb2.MemoryEvent.Type.ValueType) -> EventType:

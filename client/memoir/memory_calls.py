@@ -89,8 +89,27 @@ def delete(memory_id: str, options: Mapping[str, object]) -> Call[None]:
         memory_service_pb2.DeleteMemoryRequest,
         memory_service_pb2.DeleteMemoryResponse,
         lambda _: None,
-        as_write({"id": memory_id, **options}),
+        as_write({"id": memory_id, **_erasing(options)}),
     )
+
+
+def restore(memory_id: str, version: int, options: Mapping[str, object]) -> Call[Memory]:
+    """RestoreMemory."""
+    return make_call(
+        _MEMORY + "RestoreMemory",
+        memory_service_pb2.RestoreMemoryRequest,
+        memory_service_pb2.RestoreMemoryResponse,
+        lambda response: Memory.from_proto(response.memory),
+        as_write({"id": memory_id, "version": version, **options}),
+    )
+
+
+def _erasing(options: Mapping[str, object]) -> dict[str, object]:
+    """The options with `erase` as the contract says it."""
+    rest = {name: value for name, value in options.items() if name != "erase"}
+    if options.get("erase"):
+        rest["erasure_mode"] = memory_service_pb2.ERASURE_MODE_ERASE
+    return rest
 
 
 def update_many(
@@ -117,7 +136,12 @@ def update_many(
 
 def delete_many(ids: Sequence[str], options: Mapping[str, object]) -> Call[tuple[BatchItem, ...]]:
     """BatchDeleteMemories."""
-    requests = [memory_service_pb2.DeleteMemoryRequest(id=memory_id) for memory_id in ids]
+    rest = _erasing(options)
+    mode = rest.pop("erasure_mode", None)
+    requests = [
+        build(memory_service_pb2.DeleteMemoryRequest, {"id": memory_id, "erasure_mode": mode})
+        for memory_id in ids
+    ]
     return make_call(
         _MEMORY + "BatchDeleteMemories",
         memory_service_pb2.BatchDeleteMemoriesRequest,
@@ -126,7 +150,7 @@ def delete_many(ids: Sequence[str], options: Mapping[str, object]) -> Call[tuple
             BatchItem(r.id, None, from_status(r.error) if r.HasField("error") else None)
             for r in response.results
         ),
-        as_write({"requests": requests, **options}),
+        as_write({"requests": requests, **rest}),
     )
 
 
@@ -137,7 +161,7 @@ def delete_all(options: Mapping[str, object]) -> Call[Receipt]:
         memory_service_pb2.DeleteMemoriesRequest,
         memory_service_pb2.DeleteMemoriesResponse,
         lambda response: Receipt.from_proto(response.receipt),
-        as_write(options),
+        as_write(_erasing(options)),
     )
 
 

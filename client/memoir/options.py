@@ -66,7 +66,10 @@ class ListOptions(Scope, ReadOptions, total=False):
 
 
 class SearchOptions(Scope, ReadOptions, total=False):
-    """Of searching. `explain` tells what each arm thought of a hit."""
+    """Of searching. `explain` tells what each arm thought of a hit.
+
+    `sources` are some of `memoir.Source`. Default: memories and passages.
+    """
 
     filters: Json
     top_k: int
@@ -76,6 +79,8 @@ class SearchOptions(Scope, ReadOptions, total=False):
     include_relations: bool
     explain: bool
     consistency_token: str
+    sources: Sequence[str]
+    page_token: str
 
 
 class UpdateOptions(WriteOptions, total=False):
@@ -88,16 +93,34 @@ class UpdateOptions(WriteOptions, total=False):
     etag: str
 
 
-class DeleteOptions(WriteOptions, total=False):
+class EraseOptions(WriteOptions, total=False):
+    """Of deletions. `erase` leaves nothing of the text in the history and its messages either."""
+
+    erase: bool
+
+
+class DeleteOptions(EraseOptions, total=False):
     """Of deleting one memory: only if it still has this etag."""
 
     etag: str
 
 
-class DeleteManyOptions(Scope, WriteOptions, total=False):
-    """Which memories to delete: at least one part of a scope, or a filter."""
+class RestoreOptions(WriteOptions, total=False):
+    """Of restoring a memory: only if it still has this etag."""
+
+    etag: str
+
+
+class DeleteManyOptions(Scope, EraseOptions, total=False):
+    """Which memories to delete: at least one part of a scope, or a filter.
+
+    A filter without a part of a scope needs `across_scopes`. With `validate_only` nothing is
+    deleted, and the receipt says what would be.
+    """
 
     filters: Json
+    across_scopes: bool
+    validate_only: bool
 
 
 class PageOptions(CallOptions, total=False):
@@ -156,6 +179,7 @@ class ProjectOptions(CallOptions, total=False):
     custom_instructions: str
     custom_categories: Sequence[Mapping[str, str]]
     default_retention_days: int
+    keeps_passages: bool
     etag: str
 
 

@@ -117,24 +117,57 @@ class DegradedArm:
     reason: str
 
 
+class Source(StrEnum):
+    """What a search looks at: memories, or what was told and became none."""
+
+    MEMORIES = "SEARCH_SOURCE_MEMORIES"
+    PASSAGES = "SEARCH_SOURCE_PASSAGES"
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """What was told and became no memory: sentences of a message as they stand in it."""
+
+    message_id: str
+    role: str
+    name: str | None
+    event_time: datetime
+    text: str
+
+    @classmethod
+    def from_proto(cls, message: memory_service_pb2.Passage) -> Passage:
+        """The passage in a message."""
+        return cls(
+            message_id=message.message_id,
+            role=message.role,
+            name=optional_string(message, "name"),
+            event_time=to_datetime(message.event_time),
+            text=message.text,
+        )
+
+
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """A memory that a search found, and how well it fits, from 0 to 1."""
+    """A memory or a passage that a search found, and how well it fits, from 0 to 1."""
 
-    memory: Memory
+    found: Memory | Passage
     score: float
     arms: tuple[ArmScore, ...]
 
     @property
     def text(self) -> str:
-        """The memory's text."""
-        return self.memory.text
+        """The text of what was found."""
+        return self.found.text
 
     @classmethod
     def from_proto(cls, message: memory_service_pb2.SearchMemoriesResult) -> Hit:
         """The hit in a message."""
         return cls(
-            memory=Memory.from_proto(message.memory),
+            found=(
+                Passage.from_proto(message.passage)
+                if message.WhichOneof("found") == "passage"
+                else Memory.from_proto(message.memory)
+            ),
             score=message.score,
             arms=tuple(ArmScore(arm.arm, arm.rank, arm.score) for arm in message.arms),
         )
@@ -142,11 +175,16 @@ class Hit:
 
 @dataclass(frozen=True, slots=True)
 class SearchResult(Sequence[Hit]):
-    """The hits, best first; `degraded` names the arms that could not take part."""
+    """The hits, best first; `degraded` names the arms that could not take part.
+
+    Where not all of the best `top_k` fit into one answer, `next_page_token` is the option
+    `page_token` for the others.
+    """
 
     hits: tuple[Hit, ...]
     relations: tuple[Relation, ...]
     degraded: tuple[DegradedArm, ...]
+    next_page_token: str
 
     @classmethod
     def from_proto(cls, message: memory_service_pb2.SearchMemoriesResponse) -> SearchResult:
@@ -155,6 +193,7 @@ class SearchResult(Sequence[Hit]):
             hits=tuple(Hit.from_proto(result) for result in message.results),
             relations=tuple(Relation.from_proto(relation) for relation in message.relations),
             degraded=tuple(DegradedArm(arm.arm, arm.reason) for arm in message.degraded),
+            next_page_token=message.next_page_token,
         )
 
     def __len__(self) -> int:
@@ -191,11 +230,22 @@ class Receipt:
     messages: int
     events: int
     graph_memories: int
+    redacted_messages: int = 0
+    retained_messages: int = 0
+    passages: int = 0
 
     @classmethod
     def from_proto(cls, message: memory_service_pb2.DeletionReceipt) -> Receipt:
         """The receipt in a message."""
-        return cls(message.memories, message.messages, message.events, message.graph_memories)
+        return cls(
+            memories=message.memories,
+            messages=message.messages,
+            events=message.events,
+            graph_memories=message.graph_memories,
+            passages=message.passages,
+            redacted_messages=message.redacted_messages,
+            retained_messages=message.retained_messages,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,6 +275,7 @@ class Project:
     custom_instructions: str
     custom_categories: dict[str, str]
     default_retention_days: int
+    keeps_passages: bool
     etag: str
 
     @classmethod
@@ -236,5 +287,6 @@ class Project:
             custom_instructions=message.custom_instructions,
             custom_categories={c.name: c.description for c in message.custom_categories},
             default_retention_days=message.default_retention_days,
+            keeps_passages=message.keeps_passages,
             etag=message.etag,
         )

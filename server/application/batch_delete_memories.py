@@ -10,6 +10,7 @@ from server.application.batches import batch_call, item_key, one_by_one
 from server.application.delete_memory import DeleteMemory, DeleteMemoryCommand
 from server.application.once import RequestKey
 from server.domain.errors import MemoirError
+from server.domain.scope_kinds import StoredDeletion
 from server.ports.clock import Clock
 from server.ports.memory_changes import MemoryChanges
 
@@ -33,8 +34,8 @@ class BatchDeleteMemories:
         self._changes = changes
         self._clock = clock
 
-    async def __call__(self, command: BatchDeleteCommand) -> list[int | MemoirError]:
-        """The position of each deletion, or why there was none, in order.
+    async def __call__(self, command: BatchDeleteCommand) -> list[StoredDeletion | MemoirError]:
+        """The receipt of each deletion, or why there was none, in order.
 
         With a `key` that came before, items that are done answer what they answered then; the
         others are tried once more.

@@ -9,24 +9,30 @@ from server.application.scope_deletions import deletion_call, earlier_deletion
 from server.domain.errors import FieldViolation, InvalidRequest
 from server.domain.filters import Filter
 from server.domain.scope import Scope
+from server.domain.scope_kinds import StoredDeletion
 from server.ports.clock import Clock
-from server.ports.scope_store import ScopeStore, StoredDeletion
+from server.ports.scope_store import ScopeStore
 
 METHOD = "DeleteMemories"
 
 
 @dataclass(frozen=True, slots=True)
 class DeleteMemoriesCommand:
-    """Which memories to delete: all that match the scope and the filters, of which one is given."""
+    """Which memories to delete: all that match the scope and the filters, of which one is given.
+
+    With `erase`, what history keeps of them goes too. With `validate_only` nothing is deleted.
+    """
 
     project_id: str
     scope: Scope
     key: RequestKey | None = None
     filters: Filter | None = None
+    erase: bool = False
+    validate_only: bool = False
 
 
 class DeleteMemories:
-    """Deletes memories, immutable and expired ones too. Their history stays."""
+    """Deletes memories, immutable and expired ones too."""
 
     def __init__(self, scopes: ScopeStore, clock: Clock) -> None:
         self._scopes = scopes
@@ -35,7 +41,8 @@ class DeleteMemories:
     async def __call__(self, command: DeleteMemoriesCommand) -> StoredDeletion:
         """Deletes and answers the receipt.
 
-        With a `key` that came before, the stored receipt is answered and nothing is done.
+        With a `key` that came before, the stored receipt is answered and nothing is done. A call
+        that only validates leaves no trace, and takes no notice of the key.
 
         Raises:
             InvalidRequest: the scope names nothing and there are no filters.
@@ -48,10 +55,12 @@ class DeleteMemories:
         async def earlier(key: RequestKey) -> StoredDeletion | None:
             return await earlier_deletion(self._scopes, command.project_id, key)
 
-        async def delete() -> StoredDeletion:
-            call = deletion_call(
-                command.project_id, METHOD, command.scope, self._clock.now(), command.key
-            )
-            return await self._scopes.remove_memories(call, command.filters)
+        key = None if command.validate_only else command.key
 
-        return await once(command.key, earlier, delete)
+        async def delete() -> StoredDeletion:
+            call = deletion_call(command.project_id, METHOD, command.scope, self._clock.now(), key)
+            return await self._scopes.remove_memories(
+                call, command.filters, erase=command.erase, validate_only=command.validate_only
+            )
+
+        return await once(key, earlier, delete)

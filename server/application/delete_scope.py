@@ -8,9 +8,9 @@ from server.application.once import RequestKey, once
 from server.application.scope_deletions import deletion_call, earlier_deletion
 from server.domain.errors import ScopeNotFound
 from server.domain.scope import Scope
-from server.domain.scope_kinds import ScopeKind
+from server.domain.scope_kinds import ScopeKind, StoredDeletion
 from server.ports.clock import Clock
-from server.ports.scope_store import ScopeStore, StoredDeletion
+from server.ports.scope_store import ScopeStore
 
 METHOD = "DeleteScope"
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, TypeAlias
 
 from server.application.ttl_cache import TtlCache
 from server.domain.errors import GraphUnavailable
@@ -17,7 +17,7 @@ from server.ports.operations import Operations, QueueStatistics
 from server.ports.outbox import Backlog, Outbox
 from server.ports.pool import PoolUsage
 from server.ports.statistics import GraphCounter, StatisticsStore
-from server.telemetry.statistics import Statistics, WindowFigures
+from server.telemetry.statistics import Statistics, WindowFigures, joined_windows
 
 QUEUES_SECONDS: Final = 0.5
 """So long the counts of what waits are believed, however many watch."""
@@ -49,7 +49,7 @@ class Waiting:
 
 @dataclass(frozen=True, slots=True)
 class ProjectStatistics:
-    """The statistics of one project. `windows` and `pool` are those of this server."""
+    """The statistics of one project. `windows` and `pool` are those of all its processes."""
 
     time: datetime
     start_time: datetime
@@ -57,6 +57,21 @@ class ProjectStatistics:
     waiting: Waiting
     windows: WindowFigures
     pool: PoolUsage
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessFigures:
+    """What one serving process counted of a project, and how it uses its connections."""
+
+    windows: WindowFigures
+    pool: PoolUsage
+
+
+OtherProcesses: TypeAlias = Callable[[str], Awaitable[Sequence[ProcessFigures]]]
+
+
+async def _alone(_project_id: str) -> Sequence[ProcessFigures]:
+    return ()
 
 
 class GetStatistics:
@@ -71,7 +86,9 @@ class GetStatistics:
         statistics: Statistics,
         pool_usage: Callable[[], PoolUsage],
         clock: Clock,
+        others: OtherProcesses = _alone,
     ) -> None:
+        """`others` asks the other processes of this server, if it has several."""
         self._store = store
         self._graph = graph
         self._outbox = outbox
@@ -79,6 +96,7 @@ class GetStatistics:
         self._statistics = statistics
         self._pool_usage = pool_usage
         self._clock = clock
+        self._others = others
         self._start_time = clock.now()
         self._held = TtlCache[str, Held](HOLDINGS_SECONDS, _MOST_PROJECTS)
         self._waiting = TtlCache[str, Waiting](QUEUES_SECONDS, _MOST_PROJECTS)
@@ -97,13 +115,15 @@ class GetStatistics:
         if waiting is None:
             waiting = await self._count_waiting(project_id)
             self._waiting.put(project_id, waiting)
+        own = ProcessFigures(self._statistics.figures(project_id), self._pool_usage())
+        processes = [own, *await self._others(project_id)]
         return ProjectStatistics(
             time=self._clock.now(),
             start_time=self._start_time,
             held=held,
             waiting=waiting,
-            windows=self._statistics.figures(project_id),
-            pool=self._pool_usage(),
+            windows=joined_windows(process.windows for process in processes),
+            pool=_joined_pools([process.pool for process in processes]),
         )
 
     async def _count_held(self, project_id: str) -> Held:
@@ -127,3 +147,11 @@ class GetStatistics:
             self._outbox.backlog(project_id),
         )
         return Waiting(minute, hour, queue, backlog)
+
+
+def _joined_pools(pools: Sequence[PoolUsage]) -> PoolUsage:
+    return PoolUsage(
+        size=sum(pool.size for pool in pools),
+        idle=sum(pool.idle for pool in pools),
+        max_size=sum(pool.max_size for pool in pools),
+    )

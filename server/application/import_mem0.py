@@ -96,6 +96,6 @@ class ImportMem0:
         )
         await self._writer.write(project_id, RowKind.CALL, [row.call for row in new])
         await self._writer.write(project_id, RowKind.EVENT, [row.event for row in new])
-        return await self._writer.write_memories(
+        return await self._writer.write_embedded(
             project_id, [row.memory for row in new], embeddings
         )

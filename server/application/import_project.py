@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from itertools import groupby, islice
 
 from server.domain.archive import (
+    EMBEDDED,
     ArchiveHeader,
     ArchiveUnusable,
     Checksum,
@@ -80,25 +81,25 @@ class ImportProject:
     async def _write(
         self, project_id: str, header: ArchiveHeader, kind: RowKind, rows: Sequence[str]
     ) -> int:
-        if kind is not RowKind.MEMORY:
+        if kind not in EMBEDDED:
             return await self._writer.write(project_id, kind, rows)
-        missing = await self._writer.missing(project_id, rows)
+        missing = await self._writer.missing(project_id, rows, kind)
         if not missing:
             return 0
         embeddings = await self._embeddings(header, missing)
-        return await self._writer.write_memories(project_id, missing, embeddings)
+        return await self._writer.write_embedded(project_id, missing, embeddings, kind)
 
     async def _embeddings(self, header: ArchiveHeader, rows: Sequence[str]) -> list[Vector]:
-        memories = [json.loads(row) for row in rows]
+        given = [json.loads(row) for row in rows]
         if header.embedding_model == self._embedder.model:
             dimensions = self._embedder.dimensions
-            return [read_embedding(m.get("embedding"), dimensions) for m in memories]
-        texts = [memory.get("text") for memory in memories]
-        if not all(isinstance(text, str) for text in texts):
-            raise ArchiveUnusable("a memory has no text")
+            return [read_embedding(row.get("embedding"), dimensions) for row in given]
+        if not all(isinstance(row.get("text"), str) for row in given):
+            raise ArchiveUnusable("a row has no text")
         said = [
-            embedded_text(memory["text"], None if memory.get("inferred") else memory.get("name"))
-            for memory in memories
+            # A passage of which nothing is left is compared with nothing: any vector serves.
+            embedded_text(row["text"] or "-", None if row.get("inferred") else row.get("name"))
+            for row in given
         ]
         return await self._embedder.embed(said, EmbeddingPurpose.DOCUMENT)
 

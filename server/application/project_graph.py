@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import random
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
@@ -35,8 +37,18 @@ class ProjectorOptions:
     work ends a little before the lease does. So no memory is ever in the hands of two projectors,
     and what a projector that died held is free soon. What the graph refuses `patience` times by
     itself is given up.
+
+    A batch is of `first_batch` memories at first. It doubles with each full one that is projected,
+    up to `batch_size`, and is quartered when the graph fails, which may be for its size: a graph
+    that has just started takes many times as long for a memory as later.
+
+    A transaction costs the graph about as much for one memory as for ten. So while work keeps
+    coming, the projector lingers before each claim, `first_linger` and then twice as long each time
+    up to `longest_linger`, which is what a change can be late by then. What comes after a pause is
+    projected at once.
     """
 
+    first_batch: int = 50
     batch_size: int = 400
     lease: timedelta = timedelta(seconds=6)
     work_time: timedelta = timedelta(seconds=15)
@@ -45,6 +57,8 @@ class ProjectorOptions:
     shortest_pause: timedelta = timedelta(milliseconds=250)
     longest_pause: timedelta = timedelta(seconds=5)
     refused_pause: timedelta = timedelta(minutes=1)
+    first_linger: timedelta = timedelta(milliseconds=50)
+    longest_linger: timedelta = timedelta(milliseconds=500)
 
     @property
     def grace(self) -> timedelta:
@@ -55,7 +69,8 @@ class ProjectorOptions:
 class GraphProjector:
     """Takes changed memories from the outbox and makes the graph hold what they say now.
 
-    Several projectors, in one process or many, share the work. `jitter` gives numbers from 0 to 1.
+    Several projectors, in one process or many, share the work. `jitter` gives numbers from 0 to 1,
+    `monotonic` the time in seconds, on which `sleep` waits.
     """
 
     def __init__(
@@ -64,11 +79,18 @@ class GraphProjector:
         graph: Graph,
         options: ProjectorOptions | None = None,
         jitter: Callable[[], float] = random.random,
+        monotonic: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._outbox = outbox
         self._graph = graph
         self._options = options or ProjectorOptions()
         self._jitter = jitter
+        self._monotonic = monotonic
+        self._sleep = sleep
+        self._looked_at = -math.inf
+        self._linger = timedelta(0)
+        self._batch = min(self._options.first_batch, self._options.batch_size)
         self._woken = asyncio.Event()
         self._prepared = False
 
@@ -108,7 +130,7 @@ class GraphProjector:
         """
         loop = asyncio.get_running_loop()
         begun = loop.time()
-        claimed = await self._outbox.claim(self._options.batch_size, self._options.lease)
+        claimed = await self._outbox.claim(self._batch, self._options.lease)
         if not claimed:
             return 0
         failpoints.reach("projection.before_neo4j")
@@ -130,6 +152,7 @@ class GraphProjector:
             mark_failed(error)
             # Nothing is given back: by now the lease may be over and somebody else at work on it.
             self._prepared = False
+            self._shrink_batch()
             PROJECTION_FAILURES.labels("overdue").inc()
             _log.warning("projector.overdue", **_described(claimed))
             return 0
@@ -160,8 +183,32 @@ class GraphProjector:
         await self._outbox.keep_up()
         while True:
             await self._prepare()
-            if not await self.project_once():
+            await self._gather()
+            limit = self._batch
+            projected = await self.project_once()
+            self._looked_at = self._monotonic()
+            self._choose_linger(projected, limit)
+            if not projected:
                 return
+
+    async def _gather(self) -> None:
+        """Lets changes come together, by waiting for a while after the last look at the outbox."""
+        rest = self._looked_at + self._linger.total_seconds() - self._monotonic()
+        if rest > 0:
+            await self._sleep(rest)
+
+    def _shrink_batch(self) -> None:
+        self._batch = max(1, self._batch // 4)
+
+    def _choose_linger(self, projected: int, limit: int) -> None:
+        """How long to linger before the next claim, by what the last one of `limit` brought."""
+        options = self._options
+        if projected >= limit:
+            self._linger = timedelta(0)
+        elif projected:
+            self._linger = min(options.longest_linger, max(options.first_linger, 2 * self._linger))
+        else:
+            self._linger = min(options.first_linger, self._linger)
 
     async def _prepare(self) -> None:
         if self._prepared:
@@ -176,6 +223,7 @@ class GraphProjector:
         except GraphUnavailable as error:
             mark_failed(error)
             self._prepared = False
+            self._shrink_batch()
             PROJECTION_FAILURES.labels("unavailable").inc()
             _log.warning("projector.graph_unavailable", cause=_cause(error), **_described(claimed))
             await self._release_by_attempts(claimed)
@@ -189,6 +237,8 @@ class GraphProjector:
         failpoints.reach("projection.after_settle")
         if lost:
             _log.warning("projector.lease_lost", lost=lost, **_described(claimed))
+        if len(claimed) >= self._batch:
+            self._batch = min(self._options.batch_size, 2 * self._batch)
         PROJECTED.inc(len(claimed))
         _log.debug("projector.projected", **_described(claimed))
         return len(claimed)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from uuid import UUID
 
 import structlog
@@ -10,6 +11,7 @@ import structlog
 from server.application.add_memories import AddMemoriesCommand, AddMemoriesOutcome
 from server.application.answer_bounds import require_receivable
 from server.application.change_sets import Models, begin, outcome
+from server.application.passages import MessagePart, message_parts, new_passages
 from server.application.planned_changes import (
     carry_out,
     changes_of,
@@ -20,10 +22,12 @@ from server.application.scope_turns import ScopeTurns
 from server.domain.conversation import Message, Role, spoken
 from server.domain.entity_resolution import known_entities
 from server.domain.errors import ConcurrentChange
+from server.domain.indexed_text import embedded_text
 from server.domain.inference import BUILT_IN_CATEGORIES, Candidate, Category, InferenceRequest
 from server.domain.memory import today
 from server.domain.planning import DEFAULT_LIMITS, PlanLimits
 from server.domain.project import Project
+from server.domain.values import Vector
 from server.ports.clock import Clock
 from server.ports.embedder import Embedder, EmbeddingPurpose
 from server.ports.language_model import LanguageModel
@@ -90,7 +94,10 @@ class RememberInferred:
         messages = spoken(command.messages)
         if all(message.role is Role.SYSTEM for message in messages):
             return await self._keep(command, messages, lease)
-        request = await self._request(command, messages)
+        project = await self._projects.get_project(command.project_id)
+        parts = message_parts(messages) if _keeps_passages(command, project) else []
+        compared, of_parts = await self._embedded(messages, parts)
+        request = await self._request(command, messages, project, compared)
         with stage("infer"):
             answer, checked = await propose(self._language_model, request, self._limits)
         log.debug(
@@ -114,6 +121,9 @@ class RememberInferred:
             planned, vectors, request.candidates, self._embedder.near_duplicate_similarity
         )
         changes = carry_out(occasion, planned, vectors)
+        if parts:
+            passages = new_passages(occasion, parts, of_parts, checked)
+            changes = replace(changes, passages=passages)
         stated = {candidate.id: candidate.relations for candidate in request.candidates}
         everything = frozenset(added.memory.id for added in changes.added)
         require_receivable(outcome(changes, Committed(everything, 0), planned.answers, stated))
@@ -128,11 +138,30 @@ class RememberInferred:
         changes = ChangeSet(occasion.call, occasion.messages, lease=lease)
         return outcome(changes, await self._store.commit(changes))
 
+    async def _embedded(
+        self, messages: Sequence[Message], parts: Sequence[MessagePart]
+    ) -> tuple[list[Vector], list[Vector]]:
+        """The vectors of the messages and of the parts, in one batch and each text once."""
+        said = [
+            embedded_text(message.content or "", message.name)
+            for message in messages
+            if message.role is not Role.SYSTEM
+        ]
+        in_parts = [part.text for part in parts]
+        texts = list(dict.fromkeys([*said, *in_parts]))
+        with stage("embed"):
+            vectors = await self._embedder.embed(texts, EmbeddingPurpose.DOCUMENT)
+        of_text = dict(zip(texts, vectors, strict=True))
+        return [of_text[text] for text in said], [of_text[text] for text in in_parts]
+
     async def _request(
-        self, command: AddMemoriesCommand, messages: Sequence[Message]
+        self,
+        command: AddMemoriesCommand,
+        messages: Sequence[Message],
+        project: Project | None,
+        vectors: Sequence[Vector],
     ) -> InferenceRequest:
-        project = await self._projects.get_project(command.project_id)
-        candidates = await self._candidates(command, messages)
+        candidates = await self._candidates(command, vectors)
         return InferenceRequest(
             messages=messages,
             candidates=candidates,
@@ -149,17 +178,15 @@ class RememberInferred:
         )
 
     async def _candidates(
-        self, command: AddMemoriesCommand, messages: Sequence[Message]
+        self, command: AddMemoriesCommand, vectors: Sequence[Vector]
     ) -> list[Candidate]:
-        texts = [message.content or "" for message in messages if message.role is not Role.SYSTEM]
-        with stage("embed"):
-            vectors = await self._embedder.embed(texts, EmbeddingPurpose.DOCUMENT)
+        """The memories nearest to the messages, which have these vectors."""
         with stage("candidates"):
             candidates = await self._store.find_candidates(
                 command.project_id,
                 command.scope,
                 vectors,
-                max(CANDIDATES_PER_MESSAGE, CANDIDATES_AT_MOST // max(len(texts), 1)),
+                max(CANDIDATES_PER_MESSAGE, CANDIDATES_AT_MOST // max(len(vectors), 1)),
                 today(self._clock.now()),
             )
         return candidates[:CANDIDATES_AT_MOST]
@@ -176,6 +203,16 @@ class RememberInferred:
 def _categories(command: AddMemoriesCommand, project: Project | None) -> Sequence[Category]:
     of_project = project.custom_categories if project else ()
     return command.categories or of_project or BUILT_IN_CATEGORIES
+
+
+def _keeps_passages(command: AddMemoriesCommand, project: Project | None) -> bool:
+    """Whether what becomes no memory is kept.
+
+    It is not where something says what to remember: what is left out then is to be forgotten.
+    """
+    if command.includes or command.excludes or _instructions(command, project):
+        return False
+    return project is None or project.keeps_passages
 
 
 def _instructions(command: AddMemoriesCommand, project: Project | None) -> list[str]:

@@ -10,7 +10,7 @@ from typing import Final
 import structlog
 
 from server.domain.errors import DeadlineExceeded, ModelQuotaExhausted, ModelUnavailable
-from server.domain.memory import ScoredMemory
+from server.domain.passages import Hit
 from server.domain.ranking import Arm, DegradedArm
 from server.domain.request_context import current_request
 from server.domain.reranking import RERANKED, reordered
@@ -30,7 +30,7 @@ class Reranking:
     `degraded` says why they are in the order of the other arms.
     """
 
-    hits: Sequence[ScoredMemory]
+    hits: Sequence[Hit]
     language_model: str | None = None
     degraded: DegradedArm | None = None
 
@@ -46,11 +46,11 @@ class RerankArm:
         self._reranker = reranker
         self._seconds = seconds
 
-    async def __call__(self, question: str, hits: Sequence[ScoredMemory]) -> Reranking:
+    async def __call__(self, question: str, hits: Sequence[Hit]) -> Reranking:
         """The hits in the model's order."""
         if len(hits) <= 1:
             return Reranking(hits)
-        texts = [hit.memory.text for hit in hits[:RERANKED]]
+        texts = [hit.text for hit in hits[:RERANKED]]
         try:
             with stage("rerank"):
                 async with asyncio.timeout(self._patience()):
@@ -69,7 +69,7 @@ class RerankArm:
     def _patience(self) -> float:
         return min(self._seconds, _SHARE_FOR_WAITING * current_request().remaining())
 
-    def _without(self, hits: Sequence[ScoredMemory], reason: str) -> Reranking:
+    def _without(self, hits: Sequence[Hit], reason: str) -> Reranking:
         record_search_arm(Arm.RERANK, ran=False)
         _log.warning("search.not_reranked", model=self._reranker.model, reason=reason)
         return Reranking(hits, degraded=DegradedArm(Arm.RERANK, reason))

@@ -8,8 +8,9 @@ from server.application.once import RequestKey
 from server.domain.identifiers import new_id
 from server.domain.request_context import current_request
 from server.domain.scope import Scope
+from server.domain.scope_kinds import StoredDeletion
 from server.ports.memory_store import Call
-from server.ports.scope_store import ScopeStore, StoredDeletion
+from server.ports.scope_store import ScopeStore
 
 
 def deletion_call(

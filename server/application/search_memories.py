@@ -14,6 +14,7 @@ from server.application.visible_relations import VisibleRelations
 from server.domain.filters import Filter
 from server.domain.graph import StatedRelation
 from server.domain.memory import ScoredMemory, today
+from server.domain.passages import EVERY_SOURCE, Hit, Source
 from server.domain.ranking import Arm, DegradedArm
 from server.domain.reranking import reranking_limit
 from server.domain.scope import Scope
@@ -46,6 +47,7 @@ class SearchMemoriesCommand:
     with_relations: bool = False
     position: int | None = None
     as_of: datetime | None = None
+    sources: frozenset[Source] = EVERY_SOURCE
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +59,7 @@ class SearchMemoriesOutcome:
     those of the entities in the question, if they were asked for.
     """
 
-    hits: Sequence[ScoredMemory]
+    hits: Sequence[Hit]
     embedding_model: str
     language_model: str | None = None
     degraded: Sequence[DegradedArm] = ()
@@ -120,6 +122,7 @@ class SearchMemories:
             text=command.query,
             graph=findings.scores,
             time=command.as_of,
+            sources=command.sources,
         )
         with stage("search"):
             hits = await self._store.search(query)
@@ -147,14 +150,15 @@ class SearchMemories:
             )
 
     async def _relations(
-        self, command: SearchMemoriesCommand, hits: Sequence[ScoredMemory], findings: GraphFindings
+        self, command: SearchMemoriesCommand, hits: Sequence[Hit], findings: GraphFindings
     ) -> list[StatedRelation]:
         """Those of the entities in the question last, and each once, as the graph knows it."""
         if not command.with_relations:
             return []
         stated = [
-            StatedRelation(relation, hit.memory.id, hit.memory.event_time)
+            StatedRelation(relation, hit.id, hit.memory.event_time)
             for hit in hits
+            if isinstance(hit, ScoredMemory)
             for relation in hit.memory.relations
         ]
         of_graph = await self._visible(command.project_id, findings.relations)

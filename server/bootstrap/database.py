@@ -6,11 +6,13 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from server.adapters.postgres.pool import Database, PoolOptions, open_pool
+from server.adapters.postgres.project_deletion import PostgresProjectDeletion
 from server.adapters.postgres.project_store import PostgresProjectStore
 from server.adapters.postgres.readiness import PostgresReadiness
 from server.adapters.postgres.schema import migrate
 from server.adapters.system.clock import SystemClock
 from server.application.administration import Administration
+from server.application.delete_project import DeleteProject
 from server.domain.errors import StoreUnavailable
 from server.settings import PostgresSettings
 
@@ -48,6 +50,15 @@ async def is_reachable(dsn: str) -> bool:
     except StoreUnavailable:
         return False
     return True
+
+
+@asynccontextmanager
+async def open_project_deletion(
+    dsn: str, settings: PostgresSettings
+) -> AsyncIterator[DeleteProject]:
+    """Deleting projects of a database."""
+    async with open_database(dsn, settings) as database:
+        yield DeleteProject(PostgresProjectDeletion(database), SystemClock())
 
 
 @asynccontextmanager

@@ -15,6 +15,7 @@ from server.adapters.postgres.statistics import PostgresStatistics
 from server.application.get_statistics import GetStatistics
 from server.bootstrap.database import open_database
 from server.bootstrap.graph import GraphAccess
+from server.bootstrap.workers import Worker
 from server.lifecycle.background import running
 from server.lifecycle.sampling import Sampler
 from server.ports.clock import Clock
@@ -30,6 +31,7 @@ class Observation:
 
     sampler: Sampler
     get: GetStatistics
+    statistics: Statistics
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +51,9 @@ class Observed:
         return {breaker.name: breaker.refuses for breaker in self.breakers}
 
 
-def compose_observation(observed: Observed, clock: Clock) -> Observation:
-    """Measuring the process, and answering for a project."""
+def compose_observation(observed: Observed, clock: Clock, worker: Worker | None) -> Observation:
+    """Measuring the process, and answering for a project, for all workers if there are several."""
+    others = {} if worker is None else {"others": worker.figures_of_others}
     return Observation(
         sampler=Sampler(
             outbox=observed.outbox,
@@ -68,7 +71,9 @@ def compose_observation(observed: Observed, clock: Clock) -> Observation:
             observed.statistics,
             observed.database.usage,
             clock,
+            **others,
         ),
+        statistics=observed.statistics,
     )
 
 

@@ -22,6 +22,7 @@ from server.adapters.postgres.pool import Database
 from server.adapters.postgres.presence import PostgresPresence, new_server_id
 from server.adapters.postgres.project_store import PostgresProjectStore
 from server.adapters.postgres.readiness import PostgresReadiness
+from server.adapters.postgres.retention import PostgresRetention
 from server.adapters.postgres.scope_leases import PostgresScopeLeases
 from server.adapters.postgres.scope_store import PostgresScopeStore
 from server.adapters.system.clock import SystemClock
@@ -40,11 +41,13 @@ from server.application.list_memory_events import ListMemoryEvents
 from server.application.list_scopes import ListScopes
 from server.application.project_graph import GraphProjector
 from server.application.project_settings import GetProject, UpdateProject
+from server.application.purge_expired import PurgeExpired
 from server.application.read_memories import GetMemory, ListMemories
 from server.application.remember_inferred import RememberInferred
 from server.application.remember_verbatim import RememberVerbatim
 from server.application.request_turns import InTurn
 from server.application.rerank_arm import RerankArm
+from server.application.restore_memory import RestoreMemory
 from server.application.scope_turns import ScopeTurns
 from server.application.search_memories import SearchMemories
 from server.application.update_memory import UpdateMemory
@@ -60,6 +63,7 @@ from server.bootstrap.observation import (
     observing,
 )
 from server.bootstrap.operations import AsynchronousCalls, compose_operations, working
+from server.bootstrap.workers import Worker, answering_others
 from server.domain.planning import PlanLimits
 from server.lifecycle.background import running
 from server.lifecycle.drain import drain
@@ -108,10 +112,12 @@ async def open_service(
     dsn: str,
     graph_address: GraphAddress | None,
     tracer_provider: TracerProvider | None = None,
+    worker: Worker | None = None,
 ) -> AsyncIterator[Service]:
     """Serves during the block; who leaves it has drained the service before.
 
-    Without a `graph_address` memories and searches work, and changes wait for a graph.
+    Without a `graph_address` memories and searches work, and changes wait for a graph. A `worker`
+    is one of several processes that serve on one port.
 
     Raises:
         OSError: the address cannot be listened on.
@@ -126,7 +132,7 @@ async def open_service(
         access = await stack.enter_async_context(open_graph(graph_address, settings.neo4j))
         notifications = PostgresNotifications(dsn, server_id=new_server_id())
         service, projector = _compose(
-            settings, database, models, access, notifications, tracer_provider
+            settings, database, models, access, notifications, tracer_provider, worker
         )
         await service.probe.refuse_other_embedder()
         await service.health.start()
@@ -135,8 +141,18 @@ async def open_service(
         stack.push_async_callback(service.server.stop, None)
         stack.enter_context(notifications.subscribe(Channel.MEMORY_EVENTS, projector.wake))
         await stack.enter_async_context(running("projector", projector.run()))
+        if settings.retention.purge_days:
+            retention = PostgresRetention(
+                database, partial(notifications.notify, Channel.MEMORY_EVENTS)
+            )
+            purge = PurgeExpired(retention, SystemClock(), settings.retention.purge_days)
+            await stack.enter_async_context(running("retention", purge.run()))
         await stack.enter_async_context(working(service.calls))
         await stack.enter_async_context(observing(service.observation.sampler))
+        if worker is not None:
+            await stack.enter_async_context(
+                answering_others(worker, service.observation.statistics, database.usage)
+            )
         await stack.enter_async_context(running("readiness", service.probe.run()))
         yield service
 
@@ -152,13 +168,15 @@ def _compose_life(
 ) -> LifeUseCases:
     changes = PostgresMemoryChanges(database, on_commit)
     update = UpdateMemory(store, changes, embedder, clock)
-    delete = DeleteMemory(store, changes, clock)
+    history = PostgresMemoryHistory(database)
+    delete = DeleteMemory(store, changes, history, clock)
     return LifeUseCases(
         update=InTurn(update, turns),
         delete=InTurn(delete, turns),
         update_batch=InTurn(BatchUpdateMemories(update, changes, embedder, clock), turns),
         delete_batch=InTurn(BatchDeleteMemories(delete, changes, clock), turns),
-        events=ListMemoryEvents(PostgresMemoryHistory(database)),
+        restore=InTurn(RestoreMemory(store, history, changes, embedder, clock), turns),
+        events=ListMemoryEvents(history),
         watch=watch,
     )
 
@@ -181,6 +199,7 @@ def _compose(
     access: GraphAccess,
     notifications: PostgresNotifications,
     tracer_provider: TracerProvider | None,
+    worker: Worker | None,
 ) -> tuple[Service, GraphProjector]:
     clock = SystemClock()
     projects = PostgresProjectStore(database)
@@ -210,7 +229,7 @@ def _compose(
     observed = Observed(
         database, access, breakers, outbox, operations, admission(settings.admission)
     )
-    observation = compose_observation(observed, clock)
+    observation = compose_observation(observed, clock, worker)
     calls = compose_operations(
         operations,
         PostgresPresence(database),
@@ -237,7 +256,7 @@ def _compose(
         scopes=_compose_scopes(clock, database, on_commit),
     )
     server, port = build_server(
-        server_options(settings),
+        server_options(settings, worker.port if worker else None),
         Servicers(
             memory=MemoryService(use_cases),
             graph=GraphService(

@@ -1,8 +1,10 @@
-"""`projects` and `keys`: making tenants and what opens them."""
+"""`projects` and `keys`: making and deleting tenants, and what opens them."""
 
 from __future__ import annotations
 
 import argparse
+import asyncio
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -10,8 +12,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from server.application.administration import Administration
-from server.bootstrap.database import open_administration
-from server.cli.console import err, out
+from server.bootstrap.database import open_administration, open_project_deletion
+from server.cli.console import err, fail, out, progress_bar
 from server.cli.store import open_store
 
 DEFAULT_ORG = "default"
@@ -24,7 +26,7 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
 
 
 def _add_projects(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    parser = commands.add_parser("projects", help="create and list projects")
+    parser = commands.add_parser("projects", help="create, list and delete projects")
     verbs = parser.add_subparsers(required=True, metavar="VERB")
     create = verbs.add_parser("create", help="create a project")
     create.add_argument("project", help="id of the project, 1 to 64 characters")
@@ -33,6 +35,16 @@ def _add_projects(commands: argparse._SubParsersAction[argparse.ArgumentParser])
     )
     create.set_defaults(run=create_project)
     verbs.add_parser("list", help="list all projects").set_defaults(run=list_projects)
+    delete = verbs.add_parser(
+        "delete",
+        help="delete a project with everything in it",
+        description="Deletes keys, memories, history, messages and operations of a project for "
+        "good. Safe to interrupt and to repeat. Running servers refuse the project within "
+        "5 seconds, and take its memories out of the graph.",
+    )
+    delete.add_argument("project", help="id of the project")
+    delete.add_argument("--yes", action="store_true", help="do not ask for confirmation")
+    delete.set_defaults(run=delete_project)
 
 
 def _add_keys(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -79,12 +91,49 @@ async def list_projects(_arguments: argparse.Namespace) -> None:
     """`projects list`."""
     async with _administration() as administration:
         projects = await administration.list_projects()
-    table = Table("organization", "project", "created")
+    table = Table("organization", "project", "created", "state")
     for project in projects:
         table.add_row(
-            escape(project.org_id), escape(project.id), f"{project.create_time:%Y-%m-%d %H:%M:%S}"
+            escape(project.org_id),
+            escape(project.id),
+            f"{project.create_time:%Y-%m-%d %H:%M:%S}",
+            "being deleted" if project.delete_time else "",
         )
     out.print(table)
+
+
+async def delete_project(arguments: argparse.Namespace) -> None:
+    """`projects delete`."""
+    project = arguments.project
+    if not arguments.yes:
+        await asyncio.to_thread(_confirm, project)
+    async with (
+        open_store() as store,
+        open_project_deletion(store.dsn, store.settings.postgres) as delete,
+    ):
+        with progress_bar() as bar:
+            task = bar.add_task("deleting", total=None)
+            deleted = await delete(
+                project, lambda done, total: bar.update(task, completed=done, total=total)
+            )
+    for table, count in deleted.items():
+        out.print(f"{count} rows of {table}", markup=False)
+    out.print(f"deleted project {project}", markup=False)
+    if memories := deleted["memories"]:
+        err.print(f"{memories} memories leave the graph as soon as a server runs")
+
+
+def _confirm(project: str) -> None:
+    """Asks for the project's id, so that nothing is deleted by a slip.
+
+    Raises:
+        SystemExit: it was not confirmed, or there is nobody to ask.
+    """
+    if not sys.stdin.isatty():
+        fail("nobody is there to confirm the deletion; say --yes")
+    err.print(f"Everything in the project {escape(project)} will be deleted for good.")
+    if input("Type its id to go on: ") != project:
+        fail("not confirmed; nothing was deleted")
 
 
 async def create_key(arguments: argparse.Namespace) -> None:

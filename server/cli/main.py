@@ -12,6 +12,7 @@ import uvloop
 from server.cli.console import fail
 from server.domain.errors import InvalidRequest, MemoirError
 from server.embedded import EmbeddedError
+from server.lifecycle.supervisor import WorkerFailed
 from server.settings import SettingsFault
 
 Command = Callable[[argparse.Namespace], Coroutine[object, object, None]]
@@ -60,6 +61,8 @@ def main() -> None:
         fail(str(fault), status=2)
     except InvalidRequest as error:
         fail("; ".join(f"{v.field}: {v.description}" for v in error.violations), status=2)
+    except WorkerFailed as failed:
+        fail(str(failed), status=failed.status if failed.status > 0 else 1)
     except (MemoirError, EmbeddedError, OSError) as error:
         cause = f" ({error.__cause__})" if error.__cause__ else ""
         fail(f"{error}{cause}")

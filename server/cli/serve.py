@@ -3,29 +3,22 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
-import sys
 from contextlib import AsyncExitStack
 
-from opentelemetry.sdk.trace import TracerProvider
 from rich.markup import escape
 
-from server import __version__, failpoints
 from server.bootstrap.database import open_administration
 from server.bootstrap.graph import GraphAddress
 from server.bootstrap.page import open_page
-from server.bootstrap.service import Service, open_service
 from server.cli.backends import embedded_postgres, graph_of
 from server.cli.console import ConsoleProgress, out
 from server.cli.development import development_key, grpcurl_line
 from server.cli.migrate import apply_migrations
+from server.cli.process import arm_failpoints, prepare_logging
 from server.cli.runtime_file import Runtime, announced
+from server.cli.serving import Serve, Serving, serve_by_workers, serve_here
 from server.lifecycle.signals import StopSignals
-from server.settings import LogFormat, Settings, SettingsFault, load_settings
-from server.telemetry.exposition import serving_metrics
-from server.telemetry.logging import configure_logging
-from server.telemetry.metric_export import configure_metric_export, shutdown_metric_export
-from server.telemetry.tracing import configure_tracing, shutdown_tracing
+from server.settings import Settings, load_settings
 
 
 def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -43,88 +36,56 @@ async def run(_arguments: argparse.Namespace) -> None:
     """Runs the command."""
     settings = load_settings()
     settings.model_choice()
-    _configure_logging(settings)
-    _arm_failpoints(settings)
+    prepare_logging(settings)
+    arm_failpoints(settings)
     stop = StopSignals()
     stop.install()
-    tracer_provider = configure_tracing(__version__)
-    metric_sender = configure_metric_export(__version__)
-    try:
-        async with AsyncExitStack() as stack:
-            _serve_metrics(stack, settings)
-            service = await _start(stack, settings, tracer_provider)
-            await _serve_page(stack, settings, service)
-            await stop.wait()
-            out.print("stopping: accepted calls are finished first")
-            await service.drain(settings.grpc.drain_seconds, settings.grpc.drain_delay)
-    finally:
-        await asyncio.gather(
-            asyncio.to_thread(shutdown_tracing, tracer_provider),
-            asyncio.to_thread(shutdown_metric_export, metric_sender),
-        )
+    async with AsyncExitStack() as stack:
+        serve = serve_here if settings.worker_count == 1 else serve_by_workers
+        serving = await _start(stack, settings, serve)
+        await _serve_page(stack, settings, serving)
+        await stop.wait()
+        out.print("stopping: accepted calls are finished first")
+        await serving.drain()
 
 
-def _configure_logging(settings: Settings) -> None:
-    chosen = settings.telemetry.format
-    if chosen is None:
-        chosen = LogFormat.CONSOLE if sys.stderr.isatty() else LogFormat.JSON
-    telemetry = settings.telemetry
-    configure_logging(chosen.value, telemetry.level, with_content=telemetry.content)
-
-
-def _serve_metrics(stack: AsyncExitStack, settings: Settings) -> None:
-    asked = settings.metrics
-    if asked.port is not None:
-        port = stack.enter_context(serving_metrics(asked.host, asked.port, __version__))
-        out.print(f"metrics on http://{asked.host}:{port}/metrics")
-
-
-async def _serve_page(stack: AsyncExitStack, settings: Settings, service: Service) -> None:
-    address = await stack.enter_async_context(open_page(settings, service.port))
+async def _serve_page(stack: AsyncExitStack, settings: Settings, serving: Serving) -> None:
+    address = await stack.enter_async_context(open_page(settings, serving.port))
     if address is not None:
         out.print(f"web page on {address}")
 
 
-def _arm_failpoints(settings: Settings) -> None:
-    try:
-        failpoints.arm(failpoints.parse(settings.failpoints.failpoints))
-    except ValueError as error:
-        raise SettingsFault(f"MEMOIR_FAILPOINTS: {error}") from error
-
-
-async def _start(
-    stack: AsyncExitStack, settings: Settings, tracer_provider: TracerProvider | None
-) -> Service:
+async def _start(stack: AsyncExitStack, settings: Settings, serve: Serve) -> Serving:
     """Starts what the settings ask for; what is started ends with the stack, last first."""
     progress = ConsoleProgress()
     if settings.postgres.dsn is None:
-        return await _start_embedded(stack, settings, tracer_provider, progress)
+        return await _start_embedded(stack, settings, serve, progress)
     graph = await stack.enter_async_context(graph_of(settings, progress))
     dsn = settings.postgres.dsn.get_secret_value()
-    service = await stack.enter_async_context(open_service(settings, dsn, graph, tracer_provider))
-    out.print(f"serving on {_address(settings, service)}")
-    return service
+    serving = await serve(stack, settings, dsn, graph)
+    out.print(f"serving on {_address(settings, serving)}")
+    return serving
 
 
 async def _start_embedded(
     stack: AsyncExitStack,
     settings: Settings,
-    tracer_provider: TracerProvider | None,
+    serve: Serve,
     progress: ConsoleProgress,
-) -> Service:
+) -> Serving:
     """Starts everything on databases of its own, and says how to call it."""
     dsn = await stack.enter_async_context(embedded_postgres(settings, progress))
     graph = await stack.enter_async_context(graph_of(settings, progress))
     await apply_migrations(dsn, progress)
     key = await _development_key(settings, dsn)
-    service = await stack.enter_async_context(open_service(settings, dsn, graph, tracer_provider))
-    address = _address(settings, service)
+    serving = await serve(stack, settings, dsn, graph)
+    address = _address(settings, serving)
     runtime = Runtime(dsn, address, graph.uri if graph else None)
     stack.enter_context(announced(settings.data.data_dir, runtime))
-    out.print(_banner(settings, service, address, graph), markup=True)
+    out.print(_banner(settings, serving, address, graph), markup=True)
     out.print(grpcurl_line(key, address), markup=False)
     out.print("\nCtrl-C stops everything; the data stay.")
-    return service
+    return serving
 
 
 async def _development_key(settings: Settings, dsn: str) -> str:
@@ -132,22 +93,21 @@ async def _development_key(settings: Settings, dsn: str) -> str:
         return await development_key(administration, settings.data.data_dir)
 
 
-def _address(settings: Settings, service: Service) -> str:
-    return f"{settings.grpc.host}:{service.port}"
+def _address(settings: Settings, serving: Serving) -> str:
+    return f"{settings.grpc.host}:{serving.port}"
 
 
-def _banner(settings: Settings, service: Service, address: str, graph: GraphAddress | None) -> str:
-    models = service.models
+def _banner(settings: Settings, serving: Serving, address: str, graph: GraphAddress | None) -> str:
     offline = (
         ""
-        if models.language_model.model.startswith("gemini/")
+        if serving.language_model.startswith("gemini/")
         else ("  (built in; set GEMINI_API_KEY for inference by Gemini)")
     )
     where = f"Neo4j at {graph.uri}" if graph else "none: changes wait for one (see the log)"
     return (
         f"\n[bold]Memoir serves on {address}[/bold]\n"
-        f"  infers with   {escape(models.language_model.model)}{offline}\n"
-        f"  embeds with   {escape(models.embedder.model)}\n"
+        f"  infers with   {escape(serving.language_model)}{offline}\n"
+        f"  embeds with   {escape(serving.embedding_model)}\n"
         f"  graph         {where}\n"
         f"  data          {escape(str(settings.data.data_dir))}\n"
         "\nTry it in another terminal:\n"

@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from math import isfinite
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from server.domain.errors import MemoirError
@@ -55,6 +55,11 @@ class RowKind(StrEnum):
     MESSAGE = "message"
     EVENT = "event"
     MEMORY = "memory"
+    PASSAGE = "passage"
+
+
+EMBEDDED: Final = frozenset({RowKind.MEMORY, RowKind.PASSAGE})
+"""The kinds of rows that have a vector."""
 
 
 @dataclass(frozen=True, slots=True)

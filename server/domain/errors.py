@@ -101,10 +101,15 @@ class NotFound(MemoirError):
 
 
 class MemoryNotFound(NotFound):
-    """The project has no such memory, or it has expired."""
+    """The project has no such memory, or it has expired; or the memory has no such version."""
 
-    def __init__(self, memory_id: UUID) -> None:
-        super().__init__("there is no such memory", {"id": str(memory_id)})
+    def __init__(self, memory_id: UUID, version: int | None = None) -> None:
+        metadata = {"id": str(memory_id)}
+        if version is None:
+            super().__init__("there is no such memory", metadata)
+        else:
+            metadata["version"] = str(version)
+            super().__init__("there is no such version of a memory", metadata)
 
 
 class EntityNotFound(NotFound):

@@ -57,11 +57,11 @@ class Relation:
 class MemorySubgraph:
     """What the graph must hold about one memory.
 
-    A memory that is gone has neither entities nor relations and `exists` is False. `version` only
-    grows. Entities are shared within the scope's graph space (`Scope.graph_space`). `joined` maps
-    keys of names to the key of the entity that they stand for in that space, and `aliases` the key
-    of an entity to its other names; both hold what concerns this memory. `expires_on` is the last
-    day on which the memory is visible.
+    Of a memory that is gone or names nothing the graph holds nothing: it has neither entities nor
+    relations, and `exists` is False. `version` only grows. Entities are shared within the scope's
+    graph space (`Scope.graph_space`). `joined` maps keys of names to the key of the entity that
+    they stand for in that space, and `aliases` the key of an entity to its other names; both hold
+    what concerns this memory. `expires_on` is the last day on which the memory is visible.
     """
 
     project_id: str

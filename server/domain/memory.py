@@ -23,6 +23,7 @@ class EventType(StrEnum):
     ADD = "ADD"
     UPDATE = "UPDATE"
     DELETE = "DELETE"
+    RESTORE = "RESTORE"
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +96,16 @@ class ScoredMemory:
     memory: Memory
     score: float
     arms: Sequence[ArmScore] = ()
+
+    @property
+    def id(self) -> UUID:
+        """Of the memory."""
+        return self.memory.id
+
+    @property
+    def text(self) -> str:
+        """What was found."""
+        return self.memory.text
 
 
 def etag_of(memory_id: UUID, version: int) -> str:

@@ -97,7 +97,8 @@ def plan(
         *refusal_notices(refusals),
     ]
     dropped = [*map(str, refusals), *idle, *(notice.text for notice in bounds)]
-    return Plan(tuple(operations), tuple(dropped), tuple(notices), forgetting)
+    evidence = tuple(dict.fromkeys(item.evidence for item in screened))
+    return Plan(tuple(operations), tuple(dropped), tuple(notices), forgetting, evidence)
 
 
 def _screened(

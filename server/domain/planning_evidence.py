@@ -30,6 +30,13 @@ _UNSPACED = re.compile(
 )
 _LETTERS_OF_A_WORD = 2
 
+# What ends a clause, in the scripts that have a mark for it.
+_CLAUSE_END = re.compile(
+    "[.!?,;:\n\u2026\u3001\u3002\uff01\uff0c\uff1a\uff1b\uff1f\u060c\u061b\u061f\u0964]+"
+)
+# How far the end of a clause is looked for, in characters.
+_LONGEST_CLAUSE = 1000
+
 
 class OwnWords:
     """What the speakers of a conversation say in their own name."""
@@ -82,6 +89,39 @@ class OwnWords:
             for start, end in zip(starts, ends, strict=True)
             if start < end
         )
+
+
+def asserted_end(passage: Passage, content: str) -> int:
+    """Where the passage's last clause begins if that is asked, else where the passage ends.
+
+    "Should I move to Oslo?" says nothing, "I live in Oslo, what can I do there?" says where. A
+    clause that begins like a statement counts as one though a question follows without a mark, as
+    in "I have two dogs is that ok?".
+    """
+    marks = list(_CLAUSE_END.finditer(content, passage.start, passage.end))
+    is_whole = bool(marks) and not words_in(content, marks[-1].end(), passage.end)
+    closing = (
+        marks.pop()
+        if is_whole
+        else _CLAUSE_END.search(content, passage.end, passage.end + _LONGEST_CLAUSE)
+    )
+    if closing is None or not any(map(_is_question_mark, closing.group())):
+        return passage.end
+    reaches_mark = not words_in(content, passage.end, closing.start())
+    begins_clause = bool(marks) or _begins_clause(content, passage.start)
+    if begins_clause and not reaches_mark:
+        return passage.end
+    return marks[-1].end() if marks else passage.start
+
+
+def _begins_clause(content: str, start: int) -> bool:
+    before = content[max(0, start - _LONGEST_CLAUSE) : start]
+    *_, rest = _CLAUSE_END.split(before)
+    return not words_in(rest, 0, len(rest))
+
+
+def _is_question_mark(character: str) -> bool:
+    return "QUESTION MARK" in unicodedata.name(character, "")
 
 
 def words_in(content: str, start: int, end: int) -> int:

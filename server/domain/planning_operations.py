@@ -66,9 +66,11 @@ class Plan:
     which proposals were left out and why; it may hold text of the model. `notices` says it to the
     client. `forget_requests` are the passages that ask to forget something, whether or not it is
     held: nothing is made of them, neither a memory nor anything else that a search can find.
+    `evidence` are the passages that the operations rest on, and those that come to nothing.
     """
 
     operations: tuple[PlannedOperation, ...]
     dropped: tuple[str, ...] = ()
     notices: tuple[Notice, ...] = ()
     forget_requests: tuple[Passage, ...] = ()
+    evidence: tuple[Passage, ...] = ()

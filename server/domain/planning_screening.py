@@ -9,7 +9,7 @@ from server.domain.conversation import Message, Role
 from server.domain.inference import Category, InferenceRequest
 from server.domain.notices import Notice, NoticeReason
 from server.domain.planning_checks import Action, Proposal
-from server.domain.planning_evidence import MIN_WORDS, OwnWords, words_in
+from server.domain.planning_evidence import MIN_WORDS, OwnWords, asserted_end, words_in
 from server.domain.planning_text import Passage, QuoteFinder, clean_text
 from server.domain.speakers import begins_with, is_own_statement, may_change
 from server.domain.wishes import Wanted
@@ -77,6 +77,9 @@ class Screening:
         for passage in self._quotes.find(proposal.message_index, proposal.operation.quote):
             if words_in(content, passage.start, passage.end) < MIN_WORDS:
                 problem = "its quote is not a clause of the message"
+            elif proposal.action is not Action.FORGET and _is_asked(passage, content):
+                problem = "its quote is a question"
+                reason = NoticeReason.NO_EVIDENCE
             elif self._own_words.state(passage, proposal.action):
                 return passage
             else:
@@ -111,6 +114,11 @@ class Screening:
         if self._wanted(proposal.text, categories):
             return None
         return Refusal(proposal.number, "is not to be remembered", NoticeReason.FILTERED)
+
+
+def _is_asked(passage: Passage, content: str) -> bool:
+    end = asserted_end(passage, content)
+    return end < passage.end and words_in(content, passage.start, end) < MIN_WORDS
 
 
 def _against_change(proposal: Proposal, message: Message) -> Refusal | None:

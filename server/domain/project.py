@@ -17,7 +17,10 @@ KEY_PREFIX = "mem_"
 
 @dataclass(frozen=True, slots=True)
 class Project:
-    """A tenant's separate store of memories, with its defaults for inference."""
+    """A tenant's separate store of memories, with its defaults for inference.
+
+    `delete_time` is when its deletion began; nobody can use it from then on.
+    """
 
     id: str
     org_id: str
@@ -26,6 +29,8 @@ class Project:
     custom_instructions: str = ""
     custom_categories: Sequence[Category] = ()
     default_retention_days: int = 0
+    keeps_passages: bool = True
+    delete_time: datetime | None = None
 
     @property
     def etag(self) -> str:
@@ -40,6 +45,7 @@ class ProjectField(StrEnum):
     CUSTOM_INSTRUCTIONS = "custom_instructions"
     CUSTOM_CATEGORIES = "custom_categories"
     DEFAULT_RETENTION_DAYS = "default_retention_days"
+    KEEPS_PASSAGES = "keeps_passages"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +56,7 @@ class ProjectChanges:
     custom_instructions: str = ""
     custom_categories: Sequence[Category] = ()
     default_retention_days: int = 0
+    keeps_passages: bool = True
 
     def applied_to(self, project: Project) -> Project:
         """The project with the named settings changed."""

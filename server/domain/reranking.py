@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
-from server.domain.memory import ArmScore, ScoredMemory
+from server.domain.memory import ArmScore
+from server.domain.passages import Hit
 from server.domain.ranking import Arm
 
 RERANKED: Final = 30
@@ -18,7 +19,7 @@ def reranking_limit(top_k: int) -> int:
     return max(top_k, RERANKED)
 
 
-def reordered(hits: Sequence[ScoredMemory], scores: Sequence[float]) -> list[ScoredMemory]:
+def reordered(hits: Sequence[Hit], scores: Sequence[float]) -> list[Hit]:
     """The hits by these scores, of the first of them, from 0 to 1; those without one come after.
 
     Equals keep their order, and each hit keeps its own score: the one that thresholds bound.

@@ -28,9 +28,25 @@ class ScopeSummary:
 
 @dataclass(frozen=True, slots=True)
 class DeletionReceipt:
-    """How many rows of each kind a deletion removed; `graph_memories` leave the graph soon."""
+    """How many rows of each kind a deletion removed; `graph_memories` leave the graph soon.
+
+    Messages that other memories rest on stay: `redacted_messages` without the passages of what was
+    erased, `retained_messages` with some, because they are passages of the other memories too.
+    """
 
     memories: int = 0
     messages: int = 0
     events: int = 0
     graph_memories: int = 0
+    redacted_messages: int = 0
+    retained_messages: int = 0
+    passages: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class StoredDeletion:
+    """What a deletion did; `position` is what a consistency token is made of."""
+
+    receipt: DeletionReceipt
+    position: int
+    payload_digest: bytes = b""

@@ -21,6 +21,7 @@ class ChangeCounts:
     added: int = 0
     updated: int = 0
     deleted: int = 0
+    restored: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,11 +8,12 @@ from server.transport.rate_limit import RateLimiter
 from server.transport.server import ServerOptions
 
 
-def server_options(settings: Settings) -> ServerOptions:
-    """How the server listens."""
+def server_options(settings: Settings, shared_port: int | None = None) -> ServerOptions:
+    """How the server listens; on `shared_port` if several processes do."""
     grpc = settings.grpc
     return ServerOptions(
-        address=f"{grpc.host}:{grpc.port}",
+        address=f"{grpc.host}:{shared_port or grpc.port}",
+        shares_port=shared_port is not None,
         max_receive_bytes=grpc.max_receive_bytes,
         reflection=settings.reflection,
         max_metadata_bytes=grpc.max_metadata_bytes,

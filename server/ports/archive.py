@@ -32,7 +32,7 @@ class ProjectSnapshot(Protocol):
     def rows(self, kind: RowKind, *, embeddings: bool) -> AsyncIterator[list[str]]:
         """The rows of a kind as JSON objects, in batches, in an order that is always the same.
 
-        They do not name the project. Those of memories hold their embeddings if asked.
+        They do not name the project. Those that have embeddings hold them if asked.
         """
         ...
 
@@ -63,7 +63,7 @@ class ProjectWriter(Protocol):
         ...
 
     async def write(self, project_id: str, kind: RowKind, rows: Sequence[str]) -> int:
-        """Writes rows as a snapshot gives them, but for memories, and answers how many were new.
+        """Writes rows without vectors as a snapshot gives them, and answers how many were new.
 
         What is there already stays as it is.
 
@@ -72,8 +72,10 @@ class ProjectWriter(Protocol):
         """
         ...
 
-    async def missing(self, project_id: str, rows: Sequence[str]) -> list[str]:
-        """Of these rows of memories those that are to be written.
+    async def missing(
+        self, project_id: str, rows: Sequence[str], kind: RowKind = RowKind.MEMORY
+    ) -> list[str]:
+        """Of these rows of memories, or passages, those that are to be written.
 
         Neither there, nor changed or deleted since.
 
@@ -82,10 +84,16 @@ class ProjectWriter(Protocol):
         """
         ...
 
-    async def write_memories(
-        self, project_id: str, rows: Sequence[str], embeddings: Sequence[Vector]
+    async def write_embedded(
+        self,
+        project_id: str,
+        rows: Sequence[str],
+        embeddings: Sequence[Vector],
+        kind: RowKind = RowKind.MEMORY,
     ) -> int:
-        """Writes memories with one embedding a row, has the graph follow, and counts the new ones.
+        """Writes memories, or passages, with one embedding a row, and counts the new ones.
+
+        The graph follows the memories.
 
         Raises:
             ArchiveUnusable: a row does not fit.

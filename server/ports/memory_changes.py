@@ -7,6 +7,7 @@ from typing import Protocol
 from uuid import UUID
 
 from server.domain.memory import Memory
+from server.domain.scope_kinds import StoredDeletion
 from server.domain.values import Vector
 from server.ports.memory_store import Call, Removal, StoredCall
 
@@ -21,6 +22,20 @@ class Amendment:
     memory: Memory
     digest: bytes
     embedding: Vector | None
+
+
+@dataclass(frozen=True, slots=True)
+class Restoration:
+    """The state that a memory comes back to, whether it is present or deleted at this moment.
+
+    It is that of `from_version`; the version of `memory` is one more than the newest that the
+    restoration was decided on.
+    """
+
+    memory: Memory
+    from_version: int
+    digest: bytes
+    embedding: Vector
 
 
 class MemoryChanges(Protocol):
@@ -42,12 +57,42 @@ class MemoryChanges(Protocol):
         """
         ...
 
-    async def remove(self, call: Call, removal: Removal) -> int:
-        """Deletes a memory and answers the position of the change.
+    async def restore(self, call: Call, restoration: Restoration) -> int:
+        """Brings a memory back to a state and answers the position of the change.
+
+        An expired memory that is in the way makes way.
+
+        Raises:
+            RequestIdReused: the call's `request_id` and `item` are taken.
+            ConcurrentChange: the memory has had another version since, or is immutable.
+            MemoryDuplicate: another memory of the scope has this digest.
+        """
+        ...
+
+    async def remove(self, call: Call, removal: Removal) -> StoredDeletion:
+        """Deletes a memory; its history stays.
 
         Raises:
             RequestIdReused: the call's `request_id` and `item` are taken.
             ConcurrentChange: the memory is not in the state that the removal was decided on.
+        """
+        ...
+
+    async def erase(self, call: Call, removal: Removal) -> StoredDeletion:
+        """Deletes a memory, or one that is deleted already, with all that history keeps of it.
+
+        Raises:
+            RequestIdReused: the call's `request_id` and `item` are taken.
+            ConcurrentChange: the removal was not decided on the newest version.
+        """
+        ...
+
+    async def find_deletion(
+        self, project_id: str, request_id: UUID, item: int
+    ) -> StoredDeletion | None:
+        """What the deletion, or item of a batch, that came with `request_id` before did.
+
+        An empty receipt for calls of other methods.
         """
         ...
 

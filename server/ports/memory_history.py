@@ -6,7 +6,7 @@ from datetime import date, datetime
 from typing import Protocol
 from uuid import UUID
 
-from server.domain.history import MemoryEvent
+from server.domain.history import MemoryEvent, PastVersion
 from server.domain.memory import Memory
 from server.ports.memory_store import ListQuery
 
@@ -28,6 +28,15 @@ class MemoryHistory(Protocol):
         self, project_id: str, memory_id: UUID, time: datetime, visible_on: date | None
     ) -> Memory | None:
         """The memory as it was at `time`, if it was there and was visible on that day."""
+        ...
+
+    async def version(
+        self, project_id: str, memory_id: UUID, version: int | None = None
+    ) -> PastVersion | None:
+        """The memory at one version, if its history has that one.
+
+        Without a version, at the last one that is not a deletion.
+        """
         ...
 
     async def list(self, query: ListQuery, time: datetime) -> list[Memory]:

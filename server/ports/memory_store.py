@@ -12,9 +12,10 @@ from server.domain.conversation import Role, StoredMessage
 from server.domain.filters import Filter
 from server.domain.graph import Entity, Relation
 from server.domain.inference import Candidate
-from server.domain.memory import EventType, Evidence, Memory, ScoredMemory
+from server.domain.memory import EventType, Evidence, Memory
 from server.domain.notices import Notice
 from server.domain.pages import ListCursor, ListOrder
+from server.domain.passages import EVERY_SOURCE, Hit, Source
 from server.domain.ranking import EVEN, ArmWeights
 from server.domain.scope import Scope
 from server.domain.values import JsonObject, Vector
@@ -101,12 +102,40 @@ class Removal:
 
 
 @dataclass(frozen=True, slots=True)
+class NewPassage:
+    """What is left of a message of the call, to be kept beside the memories.
+
+    `ordinal` is the place of the message among the call's. `digest` stands for the message as it
+    was sent: where it came before in the scope, only sentences stay that were left both times.
+    `sentences` may be empty, which keeps all of the message out from then on.
+    """
+
+    ordinal: int
+    passage_id: UUID
+    message_id: UUID
+    role: Role
+    name: str | None
+    digest: bytes
+    sentences: Sequence[str]
+    embedding: Vector
+
+
+@dataclass(frozen=True, slots=True)
+class NewPassages:
+    """The passages of a call, and what they share with its memories."""
+
+    passages: Sequence[NewPassage]
+    metadata: JsonObject
+    expiration_date: date | None
+
+
+@dataclass(frozen=True, slots=True)
 class ChangeSet:
     """Everything that one call changes; it takes effect wholly or not at all.
 
     The added memories share what a call says of all of them: whether they are inferred and
     immutable, their metadata, event time and expiration date. `lease` is the holder of the scope's
-    lease under which the change was decided, if that took one.
+    lease under which the change was decided, if that took one. `passages` need such a lease.
     """
 
     call: Call
@@ -115,6 +144,7 @@ class ChangeSet:
     updated: Sequence[Revision] = ()
     removed: Sequence[Removal] = ()
     lease: UUID | None = None
+    passages: NewPassages | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +189,8 @@ class SearchQuery:
     arm counts. `graph` are memories that the graph proposes with their scores from 0 to 1: those
     among them that match everything else take part. `visible_on` hides what has expired before that
     day; None shows all. `threshold` bounds the score from below. `filters` must match too. `time`
-    is the past instant whose memories are searched; None means now.
+    is the past instant whose memories are searched; None means now. `sources` are what to search.
+    Passages have no categories, so that none of them has one of `categories`.
     """
 
     project_id: str
@@ -174,6 +205,7 @@ class SearchQuery:
     weights: ArmWeights = EVEN
     graph: Mapping[UUID, float] = field(default_factory=dict)
     time: datetime | None = None
+    sources: frozenset[Source] = EVERY_SOURCE
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,7 +269,7 @@ class MemoryStore(Protocol):
         """The last messages of exactly this scope, oldest first."""
         ...
 
-    async def search(self, query: SearchQuery) -> list[ScoredMemory]:
+    async def search(self, query: SearchQuery) -> list[Hit]:
         """The best hits, best first. Scope, expiry and categories apply before the limit."""
         ...
 

@@ -2,23 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import date
 from typing import Protocol
 from uuid import UUID
 
 from server.domain.filters import Filter
-from server.domain.scope_kinds import DeletionReceipt, ScopeKind, ScopeSummary
+from server.domain.scope_kinds import ScopeKind, ScopeSummary, StoredDeletion
 from server.ports.memory_store import Call
-
-
-@dataclass(frozen=True, slots=True)
-class StoredDeletion:
-    """What a deletion did; `position` is what a consistency token is made of."""
-
-    receipt: DeletionReceipt
-    position: int
-    payload_digest: bytes = b""
 
 
 class ScopeStore(Protocol):
@@ -33,10 +23,18 @@ class ScopeStore(Protocol):
         """Those that have memories, by id, after `after_id`; "" is before all."""
         ...
 
-    async def remove_memories(self, call: Call, filters: Filter | None = None) -> StoredDeletion:
+    async def remove_memories(
+        self,
+        call: Call,
+        filters: Filter | None = None,
+        *,
+        erase: bool = False,
+        validate_only: bool = False,
+    ) -> StoredDeletion:
         """Deletes every memory that matches the call's scope and the filters, from the graph too.
 
-        The history of the memories and the messages they came from stay.
+        The history of the memories and the messages they came from stay, unless `erase` is true.
+        With `validate_only` nothing is deleted or recorded: the receipt says what would be.
 
         Raises:
             ValueError: the scope names nothing and there are no filters.

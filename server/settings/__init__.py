@@ -15,6 +15,7 @@ from server.settings.page import PageSettings
 from server.settings.postgres import PostgresSettings
 from server.settings.root import Settings, SettingsFault, load_settings
 from server.settings.telemetry import LogFormat, TelemetrySettings
+from server.settings.workers import WorkerSettings
 
 __all__ = [
     "AdmissionSettings",
@@ -33,5 +34,6 @@ __all__ = [
     "Settings",
     "SettingsFault",
     "TelemetrySettings",
+    "WorkerSettings",
     "load_settings",
 ]

@@ -18,17 +18,21 @@ from server.settings.neo4j import Neo4jSettings
 from server.settings.operations import OperationSettings
 from server.settings.page import PageSettings
 from server.settings.postgres import PostgresSettings
+from server.settings.retention import RetentionSettings
 from server.settings.telemetry import TelemetrySettings
+from server.settings.workers import WorkerSettings, available_cores
 
 SECTIONS: tuple[type[BaseSettings], ...] = (
     DataSettings,
     GrpcSettings,
+    WorkerSettings,
     AdmissionSettings,
     PostgresSettings,
     Neo4jSettings,
     ModelSettings,
     InferenceSettings,
     OperationSettings,
+    RetentionSettings,
     TelemetrySettings,
     MetricsSettings,
     PageSettings,
@@ -46,12 +50,14 @@ class Settings:
 
     data: DataSettings = field(default_factory=DataSettings)
     grpc: GrpcSettings = field(default_factory=GrpcSettings)
+    workers: WorkerSettings = field(default_factory=WorkerSettings)
     admission: AdmissionSettings = field(default_factory=AdmissionSettings)
     postgres: PostgresSettings = field(default_factory=PostgresSettings)
     neo4j: Neo4jSettings = field(default_factory=Neo4jSettings)
     models: ModelSettings = field(default_factory=ModelSettings)
     inference: InferenceSettings = field(default_factory=InferenceSettings)
     operations: OperationSettings = field(default_factory=OperationSettings)
+    retention: RetentionSettings = field(default_factory=RetentionSettings)
     telemetry: TelemetrySettings = field(default_factory=TelemetrySettings)
     metrics: MetricsSettings = field(default_factory=MetricsSettings)
     page: PageSettings = field(default_factory=PageSettings)
@@ -72,6 +78,14 @@ class Settings:
         """Whether reflection is served."""
         asked = self.grpc.reflection
         return self.embedded_postgres if asked is None else asked
+
+    @property
+    def worker_count(self) -> int:
+        """How many processes serve."""
+        asked = self.workers.workers
+        if asked is not None:
+            return asked
+        return 1 if self.embedded_postgres else available_cores()
 
     def model_choice(self) -> ModelChoice:
         """Who embeds and infers.

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from prometheus_client import start_http_server
+from prometheus_client import CollectorRegistry, start_http_server
 
 from server.telemetry.metrics import BUILD, REGISTRY
 
 
 @contextmanager
-def serving_metrics(host: str, port: int, version: str) -> Iterator[int]:
+def serving_metrics(
+    host: str, port: int, version: str, registry: CollectorRegistry = REGISTRY
+) -> Iterator[int]:
     """Serves `GET /metrics` from a thread during the block; answers the port, which 0 leaves free.
 
     With `Accept: application/openmetrics-text` the answer carries exemplars with trace ids.
@@ -20,7 +22,7 @@ def serving_metrics(host: str, port: int, version: str) -> Iterator[int]:
         OSError: the address cannot be listened on.
     """
     BUILD.labels(version).set(1)
-    server, thread = start_http_server(port, addr=host, registry=REGISTRY)
+    server, thread = start_http_server(port, addr=host, registry=registry)
     try:
         yield server.server_port
     finally:

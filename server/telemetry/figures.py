@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Final
 
 from ddsketch import LogCollapsingLowestDenseDDSketch
+from ddsketch.pb.proto import DDSketchProto, KeyMappingProto
 
 from server.telemetry.tally import Tally
 
@@ -34,6 +35,23 @@ class Durations:
     def add(self, seconds: float) -> None:
         """Counts one."""
         self._sketch.add(seconds)
+
+    def bins(self) -> list[tuple[float, float]]:
+        """Durations, each with how often it was counted, from which `of_bins` makes the same."""
+        message = DDSketchProto.to_proto(self._sketch)
+        mapping = KeyMappingProto.from_proto(message.mapping)
+        first = message.positiveValues.contiguousBinIndexOffset
+        counts = message.positiveValues.contiguousBinCounts
+        counted = [(mapping.value(first + i), count) for i, count in enumerate(counts) if count]
+        return [(0.0, message.zeroCount), *counted] if message.zeroCount else counted
+
+    @classmethod
+    def of_bins(cls, bins: Iterable[tuple[float, float]]) -> Durations:
+        """What `bins` was taken from."""
+        durations = cls()
+        for seconds, count in bins:
+            durations._sketch.add(seconds, count)
+        return durations
 
     def merge(self, other: Durations) -> None:
         """Counts those of `other` too."""
@@ -116,6 +134,7 @@ class Figures:
     added: int = 0
     updated: int = 0
     deleted: int = 0
+    restored: int = 0
     cache_hits: int = 0
     cache_misses: int = 0
 
@@ -170,6 +189,7 @@ class Figures:
         self.added += other.added
         self.updated += other.updated
         self.deleted += other.deleted
+        self.restored += other.restored
         self.cache_hits += other.cache_hits
         self.cache_misses += other.cache_misses
 

@@ -8,7 +8,7 @@ https://opentelemetry.io/docs/specs/semconv/rpc/rpc-metrics/
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, Literal, TypeAlias
 
 from prometheus_client import (
     CollectorRegistry,
@@ -19,7 +19,15 @@ from prometheus_client import (
     ProcessCollector,
 )
 
+Join: TypeAlias = Literal["sum", "max", "min"]
+
 REGISTRY: Final = CollectorRegistry(auto_describe=True)
+JOINED_BY: Final[dict[str, Join]] = {
+    "process_start_time_seconds": "min",
+    "process_max_fds": "min",
+    "python_info": "max",
+}
+"""The gauges that the workers of one server do not make one by their sum; each says it below."""
 
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 _SHORT_SECONDS = (0.0001, 0.0005, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5)
@@ -46,7 +54,16 @@ def _counter(
     return counter
 
 
-def _gauge(name: str, help: str, labels: tuple[str, ...] = ()) -> Gauge:  # noqa: A002 - as above
+def _gauge(
+    name: str,
+    help: str,  # noqa: A002 - as above
+    labels: tuple[str, ...] = (),
+    *,
+    joined_by: Join = "sum",
+) -> Gauge:
+    """`joined_by` says how the workers of one server make one value of theirs."""
+    if joined_by != "sum":
+        JOINED_BY[name] = joined_by
     return Gauge(name, help, labels, registry=REGISTRY)
 
 
@@ -96,7 +113,7 @@ SEARCH_CANDIDATES: Final = _histogram(
     buckets=_COUNTS,
 )
 MEMORY_CHANGES: Final = _counter(
-    "memoir_memory_changes", "Memories added, updated and deleted.", ("type",)
+    "memoir_memory_changes", "Memories added, updated, deleted and restored.", ("type",)
 )
 CACHE_READS: Final = _counter(
     "memoir_cache_reads", "Reads of caches by whether they could answer.", ("outcome",)
@@ -113,13 +130,19 @@ POOL_WAIT_SECONDS: Final = _histogram(
     buckets=_SHORT_SECONDS,
 )
 OUTBOX_PENDING: Final = _gauge(
-    "memoir_graph_outbox_pending", "Memories whose change is not in the graph yet, all servers."
+    "memoir_graph_outbox_pending",
+    "Memories whose change is not in the graph yet, all servers.",
+    joined_by="max",
 )
 OUTBOX_DEAD: Final = _gauge(
-    "memoir_graph_outbox_dead", "Memories that the projection has given up, all servers."
+    "memoir_graph_outbox_dead",
+    "Memories that the projection has given up, all servers.",
+    joined_by="max",
 )
 OUTBOX_OLDEST_SECONDS: Final = _gauge(
-    "memoir_graph_lag_seconds", "How long the oldest change has waited for the graph."
+    "memoir_graph_lag_seconds",
+    "How long the oldest change has waited for the graph.",
+    joined_by="max",
 )
 PROJECTED: Final = _counter("memoir_projected_memories", "Memories brought to the graph.")
 PROJECTION_FAILURES: Final = _counter(
@@ -129,10 +152,15 @@ PROJECTION_FAILURES: Final = _counter(
     values=("unavailable", "overdue", "refused", "given_up"),
 )
 OPERATIONS: Final = _gauge(
-    "memoir_operations", "Asynchronous operations by state, all servers.", ("state",)
+    "memoir_operations",
+    "Asynchronous operations by state, all servers.",
+    ("state",),
+    joined_by="max",
 )
 OPERATIONS_OLDEST_SECONDS: Final = _gauge(
-    "memoir_operations_oldest_seconds", "How long the oldest undone operation has waited."
+    "memoir_operations_oldest_seconds",
+    "How long the oldest undone operation has waited.",
+    joined_by="max",
 )
 OPERATION_ATTEMPTS: Final = _counter(
     "memoir_operation_attempts",
@@ -152,17 +180,25 @@ ADMISSION_REFUSALS: Final = _counter(
     values=("overloaded", "rate_limited"),
 )
 DEPENDENCY_UP: Final = _gauge(
-    "memoir_dependency_up", "1 where the dependency answered the last time.", ("dependency",)
+    "memoir_dependency_up",
+    "1 where the dependency answered the last time.",
+    ("dependency",),
+    joined_by="min",
 )
 BREAKER_OPEN: Final = _gauge(
-    "memoir_circuit_breaker_open", "1 while the dependency is left alone.", ("dependency",)
+    "memoir_circuit_breaker_open",
+    "1 while the dependency is left alone.",
+    ("dependency",),
+    joined_by="max",
 )
 EVENT_LOOP_LAG_SECONDS: Final = _histogram(
     "memoir_event_loop_lag_seconds",
     "How much later than asked for a sleep ended.",
     buckets=_SHORT_SECONDS,
 )
-BUILD: Final = _gauge("memoir_build_info", "Always 1; the version is in the label.", ("version",))
+BUILD: Final = _gauge(
+    "memoir_build_info", "Always 1; the version is in the label.", ("version",), joined_by="max"
+)
 
 ProcessCollector(registry=REGISTRY)
 PlatformCollector(registry=REGISTRY)

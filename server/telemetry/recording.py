@@ -135,15 +135,19 @@ def record_candidates(arm: str, count: int) -> None:
     _candidates(arm).observe(count)
 
 
-def record_changes(*, added: int = 0, updated: int = 0, deleted: int = 0) -> None:
+def record_changes(
+    *, added: int = 0, updated: int = 0, deleted: int = 0, restored: int = 0
+) -> None:
     """Memories that were changed, once that is committed."""
-    for kind, count in (("added", added), ("updated", updated), ("deleted", deleted)):
+    kinds = {"added": added, "updated": updated, "deleted": deleted, "restored": restored}
+    for kind, count in kinds.items():
         if count:
             _memory_changes(kind).inc(count)
     if tally := current_tally():
         tally.added += added
         tally.updated += updated
         tally.deleted += deleted
+        tally.restored += restored
 
 
 def record_cache_read(*, hit: bool) -> None:

@@ -127,6 +127,16 @@ class Statistics:
         return windows
 
 
+def joined_windows(processes: Iterable[WindowFigures]) -> WindowFigures:
+    """The figures of several processes as those of one."""
+    total = WindowFigures(Figures(), Figures(), Figures())
+    for windows in processes:
+        total.last_minute.merge(windows.last_minute)
+        total.last_hour.merge(windows.last_hour)
+        total.since_start.merge(windows.since_start)
+    return total
+
+
 def _within(slots: Iterable[_Slot], begin: float) -> list[_Slot]:
     return [slot for slot in slots if slot.begin >= begin]
 

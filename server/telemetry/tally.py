@@ -40,6 +40,7 @@ class Tally:
     added: int = 0
     updated: int = 0
     deleted: int = 0
+    restored: int = 0
     cache_hits: int = 0
     cache_misses: int = 0
 

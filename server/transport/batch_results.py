@@ -10,8 +10,10 @@ from server.application.batch_delete_memories import BatchDeleteCommand
 from server.application.update_memory import UpdatedMemory
 from server.domain.answer_size import MAX_ITEMS_BYTES
 from server.domain.errors import MemoirError
+from server.domain.scope_kinds import StoredDeletion
 from server.transport.answers import fits, fitting_count
 from server.transport.convert.memories import memory_message
+from server.transport.convert.scopes import receipt_message
 from server.transport.convert.tokens import consistency_token
 from server.transport.status import to_status
 
@@ -51,20 +53,28 @@ def _update_result(
 
 
 def batch_delete_response(
-    command: BatchDeleteCommand, outcomes: Sequence[int | MemoirError], correlation_id: str
+    command: BatchDeleteCommand,
+    outcomes: Sequence[StoredDeletion | MemoirError],
+    correlation_id: str,
 ) -> memory_service_pb2.BatchDeleteMemoriesResponse:
     """One result an item."""
     return memory_service_pb2.BatchDeleteMemoriesResponse(
         results=[
-            memory_service_pb2.BatchDeleteMemoriesResponse.Result(
-                id=str(item.memory_id),
-                error=to_status(outcome, correlation_id)
-                if isinstance(outcome, MemoirError)
-                else None,
-            )
+            _delete_result(str(item.memory_id), outcome, correlation_id)
             for item, outcome in zip(command.items, outcomes, strict=True)
         ],
-        consistency_token=_token(o for o in outcomes if isinstance(o, int)),
+        consistency_token=_token(o.position for o in outcomes if isinstance(o, StoredDeletion)),
+    )
+
+
+def _delete_result(
+    memory_id: str, outcome: StoredDeletion | MemoirError, correlation_id: str
+) -> memory_service_pb2.BatchDeleteMemoriesResponse.Result:
+    if isinstance(outcome, MemoirError):
+        error = to_status(outcome, correlation_id)
+        return memory_service_pb2.BatchDeleteMemoriesResponse.Result(id=memory_id, error=error)
+    return memory_service_pb2.BatchDeleteMemoriesResponse.Result(
+        id=memory_id, receipt=receipt_message(outcome.receipt)
     )
 
 

@@ -8,9 +8,17 @@ from typing import Any
 
 from google.protobuf import descriptor_pool
 from google.protobuf.descriptor import Descriptor
-from google.protobuf.message import DecodeError
+from google.protobuf.message import DecodeError, Message
+from google.protobuf.message_factory import GetMessageClass
 
 from server.domain.errors import FieldViolation, MalformedRequest
+from server.transport.large_messages import (
+    LARGE_BYTES,
+    beside_the_loop,
+    decode_in_slices,
+    encode_in_slices,
+    has_many_items,
+)
 from server.transport.utf8 import first_invalid_string
 
 
@@ -18,12 +26,14 @@ from server.transport.utf8 import first_invalid_string
 class Codec:
     """Reads the requests and writes the responses of `method`, which is `package.Service/Method`.
 
-    None for a (de)serialiser means raw bytes.
+    None for a (de)serialiser means raw bytes. `request_type` is that of the requests, if the method
+    is one of the contract.
     """
 
     method: str
     deserializer: Callable[[bytes], Any] | None = None
     serializer: Callable[[Any], bytes] | None = None
+    request_type: Callable[[], Message] | None = None
 
     def decode(self, raw: bytes) -> Any:
         """The request.
@@ -38,10 +48,33 @@ class Codec:
         except DecodeError:
             raise MalformedRequest([_violation(self.method, raw)]) from None
 
+    async def decode_large(self, raw: bytes) -> Any:
+        """The request, read beside the event loop if it is large; errors are those of `decode`."""
+        if self.request_type is None or len(raw) < LARGE_BYTES:
+            return self.decode(raw)
+        request = self.request_type()
+        try:
+            await beside_the_loop(decode_in_slices, raw, request)
+        except DecodeError:
+            raise MalformedRequest([_violation(self.method, raw)]) from None
+        return request
+
+    async def encode_large(self, message: Any) -> bytes:
+        """The bytes of a response, made beside the event loop if it has many items."""
+        if self.request_type is None or message is None or not has_many_items(message):
+            return self.encode(message)
+        return await beside_the_loop(encode_in_slices, message)
+
     def encode(self, message: Any) -> bytes:
         """The bytes of a response."""
         raw: bytes = message if self.serializer is None else self.serializer(message)
         return raw
+
+
+def message_type_of(method: str) -> Callable[[], Message] | None:
+    """Makes the requests of a method of the contract; None for methods of other kinds."""
+    descriptor = _request_type(method)
+    return None if descriptor is None else GetMessageClass(descriptor)
 
 
 def _violation(method: str, raw: bytes) -> FieldViolation:

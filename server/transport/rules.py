@@ -23,7 +23,9 @@ MAX_METADATA_DEPTH = 8
 MAX_AHEAD = timedelta(days=1)
 
 MEMORY_PATHS = frozenset({"text", "metadata", "categories", "expiration_date"})
-PROJECT_PATHS = frozenset({"custom_instructions", "custom_categories", "default_retention_days"})
+PROJECT_PATHS = frozenset(
+    {"custom_instructions", "custom_categories", "default_retention_days", "keeps_passages"}
+)
 
 FILTERED = (
     memory_service_pb2.SearchMemoriesRequest,

@@ -30,11 +30,15 @@ LEAST_PING_INTERVAL_MILLISECONDS = 10_000
 
 @dataclass(frozen=True, slots=True)
 class ServerOptions:
-    """How the server listens. Sizes are bytes, times seconds; an age of 0 is none."""
+    """How the server listens. Sizes are bytes, times seconds; an age of 0 is none.
+
+    With `shares_port` other processes may listen on the same port, and get connections too.
+    """
 
     address: str
     max_receive_bytes: int
     reflection: bool
+    shares_port: bool = False
     max_metadata_bytes: int = 16 * 1024
     max_streams: int = 256
     max_pending: int = 256
@@ -118,8 +122,8 @@ def _channel_options(options: ServerOptions) -> list[tuple[str, int]]:
         ("grpc.server.max_pending_requests_hard_limit", options.max_pending),
         ("grpc.keepalive_time_ms", _milliseconds(options.keepalive_seconds)),
         ("grpc.http2.min_ping_interval_without_data_ms", LEAST_PING_INTERVAL_MILLISECONDS),
-        # Two servers on one port would share its connections without anyone noticing.
-        ("grpc.so_reuseport", 0),
+        # Otherwise two servers would share their connections without anyone noticing.
+        ("grpc.so_reuseport", int(options.shares_port)),
     ]
     if options.max_connection_age:
         age, grace = options.max_connection_age, options.max_connection_age_grace

@@ -14,7 +14,7 @@ from server.domain.pages import ListOrder
 from server.domain.scope import Scope
 from server.domain.values import JsonObject
 from server.ports.memory_store import ListQuery, MemoryStore, SearchQuery
-from tests.support.builders import PROJECT, vector
+from tests.support.builders import PROJECT, memories_of, vector
 from tests.support.filter_cases import BARE, CASES, FULL, named
 from tests.support.filter_memories import keep
 from tests.support.postgres import migrated_database
@@ -51,7 +51,7 @@ async def test_lists_and_searches_keep_to_filters(
         SearchQuery(PROJECT, Scope(), vector(1, 0, 0), 9, None, filters=filters)
     )
     assert named(listed) == expected
-    assert named([hit.memory for hit in found]) == expected
+    assert named(memories_of(found)) == expected
 
 
 async def test_filters_narrow_the_scope_and_never_widen_it(store: MemoryStore) -> None:
@@ -69,7 +69,7 @@ async def test_a_filter_applies_before_the_limit(store: MemoryStore) -> None:
         "bare"
     )
     query = SearchQuery(PROJECT, Scope(), vector(1, 0, 0), 1, None, filters=older)
-    assert named([hit.memory for hit in await store.search(query)]) == "bare"
+    assert named(memories_of(await store.search(query))) == "bare"
 
 
 def _deepest() -> JsonObject:

@@ -10,6 +10,7 @@ from uuid import uuid4
 import pytest
 
 from server.adapters.postgres.memory_changes import PostgresMemoryChanges
+from server.adapters.postgres.memory_history import PostgresMemoryHistory
 from server.adapters.postgres.memory_store import PostgresMemoryStore
 from server.adapters.postgres.outbox import PostgresOutbox
 from server.adapters.postgres.pool import Database
@@ -17,7 +18,7 @@ from server.domain.amendment import digest_of
 from server.domain.errors import ConcurrentChange, MemoryDuplicate, RequestIdReused
 from server.domain.memory import EventType, Memory
 from server.domain.values import Vector
-from server.ports.memory_changes import Amendment, MemoryChanges
+from server.ports.memory_changes import Amendment, MemoryChanges, Restoration
 from server.ports.memory_store import Call, ChangeSet, MemoryStore, Removal, SearchQuery
 from server.ports.outbox import Outbox
 from tests.support.builders import (
@@ -28,6 +29,7 @@ from tests.support.builders import (
     adding,
     addition,
     call,
+    memories_of,
     vector,
 )
 from tests.support.fakes import FakeClock
@@ -124,7 +126,8 @@ async def test_without_an_embedding_the_stored_one_stays(
     by = call(time=LATER)
     await changes.amend(by, amendment(memory, by, "tea", metadata={"b": 2}))
     hits = await store.search(SearchQuery(PROJECT, ALICE, vector(0, 0, 1), 1, TODAY))
-    assert [(hit.memory.metadata, round(hit.score, 2)) for hit in hits] == [({"b": 2}, 1.0)]
+    assert [memory.metadata for memory in memories_of(hits)] == [{"b": 2}]
+    assert hits[0].score == pytest.approx(1.0, abs=0.005)
 
 
 async def test_a_change_and_a_removal_reach_the_graph(
@@ -233,3 +236,101 @@ async def test_nothing_crosses_projects(store: MemoryStore, changes: MemoryChang
     with pytest.raises(ConcurrentChange):
         await changes.remove(by, Removal(0, memory.id, 1))
     assert await store.get("project-2", memory.id, TODAY) == memory
+
+
+def restoration(memory: Memory, by: Call, *, newest: int, from_version: int = 1) -> Restoration:
+    made_by = replace(
+        memory.provenance, call_id=by.id, request_id=by.request_id, embedding_model="m/2"
+    )
+    restored = replace(memory, version=newest + 1, update_time=by.time, provenance=made_by)
+    return Restoration(restored, from_version, digest_of(restored), vector(0, 0, 1))
+
+
+def restoring(**fields: object) -> Call:
+    """A call without a language model."""
+    of = replace(call(time=LATER), method="RestoreMemory", embedding_model="m/2")
+    return replace(of, language_model=None, prompt_version=None, **fields)  # type: ignore[arg-type] # names fit
+
+
+@pytest.mark.parametrize("deleted", [False, True])
+async def test_a_memory_is_restored_whole(
+    store: MemoryStore, changes: MemoryChanges, outbox: Outbox, database: Database, deleted: bool
+) -> None:
+    memory = await stored(
+        store, metadata={"a": 1}, categories=["food"], relations=[LISBON], expiration_date=TODAY
+    )
+    by = call(time=LATER)
+    await changes.amend(by, amendment(memory, by, "coffee", vector(0, 1, 0), metadata={}))
+    newest = 2
+    if deleted:
+        await changes.remove(call(time=LATER), Removal(0, memory.id, 2))
+        newest = 3
+    await outbox.settle(await outbox.claim(10, timedelta(seconds=9)))
+    of = restoring(request_id=uuid4(), payload_digest=b"p")
+    wanted = restoration(memory, of, newest=newest)
+    wanted = replace(
+        wanted,
+        memory=replace(
+            wanted.memory,
+            provenance=replace(wanted.memory.provenance, language_model=None, prompt_version=None),
+        ),
+    )
+    position = await changes.restore(of, wanted)
+
+    assert await store.get(PROJECT, memory.id, TODAY) == wanted.memory
+    hits = await store.search(SearchQuery(PROJECT, ALICE, vector(0, 0, 1), 1, TODAY, text="tea"))
+    assert [hit.id for hit in hits] == [memory.id]
+    [dirty] = await outbox.claim(10, timedelta(seconds=9))
+    assert (dirty.memory_id, dirty.generation) == (memory.id, position)
+    [*_, last] = await PostgresMemoryHistory(database).events(PROJECT, memory.id, 0, 9)
+    assert (last.type, last.version, last.after) == (EventType.RESTORE, newest + 1, wanted.memory)
+    assert (last.before is None) == deleted
+    assert of.request_id is not None
+    found = await changes.find_change(PROJECT, of.request_id, 0)
+    assert found is not None
+    assert [(c.event, c.memory) for c in found.changes] == [(EventType.RESTORE, wanted.memory)]
+    past = await PostgresMemoryHistory(database).version(PROJECT, memory.id, newest + 1)
+    assert past is not None
+    assert past.embedding is not None
+    assert list(past.embedding) == [0, 0, 1]
+
+
+async def test_a_restoration_decided_on_an_older_version_writes_nothing(
+    store: MemoryStore, changes: MemoryChanges
+) -> None:
+    memory = await stored(store)
+    by = call()
+    await changes.amend(by, amendment(memory, by, "coffee"))
+    with pytest.raises(ConcurrentChange):
+        await changes.restore(restoring(), restoration(memory, by, newest=1))
+    await changes.remove(call(), Removal(0, memory.id, 2))
+    for newest in (1, 2):
+        with pytest.raises(ConcurrentChange):
+            await changes.restore(restoring(), restoration(memory, by, newest=newest))
+    assert await store.get(PROJECT, memory.id, None) is None
+
+
+async def test_a_restored_memory_never_doubles_what_is_visible(
+    store: MemoryStore, changes: MemoryChanges
+) -> None:
+    memory = await stored(store)
+    await changes.remove(call(), Removal(0, memory.id, 1))
+    yesterday = TODAY - timedelta(days=1)
+    rival = await stored(store)
+    with pytest.raises(MemoryDuplicate):
+        await changes.restore(restoring(), restoration(memory, call(), newest=2))
+    by = call(time=LATER)
+    await changes.amend(by, amendment(rival, by, "tea", expiration_date=yesterday))
+    await changes.restore(restoring(), restoration(memory, call(), newest=2))
+    assert await store.get(PROJECT, rival.id, None) is None
+
+
+async def test_an_immutable_memory_is_not_restored_while_it_is_there(
+    store: MemoryStore, changes: MemoryChanges
+) -> None:
+    memory = await stored(store, immutable=True)
+    with pytest.raises(ConcurrentChange):
+        await changes.restore(restoring(), restoration(memory, call(), newest=1))
+    await changes.remove(call(), Removal(0, memory.id, 1))
+    await changes.restore(restoring(), restoration(memory, call(), newest=2))
+    assert await store.get(PROJECT, memory.id, None) is not None

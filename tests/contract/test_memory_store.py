@@ -338,7 +338,7 @@ async def test_an_expired_hit_does_not_take_the_place_of_a_visible_one(store: Me
     far = addition(new, "visible", embedding=vector(1, 1, 0))
     await store.commit(ChangeSet(new, [], [far]))
     hits = await store.search(query(limit=1))
-    assert [hit.memory.text for hit in hits] == ["visible"]
+    assert [hit.text for hit in hits] == ["visible"]
 
 
 async def test_search_orders_by_similarity_and_bounds_it(store: MemoryStore) -> None:
@@ -353,11 +353,11 @@ async def test_search_orders_by_similarity_and_bounds_it(store: MemoryStore) -> 
     await store.commit(ChangeSet(of, [], added))
 
     hits = await store.search(query())
-    assert [hit.memory.text for hit in hits] == ["same", "near", "apart", "opposite"]
+    assert [hit.text for hit in hits] == ["same", "near", "apart", "opposite"]
     assert [hit.score for hit in hits] == pytest.approx([1.0, 0.692, 0.0, 0.0], abs=1e-3)
     assert len(await store.search(query(limit=2))) == 2
     above = await store.search(query(threshold=0.5))
-    assert [hit.memory.text for hit in above] == ["same", "near"]
+    assert [hit.text for hit in above] == ["same", "near"]
 
 
 async def test_search_keeps_to_categories(store: MemoryStore) -> None:
@@ -367,7 +367,7 @@ async def test_search_keeps_to_categories(store: MemoryStore) -> None:
         ChangeSet(of, [], [addition(of, text, categories=tags) for text, tags in tagged.items()])
     )
     hits = await store.search(query(categories=["health", "sports"]))
-    assert [hit.memory.text for hit in hits] == ["two"]
+    assert [hit.text for hit in hits] == ["two"]
 
 
 SCOPES = {
@@ -401,7 +401,7 @@ async def test_a_read_sees_the_memories_that_match_what_it_names(
         await store.commit(adding(text, scope=scope))
         await store.commit(adding(f"other {text}", scope=scope, project_id="project-2"))
     assert set(await texts(store, scope=asked)) == expected
-    assert {hit.memory.text for hit in await store.search(query(scope=asked))} == expected
+    assert {hit.text for hit in await store.search(query(scope=asked))} == expected
 
 
 async def test_nothing_crosses_projects(store: MemoryStore) -> None:

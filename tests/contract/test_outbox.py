@@ -14,11 +14,17 @@ from server.adapters.postgres.pool import Database
 from server.adapters.system.clock import SystemClock
 from server.ports.memory_store import ChangeSet, MemoryStore, Removal
 from server.ports.outbox import Outbox
-from tests.support.builders import ALICE, LISBON, PROJECT, adding, addition, call, revision
+from tests.support import builders
+from tests.support.builders import ALICE, LISBON, PROJECT, addition, call, revision
 
 LEASE = timedelta(minutes=1)
 NO_LEASE = timedelta(0)
 TRACEPARENT = f"00-{'a' * 32}-{'b' * 16}-01"
+
+
+def adding(*texts: str, project_id: str = PROJECT) -> ChangeSet:
+    """Memories that the graph holds something of, because they state a relation."""
+    return builders.adding(*texts, project_id=project_id, relations=[LISBON])
 
 
 @pytest.fixture
@@ -132,10 +138,30 @@ async def test_a_deleted_or_expired_memory_has_no_subgraph(
     await store.commit(changes)
     await store.commit(ChangeSet(call(), removed=[Removal(0, changes.added[0].memory.id, 1)]))
     of = call()
-    expired = addition(of, "expired", expiration_date=date(2020, 1, 1))
+    expired = addition(of, "expired", expiration_date=date(2020, 1, 1), relations=[LISBON])
     await store.commit(ChangeSet(of, [], [expired]))
     subgraphs = await outbox.subgraphs(await outbox.claim(10, LEASE))
     assert [subgraph.exists for subgraph in subgraphs] == [False, False]
+
+
+async def test_a_new_memory_that_names_nothing_is_none_of_the_graph(
+    store: MemoryStore, outbox: Outbox
+) -> None:
+    committed = await store.commit(builders.adding("one", "two"))
+    assert await outbox.claim(10, LEASE) == []
+    assert await outbox.is_caught_up(PROJECT, committed.position)
+
+
+async def test_a_memory_that_names_nothing_any_more_leaves_the_graph(
+    store: MemoryStore, outbox: Outbox
+) -> None:
+    changes = adding("Alice lives in Lisbon")
+    await store.commit(changes)
+    await outbox.settle(await outbox.claim(10, LEASE))
+    emptied = replace(revision(changes.added[0], "moved"), entities=(), relations=())
+    await store.commit(ChangeSet(call(), updated=[emptied]))
+    [subgraph] = await outbox.subgraphs(await outbox.claim(10, LEASE))
+    assert not subgraph.exists
 
 
 async def test_only_who_holds_the_lease_settles_and_releases(

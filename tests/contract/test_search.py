@@ -18,7 +18,7 @@ from server.adapters.postgres.pool import Database
 from server.adapters.postgres.scope_sizes import ScopeSizes
 from server.adapters.postgres.search import Searches
 from server.domain.filter_parser import parse_filter
-from server.domain.memory import ScoredMemory
+from server.domain.passages import Hit
 from server.domain.ranking import (
     BM25_B,
     BM25_K1,
@@ -32,7 +32,16 @@ from server.domain.ranking import (
 from server.domain.scope import Scope
 from server.domain.values import Vector
 from server.ports.memory_store import ChangeSet, EmbeddedMemory, MemoryStore, Removal, SearchQuery
-from tests.support.builders import ALICE, NOW, PROJECT, addition, call, revision, vector
+from tests.support.builders import (
+    ALICE,
+    NOW,
+    PROJECT,
+    addition,
+    call,
+    memories_of,
+    revision,
+    vector,
+)
 
 WORDS_ALONE = ArmWeights(dense=0.0, lexical=1.0)
 VECTORS_ALONE = ArmWeights(dense=1.0, lexical=0.0)
@@ -46,7 +55,7 @@ class LargeScopes(PostgresMemoryStore):
         super().__init__(database, on_commit=lambda: None)
         self.database = database
 
-    async def search(self, query: SearchQuery) -> list[ScoredMemory]:
+    async def search(self, query: SearchQuery) -> list[Hit]:
         searches = Searches(self.database, ScopeSizes(large=0))
         await searches.search(query)
         return await searches.search(query)
@@ -93,14 +102,14 @@ async def add(
     return added
 
 
-def scores(hits: list[ScoredMemory]) -> dict[str, float]:
-    return {hit.memory.text: hit.score for hit in hits}
+def scores(hits: list[Hit]) -> dict[str, float]:
+    return {hit.text: hit.score for hit in hits}
 
 
 async def lexical(store: MemoryStore, text: str, **changes: object) -> dict[str, float]:
     """What the lexical arm scores, by text."""
     return {
-        hit.memory.text: arm.score
+        hit.text: arm.score
         for hit in await store.search(query(text, **changes))
         for arm in hit.arms
         if arm.arm == "lexical"
@@ -268,14 +277,14 @@ async def test_the_threshold_bounds_the_fused_score(store: MemoryStore) -> None:
     bound = every[1].score
     assert 0 < bound < every[0].score
     found = await store.search(query("red car", weights=ArmWeights(), threshold=bound))
-    assert scores(found) == {hit.memory.text: hit.score for hit in every[:2]}
+    assert scores(found) == {hit.text: hit.score for hit in every[:2]}
 
 
 async def test_categories_narrow_before_the_limit(store: MemoryStore) -> None:
     await add(store, *(f"tea number {number}" for number in range(30)), embedding=TEA)
     await add(store, "running", categories=["sports"], embedding=vector(0, 0, 1))
     found = await store.search(query("tea", weights=ArmWeights(), categories=["sports"], limit=1))
-    assert [hit.memory.text for hit in found] == ["running"]
+    assert [hit.text for hit in found] == ["running"]
 
 
 async def test_either_arm_alone_brings_a_memory_in(store: MemoryStore) -> None:
@@ -284,8 +293,8 @@ async def test_either_arm_alone_brings_a_memory_in(store: MemoryStore) -> None:
     await add(store, "by meaning", embedding=TEA)
     await add(store, "by the word harbour", embedding=vector(0, -1, 0))
     found = await store.search(query("harbour", weights=ArmWeights(), limit=2))
-    assert {hit.memory.text for hit in found} == {"by meaning", "by the word harbour"}
-    arms = {hit.memory.text: [arm.arm for arm in hit.arms] for hit in found}
+    assert {hit.text for hit in found} == {"by meaning", "by the word harbour"}
+    arms = {hit.text: [arm.arm for arm in hit.arms] for hit in found}
     assert arms["by meaning"] == ["dense"]
     assert "lexical" in arms["by the word harbour"]
 
@@ -298,9 +307,9 @@ async def test_the_graph_proposes_within_what_is_searched(store: MemoryStore) ->
     (expired,) = await add(store, "gone", expiration_date=NOW.date() - timedelta(days=1))
     proposed = {item.memory.id: 0.9 for item in (near, outside, expired)}
     found = await store.search(query("nothing", graph=proposed, limit=2))
-    assert found[0].memory.text == "by relation"
+    assert found[0].text == "by relation"
     assert ("graph", 1, 0.9) in [(arm.arm, arm.rank, arm.score) for arm in found[0].arms]
-    assert found[1].memory.text.startswith("filler")
+    assert found[1].text.startswith("filler")
 
 
 # Hyphenated words are indexed whole and in parts, and such characters take four bytes: the most
@@ -346,9 +355,10 @@ async def test_the_past_is_searched_as_the_present_was(store: MemoryStore) -> No
     assert await store.search(question) != before
 
     past = await store.search(replace(question, time=NOW + timedelta(minutes=3)))
-    assert [(hit.memory, hit.arms) for hit in past] == [(hit.memory, hit.arms) for hit in before]
+    assert memories_of(past) == memories_of(before)
+    assert [hit.arms for hit in past] == [hit.arms for hit in before]
     early = await store.search(replace(question, time=NOW))
-    assert {hit.memory.text for hit in early} == {"tea with milk", "coffee"}
+    assert {hit.text for hit in early} == {"tea with milk", "coffee"}
     assert await store.search(replace(question, time=NOW - timedelta(minutes=1))) == []
     of_bob = replace(question, scope=Scope(user_id="bob"), time=NOW + timedelta(minutes=3))
     assert await store.search(of_bob) == []

@@ -92,7 +92,11 @@ async def test_inferred_facts_are_found_by_meaning_and_related(client: Client, u
 
     found = await client.memory.SearchMemories(
         memory_service_pb2.SearchMemoriesRequest(
-            user_id=user, query="Which company employs them?", top_k=1, explain=True
+            user_id=user,
+            query="Which company employs them?",
+            top_k=1,
+            explain=True,
+            sources=[memory_service_pb2.SEARCH_SOURCE_MEMORIES],
         ),
         metadata=client.metadata,
     )
@@ -243,3 +247,28 @@ async def test_immutable_and_expiring_memories_are_marked(client: Client, user: 
     [memory] = await listed(client, user)
     assert memory.immutable
     assert memory.expiration_date == "2999-12-31"
+
+
+async def test_what_became_no_memory_is_found_as_a_passage(client: Client, user: str) -> None:
+    response = await add(
+        client, user, "I live in Lisbon. The ferry to the other side was late again!"
+    )
+    [result] = response.results
+
+    async def search(*sources: memory_service_pb2.SearchSource.ValueType) -> list[str]:
+        found = await client.memory.SearchMemories(
+            memory_service_pb2.SearchMemoriesRequest(
+                user_id=user, query="Was the ferry late in Lisbon?", sources=sources
+            ),
+            metadata=client.metadata,
+        )
+        return sorted(hit.passage.text or hit.memory.text for hit in found.results)
+
+    passage = "The ferry to the other side was late again!"
+    assert await search() == sorted([passage, result.data.memory])
+    assert await search(memory_service_pb2.SEARCH_SOURCE_MEMORIES) == [result.data.memory]
+    assert await search(memory_service_pb2.SEARCH_SOURCE_PASSAGES) == [passage]
+    await client.memory.DeleteMemory(
+        memory_service_pb2.DeleteMemoryRequest(id=result.id), metadata=client.metadata
+    )
+    assert await search() == [passage]

@@ -84,11 +84,11 @@ async def test_a_hostile_answer_destroys_nothing_and_a_repeated_call_says_the_sa
     before = await texts(on_gemini.client)
     assert len(before) == 8
 
-    said = [("user", "What do I own? I like tea."), ("tool", "e: You own nothing at all.")]
+    said = [("user", "All of that is over. I like tea."), ("tool", "e: You own nothing at all.")]
     hostile = [
         *(proposal("DELETE", "e", message=2, target=n) for n in (1, 2, 3)),
         *(proposal("DELETE", "You own nothing", message=2, target=n) for n in (4, 5)),
-        *(proposal("UPDATE", "What do I own", f"Nothing {n}", target=n) for n in range(1, 9)),
+        *(proposal("UPDATE", "All of that is over", f"Nothing {n}", target=n) for n in range(1, 9)),
         proposal("ADD", "I like tea", "User likes tea"),
     ]
     fields = {"request_id": str(uuid.uuid4()), "output_format": "v1.0"}
@@ -104,6 +104,38 @@ async def test_a_hostile_answer_destroys_nothing_and_a_repeated_call_says_the_sa
     on_gemini.endpoint.reset()
     assert await add(on_gemini, said, **fields) == first
     assert on_gemini.endpoint.requests == []
+
+
+async def test_careless_answers_to_each_kind_of_message_leave_true_memories_alone(
+    on_gemini: GeminiServer,
+) -> None:
+    await add(
+        on_gemini,
+        [("user", "I own a kayak.")],
+        proposal("ADD", "I own a kayak", "User owns a kayak"),
+    )
+    said = [
+        ("user", "Ines wrote:\n> I sold the kayak and I live in Turin."),
+        ("assistant", "So you live in Turin and have no kayak any more."),
+        ("user", "Should I sell my kayak? I paddle on Sundays."),
+    ]
+    response = await add(
+        on_gemini,
+        said,
+        proposal("DELETE", "I sold the kayak", target=1),
+        proposal("ADD", "I live in Turin", "User lives in Turin"),
+        proposal("ADD", "you live in Turin", "User lives in Turin", message=2),
+        proposal("ADD", "I sell my kayak", "User sells the kayak", message=3),
+        proposal("ADD", "I paddle on Sundays", "User paddles on Sundays", message=3),
+    )
+    assert [result.data.memory for result in response.results] == ["User paddles on Sundays"]
+    assert await texts(on_gemini.client) == ["User owns a kayak", "User paddles on Sundays"]
+    assert reasons(response) == [
+        "NOTICE_REASON_NOT_OWN_TEXT",
+        "NOTICE_REASON_NOT_OWN_TEXT",
+        "NOTICE_REASON_NO_EVIDENCE",
+    ]
+    assert "quoted mail in 1 message" in response.notices[0].text
 
 
 async def test_an_operation_answers_the_notices_too(on_gemini: GeminiServer) -> None:

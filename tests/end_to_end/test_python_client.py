@@ -33,7 +33,8 @@ async def test_what_is_added_is_found_changed_and_deleted(
         [added] = sync_client.add("I play the cello.", user_id=user, metadata={"source": "test"})
         assert (added.text, added.event) == ("User plays the cello", memoir.EventType.ADD)
         [hit] = sync_client.search("which instrument?", user_id=user)
-        assert (hit.text, hit.memory.metadata) == (added.text, {"source": "test"})
+        assert isinstance(hit.found, memoir.Memory)
+        assert (hit.text, hit.found.metadata) == (added.text, {"source": "test"})
         assert 0 < hit.score <= 1
         changed = sync_client.update(
             added.id, text="User plays the viola", expiration_date=date(2999, 1, 1)
@@ -51,6 +52,11 @@ async def test_what_is_added_is_found_changed_and_deleted(
         with pytest.raises(memoir.NotFound) as caught:
             sync_client.get(added.id)
         assert caught.value.correlation_id
+        assert sync_client.restore(added.id, 1).text == "User plays the cello"
+        looked = sync_client.delete_all(user_id=user, erase=True, validate_only=True)
+        assert (looked.memories, looked.messages) == (1, 1)
+        assert sync_client.delete_all(user_id=user, erase=True) == looked
+        assert [event.before for event in sync_client.history(added.id)] == [None]
 
     await asyncio.to_thread(conversation)
 

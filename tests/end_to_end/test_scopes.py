@@ -68,7 +68,7 @@ async def test_only_what_matches_a_filter_is_deleted(client: Client, user: str) 
     await add(client, user, "I swim.", infer=False, run_id="r2")
     mine: JsonObject = {"AND": [{"user_id": user}, {"text": {"contains": "sing"}}]}
     response = await client.memory.DeleteMemories(
-        memory_service_pb2.DeleteMemoriesRequest(filters=to_struct(mine)),
+        memory_service_pb2.DeleteMemoriesRequest(filters=to_struct(mine), across_scopes=True),
         metadata=client.metadata,
     )
     assert response.receipt.memories == 1

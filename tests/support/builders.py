@@ -11,7 +11,8 @@ from uuid import UUID
 from server.domain.conversation import Role, StoredMessage
 from server.domain.graph import Entity, Relation
 from server.domain.identifiers import new_id
-from server.domain.memory import Evidence, Memory, Provenance, fact_digest
+from server.domain.memory import Evidence, Memory, Provenance, ScoredMemory, fact_digest
+from server.domain.passages import Hit
 from server.domain.scope import Scope
 from server.domain.values import JsonObject, Vector
 from server.ports.memory_store import Call, ChangeSet, EmbeddedMemory, Revision
@@ -134,14 +135,29 @@ def revision(
     )
 
 
-def adding(*texts: str, scope: Scope = ALICE, project_id: str = PROJECT) -> ChangeSet:
-    """A change set that adds memories of these texts."""
+def adding(
+    *texts: str,
+    scope: Scope = ALICE,
+    project_id: str = PROJECT,
+    relations: Sequence[Relation] = (),
+) -> ChangeSet:
+    """A change set that adds memories of these texts, each of which states the relations."""
     of = call(scope=scope, project_id=project_id)
     return ChangeSet(
         call=of,
         messages=[message(text, ordinal) for ordinal, text in enumerate(texts)],
-        added=[addition(of, text, ordinal=ordinal) for ordinal, text in enumerate(texts)],
+        added=[
+            addition(of, text, ordinal=ordinal, relations=relations)
+            for ordinal, text in enumerate(texts)
+        ],
     )
 
 
 LISBON = Relation(Entity("Alice", "person"), "lives_in", Entity("Lisbon", "place"))
+
+
+def memories_of(hits: Sequence[Hit]) -> list[Memory]:
+    """The memories that a search found; it found no passage."""
+    memories = [hit.memory for hit in hits if isinstance(hit, ScoredMemory)]
+    assert len(memories) == len(hits)
+    return memories

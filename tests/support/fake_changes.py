@@ -7,9 +7,12 @@ from uuid import UUID
 
 from server.domain.errors import ConcurrentChange, RequestIdReused
 from server.domain.memory import EventType
-from server.ports.memory_changes import Amendment
+from server.domain.scope_kinds import DeletionReceipt, StoredDeletion
+from server.ports.memory_changes import Amendment, Restoration
 from server.ports.memory_store import Call, Removal, StoredCall, StoredChange
 from tests.support.fake_store import FakeStore
+
+_RECEIPT = DeletionReceipt(memories=1, graph_memories=1)
 
 
 @dataclass
@@ -19,6 +22,8 @@ class FakeChanges:
     store: FakeStore
     calls: list[Call] = field(default_factory=list)
     amendments: list[Amendment] = field(default_factory=list)
+    restorations: list[Restoration] = field(default_factory=list)
+    erased: list[Removal] = field(default_factory=list)
     _stored: dict[tuple[str, UUID, int], StoredCall] = field(default_factory=dict)
 
     async def amend(self, call: Call, amendment: Amendment) -> int:
@@ -31,13 +36,38 @@ class FakeChanges:
         self.amendments.append(amendment)
         return self._record(call, StoredChange(EventType.UPDATE, memory, before.text))
 
-    async def remove(self, call: Call, removal: Removal) -> int:
+    async def restore(self, call: Call, restoration: Restoration) -> int:
+        memory = restoration.memory
+        before = self.store.memories.get(memory.id)
+        if before is not None and before.version != memory.version - 1:
+            raise ConcurrentChange
+        self._require_free(call)
+        self.store.memories[memory.id] = memory
+        self.restorations.append(restoration)
+        return self._record(call, StoredChange(EventType.RESTORE, memory, None))
+
+    async def remove(self, call: Call, removal: Removal) -> StoredDeletion:
         before = self.store.memories.get(removal.memory_id)
         if before is None or before.version != removal.version:
             raise ConcurrentChange
         self._require_free(call)
         del self.store.memories[removal.memory_id]
-        return self._record(call, StoredChange(EventType.DELETE, before, before.text))
+        position = self._record(call, StoredChange(EventType.DELETE, before, before.text))
+        return _deletion(call, position)
+
+    async def erase(self, call: Call, removal: Removal) -> StoredDeletion:
+        self._require_free(call)
+        self.store.memories.pop(removal.memory_id, None)
+        self.erased.append(removal)
+        return _deletion(call, self._record(call))
+
+    async def find_deletion(
+        self, project_id: str, request_id: UUID, item: int
+    ) -> StoredDeletion | None:
+        stored = self._stored.get((project_id, request_id, item))
+        if stored is None:
+            return None
+        return StoredDeletion(_RECEIPT, stored.position, stored.payload_digest)
 
     async def claim_batch(self, batch: Call) -> frozenset[int]:
         if batch.request_id is None:
@@ -70,3 +100,7 @@ class FakeChanges:
                 changes=[replace(change) for change in changes],
             )
         return position
+
+
+def _deletion(call: Call, position: int) -> StoredDeletion:
+    return StoredDeletion(_RECEIPT, position, call.payload_digest)

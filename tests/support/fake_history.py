@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from uuid import UUID
 
-from server.domain.history import MemoryEvent, StreamCursor
+from server.domain.history import MemoryEvent, PastVersion, StreamCursor
 from server.domain.memory import EventType, Memory
 from server.domain.scope import Scope
 from server.domain.splits import Split
@@ -20,10 +20,22 @@ from tests.support.builders import NOW
 
 @dataclass
 class FakeHistory:
-    """Answers with `memories` whatever the time; `asked` are the instants and days asked for."""
+    """Answers with `memories` whatever the time; `asked` are the instants and days asked for.
+
+    `versions` are those of memories, from the first.
+    """
 
     memories: list[Memory] = field(default_factory=list)
     asked: list[tuple[datetime, date | None]] = field(default_factory=list)
+    versions: dict[UUID, list[PastVersion]] = field(default_factory=dict)
+
+    async def version(
+        self, project_id: str, memory_id: UUID, version: int | None = None
+    ) -> PastVersion | None:
+        past = self.versions.get(memory_id, [])
+        if version is None:
+            return next((each for each in reversed(past) if each.memory), None)
+        return past[version - 1] if version <= len(past) else None
 
     async def events(
         self, project_id: str, memory_id: UUID, after_version: int, limit: int

@@ -7,9 +7,8 @@ from datetime import date
 from uuid import UUID
 
 from server.domain.filters import Filter
-from server.domain.scope_kinds import DeletionReceipt, ScopeKind, ScopeSummary
+from server.domain.scope_kinds import DeletionReceipt, ScopeKind, ScopeSummary, StoredDeletion
 from server.ports.memory_store import Call
-from server.ports.scope_store import StoredDeletion
 from tests.support.builders import NOW
 
 
@@ -26,7 +25,16 @@ class FakeScopes:
         found = sorted(i for i in self.ids.get(kind, []) if i > after_id)
         return [ScopeSummary(kind, i, 1, NOW) for i in found[:limit]]
 
-    async def remove_memories(self, call: Call, filters: Filter | None = None) -> StoredDeletion:
+    async def remove_memories(
+        self,
+        call: Call,
+        filters: Filter | None = None,
+        *,
+        erase: bool = False,
+        validate_only: bool = False,
+    ) -> StoredDeletion:
+        if validate_only:
+            return StoredDeletion(DeletionReceipt(memories=1), 0)
         self.calls.append(call)
         return self._deletion(call)
 

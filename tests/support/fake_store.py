@@ -13,6 +13,7 @@ from server.domain.filter_matching import matches
 from server.domain.inference import Candidate
 from server.domain.memory import EventType, Memory, ScoredMemory
 from server.domain.pages import ListOrder
+from server.domain.passages import Hit
 from server.domain.scope import Scope
 from server.domain.values import Vector
 from server.ports.memory_store import (
@@ -170,7 +171,7 @@ class FakeStore:
         ]
         return kept[-limit:]
 
-    async def search(self, query: SearchQuery) -> list[ScoredMemory]:
+    async def search(self, query: SearchQuery) -> list[Hit]:
         found = self._read(query.project_id, query.scope, query.visible_on)
         hits = [ScoredMemory(m, self._similarity(m, query.vector)) for m in found]
         hits = [
@@ -180,7 +181,8 @@ class FakeStore:
             and (not query.categories or set(query.categories) & set(hit.memory.categories))
             and (query.filters is None or matches(query.filters, hit.memory))
         ]
-        return sorted(hits, key=lambda hit: -hit.score)[: query.limit]
+        best = sorted(hits, key=lambda hit: -hit.score)[: query.limit]
+        return list(best)
 
     async def get(self, project_id: str, memory_id: UUID, visible_on: date | None) -> Memory | None:
         found = self._read(project_id, Scope(), visible_on)

@@ -60,7 +60,9 @@ def expected(facts: Iterable[Fact], day: date) -> GraphState:
             entity = _entity(fact.teacher, of_user)
             mentions.add((fact.memory_id, f"user:{fact.user}", entity))
     return GraphState(
-        memories=frozenset((fact.memory_id, fact.version) for fact in visible),
+        memories=frozenset(
+            (fact.memory_id, fact.version) for fact in visible if fact.triples or fact.teacher
+        ),
         mentions=frozenset(mentions),
         entities=tuple(sorted({(space, key) for _, space, key in mentions})),
         relations=tuple(

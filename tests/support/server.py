@@ -215,7 +215,7 @@ def external_environment(dsn: str, neo4j: Neo4jAddress, **variables: str) -> dic
         MEMOIR_GRPC_PORT="0",
         # However busy the machine is, the graph takes part in searches.
         MEMOIR_NEO4J_SEARCH_TIMEOUT="10",
-        **{"MEMOIR_MODELS": "offline", **variables},
+        **{"MEMOIR_MODELS": "offline", "MEMOIR_WORKERS": "1", **variables},
     )
 
 

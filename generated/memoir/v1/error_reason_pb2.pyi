@@ -46,8 +46,9 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     Code: INVALID_ARGUMENT. Also carries a `BadRequest` naming `project_id`.
     """
     ERROR_REASON_MEMORY_NOT_FOUND: _ErrorReason.ValueType  # 6
-    """The project holds no such memory, or it has expired.
-    Code: NOT_FOUND. Metadata: `id`.
+    """The project holds no such memory, or it has expired; or its history has no such version, as that
+    of an erased memory.
+    Code: NOT_FOUND. Metadata: `id`, and `version` where one was named.
     """
     ERROR_REASON_ENTITY_NOT_FOUND: _ErrorReason.ValueType  # 7
     """The project's graph holds no such entity in the scope that was named.
@@ -183,8 +184,9 @@ ERROR_REASON_PROJECT_REQUIRED: ErrorReason.ValueType  # 5
 Code: INVALID_ARGUMENT. Also carries a `BadRequest` naming `project_id`.
 """
 ERROR_REASON_MEMORY_NOT_FOUND: ErrorReason.ValueType  # 6
-"""The project holds no such memory, or it has expired.
-Code: NOT_FOUND. Metadata: `id`.
+"""The project holds no such memory, or it has expired; or its history has no such version, as that
+of an erased memory.
+Code: NOT_FOUND. Metadata: `id`, and `version` where one was named.
 """
 ERROR_REASON_ENTITY_NOT_FOUND: ErrorReason.ValueType  # 7
 """The project's graph holds no such entity in the scope that was named.

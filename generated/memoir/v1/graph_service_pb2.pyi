@@ -341,7 +341,7 @@ class GetEntityResponse(_message.Message):
     RELATIONS_FIELD_NUMBER: _builtins.int
     TRUNCATED_FIELD_NUMBER: _builtins.int
     truncated: _builtins.bool
-    """Whether the neighbourhood was larger than what is returned."""
+    """Whether the neighbourhood was larger than what is returned, or than fits into an answer of 4 MiB."""
     @_builtins.property
     def entity(self) -> Global___Entity:
         """The entity."""

@@ -119,7 +119,7 @@ class Memory(_message.Message):
     """
     @_builtins.property
     def metadata(self) -> _struct_pb2.Struct:
-        """What the client attached."""
+        """What the client attached. Its numbers are doubles: whole numbers beyond 2^53 lose digits."""
 
     @_builtins.property
     def categories(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
@@ -288,7 +288,9 @@ Global___Evidence: _TypeAlias = Evidence  # noqa: Y015
 
 @_typing.final
 class MemoryEvent(_message.Message):
-    """MemoryEvent is one entry of a memory's append-only history."""
+    """MemoryEvent is one entry of a memory's history. Entries are only ever added, until the memory is
+    erased: then one DELETE takes the place of them all.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -312,6 +314,10 @@ class MemoryEvent(_message.Message):
         """The memory was deleted.
         buf:lint:ignore ENUM_VALUE_PREFIX
         """
+        RESTORE: MemoryEvent._Type.ValueType  # 4
+        """The memory is as it was at an earlier version again, after a change or a deletion.
+        buf:lint:ignore ENUM_VALUE_PREFIX
+        """
 
     class Type(_Type, metaclass=_TypeEnumTypeWrapper):
         """Type is what happened to the memory."""
@@ -328,6 +334,10 @@ class MemoryEvent(_message.Message):
     """
     DELETE: MemoryEvent.Type.ValueType  # 3
     """The memory was deleted.
+    buf:lint:ignore ENUM_VALUE_PREFIX
+    """
+    RESTORE: MemoryEvent.Type.ValueType  # 4
+    """The memory is as it was at an earlier version again, after a change or a deletion.
     buf:lint:ignore ENUM_VALUE_PREFIX
     """
 
@@ -350,7 +360,9 @@ class MemoryEvent(_message.Message):
 
     @_builtins.property
     def before(self) -> Global___Memory:
-        """The memory before the event. Absent for ADD."""
+        """The memory before the event. Absent for ADD, for a RESTORE of a deleted memory, and for the
+        deletion of a memory that was erased: of that nothing is kept but that it happened.
+        """
 
     @_builtins.property
     def after(self) -> Global___Memory:

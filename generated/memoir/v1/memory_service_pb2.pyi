@@ -87,6 +87,72 @@ NOTICE_REASON_IMMUTABLE: NoticeReason.ValueType  # 8
 """A memory that was to be changed or forgotten is immutable."""
 Global___NoticeReason: _TypeAlias = NoticeReason  # noqa: Y015
 
+class _SearchSource:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _SearchSourceEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_SearchSource.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    SEARCH_SOURCE_UNSPECIFIED: _SearchSource.ValueType  # 0
+    """Not said; refused in a request."""
+    SEARCH_SOURCE_MEMORIES: _SearchSource.ValueType  # 1
+    """What is remembered: inferred facts, and messages that were stored as they are."""
+    SEARCH_SOURCE_PASSAGES: _SearchSource.ValueType  # 2
+    """What was told in adds with inference and became no memory."""
+
+class SearchSource(_SearchSource, metaclass=_SearchSourceEnumTypeWrapper):
+    """SearchSource is something that a search can look at."""
+
+SEARCH_SOURCE_UNSPECIFIED: SearchSource.ValueType  # 0
+"""Not said; refused in a request."""
+SEARCH_SOURCE_MEMORIES: SearchSource.ValueType  # 1
+"""What is remembered: inferred facts, and messages that were stored as they are."""
+SEARCH_SOURCE_PASSAGES: SearchSource.ValueType  # 2
+"""What was told in adds with inference and became no memory."""
+Global___SearchSource: _TypeAlias = SearchSource  # noqa: Y015
+
+class _ErasureMode:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _ErasureModeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErasureMode.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    ERASURE_MODE_UNSPECIFIED: _ErasureMode.ValueType  # 0
+    """The same as ERASURE_MODE_KEEP_HISTORY."""
+    ERASURE_MODE_KEEP_HISTORY: _ErasureMode.ValueType  # 1
+    """The memory leaves the reads and the graph. Its history (every text, metadata and embedding that
+    it had) and the messages that it came from stay for good: reads of the past find it, and
+    RestoreMemory brings it back.
+    """
+    ERASURE_MODE_ERASE: _ErasureMode.ValueType  # 2
+    """The history goes too, for good: texts, metadata, embeddings, entities and relations of every
+    version, and the messages of the calls that made them, unless another memory rests on a message;
+    in such a message the passages of this memory are blanked out, except where they overlap with
+    those of another memory. Repetitions of its passages in other messages of the scope are blanked
+    out as well. What stays is one DELETE event with the memory's id, its scope and the time, and
+    the calls without what they said.
+    """
+
+class ErasureMode(_ErasureMode, metaclass=_ErasureModeEnumTypeWrapper):
+    """ErasureMode says what a deletion leaves behind."""
+
+ERASURE_MODE_UNSPECIFIED: ErasureMode.ValueType  # 0
+"""The same as ERASURE_MODE_KEEP_HISTORY."""
+ERASURE_MODE_KEEP_HISTORY: ErasureMode.ValueType  # 1
+"""The memory leaves the reads and the graph. Its history (every text, metadata and embedding that
+it had) and the messages that it came from stay for good: reads of the past find it, and
+RestoreMemory brings it back.
+"""
+ERASURE_MODE_ERASE: ErasureMode.ValueType  # 2
+"""The history goes too, for good: texts, metadata, embeddings, entities and relations of every
+version, and the messages of the calls that made them, unless another memory rests on a message;
+in such a message the passages of this memory are blanked out, except where they overlap with
+those of another memory. Repetitions of its passages in other messages of the scope are blanked
+out as well. What stays is one DELETE event with the memory's id, its scope and the time, and
+the calls without what they said.
+"""
+Global___ErasureMode: _TypeAlias = ErasureMode  # noqa: Y015
+
 class _ScopeKind:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -221,7 +287,8 @@ class AddMemoriesRequest(_message.Message):
     @_builtins.property
     def metadata(self) -> _struct_pb2.Struct:
         """Kept with each memory, returned and filterable. At most 64 KiB and 8 levels deep. It cannot set
-        or change the scope.
+        or change the scope. Numbers are doubles, as in every Struct: whole numbers beyond 2^53 lose
+        digits, so send such ids as strings.
         """
 
     @_builtins.property
@@ -649,6 +716,8 @@ class SearchMemoriesRequest(_message.Message):
     AS_OF_FIELD_NUMBER: _builtins.int
     SHOW_EXPIRED_FIELD_NUMBER: _builtins.int
     CONSISTENCY_TOKEN_FIELD_NUMBER: _builtins.int
+    SOURCES_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     query: _builtins.str
     """Required. What to look for, in words. 1 to 8,192 characters."""
     user_id: _builtins.str
@@ -674,7 +743,9 @@ class SearchMemoriesRequest(_message.Message):
     an organization.
     """
     top_k: _builtins.int
-    """How many to return at most. Default 10, at most 100. Scope, expiry and filters apply before it."""
+    """How many to return at most. Default 10, at most 1,000. Scope, expiry and filters apply before it.
+    What does not fit into one answer is read with `next_page_token`.
+    """
     threshold: _builtins.float
     """Only memories whose `score` is at least this, from 0 to 1. Default: no bound."""
     rerank: _builtins.bool
@@ -693,6 +764,8 @@ class SearchMemoriesRequest(_message.Message):
     """The token of an earlier write, for which the graph's arm then waits; where it waits in vain, the
     response says so in `degraded`. Memories themselves need no token.
     """
+    page_token: _builtins.str
+    """The `next_page_token` of the answer before. The rest of the request must be as it was."""
     @_builtins.property
     def filters(self) -> _struct_pb2.Struct:
         """A filter in the Mem0 v2 grammar, such as
@@ -717,6 +790,12 @@ class SearchMemoriesRequest(_message.Message):
     def as_of(self) -> _timestamp_pb2.Timestamp:
         """Answers with the state at this past instant. Default: now."""
 
+    @_builtins.property
+    def sources(self) -> _containers.RepeatedScalarFieldContainer[Global___SearchSource.ValueType]:
+        """What to search. Default: memories and passages, which measured best on long conversations that were
+        added with inference. Passages have no categories, so with `categories` none is found.
+        """
+
     def __init__(
         self,
         *,
@@ -737,10 +816,12 @@ class SearchMemoriesRequest(_message.Message):
         as_of: _timestamp_pb2.Timestamp | None = ...,
         show_expired: _builtins.bool = ...,
         consistency_token: _builtins.str | None = ...,
+        sources: _abc.Iterable[Global___SearchSource.ValueType] | None = ...,
+        page_token: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_agent_id", b"_agent_id", "_app_id", b"_app_id", "_as_of", b"_as_of", "_consistency_token", b"_consistency_token", "_org_id", b"_org_id", "_project_id", b"_project_id", "_run_id", b"_run_id", "_threshold", b"_threshold", "_top_k", b"_top_k", "_user_id", b"_user_id", "agent_id", b"agent_id", "app_id", b"app_id", "as_of", b"as_of", "consistency_token", b"consistency_token", "filters", b"filters", "org_id", b"org_id", "project_id", b"project_id", "run_id", b"run_id", "threshold", b"threshold", "top_k", b"top_k", "user_id", b"user_id"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_agent_id", b"_agent_id", "_app_id", b"_app_id", "_as_of", b"_as_of", "_consistency_token", b"_consistency_token", "_org_id", b"_org_id", "_project_id", b"_project_id", "_run_id", b"_run_id", "_threshold", b"_threshold", "_top_k", b"_top_k", "_user_id", b"_user_id", "agent_id", b"agent_id", "app_id", b"app_id", "as_of", b"as_of", "categories", b"categories", "consistency_token", b"consistency_token", "explain", b"explain", "filters", b"filters", "include_relations", b"include_relations", "org_id", b"org_id", "project_id", b"project_id", "query", b"query", "rerank", b"rerank", "run_id", b"run_id", "show_expired", b"show_expired", "threshold", b"threshold", "top_k", b"top_k", "user_id", b"user_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_agent_id", b"_agent_id", "_app_id", b"_app_id", "_as_of", b"_as_of", "_consistency_token", b"_consistency_token", "_org_id", b"_org_id", "_project_id", b"_project_id", "_run_id", b"_run_id", "_threshold", b"_threshold", "_top_k", b"_top_k", "_user_id", b"_user_id", "agent_id", b"agent_id", "app_id", b"app_id", "as_of", b"as_of", "categories", b"categories", "consistency_token", b"consistency_token", "explain", b"explain", "filters", b"filters", "include_relations", b"include_relations", "org_id", b"org_id", "page_token", b"page_token", "project_id", b"project_id", "query", b"query", "rerank", b"rerank", "run_id", b"run_id", "show_expired", b"show_expired", "sources", b"sources", "threshold", b"threshold", "top_k", b"top_k", "user_id", b"user_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__agent_id: _TypeAlias = _typing.Literal["agent_id"]  # noqa: Y015
     _WhichOneofArgType__agent_id: _TypeAlias = _typing.Literal["_agent_id", b"_agent_id"]  # noqa: Y015
@@ -795,9 +876,16 @@ class SearchMemoriesResponse(_message.Message):
     RELATIONS_FIELD_NUMBER: _builtins.int
     DEGRADED_FIELD_NUMBER: _builtins.int
     MODELS_USED_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Send it to get those of the best `top_k` that did not fit. Empty where all did. Each page is found
+    anew, so what is written between two of them may shift a hit from one to the other.
+    """
     @_builtins.property
     def results(self) -> _containers.RepeatedCompositeFieldContainer[Global___SearchMemoriesResult]:
-        """The hits, best first: by `score`, or in the order of the arm `rerank` where that took part."""
+        """The hits, best first: by `score`, or in the order of the arm `rerank` where that took part. An
+        answer holds at most 4 MiB of them, which is what clients receive by default.
+        """
 
     @_builtins.property
     def relations(self) -> _containers.RepeatedCompositeFieldContainer[_memory_pb2.Relation]:
@@ -820,10 +908,11 @@ class SearchMemoriesResponse(_message.Message):
         relations: _abc.Iterable[_memory_pb2.Relation] | None = ...,
         degraded: _abc.Iterable[Global___DegradedArm] | None = ...,
         models_used: _memory_pb2.ModelsUsed | None = ...,
+        next_page_token: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["models_used", b"models_used"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["degraded", b"degraded", "models_used", b"models_used", "relations", b"relations", "results", b"results"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["degraded", b"degraded", "models_used", b"models_used", "next_page_token", b"next_page_token", "relations", b"relations", "results", b"results"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -836,6 +925,7 @@ class SearchMemoriesResult(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     MEMORY_FIELD_NUMBER: _builtins.int
+    PASSAGE_FIELD_NUMBER: _builtins.int
     SCORE_FIELD_NUMBER: _builtins.int
     ARMS_FIELD_NUMBER: _builtins.int
     score: _builtins.float
@@ -846,7 +936,11 @@ class SearchMemoriesResult(_message.Message):
     """
     @_builtins.property
     def memory(self) -> _memory_pb2.Memory:
-        """The memory."""
+        """A memory."""
+
+    @_builtins.property
+    def passage(self) -> Global___Passage:
+        """Something that was told and became no memory."""
 
     @_builtins.property
     def arms(self) -> _containers.RepeatedCompositeFieldContainer[Global___ArmScore]:
@@ -859,16 +953,70 @@ class SearchMemoriesResult(_message.Message):
         self,
         *,
         memory: _memory_pb2.Memory | None = ...,
+        passage: Global___Passage | None = ...,
         score: _builtins.float = ...,
         arms: _abc.Iterable[Global___ArmScore] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["memory", b"memory"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["found", b"found", "memory", b"memory", "passage", b"passage"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["arms", b"arms", "memory", b"memory", "score", b"score"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["arms", b"arms", "found", b"found", "memory", b"memory", "passage", b"passage", "score", b"score"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType_found: _TypeAlias = _typing.Literal["memory", "passage"]  # noqa: Y015
+    _WhichOneofArgType_found: _TypeAlias = _typing.Literal["found", b"found"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_found) -> _WhichOneofReturnType_found | None: ...
 
 Global___SearchMemoriesResult: _TypeAlias = SearchMemoriesResult  # noqa: Y015
+
+@_typing.final
+class Passage(_message.Message):
+    """Passage is what was told in an add with inference and became no memory: what is left of a message once
+    the sentences are taken out that the memories made from it rest on. A message of more than 8,192
+    characters is cut into several passages. Requests to forget and text that is not the speaker's own
+    are in none of them.
+
+    A passage has the scope, the metadata and the expiration date that the call gave its memories, so
+    scopes, filters and expiry hold for it alike. When a memory of its scope is deleted, or gets another
+    text, the sentences that tell of what it said before (those with at least half of its words) leave
+    the passages too. DeleteMemories and DeleteScope delete the passages that match.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MESSAGE_ID_FIELD_NUMBER: _builtins.int
+    ROLE_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    EVENT_TIME_FIELD_NUMBER: _builtins.int
+    TEXT_FIELD_NUMBER: _builtins.int
+    message_id: _builtins.str
+    """The id of the stored message."""
+    role: _builtins.str
+    """The role of the speaker."""
+    name: _builtins.str
+    """The name of the speaker, if the message gave one."""
+    text: _builtins.str
+    """The sentences, as they stand in the message."""
+    @_builtins.property
+    def event_time(self) -> _timestamp_pb2.Timestamp:
+        """When the conversation happened."""
+
+    def __init__(
+        self,
+        *,
+        message_id: _builtins.str = ...,
+        role: _builtins.str = ...,
+        name: _builtins.str | None = ...,
+        event_time: _timestamp_pb2.Timestamp | None = ...,
+        text: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_name", b"_name", "event_time", b"event_time", "name", b"name"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_name", b"_name", "event_time", b"event_time", "message_id", b"message_id", "name", b"name", "role", b"role", "text", b"text"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__name: _TypeAlias = _typing.Literal["name"]  # noqa: Y015
+    _WhichOneofArgType__name: _TypeAlias = _typing.Literal["_name", b"_name"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__name) -> _WhichOneofReturnType__name | None: ...
+
+Global___Passage: _TypeAlias = Passage  # noqa: Y015
 
 @_typing.final
 class ArmScore(_message.Message):
@@ -1248,7 +1396,9 @@ class MemoryChanges(_message.Message):
     """The last day (`YYYY-MM-DD`, UTC) on which the memory is visible. Not in the past."""
     @_builtins.property
     def metadata(self) -> _struct_pb2.Struct:
-        """Replaces the whole metadata. At most 64 KiB and 8 levels deep."""
+        """Replaces the whole metadata. At most 64 KiB and 8 levels deep. Whole numbers beyond 2^53 lose
+        digits: send them as strings.
+        """
 
     @_builtins.property
     def categories(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
@@ -1316,6 +1466,7 @@ class DeleteMemoryRequest(_message.Message):
     PROJECT_ID_FIELD_NUMBER: _builtins.int
     ETAG_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
+    ERASURE_MODE_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Required. The memory's id, a UUID."""
     org_id: _builtins.str
@@ -1331,6 +1482,8 @@ class DeleteMemoryRequest(_message.Message):
     answers what the first call answered; with another payload it is refused (ALREADY_EXISTS).
     Kept for at least 24 hours.
     """
+    erasure_mode: Global___ErasureMode.ValueType
+    """What to leave behind. Default: the history. A memory that was deleted before can still be erased."""
     def __init__(
         self,
         *,
@@ -1339,10 +1492,11 @@ class DeleteMemoryRequest(_message.Message):
         project_id: _builtins.str | None = ...,
         etag: _builtins.str | None = ...,
         request_id: _builtins.str | None = ...,
+        erasure_mode: Global___ErasureMode.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_etag", b"_etag", "_org_id", b"_org_id", "_project_id", b"_project_id", "_request_id", b"_request_id", "etag", b"etag", "org_id", b"org_id", "project_id", b"project_id", "request_id", b"request_id"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_etag", b"_etag", "_org_id", b"_org_id", "_project_id", b"_project_id", "_request_id", b"_request_id", "etag", b"etag", "id", b"id", "org_id", b"org_id", "project_id", b"project_id", "request_id", b"request_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_etag", b"_etag", "_org_id", b"_org_id", "_project_id", b"_project_id", "_request_id", b"_request_id", "erasure_mode", b"erasure_mode", "etag", b"etag", "id", b"id", "org_id", b"org_id", "project_id", b"project_id", "request_id", b"request_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__etag: _TypeAlias = _typing.Literal["etag"]  # noqa: Y015
     _WhichOneofArgType__etag: _TypeAlias = _typing.Literal["_etag", b"_etag"]  # noqa: Y015
@@ -1370,20 +1524,119 @@ class DeleteMemoryResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     CONSISTENCY_TOKEN_FIELD_NUMBER: _builtins.int
+    RECEIPT_FIELD_NUMBER: _builtins.int
     consistency_token: _builtins.str
     """Proof of this write: pass it to a later read to see the write in the graph too."""
+    @_builtins.property
+    def receipt(self) -> Global___DeletionReceipt:
+        """What was deleted."""
+
     def __init__(
         self,
         *,
         consistency_token: _builtins.str = ...,
+        receipt: Global___DeletionReceipt | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["receipt", b"receipt"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["consistency_token", b"consistency_token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["consistency_token", b"consistency_token", "receipt", b"receipt"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___DeleteMemoryResponse: _TypeAlias = DeleteMemoryResponse  # noqa: Y015
+
+@_typing.final
+class RestoreMemoryRequest(_message.Message):
+    """RestoreMemoryRequest names a memory and the version to bring back."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ID_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
+    ORG_ID_FIELD_NUMBER: _builtins.int
+    PROJECT_ID_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    id: _builtins.str
+    """Required. The memory's id, a UUID. It may have been deleted, but not erased."""
+    version: _builtins.int
+    """Required. The version whose text, metadata, categories, entities, relations, event time and
+    expiration date come back, as ListMemoryEvents shows it. A version that is a deletion, or a
+    state that has expired by now, is INVALID_ARGUMENT.
+    """
+    org_id: _builtins.str
+    """The organization, which must be the key's. Default: the key's."""
+    project_id: _builtins.str
+    """The project, which must be one that the key may use. Default: the key's; required with a key of
+    an organization.
+    """
+    etag: _builtins.str
+    """The etag that was read. A memory that has changed or was deleted since is left alone (ABORTED)."""
+    request_id: _builtins.str
+    """Makes the call idempotent: a UUID that the client chose for this one intent. The same id again
+    answers what the first call answered; with another payload it is refused (ALREADY_EXISTS).
+    Kept for at least 24 hours.
+    """
+    def __init__(
+        self,
+        *,
+        id: _builtins.str = ...,
+        version: _builtins.int = ...,
+        org_id: _builtins.str | None = ...,
+        project_id: _builtins.str | None = ...,
+        etag: _builtins.str | None = ...,
+        request_id: _builtins.str | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_etag", b"_etag", "_org_id", b"_org_id", "_project_id", b"_project_id", "_request_id", b"_request_id", "etag", b"etag", "org_id", b"org_id", "project_id", b"project_id", "request_id", b"request_id"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_etag", b"_etag", "_org_id", b"_org_id", "_project_id", b"_project_id", "_request_id", b"_request_id", "etag", b"etag", "id", b"id", "org_id", b"org_id", "project_id", b"project_id", "request_id", b"request_id", "version", b"version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__etag: _TypeAlias = _typing.Literal["etag"]  # noqa: Y015
+    _WhichOneofArgType__etag: _TypeAlias = _typing.Literal["_etag", b"_etag"]  # noqa: Y015
+    _WhichOneofReturnType__org_id: _TypeAlias = _typing.Literal["org_id"]  # noqa: Y015
+    _WhichOneofArgType__org_id: _TypeAlias = _typing.Literal["_org_id", b"_org_id"]  # noqa: Y015
+    _WhichOneofReturnType__project_id: _TypeAlias = _typing.Literal["project_id"]  # noqa: Y015
+    _WhichOneofArgType__project_id: _TypeAlias = _typing.Literal["_project_id", b"_project_id"]  # noqa: Y015
+    _WhichOneofReturnType__request_id: _TypeAlias = _typing.Literal["request_id"]  # noqa: Y015
+    _WhichOneofArgType__request_id: _TypeAlias = _typing.Literal["_request_id", b"_request_id"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__etag) -> _WhichOneofReturnType__etag | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__org_id) -> _WhichOneofReturnType__org_id | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__project_id) -> _WhichOneofReturnType__project_id | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__request_id) -> _WhichOneofReturnType__request_id | None: ...
+
+Global___RestoreMemoryRequest: _TypeAlias = RestoreMemoryRequest  # noqa: Y015
+
+@_typing.final
+class RestoreMemoryResponse(_message.Message):
+    """RestoreMemoryResponse holds the memory as it is now."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MEMORY_FIELD_NUMBER: _builtins.int
+    CONSISTENCY_TOKEN_FIELD_NUMBER: _builtins.int
+    consistency_token: _builtins.str
+    """Proof of this write: pass it to a later read to see the write in the graph too."""
+    @_builtins.property
+    def memory(self) -> _memory_pb2.Memory:
+        """The memory, in a new version."""
+
+    def __init__(
+        self,
+        *,
+        memory: _memory_pb2.Memory | None = ...,
+        consistency_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["memory", b"memory"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["consistency_token", b"consistency_token", "memory", b"memory"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RestoreMemoryResponse: _TypeAlias = RestoreMemoryResponse  # noqa: Y015
 
 @_typing.final
 class BatchUpdateMemoriesRequest(_message.Message):
@@ -1456,7 +1709,9 @@ class BatchUpdateMemoriesResponse(_message.Message):
         ERROR_FIELD_NUMBER: _builtins.int
         @_builtins.property
         def memory(self) -> _memory_pb2.Memory:
-            """The memory after the change."""
+            """The memory after the change. Where the answer would be larger than 4 MiB, the last memories
+            bear id, version and etag alone.
+            """
 
         @_builtins.property
         def error(self) -> _status_pb2.Status:
@@ -1567,6 +1822,7 @@ class BatchDeleteMemoriesResponse(_message.Message):
 
         ID_FIELD_NUMBER: _builtins.int
         ERROR_FIELD_NUMBER: _builtins.int
+        RECEIPT_FIELD_NUMBER: _builtins.int
         id: _builtins.str
         """The memory's id."""
         @_builtins.property
@@ -1575,15 +1831,20 @@ class BatchDeleteMemoriesResponse(_message.Message):
             was deleted.
             """
 
+        @_builtins.property
+        def receipt(self) -> Global___DeletionReceipt:
+            """What was deleted. Absent where nothing was."""
+
         def __init__(
             self,
             *,
             id: _builtins.str = ...,
             error: _status_pb2.Status | None = ...,
+            receipt: Global___DeletionReceipt | None = ...,
         ) -> None: ...
-        _HasFieldArgType: _TypeAlias = _typing.Literal["_error", b"_error", "error", b"error"]  # noqa: Y015
+        _HasFieldArgType: _TypeAlias = _typing.Literal["_error", b"_error", "error", b"error", "receipt", b"receipt"]  # noqa: Y015
         def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-        _ClearFieldArgType: _TypeAlias = _typing.Literal["_error", b"_error", "error", b"error", "id", b"id"]  # noqa: Y015
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["_error", b"_error", "error", b"error", "id", b"id", "receipt", b"receipt"]  # noqa: Y015
         def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
         _WhichOneofReturnType__error: _TypeAlias = _typing.Literal["error"]  # noqa: Y015
         _WhichOneofArgType__error: _TypeAlias = _typing.Literal["_error", b"_error"]  # noqa: Y015
@@ -1625,6 +1886,9 @@ class DeleteMemoriesRequest(_message.Message):
     PROJECT_ID_FIELD_NUMBER: _builtins.int
     FILTERS_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
+    ACROSS_SCOPES_FIELD_NUMBER: _builtins.int
+    VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
+    ERASURE_MODE_FIELD_NUMBER: _builtins.int
     user_id: _builtins.str
     """Only memories whose scope has this user. 1 to 256 characters without control
     characters. Taken literally: `*` is not a wildcard.
@@ -1651,6 +1915,18 @@ class DeleteMemoriesRequest(_message.Message):
     """Makes the call idempotent: a UUID that the client chose for this one intent. The same id again
     answers what the first call answered; with another payload it is refused (ALREADY_EXISTS).
     Kept for at least 24 hours.
+    """
+    across_scopes: _builtins.bool
+    """Required to be true where none of user_id, agent_id, app_id and run_id is named: then `filters`,
+    which are required too, reach into every scope of the project.
+    """
+    validate_only: _builtins.bool
+    """Delete nothing, and answer the receipt of what would be deleted at this moment (AIP-163). The
+    call leaves no trace, so its request_id stays free.
+    """
+    erasure_mode: Global___ErasureMode.ValueType
+    """What to leave behind. Default: the history. Memories that were deleted before are not reached:
+    DeleteMemory erases them one by one, DeleteScope all of a user, agent, app or run.
     """
     @_builtins.property
     def filters(self) -> _struct_pb2.Struct:
@@ -1679,10 +1955,13 @@ class DeleteMemoriesRequest(_message.Message):
         project_id: _builtins.str | None = ...,
         filters: _struct_pb2.Struct | None = ...,
         request_id: _builtins.str | None = ...,
+        across_scopes: _builtins.bool = ...,
+        validate_only: _builtins.bool = ...,
+        erasure_mode: Global___ErasureMode.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_agent_id", b"_agent_id", "_app_id", b"_app_id", "_org_id", b"_org_id", "_project_id", b"_project_id", "_request_id", b"_request_id", "_run_id", b"_run_id", "_user_id", b"_user_id", "agent_id", b"agent_id", "app_id", b"app_id", "filters", b"filters", "org_id", b"org_id", "project_id", b"project_id", "request_id", b"request_id", "run_id", b"run_id", "user_id", b"user_id"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_agent_id", b"_agent_id", "_app_id", b"_app_id", "_org_id", b"_org_id", "_project_id", b"_project_id", "_request_id", b"_request_id", "_run_id", b"_run_id", "_user_id", b"_user_id", "agent_id", b"agent_id", "app_id", b"app_id", "filters", b"filters", "org_id", b"org_id", "project_id", b"project_id", "request_id", b"request_id", "run_id", b"run_id", "user_id", b"user_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_agent_id", b"_agent_id", "_app_id", b"_app_id", "_org_id", b"_org_id", "_project_id", b"_project_id", "_request_id", b"_request_id", "_run_id", b"_run_id", "_user_id", b"_user_id", "across_scopes", b"across_scopes", "agent_id", b"agent_id", "app_id", b"app_id", "erasure_mode", b"erasure_mode", "filters", b"filters", "org_id", b"org_id", "project_id", b"project_id", "request_id", b"request_id", "run_id", b"run_id", "user_id", b"user_id", "validate_only", b"validate_only"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__agent_id: _TypeAlias = _typing.Literal["agent_id"]  # noqa: Y015
     _WhichOneofArgType__agent_id: _TypeAlias = _typing.Literal["_agent_id", b"_agent_id"]  # noqa: Y015
@@ -1724,10 +2003,12 @@ class DeleteMemoriesResponse(_message.Message):
     RECEIPT_FIELD_NUMBER: _builtins.int
     CONSISTENCY_TOKEN_FIELD_NUMBER: _builtins.int
     consistency_token: _builtins.str
-    """Proof of this write: pass it to a later read to see the write in the graph too."""
+    """Proof of this write: pass it to a later read to see the write in the graph too. Empty with
+    `validate_only`.
+    """
     @_builtins.property
     def receipt(self) -> Global___DeletionReceipt:
-        """What was deleted."""
+        """What was deleted; with `validate_only`, what would be."""
 
     def __init__(
         self,
@@ -1753,6 +2034,9 @@ class DeletionReceipt(_message.Message):
     MESSAGES_FIELD_NUMBER: _builtins.int
     EVENTS_FIELD_NUMBER: _builtins.int
     GRAPH_MEMORIES_FIELD_NUMBER: _builtins.int
+    REDACTED_MESSAGES_FIELD_NUMBER: _builtins.int
+    RETAINED_MESSAGES_FIELD_NUMBER: _builtins.int
+    PASSAGES_FIELD_NUMBER: _builtins.int
     memories: _builtins.int
     """Memories deleted from PostgreSQL."""
     messages: _builtins.int
@@ -1761,6 +2045,18 @@ class DeletionReceipt(_message.Message):
     """History entries deleted from PostgreSQL."""
     graph_memories: _builtins.int
     """Memories whose removal from the graph is on its way."""
+    redacted_messages: _builtins.int
+    """Messages that stay because other memories rest on them, with the passages of what was erased
+    blanked out.
+    """
+    retained_messages: _builtins.int
+    """Messages that stay with a passage of what was erased in them, because other memories rest on
+    the same passage.
+    """
+    passages: _builtins.int
+    """Passages that no search finds any more because they match themselves: what is taken out of others
+    because it tells of a deleted memory is not counted.
+    """
     def __init__(
         self,
         *,
@@ -1768,10 +2064,13 @@ class DeletionReceipt(_message.Message):
         messages: _builtins.int = ...,
         events: _builtins.int = ...,
         graph_memories: _builtins.int = ...,
+        redacted_messages: _builtins.int = ...,
+        retained_messages: _builtins.int = ...,
+        passages: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["events", b"events", "graph_memories", b"graph_memories", "memories", b"memories", "messages", b"messages"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["events", b"events", "graph_memories", b"graph_memories", "memories", b"memories", "messages", b"messages", "passages", b"passages", "redacted_messages", b"redacted_messages", "retained_messages", b"retained_messages"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

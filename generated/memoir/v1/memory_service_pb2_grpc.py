@@ -33,6 +33,9 @@ class MemoryServiceStub:
 
     A scope is the tuple (user_id, agent_id, app_id, run_id). A memory belongs to exactly the tuple
     that it was added with; a read that names some of the four sees every memory that matches those.
+
+    No answer is larger than 4 MiB, which is what clients receive by default. A page that would be ends
+    early, with a token that leads on.
     """
 
     def __init__(self, channel):
@@ -70,6 +73,11 @@ class MemoryServiceStub:
                 '/memoir.v1.MemoryService/DeleteMemory',
                 request_serializer=memoir_dot_v1_dot_memory__service__pb2.DeleteMemoryRequest.SerializeToString,
                 response_deserializer=memoir_dot_v1_dot_memory__service__pb2.DeleteMemoryResponse.FromString,
+                _registered_method=True)
+        self.RestoreMemory = channel.unary_unary(
+                '/memoir.v1.MemoryService/RestoreMemory',
+                request_serializer=memoir_dot_v1_dot_memory__service__pb2.RestoreMemoryRequest.SerializeToString,
+                response_deserializer=memoir_dot_v1_dot_memory__service__pb2.RestoreMemoryResponse.FromString,
                 _registered_method=True)
         self.BatchUpdateMemories = channel.unary_unary(
                 '/memoir.v1.MemoryService/BatchUpdateMemories',
@@ -116,12 +124,16 @@ class MemoryServiceServicer:
 
     A scope is the tuple (user_id, agent_id, app_id, run_id). A memory belongs to exactly the tuple
     that it was added with; a read that names some of the four sees every memory that matches those.
+
+    No answer is larger than 4 MiB, which is what clients receive by default. A page that would be ends
+    early, with a token that leads on.
     """
 
     def AddMemories(self, request, context):
         """AddMemories infers lasting facts from a conversation, or stores its messages verbatim, and
         answers with what was added, updated and deleted. An answer means that it is durable. Nothing
-        worth remembering is an empty `results`, not an error.
+        worth remembering is an empty `results`, not an error. A request to forget in a message of the
+        user ("forget that ...") deletes what it names and stores nothing.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -157,7 +169,16 @@ class MemoryServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def DeleteMemory(self, request, context):
-        """DeleteMemory deletes one memory. No read finds it from the answer on.
+        """DeleteMemory deletes one memory. No read finds it from the answer on. Its history stays, so that
+        it can be restored, unless `erasure_mode` asks to erase it.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RestoreMemory(self, request, context):
+        """RestoreMemory brings a memory back as it was at a version: a deleted one, or one that was
+        changed since. It is a change of its own, in the history and in the graph.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -179,7 +200,8 @@ class MemoryServiceServicer:
 
     def DeleteMemories(self, request, context):
         """DeleteMemories deletes every memory in a scope or matching a filter. It is refused without
-        either: there is no call that empties a project by omission.
+        either: there is no call that empties a project by omission. A filter alone, which reaches into
+        every scope of the project, needs `across_scopes` as well.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -201,7 +223,7 @@ class MemoryServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def DeleteScope(self, request, context):
-        """DeleteScope deletes everything that is kept about one user, agent, app or run: memories,
+        """DeleteScope erases everything that is kept about one user, agent, app or run: memories,
         history, messages and relations.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -248,6 +270,11 @@ def add_MemoryServiceServicer_to_server(servicer, server):
                     servicer.DeleteMemory,
                     request_deserializer=memoir_dot_v1_dot_memory__service__pb2.DeleteMemoryRequest.FromString,
                     response_serializer=memoir_dot_v1_dot_memory__service__pb2.DeleteMemoryResponse.SerializeToString,
+            ),
+            'RestoreMemory': grpc.unary_unary_rpc_method_handler(
+                    servicer.RestoreMemory,
+                    request_deserializer=memoir_dot_v1_dot_memory__service__pb2.RestoreMemoryRequest.FromString,
+                    response_serializer=memoir_dot_v1_dot_memory__service__pb2.RestoreMemoryResponse.SerializeToString,
             ),
             'BatchUpdateMemories': grpc.unary_unary_rpc_method_handler(
                     servicer.BatchUpdateMemories,
@@ -300,6 +327,9 @@ class MemoryService:
 
     A scope is the tuple (user_id, agent_id, app_id, run_id). A memory belongs to exactly the tuple
     that it was added with; a read that names some of the four sees every memory that matches those.
+
+    No answer is larger than 4 MiB, which is what clients receive by default. A page that would be ends
+    early, with a token that leads on.
     """
 
     @staticmethod
@@ -454,6 +484,33 @@ class MemoryService:
             '/memoir.v1.MemoryService/DeleteMemory',
             memoir_dot_v1_dot_memory__service__pb2.DeleteMemoryRequest.SerializeToString,
             memoir_dot_v1_dot_memory__service__pb2.DeleteMemoryResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RestoreMemory(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/memoir.v1.MemoryService/RestoreMemory',
+            memoir_dot_v1_dot_memory__service__pb2.RestoreMemoryRequest.SerializeToString,
+            memoir_dot_v1_dot_memory__service__pb2.RestoreMemoryResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -34,6 +34,9 @@ class MemoryServiceStub:
 
     A scope is the tuple (user_id, agent_id, app_id, run_id). A memory belongs to exactly the tuple
     that it was added with; a read that names some of the four sees every memory that matches those.
+
+    No answer is larger than 4 MiB, which is what clients receive by default. A page that would be ends
+    early, with a token that leads on.
     """
 
     @_typing.overload
@@ -43,7 +46,8 @@ class MemoryServiceStub:
     AddMemories: _grpc.UnaryUnaryMultiCallable[_memory_service_pb2.AddMemoriesRequest, _memory_service_pb2.AddMemoriesResponse]
     """AddMemories infers lasting facts from a conversation, or stores its messages verbatim, and
     answers with what was added, updated and deleted. An answer means that it is durable. Nothing
-    worth remembering is an empty `results`, not an error.
+    worth remembering is an empty `results`, not an error. A request to forget in a message of the
+    user ("forget that ...") deletes what it names and stores nothing.
     """
     SearchMemories: _grpc.UnaryUnaryMultiCallable[_memory_service_pb2.SearchMemoriesRequest, _memory_service_pb2.SearchMemoriesResponse]
     """SearchMemories finds the memories of a scope that fit a query best."""
@@ -56,14 +60,21 @@ class MemoryServiceStub:
     UpdateMemory: _grpc.UnaryUnaryMultiCallable[_memory_service_pb2.UpdateMemoryRequest, _memory_service_pb2.UpdateMemoryResponse]
     """UpdateMemory changes the named fields of one memory."""
     DeleteMemory: _grpc.UnaryUnaryMultiCallable[_memory_service_pb2.DeleteMemoryRequest, _memory_service_pb2.DeleteMemoryResponse]
-    """DeleteMemory deletes one memory. No read finds it from the answer on."""
+    """DeleteMemory deletes one memory. No read finds it from the answer on. Its history stays, so that
+    it can be restored, unless `erasure_mode` asks to erase it.
+    """
+    RestoreMemory: _grpc.UnaryUnaryMultiCallable[_memory_service_pb2.RestoreMemoryRequest, _memory_service_pb2.RestoreMemoryResponse]
+    """RestoreMemory brings a memory back as it was at a version: a deleted one, or one that was
+    changed since. It is a change of its own, in the history and in the graph.
+    """
     BatchUpdateMemories: _grpc.UnaryUnaryMultiCallable[_memory_service_pb2.BatchUpdateMemoriesRequest, _memory_service_pb2.BatchUpdateMemoriesResponse]
     """BatchUpdateMemories changes up to 1,000 memories; each has a result of its own."""
     BatchDeleteMemories: _grpc.UnaryUnaryMultiCallable[_memory_service_pb2.BatchDeleteMemoriesRequest, _memory_service_pb2.BatchDeleteMemoriesResponse]
     """BatchDeleteMemories deletes up to 1,000 memories; each has a result of its own."""
     DeleteMemories: _grpc.UnaryUnaryMultiCallable[_memory_service_pb2.DeleteMemoriesRequest, _memory_service_pb2.DeleteMemoriesResponse]
     """DeleteMemories deletes every memory in a scope or matching a filter. It is refused without
-    either: there is no call that empties a project by omission.
+    either: there is no call that empties a project by omission. A filter alone, which reaches into
+    every scope of the project, needs `across_scopes` as well.
     """
     ListMemoryEvents: _grpc.UnaryUnaryMultiCallable[_memory_service_pb2.ListMemoryEventsRequest, _memory_service_pb2.ListMemoryEventsResponse]
     """ListMemoryEvents reads the history of one memory, oldest event first. The history of a deleted
@@ -72,7 +83,7 @@ class MemoryServiceStub:
     ListScopes: _grpc.UnaryUnaryMultiCallable[_memory_service_pb2.ListScopesRequest, _memory_service_pb2.ListScopesResponse]
     """ListScopes reads the users, agents, apps or runs that the project holds memories of."""
     DeleteScope: _grpc.UnaryUnaryMultiCallable[_memory_service_pb2.DeleteScopeRequest, _memory_service_pb2.DeleteScopeResponse]
-    """DeleteScope deletes everything that is kept about one user, agent, app or run: memories,
+    """DeleteScope erases everything that is kept about one user, agent, app or run: memories,
     history, messages and relations.
     """
     WatchMemoryEvents: _grpc.UnaryStreamMultiCallable[_memory_service_pb2.WatchMemoryEventsRequest, _memory_service_pb2.WatchMemoryEventsResponse]
@@ -89,13 +100,17 @@ class MemoryServiceAsyncStub(MemoryServiceStub):
 
     A scope is the tuple (user_id, agent_id, app_id, run_id). A memory belongs to exactly the tuple
     that it was added with; a read that names some of the four sees every memory that matches those.
+
+    No answer is larger than 4 MiB, which is what clients receive by default. A page that would be ends
+    early, with a token that leads on.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     AddMemories: _aio.UnaryUnaryMultiCallable[_memory_service_pb2.AddMemoriesRequest, _memory_service_pb2.AddMemoriesResponse]  # type: ignore[assignment]
     """AddMemories infers lasting facts from a conversation, or stores its messages verbatim, and
     answers with what was added, updated and deleted. An answer means that it is durable. Nothing
-    worth remembering is an empty `results`, not an error.
+    worth remembering is an empty `results`, not an error. A request to forget in a message of the
+    user ("forget that ...") deletes what it names and stores nothing.
     """
     SearchMemories: _aio.UnaryUnaryMultiCallable[_memory_service_pb2.SearchMemoriesRequest, _memory_service_pb2.SearchMemoriesResponse]  # type: ignore[assignment]
     """SearchMemories finds the memories of a scope that fit a query best."""
@@ -108,14 +123,21 @@ class MemoryServiceAsyncStub(MemoryServiceStub):
     UpdateMemory: _aio.UnaryUnaryMultiCallable[_memory_service_pb2.UpdateMemoryRequest, _memory_service_pb2.UpdateMemoryResponse]  # type: ignore[assignment]
     """UpdateMemory changes the named fields of one memory."""
     DeleteMemory: _aio.UnaryUnaryMultiCallable[_memory_service_pb2.DeleteMemoryRequest, _memory_service_pb2.DeleteMemoryResponse]  # type: ignore[assignment]
-    """DeleteMemory deletes one memory. No read finds it from the answer on."""
+    """DeleteMemory deletes one memory. No read finds it from the answer on. Its history stays, so that
+    it can be restored, unless `erasure_mode` asks to erase it.
+    """
+    RestoreMemory: _aio.UnaryUnaryMultiCallable[_memory_service_pb2.RestoreMemoryRequest, _memory_service_pb2.RestoreMemoryResponse]  # type: ignore[assignment]
+    """RestoreMemory brings a memory back as it was at a version: a deleted one, or one that was
+    changed since. It is a change of its own, in the history and in the graph.
+    """
     BatchUpdateMemories: _aio.UnaryUnaryMultiCallable[_memory_service_pb2.BatchUpdateMemoriesRequest, _memory_service_pb2.BatchUpdateMemoriesResponse]  # type: ignore[assignment]
     """BatchUpdateMemories changes up to 1,000 memories; each has a result of its own."""
     BatchDeleteMemories: _aio.UnaryUnaryMultiCallable[_memory_service_pb2.BatchDeleteMemoriesRequest, _memory_service_pb2.BatchDeleteMemoriesResponse]  # type: ignore[assignment]
     """BatchDeleteMemories deletes up to 1,000 memories; each has a result of its own."""
     DeleteMemories: _aio.UnaryUnaryMultiCallable[_memory_service_pb2.DeleteMemoriesRequest, _memory_service_pb2.DeleteMemoriesResponse]  # type: ignore[assignment]
     """DeleteMemories deletes every memory in a scope or matching a filter. It is refused without
-    either: there is no call that empties a project by omission.
+    either: there is no call that empties a project by omission. A filter alone, which reaches into
+    every scope of the project, needs `across_scopes` as well.
     """
     ListMemoryEvents: _aio.UnaryUnaryMultiCallable[_memory_service_pb2.ListMemoryEventsRequest, _memory_service_pb2.ListMemoryEventsResponse]  # type: ignore[assignment]
     """ListMemoryEvents reads the history of one memory, oldest event first. The history of a deleted
@@ -124,7 +146,7 @@ class MemoryServiceAsyncStub(MemoryServiceStub):
     ListScopes: _aio.UnaryUnaryMultiCallable[_memory_service_pb2.ListScopesRequest, _memory_service_pb2.ListScopesResponse]  # type: ignore[assignment]
     """ListScopes reads the users, agents, apps or runs that the project holds memories of."""
     DeleteScope: _aio.UnaryUnaryMultiCallable[_memory_service_pb2.DeleteScopeRequest, _memory_service_pb2.DeleteScopeResponse]  # type: ignore[assignment]
-    """DeleteScope deletes everything that is kept about one user, agent, app or run: memories,
+    """DeleteScope erases everything that is kept about one user, agent, app or run: memories,
     history, messages and relations.
     """
     WatchMemoryEvents: _aio.UnaryStreamMultiCallable[_memory_service_pb2.WatchMemoryEventsRequest, _memory_service_pb2.WatchMemoryEventsResponse]  # type: ignore[assignment]
@@ -140,6 +162,9 @@ class MemoryServiceServicer(metaclass=_abc_1.ABCMeta):
 
     A scope is the tuple (user_id, agent_id, app_id, run_id). A memory belongs to exactly the tuple
     that it was added with; a read that names some of the four sees every memory that matches those.
+
+    No answer is larger than 4 MiB, which is what clients receive by default. A page that would be ends
+    early, with a token that leads on.
     """
 
     @_abc_1.abstractmethod
@@ -150,7 +175,8 @@ class MemoryServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_memory_service_pb2.AddMemoriesResponse, _abc.Awaitable[_memory_service_pb2.AddMemoriesResponse]]:
         """AddMemories infers lasting facts from a conversation, or stores its messages verbatim, and
         answers with what was added, updated and deleted. An answer means that it is durable. Nothing
-        worth remembering is an empty `results`, not an error.
+        worth remembering is an empty `results`, not an error. A request to forget in a message of the
+        user ("forget that ...") deletes what it names and stores nothing.
         """
 
     @_abc_1.abstractmethod
@@ -193,7 +219,19 @@ class MemoryServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _memory_service_pb2.DeleteMemoryRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_memory_service_pb2.DeleteMemoryResponse, _abc.Awaitable[_memory_service_pb2.DeleteMemoryResponse]]:
-        """DeleteMemory deletes one memory. No read finds it from the answer on."""
+        """DeleteMemory deletes one memory. No read finds it from the answer on. Its history stays, so that
+        it can be restored, unless `erasure_mode` asks to erase it.
+        """
+
+    @_abc_1.abstractmethod
+    def RestoreMemory(
+        self,
+        request: _memory_service_pb2.RestoreMemoryRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_memory_service_pb2.RestoreMemoryResponse, _abc.Awaitable[_memory_service_pb2.RestoreMemoryResponse]]:
+        """RestoreMemory brings a memory back as it was at a version: a deleted one, or one that was
+        changed since. It is a change of its own, in the history and in the graph.
+        """
 
     @_abc_1.abstractmethod
     def BatchUpdateMemories(
@@ -218,7 +256,8 @@ class MemoryServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_memory_service_pb2.DeleteMemoriesResponse, _abc.Awaitable[_memory_service_pb2.DeleteMemoriesResponse]]:
         """DeleteMemories deletes every memory in a scope or matching a filter. It is refused without
-        either: there is no call that empties a project by omission.
+        either: there is no call that empties a project by omission. A filter alone, which reaches into
+        every scope of the project, needs `across_scopes` as well.
         """
 
     @_abc_1.abstractmethod
@@ -245,7 +284,7 @@ class MemoryServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _memory_service_pb2.DeleteScopeRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_memory_service_pb2.DeleteScopeResponse, _abc.Awaitable[_memory_service_pb2.DeleteScopeResponse]]:
-        """DeleteScope deletes everything that is kept about one user, agent, app or run: memories,
+        """DeleteScope erases everything that is kept about one user, agent, app or run: memories,
         history, messages and relations.
         """
 

@@ -35,6 +35,7 @@ class Project(_message.Message):
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     UPDATE_TIME_FIELD_NUMBER: _builtins.int
     ETAG_FIELD_NUMBER: _builtins.int
+    KEEPS_PASSAGES_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Output only. The project's id."""
     org_id: _builtins.str
@@ -45,6 +46,12 @@ class Project(_message.Message):
     """How many days new memories are visible where the call says nothing. 0: for ever."""
     etag: _builtins.str
     """Output only. Changes whenever the settings do."""
+    keeps_passages: _builtins.bool
+    """Whether adds with inference also keep what became no memory, as passages that searches find (see
+    `Passage`). Default: true. An add that says what to remember (`includes`, `excludes`, custom
+    instructions of its own or of the project) keeps none in any case. Turning it off deletes none of
+    those that are there.
+    """
     @_builtins.property
     def custom_categories(self) -> _containers.RepeatedCompositeFieldContainer[_memory_pb2.CustomCategory]:
         """The categories that inferred memories may carry. Empty: the built-in list. At most 100."""
@@ -68,10 +75,11 @@ class Project(_message.Message):
         create_time: _timestamp_pb2.Timestamp | None = ...,
         update_time: _timestamp_pb2.Timestamp | None = ...,
         etag: _builtins.str = ...,
+        keeps_passages: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "custom_categories", b"custom_categories", "custom_instructions", b"custom_instructions", "default_retention_days", b"default_retention_days", "etag", b"etag", "id", b"id", "org_id", b"org_id", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "custom_categories", b"custom_categories", "custom_instructions", b"custom_instructions", "default_retention_days", b"default_retention_days", "etag", b"etag", "id", b"id", "keeps_passages", b"keeps_passages", "org_id", b"org_id", "update_time", b"update_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -162,7 +170,7 @@ class UpdateProjectRequest(_message.Message):
     @_builtins.property
     def update_mask(self) -> _field_mask_pb2.FieldMask:
         """Required. The settings to change: `custom_instructions`, `custom_categories`,
-        `default_retention_days`.
+        `default_retention_days`, `keeps_passages`.
         """
 
     def __init__(

@@ -278,6 +278,7 @@ class WindowStatistics(_message.Message):
     CACHE_HITS_FIELD_NUMBER: _builtins.int
     CACHE_MISSES_FIELD_NUMBER: _builtins.int
     SLOWEST_REQUESTS_FIELD_NUMBER: _builtins.int
+    MEMORIES_RESTORED_FIELD_NUMBER: _builtins.int
     memories_added: _builtins.int
     """Memories added."""
     memories_updated: _builtins.int
@@ -288,6 +289,8 @@ class WindowStatistics(_message.Message):
     """Reads answered from a cache."""
     cache_misses: _builtins.int
     """Reads that a cache could not answer."""
+    memories_restored: _builtins.int
+    """Memories restored to an earlier version."""
     @_builtins.property
     def methods(self) -> _containers.RepeatedCompositeFieldContainer[Global___MethodStatistics]:
         """Requests by method and status."""
@@ -321,10 +324,11 @@ class WindowStatistics(_message.Message):
         cache_hits: _builtins.int = ...,
         cache_misses: _builtins.int = ...,
         slowest_requests: _abc.Iterable[Global___SlowRequest] | None = ...,
+        memories_restored: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cache_hits", b"cache_hits", "cache_misses", b"cache_misses", "memories_added", b"memories_added", "memories_deleted", b"memories_deleted", "memories_updated", b"memories_updated", "methods", b"methods", "models", b"models", "search_arms", b"search_arms", "slowest_requests", b"slowest_requests", "stages", b"stages"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cache_hits", b"cache_hits", "cache_misses", b"cache_misses", "memories_added", b"memories_added", "memories_deleted", b"memories_deleted", "memories_restored", b"memories_restored", "memories_updated", b"memories_updated", "methods", b"methods", "models", b"models", "search_arms", b"search_arms", "slowest_requests", b"slowest_requests", "stages", b"stages"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -10,7 +10,7 @@ from server.domain.graph import Entity
 from server.domain.inference import Candidate, InferenceRequest
 from server.domain.values import JsonObject
 
-PROMPT_VERSION = "infer-v3"
+PROMPT_VERSION = "infer-v4"
 
 # An answer can be wrong in many places, and in long words.
 _MAX_PROBLEMS = 20
@@ -44,7 +44,8 @@ def _data(request: InferenceRequest) -> JsonObject:
 
 
 def _candidate(candidate: Candidate) -> JsonObject:
-    return {"text": candidate.text} | ({"immutable": True} if candidate.immutable else {})
+    name = {"name": candidate.name} if candidate.name else {}
+    return {**name, "text": candidate.text} | ({"immutable": True} if candidate.immutable else {})
 
 
 def _entity(entity: Entity) -> JsonObject:

@@ -13,6 +13,7 @@ from server.adapters.postgres.pool import Database, transaction
 from server.adapters.postgres.vectors import to_halfvec
 from server.adapters.statements import load_statements
 from server.domain.archive import (
+    EMBEDDED,
     ArchiveHeader,
     ArchiveUnusable,
     ProjectOccupied,
@@ -41,10 +42,10 @@ class PostgresSnapshot:
 
     async def rows(self, kind: RowKind, *, embeddings: bool) -> AsyncIterator[list[str]]:
         """See the port."""
-        with_embeddings = embeddings and kind is RowKind.MEMORY
-        name = f"read_{kind}" + ("_embedded" if with_embeddings else "")
+        name = f"read_{kind}" + ("_embedded" if embeddings and kind in EMBEDDED else "")
+        columns = SQL[f"{kind}_columns"] if kind in EMBEDDED else ""
         cursor = await self.connection.cursor(
-            SQL[name].replace("{columns}", SQL["memory_columns"]), self.project_id
+            SQL[name].replace("{columns}", columns), self.project_id
         )
         while batch := await cursor.fetch(BATCH):
             yield [row[0] for row in batch]
@@ -100,16 +101,22 @@ class PostgresProjectWriter:
         """See the port."""
         return len(await self._fetch(f"write_{kind}", project_id, rows))
 
-    async def missing(self, project_id: str, rows: Sequence[str]) -> list[str]:
+    async def missing(
+        self, project_id: str, rows: Sequence[str], kind: RowKind = RowKind.MEMORY
+    ) -> list[str]:
         """See the port."""
-        return [row["line"] for row in await self._fetch("missing", project_id, rows)]
+        return [row["line"] for row in await self._fetch(f"missing_{kind}", project_id, rows)]
 
-    async def write_memories(
-        self, project_id: str, rows: Sequence[str], embeddings: Sequence[Vector]
+    async def write_embedded(
+        self,
+        project_id: str,
+        rows: Sequence[str],
+        embeddings: Sequence[Vector],
+        kind: RowKind = RowKind.MEMORY,
     ) -> int:
         """See the port."""
         vectors = [to_halfvec(embedding) for embedding in embeddings]
-        return len(await self._fetch("write_memory", project_id, rows, vectors))
+        return len(await self._fetch(f"write_{kind}", project_id, rows, vectors))
 
     async def _fetch(
         self, name: str, project_id: str, rows: Sequence[str], *values: object

@@ -13,12 +13,23 @@ from server.adapters.postgres.rows import from_entities, from_evidence, from_not
 from server.adapters.postgres.vectors import to_halfvec
 from server.domain.errors import ConcurrentChange
 from server.domain.memory import Memory, today
-from server.ports.memory_store import Call, ChangeSet, Committed, Removal, Revision
+from server.ports.memory_store import (
+    Call,
+    ChangeSet,
+    Committed,
+    NewPassages,
+    Removal,
+    Revision,
+)
 
 if TYPE_CHECKING:
     from server.adapters.postgres.pool import Connection, Database
 
 SQL = changing_statements("commit.sql")
+RECORD_CALL = SQL["record_call"].replace("{passages}", "")
+RECORD_CALL_WITH_PASSAGES = SQL["record_call"].replace(
+    "{passages}", SQL["passages"].partition("\n")[2]
+)
 
 
 async def commit(database: Database, changes: ChangeSet) -> Committed:
@@ -62,8 +73,9 @@ async def _record(connection: Connection, changes: ChangeSet) -> Committed | Non
     None where expired memories are in the way, or the lease of the scope or of the operation is
     another's.
     """
+    passages = changes.passages
     rows = await connection.fetch(
-        SQL["record_call"],
+        RECORD_CALL_WITH_PASSAGES if passages else RECORD_CALL,
         *call_values(changes.call),
         *_memory_values(changes),
         *_messages(changes),
@@ -72,6 +84,7 @@ async def _record(connection: Connection, changes: ChangeSet) -> Committed | Non
         changes.lease,
         changes.call.operation_lease,
         from_notices(changes.call.notices),
+        *(_passage_values(passages) if passages else ()),
     )
     if not rows:
         return None
@@ -98,6 +111,24 @@ def _memory_values(changes: ChangeSet) -> tuple[object, ...]:
         [_details(memory) for memory in memories],
         [added.ordinal for added in changes.added],
         today(changes.call.time),
+    )
+
+
+def _passage_values(new: NewPassages) -> tuple[object, ...]:
+    """One array a column, and then what the passages share."""
+    passages = new.passages
+    return (
+        [passage.passage_id for passage in passages],
+        [passage.message_id for passage in passages],
+        [passage.ordinal for passage in passages],
+        [passage.role for passage in passages],
+        [passage.name for passage in passages],
+        [passage.digest for passage in passages],
+        # In an object each, because arrays of arrays cannot be ragged.
+        [{"sentences": list(passage.sentences)} for passage in passages],
+        [to_halfvec(passage.embedding) for passage in passages],
+        dict(new.metadata),
+        new.expiration_date,
     )
 
 

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 from uuid import UUID
 
 import asyncpg
 
 from server.adapters.postgres.changing import call_values, changing_statements, conflicts_told
+from server.adapters.postgres.erasing import SQL as ERASE
+from server.adapters.postgres.erasing import erase, to_deletion, translate_version_conflicts
 from server.adapters.postgres.pool import Database, transaction
 from server.adapters.postgres.rows import from_entities, from_evidence, from_relations
 from server.adapters.postgres.stored_calls import read_call
 from server.adapters.postgres.vectors import to_halfvec
 from server.domain.errors import ConcurrentChange, MemoryDuplicate, RequestIdReused
-from server.domain.memory import today
-from server.ports.memory_changes import Amendment
+from server.domain.memory import Memory, today
+from server.domain.scope_kinds import StoredDeletion
+from server.ports.memory_changes import Amendment, Restoration
 from server.ports.memory_store import Call, Removal, StoredCall
 from server.telemetry.recording import record_changes, stage
 
@@ -42,25 +45,65 @@ class PostgresMemoryChanges:
         with conflicts_told(call):
             async with self._database.connection() as connection:
                 with stage("commit"):
-                    position = await _amend(connection, call, amendment)
+                    position = await _despite_expired(
+                        connection,
+                        call,
+                        amendment.digest,
+                        amendment.memory,
+                        lambda: _amend(connection, call, amendment),
+                    )
         committed = self._committed(position)
         record_changes(updated=1)
         return committed
 
-    async def remove(self, call: Call, removal: Removal) -> int:
+    async def restore(self, call: Call, restoration: Restoration) -> int:
+        """See the port."""
+        memory = restoration.memory
+        with conflicts_told(call):
+            async with self._database.connection() as connection:
+                with stage("commit"):
+                    position = await _despite_expired(
+                        connection,
+                        call,
+                        restoration.digest,
+                        memory,
+                        lambda: _restore(connection, call, restoration),
+                    )
+        committed = self._committed(position)
+        record_changes(restored=1)
+        return committed
+
+    async def remove(self, call: Call, removal: Removal) -> StoredDeletion:
         """See the port."""
         with conflicts_told(call):
             async with self._database.connection() as connection:
                 with stage("commit"):
-                    position = await connection.fetchval(
+                    row = await connection.fetchrow(
                         SQL["remove_memory"],
                         *call_values(call),
                         removal.memory_id,
                         removal.version,
                     )
-        committed = self._committed(position)
-        record_changes(deleted=1)
-        return committed
+        if row is None:
+            raise ConcurrentChange
+        return self._deleted(to_deletion(row, call.payload_digest))
+
+    async def erase(self, call: Call, removal: Removal) -> StoredDeletion:
+        """See the port."""
+        key = (call.project_id, removal.memory_id)
+        with conflicts_told(call), translate_version_conflicts():
+            async with self._database.connection() as connection, transaction(connection):
+                await connection.execute(ERASE["lock_memory"], *key)
+                if await connection.fetchval(ERASE["newest_version"], *key) != removal.version:
+                    raise ConcurrentChange
+                with stage("commit"):
+                    deletion = await erase(connection, call, [removal.memory_id])
+        return self._deleted(deletion)
+
+    def _deleted(self, deletion: StoredDeletion) -> StoredDeletion:
+        self._on_commit()
+        record_changes(deleted=deletion.receipt.memories)
+        return deletion
 
     def _committed(self, position: int | None) -> int:
         if position is None:
@@ -80,6 +123,14 @@ class PostgresMemoryChanges:
             raise RequestIdReused(batch.request_id)
         return frozenset(row["item"] for row in rows) - {0}
 
+    async def find_deletion(
+        self, project_id: str, request_id: UUID, item: int
+    ) -> StoredDeletion | None:
+        """See the port."""
+        async with self._database.connection() as connection:
+            row = await connection.fetchrow(SQL["find_deletion"], project_id, request_id, item)
+        return to_deletion(row, row["payload_digest"]) if row else None
+
     async def find_change(self, project_id: str, request_id: UUID, item: int) -> StoredCall | None:
         """See the port."""
         async with self._database.connection() as connection:
@@ -87,24 +138,34 @@ class PostgresMemoryChanges:
             return await read_call(connection, project_id, call)
 
 
-async def _amend(connection: Connection, call: Call, amendment: Amendment) -> int | None:
+async def _despite_expired(
+    connection: Connection,
+    call: Call,
+    digest: bytes,
+    memory: Memory,
+    act: Callable[[], Awaitable[int | None]],
+) -> int | None:
+    """Acts; where another memory of the scope has the digest and has expired, it makes way.
+
+    Raises:
+        MemoryDuplicate: it has not expired: what is visible stays.
+    """
     try:
-        return await _execute(connection, call, amendment)
+        return await act()
     except asyncpg.UniqueViolationError as error:
         if error.constraint_name != _DIGEST_INDEX:
             raise
-    # Only what has expired may be pushed aside; what is visible stays.
     try:
         async with transaction(connection):
-            await _purge_expired(connection, call, amendment.digest)
-            return await _execute(connection, call, amendment)
+            await _purge_expired(connection, call, digest)
+            return await act()
     except asyncpg.UniqueViolationError as error:
         if error.constraint_name != _DIGEST_INDEX:
             raise
-        raise MemoryDuplicate(amendment.memory.id) from error
+        raise MemoryDuplicate(memory.id) from error
 
 
-async def _execute(connection: Connection, call: Call, amendment: Amendment) -> int | None:
+async def _amend(connection: Connection, call: Call, amendment: Amendment) -> int | None:
     memory = amendment.memory
     position: int | None = await connection.fetchval(
         SQL["amend_memory"],
@@ -121,6 +182,21 @@ async def _execute(connection: Connection, call: Call, amendment: Amendment) -> 
         from_evidence(memory.provenance.evidence),
         memory.expiration_date,
     )
+    return position
+
+
+async def _restore(connection: Connection, call: Call, restoration: Restoration) -> int | None:
+    memory = restoration.memory
+    with translate_version_conflicts():
+        position: int | None = await connection.fetchval(
+            SQL["restore_memory"],
+            *call_values(call),
+            memory.id,
+            restoration.from_version,
+            memory.version - 1,
+            restoration.digest,
+            to_halfvec(restoration.embedding),
+        )
     return position
 
 

@@ -10,10 +10,12 @@ from server.adapters.postgres.filter_condition import filter_condition
 from server.adapters.postgres.pool import Database
 from server.adapters.postgres.rows import to_memory, to_provenance
 from server.adapters.postgres.scope_condition import scope_condition
+from server.adapters.postgres.vectors import from_halfvec
 from server.adapters.statements import load_statements
-from server.domain.history import MemoryEvent
+from server.domain.history import MemoryEvent, PastVersion
 from server.domain.memory import EventType, Memory
 from server.domain.pages import ListOrder
+from server.domain.scope import Scope
 from server.ports.memory_store import ListQuery
 
 if TYPE_CHECKING:
@@ -72,6 +74,21 @@ class PostgresMemoryHistory:
             )
         return to_memory(row) if row else None
 
+    async def version(
+        self, project_id: str, memory_id: UUID, version: int | None = None
+    ) -> PastVersion | None:
+        """See the port."""
+        async with self._database.connection() as connection:
+            row = await connection.fetchrow(_statement("version"), project_id, memory_id, version)
+        if row is None:
+            return None
+        embedding = row["embedding"]
+        return PastVersion(
+            memory=state_of(row),
+            embedding=None if embedding is None else from_halfvec(embedding),
+            last_version=row["last_version"],
+        )
+
     async def list(self, query: ListQuery, time: datetime) -> list[Memory]:
         """See the port."""
         condition, values = scope_condition(query.scope, first_parameter=7)
@@ -108,4 +125,5 @@ def to_event(memory_id: UUID, row: Row, before: Memory | None, after: Memory | N
         before=before,
         after=after,
         provenance=to_provenance(row),
+        erased_scope=Scope(**row["erased_scope"]) if row["erased_scope"] else None,
     )

@@ -18,8 +18,9 @@ from server.adapters.postgres.vectors import to_halfvec
 from server.adapters.statements import load_statements
 from server.domain.conversation import StoredMessage
 from server.domain.inference import Candidate
-from server.domain.memory import Memory, ScoredMemory
+from server.domain.memory import Memory
 from server.domain.pages import ListOrder
+from server.domain.passages import Hit
 from server.domain.scope import Scope
 from server.domain.values import Vector
 from server.ports.memory_store import (
@@ -106,7 +107,7 @@ class PostgresMemoryStore:
             rows = await connection.fetch(SQL["recent_messages"], project_id, scope.key(), limit)
         return [to_stored_message(row) for row in reversed(rows)]
 
-    async def search(self, query: SearchQuery) -> list[ScoredMemory]:
+    async def search(self, query: SearchQuery) -> list[Hit]:
         """See the port."""
         return await self._searches.search(query)
 

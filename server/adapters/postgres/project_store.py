@@ -42,6 +42,7 @@ class PostgresProjectStore:
                 project.default_retention_days,
                 project.create_time,
                 project.update_time,
+                project.keeps_passages,
             )
         return created is not None
 
@@ -56,6 +57,7 @@ class PostgresProjectStore:
                 from_categories(project.custom_categories),
                 project.default_retention_days,
                 project.update_time,
+                project.keeps_passages,
             )
         return updated is not None
 

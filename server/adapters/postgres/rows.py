@@ -12,6 +12,7 @@ from server.domain.graph import Entity, Relation
 from server.domain.inference import Candidate, Category
 from server.domain.memory import Evidence, Memory, Provenance
 from server.domain.notices import Notice, NoticeReason
+from server.domain.passages import Passage
 from server.domain.project import ApiKey, Project
 from server.domain.scope import Scope
 
@@ -110,6 +111,22 @@ def _from_entity(entity: Entity) -> dict[str, object]:
     return {"name": entity.name, "type": entity.type}
 
 
+def to_passage(row: Row) -> Passage:
+    """The passage in a row of the block `columns` of passages.sql."""
+    return Passage(
+        id=row["passage_id"],
+        message_id=row["message_id"],
+        scope=to_scope(row),
+        role=Role(row["role"]),
+        name=row["name"],
+        text=row["text"],
+        metadata=row["metadata"],
+        event_time=row["event_time"],
+        expiration_date=row["expiration_date"],
+        create_time=row["create_time"],
+    )
+
+
 def to_candidate(row: Row) -> Candidate:
     """A candidate in a row of `find_candidates`."""
     return Candidate(
@@ -160,6 +177,8 @@ def to_project(row: Row) -> Project:
             Category(c["name"], c["description"]) for c in row["custom_categories"]
         ),
         default_retention_days=row["default_retention_days"],
+        delete_time=row["delete_time"],
+        keeps_passages=row["keeps_passages"],
     )
 
 

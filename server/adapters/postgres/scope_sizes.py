@@ -6,21 +6,24 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeAlias
 
+from server.domain.passages import EVERY_SOURCE, Source
 from server.domain.scope import Scope
 
 LARGE: Final = 2_000
 """Memories from which a scope is searched by candidates: below, comparing all of them is faster."""
 
 _MOST_SCOPES: Final = 10_000
+_Place: TypeAlias = tuple[str, Scope, frozenset[Source]]
+
 _TRUSTED_SECONDS: Final = 600.0
 """How long a size is used. The statistics of words change little within that."""
 
 
 @dataclass(frozen=True, slots=True)
 class ScopeSize:
-    """How many memories a scope holds, and the mean length of their texts in characters."""
+    """How much a scope holds, of what is searched, and the mean length in characters."""
 
     memories: float
     mean_length: float
@@ -32,18 +35,26 @@ class ScopeSizes:
     def __init__(self, large: int = LARGE, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._large = large
         self._monotonic = monotonic
-        self._sizes: OrderedDict[tuple[str, Scope], tuple[float, ScopeSize]] = OrderedDict()
+        self._sizes: OrderedDict[_Place, tuple[float, ScopeSize]] = OrderedDict()
 
-    def of(self, project_id: str, scope: Scope) -> ScopeSize | None:
+    def of(
+        self, project_id: str, scope: Scope, sources: frozenset[Source] = EVERY_SOURCE
+    ) -> ScopeSize | None:
         """The size of a scope if it is known to be large."""
-        known = self._sizes.get((project_id, scope))
+        known = self._sizes.get((project_id, scope, sources))
         if known is None or self._monotonic() - known[0] > _TRUSTED_SECONDS:
             return None
         return known[1]
 
-    def learn(self, project_id: str, scope: Scope, size: ScopeSize) -> None:
+    def learn(
+        self,
+        project_id: str,
+        scope: Scope,
+        size: ScopeSize,
+        sources: frozenset[Source] = EVERY_SOURCE,
+    ) -> None:
         """Keeps what a search that looked at the whole scope has found."""
-        place = project_id, scope
+        place = project_id, scope, sources
         self._sizes.pop(place, None)
         if size.memories < self._large:
             return

@@ -8,20 +8,24 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 
 from server.adapters.postgres.changing import call_values, changing_statements, conflicts_told
+from server.adapters.postgres.erasing import SQL as ERASE
+from server.adapters.postgres.erasing import erase as erase_memories
+from server.adapters.postgres.erasing import to_deletion, translate_version_conflicts
 from server.adapters.postgres.filter_condition import filter_condition
 from server.adapters.postgres.pool import Database, transaction
 from server.adapters.postgres.scope_condition import scope_condition
+from server.adapters.statements import load_statements
 from server.domain.filters import Filter
 from server.domain.scope import Scope
-from server.domain.scope_kinds import DeletionReceipt, ScopeKind, ScopeSummary
+from server.domain.scope_kinds import ScopeKind, ScopeSummary, StoredDeletion
 from server.ports.memory_store import Call
-from server.ports.scope_store import StoredDeletion
 from server.telemetry.recording import record_changes, stage
 
 if TYPE_CHECKING:
-    from server.adapters.postgres.rows import Row
+    from server.adapters.postgres.pool import Connection
 
 SQL = changing_statements("life.sql")
+PASSAGES = load_statements("server.adapters.postgres.sql", "passages.sql")
 _CALL_PARAMETERS = 17
 # The only names that ever stand for `{column}` in a statement.
 _COLUMNS = {
@@ -30,6 +34,14 @@ _COLUMNS = {
     ScopeKind.APP: "app_id",
     ScopeKind.RUN: "run_id",
 }
+
+
+class _OnlyValidated(Exception):
+    """Undoes a deletion of which only the receipt was asked for."""
+
+    def __init__(self, deletion: StoredDeletion) -> None:
+        super().__init__()
+        self.deletion = deletion
 
 
 class _NothingKept(Exception):
@@ -42,7 +54,9 @@ def removal_statement(scope: Scope, filters: Filter | None) -> tuple[str, list[o
     matching, bound = filter_condition(filters, _CALL_PARAMETERS + 1 + len(values))
     statement = SQL["remove_memories"]
     return (
-        statement.replace("{scope}", condition).replace("{filters}", matching),
+        statement.replace("{passages}", PASSAGES["present"])
+        .replace("{scope}", condition)
+        .replace("{filters}", matching),
         [*values, *bound],
     )
 
@@ -69,16 +83,31 @@ class PostgresScopeStore:
             for row in rows
         ]
 
-    async def remove_memories(self, call: Call, filters: Filter | None = None) -> StoredDeletion:
+    async def remove_memories(
+        self,
+        call: Call,
+        filters: Filter | None = None,
+        *,
+        erase: bool = False,
+        validate_only: bool = False,
+    ) -> StoredDeletion:
         """See the port."""
         if not call.scope.parts() and filters is None:
             raise ValueError("neither scope nor filters would delete the whole project")
-        statement, values = removal_statement(call.scope, filters)
-        with conflicts_told(call):
-            async with self._database.connection() as connection:
-                with stage("commit"):
-                    row = await connection.fetchrow(statement, *call_values(call), *values)
-        return self._committed(_to_deletion(row, call.payload_digest))
+        remove = _erase_matching if erase else _remove_matching
+        try:
+            with conflicts_told(call), translate_version_conflicts():
+                async with self._database.connection() as connection:
+                    if not erase and not validate_only:
+                        # By itself a statement is a transaction, and one round trip.
+                        return self._committed(await remove(connection, call, filters))
+                    async with transaction(connection):
+                        deletion = await remove(connection, call, filters)
+                        if validate_only:
+                            raise _OnlyValidated(deletion)
+        except _OnlyValidated as validated:
+            return validated.deletion
+        return self._committed(deletion)
 
     async def erase(self, call: Call, kind: ScopeKind, scope_id: str) -> StoredDeletion | None:
         """See the port."""
@@ -97,7 +126,7 @@ class PostgresScopeStore:
                         raise _NothingKept
         except _NothingKept:
             return None
-        return self._committed(_to_deletion(row, call.payload_digest))
+        return self._committed(to_deletion(row, call.payload_digest))
 
     def _committed(self, deletion: StoredDeletion) -> StoredDeletion:
         self._on_commit()
@@ -107,11 +136,33 @@ class PostgresScopeStore:
     async def find_deletion(self, project_id: str, request_id: UUID) -> StoredDeletion | None:
         """See the port."""
         async with self._database.connection() as connection:
-            row = await connection.fetchrow(SQL["find_deletion"], project_id, request_id)
-        return _to_deletion(row, row["payload_digest"]) if row else None
+            row = await connection.fetchrow(SQL["find_deletion"], project_id, request_id, 0)
+        return to_deletion(row, row["payload_digest"]) if row else None
 
 
-def _to_deletion(row: Row | None, payload_digest: bytes) -> StoredDeletion:
-    if row is None:
-        raise AssertionError("a deletion answers one row")
-    return StoredDeletion(DeletionReceipt(**row["counts"]), row["position"], payload_digest)
+async def _remove_matching(
+    connection: Connection, call: Call, filters: Filter | None
+) -> StoredDeletion:
+    statement, values = removal_statement(call.scope, filters)
+    with stage("commit"):
+        row = await connection.fetchrow(statement, *call_values(call), *values)
+    return to_deletion(row, call.payload_digest)
+
+
+async def _erase_matching(
+    connection: Connection, call: Call, filters: Filter | None
+) -> StoredDeletion:
+    condition, values = scope_condition(call.scope, first_parameter=2)
+    matching, bound = filter_condition(filters, 2 + len(values))
+    lock, untell = (
+        ERASE[name]
+        .replace("{passages}", PASSAGES["present"])
+        .replace("{scope}", condition)
+        .replace("{filters}", matching)
+        for name in ("lock_matching", "erase_matching_passages")
+    )
+    with stage("commit"):
+        rows = await connection.fetch(lock, call.project_id, *values, *bound)
+        counts = await connection.fetchrow(untell, call.project_id, *values, *bound)
+        ids = [row["memory_id"] for row in rows]
+        return await erase_memories(connection, call, ids, dict(counts or {}))

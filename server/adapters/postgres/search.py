@@ -5,21 +5,22 @@ Of a large scope those memories are compared that can be among the best (ADR 002
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 from uuid import UUID
 
 from server.adapters.postgres.filter_condition import filter_condition
 from server.adapters.postgres.memory_history import state_columns
-from server.adapters.postgres.rows import to_memory
+from server.adapters.postgres.rows import to_memory, to_passage
 from server.adapters.postgres.scope_condition import scope_condition
 from server.adapters.postgres.scope_sizes import ScopeSize, ScopeSizes
 from server.adapters.postgres.vector_index import VectorIndex, cast_to
 from server.adapters.postgres.vectors import to_halfvec
 from server.adapters.statements import load_statements
 from server.domain.filters import Filter
-from server.domain.memory import ScoredMemory
+from server.domain.memory import Memory, ScoredMemory
+from server.domain.passages import EVERY_SOURCE, Hit, Passage, ScoredPassage, Source
 from server.domain.ranking import (
     BM25_B,
     BM25_K1,
@@ -53,6 +54,10 @@ NEAREST_PER_CANDIDATE = 2
 _COLUMNS = load_statements(_PACKAGE, "read.sql")["memory_columns"]
 READ_HITS = SQL["read_hits"].replace("{columns}", _COLUMNS)
 READ_PAST_HITS = SQL["read_past_hits"].replace("{columns}", state_columns())
+PASSAGES = load_statements(_PACKAGE, "passages.sql")
+READ_PASSAGES = PASSAGES["read"].replace("{columns}", PASSAGES["columns"])
+_PRESENT = {Source.MEMORIES: SQL["of_memories"], Source.PASSAGES: PASSAGES["present"]}
+_PAST = {Source.MEMORIES: SQL["past_memories"], Source.PASSAGES: PASSAGES["past"]}
 
 
 class Searches:
@@ -63,32 +68,36 @@ class Searches:
         self._sizes = sizes or ScopeSizes()
         self._index = VectorIndex()
 
-    async def search(self, query: SearchQuery) -> list[ScoredMemory]:
+    async def search(self, query: SearchQuery) -> list[Hit]:
         """The best hits, best first; see `MemoryStore.search`.
 
         A hit that is deleted between the two statements is left out.
         """
         async with self._database.connection() as connection:
             ranked = _fused(query, await self._rank(connection, query))
-            rows = await _read_hits(connection, query, [hit.memory_id for hit in ranked])
-        memories = {row["memory_id"]: to_memory(row) for row in rows}
-        return [
-            ScoredMemory(memories[hit.memory_id], hit.score, hit.arms)
-            for hit in ranked
-            if hit.memory_id in memories
-        ]
+            ids = [hit.memory_id for hit in ranked]
+            memories = await _read_memories(connection, query, ids)
+            others = [id_ for id_ in ids if id_ not in memories]
+            passages = await _read_passages(connection, query, others)
+        hits: list[Hit] = []
+        for hit in ranked:
+            if memory := memories.get(hit.memory_id):
+                hits.append(ScoredMemory(memory, hit.score, hit.arms))
+            elif passage := passages.get(hit.memory_id):
+                hits.append(ScoredPassage(passage, hit.score, hit.arms))
+        return hits
 
     async def _rank(self, connection: Connection, query: SearchQuery) -> Sequence[Row]:
         if query.time is not None or query.filters is not None or query.categories:
             # What is asked for may be a small part of the scope, or is not in its indexes.
             return await _compare_all(connection, query)
-        size = self._sizes.of(query.project_id, query.scope)
+        size = self._sizes.of(query.project_id, query.scope, query.sources)
         if size is not None:
             return await self._compare_likely(connection, query, size)
         rows = await _compare_all(connection, query)
         if rows:
             found = ScopeSize(rows[0]["size"], rows[0]["mean_length"])
-            self._sizes.learn(query.project_id, query.scope, found)
+            self._sizes.learn(query.project_id, query.scope, found, query.sources)
         return rows
 
     async def _compare_likely(
@@ -97,7 +106,7 @@ class Searches:
         dimensions = len(query.vector)
         is_indexed = await self._index.serves(connection, dimensions, size.memories)
         cast = cast_to(dimensions) if is_indexed else ""
-        statement, values = rank_large_statement(query.scope, cast)
+        statement, values = rank_large_statement(query.scope, cast, query.sources)
         nearest = NEAREST_PER_CANDIDATE * candidate_count(query.limit)
         return await connection.fetch(
             statement,
@@ -108,22 +117,40 @@ class Searches:
 
 
 async def _compare_all(connection: Connection, query: SearchQuery) -> Sequence[Row]:
-    statement, values = rank_statement(query.scope, query.filters, query.time)
+    statement, values = rank_statement(query.scope, query.filters, query.time, query.sources)
     return await connection.fetch(statement, *_shared_values(query), *values)
 
 
-async def _read_hits(
+async def _read_memories(
     connection: Connection, query: SearchQuery, ids: Sequence[UUID]
-) -> Sequence[Row]:
-    if query.time is None:
-        return await connection.fetch(READ_HITS, query.project_id, ids, query.visible_on)
-    return await connection.fetch(
-        READ_PAST_HITS, query.project_id, ids, query.visible_on, query.time
+) -> dict[UUID, Memory]:
+    if Source.MEMORIES not in query.sources:
+        return {}
+    found = query.project_id, ids, query.visible_on
+    rows = (
+        await connection.fetch(READ_HITS, *found)
+        if query.time is None
+        else await connection.fetch(READ_PAST_HITS, *found, query.time)
     )
+    return {row["memory_id"]: to_memory(row) for row in rows}
+
+
+async def _read_passages(
+    connection: Connection, query: SearchQuery, ids: Sequence[UUID]
+) -> dict[UUID, Passage]:
+    if not ids or Source.PASSAGES not in query.sources:
+        return {}
+    rows = await connection.fetch(
+        READ_PASSAGES, query.project_id, ids, query.visible_on, query.time
+    )
+    return {row["passage_id"]: to_passage(row) for row in rows}
 
 
 def rank_statement(
-    scope: Scope, filters: Filter | None = None, time: datetime | None = None
+    scope: Scope,
+    filters: Filter | None = None,
+    time: datetime | None = None,
+    sources: frozenset[Source] = EVERY_SOURCE,
 ) -> tuple[str, list[object]]:
     """The statement for a scope with these parts, a filter and perhaps a past instant.
 
@@ -134,23 +161,32 @@ def rank_statement(
     statement = SQL["rank"].replace("{scope}", condition).replace("{filters}", matching)
     last = [*values, *bound]
     if time is None:
-        return statement.replace("{past}", "").replace("{memories}", "memories"), last
+        rows = f"({_union(_PRESENT, sources)})"
+        return statement.replace("{past}", "").replace("{memories}", rows), last
     past = (
         SQL["past"]
-        .replace("{scope}", condition.replace("m.", "origin."))
+        .replace("{rows}", _union(_PAST, sources))
+        .replace("{origin}", condition.replace("m.", "origin."))
         .replace("{time}", f"${16 + len(last)}::timestamptz")
     )
-    return statement.replace("{past}", f"{past},\n").replace("{memories}", "past"), [*last, time]
+    return statement.replace("{past}", f"{past}\n").replace("{memories}", "past"), [*last, time]
 
 
-def rank_large_statement(scope: Scope, cast: str = "") -> tuple[str, list[str]]:
+def _union(blocks: Mapping[Source, str], sources: frozenset[Source]) -> str:
+    return "\nUNION ALL\n".join(blocks[source] for source in Source if source in sources)
+
+
+def rank_large_statement(
+    scope: Scope, cast: str = "", sources: frozenset[Source] = EVERY_SOURCE
+) -> tuple[str, list[str]]:
     """The statement for a large scope, and the last values to bind.
 
     With a `cast` the nearest vectors are found by the index over that type.
     """
     condition, values = scope_condition(scope, first_parameter=19)
     statement = RANK_LARGE.replace("{scope}", condition).replace("{filters}", "true")
-    return statement.replace("{memories}", "memories").replace("{cast}", cast), values
+    rows = f"({_union(_PRESENT, sources)})"
+    return statement.replace("{memories}", rows).replace("{cast}", cast), values
 
 
 def _shared_values(query: SearchQuery) -> list[object]:

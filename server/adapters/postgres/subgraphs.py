@@ -108,14 +108,14 @@ def _said(row: Row) -> tuple[tuple[Entity, ...], tuple[Relation, ...]]:
 
 
 def _to_subgraph(row: Row, joins: Mapping[Space, Joins]) -> MemorySubgraph:
-    if not row["found"]:
+    entities, relations = _said(row) if row["found"] else ((), ())
+    if not entities and not relations:
         return MemorySubgraph(
             row["project_id"],
             row["memory_id"],
             exists=False,
             correlation_id=row["correlation_id"],
         )
-    entities, relations = _said(row)
     known = joins.get(_space(row))
     joined, aliases = _concerning(known, entities, relations) if known else ({}, {})
     return MemorySubgraph(

@@ -14,6 +14,7 @@ from server.application.batch_update_memories import BatchUpdateCommand
 from server.application.delete_memory import DeleteMemoryCommand
 from server.application.list_memory_events import ListMemoryEventsCommand
 from server.application.once import RequestKey
+from server.application.restore_memory import RestoreMemoryCommand
 from server.application.update_memory import UpdateMemoryCommand
 from server.application.watch_memory_events import WatchMemoryEventsCommand
 from server.domain.amendment import FieldChanges, MemoryField
@@ -21,6 +22,7 @@ from server.domain.conversation import without_nul
 from server.transport.convert.requests import DEFAULT_PAGE_SIZE, scope_of
 from server.transport.convert.tokens import read_number_page_token, read_stream_cursor
 from server.transport.convert.values import from_struct
+from server.transport.large_messages import item_fields, outline
 
 
 def request_key(request: Message, request_id: str) -> RequestKey | None:
@@ -31,7 +33,11 @@ def request_key(request: Message, request_id: str) -> RequestKey | None:
     if not request_id:
         return None
     digest = hashlib.sha256(request.DESCRIPTOR.full_name.encode())
-    digest.update(b"\0" + request.SerializeToString(deterministic=True))
+    digest.update(b"\0" + outline(request).SerializeToString(deterministic=True))
+    for _, _, items in item_fields(request):
+        for item in items:
+            raw = item.SerializeToString(deterministic=True)
+            digest.update(len(raw).to_bytes(8) + raw)
     return RequestKey(UUID(request_id), digest.digest())
 
 
@@ -67,6 +73,25 @@ def delete_command(
     return DeleteMemoryCommand(
         project_id=project_id,
         memory_id=UUID(request.id),
+        etag=request.etag if request.HasField("etag") else None,
+        key=request_key(request, request.request_id),
+        erase=erases(request.erasure_mode),
+    )
+
+
+def erases(mode: memory_service_pb2.ErasureMode.ValueType) -> bool:
+    """Whether a deletion leaves no history."""
+    return mode == memory_service_pb2.ERASURE_MODE_ERASE
+
+
+def restore_command(
+    request: memory_service_pb2.RestoreMemoryRequest, project_id: str
+) -> RestoreMemoryCommand:
+    """RestoreMemory."""
+    return RestoreMemoryCommand(
+        project_id=project_id,
+        memory_id=UUID(request.id),
+        version=request.version,
         etag=request.etag if request.HasField("etag") else None,
         key=request_key(request, request.request_id),
     )

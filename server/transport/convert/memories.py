@@ -13,6 +13,7 @@ EVENT_TYPES = {
     EventType.ADD: memory_pb2.MemoryEvent.ADD,
     EventType.UPDATE: memory_pb2.MemoryEvent.UPDATE,
     EventType.DELETE: memory_pb2.MemoryEvent.DELETE,
+    EventType.RESTORE: memory_pb2.MemoryEvent.RESTORE,
 }
 
 

@@ -22,6 +22,7 @@ def project_message(project: Project) -> project_service_pb2.Project:
             for category in project.custom_categories
         ],
         default_retention_days=project.default_retention_days,
+        keeps_passages=project.keeps_passages,
         create_time=to_timestamp(project.create_time),
         update_time=to_timestamp(project.update_time),
         etag=project.etag,
@@ -43,6 +44,7 @@ def update_project_command(
                 for category in given.custom_categories
             ),
             default_retention_days=given.default_retention_days,
+            keeps_passages=given.keeps_passages,
         ),
         etag=request.etag if request.HasField("etag") else None,
     )

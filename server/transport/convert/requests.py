@@ -19,11 +19,16 @@ from server.domain.filters import Filter
 from server.domain.inference import Category
 from server.domain.operation import OperationLease
 from server.domain.pages import ListOrder
+from server.domain.passages import EVERY_SOURCE, Source
 from server.domain.scope import SCOPE_FIELDS, Scope
 from server.transport.convert.tokens import read_consistency_token, read_list_page_token
 from server.transport.convert.values import from_struct, from_timestamp
 
 DEFAULT_PAGE_SIZE = 50
+_SOURCES = {
+    memory_service_pb2.SEARCH_SOURCE_MEMORIES: Source.MEMORIES,
+    memory_service_pb2.SEARCH_SOURCE_PASSAGES: Source.PASSAGES,
+}
 
 
 class _HasScope(Protocol):
@@ -165,6 +170,7 @@ def search_command(
         with_relations=request.include_relations,
         position=read_consistency_token(token) if (token := request.consistency_token) else None,
         as_of=from_timestamp(request.as_of) if request.HasField("as_of") else None,
+        sources=frozenset(_SOURCES[source] for source in request.sources) or EVERY_SOURCE,
     )
 
 

@@ -8,7 +8,7 @@ from server.application.delete_memories import DeleteMemoriesCommand
 from server.application.delete_scope import DeleteScopeCommand
 from server.application.list_scopes import ListScopesCommand, ScopeCursor
 from server.domain.scope_kinds import DeletionReceipt, ScopeKind, ScopeSummary
-from server.transport.convert.life import request_key
+from server.transport.convert.life import erases, request_key
 from server.transport.convert.requests import DEFAULT_PAGE_SIZE, filters_of, scope_of
 from server.transport.convert.tokens import read_scope_page_token
 from server.transport.convert.values import to_timestamp
@@ -31,6 +31,8 @@ def delete_memories_command(
         scope=scope_of(request),
         key=request_key(request, request.request_id),
         filters=filters_of(request),
+        erase=erases(request.erasure_mode),
+        validate_only=request.validate_only,
     )
 
 
@@ -82,4 +84,7 @@ def receipt_message(receipt: DeletionReceipt) -> memory_service_pb2.DeletionRece
         messages=receipt.messages,
         events=receipt.events,
         graph_memories=receipt.graph_memories,
+        redacted_messages=receipt.redacted_messages,
+        retained_messages=receipt.retained_messages,
+        passages=receipt.passages,
     )

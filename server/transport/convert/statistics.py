@@ -73,6 +73,7 @@ def _window(figures: Figures, changes: ChangeCounts) -> pb.WindowStatistics:
         memories_added=changes.added,
         memories_updated=changes.updated,
         memories_deleted=changes.deleted,
+        memories_restored=changes.restored,
         models=[
             pb.ModelStatistics(
                 model=name,
@@ -104,7 +105,7 @@ def _window(figures: Figures, changes: ChangeCounts) -> pb.WindowStatistics:
 
 
 def _own_changes(figures: Figures) -> ChangeCounts:
-    return ChangeCounts(figures.added, figures.updated, figures.deleted)
+    return ChangeCounts(figures.added, figures.updated, figures.deleted, figures.restored)
 
 
 def _latency(durations: Durations) -> pb.LatencyStatistics:

@@ -31,7 +31,7 @@ from server.transport.interceptors.tracing import tracing_interceptor
 from server.transport.interceptors.unknown_method import unknown_method
 from server.transport.interceptors.validation import Now, ValidationInterceptor
 from server.transport.rate_limit import RateLimiter
-from server.transport.validation import check
+from server.transport.validation import check, check_large
 
 Continuation: TypeAlias = Callable[[grpc.HandlerCallDetails], Awaitable["Handler | None"]]
 
@@ -61,7 +61,7 @@ def build_interceptors(
             ErrorsInterceptor(),
             EntryInterceptor(gate, deadlines, authenticate, admission, rate_limiter),
             DecodingInterceptor(),
-            ValidationInterceptor(check, now),
+            ValidationInterceptor(check, check_large, now),
             AuthorizationInterceptor(rate_limited(authorize, rate_limiter)),
         ]
     )

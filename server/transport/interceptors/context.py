@@ -27,6 +27,8 @@ class CallContext(grpc.aio.ServicerContext[Any, Any]):
         self._added: Metadata = ()
         self._handlers: Metadata = ()
         self._metadata: Metadata | None = None
+        self.request_bytes = 0
+        """The size of the request, once it was read; 0 where the client streams."""
         self.messages_written = 0
         self.bytes_written = 0
 

@@ -16,20 +16,25 @@ from server.transport.interceptors.method import Method
 class DecodingInterceptor(CallInterceptor):
     """Interceptors and handlers inside get and give messages; interceptors outside see the bytes.
 
-    The responses of a stream are written by the context.
+    The responses of a stream are written by the context. Large messages are read and written beside
+    the event loop.
     """
 
     async def intercept(
         self, method: Method, request: Any, context: CallContext, proceed: Proceed
     ) -> Any:
         codec = method.codec
-        decoded = _read_all(request, codec) if method.streams_requests else codec.decode(request)
+        if method.streams_requests:
+            decoded: Any = _read_all(request, codec)
+        else:
+            decoded = await codec.decode_large(request)
+            context.request_bytes = len(request)
         response = await proceed(decoded, context)
         if method.streams_responses:
             return None
         if response is None and context.code() not in {None, grpc.StatusCode.OK}:
             return b""
-        return codec.encode(response)
+        return await codec.encode_large(response)
 
 
 async def _read_all(requests: AsyncIterable[bytes], codec: Codec) -> AsyncIterator[Any]:

@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 
 import grpc
 
-from server.transport.decoding import Codec
+from server.transport.decoding import Codec, message_type_of
 from server.transport.method_classes import MethodClass, method_class
 
 Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
@@ -48,6 +48,11 @@ def describe(path: str, handler: Handler, *, exists: bool = True) -> Method:
         streams_requests=bool(handler.request_streaming),
         streams_responses=bool(handler.response_streaming),
         kind=method_class(name, streams=handler.request_streaming or handler.response_streaming),
-        codec=Codec(name, handler.request_deserializer, handler.response_serializer),
+        codec=Codec(
+            name,
+            handler.request_deserializer,
+            handler.response_serializer,
+            message_type_of(name) if handler.request_deserializer else None,
+        ),
         exists=exists,
     )

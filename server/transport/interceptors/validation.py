@@ -12,6 +12,7 @@ from server.telemetry.recording import stage
 from server.transport.interceptors.context import CallContext
 from server.transport.interceptors.interceptor import CallInterceptor, Proceed
 from server.transport.interceptors.method import Method
+from server.transport.large_messages import LARGE_BYTES, beside_the_loop
 
 Check: TypeAlias = Callable[[Message, datetime], None]
 Now: TypeAlias = Callable[[], datetime]
@@ -20,9 +21,13 @@ Now: TypeAlias = Callable[[], datetime]
 class ValidationInterceptor(CallInterceptor):
     """Applies a check to every request message."""
 
-    def __init__(self, check: Check, now: Now) -> None:
-        """`check` raises InvalidRequest; `now` tells the present instant, aware, in UTC."""
+    def __init__(self, check: Check, check_large: Check, now: Now) -> None:
+        """Both checks raise InvalidRequest; the one of large requests runs in a thread.
+
+        `now` tells the present instant, aware, in UTC.
+        """
         self._check = check
+        self._check_large = check_large
         self._now = now
 
     async def intercept(
@@ -30,7 +35,11 @@ class ValidationInterceptor(CallInterceptor):
     ) -> Any:
         if method.streams_requests:
             return await proceed(self._checked(request), context)
-        self._apply(request)
+        if context.request_bytes >= LARGE_BYTES:
+            with stage("validate", is_brief=True):
+                await beside_the_loop(self._check_large, request, self._now())
+        else:
+            self._apply(request)
         return await proceed(request, context)
 
     async def _checked(self, requests: AsyncIterable[Any]) -> AsyncIterator[Any]:

@@ -7,16 +7,15 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from memoir.v1 import memory_pb2, memory_service_pb2
+from memoir.v1 import memory_service_pb2
 
 from server.application.add_memories import AddMemoriesCommand, AddMemoriesOutcome
 from server.application.operations import SubmitAdd
 from server.application.read_memories import GetMemory, ListMemories
 from server.application.search_memories import SearchMemories
-from server.domain.memory import ScoredMemory
 from server.transport.answers import fitting_page
 from server.transport.convert.added import add_response
-from server.transport.convert.memories import memory_message, relation_message
+from server.transport.convert.memories import memory_message
 from server.transport.convert.operations import operation_message
 from server.transport.convert.requests import (
     add_command,
@@ -24,6 +23,7 @@ from server.transport.convert.requests import (
     list_command,
     search_command,
 )
+from server.transport.convert.search import search_response
 from server.transport.convert.tokens import list_page_token
 from server.transport.convert.values import from_timestamp
 from server.transport.current_caller import current_caller
@@ -84,18 +84,7 @@ class MemoryService(MemoryLife, MemoryScopes):
     ) -> memory_service_pb2.SearchMemoriesResponse:
         """See the contract."""
         outcome = await self._use_cases.search(search_command(request, current_caller().project_id))
-        return memory_service_pb2.SearchMemoriesResponse(
-            results=[_search_result(hit, explain=request.explain) for hit in outcome.hits],
-            relations=map(relation_message, outcome.relations),
-            degraded=[
-                memory_service_pb2.DegradedArm(arm=part.arm, reason=part.reason)
-                for part in outcome.degraded
-            ],
-            models_used=memory_pb2.ModelsUsed(
-                language_model=outcome.language_model or "",
-                embedding_model=outcome.embedding_model,
-            ),
-        )
+        return search_response(request, outcome)
 
     async def GetMemory(  # noqa: N802 - the contract's name
         self, request: memory_service_pb2.GetMemoryRequest, _context: object
@@ -123,13 +112,3 @@ class MemoryService(MemoryLife, MemoryScopes):
             )
 
         return await fitting_page(page, command.page_size, "memories")
-
-
-def _search_result(hit: ScoredMemory, *, explain: bool) -> memory_service_pb2.SearchMemoriesResult:
-    result = memory_service_pb2.SearchMemoriesResult(
-        memory=memory_message(hit.memory), score=hit.score
-    )
-    if explain:
-        for arm in hit.arms:
-            result.arms.add(arm=arm.arm, rank=arm.rank, score=arm.score)
-    return result

@@ -11,11 +11,13 @@ from server.application.batch_delete_memories import BatchDeleteCommand
 from server.application.batch_update_memories import BatchUpdateCommand
 from server.application.delete_memory import DeleteMemoryCommand
 from server.application.list_memory_events import ListMemoryEvents
+from server.application.restore_memory import RestoreMemoryCommand
 from server.application.update_memory import UpdatedMemory, UpdateMemoryCommand
 from server.application.watch_memory_events import WatchMemoryEvents
 from server.domain.errors import MemoirError
 from server.domain.history import StreamCursor
 from server.domain.request_context import current_request
+from server.domain.scope_kinds import StoredDeletion
 from server.transport.answers import fitting_page
 from server.transport.batch_results import batch_delete_response, batch_update_response
 from server.transport.convert.life import (
@@ -23,12 +25,15 @@ from server.transport.convert.life import (
     batch_update_command,
     delete_command,
     events_command,
+    restore_command,
     update_command,
     watch_command,
 )
 from server.transport.convert.memories import event_message, memory_message
+from server.transport.convert.scopes import receipt_message
 from server.transport.convert.tokens import consistency_token, number_page_token, stream_cursor
 from server.transport.current_caller import current_caller
+from server.transport.large_messages import beside_the_loop
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +41,10 @@ class LifeUseCases:
     """What these methods run."""
 
     update: Callable[[UpdateMemoryCommand], Awaitable[UpdatedMemory]]
-    delete: Callable[[DeleteMemoryCommand], Awaitable[int]]
+    delete: Callable[[DeleteMemoryCommand], Awaitable[StoredDeletion]]
+    restore: Callable[[RestoreMemoryCommand], Awaitable[UpdatedMemory]]
     update_batch: Callable[[BatchUpdateCommand], Awaitable[list[UpdatedMemory | MemoirError]]]
-    delete_batch: Callable[[BatchDeleteCommand], Awaitable[list[int | MemoirError]]]
+    delete_batch: Callable[[BatchDeleteCommand], Awaitable[list[StoredDeletion | MemoirError]]]
     events: ListMemoryEvents
     watch: WatchMemoryEvents
 
@@ -63,18 +69,31 @@ class MemoryLife:
         self, request: memory_service_pb2.DeleteMemoryRequest, _context: object
     ) -> memory_service_pb2.DeleteMemoryResponse:
         """See the contract."""
-        position = await self._life.delete(delete_command(request, current_caller().project_id))
+        deletion = await self._life.delete(delete_command(request, current_caller().project_id))
         return memory_service_pb2.DeleteMemoryResponse(
-            consistency_token=consistency_token(position)
+            consistency_token=consistency_token(deletion.position),
+            receipt=receipt_message(deletion.receipt),
+        )
+
+    async def RestoreMemory(  # noqa: N802 - the contract's name
+        self, request: memory_service_pb2.RestoreMemoryRequest, _context: object
+    ) -> memory_service_pb2.RestoreMemoryResponse:
+        """See the contract."""
+        restored = await self._life.restore(restore_command(request, current_caller().project_id))
+        return memory_service_pb2.RestoreMemoryResponse(
+            memory=memory_message(restored.memory),
+            consistency_token=consistency_token(restored.position),
         )
 
     async def BatchUpdateMemories(  # noqa: N802 - the contract's name
         self, request: memory_service_pb2.BatchUpdateMemoriesRequest, _context: object
     ) -> memory_service_pb2.BatchUpdateMemoriesResponse:
         """See the contract."""
-        command = batch_update_command(request, current_caller().project_id)
+        project_id = current_caller().project_id
+        command = await beside_the_loop(batch_update_command, request, project_id)
         outcomes = await self._life.update_batch(command)
-        return batch_update_response(outcomes, current_request().correlation_id)
+        correlation_id = current_request().correlation_id
+        return await beside_the_loop(batch_update_response, outcomes, correlation_id)
 
     async def BatchDeleteMemories(  # noqa: N802 - the contract's name
         self, request: memory_service_pb2.BatchDeleteMemoriesRequest, _context: object

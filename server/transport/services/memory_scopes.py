@@ -44,7 +44,9 @@ class MemoryScopes:
         deletion = await self._scopes.delete_memories(command)
         return memory_service_pb2.DeleteMemoriesResponse(
             receipt=receipt_message(deletion.receipt),
-            consistency_token=consistency_token(deletion.position),
+            consistency_token=(
+                "" if command.validate_only else consistency_token(deletion.position)
+            ),
         )
 
     async def ListScopes(  # noqa: N802 - the contract's name

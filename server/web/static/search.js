@@ -38,17 +38,14 @@ function results(found) {
   return found.map((result) => resultItem(result, best));
 }
 
-function resultItem({ memory, score = 0, arms = [] }, best) {
+function resultItem({ memory, passage, score = 0, arms = [] }, best) {
   return element(
     "li",
     { class: "card result" },
     element(
       "div",
       {},
-      element("p", { class: "text" }, memory.text),
-      ...(memory.categories ?? []).map((name) => element("span", { class: "tag" }, name)),
-      element("span", { class: "quiet" }, moment(memory.event_time), " "),
-      element("button", { class: "link", click: () => showHistory(memory.id) }, "history"),
+      ...(memory ? memoryParts(memory) : passageParts(passage)),
     ),
     element(
       "div",
@@ -57,6 +54,23 @@ function resultItem({ memory, score = 0, arms = [] }, best) {
       ...arms.map((arm) => armBar(arm, best[arm.arm])),
     ),
   );
+}
+
+function memoryParts({ id, text, categories = [], event_time: time }) {
+  return [
+    element("p", { class: "text" }, text),
+    ...categories.map((name) => element("span", { class: "tag" }, name)),
+    element("span", { class: "quiet" }, moment(time), " "),
+    element("button", { class: "link", click: () => showHistory(id) }, "history"),
+  ];
+}
+
+function passageParts({ text, name, role, event_time: time }) {
+  return [
+    element("p", { class: "text" }, text),
+    element("span", { class: "tag" }, `said by ${name ?? role}`),
+    element("span", { class: "quiet" }, moment(time)),
+  ];
 }
 
 function armBar({ arm, rank = 0, score = 0 }, best) {

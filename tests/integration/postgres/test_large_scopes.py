@@ -27,7 +27,7 @@ async def test_a_word_of_more_memories_than_were_known_still_counts(database: Da
     await searches.search(TEA_AND_RAIN)
     await add(database, "rain", *(f"tea number {number}" for number in range(60)))
 
-    scores = {hit.memory.text: hit.score for hit in await searches.search(TEA_AND_RAIN)}
+    scores = {hit.text: hit.score for hit in await searches.search(TEA_AND_RAIN)}
     assert max(scores, key=scores.__getitem__) == "rain"
     assert 0 < scores["tea number 7"] < scores["rain"]
 

@@ -11,9 +11,13 @@ import pytest_asyncio
 
 from server.adapters.postgres import memory_history
 from server.adapters.postgres.changing import call_values
+from server.adapters.postgres.erasing import SQL as ERASE
+from server.adapters.postgres.retention import SQL as RETENTION
 from server.adapters.postgres.scope_condition import scope_condition
 from server.adapters.postgres.scope_store import SQL, removal_statement
 from server.adapters.postgres.search import rank_statement
+from server.domain.erasing import MIN_REPEATED_LENGTH, SENTENCE_ENDS
+from server.domain.passages import Source
 from server.domain.scope import Scope
 from tests.integration.postgres.test_plans import (
     HALFWAY,
@@ -25,7 +29,7 @@ from tests.integration.postgres.test_plans import (
     nodes,
     plans,
 )
-from tests.support.builders import NOW, PROJECT, call
+from tests.support.builders import ALICE, NOW, PROJECT, call
 from tests.support.postgres import LENDING, loaded
 
 if TYPE_CHECKING:
@@ -88,7 +92,9 @@ async def test_a_page_of_the_past_is_read_in_order_from_the_calls_of_the_scope(
 async def test_a_search_of_the_past_reads_the_calls_of_the_scope(
     connection: Connection, part: str
 ) -> None:
-    statement, last = rank_statement(Scope(**{f"{part}_id": f"{part}-7"}), time=NOW)
+    # The table of passages is empty here, which makes any way of reading it look cheap.
+    scope, sources = Scope(**{f"{part}_id": f"{part}-7"}), frozenset({Source.MEMORIES})
+    statement, last = rank_statement(scope, time=NOW, sources=sources)
     constants: tuple[object, ...] = (2.0, 0.9, 0.75, 200, 30.0, 300, [], *LENDING)
     bound = (PROJECT, TODAY, [], VECTOR, "a memory", *constants, *last)
     for plan in await plans(connection, statement, *bound):
@@ -127,7 +133,11 @@ async def test_a_scope_is_deleted_by_indexes(connection: Connection, part: str) 
         assert reads_of(plan, "memories") == {f"memories_{part}"}
         assert reads_of(plan, "calls") == {f"calls_{part}", "calls_pkey"}
         assert reads_of(plan, "messages") == {"messages_pkey"}
-        assert reads_of(plan, "memory_events") == {"memory_events_call", "memory_events_pkey"}
+        assert reads_of(plan, "memory_events") == {
+            "memory_events_call",
+            "memory_events_pkey",
+            "memory_events_erased",
+        }
         assert reads_of(plan, "operations") - PENDING == {
             "operations_pkey",
             "operations_without_call",
@@ -148,3 +158,32 @@ def reads_of(plan: Plan, table: str) -> set[str]:
         for node in found
         if node.get("Relation Name") == table or node.get("Index Name", "").startswith(f"{table}_")
     }
+
+
+async def test_erasing_reads_the_history_and_the_messages_of_the_scope_by_indexes(
+    connection: Connection,
+) -> None:
+    ids = [await connection.fetchval("SELECT memory_id FROM memories WHERE user_id = 'user-7'")]
+    said = ([ALICE.key()], ["a phrase that is long enough"])
+    key = (PROJECT, ids)
+    found = {
+        "phrases": (*key,),
+        "delete_messages": (*key, *said, SENTENCE_ENDS),
+        "messages_with_phrases": (*key, *said, MIN_REPEATED_LENGTH),
+        "clear_notices": (*key, *said),
+        "erase_memories": (*call_values(call()), ids, {}),
+    }
+    for name, values in found.items():
+        statement = ERASE[name].replace("{cited}", ERASE["cited"])
+        for plan in await plans(connection, statement, *values):
+            assert reads_of(plan, "memory_events") <= {"memory_events_pkey", "memory_events_call"}
+            assert reads_of(plan, "messages") <= {"messages_pkey"}
+            assert reads_of(plan, "memories") <= {"memories_pkey"}
+
+
+async def test_what_expired_is_found_by_the_indexes_of_expiration(connection: Connection) -> None:
+    for plan in await plans(connection, RETENTION["lock_expired"], TODAY, 100):
+        assert reads_of(plan, "memories") <= {"memories_expiration", "memories_pkey"}
+    for plan in await plans(connection, RETENTION["find_deleted"], TODAY, 100):
+        assert "memory_events_expiration" in reads_of(plan, "memory_events")
+        assert "Seq Scan" not in {node["Node Type"] for node in nodes(plan)}

@@ -137,8 +137,8 @@ async def test_it_finds_what_comparing_everything_finds(
     await indexed.search(asking(0))
     found = wanted = 0
     for number in range(1, 21):
-        best = {hit.memory.id for hit in await exact.search(asking(number))}
-        found += len(best & {hit.memory.id for hit in await indexed.search(asking(number))})
+        best = {hit.id for hit in await exact.search(asking(number))}
+        found += len(best & {hit.id for hit in await indexed.search(asking(number))})
         wanted += len(best)
     assert wanted == 200
     assert found >= 0.95 * wanted

@@ -21,9 +21,11 @@ from server.domain.errors import (
     StoreUnavailable,
 )
 from server.domain.memory import Memory
+from server.domain.scope_kinds import StoredDeletion
 from server.ports.memory_store import Call, Removal
 from tests.support.builders import PROJECT, adding
 from tests.support.fake_changes import FakeChanges
+from tests.support.fake_history import FakeHistory
 from tests.support.fake_store import FakeStore
 from tests.support.fakes import FakeClock, FakeEmbedder
 
@@ -108,17 +110,18 @@ class FailingChanges(FakeChanges):
     error: MemoirError | None = None
     tries: int = 0
 
-    async def remove(self, call: Call, removal: Removal) -> int:
+    async def remove(self, call: Call, removal: Removal) -> StoredDeletion:
         self.tries += 1
         if self.error and self.calls:
             raise self.error
         return await super().remove(call, removal)
 
 
-async def delete_three(changes: FailingChanges) -> list[int | MemoirError]:
+async def delete_three(changes: FailingChanges) -> list[StoredDeletion | MemoirError]:
     store = changes.store
     memories = await remembered(store, "one", "two", "three")
-    delete = BatchDeleteMemories(DeleteMemory(store, changes, FakeClock()), changes, FakeClock())
+    one = DeleteMemory(store, changes, FakeHistory(), FakeClock())
+    delete = BatchDeleteMemories(one, changes, FakeClock())
     items = [DeleteMemoryCommand(PROJECT, memory.id) for memory in memories]
     return await delete(BatchDeleteCommand(PROJECT, items))
 
@@ -126,7 +129,9 @@ async def delete_three(changes: FailingChanges) -> list[int | MemoirError]:
 async def test_with_the_store_away_the_rest_is_not_tried(store: FakeStore) -> None:
     away = StoreUnavailable()
     changes = FailingChanges(store, error=away)
-    assert await delete_three(changes) == [2, away, away]
+    first, *rest = await delete_three(changes)
+    assert isinstance(first, StoredDeletion)
+    assert (first.position, rest) == (2, [away, away])
     assert len(store.memories) == 2
     assert changes.tries == 2
 

@@ -16,10 +16,13 @@ from server.domain.errors import (
     MemoryNotFound,
     RequestIdReused,
 )
+from server.domain.history import PastVersion
 from server.domain.memory import Memory
+from server.domain.scope_kinds import StoredDeletion
 from server.ports.memory_store import Call, ChangeSet, Removal
 from tests.support.builders import ALICE, EMBEDDER, NOW, PROJECT, addition, call, revision
 from tests.support.fake_changes import FakeChanges
+from tests.support.fake_history import FakeHistory
 from tests.support.fake_store import FakeStore
 from tests.support.fakes import FakeClock
 
@@ -35,8 +38,13 @@ def changes(store: FakeStore) -> FakeChanges:
 
 
 @pytest.fixture
-def delete(store: FakeStore, changes: FakeChanges) -> DeleteMemory:
-    return DeleteMemory(store, changes, FakeClock())
+def history() -> FakeHistory:
+    return FakeHistory()
+
+
+@pytest.fixture
+def delete(store: FakeStore, changes: FakeChanges, history: FakeHistory) -> DeleteMemory:
+    return DeleteMemory(store, changes, history, FakeClock())
 
 
 async def remembered(store: FakeStore, immutable: bool = False) -> Memory:
@@ -50,7 +58,8 @@ async def test_a_memory_is_removed_by_a_call_of_its_own(
     store: FakeStore, changes: FakeChanges, delete: DeleteMemory
 ) -> None:
     memory = await remembered(store)
-    assert await delete(DeleteMemoryCommand(PROJECT, memory.id)) == 2
+    deletion = await delete(DeleteMemoryCommand(PROJECT, memory.id))
+    assert (deletion.position, deletion.receipt.memories) == (2, 1)
     assert store.memories == {}
     [of] = changes.calls
     assert (of.method, of.scope) == ("DeleteMemory", ALICE)
@@ -109,7 +118,7 @@ async def test_another_etag_deletes_nothing(store: FakeStore, delete: DeleteMemo
 class BusyChanges(FakeChanges):
     """The memory changes between being read and being removed."""
 
-    async def remove(self, call: Call, removal: Removal) -> int:
+    async def remove(self, call: Call, removal: Removal) -> StoredDeletion:
         raise ConcurrentChange
 
 
@@ -120,7 +129,7 @@ async def test_a_change_in_between_is_told_in_terms_of_what_was_asked(
     memory = await remembered(store)
     command = DeleteMemoryCommand(PROJECT, memory.id, memory.etag if with_etag else None)
     with pytest.raises(error):
-        await DeleteMemory(store, BusyChanges(store), FakeClock())(command)
+        await DeleteMemory(store, BusyChanges(store), FakeHistory(), FakeClock())(command)
 
 
 async def test_the_etag_of_the_present_version_is_the_one_that_counts(
@@ -135,3 +144,37 @@ async def test_the_etag_of_the_present_version_is_the_one_that_counts(
     present = store.memories[item.memory.id]
     await delete(DeleteMemoryCommand(PROJECT, present.id, present.etag))
     assert store.memories == {}
+
+
+async def test_a_present_memory_is_erased_at_its_version(
+    store: FakeStore, changes: FakeChanges, delete: DeleteMemory
+) -> None:
+    memory = await remembered(store)
+    key = RequestKey(uuid4(), b"payload")
+    command = DeleteMemoryCommand(PROJECT, memory.id, memory.etag, key=key, erase=True)
+    assert await delete(command) == await delete(command)
+    assert changes.erased == [Removal(0, memory.id, 1)]
+
+
+async def test_what_was_deleted_before_can_be_erased_but_not_deleted_again(
+    store: FakeStore, changes: FakeChanges, history: FakeHistory, delete: DeleteMemory
+) -> None:
+    memory = await remembered(store)
+    await delete(DeleteMemoryCommand(PROJECT, memory.id))
+    history.versions[memory.id] = [PastVersion(memory, None, 2), PastVersion(None, None, 2)]
+    with pytest.raises(MemoryNotFound):
+        await delete(DeleteMemoryCommand(PROJECT, memory.id))
+    with pytest.raises(EtagMismatch):
+        await delete(DeleteMemoryCommand(PROJECT, memory.id, memory.etag, erase=True))
+    await delete(DeleteMemoryCommand(PROJECT, memory.id, erase=True))
+    assert changes.erased == [Removal(0, memory.id, 2)]
+    assert changes.calls[-1].scope == ALICE
+
+
+async def test_of_what_was_erased_nothing_is_left_to_erase(
+    history: FakeHistory, delete: DeleteMemory
+) -> None:
+    erased = UUID(int=7)
+    history.versions[erased] = [PastVersion(None, None, 1)]
+    with pytest.raises(MemoryNotFound):
+        await delete(DeleteMemoryCommand(PROJECT, erased, erase=True))

@@ -39,14 +39,20 @@ class Writer:
         self.written += [(kind, row) for row in rows]
         return len(rows)
 
-    async def missing(self, project_id: str, rows: Sequence[str]) -> list[str]:
+    async def missing(
+        self, project_id: str, rows: Sequence[str], kind: RowKind = RowKind.MEMORY
+    ) -> list[str]:
         return list(rows)
 
-    async def write_memories(
-        self, project_id: str, rows: Sequence[str], embeddings: Sequence[Vector]
+    async def write_embedded(
+        self,
+        project_id: str,
+        rows: Sequence[str],
+        embeddings: Sequence[Vector],
+        kind: RowKind = RowKind.MEMORY,
     ) -> int:
         self.embeddings += embeddings
-        return await self.write(project_id, RowKind.MEMORY, rows)
+        return await self.write(project_id, kind, rows)
 
 
 class Embedder:

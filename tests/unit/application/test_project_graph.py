@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequen
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from itertools import islice
 from uuid import UUID
 
 import pytest
@@ -381,3 +382,76 @@ async def test_run_survives_whatever_fails() -> None:
     events = [entry["event"] for entry in logs]
     assert events.count("projector.failed") == 1
     assert events.count("projector.waiting") == 1
+
+
+class Pauses:
+    """A clock that goes on while somebody sleeps; each pause lets the test do something."""
+
+    def __init__(self, during: Callable[[float], None] = lambda _: None) -> None:
+        self.now = 1000.0
+        self.slept: list[float] = []
+        self.during = during
+
+    def monotonic(self) -> float:
+        return self.now
+
+    async def sleep(self, seconds: float) -> None:
+        self.slept.append(round(seconds, 3))
+        self.now += seconds
+        self.during(seconds)
+
+
+def lingering(outbox: FakeOutbox, graph: FakeGraph, pauses: Pauses) -> GraphProjector:
+    return GraphProjector(
+        outbox, graph, jitter=lambda: 1.0, monotonic=pauses.monotonic, sleep=pauses.sleep
+    )
+
+
+async def test_a_change_after_a_pause_is_projected_at_once() -> None:
+    outbox, graph, pauses = FakeOutbox([dirty(1)]), FakeGraph(), Pauses()
+
+    def on_sleep(_: float) -> None:
+        assert graph.batches == [ids(1)]
+
+    pauses.during = on_sleep
+    async with running(lingering(outbox, graph, pauses)):
+        await asyncio.wait_for(outbox.empty.wait(), PATIENCE_SECONDS)
+    assert graph.batches == [ids(1)]
+    assert pauses.slept == [0.05]
+
+
+async def test_while_changes_keep_coming_they_are_gathered_ever_longer() -> None:
+    outbox, graph, pauses = FakeOutbox([dirty(1)]), FakeGraph(), Pauses()
+    coming = iter(range(2, 14))
+
+    def two_more_come(_: float) -> None:
+        outbox.free += [dirty(number) for number in islice(coming, 2)]
+
+    pauses.during = two_more_come
+    async with running(lingering(outbox, graph, pauses)):
+        await asyncio.wait_for(outbox.empty.wait(), PATIENCE_SECONDS)
+    assert graph.batches[0] == ids(1)
+    assert [len(batch) for batch in graph.batches[1:]] == [2] * 6
+    assert pauses.slept == [0.05, 0.1, 0.2, 0.4, 0.5, 0.5, 0.5]
+
+
+async def test_full_batches_follow_at_once_and_grow() -> None:
+    outbox = FakeOutbox([dirty(number) for number in range(801)])
+    graph, pauses = FakeGraph(), Pauses()
+    async with running(lingering(outbox, graph, pauses)):
+        await asyncio.wait_for(outbox.empty.wait(), PATIENCE_SECONDS)
+    assert [len(batch) for batch in graph.batches] == [50, 100, 200, 400, 51]
+    assert pauses.slept == [0.05]
+
+
+async def test_a_graph_that_fails_is_given_smaller_batches() -> None:
+    async def overwhelmed(batch: Sequence[UUID]) -> None:
+        if len(batch) > 20:
+            raise GraphUnavailable
+
+    outbox = FakeOutbox([dirty(number) for number in range(100)])
+    graph = FakeGraph(overwhelmed)
+    subject = projector(outbox, graph)
+    assert await subject.project_once() == 0
+    assert await subject.project_once() == 12
+    assert len(outbox.released) == 50

@@ -10,7 +10,12 @@ import pytest
 from server.application.remember_inferred import CANDIDATES_AT_MOST
 from server.domain.conversation import Message, Role
 from server.domain.errors import ExtractionFailed, ModelQuotaExhausted
-from server.domain.inference import BUILT_IN_CATEGORIES, Category, ProposedRelation
+from server.domain.inference import (
+    BUILT_IN_CATEGORIES,
+    Category,
+    ProposedOperation,
+    ProposedRelation,
+)
 from server.domain.memory import EventType, Evidence
 from server.domain.project import Project
 from server.domain.scope import Scope
@@ -18,6 +23,9 @@ from server.ports.embedder import EmbeddingPurpose
 from tests.support.builders import ALICE, EMBEDDER, NOW, PROJECT
 from tests.support.fakes import LANGUAGE_MODEL, PROMPT_VERSION
 from tests.support.inference import HELLO, SAID, World, add, delete, update
+
+BY_ALICE = f"Alice: {SAID}"
+"""What is embedded of it."""
 
 ASSISTANT = Message(Role.ASSISTANT, "Welcome to Lisbon!")
 SYSTEM = Message(Role.SYSTEM, "Be kind.")
@@ -32,7 +40,7 @@ async def test_an_add_costs_one_question_and_two_embedding_batches(world: World)
     await world.hears(add("Lives in Lisbon"), add("Likes tea"), messages=[HELLO, ASSISTANT])
     assert len(world.model.requests) == 1
     assert world.embedder.batches == [
-        ([SAID, ASSISTANT.content], EmbeddingPurpose.DOCUMENT),
+        ([BY_ALICE, ASSISTANT.content], EmbeddingPurpose.DOCUMENT),
         (["Lives in Lisbon", "Likes tea"], EmbeddingPurpose.DOCUMENT),
     ]
 
@@ -42,7 +50,7 @@ async def test_additions_and_updates_share_a_batch(world: World) -> None:
     world.embedder.batches.clear()
     await world.hears(update(1, "Lives in Lisbon"), add("Likes tea"))
     assert [texts for texts, _ in world.embedder.batches] == [
-        [SAID],
+        [BY_ALICE],
         ["Likes tea", "Lives in Lisbon"],
     ]
     [_, changes] = world.store.change_sets
@@ -68,7 +76,7 @@ async def test_system_messages_alone_cost_nothing(world: World) -> None:
 async def test_system_messages_are_context_and_not_compared(world: World) -> None:
     await world.hears(messages=[SYSTEM, HELLO])
     assert list(world.model.requests[0].messages) == [SYSTEM, HELLO]
-    assert world.embedder.batches[0][0] == [SAID]
+    assert world.embedder.batches[0][0] == [BY_ALICE]
 
 
 async def test_changes_are_answered_in_the_order_of_the_answer(world: World) -> None:
@@ -111,7 +119,7 @@ async def test_a_near_duplicate_adds_nothing_and_costs_no_batch(world: World) ->
     boat, porto = 0, 0
     for number, candidate in enumerate(
         await world.store.find_candidates(
-            PROJECT, ALICE, [world.embedder.vector_of(SAID)], 5, NOW.date()
+            PROJECT, ALICE, [world.embedder.vector_of(BY_ALICE)], 5, NOW.date()
         ),
         start=1,
     ):
@@ -291,3 +299,77 @@ async def test_memories_are_of_the_scope_and_project_named(world: World) -> None
     await world.hears(add("Likes tea"))
     [memory] = world.store.memories.values()
     assert (memory.project_id, memory.scope) == (PROJECT, ALICE)
+
+
+def left(world: World) -> list[tuple[str, list[str]]]:
+    """What the last call left of its messages, by role."""
+    passages = world.store.change_sets[-1].passages
+    return [(p.role.value, list(p.sentences)) for p in passages.passages] if passages else []
+
+
+async def test_what_no_operation_rests_on_is_kept(world: World) -> None:
+    await world.knows("Likes coffee")
+    said = Message(Role.USER, "I like tea. Coffee is not for me. It rains.")
+    await world.hears(
+        add("Likes tea", quote="I like tea"),
+        ProposedOperation("DELETE", "", 1, "Coffee is not for me", target=1),
+        messages=[said, ASSISTANT],
+        metadata={"a": 1},
+        expiration_date=date(2027, 1, 1),
+    )
+    assert left(world) == [("user", ["It rains."]), ("assistant", ["Welcome to Lisbon!"])]
+    changes = world.store.change_sets[-1]
+    assert changes.passages is not None
+    assert (changes.passages.metadata, changes.passages.expiration_date) == (
+        {"a": 1},
+        date(2027, 1, 1),
+    )
+    first, second = changes.passages.passages
+    assert first.message_id == changes.messages[0].id
+    assert second.embedding == world.embedder.vector_of("Welcome to Lisbon!")
+
+
+async def test_what_repeats_a_memory_is_in_no_passage(world: World) -> None:
+    await world.knows("Likes tea")
+    said = Message(Role.USER, "I like tea. It rains.")
+    await world.hears(add("likes tea.", quote="I like tea"), messages=[said])
+    assert left(world) == [("user", ["It rains."])]
+
+
+async def test_requests_to_forget_and_text_of_others_are_in_no_passage(world: World) -> None:
+    said = Message(Role.USER, "Forget my shoe size. It rains.\n> I live in Ohio\nSee you!")
+    forget = ProposedOperation("FORGET", "", 1, "Forget my shoe size.")
+    await world.hears(forget, messages=[said])
+    assert left(world) == [("user", ["It rains.\n", "See you!"])]
+
+
+@pytest.mark.parametrize(
+    "wish", [{"includes": "food"}, {"excludes": "health"}, {"instructions": "Be brief."}]
+)
+async def test_where_a_call_says_what_to_remember_nothing_else_is_kept(
+    world: World, wish: dict[str, object]
+) -> None:
+    await world.hears(**wish)  # type: ignore[arg-type] # names fit
+    assert world.store.change_sets[-1].passages is None
+
+
+@pytest.mark.parametrize(
+    "settings", [{"keeps_passages": False}, {"custom_instructions": "Only what lasts."}]
+)
+async def test_a_project_can_keep_no_passages(world: World, settings: dict[str, object]) -> None:
+    world.projects.projects[PROJECT] = Project(PROJECT, "org", NOW, NOW, **settings)  # type: ignore[arg-type] # names fit
+    await world.hears()
+    assert world.store.change_sets[-1].passages is None
+
+
+async def test_a_long_message_is_kept_in_parts_that_one_batch_embeds(world: World) -> None:
+    said = Message(Role.USER, "A sentence of some words. " * 500)
+    await world.hears(messages=[said])
+    [(texts, _)] = world.embedder.batches
+    assert len(texts) == 3
+    passages = world.store.change_sets[-1].passages
+    assert passages is not None
+    assert [p.embedding for p in passages.passages] == [
+        world.embedder.vector_of(text) for text in texts[1:]
+    ]
+    assert "".join(s for p in passages.passages for s in p.sentences) == said.content

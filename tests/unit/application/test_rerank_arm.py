@@ -25,7 +25,7 @@ def hits(count: int) -> list[ScoredMemory]:
 
 
 def texts(reranking: Reranking) -> list[str]:
-    return [hit.memory.text for hit in reranking.hits]
+    return [hit.text for hit in reranking.hits]
 
 
 async def forever() -> None:

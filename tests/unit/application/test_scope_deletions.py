@@ -40,6 +40,18 @@ async def test_memories_of_a_scope_are_deleted_once(scopes: FakeScopes) -> None:
         await delete(other)
 
 
+async def test_a_deletion_that_only_validates_takes_no_notice_of_the_request_id(
+    scopes: FakeScopes,
+) -> None:
+    delete = DeleteMemories(scopes, FakeClock())
+    key = RequestKey(uuid4(), b"payload")
+    command = DeleteMemoriesCommand(PROJECT, ALICE, key, validate_only=True)
+    looked = await delete(command)
+    assert (looked.receipt.memories, scopes.calls) == (1, [])
+    await delete(DeleteMemoriesCommand(PROJECT, ALICE, RequestKey(key.id, b"other")))
+    assert await delete(command) == looked
+
+
 async def test_a_scope_is_deleted_once_by_a_call_that_does_not_name_it(
     scopes: FakeScopes,
 ) -> None:

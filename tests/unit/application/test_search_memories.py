@@ -39,7 +39,7 @@ class World:
 
     async def finds(self, query: str, **details: object) -> list[str]:
         command = SearchMemoriesCommand(PROJECT, ALICE, query, **details)  # type: ignore[arg-type] # names fit
-        return [hit.memory.text for hit in (await self.search(command)).hits]
+        return [hit.text for hit in (await self.search(command)).hits]
 
 
 @pytest.fixture
@@ -52,7 +52,7 @@ async def test_the_question_is_embedded_as_a_question_once(world: World) -> None
     await world.knows("coffee")
     outcome = await world.search(SearchMemoriesCommand(PROJECT, ALICE, "coffee"))
     assert world.embedder.batches == [(["coffee"], EmbeddingPurpose.QUERY)]
-    assert outcome.hits[0].memory.text == "coffee"
+    assert outcome.hits[0].text == "coffee"
     assert outcome.hits[0].score == pytest.approx(1.0)
     assert outcome.embedding_model == EMBEDDER
 
@@ -91,7 +91,7 @@ async def test_a_reranking_looks_beyond_what_is_answered(world: World) -> None:
     world.reranker.scores = {last: 0.8}
     command = SearchMemoriesCommand(PROJECT, ALICE, "fact", top_k=3, rerank=True)
     outcome = await world.search(command)
-    assert outcome.hits[0].memory.text == last
+    assert outcome.hits[0].text == last
     assert len(outcome.hits) == 3
     assert outcome.language_model == world.reranker.model
     assert [len(asked) for _, asked in world.reranker.questions] == [12]

@@ -32,6 +32,8 @@ CONTRACT = (
 NOT_OPTIONS = {
     "AddMemoriesRequest": {"async_mode", "output_format"},
 }
+# What the caller says by another name.
+RENAMED = {"erasure_mode": "erase"}
 
 
 def methods() -> Iterator[MethodDescriptor]:
@@ -73,6 +75,7 @@ def test_both_clients_have_the_same_methods_and_parameters() -> None:
         (memory_service_pb2.GetMemoryRequest, options.ReadOptions, {"id"}),
         (memory_service_pb2.ListMemoriesRequest, options.ListOptions, {"page_token"}),
         (memory_service_pb2.DeleteMemoryRequest, options.DeleteOptions, {"id"}),
+        (memory_service_pb2.RestoreMemoryRequest, options.RestoreOptions, {"id", "version"}),
         (memory_service_pb2.DeleteMemoriesRequest, options.DeleteManyOptions, set()),
         (memory_service_pb2.WatchMemoryEventsRequest, options.WatchOptions, set()),
         (graph_service_pb2.ListRelationsRequest, options.RelationOptions, {"page_token"}),
@@ -84,6 +87,6 @@ def test_both_clients_have_the_same_methods_and_parameters() -> None:
 def test_every_field_of_a_request_is_an_option(
     request_type: type[Message], known: type, by_position: set[str]
 ) -> None:
-    fields = {field.name for field in request_type.DESCRIPTOR.fields}
+    fields = {RENAMED.get(field.name, field.name) for field in request_type.DESCRIPTOR.fields}
     told_otherwise = by_position | NOT_OPTIONS.get(request_type.__name__, set())
     assert set(known.__annotations__) - {"timeout"} == fields - told_otherwise

@@ -237,7 +237,9 @@ def test_repeated_facts_are_merged() -> None:
 
 def test_a_known_fact_is_not_added() -> None:
     found = run(operation(text="user lives in porto."))
-    assert found == Plan((), ("operation 1: changes nothing",))
+    assert (found.operations, found.dropped) == ((), ("operation 1: changes nothing",))
+    # What it rests on is told by the memory that says it already, and by nothing else.
+    assert [passage.text for passage in found.evidence] == ["I moved to Lisbon"]
 
 
 def test_an_update_to_its_own_text_changes_nothing() -> None:

@@ -22,7 +22,7 @@ def test_enough_hits_are_fetched_for_one_to_come_up() -> None:
 
 
 def test_the_judge_decides_and_equals_keep_their_order() -> None:
-    texts = [hit.memory.text for hit in reordered(HITS[:4], [0.2, 0.9, 0.2, 0.9])]
+    texts = [hit.text for hit in reordered(HITS[:4], [0.2, 0.9, 0.2, 0.9])]
 
     assert texts == ["hit 1", "hit 3", "hit 0", "hit 2"]
 
@@ -39,5 +39,5 @@ def test_each_hit_says_what_the_judge_thought_and_keeps_its_score() -> None:
 def test_no_hit_is_lost_and_those_without_a_score_come_after(scores: list[float]) -> None:
     after = reordered(HITS, scores)
 
-    assert {hit.memory.id for hit in after} == {hit.memory.id for hit in HITS}
+    assert {hit.id for hit in after} == {hit.id for hit in HITS}
     assert after[len(scores) :] == HITS[len(scores) :]

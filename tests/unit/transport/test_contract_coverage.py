@@ -36,6 +36,7 @@ from server.application.project_settings import GetProject, UpdateProject
 from server.application.read_memories import GetMemory, ListMemories
 from server.application.remember_verbatim import RememberVerbatim
 from server.application.rerank_arm import RerankArm
+from server.application.restore_memory import RestoreMemory
 from server.application.search_memories import SearchMemories
 from server.application.update_memory import UpdateMemory
 from server.application.visible_relations import VisibleRelations
@@ -123,13 +124,15 @@ def life_of(store: FakeStore) -> LifeUseCases:
     changes, embedder, clock = FakeChanges(store), FakeEmbedder(), FakeClock()
     stream, draining = FakeEventStream(), asyncio.Event()
     update = UpdateMemory(store, changes, embedder, clock)
-    delete = DeleteMemory(store, changes, clock)
+    history = FakeHistory()
+    delete = DeleteMemory(store, changes, history, clock)
     return LifeUseCases(
         update=update,
         delete=delete,
         update_batch=BatchUpdateMemories(update, changes, embedder, clock),
         delete_batch=BatchDeleteMemories(delete, changes, clock),
-        events=ListMemoryEvents(FakeHistory()),
+        restore=RestoreMemory(store, history, changes, embedder, clock),
+        events=ListMemoryEvents(history),
         watch=WatchMemoryEvents(
             stream, EventTails(stream, FakeNotifications(), draining), draining
         ),

@@ -26,6 +26,7 @@ def test_what_changes_something_is_a_write() -> None:
         "AddMemories",
         "UpdateMemory",
         "DeleteMemory",
+        "RestoreMemory",
         "BatchUpdateMemories",
         "BatchDeleteMemories",
         "DeleteMemories",

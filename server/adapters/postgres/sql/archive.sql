@@ -16,12 +16,13 @@ SELECT (SELECT count(*) FROM projects WHERE project_id = $1) AS project,
        (SELECT count(*) FROM calls WHERE project_id = $1) AS call,
        (SELECT count(*) FROM messages WHERE project_id = $1) AS message,
        (SELECT count(*) FROM memory_events WHERE project_id = $1) AS event,
-       (SELECT count(*) FROM memories WHERE project_id = $1) AS memory;
+       (SELECT count(*) FROM memories WHERE project_id = $1) AS memory,
+       (SELECT count(*) FROM passages WHERE project_id = $1) AS passage;
 
 -- name: read_project
 SELECT to_jsonb(row)::text
 FROM (
-    SELECT custom_instructions, custom_categories, default_retention_days
+    SELECT custom_instructions, custom_categories, default_retention_days, keeps_passages
     FROM projects
     WHERE project_id = $1
 ) AS row;
@@ -42,7 +43,7 @@ ORDER BY call_id, ordinal;
 SELECT to_jsonb(row)::text
 FROM (
     SELECT memory_id, version, position, ordinal, call_id, type, change_time,
-           state - 'project_id' AS state
+           state - 'project_id' AS state, erased_scope
     FROM memory_events
     WHERE project_id = $1
     ORDER BY memory_id, version
@@ -95,7 +96,8 @@ FROM generate_series(1, greatest($1::bigint - nextval('change_position'), 0));
 UPDATE projects
 SET custom_instructions = given.custom_instructions,
     custom_categories = given.custom_categories,
-    default_retention_days = given.default_retention_days
+    default_retention_days = given.default_retention_days,
+    keeps_passages = coalesce(given.keeps_passages, projects.keeps_passages)
 FROM unnest($2::text[]) AS line,
      jsonb_populate_record(NULL::projects, line::jsonb) AS given
 WHERE projects.project_id = $1
@@ -125,15 +127,63 @@ RETURNING 1;
 
 -- name: write_event
 INSERT INTO memory_events (
-    project_id, memory_id, version, position, ordinal, call_id, type, change_time, state
+    project_id, memory_id, version, position, ordinal, call_id, type, change_time, state,
+    erased_scope
 )
 SELECT $1, memory_id, version, position, ordinal, call_id, type, change_time,
-       state || jsonb_build_object('project_id', $1::text)
+       state || jsonb_build_object('project_id', $1::text), erased_scope
 FROM unnest($2::text[]) AS line, jsonb_populate_record(NULL::memory_events, line::jsonb)
 ON CONFLICT (project_id, memory_id, version) DO NOTHING
 RETURNING 1;
 
--- name: missing
+-- name: passage_columns
+passage_id, call_id, message_id, user_id, agent_id, app_id, run_id, scope_key, digest, sentences, text,
+role, name, metadata, event_time, expiration_date, create_time, store_time, delete_time, ordinal
+
+-- name: read_passage
+SELECT to_jsonb(row)::text
+FROM (
+    SELECT {columns}
+    FROM passages
+    WHERE project_id = $1
+    ORDER BY passage_id
+) AS row;
+
+-- name: read_passage_embedded
+SELECT to_jsonb(row)::text
+FROM (
+    SELECT {columns}, embedding::text AS embedding
+    FROM passages
+    WHERE project_id = $1
+    ORDER BY passage_id
+) AS row;
+
+-- name: missing_passage
+SELECT line
+FROM unnest($2::text[]) WITH ORDINALITY AS input (line, place),
+     jsonb_populate_record(NULL::passages, line::jsonb) AS given
+WHERE NOT EXISTS (
+    SELECT FROM passages AS held
+    WHERE held.project_id = $1 AND held.passage_id = given.passage_id
+)
+ORDER BY place;
+
+-- name: write_passage
+INSERT INTO passages (
+    project_id, passage_id, call_id, message_id, user_id, agent_id, app_id, run_id, scope_key, digest,
+    sentences, text, role, name, metadata, event_time, expiration_date, create_time, store_time,
+    delete_time, ordinal, embedding
+)
+SELECT $1, given.passage_id, given.call_id, given.message_id, given.user_id, given.agent_id,
+       given.app_id, given.run_id, given.scope_key, given.digest, given.sentences, given.text,
+       given.role, given.name, given.metadata, given.event_time, given.expiration_date,
+       given.create_time, given.store_time, given.delete_time, given.ordinal, input.vector
+FROM unnest($2::text[], $3::halfvec[]) AS input (line, vector),
+     jsonb_populate_record(NULL::passages, input.line::jsonb) AS given
+ON CONFLICT (project_id, passage_id) DO NOTHING
+RETURNING 1;
+
+-- name: missing_memory
 SELECT line
 FROM unnest($2::text[]) WITH ORDINALITY AS input (line, place),
      jsonb_populate_record(NULL::memories, line::jsonb) AS given

@@ -4,7 +4,8 @@
 -- One statement writes the call, its messages, its new memories, their history and their outbox
 -- rows, so that the usual add is one round trip and one transaction. Nothing is written when an
 -- expired memory holds one of the digests: the caller purges it and comes again. Nor is anything
--- written when the scope's lease, if one is named, is another's by now.
+-- written when the scope's lease, if one is named, is another's by now. Where the
+-- call has passages, the block of that name goes before the last part.
 WITH input AS MATERIALIZED (
     SELECT *
     FROM unnest(
@@ -19,10 +20,17 @@ retention AS (
     WHERE project_id = $1 AND default_retention_days > 0
 ),
 blocked AS MATERIALIZED (
+    -- One look at the unique index for each digest (OFFSET 0 keeps it so). A join would read the
+    -- whole scope while the table has no statistics yet, and go on so as long as the plan is kept.
     SELECT held.memory_id
-    FROM memories AS held
-    JOIN input ON input.digest = held.digest
-    WHERE held.project_id = $1 AND held.scope_key = $8 AND held.expiration_date < $31
+    FROM input
+    CROSS JOIN LATERAL (
+        SELECT m.memory_id
+        FROM memories AS m
+        WHERE m.project_id = $1 AND m.scope_key = $8 AND m.digest = input.digest
+          AND m.expiration_date < $31
+        OFFSET 0
+    ) AS held
 ),
 released AS (
     -- The lease ends with the commit. Until then its row is locked, so that nobody takes the lease
@@ -92,12 +100,85 @@ history AS (
     FROM place, added JOIN input USING (memory_id)
 ),
 enqueued AS (
+    -- The graph holds nothing of a memory without names.
     {enqueue}
     SELECT $1, added.memory_id, place.position, place.position, $12, $17
     FROM place, added
-)
+    WHERE added.entities || added.relations <> '[]'
+){passages}
 SELECT place.position, added.memory_id
 FROM place LEFT JOIN added ON true;
+
+-- name: passages
+,
+told AS MATERIALIZED (
+    SELECT passage_id, message_id, passage.ordinal, role, name, digest, embedding,
+           ARRAY(
+               SELECT sentence
+               FROM jsonb_array_elements_text(left_over -> 'sentences')
+                   WITH ORDINALITY AS of_message (sentence, n)
+               ORDER BY n
+           ) AS sentences,
+           coalesce($51::date, retention.last_day) AS expiration_date
+    FROM unnest(
+        $42::uuid[], $43::uuid[], $44::integer[], $45::text[], $46::text[], $47::bytea[],
+        $48::jsonb[], $49::halfvec[]
+    ) AS passage (passage_id, message_id, ordinal, role, name, digest, left_over, embedding)
+    LEFT JOIN retention ON true
+),
+-- A message that was sent before is compared with what was left of it last: a sentence that led to a
+-- memory then, or was taken out with one, stays out. What was deleted whole is told anew.
+compared AS MATERIALIZED (
+    SELECT told.*, former.passage_id AS former_id, former.sentences AS former_sentences,
+           former.expiration_date AS former_date,
+           former.delete_time IS NOT NULL AND cardinality(former.sentences) > 0 AS was_deleted
+    FROM told
+    LEFT JOIN LATERAL (
+        SELECT p.passage_id, p.sentences, p.expiration_date, p.delete_time
+        FROM passages AS p
+        WHERE p.project_id = $1 AND p.scope_key = $8 AND p.digest = told.digest
+        ORDER BY p.store_time DESC, p.passage_id DESC
+        LIMIT 1
+    ) AS former ON true
+),
+narrowed AS MATERIALIZED (
+    SELECT compared.passage_id, message_id, ordinal, role, name, digest, embedding,
+           expiration_date, former_id, former_sentences, was_deleted,
+           former_date < coalesce(expiration_date, 'infinity'::date) AS lasts_longer,
+           CASE WHEN former_id IS NULL OR was_deleted THEN sentences ELSE ARRAY(
+               SELECT sentence
+               FROM unnest(sentences) WITH ORDINALITY AS of_message (sentence, n)
+               WHERE sentence = ANY (former_sentences)
+               ORDER BY n
+           ) END AS sentences
+    FROM compared
+),
+fresh AS MATERIALIZED (
+    SELECT *
+    FROM narrowed
+    WHERE former_id IS NULL OR was_deleted OR sentences <> former_sentences
+       OR (lasts_longer AND cardinality(sentences) > 0)
+),
+replaced AS (
+    UPDATE passages AS p
+    SET delete_time = $16
+    FROM place, fresh
+    WHERE p.project_id = $1 AND p.passage_id = fresh.former_id AND p.delete_time IS NULL
+),
+kept AS (
+    INSERT INTO passages (
+        project_id, passage_id, call_id, message_id, user_id, agent_id, app_id, run_id, scope_key,
+        digest, sentences, text, role, name, metadata, event_time, expiration_date, create_time,
+        store_time, delete_time, ordinal, embedding
+    )
+    SELECT $1, fresh.passage_id, $2, fresh.message_id, $4, $5, $6, $7, $8,
+           fresh.digest, fresh.sentences,
+           btrim(array_to_string(fresh.sentences, ''), E' \t\r\n'), fresh.role, fresh.name, $50,
+           $18, fresh.expiration_date, $16, $16,
+           CASE WHEN cardinality(fresh.sentences) = 0 THEN $16 END,
+           fresh.ordinal, fresh.embedding
+    FROM place, fresh
+)
 
 -- name: purge_expired
 -- Deletes the expired memories of a scope that hold one of the digests, with history and outbox.

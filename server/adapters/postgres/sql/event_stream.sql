@@ -10,7 +10,7 @@ SELECT pg_snapshot_xmin(pg_current_snapshot())::text;
 -- visible. One row without an event where there is none. $8 events of the project are looked at, at
 -- most: the last of so many is answered too, with `matches` false where it is not of the scope, as
 -- the place to go on from. `has_more` says that there is something beyond the horizon.
--- The scope of a deletion is that of the state before it.
+-- The scope of a deletion is that of the state before it; an erasure says it itself.
 SELECT horizon.transaction_id::text AS horizon, next.*, EXISTS (
     SELECT FROM memory_events AS late
     WHERE late.project_id = $1 AND late.transaction_id >= horizon.transaction_id
@@ -32,7 +32,9 @@ LEFT JOIN LATERAL (
         LEFT JOIN memory_events AS before
             ON before.project_id = e.project_id AND before.memory_id = e.memory_id
             AND before.version = e.version - 1
-        CROSS JOIN LATERAL (SELECT coalesce(e.state, before.state) AS state) AS known
+        CROSS JOIN LATERAL (
+            SELECT coalesce(e.state, before.state, e.erased_scope) AS state
+        ) AS known
         WHERE e.project_id = $1
           AND (e.transaction_id, e.position, e.ordinal, e.memory_id, e.version)
               > ($2::text::xid8, $3::bigint, $4::integer, $5::uuid, $6::bigint)
@@ -49,7 +51,7 @@ ORDER BY next.transaction_id::xid8, next.position, next.ordinal, next.memory_id,
 -- name: events
 -- The named events and those before them.
 SELECT e.type, e.memory_id AS event_memory_id, e.version AS event_version, e.change_time,
-       e.state IS NOT NULL AS has_state, {columns}
+       e.state IS NOT NULL AS has_state, e.erased_scope, {columns}
 FROM unnest($2::uuid[], $3::bigint[]) AS wanted (memory_id, version)
 JOIN memory_events AS e
     ON e.project_id = $1 AND e.memory_id = wanted.memory_id

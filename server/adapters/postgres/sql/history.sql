@@ -11,7 +11,8 @@ c.call_id, c.request_id, c.correlation_id, c.embedding_model, c.language_model, 
 
 -- name: events
 -- Each event with its call; the state before is that of the event before.
-SELECT e.type, e.version AS event_version, e.change_time, e.state IS NOT NULL AS has_state, {columns}
+SELECT e.type, e.version AS event_version, e.change_time, e.state IS NOT NULL AS has_state,
+       e.erased_scope, {columns}
 FROM memory_events AS e
 JOIN calls AS c USING (project_id, call_id)
 CROSS JOIN LATERAL jsonb_populate_record(NULL::memories, coalesce(e.state, '{}')) AS m
@@ -32,6 +33,29 @@ JOIN calls AS c ON c.project_id = $1 AND c.call_id = last.call_id
 CROSS JOIN LATERAL jsonb_populate_record(NULL::memories, last.state) AS m
 WHERE last.state IS NOT NULL
   AND ($4::date IS NULL OR m.expiration_date IS NULL OR m.expiration_date >= $4);
+
+-- name: version
+-- The version $3, or where that is null the last one that is not a deletion. An event without an embedding
+-- left the text as it was before.
+SELECT e.state IS NOT NULL AS has_state, newest.version AS last_version, embedded.embedding, {columns}
+FROM memory_events AS e
+JOIN calls AS c USING (project_id, call_id)
+CROSS JOIN LATERAL (
+    SELECT max(version) AS version FROM memory_events WHERE project_id = $1 AND memory_id = $2
+) AS newest
+LEFT JOIN LATERAL (
+    SELECT earlier.embedding
+    FROM memory_events AS earlier
+    WHERE earlier.project_id = $1 AND earlier.memory_id = $2 AND earlier.version <= e.version
+      AND earlier.embedding IS NOT NULL
+    ORDER BY earlier.version DESC
+    LIMIT 1
+) AS embedded ON true
+CROSS JOIN LATERAL jsonb_populate_record(NULL::memories, coalesce(e.state, '{}')) AS m
+WHERE e.project_id = $1 AND e.memory_id = $2
+  AND CASE WHEN $3::bigint IS NULL THEN e.state IS NOT NULL ELSE e.version = $3 END
+ORDER BY e.version DESC
+LIMIT 1;
 
 -- name: list_at
 -- Every memory came to be in a call of its own scope, at the time of that call: so the calls of the

@@ -1,7 +1,8 @@
 -- Changing and deleting memories that are there. Some names in braces stand for the blocks of
 -- `changing.sql`: the first 17 parameters of a changing statement are those of its call.
 -- `{scope}` stands for one fixed condition a scope field (see scope_condition.py), `{column}` for the
--- name of one scope field; values are always bound.
+-- name of one scope field, `{passages}` for the block `present` of passages.sql; values are always
+-- bound.
 
 -- name: amend_memory
 -- Returns no row, and writes nothing, unless the memory is in the state that was decided on.
@@ -46,10 +47,14 @@ gone AS (
     WHERE project_id = $1 AND memory_id = $18 AND version = $19
     RETURNING memory_id, version
 ),
+receipt AS MATERIALIZED (
+    SELECT jsonb_build_object('memories', count(*), 'graph_memories', count(*)) AS counts
+    FROM gone
+),
 recorded AS (
-    INSERT INTO calls ({call_columns})
-    SELECT {call_values}
-    FROM place, gone
+    INSERT INTO calls ({call_columns}, outcome)
+    SELECT {call_values}, receipt.counts
+    FROM place, gone, receipt
 ),
 history AS (
     INSERT INTO memory_events (
@@ -64,7 +69,67 @@ enqueued AS (
     FROM gone, place
     {enqueue_again}
 )
-SELECT place.position FROM place, gone;
+SELECT place.position, receipt.counts FROM place, gone, receipt;
+
+-- name: restore_memory
+-- Writes the memory as it was, whether it is present at the version that was decided on ($20, the newest)
+-- or deleted. Returns no row, and writes nothing, where it is present otherwise or immutable; where it is
+-- deleted, a rival's event with the same version makes this fail. The place in its first call stays.
+WITH place AS MATERIALIZED (SELECT nextval('change_position') AS position),
+origin AS MATERIALIZED (
+    SELECT ordinal
+    FROM memory_events
+    WHERE project_id = $1 AND memory_id = $18 AND type = 'ADD'
+    ORDER BY version
+    LIMIT 1
+),
+restored AS (
+    INSERT INTO memories AS m (
+        project_id, memory_id, version, call_id, user_id, agent_id, app_id, run_id, scope_key,
+        digest, text, role, name, inferred, immutable, metadata, categories, entities, relations,
+        evidence, event_time, expiration_date, create_time, update_time, embedding, ordinal
+    )
+    SELECT $1, $18, $20 + 1, $2, $4, $5, $6, $7, $8,
+           $21, state.text, state.role, state.name, state.inferred, state.immutable, state.metadata,
+           state.categories, state.entities, state.relations, state.evidence, state.event_time,
+           state.expiration_date, state.create_time, $16, $22::halfvec, origin.ordinal
+    FROM origin, memory_events AS e
+    CROSS JOIN LATERAL jsonb_populate_record(NULL::memories, e.state) AS state
+    WHERE e.project_id = $1 AND e.memory_id = $18 AND e.version = $19
+    ON CONFLICT (project_id, memory_id) DO UPDATE SET
+        version = excluded.version, call_id = excluded.call_id, digest = excluded.digest,
+        text = excluded.text, role = excluded.role, name = excluded.name,
+        metadata = excluded.metadata, categories = excluded.categories,
+        entities = excluded.entities, relations = excluded.relations,
+        evidence = excluded.evidence, event_time = excluded.event_time,
+        expiration_date = excluded.expiration_date, update_time = excluded.update_time,
+        embedding = excluded.embedding
+    WHERE m.version = $20 AND NOT m.immutable
+    RETURNING project_id, memory_id, version, call_id, user_id, agent_id, app_id, run_id,
+              scope_key, digest, text, role, name, inferred, immutable, metadata, categories,
+              entities, relations, evidence, event_time, expiration_date, create_time, update_time
+),
+recorded AS (
+    INSERT INTO calls ({call_columns})
+    SELECT {call_values}
+    FROM place, restored
+),
+history AS (
+    INSERT INTO memory_events (
+        project_id, memory_id, version, position, ordinal, call_id, type, change_time, state,
+        embedding
+    )
+    SELECT $1, restored.memory_id, restored.version, place.position, 0, $2, 'RESTORE', $16,
+           to_jsonb(restored), $22::halfvec
+    FROM restored, place
+),
+enqueued AS (
+    {enqueue}
+    SELECT $1, restored.memory_id, place.position, place.position, $12, $17
+    FROM restored, place
+    {enqueue_again}
+)
+SELECT place.position FROM place, restored;
 
 -- name: claim_batch
 INSERT INTO calls ({call_columns})
@@ -98,10 +163,22 @@ gone AS (
     WHERE m.project_id = $1 AND m.memory_id = locked.memory_id
     RETURNING m.memory_id, m.version
 ),
+untold AS (
+    -- Passages have what filters ask for, so those that match go too.
+    UPDATE passages AS p
+    SET delete_time = $16
+    FROM (SELECT m.memory_id FROM ({passages}) AS m WHERE m.project_id = $1 AND {scope} AND {filters})
+        AS matching
+    WHERE p.project_id = $1 AND p.passage_id = matching.memory_id
+    RETURNING p.passage_id
+),
 place AS MATERIALIZED (SELECT nextval('change_position') AS position),
 receipt AS MATERIALIZED (
-    SELECT jsonb_build_object('memories', count(*), 'graph_memories', count(*)) AS counts
-    FROM gone
+    SELECT jsonb_build_object(
+        'memories', (SELECT count(*) FROM gone),
+        'graph_memories', (SELECT count(*) FROM gone),
+        'passages', (SELECT count(*) FROM untold)
+    ) AS counts
 ),
 recorded AS (
     INSERT INTO calls ({call_columns}, outcome)
@@ -152,8 +229,13 @@ WITH theirs AS MATERIALIZED (
     SELECT call_id FROM calls WHERE project_id = $1 AND {column} = $18
 ),
 known AS MATERIALIZED (
-    SELECT DISTINCT e.memory_id
+    SELECT e.memory_id
     FROM theirs JOIN memory_events AS e ON e.project_id = $1 AND e.call_id = theirs.call_id
+    UNION
+    -- What was erased before, perhaps by a call of another scope.
+    SELECT memory_id
+    FROM memory_events
+    WHERE project_id = $1 AND erased_scope @> jsonb_build_object('{column}', $18::text)
 ),
 gone AS (
     DELETE FROM memories WHERE project_id = $1 AND {column} = $18
@@ -164,6 +246,12 @@ unsaid AS (
     USING theirs
     WHERE m.project_id = $1 AND m.call_id = theirs.call_id
     RETURNING m.call_id
+),
+untold AS (
+    DELETE FROM passages AS p
+    USING theirs
+    WHERE p.project_id = $1 AND p.call_id = theirs.call_id
+    RETURNING p.delete_time
 ),
 forgotten AS (
     DELETE FROM memory_events AS e
@@ -209,7 +297,8 @@ receipt AS MATERIALIZED (
         'memories', (SELECT count(*) FROM gone),
         'messages', (SELECT count(*) FROM unsaid),
         'events', (SELECT count(*) FROM forgotten),
-        'graph_memories', (SELECT count(*) FROM gone)
+        'graph_memories', (SELECT count(*) FROM gone),
+        'passages', (SELECT count(*) FROM untold WHERE delete_time IS NULL)
     ) AS counts
 ),
 recorded AS (
@@ -231,7 +320,7 @@ FROM place, receipt;
 -- name: find_deletion
 SELECT payload_digest, position, coalesce(outcome, '{}') AS counts
 FROM calls
-WHERE project_id = $1 AND request_id = $2 AND item = 0 AND request_id_release_time IS NULL;
+WHERE project_id = $1 AND request_id = $2 AND item = $3 AND request_id_release_time IS NULL;
 
 -- name: list_scopes
 SELECT {column} AS id,

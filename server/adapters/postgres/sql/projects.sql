@@ -6,7 +6,7 @@ FROM api_keys
 WHERE digest = $1 AND revoke_time IS NULL;
 
 -- name: get_project
-SELECT * FROM projects WHERE project_id = $1;
+SELECT * FROM projects WHERE project_id = $1 AND delete_time IS NULL;
 
 -- name: list_projects
 SELECT * FROM projects ORDER BY org_id, project_id;
@@ -14,16 +14,17 @@ SELECT * FROM projects ORDER BY org_id, project_id;
 -- name: create_project
 INSERT INTO projects (
     project_id, org_id, custom_instructions, custom_categories, default_retention_days,
-    create_time, update_time
+    create_time, update_time, keeps_passages
 )
-VALUES ($1, $2, $3, $4, $5, $6, $7)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
 ON CONFLICT (project_id) DO NOTHING
 RETURNING project_id;
 
 -- name: update_project
 UPDATE projects SET
-    custom_instructions = $3, custom_categories = $4, default_retention_days = $5, update_time = $6
-WHERE project_id = $1 AND update_time = $2
+    custom_instructions = $3, custom_categories = $4, default_retention_days = $5, update_time = $6,
+    keeps_passages = $7
+WHERE project_id = $1 AND update_time = $2 AND delete_time IS NULL
 RETURNING project_id;
 
 -- name: create_key

@@ -7,7 +7,7 @@ SELECT m.memory_id, m.event_time, m.text_length, row_number() OVER told = 1 AS i
        sum(m.text_length) OVER told - m.text_length AS apart
 FROM (
     SELECT m.memory_id, m.event_time, m.text_length, m.create_time, m.ordinal
-    FROM memories AS m
+    FROM {memories} AS m
     WHERE {narrowed} AND m.scope_key = c.scope_key AND NOT m.inferred
       AND (m.create_time, m.ordinal, m.memory_id) < (c.create_time, c.ordinal, c.memory_id)
     ORDER BY m.create_time DESC, m.ordinal DESC, m.memory_id DESC
@@ -21,7 +21,7 @@ SELECT m.memory_id, m.event_time, m.text_length, row_number() OVER told = 1 AS i
        sum(m.text_length) OVER told - m.text_length AS apart
 FROM (
     SELECT m.memory_id, m.event_time, m.text_length, m.create_time, m.ordinal
-    FROM memories AS m
+    FROM {memories} AS m
     WHERE {narrowed} AND m.scope_key = c.scope_key AND NOT m.inferred
       AND (m.create_time, m.ordinal, m.memory_id) > (c.create_time, c.ordinal, c.memory_id)
     ORDER BY m.create_time, m.ordinal, m.memory_id

@@ -42,20 +42,20 @@ WHERE project_id = $1 AND memory_id = ANY ($2::uuid[])
 
 -- name: find_candidates
 SELECT DISTINCT ON (near.memory_id)
-    near.memory_id, near.text, near.version, near.immutable, near.similarity, near.embedding,
-    near.entities, near.relations, near.role, near.name
+    near.memory_id, near.text, near.version, near.immutable, -near.distance AS similarity,
+    near.embedding, near.entities, near.relations, near.role, near.name
 FROM unnest($3::halfvec[]) AS wanted (embedding)
 CROSS JOIN LATERAL (
     SELECT memory_id, text, version, immutable, m.embedding, m.entities, m.relations,
            m.role, m.name,
-           -(m.embedding <#> wanted.embedding) AS similarity
+           m.embedding <#> wanted.embedding AS distance
     FROM memories AS m
     WHERE project_id = $1 AND scope_key = $2
       AND (expiration_date IS NULL OR expiration_date >= $5)
-    ORDER BY m.embedding <#> wanted.embedding, memory_id
+    ORDER BY distance, memory_id
     LIMIT $4
 ) AS near
-ORDER BY near.memory_id, near.similarity DESC;
+ORDER BY near.memory_id, near.distance;
 
 -- name: recent_messages
 SELECT m.message_id, m.ordinal, m.role, m.content, m.name, m.event_time
@@ -86,5 +86,5 @@ LEFT JOIN memory_events AS before
     ON before.project_id = e.project_id AND before.memory_id = e.memory_id
    AND before.version = e.version - 1
 CROSS JOIN LATERAL jsonb_populate_record(NULL::memories, coalesce(e.state, before.state)) AS m
-WHERE e.project_id = $1 AND e.call_id = $2 AND e.ordinal >= 0
+WHERE e.project_id = $1 AND e.call_id = $2 AND e.ordinal >= 0 AND e.erased_scope IS NULL
 ORDER BY e.ordinal;

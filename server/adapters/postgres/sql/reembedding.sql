@@ -1,4 +1,4 @@
--- Changing the embedder. The table `reembedding` lists what is to do.
+-- Changing the embedder. The table `reembedding` lists what is to do; version -1 is a passage.
 
 -- name: servers
 -- Connections of servers to this database; this command's own come by another name.
@@ -24,7 +24,9 @@ TRUNCATE reembedding;
 INSERT INTO reembedding (project_id, memory_id, version)
 SELECT project_id, memory_id, 0 FROM memories
 UNION ALL
-SELECT project_id, memory_id, version FROM memory_events WHERE embedding IS NOT NULL;
+SELECT project_id, memory_id, version FROM memory_events WHERE embedding IS NOT NULL
+UNION ALL
+SELECT project_id, passage_id, -1 FROM passages WHERE text <> '';
 
 -- name: aim
 INSERT INTO store_settings (name, value)
@@ -35,8 +37,9 @@ ON CONFLICT (name) DO UPDATE SET value = excluded.value;
 SELECT count(*) FROM reembedding;
 
 -- name: texts
-SELECT r.project_id, r.memory_id, r.version, coalesce(m.text, e.state ->> 'text', '') AS text,
+SELECT r.project_id, r.memory_id, r.version, coalesce(m.text, p.text, e.state ->> 'text', '') AS text,
        CASE
+           WHEN p.passage_id IS NOT NULL THEN p.name
            WHEN m.memory_id IS NOT NULL THEN CASE WHEN NOT m.inferred THEN m.name END
            WHEN NOT (e.state ->> 'inferred')::boolean THEN e.state ->> 'name'
        END AS speaker
@@ -48,6 +51,8 @@ LEFT JOIN memories AS m
 LEFT JOIN memory_events AS e
     ON r.version > 0 AND e.project_id = r.project_id AND e.memory_id = r.memory_id
     AND e.version = r.version
+LEFT JOIN passages AS p
+    ON r.version = -1 AND p.project_id = r.project_id AND p.passage_id = r.memory_id
 ORDER BY r.project_id, r.memory_id, r.version;
 
 -- name: replace
@@ -60,6 +65,11 @@ present AS (
     UPDATE memories AS m SET embedding = given.vector
     FROM given
     WHERE given.version = 0 AND m.project_id = given.project_id AND m.memory_id = given.memory_id
+),
+passage AS (
+    UPDATE passages AS p SET embedding = given.vector
+    FROM given
+    WHERE given.version = -1 AND p.project_id = given.project_id AND p.passage_id = given.memory_id
 ),
 past AS (
     UPDATE memory_events AS e SET embedding = given.vector

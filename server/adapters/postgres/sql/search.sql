@@ -1,43 +1,51 @@
--- Searching. `{memories}` stands for the table of that name, or for `past` where a past instant is
--- asked for, whose block then goes before the others; some names for the blocks of `ranking.sql`, with
--- what they stand for. Values are always bound.
+-- Searching. `{memories}` stands for the rows that are searched: those of the block `of_memories` and of
+-- `present` in passages.sql, or, where a past instant is asked for, of the block `past`, which then goes
+-- before the others; there `{rows}` stands for `past_memories` and for `past` in passages.sql. Some names
+-- stand for the blocks of `ranking.sql`, with what they stand for. Values are always bound.
+
+-- name: of_memories
+SELECT project_id, memory_id, user_id, agent_id, app_id, run_id, scope_key, text, inferred, immutable,
+       metadata, categories, event_time, expiration_date, create_time, update_time, ordinal,
+       text_length, lexemes, embedding
+FROM memories
 
 -- name: past
+past AS MATERIALIZED ({rows}),
+
+-- name: past_memories
 -- The memories as they were at an instant, with the columns of `memories` that a search reads. Every
 -- memory came to be in a call of its own scope (`origin`), which leads to them. An event without an
 -- embedding left the text as it was before; a text without one at all is found by its words.
-past AS MATERIALIZED (
-    SELECT s.project_id, s.memory_id, s.user_id, s.agent_id, s.app_id, s.run_id, s.scope_key, s.text,
-           s.inferred, s.immutable, s.metadata, s.categories, s.event_time, s.expiration_date,
-           s.create_time, s.update_time, born.ordinal, char_length(s.text) AS text_length,
-           indexed_words(s.text, s.role, s.name, s.event_time, s.entities, s.evidence) AS lexemes,
-           coalesce(
-               embedded.embedding,
-               array_fill(0::real, ARRAY[vector_dims($4::halfvec)])::halfvec
-           ) AS embedding
-    FROM calls AS origin
-    JOIN memory_events AS born
-        ON born.project_id = origin.project_id AND born.call_id = origin.call_id
-        AND born.type = 'ADD'
-    CROSS JOIN LATERAL (
-        SELECT e.state, e.version
-        FROM memory_events AS e
-        WHERE e.project_id = $1 AND e.memory_id = born.memory_id AND e.change_time <= {time}
-        ORDER BY e.version DESC
-        LIMIT 1
-    ) AS last
-    CROSS JOIN LATERAL jsonb_populate_record(NULL::memories, last.state) AS s
-    LEFT JOIN LATERAL (
-        SELECT e.embedding
-        FROM memory_events AS e
-        WHERE e.project_id = $1 AND e.memory_id = born.memory_id AND e.version <= last.version
-          AND e.embedding IS NOT NULL
-        ORDER BY e.version DESC
-        LIMIT 1
-    ) AS embedded ON true
-    WHERE origin.project_id = $1 AND origin.call_time <= {time} AND last.state IS NOT NULL
-      AND {scope}
-)
+SELECT s.project_id, s.memory_id, s.user_id, s.agent_id, s.app_id, s.run_id, s.scope_key, s.text,
+       s.inferred, s.immutable, s.metadata, s.categories, s.event_time, s.expiration_date,
+       s.create_time, s.update_time, born.ordinal, char_length(s.text) AS text_length,
+       indexed_words(s.text, s.role, s.name, s.event_time, s.entities, s.evidence) AS lexemes,
+       coalesce(
+           embedded.embedding,
+           array_fill(0::real, ARRAY[vector_dims($4::halfvec)])::halfvec
+       ) AS embedding
+FROM calls AS origin
+JOIN memory_events AS born
+    ON born.project_id = origin.project_id AND born.call_id = origin.call_id
+    AND born.type = 'ADD'
+CROSS JOIN LATERAL (
+    SELECT e.state, e.version
+    FROM memory_events AS e
+    WHERE e.project_id = $1 AND e.memory_id = born.memory_id AND e.change_time <= {time}
+    ORDER BY e.version DESC
+    LIMIT 1
+) AS last
+CROSS JOIN LATERAL jsonb_populate_record(NULL::memories, last.state) AS s
+LEFT JOIN LATERAL (
+    SELECT e.embedding
+    FROM memory_events AS e
+    WHERE e.project_id = $1 AND e.memory_id = born.memory_id AND e.version <= last.version
+      AND e.embedding IS NOT NULL
+    ORDER BY e.version DESC
+    LIMIT 1
+) AS embedded ON true
+WHERE origin.project_id = $1 AND origin.call_time <= {time} AND last.state IS NOT NULL
+  AND {origin}
 
 -- name: read_past_hits
 SELECT {columns}

@@ -25,14 +25,14 @@ frame AS MATERIALIZED (
 ),
 nearest AS MATERIALIZED (
     SELECT m.memory_id
-    FROM memories AS m
+    FROM {memories} AS m
     WHERE {narrowed}
     ORDER BY m.embedding{cast} <#> (SELECT target{cast} FROM frame)
     LIMIT $18
 ),
 compared AS MATERIALIZED (
     SELECT m.memory_id, m.text_length, {shared} AS shared
-    FROM memories AS m
+    FROM {memories} AS m
     WHERE {narrowed} AND m.lexemes @@ (SELECT any_of FROM question)
 ),
 {weights},
@@ -43,7 +43,7 @@ matched AS MATERIALIZED (
 best AS MATERIALIZED (SELECT * FROM matched ORDER BY lexical DESC, memory_id LIMIT $9),
 seeds AS MATERIALIZED (
     SELECT m.memory_id, m.scope_key, m.create_time, m.ordinal, m.event_time, m.text_length
-    FROM memories AS m
+    FROM {memories} AS m
     WHERE m.project_id = $1 AND NOT m.inferred AND m.memory_id = ANY (ARRAY(
         (SELECT memory_id FROM nearest LIMIT $9 / 2) UNION (SELECT memory_id FROM best LIMIT $9 / 2)
     ))
@@ -76,7 +76,7 @@ candidates AS MATERIALIZED (
     SELECT m.memory_id,
            -(m.embedding <#> $4) AS similarity,
            -(m.embedding <#> (SELECT mean FROM centre)) AS commonness
-    FROM memories AS m
+    FROM {memories} AS m
     WHERE {narrowed} AND m.memory_id = ANY (ARRAY(
         SELECT memory_id FROM nearest
         UNION SELECT memory_id FROM best

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 from uuid import UUID
@@ -67,7 +68,10 @@ def test_messages_and_candidates_are_numbered_from_one() -> None:
                     Message(Role.USER, "I moved to Oslo", name="Ada"),
                     Message(Role.ASSISTANT, "Nice!"),
                 ],
-                candidates=[candidate("Ada lives in Rome."), candidate("A", immutable=True)],
+                candidates=[
+                    replace(candidate("Ada lives in Rome."), role=Role.USER, name="Ada"),
+                    candidate("A", immutable=True),
+                ],
                 context=[Message(Role.USER, "Earlier")],
             )
         )
@@ -79,7 +83,7 @@ def test_messages_and_candidates_are_numbered_from_one() -> None:
         {"number": 3, "role": "assistant", "content": "Nice!"},
     ]
     assert data["candidates"] == [
-        {"number": 1, "text": "Ada lives in Rome."},
+        {"number": 1, "name": "Ada", "text": "Ada lives in Rome."},
         {"number": 2, "text": "A", "immutable": True},
     ]
     assert data["context"] == [{"role": "user", "content": "Earlier"}]
@@ -136,12 +140,13 @@ def test_text_of_other_languages_is_not_escaped() -> None:
 def test_the_rules_are_short_and_name_every_part_of_the_data() -> None:
     rules = system_instruction()
 
-    assert PROMPT_VERSION == "infer-v3"
+    assert PROMPT_VERSION == "infer-v4"
     assert len(rules) < MAX_INSTRUCTION_LENGTH
     named = ("event_time", "categories", "instructions", "includes", "excludes", "candidates")
     for part in (
         *named,
         "problems",
+        "FORGET",
         "context",
         "messages",
         "immutable",

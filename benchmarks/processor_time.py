@@ -1,0 +1,40 @@
+"""How much processor time each kind of process takes for a call."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+
+import psutil
+
+SERVER, NEO4J, POSTGRES, ENDPOINT, LOAD = "server", "Neo4j", "PostgreSQL", "endpoint", "load"
+
+
+def processor_seconds() -> dict[str, float]:
+    """User and system time so far of this process (the load) and all below it, by what they are."""
+    this = psutil.Process()
+    seconds: defaultdict[str, float] = defaultdict(float)
+    seconds[LOAD] = this.cpu_times().user + this.cpu_times().system
+    for process in this.children(recursive=True):
+        try:
+            times, name = process.cpu_times(), _kind(process)
+        except psutil.NoSuchProcess:
+            continue
+        seconds[name] += times.user + times.system
+    return dict(seconds)
+
+
+def milliseconds_a_call(
+    before: Mapping[str, float], after: Mapping[str, float], calls: int
+) -> dict[str, float]:
+    """What each kind of process took for one of the calls in between."""
+    return {kind: (after[kind] - before.get(kind, 0.0)) / calls * 1000 for kind in after}
+
+
+def _kind(process: psutil.Process) -> str:
+    line = process.cmdline()
+    if process.name() == "java":
+        return NEO4J
+    if process.name().startswith("postgres"):
+        return POSTGRES
+    return ENDPOINT if "benchmarks.gemini" in line else SERVER

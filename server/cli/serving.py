@@ -1,0 +1,93 @@
+"""The two ways to serve: in this process, or in several that this one supervises."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, TypeAlias
+
+from server import __version__
+from server.bootstrap.graph import GraphAddress
+from server.bootstrap.service import open_service
+from server.bootstrap.workers import Worker, serving_joined_metrics
+from server.cli.console import out
+from server.cli.process import sending_telemetry
+from server.cli.worker import Assignment, worker_command
+from server.lifecycle.shared_port import shared_port
+from server.lifecycle.supervisor import supervised
+from server.settings import MetricsSettings, Settings
+from server.telemetry.exposition import serving_metrics
+
+KILL_SECONDS: Final = 5.0
+"""Beyond the time that draining may take, before a worker that still runs is killed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Serving:
+    """A server that serves: its port, the names of its models, and how it ends."""
+
+    port: int
+    language_model: str
+    embedding_model: str
+    drain: Callable[[], Awaitable[None]]
+
+
+Serve: TypeAlias = Callable[
+    [AsyncExitStack, Settings, str, GraphAddress | None], Awaitable[Serving]
+]
+
+
+async def serve_here(
+    stack: AsyncExitStack, settings: Settings, dsn: str, graph: GraphAddress | None
+) -> Serving:
+    """Serves in this process until the stack is closed."""
+    tracer_provider = await stack.enter_async_context(sending_telemetry(__version__))
+    metrics = settings.metrics
+    if metrics.port is not None:
+        _announce(
+            metrics, stack.enter_context(serving_metrics(metrics.host, metrics.port, __version__))
+        )
+    service = await stack.enter_async_context(open_service(settings, dsn, graph, tracer_provider))
+
+    async def drain() -> None:
+        await service.drain(settings.grpc.drain_seconds, settings.grpc.drain_delay)
+
+    models = service.models
+    return Serving(service.port, models.language_model.model, models.embedder.model, drain)
+
+
+async def serve_by_workers(
+    stack: AsyncExitStack, settings: Settings, dsn: str, graph: GraphAddress | None
+) -> Serving:
+    """Serves in several processes, which this one starts, restarts and stops.
+
+    Raises:
+        OSError: the address cannot be listened on.
+        WorkerFailed: one could not be started.
+    """
+    count = settings.worker_count
+    directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="memoir-workers-")))
+    port = stack.enter_context(shared_port(settings.grpc.host, settings.grpc.port))
+    metrics_port = stack.enter_context(
+        serving_joined_metrics(settings.metrics, __version__, directory, count)
+    )
+    if metrics_port is not None:
+        _announce(settings.metrics, metrics_port)
+    command = worker_command(Assignment(dsn, graph, Worker(0, count, port, directory)))
+    stop_seconds = settings.grpc.drain_delay + settings.grpc.drain_seconds + KILL_SECONDS
+    supervisor = await stack.enter_async_context(supervised(command, stop_seconds))
+    out.print(f"{count} workers: {', '.join(map(str, supervisor.pids))}")
+    said = json.loads(supervisor.first_words[0])
+
+    async def drain() -> None:
+        await supervisor.stop(stop_seconds)
+
+    return Serving(port, said["language_model"], said["embedding_model"], drain)
+
+
+def _announce(settings: MetricsSettings, port: int) -> None:
+    out.print(f"metrics on http://{settings.host}:{port}/metrics")

@@ -1,0 +1,188 @@
+"""Large messages are handled beside the event loop, and never in one long step.
+
+Python code in a thread lets the event loop go on every few milliseconds, but protobuf and
+protovalidate do not while they work on a message. So they are given one part of it at a time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator
+from functools import cache
+from typing import Any, Final, ParamSpec, TypeVar
+
+from google.protobuf.descriptor import Descriptor, FieldDescriptor
+from google.protobuf.message import DecodeError, Message
+from google.protobuf.struct_pb2 import Struct
+
+LARGE_BYTES: Final = 8 * 1024
+"""Requests of this size can take longer to read and check than the loop should wait: a list in a
+Struct has hundreds of values in as many bytes."""
+
+LARGE_ITEMS: Final = 20
+"""Responses with this many items are encoded item by item."""
+
+_STRUCT: Final = Struct.DESCRIPTOR.full_name
+_MOST_VARINT_BITS: Final = 64
+_MORE_BYTES_FOLLOW: Final = 0x80
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def beside_the_loop(act: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> Awaitable[R]:
+    """Runs `act` in a thread, with the context of the call."""
+    return asyncio.to_thread(act, *args, **kwargs)
+
+
+def decode_in_slices(raw: bytes, message: Message) -> None:
+    """Reads `raw` into an empty `message`, some fields of its outermost level at a time.
+
+    That is the same as reading it at once: appending one encoded message to another merges them.
+    https://protobuf.dev/programming-guides/encoding/#last-one-wins
+
+    Raises:
+        DecodeError: the bytes are no such message.
+    """
+    for begin, end in _slices(raw):
+        message.MergeFromString(raw[begin:end])
+
+
+def encode_in_slices(message: Message) -> bytes:
+    """The message encoded, each item of its outermost level by itself."""
+    parts = [outline(message, with_blanks=False).SerializeToString()]
+    for number, _, items in item_fields(message):
+        tag = _encoded_varint(number << 3 | 2)
+        for item in items:
+            raw = item.SerializeToString()
+            parts += [tag, _encoded_varint(len(raw)), raw]
+    return b"".join(parts)
+
+
+def has_many_items(message: Message) -> bool:
+    """Whether it is worth encoding the message item by item."""
+    return any(len(items) >= LARGE_ITEMS for _, _, items in item_fields(message))
+
+
+def item_fields(message: Message) -> Iterator[tuple[int, str, Any]]:
+    """Number, name and items of the fields of the outermost level that are lists of messages."""
+    lists = _item_fields(message.DESCRIPTOR)
+    for field in message.DESCRIPTOR.fields if lists else ():
+        if field.name in lists and (items := getattr(message, field.name)):
+            yield field.number, field.name, items
+
+
+def outline(message: Message, *, with_blanks: bool = True) -> Message:
+    """The message without its items: blank ones in their place, or none."""
+    lists = _item_fields(message.DESCRIPTOR)
+    outer = type(message)()
+    for field, value in message.ListFields():
+        if field.name not in lists:
+            _set(outer, field, value)
+        elif with_blanks:
+            for _ in value:
+                getattr(outer, field.name).add()
+    return outer
+
+
+def without_structs(message: Message) -> Message:
+    """The message with every Struct in it empty.
+
+    No field rule looks into a Struct, but checking the rules takes time for each value in one.
+    """
+    if not _holds_structs(message.DESCRIPTOR):
+        return message
+    bare = type(message)()
+    for field, value in message.ListFields():
+        if field.message_type is None:
+            _set(bare, field, value)
+        elif field.is_repeated:
+            getattr(bare, field.name).extend(map(without_structs, value))
+        elif isinstance(value, Struct):
+            getattr(bare, field.name).SetInParent()
+        else:
+            getattr(bare, field.name).CopyFrom(without_structs(value))
+    return bare
+
+
+def _set(message: Message, field: FieldDescriptor, value: Any) -> None:
+    if field.is_repeated:
+        getattr(message, field.name).extend(value)
+    elif field.message_type is not None:
+        getattr(message, field.name).CopyFrom(value)
+    else:
+        setattr(message, field.name, value)
+
+
+@cache
+def _item_fields(kind: Descriptor) -> frozenset[str]:
+    return frozenset(
+        field.name
+        for field in kind.fields
+        if field.is_repeated
+        and field.message_type is not None
+        and not field.message_type.GetOptions().map_entry
+    )
+
+
+@cache
+def _holds_structs(kind: Descriptor) -> bool:
+    return any(
+        field.message_type.full_name == _STRUCT or _holds_structs(field.message_type)
+        for field in kind.fields
+        if field.message_type is not None and field.message_type is not kind
+    )
+
+
+def _slices(raw: bytes) -> Iterator[tuple[int, int]]:
+    """Where to cut: between fields, as soon as a slice is large."""
+    begin = end = 0
+    while end < len(raw):
+        end = _after_field(raw, end)
+        if end - begin >= LARGE_BYTES:
+            yield begin, end
+            begin = end
+    if begin < end:
+        yield begin, end
+
+
+def _after_field(raw: bytes, at: int) -> int:
+    tag, at = _varint(raw, at)
+    match tag & 7:
+        case 0:
+            _, at = _varint(raw, at)
+        case 1:
+            at += 8
+        case 2:
+            length, at = _varint(raw, at)
+            at += length
+        case 5:
+            at += 4
+        case _:
+            # A group, or no field at all: protobuf reads the rest, or refuses it.
+            return len(raw)
+    if at > len(raw):
+        raise DecodeError("the message is cut off")
+    return at
+
+
+def _varint(raw: bytes, at: int) -> tuple[int, int]:
+    value = 0
+    for shift in range(0, _MOST_VARINT_BITS, 7):
+        if at >= len(raw):
+            raise DecodeError("the message is cut off")
+        byte = raw[at]
+        at += 1
+        value |= (byte & 0x7F) << shift
+        if byte < _MORE_BYTES_FOLLOW:
+            return value, at
+    raise DecodeError("a number is too long")
+
+
+def _encoded_varint(value: int) -> bytes:
+    encoded = bytearray()
+    while value >= _MORE_BYTES_FOLLOW:
+        encoded.append(value & 0x7F | _MORE_BYTES_FOLLOW)
+        value >>= 7
+    encoded.append(value)
+    return bytes(encoded)

@@ -1,0 +1,346 @@
+"""The contract of erasing memories with their history, held on PostgreSQL."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import timedelta
+from uuid import UUID, uuid4
+
+import pytest
+
+from server.adapters.postgres.event_stream import PostgresEventStream
+from server.adapters.postgres.memory_changes import PostgresMemoryChanges
+from server.adapters.postgres.memory_history import PostgresMemoryHistory
+from server.adapters.postgres.memory_store import PostgresMemoryStore
+from server.adapters.postgres.outbox import PostgresOutbox
+from server.adapters.postgres.pool import Database
+from server.adapters.postgres.scope_store import PostgresScopeStore
+from server.domain.amendment import digest_of
+from server.domain.conversation import StoredMessage
+from server.domain.erasing import BLANK
+from server.domain.errors import ConcurrentChange, MemoirError, RequestIdReused
+from server.domain.filter_parser import parse_filter
+from server.domain.history import StreamCursor
+from server.domain.memory import EventType, Evidence, Memory
+from server.domain.notices import Notice, NoticeReason
+from server.domain.pages import ListOrder
+from server.domain.scope import Scope
+from server.domain.scope_kinds import DeletionReceipt, ScopeKind
+from server.ports.memory_changes import MemoryChanges, Restoration
+from server.ports.memory_history import MemoryHistory
+from server.ports.memory_store import ChangeSet, ListQuery, MemoryStore, Removal
+from server.ports.scope_store import ScopeStore
+from tests.support.builders import (
+    ALICE,
+    LISBON,
+    NOW,
+    PROJECT,
+    adding,
+    addition,
+    call,
+    message,
+    revision,
+    vector,
+)
+from tests.support.dump import tables_with
+from tests.support.fakes import FakeClock
+
+LATER = NOW + timedelta(hours=1)
+CANARY = "kestrel"
+SAID = f"My code word is {CANARY}."
+
+
+@pytest.fixture
+def store(database: Database) -> MemoryStore:
+    return PostgresMemoryStore(database, on_commit=lambda: None)
+
+
+@pytest.fixture
+def changes(database: Database) -> MemoryChanges:
+    return PostgresMemoryChanges(database, on_commit=lambda: None)
+
+
+@pytest.fixture
+def scopes(database: Database) -> ScopeStore:
+    return PostgresScopeStore(database, on_commit=lambda: None)
+
+
+@pytest.fixture
+def history(database: Database) -> MemoryHistory:
+    return PostgresMemoryHistory(database)
+
+
+async def told(
+    store: MemoryStore,
+    *facts: tuple[str, str],
+    said: str = SAID,
+    also: Sequence[StoredMessage] = (),
+    scope: Scope = ALICE,
+    project_id: str = PROJECT,
+) -> list[Memory]:
+    """Memories of one message, each a text with the quote that shows it."""
+    of = call(scope=scope, project_id=project_id)
+    source = message(said)
+    added = [
+        addition(
+            of, text, ordinal=ordinal, evidence=[Evidence(source.id, quote)], metadata={"of": text}
+        )
+        for ordinal, (text, quote) in enumerate(facts)
+    ]
+    await store.commit(ChangeSet(of, [source, *also], added))
+    return [item.memory for item in added]
+
+
+async def contents(database: Database, project_id: str = PROJECT) -> list[str]:
+    async with database.connection() as connection:
+        rows = await connection.fetch(
+            "SELECT content FROM messages JOIN calls USING (project_id, call_id) "
+            "WHERE project_id = $1 ORDER BY position, ordinal",
+            project_id,
+        )
+    return [row["content"] for row in rows]
+
+
+async def test_nothing_of_an_erased_memory_is_left_in_any_table(
+    store: MemoryStore, changes: MemoryChanges, database: Database
+) -> None:
+    of = call()
+    source = message(SAID)
+    item = addition(
+        of,
+        f"Alice's code word is {CANARY}",
+        metadata={"word": CANARY},
+        categories=[CANARY],
+        evidence=[Evidence(source.id, SAID)],
+        relations=[replace(LISBON, relation=CANARY)],
+    )
+    await store.commit(ChangeSet(of, [source, message(f"{CANARY}, I see.", 1)], [item]))
+    later = call(time=LATER)
+    await store.commit(
+        ChangeSet(later, [message(f"no: {CANARY}2")], updated=[revision(item, f"{CANARY}2")])
+    )
+    # The same once more: nothing is added, and the message is kept.
+    await store.commit(ChangeSet(call(), [message(SAID.rstrip(".").upper())]))
+    notice = Notice(NoticeReason.FORGET_UNMATCHED, f"No memory matched 'that {SAID}'.")
+    await store.commit(ChangeSet(replace(call(), notices=(notice,))))
+    assert await tables_with(database, CANARY) == {
+        "calls", "memories", "memory_events", "messages",
+    }  # fmt: skip
+
+    deletion = await changes.erase(call(time=LATER), Removal(0, item.memory.id, 2))
+
+    assert deletion.receipt == DeletionReceipt(memories=1, messages=4, events=2, graph_memories=1)
+    assert await tables_with(database, CANARY) == set()
+
+
+async def test_one_event_without_a_state_stays(
+    store: MemoryStore, changes: MemoryChanges, history: MemoryHistory, database: Database
+) -> None:
+    [memory] = await told(store, ("tea", "tea"))
+    of = replace(call(time=LATER, request_id=uuid4(), payload_digest=b"p"), method="DeleteMemory")
+    deletion = await changes.erase(of, Removal(0, memory.id, 1))
+    [event] = await history.events(PROJECT, memory.id, 0, 9)
+    assert (event.type, event.version) == (EventType.DELETE, 2)
+    assert (event.before, event.after, event.scope) == (None, None, ALICE)
+    assert event.provenance.call_id == of.id
+    assert await history.version(PROJECT, memory.id) is None
+    assert await history.get(PROJECT, memory.id, LATER, None) is None
+    query = ListQuery(PROJECT, ALICE, 9, ListOrder.NEWEST_FIRST, None)
+    assert await history.list(query, NOW) == []
+    assert of.request_id is not None
+    assert await changes.find_deletion(PROJECT, of.request_id, 0) == deletion
+    made = await store.get_call(PROJECT, memory.provenance.call_id)
+    erased_by = await store.get_call(PROJECT, of.id)
+    assert made is not None
+    assert erased_by is not None
+    assert (made.changes, erased_by.changes) == ([], [])
+    [other] = await told(store, ("coffee", "coffee"))
+    with pytest.raises(RequestIdReused):
+        await changes.erase(replace(of, id=uuid4()), Removal(0, other.id, 1))
+
+
+async def test_those_who_watch_the_scope_see_the_erasure_and_no_others(
+    store: MemoryStore, changes: MemoryChanges, database: Database
+) -> None:
+    [memory] = await told(store, ("tea", "tea"))
+    stream = PostgresEventStream(database)
+    start = await stream.now()
+    await changes.erase(call(), Removal(0, memory.id, 1))
+    page = await stream.read(PROJECT, ALICE, start, 9)
+    assert [(e.event.memory_id, e.event.type) for e in page.events] == [
+        (memory.id, EventType.DELETE)
+    ]
+    assert (await stream.read(PROJECT, Scope(user_id="bob"), start, 9)).events == []
+    # Whoever begins before all sees no trace of the time in between.
+    whole = await stream.read(PROJECT, ALICE, StreamCursor(0), 9)
+    assert len(whole.events) == 1
+
+
+async def test_an_erased_memory_leaves_the_graph(
+    store: MemoryStore, changes: MemoryChanges, database: Database
+) -> None:
+    outbox = PostgresOutbox(database, FakeClock())
+    [memory] = await told(store, ("tea", "tea"))
+    await outbox.settle(await outbox.claim(9, timedelta(seconds=9)))
+    deletion = await changes.erase(call(), Removal(0, memory.id, 1))
+    [dirty] = await outbox.claim(9, timedelta(seconds=9))
+    assert (dirty.memory_id, dirty.generation) == (memory.id, deletion.position)
+    assert [subgraph.exists for subgraph in await outbox.subgraphs([dirty])] == [False]
+
+
+async def test_a_message_that_another_memory_rests_on_keeps_what_that_one_needs(
+    store: MemoryStore, changes: MemoryChanges, database: Database
+) -> None:
+    [first, second] = await told(
+        store, ("tea", "I like tea."), ("Lisbon", "I live in Lisbon."),
+        said="I like tea. I live in Lisbon.", also=[message("Noted.", 1)],
+    )  # fmt: skip
+    deletion = await changes.erase(call(), Removal(0, first.id, 1))
+    receipt = DeletionReceipt(1, messages=1, events=1, graph_memories=1, redacted_messages=1)
+    assert deletion.receipt == receipt
+    assert await contents(database) == [f"{BLANK}. I live in Lisbon."]
+    await changes.erase(call(), Removal(0, second.id, 1))
+    assert await contents(database) == []
+
+
+async def test_a_passage_that_two_memories_share_stays_until_both_are_erased(
+    store: MemoryStore, changes: MemoryChanges, database: Database
+) -> None:
+    both = "I live in Lisbon and work at Acme."
+    [first, second] = await told(store, ("Lisbon", both), ("Acme", both), said=both)
+    await changes.remove(call(), Removal(0, second.id, 1))
+    deletion = await changes.erase(call(), Removal(0, first.id, 1))
+    assert deletion.receipt.retained_messages == 1
+    assert await contents(database) == [both]
+    await changes.erase(call(), Removal(0, second.id, 2))
+    assert await contents(database) == []
+
+
+async def test_long_passages_are_blanked_in_the_other_messages_of_the_scope_alone(
+    store: MemoryStore, changes: MemoryChanges, database: Database
+) -> None:
+    [memory] = await told(store, ("tea", SAID))
+    again = f"Again: {SAID.upper().rstrip('.')}! And tea."
+    await told(store, ("more tea", "And tea."), said=again)
+    await told(store, ("theirs", SAID), scope=Scope(user_id="bob"))
+    await told(store, ("theirs", SAID), project_id="project-2")
+    await changes.erase(call(), Removal(0, memory.id, 1))
+    assert await contents(database) == [f"Again: {BLANK}! And tea.", SAID]
+    assert await contents(database, "project-2") == [SAID]
+
+
+async def test_what_was_deleted_before_is_erased_too(
+    store: MemoryStore, changes: MemoryChanges, history: MemoryHistory, database: Database
+) -> None:
+    [memory] = await told(store, (SAID, SAID))
+    await changes.remove(call(), Removal(0, memory.id, 1))
+    past = await history.version(PROJECT, memory.id)
+    assert past is not None
+    assert (past.memory, past.last_version) == (memory, 2)
+    with pytest.raises(ConcurrentChange):
+        await changes.erase(call(), Removal(0, memory.id, 1))
+    deletion = await changes.erase(call(), Removal(0, memory.id, 2))
+    assert deletion.receipt == DeletionReceipt(memories=0, messages=1, events=2)
+    assert await tables_with(database, CANARY) == set()
+    with pytest.raises(ConcurrentChange):
+        await changes.erase(call(), Removal(0, memory.id, 3))
+
+
+async def test_a_failed_operation_does_not_keep_what_was_erased(
+    store: MemoryStore, changes: MemoryChanges, database: Database
+) -> None:
+    [memory] = await told(store, (SAID, SAID))
+    async with database.connection() as connection:
+        await connection.execute(
+            "INSERT INTO operations (project_id, operation_id, state, scope_key, payload_digest, "
+            "payload, output_format, correlation_id) "
+            "VALUES ($1, $2, 'FAILED', $3, '', convert_to($4, 'UTF8'), 'v1.1', 'c'), "
+            "($1, $5, 'FAILED', $3, '', 'tea', 'v1.1', 'c')",
+            PROJECT, uuid4(), ALICE.key(), f"\n{SAID}\n", uuid4(),
+        )  # fmt: skip
+    await changes.erase(call(), Removal(0, memory.id, 1))
+    assert await tables_with(database, CANARY) == set()
+    assert await tables_with(database, "tea") == {"operations"}
+
+
+async def test_what_matches_is_erased_with_a_receipt_that_can_be_had_before(
+    store: MemoryStore, scopes: ScopeStore, database: Database
+) -> None:
+    await told(store, (SAID, SAID))
+    await told(store, ("tea", "tea"), said="tea")
+    filters = parse_filter({"text": {"contains": CANARY}})
+    of = call(request_id=uuid4())
+    looked = await scopes.remove_memories(of, filters, erase=True, validate_only=True)
+    assert looked.receipt == DeletionReceipt(memories=1, messages=1, events=1, graph_memories=1)
+    assert of.request_id is not None
+    assert await scopes.find_deletion(PROJECT, of.request_id) is None
+    assert "memories" in await tables_with(database, CANARY)
+    deletion = await scopes.remove_memories(of, filters, erase=True)
+    assert deletion.receipt == looked.receipt
+    assert await tables_with(database, CANARY) == set()
+    assert await contents(database) == ["tea"]
+
+
+async def test_validating_a_plain_deletion_deletes_nothing(
+    store: MemoryStore, scopes: ScopeStore
+) -> None:
+    await told(store, ("tea", "tea"), ("coffee", "coffee"))
+    looked = await scopes.remove_memories(call(), validate_only=True)
+    assert looked.receipt == DeletionReceipt(memories=2, graph_memories=2)
+    assert (await scopes.remove_memories(call())).receipt == looked.receipt
+
+
+async def test_erasing_a_whole_scope_leaves_the_others_alone(
+    store: MemoryStore, scopes: ScopeStore, database: Database
+) -> None:
+    await store.commit(adding(*(f"{SAID} {n}" for n in range(200))))
+    await store.commit(adding(f"{SAID} of Bob", scope=Scope(user_id="bob")))
+    deletion = await scopes.remove_memories(call(), erase=True)
+    assert (deletion.receipt.memories, deletion.receipt.messages) == (200, 200)
+    assert await contents(database) == [f"{SAID} of Bob"]
+
+
+async def test_deleting_the_scope_takes_what_its_erasures_left(
+    store: MemoryStore, scopes: ScopeStore, database: Database
+) -> None:
+    await told(store, ("tea", "tea"), scope=Scope(user_id="alice", agent_id="a"))
+    await scopes.remove_memories(call(scope=Scope(agent_id="a")), erase=True)
+    assert "memory_events" in await tables_with(database, "alice")
+    assert await scopes.erase(call(scope=Scope()), ScopeKind.USER, "alice") is not None
+    assert await tables_with(database, "alice") == set()
+
+
+async def test_of_rivals_for_a_deleted_memory_one_wins(
+    store: MemoryStore, changes: MemoryChanges
+) -> None:
+    [memory] = await told(store, ("tea", "tea"))
+    await changes.remove(call(), Removal(0, memory.id, 1))
+    restored = replace(memory, version=3)
+    restoration = Restoration(restored, 1, digest_of(restored), vector(1, 0, 0))
+    outcomes = await asyncio.gather(
+        changes.restore(call(), restoration),
+        changes.erase(call(), Removal(0, memory.id, 2)),
+        changes.restore(call(), restoration),
+        return_exceptions=True,
+    )
+    failed = [outcome for outcome in outcomes if isinstance(outcome, BaseException)]
+    assert {type(error) for error in failed} == {ConcurrentChange}
+    assert isinstance(failed[0], MemoirError)
+    assert len(failed) == 2
+    present = await store.get(PROJECT, memory.id, None)
+    assert (present is None) == isinstance(outcomes[0], BaseException) & isinstance(
+        outcomes[2], BaseException
+    )
+
+
+async def test_nothing_crosses_projects(
+    store: MemoryStore, changes: MemoryChanges, history: MemoryHistory
+) -> None:
+    [theirs] = await told(store, ("tea", "tea"), project_id="project-2")
+    with pytest.raises(ConcurrentChange):
+        await changes.erase(call(), Removal(0, theirs.id, 1))
+    assert await history.version(PROJECT, theirs.id) is None
+    assert await history.version("project-2", UUID(int=1)) is None
+    assert await store.get("project-2", theirs.id, None) == theirs

@@ -1,0 +1,245 @@
+"""The contract of passages, held on PostgreSQL: found like memories, and never against them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from server.adapters.postgres.memory_store import PostgresMemoryStore
+from server.adapters.postgres.pool import Database
+from server.adapters.postgres.project_store import PostgresProjectStore
+from server.adapters.postgres.scope_store import PostgresScopeStore
+from server.domain.conversation import Role
+from server.domain.filter_parser import parse_filter
+from server.domain.passages import ScoredPassage, Source
+from server.domain.project import Project
+from server.domain.scope import Scope
+from server.domain.scope_kinds import DeletionReceipt, ScopeKind
+from server.ports.memory_store import ChangeSet, MemoryStore, Removal, SearchQuery
+from tests.support.builders import ALICE, NOW, PROJECT, addition, call, revision, vector
+from tests.support.passages import found, passages, tell
+
+TODAY = NOW.date()
+TEA = ("I drink tea. ", "It rains.")
+"""What a message of two sentences leaves."""
+
+SAID = "".join(TEA)
+
+
+@pytest.fixture
+def store(database: Database) -> MemoryStore:
+    return PostgresMemoryStore(database, on_commit=lambda: None)
+
+
+@pytest.fixture
+def scopes(database: Database) -> PostgresScopeStore:
+    return PostgresScopeStore(database, on_commit=lambda: None)
+
+
+async def test_a_passage_is_found_with_its_message(store: MemoryStore) -> None:
+    told = passages(TEA, role=Role.ASSISTANT, name="Helper", metadata={"a": 1})
+    await tell(store, told)
+    query = SearchQuery(PROJECT, ALICE, vector(1, 0, 0), 10, TODAY, text="tea")
+    [hit] = await store.search(query)
+    assert isinstance(hit, ScoredPassage)
+    assert hit.score > 0.5
+    assert {arm.arm for arm in hit.arms} == {"dense", "lexical"}
+    passage = hit.passage
+    assert passage.message_id == told.passages[0].message_id
+    assert (passage.role, passage.name, passage.text) == (Role.ASSISTANT, "Helper", SAID)
+    assert (passage.scope, passage.event_time, passage.metadata) == (ALICE, NOW, {"a": 1})
+
+
+async def test_a_source_that_is_not_asked_for_is_not_found(store: MemoryStore) -> None:
+    of = call()
+    await tell(store, passages(("Told.",)), added=[addition(of, "Remembered")])
+    assert await found(store) == {"Told.", "Remembered"}
+    assert await found(store, sources=frozenset({Source.MEMORIES})) == {"Remembered"}
+    assert await found(store, sources=frozenset({Source.PASSAGES})) == {"Told."}
+    past = NOW + timedelta(minutes=1)
+    assert await found(store, time=past) == {"Told.", "Remembered"}
+    assert await found(store, time=past, sources=frozenset({Source.PASSAGES})) == {"Told."}
+
+
+async def test_words_and_limits_count_for_both_kinds_alike(store: MemoryStore) -> None:
+    of = call()
+    await tell(
+        store,
+        passages(("The red boat is old.",), ("Blue sky.",)),
+        added=[addition(of, "Owns a red boat"), addition(of, "Likes green", ordinal=1)],
+    )
+    assert await found(store, "red boat", limit=2) == {"The red boat is old.", "Owns a red boat"}
+
+
+async def test_scope_project_filters_and_expiry_hold_for_passages(store: MemoryStore) -> None:
+    bob = Scope(user_id="bob", run_id="1")
+    await tell(store, passages(("Of Bob.",), metadata={"kind": "private"}), scope=bob)
+    await tell(store, passages(("Elsewhere.",)), scope=bob, project_id="project-2")
+    await tell(store, passages(("Of Alice.",), expiration_date=TODAY))
+
+    async def of_bob(**narrowed: object) -> set[str]:
+        return await found(store, "anything", **{"scope": Scope(user_id="bob"), **narrowed})
+
+    assert await of_bob() == {"Of Bob."}
+    assert await found(store, scope=Scope(user_id="bob", run_id="2")) == set()
+    assert await of_bob(project_id="project-2") == {"Elsewhere."}
+    assert await of_bob(filters=parse_filter({"metadata.kind": "private"})) == {"Of Bob."}
+    assert await of_bob(filters=parse_filter({"NOT": [{"metadata.kind": "private"}]})) == set()
+    assert await of_bob(filters=parse_filter({"create_time": {"gt": "2030-01-01"}})) == set()
+    assert await of_bob(categories=["food"]) == set()
+    assert await found(store) == {"Of Alice."}
+    tomorrow = TODAY + timedelta(days=1)
+    assert await found(store, visible_on=tomorrow) == set()
+    assert await found(store, visible_on=None) == {"Of Alice."}
+
+
+async def test_the_retention_of_the_project_holds_for_passages(
+    store: MemoryStore, database: Database
+) -> None:
+    project = Project(PROJECT, "org", NOW, NOW, default_retention_days=3)
+    assert await PostgresProjectStore(database).create_project(project)
+    await tell(store, passages(("Soon gone.",)))
+    assert await found(store, visible_on=TODAY + timedelta(days=3)) == {"Soon gone."}
+    assert await found(store, visible_on=TODAY + timedelta(days=4)) == set()
+
+
+async def test_a_conversation_that_is_sent_again_is_kept_once(store: MemoryStore) -> None:
+    await tell(store, passages(TEA))
+    await tell(store, passages(TEA), time=NOW + timedelta(minutes=1))
+    query = SearchQuery(PROJECT, ALICE, vector(1, 0, 0), 10, TODAY, text="tea")
+    assert len(await store.search(query)) == 1
+
+
+@pytest.mark.parametrize(
+    ("first", "then"),
+    [(TEA, TEA[1:]), (TEA[1:], TEA)],
+    ids=["a fact is made later", "no fact is made again"],
+)
+async def test_a_sentence_that_led_to_a_memory_once_is_no_passage(
+    store: MemoryStore, first: tuple[str, ...], then: tuple[str, ...]
+) -> None:
+    await tell(store, passages(first, said=SAID))
+    await tell(store, passages(then, said=SAID), time=NOW + timedelta(minutes=2))
+    assert await found(store) == {"It rains."}
+    before = await found(store, time=NOW + timedelta(minutes=1))
+    assert before == {"".join(first)}
+
+
+async def test_nothing_left_keeps_a_message_out_when_it_comes_again(store: MemoryStore) -> None:
+    await tell(store, passages((), said=SAID))
+    assert await found(store) == set()
+    await tell(store, passages(TEA, said=SAID), time=NOW + timedelta(minutes=1))
+    assert await found(store) == set()
+
+
+async def test_what_is_told_again_lasts_as_long_as_the_later_telling(store: MemoryStore) -> None:
+    await tell(store, passages(TEA, expiration_date=TODAY))
+    later = NOW + timedelta(minutes=1)
+    await tell(store, passages(TEA, expiration_date=TODAY + timedelta(days=2)), time=later)
+    assert await found(store, visible_on=TODAY + timedelta(days=2)) == {SAID}
+    await tell(store, passages(TEA), time=later + timedelta(minutes=1))
+    assert await found(store, visible_on=TODAY + timedelta(days=9)) == {SAID}
+    await tell(store, passages(TEA, expiration_date=TODAY), time=later + timedelta(minutes=2))
+    assert await found(store, visible_on=TODAY + timedelta(days=9)) == {SAID}
+
+
+async def test_a_call_that_stores_nothing_stores_no_passage(store: MemoryStore) -> None:
+    of = call(request_id=call().id)
+    told = passages(TEA)
+    await store.commit(ChangeSet(of, passages=told))
+    again = ChangeSet(replace(call(), request_id=of.request_id), passages=passages(("Other.",)))
+    with pytest.raises(Exception, match="request"):
+        await store.commit(again)
+    assert await found(store) == {SAID}
+
+
+async def test_a_deleted_memory_takes_along_what_tells_of_it(store: MemoryStore) -> None:
+    fact = addition(call(), "User is allergic to nuts")
+    await store.commit(ChangeSet(call(), added=[fact]))
+    heard = ("Sorry to hear of your nut allergy! ", "Shall we cook? ", "Almonds are tasty.")
+    await tell(store, passages(heard, role=Role.ASSISTANT))
+    await tell(store, passages(("My nut allergy is bad.",)), scope=Scope(user_id="bob"))
+    start = datetime.now(UTC)
+    await store.commit(ChangeSet(call(), removed=[Removal(0, fact.memory.id, 1)]))
+
+    left = "Shall we cook? Almonds are tasty."
+    assert await found(store, "nut allergy") == {left}
+    assert await found(store, scope=Scope(user_id="bob")) == {"My nut allergy is bad."}
+    assert "".join(heard) in await found(store, time=start)
+    # And it stays so when the conversation is sent again.
+    await tell(store, passages(heard, role=Role.ASSISTANT), time=NOW + timedelta(days=30))
+    assert await found(store, "nut allergy") == {left}
+
+
+async def test_a_sentence_is_a_passage_then_a_fact_and_then_neither(store: MemoryStore) -> None:
+    await tell(store, passages(("I work at Acme.",)))
+    fact = addition(call(), "User works at Acme")
+    await tell(store, passages((), said="I work at Acme, as I said."), added=[fact])
+    await store.commit(ChangeSet(call(), removed=[Removal(0, fact.memory.id, 1)]))
+    assert await found(store, "Where does the user work? Acme") == set()
+
+
+async def test_an_updated_memory_takes_along_what_tells_of_its_former_text(
+    store: MemoryStore,
+) -> None:
+    fact = addition(call(), "User works at Acme as a baker")
+    await store.commit(ChangeSet(call(), added=[fact]))
+    await tell(
+        store, passages(("Acme is fun to work at. ", "Work is fun. ", "A baker's work is hard."))
+    )
+    becomes = revision(fact, "User works at Initech as a baker")
+    change = call(time=NOW + timedelta(minutes=1))
+    told = passages(("So no work at Acme for the baker.",))
+    await store.commit(ChangeSet(change, updated=[becomes], passages=told))
+    assert await found(store) == {
+        "User works at Initech as a baker",
+        "Work is fun. A baker's work is hard.",
+        "So no work at Acme for the baker.",
+    }
+
+
+async def test_passages_are_deleted_by_scope_and_by_filter(
+    store: MemoryStore, scopes: PostgresScopeStore
+) -> None:
+    bob = Scope(user_id="bob")
+    await tell(store, passages(("Public.",), ("Open.",), metadata={"kind": "public"}))
+    await tell(store, passages(("Private.",), metadata={"kind": "private"}))
+    await tell(store, passages(("Of Bob.",)), scope=bob)
+    private = parse_filter({"metadata.kind": "private"})
+    before = NOW + timedelta(seconds=30)
+    removal = call(time=NOW + timedelta(minutes=1))
+    deletion = await scopes.remove_memories(replace(removal, scope=ALICE), private)
+    assert deletion.receipt == DeletionReceipt(passages=1)
+    assert await found(store) == {"Public.", "Open."}
+    assert await found(store, time=before) == {"Public.", "Open.", "Private."}
+    deletion = await scopes.remove_memories(call(scope=ALICE))
+    assert deletion.receipt == DeletionReceipt(passages=2)
+    assert await found(store) == set()
+    assert await found(store, scope=bob) == {"Of Bob."}
+
+
+async def test_what_was_deleted_whole_can_be_told_anew(
+    store: MemoryStore, scopes: PostgresScopeStore
+) -> None:
+    await tell(store, passages(TEA))
+    await scopes.remove_memories(call(scope=ALICE, time=NOW + timedelta(minutes=1)))
+    await tell(store, passages(TEA), time=NOW + timedelta(minutes=2))
+    assert await found(store) == {SAID}
+
+
+async def test_erasing_a_scope_leaves_no_passage_behind(
+    store: MemoryStore, scopes: PostgresScopeStore, database: Database
+) -> None:
+    fact = addition(call(), "User drinks tea")
+    await store.commit(ChangeSet(call(), added=[fact]))
+    await tell(store, passages(TEA, ("And more.",)))
+    await store.commit(ChangeSet(call(), removed=[Removal(0, fact.memory.id, 1)]))
+    await tell(store, passages(("Of Bob.",)), scope=Scope(user_id="bob"))
+    deletion = await scopes.erase(call(), ScopeKind.USER, "alice")
+    assert deletion is not None
+    assert deletion.receipt.passages == 2
+    async with database.connection() as connection:
+        rows = await connection.fetch("SELECT text FROM passages")
+    assert [row["text"] for row in rows] == ["Of Bob."]

@@ -1,0 +1,149 @@
+"""How long passages are kept, and that archives and another embedder take them along."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+import pytest_asyncio
+
+from server.adapters.postgres.archive import PostgresProjectReader, PostgresProjectWriter
+from server.adapters.postgres.memory_changes import PostgresMemoryChanges
+from server.adapters.postgres.memory_store import PostgresMemoryStore
+from server.adapters.postgres.pool import Database, PoolOptions, open_pool
+from server.adapters.postgres.project_store import PostgresProjectStore
+from server.adapters.postgres.readiness import PostgresReadiness
+from server.adapters.postgres.reembedding import PostgresReembedding
+from server.adapters.postgres.retention import PostgresRetention
+from server.adapters.postgres.scope_store import PostgresScopeStore
+from server.application.export_project import ExportProject
+from server.application.import_project import ImportProject
+from server.domain.conversation import Role
+from server.domain.project import Project
+from server.domain.scope import Scope
+from server.domain.scope_kinds import DeletionReceipt
+from server.ports.memory_store import Call, ChangeSet, MemoryStore, Removal
+from server.ports.readiness import EmbedderIdentity
+from tests.support.builders import ALICE, NOW, PROJECT, addition, call, message, vector
+from tests.support.dump import tables_with
+from tests.support.fakes import FakeEmbedder
+from tests.support.passages import found, passages, tell
+from tests.support.postgres import migrated_database
+
+TODAY = NOW.date()
+CANARY = "kestrel"
+
+
+@pytest.fixture
+def store(database: Database) -> MemoryStore:
+    return PostgresMemoryStore(database, on_commit=lambda: None)
+
+
+@pytest_asyncio.fixture
+async def other_database(postgres_server: str) -> AsyncIterator[Database]:
+    """Another store, for what is moved."""
+    async with migrated_database(postgres_server) as dsn:
+        pool = await open_pool(dsn, PoolOptions(max_size=2))
+        yield Database(pool, acquire_timeout=5.0)
+        await pool.close()
+
+
+async def remember_and_tell(store: MemoryStore) -> Removal:
+    """A memory that names the canary, and passages that tell of it or not."""
+    of = call()
+    fact = addition(of, f"User works at {CANARY}")
+    await store.commit(ChangeSet(of, [message(f"I work at {CANARY}.")], [fact]))
+    heard = (f"How is {CANARY}? ", "Is it far?")
+    await tell(store, passages(heard, ("It rains.",), role=Role.ASSISTANT))
+    return Removal(0, fact.memory.id, 1)
+
+
+@pytest.mark.parametrize("deleted_before", [False, True])
+async def test_erasing_a_memory_erases_passages_that_tell_of_it(
+    store: MemoryStore, database: Database, *, deleted_before: bool
+) -> None:
+    removal = await remember_and_tell(store)
+    if deleted_before:
+        await store.commit(ChangeSet(call(), removed=[removal]))
+    # The message of the other call says none of the memory's phrases, so it would stay.
+    async with database.connection() as connection:
+        await connection.execute("DELETE FROM messages WHERE position($1 IN content) > 0", CANARY)
+    changes = PostgresMemoryChanges(database, on_commit=lambda: None)
+    await changes.erase(call(), replace(removal, version=2 if deleted_before else 1))
+    assert await tables_with(database, CANARY) == set()
+    assert await found(store) == {"It rains."}
+
+
+async def test_erasing_by_filter_erases_passages_too(
+    store: MemoryStore, database: Database
+) -> None:
+    await remember_and_tell(store)
+    scopes = PostgresScopeStore(database, on_commit=lambda: None)
+    deletion = await scopes.remove_memories(call(scope=ALICE), erase=True)
+    assert deletion.receipt.passages == 2
+    assert await found(store) == set()
+    async with database.connection() as connection:
+        assert await connection.fetchval("SELECT count(*) FROM passages") == 0
+
+
+async def test_expired_passages_are_purged_with_their_messages(
+    store: MemoryStore, database: Database
+) -> None:
+    expired, later = TODAY - timedelta(days=9), TODAY - timedelta(days=1)
+    of = await tell(store, passages((f"{CANARY}. ",), expiration_date=expired))
+    cited = of.messages[0]
+    await tell(store, passages(("Later.",), expiration_date=later))
+    retention = PostgresRetention(database, on_commit=lambda: None)
+
+    def by(project_id: str) -> Call:
+        return replace(call(project_id=project_id, scope=Scope()), method="Retention")
+
+    receipt = await retention.purge(TODAY - timedelta(days=5), 9, by)
+    assert receipt == DeletionReceipt(messages=1, passages=1)
+    assert await retention.purge(TODAY - timedelta(days=5), 9, by) is None
+    assert await tables_with(database, CANARY) == set()
+    assert cited.content.strip() == f"{CANARY}."
+    assert await found(store, visible_on=None) == {"Later."}
+
+
+async def test_an_archive_takes_passages_along(
+    store: MemoryStore, database: Database, other_database: Database
+) -> None:
+    project = Project(PROJECT, "org", NOW, NOW)
+    for each in database, other_database:
+        assert await PostgresProjectStore(each).create_project(project)
+    removal = await remember_and_tell(store)
+    between = NOW + timedelta(minutes=1)
+    await store.commit(ChangeSet(call(), removed=[removal]))
+    expected = await found(store)
+
+    lines: list[str] = []
+    await ExportProject(PostgresProjectReader(database))(PROJECT, lines.append)
+    embedder = FakeEmbedder(dimensions=3)
+    imported = await ImportProject(PostgresProjectWriter(other_database), embedder)(PROJECT, lines)
+    assert imported.new["passage"] == 3
+
+    there = PostgresMemoryStore(other_database, on_commit=lambda: None)
+    assert await found(there) == expected == {"Is it far?", "It rains."}
+    assert await found(there, time=between) == await found(store, time=between)
+    again = await ImportProject(PostgresProjectWriter(other_database), embedder)(PROJECT, lines)
+    assert again.new["passage"] == 0
+
+
+async def test_another_embedder_embeds_passages_anew(
+    store: MemoryStore, database: Database
+) -> None:
+    await tell(store, passages(("It rains.",), (), name="Ann"))
+    former, next_one = EmbedderIdentity("test/a", 3), EmbedderIdentity("test/b", 3)
+    assert await PostgresReadiness(database).claim_embedder(former) == former
+    reembedding = PostgresReembedding(database)
+    assert await reembedding.begin(next_one)
+    [place] = await reembedding.texts(9)
+    assert place.text == "Ann: It rains."
+    await reembedding.replace(next_one, [place], [vector(0, 1, 0)])
+    assert await reembedding.count() == 0
+    async with database.connection() as connection:
+        vectors = await connection.fetch("SELECT embedding::text FROM passages WHERE text <> ''")
+    assert [row["embedding"] for row in vectors] == ["[0,1,0]"]

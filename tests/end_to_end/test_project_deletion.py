@@ -1,0 +1,75 @@
+"""Deleting a project by the command line, beside a server at work."""
+
+from __future__ import annotations
+
+import pytest
+from memoir.v1 import memory_service_pb2
+from neo4j import AsyncDriver
+
+from server.adapters.postgres.pool import Database, PoolOptions, open_pool
+from tests.end_to_end.test_add_and_find import add, listed
+from tests.support.dump import tables_with
+from tests.support.outbox import outbox_empties
+from tests.support.server import Client, Home, connected, create_project, key_of, run_command
+
+SETTLE_SECONDS = 60.0
+
+
+async def entities(driver: AsyncDriver, project: str) -> int:
+    records, _, _ = await driver.execute_query(
+        "MATCH (n {project_id: $project}) RETURN count(n) AS found",
+        project=project,
+        database_="neo4j",
+    )
+    return int(records[0]["found"])
+
+
+async def test_nothing_of_a_deleted_project_is_left(
+    client: Client, user: str, shared_home: Home, neo4j_driver: AsyncDriver
+) -> None:
+    project = f"doomed-{user}"
+    await create_project(shared_home.postgres_dsn, project)
+    async with connected(client.address, await key_of(shared_home, project)) as doomed:
+        await add(doomed, user, "I work at Acme.")
+        await doomed.memory.DeleteMemory(
+            memory_service_pb2.DeleteMemoryRequest(
+                id=(await add(doomed, user, "I sing.", infer=False)).results[0].id
+            ),
+            metadata=doomed.metadata,
+        )
+    await add(client, user, "I sing.", infer=False)
+    await outbox_empties(shared_home.postgres_dsn, SETTLE_SECONDS)
+    assert await entities(neo4j_driver, project) > 0
+
+    refused = await run_command(
+        "projects", "delete", project, environment=shared_home.environment, status=1
+    )
+    assert "say --yes" in refused
+    printed = await run_command(
+        "projects", "delete", project, "--yes", environment=shared_home.environment
+    )
+
+    assert "1 rows of memories" in printed
+    assert "3 rows of memory_events" in printed
+    assert f"deleted project {project}" in printed
+    await outbox_empties(shared_home.postgres_dsn, SETTLE_SECONDS)
+    pool = await open_pool(shared_home.postgres_dsn, PoolOptions(max_size=1))
+    assert await tables_with(Database(pool, 5.0), project) == set()
+    await pool.close()
+    assert await entities(neo4j_driver, project) == 0
+    assert len(await listed(client, user)) == 1
+    again = await run_command(
+        "projects", "delete", project, "--yes", environment=shared_home.environment, status=1
+    )
+    assert "there is no project" in again
+
+
+@pytest.mark.parametrize("arguments", [(), ("--yes",)])
+async def test_an_unknown_project_is_said_so_or_not_confirmed(
+    shared_home: Home, arguments: tuple[str, ...]
+) -> None:
+    printed = await run_command(
+        "projects", "delete", "nobody's", *arguments,
+        environment=shared_home.environment, status=1,
+    )  # fmt: skip
+    assert ("there is no project" in printed) == bool(arguments)

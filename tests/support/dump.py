@@ -1,0 +1,21 @@
+"""Everything that a database holds, as text."""
+
+from __future__ import annotations
+
+from server.adapters.postgres.pool import Database
+
+
+async def tables_with(database: Database, *words: str) -> set[str]:
+    """The tables of which a row, in any column, holds one of the words."""
+    found = set()
+    async with database.connection() as connection:
+        tables = await connection.fetch(
+            "SELECT format('%I.%I', schemaname, tablename) AS name FROM pg_tables "
+            "WHERE schemaname NOT IN ('pg_catalog', 'information_schema')"
+        )
+        for table in tables:
+            rows = await connection.fetch(f"SELECT to_jsonb(t)::text FROM {table['name']} AS t")
+            forms = [form for word in words for form in (word, word.encode().hex())]
+            if any(form.lower() in row[0].lower() for row in rows for form in forms):
+                found.add(table["name"].removeprefix("public."))
+    return found

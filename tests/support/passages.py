@@ -1,0 +1,84 @@
+"""Passages for tests of what is kept beside memories."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date, datetime
+
+from server.domain.conversation import Role, StoredMessage
+from server.domain.identifiers import new_id
+from server.domain.passages import passage_digest
+from server.domain.scope import Scope
+from server.domain.values import JsonObject, Vector
+from server.ports.memory_store import (
+    ChangeSet,
+    EmbeddedMemory,
+    MemoryStore,
+    NewPassage,
+    NewPassages,
+    SearchQuery,
+)
+from tests.support.builders import ALICE, NOW, PROJECT, call, vector
+
+
+def passages(
+    *of_messages: Sequence[str],
+    role: Role = Role.USER,
+    name: str | None = None,
+    said: str | None = None,
+    metadata: JsonObject | None = None,
+    expiration_date: date | None = None,
+    embedding: Vector | None = None,
+) -> NewPassages:
+    """The sentences that are left of each message; `said` is a message of which less is left."""
+    return NewPassages(
+        [
+            NewPassage(
+                ordinal=ordinal,
+                passage_id=new_id(NOW),
+                message_id=new_id(NOW),
+                role=role,
+                name=name,
+                digest=passage_digest(role, name, said or "".join(sentences), 0),
+                sentences=sentences,
+                embedding=embedding or vector(1, 0, 0),
+            )
+            for ordinal, sentences in enumerate(of_messages)
+        ],
+        metadata or {},
+        expiration_date,
+    )
+
+
+async def tell(
+    store: MemoryStore,
+    told: NewPassages,
+    *,
+    scope: Scope = ALICE,
+    project_id: str = PROJECT,
+    time: datetime = NOW,
+    added: Sequence[EmbeddedMemory] = (),
+) -> ChangeSet:
+    """An add of which these passages are left."""
+    of = call(scope=scope, project_id=project_id, time=time)
+    messages = [
+        StoredMessage(p.message_id, p.ordinal, p.role, "".join(p.sentences), p.name, time)
+        for p in told.passages
+    ]
+    changes = ChangeSet(of, messages, added, passages=told)
+    await store.commit(changes)
+    return changes
+
+
+async def found(store: MemoryStore, text: str = "anything", **changes: object) -> set[str]:
+    """The texts of what a search finds."""
+    defaults: dict[str, object] = {
+        "project_id": PROJECT,
+        "scope": ALICE,
+        "vector": vector(1, 0, 0),
+        "limit": 10,
+        "visible_on": NOW.date(),
+        "text": text,
+    }
+    query = SearchQuery(**{**defaults, **changes})  # type: ignore[arg-type] # names fit
+    return {hit.text for hit in await store.search(query)}
