@@ -60,10 +60,29 @@ class RelationChange:
 
 
 @dataclass(frozen=True, slots=True)
+class Notice:
+    """What an add left out, and why.
+
+    `reason` is the name of a `NoticeReason` of the contract, or the number of one that this client
+    does not know; `text` is a sentence for people.
+    """
+
+    reason: str
+    text: str
+
+    @classmethod
+    def from_proto(cls, message: memory_service_pb2.Notice) -> Notice:
+        """The notice in a message."""
+        known = memory_service_pb2.NoticeReason.DESCRIPTOR.values_by_number.get(message.reason)
+        return cls(known.name if known else str(message.reason), message.text)
+
+
+@dataclass(frozen=True, slots=True)
 class AddResult(Sequence[Change]):
     """What an add changed, in the order of the conversation. Nothing worth keeping: it is empty.
 
     `consistency_token` proves the write: pass it to a read of the graph to see the write there too.
+    `notices` say what was left out.
     """
 
     changes: tuple[Change, ...]
@@ -71,6 +90,7 @@ class AddResult(Sequence[Change]):
     consistency_token: str
     language_model: str
     embedding_model: str
+    notices: tuple[Notice, ...] = ()
 
     @classmethod
     def from_proto(cls, message: memory_service_pb2.AddMemoriesResponse) -> AddResult:
@@ -84,6 +104,7 @@ class AddResult(Sequence[Change]):
             consistency_token=message.consistency_token,
             language_model=message.models_used.language_model,
             embedding_model=message.models_used.embedding_model,
+            notices=tuple(map(Notice.from_proto, message.notices)),
         )
 
     def __len__(self) -> int:

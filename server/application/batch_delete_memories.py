@@ -6,10 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
-from server.application.batches import batch_call, item_key, one_by_one
+from server.application.batches import item_key, one_by_one
+from server.application.calls import new_call
 from server.application.delete_memory import DeleteMemory, DeleteMemoryCommand
 from server.application.once import RequestKey
 from server.domain.errors import MemoirError
+from server.domain.scope import Scope
 from server.domain.scope_kinds import StoredDeletion
 from server.ports.clock import Clock
 from server.ports.memory_changes import MemoryChanges
@@ -45,7 +47,8 @@ class BatchDeleteMemories:
             StoreUnavailable: nothing was deleted.
             DeadlineExceeded: the time is up; what is done stays done.
         """
-        batch = batch_call(command.project_id, METHOD, self._clock.now(), command.key)
+        # It changes no memory itself, and has no scope.
+        batch = new_call(command.project_id, Scope(), METHOD, self._clock.now(), command.key)
         await self._changes.claim_batch(batch)
         items = [
             replace(item, method=METHOD, key=item_key(command.key, index))

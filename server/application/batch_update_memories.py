@@ -6,10 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
-from server.application.batches import batch_call, item_key, one_by_one
+from server.application.batches import item_key, one_by_one
+from server.application.calls import new_call
 from server.application.once import RequestKey
 from server.application.update_memory import UpdatedMemory, UpdateMemory, UpdateMemoryCommand
 from server.domain.errors import MemoirError
+from server.domain.scope import Scope
 from server.domain.values import Vector
 from server.ports.clock import Clock
 from server.ports.embedder import Embedder, EmbeddingPurpose
@@ -49,7 +51,8 @@ class BatchUpdateMemories:
             ModelUnavailable, ModelQuotaExhausted, StoreUnavailable: nothing was changed.
             DeadlineExceeded: the time is up; what is done stays done.
         """
-        batch = batch_call(command.project_id, METHOD, self._clock.now(), command.key)
+        # It changes no memory itself, and has no scope.
+        batch = new_call(command.project_id, Scope(), METHOD, self._clock.now(), command.key)
         done = await self._changes.claim_batch(batch)
         vectors = await self._embed(command.items, done)
         items = [

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from server.application.calls import new_call
 from server.application.once import RequestKey, once
-from server.application.scope_deletions import deletion_call, earlier_deletion
+from server.application.scope_deletions import earlier_deletion
 from server.domain.errors import FieldViolation, InvalidRequest
 from server.domain.filters import Filter
 from server.domain.scope import Scope
@@ -58,7 +59,7 @@ class DeleteMemories:
         key = None if command.validate_only else command.key
 
         async def delete() -> StoredDeletion:
-            call = deletion_call(command.project_id, METHOD, command.scope, self._clock.now(), key)
+            call = new_call(command.project_id, command.scope, METHOD, self._clock.now(), key)
             return await self._scopes.remove_memories(
                 call, command.filters, erase=command.erase, validate_only=command.validate_only
             )

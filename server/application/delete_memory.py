@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from uuid import UUID
 
+from server.application.calls import new_call
 from server.application.once import RequestKey, once
 from server.domain.errors import ConcurrentChange, EtagMismatch, MemoryNotFound
-from server.domain.identifiers import new_id
 from server.domain.memory import Memory
-from server.domain.request_context import current_request
 from server.domain.scope_kinds import StoredDeletion
 from server.ports.clock import Clock
 from server.ports.memory_changes import MemoryChanges
@@ -92,18 +91,11 @@ class DeleteMemory:
         return await self._changes.erase(self._call(command, past.memory), removal)
 
     def _call(self, command: DeleteMemoryCommand, memory: Memory) -> Call:
-        now = self._clock.now()
-        call = Call(
-            id=new_id(now),
-            project_id=memory.project_id,
-            scope=memory.scope,
-            method=command.method,
-            time=now,
-            correlation_id=current_request().correlation_id,
-            traceparent=current_request().traceparent,
-            embedding_model=memory.provenance.embedding_model,
+        return new_call(
+            memory.project_id,
+            memory.scope,
+            command.method,
+            self._clock.now(),
+            command.key,
+            memory.provenance.embedding_model,
         )
-        key = command.key
-        if key is None:
-            return call
-        return replace(call, request_id=key.id, payload_digest=key.digest, item=key.item)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from server.application.calls import new_call
 from server.application.once import RequestKey, once
-from server.application.scope_deletions import deletion_call, earlier_deletion
+from server.application.scope_deletions import earlier_deletion
 from server.domain.errors import ScopeNotFound
 from server.domain.scope import Scope
 from server.domain.scope_kinds import ScopeKind, StoredDeletion
@@ -50,9 +51,7 @@ class DeleteScope:
             return await earlier_deletion(self._scopes, command.project_id, key)
 
         async def delete() -> StoredDeletion:
-            call = deletion_call(
-                command.project_id, METHOD, Scope(), self._clock.now(), command.key
-            )
+            call = new_call(command.project_id, Scope(), METHOD, self._clock.now(), command.key)
             deletion = await self._scopes.erase(call, command.kind, command.scope_id)
             if deletion is None:
                 raise ScopeNotFound

@@ -120,10 +120,11 @@ class RememberInferred:
         planned, vectors = without_near_duplicates(
             planned, vectors, request.candidates, self._embedder.near_duplicate_similarity
         )
-        changes = carry_out(occasion, planned, vectors)
-        if parts:
-            passages = new_passages(occasion, parts, of_parts, checked)
-            changes = replace(changes, passages=passages)
+        changes = replace(
+            carry_out(occasion, planned, vectors),
+            passages=new_passages(occasion, parts, of_parts, checked) if parts else None,
+            forget_requests=[request.text for request in checked.forget_requests],
+        )
         stated = {candidate.id: candidate.relations for candidate in request.candidates}
         everything = frozenset(added.memory.id for added in changes.added)
         require_receivable(outcome(changes, Committed(everything, 0), planned.answers, stated))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from uuid import UUID
 
+from server.application.calls import new_call
 from server.application.once import RequestKey, once
 from server.application.update_memory import UpdatedMemory
 from server.domain.amendment import digest_of
@@ -17,10 +18,8 @@ from server.domain.errors import (
     MemoryNotFound,
 )
 from server.domain.history import PastVersion
-from server.domain.identifiers import new_id
 from server.domain.indexed_text import embedded_text
 from server.domain.memory import Memory, today
-from server.domain.request_context import current_request
 from server.domain.values import Vector
 from server.ports.clock import Clock
 from server.ports.embedder import Embedder, EmbeddingPurpose
@@ -139,21 +138,14 @@ class RestoreMemory:
         return vector
 
     def _call(self, command: RestoreMemoryCommand, memory: Memory) -> Call:
-        now = self._clock.now()
-        call = Call(
-            id=new_id(now),
-            project_id=command.project_id,
-            scope=memory.scope,
-            method=METHOD,
-            time=now,
-            correlation_id=current_request().correlation_id,
-            traceparent=current_request().traceparent,
-            embedding_model=self._embedder.model,
+        return new_call(
+            command.project_id,
+            memory.scope,
+            METHOD,
+            self._clock.now(),
+            command.key,
+            self._embedder.model,
         )
-        key = command.key
-        if key is None:
-            return call
-        return replace(call, request_id=key.id, payload_digest=key.digest, item=key.item)
 
 
 def _unfit(problem: str) -> InvalidRequest:

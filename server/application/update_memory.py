@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from uuid import UUID
 
+from server.application.calls import new_call
 from server.application.once import RequestKey, once
 from server.domain.amendment import FieldChanges, amended, digest_of
 from server.domain.errors import (
@@ -13,10 +14,8 @@ from server.domain.errors import (
     MemoryImmutable,
     MemoryNotFound,
 )
-from server.domain.identifiers import new_id
 from server.domain.indexed_text import embedded_text
 from server.domain.memory import Memory, Provenance, today
-from server.domain.request_context import current_request
 from server.domain.values import Vector
 from server.ports.clock import Clock
 from server.ports.embedder import Embedder, EmbeddingPurpose
@@ -120,22 +119,15 @@ class UpdateMemory:
         return vector
 
     def _call(self, command: UpdateMemoryCommand, before: Memory, *, embedded: bool) -> Call:
-        now = self._clock.now()
         model = self._embedder.model if embedded else before.provenance.embedding_model
-        call = Call(
-            id=new_id(now),
-            project_id=command.project_id,
-            scope=before.scope,
-            method=command.method,
-            time=now,
-            correlation_id=current_request().correlation_id,
-            traceparent=current_request().traceparent,
-            embedding_model=model,
+        return new_call(
+            command.project_id,
+            before.scope,
+            command.method,
+            self._clock.now(),
+            command.key,
+            model,
         )
-        key = command.key
-        if key is None:
-            return call
-        return replace(call, request_id=key.id, payload_digest=key.digest, item=key.item)
 
 
 def _provenance(call: Call) -> Provenance:

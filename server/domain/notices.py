@@ -30,9 +30,3 @@ class Notice:
 def counted(count: int, one: str, many: str) -> str:
     """The number with the noun that fits it, such as `1 fact` or `3 facts`."""
     return f"{count} {one if count == 1 else many}"
-
-
-def shortened(text: str, limit: int = 200) -> str:
-    """The text on one line, cut to `limit` characters."""
-    line = " ".join(text.split())
-    return line if len(line) <= limit else line[: limit - 1] + "…"

@@ -37,7 +37,7 @@ from server.domain.planning_operations import (
     PlannedOperation,
     UpdateFact,
 )
-from server.domain.planning_screening import Refusal, Screened, Screening, allowed_categories
+from server.domain.planning_screening import Refusal, Screened, Screening
 from server.domain.planning_text import Passage, clean_text
 from server.domain.speakers import user_keys
 
@@ -166,7 +166,6 @@ def _operation(request: InferenceRequest, item: Screened) -> PlannedOperation:
     proposal, index, quote = item.proposal, item.evidence.message_index, item.evidence.text
     if proposal.candidate is not None and not proposal.text:
         return DeleteFact(proposal.candidate, index, quote)
-    categories = allowed_categories(proposal.operation.categories, request.categories)
     said = f"{proposal.text}\n{request.messages[index].content or ''}"
     entities, relations = checked_graph(
         proposal.operation.entities,
@@ -174,13 +173,13 @@ def _operation(request: InferenceRequest, item: Screened) -> PlannedOperation:
         EntityResolver(request.known_entities, said),
     )
     if proposal.candidate is None:
-        return AddFact(proposal.text, index, quote, categories, entities, relations)
+        return AddFact(proposal.text, index, quote, item.categories, entities, relations)
     return UpdateFact(
         candidate=proposal.candidate,
         text=proposal.text,
         message_index=index,
         quote=quote,
-        categories=categories,
+        categories=item.categories,
         entities=entities,
         relations=relations,
     )

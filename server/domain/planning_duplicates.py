@@ -113,8 +113,11 @@ def _merged(first: Screened, second: Screened) -> Screened:
     one, other = first.proposal.operation, second.proposal.operation
     both = replace(
         one,
-        categories=[*one.categories, *other.categories],
         entities=[*one.entities, *other.entities],
         relations=[*one.relations, *other.relations],
     )
-    return replace(first, proposal=replace(first.proposal, operation=both))
+    return replace(
+        first,
+        proposal=replace(first.proposal, operation=both),
+        categories=tuple(dict.fromkeys((*first.categories, *second.categories))),
+    )

@@ -135,7 +135,7 @@ def words_in(content: str, start: int, end: int) -> int:
 
 
 def _count(word: str) -> int:
-    unspaced = len(_UNSPACED.findall(word))
+    unspaced = 0 if word.isascii() else len(_UNSPACED.findall(word))
     if unspaced:
         return (unspaced + 1) // _LETTERS_OF_A_WORD
     return 1 if any(map(str.isalnum, word)) else 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 
-from server.domain.notices import Notice, NoticeReason, counted, shortened
+from server.domain.notices import Notice, NoticeReason, counted
 from server.domain.planning_checks import MAX_OPERATIONS
 from server.domain.planning_screening import Refusal
 from server.domain.planning_text import Passage
@@ -45,6 +45,10 @@ def too_many_deletions(count: int, limit: int) -> Notice:
 
 
 def unmatched_request(request: Passage) -> Notice:
-    """Nothing is held of what was to be forgotten."""
-    text = f"No memory matched the request to forget: {shortened(request.text)!r}."
+    """Nothing is held of what was to be forgotten.
+
+    The request is not quoted: notices are kept, and it may hold what was to be forgotten.
+    """
+    number = request.message_index + 1
+    text = f"No memory matched a request to forget (message {number} of those with content)."
     return Notice(NoticeReason.FORGET_UNMATCHED, text)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from server.domain.conversation import Message, Role
-from server.domain.inference import Category, InferenceRequest
+from server.domain.inference import InferenceRequest
 from server.domain.notices import Notice, NoticeReason
 from server.domain.planning_checks import Action, Proposal
 from server.domain.planning_evidence import MIN_WORDS, OwnWords, asserted_end, words_in
@@ -33,10 +33,11 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class Screened:
-    """A proposal that may be carried out, and the passage that shows it."""
+    """A proposal that may be carried out, the passage that shows it, and its categories."""
 
     proposal: Proposal
     evidence: Passage
+    categories: tuple[str, ...] = ()
 
 
 class Screening:
@@ -47,6 +48,8 @@ class Screening:
         self._quotes = QuoteFinder(request.messages)
         self._own_words = OwnWords(request.messages)
         self._wanted = Wanted(request)
+        self._clauses: dict[int, bool] = {}
+        self._spelling = {_folded(category.name): category.name for category in request.categories}
         self._names = {m.name for m in request.messages if m.role is Role.USER and m.name}
 
     def __call__(self, proposal: Proposal) -> Screened | Refusal:
@@ -57,19 +60,20 @@ class Screening:
         evidence = self._evidence(proposal, message.content or "")
         if isinstance(evidence, Refusal):
             return evidence
+        categories = self._categories(proposal)
         refusal = (
             _against_change(proposal, message)
             or self._against_statement(proposal, message)
-            or self._against_wishes(proposal)
+            or self._against_wishes(proposal, categories)
         )
-        return refusal or Screened(proposal, evidence)
+        return refusal or Screened(proposal, evidence, categories)
 
     def notices(self) -> list[Notice]:
         """What of the conversation nothing can rest on, whatever is proposed."""
         return self._own_words.notices()
 
     def _evidence(self, proposal: Proposal, content: str) -> Passage | Refusal:
-        if words_in(content, 0, len(content)) < MIN_WORDS:
+        if not self._has_clause(proposal.message_index, content):
             # No better quote can be asked for.
             problem = "its message has no clause"
             return Refusal(proposal.number, problem, NoticeReason.NO_EVIDENCE)
@@ -86,6 +90,12 @@ class Screening:
                 problem = "its quote is somebody else's text"
                 reason = NoticeReason.NOT_OWN_TEXT
         return Refusal(proposal.number, problem, reason)
+
+    def _has_clause(self, index: int, content: str) -> bool:
+        """Whether the message has enough words for evidence; they are counted once a message."""
+        if index not in self._clauses:
+            self._clauses[index] = words_in(content, 0, len(content)) >= MIN_WORDS
+        return self._clauses[index]
 
     def _against_statement(self, proposal: Proposal, message: Message) -> Refusal | None:
         if not proposal.text:
@@ -109,11 +119,15 @@ class Screening:
             for name in self._names
         )
 
-    def _against_wishes(self, proposal: Proposal) -> Refusal | None:
-        categories = allowed_categories(proposal.operation.categories, self._request.categories)
+    def _against_wishes(self, proposal: Proposal, categories: Sequence[str]) -> Refusal | None:
         if self._wanted(proposal.text, categories):
             return None
         return Refusal(proposal.number, "is not to be remembered", NoticeReason.FILTERED)
+
+    def _categories(self, proposal: Proposal) -> tuple[str, ...]:
+        """The proposal's categories among the request's, each once and spelled as there."""
+        names = map(_folded, proposal.operation.categories)
+        return tuple(dict.fromkeys(self._spelling[n] for n in names if n in self._spelling))
 
 
 def _is_asked(passage: Passage, content: str) -> bool:
@@ -134,8 +148,5 @@ def _against_change(proposal: Proposal, message: Message) -> Refusal | None:
     return None
 
 
-def allowed_categories(names: Sequence[str], categories: Sequence[Category]) -> tuple[str, ...]:
-    """The categories among the names, each once and spelled as in the request."""
-    spelling = {clean_text(category.name).casefold(): category.name for category in categories}
-    folded = (clean_text(name).casefold() for name in names)
-    return tuple(dict.fromkeys(spelling[name] for name in folded if name in spelling))
+def _folded(name: str) -> str:
+    return clean_text(name).casefold()

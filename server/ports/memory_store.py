@@ -136,6 +136,8 @@ class ChangeSet:
     The added memories share what a call says of all of them: whether they are inferred and
     immutable, their metadata, event time and expiration date. `lease` is the holder of the scope's
     lease under which the change was decided, if that took one. `passages` need such a lease.
+    `forget_requests` are what asks to forget something, word for word: what tells of the same
+    leaves the passages of the scope.
     """
 
     call: Call
@@ -145,6 +147,7 @@ class ChangeSet:
     removed: Sequence[Removal] = ()
     lease: UUID | None = None
     passages: NewPassages | None = None
+    forget_requests: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)

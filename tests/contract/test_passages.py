@@ -243,3 +243,13 @@ async def test_erasing_a_scope_leaves_no_passage_behind(
     async with database.connection() as connection:
         rows = await connection.fetch("SELECT text FROM passages")
     assert [row["text"] for row in rows] == ["Of Bob."]
+
+
+async def test_a_request_to_forget_takes_out_what_no_memory_tells(store: MemoryStore) -> None:
+    await tell(store, passages(("My shoe size is 44. ", "It rains.")))
+    of = call(time=NOW + timedelta(minutes=1))
+    answer = passages(("I forgot your shoe size. ", "Anything else?"), role=Role.ASSISTANT)
+    request = "Forget what I said about my shoe size."
+    await store.commit(ChangeSet(of, passages=answer, forget_requests=[request]))
+    assert await found(store, "shoe size") == {"It rains.", "Anything else?"}
+    assert "My shoe size is 44. It rains." in await found(store, time=NOW)

@@ -456,7 +456,7 @@ class Notice(_message.Message):
     reason: Global___NoticeReason.ValueType
     """Why it was left out."""
     text: _builtins.str
-    """The same for people: a sentence in English, which may quote a request to forget."""
+    """The same for people: a sentence in English. It quotes nothing of the conversation."""
     def __init__(
         self,
         *,

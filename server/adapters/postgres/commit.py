@@ -41,7 +41,7 @@ async def commit(database: Database, changes: ChangeSet) -> Committed:
     try:
         with conflicts_told(changes.call):
             async with database.connection() as connection:
-                if not changes.updated and not changes.removed:
+                if not (changes.updated or changes.removed or changes.forget_requests):
                     committed = await _record(connection, changes)
                     if committed is not None:
                         return committed
@@ -64,6 +64,14 @@ async def _commit_all(connection: Connection, changes: ChangeSet) -> Committed:
         await _remove(connection, changes.call, removal, committed.position)
     for revision in sorted(changes.updated, key=lambda revision: revision.memory_id):
         await _update(connection, changes.call, revision, committed.position)
+    if changes.forget_requests:
+        await connection.execute(
+            SQL["forget_passages"],
+            changes.call.project_id,
+            changes.call.scope.key(),
+            list(changes.forget_requests),
+            changes.call.time,
+        )
     return committed
 
 

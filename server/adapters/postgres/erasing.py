@@ -84,9 +84,13 @@ async def erase(
 async def _delete_messages(
     connection: Connection, project_id: str, memory_ids: Sequence[UUID], phrases: _Phrases
 ) -> int:
-    statement = SQL["delete_messages"].replace("{cited}", SQL["cited"])
     count: int = await connection.fetchval(
-        statement, project_id, memory_ids, phrases.scope_keys, phrases.texts, SENTENCE_ENDS
+        SQL["delete_messages"],
+        project_id,
+        memory_ids,
+        phrases.scope_keys,
+        phrases.texts,
+        SENTENCE_ENDS,
     )
     return count
 

@@ -174,11 +174,11 @@ async def test_erasing_reads_the_history_and_the_messages_of_the_scope_by_indexe
         "erase_memories": (*call_values(call()), ids, {}),
     }
     for name, values in found.items():
-        statement = ERASE[name].replace("{cited}", ERASE["cited"])
-        for plan in await plans(connection, statement, *values):
+        for plan in await plans(connection, ERASE[name], *values):
             assert reads_of(plan, "memory_events") <= {"memory_events_pkey", "memory_events_call"}
             assert reads_of(plan, "messages") <= {"messages_pkey"}
             assert reads_of(plan, "memories") <= {"memories_pkey"}
+            assert reads_of(plan, "calls") <= {"calls_scope", "calls_pkey"}
 
 
 async def test_what_expired_is_found_by_the_indexes_of_expiration(connection: Connection) -> None:

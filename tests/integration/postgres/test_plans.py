@@ -57,7 +57,16 @@ FROM memories;
 INSERT INTO messages (project_id, call_id, ordinal, message_id, role, content, event_time)
 SELECT project_id, call_id, 0, gen_random_uuid(), 'user', 'a message', call_time FROM calls;
 
-ANALYZE memories, calls, messages
+INSERT INTO passages (
+    project_id, passage_id, call_id, message_id, user_id, agent_id, app_id, run_id, scope_key,
+    digest, sentences, text, role, metadata, event_time, create_time, store_time, ordinal, embedding
+)
+SELECT project_id, memory_id, call_id, memory_id, user_id, agent_id, app_id, run_id, scope_key,
+       digest, ARRAY['a passage'], 'a passage', 'user', '{{}}', event_time, create_time,
+       create_time, 0, embedding
+FROM memories;
+
+ANALYZE memories, calls, messages, passages
 """
 VECTOR = to_halfvec(array("f", [0.1] * DIMENSIONS))
 SCOPE_KEY = sha256(b"user-7").digest()
@@ -130,8 +139,21 @@ async def test_a_search_compares_the_memories_of_the_scope(
     bound = (PROJECT, TODAY, [], VECTOR, "a memory", *constants, *values)
     for plan in await plans(connection, statement, *bound):
         assert indexes(plan, "memories") == {index}
+        assert indexes(plan, "passages") == {index.replace("memories", "passages")}
         # Nothing says how large an intermediate result is: a join of two would be a gamble.
         assert not [node for node in nodes(plan) if node["Node Type"].endswith(" Join")]
+
+
+async def test_passages_are_read_by_keys_and_by_messages(connection: Connection) -> None:
+    ids = [UUID(int=1), UUID(int=2)]
+    for plan in await plans(connection, search.READ_PASSAGES, PROJECT, ids, TODAY, None):
+        assert indexes(plan, "passages") == {"passages_pkey"}
+    newest = """
+        SELECT passage_id FROM passages WHERE project_id = $1 AND scope_key = $2 AND digest = $3
+        ORDER BY store_time DESC, passage_id DESC LIMIT 1
+    """
+    for plan in await plans(connection, newest, PROJECT, SCOPE_KEY, SCOPE_KEY):
+        assert indexes(plan, "passages") == {"passages_digest"}
 
 
 async def test_hits_are_read_by_their_keys(connection: Connection) -> None:

@@ -341,6 +341,7 @@ async def test_requests_to_forget_and_text_of_others_are_in_no_passage(world: Wo
     forget = ProposedOperation("FORGET", "", 1, "Forget my shoe size.")
     await world.hears(forget, messages=[said])
     assert left(world) == [("user", ["It rains.\n", "See you!"])]
+    assert world.store.change_sets[-1].forget_requests == ["Forget my shoe size."]
 
 
 @pytest.mark.parametrize(

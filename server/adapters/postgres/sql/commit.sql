@@ -253,3 +253,7 @@ enqueued AS (
     {enqueue_again}
 )
 SELECT version FROM gone;
+
+-- name: forget_passages
+-- Those of this call too: an answer that repeats what is to be forgotten goes with it.
+SELECT take_out_of_passages($1, $2, $3, NULL, NULL, $4);

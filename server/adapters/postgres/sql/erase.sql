@@ -1,7 +1,7 @@
 -- Erasing memories with all that history keeps of them, in one transaction of several statements. The
--- caller has locked the memories that are present. $1 is the project, $2 the memories; `{cited}` stands
--- for a block of this file, `{passages}` for the block `present` of passages.sql. Phrases come with the
--- keys of their scopes, and without the end of the sentence; they are compared without regard to case.
+-- caller has locked the memories that are present. $1 is the project, $2 the memories; `{passages}` stands
+-- for the block `present` of passages.sql. Phrases come with the keys of their scopes, and without the end
+-- of the sentence; they are compared without regard to case.
 
 -- name: phrases
 -- What the versions of the memories say, word for word: texts, and quotes of messages. With the scope.
@@ -16,40 +16,43 @@ CROSS JOIN LATERAL (
 WHERE e.project_id = $1 AND e.memory_id = ANY ($2::uuid[]) AND e.state IS NOT NULL
   AND said.phrase <> '';
 
--- name: cited
--- A message is cited where it is evidence of another memory, present or past. The event that cited it
--- first belongs to the message's own call.
-EXISTS (
-    SELECT FROM memory_events AS other
-    WHERE other.project_id = $1 AND other.call_id = m.call_id AND other.memory_id <> ALL ($2::uuid[])
-      AND other.state -> 'evidence'
-          @> jsonb_build_array(jsonb_build_object('message_id', m.message_id))
-)
-
 -- name: delete_messages
 -- The messages of the calls that made the memories, and those of the same scopes that say the same
--- ($3 scopes, $4 phrases, $5 what may end a sentence), unless another memory rests on them.
-WITH making_call AS MATERIALIZED (
-    SELECT DISTINCT call_id
-    FROM memory_events
-    WHERE project_id = $1 AND memory_id = ANY ($2::uuid[]) AND state IS NOT NULL
+-- ($3 scopes, $4 phrases, $5 what may end a sentence), unless another memory, present or past, rests on
+-- them: the event that cited a message first belongs to the message's own call.
+WITH erased AS MATERIALIZED (SELECT unnest($2::uuid[]) AS memory_id),
+making_calls AS MATERIALIZED (
+    SELECT DISTINCT e.call_id
+    FROM erased
+    JOIN memory_events AS e ON e.project_id = $1 AND e.memory_id = erased.memory_id
+    WHERE e.state IS NOT NULL
 ),
-source AS MATERIALIZED (
-    SELECT m.call_id, m.ordinal
-    FROM making_call JOIN messages AS m ON m.project_id = $1 AND m.call_id = making_call.call_id
-    UNION
-    SELECT m.call_id, m.ordinal
+said AS MATERIALIZED (
+    SELECT scope_key, lower(phrase) AS folded
     FROM unnest($3::bytea[], $4::text[]) AS said (scope_key, phrase)
-    JOIN calls AS c ON c.project_id = $1 AND c.scope_key = said.scope_key
-    JOIN messages AS m
-        ON m.project_id = $1 AND m.call_id = c.call_id
-        AND lower(rtrim(m.content, $5)) = lower(said.phrase)
+),
+sources AS MATERIALIZED (
+    SELECT m.call_id, m.ordinal, m.message_id
+    FROM making_calls JOIN messages AS m ON m.project_id = $1 AND m.call_id = making_calls.call_id
+    UNION
+    SELECT m.call_id, m.ordinal, m.message_id
+    FROM (SELECT DISTINCT scope_key FROM said) AS of_scope
+    JOIN calls AS c ON c.project_id = $1 AND c.scope_key = of_scope.scope_key
+    JOIN messages AS m ON m.project_id = $1 AND m.call_id = c.call_id
+    WHERE (c.scope_key, lower(rtrim(m.content, $5))) IN (SELECT scope_key, folded FROM said)
+),
+cited AS MATERIALIZED (
+    SELECT evidence.message_id
+    FROM (SELECT DISTINCT call_id FROM sources) AS of_source
+    JOIN memory_events AS e ON e.project_id = $1 AND e.call_id = of_source.call_id
+    CROSS JOIN LATERAL jsonb_to_recordset(e.state -> 'evidence') AS evidence (message_id uuid)
+    WHERE e.state IS NOT NULL AND e.memory_id NOT IN (SELECT memory_id FROM erased)
 ),
 gone AS (
     DELETE FROM messages AS m
-    USING source
-    WHERE m.project_id = $1 AND m.call_id = source.call_id AND m.ordinal = source.ordinal
-      AND NOT {cited}
+    USING sources
+    WHERE m.project_id = $1 AND m.call_id = sources.call_id AND m.ordinal = sources.ordinal
+      AND sources.message_id NOT IN (SELECT message_id FROM cited)
     RETURNING m.call_id
 )
 SELECT count(*) FROM gone;
@@ -58,25 +61,43 @@ SELECT count(*) FROM gone;
 -- What is left in the same scopes with a phrase in it: a phrase of $5 characters and more in any
 -- message, a shorter one in those of the calls that made the memories. With the quotes that other
 -- memories rest on, where '' is the whole message.
-SELECT m.call_id, m.ordinal, m.content, array_agg(DISTINCT said.phrase) AS phrases, others.quotes
-FROM unnest($3::bytea[], $4::text[]) AS said (scope_key, phrase)
-JOIN calls AS c ON c.project_id = $1 AND c.scope_key = said.scope_key
-JOIN messages AS m
-    ON m.project_id = $1 AND m.call_id = c.call_id
-    AND strpos(lower(m.content), lower(said.phrase)) > 0
+-- Each message of the scopes is compared with each phrase, so both are folded once, before they meet.
+WITH erased AS MATERIALIZED (SELECT unnest($2::uuid[]) AS memory_id),
+making_calls AS MATERIALIZED (
+    SELECT DISTINCT e.call_id
+    FROM erased
+    JOIN memory_events AS e ON e.project_id = $1 AND e.memory_id = erased.memory_id
+),
+said AS MATERIALIZED (
+    SELECT scope_key, phrase, lower(phrase) AS folded, char_length(phrase) >= $5 AS is_long
+    FROM unnest($3::bytea[], $4::text[]) AS said (scope_key, phrase)
+),
+spoken AS MATERIALIZED (
+    SELECT c.scope_key, m.call_id, m.ordinal, m.message_id, m.content, lower(m.content) AS folded,
+           m.call_id IN (SELECT call_id FROM making_calls) AS is_source
+    FROM (SELECT DISTINCT scope_key FROM said) AS of_scope
+    JOIN calls AS c ON c.project_id = $1 AND c.scope_key = of_scope.scope_key
+    JOIN messages AS m ON m.project_id = $1 AND m.call_id = c.call_id
+),
+found AS MATERIALIZED (
+    SELECT spoken.call_id, spoken.ordinal, spoken.message_id, spoken.content,
+           array_agg(said.phrase) AS phrases
+    FROM spoken
+    JOIN said
+        ON said.scope_key = spoken.scope_key AND (said.is_long OR spoken.is_source)
+        AND strpos(spoken.folded, said.folded) > 0
+    GROUP BY spoken.call_id, spoken.ordinal, spoken.message_id, spoken.content
+)
+SELECT found.call_id, found.ordinal, found.content, found.phrases, others.quotes
+FROM found
 CROSS JOIN LATERAL (
     SELECT coalesce(array_agg(DISTINCT evidence.quote), '{}') AS quotes
     FROM memory_events AS e
     CROSS JOIN LATERAL jsonb_to_recordset(e.state -> 'evidence')
         AS evidence (message_id uuid, quote text)
-    WHERE e.project_id = $1 AND e.call_id = m.call_id AND e.memory_id <> ALL ($2::uuid[])
-      AND e.state IS NOT NULL AND evidence.message_id = m.message_id
-) AS others
-WHERE char_length(said.phrase) >= $5 OR EXISTS (
-    SELECT FROM memory_events AS made
-    WHERE made.project_id = $1 AND made.call_id = m.call_id AND made.memory_id = ANY ($2::uuid[])
-)
-GROUP BY m.call_id, m.ordinal, m.content, others.quotes;
+    WHERE e.project_id = $1 AND e.call_id = found.call_id AND e.state IS NOT NULL
+      AND e.memory_id NOT IN (SELECT memory_id FROM erased) AND evidence.message_id = found.message_id
+) AS others;
 
 -- name: redact_messages
 UPDATE messages AS m
@@ -150,11 +171,11 @@ SELECT (SELECT count(*) FROM gone) AS passages, (SELECT count(*) FROM unsaid) AS
 -- those in the same scopes ($3 scopes, $4 phrases) that quote a phrase.
 UPDATE calls AS c
 SET notices = '[]'
-WHERE c.project_id = $1 AND c.notices <> '[]' AND (
+WHERE c.project_id = $1 AND c.scope_key = ANY ($3::bytea[]) AND c.notices <> '[]' AND (
     c.call_id IN (
         SELECT call_id FROM memory_events WHERE project_id = $1 AND memory_id = ANY ($2::uuid[])
     )
-    OR c.scope_key = ANY ($3::bytea[]) AND EXISTS (
+    OR EXISTS (
         SELECT
         FROM jsonb_array_elements(c.notices) AS notice (value),
              unnest($3::bytea[], $4::text[]) AS said (scope_key, phrase)
