@@ -13,6 +13,7 @@ from server import failpoints
 from server.settings import LogFormat, Settings, SettingsFault
 from server.telemetry.logging import configure_logging
 from server.telemetry.metric_export import configure_metric_export, shutdown_metric_export
+from server.telemetry.metrics import BUILD
 from server.telemetry.tracing import configure_tracing, shutdown_tracing
 
 
@@ -39,7 +40,11 @@ def arm_failpoints(settings: Settings) -> None:
 
 @asynccontextmanager
 async def sending_telemetry(version: str) -> AsyncIterator[TracerProvider | None]:
-    """Sends spans and metrics to a collector during the block, if the environment asks for it."""
+    """Sends spans and metrics to a collector during the block, if the environment asks for it.
+
+    Whoever reads the metrics learns the version of the process from them.
+    """
+    BUILD.labels(version).set(1)
     tracer_provider = configure_tracing(version)
     metric_sender = configure_metric_export(version)
     try:

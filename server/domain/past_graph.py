@@ -25,7 +25,7 @@ from server.domain.graph import (
 from server.domain.memory import Memory
 from server.domain.mentions import mentions_of, naming_mentions
 from server.domain.splits import Pair, Split, apart
-from server.domain.supersession import FUNCTIONAL_RELATIONS, Holding, superseded_at
+from server.domain.supersession import Holding, is_functional, superseded_at
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +147,7 @@ def _with_ends(stated: Sequence[StatedRelation]) -> list[StatedRelation]:
     """The same, each with the time until which it held."""
     slots: dict[tuple[str, str], list[StatedRelation]] = {}
     for each in stated:
-        if each.relation.relation in FUNCTIONAL_RELATIONS:
+        if is_functional(each.relation.relation):
             slots.setdefault((each.source_key, each.relation.relation), []).append(each)
     ends = {
         each: end for slot in slots.values() for each, end in zip(slot, _ends(slot), strict=True)

@@ -48,6 +48,7 @@ class Screening:
         self._quotes = QuoteFinder(request.messages)
         self._own_words = OwnWords(request.messages)
         self._wanted = Wanted(request)
+        self._clauses: dict[int, bool] = {}
         self._spelling = {_folded(category.name): category.name for category in request.categories}
         self._names = {m.name for m in request.messages if m.role is Role.USER and m.name}
 
@@ -72,7 +73,7 @@ class Screening:
         return self._own_words.notices()
 
     def _evidence(self, proposal: Proposal, content: str) -> Passage | Refusal:
-        if words_in(content, 0, len(content)) < MIN_WORDS:
+        if not self._has_clause(proposal.message_index, content):
             # No better quote can be asked for.
             problem = "its message has no clause"
             return Refusal(proposal.number, problem, NoticeReason.NO_EVIDENCE)
@@ -89,6 +90,12 @@ class Screening:
                 problem = "its quote is somebody else's text"
                 reason = NoticeReason.NOT_OWN_TEXT
         return Refusal(proposal.number, problem, reason)
+
+    def _has_clause(self, index: int, content: str) -> bool:
+        """Whether the message has enough words for evidence; they are counted once a message."""
+        if index not in self._clauses:
+            self._clauses[index] = words_in(content, 0, len(content)) >= MIN_WORDS
+        return self._clauses[index]
 
     def _against_statement(self, proposal: Proposal, message: Message) -> Refusal | None:
         if not proposal.text:

@@ -9,22 +9,38 @@ from itertools import groupby
 
 FUNCTIONAL_RELATIONS = frozenset(
     {
+        "address",
+        "age",
         "based_in",
+        "birthday",
         "born_in",
+        "email",
         "employed_by",
         "engaged_to",
         "headquartered_in",
+        "height",
         "lives_in",
         "located_in",
+        "marital_status",
         "married_to",
+        "named",
+        "phone_number",
         "reports_to",
         "resides_in",
         "spouse_of",
+        "weighs",
         "works_at",
     }
 )
 """Relations of which a subject has one at a time: a later one supersedes an earlier one of the same
-subject in the same graph space. All others accumulate."""
+subject in the same graph space. All others accumulate, apart from favourites."""
+
+_FAVORITE = ("favorite_", "favourite_")
+
+
+def is_functional(relation: str) -> bool:
+    """Whether a subject has one value of the relation at a time, such as a favourite colour."""
+    return relation in FUNCTIONAL_RELATIONS or relation.startswith(_FAVORITE)
 
 
 @dataclass(frozen=True, slots=True)

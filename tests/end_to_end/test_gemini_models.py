@@ -91,7 +91,7 @@ async def test_an_unusable_answer_is_repaired_once(on_gemini: GeminiServer) -> N
     response = await client.memory.AddMemories(
         request("I live in Lisbon."), metadata=client.metadata
     )
-    assert [result.data.memory for result in response.results] == ["User lives in Lisbon."]
+    assert [result.data.memory for result in response.results] == ["User lives in Lisbon"]
     first, second = (gemini_brain.conversation(r.body) for r in endpoint.calls("generateContent"))
     assert second.pop("problems") == ["answer: json_invalid"]
     assert second == first
@@ -103,7 +103,7 @@ async def test_an_unusable_answer_is_repaired_once(on_gemini: GeminiServer) -> N
     error = details_of(caught.value)
     assert (error.reason, error.metadata["cause"]) == ("EXTRACTION_FAILED", "malformed")
     assert len(endpoint.calls("generateContent")) == 4
-    assert await listed(client) == ["User lives in Lisbon."]
+    assert await listed(client) == ["User lives in Lisbon"]
 
 
 async def test_a_used_up_quota_is_told_with_its_delay(on_own_gemini: GeminiServer) -> None:

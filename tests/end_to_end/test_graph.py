@@ -76,16 +76,23 @@ async def test_entities_of_a_deleted_memory_are_gone_from_every_read(
 ) -> None:
     told = await tell(client, user, *STORY)
     await entity(client, user, "Globex", token=told.consistency_token)
-    [maria] = [r.id for r in told.results if "Globex" in r.data.memory]
-    await client.memory.DeleteMemory(
-        memory_service_pb2.DeleteMemoryRequest(id=maria), metadata=client.metadata
-    )
+    await forget_maria(client, told)
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         await entity(client, user, "Globex")
     assert caught.value.code() is grpc.StatusCode.NOT_FOUND
     assert "Globex" not in await names(client, user)
     tom = await entity(client, user, "Tom", depth=3)
     assert {n.name for n in tom.neighbors} & {"Maria", "Globex", "Porto"} == set()
+
+
+async def forget_maria(client: Client, told: memory_service_pb2.AddMemoriesResponse) -> None:
+    """Deletes what was told of Maria, which is two facts."""
+    maria = [result.id for result in told.results if "Maria" in result.data.memory]
+    assert len(maria) == 2
+    for memory_id in maria:
+        await client.memory.DeleteMemory(
+            memory_service_pb2.DeleteMemoryRequest(id=memory_id), metadata=client.metadata
+        )
 
 
 async def names(client: Client, user: str, query: str | None = None) -> list[str]:
@@ -202,10 +209,7 @@ async def test_an_entity_is_read_as_it_was(client: Client, user: str) -> None:
     now = await entity(client, user, "Porto", depth=3, token=told.consistency_token)
     assert await entity(client, user, "porto", depth=3, as_of=then) == now
 
-    [maria] = [r.id for r in told.results if "Globex" in r.data.memory]
-    await client.memory.DeleteMemory(
-        memory_service_pb2.DeleteMemoryRequest(id=maria), metadata=client.metadata
-    )
+    await forget_maria(client, told)
     assert await entity(client, user, "Porto", depth=3, as_of=then) == now
     before = Timestamp(seconds=then.seconds - 1)
     for as_of in (None, before):

@@ -143,12 +143,16 @@ def workers_of(server: ServerProcess) -> list[int]:
     return [int(pid) for pid in printed(server, _PIDS).groups()]
 
 
-async def counted_by_metrics(server: ServerProcess) -> int:
+async def metrics_of(server: ServerProcess) -> str:
     def read() -> str:
         with urllib.request.urlopen(printed(server, _METRICS)[1], timeout=10) as answer:
             return str(answer.read().decode())
 
-    text = await asyncio.to_thread(read)
+    return await asyncio.to_thread(read)
+
+
+async def counted_by_metrics(server: ServerProcess) -> int:
+    text = await metrics_of(server)
     pattern = rf'rpc_server_call_duration_seconds_count{{rpc_method="{ADD}"[^}}]*}} (\S+)'
     return round(sum(map(float, re.findall(pattern, text))))
 
@@ -167,6 +171,7 @@ async def test_metrics_and_statistics_are_those_of_all_workers(
     assert set(served) == {"0", "1"}
     assert served.total() == 4 * CONNECTIONS
     assert await counted_by_metrics(server) == 4 * CONNECTIONS
+    assert re.search(r"^memoir_build_info\{.+\} 1.0$", await metrics_of(server), re.MULTILINE)
     for number in range(CONNECTIONS):
         assert await callers.calls_counted(number) == 4 * CONNECTIONS
 

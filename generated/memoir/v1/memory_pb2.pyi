@@ -220,7 +220,7 @@ class Provenance(_message.Message):
     """The correlation id of the call: the server's logs and traces carry it too."""
     language_model: _builtins.str
     """The language model that inferred the text, such as `gemini/gemini-3.5-flash` or
-    `offline/extractive-1`. Absent where none was asked.
+    `offline/extractive-2`. Absent where none was asked.
     """
     prompt_version: _builtins.str
     """The version of the prompt that the language model was given. Absent where none was asked."""

@@ -11,7 +11,7 @@ from server.adapters.neo4j.keys import index_key, is_storable, slot_key
 from server.domain.graph import MemorySubgraph, Relation
 from server.domain.mentions import EntityKey, Mention, entity_key_in, mentions_of
 from server.domain.scope import Scope
-from server.domain.supersession import FUNCTIONAL_RELATIONS
+from server.domain.supersession import is_functional
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ class Statement:
 
     def __post_init__(self) -> None:
         """Fills in the slot, which the rest determines."""
-        if self.relation in FUNCTIONAL_RELATIONS:
+        if is_functional(self.relation):
             of = self.source
             slot = slot_key(of.project_id, of.space, of.key, self.relation)
             object.__setattr__(self, "slot", slot)

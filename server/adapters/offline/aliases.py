@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import re
 
-from server.adapters.offline.vocabulary import KINSHIP
-from server.adapters.offline.words import word_set
+from server.adapters.offline.lexicon import KINSHIP, word_set
 from server.domain.graph import entity_key
 
 _WORD = r"[A-Z\u00c0-\u00de][\w'-]*"
@@ -27,25 +26,12 @@ _RELATIVE = re.compile(
     r"(?![\w'-]| [A-Z]| and [A-Z])"
 )
 
-_NICKNAMES = {
-    "al": "albert", "alex": "alexander", "andy": "andrew", "ben": "benjamin", "beth": "elizabeth",
-    "bill": "william", "bob": "robert", "bobby": "robert", "charlie": "charles",
-    "chris": "christopher", "dan": "daniel", "dave": "david", "dick": "richard", "ed": "edward",
-    "jack": "john", "jim": "james", "joe": "joseph", "kate": "katherine", "kathy": "katherine",
-    "ken": "kenneth", "larry": "lawrence", "liz": "elizabeth", "matt": "matthew",
-    "maggie": "margaret", "mike": "michael", "nick": "nicholas", "pat": "patricia",
-    "peg": "margaret", "pete": "peter", "rick": "richard", "rob": "robert", "ron": "ronald",
-    "sam": "samuel",
-    "steve": "steven", "sue": "susan", "ted": "edward", "tim": "timothy", "tom": "thomas",
-    "tony": "anthony", "will": "william",
-}  # fmt: skip
-
 
 def find_aliases(text: str) -> dict[str, tuple[str, ...]]:
     """The other names of each entity, by the key of its name, as far as the text says so.
 
     What stands in parentheses is often something else ("Paris (France)"), so there the names must
-    fit: as a nickname, as initials, or because one is part of the other.
+    fit: as initials, or because one is part of the other.
     """
     found: dict[str, dict[str, None]] = {}
     for match in _KNOWN_AS.finditer(text):
@@ -68,8 +54,6 @@ def _add(found: dict[str, dict[str, None]], one: str, other: str) -> None:
 
 def _fit(one: str, other: str) -> bool:
     short, long = sorted((one.lower().split(), other.lower().split()), key=len)
-    return (
-        set(short) < set(long)
-        or (len(short) == 1 and _NICKNAMES.get(short[0]) == long[0])
-        or (len(long) > 1 and short == ["".join(word[0] for word in long)])
+    return set(short) < set(long) or (
+        len(long) > 1 and short == ["".join(word[0] for word in long)]
     )

@@ -1,11 +1,12 @@
-"""Inference without a model: facts are extracted from sentences by rules of English.
+"""Inference without a model: facts are taken from plain English clauses by rules of grammar.
 
-It keeps what users state about themselves, their people and things in plain declarative sentences,
-and what an assistant says it is or has done. Questions, requests, courtesies, remarks, hypotheses,
-and all other talk of assistants and tools are left out. Sentences of other languages are kept as
-they are, as something said. Earlier messages say whom a pronoun means, and nothing else. Custom
-instructions are not followed: there is nothing that could read them. The same request always has
-the same answer.
+It keeps what speakers assert about themselves, their people and things, one fact a memory, in the
+third person where that is safe and as something said where it is not. What stands under a verb of
+saying, thinking or pretending, in a condition, a question, a quotation or another's text is not
+asserted and is left out, as are remarks, courtesies and requests. Sentences of other languages are
+kept as they stand. In doubt nothing is stored and nothing is changed. Earlier messages say whom a
+pronoun means, and nothing else. Custom instructions are not followed: there is nothing that could
+read them. The same request always has the same answer.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from server.telemetry.recording import model_call
 # 1,000 characters take about a millisecond; longer conversations should not hold up the event loop.
 _THREAD_FROM_CHARACTERS = 8_192
 
-_VERSION = "extractive-1"
+_VERSION = "extractive-2"
 
 
 class OfflineLanguageModel:

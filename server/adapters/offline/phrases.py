@@ -1,80 +1,147 @@
-"""Reading the name or the noun phrase at the beginning of a text."""
+"""Names and noun phrases among the words that follow a verb."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
+from dataclasses import dataclass
 
-from server.adapters.offline.vocabulary import NOT_NAMES, NOT_PLACES, STOPS
-from server.adapters.offline.words import word_set
+from server.adapters.offline.clauses import Token, joined
+from server.adapters.offline.lexicon import DETERMINERS, NOT_NAMES, PREPOSITIONS, words_of
+from server.domain.words import english_stem, words
 
-_CAPITALIZED = r"[A-Z\u00c0-\u00de][\w&'.-]*"
-_INNER = r"(?:(?:of|de|del|da|do|dos|di|du|la|le|van|von|der|the|al|el)\s+){1,2}"
-_WORD = re.compile(r"\s*([\w&][\w'&.-]*)")
-_NAME_WORD = re.compile(rf"\s*((?:{_INNER})?{_CAPITALIZED})")
-_ARTICLE = re.compile(r"\s*(?:the|The)\s+(?=[A-Z])")
-_DETERMINERS = word_set(
-    "the a an some any my their his her our its lots lot plenty of much many all every little"
-)
-_MAX_NAME_WORDS = 6
-_MAX_PHRASE_WORDS = 6
-_MAX_CASUAL_WORDS = 2
-_PUNCTUATION = ".,'-&"
-
-Read = tuple[str, int]
-"""What was read, and where in the text it ends."""
+_INNER = words_of("name_particles")
+_INNER_NAME = re.compile(r"[a-z]{1,2}['\u2019][A-Z\u00c0-\u00de]")
+_QUOTES = '"\u201c\u201d\u201e\u00ab\u00bb'
+_STOPS = PREPOSITIONS - {"of"} | words_of("phrase_stops")
+_MOST_WORDS = 8
+_NOT_PLACES = words_of("not_places")
 
 
-def read_name(text: str, *, casual: bool = False) -> Read | None:
-    """The name that the text begins with: capitalized words and what joins them.
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One thing of a list such as `tea, green tea and coffee`."""
 
-    `casual` says that the writer uses no capitals: then one or two plain words count as well.
+    text: str
+
+    @property
+    def head(self) -> str:
+        """The stem of the word that says what it is."""
+        found = words(self.text)
+        return english_stem(found[-1]) if found else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Complement:
+    """What follows a verb: words that go with it (`allergic to`), things, and what is left."""
+
+    lead: str
+    items: tuple[Item, ...]
+    tail: tuple[Token, ...]
+
+
+def read_name(
+    tokens: Sequence[Token], place: int, *, casual: bool = False, several: bool = False
+) -> tuple[str, int] | None:
+    """The name that begins here, and where it ends.
+
+    `casual` says that the writer uses no capitals: then one plain word counts as well. `several`
+    says that `and` may join names to one, as in `Marks and Spencer`.
     """
-    article = _ARTICLE.match(text)
-    position = article.end() if article else 0
-    start = position
-    for _ in range(_MAX_NAME_WORDS):
-        match = _NAME_WORD.match(text, position)
-        if match is None or match.group(1).rstrip(_PUNCTUATION).lower() in NOT_NAMES:
+    inner = _INNER | {"and"} if several else _INNER
+    start = place
+    if place < len(tokens) and tokens[place].lower == "the":
+        start = place = place + 1
+    end = place
+    while place < len(tokens) and place - start < _MOST_WORDS:
+        token = tokens[place]
+        if token.is_name or _INNER_NAME.match(token.text) or token.text[0] in _QUOTES:
+            place = end = place + 1
+            if token.text[0] in _QUOTES:
+                break
+        elif end > start and token.lower in inner and _goes_on(tokens, place):
+            place += 1
+        elif end > start and token.text.isdigit() and place + 1 == len(tokens):
+            place = end = place + 1
+        else:
             break
-        position = match.end()
-        if match.group(1).endswith(("'s", ".", ",")) and not _is_initial(match.group(1)):
-            break
-    name = text[start:position].strip().removesuffix("'s").rstrip(_PUNCTUATION)
-    if name:
-        return name, position
-    return _read_casual(text) if casual else None
+    if end > start:
+        return unquoted(joined(tokens[start:end])), end
+    if casual and start < len(tokens) and _is_casual(tokens[start]):
+        return tokens[start].text, start + 1
+    return None
 
 
-def _is_initial(word: str) -> bool:
-    return word.endswith(".") and len(word.rstrip(".")) == 1
+def unquoted(text: str) -> str:
+    """The text without the quotation marks that are around all of it."""
+    is_quoted = len(text) > 1 and text[0] in _QUOTES and text[-1] in _QUOTES
+    return text[1:-1] if is_quoted else text
 
 
-def _read_casual(text: str) -> Read | None:
-    found: list[str] = []
-    position = 0
-    while len(found) < _MAX_CASUAL_WORDS:
-        match = _WORD.match(text, position)
-        if match is None or match.group(1).lower() in STOPS | NOT_PLACES | NOT_NAMES:
-            break
-        if match.group(1)[0].isdigit():
-            break
-        found.append(match.group(1).rstrip(_PUNCTUATION))
-        position = match.end()
-    return (" ".join(found), position) if found and found[0] else None
+def _goes_on(tokens: Sequence[Token], place: int) -> bool:
+    following = tokens[place + 1 : place + 3]
+    return bool(following) and (
+        following[0].is_name or (following[0].lower in _INNER and following[-1].is_name)
+    )
 
 
-def read_phrase(text: str) -> Read | None:
-    """The noun phrase that the text begins with, without its article: at most six words."""
-    found: list[str] = []
-    position = 0
-    while len(found) < _MAX_PHRASE_WORDS:
-        match = _WORD.match(text, position)
-        if match is None or match.group(1).lower() in STOPS:
+def _is_casual(token: Token) -> bool:
+    return (
+        token.text[0].isalpha()
+        and token.lower not in NOT_NAMES | DETERMINERS | _STOPS | _NOT_PLACES
+    )
+
+
+def is_place(name: str) -> bool:
+    """Whether a name after `moved to` can be a place, and not, say, a department."""
+    return name.lower() not in _NOT_PLACES
+
+
+def read_complement(tokens: Sequence[Token], *, after_be: bool) -> Complement:
+    """The complement in its parts."""
+    start = 0
+    if after_be:
+        preposition = next(
+            (p for p, token in enumerate(tokens[:3]) if token.lower in PREPOSITIONS), None
+        )
+        if preposition is not None and not (tokens and tokens[0].lower in DETERMINERS):
+            start = preposition + 1
+    else:
+        while start < len(tokens) and tokens[start].lower in PREPOSITIONS | {"up", "out", "back"}:
+            start += 1
+    items, end = _items(tokens, start)
+    return Complement(joined(tokens[:start]).lower(), items, tuple(tokens[end:]))
+
+
+def _items(tokens: Sequence[Token], start: int) -> tuple[tuple[Item, ...], int]:
+    found: list[Item] = []
+    place = start
+    while place < len(tokens):
+        end = _item_end(tokens, place)
+        if end == place:
             break
-        position = match.end()
-        if found or match.group(1).lower() not in _DETERMINERS:
-            found.append(match.group(1))
-        if match.group(1).endswith("."):
+        first = place
+        while first < end - 1 and tokens[first].lower in DETERMINERS:
+            first += 1
+        found.append(Item(unquoted(joined(tokens[first:end]))))
+        place = end
+        separator = end
+        while separator < len(tokens) and tokens[separator].lower in {",", "and", "or", "&"}:
+            separator += 1
+        if separator == end or separator == len(tokens) or tokens[separator].lower in _STOPS:
             break
-    phrase = " ".join(found).rstrip(_PUNCTUATION)
-    return (phrase, position) if phrase else None
+        place = separator
+    return tuple(found), place if not found else max(place, _item_end(tokens, place))
+
+
+def _item_end(tokens: Sequence[Token], place: int) -> int:
+    """Where the noun phrase that begins here ends; `and` is in one only in quotes."""
+    start = place
+    while place < len(tokens) and place - start < _MOST_WORDS:
+        token = tokens[place]
+        if token.lower in _STOPS or token.lower in {"and", "or", "&"}:
+            break
+        if not token.is_word and token.text not in "@.-%\u20ac$'/:+":
+            break
+        place += 1
+    return place

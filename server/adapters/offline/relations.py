@@ -1,229 +1,269 @@
-"""Who relates to what, by a sentence in the third person."""
+"""Who relates to what, by an asserted clause."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from server.adapters.offline.endings import read_change
-from server.adapters.offline.phrases import read_name
-from server.adapters.offline.possessions import (
-    PERSON,
-    Possession,
-    read_being,
-    read_having,
-    read_introduction,
-    read_owned,
+from server.adapters.offline.clauses import Token, joined
+from server.adapters.offline.lexicon import (
+    DIETS,
+    DISTASTES,
+    MARITAL,
+    is_job,
+    stem_set,
 )
-from server.adapters.offline.reading import read_job
-from server.adapters.offline.rewriting import Speaker
-from server.adapters.offline.verbs import BASE
+from server.adapters.offline.people import Subject, introduced
+from server.adapters.offline.phrases import Complement, Item, is_place, read_name
+from server.adapters.offline.statements import Statement
 from server.domain.graph import Entity, Relation
 
 
 @dataclass(frozen=True, slots=True)
-class Ended:
-    """A relation that holds no longer. `target` is None where any is meant."""
+class _Rule:
+    """Verbs, what follows them, and the relation that they state.
 
-    source: Entity
-    relation: str
-    target: Entity | None
-
-
-@dataclass(frozen=True, slots=True)
-class Findings:
-    """What a sentence states, and what it says is over."""
-
-    stated: tuple[Relation, ...] = ()
-    ended: tuple[Ended, ...] = ()
-
-
-_CONNECTOR = re.compile(
-    r"(?:[\s,;:()-]|\b(?:and|but|so|then|while|because|although|though|also|that)\b)*"
-)
-_BOUNDARY = re.compile(r"[,;:(]|\s(?=(?:and|but|because|while|who|so|although|though)\b)")
-_FIRST_WORD = re.compile(r"\w+")
-_WHO = re.compile(r"who\s+")
-_AND = re.compile(r" and (?=[A-Z])")
-_ADVERBS = re.compile(
-    r"(?:(?:really|also|just|still|always|usually|often|currently|now|recently|actually|absolutely"
-    r"|mostly|mainly|personally|even|already|finally|officially|both|regularly|definitely|truly"
-    r"|sometimes|generally|normally|especially|only|once|all|simply|honestly)\s+)+",
-    re.IGNORECASE,
-)
-_TIMELESS = re.compile(
-    r"\b(is|are|has|was) (?:(?:now|currently|also|still|actually|really|just|recently|already) )+",
-    re.IGNORECASE,
-)
-_AS = re.compile(r" as (?:an? |the )?", re.IGNORECASE)
-_AT = re.compile(r" (?:at|for|with) ", re.IGNORECASE)
-
-
-def find_relations(text: str, speaker: Speaker, meant: Entity | None = None) -> Findings:
-    """The relations that the text states, and those that it ends, in their order.
-
-    `meant` is somebody who is known already, by a name that the text may use.
+    `lead` is what stands between the verb and its object, which is a name or a list of things.
     """
-    return _Parser(_TIMELESS.sub(r"\1 ", text), speaker, meant).run()
+
+    relation: str
+    type: str
+    verbs: frozenset[str]
+    lead: re.Pattern[str]
+    takes_name: bool
 
 
-class _Parser:
-    """Reads a sentence from left to right: a subject, then what is said of it, and on."""
+def _rule(relation: str, type_: str, verbs: str, lead: str = "", *, name: bool = False) -> _Rule:
+    return _Rule(relation, type_, stem_set(verbs), re.compile(lead), name)
 
-    def __init__(self, text: str, speaker: Speaker, meant: Entity | None) -> None:
-        self._text = text
-        self._meant = meant
-        self._speaker = Entity(speaker.name, speaker.type)
-        self._owner = re.compile(rf"(?:\b{re.escape(speaker.possessive)}|\btheir)\s+")
-        self._mention = re.compile(rf"\b{re.escape(speaker.name)}\b")
-        self._owners = frozenset({speaker.possessive, "their"})
-        self._casual = not re.search(r"[A-Z]", self._mention.sub("", text)[1:])
-        self._position = 0
-        self._subjects: tuple[Entity, ...] = ()
-        self._latest: Entity | None = None
-        self._stated: dict[Relation, None] = {}
-        self._ended: dict[Ended, None] = {}
 
-    def run(self) -> Findings:
-        """Everything that the text states."""
-        for owner in self._owner.finditer(self._text):
-            if not self._text[: owner.start()].endswith((" is ", " was ")):
-                self._take(read_owned(self._text[owner.end() :], self._speaker), owner.end())
-        while self._position < len(self._text):
-            self._skip(_CONNECTOR)
-            if not (self._read_clause() or self._read_introduced_clause()):
-                self._skip_to_boundary()
-        return Findings(tuple(self._stated), tuple(self._ended))
+_WITH_NAME = (
+    _rule("lives_in", "place", "live reside settle", "(?:alone |together )?(?:in|at)", name=True),
+    _rule("lives_in", "place", "move relocate emigrate",
+          "(?:back |over |out )?(?:from .+ )?to", name=True),
+    _rule("lives_in", "place", "be", "(?:now )?based in", name=True),
+    _rule("born_in", "place", "be", "born (?:and raised )?in", name=True),
+    _rule("from", "place", "be come", "(?:originally )?from", name=True),
+    _rule("grew_up_in", "place", "grow", "up in", name=True),
+    _rule("works_at", "organization", "work intern", "(?:as .+ )?(?:at|for)", name=True),
+    _rule("works_at", "organization", "be", "(?:employed|hired) (?:at|by)", name=True),
+    _rule("works_at", "organization", "get", "hired (?:at|by)", name=True),
+    _rule("works_at", "organization", "start", "(?:working )?(?:at|for)", name=True),
+    _rule("works_at", "organization", "join", name=True),
+    _rule("works_at", "organization", "be",
+          "(?:an?|the) .+ (?:at|for|with)", name=True),
+    _rule("works_at", "organization", "get have start accept take land find",
+          "(?:a|an|the|my) (?:new )?(?:job|position|role)(?: as .+)? (?:at|with)", name=True),
+    _rule("studies_at", "organization", "study", "(?:.+ )?at", name=True),
+    _rule("graduated_from", "organization", "graduate", "from", name=True),
+    _rule("married_to", "person", "marry", name=True),
+    _rule("married_to", "person", "be get", "married to", name=True),
+    _rule("engaged_to", "person", "be get", "engaged to", name=True),
+    _rule("dates", "person", "date", name=True),
+    _rule("visited", "place", "visit", name=True),
+    _rule("named", "person", "be go", "(?:called|named|by)", name=True),
+)  # fmt: skip
+_WITH_THINGS = (
+    _rule("allergic_to", "", "be", ".*allergic to"),
+    _rule("speaks", "language", "speak"),
+    _rule("learns", "", "learn"),
+    _rule("likes", "", "like"),
+    _rule("loves", "", "love adore"),
+    _rule("enjoys", "", "enjoy"),
+    _rule("dislikes", "", "dislike hate detest loathe despise"),
+    _rule("prefers", "", "prefer"),
+    _rule("plays", "", "play"),
+    _rule("drinks", "", "drink"),
+    _rule("eats", "", "eat"),
+    _rule("owns", "", "own"),
+    _rule("drives", "", "drive"),
+    _rule("uses", "", "use"),
+    _rule("collects", "", "collect"),
+    _rule("writes", "", "write"),
+    _rule("teaches", "", "teach"),
+    _rule("supports", "", "support"),
+    _rule("trains_for", "", "train", "for"),
+    _rule("likes", "", "be", "an? (?:big |huge |great )?fan of"),
+    _rule("weighs", "", "weigh"),
+)
+_DENIED = {"likes": "dislikes", "loves": "dislikes", "enjoys": "dislikes", "eats": "avoids",
+           "drinks": "avoids"}  # fmt: skip
+_AGE = re.compile(r"(\d{1,3})(?: years? old| years? of age)?$")
+_HEIGHT = re.compile(r"(\d.*?)(?: tall)$")
+_AGED_STEMS = stem_set("be turn")
 
-    def _read_clause(self) -> bool:
-        """Reads a subject, if one is here, and what is said of it; False if nothing is."""
-        before = self._position, self._subjects
-        if self._latest and self._skip(_WHO):
-            self._subjects = (self._latest,)
-        else:
-            self._subjects = self._read_subjects() or self._subjects
-        is_said_of_them = self._position > before[0] or not self._begins_with_base_form()
-        if self._subjects and is_said_of_them and self._read_predicate():
-            return True
-        # A capitalized word is a subject only if something is said of it; the speaker always is.
-        if self._speaker not in self._subjects:
-            self._subjects = before[1]
-        self._position = before[0]
-        return False
 
-    def _begins_with_base_form(self) -> bool:
-        """Whether this is `like` or its kind, which without a subject is not a verb here."""
-        first = _FIRST_WORD.match(self._text, self._position)
-        return len(self._subjects) == 1 and first is not None and first.group() in BASE
+def stated(
+    statement: Statement, subjects: Sequence[Subject], complement: Complement, *, casual: bool
+) -> Iterator[Relation]:
+    """The relations that an asserted clause states of its subjects."""
+    for subject in subjects:
+        yield from tuple(introduced(statement, subject)) or subject.relations
+        if not subject.is_attribute:
+            for relation, target in _targets(statement, subject, complement, casual=casual):
+                if target.key and target.key != subject.entity.key:
+                    yield Relation(subject.entity, relation, target)
+        elif attribute := attribute_of(statement, subject, complement):
+            yield attribute
 
-    def _read_introduced_clause(self) -> bool:
-        """The same, after a few words such as `last year`."""
-        end = self._boundary()
-        mention = self._mention.search(self._text, self._position + 1, end)
-        if mention is None:
-            return False
-        self._position = mention.start()
-        return self._read_clause()
 
-    def _read_subjects(self) -> tuple[Entity, ...]:
-        """The subjects at this place, joined by `and`; none if there is none."""
-        subjects: list[Entity] = []
-        while subject := self._read_subject():
-            subjects.append(subject)
-            if not self._skip(_AND):
+def attribute_of(statement: Statement, subject: Subject, complement: Complement) -> Relation | None:
+    """What `my favourite colour is blue` states of the speaker."""
+    if statement.stem not in _ATTRIBUTE_VERBS or statement.is_denied or not complement.items:
+        return None
+    target = complement.items[0].text
+    is_value = _VALUES.get(subject.attribute, _ANY).search(target)
+    if joined(statement.rest[:2]).startswith(("a ", "an ")) or not is_value:
+        return None
+    return Relation(subject.owner, subject.attribute, Entity(target))
+
+
+_ANY = re.compile(r"\S")
+_VALUES = {"email": re.compile("@")} | dict.fromkeys(
+    ("phone_number", "age", "height", "weight", "birthday", "anniversary"), re.compile(r"\d")
+)
+"""What a value looks like, where that is known."""
+
+
+_ATTRIBUTE_VERBS = stem_set("be change")
+
+
+def _targets(
+    statement: Statement, subject: Subject, complement: Complement, *, casual: bool
+) -> Iterator[tuple[str, Entity]]:
+    rest = statement.rest
+    for rule in _WITH_NAME:
+        if statement.stem in rule.verbs and not statement.is_denied:
+            if rule.relation == "named" and subject.kin:
+                continue
+            name = _named_target(rule, rest, casual=casual)
+            if name and _is_current(rule, statement) and _is_fit(rule, name):
+                yield rule.relation, Entity(name, rule.type)
                 break
-        return tuple(subjects)
+    yield from _being(statement, rest)
+    for rule in _WITH_THINGS:
+        if statement.stem in rule.verbs and rule.lead.fullmatch(complement.lead):
+            yield from _things(rule, statement, complement.items)
+            break
 
-    def _read_subject(self) -> Entity | None:
-        subject = self._read_owner()
-        while subject and self._text.startswith("'s ", self._position):
-            start = self._position + len("'s ")
-            subject = self._take(read_owned(self._text[start:], subject), start, move=True)
-        return subject
 
-    def _read_owner(self) -> Entity | None:
-        """The subject, as far as the first `'s` that follows a name."""
-        owner = self._owner.match(self._text, self._position)
-        if owner:
-            owned = read_owned(self._text[owner.end() :], self._speaker)
-            return self._take(owned, owner.end(), move=True)
-        mention = self._mention.match(self._text, self._position)
-        if mention:
-            self._position = mention.end()
-            return self._speaker
-        name = read_name(self._text[self._position :])
-        if name is None:
-            return None
-        self._position += name[1]
-        if self._text.endswith("'s", 0, self._position):
-            self._position -= len("'s")
-        named = Entity(name[0], PERSON)
-        return self._meant if self._meant and self._meant.key == named.key else named
+def _things(
+    rule: _Rule, statement: Statement, items: Sequence[Item]
+) -> Iterator[tuple[str, Entity]]:
+    relation = rule.relation
+    if statement.is_denied:
+        relation = _DENIED.get(relation, "")
+    elif statement.is_planned and statement.stem not in DISTASTES:
+        relation = ""
+    if relation:
+        for item in items:
+            yield relation, Entity(item.text, rule.type)
 
-    def _read_predicate(self) -> bool:
-        self._skip(re.compile(r"\s+"))
-        self._skip(_ADVERBS)
-        rest = self._text[self._position :]
-        owner = self._subjects[-1]
-        having = (
-            read_having(rest, owner)
-            or read_being(rest, owner, self._owners, self._speaker)
-            or (owner == self._speaker and read_introduction(rest, owner))
-        )
-        if having:
-            self._latest = self._take(having, self._position, move=True)
-            return True
-        change = read_change(rest, speaker=self._speaker.name, casual=self._casual)
-        if change is None:
-            return False
-        for relation, target in change.stated:
-            self._state(relation, target)
-            self._latest = target
-        for relation, ended in change.ended:
-            self._ended.update((Ended(s, relation, ended), None) for s in self._subjects)
-        self._position = len(self._text) - len(change.rest)
-        self._read_details([relation for relation, _ in change.stated])
-        return True
 
-    def _read_details(self, relations: list[str]) -> None:
-        """What may follow an occupation or an employer: `an engineer at Acme`."""
-        if "works_at" in relations and (match := _AS.match(self._text, self._position)):
-            job = read_job(self._text[match.end() :])
-            if job:
-                self._state("works_as", Entity(job[0], "occupation"))
-                self._position = match.end() + job[1]
-        elif match := _AT.match(self._text, self._position):
-            relation = {"works_as": "works_at", "studies": "studies_at"}.get("".join(relations))
-            name = read_name(self._text[match.end() :]) if relation else None
-            if relation and name:
-                self._state(relation, Entity(name[0], "organization"))
-                self._position = match.end() + name[1]
+def _named_target(rule: _Rule, rest: Sequence[Token], *, casual: bool) -> str | None:
+    """The name after the words that lead to it, wherever they end among the first few."""
+    words = [token.lower for token in rest]
+    for place in range(min(len(rest), 10)):
+        if rule.lead.fullmatch(" ".join(words[:place])):
+            name = read_name(
+                rest,
+                place,
+                casual=casual and rule.relation in _CASUAL,
+                several=rule.type == "organization",
+            )
+            if name:
+                return name[0]
+    return None
 
-    def _state(self, relation: str, target: Entity) -> None:
-        for subject in self._subjects:
-            if subject.key != target.key:
-                self._stated[Relation(subject, relation, target)] = None
 
-    def _take(
-        self, possession: Possession | None, start: int, *, move: bool = False
-    ) -> Entity | None:
-        """Takes over what a possession states; its subject."""
-        if possession is None:
-            return None
-        self._stated.update((r, None) for r in possession.relations if r.source.key != r.target.key)
-        if move:
-            self._position = start + possession.end
-        return possession.subject
+_CASUAL = frozenset({"lives_in", "works_at", "from", "born_in"})
 
-    def _skip(self, pattern: re.Pattern[str]) -> bool:
-        match = pattern.match(self._text, self._position)
-        if match:
-            self._position = match.end()
-        return bool(match)
 
-    def _boundary(self) -> int:
-        boundary = _BOUNDARY.search(self._text, self._position + 1)
-        return boundary.start() if boundary else len(self._text)
+def _is_fit(rule: _Rule, name: str) -> bool:
+    return rule.type != "place" or is_place(name)
 
-    def _skip_to_boundary(self) -> None:
-        self._position = max(self._boundary(), self._position + 1)
+
+def _is_current(rule: _Rule, statement: Statement) -> bool:
+    """Whether the clause says that it holds now; `moved` says so, and `lived` does not."""
+    if statement.is_planned or statement.is_over or statement.is_ability:
+        return False
+    if statement.is_past and statement.stem in _PAST_MEANS_OVER:
+        return "have" in {token.lower for token in statement.tokens} or _since(statement)
+    return not (statement.is_past and rule.relation == "from")
+
+
+_PAST_MEANS_OVER = stem_set("live reside work intern study")
+
+
+def _since(statement: Statement) -> bool:
+    return any(token.lower == "since" for token in statement.rest)
+
+
+def _being(statement: Statement, rest: Sequence[Token]) -> Iterator[tuple[str, Entity]]:
+    """What `I am a nurse`, `I am vegan`, `I am 30` and `I turned 30` state."""
+    words = [token.lower for token in rest]
+    if statement.is_denied or statement.is_over or statement.is_planned:
+        return
+    text = " ".join(words)
+    if statement.stem in _AGED_STEMS and (
+        age := _AGE.match(" ".join(words[:3])) or _first_age(words)
+    ):
+        yield "age", Entity(age.group(1))
+    elif statement.stem == "be" and (height := _HEIGHT.match(text)):
+        yield "height", Entity(height.group(1))
+    elif statement.stem == "be" and (diet := _diet(words)):
+        yield "follows_diet", Entity(diet, "diet")
+    if (status := _status(statement, words)) is not None:
+        yield "marital_status", Entity(status)
+    if job := _job(statement, words):
+        yield "works_as", Entity(job, "occupation")
+
+
+def _diet(words: Sequence[str]) -> str | None:
+    """The diet in `a strict vegan`, but not in `vegan cooking`."""
+    for word, following in zip(words[:3], [*words[1:], "now"], strict=False):
+        if word in DIETS and following in _AFTER_STATE:
+            return word
+    return None
+
+
+def _first_age(words: Sequence[str]) -> re.Match[str] | None:
+    """An age before a word such as `today`; a number before anything else counts something else."""
+    return _AGE.match(words[0]) if len(words) > 1 and words[1] in _AFTER_STATE else None
+
+
+_AFTER_STATE = frozenset(
+    {"now", "today", "yesterday", "last", "this", "since", "and", ",", "again"}
+)
+
+
+def _job(statement: Statement, words: Sequence[str]) -> str | None:
+    """The occupation in `a senior nurse at Acme` or `at Acme as a senior nurse`."""
+    if statement.stem in _BECOMING:
+        start = 0
+    elif statement.stem in _WORKING and "as" in words:
+        start = words.index("as") + 1
+    else:
+        return None
+    if start >= len(words) or (start == 0 and words[0] not in {"a", "an"}):
+        return None
+    start += words[start] in {"a", "an", "the"}
+    for end in range(start + 1, min(start + 5, len(words)) + 1):
+        if is_job(words[end - 1]):
+            return " ".join(words[start:end])
+    return None
+
+
+def _status(statement: Statement, words: Sequence[str]) -> str | None:
+    """Married, divorced and so on, in `I got divorced` and `I married Bob`."""
+    if statement.stem in _MARRYING:
+        return {"marri": "married", "divorc": "divorced"}[statement.stem]
+    is_state = statement.stem in _GETTING and words and words[0] in MARITAL
+    return words[0] if is_state else None
+
+
+_MARRYING = stem_set("marry divorce")
+_GETTING = stem_set("be get")
+_BECOMING = stem_set("be become")
+_WORKING = stem_set("work start be get")

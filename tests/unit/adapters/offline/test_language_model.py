@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from server.adapters.offline import language_model as module
 from server.adapters.offline.extraction import Extraction
 from server.adapters.offline.language_model import OfflineLanguageModel
-from server.adapters.offline.words import word_set
+from server.adapters.offline.lexicon import word_set
 from server.domain.conversation import Message, Role
 from server.domain.errors import DeadlineExceeded
 from server.domain.graph import Entity
@@ -28,8 +28,8 @@ EMPTY = InferenceRequest([], [], [], MONDAY)
 async def test_it_is_a_language_model() -> None:
     model: LanguageModel = OfflineLanguageModel()
     answer = await model.infer(EMPTY)
-    assert model.model == answer.model == "offline/extractive-1"
-    assert answer.prompt_version == "extractive-1"
+    assert model.model == answer.model == "offline/extractive-2"
+    assert answer.prompt_version == "extractive-2"
     assert not answer.operations
 
 
