@@ -322,7 +322,8 @@ def _is_state(complement: Sequence[Token], right: Sequence[Token]) -> bool:
         return word.lower in {"a", "an"}
     has_preposition = any(token.lower in PREPOSITIONS for token in complement)
     is_plain = word.lower not in _NO_STATES and not is_past(word.lower) and not word.is_name
-    return is_plain and not has_preposition and len(complement) == 1 and complement[0].is_word
+    is_single = len(complement) == 1 and complement[0].text[0].isalpha()
+    return is_plain and not has_preposition and is_single
 
 
 def _is_and_i(tokens: Sequence[Token], place: int) -> bool:

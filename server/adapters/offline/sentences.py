@@ -99,7 +99,8 @@ _PASSING = re.compile(
         (?:sorry|good|fine|ok|okay|great|well|tired|hungry|thirsty|sleepy|sure|glad|ready|done|back
           |here|confused|stuck|grateful|thankful|pleased|bored|busy|late|lost|curious|wondering
           |asking|kidding|joking|trying|thinking|unsure|aware|impressed|surprised|about\ to|happy
-          |looking\ (?:for\ (?:an?|some|the|something)\b|forward|at|into)|excited|afraid|hoping
+          |looking\ (?:for\ (?:an?|some|the|something)\b|forward|at|into)|excited|hoping
+          |afraid\ (?:so|not|that|i)
           |having\ (?:trouble|problems|issues)|seeing|facing|struggling)\b
     | i\ (?:really\ |do\ |also\ |just\ |don't\ |will\ |definitely\ |absolutely\ |would\ )*
         (?:love|like|hate|enjoy|prefer|need|want|do|try|check|take|have|use)\ (?:it|that|this|them
