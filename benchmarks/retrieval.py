@@ -8,7 +8,8 @@ with `id`, `role` and `content` and perhaps `name` and `time`, and `questions` w
 user, each message is added, verbatim or (`--infer`) with inference, and each question is searched.
 Evidence recall at k is the part of a question's evidence among the first k hits, averaged over the
 questions; an inferred memory stands for the messages that it quotes as its evidence, a passage for
-its message. Without an address it starts a server of its own on an empty database, with the offline models.
+its message. Without an address it starts a server of its own on an empty database, with the
+offline models.
 """
 
 from __future__ import annotations
