@@ -152,6 +152,7 @@ bench: install ## Measure calls per second, what overload leaves of them, and wh
 	@$(MAKE) neo4j
 	@$(MAKE) --silent $(GHZ)
 	@$(BIN)/python -m benchmarks
+	@$(BIN)/python -m benchmarks.peer
 	@$(BIN)/python -m benchmarks.overload
 	@$(BIN)/python -m benchmarks.models
 	@$(BIN)/python -m benchmarks.telemetry

@@ -7,14 +7,16 @@ with `id`, `role` and `content` and perhaps `name` and `time`, and `questions` w
 `category` and `evidence`, the ids of the messages that answer it. Each conversation becomes one
 user, each message is added, verbatim or (`--infer`) with inference, and each question is searched.
 Evidence recall at k is the part of a question's evidence among the first k hits, averaged over the
-questions; an inferred memory stands for the messages that it quotes as its evidence. Without an
-address it starts a server of its own on an empty database, with the offline models.
+questions; an inferred memory stands for the messages that it quotes as its evidence, a passage for
+its message. Without an address it starts a server of its own on an empty database, with the
+offline models.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import re
 import time
 import uuid
 from collections import defaultdict
@@ -143,12 +145,19 @@ def sources_of(
     conversation: Conversation, result: memory_service_pb2.SearchMemoriesResult
 ) -> Iterable[str]:
     """The messages that a hit stands for."""
+    if result.HasField("passage"):
+        return conversation.sources(result.passage.role, [longest_sentence(result.passage.text)])
     memory = result.memory
     quotes = [evidence.quote for evidence in memory.provenance.evidence if evidence.quote]
     if not quotes:
         # Several messages of one wording are one memory: finding it finds each of them.
         return conversation.ids_of[memory.text]
     return conversation.sources(memory.role, quotes)
+
+
+def longest_sentence(text: str) -> str:
+    """The longest sentence of a passage: others may be left out around it."""
+    return max(re.split(r"(?<=[.!?])\s+|\n", text), key=len)
 
 
 def recall_at(depth: int, evidence: Sequence[str], ranks: Mapping[str, int]) -> float:

@@ -34,7 +34,6 @@ from server.adapters.postgres.scope_sizes import ScopeSizes
 from server.adapters.postgres.search import Searches
 from server.adapters.postgres.search_indexing import PostgresSearchIndexing
 from server.bootstrap.database import migrate_database, open_database
-from server.domain.ranking import weights_for
 from server.domain.scope import Scope
 from server.ports.embedder import EmbeddingPurpose
 from server.ports.memory_store import SearchQuery
@@ -114,8 +113,7 @@ class Bench:
 
     async def _query(self, size: int, text: str) -> SearchQuery:
         [vector] = await self._embedder.embed([text], EmbeddingPurpose.QUERY)
-        weights = weights_for(self._embedder.model)
-        return SearchQuery(PROJECT, scope_of(size), vector, 10, None, text=text, weights=weights)
+        return SearchQuery(PROJECT, scope_of(size), vector, 10, None, text=text)
 
     async def inserting(self) -> float:
         """Milliseconds for some more memories, in one statement that is undone again."""

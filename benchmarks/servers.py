@@ -45,15 +45,20 @@ def memoir_environment(dsn: str, **variables: str) -> dict[str, str]:
 
 
 @asynccontextmanager
-async def serving(*command: str, environment: Mapping[str, str], log: Path) -> AsyncIterator[str]:
-    """The address of a server that runs during the block.
+async def serving(
+    *command: str,
+    environment: Mapping[str, str],
+    log: Path,
+    python: Path | str = sys.executable,
+) -> AsyncIterator[str]:
+    """The address of a server that runs during the block, by this Python or another one.
 
     Raises:
         RuntimeError: it ended, or did not say its address in time.
     """
     with log.open("ab") as errors:
         process = await asyncio.create_subprocess_exec(
-            sys.executable,
+            python,
             *command,
             cwd=ROOT,
             env=dict(environment),

@@ -15,7 +15,7 @@ from server.domain.filters import Filter
 from server.domain.graph import StatedRelation
 from server.domain.memory import ScoredMemory, today
 from server.domain.passages import EVERY_SOURCE, Hit, Source
-from server.domain.ranking import Arm, DegradedArm, weights_for
+from server.domain.ranking import Arm, DegradedArm
 from server.domain.reranking import reranking_limit
 from server.domain.scope import Scope
 from server.domain.values import Vector
@@ -120,7 +120,6 @@ class SearchMemories:
             threshold=command.threshold,
             filters=command.filters,
             text=command.query,
-            weights=weights_for(self._embedder.model),
             graph=findings.scores,
             time=command.as_of,
             sources=command.sources,

@@ -7,8 +7,10 @@ The **lexical** arm is BM25 (Robertson and Zaragoza, "The Probabilistic Relevanc
 over word stems, with the statistics of the scope, divided by the sum of the weights of those words
 of the question that the scope knows: an average memory that has each of them once scores 1, and no
 memory scores more. Messages are understood with those around them, so a message that was stored as
-it is also gets a share of what the one before and the one after it score: as independent reasons,
-1 - (1 - own)(1 - share * before)(1 - share * after).
+it is also gets a share of what those around it score: as independent reasons,
+1 - (1 - own)(1 - share * before)(1 - share * after). The next ones lend CONTEXT_SHARE, others
+within REACH FAR_SHARE: a short remark is understood with several turns around it, and a page with
+its neighbours alone. Nothing is lent from one sitting to another.
 
 The **dense** arm is the cosine of the embeddings after the mean embedding of the scope is taken off
 both. All that one person speaks of has much in common; what is left tells memories apart. The mean
@@ -19,13 +21,14 @@ scores come with the query. It is a reason of its own beside the other two arms,
 1 - (1 - score)(1 - share * graph): it lifts what it finds and lowers nothing. A lexical arm that
 finds nothing at all takes no part in a search.
 
-ADR 0012 says what was measured, and how the constants were found.
+ADR 0012 and ADR 0028 say what was measured, and how the constants were found.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from enum import StrEnum
 from typing import Final
 from uuid import UUID
@@ -59,6 +62,15 @@ BM25_B: Final = 0.9
 CONTEXT_SHARE: Final = 0.75
 """The part of its own lexical score that a message lends to each of its neighbours."""
 
+FAR_SHARE: Final = 0.5
+"""The part that it lends further on, as far as it reaches."""
+
+REACH: Final = 400
+"""How far a message lends, in characters, with its own: two to four short turns."""
+
+SITTING: Final = timedelta(hours=6)
+"""A longer pause between the event times of two messages ends a sitting."""
+
 CENTRE_SHRINKAGE: Final = 30.0
 """The size of a scope, in memories, from which half of its mean embedding is taken off."""
 
@@ -82,14 +94,7 @@ class ArmWeights:
 
 
 EVEN: Final = ArmWeights()
-
-_WEIGHTS: Final[Mapping[str, ArmWeights]] = {
-    # Measured (ADR 0012): recall is flat from 0.75 to 1.5 for the dense arm.
-    "offline": EVEN,
-    # Not measured, for want of a key: learned retrieval vectors understand paraphrases that static
-    # ones do not, so they count more; exact names and numbers still need the words.
-    "gemini": ArmWeights(dense=2.0, lexical=1.0),
-}
+"""Measured with static and with learned embeddings (ADR 0012, ADR 0028)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,12 +114,6 @@ class Ranked:
     memory_id: UUID
     score: float
     arms: Sequence[ArmScore]
-
-
-def weights_for(embedding_model: str) -> ArmWeights:
-    """The weights for vectors of this model, which is named with its provider before a slash."""
-    provider, _, _ = embedding_model.partition("/")
-    return _WEIGHTS.get(provider, EVEN)
 
 
 def candidate_count(limit: int) -> int:

@@ -6,6 +6,7 @@ Scopes are searched in one of two ways, which must come to the same.
 from __future__ import annotations
 
 import math
+import random
 from collections import Counter
 from dataclasses import replace
 from datetime import timedelta
@@ -18,7 +19,16 @@ from server.adapters.postgres.scope_sizes import ScopeSizes
 from server.adapters.postgres.search import Searches
 from server.domain.filter_parser import parse_filter
 from server.domain.passages import Hit
-from server.domain.ranking import BM25_B, BM25_K1, CENTRE_SHRINKAGE, CONTEXT_SHARE, ArmWeights
+from server.domain.ranking import (
+    BM25_B,
+    BM25_K1,
+    CENTRE_SHRINKAGE,
+    CONTEXT_SHARE,
+    FAR_SHARE,
+    REACH,
+    SITTING,
+    ArmWeights,
+)
 from server.domain.scope import Scope
 from server.domain.values import Vector
 from server.ports.memory_store import ChangeSet, EmbeddedMemory, MemoryStore, Removal, SearchQuery
@@ -151,7 +161,43 @@ async def test_messages_lend_to_those_around_them(store: MemoryStore) -> None:
     found = await lexical(store, "harbour")
     own = bm25(["harbour"], texts)["harbour"]
     lent = own * CONTEXT_SHARE
-    assert found == pytest.approx({"one": lent, "harbour": own, "two": lent})
+    far = own * FAR_SHARE
+    assert found == pytest.approx({"one": lent, "harbour": own, "two": lent, "three": far})
+
+
+async def test_how_far_a_message_lends_is_a_matter_of_words(store: MemoryStore) -> None:
+    page = "page " * (REACH // 5)
+    await add(store, "far", "near", "harbour", f"{page}1", f"{page}2", "beyond", verbatim=True)
+    assert set(await lexical(store, "harbour")) == {"far", "near", "harbour", f"{page}1"}
+
+
+async def test_a_long_message_lends_to_the_next_ones_alone(store: MemoryStore) -> None:
+    page = "harbour " + "page " * (REACH // 5)
+    await add(store, "far", "near", page, "next", "further", verbatim=True)
+    assert set(await lexical(store, "harbour")) == {"near", page, "next"}
+
+
+async def test_nothing_is_lent_from_one_sitting_to_another(store: MemoryStore) -> None:
+    pause = int(SITTING.total_seconds() / 60) + 1
+    await add(store, "evening", verbatim=True)
+    await add(store, "harbour", "morning", verbatim=True, minute=pause)
+    assert set(await lexical(store, "harbour")) == {"harbour", "morning"}
+
+
+async def test_both_ways_of_searching_come_to_the_same(database: Database) -> None:
+    small = PostgresMemoryStore(database, on_commit=lambda: None)
+    chance = random.Random(7)
+    words = ["harbour", "boat", "sail", *(f"word{number}" for number in range(60))]
+    for hour in range(12):
+        texts = [
+            f"{hour} {turn} " + " ".join(chance.choices(words, k=chance.choice((2, 6, 30, 90))))
+            for turn in range(10)
+        ]
+        await add(small, *texts, verbatim=True, minute=hour * 180)
+    asked = query("a harbour for the boat", limit=20)
+    found = scores(await small.search(asked))
+    assert scores(await LargeScopes(database).search(asked)) == pytest.approx(found)
+    assert len(found) == 20
 
 
 async def test_context_from_both_sides_adds_up_as_independent_reasons(store: MemoryStore) -> None:
@@ -166,7 +212,7 @@ async def test_context_reaches_over_calls_in_the_order_of_time(store: MemoryStor
     await add(store, "later", verbatim=True, minute=2)
     await add(store, "harbour", verbatim=True, minute=1)
     await add(store, "first", "earlier", verbatim=True)
-    assert set(await lexical(store, "harbour")) == {"earlier", "harbour", "later"}
+    assert set(await lexical(store, "harbour")) == {"first", "earlier", "harbour", "later"}
 
 
 async def test_inferred_facts_neither_lend_nor_borrow(store: MemoryStore) -> None:

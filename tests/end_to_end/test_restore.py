@@ -12,9 +12,11 @@ from tests.end_to_end.test_add_and_find import add, listed
 from tests.end_to_end.test_update import remembered, update, update_of
 from tests.end_to_end.test_watch import Watch, begin_of
 from tests.support.errors import details_of
-from tests.support.server import Client
+from tests.support.outbox import outbox_empties
+from tests.support.server import Client, Home
 
 EVENT = memory_pb2.MemoryEvent
+SETTLE_SECONDS = 60.0
 
 
 async def restore(
@@ -44,9 +46,11 @@ async def delete(client: Client, memory_id: str) -> str:
 
 
 async def test_a_deleted_memory_is_back_in_reads_searches_and_the_graph(
-    client: Client, user: str
+    client: Client, user: str, shared_home: Home
 ) -> None:
     memory = await remembered(client, user, "I work at Acme.")
+    # The first writes to a new Neo4j take longer than a read waits.
+    await outbox_empties(shared_home.postgres_dsn, SETTLE_SECONDS)
     assert await targets(client, user, await delete(client, memory.id)) == []
     assert await refusal(client, memory.id, 2) == "INVALID_FIELDS"
 

@@ -14,12 +14,16 @@ import pytest_asyncio
 
 from server.adapters.postgres.pool import Database, PoolOptions, open_pool
 from server.adapters.postgres.schema import migrate
+from server.domain.ranking import FAR_SHARE, REACH, SITTING
 from server.embedded import EmbeddedPostgres, NoProgress
 
 if TYPE_CHECKING:
     from server.adapters.postgres.pool import Connection
 
 TEMPLATE = "memoir_template"
+LENDING = (FAR_SHARE, REACH, SITTING)
+"""What statements that rank are given to say how far messages lend."""
+
 _numbers = count()
 
 

@@ -929,9 +929,9 @@ class SearchMemoriesResult(_message.Message):
     SCORE_FIELD_NUMBER: _builtins.int
     ARMS_FIELD_NUMBER: _builtins.int
     score: _builtins.float
-    """How well it fits, from 0 to 1, whether it was reranked or not: the weighted mean of the scores of
-    the arms `dense` and `lexical`, with the weights that suit the embedding model. Where no memory of the scope shares a word with
-    the question, it is the score of `dense` alone. It depends on what the scope holds, so scores of
+    """How well it fits, from 0 to 1, whether it was reranked or not: the mean of the scores of the arms
+    `dense` and `lexical`. Where no memory of the scope shares a word with the question, it is the
+    score of `dense` alone. It depends on what the scope holds, so scores of
     different scopes do not compare exactly.
     """
     @_builtins.property

@@ -11,7 +11,7 @@ from typing import Final, TypeAlias
 from server.domain.passages import EVERY_SOURCE, Source
 from server.domain.scope import Scope
 
-LARGE: Final = 20_000
+LARGE: Final = 2_000
 """Memories from which a scope is searched by candidates: below, comparing all of them is faster."""
 
 _MOST_SCOPES: Final = 10_000

@@ -27,6 +27,9 @@ from server.domain.ranking import (
     CENTRE_SAMPLE,
     CENTRE_SHRINKAGE,
     CONTEXT_SHARE,
+    FAR_SHARE,
+    REACH,
+    SITTING,
     Arm,
     Ranked,
     Scored,
@@ -153,8 +156,8 @@ def rank_statement(
 
     It compares all of the scope. Answered with the last values to bind.
     """
-    condition, values = scope_condition(scope, first_parameter=13)
-    matching, bound = filter_condition(filters, first_parameter=13 + len(values))
+    condition, values = scope_condition(scope, first_parameter=16)
+    matching, bound = filter_condition(filters, first_parameter=16 + len(values))
     statement = SQL["rank"].replace("{scope}", condition).replace("{filters}", matching)
     last = [*values, *bound]
     if time is None:
@@ -164,7 +167,7 @@ def rank_statement(
         SQL["past"]
         .replace("{rows}", _union(_PAST, sources))
         .replace("{origin}", condition.replace("m.", "origin."))
-        .replace("{time}", f"${13 + len(last)}::timestamptz")
+        .replace("{time}", f"${16 + len(last)}::timestamptz")
     )
     return statement.replace("{past}", f"{past}\n").replace("{memories}", "past"), [*last, time]
 
@@ -180,7 +183,7 @@ def rank_large_statement(
 
     With a `cast` the nearest vectors are found by the index over that type.
     """
-    condition, values = scope_condition(scope, first_parameter=16)
+    condition, values = scope_condition(scope, first_parameter=19)
     statement = RANK_LARGE.replace("{scope}", condition).replace("{filters}", "true")
     rows = f"({_union(_PRESENT, sources)})"
     return statement.replace("{memories}", rows).replace("{cast}", cast), values
@@ -201,6 +204,9 @@ def _shared_values(query: SearchQuery) -> list[object]:
         CENTRE_SHRINKAGE,
         CENTRE_SAMPLE,
         list(query.graph),
+        FAR_SHARE,
+        REACH,
+        SITTING,
     ]
 
 

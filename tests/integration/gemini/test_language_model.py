@@ -57,7 +57,7 @@ async def test_a_fact_is_proposed_with_its_evidence(language_model: GeminiLangua
     assert answer.operations == [
         ProposedOperation(
             action="ADD",
-            text="Ada lives in Oslo.",
+            text="Ada lives in Oslo",
             message=2,
             quote=SAID,
             target=None,

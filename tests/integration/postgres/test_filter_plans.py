@@ -19,7 +19,7 @@ from server.domain.filter_parser import parse_filter
 from server.domain.scope import Scope
 from server.domain.values import JsonObject
 from tests.support.builders import NOW, PROJECT
-from tests.support.postgres import loaded
+from tests.support.postgres import LENDING, loaded
 
 if TYPE_CHECKING:
     from server.adapters.postgres.pool import Connection
@@ -98,7 +98,7 @@ async def test_a_search_looks_metadata_up_within_a_large_scope(connection: Conne
     filters = parse_filter({"metadata.ticket": 7})
     statement, last = rank_statement(Scope(user_id="busy"), filters)
     vector = to_halfvec(array("f", [0.1, 0.2]))
-    constants: tuple[object, ...] = (2.0, 0.9, 0.75, 200, 30.0, 300, [])
+    constants: tuple[object, ...] = (2.0, 0.9, 0.75, 200, 30.0, 300, [], *LENDING)
     bound = (PROJECT, None, [], vector, "a memory", *constants, *last)
     for found in await indexes_of(connection, statement, *bound):
         assert "memories_metadata" in found

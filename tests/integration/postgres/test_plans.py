@@ -24,7 +24,7 @@ from server.adapters.postgres.vector_index import cast_to
 from server.adapters.postgres.vectors import to_halfvec
 from server.domain.scope import Scope
 from tests.support.builders import NOW, PROJECT
-from tests.support.postgres import loaded
+from tests.support.postgres import LENDING, loaded
 
 if TYPE_CHECKING:
     from server.adapters.postgres.pool import Connection
@@ -135,7 +135,7 @@ async def test_a_search_compares_the_memories_of_the_scope(
 ) -> None:
     scope, index = scoped
     statement, values = rank_statement(scope)
-    constants: tuple[object, ...] = (2.0, 0.9, 0.75, 200, 30.0, 1000, [])
+    constants: tuple[object, ...] = (2.0, 0.9, 0.75, 200, 30.0, 1000, [], *LENDING)
     bound = (PROJECT, TODAY, [], VECTOR, "a memory", *constants, *values)
     for plan in await plans(connection, statement, *bound):
         assert indexes(plan, "memories") == {index}
@@ -212,7 +212,7 @@ async def test_a_large_scope_is_searched_without_reading_the_table(
 ) -> None:
     scope, _ = scoped
     statement, values = rank_large_statement(scope, cast)
-    constants: tuple[object, ...] = (2.0, 0.9, 0.75, 200, 30.0, 1000, [], 100.0, 8.0, 400)
+    constants: tuple[object, ...] = (2.0, 0.9, 0.75, 200, 30.0, 1000, [], *LENDING, 100, 8.0, 400)
     bound = (PROJECT, TODAY, [], VECTOR, "a memory", *constants, *values)
     for plan in await plans(connection, statement, *bound):
         kinds = {node["Node Type"] for node in nodes(plan) if node.get("Relation Name")}

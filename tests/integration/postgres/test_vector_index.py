@@ -25,6 +25,7 @@ from server.ports.memory_store import SearchQuery
 from server.ports.readiness import EmbedderIdentity
 from tests.integration.postgres.test_plans import nodes
 from tests.support.builders import NOW, PROJECT, vector
+from tests.support.postgres import LENDING
 
 if TYPE_CHECKING:
     from server.adapters.postgres.pool import Connection
@@ -104,10 +105,20 @@ async def test_it_is_what_the_nearest_are_found_by(
     await indexing.build(64)
     statement, values = rank_large_statement(ALICE, cast_to(DIMENSIONS))
     asked = to_halfvec(question(1))
-    constants: tuple[object, ...] = (2.0, 0.9, 0.75, 100, 30.0, 300, [], MEMORIES, 8.0, 200)
+    constants: tuple[object, ...] = (2.0, 0.9, 0.75, 100, 30.0, 300, [])
+    of_scope = (*LENDING, MEMORIES, 8.0, 200)
     async with database.connection() as connection:
         plan = await explained(
-            connection, statement, PROJECT, None, [], asked, "memory", *constants, *values
+            connection,
+            statement,
+            PROJECT,
+            None,
+            [],
+            asked,
+            "memory",
+            *constants,
+            *of_scope,
+            *values,
         )
     assert f"memories_embedding_{DIMENSIONS}" in plan
 

@@ -89,3 +89,14 @@ def test_an_inferred_memory_stands_for_the_messages_that_it_quotes() -> None:
     )
     assert set(sources_of(conversation, found)) == {"1"}
     assert set(sources_of(conversation, said)) == {"2"}
+
+
+def test_a_passage_stands_for_its_message() -> None:
+    messages = [
+        Message("1", "user", "Hi. We sailed to Bo. I like it."),
+        Message("2", "user", "Hi."),
+    ]
+    conversation = Conversation("c", messages, [], {})
+    passage = memory_service_pb2.Passage(role="user", text="Hi. We sailed to Bo.")
+    found = memory_service_pb2.SearchMemoriesResult(passage=passage)
+    assert set(sources_of(conversation, found)) == {"1"}

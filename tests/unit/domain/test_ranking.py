@@ -16,7 +16,6 @@ from server.domain.ranking import (
     Scored,
     candidate_count,
     fuse,
-    weights_for,
 )
 
 A, B, C = (UUID(int=number) for number in (1, 2, 3))
@@ -88,18 +87,6 @@ def test_opposites_score_nothing_and_keep_their_order() -> None:
     hits = fuse([Scored(A, -0.9, 0.0), Scored(B, -0.1, 0.0)], EVEN, 2, None)
     assert ids(hits) == [B, A]
     assert [hit.score for hit in hits] == [0.0, 0.0]
-
-
-@pytest.mark.parametrize(
-    ("model", "weights"),
-    [
-        ("offline/wordllama-256", EVEN),
-        ("gemini/gemini-embedding-001", ArmWeights(dense=2.0, lexical=1.0)),
-        ("unheard-of", EVEN),
-    ],
-)
-def test_weights_follow_the_embedder(model: str, weights: ArmWeights) -> None:
-    assert weights_for(model) == weights
 
 
 scores = st.floats(min_value=-1.0, max_value=1.0)

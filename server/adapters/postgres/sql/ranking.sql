@@ -2,22 +2,32 @@
 -- and who is answered. The formulas and their constants are explained in server/domain/ranking.py.
 
 -- name: before
--- What was said just before `c`.
-SELECT m.memory_id, m.text_length, m.lexemes
-FROM {memories} AS m
-WHERE {narrowed} AND m.scope_key = c.scope_key AND NOT m.inferred
-  AND (m.create_time, m.ordinal, m.memory_id) < (c.create_time, c.ordinal, c.memory_id)
-ORDER BY m.create_time DESC, m.ordinal DESC, m.memory_id DESC
-LIMIT 1
+-- Those before `c`, the last one first, each with the characters that lie between.
+SELECT m.memory_id, m.event_time, m.text_length, row_number() OVER told = 1 AS is_next,
+       sum(m.text_length) OVER told - m.text_length AS apart
+FROM (
+    SELECT m.memory_id, m.event_time, m.text_length, m.create_time, m.ordinal
+    FROM {memories} AS m
+    WHERE {narrowed} AND m.scope_key = c.scope_key AND NOT m.inferred
+      AND (m.create_time, m.ordinal, m.memory_id) < (c.create_time, c.ordinal, c.memory_id)
+    ORDER BY m.create_time DESC, m.ordinal DESC, m.memory_id DESC
+    LIMIT 8
+) AS m
+WINDOW told AS (ORDER BY m.create_time DESC, m.ordinal DESC, m.memory_id DESC)
 
 -- name: after
--- What was said next.
-SELECT m.memory_id, m.text_length, m.lexemes
-FROM {memories} AS m
-WHERE {narrowed} AND m.scope_key = c.scope_key AND NOT m.inferred
-  AND (m.create_time, m.ordinal, m.memory_id) > (c.create_time, c.ordinal, c.memory_id)
-ORDER BY m.create_time, m.ordinal, m.memory_id
-LIMIT 1
+-- Those after `c`, the next one first, each with the characters that lie between.
+SELECT m.memory_id, m.event_time, m.text_length, row_number() OVER told = 1 AS is_next,
+       sum(m.text_length) OVER told - m.text_length AS apart
+FROM (
+    SELECT m.memory_id, m.event_time, m.text_length, m.create_time, m.ordinal
+    FROM {memories} AS m
+    WHERE {narrowed} AND m.scope_key = c.scope_key AND NOT m.inferred
+      AND (m.create_time, m.ordinal, m.memory_id) > (c.create_time, c.ordinal, c.memory_id)
+    ORDER BY m.create_time, m.ordinal, m.memory_id
+    LIMIT 8
+) AS m
+WINDOW told AS (ORDER BY m.create_time, m.ordinal, m.memory_id)
 
 -- name: centre
 -- What the scope speaks of on average. The newest memories are enough to tell: averaging vectors
@@ -83,6 +93,15 @@ CASE WHEN length(c.shared) = 0 THEN 0 ELSE least(1, (
         FROM unnest(c.shared)
     ) AS hit
 ) / w.total) END
+
+-- name: lending
+-- What `c` lends to those around it: to each within reach, and to the next ones beside that. These are
+-- logarithms of what is left of 1, in units of 1e-8: integers, whose sums over a moving frame cost
+-- nothing and are zero where nothing is lent.
+(1e8 * ln(1 - $13::float8 * c.lexical))::integer AS far,
+(1e8 * (ln(1 - $8::float8 * c.lexical)
+        - CASE WHEN c.text_length <= $14::bigint THEN ln(1 - $13 * c.lexical) ELSE 0 END))::integer
+    AS near
 
 -- name: winners
 -- With the size of the scope and the mean length of its texts.

@@ -73,7 +73,7 @@ WITH {past}question AS MATERIALIZED (
 ),
 {centre},
 compared AS MATERIALIZED (
-    SELECT m.memory_id, m.scope_key, m.inferred, m.create_time, m.ordinal, m.text_length,
+    SELECT m.memory_id, m.scope_key, m.inferred, m.create_time, m.ordinal, m.text_length, m.event_time,
            -(m.embedding <#> $4) AS similarity,
            -(m.embedding <#> (SELECT mean FROM centre)) AS commonness,
            {shared} AS shared
@@ -92,23 +92,50 @@ frame AS MATERIALIZED (
 ),
 {weights},
 matched AS MATERIALIZED (
-    SELECT c.memory_id, c.scope_key, c.inferred, c.create_time, c.ordinal,
+    SELECT c.memory_id, c.scope_key, c.inferred, c.create_time, c.ordinal, c.text_length, c.event_time,
            {dense} AS dense,
            {lexical} AS lexical
     FROM compared AS c, frame AS f, weights AS w
 ),
--- Messages that were stored as they are lend to those around them; inferred facts stand alone.
+-- Messages that were stored as they are lend to those around them; inferred facts stand alone. Where
+-- each ends is counted in characters, with more between two sittings than any message reaches.
+told AS MATERIALIZED (
+    SELECT c.memory_id, c.dense, c.lexical, c.scope_key, c.create_time, c.ordinal, c.text_length,
+           CASE
+               WHEN event_time - lag(event_time, 1, event_time) OVER conversation
+                   BETWEEN -$15::interval AND $15 THEN 0
+               ELSE 10000000
+           END AS pause,
+           {lending}
+    FROM matched AS c
+    WHERE NOT inferred
+    WINDOW conversation AS (PARTITION BY scope_key ORDER BY create_time, ordinal, memory_id)
+),
+placed AS MATERIALIZED (
+    SELECT memory_id, dense, lexical, scope_key, text_length, far,
+           sum(text_length + pause) OVER conversation AS ending,
+           CASE WHEN pause = 0 THEN lag(near, 1, 0) OVER conversation ELSE 0 END
+           + CASE WHEN lead(pause) OVER conversation = 0 THEN lead(near) OVER conversation ELSE 0 END
+               AS beside
+    FROM told
+    WINDOW conversation AS (PARTITION BY scope_key ORDER BY create_time, ordinal, memory_id)
+),
 scored AS MATERIALIZED (
-    SELECT memory_id, dense,
-           CASE WHEN inferred THEN lexical
-                ELSE 1 - (1 - lexical)
-                       * (1 - $8::float8 * lag(lexical, 1, 0::float8) OVER conversation)
-                       * (1 - $8 * lead(lexical, 1, 0::float8) OVER conversation)
-           END AS lexical
-    FROM matched
-    WINDOW conversation AS (
-        PARTITION BY scope_key, inferred ORDER BY create_time, ordinal, memory_id
-    )
+    SELECT memory_id, dense, lexical FROM matched WHERE inferred
+    UNION ALL
+    SELECT memory_id, dense, 1 - (1 - lexical) * exp(
+               (beside + sum(far) OVER before + sum(far) OVER after - 2 * far) / 1e8::float8
+           ) AS lexical
+    FROM placed
+    WINDOW
+        before AS (
+            PARTITION BY scope_key ORDER BY ending - text_length
+            RANGE BETWEEN $14 PRECEDING AND CURRENT ROW
+        ),
+        after AS (
+            PARTITION BY scope_key ORDER BY ending
+            RANGE BETWEEN CURRENT ROW AND $14 FOLLOWING
+        )
 )
 {winners}
 

@@ -1,9 +1,9 @@
 -- Searching a large scope. What `rank` (search.sql) finds by comparing every memory, this finds by
--- comparing those that can be among the best: the nearest ones, those that share a word with the
--- question, and their neighbours. They get the same scores. `$13` and `$14` are the size of the scope
--- and the mean length of its texts, as the last search that looked at all of them found. `{cast}`
--- stands for the type by which an index of vectors is found, or for nothing; some names for the blocks
--- of `ranking.sql`, with what they stand for. Compared by their words are those that share one.
+-- comparing those that can be among the best: the nearest ones, those that share most with the
+-- question, and those around them, to which they lend. `$16` and `$17` are the size of the scope and
+-- the mean length of its texts, as the last search that looked at all of them found. `{cast}` stands
+-- for the type by which an index of vectors is found, or for nothing; some names for the blocks of
+-- `ranking.sql`, with what they stand for.
 
 -- name: rank_large
 WITH question AS MATERIALIZED (
@@ -17,8 +17,8 @@ frame AS MATERIALIZED (
            -- The centred cosine grows with this vector's inner product, but for its denominator.
            $4::halfvec - (mean * array_fill(share::real, ARRAY[vector_dims(mean)])::halfvec) AS target
     FROM (
-        SELECT $13::float8 AS size, $14::float8 AS mean_length, mean,
-               $13 / ($13 + $10::float8) AS share, -(mean <#> mean) AS square,
+        SELECT $16::float8 AS size, $17::float8 AS mean_length, mean,
+               $16 / ($16 + $10::float8) AS share, -(mean <#> mean) AS square,
                -(mean <#> $4) AS common
         FROM centre
     ) AS of_scope
@@ -28,64 +28,67 @@ nearest AS MATERIALIZED (
     FROM {memories} AS m
     WHERE {narrowed}
     ORDER BY m.embedding{cast} <#> (SELECT target{cast} FROM frame)
-    LIMIT $15
+    LIMIT $18
 ),
 compared AS MATERIALIZED (
-    SELECT m.memory_id, m.scope_key, m.inferred, m.create_time, m.ordinal, m.text_length,
-           {shared} AS shared
+    SELECT m.memory_id, m.text_length, {shared} AS shared
     FROM {memories} AS m
     WHERE {narrowed} AND m.lexemes @@ (SELECT any_of FROM question)
 ),
 {weights},
 matched AS MATERIALIZED (
-    SELECT c.memory_id, c.scope_key, c.inferred, c.create_time, c.ordinal, {lexical} AS lexical
+    SELECT c.memory_id, {lexical} AS lexical
     FROM compared AS c, frame AS f, weights AS w
 ),
 best AS MATERIALIZED (SELECT * FROM matched ORDER BY lexical DESC, memory_id LIMIT $9),
-beside AS MATERIALIZED (
-    SELECT m.memory_id
-    FROM best AS c
+seeds AS MATERIALIZED (
+    SELECT m.memory_id, m.scope_key, m.create_time, m.ordinal, m.event_time, m.text_length
+    FROM {memories} AS m
+    WHERE m.project_id = $1 AND NOT m.inferred AND m.memory_id = ANY (ARRAY(
+        (SELECT memory_id FROM nearest LIMIT $9 / 2) UNION (SELECT memory_id FROM best LIMIT $9 / 2)
+    ))
+),
+-- Those around each seed in its sitting.
+around AS MATERIALIZED (
+    SELECT c.memory_id AS seed, c.text_length AS seed_length, m.*
+    FROM seeds AS c
     CROSS JOIN LATERAL (({before}) UNION ALL ({after})) AS m
-    WHERE NOT c.inferred
+    WHERE m.event_time BETWEEN c.event_time - $15::interval AND c.event_time + $15
+      AND (m.is_next OR least(c.text_length, m.text_length) + m.apart <= $14::bigint)
+),
+-- What those lend to the seed, and what the seed lends to them.
+pairs AS MATERIALIZED (
+    SELECT seed AS receiver, memory_id AS lender, text_length, is_next, apart FROM around
+    UNION
+    SELECT memory_id, seed, seed_length, is_next, apart FROM around
+),
+lent AS MATERIALIZED (
+    SELECT receiver AS memory_id,
+           sum(CASE WHEN is_next THEN near ELSE 0 END
+               + CASE WHEN text_length + apart <= $14 THEN far ELSE 0 END) / 1e8::float8 AS rest
+    FROM (
+        SELECT c.receiver, c.is_next, c.apart, c.text_length, {lending}
+        FROM (SELECT * FROM pairs JOIN matched ON matched.memory_id = lender) AS c
+    ) AS of_pair
+    GROUP BY receiver
 ),
 candidates AS MATERIALIZED (
-    SELECT m.memory_id, m.scope_key, m.inferred, m.create_time, m.ordinal, m.lexemes, m.text_length,
+    SELECT m.memory_id,
            -(m.embedding <#> $4) AS similarity,
            -(m.embedding <#> (SELECT mean FROM centre)) AS commonness
     FROM {memories} AS m
     WHERE {narrowed} AND m.memory_id = ANY (ARRAY(
         SELECT memory_id FROM nearest
         UNION SELECT memory_id FROM best
-        UNION SELECT memory_id FROM beside
+        UNION SELECT memory_id FROM lent
         UNION SELECT unnest($12::uuid[])
     ))
 ),
--- Each candidate with those before and after it, which lend to it.
-said AS MATERIALIZED (
-    SELECT c.memory_id, m.place, m.text_length,
-           {shared} AS shared
-    FROM candidates AS c
-    CROSS JOIN LATERAL (
-        SELECT 0 AS place, c.text_length, c.lexemes
-        UNION ALL
-        SELECT -1, m.text_length, m.lexemes FROM ({before}) AS m WHERE NOT c.inferred
-        UNION ALL
-        SELECT 1, m.text_length, m.lexemes FROM ({after}) AS m WHERE NOT c.inferred
-    ) AS m
-),
-heard AS MATERIALIZED (
-    SELECT memory_id, coalesce(max(lexical) FILTER (WHERE place = 0), 0) AS own,
-           coalesce(max(lexical) FILTER (WHERE place < 0), 0) AS before,
-           coalesce(max(lexical) FILTER (WHERE place > 0), 0) AS after
-    FROM (
-        SELECT c.memory_id, c.place, {lexical} AS lexical
-        FROM said AS c, frame AS f, weights AS w
-    ) AS of_part
-    GROUP BY memory_id
-),
 scored AS MATERIALIZED (
-    SELECT memory_id, {dense} AS dense,
-           1 - (1 - own) * (1 - $8::float8 * before) * (1 - $8 * after) AS lexical
-    FROM candidates AS c JOIN heard USING (memory_id), frame AS f
+    SELECT c.memory_id, {dense} AS dense,
+           1 - (1 - coalesce(matched.lexical, 0)) * exp(coalesce(lent.rest, 0)) AS lexical
+    FROM frame AS f, candidates AS c
+    LEFT JOIN matched USING (memory_id)
+    LEFT JOIN lent USING (memory_id)
 )
 {winners}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from uuid import UUID
 
 import pytest
 from hypothesis import given
@@ -16,7 +17,7 @@ from server.adapters.offline.lexicon import word_set
 from server.domain.conversation import Message, Role
 from server.domain.errors import DeadlineExceeded
 from server.domain.graph import Entity
-from server.domain.inference import Category, InferenceRequest, ProposedOperation
+from server.domain.inference import Candidate, Category, InferenceRequest, ProposedOperation
 from server.domain.planning import MAX_OPERATIONS, AddFact
 from server.domain.request_context import RequestContext, current_request, enter_request
 from server.ports.language_model import LanguageModel
@@ -194,6 +195,22 @@ async def test_every_answer_can_be_planned(
 ) -> None:
     first = await planned(*messages, known=known, includes=wish)
     assert first == await planned(*messages, known=known, includes=wish)
+
+
+@given(MESSAGES, st.lists(TEXTS, max_size=3))
+async def test_every_quote_stands_in_its_message(messages: list[Message], known: list[str]) -> None:
+    candidates = [
+        Candidate(UUID(int=number), text, 1, False, 0.5) for number, text in enumerate(known)
+    ]
+    request = InferenceRequest(messages, candidates, [], MONDAY)
+    for operation in Extraction(request).run():
+        assert operation.quote in (messages[operation.message - 1].content or "")
+
+
+@given(LOOSE)
+async def test_nothing_is_taken_from_a_question(rest: str) -> None:
+    line = " ".join(rest.replace("?", " ").replace(".", " ").replace("!", " ").split())
+    assert await planned(f"Do you think that I live in Lisbon, {line} and I like tea?") == ()
 
 
 LONG_UNITS = [
