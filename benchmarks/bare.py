@@ -17,15 +17,15 @@ import grpc
 import uvloop
 from memoir.v1 import memory_service_pb2
 
-from server.adapters.offline.embedder import OfflineEmbedder
-from server.adapters.postgres.commit import commit
-from server.adapters.postgres.pool import Database, PoolOptions, open_pool
-from server.domain.conversation import Role, StoredMessage
-from server.domain.identifiers import new_id
-from server.domain.memory import Memory, Provenance, verbatim_digest
-from server.domain.scope import Scope
-from server.ports.embedder import EmbeddingPurpose
-from server.ports.memory_store import Call, ChangeSet, EmbeddedMemory
+from server.core.values import new_id
+from server.memories.conversation import Role, StoredMessage
+from server.memories.memory import Memory, Provenance, verbatim_digest
+from server.memories.ports import Call, ChangeSet, EmbeddedMemory
+from server.memories.scope import Scope
+from server.models.offline.embedder import OfflineEmbedder
+from server.models.ports import EmbeddingPurpose
+from server.storage.postgres.commit import commit
+from server.storage.postgres.pool import Database, PoolOptions, open_pool
 
 METHOD = "AddMemories"
 SERVICE = "memoir.v1.MemoryService"

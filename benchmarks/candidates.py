@@ -23,9 +23,9 @@ from rich.progress import track
 from rich.table import Table
 
 from benchmarks.worlds import CITY, COMPANY, FIRST, HOBBY
-from server.adapters.offline.embedder import OfflineEmbedder
-from server.domain.values import Vector
-from server.ports.embedder import EmbeddingPurpose
+from server.core.values import Vector
+from server.models.offline.embedder import OfflineEmbedder
+from server.models.ports import EmbeddingPurpose
 
 SHOWN: Final = (5, 10, 20)
 DAYS: Final = 8

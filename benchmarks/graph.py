@@ -41,16 +41,16 @@ from benchmarks.running import prepared
 from benchmarks.servers import PROJECT, serving
 from benchmarks.stores import databases, remember
 from benchmarks.worlds import CITY, COMPANY, FIRST, LAST, Fact
-from server.adapters.offline.embedder import OfflineEmbedder
-from server.adapters.postgres.memory_store import PostgresMemoryStore
-from server.adapters.postgres.outbox import PostgresOutbox
-from server.adapters.system.clock import SystemClock
-from server.application.project_graph import GraphProjector
-from server.bootstrap.database import open_database
-from server.bootstrap.graph import GraphAddress, open_graph
-from server.domain.graph import Entity, Relation
-from server.domain.scope import Scope
-from server.settings import Neo4jSettings, PostgresSettings
+from server.core.clock import SystemClock
+from server.graph.model import Entity, Relation
+from server.graph.project.projector import GraphProjector
+from server.memories.scope import Scope
+from server.models.offline.embedder import OfflineEmbedder
+from server.runtime.composition.database import open_database
+from server.runtime.composition.graph import GraphAddress, open_graph
+from server.runtime.settings import Neo4jSettings, PostgresSettings
+from server.storage.postgres.memory_store import PostgresMemoryStore
+from server.storage.postgres.outbox import PostgresOutbox
 from server.telemetry.logging import configure_logging
 
 READER = "well-known"

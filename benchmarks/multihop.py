@@ -27,20 +27,20 @@ from rich.table import Table
 from benchmarks.servers import PROJECT
 from benchmarks.stores import databases, remember
 from benchmarks.worlds import World, invent
-from server.adapters.offline.embedder import OfflineEmbedder
-from server.adapters.postgres.memory_store import PostgresMemoryStore
-from server.adapters.postgres.outbox import PostgresOutbox
-from server.adapters.system.clock import SystemClock
-from server.application.caught_up import CaughtUp
-from server.application.graph_arm import GraphArm
-from server.application.project_graph import GraphProjector
-from server.bootstrap.database import migrate_database, open_database
-from server.bootstrap.graph import open_graph
-from server.domain.ranking import ArmWeights
-from server.domain.scope import Scope
-from server.ports.embedder import EmbeddingPurpose
-from server.ports.memory_store import SearchQuery
-from server.settings import Neo4jSettings, PostgresSettings
+from server.core.clock import SystemClock
+from server.graph.explore.access import CaughtUp
+from server.graph.project.projector import GraphProjector
+from server.memories.ports import SearchQuery
+from server.memories.scope import Scope
+from server.memories.search.arms import GraphArm
+from server.memories.search.ranking import ArmWeights
+from server.models.offline.embedder import OfflineEmbedder
+from server.models.ports import EmbeddingPurpose
+from server.runtime.composition.database import migrate_database, open_database
+from server.runtime.composition.graph import open_graph
+from server.runtime.settings import Neo4jSettings, PostgresSettings
+from server.storage.postgres.memory_store import PostgresMemoryStore
+from server.storage.postgres.outbox import PostgresOutbox
 
 DEPTHS = (1, 5, 10)
 WEIGHTS = (0.0, 0.25, 0.5, 0.75, 1.0)

@@ -7,11 +7,11 @@ import time
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 
-from server.adapters.offline.embedder import OfflineEmbedder
-from server.adapters.postgres.pool import Database
-from server.adapters.postgres.vectors import to_halfvec
-from server.domain.scope import Scope
-from server.ports.embedder import EmbeddingPurpose
+from server.memories.scope import Scope
+from server.models.offline.embedder import OfflineEmbedder
+from server.models.ports import EmbeddingPurpose
+from server.storage.postgres.pool import Database
+from server.storage.postgres.rows import to_halfvec
 
 BATCH = 5_000
 COPIED = 20_000

@@ -27,18 +27,17 @@ from rich.table import Table
 
 from benchmarks.scope_loading import copy_others, fill, insert_some, question
 from benchmarks.servers import PROJECT, postgres
-from server.adapters.offline.embedder import OfflineEmbedder
-from server.adapters.postgres.pool import Database
-from server.adapters.postgres.readiness import PostgresReadiness
-from server.adapters.postgres.scope_sizes import ScopeSizes
-from server.adapters.postgres.search import Searches
-from server.adapters.postgres.search_indexing import PostgresSearchIndexing
-from server.bootstrap.database import migrate_database, open_database
-from server.domain.scope import Scope
-from server.ports.embedder import EmbeddingPurpose
-from server.ports.memory_store import SearchQuery
-from server.ports.readiness import EmbedderIdentity
-from server.settings import PostgresSettings
+from server.maintenance.ports import EmbedderIdentity
+from server.memories.ports import SearchQuery
+from server.memories.scope import Scope
+from server.models.offline.embedder import OfflineEmbedder
+from server.models.ports import EmbeddingPurpose
+from server.runtime.composition.database import migrate_database, open_database
+from server.runtime.settings import PostgresSettings
+from server.storage.postgres.pool import Database
+from server.storage.postgres.schema import PostgresReadiness
+from server.storage.postgres.search import ScopeSizes, Searches
+from server.storage.postgres.vector_index import PostgresSearchIndexing
 
 SIZES = (600, 10_000, 100_000)
 EXACT = 1_000_000_000

@@ -12,15 +12,15 @@ from uuid import UUID
 
 from benchmarks.servers import PROJECT, ROOT
 from benchmarks.worlds import Fact
-from server.adapters.postgres.memory_store import PostgresMemoryStore
-from server.bootstrap.graph import GraphAddress
-from server.domain.identifiers import new_id
-from server.domain.memory import Memory, Provenance, fact_digest
-from server.domain.scope import Scope
+from server.core.values import new_id
 from server.embedded import EmbeddedPostgres, NoProgress
 from server.embedded.neo4j import EmbeddedNeo4j
-from server.ports.embedder import Embedder, EmbeddingPurpose
-from server.ports.memory_store import Call, ChangeSet, EmbeddedMemory
+from server.memories.memory import Memory, Provenance, fact_digest
+from server.memories.ports import Call, ChangeSet, EmbeddedMemory
+from server.memories.scope import Scope
+from server.models.ports import Embedder, EmbeddingPurpose
+from server.runtime.composition.graph import GraphAddress
+from server.storage.postgres.memory_store import PostgresMemoryStore
 
 NEO4J_LIB = ROOT / ".local" / "neo4j" / "5.18.0" / "lib"
 

@@ -36,8 +36,8 @@ def main() -> None:
 
 
 def _record_no_calls() -> None:
+    from server.api.grpc.interceptors import observation
     from server.telemetry.statistics import Statistics
-    from server.transport.interceptors import observation
 
     setattr(Statistics, "record", _nothing)  # noqa: B010 - mypy refuses an assignment
     setattr(observation, "_log_call", _nothing)  # noqa: B010 - as above

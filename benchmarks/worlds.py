@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass
 
-from server.domain.graph import Entity, Relation
+from server.graph.model import Entity, Relation
 
 FIRST = (
     *("Ada", "Bela", "Ciro", "Dana", "Edvin", "Fara", "Goran", "Hedda"),

@@ -15,7 +15,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-VENDOR = Path(__file__).resolve().parents[1] / "server" / "web" / "static" / "vendor"
+VENDOR = Path(__file__).resolve().parents[1] / "server" / "api" / "page" / "static" / "vendor"
 
 
 def main() -> None:

@@ -11,10 +11,10 @@ from contextlib import asynccontextmanager
 from rich.markup import escape
 from rich.table import Table
 
-from server.application.administration import Administration
-from server.bootstrap.database import open_administration, open_project_deletion
 from server.cli.console import err, fail, out, progress_bar
 from server.cli.store import open_store
+from server.projects.administration import Administration
+from server.runtime.composition.database import open_administration, open_project_deletion
 
 DEFAULT_ORG = "default"
 

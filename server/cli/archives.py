@@ -11,11 +11,11 @@ from typing import TextIO
 
 from rich.markup import escape
 
-from server.application.import_mem0 import TakenOver
-from server.application.import_project import Imported
-from server.bootstrap.archives import open_export, open_import, open_mem0_import
 from server.cli.console import err, progress_bar
 from server.cli.store import open_store
+from server.projects.archive.export_import import Imported
+from server.projects.archive.import_mem0 import Mem0Imported
+from server.runtime.composition.archives import open_export, open_import, open_mem0_import
 
 MEM0_TABLE = "mem0"
 
@@ -111,7 +111,7 @@ def _print_imported(imported: Imported) -> None:
         err.print(f"{count} {kind}s read, {imported.new[kind]} of them new")
 
 
-def _print_taken(taken: TakenOver) -> None:
+def _print_taken(taken: Mem0Imported) -> None:
     err.print(
         f"{taken.read} memories read, {taken.new} of them new, "
         f"{taken.duplicates} that say what another one says"

@@ -8,17 +8,11 @@ from pathlib import Path
 
 import structlog
 
-from server.bootstrap.database import is_reachable
-from server.bootstrap.graph import GraphAddress
-from server.cli.runtime_file import read_runtime
-from server.embedded import (
-    EmbeddedError,
-    EmbeddedNeo4j,
-    EmbeddedPostgres,
-    Progress,
-    running_at,
-)
-from server.settings import Settings
+from server.cli.development import read_runtime
+from server.embedded import EmbeddedError, EmbeddedNeo4j, EmbeddedPostgres, Progress, running_at
+from server.runtime.composition.database import is_reachable
+from server.runtime.composition.graph import GraphAddress
+from server.runtime.settings import Settings
 
 log = structlog.get_logger()
 

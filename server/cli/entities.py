@@ -9,10 +9,10 @@ from contextlib import asynccontextmanager
 from rich.markup import escape
 from rich.table import Table
 
-from server.application.entity_joins import EntityJoins
-from server.bootstrap.graph import open_entity_joins
 from server.cli.console import out
 from server.cli.store import open_store
+from server.graph.entities.joins import EntityJoins
+from server.runtime.composition.graph import open_entity_joins
 
 
 def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

@@ -9,12 +9,11 @@ from contextlib import asynccontextmanager
 
 from rich.markup import escape
 
-from server.application.rebuild_graph import Rebuilt
-from server.application.verify_graph import GraphReport
-from server.bootstrap.graph import GraphMaintenance, open_graph_maintenance
 from server.cli.backends import graph_to_maintain
 from server.cli.console import out, progress_bar
 from server.cli.store import open_store
+from server.graph.project.maintenance import GraphReport, Rebuilt
+from server.runtime.composition.graph import GraphMaintenance, open_graph_maintenance
 
 
 def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

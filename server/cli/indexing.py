@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import argparse
 
-from server.bootstrap.archives import open_search_indexing
 from server.cli.console import err, progress_bar
 from server.cli.store import open_store
+from server.runtime.composition.archives import open_search_indexing
 
 
 def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

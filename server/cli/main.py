@@ -10,10 +10,10 @@ from importlib import import_module
 import uvloop
 
 from server.cli.console import fail
-from server.domain.errors import InvalidRequest, MemoirError
+from server.core.errors import InvalidRequest, MemoirError
 from server.embedded import EmbeddedError
-from server.lifecycle.supervisor import WorkerFailed
-from server.settings import SettingsFault
+from server.runtime.settings import SettingsFault
+from server.runtime.workers import WorkerFailed
 
 Command = Callable[[argparse.Namespace], Coroutine[object, object, None]]
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import argparse
 
-from server.bootstrap.database import migrate_database
-from server.bootstrap.graph import GraphAddress, prepare_graph
 from server.cli.backends import postgres_of
 from server.cli.console import ConsoleProgress, err, out
-from server.domain.errors import GraphUnavailable
+from server.core.errors import GraphUnavailable
 from server.embedded import Progress
-from server.settings import Settings, load_settings
+from server.runtime.composition.database import migrate_database
+from server.runtime.composition.graph import GraphAddress, prepare_graph
+from server.runtime.settings import Settings, load_settings
 
 
 def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

@@ -11,12 +11,12 @@ from uuid import UUID
 from rich.markup import escape
 from rich.table import Column, Table
 
-from server.bootstrap.operations import open_operations
 from server.cli.console import out
 from server.cli.store import open_store
-from server.domain.errors import OperationNotFound
-from server.domain.operation import OperationState
-from server.ports.operations import Operations
+from server.core.errors import OperationNotFound
+from server.operations.operation import OperationState
+from server.operations.ports import Operations
+from server.runtime.composition.operations import open_operations
 
 
 def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

@@ -7,18 +7,17 @@ from contextlib import AsyncExitStack
 
 from rich.markup import escape
 
-from server.bootstrap.database import open_administration
-from server.bootstrap.graph import GraphAddress
-from server.bootstrap.page import open_page
 from server.cli.backends import embedded_postgres, graph_of
 from server.cli.console import ConsoleProgress, out
-from server.cli.development import development_key, grpcurl_line
+from server.cli.development import Runtime, announced, development_key, grpcurl_line
 from server.cli.migrate import apply_migrations
-from server.cli.process import arm_failpoints, prepare_logging
-from server.cli.runtime_file import Runtime, announced
 from server.cli.serving import Serve, Serving, serve_by_workers, serve_here
-from server.lifecycle.signals import StopSignals
-from server.settings import Settings, load_settings
+from server.cli.worker import arm_failpoints, prepare_logging
+from server.runtime.composition.database import open_administration
+from server.runtime.composition.doors import open_page
+from server.runtime.composition.graph import GraphAddress
+from server.runtime.lifecycle import StopSignals
+from server.runtime.settings import Settings, load_settings
 
 
 def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

@@ -11,15 +11,13 @@ from pathlib import Path
 from typing import Final, TypeAlias
 
 from server import __version__
-from server.bootstrap.graph import GraphAddress
-from server.bootstrap.service import open_service
-from server.bootstrap.workers import Worker, serving_joined_metrics
 from server.cli.console import out
-from server.cli.process import sending_telemetry
-from server.cli.worker import Assignment, worker_command
-from server.lifecycle.shared_port import shared_port
-from server.lifecycle.supervisor import supervised
-from server.settings import MetricsSettings, Settings
+from server.cli.worker import Assignment, sending_telemetry, worker_command
+from server.runtime.composition.graph import GraphAddress
+from server.runtime.composition.service import open_service
+from server.runtime.composition.workers import Worker, serving_joined_metrics
+from server.runtime.settings import MetricsSettings, Settings
+from server.runtime.workers import shared_port, supervised
 from server.telemetry.exposition import serving_metrics
 
 KILL_SECONDS: Final = 5.0

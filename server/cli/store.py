@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from server.cli.backends import postgres_of
 from server.cli.console import ConsoleProgress
 from server.cli.migrate import apply_migrations
-from server.settings import Settings, load_settings
+from server.runtime.settings import Settings, load_settings
 
 
 @dataclass(frozen=True, slots=True)

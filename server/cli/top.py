@@ -14,11 +14,10 @@ from memoir.v1.statistics_service_pb2_grpc import StatisticsServiceStub
 from rich.live import Live
 
 from server.cli.console import fail, out
-from server.cli.development import KEY_FILE
-from server.cli.runtime_file import read_runtime
+from server.cli.development import KEY_FILE, read_runtime
 from server.cli.top_view import TopView
-from server.settings import Settings, load_settings
-from server.telemetry.trace_context import inherited_headers
+from server.runtime.settings import Settings, load_settings
+from server.telemetry.spans import inherited_headers
 
 _STANDARD_INPUT = Path("-")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict, deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 from google.protobuf.duration_pb2 import Duration
@@ -13,7 +13,20 @@ from rich.markup import escape
 from rich.table import Column, Table
 from rich.text import Text
 
-from server.cli.sparkline import sparkline
+_BLOCKS = " ▁▂▃▄▅▆▇█"
+
+
+def sparkline(values: Sequence[float], width: int = 24) -> str:
+    """The newest `width` values, from zero to the largest of them."""
+    shown = values[-width:]
+    top = max(shown, default=0.0)
+    if top <= 0:
+        return " " * len(shown)
+    steps = len(_BLOCKS) - 1
+    return "".join(
+        _BLOCKS[max(1, round(value / top * steps)) if value > 0 else 0] for value in shown
+    )
+
 
 _POINTS: Final = 48
 _SLOW_LINES: Final = 6

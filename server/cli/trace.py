@@ -1,10 +1,11 @@
-"""`trace`: what happened to one request."""
+"""`trace`: what happened to one request, in the store and in a log file."""
 
 from __future__ import annotations
 
 import argparse
+import json
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -13,13 +14,59 @@ from typing import Any
 from rich.markup import escape
 from rich.table import Column, Table
 
-from server.bootstrap.observation import open_request_traces
 from server.cli.backends import postgres_of
 from server.cli.console import ConsoleProgress, out
-from server.cli.log_lines import lines_of, time_of
 from server.cli.migrate import apply_migrations
-from server.ports.request_traces import RequestTrace, TracedCall, TracedChange, TracedOperation
-from server.settings import load_settings
+from server.projects.ports import RequestTrace, TracedCall, TracedChange, TracedOperation
+from server.runtime.composition.observation import open_request_traces
+from server.runtime.settings import load_settings
+
+_IDS = ("correlation_id", "correlation_ids")
+
+
+def lines_of(correlation_id: str, lines: Iterable[str]) -> Iterator[Mapping[str, Any]]:
+    """The events of JSON lines that name the id: as theirs, or among those of a batch.
+
+    What is not a JSON object with a time is left out.
+    """
+    for line in lines:
+        if correlation_id not in line:
+            continue
+        try:
+            event = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(event, dict) and _concerns(event, correlation_id) and _time(event):
+            yield event
+
+
+def time_of(event: Mapping[str, Any]) -> datetime:
+    """When it was logged.
+
+    Raises:
+        ValueError: the event has no time.
+    """
+    time = _time(event)
+    if time is None:
+        raise ValueError("the event has no time")
+    return time
+
+
+def _concerns(event: Mapping[str, Any], correlation_id: str) -> bool:
+    for key in _IDS:
+        named = event.get(key, ())
+        ids = named.split(",") if isinstance(named, str) else named
+        if isinstance(ids, list) and correlation_id in ids:
+            return True
+    return False
+
+
+def _time(event: Mapping[str, Any]) -> datetime | None:
+    try:
+        return datetime.fromisoformat(str(event.get("timestamp")))
+    except ValueError:
+        return None
+
 
 _SHOWN_ELSEWHERE = {"timestamp", "event", "level", "correlation_id", "correlation_ids", "exception"}
 

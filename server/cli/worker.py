@@ -1,6 +1,6 @@
-"""One serving process of a server that has several; `serve` starts it.
+"""One serving process of a server that has several, and what every serving process does.
 
-    python -m server.cli.worker
+python -m server.cli.worker
 
 Where it serves is the first line of its standard input, whose end means that the supervisor is
 gone. Once it serves it writes a line to its standard output: the names of its models.
@@ -11,23 +11,68 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import structlog
 import uvloop
+from opentelemetry.sdk.trace import TracerProvider
 
-from server import __version__
-from server.bootstrap.graph import GraphAddress
-from server.bootstrap.service import open_service
-from server.bootstrap.workers import Worker
+from server import __version__, failpoints
 from server.cli.console import fail
-from server.cli.process import arm_failpoints, prepare_logging, sending_telemetry
-from server.domain.errors import MemoirError
-from server.lifecycle.signals import StopSignals
-from server.lifecycle.supervisor import WorkerCommand
-from server.settings import SettingsFault, load_settings
+from server.core.errors import MemoirError
+from server.runtime.composition.graph import GraphAddress
+from server.runtime.composition.service import open_service
+from server.runtime.composition.workers import Worker
+from server.runtime.lifecycle import StopSignals
+from server.runtime.settings import LogFormat, Settings, SettingsFault, load_settings
+from server.runtime.workers import WorkerCommand
+from server.telemetry.logging import configure_logging
+from server.telemetry.metric_export import configure_metric_export, shutdown_metric_export
+from server.telemetry.metrics import BUILD
+from server.telemetry.otlp import configure_tracing, shutdown_tracing
+
+
+def prepare_logging(settings: Settings) -> None:
+    """Logs as the settings say: for people on a terminal, else for machines."""
+    telemetry = settings.telemetry
+    chosen = telemetry.format
+    if chosen is None:
+        chosen = LogFormat.CONSOLE if sys.stderr.isatty() else LogFormat.JSON
+    configure_logging(chosen.value, telemetry.level, with_content=telemetry.content)
+
+
+def arm_failpoints(settings: Settings) -> None:
+    """Arms what the settings name.
+
+    Raises:
+        SettingsFault: there is no such failpoint.
+    """
+    try:
+        failpoints.arm(failpoints.parse(settings.failpoints.failpoints))
+    except ValueError as error:
+        raise SettingsFault(f"MEMOIR_FAILPOINTS: {error}") from error
+
+
+@asynccontextmanager
+async def sending_telemetry(version: str) -> AsyncIterator[TracerProvider | None]:
+    """Sends spans and metrics to a collector during the block, if the environment asks for it.
+
+    Whoever reads the metrics learns the version of the process from them.
+    """
+    BUILD.labels(version).set(1)
+    tracer_provider = configure_tracing(version)
+    metric_sender = configure_metric_export(version)
+    try:
+        yield tracer_provider
+    finally:
+        await asyncio.gather(
+            asyncio.to_thread(shutdown_tracing, tracer_provider),
+            asyncio.to_thread(shutdown_metric_export, metric_sender),
+        )
+
 
 ARGUMENTS = ("-m", "server.cli.worker")
 

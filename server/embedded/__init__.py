@@ -8,11 +8,12 @@ from server.embedded.errors import (
     DataDirectoryInUseError,
     EmbeddedError,
     MissingDependencyError,
+    NoProgress,
+    Progress,
     StartError,
 )
 from server.embedded.neo4j import EmbeddedNeo4j, Neo4jAddress, running_at
 from server.embedded.postgres import EmbeddedPostgres
-from server.embedded.progress import NoProgress, Progress
 
 __all__ = [
     "DataDirectoryInUseError",

@@ -1,8 +1,9 @@
-"""The user that PostgreSQL runs as. It refuses to be root, so root hands it to another user."""
+"""The user that PostgreSQL runs as, and a private directory for its socket."""
 
 import os
 import pwd
 import stat
+import tempfile
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -65,3 +66,59 @@ def _passable(folder: Path, uid: int, gid: int) -> bool:
     if status.st_gid == gid:
         return bool(status.st_mode & stat.S_IXGRP)
     return bool(status.st_mode & stat.S_IXOTH)
+
+
+MAX_SOCKET_PATH_BYTES = 103
+"""What every system takes: macOS allows 103, Linux 107."""
+
+# PostgreSQL and asyncpg read lists of directories and take these characters for punctuation.
+UNSAFE_CHARACTERS = frozenset(",\"'@")
+
+POINTER_NAME = "socket-directory"
+
+
+class SocketDirectory:
+    """Inside `home` if its path allows, otherwise a temporary directory that `home` remembers."""
+
+    def __init__(self, home: Path, socket_name: str) -> None:
+        self._inside = home / "socket"
+        self._pointer = home / POINTER_NAME
+        self._socket_name = socket_name
+        self.path = self._inside
+
+    def create(self, account: Account | None) -> None:
+        """Make the directory, empty, and open to `account` alone; it stays the same over restarts.
+
+        Raises OSError when the file system does not allow it.
+        """
+        if self._fits(self._inside):
+            self._inside.mkdir(mode=0o700, exist_ok=True)
+        else:
+            self.path = self._remembered(account) or self._make_temporary()
+        for leftover in self.path.iterdir():
+            leftover.unlink()
+        if account is not None:
+            os.chown(self.path, account.uid, account.gid)
+
+    def _fits(self, directory: Path) -> bool:
+        path = str(directory / self._socket_name)
+        return len(os.fsencode(path)) <= MAX_SOCKET_PATH_BYTES and not UNSAFE_CHARACTERS & set(path)
+
+    def _remembered(self, account: Account | None) -> Path | None:
+        # Others may write beside it, so it counts only if it is still a private directory of ours.
+        try:
+            path = Path(self._pointer.read_text())
+            status = path.lstat()
+        except OSError:
+            return None
+        owner = os.geteuid() if account is None else account.uid
+        is_ours = path.is_dir() and not path.is_symlink() and status.st_uid == owner
+        return path if is_ours and status.st_mode & 0o077 == 0 else None
+
+    def _make_temporary(self) -> Path:
+        path = Path(tempfile.mkdtemp(prefix="memoir-"))
+        if not self._fits(path):
+            path.rmdir()
+            path = Path(tempfile.mkdtemp(prefix="memoir-", dir="/tmp"))
+        self._pointer.write_text(str(path))
+        return path

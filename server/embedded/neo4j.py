@@ -15,12 +15,9 @@ from neo4j.exceptions import AuthError, DriverError, Neo4jError
 
 from server.embedded import neo4j_home
 from server.embedded.directory import DirectoryLock, make_private
-from server.embedded.errors import EmbeddedError, MissingDependencyError, StartError
-from server.embedded.java import find_java
-from server.embedded.orphans import evict
-from server.embedded.ports import LOOPBACK
-from server.embedded.process import ChildCommand, ChildProcess, Escalation
-from server.embedded.progress import Progress
+from server.embedded.errors import EmbeddedError, MissingDependencyError, Progress, StartError
+from server.embedded.neo4j_home import LOOPBACK, find_java
+from server.embedded.process import ChildCommand, ChildProcess, Escalation, evict
 from server.embedded.supervisor import Supervisor
 
 NAME = "Neo4j"

@@ -1,12 +1,111 @@
-"""The files of one Neo4j home: configuration, password and port."""
+"""What one Neo4j needs: Java, a free port that stays free, configuration and password."""
 
 import hashlib
 import os
+import random
+import re
 import secrets
+import shutil
+import socket
+import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
-from server.embedded.ports import LOOPBACK, free_port
+from server.embedded.errors import MissingDependencyError
+
+LOOPBACK = "127.0.0.1"
+
+# Below the ephemeral range of Linux (32768) and macOS (49152). Inside that range a client that
+# keeps dialling a server which is down may be given the server's port as its own source port: it
+# then connects to itself, and the server cannot come back.
+LOWEST_PORT = 17000
+HIGHEST_PORT = 29999
+
+ATTEMPTS = 200
+
+
+def free_port(preferred: int | None = None) -> int:
+    """Return a loopback TCP port that nobody listens on: `preferred` if it is free.
+
+    Raises OSError when no free port was found.
+    """
+    if preferred is not None and is_free(preferred):
+        return preferred
+    # Unpredictable order, so that instances started together rarely pick the same port.
+    picker = random.SystemRandom()
+    for _ in range(ATTEMPTS):
+        port = picker.randint(LOWEST_PORT, HIGHEST_PORT)
+        if is_free(port):
+            return port
+    raise OSError(f"no free port between {LOWEST_PORT} and {HIGHEST_PORT} on {LOOPBACK}")
+
+
+def is_free(port: int) -> bool:
+    """Say whether a server could listen on the loopback `port` now."""
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        # As servers do: connections that linger in TIME_WAIT are no obstacle, a listener is.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((LOOPBACK, port))
+            probe.listen(1)
+        except OSError:
+            return False
+    return True
+
+
+OLDEST_JAVA = 17
+VERSION_SECONDS = 30.0
+
+ADVICE = (
+    f"install a Java {OLDEST_JAVA} runtime (or point JAVA_HOME at one), "
+    "or set MEMOIR_NEO4J_URI to use a Neo4j server of your own"
+)
+
+
+def find_java() -> Path:
+    """Return the Java program of JAVA_HOME, or else of PATH. Blocks while it tells its version.
+
+    Raises MissingDependencyError when there is none or it is too old.
+    """
+    program = _locate()
+    version = _major_version(program)
+    if version < OLDEST_JAVA:
+        raise MissingDependencyError(
+            f"Neo4j needs Java {OLDEST_JAVA}, but {program} is Java {version}: {ADVICE}"
+        )
+    return program
+
+
+def _locate() -> Path:
+    if home := os.environ.get("JAVA_HOME"):
+        program = Path(home) / "bin" / "java"
+        if not program.exists():
+            raise MissingDependencyError(f"JAVA_HOME is set but {program} is missing: {ADVICE}")
+        return program
+    found = shutil.which("java")
+    if found is None:
+        raise MissingDependencyError(f"Neo4j needs Java, and `java` was not found: {ADVICE}")
+    return Path(found)
+
+
+def _major_version(program: Path) -> int:
+    try:
+        answer = subprocess.run(
+            [program, "-version"],
+            capture_output=True,
+            text=True,
+            timeout=VERSION_SECONDS,
+            check=False,
+            stdin=subprocess.DEVNULL,
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise MissingDependencyError(f"{program} does not run ({error}): {ADVICE}") from error
+    # Java 8 and before called themselves 1.8 and so on.
+    match = re.search(r'version "(?:1\.)?(\d+)', answer.stderr + answer.stdout)
+    if match is None:
+        raise MissingDependencyError(f"{program} does not tell its version: {ADVICE}")
+    return int(match.group(1))
+
 
 USER = "neo4j"
 HASH_ITERATIONS = 1024

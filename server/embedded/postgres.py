@@ -11,12 +11,10 @@ from urllib.parse import quote
 import asyncpg
 
 from server.embedded import postgres_cluster as cluster
-from server.embedded.account import choose_account
+from server.embedded.account import SocketDirectory, choose_account
 from server.embedded.directory import DirectoryLock, make_private
-from server.embedded.orphans import evict
-from server.embedded.process import ChildCommand, ChildProcess, Escalation
-from server.embedded.progress import Progress
-from server.embedded.socket_directory import SocketDirectory
+from server.embedded.errors import Progress
+from server.embedded.process import ChildCommand, ChildProcess, Escalation, evict
 from server.embedded.supervisor import Supervisor
 
 NAME = "PostgreSQL"

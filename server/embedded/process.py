@@ -1,4 +1,4 @@
-"""One child process: started so that it cannot outlive this process, stopped step by step."""
+"""One child process: it cannot outlive this one, is stopped step by step, evicted if orphaned."""
 
 import asyncio
 import os
@@ -6,14 +6,18 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+
+import psutil
 
 from server.embedded import launch
 from server.embedded.account import Account
 from server.embedded.directory import open_log
+from server.embedded.errors import EmbeddedError
 
 POLL_SECONDS = 0.05
 
@@ -109,3 +113,57 @@ def _popen(command: ChildCommand) -> subprocess.Popen[bytes]:
 def _environment(inherited: Mapping[str, str]) -> dict[str, str]:
     kept = {name: inherited[name] for name in INHERITED_VARIABLES if name in inherited}
     return kept | {"LC_ALL": "C.UTF-8"}
+
+
+Matcher = Callable[[psutil.Process], bool]
+
+
+async def evict(matches: Matcher, escalation: Escalation) -> int:
+    """Stop every process that `matches` and return how many there were.
+
+    The caller must own their data directory, so that they belong to nobody who lives.
+    Raises EmbeddedError when one survives all of `escalation`.
+    """
+    orphans = await asyncio.to_thread(find, matches)
+    for number, seconds in escalation:
+        for orphan in _running(orphans):
+            with suppress(psutil.NoSuchProcess):
+                orphan.send_signal(number)
+        await _wait_gone(orphans, seconds)
+    if survivors := [orphan.pid for orphan in _running(orphans)]:
+        raise EmbeddedError(f"processes {survivors} of an earlier run do not end: stop them first")
+    return len(orphans)
+
+
+def find(matches: Matcher) -> list[psutil.Process]:
+    """Return the processes that `matches`, leaving out those that cannot be looked at."""
+    found = []
+    for process in psutil.process_iter():
+        with suppress(psutil.Error, OSError):
+            if not _has_ended(process) and matches(process):
+                found.append(process)
+    return found
+
+
+def _running(processes: Sequence[psutil.Process]) -> list[psutil.Process]:
+    return [process for process in processes if _is_running(process)]
+
+
+def _is_running(process: psutil.Process) -> bool:
+    # is_running() compares start times, so a process id that was given away again does not count.
+    with suppress(psutil.NoSuchProcess):
+        return process.is_running() and not _has_ended(process)
+    return False
+
+
+def _has_ended(process: psutil.Process) -> bool:
+    # The first thread of a killed Java process is a zombie while others still hold files and ports.
+    return process.status() == psutil.STATUS_ZOMBIE and process.num_threads() <= 1
+
+
+async def _wait_gone(processes: Sequence[psutil.Process], seconds: float) -> None:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if not _running(processes):
+            return
+        await asyncio.sleep(POLL_SECONDS)

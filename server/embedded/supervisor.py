@@ -6,9 +6,8 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from server.embedded.directory import tail
-from server.embedded.errors import EmbeddedError, StartError
+from server.embedded.errors import EmbeddedError, Progress, StartError
 from server.embedded.process import POLL_SECONDS, ChildProcess, Escalation
-from server.embedded.progress import Progress
 
 FIRST_PAUSE_SECONDS = 0.25
 LONGEST_PAUSE_SECONDS = 30.0

@@ -1,13 +1,122 @@
-"""Serving the metrics to Prometheus, on a port of their own."""
+"""Serving the metrics to Prometheus: those of this process, or of several as one."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any, Final, TypeAlias
 
 from prometheus_client import CollectorRegistry, start_http_server
+from prometheus_client.core import Exemplar, Metric
+from prometheus_client.registry import Collector
+from prometheus_client.samples import Sample, Timestamp
 
-from server.telemetry.metrics import BUILD, REGISTRY
+from server.telemetry.metrics import BUILD, JOINED_BY, REGISTRY
+
+Family: TypeAlias = dict[str, Any]
+"""A metric as JSON: its name, documentation, type and samples."""
+
+Snapshot: TypeAlias = tuple[int, list[Family]]
+"""The process that was asked, and its metrics."""
+
+_COUNTED: Final = frozenset({"counter", "histogram"})
+_JOINS: Final[Mapping[str, Callable[[float, float], float]]] = {
+    "sum": lambda a, b: a + b,
+    "max": max,
+    "min": min,
+}
+
+
+def families_of(registry: CollectorRegistry) -> list[Family]:
+    """All metrics of this process, as JSON."""
+    return [
+        {
+            "name": metric.name,
+            "documentation": metric.documentation,
+            "type": metric.type,
+            "samples": [
+                [sample.name, sample.labels, sample.value, _exemplar_json(sample.exemplar)]
+                for sample in metric.samples
+            ],
+        }
+        for metric in registry.collect()
+    ]
+
+
+class JoinedMetrics(Collector):
+    """The metrics of all workers, each series once.
+
+    What is counted is summed, and keeps what workers counted that have died since, so that no sum
+    ever falls. Gauges are joined as they are declared. A worker that does not answer is counted as
+    it was when it last did.
+    """
+
+    def __init__(self, ask: Callable[[], Iterable[Snapshot | None]]) -> None:
+        """`ask` returns what each worker answers now, in one order; None for one that does not."""
+        self._ask = ask
+        self._last: dict[int, Snapshot] = {}
+        self._of_the_dead: list[list[Family]] = []
+
+    def collect(self) -> Iterator[Metric]:
+        """See prometheus_client."""
+        for place, snapshot in enumerate(self._ask()):
+            if snapshot is None:
+                continue
+            before = self._last.get(place)
+            if before is not None and before[0] != snapshot[0]:
+                self._retire(before[1])
+            self._last[place] = snapshot
+        living = [families for _, families in self._last.values()]
+        return _metrics(_joined([*self._of_the_dead, *living]))
+
+    def _retire(self, families: list[Family]) -> None:
+        counted = [family for family in families if family["type"] in _COUNTED]
+        # One sum for all that died, however many they were.
+        self._of_the_dead = [_joined([*self._of_the_dead, counted])]
+
+
+def _joined(workers: Iterable[list[Family]]) -> list[Family]:
+    families: dict[str, Family] = {}
+    series: dict[str, dict[tuple[str, tuple[tuple[str, str], ...]], list[Any]]] = {}
+    for family in (family for worker in workers for family in worker):
+        name = family["name"]
+        families.setdefault(name, family)
+        join = _JOINS[JOINED_BY.get(name, "sum")]
+        known = series.setdefault(name, {})
+        for sample, labels, value, exemplar in family["samples"]:
+            key = sample, tuple(sorted(labels.items()))
+            if (found := known.get(key)) is None:
+                known[key] = [sample, labels, value, exemplar]
+                continue
+            found[2] = (
+                min(found[2], value) if sample.endswith("_created") else join(found[2], value)
+            )
+            found[3] = exemplar or found[3]
+    return [family | {"samples": list(series[name].values())} for name, family in families.items()]
+
+
+def _metrics(families: Iterable[Family]) -> Iterator[Metric]:
+    for family in families:
+        metric = Metric(family["name"], family["documentation"], family["type"])
+        metric.samples = [
+            Sample(name, labels, value, exemplar=_exemplar(exemplar))
+            for name, labels, value, exemplar in family["samples"]
+        ]
+        yield metric
+
+
+def _exemplar_json(exemplar: Exemplar | None) -> list[Any] | None:
+    if exemplar is None:
+        return None
+    time = exemplar.timestamp
+    return [exemplar.labels, exemplar.value, float(time) if time is not None else None]
+
+
+def _exemplar(parts: list[Any] | None) -> Exemplar | None:
+    if parts is None:
+        return None
+    labels, value, time = parts
+    return Exemplar(labels, value, Timestamp(time, 0) if time is not None else None)
 
 
 @contextmanager

@@ -1,23 +1,46 @@
-"""Whether and as whom this process sends to an OpenTelemetry collector.
+"""Sending spans to an OpenTelemetry collector, where one is configured.
 
 The standard environment variables decide: OTEL_EXPORTER_OTLP_ENDPOINT (or the one of the signal) or
 OTEL_<SIGNAL>_EXPORTER=otlp turn a signal on, OTEL_SDK_DISABLED or OTEL_<SIGNAL>_EXPORTER=none turn
 it off.
 https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/
+
+Which calls are traced is OTEL_TRACES_SAMPLER's to say, with a default of our own.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import os
+import time
+from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
 from functools import cache
+from threading import Thread
 from typing import Final
 from uuid import uuid4
 
+import structlog
+from opentelemetry import trace
+from opentelemetry.context import Context
+from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter
+from opentelemetry.sdk.environment_variables import OTEL_TRACES_SAMPLER
 from opentelemetry.sdk.resources import OTELResourceDetector, Resource
+from opentelemetry.sdk.trace import Span, SpanProcessor, TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter
+from opentelemetry.sdk.trace.sampling import (
+    ALWAYS_OFF,
+    ALWAYS_ON,
+    ParentBased,
+    Sampler,
+    SamplingResult,
+)
+from opentelemetry.trace import Link, SpanKind, TraceState
+from opentelemetry.util.types import Attributes
+
+from server.telemetry.spans import CORRELATION_ATTRIBUTE, CORRELATIONS_ATTRIBUTE
 
 SERVICE_NAME: Final = "memoir"
-FAREWELL_SECONDS: Final = 5.0
+LAST_CALLS_SECONDS: Final = 5.0
 """How long the end of the process waits for a collector, at most."""
 
 
@@ -58,3 +81,144 @@ def resource(service_version: str) -> Resource:
         }
     )
     return Resource.create().merge(own).merge(OTELResourceDetector().detect())
+
+
+class FollowLinks(Sampler):
+    """Keeps a trace that links to one that is kept, so that a request is found with all its work.
+
+    What begins without links is left to the sampler that the environment names
+    (OTEL_TRACES_SAMPLER).
+    """
+
+    def __init__(self, root: Sampler) -> None:
+        self._root = root
+
+    def should_sample(
+        self,
+        parent_context: Context | None,
+        trace_id: int,
+        name: str,
+        kind: SpanKind | None = None,
+        attributes: Attributes = None,
+        links: Sequence[Link] | None = None,
+        trace_state: TraceState | None = None,
+    ) -> SamplingResult:
+        """See the SDK."""
+        chosen = ALWAYS_ON if _is_kept(parent_context, links) else self._root
+        return chosen.should_sample(
+            parent_context, trace_id, name, kind, attributes, links, trace_state
+        )
+
+    def get_description(self) -> str:
+        """See the SDK."""
+        return f"FollowLinks{{{self._root.get_description()}}}"
+
+
+class AtMost(Sampler):
+    """Keeps every trace that begins as long as there are few: `rate` a second, as many at once.
+
+    So whoever tries something sees it, and what tracing costs does not grow with the load. It is a
+    token bucket, which does not look at the ids: other services' samplers choose other traces.
+    """
+
+    def __init__(self, rate: float, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._rate = rate
+        self._monotonic = monotonic
+        self._left = rate
+        self._filled = monotonic()
+
+    def should_sample(
+        self,
+        parent_context: Context | None,
+        trace_id: int,
+        name: str,
+        kind: SpanKind | None = None,
+        attributes: Attributes = None,
+        links: Sequence[Link] | None = None,
+        trace_state: TraceState | None = None,
+    ) -> SamplingResult:
+        """See the SDK."""
+        chosen = ALWAYS_ON if self._take() else ALWAYS_OFF
+        return chosen.should_sample(
+            parent_context, trace_id, name, kind, attributes, links, trace_state
+        )
+
+    def get_description(self) -> str:
+        """See the SDK."""
+        return f"AtMost{{{self._rate:g}/s}}"
+
+    def _take(self) -> bool:
+        now = self._monotonic()
+        self._left = min(self._rate, self._left + (now - self._filled) * self._rate)
+        self._filled = now
+        if self._left < 1.0:
+            return False
+        self._left -= 1.0
+        return True
+
+
+def _is_kept(parent_context: Context | None, links: Sequence[Link] | None) -> bool:
+    """Whether that is decided: for a step of a call that is kept, and for what links to one."""
+    parent = trace.get_current_span(parent_context).get_span_context()
+    if parent.is_valid:
+        return parent.trace_flags.sampled and not parent.is_remote
+    return any(link.context.trace_flags.sampled for link in links or ())
+
+
+DEFAULT_TRACES_PER_SECOND = 20.0
+
+
+def configure_tracing(service_version: str) -> TracerProvider | None:
+    """Sends spans from now on if the environment asks for it; answers the provider, else None."""
+    if not is_requested(Signal.TRACES, os.environ):
+        return None
+    provider = build_provider(service_version, OTLPSpanExporter())
+    trace.set_tracer_provider(provider)
+    return provider
+
+
+def shutdown_tracing(provider: TracerProvider | None) -> None:
+    """Sends what is queued and stops. Blocks for a few seconds at most, so call it in a thread.
+
+    The SDK itself would wait half a minute for a collector that does not answer.
+    """
+    if provider is not None:
+        sending = Thread(target=provider.shutdown, name="span shutdown", daemon=True)
+        sending.start()
+        sending.join(LAST_CALLS_SECONDS)
+
+
+def build_provider(service_version: str, exporter: SpanExporter) -> TracerProvider:
+    """A provider that sends in the background and drops spans rather than grow without bound.
+
+    How many wait, and how they are sent, is set by OTEL_BSP_* (2,048 unless it says otherwise).
+    """
+    provider = TracerProvider(_default_sampler(), resource(service_version), shutdown_on_exit=False)
+    # Before any tracer is made, which keeps the sampler that it finds.
+    provider.sampler = FollowLinks(provider.sampler)
+    provider.add_span_processor(CorrelationProcessor())
+    provider.add_span_processor(BatchSpanProcessor(exporter))
+    return provider
+
+
+def _default_sampler() -> Sampler | None:
+    """What is kept unless the environment says it: tracing all of a busy server costs too much."""
+    if os.environ.get(OTEL_TRACES_SAMPLER):
+        return None
+    return ParentBased(AtMost(DEFAULT_TRACES_PER_SECOND))
+
+
+class CorrelationProcessor(SpanProcessor):
+    """Puts the correlation id of the call on every span, those of libraries too.
+
+    On those of work for several calls it puts theirs.
+    """
+
+    def on_start(self, span: Span, parent_context: Context | None = None) -> None:
+        """Called by the SDK."""
+        del parent_context
+        bound = structlog.contextvars.get_contextvars()
+        if (correlation_id := bound.get("correlation_id")) is not None:
+            span.set_attribute(CORRELATION_ATTRIBUTE, correlation_id)
+        elif (correlation_ids := bound.get("correlation_ids")) is not None:
+            span.set_attribute(CORRELATIONS_ATTRIBUTE, correlation_ids)

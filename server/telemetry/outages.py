@@ -1,4 +1,4 @@
-"""Telling of an outage without filling the log with it."""
+"""Logging an outage without filling the log."""
 
 from __future__ import annotations
 

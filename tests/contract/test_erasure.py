@@ -10,28 +10,25 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from server.adapters.postgres.event_stream import PostgresEventStream
-from server.adapters.postgres.memory_changes import PostgresMemoryChanges
-from server.adapters.postgres.memory_history import PostgresMemoryHistory
-from server.adapters.postgres.memory_store import PostgresMemoryStore
-from server.adapters.postgres.outbox import PostgresOutbox
-from server.adapters.postgres.pool import Database
-from server.adapters.postgres.scope_store import PostgresScopeStore
-from server.domain.amendment import digest_of
-from server.domain.conversation import StoredMessage
-from server.domain.erasing import BLANK
-from server.domain.errors import ConcurrentChange, MemoirError, RequestIdReused
-from server.domain.filter_parser import parse_filter
-from server.domain.history import StreamCursor
-from server.domain.memory import EventType, Evidence, Memory
-from server.domain.notices import Notice, NoticeReason
-from server.domain.pages import ListOrder
-from server.domain.scope import Scope
-from server.domain.scope_kinds import DeletionReceipt, ScopeKind
-from server.ports.memory_changes import MemoryChanges, Restoration
-from server.ports.memory_history import MemoryHistory
-from server.ports.memory_store import ChangeSet, ListQuery, MemoryStore, Removal
-from server.ports.scope_store import ScopeStore
+from server.core.errors import ConcurrentChange, MemoirError, RequestIdReused
+from server.core.pages import ListOrder
+from server.memories.add.proposals import Notice, NoticeReason
+from server.memories.change.erasing import BLANK
+from server.memories.change.fields import memory_digest
+from server.memories.change.ports import MemoryChanges, Restoration, ScopeStore
+from server.memories.conversation import StoredMessage
+from server.memories.filters.parser import parse_filter
+from server.memories.history.ports import MemoryHistory
+from server.memories.memory import EventType, Evidence, Memory, StreamCursor
+from server.memories.ports import ChangeSet, ListQuery, MemoryDeletion, MemoryStore
+from server.memories.scope import DeletionReceipt, Scope, ScopeKind
+from server.storage.postgres.event_stream import PostgresEventStream
+from server.storage.postgres.memory_changes import PostgresMemoryChanges
+from server.storage.postgres.memory_history import PostgresMemoryHistory
+from server.storage.postgres.memory_store import PostgresMemoryStore
+from server.storage.postgres.outbox import PostgresOutbox
+from server.storage.postgres.pool import Database
+from server.storage.postgres.scope_store import PostgresScopeStore
 from tests.support.builders import (
     ALICE,
     LISBON,
@@ -129,7 +126,7 @@ async def test_nothing_of_an_erased_memory_is_left_in_any_table(
         "calls", "memories", "memory_events", "messages",
     }  # fmt: skip
 
-    deletion = await changes.erase(call(time=LATER), Removal(0, item.memory.id, 2))
+    deletion = await changes.erase(call(time=LATER), MemoryDeletion(0, item.memory.id, 2))
 
     assert deletion.receipt == DeletionReceipt(memories=1, messages=4, events=2, graph_memories=1)
     assert await tables_with(database, CANARY) == set()
@@ -140,7 +137,7 @@ async def test_one_event_without_a_state_stays(
 ) -> None:
     [memory] = await told(store, ("tea", "tea"))
     of = replace(call(time=LATER, request_id=uuid4(), payload_digest=b"p"), method="DeleteMemory")
-    deletion = await changes.erase(of, Removal(0, memory.id, 1))
+    deletion = await changes.erase(of, MemoryDeletion(0, memory.id, 1))
     [event] = await history.events(PROJECT, memory.id, 0, 9)
     assert (event.type, event.version) == (EventType.DELETE, 2)
     assert (event.before, event.after, event.scope) == (None, None, ALICE)
@@ -158,7 +155,7 @@ async def test_one_event_without_a_state_stays(
     assert (made.changes, erased_by.changes) == ([], [])
     [other] = await told(store, ("coffee", "coffee"))
     with pytest.raises(RequestIdReused):
-        await changes.erase(replace(of, id=uuid4()), Removal(0, other.id, 1))
+        await changes.erase(replace(of, id=uuid4()), MemoryDeletion(0, other.id, 1))
 
 
 async def test_those_who_watch_the_scope_see_the_erasure_and_no_others(
@@ -167,7 +164,7 @@ async def test_those_who_watch_the_scope_see_the_erasure_and_no_others(
     [memory] = await told(store, ("tea", "tea"))
     stream = PostgresEventStream(database)
     start = await stream.now()
-    await changes.erase(call(), Removal(0, memory.id, 1))
+    await changes.erase(call(), MemoryDeletion(0, memory.id, 1))
     page = await stream.read(PROJECT, ALICE, start, 9)
     assert [(e.event.memory_id, e.event.type) for e in page.events] == [
         (memory.id, EventType.DELETE)
@@ -184,9 +181,9 @@ async def test_an_erased_memory_leaves_the_graph(
     outbox = PostgresOutbox(database, FakeClock())
     [memory] = await told(store, ("tea", "tea"))
     await outbox.settle(await outbox.claim(9, timedelta(seconds=9)))
-    deletion = await changes.erase(call(), Removal(0, memory.id, 1))
+    deletion = await changes.erase(call(), MemoryDeletion(0, memory.id, 1))
     [dirty] = await outbox.claim(9, timedelta(seconds=9))
-    assert (dirty.memory_id, dirty.generation) == (memory.id, deletion.position)
+    assert (dirty.memory_id, dirty.position) == (memory.id, deletion.position)
     assert [subgraph.exists for subgraph in await outbox.subgraphs([dirty])] == [False]
 
 
@@ -197,11 +194,11 @@ async def test_a_message_that_another_memory_rests_on_keeps_what_that_one_needs(
         store, ("tea", "I like tea."), ("Lisbon", "I live in Lisbon."),
         said="I like tea. I live in Lisbon.", also=[message("Noted.", 1)],
     )  # fmt: skip
-    deletion = await changes.erase(call(), Removal(0, first.id, 1))
+    deletion = await changes.erase(call(), MemoryDeletion(0, first.id, 1))
     receipt = DeletionReceipt(1, messages=1, events=1, graph_memories=1, redacted_messages=1)
     assert deletion.receipt == receipt
     assert await contents(database) == [f"{BLANK}. I live in Lisbon."]
-    await changes.erase(call(), Removal(0, second.id, 1))
+    await changes.erase(call(), MemoryDeletion(0, second.id, 1))
     assert await contents(database) == []
 
 
@@ -210,11 +207,11 @@ async def test_a_passage_that_two_memories_share_stays_until_both_are_erased(
 ) -> None:
     both = "I live in Lisbon and work at Acme."
     [first, second] = await told(store, ("Lisbon", both), ("Acme", both), said=both)
-    await changes.remove(call(), Removal(0, second.id, 1))
-    deletion = await changes.erase(call(), Removal(0, first.id, 1))
+    await changes.delete(call(), MemoryDeletion(0, second.id, 1))
+    deletion = await changes.erase(call(), MemoryDeletion(0, first.id, 1))
     assert deletion.receipt.retained_messages == 1
     assert await contents(database) == [both]
-    await changes.erase(call(), Removal(0, second.id, 2))
+    await changes.erase(call(), MemoryDeletion(0, second.id, 2))
     assert await contents(database) == []
 
 
@@ -226,7 +223,7 @@ async def test_long_passages_are_blanked_in_the_other_messages_of_the_scope_alon
     await told(store, ("more tea", "And tea."), said=again)
     await told(store, ("theirs", SAID), scope=Scope(user_id="bob"))
     await told(store, ("theirs", SAID), project_id="project-2")
-    await changes.erase(call(), Removal(0, memory.id, 1))
+    await changes.erase(call(), MemoryDeletion(0, memory.id, 1))
     assert await contents(database) == [f"Again: {BLANK}! And tea.", SAID]
     assert await contents(database, "project-2") == [SAID]
 
@@ -235,17 +232,17 @@ async def test_what_was_deleted_before_is_erased_too(
     store: MemoryStore, changes: MemoryChanges, history: MemoryHistory, database: Database
 ) -> None:
     [memory] = await told(store, (SAID, SAID))
-    await changes.remove(call(), Removal(0, memory.id, 1))
+    await changes.delete(call(), MemoryDeletion(0, memory.id, 1))
     past = await history.version(PROJECT, memory.id)
     assert past is not None
     assert (past.memory, past.last_version) == (memory, 2)
     with pytest.raises(ConcurrentChange):
-        await changes.erase(call(), Removal(0, memory.id, 1))
-    deletion = await changes.erase(call(), Removal(0, memory.id, 2))
+        await changes.erase(call(), MemoryDeletion(0, memory.id, 1))
+    deletion = await changes.erase(call(), MemoryDeletion(0, memory.id, 2))
     assert deletion.receipt == DeletionReceipt(memories=0, messages=1, events=2)
     assert await tables_with(database, CANARY) == set()
     with pytest.raises(ConcurrentChange):
-        await changes.erase(call(), Removal(0, memory.id, 3))
+        await changes.erase(call(), MemoryDeletion(0, memory.id, 3))
 
 
 async def test_a_failed_operation_does_not_keep_what_was_erased(
@@ -260,7 +257,7 @@ async def test_a_failed_operation_does_not_keep_what_was_erased(
             "($1, $5, 'FAILED', $3, '', 'tea', 'v1.1', 'c')",
             PROJECT, uuid4(), ALICE.key(), f"\n{SAID}\n", uuid4(),
         )  # fmt: skip
-    await changes.erase(call(), Removal(0, memory.id, 1))
+    await changes.erase(call(), MemoryDeletion(0, memory.id, 1))
     assert await tables_with(database, CANARY) == set()
     assert await tables_with(database, "tea") == {"operations"}
 
@@ -272,12 +269,12 @@ async def test_what_matches_is_erased_with_a_receipt_that_can_be_had_before(
     await told(store, ("tea", "tea"), said="tea")
     filters = parse_filter({"text": {"contains": CANARY}})
     of = call(request_id=uuid4())
-    looked = await scopes.remove_memories(of, filters, erase=True, validate_only=True)
+    looked = await scopes.delete_memories(of, filters, erase=True, validate_only=True)
     assert looked.receipt == DeletionReceipt(memories=1, messages=1, events=1, graph_memories=1)
     assert of.request_id is not None
     assert await scopes.find_deletion(PROJECT, of.request_id) is None
     assert "memories" in await tables_with(database, CANARY)
-    deletion = await scopes.remove_memories(of, filters, erase=True)
+    deletion = await scopes.delete_memories(of, filters, erase=True)
     assert deletion.receipt == looked.receipt
     assert await tables_with(database, CANARY) == set()
     assert await contents(database) == ["tea"]
@@ -287,9 +284,9 @@ async def test_validating_a_plain_deletion_deletes_nothing(
     store: MemoryStore, scopes: ScopeStore
 ) -> None:
     await told(store, ("tea", "tea"), ("coffee", "coffee"))
-    looked = await scopes.remove_memories(call(), validate_only=True)
+    looked = await scopes.delete_memories(call(), validate_only=True)
     assert looked.receipt == DeletionReceipt(memories=2, graph_memories=2)
-    assert (await scopes.remove_memories(call())).receipt == looked.receipt
+    assert (await scopes.delete_memories(call())).receipt == looked.receipt
 
 
 async def test_erasing_a_whole_scope_leaves_the_others_alone(
@@ -297,7 +294,7 @@ async def test_erasing_a_whole_scope_leaves_the_others_alone(
 ) -> None:
     await store.commit(adding(*(f"{SAID} {n}" for n in range(200))))
     await store.commit(adding(f"{SAID} of Bob", scope=Scope(user_id="bob")))
-    deletion = await scopes.remove_memories(call(), erase=True)
+    deletion = await scopes.delete_memories(call(), erase=True)
     assert (deletion.receipt.memories, deletion.receipt.messages) == (200, 200)
     assert await contents(database) == [f"{SAID} of Bob"]
 
@@ -306,7 +303,7 @@ async def test_deleting_the_scope_takes_what_its_erasures_left(
     store: MemoryStore, scopes: ScopeStore, database: Database
 ) -> None:
     await told(store, ("tea", "tea"), scope=Scope(user_id="alice", agent_id="a"))
-    await scopes.remove_memories(call(scope=Scope(agent_id="a")), erase=True)
+    await scopes.delete_memories(call(scope=Scope(agent_id="a")), erase=True)
     assert "memory_events" in await tables_with(database, "alice")
     assert await scopes.erase(call(scope=Scope()), ScopeKind.USER, "alice") is not None
     assert await tables_with(database, "alice") == set()
@@ -316,12 +313,12 @@ async def test_of_rivals_for_a_deleted_memory_one_wins(
     store: MemoryStore, changes: MemoryChanges
 ) -> None:
     [memory] = await told(store, ("tea", "tea"))
-    await changes.remove(call(), Removal(0, memory.id, 1))
+    await changes.delete(call(), MemoryDeletion(0, memory.id, 1))
     restored = replace(memory, version=3)
-    restoration = Restoration(restored, 1, digest_of(restored), vector(1, 0, 0))
+    restoration = Restoration(restored, 1, memory_digest(restored), vector(1, 0, 0))
     outcomes = await asyncio.gather(
         changes.restore(call(), restoration),
-        changes.erase(call(), Removal(0, memory.id, 2)),
+        changes.erase(call(), MemoryDeletion(0, memory.id, 2)),
         changes.restore(call(), restoration),
         return_exceptions=True,
     )
@@ -340,7 +337,7 @@ async def test_nothing_crosses_projects(
 ) -> None:
     [theirs] = await told(store, ("tea", "tea"), project_id="project-2")
     with pytest.raises(ConcurrentChange):
-        await changes.erase(call(), Removal(0, theirs.id, 1))
+        await changes.erase(call(), MemoryDeletion(0, theirs.id, 1))
     assert await history.version(PROJECT, theirs.id) is None
     assert await history.version("project-2", UUID(int=1)) is None
     assert await store.get("project-2", theirs.id, None) == theirs

@@ -5,15 +5,14 @@ from __future__ import annotations
 import asyncpg
 import pytest
 
-from server.adapters.postgres import event_stream
-from server.adapters.postgres.event_stream import PostgresEventStream
-from server.adapters.postgres.memory_store import PostgresMemoryStore
-from server.adapters.postgres.pool import Database
-from server.domain.history import StreamCursor
-from server.domain.memory import EventType
-from server.domain.scope import Scope
-from server.ports.event_stream import EventStream
-from server.ports.memory_store import ChangeSet, MemoryStore
+from server.memories.history.ports import EventStream
+from server.memories.memory import EventType, StreamCursor
+from server.memories.ports import ChangeSet, MemoryStore
+from server.memories.scope import Scope
+from server.storage.postgres import event_stream
+from server.storage.postgres.event_stream import PostgresEventStream
+from server.storage.postgres.memory_store import PostgresMemoryStore
+from server.storage.postgres.pool import Database
 from tests.contract.test_memory_history import with_a_life
 from tests.support.builders import ALICE, PROJECT, addition, call
 

@@ -7,13 +7,13 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 
-from server.adapters.postgres.memory_store import PostgresMemoryStore
-from server.adapters.postgres.pool import Database, PoolOptions, open_pool
-from server.domain.filter_parser import MAX_DEPTH, MAX_LISTED, MAX_NODES, parse_filter
-from server.domain.pages import ListOrder
-from server.domain.scope import Scope
-from server.domain.values import JsonObject
-from server.ports.memory_store import ListQuery, MemoryStore, SearchQuery
+from server.core.pages import ListOrder
+from server.core.values import JsonObject
+from server.memories.filters.parser import MAX_DEPTH, MAX_LISTED, MAX_NODES, parse_filter
+from server.memories.ports import ListQuery, MemoryStore, SearchQuery
+from server.memories.scope import Scope
+from server.storage.postgres.memory_store import PostgresMemoryStore
+from server.storage.postgres.pool import Database, PoolOptions, open_pool
 from tests.support.builders import PROJECT, memories_of, vector
 from tests.support.filter_cases import BARE, CASES, FULL, named
 from tests.support.filter_memories import keep

@@ -9,9 +9,9 @@ from datetime import timedelta
 
 import pytest
 
-from server.domain.graph import Entity, MemorySubgraph, Relation
-from server.domain.scope import Scope
-from server.ports.graph_reader import RelationQuery
+from server.graph.model import Entity, MemorySubgraph, Relation
+from server.graph.ports import RelationQuery
+from server.memories.scope import Scope
 from tests.support.neo4j import WholeGraph
 from tests.support.subgraphs import (
     ALICE,

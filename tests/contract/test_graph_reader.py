@@ -7,30 +7,21 @@ from datetime import timedelta
 
 import pytest
 
-from server.adapters.neo4j.recalling import NEAR, WIDEST
-from server.domain.graph import Entity, EntityRef, entity_key, words_of
-from server.domain.graph_recall import names_in
-from server.domain.neighbourhood import FAN_OUT, explore
-from server.domain.pages import EntityCursor
-from server.domain.scope import Scope
-from server.ports.graph_reader import EntityQuery, RelationQuery, Within
+from server.core.pages import EntityCursor
+from server.graph.explore.walks import FAN_OUT, explore
+from server.graph.model import Entity, EntityRef, entity_key, words_of
+from server.graph.ports import EntityQuery, GraphScope, RelationQuery
+from server.memories.scope import Scope
+from server.memories.search.graph_clues import names_in
+from server.storage.neo4j.reader import NEAR, WIDEST
 from tests.support.neo4j import WholeGraph
-from tests.support.subgraphs import (
-    ALICE,
-    NOON,
-    PROJECT,
-    Triple,
-    gone,
-    memory_id,
-    stating,
-    triple,
-)
+from tests.support.subgraphs import ALICE, NOON, PROJECT, Triple, gone, memory_id, stating, triple
 
 WORKS = ("Alice", "works_at", "Acme")
 LIVES = ("Alice", "lives_in", "Oslo")
 KNOWS = ("Bob", "knows", "Alice")
 MAKES = ("Acme", "makes", "Anvils")
-WITHIN = Within(PROJECT, ALICE)
+WITHIN = GraphScope(PROJECT, ALICE)
 AT_AGENT = Scope(agent_id="helper")
 
 HOSTILE = [
@@ -47,16 +38,18 @@ def ref(name: str, space: str = "user:alice") -> EntityRef:
     return EntityRef(space, name.casefold())
 
 
-async def found(graph: WholeGraph, name: str, within: Within = WITHIN) -> list[str]:
+async def found(graph: WholeGraph, name: str, within: GraphScope = WITHIN) -> list[str]:
     return [each.known.entity.name for each in await graph.reader.find_entities(within, name)]
 
 
-async def listed(graph: WholeGraph, query: str = "", within: Within = WITHIN) -> list[str]:
+async def listed(graph: WholeGraph, query: str = "", within: GraphScope = WITHIN) -> list[str]:
     page = await graph.reader.list_entities(EntityQuery(within, 100, words_of(query)))
     return [each.known.entity.name for each in page.found]
 
 
-async def around(graph: WholeGraph, name: str, hops: int, within: Within = WITHIN) -> set[Triple]:
+async def around(
+    graph: WholeGraph, name: str, hops: int, within: GraphScope = WITHIN
+) -> set[Triple]:
     surroundings = await graph.reader.explore(within, ref(name), hops)
     return {triple(stated) for stated in surroundings.relations}
 
@@ -98,7 +91,7 @@ async def test_nothing_is_found_of_other_projects_spaces_and_scopes(graph: Whole
     assert await listed(graph, "acme") == []
     assert await listed(graph) == ["Alice", "Oslo"]
     assert await around(graph, "alice", 3) == {LIVES}
-    other_run = Within(PROJECT, Scope(user_id="alice", run_id="run-2"))
+    other_run = GraphScope(PROJECT, Scope(user_id="alice", run_id="run-2"))
     assert await found(graph, "Oslo", other_run) == []
     assert await listed(graph, "", other_run) == []
     assert await listed(graph, "oslo", other_run) == []
@@ -114,7 +107,7 @@ async def test_a_scope_without_user_reads_the_spaces_of_its_memories(graph: Whol
             stating(3, KNOWS, scope=ALICE),
         ]
     )
-    within = Within(PROJECT, AT_AGENT)
+    within = GraphScope(PROJECT, AT_AGENT)
     entities = await graph.reader.find_entities(within, "Alice")
     assert [each.known.ref.space for each in entities] == ["agent:helper", "user:alice"]
     assert [each.known.memory_count for each in entities] == [1, 1]
@@ -132,7 +125,7 @@ async def test_entities_are_listed_page_by_page(graph: WholeGraph) -> None:
         ]
     )
     names: list[str] = []
-    query = EntityQuery(Within(PROJECT, AT_AGENT), 4)
+    query = EntityQuery(GraphScope(PROJECT, AT_AGENT), 4)
     while True:
         page = await graph.reader.list_entities(query)
         names += [each.known.entity.name for each in page.found]
@@ -240,7 +233,7 @@ async def test_an_unknown_entity_has_no_surroundings(graph: WholeGraph) -> None:
 
 
 async def recalled(
-    graph: WholeGraph, question: str, within: Within = WITHIN
+    graph: WholeGraph, question: str, within: GraphScope = WITHIN
 ) -> dict[Triple, tuple[int, int]]:
     found = await graph.reader.recall(within, names_in(question))
     return {triple(clue.stated): (clue.degree, clue.through) for clue in found.clues}
@@ -272,7 +265,7 @@ async def test_nothing_is_recalled_of_other_projects_spaces_and_scopes(graph: Wh
         ]
     )
     assert set(await recalled(graph, "Alice")) == {LIVES}
-    other_run = Within(PROJECT, Scope(user_id="alice", run_id="run-2"))
+    other_run = GraphScope(PROJECT, Scope(user_id="alice", run_id="run-2"))
     assert await recalled(graph, "Alice", other_run) == {}
 
 
@@ -293,7 +286,7 @@ async def test_nothing_is_found_through_what_is_related_to_very_much(graph: Whol
 async def test_whether_a_scope_has_entities_is_told(graph: WholeGraph) -> None:
     await graph.project([stating(1, WORKS)])
     assert (await graph.reader.recall(WITHIN, ["nothing"])).has_entities
-    empty = Within(PROJECT, Scope(user_id="nobody"))
+    empty = GraphScope(PROJECT, Scope(user_id="nobody"))
     assert not (await graph.reader.recall(empty, ["alice"])).has_entities
 
 

@@ -11,9 +11,9 @@ from datetime import UTC, datetime
 
 import pytest
 
-from server.domain.graph import Entity
-from server.domain.memory import Evidence
-from server.ports.memory_store import ChangeSet, EmbeddedMemory, MemoryStore
+from server.graph.model import Entity
+from server.memories.memory import Evidence
+from server.memories.ports import ChangeSet, EmbeddedMemory, MemoryStore
 from tests.contract.test_search import lexical, store
 from tests.support.builders import addition, call
 

@@ -9,18 +9,18 @@ from uuid import uuid4
 
 import pytest
 
-from server.adapters.postgres.memory_changes import PostgresMemoryChanges
-from server.adapters.postgres.memory_history import PostgresMemoryHistory
-from server.adapters.postgres.memory_store import PostgresMemoryStore
-from server.adapters.postgres.outbox import PostgresOutbox
-from server.adapters.postgres.pool import Database
-from server.domain.amendment import digest_of
-from server.domain.errors import ConcurrentChange, MemoryDuplicate, RequestIdReused
-from server.domain.memory import EventType, Memory
-from server.domain.values import Vector
-from server.ports.memory_changes import Amendment, MemoryChanges, Restoration
-from server.ports.memory_store import Call, ChangeSet, MemoryStore, Removal, SearchQuery
-from server.ports.outbox import Outbox
+from server.core.errors import ConcurrentChange, MemoryDuplicate, RequestIdReused
+from server.core.values import Vector
+from server.graph.project.ports import Outbox
+from server.memories.change.fields import memory_digest
+from server.memories.change.ports import FieldUpdate, MemoryChanges, Restoration
+from server.memories.memory import EventType, Memory
+from server.memories.ports import Call, ChangeSet, MemoryDeletion, MemoryStore, SearchQuery
+from server.storage.postgres.memory_changes import PostgresMemoryChanges
+from server.storage.postgres.memory_history import PostgresMemoryHistory
+from server.storage.postgres.memory_store import PostgresMemoryStore
+from server.storage.postgres.outbox import PostgresOutbox
+from server.storage.postgres.pool import Database
 from tests.support.builders import (
     ALICE,
     LISBON,
@@ -66,9 +66,9 @@ async def stored(store: MemoryStore, text: str = "tea", **fields: object) -> Mem
     return item.memory
 
 
-def amendment(
+def update(
     memory: Memory, by: Call, text: str, embedding: Vector | None = None, **fields: object
-) -> Amendment:
+) -> FieldUpdate:
     made_by = replace(
         memory.provenance,
         call_id=by.id,
@@ -81,7 +81,7 @@ def amendment(
         memory, text=text, version=memory.version + 1, update_time=by.time, provenance=made_by
     )
     after = replace(after, **fields)  # type: ignore[arg-type] # names fit
-    return Amendment(after, digest_of(after), embedding)
+    return FieldUpdate(after, memory_digest(after), embedding)
 
 
 async def test_the_next_state_is_read_back_whole(
@@ -91,7 +91,7 @@ async def test_the_next_state_is_read_back_whole(
         store, metadata={"a": 1}, categories=["food"], relations=[LISBON], expiration_date=TODAY
     )
     by = replace(call(time=LATER, request_id=uuid4(), payload_digest=b"p"), method="UpdateMemory")
-    wanted = amendment(
+    wanted = update(
         memory,
         by,
         "coffee",
@@ -101,7 +101,7 @@ async def test_the_next_state_is_read_back_whole(
         relations=(),
         expiration_date=None,
     )
-    position = await changes.amend(by, wanted)
+    position = await changes.update(by, wanted)
 
     assert await store.get(PROJECT, memory.id, TODAY) == wanted.memory
     hits = await store.search(SearchQuery(PROJECT, ALICE, vector(0, 1, 0), 1, TODAY))
@@ -124,7 +124,7 @@ async def test_without_an_embedding_the_stored_one_stays(
 ) -> None:
     memory = await stored(store, embedding=vector(0, 0, 1))
     by = call(time=LATER)
-    await changes.amend(by, amendment(memory, by, "tea", metadata={"b": 2}))
+    await changes.update(by, update(memory, by, "tea", metadata={"b": 2}))
     hits = await store.search(SearchQuery(PROJECT, ALICE, vector(0, 0, 1), 1, TODAY))
     assert [memory.metadata for memory in memories_of(hits)] == [{"b": 2}]
     assert hits[0].score == pytest.approx(1.0, abs=0.005)
@@ -136,11 +136,11 @@ async def test_a_change_and_a_removal_reach_the_graph(
     memory = await stored(store)
     await outbox.settle(await outbox.claim(10, timedelta(seconds=9)))
     by = call(time=LATER)
-    position = await changes.amend(by, amendment(memory, by, "coffee"))
+    position = await changes.update(by, update(memory, by, "coffee"))
     [dirty] = await outbox.claim(10, timedelta(seconds=9))
-    assert (dirty.memory_id, dirty.generation) == (memory.id, position)
+    assert (dirty.memory_id, dirty.position) == (memory.id, position)
     await outbox.settle([dirty])
-    await changes.remove(call(), Removal(0, memory.id, 2))
+    await changes.delete(call(), MemoryDeletion(0, memory.id, 2))
     [dirty] = await outbox.claim(10, timedelta(seconds=9))
     assert [subgraph.exists for subgraph in await outbox.subgraphs([dirty])] == [False]
 
@@ -150,12 +150,12 @@ async def test_a_change_decided_on_an_older_state_writes_nothing(
 ) -> None:
     memory = await stored(store)
     by = call()
-    await changes.amend(by, amendment(memory, by, "coffee"))
+    await changes.update(by, update(memory, by, "coffee"))
     stale = call(request_id=uuid4())
     with pytest.raises(ConcurrentChange):
-        await changes.amend(stale, amendment(memory, stale, "water"))
+        await changes.update(stale, update(memory, stale, "water"))
     with pytest.raises(ConcurrentChange):
-        await changes.remove(stale, Removal(0, memory.id, 1))
+        await changes.delete(stale, MemoryDeletion(0, memory.id, 1))
     assert stale.request_id is not None
     assert await changes.find_change(PROJECT, stale.request_id, 0) is None
     after = await store.get(PROJECT, memory.id, TODAY)
@@ -170,7 +170,7 @@ async def test_an_equal_memory_of_the_scope_is_told(
     await store.commit(adding("coffee"))
     by = call()
     with pytest.raises(MemoryDuplicate):
-        await changes.amend(by, amendment(memory, by, "coffee"))
+        await changes.update(by, update(memory, by, "coffee"))
     assert await store.get(PROJECT, memory.id, TODAY) == memory
 
 
@@ -180,7 +180,7 @@ async def test_an_expired_holder_of_the_same_text_makes_way(
     memory = await stored(store)
     expired = await stored(store, "coffee", expiration_date=TODAY - timedelta(days=1))
     by = call()
-    await changes.amend(by, amendment(memory, by, "coffee"))
+    await changes.update(by, update(memory, by, "coffee"))
     assert await store.get(PROJECT, expired.id, None) is None
 
 
@@ -190,7 +190,7 @@ async def test_an_immutable_memory_is_not_changed(
     memory = await stored(store, immutable=True)
     by = call()
     with pytest.raises(ConcurrentChange):
-        await changes.amend(by, amendment(memory, by, "coffee"))
+        await changes.update(by, update(memory, by, "coffee"))
 
 
 async def test_a_request_id_is_taken_once_for_each_item(
@@ -199,14 +199,14 @@ async def test_a_request_id_is_taken_once_for_each_item(
     first, second = await stored(store, "one"), await stored(store, "two")
     key = uuid4()
     of = replace(call(request_id=key), item=1)
-    await changes.remove(of, Removal(0, first.id, 1))
+    await changes.delete(of, MemoryDeletion(0, first.id, 1))
     again = replace(call(request_id=key), item=1)
     with pytest.raises(RequestIdReused):
-        await changes.remove(again, Removal(0, second.id, 1))
+        await changes.delete(again, MemoryDeletion(0, second.id, 1))
     with pytest.raises(RequestIdReused):
-        await changes.amend(again, amendment(second, again, "three"))
+        await changes.update(again, update(second, again, "three"))
     assert await store.get(PROJECT, second.id, TODAY) == second
-    await changes.remove(replace(call(request_id=key), item=2), Removal(0, second.id, 1))
+    await changes.delete(replace(call(request_id=key), item=2), MemoryDeletion(0, second.id, 1))
     assert await changes.find_change("project-2", key, 1) is None
 
 
@@ -219,7 +219,7 @@ async def test_a_batch_is_claimed_once_and_tells_what_is_done(
         *(changes.claim_batch(replace(batch, id=uuid4())) for _ in range(4))
     )
     assert set(claims) == {frozenset()}
-    await changes.remove(replace(batch, id=uuid4(), item=3), Removal(0, memory.id, 1))
+    await changes.delete(replace(batch, id=uuid4(), item=3), MemoryDeletion(0, memory.id, 1))
     assert await changes.claim_batch(batch) == {3}
     with pytest.raises(RequestIdReused):
         await changes.claim_batch(replace(batch, payload_digest=b"other"))
@@ -232,9 +232,9 @@ async def test_nothing_crosses_projects(store: MemoryStore, changes: MemoryChang
     memory = theirs.added[0].memory
     by = call()
     with pytest.raises(ConcurrentChange):
-        await changes.amend(by, amendment(memory, by, "ours"))
+        await changes.update(by, update(memory, by, "ours"))
     with pytest.raises(ConcurrentChange):
-        await changes.remove(by, Removal(0, memory.id, 1))
+        await changes.delete(by, MemoryDeletion(0, memory.id, 1))
     assert await store.get("project-2", memory.id, TODAY) == memory
 
 
@@ -243,7 +243,7 @@ def restoration(memory: Memory, by: Call, *, newest: int, from_version: int = 1)
         memory.provenance, call_id=by.id, request_id=by.request_id, embedding_model="m/2"
     )
     restored = replace(memory, version=newest + 1, update_time=by.time, provenance=made_by)
-    return Restoration(restored, from_version, digest_of(restored), vector(0, 0, 1))
+    return Restoration(restored, from_version, memory_digest(restored), vector(0, 0, 1))
 
 
 def restoring(**fields: object) -> Call:
@@ -260,10 +260,10 @@ async def test_a_memory_is_restored_whole(
         store, metadata={"a": 1}, categories=["food"], relations=[LISBON], expiration_date=TODAY
     )
     by = call(time=LATER)
-    await changes.amend(by, amendment(memory, by, "coffee", vector(0, 1, 0), metadata={}))
+    await changes.update(by, update(memory, by, "coffee", vector(0, 1, 0), metadata={}))
     newest = 2
     if deleted:
-        await changes.remove(call(time=LATER), Removal(0, memory.id, 2))
+        await changes.delete(call(time=LATER), MemoryDeletion(0, memory.id, 2))
         newest = 3
     await outbox.settle(await outbox.claim(10, timedelta(seconds=9)))
     of = restoring(request_id=uuid4(), payload_digest=b"p")
@@ -281,7 +281,7 @@ async def test_a_memory_is_restored_whole(
     hits = await store.search(SearchQuery(PROJECT, ALICE, vector(0, 0, 1), 1, TODAY, text="tea"))
     assert [hit.id for hit in hits] == [memory.id]
     [dirty] = await outbox.claim(10, timedelta(seconds=9))
-    assert (dirty.memory_id, dirty.generation) == (memory.id, position)
+    assert (dirty.memory_id, dirty.position) == (memory.id, position)
     [*_, last] = await PostgresMemoryHistory(database).events(PROJECT, memory.id, 0, 9)
     assert (last.type, last.version, last.after) == (EventType.RESTORE, newest + 1, wanted.memory)
     assert (last.before is None) == deleted
@@ -300,10 +300,10 @@ async def test_a_restoration_decided_on_an_older_version_writes_nothing(
 ) -> None:
     memory = await stored(store)
     by = call()
-    await changes.amend(by, amendment(memory, by, "coffee"))
+    await changes.update(by, update(memory, by, "coffee"))
     with pytest.raises(ConcurrentChange):
         await changes.restore(restoring(), restoration(memory, by, newest=1))
-    await changes.remove(call(), Removal(0, memory.id, 2))
+    await changes.delete(call(), MemoryDeletion(0, memory.id, 2))
     for newest in (1, 2):
         with pytest.raises(ConcurrentChange):
             await changes.restore(restoring(), restoration(memory, by, newest=newest))
@@ -314,13 +314,13 @@ async def test_a_restored_memory_never_doubles_what_is_visible(
     store: MemoryStore, changes: MemoryChanges
 ) -> None:
     memory = await stored(store)
-    await changes.remove(call(), Removal(0, memory.id, 1))
+    await changes.delete(call(), MemoryDeletion(0, memory.id, 1))
     yesterday = TODAY - timedelta(days=1)
     rival = await stored(store)
     with pytest.raises(MemoryDuplicate):
         await changes.restore(restoring(), restoration(memory, call(), newest=2))
     by = call(time=LATER)
-    await changes.amend(by, amendment(rival, by, "tea", expiration_date=yesterday))
+    await changes.update(by, update(rival, by, "tea", expiration_date=yesterday))
     await changes.restore(restoring(), restoration(memory, call(), newest=2))
     assert await store.get(PROJECT, rival.id, None) is None
 
@@ -331,6 +331,6 @@ async def test_an_immutable_memory_is_not_restored_while_it_is_there(
     memory = await stored(store, immutable=True)
     with pytest.raises(ConcurrentChange):
         await changes.restore(restoring(), restoration(memory, call(), newest=1))
-    await changes.remove(call(), Removal(0, memory.id, 1))
+    await changes.delete(call(), MemoryDeletion(0, memory.id, 1))
     await changes.restore(restoring(), restoration(memory, call(), newest=2))
     assert await store.get(PROJECT, memory.id, None) is not None

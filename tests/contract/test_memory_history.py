@@ -8,20 +8,14 @@ from uuid import uuid4
 
 import pytest
 
-from server.adapters.postgres.memory_history import PostgresMemoryHistory
-from server.adapters.postgres.memory_store import PostgresMemoryStore
-from server.adapters.postgres.pool import Database
-from server.domain.memory import EventType, Evidence
-from server.domain.pages import ListCursor, ListOrder
-from server.domain.scope import Scope
-from server.ports.memory_history import MemoryHistory
-from server.ports.memory_store import (
-    ChangeSet,
-    EmbeddedMemory,
-    ListQuery,
-    MemoryStore,
-    Removal,
-)
+from server.core.pages import ListCursor, ListOrder
+from server.memories.history.ports import MemoryHistory
+from server.memories.memory import EventType, Evidence
+from server.memories.ports import ChangeSet, EmbeddedMemory, ListQuery, MemoryDeletion, MemoryStore
+from server.memories.scope import Scope
+from server.storage.postgres.memory_history import PostgresMemoryHistory
+from server.storage.postgres.memory_store import PostgresMemoryStore
+from server.storage.postgres.pool import Database
 from tests.support.builders import ALICE, LISBON, NOW, PROJECT, adding, addition, call, revision
 
 TODAY = NOW.date()
@@ -53,7 +47,7 @@ async def with_a_life(store: MemoryStore, scope: Scope = ALICE) -> EmbeddedMemor
     later = call(time=NOW + HOUR, correlation_id="correlation-2", scope=scope)
     await store.commit(ChangeSet(later, updated=[revision(item, "in Lisbon")]))
     last = call(time=NOW + 2 * HOUR, correlation_id="correlation-3", scope=scope)
-    await store.commit(ChangeSet(last, removed=[Removal(0, item.memory.id, 2)]))
+    await store.commit(ChangeSet(last, deleted=[MemoryDeletion(0, item.memory.id, 2)]))
     return item
 
 

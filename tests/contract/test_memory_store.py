@@ -9,17 +9,17 @@ from uuid import uuid4
 
 import pytest
 
-from server.adapters.postgres.memory_store import PostgresMemoryStore
-from server.adapters.postgres.pool import Database
-from server.adapters.postgres.project_store import PostgresProjectStore
-from server.domain.conversation import Role
-from server.domain.errors import ConcurrentChange, RequestIdReused
-from server.domain.memory import EventType, Evidence
-from server.domain.notices import Notice, NoticeReason
-from server.domain.pages import ListCursor, ListOrder
-from server.domain.project import Project
-from server.domain.scope import Scope
-from server.ports.memory_store import ChangeSet, ListQuery, MemoryStore, Removal, SearchQuery
+from server.core.errors import ConcurrentChange, RequestIdReused
+from server.core.pages import ListCursor, ListOrder
+from server.memories.add.proposals import Notice, NoticeReason
+from server.memories.conversation import Role
+from server.memories.memory import EventType, Evidence
+from server.memories.ports import ChangeSet, ListQuery, MemoryDeletion, MemoryStore, SearchQuery
+from server.memories.scope import Scope
+from server.projects.project import Project
+from server.storage.postgres.memory_store import PostgresMemoryStore
+from server.storage.postgres.pool import Database
+from server.storage.postgres.projects import PostgresProjectStore
 from tests.support.builders import (
     ALICE,
     LISBON,
@@ -191,7 +191,7 @@ async def test_an_earlier_call_is_found_with_all_that_it_changed(store: MemorySt
         of,
         added=[added],
         updated=[revision(base.added[0], "changed", ordinal=2)],
-        removed=[Removal(0, base.added[1].memory.id, 1)],
+        deleted=[MemoryDeletion(0, base.added[1].memory.id, 1)],
     )
     committed = await store.commit(changes)
 
@@ -239,7 +239,7 @@ async def test_a_change_decided_on_an_older_state_changes_nothing(store: MemoryS
         [message("m")],
         added=[addition(call(), "three")],
         updated=[revision(base.added[0], "stale")],
-        removed=[Removal(0, base.added[1].memory.id, 1)],
+        deleted=[MemoryDeletion(0, base.added[1].memory.id, 1)],
     )
     with pytest.raises(ConcurrentChange):
         await store.commit(stale)
@@ -261,7 +261,7 @@ async def test_an_immutable_memory_is_never_updated_but_can_be_removed(store: Me
     await store.commit(ChangeSet(of, [], [item]))
     with pytest.raises(ConcurrentChange):
         await store.commit(ChangeSet(call(), updated=[revision(item, "changed")]))
-    await store.commit(ChangeSet(call(), removed=[Removal(0, item.memory.id, 1)]))
+    await store.commit(ChangeSet(call(), deleted=[MemoryDeletion(0, item.memory.id, 1)]))
     assert await texts(store) == []
 
 
@@ -269,7 +269,7 @@ async def test_a_removed_memory_is_found_by_no_read(store: MemoryStore) -> None:
     base = adding("one")
     await store.commit(base)
     memory_id = base.added[0].memory.id
-    await store.commit(ChangeSet(call(), removed=[Removal(0, memory_id, 1)]))
+    await store.commit(ChangeSet(call(), deleted=[MemoryDeletion(0, memory_id, 1)]))
     assert await store.get(PROJECT, memory_id, None) is None
     assert await texts(store, visible_on=None) == []
     assert await store.search(query(visible_on=None)) == []
@@ -280,7 +280,7 @@ async def test_a_removed_memory_is_found_by_no_read(store: MemoryStore) -> None:
 async def test_a_removed_fact_can_be_added_again(store: MemoryStore) -> None:
     base = adding("one")
     await store.commit(base)
-    await store.commit(ChangeSet(call(), removed=[Removal(0, base.added[0].memory.id, 1)]))
+    await store.commit(ChangeSet(call(), deleted=[MemoryDeletion(0, base.added[0].memory.id, 1)]))
     assert len((await store.commit(adding("one"))).added) == 1
 
 
@@ -413,7 +413,7 @@ async def test_nothing_crosses_projects(store: MemoryStore) -> None:
     assert await store.find_candidates(PROJECT, ALICE, [vector(1, 0, 0)], 5, TODAY) == []
     assert await store.recent_messages(PROJECT, ALICE, 5) == []
     with pytest.raises(ConcurrentChange):
-        await store.commit(ChangeSet(call(), removed=[Removal(0, memory_id, 1)]))
+        await store.commit(ChangeSet(call(), deleted=[MemoryDeletion(0, memory_id, 1)]))
     assert await store.get("project-2", memory_id, None) is not None
 
 

@@ -9,11 +9,11 @@ from datetime import timedelta
 
 import asyncpg
 
-from server.adapters.postgres.notifications import NotificationOptions, PostgresNotifications
-from server.adapters.postgres.pool import Database
-from server.adapters.postgres.presence import PostgresPresence, new_server_id
-from server.lifecycle.background import running
-from server.ports.notifications import Channel
+from server.operations.ports import Channel
+from server.runtime.lifecycle import running
+from server.storage.postgres.leases import PostgresPresence, new_server_id
+from server.storage.postgres.notifications import NotificationOptions, PostgresNotifications
+from server.storage.postgres.pool import Database
 
 NOTICE = Channel.MEMORY_EVENTS
 FAST = NotificationOptions(

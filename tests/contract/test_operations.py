@@ -9,17 +9,16 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from server.adapters.postgres.memory_store import PostgresMemoryStore
-from server.adapters.postgres.operations import PostgresOperations
-from server.adapters.postgres.pool import Database
-from server.adapters.postgres.scope_store import PostgresScopeStore
-from server.domain.errors import ConcurrentChange, RequestIdReused
-from server.domain.identifiers import new_id
-from server.domain.operation import OperationState
-from server.domain.scope import Scope
-from server.domain.scope_kinds import ScopeKind
-from server.ports.memory_store import ChangeSet
-from server.ports.operations import ClaimedOperation, Submission
+from server.core.errors import ConcurrentChange, RequestIdReused
+from server.core.values import new_id
+from server.memories.ports import ChangeSet
+from server.memories.scope import Scope, ScopeKind
+from server.operations.operation import OperationState
+from server.operations.ports import ClaimedOperation, Submission
+from server.storage.postgres.memory_store import PostgresMemoryStore
+from server.storage.postgres.operations import PostgresOperations
+from server.storage.postgres.pool import Database
+from server.storage.postgres.scope_store import PostgresScopeStore
 from tests.support.builders import ALICE, NOW, PROJECT, addition, call
 
 LONG = timedelta(minutes=1)
@@ -53,7 +52,7 @@ def submission(
 
 
 def change(claimed: ClaimedOperation) -> ChangeSet:
-    of = replace(call(), id=claimed.lease.operation_id, operation_lease=claimed.lease.holder)
+    of = replace(call(), id=claimed.lease.operation_id, operation_lease=claimed.lease.lease_id)
     return ChangeSet(of, [], [addition(of, "Alice likes tea")])
 
 

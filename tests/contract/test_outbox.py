@@ -8,12 +8,12 @@ from uuid import uuid4
 
 import pytest
 
-from server.adapters.postgres.memory_store import PostgresMemoryStore
-from server.adapters.postgres.outbox import PostgresOutbox
-from server.adapters.postgres.pool import Database
-from server.adapters.system.clock import SystemClock
-from server.ports.memory_store import ChangeSet, MemoryStore, Removal
-from server.ports.outbox import Outbox
+from server.core.clock import SystemClock
+from server.graph.project.ports import Outbox
+from server.memories.ports import ChangeSet, MemoryDeletion, MemoryStore
+from server.storage.postgres.memory_store import PostgresMemoryStore
+from server.storage.postgres.outbox import PostgresOutbox
+from server.storage.postgres.pool import Database
 from tests.support import builders
 from tests.support.builders import ALICE, LISBON, PROJECT, addition, call, revision
 
@@ -136,7 +136,9 @@ async def test_a_deleted_or_expired_memory_has_no_subgraph(
 ) -> None:
     changes = adding("deleted")
     await store.commit(changes)
-    await store.commit(ChangeSet(call(), removed=[Removal(0, changes.added[0].memory.id, 1)]))
+    await store.commit(
+        ChangeSet(call(), deleted=[MemoryDeletion(0, changes.added[0].memory.id, 1)])
+    )
     of = call()
     expired = addition(of, "expired", expiration_date=date(2020, 1, 1), relations=[LISBON])
     await store.commit(ChangeSet(of, [], [expired]))

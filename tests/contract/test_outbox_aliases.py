@@ -7,14 +7,14 @@ from datetime import timedelta
 
 import pytest
 
-from server.adapters.postgres.memory_store import PostgresMemoryStore
-from server.adapters.postgres.outbox import PostgresOutbox
-from server.adapters.postgres.pool import Database
-from server.adapters.system.clock import SystemClock
-from server.domain.graph import Entity, MemorySubgraph
-from server.domain.scope import Scope
-from server.ports.memory_store import ChangeSet, EmbeddedMemory, MemoryStore, Removal
-from server.ports.outbox import Outbox
+from server.core.clock import SystemClock
+from server.graph.model import Entity, MemorySubgraph
+from server.graph.project.ports import Outbox
+from server.memories.ports import ChangeSet, EmbeddedMemory, MemoryDeletion, MemoryStore
+from server.memories.scope import Scope
+from server.storage.postgres.memory_store import PostgresMemoryStore
+from server.storage.postgres.outbox import PostgresOutbox
+from server.storage.postgres.pool import Database
 from tests.support.builders import ALICE, addition, call
 
 LEASE = timedelta(minutes=1)
@@ -42,7 +42,7 @@ async def mention(
 
 
 async def remove(store: MemoryStore, item: EmbeddedMemory) -> None:
-    await store.commit(ChangeSet(call(), removed=[Removal(0, item.memory.id, 1)]))
+    await store.commit(ChangeSet(call(), deleted=[MemoryDeletion(0, item.memory.id, 1)]))
 
 
 async def projected(outbox: Outbox) -> list[Sequence[MemorySubgraph]]:

@@ -7,17 +7,16 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from server.adapters.postgres.memory_store import PostgresMemoryStore
-from server.adapters.postgres.pool import Database
-from server.adapters.postgres.project_store import PostgresProjectStore
-from server.adapters.postgres.scope_store import PostgresScopeStore
-from server.domain.conversation import Role
-from server.domain.filter_parser import parse_filter
-from server.domain.passages import ScoredPassage, Source
-from server.domain.project import Project
-from server.domain.scope import Scope
-from server.domain.scope_kinds import DeletionReceipt, ScopeKind
-from server.ports.memory_store import ChangeSet, MemoryStore, Removal, SearchQuery
+from server.memories.conversation import Role
+from server.memories.filters.parser import parse_filter
+from server.memories.passages import ScoredPassage, Source
+from server.memories.ports import ChangeSet, MemoryDeletion, MemoryStore, SearchQuery
+from server.memories.scope import DeletionReceipt, Scope, ScopeKind
+from server.projects.project import Project
+from server.storage.postgres.memory_store import PostgresMemoryStore
+from server.storage.postgres.pool import Database
+from server.storage.postgres.projects import PostgresProjectStore
+from server.storage.postgres.scope_store import PostgresScopeStore
 from tests.support.builders import ALICE, NOW, PROJECT, addition, call, revision, vector
 from tests.support.passages import found, passages, tell
 
@@ -162,7 +161,7 @@ async def test_a_deleted_memory_takes_along_what_tells_of_it(store: MemoryStore)
     await tell(store, passages(heard, role=Role.ASSISTANT))
     await tell(store, passages(("My nut allergy is bad.",)), scope=Scope(user_id="bob"))
     start = datetime.now(UTC)
-    await store.commit(ChangeSet(call(), removed=[Removal(0, fact.memory.id, 1)]))
+    await store.commit(ChangeSet(call(), deleted=[MemoryDeletion(0, fact.memory.id, 1)]))
 
     left = "Shall we cook? Almonds are tasty."
     assert await found(store, "nut allergy") == {left}
@@ -177,7 +176,7 @@ async def test_a_sentence_is_a_passage_then_a_fact_and_then_neither(store: Memor
     await tell(store, passages(("I work at Acme.",)))
     fact = addition(call(), "User works at Acme")
     await tell(store, passages((), said="I work at Acme, as I said."), added=[fact])
-    await store.commit(ChangeSet(call(), removed=[Removal(0, fact.memory.id, 1)]))
+    await store.commit(ChangeSet(call(), deleted=[MemoryDeletion(0, fact.memory.id, 1)]))
     assert await found(store, "Where does the user work? Acme") == set()
 
 
@@ -210,11 +209,11 @@ async def test_passages_are_deleted_by_scope_and_by_filter(
     private = parse_filter({"metadata.kind": "private"})
     before = NOW + timedelta(seconds=30)
     removal = call(time=NOW + timedelta(minutes=1))
-    deletion = await scopes.remove_memories(replace(removal, scope=ALICE), private)
+    deletion = await scopes.delete_memories(replace(removal, scope=ALICE), private)
     assert deletion.receipt == DeletionReceipt(passages=1)
     assert await found(store) == {"Public.", "Open."}
     assert await found(store, time=before) == {"Public.", "Open.", "Private."}
-    deletion = await scopes.remove_memories(call(scope=ALICE))
+    deletion = await scopes.delete_memories(call(scope=ALICE))
     assert deletion.receipt == DeletionReceipt(passages=2)
     assert await found(store) == set()
     assert await found(store, scope=bob) == {"Of Bob."}
@@ -224,7 +223,7 @@ async def test_what_was_deleted_whole_can_be_told_anew(
     store: MemoryStore, scopes: PostgresScopeStore
 ) -> None:
     await tell(store, passages(TEA))
-    await scopes.remove_memories(call(scope=ALICE, time=NOW + timedelta(minutes=1)))
+    await scopes.delete_memories(call(scope=ALICE, time=NOW + timedelta(minutes=1)))
     await tell(store, passages(TEA), time=NOW + timedelta(minutes=2))
     assert await found(store) == {SAID}
 
@@ -235,7 +234,7 @@ async def test_erasing_a_scope_leaves_no_passage_behind(
     fact = addition(call(), "User drinks tea")
     await store.commit(ChangeSet(call(), added=[fact]))
     await tell(store, passages(TEA, ("And more.",)))
-    await store.commit(ChangeSet(call(), removed=[Removal(0, fact.memory.id, 1)]))
+    await store.commit(ChangeSet(call(), deleted=[MemoryDeletion(0, fact.memory.id, 1)]))
     await tell(store, passages(("Of Bob.",)), scope=Scope(user_id="bob"))
     deletion = await scopes.erase(call(), ScopeKind.USER, "alice")
     assert deletion is not None

@@ -9,23 +9,21 @@ from datetime import timedelta
 import pytest
 import pytest_asyncio
 
-from server.adapters.postgres.archive import PostgresProjectReader, PostgresProjectWriter
-from server.adapters.postgres.memory_changes import PostgresMemoryChanges
-from server.adapters.postgres.memory_store import PostgresMemoryStore
-from server.adapters.postgres.pool import Database, PoolOptions, open_pool
-from server.adapters.postgres.project_store import PostgresProjectStore
-from server.adapters.postgres.readiness import PostgresReadiness
-from server.adapters.postgres.reembedding import PostgresReembedding
-from server.adapters.postgres.retention import PostgresRetention
-from server.adapters.postgres.scope_store import PostgresScopeStore
-from server.application.export_project import ExportProject
-from server.application.import_project import ImportProject
-from server.domain.conversation import Role
-from server.domain.project import Project
-from server.domain.scope import Scope
-from server.domain.scope_kinds import DeletionReceipt
-from server.ports.memory_store import Call, ChangeSet, MemoryStore, Removal
-from server.ports.readiness import EmbedderIdentity
+from server.maintenance.ports import EmbedderIdentity
+from server.memories.conversation import Role
+from server.memories.ports import Call, ChangeSet, MemoryDeletion, MemoryStore
+from server.memories.scope import DeletionReceipt, Scope
+from server.projects.archive.export_import import ExportProject, ImportProject
+from server.projects.project import Project
+from server.storage.postgres.archive import PostgresProjectReader, PostgresProjectWriter
+from server.storage.postgres.erasing import PostgresRetention
+from server.storage.postgres.memory_changes import PostgresMemoryChanges
+from server.storage.postgres.memory_store import PostgresMemoryStore
+from server.storage.postgres.pool import Database, PoolOptions, open_pool
+from server.storage.postgres.projects import PostgresProjectStore
+from server.storage.postgres.reembedding import PostgresReembedding
+from server.storage.postgres.schema import PostgresReadiness
+from server.storage.postgres.scope_store import PostgresScopeStore
 from tests.support.builders import ALICE, NOW, PROJECT, addition, call, message, vector
 from tests.support.dump import tables_with
 from tests.support.fakes import FakeEmbedder
@@ -50,14 +48,14 @@ async def other_database(postgres_server: str) -> AsyncIterator[Database]:
         await pool.close()
 
 
-async def remember_and_tell(store: MemoryStore) -> Removal:
+async def remember_and_tell(store: MemoryStore) -> MemoryDeletion:
     """A memory that names the canary, and passages that tell of it or not."""
     of = call()
     fact = addition(of, f"User works at {CANARY}")
     await store.commit(ChangeSet(of, [message(f"I work at {CANARY}.")], [fact]))
     heard = (f"How is {CANARY}? ", "Is it far?")
     await tell(store, passages(heard, ("It rains.",), role=Role.ASSISTANT))
-    return Removal(0, fact.memory.id, 1)
+    return MemoryDeletion(0, fact.memory.id, 1)
 
 
 @pytest.mark.parametrize("deleted_before", [False, True])
@@ -66,7 +64,7 @@ async def test_erasing_a_memory_erases_passages_that_tell_of_it(
 ) -> None:
     removal = await remember_and_tell(store)
     if deleted_before:
-        await store.commit(ChangeSet(call(), removed=[removal]))
+        await store.commit(ChangeSet(call(), deleted=[removal]))
     # The message of the other call says none of the memory's phrases, so it would stay.
     async with database.connection() as connection:
         await connection.execute("DELETE FROM messages WHERE position($1 IN content) > 0", CANARY)
@@ -81,7 +79,7 @@ async def test_erasing_by_filter_erases_passages_too(
 ) -> None:
     await remember_and_tell(store)
     scopes = PostgresScopeStore(database, on_commit=lambda: None)
-    deletion = await scopes.remove_memories(call(scope=ALICE), erase=True)
+    deletion = await scopes.delete_memories(call(scope=ALICE), erase=True)
     assert deletion.receipt.passages == 2
     assert await found(store) == set()
     async with database.connection() as connection:
@@ -116,7 +114,7 @@ async def test_an_archive_takes_passages_along(
         assert await PostgresProjectStore(each).create_project(project)
     removal = await remember_and_tell(store)
     between = NOW + timedelta(minutes=1)
-    await store.commit(ChangeSet(call(), removed=[removal]))
+    await store.commit(ChangeSet(call(), deleted=[removal]))
     expected = await found(store)
 
     lines: list[str] = []

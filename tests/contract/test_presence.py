@@ -11,15 +11,18 @@ import asyncpg
 import pytest
 import pytest_asyncio
 
-from server.adapters.postgres.memory_store import PostgresMemoryStore
-from server.adapters.postgres.operations import PostgresOperations
-from server.adapters.postgres.pool import Database
-from server.adapters.postgres.presence import PostgresPresence, enter, new_server_id
-from server.adapters.postgres.scope_leases import PostgresScopeLeases
-from server.domain.errors import ConcurrentChange
-from server.domain.scope import Scope
-from server.ports.operations import ClaimedOperation
-from server.ports.scope_leases import ScopeLease
+from server.core.errors import ConcurrentChange
+from server.memories.scope import Scope
+from server.operations.ports import ClaimedOperation, ScopeLease
+from server.storage.postgres.leases import (
+    PostgresPresence,
+    PostgresScopeLeases,
+    enter,
+    new_server_id,
+)
+from server.storage.postgres.memory_store import PostgresMemoryStore
+from server.storage.postgres.operations import PostgresOperations
+from server.storage.postgres.pool import Database
 from tests.contract.test_operations import change, submission
 from tests.support.builders import ALICE, PROJECT, adding
 
@@ -124,7 +127,7 @@ async def test_what_a_dead_server_held_is_free_at_once(
     # Should it live after all, it can neither go on nor commit.
     assert not await server.operations.renew(late, LONG)
     assert not await server.leases.renew(mine, LONG)
-    for changes in (change(late), replace(adding("Alice likes cake"), lease=mine.holder)):
+    for changes in (change(late), replace(adding("Alice likes cake"), lease=mine.lease_id)):
         with pytest.raises(ConcurrentChange):
             await store.commit(changes)
     assert await store.get_call(PROJECT, late.lease.operation_id) is None

@@ -8,11 +8,11 @@ from datetime import timedelta
 import asyncpg
 import pytest
 
-from server.adapters.postgres.pool import Database
-from server.adapters.postgres.project_store import PostgresProjectStore
-from server.domain.inference import Category
-from server.domain.project import ApiKey, Principal, Project, key_digest, key_id, new_key
-from server.ports.project_store import ProjectStore
+from server.memories.add.inference import Category
+from server.projects.ports import ProjectStore
+from server.projects.project import ApiKey, Principal, Project, key_digest, key_id, new_key
+from server.storage.postgres.pool import Database
+from server.storage.postgres.projects import PostgresProjectStore
 from tests.support.builders import NOW
 
 

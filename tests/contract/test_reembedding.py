@@ -6,15 +6,13 @@ import asyncio
 
 import pytest
 
-from server.adapters.postgres.memory_store import PostgresMemoryStore
-from server.adapters.postgres.pool import Database
-from server.adapters.postgres.readiness import PostgresReadiness
-from server.adapters.postgres.reembedding import PostgresReembedding
-from server.domain.store_faults import OtherEmbedderWanted
-from server.domain.values import Vector
-from server.ports.memory_store import ChangeSet
-from server.ports.readiness import EmbedderIdentity
-from server.ports.reembedding import Reembedding, TextPlace
+from server.core.values import Vector
+from server.maintenance.ports import EmbedderIdentity, OtherEmbedderWanted, Reembedding, TextPlace
+from server.memories.ports import ChangeSet
+from server.storage.postgres.memory_store import PostgresMemoryStore
+from server.storage.postgres.pool import Database
+from server.storage.postgres.reembedding import PostgresReembedding
+from server.storage.postgres.schema import PostgresReadiness
 from tests.support.builders import addition, call, message, vector
 
 FORMER, ONE, OTHER = (EmbedderIdentity(f"test/{name}", 3) for name in ("former", "one", "other"))

@@ -6,18 +6,18 @@ from datetime import timedelta
 
 import pytest
 
-from server.adapters.postgres.memory_store import PostgresMemoryStore
-from server.adapters.postgres.operations import PostgresOperations
-from server.adapters.postgres.outbox import PostgresOutbox
-from server.adapters.postgres.pool import Database
-from server.adapters.postgres.request_traces import PostgresRequestTraces
-from server.adapters.system.clock import SystemClock
-from server.domain.identifiers import new_id
-from server.domain.memory import EventType
-from server.domain.operation import OperationState
-from server.ports.memory_store import ChangeSet, Removal
-from server.ports.operations import Submission
-from server.ports.request_traces import RequestTraces
+from server.core.clock import SystemClock
+from server.core.values import new_id
+from server.memories.memory import EventType
+from server.memories.ports import ChangeSet, MemoryDeletion
+from server.operations.operation import OperationState
+from server.operations.ports import Submission
+from server.projects.ports import RequestTraces
+from server.storage.postgres.memory_store import PostgresMemoryStore
+from server.storage.postgres.operations import PostgresOperations
+from server.storage.postgres.outbox import PostgresOutbox
+from server.storage.postgres.pool import Database
+from server.storage.postgres.projects import PostgresRequestTraces
 from tests.support.builders import ALICE, NOW, PROJECT, addition, call, message, revision
 
 LEASE = timedelta(minutes=1)
@@ -50,7 +50,7 @@ async def test_a_call_is_found_with_its_messages_and_changes(
         ChangeSet(
             second,
             updated=[revision(kept, "Alice likes green tea")],
-            removed=[Removal(1, gone.memory.id, 1)],
+            deleted=[MemoryDeletion(1, gone.memory.id, 1)],
         )
     )
     found = await traces.find("first")

@@ -6,10 +6,10 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from server.adapters.gemini.client import GeminiClient
-from server.adapters.gemini.reranker import GeminiReranker
-from server.adapters.offline.reranker import OfflineReranker
-from server.ports.reranker import Reranker, RerankFailed
+from server.models.gemini.client import GeminiClient
+from server.models.gemini.reranker import GeminiReranker
+from server.models.offline.reranker import OfflineReranker
+from server.models.ports import Reranker, RerankFailed
 from tests.support.gemini_endpoint import GeminiEndpoint
 
 QUESTION = "Where does Ada live?"

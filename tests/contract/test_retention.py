@@ -10,21 +10,19 @@ from uuid import UUID, uuid4
 import asyncpg
 import pytest
 
-from server.adapters.postgres.memory_changes import PostgresMemoryChanges
-from server.adapters.postgres.memory_store import PostgresMemoryStore
-from server.adapters.postgres.outbox import PostgresOutbox
-from server.adapters.postgres.pool import Database
-from server.adapters.postgres.project_deletion import PostgresProjectDeletion
-from server.adapters.postgres.project_store import PostgresProjectStore
-from server.adapters.postgres.retention import PostgresRetention
-from server.application.purge_expired import PurgeExpired
-from server.domain.amendment import digest_of
-from server.domain.project import ApiKey, Project
-from server.domain.scope import Scope
-from server.domain.scope_kinds import DeletionReceipt
-from server.ports.memory_changes import Amendment, MemoryChanges
-from server.ports.memory_store import Call, ChangeSet, MemoryStore, Removal
-from server.ports.retention import ProjectDeletion, Retention
+from server.maintenance.ports import ProjectDeletion, Retention
+from server.maintenance.purge_expired import PurgeExpired
+from server.memories.change.fields import memory_digest
+from server.memories.change.ports import FieldUpdate, MemoryChanges
+from server.memories.ports import Call, ChangeSet, MemoryDeletion, MemoryStore
+from server.memories.scope import DeletionReceipt, Scope
+from server.projects.project import ApiKey, Project
+from server.storage.postgres.erasing import PostgresProjectDeletion, PostgresRetention
+from server.storage.postgres.memory_changes import PostgresMemoryChanges
+from server.storage.postgres.memory_store import PostgresMemoryStore
+from server.storage.postgres.outbox import PostgresOutbox
+from server.storage.postgres.pool import Database
+from server.storage.postgres.projects import PostgresProjectStore
 from tests.support.builders import NOW, PROJECT, adding, addition, call, message
 from tests.support.dump import tables_with
 from tests.support.fakes import FakeClock
@@ -103,15 +101,15 @@ async def test_the_history_of_a_deleted_memory_goes_by_its_last_expiration(
 ) -> None:
     past = TODAY - timedelta(days=1)
     gone = await expiring(store, f"{CANARY} gone", past)
-    await changes.remove(call(), Removal(0, gone, 1))
+    await changes.delete(call(), MemoryDeletion(0, gone, 1))
     # Expired, and then kept on for good; and one that was deleted without a date.
     kept = await expiring(store, "kept on", past)
     memory = await store.get(PROJECT, kept, None)
     assert memory is not None
     after = replace(memory, version=2, expiration_date=None)
-    await changes.amend(call(), Amendment(after, digest_of(after), None))
+    await changes.update(call(), FieldUpdate(after, memory_digest(after), None))
     undated = await expiring(store, "undated", None)
-    await changes.remove(call(), Removal(0, undated, 1))
+    await changes.delete(call(), MemoryDeletion(0, undated, 1))
 
     receipt = await retention.purge(TODAY, 9, by)
 

@@ -9,13 +9,13 @@ from uuid import uuid4
 
 import pytest
 
-from server.adapters.postgres.memory_store import PostgresMemoryStore
-from server.adapters.postgres.pool import Database
-from server.adapters.postgres.scope_leases import PostgresScopeLeases
-from server.domain.errors import ConcurrentChange
-from server.domain.pages import ListOrder
-from server.ports.memory_store import ChangeSet, ListQuery
-from server.ports.scope_leases import ScopeLease, ScopeLeases
+from server.core.errors import ConcurrentChange
+from server.core.pages import ListOrder
+from server.memories.ports import ChangeSet, ListQuery
+from server.operations.ports import ScopeLease, ScopeLeases
+from server.storage.postgres.leases import PostgresScopeLeases
+from server.storage.postgres.memory_store import PostgresMemoryStore
+from server.storage.postgres.pool import Database
 from tests.support.builders import ALICE, NOW, PROJECT, adding, addition, call, revision
 
 LONG = timedelta(minutes=1)
@@ -81,7 +81,7 @@ async def test_other_scopes_and_projects_have_leases_of_their_own(leases: ScopeL
 async def test_a_commit_ends_its_lease(leases: ScopeLeases, store: PostgresMemoryStore) -> None:
     mine = lease()
     assert await leases.acquire(mine, LONG)
-    await store.commit(replace(adding("Alice likes tea"), lease=mine.holder))
+    await store.commit(replace(adding("Alice likes tea"), lease=mine.lease_id))
     assert await texts(store) == ["Alice likes tea"]
     assert await leases.acquire(lease(), LONG)
 
@@ -91,7 +91,7 @@ async def test_a_lease_that_ran_out_and_was_not_taken_is_good_for_a_commit(
 ) -> None:
     mine = lease()
     assert await leases.acquire(mine, OVER)
-    await store.commit(replace(adding("Alice likes tea"), lease=mine.holder))
+    await store.commit(replace(adding("Alice likes tea"), lease=mine.lease_id))
     assert await texts(store) == ["Alice likes tea"]
 
 
@@ -108,7 +108,7 @@ async def test_who_lost_the_lease_stores_nothing(
         ChangeSet(call(), updated=[revision(known.added[0], "Alice likes coffee")]),
     ):
         with pytest.raises(ConcurrentChange):
-            await store.commit(replace(changes, lease=late.holder))
+            await store.commit(replace(changes, lease=late.lease_id))
     assert await texts(store) == ["Alice likes tea"]
     assert len(await store.recent_messages(PROJECT, ALICE, 10)) == 1
     assert not await leases.acquire(lease(), LONG)
@@ -121,7 +121,7 @@ async def test_a_refused_change_leaves_the_lease(
     assert await leases.acquire(mine, LONG)
     unknown = revision(adding("Alice likes tea").added[0], "Alice likes coffee")
     with pytest.raises(ConcurrentChange):
-        await store.commit(ChangeSet(call(), updated=[unknown], lease=mine.holder))
+        await store.commit(ChangeSet(call(), updated=[unknown], lease=mine.lease_id))
     assert await leases.renew(mine, LONG)
 
 
@@ -133,7 +133,7 @@ async def test_an_expired_memory_in_the_way_does_not_cost_the_lease(
     await store.commit(ChangeSet(of, added=[old]))
     mine = lease()
     assert await leases.acquire(mine, LONG)
-    changes = replace(adding("Alice likes tea"), lease=mine.holder)
+    changes = replace(adding("Alice likes tea"), lease=mine.lease_id)
     committed = await store.commit(changes)
     assert committed.added == {changes.added[0].memory.id}
 
@@ -148,7 +148,7 @@ async def test_a_take_over_waits_for_the_commit_and_sees_it(
         transaction = connection.transaction()
         await transaction.start()
         await connection.execute(
-            "DELETE FROM scope_leases WHERE project_id = $1 AND holder = $2", PROJECT, mine.holder
+            "DELETE FROM scope_leases WHERE project_id = $1 AND lease = $2", PROJECT, mine.lease_id
         )
         taking = asyncio.create_task(leases.acquire(lease(), LONG))
         async with database.connection() as watcher:

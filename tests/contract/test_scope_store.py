@@ -10,28 +10,18 @@ from uuid import UUID, uuid4
 import asyncpg
 import pytest
 
-from server.adapters.postgres.memory_history import PostgresMemoryHistory
-from server.adapters.postgres.memory_store import PostgresMemoryStore
-from server.adapters.postgres.outbox import PostgresOutbox
-from server.adapters.postgres.pool import Database
-from server.adapters.postgres.scope_store import PostgresScopeStore
-from server.domain.errors import RequestIdReused
-from server.domain.filter_parser import parse_filter
-from server.domain.pages import ListOrder
-from server.domain.scope import Scope
-from server.domain.scope_kinds import DeletionReceipt, ScopeKind, ScopeSummary
-from server.ports.memory_store import ChangeSet, ListQuery, MemoryStore, Removal
-from server.ports.scope_store import ScopeStore
-from tests.support.builders import (
-    ALICE,
-    NOW,
-    PROJECT,
-    adding,
-    addition,
-    call,
-    message,
-    revision,
-)
+from server.core.errors import RequestIdReused
+from server.core.pages import ListOrder
+from server.memories.change.ports import ScopeStore
+from server.memories.filters.parser import parse_filter
+from server.memories.ports import ChangeSet, ListQuery, MemoryDeletion, MemoryStore
+from server.memories.scope import DeletionReceipt, Scope, ScopeKind, ScopeSummary
+from server.storage.postgres.memory_history import PostgresMemoryHistory
+from server.storage.postgres.memory_store import PostgresMemoryStore
+from server.storage.postgres.outbox import PostgresOutbox
+from server.storage.postgres.pool import Database
+from server.storage.postgres.scope_store import PostgresScopeStore
+from tests.support.builders import ALICE, NOW, PROJECT, adding, addition, call, message, revision
 from tests.support.fakes import FakeClock
 
 TODAY = NOW.date()
@@ -89,7 +79,7 @@ async def test_the_memories_of_a_scope_are_removed_and_no_others(
     store: MemoryStore, scopes: ScopeStore, commits: list[None], scope: Scope, left: set[str]
 ) -> None:
     await fill(store)
-    deletion = await scopes.remove_memories(call(scope=scope))
+    deletion = await scopes.delete_memories(call(scope=scope))
     gone = len(SCOPES) - len(left)
     assert deletion.receipt == DeletionReceipt(memories=gone, graph_memories=gone)
     assert await texts(store) == left
@@ -100,7 +90,7 @@ async def test_the_memories_of_a_scope_are_removed_and_no_others(
 async def test_a_removal_never_empties_a_project(store: MemoryStore, scopes: ScopeStore) -> None:
     await fill(store)
     with pytest.raises(ValueError, match="neither scope nor filters"):
-        await scopes.remove_memories(call(scope=Scope()))
+        await scopes.delete_memories(call(scope=Scope()))
     assert await texts(store) == set(SCOPES)
 
 
@@ -110,7 +100,7 @@ async def test_only_what_matches_the_filters_is_removed(
 ) -> None:
     await fill(store)
     filters = parse_filter({"text": "user"})
-    deletion = await scopes.remove_memories(call(scope=scope), filters)
+    deletion = await scopes.delete_memories(call(scope=scope), filters)
     assert deletion.receipt.memories == 1
     assert await texts(store) == set(SCOPES) - {"user"}
     assert await texts(store, "project-2") == set(SCOPES)
@@ -121,11 +111,11 @@ async def test_removed_memories_leave_the_graph_and_keep_their_history(
 ) -> None:
     ids = await fill(store)
     of = call(correlation_id="correlation-9", time=NOW + timedelta(hours=1))
-    deletion = await scopes.remove_memories(of)
+    deletion = await scopes.delete_memories(of)
     claimed = await PostgresOutbox(database, FakeClock()).claim(99, timedelta(seconds=9))
     dirty = {entry.memory_id: entry for entry in claimed}
     assert dirty[ids["user"]].correlation_id == "correlation-9"
-    assert dirty[ids["user"]].generation == deletion.position
+    assert dirty[ids["user"]].position == deletion.position
     history = PostgresMemoryHistory(database)
     events = await history.events(PROJECT, ids["user"], 0, 9)
     assert [(e.version, e.provenance.call_id == of.id) for e in events] == [(1, False), (2, True)]
@@ -139,12 +129,12 @@ async def test_a_deletion_is_done_once_for_a_request_id(
     of = call(request_id=uuid4(), payload_digest=b"p")
     assert of.request_id is not None
     assert await scopes.find_deletion(PROJECT, of.request_id) is None
-    deletion = await scopes.remove_memories(of)
+    deletion = await scopes.delete_memories(of)
     assert await scopes.find_deletion(PROJECT, of.request_id) == deletion
     assert await scopes.find_deletion("project-2", of.request_id) is None
     again = replace(call(scope=Scope(agent_id="alice")), request_id=of.request_id)
     with pytest.raises(RequestIdReused):
-        await scopes.remove_memories(again)
+        await scopes.delete_memories(again)
     with pytest.raises(RequestIdReused):
         await scopes.erase(again, ScopeKind.AGENT, "alice")
     assert await texts(store) == {"other-run", "agent"}
@@ -161,7 +151,7 @@ async def with_a_past(store: MemoryStore) -> None:
                 call(project_id=project_id, request_id=uuid4()),
                 [message("said later")],
                 updated=[revision(kept, "changed")],
-                removed=[Removal(1, gone.memory.id, 1)],
+                deleted=[MemoryDeletion(1, gone.memory.id, 1)],
             )
         )
 
@@ -272,7 +262,7 @@ async def test_a_large_scope_goes_in_one_call(
     if whole:
         deletion = await scopes.erase(call(scope=Scope()), ScopeKind.USER, "alice")
     else:
-        deletion = await scopes.remove_memories(call())
+        deletion = await scopes.delete_memories(call())
     assert deletion is not None
     assert deletion.receipt.memories == MANY
     assert await texts(store) == set()

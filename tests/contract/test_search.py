@@ -13,13 +13,18 @@ from datetime import timedelta
 
 import pytest
 
-from server.adapters.postgres.memory_store import PostgresMemoryStore
-from server.adapters.postgres.pool import Database
-from server.adapters.postgres.scope_sizes import ScopeSizes
-from server.adapters.postgres.search import Searches
-from server.domain.filter_parser import parse_filter
-from server.domain.passages import Hit
-from server.domain.ranking import (
+from server.core.values import Vector
+from server.memories.filters.parser import parse_filter
+from server.memories.passages import Hit
+from server.memories.ports import (
+    ChangeSet,
+    EmbeddedMemory,
+    MemoryDeletion,
+    MemoryStore,
+    SearchQuery,
+)
+from server.memories.scope import Scope
+from server.memories.search.ranking import (
     BM25_B,
     BM25_K1,
     CENTRE_SHRINKAGE,
@@ -29,9 +34,9 @@ from server.domain.ranking import (
     SITTING,
     ArmWeights,
 )
-from server.domain.scope import Scope
-from server.domain.values import Vector
-from server.ports.memory_store import ChangeSet, EmbeddedMemory, MemoryStore, Removal, SearchQuery
+from server.storage.postgres.memory_store import PostgresMemoryStore
+from server.storage.postgres.pool import Database
+from server.storage.postgres.search import ScopeSizes, Searches
 from tests.support.builders import (
     ALICE,
     NOW,
@@ -349,7 +354,7 @@ async def test_the_past_is_searched_as_the_present_was(store: MemoryStore) -> No
     changed = replace(revision(tea, "of no interest"), embedding=vector(0, 0, 1))
     kept = replace(revision(rain, "rain", ordinal=1, metadata={"a": 1}))
     await store.commit(
-        ChangeSet(later, updated=[changed, kept], removed=[Removal(2, coffee.memory.id, 1)])
+        ChangeSet(later, updated=[changed, kept], deleted=[MemoryDeletion(2, coffee.memory.id, 1)])
     )
     await add(store, "tea and rain", minute=5)
     assert await store.search(question) != before
@@ -378,7 +383,7 @@ async def test_what_narrows_a_search_narrows_that_of_the_past(store: MemoryStore
     other = await add(store, "old tea", expiration_date=NOW.date())
     for number, item in enumerate([*kept, *other]):
         later = call(time=NOW + timedelta(hours=1))
-        await store.commit(ChangeSet(later, removed=[Removal(number, item.memory.id, 1)]))
+        await store.commit(ChangeSet(later, deleted=[MemoryDeletion(number, item.memory.id, 1)]))
 
     async def found(**narrowed: object) -> set[str]:
         return set(scores(await store.search(query("tea", time=NOW, **narrowed))))

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from datetime import date, timedelta
 
-from server.adapters.postgres.memory_store import PostgresMemoryStore
-from server.adapters.postgres.pool import Database
-from server.adapters.postgres.statistics import PostgresStatistics
-from server.domain.scope import Scope
-from server.domain.statistics import ChangeCounts, GraphCounts, Holdings
-from server.ports.memory_store import ChangeSet
+from server.memories.ports import ChangeSet
+from server.memories.scope import Scope
+from server.projects.project import ChangeCounts, GraphCounts, Holdings
+from server.storage.postgres.memory_store import PostgresMemoryStore
+from server.storage.postgres.pool import Database
+from server.storage.postgres.projects import PostgresStatistics
 from tests.support.builders import NOW, PROJECT, adding, addition, call
 from tests.support.neo4j import WholeGraph
 from tests.support.subgraphs import PROJECT as GRAPH_PROJECT

@@ -9,7 +9,7 @@ import grpc
 import pytest
 from memoir.v1 import graph_service_pb2, memory_pb2, memory_service_pb2
 
-from server.transport.convert.values import to_struct
+from server.api.grpc.convert.values import to_struct
 from tests.support.server import Client
 
 ADD = memory_pb2.MemoryEvent.ADD

@@ -17,16 +17,9 @@ from google.protobuf.field_mask_pb2 import FieldMask
 from google.protobuf.timestamp_pb2 import Timestamp
 from memoir.v1 import graph_service_pb2, memory_pb2, memory_service_pb2, project_service_pb2
 
-from server.transport.convert.values import to_struct
+from server.api.grpc.convert.values import to_struct
 from tests.end_to_end.test_add_and_find import add, listed
-from tests.support.server import (
-    Client,
-    Home,
-    ServerProcess,
-    connected,
-    key_of_new,
-    run_command,
-)
+from tests.support.server import Client, Home, ServerProcess, connected, key_of_new, run_command
 
 USER = "alice"
 

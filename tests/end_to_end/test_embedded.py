@@ -15,13 +15,7 @@ import pytest_asyncio
 from memoir.v1 import memory_service_pb2
 
 from tests.support.processes import descendants, eventually, still_running
-from tests.support.server import (
-    ROOT,
-    ServerProcess,
-    clean_environment,
-    connected,
-    run_command,
-)
+from tests.support.server import ROOT, ServerProcess, clean_environment, connected, run_command
 from tests.support.tools import find_tool
 
 GRAPH_SECONDS = 90.0

@@ -11,8 +11,8 @@ import pytest_asyncio
 from memoir.v1 import graph_service_pb2, memory_pb2, memory_service_pb2
 from neo4j import AsyncDriver
 
-from server.adapters.postgres.pool import Database, PoolOptions, open_pool
-from server.transport.convert.values import to_struct
+from server.api.grpc.convert.values import to_struct
+from server.storage.postgres.pool import Database, PoolOptions, open_pool
 from tests.end_to_end.test_add_and_find import add, listed
 from tests.support.dump import tables_with
 from tests.support.errors import details_of

@@ -8,7 +8,7 @@ from google.protobuf.descriptor import MethodDescriptor
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 
-from server.transport.server import CONTRACT
+from server.api.grpc.server import CONTRACT
 from tests.support.errors import details_of
 from tests.support.server import Client
 

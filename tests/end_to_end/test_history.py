@@ -10,7 +10,7 @@ import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 from memoir.v1 import memory_pb2, memory_service_pb2
 
-from server.transport.convert.values import to_struct
+from server.api.grpc.convert.values import to_struct
 from tests.end_to_end.test_add_and_find import listed
 from tests.end_to_end.test_update import remembered, update, update_of
 from tests.support.errors import details_of

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from memoir.v1 import graph_service_pb2, memory_pb2, memory_service_pb2
 from neo4j import AsyncDriver
 
-from server.domain.graph import clean_name, relation_name, words_of
+from server.graph.model import clean_name, relation_name, words_of
 from tests.support.gemini_server import GeminiServer
 from tests.support.neo4j import WholeGraph
 from tests.support.server import Client, Home

@@ -13,14 +13,7 @@ from tests.end_to_end.test_statistics import add, metrics_of
 from tests.support import gemini_faults
 from tests.support.gemini_endpoint import GeminiEndpoint
 from tests.support.gemini_server import API_KEY
-from tests.support.monitoring import (
-    DASHBOARDS,
-    Asked,
-    asked,
-    grouped_by,
-    rules,
-    shown_expressions,
-)
+from tests.support.monitoring import DASHBOARDS, Asked, asked, grouped_by, rules, shown_expressions
 from tests.support.processes import eventually
 from tests.support.server import Home, connected, key_of
 

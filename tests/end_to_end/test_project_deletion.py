@@ -6,7 +6,7 @@ import pytest
 from memoir.v1 import memory_service_pb2
 from neo4j import AsyncDriver
 
-from server.adapters.postgres.pool import Database, PoolOptions, open_pool
+from server.storage.postgres.pool import Database, PoolOptions, open_pool
 from tests.end_to_end.test_add_and_find import add, listed
 from tests.support.dump import tables_with
 from tests.support.outbox import outbox_empties

@@ -9,8 +9,8 @@ import pytest
 from google.protobuf import json_format
 from memoir.v1 import graph_service_pb2, memory_service_pb2
 
-from server.domain.values import JsonObject
-from server.transport.convert.values import to_struct
+from server.api.grpc.convert.values import to_struct
+from server.core.values import JsonObject
 from tests.end_to_end.test_add_and_find import add, listed
 from tests.support.errors import details_of
 from tests.support.server import Client

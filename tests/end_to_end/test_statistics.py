@@ -10,8 +10,8 @@ from urllib.request import urlopen
 import pytest
 from memoir.v1 import memory_service_pb2, statistics_service_pb2
 
-from server.bootstrap.database import open_administration
-from server.settings import PostgresSettings
+from server.runtime.composition.database import open_administration
+from server.runtime.settings import PostgresSettings
 from tests.support.processes import eventually
 from tests.support.server import Client, Home, ServerProcess, connected, key_of
 

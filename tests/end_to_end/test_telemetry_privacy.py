@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Sequence
 import grpc
 from memoir.v1 import graph_service_pb2, memory_pb2, memory_service_pb2
 
-from server.transport.convert.values import to_struct
+from server.api.grpc.convert.values import to_struct
 from tests.end_to_end.test_update import update, update_of
 from tests.support import gemini_faults
 from tests.support.gemini_server import API_KEY

@@ -10,7 +10,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from memoir.v1 import memory_pb2, memory_service_pb2
 from neo4j import AsyncDriver
 
-from server.adapters.neo4j.keys import space_slot
+from server.storage.neo4j.terms import space_slot
 from tests.end_to_end.test_history import events
 from tests.end_to_end.test_operations import metadata_of, response_of, wait
 from tests.support.collector import Collector, SentSpan

@@ -10,7 +10,7 @@ import pytest
 from google.protobuf.field_mask_pb2 import FieldMask
 from memoir.v1 import graph_service_pb2, memory_pb2, memory_service_pb2
 
-from server.transport.convert.values import to_struct
+from server.api.grpc.convert.values import to_struct
 from tests.end_to_end.test_add_and_find import add, listed
 from tests.support.errors import ErrorDetails, details_of
 from tests.support.server import Client

@@ -18,14 +18,7 @@ from server.embedded.neo4j import Neo4jAddress
 from tests.support.errors import details_of
 from tests.support.neo4j import quick_neo4j
 from tests.support.processes import eventually
-from tests.support.server import (
-    Client,
-    Home,
-    ServerProcess,
-    connected,
-    key_of,
-    make_home,
-)
+from tests.support.server import Client, Home, ServerProcess, connected, key_of, make_home
 
 GRAPH_SECONDS = 60.0
 

@@ -7,18 +7,17 @@ from datetime import timedelta
 import pytest
 from neo4j import AsyncDriver
 
-from server.adapters.neo4j.graph import Neo4jGraph
-from server.adapters.postgres.entity_splits import PostgresEntitySplits
-from server.adapters.postgres.memory_history import PostgresMemoryHistory
-from server.adapters.postgres.pool import Database
-from server.adapters.postgres.scope_store import PostgresScopeStore
-from server.adapters.system.clock import SystemClock
-from server.application.entity_joins import EntityJoins, JoinState
-from server.application.past_graph import PastGraph
-from server.domain.errors import InvalidRequest
-from server.domain.graph import Entity, Relation
-from server.domain.scope import Scope
-from server.domain.scope_kinds import ScopeKind
+from server.core.clock import SystemClock
+from server.core.errors import InvalidRequest
+from server.graph.entities.joins import EntityJoins, JoinState
+from server.graph.explore.access import PastGraph
+from server.graph.model import Entity, Relation
+from server.memories.scope import Scope, ScopeKind
+from server.storage.neo4j.graph import Neo4jGraph
+from server.storage.postgres.entities import PostgresEntitySplits
+from server.storage.postgres.memory_history import PostgresMemoryHistory
+from server.storage.postgres.pool import Database
+from server.storage.postgres.scope_store import PostgresScopeStore
 from tests.support.builders import ALICE, PROJECT, call
 from tests.support.graph_stores import GraphStores, open_stores
 

@@ -7,11 +7,10 @@ from collections import Counter
 import pytest
 from neo4j import AsyncDriver
 
-from server.adapters.neo4j.graph import Neo4jGraph
-from server.adapters.postgres.pool import Database
-from server.domain.graph import Entity, Relation
-from server.domain.graph_differences import DifferenceKind
-from server.ports.memory_store import ChangeSet, EmbeddedMemory, Removal
+from server.graph.model import DifferenceKind, Entity, Relation
+from server.memories.ports import ChangeSet, EmbeddedMemory, MemoryDeletion
+from server.storage.neo4j.graph import Neo4jGraph
+from server.storage.postgres.pool import Database
 from tests.support.builders import PROJECT, call
 from tests.support.graph_stores import GraphStores, open_stores
 
@@ -50,8 +49,8 @@ async def test_joined_names_are_one_entity_until_the_memory_that_joins_them_goes
     query = "MATCH (e:Entity) WHERE e.key IN ['bob', 'robert smith'] RETURN e.name, e.aliases"
     records, _, _ = await neo4j_driver.execute_query(query)
     assert [tuple(r.values()) for r in records] == [("Robert Smith", ["Bob"])]
-    removal = Removal(0, lesson.memory.id, 1)
-    await stores.store.commit(ChangeSet(call(), removed=[removal]))
+    deletion = MemoryDeletion(0, lesson.memory.id, 1)
+    await stores.store.commit(ChangeSet(call(), deleted=[deletion]))
     await stores.project()
     records, _, _ = await neo4j_driver.execute_query(query)
     assert [tuple(r.values()) for r in records] == [("Bob", [])]

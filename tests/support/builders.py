@@ -8,14 +8,13 @@ from datetime import UTC, date, datetime
 from math import sqrt
 from uuid import UUID
 
-from server.domain.conversation import Role, StoredMessage
-from server.domain.graph import Entity, Relation
-from server.domain.identifiers import new_id
-from server.domain.memory import Evidence, Memory, Provenance, ScoredMemory, fact_digest
-from server.domain.passages import Hit
-from server.domain.scope import Scope
-from server.domain.values import JsonObject, Vector
-from server.ports.memory_store import Call, ChangeSet, EmbeddedMemory, Revision
+from server.core.values import JsonObject, Vector, new_id
+from server.graph.model import Entity, Relation
+from server.memories.conversation import Role, StoredMessage
+from server.memories.memory import Evidence, Memory, Provenance, ScoredMemory, fact_digest
+from server.memories.passages import Hit
+from server.memories.ports import Call, ChangeSet, EmbeddedMemory, MemoryUpdate
+from server.memories.scope import Scope
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 PROJECT = "project-1"
@@ -113,10 +112,10 @@ def revision(
     ordinal: int = 0,
     metadata: JsonObject | None = None,
     expiration_date: date | None = None,
-) -> Revision:
+) -> MemoryUpdate:
     """The next state of a memory."""
     memory = of.memory
-    return Revision(
+    return MemoryUpdate(
         ordinal=ordinal,
         memory_id=memory.id,
         version=version,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from server.adapters.postgres.pool import Database
+from server.storage.postgres.pool import Database
 
 
 async def tables_with(database: Database, *words: str) -> set[str]:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from uuid import UUID
 
-from server.domain.errors import ConcurrentChange, RequestIdReused
-from server.domain.memory import EventType
-from server.domain.scope_kinds import DeletionReceipt, StoredDeletion
-from server.ports.memory_changes import Amendment, Restoration
-from server.ports.memory_store import Call, Removal, StoredCall, StoredChange
+from server.core.errors import ConcurrentChange, RequestIdReused
+from server.memories.change.ports import FieldUpdate, Restoration
+from server.memories.memory import EventType
+from server.memories.ports import Call, MemoryDeletion, StoredCall, StoredChange
+from server.memories.scope import DeletionReceipt, StoredDeletion
 from tests.support.fake_store import FakeStore
 
 _RECEIPT = DeletionReceipt(memories=1, graph_memories=1)
@@ -21,19 +21,19 @@ class FakeChanges:
 
     store: FakeStore
     calls: list[Call] = field(default_factory=list)
-    amendments: list[Amendment] = field(default_factory=list)
+    updates: list[FieldUpdate] = field(default_factory=list)
     restorations: list[Restoration] = field(default_factory=list)
-    erased: list[Removal] = field(default_factory=list)
+    erased: list[MemoryDeletion] = field(default_factory=list)
     _stored: dict[tuple[str, UUID, int], StoredCall] = field(default_factory=dict)
 
-    async def amend(self, call: Call, amendment: Amendment) -> int:
-        memory = amendment.memory
+    async def update(self, call: Call, update: FieldUpdate) -> int:
+        memory = update.memory
         before = self.store.memories.get(memory.id)
         if before is None or before.version != memory.version - 1:
             raise ConcurrentChange
         self._require_free(call)
         self.store.memories[memory.id] = memory
-        self.amendments.append(amendment)
+        self.updates.append(update)
         return self._record(call, StoredChange(EventType.UPDATE, memory, before.text))
 
     async def restore(self, call: Call, restoration: Restoration) -> int:
@@ -46,19 +46,19 @@ class FakeChanges:
         self.restorations.append(restoration)
         return self._record(call, StoredChange(EventType.RESTORE, memory, None))
 
-    async def remove(self, call: Call, removal: Removal) -> StoredDeletion:
-        before = self.store.memories.get(removal.memory_id)
-        if before is None or before.version != removal.version:
+    async def delete(self, call: Call, deletion: MemoryDeletion) -> StoredDeletion:
+        before = self.store.memories.get(deletion.memory_id)
+        if before is None or before.version != deletion.version:
             raise ConcurrentChange
         self._require_free(call)
-        del self.store.memories[removal.memory_id]
+        del self.store.memories[deletion.memory_id]
         position = self._record(call, StoredChange(EventType.DELETE, before, before.text))
         return _deletion(call, position)
 
-    async def erase(self, call: Call, removal: Removal) -> StoredDeletion:
+    async def erase(self, call: Call, deletion: MemoryDeletion) -> StoredDeletion:
         self._require_free(call)
-        self.store.memories.pop(removal.memory_id, None)
-        self.erased.append(removal)
+        self.store.memories.pop(deletion.memory_id, None)
+        self.erased.append(deletion)
         return _deletion(call, self._record(call))
 
     async def find_deletion(

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from datetime import date, datetime
 
-from server.domain.errors import GraphUnavailable
-from server.domain.statistics import ChangeCounts, GraphCounts, Holdings
+from server.core.errors import GraphUnavailable
+from server.projects.project import ChangeCounts, GraphCounts, Holdings
 
 
 class FakeCounts:
-    """Implements the ports of `server.ports.statistics`, with what a test sets."""
+    """Implements the ports of `server.projects.ports`, with what a test sets."""
 
     def __init__(self) -> None:
         self.held = Holdings()

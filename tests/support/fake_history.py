@@ -8,13 +8,12 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from uuid import UUID
 
-from server.domain.history import MemoryEvent, PastVersion, StreamCursor
-from server.domain.memory import EventType, Memory
-from server.domain.scope import Scope
-from server.domain.splits import Split
-from server.ports.entity_splits import TaughtName
-from server.ports.event_stream import StreamedEvent, StreamPage
-from server.ports.memory_store import ListQuery
+from server.graph.entities.aliases import Split
+from server.graph.ports import TaughtName
+from server.memories.history.ports import StreamedEvent, StreamPage
+from server.memories.memory import EventType, Memory, MemoryEvent, PastVersion, StreamCursor
+from server.memories.ports import ListQuery
+from server.memories.scope import Scope
 from tests.support.builders import NOW
 
 

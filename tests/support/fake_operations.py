@@ -8,9 +8,8 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from uuid import UUID
 
-from server.domain.operation import Operation, OperationState
-from server.ports.notifications import Channel
-from server.ports.operations import QueueStatistics, Submission
+from server.operations.operation import Operation, OperationState
+from server.operations.ports import Channel, QueueStatistics, Submission
 
 
 @dataclass

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from datetime import date
 from uuid import UUID
 
-from server.domain.filters import Filter
-from server.domain.scope_kinds import DeletionReceipt, ScopeKind, ScopeSummary, StoredDeletion
-from server.ports.memory_store import Call
+from server.memories.filters.filter import Filter
+from server.memories.ports import Call
+from server.memories.scope import DeletionReceipt, ScopeKind, ScopeSummary, StoredDeletion
 from tests.support.builders import NOW
 
 
@@ -25,7 +25,7 @@ class FakeScopes:
         found = sorted(i for i in self.ids.get(kind, []) if i > after_id)
         return [ScopeSummary(kind, i, 1, NOW) for i in found[:limit]]
 
-    async def remove_memories(
+    async def delete_memories(
         self,
         call: Call,
         filters: Filter | None = None,

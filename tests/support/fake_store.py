@@ -7,26 +7,26 @@ from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from uuid import UUID
 
-from server.domain.conversation import StoredMessage
-from server.domain.errors import ConcurrentChange, RequestIdReused
-from server.domain.filter_matching import matches
-from server.domain.inference import Candidate
-from server.domain.memory import EventType, Memory, ScoredMemory
-from server.domain.pages import ListOrder
-from server.domain.passages import Hit
-from server.domain.scope import Scope
-from server.domain.values import Vector
-from server.ports.memory_store import (
+from server.core.errors import ConcurrentChange, RequestIdReused
+from server.core.pages import ListOrder
+from server.core.values import Vector
+from server.memories.add.inference import Candidate
+from server.memories.conversation import StoredMessage
+from server.memories.filters.matching import matches
+from server.memories.memory import EventType, Memory, ScoredMemory
+from server.memories.passages import Hit
+from server.memories.ports import (
     ChangeSet,
     Committed,
     EmbeddedMemory,
     ListQuery,
-    Revision,
+    MemoryUpdate,
     SearchQuery,
     StoredCall,
     StoredChange,
 )
-from server.ports.scope_leases import ScopeLease
+from server.memories.scope import Scope
+from server.operations.ports import ScopeLease
 
 
 @dataclass
@@ -36,12 +36,12 @@ class FakeScopeLeases:
     holders: dict[tuple[str, bytes], UUID] = field(default_factory=dict)
 
     async def acquire(self, lease: ScopeLease, duration: timedelta) -> bool:
-        return self.holders.setdefault((lease.project_id, lease.scope_key), lease.holder) == (
-            lease.holder
+        return self.holders.setdefault((lease.project_id, lease.scope_key), lease.lease_id) == (
+            lease.lease_id
         )
 
     async def renew(self, lease: ScopeLease, duration: timedelta) -> bool:
-        return self.holders.get((lease.project_id, lease.scope_key)) == lease.holder
+        return self.holders.get((lease.project_id, lease.scope_key)) == lease.lease_id
 
     async def release(self, lease: ScopeLease) -> None:
         if await self.renew(lease, timedelta()):
@@ -76,7 +76,7 @@ class FakeStore:
         if call.request_id and (call.project_id, call.request_id) in self._calls:
             raise RequestIdReused(call.request_id)
         decided_on = [(change.memory_id, change.version) for change in changes.updated]
-        decided_on += [(change.memory_id, change.version) for change in changes.removed]
+        decided_on += [(change.memory_id, change.version) for change in changes.deleted]
         for memory_id, version in decided_on:
             if memory_id not in self.memories or self.memories[memory_id].version != version:
                 raise ConcurrentChange
@@ -87,7 +87,7 @@ class FakeStore:
             await self.leases.release(lease)
         done = [
             *((item.ordinal, change) for item in changes.added if (change := self._add(item))),
-            *((item.ordinal, self._remove(item.memory_id)) for item in changes.removed),
+            *((item.ordinal, self._remove(item.memory_id)) for item in changes.deleted),
             *((item.ordinal, self._update(item)) for item in changes.updated),
         ]
         self.change_sets.append(changes)
@@ -117,7 +117,7 @@ class FakeStore:
         self._vectors[memory.id] = item.embedding
         return StoredChange(EventType.ADD, memory, None)
 
-    def _update(self, revision: Revision) -> StoredChange:
+    def _update(self, revision: MemoryUpdate) -> StoredChange:
         before = self.memories[revision.memory_id]
         after = replace(
             before,

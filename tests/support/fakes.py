@@ -9,25 +9,21 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from math import sqrt
 
-from server.domain.graph import EntityRef, MemorySubgraph, StatedRelation, entity_key
-from server.domain.graph_recall import Clue, Recollection
-from server.domain.inference import (
-    InferenceAnswer,
-    InferenceRequest,
-    ProposedOperation,
-)
-from server.domain.project import ApiKey, Principal, Project
-from server.domain.values import Vector
-from server.ports.embedder import EmbeddingPurpose
-from server.ports.graph_reader import (
+from server.core.values import Vector
+from server.graph.model import EntityRef, MemorySubgraph, StatedRelation, entity_key
+from server.graph.ports import (
     EntityPage,
     EntityQuery,
     FoundEntity,
+    GraphScope,
     RelationQuery,
     Surroundings,
-    Within,
 )
-from server.ports.outbox import Backlog, DirtyMemory
+from server.graph.project.ports import Backlog, DirtyMemory
+from server.memories.add.inference import InferenceAnswer, InferenceRequest, ProposedOperation
+from server.memories.search.graph_clues import Clue, Recollection
+from server.models.ports import EmbeddingPurpose
+from server.projects.project import ApiKey, Principal, Project
 from tests.support.builders import EMBEDDER, NOW
 
 LANGUAGE_MODEL = "test/model"
@@ -176,17 +172,17 @@ class FakeGraph:
         self.queries.append(query)
         return self.relations[: query.limit]
 
-    async def find_entities(self, within: Within, name: str) -> list[FoundEntity]:
+    async def find_entities(self, within: GraphScope, name: str) -> list[FoundEntity]:
         return [found for found in self.entities if found.known.entity.key == entity_key(name)]
 
     async def list_entities(self, query: EntityQuery) -> EntityPage:
         return EntityPage(self.entities[: query.limit], None)
 
-    async def explore(self, within: Within, start: EntityRef, hops: int) -> Surroundings:
+    async def explore(self, within: GraphScope, start: EntityRef, hops: int) -> Surroundings:
         known = {found.known.ref.key: found.known for found in self.entities}
         return Surroundings(known, self.relations, truncated=False)
 
-    async def recall(self, within: Within, names: Sequence[str]) -> Recollection:
+    async def recall(self, within: GraphScope, names: Sequence[str]) -> Recollection:
         self.recalled.append(list(names))
         if self.fault:
             raise self.fault

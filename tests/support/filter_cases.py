@@ -9,9 +9,9 @@ from dataclasses import replace
 from datetime import date, timedelta
 from typing import Final
 
-from server.domain.memory import Memory
-from server.domain.scope import Scope
-from server.domain.values import JsonObject
+from server.core.values import JsonObject
+from server.memories.memory import Memory
+from server.memories.scope import Scope
 from tests.support.builders import NOW, addition, call
 
 FULL: Final = replace(

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from server.domain.memory import Memory
-from server.ports.memory_store import ChangeSet, EmbeddedMemory, MemoryStore
+from server.memories.memory import Memory
+from server.memories.ports import ChangeSet, EmbeddedMemory, MemoryStore
 from tests.support.builders import call, vector
 
 

@@ -11,10 +11,9 @@ from typing import Final
 
 from hypothesis import strategies as st
 
-from server.domain.identifiers import new_id
-from server.domain.memory import Memory
-from server.domain.scope import Scope
-from server.domain.values import JsonObject, JsonValue
+from server.core.values import JsonObject, JsonValue, new_id
+from server.memories.memory import Memory
+from server.memories.scope import Scope
 from tests.support.builders import NOW, addition, call
 
 _HOSTILE: Final = [

@@ -13,9 +13,9 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from server.adapters.offline.extraction import Extraction
-from server.domain.conversation import Message, Role
-from server.domain.inference import Candidate, Category, InferenceRequest
+from server.memories.add.inference import Candidate, Category, InferenceRequest
+from server.memories.conversation import Message, Role
+from server.models.offline.extraction import Extraction
 
 Json = dict[str, Any]
 

@@ -10,21 +10,18 @@ from itertools import count
 
 from neo4j import AsyncDriver
 
-from server.adapters.neo4j.audit import Neo4jGraphAudit
-from server.adapters.neo4j.graph import Neo4jGraph
-from server.adapters.postgres.memory_store import PostgresMemoryStore
-from server.adapters.postgres.outbox import PostgresOutbox
-from server.adapters.postgres.pool import Database
-from server.adapters.postgres.project_store import PostgresProjectStore
-from server.adapters.postgres.projection_source import PostgresProjectionSource
-from server.adapters.system.clock import SystemClock
-from server.application.administration import Administration
-from server.application.project_graph import GraphProjector, ProjectorOptions
-from server.application.rebuild_graph import RebuildGraph
-from server.application.verify_graph import VerifyGraph
-from server.domain.graph import Entity, Relation
-from server.domain.graph_differences import DifferenceKind
-from server.ports.memory_store import ChangeSet, EmbeddedMemory
+from server.core.clock import SystemClock
+from server.graph.model import DifferenceKind, Entity, Relation
+from server.graph.project.maintenance import RebuildGraph, VerifyGraph
+from server.graph.project.projector import GraphProjector, ProjectorOptions
+from server.memories.ports import ChangeSet, EmbeddedMemory
+from server.projects.administration import Administration
+from server.storage.neo4j.audit import Neo4jGraphAudit
+from server.storage.neo4j.graph import Neo4jGraph
+from server.storage.postgres.memory_store import PostgresMemoryStore
+from server.storage.postgres.outbox import PostgresOutbox, PostgresProjectionSource
+from server.storage.postgres.pool import Database
+from server.storage.postgres.projects import PostgresProjectStore
 from tests.support.builders import NOW, PROJECT, addition, call
 
 

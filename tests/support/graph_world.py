@@ -11,22 +11,20 @@ from uuid import UUID
 
 from neo4j import AsyncDriver
 
-from server.adapters.neo4j.audit import Neo4jGraphAudit
-from server.adapters.neo4j.driver import open_driver
-from server.adapters.neo4j.graph import Neo4jGraph
-from server.adapters.postgres.memory_store import PostgresMemoryStore
-from server.adapters.postgres.outbox import PostgresOutbox
-from server.adapters.postgres.pool import Database, PoolOptions, open_pool
-from server.adapters.postgres.projection_source import PostgresProjectionSource
-from server.application.project_graph import GraphProjector, ProjectorOptions
-from server.application.rebuild_graph import RebuildGraph
-from server.application.verify_graph import VerifyGraph
-from server.domain.errors import GraphUnavailable
-from server.domain.graph import Entity, MemorySubgraph, Relation
-from server.domain.memory import fact_digest, today
-from server.domain.scope import Scope
+from server.core.errors import GraphUnavailable
 from server.embedded.neo4j import Neo4jAddress
-from server.ports.memory_store import ChangeSet, EmbeddedMemory, Removal
+from server.graph.model import Entity, MemorySubgraph, Relation
+from server.graph.project.maintenance import RebuildGraph, VerifyGraph
+from server.graph.project.projector import GraphProjector, ProjectorOptions
+from server.memories.memory import fact_digest, today
+from server.memories.ports import ChangeSet, EmbeddedMemory, MemoryDeletion
+from server.memories.scope import Scope
+from server.storage.neo4j.audit import Neo4jGraphAudit
+from server.storage.neo4j.calls import open_driver
+from server.storage.neo4j.graph import Neo4jGraph
+from server.storage.postgres.memory_store import PostgresMemoryStore
+from server.storage.postgres.outbox import PostgresOutbox, PostgresProjectionSource
+from server.storage.postgres.pool import Database, PoolOptions, open_pool
 from tests.support.builders import addition, call, revision
 from tests.support.fakes import FakeClock
 from tests.support.graph_model import ALIAS, Fact, GraphState, expected, read_state
@@ -117,8 +115,8 @@ class Project:
         """Deletes a memory."""
         fact = self.facts.pop(number)
         of = call(project_id=self.id, scope=Scope(fact.user), time=self._pass())
-        removal = Removal(0, UUID(fact.memory_id), fact.version)
-        await self.store.commit(ChangeSet(of, removed=[removal]))
+        deletion = MemoryDeletion(0, UUID(fact.memory_id), fact.version)
+        await self.store.commit(ChangeSet(of, deleted=[deletion]))
 
     async def next_day(self) -> None:
         """Lets a day pass, and with it what was to be kept until then."""

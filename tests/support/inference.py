@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from server.application.add_memories import AddMemoriesCommand, AddMemoriesOutcome
-from server.application.remember_inferred import RememberInferred
-from server.application.scope_locks import ScopeLocks
-from server.application.scope_turns import ScopeTurns
-from server.domain.conversation import Message, Role
-from server.domain.inference import ProposedOperation, ProposedRelation
-from server.domain.scope import Scope
-from server.ports.memory_store import ChangeSet, EmbeddedMemory
+from server.memories.add.add_memories import AddMemoriesCommand, AddMemoriesOutcome
+from server.memories.add.inference import ProposedOperation, ProposedRelation
+from server.memories.add.inferred import RememberInferred
+from server.memories.conversation import Message, Role
+from server.memories.ports import ChangeSet, EmbeddedMemory
+from server.memories.scope import Scope
+from server.operations.leases import ScopeLocks, ScopeTurns
 from tests.support.builders import ALICE, PROJECT, addition, call
 from tests.support.fake_store import FakeScopeLeases, FakeStore
 from tests.support.fakes import FakeClock, FakeEmbedder, FakeLanguageModel, FakeProjectStore

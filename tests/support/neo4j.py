@@ -9,14 +9,14 @@ from pathlib import Path
 import pytest
 from neo4j import AsyncDriver
 
-from server.adapters.circuit_breaker import CircuitBreaker
-from server.adapters.neo4j.driver import open_driver
-from server.adapters.neo4j.graph import Neo4jGraph
-from server.adapters.neo4j.reader import Neo4jGraphReader
-from server.domain.graph import StatedRelation
+from server.core.circuit_breaker import CircuitBreaker
+from server.embedded.errors import NoProgress
 from server.embedded.neo4j import EmbeddedNeo4j, Neo4jAddress
-from server.embedded.progress import NoProgress
-from server.ports.graph_reader import RelationQuery
+from server.graph.model import StatedRelation
+from server.graph.ports import RelationQuery
+from server.storage.neo4j.calls import open_driver
+from server.storage.neo4j.graph import Neo4jGraph
+from server.storage.neo4j.reader import Neo4jGraphReader
 from tests.support.quick_java import QUICK_JAVA
 
 NEO4J_LIB = Path(__file__).parents[2] / ".local" / "neo4j" / "5.18.0" / "lib"

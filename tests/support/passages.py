@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import date, datetime
 
-from server.domain.conversation import Role, StoredMessage
-from server.domain.identifiers import new_id
-from server.domain.passages import passage_digest
-from server.domain.scope import Scope
-from server.domain.values import JsonObject, Vector
-from server.ports.memory_store import (
+from server.core.values import JsonObject, Vector, new_id
+from server.memories.conversation import Role, StoredMessage
+from server.memories.passages import passage_digest
+from server.memories.ports import (
     ChangeSet,
     EmbeddedMemory,
     MemoryStore,
@@ -18,6 +16,7 @@ from server.ports.memory_store import (
     NewPassages,
     SearchQuery,
 )
+from server.memories.scope import Scope
 from tests.support.builders import ALICE, NOW, PROJECT, call, vector
 
 

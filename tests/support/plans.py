@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from uuid import NAMESPACE_OID, uuid5
 
-from server.domain.conversation import Message, Role
-from server.domain.inference import (
+from server.memories.add.inference import (
     BUILT_IN_CATEGORIES,
     Candidate,
     InferenceAnswer,
@@ -15,7 +14,7 @@ from server.domain.inference import (
     ProposedOperation,
     ProposedRelation,
 )
-from server.domain.planning import (
+from server.memories.add.plan import (
     DEFAULT_LIMITS,
     AddFact,
     DeleteFact,
@@ -24,6 +23,7 @@ from server.domain.planning import (
     UpdateFact,
     plan,
 )
+from server.memories.conversation import Message, Role
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 

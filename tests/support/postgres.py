@@ -12,13 +12,13 @@ import asyncpg
 import pytest
 import pytest_asyncio
 
-from server.adapters.postgres.pool import Database, PoolOptions, open_pool
-from server.adapters.postgres.schema import migrate
-from server.domain.ranking import FAR_SHARE, REACH, SITTING
 from server.embedded import EmbeddedPostgres, NoProgress
+from server.memories.search.ranking import FAR_SHARE, REACH, SITTING
+from server.storage.postgres.pool import Database, PoolOptions, open_pool
+from server.storage.postgres.schema import migrate
 
 if TYPE_CHECKING:
-    from server.adapters.postgres.pool import Connection
+    from server.storage.postgres.pool import Connection
 
 TEMPLATE = "memoir_template"
 LENDING = (FAR_SHARE, REACH, SITTING)

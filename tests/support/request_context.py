@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
-from server.domain.request_context import RequestContext, enter_request
+from server.core.request_context import RequestContext, enter_request
 
 T = TypeVar("T")
 

@@ -22,9 +22,9 @@ from memoir.v1.memory_service_pb2_grpc import MemoryServiceStub
 from memoir.v1.project_service_pb2_grpc import ProjectServiceStub
 from memoir.v1.statistics_service_pb2_grpc import StatisticsServiceStub
 
-from server.bootstrap.database import open_administration
 from server.embedded.neo4j import Neo4jAddress
-from server.settings import PostgresSettings
+from server.runtime.composition.database import open_administration
+from server.runtime.settings import PostgresSettings
 from tests.support.gemini_endpoint import GeminiEndpoint
 from tests.support.postgres import empty_database
 

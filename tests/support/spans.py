@@ -9,7 +9,7 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from server.telemetry import spans
-from server.telemetry.tracing import CorrelationProcessor
+from server.telemetry.otlp import CorrelationProcessor
 
 
 @pytest.fixture

@@ -6,9 +6,9 @@ from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
-from server.domain.graph import Entity, MemorySubgraph, Relation, StatedRelation
-from server.domain.pages import RelationCursor
-from server.domain.scope import Scope
+from server.core.pages import RelationCursor
+from server.graph.model import Entity, MemorySubgraph, Relation, StatedRelation
+from server.memories.scope import Scope
 
 PROJECT = "project-1"
 ALICE = Scope(user_id="alice")

@@ -12,7 +12,7 @@ from typing import Final, Self
 
 import aiohttp
 
-from server.embedded.ports import free_port
+from server.embedded.neo4j_home import free_port
 from tests.support.processes import eventually
 
 PROGRAM: Final = "toxiproxy-server"

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from neo4j import AsyncDriver
 
-from server.application.verify_graph import GraphReport
-from server.bootstrap.graph import GraphAddress, open_graph_maintenance
-from server.settings import Settings
+from server.graph.project.maintenance import GraphReport
+from server.runtime.composition.graph import GraphAddress, open_graph_maintenance
+from server.runtime.settings import Settings
 from tests.support.outbox import outbox_empties
 from tests.support.server import Home
 

@@ -6,10 +6,10 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from server.adapters.gemini.client import GeminiClient
-from server.adapters.gemini.embedder import GeminiEmbedder
-from server.adapters.gemini.language_model import GeminiLanguageModel
-from server.adapters.gemini.retry import Retrier, RetryPolicy
+from server.models.gemini.client import GeminiClient
+from server.models.gemini.embedder import GeminiEmbedder
+from server.models.gemini.language_model import GeminiLanguageModel
+from server.models.gemini.retry import Retrier, RetryPolicy
 from tests.support.gemini_endpoint import GeminiEndpoint
 
 API_KEY = "AIza-made-up-key"

@@ -7,11 +7,11 @@ import math
 import pytest
 from structlog.testing import capture_logs
 
-from server.adapters.gemini.client import GeminiClient
-from server.adapters.gemini.embedder import GeminiEmbedder
-from server.domain.errors import ModelQuotaExhausted, ModelUnavailable
-from server.domain.values import Vector
-from server.ports.embedder import Embedder, EmbeddingPurpose
+from server.core.errors import ModelQuotaExhausted, ModelUnavailable
+from server.core.values import Vector
+from server.models.gemini.client import GeminiClient
+from server.models.gemini.embedder import GeminiEmbedder
+from server.models.ports import Embedder, EmbeddingPurpose
 from tests.support import gemini_faults
 from tests.support.gemini_endpoint import GeminiEndpoint
 from tests.support.gemini_faults import Fault

@@ -12,14 +12,14 @@ import pytest
 from aiohttp import web
 from structlog.testing import capture_logs
 
-from server.adapters.gemini.client import GeminiClient
-from server.adapters.gemini.embedder import GeminiEmbedder
-from server.adapters.gemini.limiter import FIRST_LIMIT
-from server.adapters.gemini.retry import Retrier, RetryPolicy
-from server.domain.errors import DeadlineExceeded, ModelQuotaExhausted, ModelUnavailable
-from server.domain.request_context import RequestContext
-from server.domain.values import Vector
-from server.ports.embedder import EmbeddingPurpose
+from server.core.errors import DeadlineExceeded, ModelQuotaExhausted, ModelUnavailable
+from server.core.request_context import RequestContext
+from server.core.values import Vector
+from server.models.gemini.client import GeminiClient
+from server.models.gemini.embedder import GeminiEmbedder
+from server.models.gemini.limiter import FIRST_LIMIT
+from server.models.gemini.retry import Retrier, RetryPolicy
+from server.models.ports import EmbeddingPurpose
 from tests.support import gemini_faults
 from tests.support.gemini_endpoint import GeminiEndpoint
 from tests.support.gemini_faults import Fault, Json

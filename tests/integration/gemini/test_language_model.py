@@ -10,12 +10,8 @@ from uuid import UUID
 import pytest
 from structlog.testing import capture_logs
 
-from server.adapters.gemini.client import GeminiClient
-from server.adapters.gemini.language_model import GeminiLanguageModel
-from server.adapters.gemini.prompt import system_instruction
-from server.domain.conversation import Message, Role
-from server.domain.errors import ExtractionFailed
-from server.domain.inference import (
+from server.core.errors import ExtractionFailed
+from server.memories.add.inference import (
     BUILT_IN_CATEGORIES,
     Candidate,
     InferenceRequest,
@@ -23,7 +19,11 @@ from server.domain.inference import (
     ProposedOperation,
     ProposedRelation,
 )
-from server.ports.language_model import LanguageModel
+from server.memories.conversation import Message, Role
+from server.models.gemini.client import GeminiClient
+from server.models.gemini.language_model import GeminiLanguageModel
+from server.models.gemini.prompt import system_instruction
+from server.models.ports import LanguageModel
 from tests.support import gemini_faults
 from tests.support.gemini_endpoint import GeminiEndpoint
 from tests.support.gemini_faults import Fault

@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from server.adapters.gemini.client import GeminiClient
-from server.adapters.gemini.material import rules
-from server.adapters.gemini.reranker import PROMPT_VERSION, GeminiReranker
-from server.domain.errors import ModelQuotaExhausted, ModelUnavailable
-from server.ports.reranker import RerankFailed
+from server.core.errors import ModelQuotaExhausted, ModelUnavailable
+from server.models.gemini.client import GeminiClient
+from server.models.gemini.prompt import rules
+from server.models.gemini.reranker import PROMPT_VERSION, GeminiReranker
+from server.models.ports import RerankFailed
 from tests.support import gemini_brain, gemini_faults
 from tests.support.gemini_endpoint import GeminiEndpoint
 from tests.support.gemini_faults import Fault

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from neo4j import AsyncDriver
 
-from server.domain.graph import Entity, MemorySubgraph
+from server.graph.model import Entity, MemorySubgraph
 
 EntityId = tuple[str, str, str]
 

@@ -11,17 +11,16 @@ import pytest
 from neo4j import AsyncDriver
 from neo4j.exceptions import AuthError, ServiceUnavailable
 
-from server.adapters.circuit_breaker import BreakerState, CircuitBreaker
-from server.adapters.neo4j.calls import guarded_call
-from server.adapters.neo4j.driver import open_driver
-from server.adapters.neo4j.graph import Neo4jGraph
-from server.adapters.neo4j.reader import Neo4jGraphReader
-from server.domain.errors import DeadlineExceeded, GraphUnavailable
-from server.domain.graph_recall import Recollection
-from server.domain.request_context import RequestContext, enter_request
+from server.core.circuit_breaker import BreakerState, CircuitBreaker
+from server.core.errors import DeadlineExceeded, GraphUnavailable
+from server.core.request_context import RequestContext, enter_request
 from server.embedded.neo4j import Neo4jAddress
-from server.lifecycle.background import running
-from server.ports.graph_reader import RelationQuery, Within
+from server.graph.ports import GraphScope, RelationQuery
+from server.memories.search.graph_clues import Recollection
+from server.runtime.lifecycle import running
+from server.storage.neo4j.calls import guarded_call, open_driver
+from server.storage.neo4j.graph import Neo4jGraph
+from server.storage.neo4j.reader import Neo4jGraphReader
 from tests.integration.neo4j.contents import expected_contents, read_contents
 from tests.integration.neo4j.freezing_proxy import FreezingProxy
 from tests.support.neo4j import WholeGraph
@@ -180,5 +179,5 @@ async def test_what_searches_need_is_planned_beside_them(
             return breaker.state is BreakerState.CLOSED
 
         await eventually(is_closed, 30, "the breaker's closing")
-    within = Within(PROJECT, ALICE)
+    within = GraphScope(PROJECT, ALICE)
     assert await reader.recall(within, ["nobody"]) == Recollection([], has_entities=False)

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 from neo4j import AsyncDriver
 
-from server.adapters.neo4j.parameters import given
-from server.adapters.neo4j.reading import relations_parameters, relations_statement
-from server.adapters.statements import load_statements
-from server.domain.scope import SCOPE_FIELDS, Scope
-from server.ports.graph_reader import RelationQuery
+from server.graph.ports import RelationQuery
+from server.memories.scope import SCOPE_FIELDS, Scope
+from server.storage.neo4j.exploring import relations_parameters, relations_statement
+from server.storage.neo4j.terms import given
+from server.storage.statements import load_statements
 from tests.support.neo4j import WholeGraph
 from tests.support.subgraphs import PROJECT, cursor_after, stating
 
@@ -22,7 +22,7 @@ SCOPES = [
     for choice in product([False, True], repeat=len(SCOPE_FIELDS))
     if any(choice)
 ]
-PROJECTION = load_statements("server.adapters.neo4j", "projection.cypher", comment="//")
+PROJECTION = load_statements("server.storage.neo4j", "projection.cypher", comment="//")
 
 
 def operators(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:

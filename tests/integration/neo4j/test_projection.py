@@ -13,9 +13,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from neo4j import AsyncDriver, Record
 
-from server.adapters.neo4j.graph import Neo4jGraph
-from server.domain.graph import Entity, MemorySubgraph, Relation
-from server.domain.scope import Scope
+from server.graph.model import Entity, MemorySubgraph, Relation
+from server.memories.scope import Scope
+from server.storage.neo4j.graph import Neo4jGraph
 from tests.integration.neo4j.contents import expected_contents, read_contents
 from tests.support.subgraphs import ALICE, NOON, PROJECT, gone, memory_id, stating
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from server.adapters.postgres.commit import SQL
+from server.storage.postgres.commit import SQL
 from tests.support.postgres import loaded
 
 Plan = dict[str, Any]

@@ -10,19 +10,18 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import pytest_asyncio
 
-from server.adapters.postgres import memory_store
-from server.adapters.postgres.filter_condition import filter_condition
-from server.adapters.postgres.scope_condition import scope_condition
-from server.adapters.postgres.search import rank_statement
-from server.adapters.postgres.vectors import to_halfvec
-from server.domain.filter_parser import parse_filter
-from server.domain.scope import Scope
-from server.domain.values import JsonObject
+from server.core.values import JsonObject
+from server.memories.filters.parser import parse_filter
+from server.memories.scope import Scope
+from server.storage.postgres import memory_store
+from server.storage.postgres.filters import filter_condition, scope_condition
+from server.storage.postgres.rows import to_halfvec
+from server.storage.postgres.search import rank_statement
 from tests.support.builders import NOW, PROJECT
 from tests.support.postgres import LENDING, loaded
 
 if TYPE_CHECKING:
-    from server.adapters.postgres.pool import Connection
+    from server.storage.postgres.pool import Connection
 
 # 20,000 memories of one user, of whom each ticket has 20 and each half one kind, and of 2,000 users
 # with ten each.

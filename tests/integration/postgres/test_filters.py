@@ -9,15 +9,15 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from server.adapters.postgres.memory_store import PostgresMemoryStore
-from server.adapters.postgres.pool import Database
-from server.domain.filter_matching import matches
-from server.domain.filter_parser import parse_filter
-from server.domain.memory import Memory
-from server.domain.pages import ListOrder
-from server.domain.scope import Scope
-from server.domain.values import JsonObject
-from server.ports.memory_store import ListQuery
+from server.core.pages import ListOrder
+from server.core.values import JsonObject
+from server.memories.filters.matching import matches
+from server.memories.filters.parser import parse_filter
+from server.memories.memory import Memory
+from server.memories.ports import ListQuery
+from server.memories.scope import Scope
+from server.storage.postgres.memory_store import PostgresMemoryStore
+from server.storage.postgres.pool import Database
 from tests.support.filter_memories import keep
 from tests.support.filter_strategies import filters, memories
 

@@ -12,9 +12,9 @@ import psutil
 import pytest
 import pytest_asyncio
 
-from server.adapters.postgres.pool import Database, PoolOptions, open_pool, transaction
-from server.domain.request_context import RequestContext
+from server.core.request_context import RequestContext
 from server.embedded import EmbeddedPostgres, NoProgress
+from server.storage.postgres.pool import Database, PoolOptions, open_pool, transaction
 from tests.support.processes import eventually, signal_all
 from tests.support.request_context import in_request
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from server.adapters.postgres.memory_store import PostgresMemoryStore
-from server.adapters.postgres.pool import Database
-from server.adapters.postgres.scope_sizes import ScopeSizes
-from server.adapters.postgres.search import Searches
-from server.domain.ranking import ArmWeights
-from server.ports.memory_store import ChangeSet, SearchQuery
+from server.memories.ports import ChangeSet, SearchQuery
+from server.memories.search.ranking import ArmWeights
+from server.storage.postgres.memory_store import PostgresMemoryStore
+from server.storage.postgres.pool import Database
+from server.storage.postgres.search import ScopeSizes, Searches
 from tests.support.builders import ALICE, PROJECT, addition, call, vector
 
 TEA_AND_RAIN = SearchQuery(

@@ -9,16 +9,16 @@ from uuid import UUID
 import pytest
 import pytest_asyncio
 
-from server.adapters.postgres import memory_history
-from server.adapters.postgres.changing import call_values
-from server.adapters.postgres.erasing import SQL as ERASE
-from server.adapters.postgres.retention import SQL as RETENTION
-from server.adapters.postgres.scope_condition import scope_condition
-from server.adapters.postgres.scope_store import SQL, removal_statement
-from server.adapters.postgres.search import rank_statement
-from server.domain.erasing import MIN_REPEATED_LENGTH, SENTENCE_ENDS
-from server.domain.passages import Source
-from server.domain.scope import Scope
+from server.memories.change.erasing import MIN_REPEATED_LENGTH, SENTENCE_ENDS
+from server.memories.passages import Source
+from server.memories.scope import Scope
+from server.storage.postgres import memory_history
+from server.storage.postgres.commit import call_values
+from server.storage.postgres.erasing import RETENTION_SQL as RETENTION
+from server.storage.postgres.erasing import SQL as ERASE
+from server.storage.postgres.filters import scope_condition
+from server.storage.postgres.scope_store import SQL, deletion_statement
+from server.storage.postgres.search import rank_statement
 from tests.integration.postgres.test_plans import (
     HALFWAY,
     LOAD,
@@ -33,7 +33,7 @@ from tests.support.builders import ALICE, NOW, PROJECT, call
 from tests.support.postgres import LENDING, loaded
 
 if TYPE_CHECKING:
-    from server.adapters.postgres.pool import Connection
+    from server.storage.postgres.pool import Connection
 
 # Every call is one of a user, an agent, an app and a run; every memory was added and changed once.
 PAST = """
@@ -125,7 +125,7 @@ async def test_scopes_are_listed_in_the_order_of_an_index(
 @pytest.mark.parametrize("part", PARTS)
 async def test_a_scope_is_deleted_by_indexes(connection: Connection, part: str) -> None:
     of = call(scope=Scope(**{f"{part}_id": f"{part}-7"}))
-    remove, values = removal_statement(of.scope, None)
+    remove, values = deletion_statement(of.scope, None)
     for plan in await plans(connection, remove, *call_values(of), *values):
         assert reads_of(plan, "memories") == {f"memories_{part}", "memories_pkey"}
     erase = SQL["erase_scope"].replace("{column}", f"{part}_id")

@@ -11,12 +11,12 @@ from uuid import uuid4
 import pytest
 import pytest_asyncio
 
-from server.adapters.postgres.submissions import SQL
+from server.storage.postgres.operations import SQL
 from tests.support.builders import PROJECT
 from tests.support.postgres import loaded
 
 if TYPE_CHECKING:
-    from server.adapters.postgres.pool import Connection
+    from server.storage.postgres.pool import Connection
 
 WAITING = 4_000
 OTHERS = 20

@@ -17,17 +17,17 @@ from uuid import UUID
 import pytest
 import pytest_asyncio
 
-from server.adapters.postgres import memory_store, search
-from server.adapters.postgres.scope_condition import scope_condition
-from server.adapters.postgres.search import rank_large_statement, rank_statement
-from server.adapters.postgres.vector_index import cast_to
-from server.adapters.postgres.vectors import to_halfvec
-from server.domain.scope import Scope
+from server.memories.scope import Scope
+from server.storage.postgres import memory_store, search
+from server.storage.postgres.filters import scope_condition
+from server.storage.postgres.rows import to_halfvec
+from server.storage.postgres.search import rank_large_statement, rank_statement
+from server.storage.postgres.vector_index import cast_to
 from tests.support.builders import NOW, PROJECT
 from tests.support.postgres import LENDING, loaded
 
 if TYPE_CHECKING:
-    from server.adapters.postgres.pool import Connection
+    from server.storage.postgres.pool import Connection
 
 DIMENSIONS = 64
 # 10,000 memories of two projects, 100 users, 97 agents, 53 apps and 1,000 runs, 5 a call.

@@ -9,9 +9,9 @@ import asyncpg
 import pytest
 from structlog.testing import capture_logs
 
-from server.adapters.postgres.pool import Database, PoolOptions, open_pool
-from server.domain.errors import DeadlineExceeded, StoreUnavailable
-from server.domain.request_context import RequestContext
+from server.core.errors import DeadlineExceeded, StoreUnavailable
+from server.core.request_context import RequestContext
+from server.storage.postgres.pool import Database, PoolOptions, open_pool
 from tests.support.postgres import with_database
 from tests.support.request_context import in_request
 

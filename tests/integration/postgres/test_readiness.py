@@ -8,12 +8,11 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 
-from server.adapters.postgres.memory_store import PostgresMemoryStore
-from server.adapters.postgres.pool import Database, PoolOptions, open_pool
-from server.adapters.postgres.readiness import SQL, PostgresReadiness
-from server.adapters.postgres.schema import load_migrations, migrate
-from server.domain.errors import StoreUnavailable
-from server.ports.readiness import EmbedderIdentity
+from server.core.errors import StoreUnavailable
+from server.maintenance.ports import EmbedderIdentity
+from server.storage.postgres.memory_store import PostgresMemoryStore
+from server.storage.postgres.pool import Database, PoolOptions, open_pool
+from server.storage.postgres.schema import SQL, PostgresReadiness, load_migrations, migrate
 from tests.support.builders import PROJECT, adding
 
 ONE = EmbedderIdentity("test/one", 768)
@@ -38,8 +37,12 @@ async def test_a_database_without_a_schema_says_what_to_run(empty_database: Data
 
 
 async def test_a_schema_that_is_behind_says_what_to_run(database: Database) -> None:
-    previous, latest = (migration.version for migration in load_migrations()[-2:])
-    await execute(database, f"DELETE FROM schema_migrations WHERE version = {latest}")
+    latest = load_migrations()[-1].version
+    previous = latest - 1
+    await execute(
+        database,
+        f"UPDATE schema_migrations SET version = {previous} WHERE version = {latest}",
+    )
     fault = await PostgresReadiness(database).schema_fault()
     assert fault == (
         f"the schema is at version {previous} and this server needs {latest}; "

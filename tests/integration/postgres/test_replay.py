@@ -7,10 +7,10 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from server.adapters.postgres.memory_store import PostgresMemoryStore
-from server.adapters.postgres.pool import Database
-from server.domain.memory import EventType
-from server.ports.memory_store import ChangeSet, Removal
+from server.memories.memory import EventType
+from server.memories.ports import ChangeSet, MemoryDeletion
+from server.storage.postgres.memory_store import PostgresMemoryStore
+from server.storage.postgres.pool import Database
 from tests.support.builders import NOW, PROJECT, adding, addition, call, revision
 
 YESTERDAY = NOW.date() - timedelta(days=1)
@@ -65,7 +65,7 @@ async def test_changes_are_answered_in_their_order(store: PostgresMemoryStore) -
             of,
             added=[addition(of, "new", ordinal=1)],
             updated=[revision(changed, "changed", ordinal=2)],
-            removed=[Removal(0, gone.memory.id, 1)],
+            deleted=[MemoryDeletion(0, gone.memory.id, 1)],
         )
     )
     assert of.request_id is not None

@@ -9,13 +9,13 @@ from uuid import uuid4
 import asyncpg
 import pytest_asyncio
 
-from server.adapters.postgres.memory_store import PostgresMemoryStore
-from server.adapters.postgres.pool import Database, PoolOptions, open_pool
-from server.application.add_memories import AddMemories, AddMemoriesCommand
-from server.application.remember_verbatim import RememberVerbatim
-from server.domain.conversation import Message, Role
-from server.domain.pages import ListOrder
-from server.ports.memory_store import ChangeSet, ListQuery, Removal, SearchQuery
+from server.core.pages import ListOrder
+from server.memories.add.add_memories import AddMemories, AddMemoriesCommand
+from server.memories.add.verbatim import RememberVerbatim
+from server.memories.conversation import Message, Role
+from server.memories.ports import ChangeSet, ListQuery, MemoryDeletion, SearchQuery
+from server.storage.postgres.memory_store import PostgresMemoryStore
+from server.storage.postgres.pool import Database, PoolOptions, open_pool
 from tests.support.builders import ALICE, PROJECT, adding, call, revision
 from tests.support.fakes import FakeClock, FakeEmbedder
 
@@ -86,7 +86,7 @@ async def test_changes_of_memories_are_one_transaction(wiretap: Wiretap) -> None
         one, other = first.added
         updated = [revision(one, f"{uuid4()}")]
         await wiretap.store.commit(
-            ChangeSet(call(), updated=updated, removed=[Removal(0, other.memory.id, 1)])
+            ChangeSet(call(), updated=updated, deleted=[MemoryDeletion(0, other.memory.id, 1)])
         )
 
     # The add; then begin, the call, the removal, the update and commit.

@@ -7,9 +7,9 @@ import asyncio
 import asyncpg
 import pytest
 
-from server.adapters.postgres import schema
-from server.adapters.postgres.schema import Migration, SchemaConflict, load_migrations, migrate
-from server.domain.errors import StoreUnavailable
+from server.core.errors import StoreUnavailable
+from server.storage.postgres import schema
+from server.storage.postgres.schema import Migration, SchemaConflict, load_migrations, migrate
 from tests.support.postgres import with_database
 
 
@@ -148,31 +148,11 @@ async def test_a_server_that_is_not_there_is_unavailable() -> None:
         await run("postgresql://postgres@127.0.0.1:1/memoir")
 
 
-# A memory as it lay before, added third by its call.
-OLD_MEMORY = """
-INSERT INTO memories (
-    project_id, memory_id, version, call_id, scope_key, digest, text, inferred, immutable, metadata,
-    categories, entities, relations, evidence, event_time, create_time, update_time, embedding
-)
-SELECT 'project-1', id, 1, id, '', '', 'Alice was running marathons', true, false, '{}', '{}', '[]',
-       '[]', '[]', now(), now(), now(), '[1,0]'
-FROM (SELECT '00000000-0000-7000-8000-000000000001'::uuid) AS of (id);
-
-INSERT INTO memory_events (
-    project_id, memory_id, version, position, ordinal, call_id, type, change_time
-)
-SELECT project_id, memory_id, 1, 1, 2, call_id, 'ADD', create_time FROM memories;
-"""
-
-
-async def test_memories_from_before_can_be_found_by_their_words(
-    empty_postgres_dsn: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    every = load_migrations()
-    monkeypatch.setattr(schema, "load_migrations", lambda: every[:1])
-    await run(empty_postgres_dsn)
-    await execute(empty_postgres_dsn, OLD_MEMORY)
-    monkeypatch.setattr(schema, "load_migrations", lambda: every)
-    assert "lexical" in await run(empty_postgres_dsn)
-    query = "SELECT ordinal, text_length, lexemes @@ 'marathon' AS found FROM memories"
-    assert [tuple(row) for row in await fetch(empty_postgres_dsn, query)] == [(2, 27, True)]
+async def test_every_table_says_what_it_is_for(postgres_dsn: str) -> None:
+    query = """
+    SELECT relname
+    FROM pg_class
+    WHERE relnamespace = 'public'::regnamespace AND relkind = 'r'
+      AND relname <> 'schema_migrations' AND obj_description(oid, 'pg_class') IS NULL
+    """
+    assert [row["relname"] for row in await fetch(postgres_dsn, query)] == []

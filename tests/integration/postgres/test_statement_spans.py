@@ -12,8 +12,8 @@ from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import SpanKind, StatusCode
 
-from server.adapters.postgres.memory_store import PostgresMemoryStore
-from server.adapters.postgres.pool import Database, transaction
+from server.storage.postgres.memory_store import PostgresMemoryStore
+from server.storage.postgres.pool import Database, transaction
 from tests.support.builders import adding
 
 

@@ -9,13 +9,13 @@ from uuid import UUID
 import pytest
 import pytest_asyncio
 
-from server.adapters.postgres.request_traces import SQL
+from server.storage.postgres.projects import TRACES_SQL
 from tests.integration.postgres.test_plans import LOAD, indexes, plans
 from tests.support.builders import PROJECT
 from tests.support.postgres import loaded
 
 if TYPE_CHECKING:
-    from server.adapters.postgres.pool import Connection
+    from server.storage.postgres.pool import Connection
 
 # Each call has a correlation id of its own, an operation, and the events of five memories.
 REQUESTS = """
@@ -47,10 +47,10 @@ async def connection(postgres_server: str) -> AsyncIterator[Connection]:
 async def test_calls_and_operations_are_found_by_their_correlation_id(
     connection: Connection, table: str, project_id: str | None
 ) -> None:
-    for plan in await plans(connection, SQL[table], "request-7", project_id):
+    for plan in await plans(connection, TRACES_SQL[table], "request-7", project_id):
         assert indexes(plan, table) == {f"{table}_correlation_id"}
 
 
 async def test_the_changes_of_the_calls_are_found_by_their_keys(connection: Connection) -> None:
-    for plan in await plans(connection, SQL["changes"], [PROJECT], [UUID(int=1)]):
+    for plan in await plans(connection, TRACES_SQL["changes"], [PROJECT], [UUID(int=1)]):
         assert indexes(plan, "memory_events") == {"memory_events_call"}

@@ -9,26 +9,23 @@ from typing import TYPE_CHECKING
 import pytest
 import pytest_asyncio
 
-from server.adapters.postgres.pool import Database, PoolOptions, open_pool
-from server.adapters.postgres.readiness import PostgresReadiness
-from server.adapters.postgres.reembedding import PostgresReembedding
-from server.adapters.postgres.scope_sizes import ScopeSizes
-from server.adapters.postgres.search import Searches, rank_large_statement
-from server.adapters.postgres.search_indexing import PostgresSearchIndexing
-from server.adapters.postgres.vector_index import VectorIndex, cast_to
-from server.adapters.postgres.vectors import to_halfvec
-from server.domain.ranking import ArmWeights
-from server.domain.scope import Scope
-from server.domain.store_faults import StoreUnready
-from server.domain.values import Vector
-from server.ports.memory_store import SearchQuery
-from server.ports.readiness import EmbedderIdentity
+from server.core.values import Vector
+from server.maintenance.ports import EmbedderIdentity, StoreUnready
+from server.memories.ports import SearchQuery
+from server.memories.scope import Scope
+from server.memories.search.ranking import ArmWeights
+from server.storage.postgres.pool import Database, PoolOptions, open_pool
+from server.storage.postgres.reembedding import PostgresReembedding
+from server.storage.postgres.rows import to_halfvec
+from server.storage.postgres.schema import PostgresReadiness
+from server.storage.postgres.search import ScopeSizes, Searches, rank_large_statement
+from server.storage.postgres.vector_index import PostgresSearchIndexing, VectorIndex, cast_to
 from tests.integration.postgres.test_plans import nodes
 from tests.support.builders import NOW, PROJECT, vector
 from tests.support.postgres import LENDING
 
 if TYPE_CHECKING:
-    from server.adapters.postgres.pool import Connection
+    from server.storage.postgres.pool import Connection
 
 DIMENSIONS = 16
 MEMORIES = 5000

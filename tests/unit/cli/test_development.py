@@ -11,10 +11,10 @@ import pytest
 from google.protobuf import json_format
 from memoir.v1.memory_service_pb2 import AddMemoriesRequest
 
-from server.application.administration import Administration
+from server.api.grpc.validation import check
 from server.cli.development import KEY_FILE, LOCAL_GRPCURL, development_key, grpcurl_line
-from server.domain.project import key_id
-from server.transport.validation import check
+from server.projects.administration import Administration
+from server.projects.project import key_id
 from tests.support.builders import NOW
 from tests.support.fakes import FakeClock, FakeProjectStore
 

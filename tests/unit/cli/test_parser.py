@@ -11,8 +11,8 @@ import pytest
 
 from server.cli import administration, main, migrate, operations, serve
 from server.cli.console import fail
-from server.domain.errors import FieldViolation, InvalidRequest, NotFound, StoreUnavailable
-from server.settings import SettingsFault
+from server.core.errors import FieldViolation, InvalidRequest, NotFound, StoreUnavailable
+from server.runtime.settings import SettingsFault
 from tests.support.server import ROOT
 
 Command = Callable[[argparse.Namespace], Coroutine[object, object, None]]
@@ -91,7 +91,7 @@ def test_every_command_is_found_by_itself_and_among_all() -> None:
 
 
 @pytest.mark.parametrize(
-    ("command", "unneeded"), [("serve", "google.genai"), ("keys", "server.transport.server")]
+    ("command", "unneeded"), [("serve", "google.genai"), ("keys", "server.api.grpc.server")]
 )
 def test_a_command_imports_nothing_that_it_does_not_need(command: str, unneeded: str) -> None:
     script = (

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from server.cli.runtime_file import FILE_NAME, Runtime, announced, read_runtime
+from server.cli.development import FILE_NAME, Runtime, announced, read_runtime
 
 RUNTIME = Runtime("postgresql://postgres@/memoir", "127.0.0.1:50051", "bolt://127.0.0.1:7687")
 

@@ -15,14 +15,13 @@ from pydantic import AliasChoices, SecretStr
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings
 
-from server.domain.project import Caller, Principal
-from server.settings.root import SECTIONS
+from server.api.grpc.admission import Admission, AdmissionLimits, RateLimiter
+from server.api.grpc.interceptors.chain import InterceptorChain, build_interceptors
+from server.api.grpc.interceptors.drain import DrainGate
+from server.projects.project import Caller, Principal
+from server.runtime.settings.root import SECTIONS
 from server.telemetry.metrics import REGISTRY
 from server.telemetry.statistics import Statistics
-from server.transport.admission import Admission, AdmissionLimits
-from server.transport.interceptors.chain import InterceptorChain, build_interceptors
-from server.transport.interceptors.drain import DrainGate
-from server.transport.rate_limit import RateLimiter
 
 ROOT = Path(__file__).resolve().parents[3]
 DOCS = ROOT / "docs"

@@ -10,12 +10,10 @@ from typing import Any
 import pytest
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
-from server.telemetry.figure_messages import windows_from, windows_json
-from server.telemetry.figures import EndedCall
-from server.telemetry.joined_metrics import Family, JoinedMetrics, Snapshot, families_of
+from server.telemetry.exposition import Family, JoinedMetrics, Snapshot, families_of
+from server.telemetry.figures import EndedCall, ModelCall, Tally, TokenUse
 from server.telemetry.metrics import JOINED_BY, REGISTRY
-from server.telemetry.statistics import Statistics, joined_windows
-from server.telemetry.tally import ModelCall, Tally, TokenUse
+from server.telemetry.statistics import Statistics, joined_windows, windows_from, windows_json
 
 NOW = datetime(2026, 6, 15, 12, tzinfo=UTC)
 

@@ -93,7 +93,7 @@ def test_it_is_sent_again_after_a_failure(counter: Counter) -> None:
 def test_a_collector_that_hangs_does_not_hold_the_end_up(
     counter: Counter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(metric_export, "FAREWELL_SECONDS", SOON)
+    monkeypatch.setattr(metric_export, "LAST_CALLS_SECONDS", SOON)
     exporter = Exporter()
     exporter.answers.clear()
     sending = sender(exporter, counter, SOON)

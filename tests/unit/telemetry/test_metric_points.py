@@ -21,7 +21,7 @@ from prometheus_client import Counter as PrometheusCounter
 from prometheus_client import Gauge as PrometheusGauge
 from prometheus_client import Histogram as PrometheusHistogram
 
-from server.telemetry.metric_points import to_metrics
+from server.telemetry.metric_export import to_metrics
 from server.telemetry.metrics import REGISTRY
 
 BEGAN, NOW = 1_000, 2_000

@@ -11,12 +11,15 @@ from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import SpanKind, StatusCode
 
-from server.telemetry.spans import linked_span, mark_failed, past_span, span
-from server.telemetry.trace_context import (
+from server.telemetry.spans import (
     current_traceparent,
     inherited_headers,
+    linked_span,
+    mark_failed,
     outgoing_headers,
     parse_traceparent,
+    past_span,
+    span,
 )
 
 SAMPLED = f"00-{'a' * 32}-{'b' * 16}-01"

@@ -17,9 +17,9 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.sdk.trace.sampling import Decision
 from opentelemetry.trace import Link, NonRecordingSpan, SpanContext, set_span_in_context
 
-from server.telemetry import tracing
-from server.telemetry.sampling import AtMost
-from server.telemetry.trace_context import parse_traceparent
+from server.telemetry import otlp
+from server.telemetry.otlp import AtMost
+from server.telemetry.spans import parse_traceparent
 
 PATIENCE_SECONDS = 10.0
 
@@ -32,20 +32,20 @@ def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("_clean_environment")
 def test_nothing_is_sent_unless_asked_for() -> None:
-    assert tracing.configure_tracing("1.0") is None
-    tracing.shutdown_tracing(None)
+    assert otlp.configure_tracing("1.0") is None
+    otlp.shutdown_tracing(None)
 
 
 @pytest.mark.usefixtures("_clean_environment")
 def test_tracing_starts_and_stops(monkeypatch: pytest.MonkeyPatch) -> None:
     current: list[object] = []
     monkeypatch.setattr(trace, "set_tracer_provider", current.append)
-    monkeypatch.setattr(tracing, "OTLPSpanExporter", InMemorySpanExporter)
+    monkeypatch.setattr(otlp, "OTLPSpanExporter", InMemorySpanExporter)
     monkeypatch.setenv("OTEL_TRACES_EXPORTER", "otlp")
-    provider = tracing.configure_tracing("1.0")
+    provider = otlp.configure_tracing("1.0")
     assert provider is not None
     assert current == [provider]
-    tracing.shutdown_tracing(provider)
+    otlp.shutdown_tracing(provider)
 
 
 def test_spans_are_sent_with_name_version_and_correlation_id(
@@ -53,7 +53,7 @@ def test_spans_are_sent_with_name_version_and_correlation_id(
 ) -> None:
     monkeypatch.setenv("OTEL_TRACES_SAMPLER", "always_on")
     exporter = InMemorySpanExporter()
-    provider = tracing.build_provider("1.2.3", exporter)
+    provider = otlp.build_provider("1.2.3", exporter)
     with (
         structlog.contextvars.bound_contextvars(correlation_id="c1"),
         provider.get_tracer("t").start_as_current_span("s"),
@@ -72,7 +72,7 @@ def test_spans_of_work_for_several_calls_have_all_their_ids(
 ) -> None:
     monkeypatch.setenv("OTEL_TRACES_SAMPLER", "always_on")
     exporter = InMemorySpanExporter()
-    provider = tracing.build_provider("1", exporter)
+    provider = otlp.build_provider("1", exporter)
     with structlog.contextvars.bound_contextvars(correlation_ids=["c1", "c2"]):
         provider.get_tracer("t").start_span("s").end()
     provider.force_flush()
@@ -86,7 +86,7 @@ def test_work_that_links_to_a_call_is_kept_as_the_call_is(
     monkeypatch: pytest.MonkeyPatch, flags: str, kept: bool
 ) -> None:
     monkeypatch.setenv("OTEL_TRACES_SAMPLER", "parentbased_always_off")
-    provider = tracing.build_provider("1", InMemorySpanExporter())
+    provider = otlp.build_provider("1", InMemorySpanExporter())
     cause = parse_traceparent(f"00-{'a' * 32}-{'b' * 16}-{flags}")
     assert cause is not None
     later = provider.get_tracer("t").start_span("later", Context(), links=[Link(cause)])
@@ -99,8 +99,8 @@ def test_of_many_calls_at_once_few_are_traced_unless_the_environment_says_otherw
     monkeypatch: pytest.MonkeyPatch, sampler: str, most: int
 ) -> None:
     monkeypatch.setenv("OTEL_TRACES_SAMPLER", sampler)
-    monkeypatch.setattr(tracing, "AtMost", partial(AtMost, monotonic=lambda: 0.0))
-    provider = tracing.build_provider("1", InMemorySpanExporter())
+    monkeypatch.setattr(otlp, "AtMost", partial(AtMost, monotonic=lambda: 0.0))
+    provider = otlp.build_provider("1", InMemorySpanExporter())
     tracer = provider.get_tracer("t")
     kept = sum(tracer.start_span("rpc").is_recording() for _ in range(1000))
     asked = set_span_in_context(NonRecordingSpan(_sampled()))
@@ -132,21 +132,21 @@ def _sampled() -> SpanContext:
 
 def test_the_environment_names_the_service(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OTEL_SERVICE_NAME", "mine")
-    provider = tracing.build_provider("1", InMemorySpanExporter())
+    provider = otlp.build_provider("1", InMemorySpanExporter())
     provider.shutdown()
     assert provider.resource.attributes["service.name"] == "mine"
 
 
 def test_a_collector_that_hangs_does_not_hold_the_end_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tracing, "FAREWELL_SECONDS", 0.01)
+    monkeypatch.setattr(otlp, "LAST_CALLS_SECONDS", 0.01)
     released = Event()
 
     class Hanging(InMemorySpanExporter):
         def shutdown(self) -> None:
             released.wait()
 
-    provider = tracing.build_provider("1", Hanging())
-    ending = Thread(target=tracing.shutdown_tracing, args=[provider], daemon=True)
+    provider = otlp.build_provider("1", Hanging())
+    ending = Thread(target=otlp.shutdown_tracing, args=[provider], daemon=True)
     ending.start()
     ending.join(PATIENCE_SECONDS)
     assert not ending.is_alive()
@@ -167,7 +167,7 @@ def test_spans_that_nobody_takes_are_dropped(monkeypatch: pytest.MonkeyPatch) ->
             exported.append(len(spans))
             return SpanExportResult.SUCCESS
 
-    provider = tracing.build_provider("1", Hanging())
+    provider = otlp.build_provider("1", Hanging())
     tracer = provider.get_tracer("t")
     for _ in range(4):
         tracer.start_span("first").end()

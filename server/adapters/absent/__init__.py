@@ -1,1 +1,0 @@
-"""Stand-ins for parts that this machine does not have."""

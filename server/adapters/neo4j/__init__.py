@@ -1,1 +1,0 @@
-"""The graph on Neo4j 5.18: a projection of the memories, see `server.ports.graph`."""

@@ -1,1 +1,0 @@
-"""PostgreSQL with pgvector, the source of truth: statements in `sql/`, schema in `migrations/`."""

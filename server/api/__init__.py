@@ -1,0 +1,1 @@
+"""The doors of the service: gRPC, and the web page that calls it."""

@@ -1,0 +1,308 @@
+"""Requests that change stored memories or whole scopes, as commands, and what became of them."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from datetime import date
+from uuid import UUID
+
+from google.protobuf.message import Message
+from memoir.v1 import memory_pb2, memory_service_pb2
+
+from server.api.grpc.convert.answers import fits, fitting_count
+from server.api.grpc.convert.memories import memory_message
+from server.api.grpc.convert.requests import DEFAULT_PAGE_SIZE, filters_of, scope_of
+from server.api.grpc.convert.tokens import (
+    consistency_token,
+    read_number_page_token,
+    read_scope_page_token,
+    read_stream_cursor,
+)
+from server.api.grpc.convert.values import from_struct, to_timestamp
+from server.api.grpc.large_messages import item_fields, outline
+from server.api.grpc.status import to_status
+from server.core.errors import MemoirError
+from server.core.pages import MAX_ITEMS_BYTES
+from server.memories.change.delete_memory import BatchDeleteCommand, DeleteMemoryCommand
+from server.memories.change.fields import FieldChanges, MemoryField
+from server.memories.change.restore_memory import RestoreMemoryCommand
+from server.memories.change.update_memory import (
+    BatchUpdateCommand,
+    UpdatedMemory,
+    UpdateMemoryCommand,
+)
+from server.memories.conversation import without_nul
+from server.memories.history.events import ListMemoryEventsCommand, WatchMemoryEventsCommand
+from server.memories.scope import DeletionReceipt, ScopeKind, ScopeSummary, StoredDeletion
+from server.memories.scopes.delete_scope import DeleteMemoriesCommand, DeleteScopeCommand
+from server.memories.scopes.list_scopes import ListScopesCommand, ScopeCursor
+from server.operations.idempotency import RequestKey
+
+
+def request_key(request: Message, request_id: str) -> RequestKey | None:
+    """The key of a request that has a `request_id`.
+
+    The type goes into the digest too: two methods' requests can be the same bytes.
+    """
+    if not request_id:
+        return None
+    digest = hashlib.sha256(request.DESCRIPTOR.full_name.encode())
+    digest.update(b"\0" + outline(request).SerializeToString(deterministic=True))
+    for _, _, items in item_fields(request):
+        for item in items:
+            raw = item.SerializeToString(deterministic=True)
+            digest.update(len(raw).to_bytes(8) + raw)
+    return RequestKey(UUID(request_id), digest.digest())
+
+
+def update_command(
+    request: memory_service_pb2.UpdateMemoryRequest, project_id: str
+) -> UpdateMemoryCommand:
+    """UpdateMemory."""
+    return UpdateMemoryCommand(
+        project_id=project_id,
+        memory_id=UUID(request.id),
+        changes=_changes(request),
+        etag=request.etag if request.HasField("etag") else None,
+        key=request_key(request, request.request_id),
+    )
+
+
+def _changes(request: memory_service_pb2.UpdateMemoryRequest) -> FieldChanges:
+    changes = request.changes
+    day = changes.expiration_date
+    return FieldChanges(
+        fields=frozenset(map(MemoryField, request.update_mask.paths)),
+        text=without_nul(changes.text),
+        metadata=from_struct(changes.metadata),
+        categories=tuple(dict.fromkeys(map(without_nul, changes.categories))),
+        expiration_date=date.fromisoformat(day) if day else None,
+    )
+
+
+def delete_command(
+    request: memory_service_pb2.DeleteMemoryRequest, project_id: str
+) -> DeleteMemoryCommand:
+    """DeleteMemory."""
+    return DeleteMemoryCommand(
+        project_id=project_id,
+        memory_id=UUID(request.id),
+        etag=request.etag if request.HasField("etag") else None,
+        key=request_key(request, request.request_id),
+        erase=erases(request.erasure_mode),
+    )
+
+
+def erases(mode: memory_service_pb2.ErasureMode.ValueType) -> bool:
+    """Whether a deletion leaves no history."""
+    return mode == memory_service_pb2.ERASURE_MODE_ERASE
+
+
+def restore_command(
+    request: memory_service_pb2.RestoreMemoryRequest, project_id: str
+) -> RestoreMemoryCommand:
+    """RestoreMemory."""
+    return RestoreMemoryCommand(
+        project_id=project_id,
+        memory_id=UUID(request.id),
+        version=request.version,
+        etag=request.etag if request.HasField("etag") else None,
+        key=request_key(request, request.request_id),
+    )
+
+
+def batch_update_command(
+    request: memory_service_pb2.BatchUpdateMemoriesRequest, project_id: str
+) -> BatchUpdateCommand:
+    """BatchUpdateMemories."""
+    return BatchUpdateCommand(
+        project_id=project_id,
+        items=[update_command(item, project_id) for item in request.requests],
+        key=request_key(request, request.request_id),
+    )
+
+
+def batch_delete_command(
+    request: memory_service_pb2.BatchDeleteMemoriesRequest, project_id: str
+) -> BatchDeleteCommand:
+    """BatchDeleteMemories."""
+    return BatchDeleteCommand(
+        project_id=project_id,
+        items=[delete_command(item, project_id) for item in request.requests],
+        key=request_key(request, request.request_id),
+    )
+
+
+def watch_command(
+    request: memory_service_pb2.WatchMemoryEventsRequest, project_id: str
+) -> WatchMemoryEventsCommand:
+    """WatchMemoryEvents.
+
+    Raises:
+        InvalidRequest: the cursor is not one of this service.
+    """
+    return WatchMemoryEventsCommand(
+        project_id=project_id,
+        scope=scope_of(request),
+        after=read_stream_cursor(request.cursor) if request.cursor else None,
+    )
+
+
+def events_command(
+    request: memory_service_pb2.ListMemoryEventsRequest, project_id: str
+) -> ListMemoryEventsCommand:
+    """ListMemoryEvents.
+
+    Raises:
+        InvalidRequest: the page token is not one of this request.
+    """
+    return ListMemoryEventsCommand(
+        project_id=project_id,
+        memory_id=UUID(request.id),
+        page_size=request.page_size or DEFAULT_PAGE_SIZE,
+        after_version=read_number_page_token(request, request.page_token),
+    )
+
+
+KINDS = {
+    memory_service_pb2.SCOPE_KIND_USER: ScopeKind.USER,
+    memory_service_pb2.SCOPE_KIND_AGENT: ScopeKind.AGENT,
+    memory_service_pb2.SCOPE_KIND_APP: ScopeKind.APP,
+    memory_service_pb2.SCOPE_KIND_RUN: ScopeKind.RUN,
+}
+_KIND_VALUES = {kind: value for value, kind in KINDS.items()}
+
+
+def delete_memories_command(
+    request: memory_service_pb2.DeleteMemoriesRequest, project_id: str
+) -> DeleteMemoriesCommand:
+    """DeleteMemories."""
+    return DeleteMemoriesCommand(
+        project_id=project_id,
+        scope=scope_of(request),
+        key=request_key(request, request.request_id),
+        filters=filters_of(request),
+        erase=erases(request.erasure_mode),
+        validate_only=request.validate_only,
+    )
+
+
+def delete_scope_command(
+    request: memory_service_pb2.DeleteScopeRequest, project_id: str
+) -> DeleteScopeCommand:
+    """DeleteScope."""
+    return DeleteScopeCommand(
+        project_id=project_id,
+        kind=KINDS[request.kind],
+        scope_id=request.id,
+        key=request_key(request, request.request_id),
+    )
+
+
+def list_scopes_command(
+    request: memory_service_pb2.ListScopesRequest, project_id: str
+) -> ListScopesCommand:
+    """ListScopes.
+
+    Raises:
+        InvalidRequest: the page token is not one of this request.
+    """
+    after = read_scope_page_token(request, request.page_token)
+    return ListScopesCommand(
+        project_id=project_id,
+        page_size=request.page_size or DEFAULT_PAGE_SIZE,
+        kind=KINDS.get(request.kind),
+        after=ScopeCursor(*after) if after else None,
+    )
+
+
+def scope_message(
+    summary: ScopeSummary,
+) -> memory_service_pb2.ListScopesResponse.ScopeSummary:
+    """A scope as clients see it."""
+    return memory_service_pb2.ListScopesResponse.ScopeSummary(
+        kind=_KIND_VALUES[summary.kind],
+        id=summary.id,
+        memory_count=summary.memory_count,
+        last_activity_time=to_timestamp(summary.last_activity_time),
+    )
+
+
+def receipt_message(receipt: DeletionReceipt) -> memory_service_pb2.DeletionReceipt:
+    """A receipt as clients see it."""
+    return memory_service_pb2.DeletionReceipt(
+        memories=receipt.memories,
+        messages=receipt.messages,
+        events=receipt.events,
+        graph_memories=receipt.graph_memories,
+        redacted_messages=receipt.redacted_messages,
+        retained_messages=receipt.retained_messages,
+        passages=receipt.passages,
+    )
+
+
+# More than a result takes that has an error, or of a memory its id, version and etag alone.
+_BARE_RESULT_BYTES = 2048
+
+
+def batch_update_response(
+    outcomes: Sequence[UpdatedMemory | MemoirError], correlation_id: str
+) -> memory_service_pb2.BatchUpdateMemoriesResponse:
+    """One result an item. Where not all fits, the last memories come without their content."""
+    results = [_update_result(outcome, correlation_id) for outcome in outcomes]
+    response = memory_service_pb2.BatchUpdateMemoriesResponse(
+        results=results,
+        consistency_token=_token(o.position for o in outcomes if isinstance(o, UpdatedMemory)),
+    )
+    if not fits(response):
+        whole = fitting_count(results, MAX_ITEMS_BYTES - len(results) * _BARE_RESULT_BYTES)
+        for result in response.results[whole:]:
+            if result.HasField("memory"):
+                result.memory.CopyFrom(_bare(result.memory))
+    return response
+
+
+def _bare(memory: memory_pb2.Memory) -> memory_pb2.Memory:
+    return memory_pb2.Memory(id=memory.id, version=memory.version, etag=memory.etag)
+
+
+def _update_result(
+    outcome: UpdatedMemory | MemoirError, correlation_id: str
+) -> memory_service_pb2.BatchUpdateMemoriesResponse.Result:
+    if isinstance(outcome, MemoirError):
+        error = to_status(outcome, correlation_id)
+        return memory_service_pb2.BatchUpdateMemoriesResponse.Result(error=error)
+    memory = memory_message(outcome.memory)
+    return memory_service_pb2.BatchUpdateMemoriesResponse.Result(memory=memory)
+
+
+def batch_delete_response(
+    command: BatchDeleteCommand,
+    outcomes: Sequence[StoredDeletion | MemoirError],
+    correlation_id: str,
+) -> memory_service_pb2.BatchDeleteMemoriesResponse:
+    """One result an item."""
+    return memory_service_pb2.BatchDeleteMemoriesResponse(
+        results=[
+            _delete_result(str(item.memory_id), outcome, correlation_id)
+            for item, outcome in zip(command.items, outcomes, strict=True)
+        ],
+        consistency_token=_token(o.position for o in outcomes if isinstance(o, StoredDeletion)),
+    )
+
+
+def _delete_result(
+    memory_id: str, outcome: StoredDeletion | MemoirError, correlation_id: str
+) -> memory_service_pb2.BatchDeleteMemoriesResponse.Result:
+    if isinstance(outcome, MemoirError):
+        error = to_status(outcome, correlation_id)
+        return memory_service_pb2.BatchDeleteMemoriesResponse.Result(id=memory_id, error=error)
+    return memory_service_pb2.BatchDeleteMemoriesResponse.Result(
+        id=memory_id, receipt=receipt_message(outcome.receipt)
+    )
+
+
+def _token(positions: Iterable[int]) -> str:
+    """The token of the latest change; where nothing was changed, one that waits for nothing."""
+    return consistency_token(max(positions, default=0))

@@ -1,0 +1,130 @@
+"""Memories and relations as protobuf messages, and what AddMemories answers."""
+
+from __future__ import annotations
+
+from memoir.v1 import memory_pb2, memory_service_pb2
+
+from server.api.grpc.convert.tokens import consistency_token
+from server.api.grpc.convert.values import to_struct, to_timestamp
+from server.graph.model import StatedRelation
+from server.memories.add.add_memories import AddedChange, AddMemoriesOutcome
+from server.memories.add.proposals import Notice
+from server.memories.memory import EventType, Memory, MemoryEvent, Provenance
+
+EVENT_TYPES = {
+    EventType.ADD: memory_pb2.MemoryEvent.ADD,
+    EventType.UPDATE: memory_pb2.MemoryEvent.UPDATE,
+    EventType.DELETE: memory_pb2.MemoryEvent.DELETE,
+    EventType.RESTORE: memory_pb2.MemoryEvent.RESTORE,
+}
+
+
+def memory_message(memory: Memory) -> memory_pb2.Memory:
+    """A memory as clients see it."""
+    return memory_pb2.Memory(
+        id=str(memory.id),
+        text=memory.text,
+        user_id=memory.scope.user_id,
+        agent_id=memory.scope.agent_id,
+        app_id=memory.scope.app_id,
+        run_id=memory.scope.run_id,
+        metadata=to_struct(memory.metadata),
+        categories=memory.categories,
+        immutable=memory.immutable,
+        create_time=to_timestamp(memory.create_time),
+        update_time=to_timestamp(memory.update_time),
+        event_time=to_timestamp(memory.event_time),
+        expiration_date=memory.expiration_date.isoformat() if memory.expiration_date else None,
+        inferred=memory.inferred,
+        role=memory.role,
+        name=memory.name,
+        version=memory.version,
+        etag=memory.etag,
+        provenance=_provenance_message(memory.provenance),
+    )
+
+
+def event_message(event: MemoryEvent) -> memory_pb2.MemoryEvent:
+    """An event as clients see it."""
+    return memory_pb2.MemoryEvent(
+        memory_id=str(event.memory_id),
+        type=EVENT_TYPES[event.type],
+        version=event.version,
+        time=to_timestamp(event.time),
+        before=memory_message(event.before) if event.before else None,
+        after=memory_message(event.after) if event.after else None,
+        provenance=_provenance_message(event.provenance),
+    )
+
+
+def _provenance_message(provenance: Provenance) -> memory_pb2.Provenance:
+    return memory_pb2.Provenance(
+        call_id=str(provenance.call_id),
+        request_id=str(provenance.request_id) if provenance.request_id else None,
+        correlation_id=provenance.correlation_id,
+        language_model=provenance.language_model,
+        prompt_version=provenance.prompt_version,
+        embedding_model=provenance.embedding_model,
+        evidence=[
+            memory_pb2.Evidence(message_id=str(evidence.message_id), quote=evidence.quote)
+            for evidence in provenance.evidence
+        ],
+    )
+
+
+def relation_message(stated: StatedRelation) -> memory_pb2.Relation:
+    """A relation as clients see it."""
+    relation, end = stated.relation, stated.superseded_at
+    return memory_pb2.Relation(
+        source=relation.source.name,
+        relation=relation.relation,
+        target=relation.target.name,
+        source_type=relation.source.type,
+        target_type=relation.target.type,
+        memory_id=str(stated.memory_id),
+        event_time=to_timestamp(stated.event_time),
+        valid_from=to_timestamp(stated.event_time),
+        superseded_at=None if end is None else to_timestamp(end),
+    )
+
+
+def add_response(
+    outcome: AddMemoriesOutcome, *, with_relations: bool
+) -> memory_service_pb2.AddMemoriesResponse:
+    """The response, with the relations where `output_format` asks for them."""
+    response = memory_service_pb2.AddMemoriesResponse(
+        results=map(_add_result, outcome.changes),
+        consistency_token=consistency_token(outcome.position),
+        models_used=memory_pb2.ModelsUsed(
+            language_model=outcome.language_model or "",
+            embedding_model=outcome.embedding_model,
+        ),
+        notices=map(_notice, outcome.notices),
+    )
+    if with_relations:
+        response.relations.extend(
+            memory_service_pb2.AddMemoriesRelation(
+                source=added.relation.source.name,
+                relation=added.relation.relation,
+                target=added.relation.target.name,
+                event=EVENT_TYPES[added.event],
+            )
+            for added in outcome.relations
+        )
+    return response
+
+
+def _notice(notice: Notice) -> memory_service_pb2.Notice:
+    reason = memory_service_pb2.NoticeReason.Value(f"NOTICE_REASON_{notice.reason}")
+    return memory_service_pb2.Notice(reason=reason, text=notice.text)
+
+
+def _add_result(change: AddedChange) -> memory_service_pb2.AddMemoriesResult:
+    return memory_service_pb2.AddMemoriesResult(
+        id=str(change.memory_id),
+        data=memory_service_pb2.AddMemoriesResult.Data(memory=change.text),
+        event=EVENT_TYPES[change.event],
+        previous_memory=change.previous_text,
+        categories=change.categories,
+        version=change.version,
+    )

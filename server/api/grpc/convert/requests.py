@@ -1,0 +1,194 @@
+"""Requests as the commands of the application. They have passed validation."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import replace
+from datetime import UTC, date, datetime
+from typing import Protocol
+from uuid import UUID
+
+from memoir.v1 import memory_pb2, memory_service_pb2
+
+from server.api.grpc.convert.tokens import read_consistency_token, read_list_page_token
+from server.api.grpc.convert.values import from_struct, from_timestamp
+from server.core.pages import ListOrder
+from server.memories.add.add_memories import AddMemoriesCommand
+from server.memories.add.inference import Category
+from server.memories.conversation import Message, Role, without_nul
+from server.memories.filters.filter import Filter
+from server.memories.filters.parser import parse_filter
+from server.memories.passages import EVERY_SOURCE, Source
+from server.memories.scope import SCOPE_FIELDS, Scope
+from server.memories.search.read_memories import ListMemoriesCommand
+from server.memories.search.search_memories import DEFAULT_TOP_K, SearchMemoriesCommand
+from server.operations.operation import OperationLease
+
+DEFAULT_PAGE_SIZE = 50
+_SOURCES = {
+    memory_service_pb2.SEARCH_SOURCE_MEMORIES: Source.MEMORIES,
+    memory_service_pb2.SEARCH_SOURCE_PASSAGES: Source.PASSAGES,
+}
+
+
+class _HasScope(Protocol):
+    @property
+    def user_id(self) -> str: ...
+    @property
+    def agent_id(self) -> str: ...
+    @property
+    def app_id(self) -> str: ...
+    @property
+    def run_id(self) -> str: ...
+
+
+class ClaimedAdd(Protocol):
+    """An AddMemories that a worker does."""
+
+    @property
+    def project_id(self) -> str:
+        """The project it acts on."""
+        ...
+
+    @property
+    def payload(self) -> bytes:
+        """What `add_payload` made."""
+        ...
+
+    @property
+    def create_time(self) -> datetime:
+        """When it was accepted."""
+        ...
+
+    @property
+    def lease(self) -> OperationLease:
+        """The right to commit it."""
+        ...
+
+
+def scope_of(request: _HasScope) -> Scope:
+    """The parts of a scope that a request names. Validation refuses empty ones."""
+    return Scope(**{field: getattr(request, field) or None for field in SCOPE_FIELDS})
+
+
+def filters_of(
+    request: memory_service_pb2.SearchMemoriesRequest
+    | memory_service_pb2.ListMemoriesRequest
+    | memory_service_pb2.DeleteMemoriesRequest,
+) -> Filter | None:
+    """The filter of a request, if it has one.
+
+    Raises:
+        InvalidRequest: it is not one.
+    """
+    return parse_filter(from_struct(request.filters)) if request.HasField("filters") else None
+
+
+def add_command(
+    request: memory_service_pb2.AddMemoriesRequest, project_id: str
+) -> AddMemoriesCommand:
+    """AddMemories."""
+    raw = add_payload(request) if request.HasField("request_id") else b""
+    return AddMemoriesCommand(
+        project_id=project_id,
+        scope=scope_of(request),
+        messages=[_message(message) for message in request.messages],
+        metadata=from_struct(request.metadata),
+        infer=request.infer if request.HasField("infer") else True,
+        immutable=request.immutable,
+        event_time=_event_time(request),
+        expiration_date=_expiration_date(request),
+        with_context=request.version == "v2",
+        includes=_text(request.includes),
+        excludes=_text(request.excludes),
+        categories=[Category(c.name, c.description) for c in request.custom_categories],
+        instructions=_text(request.custom_instructions),
+        request_id=UUID(request.request_id) if request.request_id else None,
+        payload_digest=hashlib.sha256(raw).digest() if raw else b"",
+    )
+
+
+def add_payload(request: memory_service_pb2.AddMemoriesRequest) -> bytes:
+    """The request encoded, the same whether it is to be done now or later."""
+    payload = memory_service_pb2.AddMemoriesRequest()
+    payload.CopyFrom(request)
+    payload.ClearField("async_mode")
+    return payload.SerializeToString(deterministic=True)
+
+
+def claimed_command(claimed: ClaimedAdd) -> AddMemoriesCommand:
+    """An AddMemories that was accepted earlier; "now" is when it was."""
+    request = memory_service_pb2.AddMemoriesRequest.FromString(claimed.payload)
+    command = add_command(request, claimed.project_id)
+    return replace(
+        command,
+        event_time=command.event_time or claimed.create_time,
+        operation=claimed.lease,
+    )
+
+
+def _message(message: memory_pb2.Message) -> Message:
+    return Message(
+        role=Role(message.role),
+        content=message.content if message.HasField("content") else None,
+        name=message.name or None,
+    )
+
+
+def _text(value: str) -> str | None:
+    return without_nul(value) or None
+
+
+def _event_time(request: memory_service_pb2.AddMemoriesRequest) -> datetime | None:
+    if not request.HasField("timestamp"):
+        return None
+    return datetime.fromtimestamp(request.timestamp, UTC)
+
+
+def _expiration_date(request: memory_service_pb2.AddMemoriesRequest) -> date | None:
+    return date.fromisoformat(request.expiration_date) if request.expiration_date else None
+
+
+def search_command(
+    request: memory_service_pb2.SearchMemoriesRequest, project_id: str
+) -> SearchMemoriesCommand:
+    """SearchMemories.
+
+    Raises:
+        InvalidRequest: the filter or the consistency token is not one.
+    """
+    return SearchMemoriesCommand(
+        project_id=project_id,
+        scope=scope_of(request),
+        query=without_nul(request.query),
+        top_k=request.top_k if request.HasField("top_k") else DEFAULT_TOP_K,
+        threshold=request.threshold if request.HasField("threshold") else None,
+        categories=tuple(map(without_nul, request.categories)),
+        show_expired=request.show_expired,
+        filters=filters_of(request),
+        rerank=request.rerank,
+        with_relations=request.include_relations,
+        position=read_consistency_token(token) if (token := request.consistency_token) else None,
+        as_of=from_timestamp(request.as_of) if request.HasField("as_of") else None,
+        sources=frozenset(_SOURCES[source] for source in request.sources) or EVERY_SOURCE,
+    )
+
+
+def list_command(
+    request: memory_service_pb2.ListMemoriesRequest, project_id: str
+) -> ListMemoriesCommand:
+    """ListMemories.
+
+    Raises:
+        InvalidRequest: the page token is not one of this request.
+    """
+    return ListMemoriesCommand(
+        project_id=project_id,
+        scope=scope_of(request),
+        page_size=request.page_size or DEFAULT_PAGE_SIZE,
+        order=ListOrder(request.order_by or ListOrder.NEWEST_FIRST),
+        after=read_list_page_token(request, request.page_token),
+        show_expired=request.show_expired,
+        filters=filters_of(request),
+        as_of=from_timestamp(request.as_of) if request.HasField("as_of") else None,
+    )

@@ -1,0 +1,65 @@
+"""Searches between protobuf messages and the application."""
+
+from __future__ import annotations
+
+from memoir.v1 import memory_pb2, memory_service_pb2
+
+from server.api.grpc.convert.answers import fitting_count
+from server.api.grpc.convert.memories import memory_message, relation_message
+from server.api.grpc.convert.tokens import number_page_token, read_number_page_token
+from server.api.grpc.convert.values import to_timestamp
+from server.core.pages import MAX_ITEMS_BYTES
+from server.memories.memory import ScoredMemory
+from server.memories.passages import Hit, Passage
+from server.memories.search.search_memories import SearchMemoriesOutcome
+
+
+def search_response(
+    request: memory_service_pb2.SearchMemoriesRequest, outcome: SearchMemoriesOutcome
+) -> memory_service_pb2.SearchMemoriesResponse:
+    """The page of the hits that the request asks for, as large as an answer may be.
+
+    Raises:
+        InvalidRequest: the page token is not one of this request.
+    """
+    response = memory_service_pb2.SearchMemoriesResponse(
+        relations=map(relation_message, outcome.relations),
+        degraded=[
+            memory_service_pb2.DegradedArm(arm=part.arm, reason=part.reason)
+            for part in outcome.degraded
+        ],
+        models_used=memory_pb2.ModelsUsed(
+            language_model=outcome.language_model or "",
+            embedding_model=outcome.embedding_model,
+        ),
+    )
+    start = read_number_page_token(request, request.page_token)
+    results = [_result(hit, explain=request.explain) for hit in outcome.hits[start:]]
+    # At least one, so that every page leads on.
+    count = max(1, fitting_count(results, MAX_ITEMS_BYTES - response.ByteSize()))
+    response.results.extend(results[:count])
+    has_more = count < len(results)
+    response.next_page_token = number_page_token(request, start + count if has_more else None)
+    return response
+
+
+def _result(hit: Hit, *, explain: bool) -> memory_service_pb2.SearchMemoriesResult:
+    result = memory_service_pb2.SearchMemoriesResult(score=hit.score)
+    if isinstance(hit, ScoredMemory):
+        result.memory.CopyFrom(memory_message(hit.memory))
+    else:
+        result.passage.CopyFrom(_passage_message(hit.passage))
+    if explain:
+        for arm in hit.arms:
+            result.arms.add(arm=arm.arm, rank=arm.rank, score=arm.score)
+    return result
+
+
+def _passage_message(passage: Passage) -> memory_service_pb2.Passage:
+    return memory_service_pb2.Passage(
+        message_id=str(passage.message_id),
+        role=passage.role,
+        name=passage.name,
+        event_time=to_timestamp(passage.event_time),
+        text=passage.text,
+    )

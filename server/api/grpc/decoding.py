@@ -1,0 +1,209 @@
+"""Bytes to messages and back, and finding the string that keeps a message from being read.
+
+The parser says that some string is not UTF-8, not which. So the wire format is walked with the
+message's descriptor: https://protobuf.dev/programming-guides/encoding/
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from google.protobuf import descriptor_pool
+from google.protobuf.descriptor import Descriptor, FieldDescriptor
+from google.protobuf.message import DecodeError, Message
+from google.protobuf.message_factory import GetMessageClass
+
+from server.api.grpc.large_messages import (
+    LARGE_BYTES,
+    beside_the_loop,
+    decode_in_slices,
+    encode_in_slices,
+    has_many_items,
+)
+from server.core.errors import FieldViolation, MalformedRequest
+
+_VARINT, _FIXED64, _BYTES, _GROUP_START, _GROUP_END, _FIXED32 = range(6)
+_FIXED_SIZES = {_FIXED64: 8, _FIXED32: 4}
+_SEVEN_BITS = 0x7F
+_MAX_DEPTH = 100
+_MAX_KEY_SHOWN = 64
+
+
+class _WireError(Exception):
+    """The bytes do not follow the wire format."""
+
+
+def first_invalid_string(data: bytes, descriptor: Descriptor) -> str | None:
+    """The path of the first string that is not UTF-8, such as `messages[0].content`.
+
+    None where every string is, and where the wire format is broken before one is found. Takes time
+    in proportion to the bytes, and nesting no deeper than the parser itself allows.
+    """
+    try:
+        return _walk(memoryview(data), descriptor, depth=0)
+    except _WireError:
+        return None
+
+
+def _walk(data: memoryview, descriptor: Descriptor, depth: int) -> str | None:
+    if depth > _MAX_DEPTH:
+        raise _WireError
+    seen: Counter[int] = Counter()
+    for number, payload in _length_delimited(data):
+        field = descriptor.fields_by_number.get(number)
+        if field is None:
+            continue
+        name = f"{field.name}[{seen[number]}]" if field.is_repeated else field.name
+        seen[number] += 1
+        if path := _invalid_in(field, name, payload, depth):
+            return path
+    return None
+
+
+def _invalid_in(field: FieldDescriptor, name: str, payload: memoryview, depth: int) -> str | None:
+    if field.type == FieldDescriptor.TYPE_STRING:
+        return None if _text(payload) is not None else name
+    if field.type != FieldDescriptor.TYPE_MESSAGE or field.message_type is None:
+        return None
+    if field.message_type.GetOptions().map_entry:
+        return _invalid_in_entry(field, payload, depth)
+    inner = _walk(payload, field.message_type, depth + 1)
+    return f"{name}.{inner}" if inner else None
+
+
+def _invalid_in_entry(field: FieldDescriptor, payload: memoryview, depth: int) -> str | None:
+    """The same for the entry of a map, which is a message of a key (1) and a value (2)."""
+    entry = field.message_type
+    assert entry is not None
+    inner = _walk(payload, entry, depth + 1)
+    if inner is None:
+        return None
+    if inner == "key":
+        return field.name
+    return f"{field.name}{_subscript(payload, entry)}{inner.removeprefix('value')}"
+
+
+def _subscript(payload: memoryview, entry: Descriptor) -> str:
+    if entry.fields_by_name["key"].type != FieldDescriptor.TYPE_STRING:
+        return "[]"
+    # The parser takes the last key of an entry, and none for the empty one.
+    keys = [_text(value) for number, value in _length_delimited(payload) if number == 1]
+    key = (keys[-1] if keys else "") or ""
+    return f'["{key[:_MAX_KEY_SHOWN]}"]'
+
+
+def _text(payload: memoryview) -> str | None:
+    try:
+        return str(payload, "utf-8")
+    except UnicodeDecodeError:
+        return None
+
+
+def _length_delimited(data: memoryview) -> Iterator[tuple[int, memoryview]]:
+    """The length-delimited fields at the top level of a message: number and payload."""
+    position, open_groups = 0, 0
+    while position < len(data):
+        tag, position = _varint(data, position)
+        number, wire_type = tag >> 3, tag & 7
+        if wire_type == _VARINT:
+            _, position = _varint(data, position)
+        elif wire_type == _BYTES:
+            length, start = _varint(data, position)
+            position = start + length
+            if position <= len(data) and not open_groups:
+                yield number, data[start:position]
+        elif wire_type in _FIXED_SIZES:
+            position += _FIXED_SIZES[wire_type]
+        elif wire_type == _GROUP_START:
+            open_groups += 1
+        elif wire_type == _GROUP_END and open_groups:
+            open_groups -= 1
+        else:
+            raise _WireError
+    if position > len(data) or open_groups:
+        raise _WireError
+
+
+def _varint(data: memoryview, position: int) -> tuple[int, int]:
+    """A base-128 number of at most ten bytes, and the position after it."""
+    value = 0
+    for index, byte in enumerate(data[position : position + 10]):
+        value |= (byte & _SEVEN_BITS) << (7 * index)
+        if byte <= _SEVEN_BITS:
+            return value, position + index + 1
+    raise _WireError
+
+
+@dataclass(frozen=True, slots=True)
+class Codec:
+    """Reads the requests and writes the responses of `method`, which is `package.Service/Method`.
+
+    None for a (de)serialiser means raw bytes. `request_type` is that of the requests, if the method
+    is one of the contract.
+    """
+
+    method: str
+    deserializer: Callable[[bytes], Any] | None = None
+    serializer: Callable[[Any], bytes] | None = None
+    request_type: Callable[[], Message] | None = None
+
+    def decode(self, raw: bytes) -> Any:
+        """The request.
+
+        Raises:
+            MalformedRequest: the bytes are no such message; a string that is not UTF-8 is named.
+        """
+        if self.deserializer is None:
+            return raw
+        try:
+            return self.deserializer(raw)
+        except DecodeError:
+            raise MalformedRequest([_violation(self.method, raw)]) from None
+
+    async def decode_large(self, raw: bytes) -> Any:
+        """The request, read beside the event loop if it is large; errors are those of `decode`."""
+        if self.request_type is None or len(raw) < LARGE_BYTES:
+            return self.decode(raw)
+        request = self.request_type()
+        try:
+            await beside_the_loop(decode_in_slices, raw, request)
+        except DecodeError:
+            raise MalformedRequest([_violation(self.method, raw)]) from None
+        return request
+
+    async def encode_large(self, message: Any) -> bytes:
+        """The bytes of a response, made beside the event loop if it has many items."""
+        if self.request_type is None or message is None or not has_many_items(message):
+            return self.encode(message)
+        return await beside_the_loop(encode_in_slices, message)
+
+    def encode(self, message: Any) -> bytes:
+        """The bytes of a response."""
+        raw: bytes = message if self.serializer is None else self.serializer(message)
+        return raw
+
+
+def message_type_of(method: str) -> Callable[[], Message] | None:
+    """Makes the requests of a method of the contract; None for methods of other kinds."""
+    descriptor = _request_type(method)
+    return None if descriptor is None else GetMessageClass(descriptor)
+
+
+def _violation(method: str, raw: bytes) -> FieldViolation:
+    descriptor = _request_type(method)
+    field = first_invalid_string(raw, descriptor) if descriptor else None
+    if field is None:
+        return FieldViolation("", "the request is not a well-formed protobuf message")
+    return FieldViolation(field, "must be valid UTF-8")
+
+
+def _request_type(method: str) -> Descriptor | None:
+    service, _, name = method.partition("/")
+    try:
+        found = descriptor_pool.Default().FindServiceByName(service).FindMethodByName(name)
+    except KeyError:
+        return None
+    return found.input_type

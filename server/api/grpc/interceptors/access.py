@@ -1,0 +1,108 @@
+"""A key for every call but health and reflection, and the projects that it opens."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from contextvars import ContextVar
+from functools import cache
+from typing import Any, TypeAlias
+
+from google.protobuf.descriptor import Descriptor
+from google.protobuf.message import Message
+
+from server.api.grpc.convert.operations import project_of_name
+from server.api.grpc.interceptors.context import CallContext, CallInterceptor, Method, Proceed
+from server.projects.project import Caller, Principal
+
+_principal: ContextVar[Principal | None] = ContextVar("principal", default=None)
+_caller: ContextVar[Caller | None] = ContextVar("caller", default=None)
+
+
+def enter_principal(principal: Principal) -> None:
+    """Remembers whom the key of the current call stands for."""
+    _principal.set(principal)
+
+
+def current_principal() -> Principal:
+    """Whom the key of the current call stands for.
+
+    Raises:
+        RuntimeError: the call was not authenticated.
+    """
+    principal = _principal.get()
+    if principal is None:
+        raise RuntimeError("the call was not authenticated")
+    return principal
+
+
+def enter_caller(caller: Caller) -> None:
+    """Remembers whose data the current call may touch."""
+    _caller.set(caller)
+
+
+def current_caller() -> Caller:
+    """Whose data the current call may touch.
+
+    Raises:
+        RuntimeError: the call was not authorized.
+    """
+    caller = _caller.get()
+    if caller is None:
+        raise RuntimeError("the call was not authorized")
+    return caller
+
+
+def project_or_none() -> str | None:
+    """The project that the current call is for, as far as is known; None: of none.
+
+    Before the call is authorized, or where it is not, that of its key, if the key has one.
+    """
+    if (caller := _caller.get()) is not None:
+        return caller.project_id
+    principal = _principal.get()
+    return None if principal is None else principal.project_id
+
+
+OPERATIONS_PACKAGE = "google.longrunning"
+
+Authorize: TypeAlias = Callable[[Principal, str | None, str | None], Awaitable[Caller]]
+
+
+class AuthorizationInterceptor(CallInterceptor):
+    """Finds out which project the call may touch.
+
+    A client stream acts on the key's own project: it has no one request to name another.
+    """
+
+    def __init__(self, authorize: Authorize) -> None:
+        """`authorize` takes principal, `org_id` and `project_id` of the request, where given.
+
+        It raises ProjectForbidden or ProjectRequired.
+        """
+        self._authorize = authorize
+
+    async def intercept(
+        self, method: Method, request: Any, context: CallContext, proceed: Proceed
+    ) -> Any:
+        if not method.is_public:
+            org_id, project_id = _named(request, "org_id"), _project_named(request)
+            enter_caller(await self._authorize(current_principal(), org_id, project_id))
+        return await proceed(request, context)
+
+
+def _project_named(request: object) -> str | None:
+    if isinstance(request, Message) and request.DESCRIPTOR.file.package == OPERATIONS_PACKAGE:
+        # These have no field for the project: the name of an operation begins with it.
+        return project_of_name(str(getattr(request, "name", "")))
+    return _named(request, "project_id")
+
+
+def _named(request: object, field: str) -> str | None:
+    if not isinstance(request, Message) or not _has_field(request.DESCRIPTOR, field):
+        return None
+    return str(getattr(request, field)) if request.HasField(field) else None
+
+
+@cache
+def _has_field(kind: Descriptor, field: str) -> bool:
+    return field in kind.fields_by_name

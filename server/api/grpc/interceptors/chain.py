@@ -1,0 +1,109 @@
+"""All interceptors in their order."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
+from typing import Any, TypeAlias
+
+import grpc
+from opentelemetry.trace import TracerProvider
+
+from server.api.grpc.admission import Admission, RateLimiter
+from server.api.grpc.interceptors.access import AuthorizationInterceptor, Authorize
+from server.api.grpc.interceptors.context import (
+    CallContext,
+    CallInterceptor,
+    Context,
+    Handler,
+    Proceed,
+    describe,
+)
+from server.api.grpc.interceptors.drain import DrainGate
+from server.api.grpc.interceptors.entry import (
+    Authenticate,
+    Deadlines,
+    EntryInterceptor,
+    rate_limited,
+)
+from server.api.grpc.interceptors.errors import ErrorsInterceptor
+from server.api.grpc.interceptors.handlers import behavior_of, raw_handler, run, unknown_method
+from server.api.grpc.interceptors.messages import DecodingInterceptor, Now, ValidationInterceptor
+from server.api.grpc.interceptors.observation import ObservationInterceptor
+from server.api.grpc.interceptors.tracing import as_generator, tracing_interceptor
+from server.api.grpc.validation import check, check_large
+from server.telemetry.statistics import Statistics
+
+Continuation: TypeAlias = Callable[[grpc.HandlerCallDetails], Awaitable["Handler | None"]]
+
+
+def build_interceptors(
+    *,
+    gate: DrainGate,
+    admission: Admission,
+    rate_limiter: RateLimiter,
+    authenticate: Authenticate,
+    authorize: Authorize,
+    now: Now,
+    statistics: Statistics,
+    default_timeout_seconds: float,
+    timeout_seconds_by_method: Mapping[str, float] | None = None,
+    tracer_provider: TracerProvider | None = None,
+) -> list[grpc.aio.ServerInterceptor]:
+    """The interceptors of the server, outermost first.
+
+    `timeout_seconds_by_method` maps `package.Service/Method` to the bound of a call whose client
+    sets no deadline. Without a `tracer_provider` no spans are made.
+    """
+    deadlines = Deadlines(default_timeout_seconds, timeout_seconds_by_method or {})
+    chain = InterceptorChain(
+        [
+            ObservationInterceptor(statistics, now),
+            ErrorsInterceptor(),
+            EntryInterceptor(gate, deadlines, authenticate, admission, rate_limiter),
+            DecodingInterceptor(),
+            ValidationInterceptor(check, check_large, now),
+            AuthorizationInterceptor(rate_limited(authorize, rate_limiter)),
+        ]
+    )
+    return [tracing_interceptor(tracer_provider), chain] if tracer_provider else [chain]
+
+
+class InterceptorChain(grpc.aio.ServerInterceptor):
+    """Runs interceptors around every call, the first of them outermost.
+
+    What runs around a handler is put together at its first call and kept, because doing so for
+    every call costs more than the interceptors themselves.
+    """
+
+    def __init__(self, interceptors: Sequence[CallInterceptor]) -> None:
+        self.interceptors = tuple(interceptors)
+        self._intercepted: dict[str, tuple[Handler, Handler]] = {}
+
+    async def intercept_service(
+        self, continuation: Continuation, handler_call_details: grpc.HandlerCallDetails
+    ) -> Handler:
+        path = handler_call_details.method
+        handler = await continuation(handler_call_details)
+        if handler is None:
+            # Not kept: a client can think of any number of these.
+            return self._intercept(path, unknown_method(path), exists=False)
+        known, intercepted = self._intercepted.get(path, (None, handler))
+        if known is not handler:
+            intercepted = self._intercept(path, handler)
+            self._intercepted[path] = handler, intercepted
+        return intercepted
+
+    def _intercept(self, path: str, handler: Handler, *, exists: bool = True) -> Handler:
+        method = describe(path, handler, exists=exists)
+        proceed: Proceed = partial(run, behavior_of(handler))
+        for interceptor in reversed(self.interceptors):
+            proceed = partial(interceptor.intercept, method, proceed=proceed)
+        outermost = proceed
+
+        async def behavior(request: Any, context: Context) -> Any:
+            return await outermost(request, CallContext(context, method.codec))
+
+        return raw_handler(
+            handler, as_generator(behavior) if method.streams_responses else behavior
+        )

@@ -1,0 +1,213 @@
+"""A call, its method and its end, as all interceptors see them."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Never, TypeAlias
+
+import grpc
+
+from server.api.grpc.admission import MethodClass, method_class
+from server.api.grpc.decoding import Codec, message_type_of
+from server.core.request_context import current_request
+
+Context: TypeAlias = grpc.aio.ServicerContext[Any, Any]
+Metadata: TypeAlias = tuple[tuple[str, str | bytes], ...]
+
+
+class CallContext(grpc.aio.ServicerContext[Any, Any]):
+    """gRPC's own context, with three differences.
+
+    Messages are read and written where gRPC's context carries bytes; what is written is counted in
+    `messages_written` and `bytes_written`; and the trailers that an interceptor adds are sent
+    whatever trailers the handler sets.
+    """
+
+    def __init__(self, inner: Context, codec: Codec) -> None:
+        self._inner = inner
+        self._codec = codec
+        self._added: Metadata = ()
+        self._handlers: Metadata = ()
+        self._metadata: Metadata | None = None
+        self.request_bytes = 0
+        """The size of the request, once it was read; 0 where the client streams."""
+        self.messages_written = 0
+        self.bytes_written = 0
+
+    def add_trailer(self, key: str, value: str) -> None:
+        """Sends this trailer with the call's answer, beside those of the handler."""
+        self._added = (*self._added, (key, value))
+        self._inner.set_trailing_metadata(self._handlers + self._added)
+
+    async def read(self) -> Any:
+        raw = await self._inner.read()
+        return raw if raw is grpc.aio.EOF else self._codec.decode(raw)
+
+    async def write(self, message: Any) -> None:
+        raw = self._codec.encode(message)
+        await self._inner.write(raw)
+        self.messages_written += 1
+        self.bytes_written += len(raw)
+
+    async def abort(
+        self, code: grpc.StatusCode, details: str = "", trailing_metadata: Any = ()
+    ) -> Never:
+        trailers = self._handlers + tuple(trailing_metadata) + self._added
+        await self._inner.abort(code, details, trailers)
+
+    async def abort_with_status(self, status: grpc.Status) -> Never:
+        await self.abort(status.code, status.details, status.trailing_metadata)
+
+    async def send_initial_metadata(self, initial_metadata: Any) -> None:
+        await self._inner.send_initial_metadata(initial_metadata)
+
+    def set_trailing_metadata(self, trailing_metadata: Any) -> None:
+        self._handlers = tuple(trailing_metadata)
+        self._inner.set_trailing_metadata(self._handlers + self._added)
+
+    def trailing_metadata(self) -> Any:
+        return self._inner.trailing_metadata()
+
+    def invocation_metadata(self) -> Any:
+        # gRPC builds the tuple anew whenever it is asked.
+        if self._metadata is None:
+            self._metadata = tuple(self._inner.invocation_metadata() or ())
+        return self._metadata
+
+    def set_code(self, code: grpc.StatusCode) -> None:
+        self._inner.set_code(code)
+
+    def code(self) -> grpc.StatusCode:
+        return self._inner.code()
+
+    def set_details(self, details: str) -> None:
+        self._inner.set_details(details)
+
+    def details(self) -> str:
+        return self._inner.details()
+
+    def set_compression(self, compression: grpc.Compression) -> None:
+        self._inner.set_compression(compression)
+
+    def disable_next_message_compression(self) -> None:
+        self._inner.disable_next_message_compression()
+
+    def peer(self) -> str:
+        return self._inner.peer()
+
+    def peer_identities(self) -> Iterable[bytes] | None:
+        return self._inner.peer_identities()
+
+    def peer_identity_key(self) -> str | None:
+        return self._inner.peer_identity_key()
+
+    def auth_context(self) -> Mapping[str, Iterable[bytes]]:
+        return self._inner.auth_context()
+
+    def time_remaining(self) -> float:
+        return self._inner.time_remaining()
+
+    def add_done_callback(self, callback: Any) -> None:
+        self._inner.add_done_callback(callback)
+
+    def cancelled(self) -> bool:
+        return self._inner.cancelled()
+
+    def done(self) -> bool:
+        return self._inner.done()
+
+
+Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
+
+PUBLIC_SERVICES = frozenset(
+    {
+        "grpc.health.v1.Health",
+        "grpc.reflection.v1.ServerReflection",
+        "grpc.reflection.v1alpha.ServerReflection",
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Method:
+    """A method that is called. `name` is `package.Service/Method`.
+
+    `exists` is false for what a client made up.
+
+    Public methods, those of health and reflection, may be called without a key and during a drain.
+    """
+
+    name: str
+    is_public: bool
+    streams_requests: bool
+    streams_responses: bool
+    codec: Codec
+    kind: MethodClass
+    exists: bool = True
+
+
+def describe(path: str, handler: Handler, *, exists: bool = True) -> Method:
+    """The method at `path`, which is `/package.Service/Method`."""
+    name = path.removeprefix("/")
+    return Method(
+        name=name,
+        is_public=name.partition("/")[0] in PUBLIC_SERVICES,
+        streams_requests=bool(handler.request_streaming),
+        streams_responses=bool(handler.response_streaming),
+        kind=method_class(name, streams=handler.request_streaming or handler.response_streaming),
+        codec=Codec(
+            name,
+            handler.request_deserializer,
+            handler.response_serializer,
+            message_type_of(name) if handler.request_deserializer else None,
+        ),
+        exists=exists,
+    )
+
+
+Proceed: TypeAlias = Callable[[Any, CallContext], Awaitable[Any]]
+
+
+class CallInterceptor(ABC):
+    """Does something around every call."""
+
+    @abstractmethod
+    async def intercept(
+        self, method: Method, request: Any, context: CallContext, proceed: Proceed
+    ) -> Any:
+        """Runs the rest of the call with `await proceed(request, context)`.
+
+        `request` is an async iterator where the client streams. The answer of `proceed` is None
+        where the server streams: responses are written to the context.
+        """
+
+
+# gRPC rounds timeouts up on the wire, by 0.1 s from 10 s on, and a client keeps its own time.
+_DEADLINE_SLACK_SECONDS = 0.15
+
+
+def final_code(context: Context, error: BaseException | None) -> grpc.StatusCode:
+    """The code of a call that ended with `error`, or without one."""
+    # An internal error of gRPC is an answer that found its client gone.
+    if isinstance(error, asyncio.CancelledError | grpc.aio.InternalError):
+        return cancellation_code()
+    if error is None or isinstance(error, grpc.aio.AbortError):
+        # gRPC answers None where no code was set; its type says otherwise.
+        code: grpc.StatusCode | None = context.code()
+        return code if code is not None else grpc.StatusCode.OK
+    return grpc.StatusCode.UNKNOWN
+
+
+def cancellation_code() -> grpc.StatusCode:
+    """DEADLINE_EXCEEDED if the call's time is up, else CANCELLED.
+
+    gRPC cancels the task of a call in both cases and does not say why.
+    """
+    left = current_request().deadline - time.monotonic()
+    if left <= _DEADLINE_SLACK_SECONDS:
+        return grpc.StatusCode.DEADLINE_EXCEEDED
+    return grpc.StatusCode.CANCELLED

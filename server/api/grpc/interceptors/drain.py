@@ -1,0 +1,112 @@
+"""Draining: new calls are refused, and running ones are waited for."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from types import TracebackType
+from typing import Any
+
+from server.core.errors import ShuttingDown
+
+
+class DrainGate:
+    """Counts the calls in flight, and lets none in once it is closed."""
+
+    def __init__(self) -> None:
+        self._closed = False
+        self._is_cut = False
+        self._in_flight: set[asyncio.Task[Any]] = set()
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self._last_event = time.monotonic()
+        self.closing = asyncio.Event()
+        """Set when the gate closes: streams without an end have to end."""
+
+    @property
+    def in_flight(self) -> int:
+        """How many calls have entered and not left."""
+        return len(self._in_flight)
+
+    def passed(self) -> Passage:
+        """Lets the call of the current task in for the block.
+
+        Raises:
+            ShuttingDown: the gate is closed, or the call was cut off.
+        """
+        return Passage(self)
+
+    def enter(self, call: asyncio.Task[Any]) -> None:
+        """Lets a call in.
+
+        Raises:
+            ShuttingDown: the gate is closed.
+        """
+        if self._closed:
+            self._last_event = time.monotonic()
+            raise ShuttingDown
+        self._in_flight.add(call)
+        self._idle.clear()
+
+    def leave(self, call: asyncio.Task[Any]) -> None:
+        """A call that was let in has ended."""
+        self._in_flight.discard(call)
+        self._last_event = time.monotonic()
+        if not self._in_flight:
+            self._idle.set()
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether the calls that were still in flight were ended."""
+        return self._is_cut
+
+    def cut(self) -> int:
+        """Ends the calls that are still in flight; how many they are."""
+        self._is_cut = True
+        for call in self._in_flight:
+            call.cancel()
+        return len(self._in_flight)
+
+    def close(self) -> None:
+        """Refuses calls from now on, for good."""
+        self._closed = True
+        self.closing.set()
+        self._last_event = time.monotonic()
+
+    async def idle(self) -> None:
+        """Returns when no call is in flight."""
+        await self._idle.wait()
+
+    async def quiet(self, seconds: float) -> None:
+        """Returns when this long ago a call was last refused or ended, or the gate was closed."""
+        # Not polling: each sleep ends at the earliest instant that could be the one.
+        while (left := self._last_event + seconds - time.monotonic()) > 0:  # noqa: ASYNC110
+            await asyncio.sleep(left)
+
+
+class Passage:
+    """The block of one call; written out because it is cheaper than a generator."""
+
+    __slots__ = ("_call", "_gate")
+
+    def __init__(self, gate: DrainGate) -> None:
+        self._gate = gate
+        self._call: asyncio.Task[Any] | None = None
+
+    def __enter__(self) -> None:
+        self._call = asyncio.current_task()
+        assert self._call is not None
+        self._gate.enter(self._call)
+
+    def __exit__(
+        self,
+        _kind: type[BaseException] | None,
+        error: BaseException | None,
+        _at: TracebackType | None,
+    ) -> None:
+        assert self._call is not None
+        self._gate.leave(self._call)
+        if self._gate.is_cut and isinstance(error, asyncio.CancelledError):
+            # The cancellation is that of `cut`: the client is told why, and when to come back.
+            self._call.uncancel()
+            raise ShuttingDown from error

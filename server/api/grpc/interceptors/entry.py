@@ -1,0 +1,171 @@
+"""Which calls are let in: with a valid key, in time, and within what the server can do."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+from server.api.grpc.admission import Admission, RateLimiter
+from server.api.grpc.interceptors.access import Authorize, enter_principal
+from server.api.grpc.interceptors.context import (
+    CallContext,
+    CallInterceptor,
+    Metadata,
+    Method,
+    Proceed,
+)
+from server.api.grpc.interceptors.drain import DrainGate
+from server.core.errors import ApiKeyInvalid, DeadlineExceeded, Overloaded, RateLimited
+from server.core.request_context import current_request, enter_request
+from server.projects.project import Caller, Principal
+from server.telemetry.metrics import ADMISSION_REFUSALS
+from server.telemetry.recording import stage
+
+Authenticate: TypeAlias = Callable[[str], Awaitable[Principal]]
+
+_CREDENTIALS = re.compile(r"(?:token|bearer) +(?P<key>[!-~]{1,512})", re.IGNORECASE)
+# One wording for every way to fail, so that an answer tells nothing about a key.
+_REFUSAL = "the call carries no valid API key"
+
+
+@dataclass(frozen=True, slots=True)
+class Deadlines:
+    """How long a call may take whose client sets no deadline, in seconds.
+
+    `by_method` maps `package.Service/Method` to the bound of methods that need another one.
+    """
+
+    default_seconds: float
+    by_method: Mapping[str, float] = field(default_factory=dict)
+
+    def of(self, method: Method) -> float:
+        """The bound of a method."""
+        return self.by_method.get(method.name, self.default_seconds)
+
+
+class EntryInterceptor(CallInterceptor):
+    """Refuses a call before anything is spent on reading it, or bounds it and lets it in.
+
+    In this order: a server that drains lets no call in; a call is bounded by its client's deadline,
+    else by the server's default; the metadata `authorization: Token <key>` must hold a valid key;
+    and there must be room, for the server and at the rate of the project.
+
+    Health and reflection pass beside all of it, so a busy or draining server still answers its
+    probes. Server streams have no default deadline: they last as long as the client likes. gRPC
+    itself ends a call at its client's deadline.
+    """
+
+    def __init__(
+        self,
+        gate: DrainGate,
+        deadlines: Deadlines,
+        authenticate: Authenticate,
+        admission: Admission,
+        rate_limiter: RateLimiter,
+    ) -> None:
+        """`authenticate` takes a key and raises ApiKeyInvalid if it is not valid."""
+        self._gate = gate
+        self._deadlines = deadlines
+        self._authenticate = authenticate
+        self._admission = admission
+        self._rate_limiter = rate_limiter
+
+    async def intercept(
+        self, method: Method, request: Any, context: CallContext, proceed: Proceed
+    ) -> Any:
+        # gRPC answers None where the client set no deadline; its type says otherwise.
+        remaining: float | None = context.time_remaining()
+        if method.is_public:
+            if remaining is not None:
+                _enter_deadline(remaining)
+            return await proceed(request, context)
+        with self._gate.passed():
+            if remaining is None and not method.streams_responses:
+                seconds = self._deadlines.of(method)
+                _enter_deadline(seconds)
+                return await _within(seconds, self._admitted(method, request, context, proceed))
+            if remaining is not None:
+                _enter_deadline(remaining)
+            return await self._admitted(method, request, context, proceed)
+
+    async def _admitted(
+        self, method: Method, request: Any, context: CallContext, proceed: Proceed
+    ) -> Any:
+        with stage("authenticate", is_brief=True):
+            principal = await self._principal(context.invocation_metadata())
+            enter_principal(principal)
+        if principal.project_id is not None:
+            _counted(self._rate_limiter, principal.project_id)
+        size = len(request) if isinstance(request, bytes) else 0
+        try:
+            with stage("admission", is_brief=True):
+                call = await self._admission.enter(method.kind, size, current_request().remaining())
+        except Overloaded:
+            ADMISSION_REFUSALS.labels("overloaded").inc()
+            raise
+        try:
+            return await proceed(request, context)
+        finally:
+            self._admission.leave(call)
+
+    async def _principal(self, metadata: Metadata) -> Principal:
+        try:
+            return await self._authenticate(_key(metadata))
+        except ApiKeyInvalid:
+            raise ApiKeyInvalid(_REFUSAL) from None
+
+
+def _key(metadata: Metadata) -> str:
+    values = [value for key, value in metadata if key == "authorization"]
+    if len(values) != 1 or not isinstance(values[0], str):
+        raise ApiKeyInvalid(_REFUSAL)
+    credentials = _CREDENTIALS.fullmatch(values[0])
+    if credentials is None:
+        raise ApiKeyInvalid(_REFUSAL)
+    return credentials["key"]
+
+
+def _enter_deadline(seconds: float) -> None:
+    limited = current_request().until(time.monotonic() + seconds)
+    enter_request(limited)
+    limited.remaining()
+
+
+async def _within(seconds: float, rest: Awaitable[Any]) -> Any:
+    bound = asyncio.timeout(seconds)
+    try:
+        async with bound:
+            return await rest
+    except TimeoutError as error:
+        if bound.expired():
+            raise DeadlineExceeded from error
+        raise
+
+
+def _counted(rate_limiter: RateLimiter, project_id: str) -> None:
+    try:
+        rate_limiter.take(project_id)
+    except RateLimited:
+        ADMISSION_REFUSALS.labels("rate_limited").inc()
+        raise
+
+
+def rate_limited(authorize: Authorize, rate_limiter: RateLimiter) -> Authorize:
+    """`authorize`, which then also counts calls with an organization's key.
+
+    Which project such a call is for is known only then.
+    """
+
+    async def authorized(
+        principal: Principal, org_id: str | None, project_id: str | None
+    ) -> Caller:
+        caller = await authorize(principal, org_id, project_id)
+        if principal.project_id is None:
+            _counted(rate_limiter, caller.project_id)
+        return caller
+
+    return authorized

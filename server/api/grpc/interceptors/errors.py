@@ -1,0 +1,64 @@
+"""Every exception becomes one canonical status with typed details."""
+
+from __future__ import annotations
+
+from typing import Any, Never
+
+import grpc
+import structlog
+from grpc_status import rpc_status
+
+from server.api.grpc.interceptors.context import CallContext, CallInterceptor, Method, Proceed
+from server.api.grpc.status import OUTCOMES, to_status
+from server.core.errors import DeadlineExceeded, ExtractionFailed, InvalidRequest, Unimplemented
+from server.core.request_context import current_request
+
+_log: structlog.typing.FilteringBoundLogger = structlog.get_logger("server.errors")
+
+
+class ErrorsInterceptor(CallInterceptor):
+    """Answers exceptions: those of the domain as they are, all others as INTERNAL.
+
+    Cancellation passes through, and so do gRPC's own errors: they mean that the call is answered or
+    that its client or the server is gone, and a call must not be touched after that.
+    """
+
+    async def intercept(
+        self, method: Method, request: Any, context: CallContext, proceed: Proceed
+    ) -> Any:
+        try:
+            return await proceed(request, context)
+        except grpc.aio.BaseError:
+            raise
+        except TimeoutError as error:
+            await _answer(DeadlineExceeded(), method, context, cause=error)
+        except NotImplementedError as error:
+            await _answer(Unimplemented(method.name), method, context, cause=error)
+        except Exception as error:  # noqa: BLE001 - whatever else it is has to be answered too
+            await _answer(error, method, context, cause=error.__cause__)
+
+
+async def _answer(
+    error: Exception, method: Method, context: CallContext, cause: BaseException | None
+) -> Never:
+    _report(error, method, cause)
+    status = rpc_status.to_status(to_status(error, current_request().correlation_id))
+    await context.abort(status.code, status.details, tuple(status.trailing_metadata))
+
+
+def _report(error: Exception, method: Method, cause: BaseException | None) -> None:
+    """Logs what the client is not told."""
+    if type(error) not in OUTCOMES:
+        _log.error("rpc failed", method=method.name, exc_info=error)
+    elif isinstance(error, ExtractionFailed):
+        # Its problems and its cause may quote the conversation, so they are only counted and named.
+        _log.warning(
+            "extraction failed",
+            method=method.name,
+            **error.metadata,
+            problems=len(error.problems),
+            cause_type=type(cause).__name__ if cause else None,
+        )
+    elif cause is not None and not isinstance(error, InvalidRequest):
+        reason = type(error).__name__
+        _log.warning("rpc refused", method=method.name, reason=reason, exc_info=cause)

@@ -1,0 +1,83 @@
+"""Requests are read and checked against the contract, responses are written."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterable, AsyncIterator, Callable
+from datetime import datetime
+from typing import Any, TypeAlias
+
+import grpc
+from google.protobuf.message import Message
+
+from server.api.grpc.decoding import Codec
+from server.api.grpc.interceptors.context import CallContext, CallInterceptor, Method, Proceed
+from server.api.grpc.large_messages import LARGE_BYTES, beside_the_loop
+from server.telemetry.recording import stage
+
+
+class DecodingInterceptor(CallInterceptor):
+    """Interceptors and handlers inside get and give messages; interceptors outside see the bytes.
+
+    The responses of a stream are written by the context. Large messages are read and written beside
+    the event loop.
+    """
+
+    async def intercept(
+        self, method: Method, request: Any, context: CallContext, proceed: Proceed
+    ) -> Any:
+        codec = method.codec
+        if method.streams_requests:
+            decoded: Any = _read_all(request, codec)
+        else:
+            decoded = await codec.decode_large(request)
+            context.request_bytes = len(request)
+        response = await proceed(decoded, context)
+        if method.streams_responses:
+            return None
+        if response is None and context.code() not in {None, grpc.StatusCode.OK}:
+            return b""
+        return await codec.encode_large(response)
+
+
+async def _read_all(requests: AsyncIterable[bytes], codec: Codec) -> AsyncIterator[Any]:
+    async for raw in requests:
+        yield codec.decode(raw)
+
+
+Check: TypeAlias = Callable[[Message, datetime], None]
+Now: TypeAlias = Callable[[], datetime]
+
+
+class ValidationInterceptor(CallInterceptor):
+    """Applies a check to every request message."""
+
+    def __init__(self, check: Check, check_large: Check, now: Now) -> None:
+        """Both checks raise InvalidRequest; the one of large requests runs in a thread.
+
+        `now` tells the present instant, aware, in UTC.
+        """
+        self._check = check
+        self._check_large = check_large
+        self._now = now
+
+    async def intercept(
+        self, method: Method, request: Any, context: CallContext, proceed: Proceed
+    ) -> Any:
+        if method.streams_requests:
+            return await proceed(self._checked(request), context)
+        if context.request_bytes >= LARGE_BYTES:
+            with stage("validate", is_brief=True):
+                await beside_the_loop(self._check_large, request, self._now())
+        else:
+            self._apply(request)
+        return await proceed(request, context)
+
+    async def _checked(self, requests: AsyncIterable[Any]) -> AsyncIterator[Any]:
+        async for request in requests:
+            self._apply(request)
+            yield request
+
+    def _apply(self, request: object) -> None:
+        if isinstance(request, Message):
+            with stage("validate", is_brief=True):
+                self._check(request, self._now())

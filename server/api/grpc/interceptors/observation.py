@@ -1,0 +1,182 @@
+"""What is known and kept of every call: its correlation id, its metrics, its log line, its span."""
+
+from __future__ import annotations
+
+import re
+import secrets
+import time
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+import grpc
+import structlog
+from opentelemetry import trace
+from opentelemetry.trace import Span, SpanContext
+
+from server.api.grpc.admission import MethodClass
+from server.api.grpc.interceptors.access import project_or_none
+from server.api.grpc.interceptors.context import (
+    CallContext,
+    CallInterceptor,
+    Metadata,
+    Method,
+    Proceed,
+    final_code,
+)
+from server.api.grpc.interceptors.tracing import complete_span
+from server.core.request_context import RequestContext, enter_request
+from server.telemetry.figures import EndedCall, Tally, begin_tally
+from server.telemetry.recording import record_rpc
+from server.telemetry.spans import (
+    CORRELATION_ATTRIBUTE,
+    TRACEPARENT,
+    format_traceparent,
+    parse_traceparent,
+)
+from server.telemetry.statistics import Statistics
+
+CORRELATION_HEADER = "x-correlation-id"
+REQUEST_ID_HEADER = "x-request-id"
+_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
+_UNBOUNDED = float("inf")
+_UNKNOWN = "unknown"
+
+_log: structlog.typing.FilteringBoundLogger = structlog.get_logger("server.rpc")
+
+
+class ObservationInterceptor(CallInterceptor):
+    """Gives every call its correlation id, and records how it ends.
+
+    The id is the first well-formed one of `x-correlation-id`, `x-request-id`, the trace id and a
+    random one. It is sent back in the trailing metadata of every answer.
+
+    A call counts in the statistics of its project; if it was not authorized, in those of the
+    project of its key. Every call is logged as the event `rpc`, calls of health and reflection at
+    debug. Sizes are bytes as sent, without the frame; those of a request stream are not counted.
+
+    All of this is one frame because each part of it is cheaper than a frame of its own.
+    """
+
+    def __init__(self, statistics: Statistics, now: Callable[[], datetime]) -> None:
+        """`now` returns the current time, aware, in UTC."""
+        self._statistics = statistics
+        self._now = now
+
+    async def intercept(
+        self, method: Method, request: Any, context: CallContext, proceed: Proceed
+    ) -> Any:
+        span = trace.get_current_span()
+        correlation_id = _begin(context, span)
+        tally = begin_tally()
+        response: Any = None
+        error: BaseException | None = None
+        began = time.perf_counter()
+        try:
+            response = await proceed(request, context)
+            return response
+        except grpc.aio.AbortError as abort:
+            error = abort
+            if not span.is_recording():
+                raise
+            # The answer is sent, and gRPC raises the error again once the handler returns. If it
+            # were raised here, the interceptor outside would add it to the span as an exception.
+            return None
+        except BaseException as other:
+            error = other
+            raise
+        finally:
+            seconds = time.perf_counter() - began
+            code = final_code(context, error)
+            ended = EndedCall(
+                method.name if method.exists else _UNKNOWN,
+                code.name,
+                seconds,
+                self._now(),
+                correlation_id,
+                waits=method.kind is MethodClass.STREAM,
+            )
+            project_id = self._record(ended, tally)
+            _log_call(method, ended, project_id, tally, request, response, context, span)
+            if span.is_recording():
+                complete_span(span, method, context, code)
+
+    def _record(self, ended: EndedCall, tally: Tally) -> str | None:
+        """Counts the call, and returns the project that it was for, as far as that is known."""
+        record_rpc(ended.method, ended.code, ended.seconds)
+        if project_id := project_or_none():
+            self._statistics.record(project_id, tally, ended)
+        return project_id
+
+
+def _begin(context: CallContext, span: Span) -> str:
+    metadata = context.invocation_metadata()
+    place = _place_in_trace(metadata, span)
+    correlation_id = _correlation_id(metadata, place)
+    traceparent = format_traceparent(place) if place else None
+    enter_request(RequestContext(correlation_id, _UNBOUNDED, traceparent))
+    structlog.contextvars.bind_contextvars(correlation_id=correlation_id)
+    span.set_attribute(CORRELATION_ATTRIBUTE, correlation_id)
+    context.add_trailer(CORRELATION_HEADER, correlation_id)
+    return correlation_id
+
+
+def _correlation_id(metadata: Metadata, place: SpanContext | None) -> str:
+    return (
+        _sent_id(metadata, CORRELATION_HEADER)
+        or _sent_id(metadata, REQUEST_ID_HEADER)
+        or (trace.format_trace_id(place.trace_id) if place else None)
+        or secrets.token_hex(16)
+    )
+
+
+def _sent_id(metadata: Metadata, header: str) -> str | None:
+    for key, value in metadata:
+        if key == header and isinstance(value, str) and _ID.fullmatch(value):
+            return value
+    return None
+
+
+def _place_in_trace(metadata: Metadata, span: Span) -> SpanContext | None:
+    """The context of the call's span; with tracing off, the one that the client sent."""
+    own = span.get_span_context()
+    if own.is_valid:
+        return own
+    for key, value in metadata:
+        if key == TRACEPARENT and isinstance(value, str):
+            return parse_traceparent(value)
+    return None
+
+
+def _log_call(
+    method: Method,
+    ended: EndedCall,
+    project_id: str | None,
+    tally: Tally,
+    request: object,
+    response: object,
+    context: CallContext,
+    span: Span,
+) -> None:
+    answered = len(response) if isinstance(response, bytes) else 0
+    facts: dict[str, object] = {
+        "method": method.name,
+        "code": ended.code,
+        "duration_ms": round(ended.seconds * 1000, 3),
+        "correlation_id": ended.correlation_id,
+        "response_bytes": context.bytes_written + answered,
+    }
+    if isinstance(request, bytes):
+        facts["request_bytes"] = len(request)
+    if method.streams_responses:
+        facts["response_messages"] = context.messages_written
+    if project_id:
+        facts["project_id"] = project_id
+    if tally.model_calls:
+        facts["model_calls"] = len(tally.model_calls)
+        facts["model_ms"] = round(sum(call.seconds for call in tally.model_calls) * 1000, 3)
+    place = span.get_span_context()
+    if place.is_valid:
+        facts["trace_id"] = trace.format_trace_id(place.trace_id)
+    log = _log.debug if method.is_public else _log.info
+    log("rpc", **facts)

@@ -1,0 +1,246 @@
+"""The gRPC server: services put on it whole, as the contract says, and its health."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Never, TypeAlias
+
+import grpc
+from google.longrunning import operations_proto_pb2
+from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
+from google.protobuf.message_factory import GetMessageClass
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_health.v1.health import aio
+from grpc_reflection.v1alpha import reflection
+from memoir.v1 import (
+    graph_service_pb2,
+    memory_service_pb2,
+    project_service_pb2,
+    statistics_service_pb2,
+)
+
+from server.api.grpc.services.graph import GraphService
+from server.api.grpc.services.memory import MemoryService
+from server.api.grpc.services.operations import OperationsService
+from server.api.grpc.services.project import ProjectService, StatisticsService
+from server.core.errors import Unimplemented
+
+Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
+
+
+def add_service(server: grpc.aio.Server, service: ServiceDescriptor, servicer: object) -> None:
+    """Serves every method of `service`, by the method of the same name of `servicer`.
+
+    A method that `servicer` lacks is served too, and answers that it is not offered, so that what
+    the contract promises can be called whatever is behind it.
+    """
+    handlers = {method.name: _handler(method, servicer) for method in service.methods}
+    server.add_generic_rpc_handlers(
+        [grpc.method_handlers_generic_handler(service.full_name, handlers)]
+    )
+    # Those of each registered method wait apart: a flood of searches keeps no health check waiting.
+    server.add_registered_method_handlers(service.full_name, handlers)
+
+
+def implemented_methods(service: ServiceDescriptor, servicer: object) -> frozenset[str]:
+    """The methods of `service` that `servicer` has, as `package.Service/Method`."""
+    return frozenset(
+        f"{service.full_name}/{method.name}"
+        for method in service.methods
+        if hasattr(servicer, method.name)
+    )
+
+
+def _handler(method: MethodDescriptor, servicer: object) -> Handler:
+    behavior = getattr(servicer, method.name, None) or _not_offered(method)
+    make = (
+        grpc.unary_stream_rpc_method_handler
+        if method.server_streaming
+        else grpc.unary_unary_rpc_method_handler
+    )
+    return make(
+        behavior,
+        request_deserializer=GetMessageClass(method.input_type).FromString,
+        response_serializer=GetMessageClass(method.output_type).SerializeToString,
+    )
+
+
+def _not_offered(method: MethodDescriptor) -> Callable[[Any, Any], Awaitable[Never]]:
+    async def refuse(_request: Any, _context: Any) -> Never:
+        raise Unimplemented(f"{method.containing_service.full_name}/{method.name}")
+
+    return refuse
+
+
+LIVENESS = ""
+READINESS = "memoir.v1.MemoryService"
+
+
+class HealthService:
+    """What the server says about itself. It does no I/O: readiness is told to it."""
+
+    def __init__(self) -> None:
+        self._statuses = aio.HealthServicer()
+        self.servicer = HealthServicer(self._statuses)
+
+    async def start(self) -> None:
+        """Alive, and not ready until told."""
+        await self._set(LIVENESS, serving=True)
+        await self._set(READINESS, serving=False)
+
+    async def set_ready(self, ready: bool) -> None:
+        """Says whether calls can be served; without effect once the server drains."""
+        await self._set(READINESS, serving=ready)
+
+    async def enter_drain(self) -> None:
+        """Sends new calls elsewhere for good; watchers learn of it at once."""
+        await self._statuses.enter_graceful_shutdown()
+
+    async def _set(self, service: str, *, serving: bool) -> None:
+        status = health_pb2.HealthCheckResponse
+        await self._statuses.set(service, status.SERVING if serving else status.NOT_SERVING)
+
+
+class HealthServicer:
+    """Answers `grpc.health.v1.Health`; the library's servicer does not know List."""
+
+    def __init__(self, statuses: aio.HealthServicer) -> None:
+        self._statuses = statuses
+
+    async def Check(self, request: Any, context: Any) -> Any:  # noqa: N802 - named by the protocol
+        """The status of one service; NOT_FOUND for one that is not known."""
+        return await self._statuses.Check(request, context)
+
+    async def Watch(self, request: Any, context: Any) -> None:  # noqa: N802 - named by the protocol
+        """The status of one service now and at every change."""
+        await self._statuses.Watch(request, context)
+
+    async def List(self, _request: Any, context: Any) -> Any:  # noqa: N802 - named by the protocol
+        """The status of all services."""
+        statuses = {
+            name: await self._statuses.Check(health_pb2.HealthCheckRequest(service=name), context)
+            for name in (LIVENESS, READINESS)
+        }
+        return health_pb2.HealthListResponse(statuses=statuses)
+
+
+LEAST_PING_INTERVAL_MILLISECONDS = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class ServerOptions:
+    """How the server listens. Sizes are bytes, times seconds; an age of 0 is none.
+
+    With `shares_port` other processes may listen on the same port, and get connections too.
+    """
+
+    address: str
+    max_receive_bytes: int
+    reflection: bool
+    shares_port: bool = False
+    max_metadata_bytes: int = 16 * 1024
+    max_streams: int = 256
+    max_pending: int = 256
+    keepalive_seconds: float = 60.0
+    max_connection_age: float = 1800.0
+    max_connection_age_grace: float = 300.0
+
+
+@dataclass(frozen=True, slots=True)
+class Servicers:
+    """What answers the calls."""
+
+    memory: MemoryService
+    graph: GraphService
+    project: ProjectService
+    health: HealthService
+    operations: OperationsService
+    statistics: StatisticsService
+
+
+CONTRACT: tuple[ServiceDescriptor, ...] = (
+    memory_service_pb2.DESCRIPTOR.services_by_name["MemoryService"],
+    graph_service_pb2.DESCRIPTOR.services_by_name["GraphService"],
+    project_service_pb2.DESCRIPTOR.services_by_name["ProjectService"],
+    statistics_service_pb2.DESCRIPTOR.services_by_name["StatisticsService"],
+    operations_proto_pb2.DESCRIPTOR.services_by_name["Operations"],
+)
+
+
+def servicer_of(service: ServiceDescriptor, servicers: Servicers) -> object:
+    """What answers the calls of a service of the contract; a bare object where nothing does yet."""
+    match service.name:
+        case "MemoryService":
+            return servicers.memory
+        case "GraphService":
+            return servicers.graph
+        case "ProjectService":
+            return servicers.project
+        case "Operations":
+            return servicers.operations
+        case "StatisticsService":
+            return servicers.statistics
+        case _:
+            return object()
+
+
+def build_server(
+    options: ServerOptions,
+    servicers: Servicers,
+    interceptors: Sequence[grpc.aio.ServerInterceptor],
+) -> tuple[grpc.aio.Server, int]:
+    """A server that is bound but not started, and its port.
+
+    Raises:
+        OSError: the address cannot be listened on.
+    """
+    server = grpc.aio.server(
+        interceptors=list(interceptors),
+        options=_channel_options(options),
+    )
+    for service in CONTRACT:
+        add_service(server, service, servicer_of(service, servicers))
+    health_pb2_grpc.add_HealthServicer_to_server(servicers.health.servicer, server)
+    if options.reflection:
+        names = [service.full_name for service in CONTRACT]
+        names += [health_pb2.DESCRIPTOR.services_by_name["Health"].full_name]
+        reflection.enable_server_reflection([*names, reflection.SERVICE_NAME], server)
+    return server, _bind(server, options.address)
+
+
+def _channel_options(options: ServerOptions) -> list[tuple[str, int]]:
+    """Named as in gRPC's `channel_arg_names.h`."""
+    chosen = [
+        ("grpc.max_receive_message_length", options.max_receive_bytes),
+        ("grpc.max_metadata_size", options.max_metadata_bytes),
+        # The soft limit refuses at random below the hard one; here there is one limit.
+        ("grpc.absolute_max_metadata_size", options.max_metadata_bytes),
+        ("grpc.max_concurrent_streams", options.max_streams),
+        # It counts streams that have ended and are not freed yet, and so resets calls of clients
+        # that keep within the bound. The bound itself still holds.
+        ("grpc.http.overload_protection", 0),
+        # Beyond this gRPC refuses itself, which costs nothing but has no details.
+        ("grpc.server.max_pending_requests", options.max_pending),
+        ("grpc.server.max_pending_requests_hard_limit", options.max_pending),
+        ("grpc.keepalive_time_ms", _milliseconds(options.keepalive_seconds)),
+        ("grpc.http2.min_ping_interval_without_data_ms", LEAST_PING_INTERVAL_MILLISECONDS),
+        # Otherwise two servers would share their connections without anyone noticing.
+        ("grpc.so_reuseport", int(options.shares_port)),
+    ]
+    if options.max_connection_age:
+        age, grace = options.max_connection_age, options.max_connection_age_grace
+        chosen.append(("grpc.max_connection_age_ms", _milliseconds(age)))
+        chosen.append(("grpc.max_connection_age_grace_ms", _milliseconds(grace)))
+    return chosen
+
+
+def _milliseconds(seconds: float) -> int:
+    return round(seconds * 1000)
+
+
+def _bind(server: grpc.aio.Server, address: str) -> int:
+    try:
+        return server.add_insecure_port(address)
+    except RuntimeError as error:
+        raise OSError(f"cannot listen on {address}; set MEMOIR_GRPC_PORT to a free port") from error

@@ -1,0 +1,84 @@
+"""memoir.v1.GraphService."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from memoir.v1 import graph_service_pb2
+
+from server.api.grpc.convert.answers import fitting_page
+from server.api.grpc.convert.graph import (
+    entities_command,
+    entity_command,
+    entity_message,
+    neighbourhood_message,
+    paths_command,
+    paths_message,
+    relations_command,
+)
+from server.api.grpc.convert.memories import relation_message
+from server.api.grpc.convert.tokens import entity_page_token, relation_page_token
+from server.api.grpc.interceptors.access import current_caller
+from server.graph.explore.entities import GetEntity, ListEntities
+from server.graph.explore.relations import FindPaths, ListRelations
+
+
+@dataclass(frozen=True, slots=True)
+class GraphUseCases:
+    """What the service runs."""
+
+    list_relations: ListRelations
+    get_entity: GetEntity
+    list_entities: ListEntities
+    find_paths: FindPaths
+
+
+class GraphService:
+    """Asking who relates to what. Methods are named as in the contract."""
+
+    def __init__(self, use_cases: GraphUseCases) -> None:
+        self._use_cases = use_cases
+
+    async def ListRelations(  # noqa: N802 - the contract's name
+        self, request: graph_service_pb2.ListRelationsRequest, _context: object
+    ) -> graph_service_pb2.ListRelationsResponse:
+        """See the contract."""
+        command = relations_command(request, current_caller().project_id)
+
+        async def page(size: int) -> graph_service_pb2.ListRelationsResponse:
+            found = await self._use_cases.list_relations(replace(command, page_size=size))
+            return graph_service_pb2.ListRelationsResponse(
+                relations=map(relation_message, found.relations),
+                next_page_token=relation_page_token(request, found.next),
+            )
+
+        return await fitting_page(page, command.page_size, "relations")
+
+    async def GetEntity(  # noqa: N802 - the contract's name
+        self, request: graph_service_pb2.GetEntityRequest, _context: object
+    ) -> graph_service_pb2.GetEntityResponse:
+        """See the contract."""
+        command = entity_command(request, current_caller().project_id)
+        return neighbourhood_message(await self._use_cases.get_entity(command))
+
+    async def ListEntities(  # noqa: N802 - the contract's name
+        self, request: graph_service_pb2.ListEntitiesRequest, _context: object
+    ) -> graph_service_pb2.ListEntitiesResponse:
+        """See the contract."""
+        command = entities_command(request, current_caller().project_id)
+
+        async def page(size: int) -> graph_service_pb2.ListEntitiesResponse:
+            found = await self._use_cases.list_entities(replace(command, page_size=size))
+            return graph_service_pb2.ListEntitiesResponse(
+                entities=map(entity_message, found.entities),
+                next_page_token=entity_page_token(request, found.next),
+            )
+
+        return await fitting_page(page, command.page_size, "entities")
+
+    async def FindPaths(  # noqa: N802 - the contract's name
+        self, request: graph_service_pb2.FindPathsRequest, _context: object
+    ) -> graph_service_pb2.FindPathsResponse:
+        """See the contract."""
+        command = paths_command(request, current_caller().project_id)
+        return paths_message(await self._use_cases.find_paths(command))

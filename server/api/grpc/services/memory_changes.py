@@ -1,0 +1,206 @@
+"""The methods of memoir.v1.MemoryService that change stored memories or whole scopes."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, replace
+
+from memoir.v1 import memory_service_pb2
+
+from server.api.grpc.convert.answers import fitting_page
+from server.api.grpc.convert.changes import (
+    batch_delete_command,
+    batch_delete_response,
+    batch_update_command,
+    batch_update_response,
+    delete_command,
+    delete_memories_command,
+    delete_scope_command,
+    events_command,
+    list_scopes_command,
+    receipt_message,
+    restore_command,
+    scope_message,
+    update_command,
+    watch_command,
+)
+from server.api.grpc.convert.memories import event_message, memory_message
+from server.api.grpc.convert.tokens import (
+    consistency_token,
+    number_page_token,
+    scope_page_token,
+    stream_cursor,
+)
+from server.api.grpc.interceptors.access import current_caller
+from server.api.grpc.large_messages import beside_the_loop
+from server.core.errors import MemoirError
+from server.core.request_context import current_request
+from server.memories.change.delete_memory import BatchDeleteCommand, DeleteMemoryCommand
+from server.memories.change.restore_memory import RestoreMemoryCommand
+from server.memories.change.update_memory import (
+    BatchUpdateCommand,
+    UpdatedMemory,
+    UpdateMemoryCommand,
+)
+from server.memories.history.events import ListMemoryEvents, WatchMemoryEvents
+from server.memories.memory import StreamCursor
+from server.memories.scope import StoredDeletion
+from server.memories.scopes.delete_scope import DeleteMemories, DeleteScope
+from server.memories.scopes.list_scopes import ListScopes
+
+
+@dataclass(frozen=True, slots=True)
+class MutationUseCases:
+    """What these methods run."""
+
+    update: Callable[[UpdateMemoryCommand], Awaitable[UpdatedMemory]]
+    delete: Callable[[DeleteMemoryCommand], Awaitable[StoredDeletion]]
+    restore: Callable[[RestoreMemoryCommand], Awaitable[UpdatedMemory]]
+    update_batch: Callable[[BatchUpdateCommand], Awaitable[list[UpdatedMemory | MemoirError]]]
+    delete_batch: Callable[[BatchDeleteCommand], Awaitable[list[StoredDeletion | MemoirError]]]
+    events: ListMemoryEvents
+    watch: WatchMemoryEvents
+
+
+class MemoryMutations:
+    """Updating, deleting, and reading histories. Methods are named as in the contract."""
+
+    def __init__(self, mutations: MutationUseCases) -> None:
+        self._mutations = mutations
+
+    async def UpdateMemory(  # noqa: N802 - the contract's name
+        self, request: memory_service_pb2.UpdateMemoryRequest, _context: object
+    ) -> memory_service_pb2.UpdateMemoryResponse:
+        """See the contract."""
+        updated = await self._mutations.update(update_command(request, current_caller().project_id))
+        return memory_service_pb2.UpdateMemoryResponse(
+            memory=memory_message(updated.memory),
+            consistency_token=consistency_token(updated.position),
+        )
+
+    async def DeleteMemory(  # noqa: N802 - the contract's name
+        self, request: memory_service_pb2.DeleteMemoryRequest, _context: object
+    ) -> memory_service_pb2.DeleteMemoryResponse:
+        """See the contract."""
+        deletion = await self._mutations.delete(
+            delete_command(request, current_caller().project_id)
+        )
+        return memory_service_pb2.DeleteMemoryResponse(
+            consistency_token=consistency_token(deletion.position),
+            receipt=receipt_message(deletion.receipt),
+        )
+
+    async def RestoreMemory(  # noqa: N802 - the contract's name
+        self, request: memory_service_pb2.RestoreMemoryRequest, _context: object
+    ) -> memory_service_pb2.RestoreMemoryResponse:
+        """See the contract."""
+        restored = await self._mutations.restore(
+            restore_command(request, current_caller().project_id)
+        )
+        return memory_service_pb2.RestoreMemoryResponse(
+            memory=memory_message(restored.memory),
+            consistency_token=consistency_token(restored.position),
+        )
+
+    async def BatchUpdateMemories(  # noqa: N802 - the contract's name
+        self, request: memory_service_pb2.BatchUpdateMemoriesRequest, _context: object
+    ) -> memory_service_pb2.BatchUpdateMemoriesResponse:
+        """See the contract."""
+        project_id = current_caller().project_id
+        command = await beside_the_loop(batch_update_command, request, project_id)
+        outcomes = await self._mutations.update_batch(command)
+        correlation_id = current_request().correlation_id
+        return await beside_the_loop(batch_update_response, outcomes, correlation_id)
+
+    async def BatchDeleteMemories(  # noqa: N802 - the contract's name
+        self, request: memory_service_pb2.BatchDeleteMemoriesRequest, _context: object
+    ) -> memory_service_pb2.BatchDeleteMemoriesResponse:
+        """See the contract."""
+        command = batch_delete_command(request, current_caller().project_id)
+        outcomes = await self._mutations.delete_batch(command)
+        return batch_delete_response(command, outcomes, current_request().correlation_id)
+
+    async def ListMemoryEvents(  # noqa: N802 - the contract's name
+        self, request: memory_service_pb2.ListMemoryEventsRequest, _context: object
+    ) -> memory_service_pb2.ListMemoryEventsResponse:
+        """See the contract."""
+        command = events_command(request, current_caller().project_id)
+
+        async def page(size: int) -> memory_service_pb2.ListMemoryEventsResponse:
+            found = await self._mutations.events(replace(command, page_size=size))
+            return memory_service_pb2.ListMemoryEventsResponse(
+                events=map(event_message, found.events),
+                next_page_token=number_page_token(request, found.next),
+            )
+
+        return await fitting_page(page, command.page_size, "events")
+
+    async def WatchMemoryEvents(  # noqa: N802 - the contract's name
+        self, request: memory_service_pb2.WatchMemoryEventsRequest, _context: object
+    ) -> AsyncIterator[memory_service_pb2.WatchMemoryEventsResponse]:
+        """See the contract."""
+        async for streamed in self._mutations.watch(
+            watch_command(request, current_caller().project_id)
+        ):
+            if isinstance(streamed, StreamCursor):
+                yield memory_service_pb2.WatchMemoryEventsResponse(cursor=stream_cursor(streamed))
+            else:
+                yield memory_service_pb2.WatchMemoryEventsResponse(
+                    event=event_message(streamed.event), cursor=stream_cursor(streamed.cursor)
+                )
+
+
+@dataclass(frozen=True, slots=True)
+class ScopeUseCases:
+    """What these methods run."""
+
+    delete_memories: DeleteMemories
+    list: ListScopes
+    delete: DeleteScope
+
+
+class MemoryScopes:
+    """Listing and deleting scopes. Methods are named as in the contract."""
+
+    def __init__(self, scopes: ScopeUseCases) -> None:
+        self._scopes = scopes
+
+    async def DeleteMemories(  # noqa: N802 - the contract's name
+        self, request: memory_service_pb2.DeleteMemoriesRequest, _context: object
+    ) -> memory_service_pb2.DeleteMemoriesResponse:
+        """See the contract."""
+        command = delete_memories_command(request, current_caller().project_id)
+        deletion = await self._scopes.delete_memories(command)
+        return memory_service_pb2.DeleteMemoriesResponse(
+            receipt=receipt_message(deletion.receipt),
+            consistency_token=(
+                "" if command.validate_only else consistency_token(deletion.position)
+            ),
+        )
+
+    async def ListScopes(  # noqa: N802 - the contract's name
+        self, request: memory_service_pb2.ListScopesRequest, _context: object
+    ) -> memory_service_pb2.ListScopesResponse:
+        """See the contract."""
+        command = list_scopes_command(request, current_caller().project_id)
+
+        async def page(size: int) -> memory_service_pb2.ListScopesResponse:
+            found = await self._scopes.list(replace(command, page_size=size))
+            end = (found.next.kind, found.next.id) if found.next else None
+            return memory_service_pb2.ListScopesResponse(
+                scopes=map(scope_message, found.scopes),
+                next_page_token=scope_page_token(request, end),
+            )
+
+        return await fitting_page(page, command.page_size, "scopes")
+
+    async def DeleteScope(  # noqa: N802 - the contract's name
+        self, request: memory_service_pb2.DeleteScopeRequest, _context: object
+    ) -> memory_service_pb2.DeleteScopeResponse:
+        """See the contract."""
+        command = delete_scope_command(request, current_caller().project_id)
+        deletion = await self._scopes.delete(command)
+        return memory_service_pb2.DeleteScopeResponse(
+            receipt=receipt_message(deletion.receipt),
+            consistency_token=consistency_token(deletion.position),
+        )

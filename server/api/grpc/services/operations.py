@@ -1,0 +1,90 @@
+"""google.longrunning.Operations."""
+
+from __future__ import annotations
+
+from google.longrunning import operations_proto_pb2
+from google.protobuf.empty_pb2 import Empty
+
+from server.api.grpc.convert.answers import fitting_page
+from server.api.grpc.convert.operations import (
+    operation_message,
+    read_operation_name,
+    read_parent,
+    read_state_filter,
+)
+from server.api.grpc.convert.requests import DEFAULT_PAGE_SIZE
+from server.api.grpc.convert.tokens import operation_page_token, read_operation_page_token
+from server.api.grpc.interceptors.access import current_caller
+from server.api.grpc.status import to_status
+from server.core.errors import OperationCancelled
+from server.core.request_context import current_request
+from server.operations.manage_operations import ManageOperations
+
+LARGEST_PAGE = 200
+# What is left of the call's time for the answer, in seconds.
+ANSWER_SECONDS = 0.25
+
+
+class OperationsService:
+    """How asynchronous calls stand. Methods are named as in the contract."""
+
+    def __init__(self, operations: ManageOperations) -> None:
+        self._operations = operations
+
+    async def GetOperation(  # noqa: N802 - the contract's name
+        self, request: operations_proto_pb2.GetOperationRequest, _context: object
+    ) -> operations_proto_pb2.Operation:
+        """See the contract."""
+        operation_id = read_operation_name(request.name)
+        return operation_message(
+            await self._operations.get(current_caller().project_id, operation_id)
+        )
+
+    async def ListOperations(  # noqa: N802 - the contract's name
+        self, request: operations_proto_pb2.ListOperationsRequest, _context: object
+    ) -> operations_proto_pb2.ListOperationsResponse:
+        """See the contract."""
+        read_parent(request.name)
+        states = read_state_filter(request.filter)
+        before = read_operation_page_token(request, request.page_token)
+
+        async def page(size: int) -> operations_proto_pb2.ListOperationsResponse:
+            found = await self._operations.list(current_caller().project_id, states, size, before)
+            return operations_proto_pb2.ListOperationsResponse(
+                operations=map(operation_message, found.operations),
+                next_page_token=operation_page_token(request, found.next),
+            )
+
+        size = min(max(request.page_size, 0) or DEFAULT_PAGE_SIZE, LARGEST_PAGE)
+        return await fitting_page(page, size, "operations")
+
+    async def WaitOperation(  # noqa: N802 - the contract's name
+        self, request: operations_proto_pb2.WaitOperationRequest, _context: object
+    ) -> operations_proto_pb2.Operation:
+        """See the contract."""
+        operation_id = read_operation_name(request.name)
+        seconds = max(0.0, current_request().remaining() - ANSWER_SECONDS)
+        if request.HasField("timeout"):
+            seconds = min(seconds, max(0.0, request.timeout.ToTimedelta().total_seconds()))
+        return operation_message(
+            await self._operations.wait(current_caller().project_id, operation_id, seconds)
+        )
+
+    async def CancelOperation(  # noqa: N802 - the contract's name
+        self, request: operations_proto_pb2.CancelOperationRequest, _context: object
+    ) -> Empty:
+        """See the contract."""
+        operation_id = read_operation_name(request.name)
+        status = to_status(OperationCancelled(), current_request().correlation_id)
+        await self._operations.cancel(
+            current_caller().project_id, operation_id, status.SerializeToString()
+        )
+        return Empty()
+
+    async def DeleteOperation(  # noqa: N802 - the contract's name
+        self, request: operations_proto_pb2.DeleteOperationRequest, _context: object
+    ) -> Empty:
+        """See the contract."""
+        operation_id = read_operation_name(request.name)
+        await self._operations.delete(current_caller().project_id, operation_id)
+        return Empty()

@@ -1,0 +1,84 @@
+"""memoir.v1.ProjectService and memoir.v1.StatisticsService."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from typing import Final
+
+from memoir.v1 import project_service_pb2, statistics_service_pb2
+
+from server.api.grpc.convert.projects import (
+    interval_seconds,
+    project_message,
+    statistics_message,
+    update_project_command,
+)
+from server.api.grpc.interceptors.access import current_caller
+from server.core.caches import SharedAnswers
+from server.core.errors import ShuttingDown
+from server.projects.administration import GetProject, UpdateProject
+from server.projects.statistics import GetStatistics
+
+
+class ProjectService:
+    """Reading and changing a project's settings. Methods are named as in the contract."""
+
+    def __init__(self, get: GetProject, update: UpdateProject) -> None:
+        self._get = get
+        self._update = update
+
+    async def GetProject(  # noqa: N802 - the contract's name
+        self, _request: project_service_pb2.GetProjectRequest, _context: object
+    ) -> project_service_pb2.GetProjectResponse:
+        """See the contract."""
+        project = await self._get(current_caller().project_id)
+        return project_service_pb2.GetProjectResponse(project=project_message(project))
+
+    async def UpdateProject(  # noqa: N802 - the contract's name
+        self, request: project_service_pb2.UpdateProjectRequest, _context: object
+    ) -> project_service_pb2.UpdateProjectResponse:
+        """See the contract."""
+        command = update_project_command(request, current_caller().project_id)
+        project = await self._update(command)
+        return project_service_pb2.UpdateProjectResponse(project=project_message(project))
+
+
+WATCHED_SECONDS: Final = 0.1
+"""So long one answer is that of all who watch a project: the shortest interval."""
+
+
+class StatisticsService:
+    """Statistics of a project. Methods are named as in the contract."""
+
+    def __init__(self, get: GetStatistics, draining: asyncio.Event) -> None:
+        self._get = get
+        self._draining = draining
+        self._watched = SharedAnswers(self._answer, WATCHED_SECONDS)
+
+    async def GetStatistics(  # noqa: N802 - the contract's name
+        self, _request: statistics_service_pb2.GetStatisticsRequest, _context: object
+    ) -> statistics_service_pb2.GetStatisticsResponse:
+        """See the contract."""
+        statistics = await self._get(current_caller().project_id)
+        return statistics_service_pb2.GetStatisticsResponse(
+            statistics=statistics_message(statistics)
+        )
+
+    async def WatchStatistics(  # noqa: N802 - the contract's name
+        self, request: statistics_service_pb2.WatchStatisticsRequest, _context: object
+    ) -> AsyncIterator[statistics_service_pb2.WatchStatisticsResponse]:
+        """See the contract."""
+        project_id, seconds = current_caller().project_id, interval_seconds(request)
+        while not self._draining.is_set():
+            yield await self._watched(project_id)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(seconds):
+                    await self._draining.wait()
+        raise ShuttingDown
+
+    async def _answer(self, project_id: str) -> statistics_service_pb2.WatchStatisticsResponse:
+        return statistics_service_pb2.WatchStatisticsResponse(
+            statistics=statistics_message(await self._get(project_id))
+        )

@@ -1,0 +1,128 @@
+"""Errors as `google.rpc.Status` with typed details."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+import grpc
+from google.protobuf import any_pb2, duration_pb2
+from google.protobuf.message import Message
+from google.rpc import error_details_pb2, status_pb2
+from memoir.v1 import error_reason_pb2
+
+from server.core import errors
+
+ERROR_DOMAIN = "memoir.v1"
+INTERNAL_MESSAGE = "internal error; its cause is in the server's log under the correlation id"
+
+# Status and details travel in the trailing metadata, of which clients accept 8 KiB by default.
+_MESSAGE_LIMIT = 256
+_METADATA_LIMIT = 512
+_FIELD_LIMIT = 256
+_VIOLATIONS_LIMIT_BYTES = 3072
+
+_Code = grpc.StatusCode
+_Reason = error_reason_pb2.ErrorReason
+
+OUTCOMES: Mapping[
+    type[errors.MemoirError], tuple[grpc.StatusCode, error_reason_pb2.ErrorReason.ValueType]
+] = {
+    errors.InvalidRequest: (_Code.INVALID_ARGUMENT, _Reason.ERROR_REASON_INVALID_FIELDS),
+    errors.MalformedRequest: (_Code.INVALID_ARGUMENT, _Reason.ERROR_REASON_MALFORMED_REQUEST),
+    errors.AnswerTooLarge: (_Code.INVALID_ARGUMENT, _Reason.ERROR_REASON_ANSWER_TOO_LARGE),
+    errors.ProjectRequired: (_Code.INVALID_ARGUMENT, _Reason.ERROR_REASON_PROJECT_REQUIRED),
+    errors.ApiKeyInvalid: (_Code.UNAUTHENTICATED, _Reason.ERROR_REASON_API_KEY_INVALID),
+    errors.ProjectForbidden: (_Code.PERMISSION_DENIED, _Reason.ERROR_REASON_PROJECT_FORBIDDEN),
+    errors.MemoryNotFound: (_Code.NOT_FOUND, _Reason.ERROR_REASON_MEMORY_NOT_FOUND),
+    errors.EntityNotFound: (_Code.NOT_FOUND, _Reason.ERROR_REASON_ENTITY_NOT_FOUND),
+    errors.ScopeNotFound: (_Code.NOT_FOUND, _Reason.ERROR_REASON_SCOPE_NOT_FOUND),
+    errors.OperationNotFound: (_Code.NOT_FOUND, _Reason.ERROR_REASON_OPERATION_NOT_FOUND),
+    errors.OperationNotDone: (_Code.FAILED_PRECONDITION, _Reason.ERROR_REASON_OPERATION_NOT_DONE),
+    errors.OperationCancelled: (_Code.CANCELLED, _Reason.ERROR_REASON_CANCELLED),
+    errors.OperationAbandoned: (_Code.INTERNAL, _Reason.ERROR_REASON_OPERATION_ABANDONED),
+    errors.RequestIdReused: (_Code.ALREADY_EXISTS, _Reason.ERROR_REASON_REQUEST_ID_REUSED),
+    errors.EtagMismatch: (_Code.ABORTED, _Reason.ERROR_REASON_ETAG_MISMATCH),
+    errors.ConcurrentChange: (_Code.ABORTED, _Reason.ERROR_REASON_CONCURRENT_CHANGE),
+    errors.MemoryImmutable: (_Code.FAILED_PRECONDITION, _Reason.ERROR_REASON_MEMORY_IMMUTABLE),
+    errors.MemoryDuplicate: (_Code.ALREADY_EXISTS, _Reason.ERROR_REASON_MEMORY_DUPLICATE),
+    errors.ExtractionFailed: (_Code.INTERNAL, _Reason.ERROR_REASON_EXTRACTION_FAILED),
+    errors.Unimplemented: (_Code.UNIMPLEMENTED, _Reason.ERROR_REASON_UNIMPLEMENTED),
+    errors.DeadlineExceeded: (_Code.DEADLINE_EXCEEDED, _Reason.ERROR_REASON_DEADLINE_EXCEEDED),
+    errors.ModelUnavailable: (_Code.UNAVAILABLE, _Reason.ERROR_REASON_MODEL_UNAVAILABLE),
+    errors.ModelQuotaExhausted: (
+        _Code.RESOURCE_EXHAUSTED,
+        _Reason.ERROR_REASON_MODEL_QUOTA_EXHAUSTED,
+    ),
+    errors.StoreUnavailable: (_Code.UNAVAILABLE, _Reason.ERROR_REASON_STORE_UNAVAILABLE),
+    errors.GraphUnavailable: (_Code.UNAVAILABLE, _Reason.ERROR_REASON_GRAPH_UNAVAILABLE),
+    errors.GraphBehind: (_Code.UNAVAILABLE, _Reason.ERROR_REASON_GRAPH_BEHIND),
+    errors.Overloaded: (_Code.RESOURCE_EXHAUSTED, _Reason.ERROR_REASON_OVERLOADED),
+    errors.RateLimited: (_Code.RESOURCE_EXHAUSTED, _Reason.ERROR_REASON_RATE_LIMITED),
+    errors.ShuttingDown: (_Code.UNAVAILABLE, _Reason.ERROR_REASON_SHUTTING_DOWN),
+}
+_INTERNAL = (_Code.INTERNAL, _Reason.ERROR_REASON_INTERNAL)
+
+
+def outcome_of(
+    error: Exception,
+) -> tuple[grpc.StatusCode, error_reason_pb2.ErrorReason.ValueType]:
+    """The code and the reason of an error; INTERNAL for one that is not in the table."""
+    if isinstance(error, errors.MemoirError):
+        return OUTCOMES.get(type(error), _INTERNAL)
+    return _INTERNAL
+
+
+def to_status(error: Exception, correlation_id: str) -> status_pb2.Status:
+    """The status to answer, with every detail that the error has.
+
+    An error that is not in the table says nothing of itself. Texts and lists are cut where the
+    status would outgrow what clients accept as metadata.
+    """
+    code, reason = outcome_of(error)
+    known = isinstance(error, errors.MemoirError) and type(error) in OUTCOMES
+    status = status_pb2.Status(
+        code=code.value[0],
+        message=_cut(str(error), _MESSAGE_LIMIT) if known else INTERNAL_MESSAGE,
+    )
+    info = error_details_pb2.ErrorInfo(domain=ERROR_DOMAIN, reason=_Reason.Name(reason))
+    if known and isinstance(error, errors.MemoirError):
+        info.metadata.update({k: _cut(v, _METADATA_LIMIT) for k, v in error.metadata.items()})
+    for detail in (info, error_details_pb2.RequestInfo(request_id=correlation_id)):
+        status.details.append(_packed(detail))
+    if known:
+        status.details.extend(_packed(detail) for detail in _particulars(error))
+    return status
+
+
+def _particulars(error: Exception) -> Iterator[Message]:
+    if isinstance(error, errors.InvalidRequest):
+        yield _bad_request(error.violations)
+    if isinstance(error, errors.Retryable):
+        delay = duration_pb2.Duration()
+        delay.FromTimedelta(error.retry_after)
+        yield error_details_pb2.RetryInfo(retry_delay=delay)
+
+
+def _bad_request(violations: tuple[errors.FieldViolation, ...]) -> error_details_pb2.BadRequest:
+    bad_request = error_details_pb2.BadRequest()
+    for index, violation in enumerate(violations):
+        bad_request.field_violations.add(
+            field=_cut(violation.field, _FIELD_LIMIT),
+            description=_cut(violation.description, _FIELD_LIMIT),
+        )
+        if bad_request.ByteSize() > _VIOLATIONS_LIMIT_BYTES:
+            rest = len(violations) - index - 1
+            if rest:
+                bad_request.field_violations.add(description=f"and {rest} more violations")
+            break
+    return bad_request
+
+
+def _packed(detail: Message) -> any_pb2.Any:
+    packed = any_pb2.Any()
+    packed.Pack(detail)
+    return packed
+
+
+def _cut(text: str, limit: int) -> str:
+    return text if len(text) <= limit else text[: limit - 1] + "…"

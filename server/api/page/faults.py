@@ -1,0 +1,79 @@
+"""Errors of calls as JSON over HTTP, and the id under which a request is found in the logs."""
+
+from __future__ import annotations
+
+import re
+import secrets
+from collections.abc import Mapping
+
+import grpc
+from aiohttp import web
+from google.rpc import error_details_pb2
+from grpc_status import rpc_status
+
+CORRELATION_ID = "x-correlation-id"
+# Of the form that the service takes, so that both write the same one.
+_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
+
+
+def correlation_id(headers: Mapping[str, str]) -> str:
+    """The one that the request brings, if it is well-formed, else a new one."""
+    brought = headers.get(CORRELATION_ID, "")
+    return brought if _ID.fullmatch(brought) else secrets.token_hex(16)
+
+
+_Code = grpc.StatusCode
+
+# https://github.com/googleapis/googleapis/blob/master/google/rpc/code.proto
+HTTP_STATUS: Mapping[grpc.StatusCode, int] = {
+    _Code.CANCELLED: 499,
+    _Code.INVALID_ARGUMENT: 400,
+    _Code.FAILED_PRECONDITION: 400,
+    _Code.OUT_OF_RANGE: 400,
+    _Code.UNAUTHENTICATED: 401,
+    _Code.PERMISSION_DENIED: 403,
+    _Code.NOT_FOUND: 404,
+    _Code.ALREADY_EXISTS: 409,
+    _Code.ABORTED: 409,
+    _Code.RESOURCE_EXHAUSTED: 429,
+    _Code.UNIMPLEMENTED: 501,
+    _Code.UNAVAILABLE: 503,
+    _Code.DEADLINE_EXCEEDED: 504,
+}
+_INTERNAL = 500
+
+
+def refused(code: grpc.StatusCode, message: str) -> web.Response:
+    """What the gateway itself has to refuse."""
+    return _answer(code, {"message": message})
+
+
+def broken(correlation_id: str) -> web.Response:
+    """What went wrong in the gateway itself; the log says more under the id."""
+    body = {"message": "internal error", "correlation_id": correlation_id}
+    return _answer(grpc.StatusCode.INTERNAL, body)
+
+
+def failed(error: grpc.aio.AioRpcError) -> web.Response:
+    """What the service answered: its code, reason, correlation id and broken field rules."""
+    body: dict[str, object] = {"message": error.details() or ""}
+    # The types of grpcio-status know the synchronous call alone; both have what it reads.
+    status = rpc_status.from_call(error)
+    for detail in status.details if status else ():
+        info = error_details_pb2.ErrorInfo()
+        request = error_details_pb2.RequestInfo()
+        bad = error_details_pb2.BadRequest()
+        if detail.Unpack(info):
+            body["reason"] = info.reason
+        elif detail.Unpack(request):
+            body["correlation_id"] = request.request_id
+        elif detail.Unpack(bad):
+            body["violations"] = [
+                {"field": each.field, "description": each.description}
+                for each in bad.field_violations
+            ]
+    return _answer(error.code(), body)
+
+
+def _answer(code: grpc.StatusCode, body: Mapping[str, object]) -> web.Response:
+    return web.json_response({"code": code.name, **body}, status=HTTP_STATUS.get(code, _INTERNAL))

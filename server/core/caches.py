@@ -1,0 +1,102 @@
+"""Answers that are kept for a while, and work that is shared by all who ask for it at one time."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Hashable
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from server.core.request_context import current_request, enter_request
+from server.telemetry.recording import record_cache_read
+
+K = TypeVar("K", bound=Hashable)
+V = TypeVar("V")
+
+
+class TtlCache(Generic[K, V]):
+    """Holds at most `size` entries, each for `seconds`; the oldest go first."""
+
+    def __init__(
+        self, seconds: float, size: int, monotonic: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._seconds = seconds
+        self._size = size
+        self._monotonic = monotonic
+        self._entries: OrderedDict[K, tuple[float, V]] = OrderedDict()
+
+    def get(self, key: K) -> V | None:
+        """The value, if it was stored less than `seconds` ago."""
+        entry = self._entries.get(key)
+        if entry is None:
+            record_cache_read(hit=False)
+            return None
+        expiry, value = entry
+        if self._monotonic() >= expiry:
+            del self._entries[key]
+            record_cache_read(hit=False)
+            return None
+        record_cache_read(hit=True)
+        return value
+
+    def put(self, key: K, value: V) -> None:
+        """Stores the value, evicting the oldest if there is no room."""
+        self._entries.pop(key, None)
+        while len(self._entries) >= self._size:
+            self._entries.popitem(last=False)
+        self._entries[key] = (self._monotonic() + self._seconds, value)
+
+
+@dataclass(frozen=True, slots=True)
+class _Work(Generic[V]):
+    begun: float
+    task: asyncio.Task[V]
+
+
+class SharedAnswers(Generic[K, V]):
+    """Answers by `work`, once for all who ask while it goes on, and up to `seconds` from its begin.
+
+    It goes on when the one that it was begun for is cancelled, or has no more time: others may wait
+    for it. Answers that are too old are forgotten when the next work begins.
+    """
+
+    def __init__(
+        self,
+        work: Callable[[K], Awaitable[V]],
+        seconds: float,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._work = work
+        self._seconds = seconds
+        self._monotonic = monotonic
+        self._latest: dict[K, _Work[V]] = {}
+
+    async def __call__(self, key: K) -> V:
+        """The answer.
+
+        Raises:
+            Exception: what the work failed with, to everyone who shares it.
+        """
+        now = self._monotonic()
+        latest = self._latest.get(key)
+        if latest is None or self._is_over(latest, now):
+            self._forget(now)
+            task = asyncio.create_task(self._answer(key))
+            # Its fault need not have anyone left to be told to.
+            task.add_done_callback(lambda done: done.cancelled() or done.exception())
+            latest = self._latest[key] = _Work(now, task)
+        return await asyncio.shield(latest.task)
+
+    async def _answer(self, key: K) -> V:
+        enter_request(current_request().until(float("inf")))
+        return await self._work(key)
+
+    def _is_over(self, work: _Work[V], now: float) -> bool:
+        return work.task.done() and now - work.begun >= self._seconds
+
+    def _forget(self, now: float) -> None:
+        over = [key for key, work in self._latest.items() if self._is_over(work, now)]
+        for key in over:
+            del self._latest[key]

@@ -1,0 +1,124 @@
+"""A circuit breaker: a dependency that is down is not called again and again.
+
+Closed, calls pass. After some failures in a row it opens, and calls are refused at once. When it
+has been open for a while, one call may try: if it succeeds the breaker closes, else it stays open
+for as long again. (M. Nygard, "Release It!", 2007.)
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from enum import StrEnum
+from typing import Final
+
+import structlog
+
+from server.core.errors import DeadlineExceeded
+
+PATIENCE_SECONDS: Final = 1.0
+"""After so long without an answer, a caller who gave up had reason to."""
+
+_log: structlog.stdlib.BoundLogger = structlog.get_logger("server.breaker")
+
+
+class BreakerState(StrEnum):
+    """Whether calls pass."""
+
+    CLOSED = "closed"
+    OPEN = "open"
+    HALF_OPEN = "half_open"
+
+
+class CircuitBreaker:
+    """The breaker of one dependency, in one process. It stays open for `rest` seconds."""
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        failures: int = 3,
+        rest: float = 2.0,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._name = name
+        self._allowed_failures = failures
+        self._rest = rest
+        self._monotonic = monotonic
+        self._failures = 0
+        self._opened: float | None = None
+        self._trying = False
+
+    @property
+    def name(self) -> str:
+        """The dependency's name."""
+        return self._name
+
+    @property
+    def state(self) -> BreakerState:
+        """Whether calls pass now."""
+        if self._opened is None:
+            return BreakerState.CLOSED
+        rested = self._monotonic() - self._opened >= self._rest
+        return BreakerState.HALF_OPEN if self._trying or rested else BreakerState.OPEN
+
+    @property
+    def refuses(self) -> bool:
+        """Whether a call made now would be refused. After the pause, one call may try."""
+        return self.state is BreakerState.OPEN or self._trying
+
+    def admits(self) -> bool:
+        """Whether a call may be made. If so, its outcome must be recorded by one of the methods
+        below."""
+        if self.refuses:
+            return False
+        self._trying = self.state is BreakerState.HALF_OPEN
+        return True
+
+    @contextmanager
+    def record_outcome(self, is_failure: Callable[[Exception], bool]) -> Iterator[None]:
+        """Records how the admitted call in the block ended.
+
+        An error that is no failure is an answer. Of a caller who gave up (by cancellation, or at a
+        deadline shorter than the dependency's timeout) those who were patient count as failures;
+        the breaker would else stay closed for ever.
+        """
+        began = self._monotonic()
+        try:
+            yield
+        except DeadlineExceeded:
+            self._given_up(began)
+            raise
+        except Exception as error:
+            self.failed() if is_failure(error) else self.succeeded()
+            raise
+        except BaseException:
+            self._given_up(began)
+            raise
+        self.succeeded()
+
+    def succeeded(self) -> None:
+        """A call was answered."""
+        if self._opened is not None:
+            _log.info("breaker.closed", dependency=self._name)
+        self._failures, self._opened, self._trying = 0, None, False
+
+    def failed(self) -> None:
+        """A call was not answered."""
+        self._failures += 1
+        if self._opened is None and self._failures < self._allowed_failures:
+            return
+        if self._opened is None:
+            _log.warning("breaker.opened", dependency=self._name, failures=self._failures)
+        self._opened, self._trying = self._monotonic(), False
+
+    def abandoned(self) -> None:
+        """The caller gave up, which says nothing about the dependency."""
+        self._trying = False
+
+    def _given_up(self, began: float) -> None:
+        if self._monotonic() - began >= PATIENCE_SECONDS:
+            self.failed()
+        else:
+            self.abandoned()

@@ -1,0 +1,44 @@
+"""Types, digests and ids that every room shares."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from array import array
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import TypeAlias
+from uuid import UUID
+
+JsonValue = None | bool | int | float | str | Sequence["JsonValue"] | Mapping[str, "JsonValue"]
+"""A value of JSON, as Python's json module reads it."""
+
+JsonObject = Mapping[str, JsonValue]
+"""An object of JSON."""
+
+Vector: TypeAlias = "array[float]"
+"""An embedding: single-precision floats (`array("f", ...)`), L2-normalised."""
+
+
+def digest_of(*parts: str) -> bytes:
+    """SHA-256 of the parts. Lengths go into it, so that no two sequences share an encoding."""
+    digest = hashlib.sha256()
+    for part in parts:
+        encoded = part.encode()
+        digest.update(f"{len(encoded)}:".encode() + encoded)
+    return digest.digest()
+
+
+UNIX_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def new_id(now: datetime) -> UUID:
+    """A UUID of version 7 (RFC 9562, section 5.7): 48 bits of Unix milliseconds, then chance.
+
+    Rows made together lie together in the indexes, which random UUIDs would scatter over.
+    """
+    milliseconds = ((now - UNIX_EPOCH) // timedelta(milliseconds=1)) & ((1 << 48) - 1)
+    chance = secrets.randbits(74)
+    high = chance >> 62
+    low = chance & ((1 << 62) - 1)
+    return UUID(int=(milliseconds << 80) | (0x7 << 76) | (high << 64) | (0b10 << 62) | low)

@@ -1,0 +1,1 @@
+"""Who relates to what, as memories say it."""

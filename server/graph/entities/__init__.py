@@ -1,0 +1,1 @@
+"""Entities and the names that they go by."""

@@ -1,0 +1,147 @@
+"""Entities that are the same: what memories teach about names, and joins that were undone.
+
+A split says of two names of a graph space that neither is an alias of the other. What memories say
+is left as it is; they are read differently, so that a split can be taken back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence, Set
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from server.graph.model import Entity, Relation, clean_name, entity_key
+from server.memories.add.entity_resolution import is_said
+
+MAX_ALIASES = 32
+"""Most aliases of one entity that are shown."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class TaughtAlias:
+    """A memory teaches that `alias` is another name of the entity `name`."""
+
+    memory_id: str
+    name: str
+    alias: str
+
+
+class Joins:
+    """Which names of a graph space stand for which entity, by all that its memories teach.
+
+    A name that is taught as an alias of two entities is ambiguous and joins neither. It depends on
+    nothing but what is taught, whatever the order; once nobody teaches an alias any more, the names
+    are apart again.
+    """
+
+    def __init__(self, taught: Iterable[TaughtAlias]) -> None:
+        ordered = sorted(taught)
+        entities: dict[str, set[str]] = {}
+        for lesson in ordered:
+            alias, entity = entity_key(lesson.alias), entity_key(lesson.name)
+            if alias and entity and alias != entity:
+                entities.setdefault(alias, set()).add(entity)
+        self._next = {
+            alias: next(iter(found)) for alias, found in entities.items() if len(found) == 1
+        }
+        self.resolved: Mapping[str, str] = {alias: self._follow(alias) for alias in self._next}
+        self.aliases: Mapping[str, tuple[str, ...]] = self._names(ordered)
+
+    def key(self, key: str) -> str:
+        """The key of the entity that a name of this key stands for."""
+        return self.resolved.get(key, key)
+
+    def changed(self, other: Joins) -> frozenset[str]:
+        """The keys whose memories look different in the graph under the other joins."""
+        names = self.resolved.keys() | other.resolved.keys()
+        moved = {key for key in names if self.key(key) != other.key(key)}
+        shown = self.aliases.keys() | other.aliases.keys()
+        renamed = {key for key in shown if self.aliases.get(key) != other.aliases.get(key)}
+        followers = {key for key in names if self.key(key) in renamed or other.key(key) in renamed}
+        return frozenset(moved | renamed | followers)
+
+    def _follow(self, alias: str) -> str:
+        """The end of the chain of names; of names that stand for each other, the least."""
+        seen: dict[str, int] = {}
+        key = alias
+        while key in self._next:
+            if key in seen:
+                circle = [name for name, place in seen.items() if place >= seen[key]]
+                return min(circle)
+            seen[key] = len(seen)
+            key = self._next[key]
+        return key
+
+    def _names(self, ordered: Iterable[TaughtAlias]) -> dict[str, tuple[str, ...]]:
+        """The names of each entity that differ from its own, in their oldest spelling."""
+        names: dict[str, dict[str, str]] = {}
+        for lesson in ordered:
+            for name in (lesson.name, lesson.alias):
+                key = entity_key(name)
+                entity = self.key(key)
+                if key != entity:
+                    names.setdefault(entity, {}).setdefault(key, clean_name(name))
+        return {
+            entity: tuple(spelling for _, spelling in sorted(found.items()))[:MAX_ALIASES]
+            for entity, found in names.items()
+        }
+
+
+Pair = frozenset[str]
+"""The keys of two names."""
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """Two names of a graph space that stand for two entities, since `create_time`."""
+
+    space: str
+    name: str
+    other_name: str
+    create_time: datetime
+
+    @property
+    def pair(self) -> Pair:
+        """Its names without their order and spelling."""
+        return pair_of(self.name, self.other_name)
+
+
+def pair_of(name: str, other_name: str) -> Pair:
+    """The names without their order and spelling."""
+    return frozenset((entity_key(name), entity_key(other_name)))
+
+
+def apart(
+    entities: Sequence[Entity], relations: Sequence[Relation], text: str, splits: Set[Pair]
+) -> tuple[tuple[Entity, ...], tuple[Relation, ...]]:
+    """What a memory of this text mentions and states, its names apart that are split.
+
+    An entity loses the aliases that are split from its name. Where the text says such an alias and
+    not the name, it was called by the name only because of the join, and is called by the alias.
+    """
+    if not splits:
+        return tuple(entities), tuple(relations)
+    called = {each.key: _own_name(each, text, splits) for each in reversed(entities)}
+
+    def end(entity: Entity) -> Entity:
+        return replace(entity, name=called.get(entity.key, entity.name))
+
+    return (
+        tuple(_without_foreign(each, called[each.key], splits) for each in entities),
+        tuple(replace(r, source=end(r.source), target=end(r.target)) for r in relations),
+    )
+
+
+def _own_name(entity: Entity, text: str, splits: Set[Pair]) -> str:
+    """What the memory itself calls the entity."""
+    if is_said(entity.name, text):
+        return entity.name
+    foreign = (alias for alias in entity.aliases if pair_of(entity.name, alias) in splits)
+    return next((alias for alias in foreign if is_said(alias, text)), entity.name)
+
+
+def _without_foreign(entity: Entity, name: str, splits: Set[Pair]) -> Entity:
+    """The entity by that name, and those of its other names that neither is split from."""
+    split = {alias for alias in entity.aliases if pair_of(entity.name, alias) in splits}
+    kept = (a for a in entity.aliases if a not in split and pair_of(name, a) not in splits)
+    return Entity(name, entity.type, tuple(kept))

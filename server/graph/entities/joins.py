@@ -1,0 +1,102 @@
+"""Which names stand for one entity, and undoing it where that is wrong; for operators."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from server.core.clock import Clock
+from server.core.errors import FieldViolation, InvalidRequest
+from server.graph.entities.aliases import Joins, Split, TaughtAlias, pair_of
+from server.graph.model import clean_name, entity_key
+from server.graph.ports import EntitySplits, TaughtName
+
+
+class JoinState(StrEnum):
+    """What became of a name that memories teach."""
+
+    JOINED = "joined"
+    AMBIGUOUS = "ambiguous"
+    SPLIT = "split"
+
+
+@dataclass(frozen=True, slots=True)
+class NameJoin:
+    """Two names of a graph space, and whether they are one entity.
+
+    `memories` counts those that teach it; of a split they are not counted.
+    """
+
+    space: str
+    name: str
+    alias: str
+    state: JoinState
+    memories: int | None
+
+
+class EntityJoins:
+    """Each method raises StoreUnavailable where PostgreSQL is away."""
+
+    def __init__(self, splits: EntitySplits, clock: Clock) -> None:
+        self._splits = splits
+        self._clock = clock
+
+    async def list(self, project_id: str, space: str | None = None) -> list[NameJoin]:
+        """What is joined, could not be joined, or was split, in one graph space or in all."""
+        taught = await self._splits.taught(project_id, space)
+        by_space: dict[str, list[TaughtName]] = {}
+        for each in taught:
+            by_space.setdefault(each.space, []).append(each)
+        spaces = None if space is None else [space]
+        splits = await self._splits.splits(project_id, spaces, self._clock.now())
+        found = [join for names in by_space.values() for join in _joins(names)]
+        found += [NameJoin(s.space, s.name, s.other_name, JoinState.SPLIT, None) for s in splits]
+        return sorted(found, key=lambda join: (join.space, join.name, join.alias))
+
+    async def split(self, project_id: str, space: str, name: str, alias: str) -> int:
+        """Splits two names for good, and returns how many memories are projected again.
+
+        Repeating it is harmless. No memory joins them again, be it a new one.
+
+        Raises:
+            InvalidRequest: no memory of the space says that they are one.
+        """
+        split = self._split(space, name, alias)
+        known = await self._splits.splits(project_id, [space], self._clock.now())
+        taught = await self._splits.taught(project_id, space)
+        pairs = {each.pair for each in known} | {pair_of(each.name, each.alias) for each in taught}
+        if split.pair not in pairs:
+            rule = f"no memory of {space} says that these are one"
+            raise InvalidRequest([FieldViolation("alias", rule)])
+        return await self._splits.split(project_id, split)
+
+    async def rejoin(self, project_id: str, space: str, name: str, alias: str) -> None:
+        """Undoes a split, so that what memories teach counts again.
+
+        Raises:
+            InvalidRequest: these names were not split.
+        """
+        if not await self._splits.rejoin(project_id, self._split(space, name, alias)):
+            rule = f"in {space} these are not split"
+            raise InvalidRequest([FieldViolation("alias", rule)])
+
+    def _split(self, space: str, name: str, alias: str) -> Split:
+        return Split(space, clean_name(name), clean_name(alias), self._clock.now())
+
+
+def _joins(names: Sequence[TaughtName]) -> list[NameJoin]:
+    """The joins of one space."""
+    joins = Joins(TaughtAlias("", each.name, each.alias) for each in names)
+    return [
+        NameJoin(
+            each.space,
+            each.name,
+            each.alias,
+            JoinState.JOINED
+            if joins.key(entity_key(each.alias)) == joins.key(entity_key(each.name))
+            else JoinState.AMBIGUOUS,
+            each.memories,
+        )
+        for each in names
+    ]

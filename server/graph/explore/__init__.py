@@ -1,0 +1,1 @@
+"""Reading the graph, now and at a past instant."""

@@ -1,0 +1,171 @@
+"""Common to reads of the graph: they wait for writes and show what memories say, or said."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+from server.core.clock import Clock
+from server.core.errors import EntityNotFound, FieldViolation, GraphBehind, InvalidRequest
+from server.core.pages import ListOrder
+from server.core.request_context import bounded
+from server.graph.explore.past_relations import PastSpace, relations_of, spaces_of
+from server.graph.model import KnownEntity, StatedRelation
+from server.graph.ports import EntitySplits, FoundEntity, GraphReader, GraphScope
+from server.graph.project.ports import Outbox
+from server.memories.history.ports import MemoryHistory
+from server.memories.memory import today
+from server.memories.ports import ListQuery, MemoryStore
+from server.memories.scope import Scope
+
+CATCH_UP_SECONDS = 5.0
+CATCH_UP_INTERVAL_SECONDS = 0.02
+
+
+class CaughtUp:
+    """Waits for the projector, which may be another server's."""
+
+    def __init__(self, outbox: Outbox) -> None:
+        self._outbox = outbox
+
+    async def __call__(
+        self, project_id: str, position: int | None, seconds: float = CATCH_UP_SECONDS
+    ) -> None:
+        """Returns when the graph holds the write at `position`; at once for None.
+
+        Raises:
+            GraphBehind: it does not within `seconds`, or within the call's own time.
+            StoreUnavailable: that cannot be found out.
+        """
+        if position is None:
+            return
+        try:
+            async with asyncio.timeout(bounded(seconds)):
+                # Any replica may do the projecting, so there is no event to wait for in here.
+                while not await self._outbox.is_caught_up(project_id, position):  # noqa: ASYNC110
+                    await asyncio.sleep(CATCH_UP_INTERVAL_SECONDS)
+        except TimeoutError as error:
+            raise GraphBehind from error
+
+
+class VisibleRelations:
+    """Asks PostgreSQL, in one statement, because the graph can be behind it."""
+
+    def __init__(self, store: MemoryStore, clock: Clock) -> None:
+        self._store = store
+        self._clock = clock
+
+    async def __call__(
+        self, project_id: str, relations: Sequence[StatedRelation]
+    ) -> list[StatedRelation]:
+        """The relations whose memories exist and have not expired.
+
+        Raises:
+            StoreUnavailable: it cannot be read.
+        """
+        visible = await self.memories(project_id, (stated.memory_id for stated in relations))
+        return [stated for stated in relations if stated.memory_id in visible]
+
+    async def memories(self, project_id: str, memory_ids: Iterable[UUID]) -> set[UUID]:
+        """The memories that exist and have not expired.
+
+        Raises:
+            StoreUnavailable: it cannot be read.
+        """
+        wanted = sorted(set(memory_ids))
+        if not wanted:
+            return set()
+        return await self._store.visible(project_id, wanted, today(self._clock.now()))
+
+
+class KnownEntities:
+    """Reads the graph, and hides entities that only deleted memories mention."""
+
+    def __init__(self, graph: GraphReader, visible: VisibleRelations) -> None:
+        self._graph = graph
+        self._visible = visible
+
+    async def named(self, within: GraphScope, name: str) -> Sequence[KnownEntity]:
+        """The entities of this name or alias, at most one in a graph space, the likeliest first.
+
+        Raises:
+            EntityNotFound: there is none.
+            GraphUnavailable, StoreUnavailable: they cannot be read.
+        """
+        shown = await self.shown(within.project_id, await self._graph.find_entities(within, name))
+        if not shown:
+            raise EntityNotFound(name)
+        return shown
+
+    async def shown(self, project_id: str, found: Sequence[FoundEntity]) -> list[KnownEntity]:
+        """The entities that an existing memory mentions, in the given order.
+
+        Raises:
+            StoreUnavailable: it cannot be read.
+        """
+        ids = {memory_id for each in found for memory_id in each.memory_ids}
+        visible = await self._visible.memories(project_id, ids)
+        counted = []
+        for each in found:
+            gone = sum(memory_id not in visible for memory_id in each.memory_ids)
+            if gone < len(each.memory_ids):
+                count = each.known.memory_count - gone
+                counted.append(replace(each.known, memory_count=count))
+        return counted
+
+
+MOST_MEMORIES: Final = 10_000
+"""Of so many memories the relations are worked out; the graph itself holds the present only."""
+
+
+class PastGraph:
+    """Costs two statements: all memories of the graph space as they were, and which names of it
+    were split by then.
+    """
+
+    def __init__(self, history: MemoryHistory, splits: EntitySplits) -> None:
+        self._history = history
+        self._splits = splits
+
+    async def relations(
+        self, project_id: str, scope: Scope, time: datetime, entity: str | None
+    ) -> list[StatedRelation]:
+        """What the memories of the scope stated then, newest event first, superseded or not.
+
+        Raises:
+            InvalidRequest: there were more memories than are worked out.
+            StoreUnavailable: they cannot be read.
+        """
+        return relations_of(await self.spaces(project_id, scope, time), entity)
+
+    async def spaces(self, project_id: str, scope: Scope, time: datetime) -> list[PastSpace]:
+        """The graphs of the scope's spaces, as far as the memories of the scope made them then.
+
+        The scope's own space comes first, then those of its newest memories.
+
+        Raises:
+            InvalidRequest: there were more memories than are worked out.
+            StoreUnavailable: they cannot be read.
+        """
+        # A memory of another run or agent can supersede what one of the scope states.
+        field, value = scope.parts()[0]
+        query = ListQuery(
+            project_id,
+            Scope(**{field: value}),
+            MOST_MEMORIES + 1,
+            ListOrder.NEWEST_FIRST,
+            visible_on=today(time),
+        )
+        memories = await self._history.list(query, time)
+        if len(memories) > MOST_MEMORIES:
+            rule = f"of more than {MOST_MEMORIES} memories only the present can be read"
+            raise InvalidRequest([FieldViolation("as_of", rule)])
+        in_scope = {m.id for m in memories if set(scope.parts()) <= set(m.scope.parts())}
+        names = sorted({memory.scope.graph_space() for memory in memories})
+        splits = await self._splits.splits(project_id, names, time)
+        seen = [space.seen_by(in_scope) for space in spaces_of(memories, splits)]
+        return sorted(seen, key=lambda space: space.name != scope.graph_space())

@@ -1,0 +1,183 @@
+"""Reading who relates to what, and how two entities are connected."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from server.core.clock import Clock
+from server.core.pages import RelationCursor
+from server.graph.explore.access import CaughtUp, KnownEntities, PastGraph, VisibleRelations
+from server.graph.explore.walks import shortest_paths
+from server.graph.model import KnownEntity, StatedRelation, relation_name
+from server.graph.ports import GraphReader, GraphScope, RelationQuery
+from server.memories.scope import Scope
+
+
+@dataclass(frozen=True, slots=True)
+class ListRelationsCommand:
+    """Which relations to read. `position` is that of a write that they must reflect.
+
+    `as_of` asks for those of a past instant.
+    """
+
+    project_id: str
+    scope: Scope
+    page_size: int
+    entity: str | None = None
+    relation: str | None = None
+    after: RelationCursor | None = None
+    position: int | None = None
+    include_superseded: bool = False
+    as_of: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RelationPage:
+    """One page, and where the next one starts, if there is one."""
+
+    relations: Sequence[StatedRelation]
+    next: RelationCursor | None
+
+
+class ListRelations:
+    """Reads the graph, and hides relations of deleted memories even while the graph is behind."""
+
+    def __init__(
+        self,
+        graph: GraphReader,
+        caught_up: CaughtUp,
+        visible: VisibleRelations,
+        past: PastGraph,
+        clock: Clock,
+    ) -> None:
+        self._graph = graph
+        self._caught_up = caught_up
+        self._visible = visible
+        self._past = past
+        self._clock = clock
+
+    async def __call__(self, command: ListRelationsCommand) -> RelationPage:
+        """One page. It can be short where the graph is behind, and still have a next one.
+
+        Raises:
+            GraphBehind: the write at `position` is not in the graph in time.
+            GraphUnavailable, StoreUnavailable: they cannot be read.
+            InvalidRequest: too much would have to be read of a past instant.
+        """
+        if command.as_of is not None:
+            return await self._at(command, command.as_of)
+        await self._caught_up(command.project_id, command.position)
+        stated = await self._graph.list_relations(
+            RelationQuery(
+                project_id=command.project_id,
+                scope=command.scope,
+                limit=command.page_size + 1,
+                entity=command.entity,
+                relation=command.relation,
+                after=command.after,
+                holding_at=None if command.include_superseded else self._clock.now(),
+            )
+        )
+        page = stated[: command.page_size]
+        more = len(stated) > command.page_size
+        return RelationPage(
+            await self._visible(command.project_id, page), _cursor(page) if more else None
+        )
+
+    async def _at(self, command: ListRelationsCommand, time: datetime) -> RelationPage:
+        """A page for a past instant, from the history, which is always complete."""
+        stated = await self._past.relations(command.project_id, command.scope, time, command.entity)
+        relation = None if command.relation is None else relation_name(command.relation)
+        rest = [
+            each
+            for each in stated
+            if (command.include_superseded or each.holds_at(time))
+            and (relation is None or each.relation.relation == relation)
+            and (command.after is None or _is_after(each, command.after))
+        ]
+        page = rest[: command.page_size]
+        return RelationPage(page, _cursor(page) if len(rest) > len(page) else None)
+
+
+def _is_after(stated: StatedRelation, cursor: RelationCursor) -> bool:
+    if stated.event_time != cursor.event_time:
+        return stated.event_time < cursor.event_time
+    return stated.place > (cursor.memory_id, cursor.source_key, cursor.relation, cursor.target_key)
+
+
+def _cursor(page: Sequence[StatedRelation]) -> RelationCursor:
+    last = page[-1]
+    return RelationCursor(
+        event_time=last.event_time,
+        memory_id=last.memory_id,
+        source_key=last.source_key,
+        relation=last.relation.relation,
+        target_key=last.target_key,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class FindPathsCommand:
+    """Which two entities, how long a path may be, and how many to find.
+
+    `position` is that of a write that the answer must reflect.
+    """
+
+    project_id: str
+    scope: Scope
+    source: str
+    target: str
+    max_length: int
+    limit: int
+    position: int | None = None
+
+
+class FindPaths:
+    """Looks from both ends at once, so that each is explored half as far."""
+
+    def __init__(
+        self, graph: GraphReader, caught_up: CaughtUp, visible: VisibleRelations, clock: Clock
+    ) -> None:
+        self._graph = graph
+        self._caught_up = caught_up
+        self._known = KnownEntities(graph, visible)
+        self._visible = visible
+        self._clock = clock
+
+    async def __call__(self, command: FindPathsCommand) -> list[list[StatedRelation]]:
+        """The paths, shortest first.
+
+        Raises:
+            EntityNotFound: no memory of the scope mentions one of the two.
+            GraphBehind: the write at `position` is not in the graph in time.
+            GraphUnavailable, StoreUnavailable: they cannot be read.
+        """
+        await self._caught_up(command.project_id, command.position)
+        within = GraphScope(command.project_id, command.scope, self._clock.now())
+        sources = await self._known.named(within, command.source)
+        targets = await self._known.named(within, command.target)
+        ends = _in_one_space(sources, targets)
+        if ends is None:
+            return []
+        source, target = ends
+        half = command.max_length // 2
+        near = await self._graph.explore(within, source.ref, command.max_length - half)
+        far = await self._graph.explore(within, target.ref, half)
+        known = dict.fromkeys([*near.relations, *far.relations])
+        visible = await self._visible(command.project_id, list(known))
+        return shortest_paths(
+            visible, source.ref.key, target.ref.key, command.max_length, command.limit
+        )
+
+
+def _in_one_space(
+    sources: Sequence[KnownEntity], targets: Sequence[KnownEntity]
+) -> tuple[KnownEntity, KnownEntity] | None:
+    """The likeliest two of one graph space; between spaces there are no relations."""
+    by_space = {target.ref.space: target for target in targets}
+    for source in sources:
+        if source.ref.space in by_space:
+            return source, by_space[source.ref.space]
+    return None

@@ -1,0 +1,193 @@
+"""Entities and relations: what one memory says about the world, as a small graph."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from enum import StrEnum
+from uuid import UUID
+
+from server.memories.scope import Scope
+
+MAX_NAME_LENGTH = 512
+MAX_RELATION_LENGTH = 128
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Entity:
+    """Something that memories mention, such as a person. `type` is "" where it is not known.
+
+    `aliases` are other names of it that a memory teaches; see `server.graph.entities.aliases`.
+    """
+
+    name: str
+    type: str = ""
+    aliases: tuple[str, ...] = ()
+
+    @property
+    def key(self) -> str:
+        """What makes two spellings the same entity: see `entity_key`."""
+        return entity_key(self.name)
+
+
+@dataclass(frozen=True, slots=True)
+class Relation:
+    """A statement about two entities, such as (Alice, works_at, Acme)."""
+
+    source: Entity
+    relation: str
+    target: Entity
+
+    @property
+    def subject(self) -> tuple[str, str]:
+        """What it is about: the source's key and the kind."""
+        return self.source.key, self.relation
+
+    @property
+    def identity(self) -> tuple[str, str, str]:
+        """What makes two spellings the same statement: the keys of both ends, and the kind."""
+        return (*self.subject, self.target.key)
+
+
+@dataclass(frozen=True, slots=True)
+class MemorySubgraph:
+    """What the graph must hold about one memory.
+
+    Of a memory that is gone or names nothing the graph holds nothing: it has neither entities nor
+    relations, and `exists` is False. `version` only grows. Entities are shared within the scope's
+    graph space (`Scope.graph_space`). `joined` maps keys of names to the key of the entity that
+    they stand for in that space, and `aliases` the key of an entity to its other names; both hold
+    what concerns this memory. `expires_on` is the last day on which the memory is visible.
+    """
+
+    project_id: str
+    memory_id: UUID
+    exists: bool
+    version: int = 0
+    scope: Scope = field(default_factory=Scope)
+    entities: Sequence[Entity] = ()
+    relations: Sequence[Relation] = ()
+    event_time: datetime | None = None
+    correlation_id: str = ""
+    expires_on: date | None = None
+    joined: Mapping[str, str] = field(default_factory=dict)
+    aliases: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class StatedRelation:
+    """A relation together with the memory that states it.
+
+    It holds from `event_time` on, until `superseded_at`; None: it holds still. The keys are those
+    under which the graph has the two entities, which differ from those of the names where the names
+    are aliases. By default they are those of the names.
+    """
+
+    relation: Relation
+    memory_id: UUID
+    event_time: datetime
+    superseded_at: datetime | None = None
+    source_key: str = ""
+    target_key: str = ""
+
+    def __post_init__(self) -> None:
+        """Fills in the keys."""
+        if not self.source_key:
+            object.__setattr__(self, "source_key", self.relation.source.key)
+        if not self.target_key:
+            object.__setattr__(self, "target_key", self.relation.target.key)
+
+    @property
+    def place(self) -> tuple[UUID, str, str, str]:
+        """Its place among those of one event time: by memory, then by what the graph has."""
+        return self.memory_id, self.source_key, self.relation.relation, self.target_key
+
+    def holds_at(self, time: datetime) -> bool:
+        """Whether nothing has superseded it by then."""
+        return self.superseded_at is None or self.superseded_at > time
+
+
+def newest_first(relations: Iterable[StatedRelation]) -> list[StatedRelation]:
+    """In the order of lists: the newest event first, then by place."""
+    placed = sorted(relations, key=lambda stated: stated.place)
+    return sorted(placed, key=lambda stated: stated.event_time, reverse=True)
+
+
+@dataclass(frozen=True, slots=True)
+class EntityRef:
+    """What identifies an entity within a project: its graph space and its key there."""
+
+    space: str
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class KnownEntity:
+    """An entity as the graph has it. `memory_count` is how many memories of a scope mention it."""
+
+    ref: EntityRef
+    entity: Entity
+    memory_count: int = 0
+
+
+def clean_name(text: str) -> str:
+    """A name fit to be shown: no control characters, single spaces, at most 512 characters."""
+    return " ".join(_CONTROL.sub(" ", text).split())[:MAX_NAME_LENGTH].strip()
+
+
+def entity_key(name: str) -> str:
+    """The name folded for comparison: compatibility form (NFKC), case folded, single spaces.
+
+    A name can grow to 18 times its length (U+FDFA).
+    """
+    return " ".join(_folded(name).split())
+
+
+def relation_name(text: str) -> str:
+    """What is stated, in lower snake case: `Works at` becomes `works_at`. May be empty.
+
+    At most 128 characters. Marks count as parts of words, which many scripts cannot spell without.
+    """
+    return "_".join(words_of(text))[:MAX_RELATION_LENGTH].rstrip("_")
+
+
+def words_of(text: str) -> list[str]:
+    """The folded words of a name: letters, digits and marks; all else stands between words."""
+    return "".join(c if _is_of_word(c) else " " for c in _folded(text)).split()
+
+
+def _folded(text: str) -> str:
+    if text.isascii():
+        return text.lower()
+    # Folding case can leave what the compatibility form would compose, so that comes last too.
+    return _nfkc(_nfkc(text).casefold())
+
+
+def _nfkc(text: str) -> str:
+    return unicodedata.normalize("NFKC", text)
+
+
+def _is_of_word(character: str) -> bool:
+    return character.isalnum() or unicodedata.category(character).startswith("M")
+
+
+class DifferenceKind(StrEnum):
+    """One kind of difference; missing and unexpected are said of the graph."""
+
+    MEMORY_MISSING = "memory missing"
+    MEMORY_UNEXPECTED = "memory unexpected"
+    MEMORY_DIFFERS = "memory differs"
+    MENTION_MISSING = "mention missing"
+    MENTION_UNEXPECTED = "mention unexpected"
+    RELATION_MISSING = "relation missing"
+    RELATION_UNEXPECTED = "relation unexpected"
+    RELATION_OF_NO_MEMORY = "relation of no memory"
+    RELATION_ENDS_WRONGLY = "relation ends wrongly"
+    ENTITY_UNMENTIONED = "entity unmentioned"
+    ENTITY_MISNAMED = "entity misnamed"
+    ALIASES_NOT_LEARNED = "aliases not learned"

@@ -1,0 +1,1 @@
+"""Bringing the graph up to date with the memories."""

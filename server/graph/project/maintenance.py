@@ -1,0 +1,209 @@
+"""The graph as a whole: compared with the memories that it is made of, and made anew from them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from server.graph.model import DifferenceKind
+from server.graph.ports import Graph, GraphAudit
+from server.graph.project.ports import Outbox, ProjectionSource
+from server.graph.project.projector import GraphProjector
+
+
+async def projects_of(
+    source: ProjectionSource, audit: GraphAudit, project_id: str | None
+) -> list[str]:
+    """The one project, or for None all that either store knows."""
+    if project_id is not None:
+        return [project_id]
+    return sorted({*await source.projects(), *await audit.projects()})
+
+
+async def unknown_memories(
+    source: ProjectionSource, audit: GraphAudit, project_id: str, page_size: int
+) -> AsyncIterator[list[UUID]]:
+    """The memories that the graph knows and that are gone, page by page of the graph."""
+    async for page in audit.memories(project_id, page_size):
+        known = await source.subgraphs(project_id, page)
+        yield [subgraph.memory_id for subgraph in known.subgraphs if not subgraph.exists]
+
+
+VERIFY_PAGE_SIZE = 500
+MOST_EXAMPLES = 3
+
+
+@dataclass(slots=True)
+class GraphReport:
+    """What a comparison found. `pending` are memories whose projection is under way.
+
+    `examples` names up to three memories for each kind of difference.
+    """
+
+    memories: int = 0
+    pending: int = 0
+    differences: Counter[DifferenceKind] = field(default_factory=Counter)
+    examples: dict[DifferenceKind, list[str]] = field(default_factory=dict)
+
+    @property
+    def equal(self) -> bool:
+        """Whether the graph holds what it should."""
+        return not +self.differences
+
+
+class VerifyGraph:
+    """Reads both stores in pages, so that its memory does not grow with them.
+
+    Servers may go on working meanwhile: what differs is looked at again, and what is on its way to
+    the graph is counted as pending.
+    """
+
+    def __init__(self, source: ProjectionSource, audit: GraphAudit) -> None:
+        self._source = source
+        self._audit = audit
+
+    async def __call__(
+        self, project_id: str | None = None, on_progress: Callable[[int], None] = lambda _: None
+    ) -> GraphReport:
+        """Compares one project or all; `on_progress` is told how many memories were added.
+
+        Raises:
+            GraphUnavailable, StoreUnavailable: they cannot be read.
+        """
+        report = GraphReport()
+        for project in await projects_of(self._source, self._audit, project_id):
+            async for page in self._source.memories(project, VERIFY_PAGE_SIZE):
+                report.memories += len(page)
+                await self._compare(report, project, page)
+                on_progress(len(page))
+            async for unknown in unknown_memories(
+                self._source, self._audit, project, VERIFY_PAGE_SIZE
+            ):
+                await self._compare(report, project, unknown)
+            async for flaws in self._audit.flaws(project, VERIFY_PAGE_SIZE, mend=False):
+                report.differences += flaws
+        return report
+
+    async def _compare(
+        self, report: GraphReport, project_id: str, memory_ids: Sequence[UUID]
+    ) -> None:
+        """Two looks, because a change can be stored and projected between the reads of one."""
+        suspects: Sequence[UUID] = memory_ids
+        found: Mapping[UUID, Counter[DifferenceKind]] = {}
+        for _ in range(2):
+            if not suspects:
+                return
+            found = await self._look(project_id, suspects)
+            outstanding = await self._source.outstanding(project_id, list(found))
+            report.pending += len(outstanding)
+            suspects = [memory_id for memory_id in found if memory_id not in outstanding]
+        for memory_id in suspects:
+            report.differences += found[memory_id]
+            for kind in found[memory_id]:
+                examples = report.examples.setdefault(kind, [])
+                if len(examples) < MOST_EXAMPLES:
+                    examples.append(f"{project_id}/{memory_id}")
+
+    async def _look(
+        self, project_id: str, memory_ids: Sequence[UUID]
+    ) -> dict[UUID, Counter[DifferenceKind]]:
+        known = await self._source.subgraphs(project_id, memory_ids)
+        found = dict(await self._audit.compare(known.subgraphs))
+        for memory_id in known.not_learned:
+            kinds = found.setdefault(memory_id, Counter())
+            kinds[DifferenceKind.ALIASES_NOT_LEARNED] += 1
+        return found
+
+
+REBUILD_PAGE_SIZE = 1000
+
+
+@dataclass(slots=True)
+class Rebuilt:
+    """What a rebuild did."""
+
+    memories: int = 0
+    unknown: int = 0
+    revived: int = 0
+    given_up: int = 0
+    mended: Counter[DifferenceKind] = field(default_factory=Counter)
+
+
+class RebuildGraph:
+    """Projects every memory again, removes what no memory states, and repairs what is left.
+
+    The graph stays readable meanwhile, and servers may go on working; their projectors help. It can
+    be interrupted: what is marked is projected by them, and it can be run again.
+    """
+
+    def __init__(
+        self,
+        source: ProjectionSource,
+        audit: GraphAudit,
+        graph: Graph,
+        outbox: Outbox,
+        projector: GraphProjector,
+    ) -> None:
+        self._source = source
+        self._audit = audit
+        self._graph = graph
+        self._outbox = outbox
+        self._projector = projector
+
+    async def __call__(
+        self, project_id: str | None = None, on_progress: Callable[[int, int], None] | None = None
+    ) -> Rebuilt:
+        """Rebuilds one project or all; `on_progress` is told how many are done, and of how many.
+
+        Raises:
+            GraphUnavailable, StoreUnavailable: they cannot be reached; what was marked stays so.
+        """
+        await self._graph.prepare()
+        rebuilt = Rebuilt()
+        projects = await projects_of(self._source, self._audit, project_id)
+        # Before, because a projection does not look for relations of a memory that is new to it;
+        # after, because names and ends follow from what the projections leave.
+        await self._mend(projects, rebuilt)
+        for project in projects:
+            await self._mark(project, rebuilt)
+        await self._drain(project_id, rebuilt, on_progress)
+        await self._mend(projects, rebuilt)
+        rebuilt.given_up = (await self._outbox.backlog(project_id)).dead
+        return rebuilt
+
+    async def _mend(self, projects: Sequence[str], rebuilt: Rebuilt) -> None:
+        for project in projects:
+            async for mended in self._audit.flaws(project, REBUILD_PAGE_SIZE, mend=True):
+                rebuilt.mended += mended
+
+    async def _mark(self, project_id: str, rebuilt: Rebuilt) -> None:
+        rebuilt.revived += await self._source.revive(project_id)
+        async for page in self._source.memories(project_id, REBUILD_PAGE_SIZE):
+            known = await self._source.subgraphs(project_id, page)
+            await self._audit.rewind(known.subgraphs)
+            await self._source.enqueue(project_id, page)
+            rebuilt.memories += len(page)
+        async for unknown in unknown_memories(
+            self._source, self._audit, project_id, REBUILD_PAGE_SIZE
+        ):
+            await self._source.enqueue(project_id, unknown)
+            rebuilt.unknown += len(unknown)
+
+    async def _drain(
+        self,
+        project_id: str | None,
+        rebuilt: Rebuilt,
+        on_progress: Callable[[int, int], None] | None,
+    ) -> None:
+        total = rebuilt.memories + rebuilt.unknown
+        while pending := (await self._outbox.backlog(project_id)).pending:
+            if on_progress:
+                on_progress(max(total - pending, 0), total)
+            if not await self._projector.project_once():
+                # Held by other projectors, or waiting for its next try.
+                await self._graph.check()
+                await self._projector.wait_for_work()
+        if on_progress:
+            on_progress(total, total)

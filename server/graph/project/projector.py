@@ -1,0 +1,330 @@
+"""Bringing the graph up to date with the memories."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import random
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from datetime import timedelta
+from itertools import groupby
+
+import structlog
+
+from server import failpoints
+from server.core.clock import backoff
+from server.core.errors import GraphUnavailable, StoreUnavailable
+from server.graph.ports import Graph
+from server.graph.project.ports import DirtyMemory, Outbox
+from server.telemetry.metrics import PROJECTED, PROJECTION_FAILURES
+from server.telemetry.outages import OutageLog
+from server.telemetry.spans import linked_span, mark_failed
+
+_log: structlog.stdlib.BoundLogger = structlog.get_logger("server.projector")
+
+_LOGGED_IDS = 16
+_RELEASE_SECONDS = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectorOptions:
+    """How a projector works.
+
+    A claim holds for `lease` and is renewed every third of it, for at most `work_time` in all; the
+    work ends a little before the lease does. So no memory is ever in the hands of two projectors,
+    and what a projector that died held is free soon. What the graph refuses `patience` times by
+    itself is given up.
+
+    A batch is of `first_batch` memories at first. It doubles with each full one that is projected,
+    up to `batch_size`, and is quartered when the graph fails, which may be for its size: a graph
+    that has just started takes many times as long for a memory as later.
+
+    A transaction costs the graph about as much for one memory as for ten. So while work keeps
+    coming, the projector lingers before each claim, `first_linger` and then twice as long each time
+    up to `longest_linger`, which is what a change can be late by then. What comes after a pause is
+    projected at once.
+    """
+
+    first_batch: int = 50
+    batch_size: int = 400
+    lease: timedelta = timedelta(seconds=6)
+    work_time: timedelta = timedelta(seconds=15)
+    patience: int = 3
+    poll_interval: timedelta = timedelta(seconds=1)
+    shortest_pause: timedelta = timedelta(milliseconds=250)
+    longest_pause: timedelta = timedelta(seconds=5)
+    refused_pause: timedelta = timedelta(minutes=1)
+    first_linger: timedelta = timedelta(milliseconds=50)
+    longest_linger: timedelta = timedelta(milliseconds=500)
+
+    @property
+    def grace(self) -> timedelta:
+        """How long after a claim or its renewal work may go on: most of the lease."""
+        return self.lease * 5 / 6
+
+
+class GraphProjector:
+    """Takes changed memories from the outbox and makes the graph hold what they say now.
+
+    Several projectors, in one process or many, share the work. `jitter` gives numbers from 0 to 1,
+    `monotonic` the time in seconds, on which `sleep` waits.
+    """
+
+    def __init__(
+        self,
+        outbox: Outbox,
+        graph: Graph,
+        options: ProjectorOptions | None = None,
+        jitter: Callable[[], float] = random.random,
+        monotonic: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self._outbox = outbox
+        self._graph = graph
+        self._options = options or ProjectorOptions()
+        self._jitter = jitter
+        self._monotonic = monotonic
+        self._sleep = sleep
+        self._looked_at = -math.inf
+        self._linger = timedelta(0)
+        self._batch = min(self._options.first_batch, self._options.batch_size)
+        self._woken = asyncio.Event()
+        self._prepared = False
+
+    def wake(self) -> None:
+        """Wakes `run`, so that it need not wait for its poll."""
+        self._woken.set()
+
+    async def run(self) -> None:
+        """Projects until it is cancelled. Whatever fails is logged and tried again."""
+        failures = 0
+        outage = OutageLog(_log, began="projector.waiting", ended="projector.resumed")
+        while True:
+            self._woken.clear()
+            try:
+                await self._drain()
+            except Exception as error:  # noqa: BLE001 - the graph must go on following, come what may
+                failures += 1
+                pause = self._pause(failures)
+                _log_failure(error, pause, outage)
+                # Not cut short by `wake`: each new memory would be one more try at a graph that is
+                # away.
+                await asyncio.sleep(pause.total_seconds())
+            else:
+                failures = 0
+                outage.succeeded()
+                await self.wait_for_work()
+
+    async def project_once(self) -> int:
+        """Projects one batch and answers how many memories the graph now holds as they are.
+
+        Where the graph is away, the batch is given back, to be claimed again after a while. Where a
+        batch cannot be projected for another reason, its memories are tried in ever smaller groups
+        until those at fault stand alone; they are given back for long, the others are projected.
+
+        Raises:
+            StoreUnavailable: the outbox cannot be reached; what was claimed comes back by itself.
+        """
+        loop = asyncio.get_running_loop()
+        begun = loop.time()
+        claimed = await self._outbox.claim(self._batch, self._options.lease)
+        if not claimed:
+            return 0
+        failpoints.reach("projection.before_neo4j")
+        causes = [dirty.traceparent for dirty in claimed]
+        with (
+            # For every line that is logged and every span that is made meanwhile.
+            structlog.contextvars.bound_contextvars(correlation_ids=_correlation_ids(claimed)),
+            linked_span("projection", causes, {"memoir.memories": len(claimed)}),
+        ):
+            return await self._work(claimed, begun)
+
+    async def _work(self, claimed: Sequence[DirtyMemory], begun: float) -> int:
+        end = begun + self._options.work_time.total_seconds()
+        try:
+            async with asyncio.timeout_at(min(end, self._allowed_from(begun))) as limit:
+                async with _in_background(self._renew(claimed, limit, end)):
+                    return await self._project(claimed)
+        except TimeoutError as error:
+            mark_failed(error)
+            # Nothing is given back: by now the lease may be over and somebody else at work on it.
+            self._prepared = False
+            self._shrink_batch()
+            PROJECTION_FAILURES.labels("overdue").inc()
+            _log.warning("projector.overdue", **_described(claimed))
+            return 0
+        except asyncio.CancelledError:
+            await self._return_unfinished(claimed)
+            raise
+
+    def _allowed_from(self, instant: float) -> float:
+        return instant + self._options.grace.total_seconds()
+
+    async def _renew(
+        self, claimed: Sequence[DirtyMemory], limit: asyncio.Timeout, end: float
+    ) -> None:
+        """Renews the claim while the work lasts; where that fails, the work ends with the lease."""
+        loop = asyncio.get_running_loop()
+        while True:
+            await asyncio.sleep(self._options.lease.total_seconds() / 3)
+            asked = loop.time()
+            try:
+                await self._outbox.renew(claimed, self._options.lease)
+            except Exception as error:  # noqa: BLE001 - the next round may succeed
+                _log.warning("projector.lease_not_renewed", error=type(error).__qualname__)
+            else:
+                if not limit.expired():
+                    limit.reschedule(min(end, self._allowed_from(asked)))
+
+    async def _drain(self) -> None:
+        await self._outbox.keep_up()
+        while True:
+            await self._prepare()
+            await self._gather()
+            limit = self._batch
+            projected = await self.project_once()
+            self._looked_at = self._monotonic()
+            self._choose_linger(projected, limit)
+            if not projected:
+                return
+
+    async def _gather(self) -> None:
+        """Lets changes come together, by waiting for a while after the last look at the outbox."""
+        wait_for_work = self._looked_at + self._linger.total_seconds() - self._monotonic()
+        if wait_for_work > 0:
+            await self._sleep(wait_for_work)
+
+    def _shrink_batch(self) -> None:
+        self._batch = max(1, self._batch // 4)
+
+    def _choose_linger(self, projected: int, limit: int) -> None:
+        """How long to linger before the next claim, by what the last one of `limit` brought."""
+        options = self._options
+        if projected >= limit:
+            self._linger = timedelta(0)
+        elif projected:
+            self._linger = min(options.longest_linger, max(options.first_linger, 2 * self._linger))
+        else:
+            self._linger = min(options.first_linger, self._linger)
+
+    async def _prepare(self) -> None:
+        if self._prepared:
+            return
+        await self._graph.prepare()
+        self._prepared = True
+        _log.info("projector.graph_ready")
+
+    async def _project(self, claimed: Sequence[DirtyMemory]) -> int:
+        try:
+            await self._graph.project(await self._outbox.subgraphs(claimed))
+        except GraphUnavailable as error:
+            mark_failed(error)
+            self._prepared = False
+            self._shrink_batch()
+            PROJECTION_FAILURES.labels("unavailable").inc()
+            _log.warning("projector.graph_unavailable", cause=_cause(error), **_described(claimed))
+            await self._release_by_attempts(claimed)
+            return 0
+        except StoreUnavailable:
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever ails one memory must not stop the others
+            return await self._project_apart(claimed, error)
+        failpoints.reach("projection.after_neo4j_before_settle")
+        lost = await self._outbox.settle(claimed)
+        failpoints.reach("projection.after_settle")
+        if lost:
+            _log.warning("projector.lease_lost", lost=lost, **_described(claimed))
+        if len(claimed) >= self._batch:
+            self._batch = min(self._options.batch_size, 2 * self._batch)
+        PROJECTED.inc(len(claimed))
+        _log.debug("projector.projected", **_described(claimed))
+        return len(claimed)
+
+    async def _project_apart(self, claimed: Sequence[DirtyMemory], error: Exception) -> int:
+        if len(claimed) > 1:
+            middle = len(claimed) // 2
+            return await self._project(claimed[:middle]) + await self._project(claimed[middle:])
+        pause = self._options.refused_pause
+        fault = _fault(error)
+        given_up = await self._outbox.refuse(claimed[0], fault, pause, self._options.patience)
+        said = {
+            "fault": fault,
+            "memory_id": str(claimed[0].memory_id),
+            "project_id": claimed[0].project_id,
+            "attempts": claimed[0].attempts,
+            **_described(claimed),
+        }
+        PROJECTION_FAILURES.labels("given_up" if given_up else "refused").inc()
+        if given_up:
+            _log.error("projector.memory_given_up", **said)
+        else:
+            _log.error(
+                "projector.memory_refused", retry_after_seconds=pause.total_seconds(), **said
+            )
+        return 0
+
+    async def _release_by_attempts(self, claimed: Sequence[DirtyMemory]) -> None:
+        ordered = sorted(claimed, key=lambda dirty: dirty.attempts)
+        for attempts, group in groupby(ordered, key=lambda dirty: dirty.attempts):
+            await self._outbox.release(list(group), self._pause(attempts))
+
+    async def _return_unfinished(self, claimed: Sequence[DirtyMemory]) -> None:
+        """Gives the work back, so that others need not wait for the lease to end; best effort."""
+        with suppress(Exception):
+            async with asyncio.timeout(_RELEASE_SECONDS):
+                await self._outbox.release(claimed, timedelta(0))
+
+    async def wait_for_work(self) -> None:
+        """Waits until the next poll is due, or until it is woken."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._options.poll_interval.total_seconds()):
+                await self._woken.wait()
+
+    def _pause(self, attempts: int) -> timedelta:
+        shortest, longest = self._options.shortest_pause, self._options.longest_pause
+        return backoff(attempts, shortest, longest, self._jitter())
+
+
+def _log_failure(error: Exception, pause: timedelta, outage: OutageLog) -> None:
+    retry_after = pause.total_seconds()
+    if isinstance(error, GraphUnavailable | StoreUnavailable):
+        outage.failed(
+            error=type(error).__qualname__,
+            cause=_cause(error),
+            retry_after_seconds=retry_after,
+        )
+    else:
+        _log.error("projector.failed", exc_info=error, retry_after_seconds=retry_after)
+
+
+def _described(claimed: Sequence[DirtyMemory]) -> dict[str, object]:
+    return {"memories": len(claimed), "correlation_ids": _correlation_ids(claimed)}
+
+
+def _correlation_ids(claimed: Sequence[DirtyMemory]) -> list[str]:
+    return list(dict.fromkeys(dirty.correlation_id for dirty in claimed))[:_LOGGED_IDS]
+
+
+def _fault(error: Exception) -> str:
+    """What went wrong, by its kinds; not by its texts, which may quote a memory."""
+    kinds = (type(error).__qualname__, _cause(error))
+    return " from ".join(kind for kind in kinds if kind)
+
+
+@asynccontextmanager
+async def _in_background(work: Coroutine[object, object, None]) -> AsyncIterator[None]:
+    """Runs `work` in the background of the block."""
+    task = asyncio.create_task(work)
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.wait([task])
+
+
+def _cause(error: Exception) -> str | None:
+    """The kind of the error's cause; not its text, which may quote a memory."""
+    return type(error.__cause__).__qualname__ if error.__cause__ else None

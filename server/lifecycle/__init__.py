@@ -1,1 +1,0 @@
-"""Starting, being ready, and stopping without losing an accepted call."""

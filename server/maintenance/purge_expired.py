@@ -1,0 +1,79 @@
+"""Erasing what has expired long enough ago, in every server."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from dataclasses import asdict
+from datetime import timedelta
+
+import structlog
+
+from server.core.clock import Clock
+from server.core.errors import MemoirError
+from server.core.values import new_id
+from server.maintenance.ports import Retention
+from server.memories.memory import today
+from server.memories.ports import Call
+from server.memories.scope import Scope
+
+PURGE_EXPIRED = "Retention"
+INTERVAL = timedelta(minutes=10)
+# Small, so that no transaction holds its locks for long.
+BATCH = 100
+
+log = structlog.get_logger()
+
+
+class PurgeExpired:
+    """Erases memories whose last day is more than `kept_days` ago, with their history."""
+
+    def __init__(
+        self,
+        retention: Retention,
+        clock: Clock,
+        kept_days: int,
+        interval: timedelta = INTERVAL,
+    ) -> None:
+        self._retention = retention
+        self._clock = clock
+        self._kept_days = kept_days
+        self._interval = interval
+
+    async def run(self) -> None:
+        """Checks periodically until it is cancelled."""
+        while True:
+            try:
+                await self.purge()
+            except Exception as error:
+                # The next look may succeed; the pool reports an outage itself.
+                if not isinstance(error, MemoirError):
+                    log.error("retention.failed", exc_info=error)
+            await asyncio.sleep(self._interval.total_seconds())
+
+    async def purge(self) -> Counter[str]:
+        """Erases everything that is due, batch by batch, and answers what that was.
+
+        Raises:
+            StoreUnavailable, ConcurrentChange: the batches before are erased.
+        """
+        erased: Counter[str] = Counter()
+        expired_before = today(self._clock.now()) - timedelta(days=self._kept_days)
+        while receipt := await self._retention.purge(expired_before, BATCH, self._call):
+            erased.update(asdict(receipt))
+        if erased:
+            log.info("retention.purged", **erased)
+        return erased
+
+    def _call(self, project_id: str) -> Call:
+        now = self._clock.now()
+        call_id = new_id(now)
+        return Call(
+            id=call_id,
+            project_id=project_id,
+            scope=Scope(),
+            method=PURGE_EXPIRED,
+            time=now,
+            correlation_id=f"retention-{call_id}",
+            embedding_model="",
+        )

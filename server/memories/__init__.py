@@ -1,0 +1,1 @@
+"""Memories: added, searched, changed, read as they were."""

@@ -1,0 +1,1 @@
+"""Adding memories, verbatim or inferred."""

@@ -1,0 +1,234 @@
+"""Adding memories, verbatim or inferred, once per request id, if the answer can be received."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Protocol
+from uuid import UUID
+
+from server.core.errors import AnswerTooLarge, RequestIdReused
+from server.core.pages import MAX_ITEMS_BYTES, utf8_bytes
+from server.core.values import JsonObject
+from server.graph.model import Relation
+from server.graph.project.supersession import changed_relations
+from server.memories.add.inference import Category
+from server.memories.add.proposals import Notice
+from server.memories.conversation import Message, Role, spoken
+from server.memories.memory import EventType
+from server.memories.ports import MemoryStore, StoredCall
+from server.memories.scope import Scope
+from server.operations.idempotency import RequestKey
+from server.operations.operation import OperationLease
+
+ADD_MEMORIES = "AddMemories"
+
+
+@dataclass(frozen=True, slots=True)
+class AddMemoriesCommand:
+    """What to remember, about whom, and how. `event_time` None means now.
+
+    `operation` is the lease of the asynchronous operation that this is the work of, if any.
+    """
+
+    project_id: str
+    scope: Scope
+    messages: Sequence[Message]
+    metadata: JsonObject
+    infer: bool = True
+    immutable: bool = False
+    event_time: datetime | None = None
+    expiration_date: date | None = None
+    with_context: bool = False
+    includes: str | None = None
+    excludes: str | None = None
+    categories: Sequence[Category] = ()
+    instructions: str | None = None
+    request_id: UUID | None = None
+    payload_digest: bytes = b""
+    operation: OperationLease | None = None
+
+    @property
+    def key(self) -> RequestKey | None:
+        """The client's id of the intent, if it gave one."""
+        return RequestKey(self.request_id, self.payload_digest) if self.request_id else None
+
+
+@dataclass(frozen=True, slots=True)
+class AddedChange:
+    """One memory that the call changed. `text` is what is, or for DELETE was, remembered."""
+
+    memory_id: UUID
+    event: EventType
+    text: str
+    previous_text: str | None
+    categories: Sequence[str]
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
+class AddedRelation:
+    """One relation that the call changed."""
+
+    relation: Relation
+    event: EventType
+
+
+@dataclass(frozen=True, slots=True)
+class AddMemoriesOutcome:
+    """What the call `call_id` changed, and what it left out.
+
+    `position` becomes the consistency token.
+    """
+
+    call_id: UUID
+    changes: Sequence[AddedChange]
+    relations: Sequence[AddedRelation]
+    position: int
+    embedding_model: str
+    language_model: str | None
+    notices: Sequence[Notice] = ()
+
+
+class Remember(Protocol):
+    """One way to turn a command into stored memories."""
+
+    async def __call__(self, command: AddMemoriesCommand) -> AddMemoriesOutcome:
+        """Stores durably and returns what has changed."""
+        ...
+
+
+async def _nothing_accepted(_project_id: str, _request_id: UUID) -> bytes | None:
+    return None
+
+
+class AddMemories:
+    """Dispatches to the verbatim or the inferred way, as the command asks.
+
+    `accepted` returns the payload digest of the asynchronous call with a request id, if any.
+    """
+
+    def __init__(
+        self,
+        store: MemoryStore,
+        verbatim: Remember,
+        inferred: Remember,
+        accepted: Callable[[str, UUID], Awaitable[bytes | None]] = _nothing_accepted,
+    ) -> None:
+        self._store = store
+        self._verbatim = verbatim
+        self._inferred = inferred
+        self._accepted = accepted
+
+    async def __call__(self, command: AddMemoriesCommand) -> AddMemoriesOutcome:
+        """Remembers.
+
+        Returns the stored outcome, and does nothing, if the `request_id` was used before.
+
+        Raises:
+            RequestIdReused: the request id was used before with another payload.
+            ExtractionFailed, AnswerTooLarge, ModelUnavailable, ModelQuotaExhausted,
+            StoreUnavailable, ConcurrentChange: nothing was stored.
+        """
+        earlier = await self._earlier(command)
+        if earlier is not None:
+            return earlier
+        remember = self._inferred if command.infer else self._verbatim
+        try:
+            return await remember(command)
+        except RequestIdReused:
+            # The same call came twice at once and the other one was faster.
+            earlier = await self._earlier(command)
+            if earlier is None:
+                raise
+            return earlier
+
+    async def _earlier(self, command: AddMemoriesCommand) -> AddMemoriesOutcome | None:
+        if command.request_id is None:
+            return None
+        call = await self._store.find_call(command.project_id, command.request_id)
+        if call is None:
+            # One that waits for its turn has taken the id, too.
+            digest = await self._accepted(command.project_id, command.request_id)
+            if digest not in {None, command.payload_digest}:
+                raise RequestIdReused(command.request_id)
+            return None
+        if call.payload_digest != command.payload_digest:
+            raise RequestIdReused(command.request_id)
+        return outcome_of(call)
+
+
+def outcome_of(call: StoredCall) -> AddMemoriesOutcome:
+    """The outcome of an earlier call, read back from its history."""
+    changes = [
+        AddedChange(
+            memory_id=change.memory.id,
+            event=change.event,
+            text=change.memory.text,
+            previous_text=change.previous_text if change.event is EventType.UPDATE else None,
+            categories=() if change.event is EventType.DELETE else change.memory.categories,
+            version=change.memory.version + (change.event is EventType.DELETE),
+        )
+        for change in call.changes
+    ]
+    relations = [
+        AddedRelation(changed.relation, changed.event)
+        for change in call.changes
+        for changed in changed_relations(
+            change.previous_relations if change.event is not EventType.ADD else (),
+            change.memory.relations if change.event is not EventType.DELETE else (),
+        )
+    ]
+    return AddMemoriesOutcome(
+        call_id=call.id,
+        changes=changes,
+        relations=relations,
+        position=call.position,
+        embedding_model=call.embedding_model,
+        language_model=call.language_model,
+        notices=call.notices,
+    )
+
+
+# More than what goes with a text takes: ids, enums, numbers, tags and lengths.
+_BYTES_BESIDE_TEXT = 128
+_LONGEST_CHARACTER = 4
+
+
+def require_receivable_verbatim(command: AddMemoriesCommand) -> None:
+    """Lets an add pass whose messages can all be answered as they are.
+
+    Raises:
+        AnswerTooLarge: they cannot.
+    """
+    messages = (m for m in spoken(command.messages) if m.role is not Role.SYSTEM)
+    _require_room([message.content or "" for message in messages])
+
+
+def require_receivable(outcome: AddMemoriesOutcome) -> None:
+    """Lets an answer pass that every client can receive.
+
+    Raises:
+        AnswerTooLarge: it is too large.
+    """
+    _require_room(list(_texts(outcome)))
+
+
+def _require_room(texts: Sequence[str]) -> None:
+    overhead = _BYTES_BESIDE_TEXT * len(texts)
+    if overhead + _LONGEST_CHARACTER * sum(map(len, texts)) <= MAX_ITEMS_BYTES:
+        return
+    size = overhead + sum(map(utf8_bytes, texts))
+    if size > MAX_ITEMS_BYTES:
+        raise AnswerTooLarge(size, MAX_ITEMS_BYTES)
+
+
+def _texts(outcome: AddMemoriesOutcome) -> Iterator[str]:
+    for change in outcome.changes:
+        yield from (change.text, change.previous_text or "", *change.categories)
+    for added in outcome.relations:
+        relation = added.relation
+        yield from (relation.source.name, relation.relation, relation.target.name)
+    for notice in outcome.notices:
+        yield notice.text

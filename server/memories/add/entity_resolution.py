@@ -1,0 +1,153 @@
+"""Which entity a model means: by its own word, or by a name that is alike.
+
+A false join is worse than a missed one, so every join is guarded. What is joined is kept as an
+alias with the memory that says so, and ends with it; see `server.graph.entities.aliases`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+
+from server.graph.model import Entity, clean_name, entity_key, relation_name
+from server.memories.add.inference import ProposedEntity
+from server.memories.add.quotes import clean_text
+
+MAX_ALIASES = 8
+"""Most aliases that one memory teaches of one entity."""
+
+SHORTEST_CORE = 4
+"""Fewest characters that names which are alike must have in common."""
+
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+_LEGAL_FORMS = _words(
+    "ab ag as asa bv co company corp corporation gmbh inc incorporated kg limited llc llp ltd nv oy"
+    " oyj plc pty sa sarl se spa srl"
+)
+_TITLES = _words("doctor dr herr frau lady lord madam miss mr mrs ms prof professor sir")
+_ARTICLES = _words("the")
+_DETERMINERS = _words("a an her his its my our that the their these this those your")
+_GENERIC = _words(
+    "agent assistant boss boy boyfriend brother business city client coach colleague country"
+    " customer dad daddy daughter doctor family father firm friend girl girlfriend group guy he her"
+    " him home house husband i it kid man manager me mom mommy mother mum my partner people person"
+    " place she sister son speaker somebody someone something store team that them they thing this"
+    " town us user we wife woman you"
+)
+_TOKEN = re.compile(r"[^\W_]+(?:['\u2019][^\W_]+)*")
+
+
+class EntityResolver:
+    """Reads proposed entities by what the scope is known to mention and by what was said."""
+
+    def __init__(self, known: Sequence[Entity], said: str) -> None:
+        self._known = known
+        self._said = _as_words(said)
+
+    def resolve(self, proposed: ProposedEntity) -> Entity:
+        """The entity, with the other names that are learned of it. The name may be empty."""
+        entity = Entity(_name(proposed.name), relation_name(clean_text(proposed.type)))
+        taught = [alias for alias in map(_name, proposed.aliases) if self._is_name(alias, entity)]
+        same = self._by_number(proposed, entity) or self._alike(entity)
+        if same is None:
+            return Entity(entity.name, entity.type, _distinct(taught, entity.key))
+        names = _distinct([entity.name, *taught], same.key)
+        return Entity(same.name, entity.type or same.type, names)
+
+    def _is_name(self, alias: str, entity: Entity) -> bool:
+        """Whether both are names, and both were said."""
+        return all(not is_generic(name) and self._was_said(name) for name in (alias, entity.name))
+
+    def _by_number(self, proposed: ProposedEntity, entity: Entity) -> Entity | None:
+        number = proposed.known
+        if number is None or not 1 <= number <= len(self._known):
+            return None
+        known = self._known[number - 1]
+        fits = (
+            _agree(known, entity)
+            and not is_generic(entity.name)
+            and not is_generic(known.name)
+            and self._was_said(entity.name)
+        )
+        return known if fits and known.key != entity.key else None
+
+    def _alike(self, entity: Entity) -> Entity | None:
+        if any(known.key == entity.key for known in self._known):
+            return None
+        alike = [
+            known
+            for known in self._known
+            if _agree(known, entity) and are_alike(known.name, entity.name)
+        ]
+        return alike[0] if len(alike) == 1 else None
+
+    def _was_said(self, name: str) -> bool:
+        return _as_words(name) in self._said
+
+
+def known_entities(mentioned: Iterable[Entity], limit: int) -> list[Entity]:
+    """Each entity once, under its first spelling, at most `limit` of them."""
+    found: dict[str, Entity] = {}
+    for entity in mentioned:
+        if entity.key and (entity.key in found or len(found) < limit):
+            first = found.setdefault(entity.key, Entity(entity.name, entity.type))
+            found[entity.key] = Entity(first.name, first.type or entity.type)
+    return list(found.values())
+
+
+def are_alike(one: str, other: str) -> bool:
+    """Whether two names differ in nothing but legal forms, titles, articles and punctuation.
+
+    Letters must be the same: Anna is not Hanna, and Johnson not Johnston.
+    """
+    core = _core(one)
+    return core == _core(other) and len("".join(core)) >= SHORTEST_CORE and not is_generic(one)
+
+
+def is_said(name: str, text: str) -> bool:
+    """Whether a text has the words of a name, one after the other."""
+    return _as_words(name) in _as_words(text)
+
+
+def is_generic(name: str) -> bool:
+    """Whether words could mean anybody or anything of a kind."""
+    tokens = _tokens(name)
+    while tokens and tokens[0] in _DETERMINERS:
+        tokens = tokens[1:]
+    return not tokens or all(token in _GENERIC | _LEGAL_FORMS for token in tokens)
+
+
+def _core(name: str) -> list[str]:
+    tokens = _tokens(name)
+    while len(tokens) > 1 and tokens[0] in _TITLES | _ARTICLES:
+        tokens = tokens[1:]
+    while len(tokens) > 1 and tokens[-1] in _LEGAL_FORMS:
+        tokens = tokens[:-1]
+    return tokens
+
+
+def _agree(known: Entity, entity: Entity) -> bool:
+    return not known.type or not entity.type or known.type == entity.type
+
+
+def _distinct(names: Iterable[str], own_key: str) -> tuple[str, ...]:
+    keyed = {entity_key(name): name for name in reversed(list(names))}
+    return tuple(name for key, name in reversed(keyed.items()) if key and key != own_key)[
+        :MAX_ALIASES
+    ]
+
+
+def _as_words(text: str) -> str:
+    return f" {' '.join(_tokens(text))} "
+
+
+def _tokens(text: str) -> list[str]:
+    return _TOKEN.findall(entity_key(text).replace("\u2019", "'"))
+
+
+def _name(text: str) -> str:
+    return clean_name(clean_text(text))

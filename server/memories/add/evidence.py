@@ -1,0 +1,204 @@
+"""What counts as evidence of a proposal: whose statement it is, and a clause that was really said.
+
+- Only what a user says changes or deletes a memory; an assistant or a tool never does.
+- The user of the scope, whose messages bear no name, may change every memory of the scope.
+- A speaker with a name may change what they said themselves, what is about them, and what no user
+  said. What another person or the user of the scope said of somebody else stays as it is.
+- What an assistant or a tool says is remembered as its own statement, never as a fact of the user:
+  the text begins with `Assistant`, `Tool` or the name that the message bears.
+
+What a message quotes, forwards or gives to be worked on (see `server.memories.add.others_text`)
+shows nothing, with one exception: a new fact, or a request to forget, may name something in
+quotation marks, as in `My favourite film is "I Am Legend"`, if a clause of its evidence is outside
+of them.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+from server.graph.model import entity_key
+from server.memories.add.inference import Candidate
+from server.memories.add.others_text import OthersText, OthersTextKind, find_others_text
+from server.memories.add.proposals import Action, Notice, NoticeReason, counted
+from server.memories.add.quotes import Passage
+from server.memories.conversation import Message, Role
+
+_USER_KEYS = frozenset({entity_key("user"), entity_key("the user")})
+_ARTICLE = "the "
+
+
+def may_change(message: Message, candidate: Candidate) -> bool:
+    """Whether the message's speaker may have the candidate changed or deleted."""
+    if message.role is not Role.USER:
+        return False
+    if message.name is None or candidate.role is not Role.USER:
+        return True
+    speaker = entity_key(message.name)
+    return (
+        (candidate.name is not None and entity_key(candidate.name) == speaker)
+        or begins_with(candidate.text, message.name)
+        or any(relation.source.key == speaker for relation in candidate.relations)
+    )
+
+
+def is_own_statement(message: Message, text: str) -> bool:
+    """Whether the text tells what the message says as a statement of its speaker.
+
+    What users say needs no such mark.
+    """
+    if message.role is Role.USER:
+        return True
+    names = [message.role.value, *([message.name] if message.name else [])]
+    return any(begins_with(text, name) for name in names)
+
+
+def user_keys(messages: Iterable[Message]) -> frozenset[str]:
+    """The keys of the entities that stand for the users of a conversation."""
+    named = (m.name for m in messages if m.role is Role.USER and m.name is not None)
+    return _USER_KEYS.union(map(entity_key, named))
+
+
+def begins_with(text: str, name: str) -> bool:
+    """Whether the text begins with the name, as a whole word and with or without an article."""
+    folded, wanted = entity_key(text), entity_key(name)
+    rest = folded.removeprefix(_ARTICLE)
+    for start in {folded, rest}:
+        if wanted and start.startswith(wanted) and not start[len(wanted) :][:1].isalnum():
+            return True
+    return False
+
+
+MIN_WORDS = 2
+"""Fewest whole words of a piece of evidence. Short clauses have two, as in "I smoke"; a word by
+itself, or a piece of one, is said in so many messages that it shows nothing."""
+
+# Thai, Lao, Tibetan, Burmese, Khmer, Kana and Han are written without spaces between words. Most of
+# their words have one or two letters, so every two letters begun count as a word.
+_UNSPACED = re.compile(
+    "[\u0e00-\u0fff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
+    "\U00020000-\U0003ffff]"
+)
+_LETTERS_OF_A_WORD = 2
+
+# What ends a clause, in the scripts that have a mark for it.
+_CLAUSE_END = re.compile(
+    "[.!?,;:\n\u2026\u3001\u3002\uff01\uff0c\uff1a\uff1b\uff1f\u060c\u061b\u061f\u0964]+"
+)
+# How far the end of a clause is looked for, in characters.
+_LONGEST_CLAUSE = 1000
+
+
+class OwnWords:
+    """What the speakers of a conversation say in their own name."""
+
+    def __init__(self, messages: Sequence[Message]) -> None:
+        self._messages = messages
+        self._others: dict[int, list[OthersText]] = {}
+
+    def state(self, passage: Passage, action: Action) -> bool:
+        """Whether the passage is its speaker's own statement, as far as the action needs it."""
+        touched = [
+            span
+            for span in self._others_text(passage.message_index)
+            if span.start < passage.end and passage.start < span.end
+        ]
+        if not touched:
+            return True
+        if action in {Action.UPDATE, Action.DELETE}:
+            return False
+        if any(span.kind is not OthersTextKind.QUOTATION for span in touched):
+            return False
+        return self._words_outside(passage, touched) >= MIN_WORDS
+
+    def notices(self) -> list[Notice]:
+        """What of the users' messages was taken as not their own; quotations go without saying."""
+        kinds: Counter[OthersTextKind] = Counter()
+        for index, message in enumerate(self._messages):
+            if message.role is Role.USER:
+                kinds.update({span.kind for span in self._others_text(index)})
+        del kinds[OthersTextKind.QUOTATION]
+        if not kinds:
+            return []
+        told = ", ".join(
+            f"{kind} in {counted(count, 'message', 'messages')}" for kind, count in kinds.items()
+        )
+        text = f"Taken as somebody else's text, of which no fact is made: {told}."
+        return [Notice(NoticeReason.NOT_OWN_TEXT, text)]
+
+    def _others_text(self, index: int) -> list[OthersText]:
+        if index not in self._others:
+            self._others[index] = find_others_text(self._messages[index].content or "")
+        return self._others[index]
+
+    def _words_outside(self, passage: Passage, touched: Sequence[OthersText]) -> int:
+        content = self._messages[passage.message_index].content or ""
+        starts = [passage.start, *(span.end for span in touched)]
+        ends = [*(span.start for span in touched), passage.end]
+        return sum(
+            words_in(content, start, end)
+            for start, end in zip(starts, ends, strict=True)
+            if start < end
+        )
+
+
+def asserted_end(passage: Passage, content: str) -> int:
+    """Where the passage's last clause begins if that is asked, else where the passage ends.
+
+    "Should I move to Oslo?" says nothing, "I live in Oslo, what can I do there?" says where. A
+    clause that begins like a statement counts as one though a question follows without a mark, as
+    in "I have two dogs is that ok?".
+    """
+    marks = list(_CLAUSE_END.finditer(content, passage.start, passage.end))
+    is_whole = bool(marks) and not words_in(content, marks[-1].end(), passage.end)
+    closing = (
+        marks.pop()
+        if is_whole
+        else _CLAUSE_END.search(content, passage.end, passage.end + _LONGEST_CLAUSE)
+    )
+    if closing is None or not any(map(_is_question_mark, closing.group())):
+        return passage.end
+    reaches_mark = not words_in(content, passage.end, closing.start())
+    begins_clause = bool(marks) or _begins_clause(content, passage.start)
+    if begins_clause and not reaches_mark:
+        return passage.end
+    return marks[-1].end() if marks else passage.start
+
+
+def _begins_clause(content: str, start: int) -> bool:
+    before = content[max(0, start - _LONGEST_CLAUSE) : start]
+    *_, rest = _CLAUSE_END.split(before)
+    return not words_in(rest, 0, len(rest))
+
+
+def _is_question_mark(character: str) -> bool:
+    return "QUESTION MARK" in unicodedata.name(character, "")
+
+
+def words_in(content: str, start: int, end: int) -> int:
+    """How many words of the content lie wholly between the two places."""
+    words = content[start:end].split()
+    if words and start > 0 and _one_word(content[start - 1], content[start]):
+        words = words[1:]
+    if words and end < len(content) and _one_word(content[end - 1], content[end]):
+        words = words[:-1]
+    return sum(map(_count, words))
+
+
+def _count(word: str) -> int:
+    unspaced = 0 if word.isascii() else len(_UNSPACED.findall(word))
+    if unspaced:
+        return (unspaced + 1) // _LETTERS_OF_A_WORD
+    return 1 if any(map(str.isalnum, word)) else 0
+
+
+def _one_word(before: str, after: str) -> bool:
+    """Whether no word ends between the two neighbouring characters."""
+    return all(_is_of_word(c) and not _UNSPACED.match(c) for c in (before, after))
+
+
+def _is_of_word(character: str) -> bool:
+    return character.isalnum() or unicodedata.category(character).startswith("M")

@@ -1,0 +1,143 @@
+"""What a language model is asked for, and what it may answer.
+
+The answer is data from an untrusted source: see `server.memories.add.plan` for how it is checked.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from uuid import UUID
+
+from server.core.values import Vector
+from server.graph.model import Entity, Relation
+from server.memories.conversation import Message, Role
+
+
+@dataclass(frozen=True, slots=True)
+class Category:
+    """A category that inferred memories may carry."""
+
+    name: str
+    description: str = ""
+
+
+BUILT_IN_CATEGORIES: tuple[Category, ...] = tuple(
+    Category(name)
+    for name in (
+        "personal_details",
+        "family",
+        "professional_details",
+        "sports",
+        "travel",
+        "food",
+        "music",
+        "health",
+        "technology",
+        "hobbies",
+        "fashion",
+        "entertainment",
+        "milestones",
+        "user_preferences",
+        "misc",
+    )
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A memory of the scope that the new messages may repeat, change or contradict.
+
+    `vector` is its embedding, L2-normalised. `entities` and `relations` are what it says. `role`
+    and `name` are those of the message that it rests on; a role of None is not known.
+    """
+
+    id: UUID
+    text: str
+    version: int
+    immutable: bool
+    similarity: float
+    vector: Vector = field(default_factory=lambda: array("f"), repr=False)
+    entities: Sequence[Entity] = ()
+    relations: Sequence[Relation] = ()
+    role: Role | None = None
+    name: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class InferenceRequest:
+    """What a language model sees.
+
+    Messages and candidates are numbered from 1 by their place, and answered by number only.
+    System messages are among `messages`: they give context, and no fact may come from them.
+    `problems` are what was wrong with an earlier answer to the same request. `known_entities` are
+    some that the scope mentions, numbered from 1 too.
+    """
+
+    messages: Sequence[Message]
+    candidates: Sequence[Candidate]
+    categories: Sequence[Category]
+    event_time: datetime
+    context: Sequence[Message] = ()
+    instructions: Sequence[str] = ()
+    includes: str | None = None
+    excludes: str | None = None
+    problems: Sequence[str] = ()
+    known_entities: Sequence[Entity] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ProposedEntity:
+    """An entity, as the model names it.
+
+    `aliases` are other names that the text gives it; `known` is the number of the known entity that
+    the model takes it for.
+    """
+
+    name: str
+    type: str = ""
+    aliases: Sequence[str] = ()
+    known: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ProposedRelation:
+    """A relation, as the model names it."""
+
+    source: str
+    relation: str
+    target: str
+
+
+@dataclass(frozen=True, slots=True)
+class ProposedOperation:
+    """One change that the model proposes.
+
+    `action` should be ADD, UPDATE, DELETE or FORGET; `target` the number of a candidate (UPDATE,
+    DELETE, FORGET); `message` the number of the message that shows the fact, and `quote` the
+    passage. DELETE is for what a message shows to be no longer true, FORGET for what its speaker
+    asks to have forgotten: one FORGET for each candidate that the request names, or one without
+    `target` where it names none.
+    """
+
+    action: str
+    text: str
+    message: int
+    quote: str
+    target: int | None = None
+    categories: Sequence[str] = ()
+    entities: Sequence[ProposedEntity] = ()
+    relations: Sequence[ProposedRelation] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class InferenceAnswer:
+    """What the model proposes, unchecked, and what made it."""
+
+    operations: Sequence[ProposedOperation]
+    model: str
+    prompt_version: str
+    input_tokens: int = 0
+    output_tokens: int = 0

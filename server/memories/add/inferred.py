@@ -1,0 +1,277 @@
+"""Adding with `infer=true`: a model proposes, its plan is checked, one commit carries it out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from uuid import UUID
+
+import structlog
+
+from server.core.clock import Clock
+from server.core.errors import ConcurrentChange, ExtractionFailed
+from server.core.values import Vector
+from server.memories.add.add_memories import (
+    AddMemoriesCommand,
+    AddMemoriesOutcome,
+    require_receivable,
+)
+from server.memories.add.change_sets import ModelUsage, outcome, start_add
+from server.memories.add.entity_resolution import known_entities
+from server.memories.add.inference import (
+    BUILT_IN_CATEGORIES,
+    Candidate,
+    Category,
+    InferenceAnswer,
+    InferenceRequest,
+)
+from server.memories.add.passages import MessagePart, message_parts, new_passages
+from server.memories.add.plan import DEFAULT_LIMITS, Plan, PlanLimits, plan
+from server.memories.add.planned_changes import (
+    build_change_set,
+    changes_of,
+    without_near_duplicates,
+)
+from server.memories.conversation import Message, Role, spoken
+from server.memories.memory import today
+from server.memories.ports import ChangeSet, Committed, MemoryStore
+from server.memories.search.indexed_text import embedded_text
+from server.models.ports import Embedder, EmbeddingPurpose, LanguageModel
+from server.operations.leases import ScopeTurns
+from server.projects.ports import ProjectStore
+from server.projects.project import Project
+from server.telemetry.recording import stage
+
+# What a second answer can put right. One that was cut off would be cut off again, and one that was
+# blocked be blocked again.
+_REPAIRABLE = frozenset({"malformed", "empty", "invalid", "unsupported"})
+
+log = structlog.get_logger()
+
+
+async def propose(
+    language_model: LanguageModel, request: InferenceRequest, limits: PlanLimits
+) -> tuple[InferenceAnswer, Plan]:
+    """The model's answer and the plan that it comes to; its tokens are those of all answers.
+
+    An answer that cannot be used is asked for once more, with what was wrong with it.
+
+    Raises:
+        ExtractionFailed: the second answer cannot be used either, or there is no use in asking.
+        ModelUnavailable, ModelQuotaExhausted, DeadlineExceeded: as `LanguageModel.infer`.
+    """
+    try:
+        return await _ask(language_model, request, limits)
+    except ExtractionFailed as failure:
+        if failure.cause not in _REPAIRABLE:
+            raise
+        first = failure
+    log.warning("inference.repaired", model=language_model.model, cause=first.cause)
+    repeated = replace(request, problems=first.problems)
+    answer, checked = await _ask(language_model, repeated, limits)
+    total = replace(
+        answer,
+        input_tokens=answer.input_tokens + first.input_tokens,
+        output_tokens=answer.output_tokens + first.output_tokens,
+    )
+    return total, checked
+
+
+async def _ask(
+    language_model: LanguageModel, request: InferenceRequest, limits: PlanLimits
+) -> tuple[InferenceAnswer, Plan]:
+    answer = await language_model.infer(request)
+    try:
+        return answer, plan(request, answer, limits)
+    except ExtractionFailed as failure:
+        raise ExtractionFailed(
+            answer.model,
+            failure.cause,
+            failure.problems,
+            input_tokens=answer.input_tokens,
+            output_tokens=answer.output_tokens,
+        ) from failure
+
+
+CANDIDATES_AT_MOST = 20
+CANDIDATES_PER_MESSAGE = 5
+"""At least; a single message, which may be a long one, gets all."""
+CONTEXT_MESSAGES = 10
+KNOWN_ENTITIES_AT_MOST = 30
+
+
+class RememberInferred:
+    """Costs one language model call, at most two embedding batches and four round trips.
+
+    The round trips take the scope's lease, read the project's settings and the candidates (and with
+    `version` v2 the context) and write the result. No connection is held while a model works. A
+    call that loses a race starts again once, and an answer that cannot be used is asked for once
+    more.
+    """
+
+    def __init__(
+        self,
+        store: MemoryStore,
+        projects: ProjectStore,
+        embedder: Embedder,
+        language_model: LanguageModel,
+        clock: Clock,
+        turns: ScopeTurns,
+        limits: PlanLimits = DEFAULT_LIMITS,
+    ) -> None:
+        self._store = store
+        self._projects = projects
+        self._embedder = embedder
+        self._language_model = language_model
+        self._clock = clock
+        self._turns = turns
+        self._limits = limits
+
+    async def __call__(self, command: AddMemoriesCommand) -> AddMemoriesOutcome:
+        """Infers and stores.
+
+        Raises:
+            ExtractionFailed, AnswerTooLarge, ModelUnavailable, ModelQuotaExhausted,
+            StoreUnavailable, RequestIdReused, ConcurrentChange: nothing was stored.
+        """
+        try:
+            return await self._take_turn(command)
+        except ConcurrentChange:
+            # A lease ran out before the commit, or another kind of call changed what this one
+            # rests on: decide again, on the state as it is now, but not for ever.
+            log.info("inference.restarted")
+            return await self._take_turn(command)
+
+    async def _take_turn(self, command: AddMemoriesCommand) -> AddMemoriesOutcome:
+        async with self._turns.take(command.project_id, command.scope.key()) as lease:
+            return await self._remember(command, lease.lease_id)
+
+    async def _remember(self, command: AddMemoriesCommand, lease: UUID) -> AddMemoriesOutcome:
+        messages = spoken(command.messages)
+        if all(message.role is Role.SYSTEM for message in messages):
+            return await self._keep(command, messages, lease)
+        project = await self._projects.get_project(command.project_id)
+        parts = message_parts(messages) if _keeps_passages(command, project) else []
+        compared, of_parts = await self._embedded(messages, parts)
+        request = await self._request(command, messages, project, compared)
+        with stage("infer"):
+            answer, checked = await propose(self._language_model, request, self._limits)
+        log.debug(
+            "inference.planned",
+            proposed=len(answer.operations),
+            kept=len(checked.operations),
+            candidates=len(request.candidates),
+        )
+        models = ModelUsage(
+            self._embedder.model,
+            answer.model,
+            answer.prompt_version,
+            answer.input_tokens,
+            answer.output_tokens,
+        )
+        add = start_add(command, messages, self._clock.now(), models, lease, checked.notices)
+        planned = changes_of(checked)
+        with stage("embed"):
+            vectors = await self._embedder.embed(planned.texts, EmbeddingPurpose.DOCUMENT)
+        planned, vectors = without_near_duplicates(
+            planned, vectors, request.candidates, self._embedder.near_duplicate_similarity
+        )
+        changes = replace(
+            build_change_set(add, planned, vectors),
+            passages=new_passages(add, parts, of_parts, checked) if parts else None,
+            forget_requests=[request.text for request in checked.forget_requests],
+        )
+        stated = {candidate.id: candidate.relations for candidate in request.candidates}
+        everything = frozenset(added.memory.id for added in changes.added)
+        require_receivable(outcome(changes, Committed(everything, 0), planned.answers, stated))
+        committed = await self._store.commit(changes)
+        return outcome(changes, committed, planned.answers, stated)
+
+    async def _keep(
+        self, command: AddMemoriesCommand, messages: Sequence[Message], lease: UUID
+    ) -> AddMemoriesOutcome:
+        """Stores messages that cannot become memories, without asking a model."""
+        add = start_add(command, messages, self._clock.now(), ModelUsage(self._embedder.model))
+        changes = ChangeSet(add.call, add.messages, lease=lease)
+        return outcome(changes, await self._store.commit(changes))
+
+    async def _embedded(
+        self, messages: Sequence[Message], parts: Sequence[MessagePart]
+    ) -> tuple[list[Vector], list[Vector]]:
+        """The vectors of the messages and of the parts, in one batch and each text once."""
+        said = [
+            embedded_text(message.content or "", message.name)
+            for message in messages
+            if message.role is not Role.SYSTEM
+        ]
+        in_parts = [part.text for part in parts]
+        texts = list(dict.fromkeys([*said, *in_parts]))
+        with stage("embed"):
+            vectors = await self._embedder.embed(texts, EmbeddingPurpose.DOCUMENT)
+        of_text = dict(zip(texts, vectors, strict=True))
+        return [of_text[text] for text in said], [of_text[text] for text in in_parts]
+
+    async def _request(
+        self,
+        command: AddMemoriesCommand,
+        messages: Sequence[Message],
+        project: Project | None,
+        vectors: Sequence[Vector],
+    ) -> InferenceRequest:
+        candidates = await self._candidates(command, vectors)
+        return InferenceRequest(
+            messages=messages,
+            candidates=candidates,
+            categories=_categories(command, project),
+            event_time=command.event_time or self._clock.now(),
+            context=await self._context(command),
+            instructions=_instructions(command, project),
+            includes=command.includes,
+            excludes=command.excludes,
+            known_entities=known_entities(
+                (entity for candidate in candidates for entity in candidate.entities),
+                KNOWN_ENTITIES_AT_MOST,
+            ),
+        )
+
+    async def _candidates(
+        self, command: AddMemoriesCommand, vectors: Sequence[Vector]
+    ) -> list[Candidate]:
+        """The memories nearest to the messages, which have these vectors."""
+        with stage("candidates"):
+            candidates = await self._store.find_candidates(
+                command.project_id,
+                command.scope,
+                vectors,
+                max(CANDIDATES_PER_MESSAGE, CANDIDATES_AT_MOST // max(len(vectors), 1)),
+                today(self._clock.now()),
+            )
+        return candidates[:CANDIDATES_AT_MOST]
+
+    async def _context(self, command: AddMemoriesCommand) -> list[Message]:
+        if not command.with_context:
+            return []
+        stored = await self._store.recent_messages(
+            command.project_id, command.scope, CONTEXT_MESSAGES
+        )
+        return [Message(message.role, message.content, message.name) for message in stored]
+
+
+def _categories(command: AddMemoriesCommand, project: Project | None) -> Sequence[Category]:
+    of_project = project.custom_categories if project else ()
+    return command.categories or of_project or BUILT_IN_CATEGORIES
+
+
+def _keeps_passages(command: AddMemoriesCommand, project: Project | None) -> bool:
+    """Whether what becomes no memory is kept.
+
+    It is not where something says what to remember: what is left out then is to be forgotten.
+    """
+    if command.includes or command.excludes or _instructions(command, project):
+        return False
+    return project is None or project.keeps_passages
+
+
+def _instructions(command: AddMemoriesCommand, project: Project | None) -> list[str]:
+    of_project = project.custom_instructions if project else ""
+    return [text for text in (of_project, command.instructions) if text]

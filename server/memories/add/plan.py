@@ -1,0 +1,195 @@
+"""From what a language model proposes to what will be done.
+
+The answer comes from an untrusted source. Numbers, lengths and names are checked, quotes are looked
+up in the messages, and what remains is a plan that can be carried out as it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from server.core.errors import ExtractionFailed
+from server.graph.model import entity_key
+from server.memories.add.duplicates import conflicts, merge_repeats, settle
+from server.memories.add.entity_resolution import EntityResolver
+from server.memories.add.evidence import user_keys
+from server.memories.add.inference import InferenceAnswer, InferenceRequest, ProposedRelation
+from server.memories.add.proposals import (
+    MAX_OPERATIONS,
+    MAX_TEXT_LENGTH,
+    Action,
+    AddFact,
+    DeleteFact,
+    Notice,
+    NoticeReason,
+    Plan,
+    PlanLimits,
+    PlannedOperation,
+    Proposal,
+    UpdateFact,
+    read_proposals,
+)
+from server.memories.add.quotes import Passage, clean_text
+from server.memories.add.screening import (
+    Refusal,
+    Screened,
+    Screening,
+    refusal_notices,
+    too_many_deletions,
+    too_many_operations,
+    unmatched_request,
+)
+from server.memories.add.stated_graph import MAX_ENTITIES, MAX_RELATIONS, checked_graph
+from server.memories.conversation import Role
+
+__all__ = [
+    "DEFAULT_LIMITS",
+    "MAX_ENTITIES",
+    "MAX_OPERATIONS",
+    "MAX_RELATIONS",
+    "MAX_TEXT_LENGTH",
+    "AddFact",
+    "DeleteFact",
+    "Plan",
+    "PlanLimits",
+    "PlannedOperation",
+    "UpdateFact",
+    "plan",
+]
+
+
+DEFAULT_LIMITS = PlanLimits()
+
+
+def plan(
+    request: InferenceRequest, answer: InferenceAnswer, limits: PlanLimits = DEFAULT_LIMITS
+) -> Plan:
+    """The operations of the answer that can be carried out, in its order.
+
+    Left out, and told in the notices, are operations without evidence, those whose speaker has no
+    right to them (see `server.memories.add.evidence`), those that touch an immutable candidate or
+    that the request's includes and excludes rule out, and those beyond a bound. An operation that
+    changes nothing is left out too.
+
+    Raises:
+        ExtractionFailed: `invalid`, the answer has an unknown action or number, a text that is
+            empty or too long, or two operations for one candidate; or `unsupported`, it has
+            operations, and none of them quotes a clause of its message.
+    """
+    proposals, problems = read_proposals(request, answer.operations[:MAX_OPERATIONS])
+    if problems:
+        raise ExtractionFailed(answer.model, "invalid", problems)
+    screening = Screening(request)
+    screened, refusals = _screened(screening, proposals)
+    if refusals and all(r.reason is None for r in refusals) and not screened:
+        raise ExtractionFailed(answer.model, "unsupported", map(str, refusals))
+    forgetting = _forget_requests(screened)
+    usable, resting = _without_requests(screened, forgetting)
+    refusals += resting
+    usable = merge_repeats(usable)
+    if problems := conflicts([s.proposal for s in usable]):
+        raise ExtractionFailed(answer.model, "invalid", problems)
+    operations, idle, bounds = _settled(request, usable, limits)
+    notices = [
+        *([too_many_operations(n)] if (n := len(answer.operations)) > MAX_OPERATIONS else []),
+        *bounds,
+        *map(unmatched_request, _unmatched(screened)),
+        *screening.notices(),
+        *refusal_notices(refusals),
+    ]
+    dropped = [*map(str, refusals), *idle, *(notice.text for notice in bounds)]
+    evidence = tuple(dict.fromkeys(item.evidence for item in screened))
+    return Plan(tuple(operations), tuple(dropped), tuple(notices), forgetting, evidence)
+
+
+def _screened(
+    screening: Screening, proposals: Sequence[Proposal]
+) -> tuple[list[Screened], list[Refusal]]:
+    outcomes = [screening(proposal) for proposal in proposals]
+    return (
+        [outcome for outcome in outcomes if isinstance(outcome, Screened)],
+        [outcome for outcome in outcomes if isinstance(outcome, Refusal)],
+    )
+
+
+def _forget_requests(screened: Sequence[Screened]) -> tuple[Passage, ...]:
+    requests = (s.evidence for s in screened if s.proposal.action is Action.FORGET)
+    return tuple(dict.fromkeys(requests))
+
+
+def _unmatched(screened: Sequence[Screened]) -> list[Passage]:
+    """The requests to forget that name nothing that is held."""
+    forgets = [s for s in screened if s.proposal.action is Action.FORGET]
+    matched = {s.evidence for s in forgets if s.proposal.candidate is not None}
+    return list(dict.fromkeys(s.evidence for s in forgets if s.evidence not in matched))
+
+
+def _without_requests(
+    screened: Sequence[Screened], requests: Sequence[Passage]
+) -> tuple[list[Screened], list[Refusal]]:
+    """What is to be carried out, without facts that are made of a request to forget."""
+    usable: list[Screened] = []
+    refusals: list[Refusal] = []
+    for item in screened:
+        proposal = item.proposal
+        if proposal.text and any(item.evidence.overlaps(request) for request in requests):
+            problem = "rests on a request to forget"
+            refusals.append(Refusal(proposal.number, problem, NoticeReason.NO_EVIDENCE))
+        elif proposal.text or proposal.candidate is not None:
+            usable.append(item)
+    return usable, refusals
+
+
+def _settled(
+    request: InferenceRequest, usable: Sequence[Screened], limits: PlanLimits
+) -> tuple[list[PlannedOperation], list[str], list[Notice]]:
+    """The operations that change something, within the bound on what they may destroy.
+
+    Beside them the problems of those that change nothing, and the notice of an exceeded bound.
+    """
+    operations = [_operation(request, item) for item in usable]
+    settled = settle(operations, request.candidates)
+    destroying = sum(o is not None and not isinstance(o, AddFact) for o in settled)
+    if destroying > limits.max_deletions:
+        # So many changes at once are more often a mistake, or an attack, than what was said.
+        additions = [item for item in usable if item.proposal.candidate is None]
+        kept, idle, _ = _settled(request, additions, limits)
+        return kept, idle, [too_many_deletions(destroying, limits.max_deletions)]
+    idle = [
+        f"operation {item.proposal.number}: changes nothing"
+        for item, outcome in zip(usable, settled, strict=True)
+        if outcome is None
+    ]
+    return [o for o in settled if o is not None], idle, []
+
+
+def _operation(request: InferenceRequest, item: Screened) -> PlannedOperation:
+    proposal, index, quote = item.proposal, item.evidence.message_index, item.evidence.text
+    if proposal.candidate is not None and not proposal.text:
+        return DeleteFact(proposal.candidate, index, quote)
+    said = f"{proposal.text}\n{request.messages[index].content or ''}"
+    entities, relations = checked_graph(
+        proposal.operation.entities,
+        _own_relations(request, proposal),
+        EntityResolver(request.known_entities, said),
+    )
+    if proposal.candidate is None:
+        return AddFact(proposal.text, index, quote, item.categories, entities, relations)
+    return UpdateFact(
+        candidate=proposal.candidate,
+        text=proposal.text,
+        message_index=index,
+        quote=quote,
+        categories=item.categories,
+        entities=entities,
+        relations=relations,
+    )
+
+
+def _own_relations(request: InferenceRequest, proposal: Proposal) -> list[ProposedRelation]:
+    """What the proposal relates, without what an assistant or a tool says of a user."""
+    relations = list(proposal.operation.relations)
+    if request.messages[proposal.message_index].role is Role.USER:
+        return relations
+    users = user_keys(request.messages)
+    return [r for r in relations if entity_key(clean_text(r.source)) not in users]

@@ -1,0 +1,173 @@
+"""Turning a checked plan into a change set."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from server.core.values import Vector, new_id
+from server.memories.add.add_memories import AddedChange
+from server.memories.add.change_sets import AddContext, provenance
+from server.memories.add.duplicates import KnownFacts, StatedFact
+from server.memories.add.inference import Candidate
+from server.memories.add.plan import AddFact, DeleteFact, Plan, UpdateFact
+from server.memories.memory import EventType, Evidence, Memory, fact_digest
+from server.memories.ports import ChangeSet, EmbeddedMemory, MemoryDeletion, MemoryUpdate
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedChanges:
+    """A plan's operations by kind, each with its place in the plan."""
+
+    additions: Sequence[tuple[int, AddFact]]
+    updates: Sequence[tuple[int, UpdateFact]]
+    deletions: Sequence[tuple[int, DeleteFact]]
+
+    @property
+    def texts(self) -> list[str]:
+        """The texts to embed: those of the additions, then those of the updates."""
+        return [o.text for _, o in self.additions] + [o.text for _, o in self.updates]
+
+    @property
+    def answers(self) -> list[tuple[int, AddedChange]]:
+        """The reported changes of updates and deletions."""
+        updated = [(ordinal, _answer_update(operation)) for ordinal, operation in self.updates]
+        deleted = [(ordinal, _answer_deletion(operation)) for ordinal, operation in self.deletions]
+        return updated + deleted
+
+
+def changes_of(plan: Plan) -> PlannedChanges:
+    """The plan's operations by kind."""
+    numbered = list(enumerate(plan.operations))
+    return PlannedChanges(
+        additions=[(i, operation) for i, operation in numbered if isinstance(operation, AddFact)],
+        updates=[(i, operation) for i, operation in numbered if isinstance(operation, UpdateFact)],
+        deletions=[
+            (i, operation) for i, operation in numbered if isinstance(operation, DeleteFact)
+        ],
+    )
+
+
+def without_near_duplicates(
+    planned: PlannedChanges,
+    vectors: Sequence[Vector],
+    candidates: Sequence[Candidate],
+    threshold: float,
+) -> tuple[PlannedChanges, list[Vector]]:
+    """The changes and their vectors, without additions of what is known in almost the same words.
+
+    Known are the candidates that stay as they are, what others become, and earlier additions.
+    """
+    split = len(planned.additions)
+    changed = {operation.candidate.id for _, operation in planned.updates}
+    changed |= {operation.candidate.id for _, operation in planned.deletions}
+    known = KnownFacts(
+        [StatedFact(c.text, c.vector) for c in candidates if c.id not in changed], threshold
+    )
+    for (_, update), vector in zip(planned.updates, vectors[split:], strict=True):
+        known.add(StatedFact(update.text, vector))
+    kept: list[tuple[tuple[int, AddFact], Vector]] = []
+    for addition, vector in zip(planned.additions, vectors[:split], strict=True):
+        fact = StatedFact(addition[1].text, vector)
+        if not known.has(fact):
+            known.add(fact)
+            kept.append((addition, vector))
+    additions = [addition for addition, _ in kept]
+    return replace(planned, additions=additions), [*(v for _, v in kept), *vectors[split:]]
+
+
+def build_change_set(
+    add: AddContext, planned: PlannedChanges, vectors: Sequence[Vector]
+) -> ChangeSet:
+    """The change set of a plan; `vectors` are those of `planned.texts`."""
+    split = len(planned.additions)
+    return ChangeSet(
+        call=add.call,
+        messages=add.messages,
+        added=[
+            _addition(add, ordinal, operation, vector)
+            for (ordinal, operation), vector in zip(planned.additions, vectors[:split], strict=True)
+        ],
+        updated=[
+            _update(add, ordinal, operation, vector)
+            for (ordinal, operation), vector in zip(planned.updates, vectors[split:], strict=True)
+        ],
+        deleted=[
+            MemoryDeletion(ordinal, operation.candidate.id, operation.candidate.version)
+            for ordinal, operation in planned.deletions
+        ],
+        lease=add.lease,
+    )
+
+
+def _evidence(add: AddContext, operation: AddFact | UpdateFact) -> list[Evidence]:
+    return [Evidence(add.messages[operation.message_index].id, operation.quote)]
+
+
+def _addition(add: AddContext, ordinal: int, operation: AddFact, vector: Vector) -> EmbeddedMemory:
+    command, now = add.command, add.call.time
+    message = add.messages[operation.message_index]
+    memory = Memory(
+        id=new_id(now),
+        project_id=command.project_id,
+        scope=command.scope,
+        text=operation.text,
+        metadata=command.metadata,
+        categories=operation.categories,
+        immutable=command.immutable,
+        create_time=now,
+        update_time=now,
+        event_time=add.event_time,
+        expiration_date=command.expiration_date,
+        inferred=True,
+        role=message.role,
+        name=message.name,
+        version=1,
+        provenance=provenance(add.call, _evidence(add, operation)),
+        entities=operation.entities,
+        relations=operation.relations,
+    )
+    return EmbeddedMemory(ordinal, memory, fact_digest(operation.text), vector)
+
+
+def _update(add: AddContext, ordinal: int, operation: UpdateFact, vector: Vector) -> MemoryUpdate:
+    message = add.messages[operation.message_index]
+    return MemoryUpdate(
+        ordinal=ordinal,
+        memory_id=operation.candidate.id,
+        version=operation.candidate.version,
+        text=operation.text,
+        digest=fact_digest(operation.text),
+        embedding=vector,
+        metadata=add.command.metadata,
+        categories=operation.categories,
+        entities=operation.entities,
+        relations=operation.relations,
+        evidence=_evidence(add, operation),
+        event_time=add.event_time,
+        expiration_date=add.command.expiration_date,
+        role=message.role,
+        name=message.name,
+    )
+
+
+def _answer_update(operation: UpdateFact) -> AddedChange:
+    return AddedChange(
+        memory_id=operation.candidate.id,
+        event=EventType.UPDATE,
+        text=operation.text,
+        previous_text=operation.candidate.text,
+        categories=operation.categories,
+        version=operation.candidate.version + 1,
+    )
+
+
+def _answer_deletion(operation: DeleteFact) -> AddedChange:
+    return AddedChange(
+        memory_id=operation.candidate.id,
+        event=EventType.DELETE,
+        text=operation.candidate.text,
+        previous_text=None,
+        categories=(),
+        version=operation.candidate.version + 1,
+    )

@@ -1,0 +1,117 @@
+"""What a request wants remembered and left out, held against what a model answers.
+
+Wishes are in natural language, and words are compared, not meanings. So the check is what words
+and categories can decide, and no more:
+
+- `excludes`: a fact is left out if it has a category that the wish names, or shares a word with the
+  wish. That errs towards leaving out.
+- `includes`: if the wish names categories, a fact is kept if it has one of them or shares a word
+  with the wish. A wish that names no category, such as "only what concerns my dog", is left to the
+  model: "Rex is four" shares no word with it.
+- What follows "except", "but" and the like is the exception: "everything except health" as
+  `includes` keeps out health.
+
+Words are compared by their beginnings, without English endings. What a category covers is what the
+model gave it to: no list of words is kept here.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from server.memories.add.inference import Category, InferenceRequest
+
+_WORD = re.compile(r"[^\W_]+")
+_EXCEPTION = re.compile(
+    r"\b(?:except|excluding|but|besides|other than|apart from|unless)\b", re.IGNORECASE
+)
+_ENDINGS = ("ations", "ation", "ings", "ing", "ies", "ied", "es", "ed", "al", "y", "e", "s")
+_SHORTEST_STEM = 3
+
+
+def _stem(word: str) -> str:
+    for ending in _ENDINGS:
+        if word.endswith(ending) and len(word) - len(ending) >= _SHORTEST_STEM:
+            stem = word.removesuffix(ending)
+            # "travelling" and "travel", "planned" and "plan".
+            return stem[:-1] if stem[-1] == stem[-2] and len(stem) > _SHORTEST_STEM else stem
+    return word
+
+
+def _stems(text: str) -> frozenset[str]:
+    folded = unicodedata.normalize("NFKC", text).casefold().replace("_", " ")
+    return frozenset(map(_stem, _WORD.findall(folded)))
+
+
+# Words of the wish itself; what remains is what it is about.
+_ASKING = _stems(
+    """only include exclude keep store remember save skip ignore avoid leave omit drop never don
+    not any anything everything something thing stuff fact information info detail data memory
+    mention relate regard concern about to do with the a an and or of my me i user their his her
+    its all every sort kind type topic subject on for from in at that which who is are be was it
+    please what ever will no like such as matter important out t s"""
+)
+_PREFERENCE = _stem("preference")
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """What one part of a wish is about: stems of its words, and names of categories."""
+
+    stems: frozenset[str]
+    categories: frozenset[str]
+
+    def covers(self, text: str, categories: Sequence[str]) -> bool:
+        return bool(self.categories.intersection(categories) or self.stems & _stems(text))
+
+
+class Wish:
+    """A wish such as `only food preferences`, read with the categories of its request."""
+
+    def __init__(self, wish: str, categories: Sequence[Category]) -> None:
+        match = _EXCEPTION.search(wish)
+        main = wish[: match.start()] if match else wish
+        self._main = _read(main, categories)
+        self._exception = _read(wish[match.end() :], categories) if match else None
+
+    def includes(self, text: str, categories: Sequence[str]) -> bool:
+        """Whether a fact is among what is to be remembered, as far as this can tell."""
+        if self._exception is not None and self._exception.covers(text, categories):
+            return False
+        return not self._main.categories or self._main.covers(text, categories)
+
+    def excludes(self, text: str, categories: Sequence[str]) -> bool:
+        """Whether a fact is among what is to be left out."""
+        if self._exception is not None:
+            if self._exception.covers(text, categories):
+                return False
+            if not self._main.stems:
+                return True
+        return self._main.covers(text, categories)
+
+
+class MemoryPolicy:
+    """Whether a fact is to be remembered, by all that a request says of it."""
+
+    def __init__(self, request: InferenceRequest) -> None:
+        self._includes = Wish(request.includes, request.categories) if request.includes else None
+        self._excludes = Wish(request.excludes, request.categories) if request.excludes else None
+
+    def __call__(self, text: str, categories: Sequence[str]) -> bool:
+        """What is excluded is not, even if it is included too. A deletion, without text, may be."""
+        if not text:
+            return True
+        if self._excludes is not None and self._excludes.excludes(text, categories):
+            return False
+        return self._includes is None or self._includes.includes(text, categories)
+
+
+def _read(words: str, categories: Sequence[Category]) -> _Part:
+    about = _stems(words) - _ASKING
+    # "Food preferences" is about food; "preferences" alone is about these.
+    about = about - {_PREFERENCE} or about
+    named = {category.name for category in categories if about & _stems(category.name)}
+    return _Part(frozenset(about), frozenset(named))

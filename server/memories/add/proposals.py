@@ -1,0 +1,205 @@
+"""What a language model proposes, the operations of a plan, and notices of what was left out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from server.graph.model import Entity, Relation
+from server.memories.add.inference import Candidate, InferenceRequest, ProposedOperation
+from server.memories.add.quotes import Passage, clean_text
+
+
+class NoticeReason(StrEnum):
+    """Why something was left out. The values of `memoir.v1.NoticeReason`, without its prefix."""
+
+    OPERATIONS_LIMIT = "OPERATIONS_LIMIT"
+    DELETIONS_LIMIT = "DELETIONS_LIMIT"
+    FORGET_UNMATCHED = "FORGET_UNMATCHED"
+    NOT_OWN_TEXT = "NOT_OWN_TEXT"
+    FILTERED = "FILTERED"
+    NO_EVIDENCE = "NO_EVIDENCE"
+    NOT_PERMITTED = "NOT_PERMITTED"
+    IMMUTABLE = "IMMUTABLE"
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """One thing that was left out, and why. `text` is an English sentence for people."""
+
+    reason: NoticeReason
+    text: str
+
+
+def counted(count: int, one: str, many: str) -> str:
+    """The number with the noun that fits it, such as `1 fact` or `3 facts`."""
+    return f"{count} {one if count == 1 else many}"
+
+
+@dataclass(frozen=True, slots=True)
+class AddFact:
+    """A fact to remember.
+
+    `message_index` is the place, from 0, of the message that shows it; `quote` is a passage of
+    that message, character for character.
+    """
+
+    text: str
+    message_index: int
+    quote: str
+    categories: tuple[str, ...] = ()
+    entities: tuple[Entity, ...] = ()
+    relations: tuple[Relation, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class UpdateFact:
+    """A memory whose text becomes another one. The other fields are those of `AddFact`."""
+
+    candidate: Candidate
+    text: str
+    message_index: int
+    quote: str
+    categories: tuple[str, ...] = ()
+    entities: tuple[Entity, ...] = ()
+    relations: tuple[Relation, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteFact:
+    """A memory to delete, and the passage that says so."""
+
+    candidate: Candidate
+    message_index: int
+    quote: str
+
+
+PlannedOperation = AddFact | UpdateFact | DeleteFact
+
+
+@dataclass(frozen=True, slots=True)
+class PlanLimits:
+    """How much one answer may do. `max_deletions` bounds its updates and deletions together."""
+
+    max_deletions: int = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The operations to carry out, in the answer's order.
+
+    No two share a candidate, and no two leave behind the same fact. `dropped` says, for the log,
+    which proposals were left out and why; it may hold text of the model. `notices` says it to the
+    client. `forget_requests` are the passages that ask to forget something, whether or not it is
+    held: nothing is made of them, neither a memory nor anything else that a search can find.
+    `evidence` are the passages that the operations rest on, and those that come to nothing.
+    """
+
+    operations: tuple[PlannedOperation, ...]
+    dropped: tuple[str, ...] = ()
+    notices: tuple[Notice, ...] = ()
+    forget_requests: tuple[Passage, ...] = ()
+    evidence: tuple[Passage, ...] = ()
+
+
+MAX_OPERATIONS = 200
+"""Most operations of one answer that count; what comes after them is left out."""
+
+MAX_TEXT_LENGTH = 8192
+"""Most characters of a memory's text."""
+
+
+class Action(StrEnum):
+    """What a proposal does."""
+
+    ADD = "ADD"
+    UPDATE = "UPDATE"
+    DELETE = "DELETE"
+    FORGET = "FORGET"
+
+    @property
+    def has_text(self) -> bool:
+        """Whether it leaves a text behind."""
+        return self in {Action.ADD, Action.UPDATE}
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """A proposal that is sound in itself: its action, numbers and text mean something.
+
+    `number` is its place in the answer, from 1. `candidate` is None for ADD, and for a FORGET that
+    names nothing that is held. `text` is empty where the action has none.
+    """
+
+    number: int
+    action: Action
+    text: str
+    message_index: int
+    candidate: Candidate | None
+    operation: ProposedOperation
+
+
+def read_proposals(
+    request: InferenceRequest, operations: Sequence[ProposedOperation]
+) -> tuple[list[Proposal], list[str]]:
+    """The proposals, and everything that is wrong with them; they count only if nothing is."""
+    proposals: list[Proposal] = []
+    problems: list[str] = []
+    for number, operation in enumerate(operations, start=1):
+        wrong = _problems(request, operation)
+        problems += [f"operation {number}: {problem}" for problem in wrong]
+        if not wrong:
+            proposals.append(_proposal(request, number, operation))
+    return proposals, problems
+
+
+def _problems(request: InferenceRequest, operation: ProposedOperation) -> list[str]:
+    action = _action(operation)
+    if action is None:
+        return [f"unknown action {operation.action[:40]!r}"]
+    problems = []
+    if not 1 <= operation.message <= len(request.messages):
+        problems.append(f"there is no message {operation.message}")
+    if action is not Action.ADD:
+        problems += _target_problems(request, operation, action)
+    if action.has_text:
+        problems += _text_problems(clean_text(operation.text))
+    return problems
+
+
+def _target_problems(
+    request: InferenceRequest, operation: ProposedOperation, action: Action
+) -> list[str]:
+    if operation.target is None:
+        return [] if action is Action.FORGET else ["names no candidate"]
+    if not 1 <= operation.target <= len(request.candidates):
+        return [f"there is no candidate {operation.target}"]
+    return []
+
+
+def _text_problems(text: str) -> list[str]:
+    if not text:
+        return ["empty text"]
+    if len(text) > MAX_TEXT_LENGTH:
+        return [f"text of {len(text)} characters, at most {MAX_TEXT_LENGTH} are allowed"]
+    return []
+
+
+def _proposal(request: InferenceRequest, number: int, operation: ProposedOperation) -> Proposal:
+    action = _action(operation)
+    assert action is not None
+    target = None if action is Action.ADD else operation.target
+    return Proposal(
+        number=number,
+        action=action,
+        text=clean_text(operation.text) if action.has_text else "",
+        message_index=operation.message - 1,
+        candidate=None if target is None else request.candidates[target - 1],
+        operation=operation,
+    )
+
+
+def _action(operation: ProposedOperation) -> Action | None:
+    name = operation.action.strip().upper()
+    return Action(name) if name in Action.__members__ else None

@@ -1,0 +1,118 @@
+"""Text from an untrusted source: made fit to be stored, and found again in what was said."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from server.memories.conversation import Message
+
+# Control characters (Cc) and lone surrogates (Cs): the latter are no text and cannot be encoded.
+_UNFIT = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]+")
+
+# A quote of a few characters can be said any number of times in a long message.
+_MOST_PLACES = 100
+
+_TYPOGRAPHIC = str.maketrans(
+    {
+        **dict.fromkeys("\u2018\u2019\u201a\u201b\u2032\u00b4`", "'"),
+        **dict.fromkeys('\u201c\u201d\u201e\u201f\u2033\u00ab\u00bb"', '"'),
+        **dict.fromkeys("\u2010\u2011\u2012\u2013\u2014\u2015\u2212", "-"),
+    }
+)
+
+
+def clean_text(text: str) -> str:
+    """The text on one line: no control characters or lone surrogates, single spaces."""
+    return " ".join(_UNFIT.sub(" ", text).split())
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """A piece of a message: from character `start` up to `end`, which is not part of it."""
+
+    message_index: int
+    start: int
+    end: int
+    text: str
+
+    def overlaps(self, other: Passage) -> bool:
+        """Whether the two share a character."""
+        same_message = self.message_index == other.message_index
+        return same_message and self.start < other.end and other.start < self.end
+
+
+class QuoteFinder:
+    """Finds passages in messages, whatever their case, white space and typographic quotes."""
+
+    def __init__(self, messages: Sequence[Message]) -> None:
+        self._messages = messages
+        self._folded: dict[int, _Folded] = {}
+
+    def find(self, message_index: int, quote: str) -> Iterator[Passage]:
+        """Each place where the message says the quote, in the message's own characters.
+
+        Places that read exactly like the quote come first. Places do not overlap, and there are at
+        most 100 of each kind.
+        """
+        content = self._messages[message_index].content or ""
+        stripped = quote.strip()
+        if not stripped:
+            return
+        for start in _places(content, stripped):
+            yield Passage(message_index, start, start + len(stripped), stripped)
+        if message_index not in self._folded:
+            self._folded[message_index] = _Folded(content)
+        for start, end in self._folded[message_index].find(stripped):
+            yield Passage(message_index, start, end, content[start:end])
+
+
+class _Folded:
+    """A text in its folded form, with the way back from each folded character."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        pieces: list[str] = []
+        self._origins: list[int] = []
+        after_space = True
+        for index, character in enumerate(text):
+            piece = _fold(character)
+            if piece == " " and after_space:
+                continue
+            after_space = piece == " "
+            pieces.append(piece)
+            self._origins.extend([index] * len(piece))
+        self._characters = "".join(pieces)
+
+    def find(self, quote: str) -> Iterator[tuple[int, int]]:
+        wanted = " ".join("".join(map(_fold, quote)).split())
+        for place in _places(self._characters, wanted):
+            start = self._origins[place]
+            end = self._origins[place + len(wanted) - 1] + 1
+            passage = self._text[start:end]
+            start += len(passage) - len(passage.lstrip())
+            end -= len(passage) - len(passage.rstrip())
+            if start < end:
+                yield start, end
+
+
+def _places(text: str, wanted: str) -> Iterator[int]:
+    start = text.find(wanted) if wanted else -1
+    for _ in range(_MOST_PLACES):
+        if start < 0:
+            return
+        yield start
+        start = text.find(wanted, start + len(wanted))
+
+
+def _fold(character: str) -> str:
+    """One character for comparison; every white space is a single space.
+
+    Decomposition (NFKD) makes precomposed and combining accents equal, character by character.
+    """
+    if character.isspace():
+        return " "
+    folded = unicodedata.normalize("NFKD", character.translate(_TYPOGRAPHIC)).casefold()
+    return " " if folded.isspace() else folded

@@ -1,0 +1,210 @@
+"""Which proposals may be carried out: what was said, who said it, and what is wanted."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from server.memories.add.evidence import (
+    MIN_WORDS,
+    OwnWords,
+    asserted_end,
+    begins_with,
+    is_own_statement,
+    may_change,
+    words_in,
+)
+from server.memories.add.inference import InferenceRequest
+from server.memories.add.policy import MemoryPolicy
+from server.memories.add.proposals import (
+    MAX_OPERATIONS,
+    Action,
+    Notice,
+    NoticeReason,
+    Proposal,
+    counted,
+)
+from server.memories.add.quotes import Passage, QuoteFinder, clean_text
+from server.memories.conversation import Message, Role
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why a proposal is left out.
+
+    `reason` is what the client is told; None where the model quotes what was not said, which it can
+    be asked to put right.
+    """
+
+    number: int
+    problem: str
+    reason: NoticeReason | None = None
+
+    def __str__(self) -> str:
+        return f"operation {self.number}: {self.problem}"
+
+
+@dataclass(frozen=True, slots=True)
+class Screened:
+    """A proposal that may be carried out, the passage that shows it, and its categories."""
+
+    proposal: Proposal
+    evidence: Passage
+    categories: tuple[str, ...] = ()
+
+
+class Screening:
+    """Holds proposals against their request, one by one."""
+
+    def __init__(self, request: InferenceRequest) -> None:
+        self._request = request
+        self._quotes = QuoteFinder(request.messages)
+        self._own_words = OwnWords(request.messages)
+        self._wanted = MemoryPolicy(request)
+        self._clauses: dict[int, bool] = {}
+        self._spelling = {_folded(category.name): category.name for category in request.categories}
+        self._names = {m.name for m in request.messages if m.role is Role.USER and m.name}
+
+    def __call__(self, proposal: Proposal) -> Screened | Refusal:
+        """The proposal with its evidence, or the first reason against it."""
+        message = self._request.messages[proposal.message_index]
+        if message.role is Role.SYSTEM:
+            return Refusal(proposal.number, "rests on a system message")
+        evidence = self._evidence(proposal, message.content or "")
+        if isinstance(evidence, Refusal):
+            return evidence
+        categories = self._categories(proposal)
+        refusal = (
+            _against_change(proposal, message)
+            or self._against_statement(proposal, message)
+            or self._against_wishes(proposal, categories)
+        )
+        return refusal or Screened(proposal, evidence, categories)
+
+    def notices(self) -> list[Notice]:
+        """What of the conversation nothing can rest on, whatever is proposed."""
+        return self._own_words.notices()
+
+    def _evidence(self, proposal: Proposal, content: str) -> Passage | Refusal:
+        if not self._has_clause(proposal.message_index, content):
+            # No better quote can be asked for.
+            problem = "its message has no clause"
+            return Refusal(proposal.number, problem, NoticeReason.NO_EVIDENCE)
+        problem, reason = "its quote is not in the message", None
+        for passage in self._quotes.find(proposal.message_index, proposal.operation.quote):
+            if words_in(content, passage.start, passage.end) < MIN_WORDS:
+                problem = "its quote is not a clause of the message"
+            elif proposal.action is not Action.FORGET and _is_asked(passage, content):
+                problem = "its quote is a question"
+                reason = NoticeReason.NO_EVIDENCE
+            elif self._own_words.state(passage, proposal.action):
+                return passage
+            else:
+                problem = "its quote is somebody else's text"
+                reason = NoticeReason.NOT_OWN_TEXT
+        return Refusal(proposal.number, problem, reason)
+
+    def _has_clause(self, index: int, content: str) -> bool:
+        """Whether the message has enough words for evidence; they are counted once a message."""
+        if index not in self._clauses:
+            self._clauses[index] = words_in(content, 0, len(content)) >= MIN_WORDS
+        return self._clauses[index]
+
+    def _against_statement(self, proposal: Proposal, message: Message) -> Refusal | None:
+        if not proposal.text:
+            return None
+        if not is_own_statement(message, proposal.text):
+            problem = f"tells a statement of the {message.role.value} as a fact"
+            return Refusal(proposal.number, problem, NoticeReason.NOT_OWN_TEXT)
+        if self._is_of_another_speaker(proposal, message):
+            problem = "is about a speaker whom its message does not name"
+            return Refusal(proposal.number, problem, NoticeReason.NO_EVIDENCE)
+        return None
+
+    def _is_of_another_speaker(self, proposal: Proposal, message: Message) -> bool:
+        """Whether the text begins with the name of a speaker who neither said it nor is named."""
+        content = (message.content or "").casefold()
+        return any(
+            name != message.name
+            and begins_with(proposal.text, name)
+            and not (message.name and begins_with(proposal.text, message.name))
+            and name.casefold() not in content
+            for name in self._names
+        )
+
+    def _against_wishes(self, proposal: Proposal, categories: Sequence[str]) -> Refusal | None:
+        if self._wanted(proposal.text, categories):
+            return None
+        return Refusal(proposal.number, "is not to be remembered", NoticeReason.FILTERED)
+
+    def _categories(self, proposal: Proposal) -> tuple[str, ...]:
+        """The proposal's categories among the request's, each once and spelled as there."""
+        names = map(_folded, proposal.operation.categories)
+        return tuple(dict.fromkeys(self._spelling[n] for n in names if n in self._spelling))
+
+
+def _is_asked(passage: Passage, content: str) -> bool:
+    end = asserted_end(passage, content)
+    return end < passage.end and words_in(content, passage.start, end) < MIN_WORDS
+
+
+def _against_change(proposal: Proposal, message: Message) -> Refusal | None:
+    number, candidate = proposal.number, proposal.candidate
+    if proposal.action is not Action.ADD and message.role is not Role.USER:
+        problem = f"rests on a message of the {message.role.value}, which changes no memory"
+        return Refusal(number, problem, NoticeReason.NOT_PERMITTED)
+    if candidate is not None and candidate.immutable:
+        return Refusal(number, "its candidate is immutable", NoticeReason.IMMUTABLE)
+    if candidate is not None and not may_change(message, candidate):
+        problem = "its candidate is another speaker's"
+        return Refusal(number, problem, NoticeReason.NOT_PERMITTED)
+    return None
+
+
+def _folded(name: str) -> str:
+    return clean_text(name).casefold()
+
+
+_WHY = {
+    NoticeReason.NOT_OWN_TEXT: "it rests on text that is not the speaker's own",
+    NoticeReason.FILTERED: "`includes` or `excludes` rules it out",
+    NoticeReason.NO_EVIDENCE: "no clause of the conversation states it",
+    NoticeReason.NOT_PERMITTED: "only the user, or the speaker whose fact it is, may change a fact",
+    NoticeReason.IMMUTABLE: "the memory is immutable",
+}
+
+
+def refusal_notices(refusals: Iterable[Refusal]) -> list[Notice]:
+    """One notice for each reason that there is, with the number of proposals that it concerns."""
+    counts = Counter(refusal.reason or NoticeReason.NO_EVIDENCE for refusal in refusals)
+    return [
+        Notice(reason, f"{counted(counts[reason], 'change was', 'changes were')} left out: {why}.")
+        for reason, why in _WHY.items()
+        if counts[reason]
+    ]
+
+
+def too_many_operations(count: int) -> Notice:
+    """There were more operations than one call may have."""
+    text = f"{count} changes were proposed; only the first {MAX_OPERATIONS} were considered."
+    return Notice(NoticeReason.OPERATIONS_LIMIT, text)
+
+
+def too_many_deletions(count: int, limit: int) -> Notice:
+    """There were more updates and deletions than one call may have."""
+    text = (
+        f"{counted(count, 'update or deletion was', 'updates and deletions were')} proposed, and "
+        f"at most {limit} are allowed in one call; none was made."
+    )
+    return Notice(NoticeReason.DELETIONS_LIMIT, text)
+
+
+def unmatched_request(request: Passage) -> Notice:
+    """Nothing is held of what was to be forgotten.
+
+    The request is not quoted: notices are kept, and it may hold what was to be forgotten.
+    """
+    number = request.message_index + 1
+    text = f"No memory matched a request to forget (message {number} of those with content)."
+    return Notice(NoticeReason.FORGET_UNMATCHED, text)

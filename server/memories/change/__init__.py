@@ -1,0 +1,1 @@
+"""Changing and deleting memories by their ids."""

@@ -1,0 +1,237 @@
+"""Changing named fields of memories, one or many."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import TypeVar
+from uuid import UUID
+
+from server import failpoints
+from server.core.clock import Clock
+from server.core.errors import (
+    ConcurrentChange,
+    DeadlineExceeded,
+    EtagMismatch,
+    MemoirError,
+    MemoryImmutable,
+    MemoryNotFound,
+    StoreUnavailable,
+)
+from server.core.values import Vector
+from server.memories.change.calls import new_call
+from server.memories.change.fields import FieldChanges, memory_digest, with_changes
+from server.memories.change.ports import FieldUpdate, MemoryChanges
+from server.memories.memory import Memory, Provenance, today
+from server.memories.ports import Call, MemoryStore
+from server.memories.scope import Scope
+from server.memories.search.indexed_text import embedded_text
+from server.models.ports import Embedder, EmbeddingPurpose
+from server.operations.idempotency import RequestKey, once
+
+
+@dataclass(frozen=True, slots=True)
+class UpdateMemoryCommand:
+    """Which memory to change, how, and the etag that it must still have."""
+
+    project_id: str
+    memory_id: UUID
+    changes: FieldChanges
+    etag: str | None = None
+    key: RequestKey | None = None
+    method: str = "UpdateMemory"
+
+
+@dataclass(frozen=True, slots=True)
+class UpdatedMemory:
+    """The memory after the change; `position` becomes the consistency token."""
+
+    memory: Memory
+    position: int
+
+
+class UpdateMemory:
+    """Changes a visible memory. One embedding where the text changes, and two round trips."""
+
+    def __init__(
+        self, store: MemoryStore, changes: MemoryChanges, embedder: Embedder, clock: Clock
+    ) -> None:
+        self._store = store
+        self._changes = changes
+        self._embedder = embedder
+        self._clock = clock
+
+    async def __call__(
+        self, command: UpdateMemoryCommand, vector: Vector | None = None
+    ) -> UpdatedMemory:
+        """Applies the change and returns the new state.
+
+        Returns the stored outcome, and does nothing, if the `key` was used before. `vector`
+        is the embedding of the new text, where it is there already.
+
+        Raises:
+            RequestIdReused: the request id was used before with another payload.
+            MemoryNotFound: the project does not have it, or it has expired.
+            MemoryImmutable: it can never be changed.
+            EtagMismatch: it has changed since the etag was read.
+            ConcurrentChange: it changes at this moment.
+            MemoryDuplicate: another memory of its scope says the same.
+            ModelUnavailable, ModelQuotaExhausted, StoreUnavailable: nothing was changed.
+        """
+
+        async def earlier(key: RequestKey) -> UpdatedMemory | None:
+            return await self._earlier(command.project_id, key)
+
+        return await once(command.key, earlier, lambda: self._update(command, vector))
+
+    async def _earlier(self, project_id: str, key: RequestKey) -> UpdatedMemory | None:
+        call = await self._changes.find_change(project_id, key.id, key.item)
+        if call is None:
+            return None
+        key.require_same(call.payload_digest)
+        return UpdatedMemory(call.changes[0].memory, call.position) if call.changes else None
+
+    async def _update(self, command: UpdateMemoryCommand, vector: Vector | None) -> UpdatedMemory:
+        before = await self._read(command)
+        text = command.changes.new_text
+        embedding = None
+        if text is not None and text != before.text:
+            said = embedded_text(text, None if before.inferred else before.name)
+            # What a batch has embedded is the text alone.
+            embedding = vector if vector is not None and said == text else await self._embed(said)
+        call = self._call(command, before, embedded=embedding is not None)
+        after = with_changes(before, command.changes, call.time, _provenance(call))
+        amendment = FieldUpdate(after, memory_digest(after), embedding)
+        try:
+            return UpdatedMemory(after, await self._changes.update(call, amendment))
+        except ConcurrentChange:
+            if command.etag is not None:
+                raise EtagMismatch(command.memory_id) from None
+            raise
+
+    async def _read(self, command: UpdateMemoryCommand) -> Memory:
+        memory = await self._store.get(
+            command.project_id, command.memory_id, today(self._clock.now())
+        )
+        if memory is None:
+            raise MemoryNotFound(command.memory_id)
+        if memory.immutable:
+            raise MemoryImmutable(command.memory_id)
+        if command.etag is not None and command.etag != memory.etag:
+            raise EtagMismatch(command.memory_id)
+        return memory
+
+    async def _embed(self, text: str) -> Vector:
+        [vector] = await self._embedder.embed([text], EmbeddingPurpose.DOCUMENT)
+        return vector
+
+    def _call(self, command: UpdateMemoryCommand, before: Memory, *, embedded: bool) -> Call:
+        model = self._embedder.model if embedded else before.provenance.embedding_model
+        return new_call(
+            command.project_id,
+            before.scope,
+            command.method,
+            self._clock.now(),
+            command.key,
+            model,
+        )
+
+
+def _provenance(call: Call) -> Provenance:
+    return Provenance(
+        call_id=call.id,
+        request_id=call.request_id,
+        correlation_id=call.correlation_id,
+        embedding_model=call.embedding_model,
+    )
+
+
+T = TypeVar("T")
+
+
+async def one_by_one(actions: Sequence[Callable[[], Awaitable[T]]]) -> list[T | MemoirError]:
+    """The result of each item, in order. Items may depend on earlier ones.
+
+    When the store is away, the items that are left are not tried.
+
+    Raises:
+        DeadlineExceeded: the time is up; what is done stays done.
+    """
+    outcomes: list[T | MemoirError] = []
+    for act in actions:
+        try:
+            outcomes.append(await act())
+            failpoints.reach("batch.middle")
+        except DeadlineExceeded:
+            raise
+        except StoreUnavailable as error:
+            return outcomes + [error] * (len(actions) - len(outcomes))
+        except MemoirError as error:
+            outcomes.append(error)
+    return outcomes
+
+
+def item_key(batch: RequestKey | None, index: int) -> RequestKey | None:
+    """The key of the batch's item at `index`, from 0."""
+    return batch and RequestKey(batch.id, batch.digest, index + 1)
+
+
+BATCH_UPDATE_MEMORIES = "BatchUpdateMemories"
+
+
+@dataclass(frozen=True, slots=True)
+class BatchUpdateCommand:
+    """The updates, in order. The `key` is the batch's; items have none of their own."""
+
+    project_id: str
+    items: Sequence[UpdateMemoryCommand]
+    key: RequestKey | None = None
+
+
+class BatchUpdateMemories:
+    """Each item is a transaction; the new texts of all are embedded together."""
+
+    def __init__(
+        self, update: UpdateMemory, changes: MemoryChanges, embedder: Embedder, clock: Clock
+    ) -> None:
+        self._update = update
+        self._changes = changes
+        self._embedder = embedder
+        self._clock = clock
+
+    async def __call__(self, command: BatchUpdateCommand) -> list[UpdatedMemory | MemoirError]:
+        """One outcome an item, in order.
+
+        If the `key` was used before, items that are done return what they returned then; the
+        others are tried once more.
+
+        Raises:
+            RequestIdReused: the request id was used before with another payload.
+            ModelUnavailable, ModelQuotaExhausted, StoreUnavailable: nothing was changed.
+            DeadlineExceeded: the time is up; what is done stays done.
+        """
+        # It changes no memory itself, and has no scope.
+        batch = new_call(
+            command.project_id, Scope(), BATCH_UPDATE_MEMORIES, self._clock.now(), command.key
+        )
+        done = await self._changes.claim_batch(batch)
+        vectors = await self._embed(command.items, done)
+        items = [
+            replace(item, method=BATCH_UPDATE_MEMORIES, key=item_key(command.key, index))
+            for index, item in enumerate(command.items)
+        ]
+        return await one_by_one(
+            [partial(self._update, item, vectors.get(index)) for index, item in enumerate(items)]
+        )
+
+    async def _embed(
+        self, items: Sequence[UpdateMemoryCommand], done: frozenset[int]
+    ) -> dict[int, Vector]:
+        texts = {
+            index: item.changes.new_text
+            for index, item in enumerate(items)
+            if item.changes.new_text is not None and index + 1 not in done
+        }
+        vectors = await self._embedder.embed(list(texts.values()), EmbeddingPurpose.DOCUMENT)
+        return dict(zip(texts, vectors, strict=True))

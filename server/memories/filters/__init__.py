@@ -1,0 +1,1 @@
+"""Filters on memories: read, checked, and what they mean."""

@@ -1,0 +1,286 @@
+"""What happened to memories: read page by page, or followed as it happens."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Final
+from uuid import UUID
+
+from server.core.errors import MemoryNotFound, ShuttingDown
+from server.memories.history.ports import EventStream, MemoryHistory, StreamedEvent, StreamPage
+from server.memories.memory import MemoryEvent, StreamCursor
+from server.memories.scope import Scope
+from server.operations.ports import Channel, Notifications
+
+PAGE_SIZE: Final = 100
+MOST_WAITING: Final = 1000
+"""Events that wait for one follower. One whose client reads slower than that reads again itself."""
+
+# How long notices alone are trusted, in seconds.
+_LOOK_AGAIN_SECONDS: Final = 1.0
+# How long an event waits at most for transactions that are open and hold it back, in seconds.
+_HELD_BACK_SECONDS: Final = 0.05
+_WHOLE_PROJECT: Final = Scope()
+
+
+class Follower:
+    """The events of one scope after `begin`, in their order, each handed over once.
+
+    Ends when there were more than wait for one follower, or when the tail does; what was handed
+    over by then is still had.
+    """
+
+    def __init__(self, begin: StreamCursor) -> None:
+        self.begin = begin
+        self._waiting: deque[StreamedEvent] = deque()
+        self._stirred = asyncio.Event()
+        self._has_ended = False
+        self._error: Exception | None = None
+
+    def hand_over(self, streamed: StreamedEvent) -> None:
+        """Hands over an event, or ends the follower if too many wait."""
+        if len(self._waiting) >= MOST_WAITING:
+            self.end()
+        if not self._has_ended:
+            self._waiting.append(streamed)
+            self._stirred.set()
+
+    def end(self, error: Exception | None = None) -> None:
+        """Lets the iteration end after what waits, with `error` where there is one."""
+        if not self._has_ended:
+            self._has_ended, self._error = True, error
+            self._stirred.set()
+
+    async def __aiter__(self) -> AsyncIterator[StreamedEvent]:
+        while True:
+            while self._waiting:
+                yield self._waiting.popleft()
+            if self._has_ended:
+                break
+            self._stirred.clear()
+            await self._stirred.wait()
+        if self._error is not None:
+            raise self._error
+
+
+class _Tail:
+    """One project, from `end` on."""
+
+    def __init__(self, end: StreamCursor) -> None:
+        self.end = end
+        self._followers: dict[Scope, list[Follower]] = {}
+
+    @contextmanager
+    def followed(self, scope: Scope) -> Iterator[Follower]:
+        follower = Follower(self.end)
+        of_scope = self._followers.setdefault(scope, [])
+        of_scope.append(follower)
+        try:
+            yield follower
+        finally:
+            of_scope.remove(follower)
+            if not of_scope:
+                del self._followers[scope]
+
+    @property
+    def is_followed(self) -> bool:
+        return bool(self._followers)
+
+    def take(self, page: StreamPage) -> None:
+        """Hands the events of a page to those whose scopes see them."""
+        for streamed in page.events:
+            for scope in streamed.event.scope.readers():
+                for follower in self._followers.get(scope, ()):
+                    follower.hand_over(streamed)
+        self.end = page.cursor
+
+    def close(self, error: Exception | None) -> None:
+        for followers in self._followers.values():
+            for follower in followers:
+                follower.end(error)
+
+
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    tail: _Tail
+    task: asyncio.Task[None]
+
+
+class EventTails:
+    """Reads the events of the projects that are followed, for as long as they are.
+
+    What a commit costs in reads does not grow with the number of followers.
+    """
+
+    def __init__(
+        self, stream: EventStream, notifications: Notifications, draining: asyncio.Event
+    ) -> None:
+        self._stream = stream
+        self._notifications = notifications
+        self._draining = draining
+        self._readings: dict[str, _Reading] = {}
+
+    @contextmanager
+    def follow(self, project_id: str, scope: Scope, now: StreamCursor) -> Iterator[Follower]:
+        """Follows a scope during the block.
+
+        The project is read from `now` on where this is its first follower; else the follower
+        begins where the reading is, which can be before `now` or after it.
+        """
+        reading = self._readings.get(project_id) or self._begin(project_id, now)
+        try:
+            with reading.tail.followed(scope) as follower:
+                yield follower
+        finally:
+            if not reading.tail.is_followed:
+                reading.task.cancel()
+                self._forget(project_id, reading)
+
+    def _begin(self, project_id: str, now: StreamCursor) -> _Reading:
+        tail = _Tail(now)
+        task = asyncio.create_task(self._read(project_id, tail), name="event-tail")
+        reading = _Reading(tail, task)
+        self._readings[project_id] = reading
+        task.add_done_callback(self._ending(project_id, reading))
+        return reading
+
+    async def _read(self, project_id: str, tail: _Tail) -> None:
+        stirred = asyncio.Event()
+        with self._notifications.subscribe(Channel.MEMORY_EVENTS, stirred.set):
+            while not self._draining.is_set():
+                stirred.clear()
+                page = await self._stream.read(project_id, _WHOLE_PROJECT, tail.end, PAGE_SIZE)
+                tail.take(page)
+                if page.is_last:
+                    pause = _HELD_BACK_SECONDS if page.is_held_back else _LOOK_AGAIN_SECONDS
+                    await self._rest(stirred, pause)
+
+    async def _rest(self, stirred: asyncio.Event, seconds: float) -> None:
+        """Waits until there may be something new, or the server stops."""
+        waits = [asyncio.create_task(event.wait()) for event in (stirred, self._draining)]
+        try:
+            await asyncio.wait(waits, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for wait in waits:
+                wait.cancel()
+
+    def _ending(self, project_id: str, reading: _Reading) -> Callable[[asyncio.Task[None]], None]:
+        def end(task: asyncio.Task[None]) -> None:
+            error = None if task.cancelled() else task.exception()
+            self._forget(project_id, reading)
+            reading.tail.close(error if isinstance(error, Exception) else None)
+
+        return end
+
+    def _forget(self, project_id: str, reading: _Reading) -> None:
+        if self._readings.get(project_id) is reading:
+            del self._readings[project_id]
+
+
+@dataclass(frozen=True, slots=True)
+class ListMemoryEventsCommand:
+    """Whose history; `after_version` is where the page before ended, 0 for the first page."""
+
+    project_id: str
+    memory_id: UUID
+    page_size: int
+    after_version: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class EventPage:
+    """One page, and the version after which the next one starts, if there is one."""
+
+    events: Sequence[MemoryEvent]
+    next: int | None
+
+
+class ListMemoryEvents:
+    """Reads the history, oldest event first. That of a deleted or expired memory is there too."""
+
+    def __init__(self, history: MemoryHistory) -> None:
+        self._history = history
+
+    async def __call__(self, command: ListMemoryEventsCommand) -> EventPage:
+        """One page.
+
+        Raises:
+            MemoryNotFound: the project never had it, or its history is deleted.
+            StoreUnavailable: it cannot be read.
+        """
+        # One more than is asked for tells whether there is a next page.
+        events = await self._history.events(
+            command.project_id, command.memory_id, command.after_version, command.page_size + 1
+        )
+        if not events and not command.after_version:
+            raise MemoryNotFound(command.memory_id)
+        page = events[: command.page_size]
+        return EventPage(page, page[-1].version if len(events) > command.page_size else None)
+
+
+@dataclass(frozen=True, slots=True)
+class WatchMemoryEventsCommand:
+    """Whose events; `after` is the place of the last one that the client has, None for now."""
+
+    project_id: str
+    scope: Scope
+    after: StreamCursor | None = None
+
+
+class WatchMemoryEvents:
+    """Sends each event once, in one order, whichever server made it.
+
+    A client that resumes after an event's cursor gets what came since, and nothing twice. History
+    that was erased with its scope is not sent.
+
+    What is older than the tail of the project is read for the stream alone; from there on it
+    follows the tail, which all streams of the project share.
+    """
+
+    def __init__(self, stream: EventStream, tails: EventTails, draining: asyncio.Event) -> None:
+        self._stream = stream
+        self._tails = tails
+        self._draining = draining
+
+    async def __call__(
+        self, command: WatchMemoryEventsCommand
+    ) -> AsyncIterator[StreamedEvent | StreamCursor]:
+        """The events, without an end; before them the place from which they begin, if it is now.
+
+        Raises:
+            ShuttingDown: this server ends; another one goes on after the last cursor.
+            StoreUnavailable: it cannot be asked.
+        """
+        now = await self._stream.now()
+        after = command.after
+        if after is None:
+            after = now
+            yield after
+        while not self._draining.is_set():
+            with self._tails.follow(command.project_id, command.scope, now) as follower:
+                async for streamed in self._between(command, after, follower.begin):
+                    yield streamed
+                    after = streamed.cursor
+                async for streamed in follower:
+                    # What came while the older ones were read came there too.
+                    if streamed.cursor > after:
+                        yield streamed
+                        after = streamed.cursor
+            now = after
+        raise ShuttingDown
+
+    async def _between(
+        self, command: WatchMemoryEventsCommand, after: StreamCursor, end: StreamCursor
+    ) -> AsyncIterator[StreamedEvent]:
+        """The events after a place, up to `end` at least: to the last that there is."""
+        is_behind = after < end
+        while is_behind:
+            page = await self._stream.read(command.project_id, command.scope, after, PAGE_SIZE)
+            for streamed in page.events:
+                yield streamed
+            after = page.cursor
+            is_behind = not page.is_last

@@ -1,0 +1,107 @@
+"""Scopes: the users, agents, apps and runs that memories belong to."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from itertools import combinations
+
+SCOPE_FIELDS = ("user_id", "agent_id", "app_id", "run_id")
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """The tuple (user, agent, app, run).
+
+    A memory belongs to exactly one tuple. A read that names some of the four sees every memory
+    that matches those; a part that is None is not compared.
+    """
+
+    user_id: str | None = None
+    agent_id: str | None = None
+    app_id: str | None = None
+    run_id: str | None = None
+
+    def parts(self) -> tuple[tuple[str, str], ...]:
+        """The named parts, as (field, value), most general first."""
+        values = ((field, getattr(self, field)) for field in SCOPE_FIELDS)
+        return tuple((field, value) for field, value in values if value is not None)
+
+    def readers(self) -> Iterator[Scope]:
+        """Every scope whose reads see what belongs to this one: 16 at most, the empty one too."""
+        parts = self.parts()
+        for count in range(len(parts) + 1):
+            for named in combinations(parts, count):
+                yield Scope(**dict(named))
+
+    def key(self) -> bytes:
+        """16 bytes that stand for the exact tuple.
+
+        Lengths go into the digest, so that no two tuples share an encoding.
+        """
+        digest = hashlib.sha256()
+        for field, value in self.parts():
+            encoded = value.encode()
+            digest.update(f"{field}:{len(encoded)}:".encode() + encoded)
+        return digest.digest()[:16]
+
+    def graph_space(self) -> str:
+        """The space in which this scope's entities are shared: its most general part.
+
+        Everything that is known about one user is one graph, whichever agent or run it came from.
+
+        Raises:
+            ValueError: the scope names nothing.
+        """
+        for field in SCOPE_FIELDS:
+            if (value := getattr(self, field)) is not None:
+                return f"{field.removesuffix('_id')}:{value}"
+        raise ValueError("an empty scope has no graph space")
+
+
+class ScopeKind(StrEnum):
+    """One of the four parts of a scope, by the name of its field; in the order of lists."""
+
+    USER = "user_id"
+    AGENT = "agent_id"
+    APP = "app_id"
+    RUN = "run_id"
+
+
+@dataclass(frozen=True, slots=True)
+class ScopeSummary:
+    """One user, agent, app or run. Memories that have expired are not counted."""
+
+    kind: ScopeKind
+    id: str
+    memory_count: int
+    last_activity_time: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class DeletionReceipt:
+    """How many rows of each kind a deletion removed; `graph_memories` leave the graph soon.
+
+    Messages that other memories rest on stay: `redacted_messages` without the passages of what was
+    erased, `retained_messages` with some, because they are passages of the other memories too.
+    """
+
+    memories: int = 0
+    messages: int = 0
+    events: int = 0
+    graph_memories: int = 0
+    redacted_messages: int = 0
+    retained_messages: int = 0
+    passages: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class StoredDeletion:
+    """What a deletion did; `position` becomes the consistency token."""
+
+    receipt: DeletionReceipt
+    position: int
+    payload_digest: bytes = b""

@@ -1,0 +1,1 @@
+"""Listing and deleting users, agents, apps and runs."""

@@ -1,0 +1,131 @@
+"""Deleting the memories of a scope, or everything that is kept about one of its parts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from server.core.clock import Clock
+from server.core.errors import FieldViolation, InvalidRequest, ScopeNotFound
+from server.memories.change.calls import new_call
+from server.memories.change.ports import ScopeStore
+from server.memories.filters.filter import Filter
+from server.memories.scope import Scope, ScopeKind, StoredDeletion
+from server.operations.idempotency import RequestKey, once
+
+
+async def earlier_deletion(
+    scopes: ScopeStore, project_id: str, key: RequestKey
+) -> StoredDeletion | None:
+    """The stored deletion of an earlier call with this key.
+
+    Raises:
+        RequestIdReused: it was used with another payload.
+    """
+    deletion = await scopes.find_deletion(project_id, key.id)
+    if deletion is not None:
+        key.require_same(deletion.payload_digest)
+    return deletion
+
+
+DELETE_MEMORIES = "DeleteMemories"
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteMemoriesCommand:
+    """Which memories to delete: all that match the scope and the filters, of which one is given.
+
+    With `erase`, what history keeps of them goes too. With `validate_only` nothing is deleted.
+    """
+
+    project_id: str
+    scope: Scope
+    key: RequestKey | None = None
+    filters: Filter | None = None
+    erase: bool = False
+    validate_only: bool = False
+
+
+class DeleteMemories:
+    """Deletes memories, immutable and expired ones too."""
+
+    def __init__(self, scopes: ScopeStore, clock: Clock) -> None:
+        self._scopes = scopes
+        self._clock = clock
+
+    async def __call__(self, command: DeleteMemoriesCommand) -> StoredDeletion:
+        """Deletes and returns the receipt.
+
+        Returns the stored receipt, and does nothing, if the `key` was used before. A call
+        that only validates leaves no trace, and takes no notice of the key.
+
+        Raises:
+            InvalidRequest: the scope names nothing and there are no filters.
+            RequestIdReused: the request id was used before with another payload.
+            ConcurrentChange, StoreUnavailable: nothing was deleted.
+        """
+        if not command.scope.parts() and command.filters is None:
+            raise InvalidRequest([FieldViolation("user_id", "name a part of a scope, or filters")])
+
+        async def earlier(key: RequestKey) -> StoredDeletion | None:
+            return await earlier_deletion(self._scopes, command.project_id, key)
+
+        key = None if command.validate_only else command.key
+
+        async def delete() -> StoredDeletion:
+            call = new_call(
+                command.project_id, command.scope, DELETE_MEMORIES, self._clock.now(), key
+            )
+            return await self._scopes.delete_memories(
+                call, command.filters, erase=command.erase, validate_only=command.validate_only
+            )
+
+        return await once(key, earlier, delete)
+
+
+DELETE_SCOPE = "DeleteScope"
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteScopeCommand:
+    """Which scope to erase."""
+
+    project_id: str
+    kind: ScopeKind
+    scope_id: str
+    key: RequestKey | None = None
+
+
+class DeleteScope:
+    """Deletes memories, history, messages and calls; the graph follows.
+
+    What stays is the call that deleted, with its receipt and without the id.
+    """
+
+    def __init__(self, scopes: ScopeStore, clock: Clock) -> None:
+        self._scopes = scopes
+        self._clock = clock
+
+    async def __call__(self, command: DeleteScopeCommand) -> StoredDeletion:
+        """Deletes and returns the receipt.
+
+        Returns the stored receipt, and does nothing, if the `key` was used before.
+
+        Raises:
+            ScopeNotFound: nothing is kept about it.
+            RequestIdReused: the request id was used before with another payload.
+            ConcurrentChange, StoreUnavailable: nothing was deleted.
+        """
+
+        async def earlier(key: RequestKey) -> StoredDeletion | None:
+            return await earlier_deletion(self._scopes, command.project_id, key)
+
+        async def delete() -> StoredDeletion:
+            call = new_call(
+                command.project_id, Scope(), DELETE_SCOPE, self._clock.now(), command.key
+            )
+            deletion = await self._scopes.erase(call, command.kind, command.scope_id)
+            if deletion is None:
+                raise ScopeNotFound
+            return deletion
+
+        return await once(command.key, earlier, delete)

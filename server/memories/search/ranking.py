@@ -1,0 +1,197 @@
+"""How a search ranks: arms that score the memories of a scope, and one score made of all of them.
+
+Every score lies between 0 and 1 and means the same in every search: 1 is what says the same in the
+same words, 0 is what has nothing in common with the question.
+
+The **lexical** arm is BM25 (Robertson and Zaragoza, "The Probabilistic Relevance Framework", 2009)
+over word stems, with the statistics of the scope, divided by the sum of the weights of those words
+of the question that the scope knows: an average memory that has each of them once scores 1, and no
+memory scores more. Messages are understood with those around them, so a message that was stored as
+it is also gets a share of what those around it score: as independent reasons,
+1 - (1 - own)(1 - share * before)(1 - share * after). The next ones lend CONTEXT_SHARE, others
+within REACH FAR_SHARE: a short remark is understood with several turns around it, and a page with
+its neighbours alone. Nothing is lent from one sitting to another.
+
+The **dense** arm is the cosine of the embeddings after the mean embedding of the scope is taken off
+both. All that one person speaks of has much in common; what is left tells memories apart. The mean
+of few memories is mostly those memories themselves, so it counts n / (n + CENTRE_SHRINKAGE).
+
+The **graph** arm scores the memories that it finds by entities and relations, from outside: its
+scores come with the query. It is a reason of its own beside the other two arms,
+1 - (1 - score)(1 - share * graph): it lifts what it finds and lowers nothing. A lexical arm that
+finds nothing at all takes no part in a search.
+
+ADR 0012 and ADR 0028 say what was measured, and how the constants were found.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from enum import StrEnum
+from typing import Final
+from uuid import UUID
+
+from server.memories.memory import ArmScore
+from server.memories.passages import Hit
+
+
+class Arm(StrEnum):
+    """What takes part in a search. `rerank` orders what the others have found."""
+
+    DENSE = "dense"
+    LEXICAL = "lexical"
+    GRAPH = "graph"
+    RERANK = "rerank"
+
+
+@dataclass(frozen=True, slots=True)
+class DegradedArm:
+    """An arm that was to take part and could not, and why, in words for the client."""
+
+    arm: Arm
+    reason: str
+
+
+BM25_K1: Final = 2.0
+"""How slowly a word's further occurrences in one memory stop to count."""
+
+BM25_B: Final = 0.9
+"""How far a long memory's words count less: 0 not at all, 1 in proportion to its length."""
+
+CONTEXT_SHARE: Final = 0.75
+"""The part of its own lexical score that a message lends to each of its neighbours."""
+
+FAR_SHARE: Final = 0.5
+"""The part that it lends further on, as far as it reaches."""
+
+REACH: Final = 400
+"""How far a message lends, in characters, with its own: two to four short turns."""
+
+SITTING: Final = timedelta(hours=6)
+"""A longer pause between the event times of two messages ends a sitting."""
+
+CENTRE_SHRINKAGE: Final = 30.0
+"""The size of a scope, in memories, from which half of its mean embedding is taken off."""
+
+CENTRE_SAMPLE: Final = 300
+"""How many memories of a scope, the newest, its mean embedding is taken from."""
+
+MIN_CANDIDATES: Final = 100
+CANDIDATES_PER_HIT: Final = 4
+
+
+@dataclass(frozen=True, slots=True)
+class ArmWeights:
+    """How much each arm counts. Of dense and lexical only the ratio matters.
+
+    `graph` is the share, from 0 to 1, of what is missing to a score of 1 that the graph can add.
+    """
+
+    dense: float = 1.0
+    lexical: float = 1.0
+    graph: float = 1.0
+
+
+EVEN: Final = ArmWeights()
+"""Measured with static and with learned embeddings (ADR 0012, ADR 0028)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """What the arms think of one memory; 0 is nothing."""
+
+    memory_id: UUID
+    dense: float
+    lexical: float
+    graph: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Ranked:
+    """A memory with its score and with the arms that found it."""
+
+    memory_id: UUID
+    score: float
+    arms: Sequence[ArmScore]
+
+
+def candidate_count(limit: int) -> int:
+    """How many memories each arm proposes, so that the best `limit` of all are among them."""
+    return max(MIN_CANDIDATES, CANDIDATES_PER_HIT * limit)
+
+
+def fuse(
+    candidates: Sequence[Scored], weights: ArmWeights, limit: int, threshold: float | None
+) -> list[Ranked]:
+    """The best candidates, best first, at most `limit`.
+
+    By the weighted mean of the dense and the lexical arm, lifted by the graph. Scores are fused and
+    not ranks: a rank does not say whether an arm has found anything. Where no memory shares a word
+    with the question, the dense arm decides without the lexical one. Each arm must have proposed
+    its best `candidate_count(limit)`: an arm's further order is not known, and it is not named
+    among those that found a hit there.
+    """
+    present = _taking_part(candidates, weights)
+    scores = {candidate.memory_id: _score(candidate, present) for candidate in candidates}
+    # Below zero, which is where scores end, the dense arm still tells far from further.
+    best = sorted(candidates, key=lambda c: (-scores[c.memory_id], -c.dense, c.memory_id))
+    arms = {
+        Arm.DENSE: _places({c.memory_id: c.dense for c in candidates}, limit),
+        Arm.LEXICAL: _places({c.memory_id: c.lexical for c in candidates if c.lexical > 0}, limit),
+        Arm.GRAPH: _places({c.memory_id: c.graph for c in candidates if c.graph > 0}, limit),
+    }
+    return [
+        Ranked(id_, scores[id_], [ArmScore(arm, *of[id_]) for arm, of in arms.items() if id_ in of])
+        for id_ in (candidate.memory_id for candidate in best[:limit])
+        if threshold is None or scores[id_] >= threshold
+    ]
+
+
+def _taking_part(candidates: Sequence[Scored], weights: ArmWeights) -> ArmWeights:
+    """The weights without that of a lexical arm that found nothing."""
+    if any(candidate.lexical > 0 for candidate in candidates):
+        return weights
+    return replace(weights, dense=1.0, lexical=0.0)
+
+
+def _score(candidate: Scored, weights: ArmWeights) -> float:
+    total = weights.dense * _unit(candidate.dense) + weights.lexical * _unit(candidate.lexical)
+    own = _unit(total / (weights.dense + weights.lexical))
+    return 1.0 - (1.0 - own) * (1.0 - weights.graph * _unit(candidate.graph))
+
+
+def _places(scores: Mapping[UUID, float], limit: int) -> Mapping[UUID, tuple[int, float]]:
+    """The place from 1 and the score of each memory that the arm proposed."""
+    order = sorted(scores, key=lambda memory_id: (-scores[memory_id], memory_id))
+    return {
+        memory_id: (rank, _unit(scores[memory_id]))
+        for rank, memory_id in enumerate(order[: candidate_count(limit)], start=1)
+    }
+
+
+def _unit(score: float) -> float:
+    return min(max(score, 0.0), 1.0)
+
+
+RERANKED: Final = 30
+"""How many hits are ordered once more, the best of the other arms; it bounds a question's cost."""
+
+
+def reranking_limit(top_k: int) -> int:
+    """How many hits are needed, so that one that the other arms rank too low can come up."""
+    return max(top_k, RERANKED)
+
+
+def reordered(hits: Sequence[Hit], scores: Sequence[float]) -> list[Hit]:
+    """The hits by these scores, of the first of them, from 0 to 1; those without one come after.
+
+    Equals keep their order, and each hit keeps its own score: the one that thresholds bound.
+    """
+    order = sorted(range(len(scores)), key=lambda place: (-scores[place], place))
+    first = [
+        replace(hits[place], arms=[*hits[place].arms, ArmScore(Arm.RERANK, rank, scores[place])])
+        for rank, place in enumerate(order, start=1)
+    ]
+    return first + list(hits[len(scores) :])

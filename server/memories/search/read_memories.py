@@ -1,0 +1,108 @@
+"""Reading memories: one by its id, or a scope's page by page."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from server.core.clock import Clock
+from server.core.errors import MemoryNotFound
+from server.core.pages import ListCursor, ListOrder
+from server.memories.filters.filter import Filter
+from server.memories.history.ports import MemoryHistory
+from server.memories.memory import Memory, today
+from server.memories.ports import ListQuery, MemoryStore
+from server.memories.scope import Scope
+
+
+class GetMemory:
+    """Reads one memory."""
+
+    def __init__(self, store: MemoryStore, history: MemoryHistory, clock: Clock) -> None:
+        self._store = store
+        self._history = history
+        self._clock = clock
+
+    async def __call__(
+        self,
+        project_id: str,
+        memory_id: UUID,
+        *,
+        show_expired: bool = False,
+        as_of: datetime | None = None,
+    ) -> Memory:
+        """The memory as it is, or as it was at the past instant `as_of`, deleted since or not.
+
+        Raises:
+            MemoryNotFound: the project does not have it, or it has expired; by then, with `as_of`.
+            StoreUnavailable: it cannot be read.
+        """
+        visible_on = None if show_expired else today(as_of or self._clock.now())
+        if as_of is None:
+            memory = await self._store.get(project_id, memory_id, visible_on)
+        else:
+            memory = await self._history.get(project_id, memory_id, as_of, visible_on)
+        if memory is None:
+            raise MemoryNotFound(memory_id)
+        return memory
+
+
+@dataclass(frozen=True, slots=True)
+class ListMemoriesCommand:
+    """Which memories to list; `after` is where the page before ended.
+
+    `as_of` is the past instant whose state is asked for; None means now.
+    """
+
+    project_id: str
+    scope: Scope
+    page_size: int
+    order: ListOrder = ListOrder.NEWEST_FIRST
+    after: ListCursor | None = None
+    show_expired: bool = False
+    filters: Filter | None = None
+    as_of: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryPage:
+    """One page, and where the next one starts, if there is one."""
+
+    memories: Sequence[Memory]
+    next: ListCursor | None
+
+
+class ListMemories:
+    """Reads a scope page by page."""
+
+    def __init__(self, store: MemoryStore, history: MemoryHistory, clock: Clock) -> None:
+        self._store = store
+        self._history = history
+        self._clock = clock
+
+    async def __call__(self, command: ListMemoriesCommand) -> MemoryPage:
+        """One page.
+
+        Raises:
+            StoreUnavailable: it cannot be read.
+        """
+        as_of = command.as_of
+        # One more than is asked for tells whether there is a next page.
+        query = ListQuery(
+            project_id=command.project_id,
+            scope=command.scope,
+            limit=command.page_size + 1,
+            order=command.order,
+            visible_on=None if command.show_expired else today(as_of or self._clock.now()),
+            after=command.after,
+            filters=command.filters,
+        )
+        if as_of is None:
+            memories = await self._store.list(query)
+        else:
+            memories = await self._history.list(query, as_of)
+        page = memories[: command.page_size]
+        more = len(memories) > command.page_size
+        return MemoryPage(page, ListCursor(page[-1].create_time, page[-1].id) if more else None)

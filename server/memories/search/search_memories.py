@@ -1,0 +1,169 @@
+"""Finding the memories that fit a query best."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from server.core.clock import Clock
+from server.core.values import Vector
+from server.graph.explore.access import VisibleRelations
+from server.graph.model import StatedRelation
+from server.memories.filters.filter import Filter
+from server.memories.memory import ScoredMemory, today
+from server.memories.passages import EVERY_SOURCE, Hit, Source
+from server.memories.ports import MemoryStore, SearchQuery
+from server.memories.scope import Scope
+from server.memories.search.arms import GraphArm, GraphFindings, RerankArm, Reranking
+from server.memories.search.ranking import Arm, DegradedArm, reranking_limit
+from server.models.ports import Embedder, EmbeddingPurpose
+from server.telemetry.recording import record_search_arm, stage
+
+DEFAULT_TOP_K = 10
+
+
+@dataclass(frozen=True, slots=True)
+class SearchMemoriesCommand:
+    """What to look for, and where. `position` is that of a write that the graph must hold.
+
+    `as_of` is the past instant whose state is searched; None means now. `rerank` has a language
+    model order the best hits once more.
+    """
+
+    project_id: str
+    scope: Scope
+    query: str
+    top_k: int = DEFAULT_TOP_K
+    threshold: float | None = None
+    categories: Sequence[str] = ()
+    show_expired: bool = False
+    filters: Filter | None = None
+    rerank: bool = False
+    with_relations: bool = False
+    position: int | None = None
+    as_of: datetime | None = None
+    sources: frozenset[Source] = EVERY_SOURCE
+
+
+@dataclass(frozen=True, slots=True)
+class SearchMemoriesOutcome:
+    """The hits, best first, and the models that took part.
+
+    `language_model` is the one that ordered the hits. `degraded` are the arms that could not take
+    part. `relations` are those that the hits state and
+    those of the entities in the question, if they were asked for.
+    """
+
+    hits: Sequence[Hit]
+    embedding_model: str
+    language_model: str | None = None
+    degraded: Sequence[DegradedArm] = ()
+    relations: Sequence[StatedRelation] = ()
+
+
+class SearchMemories:
+    """Costs one embedding and two database round trips, beside the embedding one to the graph.
+
+    One more to the database where relations are asked for, and one call of the language model where
+    the hits are to be reranked.
+    """
+
+    def __init__(
+        self,
+        store: MemoryStore,
+        embedder: Embedder,
+        clock: Clock,
+        graph: GraphArm,
+        rerank: RerankArm,
+        visible: VisibleRelations,
+    ) -> None:
+        self._store = store
+        self._embedder = embedder
+        self._clock = clock
+        self._graph = graph
+        self._rerank = rerank
+        self._visible = visible
+
+    async def __call__(self, command: SearchMemoriesCommand) -> SearchMemoriesOutcome:
+        """Searches.
+
+        Raises:
+            ModelUnavailable, ModelQuotaExhausted, StoreUnavailable.
+        """
+        vector, findings = await self._prepared(command)
+        reranking = await self._ranked(command, vector, findings)
+        hits = reranking.hits[: command.top_k]
+        return SearchMemoriesOutcome(
+            hits,
+            self._embedder.model,
+            reranking.language_model,
+            degraded=[part for part in (findings.degraded, reranking.degraded) if part],
+            relations=await self._relations(command, hits, findings),
+        )
+
+    async def _ranked(
+        self, command: SearchMemoriesCommand, vector: Vector, findings: GraphFindings
+    ) -> Reranking:
+        now = command.as_of or self._clock.now()
+        query = SearchQuery(
+            project_id=command.project_id,
+            scope=command.scope,
+            vector=vector,
+            limit=reranking_limit(command.top_k) if command.rerank else command.top_k,
+            visible_on=None if command.show_expired else today(now),
+            categories=command.categories,
+            threshold=command.threshold,
+            filters=command.filters,
+            text=command.query,
+            graph=findings.scores,
+            time=command.as_of,
+            sources=command.sources,
+        )
+        with stage("search"):
+            hits = await self._store.search(query)
+        for arm in Arm.DENSE, Arm.LEXICAL:
+            record_search_arm(arm, ran=True)
+        return await self._rerank(command.query, hits) if command.rerank else Reranking(hits)
+
+    async def _prepared(self, command: SearchMemoriesCommand) -> tuple[Vector, GraphFindings]:
+        """The question's vector and what the graph makes of it, side by side."""
+        graph = asyncio.create_task(self._recalled(command))
+        try:
+            with stage("embed"):
+                vectors = await self._embedder.embed([command.query], EmbeddingPurpose.QUERY)
+            return vectors[0], await graph
+        finally:
+            graph.cancel()
+
+    async def _recalled(self, command: SearchMemoriesCommand) -> GraphFindings:
+        if command.as_of is not None:
+            reason = "the graph holds the present only"
+            return GraphFindings(degraded=DegradedArm(Arm.GRAPH, reason))
+        with stage("graph"):
+            return await self._graph(
+                command.project_id, command.scope, command.query, command.position
+            )
+
+    async def _relations(
+        self, command: SearchMemoriesCommand, hits: Sequence[Hit], findings: GraphFindings
+    ) -> list[StatedRelation]:
+        """Those of the entities in the question last, and each once, as the graph knows it."""
+        if not command.with_relations:
+            return []
+        stated = [
+            StatedRelation(relation, hit.id, hit.memory.event_time)
+            for hit in hits
+            if isinstance(hit, ScoredMemory)
+            for relation in hit.memory.relations
+        ]
+        of_graph = await self._visible(command.project_id, findings.relations)
+        known = {_identity(relation): relation for relation in of_graph}
+        merged = {_identity(each): known.get(_identity(each), each) for each in stated}
+        return list((merged | known).values())
+
+
+def _identity(stated: StatedRelation) -> tuple[UUID, str, str, str]:
+    return stated.memory_id, *stated.relation.identity

@@ -1,0 +1,1 @@
+"""Embeddings and inference: ports, and one folder a provider."""

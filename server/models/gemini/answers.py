@@ -1,0 +1,214 @@
+"""Reading what a model answers: the text of its one candidate, JSON by a schema, and vectors.
+
+https://ai.google.dev/api/generate-content#v1beta.GenerateContentResponse
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Mapping, Sequence
+from typing import Final, TypeVar
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic.alias_generators import to_camel
+
+from server.core.values import Vector
+
+_NOT_ESSENTIAL = frozenset({"title", "description", "default"})
+
+
+class MalformedAnswer(ValueError):
+    """The answer is not of the shape asked for; `problems` name the places, without its text."""
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        super().__init__("; ".join(problems))
+        self.problems = tuple(problems)
+
+
+class Part(BaseModel):
+    """A part of an answer, or all of it: nothing but its fields, each of its very type."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+
+
+PartT = TypeVar("PartT", bound=Part)
+
+
+def schema_of(shape: type[Part]) -> dict[str, object]:
+    """The JSON Schema of an answer."""
+    return _essential(shape.model_json_schema())
+
+
+def read_answer(shape: type[PartT], text: str) -> PartT:
+    """The answer in a model's text, checked for shape only.
+
+    Raises:
+        MalformedAnswer: the text is not JSON, or JSON of another shape.
+    """
+    try:
+        return shape.model_validate_json(text)
+    except ValidationError as error:
+        problems = [
+            f"{'.'.join(str(part) for part in entry['loc']) or 'answer'}: {entry['type']}"
+            for entry in error.errors(include_input=False, include_url=False, include_context=False)
+        ]
+        raise MalformedAnswer(problems) from None
+
+
+def _essential(schema: Mapping[str, object]) -> dict[str, object]:
+    """The schema without pydantic's titles and descriptions, which cost tokens, and its defaults,
+    which Gemini does not know.
+
+    A property may bear one of these names; its value is then a schema, and stays.
+    """
+    return {
+        key: _essential_value(value)
+        for key, value in schema.items()
+        if key not in _NOT_ESSENTIAL or isinstance(value, Mapping)
+    }
+
+
+def _essential_value(value: object) -> object:
+    if isinstance(value, Mapping):
+        return _essential(value)
+    if isinstance(value, list):
+        return [_essential_value(entry) for entry in value]
+    return value
+
+
+_STOP: Final = "STOP"
+_CAUSES: Final = {
+    "MAX_TOKENS": "truncated",
+    "CONTINUATION": "truncated",
+    "SAFETY": "blocked",
+    "RECITATION": "blocked",
+    "LANGUAGE": "blocked",
+    "BLOCKLIST": "blocked",
+    "PROHIBITED_CONTENT": "blocked",
+    "SPII": "blocked",
+    "ESCALATION": "blocked",
+    "PUP_LIMITED_DISABLED": "blocked",
+    "MODEL_ARMOR": "blocked",
+}
+
+
+class UnusableCompletion(ValueError):
+    """There is no whole answer; `cause` is `truncated`, `blocked`, `malformed` or `empty`."""
+
+    def __init__(self, cause: str, problem: str) -> None:
+        super().__init__(problem)
+        self.cause = cause
+
+
+class _Read(BaseModel):
+    """A part of a response. What it does not name is left unread; so many fields are optional."""
+
+    model_config = ConfigDict(alias_generator=to_camel, frozen=True)
+
+
+class ContentPart(_Read):
+    """A piece of what the model said, or of its thoughts."""
+
+    text: str | None = None
+    thought: bool | None = None
+
+
+class Content(_Read):
+    """What the model said."""
+
+    parts: Sequence[ContentPart] | None = None
+
+
+class Candidate(_Read):
+    """One answer, and why it ends where it does."""
+
+    content: Content | None = None
+    finish_reason: str | None = None
+
+
+class PromptFeedback(_Read):
+    """Why the prompt was refused, if it was."""
+
+    block_reason: str | None = None
+
+
+class Usage(_Read):
+    """What the request cost."""
+
+    prompt_token_count: int | None = None
+    candidates_token_count: int | None = None
+    thoughts_token_count: int | None = None
+
+
+class Completion(_Read):
+    """A whole response."""
+
+    candidates: Sequence[Candidate] | None = None
+    prompt_feedback: PromptFeedback | None = None
+    usage_metadata: Usage | None = None
+
+
+def tokens_of(completion: Completion) -> tuple[int, int]:
+    """How many tokens the model read and wrote; its thoughts are among the latter."""
+    usage = completion.usage_metadata or Usage()
+    written = (usage.candidates_token_count or 0) + (usage.thoughts_token_count or 0)
+    return usage.prompt_token_count or 0, written
+
+
+def completion_text(completion: Completion) -> str:
+    """What the model said, without its thoughts.
+
+    Raises:
+        UnusableCompletion: it was stopped, refused, or said nothing.
+    """
+    feedback = completion.prompt_feedback
+    if feedback and feedback.block_reason:
+        raise UnusableCompletion("blocked", f"prompt: {feedback.block_reason}")
+    if not completion.candidates:
+        raise UnusableCompletion("empty", "no candidates")
+    candidate = completion.candidates[0]
+    if candidate.finish_reason != _STOP:
+        raise _stopped(candidate.finish_reason)
+    parts = (candidate.content.parts if candidate.content else None) or []
+    text = "".join(part.text for part in parts if part.text and not part.thought)
+    if not text.strip():
+        raise UnusableCompletion("empty", "no text")
+    return text
+
+
+def _stopped(reason: str | None) -> UnusableCompletion:
+    if reason is None:
+        return UnusableCompletion("malformed", "no finish reason")
+    return UnusableCompletion(_CAUSES.get(reason, "malformed"), f"finish reason: {reason}")
+
+
+class InvalidEmbeddings(ValueError):
+    """The vectors cannot be used; the message says why and holds no text."""
+
+
+def unit_vectors(rows: Sequence[Sequence[float]], *, count: int, dimensions: int) -> list[Vector]:
+    """The rows, each of length 1 (L2), in single precision.
+
+    Raises:
+        InvalidEmbeddings: there are not `count` rows of `dimensions` finite numbers, or one of them
+            has no direction.
+    """
+    if len(rows) != count:
+        raise InvalidEmbeddings(f"{len(rows)} embeddings for {count} texts")
+    if wrong := {len(row) for row in rows} - {dimensions}:
+        raise InvalidEmbeddings(f"embeddings of {sorted(wrong)} dimensions, not {dimensions}")
+    matrix = np.asarray(rows, dtype=np.float64).reshape(count, dimensions)
+    with np.errstate(over="ignore"):
+        norms = np.linalg.norm(matrix, axis=1, keepdims=True)
+    if not np.isfinite(norms).all():
+        raise InvalidEmbeddings("an embedding that is not finite")
+    if not norms.all():
+        raise InvalidEmbeddings("an embedding of zeros")
+    return [_vector(row) for row in (matrix / norms).astype(np.float32)]
+
+
+def _vector(row: np.ndarray[tuple[int], np.dtype[np.float32]]) -> Vector:
+    vector = array("f")
+    vector.frombytes(row.tobytes())
+    return vector

@@ -1,0 +1,168 @@
+"""The one connection to the Gemini API, shared by the embedder and the language model."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Generic, TypeVar
+
+import aiohttp
+from google import genai
+from google.genai import types
+
+from server.core.errors import DeadlineExceeded, ModelQuotaExhausted
+from server.core.request_context import bounded, current_request
+from server.models.gemini.limiter import AdaptiveLimiter
+from server.models.gemini.retry import Retrier, is_overload, read_fault
+from server.telemetry.metrics import MODEL_CALLS, MODEL_LIMIT, MODEL_WAIT_SECONDS
+from server.telemetry.recording import model_call
+from server.telemetry.spans import outgoing_headers
+
+T = TypeVar("T")
+
+# The client library's default, v1, has refused system instructions and response schemas.
+_API_VERSION = "v1beta"
+_MOST_REQUESTS = 512
+_LONGEST_HOLD = timedelta(minutes=1)
+
+
+@dataclass(frozen=True, slots=True)
+class ModelRequest(Generic[T]):
+    """One request to a method of a model, such as `generateContent`.
+
+    `read` makes the answer of a response's text; a ValueError from it is a fault of the provider
+    that may pass. `operation` names the request in metrics. An attempt may take `timeout` seconds.
+    """
+
+    model_name: str
+    method: str
+    body: Mapping[str, object]
+    read: Callable[[str], T]
+    operation: str
+    timeout: float
+
+    @property
+    def model(self) -> str:
+        """The model's name with its provider."""
+        return f"gemini/{self.model_name}"
+
+
+class GeminiClient:
+    """Sends requests with retries, within deadlines.
+
+    How many are under way at once is learned for each model, which has a quota of its own, up to
+    `max_concurrency`. Where the provider says when to come back, no request to that model is sent
+    before.
+
+    Requests are sent by the client library's own transport and read here: its typed methods cost
+    several times what the request itself does, most of it in conversions (ADR 0031).
+    """
+
+    def __init__(
+        self,
+        *,
+        api_key: str,
+        base_url: str | None = None,
+        max_concurrency: int = _MOST_REQUESTS,
+        retrier: Retrier | None = None,
+    ) -> None:
+        # The limiter is the one limit: waiting for a connection would count as a failed attempt.
+        # Proxies of the environment are respected.
+        self._http = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0), trust_env=True)
+        self._genai = genai.Client(
+            api_key=api_key,
+            vertexai=False,
+            http_options=types.HttpOptions(
+                base_url=base_url,
+                api_version=_API_VERSION,
+                aiohttp_client=self._http,
+                # A redirect would carry the key to another host.
+                async_client_args={"allow_redirects": False},
+                # Without it the library sleeps for seconds and sends again by itself.
+                retry_options=types.HttpRetryOptions(attempts=1),
+            ),
+        )
+        self._max_concurrency = max_concurrency
+        self._limiters: dict[str, AdaptiveLimiter] = {}
+        self._retrier = retrier or Retrier()
+        self._show_limiters()
+
+    def limiter(self, model_name: str) -> AdaptiveLimiter:
+        """What bounds the requests to this model."""
+        limiter = self._limiters.get(model_name)
+        if limiter is None:
+            limiter = self._limiters[model_name] = AdaptiveLimiter(self._max_concurrency)
+        return limiter
+
+    async def call(self, request: ModelRequest[T]) -> T:
+        """What the model answers.
+
+        Raises:
+            ModelQuotaExhausted: the provider's quota is used up.
+            ModelUnavailable: the provider is away or answers with faults.
+            DeadlineExceeded: the call's time is up.
+        """
+        limiter = self.limiter(request.model_name)
+        remaining = current_request().remaining()
+        if limiter.held_for > min(remaining, self._retrier.patience):
+            raise ModelQuotaExhausted(request.model, timedelta(seconds=limiter.held_for))
+
+        async def attempt() -> T:
+            began = time.perf_counter()
+            async with limiter.slot(is_overload), asyncio.timeout(request.timeout):
+                MODEL_WAIT_SECONDS.observe(time.perf_counter() - began)
+                with model_call(request.model, request.operation):
+                    return await self._send(request, limiter)
+
+        try:
+            async with asyncio.timeout(remaining):
+                return await self._retrier.run(request.model, attempt)
+        except TimeoutError:
+            # The retrier has turned an attempt's own timeout into a fault: this is the deadline's.
+            raise DeadlineExceeded from None
+
+    async def _send(self, request: ModelRequest[T], limiter: AdaptiveLimiter) -> T:
+        try:
+            response = await self._genai._api_client.async_request(
+                "post",
+                f"models/{request.model_name}:{request.method}",
+                dict(request.body),
+                _http_options(bounded(request.timeout)),
+            )
+        except Exception as error:
+            if is_overload(error) and (asked := read_fault(error).retry_after):
+                limiter.hold(min(asked, _LONGEST_HOLD))
+            raise
+        return request.read(response.body or "")
+
+    async def close(self) -> None:
+        """Closes all connections."""
+        await self._genai.aio.aclose()
+        self._genai.close()
+        await self._http.close()
+
+    def _show_limiters(self) -> None:
+        """Has the metrics look at the limiters whenever they are read."""
+        limiters = self._limiters
+        MODEL_LIMIT.set_function(lambda: sum(each.limit for each in limiters.values()))
+        MODEL_CALLS.labels("running").set_function(
+            lambda: sum(each.busy for each in limiters.values())
+        )
+        MODEL_CALLS.labels("waiting").set_function(
+            lambda: sum(each.waiting for each in limiters.values())
+        )
+
+
+def _http_options(seconds: float) -> types.HttpOptions:
+    request = current_request()
+    return types.HttpOptions(
+        timeout=math.ceil(seconds * 1000),
+        headers={
+            "x-correlation-id": request.correlation_id,
+            **outgoing_headers(request.traceparent),
+        },
+    )

@@ -1,0 +1,123 @@
+"""Embeddings by the Gemini API."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import structlog
+from pydantic import BaseModel
+
+from server.core.errors import ModelUnavailable
+from server.core.request_context import parked
+from server.core.values import Vector
+from server.models.gemini.answers import InvalidEmbeddings, unit_vectors
+from server.models.gemini.batcher import EmbeddingBatcher
+from server.models.gemini.client import GeminiClient, ModelRequest
+from server.models.gemini.structured import EMBEDDINGS, model_span
+from server.models.ports import EmbeddingPurpose
+
+# Also for one text, so that there is one shape of request and of answer.
+_METHOD = "batchEmbedContents"
+
+# How a model is told what the vector is for: gemini-embedding-001 by a parameter, the models after
+# it by a prefix of the text.
+_MODELS_WITH_TASK_TYPE = ("gemini-embedding-001", "gemini-embedding-exp")
+_TASK_TYPES = {
+    EmbeddingPurpose.DOCUMENT: "RETRIEVAL_DOCUMENT",
+    EmbeddingPurpose.QUERY: "RETRIEVAL_QUERY",
+}
+_PREFIXES = {
+    EmbeddingPurpose.DOCUMENT: "title: none | text: ",
+    EmbeddingPurpose.QUERY: "task: search result | query: ",
+}
+
+_log = structlog.get_logger()
+_NEAR_DUPLICATE_SIMILARITY = 0.9
+
+
+class _Embedding(BaseModel):
+    values: Sequence[float] = ()
+
+
+class _Embeddings(BaseModel):
+    """https://ai.google.dev/api/embeddings#response-body_1."""
+
+    embeddings: Sequence[_Embedding] = ()
+
+
+class GeminiEmbedder:
+    """An `Embedder` over the models `gemini-embedding-*`."""
+
+    def __init__(
+        self,
+        client: GeminiClient,
+        *,
+        model_name: str = "gemini-embedding-001",
+        dimensions: int = 768,
+        timeout: float = 10.0,
+    ) -> None:
+        self._client = client
+        self._model_name = model_name
+        self._dimensions = dimensions
+        self._timeout = timeout
+        self._has_task_type = model_name.startswith(_MODELS_WITH_TASK_TYPE)
+        self._batcher = EmbeddingBatcher(self._send)
+
+    @property
+    def model(self) -> str:
+        """The model's name with its provider."""
+        return f"gemini/{self._model_name}"
+
+    @property
+    def dimensions(self) -> int:
+        """The length of every vector."""
+        return self._dimensions
+
+    @property
+    def near_duplicate_similarity(self) -> float:
+        """Not measured against the real models: the wording decides, and this is a lower bound."""
+        return _NEAR_DUPLICATE_SIMILARITY
+
+    async def embed(self, texts: Sequence[str], purpose: EmbeddingPurpose) -> list[Vector]:
+        """One L2-normalised vector a text, in order; concurrent calls share requests.
+
+        The call that asks is parked meanwhile.
+
+        Raises:
+            ModelUnavailable: the provider is away or answers with faults.
+            ModelQuotaExhausted: the provider's quota is used up.
+            DeadlineExceeded: the call's time is up.
+        """
+        async with parked():
+            return await self._batcher.embed(texts, purpose)
+
+    async def _send(self, texts: Sequence[str], purpose: EmbeddingPurpose) -> list[Vector]:
+        request = ModelRequest(
+            self._model_name,
+            _METHOD,
+            {"requests": [self._entry(text, purpose) for text in texts]},
+            _Embeddings.model_validate_json,
+            EMBEDDINGS,
+            self._timeout,
+        )
+        with model_span(EMBEDDINGS, self._model_name) as traced:
+            traced.set_attribute("gen_ai.embeddings.dimension.count", self._dimensions)
+            answer = await self._client.call(request)
+        values = [embedding.values for embedding in answer.embeddings]
+        try:
+            return unit_vectors(values, count=len(texts), dimensions=self._dimensions)
+        except InvalidEmbeddings as fault:
+            _log.error("gemini.embedding_fault", model=self.model, problem=str(fault))
+            raise ModelUnavailable(self.model) from fault
+
+    def _entry(self, text: str, purpose: EmbeddingPurpose) -> dict[str, object]:
+        """What asks for the vector of one text."""
+        prefix = "" if self._has_task_type else _PREFIXES[purpose]
+        entry: dict[str, object] = {
+            "model": f"models/{self._model_name}",
+            "content": {"parts": [{"text": prefix + text}]},
+            "outputDimensionality": self._dimensions,
+        }
+        if self._has_task_type:
+            entry["taskType"] = _TASK_TYPES[purpose]
+        return entry

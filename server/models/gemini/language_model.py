@@ -1,0 +1,150 @@
+"""Inference by one structured-output call to the Gemini API."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+import structlog
+
+from server.core.errors import ExtractionFailed
+from server.memories.add.inference import (
+    InferenceAnswer,
+    InferenceRequest,
+    ProposedEntity,
+    ProposedOperation,
+    ProposedRelation,
+)
+from server.models.gemini.answers import (
+    MalformedAnswer,
+    Part,
+    UnusableCompletion,
+    completion_text,
+    read_answer,
+    schema_of,
+    tokens_of,
+)
+from server.models.gemini.client import GeminiClient
+from server.models.gemini.prompt import PROMPT_VERSION, system_instruction, user_content
+from server.models.gemini.structured import StructuredModel, Task
+
+
+class AnsweredEntity(Part):
+    """An entity, as the model names it."""
+
+    name: str
+    type: str
+    aliases: list[str] | None = None
+    known: int | None = None
+
+
+class AnsweredRelation(Part):
+    """A relation, as the model names it."""
+
+    source: str
+    relation: str
+    target: str
+
+
+class AnsweredOperation(Part):
+    """One change that the model proposes."""
+
+    # In this order a model first finds the passage and then decides what follows from it.
+    message: int
+    quote: str
+    action: Literal["ADD", "UPDATE", "DELETE", "FORGET"]
+    target: int | None = None
+    text: str
+    categories: list[str]
+    entities: list[AnsweredEntity]
+    relations: list[AnsweredRelation]
+
+
+class Answer(Part):
+    """Everything that the model proposes."""
+
+    operations: list[AnsweredOperation]
+
+
+def answer_schema() -> dict[str, object]:
+    """The JSON Schema of an answer."""
+    return schema_of(Answer)
+
+
+def parse_answer(text: str) -> list[ProposedOperation]:
+    """The operations in a model's answer, checked for shape only.
+
+    Raises:
+        MalformedAnswer: the text is not JSON, or JSON of another shape.
+    """
+    return [_proposed(operation) for operation in read_answer(Answer, text).operations]
+
+
+def _proposed(operation: AnsweredOperation) -> ProposedOperation:
+    return ProposedOperation(
+        action=operation.action,
+        text=operation.text,
+        message=operation.message,
+        quote=operation.quote,
+        target=operation.target,
+        categories=tuple(operation.categories),
+        entities=tuple(
+            ProposedEntity(entity.name, entity.type, tuple(entity.aliases or ()), entity.known)
+            for entity in operation.entities
+        ),
+        relations=tuple(
+            ProposedRelation(relation.source, relation.relation, relation.target)
+            for relation in operation.relations
+        ),
+    )
+
+
+_log = structlog.get_logger()
+
+
+class GeminiLanguageModel:
+    """A `LanguageModel` over the Gemini models that can answer by a JSON schema."""
+
+    def __init__(
+        self,
+        client: GeminiClient,
+        *,
+        model_name: str = "gemini-3.5-flash",
+        timeout: float = 60.0,
+        max_output_tokens: int = 8192,
+    ) -> None:
+        task = Task(system_instruction(), answer_schema(), max_output_tokens)
+        self._model = StructuredModel(client, task, model_name=model_name, timeout=timeout)
+
+    @property
+    def model(self) -> str:
+        """The model's name with its provider."""
+        return self._model.name
+
+    async def infer(self, request: InferenceRequest) -> InferenceAnswer:
+        """One proposal for the whole conversation, unchecked but for its shape.
+
+        Raises:
+            ExtractionFailed: the answer is `truncated`, `blocked`, `malformed` or `empty`.
+            ModelUnavailable: the provider is away or answers with faults.
+            ModelQuotaExhausted: the provider's quota is used up.
+            DeadlineExceeded: the call's time is up.
+        """
+        response = await self._model.ask(user_content(request))
+        tokens = tokens_of(response)
+        try:
+            operations = parse_answer(completion_text(response))
+        except UnusableCompletion as error:
+            raise self._failed(error.cause, [str(error)], tokens) from error
+        except MalformedAnswer as error:
+            raise self._failed("malformed", error.problems, tokens) from error
+        return InferenceAnswer(operations, self.model, PROMPT_VERSION, *tokens)
+
+    def _failed(
+        self, cause: str, problems: Sequence[str], tokens: tuple[int, int]
+    ) -> ExtractionFailed:
+        _log.warning("gemini.unusable_answer", model=self.model, cause=cause, problems=problems)
+        read, written = tokens
+        return ExtractionFailed(
+            self.model, cause, problems, input_tokens=read, output_tokens=written
+        )

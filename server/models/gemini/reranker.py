@@ -1,0 +1,119 @@
+"""Reranking by one structured-output call to the Gemini API, unless that is known to be away."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, Final
+
+import structlog
+from pydantic import Field
+
+from server.core.circuit_breaker import CircuitBreaker
+from server.core.errors import ModelUnavailable
+from server.models.gemini.answers import (
+    MalformedAnswer,
+    Part,
+    UnusableCompletion,
+    completion_text,
+    read_answer,
+    schema_of,
+)
+from server.models.gemini.client import GeminiClient
+from server.models.gemini.prompt import as_material, numbered, rules
+from server.models.gemini.structured import StructuredModel, Task
+from server.models.ports import Reranker, RerankFailed
+
+PROMPT_VERSION: Final = "rerank-v1"
+
+# What a question may cost: its length and that of each text, in characters.
+_MAX_QUESTION_LENGTH: Final = 2_000
+_MAX_TEXT_LENGTH: Final = 1_000
+_MAX_OUTPUT_TOKENS: Final = 2_048
+
+_BEST: Final = 100
+
+_log = structlog.get_logger()
+
+
+class AnsweredScore(Part):
+    """What the model thinks of one candidate."""
+
+    number: int
+    score: Annotated[int, Field(ge=0, le=_BEST)]
+
+
+class AnsweredScores(Part):
+    """What it thinks of all of them."""
+
+    scores: list[AnsweredScore]
+
+
+class GeminiReranker:
+    """A `Reranker` over the Gemini models that can answer by a JSON schema."""
+
+    def __init__(self, client: GeminiClient, *, model_name: str, timeout: float) -> None:
+        task = Task(rules(PROMPT_VERSION), schema_of(AnsweredScores), _MAX_OUTPUT_TOKENS)
+        self._model = StructuredModel(client, task, model_name=model_name, timeout=timeout)
+
+    @property
+    def model(self) -> str:
+        """The model's name with its provider."""
+        return self._model.name
+
+    async def rerank(self, question: str, texts: Sequence[str]) -> list[float]:
+        """See the port. A long question or text is read as far as its beginning only.
+
+        Raises:
+            RerankFailed: the answer was cut off or blocked, or it does not score each text once.
+            ModelUnavailable, ModelQuotaExhausted, DeadlineExceeded: as `GeminiClient.call`.
+        """
+        response = await self._model.ask(rerank_content(question, texts))
+        try:
+            return scores_in(completion_text(response), len(texts))
+        except UnusableCompletion as error:
+            raise self._failed(error.cause, [str(error)]) from error
+        except MalformedAnswer as error:
+            raise self._failed("malformed", error.problems) from error
+
+    def _failed(self, cause: str, problems: Sequence[str]) -> RerankFailed:
+        _log.warning("gemini.unusable_answer", model=self.model, cause=cause, problems=problems)
+        return RerankFailed(f"the language model's answer could not be used ({cause})")
+
+
+def rerank_content(question: str, texts: Sequence[str]) -> str:
+    """The question and the candidates as data."""
+    candidates = numbered([{"text": text[:_MAX_TEXT_LENGTH]} for text in texts])
+    return as_material({"question": question[:_MAX_QUESTION_LENGTH], "candidates": candidates})
+
+
+def scores_in(text: str, count: int) -> list[float]:
+    """The scores of the candidates 1 to `count` in a model's answer, in this order, from 0 to 1.
+
+    Raises:
+        MalformedAnswer: it has another shape, or does not score each of them once.
+    """
+    answered = read_answer(AnsweredScores, text).scores
+    if sorted(entry.number for entry in answered) != list(range(1, count + 1)):
+        raise MalformedAnswer(["scores: not each candidate once"])
+    by_number = {entry.number: entry.score / _BEST for entry in answered}
+    return [by_number[number] for number in range(1, count + 1)]
+
+
+class GuardedReranker:
+    """Implements `server.models.ports.Reranker` by another one behind a circuit breaker."""
+
+    def __init__(self, reranker: Reranker, breaker: CircuitBreaker) -> None:
+        self._reranker = reranker
+        self._breaker = breaker
+
+    @property
+    def model(self) -> str:
+        return self._reranker.model
+
+    async def rerank(self, question: str, texts: Sequence[str]) -> list[float]:
+        if not self._breaker.admits():
+            raise ModelUnavailable(self.model)
+        with self._breaker.record_outcome(
+            is_failure=lambda error: isinstance(error, ModelUnavailable)
+        ):
+            return await self._reranker.rerank(question, texts)

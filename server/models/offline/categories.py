@@ -1,0 +1,69 @@
+"""Which categories a fact belongs to, and whether it is what a request asks for, by its words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+
+from server.core.words import english_stem, words
+from server.memories.add.inference import Category
+from server.models.offline.lexicon import JOBS, PETS, category_words, words_of
+
+MAX_CATEGORIES = 3
+_FALLBACK = "misc"
+
+_MORE_KEYWORDS = {"family": PETS, "professional_details": JOBS}
+_KEYWORD_STEMS = {
+    name: frozenset(map(english_stem, listed | _MORE_KEYWORDS.get(name, frozenset())))
+    for name, listed in category_words().items()
+}
+
+# Words of a request such as `only food preferences`; what remains is what it is about.
+_ASKING = words_of("filter_words")
+_PREFERENCE = frozenset({"preference", "preferences"})
+
+
+def _stems(text: str, without: frozenset[str] = frozenset()) -> frozenset[str]:
+    found = (word.lower().removesuffix("'s") for word in words(text))
+    return frozenset(english_stem(word) for word in found if word not in without)
+
+
+@lru_cache(maxsize=256)
+def keyword_stems(category: Category) -> frozenset[str]:
+    """The stems that speak for a category: built-in ones, and its own name and description."""
+    own = _stems(f"{category.name.replace('_', ' ')} {category.description}", _ASKING)
+    return _KEYWORD_STEMS.get(category.name, frozenset()) | own
+
+
+class Categorizer:
+    """Knows the categories of one request."""
+
+    def __init__(self, categories: Sequence[Category]) -> None:
+        self._stems = {category.name: keyword_stems(category) for category in categories}
+
+    def categories(self, text: str) -> tuple[str, ...]:
+        """At most three categories, the ones that most words speak for first; else `misc`."""
+        found = _stems(text)
+        scores = {name: len(found & stems) for name, stems in self._stems.items()}
+        best = sorted((name for name in scores if scores[name]), key=lambda name: -scores[name])
+        if best or _FALLBACK not in self._stems:
+            return tuple(best[:MAX_CATEGORIES])
+        return (_FALLBACK,)
+
+
+class Filter:
+    """A wish such as `only food preferences`, read as a list of words.
+
+    A fact meets it if the two share a stem, or if the fact has a keyword of a category that the
+    wish names. A wish of no such words is met by every fact.
+    """
+
+    def __init__(self, wish: str, categories: Sequence[Category]) -> None:
+        # `Food preferences` is about food; `preferences` alone is about these.
+        stems = _stems(wish, _ASKING | _PREFERENCE) or _stems(wish, _ASKING)
+        named = [c for c in categories if stems & _stems(c.name.replace("_", " "))]
+        self._stems = stems.union(*map(keyword_stems, named))
+
+    def matches(self, text: str) -> bool:
+        """Whether the fact has to do with the wish."""
+        return not self._stems or bool(self._stems & _stems(text))

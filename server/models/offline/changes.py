@@ -1,0 +1,357 @@
+"""What new facts do to the memories that are there, and to each other.
+
+A fact replaces another only if both are of the same subject and say one thing of which there is one
+at a time, and neither is qualified. What is taken back goes, and what else its memory holds stays.
+In doubt nothing is changed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
+
+from server.core.words import english_stem
+from server.memories.add.inference import ProposedOperation
+from server.memories.memory import fact_digest
+from server.models.offline.facts import Fact, content_stems, gerund_item, without_items
+from server.models.offline.forgetting import ForgetRequest
+from server.models.offline.lexicon import (
+    CONSUMING,
+    DISPOSING,
+    DISTASTES,
+    POSSESSING,
+    STOPPING,
+    TASTES,
+    stem_set,
+)
+from server.models.offline.phrases import Item
+
+Describe = Callable[[ProposedOperation, str, Sequence[Fact]], ProposedOperation]
+"""Gives an operation the text, and the entities and relations of the facts in it."""
+
+_GIVING_AWAY = stem_set("give throw get")
+
+
+_digest = lru_cache(maxsize=4_096)(fact_digest)
+
+
+@dataclass(slots=True)
+class Entry:
+    """A memory, or one that is about to be: its facts, and what is to be done with it.
+
+    `number` is the candidate's number; None for what is new.
+    """
+
+    text: str
+    facts: tuple[Fact, ...]
+    number: int | None = None
+    is_immutable: bool = False
+    operation: ProposedOperation | None = None
+    is_gone: bool = False
+    digest: bytes = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Notes what makes two memories the same to the letter."""
+        self.digest = _digest(self.text)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it is there and may be changed."""
+        return not (self.is_gone or self.is_immutable)
+
+
+class Ledger:
+    """Keeps the memories of one request as its facts change them."""
+
+    def __init__(self, known: Sequence[Entry], describe: Describe) -> None:
+        self._entries = list(known)
+        self._describe = describe
+        self._digests = {entry.digest for entry in known}
+        self._unmatched: list[ProposedOperation] = []
+
+    def operations(self) -> list[ProposedOperation]:
+        """What is to be done, new memories in the order of what was said."""
+        done = [entry.operation for entry in self._entries if entry.operation is not None]
+        return sorted([*done, *self._unmatched], key=lambda operation: operation.message)
+
+    def __len__(self) -> int:
+        return sum(entry.operation is not None for entry in self._entries) + len(self._unmatched)
+
+    def say(self, text: str, operation: ProposedOperation) -> None:
+        """Takes in something that is kept as it was said."""
+        self._add(text, (), operation)
+
+    def state(self, fact: Fact, operation: ProposedOperation) -> None:
+        """Takes in a fact."""
+        if fact_digest(fact.text) in self._digests:
+            return
+        if fact.is_retraction or _disposed(fact) or _gave_up(fact):
+            self._retract(fact, operation)
+            return
+        if fact.is_dated and any(
+            fact.slots.keys() & other.slots.keys() and _same_subject(fact, other)
+            for _, other in self._standing()
+        ):
+            fact = fact.without_slots()
+        if not any(_repeats(fact, other) for _, other in self._standing()):
+            place = self._replaced(fact)
+            if place is None:
+                self._add(fact.text, (fact,), operation)
+            else:
+                self._put(*place, fact, operation)
+
+    def forget(self, request: ForgetRequest, speaker: str, operation: ProposedOperation) -> None:
+        """Forgets the memories that the request names."""
+        found = False
+        for entry in self._entries:
+            if entry.is_open and request.names(entry.text, entry.facts, speaker):
+                found = True
+                entry.is_gone = True
+                target = entry.number
+                entry.operation = replace(operation, target=target) if target is not None else None
+        if not found:
+            self._unmatched.append(operation)
+
+    def _standing(self) -> Iterator[tuple[Entry, Fact]]:
+        for entry in self._entries:
+            if not entry.is_gone:
+                for fact in entry.facts:
+                    yield entry, fact
+
+    def _add(self, text: str, facts: tuple[Fact, ...], operation: ProposedOperation) -> None:
+        entry = Entry(text, facts)
+        if entry.digest not in self._digests:
+            entry.operation = self._describe(operation, text, facts)
+            self._digests.add(entry.digest)
+            self._entries.append(entry)
+
+    def _replaced(self, fact: Fact) -> tuple[Entry, Fact] | None:
+        """The one fact whose place the new one takes; None if there is none, or several."""
+        found = [
+            (entry, other)
+            for entry, other in self._standing()
+            if entry.is_open and _replaces(fact, other)
+        ]
+        if len({_value(other, fact) for _, other in found}) > 1:
+            named = {token.lower for token in fact.statement.rest}
+            found = [(e, o) for e, o in found if _value(o, fact) in named]
+        for entry, other in found[1:]:
+            self._take_out(entry, other, None)
+        return found[0] if found else None
+
+    def _put(self, entry: Entry, old: Fact, fact: Fact, operation: ProposedOperation) -> None:
+        """Puts a fact in the place of another; beside what else that one's memory holds."""
+        if len(entry.facts) > 1:
+            self._take_out(entry, old, None, operation)
+            self._add(fact.text, (fact,), operation)
+            return
+        entry.text, entry.facts = fact.text, (fact,)
+        self._digests.add(fact_digest(fact.text))
+        self._change(entry, operation)
+
+    def _retract(self, fact: Fact, operation: ProposedOperation) -> None:
+        """Takes out what the fact denies. It is kept itself if it says more than that."""
+        matches = [
+            (entry, other, gone)
+            for entry, other in self._standing()
+            if entry.is_open and (gone := _taken_back(fact, other)) is not None
+        ]
+        is_kept = not matches or _says_more(fact)
+        for entry, other, gone in matches:
+            if is_kept and len(entry.facts) == 1 and not gone:
+                self._put(entry, other, fact, operation)
+                is_kept = False
+            else:
+                self._take_out(entry, other, gone, operation)
+        if is_kept:
+            self._add(fact.text, (fact,), operation)
+
+    def _take_out(
+        self,
+        entry: Entry,
+        fact: Fact,
+        gone: Sequence[Item] | None,
+        operation: ProposedOperation | None = None,
+    ) -> None:
+        """Takes a fact out of a memory, or of a list only the things that are gone."""
+        left = list(entry.facts)
+        place = left.index(fact)
+        shorter = without_items(fact, gone) if gone else None
+        left[place : place + 1] = [_shortened(fact, shorter, gone or ())] if shorter else []
+        entry.facts = tuple(left)
+        entry.text = " and ".join(each.text for each in left)
+        self._change(entry, operation or entry.operation)
+
+    def _change(self, entry: Entry, operation: ProposedOperation | None) -> None:
+        entry.is_gone = not entry.facts
+        if operation is None or (entry.is_gone and entry.number is None):
+            entry.operation = None
+            return
+        action = "DELETE" if entry.is_gone else "ADD" if entry.number is None else "UPDATE"
+        changed = replace(operation, action=action, target=entry.number)
+        entry.operation = self._describe(changed, entry.text, entry.facts)
+
+
+def _shortened(fact: Fact, text: str, gone: Sequence[Item]) -> Fact:
+    items = tuple(item for item in fact.complement.items if item not in gone)
+    keys = {item.text.casefold() for item in gone}
+    return replace(
+        fact,
+        text=text,
+        complement=replace(fact.complement, items=items),
+        relations=tuple(r for r in fact.relations if r.target.key not in keys),
+    )
+
+
+def _value(fact: Fact, new: Fact) -> str:
+    """The value of a fact in the slot that it shares with a new one."""
+    return next((value for slot, value in fact.slots.items() if slot in new.slots), fact.text)
+
+
+def _same_subject(fact: Fact, other: Fact) -> bool:
+    return not fact.subject.names.isdisjoint(other.subject.names)
+
+
+def _repeats(fact: Fact, other: Fact) -> bool:
+    """Whether a fact says nothing that the other does not."""
+    if not _same_subject(fact, other) or fact.is_qualified != other.is_qualified:
+        return False
+    if fact.gist == other.gist:
+        return True
+    is_short = not fact.complement.tail and not fact.is_qualified and not other.is_retraction
+    return is_short and bool(fact.stated) and fact.stated <= other.stated
+
+
+def _replaces(fact: Fact, other: Fact) -> bool:
+    """Whether a fact gives another value of something of which there is one at a time."""
+    if not _same_subject(fact, other) or fact.is_qualified or other.is_qualified:
+        return False
+    if fact.statement.is_planned:
+        return False
+    if other.is_retraction:
+        return _is_so_again(fact, other)
+    if any(other.slots.get(slot, value) != value for slot, value in fact.slots.items()):
+        return True
+    return _is_opposite(fact, other) or _is_other_diet(fact, other)
+
+
+def _is_so_again(fact: Fact, other: Fact) -> bool:
+    """Whether it is so, what the other fact denies to the word."""
+    is_same = _same_verb(fact, other) and fact.things == other.things
+    return other.statement.is_denied and is_same
+
+
+def _same_verb(fact: Fact, other: Fact) -> bool:
+    one, two = fact.statement.stem, other.statement.stem
+    return one == two and fact.complement.lead == other.complement.lead
+
+
+def _is_opposite(fact: Fact, other: Fact) -> bool:
+    """Whether one likes what the other dislikes, or the other way about."""
+    one, two = fact.statement.stem, other.statement.stem
+    opposed = (one in TASTES and two in DISTASTES) or (one in DISTASTES and two in TASTES)
+    return opposed and fact.things == other.things
+
+
+def _is_other_diet(fact: Fact, other: Fact) -> bool:
+    """Whether a new diet takes the place of an old one: `I am vegan now`."""
+    is_new = any(t.lower in {"now", "became", "become"} for t in fact.statement.tokens)
+    diets = [
+        {r.target.key for r in f.relations if r.relation == "follows_diet"} for f in (fact, other)
+    ]
+    return is_new and all(diets) and diets[0] != diets[1]
+
+
+def _says_more(fact: Fact) -> bool:
+    """Whether a retraction is worth keeping: a dislike, a sale, what was once so."""
+    statement = fact.statement
+    is_once = not statement.is_denied
+    is_taste = statement.stem in TASTES and any(r.relation == "dislikes" for r in fact.relations)
+    return is_once or is_taste or bool(fact.slots)
+
+
+def _disposed(fact: Fact) -> bool:
+    """Whether the fact says that something was sold, lost or given away."""
+    statement = fact.statement
+    if statement.is_denied or statement.is_planned or fact.is_qualified:
+        return False
+    words = {token.lower for token in statement.rest}
+    is_away = bool(words & {"away", "rid", "out"})
+    return statement.stem in DISPOSING or (statement.stem in _GIVING_AWAY and is_away)
+
+
+def _taken_back(fact: Fact, other: Fact) -> tuple[Item, ...] | None:
+    """What the first fact takes back of the other: things, () for all of it, None for nothing."""
+    if not _same_subject(fact, other) or other.is_retraction or fact.is_qualified:
+        return None
+    ends = _ended(fact, other)
+    if ends is not None:
+        return ends
+    if _disposed(fact):
+        return _matching(other, fact) if other.statement.stem in POSSESSING else None
+    if _gave_up(fact):
+        return _given_up(fact, other)
+    is_denial = fact.statement.is_denied or fact.statement.is_over
+    return _denied(fact, other) if is_denial and not fact.statement.is_ability else None
+
+
+def _denied(fact: Fact, other: Fact) -> tuple[Item, ...] | None:
+    """What a fact denies of another, in the same words or more general ones."""
+    gerund = gerund_item(other, fact.statement.stem)
+    if gerund is not None and {item.head for item in fact.complement.items} <= {gerund.head}:
+        return _unless_all(other, (gerund,))
+    if not _same_verb(fact, other):
+        return None
+    if not fact.complement.items:
+        return () if fact.statement.is_over or not other.complement.items else None
+    return _matching(other, fact, by_all_words=True)
+
+
+def _gave_up(fact: Fact) -> bool:
+    """Whether the fact says that somebody gave up or quit something."""
+    statement = fact.statement
+    if statement.is_denied or statement.is_planned or fact.is_qualified or fact.ends:
+        return False
+    is_up = fact.complement.lead == "up" and statement.stem == "give"
+    return (is_up or statement.stem in STOPPING) and bool(fact.complement.items)
+
+
+def _given_up(fact: Fact, other: Fact) -> tuple[Item, ...] | None:
+    """What of the other fact was given up, by its name or by its verb: `gave up smoking`."""
+    if any(english_stem(i.text.split()[0]) == other.statement.stem for i in fact.complement.items):
+        return ()
+    return _matching(other, fact) if other.statement.stem in CONSUMING else None
+
+
+def _ended(fact: Fact, other: Fact) -> tuple[Item, ...] | None:
+    """What goes by the relations that the fact ends."""
+    for relation, target in fact.ends:
+        for stated in other.relations:
+            if stated.relation != relation or stated.source.key != other.subject.entity.key:
+                continue
+            if target in {"", stated.target.key} or stated.target.key.startswith(f"{target} "):
+                gone = tuple(i for i in other.complement.items if i.text.casefold() == target)
+                return _unless_all(other, gone)
+    return None
+
+
+def _matching(fact: Fact, new: Fact, *, by_all_words: bool = False) -> tuple[Item, ...] | None:
+    """The things of the fact that the new one names; () if that is all of them.
+
+    `by_all_words` says that `red wine` does not name `wine`, and `wine` names both.
+    """
+    wanted = [(item.head, content_stems(item.text)) for item in new.complement.items]
+    gone = tuple(
+        item
+        for item in fact.complement.items
+        if any(
+            item.head == head and (not by_all_words or stems <= content_stems(item.text))
+            for head, stems in wanted
+        )
+    )
+    return _unless_all(fact, gone) if gone else None
+
+
+def _unless_all(fact: Fact, gone: tuple[Item, ...]) -> tuple[Item, ...]:
+    return () if len(gone) == len(fact.complement.items) else gone

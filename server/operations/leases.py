@@ -1,0 +1,231 @@
+"""Taking turns on a scope by leases, and freeing what servers held that are gone."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Set as AbstractSet
+from contextlib import asynccontextmanager, suppress
+from contextvars import Context
+from dataclasses import dataclass
+from datetime import timedelta
+from uuid import uuid4
+
+import structlog
+
+from server import failpoints
+from server.core.clock import backoff
+from server.core.errors import MemoirError
+from server.core.request_context import parked
+from server.operations.ports import Presence, ScopeLease, ScopeLeases
+from server.telemetry.recording import stage
+
+
+class ScopeLocks:
+    """One lock for each (project, scope), kept only while somebody holds it or waits for it."""
+
+    def __init__(self) -> None:
+        self._locks: dict[tuple[str, bytes], tuple[asyncio.Lock, int]] = {}
+
+    @asynccontextmanager
+    async def hold(self, project_id: str, scope_key: bytes) -> AsyncIterator[None]:
+        """Waits for the scope to be free and holds it for the block."""
+        key = (project_id, scope_key)
+        lock, users = self._locks.get(key, (asyncio.Lock(), 0))
+        self._locks[key] = (lock, users + 1)
+        try:
+            await _acquire(lock)
+            try:
+                yield
+            finally:
+                lock.release()
+        finally:
+            self._leave(key)
+
+    def _leave(self, key: tuple[str, bytes]) -> None:
+        lock, users = self._locks[key]
+        if users == 1:
+            del self._locks[key]
+        else:
+            self._locks[key] = (lock, users - 1)
+
+    def __len__(self) -> int:
+        """How many scopes are held or waited for."""
+        return len(self._locks)
+
+
+async def _acquire(lock: asyncio.Lock) -> None:
+    """Takes the lock. A call that has to wait for it is parked meanwhile."""
+    if lock.locked():
+        async with parked():
+            await lock.acquire()
+    else:
+        await lock.acquire()
+
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class TurnPolicy:
+    """Times in seconds: how long a lease lasts, and how often a taken scope is looked at.
+
+    A lease is renewed three times in its length. That length is what others wait for after a crash
+    of its holder.
+    """
+
+    lease: float = 15.0
+    first_pause: float = 0.005
+    longest_pause: float = 0.1
+    release_timeout: float = 5.0
+
+    def pause(self, attempt: int, chance: float) -> float:
+        """How long to wait after the failed `attempt` (from 1); `chance` is in [0, 1)."""
+        return backoff(attempt, self.first_pause, self.longest_pause, chance)
+
+
+class ScopeTurns:
+    """For each scope, one lock in this process and behind it one lease for all servers.
+
+    So that of each process one call at most asks for a scope's lease.
+    """
+
+    def __init__(
+        self,
+        leases: ScopeLeases,
+        locks: ScopeLocks | None = None,
+        policy: TurnPolicy = TurnPolicy(),
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        chance: Callable[[], float] = random.random,
+    ) -> None:
+        self._leases = leases
+        self._locks = locks or ScopeLocks()
+        self._policy = policy
+        self._duration = timedelta(seconds=policy.lease)
+        self._sleep = sleep
+        self._chance = chance
+        self._releases: set[asyncio.Task[None]] = set()
+
+    @asynccontextmanager
+    async def take(self, project_id: str, scope_key: bytes) -> AsyncIterator[ScopeLease]:
+        """Waits for the scope to be free, within the call's deadline, and holds it for the block.
+
+        A block that ends well has committed with the lease, which ends it.
+
+        Raises:
+            StoreUnavailable: PostgreSQL cannot be reached.
+            DeadlineExceeded: the call's time is up.
+        """
+        async with self._locks.hold(project_id, scope_key):
+            lease = ScopeLease(project_id, scope_key, uuid4())
+            renewal: asyncio.Task[None] | None = None
+            try:
+                with stage("turn"):
+                    await self._acquire(lease)
+                failpoints.reach("lease.held")
+                renewal = asyncio.create_task(self._renew(lease))
+                yield lease
+            except BaseException:
+                self._give_back(lease)
+                raise
+            finally:
+                if renewal is not None:
+                    renewal.cancel()
+
+    @asynccontextmanager
+    async def hold(self, project_id: str, key: bytes) -> AsyncIterator[None]:
+        """As `take`, for a block whose commit does not end the lease: it is given back after it.
+
+        Raises:
+            StoreUnavailable: PostgreSQL cannot be reached.
+            DeadlineExceeded: the call's time is up.
+        """
+        async with self.take(project_id, key) as lease:
+            yield
+            self._give_back(lease)
+
+    async def _acquire(self, lease: ScopeLease) -> None:
+        if await self._leases.acquire(lease, self._duration):
+            return
+        async with parked():
+            attempt = 1
+            await self._sleep(self._policy.pause(attempt, self._chance()))
+            while not await self._leases.acquire(lease, self._duration):
+                attempt += 1
+                await self._sleep(self._policy.pause(attempt, self._chance()))
+
+    async def _renew(self, lease: ScopeLease) -> None:
+        held = True
+        while held:
+            await self._sleep(self._policy.lease / 3)
+            try:
+                held = await self._leases.renew(lease, self._duration)
+            except MemoirError as error:
+                # The next round may succeed; if none does, the commit is refused.
+                log.warning("scope_lease.not_renewed", error=type(error).__name__)
+        log.warning("scope_lease.lost")
+
+    def _give_back(self, lease: ScopeLease) -> None:
+        """Releases in a task outside of the call, whose time may be up or which was cancelled."""
+        task = asyncio.get_running_loop().create_task(self._release(lease), context=Context())
+        self._releases.add(task)
+        task.add_done_callback(self._releases.discard)
+
+    async def _release(self, lease: ScopeLease) -> None:
+        # What is not released runs out.
+        with suppress(MemoirError, TimeoutError):
+            async with asyncio.timeout(self._policy.release_timeout):
+                await self._leases.release(lease)
+
+
+INTERVAL = timedelta(seconds=1)
+
+
+class FreeLeases:
+    """Ends the leases of a server that is missing at two looks in a row.
+
+    Twice, because a server that lives replaces a lost connection sooner. Should it not, the work in
+    its hands is done again by another one, and its own commit refused. `on_freed` is told that
+    there is something to be taken.
+    """
+
+    def __init__(
+        self, presence: Presence, on_freed: Callable[[], None], interval: timedelta = INTERVAL
+    ) -> None:
+        self._presence = presence
+        self._on_freed = on_freed
+        self._interval = interval
+        self._suspects: AbstractSet[int] = frozenset()
+
+    async def run(self) -> None:
+        """Checks periodically until it is cancelled."""
+        while True:
+            try:
+                await self.look()
+            except Exception as error:
+                # The next look may succeed. Who is missing after an outage may not be back yet.
+                self._suspects = frozenset()
+                # The pool tells of an outage.
+                if not isinstance(error, MemoirError):
+                    log.error("servers.not_looked_for", exc_info=error)
+            await asyncio.sleep(self._interval.total_seconds())
+
+    async def look(self) -> None:
+        """Looks once.
+
+        Raises:
+            StoreUnavailable: PostgreSQL cannot be reached.
+        """
+        missing = await self._presence.missing()
+        gone = missing & self._suspects
+        self._suspects = missing - gone
+        if not gone:
+            return
+        leases = await self._presence.end_leases(gone)
+        if not leases:
+            # As after each stop in good order.
+            log.info("servers.gone", servers=len(gone), leases=0)
+            return
+        log.warning("servers.gone", servers=len(gone), leases=leases)
+        self._on_freed()

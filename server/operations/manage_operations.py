@@ -1,0 +1,178 @@
+"""Asynchronous calls: accepting them, and managing their operations."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from uuid import UUID
+
+from server.core.clock import Clock
+from server.core.errors import OperationNotDone, OperationNotFound
+from server.core.request_context import current_request
+from server.core.values import new_id
+from server.memories.add.add_memories import (
+    AddMemoriesCommand,
+    AddMemoriesOutcome,
+    outcome_of,
+    require_receivable_verbatim,
+)
+from server.memories.ports import MemoryStore
+from server.operations.operation import Operation, OperationState
+from server.operations.ports import Channel, Notifications, Operations, Submission
+
+# How long Wait trusts notices alone, in seconds.
+LOOK_AGAIN_SECONDS = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class OperationView:
+    """An operation, with what it answered if it has succeeded."""
+
+    operation: Operation
+    outcome: AddMemoriesOutcome | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OperationPage:
+    """One page, newest first; the next one is older than `next`."""
+
+    operations: Sequence[OperationView]
+    next: UUID | None
+
+
+class SubmitAdd:
+    """Stores an add for later. One round trip, shared with concurrent submissions."""
+
+    def __init__(
+        self,
+        operations: Operations,
+        store: MemoryStore,
+        clock: Clock,
+        on_submit: Callable[[], None],
+    ) -> None:
+        self._operations = operations
+        self._store = store
+        self._clock = clock
+        self._on_submit = on_submit
+
+    async def __call__(
+        self, command: AddMemoriesCommand, payload: bytes, output_format: str
+    ) -> OperationView:
+        """The operation: a new one, or that of the first call with the request id.
+
+        Raises:
+            AnswerTooLarge: the messages are to be stored as they are, and too large to be answered.
+            RequestIdReused: the request id was used before with another payload.
+            StoreUnavailable: nothing was kept.
+        """
+        if not command.infer:
+            require_receivable_verbatim(command)
+        operation = await self._operations.submit(
+            Submission(
+                id=new_id(self._clock.now()),
+                project_id=command.project_id,
+                scope=command.scope,
+                payload=payload,
+                output_format=output_format,
+                correlation_id=current_request().correlation_id,
+                traceparent=current_request().traceparent,
+                request_id=command.request_id,
+                payload_digest=command.payload_digest,
+            )
+        )
+        self._on_submit()
+        return await _view(self._store, operation)
+
+
+class ManageOperations:
+    """Manages the operations of a project. Each method may raise StoreUnavailable."""
+
+    def __init__(
+        self, operations: Operations, store: MemoryStore, notifications: Notifications
+    ) -> None:
+        self._operations = operations
+        self._store = store
+        self._notifications = notifications
+
+    async def get(self, project_id: str, operation_id: UUID) -> OperationView:
+        """The operation as it is now.
+
+        Raises:
+            OperationNotFound: the project has none of this id.
+        """
+        return await self._view(await self._find(project_id, operation_id))
+
+    async def list(
+        self,
+        project_id: str,
+        states: Sequence[OperationState] | None,
+        page_size: int,
+        before: UUID | None,
+    ) -> OperationPage:
+        """One page. Costs a round trip, and two more for each that has succeeded."""
+        found = await self._operations.list(project_id, states, page_size + 1, before)
+        page = found[:page_size]
+        more = page[-1].id if len(found) > page_size else None
+        return OperationPage([await self._view(operation) for operation in page], more)
+
+    async def wait(self, project_id: str, operation_id: UUID, seconds: float) -> OperationView:
+        """The operation once it is done, or as it is after `seconds`.
+
+        Raises:
+            OperationNotFound: the project has none of this id, or it was deleted meanwhile.
+        """
+        loop = asyncio.get_running_loop()
+        end = loop.time() + seconds
+        stirred = asyncio.Event()
+        with self._notifications.subscribe(Channel.OPERATIONS, stirred.set):
+            while True:
+                stirred.clear()
+                operation = await self._find(project_id, operation_id)
+                rest = end - loop.time()
+                if operation.state.is_done or rest <= 0:
+                    return await self._view(operation)
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(min(rest, LOOK_AGAIN_SECONDS)):
+                        await stirred.wait()
+
+    async def cancel(self, project_id: str, operation_id: UUID, error: bytes) -> None:
+        """Ends an operation, unless it is done. `error` is the encoded status that it then holds.
+
+        One that runs either has its whole effect by now or will have none.
+
+        Raises:
+            OperationNotFound: the project has none of this id.
+        """
+        if await self._operations.cancel(project_id, operation_id, error):
+            self._notifications.notify(Channel.OPERATIONS)
+        else:
+            await self._find(project_id, operation_id)
+
+    async def delete(self, project_id: str, operation_id: UUID) -> None:
+        """Deletes an operation that is done; its memories stay.
+
+        Raises:
+            OperationNotFound: the project has none of this id.
+            OperationNotDone: it is not done.
+        """
+        if not await self._operations.delete(project_id, operation_id):
+            await self._find(project_id, operation_id)
+            raise OperationNotDone(operation_id)
+
+    async def _find(self, project_id: str, operation_id: UUID) -> Operation:
+        operation = await self._operations.get(project_id, operation_id)
+        if operation is None:
+            raise OperationNotFound(operation_id)
+        return operation
+
+    async def _view(self, operation: Operation) -> OperationView:
+        return await _view(self._store, operation)
+
+
+async def _view(store: MemoryStore, operation: Operation) -> OperationView:
+    if operation.call_id is None:
+        return OperationView(operation)
+    call = await store.get_call(operation.project_id, operation.call_id)
+    return OperationView(operation, None if call is None else outcome_of(call))

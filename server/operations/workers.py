@@ -1,0 +1,307 @@
+"""The workers that perform asynchronous calls, in every server."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TypeAlias
+
+import structlog
+
+from server import failpoints
+from server.core.clock import backoff
+from server.core.errors import (
+    ConcurrentChange,
+    DeadlineExceeded,
+    ExtractionFailed,
+    MemoirError,
+    ModelQuotaExhausted,
+    OperationAbandoned,
+    Retryable,
+)
+from server.core.request_context import RequestContext, current_request, enter_request
+from server.memories.add.add_memories import AddMemoriesOutcome
+from server.operations.ports import ClaimedOperation, OperationQueue
+from server.telemetry.metrics import OPERATION_ATTEMPTS
+from server.telemetry.outages import OutageLog
+from server.telemetry.spans import current_traceparent, linked_span, mark_failed
+
+Perform: TypeAlias = Callable[[ClaimedOperation], Awaitable[AddMemoriesOutcome]]
+Describe: TypeAlias = Callable[[Exception, str], bytes]
+
+_RELEASE_SECONDS = 2.0
+_PRUNED_AT_ONCE = 500
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerOptions:
+    """How the operations are worked on.
+
+    At most `concurrency` run at once in a server, each attempt for at most `attempt_time`. A lease
+    is renewed every third of it. `max_failures` attempts may fail by the call's own fault, or with
+    a crash; passing faults are tried again until `give_up_after` from its beginning. Done
+    operations are kept for `retention`, request ids of all calls for `request_id_retention`.
+    """
+
+    concurrency: int = 8
+    attempt_time: timedelta = timedelta(minutes=2)
+    lease: timedelta = timedelta(seconds=15)
+    max_failures: int = 5
+    give_up_after: timedelta = timedelta(hours=24)
+    retention: timedelta = timedelta(days=7)
+    request_id_retention: timedelta = timedelta(days=7)
+    poll_interval: timedelta = timedelta(seconds=1)
+    prune_interval: timedelta = timedelta(minutes=10)
+    shortest_pause: timedelta = timedelta(milliseconds=500)
+    longest_pause: timedelta = timedelta(minutes=1)
+
+
+class OperationWorkers:
+    """Claims operations and performs them: one at a time in a scope, several scopes at once.
+
+    `perform` has the effect; `describe` encodes an error for the client under a correlation id;
+    `on_done` is called when operations have ended.
+    """
+
+    def __init__(
+        self,
+        queue: OperationQueue,
+        perform: Perform,
+        describe: Describe,
+        on_done: Callable[[], None],
+        options: WorkerOptions | None = None,
+        chance: Callable[[], float] = random.random,
+    ) -> None:
+        self._queue = queue
+        self._perform = perform
+        self._describe = describe
+        self._on_done = on_done
+        self._options = options or WorkerOptions()
+        self._chance = chance
+        self._woken = asyncio.Event()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._is_stopping = False
+
+    def wake(self) -> None:
+        """Wakes `run`: there may be something to do."""
+        self._woken.set()
+
+    def stop_claiming(self) -> None:
+        """Stops claiming; what is running goes on."""
+        self._is_stopping = True
+
+    async def run(self) -> None:
+        """Works until it is cancelled; then what is unfinished is given back at once."""
+        outage = OutageLog(log, began="operations.waiting", ended="operations.resumed")
+        try:
+            while True:
+                self._woken.clear()
+                found = 0
+                try:
+                    found = await self.begin()
+                    outage.succeeded()
+                except MemoirError as error:
+                    outage.failed(error=type(error).__name__)
+                except Exception as error:
+                    log.error("operations.failed", exc_info=error)
+                if not found:
+                    await self._rest()
+        finally:
+            await self._end()
+
+    async def begin(self) -> int:
+        """Claims and starts as many operations as there is room for, and returns how many."""
+        room = self._options.concurrency - len(self._tasks)
+        if room <= 0 or self._is_stopping:
+            return 0
+        claimed = await self._queue.claim(room, self._options.lease)
+        for operation in claimed:
+            task = asyncio.create_task(self._work(operation))
+            self._tasks.add(task)
+            task.add_done_callback(self._ended)
+        return len(claimed)
+
+    async def finish(self) -> None:
+        """Waits for everything that was begun."""
+        while self._tasks:
+            await asyncio.wait(self._tasks)
+
+    async def prune_forever(self) -> None:
+        """Prunes old operations and request ids, in small batches, until it is cancelled."""
+        kept = self._options
+        while True:
+            try:
+                while await self._queue.prune(kept.retention, _PRUNED_AT_ONCE):
+                    pass
+                while await self._queue.release_request_ids(
+                    kept.request_id_retention, _PRUNED_AT_ONCE
+                ):
+                    pass
+            except MemoirError as error:
+                log.warning("operations.not_pruned", error=type(error).__name__)
+            await asyncio.sleep(self._options.prune_interval.total_seconds())
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        # The scope's next one can begin.
+        self.wake()
+
+    async def _rest(self) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._options.poll_interval.total_seconds()):
+                await self._woken.wait()
+
+    async def _end(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        if self._tasks:
+            await asyncio.wait(self._tasks)
+
+    async def _work(self, claimed: ClaimedOperation) -> None:
+        """One attempt, in its own task. Its outcome is always reported to the queue."""
+        structlog.contextvars.bind_contextvars(correlation_id=claimed.correlation_id)
+        try:
+            with linked_span("operation", [claimed.traceparent], _attributes(claimed)):
+                traceparent = current_traceparent() or claimed.traceparent
+                enter_request(RequestContext(claimed.correlation_id, float("inf"), traceparent))
+                await self._attempt(claimed)
+        except asyncio.CancelledError:
+            await self._release(claimed)
+            raise
+        except Exception as error:
+            log.warning("operation.not_settled", exc_info=error, **_described(claimed))
+
+    async def _attempt(self, claimed: ClaimedOperation) -> None:
+        if claimed.failures > self._options.max_failures:
+            await self._give_up(claimed, OperationAbandoned(claimed.attempts - 1))
+            return
+        failpoints.reach("operation.claimed")
+        try:
+            outcome = await self._within_lease(claimed)
+        except Exception as error:  # noqa: BLE001 - sorted out by its kind
+            await self._settle_failure(claimed, error)
+            return
+        if outcome.call_id != claimed.lease.operation_id:
+            # A call with the same request id had the effect.
+            await self._queue.succeed(claimed, outcome.call_id)
+        OPERATION_ATTEMPTS.labels("succeeded").inc()
+        log.info("operation.succeeded", **_described(claimed))
+        self._on_done()
+
+    async def _within_lease(self, claimed: ClaimedOperation) -> AddMemoriesOutcome:
+        seconds = self._options.attempt_time.total_seconds()
+        request = current_request()
+        enter_request(request.until(time.monotonic() + seconds))
+        try:
+            async with asyncio.timeout(seconds) as limit:
+                renewal = asyncio.create_task(self._renew(claimed, limit))
+                try:
+                    return await self._perform(claimed)
+                finally:
+                    renewal.cancel()
+        except TimeoutError as error:
+            raise DeadlineExceeded from error
+        finally:
+            enter_request(request)
+
+    async def _renew(self, claimed: ClaimedOperation, limit: asyncio.Timeout) -> None:
+        """Ends the attempt when its lease is lost: cancelled, or taken over after a pause."""
+        held = True
+        while held:
+            await asyncio.sleep(self._options.lease.total_seconds() / 3)
+            try:
+                held = await self._queue.renew(claimed, self._options.lease)
+            except MemoirError as error:
+                log.warning("operation.lease_not_renewed", error=type(error).__name__)
+        log.info("operation.lease_lost", **_described(claimed))
+        if not limit.expired():
+            limit.reschedule(asyncio.get_running_loop().time())
+
+    async def _settle_failure(self, claimed: ClaimedOperation, error: Exception) -> None:
+        mark_failed(error)
+        passing = _is_passing(error)
+        if self._is_final(claimed, error, passing=passing):
+            await self._give_up(claimed, error)
+            return
+        pause = self._pause(claimed, error)
+        fault = _fault(error)
+        kept = await self._queue.give_back(claimed, pause, is_failure=not passing, fault=fault)
+        is_parked = isinstance(error, ModelQuotaExhausted)
+        OPERATION_ATTEMPTS.labels("quota_exhausted" if is_parked else "failed").inc()
+        log.warning(
+            "operation.attempt_failed",
+            fault=fault,
+            retry_after_seconds=pause.total_seconds() if kept else None,
+            exc_info=None if isinstance(error, MemoirError) else error,
+            **_described(claimed),
+        )
+
+    def _is_final(self, claimed: ClaimedOperation, error: Exception, *, passing: bool) -> bool:
+        if isinstance(error, ModelQuotaExhausted):
+            return False
+        if passing:
+            return claimed.age > self._options.give_up_after
+        if _is_poison(error):
+            return claimed.failures >= self._options.max_failures
+        return True
+
+    def _pause(self, claimed: ClaimedOperation, error: Exception) -> timedelta:
+        shortest, longest = self._options.shortest_pause, self._options.longest_pause
+        pause = backoff(claimed.attempts, shortest, longest, self._chance())
+        if isinstance(error, Retryable):
+            # Not all at once at the end of the quota's window.
+            return max(pause, error.retry_after * (1 + self._chance() / 4))
+        return pause
+
+    async def _give_up(self, claimed: ClaimedOperation, error: Exception) -> None:
+        status = self._describe(error, claimed.correlation_id)
+        await self._queue.fail(claimed, _fault(error), status)
+        OPERATION_ATTEMPTS.labels("given_up").inc()
+        log.error(
+            "operation.given_up",
+            fault=_fault(error),
+            exc_info=None if isinstance(error, MemoirError) else error,
+            **_described(claimed),
+        )
+        self._on_done()
+
+    async def _release(self, claimed: ClaimedOperation) -> None:
+        """Gives the work back, so that others need not wait for the lease to end; best effort."""
+        with suppress(Exception):
+            async with asyncio.timeout(_RELEASE_SECONDS):
+                await self._queue.give_back(claimed, timedelta(0), is_failure=False)
+
+
+def _is_passing(error: Exception) -> bool:
+    return isinstance(error, Retryable | ConcurrentChange)
+
+
+def _is_poison(error: Exception) -> bool:
+    """Whether the call itself may be why the attempt failed, which another attempt can tell."""
+    return isinstance(error, ExtractionFailed | DeadlineExceeded) or not isinstance(
+        error, MemoirError
+    )
+
+
+def _fault(error: Exception) -> str:
+    """What went wrong, by its kind; not by its text, which may quote a memory."""
+    return type(error).__name__
+
+
+def _attributes(claimed: ClaimedOperation) -> dict[str, str | int]:
+    return {f"memoir.{name}": value for name, value in _described(claimed).items()}
+
+
+def _described(claimed: ClaimedOperation) -> dict[str, str | int]:
+    return {
+        "operation_id": str(claimed.lease.operation_id),
+        "project_id": claimed.project_id,
+        "attempts": claimed.attempts,
+    }

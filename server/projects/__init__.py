@@ -1,0 +1,1 @@
+"""Projects: keys, settings, statistics, archives."""

@@ -1,0 +1,214 @@
+"""Making and deleting projects and keys, for operators, and the settings of a project."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import timedelta
+
+from server.core.clock import Clock
+from server.core.errors import (
+    ConcurrentChange,
+    EtagMismatch,
+    FieldViolation,
+    InvalidRequest,
+    NotFound,
+    ProjectForbidden,
+)
+from server.maintenance.ports import ProjectDeletion
+from server.projects.archive.format import ProjectUnknown
+from server.projects.authorization import CACHE_SECONDS
+from server.projects.ports import ProjectStore
+from server.projects.project import ApiKey, Project, ProjectChanges, key_digest, key_id, new_key
+
+MAX_ID_LENGTH = 64
+
+
+def _check_id(field: str, value: str) -> None:
+    if not 1 <= len(value) <= MAX_ID_LENGTH or not value.isprintable():
+        raise InvalidRequest([FieldViolation(field, "1 to 64 printable characters")])
+
+
+class Administration:
+    """Projects and keys. Each method raises StoreUnavailable where PostgreSQL is away."""
+
+    def __init__(self, projects: ProjectStore, clock: Clock) -> None:
+        self._projects = projects
+        self._clock = clock
+
+    async def create_project(self, project_id: str, org_id: str) -> Project:
+        """Makes a project.
+
+        Raises:
+            InvalidRequest: an id is malformed, or the project exists already.
+        """
+        _check_id("project_id", project_id)
+        _check_id("org_id", org_id)
+        now = self._clock.now()
+        project = Project(id=project_id, org_id=org_id, create_time=now, update_time=now)
+        if not await self._projects.create_project(project):
+            raise InvalidRequest([FieldViolation("project_id", "this project exists already")])
+        return project
+
+    async def list_projects(self) -> list[Project]:
+        """All projects."""
+        return await self._projects.list_projects()
+
+    async def create_key(
+        self, *, project_id: str | None, org_id: str | None, label: str
+    ) -> tuple[ApiKey, str]:
+        """Makes a key of a project, or of an organization where `project_id` is None.
+
+        The second value is the key itself, which cannot be read again.
+
+        Raises:
+            NotFound: there is no such project.
+            InvalidRequest: neither is named, or the project is another organization's.
+        """
+        key = new_key()
+        owner = await self._owner(project_id, org_id)
+        record = ApiKey(
+            id=key_id(key),
+            org_id=owner,
+            project_id=project_id,
+            label=label,
+            create_time=self._clock.now(),
+        )
+        await self._projects.create_key(record, key_digest(key))
+        return record, key
+
+    async def _owner(self, project_id: str | None, org_id: str | None) -> str:
+        if project_id is None:
+            if org_id is None:
+                raise InvalidRequest([FieldViolation("project_id", "name a project or an org")])
+            _check_id("org_id", org_id)
+            return org_id
+        project = await self._projects.get_project(project_id)
+        if project is None:
+            raise NotFound(f"there is no project {project_id!r}")
+        if org_id not in {None, project.org_id}:
+            raise InvalidRequest([FieldViolation("org_id", "the project belongs to another org")])
+        return project.org_id
+
+    async def list_keys(self) -> list[ApiKey]:
+        """All keys, without the secrets, which are not stored."""
+        return await self._projects.list_keys()
+
+    async def is_valid(self, key: str) -> bool:
+        """Whether the key is valid."""
+        return await self._projects.find_principal(key_digest(key)) is not None
+
+    async def revoke_key(self, identifier: str) -> None:
+        """Revokes the key with this id.
+
+        Raises:
+            NotFound: there is no such key, or it is revoked already.
+        """
+        if not await self._projects.revoke_key(identifier, self._clock.now()):
+            raise NotFound(f"there is no key {identifier!r} that could be revoked")
+
+
+class GetProject:
+    """Reads a project's settings."""
+
+    def __init__(self, projects: ProjectStore) -> None:
+        self._projects = projects
+
+    async def __call__(self, project_id: str) -> Project:
+        """The project.
+
+        Raises:
+            ProjectForbidden: there is none of this id.
+            StoreUnavailable: it cannot be read.
+        """
+        project = await self._projects.get_project(project_id)
+        if project is None:
+            raise ProjectForbidden
+        return project
+
+
+@dataclass(frozen=True, slots=True)
+class UpdateProjectCommand:
+    """Which settings to change, and the etag that the project must still have."""
+
+    project_id: str
+    changes: ProjectChanges
+    etag: str | None = None
+
+
+class UpdateProject:
+    """Changes settings. They apply to memories that are made from then on."""
+
+    def __init__(self, projects: ProjectStore, clock: Clock) -> None:
+        self._projects = projects
+        self._clock = clock
+
+    async def __call__(self, command: UpdateProjectCommand) -> Project:
+        """The project after the change.
+
+        Raises:
+            ProjectForbidden: there is none of this id.
+            EtagMismatch: it has changed since the etag was read.
+            ConcurrentChange: it changes at this moment.
+            StoreUnavailable: nothing was changed.
+        """
+        before = await GetProject(self._projects)(command.project_id)
+        if command.etag is not None and command.etag != before.etag:
+            raise EtagMismatch(before.id, "project")
+        # Always later than before, because the time tells one state from the next.
+        now = max(self._clock.now(), before.update_time + timedelta(microseconds=1))
+        after = replace(command.changes.applied_to(before), update_time=now)
+        if await self._projects.update_project(after, before.update_time):
+            return after
+        if command.etag is not None:
+            raise EtagMismatch(before.id, "project")
+        raise ConcurrentChange
+
+
+BATCH = 1000
+# After this a server knows of the deletion, whatever it had found just before.
+SETTLING = timedelta(seconds=CACHE_SECONDS + 1)
+
+
+class DeleteProject:
+    """Deletes a project, batch by batch. Whoever interrupts it can go on by asking again."""
+
+    def __init__(
+        self, deletion: ProjectDeletion, clock: Clock, settling: timedelta = SETTLING
+    ) -> None:
+        self._deletion = deletion
+        self._clock = clock
+        self._settling = settling
+
+    async def __call__(
+        self,
+        project_id: str,
+        on_progress: Callable[[int, int], None] = lambda _done, _total: None,
+    ) -> Counter[str]:
+        """Deletes and answers the rows by table.
+
+        `on_progress` gets how many rows are done, and of how many. The project is closed first.
+        Servers believe for `settling` that it is open, so what was written meanwhile is looked for
+        once more.
+
+        Raises:
+            ProjectUnknown: nothing is kept of such a project.
+            StoreUnavailable: what is deleted stays deleted, and the project closed.
+        """
+        if not await self._deletion.begin(project_id, self._clock.now()):
+            raise ProjectUnknown(project_id)
+        total = await self._deletion.count(project_id)
+        deleted: Counter[str] = Counter()
+
+        async def sweep() -> None:
+            while batch := await self._deletion.delete_batch(project_id, BATCH):
+                deleted.update(batch)
+                on_progress(deleted.total(), max(total, deleted.total()))
+
+        await sweep()
+        await asyncio.sleep(self._settling.total_seconds())
+        await sweep()
+        await self._deletion.finish(project_id)
+        return deleted

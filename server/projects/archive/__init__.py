@@ -1,0 +1,1 @@
+"""Whole projects, out and in."""

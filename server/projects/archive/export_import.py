@@ -1,0 +1,179 @@
+"""A whole project written as lines of JSON, and read from them."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import groupby, islice
+from uuid import uuid4
+
+from server.core.values import Vector
+from server.memories.search.indexed_text import embedded_text
+from server.models.ports import Embedder, EmbeddingPurpose
+from server.projects.archive.format import (
+    EMBEDDED,
+    ArchiveHeader,
+    ArchiveUnusable,
+    Checksum,
+    RowKind,
+    parse_line,
+    read_embedding,
+    read_header,
+    row_line,
+)
+from server.projects.archive.ports import ProjectReader, ProjectWriter
+
+
+class ExportProject:
+    """Writes a project with settings, calls, messages, history and memories; API keys stay.
+
+    It reads one snapshot, batch by batch: servers may go on working, and memory use is bounded.
+    """
+
+    def __init__(self, reader: ProjectReader) -> None:
+        self._reader = reader
+
+    async def __call__(
+        self,
+        project_id: str,
+        write_line: Callable[[str], None],
+        *,
+        embeddings: bool = False,
+        on_progress: Callable[[int, int], None] = lambda _done, _total: None,
+    ) -> Counter[str]:
+        """Passes each line, without its line break, to `write_line`, and returns the rows by kind.
+
+        `on_progress` gets how many rows are done, and of how many.
+
+        Raises:
+            ProjectUnknown: there is no such project.
+            StoreUnavailable: the store cannot be reached, or went away amid it.
+        """
+        checksum = Checksum()
+
+        def write(line: str) -> None:
+            checksum.take(line)
+            write_line(line)
+
+        async with self._reader.snapshot(project_id) as snapshot:
+            model = snapshot.embedding_model if embeddings else None
+            write(ArchiveHeader(uuid4(), snapshot.last_position, model).line())
+            total = sum(snapshot.counts.values())
+            for kind in RowKind:
+                async for rows in snapshot.rows(kind, embeddings=embeddings):
+                    for row in rows:
+                        write(row_line(kind, row))
+                    checksum.counts[kind] += len(rows)
+                    on_progress(checksum.counts.total(), total)
+        write_line(checksum.end_line())
+        return checksum.counts
+
+
+BATCH = 200
+
+Row = tuple[RowKind, str]
+
+
+@dataclass(slots=True)
+class Imported:
+    """The rows in the archive, and those of them that were not there yet, by kind."""
+
+    read: Counter[str] = field(default_factory=Counter)
+    new: Counter[str] = field(default_factory=Counter)
+
+
+class ImportProject:
+    """Writes what an archive holds into a project of its own.
+
+    It goes batch by batch, each in a transaction. Repeating it, after an interruption or for no
+    reason, goes on where something is missing and changes nothing else: a memory that was changed
+    or deleted since stays so. Memories without an embedding of this store's model are embedded; the
+    graph follows by itself.
+    """
+
+    def __init__(self, writer: ProjectWriter, embedder: Embedder) -> None:
+        self._writer = writer
+        self._embedder = embedder
+
+    async def __call__(
+        self,
+        project_id: str,
+        lines: Iterable[str],
+        on_progress: Callable[[int], None] = lambda _rows: None,
+    ) -> Imported:
+        """Imports the lines; `on_progress` is told how many rows were read so far.
+
+        Raises:
+            ArchiveUnusable: a line is malformed, or the archive ends too early or was altered.
+                The rows before that are there; importing the whole archive adds the others.
+            ProjectUnknown: there is no such project.
+            ProjectOccupied: it holds something else.
+            ModelUnavailable, ModelQuotaExhausted: the embedder fails; repeat it later.
+            StoreUnavailable: the store cannot be reached.
+        """
+        imported = Imported()
+        numbered = iter(lines)
+        first = next(numbered, "").rstrip("\r\n")
+        header = read_header(first)
+        await self._writer.begin(project_id, header)
+        rows = _rows(first, numbered, imported.read)
+        while batch := list(islice(rows, BATCH)):
+            for kind, group in groupby(batch, key=lambda row: row[0]):
+                of_kind = [row for _, row in group]
+                imported.new[kind] += await self._write(project_id, header, kind, of_kind)
+            on_progress(imported.read.total())
+        return imported
+
+    async def _write(
+        self, project_id: str, header: ArchiveHeader, kind: RowKind, rows: Sequence[str]
+    ) -> int:
+        if kind not in EMBEDDED:
+            return await self._writer.write(project_id, kind, rows)
+        missing = await self._writer.missing(project_id, rows, kind)
+        if not missing:
+            return 0
+        embeddings = await self._embeddings(header, missing)
+        return await self._writer.write_embedded(project_id, missing, embeddings, kind)
+
+    async def _embeddings(self, header: ArchiveHeader, rows: Sequence[str]) -> list[Vector]:
+        given = [json.loads(row) for row in rows]
+        if header.embedding_model == self._embedder.model:
+            dimensions = self._embedder.dimensions
+            return [read_embedding(row.get("embedding"), dimensions) for row in given]
+        if not all(isinstance(row.get("text"), str) for row in given):
+            raise ArchiveUnusable("a row has no text")
+        said = [
+            # A passage of which nothing is left is compared with nothing: any vector serves.
+            embedded_text(row["text"] or "-", None if row.get("inferred") else row.get("name"))
+            for row in given
+        ]
+        return await self._embedder.embed(said, EmbeddingPurpose.DOCUMENT)
+
+
+def _rows(header: str, lines: Iterator[str], counts: Counter[str]) -> Iterator[Row]:
+    """The rows after the header, checked against the last line."""
+    checksum = Checksum(counts)
+    checksum.take(header)
+    for number, raw in enumerate(lines, start=2):
+        line = raw.rstrip("\r\n")
+        fields = parse_line(line, number)
+        if "end" in fields:
+            checksum.confirm(fields)
+            return
+        checksum.take(line)
+        kind = _kind(fields, number)
+        counts[kind] += 1
+        yield kind, json.dumps(fields["row"])
+    raise ArchiveUnusable("the archive is cut off: its last line is missing")
+
+
+def _kind(fields: dict[str, object], number: int) -> RowKind:
+    try:
+        kind = RowKind(str(fields["kind"]))
+    except (KeyError, ValueError) as error:
+        raise ArchiveUnusable(f"line {number} is of no known kind") from error
+    if not isinstance(fields.get("row"), dict):
+        raise ArchiveUnusable(f"line {number} has no row")
+    return kind

@@ -1,0 +1,179 @@
+"""Memories of Mem0 OSS, as its pgvector store keeps them: an id and a JSON payload.
+
+The payload holds the text in `data`, the scope in `user_id`, `agent_id` and `run_id`, who said it
+in `actor_id` and `role`, times in `created_at` and `updated_at`, an `expiration_date` in later
+versions, and beside them whatever metadata the client gave. Source: `mem0/memory/main.py` of
+github.com/mem0ai/mem0.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from typing import Any
+from uuid import UUID, uuid5
+
+from server.memories.conversation import Role
+from server.memories.memory import fact_digest
+from server.memories.scope import Scope
+
+MAX_SCOPE_CHARACTERS = 256
+
+_OWN_KEYS = frozenset(
+    {
+        "data",
+        "hash",
+        "created_at",
+        "updated_at",
+        "id",
+        "text_lemmatized",
+        "user_id",
+        "agent_id",
+        "run_id",
+        "actor_id",
+        "role",
+        "expiration_date",
+    }
+)
+
+
+class Mem0Unusable(ValueError):
+    """A memory that cannot be taken over; the message says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mem0Memory:
+    """A row of the table."""
+
+    id: UUID
+    payload: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Mem0Rows:
+    """A memory as the rows of an archive: what made it, its history so far, and itself."""
+
+    call: str
+    event: str
+    memory: str
+    text: str
+    identity: bytes
+    """The same for two memories of a scope that say the same."""
+
+
+def to_rows(memory: Mem0Memory, position: int, embedding_model: str) -> Mem0Rows:
+    """The rows; `position` is its place among all changes.
+
+    Raises:
+        Mem0Unusable: it has no text, no scope, or one that cannot be kept.
+    """
+    payload = memory.payload
+    text, scope = _text(payload), _scope(payload)
+    created = _time(payload.get("created_at"), "created_at")
+    updated = _time(payload.get("updated_at") or payload.get("created_at"), "updated_at")
+    call_id = str(uuid5(memory.id, "import"))
+    digest = fact_digest(text)
+    parts = {
+        "user_id": scope.user_id,
+        "agent_id": scope.agent_id,
+        "app_id": None,
+        "run_id": scope.run_id,
+        "scope_key": _bytea(scope.key()),
+    }
+    state: dict[str, object] = {
+        **parts,
+        "memory_id": str(memory.id),
+        "version": 1,
+        "call_id": call_id,
+        "digest": _bytea(digest),
+        "text": text,
+        "role": _role(payload.get("role")),
+        "name": payload.get("actor_id") if isinstance(payload.get("actor_id"), str) else None,
+        "inferred": True,
+        "immutable": False,
+        "metadata": {key: value for key, value in payload.items() if key not in _OWN_KEYS},
+        "categories": [],
+        "entities": [],
+        "relations": [],
+        "evidence": [],
+        "event_time": created.isoformat(),
+        "expiration_date": _date(payload.get("expiration_date")),
+        "create_time": created.isoformat(),
+        "update_time": updated.isoformat(),
+    }
+    call = {
+        **parts,
+        "call_id": call_id,
+        "position": position,
+        "method": "ImportMem0",
+        "payload_digest": _bytea(b""),
+        "correlation_id": "import-mem0",
+        "embedding_model": embedding_model,
+        "call_time": created.isoformat(),
+        "item": 0,
+    }
+    event = {
+        "memory_id": str(memory.id),
+        "version": 1,
+        "position": position,
+        "ordinal": 0,
+        "call_id": call_id,
+        "type": "ADD",
+        "change_time": created.isoformat(),
+        "state": state,
+    }
+    return Mem0Rows(
+        call=json.dumps(call),
+        event=json.dumps(event),
+        memory=json.dumps({**state, "ordinal": 0}),
+        text=text,
+        identity=scope.key() + digest,
+    )
+
+
+def _text(payload: Mapping[str, Any]) -> str:
+    text = payload.get("data")
+    if not isinstance(text, str) or not text.strip():
+        raise Mem0Unusable("it has no text")
+    return text
+
+
+def _scope(payload: Mapping[str, Any]) -> Scope:
+    parts = {name: payload.get(name) or None for name in ("user_id", "agent_id", "run_id")}
+    for name, value in parts.items():
+        if value is None:
+            continue
+        if not isinstance(value, str) or len(value) > MAX_SCOPE_CHARACTERS:
+            raise Mem0Unusable(f"its {name} is not a string of 1 to {MAX_SCOPE_CHARACTERS}")
+        if not value.isprintable():
+            raise Mem0Unusable(f"its {name} has control characters")
+    if not any(parts.values()):
+        raise Mem0Unusable("it has neither user_id nor agent_id nor run_id")
+    return Scope(user_id=parts["user_id"], agent_id=parts["agent_id"], run_id=parts["run_id"])
+
+
+def _time(value: object, name: str) -> datetime:
+    try:
+        time = datetime.fromisoformat(str(value))
+    except ValueError as error:
+        raise Mem0Unusable(f"its {name} is not a time") from error
+    return time if time.tzinfo else time.replace(tzinfo=UTC)
+
+
+def _date(value: object) -> str | None:
+    if value is None:
+        return None
+    try:
+        return date.fromisoformat(str(value)[:10]).isoformat()
+    except ValueError as error:
+        raise Mem0Unusable("its expiration_date is not a date") from error
+
+
+def _role(value: object) -> str | None:
+    return str(value) if value in set(Role) else None
+
+
+def _bytea(value: bytes) -> str:
+    return "\\x" + value.hex()

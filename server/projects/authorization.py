@@ -1,0 +1,89 @@
+"""Whom an API key stands for, and which project a call may touch."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from server.core.caches import TtlCache
+from server.core.errors import ApiKeyInvalid, ProjectForbidden, ProjectRequired
+from server.projects.ports import ProjectStore
+from server.projects.project import KEY_PREFIX, Caller, Principal, key_digest
+
+CACHE_SECONDS = 5.0
+CACHE_SIZE = 10_000
+
+
+class Authenticate:
+    """Finds the principal of a key.
+
+    A key that was found is believed for 5 seconds without asking again, which bounds how long a
+    revoked key still works and saves a round trip on nearly every call. Keys that are not found
+    are not cached, so that chance keys cannot fill the memory.
+    """
+
+    def __init__(
+        self, projects: ProjectStore, monotonic: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._projects = projects
+        self._found = TtlCache[bytes, Principal](CACHE_SECONDS, CACHE_SIZE, monotonic)
+
+    async def __call__(self, key: str) -> Principal:
+        """The principal of `key`.
+
+        Raises:
+            ApiKeyInvalid: the key is malformed, unknown or revoked; which of these is not told.
+            StoreUnavailable: the keys cannot be read.
+        """
+        if not key.startswith(KEY_PREFIX):
+            raise ApiKeyInvalid("the API key is not valid")
+        digest = key_digest(key)
+        principal = self._found.get(digest)
+        if principal is None:
+            principal = await self._projects.find_principal(digest)
+            if principal is None:
+                raise ApiKeyInvalid("the API key is not valid")
+            self._found.put(digest, principal)
+        return principal
+
+
+class Authorize:
+    """Resolves a principal and what the request names to exactly one project."""
+
+    def __init__(
+        self, projects: ProjectStore, monotonic: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._projects = projects
+        self._org_of_project = TtlCache[str, str](CACHE_SECONDS, CACHE_SIZE, monotonic)
+
+    async def __call__(
+        self, principal: Principal, org_id: str | None, project_id: str | None
+    ) -> Caller:
+        """The caller.
+
+        Raises:
+            ProjectForbidden: the names do not agree with the key, or there is no such project.
+            ProjectRequired: the key is an organization's and no project is named.
+            StoreUnavailable: the projects cannot be read.
+        """
+        if org_id is not None and org_id != principal.org_id:
+            raise ProjectForbidden
+        if principal.project_id is not None:
+            if project_id not in {None, principal.project_id}:
+                raise ProjectForbidden
+            return Caller(principal.key_id, principal.org_id, principal.project_id)
+        if project_id is None:
+            raise ProjectRequired
+        if await self._org_of(project_id) != principal.org_id:
+            raise ProjectForbidden
+        return Caller(principal.key_id, principal.org_id, project_id)
+
+    async def _org_of(self, project_id: str) -> str | None:
+        org_id = self._org_of_project.get(project_id)
+        if org_id is None:
+            project = await self._projects.get_project(project_id)
+            if project is None:
+                return None
+            org_id = project.org_id
+            self._org_of_project.put(project_id, org_id)
+        return org_id

@@ -1,0 +1,156 @@
+"""Statistics of a project: what it holds, what happens in it, and what waits."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final, TypeAlias
+
+from server.core.caches import TtlCache
+from server.core.clock import Clock
+from server.core.errors import GraphUnavailable
+from server.graph.project.ports import Backlog, Outbox
+from server.memories.memory import today
+from server.operations.ports import Operations, QueueStatistics
+from server.projects.ports import GraphCounter, PoolUsage, StatisticsStore
+from server.projects.project import ChangeCounts, GraphCounts, Holdings
+from server.telemetry.statistics import Statistics, WindowFigures, joined_windows
+
+QUEUES_SECONDS: Final = 0.5
+"""So long the counts of what waits are believed, however many watch."""
+
+HOLDINGS_SECONDS: Final = 10.0
+"""The same for the counts of what is held, which cost more."""
+
+_MOST_PROJECTS: Final = 1_000
+_MINUTE, _HOUR = timedelta(minutes=1), timedelta(hours=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What store and graph hold; the graph's counts are None if it is unavailable."""
+
+    store: Holdings
+    graph: GraphCounts | None
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """What changed lately and what waits, over all servers."""
+
+    last_minute: ChangeCounts
+    last_hour: ChangeCounts
+    queue: QueueStatistics
+    backlog: Backlog
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectStatistics:
+    """The statistics of one project. `windows` and `pool` are those of all its processes."""
+
+    time: datetime
+    start_time: datetime
+    held: Held
+    waiting: Waiting
+    windows: WindowFigures
+    pool: PoolUsage
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessFigures:
+    """What one serving process counted of a project, and how it uses its connections."""
+
+    windows: WindowFigures
+    pool: PoolUsage
+
+
+OtherProcesses: TypeAlias = Callable[[str], Awaitable[Sequence[ProcessFigures]]]
+
+
+async def _alone(_project_id: str) -> Sequence[ProcessFigures]:
+    return ()
+
+
+class GetStatistics:
+    """Costs at most four statements and one question to the graph; often none, see above."""
+
+    def __init__(
+        self,
+        store: StatisticsStore,
+        graph: GraphCounter,
+        outbox: Outbox,
+        operations: Operations,
+        statistics: Statistics,
+        pool_usage: Callable[[], PoolUsage],
+        clock: Clock,
+        others: OtherProcesses = _alone,
+    ) -> None:
+        """`others` asks the other processes of this server, if it has several."""
+        self._store = store
+        self._graph = graph
+        self._outbox = outbox
+        self._operations = operations
+        self._statistics = statistics
+        self._pool_usage = pool_usage
+        self._clock = clock
+        self._others = others
+        self._start_time = clock.now()
+        self._held = TtlCache[str, Held](HOLDINGS_SECONDS, _MOST_PROJECTS)
+        self._waiting = TtlCache[str, Waiting](QUEUES_SECONDS, _MOST_PROJECTS)
+
+    async def __call__(self, project_id: str) -> ProjectStatistics:
+        """The statistics as they are now.
+
+        Raises:
+            StoreUnavailable: PostgreSQL cannot be asked.
+        """
+        held = self._held.get(project_id)
+        if held is None:
+            held = await self._count_held(project_id)
+            self._held.put(project_id, held)
+        waiting = self._waiting.get(project_id)
+        if waiting is None:
+            waiting = await self._count_waiting(project_id)
+            self._waiting.put(project_id, waiting)
+        own = ProcessFigures(self._statistics.figures(project_id), self._pool_usage())
+        processes = [own, *await self._others(project_id)]
+        return ProjectStatistics(
+            time=self._clock.now(),
+            start_time=self._start_time,
+            held=held,
+            waiting=waiting,
+            windows=joined_windows(process.windows for process in processes),
+            pool=_joined_pools([process.pool for process in processes]),
+        )
+
+    async def _count_held(self, project_id: str) -> Held:
+        store, graph = await asyncio.gather(
+            self._store.holdings(project_id, today(self._clock.now())),
+            self._count_graph(project_id),
+        )
+        return Held(store, graph)
+
+    async def _count_graph(self, project_id: str) -> GraphCounts | None:
+        try:
+            return await self._graph.count(project_id)
+        except GraphUnavailable:
+            return None
+
+    async def _count_waiting(self, project_id: str) -> Waiting:
+        now = self._clock.now()
+        (hour, minute), queue, backlog = await asyncio.gather(
+            self._store.changes(project_id, now - _HOUR, now - _MINUTE),
+            self._operations.queue_statistics(project_id),
+            self._outbox.backlog(project_id),
+        )
+        return Waiting(minute, hour, queue, backlog)
+
+
+def _joined_pools(pools: Sequence[PoolUsage]) -> PoolUsage:
+    return PoolUsage(
+        size=sum(pool.size for pool in pools),
+        idle=sum(pool.idle for pool in pools),
+        max_size=sum(pool.max_size for pool in pools),
+    )

@@ -1,0 +1,111 @@
+"""The part of the composition root that is about whole projects and stores."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from server.maintenance.ports import SearchIndexing
+from server.maintenance.reembed import Reembed
+from server.models.ports import Embedder
+from server.projects.archive.export_import import ExportProject, ImportProject
+from server.projects.archive.import_mem0 import ImportMem0
+from server.runtime.composition.database import open_database
+from server.runtime.composition.models import open_models
+from server.runtime.readiness import require_ready
+from server.runtime.settings import Settings
+from server.storage.postgres.archive import (
+    PostgresProjectReader,
+    PostgresProjectWriter,
+    open_mem0_table,
+)
+from server.storage.postgres.reembedding import PostgresReembedding
+from server.storage.postgres.schema import PostgresReadiness
+from server.storage.postgres.vector_index import PostgresSearchIndexing
+
+
+@asynccontextmanager
+async def open_export(settings: Settings, dsn: str) -> AsyncIterator[ExportProject]:
+    """Writing projects of a database.
+
+    Raises:
+        StoreUnready: the schema is behind.
+        StoreUnavailable: the database cannot be reached.
+    """
+    async with open_database(dsn, settings.postgres) as database:
+        await require_ready(PostgresReadiness(database))
+        yield ExportProject(PostgresProjectReader(database))
+
+
+@asynccontextmanager
+async def open_import(settings: Settings, dsn: str) -> AsyncIterator[ImportProject]:
+    """Reading projects into a database, with the models in the settings.
+
+    Raises:
+        SettingsFault: the models cannot be had.
+        StoreUnready: the schema is behind, or another embedder wrote the store.
+        StoreUnavailable: the database cannot be reached.
+    """
+    async with _writing(settings, dsn) as (writer, embedder):
+        yield ImportProject(writer, embedder)
+
+
+@asynccontextmanager
+async def open_mem0_import(
+    settings: Settings, dsn: str, mem0_dsn: str, table: str
+) -> AsyncIterator[ImportMem0]:
+    """Taking over a table of Mem0 OSS.
+
+    Raises:
+        SettingsFault: the models cannot be had.
+        StoreUnready: the schema is behind, or another embedder wrote the store.
+        StoreUnavailable: one of the databases cannot be reached.
+        ArchiveUnusable: it has no such table.
+    """
+    async with (
+        _writing(settings, dsn) as (writer, embedder),
+        open_mem0_table(mem0_dsn, table) as mem0,
+    ):
+        yield ImportMem0(mem0, writer, embedder)
+
+
+@asynccontextmanager
+async def open_reembed(settings: Settings, dsn: str) -> AsyncIterator[Reembed]:
+    """Giving a database's texts to the embedder in the settings.
+
+    Raises:
+        SettingsFault: the models cannot be had.
+        StoreUnready: the schema is behind.
+        StoreUnavailable: the database cannot be reached.
+    """
+    async with (
+        open_database(dsn, settings.postgres) as database,
+        open_models(settings.model_choice(), settings.models) as models,
+    ):
+        await require_ready(PostgresReadiness(database))
+        yield Reembed(PostgresReembedding(database), models.embedder)
+
+
+@asynccontextmanager
+async def open_search_indexing(settings: Settings, dsn: str) -> AsyncIterator[SearchIndexing]:
+    """Indexes for very large scopes of a database.
+
+    Raises:
+        StoreUnready: the schema is behind.
+        StoreUnavailable: the database cannot be reached.
+    """
+    async with open_database(dsn, settings.postgres) as database:
+        await require_ready(PostgresReadiness(database))
+        yield PostgresSearchIndexing(dsn)
+
+
+@asynccontextmanager
+async def _writing(
+    settings: Settings, dsn: str
+) -> AsyncIterator[tuple[PostgresProjectWriter, Embedder]]:
+    async with (
+        open_database(dsn, settings.postgres) as database,
+        open_models(settings.model_choice(), settings.models) as models,
+    ):
+        await require_ready(PostgresReadiness(database), models.embedder)
+        yield PostgresProjectWriter(database), models.embedder

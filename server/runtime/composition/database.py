@@ -1,0 +1,68 @@
+"""The part of the composition root that opens, migrates and administers the database."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+from server.core.clock import SystemClock
+from server.core.errors import StoreUnavailable
+from server.projects.administration import Administration, DeleteProject
+from server.runtime.settings import PostgresSettings
+from server.storage.postgres.erasing import PostgresProjectDeletion
+from server.storage.postgres.pool import Database, PoolOptions, open_pool
+from server.storage.postgres.projects import PostgresProjectStore
+from server.storage.postgres.schema import PostgresReadiness, migrate
+
+
+@asynccontextmanager
+async def open_database(dsn: str, settings: PostgresSettings) -> AsyncIterator[Database]:
+    """The connection pool, closed at the end of the block."""
+    options = PoolOptions(
+        max_size=settings.pool_size,
+        acquire_timeout=settings.acquire_timeout,
+        statement_timeout=settings.statement_timeout,
+    )
+    pool = await open_pool(dsn, options)
+    try:
+        yield Database(pool, settings.acquire_timeout)
+    finally:
+        pool.terminate()
+
+
+async def migrate_database(dsn: str, on_step: Callable[[str], None]) -> int:
+    """Brings the schema up to date, announcing each step, and returns how many there were.
+
+    Raises:
+        StoreUnavailable: PostgreSQL cannot be reached.
+        SchemaConflict: the database was migrated by another build.
+    """
+    return await migrate(dsn, lambda step: on_step(f"{step.version:04} {step.name}"))
+
+
+async def is_reachable(dsn: str) -> bool:
+    """Whether PostgreSQL is reachable."""
+    try:
+        async with open_database(dsn, PostgresSettings()) as database:
+            await PostgresReadiness(database).schema_fault()
+    except StoreUnavailable:
+        return False
+    return True
+
+
+@asynccontextmanager
+async def open_project_deletion(
+    dsn: str, settings: PostgresSettings
+) -> AsyncIterator[DeleteProject]:
+    """Deleting projects of a database."""
+    async with open_database(dsn, settings) as database:
+        yield DeleteProject(PostgresProjectDeletion(database), SystemClock())
+
+
+@asynccontextmanager
+async def open_administration(
+    dsn: str, settings: PostgresSettings
+) -> AsyncIterator[Administration]:
+    """Projects and keys of a database."""
+    async with open_database(dsn, settings) as database:
+        yield Administration(PostgresProjectStore(database), SystemClock())

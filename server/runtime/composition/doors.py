@@ -1,0 +1,71 @@
+"""The bounds of gRPC, and the web page, as the settings say."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from server.api.grpc.admission import Admission, AdmissionLimits, RateLimiter
+from server.api.grpc.server import ServerOptions
+from server.api.page.page import PageOptions, serving_page
+from server.runtime.settings import AdmissionSettings, Settings
+
+
+def server_options(settings: Settings, shared_port: int | None = None) -> ServerOptions:
+    """How the server listens; on `shared_port` if several processes do."""
+    grpc = settings.grpc
+    return ServerOptions(
+        address=f"{grpc.host}:{shared_port or grpc.port}",
+        shares_port=shared_port is not None,
+        max_receive_bytes=grpc.max_receive_bytes,
+        reflection=settings.reflection,
+        max_metadata_bytes=grpc.max_metadata_bytes,
+        max_streams=grpc.max_streams,
+        max_pending=grpc.max_pending,
+        keepalive_seconds=grpc.keepalive_seconds,
+        max_connection_age=grpc.max_connection_age,
+        max_connection_age_grace=grpc.max_connection_age_grace,
+    )
+
+
+def admission(settings: AdmissionSettings) -> Admission:
+    """How much work is taken on at once."""
+    return Admission(
+        AdmissionLimits(
+            concurrency=settings.concurrency,
+            reads=settings.reads,
+            writes=settings.writes,
+            queue=settings.queue,
+            queue_seconds=settings.queue_seconds,
+            streams=settings.streams,
+            request_bytes=settings.request_bytes,
+            parked=settings.parked,
+        )
+    )
+
+
+def rate_limiter(settings: AdmissionSettings) -> RateLimiter:
+    """How many calls a project may send."""
+    return RateLimiter(settings.project_rate, settings.project_burst)
+
+
+# Addresses that stand for every interface cannot be called everywhere; loopback is among them.
+_EVERY_INTERFACE = {"0.0.0.0": "127.0.0.1", "[::]": "[::1]"}  # noqa: S104
+
+
+@asynccontextmanager
+async def open_page(settings: Settings, grpc_port: int) -> AsyncIterator[str | None]:
+    """Serves the page during the block if the settings ask for it; answers its address.
+
+    Raises:
+        OSError: the address cannot be listened on.
+    """
+    page = settings.page
+    if page.port is None:
+        yield None
+        return
+    host = _EVERY_INTERFACE.get(settings.grpc.host, settings.grpc.host)
+    names = tuple(name.strip() for name in page.names.split(",") if name.strip())
+    options = PageOptions(page.host, page.port, names, f"{host}:{grpc_port}")
+    async with serving_page(options) as port:
+        yield f"http://{page.host}:{port}/"

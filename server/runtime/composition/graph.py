@@ -1,0 +1,137 @@
+"""The part of the composition root that opens, keeps and reads the graph."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from server.api.grpc.services.graph import GraphUseCases
+from server.core.circuit_breaker import CircuitBreaker
+from server.core.clock import Clock, SystemClock
+from server.graph.entities.joins import EntityJoins
+from server.graph.explore.access import CaughtUp, PastGraph, VisibleRelations
+from server.graph.explore.entities import GetEntity, ListEntities
+from server.graph.explore.relations import FindPaths, ListRelations
+from server.graph.ports import EntitySplits, Graph, GraphReader
+from server.graph.project.maintenance import RebuildGraph, VerifyGraph
+from server.graph.project.ports import Outbox
+from server.graph.project.projector import GraphProjector
+from server.memories.history.ports import MemoryHistory
+from server.memories.ports import MemoryStore
+from server.projects.ports import GraphCounter
+from server.runtime.composition.database import open_database
+from server.runtime.lifecycle import running
+from server.runtime.settings import Neo4jSettings, PostgresSettings, Settings
+from server.storage.neo4j.absent import AbsentGraph, AbsentGraphReader
+from server.storage.neo4j.audit import Neo4jGraphAudit
+from server.storage.neo4j.calls import open_driver
+from server.storage.neo4j.graph import Neo4jGraph
+from server.storage.neo4j.reader import Neo4jGraphReader
+from server.storage.postgres.entities import PostgresEntitySplits
+from server.storage.postgres.outbox import PostgresOutbox, PostgresProjectionSource
+
+
+@dataclass(frozen=True, slots=True)
+class GraphAddress:
+    """Where Neo4j is."""
+
+    uri: str
+    user: str
+    password: str
+
+
+@dataclass(frozen=True, slots=True)
+class GraphMaintenance:
+    """What is done to the graph as a whole."""
+
+    verify: VerifyGraph
+    rebuild: RebuildGraph
+
+
+@dataclass(frozen=True, slots=True)
+class GraphAccess:
+    """Keeping the graph, and reading it; `recaller` reads it for searches, which are in a hurry.
+
+    The breakers guard the reads, each those of one reader.
+    """
+
+    graph: Graph
+    reader: GraphReader
+    recaller: GraphReader
+    counter: GraphCounter
+    breakers: Sequence[CircuitBreaker]
+
+
+@asynccontextmanager
+async def open_graph(
+    address: GraphAddress | None, settings: Neo4jSettings
+) -> AsyncIterator[GraphAccess]:
+    """The graph, released at the end of the block; always unavailable without an address."""
+    breakers = CircuitBreaker("neo4j"), CircuitBreaker("neo4j_search")
+    if address is None:
+        absent = AbsentGraphReader()
+        yield GraphAccess(AbsentGraph(), absent, absent, absent, breakers)
+        return
+    driver = open_driver(address.uri, address.user, address.password)
+    reader = Neo4jGraphReader(driver, breakers[0], timeout=settings.timeout)
+    recaller = Neo4jGraphReader(driver, breakers[1], timeout=settings.search_timeout)
+    graph = Neo4jGraph(driver, write_timeout=settings.timeout)
+    try:
+        async with running("recall", recaller.stay_warm()):
+            yield GraphAccess(graph, reader, recaller, reader, breakers)
+    finally:
+        await driver.close()
+
+
+async def prepare_graph(address: GraphAddress, settings: Neo4jSettings) -> None:
+    """Creates the graph's constraints and indexes.
+
+    Raises:
+        GraphUnavailable: Neo4j cannot be reached.
+    """
+    async with open_graph(address, settings) as access:
+        await access.graph.prepare()
+
+
+@asynccontextmanager
+async def open_graph_maintenance(
+    settings: Settings, dsn: str, address: GraphAddress
+) -> AsyncIterator[GraphMaintenance]:
+    """Verifying and rebuilding the graph of a database."""
+    driver = open_driver(address.uri, address.user, address.password)
+    async with driver, open_database(dsn, settings.postgres) as database:
+        clock, timeout = SystemClock(), settings.neo4j.timeout
+        graph = Neo4jGraph(driver, write_timeout=timeout)
+        outbox, audit = PostgresOutbox(database, clock), Neo4jGraphAudit(driver)
+        source = PostgresProjectionSource(database, clock)
+        projector = GraphProjector(outbox, graph)
+        yield GraphMaintenance(
+            VerifyGraph(source, audit), RebuildGraph(source, audit, graph, outbox, projector)
+        )
+
+
+@asynccontextmanager
+async def open_entity_joins(dsn: str, settings: PostgresSettings) -> AsyncIterator[EntityJoins]:
+    """The names of a database that stand for one entity."""
+    async with open_database(dsn, settings) as database:
+        yield EntityJoins(PostgresEntitySplits(database), SystemClock())
+
+
+def compose_graph(
+    reader: GraphReader,
+    outbox: Outbox,
+    store: MemoryStore,
+    history: MemoryHistory,
+    splits: EntitySplits,
+    clock: Clock,
+) -> GraphUseCases:
+    """What GraphService runs."""
+    caught_up, visible = CaughtUp(outbox), VisibleRelations(store, clock)
+    past = PastGraph(history, splits)
+    return GraphUseCases(
+        list_relations=ListRelations(reader, caught_up, visible, past, clock),
+        get_entity=GetEntity(reader, caught_up, visible, past, clock),
+        list_entities=ListEntities(reader, caught_up, visible),
+        find_paths=FindPaths(reader, caught_up, visible, clock),
+    )

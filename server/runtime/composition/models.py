@@ -1,0 +1,45 @@
+"""The part of the composition root that opens the models."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from server.core.circuit_breaker import CircuitBreaker
+from server.models.offline.embedder import OfflineEmbedder
+from server.models.offline.language_model import OfflineLanguageModel
+from server.models.offline.reranker import OfflineReranker
+from server.models.ports import Embedder, LanguageModel, Reranker
+from server.runtime.settings import ModelChoice, ModelSettings
+
+
+@dataclass(frozen=True, slots=True)
+class Models:
+    """Who embeds, who infers and who orders hits.
+
+    The breaker `reranking` guards the last.
+    """
+
+    embedder: Embedder
+    language_model: LanguageModel
+    reranker: Reranker
+    reranking: CircuitBreaker
+
+
+@asynccontextmanager
+async def open_models(choice: ModelChoice, settings: ModelSettings) -> AsyncIterator[Models]:
+    """The models, released at the end of the block.
+
+    Raises:
+        SettingsFault: Gemini is chosen and there is no key.
+    """
+    breaker = CircuitBreaker("gemini_rerank")
+    if choice is ModelChoice.OFFLINE:
+        yield Models(OfflineEmbedder.load(), OfflineLanguageModel(), OfflineReranker(), breaker)
+        return
+    # Google's client is a fifth of what a start imports, which nobody else should wait for.
+    from server.runtime.composition.gemini import open_gemini  # noqa: PLC0415
+
+    async with open_gemini(settings, breaker) as models:
+        yield Models(*models, breaker)

@@ -1,0 +1,108 @@
+"""The part of the composition root that is about asynchronous calls."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TypeAlias
+
+from server.api.grpc.convert.requests import claimed_command
+from server.api.grpc.status import to_status
+from server.core.clock import SystemClock
+from server.memories.add.add_memories import AddMemoriesCommand, AddMemoriesOutcome
+from server.memories.ports import MemoryStore
+from server.operations.leases import FreeLeases
+from server.operations.manage_operations import ManageOperations, SubmitAdd
+from server.operations.ports import Channel, ClaimedOperation, Operations, Presence
+from server.operations.workers import OperationWorkers, WorkerOptions
+from server.runtime.composition.database import open_database
+from server.runtime.lifecycle import running
+from server.runtime.settings import OperationSettings, PostgresSettings
+from server.storage.postgres.notifications import PostgresNotifications
+from server.storage.postgres.operations import PostgresOperations
+from server.telemetry.figures import tallied
+from server.telemetry.statistics import Statistics
+
+Add: TypeAlias = Callable[[AddMemoriesCommand], Awaitable[AddMemoriesOutcome]]
+
+
+@dataclass(frozen=True, slots=True)
+class AsynchronousCalls:
+    """Accepting asynchronous calls, asking for them, and the workers that do them.
+
+    `free_leases` lets what a server was at that died go on, asynchronous or not.
+    """
+
+    submit: SubmitAdd
+    manage: ManageOperations
+    workers: OperationWorkers
+    notifications: PostgresNotifications
+    free_leases: FreeLeases
+
+
+def compose_operations(
+    operations: PostgresOperations,
+    presence: Presence,
+    store: MemoryStore,
+    add: Add,
+    notifications: PostgresNotifications,
+    settings: OperationSettings,
+    statistics: Statistics,
+) -> AsynchronousCalls:
+    """The same `add` serves the calls of now and of later."""
+
+    def tell() -> None:
+        notifications.notify(Channel.OPERATIONS)
+
+    async def perform(claimed: ClaimedOperation) -> AddMemoriesOutcome:
+        with tallied() as tally:
+            try:
+                return await add(claimed_command(claimed))
+            finally:
+                statistics.record(claimed.project_id, tally)
+
+    workers = OperationWorkers(operations, perform, _encoded_status, tell, _options(settings))
+    return AsynchronousCalls(
+        submit=SubmitAdd(operations, store, SystemClock(), tell),
+        manage=ManageOperations(operations, store, notifications),
+        workers=workers,
+        notifications=notifications,
+        free_leases=FreeLeases(presence, tell),
+    )
+
+
+@asynccontextmanager
+async def open_operations(dsn: str, settings: PostgresSettings) -> AsyncIterator[Operations]:
+    """The operations of a database."""
+    async with open_database(dsn, settings) as database:
+        yield PostgresOperations(database)
+
+
+@asynccontextmanager
+async def working(calls: AsynchronousCalls) -> AsyncIterator[None]:
+    """Works on the asynchronous calls during the block."""
+    async with running("notifications", calls.notifications.run()):
+        with calls.notifications.subscribe(Channel.OPERATIONS, calls.workers.wake):
+            async with (
+                running("operations", calls.workers.run()),
+                running("pruning", calls.workers.prune_forever()),
+                running("freeing", calls.free_leases.run()),
+            ):
+                yield
+
+
+def _encoded_status(error: Exception, correlation_id: str) -> bytes:
+    encoded: bytes = to_status(error, correlation_id).SerializeToString()
+    return encoded
+
+
+def _options(settings: OperationSettings) -> WorkerOptions:
+    return WorkerOptions(
+        concurrency=settings.concurrency,
+        attempt_time=timedelta(seconds=settings.attempt_seconds),
+        max_failures=settings.max_failures,
+        retention=timedelta(hours=settings.retention_hours),
+        request_id_retention=timedelta(hours=settings.request_id_hours),
+    )

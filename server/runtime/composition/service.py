@@ -1,0 +1,280 @@
+"""The part of the composition root that is the service itself."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from functools import partial
+
+import grpc
+from opentelemetry.trace import TracerProvider
+
+from server.api.grpc.interceptors.chain import build_interceptors
+from server.api.grpc.interceptors.drain import DrainGate
+from server.api.grpc.server import HealthService, Servicers, build_server
+from server.api.grpc.services.graph import GraphService
+from server.api.grpc.services.memory import MemoryService, MemoryUseCases
+from server.api.grpc.services.memory_changes import MutationUseCases, ScopeUseCases
+from server.api.grpc.services.operations import OperationsService
+from server.api.grpc.services.project import ProjectService, StatisticsService
+from server.core.clock import Clock, SystemClock
+from server.graph.explore.access import CaughtUp, VisibleRelations
+from server.graph.project.projector import GraphProjector
+from server.maintenance.purge_expired import PurgeExpired
+from server.memories.add.add_memories import AddMemories
+from server.memories.add.inferred import RememberInferred
+from server.memories.add.plan import PlanLimits
+from server.memories.add.verbatim import RememberVerbatim
+from server.memories.change.delete_memory import BatchDeleteMemories, DeleteMemory
+from server.memories.change.restore_memory import RestoreMemory
+from server.memories.change.update_memory import BatchUpdateMemories, UpdateMemory
+from server.memories.history.events import EventTails, ListMemoryEvents, WatchMemoryEvents
+from server.memories.ports import MemoryStore
+from server.memories.scopes.delete_scope import DeleteMemories, DeleteScope
+from server.memories.scopes.list_scopes import ListScopes
+from server.memories.search.arms import GraphArm, RerankArm
+from server.memories.search.read_memories import GetMemory, ListMemories
+from server.memories.search.search_memories import SearchMemories
+from server.models.ports import Embedder
+from server.operations.idempotency import SerializedByRequestId
+from server.operations.leases import ScopeTurns
+from server.operations.ports import Channel
+from server.projects.administration import GetProject, UpdateProject
+from server.projects.authorization import Authenticate, Authorize
+from server.runtime.composition.database import open_database
+from server.runtime.composition.doors import admission, rate_limiter, server_options
+from server.runtime.composition.graph import GraphAccess, GraphAddress, compose_graph, open_graph
+from server.runtime.composition.models import Models, open_models
+from server.runtime.composition.observation import (
+    Observation,
+    Observed,
+    compose_observation,
+    observing,
+)
+from server.runtime.composition.operations import AsynchronousCalls, compose_operations, working
+from server.runtime.composition.workers import Worker, answering_others
+from server.runtime.drain import drain
+from server.runtime.lifecycle import running
+from server.runtime.readiness import ReadinessProbe
+from server.runtime.settings import Settings
+from server.storage.postgres.entities import PostgresEntitySplits
+from server.storage.postgres.erasing import PostgresRetention
+from server.storage.postgres.event_stream import PostgresEventStream
+from server.storage.postgres.leases import PostgresPresence, PostgresScopeLeases, new_server_id
+from server.storage.postgres.memory_changes import PostgresMemoryChanges
+from server.storage.postgres.memory_history import PostgresMemoryHistory
+from server.storage.postgres.memory_store import PostgresMemoryStore
+from server.storage.postgres.notifications import PostgresNotifications
+from server.storage.postgres.operations import PostgresOperations
+from server.storage.postgres.outbox import PostgresOutbox
+from server.storage.postgres.pool import Database
+from server.storage.postgres.projects import PostgresProjectStore
+from server.storage.postgres.schema import PostgresReadiness
+from server.storage.postgres.scope_store import PostgresScopeStore
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """A service that is serving. `probe` tells whether it is ready."""
+
+    server: grpc.aio.Server
+    port: int
+    health: HealthService
+    gate: DrainGate
+    probe: ReadinessProbe
+    models: Models
+    calls: AsynchronousCalls
+    observation: Observation
+
+    async def drain(self, seconds: float, delay: float = 0.0) -> None:
+        """Refuses new calls after `delay`, gives accepted ones `seconds` to finish, and stops."""
+        self.calls.workers.stop_claiming()
+        await drain(self.server, self.health, self.gate, seconds, delay)
+
+
+@asynccontextmanager
+async def open_service(
+    settings: Settings,
+    dsn: str,
+    graph_address: GraphAddress | None,
+    tracer_provider: TracerProvider | None = None,
+    worker: Worker | None = None,
+) -> AsyncIterator[Service]:
+    """Serves during the block; callers drain the service before leaving it.
+
+    Without a `graph_address` memories and searches work, and changes wait for a graph. A `worker`
+    is one of several processes that serve on one port.
+
+    Raises:
+        OSError: the address cannot be listened on.
+        SettingsFault: the models cannot be had.
+        EmbedderConflict: the store was written with another embedder.
+    """
+    async with AsyncExitStack() as stack:
+        database = await stack.enter_async_context(open_database(dsn, settings.postgres))
+        models = await stack.enter_async_context(
+            open_models(settings.model_choice(), settings.models)
+        )
+        access = await stack.enter_async_context(open_graph(graph_address, settings.neo4j))
+        notifications = PostgresNotifications(dsn, server_id=new_server_id())
+        service, projector = _compose(
+            settings, database, models, access, notifications, tracer_provider, worker
+        )
+        await service.probe.refuse_other_embedder()
+        await service.health.start()
+        await service.probe.check()
+        await service.server.start()
+        stack.push_async_callback(service.server.stop, None)
+        stack.enter_context(notifications.subscribe(Channel.MEMORY_EVENTS, projector.wake))
+        await stack.enter_async_context(running("projector", projector.run()))
+        if settings.retention.purge_days:
+            retention = PostgresRetention(
+                database, partial(notifications.notify, Channel.MEMORY_EVENTS)
+            )
+            purge = PurgeExpired(retention, SystemClock(), settings.retention.purge_days)
+            await stack.enter_async_context(running("retention", purge.run()))
+        await stack.enter_async_context(working(service.calls))
+        await stack.enter_async_context(observing(service.observation.sampler))
+        if worker is not None:
+            await stack.enter_async_context(
+                answering_others(worker, service.observation.statistics, database.usage)
+            )
+        await stack.enter_async_context(running("readiness", service.probe.run()))
+        yield service
+
+
+def _compose_mutations(
+    store: MemoryStore,
+    embedder: Embedder,
+    clock: Clock,
+    database: Database,
+    on_commit: Callable[[], None],
+    turns: ScopeTurns,
+    watch: WatchMemoryEvents,
+) -> MutationUseCases:
+    changes = PostgresMemoryChanges(database, on_commit)
+    update = UpdateMemory(store, changes, embedder, clock)
+    history = PostgresMemoryHistory(database)
+    delete = DeleteMemory(store, changes, history, clock)
+    return MutationUseCases(
+        update=SerializedByRequestId(update, turns),
+        delete=SerializedByRequestId(delete, turns),
+        update_batch=SerializedByRequestId(
+            BatchUpdateMemories(update, changes, embedder, clock), turns
+        ),
+        delete_batch=SerializedByRequestId(BatchDeleteMemories(delete, changes, clock), turns),
+        restore=SerializedByRequestId(
+            RestoreMemory(store, history, changes, embedder, clock), turns
+        ),
+        events=ListMemoryEvents(history),
+        watch=watch,
+    )
+
+
+def _compose_scopes(
+    clock: Clock, database: Database, on_commit: Callable[[], None]
+) -> ScopeUseCases:
+    scopes = PostgresScopeStore(database, on_commit)
+    return ScopeUseCases(
+        delete_memories=DeleteMemories(scopes, clock),
+        list=ListScopes(scopes, clock),
+        delete=DeleteScope(scopes, clock),
+    )
+
+
+def _compose(
+    settings: Settings,
+    database: Database,
+    models: Models,
+    access: GraphAccess,
+    notifications: PostgresNotifications,
+    tracer_provider: TracerProvider | None,
+    worker: Worker | None,
+) -> tuple[Service, GraphProjector]:
+    clock = SystemClock()
+    projects = PostgresProjectStore(database)
+    outbox = PostgresOutbox(database, clock)
+    projector = GraphProjector(outbox, access.graph)
+    health, gate = HealthService(), DrainGate()
+    on_commit = partial(notifications.notify, Channel.MEMORY_EVENTS)
+    stream = PostgresEventStream(database)
+    tails = EventTails(stream, notifications, gate.closing)
+    watch = WatchMemoryEvents(stream, tails, gate.closing)
+    store = PostgresMemoryStore(database, on_commit)
+    history = PostgresMemoryHistory(database)
+    turns = ScopeTurns(PostgresScopeLeases(database, notifications.server_id))
+    inferred = RememberInferred(
+        store,
+        projects,
+        models.embedder,
+        models.language_model,
+        clock,
+        turns,
+        PlanLimits(settings.inference.max_deletions),
+    )
+    verbatim = RememberVerbatim(store, models.embedder, clock)
+    operations = PostgresOperations(database, notifications.server_id)
+    add = SerializedByRequestId(
+        AddMemories(store, verbatim, inferred, operations.accepted_digest), turns
+    )
+    breakers = [*access.breakers, models.reranking]
+    observed = Observed(
+        database, access, breakers, outbox, operations, admission(settings.admission)
+    )
+    observation = compose_observation(observed, clock, worker)
+    calls = compose_operations(
+        operations,
+        PostgresPresence(database),
+        store,
+        add,
+        notifications,
+        settings.operations,
+        observed.statistics,
+    )
+    use_cases = MemoryUseCases(
+        add=add,
+        submit=calls.submit,
+        search=SearchMemories(
+            store,
+            models.embedder,
+            clock,
+            GraphArm(access.recaller, CaughtUp(outbox), clock),
+            RerankArm(models.reranker, settings.models.gemini_rerank_timeout),
+            VisibleRelations(store, clock),
+        ),
+        get=GetMemory(store, history, clock),
+        list=ListMemories(store, history, clock),
+        mutations=_compose_mutations(
+            store, models.embedder, clock, database, on_commit, turns, watch
+        ),
+        scopes=_compose_scopes(clock, database, on_commit),
+    )
+    server, port = build_server(
+        server_options(settings, worker.port if worker else None),
+        Servicers(
+            memory=MemoryService(use_cases),
+            graph=GraphService(
+                compose_graph(
+                    access.reader, outbox, store, history, PostgresEntitySplits(database), clock
+                )
+            ),
+            project=ProjectService(GetProject(projects), UpdateProject(projects, clock)),
+            health=health,
+            operations=OperationsService(calls.manage),
+            statistics=StatisticsService(observation.get, gate.closing),
+        ),
+        build_interceptors(
+            gate=gate,
+            admission=observed.admission,
+            rate_limiter=rate_limiter(settings.admission),
+            authenticate=Authenticate(projects),
+            authorize=Authorize(projects),
+            now=clock.now,
+            statistics=observed.statistics,
+            default_timeout_seconds=settings.grpc.default_deadline,
+            tracer_provider=tracer_provider,
+        ),
+    )
+    probe = ReadinessProbe(PostgresReadiness(database), models.embedder, health.set_ready)
+    return Service(server, port, health, gate, probe, models, calls, observation), projector

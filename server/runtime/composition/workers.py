@@ -1,0 +1,85 @@
+"""The part of the composition root that joins what the workers of one server count."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from prometheus_client.registry import CollectorRegistry
+
+from server.projects.ports import PoolUsage
+from server.projects.statistics import ProcessFigures
+from server.runtime.settings import MetricsSettings
+from server.runtime.workers import answering, ask, ask_all
+from server.telemetry.exposition import JoinedMetrics, Snapshot, families_of, serving_metrics
+from server.telemetry.metrics import REGISTRY
+from server.telemetry.statistics import Statistics, windows_from, windows_json
+
+_METRICS: Final = "metrics"
+_FIGURES_OF: Final = "figures_of"
+
+
+@dataclass(frozen=True, slots=True)
+class Worker:
+    """One serving process of several.
+
+    `number` counts from 0. All listen on `port`, and ask each other in `directory`.
+    """
+
+    number: int
+    count: int
+    port: int
+    directory: Path
+
+    async def figures_of_others(self, project_id: str) -> Sequence[ProcessFigures]:
+        """What the other workers counted of a project; one that does not answer is left out."""
+        question = {_FIGURES_OF: project_id}
+        others = [number for number in range(self.count) if number != self.number]
+        answers = await asyncio.gather(
+            *(ask(self.directory, number, question) for number in others)
+        )
+        return [
+            ProcessFigures(windows_from(answer["windows"]), PoolUsage(**answer["pool"]))
+            for answer in answers
+            if answer is not None
+        ]
+
+
+@asynccontextmanager
+async def answering_others(
+    worker: Worker, statistics: Statistics, pool_usage: Callable[[], PoolUsage]
+) -> AsyncIterator[None]:
+    """Tells the other processes of the server what this one counts, during the block."""
+
+    def answer(question: Mapping[str, Any]) -> Any:
+        if _METRICS in question:
+            return [os.getpid(), families_of(REGISTRY)]
+        windows = statistics.figures(question[_FIGURES_OF])
+        return {"windows": windows_json(windows), "pool": asdict(pool_usage())}
+
+    async with answering(worker.directory, worker.number, answer):
+        yield
+
+
+@contextmanager
+def serving_joined_metrics(
+    settings: MetricsSettings, version: str, directory: Path, count: int
+) -> Iterator[int | None]:
+    """Serves the metrics of all workers as those of one, if the settings ask for it."""
+    if settings.port is None:
+        yield None
+        return
+    registry = CollectorRegistry()
+    registry.register(JoinedMetrics(lambda: _snapshots(directory, count)))
+    with serving_metrics(settings.host, settings.port, version, registry) as port:
+        yield port
+
+
+def _snapshots(directory: Path, count: int) -> Iterator[Snapshot | None]:
+    for answer in ask_all(directory, count, {_METRICS: True}):
+        yield None if answer is None else (answer[0], answer[1])

@@ -1,0 +1,60 @@
+"""Tasks that run beside the server, and being asked to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager
+
+
+@asynccontextmanager
+async def running(name: str, work: Coroutine[object, object, None]) -> AsyncIterator[None]:
+    """Runs `work` during the block and cancels it at its end.
+
+    Raises:
+        Exception: what `work` failed with, if it did, at the end of the block.
+    """
+    task = asyncio.create_task(work, name=name)
+    try:
+        yield
+    finally:
+        task.cancel()
+        await _ended(task)
+
+
+async def _ended(task: asyncio.Task[None]) -> None:
+    done, _ = await asyncio.wait([task])
+    for ended in done:
+        if not ended.cancelled() and (error := ended.exception()) is not None:
+            raise error
+
+
+STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+EXIT_STATUS_OF_SECOND_SIGNAL = 130
+
+
+class StopSignals:
+    """Turns the first SIGTERM or SIGINT into an event; the second ends the process at once.
+
+    Embedded databases end with the process, which is safe: they are made to be killed.
+    """
+
+    def __init__(self) -> None:
+        self._stop = asyncio.Event()
+
+    def install(self) -> None:
+        """Takes over the signals in the running event loop."""
+        loop = asyncio.get_running_loop()
+        for number in STOP_SIGNALS:
+            loop.add_signal_handler(number, self._on_signal)
+
+    async def wait(self) -> None:
+        """Returns once the process was asked to stop."""
+        await self._stop.wait()
+
+    def _on_signal(self) -> None:
+        if self._stop.is_set():
+            os._exit(EXIT_STATUS_OF_SECOND_SIGNAL)
+        self._stop.set()

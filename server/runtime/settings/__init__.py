@@ -1,0 +1,45 @@
+"""The server's settings: environment variables with the prefix MEMOIR_, one class a concern."""
+
+from __future__ import annotations
+
+from server.runtime.settings.dependencies import (
+    DataSettings,
+    InferenceSettings,
+    ModelChoice,
+    ModelSettings,
+    Neo4jSettings,
+    OperationSettings,
+    PostgresSettings,
+)
+from server.runtime.settings.root import Settings, SettingsFault, load_settings
+from server.runtime.settings.serving import (
+    AdmissionSettings,
+    FailpointSettings,
+    GrpcSettings,
+    LogFormat,
+    MetricsSettings,
+    PageSettings,
+    TelemetrySettings,
+    WorkerSettings,
+)
+
+__all__ = [
+    "AdmissionSettings",
+    "DataSettings",
+    "FailpointSettings",
+    "GrpcSettings",
+    "InferenceSettings",
+    "LogFormat",
+    "MetricsSettings",
+    "ModelChoice",
+    "ModelSettings",
+    "Neo4jSettings",
+    "OperationSettings",
+    "PageSettings",
+    "PostgresSettings",
+    "Settings",
+    "SettingsFault",
+    "TelemetrySettings",
+    "WorkerSettings",
+    "load_settings",
+]

@@ -1,0 +1,168 @@
+"""Settings of what the server works with: databases, models, and what is done with both."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+
+from pydantic import AliasChoices, Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class DataSettings(BaseSettings):
+    """Folders of the embedded mode. Both are made where they are missing."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="MEMOIR_",
+        env_ignore_empty=True,
+        extra="ignore",
+    )
+
+    data_dir: Path = Field(
+        default=Path(".local/data"),
+        description="Data of the embedded PostgreSQL and Neo4j, and the development key.",
+    )
+    neo4j_lib_dir: Path = Field(
+        default=Path(".local/neo4j/5.18.0/lib"),
+        description="The Neo4j server's jars, as `make neo4j` fetches them.",
+    )
+
+
+class InferenceSettings(BaseSettings):
+    """Bounds of what one add with `infer` may change."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="MEMOIR_INFERENCE_", env_ignore_empty=True, extra="ignore"
+    )
+
+    max_deletions: int = Field(
+        default=5,
+        ge=0,
+        le=200,
+        description="Memories that one add may update and delete by inference, together; beyond "
+        "that it changes none of them.",
+    )
+
+
+class ModelChoice(StrEnum):
+    """Who embeds and infers."""
+
+    GEMINI = "gemini"
+    OFFLINE = "offline"
+
+
+class ModelSettings(BaseSettings):
+    """Times are seconds."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="MEMOIR_", env_ignore_empty=True, extra="ignore", populate_by_name=True
+    )
+
+    models: ModelChoice | None = Field(
+        default=None,
+        description=(
+            "gemini or offline. With an embedded PostgreSQL the default is gemini if "
+            "GEMINI_API_KEY is set, else offline; with an external one it must be set."
+        ),
+    )
+    gemini_api_key: SecretStr | None = Field(
+        default=None,
+        validation_alias=AliasChoices("GEMINI_API_KEY", "MEMOIR_GEMINI_API_KEY"),
+        description="Key of the Gemini API.",
+    )
+    gemini_base_url: str | None = Field(
+        default=None, description="Another address that speaks the Gemini API."
+    )
+    gemini_embedding_model: str = Field(
+        default="gemini-embedding-001", description="Model that embeds."
+    )
+    gemini_embedding_dimensions: int = Field(
+        default=768, ge=128, le=3072, description="Length of its vectors."
+    )
+    gemini_language_model: str = Field(default="gemini-3.5-flash", description="Model that infers.")
+    gemini_timeout: float = Field(default=30.0, gt=0, description="Time for one attempt.")
+    gemini_rerank_timeout: float = Field(
+        default=5.0, gt=0, description="Time that a search gives a reranking."
+    )
+    gemini_concurrency: int = Field(
+        default=512,
+        ge=1,
+        le=4096,
+        description="Most requests to one Gemini model at once; fewer while it refuses them.",
+    )
+
+
+class Neo4jSettings(BaseSettings):
+    """Times are seconds."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="MEMOIR_NEO4J_", env_ignore_empty=True, extra="ignore"
+    )
+
+    uri: str | None = Field(
+        default=None, description="bolt:// or neo4j:// address. Absent: an embedded server."
+    )
+    user: str = Field(default="neo4j", description="User name.")
+    password: SecretStr = Field(default=SecretStr(""), description="Password.")
+    timeout: float = Field(default=10.0, gt=0, description="Time for one projection or read.")
+    search_timeout: float = Field(
+        default=0.15, gt=0, description="Time that a search gives the graph; then it does without."
+    )
+
+
+class OperationSettings(BaseSettings):
+    """Asynchronous calls. Times are in the unit that the name says."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="MEMOIR_OPERATIONS_", env_ignore_empty=True, extra="ignore"
+    )
+
+    concurrency: int = Field(
+        default=8, ge=0, description="Operations at work at once in this server; 0 works on none."
+    )
+    attempt_seconds: float = Field(
+        default=120.0, gt=0, description="Time for one attempt at an operation."
+    )
+    max_failures: int = Field(
+        default=5,
+        ge=1,
+        description="Failed or crashed attempts after which an operation is given up.",
+    )
+    retention_hours: int = Field(
+        default=168, ge=24, description="How long a done operation is kept."
+    )
+    request_id_hours: int = Field(
+        default=168, ge=24, description="How long a request id, of any call, is remembered."
+    )
+
+
+class PostgresSettings(BaseSettings):
+    """Times are seconds."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="MEMOIR_POSTGRES_", env_ignore_empty=True, extra="ignore"
+    )
+
+    dsn: SecretStr | None = Field(
+        default=None,
+        description="postgresql://user:password@host:port/database. Absent: an embedded server.",
+    )
+    pool_size: int = Field(default=16, ge=1, le=1000, description="Connections at most.")
+    acquire_timeout: float = Field(default=2.0, gt=0, description="Wait for a free connection.")
+    statement_timeout: float = Field(default=30.0, gt=0, description="Time for one statement.")
+
+
+class RetentionSettings(BaseSettings):
+    """What becomes of expired memories."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="MEMOIR_RETENTION_", env_ignore_empty=True, extra="ignore"
+    )
+
+    purge_days: int = Field(
+        default=30,
+        ge=0,
+        le=36500,
+        description="How long after its last day an expired memory is kept before it is erased "
+        "with its history and messages; 0 keeps it for good.",
+    )

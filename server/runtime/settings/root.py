@@ -1,0 +1,144 @@
+"""All settings together, and what must hold among them. An empty variable counts as not set."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from pydantic import ValidationError
+from pydantic_settings import BaseSettings
+
+from server.runtime.settings.dependencies import (
+    DataSettings,
+    InferenceSettings,
+    ModelChoice,
+    ModelSettings,
+    Neo4jSettings,
+    OperationSettings,
+    PostgresSettings,
+    RetentionSettings,
+)
+from server.runtime.settings.serving import (
+    AdmissionSettings,
+    FailpointSettings,
+    GrpcSettings,
+    MetricsSettings,
+    PageSettings,
+    TelemetrySettings,
+    WorkerSettings,
+    available_cores,
+)
+
+SECTIONS: tuple[type[BaseSettings], ...] = (
+    DataSettings,
+    GrpcSettings,
+    WorkerSettings,
+    AdmissionSettings,
+    PostgresSettings,
+    Neo4jSettings,
+    ModelSettings,
+    InferenceSettings,
+    OperationSettings,
+    RetentionSettings,
+    TelemetrySettings,
+    MetricsSettings,
+    PageSettings,
+    FailpointSettings,
+)
+
+
+class SettingsFault(Exception):
+    """Environment variables are missing or wrong; the message says which, and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Everything that can be set."""
+
+    data: DataSettings = field(default_factory=DataSettings)
+    grpc: GrpcSettings = field(default_factory=GrpcSettings)
+    workers: WorkerSettings = field(default_factory=WorkerSettings)
+    admission: AdmissionSettings = field(default_factory=AdmissionSettings)
+    postgres: PostgresSettings = field(default_factory=PostgresSettings)
+    neo4j: Neo4jSettings = field(default_factory=Neo4jSettings)
+    models: ModelSettings = field(default_factory=ModelSettings)
+    inference: InferenceSettings = field(default_factory=InferenceSettings)
+    operations: OperationSettings = field(default_factory=OperationSettings)
+    retention: RetentionSettings = field(default_factory=RetentionSettings)
+    telemetry: TelemetrySettings = field(default_factory=TelemetrySettings)
+    metrics: MetricsSettings = field(default_factory=MetricsSettings)
+    page: PageSettings = field(default_factory=PageSettings)
+    failpoints: FailpointSettings = field(default_factory=FailpointSettings)
+
+    @property
+    def embedded_postgres(self) -> bool:
+        """Whether the server brings its own PostgreSQL, which also makes it a development one."""
+        return self.postgres.dsn is None
+
+    @property
+    def embedded_neo4j(self) -> bool:
+        """Whether the server brings its own Neo4j."""
+        return self.neo4j.uri is None and self.embedded_postgres
+
+    @property
+    def reflection(self) -> bool:
+        """Whether reflection is served."""
+        asked = self.grpc.reflection
+        return self.embedded_postgres if asked is None else asked
+
+    @property
+    def worker_count(self) -> int:
+        """How many processes serve."""
+        asked = self.workers.workers
+        if asked is not None:
+            return asked
+        return 1 if self.embedded_postgres else available_cores()
+
+    def model_choice(self) -> ModelChoice:
+        """Who embeds and infers.
+
+        Raises:
+            SettingsFault: it must be said and is not, or the key is missing.
+        """
+        choice = self.models.models
+        has_key = self.models.gemini_api_key is not None
+        if choice is None:
+            if not self.embedded_postgres:
+                raise SettingsFault(
+                    "with MEMOIR_POSTGRES_DSN the models must be chosen: set MEMOIR_MODELS=gemini "
+                    "(and GEMINI_API_KEY) or MEMOIR_MODELS=offline"
+                )
+            choice = ModelChoice.GEMINI if has_key else ModelChoice.OFFLINE
+        if choice is ModelChoice.GEMINI and not has_key:
+            raise SettingsFault("MEMOIR_MODELS=gemini needs GEMINI_API_KEY")
+        return choice
+
+
+def load_settings() -> Settings:
+    """The settings in the environment.
+
+    Raises:
+        SettingsFault: a variable's value is not allowed; every such variable is named.
+    """
+    faults = [fault for section in SECTIONS for fault in _faults(section)]
+    if faults:
+        raise SettingsFault("settings: " + "; ".join(faults))
+    settings = Settings()
+    if settings.neo4j.uri is None and not settings.embedded_postgres:
+        raise SettingsFault("with MEMOIR_POSTGRES_DSN, MEMOIR_NEO4J_URI must be set too")
+    if settings.failpoints.failpoints and not settings.failpoints.allow_failpoints:
+        raise SettingsFault(
+            "MEMOIR_FAILPOINTS is for tests: it needs MEMOIR_ALLOW_FAILPOINTS=true too"
+        )
+    return settings
+
+
+def _faults(section: type[BaseSettings]) -> list[str]:
+    try:
+        section()
+    except ValidationError as error:
+        prefix = section.model_config.get("env_prefix", "")
+        return [
+            f"{prefix}{'_'.join(map(str, fault['loc'])).upper()}: {fault['msg']}"
+            for fault in error.errors(include_input=False, include_url=False)
+        ]
+    return []

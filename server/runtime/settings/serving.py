@@ -1,0 +1,202 @@
+"""Settings of how the server serves: bounds, ports, processes and telemetry."""
+
+from __future__ import annotations
+
+import math
+import os
+from enum import StrEnum
+from pathlib import Path
+from typing import Final, Literal
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class AdmissionSettings(BaseSettings):
+    """Counts are calls, times seconds, sizes bytes."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="MEMOIR_ADMISSION_", env_ignore_empty=True, extra="ignore"
+    )
+
+    concurrency: int = Field(default=128, ge=1, description="Reads and writes at once.")
+    reads: int = Field(default=32, ge=1, description="Of those, reads at most.")
+    writes: int = Field(default=96, ge=1, description="Of those, writes at most.")
+    queue: int = Field(default=128, ge=0, description="Reads, and writes, that wait.")
+    queue_seconds: float = Field(default=1.0, ge=0, description="Longest wait.")
+    streams: int = Field(default=1000, ge=1, description="Streams and waits at once.")
+    parked: int = Field(
+        default=1024,
+        ge=1,
+        description="Calls that wait for a model or their turn on a scope, at once.",
+    )
+    request_bytes: int = Field(
+        default=128 * 1024 * 1024, ge=1024, description="Requests in progress, together."
+    )
+    project_rate: float = Field(
+        default=0.0, ge=0, description="Calls a second of one project; 0 bounds nothing."
+    )
+    project_burst: int = Field(
+        default=100, ge=1, description="Calls of one project at once, above its rate."
+    )
+
+
+class FailpointSettings(BaseSettings):
+    """For tests only: both must be set for anything to happen."""
+
+    model_config = SettingsConfigDict(env_prefix="MEMOIR_", env_ignore_empty=True, extra="ignore")
+
+    failpoints: str = Field(
+        default="",
+        description="For tests of crashes: places where the process dies, as name:count.",
+    )
+    allow_failpoints: bool = Field(
+        default=False, description="For tests of crashes: lets MEMOIR_FAILPOINTS be set."
+    )
+
+
+class GrpcSettings(BaseSettings):
+    """Times are seconds, sizes bytes."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="MEMOIR_GRPC_", env_ignore_empty=True, extra="ignore"
+    )
+
+    host: str = Field(default="127.0.0.1", description="Address to listen on.")
+    port: int = Field(
+        default=50051, ge=0, le=65535, description="Port to listen on; 0 takes a free one."
+    )
+    reflection: bool | None = Field(
+        default=None,
+        description="Serve reflection. Default: only with the embedded PostgreSQL.",
+    )
+    max_receive_bytes: int = Field(
+        default=16 * 1024 * 1024, ge=1024, description="Largest request that is read at all."
+    )
+    max_metadata_bytes: int = Field(
+        default=16 * 1024, ge=1024, description="Most metadata that a call may carry."
+    )
+    max_streams: int = Field(
+        default=256, ge=1, description="Calls at once on one connection; more wait at the client."
+    )
+    max_pending: int = Field(
+        default=256,
+        ge=1,
+        description="Calls of one method that gRPC holds; it refuses what comes beyond that.",
+    )
+    keepalive_seconds: float = Field(
+        default=60.0, ge=1, description="A connection that is silent this long is pinged."
+    )
+    max_connection_age: float = Field(
+        default=1800.0,
+        ge=0,
+        description="A connection this old is told to end, so that balance returns; 0: never.",
+    )
+    max_connection_age_grace: float = Field(
+        default=300.0, ge=1, description="Time for the calls on a connection told to end."
+    )
+    default_deadline: float = Field(
+        default=60.0, gt=0, description="Time for a call that brings no deadline of its own."
+    )
+    drain_delay: float = Field(
+        default=0.0,
+        ge=0,
+        description="Time between saying not ready after SIGTERM and refusing new calls.",
+    )
+    drain_seconds: float = Field(
+        default=20.0, ge=0, description="Time for accepted calls to finish after SIGTERM."
+    )
+
+
+class MetricsSettings(BaseSettings):
+    """For Prometheus, which asks for them."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="MEMOIR_METRICS_", env_ignore_empty=True, extra="ignore"
+    )
+
+    host: str = Field(default="127.0.0.1", description="Address to listen on.")
+    port: int | None = Field(
+        default=None,
+        ge=0,
+        le=65535,
+        description="Port of GET /metrics; 0 takes a free one. Absent: not served.",
+    )
+
+
+class PageSettings(BaseSettings):
+    """For people, who bring a key."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="MEMOIR_PAGE_", env_ignore_empty=True, extra="ignore"
+    )
+
+    host: str = Field(default="127.0.0.1", description="Address to listen on.")
+    port: int | None = Field(
+        default=None,
+        ge=0,
+        le=65535,
+        description="Port of the web page; 0 takes a free one. Absent: not served.",
+    )
+    names: str = Field(
+        default="",
+        description="Other host names under which browsers reach it, separated by commas.",
+    )
+
+
+class LogFormat(StrEnum):
+    """How log lines look."""
+
+    JSON = "json"
+    CONSOLE = "console"
+
+
+class TelemetrySettings(BaseSettings):
+    """Tracing itself is set by the standard OTEL_* variables."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="MEMOIR_LOG_", env_ignore_empty=True, extra="ignore"
+    )
+
+    format: LogFormat | None = Field(
+        default=None, description="json or console. Default: console on a terminal, else json."
+    )
+    level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", description="Least severity that is written."
+    )
+    content: bool = Field(
+        default=False,
+        description="Writes the messages of exceptions too, which may quote conversations.",
+    )
+
+
+MOST_WORKERS: Final = 256
+_QUOTA_FILE: Final = Path("/sys/fs/cgroup/cpu.max")
+
+
+def available_cores(quota_file: Path = _QUOTA_FILE) -> int:
+    """The cores that this process may use: those it may run on, or fewer by its container's quota.
+
+    https://docs.kernel.org/admin-guide/cgroup-v2.html#cpu-interface-files
+    """
+    cores = len(os.sched_getaffinity(0))
+    try:
+        quota, period = quota_file.read_text(encoding="ascii").split()
+        return max(1, min(cores, math.ceil(int(quota) / int(period))))
+    except (OSError, ValueError):
+        # There is no such file, or it says `max`.
+        return cores
+
+
+class WorkerSettings(BaseSettings):
+    """Each process has an event loop, a connection pool and limits of its own."""
+
+    model_config = SettingsConfigDict(env_prefix="MEMOIR_", env_ignore_empty=True, extra="ignore")
+
+    workers: int | None = Field(
+        default=None,
+        ge=1,
+        le=MOST_WORKERS,
+        description="Serving processes behind the port. Default: one for each core, but one with "
+        "the embedded PostgreSQL.",
+    )

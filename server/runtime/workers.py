@@ -1,0 +1,278 @@
+"""Several worker processes behind one port: kept alive, stopped together, asking each other.
+
+A question is one line of JSON, and so is its answer. Only the owner of the folder can connect.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import socket
+import sys
+import time
+from asyncio.subprocess import PIPE, Process
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, TypeAlias
+
+import structlog
+
+
+@contextmanager
+def shared_port(host: str, port: int) -> Iterator[int]:
+    """Holds a port during the block, for processes that listen on it with SO_REUSEPORT.
+
+    The kernel spreads new connections over those that listen; this process does not. Yields the
+    port, which 0 leaves to be chosen.
+
+    Raises:
+        OSError: the address cannot be listened on, or somebody else listens on it.
+    """
+    found = socket.getaddrinfo(host.strip("[]"), port, type=socket.SOCK_STREAM)
+    family, kind, protocol, _, address = found[0]
+    with socket.socket(family, kind, protocol) as probe:
+        # Without SO_REUSEPORT this fails where another server listens, also one that would share.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        _bind(probe, address, host, port)
+        port = probe.getsockname()[1]
+    with socket.socket(family, kind, protocol) as held:
+        held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        _bind(held, (address[0], port, *address[2:]), host, port)
+        yield port
+
+
+def _bind(endpoint: socket.socket, address: tuple[object, ...], host: str, port: int) -> None:
+    try:
+        endpoint.bind(address)
+    except OSError as error:
+        raise OSError(
+            f"cannot listen on {host}:{port}; set MEMOIR_GRPC_PORT to a free port"
+        ) from error
+
+
+FIRST_BACKOFF_SECONDS: Final = 0.1
+MOST_BACKOFF_SECONDS: Final = 10.0
+STABLE_SECONDS: Final = 60.0
+"""A worker that has lived this long is restarted without delay when it dies."""
+
+log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
+
+
+class WorkerFailed(Exception):
+    """A worker ended before it served; it has said why on standard error."""
+
+    def __init__(self, number: int, status: int) -> None:
+        super().__init__(f"worker {number} ended with status {status} before it served")
+        self.status = status
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerCommand:
+    """How the worker with a number is started: what runs, and what it reads from standard input.
+
+    Standard input stays open for as long as the supervisor lives; a worker whose input ends stops.
+    """
+
+    arguments: Sequence[str]
+    inputs: Sequence[bytes]
+
+    @property
+    def count(self) -> int:
+        """How many workers there are."""
+        return len(self.inputs)
+
+
+class Supervisor:
+    """Runs the workers, and restarts those that die, after ever longer pauses.
+
+    A worker writes one line to its standard output once it serves, and nothing else.
+    """
+
+    def __init__(self, command: WorkerCommand) -> None:
+        self._command = command
+        self._processes: dict[int, Process] = {}
+        self._stopping = asyncio.Event()
+        self.first_words: list[bytes] = []
+        """The lines that the workers wrote when they first served."""
+
+    @property
+    def pids(self) -> list[int]:
+        """The processes that run now."""
+        return [process.pid for process in self._processes.values()]
+
+    async def start(self) -> None:
+        """Returns once every worker serves.
+
+        Raises:
+            WorkerFailed: one ended instead.
+        """
+        numbers = range(self._command.count)
+        self.first_words = await asyncio.gather(*(self._spawn(number) for number in numbers))
+
+    async def run(self) -> None:
+        """Restarts workers until `stop` is called."""
+        async with asyncio.TaskGroup() as group:
+            for number in range(self._command.count):
+                group.create_task(self._keep(number))
+
+    async def stop(self, seconds: float) -> None:
+        """Has all workers drain at once; those that still run after `seconds` are killed."""
+        self._stopping.set()
+        running = list(self._processes.values())
+        for process in running:
+            _signal(process, kill=False)
+        try:
+            async with asyncio.timeout(seconds):
+                await asyncio.gather(*(process.wait() for process in running))
+        except TimeoutError:
+            for process in running:
+                _signal(process, kill=True)
+            await asyncio.gather(*(process.wait() for process in running))
+
+    async def _keep(self, number: int) -> None:
+        backoff = FIRST_BACKOFF_SECONDS
+        began = time.monotonic()
+        while True:
+            status = await self._processes[number].wait()
+            if self._stopping.is_set():
+                return
+            if time.monotonic() - began >= STABLE_SECONDS:
+                backoff = FIRST_BACKOFF_SECONDS
+            log.error("worker.died", worker=number, status=status, restart_seconds=backoff)
+            if await self._stops_within(backoff):
+                return
+            backoff = min(2 * backoff, MOST_BACKOFF_SECONDS)
+            began = time.monotonic()
+            try:
+                await self._spawn(number)
+            except WorkerFailed:
+                continue
+            log.info("worker.restarted", worker=number)
+
+    async def _stops_within(self, seconds: float) -> bool:
+        try:
+            async with asyncio.timeout(seconds):
+                return await self._stopping.wait()
+        except TimeoutError:
+            return False
+
+    async def _spawn(self, number: int) -> bytes:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            *self._command.arguments,
+            stdin=PIPE,
+            stdout=PIPE,
+            # Ctrl-C reaches the supervisor alone, which then tells the workers once.
+            start_new_session=True,
+        )
+        self._processes[number] = process
+        if self._stopping.is_set():
+            _signal(process, kill=False)
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write(self._command.inputs[number])
+        line = await process.stdout.readline()
+        if not line:
+            raise WorkerFailed(number, await process.wait())
+        return line
+
+
+def _signal(process: Process, *, kill: bool) -> None:
+    if process.returncode is None:
+        process.kill() if kill else process.terminate()
+
+
+@asynccontextmanager
+async def supervised(command: WorkerCommand, stop_seconds: float) -> AsyncIterator[Supervisor]:
+    """Workers that serve during the block and are stopped at its end.
+
+    Raises:
+        WorkerFailed: one could not be started.
+    """
+    supervisor = Supervisor(command)
+    keeping: asyncio.Task[None] | None = None
+    try:
+        await supervisor.start()
+        keeping = asyncio.create_task(supervisor.run(), name="supervisor")
+        yield supervisor
+    finally:
+        await supervisor.stop(stop_seconds)
+        if keeping is not None:
+            await keeping
+
+
+ASK_SECONDS: Final = 1.0
+"""A worker that does not answer within this time is done without."""
+
+_MOST_BYTES: Final = 64 * 1024 * 1024
+
+Answer: TypeAlias = Callable[[Mapping[str, Any]], Any]
+
+
+def socket_of(directory: Path, number: int) -> Path:
+    """Where a worker is asked."""
+    return directory / f"{number}.sock"
+
+
+@asynccontextmanager
+async def answering(directory: Path, number: int, answer: Answer) -> AsyncIterator[None]:
+    """Answers the questions of the others during the block."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            async with asyncio.timeout(ASK_SECONDS):
+                question = json.loads(await reader.readline())
+                writer.write(json.dumps(answer(question)).encode() + b"\n")
+                await writer.drain()
+        except (OSError, TimeoutError, ValueError) as error:
+            log.warning("worker.question_failed", error=repr(error))
+        finally:
+            writer.close()
+
+    path = socket_of(directory, number)
+    # One that a predecessor left when it was killed.
+    path.unlink(missing_ok=True)
+    server = await asyncio.start_unix_server(serve, path)
+    try:
+        yield
+    finally:
+        server.close()
+        await server.wait_closed()
+
+
+async def ask(directory: Path, number: int, question: Mapping[str, Any]) -> Any | None:
+    """The answer of a worker; None if it has none in time."""
+    try:
+        async with asyncio.timeout(ASK_SECONDS):
+            reader, writer = await asyncio.open_unix_connection(
+                socket_of(directory, number), limit=_MOST_BYTES
+            )
+            try:
+                writer.write(json.dumps(question).encode() + b"\n")
+                return json.loads(await reader.readline())
+            finally:
+                writer.close()
+    except (OSError, TimeoutError, ValueError):
+        return None
+
+
+def ask_all(directory: Path, count: int, question: Mapping[str, Any]) -> Iterator[Any | None]:
+    """The same of all workers, for a thread that may wait."""
+    for number in range(count):
+        try:
+            yield _ask_blocking(socket_of(directory, number), question)
+        except (OSError, ValueError):
+            yield None
+
+
+def _ask_blocking(path: Path, question: Mapping[str, Any]) -> Any:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+        connection.settimeout(ASK_SECONDS)
+        connection.connect(os.fspath(path))
+        connection.sendall(json.dumps(question).encode() + b"\n")
+        with connection.makefile("rb") as lines:
+            return json.loads(lines.readline())

@@ -1,0 +1,227 @@
+"""The port `GraphAudit` on Neo4j: where the graph differs from the memories."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from typing import Any, TypeVar
+from uuid import UUID
+
+from neo4j import AsyncDriver, AsyncManagedTransaction, Record, unit_of_work
+
+from server.graph.entities.mentions import Mention
+from server.graph.model import DifferenceKind, MemorySubgraph
+from server.memories.scope import Scope
+from server.storage.neo4j import projection, rows
+from server.storage.neo4j.calls import bounded_call, transaction_metadata
+from server.storage.neo4j.edges import (
+    Difference,
+    Statement,
+    difference,
+    wanted_mentions,
+    wanted_statements,
+)
+from server.storage.neo4j.projection import wrong_ends
+from server.storage.neo4j.terms import given, space_slot
+from server.storage.statements import load_statements
+
+EdgeT = TypeVar("EdgeT", Mention, Statement)
+
+_State = tuple[int | None, Scope]
+
+
+async def compare(
+    tx: AsyncManagedTransaction, subgraphs: Sequence[MemorySubgraph], memory_nodes: str
+) -> dict[UUID, Counter[DifferenceKind]]:
+    """The differences of each memory that has some; `memory_nodes` reads their nodes."""
+    result = await tx.run(memory_nodes, given({"memories": [rows.memory(s) for s in subgraphs]}))
+    states: dict[str, _State] = {
+        r["memory_id"]: (r["version"], rows.read_scope(r)) async for r in result
+    }
+    mentions = _by_memory(await projection.stored_mentions(tx, subgraphs))
+    statements = _by_memory(await projection.stored_statements(tx, subgraphs))
+    found: dict[UUID, Counter[DifferenceKind]] = {}
+    for subgraph in subgraphs:
+        name = str(subgraph.memory_id)
+        kinds = _of_node(subgraph, states.get(name))
+        kinds += _of_edges(
+            difference(wanted_mentions(subgraph), mentions.get(name, [])),
+            DifferenceKind.MENTION_MISSING,
+            DifferenceKind.MENTION_UNEXPECTED,
+        )
+        kinds += _of_edges(
+            difference(wanted_statements(subgraph), statements.get(name, [])),
+            DifferenceKind.RELATION_MISSING,
+            DifferenceKind.RELATION_UNEXPECTED,
+        )
+        if kinds:
+            found[subgraph.memory_id] = kinds
+    return found
+
+
+def _of_node(subgraph: MemorySubgraph, state: _State | None) -> Counter[DifferenceKind]:
+    if state is None:
+        return Counter([DifferenceKind.MEMORY_MISSING] if subgraph.exists else [])
+    if not subgraph.exists:
+        return Counter([DifferenceKind.MEMORY_UNEXPECTED])
+    equal = state == (subgraph.version, subgraph.scope)
+    return Counter([] if equal else [DifferenceKind.MEMORY_DIFFERS])
+
+
+def _of_edges(
+    found: Difference[EdgeT],
+    missing: DifferenceKind,
+    unexpected: DifferenceKind,
+) -> Counter[DifferenceKind]:
+    return +Counter({missing: len(found.added), unexpected: len(found.removed)})
+
+
+def _by_memory(stored: Iterable[tuple[str, EdgeT]]) -> dict[str, list[tuple[str, EdgeT]]]:
+    found: dict[str, list[tuple[str, EdgeT]]] = {}
+    for element_id, edge in stored:
+        found.setdefault(edge.memory_id, []).append((element_id, edge))
+    return found
+
+
+_STATEMENTS = load_statements(__package__, "audit.cypher", comment="//")
+_CORRELATION_ID = "verify-graph"
+
+T = TypeVar("T")
+_Work = Callable[[AsyncManagedTransaction], Awaitable[T]]
+
+
+class Neo4jGraphAudit:
+    """Implements `server.graph.ports.GraphAudit`. `timeout` bounds a page, in seconds."""
+
+    def __init__(
+        self, driver: AsyncDriver, *, database: str = "neo4j", timeout: float = 30.0
+    ) -> None:
+        self._driver = driver
+        self._database = database
+        self._timeout = timeout
+
+    async def projects(self) -> list[str]:
+        return [record["project_id"] for record in await self._read("projects")]
+
+    async def compare(
+        self, subgraphs: Sequence[MemorySubgraph]
+    ) -> Mapping[UUID, Counter[DifferenceKind]]:
+        async def work(tx: AsyncManagedTransaction) -> dict[UUID, Counter[DifferenceKind]]:
+            return await compare(tx, subgraphs, _STATEMENTS["memory_nodes"])
+
+        return await self._in_transaction(work, write=False)
+
+    async def rewind(self, subgraphs: Sequence[MemorySubgraph]) -> None:
+        existing = [rows.memory(s) for s in subgraphs if s.exists]
+        await self._write([("rewind", {"memories": existing})], slots=[])
+
+    async def memories(self, project_id: str, page_size: int) -> AsyncIterator[list[UUID]]:
+        async for page in self._pages("memory_page", project_id, page_size, "memory_id"):
+            yield [UUID(record["memory_id"]) for record in page]
+
+    async def flaws(
+        self, project_id: str, page_size: int, *, mend: bool
+    ) -> AsyncIterator[Counter[DifferenceKind]]:
+        async for page in self._pages("stray_page", project_id, page_size, "memory_id"):
+            yield await self._strays(project_id, page, mend=mend)
+        space, key = "", ""
+        while page := await self._read(
+            "entity_page", project_id=project_id, space=space, key=key, page_size=page_size
+        ):
+            space, key = page[-1]["space"], page[-1]["key"]
+            yield await self._entities(project_id, page, mend=mend)
+        async for page in self._pages("slot_page", project_id, page_size, "slot"):
+            yield await self._ends(project_id, page, mend=mend)
+
+    async def _strays(
+        self, project_id: str, page: Sequence[Record], *, mend: bool
+    ) -> Counter[DifferenceKind]:
+        strays = [record["memory_id"] for record in page if not record["known"]]
+        if strays and mend:
+            await self._write(
+                [("remove_strays", {"project_id": project_id, "memory_ids": strays})], slots=[]
+            )
+        return Counter({DifferenceKind.RELATION_OF_NO_MEMORY: len(strays)})
+
+    async def _entities(
+        self, project_id: str, page: Sequence[Record], *, mend: bool
+    ) -> Counter[DifferenceKind]:
+        orphans = [record for record in page if record["rank"] is None]
+        named = [record for record in page if record["rank"] is not None]
+        wrong = [r for r in named if not r["is_right"] or projection.wrong_names([r])]
+        if mend and (orphans or wrong):
+            slots = {space_slot(project_id, r["space"]) for r in (*orphans, *wrong)}
+            await self._write(
+                [
+                    ("rename", {"element_ids": [r["element_id"] for r in wrong]}),
+                    ("remove_unmentioned", {"element_ids": [r["element_id"] for r in orphans]}),
+                ],
+                sorted(slots),
+                renamed=wrong,
+            )
+        return Counter(
+            {
+                DifferenceKind.ENTITY_UNMENTIONED: len(orphans),
+                DifferenceKind.ENTITY_MISNAMED: len(wrong),
+            }
+        )
+
+    async def _ends(
+        self, project_id: str, page: Sequence[Record], *, mend: bool
+    ) -> Counter[DifferenceKind]:
+        slots = sorted({record["slot"] for record in page})
+        locks = sorted({space_slot(project_id, record["space"]) for record in page})
+
+        async def work(tx: AsyncManagedTransaction) -> int:
+            if mend:
+                await projection.run(tx, "lock_spaces", slots=locks)
+            ends = wrong_ends(await projection.run(tx, "slot_relations", slots=slots))
+            if mend:
+                await projection.run(tx, "supersede", ends=ends)
+            return len(ends)
+
+        wrong = await self._in_transaction(work, write=mend)
+        return Counter({DifferenceKind.RELATION_ENDS_WRONGLY: wrong})
+
+    async def _pages(
+        self, name: str, project_id: str, page_size: int, key: str
+    ) -> AsyncIterator[list[Record]]:
+        after = ""
+        while page := await self._read(
+            name, project_id=project_id, after=after, page_size=page_size
+        ):
+            after = page[-1][key]
+            yield page
+
+    async def _read(self, name: str, **parameters: object) -> list[Record]:
+        async def work(tx: AsyncManagedTransaction) -> list[Record]:
+            result = await tx.run(_STATEMENTS[name], given(parameters))
+            return [record async for record in result]
+
+        return await self._in_transaction(work, write=False)
+
+    async def _write(
+        self,
+        statements: Sequence[tuple[str, dict[str, Any]]],
+        slots: Sequence[int],
+        renamed: Sequence[Record] = (),
+    ) -> None:
+        async def work(tx: AsyncManagedTransaction) -> None:
+            await projection.run(tx, "lock_spaces", slots=slots)
+            for name, parameters in statements:
+                await (await tx.run(_STATEMENTS[name], given(parameters))).consume()
+            await projection.reindex(tx, renamed)
+
+        await self._in_transaction(work, write=True)
+
+    async def _in_transaction(self, work: _Work[T], *, write: bool) -> T:
+        bound = unit_of_work(
+            metadata=transaction_metadata([_CORRELATION_ID]), timeout=self._timeout
+        )(work)
+        async with (
+            bounded_call(self._timeout),
+            self._driver.session(database=self._database) as session,
+        ):
+            if write:
+                return await session.execute_write(bound)
+            return await session.execute_read(bound)

@@ -1,0 +1,117 @@
+"""The connection to Neo4j, and what bounds every call to it and maps its errors."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+
+from neo4j import AsyncDriver, AsyncGraphDatabase, NotificationMinimumSeverity
+from neo4j.exceptions import ClientError, DriverError, Neo4jError
+from opentelemetry.trace import SpanKind
+
+from server.core.circuit_breaker import CircuitBreaker
+from server.core.errors import GraphUnavailable
+from server.core.request_context import bounded, current_request
+from server.telemetry.spans import span
+
+
+def open_driver(
+    uri: str,
+    user: str,
+    password: str,
+    *,
+    max_connections: int = 32,
+    connection_timeout: float = 3.0,
+    acquisition_timeout: float = 5.0,
+) -> AsyncDriver:
+    """A pool of connections. It connects when it is first used; who opens it closes it.
+
+    Times are in seconds. `uri` is `bolt://host:port` for one server, `neo4j://...` for a cluster,
+    `+s` appended to the scheme for TLS.
+
+    Raises:
+        neo4j.exceptions.ConfigurationError: the URI has another scheme.
+    """
+    return AsyncGraphDatabase.driver(
+        uri,
+        auth=(user, password),
+        max_connection_pool_size=max_connections,
+        connection_timeout=connection_timeout,
+        connection_write_timeout=connection_timeout,
+        connection_acquisition_timeout=acquisition_timeout,
+        # Deadlocks pass within milliseconds; the driver would wait a second before the first retry.
+        initial_retry_delay=0.05,
+        # A connection that has idled may be dead without a sign, after a restart for example.
+        liveness_check_timeout=30.0,
+        # On an empty database every statement is answered with "unknown label" notices.
+        notifications_min_severity=NotificationMinimumSeverity.OFF,
+        telemetry_disabled=True,
+        user_agent="memoir",
+    )
+
+
+_MAX_CORRELATION_IDS = 16
+_ANSWERS = {"Statement", "Schema", "Procedure"}
+
+
+@asynccontextmanager
+async def bounded_call(seconds: float) -> AsyncIterator[None]:
+    """Cancels the block after `seconds`, or at the current call's deadline if sooner.
+
+    The driver has no read timeout of its own: a server that is stopped, not gone, would hang it.
+
+    Raises:
+        GraphUnavailable: time ran out, or the driver or the server reported an error.
+        DeadlineExceeded: the current call's time ran out.
+    """
+    try:
+        async with asyncio.timeout(bounded(seconds)):
+            yield
+    except TimeoutError as error:
+        current_request().remaining()
+        raise GraphUnavailable from error
+    except (DriverError, Neo4jError) as error:
+        raise GraphUnavailable from error
+
+
+@asynccontextmanager
+async def guarded_call(breaker: CircuitBreaker, seconds: float) -> AsyncIterator[None]:
+    """A bounded call that is not even tried while the breaker is open.
+
+    Raises:
+        GraphUnavailable: as `bounded_call`, or the breaker is open.
+        DeadlineExceeded: the current call's time ran out.
+    """
+    current_request().remaining()
+    if not breaker.admits():
+        raise GraphUnavailable
+    with breaker.record_outcome(is_failure=lambda error: not _is_answer(error.__cause__)):
+        async with bounded_call(seconds):
+            yield
+
+
+def _is_answer(cause: BaseException | None) -> bool:
+    """Whether the server is there and refuses what it was asked."""
+    return isinstance(cause, ClientError) and cause.category in _ANSWERS
+
+
+@contextmanager
+def call_traced(name: str, database: str) -> Iterator[None]:
+    """A span around one call of the database, if the current call is traced.
+
+    https://opentelemetry.io/docs/specs/semconv/db/database-spans/
+    """
+    attributes = {
+        "db.system.name": "neo4j",
+        "db.namespace": database,
+        "db.query.summary": name,
+    }
+    with span(name, attributes, SpanKind.CLIENT):
+        yield
+
+
+def transaction_metadata(correlation_ids: Iterable[str]) -> dict[str, object]:
+    """What the server shows of a transaction (`SHOW TRANSACTIONS`, query log): on whose behalf."""
+    distinct = list(dict.fromkeys(filter(None, correlation_ids)))
+    return {"app": "memoir", "correlation_ids": distinct[:_MAX_CORRELATION_IDS]}

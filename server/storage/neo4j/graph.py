@@ -1,0 +1,109 @@
+"""The port `Graph` on Neo4j."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import suppress
+
+from neo4j import AsyncDriver, AsyncManagedTransaction, AsyncSession, unit_of_work
+from neo4j.exceptions import ClientError, DatabaseError
+
+from server.graph.model import MemorySubgraph
+from server.storage.neo4j import projection, reader
+from server.storage.neo4j.calls import bounded_call, call_traced, transaction_metadata
+from server.storage.statements import load_statements
+
+_SCHEMA = load_statements(__package__, "schema.cypher", comment="//")
+_REMAINS = load_statements(__package__, "remains.cypher", comment="//")
+_NAME_IS_TAKEN = "Neo.ClientError.Schema.IndexWithNameAlreadyExists"
+_PREPARE_SECONDS = 60.0
+_RETRY_SECONDS = 1.5
+
+
+class Neo4jGraph:
+    """The graph in a Neo4j database. It uses the driver and does not close it.
+
+    Times are in seconds and bound a call as a whole, retries included.
+    """
+
+    def __init__(
+        self,
+        driver: AsyncDriver,
+        *,
+        database: str = "neo4j",
+        check_timeout: float = 2.0,
+        write_timeout: float = 10.0,
+    ) -> None:
+        self._driver = driver
+        self._database = database
+        self._check_timeout = check_timeout
+        self._write_timeout = write_timeout
+
+    async def prepare(self) -> None:
+        """Creates the constraints and indexes and waits until they are filled; see the port.
+
+        Then it has the statement of searches planned, which takes longer than searches wait.
+        """
+        async with bounded_call(_PREPARE_SECONDS), self._session() as session:
+            for name, statement in _SCHEMA.items():
+                await _create(session, name, statement)
+            await reader.warm_up(session, _PREPARE_SECONDS)
+
+    async def check(self) -> None:
+        """Returns when the graph answers; see the port. Nothing is retried."""
+        async with bounded_call(self._check_timeout), self._session() as session:
+            result = await session.run("RETURN 1")
+            await result.consume()
+
+    async def project(self, subgraphs: Sequence[MemorySubgraph]) -> None:
+        """Makes the graph hold exactly these subgraphs, in one transaction; see the port.
+
+        Of a memory that exists, the graph keeps the version, so an older state never replaces a
+        newer one. Of a memory that is gone it keeps nothing. That an older state does not bring it
+        back rests on the outbox: a claim is held by one projector at a time, the state is read
+        after the claim, and this call ends before the lease does, `write_timeout` being shorter. A
+        projection whose caller gave up while it was being committed holds the memory's lock on the
+        server, and the one of the deletion waits for it.
+        """
+        batch = projection.latest(subgraphs)
+        if not batch:
+            return
+        work = unit_of_work(
+            metadata=transaction_metadata(s.correlation_id for s in batch),
+            timeout=self._write_timeout,
+        )(projection.project)
+        with call_traced("project", self._database):
+            async with bounded_call(self._write_timeout), self._session() as session:
+                try:
+                    await session.execute_write(work, batch)
+                except (ClientError, DatabaseError) as error:
+                    if _blames_the_data(error):
+                        raise ValueError("the graph refuses a subgraph of this batch") from error
+                    raise
+
+    def _session(self) -> AsyncSession:
+        return self._driver.session(
+            database=self._database, max_transaction_retry_time=_RETRY_SECONDS
+        )
+
+
+async def _create(session: AsyncSession, name: str, statement: str) -> None:
+    """Runs a statement of the schema, again without what a cut off creation left behind."""
+    try:
+        await session.execute_write(_run, statement)
+    except ClientError as error:
+        if error.code != _NAME_IS_TAKEN or name not in _REMAINS:
+            raise
+        # Where it is another server's creation under way, one of the two comes to its end.
+        with suppress(ClientError):
+            await session.execute_write(_run, _REMAINS[name])
+        await session.execute_write(_run, statement)
+
+
+async def _run(tx: AsyncManagedTransaction, statement: str) -> None:
+    result = await tx.run(statement)
+    await result.consume()
+
+
+def _blames_the_data(error: ClientError | DatabaseError) -> bool:
+    return error.category in {"Statement", "Schema"}

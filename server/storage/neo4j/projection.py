@@ -1,0 +1,215 @@
+"""Making the graph equal to a batch of subgraphs, within one transaction."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any
+
+from neo4j import AsyncManagedTransaction
+
+from server import failpoints
+from server.graph.entities.mentions import EntityKey, Mention
+from server.graph.model import MemorySubgraph
+from server.graph.project.supersession import Holding, superseded_at
+from server.storage.neo4j import rows
+from server.storage.neo4j.edges import (
+    Difference,
+    Statement,
+    difference,
+    wanted_mentions,
+    wanted_statements,
+)
+from server.storage.neo4j.terms import given, space_slot
+from server.storage.statements import load_statements
+
+Ends = dict[Statement, datetime | None]
+
+
+def ends_beside(
+    stored: Sequence[rows.Found], added: Iterable[Statement]
+) -> tuple[list[rows.Row], Ends]:
+    """When relations end: those in rows of `slot_relations`, and those that are added.
+
+    First what has to be written so that the stored ones end when they should, then the ends of
+    those that are added.
+    """
+    holdings: dict[str, list[Holding]] = defaultdict(list)
+    coming = {statement: _stated(statement) for statement in added if statement.slot}
+    for statement, holding in coming.items():
+        holdings[statement.slot or ""].append(holding)
+    there = [(row, _held(row)) for row in stored]
+    for row, holding in there:
+        holdings[row["slot"]].append(holding)
+    right = {slot: superseded_at(some) for slot, some in holdings.items()}
+    wrong = [
+        rows.edge_end(row, right[row["slot"]][holding])
+        for row, holding in there
+        if right[row["slot"]][holding] != _end(row)
+    ]
+    return wrong, {s: right[s.slot or ""][holding] for s, holding in coming.items()}
+
+
+def wrong_ends(stored: Sequence[rows.Found]) -> list[rows.Row]:
+    """What has to be written so that all of some slots end when they should."""
+    wrong, _ = ends_beside(stored, ())
+    return wrong
+
+
+def _stated(statement: Statement) -> Holding:
+    return Holding(statement.memory_id, statement.target.key, statement.event_time)
+
+
+def _held(row: rows.Found) -> Holding:
+    return Holding(row["memory_id"], row["target"], rows.read_time(row["valid_from"]))
+
+
+def _end(row: rows.Found) -> datetime | None:
+    end = row["superseded_at"]
+    return None if end is None else rows.read_time(end)
+
+
+_STATEMENTS = load_statements(__package__, "projection.cypher", comment="//")
+
+_ENTITY = ("project_id", "space", "key")
+
+
+def latest(subgraphs: Iterable[MemorySubgraph]) -> list[MemorySubgraph]:
+    """The last state of each memory, in the order in which memories are locked.
+
+    Of a memory that both exists and is gone, gone is taken for the last: showing what was deleted
+    is the worse mistake.
+    """
+    ordered = sorted(
+        subgraphs, key=lambda s: (s.project_id, str(s.memory_id), not s.exists, s.version)
+    )
+    return list({(s.project_id, s.memory_id): s for s in ordered}.values())
+
+
+async def project(tx: AsyncManagedTransaction, batch: Sequence[MemorySubgraph]) -> None:
+    """Applies a batch, as `latest` gives it; may be run again in another transaction."""
+    known = await _lock_memories(tx, batch)
+    current = [s for s in batch if not _is_stale(s, known.get(rows.memory_identity(s)))]
+    revisited = [s for s in current if known.get(rows.memory_identity(s)) is not None]
+    mentions = difference(
+        (mention for s in current for mention in wanted_mentions(s)),
+        await stored_mentions(tx, revisited),
+    )
+    statements = difference(
+        (statement for s in current for statement in wanted_statements(s)),
+        await stored_statements(tx, revisited),
+    )
+    touched = {s.source for s in statements.changed} | {m.entity for m in mentions.changed}
+    await _lock_spaces(tx, touched)
+    ends = await _supersede(tx, statements)
+    await _replace(tx, current, mentions, statements, ends)
+    await _tidy_entities(tx, mentions)
+    failpoints.reach("projection.before_neo4j_commit")
+
+
+def _is_stale(subgraph: MemorySubgraph, known_version: int | None) -> bool:
+    return subgraph.exists and known_version is not None and subgraph.version < known_version
+
+
+async def _lock_memories(
+    tx: AsyncManagedTransaction, batch: Sequence[MemorySubgraph]
+) -> dict[tuple[str, str], int | None]:
+    """Locks the memories' nodes, brings them up to date and tells the version that each had.
+
+    None for a new one. An older state leaves the version as it is.
+
+    Those that are gone are locked, made if need be, like the others: so a projection of an earlier
+    state that is still under way comes wholly before this one, or fails.
+    """
+    records = await run(tx, "lock_memories", memories=[rows.memory(s) for s in batch])
+    return {(r["project_id"], r["memory_id"]): r["version"] for r in records}
+
+
+async def stored_mentions(
+    tx: AsyncManagedTransaction, memories: Sequence[MemorySubgraph]
+) -> list[tuple[str, Mention]]:
+    """What the graph holds of memories' mentions, with the ids of the elements."""
+    records = await run(tx, "stored_mentions", memories=[rows.memory(s) for s in memories])
+    return [(r["element_id"], rows.read_mention(r)) for r in records]
+
+
+async def stored_statements(
+    tx: AsyncManagedTransaction, memories: Sequence[MemorySubgraph]
+) -> list[tuple[str, Statement]]:
+    """What the graph holds of memories' relations, with the ids of the elements."""
+    records = await run(tx, "stored_relations", memories=[rows.memory(s) for s in memories])
+    return [(r["element_id"], rows.read_statement(r)) for r in records]
+
+
+async def _lock_spaces(tx: AsyncManagedTransaction, entities: Iterable[EntityKey]) -> None:
+    slots = {space_slot(entity.project_id, entity.space) for entity in entities}
+    await run(tx, "lock_spaces", slots=sorted(slots))
+
+
+async def _replace(
+    tx: AsyncManagedTransaction,
+    current: Sequence[MemorySubgraph],
+    mentions: Difference[Mention],
+    statements: Difference[Statement],
+    ends: Ends,
+) -> None:
+    await run(tx, "remove_mentions", edges=_edges(mentions))
+    await run(tx, "remove_relations", edges=_edges(statements))
+    await run(tx, "remove_memories", memories=[rows.memory(s) for s in current if not s.exists])
+    by_falling_rank = sorted(mentions.added, key=lambda mention: mention.rank, reverse=True)
+    await run(tx, "add_mentions", mentions=[rows.naming_mention(m) for m in by_falling_rank])
+    await run(
+        tx, "add_relations", relations=[rows.statement(s, ends.get(s)) for s in statements.added]
+    )
+
+
+def _edges(gone: Difference[Mention] | Difference[Statement]) -> list[rows.Row]:
+    """The edges to remove, each by its memory, which leads to it, and its element."""
+    removed: Sequence[Mention | Statement] = gone.removed
+    return [
+        rows.edge(edge.project_id, edge.memory_id, element_id)
+        for edge, element_id in zip(removed, gone.removed_ids, strict=True)
+    ]
+
+
+async def _supersede(tx: AsyncManagedTransaction, statements: Difference[Statement]) -> Ends:
+    """Ends the functional relations that do not go when the others come; when those will end."""
+    slots = {statement.slot for statement in statements.changed} - {None}
+    found = await run(tx, "slot_relations", slots=sorted(filter(None, slots)))
+    staying = [row for row in found if row["element_id"] not in set(statements.removed_ids)]
+    wrong, ends = ends_beside(staying, statements.added)
+    await run(tx, "supersede", ends=wrong)
+    return ends
+
+
+async def _tidy_entities(tx: AsyncManagedTransaction, mentions: Difference[Mention]) -> None:
+    removed = [rows.mention(mention) for mention in mentions.removed]
+    await run(tx, "rename_entities", removed=removed)
+    await run(tx, "remove_orphans", removed=removed)
+    await reindex(tx, removed)
+
+
+def wrong_names(records: Iterable[rows.Found]) -> list[rows.Row]:
+    """What has to be written so that the entities are found by their names."""
+    right = [(record, rows.found_by(record)) for record in records]
+    return [
+        {name: record[name] for name in _ENTITY} | found_by
+        for record, found_by in right
+        if any(record[name] != value for name, value in found_by.items())
+    ]
+
+
+async def reindex(tx: AsyncManagedTransaction, entities: Iterable[rows.Found]) -> None:
+    """Lets these entities be found by the names that they have now."""
+    keys = sorted({(e["project_id"], e["space"], e["key"]) for e in entities})
+    touched = [dict(zip(_ENTITY, key, strict=True)) for key in keys]
+    await run(tx, "index_names", names=wrong_names(await run(tx, "names", touched=touched)))
+
+
+async def run(tx: AsyncManagedTransaction, name: str, **items: Sequence[Any]) -> list[rows.Found]:
+    """Runs a statement over one list of items; an empty list needs no statement."""
+    if not any(items.values()):
+        return []
+    result = await tx.run(_STATEMENTS[name], given(items))
+    return [row async for record in result for row in record["rows"]]

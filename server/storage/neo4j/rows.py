@@ -1,0 +1,150 @@
+"""Values as the rows that statements take and return, and back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+from server.graph.entities.mentions import EntityKey, Mention
+from server.graph.model import MemorySubgraph
+from server.graph.model import entity_key as key_of_name
+from server.memories.scope import Scope
+from server.storage.neo4j.edges import Statement
+from server.storage.neo4j.terms import entity_terms, index_key
+
+Row = dict[str, str | int | datetime | list[str] | None]
+"""What a statement takes."""
+
+Found = Mapping[str, Any]
+"""What a statement gives."""
+
+_EPOCH = datetime.fromtimestamp(0, UTC)
+
+
+def memory_identity(subgraph: MemorySubgraph) -> tuple[str, str]:
+    """What identifies a memory's node."""
+    return subgraph.project_id, str(subgraph.memory_id)
+
+
+def memory(subgraph: MemorySubgraph) -> Row:
+    """A memory's node."""
+    return {
+        "project_id": subgraph.project_id,
+        "memory_id": str(subgraph.memory_id),
+        "version": subgraph.version,
+        **_scope(subgraph.scope),
+    }
+
+
+def entity_key(key: EntityKey) -> Row:
+    """What identifies an entity's node."""
+    return {"project_id": key.project_id, "space": key.space, "key": key.key}
+
+
+def found_by(record: Found) -> Row:
+    """The properties by which an entity is found under its names, from a row that has these."""
+    aliases = record["aliases"] or []
+    project_id, space = record["project_id"], record["space"]
+    return {
+        "terms": entity_terms(project_id, space, record["name"], aliases),
+        "alias_keys": [index_key(key_of_name(alias)) for alias in aliases] or None,
+    }
+
+
+def mention(value: Mention) -> Row:
+    """A relationship MENTIONS."""
+    return {
+        **entity_key(value.entity),
+        "memory_id": value.memory_id,
+        "name": value.name,
+        "type": value.type,
+        "rank": value.rank,
+        # Most entities have none, and an absent property costs nothing.
+        "aliases": list(value.aliases) or None,
+    }
+
+
+def naming_mention(value: Mention) -> Row:
+    """A relationship MENTIONS that may give the entity its name."""
+    row = mention(value)
+    return row | found_by(row)
+
+
+def statement(value: Statement, superseded_at: datetime | None) -> Row:
+    """A relationship RELATES_TO."""
+    return {
+        "project_id": value.source.project_id,
+        "space": value.source.space,
+        "memory_id": value.memory_id,
+        "source": value.source.key,
+        "relation": value.relation,
+        "target": value.target.key,
+        "event_time": _text(value.event_time),
+        "superseded_at": _text(superseded_at),
+        "slot": value.slot,
+        "expires_on": value.expires_on.isoformat() if value.expires_on else None,
+        **_scope(value.scope),
+    }
+
+
+def read_mention(record: Found) -> Mention:
+    """The mention that a row of `stored_mentions` holds."""
+    key = EntityKey(record["project_id"], record["space"], record["key"])
+    return Mention(
+        record["memory_id"],
+        key,
+        record["name"],
+        record["type"],
+        own_name=record["rank"].startswith("0"),
+        aliases=tuple(record["aliases"] or ()),
+    )
+
+
+def read_statement(record: Found) -> Statement:
+    """The statement that a row of `stored_relations` holds."""
+    project_id, space = record["project_id"], record["space"]
+    return Statement(
+        record["memory_id"],
+        EntityKey(project_id, space, record["source"]),
+        record["relation"],
+        EntityKey(project_id, space, record["target"]),
+        read_time(record["event_time"]),
+        read_scope(record),
+        date.fromisoformat(record["expires_on"]) if record["expires_on"] else None,
+    )
+
+
+def read_scope(record: Found) -> Scope:
+    """The scope in a row that has its four fields."""
+    return Scope(record["user_id"], record["agent_id"], record["app_id"], record["run_id"])
+
+
+def read_time(microseconds: int) -> datetime:
+    """The instant so long after 1970, in UTC."""
+    return _EPOCH + timedelta(microseconds=microseconds)
+
+
+def edge(project_id: str, memory_id: str, element_id: str) -> Row:
+    """An edge that is there."""
+    return {"project_id": project_id, "memory_id": memory_id, "element_id": element_id}
+
+
+def edge_end(found: Found, superseded_at: datetime | None) -> Row:
+    """Until when a relation holds that a row of `slot_relations` found."""
+    there = edge(found["project_id"], found["memory_id"], found["element_id"])
+    return there | {"superseded_at": _text(superseded_at)}
+
+
+def _text(time: datetime | None) -> str | None:
+    """An instant as statements take it; the driver takes 0.03 ms for each `datetime`."""
+    return time.astimezone(UTC).isoformat() if time else None
+
+
+def _scope(scope: Scope) -> Row:
+    return {
+        "user_id": scope.user_id,
+        "agent_id": scope.agent_id,
+        "app_id": scope.app_id,
+        "run_id": scope.run_id,
+    }

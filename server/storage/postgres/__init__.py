@@ -1,0 +1,1 @@
+"""PostgreSQL with pgvector, the source of truth: queries lie beside their SQL."""

@@ -1,0 +1,182 @@
+"""Whole projects on PostgreSQL as rows of JSON, and the memories table of Mem0 OSS."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import asyncpg
+
+from server.core.errors import StoreUnavailable
+from server.core.values import Vector
+from server.projects.archive.format import (
+    EMBEDDED,
+    ArchiveHeader,
+    ArchiveUnusable,
+    ProjectOccupied,
+    ProjectUnknown,
+    RowKind,
+)
+from server.projects.archive.mem0 import Mem0Memory
+from server.storage.postgres.pool import UNAVAILABLE, Database, transaction
+from server.storage.postgres.rows import to_halfvec
+from server.storage.statements import load_statements
+
+if TYPE_CHECKING:
+    from server.storage.postgres.pool import Connection
+
+
+ARCHIVE_SQL = load_statements("server.storage.postgres", "archive.sql")
+
+ARCHIVE_BATCH = 500
+
+
+@dataclass(frozen=True, slots=True)
+class PostgresSnapshot:
+    """Implements `server.projects.archive.ports.ProjectSnapshot` in one transaction."""
+
+    connection: Connection
+    project_id: str
+    last_position: int
+    embedding_model: str | None
+    counts: Mapping[RowKind, int]
+
+    async def rows(self, kind: RowKind, *, embeddings: bool) -> AsyncIterator[list[str]]:
+        name = f"read_{kind}" + ("_embedded" if embeddings and kind in EMBEDDED else "")
+        columns = ARCHIVE_SQL[f"{kind}_columns"] if kind in EMBEDDED else ""
+        cursor = await self.connection.cursor(
+            ARCHIVE_SQL[name].replace("{columns}", columns), self.project_id
+        )
+        while batch := await cursor.fetch(ARCHIVE_BATCH):
+            yield [row[0] for row in batch]
+
+
+class PostgresProjectReader:
+    """Implements `server.projects.archive.ports.ProjectReader`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    @asynccontextmanager
+    async def snapshot(self, project_id: str) -> AsyncIterator[PostgresSnapshot]:
+        async with (
+            self._database.connection() as connection,
+            connection.transaction(isolation="repeatable_read", readonly=True),
+        ):
+            described = await connection.fetchrow(ARCHIVE_SQL["describe"], project_id)
+            if described is None:
+                raise ProjectUnknown(project_id)
+            counts = await connection.fetchrow(ARCHIVE_SQL["counts"], project_id)
+            assert counts is not None
+            by_kind = {kind: int(counts[kind]) for kind in RowKind}
+            yield PostgresSnapshot(
+                connection,
+                project_id,
+                described["last_position"],
+                described["embedding_model"],
+                by_kind,
+            )
+
+
+class PostgresProjectWriter:
+    """Implements `server.projects.archive.ports.ProjectWriter`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def begin(self, project_id: str, header: ArchiveHeader) -> None:
+        archive = str(header.archive_id)
+        async with self._database.connection() as connection, transaction(connection):
+            occupant = await connection.fetchrow(ARCHIVE_SQL["occupant"], project_id)
+            if occupant is None:
+                raise ProjectUnknown(project_id)
+            if occupant["is_occupied"] and occupant["archive"] != archive:
+                raise ProjectOccupied(project_id)
+            await connection.execute(ARCHIVE_SQL["occupy"], project_id, archive)
+            await connection.execute(ARCHIVE_SQL["advance"], header.last_position)
+
+    async def write(self, project_id: str, kind: RowKind, rows: Sequence[str]) -> int:
+        return len(await self._fetch(f"write_{kind}", project_id, rows))
+
+    async def missing(
+        self, project_id: str, rows: Sequence[str], kind: RowKind = RowKind.MEMORY
+    ) -> list[str]:
+        return [row["line"] for row in await self._fetch(f"missing_{kind}", project_id, rows)]
+
+    async def write_embedded(
+        self,
+        project_id: str,
+        rows: Sequence[str],
+        embeddings: Sequence[Vector],
+        kind: RowKind = RowKind.MEMORY,
+    ) -> int:
+        vectors = [to_halfvec(embedding) for embedding in embeddings]
+        return len(await self._fetch(f"write_{kind}", project_id, rows, vectors))
+
+    async def _fetch(
+        self, name: str, project_id: str, rows: Sequence[str], *values: object
+    ) -> list[asyncpg.Record]:
+        async with self._database.connection() as connection:
+            with translate_faults():
+                return await connection.fetch(ARCHIVE_SQL[name], project_id, list(rows), *values)
+
+
+@contextmanager
+def translate_faults() -> Iterator[None]:
+    try:
+        yield
+    except (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError) as error:
+        raise ArchiveUnusable("a row does not fit the tables") from error
+
+
+if TYPE_CHECKING:
+    PlainConnection = asyncpg.Connection[asyncpg.Record]
+
+MEM0_BATCH = 200
+CONNECT_SECONDS = 10.0
+
+MEM0_SQL = load_statements("server.storage.postgres", "mem0.sql")
+
+
+class PostgresMem0Table:
+    """Implements `server.projects.archive.ports.Mem0Table`."""
+
+    def __init__(self, connection: PlainConnection, count: str, memories: str) -> None:
+        self._connection = connection
+        self._count = count
+        self._memories = memories
+
+    async def count(self) -> int:
+        return int(await self._connection.fetchval(self._count))
+
+    async def memories(self) -> AsyncIterator[list[Mem0Memory]]:
+        async with self._connection.transaction(isolation="repeatable_read", readonly=True):
+            cursor = await self._connection.cursor(self._memories)
+            while batch := await cursor.fetch(MEM0_BATCH):
+                yield [Mem0Memory(row["id"], json.loads(row["payload"] or "{}")) for row in batch]
+
+
+@asynccontextmanager
+async def open_mem0_table(dsn: str, name: str) -> AsyncIterator[PostgresMem0Table]:
+    """The table of that name, with or without its schema.
+
+    Raises:
+        StoreUnavailable: its database cannot be reached.
+        ArchiveUnusable: there is no table of that name with `id uuid` and `payload jsonb`.
+    """
+    try:
+        connection = await asyncpg.connect(dsn, timeout=CONNECT_SECONDS)
+    except (TimeoutError, *UNAVAILABLE) as error:
+        raise StoreUnavailable from error
+    try:
+        statements = await connection.fetchrow(MEM0_SQL["statements"], name)
+        if statements is None:
+            raise ArchiveUnusable(
+                f"there is no table {name!r} with the columns id (uuid) and payload (jsonb)"
+            )
+        yield PostgresMem0Table(connection, statements["count"], statements["memories"])
+    finally:
+        await connection.close()

@@ -1,0 +1,200 @@
+"""Names that stand for one entity: those that memories teach, and those an operator split."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+from uuid import UUID, uuid4
+
+from server.core.values import digest_of
+from server.graph.entities.aliases import Joins, Split, TaughtAlias, pair_of
+from server.graph.model import Entity, entity_key
+from server.graph.ports import TaughtName
+from server.memories.scope import SCOPE_FIELDS
+from server.storage.postgres.pool import Database, transaction
+from server.storage.postgres.rows import to_entities
+from server.storage.statements import load_statements
+
+if TYPE_CHECKING:
+    from server.storage.postgres.pool import Connection
+    from server.storage.postgres.rows import Row
+
+
+SQL = load_statements("server.storage.postgres", "subgraphs.sql")
+OUTBOX = load_statements("server.storage.postgres", "outbox.sql")
+
+CORRELATION_ID = "entity-aliases"
+
+Space = tuple[str, str]
+"""A project and a graph space of it."""
+
+Lesson = tuple[str, str]
+"""The name of an entity, and another name of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Teaching:
+    """What a memory teaches now, which is not what is kept."""
+
+    project_id: str
+    memory_id: UUID
+    space: str
+    lessons: Sequence[Lesson]
+
+
+def lessons_of(entities: Iterable[Entity]) -> list[Lesson]:
+    """What the entities of a memory teach."""
+    return [(entity.name, alias) for entity in entities for alias in entity.aliases]
+
+
+async def learn(connection: Connection, teachings: Sequence[Teaching]) -> None:
+    """Stores what the memories teach, and notes which names now stand for something else.
+
+    The spaces are locked in one order, so that what one learns is seen by the next.
+    """
+    by_space: dict[Space, list[Teaching]] = {}
+    for teaching in teachings:
+        by_space.setdefault((teaching.project_id, teaching.space), []).append(teaching)
+    for space in sorted(by_space):
+        async with transaction(connection):
+            await _learn(connection, space, by_space[space])
+
+
+async def _learn(connection: Connection, space: Space, teachings: Sequence[Teaching]) -> None:
+    await connection.execute(SQL["lock_space"], *space)
+    before = (await joins_of(connection, [space]))[space]
+    for teaching in teachings:
+        identity = teaching.project_id, teaching.memory_id
+        await connection.execute(SQL["forget_aliases"], *identity)
+        if teaching.lessons:
+            names, aliases = zip(*teaching.lessons, strict=True)
+            await connection.execute(
+                SQL["learn_aliases"], *identity, teaching.space, list(names), list(aliases)
+            )
+    changed = before.changed((await joins_of(connection, [space]))[space])
+    if changed:
+        await connection.execute(SQL["note_change"], *space, uuid4(), sorted(changed))
+
+
+async def joins_of(connection: Connection, spaces: Iterable[Space]) -> dict[Space, Joins]:
+    """Which names stand for which entity in each of the spaces."""
+    wanted = sorted(set(spaces))
+    taught: dict[Space, list[TaughtAlias]] = {space: [] for space in wanted}
+    if wanted:
+        rows = await connection.fetch(
+            SQL["aliases"], [project for project, _ in wanted], [space for _, space in wanted]
+        )
+        for row in rows:
+            lesson = TaughtAlias(str(row["memory_id"]), row["name"], row["alias"])
+            taught[row["project_id"], row["space"]].append(lesson)
+    return {space: Joins(lessons) for space, lessons in taught.items()}
+
+
+async def enqueue_affected(connection: Connection, changes: Iterable[Row]) -> int:
+    """Enqueues the memories that mention a changed name, and returns how many.
+
+    They are looked for after the change is committed: whoever stores one later projects it by what
+    is taught now.
+    """
+    enqueued = 0
+    for change in changes:
+        project_id, space = change["project_id"], change["space"]
+        async with transaction(connection):
+            rows = await connection.fetch(
+                SQL["names_in_space"], project_id, *scope_values(space), space
+            )
+            concerned = _mentioning(rows, frozenset(change["keys"]))
+            await connection.execute(
+                OUTBOX["enqueue_given"],
+                [project_id] * len(concerned),
+                concerned,
+                CORRELATION_ID,
+            )
+            await connection.execute(SQL["forget_change"], project_id, space, change["change_id"])
+        enqueued += len(concerned)
+    return enqueued
+
+
+def _mentioning(rows: Iterable[Row], keys: frozenset[str]) -> list[UUID]:
+    return [row["memory_id"] for row in rows if keys.intersection(map(entity_key, row["names"]))]
+
+
+def scope_values(space: str) -> list[str | None]:
+    """The value of each scope field, of which the space names one."""
+    kind, _, value = space.partition(":")
+    named: Mapping[str, str] = {f"{kind}_id": value}
+    return [named.get(field) for field in SCOPE_FIELDS]
+
+
+_CORRELATION_ID = "entity-splits"
+
+
+class PostgresEntitySplits:
+    """Implements `server.graph.ports.EntitySplits`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def taught(self, project_id: str, space: str | None = None) -> list[TaughtName]:
+        async with self._database.connection() as connection:
+            rows = await connection.fetch(SQL["lessons"], project_id, space)
+        return [
+            TaughtName(row["space"], row["name"], row["alias"], row["memories"]) for row in rows
+        ]
+
+    async def splits(
+        self, project_id: str, spaces: Sequence[str] | None, at: datetime
+    ) -> list[Split]:
+        async with self._database.connection() as connection:
+            rows = await connection.fetch(
+                SQL["splits"], project_id, None if spaces is None else list(spaces), at
+            )
+        return [
+            Split(row["space"], row["name"], row["other_name"], row["create_time"]) for row in rows
+        ]
+
+    async def split(self, project_id: str, split: Split) -> int:
+        values = split.name, split.other_name, split.create_time
+        _, enqueued = await self._change("split", project_id, split, *values)
+        return enqueued
+
+    async def rejoin(self, project_id: str, split: Split) -> bool:
+        found, _ = await self._change("unsplit", project_id, split)
+        return found
+
+    async def _change(
+        self, statement: str, project_id: str, split: Split, *values: object
+    ) -> tuple[bool, int]:
+        """Whether it changed anything, and how many memories it concerns."""
+        identity = project_id, split.space, digest_of(*sorted(split.pair))
+        async with self._database.connection() as connection:
+            async with transaction(connection):
+                found = await connection.fetchval(SQL[statement], *identity, *values)
+                await _enqueue(connection, project_id, split)
+            # Once more, for those that were stored and projected meanwhile.
+            return bool(found), await _enqueue(connection, project_id, split)
+
+
+async def _enqueue(connection: Connection, project_id: str, split: Split) -> int:
+    """Enqueues the memories that say that the two names are one entity.
+
+    What follows from it for others is the projector's to see.
+    """
+    rows = await connection.fetch(
+        SQL["teachers"], project_id, *scope_values(split.space), split.space
+    )
+    concerned = [
+        row["memory_id"]
+        for row in rows
+        if any(
+            pair_of(entity.name, alias) == split.pair
+            for entity in to_entities(row["entities"])
+            for alias in entity.aliases
+        )
+    ]
+    await connection.execute(
+        OUTBOX["enqueue_given"], [project_id] * len(concerned), concerned, _CORRELATION_ID
+    )
+    return len(concerned)

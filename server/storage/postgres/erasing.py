@@ -1,0 +1,225 @@
+"""Erasing memories with what history keeps of them, what expired long ago, and whole projects."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date, datetime
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+import asyncpg
+
+from server.core.errors import ConcurrentChange
+from server.memories.change.erasing import MIN_REPEATED_LENGTH, SENTENCE_ENDS, phrase_of, redacted
+from server.memories.ports import Call
+from server.memories.scope import DeletionReceipt, StoredDeletion
+from server.storage.postgres.commit import call_values, changing_statements
+from server.storage.postgres.pool import Database, transaction
+from server.storage.statements import load_statements
+from server.telemetry.recording import record_changes
+
+if TYPE_CHECKING:
+    from server.storage.postgres.pool import Connection
+    from server.storage.postgres.rows import Row
+
+
+SQL = changing_statements("erase.sql")
+_VERSION_INDEXES = frozenset({"memories_pkey", "memory_events_pkey"})
+
+
+@dataclass(frozen=True, slots=True)
+class _Phrases:
+    """What the memories say, each with the key of its scope."""
+
+    scope_keys: Sequence[bytes]
+    texts: Sequence[str]
+
+
+@contextmanager
+def translate_version_conflicts() -> Iterator[None]:
+    """Translates the conflict of two calls that give a memory the same next version.
+
+    Raises:
+        ConcurrentChange: another call restored or erased the memory at the same moment.
+    """
+    try:
+        yield
+    except asyncpg.UniqueViolationError as error:
+        if error.constraint_name in _VERSION_INDEXES:
+            raise ConcurrentChange from error
+        raise
+
+
+async def erase(
+    connection: Connection,
+    call: Call,
+    memory_ids: Sequence[UUID],
+    erased_before: Mapping[str, int] = MappingProxyType({}),
+) -> StoredDeletion:
+    """Erases the memories and answers the receipt, which the call keeps.
+
+    `erased_before` are counts of what the same call has erased already.
+
+    The caller holds a transaction, and the locks on those of the memories that are present.
+    Messages go first: which ones, only the history says.
+    """
+    project_id, ids = call.project_id, list(memory_ids)
+    rows = await connection.fetch(SQL["phrases"], project_id, ids)
+    phrases = _Phrases(
+        [row["scope_key"] for row in rows], [phrase_of(row["phrase"]) for row in rows]
+    )
+    counts = Counter(erased_before)
+    counts["messages"] += await _delete_messages(connection, project_id, ids, phrases)
+    counts.update(await _redact_messages(connection, project_id, ids, phrases))
+    counts["passages"] += await connection.fetchval(
+        SQL["erase_passages"], project_id, ids, phrases.scope_keys, phrases.texts
+    )
+    await connection.execute(
+        SQL["clear_notices"], project_id, ids, phrases.scope_keys, phrases.texts
+    )
+    await connection.execute(SQL["drop_payloads"], project_id, phrases.scope_keys, phrases.texts)
+    row = await connection.fetchrow(SQL["erase_memories"], *call_values(call), ids, counts)
+    return to_deletion(row, call.payload_digest)
+
+
+async def _delete_messages(
+    connection: Connection, project_id: str, memory_ids: Sequence[UUID], phrases: _Phrases
+) -> int:
+    count: int = await connection.fetchval(
+        SQL["delete_messages"],
+        project_id,
+        memory_ids,
+        phrases.scope_keys,
+        phrases.texts,
+        SENTENCE_ENDS,
+    )
+    return count
+
+
+async def _redact_messages(
+    connection: Connection, project_id: str, memory_ids: Sequence[UUID], phrases: _Phrases
+) -> Mapping[str, int]:
+    """Blanks the phrases out of what is left; which messages were redacted, and which retained."""
+    rows = await connection.fetch(
+        SQL["messages_with_phrases"],
+        project_id,
+        memory_ids,
+        phrases.scope_keys,
+        phrases.texts,
+        MIN_REPEATED_LENGTH,
+    )
+    counts: Counter[str] = Counter()
+    changed: list[tuple[UUID, int, str]] = []
+    for row in rows:
+        content, retained = redacted(row["content"], row["phrases"], row["quotes"])
+        counts["retained_messages" if retained else "redacted_messages"] += 1
+        if content != row["content"]:
+            changed.append((row["call_id"], row["ordinal"], content))
+    if changed:
+        await connection.execute(
+            SQL["redact_messages"], project_id, *map(list, zip(*changed, strict=True))
+        )
+    return counts
+
+
+def to_deletion(row: Row | None, payload_digest: bytes) -> StoredDeletion:
+    """The deletion in a row with its counts and its position."""
+    if row is None:
+        raise AssertionError("a deletion answers one row")
+    return StoredDeletion(DeletionReceipt(**row["counts"]), row["position"], payload_digest)
+
+
+RETENTION_SQL = load_statements("server.storage.postgres", "retention.sql")
+
+
+class PostgresRetention:
+    """Implements `server.maintenance.ports.Retention`.
+
+    `on_commit` is called after every commit, so that what waits for changes need not poll.
+    """
+
+    def __init__(self, database: Database, on_commit: Callable[[], None]) -> None:
+        self._database = database
+        self._on_commit = on_commit
+
+    async def purge(
+        self, expired_before: date, limit: int, call_of: Callable[[str], Call]
+    ) -> DeletionReceipt | None:
+        with translate_version_conflicts():
+            async with self._database.connection() as connection, transaction(connection):
+                if not await connection.fetchval(RETENTION_SQL["try_alone"]):
+                    return None
+                passages = await connection.fetchrow(
+                    RETENTION_SQL["purge_passages"], expired_before, limit
+                )
+                if passages is not None and passages["passages"]:
+                    return DeletionReceipt(**passages)
+                project_id, memory_ids = await _expired(connection, expired_before, limit)
+                if not memory_ids:
+                    return None
+                deletion = await erase(connection, call_of(project_id), memory_ids)
+        self._on_commit()
+        record_changes(deleted=deletion.receipt.memories)
+        return deletion.receipt
+
+
+async def _expired(
+    connection: Connection, expired_before: date, limit: int
+) -> tuple[str, list[UUID]]:
+    """A project and memories of it, present ones before those that were deleted."""
+    rows = await connection.fetch(RETENTION_SQL["lock_expired"], expired_before, limit)
+    rows = rows or await connection.fetch(RETENTION_SQL["find_deleted"], expired_before, limit)
+    project_id = rows[0]["project_id"] if rows else ""
+    return project_id, [row["memory_id"] for row in rows if row["project_id"] == project_id]
+
+
+PROJECT_SQL = changing_statements("project_deletion.sql")
+_MEMORIES = "memories"
+
+
+class PostgresProjectDeletion:
+    """Implements `server.maintenance.ports.ProjectDeletion`.
+
+    The tables are those that PostgreSQL knows to have a `project_id`, so that a new one is never
+    forgotten here.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def begin(self, project_id: str, now: datetime) -> bool:
+        async with self._database.connection() as connection:
+            closed = await connection.fetchval(PROJECT_SQL["close"], project_id, now)
+        return closed is not None or await self.count(project_id) > 0
+
+    async def count(self, project_id: str) -> int:
+        total = 0
+        async with self._database.connection() as connection:
+            for table in (await _tables(connection)).values():
+                statement = PROJECT_SQL["count"].replace("{table}", table)
+                total += await connection.fetchval(statement, project_id)
+        return total
+
+    async def delete_batch(self, project_id: str, limit: int) -> Mapping[str, int]:
+        async with self._database.connection() as connection:
+            for name, table in (await _tables(connection)).items():
+                if name == _MEMORIES:
+                    statement = PROJECT_SQL["delete_memories"]
+                else:
+                    statement = PROJECT_SQL["delete_rows"].replace("{table}", table)
+                if count := await connection.fetchval(statement, project_id, limit):
+                    return {name: count}
+        return {}
+
+    async def finish(self, project_id: str) -> None:
+        async with self._database.connection() as connection:
+            await connection.execute(PROJECT_SQL["forget"], project_id)
+
+
+async def _tables(connection: Connection) -> Mapping[str, str]:
+    """Names of tables, and how they are written in a statement."""
+    return {row["name"]: row["quoted"] for row in await connection.fetch(PROJECT_SQL["tables"])}

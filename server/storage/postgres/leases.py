@@ -1,0 +1,80 @@
+"""The presence of servers by advisory locks, and leases on scopes as rows.
+
+https://www.postgresql.org/docs/current/explicit-locking.html#ADVISORY-LOCKS
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Set as AbstractSet
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from server.operations.ports import ScopeLease
+from server.storage.postgres.pool import Database
+from server.storage.statements import load_statements
+
+if TYPE_CHECKING:
+    import asyncpg
+
+
+PRESENCE_SQL = load_statements("server.storage.postgres", "presence.sql")
+
+
+def new_server_id() -> int:
+    """A number unique among servers and advisory locks of the database."""
+    return secrets.randbits(63)
+
+
+async def enter(connection: asyncpg.Connection[asyncpg.Record], server_id: int) -> None:
+    """Makes the server present for as long as the connection lasts."""
+    await connection.execute(PRESENCE_SQL["enter"], server_id)
+
+
+class PostgresPresence:
+    """Implements `server.operations.ports.Presence`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def missing(self) -> AbstractSet[int]:
+        async with self._database.connection() as connection:
+            rows = await connection.fetch(PRESENCE_SQL["missing"])
+        return {row["server_id"] for row in rows}
+
+    async def end_leases(self, servers: AbstractSet[int]) -> int:
+        async with self._database.connection() as connection:
+            return int(await connection.fetchval(PRESENCE_SQL["end_leases"], list(servers)))
+
+
+SCOPE_LEASES_SQL = load_statements("server.storage.postgres", "leases.sql")
+
+
+class PostgresScopeLeases:
+    """Implements `server.operations.ports.ScopeLeases`."""
+
+    def __init__(self, database: Database, server_id: int | None = None) -> None:
+        """`server_id` marks the presence of this server, if it has one."""
+        self._database = database
+        self._server_id = server_id
+
+    async def acquire(self, lease: ScopeLease, duration: timedelta) -> bool:
+        return await self._is_held("acquire", lease, duration, self._server_id)
+
+    async def renew(self, lease: ScopeLease, duration: timedelta) -> bool:
+        return await self._is_held("renew", lease, duration)
+
+    async def release(self, lease: ScopeLease) -> None:
+        async with self._database.connection() as connection:
+            await connection.execute(SCOPE_LEASES_SQL["release"], *_values(lease))
+
+    async def _is_held(self, statement: str, lease: ScopeLease, *values: object) -> bool:
+        async with self._database.connection() as connection:
+            lease_id = await connection.fetchval(
+                SCOPE_LEASES_SQL[statement], *_values(lease), *values
+            )
+        return lease_id is not None
+
+
+def _values(lease: ScopeLease) -> tuple[object, ...]:
+    return lease.project_id, lease.scope_key, lease.lease_id

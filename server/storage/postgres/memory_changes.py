@@ -1,0 +1,206 @@
+"""Changes of single memories on PostgreSQL."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+import asyncpg
+
+from server.core.errors import ConcurrentChange, MemoryDuplicate, RequestIdReused
+from server.memories.change.ports import FieldUpdate, Restoration
+from server.memories.memory import Memory, today
+from server.memories.ports import Call, MemoryDeletion, StoredCall
+from server.memories.scope import StoredDeletion
+from server.storage.postgres.commit import call_values, changing_statements, translate_conflicts
+from server.storage.postgres.erasing import SQL as ERASE
+from server.storage.postgres.erasing import erase, to_deletion, translate_version_conflicts
+from server.storage.postgres.memory_store import read_call
+from server.storage.postgres.pool import Database, transaction
+from server.storage.postgres.rows import from_entities, from_evidence, from_relations, to_halfvec
+from server.telemetry.recording import record_changes, stage
+
+if TYPE_CHECKING:
+    from server.storage.postgres.pool import Connection
+
+SQL = changing_statements("mutations.sql")
+_COMMIT = changing_statements("commit.sql")
+_DIGEST_INDEX = "memories_digest"
+
+
+class PostgresMemoryChanges:
+    """Implements `server.memories.change.ports.MemoryChanges`.
+
+    `on_commit` is called after every commit, so that what waits for changes need not poll.
+    """
+
+    def __init__(self, database: Database, on_commit: Callable[[], None]) -> None:
+        self._database = database
+        self._on_commit = on_commit
+
+    async def update(self, call: Call, update: FieldUpdate) -> int:
+        with translate_conflicts(call):
+            async with self._database.connection() as connection:
+                with stage("commit"):
+                    position = await _despite_expired(
+                        connection,
+                        call,
+                        update.digest,
+                        update.memory,
+                        lambda: _update_memory(connection, call, update),
+                    )
+        committed = self._committed(position)
+        record_changes(updated=1)
+        return committed
+
+    async def restore(self, call: Call, restoration: Restoration) -> int:
+        memory = restoration.memory
+        with translate_conflicts(call):
+            async with self._database.connection() as connection:
+                with stage("commit"):
+                    position = await _despite_expired(
+                        connection,
+                        call,
+                        restoration.digest,
+                        memory,
+                        lambda: _restore(connection, call, restoration),
+                    )
+        committed = self._committed(position)
+        record_changes(restored=1)
+        return committed
+
+    async def delete(self, call: Call, removal: MemoryDeletion) -> StoredDeletion:
+        with translate_conflicts(call):
+            async with self._database.connection() as connection:
+                with stage("commit"):
+                    row = await connection.fetchrow(
+                        SQL["remove_memory"],
+                        *call_values(call),
+                        removal.memory_id,
+                        removal.version,
+                    )
+        if row is None:
+            raise ConcurrentChange
+        return self._deleted(to_deletion(row, call.payload_digest))
+
+    async def erase(self, call: Call, removal: MemoryDeletion) -> StoredDeletion:
+        key = (call.project_id, removal.memory_id)
+        with translate_conflicts(call), translate_version_conflicts():
+            async with self._database.connection() as connection, transaction(connection):
+                await connection.execute(ERASE["lock_memory"], *key)
+                if await connection.fetchval(ERASE["newest_version"], *key) != removal.version:
+                    raise ConcurrentChange
+                with stage("commit"):
+                    deletion = await erase(connection, call, [removal.memory_id])
+        return self._deleted(deletion)
+
+    def _deleted(self, deletion: StoredDeletion) -> StoredDeletion:
+        self._on_commit()
+        record_changes(deleted=deletion.receipt.memories)
+        return deletion
+
+    def _committed(self, position: int | None) -> int:
+        if position is None:
+            raise ConcurrentChange
+        self._on_commit()
+        return position
+
+    async def claim_batch(self, batch: Call) -> frozenset[int]:
+        if batch.request_id is None:
+            return frozenset()
+        async with self._database.connection() as connection:
+            await connection.execute(SQL["claim_batch"], *call_values(batch))
+            # A statement of its own, because it must see what a rival has committed meanwhile.
+            rows = await connection.fetch(SQL["batch_items"], batch.project_id, batch.request_id)
+        if any(row["payload_digest"] != batch.payload_digest for row in rows):
+            raise RequestIdReused(batch.request_id)
+        return frozenset(row["item"] for row in rows) - {0}
+
+    async def find_deletion(
+        self, project_id: str, request_id: UUID, item: int
+    ) -> StoredDeletion | None:
+        async with self._database.connection() as connection:
+            row = await connection.fetchrow(SQL["find_deletion"], project_id, request_id, item)
+        return to_deletion(row, row["payload_digest"]) if row else None
+
+    async def find_change(self, project_id: str, request_id: UUID, item: int) -> StoredCall | None:
+        async with self._database.connection() as connection:
+            call = await connection.fetchrow(SQL["find_item"], project_id, request_id, item)
+            return await read_call(connection, project_id, call)
+
+
+async def _despite_expired(
+    connection: Connection,
+    call: Call,
+    digest: bytes,
+    memory: Memory,
+    act: Callable[[], Awaitable[int | None]],
+) -> int | None:
+    """Acts; where another memory of the scope has the digest and has expired, it makes way.
+
+    Raises:
+        MemoryDuplicate: it has not expired: what is visible stays.
+    """
+    try:
+        return await act()
+    except asyncpg.UniqueViolationError as error:
+        if error.constraint_name != _DIGEST_INDEX:
+            raise
+    try:
+        async with transaction(connection):
+            await _purge_expired(connection, call, digest)
+            return await act()
+    except asyncpg.UniqueViolationError as error:
+        if error.constraint_name != _DIGEST_INDEX:
+            raise
+        raise MemoryDuplicate(memory.id) from error
+
+
+async def _update_memory(connection: Connection, call: Call, update: FieldUpdate) -> int | None:
+    memory = update.memory
+    position: int | None = await connection.fetchval(
+        SQL["amend_memory"],
+        *call_values(call),
+        memory.id,
+        memory.version - 1,
+        memory.text,
+        update.digest,
+        None if update.embedding is None else to_halfvec(update.embedding),
+        dict(memory.metadata),
+        list(memory.categories),
+        from_entities(memory.entities),
+        from_relations(memory.relations),
+        from_evidence(memory.provenance.evidence),
+        memory.expiration_date,
+    )
+    return position
+
+
+async def _restore(connection: Connection, call: Call, restoration: Restoration) -> int | None:
+    memory = restoration.memory
+    with translate_version_conflicts():
+        position: int | None = await connection.fetchval(
+            SQL["restore_memory"],
+            *call_values(call),
+            memory.id,
+            restoration.from_version,
+            memory.version - 1,
+            restoration.digest,
+            to_halfvec(restoration.embedding),
+        )
+    return position
+
+
+async def _purge_expired(connection: Connection, call: Call, digest: bytes) -> None:
+    await connection.execute(
+        _COMMIT["purge_expired"],
+        call.project_id,
+        call.scope.key(),
+        [digest],
+        today(call.time),
+        call.id,
+        call.time,
+        call.correlation_id,
+        call.traceparent,
+    )

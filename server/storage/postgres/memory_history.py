@@ -1,0 +1,122 @@
+"""The past of memories on PostgreSQL."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from server.core.pages import ListOrder
+from server.memories.memory import EventType, Memory, MemoryEvent, PastVersion
+from server.memories.ports import ListQuery
+from server.memories.scope import Scope
+from server.storage.postgres.filters import filter_condition, scope_condition
+from server.storage.postgres.pool import Database
+from server.storage.postgres.rows import from_halfvec, to_memory, to_provenance
+from server.storage.statements import load_statements
+
+if TYPE_CHECKING:
+    from server.storage.postgres.rows import Row
+
+SQL = load_statements("server.storage.postgres", "history.sql")
+_PAGES = {ListOrder.NEWEST_FIRST: "newest_first", ListOrder.OLDEST_FIRST: "oldest_first"}
+
+
+def state_columns() -> str:
+    """The columns of a state `m` and its call `c`, for `rows.to_memory`."""
+    return SQL["state_columns"]
+
+
+def _statement(name: str, scope: str = "", page: str = "", filters: str = "true") -> str:
+    """A statement with its fixed blocks in place. Nothing here comes from a client."""
+    return (
+        SQL[name]
+        .replace("{columns}", SQL["state_columns"])
+        .replace("{scope}", scope)
+        .replace("{filters}", filters)
+        .replace("{page}", page)
+    )
+
+
+class PostgresMemoryHistory:
+    """Implements `server.memories.history.ports.MemoryHistory`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def events(
+        self, project_id: str, memory_id: UUID, after_version: int, limit: int
+    ) -> list[MemoryEvent]:
+        async with self._database.connection() as connection:
+            # From the event before, whose state is the one before the first event of the page.
+            rows = await connection.fetch(
+                _statement("events"), project_id, memory_id, after_version, limit + 1
+            )
+        events = []
+        before = None
+        for row in rows:
+            after = state_of(row)
+            events.append(to_event(memory_id, row, before, after))
+            before = after
+        return [event for event in events if event.version > after_version][:limit]
+
+    async def get(
+        self, project_id: str, memory_id: UUID, time: datetime, visible_on: date | None
+    ) -> Memory | None:
+        async with self._database.connection() as connection:
+            row = await connection.fetchrow(
+                _statement("state_at"), project_id, memory_id, time, visible_on
+            )
+        return to_memory(row) if row else None
+
+    async def version(
+        self, project_id: str, memory_id: UUID, version: int | None = None
+    ) -> PastVersion | None:
+        async with self._database.connection() as connection:
+            row = await connection.fetchrow(_statement("version"), project_id, memory_id, version)
+        if row is None:
+            return None
+        embedding = row["embedding"]
+        return PastVersion(
+            memory=state_of(row),
+            embedding=None if embedding is None else from_halfvec(embedding),
+            last_version=row["last_version"],
+        )
+
+    async def list(self, query: ListQuery, time: datetime) -> list[Memory]:
+        condition, values = scope_condition(query.scope, first_parameter=7)
+        of_origin = condition.replace("m.", "origin.")
+        filters, bound = filter_condition(query.filters, first_parameter=7 + len(values))
+        after = query.after
+        async with self._database.connection() as connection:
+            rows = await connection.fetch(
+                _statement("list_at", of_origin, SQL[_PAGES[query.order]], filters),
+                query.project_id,
+                time,
+                query.visible_on,
+                after.create_time if after else None,
+                after.memory_id if after else None,
+                query.limit,
+                *values,
+                *bound,
+            )
+        return [to_memory(row) for row in rows]
+
+
+def state_of(row: Row) -> Memory | None:
+    """The state in a row that has `has_state`; None after a deletion."""
+    return to_memory(row) if row["has_state"] else None
+
+
+def to_event(memory_id: UUID, row: Row, before: Memory | None, after: Memory | None) -> MemoryEvent:
+    """The event in a row of `events`, between the two states."""
+    return MemoryEvent(
+        memory_id=memory_id,
+        type=EventType(row["type"]),
+        version=row["event_version"],
+        time=row["change_time"],
+        before=before,
+        after=after,
+        provenance=to_provenance(row),
+        erased_scope=Scope(**row["erased_scope"]) if row["erased_scope"] else None,
+    )

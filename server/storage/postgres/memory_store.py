@@ -1,0 +1,176 @@
+"""The memory store on PostgreSQL."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import date
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from server import failpoints
+from server.core.pages import ListOrder
+from server.core.values import Vector
+from server.memories.add.inference import Candidate
+from server.memories.conversation import StoredMessage
+from server.memories.memory import EventType, Memory
+from server.memories.passages import Hit
+from server.memories.ports import (
+    ChangeSet,
+    Committed,
+    ListQuery,
+    SearchQuery,
+    StoredCall,
+    StoredChange,
+)
+from server.memories.scope import Scope
+from server.storage.postgres.commit import commit
+from server.storage.postgres.filters import filter_condition, scope_condition
+from server.storage.postgres.pool import Database
+from server.storage.postgres.rows import (
+    to_candidate,
+    to_halfvec,
+    to_memory,
+    to_notices,
+    to_relations,
+    to_stored_message,
+)
+from server.storage.postgres.search import Searches
+from server.storage.statements import load_statements
+from server.telemetry.recording import record_changes, stage
+
+if TYPE_CHECKING:
+    from server.storage.postgres.pool import Connection
+    from server.storage.postgres.rows import Row
+
+
+SQL = load_statements("server.storage.postgres", "read.sql")
+
+
+async def read_call(connection: Connection, project_id: str, call: Row | None) -> StoredCall | None:
+    """The call in a row of `find_call` or `find_item`; None without a row."""
+    if call is None:
+        return None
+    rows = await connection.fetch(SQL["call_changes"], project_id, call["call_id"])
+    return StoredCall(
+        id=call["call_id"],
+        payload_digest=call["payload_digest"],
+        position=call["position"],
+        embedding_model=call["embedding_model"],
+        language_model=call["language_model"],
+        changes=[
+            StoredChange(
+                EventType(row["type"]),
+                to_memory(row),
+                row["previous_text"],
+                to_relations(row["previous_relations"] or ()),
+            )
+            for row in rows
+        ],
+        notices=to_notices(call["notices"]),
+    )
+
+
+_PAGES = {ListOrder.NEWEST_FIRST: "newest_first", ListOrder.OLDEST_FIRST: "oldest_first"}
+
+
+def _read_statement(name: str, scope: str = "", page: str = "", filters: str = "true") -> str:
+    """A statement with its fixed blocks in place. Nothing here comes from a client."""
+    return (
+        SQL[name]
+        .replace("{columns}", SQL["memory_columns"])
+        .replace("{scope}", scope)
+        .replace("{page}", page)
+        .replace("{filters}", filters)
+    )
+
+
+class PostgresMemoryStore:
+    """Implements `server.memories.ports.MemoryStore`.
+
+    `on_commit` is called after every commit, so that what waits for changes need not poll.
+    """
+
+    def __init__(self, database: Database, on_commit: Callable[[], None]) -> None:
+        self._database = database
+        self._on_commit = on_commit
+        self._searches = Searches(database)
+
+    async def commit(self, changes: ChangeSet) -> Committed:
+        failpoints.reach("add.before_commit")
+        with stage("commit"):
+            committed = await commit(self._database, changes)
+        record_changes(
+            added=len(committed.added), updated=len(changes.updated), deleted=len(changes.deleted)
+        )
+        failpoints.reach("add.after_commit_before_answer")
+        self._on_commit()
+        return committed
+
+    async def find_call(self, project_id: str, request_id: UUID) -> StoredCall | None:
+        async with self._database.connection() as connection:
+            call = await connection.fetchrow(SQL["find_call"], project_id, request_id)
+            return await read_call(connection, project_id, call)
+
+    async def get_call(self, project_id: str, call_id: UUID) -> StoredCall | None:
+        async with self._database.connection() as connection:
+            call = await connection.fetchrow(SQL["get_call"], project_id, call_id)
+            return await read_call(connection, project_id, call)
+
+    async def find_candidates(
+        self, project_id: str, scope: Scope, vectors: Sequence[Vector], limit: int, visible_on: date
+    ) -> list[Candidate]:
+        if not vectors:
+            return []
+        async with self._database.connection() as connection:
+            rows = await connection.fetch(
+                SQL["find_candidates"],
+                project_id,
+                scope.key(),
+                [to_halfvec(vector) for vector in vectors],
+                limit,
+                visible_on,
+            )
+        return sorted(map(to_candidate, rows), key=lambda c: (-c.similarity, c.id))
+
+    async def recent_messages(
+        self, project_id: str, scope: Scope, limit: int
+    ) -> list[StoredMessage]:
+        async with self._database.connection() as connection:
+            rows = await connection.fetch(SQL["recent_messages"], project_id, scope.key(), limit)
+        return [to_stored_message(row) for row in reversed(rows)]
+
+    async def search(self, query: SearchQuery) -> list[Hit]:
+        return await self._searches.search(query)
+
+    async def get(self, project_id: str, memory_id: UUID, visible_on: date | None) -> Memory | None:
+        async with self._database.connection() as connection:
+            row = await connection.fetchrow(
+                _read_statement("get"), project_id, memory_id, visible_on
+            )
+        return to_memory(row) if row else None
+
+    async def list(self, query: ListQuery) -> list[Memory]:
+        condition, values = scope_condition(query.scope, first_parameter=6)
+        filters, bound = filter_condition(query.filters, first_parameter=6 + len(values))
+        after = query.after
+        async with self._database.connection() as connection:
+            rows = await connection.fetch(
+                _read_statement("list", condition, SQL[_PAGES[query.order]], filters),
+                query.project_id,
+                query.visible_on,
+                after.create_time if after else None,
+                after.memory_id if after else None,
+                query.limit,
+                *values,
+                *bound,
+            )
+        return [to_memory(row) for row in rows]
+
+    async def visible(
+        self, project_id: str, memory_ids: Sequence[UUID], visible_on: date
+    ) -> set[UUID]:
+        if not memory_ids:
+            return set()
+        async with self._database.connection() as connection:
+            rows = await connection.fetch(SQL["visible"], project_id, list(memory_ids), visible_on)
+        return {row["memory_id"] for row in rows}

@@ -1,0 +1,733 @@
+-- The schema of the store.
+--
+-- PostgreSQL is the only source of truth. The key of every tenant's table begins with project_id and
+-- every statement binds it, so that the tables can be distributed by project. There are no foreign
+-- keys between them: one statement writes a call with all its effects, and a project is moved or
+-- deleted whole.
+
+CREATE EXTENSION IF NOT EXISTS vector;
+
+CREATE SEQUENCE change_position;
+COMMENT ON SEQUENCE change_position IS
+    'Orders the changes of a project: outbox, history and consistency tokens count in it.';
+
+-- The text as it is split into words: composed (NFC) and case folded, so that one word has one spelling.
+-- Scripts without spaces become pairs of characters, each character but the first and the last in two
+-- of them. Signs that belong to a name are written out: "C++" and "C" are two words.
+CREATE FUNCTION spelled_out(said text) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+    SELECT CASE
+        WHEN folded.said !~ unspaced.one THEN folded.said
+        ELSE regexp_replace(folded.said, unspaced.two, ' \1 ', 'g') || ' ' || regexp_replace(
+                 regexp_replace(
+                     regexp_replace(folded.said, unspaced.first, ' ', 'g'), unspaced.others, ' ', 'g'
+                 ),
+                 unspaced.two, ' \1 ', 'g'
+             )
+    END
+    FROM (
+        SELECT regexp_replace(regexp_replace(regexp_replace(
+            casefold(normalize(said, NFC) COLLATE pg_unicode_fast),
+            '([[:alnum:]])&([[:alnum:]])', '\1and\2', 'g'),
+            '([[:alnum:]])\+\+', '\1plusplus', 'g'),
+            '([[:alnum:]])#(?![[:alnum:]])', '\1sharp', 'g')
+    ) AS folded (said),
+    (
+        -- Thai, Lao, Khmer, Burmese, kana and Han, each a letter or a mark.
+        SELECT '[\u0E00-\u0EFF\u1000-\u109F\u1780-\u17FF\u3040-\u30FF\u3400-\u9FFF]',
+               '([\u0E00-\u0EFF\u1000-\u109F\u1780-\u17FF\u3040-\u30FF\u3400-\u9FFF]{2})',
+               '(^|[^\u0E00-\u0EFF\u1000-\u109F\u1780-\u17FF\u3040-\u30FF\u3400-\u9FFF])'
+               '[\u0E00-\u0EFF\u1000-\u109F\u1780-\u17FF\u3040-\u30FF\u3400-\u9FFF]',
+               '[^\u0E00-\u0EFF\u1000-\u109F\u1780-\u17FF\u3040-\u30FF\u3400-\u9FFF]+'
+    ) AS unspaced (one, two, first, others)
+$$;
+
+-- The lexemes of a text, stemmed as its script suggests; English stands for all of the Latin script. A
+-- tsvector holds at most 1 MiB, and a longer one would refuse the memory: what stands behind the first
+-- 100,000 characters is not indexed.
+CREATE FUNCTION words_of(said text) RETURNS tsvector
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN CASE
+    WHEN said !~ '[^\x01-\x7f]|[&+#]'
+    THEN to_tsvector('pg_catalog.english', left(said, 100000))
+    ELSE to_tsvector(
+        CASE
+            WHEN said ~ '[\u0400-\u04FF]' THEN 'pg_catalog.russian'::regconfig
+            WHEN said ~ '[\u0370-\u03FF]' THEN 'pg_catalog.greek'::regconfig
+            WHEN said ~ '[\u0600-\u06FF]' THEN 'pg_catalog.arabic'::regconfig
+            WHEN said ~ '[\u0900-\u097F]' THEN 'pg_catalog.hindi'::regconfig
+            WHEN said ~ '[\u0B80-\u0BFF]' THEN 'pg_catalog.tamil'::regconfig
+            WHEN said ~ '[\u0530-\u058F]' THEN 'pg_catalog.armenian'::regconfig
+            ELSE 'pg_catalog.english'::regconfig
+        END,
+        spelled_out(left(said, 100000))
+    )
+END;
+
+-- `to_char` depends on the settings of a session for other patterns than these, which name months and
+-- days in English always.
+CREATE FUNCTION words_of_time(event_time timestamptz) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN to_char(event_time AT TIME ZONE 'UTC', 'FMDD FMMonth YYYY FMDay YYYY-MM');
+
+-- What a memory or passage is found by. Of a memory that was inferred also how it was said (the quotes
+-- of its evidence), and the names of its entities.
+CREATE FUNCTION indexed_words(
+    said text, role text, name text, event_time timestamptz,
+    entities jsonb DEFAULT '[]', evidence jsonb DEFAULT '[]'
+) RETURNS tsvector
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN words_of(concat_ws(
+    E'\n', left(said, 90000), coalesce(name, role), words_of_time(event_time),
+    CASE WHEN entities <> '[]' THEN jsonb_path_query_array(entities, '$[*].name') #>> '{}' END,
+    CASE WHEN evidence <> '[]' THEN jsonb_path_query_array(evidence, '$[*].quote') #>> '{}' END
+));
+
+-- The stems of a fact's words, each to be found with its last letter or without: "allergic" finds
+-- "allergy". Stop words are none of them, nor is what stands for the speaker.
+CREATE FUNCTION words_of_fact(fact text) RETURNS tsquery[]
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN ARRAY(
+    SELECT ('''' || replace(replace(stem, '\', '\\'), '''', '''''') || '''' || ending)::tsquery
+    FROM (
+        SELECT CASE WHEN length(lexeme) < 6 THEN lexeme ELSE left(lexeme, -1) END,
+               CASE WHEN length(lexeme) < 6 THEN '' ELSE ':*' END
+        FROM unnest(words_of(fact))
+        WHERE lexeme <> 'user'
+    ) AS found (stem, ending)
+);
+
+-- A sentence tells of a fact if it has at least half of the fact's words, and one of those that matter:
+-- of what was deleted, rather too much is taken out than too little.
+CREATE FUNCTION tells_of_fact(sentence text, words tsquery[], mattering tsquery[]) RETURNS boolean
+LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+    SELECT 2 * count(*) FILTER (WHERE said.lexemes @@ word) >= count(*)
+       AND bool_or(said.lexemes @@ word AND word = ANY (mattering))
+    FROM words_of(sentence) AS said (lexemes),
+         unnest(words) AS word
+$$;
+
+-- Whatever way a memory is changed or deleted, no passage brings back what it said.
+CREATE FUNCTION passages_follow_memories() RETURNS trigger
+LANGUAGE plpgsql AS $$
+DECLARE
+    change record;
+BEGIN
+    IF TG_OP = 'DELETE' THEN
+        FOR change IN
+            SELECT project_id, scope_key, array_agg(text) AS facts
+            FROM former
+            GROUP BY project_id, scope_key
+        LOOP
+            PERFORM take_out_of_passages(
+                change.project_id, change.scope_key, change.facts, NULL, NULL, statement_timestamp()
+            );
+        END LOOP;
+    ELSE
+        FOR change IN
+            SELECT project_id, former.scope_key, former.text, present.text AS new_text,
+                   present.call_id
+            FROM former JOIN present USING (project_id, memory_id)
+            WHERE former.text <> present.text
+        LOOP
+            PERFORM take_out_of_passages(
+                change.project_id, change.scope_key, ARRAY[change.text], change.new_text,
+                change.call_id, statement_timestamp()
+            );
+        END LOOP;
+    END IF;
+    RETURN NULL;
+END
+$$;
+
+CREATE TABLE store_settings (
+    name text NOT NULL,
+    value jsonb NOT NULL,
+    PRIMARY KEY (name)
+);
+COMMENT ON TABLE store_settings IS
+    'What holds for the whole store, such as the embedder that wrote its vectors.';
+
+CREATE TABLE servers (
+    server_id bigint NOT NULL,
+    PRIMARY KEY (server_id)
+);
+COMMENT ON TABLE servers IS
+    'Servers that are there. A server holds the advisory lock of its number while it lives, '
+    'so a row whose lock is free belongs to a dead one.';
+
+CREATE TABLE projects (
+    project_id text NOT NULL,
+    org_id text NOT NULL,
+    custom_instructions text NOT NULL DEFAULT '',
+    custom_categories jsonb NOT NULL DEFAULT '[]',
+    default_retention_days integer NOT NULL DEFAULT 0,
+    create_time timestamptz NOT NULL,
+    update_time timestamptz NOT NULL,
+    delete_time timestamptz,
+    keeps_passages boolean NOT NULL DEFAULT true,
+    PRIMARY KEY (project_id),
+    CONSTRAINT projects_retention CHECK (default_retention_days >= 0)
+);
+COMMENT ON TABLE projects IS 'Tenants, with what their clients may set.';
+COMMENT ON COLUMN projects.custom_instructions IS
+    'What the language model is told beside its own rules.';
+COMMENT ON COLUMN projects.custom_categories IS
+    'Categories in place of the built-in ones; empty keeps those.';
+COMMENT ON COLUMN projects.default_retention_days IS
+    'After how many days a memory expires that names no date; 0 is never.';
+
+CREATE TABLE api_keys (
+    digest bytea NOT NULL,
+    key_id text NOT NULL,
+    org_id text NOT NULL,
+    project_id text,
+    label text NOT NULL,
+    create_time timestamptz NOT NULL,
+    revoke_time timestamptz,
+    UNIQUE (key_id),
+    PRIMARY KEY (digest),
+    FOREIGN KEY (project_id) REFERENCES projects(project_id)
+);
+COMMENT ON TABLE api_keys IS
+    'Keys of organizations and projects. Looked up before their project is known, so the '
+    'digest is the primary key; the key itself is not stored.';
+COMMENT ON COLUMN api_keys.digest IS 'SHA-256 of the key.';
+COMMENT ON COLUMN api_keys.project_id IS
+    'The one project that the key opens; null opens all of its organization.';
+COMMENT ON COLUMN api_keys.revoke_time IS 'From when on the key opens nothing.';
+
+CREATE TABLE calls (
+    project_id text NOT NULL,
+    call_id uuid NOT NULL,
+    position bigint NOT NULL,
+    method text NOT NULL,
+    user_id text,
+    agent_id text,
+    app_id text,
+    run_id text,
+    scope_key bytea NOT NULL,
+    request_id uuid,
+    payload_digest bytea NOT NULL,
+    correlation_id text NOT NULL,
+    embedding_model text NOT NULL,
+    language_model text,
+    prompt_version text,
+    call_time timestamptz NOT NULL,
+    item integer NOT NULL DEFAULT 0,
+    outcome jsonb,
+    input_tokens integer,
+    output_tokens integer,
+    request_id_release_time timestamptz,
+    traceparent text,
+    notices jsonb NOT NULL DEFAULT '[]',
+    PRIMARY KEY (project_id, call_id)
+);
+COMMENT ON TABLE calls IS
+    'Calls that changed something, one row each: the unit of idempotency and of history.';
+COMMENT ON COLUMN calls.scope_key IS
+    'Digest of the four scope fields: rows of one scope share it.';
+COMMENT ON COLUMN calls.correlation_id IS 'The id of the request, as in logs and traces.';
+COMMENT ON COLUMN calls.traceparent IS
+    'The place of the call in its trace (W3C Trace Context); later work links back to it. '
+    'Null where the call was in no trace.';
+COMMENT ON COLUMN calls.position IS
+    'The place among the changes of the project, from change_position.';
+COMMENT ON COLUMN calls.method IS 'The RPC by which it came.';
+COMMENT ON COLUMN calls.request_id IS
+    'The client''s id of the intent: at most one call a project has its effect.';
+COMMENT ON COLUMN calls.request_id_release_time IS
+    'From when on the request id may be used again; the call keeps it for tracing.';
+COMMENT ON COLUMN calls.payload_digest IS
+    'Digest of the request: the same request id with another one is refused.';
+COMMENT ON COLUMN calls.item IS
+    'The place in a batch, from 1; 0 is a call of its own, or the batch itself.';
+COMMENT ON COLUMN calls.outcome IS
+    'What the call answered that its history does not tell: the receipt of a deletion.';
+COMMENT ON COLUMN calls.notices IS
+    'What an add left out, and why, so that a repeated call answers the same: a list of '
+    '{reason, text}.';
+COMMENT ON COLUMN calls.input_tokens IS
+    'What the inference cost; null where no language model took part.';
+
+CREATE INDEX calls_scope ON calls (project_id, scope_key, "position" DESC);
+
+-- Of each part of a scope by time: the past of a user is listed by them, and deleted by them.
+CREATE INDEX calls_user ON calls (project_id, user_id, call_time) WHERE user_id IS NOT NULL;
+CREATE INDEX calls_agent ON calls (project_id, agent_id, call_time) WHERE agent_id IS NOT NULL;
+CREATE INDEX calls_app ON calls (project_id, app_id, call_time) WHERE app_id IS NOT NULL;
+CREATE INDEX calls_run ON calls (project_id, run_id, call_time) WHERE run_id IS NOT NULL;
+
+-- One effect a request id.
+CREATE UNIQUE INDEX calls_request_id
+    ON calls (project_id, request_id, item)
+    WHERE request_id IS NOT NULL AND request_id_release_time IS NULL;
+
+-- The oldest request ids are released first.
+CREATE INDEX calls_request_time
+    ON calls (call_time) WHERE request_id IS NOT NULL AND request_id_release_time IS NULL;
+
+-- Operators look for what a request left behind in all projects, so this begins with the
+-- correlation id. A B-tree and no hash index: a client may send one id with all of its calls.
+CREATE INDEX calls_correlation_id ON calls (correlation_id, project_id);
+
+CREATE TABLE messages (
+    project_id text NOT NULL,
+    call_id uuid NOT NULL,
+    ordinal integer NOT NULL,
+    message_id uuid NOT NULL,
+    role text NOT NULL,
+    name text,
+    content text NOT NULL,
+    event_time timestamptz NOT NULL,
+    PRIMARY KEY (project_id, call_id, ordinal)
+);
+COMMENT ON TABLE messages IS 'The conversations that memories came from, as they were sent.';
+COMMENT ON COLUMN messages.ordinal IS 'The place in the call, from 0.';
+
+CREATE TABLE memories (
+    project_id text NOT NULL,
+    memory_id uuid NOT NULL,
+    version bigint NOT NULL,
+    call_id uuid NOT NULL,
+    user_id text,
+    agent_id text,
+    app_id text,
+    run_id text,
+    scope_key bytea STORAGE PLAIN NOT NULL,
+    digest bytea STORAGE PLAIN NOT NULL,
+    text text NOT NULL,
+    role text,
+    name text,
+    inferred boolean NOT NULL,
+    immutable boolean NOT NULL,
+    metadata jsonb NOT NULL,
+    categories text[] NOT NULL,
+    entities jsonb NOT NULL,
+    relations jsonb NOT NULL,
+    evidence jsonb NOT NULL,
+    event_time timestamptz NOT NULL,
+    expiration_date date,
+    create_time timestamptz NOT NULL,
+    update_time timestamptz NOT NULL,
+    embedding halfvec STORAGE PLAIN NOT NULL,
+    lexemes tsvector STORAGE MAIN NOT NULL GENERATED ALWAYS AS (indexed_words(text, role, name, event_time, entities, evidence)) STORED,
+    text_length integer NOT NULL GENERATED ALWAYS AS (char_length(text)) STORED,
+    ordinal integer NOT NULL DEFAULT 0,
+    PRIMARY KEY (project_id, memory_id),
+    CONSTRAINT memories_version CHECK (version >= 1)
+) WITH (toast_tuple_target = 4096);
+COMMENT ON TABLE memories IS 'Memories as they are now.';
+COMMENT ON COLUMN memories.scope_key IS
+    'Digest of the four scope fields: rows of one scope share it.';
+COMMENT ON COLUMN memories.version IS 'Counts the changes, from 1.';
+COMMENT ON COLUMN memories.call_id IS 'The call of the newest version.';
+COMMENT ON COLUMN memories.digest IS 'Digest of the text: a scope holds a text once.';
+COMMENT ON COLUMN memories.role IS 'Who said it, as the message has it.';
+COMMENT ON COLUMN memories.name IS 'The name of the speaker, as the message has it.';
+COMMENT ON COLUMN memories.inferred IS
+    'Made by a language model; otherwise a message as it was sent.';
+COMMENT ON COLUMN memories.immutable IS 'Only deletions may change it.';
+COMMENT ON COLUMN memories.entities IS 'The entities that the memory mentions.';
+COMMENT ON COLUMN memories.relations IS 'The relations between entities that the memory states.';
+COMMENT ON COLUMN memories.evidence IS 'The messages, and what of them, that the memory rests on.';
+COMMENT ON COLUMN memories.event_time IS 'When it was said.';
+COMMENT ON COLUMN memories.expiration_date IS 'From this day on (UTC) no read returns it.';
+COMMENT ON COLUMN memories.embedding IS
+    'Stored in line, because a search reads the embeddings of a whole scope.';
+COMMENT ON COLUMN memories.ordinal IS
+    'The place among the changes of the call that added it: with the time of the call it says '
+    'what was said next to what.';
+COMMENT ON COLUMN memories.lexemes IS
+    'What the lexical arm of a search reads: words, speaker and time.';
+
+-- A scope holds a text once.
+CREATE UNIQUE INDEX memories_digest ON memories (project_id, scope_key, digest);
+
+-- Of each part of a scope in the order of lists: a page costs what it holds, and a search reads
+-- its scope, however large the table is.
+CREATE INDEX memories_user
+    ON memories (project_id, user_id, create_time, memory_id) WHERE user_id IS NOT NULL;
+CREATE INDEX memories_agent
+    ON memories (project_id, agent_id, create_time, memory_id) WHERE agent_id IS NOT NULL;
+CREATE INDEX memories_app
+    ON memories (project_id, app_id, create_time, memory_id) WHERE app_id IS NOT NULL;
+CREATE INDEX memories_run
+    ON memories (project_id, run_id, create_time, memory_id) WHERE run_id IS NOT NULL;
+CREATE INDEX memories_create_time ON memories (project_id, create_time, memory_id);
+
+-- Equality in filters on metadata is containment. Without a pending list a look-up costs the same
+-- after many writes as after few.
+CREATE INDEX memories_metadata
+    ON memories USING gin (metadata jsonb_path_ops) WITH (fastupdate=off);
+
+-- What a new day takes out of the graph.
+CREATE INDEX memories_expiration ON memories (expiration_date) WHERE expiration_date IS NOT NULL;
+
+-- What was said just before a message, and just after it: searches of large scopes look it up.
+CREATE INDEX memories_conversation
+    ON memories (project_id, scope_key, create_time, ordinal, memory_id) WHERE NOT inferred;
+
+CREATE TABLE passages (
+    project_id text NOT NULL,
+    passage_id uuid NOT NULL,
+    call_id uuid NOT NULL,
+    message_id uuid NOT NULL,
+    user_id text,
+    agent_id text,
+    app_id text,
+    run_id text,
+    scope_key bytea STORAGE PLAIN NOT NULL,
+    digest bytea STORAGE PLAIN NOT NULL,
+    sentences text[] NOT NULL,
+    text text NOT NULL,
+    role text NOT NULL,
+    name text,
+    metadata jsonb NOT NULL,
+    event_time timestamptz NOT NULL,
+    expiration_date date,
+    create_time timestamptz NOT NULL,
+    store_time timestamptz NOT NULL,
+    delete_time timestamptz,
+    ordinal integer NOT NULL,
+    embedding halfvec STORAGE PLAIN NOT NULL,
+    lexemes tsvector STORAGE MAIN NOT NULL GENERATED ALWAYS AS (indexed_words(text, role, name, event_time)) STORED,
+    text_length integer NOT NULL GENERATED ALWAYS AS (char_length(text)) STORED,
+    PRIMARY KEY (project_id, passage_id)
+) WITH (toast_tuple_target = 4096);
+COMMENT ON TABLE passages IS
+    'What was told in an inferred add and became no fact: what is left of a message without '
+    'the sentences that its memories rest on. Never changed: one that loses a sentence makes '
+    'way for another. Columns named as in memories mean the same.';
+COMMENT ON COLUMN passages.digest IS
+    'Of the message as it was sent, speaker and words: a conversation that is sent again is '
+    'kept once.';
+COMMENT ON COLUMN passages.sentences IS
+    'Those that are left, as they stand in the message; none where all of it became memories.';
+COMMENT ON COLUMN passages.embedding IS
+    'Of the whole message: what stands around a sentence helps to find it.';
+COMMENT ON COLUMN passages.store_time IS
+    'From when it could be found, so that searches of the past find it as it was.';
+COMMENT ON COLUMN passages.delete_time IS 'Until when it could be found.';
+
+-- Of each part of a scope, in the order of the conversation: of those that can be found.
+CREATE INDEX passages_user
+    ON passages (project_id, user_id, create_time, passage_id)
+    WHERE user_id IS NOT NULL AND delete_time IS NULL;
+CREATE INDEX passages_agent
+    ON passages (project_id, agent_id, create_time, passage_id)
+    WHERE agent_id IS NOT NULL AND delete_time IS NULL;
+CREATE INDEX passages_app
+    ON passages (project_id, app_id, create_time, passage_id)
+    WHERE app_id IS NOT NULL AND delete_time IS NULL;
+CREATE INDEX passages_run
+    ON passages (project_id, run_id, create_time, passage_id)
+    WHERE run_id IS NOT NULL AND delete_time IS NULL;
+CREATE INDEX passages_create_time
+    ON passages (project_id, create_time, passage_id) WHERE delete_time IS NULL;
+
+-- The newest of a message, whether it can be found or not.
+CREATE INDEX passages_digest ON passages (project_id, scope_key, digest, store_time);
+
+-- What was told just before and just after: searches of large scopes look it up.
+CREATE INDEX passages_conversation
+    ON passages (project_id, scope_key, create_time, ordinal, passage_id) WHERE delete_time IS NULL;
+
+-- What has expired is purged in time.
+CREATE INDEX passages_expiration ON passages (expiration_date) WHERE expiration_date IS NOT NULL;
+
+-- Of a call: its messages are deleted with it, and searches of the past come from there.
+CREATE INDEX passages_call ON passages (project_id, call_id);
+
+CREATE TABLE memory_events (
+    project_id text NOT NULL,
+    memory_id uuid NOT NULL,
+    version bigint NOT NULL,
+    position bigint NOT NULL,
+    ordinal integer NOT NULL,
+    call_id uuid NOT NULL,
+    type text NOT NULL,
+    change_time timestamptz NOT NULL,
+    state jsonb,
+    transaction_id xid8 NOT NULL DEFAULT pg_current_xact_id(),
+    embedding halfvec,
+    erased_scope jsonb,
+    PRIMARY KEY (project_id, memory_id, version),
+    CONSTRAINT memory_events_type CHECK (type IN ('ADD', 'UPDATE', 'DELETE', 'RESTORE'))
+);
+COMMENT ON TABLE memory_events IS
+    'The history of memories, append-only: enough to read any of them as it was at any '
+    'instant.';
+COMMENT ON COLUMN memory_events.ordinal IS
+    'The place among the changes of the call, from 0; -1 for an expired memory that made way '
+    'for a new one.';
+COMMENT ON COLUMN memory_events.state IS
+    'The row after the event without its embedding; null after a deletion.';
+COMMENT ON COLUMN memory_events.embedding IS
+    'The embedding of a new text; null where the event left the text as it was.';
+COMMENT ON COLUMN memory_events.transaction_id IS
+    'Ids of transactions order the stream: below the oldest open one nothing can appear any '
+    'more, which cannot be said of positions.';
+
+CREATE INDEX memory_events_call ON memory_events (project_id, call_id, ordinal);
+
+-- The stream of a project, in an order in which nothing appears behind what was seen.
+CREATE INDEX memory_events_stream
+    ON memory_events (project_id, transaction_id, "position", ordinal, memory_id, version);
+
+-- Counts the changes of the last minutes. Rows come nearly in the order of their times, so ranges
+-- are enough.
+CREATE INDEX memory_events_time
+    ON memory_events USING brin (change_time) WITH (pages_per_range=32, autosummarize=on);
+CREATE INDEX memory_events_erased
+    ON memory_events USING gin (erased_scope jsonb_path_ops) WHERE erased_scope IS NOT NULL;
+
+-- Memories that were deleted when they had an expiration date: retention erases what history keeps
+-- of them. Dates in ISO 8601 are in the order of their letters.
+CREATE INDEX memory_events_expiration
+    ON memory_events (((state ->> 'expiration_date'::text)))
+    WHERE (state ->> 'expiration_date') IS NOT NULL;
+
+CREATE UNLOGGED TABLE scope_leases (
+    project_id text NOT NULL,
+    scope_key bytea NOT NULL,
+    lease uuid NOT NULL,
+    expires_at timestamptz NOT NULL,
+    server_id bigint,
+    PRIMARY KEY (project_id, scope_key)
+);
+COMMENT ON TABLE scope_leases IS
+    'Who works on a scope, so that inferred adds to it run one after another on all servers. '
+    'Unlogged: a lease need not survive a crash, and whoever finds it gone cannot commit.';
+COMMENT ON COLUMN scope_leases.lease IS
+    'Names the lease: only who knows it may renew it, give it back or commit with it.';
+COMMENT ON COLUMN scope_leases.server_id IS 'The server that has the lease, or had it last.';
+
+CREATE TABLE operations (
+    project_id text NOT NULL,
+    operation_id uuid NOT NULL,
+    position bigint NOT NULL GENERATED ALWAYS AS IDENTITY,
+    state text NOT NULL DEFAULT 'QUEUED',
+    user_id text,
+    agent_id text,
+    app_id text,
+    run_id text,
+    scope_key bytea NOT NULL,
+    request_id uuid,
+    payload_digest bytea NOT NULL,
+    payload bytea,
+    output_format text NOT NULL,
+    correlation_id text NOT NULL,
+    attempts integer NOT NULL DEFAULT 0,
+    failures integer NOT NULL DEFAULT 0,
+    lease uuid,
+    available_at timestamptz NOT NULL DEFAULT now(),
+    create_time timestamptz NOT NULL DEFAULT now(),
+    start_time timestamptz,
+    end_time timestamptz,
+    call_id uuid,
+    fault text,
+    error bytea,
+    traceparent text,
+    server_id bigint,
+    PRIMARY KEY (project_id, operation_id),
+    CONSTRAINT operations_state CHECK (state IN ('QUEUED', 'RUNNING', 'SUCCEEDED', 'FAILED', 'CANCELLED'))
+);
+COMMENT ON TABLE operations IS
+    'Asynchronous calls: durable before they are answered, and worked on later by any server.';
+COMMENT ON COLUMN operations.scope_key IS
+    'Digest of the four scope fields: rows of one scope share it.';
+COMMENT ON COLUMN operations.correlation_id IS 'The id of the request, as in logs and traces.';
+COMMENT ON COLUMN operations.traceparent IS
+    'The place of the call in its trace (W3C Trace Context); later work links back to it. '
+    'Null where the call was in no trace.';
+COMMENT ON COLUMN operations.position IS 'The order in which they are taken.';
+COMMENT ON COLUMN operations.payload IS 'The request, until it is done.';
+COMMENT ON COLUMN operations.failures IS
+    'Attempts that speak against the call itself; one counts from its beginning, so that a '
+    'crash counts too.';
+COMMENT ON COLUMN operations.lease IS 'The holder while RUNNING, until available_at.';
+COMMENT ON COLUMN operations.server_id IS 'The server that has the lease, or had it last.';
+COMMENT ON COLUMN operations.available_at IS
+    'When the lease ends, or when the operation may be tried (again).';
+COMMENT ON COLUMN operations.end_time IS 'When it SUCCEEDED, FAILED or was CANCELLED.';
+COMMENT ON COLUMN operations.call_id IS 'The call that has the effect.';
+COMMENT ON COLUMN operations.error IS 'What it failed with, as google.rpc.Status.';
+
+CREATE UNIQUE INDEX operations_request_id
+    ON operations (project_id, request_id) WHERE request_id IS NOT NULL;
+
+-- Of what is not done, the oldest first.
+CREATE INDEX operations_pending ON operations ("position") WHERE end_time IS NULL;
+
+-- The oldest of a scope that is not done.
+CREATE INDEX operations_pending_of_scope
+    ON operations (project_id, scope_key, "position") WHERE end_time IS NULL;
+
+-- Of what is done, the oldest goes first.
+CREATE INDEX operations_done ON operations (end_time) WHERE end_time IS NOT NULL;
+
+-- As calls_correlation_id.
+CREATE INDEX operations_correlation_id ON operations (correlation_id, project_id);
+
+-- Counted at every look at the queue.
+CREATE INDEX operations_failed ON operations (project_id) WHERE state = 'FAILED';
+
+-- Deleting a scope finds its operations without reading all that are done: most by their calls,
+-- these by themselves.
+CREATE INDEX operations_without_call
+    ON operations (project_id) WHERE state = ANY (ARRAY['FAILED', 'CANCELLED']);
+
+-- Those that ended with what another call of the same request id had done.
+CREATE INDEX operations_of_other_call
+    ON operations (project_id, call_id) WHERE call_id <> operation_id;
+
+CREATE TABLE graph_outbox (
+    project_id text NOT NULL,
+    memory_id uuid NOT NULL,
+    position bigint NOT NULL,
+    first_position bigint NOT NULL,
+    correlation_id text NOT NULL,
+    attempts integer NOT NULL DEFAULT 0,
+    enqueue_time timestamptz NOT NULL DEFAULT now(),
+    available_at timestamptz NOT NULL DEFAULT now(),
+    lease uuid,
+    refusals integer NOT NULL DEFAULT 0,
+    fault text,
+    dead_position bigint,
+    traceparent text,
+    PRIMARY KEY (project_id, memory_id),
+    CONSTRAINT graph_outbox_positions CHECK (first_position <= position)
+);
+COMMENT ON TABLE graph_outbox IS 'Memories whose change the graph does not hold yet.';
+COMMENT ON COLUMN graph_outbox.position IS 'The newest change.';
+COMMENT ON COLUMN graph_outbox.first_position IS 'The oldest change that the graph does not hold.';
+COMMENT ON COLUMN graph_outbox.available_at IS 'In the future: the end of a lease, or of a delay.';
+COMMENT ON COLUMN graph_outbox.lease IS
+    'The claim that holds the row, and the only one that may settle it.';
+COMMENT ON COLUMN graph_outbox.refusals IS 'How often the graph refused the memory by itself.';
+COMMENT ON COLUMN graph_outbox.fault IS 'What the graph refused it with.';
+COMMENT ON COLUMN graph_outbox.dead_position IS
+    'The change at which it was given up; a newer one gives it another try.';
+COMMENT ON COLUMN graph_outbox.correlation_id IS 'The id of the request, as in logs and traces.';
+COMMENT ON COLUMN graph_outbox.traceparent IS
+    'The place of the call in its trace (W3C Trace Context); later work links back to it. '
+    'Null where the call was in no trace.';
+
+CREATE INDEX graph_outbox_pending ON graph_outbox (project_id, first_position);
+
+-- What may be taken, the oldest first.
+CREATE INDEX graph_outbox_available
+    ON graph_outbox (available_at) WHERE dead_position IS DISTINCT FROM "position";
+
+-- What was given up.
+CREATE INDEX graph_outbox_dead ON graph_outbox (project_id) WHERE dead_position = "position";
+
+CREATE TABLE entity_aliases (
+    project_id text NOT NULL,
+    memory_id uuid NOT NULL,
+    ordinal integer NOT NULL,
+    space text NOT NULL,
+    name text NOT NULL,
+    alias text NOT NULL,
+    PRIMARY KEY (project_id, memory_id, ordinal)
+);
+COMMENT ON TABLE entity_aliases IS
+    'What the memories of a graph space teach about names, derived from their entities.';
+
+-- All that a space teaches.
+CREATE INDEX entity_aliases_space ON entity_aliases (project_id, space);
+
+CREATE TABLE entity_alias_changes (
+    project_id text NOT NULL,
+    space text NOT NULL,
+    change_id uuid NOT NULL,
+    keys jsonb NOT NULL,
+    PRIMARY KEY (project_id, space, change_id)
+);
+COMMENT ON TABLE entity_alias_changes IS
+    'Names of a space whose entity has changed, until the memories that mention them are in '
+    'the outbox.';
+
+CREATE TABLE entity_splits (
+    project_id text NOT NULL,
+    space text NOT NULL,
+    split_id bytea NOT NULL,
+    name text NOT NULL,
+    other_name text NOT NULL,
+    create_time timestamptz NOT NULL,
+    PRIMARY KEY (project_id, space, split_id)
+);
+COMMENT ON TABLE entity_splits IS
+    'Names of a space that an operator has said are not one entity, whatever memories teach.';
+COMMENT ON COLUMN entity_splits.split_id IS
+    'Digest of both names in folded form, which may be too long for a key.';
+
+CREATE TABLE reembedding (
+    project_id text NOT NULL,
+    memory_id uuid NOT NULL,
+    version bigint NOT NULL,
+    PRIMARY KEY (project_id, memory_id, version)
+);
+COMMENT ON TABLE reembedding IS
+    'What is still to be embedded while the store changes its embedder; empty at all other '
+    'times.';
+COMMENT ON COLUMN reembedding.version IS 'That of a past state, or 0 for the memory itself.';
+
+-- Takes the sentences that tell of one of the facts out of the passages of a scope, and answers how many
+-- passages that concerns. Where a fact became another one, what both say stays, and so does what was
+-- told in the call that changed it.
+CREATE FUNCTION take_out_of_passages(
+    of_project text, of_scope bytea, facts text[], new_fact text, of_call uuid, at_time timestamptz
+) RETURNS integer
+LANGUAGE sql AS $$
+    WITH known AS MATERIALIZED (
+        SELECT words, ARRAY(
+                   SELECT word
+                   FROM unnest(words) AS word
+                   WHERE new_fact IS NULL
+                      OR NOT words_of(new_fact) @@ word
+               ) AS mattering
+        FROM unnest(facts) AS fact, words_of_fact(fact) AS words
+    ),
+    narrowed AS MATERIALIZED (
+        SELECT p.passage_id, cardinality(p.sentences) AS size, ARRAY(
+                   SELECT sentence
+                   FROM unnest(p.sentences) WITH ORDINALITY AS of_passage (sentence, n)
+                   WHERE NOT EXISTS (
+                       SELECT FROM known WHERE tells_of_fact(sentence, words, mattering)
+                   )
+                   ORDER BY n
+               ) AS sentences
+        FROM passages AS p
+        WHERE p.project_id = of_project AND p.scope_key = of_scope AND p.delete_time IS NULL
+          AND p.call_id IS DISTINCT FROM of_call
+          AND EXISTS (SELECT FROM known, unnest(mattering) AS word WHERE p.lexemes @@ word)
+    ),
+    replaced AS (
+        UPDATE passages AS p
+        SET delete_time = at_time
+        FROM narrowed
+        WHERE p.project_id = of_project AND p.passage_id = narrowed.passage_id
+          AND cardinality(narrowed.sentences) < narrowed.size
+        RETURNING p.*, narrowed.sentences AS left_over
+    ),
+    kept AS (
+        INSERT INTO passages (
+            project_id, passage_id, call_id, message_id, user_id, agent_id, app_id, run_id,
+            scope_key, digest, sentences, text, role, name, metadata, event_time, expiration_date,
+            create_time, store_time, delete_time, ordinal, embedding
+        )
+        SELECT project_id, gen_random_uuid(), call_id, message_id, user_id, agent_id, app_id, run_id,
+               scope_key, digest, left_over,
+               btrim(array_to_string(left_over, ''), E' \t\r\n'), role, name, metadata, event_time,
+               expiration_date, create_time, at_time,
+               CASE WHEN cardinality(left_over) = 0 THEN at_time END, ordinal, embedding
+        FROM replaced
+    )
+    SELECT count(*)::integer FROM replaced
+$$;
+
+CREATE TRIGGER passages_follow_deletions AFTER DELETE ON memories REFERENCING OLD TABLE AS former FOR EACH STATEMENT EXECUTE FUNCTION passages_follow_memories();
+
+CREATE TRIGGER passages_follow_updates AFTER UPDATE ON memories REFERENCING OLD TABLE AS former NEW TABLE AS present FOR EACH STATEMENT EXECUTE FUNCTION passages_follow_memories();

@@ -1,0 +1,154 @@
+"""Notices between servers by LISTEN and NOTIFY, over one connection for each server.
+
+The same connection marks the server as present.
+
+NOTIFY within the transaction that changes something would make commits wait for one another: it
+takes a lock on the whole database until the commit is flushed. So a notice is sent after the
+commit, in a transaction of its own that has nothing to flush, and notices that come close
+together share it.
+https://www.postgresql.org/docs/current/sql-notify.html
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import asyncpg
+import structlog
+
+from server.operations.ports import Channel
+from server.storage.postgres.leases import enter
+from server.storage.postgres.pool import UNAVAILABLE
+
+if TYPE_CHECKING:
+    Connection = asyncpg.Connection[asyncpg.Record]
+
+_SEND = "SELECT pg_notify(channel, '') FROM unnest($1::text[]) AS channel"
+_CHECK = "SELECT 1"
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class NotificationOptions:
+    """How the connection is used.
+
+    Notices are sent `interval` apart at least. A connection on which nothing was sent for
+    `check_interval` is tried, so that one that died silently is replaced. After a failure
+    `retry_interval` passes: so little that nobody takes the server for dead (see FreeLeases).
+    """
+
+    interval: timedelta = timedelta(milliseconds=20)
+    check_interval: timedelta = timedelta(seconds=10)
+    retry_interval: timedelta = timedelta(milliseconds=250)
+    timeout: timedelta = timedelta(seconds=5)
+
+
+class PostgresNotifications:
+    """Implements `server.operations.ports.Notifications` while `run` runs."""
+
+    def __init__(
+        self, dsn: str, options: NotificationOptions | None = None, server_id: int | None = None
+    ) -> None:
+        """`server_id` marks this server as present while it is connected."""
+        self._dsn = dsn
+        self.server_id = server_id
+        self._options = options or NotificationOptions()
+        self._subscribers: dict[Channel, list[Callable[[], None]]] = {c: [] for c in Channel}
+        self._unsent: set[Channel] = set()
+        self._stirred = asyncio.Event()
+
+    def notify(self, channel: Channel) -> None:
+        self._tell(channel)
+        self._unsent.add(channel)
+        self._stirred.set()
+
+    @contextmanager
+    def subscribe(self, channel: Channel, on_notice: Callable[[], None]) -> Iterator[None]:
+        self._subscribers[channel].append(on_notice)
+        try:
+            yield
+        finally:
+            self._subscribers[channel].remove(on_notice)
+
+    async def run(self) -> None:
+        """Sends and receives until it is cancelled. A lost connection is replaced."""
+        was_lost = False
+        while True:
+            try:
+                async with self._connected() as connection:
+                    if was_lost:
+                        log.info("notifications.restored")
+                    was_lost = False
+                    self._tell_all()
+                    self._stirred.set()
+                    await self._send_forever(connection)
+            except (TimeoutError, *UNAVAILABLE) as error:
+                if not was_lost:
+                    log.warning("notifications.lost", error=type(error).__name__)
+                was_lost = True
+            await asyncio.sleep(self._options.retry_interval.total_seconds())
+
+    @asynccontextmanager
+    async def _connected(self) -> AsyncIterator[Connection]:
+        timeout = self._options.timeout.total_seconds()
+        connection = await asyncpg.connect(
+            self._dsn,
+            timeout=timeout,
+            command_timeout=timeout,
+            server_settings={"application_name": "memoir-notifications"},
+        )
+        try:
+            connection.add_termination_listener(lambda _: self._stirred.set())
+            for channel in Channel:
+                await connection.add_listener(channel, self._receive)
+            if self.server_id is not None:
+                await enter(connection, self.server_id)
+            yield connection
+        finally:
+            connection.terminate()
+
+    async def _send_forever(self, connection: Connection) -> None:
+        while True:
+            await self._wait()
+            self._stirred.clear()
+            # Fails on a connection that is closed, which is how its end is noticed.
+            if self._unsent:
+                await self._send(connection)
+                await asyncio.sleep(self._options.interval.total_seconds())
+            else:
+                await connection.execute(_CHECK)
+
+    async def _send(self, connection: Connection) -> None:
+        channels = sorted(self._unsent)
+        self._unsent.clear()
+        try:
+            await connection.execute(_SEND, channels)
+        except BaseException:
+            self._unsent.update(channels)
+            raise
+
+    async def _wait(self) -> None:
+        try:
+            async with asyncio.timeout(self._options.check_interval.total_seconds()):
+                await self._stirred.wait()
+        except TimeoutError:
+            return
+
+    def _receive(self, connection: object, pid: int, channel: str, _payload: object) -> None:
+        # What this server has sent, its subscribers know already.
+        if not isinstance(connection, asyncpg.Connection) or pid != connection.get_server_pid():
+            self._tell(Channel(channel))
+
+    def _tell_all(self) -> None:
+        for channel in Channel:
+            self._tell(channel)
+
+    def _tell(self, channel: Channel) -> None:
+        for on_notice in tuple(self._subscribers[channel]):
+            on_notice()

@@ -1,0 +1,245 @@
+"""Asynchronous calls on PostgreSQL."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from contextvars import Context
+from datetime import timedelta
+from typing import TYPE_CHECKING
+from uuid import UUID, uuid4
+
+from server.core.errors import RequestIdReused
+from server.operations.operation import Operation, OperationLease, OperationState
+from server.operations.ports import ClaimedOperation, QueueStatistics, Submission
+from server.storage.postgres.pool import Database
+from server.storage.postgres.rows import to_scope
+from server.storage.statements import load_statements
+
+if TYPE_CHECKING:
+    from server.storage.postgres.rows import Row
+
+
+SQL = load_statements("server.storage.postgres", "operations.sql")
+# Bounds the size of a statement, whose payloads may be large.
+BATCH_SIZE = 256
+BATCH_BYTES = 8 * 1024 * 1024
+
+
+def operation_statement(name: str) -> str:
+    """A statement with its fixed block in place."""
+    return SQL[name].replace("{columns}", SQL["columns"])
+
+
+def to_operation(row: Row) -> Operation:
+    """An operation from its columns."""
+    state = OperationState(row["state"])
+    return Operation(
+        id=row["operation_id"],
+        project_id=row["project_id"],
+        scope=to_scope(row),
+        state=state,
+        output_format=row["output_format"],
+        correlation_id=row["correlation_id"],
+        attempts=row["attempts"],
+        create_time=row["create_time"],
+        start_time=row["start_time"],
+        end_time=row["end_time"],
+        next_attempt_time=row["available_at"] if state is OperationState.QUEUED else None,
+        call_id=row["call_id"],
+        fault=row["fault"],
+        error=row["error"],
+    )
+
+
+class Submissions:
+    """Collects the calls that arrive while a statement runs into the next statement.
+
+    A single call does not wait; a thousand at once share a few commits.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._waiting: list[tuple[Submission, asyncio.Future[Operation | None]]] = []
+        self._flushing: asyncio.Task[None] | None = None
+
+    async def submit(self, submission: Submission) -> Operation:
+        """See `Operations.submit`."""
+        kept: asyncio.Future[Operation | None] = asyncio.get_running_loop().create_future()
+        self._waiting.append((submission, kept))
+        if self._flushing is None or self._flushing.done():
+            # Outside of this call, whose deadline and cancellation are not those of the others.
+            self._flushing = asyncio.create_task(self._flush(), context=Context())
+        return await kept or await self._earlier(submission)
+
+    async def _flush(self) -> None:
+        while self._waiting:
+            size = _batch_size([submission for submission, _ in self._waiting])
+            batch, self._waiting = self._waiting[:size], self._waiting[size:]
+            try:
+                kept = await self._keep([submission for submission, _ in batch])
+            except Exception as error:  # noqa: BLE001 - each caller is told
+                for _, future in batch:
+                    if not future.done():
+                        future.set_exception(error)
+                continue
+            for submission, future in batch:
+                if not future.done():
+                    future.set_result(kept.get((submission.project_id, submission.id)))
+
+    async def _keep(self, batch: Sequence[Submission]) -> dict[tuple[str, object], Operation]:
+        async with self._database.connection() as connection:
+            rows = await connection.fetch(operation_statement("submit"), *_columns(batch))
+        return {(row["project_id"], row["operation_id"]): to_operation(row) for row in rows}
+
+    async def _earlier(self, submission: Submission) -> Operation:
+        assert submission.request_id is not None
+        async with self._database.connection() as connection:
+            row = await connection.fetchrow(
+                operation_statement("find_by_request"),
+                submission.project_id,
+                submission.request_id,
+            )
+        if row is None or row["payload_digest"] != submission.payload_digest:
+            raise RequestIdReused(submission.request_id)
+        return to_operation(row)
+
+
+def _batch_size(waiting: Sequence[Submission]) -> int:
+    """How many of the first calls go into one statement: at least one."""
+    size = 0
+    for count, submission in enumerate(waiting[:BATCH_SIZE], 1):
+        size += len(submission.payload)
+        if size > BATCH_BYTES:
+            return max(1, count - 1)
+    return min(len(waiting), BATCH_SIZE)
+
+
+def _columns(batch: Sequence[Submission]) -> tuple[list[object], ...]:
+    rows = [
+        (
+            submission.project_id,
+            submission.id,
+            submission.scope.user_id,
+            submission.scope.agent_id,
+            submission.scope.app_id,
+            submission.scope.run_id,
+            submission.scope.key(),
+            submission.request_id,
+            submission.payload_digest,
+            submission.payload,
+            submission.output_format,
+            submission.correlation_id,
+            submission.traceparent,
+        )
+        for submission in batch
+    ]
+    return tuple(list(column) for column in zip(*rows, strict=True))
+
+
+class PostgresOperations:
+    """Implements both ports of `server.operations.ports`."""
+
+    def __init__(self, database: Database, server_id: int | None = None) -> None:
+        """`server_id` marks the presence of this server, if it has one."""
+        self._database = database
+        self._server_id = server_id
+        self._submissions = Submissions(database)
+
+    async def submit(self, submission: Submission) -> Operation:
+        """See the port. Calls at one time share a statement and so a commit."""
+        return await self._submissions.submit(submission)
+
+    async def get(self, project_id: str, operation_id: UUID) -> Operation | None:
+        row = await self._row("get", project_id, operation_id)
+        return None if row is None else to_operation(row)
+
+    async def accepted_digest(self, project_id: str, request_id: UUID) -> bytes | None:
+        row = await self._row("find_by_request", project_id, request_id)
+        return None if row is None else bytes(row["payload_digest"])
+
+    async def list(
+        self,
+        project_id: str,
+        states: Sequence[OperationState] | None,
+        limit: int,
+        before: UUID | None,
+    ) -> list[Operation]:
+        named = None if states is None else list(states)
+        async with self._database.connection() as connection:
+            rows = await connection.fetch(
+                operation_statement("list"), project_id, named, before, limit
+            )
+        return [to_operation(row) for row in rows]
+
+    async def cancel(self, project_id: str, operation_id: UUID, error: bytes) -> bool:
+        return await self._row("cancel", project_id, operation_id, error) is not None
+
+    async def delete(self, project_id: str, operation_id: UUID) -> bool:
+        return await self._row("delete", project_id, operation_id) is not None
+
+    async def revive(self, project_id: str, operation_id: UUID) -> bool:
+        return await self._row("revive", project_id, operation_id) is not None
+
+    async def queue_statistics(self, project_id: str | None = None) -> QueueStatistics:
+        row = await self._row("statistics", project_id)
+        assert row is not None
+        return QueueStatistics(row["queued"], row["running"], row["dead"], row["oldest_seconds"])
+
+    async def claim(self, limit: int, duration: timedelta) -> Sequence[ClaimedOperation]:
+        lease_id = uuid4()
+        async with self._database.connection() as connection:
+            rows = await connection.fetch(
+                operation_statement("claim"), limit, lease_id, duration, self._server_id
+            )
+        return [
+            ClaimedOperation(
+                project_id=row["project_id"],
+                lease=OperationLease(row["operation_id"], lease_id),
+                payload=row["payload"],
+                correlation_id=row["correlation_id"],
+                create_time=row["create_time"],
+                attempts=row["attempts"],
+                failures=row["failures"],
+                age=row["age"],
+                traceparent=row["traceparent"],
+            )
+            for row in rows
+        ]
+
+    async def renew(self, claimed: ClaimedOperation, duration: timedelta) -> bool:
+        return await self._row("renew", *_held(claimed), duration) is not None
+
+    async def give_back(
+        self,
+        claimed: ClaimedOperation,
+        delay: timedelta,
+        *,
+        is_failure: bool,
+        fault: str | None = None,
+    ) -> bool:
+        row = await self._row("give_back", *_held(claimed), delay, is_failure, fault)
+        return row is not None
+
+    async def succeed(self, claimed: ClaimedOperation, call_id: UUID) -> bool:
+        return await self._row("succeed", *_held(claimed), call_id) is not None
+
+    async def fail(self, claimed: ClaimedOperation, fault: str, error: bytes) -> bool:
+        return await self._row("fail", *_held(claimed), fault, error) is not None
+
+    async def prune(self, age: timedelta, limit: int) -> int:
+        async with self._database.connection() as connection:
+            return len(await connection.fetch(operation_statement("prune"), age, limit))
+
+    async def release_request_ids(self, age: timedelta, limit: int) -> int:
+        async with self._database.connection() as connection:
+            rows = await connection.fetch(operation_statement("release_request_ids"), age, limit)
+        return len(rows)
+
+    async def _row(self, statement: str, *values: object) -> Row | None:
+        async with self._database.connection() as connection:
+            return await connection.fetchrow(operation_statement(statement), *values)
+
+
+def _held(claimed: ClaimedOperation) -> tuple[object, ...]:
+    return claimed.project_id, claimed.lease.operation_id, claimed.lease.lease_id

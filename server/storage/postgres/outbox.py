@@ -1,0 +1,176 @@
+"""The memories that the graph must hold: those that changed, and all of them."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from datetime import date, timedelta
+from uuid import UUID, uuid4
+
+from server.core.clock import Clock
+from server.graph.model import MemorySubgraph
+from server.graph.project.ports import Backlog, DirtyMemory, KnownSubgraphs
+from server.memories.memory import today
+from server.storage.postgres.entities import enqueue_affected
+from server.storage.postgres.pool import Database
+from server.storage.postgres.subgraphs import peek_subgraphs, read_subgraphs
+from server.storage.statements import load_statements
+
+SQL = load_statements("server.storage.postgres", "outbox.sql")
+
+_EXPIRY = "expiry"
+
+
+class PostgresOutbox:
+    """Implements `server.graph.project.ports.Outbox`."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+        self._day: date | None = None
+
+    async def claim(self, limit: int, lease: timedelta) -> list[DirtyMemory]:
+        lease_id = uuid4()
+        async with self._database.connection() as connection:
+            rows = await connection.fetch(SQL["claim"], limit, lease, lease_id)
+        return [
+            DirtyMemory(
+                project_id=row["project_id"],
+                memory_id=row["memory_id"],
+                position=row["position"],
+                attempts=row["attempts"],
+                correlation_id=row["correlation_id"],
+                lease=lease_id,
+                traceparent=row["traceparent"],
+            )
+            for row in rows
+        ]
+
+    async def renew(self, claimed: Sequence[DirtyMemory], lease: timedelta) -> None:
+        if not claimed:
+            return
+        async with self._database.connection() as connection:
+            await connection.execute(SQL["renew"], *_ids(claimed), claimed[0].lease, lease)
+
+    async def subgraphs(self, claimed: Sequence[DirtyMemory]) -> list[MemorySubgraph]:
+        memories = [(d.project_id, d.memory_id, d.correlation_id) for d in claimed]
+        return await read_subgraphs(self._database, memories, today(self._clock.now()))
+
+    async def settle(self, claimed: Sequence[DirtyMemory]) -> int:
+        if not claimed:
+            return 0
+        async with self._database.connection() as connection:
+            return int(
+                await connection.fetchval(
+                    SQL["settle"],
+                    *_ids(claimed),
+                    [dirty.position for dirty in claimed],
+                    claimed[0].lease,
+                    [dirty.correlation_id for dirty in claimed],
+                    [dirty.traceparent for dirty in claimed],
+                )
+            )
+
+    async def release(self, claimed: Sequence[DirtyMemory], retry_after: timedelta) -> None:
+        await self._release(claimed, retry_after, None, 0)
+
+    async def refuse(
+        self, refused: DirtyMemory, fault: str, retry_after: timedelta, patience: int
+    ) -> bool:
+        return bool(await self._release([refused], retry_after, fault, patience))
+
+    async def _release(
+        self,
+        claimed: Sequence[DirtyMemory],
+        retry_after: timedelta,
+        fault: str | None,
+        patience: int,
+    ) -> int:
+        if not claimed:
+            return 0
+        async with self._database.connection() as connection:
+            return int(
+                await connection.fetchval(
+                    SQL["release"],
+                    *_ids(claimed),
+                    claimed[0].lease,
+                    retry_after,
+                    fault,
+                    patience,
+                    [dirty.position for dirty in claimed],
+                )
+            )
+
+    async def is_caught_up(self, project_id: str, position: int) -> bool:
+        async with self._database.connection() as connection:
+            return bool(await connection.fetchval(SQL["is_caught_up"], project_id, position))
+
+    async def backlog(self, project_id: str | None = None) -> Backlog:
+        async with self._database.connection() as connection:
+            row = await connection.fetchrow(SQL["backlog"], project_id)
+        assert row is not None
+        return Backlog(row["pending"], row["dead"], row["oldest_seconds"])
+
+    async def keep_up(self) -> int:
+        day = today(self._clock.now())
+        async with self._database.connection() as connection:
+            enqueued = await enqueue_affected(connection, await connection.fetch(SQL["unspread"]))
+            if day != self._day:
+                enqueued += int(await connection.fetchval(SQL["begin_day"], day, _EXPIRY))
+                self._day = day
+        return enqueued
+
+
+def _ids(claimed: Sequence[DirtyMemory]) -> tuple[list[str], list[UUID]]:
+    return [dirty.project_id for dirty in claimed], [dirty.memory_id for dirty in claimed]
+
+
+_CORRELATION_ID = "rebuild-graph"
+_FIRST = UUID(int=0)
+
+
+class PostgresProjectionSource:
+    """Implements `server.graph.project.ports.ProjectionSource`."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+
+    async def projects(self) -> list[str]:
+        async with self._database.connection() as connection:
+            rows = await connection.fetch(SQL["projects"])
+        return [row["project_id"] for row in rows]
+
+    async def memories(self, project_id: str, page_size: int) -> AsyncIterator[list[UUID]]:
+        after = _FIRST
+        while True:
+            async with self._database.connection() as connection:
+                rows = await connection.fetch(SQL["memory_page"], project_id, after, page_size)
+            if not rows:
+                return
+            after = rows[-1]["memory_id"]
+            yield [row["memory_id"] for row in rows]
+
+    async def subgraphs(self, project_id: str, memory_ids: Sequence[UUID]) -> KnownSubgraphs:
+        memories = [(project_id, memory_id, "") for memory_id in memory_ids]
+        subgraphs, not_learned = await peek_subgraphs(
+            self._database, memories, today(self._clock.now())
+        )
+        return KnownSubgraphs(subgraphs, not_learned)
+
+    async def outstanding(self, project_id: str, memory_ids: Sequence[UUID]) -> set[UUID]:
+        async with self._database.connection() as connection:
+            rows = await connection.fetch(SQL["outstanding"], project_id, list(memory_ids))
+        return {row["memory_id"] for row in rows}
+
+    async def enqueue(self, project_id: str, memory_ids: Sequence[UUID]) -> None:
+        async with self._database.connection() as connection:
+            await connection.execute(
+                SQL["enqueue_given"],
+                [project_id] * len(memory_ids),
+                list(memory_ids),
+                _CORRELATION_ID,
+            )
+
+    async def revive(self, project_id: str) -> int:
+        async with self._database.connection() as connection:
+            return int(await connection.fetchval(SQL["revive"], project_id))

@@ -1,0 +1,289 @@
+"""Connections to PostgreSQL, with a span for each statement of a call that is traced.
+
+Names and attributes: https://opentelemetry.io/docs/specs/semconv/db/database-spans/
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import asyncpg
+import orjson
+import structlog
+from opentelemetry import trace
+from opentelemetry.trace import SpanKind
+from pgvector.asyncpg import register_vector
+
+from server.core.errors import StoreUnavailable
+from server.core.request_context import bounded
+from server.projects.ports import PoolUsage
+from server.storage.statements import statement_name
+from server.telemetry.metrics import POOL_WAIT_SECONDS
+from server.telemetry.outages import OutageLog
+from server.telemetry.spans import past_span, span
+
+if TYPE_CHECKING:
+    from asyncpg.connection import LoggedQuery
+    from asyncpg.pool import PoolConnectionProxy
+
+
+def trace_statements(connection: Connection) -> bool:
+    """Makes a span of every statement from now on if the current call is traced, else not."""
+    if not trace.get_current_span().is_recording():
+        return False
+    connection.add_query_logger(_record)
+    return True
+
+
+def stop_tracing(connection: Connection) -> None:
+    """Ends what `trace_statements` began."""
+    connection.remove_query_logger(_record)
+
+
+def _record(query: LoggedQuery) -> None:
+    """Called by asyncpg a moment after the statement, with the context of who sent it."""
+    name = statement_name(query.query)
+    attributes = {
+        "db.system.name": "postgresql",
+        "db.namespace": query.conn_params.database,
+        # The name and never the text, which for a filter is made of what a client asks.
+        "db.query.summary": name,
+    }
+    if isinstance(query.exception, asyncpg.PostgresError):
+        attributes["db.response.status_code"] = query.exception.sqlstate
+    ended = time.time_ns()
+    began = ended - int(query.elapsed * 1e9)
+    past_span(name, began, ended, attributes, SpanKind.CLIENT, query.exception)
+
+
+if TYPE_CHECKING:
+    Connection = PoolConnectionProxy[asyncpg.Record]
+    Pool = asyncpg.Pool[asyncpg.Record]
+
+# What PostgreSQL or the network does, as opposed to what we ask wrongly: the same call can succeed
+# later.
+UNAVAILABLE = (
+    OSError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.InterfaceError,
+    # A connection that died amid a statement says this of the next one.
+    asyncpg.InternalClientError,
+    asyncpg.InsufficientResourcesError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.InvalidAuthorizationSpecificationError,
+    asyncpg.InvalidCatalogNameError,
+    asyncpg.UndefinedTableError,
+)
+AWAY = (TimeoutError, *UNAVAILABLE)
+
+# How long a statement of a cancelled call may take to end before its connection is given up.
+RELEASE_SECONDS = 1.0
+
+# For an index of vectors: those of other scopes are passed over until enough are one's own,
+# and these are ordered later. 200 are looked for at once; 100,000 are more than a scope needs that
+# is searched by the index (see vector_index.py).
+# https://github.com/pgvector/pgvector#iterative-index-scans
+_VECTOR_INDEX = {
+    "hnsw.iterative_scan": "relaxed_order",
+    "hnsw.ef_search": "200",
+    "hnsw.max_scan_tuples": "100000",
+}
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class PoolOptions:
+    """How the pool is bounded. Times are seconds."""
+
+    max_size: int = 16
+    acquire_timeout: float = 5.0
+    statement_timeout: float = 30.0
+    connect_timeout: float = 5.0
+
+
+def _to_json(value: object) -> str:
+    try:
+        return orjson.dumps(value).decode()
+    except orjson.JSONEncodeError:
+        # Integers of more than 64 bits, which an archive may bring; the slower encoder takes them.
+        return json.dumps(value)
+
+
+async def _prepare(connection: asyncpg.Connection[asyncpg.Record]) -> None:
+    await connection.set_type_codec(
+        "jsonb", schema="pg_catalog", encoder=_to_json, decoder=orjson.loads
+    )
+    # The extension is there only after the first migration, which needs a connection itself.
+    if await connection.fetchval("SELECT to_regtype('halfvec') IS NOT NULL"):
+        await register_vector(connection)
+
+
+async def _keep(_connection: asyncpg.Connection[asyncpg.Record]) -> None:
+    """Does not reset a released connection.
+
+    asyncpg would undo settings, cursors and advisory locks by a statement of its own, a round trip
+    for each use. Nothing here makes any of these; it rolls back open transactions by itself.
+    """
+
+
+async def open_pool(dsn: str, options: PoolOptions) -> Pool:
+    """A pool that connects when it is first used, so that a server starts without its database."""
+    return await asyncpg.create_pool(
+        dsn,
+        min_size=0,
+        max_size=options.max_size,
+        init=_prepare,
+        reset=_keep,
+        timeout=options.connect_timeout,
+        command_timeout=options.statement_timeout,
+        server_settings={
+            "application_name": "memoir",
+            # Compiling a statement takes longer than any of these statements should.
+            "jit": "off",
+            # A statement whose connection was given up would otherwise run to its end unseen.
+            "client_connection_check_interval": "1000",
+            "statement_timeout": str(int(options.statement_timeout * 1000)),
+            "timezone": "UTC",
+            **_VECTOR_INDEX,
+        },
+    )
+
+
+def _outage_log() -> OutageLog:
+    return OutageLog(log, began="postgres.unavailable", ended="postgres.available")
+
+
+@dataclass(frozen=True, slots=True)
+class Database:
+    """The pool, with one bounded way to take a connection, and its errors translated."""
+
+    pool: Pool
+    acquire_timeout: float
+    _releases: set[asyncio.Task[None]] = field(default_factory=set, repr=False, compare=False)
+    _outage: OutageLog = field(default_factory=_outage_log, repr=False, compare=False)
+
+    def usage(self) -> PoolUsage:
+        """How the pool is used now."""
+        pool = self.pool
+        return PoolUsage(pool.get_size(), pool.get_idle_size(), pool.get_max_size())
+
+    def connection(self) -> TakenConnection:
+        """A connection for a few statements.
+
+        A call that is cancelled, as it is at its deadline, does not wait for its statement to end:
+        a server that has stopped would never say so.
+
+        Raises:
+            StoreUnavailable: PostgreSQL is away, no connection came free in time, or the schema is
+                not there.
+            DeadlineExceeded: the call's time is up.
+        """
+        return TakenConnection(self)
+
+    async def take(self) -> Connection:
+        """A connection, which has to be given back.
+
+        Raises:
+            TimeoutError: none came free in time.
+        """
+        with POOL_WAIT_SECONDS.time():
+            # The pool's own timeout would make a task of every wait.
+            async with asyncio.timeout(bounded(self.acquire_timeout)):
+                return await self.pool.acquire()
+
+    async def give_back(self, connection: Connection, error: BaseException | None) -> None:
+        """Returns a connection to the pool, after a block that `error` ended if one did.
+
+        One that failed is closed, so that nobody else gets it.
+        """
+        if isinstance(error, asyncio.CancelledError):
+            self._release_later(connection)
+            return
+        if isinstance(error, UNAVAILABLE) and not isinstance(error, asyncpg.QueryCanceledError):
+            connection.terminate()
+        await self.pool.release(connection)
+
+    def report(self, error: BaseException | None) -> None:
+        """Logs that PostgreSQL is away, or that it is back.
+
+        Raises:
+            StoreUnavailable: `error` says that it is away.
+        """
+        if error is None:
+            self._outage.succeeded()
+        elif isinstance(error, AWAY):
+            self._outage.failed(error=type(error).__name__, detail=str(error))
+            raise StoreUnavailable from error
+
+    def _release_later(self, connection: Connection) -> None:
+        task = asyncio.create_task(self._release(connection))
+        self._releases.add(task)
+        task.add_done_callback(self._releases.discard)
+
+    async def _release(self, connection: Connection) -> None:
+        try:
+            # The pool closes a connection that it cannot have back by then.
+            await self.pool.release(connection, timeout=RELEASE_SECONDS)
+        except AWAY as error:
+            log.warning("postgres.connection_given_up", error=type(error).__name__)
+
+
+class TakenConnection:
+    """The block of `Database.connection`; written out because it is cheaper than a generator."""
+
+    __slots__ = ("_connection", "_database", "_traced")
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._connection: Connection | None = None
+        self._traced = False
+
+    async def __aenter__(self) -> Connection:
+        try:
+            self._connection = await self._database.take()
+        except AWAY as error:
+            self._database.report(error)
+            raise
+        self._traced = trace_statements(self._connection)
+        return self._connection
+
+    async def __aexit__(
+        self, _kind: type[BaseException] | None, error: BaseException | None, _at: object
+    ) -> None:
+        assert self._connection is not None
+        if self._traced:
+            stop_tracing(self._connection)
+        try:
+            await self._database.give_back(self._connection, error)
+        except AWAY as failed:
+            self._database.report(failed)
+        self._database.report(error)
+
+
+@asynccontextmanager
+async def transaction(connection: Connection) -> AsyncIterator[None]:
+    """A transaction for the block.
+
+    One that is cancelled ends with its connection, which makes the server roll back: it is not
+    waited for a server that may have stopped.
+    """
+    begun = connection.transaction()
+    with span("transaction"):
+        await begun.start()
+        try:
+            yield
+        except asyncio.CancelledError:
+            connection.terminate()
+            raise
+        except BaseException:
+            await begun.rollback()
+            raise
+        else:
+            await begun.commit()

@@ -1,0 +1,150 @@
+"""Projects and keys on PostgreSQL, counts of what they hold, and what one request left behind."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date, datetime
+
+from server.memories.memory import EventType
+from server.operations.operation import OperationState
+from server.projects.ports import RequestTrace, TracedCall, TracedChange, TracedOperation
+from server.projects.project import ApiKey, ChangeCounts, Holdings, Principal, Project
+from server.storage.postgres.pool import Database
+from server.storage.postgres.rows import from_categories, to_api_key, to_project
+from server.storage.statements import load_statements
+
+PROJECTS_SQL = load_statements("server.storage.postgres", "projects.sql")
+
+
+class PostgresProjectStore:
+    """Implements `server.projects.ports.ProjectStore`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def find_principal(self, key_digest: bytes) -> Principal | None:
+        async with self._database.connection() as connection:
+            row = await connection.fetchrow(PROJECTS_SQL["find_principal"], key_digest)
+        return Principal(row["key_id"], row["org_id"], row["project_id"]) if row else None
+
+    async def get_project(self, project_id: str) -> Project | None:
+        async with self._database.connection() as connection:
+            row = await connection.fetchrow(PROJECTS_SQL["get_project"], project_id)
+        return to_project(row) if row else None
+
+    async def create_project(self, project: Project) -> bool:
+        async with self._database.connection() as connection:
+            created = await connection.fetchval(
+                PROJECTS_SQL["create_project"],
+                project.id,
+                project.org_id,
+                project.custom_instructions,
+                from_categories(project.custom_categories),
+                project.default_retention_days,
+                project.create_time,
+                project.update_time,
+                project.keeps_passages,
+            )
+        return created is not None
+
+    async def update_project(self, project: Project, seen: datetime) -> bool:
+        async with self._database.connection() as connection:
+            updated = await connection.fetchval(
+                PROJECTS_SQL["update_project"],
+                project.id,
+                seen,
+                project.custom_instructions,
+                from_categories(project.custom_categories),
+                project.default_retention_days,
+                project.update_time,
+                project.keeps_passages,
+            )
+        return updated is not None
+
+    async def list_projects(self) -> list[Project]:
+        async with self._database.connection() as connection:
+            return [
+                to_project(row) for row in await connection.fetch(PROJECTS_SQL["list_projects"])
+            ]
+
+    async def create_key(self, key: ApiKey, digest: bytes) -> None:
+        async with self._database.connection() as connection:
+            await connection.execute(
+                PROJECTS_SQL["create_key"],
+                digest,
+                key.id,
+                key.org_id,
+                key.project_id,
+                key.label,
+                key.create_time,
+            )
+
+    async def list_keys(self) -> list[ApiKey]:
+        async with self._database.connection() as connection:
+            return [to_api_key(row) for row in await connection.fetch(PROJECTS_SQL["list_keys"])]
+
+    async def revoke_key(self, key_id: str, now: datetime) -> bool:
+        async with self._database.connection() as connection:
+            return await connection.fetchval(PROJECTS_SQL["revoke_key"], key_id, now) is not None
+
+
+STATISTICS_SQL = load_statements("server.storage.postgres", "statistics.sql")
+
+
+class PostgresStatistics:
+    """Implements `server.projects.ports.StatisticsStore`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def holdings(self, project_id: str, visible_on: date) -> Holdings:
+        async with self._database.connection() as connection:
+            row = await connection.fetchrow(STATISTICS_SQL["holdings"], project_id, visible_on)
+        assert row is not None
+        return Holdings(**row)
+
+    async def changes(
+        self, project_id: str, since: datetime, lately: datetime
+    ) -> tuple[ChangeCounts, ChangeCounts]:
+        async with self._database.connection() as connection:
+            rows = await connection.fetch(STATISTICS_SQL["changes"], project_id, since, lately)
+        return (
+            _counts({row["type"]: row["since"] for row in rows}),
+            _counts({row["type"]: row["lately"] for row in rows}),
+        )
+
+
+def _counts(by_type: Mapping[str, int]) -> ChangeCounts:
+    return ChangeCounts(*(by_type.get(kind, 0) for kind in EventType))
+
+
+TRACES_SQL = load_statements("server.storage.postgres", "traces.sql")
+
+
+class PostgresRequestTraces:
+    """Implements `server.projects.ports.RequestTraces`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def find(self, correlation_id: str, project_id: str | None = None) -> RequestTrace:
+        async with self._database.connection() as connection:
+            calls = await connection.fetch(TRACES_SQL["calls"], correlation_id, project_id)
+            changes = await connection.fetch(
+                TRACES_SQL["changes"],
+                [call["project_id"] for call in calls],
+                [call["call_id"] for call in calls],
+            )
+            operations = await connection.fetch(
+                TRACES_SQL["operations"], correlation_id, project_id
+            )
+        return RequestTrace(
+            calls=[TracedCall(**call) for call in calls],
+            changes=[
+                TracedChange(**{**change, "type": EventType(change["type"])}) for change in changes
+            ],
+            operations=[
+                TracedOperation(**{**row, "state": OperationState(row["state"])})
+                for row in operations
+            ],
+        )

@@ -1,0 +1,121 @@
+-- What searches of small and of large scopes have in common: who takes part, how a memory is scored,
+-- and who is answered. The formulas and their constants are explained in server/memories/search/ranking.py.
+
+-- name: before
+-- Those before `c`, the last one first, each with the characters that lie between.
+SELECT m.memory_id, m.event_time, m.text_length, row_number() OVER told = 1 AS is_next,
+       sum(m.text_length) OVER told - m.text_length AS apart
+FROM (
+    SELECT m.memory_id, m.event_time, m.text_length, m.create_time, m.ordinal
+    FROM {memories} AS m
+    WHERE {narrowed} AND m.scope_key = c.scope_key AND NOT m.inferred
+      AND (m.create_time, m.ordinal, m.memory_id) < (c.create_time, c.ordinal, c.memory_id)
+    ORDER BY m.create_time DESC, m.ordinal DESC, m.memory_id DESC
+    LIMIT 8
+) AS m
+WINDOW told AS (ORDER BY m.create_time DESC, m.ordinal DESC, m.memory_id DESC)
+
+-- name: after
+-- Those after `c`, the next one first, each with the characters that lie between.
+SELECT m.memory_id, m.event_time, m.text_length, row_number() OVER told = 1 AS is_next,
+       sum(m.text_length) OVER told - m.text_length AS apart
+FROM (
+    SELECT m.memory_id, m.event_time, m.text_length, m.create_time, m.ordinal
+    FROM {memories} AS m
+    WHERE {narrowed} AND m.scope_key = c.scope_key AND NOT m.inferred
+      AND (m.create_time, m.ordinal, m.memory_id) > (c.create_time, c.ordinal, c.memory_id)
+    ORDER BY m.create_time, m.ordinal, m.memory_id
+    LIMIT 8
+) AS m
+WINDOW told AS (ORDER BY m.create_time, m.ordinal, m.memory_id)
+
+-- name: centre
+-- What the scope speaks of on average. The newest memories are enough to tell: averaging vectors
+-- costs more than comparing them.
+centre AS MATERIALIZED (
+    SELECT avg(newest.embedding) AS mean
+    FROM (
+        SELECT m.embedding
+        FROM {memories} AS m
+        WHERE {narrowed}
+        ORDER BY m.create_time DESC, m.memory_id DESC
+        LIMIT $11
+    ) AS newest
+)
+
+-- name: framed
+-- `share` of the mean is taken off; `offset_*` are the parts of the centred cosine that are the same
+-- for every memory.
+size, mean_length, share, share * share * square AS offset_square,
+share * common AS offset_question,
+sqrt(greatest(1e-9, 1 - 2 * share * common + share * share * square)) AS question_norm
+
+-- name: weights
+-- The weights are looked up and not joined: joins of intermediate results are planned by guesses, and
+-- a wrong one would take a search of a large scope from milliseconds to seconds.
+weights AS MATERIALIZED (
+    SELECT jsonb_object_agg(lexeme, weight) AS of_lexeme, sum(weight) AS total
+    FROM (
+        -- More memories can have the word than the scope held when its size was found.
+        SELECT lexeme, ln(1 + (greatest(0, f.size - count(*)) + 0.5) / (count(*) + 0.5)) AS weight
+        FROM compared AS c, frame AS f, unnest(tsvector_to_array(c.shared)) AS lexeme
+        GROUP BY lexeme, f.size
+    ) AS weighed
+)
+
+-- name: shared
+-- What `m` has of the words of the question.
+ts_filter(setweight(m.lexemes, 'A', (SELECT lexemes FROM question)), '{a}')
+
+-- name: narrowed
+-- `{scope}` stands for one fixed condition a scope field that a query names (scope_condition.py),
+-- `{filters}` for the condition that a client's filter is compiled to (filter_condition.py).
+m.project_id = $1
+      AND ($2::date IS NULL OR m.expiration_date IS NULL OR m.expiration_date >= $2)
+      AND (cardinality($3::text[]) = 0 OR m.categories && $3)
+      AND {scope}
+      AND {filters}
+
+-- name: dense
+-- The centred cosine of `c`.
+(c.similarity - f.share * c.commonness - f.offset_question + f.offset_square)
+/ f.question_norm
+/ sqrt(greatest(1e-9, 1 - 2 * f.share * c.commonness + f.offset_square))
+
+-- name: lexical
+-- BM25 of `c`, by what it shares with the question.
+CASE WHEN length(c.shared) = 0 THEN 0 ELSE least(1, (
+    SELECT sum(hit.weight * hit.frequency * ($6::float8 + 1) / (hit.frequency + $6 * (
+               1 - $7::float8 + $7 * c.text_length / f.mean_length)))
+    FROM (
+        SELECT (w.of_lexeme ->> lexeme)::float8 AS weight,
+               cardinality(positions)::float8 AS frequency
+        FROM unnest(c.shared)
+    ) AS hit
+) / w.total) END
+
+-- name: lending
+-- What `c` lends to those around it: to each within reach, and to the next ones beside that. These are
+-- logarithms of what is left of 1, in units of 1e-8: integers, whose sums over a moving frame cost
+-- nothing and are zero where nothing is lent.
+(1e8 * ln(1 - $13::float8 * c.lexical))::integer AS far,
+(1e8 * (ln(1 - $8::float8 * c.lexical)
+        - CASE WHEN c.text_length <= $14::bigint THEN ln(1 - $13 * c.lexical) ELSE 0 END))::integer
+    AS near
+
+-- name: winners
+-- With the size of the scope and the mean length of its texts.
+SELECT found.*, frame.size, frame.mean_length
+FROM (
+    (SELECT memory_id, dense, lexical FROM scored ORDER BY dense DESC, memory_id LIMIT $9)
+    UNION
+    (
+        SELECT memory_id, dense, lexical
+        FROM scored
+        WHERE lexical > 0
+        ORDER BY lexical DESC, memory_id
+        LIMIT $9
+    )
+    UNION
+    SELECT memory_id, dense, lexical FROM scored WHERE memory_id = ANY ($12::uuid[])
+) AS found, frame

@@ -1,0 +1,217 @@
+"""Rows of PostgreSQL as domain objects, and back."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+import numpy as np
+from pgvector import HalfVector
+
+from server.core.values import Vector
+from server.graph.model import Entity, Relation
+from server.memories.add.inference import Candidate, Category
+from server.memories.add.proposals import Notice, NoticeReason
+from server.memories.conversation import Role, StoredMessage
+from server.memories.memory import Evidence, Memory, Provenance
+from server.memories.passages import Passage
+from server.memories.scope import Scope
+from server.projects.project import ApiKey, Project
+
+if TYPE_CHECKING:
+    import asyncpg
+
+
+def to_halfvec(vector: Vector) -> HalfVector:
+    """The vector in half precision, which is what is stored and compared."""
+    return HalfVector(np.frombuffer(vector, dtype=np.float32))
+
+
+def from_halfvec(value: HalfVector) -> Vector:
+    """The stored vector in single precision."""
+    vector = array("f")
+    vector.frombytes(value.to_numpy().astype(np.float32).tobytes())
+    return vector
+
+
+if TYPE_CHECKING:
+    # asyncpg types a column's value as Any: what it is follows from the statement.
+    Row = asyncpg.Record | Mapping[str, Any]
+
+
+def to_scope(row: Row) -> Scope:
+    """The scope in the columns user_id, agent_id, app_id and run_id."""
+    return Scope(row["user_id"], row["agent_id"], row["app_id"], row["run_id"])
+
+
+def to_memory(row: Row) -> Memory:
+    """The memory in a row of the block `memory_columns`."""
+    return Memory(
+        id=row["memory_id"],
+        project_id=row["project_id"],
+        scope=to_scope(row),
+        text=row["text"],
+        metadata=row["metadata"],
+        categories=tuple(row["categories"]),
+        immutable=row["immutable"],
+        create_time=row["create_time"],
+        update_time=row["update_time"],
+        event_time=row["event_time"],
+        expiration_date=row["expiration_date"],
+        inferred=row["inferred"],
+        role=Role(row["role"]) if row["role"] else None,
+        name=row["name"],
+        version=row["version"],
+        provenance=to_provenance(row),
+        entities=to_entities(row["entities"]),
+        relations=to_relations(row["relations"]),
+    )
+
+
+def to_provenance(row: Row) -> Provenance:
+    """What made a state: its call's columns, and the evidence, of which a deletion has none."""
+    return Provenance(
+        call_id=row["call_id"],
+        request_id=row["request_id"],
+        correlation_id=row["correlation_id"],
+        embedding_model=row["embedding_model"],
+        language_model=row["language_model"],
+        prompt_version=row["prompt_version"],
+        evidence=tuple(Evidence(UUID(e["message_id"]), e["quote"]) for e in row["evidence"] or ()),
+    )
+
+
+def to_entities(values: Sequence[Mapping[str, Any]]) -> tuple[Entity, ...]:
+    """The entities in a JSON column."""
+    return tuple(_to_entity(value) for value in values)
+
+
+def to_relations(values: Sequence[Mapping[str, Any]]) -> tuple[Relation, ...]:
+    """The relations in a JSON column."""
+    return tuple(
+        Relation(_to_entity(value["source"]), value["relation"], _to_entity(value["target"]))
+        for value in values
+    )
+
+
+def _to_entity(value: Mapping[str, Any]) -> Entity:
+    return Entity(value["name"], value["type"], tuple(value.get("aliases", ())))
+
+
+def from_entities(entities: Sequence[Entity]) -> list[dict[str, object]]:
+    """Entities for a JSON column."""
+    return [
+        _from_entity(entity) | ({"aliases": list(entity.aliases)} if entity.aliases else {})
+        for entity in entities
+    ]
+
+
+def from_relations(relations: Sequence[Relation]) -> list[dict[str, object]]:
+    """Relations for a JSON column."""
+    return [
+        {
+            "source": _from_entity(relation.source),
+            "relation": relation.relation,
+            "target": _from_entity(relation.target),
+        }
+        for relation in relations
+    ]
+
+
+def from_evidence(evidence: Sequence[Evidence]) -> list[dict[str, str]]:
+    """Passages for a JSON column."""
+    return [{"message_id": str(e.message_id), "quote": e.quote} for e in evidence]
+
+
+def _from_entity(entity: Entity) -> dict[str, object]:
+    return {"name": entity.name, "type": entity.type}
+
+
+def to_passage(row: Row) -> Passage:
+    """The passage in a row of the block `columns` of passages.sql."""
+    return Passage(
+        id=row["passage_id"],
+        message_id=row["message_id"],
+        scope=to_scope(row),
+        role=Role(row["role"]),
+        name=row["name"],
+        text=row["text"],
+        metadata=row["metadata"],
+        event_time=row["event_time"],
+        expiration_date=row["expiration_date"],
+        create_time=row["create_time"],
+    )
+
+
+def to_candidate(row: Row) -> Candidate:
+    """A candidate in a row of `find_candidates`."""
+    return Candidate(
+        id=row["memory_id"],
+        text=row["text"],
+        version=row["version"],
+        immutable=row["immutable"],
+        similarity=row["similarity"],
+        vector=from_halfvec(row["embedding"]),
+        entities=to_entities(row["entities"]),
+        relations=to_relations(row["relations"]),
+        role=Role(row["role"]) if row["role"] else None,
+        name=row["name"],
+    )
+
+
+def from_notices(notices: Sequence[Notice]) -> list[dict[str, str]]:
+    """Notices for a JSON column."""
+    return [{"reason": notice.reason.value, "text": notice.text} for notice in notices]
+
+
+def to_notices(values: Sequence[Mapping[str, str]]) -> tuple[Notice, ...]:
+    """The notices in a JSON column."""
+    return tuple(Notice(NoticeReason(value["reason"]), value["text"]) for value in values)
+
+
+def to_stored_message(row: Row) -> StoredMessage:
+    """A message in a row of `recent_messages`."""
+    return StoredMessage(
+        id=row["message_id"],
+        ordinal=row["ordinal"],
+        role=Role(row["role"]),
+        content=row["content"],
+        name=row["name"],
+        event_time=row["event_time"],
+    )
+
+
+def to_project(row: Row) -> Project:
+    """A project in a row of `projects`."""
+    return Project(
+        id=row["project_id"],
+        org_id=row["org_id"],
+        create_time=row["create_time"],
+        update_time=row["update_time"],
+        custom_instructions=row["custom_instructions"],
+        custom_categories=tuple(
+            Category(c["name"], c["description"]) for c in row["custom_categories"]
+        ),
+        default_retention_days=row["default_retention_days"],
+        delete_time=row["delete_time"],
+        keeps_passages=row["keeps_passages"],
+    )
+
+
+def from_categories(categories: Sequence[Category]) -> list[dict[str, str]]:
+    """Categories for a JSON column."""
+    return [{"name": category.name, "description": category.description} for category in categories]
+
+
+def to_api_key(row: Row) -> ApiKey:
+    """A key in a row of `list_keys`."""
+    return ApiKey(
+        id=row["key_id"],
+        org_id=row["org_id"],
+        project_id=row["project_id"],
+        label=row["label"],
+        create_time=row["create_time"],
+        revoke_time=row["revoke_time"],
+    )

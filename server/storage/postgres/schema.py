@@ -1,0 +1,160 @@
+"""Bringing the schema up to date, and telling whether this server can work on the database.
+
+Migrations are forward-only SQL files `NNNN_name.sql`, each applied once, in its own transaction.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from importlib import resources
+
+import asyncpg
+
+from server.core.errors import MemoirError, StoreUnavailable
+from server.maintenance.ports import EmbedderIdentity, StoreUnready
+from server.storage.postgres.pool import UNAVAILABLE, Database
+from server.storage.statements import load_statements
+
+# Any number will do, as long as every server of a database takes the same: "memoir" in ASCII.
+ADVISORY_LOCK = 0x6D656D6F6972
+
+_CREATE_LEDGER = """
+CREATE TABLE IF NOT EXISTS schema_migrations (
+    version integer PRIMARY KEY,
+    name text NOT NULL,
+    checksum text NOT NULL,
+    apply_time timestamptz NOT NULL DEFAULT now()
+)
+"""
+
+
+class SchemaConflict(MemoirError):
+    """The database was migrated by other files than these."""
+
+
+@dataclass(frozen=True, slots=True)
+class Migration:
+    """One step of the schema."""
+
+    version: int
+    name: str
+    sql: str
+
+    @property
+    def checksum(self) -> str:
+        """SHA-256 of the step's text, which must never change once it is released."""
+        return hashlib.sha256(self.sql.encode()).hexdigest()
+
+
+def load_migrations() -> list[Migration]:
+    """All steps, in order."""
+    folder = resources.files("server.storage.postgres.migrations")
+    files = sorted(
+        (file for file in folder.iterdir() if file.name.endswith(".sql")), key=lambda f: f.name
+    )
+    return [
+        Migration(int(file.name[:4]), file.name[5:-4], file.read_text(encoding="utf-8"))
+        for file in files
+    ]
+
+
+async def migrate(dsn: str, on_apply: Callable[[Migration], None]) -> int:
+    """Applies the missing steps and returns how many.
+
+    Servers that start together wait for one another by an advisory lock.
+
+    Raises:
+        StoreUnavailable: PostgreSQL cannot be reached.
+        SchemaConflict: an applied step is not the one that these files hold.
+    """
+    try:
+        connection = await asyncpg.connect(dsn, timeout=10)
+    except UNAVAILABLE as error:
+        raise StoreUnavailable from error
+    try:
+        await connection.execute("SELECT pg_advisory_lock($1)", ADVISORY_LOCK)
+        await connection.execute(_CREATE_LEDGER)
+        missing = _missing(await _applied(connection))
+        for migration in missing:
+            on_apply(migration)
+            await _apply(connection, migration)
+        return len(missing)
+    finally:
+        await connection.close()
+
+
+async def _applied(connection: asyncpg.Connection[asyncpg.Record]) -> dict[int, str]:
+    rows = await connection.fetch("SELECT version, checksum FROM schema_migrations")
+    return {row["version"]: row["checksum"] for row in rows}
+
+
+def _missing(applied: dict[int, str]) -> list[Migration]:
+    migrations = load_migrations()
+    for migration in migrations:
+        if applied.get(migration.version, migration.checksum) != migration.checksum:
+            raise SchemaConflict(
+                f"migration {migration.version:04} ({migration.name}) was applied with another "
+                "text: this database belongs to another build of the server"
+            )
+    return [migration for migration in migrations if migration.version not in applied]
+
+
+async def _apply(connection: asyncpg.Connection[asyncpg.Record], migration: Migration) -> None:
+    async with connection.transaction():
+        await connection.execute(migration.sql)
+        await connection.execute(
+            "INSERT INTO schema_migrations (version, name, checksum) VALUES ($1, $2, $3)",
+            migration.version,
+            migration.name,
+            migration.checksum,
+        )
+
+
+SQL = load_statements("server.storage.postgres", "readiness.sql")
+
+
+class PostgresReadiness:
+    """Implements `server.maintenance.ports.StoreReadiness`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._latest = max(migration.version for migration in load_migrations())
+        self._was_behind = True
+
+    async def schema_fault(self) -> str | None:
+        fault = await self._schema_fault()
+        if self._was_behind and fault is None:
+            # A connection learns the types that there are when it is made, so that one from before
+            # the migration could not send an embedding.
+            await self._database.pool.expire_connections()
+        self._was_behind = fault is not None
+        return fault
+
+    async def _schema_fault(self) -> str | None:
+        async with self._database.connection() as connection:
+            if not await connection.fetchval(SQL["has_ledger"]):
+                return "the database has no schema yet; run: python -m server migrate"
+            version = await connection.fetchval(SQL["schema_version"])
+        if version < self._latest:
+            return (
+                f"the schema is at version {version} and this server needs {self._latest}; "
+                "run: python -m server migrate"
+            )
+        return None
+
+    async def claim_embedder(self, embedder: EmbedderIdentity) -> EmbedderIdentity:
+        async with self._database.connection() as connection:
+            # Asked every second: only a store without an embedder is written to.
+            row = await connection.fetchrow(SQL["embedder"])
+            assert row is not None
+            if row["is_changing"]:
+                raise StoreUnready(
+                    "the store's embedder is being changed; to finish it, run: "
+                    "python -m server reembed"
+                )
+            stored = row["embedder"]
+            if stored is None:
+                stored = await connection.fetchval(SQL["claim_embedder"], asdict(embedder))
+        return EmbedderIdentity(**stored)

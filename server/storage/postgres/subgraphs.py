@@ -1,0 +1,144 @@
+"""What the graph must hold of memories, from their current state and the aliases of their space."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import date
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from server.graph.entities.aliases import Joins, apart, pair_of
+from server.graph.model import Entity, MemorySubgraph, Relation
+from server.storage.postgres.entities import (
+    SQL,
+    Lesson,
+    Space,
+    Teaching,
+    enqueue_affected,
+    joins_of,
+    learn,
+    lessons_of,
+)
+from server.storage.postgres.rows import to_entities, to_relations, to_scope
+
+if TYPE_CHECKING:
+    from server.storage.postgres.pool import Connection, Database
+    from server.storage.postgres.rows import Row
+
+MemoryIds = Sequence[tuple[str, UUID, str]]
+"""Project, memory and the correlation id of its latest change."""
+
+
+async def read_subgraphs(
+    database: Database, memories: MemoryIds, day: date
+) -> list[MemorySubgraph]:
+    """The subgraphs of these memories on that day.
+
+    One statement; one more where the space of a memory has aliases. A memory that teaches something
+    else than before is learned from first, and whom that concerns is enqueued.
+    """
+    async with database.connection() as connection:
+        rows = await _rows(connection, memories, day)
+        teachings = [teaching for row in rows if (teaching := _teaching(row))]
+        spaces = {_space(row) for row in rows if row["found"] and row["has_aliases"]}
+        if teachings:
+            await learn(connection, teachings)
+            spaces |= {(t.project_id, t.space) for t in teachings}
+            await enqueue_affected(connection, await _changes(connection, spaces))
+        joins = await joins_of(connection, spaces) if spaces else {}
+    return [_to_subgraph(row, joins) for row in rows]
+
+
+async def peek_subgraphs(
+    database: Database, memories: MemoryIds, day: date
+) -> tuple[list[MemorySubgraph], list[UUID]]:
+    """The subgraphs as they are known now, and the memories that have not been learned from."""
+    async with database.connection() as connection:
+        rows = await _rows(connection, memories, day)
+        spaces = {_space(row) for row in rows if row["found"] and row["has_aliases"]}
+        joins = await joins_of(connection, spaces)
+    return (
+        [_to_subgraph(row, joins) for row in rows],
+        [row["memory_id"] for row in rows if _teaching(row)],
+    )
+
+
+async def _rows(connection: Connection, memories: MemoryIds, day: date) -> list[Row]:
+    projects, ids, correlation_ids = zip(*memories, strict=True) if memories else ((), (), ())
+    return list(
+        await connection.fetch(
+            SQL["subgraphs"], list(projects), list(ids), list(correlation_ids), day
+        )
+    )
+
+
+async def _changes(connection: Connection, spaces: set[Space]) -> list[Row]:
+    wanted = sorted(spaces)
+    return list(
+        await connection.fetch(
+            SQL["changes"], [project for project, _ in wanted], [space for _, space in wanted]
+        )
+    )
+
+
+def _space(row: Row) -> Space:
+    return row["project_id"], to_scope(row).graph_space()
+
+
+def _teaching(row: Row) -> Teaching | None:
+    """What the memory teaches, if that differs from what is stored."""
+    kept: list[Lesson] = [(lesson["name"], lesson["alias"]) for lesson in row["lessons"]]
+    current = lessons_of(_said(row)[0]) if row["found"] else []
+    if kept == current:
+        return None
+    space = _space(row)[1] if row["found"] else row["taught_space"]
+    return Teaching(row["project_id"], row["memory_id"], space, current)
+
+
+def _said(row: Row) -> tuple[tuple[Entity, ...], tuple[Relation, ...]]:
+    """What the memory mentions and states, with the names apart that are split in its space."""
+    splits = {pair_of(*names) for names in row["splits"] or ()}
+    return apart(
+        to_entities(row["entities"]),
+        to_relations(row["relations"]),
+        row["split_text"] or "",
+        splits,
+    )
+
+
+def _to_subgraph(row: Row, joins: Mapping[Space, Joins]) -> MemorySubgraph:
+    entities, relations = _said(row) if row["found"] else ((), ())
+    if not entities and not relations:
+        return MemorySubgraph(
+            row["project_id"],
+            row["memory_id"],
+            exists=False,
+            correlation_id=row["correlation_id"],
+        )
+    known = joins.get(_space(row))
+    joined, aliases = _concerning(known, entities, relations) if known else ({}, {})
+    return MemorySubgraph(
+        project_id=row["project_id"],
+        memory_id=row["memory_id"],
+        exists=True,
+        version=row["version"],
+        scope=to_scope(row),
+        entities=entities,
+        relations=relations,
+        event_time=row["event_time"],
+        correlation_id=row["correlation_id"],
+        expires_on=row["expiration_date"],
+        joined=joined,
+        aliases=aliases,
+    )
+
+
+def _concerning(
+    joins: Joins, entities: Sequence[Entity], relations: Sequence[Relation]
+) -> tuple[dict[str, str], dict[str, tuple[str, ...]]]:
+    """Of all joins of a space, those of the names that a memory mentions."""
+    ends = [end for relation in relations for end in (relation.source, relation.target)]
+    keys = {entity.key for entity in (*entities, *ends)}
+    joined = {key: joins.resolved[key] for key in keys if key in joins.resolved}
+    own = {joins.key(key) for key in keys}
+    return joined, {key: joins.aliases[key] for key in own if key in joins.aliases}

@@ -1,0 +1,144 @@
+"""The indexes for searches of very large scopes: HNSW for embeddings, GIN for words.
+
+Y. Malkov, D. Yashunin, "Efficient and robust approximate nearest neighbor search using Hierarchical
+Navigable Small World graphs", 2016. https://arxiv.org/abs/1603.09320
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from math import sqrt
+from typing import TYPE_CHECKING, Final
+
+import asyncpg
+
+from server.core.errors import StoreUnavailable
+from server.maintenance.ports import StoreUnready
+from server.storage.postgres.pool import UNAVAILABLE
+from server.storage.statements import load_statements
+
+if TYPE_CHECKING:
+    from server.storage.postgres.pool import Connection
+
+
+SQL = load_statements("server.storage.postgres", "vector_index.sql")
+_LOOK_AGAIN_SECONDS: Final = 60.0
+_WORTHWHILE: Final = 60.0
+"""The index holds everybody's vectors. Of a scope of n among N memories a walk through it meets one
+in N/n, so that costs in proportion to N/n, and comparing all of the scope in proportion to n: the
+walk is shorter from this times the root of N on. ADR 0021 says what was measured."""
+
+
+def index_name(dimensions: int) -> str:
+    """The name of the index for vectors of this length."""
+    return f"memories_embedding_{dimensions}"
+
+
+def cast_to(dimensions: int) -> str:
+    """The cast under which the vectors are indexed: a column of vectors of any length cannot be."""
+    return f"::halfvec({dimensions:d})"
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    at: float
+    memories: float
+    is_indexed: bool
+
+
+class VectorIndex:
+    """Whether the vectors have an index, looked up once in a while."""
+
+    def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._monotonic = monotonic
+        self._seen: dict[int, _Seen] = {}
+
+    async def serves(self, connection: Connection, dimensions: int, memories: float) -> bool:
+        """Whether searching a scope of this many memories is faster by the index."""
+        seen = self._seen.get(dimensions)
+        if seen is None or self._monotonic() - seen.at > _LOOK_AGAIN_SECONDS:
+            row = await connection.fetchrow(SQL["vector_index"], index_name(dimensions))
+            assert row is not None
+            seen = _Seen(self._monotonic(), row["memories"], row["is_indexed"])
+            self._seen[dimensions] = seen
+        return seen.is_indexed and memories > _WORTHWHILE * sqrt(seen.memories)
+
+
+if TYPE_CHECKING:
+    PlainConnection = asyncpg.Connection[asyncpg.Record]
+
+LEXEMES: Final = "memories_lexemes"
+_LOOK_SECONDS: Final = 0.5
+
+
+class PostgresSearchIndexing:
+    """Implements `server.maintenance.ports.SearchIndexing`.
+
+    On connections of its own: a build takes longer than a statement of a server may.
+    """
+
+    def __init__(self, dsn: str) -> None:
+        self._dsn = dsn
+
+    async def build(
+        self, memory_mib: int, on_progress: Callable[[int, int], None] = lambda _done, _total: None
+    ) -> None:
+        async with self._connected() as connection:
+            dimensions = await connection.fetchval(SQL["dimensions"])
+            if dimensions is None:
+                raise StoreUnready(
+                    "the store has no embedder yet: a server has to start on it first"
+                )
+            await connection.fetch(SQL["allow"], f"{memory_mib}MB")
+            async with self._watched(on_progress):
+                await _build(connection, LEXEMES, SQL["create_lexemes"])
+                create = SQL["create"].replace("{cast}", cast_to(dimensions))
+                await _build(connection, index_name(dimensions), create)
+
+    async def drop(self) -> None:
+        async with self._connected() as connection:
+            rows = await connection.fetch(SQL["vector_indexes"])
+            for name in [*(row["relname"] for row in rows), LEXEMES]:
+                await connection.execute(SQL["drop"].replace("{name}", name))
+
+    @asynccontextmanager
+    async def _connected(self) -> AsyncIterator[PlainConnection]:
+        try:
+            connection = await asyncpg.connect(
+                self._dsn, server_settings={"application_name": "memoir-indexing"}
+            )
+            try:
+                yield connection
+            finally:
+                connection.terminate()
+        except UNAVAILABLE as error:
+            raise StoreUnavailable from error
+
+    @asynccontextmanager
+    async def _watched(self, on_progress: Callable[[int, int], None]) -> AsyncIterator[None]:
+        watching = asyncio.create_task(self._watch(on_progress))
+        try:
+            yield
+        finally:
+            watching.cancel()
+            await asyncio.wait([watching])
+
+    async def _watch(self, on_progress: Callable[[int, int], None]) -> None:
+        async with self._connected() as connection:
+            while True:
+                row = await connection.fetchrow(SQL["progress"])
+                if row is not None and row["total"]:
+                    on_progress(row["done"], row["total"])
+                await asyncio.sleep(_LOOK_SECONDS)
+
+
+async def _build(connection: PlainConnection, name: str, create: str) -> None:
+    """Builds an index; one whose building was interrupted is of no use and makes way."""
+    if await connection.fetchval(SQL["is_valid"], name):
+        return
+    await connection.execute(SQL["drop"].replace("{name}", name))
+    await connection.execute(create.replace("{name}", name))

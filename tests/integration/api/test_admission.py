@@ -1,0 +1,116 @@
+"""What is too much is refused over the wire, with a reason and a delay; health is answered."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+from typing import Any
+
+import grpc
+import pytest
+from google.rpc import error_details_pb2
+from grpc_health.v1 import health_pb2
+
+from server.api.grpc.admission import AdmissionLimits
+from tests.integration.api.harness import ADD, GET, AddResponse, GetRequest, Harness, Outcome
+
+ID = "00000000-0000-4000-8000-000000000000"
+HEALTH = "/grpc.health.v1.Health/Check"
+ORG = (("authorization", "Token mem_org"),)
+
+
+class Held:
+    """A handler that answers when it is let go."""
+
+    def __init__(self) -> None:
+        self.entered = asyncio.Event()
+        self.let_go = asyncio.Event()
+
+    async def __call__(self, request: Any, context: Any) -> Any:
+        self.entered.set()
+        await self.let_go.wait()
+        return AddResponse()
+
+
+def delay(outcome: Outcome) -> timedelta:
+    info = outcome.detail(error_details_pb2.RetryInfo)
+    assert info is not None
+    waited: timedelta = info.retry_delay.ToTimedelta()
+    return waited
+
+
+@pytest.mark.parametrize(
+    "limits", [AdmissionLimits(concurrency=2, writes=1, queue=0)], indirect=True
+)
+async def test_beyond_the_limits_a_call_is_refused_with_a_delay(harness: Harness) -> None:
+    harness.service.add = held = Held()
+    first = asyncio.create_task(harness.call(ADD))
+    await held.entered.wait()
+    refused = await harness.call(ADD, b"\xff not even a message")
+    assert refused.code is grpc.StatusCode.RESOURCE_EXHAUSTED
+    assert refused.reason == "OVERLOADED"
+    assert delay(refused) > timedelta(0)
+    assert refused.trailer("x-correlation-id")
+
+    second = asyncio.create_task(harness.call(GET, GetRequest(id=ID), timeout=20))
+    raw = health_pb2.HealthCheckRequest().SerializeToString()
+    send: Any = harness.channel.unary_unary(HEALTH)
+    assert await send(raw)
+    held.let_go.set()
+    assert (await first).code is grpc.StatusCode.OK
+    assert (await second).code is grpc.StatusCode.OK
+    assert (await harness.call(ADD)).code is grpc.StatusCode.OK
+
+
+@pytest.mark.parametrize(
+    "limits", [AdmissionLimits(concurrency=1, writes=1, queue=0)], indirect=True
+)
+async def test_who_has_no_key_takes_no_place_and_is_not_told_of_the_load(harness: Harness) -> None:
+    """Whom a call is for is known before it is admitted: its project has a rate."""
+    harness.service.add = held = Held()
+    first = asyncio.create_task(harness.call(ADD))
+    await held.entered.wait()
+    for metadata in ((), (("authorization", "Token mem_unknown"),)):
+        refused = await harness.call(ADD, metadata=metadata)
+        assert refused.code is grpc.StatusCode.UNAUTHENTICATED
+    assert (await harness.call(ADD)).reason == "OVERLOADED"
+    held.let_go.set()
+    assert (await first).code is grpc.StatusCode.OK
+    assert not harness.admission.running
+
+
+@pytest.mark.parametrize(
+    "limits", [AdmissionLimits(concurrency=1, writes=1, queue=1, queue_seconds=60)], indirect=True
+)
+async def test_a_call_that_waits_is_served_when_there_is_room(harness: Harness) -> None:
+    harness.service.add = held = Held()
+    first = asyncio.create_task(harness.call(ADD))
+    await held.entered.wait()
+    second = asyncio.create_task(harness.call(ADD))
+    async with asyncio.timeout(20):
+        while not harness.admission.waiting:  # noqa: ASYNC110 - the server has no event for it
+            await asyncio.sleep(0)
+    assert (await harness.call(ADD)).reason == "OVERLOADED"
+    held.let_go.set()
+    assert (await first).code is (await second).code is grpc.StatusCode.OK
+
+
+@pytest.mark.parametrize("rate", [0.001], indirect=True)
+async def test_a_project_beyond_its_rate_is_told_when_to_come_back(harness: Harness) -> None:
+    assert (await harness.call(ADD)).code is grpc.StatusCode.OK
+    refused = await harness.call(ADD)
+    assert refused.code is grpc.StatusCode.RESOURCE_EXHAUSTED
+    assert refused.reason == "RATE_LIMITED"
+    assert timedelta(seconds=900) < delay(refused) <= timedelta(seconds=1000)
+
+
+@pytest.mark.parametrize("rate", [0.001], indirect=True)
+async def test_a_call_with_an_organizations_key_counts_for_the_project_it_names(
+    harness: Harness,
+) -> None:
+    def get(project_id: str) -> GetRequest:
+        return GetRequest(id=ID, project_id=project_id)
+
+    assert (await harness.call(GET, get("a"), ORG)).code is grpc.StatusCode.OK
+    assert (await harness.call(GET, get("a"), ORG)).reason == "RATE_LIMITED"
+    assert (await harness.call(GET, get("b"), ORG)).code is grpc.StatusCode.OK

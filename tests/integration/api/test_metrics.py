@@ -1,0 +1,75 @@
+"""What the interceptor counts of calls over the wire."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import grpc
+
+from server.core.errors import MemoryNotFound
+from server.telemetry.metrics import REGISTRY
+from server.telemetry.recording import record_changes
+from server.telemetry.statistics import Statistics
+from tests.integration.api.harness import ADD, AUTHORIZED, AddResponse, Harness, add_request
+
+METHOD = "memoir.v1.MemoryService/AddMemories"
+
+
+def calls(method: str, code: str) -> float:
+    labels = {"rpc_method": method, "rpc_response_status_code": code}
+    return REGISTRY.get_sample_value("rpc_server_call_duration_seconds_count", labels) or 0.0
+
+
+async def test_calls_are_counted_by_status(harness: Harness, statistics: Statistics) -> None:
+    async def fail(request: Any, context: Any) -> Any:
+        raise MemoryNotFound(request.user_id)
+
+    before = calls(METHOD, "OK"), calls(METHOD, "NOT_FOUND")
+    await harness.call()
+    harness.service.add = fail
+    await harness.call()
+    await harness.log("rpc")
+    assert (calls(METHOD, "OK"), calls(METHOD, "NOT_FOUND")) == (before[0] + 1, before[1] + 1)
+    figures = statistics.figures("project").last_minute
+    assert figures.methods[METHOD].codes == {"OK": 1, "NOT_FOUND": 1}
+    assert {"authenticate", "validate", "admission"} <= set(figures.stages)
+
+
+async def test_what_a_handler_did_is_its_projects(harness: Harness, statistics: Statistics) -> None:
+    async def add(request: Any, context: Any) -> Any:
+        record_changes(added=3)
+        return AddResponse()
+
+    harness.service.add = add
+    metadata = (*AUTHORIZED, ("x-correlation-id", "slow-one"))
+    await harness.call(ADD, metadata=metadata)
+    figures = statistics.figures("project").last_minute
+    assert figures.added == 3
+    assert [call.correlation_id for call in figures.slowest] == ["slow-one"]
+
+
+async def test_a_call_that_is_refused_is_its_keys_projects(
+    harness: Harness, statistics: Statistics
+) -> None:
+    refused = await harness.call(request=add_request(user_id="a" * 300))
+    assert refused.code is grpc.StatusCode.INVALID_ARGUMENT
+    assert (await harness.log("rpc"))["project_id"] == "project"
+    figures = statistics.figures("project").last_minute
+    assert figures.methods[METHOD].codes == {"INVALID_ARGUMENT": 1}
+
+
+async def test_a_call_of_nobody_counts_for_no_project(
+    harness: Harness, statistics: Statistics
+) -> None:
+    before = calls(METHOD, "UNAUTHENTICATED")
+    await harness.call(metadata=())
+    assert calls(METHOD, "UNAUTHENTICATED") == before + 1
+    assert not statistics.figures("project").since_start.methods
+
+
+async def test_methods_that_a_client_makes_up_are_one_label(harness: Harness) -> None:
+    before = calls("unknown", "UNAUTHENTICATED")
+    await harness.call("/made.Up/One", metadata=())
+    await harness.call("/made.Up/Two", metadata=())
+    assert calls("unknown", "UNAUTHENTICATED") == before + 2
+    assert calls("made.Up/One", "UNAUTHENTICATED") == 0

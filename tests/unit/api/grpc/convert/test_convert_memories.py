@@ -1,0 +1,121 @@
+"""Memories and relations as clients see them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from uuid import UUID
+
+import pytest
+from google.protobuf import json_format
+from memoir.v1 import memory_pb2
+
+from server.api.grpc.convert.memories import EVENT_TYPES, memory_message, relation_message
+from server.graph.model import StatedRelation
+from server.memories.conversation import Role
+from server.memories.memory import EventType, Evidence, Memory, Provenance
+from server.memories.scope import Scope
+from tests.support.builders import LISBON
+
+NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
+MEMORY = Memory(
+    id=UUID(int=1),
+    project_id="project-1",
+    scope=Scope("u", "a", "p", "r"),
+    text="Alice likes tea",
+    metadata={"n": 1},
+    categories=("food", "health"),
+    immutable=True,
+    create_time=NOW,
+    update_time=NOW + timedelta(seconds=1),
+    event_time=NOW - timedelta(days=1),
+    expiration_date=date(2027, 1, 2),
+    inferred=True,
+    role=Role.USER,
+    name="Alice",
+    version=3,
+    provenance=Provenance(
+        call_id=UUID(int=2),
+        request_id=UUID(int=3),
+        correlation_id="correlation-1",
+        embedding_model="test/embedder",
+        language_model="test/model",
+        prompt_version="test-1",
+        evidence=(Evidence(UUID(int=4), "like tea"),),
+    ),
+)
+
+
+def as_json(message: object) -> object:
+    return json_format.MessageToDict(message, preserving_proto_field_name=True)  # type: ignore[arg-type] # any message
+
+
+def test_a_memory_with_everything() -> None:
+    assert as_json(memory_message(MEMORY)) == {
+        "id": "00000000-0000-0000-0000-000000000001",
+        "text": "Alice likes tea",
+        "user_id": "u",
+        "agent_id": "a",
+        "app_id": "p",
+        "run_id": "r",
+        "metadata": {"n": 1},
+        "categories": ["food", "health"],
+        "immutable": True,
+        "create_time": "2026-11-23T12:00:00Z",
+        "update_time": "2026-11-23T12:00:01Z",
+        "event_time": "2026-11-22T12:00:00Z",
+        "expiration_date": "2027-01-02",
+        "inferred": True,
+        "role": "user",
+        "name": "Alice",
+        "version": "3",
+        "etag": MEMORY.etag,
+        "provenance": {
+            "call_id": "00000000-0000-0000-0000-000000000002",
+            "request_id": "00000000-0000-0000-0000-000000000003",
+            "correlation_id": "correlation-1",
+            "language_model": "test/model",
+            "prompt_version": "test-1",
+            "embedding_model": "test/embedder",
+            "evidence": [
+                {"message_id": "00000000-0000-0000-0000-000000000004", "quote": "like tea"}
+            ],
+        },
+    }
+
+
+@pytest.mark.parametrize(
+    "field", ["agent_id", "app_id", "run_id", "expiration_date", "role", "name"]
+)
+def test_what_a_memory_lacks_is_absent(field: str) -> None:
+    bare = replace(MEMORY, scope=Scope("u"), expiration_date=None, role=None, name=None)
+    message = memory_message(bare)
+    assert message.HasField("user_id")
+    assert not message.HasField(field)  # type: ignore[arg-type] # the fields named above
+
+
+@pytest.mark.parametrize("field", ["request_id", "language_model", "prompt_version"])
+def test_what_did_not_take_part_is_absent(field: str) -> None:
+    provenance = replace(
+        MEMORY.provenance, request_id=None, language_model=None, prompt_version=None
+    )
+    message = memory_message(replace(MEMORY, provenance=provenance)).provenance
+    assert message.HasField(field) is False  # type: ignore[arg-type] # the fields named above
+
+
+def test_a_relation() -> None:
+    assert as_json(relation_message(StatedRelation(LISBON, UUID(int=1), NOW))) == {
+        "source": "Alice",
+        "relation": "lives_in",
+        "target": "Lisbon",
+        "source_type": "person",
+        "target_type": "place",
+        "memory_id": "00000000-0000-0000-0000-000000000001",
+        "event_time": "2026-11-23T12:00:00Z",
+        "valid_from": "2026-11-23T12:00:00Z",
+    }
+
+
+def test_every_event_has_the_name_of_the_contract() -> None:
+    named = {event: memory_pb2.MemoryEvent.Type.Name(value) for event, value in EVENT_TYPES.items()}
+    assert named == {event: event.value for event in EventType}

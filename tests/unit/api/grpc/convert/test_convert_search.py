@@ -1,0 +1,106 @@
+"""Searches: what is asked, and what is answered in pages that every client can receive."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from uuid import UUID
+
+import pytest
+from memoir.v1 import memory_service_pb2
+
+from server.api.grpc.convert.requests import search_command
+from server.api.grpc.convert.search import search_response
+from server.core.errors import InvalidRequest
+from server.core.pages import MAX_ANSWER_BYTES
+from server.memories.conversation import Role
+from server.memories.memory import ArmScore, ScoredMemory
+from server.memories.passages import EVERY_SOURCE, Hit, Passage, ScoredPassage, Source
+from server.memories.scope import Scope
+from server.memories.search.search_memories import SearchMemoriesOutcome
+from tests.support.builders import NOW, PROJECT
+from tests.unit.api.grpc.convert.test_convert_memories import MEMORY, as_json
+
+PASSAGE = Passage(
+    id=UUID(int=8),
+    message_id=UUID(int=9),
+    scope=Scope("u"),
+    role=Role.ASSISTANT,
+    name=None,
+    text="It rains.",
+    metadata={},
+    event_time=NOW,
+    expiration_date=None,
+    create_time=NOW,
+)
+
+
+def request(**fields: object) -> memory_service_pb2.SearchMemoriesRequest:
+    return memory_service_pb2.SearchMemoriesRequest(query="tea", user_id="u", **fields)  # type: ignore[arg-type] # names fit
+
+
+def respond(hits: list[Hit], **fields: object) -> memory_service_pb2.SearchMemoriesResponse:
+    return search_response(request(**fields), SearchMemoriesOutcome(hits, "test/embedder"))
+
+
+def test_each_kind_is_answered_as_its_own() -> None:
+    hits: list[Hit] = [
+        ScoredMemory(MEMORY, 0.9),
+        ScoredPassage(PASSAGE, 0.5, [ArmScore("dense", 1, 0.5)]),
+    ]
+    memory, passage = respond(hits, explain=True).results
+    assert (memory.WhichOneof("found"), memory.memory.text) == ("memory", MEMORY.text)
+    assert as_json(passage) == {
+        "passage": {
+            "message_id": str(UUID(int=9)),
+            "role": "assistant",
+            "event_time": "2026-11-23T12:00:00Z",
+            "text": "It rains.",
+        },
+        "score": 0.5,
+        "arms": [{"arm": "dense", "rank": 1, "score": 0.5}],
+    }
+    assert respond(hits).results[1].arms == []
+
+
+@pytest.mark.parametrize(
+    ("given", "meant"),
+    [
+        ([], EVERY_SOURCE),
+        ([1], {Source.MEMORIES}),
+        ([2], {Source.PASSAGES}),
+        ([2, 1], EVERY_SOURCE),
+    ],
+)
+def test_sources_are_those_that_are_named(given: list[int], meant: set[Source]) -> None:
+    assert search_command(request(sources=given), PROJECT).sources == meant
+
+
+def test_what_does_not_fit_into_one_answer_is_read_page_by_page() -> None:
+    large = replace(PASSAGE, text="\u00e9" * 200_000)
+    hits: list[Hit] = [ScoredPassage(large, 1 - place / 1000) for place in range(25)]
+    seen: list[float] = []
+    token = ""
+    while True:
+        page = respond(hits, page_token=token)
+        assert page.ByteSize() <= MAX_ANSWER_BYTES
+        seen += [result.score for result in page.results]
+        token = page.next_page_token
+        if not token:
+            break
+    assert seen == [hit.score for hit in hits]
+
+
+def test_a_page_token_of_another_request_is_refused() -> None:
+    large = replace(PASSAGE, text="x" * MAX_ANSWER_BYTES)
+    hits: list[Hit] = [ScoredPassage(large, 0.5)] * 2
+    token = respond(hits).next_page_token
+    assert len(respond(hits, page_token=token).results) == 1
+    with pytest.raises(InvalidRequest):
+        respond(hits, page_token=token, explain=True)
+
+
+def test_a_page_after_the_last_hit_is_empty() -> None:
+    large = replace(PASSAGE, text="x" * MAX_ANSWER_BYTES)
+    token = respond([ScoredPassage(large, 0.5)] * 2).next_page_token
+    page = respond([ScoredPassage(large, 0.5)], page_token=token)
+    assert (list(page.results), page.next_page_token) == ([], "")

@@ -1,0 +1,57 @@
+"""Handlers that gRPC allows and the server does not."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import grpc
+import pytest
+
+from server.api.grpc.interceptors.context import final_code
+from server.api.grpc.interceptors.handlers import run
+
+
+async def test_a_blocking_handler_is_refused() -> None:
+    def behavior(_request: Any, _context: Any) -> str:
+        return "answer"
+
+    context: Any = None
+    with pytest.raises(TypeError, match="asynchronous"):
+        await run(behavior, None, context)
+
+
+async def test_a_generator_is_closed_before_its_call_ends() -> None:
+    closed: list[object] = []
+
+    async def behavior(_request: Any, _context: Any) -> AsyncIterator[str]:
+        try:
+            yield "first"
+            yield "second"
+        finally:
+            await asyncio.sleep(0)
+            closed.append(asyncio.current_task())
+
+    class Gone:
+        async def write(self, _message: object) -> None:
+            raise asyncio.CancelledError
+
+    context: Any = Gone()
+    with pytest.raises(asyncio.CancelledError):
+        await run(behavior, None, context)
+    assert closed == [asyncio.current_task()]
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (grpc.aio.InternalError("the client is gone"), grpc.StatusCode.CANCELLED),
+        (grpc.aio.UsageError("the call is over"), grpc.StatusCode.UNKNOWN),
+    ],
+)
+def test_errors_of_grpc_itself_have_codes_in_the_log(
+    error: Exception, code: grpc.StatusCode
+) -> None:
+    context: Any = None
+    assert final_code(context, error) is code

@@ -1,0 +1,296 @@
+"""Calls are let in up to the limits, wait for a moment beyond them, and are refused beyond that."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+
+import pytest
+
+from server.api.grpc.admission import Admission, AdmissionLimits, AdmittedCall, MethodClass
+from server.core.errors import Overloaded
+from server.core.request_context import parked
+from tests.support.clocks import HandClock
+
+READ, WRITE, STREAM = MethodClass.READ, MethodClass.WRITE, MethodClass.STREAM
+FOREVER = float("inf")
+
+
+def limits(
+    *,
+    concurrency: int = 2,
+    reads: int = 2,
+    writes: int = 1,
+    queue: int = 2,
+    queue_seconds: float = 60.0,
+    request_bytes: int = 1000,
+) -> AdmissionLimits:
+    return AdmissionLimits(concurrency, reads, writes, queue, queue_seconds, 1, request_bytes)
+
+
+def waiting(admission: Admission, kind: MethodClass, size: int = 0) -> asyncio.Task[AdmittedCall]:
+    return asyncio.create_task(admission.enter(kind, size, FOREVER))
+
+
+async def let_others_run() -> None:
+    for _ in range(5):
+        await asyncio.sleep(0)
+
+
+async def test_writes_leave_room_for_reads() -> None:
+    admission = Admission(limits(queue=0))
+    await admission.enter(WRITE, 0, FOREVER)
+    with pytest.raises(Overloaded):
+        await admission.enter(WRITE, 0, FOREVER)
+    await admission.enter(READ, 0, FOREVER)
+    with pytest.raises(Overloaded):
+        await admission.enter(READ, 0, FOREVER)
+    assert admission.running == 2
+
+
+async def test_reads_leave_room_for_writes() -> None:
+    admission = Admission(limits(reads=1, queue=0))
+    await admission.enter(READ, 0, FOREVER)
+    with pytest.raises(Overloaded):
+        await admission.enter(READ, 0, FOREVER)
+    await admission.enter(WRITE, 0, FOREVER)
+    assert admission.running == 2
+
+
+async def test_reads_that_wait_for_their_own_places_keep_no_write_waiting() -> None:
+    admission = Admission(limits(reads=1))
+    await admission.enter(READ, 0, FOREVER)
+    queued = waiting(admission, READ)
+    await let_others_run()
+    await admission.enter(WRITE, 0, FOREVER)
+    assert admission.running == 2
+    queued.cancel()
+
+
+async def test_reads_go_before_writes_that_came_earlier() -> None:
+    admission = Admission(limits(concurrency=1))
+    entered = await admission.enter(READ, 0, FOREVER)
+    write, read = waiting(admission, WRITE), waiting(admission, READ)
+    await let_others_run()
+    assert admission.waiting == 2
+    admission.leave(entered)
+    await let_others_run()
+    assert read.done()
+    assert not write.done()
+    admission.leave(await read)
+    admission.leave(await write)
+    assert (admission.running, admission.waiting) == (0, 0)
+
+
+async def test_calls_of_one_kind_are_let_in_by_order_of_arrival() -> None:
+    admission = Admission(limits(concurrency=1))
+    entered = await admission.enter(READ, 0, FOREVER)
+    first, second = waiting(admission, READ), waiting(admission, READ)
+    await let_others_run()
+    admission.leave(entered)
+    await let_others_run()
+    assert first.done()
+    assert not second.done()
+    admission.leave(await first)
+    await second
+
+
+async def test_beyond_the_queue_a_call_is_refused() -> None:
+    admission = Admission(limits(queue=1))
+    await admission.enter(WRITE, 0, FOREVER)
+    queued = waiting(admission, WRITE)
+    await let_others_run()
+    with pytest.raises(Overloaded) as refused:
+        await admission.enter(WRITE, 0, FOREVER)
+    assert refused.value.retry_after > timedelta(0)
+    queued.cancel()
+
+
+async def test_a_call_is_refused_at_once_if_it_would_wait_beyond_its_deadline() -> None:
+    clock = HandClock()
+    admission = Admission(limits(), clock)
+    for _ in range(200):
+        entered = await admission.enter(WRITE, 0, FOREVER)
+        clock.now += 10.0
+        admission.leave(entered)
+    await admission.enter(WRITE, 0, FOREVER)
+    with pytest.raises(Overloaded) as refused:
+        await admission.enter(WRITE, 0, 9.0)
+    assert admission.waiting == 0
+    assert timedelta(seconds=9) < refused.value.retry_after <= timedelta(seconds=10)
+    queued = asyncio.create_task(admission.enter(WRITE, 0, 30.0))
+    await let_others_run()
+    assert admission.waiting == 1
+    queued.cancel()
+
+
+async def test_who_waits_too_long_is_refused() -> None:
+    admission = Admission(limits(queue_seconds=0.01))
+    await admission.enter(WRITE, 0, FOREVER)
+    with pytest.raises(Overloaded):
+        await admission.enter(WRITE, 0, FOREVER)
+    assert admission.waiting == 0
+
+
+async def test_a_cancelled_wait_leaves_no_trace() -> None:
+    admission = Admission(limits())
+    entered = await admission.enter(WRITE, 10, FOREVER)
+    queued = waiting(admission, WRITE, 990)
+    await let_others_run()
+    queued.cancel()
+    await asyncio.wait([queued])
+    assert admission.waiting == 0
+    await admission.enter(READ, 990, FOREVER)
+    admission.leave(entered)
+    assert admission.running == 1
+
+
+async def test_a_place_given_to_a_call_that_is_cancelled_goes_to_the_next() -> None:
+    admission = Admission(limits())
+    entered = await admission.enter(WRITE, 0, FOREVER)
+    first, second = waiting(admission, WRITE), waiting(admission, WRITE)
+    await let_others_run()
+    admission.leave(entered)
+    first.cancel()
+    await asyncio.wait([first])
+    await second
+    assert (admission.running, admission.waiting) == (1, 0)
+
+
+async def test_the_bytes_in_progress_are_bounded() -> None:
+    admission = Admission(limits())
+    entered = await admission.enter(READ, 5000, FOREVER)
+    with pytest.raises(Overloaded):
+        await admission.enter(READ, 1, FOREVER)
+    admission.leave(entered)
+    await admission.enter(READ, 600, FOREVER)
+    with pytest.raises(Overloaded):
+        await admission.enter(READ, 401, FOREVER)
+    await admission.enter(READ, 400, FOREVER)
+
+
+async def test_streams_have_a_bound_of_their_own_and_do_not_wait() -> None:
+    admission = Admission(limits(concurrency=1))
+    await admission.enter(READ, 0, FOREVER)
+    entered = await admission.enter(STREAM, 0, FOREVER)
+    with pytest.raises(Overloaded):
+        await admission.enter(STREAM, 0, FOREVER)
+    admission.leave(entered)
+    await admission.enter(STREAM, 0, FOREVER)
+
+
+async def test_a_parked_call_frees_its_place_for_others() -> None:
+    admission = Admission(limits(queue=0))
+    first = await admission.enter(WRITE, 10, FOREVER)
+    first.vacate()
+    second = await admission.enter(WRITE, 10, FOREVER)
+    assert (admission.running, admission.parked) == (1, 1)
+    admission.leave(second)
+    await first.retake()
+    assert (admission.running, admission.parked) == (1, 0)
+    admission.leave(first)
+    assert (admission.running, admission.parked) == (0, 0)
+
+
+async def test_who_was_parked_goes_before_who_has_not_begun() -> None:
+    admission = Admission(limits())
+    returning = await admission.enter(WRITE, 0, FOREVER)
+    returning.vacate()
+    working = await admission.enter(WRITE, 0, FOREVER)
+    new = waiting(admission, WRITE)
+    await let_others_run()
+    back = asyncio.create_task(returning.retake())
+    await let_others_run()
+    assert not back.done()
+    admission.leave(working)
+    await let_others_run()
+    assert back.done()
+    assert not new.done()
+    admission.leave(returning)
+    admission.leave(await new)
+
+
+async def test_a_call_whose_parts_wait_side_by_side_is_parked_until_the_last_is_done() -> None:
+    admission = Admission(limits())
+    call = await admission.enter(READ, 0, FOREVER)
+    call.vacate()
+    call.vacate()
+    await call.retake()
+    assert (admission.running, admission.parked) == (0, 1)
+    await call.retake()
+    assert (admission.running, admission.parked) == (1, 0)
+
+
+async def test_the_parked_calls_are_bounded() -> None:
+    admission = Admission(AdmissionLimits(parked=2))
+    for _ in range(2):
+        (await admission.enter(WRITE, 0, FOREVER)).vacate()
+    with pytest.raises(Overloaded) as refused:
+        await admission.enter(READ, 0, FOREVER)
+    assert refused.value.retry_after > timedelta(0)
+    await admission.enter(STREAM, 0, FOREVER)
+
+
+async def test_the_bytes_of_parked_calls_count() -> None:
+    admission = Admission(limits(request_bytes=1000))
+    (await admission.enter(WRITE, 900, FOREVER)).vacate()
+    with pytest.raises(Overloaded):
+        await admission.enter(WRITE, 200, FOREVER)
+
+
+async def test_a_call_that_is_cancelled_while_parked_leaves_no_trace() -> None:
+    admission = Admission(limits())
+
+    async def call(entered: asyncio.Event) -> None:
+        admitted = await admission.enter(WRITE, 10, FOREVER)
+        try:
+            async with parked():
+                entered.set()
+                await asyncio.Event().wait()
+        finally:
+            admission.leave(admitted)
+
+    entered = asyncio.Event()
+    task = asyncio.create_task(call(entered))
+    await entered.wait()
+    assert (admission.running, admission.parked) == (0, 1)
+    task.cancel()
+    await asyncio.wait([task])
+    assert (admission.running, admission.parked) == (0, 0)
+
+
+async def test_a_call_cancelled_on_its_way_back_leaves_no_trace() -> None:
+    admission = Admission(limits())
+    returning = await admission.enter(WRITE, 0, FOREVER)
+    returning.vacate()
+    working = await admission.enter(WRITE, 0, FOREVER)
+    back = asyncio.create_task(returning.retake())
+    await let_others_run()
+    back.cancel()
+    await asyncio.wait([back])
+    admission.leave(returning)
+    admission.leave(working)
+    assert (admission.running, admission.parked, admission.waiting) == (0, 0, 0)
+
+
+async def test_the_time_that_a_call_is_parked_is_no_work() -> None:
+    """The wait that a new call can expect goes by how long others hold their places."""
+    clock = HandClock()
+    admission = Admission(limits(), clock)
+    for _ in range(200):
+        call = await admission.enter(WRITE, 0, FOREVER)
+        call.vacate()
+        clock.now += 100.0
+        await call.retake()
+        clock.now += 0.001
+        admission.leave(call)
+    await admission.enter(WRITE, 0, FOREVER)
+    queued = asyncio.create_task(admission.enter(WRITE, 0, 1.0))
+    await let_others_run()
+    assert admission.waiting == 1
+    queued.cancel()
+
+
+async def test_background_work_has_no_place_and_is_not_parked() -> None:
+    async with parked():
+        pass

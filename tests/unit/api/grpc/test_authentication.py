@@ -1,0 +1,55 @@
+"""Reading the key: what cannot be sent with a well-behaved client library."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from server.api.grpc.interceptors.access import current_caller, current_principal, project_or_none
+from server.api.grpc.interceptors.context import Proceed
+from server.core.errors import ApiKeyInvalid
+from tests.unit.api.grpc.calls import ANYONE, Wire, accept_any, context_on, entry, method
+
+
+async def answer(_request: Any, _context: Any) -> Any:
+    return current_principal()
+
+
+async def attempt(value: str | bytes, proceed: Proceed = answer, path: str = "/s.S/M") -> Any:
+    context = context_on(Wire((("authorization", value),)))
+    return await entry(authenticate=accept_any).intercept(method(path), None, context, proceed)
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["Token clé", "Token \x7f", "Token a\nb", "Token\ta", "Token ", b"Token a", "Tokena", ""],
+)
+async def test_a_malformed_key_is_not_even_looked_up(value: str | bytes) -> None:
+    with pytest.raises(ApiKeyInvalid):
+        await attempt(value)
+
+
+async def test_a_key_stands_for_its_principal() -> None:
+    assert await attempt("Token a") is ANYONE
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/grpc.health.v1.Healthy/Check",
+        "/grpc.health.v1.Health.x/Check",
+        "grpc.health.v1/Health/Check",
+        "//grpc.health.v1.Health/Check",
+    ],
+)
+async def test_no_other_name_passes_for_health(path: str) -> None:
+    with pytest.raises(ApiKeyInvalid):
+        await attempt("", path=path)
+
+
+def test_outside_of_a_call_there_is_nobody() -> None:
+    assert project_or_none() is None
+    for read in (current_caller, current_principal):
+        with pytest.raises(RuntimeError):
+            read()

@@ -1,0 +1,170 @@
+"""Everything in the contract is either done or on the one list of what is not, never both."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from google.protobuf.descriptor import ServiceDescriptor
+from google.protobuf.descriptor_pool import Default
+from memoir.v1 import (
+    graph_service_pb2,
+    memory_service_pb2,
+    project_service_pb2,
+    statistics_service_pb2,
+)
+
+from server.api.grpc.server import (
+    CONTRACT,
+    HealthService,
+    Servicers,
+    implemented_methods,
+    servicer_of,
+)
+from server.api.grpc.services.graph import GraphService, GraphUseCases
+from server.api.grpc.services.memory import MemoryService, MemoryUseCases
+from server.api.grpc.services.memory_changes import MutationUseCases, ScopeUseCases
+from server.api.grpc.services.operations import OperationsService
+from server.api.grpc.services.project import ProjectService, StatisticsService
+from server.graph.explore.access import CaughtUp, PastGraph, VisibleRelations
+from server.graph.explore.entities import GetEntity, ListEntities
+from server.graph.explore.relations import FindPaths, ListRelations
+from server.memories.add.add_memories import AddMemories
+from server.memories.add.verbatim import RememberVerbatim
+from server.memories.change.delete_memory import BatchDeleteMemories, DeleteMemory
+from server.memories.change.restore_memory import RestoreMemory
+from server.memories.change.update_memory import BatchUpdateMemories, UpdateMemory
+from server.memories.history.events import EventTails, ListMemoryEvents, WatchMemoryEvents
+from server.memories.scopes.delete_scope import DeleteMemories, DeleteScope
+from server.memories.scopes.list_scopes import ListScopes
+from server.memories.search.arms import GraphArm, RerankArm
+from server.memories.search.read_memories import GetMemory, ListMemories
+from server.memories.search.search_memories import SearchMemories
+from server.operations.manage_operations import ManageOperations, SubmitAdd
+from server.projects.administration import GetProject, UpdateProject
+from server.projects.ports import PoolUsage
+from server.projects.statistics import GetStatistics
+from server.telemetry.statistics import Statistics
+from tests.support.fake_changes import FakeChanges
+from tests.support.fake_counts import FakeCounts
+from tests.support.fake_history import FakeEventStream, FakeHistory, FakeSplits
+from tests.support.fake_operations import FakeNotifications, FakeOperations
+from tests.support.fake_scopes import FakeScopes
+from tests.support.fake_store import FakeStore
+from tests.support.fakes import (
+    FakeClock,
+    FakeEmbedder,
+    FakeGraph,
+    FakeOutbox,
+    FakeProjectStore,
+    FakeReranker,
+)
+
+FILES = (graph_service_pb2, memory_service_pb2, project_service_pb2, statistics_service_pb2)
+
+
+@pytest.fixture(scope="module")
+def servicers() -> Servicers:
+    store, embedder, clock = FakeStore(), FakeEmbedder(), FakeClock()
+    verbatim = RememberVerbatim(store, embedder, clock)
+    use_cases = MemoryUseCases(
+        add=AddMemories(store, verbatim, verbatim),
+        submit=SubmitAdd(FakeOperations(), store, clock, lambda: None),
+        search=SearchMemories(
+            store,
+            embedder,
+            clock,
+            GraphArm(FakeGraph(), CaughtUp(FakeOutbox()), clock),
+            RerankArm(FakeReranker(), 1.0),
+            VisibleRelations(store, clock),
+        ),
+        get=GetMemory(store, FakeHistory(), clock),
+        list=ListMemories(store, FakeHistory(), clock),
+        mutations=life_of(store),
+        scopes=ScopeUseCases(
+            delete_memories=DeleteMemories(FakeScopes(), clock),
+            list=ListScopes(FakeScopes(), clock),
+            delete=DeleteScope(FakeScopes(), clock),
+        ),
+    )
+    operations, outbox = FakeOperations(), FakeOutbox()
+    graph = GraphService(graph_of(store, clock))
+    projects = FakeProjectStore()
+    project = ProjectService(GetProject(projects), UpdateProject(projects, clock))
+    return Servicers(
+        MemoryService(use_cases),
+        graph,
+        project,
+        HealthService(),
+        OperationsService(ManageOperations(operations, store, FakeNotifications())),
+        StatisticsService(
+            GetStatistics(
+                FakeCounts(),
+                FakeCounts(),
+                outbox,
+                operations,
+                Statistics(),
+                lambda: PoolUsage(0, 0, 1),
+                clock,
+            ),
+            asyncio.Event(),
+        ),
+    )
+
+
+def life_of(store: FakeStore) -> MutationUseCases:
+    changes, embedder, clock = FakeChanges(store), FakeEmbedder(), FakeClock()
+    stream, draining = FakeEventStream(), asyncio.Event()
+    update = UpdateMemory(store, changes, embedder, clock)
+    history = FakeHistory()
+    delete = DeleteMemory(store, changes, history, clock)
+    return MutationUseCases(
+        update=update,
+        delete=delete,
+        update_batch=BatchUpdateMemories(update, changes, embedder, clock),
+        delete_batch=BatchDeleteMemories(delete, changes, clock),
+        restore=RestoreMemory(store, history, changes, embedder, clock),
+        events=ListMemoryEvents(history),
+        watch=WatchMemoryEvents(
+            stream, EventTails(stream, FakeNotifications(), draining), draining
+        ),
+    )
+
+
+def graph_of(store: FakeStore, clock: FakeClock) -> GraphUseCases:
+    graph, caught_up = FakeGraph(), CaughtUp(FakeOutbox())
+    visible, past = VisibleRelations(store, clock), PastGraph(FakeHistory(), FakeSplits())
+    return GraphUseCases(
+        list_relations=ListRelations(graph, caught_up, visible, past, clock),
+        get_entity=GetEntity(graph, caught_up, visible, past, clock),
+        list_entities=ListEntities(graph, caught_up, visible),
+        find_paths=FindPaths(graph, caught_up, visible, clock),
+    )
+
+
+def promised(service: ServiceDescriptor) -> set[str]:
+    return {f"{service.full_name}/{method.name}" for method in service.methods}
+
+
+def test_every_service_of_the_protos_is_served() -> None:
+    written = {s.full_name for file in FILES for s in file.DESCRIPTOR.services_by_name.values()}
+    served = {service.full_name for service in CONTRACT}
+    assert served == written | {"google.longrunning.Operations"}
+
+
+@pytest.mark.parametrize("service", CONTRACT, ids=lambda service: str(service.name))
+def test_every_method_is_done(service: ServiceDescriptor, servicers: Servicers) -> None:
+    assert implemented_methods(service, servicer_of(service, servicers)) == promised(service)
+
+
+def test_servicers_do_nothing_that_is_not_promised(servicers: Servicers) -> None:
+    for service in CONTRACT:
+        servicer = servicer_of(service, servicers)
+        public = {name for name in dir(servicer) if not name.startswith("_")}
+        assert public <= {method.name for method in service.methods}
+
+
+def test_the_operations_are_those_of_google() -> None:
+    pool = Default()
+    operations = pool.FindServiceByName("google.longrunning.Operations")
+    assert len(operations.methods) == 5

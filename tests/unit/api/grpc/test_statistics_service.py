@@ -1,0 +1,70 @@
+"""Watching statistics costs the server the same however many watch."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from memoir.v1 import statistics_service_pb2
+
+from server.api.grpc.interceptors.access import enter_caller
+from server.api.grpc.services.project import StatisticsService
+from server.core.errors import ShuttingDown
+from server.graph.project.ports import Backlog
+from server.operations.ports import QueueStatistics
+from server.projects.ports import PoolUsage
+from server.projects.project import Caller, ChangeCounts, Holdings
+from server.projects.statistics import Held, ProjectStatistics, Waiting
+from server.telemetry.statistics import Statistics
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+WATCHERS = 50
+
+
+class Counting:
+    """Counts how often it is asked for each project's statistics."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+
+    async def __call__(self, project_id: str) -> ProjectStatistics:
+        self.asked.append(project_id)
+        await asyncio.sleep(0)
+        nothing = ChangeCounts(0, 0, 0)
+        return ProjectStatistics(
+            NOW,
+            NOW,
+            Held(Holdings(len(project_id), 0, 0), None),
+            Waiting(nothing, nothing, QueueStatistics(0, 0, 0, 0.0), Backlog(0, 0, 0.0)),
+            Statistics().figures(project_id),
+            PoolUsage(0, 0, 1),
+        )
+
+
+async def watched(service: StatisticsService, project_id: str) -> int:
+    """How many memories the first answer tells of."""
+    enter_caller(Caller("key", "org", project_id))
+    request = statistics_service_pb2.WatchStatisticsRequest()
+    async for response in service.WatchStatistics(request, None):
+        return response.statistics.store.memories
+    raise AssertionError
+
+
+async def test_all_who_watch_a_project_share_its_statistics() -> None:
+    get: Any = Counting()
+    service = StatisticsService(get, asyncio.Event())
+    seen = await asyncio.gather(
+        *(watched(service, project) for project in ("a", "bb") for _ in range(WATCHERS))
+    )
+    assert seen == [1] * WATCHERS + [2] * WATCHERS
+    assert sorted(get.asked) == ["a", "bb"]
+
+
+async def test_who_watches_a_server_that_stops_is_told() -> None:
+    get: Any = Counting()
+    draining = asyncio.Event()
+    draining.set()
+    with pytest.raises(ShuttingDown):
+        await watched(StatisticsService(get, draining), "a")

@@ -1,0 +1,30 @@
+"""The vendored libraries of the page are those that the manifest names."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+import server.api.page.page
+
+VENDOR = Path(server.api.page.page.__file__).parent / "static" / "vendor"
+MANIFEST = VENDOR / "manifest.json"
+LIBRARIES = json.loads(MANIFEST.read_text(encoding="utf-8"))
+DIGESTS = {file["name"]: file["sha256"] for library in LIBRARIES for file in library["files"]}
+
+
+def test_each_file_has_its_digest_and_there_is_no_other() -> None:
+    found = {
+        path.name: hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in VENDOR.iterdir()
+        if path != MANIFEST
+    }
+    assert found == DIGESTS
+
+
+def test_each_library_brings_its_licence() -> None:
+    for library in LIBRARIES:
+        licence = (VENDOR / f"{library['package']}.LICENSE").read_text(encoding="utf-8")
+        assert "Permission is hereby granted, free of charge" in licence
+        assert library["license"] == "MIT"

@@ -1,0 +1,89 @@
+"""What counts as evidence of what a model proposes."""
+
+from __future__ import annotations
+
+import pytest
+
+from server.core.errors import ExtractionFailed
+from server.memories.add.proposals import NoticeReason
+from tests.support.plans import held, planned, proposed, texts_of, tool, user
+
+SAID = "I moved to Lisbon and I like tea, C++ and AC/DC."
+HELD = held("User lives in Oslo", "User likes coffee", "User has a dog")
+
+
+@pytest.mark.parametrize(
+    "quote",
+    [
+        "e",
+        "I",
+        "tea",
+        "Lisbon",
+        "Lisbo",
+        "o L",
+        "ve t",
+        "moved t",
+        "C++",
+        "AC/DC",
+        "t o",
+        ", ",
+        "d A",
+    ],
+)
+@pytest.mark.parametrize("action", ["ADD", "UPDATE", "DELETE", "FORGET"])
+def test_a_letter_or_a_word_is_no_evidence(quote: str, action: str) -> None:
+    asked = proposed(action, quote, "User likes tea", target=1)
+    with pytest.raises(ExtractionFailed) as caught:
+        planned([user(SAID)], [asked], HELD)
+    assert caught.value.cause == "unsupported"
+
+
+@pytest.mark.parametrize(
+    ("said", "quote"),
+    [
+        (SAID, "I like tea"),
+        (SAID, "moved to"),
+        ("I smoke.", "I smoke"),
+        ("Odio el pescado.", "odio el"),
+        ("मैं दिल्ली में रहता हूँ।", "दिल्ली में रहता"),
+        ("我吃素。", "我吃素"),
+        ("私は東京に住んでいます。", "東京に住んで"),
+        ("ฉันอยู่ที่เชียงใหม่", "อยู่ที่เชียงใหม่"),
+        ("나는 서울에 살아요.", "서울에 살아요"),
+    ],
+)
+def test_a_clause_is_evidence_in_every_script(said: str, quote: str) -> None:
+    made = planned([user(said)], [proposed("ADD", quote, "a fact")])
+    assert texts_of(made) == ["ADD a fact"]
+
+
+@pytest.mark.parametrize(("said", "quote"), [("东京。", "东京"), ("Yes!", "yes"), ("e", "e")])
+def test_a_message_of_one_word_shows_nothing_and_that_is_told(said: str, quote: str) -> None:
+    asked = [proposed("DELETE", quote, target=1), proposed("ADD", quote, "User agrees")]
+    made = planned([user(said)], asked, HELD)
+    assert made.operations == ()
+    assert [notice.reason for notice in made.notices] == [NoticeReason.NO_EVIDENCE]
+
+
+def test_one_letter_of_a_tool_changes_nothing() -> None:
+    hostile = [proposed("DELETE", "e", message=2, target=n) for n in (1, 2, 3)]
+    kept = proposed("ADD", "I like tea", "User likes tea")
+    made = planned([user(SAID), tool("e")], [*hostile, kept], HELD)
+    assert texts_of(made) == ["ADD User likes tea"]
+    [notice] = made.notices
+    assert notice.reason is NoticeReason.NO_EVIDENCE
+    assert notice.text.startswith("3 changes were left out")
+
+
+def test_a_quote_is_looked_for_wherever_it_may_stand_as_a_clause() -> None:
+    said = "Blame ma teapot. I am a tea drinker."
+    made = planned([user(said)], [proposed("ADD", "a tea", "User drinks tea")])
+    [added] = made.operations
+    assert added.quote == "a tea"
+    assert added.message_index == 0
+
+
+def test_a_quote_that_stands_everywhere_is_looked_for_within_bounds() -> None:
+    said = "xa ax " * 40_000
+    with pytest.raises(ExtractionFailed):
+        planned([user(said)], [proposed("ADD", "a a", "nothing")] * 200)

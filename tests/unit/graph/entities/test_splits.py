@@ -1,0 +1,43 @@
+"""Names told apart, and what memories mention then."""
+
+from __future__ import annotations
+
+import pytest
+
+from server.graph.entities.aliases import apart, pair_of
+from server.graph.model import Entity, Relation
+
+BOB = Entity("Bob", "person", aliases=("Robert", "Bobby"))
+OSLO = Entity("Oslo", "place")
+SPLITS = {pair_of("robert", "BOB")}
+
+
+def names(text: str, entity: Entity = BOB) -> tuple[str, tuple[str, ...], str]:
+    relation = Relation(Entity(entity.name, entity.type), "lives_in", OSLO)
+    [first, _], [stated] = apart([entity, OSLO], [relation], text, SPLITS)
+    return first.name, first.aliases, stated.source.name
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("Robert lives in Oslo", ("Robert", ("Bobby",), "Robert")),
+        ("Bob lives in Oslo", ("Bob", ("Bobby",), "Bob")),
+        ("Bob, also called Robert, lives in Oslo", ("Bob", ("Bobby",), "Bob")),
+        ("He lives in Oslo", ("Bob", ("Bobby",), "Bob")),
+        ("Roberta lives in Oslo", ("Bob", ("Bobby",), "Bob")),
+    ],
+)
+def test_a_memory_keeps_the_name_that_its_text_says(
+    text: str, found: tuple[str, tuple[str, ...], str]
+) -> None:
+    assert names(text) == found
+
+
+def test_other_names_are_left_as_they_are() -> None:
+    rob = Entity("Rob", "person", aliases=("Robert",))
+    assert names("Robert lives in Oslo", rob) == ("Rob", ("Robert",), "Rob")
+
+
+def test_without_splits_nothing_changes() -> None:
+    assert apart([BOB], [], "Robert", frozenset()) == ((BOB,), ())

@@ -1,0 +1,160 @@
+"""Reading relations, though the graph may be behind."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from datetime import date
+from uuid import UUID
+
+import pytest
+
+from server.core.errors import DeadlineExceeded, GraphBehind, InvalidRequest
+from server.core.pages import RelationCursor
+from server.core.request_context import RequestContext
+from server.graph.explore import access
+from server.graph.explore.access import CaughtUp, PastGraph, VisibleRelations
+from server.graph.explore.relations import ListRelations, ListRelationsCommand
+from server.graph.model import StatedRelation
+from server.graph.ports import RelationQuery
+from server.memories.ports import ChangeSet
+from server.memories.scope import Scope
+from tests.support.builders import ALICE, LISBON, NOW, PROJECT, addition, call
+from tests.support.fake_history import FakeHistory, FakeSplits
+from tests.support.fake_store import FakeStore
+from tests.support.fakes import FakeClock, FakeGraph, FakeOutbox
+from tests.support.request_context import in_request
+
+
+class World:
+    """The use case and what it works with."""
+
+    def __init__(self) -> None:
+        self.graph = FakeGraph()
+        self.outbox = FakeOutbox()
+        self.store = FakeStore()
+        self.history = FakeHistory()
+        clock = FakeClock()
+        self.list = ListRelations(
+            self.graph,
+            CaughtUp(self.outbox),
+            VisibleRelations(self.store, clock),
+            PastGraph(self.history, FakeSplits()),
+            clock,
+        )
+
+    async def knows(self, text: str, expiration_date: date | None = None) -> StatedRelation:
+        """A memory of which the graph knows, too."""
+        of = call()
+        item = addition(of, text, relations=[LISBON], expiration_date=expiration_date)
+        await self.store.commit(ChangeSet(of, added=[item]))
+        return self.graph_holds(item.memory.id)
+
+    def graph_holds(self, memory_id: UUID) -> StatedRelation:
+        self.graph.relations.append(StatedRelation(LISBON, memory_id, NOW))
+        return self.graph.relations[-1]
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+def command(page_size: int = 10, position: int | None = None) -> ListRelationsCommand:
+    return ListRelationsCommand(PROJECT, ALICE, page_size, position=position)
+
+
+async def test_what_is_asked_reaches_the_graph(world: World) -> None:
+    cursor = RelationCursor(NOW, UUID(int=1), "alice", "lives_in", "lisbon")
+    await world.list(ListRelationsCommand(PROJECT, ALICE, 7, "Alice", "lives_in", cursor))
+    assert world.graph.queries == [
+        RelationQuery(PROJECT, ALICE, 8, "Alice", "lives_in", cursor, holding_at=NOW)
+    ]
+    assert world.outbox.asked == []
+
+
+@pytest.mark.parametrize(("count", "more"), [(0, False), (2, False), (3, True)])
+async def test_there_is_a_next_page_only_if_it_holds_something(
+    world: World, count: int, more: bool
+) -> None:
+    stated = [await world.knows(str(number)) for number in range(count)]
+    page = await world.list(command(page_size=2))
+    assert page.relations == stated[:2]
+    assert (page.next is not None) == more
+    if page.next is not None:
+        last = (NOW, stated[1].memory_id, "alice", "lives_in", "lisbon")
+        assert page.next == RelationCursor(*last)
+
+
+async def test_relations_of_deleted_and_expired_memories_are_hidden(world: World) -> None:
+    world.graph_holds(UUID(int=1))
+    await world.knows("expired", expiration_date=date(2026, 11, 22))
+    here = await world.knows("here")
+    assert (await world.list(command())).relations == [here]
+
+
+async def test_a_page_of_hidden_relations_still_leads_to_the_next_one(world: World) -> None:
+    for number in range(3):
+        world.graph_holds(UUID(int=number))
+    page = await world.list(command(page_size=2))
+    assert page.relations == []
+    assert page.next is not None
+    assert page.next.memory_id == UUID(int=1)
+
+
+async def test_a_read_after_a_write_waits_for_the_graph(world: World) -> None:
+    world.outbox.asks_until_caught_up = 3
+    stated = await world.knows("here")
+    assert (await world.list(command(position=7))).relations == [stated]
+    assert world.outbox.asked == [(PROJECT, 7)] * 3
+
+
+async def test_the_first_position_is_waited_for_too(world: World) -> None:
+    await world.list(command(position=0))
+    assert world.outbox.asked == [(PROJECT, 0)]
+
+
+async def test_a_graph_that_does_not_catch_up_in_time_is_an_error(world: World) -> None:
+    world.outbox.asks_until_caught_up = None
+    context = RequestContext("c", time.monotonic() + 0.05)
+    with pytest.raises(GraphBehind):
+        await in_request(context, lambda: world.list(command(position=1)))
+    assert world.graph.queries == []
+
+
+async def test_without_any_time_left_nothing_is_asked(world: World) -> None:
+    context = RequestContext("c", time.monotonic())
+    with pytest.raises(DeadlineExceeded):
+        await in_request(context, lambda: world.list(command(position=1)))
+    assert world.outbox.asked == []
+
+
+async def test_the_past_is_read_from_the_history_page_by_page(world: World) -> None:
+    memories = [
+        addition(call(scope=scope), str(n), relations=[LISBON]).memory
+        for n, scope in enumerate([ALICE, ALICE, Scope("alice", run_id="run-1")])
+    ]
+    world.history.memories = memories
+    asked = ListRelationsCommand(PROJECT, ALICE, 2, position=7, as_of=NOW)
+    first = await world.list(asked)
+    wait_for_work = await world.list(replace(asked, after=first.next))
+    found = [stated.memory_id for stated in (*first.relations, *wait_for_work.relations)]
+    assert sorted(found) == sorted(memory.id for memory in memories)
+    assert wait_for_work.next is None
+    assert world.history.asked == [(NOW, NOW.date())] * 2
+    assert world.graph.queries == []
+    assert world.outbox.asked == []
+
+    of_run = await world.list(replace(asked, scope=Scope("alice", run_id="run-1")))
+    assert [stated.memory_id for stated in of_run.relations] == [memories[2].id]
+    assert (await world.list(replace(asked, relation="works at"))).relations == []
+
+
+async def test_a_past_of_too_many_memories_is_refused(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(access, "MOST_MEMORIES", 1)
+    world.history.memories = [addition(call(), str(n)).memory for n in range(2)]
+    with pytest.raises(InvalidRequest) as raised:
+        await world.list(ListRelationsCommand(PROJECT, ALICE, 2, as_of=NOW))
+    assert [violation.field for violation in raised.value.violations] == ["as_of"]

@@ -1,0 +1,73 @@
+"""Who related to what by a set of memories."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import timedelta
+
+from server.graph.explore.past_relations import relations_of, spaces_of
+from server.graph.model import Entity, Relation
+from server.memories.memory import Memory
+from server.memories.scope import Scope
+from tests.support.builders import ALICE, NOW, addition, call
+from tests.support.subgraphs import Triple, triple
+
+LISBON = ("Alice", "lives_in", "Lisbon")
+ROME = ("Alice", "lives_in", "Rome")
+KNOWS = ("Alice", "knows", "Bob")
+
+
+def memory(
+    *said: Triple, minute: int = 0, scope: Scope = ALICE, entities: Sequence[Entity] = ()
+) -> Memory:
+    relations = [Relation(Entity(s), relation, Entity(t)) for s, relation, t in said]
+    made = addition(call(scope=scope), "x", relations=relations, entities=entities).memory
+    return replace(made, event_time=NOW + timedelta(minutes=minute))
+
+
+def test_the_newest_come_first() -> None:
+    memories = [memory(KNOWS, minute=1), memory(LISBON, minute=2)]
+    assert [triple(s) for s in relations_of(spaces_of(memories))] == [LISBON, KNOWS]
+
+
+def test_a_functional_relation_ends_with_the_next_one() -> None:
+    memories = [memory(LISBON, KNOWS, minute=1), memory(ROME, minute=2)]
+    ends = {triple(s): s.superseded_at for s in relations_of(spaces_of(memories))}
+    assert ends == {ROME: None, LISBON: NOW + timedelta(minutes=2), KNOWS: None}
+
+
+def test_spaces_are_apart() -> None:
+    memories = [memory(LISBON, minute=1), memory(ROME, minute=2, scope=Scope(user_id="bob"))]
+    assert all(s.superseded_at is None for s in relations_of(spaces_of(memories)))
+
+
+def test_an_entity_is_found_by_its_names() -> None:
+    taught = Entity("Robert Smith", "person", ("Bob", "Bobby"))
+    memories = [memory(KNOWS), memory(ROME), memory(entities=[taught])]
+    for name in ("bob", "ROBERT SMITH", "Bobby"):
+        assert [triple(s) for s in relations_of(spaces_of(memories), name)] == [
+            ("Alice", "knows", "Robert Smith")
+        ]
+    assert relations_of(spaces_of(memories), "Carol") == []
+
+
+def test_a_relation_between_two_names_of_one_entity_says_nothing() -> None:
+    taught = Entity("Robert", "person", ("Bob",))
+    memories = [memory(("Robert", "knows", "Bob"), KNOWS, entities=[taught])]
+    stated = [triple(s) for s in relations_of(spaces_of(memories))]
+    assert stated == [("Alice", "knows", "Robert")]
+
+
+def test_a_space_is_seen_by_the_memories_of_a_scope() -> None:
+    of_run = Scope("alice", run_id="run-1")
+    taught = Entity("Robert Smith", "person", ("Bob",))
+    memories = [memory(KNOWS, scope=of_run), memory(entities=[taught]), memory(LISBON)]
+    [space] = (each.seen_by({memories[0].id}) for each in spaces_of(memories))
+    bob = space.named("BOB")
+    assert bob is not None
+    assert (bob.ref.space, bob.ref.key) == ("user:alice", "robert smith")
+    assert bob.entity == taught
+    assert bob.memory_count == 1
+    assert space.named("Lisbon") is None
+    assert [triple(s) for s in space.relations] == [("Alice", "knows", "Robert Smith")]

@@ -1,0 +1,457 @@
+"""The projector: what it does with the outbox, and that nothing stops it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from itertools import islice
+from uuid import UUID
+
+import pytest
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from opentelemetry.trace import StatusCode, format_trace_id
+from structlog.testing import capture_logs
+
+from server.core.errors import GraphUnavailable, StoreUnavailable
+from server.graph.model import MemorySubgraph, StatedRelation
+from server.graph.ports import RelationQuery
+from server.graph.project.ports import Backlog, DirtyMemory
+from server.graph.project.projector import GraphProjector, ProjectorOptions
+
+PROJECT = "project-1"
+SECOND = timedelta(seconds=1)
+PATIENCE_SECONDS = 10
+OnProject = Callable[[Sequence[UUID]], Awaitable[None]]
+QUICK = ProjectorOptions(
+    poll_interval=timedelta(milliseconds=1),
+    shortest_pause=timedelta(milliseconds=1),
+    longest_pause=timedelta(milliseconds=2),
+)
+
+
+@dataclass
+class FakeOutbox:
+    """Rows in memory; who claims a row holds it until it is settled or released."""
+
+    free: list[DirtyMemory] = field(default_factory=list)
+    settled: list[UUID] = field(default_factory=list)
+    released: dict[UUID, timedelta] = field(default_factory=dict)
+    leases: list[timedelta] = field(default_factory=list)
+    claims: int = 0
+    failures: list[Exception] = field(default_factory=list)
+    empty: asyncio.Event = field(default_factory=asyncio.Event)
+    renewed: asyncio.Event = field(default_factory=asyncio.Event)
+    renew_failures: list[Exception] = field(default_factory=list)
+    lost: int = 0
+    refusals: int = 0
+    faults: list[str] = field(default_factory=list)
+
+    async def claim(self, limit: int, lease: timedelta) -> list[DirtyMemory]:
+        self.claims += 1
+        self.leases.append(lease)
+        if self.failures:
+            raise self.failures.pop()
+        claimed, self.free = self.free[:limit], self.free[limit:]
+        if not claimed:
+            self.empty.set()
+        return claimed
+
+    async def subgraphs(self, claimed: Sequence[DirtyMemory]) -> list[MemorySubgraph]:
+        return [MemorySubgraph(PROJECT, dirty.memory_id, exists=False) for dirty in claimed]
+
+    async def renew(self, claimed: Sequence[DirtyMemory], lease: timedelta) -> None:
+        self.renewed.set()
+        if self.renew_failures:
+            raise self.renew_failures.pop()
+
+    async def settle(self, claimed: Sequence[DirtyMemory]) -> int:
+        self.settled += [dirty.memory_id for dirty in claimed]
+        return self.lost
+
+    async def refuse(
+        self, refused: DirtyMemory, fault: str, retry_after: timedelta, patience: int
+    ) -> bool:
+        self.released |= {refused.memory_id: retry_after}
+        self.faults.append(fault)
+        return self.refusals + 1 >= patience
+
+    async def backlog(self, project_id: str | None = None) -> Backlog:
+        raise NotImplementedError
+
+    async def keep_up(self) -> int:
+        return 0
+
+    async def release(self, claimed: Sequence[DirtyMemory], retry_after: timedelta) -> None:
+        self.released |= {dirty.memory_id: retry_after for dirty in claimed}
+
+    async def is_caught_up(self, project_id: str, position: int) -> bool:
+        raise NotImplementedError
+
+
+async def _nothing(batch: Sequence[UUID]) -> None:
+    """What a graph does that is well."""
+
+
+@dataclass
+class FakeGraph:
+    """Remembers batches; `on_project` can refuse or hold one up."""
+
+    on_project: OnProject = _nothing
+    batches: list[list[UUID]] = field(default_factory=list)
+    prepared: int = 0
+    prepare_failures: list[Exception] = field(default_factory=list)
+
+    async def prepare(self) -> None:
+        if self.prepare_failures:
+            raise self.prepare_failures.pop()
+        self.prepared += 1
+
+    async def check(self) -> None:
+        raise NotImplementedError
+
+    async def project(self, subgraphs: Sequence[MemorySubgraph]) -> None:
+        batch = [subgraph.memory_id for subgraph in subgraphs]
+        await self.on_project(batch)
+        self.batches.append(batch)
+
+    async def list_relations(self, query: RelationQuery) -> list[StatedRelation]:
+        raise NotImplementedError
+
+
+def dirty(number: int, attempts: int = 1) -> DirtyMemory:
+    return DirtyMemory(PROJECT, UUID(int=number), 1, attempts, f"call-{number}", UUID(int=0))
+
+
+def ids(*numbers: int) -> list[UUID]:
+    return [UUID(int=number) for number in numbers]
+
+
+def refusing(
+    error: Exception, numbers: Iterable[int]
+) -> Callable[[Sequence[UUID]], Awaitable[None]]:
+    bad = set(ids(*numbers))
+
+    async def refuse(batch: Sequence[UUID]) -> None:
+        if bad.intersection(batch):
+            raise error
+
+    return refuse
+
+
+def projector(
+    outbox: FakeOutbox, graph: FakeGraph, options: ProjectorOptions | None = None, chance: float = 1
+) -> GraphProjector:
+    return GraphProjector(outbox, graph, options, jitter=lambda: chance)
+
+
+@asynccontextmanager
+async def running(subject: GraphProjector) -> AsyncIterator[asyncio.Task[None]]:
+    task = asyncio.create_task(subject.run())
+    try:
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            yield task
+    finally:
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+
+async def test_a_batch_is_projected_and_settled() -> None:
+    outbox, graph = FakeOutbox([dirty(1), dirty(2), dirty(3)]), FakeGraph()
+    subject = projector(outbox, graph, ProjectorOptions(batch_size=2))
+    assert [await subject.project_once() for _ in range(3)] == [2, 1, 0]
+    assert graph.batches == [ids(1, 2), ids(3)]
+    assert outbox.settled == ids(1, 2, 3)
+    assert not outbox.released
+
+
+@pytest.mark.parametrize("is_away", [False, True])
+async def test_a_projection_links_back_to_all_its_calls(
+    exported: InMemorySpanExporter, is_away: bool
+) -> None:
+    traces = ["a" * 32, "b" * 32]
+    claimed = [
+        replace(dirty(number), traceparent=f"00-{trace}-{'c' * 16}-01")
+        for number, trace in enumerate(traces, 1)
+    ]
+    graph = FakeGraph(refusing(GraphUnavailable(), [1] if is_away else []))
+    await projector(FakeOutbox(claimed), graph).project_once()
+    (span,) = exported.get_finished_spans()
+    assert [format_trace_id(link.context.trace_id) for link in span.links] == traces
+    assert (span.attributes or {})["memoir.correlation_ids"] == ("call-1", "call-2")
+    assert span.status.status_code is (StatusCode.ERROR if is_away else StatusCode.UNSET)
+
+
+async def test_work_ends_before_its_lease() -> None:
+    outbox, options = FakeOutbox(), ProjectorOptions()
+    await projector(outbox, FakeGraph()).project_once()
+    assert outbox.leases == [options.lease]
+    assert options.lease / 3 < options.grace < options.lease
+
+
+async def test_a_lease_is_renewed_while_the_work_lasts() -> None:
+    """The work takes longer than a lease, and is not cut off."""
+    outbox = FakeOutbox([dirty(1)])
+    rounds = 0
+
+    async def wait_for_renewals(batch: Sequence[UUID]) -> None:
+        nonlocal rounds
+        while rounds < 5:
+            outbox.renewed.clear()
+            await outbox.renewed.wait()
+            rounds += 1
+
+    options = ProjectorOptions(lease=timedelta(milliseconds=300))
+    assert await projector(outbox, FakeGraph(wait_for_renewals), options).project_once() == 1
+    assert outbox.settled == ids(1)
+
+
+async def test_a_lease_that_cannot_be_renewed_ends_the_work() -> None:
+    async def hang(batch: Sequence[UUID]) -> None:
+        await asyncio.Event().wait()
+
+    failures: list[Exception] = [StoreUnavailable() for _ in range(100)]
+    outbox = FakeOutbox([dirty(1)], renew_failures=failures)
+    options = ProjectorOptions(lease=timedelta(milliseconds=60))
+    with capture_logs() as logs:
+        assert await projector(outbox, FakeGraph(hang), options).project_once() == 0
+    assert (outbox.settled, outbox.released) == ([], {})
+    events = [entry["event"] for entry in logs]
+    assert set(events[:-1]) == {"projector.lease_not_renewed"}
+    assert events[-1] == "projector.overdue"
+
+
+async def test_what_another_projector_took_over_is_told() -> None:
+    outbox = FakeOutbox([dirty(1)], lost=1)
+    with capture_logs() as logs:
+        await projector(outbox, FakeGraph()).project_once()
+    assert [entry["lost"] for entry in logs if entry["event"] == "projector.lease_lost"] == [1]
+
+
+async def test_what_is_refused_again_and_again_is_given_up() -> None:
+    graph = FakeGraph(refusing(ValueError("secret text of a memory"), [1]))
+    outbox = FakeOutbox([dirty(1)], refusals=2)
+    with capture_logs() as logs:
+        await projector(outbox, graph, ProjectorOptions(patience=3)).project_once()
+    [event] = [entry for entry in logs if entry["event"] == "projector.memory_given_up"]
+    assert (event["memory_id"], event["correlation_ids"]) == (str(UUID(int=1)), ["call-1"])
+    assert outbox.faults == ["ValueError"]
+    assert "secret" not in str(logs)
+
+
+async def test_a_graph_that_is_away_gets_the_batch_again_later_and_later() -> None:
+    outbox = FakeOutbox([dirty(1, 1), dirty(2, 3), dirty(3, 1), dirty(4, 10_000)])
+    graph = FakeGraph(refusing(GraphUnavailable(), [1]))
+    options = ProjectorOptions(shortest_pause=SECOND, longest_pause=60 * SECOND)
+    with capture_logs() as logs:
+        assert await projector(outbox, graph, options).project_once() == 0
+    assert outbox.settled == []
+    assert outbox.released == dict(
+        zip(ids(1, 3, 2, 4), [SECOND, SECOND, 4 * SECOND, 60 * SECOND], strict=True)
+    )
+    [event] = logs
+    assert event["event"] == "projector.graph_unavailable"
+    assert event["correlation_ids"] == ["call-1", "call-2", "call-3", "call-4"]
+
+
+async def test_chance_shortens_a_pause_by_half_at_most() -> None:
+    outbox, graph = FakeOutbox([dirty(1)]), FakeGraph(refusing(GraphUnavailable(), [1]))
+    options = ProjectorOptions(shortest_pause=SECOND, longest_pause=60 * SECOND)
+    await projector(outbox, graph, options, chance=0).project_once()
+    assert outbox.released == {UUID(int=1): SECOND / 2}
+
+
+@pytest.mark.parametrize("bad", [[3], [1], [5], [2, 4], [1, 2, 3, 4, 5]])
+async def test_memories_that_cannot_be_projected_do_not_block_others(bad: list[int]) -> None:
+    outbox = FakeOutbox([dirty(number) for number in range(1, 6)])
+    graph = FakeGraph(refusing(ValueError("secret text of a memory"), bad))
+    options = ProjectorOptions(refused_pause=300 * SECOND)
+    good = [number for number in range(1, 6) if number not in bad]
+    with capture_logs() as logs:
+        assert await projector(outbox, graph, options).project_once() == len(good)
+    assert sorted(outbox.settled) == ids(*good)
+    assert outbox.released == dict.fromkeys(ids(*bad), 300 * SECOND)
+    refused = [entry for entry in logs if entry["event"] == "projector.memory_refused"]
+    assert [entry["memory_id"] for entry in refused] == [str(memory) for memory in ids(*bad)]
+    assert [entry["correlation_ids"] for entry in refused] == [[f"call-{n}"] for n in bad]
+    assert "secret" not in str(logs)
+
+
+async def test_work_that_takes_too_long_is_given_up_and_nothing_is_given_back() -> None:
+    async def hang(batch: Sequence[UUID]) -> None:
+        await asyncio.Event().wait()
+
+    outbox = FakeOutbox([dirty(1)])
+    options = ProjectorOptions(work_time=timedelta(milliseconds=20))
+    with capture_logs() as logs:
+        assert await projector(outbox, FakeGraph(hang), options).project_once() == 0
+    assert (outbox.settled, outbox.released) == ([], {})
+    assert [entry["event"] for entry in logs] == ["projector.overdue"]
+
+
+async def test_a_store_that_is_away_is_the_callers_to_know() -> None:
+    outbox = FakeOutbox([dirty(1)], failures=[StoreUnavailable()])
+    with pytest.raises(StoreUnavailable):
+        await projector(outbox, FakeGraph()).project_once()
+
+
+async def test_cancelled_work_is_given_back_at_once() -> None:
+    begun = asyncio.Event()
+
+    async def hang(batch: Sequence[UUID]) -> None:
+        begun.set()
+        await asyncio.Event().wait()
+
+    outbox = FakeOutbox([dirty(1)])
+    async with running(projector(outbox, FakeGraph(hang), QUICK)):
+        await begun.wait()
+    assert outbox.released == {UUID(int=1): timedelta(0)}
+
+
+async def test_run_empties_the_outbox_and_waits_for_the_next_poll() -> None:
+    outbox, graph = FakeOutbox([dirty(1), dirty(2), dirty(3)]), FakeGraph()
+    async with running(projector(outbox, graph, replace(QUICK, batch_size=1))):
+        await outbox.empty.wait()
+        assert outbox.settled == ids(1, 2, 3)
+        outbox.free.append(dirty(4))
+        outbox.empty.clear()
+        await outbox.empty.wait()
+    assert outbox.settled[:4] == ids(1, 2, 3, 4)
+    assert graph.prepared == 1
+
+
+async def test_run_is_woken_before_its_poll() -> None:
+    outbox, graph = FakeOutbox(), FakeGraph()
+    subject = projector(outbox, graph, replace(QUICK, poll_interval=3600 * SECOND))
+    async with running(subject):
+        await outbox.empty.wait()
+        outbox.free.append(dirty(1))
+        outbox.empty.clear()
+        subject.wake()
+        await outbox.empty.wait()
+    assert outbox.settled == ids(1)
+
+
+async def test_a_wake_during_the_work_is_not_lost() -> None:
+    outbox = FakeOutbox([dirty(1)])
+    graph = FakeGraph()
+    subject = projector(outbox, graph, replace(QUICK, poll_interval=3600 * SECOND))
+
+    async def wake(batch: Sequence[UUID]) -> None:
+        subject.wake()
+
+    graph.on_project = wake
+    async with running(subject):
+        while outbox.claims < 3:
+            await outbox.empty.wait()
+            outbox.empty.clear()
+    assert outbox.settled == ids(1)
+
+
+async def test_run_claims_nothing_while_the_graph_is_away() -> None:
+    outbox = FakeOutbox([dirty(1)])
+    graph = FakeGraph(prepare_failures=[GraphUnavailable(), GraphUnavailable()])
+    with capture_logs() as logs:
+        async with running(projector(outbox, graph, QUICK)):
+            await outbox.empty.wait()
+    assert outbox.settled == ids(1)
+    # However often the graph was tried meanwhile.
+    assert [entry["event"] for entry in logs][:2] == ["projector.waiting", "projector.graph_ready"]
+    assert outbox.leases == [QUICK.lease] * outbox.claims
+
+
+async def test_run_prepares_the_graph_again_after_an_outage() -> None:
+    outbox = FakeOutbox([dirty(1), dirty(2)])
+    graph = FakeGraph(refusing(GraphUnavailable(), [1]))
+    async with running(projector(outbox, graph, replace(QUICK, batch_size=1))):
+        await outbox.empty.wait()
+    assert UUID(int=1) in outbox.released
+    assert outbox.settled == ids(2)
+    assert graph.prepared == 2
+
+
+async def test_run_survives_whatever_fails() -> None:
+    outbox = FakeOutbox([dirty(1)], failures=[RuntimeError("a bug"), StoreUnavailable()])
+    with capture_logs() as logs:
+        async with running(projector(outbox, FakeGraph(), QUICK)):
+            await outbox.empty.wait()
+    assert outbox.settled == ids(1)
+    events = [entry["event"] for entry in logs]
+    assert events.count("projector.failed") == 1
+    assert events.count("projector.waiting") == 1
+
+
+class Pauses:
+    """A clock that goes on while somebody sleeps; each pause lets the test do something."""
+
+    def __init__(self, during: Callable[[float], None] = lambda _: None) -> None:
+        self.now = 1000.0
+        self.slept: list[float] = []
+        self.during = during
+
+    def monotonic(self) -> float:
+        return self.now
+
+    async def sleep(self, seconds: float) -> None:
+        self.slept.append(round(seconds, 3))
+        self.now += seconds
+        self.during(seconds)
+
+
+def lingering(outbox: FakeOutbox, graph: FakeGraph, pauses: Pauses) -> GraphProjector:
+    return GraphProjector(
+        outbox, graph, jitter=lambda: 1.0, monotonic=pauses.monotonic, sleep=pauses.sleep
+    )
+
+
+async def test_a_change_after_a_pause_is_projected_at_once() -> None:
+    outbox, graph, pauses = FakeOutbox([dirty(1)]), FakeGraph(), Pauses()
+
+    def on_sleep(_: float) -> None:
+        assert graph.batches == [ids(1)]
+
+    pauses.during = on_sleep
+    async with running(lingering(outbox, graph, pauses)):
+        await asyncio.wait_for(outbox.empty.wait(), PATIENCE_SECONDS)
+    assert graph.batches == [ids(1)]
+    assert pauses.slept == [0.05]
+
+
+async def test_while_changes_keep_coming_they_are_gathered_ever_longer() -> None:
+    outbox, graph, pauses = FakeOutbox([dirty(1)]), FakeGraph(), Pauses()
+    coming = iter(range(2, 14))
+
+    def two_more_come(_: float) -> None:
+        outbox.free += [dirty(number) for number in islice(coming, 2)]
+
+    pauses.during = two_more_come
+    async with running(lingering(outbox, graph, pauses)):
+        await asyncio.wait_for(outbox.empty.wait(), PATIENCE_SECONDS)
+    assert graph.batches[0] == ids(1)
+    assert [len(batch) for batch in graph.batches[1:]] == [2] * 6
+    assert pauses.slept == [0.05, 0.1, 0.2, 0.4, 0.5, 0.5, 0.5]
+
+
+async def test_full_batches_follow_at_once_and_grow() -> None:
+    outbox = FakeOutbox([dirty(number) for number in range(801)])
+    graph, pauses = FakeGraph(), Pauses()
+    async with running(lingering(outbox, graph, pauses)):
+        await asyncio.wait_for(outbox.empty.wait(), PATIENCE_SECONDS)
+    assert [len(batch) for batch in graph.batches] == [50, 100, 200, 400, 51]
+    assert pauses.slept == [0.05]
+
+
+async def test_a_graph_that_fails_is_given_smaller_batches() -> None:
+    async def overwhelmed(batch: Sequence[UUID]) -> None:
+        if len(batch) > 20:
+            raise GraphUnavailable
+
+    outbox = FakeOutbox([dirty(number) for number in range(100)])
+    graph = FakeGraph(overwhelmed)
+    subject = projector(outbox, graph)
+    assert await subject.project_once() == 0
+    assert await subject.project_once() == 12
+    assert len(outbox.released) == 50

@@ -1,0 +1,64 @@
+"""Erasing what has expired, again and again."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+
+from structlog.testing import capture_logs
+
+from server.core.errors import StoreUnavailable
+from server.maintenance.purge_expired import PURGE_EXPIRED, PurgeExpired
+from server.memories.ports import Call
+from server.memories.scope import DeletionReceipt, Scope
+from tests.support.builders import NOW, PROJECT
+from tests.support.fakes import FakeClock
+
+
+@dataclass
+class FakeRetention:
+    """Has `batches` to erase, and fails as often as `faults` says first."""
+
+    batches: list[DeletionReceipt]
+    faults: list[Exception] = field(default_factory=list)
+    days: list[date] = field(default_factory=list)
+    calls: list[Call] = field(default_factory=list)
+    emptied: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def purge(
+        self, expired_before: date, limit: int, call_of: Callable[[str], Call]
+    ) -> DeletionReceipt | None:
+        if self.faults:
+            raise self.faults.pop()
+        self.days.append(expired_before)
+        if not self.batches:
+            self.emptied.set()
+            return None
+        self.calls.append(call_of(PROJECT))
+        return self.batches.pop()
+
+
+async def test_batches_are_erased_until_nothing_is_due() -> None:
+    retention = FakeRetention([DeletionReceipt(memories=1, events=3), DeletionReceipt(memories=2)])
+    with capture_logs() as logs:
+        erased = await PurgeExpired(retention, FakeClock(), kept_days=30).purge()
+    assert (erased["memories"], erased["events"]) == (3, 3)
+    assert set(retention.days) == {NOW.date() - timedelta(days=30)}
+    assert {(c.method, c.scope, c.project_id) for c in retention.calls} == {
+        (PURGE_EXPIRED, Scope(), PROJECT)
+    }
+    [line] = logs
+    assert (line["event"], line["memories"]) == ("retention.purged", 3)
+
+
+async def test_it_goes_on_after_faults_and_logs_those_that_nobody_else_does() -> None:
+    faults = [StoreUnavailable(), ValueError("broken")]
+    retention = FakeRetention([DeletionReceipt(memories=1)], list(faults))
+    purge = PurgeExpired(retention, FakeClock(), kept_days=1, interval=timedelta())
+    with capture_logs() as logs:
+        task = asyncio.create_task(purge.run())
+        await asyncio.wait_for(retention.emptied.wait(), 5)
+        task.cancel()
+    assert [line["event"] for line in logs] == ["retention.failed", "retention.purged"]

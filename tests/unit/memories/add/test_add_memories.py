@@ -1,0 +1,140 @@
+"""One effect per request id."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from uuid import UUID
+
+import pytest
+
+from server.core.errors import RequestIdReused
+from server.memories.add.add_memories import AddMemories, AddMemoriesCommand, AddMemoriesOutcome
+from server.memories.add.inference import ProposedRelation
+from server.memories.add.verbatim import RememberVerbatim
+from server.memories.conversation import Message, Role
+from tests.support.builders import ALICE, PROJECT
+from tests.support.fake_store import FakeStore
+from tests.support.fakes import FakeClock, FakeEmbedder
+from tests.support.inference import HELLO, SAID, World, add, delete, update
+
+REQUEST_ID = UUID(int=1)
+COMMAND = AddMemoriesCommand(
+    project_id=PROJECT,
+    scope=ALICE,
+    messages=[HELLO],
+    metadata={},
+    request_id=REQUEST_ID,
+    payload_digest=b"payload",
+)
+VERBATIM = replace(COMMAND, infer=False)
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+@pytest.fixture
+def add_memories(world: World) -> AddMemories:
+    verbatim = RememberVerbatim(world.store, world.embedder, FakeClock())
+    return AddMemories(world.store, verbatim, world.remember)
+
+
+async def test_the_command_says_how_to_remember(world: World, add_memories: AddMemories) -> None:
+    world.model.script.append([add("Likes tea")])
+    inferred = await add_memories(replace(COMMAND, request_id=None))
+    verbatim = await add_memories(replace(VERBATIM, request_id=None))
+    assert [change.text for change in inferred.changes] == ["Likes tea"]
+    assert [change.text for change in verbatim.changes] == [SAID]
+
+
+async def test_the_same_request_again_answers_what_the_first_one_did(
+    world: World, add_memories: AddMemories
+) -> None:
+    await world.knows("Lives in Porto", "Likes coffee")
+    lives = ProposedRelation("Alice", "lives in", "Lisbon")
+    likes = ProposedRelation("Alice", "likes", "tea")
+    world.model.script.append(
+        [
+            delete(2),
+            update(1, "Lives in Lisbon", relations=[lives]),
+            add("Likes tea", categories=["food"], relations=[likes]),
+        ]
+    )
+    first = await add_memories(COMMAND)
+    again = await add_memories(COMMAND)
+    assert [tuple(change.categories) for change in again.changes] == [(), (), ("food",)]
+    assert again == first
+    assert len(first.changes) == 3
+    assert len(first.relations) == 2
+
+
+async def test_the_same_request_again_does_nothing(world: World, add_memories: AddMemories) -> None:
+    first = await add_memories(VERBATIM)
+    batches = len(world.embedder.batches)
+    assert await add_memories(VERBATIM) == first
+    assert len(world.store.change_sets) == 1
+    assert len(world.embedder.batches) == batches
+
+
+async def test_another_payload_is_refused(world: World, add_memories: AddMemories) -> None:
+    await add_memories(VERBATIM)
+    with pytest.raises(RequestIdReused) as raised:
+        await add_memories(replace(VERBATIM, payload_digest=b"other"))
+    assert raised.value.metadata == {"request_id": str(REQUEST_ID)}
+    assert len(world.store.change_sets) == 1
+
+
+async def test_another_project_may_use_the_same_id(world: World, add_memories: AddMemories) -> None:
+    await add_memories(VERBATIM)
+    other = await add_memories(replace(VERBATIM, project_id="project-2", payload_digest=b"other"))
+    assert len(other.changes) == 1
+
+
+async def test_calls_without_an_id_are_calls_of_their_own(
+    world: World, add_memories: AddMemories
+) -> None:
+    anonymous = replace(VERBATIM, request_id=None)
+    await add_memories(anonymous)
+    await add_memories(anonymous)
+    assert len(world.store.change_sets) == 2
+
+
+class Overtaken:
+    """A way of remembering that another call with the same id is always faster than."""
+
+    def __init__(self, other: Callable[[], Awaitable[object]]) -> None:
+        self._other = other
+
+    async def __call__(self, command: AddMemoriesCommand) -> AddMemoriesOutcome:
+        await self._other()
+        assert command.request_id is not None
+        raise RequestIdReused(command.request_id)
+
+
+async def test_two_at_once_have_one_effect_and_one_answer() -> None:
+    store = FakeStore()
+    verbatim = RememberVerbatim(store, FakeEmbedder(), FakeClock())
+    overtaken = Overtaken(lambda: verbatim(VERBATIM))
+    outcome = await AddMemories(store, overtaken, overtaken)(VERBATIM)
+    assert [change.text for change in outcome.changes] == [SAID]
+    assert len(store.change_sets) == 1
+
+
+async def test_two_at_once_with_different_payloads_are_not_mixed_up() -> None:
+    store = FakeStore()
+    verbatim = RememberVerbatim(store, FakeEmbedder(), FakeClock())
+    other = replace(VERBATIM, payload_digest=b"other", messages=[Message(Role.USER, "Hello")])
+    overtaken = Overtaken(lambda: verbatim(other))
+    with pytest.raises(RequestIdReused):
+        await AddMemories(store, overtaken, overtaken)(VERBATIM)
+
+
+async def test_a_reused_id_whose_call_is_gone_stays_an_error() -> None:
+    async def nothing() -> None:
+        """Nobody was faster, and yet the id is taken."""
+
+    overtaken = Overtaken(nothing)
+    with pytest.raises(RequestIdReused):
+        await AddMemories(FakeStore(), overtaken, overtaken)(VERBATIM)

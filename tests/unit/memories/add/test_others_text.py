@@ -1,0 +1,104 @@
+"""What is somebody else's text is found by its structure, and what is the speaker's own is not."""
+
+from __future__ import annotations
+
+import time
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from server.memories.add.others_text import OthersTextKind, find_others_text, is_within
+
+K = OthersTextKind
+
+OTHERS = [
+    (K.QUOTED_MAIL, "My client wrote:\n", "> I live in Boston.\n> I hate meetings.", ""),
+    (K.QUOTED_MAIL, "I agree.\n\n", "On Mon, 3 May, Bob wrote:\nI live in Rome.", ""),
+    (K.QUOTED_MAIL, "See below\n", "---------- Forwarded message ---------\nI quit.", ""),
+    (K.QUOTED_MAIL, "", "-----Original Message-----\nFrom: Bob\nI live in Ulm.", ""),
+    (K.CODE, "", "```python\nname = 'Ada'  # I live in Rome\n```", "\nWhy does this fail?"),
+    (K.CODE, "Look: ~ \n", "~~~\nI live in Rome", ""),
+    (K.TRANSCRIPT, "", "Lea: I am vegan\nMax: I am a butcher", ""),
+    (K.TRANSCRIPT, "What does Max do?\n", "Lea: We live here.\nMax: Nice.", "\nI like tea."),
+    (K.TRANSCRIPT, "", "[10:32] Max: on my way", "\nI like tea"),
+    (K.TRANSCRIPT, "", "Lea: I am vegan. Max: I am a butcher.", ""),
+    (K.TRANSCRIPT, "", "User: I live in Rome\nAssistant: Noted", ""),
+    (K.RECALLED, "", "Relevant memories:\n- User lives in Oslo", "\n\nWhat should I cook?"),
+    (K.RECALLED, "", "## Known facts about the user:\nlives in Oslo", "\n\nI like tea."),
+    (K.RECALLED, "Hi\n\n", "Here is what you know about me:\n\n- lives in Oslo", "\n\nHi"),
+    (K.MATERIAL, "Summarize this text: ", "I am Jon. I live in Leeds.", ""),
+    (K.MATERIAL, "Hi! Could you please proofread this: ", "I works at Tesco\nI quit.", ""),
+    (K.MATERIAL, "Please rewrite my friend's bio:", "\n\nI am a retired pilot.", ""),
+    (K.MATERIAL, "Can you translate this into French?", "\nI live in Rome.", ""),
+    (K.MATERIAL, "Here's the e-mail that I got:", "\nHi, I am Bob.", ""),
+    (K.MATERIAL, "", "I am a pilot. I live in Nice.\n\n", "Translate this to German."),
+    (K.MATERIAL, "My wife said: ", "I live in Rome.", "\nI like tea."),
+    (K.MATERIAL, "", "<document>\nI live in Rome\n</document>", "\nI like tea."),
+    (K.QUOTATION, "My neighbour said ", '"I live in Ohio"', "."),
+    (K.QUOTATION, "Translate to German: ", '"I live in Cork."', ""),
+    (K.QUOTATION, "Er sagt ", "\u201eIch wohne in Ulm\u201c", "."),
+    (K.QUOTATION, "He said ", "'I live in Rome'", " and left."),
+]  # fmt: skip
+
+OWN = [
+    "I moved to Lisbon last month and I work at Acme. I love hiking.",
+    "I don't like Tom's dog and Ana's cat.",
+    "Name: Ada\nCity: Rome",
+    "Facts about me:\n- I live in Oslo",
+    "Things I love:\n- tea\n- hiking",
+    "I fix bikes, read books and write code.",
+    "I live in Bonn.\nUpdate: I moved to Ulm.",
+    "Edit: I moved to Rome",
+    'I use the nickname "ada".',
+    "I said: no.",
+    "My memories: the sea.",
+]
+
+
+@pytest.mark.parametrize(("kind", "before", "others", "after"), OTHERS)
+def test_others_text_is_found(kind: OthersTextKind, before: str, others: str, after: str) -> None:
+    content = before + others + after
+    (span,) = find_others_text(content)
+    assert (content[span.start : span.end], span.kind) == (others, kind)
+
+
+@pytest.mark.parametrize("content", OWN)
+def test_what_people_say_themselves_is_theirs(content: str) -> None:
+    assert find_others_text(content) == []
+
+
+def test_a_passage_is_within_only_if_all_of_it_is() -> None:
+    content = 'My neighbour said "I live in Ohio".'
+    spans = find_others_text(content)
+    start = content.index("I live")
+    assert is_within(spans, start, start + len("I live in Ohio"))
+    assert not is_within(spans, 0, len(content))
+    assert not is_within([], 0, 1)
+
+
+MARKERS = ["\n", "\n\n", "> ", '"', "'", "```", "- ", "<a>", "</a>", ":", "\r", ".", "\u201e"]
+HEADINGS = ["Lea: ", "said: ", "Relevant memories:", " wrote:", "On ", "[10:00] ", "Summarize this"]
+PIECES = st.sampled_from(["I live in Rome", *MARKERS, *HEADINGS])
+
+
+@given(st.lists(PIECES | st.text(max_size=5), max_size=30).map("".join))
+def test_spans_are_in_bounds_sorted_and_disjoint(content: str) -> None:
+    spans = find_others_text(content)
+    for span in spans:
+        assert 0 <= span.start < span.end <= len(content)
+    for one, following in pairwise(spans):
+        assert one.end <= following.start
+
+
+UNITS = ["a", '"', "'", "\n", "> ", "a: b\n", "Lea: ", "I wrote: ", "said: \n> a\n", "``` \n"]
+UNITS += ["I said 'a ", "[1:00 ", "<a>\n", "On a wrote:\n> a\n", "please ", "summarize ", "\u201e"]
+UNITS += ["Relevant memories:\n\n", "can you ", "email "]
+
+
+@pytest.mark.parametrize("unit", UNITS)
+def test_the_time_is_linear(unit: str) -> None:
+    start = time.process_time()
+    find_others_text(unit * (200_000 // len(unit)))
+    assert time.process_time() - start < 3

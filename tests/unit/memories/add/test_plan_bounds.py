@@ -1,0 +1,158 @@
+"""How much one answer may change, and requests to forget."""
+
+from __future__ import annotations
+
+import pytest
+
+from server.core.errors import ExtractionFailed
+from server.memories.add.plan import PlanLimits
+from server.memories.add.proposals import NoticeReason
+from tests.support.plans import assistant, held, planned, proposed, texts_of, user
+
+SAID = "None of that is true any more. I like tea."
+HELD = held(*(f"Fact number {n}" for n in range(8)))
+FORGET = "Forget that I live in Oslo."
+
+
+@pytest.mark.parametrize("action", ["UPDATE", "DELETE", "FORGET"])
+def test_up_to_the_bound_memories_are_changed(action: str) -> None:
+    asked = [proposed(action, SAID, f"New fact {n}", target=n) for n in range(1, 6)]
+    made = planned([user(SAID)], asked, HELD)
+    assert len(made.operations) == 5
+    assert made.notices == ()
+
+
+@pytest.mark.parametrize("action", ["UPDATE", "DELETE", "FORGET"])
+def test_beyond_the_bound_none_is_changed_and_new_facts_are_kept(action: str) -> None:
+    asked = [proposed(action, SAID, f"New fact {n}", target=n) for n in range(1, 7)]
+    tea = proposed("ADD", "I like tea", "User likes tea")
+    made = planned([user(f"{SAID} I like tea, really.")], [*asked, tea], HELD)
+    if action == "FORGET":
+        # The model takes all that is said for one request to forget, of which nothing is made.
+        assert texts_of(made) == []
+    else:
+        assert texts_of(made) == ["ADD User likes tea"]
+    assert NoticeReason.DELETIONS_LIMIT in [notice.reason for notice in made.notices]
+    assert any("6 updates and deletions" in notice.text for notice in made.notices)
+
+
+def test_updates_and_deletions_count_together_and_idle_ones_do_not() -> None:
+    asked = [
+        proposed("DELETE", SAID, target=1),
+        proposed("DELETE", SAID, target=1),
+        proposed("UPDATE", SAID, "Another fact", target=2),
+        proposed("UPDATE", SAID, HELD[2].text, target=3),
+    ]
+    assert len(planned([user(SAID)], asked, HELD, limits=PlanLimits(2)).operations) == 2
+    assert planned([user(SAID)], asked, HELD, limits=PlanLimits(1)).operations == ()
+
+
+def test_a_fact_that_an_update_would_have_stated_is_added_if_it_is_stated_by_itself() -> None:
+    asked = [
+        proposed("UPDATE", SAID, "User likes tea", target=1),
+        proposed("ADD", SAID, "User likes tea"),
+    ]
+    made = planned([user(SAID)], asked, HELD, limits=PlanLimits(0))
+    assert texts_of(made) == ["ADD User likes tea"]
+
+
+# --- requests to forget ---------------------------------------------------------------------------
+
+
+def test_a_request_to_forget_deletes_what_it_names_and_stores_nothing() -> None:
+    oslo = held("User lives in Oslo", "User lives in a house in Oslo", "User likes tea")
+    made = planned(
+        [user(f"{FORGET} I play chess.")],
+        [
+            proposed("FORGET", FORGET, target=1),
+            proposed("FORGET", FORGET, target=2),
+            proposed("ADD", "that I live in Oslo", "User lived in Oslo"),
+            proposed("UPDATE", FORGET, "User does not want Oslo remembered", target=3),
+            proposed("ADD", "I play chess", "User plays chess"),
+        ],
+        oslo,
+    )
+    assert texts_of(made) == [
+        "DELETE User lives in Oslo",
+        "DELETE User lives in a house in Oslo",
+        "ADD User plays chess",
+    ]
+    assert [passage.text for passage in made.forget_requests] == [FORGET]
+    assert [notice.reason for notice in made.notices] == [NoticeReason.NO_EVIDENCE]
+
+
+def test_a_request_that_matches_nothing_is_told() -> None:
+    made = planned([user(FORGET)], [proposed("FORGET", FORGET)], held("User likes tea"))
+    assert made.operations == ()
+    [notice] = made.notices
+    assert notice.reason is NoticeReason.FORGET_UNMATCHED
+    assert "message 1 " in notice.text
+    assert "Oslo" not in notice.text
+    [passage] = made.forget_requests
+    assert (passage.message_index, passage.start, passage.end) == (0, 0, len(FORGET))
+
+
+def test_two_requests_are_told_apart() -> None:
+    said = "Forget my age. Forget my car. I like tea."
+    asked = [
+        proposed("FORGET", "Forget my age", target=1),
+        proposed("FORGET", "Forget my car"),
+        proposed("FORGET", "Forget my car."),
+    ]
+    made = planned([user(said)], asked, held("User is 30"))
+    assert texts_of(made) == ["DELETE User is 30"]
+    assert [notice.reason for notice in made.notices] == [NoticeReason.FORGET_UNMATCHED] * 2
+
+
+def test_only_the_user_can_ask_to_forget() -> None:
+    made = planned(
+        [user("Hello there!"), assistant(FORGET)],
+        [proposed("FORGET", FORGET, message=2), proposed("FORGET", FORGET, message=2, target=1)],
+        held("User lives in Oslo"),
+    )
+    assert made.operations == ()
+    assert made.forget_requests == ()
+    assert [notice.reason for notice in made.notices] == [NoticeReason.NOT_PERMITTED]
+
+
+def test_what_is_immutable_is_not_forgotten_and_that_is_told() -> None:
+    fixed = held("User lives in Oslo", immutable=True)
+    made = planned([user(FORGET)], [proposed("FORGET", FORGET, target=1)], fixed)
+    assert made.operations == ()
+    assert [notice.reason for notice in made.notices] == [NoticeReason.IMMUTABLE]
+
+
+def test_a_request_that_names_no_such_candidate_is_unusable() -> None:
+    with pytest.raises(ExtractionFailed) as caught:
+        planned([user(FORGET)], [proposed("FORGET", FORGET, target=7)])
+    assert caught.value.problems == ("operation 1: there is no candidate 7",)
+
+
+def test_excludes_do_not_protect_from_a_request_to_forget() -> None:
+    made = planned(
+        [user(FORGET)],
+        [proposed("FORGET", FORGET, target=1)],
+        held("User lives in Oslo"),
+        excludes="Oslo",
+    )
+    assert texts_of(made) == ["DELETE User lives in Oslo"]
+
+
+@pytest.mark.parametrize(("includes", "excludes"), [("only food", None), (None, "travel")])
+def test_what_includes_and_excludes_drop_is_told(
+    includes: str | None, excludes: str | None
+) -> None:
+    made = planned(
+        [user("I went to Rome. I went to Oslo. I love pasta.")],
+        [
+            proposed("ADD", "I went to Rome", "User went to Rome", categories=["travel"]),
+            proposed("ADD", "I went to Oslo", "User went to Oslo", categories=["travel"]),
+            proposed("ADD", "I love pasta", "User loves pasta", categories=["food"]),
+        ],
+        includes=includes,
+        excludes=excludes,
+    )
+    assert texts_of(made) == ["ADD User loves pasta"]
+    [notice] = made.notices
+    assert notice.reason is NoticeReason.FILTERED
+    assert notice.text.startswith("2 changes were left out")

@@ -1,0 +1,82 @@
+"""Nothing rests on what a message quotes, forwards or gives to be worked on."""
+
+from __future__ import annotations
+
+import pytest
+
+from server.memories.add.proposals import NoticeReason
+from tests.support.plans import assistant, held, planned, proposed, texts_of, user
+
+MAIL = "My client wrote:\n> I live in Boston and I hate meetings.\nI will call him."
+CODE = "```\n# I live in Boston\n```\nWhy does this fail? I use Python."
+CHAT = "Lea: I live in Boston\nMax: I am a butcher"
+RECALLED = "Relevant memories:\n- I live in Boston\n\nWhat should I cook tonight?"
+SUMMARIZE = "Summarize this text: I am Jon. I live in Boston and I work at Tesco."
+TRANSLATE = 'Translate to German: "I live in Boston and I am allergic to nuts."'
+NEIGHBOUR = 'My neighbour said "I live in Boston".'
+
+
+@pytest.mark.parametrize(
+    "said", [MAIL, CODE, CHAT, RECALLED, SUMMARIZE, TRANSLATE, NEIGHBOUR], ids=lambda s: s[:9]
+)
+@pytest.mark.parametrize("action", ["ADD", "UPDATE", "DELETE", "FORGET"])
+def test_somebody_elses_text_is_evidence_of_nothing(said: str, action: str) -> None:
+    asked = proposed(action, "I live in Boston", "User lives in Boston", target=1)
+    made = planned([user(said)], [asked], held("User lives in Tampa"))
+    assert made.operations == ()
+    assert made.forget_requests == ()
+    assert NoticeReason.NOT_OWN_TEXT in [notice.reason for notice in made.notices]
+
+
+@pytest.mark.parametrize("action", ["UPDATE", "DELETE"])
+def test_what_is_told_with_somebody_elses_text_changes_nothing(action: str) -> None:
+    for said in (NEIGHBOUR, MAIL):
+        asked = proposed(action, said, "User lives in Boston", target=1)
+        made = planned([user(said)], [asked], held("User lives in Tampa"))
+        assert made.operations == ()
+
+
+def test_a_title_in_quotation_marks_can_be_remembered_and_forgotten() -> None:
+    film = 'My favourite film is "I Am Legend".'
+    made = planned([user(film)], [proposed("ADD", film, "User's favourite film is I Am Legend")])
+    assert texts_of(made) == ["ADD User's favourite film is I Am Legend"]
+    assert made.notices == ()
+    forget = 'Forget that I like "I Am Legend".'
+    made = planned([user(forget)], [proposed("FORGET", forget, target=1)], held("User likes it"))
+    assert texts_of(made) == ["DELETE User likes it"]
+
+
+@pytest.mark.parametrize("quote", ['"I Am Legend"', 'said "I Am Legend"', "I Am Legend"])
+def test_a_quotation_with_less_than_a_clause_around_it_shows_nothing(quote: str) -> None:
+    made = planned([user('Tom said "I Am Legend".')], [proposed("ADD", quote, "User is Legend")])
+    assert made.operations == ()
+
+
+def test_the_speakers_own_words_beside_it_count() -> None:
+    made = planned(
+        [user(MAIL), user(CODE)],
+        [
+            proposed("ADD", "I will call him", "User will call the client"),
+            proposed("UPDATE", "I use Python", "User uses Python", message=2, target=1),
+        ],
+        held("User uses Rust"),
+    )
+    assert len(made.operations) == 2
+    [notice] = made.notices
+    assert notice.reason is NoticeReason.NOT_OWN_TEXT
+    assert "quoted mail in 1 message, code in 1 message" in notice.text
+
+
+def test_a_clause_that_is_said_and_quoted_counts_as_said() -> None:
+    said = "> I live in Boston\n\nYes, I live in Boston."
+    made = planned(
+        [user(said)],
+        [proposed("UPDATE", "I live in Boston", "User lives in Boston", target=1)],
+        held("User lives in Tampa"),
+    )
+    assert texts_of(made) == ["UPDATE User lives in Tampa -> User lives in Boston"]
+
+
+def test_it_is_told_though_the_model_proposes_nothing_of_it() -> None:
+    assert [n.reason for n in planned([user(CHAT)], []).notices] == [NoticeReason.NOT_OWN_TEXT]
+    assert planned([assistant(CODE), user("I use Python.")], []).notices == ()

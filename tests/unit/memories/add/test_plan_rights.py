@@ -1,0 +1,146 @@
+"""Who may have a memory changed, and whose a statement is."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from server.graph.model import Entity, Relation
+from server.memories.add.inference import Candidate
+from server.memories.add.plan import AddFact
+from server.memories.add.proposals import NoticeReason
+from server.memories.conversation import Message, Role
+from tests.support.plans import assistant, held, planned, proposed, texts_of, tool, user
+
+SAID = "I moved to Bonn and I sold the boat."
+[HOME] = held("User lives in Oslo")
+LEAS = held("Lea lives in Oslo", name="Lea")[0]
+OF_ASSISTANT = held("Assistant recommended the train", role=Role.ASSISTANT)[0]
+BY_LEA_OF_MAX = held("Max lives in Oslo", name="Lea")[0]
+RELATED = replace(
+    held("The butcher lives in Oslo", name="Lea")[0],
+    relations=[Relation(Entity("Max"), "lives_in", Entity("Oslo"))],
+)
+UNKNOWN = held("Lives in Oslo", role=None)[0]
+
+
+@pytest.mark.parametrize(
+    ("speaker", "candidate"),
+    [
+        (user(SAID), HOME),
+        (user(SAID), LEAS),
+        (user(SAID), OF_ASSISTANT),
+        (user(SAID, "Lea"), LEAS),
+        (user(SAID, "LEA"), LEAS),
+        (user(SAID, "Lea"), OF_ASSISTANT),
+        (user(SAID, "Lea"), UNKNOWN),
+        (user(SAID, "Lea"), BY_LEA_OF_MAX),
+        (user(SAID, "Max"), BY_LEA_OF_MAX),
+        (user(SAID, "Max"), RELATED),
+    ],
+)
+@pytest.mark.parametrize("action", ["UPDATE", "DELETE", "FORGET"])
+def test_these_speakers_may_change_it(speaker: Message, candidate: Candidate, action: str) -> None:
+    text = f"{speaker.name or 'User'} lives in Bonn"
+    made = planned([speaker], [proposed(action, "moved to Bonn", text, target=1)], [candidate])
+    assert len(made.operations) == 1
+    assert made.notices == ()
+
+
+@pytest.mark.parametrize(
+    ("speaker", "candidate"),
+    [
+        (user(SAID, "Max"), HOME),
+        (user(SAID, "Max"), LEAS),
+        (user(SAID, "Le"), LEAS),
+        (user(SAID, "Oslo"), BY_LEA_OF_MAX),
+        (assistant(SAID), HOME),
+        (assistant(SAID), OF_ASSISTANT),
+        (assistant(SAID, "Lea"), LEAS),
+        (tool(SAID), HOME),
+        (tool(SAID), UNKNOWN),
+    ],
+)
+@pytest.mark.parametrize("action", ["UPDATE", "DELETE", "FORGET"])
+def test_these_speakers_may_not(speaker: Message, candidate: Candidate, action: str) -> None:
+    asked = proposed(action, "moved to Bonn", "Assistant moved to Bonn", target=1)
+    made = planned([speaker], [asked], [candidate])
+    assert made.operations == ()
+    assert [notice.reason for notice in made.notices] == [NoticeReason.NOT_PERMITTED]
+
+
+@pytest.mark.parametrize(
+    ("speaker", "text"),
+    [
+        (assistant(SAID), "User moved to Bonn"),
+        (assistant(SAID), "The user moved to Bonn"),
+        (assistant(SAID), "Moved to Bonn"),
+        (assistant(SAID), "Assistants moved to Bonn"),
+        (assistant(SAID, "Bo"), "Bonn is where the user moved"),
+        (tool(SAID), "User moved to Bonn"),
+        (tool(SAID), "Assistant moved to Bonn"),
+    ],
+)
+def test_no_fact_of_a_user_comes_from_an_assistant_or_a_tool(speaker: Message, text: str) -> None:
+    made = planned([speaker], [proposed("ADD", "I moved to Bonn", text)])
+    assert made.operations == ()
+    assert [notice.reason for notice in made.notices] == [NoticeReason.NOT_OWN_TEXT]
+
+
+@pytest.mark.parametrize(
+    ("speaker", "text"),
+    [
+        (assistant(SAID), "The assistant sold the boat"),
+        (assistant(SAID), "assistant: sold the boat"),
+        (assistant(SAID, "Bo"), "Bo sold the boat"),
+        (assistant(SAID, "Bo"), "Assistant Bo sold the boat"),
+        (tool(SAID), "Tool sold the boat"),
+    ],
+)
+def test_a_statement_of_an_assistant_or_a_tool_is_told_as_such(speaker: Message, text: str) -> None:
+    made = planned([speaker], [proposed("ADD", "I sold the boat", text)])
+    assert texts_of(made) == [f"ADD {text}"]
+
+
+def test_what_an_assistant_says_relates_no_user() -> None:
+    asked = proposed(
+        "ADD",
+        "You live in Bonn",
+        "Assistant said where the user lives",
+        message=2,
+        relations=[
+            ("user", "lives_in", "Bonn"),
+            ("The User", "lives_in", "Bonn"),
+            ("LEA", "lives_in", "Bonn"),
+            ("Assistant", "told", "Bonn"),
+        ],
+    )
+    made = planned([user("Where am I?", "Lea"), assistant("You live in Bonn.")], [asked])
+    [added] = made.operations
+    assert isinstance(added, AddFact)
+    assert [relation.source.name for relation in added.relations] == ["Assistant"]
+
+
+def test_a_fact_is_not_given_to_another_speaker() -> None:
+    messages = [user("I am vegan.", "Lea"), user("I am a butcher, unlike Ana.", "Max")]
+    made = planned(
+        messages,
+        [
+            proposed("ADD", "I am vegan", "Max is vegan", message=1),
+            proposed("ADD", "I am vegan", "Lea is vegan", message=1),
+            proposed("ADD", "I am a butcher", "Lea is a butcher", message=2),
+            proposed("ADD", "I am a butcher", "Max is a butcher", message=2),
+            proposed("ADD", "unlike Ana", "Ana is no butcher", message=2),
+        ],
+    )
+    assert texts_of(made) == ["ADD Lea is vegan", "ADD Max is a butcher", "ADD Ana is no butcher"]
+    assert [notice.reason for notice in made.notices] == [NoticeReason.NO_EVIDENCE]
+
+
+def test_a_speaker_may_tell_of_another_one_by_name() -> None:
+    messages = [user("Hi all!", "Lea"), user("Lea plays the cello.", "Max")]
+    made = planned(
+        messages, [proposed("ADD", messages[1].content or "", "Lea plays the cello", message=2)]
+    )
+    assert texts_of(made) == ["ADD Lea plays the cello"]

@@ -1,0 +1,436 @@
+"""What a language model says is checked before anything is done with it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from server.core.errors import ExtractionFailed
+from server.graph.model import Entity, Relation
+from server.memories.add.inference import (
+    BUILT_IN_CATEGORIES,
+    Candidate,
+    InferenceAnswer,
+    InferenceRequest,
+    ProposedEntity,
+    ProposedOperation,
+    ProposedRelation,
+)
+from server.memories.add.plan import (
+    MAX_ENTITIES,
+    MAX_OPERATIONS,
+    MAX_RELATIONS,
+    MAX_TEXT_LENGTH,
+    AddFact,
+    DeleteFact,
+    Plan,
+    UpdateFact,
+    plan,
+)
+from server.memories.add.proposals import NoticeReason
+from server.memories.conversation import Message, Role
+from server.memories.memory import fact_digest
+
+NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
+LISBON = (
+    "I moved to Lisbon. My wife\u2019s name is Anna, and I like  TEA\nand Stra\u00dfe caf\u00e9s."
+)
+
+
+def candidate(number: int, text: str, *, immutable: bool = False) -> Candidate:
+    return Candidate(UUID(int=number), text, 1, immutable, 0.5)
+
+
+PORTO = candidate(1, "User lives in Porto")
+COFFEE = candidate(2, "User likes coffee")
+FIXED = candidate(3, "User is allergic to nuts", immutable=True)
+
+
+def request(*contents: str, candidates: Sequence[Candidate] = (PORTO, COFFEE, FIXED)) -> Any:
+    return InferenceRequest(
+        messages=[
+            Message(Role.SYSTEM, "You are helpful. I moved to Lisbon."),
+            *(Message(Role.USER, content) for content in contents or (LISBON,)),
+        ],
+        candidates=candidates,
+        categories=BUILT_IN_CATEGORIES,
+        event_time=NOW,
+    )
+
+
+def operation(action: str = "ADD", text: str = "User moved to Lisbon", **more: Any) -> Any:
+    fields: dict[str, Any] = {"message": 2, "quote": "I moved to Lisbon"} | more
+    return ProposedOperation(action=action, text=text, **fields)
+
+
+def run(*operations: ProposedOperation, given: InferenceRequest | None = None) -> Plan:
+    answer = InferenceAnswer(operations, model="test/model", prompt_version="1")
+    return plan(given or request(), answer)
+
+
+def attempt(asked: InferenceRequest, operations: Sequence[ProposedOperation]) -> Any:
+    try:
+        return run(*operations, given=asked)
+    except ExtractionFailed as error:
+        return error
+
+
+def failure(*operations: ProposedOperation) -> tuple[str, tuple[str, ...]]:
+    with pytest.raises(ExtractionFailed) as caught:
+        run(*operations)
+    return caught.value.metadata["cause"], caught.value.problems
+
+
+def test_nothing_proposed_is_an_empty_plan() -> None:
+    assert run() == Plan(())
+
+
+def test_an_add() -> None:
+    found = run(
+        operation(
+            text=" User moved\0 to\nLisbon ",
+            categories=["Travel", "secrets", "travel", "misc"],
+            entities=[ProposedEntity(" Lisbon\n", "Place"), ProposedEntity(" ")],
+            relations=[ProposedRelation("User", "Lives in", "lisbon")],
+        )
+    )
+    user, lisbon = Entity("User"), Entity("Lisbon", "place")
+    assert found.operations == (
+        AddFact(
+            text="User moved to Lisbon",
+            message_index=1,
+            quote="I moved to Lisbon",
+            categories=("travel", "misc"),
+            entities=(user, lisbon),
+            relations=(Relation(user, "lives_in", lisbon),),
+        ),
+    )
+
+
+def test_an_update_and_a_delete() -> None:
+    found = run(operation("update", target=1), operation("DELETE", "", target=2))
+    assert found.operations == (
+        UpdateFact(PORTO, "User moved to Lisbon", 1, "I moved to Lisbon"),
+        DeleteFact(COFFEE, 1, "I moved to Lisbon"),
+    )
+
+
+@pytest.mark.parametrize(
+    ("proposed", "problem"),
+    [
+        (operation("NONE"), "unknown action 'NONE'"),
+        (operation("UPDATE"), "names no candidate"),
+        (operation("DELETE"), "names no candidate"),
+        (operation("UPDATE", target=4), "there is no candidate 4"),
+        (operation("DELETE", target=0), "there is no candidate 0"),
+        (operation("DELETE", target=-1), "there is no candidate -1"),
+        (operation(message=0), "there is no message 0"),
+        (operation(message=3), "there is no message 3"),
+        (operation(message=-1), "there is no message -1"),
+        (operation(text=" \0\n"), "empty text"),
+        (operation(text="\ud800"), "empty text"),
+        (operation("UPDATE", "", target=1), "empty text"),
+        (operation(text="x" * 8193), "text of 8193 characters, at most 8192 are allowed"),
+    ],
+)
+def test_nonsense_makes_the_whole_answer_unusable(
+    proposed: ProposedOperation, problem: str
+) -> None:
+    assert failure(operation(), proposed) == ("invalid", (f"operation 2: {problem}",))
+
+
+def test_all_problems_are_listed() -> None:
+    cause, problems = failure(operation("UPDATE", "", message=9), operation("?"))
+    assert cause == "invalid"
+    assert problems == (
+        "operation 1: there is no message 9",
+        "operation 1: names no candidate",
+        "operation 1: empty text",
+        "operation 2: unknown action '?'",
+    )
+
+
+def test_the_first_operations_count_and_a_notice_tells_of_the_others() -> None:
+    many = [operation(text=f"fact {n}") for n in range(MAX_OPERATIONS)]
+    assert run(*many).notices == ()
+    found = run(*many, operation("?"), operation())
+    assert [o.text for o in found.operations if isinstance(o, AddFact)] == [o.text for o in many]
+    [notice] = found.notices
+    assert notice.reason is NoticeReason.OPERATIONS_LIMIT
+    assert "202" in notice.text
+
+
+def test_two_changes_of_one_candidate_are_unusable() -> None:
+    assert failure(operation("UPDATE", target=1), operation("DELETE", "", target=1)) == (
+        "invalid",
+        ("operations 1, 2 change the same candidate",),
+    )
+
+
+def test_the_same_change_twice_is_one_change() -> None:
+    twice = operation("UPDATE", target=1), operation("UPDATE", "user moved to lisbon.", target=1)
+    assert run(*twice).operations == run(twice[0]).operations
+
+
+def test_an_immutable_candidate_is_not_touched() -> None:
+    found = run(operation("DELETE", "", target=3), operation("UPDATE", target=3), operation())
+    assert found.operations == (AddFact("User moved to Lisbon", 1, "I moved to Lisbon"),)
+    assert found.dropped == (
+        "operation 1: its candidate is immutable",
+        "operation 2: its candidate is immutable",
+    )
+
+
+@pytest.mark.parametrize(
+    ("quote", "stored"),
+    [
+        ("I MOVED to\tlisbon", "I moved to Lisbon"),
+        ("my wife's name", "My wife\u2019s name"),
+        ("like tea and", "like  TEA\nand"),
+        (" strasse CAFE\u0301s", "Stra\u00dfe caf\u00e9s"),
+        ("like tea", "like  TEA"),
+    ],
+)
+def test_a_quote_is_stored_in_the_letters_of_its_message(quote: str, stored: str) -> None:
+    found = run(operation(quote=quote))
+    assert [o.quote for o in found.operations] == [stored]
+
+
+@pytest.mark.parametrize("quote", ["", " ", "I moved to Paris", "You are helpful"])
+def test_a_quote_that_nobody_said_supports_nothing(quote: str) -> None:
+    lone = operation(quote=quote)
+    assert failure(lone) == ("unsupported", ("operation 1: its quote is not in the message",))
+    found = run(lone, operation(text="User likes tea"))
+    assert [o.quote for o in found.operations] == ["I moved to Lisbon"]
+    assert found.dropped == ("operation 1: its quote is not in the message",)
+
+
+def test_no_fact_comes_from_a_system_message() -> None:
+    assert failure(operation(message=1)) == (
+        "unsupported",
+        ("operation 1: rests on a system message",),
+    )
+
+
+def test_repeated_facts_are_merged() -> None:
+    found = run(
+        operation(categories=["travel"], entities=[ProposedEntity("Lisbon")]),
+        operation(text="user moved to LISBON.", categories=["misc"], quote="I like tea"),
+        operation(entities=[ProposedEntity("lisbon", "place")]),
+    )
+    assert found.operations == (
+        AddFact(
+            "User moved to Lisbon",
+            1,
+            "I moved to Lisbon",
+            ("travel", "misc"),
+            (Entity("Lisbon", "place"),),
+        ),
+    )
+
+
+def test_a_known_fact_is_not_added() -> None:
+    found = run(operation(text="user lives in porto."))
+    assert (found.operations, found.dropped) == ((), ("operation 1: changes nothing",))
+    # What it rests on is told by the memory that says it already, and by nothing else.
+    assert [passage.text for passage in found.evidence] == ["I moved to Lisbon"]
+
+
+def test_an_update_to_its_own_text_changes_nothing() -> None:
+    assert run(operation("UPDATE", "User lives in Porto.", target=1)).operations == ()
+
+
+def test_an_update_to_a_fact_that_stays_where_it_is_deletes() -> None:
+    found = run(
+        operation("UPDATE", PORTO.text, target=1), operation("UPDATE", PORTO.text, target=2)
+    )
+    assert found.operations == (DeleteFact(COFFEE, 1, "I moved to Lisbon"),)
+
+
+def test_what_is_stated_anew_is_not_deleted() -> None:
+    gone_and_back = operation("DELETE", "", target=1), operation(text="User lives in Porto")
+    assert run(*gone_and_back).operations == ()
+
+
+def test_an_update_to_what_another_memory_holds_deletes() -> None:
+    found = run(operation("UPDATE", "User likes coffee", target=1))
+    assert found.operations == (DeleteFact(PORTO, 1, "I moved to Lisbon"),)
+
+
+def test_two_updates_to_one_fact_leave_one_memory() -> None:
+    found = run(operation("UPDATE", target=1), operation("UPDATE", target=2), operation())
+    assert found.operations == (
+        UpdateFact(PORTO, "User moved to Lisbon", 1, "I moved to Lisbon"),
+        DeleteFact(COFFEE, 1, "I moved to Lisbon"),
+    )
+
+
+def test_an_update_that_contradicts_another_leaves_its_candidate_alone() -> None:
+    found = run(operation("UPDATE", target=1), operation("UPDATE", PORTO.text, target=2))
+    assert found.operations == (UpdateFact(PORTO, "User moved to Lisbon", 1, "I moved to Lisbon"),)
+
+
+def test_relations_are_cleaned() -> None:
+    found = run(
+        operation(
+            entities=[ProposedEntity("Anna", "person"), ProposedEntity("ANNA", "robot")],
+            relations=[
+                ProposedRelation("anna", "Works-At", "Acme"),
+                ProposedRelation("Anna", "works at", "ACME"),
+                ProposedRelation("Anna", "is", " anna "),
+                ProposedRelation("Anna", "--", "Acme"),
+                ProposedRelation("", "knows", "Acme"),
+            ],
+        )
+    )
+    (added,) = found.operations
+    assert isinstance(added, AddFact)
+    assert added.relations == (Relation(Entity("Anna", "person"), "works_at", Entity("Acme")),)
+    assert added.entities == (Entity("Anna", "person"), Entity("Acme"))
+
+
+def test_entities_and_relations_are_limited() -> None:
+    found = run(
+        operation(
+            entities=[ProposedEntity(f"named {n}") for n in range(60)],
+            relations=[ProposedRelation("User", f"r{n}", "x") for n in range(60)]
+            + [ProposedRelation(f"a{n}", "r", f"b{n}") for n in range(60)],
+        ),
+        operation(
+            text="other",
+            relations=[ProposedRelation(f"a{n}", "r", f"b{n}") for n in range(60)],
+        ),
+    )
+    first, second = found.operations
+    assert isinstance(first, AddFact)
+    assert isinstance(second, AddFact)
+    assert (len(first.entities), len(first.relations)) == (MAX_ENTITIES, MAX_RELATIONS)
+    assert (len(second.entities), len(second.relations)) == (MAX_ENTITIES, MAX_ENTITIES // 2)
+
+
+# --- properties ---------------------------------------------------------------------------------
+
+# Few letters, so that texts meet each other; any character at all beside them, surrogates included.
+TEXTS = st.text("ab \n\u2019'\0.") | st.text(st.characters(), max_size=6)
+NAMES = st.sampled_from(["User", "user", "Anna", " ", "\0", "\ud800"]) | TEXTS
+MESSAGES = st.lists(
+    st.builds(
+        Message,
+        role=st.sampled_from(Role),
+        content=st.none() | st.sampled_from(["ab a\u2019b", "b\n\nA."]) | st.text(max_size=8),
+    ),
+    min_size=1,
+    max_size=3,
+)
+CANDIDATES = st.lists(st.tuples(st.sampled_from(["a", "b", "ab"]), st.booleans()), max_size=3).map(
+    lambda rows: [candidate(n, text, immutable=i) for n, (text, i) in enumerate(rows)]
+)
+OPERATIONS = st.lists(
+    st.builds(
+        ProposedOperation,
+        action=st.sampled_from(["ADD", "UPDATE", "DELETE", "delete ", "FORGET", "?"]),
+        text=st.sampled_from(["a", "A.", "b", "ab", "c"]) | TEXTS,
+        message=st.integers(0, 4),
+        quote=st.sampled_from(["a", "ab a'b", "b\nA", "B A."]) | TEXTS,
+        target=st.none() | st.integers(0, 4),
+        categories=st.lists(st.sampled_from(["food", "Food", "x"]) | TEXTS, max_size=3),
+        entities=st.lists(st.builds(ProposedEntity, NAMES, TEXTS), max_size=3),
+        relations=st.lists(st.builds(ProposedRelation, NAMES, TEXTS, NAMES), max_size=3),
+    ),
+    max_size=5,
+)
+SOUND_OPERATIONS = st.lists(
+    st.builds(
+        operation,
+        action=st.sampled_from(["ADD", "UPDATE", "DELETE"]),
+        text=st.sampled_from(["a", "A.", "b", "ab", "c"]),
+        target=st.integers(1, 3),
+    ),
+    max_size=4,
+)
+SOUND_CANDIDATES = [candidate(n, text) for n, text in enumerate(["a", "b", "ab"])]
+
+
+def check(given: InferenceRequest, operations: Sequence[ProposedOperation], made: Plan) -> None:
+    """Every rule of a plan."""
+    named = {
+        given.candidates[o.target - 1].id
+        for o in operations
+        if o.target is not None
+        and o.action.strip().upper() != "ADD"
+        and 1 <= o.target <= len(given.candidates)
+    }
+    changed = [o.candidate for o in made.operations if not isinstance(o, AddFact)]
+    assert {c.id for c in changed} <= named
+    assert len({c.id for c in changed}) == len(changed)
+    assert not any(c.immutable for c in changed)
+    digests = [fact_digest(o.text) for o in made.operations if not isinstance(o, DeleteFact)]
+    assert len(set(digests)) == len(digests)
+    assert not set(digests) & {fact_digest(c.text) for c in given.candidates}
+    for planned in made.operations:
+        message = given.messages[planned.message_index]
+        assert message.role is not Role.SYSTEM
+        assert message.role is Role.USER or isinstance(planned, AddFact)
+        assert planned.quote.strip()
+        assert planned.quote in (message.content or "")
+        if not isinstance(planned, DeleteFact):
+            check_fact(planned)
+
+
+def check_fact(planned: AddFact | UpdateFact) -> None:
+    assert 0 < len(planned.text.strip()) <= MAX_TEXT_LENGTH
+    assert planned.text.isprintable() or not set(planned.text) & set("\0\n\t\r\x7f")
+    assert len(set(planned.categories)) == len(planned.categories)
+    assert set(planned.categories) <= {c.name for c in BUILT_IN_CATEGORIES}
+    keys = [e.key for e in planned.entities]
+    assert all(keys)
+    assert len(set(keys)) == len(keys) <= MAX_ENTITIES
+    for relation in planned.relations:
+        assert relation.relation
+        assert relation.source.key != relation.target.key
+        assert {relation.source, relation.target} <= set(planned.entities)
+    stored = [planned.text, planned.quote, *(e.name + e.type for e in planned.entities)]
+    "".join(stored + [r.relation for r in planned.relations]).encode()
+
+
+@given(MESSAGES, CANDIDATES, OPERATIONS)
+def test_any_answer_is_refused_or_planned_by_the_rules(
+    messages: list[Message], candidates: list[Candidate], operations: list[ProposedOperation]
+) -> None:
+    asked = InferenceRequest(messages, candidates, BUILT_IN_CATEGORIES, NOW)
+    made = attempt(asked, operations)
+    if isinstance(made, ExtractionFailed):
+        assert made.metadata["cause"] in {"invalid", "unsupported"}
+        assert made.problems
+    else:
+        check(asked, operations, made)
+
+
+@settings(max_examples=300)
+@given(SOUND_OPERATIONS)
+def test_no_stated_fact_is_lost(operations: list[ProposedOperation]) -> None:
+    asked = request(candidates=SOUND_CANDIDATES)
+    made = attempt(asked, operations)
+    if isinstance(made, ExtractionFailed):
+        assert all("same candidate" in problem for problem in made.problems)
+        return
+    check(asked, operations, made)
+    after = {c.id: c.text for c in SOUND_CANDIDATES}
+    updated = set()
+    for planned in made.operations:
+        if isinstance(planned, DeleteFact):
+            del after[planned.candidate.id]
+        elif isinstance(planned, UpdateFact):
+            updated.add(planned.candidate.text)
+            after[planned.candidate.id] = planned.text
+    held = {fact_digest(text) for text in after.values()} | {
+        fact_digest(o.text) for o in made.operations if isinstance(o, AddFact)
+    }
+    stated = {fact_digest(o.text) for o in operations if o.action != "DELETE"}
+    assert stated <= held | {fact_digest(text) for text in updated}

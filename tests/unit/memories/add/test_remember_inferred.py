@@ -1,0 +1,376 @@
+"""Adding with `infer=true`: what the model is asked, and what is done with its answer."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from uuid import uuid4
+
+import pytest
+
+from server.core.errors import ExtractionFailed, ModelQuotaExhausted
+from server.memories.add.inference import (
+    BUILT_IN_CATEGORIES,
+    Category,
+    ProposedOperation,
+    ProposedRelation,
+)
+from server.memories.add.inferred import CANDIDATES_AT_MOST
+from server.memories.conversation import Message, Role
+from server.memories.memory import EventType, Evidence
+from server.memories.scope import Scope
+from server.models.ports import EmbeddingPurpose
+from server.projects.project import Project
+from tests.support.builders import ALICE, EMBEDDER, NOW, PROJECT
+from tests.support.fakes import LANGUAGE_MODEL, PROMPT_VERSION
+from tests.support.inference import HELLO, SAID, World, add, delete, update
+
+BY_ALICE = f"Alice: {SAID}"
+"""What is embedded of it."""
+
+ASSISTANT = Message(Role.ASSISTANT, "Welcome to Lisbon!")
+SYSTEM = Message(Role.SYSTEM, "Be kind.")
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+async def test_an_add_costs_one_question_and_two_embedding_batches(world: World) -> None:
+    await world.hears(add("Lives in Lisbon"), add("Likes tea"), messages=[HELLO, ASSISTANT])
+    assert len(world.model.requests) == 1
+    assert world.embedder.batches == [
+        ([BY_ALICE, ASSISTANT.content], EmbeddingPurpose.DOCUMENT),
+        (["Lives in Lisbon", "Likes tea"], EmbeddingPurpose.DOCUMENT),
+    ]
+
+
+async def test_additions_and_updates_share_a_batch(world: World) -> None:
+    await world.knows("Lives in Porto")
+    world.embedder.batches.clear()
+    await world.hears(update(1, "Lives in Lisbon"), add("Likes tea"))
+    assert [texts for texts, _ in world.embedder.batches] == [
+        [BY_ALICE],
+        ["Likes tea", "Lives in Lisbon"],
+    ]
+    [_, changes] = world.store.change_sets
+    assert changes.added[0].embedding == world.embedder.vector_of("Likes tea")
+    assert changes.updated[0].embedding == world.embedder.vector_of("Lives in Lisbon")
+
+
+async def test_nothing_new_costs_one_embedding_batch(world: World) -> None:
+    outcome = await world.hears()
+    assert len(world.embedder.batches) == 1
+    assert outcome.changes == []
+    assert [m.content for m in world.store.change_sets[0].messages] == [SAID]
+
+
+async def test_system_messages_alone_cost_nothing(world: World) -> None:
+    outcome = await world.hears(messages=[SYSTEM])
+    assert world.model.requests == []
+    assert world.embedder.batches == []
+    assert outcome.changes == []
+    assert [m.content for m in world.store.change_sets[0].messages] == ["Be kind."]
+
+
+async def test_system_messages_are_context_and_not_compared(world: World) -> None:
+    await world.hears(messages=[SYSTEM, HELLO])
+    assert list(world.model.requests[0].messages) == [SYSTEM, HELLO]
+    assert world.embedder.batches[0][0] == [BY_ALICE]
+
+
+async def test_changes_are_answered_in_the_order_of_the_answer(world: World) -> None:
+    await world.knows("Lives in Porto", "Likes coffee")
+    outcome = await world.hears(delete(2), add("Likes tea"), update(1, "Lives in Lisbon"))
+    first, second = world.model.requests[0].candidates
+    added = outcome.changes[1].memory_id
+    answered = [(c.event, c.memory_id, c.text, c.previous_text, c.version) for c in outcome.changes]
+    assert answered == [
+        (EventType.DELETE, second.id, second.text, None, 2),
+        (EventType.ADD, added, "Likes tea", None, 1),
+        (EventType.UPDATE, first.id, "Lives in Lisbon", first.text, 2),
+    ]
+    assert set(world.store.memories) == {first.id, added}
+
+
+async def test_relations_are_answered_in_the_order_of_the_answer(world: World) -> None:
+    await world.knows("Lives in Porto")
+    lives = ProposedRelation("Alice", "lives in", "Lisbon")
+    likes = ProposedRelation("Alice", "likes", "tea")
+    outcome = await world.hears(
+        update(1, "Lives in Lisbon", relations=[lives]), add("Likes tea", relations=[likes])
+    )
+    assert [added.relation.relation for added in outcome.relations] == ["lives_in", "likes"]
+
+
+async def test_a_fact_that_is_stored_by_then_is_not_answered(world: World) -> None:
+    async def somebody_is_faster() -> None:
+        await world.knows("Likes tea")
+
+    world.model.thinking = somebody_is_faster
+    outcome = await world.hears(add("Likes tea"), add("Lives in Lisbon"))
+    assert [change.text for change in outcome.changes] == ["Lives in Lisbon"]
+
+
+async def test_a_near_duplicate_adds_nothing_and_costs_no_batch(world: World) -> None:
+    await world.knows("The user likes tea", immutable=True)
+    await world.knows("User lives in Porto", "User owns a boat")
+    world.embedder.batches.clear()
+    boat, porto = 0, 0
+    for number, candidate in enumerate(
+        await world.store.find_candidates(
+            PROJECT, ALICE, [world.embedder.vector_of(BY_ALICE)], 5, NOW.date()
+        ),
+        start=1,
+    ):
+        boat = number if "boat" in candidate.text else boat
+        porto = number if "Porto" in candidate.text else porto
+    outcome = await world.hears(
+        add("User likes tea."),
+        update(porto, "User lives in Lisbon"),
+        add("The user lives in Lisbon"),
+        delete(boat),
+        add("User owns the boat"),
+        add("User plays chess"),
+        add("The user plays chess"),
+    )
+    assert [(change.event, change.text) for change in outcome.changes] == [
+        (EventType.UPDATE, "User lives in Lisbon"),
+        (EventType.DELETE, "User owns a boat"),
+        (EventType.ADD, "User owns the boat"),
+        (EventType.ADD, "User plays chess"),
+    ]
+    assert len(world.embedder.batches) == 2
+
+
+async def test_the_call_carries_over_to_its_memories(world: World) -> None:
+    [porto] = await world.knows("Lives in Porto")
+    request_id = uuid4()
+    await world.hears(
+        update(1, "Lives in Lisbon"),
+        add("Likes tea", quote="i LIKE tea", message=2, categories=["food"]),
+        messages=[HELLO, Message(Role.USER, "I like tea!", "Ann")],
+        metadata={"source": "chat"},
+        immutable=True,
+        event_time=datetime(2020, 2, 3, tzinfo=UTC),
+        expiration_date=date(2027, 1, 1),
+        request_id=request_id,
+        payload_digest=b"payload",
+    )
+    [_, changes] = world.store.change_sets
+    memory, [revised] = changes.added[0].memory, changes.updated
+    assert (memory.text, memory.categories) == ("Likes tea", ("food",))
+    assert (memory.inferred, memory.immutable) == (True, True)
+    assert (memory.role, memory.name) == (Role.USER, "Ann")
+    assert (revised.role, revised.name) == (Role.USER, "Alice")
+    assert memory.provenance.evidence == [Evidence(changes.messages[1].id, "I like tea")]
+    assert revised.evidence == [Evidence(changes.messages[0].id, SAID)]
+    assert (revised.memory_id, revised.version) == (porto.memory.id, 1)
+    for changed in (memory, revised):
+        assert changed.metadata == {"source": "chat"}
+        assert changed.event_time == datetime(2020, 2, 3, tzinfo=UTC)
+        assert changed.expiration_date == date(2027, 1, 1)
+    assert (memory.provenance.request_id, changes.call.payload_digest) == (request_id, b"payload")
+    made_by = (EMBEDDER, LANGUAGE_MODEL, PROMPT_VERSION)
+    for made in (memory.provenance, changes.call):
+        assert (made.embedding_model, made.language_model, made.prompt_version) == made_by
+
+
+async def test_an_immutable_memory_is_shown_and_not_changed(world: World) -> None:
+    await world.knows("Lives in Porto", immutable=True)
+    outcome = await world.hears(update(1, "Lives in Lisbon"), add("Likes tea"))
+    assert [candidate.immutable for candidate in world.model.requests[0].candidates] == [True]
+    assert [change.text for change in outcome.changes] == ["Likes tea"]
+
+
+async def test_candidates_are_twenty_at_most_however_many_messages_there_are(world: World) -> None:
+    await world.knows(*(f"fact {n}" for n in range(60)))
+    for count in (1, 2, 40):
+        await world.hears(messages=[Message(Role.USER, f"word {n}") for n in range(count)])
+    shown = [len(request.candidates) for request in world.model.requests]
+    assert shown[0] == shown[2] == CANDIDATES_AT_MOST
+    assert CANDIDATES_AT_MOST // 2 <= shown[1] <= CANDIDATES_AT_MOST
+
+
+async def test_a_single_message_can_change_all_that_it_speaks_of(world: World) -> None:
+    facts = [f"Likes {thing}" for thing in ("tea", "cake", "figs", "rice", "plums", "peas", "mint")]
+    await world.knows(*facts)
+    await world.hears(messages=[Message(Role.USER, "I like nothing of this any more")])
+    assert {candidate.text for candidate in world.model.requests[0].candidates} == set(facts)
+
+
+async def test_candidates_are_of_exactly_the_scope(world: World) -> None:
+    await world.knows("Lives in Porto")
+    await world.hears(scope=Scope(user_id="alice", run_id="r"))
+    assert world.model.requests[0].candidates == []
+
+
+OF_REQUEST, OF_PROJECT = Category("garden", "plants"), Category("boats")
+
+
+@pytest.mark.parametrize(
+    ("of_request", "of_project", "used"),
+    [
+        ([OF_REQUEST], [OF_PROJECT], [OF_REQUEST]),
+        ([], [OF_PROJECT], [OF_PROJECT]),
+        ([], [], list(BUILT_IN_CATEGORIES)),
+    ],
+)
+async def test_categories_of_the_request_replace_those_of_the_project(
+    world: World, of_request: list[Category], of_project: list[Category], used: list[Category]
+) -> None:
+    world.projects.projects[PROJECT] = Project(
+        PROJECT, "org", NOW, NOW, custom_categories=of_project
+    )
+    await world.hears(categories=of_request)
+    assert list(world.model.requests[0].categories) == used
+
+
+@pytest.mark.parametrize(
+    ("of_request", "of_project", "used"),
+    [
+        ("Be brief.", "Be exact.", ["Be exact.", "Be brief."]),
+        ("Be brief.", "", ["Be brief."]),
+        (None, "Be exact.", ["Be exact."]),
+        (None, "", []),
+    ],
+)
+async def test_instructions_of_the_request_come_after_those_of_the_project(
+    world: World, of_request: str | None, of_project: str, used: list[str]
+) -> None:
+    world.projects.projects[PROJECT] = Project(
+        PROJECT, "org", NOW, NOW, custom_instructions=of_project
+    )
+    await world.hears(instructions=of_request)
+    assert list(world.model.requests[0].instructions) == used
+
+
+async def test_a_project_that_is_not_there_has_no_defaults(world: World) -> None:
+    await world.hears()
+    request = world.model.requests[0]
+    assert (request.instructions, request.categories) == ([], BUILT_IN_CATEGORIES)
+
+
+async def test_the_model_learns_what_to_keep_and_when_it_was_said(world: World) -> None:
+    said_at = datetime(2020, 2, 3, tzinfo=UTC)
+    await world.hears(includes="food", excludes="health", event_time=said_at)
+    await world.hears()
+    [asked, plain] = world.model.requests
+    assert (asked.includes, asked.excludes, asked.event_time) == ("food", "health", said_at)
+    assert (plain.includes, plain.excludes, plain.event_time) == (None, None, NOW)
+
+
+async def test_only_version_2_sees_earlier_messages(world: World) -> None:
+    for number in range(6):
+        await world.hears(messages=[Message(Role.USER, f"said {number}"), ASSISTANT])
+    await world.hears(scope=Scope(user_id="bob"), messages=[Message(Role.USER, "of Bob")])
+    await world.hears(with_context=False)
+    await world.hears(with_context=True)
+    [without, with_context] = world.model.requests[-2:]
+    assert without.context == []
+    said = [message.content for message in with_context.context]
+    assert len(said) == 10
+    assert said[-3:] == ["said 5", ASSISTANT.content, SAID]
+
+
+@pytest.mark.parametrize(
+    "failure", [ExtractionFailed("m", "malformed"), ModelQuotaExhausted("m")], ids=repr
+)
+async def test_nothing_is_stored_when_the_model_fails(world: World, failure: Exception) -> None:
+    world.model.script += [failure, failure]
+    with pytest.raises(type(failure)):
+        await world.hears()
+    assert world.store.change_sets == []
+
+
+async def test_nothing_is_stored_of_an_answer_that_cannot_be_used(world: World) -> None:
+    for proposals in (
+        [add("Likes tea"), add("Likes cake", message=7)],
+        [add("Likes jazz", quote="I like jazz")],
+    ):
+        world.model.script = [proposals]
+        with pytest.raises(ExtractionFailed):
+            await world.hears(*proposals)
+    assert world.store.change_sets == []
+    assert len(world.locks) == 0
+
+
+async def test_memories_are_of_the_scope_and_project_named(world: World) -> None:
+    await world.hears(add("Likes tea"))
+    [memory] = world.store.memories.values()
+    assert (memory.project_id, memory.scope) == (PROJECT, ALICE)
+
+
+def left(world: World) -> list[tuple[str, list[str]]]:
+    """What the last call left of its messages, by role."""
+    passages = world.store.change_sets[-1].passages
+    return [(p.role.value, list(p.sentences)) for p in passages.passages] if passages else []
+
+
+async def test_what_no_operation_rests_on_is_kept(world: World) -> None:
+    await world.knows("Likes coffee")
+    said = Message(Role.USER, "I like tea. Coffee is not for me. It rains.")
+    await world.hears(
+        add("Likes tea", quote="I like tea"),
+        ProposedOperation("DELETE", "", 1, "Coffee is not for me", target=1),
+        messages=[said, ASSISTANT],
+        metadata={"a": 1},
+        expiration_date=date(2027, 1, 1),
+    )
+    assert left(world) == [("user", ["It rains."]), ("assistant", ["Welcome to Lisbon!"])]
+    changes = world.store.change_sets[-1]
+    assert changes.passages is not None
+    assert (changes.passages.metadata, changes.passages.expiration_date) == (
+        {"a": 1},
+        date(2027, 1, 1),
+    )
+    first, second = changes.passages.passages
+    assert first.message_id == changes.messages[0].id
+    assert second.embedding == world.embedder.vector_of("Welcome to Lisbon!")
+
+
+async def test_what_repeats_a_memory_is_in_no_passage(world: World) -> None:
+    await world.knows("Likes tea")
+    said = Message(Role.USER, "I like tea. It rains.")
+    await world.hears(add("likes tea.", quote="I like tea"), messages=[said])
+    assert left(world) == [("user", ["It rains."])]
+
+
+async def test_requests_to_forget_and_text_of_others_are_in_no_passage(world: World) -> None:
+    said = Message(Role.USER, "Forget my shoe size. It rains.\n> I live in Ohio\nSee you!")
+    forget = ProposedOperation("FORGET", "", 1, "Forget my shoe size.")
+    await world.hears(forget, messages=[said])
+    assert left(world) == [("user", ["It rains.\n", "See you!"])]
+    assert world.store.change_sets[-1].forget_requests == ["Forget my shoe size."]
+
+
+@pytest.mark.parametrize(
+    "wish", [{"includes": "food"}, {"excludes": "health"}, {"instructions": "Be brief."}]
+)
+async def test_where_a_call_says_what_to_remember_nothing_else_is_kept(
+    world: World, wish: dict[str, object]
+) -> None:
+    await world.hears(**wish)  # type: ignore[arg-type] # names fit
+    assert world.store.change_sets[-1].passages is None
+
+
+@pytest.mark.parametrize(
+    "settings", [{"keeps_passages": False}, {"custom_instructions": "Only what lasts."}]
+)
+async def test_a_project_can_keep_no_passages(world: World, settings: dict[str, object]) -> None:
+    world.projects.projects[PROJECT] = Project(PROJECT, "org", NOW, NOW, **settings)  # type: ignore[arg-type] # names fit
+    await world.hears()
+    assert world.store.change_sets[-1].passages is None
+
+
+async def test_a_long_message_is_kept_in_parts_that_one_batch_embeds(world: World) -> None:
+    said = Message(Role.USER, "A sentence of some words. " * 500)
+    await world.hears(messages=[said])
+    [(texts, _)] = world.embedder.batches
+    assert len(texts) == 3
+    passages = world.store.change_sets[-1].passages
+    assert passages is not None
+    assert [p.embedding for p in passages.passages] == [
+        world.embedder.vector_of(text) for text in texts[1:]
+    ]
+    assert "".join(s for p in passages.passages for s in p.sentences) == said.content

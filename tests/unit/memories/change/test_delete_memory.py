@@ -1,0 +1,174 @@
+"""Deleting one memory."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from uuid import UUID, uuid4
+
+import pytest
+
+from server.core.errors import ConcurrentChange, EtagMismatch, MemoryNotFound, RequestIdReused
+from server.memories.change.delete_memory import DeleteMemory, DeleteMemoryCommand
+from server.memories.memory import Memory, PastVersion
+from server.memories.ports import Call, ChangeSet, MemoryDeletion
+from server.memories.scope import StoredDeletion
+from server.operations.idempotency import RequestKey
+from tests.support.builders import ALICE, EMBEDDER, NOW, PROJECT, addition, call, revision
+from tests.support.fake_changes import FakeChanges
+from tests.support.fake_history import FakeHistory
+from tests.support.fake_store import FakeStore
+from tests.support.fakes import FakeClock
+
+
+@pytest.fixture
+def store() -> FakeStore:
+    return FakeStore()
+
+
+@pytest.fixture
+def changes(store: FakeStore) -> FakeChanges:
+    return FakeChanges(store)
+
+
+@pytest.fixture
+def history() -> FakeHistory:
+    return FakeHistory()
+
+
+@pytest.fixture
+def delete(store: FakeStore, changes: FakeChanges, history: FakeHistory) -> DeleteMemory:
+    return DeleteMemory(store, changes, history, FakeClock())
+
+
+async def remembered(store: FakeStore, immutable: bool = False) -> Memory:
+    of = call()
+    item = addition(of, "tea", immutable=immutable, expiration_date=date(2026, 1, 1))
+    await store.commit(ChangeSet(of, added=[item]))
+    return item.memory
+
+
+async def test_a_memory_is_removed_by_a_call_of_its_own(
+    store: FakeStore, changes: FakeChanges, delete: DeleteMemory
+) -> None:
+    memory = await remembered(store)
+    deletion = await delete(DeleteMemoryCommand(PROJECT, memory.id))
+    assert (deletion.position, deletion.receipt.memories) == (2, 1)
+    assert store.memories == {}
+    [of] = changes.calls
+    assert (of.method, of.scope) == ("DeleteMemory", ALICE)
+    assert (of.project_id, of.time) == (PROJECT, NOW)
+    assert of.embedding_model == EMBEDDER
+    assert of.id != memory.provenance.call_id
+
+
+async def test_an_immutable_and_expired_memory_can_be_deleted(
+    store: FakeStore, delete: DeleteMemory
+) -> None:
+    memory = await remembered(store, immutable=True)
+    await delete(DeleteMemoryCommand(PROJECT, memory.id, memory.etag))
+    assert store.memories == {}
+
+
+async def test_a_request_id_deletes_once_and_answers_the_same_again(
+    store: FakeStore, changes: FakeChanges, delete: DeleteMemory
+) -> None:
+    memory = await remembered(store)
+    command = DeleteMemoryCommand(PROJECT, memory.id, key=RequestKey(uuid4(), b"payload"))
+    assert await delete(command) == await delete(command)
+    assert len(changes.calls) == 1
+
+
+async def test_a_request_id_with_another_payload_is_refused(
+    store: FakeStore, delete: DeleteMemory
+) -> None:
+    memory = await remembered(store)
+    key = RequestKey(uuid4(), b"payload")
+    await delete(DeleteMemoryCommand(PROJECT, memory.id, key=key))
+    other = RequestKey(key.id, b"other")
+    with pytest.raises(RequestIdReused):
+        await delete(DeleteMemoryCommand(PROJECT, memory.id, key=other))
+
+
+@pytest.mark.parametrize("project_id", [PROJECT, "project-2"])
+async def test_what_the_project_does_not_have_is_not_found(
+    store: FakeStore, delete: DeleteMemory, project_id: str
+) -> None:
+    memory = await remembered(store)
+    memory_id = memory.id if project_id != PROJECT else UUID(int=1)
+    with pytest.raises(MemoryNotFound):
+        await delete(DeleteMemoryCommand(project_id, memory_id))
+    assert len(store.memories) == 1
+
+
+async def test_another_etag_deletes_nothing(store: FakeStore, delete: DeleteMemory) -> None:
+    memory = await remembered(store)
+    with pytest.raises(EtagMismatch):
+        await delete(DeleteMemoryCommand(PROJECT, memory.id, "other"))
+    assert memory.id in store.memories
+
+
+@dataclass
+class BusyChanges(FakeChanges):
+    """The memory changes between being read and being removed."""
+
+    async def delete(self, call: Call, removal: MemoryDeletion) -> StoredDeletion:
+        raise ConcurrentChange
+
+
+@pytest.mark.parametrize(("with_etag", "error"), [(True, EtagMismatch), (False, ConcurrentChange)])
+async def test_a_change_in_between_is_told_in_terms_of_what_was_asked(
+    store: FakeStore, with_etag: bool, error: type[Exception]
+) -> None:
+    memory = await remembered(store)
+    command = DeleteMemoryCommand(PROJECT, memory.id, memory.etag if with_etag else None)
+    with pytest.raises(error):
+        await DeleteMemory(store, BusyChanges(store), FakeHistory(), FakeClock())(command)
+
+
+async def test_the_etag_of_the_present_version_is_the_one_that_counts(
+    store: FakeStore, delete: DeleteMemory
+) -> None:
+    of = call()
+    item = addition(of, "tea")
+    await store.commit(ChangeSet(of, added=[item]))
+    await store.commit(ChangeSet(call(), updated=[revision(item, "coffee")]))
+    with pytest.raises(EtagMismatch):
+        await delete(DeleteMemoryCommand(PROJECT, item.memory.id, item.memory.etag))
+    present = store.memories[item.memory.id]
+    await delete(DeleteMemoryCommand(PROJECT, present.id, present.etag))
+    assert store.memories == {}
+
+
+async def test_a_present_memory_is_erased_at_its_version(
+    store: FakeStore, changes: FakeChanges, delete: DeleteMemory
+) -> None:
+    memory = await remembered(store)
+    key = RequestKey(uuid4(), b"payload")
+    command = DeleteMemoryCommand(PROJECT, memory.id, memory.etag, key=key, erase=True)
+    assert await delete(command) == await delete(command)
+    assert changes.erased == [MemoryDeletion(0, memory.id, 1)]
+
+
+async def test_what_was_deleted_before_can_be_erased_but_not_deleted_again(
+    store: FakeStore, changes: FakeChanges, history: FakeHistory, delete: DeleteMemory
+) -> None:
+    memory = await remembered(store)
+    await delete(DeleteMemoryCommand(PROJECT, memory.id))
+    history.versions[memory.id] = [PastVersion(memory, None, 2), PastVersion(None, None, 2)]
+    with pytest.raises(MemoryNotFound):
+        await delete(DeleteMemoryCommand(PROJECT, memory.id))
+    with pytest.raises(EtagMismatch):
+        await delete(DeleteMemoryCommand(PROJECT, memory.id, memory.etag, erase=True))
+    await delete(DeleteMemoryCommand(PROJECT, memory.id, erase=True))
+    assert changes.erased == [MemoryDeletion(0, memory.id, 2)]
+    assert changes.calls[-1].scope == ALICE
+
+
+async def test_of_what_was_erased_nothing_is_left_to_erase(
+    history: FakeHistory, delete: DeleteMemory
+) -> None:
+    erased = UUID(int=7)
+    history.versions[erased] = [PastVersion(None, None, 1)]
+    with pytest.raises(MemoryNotFound):
+        await delete(DeleteMemoryCommand(PROJECT, erased, erase=True))

@@ -1,0 +1,165 @@
+"""Bringing a memory back to an earlier version."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from uuid import UUID, uuid4
+
+import pytest
+
+from server.core.errors import (
+    ConcurrentChange,
+    EtagMismatch,
+    InvalidRequest,
+    MemoryImmutable,
+    MemoryNotFound,
+    RequestIdReused,
+)
+from server.memories.change.ports import Restoration
+from server.memories.change.restore_memory import RestoreMemory, RestoreMemoryCommand
+from server.memories.memory import Memory, PastVersion
+from server.memories.ports import Call
+from server.operations.idempotency import RequestKey
+from tests.support.builders import ALICE, NOW, PROJECT, addition, call, vector
+from tests.support.fake_changes import FakeChanges
+from tests.support.fake_history import FakeHistory
+from tests.support.fake_store import FakeStore
+from tests.support.fakes import FakeClock, FakeEmbedder
+
+TEA = addition(call(), "tea", categories=["food"]).memory
+COFFEE = replace(TEA, text="coffee", version=2)
+EMBEDDING = vector(0, 1, 0)
+
+
+@pytest.fixture
+def store() -> FakeStore:
+    return FakeStore(memories={TEA.id: COFFEE})
+
+
+@pytest.fixture
+def changes(store: FakeStore) -> FakeChanges:
+    return FakeChanges(store)
+
+
+@pytest.fixture
+def history() -> FakeHistory:
+    return FakeHistory(
+        versions={TEA.id: [PastVersion(TEA, EMBEDDING, 2), PastVersion(COFFEE, None, 2)]}
+    )
+
+
+@pytest.fixture
+def embedder() -> FakeEmbedder:
+    return FakeEmbedder()
+
+
+@pytest.fixture
+def restore(
+    store: FakeStore, history: FakeHistory, changes: FakeChanges, embedder: FakeEmbedder
+) -> RestoreMemory:
+    return RestoreMemory(store, history, changes, embedder, FakeClock())
+
+
+async def test_a_changed_memory_comes_back_as_a_new_version(
+    store: FakeStore, changes: FakeChanges, embedder: FakeEmbedder, restore: RestoreMemory
+) -> None:
+    restored = await restore(RestoreMemoryCommand(PROJECT, TEA.id, 1, COFFEE.etag))
+    memory = restored.memory
+    assert (memory.text, memory.version, memory.categories) == ("tea", 3, ("food",))
+    assert store.memories == {TEA.id: memory}
+    [restoration] = changes.restorations
+    assert (restoration.from_version, restoration.embedding) == (1, EMBEDDING)
+    assert embedder.batches == []
+    [of] = changes.calls
+    assert (of.method, of.scope, of.time) == ("RestoreMemory", ALICE, NOW)
+    assert (memory.provenance.call_id, memory.provenance.language_model) == (of.id, None)
+
+
+async def test_a_deleted_memory_comes_back(
+    store: FakeStore, history: FakeHistory, restore: RestoreMemory
+) -> None:
+    store.memories.clear()
+    history.versions[TEA.id] = [PastVersion(TEA, EMBEDDING, 2), PastVersion(None, None, 2)]
+    with pytest.raises(EtagMismatch):
+        await restore(RestoreMemoryCommand(PROJECT, TEA.id, 1, TEA.etag))
+    assert (await restore(RestoreMemoryCommand(PROJECT, TEA.id, 1))).memory.version == 3
+    assert store.memories[TEA.id].text == "tea"
+
+
+async def test_a_text_is_embedded_where_history_has_no_embedding_of_it(
+    changes: FakeChanges, embedder: FakeEmbedder, restore: RestoreMemory
+) -> None:
+    await restore(RestoreMemoryCommand(PROJECT, TEA.id, 2))
+    assert [texts for texts, _ in embedder.batches] == [["coffee"]]
+    assert changes.restorations[0].memory.text == "coffee"
+
+
+async def test_a_request_id_restores_once(
+    store: FakeStore, changes: FakeChanges, restore: RestoreMemory
+) -> None:
+    key = RequestKey(uuid4(), b"payload")
+    command = RestoreMemoryCommand(PROJECT, TEA.id, 1, key=key)
+    first = await restore(command)
+    store.memories.clear()
+    assert await restore(command) == first
+    assert len(changes.calls) == 1
+    with pytest.raises(RequestIdReused):
+        await restore(replace(command, key=RequestKey(key.id, b"other")))
+
+
+@pytest.mark.parametrize(("memory_id", "version"), [(UUID(int=1), 1), (TEA.id, 9)])
+async def test_what_history_does_not_have_is_not_found(
+    restore: RestoreMemory, memory_id: UUID, version: int
+) -> None:
+    with pytest.raises(MemoryNotFound) as caught:
+        await restore(RestoreMemoryCommand(PROJECT, memory_id, version))
+    assert caught.value.metadata == {"id": str(memory_id), "version": str(version)}
+
+
+def _expired() -> Memory:
+    return replace(TEA, expiration_date=NOW.date() - timedelta(days=1))
+
+
+@pytest.mark.parametrize("past", [None, _expired()], ids=["deletion", "expired"])
+async def test_a_version_that_nobody_would_see_is_refused(
+    history: FakeHistory, changes: FakeChanges, restore: RestoreMemory, past: Memory | None
+) -> None:
+    history.versions[TEA.id] = [PastVersion(past, None, 1)]
+    with pytest.raises(InvalidRequest) as caught:
+        await restore(RestoreMemoryCommand(PROJECT, TEA.id, 1))
+    assert [violation.field for violation in caught.value.violations] == ["version"]
+    assert changes.calls == []
+
+
+async def test_an_immutable_memory_is_only_restored_after_its_deletion(
+    store: FakeStore, history: FakeHistory, restore: RestoreMemory
+) -> None:
+    fixed = replace(TEA, immutable=True)
+    store.memories[TEA.id] = fixed
+    history.versions[TEA.id] = [PastVersion(fixed, EMBEDDING, 1)]
+    with pytest.raises(MemoryImmutable):
+        await restore(RestoreMemoryCommand(PROJECT, TEA.id, 1))
+    store.memories.clear()
+    assert (await restore(RestoreMemoryCommand(PROJECT, TEA.id, 1))).memory.immutable
+
+
+@dataclass
+class BusyChanges(FakeChanges):
+    """The memory changes between being read and being restored."""
+
+    async def restore(self, call: Call, restoration: Restoration) -> int:
+        raise ConcurrentChange
+
+
+@pytest.mark.parametrize(("with_etag", "error"), [(True, EtagMismatch), (False, ConcurrentChange)])
+async def test_a_change_in_between_is_reported_by_what_the_client_asked(
+    store: FakeStore,
+    history: FakeHistory,
+    embedder: FakeEmbedder,
+    with_etag: bool,
+    error: type[Exception],
+) -> None:
+    restore = RestoreMemory(store, history, BusyChanges(store), embedder, FakeClock())
+    with pytest.raises(error):
+        await restore(RestoreMemoryCommand(PROJECT, TEA.id, 1, COFFEE.etag if with_etag else None))

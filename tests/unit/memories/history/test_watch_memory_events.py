@@ -1,0 +1,175 @@
+"""Streams of events: each gets its own once, and all of a project share the reading."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+
+import pytest
+
+from server.core.errors import ShuttingDown, StoreUnavailable
+from server.memories.history.events import (
+    MOST_WAITING,
+    EventTails,
+    WatchMemoryEvents,
+    WatchMemoryEventsCommand,
+)
+from server.memories.history.ports import StreamedEvent
+from server.memories.memory import StreamCursor
+from server.memories.scope import Scope
+from server.operations.ports import Channel
+from tests.support.builders import ALICE, PROJECT, addition, call
+from tests.support.fake_history import FakeEventStream
+from tests.support.fake_operations import FakeNotifications
+
+BOB = Scope(user_id="bob")
+EVERYONE = Scope()
+
+
+@dataclass
+class World:
+    """The use case on a project in memory."""
+
+    stream: FakeEventStream = field(default_factory=FakeEventStream)
+    notifications: FakeNotifications = field(default_factory=FakeNotifications)
+    draining: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def __post_init__(self) -> None:
+        tails = EventTails(self.stream, self.notifications, self.draining)
+        self._watch = WatchMemoryEvents(self.stream, tails, self.draining)
+
+    def happen(self, *texts: str, scope: Scope = ALICE) -> None:
+        """Memories are added, and everybody is told."""
+        for text in texts:
+            self.stream.happen(addition(call(scope=scope), text).memory)
+        self.notifications.notify(Channel.MEMORY_EVENTS)
+
+    def watch(
+        self, scope: Scope = ALICE, after: StreamCursor | None = None
+    ) -> AsyncIterator[StreamedEvent | StreamCursor]:
+        return self._watch(WatchMemoryEventsCommand(PROJECT, scope, after))
+
+    async def begun(
+        self, scope: Scope = ALICE
+    ) -> tuple[AsyncIterator[StreamedEvent | StreamCursor], asyncio.Task[str]]:
+        """A stream that waits for its next event."""
+        stream = self.watch(scope)
+        assert isinstance(await anext(stream), StreamCursor)
+        waiting = asyncio.create_task(text_of(stream))
+        await asyncio.sleep(0)  # It follows then.
+        await until(lambda: EVERYONE in self.stream.reads)
+        return stream, waiting
+
+
+async def until(holds: Callable[[], bool]) -> None:
+    """Lets the others run until something holds."""
+    async with asyncio.timeout(10):
+        while not holds():  # noqa: ASYNC110 - what it looks at has no event to wait for
+            await asyncio.sleep(0)
+
+
+async def text_of(stream: AsyncIterator[StreamedEvent | StreamCursor]) -> str:
+    async with asyncio.timeout(10):
+        streamed = await anext(stream)
+    assert isinstance(streamed, StreamedEvent)
+    assert streamed.event.after is not None
+    return streamed.event.after.text
+
+
+async def texts_of(stream: AsyncIterator[StreamedEvent | StreamCursor], count: int) -> list[str]:
+    return [await text_of(stream) for _ in range(count)]
+
+
+async def test_what_happens_is_read_once_for_all_streams() -> None:
+    world = World()
+    streams = [await world.begun(ALICE if n % 2 else BOB) for n in range(50)]
+    world.stream.reads.clear()
+    world.happen("one")
+    assert [await waiting for n, (_, waiting) in enumerate(streams) if n % 2] == ["one"] * 25
+    assert world.stream.reads == [EVERYONE]
+    world.happen("two", scope=BOB)
+    assert [await waiting for n, (_, waiting) in enumerate(streams) if not n % 2] == ["two"] * 25
+    assert world.stream.reads == [EVERYONE] * 2
+
+
+async def test_a_stream_of_a_part_sees_the_whole() -> None:
+    world = World()
+    _, waiting = await world.begun(Scope(run_id="r"))
+    world.happen("of another run", scope=Scope(user_id="alice", run_id="other"))
+    world.happen("of the run", scope=Scope(user_id="alice", app_id="a", run_id="r"))
+    assert await waiting == "of the run"
+
+
+async def test_who_resumes_gets_the_old_and_the_new_once() -> None:
+    world = World()
+    old = [f"old {n}" for n in range(250)]
+    world.happen(*old)
+    stream = world.watch(after=StreamCursor(0))
+    received = await texts_of(stream, 120)
+    new = [f"new {n}" for n in range(250)]
+    world.happen(*new)
+    received += await texts_of(stream, 380)
+    assert received == old + new
+
+
+async def test_who_resumes_joins_a_tail_that_is_ahead() -> None:
+    world = World()
+    world.happen("one")
+    _, waiting = await world.begun()
+    world.happen("two")
+    assert await waiting == "two"
+    late = world.watch(after=StreamCursor(0))
+    assert await texts_of(late, 2) == ["one", "two"]
+
+
+async def test_a_slow_reader_holds_little_and_misses_nothing() -> None:
+    world = World()
+    stream, waiting = await world.begun()
+    texts = [f"number {n}" for n in range(3 * MOST_WAITING)]
+    world.happen(*texts)
+    assert await waiting == texts[0]
+    world.stream.reads.clear()
+    _, quick = await world.begun()
+    world.happen("last")
+    assert await quick == "last"
+    assert ALICE not in world.stream.reads
+    # It was let go, and reads the rest for itself.
+    assert await texts_of(stream, len(texts)) == [*texts[1:], "last"]
+    assert ALICE in world.stream.reads
+
+
+async def test_a_lost_store_ends_all_streams_and_new_ones_work() -> None:
+    world = World()
+    waiting = [(await world.begun())[1] for _ in range(3)]
+    world.stream.error = StoreUnavailable()
+    world.notifications.notify(Channel.MEMORY_EVENTS)
+    for waits in waiting:
+        with pytest.raises(StoreUnavailable):
+            await waits
+    world.stream.error = None
+    world.stream.reads.clear()
+    _, again = await world.begun()
+    world.happen("after it")
+    assert await again == "after it"
+
+
+async def test_nothing_is_read_for_nobody() -> None:
+    world = World()
+    _, waiting = await world.begun()
+    ears = world.notifications.ears[Channel.MEMORY_EVENTS]
+    assert len(ears) == 1
+    waiting.cancel()
+    await until(lambda: not ears)
+    world.stream.reads.clear()
+    world.happen("unseen")
+    assert world.stream.reads == []
+
+
+async def test_streams_end_with_the_server() -> None:
+    world = World()
+    waiting = [(await world.begun())[1] for _ in range(3)]
+    world.draining.set()
+    for waits in waiting:
+        with pytest.raises(ShuttingDown):
+            await waits

@@ -1,0 +1,45 @@
+"""Listing scopes page by page."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from server.memories.scope import ScopeKind
+from server.memories.scopes.list_scopes import ListScopes, ListScopesCommand
+from tests.support.builders import PROJECT
+from tests.support.fake_scopes import FakeScopes
+from tests.support.fakes import FakeClock
+
+
+@given(
+    ids=st.dictionaries(
+        st.sampled_from(ScopeKind), st.lists(st.text("ab", min_size=1), max_size=5, unique=True)
+    ),
+    kind=st.none() | st.sampled_from(ScopeKind),
+    page_size=st.integers(1, 6),
+)
+async def test_pages_hold_every_scope_once_in_order(
+    ids: dict[ScopeKind, list[str]], kind: ScopeKind | None, page_size: int
+) -> None:
+    listing = ListScopes(FakeScopes(ids), FakeClock())
+    seen: list[tuple[ScopeKind, str]] = []
+    command = ListScopesCommand(PROJECT, page_size, kind)
+    while True:
+        page = await listing(command)
+        assert len(page.scopes) <= page_size
+        seen += [(scope.kind, scope.id) for scope in page.scopes]
+        if page.next is None:
+            break
+        command = ListScopesCommand(PROJECT, page_size, kind, page.next)
+    kinds = [kind] if kind else list(ScopeKind)
+    assert seen == [(k, i) for k in kinds for i in sorted(ids.get(k, []))]
+
+
+@pytest.mark.parametrize("kind", list(ScopeKind))
+async def test_a_cursor_of_another_kind_leads_nowhere(kind: ScopeKind) -> None:
+    listing = ListScopes(FakeScopes({ScopeKind.USER: ["a", "b"]}), FakeClock())
+    page = await listing(ListScopesCommand(PROJECT, 1, ScopeKind.USER))
+    others = await listing(ListScopesCommand(PROJECT, 9, kind, page.next))
+    assert [scope.id for scope in others.scopes] == (["b"] if kind is ScopeKind.USER else [])

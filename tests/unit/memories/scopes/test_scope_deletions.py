@@ -1,0 +1,67 @@
+"""Deleting whole scopes."""
+
+from __future__ import annotations
+
+from uuid import uuid4
+
+import pytest
+
+from server.core.errors import InvalidRequest, RequestIdReused, ScopeNotFound
+from server.memories.scope import Scope, ScopeKind
+from server.memories.scopes.delete_scope import (
+    DeleteMemories,
+    DeleteMemoriesCommand,
+    DeleteScope,
+    DeleteScopeCommand,
+)
+from server.operations.idempotency import RequestKey
+from tests.support.builders import ALICE, PROJECT
+from tests.support.fake_scopes import FakeScopes
+from tests.support.fakes import FakeClock
+
+
+@pytest.fixture
+def scopes() -> FakeScopes:
+    return FakeScopes({ScopeKind.USER: ["alice"]})
+
+
+async def test_memories_are_never_deleted_without_a_scope(scopes: FakeScopes) -> None:
+    with pytest.raises(InvalidRequest):
+        await DeleteMemories(scopes, FakeClock())(DeleteMemoriesCommand(PROJECT, Scope()))
+    assert scopes.calls == []
+
+
+async def test_memories_of_a_scope_are_deleted_once(scopes: FakeScopes) -> None:
+    delete = DeleteMemories(scopes, FakeClock())
+    key = RequestKey(uuid4(), b"payload")
+    command = DeleteMemoriesCommand(PROJECT, ALICE, key)
+    assert await delete(command) == await delete(command)
+    [call] = scopes.calls
+    assert (call.method, call.scope) == ("DeleteMemories", ALICE)
+    other = DeleteMemoriesCommand(PROJECT, ALICE, RequestKey(key.id, b"other"))
+    with pytest.raises(RequestIdReused):
+        await delete(other)
+
+
+async def test_a_deletion_that_only_validates_takes_no_notice_of_the_request_id(
+    scopes: FakeScopes,
+) -> None:
+    delete = DeleteMemories(scopes, FakeClock())
+    key = RequestKey(uuid4(), b"payload")
+    command = DeleteMemoriesCommand(PROJECT, ALICE, key, validate_only=True)
+    looked = await delete(command)
+    assert (looked.receipt.memories, scopes.calls) == (1, [])
+    await delete(DeleteMemoriesCommand(PROJECT, ALICE, RequestKey(key.id, b"other")))
+    assert await delete(command) == looked
+
+
+async def test_a_scope_is_deleted_once_by_a_call_that_does_not_name_it(
+    scopes: FakeScopes,
+) -> None:
+    delete = DeleteScope(scopes, FakeClock())
+    command = DeleteScopeCommand(PROJECT, ScopeKind.USER, "alice", RequestKey(uuid4(), b"p"))
+    assert await delete(command) == await delete(command)
+    [call] = scopes.calls
+    assert (call.method, call.scope) == ("DeleteScope", Scope())
+    with pytest.raises(ScopeNotFound):
+        await delete(DeleteScopeCommand(PROJECT, ScopeKind.USER, "alice"))

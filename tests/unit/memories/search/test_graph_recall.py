@@ -1,0 +1,68 @@
+"""Which names a question holds, and what the graph's clues are worth."""
+
+from __future__ import annotations
+
+import pytest
+
+from server.graph.model import Entity, Relation, StatedRelation
+from server.memories.search.graph_clues import (
+    FAR_SHARE,
+    MAX_NAME_WORDS,
+    MAX_WORDS,
+    Clue,
+    names_in,
+    scores_of,
+    specificity,
+)
+from tests.support.subgraphs import NOON, memory_id
+
+
+def clue(number: int, degree: int, through: int = 0) -> Clue:
+    relation = Relation(Entity("a"), "knows", Entity("b"))
+    return Clue(StatedRelation(relation, memory_id(number), NOON), degree, through)
+
+
+@pytest.mark.parametrize(
+    ("question", "name"),
+    [
+        ("Where does Anna live?", "anna"),
+        ("where is ANNA's office", "anna"),
+        ("Is it James' car?", "james"),
+        ("Who leads (New  York) City Council?!", "new york city council"),
+        ("What did O'Brien say?", "o'brien"),
+        ("Who is \u201cGlobex\u2019s\u201d boss", "globex"),
+    ],
+)
+def test_names_are_found_in_a_question(question: str, name: str) -> None:
+    assert name in names_in(question)
+
+
+def test_longer_names_come_first_and_each_once() -> None:
+    assert names_in("a b A b") == ["a b a b", "a b a", "b a b", "a b", "b a", "a", "b"]
+
+
+def test_a_question_without_words_has_no_names() -> None:
+    assert names_in(" ?! ... ") == []
+
+
+def test_a_long_question_is_cut() -> None:
+    assert len(names_in(" ".join(f"w{n}" for n in range(1000)))) <= MAX_WORDS * MAX_NAME_WORDS
+
+
+def test_what_is_related_to_little_says_more() -> None:
+    scores = scores_of([clue(1, degree=1), clue(2, degree=64)])
+    assert scores[memory_id(1)] == 1.0
+    assert scores[memory_id(2)] == pytest.approx(0.5)
+
+
+def test_one_further_on_counts_less_and_by_the_entity_between() -> None:
+    scores = scores_of([clue(1, 2), clue(2, 2, through=2), clue(3, 2, through=90)])
+    assert scores[memory_id(1)] == specificity(2)
+    assert scores[memory_id(2)] == pytest.approx(specificity(2) * FAR_SHARE * specificity(2))
+    assert scores[memory_id(1)] > scores[memory_id(2)] > scores[memory_id(3)] > 0
+
+
+def test_several_ways_to_a_memory_are_several_reasons() -> None:
+    scores = scores_of([clue(1, 4), clue(1, 4), clue(2, 4)])
+    assert scores[memory_id(2)] == pytest.approx(specificity(4))
+    assert scores[memory_id(2)] < scores[memory_id(1)] < 1

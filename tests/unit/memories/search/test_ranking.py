@@ -1,0 +1,118 @@
+"""Fusing the arms of a search."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from server.memories.memory import ArmScore
+from server.memories.search.ranking import EVEN, ArmWeights, Ranked, Scored, candidate_count, fuse
+
+A, B, C = (UUID(int=number) for number in (1, 2, 3))
+
+
+def ids(hits: list[Ranked]) -> list[UUID]:
+    return [hit.memory_id for hit in hits]
+
+
+def test_a_hit_of_both_arms_comes_before_one_of_either() -> None:
+    found = [Scored(A, 0.8, 0.0), Scored(B, 0.6, 0.6), Scored(C, 0.0, 0.8)]
+    hits = fuse(found, EVEN, 3, None)
+    assert ids(hits) == [B, A, C]
+    assert [hit.score for hit in hits] == pytest.approx([0.6, 0.4, 0.4])
+
+
+def test_the_weights_decide_between_the_arms() -> None:
+    found = [Scored(A, 0.9, 0.1), Scored(B, 0.1, 0.8)]
+    assert ids(fuse(found, ArmWeights(dense=2.0, lexical=1.0), 2, None)) == [A, B]
+    assert ids(fuse(found, ArmWeights(dense=1.0, lexical=2.0), 2, None)) == [B, A]
+
+
+def test_without_a_shared_word_the_dense_arm_decides_alone() -> None:
+    (hit,) = fuse([Scored(A, 0.8, 0.0)], EVEN, 1, None)
+    assert hit.score == pytest.approx(0.8)
+    assert hit.arms == [ArmScore("dense", 1, 0.8)]
+
+
+def test_each_arm_says_its_place_and_score() -> None:
+    found = [Scored(A, 0.2, 0.9), Scored(B, 0.4, 0.5), Scored(C, 0.3, 0.0)]
+    arms = {hit.memory_id: hit.arms for hit in fuse(found, EVEN, 3, None)}
+    assert arms == {
+        A: [ArmScore("dense", 3, 0.2), ArmScore("lexical", 1, 0.9)],
+        B: [ArmScore("dense", 1, 0.4), ArmScore("lexical", 2, 0.5)],
+        C: [ArmScore("dense", 2, 0.3)],
+    }
+
+
+def test_the_graph_brings_in_what_the_other_arms_miss() -> None:
+    found = [Scored(A, 0.4, 0.4), Scored(B, 0.3, 0.3, graph=1.0)]
+    hits = fuse(found, ArmWeights(dense=1.0, lexical=1.0, graph=0.5), 2, None)
+    assert ids(hits) == [B, A]
+    assert [hit.score for hit in hits] == pytest.approx([1 - 0.7 * 0.5, 0.4])
+    assert ArmScore("graph", 1, 1.0) in hits[0].arms
+    assert [arm.arm for arm in hits[1].arms] == ["dense", "lexical"]
+
+
+def test_a_graph_that_finds_nothing_changes_no_score() -> None:
+    found = [Scored(A, 0.4, 0.2)]
+    (hit,) = fuse(found, ArmWeights(dense=1.0, lexical=1.0, graph=1.0), 1, None)
+    assert hit.score == pytest.approx(0.3)
+
+
+def test_the_graph_lowers_no_score() -> None:
+    alone = fuse([Scored(A, 0.6, 0.6)], EVEN, 2, 0.5)
+    beside = fuse([Scored(A, 0.6, 0.6), Scored(B, 0.0, 0.0, graph=0.3)], EVEN, 2, 0.5)
+    assert beside == alone
+
+
+def test_an_arm_does_not_claim_what_only_the_other_one_proposed() -> None:
+    places = candidate_count(1)
+    near = [Scored(UUID(int=10 + number), 0.9, 0.0) for number in range(places)]
+    (hit,) = fuse([*near, Scored(A, 0.1, 1.0)], EVEN, 1, None)
+    assert hit.memory_id == A
+    assert [arm.arm for arm in hit.arms] == ["lexical"]
+
+
+def test_opposites_score_nothing_and_keep_their_order() -> None:
+    hits = fuse([Scored(A, -0.9, 0.0), Scored(B, -0.1, 0.0)], EVEN, 2, None)
+    assert ids(hits) == [B, A]
+    assert [hit.score for hit in hits] == [0.0, 0.0]
+
+
+scores = st.floats(min_value=-1.0, max_value=1.0)
+candidates = st.lists(st.tuples(scores, scores.map(abs)), max_size=30).map(
+    lambda pairs: [Scored(UUID(int=n), *pair) for n, pair in enumerate(pairs)]
+)
+weightings = st.builds(ArmWeights, *[st.floats(min_value=0.1, max_value=10.0)] * 2)
+
+
+@given(
+    candidates, weightings, st.integers(1, 40), st.none() | st.floats(min_value=0.0, max_value=1.0)
+)
+def test_hits_are_the_best_in_order_and_within_bounds(
+    found: list[Scored], weights: ArmWeights, limit: int, threshold: float | None
+) -> None:
+    every = fuse(found, weights, len(found) + 1, None)
+    hits = fuse(found, weights, limit, threshold)
+    assert sorted(ids(every)) == sorted(candidate.memory_id for candidate in found)
+    wanted = [hit for hit in every if threshold is None or hit.score >= threshold][:limit]
+    assert [(hit.memory_id, hit.score) for hit in hits] == [(h.memory_id, h.score) for h in wanted]
+    assert [hit.score for hit in every] == sorted((hit.score for hit in every), reverse=True)
+    assert all(0.0 <= hit.score <= 1.0 for hit in every)
+    assert all(0.0 <= arm.score <= 1.0 for hit in every for arm in hit.arms)
+
+
+@given(candidates, st.floats(min_value=0.0, max_value=1.0))
+def test_scoring_better_in_an_arm_never_worsens_the_place(
+    found: list[Scored], better: float
+) -> None:
+    # A word must be shared before and after, because the first one brings the second arm in.
+    found = [*found, Scored(UUID(int=100), 0.0, 0.5), Scored(UUID(int=101), 0.5, 0.1)]
+    raised = [*found[:-1], Scored(UUID(int=101), 0.5, max(better, 0.1))]
+    before, after = (
+        ids(fuse(of, EVEN, len(of), None)).index(UUID(int=101)) for of in (found, raised)
+    )
+    assert after <= before

@@ -1,0 +1,103 @@
+"""Searching: one embedding of the question, one query."""
+
+from __future__ import annotations
+
+from datetime import date
+
+import pytest
+
+from server.graph.explore.access import CaughtUp, VisibleRelations
+from server.memories.ports import ChangeSet
+from server.memories.scope import Scope
+from server.memories.search.arms import GraphArm, RerankArm
+from server.memories.search.search_memories import SearchMemories, SearchMemoriesCommand
+from server.models.ports import EmbeddingPurpose
+from tests.support.builders import ALICE, EMBEDDER, PROJECT, addition, call
+from tests.support.fake_store import FakeStore
+from tests.support.fakes import FakeClock, FakeEmbedder, FakeGraph, FakeOutbox, FakeReranker
+
+
+class World:
+    """The use case and what it works with."""
+
+    def __init__(self) -> None:
+        self.store = FakeStore()
+        self.embedder = FakeEmbedder()
+        self.graph, self.outbox, clock = FakeGraph(), FakeOutbox(), FakeClock()
+        arm = GraphArm(self.graph, CaughtUp(self.outbox), clock)
+        visible = VisibleRelations(self.store, clock)
+        self.reranker = FakeReranker()
+        rerank = RerankArm(self.reranker, 60.0)
+        self.search = SearchMemories(self.store, self.embedder, clock, arm, rerank, visible)
+
+    async def knows(self, text: str, **details: object) -> None:
+        of = call()
+        added = addition(of, text, embedding=self.embedder.vector_of(text), **details)  # type: ignore[arg-type] # names fit
+        await self.store.commit(ChangeSet(of, added=[added]))
+
+    async def finds(self, query: str, **details: object) -> list[str]:
+        command = SearchMemoriesCommand(PROJECT, ALICE, query, **details)  # type: ignore[arg-type] # names fit
+        return [hit.text for hit in (await self.search(command)).hits]
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+async def test_the_question_is_embedded_as_a_question_once(world: World) -> None:
+    await world.knows("tea")
+    await world.knows("coffee")
+    outcome = await world.search(SearchMemoriesCommand(PROJECT, ALICE, "coffee"))
+    assert world.embedder.batches == [(["coffee"], EmbeddingPurpose.QUERY)]
+    assert outcome.hits[0].text == "coffee"
+    assert outcome.hits[0].score == pytest.approx(1.0)
+    assert outcome.embedding_model == EMBEDDER
+
+
+async def test_ten_hits_by_default(world: World) -> None:
+    for number in range(12):
+        await world.knows(f"fact {number}")
+    assert len(await world.finds("fact")) == 10
+    assert len(await world.finds("fact", top_k=3)) == 3
+
+
+async def test_what_narrows_the_search_is_passed_on(world: World) -> None:
+    await world.knows("tea", categories=["food"])
+    await world.knows("running", categories=["sports"])
+    assert await world.finds("tea", categories=["sports"]) == ["running"]
+    assert await world.finds("tea", threshold=0.999) == ["tea"]
+
+
+async def test_expired_memories_show_only_when_asked_for(world: World) -> None:
+    await world.knows("last seen today", expiration_date=date(2026, 11, 23))
+    await world.knows("gone", expiration_date=date(2026, 11, 22))
+    assert await world.finds("x") == ["last seen today"]
+    assert set(await world.finds("x", show_expired=True)) == {"last seen today", "gone"}
+
+
+async def test_a_search_keeps_to_its_project_and_scope(world: World) -> None:
+    await world.knows("tea")
+    for project_id, scope in (("project-2", ALICE), (PROJECT, Scope(user_id="bob"))):
+        assert (await world.search(SearchMemoriesCommand(project_id, scope, "tea"))).hits == []
+
+
+async def test_a_reranking_looks_beyond_what_is_answered(world: World) -> None:
+    for number in range(12):
+        await world.knows(f"fact {number}")
+    [*_, last] = await world.finds("fact", top_k=12)
+    world.reranker.scores = {last: 0.8}
+    command = SearchMemoriesCommand(PROJECT, ALICE, "fact", top_k=3, rerank=True)
+    outcome = await world.search(command)
+    assert outcome.hits[0].text == last
+    assert len(outcome.hits) == 3
+    assert outcome.language_model == world.reranker.model
+    assert [len(asked) for _, asked in world.reranker.questions] == [12]
+
+
+async def test_the_language_model_is_asked_only_for_a_reranking(world: World) -> None:
+    await world.knows("tea")
+    await world.knows("coffee")
+    outcome = await world.search(SearchMemoriesCommand(PROJECT, ALICE, "coffee"))
+    assert world.reranker.questions == []
+    assert outcome.language_model is None

@@ -1,0 +1,50 @@
+"""Which messages say something."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from server.memories.conversation import Message, Role, spoken, without_nul
+
+messages = st.lists(
+    st.builds(
+        Message,
+        role=st.sampled_from(Role),
+        content=st.none() | st.text(" \0\tab") | st.text(),
+        name=st.none() | st.text("\0a"),
+    )
+)
+
+
+@given(st.text("\0ab") | st.text())
+def test_only_nul_characters_are_dropped(text: str) -> None:
+    assert without_nul(text) == "".join(c for c in text if c != "\0")
+
+
+@given(messages)
+def test_what_is_spoken_has_content_and_no_nul(said: list[Message]) -> None:
+    for message in spoken(said):
+        assert message.content
+        assert message.content.strip()
+        assert "\0" not in message.content
+        assert message.name != ""
+        assert "\0" not in (message.name or "")
+
+
+@given(messages)
+def test_speaking_twice_changes_nothing(said: list[Message]) -> None:
+    once = spoken(said)
+    assert spoken(once) == once
+
+
+@pytest.mark.parametrize("content", [None, "", " \n\t", "\0", " \0 "])
+def test_a_message_that_says_nothing_is_skipped(content: str | None) -> None:
+    kept = Message(Role.ASSISTANT, "Noted.", "Bot")
+    assert spoken([Message(Role.USER, content), kept]) == [kept]
+
+
+def test_white_space_around_words_is_kept() -> None:
+    said = Message(Role.USER, "  two\n lines ")
+    assert spoken([said]) == [said]

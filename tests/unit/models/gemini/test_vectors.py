@@ -1,0 +1,56 @@
+"""Vectors are checked and normalised."""
+
+from __future__ import annotations
+
+import math
+from array import array
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from server.models.gemini.answers import InvalidEmbeddings, unit_vectors
+
+numbers = st.floats(min_value=-1e6, max_value=1e6).filter(lambda x: x == 0 or abs(x) > 1e-6)
+rows = st.lists(
+    st.lists(numbers, min_size=8, max_size=8).filter(any),
+    min_size=1,
+    max_size=5,
+)
+
+
+@given(rows)
+def test_every_vector_has_length_one_and_its_row_s_direction(rows: list[list[float]]) -> None:
+    vectors = unit_vectors(rows, count=len(rows), dimensions=8)
+
+    for vector, row in zip(vectors, rows, strict=True):
+        assert vector.typecode == "f"
+        assert math.hypot(*vector) == pytest.approx(1.0, abs=1e-5)
+        norm = math.hypot(*row)
+        assert list(vector) == pytest.approx([value / norm for value in row], abs=1e-6)
+
+
+def test_no_rows_are_no_vectors() -> None:
+    assert unit_vectors([], count=0, dimensions=8) == []
+
+
+def test_a_known_vector() -> None:
+    assert unit_vectors([[3.0, 4.0]], count=1, dimensions=2) == [array("f", [0.6, 0.8])]
+
+
+@pytest.mark.parametrize(
+    ("rows", "problem"),
+    [
+        ([[1.0, 0.0]], "1 embeddings for 2 texts"),
+        ([[1.0, 0.0], [1.0, 0.0], [1.0, 0.0]], "3 embeddings for 2 texts"),
+        ([[1.0, 0.0], [1.0]], r"embeddings of \[1\] dimensions, not 2"),
+        ([[], []], r"embeddings of \[0\] dimensions, not 2"),
+        ([[1.0, 0.0], [math.nan, 0.0]], "not finite"),
+        ([[1.0, 0.0], [math.inf, 0.0]], "not finite"),
+        ([[1.0, 0.0], [1e300, 1e300]], "not finite"),
+        ([[1.0, 0.0], [0.0, 0.0]], "zeros"),
+    ],
+)
+def test_what_cannot_be_used_is_refused(rows: list[list[float]], problem: str) -> None:
+    with pytest.raises(InvalidEmbeddings, match=problem):
+        unit_vectors(rows, count=2, dimensions=2)

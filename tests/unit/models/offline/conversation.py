@@ -1,0 +1,59 @@
+"""Talking to the offline model, and what it makes of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+from server.memories.add.inference import BUILT_IN_CATEGORIES, Candidate, InferenceRequest
+from server.memories.add.plan import AddFact, DeleteFact, PlannedOperation, UpdateFact, plan
+from server.memories.conversation import Message, Role
+from server.models.offline.language_model import OfflineLanguageModel
+
+MONDAY = datetime(2026, 11, 23, 12, tzinfo=UTC)
+
+Triple = tuple[str, str, str]
+
+
+async def planned(
+    *messages: str | Message,
+    known: Sequence[str] = (),
+    immutable: Sequence[str] = (),
+    **options: Any,
+) -> tuple[PlannedOperation, ...]:
+    """The plan for a conversation; plain strings are what the user says."""
+    fields: dict[str, Any] = {"categories": BUILT_IN_CATEGORIES} | options
+    request = InferenceRequest(
+        messages=[m if isinstance(m, Message) else Message(Role.USER, m) for m in messages],
+        candidates=[
+            Candidate(UUID(int=number), text, 1, text in immutable, 0.5)
+            for number, text in enumerate((*known, *immutable))
+        ],
+        event_time=MONDAY,
+        **fields,
+    )
+    return plan(request, await OfflineLanguageModel().infer(request)).operations
+
+
+async def changes(*messages: str | Message, known: Sequence[str] = (), **options: Any) -> list[str]:
+    """The plan in short: `+ text`, `old -> new` and `- old`."""
+    return [_short(o) for o in await planned(*messages, known=known, **options)]
+
+
+def triples(operation: PlannedOperation) -> list[Triple]:
+    """The relations of an operation."""
+    if isinstance(operation, DeleteFact):
+        return []
+    return [(r.source.name, r.relation, r.target.name) for r in operation.relations]
+
+
+def _short(operation: PlannedOperation) -> str:
+    match operation:
+        case AddFact():
+            return f"+ {operation.text}"
+        case UpdateFact():
+            return f"{operation.candidate.text} -> {operation.text}"
+        case DeleteFact():
+            return f"- {operation.candidate.text}"

@@ -1,0 +1,42 @@
+"""Other names that sentences give, and those that they do not."""
+
+from __future__ import annotations
+
+import pytest
+
+from server.models.offline.aliases import find_aliases
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "alias"),
+    [
+        ("Robert Smith, known as Bob, likes tea.", "robert smith", "Bob"),
+        ("Robert Smith is also known as Bob.", "robert smith", "Bob"),
+        ("User works at IBM (International Business Machines).",
+         "international business machines", "IBM"),
+        ("Elizabeth Jones goes by Liz.", "elizabeth jones", "Liz"),
+        ("User's brother Tom lives in Oslo.", "tom", "User's brother"),
+        ("User's older sister is called Anna.", "anna", "User's older sister"),
+        ("User's wife, Maria, likes tea.", "maria", "User's wife"),
+    ],
+)  # fmt: skip
+def test_an_alias_is_found(text: str, name: str, alias: str) -> None:
+    assert find_aliases(text) == {name: (alias,)}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "User moved to Paris (France).",
+        "Anna (Oslo) likes tea.",
+        "User's friend Tom lives in Oslo.",
+        "User's brothers Tom and Tim live in Oslo.",
+        "User's brother Tom and Tim live in Oslo.",
+        "User's brother Tom Smith and Tim live in Oslo.",
+        "User's brother likes tea.",
+        "The film is known as a classic.",
+        "Robert Smith likes Bob.",
+    ],
+)
+def test_what_is_no_alias_is_not_found(text: str) -> None:
+    assert find_aliases(text) == {}

@@ -1,0 +1,132 @@
+"""The embedded embedder: right vectors, whatever the text, and no network."""
+
+from __future__ import annotations
+
+import math
+import socket
+import threading
+import time
+from array import array
+from typing import Any, NoReturn
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from server.core.errors import DeadlineExceeded
+from server.core.request_context import RequestContext, current_request, enter_request
+from server.core.values import Vector
+from server.models.offline import embedder as module
+from server.models.offline.embedder import OfflineEmbedder
+from server.models.ports import Embedder, EmbeddingPurpose
+
+DOCUMENT = EmbeddingPurpose.DOCUMENT
+
+
+@pytest.fixture(scope="module")
+def embedder() -> OfflineEmbedder:
+    return OfflineEmbedder.load()
+
+
+def cosine(one: Vector, other: Vector) -> float:
+    return sum(x * y for x, y in zip(one, other, strict=True))
+
+
+def assert_unit(vector: Vector) -> None:
+    assert isinstance(vector, array)
+    assert vector.typecode == "f"
+    assert len(vector) == 256
+    assert math.isclose(cosine(vector, vector), 1.0, abs_tol=1e-5)
+
+
+def test_it_is_an_embedder(embedder: Embedder) -> None:
+    assert embedder.model == "offline/wordllama-256"
+    assert embedder.dimensions == 256
+
+
+async def test_no_texts_no_vectors(embedder: OfflineEmbedder) -> None:
+    assert await embedder.embed([], DOCUMENT) == []
+
+
+async def test_vectors_come_in_the_order_of_the_texts(embedder: OfflineEmbedder) -> None:
+    texts = ["I like tea", "I moved to Lisbon", "", "I like tea"]
+    together = await embedder.embed(texts, DOCUMENT)
+    alone = [(await embedder.embed([text], EmbeddingPurpose.QUERY))[0] for text in texts]
+    assert together == alone
+    assert together[0] == together[3]
+    assert together[0] != together[1]
+
+
+async def test_like_texts_are_near(embedder: OfflineEmbedder) -> None:
+    tea, drink, car = await embedder.embed(
+        ["User likes tea", "What does the user like to drink?", "The car needs new tyres"],
+        DOCUMENT,
+    )
+    assert cosine(tea, drink) > cosine(tea, car) + 0.1
+
+
+@given(st.lists(st.text(max_size=40), max_size=3))
+async def test_any_text_has_a_unit_vector(embedder: OfflineEmbedder, texts: list[str]) -> None:
+    for vector in await embedder.embed(texts, DOCUMENT):
+        assert_unit(vector)
+
+
+async def test_a_text_without_a_token_has_a_vector_of_its_own(
+    embedder: OfflineEmbedder,
+) -> None:
+    class NoTokens:
+        def encode(self, text: str, **options: Any) -> Any:
+            class Encoding:
+                ids: tuple[int, ...] = ()
+
+            return Encoding
+
+    blank = OfflineEmbedder(NoTokens(), embedder._token_vectors)
+    first, second, again = await blank.embed(["?!", "\u2800", "?!"], DOCUMENT)
+    assert_unit(first)
+    assert_unit(second)
+    assert first == again
+    assert first != second
+
+
+async def test_a_huge_text_is_the_mean_of_its_tokens(embedder: OfflineEmbedder) -> None:
+    huge, short = await embedder.embed(["tea " * 65_536, "tea " * 100], DOCUMENT)
+    assert_unit(huge)
+    assert cosine(huge, short) > 0.999
+
+
+async def test_big_batches_leave_the_event_loop_alone(
+    embedder: OfflineEmbedder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    threads = []
+    embed = embedder._embed
+
+    def observed(text: str) -> Vector:
+        threads.append(threading.current_thread() is threading.main_thread())
+        return embed(text)
+
+    monkeypatch.setattr(embedder, "_embed", observed)
+    await embedder.embed(["tea"], DOCUMENT)
+    await embedder.embed(["tea " * module._THREAD_FROM_CHARACTERS], DOCUMENT)
+    assert threads == [True, False]
+
+
+async def test_nothing_touches_the_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*args: object, **kwargs: object) -> NoReturn:
+        raise AssertionError("a connection was made")
+
+    monkeypatch.setattr(socket.socket, "connect", refuse)
+    monkeypatch.setattr(socket.socket, "connect_ex", refuse)
+    monkeypatch.setattr(socket, "getaddrinfo", refuse)
+    (vector,) = await OfflineEmbedder.load().embed(["I like tea"], DOCUMENT)
+    assert_unit(vector)
+
+
+async def test_a_call_without_time_left_is_not_begun(embedder: OfflineEmbedder) -> None:
+    before = current_request()
+    enter_request(RequestContext("test", deadline=time.monotonic() - 1))
+    try:
+        with pytest.raises(DeadlineExceeded):
+            await embedder.embed(["I like tea"], DOCUMENT)
+    finally:
+        enter_request(before)

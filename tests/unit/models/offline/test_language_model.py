@@ -1,0 +1,256 @@
+"""The offline model as a whole: who is quoted, what is filtered, and that nothing breaks it."""
+
+from __future__ import annotations
+
+import threading
+import time
+from uuid import UUID
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from server.core.errors import DeadlineExceeded
+from server.core.request_context import RequestContext, current_request, enter_request
+from server.graph.model import Entity
+from server.memories.add.inference import Candidate, Category, InferenceRequest, ProposedOperation
+from server.memories.add.plan import MAX_OPERATIONS, AddFact
+from server.memories.conversation import Message, Role
+from server.models.offline import language_model as module
+from server.models.offline.extraction import Extraction
+from server.models.offline.language_model import OfflineLanguageModel
+from server.models.offline.lexicon import word_set
+from server.models.ports import LanguageModel
+from tests.unit.models.offline.conversation import MONDAY, changes, planned, triples
+
+EMPTY = InferenceRequest([], [], [], MONDAY)
+
+
+async def test_it_is_a_language_model() -> None:
+    model: LanguageModel = OfflineLanguageModel()
+    answer = await model.infer(EMPTY)
+    assert model.model == answer.model == "offline/extractive-2"
+    assert answer.prompt_version == "extractive-2"
+    assert not answer.operations
+
+
+async def test_an_operation_in_full() -> None:
+    (operation,) = await planned("Hello!\nBtw, I work at Acme in Lisbon.")
+    assert isinstance(operation, AddFact)
+    assert operation.text == "User works at Acme in Lisbon"
+    assert operation.quote == "Btw, I work at Acme in Lisbon."
+    assert operation.message_index == 0
+    assert operation.categories == ("professional_details",)
+    assert operation.entities == (
+        Entity("User", "person"),
+        Entity("Acme", "organization"),
+        Entity("Lisbon", "place"),
+    )
+
+
+async def test_facts_name_the_messages_that_they_are_from() -> None:
+    rules = Message(Role.SYSTEM, "I like rain.")
+    operations = await planned(rules, "I like tea.", "How are you?", "I ski.")
+    assert [o.message_index for o in operations] == [1, 3]
+
+
+async def test_a_named_speaker_is_called_by_name() -> None:
+    said = Message(Role.USER, "I like my job. My sister Eve likes tea.", "Alice")
+    first, second = await planned(said)
+    assert triples(first) == [("Alice", "likes", "job")]
+    assert triples(second) == [("Eve", "sister_of", "Alice"), ("Eve", "likes", "tea")]
+
+
+async def test_long_names_do_no_harm() -> None:
+    (operation,) = await planned(Message(Role.USER, "I like tea.", "N" * 600))
+    assert isinstance(operation, AddFact)
+    assert operation.text == "N" * 64 + " likes tea"
+    flood = "Tea is what me " + "me " * 250 + "like."
+    assert await planned(Message(Role.USER, flood, "N" * 600)) == ()
+
+
+async def test_only_names_are_entities() -> None:
+    garden, car = await planned("Gardening calms me. I drive a red Tesla.")
+    assert isinstance(garden, AddFact)
+    assert isinstance(car, AddFact)
+    assert garden.entities == (Entity("User", "person"),)
+    assert car.entities == (Entity("User", "person"), Entity("red Tesla"))
+
+
+@pytest.mark.parametrize("role", [Role.TOOL, Role.SYSTEM])
+async def test_nothing_is_taken_from_tools_and_the_system(role: Role) -> None:
+    assert await planned(Message(role, "I live in Rome. My name is Bob.")) == ()
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        ("I'm an AI assistant.", ["+ Assistant is an AI assistant"]),
+        ("I've booked a table for Friday.", ["+ Assistant has booked a table for Friday"]),
+        ("I recommended the Alfama tour to you.",
+         ["+ Assistant said: I recommended the Alfama tour to you."]),
+        ("I can help you with that. I'd be happy to! I'm glad you like tea.", []),
+        ("You live in Lisbon. Your sister Anna works at Acme. Anna likes tea.", []),
+        ("I love hiking. I live in Rome.", []),
+        ("Do you like tea?", []),
+    ],
+)  # fmt: skip
+async def test_an_assistant_speaks_for_itself_only(said: str, expected: list[str]) -> None:
+    assert await changes(Message(Role.ASSISTANT, said)) == expected
+
+
+async def test_pronouns_mean_the_person_spoken_of_before() -> None:
+    said = "I have a sister named Anna. She works at Acme. Her birthday is on May 5th. It's late."
+    assert await changes(said) == [
+        "+ User has a sister named Anna",
+        "+ Anna works at Acme",
+        "+ Anna's birthday is on May 5th",
+    ]
+    assert await changes("She works at Acme.") == []
+    assert await changes("My sister Anna is a nurse. It costs 5 euros.") == [
+        "+ User's sister Anna is a nurse"
+    ]
+    assert await changes("My sister Anna is married to Bob. She works at Acme.") == [
+        "+ User's sister Anna is married to Bob"
+    ]
+    _, cheese = await planned("My dog Rex is old. He loves cheese.")
+    assert isinstance(cheese, AddFact)
+    assert cheese.entities == (Entity("Rex", "animal"), Entity("cheese"))
+
+
+async def test_earlier_messages_say_whom_a_pronoun_means_and_nothing_else() -> None:
+    def earlier(*texts: str) -> list[Message]:
+        return [Message(Role.USER, text) for text in texts]
+
+    anna = earlier("I have a sister named Anna.", "The sea was calm.")
+    assert await changes("She works at Acme.", context=anna) == ["+ Anna works at Acme"]
+    bob = earlier(*(message.content or "" for message in anna), "I have a brother named Bob.")
+    assert await changes("He works at Acme.", context=bob) == ["+ Bob works at Acme"]
+    assert await changes("Thanks!", context=anna) == []
+
+
+async def test_includes_and_excludes() -> None:
+    said = "I like sushi. I work at Acme. My knee hurts. I like the guitar."
+    assert await changes(said, includes="only food preferences") == ["+ User likes sushi"]
+    assert await changes(said, includes="professional details") == ["+ User works at Acme"]
+    kept = ["+ User likes sushi", "+ User's knee hurts", "+ User likes the guitar"]
+    assert await changes(said, excludes="anything about his work") == kept
+    assert await changes(said, includes="guitars, sushi", excludes="food") == [
+        "+ User likes the guitar"
+    ]
+    assert len(await changes(said, includes="only important things")) == 4
+
+
+async def test_custom_categories_go_by_their_words() -> None:
+    custom = [Category("gear", "cameras and lenses"), Category("food"), Category("Reisen")]
+    camera, sushi, car = await planned(
+        "I bought a camera. I like sushi. I drive a Tesla.", categories=custom
+    )
+    assert isinstance(camera, AddFact)
+    assert isinstance(sushi, AddFact)
+    assert isinstance(car, AddFact)
+    assert (camera.categories, sushi.categories, car.categories) == (("gear",), ("food",), ())
+
+
+async def test_there_are_no_more_operations_than_an_answer_may_have() -> None:
+    many = " ".join(f"I visited Rome{number}." for number in range(MAX_OPERATIONS + 50))
+    assert len(await planned(many)) == MAX_OPERATIONS
+
+
+async def test_corrected_facts_do_not_count_as_operations() -> None:
+    moves = " ".join(f"I moved to Rome{number}." for number in range(MAX_OPERATIONS + 50))
+    assert await changes(f"{moves} I like tea.") == [
+        f"+ User moved to Rome{MAX_OPERATIONS + 49}",
+        "+ User likes tea",
+    ]
+
+
+# --- whatever people write ----------------------------------------------------------------------
+
+WORDS = """I I'm my My we you like live moved to from in at Lisbon Porto Anna wife sister and but no
+    longer not don't is who named a the dog job , . ; ? ! ( ) ' - as quit stopped playing favorite
+    color her She today 2 years ago User User's their said:"""
+MARKS = ("\u2019", "\u0130", "\u00df", "\u4eac", "\u2028", "\x1f", "\n", "\n- ", "```", "{")
+PIECES = st.sampled_from([*sorted(word_set(WORDS)), *MARKS])
+LOOSE = st.lists(PIECES, max_size=12).map(" ".join) | st.text(max_size=40)
+BEGINNINGS = (
+    "I like ",
+    "I live in ",
+    "I don't like ",
+    "I quit ",
+    "My sister ",
+    "I'm ",
+    "I moved to ",
+)
+TEXTS = LOOSE | st.builds(lambda begin, rest: begin + rest, st.sampled_from(BEGINNINGS), LOOSE)
+MESSAGES = st.lists(
+    st.builds(Message, st.sampled_from(Role), TEXTS, st.none() | st.text(max_size=10)),
+    max_size=3,
+)
+
+
+@given(MESSAGES, st.lists(TEXTS, max_size=3), st.none() | TEXTS)
+async def test_every_answer_can_be_planned(
+    messages: list[Message], known: list[str], wish: str | None
+) -> None:
+    first = await planned(*messages, known=known, includes=wish)
+    assert first == await planned(*messages, known=known, includes=wish)
+
+
+@given(MESSAGES, st.lists(TEXTS, max_size=3))
+async def test_every_quote_stands_in_its_message(messages: list[Message], known: list[str]) -> None:
+    candidates = [
+        Candidate(UUID(int=number), text, 1, False, 0.5) for number, text in enumerate(known)
+    ]
+    request = InferenceRequest(messages, candidates, [], MONDAY)
+    for operation in Extraction(request).run():
+        assert operation.quote in (messages[operation.message - 1].content or "")
+
+
+@given(LOOSE)
+async def test_nothing_is_taken_from_a_question(rest: str) -> None:
+    line = " ".join(rest.replace("?", " ").replace(".", " ").replace("!", " ").split())
+    assert await planned(f"Do you think that I live in Lisbon, {line} and I like tea?") == ()
+
+
+LONG_UNITS = [
+    "a", "I ", "I am ", "and ", "I like ", "I like tea and ", "Anna ", "my wife ", ", ", "(", "' ",
+    "I like tea. ", "- ", "well, ", "just ", "no longer ", "is is ", "Anna's ", "in 3 days ",
+    "I like tea?", "of the ", "hi hi, ",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("unit", LONG_UNITS)
+@pytest.mark.parametrize("size", [900, 262_144])
+async def test_no_repetition_is_too_long(unit: str, size: int) -> None:
+    assert len(await planned(unit * (size // len(unit)))) <= 1
+
+
+async def test_a_quarter_of_a_megabyte_of_different_sentences() -> None:
+    sentences = (f"I like tea with {number} spoons of sugar." for number in range(6_000))
+    assert len(await planned(" ".join(sentences))) == MAX_OPERATIONS
+
+
+async def test_long_conversations_leave_the_event_loop_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    on_main_thread: list[bool] = []
+
+    def run(self: Extraction) -> list[ProposedOperation]:
+        on_main_thread.append(threading.current_thread() is threading.main_thread())
+        return []
+
+    monkeypatch.setattr(Extraction, "run", run)
+    await planned("I like tea.")
+    await planned("I like tea. " * module._THREAD_FROM_CHARACTERS)
+    assert on_main_thread == [True, False]
+
+
+async def test_a_call_without_time_left_is_not_begun() -> None:
+    before = current_request()
+    enter_request(RequestContext("test", deadline=time.monotonic() - 1))
+    try:
+        with pytest.raises(DeadlineExceeded):
+            await OfflineLanguageModel().infer(EMPTY)
+    finally:
+        enter_request(before)

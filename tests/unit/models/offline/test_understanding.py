@@ -1,0 +1,89 @@
+"""What the built-in extractor makes of conversations, kind by kind.
+
+They are those of `benchmarks.understanding`, played without a server: every memory is a candidate,
+and of a functional relation the latest counts, as in the graph.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from uuid import UUID, uuid4
+
+import pytest
+
+from benchmarks.understanding import RIGHT, Conversation, load
+from server.graph.model import Relation
+from server.graph.project.supersession import is_functional
+from server.memories.add.inference import BUILT_IN_CATEGORIES, Candidate, InferenceRequest
+from server.memories.add.plan import AddFact, DeleteFact, PlannedOperation, plan
+from server.memories.conversation import Message, Role
+from server.models.offline.language_model import OfflineLanguageModel
+from tests.unit.models.offline.conversation import MONDAY
+
+CONVERSATIONS = load()
+KINDS = list(dict.fromkeys(conversation.kind for conversation in CONVERSATIONS))
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A memory, and when it got its text."""
+
+    text: str
+    relations: Sequence[Relation]
+    turn: int
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_conversations_are_understood(kind: str) -> None:
+    conversations = [each for each in CONVERSATIONS if each.kind == kind]
+    assert len(conversations) > 8
+    unlike = []
+    for conversation in conversations:
+        held = await played(conversation)
+        verdict, why = conversation.verdict([each.text for each in held], relations(held))
+        if verdict != RIGHT:
+            unlike.append((conversation.said, why, held))
+    assert unlike == []
+
+
+async def played(conversation: Conversation) -> list[Held]:
+    """The memories after the conversation."""
+    memories: dict[UUID, Held] = {}
+    context: list[Message] = []
+    for turn, call in enumerate(conversation.calls):
+        messages = [Message(Role(said.role), said.content, said.name or None) for said in call]
+        request = InferenceRequest(
+            messages=messages,
+            candidates=[
+                Candidate(number, held.text, 1, False, 0.5, relations=held.relations)
+                for number, held in memories.items()
+            ],
+            categories=BUILT_IN_CATEGORIES,
+            event_time=MONDAY + timedelta(minutes=turn),
+            context=context,
+        )
+        for operation in plan(request, await OfflineLanguageModel().infer(request)).operations:
+            build_change_set(operation, memories, turn)
+        context = [*context, *messages]
+    return list(memories.values())
+
+
+def build_change_set(operation: PlannedOperation, memories: dict[UUID, Held], turn: int) -> None:
+    """Does what the plan says."""
+    if isinstance(operation, DeleteFact):
+        del memories[operation.candidate.id]
+        return
+    number = uuid4() if isinstance(operation, AddFact) else operation.candidate.id
+    memories[number] = Held(operation.text, operation.relations, turn)
+
+
+def relations(memories: Sequence[Held]) -> list[str]:
+    """The relations that hold now."""
+    latest: dict[tuple[str, ...], Relation] = {}
+    for held in sorted(memories, key=lambda each: each.turn):
+        for stated in held.relations:
+            key = stated.subject if is_functional(stated.relation) else stated.identity
+            latest[key] = stated
+    return [f"{r.source.name} {r.relation} {r.target.name}" for r in latest.values()]

@@ -1,0 +1,74 @@
+"""Whose leases are ended, and when."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
+from contextlib import suppress
+from datetime import timedelta
+
+import pytest
+
+from server.core.errors import StoreUnavailable
+from server.operations.leases import FreeLeases
+
+ONE, TWO = frozenset({1}), frozenset({2})
+NOBODY: frozenset[int] = frozenset()
+AT_ONCE = timedelta(0)
+
+
+class Presences:
+    """Answers one look after the other; ends `leases` leases of whom it is asked to."""
+
+    def __init__(self, *looks: AbstractSet[int] | Exception, leases: int = 1) -> None:
+        self._looks = list(looks)
+        self._leases = leases
+        self.ended: list[AbstractSet[int]] = []
+        self.exhausted = asyncio.Event()
+
+    async def missing(self) -> AbstractSet[int]:
+        if not self._looks:
+            self.exhausted.set()
+            return NOBODY
+        seen = self._looks.pop(0)
+        if isinstance(seen, Exception):
+            raise seen
+        return seen
+
+    async def end_leases(self, servers: AbstractSet[int]) -> int:
+        self.ended.append(servers)
+        return self._leases
+
+
+@pytest.mark.parametrize(
+    ("looks", "ended"),
+    [
+        ([ONE, NOBODY, ONE], []),
+        ([ONE, ONE], [ONE]),
+        # Missing still, but it takes two new looks: the first ones have been acted upon.
+        ([ONE, ONE, ONE], [ONE]),
+        ([ONE, ONE | TWO, TWO], [ONE, TWO]),
+        ([ONE, StoreUnavailable(), ONE], []),
+        ([ONE, ValueError(), ONE], []),
+    ],
+)
+async def test_who_is_missing_at_two_looks_in_a_row_loses_its_leases(
+    looks: Sequence[AbstractSet[int] | Exception], ended: Sequence[AbstractSet[int]]
+) -> None:
+    presences = Presences(*looks)
+    task = asyncio.create_task(FreeLeases(presences, lambda: None, AT_ONCE).run())
+    await asyncio.wait_for(presences.exhausted.wait(), 5)
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task
+    assert presences.ended == ended
+
+
+@pytest.mark.parametrize(("leases", "told"), [(2, 1), (0, 0)])
+async def test_it_is_told_that_something_can_be_taken(leases: int, told: int) -> None:
+    notes: list[None] = []
+    free = FreeLeases(Presences(ONE, ONE, leases=leases), lambda: notes.append(None))
+    await free.look()
+    await free.look()
+    assert len(notes) == told

@@ -1,0 +1,57 @@
+"""Doing a thing once per request id."""
+
+from __future__ import annotations
+
+from uuid import uuid4
+
+import pytest
+
+from server.core.errors import (
+    ConcurrentChange,
+    EtagMismatch,
+    MemoirError,
+    MemoryNotFound,
+    RequestIdReused,
+    StoreUnavailable,
+)
+from server.operations.idempotency import RequestKey, once
+
+KEY = RequestKey(uuid4(), b"payload")
+RIVALS = [
+    RequestIdReused(KEY.id),
+    ConcurrentChange(),
+    EtagMismatch(uuid4()),
+    MemoryNotFound(uuid4()),
+]
+
+
+async def race(error: MemoirError, answers: list[str | None]) -> str:
+    """What is answered when acting fails; `answers` are found before and after it."""
+
+    async def earlier(_key: RequestKey) -> str | None:
+        return answers.pop(0)
+
+    async def act() -> str:
+        raise error
+
+    return await once(KEY, earlier, act)
+
+
+@pytest.mark.parametrize("error", RIVALS, ids=lambda error: type(error).__name__)
+async def test_the_loser_of_a_race_answers_what_the_winner_did(error: MemoirError) -> None:
+    assert await race(error, [None, "done"]) == "done"
+
+
+@pytest.mark.parametrize("error", RIVALS, ids=lambda error: type(error).__name__)
+async def test_without_a_winner_the_error_is_what_it_says(error: MemoirError) -> None:
+    with pytest.raises(type(error)):
+        await race(error, [None, None])
+
+
+async def test_other_errors_are_not_asked_about() -> None:
+    with pytest.raises(StoreUnavailable):
+        await race(StoreUnavailable(), [None])
+
+
+async def test_what_is_done_is_not_done_again() -> None:
+    assert await race(ConcurrentChange(), ["done"]) == "done"

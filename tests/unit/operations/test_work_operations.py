@@ -1,0 +1,244 @@
+"""What a worker makes of each way in which an attempt can end."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from uuid import UUID, uuid4
+
+import pytest
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from opentelemetry.trace import StatusCode, format_trace_id
+from structlog.testing import capture_logs
+
+from server.core.errors import (
+    ConcurrentChange,
+    ExtractionFailed,
+    ModelQuotaExhausted,
+    ModelUnavailable,
+    RequestIdReused,
+    StoreUnavailable,
+)
+from server.core.request_context import current_request
+from server.memories.add.add_memories import AddMemoriesOutcome
+from server.operations.operation import OperationLease
+from server.operations.ports import ClaimedOperation
+from server.operations.workers import OperationWorkers, WorkerOptions
+from server.telemetry.metrics import REGISTRY
+
+OPTIONS = WorkerOptions(concurrency=2, max_failures=3)
+
+
+def operation(*, failures: int = 1, age: timedelta = timedelta(0)) -> ClaimedOperation:
+    return ClaimedOperation(
+        project_id="p",
+        lease=OperationLease(uuid4(), uuid4()),
+        payload=b"",
+        correlation_id="c1",
+        create_time=datetime(2026, 1, 1, tzinfo=UTC),
+        attempts=failures,
+        failures=failures,
+        age=age,
+    )
+
+
+@dataclass
+class FakeQueue:
+    """Hands out what it is given, and keeps what it is told."""
+
+    free: list[ClaimedOperation]
+    given_back: list[tuple[timedelta, bool]] = field(default_factory=list)
+    succeeded: list[UUID] = field(default_factory=list)
+    failed: list[str] = field(default_factory=list)
+
+    async def claim(self, limit: int, duration: timedelta) -> Sequence[ClaimedOperation]:
+        claimed, self.free = self.free[:limit], self.free[limit:]
+        return claimed
+
+    async def renew(self, claimed: ClaimedOperation, duration: timedelta) -> bool:
+        return True
+
+    async def give_back(
+        self,
+        claimed: ClaimedOperation,
+        delay: timedelta,
+        *,
+        is_failure: bool,
+        fault: str | None = None,
+    ) -> bool:
+        self.given_back.append((delay, is_failure))
+        return True
+
+    async def succeed(self, claimed: ClaimedOperation, call_id: UUID) -> bool:
+        self.succeeded.append(call_id)
+        return True
+
+    async def fail(self, claimed: ClaimedOperation, fault: str, error: bytes) -> bool:
+        self.failed.append(fault)
+        return True
+
+    async def release_request_ids(self, age: timedelta, limit: int) -> int:
+        return 0
+
+    async def prune(self, age: timedelta, limit: int) -> int:
+        return 0
+
+
+def outcome(call_id: UUID) -> AddMemoriesOutcome:
+    return AddMemoriesOutcome(call_id, [], [], 1, "e", None)
+
+
+async def attempt(claimed: ClaimedOperation, error: Exception | None) -> FakeQueue:
+    """One attempt that ends with `error`, or with the effect."""
+    queue = FakeQueue([claimed])
+
+    async def perform(given: ClaimedOperation) -> AddMemoriesOutcome:
+        if error is not None:
+            raise error
+        return outcome(given.lease.operation_id)
+
+    workers = OperationWorkers(
+        queue, perform, lambda *_: b"", lambda: None, OPTIONS, chance=lambda: 0.0
+    )
+    await workers.begin()
+    await workers.finish()
+    return queue
+
+
+@pytest.mark.parametrize(
+    ("error", "status"), [(None, StatusCode.UNSET), (ModelUnavailable("m"), StatusCode.ERROR)]
+)
+async def test_an_attempt_links_back_to_the_call_that_asked_for_it(
+    exported: InMemorySpanExporter, error: Exception | None, status: StatusCode
+) -> None:
+    await attempt(replace(operation(), traceparent=f"00-{'a' * 32}-{'b' * 16}-01"), error)
+    (span,) = exported.get_finished_spans()
+    assert (span.name, span.status.status_code) == ("operation", status)
+    assert [format_trace_id(link.context.trace_id) for link in span.links] == ["a" * 32]
+    assert (span.attributes or {})["memoir.correlation_id"] == "c1"
+
+
+async def test_what_was_committed_needs_no_more() -> None:
+    queue = await attempt(operation(), None)
+    assert (queue.succeeded, queue.given_back, queue.failed) == ([], [], [])
+
+
+async def test_the_effect_of_an_equal_call_ends_the_operation() -> None:
+    queue, other = FakeQueue([operation()]), uuid4()
+
+    async def perform(_claimed: ClaimedOperation) -> AddMemoriesOutcome:
+        return outcome(other)
+
+    workers = OperationWorkers(queue, perform, lambda *_: b"", lambda: None, OPTIONS)
+    await workers.begin()
+    await workers.finish()
+    assert queue.succeeded == [other]
+
+
+@pytest.mark.parametrize("error", [ModelUnavailable("m"), StoreUnavailable(), ConcurrentChange()])
+async def test_passing_faults_do_not_count(error: Exception) -> None:
+    queue = await attempt(operation(failures=3), error)
+    assert [counts for _, counts in queue.given_back] == [False]
+    assert not queue.failed
+
+
+async def test_passing_faults_end_an_operation_that_is_old() -> None:
+    queue = await attempt(operation(age=timedelta(hours=25)), StoreUnavailable())
+    assert queue.failed == ["StoreUnavailable"]
+
+
+async def test_a_used_up_quota_is_waited_for_however_long() -> None:
+    window = timedelta(minutes=10)
+    parked = parked_attempts()
+    queue = await attempt(operation(age=timedelta(days=9)), ModelQuotaExhausted("m", window))
+    assert queue.given_back == [(window, False)]
+    assert parked_attempts() == parked + 1
+
+
+def parked_attempts() -> float:
+    name, labels = "memoir_operation_attempts_total", {"outcome": "quota_exhausted"}
+    return REGISTRY.get_sample_value(name, labels) or 0.0
+
+
+@pytest.mark.parametrize("error", [ExtractionFailed("m", "empty"), RuntimeError("a fault")])
+async def test_poison_is_given_up_after_bounded_attempts(error: Exception) -> None:
+    assert [c for _, c in (await attempt(operation(failures=2), error)).given_back] == [True]
+    assert (await attempt(operation(failures=3), error)).failed == [type(error).__name__]
+
+
+async def test_what_crashed_too_often_is_not_begun_again() -> None:
+    assert (await attempt(operation(failures=4), None)).failed == ["OperationAbandoned"]
+
+
+async def test_what_no_attempt_can_change_is_given_up_at_once() -> None:
+    assert (await attempt(operation(), RequestIdReused(uuid4()))).failed == ["RequestIdReused"]
+
+
+async def test_an_attempt_has_the_calls_correlation_id_and_a_deadline() -> None:
+    seen = []
+
+    async def perform(claimed: ClaimedOperation) -> AddMemoriesOutcome:
+        seen.append((current_request().correlation_id, current_request().remaining()))
+        return outcome(claimed.lease.operation_id)
+
+    workers = OperationWorkers(
+        FakeQueue([operation()]), perform, lambda *_: b"", lambda: None, OPTIONS
+    )
+    await workers.begin()
+    await workers.finish()
+    [(correlation_id, seconds)] = seen
+    assert correlation_id == "c1"
+    assert seconds <= OPTIONS.attempt_time.total_seconds()
+
+
+class FailingQueue(FakeQueue):
+    """One that cannot be reached a few times."""
+
+    failures: int = 3
+
+    async def claim(self, limit: int, duration: timedelta) -> Sequence[ClaimedOperation]:
+        if self.failures:
+            self.failures -= 1
+            raise StoreUnavailable
+        return await super().claim(limit, duration)
+
+
+async def test_a_store_that_is_away_is_told_once_and_its_return_too() -> None:
+    begun = asyncio.Event()
+
+    async def perform(claimed: ClaimedOperation) -> AddMemoriesOutcome:
+        begun.set()
+        return outcome(claimed.lease.operation_id)
+
+    quick = replace(OPTIONS, poll_interval=timedelta(milliseconds=1))
+    workers = OperationWorkers(
+        FailingQueue([operation()]), perform, lambda *_: b"", lambda: None, quick
+    )
+    with capture_logs() as lines:
+        running = asyncio.create_task(workers.run())
+        await begun.wait()
+        running.cancel()
+        await asyncio.wait([running])
+    events = [line["event"] for line in lines if line["event"].startswith("operations.")]
+    assert events == ["operations.waiting", "operations.resumed"]
+
+
+async def test_work_is_bounded_and_given_back_when_the_server_stops() -> None:
+    queue = FakeQueue([operation() for _ in range(5)])
+    begun = asyncio.Semaphore(0)
+
+    async def perform(_claimed: ClaimedOperation) -> AddMemoriesOutcome:
+        begun.release()
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    workers = OperationWorkers(queue, perform, lambda *_: b"", lambda: None, OPTIONS)
+    running = asyncio.create_task(workers.run())
+    for _ in range(OPTIONS.concurrency):
+        await begun.acquire()
+    assert len(queue.free) == 3
+    running.cancel()
+    await asyncio.wait([running])
+    assert queue.given_back == [(timedelta(0), False)] * 2

@@ -1,0 +1,171 @@
+"""When calls can be served, and what is said about it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import pytest
+import structlog
+from structlog.testing import capture_logs
+
+from server.core.errors import StoreUnavailable
+from server.maintenance.ports import EmbedderIdentity
+from server.runtime import readiness
+from server.runtime.readiness import EmbedderConflict, ReadinessProbe
+from tests.support.fakes import FakeEmbedder
+
+OWN = EmbedderIdentity("test/embedder", 8)
+PATIENCE = 5.0
+
+
+async def never() -> None:
+    await asyncio.Event().wait()
+
+
+@dataclass
+class FakeReadiness:
+    """A store in a state that the test sets."""
+
+    fault: str | None = None
+    error: Exception | None = None
+    hangs: bool = False
+    embedder: EmbedderIdentity | None = None
+    claims: int = 0
+
+    async def schema_fault(self) -> str | None:
+        if self.hangs:
+            await never()
+        if self.error is not None:
+            raise self.error
+        return self.fault
+
+    async def claim_embedder(self, embedder: EmbedderIdentity) -> EmbedderIdentity:
+        self.claims += 1
+        self.embedder = self.embedder or embedder
+        return self.embedder
+
+
+@dataclass
+class World:
+    """A probe, its store, and what the health service was told."""
+
+    store: FakeReadiness = field(default_factory=FakeReadiness)
+    told: list[bool] = field(default_factory=list)
+    on_tell: Callable[[], None] = lambda: None
+
+    def __post_init__(self) -> None:
+        self.probe = ReadinessProbe(self.store, FakeEmbedder(), self._tell)
+
+    async def _tell(self, ready: bool) -> None:
+        self.told.append(ready)
+        self.on_tell()
+
+
+@pytest.fixture
+def world(monkeypatch: pytest.MonkeyPatch) -> World:
+    monkeypatch.setattr(readiness, "log", structlog.get_logger())
+    return World()
+
+
+async def test_a_current_store_of_this_embedder_is_ready(world: World) -> None:
+    assert await world.probe.fault() is None
+    assert world.store.embedder == OWN
+
+
+async def test_a_schema_that_is_behind_is_said_and_not_written_to(world: World) -> None:
+    world.store.fault = "run: python -m server migrate"
+    assert await world.probe.fault() == "run: python -m server migrate"
+    assert world.store.claims == 0
+
+
+@pytest.mark.parametrize("other", [EmbedderIdentity("other", 8), EmbedderIdentity(OWN.model, 9)])
+async def test_vectors_that_do_not_compare_are_a_fault(
+    world: World, other: EmbedderIdentity
+) -> None:
+    world.store.embedder = other
+    fault = await world.probe.fault()
+    assert fault is not None
+    assert f"embedder {other}" in fault
+    assert f"embeds with {OWN}" in fault
+
+
+async def test_a_store_that_is_away_is_a_fault(world: World) -> None:
+    world.store.error = StoreUnavailable()
+    assert await world.probe.fault() == "the memory store is unavailable"
+
+
+async def test_a_store_that_does_not_answer_is_a_fault(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(readiness, "CHECK_SECONDS", 0.01)
+    world.store.hangs = True
+    assert await world.probe.fault() == "PostgreSQL did not answer within 0.01 s"
+
+
+async def test_a_check_that_fails_otherwise_is_a_fault_and_not_the_end(world: World) -> None:
+    world.store.error = ZeroDivisionError("of a driver")
+    fault = await world.probe.fault()
+    assert fault is not None
+    assert "of a driver" in fault
+
+
+async def test_the_health_service_is_told_each_time_and_the_log_of_changes_only(
+    world: World,
+) -> None:
+    faults: list[str | None] = ["behind", "behind", None, None, "away", None]
+    with capture_logs() as logs:
+        for world.store.fault in faults:
+            await world.probe.check()
+    assert world.told == [False, False, True, True, False, True]
+    assert [(entry["event"], entry.get("reason")) for entry in logs] == [
+        ("readiness.not_ready", "behind"),
+        ("readiness.ready", None),
+        ("readiness.not_ready", "away"),
+        ("readiness.ready", None),
+    ]
+
+
+async def test_it_goes_on_checking_whatever_happens(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(readiness, "INTERVAL_SECONDS", 0.0)
+    enough = asyncio.Event()
+
+    def change() -> None:
+        world.store.error = None if len(world.told) % 2 else ZeroDivisionError()
+        if len(world.told) == 5:
+            enough.set()
+
+    world.on_tell = change
+    task = asyncio.create_task(world.probe.run())
+    await asyncio.wait_for(enough.wait(), PATIENCE)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert world.told[:5] == [True, True, False, True, False]
+
+
+async def test_a_server_with_another_embedder_does_not_start(world: World) -> None:
+    world.store.embedder = EmbedderIdentity("other", 8)
+    with pytest.raises(EmbedderConflict, match="embedder other"):
+        await world.probe.refuse_other_embedder()
+
+
+@pytest.mark.parametrize(
+    ("store", "claims"),
+    [
+        (FakeReadiness(), 1),
+        (FakeReadiness(fault="behind", embedder=EmbedderIdentity("other", 8)), 0),
+        (FakeReadiness(error=StoreUnavailable()), 0),
+        (FakeReadiness(hangs=True), 0),
+    ],
+    ids=["own", "behind", "away", "hanging"],
+)
+async def test_a_store_that_cannot_be_asked_yet_is_no_reason_not_to_start(
+    store: FakeReadiness, claims: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(readiness, "CHECK_SECONDS", 0.01)
+    await World(store).probe.refuse_other_embedder()
+    assert store.claims == claims
