@@ -60,6 +60,35 @@ class Fact:
         kept = tuple(r for r in self.relations if not is_functional(r.relation))
         return replace(self, relations=kept)
 
+    def shares_subject(self, other: Fact) -> bool:
+        """Whether both are about the same."""
+        return not self.subject.names.isdisjoint(other.subject.names)
+
+    def shares_verb(self, other: Fact) -> bool:
+        """Whether both have one verb, with the same words that go with it."""
+        one, two = self.statement.stem, other.statement.stem
+        return one == two and self.complement.lead == other.complement.lead
+
+    def values(self, relation: str) -> frozenset[str]:
+        """The keys of what it relates to in this way."""
+        return frozenset(r.target.key for r in self.relations if r.relation == relation)
+
+    @property
+    def is_role(self) -> bool:
+        """Whether it tells what somebody is or works as: `a nurse`, `a partner at KPMG`."""
+        words = [token.lower for token in self.statement.rest]
+        is_named = "as" in words or (self.statement.stem == "be" and words[:1] != ["at"])
+        return bool(self.values("works_as")) or (is_named and bool(self.values("works_at")))
+
+    @property
+    def tells_which(self) -> bool:
+        """Whether it tells which one something is, and not only how: `my car is a Tesla`."""
+        if self.subject.kin:
+            return self.tells_name
+        rest = self.statement.rest
+        is_kind = bool(rest) and rest[0].lower in {"a", "an", "the", "called", "named"}
+        return is_kind or any(token.is_name or token.text[0].isdigit() for token in rest)
+
     @property
     def tells_name(self) -> bool:
         """Whether it tells the name of somebody who had none: `my mom's name is Helga`."""
