@@ -100,14 +100,18 @@ class Ledger:
                 self._put(*place, fact, operation)
 
     def forget(self, request: ForgetRequest, speaker: str, operation: ProposedOperation) -> None:
-        """Forgets the memories that the request names."""
+        """Forgets the memories that the request names, and of a list only what it names."""
         found = False
         for entry in self._entries:
-            if entry.is_open and request.names(entry.text, entry.facts, speaker):
-                found = True
-                entry.is_gone = True
-                target = entry.number
-                entry.operation = replace(operation, target=target) if target is not None else None
+            if not (entry.is_open and request.names(entry.text, entry.facts, speaker)):
+                continue
+            found = True
+            if gone := _forgotten(entry, request, speaker):
+                self._take_out(entry, entry.facts[0], gone, operation)
+                continue
+            entry.is_gone = True
+            target = entry.number
+            entry.operation = replace(operation, target=target) if target is not None else None
         if not found:
             self._unmatched.append(operation)
 
@@ -189,6 +193,19 @@ class Ledger:
         action = "DELETE" if entry.is_gone else "ADD" if entry.number is None else "UPDATE"
         changed = replace(operation, action=action, target=entry.number)
         entry.operation = self._describe(changed, entry.text, entry.facts)
+
+
+def _forgotten(entry: Entry, request: ForgetRequest, speaker: str) -> tuple[Item, ...]:
+    """The things of a list that the request names by themselves; () if that is not only some."""
+    if len(entry.facts) != 1 or entry.text.rstrip(".") != entry.facts[0].text.rstrip("."):
+        return ()
+    items = entry.facts[0].complement.items
+    gone = []
+    for item in items:
+        alone = without_items(entry.facts[0], [other for other in items if other != item])
+        if alone and request.names(alone, entry.facts, speaker):
+            gone.append(item)
+    return tuple(gone) if len(gone) < len(items) else ()
 
 
 def _shortened(fact: Fact, text: str, gone: Sequence[Item]) -> Fact:

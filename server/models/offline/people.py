@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from server.core.words import english_stem
 from server.graph.model import Entity, Relation, relation_name
 from server.models.offline.clauses import Token, joined
 from server.models.offline.lexicon import (
@@ -16,6 +17,7 @@ from server.models.offline.lexicon import (
     PETS,
     SYMMETRIC,
     UNIQUE_KIN,
+    VERBS,
     pairs_of,
     stem_set,
     word_set,
@@ -61,6 +63,7 @@ class Subject:
 _ATTRIBUTES = words_of("attributes")
 _OWNERS = word_set("my our")
 _IS = stem_set("be")
+_VERB_STEMS = frozenset(map(english_stem, VERBS))
 _HAVING = stem_set("have adopt get rescue buy own")
 
 
@@ -121,7 +124,9 @@ def _named(tokens: Sequence[Token], speaker: Speaker, own: Entity) -> Subject | 
     name = read_name(tokens, 0)
     if name is None:
         return None
-    entity = Entity(name[0] if name[1] == len(tokens) else text, PERSON)
+    is_doing = tokens[0].lower.endswith("ing") and english_stem(tokens[0].lower) in _VERB_STEMS
+    type_ = "" if is_doing else PERSON
+    entity = Entity(name[0] if name[1] == len(tokens) else text, type_)
     return Subject(text, entity, own, frozenset({entity.key}))
 
 
