@@ -276,7 +276,7 @@ def _recalled(lines: Sequence[_Line], content: str) -> Iterator[OthersText]:
 def _told_of_user(lines: Sequence[_Line]) -> Iterator[OthersText]:
     """Lists that speak of the user in the third person, whatever their heading is.
 
-    Nobody speaks of themselves so, but what is kept of them does.
+    People do not talk about themselves that way; memories of them do.
     """
     for number, line in enumerate(lines):
         if told := _TOLD_AFTER_COLON.search(line.text):

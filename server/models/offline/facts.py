@@ -19,7 +19,14 @@ from server.models.offline.lexicon import (
     verb_stem,
     word_set,
 )
-from server.models.offline.people import PERSON, Subject, kind_of, read_subject, related
+from server.models.offline.people import (
+    PERSON,
+    Subject,
+    is_personal_name,
+    kind_of,
+    read_subject,
+    related,
+)
 from server.models.offline.phrases import Complement, Item, read_complement, read_name
 from server.models.offline.relations import stated
 from server.models.offline.rewriting import Speaker, attributed, third_person_text
@@ -100,14 +107,19 @@ class Fact:
         others = {
             relation.target.key
             for relation in self.relations
-            if relation.target.type not in {"", PERSON} and relation.relation != "visited"
+            if relation.target.type != PERSON and relation.relation not in _WITH_PEOPLE_TOO
         }
         rest = self.statement.rest
         place = 0
         while place < len(rest):
             name = read_name(rest, place) if rest[place].is_name else None
             before = rest[place - 1].lower if place else ""
-            if name and before not in _NOT_BEFORE_PEOPLE and Entity(name[0]).key not in others:
+            if (
+                name
+                and before not in _NOT_BEFORE_PEOPLE
+                and is_personal_name(name[0])
+                and Entity(name[0]).key not in others
+            ):
                 yield name[0].removesuffix("'s"), before
             place = name[1] if name else place + 1
 
@@ -144,6 +156,7 @@ class Fact:
         return found
 
 
+_WITH_PEOPLE_TOO = word_set("visited likes loves dislikes enjoys prefers teaches")
 _NOT_BEFORE_PEOPLE = DETERMINERS | word_set("in at near on")
 _PARTNERS = frozenset({"married_to", "engaged_to"})
 _IN_A_YEAR = re.compile(r"\bin (?:\w+ )?\d{4}\b")

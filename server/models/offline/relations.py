@@ -45,7 +45,7 @@ _WITH_NAME = (
     _rule("works_at", "organization", "get", "hired (?:at|by)", name=True),
     _rule("works_at", "organization", "start", "(?:working )?(?:at|for)", name=True),
     _rule("works_at", "organization", "join", name=True),
-    _rule("works_at", "organization", "be",
+    _rule("works_at", "organization", "be become",
           "(?:an?|the) .+ (?:at|for|with)", name=True),
     _rule("works_at", "organization", "get have start accept take land find",
           "(?:a|an|the|my) (?:new )?(?:job|position|role)(?: as .+)? (?:at|with)", name=True),
