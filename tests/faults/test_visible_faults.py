@@ -85,7 +85,7 @@ async def test_a_neo4j_that_is_away(home: Home, own_neo4j: EmbeddedNeo4j, tmp_pa
     await assert_alert("MemoirNeo4jUnavailable", well, fires=False, folder=tmp_path)
     await assert_alert("MemoirNeo4jUnavailable", well, away, fires=True, folder=tmp_path)
     await assert_alert("MemoirPostgresUnavailable", well, away, fires=False, folder=tmp_path)
-    assert '"error": "GraphUnavailable"' in server.log
+    assert '"error":"GraphUnavailable"' in server.log
 
 
 async def test_a_postgresql_that_is_away(
@@ -109,8 +109,8 @@ async def test_a_postgresql_that_is_away(
         await assert_alert(alert, well, away, later, fires=True, folder=tmp_path)
     await assert_alert("MemoirNeo4jUnavailable", well, away, fires=False, folder=tmp_path)
     # However often it was asked meanwhile.
-    assert 1 <= server.log.count('"event": "postgres.unavailable"') <= 4
-    assert 1 <= server.log.count('"event": "operations.waiting"') <= 4
+    assert 1 <= server.log.count('"event":"postgres.unavailable"') <= 4
+    assert 1 <= server.log.count('"event":"operations.waiting"') <= 4
 
 
 def on(gemini: GeminiEndpoint, home: Home) -> ServerProcess:
@@ -137,7 +137,7 @@ async def test_a_model_that_is_away(home: Home, gemini: GeminiEndpoint, tmp_path
         later = await metrics_of(server)
     await assert_alert("MemoirModelFails", well, fires=False, folder=tmp_path)
     await assert_alert("MemoirModelFails", well, away, later, fires=True, folder=tmp_path)
-    assert '"event": "gemini.given_up"' in server.log
+    assert '"event":"gemini.given_up"' in server.log
 
 
 async def test_a_quota_that_is_used_up(home: Home, gemini: GeminiEndpoint, tmp_path: Path) -> None:
@@ -153,4 +153,4 @@ async def test_a_quota_that_is_used_up(home: Home, gemini: GeminiEndpoint, tmp_p
     await assert_alert("MemoirModelQuotaExhausted", well, fires=False, folder=tmp_path)
     await assert_alert("MemoirModelQuotaExhausted", well, parked, fires=True, folder=tmp_path)
     await assert_alert("MemoirOperationsGivenUp", well, parked, fires=False, folder=tmp_path)
-    assert '"event": "operation.attempt_failed"' in server.log
+    assert '"event":"operation.attempt_failed"' in server.log
