@@ -60,7 +60,7 @@ async def _answer(request: web.Request, handler: Handler) -> web.StreamResponse:
         raise  # Nobody is left to be answered.
     except Exception as error:  # noqa: BLE001 - whatever else it is has to be answered too
         id_ = correlation_id(request.headers)
-        _log.error("page request failed", path=request.path, correlation_id=id_, exc_info=error)
+        _log.error("page.request_failed", path=request.path, correlation_id=id_, exc_info=error)
         return broken(id_)
 
 

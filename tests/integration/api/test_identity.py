@@ -94,4 +94,4 @@ async def test_the_project_of_an_organizations_key_is_named_in_the_log(harness: 
     await harness.call(
         request=add_request(project_id="p1"), metadata=(("authorization", "Token mem_org"),)
     )
-    assert (await harness.log("rpc"))["project_id"] == "p1"
+    assert (await harness.log("rpc.ended"))["project_id"] == "p1"

@@ -49,11 +49,11 @@ async def _answer(
 def _report(error: Exception, method: Method, cause: BaseException | None) -> None:
     """Logs what the client is not told."""
     if type(error) not in OUTCOMES:
-        _log.error("rpc failed", method=method.name, exc_info=error)
+        _log.error("rpc.failed", method=method.name, exc_info=error)
     elif isinstance(error, ExtractionFailed):
         # Its problems and its cause may quote the conversation, so they are only counted and named.
         _log.warning(
-            "extraction failed",
+            "extraction.failed",
             method=method.name,
             **error.metadata,
             problems=len(error.problems),
@@ -61,4 +61,4 @@ def _report(error: Exception, method: Method, cause: BaseException | None) -> No
         )
     elif cause is not None and not isinstance(error, InvalidRequest):
         reason = type(error).__name__
-        _log.warning("rpc refused", method=method.name, reason=reason, exc_info=cause)
+        _log.warning("rpc.refused", method=method.name, reason=reason, exc_info=cause)
