@@ -39,7 +39,7 @@ async def test_no_method_works_without_a_key(harness: Harness, method: str) -> N
 
 
 def test_all_methods_of_the_contract_are_covered() -> None:
-    assert len(METHODS) == 26
+    assert len(METHODS) == 27
 
 
 @pytest.mark.parametrize(
