@@ -53,8 +53,8 @@ class ObservationInterceptor(CallInterceptor):
 
     A call counts in the statistics of its project; if it was not authorized, in those of the
     project of its key. Every call is logged as the event `rpc.ended`, calls of health and
-    reflection at debug level. Sizes are bytes as sent, without the frame; those of a request stream are not
-    counted.
+    reflection at debug level. Sizes are bytes as sent, without the frame; those of a request
+    stream are not counted.
 
     All of this is one coroutine, because each part costs less than a coroutine of its own.
     """
