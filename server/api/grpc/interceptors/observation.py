@@ -80,8 +80,8 @@ class ObservationInterceptor(CallInterceptor):
             error = abort
             if not span.is_recording():
                 raise
-            # The answer is sent, and gRPC raises the error again once the handler returns. If it
-            # were raised here, the interceptor outside would add it to the span as an exception.
+            # The answer was sent, and gRPC raises the error again once the handler returns. Raised
+            # here, the outer interceptor would record it on the span as an exception.
             return None
         except BaseException as other:
             error = other
@@ -139,7 +139,7 @@ def _sent_id(metadata: Metadata, header: str) -> str | None:
 
 
 def _place_in_trace(metadata: Metadata, span: Span) -> SpanContext | None:
-    """The context of the call's span; with tracing off, the one that the client sent."""
+    """Returns the context of the call's span or, without tracing, the one the client sent."""
     own = span.get_span_context()
     if own.is_valid:
         return own
