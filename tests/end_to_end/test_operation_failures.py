@@ -51,7 +51,7 @@ async def test_what_fails_again_and_again_is_given_up_and_can_be_retried(
         )
         done = await wait(client, name)
         assert metadata_of(done).state == Metadata.STATE_SUCCEEDED
-        assert await texts(client, "alice") == ["User lives in Lisbon."]
+        assert await texts(client, "alice") == ["User lives in Lisbon"]
         printed = await run_command("operations", "list", *of_project, environment=home.environment)
         assert operation_id in printed
         await run_command(

@@ -80,7 +80,7 @@ async def test_racing_adds_leave_one_memory_and_lose_no_update(
     clients: list[Client], witness: Witness
 ) -> None:
     assert await race(clients, *["I like tea."] * 8) == [ADD]
-    assert [memory.text for memory in await listed(clients[0])] == ["User likes tea."]
+    assert [memory.text for memory in await listed(clients[0])] == ["User likes tea"]
     # One after another: only the first did not see what the first one stored.
     assert [len(shown) for shown in witness.candidates] == [0] + [1] * 15
 
@@ -110,4 +110,4 @@ async def test_fifty_deliveries_of_one_call_cost_one_inference_and_get_one_answe
     assert len(witness.candidates) == 1
     assert [result.event for result in answers[0].results] == [ADD]
     assert all(answer == answers[0] for answer in answers)
-    assert [memory.text for memory in await listed(clients[0])] == ["User likes tea."]
+    assert [memory.text for memory in await listed(clients[0])] == ["User likes tea"]

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from server.storage.postgres.commit import SQL
+from server.storage.postgres.commit import RECORD_CALL, RECORD_CALL_WITH_PASSAGES
 from tests.support.postgres import loaded
 
 Plan = dict[str, Any]
@@ -34,11 +34,12 @@ def _scans(plan: Plan) -> Iterator[Plan]:
         yield from _scans(inner)
 
 
+@pytest.mark.parametrize("written", [RECORD_CALL, RECORD_CALL_WITH_PASSAGES])
 @pytest.mark.parametrize("statements", [[_MEMORIES], [_MEMORIES, "ANALYZE memories"]])
 async def test_an_add_reads_no_more_of_a_large_scope_than_its_own_digests(
-    postgres_server: str, statements: list[str]
+    postgres_server: str, statements: list[str], written: str
 ) -> None:
-    statement = SQL["record_call"].rstrip().removesuffix(";")
+    statement = written.rstrip().removesuffix(";")
     count = max(int(number) for number in re.findall(r"\$(\d+)", statement))
     async with loaded(postgres_server, *statements) as connection:
         await connection.execute(
