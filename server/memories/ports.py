@@ -19,6 +19,7 @@ from server.memories.memory import EventType, Evidence, Memory
 from server.memories.passages import EVERY_SOURCE, Hit, Source
 from server.memories.scope import Scope
 from server.memories.search.ranking import EVEN, ArmWeights
+from server.memories.search.time_spans import TimeSpan
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,7 +194,8 @@ class SearchQuery:
     among them that match everything else take part. `visible_on` hides what has expired before that
     day; None shows all. `threshold` bounds the score from below. `filters` must match too. `time`
     is the past instant whose memories are searched; None means now. `sources` are what to search.
-    Passages have no categories, so that none of them has one of `categories`.
+    Passages have no categories, so that none of them has one of `categories`. `question_times` are
+    the times that the question names: events close to them are preferred.
     """
 
     project_id: str
@@ -209,6 +211,7 @@ class SearchQuery:
     graph: Mapping[UUID, float] = field(default_factory=dict)
     time: datetime | None = None
     sources: frozenset[Source] = EVERY_SOURCE
+    question_times: Sequence[TimeSpan] = ()
 
 
 @dataclass(frozen=True, slots=True)

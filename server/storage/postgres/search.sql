@@ -101,6 +101,7 @@ matched AS MATERIALIZED (
 -- each ends is counted in characters, with more between two sittings than any message reaches.
 told AS MATERIALIZED (
     SELECT c.memory_id, c.dense, c.lexical, c.scope_key, c.create_time, c.ordinal, c.text_length,
+           c.event_time,
            CASE
                WHEN event_time - lag(event_time, 1, event_time) OVER conversation
                    BETWEEN -$15::interval AND $15 THEN 0
@@ -112,7 +113,7 @@ told AS MATERIALIZED (
     WINDOW conversation AS (PARTITION BY scope_key ORDER BY create_time, ordinal, memory_id)
 ),
 placed AS MATERIALIZED (
-    SELECT memory_id, dense, lexical, scope_key, text_length, far,
+    SELECT memory_id, event_time, dense, lexical, scope_key, text_length, far,
            sum(text_length + pause) OVER conversation AS ending,
            CASE WHEN pause = 0 THEN lag(near, 1, 0) OVER conversation ELSE 0 END
            + CASE WHEN lead(pause) OVER conversation = 0 THEN lead(near) OVER conversation ELSE 0 END
@@ -121,9 +122,9 @@ placed AS MATERIALIZED (
     WINDOW conversation AS (PARTITION BY scope_key ORDER BY create_time, ordinal, memory_id)
 ),
 scored AS MATERIALIZED (
-    SELECT memory_id, dense, lexical FROM matched WHERE inferred
+    SELECT memory_id, event_time, dense, lexical FROM matched WHERE inferred
     UNION ALL
-    SELECT memory_id, dense, 1 - (1 - lexical) * exp(
+    SELECT memory_id, event_time, dense, 1 - (1 - lexical) * exp(
                (beside + sum(far) OVER before + sum(far) OVER after - 2 * far) / 1e8::float8
            ) AS lexical
     FROM placed
