@@ -799,9 +799,9 @@ class SearchMemoriesRequest(_message.Message):
 
     @_builtins.property
     def reference_time(self) -> _timestamp_pb2.Timestamp:
-        """When the question is asked. Times in the query, such as `yesterday`, `last May` and `in the summer
-        of 2023`, are understood relative to it, in UTC, and hits whose event time is within them or
-        close are preferred. Times are understood in English. Default: `as_of`, or else now.
+        """When the question is asked. Times in the query, such as `yesterday`, `last May` and `two weeks ago`,
+        are understood relative to it, in UTC and in English, and hits whose event time is within such a
+        time or close to it are preferred. Default: `as_of`, or else now.
         """
 
     def __init__(
