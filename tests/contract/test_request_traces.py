@@ -8,6 +8,7 @@ import pytest
 
 from server.core.clock import SystemClock
 from server.core.values import new_id
+from server.graph.model import Entity
 from server.memories.memory import EventType
 from server.memories.ports import ChangeSet, MemoryDeletion
 from server.operations.operation import OperationState
@@ -72,7 +73,9 @@ async def test_a_change_tells_whether_the_graph_holds_it(
     traces: RequestTraces, store: PostgresMemoryStore, database: Database
 ) -> None:
     of, outbox = call(correlation_id="one"), PostgresOutbox(database, SystemClock())
-    await store.commit(ChangeSet(of, [], [addition(of, "Alice likes tea")]))
+    await store.commit(
+        ChangeSet(of, [], [addition(of, "Alice likes tea", entities=[Entity("Alice")])])
+    )
     assert [c.in_graph for c in (await traces.find("one")).changes] == [False]
     await outbox.settle(await outbox.claim(1, LEASE))
     assert [c.in_graph for c in (await traces.find("one")).changes] == [True]
@@ -82,7 +85,9 @@ async def test_a_change_that_the_graph_refused_says_why(
     traces: RequestTraces, store: PostgresMemoryStore, database: Database
 ) -> None:
     of, outbox = call(correlation_id="one"), PostgresOutbox(database, SystemClock())
-    await store.commit(ChangeSet(of, [], [addition(of, "Alice likes tea")]))
+    await store.commit(
+        ChangeSet(of, [], [addition(of, "Alice likes tea", entities=[Entity("Alice")])])
+    )
     (dirty,) = await outbox.claim(1, LEASE)
     await outbox.refuse(dirty, "out of order", timedelta(0), patience=1)
     (change,) = (await traces.find("one")).changes
