@@ -19,15 +19,19 @@ from server.memories.search.time_spans import DAY, Season, TimeSpan
 
 _Reading: TypeAlias = Callable[[re.Match[str], datetime], TimeSpan]
 
-_MONTHS: Final = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+_MONTHS: Final = (
+    *("jan", "feb", "mar", "apr", "may", "jun"),
+    *("jul", "aug", "sep", "oct", "nov", "dec"),
+)
 _WEEKDAYS: Final = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 _SEASONS: Final = {**{season.value: season for season in Season}, "fall": Season.AUTUMN}
 _PARTS: Final = ("early", "mid", "late")
-_NUMBERS: Final = {
-    **{"a": 1, "an": 1, "couple": 2, "few": 3, "several": 4},
-    **{"one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8},
-    **{"nine": 9, "ten": 10, "eleven": 11, "twelve": 12},
-}
+_COUNTED: Final = (
+    *("one", "two", "three", "four", "five", "six"),
+    *("seven", "eight", "nine", "ten", "eleven", "twelve"),
+)
+_VAGUE: Final = {"a": 1, "an": 1, "couple": 2, "few": 3, "several": 4}
+_NUMBERS: Final = {word: number for number, word in enumerate(_COUNTED, start=1)} | _VAGUE
 _UNITS: Final = {
     "hour": timedelta(hours=1),
     "day": DAY,
@@ -98,19 +102,15 @@ def _bounded(word: str, span: TimeSpan, now: datetime) -> TimeSpan:
 
 
 def _point(text: str, now: datetime) -> TimeSpan:
-    for form, reading in (_CLEAR | _BARE).items():
+    for form, reading in _FORMS.items():
         if match := re.fullmatch(form, text):
             return reading(match, now)
     raise ValueError(f"not a time: {text}")
 
 
 def _iso(match: re.Match[str], _: datetime) -> TimeSpan:
-    year, number = int(match["year"]), int(match["month"])
-    if match["day"]:
-        return spans.days(date(year, number, int(match["day"])))
-    if not 1 <= number <= 12:
-        raise ValueError(f"not a month: {number}")
-    return spans.month(year, number)
+    first = date(int(match["year"]), int(match["month"]), int(match["day"] or 1))
+    return spans.days(first) if match["day"] else spans.month(first.year, first.month)
 
 
 def _day_of_month(match: re.Match[str], now: datetime) -> TimeSpan:
@@ -232,11 +232,14 @@ _BARE: Final[dict[str, _Reading]] = {
 """Those that need a preposition before them."""
 
 
+_FORMS: Final = _CLEAR | _BARE
+
+
 def _any_of(forms: dict[str, _Reading]) -> str:
     return "(?:" + "|".join(re.sub(r"\?P<\w+>", "?:", form) for form in forms) + ")"
 
 
-_POINT: Final = _any_of(_CLEAR | _BARE)
+_POINT: Final = _any_of(_FORMS)
 _EXPRESSION: Final = re.compile(
     rf"\b(?:(?:between|from) (?:the )?(?P<first>{_POINT}) (?:and|to|until|till|through) (?:the )?"
     rf"(?P<last>{_POINT})"

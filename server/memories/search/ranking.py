@@ -137,11 +137,11 @@ def fuse(
 ) -> list[Ranked]:
     """The best candidates, best first, at most `limit`.
 
-    By the weighted mean of the dense and the lexical arm, lifted by graph and time. Scores are fused and
-    not ranks: a rank does not say whether an arm has found anything. Where no memory shares a word
-    with the question, the dense arm decides without the lexical one. Each arm must have proposed
-    its best `candidate_count(limit)`: an arm's further order is not known, and it is not named
-    among those that found a hit there.
+    By the weighted mean of the dense and the lexical arm, lifted by the graph and by time. Scores
+    are fused and not ranks: a rank does not say whether an arm has found anything. Where no memory
+    shares a word with the question, the dense arm decides without the lexical one. Each arm must
+    have proposed its best `candidate_count(limit)`: an arm's further order is not known, and it is
+    not named among those that found a hit there.
     """
     present = _taking_part(candidates, weights)
     scores = {candidate.memory_id: _score(candidate, present) for candidate in candidates}

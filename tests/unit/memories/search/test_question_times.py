@@ -146,7 +146,7 @@ def test_days_are_those_of_utc() -> None:
 WORDS = (
     *("in", "the", "last", "next", "this", "between", "and", "since", "before", "of", "ago", "a"),
     *("may", "february", "monday", "winter", "early", "weekend", "month", "year", "days", "past"),
-    *("2023", "1999", "30", "29th", "2024-02-30", "9999", "yesterday", "tomorrow", "1990s", "-", ","),
+    *("2023", "1999", "30", "29th", "2024-02-30", "9999", "yesterday", "1990s", "-", ","),
 )
 QUESTIONS = st.text(max_size=60) | st.lists(st.sampled_from(WORDS), max_size=12).map(" ".join)
 
