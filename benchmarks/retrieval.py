@@ -38,6 +38,7 @@ from rich.table import Table
 
 from benchmarks.conversations import Conversation, Message, Question, read_conversations
 from benchmarks.running import running_server
+from server.api.grpc.convert.values import to_timestamp
 
 DEPTHS = (5, 10, 20, 50)
 CONVERSATIONS_AT_ONCE = 4
@@ -113,13 +114,14 @@ class Measurement:
             self._progress.advance(task, len(batch))
 
     async def _ask(self, conversation: Conversation, question: Question) -> Outcome:
+        asked_at = conversation.messages[-1].time
         start = time.perf_counter()
         response = await self._stub.SearchMemories(
             memory_service_pb2.SearchMemoriesRequest(
                 user_id=self._user(conversation),
                 query=question.text,
                 top_k=max(DEPTHS),
-                reference_time=conversation.messages[-1].time,
+                reference_time=None if asked_at is None else to_timestamp(asked_at),
             ),
             metadata=self._metadata,
         )
