@@ -1,4 +1,4 @@
-"""`projects` and `keys`: making and deleting tenants, and what opens them."""
+"""`projects` and `keys`: create and delete projects and API keys."""
 
 from __future__ import annotations
 
@@ -31,16 +31,16 @@ def _add_projects(commands: argparse._SubParsersAction[argparse.ArgumentParser])
     create = verbs.add_parser("create", help="create a project")
     create.add_argument("project", help="id of the project, 1 to 64 characters")
     create.add_argument(
-        "--org", default=DEFAULT_ORG, help="organization it belongs to (default: %(default)s)"
+        "--org", default=DEFAULT_ORG, help="organization of the project (default: %(default)s)"
     )
     create.set_defaults(run=create_project)
     verbs.add_parser("list", help="list all projects").set_defaults(run=list_projects)
     delete = verbs.add_parser(
         "delete",
-        help="delete a project with everything in it",
-        description="Deletes keys, memories, history, messages and operations of a project for "
-        "good. Safe to interrupt and to repeat. Running servers refuse the project within "
-        "5 seconds, and take its memories out of the graph.",
+        help="delete a project and everything in it",
+        description="Permanently deletes the keys, memories, history, messages and operations of a "
+        "project. Safe to interrupt and repeat. Running servers refuse the project within "
+        "5 seconds, and remove its memories from the graph.",
     )
     delete.add_argument("project", help="id of the project")
     delete.add_argument("--yes", action="store_true", help="do not ask for confirmation")
@@ -120,19 +120,19 @@ async def delete_project(arguments: argparse.Namespace) -> None:
         out.print(f"{count} rows of {table}", markup=False)
     out.print(f"deleted project {project}", markup=False)
     if memories := deleted["memories"]:
-        err.print(f"{memories} memories leave the graph as soon as a server runs")
+        err.print(f"{memories} memories will be removed from the graph as soon as a server runs")
 
 
 def _confirm(project: str) -> None:
-    """Asks for the project's id, so that nothing is deleted by a slip.
+    """Asks for the project's id, so that nothing is deleted by accident.
 
     Raises:
-        SystemExit: it was not confirmed, or there is nobody to ask.
+        SystemExit: the deletion was not confirmed, or standard input is not a terminal.
     """
     if not sys.stdin.isatty():
-        fail("nobody is there to confirm the deletion; say --yes")
-    err.print(f"Everything in the project {escape(project)} will be deleted for good.")
-    if input("Type its id to go on: ") != project:
+        fail("cannot ask for confirmation without a terminal; use --yes")
+    err.print(f"Everything in the project {escape(project)} will be deleted permanently.")
+    if input("Type its id to continue: ") != project:
         fail("not confirmed; nothing was deleted")
 
 
@@ -142,7 +142,7 @@ async def create_key(arguments: argparse.Namespace) -> None:
         record, key = await administration.create_key(
             project_id=arguments.project, org_id=arguments.org, label=arguments.label
         )
-    err.print(f"created key {record.id}; it is shown this once:")
+    err.print(f"created key {record.id}; it is shown only once:")
     out.print(key, markup=False)
 
 

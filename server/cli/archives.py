@@ -1,4 +1,4 @@
-"""`export` and `import`: whole projects, out and in."""
+"""`export` and `import`: whole projects."""
 
 from __future__ import annotations
 
@@ -24,31 +24,33 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     """Adds both commands."""
     export = commands.add_parser(
         "export",
-        help="write a project as lines of JSON",
-        description="Writes settings, calls, messages, history and memories of a project as they "
-        "are at one instant; API keys stay. Servers may go on working.",
+        help="export a project as lines of JSON",
+        description="Writes the settings, calls, messages, history and memories of a project as of "
+        "one instant, without API keys. Servers may keep running.",
     )
     export.add_argument("file", help="file to write, or - for standard output")
-    export.add_argument("--project", required=True, help="project to write")
+    export.add_argument("--project", required=True, help="project to export")
     export.add_argument(
         "--embeddings",
         action="store_true",
-        help="write the embeddings too: a larger file, and nothing to embed when it is read into "
-        "a store of the same model",
+        help="include the embeddings: a larger file, but nothing to embed when it is imported into "
+        "a store with the same model",
     )
     export.set_defaults(run=export_project)
     load = commands.add_parser(
         "import",
-        help="read a project that was exported, or the memories of Mem0 OSS",
-        description="Reads into a project that holds nothing else. Safe to interrupt and to "
-        "repeat: what is there already stays as it is. The graph follows by itself.",
+        help="import an exported project, or the memories of Mem0 OSS",
+        description="Imports into a project that holds nothing else. Safe to interrupt and "
+        "repeat: what is already there stays unchanged. Servers update the graph on their own.",
     )
     source = load.add_mutually_exclusive_group(required=True)
     source.add_argument("file", nargs="?", help="file to read, or - for standard input")
     source.add_argument(
-        "--from-mem0", metavar="DSN", help="database in which Mem0 OSS keeps memories by pgvector"
+        "--from-mem0",
+        metavar="DSN",
+        help="database in which Mem0 OSS keeps its memories (pgvector)",
     )
-    load.add_argument("--project", required=True, help="project to read into")
+    load.add_argument("--project", required=True, help="project to import into")
     load.add_argument(
         "--table", default=MEM0_TABLE, help="table of Mem0 OSS (default: %(default)s)"
     )
@@ -112,10 +114,7 @@ def _print_imported(imported: Imported) -> None:
 
 
 def _print_taken(taken: Mem0Imported) -> None:
-    err.print(
-        f"{taken.read} memories read, {taken.new} of them new, "
-        f"{taken.duplicates} that say what another one says"
-    )
+    err.print(f"{taken.read} memories read, {taken.new} of them new, {taken.duplicates} duplicates")
     for fault, count in taken.unusable.items():
         examples = ", ".join(str(memory) for memory in taken.examples[fault])
         err.print(f"{count} left out: {escape(fault)} ({examples})")
@@ -129,7 +128,7 @@ def _write_line(file: TextIO, line: str) -> None:
 
 @contextmanager
 def _writable(name: str) -> Iterator[TextIO]:
-    """Standard output, or a file that takes its name when it is complete."""
+    """Yields standard output, or a file that gets its final name when it is complete."""
     if name == "-":
         yield sys.stdout
         sys.stdout.flush()

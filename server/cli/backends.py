@@ -1,4 +1,4 @@
-"""The databases that a command works on: those in the settings, or embedded ones."""
+"""Provides the databases that a command works on: those in the settings, or embedded ones."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ log = structlog.get_logger()
 
 
 def postgres_directory(settings: Settings) -> Path:
-    """Where the embedded PostgreSQL keeps its data."""
+    """Returns where the embedded PostgreSQL keeps its data."""
     return settings.data.data_dir / "postgres"
 
 
 def neo4j_directory(settings: Settings) -> Path:
-    """Where the embedded Neo4j keeps its data."""
+    """Returns where the embedded Neo4j keeps its data."""
     return settings.data.data_dir / "neo4j"
 
 
 @asynccontextmanager
 async def embedded_postgres(settings: Settings, progress: Progress) -> AsyncIterator[str]:
-    """The DSN of an embedded PostgreSQL that runs for the block."""
+    """Yields the DSN of an embedded PostgreSQL that runs during the block."""
     postgres = EmbeddedPostgres(postgres_directory(settings), progress)
     dsn = await postgres.start()
     try:
@@ -40,8 +40,10 @@ async def embedded_postgres(settings: Settings, progress: Progress) -> AsyncIter
 
 @asynccontextmanager
 async def postgres_of(settings: Settings, progress: Progress) -> AsyncIterator[str]:
-    """The DSN to administer: the one in the settings, that of the server that runs on this data
-    directory, or that of an embedded PostgreSQL started for the block.
+    """Yields the DSN of the PostgreSQL to administer.
+
+    That is the one in the settings, that of the server running on this data directory, or that of
+    an embedded PostgreSQL started for the block.
     """
     if settings.postgres.dsn is not None:
         yield settings.postgres.dsn.get_secret_value()
@@ -56,11 +58,13 @@ async def postgres_of(settings: Settings, progress: Progress) -> AsyncIterator[s
 
 @asynccontextmanager
 async def graph_to_maintain(settings: Settings, progress: Progress) -> AsyncIterator[GraphAddress]:
-    """The address of Neo4j to work on: the one in the settings, that of the server that runs on
-    this data directory, or that of an embedded one started for the block.
+    """Yields the address of the Neo4j to work on.
+
+    That is the one in the settings, that of the server running on this data directory, or that of
+    an embedded Neo4j started for the block.
 
     Raises:
-        EmbeddedError: an embedded one cannot be started.
+        EmbeddedError: an embedded Neo4j cannot be started.
     """
     neo4j, home = settings.neo4j, neo4j_directory(settings)
     if neo4j.uri is not None:
@@ -81,10 +85,10 @@ async def graph_to_maintain(settings: Settings, progress: Progress) -> AsyncIter
 
 @asynccontextmanager
 async def graph_of(settings: Settings, progress: Progress) -> AsyncIterator[GraphAddress | None]:
-    """The address of Neo4j: the one in the settings, or an embedded one that runs for the block.
+    """Yields the address of Neo4j: from the settings, or an embedded one run during the block.
 
-    An embedded one is not waited for: the server serves while it starts. None where it cannot be
-    started at all, which is said and no reason to stop.
+    It does not wait for an embedded Neo4j: the server serves while it starts. Yields None if it
+    cannot be started at all; this is logged, and the server runs without it.
     """
     neo4j = settings.neo4j
     if neo4j.uri is not None:

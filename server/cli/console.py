@@ -1,4 +1,4 @@
-"""Talking to the person at the terminal."""
+"""Output to the terminal."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-# Wide where no terminal has a width: a program that reads a table needs its cells whole.
+# Wide if there is no terminal: a program that reads a table needs its cells uncut.
 out = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 400)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
 class ConsoleProgress:
-    """Says on standard error what begins, with the seconds since the start."""
+    """Prints each step to standard error, with the seconds since the start."""
 
     def __init__(self) -> None:
         self._start = time.monotonic()
@@ -28,7 +28,7 @@ class ConsoleProgress:
 
 
 def progress_bar() -> Progress:
-    """A bar on standard error for long work."""
+    """Returns a progress bar on standard error."""
     return Progress(
         TextColumn("{task.description}"),
         BarColumn(),
@@ -39,7 +39,7 @@ def progress_bar() -> Progress:
 
 
 def fail(message: str, status: int = 1) -> NoReturn:
-    """Ends the program with a message for the person.
+    """Ends the program with an error message.
 
     Raises:
         SystemExit: always.

@@ -1,4 +1,4 @@
-"""What the embedded mode adds for people, and what a running server tells other commands."""
+"""The embedded mode's development key, and the file in which a server announces itself."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ LOCAL_GRPCURL = Path(".local/bin/grpcurl")
 
 
 async def development_key(administration: Administration, data_dir: Path) -> str:
-    """The key in the data directory, made with its project at the first start.
+    """Returns the key in the data directory, which the first start creates with its project.
 
-    It is made anew where the file is gone, or where the database does not know it.
+    A new one is created if the file is missing or the database does not know the key.
     """
     path = data_dir / KEY_FILE
     if path.exists():
@@ -44,7 +44,7 @@ def _write_private(path: Path, text: str) -> None:
 
 
 def grpcurl_line(key: str, address: str) -> str:
-    """A command that stores two memories, ready to be pasted into a shell."""
+    """Returns a shell command that stores two memories."""
     program = "grpcurl" if shutil.which("grpcurl") else str(LOCAL_GRPCURL)
     body = (
         '{"user_id": "alice", "output_format": "v1.1", "messages": [{"role": "user", "content": '
@@ -62,7 +62,7 @@ FILE_NAME = "runtime.json"
 
 @dataclass(frozen=True, slots=True)
 class Runtime:
-    """Where the parts of a running server are. It may be out of date: its writer can be killed."""
+    """The addresses of a running server. They may be outdated if it was killed."""
 
     postgres_dsn: str
     grpc_address: str
@@ -71,7 +71,7 @@ class Runtime:
 
 @contextmanager
 def announced(data_dir: Path, runtime: Runtime) -> Iterator[None]:
-    """Keeps the file in the data directory, readable by its owner alone, for the block."""
+    """Keeps the file in the data directory during the block, readable by its owner only."""
     path = data_dir / FILE_NAME
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
@@ -83,7 +83,7 @@ def announced(data_dir: Path, runtime: Runtime) -> Iterator[None]:
 
 
 def read_runtime(data_dir: Path) -> Runtime | None:
-    """What the server of this data directory last announced, if anything."""
+    """Returns what the server of this data directory last announced, if anything."""
     try:
         return Runtime(**json.loads((data_dir / FILE_NAME).read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError):

@@ -1,4 +1,4 @@
-"""`entities`: which names stand for one entity, and telling them apart where that is wrong."""
+"""`entities`: list the names that stand for one entity, and split names joined by mistake."""
 
 from __future__ import annotations
 
@@ -17,30 +17,30 @@ from server.runtime.composition.graph import open_entity_joins
 
 def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Adds the command."""
-    parser = commands.add_parser("entities", help="list names that are one entity, split them")
+    parser = commands.add_parser("entities", help="list and split names that stand for one entity")
     verbs = parser.add_subparsers(required=True, metavar="VERB")
     listing = verbs.add_parser(
         "list",
         help="list the names that memories join, and those that were split",
-        description="A name that memories join with two entities is ambiguous and joins neither.",
+        description="A name that memories use for two entities is ambiguous and joins neither.",
     )
     listing.add_argument("--space", help="only this graph space, such as user:alice")
     listing.set_defaults(run=list_joins)
     split = verbs.add_parser(
         "split",
-        help="tell two names apart that memories say are one entity",
-        description="The graph follows within moments. Memories stay as they are, and none joins "
-        "the two names again, be it a new one. `rejoin` takes it back.",
+        help="split two names that memories say are one entity",
+        description="The graph is updated within moments. Memories stay unchanged, and no memory "
+        "can join the two names again, not even a new one. `rejoin` undoes it.",
     )
     split.set_defaults(run=split_names)
-    rejoin = verbs.add_parser("rejoin", help="take a split back")
+    rejoin = verbs.add_parser("rejoin", help="undo a split")
     rejoin.set_defaults(run=rejoin_names)
     for verb in (listing, split, rejoin):
         verb.add_argument("--project", required=True, help="project of the entities")
     for verb in (split, rejoin):
         verb.add_argument("--space", required=True, help="graph space, such as user:alice")
         verb.add_argument("name", help="name of the entity")
-        verb.add_argument("alias", help="the name that is not its name")
+        verb.add_argument("alias", help="name that is, or is not, an alias of it")
 
 
 @asynccontextmanager

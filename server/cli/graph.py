@@ -1,4 +1,4 @@
-"""`verify-graph` and `rebuild-graph`: the graph as a whole, compared and made anew."""
+"""`verify-graph` and `rebuild-graph`: compare the whole graph with the memories, or rebuild it."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     verify = commands.add_parser(
         "verify-graph",
         help="compare the graph with the memories",
-        description="Compares every node and edge in Neo4j with PostgreSQL and counts what "
-        "differs. Ends with status 1 if anything does. Servers may go on working.",
+        description="Compares every node and edge in Neo4j with PostgreSQL and counts the "
+        "differences. Ends with status 1 if there are any. Servers may keep running.",
     )
     rebuild = commands.add_parser(
         "rebuild-graph",
-        help="make the graph anew from the memories",
-        description="Projects every memory once more, tries those again that were given up, and "
-        "drops what PostgreSQL does not know. The graph stays readable, and servers may go on "
-        "working. Safe to interrupt and to repeat.",
+        help="rebuild the graph from the memories",
+        description="Projects every memory again, retries those that were given up, and removes "
+        "what PostgreSQL does not know. The graph stays readable, and servers may keep running. "
+        "Safe to interrupt and repeat.",
     )
     for parser, run in ((verify, verify_graph), (rebuild, rebuild_graph)):
         parser.add_argument("--project", help="only this project (default: all)")

@@ -15,16 +15,16 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
         "index-search",
         help="build indexes for searches of very large scopes",
         description="Builds indexes of all embeddings (HNSW) and words (GIN), by which scopes that "
-        "are a large part of the database are searched. They make every memory that is added "
-        "dearer, so build them where searches of scopes of 50,000 memories and more are too slow. "
-        "Servers may go on working. Interrupted, the same command begins anew.",
+        "are a large part of the database are searched. They make adding memories slower, so "
+        "build them only if searches of scopes with 50,000 memories or more are too slow. "
+        "Servers may keep running. After an interruption, the same command starts over.",
     )
     parser.add_argument("--drop", action="store_true", help="remove the indexes instead")
     parser.add_argument(
         "--memory-mib",
         type=int,
         default=512,
-        help="memory of PostgreSQL for building; an index that does not fit takes far longer "
+        help="memory for PostgreSQL to build with; an index that does not fit takes far longer "
         "(default: %(default)s)",
     )
     parser.set_defaults(run=run)

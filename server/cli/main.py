@@ -17,8 +17,8 @@ from server.runtime.workers import WorkerFailed
 
 Command = Callable[[argparse.Namespace], Coroutine[object, object, None]]
 
-# In the order of `--help`. Only the module of the command that is asked for is imported: all of
-# them take about a second.
+# In the order of `--help`. Only the requested command's module is imported, because importing all
+# of them takes about a second.
 MODULES = {
     "serve": "serve",
     "migrate": "migrate",
@@ -38,7 +38,7 @@ MODULES = {
 
 
 def build_parser(command: str | None = None) -> argparse.ArgumentParser:
-    """The grammar of `command`, or of all of them; each puts its function into `run`."""
+    """Returns the parser of `command`, or of all commands; each stores its function in `run`."""
     parser = argparse.ArgumentParser(
         prog="python -m server",
         description="Memoir, a memory service for AI agents.",
@@ -52,7 +52,7 @@ def build_parser(command: str | None = None) -> argparse.ArgumentParser:
 
 
 def main() -> None:
-    """Runs one command. Ends with status 2 where settings or arguments are wrong."""
+    """Runs one command. Ends with status 2 if settings or arguments are wrong."""
     arguments = build_parser(*sys.argv[1:2]).parse_args()
     run: Command = arguments.run
     try:

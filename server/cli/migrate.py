@@ -1,4 +1,4 @@
-"""`migrate`: bringing the schema up to date."""
+"""`migrate`: bring the schema up to date."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
         "migrate",
         help="bring the database schema up to date",
         description="Applies the migrations that the database lacks. Safe to repeat, and to run "
-        "from several places at once.",
+        "several times at once.",
     )
     parser.set_defaults(run=run)
 
@@ -35,7 +35,7 @@ async def run(_arguments: argparse.Namespace) -> None:
 
 
 async def _prepare_graph(settings: Settings) -> None:
-    """Creates the constraints of a Neo4j that is set; without one the servers do it later."""
+    """Creates the constraints of a configured Neo4j; for an embedded one, the server does it."""
     neo4j = settings.neo4j
     if neo4j.uri is None:
         return
@@ -49,5 +49,5 @@ async def _prepare_graph(settings: Settings) -> None:
 
 
 async def apply_migrations(dsn: str, progress: Progress) -> int:
-    """Applies what is missing and answers how many steps that were."""
+    """Applies the missing migrations and returns their number."""
     return await migrate_database(dsn, lambda step: progress.step(f"migrating to {step}"))

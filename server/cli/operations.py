@@ -1,4 +1,4 @@
-"""`operations`: asynchronous calls, as an operator sees them."""
+"""`operations`: list, show and retry asynchronous calls."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     listing.set_defaults(run=list_operations)
     show = verbs.add_parser("show", help="show one operation")
     show.set_defaults(run=show_operation)
-    retry = verbs.add_parser("retry", help="queue an operation that failed once more")
+    retry = verbs.add_parser("retry", help="queue a failed operation again")
     retry.set_defaults(run=retry_operation)
     for verb in (listing, show, retry):
         verb.add_argument("--project", required=True, help="project of the operations")
@@ -95,7 +95,7 @@ async def retry_operation(arguments: argparse.Namespace) -> None:
     async with _operations() as operations:
         if not await operations.revive(arguments.project, arguments.operation):
             raise OperationNotFound(arguments.operation)
-    out.print(f"queued {arguments.operation} once more", markup=False)
+    out.print(f"queued {arguments.operation} again", markup=False)
 
 
 def _time(instant: datetime | None) -> str:

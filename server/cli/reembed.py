@@ -1,4 +1,4 @@
-"""`reembed`: changing the embedder of a store."""
+"""`reembed`: change the embedder of a store."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     """Adds the command."""
     parser = commands.add_parser(
         "reembed",
-        help="embed every memory anew with the models in the settings",
+        help="embed every memory again with the models in the settings",
         description="For a store whose embedder is to change: embeds the texts of all memories and "
         "of their past states, and makes the embedder in the settings the store's. Stop the "
-        "servers first. Safe to interrupt: the same command goes on.",
+        "servers first. Safe to interrupt: the same command continues.",
     )
     parser.set_defaults(run=run)
 

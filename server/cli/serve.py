@@ -1,4 +1,4 @@
-"""`serve`: running the service."""
+"""`serve`: run the service."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     parser = commands.add_parser(
         "serve",
         help="run the service until SIGTERM or Ctrl-C",
-        description="Without MEMOIR_POSTGRES_DSN it brings its own PostgreSQL and Neo4j, migrates "
-        "them, and makes a development key.",
+        description="Without MEMOIR_POSTGRES_DSN it starts its own PostgreSQL and Neo4j, migrates "
+        "them, and creates a development key.",
     )
     parser.set_defaults(run=run)
 
@@ -55,7 +55,7 @@ async def _serve_page(stack: AsyncExitStack, settings: Settings, serving: Servin
 
 
 async def _start(stack: AsyncExitStack, settings: Settings, serve: Serve) -> Serving:
-    """Starts what the settings ask for; what is started ends with the stack, last first."""
+    """Starts what the settings ask for; closing the stack stops it in reverse order."""
     progress = ConsoleProgress()
     if settings.postgres.dsn is None:
         return await _start_embedded(stack, settings, serve, progress)
@@ -72,7 +72,7 @@ async def _start_embedded(
     serve: Serve,
     progress: ConsoleProgress,
 ) -> Serving:
-    """Starts everything on databases of its own, and says how to call it."""
+    """Starts everything with embedded databases, and prints how to call it."""
     dsn = await stack.enter_async_context(embedded_postgres(settings, progress))
     graph = await stack.enter_async_context(graph_of(settings, progress))
     await apply_migrations(dsn, progress)

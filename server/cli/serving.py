@@ -1,4 +1,4 @@
-"""The two ways to serve: in this process, or in several that this one supervises."""
+"""Serves in this process, or in several that this one supervises."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from server.runtime.workers import shared_port, supervised
 from server.telemetry.exposition import serving_metrics
 
 KILL_SECONDS: Final = 5.0
-"""Beyond the time that draining may take, before a worker that still runs is killed."""
+"""Seconds beyond the time for draining after which a worker that still runs is killed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Serving:
-    """A server that serves: its port, the names of its models, and how it ends."""
+    """A running server: its port, the names of its models, and how to drain it."""
 
     port: int
     language_model: str
@@ -65,7 +65,7 @@ async def serve_by_workers(
 
     Raises:
         OSError: the address cannot be listened on.
-        WorkerFailed: one could not be started.
+        WorkerFailed: a worker could not be started.
     """
     count = settings.worker_count
     directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="memoir-workers-")))

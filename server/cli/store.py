@@ -1,4 +1,4 @@
-"""The store that a command works on, ready to be worked on."""
+"""Opens the store that a command works on."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from server.runtime.settings import Settings, load_settings
 
 @dataclass(frozen=True, slots=True)
 class Store:
-    """Where it is, by which settings, and who is told of what takes time."""
+    """The store's address, its settings, and where to report progress."""
 
     settings: Settings
     dsn: str
@@ -23,7 +23,7 @@ class Store:
 
 @asynccontextmanager
 async def open_store() -> AsyncIterator[Store]:
-    """The store of the settings for the block. An embedded one is brought up to date.
+    """Opens the store in the settings for the block. An embedded one is migrated first.
 
     Raises:
         SettingsFault: settings are missing or wrong.

@@ -1,4 +1,4 @@
-"""`top`: a project's statistics, live."""
+"""`top`: show a project's statistics live."""
 
 from __future__ import annotations
 
@@ -27,22 +27,22 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     parser = commands.add_parser(
         "top",
         help="watch what a server does for a project",
-        description="Shows the statistics of the key's project, again and again. Without options "
-        "it watches the server that runs on this data directory. Ctrl-C ends it.",
+        description="Shows the statistics of the key's project and keeps updating them. Without "
+        "options it watches the server that runs on this data directory. Ctrl-C ends it.",
     )
     parser.add_argument("--address", help="host:port of a server")
-    parser.add_argument("--tls", action="store_true", help="connect by TLS")
+    parser.add_argument("--tls", action="store_true", help="connect with TLS")
     parser.add_argument(
-        "--key-file", type=Path, help="file that holds the API key; - reads standard input"
+        "--key-file", type=Path, help="file with the API key; - reads standard input"
     )
-    parser.add_argument("--project", help="the project, with a key of an organization")
+    parser.add_argument("--project", help="the project, if the key belongs to an organization")
     parser.add_argument("--interval", type=float, default=1.0, help="seconds (default: 1)")
     parser.add_argument("--once", action="store_true", help="print once and end")
     parser.set_defaults(run=run)
 
 
 async def run(arguments: argparse.Namespace) -> None:
-    """Runs the command. Ends with status 1 where the server refuses or cannot be reached."""
+    """Runs the command. Ends with status 1 if the server refuses or cannot be reached."""
     settings = load_settings()
     address = arguments.address or _local_address(settings)
     request = pb.WatchStatisticsRequest(
@@ -95,7 +95,7 @@ def _local_address(settings: Settings) -> str:
 
 
 def _key(path: Path | None, settings: Settings) -> str:
-    """The key, from a file: an argument could be read by every user of the machine."""
+    """Reads the key from a file, because every user of the machine can read arguments."""
     if path == _STANDARD_INPUT:
         return sys.stdin.readline().strip()
     return (path or settings.data.data_dir / KEY_FILE).read_text(encoding="utf-8").strip()

@@ -1,4 +1,4 @@
-"""How `top` looks."""
+"""Renders the view of `top`."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _BLOCKS = " ▁▂▃▄▅▆▇█"
 
 
 def sparkline(values: Sequence[float], width: int = 24) -> str:
-    """The newest `width` values, from zero to the largest of them."""
+    """Draws the newest `width` values, scaled from zero to the largest of them."""
     shown = values[-width:]
     top = max(shown, default=0.0)
     if top <= 0:
@@ -31,26 +31,26 @@ def sparkline(values: Sequence[float], width: int = 24) -> str:
 _POINTS: Final = 48
 _SLOW_LINES: Final = 6
 _RIGHT: Final = "right"
-# A call that its client gave up is not the server's fault.
+# A call that its client cancelled is not an error of the server.
 _NO_FAULTS: Final = ("OK", "CANCELLED")
 
 
 class TopView:
-    """The newest statistics, and curves of those before."""
+    """The newest statistics, with curves of earlier ones."""
 
     def __init__(self) -> None:
         self._latencies: defaultdict[str, deque[float]] = defaultdict(lambda: deque(maxlen=_POINTS))
         self._newest = pb.Statistics()
 
     def update(self, statistics: pb.Statistics) -> None:
-        """Takes in what the server has sent."""
+        """Adds statistics that the server sent."""
         self._newest = statistics
         for method in statistics.last_minute.methods:
             if method.latency.count:
                 self._latencies[method.method].append(method.latency.p95_ms)
 
     def render(self, title: str) -> RenderableType:
-        """Everything, for a terminal."""
+        """Returns the whole view, for a terminal."""
         now = self._newest
         return Group(
             Text(title, style="bold"),

@@ -1,4 +1,4 @@
-"""`trace`: what happened to one request, in the store and in a log file."""
+"""`trace`: show what happened to one request, from the store and a log file."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ _IDS = ("correlation_id", "correlation_ids")
 
 
 def lines_of(correlation_id: str, lines: Iterable[str]) -> Iterator[Mapping[str, Any]]:
-    """The events of JSON lines that name the id: as theirs, or among those of a batch.
+    """Yields the events in JSON lines that name the id, as their own or among those of a batch.
 
-    What is not a JSON object with a time is left out.
+    Lines that are not JSON objects with a time are skipped.
     """
     for line in lines:
         if correlation_id not in line:
@@ -41,7 +41,7 @@ def lines_of(correlation_id: str, lines: Iterable[str]) -> Iterator[Mapping[str,
 
 
 def time_of(event: Mapping[str, Any]) -> datetime:
-    """When it was logged.
+    """Returns when the event was logged.
 
     Raises:
         ValueError: the event has no time.
@@ -73,7 +73,7 @@ _SHOWN_ELSEWHERE = {"timestamp", "event", "level", "correlation_id", "correlatio
 
 @dataclass(frozen=True, slots=True, order=True)
 class Entry:
-    """One line of what is printed."""
+    """One line of the output."""
 
     time: datetime
     what: str
@@ -84,8 +84,8 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     """Adds the command."""
     parser = commands.add_parser(
         "trace",
-        help="tell what happened to one request",
-        description="Prints what the database holds of one request, by its correlation id: the "
+        help="show what happened to one request",
+        description="Prints what the database holds about a request, by its correlation id: the "
         "call with its models and tokens, the asynchronous operation, the memories that changed, "
         "and whether the graph holds them. With --log also what was logged. Texts are not printed.",
     )
@@ -96,7 +96,7 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
 
 
 async def run(arguments: argparse.Namespace) -> None:
-    """Runs the command. Ends with status 1 where nothing is known of the id."""
+    """Runs the command. Ends with status 1 if nothing is known about the id."""
     settings = load_settings()
     progress = ConsoleProgress()
     async with postgres_of(settings, progress) as dsn:
@@ -107,7 +107,7 @@ async def run(arguments: argparse.Namespace) -> None:
     logged = _logged(arguments.log, arguments.correlation_id) if arguments.log else []
     entries = sorted([*stored_entries(trace), *map(log_entry, logged)])
     if not entries:
-        out.print(f"nothing is known of {arguments.correlation_id}", markup=False)
+        out.print(f"nothing is known about {arguments.correlation_id}", markup=False)
         sys.exit(1)
     table = Table(Column("time (UTC)", no_wrap=True), Column("what", no_wrap=True), "details")
     for entry in entries:
@@ -123,7 +123,7 @@ def _logged(path: Path, correlation_id: str) -> list[Mapping[str, Any]]:
 
 
 def stored_entries(trace: RequestTrace) -> Iterator[Entry]:
-    """What the database tells."""
+    """Yields the entries from the database."""
     for operation in trace.operations:
         yield from _of_operation(operation)
     for call in trace.calls:
@@ -133,7 +133,7 @@ def stored_entries(trace: RequestTrace) -> Iterator[Entry]:
 
 
 def log_entry(event: Mapping[str, Any]) -> Entry:
-    """What the log tells."""
+    """Returns the entry for a log event."""
     details = {key: value for key, value in event.items() if key not in _SHOWN_ELSEWHERE}
     return Entry(
         time_of(event), f"log {event.get('level', '')}: {event['event']}", _listed(details)

@@ -1,9 +1,10 @@
-"""One serving process of a server that has several, and what every serving process does.
+"""One of a server's several serving processes, and what every serving process does at startup.
 
-python -m server.cli.worker
+    python -m server.cli.worker
 
-Where it serves is the first line of its standard input, whose end means that the supervisor is
-gone. Once it serves it writes a line to its standard output: the names of its models.
+The first line of its standard input says where it serves; the end of that input means that the
+supervisor is gone. Once it serves, it writes one line to its standard output: the names of its
+models.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ from server.telemetry.otlp import configure_tracing, shutdown_tracing
 
 
 def prepare_logging(settings: Settings) -> None:
-    """Logs as the settings say: for people on a terminal, else for machines."""
+    """Configures logging from the settings; by default for people on a terminal, else as JSON."""
     telemetry = settings.telemetry
     chosen = telemetry.format
     if chosen is None:
@@ -45,7 +46,7 @@ def prepare_logging(settings: Settings) -> None:
 
 
 def arm_failpoints(settings: Settings) -> None:
-    """Arms what the settings name.
+    """Arms the failpoints that the settings name.
 
     Raises:
         SettingsFault: there is no such failpoint.
@@ -60,7 +61,7 @@ def arm_failpoints(settings: Settings) -> None:
 async def sending_telemetry(version: str) -> AsyncIterator[TracerProvider | None]:
     """Sends spans and metrics to a collector during the block, if the environment asks for it.
 
-    Whoever reads the metrics learns the version of the process from them.
+    The metrics include the version of the process.
     """
     BUILD.labels(version).set(1)
     tracer_provider = configure_tracing(version)
@@ -79,7 +80,7 @@ ARGUMENTS = ("-m", "server.cli.worker")
 
 @dataclass(frozen=True, slots=True)
 class Assignment:
-    """What a worker is told: the databases, and its place among the workers."""
+    """What a worker needs to know: the databases, and its place among the workers."""
 
     dsn: str
     graph: GraphAddress | None
@@ -87,7 +88,7 @@ class Assignment:
 
 
 def worker_command(first: Assignment) -> WorkerCommand:
-    """How all workers are started, given what the first one is told."""
+    """Returns how to start all workers, given the assignment of the first one."""
     workers = [replace(first.worker, number=number) for number in range(first.worker.count)]
     return WorkerCommand(ARGUMENTS, [_line(replace(first, worker=each)) for each in workers])
 
@@ -142,7 +143,7 @@ async def _standard_input() -> asyncio.StreamReader:
 
 
 def main() -> None:
-    """Runs a worker; ends with a message where it cannot serve."""
+    """Runs a worker; ends with a message if it cannot serve."""
     try:
         uvloop.run(run())
     except SettingsFault as fault:

@@ -1,4 +1,4 @@
-"""Answers that are kept for a while, and work that is shared by all who ask for it at one time."""
+"""Caches with a time limit, and work that concurrent callers share."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ V = TypeVar("V")
 
 
 class TtlCache(Generic[K, V]):
-    """Holds at most `size` entries, each for `seconds`; the oldest go first."""
+    """Holds at most `size` entries, each for `seconds`; evicts the oldest first."""
 
     def __init__(
         self, seconds: float, size: int, monotonic: Callable[[], float] = time.monotonic
@@ -28,7 +28,7 @@ class TtlCache(Generic[K, V]):
         self._entries: OrderedDict[K, tuple[float, V]] = OrderedDict()
 
     def get(self, key: K) -> V | None:
-        """The value, if it was stored less than `seconds` ago."""
+        """Returns the value if it was stored less than `seconds` ago."""
         entry = self._entries.get(key)
         if entry is None:
             record_cache_read(hit=False)
@@ -56,10 +56,10 @@ class _Work(Generic[V]):
 
 
 class SharedAnswers(Generic[K, V]):
-    """Answers by `work`, once for all who ask while it goes on, and up to `seconds` from its begin.
+    """Shares one run of `work` among all callers within `seconds` of its start or while it runs.
 
-    It goes on when the one that it was begun for is cancelled, or has no more time: others may wait
-    for it. Answers that are too old are forgotten when the next work begins.
+    The work continues when the caller who started it is cancelled or times out, because others may
+    be waiting for it. Results that are too old are dropped when the next work starts.
     """
 
     def __init__(
@@ -74,17 +74,17 @@ class SharedAnswers(Generic[K, V]):
         self._latest: dict[K, _Work[V]] = {}
 
     async def __call__(self, key: K) -> V:
-        """The answer.
+        """Returns the result of the work.
 
         Raises:
-            Exception: what the work failed with, to everyone who shares it.
+            Exception: whatever the work raised, in every caller that shares it.
         """
         now = self._monotonic()
         latest = self._latest.get(key)
         if latest is None or self._is_over(latest, now):
             self._forget(now)
             task = asyncio.create_task(self._answer(key))
-            # Its fault need not have anyone left to be told to.
+            # Nobody may be left to receive the exception; marks it as retrieved.
             task.add_done_callback(lambda done: done.cancelled() or done.exception())
             latest = self._latest[key] = _Work(now, task)
         return await asyncio.shield(latest.task)

@@ -1,8 +1,8 @@
-"""A circuit breaker: a dependency that is down is not called again and again.
+"""A circuit breaker, which stops calls to a dependency that is down.
 
-Closed, calls pass. After some failures in a row it opens, and calls are refused at once. When it
-has been open for a while, one call may try: if it succeeds the breaker closes, else it stays open
-for as long again. (M. Nygard, "Release It!", 2007.)
+While it is closed, calls pass. After several consecutive failures it opens and refuses calls
+immediately. After a pause, one trial call is allowed: if it succeeds, the breaker closes; otherwise
+it stays open for another pause. (M. Nygard, "Release It!", 2007.)
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import structlog
 from server.core.errors import DeadlineExceeded
 
 PATIENCE_SECONDS: Final = 1.0
-"""After so long without an answer, a caller who gave up had reason to."""
+"""A caller who gives up after waiting this many seconds counts as a failure."""
 
 _log: structlog.stdlib.BoundLogger = structlog.get_logger("server.breaker")
 
@@ -32,7 +32,7 @@ class BreakerState(StrEnum):
 
 
 class CircuitBreaker:
-    """The breaker of one dependency, in one process. It stays open for `rest` seconds."""
+    """The breaker of one dependency, in one process, that stays open for `rest` seconds."""
 
     def __init__(
         self,
@@ -65,7 +65,7 @@ class CircuitBreaker:
 
     @property
     def refuses(self) -> bool:
-        """Whether a call made now would be refused. After the pause, one call may try."""
+        """Whether a call made now would be refused. After the pause, one trial call is allowed."""
         return self.state is BreakerState.OPEN or self._trying
 
     def admits(self) -> bool:
@@ -80,9 +80,9 @@ class CircuitBreaker:
     def record_outcome(self, is_failure: Callable[[Exception], bool]) -> Iterator[None]:
         """Records how the admitted call in the block ended.
 
-        An error that is no failure is an answer. Of a caller who gave up (by cancellation, or at a
-        deadline shorter than the dependency's timeout) those who were patient count as failures;
-        the breaker would else stay closed for ever.
+        An error that `is_failure` rejects counts as an answer. A caller who gave up, by
+        cancellation or at a deadline shorter than the dependency's timeout, counts as a failure
+        only after a long enough wait; without that rule the breaker might never open.
         """
         began = self._monotonic()
         try:

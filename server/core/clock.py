@@ -1,4 +1,4 @@
-"""The time of day, and how long to wait before the next attempt."""
+"""The current time, and how long to wait before the next attempt."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from typing import Protocol, TypeVar
 
 
 class Clock(Protocol):
-    """Tells the time."""
+    """Provides the current time."""
 
     def now(self) -> datetime:
-        """The present instant, aware, in UTC."""
+        """Returns the current time as an aware datetime in UTC."""
         ...
 
 
@@ -18,7 +18,7 @@ class SystemClock:
     """Implements `server.core.clock.Clock`."""
 
     def now(self) -> datetime:
-        """The present instant in UTC."""
+        """Returns the current time in UTC."""
         return datetime.now(UTC)
 
 
@@ -28,9 +28,10 @@ Pause = TypeVar("Pause", float, timedelta)
 
 
 def backoff(attempts: int, shortest: Pause, longest: Pause, chance: float) -> Pause:
-    """Doubles with each attempt, from the shortest pause at the first up to the longest.
+    """Returns the pause after an attempt: it doubles each time, from `shortest` up to `longest`.
 
-    Between half and all of that, by `chance` from 0 to 1, so that not all come back at once.
+    `chance`, from 0 to 1, picks a point between half of that pause and all of it, so that clients
+    do not retry at the same moment.
     """
     doublings = min(max(attempts - 1, 0), _MAX_DOUBLINGS)
     return min(shortest * (1 << doublings), longest) * (0.5 + chance / 2)

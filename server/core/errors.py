@@ -1,4 +1,4 @@
-"""Everything that can go wrong with a call, as exceptions.
+"""The exceptions for everything that can go wrong with a call.
 
     MemoirError
     ├── InvalidRequest ── MalformedRequest, ProjectRequired
@@ -12,9 +12,9 @@
     └── Retryable ── ModelUnavailable, ModelQuotaExhausted, StoreUnavailable,
                      GraphUnavailable, GraphBehind, Overloaded, RateLimited, ShuttingDown
 
-The message of each is written for the client and carries nothing of drivers, statements or other
-calls. What a client needs to act on the error by program is in `metadata`. The cause, for the log,
-is the exception's `__cause__`.
+Each message is written for the client and reveals nothing about drivers, statements or other calls.
+`metadata` holds what a client program needs to handle the error. The cause, for the log, is the
+exception's `__cause__`.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ from uuid import UUID
 
 @dataclass(frozen=True, slots=True)
 class FieldViolation:
-    """One broken rule: the field's path in the request, such as `messages[0].role`; the rule."""
+    """A broken rule: the field's path in the request, such as `messages[0].role`, and the rule."""
 
     field: str
     description: str
 
 
 class MemoirError(Exception):
-    """Base of all errors that are answered to a client as they are."""
+    """The base class of all errors that are returned to clients unchanged."""
 
     def __init__(self, message: str, metadata: Mapping[str, str] | None = None) -> None:
         super().__init__(message)
@@ -58,13 +58,13 @@ class InvalidRequest(MemoirError):
 
 
 class AnswerTooLarge(InvalidRequest):
-    """The answer would be larger than what clients receive by default. Nothing was stored."""
+    """The response would be larger than clients accept by default. Nothing was stored."""
 
     def __init__(self, size: int, limit: int) -> None:
         super().__init__(
-            [FieldViolation("messages", "too much to be answered; send fewer in a call")],
-            f"the answer would take {size} bytes, and clients receive at most {limit}; nothing was "
-            "stored; send fewer messages in a call",
+            [FieldViolation("messages", "too large for one response; send fewer in a call")],
+            f"the response would take {size} bytes, and clients accept at most {limit}; nothing "
+            "was stored; send fewer messages in a call",
             {"bytes": str(size), "limit": str(limit)},
         )
 
@@ -90,18 +90,18 @@ class ApiKeyInvalid(MemoirError):
 
 
 class ProjectForbidden(MemoirError):
-    """The key may not use the project or organization named, or there is none of that name."""
+    """The key may not use the named project or organization, or it does not exist."""
 
     def __init__(self) -> None:
         super().__init__("the API key may not act on this organization and project")
 
 
 class NotFound(MemoirError):
-    """What the call names is not there, or not visible."""
+    """What the call names does not exist or is not visible."""
 
 
 class MemoryNotFound(NotFound):
-    """The project has no such memory, or it has expired; or the memory has no such version."""
+    """The memory does not exist or has expired, or it has no such version."""
 
     def __init__(self, memory_id: UUID, version: int | None = None) -> None:
         metadata = {"id": str(memory_id)}
@@ -113,14 +113,14 @@ class MemoryNotFound(NotFound):
 
 
 class EntityNotFound(NotFound):
-    """The graph has no such entity in the scope."""
+    """The graph has no such entity in this scope."""
 
     def __init__(self, entity: str) -> None:
         super().__init__("there is no such entity in this scope", {"entity": entity})
 
 
 class ScopeNotFound(NotFound):
-    """The project keeps nothing about this user, agent, app or run."""
+    """The project stores nothing about this user, agent, app or run."""
 
     def __init__(self) -> None:
         super().__init__("there is no such scope")
@@ -134,7 +134,7 @@ class OperationNotFound(NotFound):
 
 
 class OperationNotDone(MemoirError):
-    """An operation was to be deleted that is still to be done."""
+    """An operation that is not done cannot be deleted."""
 
     def __init__(self, operation_id: UUID) -> None:
         super().__init__(
@@ -150,7 +150,7 @@ class OperationCancelled(MemoirError):
 
 
 class OperationAbandoned(MemoirError):
-    """The server crashed or lost its lease in each of `attempts` attempts."""
+    """The server crashed or lost its lease in all of the `attempts` attempts."""
 
     def __init__(self, attempts: int) -> None:
         super().__init__(
@@ -160,7 +160,7 @@ class OperationAbandoned(MemoirError):
 
 
 class RequestIdReused(MemoirError):
-    """The request id came before with another payload."""
+    """The request id was used before with another payload."""
 
     def __init__(self, request_id: UUID) -> None:
         super().__init__(
@@ -170,7 +170,7 @@ class RequestIdReused(MemoirError):
 
 
 class EtagMismatch(MemoirError):
-    """What was to be changed, a memory or a project, has changed since its etag was read."""
+    """The memory or project to be changed has changed since its etag was read."""
 
     def __init__(self, identifier: UUID | str, kind: str = "memory") -> None:
         super().__init__(
@@ -187,7 +187,7 @@ class ConcurrentChange(MemoirError):
 
 
 class MemoryImmutable(MemoirError):
-    """An immutable memory was to be changed."""
+    """An immutable memory cannot be changed."""
 
     def __init__(self, memory_id: UUID) -> None:
         super().__init__("the memory is immutable; it can only be deleted", {"id": str(memory_id)})
@@ -207,8 +207,8 @@ class ExtractionFailed(MemoirError):
     """The language model's answer cannot be used. Nothing was stored.
 
     `cause` is one short word for programs (`malformed`, `truncated`, `blocked`, `empty`, `invalid`,
-    `unsupported`); `problems` says what was wrong, for the log and the model only: it may hold text
-    of the model. The tokens are what the answer cost nevertheless.
+    `unsupported`). `problems` says what was wrong, for the log and the model only, because it may
+    contain text from the model. The tokens are those that the unusable answer cost.
     """
 
     def __init__(
@@ -238,14 +238,14 @@ class Unimplemented(MemoirError):
 
 
 class DeadlineExceeded(MemoirError):
-    """The call's time is up."""
+    """The call's deadline has passed."""
 
     def __init__(self) -> None:
         super().__init__("the deadline passed before the call was done")
 
 
 class Retryable(MemoirError):
-    """A passing condition; the same call can succeed after `retry_after`."""
+    """A transient condition; the same call can succeed after `retry_after`."""
 
     def __init__(
         self,
@@ -258,7 +258,7 @@ class Retryable(MemoirError):
 
 
 class ModelUnavailable(Retryable):
-    """The model provider is away, overloaded or at fault."""
+    """The model provider is unreachable, overloaded or failing."""
 
     def __init__(self, model: str, retry_after: timedelta = timedelta(seconds=1)) -> None:
         super().__init__(

@@ -1,4 +1,4 @@
-"""Where pages begin, and how large an answer may be."""
+"""Where pages begin, and how large a response may be."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class ListOrder(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ListCursor:
-    """The last memory of the page before."""
+    """The last memory of the previous page."""
 
     create_time: datetime
     memory_id: UUID
@@ -26,7 +26,7 @@ class ListCursor:
 
 @dataclass(frozen=True, slots=True)
 class RelationCursor:
-    """The last relation of the page before, by what relations are ordered by."""
+    """The last relation of the previous page, by the values that relations are ordered by."""
 
     event_time: datetime
     memory_id: UUID
@@ -37,7 +37,7 @@ class RelationCursor:
 
 @dataclass(frozen=True, slots=True)
 class EntityCursor:
-    """Where a page of entities begins: after the entity of this space and key, or this many on."""
+    """Where a page of entities begins: after the entity of this space and key, or at an offset."""
 
     space: str = ""
     key: str = ""
@@ -45,15 +45,15 @@ class EntityCursor:
 
 
 MAX_ANSWER_BYTES: Final = 4 * 1024 * 1024
-"""The largest message that gRPC clients receive by default."""
+"""The largest message that gRPC clients accept by default, in bytes."""
 
 RESERVED_BYTES: Final = 128 * 1024
-"""What an answer needs beside its items: page tokens, and the operation that it may be part of."""
+"""Bytes that a response needs besides its items: page tokens, and an enclosing operation."""
 
 MAX_ITEMS_BYTES: Final = MAX_ANSWER_BYTES - RESERVED_BYTES
-"""The most that the items of an answer may take."""
+"""The most bytes that the items of a response may take."""
 
 
 def utf8_bytes(text: str) -> int:
-    """How many bytes a text takes in a message."""
+    """Returns how many bytes a text takes in a message."""
     return len(text) if text.isascii() else len(text.encode(errors="replace"))

@@ -1,10 +1,10 @@
-"""What every step of one call needs to know: correlation id, deadline, trace, and its waits.
+"""What every step of a call needs to know: correlation id, deadline, trace and place.
 
 Identity is deliberately not here: project and scope are always passed explicitly.
 
-A call that waits like this for a second holds nothing scarce, so it must not keep others out. The
-transport gives each call a place among those that work; whoever begins such a wait parks the call,
-which frees its place until the wait is over.
+The transport limits how many calls work at once and gives each of them a place. A call that only
+waits, perhaps for seconds, holds nothing scarce and must not keep others out. Code that begins such
+a wait therefore parks the call, which frees its place until the wait is over.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ from server.core.errors import DeadlineExceeded
 class RequestContext:
     """One call's correlation id, and its deadline on the clock of `time.monotonic()`.
 
-    `traceparent` is the call's place in its trace (https://www.w3.org/TR/trace-context/), kept with
-    what is done later for the call; None where it has none.
+    `traceparent` is the call's position in its trace (https://www.w3.org/TR/trace-context/), stored
+    with work that is done later for the call; None if it has no trace.
     """
 
     correlation_id: str
@@ -33,14 +33,14 @@ class RequestContext:
     traceparent: str | None = None
 
     def until(self, deadline: float) -> RequestContext:
-        """The same call with another deadline."""
+        """Returns the context of the same call with another deadline."""
         return RequestContext(self.correlation_id, deadline, self.traceparent)
 
     def remaining(self) -> float:
-        """Seconds left.
+        """Returns the seconds left.
 
         Raises:
-            DeadlineExceeded: none are.
+            DeadlineExceeded: none are left.
         """
         seconds = self.deadline - time.monotonic()
         if seconds <= 0:
@@ -53,17 +53,17 @@ _current: ContextVar[RequestContext] = ContextVar("request_context", default=_BA
 
 
 def current_request() -> RequestContext:
-    """The context of the call that this task works for; outside of one, an unbounded one."""
+    """Returns the context of the current task's call, or an unbounded one outside a call."""
     return _current.get()
 
 
 def enter_request(context: RequestContext) -> None:
-    """Makes `context` the one of the current task and the tasks that it starts."""
+    """Makes `context` the context of the current task and of the tasks that it starts."""
     _current.set(context)
 
 
 def bounded(seconds: float) -> float:
-    """The smaller of `seconds` and what is left of the current call.
+    """Returns `seconds`, or the seconds that the current call has left if those are fewer.
 
     Raises:
         DeadlineExceeded: nothing is left.
@@ -72,10 +72,10 @@ def bounded(seconds: float) -> float:
 
 
 class Place(Protocol):
-    """The place of one call among those that work."""
+    """The place of one call among those that may work at once."""
 
     def vacate(self) -> None:
-        """Frees the place. May be called again before `retake`, by a part of the call beside."""
+        """Frees the place. Concurrent parts of the call may call it again before `retake`."""
         ...
 
     async def retake(self) -> None:
@@ -91,15 +91,15 @@ _place: ContextVar[Place | None] = ContextVar("place", default=None)
 
 
 def enter_place(place: Place) -> None:
-    """Makes `place` that of the current task and of the tasks that it starts."""
+    """Makes `place` the place of the current task and of the tasks that it starts."""
     _place.set(place)
 
 
 @asynccontextmanager
 async def parked() -> AsyncIterator[None]:
-    """Frees the call's place for the block. Without a place, in background work, it does nothing.
+    """Frees the call's place during the block; does nothing in background work, which has none.
 
-    A block that is cancelled takes no place again: what is left of the call is cleaning up.
+    A cancelled block does not retake the place, because only cleaning up is left of the call.
     """
     place = _place.get()
     if place is None:

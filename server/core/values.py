@@ -11,17 +11,17 @@ from typing import TypeAlias
 from uuid import UUID
 
 JsonValue = None | bool | int | float | str | Sequence["JsonValue"] | Mapping[str, "JsonValue"]
-"""A value of JSON, as Python's json module reads it."""
+"""A JSON value, as Python's json module reads it."""
 
 JsonObject = Mapping[str, JsonValue]
-"""An object of JSON."""
+"""A JSON object."""
 
 Vector: TypeAlias = "array[float]"
 """An embedding: single-precision floats (`array("f", ...)`), L2-normalised."""
 
 
 def digest_of(*parts: str) -> bytes:
-    """SHA-256 of the parts. Lengths go into it, so that no two sequences share an encoding."""
+    """Returns the SHA-256 of the parts and their lengths, so that no two sequences collide."""
     digest = hashlib.sha256()
     for part in parts:
         encoded = part.encode()
@@ -33,9 +33,9 @@ UNIX_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def new_id(now: datetime) -> UUID:
-    """A UUID of version 7 (RFC 9562, section 5.7): 48 bits of Unix milliseconds, then chance.
+    """Returns a version 7 UUID (RFC 9562, section 5.7): Unix milliseconds in 48 bits, then chance.
 
-    Rows made together lie together in the indexes, which random UUIDs would scatter over.
+    Rows created together lie together in the indexes; random UUIDs would scatter them.
     """
     milliseconds = ((now - UNIX_EPOCH) // timedelta(milliseconds=1)) & ((1 << 48) - 1)
     chance = secrets.randbits(74)

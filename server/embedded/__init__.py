@@ -1,7 +1,7 @@
-"""Real PostgreSQL and Neo4j servers as child processes, for machines that offer neither.
+"""Real PostgreSQL and Neo4j servers as child processes, for machines that have neither.
 
-Each lives in a data directory of its own, listens on this machine only, keeps its data over
-restarts and does not outlive the process that started it, however that one ends.
+Each has its own data directory, listens on this machine only, keeps its data across restarts and
+does not outlive the process that started it, however that process ends.
 """
 
 from server.embedded.errors import (

@@ -15,7 +15,7 @@ UNPRIVILEGED_USER = "nobody"
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """A user to run as. With `bypass`, closed directories on the way are no obstacle to it."""
+    """A user to run as. With `bypass`, it can pass through directories that are closed to it."""
 
     uid: int
     gid: int
@@ -23,10 +23,10 @@ class Account:
 
 
 def choose_account(directory: Path, programs: Path) -> Account | None:
-    """Return who PostgreSQL runs as to keep data in `directory`; None stands for the current user.
+    """Return the user that PostgreSQL runs as for data in `directory`; None is the current user.
 
-    An existing `directory` keeps its owner. `programs` is where the binaries are.
-    Raises MissingDependencyError when root finds no user to hand over to.
+    An existing `directory` keeps its owner. `programs` is where the binaries are. Raises
+    MissingDependencyError when root finds no other user to run it as.
     """
     if os.geteuid() != 0:
         return None
@@ -69,9 +69,9 @@ def _passable(folder: Path, uid: int, gid: int) -> bool:
 
 
 MAX_SOCKET_PATH_BYTES = 103
-"""What every system takes: macOS allows 103, Linux 107."""
+"""The longest socket path that works on every system: macOS allows 103, Linux 107."""
 
-# PostgreSQL and asyncpg read lists of directories and take these characters for punctuation.
+# PostgreSQL and asyncpg parse lists of directories, in which these characters are punctuation.
 UNSAFE_CHARACTERS = frozenset(",\"'@")
 
 POINTER_NAME = "socket-directory"
@@ -87,7 +87,7 @@ class SocketDirectory:
         self.path = self._inside
 
     def create(self, account: Account | None) -> None:
-        """Make the directory, empty, and open to `account` alone; it stays the same over restarts.
+        """Create the directory, empty and open to `account` only; its path survives restarts.
 
         Raises OSError when the file system does not allow it.
         """
@@ -105,7 +105,8 @@ class SocketDirectory:
         return len(os.fsencode(path)) <= MAX_SOCKET_PATH_BYTES and not UNSAFE_CHARACTERS & set(path)
 
     def _remembered(self, account: Account | None) -> Path | None:
-        # Others may write beside it, so it counts only if it is still a private directory of ours.
+        # Others can write next to it, so it is used only if it is still a private directory of
+        # ours.
         try:
             path = Path(self._pointer.read_text())
             status = path.lstat()

@@ -13,7 +13,7 @@ LOCK_NAME = "owner.lock"
 POLL_SECONDS = 0.05
 
 MAX_LOG_BYTES = 8 * 1024 * 1024
-"""A log above this size is set aside at the next start, one generation deep."""
+"""A log larger than this is set aside at the next start; one old log is kept."""
 
 
 class DirectoryLock:
@@ -27,7 +27,7 @@ class DirectoryLock:
         self._file: BinaryIO | None = None
 
     async def acquire(self, timeout: float) -> None:
-        """Own the directory, waiting up to `timeout` seconds for a previous owner to finish.
+        """Take ownership, waiting up to `timeout` seconds for a previous owner to finish.
 
         Raises DataDirectoryInUseError when the other owner keeps it.
         """
@@ -47,7 +47,7 @@ class DirectoryLock:
         self._file = file
 
     def release(self) -> None:
-        """Give the directory up; without effect when it is not owned."""
+        """Give up ownership; without effect when the directory is not owned."""
         if self._file is not None:
             self._file.close()
             self._file = None

@@ -1,4 +1,4 @@
-"""What the embedded databases tell a person: what takes its time, and what went wrong."""
+"""What the embedded databases report to people: slow steps, and errors."""
 
 from typing import Protocol
 
@@ -8,7 +8,7 @@ class EmbeddedError(Exception):
 
 
 class MissingDependencyError(EmbeddedError):
-    """Something that has to be installed first is not there."""
+    """Something that has to be installed first is missing."""
 
 
 class DataDirectoryInUseError(EmbeddedError):
@@ -20,15 +20,15 @@ class StartError(EmbeddedError):
 
 
 class Progress(Protocol):
-    """Receives one short sentence a step, at the moment the step begins."""
+    """Receives a short sentence for each step, when the step begins."""
 
     def step(self, text: str) -> None:
-        """Take note that the work described by `text` begins now. Must not block or raise."""
+        """Report that the work described by `text` begins now. Must not block or raise."""
         ...
 
 
 class NoProgress:
-    """Keeps quiet."""
+    """Reports nothing."""
 
     def step(self, text: str) -> None:
         """Ignore `text`."""

@@ -44,10 +44,10 @@ def restore_signals() -> None:
 
 
 def become(uid: int, gid: int, *, bypass: bool) -> None:
-    """Drop root for good, keeping with `bypass` just the right to pass closed directories."""
+    """Drop root permanently; with `bypass`, keep only the right to pass closed directories."""
     if bypass:
-        # Keeps capabilities when the user changes, and lets access() count them from then on:
-        # PostgreSQL asks it whether it may run its own programs.
+        # Keeps capabilities when the user changes, and makes access() take them into account:
+        # PostgreSQL uses it to check that it may run its own programs.
         prctl(PR_SET_SECUREBITS, SECBIT_NO_SETUID_FIXUP)
     os.setgroups([])
     os.setresgid(gid, gid, gid)

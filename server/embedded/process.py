@@ -1,4 +1,4 @@
-"""One child process: it cannot outlive this one, is stopped step by step, evicted if orphaned."""
+"""A child process that cannot outlive this one, is stopped step by step and evicted if orphaned."""
 
 import asyncio
 import os
@@ -22,13 +22,13 @@ from server.embedded.errors import EmbeddedError
 POLL_SECONDS = 0.05
 
 Escalation = Sequence[tuple[signal.Signals, float]]
-"""Signals to send one after the other, each with the seconds to wait for its effect."""
+"""Signals to send one after another, each with the seconds to wait for its effect."""
 
-# What a database may need of the environment. The rest holds keys and settings of other programs.
+# What a database may need from the environment. The rest holds keys and settings of other programs.
 INHERITED_VARIABLES = ("PATH", "HOME", "TMPDIR", "TZ", "LD_LIBRARY_PATH", "JAVA_HOME")
 
-# The kernel ties the death signal to the thread that forked, so all children come from one thread
-# that lives as long as the process.
+# The kernel ties the death signal to the thread that forked, so one thread that lives as long as
+# the process starts all children.
 _spawner = ThreadPoolExecutor(max_workers=1, thread_name_prefix="embedded-spawner")
 
 
@@ -36,8 +36,8 @@ _spawner = ThreadPoolExecutor(max_workers=1, thread_name_prefix="embedded-spawne
 class ChildCommand:
     """What to run and how it ends.
 
-    `death_signal` is what the kernel sends it when this process is gone (Linux); `account` is the
-    user to become, None to stay the same.
+    `death_signal` is what the kernel sends it when this process has ended (Linux); `account` is the
+    user to switch to, None to keep the current one.
     """
 
     arguments: Sequence[str]
@@ -48,7 +48,7 @@ class ChildCommand:
 
 
 class ChildProcess:
-    """A running child. Its output goes to a log file, its session is its own."""
+    """A running child, with its output in a log file and a session of its own."""
 
     def __init__(self, process: subprocess.Popen[bytes]) -> None:
         self._process = process
@@ -57,8 +57,8 @@ class ChildProcess:
     def spawn(cls, command: ChildCommand) -> "ChildProcess":
         """Start `command`; takes a few milliseconds.
 
-        Synchronous, so that no cancellation can come between the start and its record.
-        Raises OSError when the operating system refuses.
+        Synchronous, so that no cancellation can occur between the start and recording it. Raises
+        OSError when the operating system refuses.
         """
         return cls(_spawner.submit(_popen, command).result())
 
@@ -121,8 +121,8 @@ Matcher = Callable[[psutil.Process], bool]
 async def evict(matches: Matcher, escalation: Escalation) -> int:
     """Stop every process that `matches` and return how many there were.
 
-    The caller must own their data directory, so that they belong to nobody who lives.
-    Raises EmbeddedError when one survives all of `escalation`.
+    The caller must own their data directory, so that they belong to no living process. Raises
+    EmbeddedError when one survives all of `escalation`.
     """
     orphans = await asyncio.to_thread(find, matches)
     for number, seconds in escalation:
@@ -136,7 +136,7 @@ async def evict(matches: Matcher, escalation: Escalation) -> int:
 
 
 def find(matches: Matcher) -> list[psutil.Process]:
-    """Return the processes that `matches`, leaving out those that cannot be looked at."""
+    """Return the processes that `matches`, without those that cannot be inspected."""
     found = []
     for process in psutil.process_iter():
         with suppress(psutil.Error, OSError):
@@ -150,14 +150,14 @@ def _running(processes: Sequence[psutil.Process]) -> list[psutil.Process]:
 
 
 def _is_running(process: psutil.Process) -> bool:
-    # is_running() compares start times, so a process id that was given away again does not count.
+    # is_running() compares start times, so a reused process id does not count.
     with suppress(psutil.NoSuchProcess):
         return process.is_running() and not _has_ended(process)
     return False
 
 
 def _has_ended(process: psutil.Process) -> bool:
-    # The first thread of a killed Java process is a zombie while others still hold files and ports.
+    # The main thread of a killed Java process is a zombie while others still hold files and ports.
     return process.status() == psutil.STATUS_ZOMBIE and process.num_threads() <= 1
 
 

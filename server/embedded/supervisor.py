@@ -1,4 +1,4 @@
-"""Keeps one child process running: what ends unasked is started again, ever more patiently."""
+"""Keeps one child process running: restarts it after ever longer pauses if it ends unexpectedly."""
 
 import asyncio
 import time
@@ -13,15 +13,16 @@ FIRST_PAUSE_SECONDS = 0.25
 LONGEST_PAUSE_SECONDS = 30.0
 
 STABLE_SECONDS = 60.0
-"""A process that ran this long starts again after the shortest pause."""
+"""A process that ran for this many seconds is restarted after the shortest pause."""
 
 Launch = Callable[[], Awaitable[ChildProcess]]
 
 
 class Supervisor:
-    """Runs what `launch` starts until it is told to stop.
+    """Runs the process that `launch` starts until `stop` is called.
 
-    `name` is for people, `log` is where the process writes, `escalation` is how it is stopped.
+    `name` is for messages, `log` is where the process writes, and `escalation` is how it is
+    stopped.
     """
 
     def __init__(
@@ -45,7 +46,7 @@ class Supervisor:
         return child.pid if child is not None and child.exit_status() is None else None
 
     def begin(self) -> None:
-        """Start the process and watch over it, in the background."""
+        """Start the process and supervise it, in the background."""
         self._task = asyncio.create_task(self._run(), name=f"supervise-{self._name}")
 
     async def until(self, is_ready: Callable[[], Awaitable[bool]], timeout: float) -> None:
@@ -64,7 +65,7 @@ class Supervisor:
             await asyncio.sleep(POLL_SECONDS)
 
     async def stop(self) -> None:
-        """End the process and the watch over it."""
+        """Stop the process and its supervision."""
         self._stopping.set()
         if self._child is not None:
             await self._child.stop(self._escalation)

@@ -20,9 +20,9 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
 
 @dataclass(frozen=True, slots=True)
 class Entity:
-    """Something that memories mention, such as a person. `type` is "" where it is not known.
+    """Something that memories mention, such as a person. `type` is "" if it is not known.
 
-    `aliases` are other names of it that a memory teaches; see `server.graph.entities.aliases`.
+    `aliases` are other names that a memory teaches for it; see `server.graph.entities.aliases`.
     """
 
     name: str
@@ -31,7 +31,7 @@ class Entity:
 
     @property
     def key(self) -> str:
-        """What makes two spellings the same entity: see `entity_key`."""
+        """The key by which two spellings are the same entity: see `entity_key`."""
         return entity_key(self.name)
 
 
@@ -45,12 +45,12 @@ class Relation:
 
     @property
     def subject(self) -> tuple[str, str]:
-        """What it is about: the source's key and the kind."""
+        """What the relation is about: the source's key and the kind."""
         return self.source.key, self.relation
 
     @property
     def identity(self) -> tuple[str, str, str]:
-        """What makes two spellings the same statement: the keys of both ends, and the kind."""
+        """Equal for two spellings of the same statement: the keys of both ends, and the kind."""
         return (*self.subject, self.target.key)
 
 
@@ -58,11 +58,12 @@ class Relation:
 class MemorySubgraph:
     """What the graph must hold about one memory.
 
-    Of a memory that is gone or names nothing the graph holds nothing: it has neither entities nor
+    The graph holds nothing for a memory that is gone or names nothing: it has neither entities nor
     relations, and `exists` is False. `version` only grows. Entities are shared within the scope's
-    graph space (`Scope.graph_space`). `joined` maps keys of names to the key of the entity that
-    they stand for in that space, and `aliases` the key of an entity to its other names; both hold
-    what concerns this memory. `expires_on` is the last day on which the memory is visible.
+    graph space (`Scope.graph_space`). `joined` maps the keys of names to the key of the entity that
+    they stand for in that space, and `aliases` maps an entity's key to its other names; both are
+    limited to what concerns this memory. `expires_on` is the last day on which the memory is
+    visible.
     """
 
     project_id: str
@@ -83,9 +84,9 @@ class MemorySubgraph:
 class StatedRelation:
     """A relation together with the memory that states it.
 
-    It holds from `event_time` on, until `superseded_at`; None: it holds still. The keys are those
-    under which the graph has the two entities, which differ from those of the names where the names
-    are aliases. By default they are those of the names.
+    It holds from `event_time` until `superseded_at`, or still holds if that is None. The keys are
+    those of the two entities in the graph, which differ from the keys of the names if these are
+    aliases. By default they are the keys of the names.
     """
 
     relation: Relation
@@ -104,16 +105,16 @@ class StatedRelation:
 
     @property
     def place(self) -> tuple[UUID, str, str, str]:
-        """Its place among those of one event time: by memory, then by what the graph has."""
+        """Orders relations of one event time: by memory, then by source, kind and target."""
         return self.memory_id, self.source_key, self.relation.relation, self.target_key
 
     def holds_at(self, time: datetime) -> bool:
-        """Whether nothing has superseded it by then."""
+        """Whether nothing has superseded the relation by that time."""
         return self.superseded_at is None or self.superseded_at > time
 
 
 def newest_first(relations: Iterable[StatedRelation]) -> list[StatedRelation]:
-    """In the order of lists: the newest event first, then by place."""
+    """Returns relations in the order of lists: newest event first, then by place."""
     placed = sorted(relations, key=lambda stated: stated.place)
     return sorted(placed, key=lambda stated: stated.event_time, reverse=True)
 
@@ -128,7 +129,7 @@ class EntityRef:
 
 @dataclass(frozen=True, slots=True)
 class KnownEntity:
-    """An entity as the graph has it. `memory_count` is how many memories of a scope mention it."""
+    """An entity in the graph. `memory_count` is how many memories of a scope mention it."""
 
     ref: EntityRef
     entity: Entity
@@ -136,35 +137,35 @@ class KnownEntity:
 
 
 def clean_name(text: str) -> str:
-    """A name fit to be shown: no control characters, single spaces, at most 512 characters."""
+    """Returns the name without control characters, with single spaces, cut to 512 characters."""
     return " ".join(_CONTROL.sub(" ", text).split())[:MAX_NAME_LENGTH].strip()
 
 
 def entity_key(name: str) -> str:
-    """The name folded for comparison: compatibility form (NFKC), case folded, single spaces.
+    """Returns the name folded for comparison: compatibility form (NFKC), no case, single spaces.
 
-    A name can grow to 18 times its length (U+FDFA).
+    This can make a name up to 18 times as long (U+FDFA).
     """
     return " ".join(_folded(name).split())
 
 
 def relation_name(text: str) -> str:
-    """What is stated, in lower snake case: `Works at` becomes `works_at`. May be empty.
+    """Returns the relation's name in snake case: `Works at` becomes `works_at`. May be empty.
 
-    At most 128 characters. Marks count as parts of words, which many scripts cannot spell without.
+    At most 128 characters. Combining marks count as parts of words, because many scripts need them.
     """
     return "_".join(words_of(text))[:MAX_RELATION_LENGTH].rstrip("_")
 
 
 def words_of(text: str) -> list[str]:
-    """The folded words of a name: letters, digits and marks; all else stands between words."""
+    """Returns the folded words of a name: runs of letters, digits and combining marks."""
     return "".join(c if _is_of_word(c) else " " for c in _folded(text)).split()
 
 
 def _folded(text: str) -> str:
     if text.isascii():
         return text.lower()
-    # Folding case can leave what the compatibility form would compose, so that comes last too.
+    # Case folding can produce text that is not in NFKC, so NFKC is applied again.
     return _nfkc(_nfkc(text).casefold())
 
 
@@ -177,7 +178,7 @@ def _is_of_word(character: str) -> bool:
 
 
 class DifferenceKind(StrEnum):
-    """One kind of difference; missing and unexpected are said of the graph."""
+    """One kind of difference; "missing" and "unexpected" refer to the graph."""
 
     MEMORY_MISSING = "memory missing"
     MEMORY_UNEXPECTED = "memory unexpected"

@@ -1,4 +1,4 @@
-"""Keeping who relates to what, asking for it, comparing it with the memories, splitting names."""
+"""Ports that write, read and audit the graph, and store splits of names."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Graph(Protocol):
     """The graph, a projection of the memories."""
 
     async def prepare(self) -> None:
-        """Creates the constraints that the projection relies on; may be repeated.
+        """Creates the constraints that the projection relies on; can be repeated.
 
         Raises:
             GraphUnavailable: the graph cannot be reached.
@@ -34,7 +34,7 @@ class Graph(Protocol):
         ...
 
     async def check(self) -> None:
-        """Returns when the graph answers.
+        """Checks that the graph responds.
 
         Raises:
             GraphUnavailable: it does not.
@@ -44,21 +44,21 @@ class Graph(Protocol):
     async def project(self, subgraphs: Sequence[MemorySubgraph]) -> None:
         """Makes the graph hold exactly these subgraphs for these memories, in one transaction.
 
-        An entity that nothing mentions any more goes. Repeating it changes nothing. A subgraph of
-        an older version than the one that the graph holds is ignored.
+        Entities that no memory mentions any more are removed. Repeating the call changes nothing. A
+        subgraph with an older version than the one in the graph is ignored.
 
         Raises:
-            GraphUnavailable: the graph cannot be reached; nothing was changed, or everything.
-            ValueError: a subgraph cannot be held as it is; nothing was changed.
+            GraphUnavailable: the graph cannot be reached; either nothing or everything was changed.
+            ValueError: a subgraph cannot be stored; nothing was changed.
         """
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class GraphScope:
-    """What every read of the graph keeps to: one project, and the memories of a scope.
+    """What every read of the graph is limited to: one project, and the memories of a scope.
 
-    `holding_at` leaves out the relations that were superseded by then; None keeps them all.
+    `holding_at` excludes the relations that were superseded by then; None includes all.
     """
 
     project_id: str
@@ -70,8 +70,8 @@ class GraphScope:
 class RelationQuery:
     """Which relations to read: of one project and scope, newest first, at most `limit`.
 
-    `entity` is the name or an alias of one end. `holding_at` leaves out the relations that were
-    superseded by then; None keeps them all.
+    `entity` is the name or an alias of one end. `holding_at` excludes the relations that were
+    superseded by then; None includes all.
     """
 
     project_id: str
@@ -93,7 +93,7 @@ class FoundEntity:
 
 @dataclass(frozen=True, slots=True)
 class EntityQuery:
-    """Which entities to list: at most `limit`, after `after`. Without `words`, all of the scope."""
+    """Which entities to list: at most `limit`, after `after`; without `words`, all of the scope."""
 
     within: GraphScope
     limit: int
@@ -111,9 +111,9 @@ class EntityPage:
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """The relations around an entity, and the entities that they touch, by key.
+    """The relations around an entity, and the entities at their ends, by key.
 
-    `truncated` says that there were more than are given.
+    `truncated` says that there were more.
     """
 
     entities: Mapping[str, KnownEntity]
@@ -122,81 +122,81 @@ class Surroundings:
 
 
 class GraphReader(Protocol):
-    """The graph as it is read. It can be behind the memories: what it tells must be checked there.
+    """Reads the graph, which can be behind the memories: check its results against the store.
 
     Every method works within one project, is bounded in time and size, and raises GraphUnavailable
-    where the graph cannot be reached, at once where that has just been found out.
+    if the graph cannot be reached; immediately, if that was just found out.
     """
 
     async def list_relations(self, query: RelationQuery) -> list[StatedRelation]:
-        """Relations of a scope: newest event first, then by memory id, source, relation, target."""
+        """Returns a scope's relations, newest first, then by memory id, source, kind and target."""
         ...
 
     async def find_entities(self, within: GraphScope, name: str) -> list[FoundEntity]:
-        """The entities of this name or alias that memories of the scope mention.
+        """Returns the entities with this name or alias that memories of the scope mention.
 
-        One for each graph space: that of the scope's own space first, then by their newest memory.
+        One for each graph space: the scope's own space first, the others by their newest memory.
         """
         ...
 
     async def list_entities(self, query: EntityQuery) -> EntityPage:
-        """A page of entities that memories of the scope mention.
+        """Returns a page of entities that memories of the scope mention.
 
-        In the order of spaces and keys, or with words the best match first. A page can be short and
-        still have a next one.
+        They are ordered by space and key, or with words by the best match. A page can be short even
+        if there is a next one.
         """
         ...
 
     async def explore(self, within: GraphScope, start: EntityRef, hops: int) -> Surroundings:
-        """The entity and what lies within `hops` relations of it, the nearest first."""
+        """Returns the entity and everything within `hops` relations of it, nearest first."""
         ...
 
     async def recall(self, within: GraphScope, names: Sequence[str]) -> Recollection:
-        """What the entities of these keys or aliases lead to within two relations."""
+        """Returns what is within two relations of the entities with these keys or aliases."""
         ...
 
 
 class GraphAudit(Protocol):
-    """A look at the whole graph, page by page.
+    """Audits the whole graph, page by page.
 
-    Every method raises GraphUnavailable where the graph cannot be reached.
+    Every method raises GraphUnavailable if the graph cannot be reached.
     """
 
     async def projects(self) -> list[str]:
-        """The projects of which the graph holds anything."""
+        """Returns the projects that have anything in the graph."""
         ...
 
     async def compare(
         self, subgraphs: Sequence[MemorySubgraph]
     ) -> Mapping[UUID, Counter[DifferenceKind]]:
-        """How the graph differs from these subgraphs of one project, by memory; equal ones not."""
+        """Returns how the graph differs from these subgraphs of a project, by differing memory."""
         ...
 
     async def rewind(self, subgraphs: Sequence[MemorySubgraph]) -> None:
-        """Lets these states be projected although the graph knows later versions of the memories.
+        """Allows these states to be projected even if the graph holds later versions.
 
-        It does where PostgreSQL was restored from a backup.
+        It does if PostgreSQL was restored from a backup.
         """
         ...
 
     def memories(self, project_id: str, page_size: int) -> AsyncIterator[list[UUID]]:
-        """The memories that the graph knows, and those that only a relation names."""
+        """Yields the memories in the graph, including those that only a relation names."""
         ...
 
     def flaws(
         self, project_id: str, page_size: int, *, mend: bool
     ) -> AsyncIterator[Counter[DifferenceKind]]:
-        """What is wrong within the graph, page by page; with `mend` it is put right.
+        """Yields what is inconsistent within the graph, page by page; `mend` repairs it.
 
-        That is what follows from its mentions and relations: the names of entities, entities that
-        nothing mentions, and until when relations hold.
+        It covers everything derived from mentions and relations: the names of entities, entities
+        that nothing mentions, and until when relations hold.
         """
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class TaughtName:
-    """So many memories of a graph space teach that `alias` is another name of `name`."""
+    """The number of memories in a graph space that teach `alias` as another name of `name`."""
 
     space: str
     name: str
@@ -205,31 +205,31 @@ class TaughtName:
 
 
 class EntitySplits(Protocol):
-    """What memories teach about names, and what an operator has said against it.
+    """What memories teach about names, and the splits by which operators overrule it.
 
-    Every method raises StoreUnavailable where PostgreSQL cannot be reached.
+    Every method raises StoreUnavailable if PostgreSQL cannot be reached.
     """
 
     async def taught(self, project_id: str, space: str | None = None) -> Sequence[TaughtName]:
-        """What the memories of one graph space or of all teach, splits apart."""
+        """Returns what the memories of one or all graph spaces teach, regardless of splits."""
         ...
 
     async def splits(
         self, project_id: str, spaces: Sequence[str] | None, at: datetime
     ) -> Sequence[Split]:
-        """Those of the splits that there are now which were made by then; in all spaces for None.
+        """Returns the current splits that were made by `at`; `spaces` None means all spaces.
 
-        One that was taken back counts as never made.
+        A split that was undone counts as never made.
         """
         ...
 
     async def split(self, project_id: str, split: Split) -> int:
-        """Keeps a split and has the graph follow; how many memories are projected for it.
+        """Stores a split and updates the graph; returns how many memories are projected for it.
 
-        Repeating it has those projected again, and changes nothing else.
+        Repeating it projects them again and changes nothing else.
         """
         ...
 
     async def rejoin(self, project_id: str, split: Split) -> bool:
-        """Takes a split back and has the graph follow; whether there was one."""
+        """Undoes a split and updates the graph. Returns whether there was one."""
         ...

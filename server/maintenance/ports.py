@@ -1,4 +1,4 @@
-"""Readiness of the store, another embedder, indexes for large scopes, erasing what expired."""
+"""Ports for the store's readiness, its embedder, search indexes, retention and project deletion."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from server.memories.scope import DeletionReceipt
 
 
 class StoreUnready(MemoirError):
-    """The store is not as it must be; the message says why and what to do."""
+    """The store is not ready for use; the message says why and what to do."""
 
 
 class OtherEmbedderWanted(MemoirError):
-    """Another command has begun to give the store's texts to another embedder."""
+    """Another `reembed` command has begun to change the store to another embedder."""
 
     def __init__(self) -> None:
         super().__init__(
-            "another `reembed` gives this store another embedder now: let one end before the next"
+            "another `reembed` is changing this store to another embedder; wait until it has ended"
         )
 
 
 class StoreInUse(MemoirError):
-    """A command needs the store for itself, and a server is connected to it."""
+    """A command needs exclusive use of the store, but a server is connected to it."""
 
     def __init__(self) -> None:
         super().__init__("a server is connected to this database; stop all servers first")
@@ -35,109 +35,109 @@ class StoreInUse(MemoirError):
 
 @dataclass(frozen=True, slots=True)
 class EmbedderIdentity:
-    """What two vectors must have in common to be compared."""
+    """What two vectors must have in common to be comparable."""
 
     model: str
     dimensions: int
 
     def __str__(self) -> str:
-        """As people read it."""
+        """Returns a form for messages."""
         return f"{self.model} ({self.dimensions} dimensions)"
 
 
 class StoreReadiness(Protocol):
-    """Both methods raise StoreUnavailable where PostgreSQL cannot be reached."""
+    """Checks the store. Both methods raise StoreUnavailable if PostgreSQL cannot be reached."""
 
     async def schema_fault(self) -> str | None:
-        """None where the schema is current, else what is wrong and which command mends it."""
+        """Returns None if the schema is current, else what is wrong and which command fixes it."""
         ...
 
     async def claim_embedder(self, embedder: EmbedderIdentity) -> EmbedderIdentity:
-        """Makes `embedder` the store's if it has none yet; answers which one it has.
+        """Makes `embedder` the store's if it has none yet, and returns the one that it has.
 
         Raises:
-            StoreUnready: it is being changed.
+            StoreUnready: the embedder is being changed.
         """
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class TextPlace:
-    """A text as it is to be embedded, in the order of all texts; `key` is opaque."""
+    """A text to embed, and its place among all texts; `key` is opaque."""
 
     key: str
     text: str
 
 
 class Reembedding(Protocol):
-    """The texts of a store that hold an embedding: of memories, and of their past states.
+    """The texts of a store that have an embedding: those of memories and of their past states.
 
-    Every method raises StoreUnavailable where PostgreSQL cannot be reached.
+    Every method raises StoreUnavailable if PostgreSQL cannot be reached.
     """
 
     async def begin(self, embedder: EmbedderIdentity) -> bool:
-        """Makes the store unready until `finish`. False if it is of this embedder already.
+        """Makes the store unready until `finish`; False if it already has this embedder.
 
-        Goes on where one to the same embedder was interrupted; one to another begins anew.
+        Continues an interrupted change to the same embedder; a change to another one starts over.
 
         Raises:
-            StoreInUse: a server is connected to it.
+            StoreInUse: a server is connected to the store.
         """
         ...
 
     async def count(self) -> int:
-        """How many texts there are still to do."""
+        """Returns how many texts are left."""
         ...
 
     async def texts(self, limit: int) -> list[TextPlace]:
-        """The next ones that are to do; empty when all are done."""
+        """Returns the next texts to embed; empty when all are done."""
         ...
 
     async def replace(
         self, embedder: EmbedderIdentity, places: Sequence[TextPlace], embeddings: Sequence[Vector]
     ) -> None:
-        """Stores the embeddings of these texts, and that they are done, in one transaction.
+        """Stores the embeddings of these texts and marks them as done, in one transaction.
 
         Raises:
-            OtherEmbedderWanted: one to another embedder was begun meanwhile.
+            OtherEmbedderWanted: a change to another embedder was begun meanwhile.
         """
         ...
 
     async def finish(self, embedder: EmbedderIdentity) -> None:
-        """Makes `embedder` the store's, and the store ready.
+        """Makes `embedder` the store's embedder, and the store ready again.
 
         Raises:
-            OtherEmbedderWanted: one to another embedder was begun meanwhile.
+            OtherEmbedderWanted: a change to another embedder was begun meanwhile.
         """
         ...
 
 
 class SearchIndexing(Protocol):
-    """The indexes by which large scopes find what is nearest to a question or shares words with it.
+    """The indexes that speed up searches of large scopes, by vectors and by words.
 
-    Servers may go on working, and use the indexes, or do without them, within a minute. Both
-    methods raise StoreUnavailable where PostgreSQL cannot be reached.
+    Servers may keep working; they start or stop using the indexes within a minute. Both methods
+    raise StoreUnavailable if PostgreSQL cannot be reached.
     """
 
     async def build(
         self, memory_mib: int, on_progress: Callable[[int, int], None] = lambda _done, _total: None
     ) -> None:
-        """Builds what is not there yet, with so much memory.
+        """Builds the missing indexes, with this much memory.
 
         Raises:
-            StoreUnready: no server has worked on this store, so it has no embedder yet.
+            StoreUnready: no server has used this store yet, so it has no embedder.
         """
         ...
 
     async def drop(self) -> None:
-        """Removes all of them."""
+        """Removes all the indexes."""
         ...
 
 
 class Retention(Protocol):
-    """What no server should keep any longer, in all projects.
+    """Erases memories in all projects whose retention has ended.
 
-    Several servers may ask at once: one of them works, the others find nothing to do.
+    Several servers may call it at once: one of them works, the others find nothing to do.
     """
 
     async def purge(
@@ -145,12 +145,12 @@ class Retention(Protocol):
     ) -> DeletionReceipt | None:
         """Erases up to `limit` memories of one project, deleted ones too; None if there are none.
 
-        `call_of` makes the call for the project that was found. A memory that others change at this
-        moment is left for the next time.
+        `call_of` makes the call for the project that was found. A memory that another call is
+        changing is left for the next time.
 
         Raises:
             StoreUnavailable: nothing was erased.
-            ConcurrentChange: others changed the same memories; nothing was erased.
+            ConcurrentChange: other calls changed the same memories; nothing was erased.
         """
         ...
 
@@ -159,20 +159,20 @@ class ProjectDeletion(Protocol):
     """Deleting a project in small steps. Every method raises StoreUnavailable."""
 
     async def begin(self, project_id: str, now: datetime) -> bool:
-        """Closes the project to all calls and deletes its keys; False if nothing is kept of it.
+        """Closes the project to all calls and deletes its keys; False if nothing of it is stored.
 
-        A server believes for a few seconds more what it has found about keys and projects.
+        Servers cache what they know about keys and projects for a few more seconds.
         """
         ...
 
     async def count(self, project_id: str) -> int:
-        """How many rows there are to delete."""
+        """Returns how many rows are left to delete."""
         ...
 
     async def delete_batch(self, project_id: str, limit: int) -> Mapping[str, int]:
-        """Deletes up to `limit` rows and answers how many of which table; empty at the end.
+        """Deletes up to `limit` rows and returns how many by table; empty at the end.
 
-        The graph follows by the outbox, which stays.
+        The graph is updated through the outbox, which stays.
         """
         ...
 

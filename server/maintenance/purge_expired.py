@@ -1,4 +1,4 @@
-"""Erasing what has expired long enough ago, in every server."""
+"""Erases memories that expired long enough ago; runs in every server."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from server.memories.scope import Scope
 
 PURGE_EXPIRED = "Retention"
 INTERVAL = timedelta(minutes=10)
-# Small, so that no transaction holds its locks for long.
+# Small, so that no transaction holds locks for long.
 BATCH = 100
 
 log = structlog.get_logger()
@@ -46,16 +46,16 @@ class PurgeExpired:
             try:
                 await self.purge()
             except Exception as error:
-                # The next look may succeed; the pool reports an outage itself.
+                # The next check may succeed; the pool reports outages itself.
                 if not isinstance(error, MemoirError):
                     log.error("retention.failed", exc_info=error)
             await asyncio.sleep(self._interval.total_seconds())
 
     async def purge(self) -> Counter[str]:
-        """Erases everything that is due, batch by batch, and answers what that was.
+        """Erases everything that is due, batch by batch, and returns the counts.
 
         Raises:
-            StoreUnavailable, ConcurrentChange: the batches before are erased.
+            StoreUnavailable, ConcurrentChange: earlier batches stay erased.
         """
         erased: Counter[str] = Counter()
         expired_before = today(self._clock.now()) - timedelta(days=self._kept_days)

@@ -1,4 +1,4 @@
-"""Changing the embedder of a store."""
+"""Changes the embedder of a store."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ BATCH = 200
 
 
 class Reembed:
-    """Embeds every text of a store anew, of past states too.
+    """Embeds every text of a store again, including those of past states.
 
-    The servers have to be stopped: between begin and end the store holds vectors that do not
-    compare. It goes batch by batch, and goes on where it was interrupted.
+    The servers must be stopped, because until it ends the store holds vectors that are not
+    comparable. It works batch by batch, and continues after an interruption.
     """
 
     def __init__(self, store: Reembedding, embedder: Embedder) -> None:
@@ -24,14 +24,14 @@ class Reembed:
     async def __call__(
         self, on_progress: Callable[[int, int], None] = lambda _done, _total: None
     ) -> int | None:
-        """Embeds what is left, and returns how many texts that was.
+        """Embeds the texts that are left, and returns how many there were.
 
-        None where the store is of this embedder already.
+        Returns None if the store already has this embedder.
 
         Raises:
             OtherEmbedderWanted: another command began with another embedder.
             StoreInUse: a server is connected to the store.
-            ModelUnavailable, ModelQuotaExhausted: the embedder fails; repeat it later.
+            ModelUnavailable, ModelQuotaExhausted: the embedder failed; repeat the command later.
             StoreUnavailable: the store cannot be reached.
         """
         identity = EmbedderIdentity(self._embedder.model, self._embedder.dimensions)

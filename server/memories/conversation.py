@@ -1,4 +1,4 @@
-"""Messages as clients send them and as they are kept."""
+"""Messages as clients send them and as they are stored."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Role(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One utterance. `content` is None or empty where nothing was said."""
+    """One message. `content` is None or empty if nothing was said."""
 
     role: Role
     content: str | None
@@ -29,7 +29,7 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class StoredMessage:
-    """One utterance that is kept: `ordinal` is its place among the call's kept messages, from 0."""
+    """A stored message; `ordinal` is its place among the call's stored messages, from 0."""
 
     id: UUID
     ordinal: int
@@ -40,12 +40,12 @@ class StoredMessage:
 
 
 def without_nul(text: str) -> str:
-    """The text without NUL characters, which PostgreSQL cannot hold."""
+    """Returns the text without NUL characters, which PostgreSQL cannot store."""
     return text.replace("\0", "")
 
 
 def spoken(messages: Iterable[Message]) -> list[Message]:
-    """The messages that say something, free of NUL characters."""
+    """Returns the messages that have content, without NUL characters."""
     cleaned = (
         replace(
             message,

@@ -27,7 +27,7 @@ class EventType(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """A passage, word for word, of a stored message; "" stands for the whole message."""
+    """A verbatim passage of a stored message; "" stands for the whole message."""
 
     message_id: UUID
     quote: str
@@ -50,8 +50,8 @@ class Provenance:
 class Memory:
     """One memory in one state.
 
-    Times are aware and in UTC. It is visible through `expiration_date` (UTC) and not after it.
-    `version` counts its states from 1.
+    Times are aware and in UTC. The memory is visible through `expiration_date` (in UTC), but not
+    after it. `version` counts its states from 1.
     """
 
     id: UUID
@@ -81,7 +81,7 @@ class Memory:
 
 @dataclass(frozen=True, slots=True)
 class ArmScore:
-    """What one arm of a search thought of a hit: its place from 1, its score from 0 to 1."""
+    """How one arm of a search rated a hit: its rank from 1, its score from 0 to 1."""
 
     arm: str
     rank: int
@@ -98,39 +98,40 @@ class ScoredMemory:
 
     @property
     def id(self) -> UUID:
-        """Of the memory."""
+        """The memory's id."""
         return self.memory.id
 
     @property
     def text(self) -> str:
-        """What was found."""
+        """The memory's text."""
         return self.memory.text
 
 
 def etag_of(memory_id: UUID, version: int) -> str:
-    """The etag of a memory's state."""
+    """Returns the etag of a memory's state."""
     return hashlib.sha256(f"{memory_id}:{version}".encode()).hexdigest()[:16]
 
 
 def today(now: datetime) -> date:
-    """The day that expiration dates are compared with: the one in UTC."""
+    """Returns the current day in UTC, which expiration dates are compared with."""
     return now.astimezone(UTC).date()
 
 
 def verbatim_digest(role: Role, name: str | None, text: str) -> bytes:
-    """What makes two verbatim memories of a scope the same: speaker and text, to the letter.
+    """Returns a digest that is equal for verbatim memories with the same speaker and text.
 
-    Letters are compared in NFC, so that a decomposed spelling equals a composed one.
+    Text is compared in NFC, so that decomposed and composed spellings are equal.
     """
     return digest_of("verbatim", role, _composed(name or ""), _composed(text))
 
 
 def fact_digest(text: str) -> bytes:
-    """What makes two inferred memories of a scope the same: the text, but for case and spaces.
+    """Returns a digest that is equal for facts that differ only in case and white space.
 
-    Letters are compared in NFC. The compatibility forms would make 10⁵ equal to 105.
+    A final full stop does not count either. Text is compared in NFC, because compatibility forms
+    (NFKC) would make 10⁵ equal to 105.
     """
-    # Folding case can leave what NFC would compose, so that comes last too.
+    # Case folding can produce text that is not in NFC, so NFC is applied again.
     folded = " ".join(_composed(_composed(text).casefold()).split())
     return digest_of("fact", folded.rstrip("."))
 
@@ -139,7 +140,7 @@ def _composed(text: str) -> str:
     return text if text.isascii() else unicodedata.normalize("NFC", text)
 
 
-# Before the ordinals of all events; what makes room for a call has -1.
+# Sorts before the ordinals of all events; deletions that make room for a call have -1.
 FIRST_ORDINAL = -2
 FIRST_ID = UUID(int=0)
 
@@ -148,9 +149,9 @@ FIRST_ID = UUID(int=0)
 class MemoryEvent:
     """One entry of a memory's history.
 
-    `version` is the one that the event led to; a deletion counts as one. `before` is None for ADD
-    and for the restoring of a deleted memory, `after` for DELETE. Of a memory that was erased both
-    are None, and `erased_scope` is whose it was.
+    `version` is the version that the event created; a deletion counts as one. `before` is None for
+    ADD and for the restoration of a deleted memory, `after` for DELETE. For an erased memory both
+    are None, and `erased_scope` is its former scope.
     """
 
     memory_id: UUID
@@ -164,7 +165,7 @@ class MemoryEvent:
 
     @property
     def scope(self) -> Scope:
-        """Whose memory it was; nobody's where that is not known."""
+        """The memory's scope; empty if it is not known."""
         state = self.after or self.before
         return state.scope if state else self.erased_scope or Scope()
 
@@ -173,8 +174,8 @@ class MemoryEvent:
 class PastVersion:
     """A memory as it was at one version.
 
-    `memory` is None if that version is a deletion. `embedding` is that of its text, None where it
-    was not kept. `last_version` is the newest version that the memory has had.
+    `memory` is None if that version is a deletion. `embedding` is that of its text, or None if it
+    was not kept. `last_version` is the newest version of the memory.
     """
 
     memory: Memory | None
@@ -184,7 +185,7 @@ class PastVersion:
 
 @dataclass(frozen=True, slots=True, order=True)
 class StreamCursor:
-    """A place in the order of all events: that of an event, or the begin of a transaction."""
+    """A place in the order of all events: that of an event, or the start of a transaction."""
 
     transaction_id: int
     position: int = 0

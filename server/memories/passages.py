@@ -1,8 +1,8 @@
-"""Passages: what was told in an add with inference and became no fact.
+"""Passages: text of an inferred add that became no fact.
 
-A passage is what is left of a message once the sentences that operations rest on are taken out. It
-is found and answered whole: measured on long conversations, whole messages are found better than
-pieces of them (ADR 0030). A message longer than `MAX_PART_LENGTH` is cut into parts, each of which
+A passage is what is left of a message without the sentences that operations rest on. It is searched
+and returned as a whole: measured on long conversations, whole messages are found better than pieces
+of them (ADR 0030). A message longer than `MAX_PART_LENGTH` is split into parts, each of which
 becomes a passage.
 """
 
@@ -23,10 +23,10 @@ from server.memories.memory import ArmScore, ScoredMemory
 from server.memories.scope import Scope
 
 MAX_PART_LENGTH: Final = 8_192
-"""Most characters of a passage, as of a memory."""
+"""The most characters of a passage; the same as for a memory."""
 
-# A sentence ends with its white space, so that those of a text make it up again. The pattern looks
-# at each character a bounded number of times.
+# A sentence includes the white space after it, so that joining the sentences restores the text. The
+# pattern looks at each character a bounded number of times.
 _SENTENCE_END = re.compile(
     r"[.!?\u2026\u0964\u061f]+[\"'\u201d\u2019)\]]*\s+|[\u3002\uff01\uff1f]+\s*|\s*[\n\r]\s*"
 )
@@ -35,7 +35,7 @@ _SAYS_SOMETHING = re.compile(r"\w")
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """A part of a text: from `start` up to and without `end`."""
+    """A part of a text, from `start` up to but excluding `end`."""
 
     start: int
     end: int
@@ -43,7 +43,7 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class Passage:
-    """A passage as it is found. `role`, `name` and `event_time` are those of its message."""
+    """A passage as a search finds it. `role`, `name` and `event_time` are those of its message."""
 
     id: UUID
     message_id: UUID
@@ -67,17 +67,17 @@ class ScoredPassage:
 
     @property
     def id(self) -> UUID:
-        """Of the passage."""
+        """The passage's id."""
         return self.passage.id
 
     @property
     def text(self) -> str:
-        """What was found."""
+        """The passage's text."""
         return self.passage.text
 
 
 class Source(StrEnum):
-    """What a search can look at: memories, or what was told and became none."""
+    """What a search covers: memories, or passages that became no memory."""
 
     MEMORIES = "memories"
     PASSAGES = "passages"
@@ -86,13 +86,13 @@ class Source(StrEnum):
 EVERY_SOURCE: Final = frozenset(Source)
 
 Hit: TypeAlias = ScoredMemory | ScoredPassage
-"""What a search finds."""
+"""A result of a search."""
 
 
 def parts_of(text: str) -> list[Span]:
-    """The text cut between sentences into parts of at most `MAX_PART_LENGTH` characters.
+    """Splits the text between sentences into parts of at most `MAX_PART_LENGTH` characters.
 
-    A single sentence that is longer is cut too.
+    A single sentence that is longer than that is split too.
     """
     parts: list[Span] = []
     start = 0
@@ -107,7 +107,7 @@ def parts_of(text: str) -> list[Span]:
 
 
 def spans_of(text: str, quotes: Iterable[str]) -> list[Span]:
-    """Every place at which one of the quotes stands in the text."""
+    """Returns every place where one of the quotes occurs in the text."""
     return [
         Span(found.start(), found.end())
         for quote in set(quotes)
@@ -116,22 +116,22 @@ def spans_of(text: str, quotes: Iterable[str]) -> list[Span]:
 
 
 class Coverage:
-    """The parts of a message that are to be in no passage."""
+    """The parts of a message that must not be in any passage."""
 
     def __init__(self, spans: Iterable[Span]) -> None:
         self._spans = _joined(spans)
         self._starts = [span.start for span in self._spans]
 
     def touches(self, start: int, end: int) -> bool:
-        """Whether any of it lies between the two places."""
+        """Whether any covered part lies between the two offsets."""
         before = bisect_left(self._starts, end)
         return before > 0 and self._spans[before - 1].end > start
 
 
 def left_over(text: str, part: Span, covered: Coverage) -> tuple[str, ...]:
-    """The sentences of a part of which nothing is covered, as they stand in the text.
+    """Returns the sentences of a part that are not covered at all, as they are in the text.
 
-    Those without a letter or digit are left out.
+    Sentences without a letter or digit are left out.
     """
     left = []
     for sentence in _sentences(text[part.start : part.end]):
@@ -145,7 +145,7 @@ def left_over(text: str, part: Span, covered: Coverage) -> tuple[str, ...]:
 
 
 def passage_digest(role: Role, name: str | None, content: str, part: int) -> bytes:
-    """What makes two messages of a scope the same: speaker and words; of each of its parts."""
+    """Returns a digest that is equal for one part of messages with the same speaker and text."""
     return digest_of("passage", role, name or "", content, str(part))
 
 
@@ -160,7 +160,7 @@ def _sentences(text: str) -> Iterable[Span]:
 
 
 def _joined(spans: Iterable[Span]) -> list[Span]:
-    """The same places in order, without overlaps."""
+    """Returns the same places in order, with overlaps merged."""
     joined: list[Span] = []
     for span in sorted(spans, key=lambda span: (span.start, span.end)):
         if span.start == span.end:

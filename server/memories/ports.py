@@ -1,4 +1,4 @@
-"""Keeping memories, their history and the conversations that they came from."""
+"""The port that stores memories, their history and the conversations that they came from."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ from server.memories.search.time_spans import TimeSpan
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One call that changes memories: what every trace of its effects leads back to.
+    """One call that changes memories, to which all of its effects can be traced back.
 
-    `payload_digest` tells two calls with one `request_id` apart. `item` is the place in a batch,
-    from 1; 0 is a call of its own, or the batch itself. The tokens are those
-    of the language model, None where none took part. The call of an operation has the operation's
-    id, and `operation_lease` is the holder of its lease. `traceparent` is the call's place in its
-    trace, which what the graph does later links back to. `notices` are what it left out.
+    `payload_digest` distinguishes two calls with one `request_id`. `item` is the place in a batch,
+    from 1; 0 stands for a single call, or for the batch itself. The token counts are those of the
+    language model, None if none was used. The call of an operation has the operation's id, and
+    `operation_lease` is the id of its lease. `traceparent` is the call's position in its trace, to
+    which later work on the graph links back. `notices` say what the call left out.
     """
 
     id: UUID
@@ -54,10 +54,10 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class EmbeddedMemory:
-    """A memory as it is to be stored.
+    """A memory to be stored.
 
-    `ordinal` is its place among the call's changes. `digest` is what makes two memories of a scope
-    the same: no scope ever holds two of one digest.
+    `ordinal` is its place among the call's changes. Memories with the same `digest` count as the
+    same, and no scope ever holds two of them.
     """
 
     ordinal: int
@@ -68,9 +68,10 @@ class EmbeddedMemory:
 
 @dataclass(frozen=True, slots=True)
 class MemoryUpdate:
-    """The next state of a memory, decided on when it was at `version`.
+    """The next state of a memory, based on its state at `version`.
 
-    `metadata` is merged over what is stored; an `expiration_date` of None leaves the stored one.
+    `metadata` is merged over the stored metadata; an `expiration_date` of None keeps the stored
+    one.
     """
 
     ordinal: int
@@ -92,7 +93,7 @@ class MemoryUpdate:
 
 @dataclass(frozen=True, slots=True)
 class MemoryDeletion:
-    """A memory to be deleted, as it was when that was decided.
+    """A memory to be deleted, as it was when the deletion was decided.
 
     `ordinal` is its place among the call's changes.
     """
@@ -104,11 +105,12 @@ class MemoryDeletion:
 
 @dataclass(frozen=True, slots=True)
 class NewPassage:
-    """What is left of a message of the call, to be kept beside the memories.
+    """What is left of a message of the call, to be stored besides the memories.
 
-    `ordinal` is the place of the message among the call's. `digest` stands for the message as it
-    was sent: where it came before in the scope, only sentences stay that were left both times.
-    `sentences` may be empty, which keeps all of the message out from then on.
+    `ordinal` is the place of the message among the call's messages. `digest` is that of the message
+    as it was sent: if the same message came before in the scope, only the sentences that were left
+    both times stay. If `sentences` is empty, none of the message is kept, and none of it will be if
+    it comes again.
     """
 
     ordinal: int
@@ -123,7 +125,7 @@ class NewPassage:
 
 @dataclass(frozen=True, slots=True)
 class NewPassages:
-    """The passages of a call, and what they share with its memories."""
+    """The passages of a call, and the values that they share with its memories."""
 
     passages: Sequence[NewPassage]
     metadata: JsonObject
@@ -132,13 +134,13 @@ class NewPassages:
 
 @dataclass(frozen=True, slots=True)
 class ChangeSet:
-    """Everything that one call changes; it takes effect wholly or not at all.
+    """Everything that one call changes; it takes effect as a whole or not at all.
 
-    The added memories share what a call says of all of them: whether they are inferred and
-    immutable, their metadata, event time and expiration date. `lease` is the holder of the scope's
-    lease under which the change was decided, if that took one. `passages` need such a lease.
-    `forget_requests` are what asks to forget something, word for word: what tells of the same
-    leaves the passages of the scope.
+    The added memories share what the call says about all of them: whether they are inferred and
+    immutable, their metadata, event time and expiration date. `lease` is the id of the scope's
+    lease under which the change was decided, if there was one. `passages` need such a lease.
+    `forget_requests` are the verbatim requests to forget something: passages of the scope about the
+    same thing are removed.
     """
 
     call: Call
@@ -153,9 +155,9 @@ class ChangeSet:
 
 @dataclass(frozen=True, slots=True)
 class Committed:
-    """What a change set led to: the added memories that the scope did not hold already.
+    """The result of a commit: the added memories that the scope did not already hold.
 
-    `position` grows with every call of a project; the outbox is asked with it.
+    `position` grows with every call of a project; it is what the outbox compares.
     """
 
     added: frozenset[UUID]
@@ -164,7 +166,7 @@ class Committed:
 
 @dataclass(frozen=True, slots=True)
 class StoredChange:
-    """One event of an earlier call; the `previous_` ones are of the state before."""
+    """One event of an earlier call; the `previous_` fields describe the state before it."""
 
     event: EventType
     memory: Memory
@@ -174,7 +176,7 @@ class StoredChange:
 
 @dataclass(frozen=True, slots=True)
 class StoredCall:
-    """An earlier call, what it changed, in the order in which it said so, and what it left out."""
+    """An earlier call, with its changes in the order of its outcome and what it left out."""
 
     id: UUID
     payload_digest: bytes
@@ -187,15 +189,15 @@ class StoredCall:
 
 @dataclass(frozen=True, slots=True)
 class SearchQuery:
-    """What to search: `vector` against one project and scope, best first, at most `limit`.
+    """A search for `vector` in one project and scope, best hits first, at most `limit`.
 
-    `text` is the question in words, for the arm that compares words; `weights` say how much each
-    arm counts. `graph` are memories that the graph proposes with their scores from 0 to 1: those
-    among them that match everything else take part. `visible_on` hides what has expired before that
-    day; None shows all. `threshold` bounds the score from below. `filters` must match too. `time`
-    is the past instant whose memories are searched; None means now. `sources` are what to search.
-    Passages have no categories, so that none of them has one of `categories`. `question_times` are
-    the times that the question names: events close to them are preferred.
+    `text` is the query in words, for the lexical arm; `weights` say how much each arm counts.
+    `graph` are memories that the graph proposes, with scores from 0 to 1; those that meet all other
+    conditions take part. `visible_on` hides memories that expired before that day; None shows all.
+    `threshold` is the minimum score. `filters` must match too. `time` is the past instant to
+    search; None means now. `sources` says what to search. Passages have no categories, so none
+    matches if `categories` are given. `question_times` are the times that the question names:
+    events close to them are preferred.
     """
 
     project_id: str
@@ -233,62 +235,62 @@ class ListQuery:
 class MemoryStore(Protocol):
     """The source of truth.
 
-    Every method works within one project and raises StoreUnavailable where PostgreSQL cannot be
+    Every method works within one project and raises StoreUnavailable if PostgreSQL cannot be
     reached or refuses work.
     """
 
     async def commit(self, changes: ChangeSet) -> Committed:
         """Stores a call with its effects, history and outbox rows, durably and in one transaction.
 
-        An added memory whose digest the scope holds already is left out; an expired holder of the
-        digest makes way. The lease, if there is one, ends with it; so does the operation whose call
-        it is.
+        An added memory whose digest the scope already holds is left out; if the holder has expired,
+        it is deleted instead. The commit ends the lease, if there is one, and the operation that
+        the call belongs to.
 
         Raises:
             RequestIdReused: the call's `request_id` is taken; nothing was stored.
-            ConcurrentChange: an updated or removed memory is not in the state that the change was
-                decided on, or an update would make it equal to another, or the lease of the scope
-                or the operation is another's by now; nothing was stored.
+            ConcurrentChange: an updated or deleted memory is no longer in the state that the change
+                was based on, or an update would make it equal to another, or somebody else holds
+                the lease of the scope or the operation by now; nothing was stored.
         """
         ...
 
     async def find_call(self, project_id: str, request_id: UUID) -> StoredCall | None:
-        """The call that came with `request_id` before, if any."""
+        """Returns the earlier call with this `request_id`, if any."""
         ...
 
     async def get_call(self, project_id: str, call_id: UUID) -> StoredCall | None:
-        """The call with this id, if there is one."""
+        """Returns the call with this id, if there is one."""
         ...
 
     async def find_candidates(
         self, project_id: str, scope: Scope, vectors: Sequence[Vector], limit: int, visible_on: date
     ) -> list[Candidate]:
-        """Memories of exactly this scope that are nearest to any of the vectors, best first.
+        """Returns the memories of exactly this scope nearest to any of the vectors, best first.
 
-        At most `limit` for each vector and each memory once.
+        At most `limit` for each vector, and each memory once.
         """
         ...
 
     async def recent_messages(
         self, project_id: str, scope: Scope, limit: int
     ) -> list[StoredMessage]:
-        """The last messages of exactly this scope, oldest first."""
+        """Returns the last messages of exactly this scope, oldest first."""
         ...
 
     async def search(self, query: SearchQuery) -> list[Hit]:
-        """The best hits, best first. Scope, expiry and categories apply before the limit."""
+        """Returns the best hits, best first. All conditions apply before the limit."""
         ...
 
     async def get(self, project_id: str, memory_id: UUID, visible_on: date | None) -> Memory | None:
-        """The memory, if the project has it and it is visible."""
+        """Returns the memory, if the project has it and it is visible."""
         ...
 
     async def list(self, query: ListQuery) -> list[Memory]:
-        """One page."""
+        """Returns one page."""
         ...
 
     async def visible(
         self, project_id: str, memory_ids: Sequence[UUID], visible_on: date
     ) -> set[UUID]:
-        """The memories that exist and have not expired."""
+        """Returns the memories that exist and have not expired."""
         ...

@@ -16,8 +16,8 @@ SCOPE_FIELDS = ("user_id", "agent_id", "app_id", "run_id")
 class Scope:
     """The tuple (user, agent, app, run).
 
-    A memory belongs to exactly one tuple. A read that names some of the four sees every memory
-    that matches those; a part that is None is not compared.
+    A memory belongs to exactly one tuple. A read that names some of the four parts sees every
+    memory that matches those; a part that is None is not compared.
     """
 
     user_id: str | None = None
@@ -26,21 +26,21 @@ class Scope:
     run_id: str | None = None
 
     def parts(self) -> tuple[tuple[str, str], ...]:
-        """The named parts, as (field, value), most general first."""
+        """Returns the named parts as (field, value), most general first."""
         values = ((field, getattr(self, field)) for field in SCOPE_FIELDS)
         return tuple((field, value) for field, value in values if value is not None)
 
     def readers(self) -> Iterator[Scope]:
-        """Every scope whose reads see what belongs to this one: 16 at most, the empty one too."""
+        """Yields every scope whose reads see this one: at most 16, including the empty one."""
         parts = self.parts()
         for count in range(len(parts) + 1):
             for named in combinations(parts, count):
                 yield Scope(**dict(named))
 
     def key(self) -> bytes:
-        """16 bytes that stand for the exact tuple.
+        """Returns 16 bytes that identify the exact tuple.
 
-        Lengths go into the digest, so that no two tuples share an encoding.
+        The digest includes the lengths of the parts, so that no two tuples share an encoding.
         """
         digest = hashlib.sha256()
         for field, value in self.parts():
@@ -49,9 +49,9 @@ class Scope:
         return digest.digest()[:16]
 
     def graph_space(self) -> str:
-        """The space in which this scope's entities are shared: its most general part.
+        """Returns the space in which this scope's entities are shared: its most general part.
 
-        Everything that is known about one user is one graph, whichever agent or run it came from.
+        Everything known about one user forms one graph, whichever agent or run it came from.
 
         Raises:
             ValueError: the scope names nothing.
@@ -63,7 +63,7 @@ class Scope:
 
 
 class ScopeKind(StrEnum):
-    """One of the four parts of a scope, by the name of its field; in the order of lists."""
+    """One of the four parts of a scope, by its field name, in the order of lists."""
 
     USER = "user_id"
     AGENT = "agent_id"
@@ -85,8 +85,8 @@ class ScopeSummary:
 class DeletionReceipt:
     """How many rows of each kind a deletion removed; `graph_memories` leave the graph soon.
 
-    Messages that other memories rest on stay: `redacted_messages` without the passages of what was
-    erased, `retained_messages` with some, because they are passages of the other memories too.
+    Messages that other memories rest on stay. `redacted_messages` lost the passages of the erased
+    memories; `retained_messages` kept some of them, because other memories rest on these too.
     """
 
     memories: int = 0

@@ -1,4 +1,4 @@
-"""One effect for each request id."""
+"""Ensures one effect for each request id."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from server.operations.leases import ScopeTurns
 
 T = TypeVar("T")
 
-# What a rival call of the same intent makes of this one: it was faster, so this one finds its work
-# done, the memory changed or gone.
+# The errors that this call meets when a concurrent call with the same request id was faster: the
+# work is done, and the memory has changed or is gone.
 _RIVALS = (RequestIdReused, ConcurrentChange, EtagMismatch, NotFound)
 
 
 @dataclass(frozen=True, slots=True)
 class RequestKey:
-    """The client's id of one intent. `digest` stands for the payload.
+    """The client's id for one intent. `digest` is that of the payload.
 
-    `item` is the place in a batch, from 1; 0 is a call of its own.
+    `item` is the place in a batch, from 1; 0 stands for a single call.
     """
 
     id: UUID
@@ -30,7 +30,7 @@ class RequestKey:
     item: int = 0
 
     def require_same(self, payload_digest: bytes) -> None:
-        """Lets an earlier call with the same payload pass.
+        """Checks that an earlier call had the same payload.
 
         Raises:
             RequestIdReused: the payloads differ.
@@ -44,9 +44,9 @@ async def once(
     earlier: Callable[[RequestKey], Awaitable[T | None]],
     act: Callable[[], Awaitable[T]],
 ) -> T:
-    """Acts, or returns the outcome of an earlier call with the key.
+    """Calls `act`, or returns the outcome of an earlier call with the key.
 
-    `earlier` finds that answer; it raises RequestIdReused if the payload was another one.
+    `earlier` finds that outcome; it raises RequestIdReused if the payload was different.
     """
     if key is None:
         return await act()
@@ -56,7 +56,7 @@ async def once(
     try:
         return await act()
     except _RIVALS:
-        # The same call came twice at once and the other one was faster.
+        # The same call arrived twice at once, and the other one was faster.
         answer = await earlier(key)
         if answer is None:
             raise
@@ -64,7 +64,7 @@ async def once(
 
 
 class Keyed(Protocol):
-    """A command that can carry the key of a request id."""
+    """A command that may carry a request key."""
 
     @property
     def project_id(self) -> str:
@@ -73,7 +73,7 @@ class Keyed(Protocol):
 
     @property
     def key(self) -> RequestKey | None:
-        """The client's id of the intent, if it gave one."""
+        """The client's id for the intent, if it gave one."""
         ...
 
 
@@ -82,17 +82,17 @@ R = TypeVar("R")
 
 
 def request_turn_key(request_id: UUID) -> bytes:
-    """The lease key of a request id, distinct from the key of any scope."""
+    """Returns the lease key of a request id, distinct from the key of any scope."""
     return hashlib.sha256(b"request_id:" + request_id.bytes).digest()
 
 
 class SerializedByRequestId(Generic[C, R]):
-    """A use case whose calls with one request id run one after another, across servers.
+    """Wraps a use case so that calls with one request id run one after another, across servers.
 
-    The later ones then find what the first one answered, instead of doing its work again. That an
-    effect happens once does not rest on this but on the unique index of request ids: a lease that
-    is lost costs work, no more. One round trip more for a call with a request id; the lease is
-    given back after the answer.
+    Later calls then find the outcome of the first instead of repeating its work. The guarantee that
+    an effect happens once comes from the unique index on request ids, not from this: a lost lease
+    only costs repeated work. A call with a request id takes one more round trip; the lease is given
+    back after the answer.
     """
 
     def __init__(
@@ -104,13 +104,13 @@ class SerializedByRequestId(Generic[C, R]):
         self._turns = turns
 
     def __call__(self, command: C) -> Coroutine[Any, Any, R]:
-        """Waits for its turn, within the call's deadline, and acts.
+        """Waits for its turn, within the call's deadline, and calls the use case.
 
         Raises:
             StoreUnavailable: PostgreSQL cannot be reached.
-            DeadlineExceeded: the call's time is up.
+            DeadlineExceeded: the call's deadline has passed.
         """
-        # A call without a request id costs no frame of its own.
+        # A call without a request id gets no extra coroutine.
         return self._act(command) if command.key is None else self._in_turn(command, command.key)
 
     async def _in_turn(self, command: C, key: RequestKey) -> R:

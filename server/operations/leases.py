@@ -1,4 +1,4 @@
-"""Taking turns on a scope by leases, and freeing what servers held that are gone."""
+"""Takes turns on a scope by leases, and frees the leases of servers that are gone."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ from server.telemetry.recording import stage
 
 
 class ScopeLocks:
-    """One lock for each (project, scope), kept only while somebody holds it or waits for it."""
+    """One lock for each (project, scope), kept only while it is held or waited for."""
 
     def __init__(self) -> None:
         self._locks: dict[tuple[str, bytes], tuple[asyncio.Lock, int]] = {}
 
     @asynccontextmanager
     async def hold(self, project_id: str, scope_key: bytes) -> AsyncIterator[None]:
-        """Waits for the scope to be free and holds it for the block."""
+        """Waits for the scope to be free and holds it during the block."""
         key = (project_id, scope_key)
         lock, users = self._locks.get(key, (asyncio.Lock(), 0))
         self._locks[key] = (lock, users + 1)
@@ -51,12 +51,12 @@ class ScopeLocks:
             self._locks[key] = (lock, users - 1)
 
     def __len__(self) -> int:
-        """How many scopes are held or waited for."""
+        """Returns how many scopes are held or waited for."""
         return len(self._locks)
 
 
 async def _acquire(lock: asyncio.Lock) -> None:
-    """Takes the lock. A call that has to wait for it is parked meanwhile."""
+    """Takes the lock. A call is parked while it waits."""
     if lock.locked():
         async with parked():
             await lock.acquire()
@@ -69,10 +69,10 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class TurnPolicy:
-    """Times in seconds: how long a lease lasts, and how often a taken scope is looked at.
+    """Times in seconds: how long a lease lasts, and how often to retry a scope that is taken.
 
-    A lease is renewed three times in its length. That length is what others wait for after a crash
-    of its holder.
+    A lease is renewed three times during its length. After its holder crashes, others wait for at
+    most that length.
     """
 
     lease: float = 15.0
@@ -81,14 +81,14 @@ class TurnPolicy:
     release_timeout: float = 5.0
 
     def pause(self, attempt: int, chance: float) -> float:
-        """How long to wait after the failed `attempt` (from 1); `chance` is in [0, 1)."""
+        """Returns the seconds to wait after failed `attempt` (from 1); `chance` is in [0, 1)."""
         return backoff(attempt, self.first_pause, self.longest_pause, chance)
 
 
 class ScopeTurns:
-    """For each scope, one lock in this process and behind it one lease for all servers.
+    """For each scope, one lock in this process and one lease shared by all servers.
 
-    So that of each process one call at most asks for a scope's lease.
+    With the lock, at most one call of each process asks for a scope's lease at a time.
     """
 
     def __init__(
@@ -109,9 +109,9 @@ class ScopeTurns:
 
     @asynccontextmanager
     async def take(self, project_id: str, scope_key: bytes) -> AsyncIterator[ScopeLease]:
-        """Waits for the scope to be free, within the call's deadline, and holds it for the block.
+        """Waits within the call's deadline for the scope to be free and holds it during the block.
 
-        A block that ends well has committed with the lease, which ends it.
+        A block that succeeds has committed with the lease, which ends the lease.
 
         Raises:
             StoreUnavailable: PostgreSQL cannot be reached.
@@ -135,7 +135,7 @@ class ScopeTurns:
 
     @asynccontextmanager
     async def hold(self, project_id: str, key: bytes) -> AsyncIterator[None]:
-        """As `take`, for a block whose commit does not end the lease: it is given back after it.
+        """Like `take`, for a block whose commit does not end the lease; gives it back afterwards.
 
         Raises:
             StoreUnavailable: PostgreSQL cannot be reached.
@@ -167,13 +167,13 @@ class ScopeTurns:
         log.warning("scope_lease.lost")
 
     def _give_back(self, lease: ScopeLease) -> None:
-        """Releases in a task outside of the call, whose time may be up or which was cancelled."""
+        """Releases in a separate task, because the call may be cancelled or past its deadline."""
         task = asyncio.get_running_loop().create_task(self._release(lease), context=Context())
         self._releases.add(task)
         task.add_done_callback(self._releases.discard)
 
     async def _release(self, lease: ScopeLease) -> None:
-        # What is not released runs out.
+        # A lease that is not released expires.
         with suppress(MemoirError, TimeoutError):
             async with asyncio.timeout(self._policy.release_timeout):
                 await self._leases.release(lease)
@@ -183,11 +183,11 @@ INTERVAL = timedelta(seconds=1)
 
 
 class FreeLeases:
-    """Ends the leases of a server that is missing at two looks in a row.
+    """Ends the leases of a server that is missing in two consecutive checks.
 
-    Twice, because a server that lives replaces a lost connection sooner. Should it not, the work in
-    its hands is done again by another one, and its own commit refused. `on_freed` is told that
-    there is something to be taken.
+    It takes two, because a live server replaces a lost connection in the meantime. If it does not,
+    another server repeats its work, and its own commit is refused. `on_freed` is called when there
+    is something to claim.
     """
 
     def __init__(
@@ -204,15 +204,16 @@ class FreeLeases:
             try:
                 await self.look()
             except Exception as error:
-                # The next look may succeed. Who is missing after an outage may not be back yet.
+                # The next check may succeed. A server missing after an outage may just not be back
+                # yet.
                 self._suspects = frozenset()
-                # The pool tells of an outage.
+                # The pool logs outages.
                 if not isinstance(error, MemoirError):
-                    log.error("servers.not_looked_for", exc_info=error)
+                    log.error("servers.not_checked", exc_info=error)
             await asyncio.sleep(self._interval.total_seconds())
 
     async def look(self) -> None:
-        """Looks once.
+        """Checks once.
 
         Raises:
             StoreUnavailable: PostgreSQL cannot be reached.
@@ -224,7 +225,7 @@ class FreeLeases:
             return
         leases = await self._presence.end_leases(gone)
         if not leases:
-            # As after each stop in good order.
+            # This is so after every orderly shutdown.
             log.info("servers.gone", servers=len(gone), leases=0)
             return
         log.warning("servers.gone", servers=len(gone), leases=leases)

@@ -1,4 +1,4 @@
-"""Asynchronous calls: accepting them, and managing their operations."""
+"""Accepts asynchronous calls and manages their operations."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from server.memories.ports import MemoryStore
 from server.operations.operation import Operation, OperationState
 from server.operations.ports import Channel, Notifications, Operations, Submission
 
-# How long Wait trusts notices alone, in seconds.
+# How long Wait relies on notices alone before it looks again, in seconds.
 LOOK_AGAIN_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
 class OperationView:
-    """An operation, with what it answered if it has succeeded."""
+    """An operation, with its outcome if it has succeeded."""
 
     operation: Operation
     outcome: AddMemoriesOutcome | None = None
@@ -36,14 +36,14 @@ class OperationView:
 
 @dataclass(frozen=True, slots=True)
 class OperationPage:
-    """One page, newest first; the next one is older than `next`."""
+    """One page, newest first; the next page is older than `next`."""
 
     operations: Sequence[OperationView]
     next: UUID | None
 
 
 class SubmitAdd:
-    """Stores an add for later. One round trip, shared with concurrent submissions."""
+    """Stores an add for later, in one round trip shared with concurrent submissions."""
 
     def __init__(
         self,
@@ -60,12 +60,12 @@ class SubmitAdd:
     async def __call__(
         self, command: AddMemoriesCommand, payload: bytes, output_format: str
     ) -> OperationView:
-        """The operation: a new one, or that of the first call with the request id.
+        """Returns a new operation, or that of the first call with the request id.
 
         Raises:
-            AnswerTooLarge: the messages are to be stored as they are, and too large to be answered.
+            AnswerTooLarge: the messages are to be stored verbatim and are too large to return.
             RequestIdReused: the request id was used before with another payload.
-            StoreUnavailable: nothing was kept.
+            StoreUnavailable: nothing was stored.
         """
         if not command.infer:
             require_receivable_verbatim(command)
@@ -97,10 +97,10 @@ class ManageOperations:
         self._notifications = notifications
 
     async def get(self, project_id: str, operation_id: UUID) -> OperationView:
-        """The operation as it is now.
+        """Returns the operation in its current state.
 
         Raises:
-            OperationNotFound: the project has none of this id.
+            OperationNotFound: the project has no operation with this id.
         """
         return await self._view(await self._find(project_id, operation_id))
 
@@ -111,17 +111,18 @@ class ManageOperations:
         page_size: int,
         before: UUID | None,
     ) -> OperationPage:
-        """One page. Costs a round trip, and two more for each that has succeeded."""
+        """Returns one page: one round trip, and two more for each operation that succeeded."""
         found = await self._operations.list(project_id, states, page_size + 1, before)
         page = found[:page_size]
         more = page[-1].id if len(found) > page_size else None
         return OperationPage([await self._view(operation) for operation in page], more)
 
     async def wait(self, project_id: str, operation_id: UUID, seconds: float) -> OperationView:
-        """The operation once it is done, or as it is after `seconds`.
+        """Returns the operation once it is done, or in its state after `seconds`.
 
         Raises:
-            OperationNotFound: the project has none of this id, or it was deleted meanwhile.
+            OperationNotFound: the project has no operation with this id, or it was deleted
+                meanwhile.
         """
         loop = asyncio.get_running_loop()
         end = loop.time() + seconds
@@ -138,12 +139,12 @@ class ManageOperations:
                         await stirred.wait()
 
     async def cancel(self, project_id: str, operation_id: UUID, error: bytes) -> None:
-        """Ends an operation, unless it is done. `error` is the encoded status that it then holds.
+        """Ends an operation that is not done. `error` is the encoded status that it then holds.
 
-        One that runs either has its whole effect by now or will have none.
+        An operation that is running has either had its whole effect already or will have none.
 
         Raises:
-            OperationNotFound: the project has none of this id.
+            OperationNotFound: the project has no operation with this id.
         """
         if await self._operations.cancel(project_id, operation_id, error):
             self._notifications.notify(Channel.OPERATIONS)
@@ -154,7 +155,7 @@ class ManageOperations:
         """Deletes an operation that is done; its memories stay.
 
         Raises:
-            OperationNotFound: the project has none of this id.
+            OperationNotFound: the project has no operation with this id.
             OperationNotDone: it is not done.
         """
         if not await self._operations.delete(project_id, operation_id):

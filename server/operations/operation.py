@@ -1,4 +1,4 @@
-"""Asynchronous calls as clients see them."""
+"""Asynchronous calls, as clients see them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from server.memories.scope import Scope
 
 
 class OperationState(StrEnum):
-    """Where an operation is. The last three are final."""
+    """The state of an operation. The last three are final."""
 
     QUEUED = "QUEUED"
     RUNNING = "RUNNING"
@@ -21,7 +21,7 @@ class OperationState(StrEnum):
 
     @property
     def is_done(self) -> bool:
-        """Whether nothing will happen any more."""
+        """Whether the state is final."""
         return self not in {OperationState.QUEUED, OperationState.RUNNING}
 
 
@@ -37,9 +37,9 @@ class OperationLease:
 class Operation:
     """One asynchronous call.
 
-    `call_id` is the call with its effect, once it has succeeded; `error` the encoded status of one
-    that failed or was cancelled. `fault` names what the last attempt failed with. While it is
-    queued, `next_attempt_time` is when it is tried at the earliest.
+    `call_id` is the call that had its effect, once it has succeeded. `error` is the encoded status
+    if it failed or was cancelled. `fault` names the error of the last failed attempt. While the
+    operation is queued, `next_attempt_time` is the earliest time of the next attempt.
     """
 
     id: UUID

@@ -1,4 +1,4 @@
-"""Keeping asynchronous calls and leases, and hearing soon what other servers changed."""
+"""Ports that store asynchronous calls and leases, and notify servers of each other's changes."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from server.operations.operation import Operation, OperationLease, OperationStat
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """A call to be done later. `payload` is the request, opaque to everyone but who encoded it.
+    """A call to be done later. `payload` is the request, opaque to all but its encoder.
 
-    `traceparent` is the place in its trace of the call that asks for it.
+    `traceparent` is the submitting call's position in its trace.
     """
 
     id: UUID
@@ -35,10 +35,10 @@ class Submission:
 
 @dataclass(frozen=True, slots=True)
 class ClaimedOperation:
-    """An operation in the hands of a worker, by `lease`.
+    """An operation that a worker holds by `lease`.
 
-    `failures` are the attempts that speak against the call itself, this one included. `traceparent`
-    is that of the submission.
+    `failures` counts the attempts that may have failed because of the call itself, including this
+    one. `traceparent` is that of the submission.
     """
 
     project_id: str
@@ -54,7 +54,7 @@ class ClaimedOperation:
 
 @dataclass(frozen=True, slots=True)
 class QueueStatistics:
-    """How many operations wait, run and were given up; the age in seconds of the oldest undone."""
+    """Counts of waiting, running and given-up operations, and the age of the oldest undone one."""
 
     queued: int
     running: int
@@ -65,11 +65,11 @@ class QueueStatistics:
 class Operations(Protocol):
     """The operations of a project.
 
-    Every method raises StoreUnavailable where PostgreSQL cannot be reached or refuses work.
+    Every method raises StoreUnavailable if PostgreSQL cannot be reached or refuses work.
     """
 
     async def submit(self, submission: Submission) -> Operation:
-        """Keeps a call durably; with a `request_id` that came before, answers the one of then.
+        """Stores a call durably, or returns the existing operation if `request_id` was used before.
 
         Raises:
             RequestIdReused: the request id was used before with another payload.
@@ -77,11 +77,11 @@ class Operations(Protocol):
         ...
 
     async def get(self, project_id: str, operation_id: UUID) -> Operation | None:
-        """The operation, if there is one."""
+        """Returns the operation, or None if there is none."""
         ...
 
     async def accepted_digest(self, project_id: str, request_id: UUID) -> bytes | None:
-        """The payload's digest of the operation that came with `request_id`, if there is one."""
+        """Returns the payload digest of the operation with this `request_id`, if there is one."""
         ...
 
     async def list(
@@ -91,42 +91,43 @@ class Operations(Protocol):
         limit: int,
         before: UUID | None,
     ) -> list[Operation]:
-        """The newest first, of these states, older than `before`."""
+        """Returns operations in these states, older than `before`, newest first."""
         ...
 
     async def cancel(self, project_id: str, operation_id: UUID, error: bytes) -> bool:
-        """Ends an operation that is not done, whatever is worked on it; whether it did."""
+        """Ends an operation that is not done, even if it is running. Returns whether it did."""
         ...
 
     async def delete(self, project_id: str, operation_id: UUID) -> bool:
-        """Forgets an operation that is done; whether it did."""
+        """Deletes an operation that is done. Returns whether it did."""
         ...
 
     async def revive(self, project_id: str, operation_id: UUID) -> bool:
-        """Queues an operation that failed once more; whether it did."""
+        """Queues a failed operation again. Returns whether it did."""
         ...
 
     async def queue_statistics(self, project_id: str | None = None) -> QueueStatistics:
-        """What waits, of one project or of all."""
+        """Returns the statistics of one project, or of all."""
         ...
 
 
 class OperationQueue(Protocol):
-    """Operations as workers of any server see them.
+    """Operations as the workers of all servers see them.
 
-    What needs a lease does nothing, and answers False, when the lease is another's by now or the
+    Methods that need a lease do nothing and return False if another worker holds it by now or the
     operation was cancelled. Every method raises StoreUnavailable.
     """
 
     async def claim(self, limit: int, duration: timedelta) -> Sequence[ClaimedOperation]:
-        """The oldest undone ones of their scopes that are free, at most `limit`, leased.
+        """Leases and returns free operations that are the oldest undone ones of their scopes.
 
-        One of which the lease ran out is free. Every claim counts as an attempt and as a failure.
+        Returns at most `limit`. An operation whose lease has expired is free. Every claim counts as
+        an attempt and as a failure.
         """
         ...
 
     async def renew(self, claimed: ClaimedOperation, duration: timedelta) -> bool:
-        """Lets the lease last this long from now."""
+        """Extends the lease to last this long from now."""
         ...
 
     async def give_back(
@@ -137,7 +138,7 @@ class OperationQueue(Protocol):
         is_failure: bool,
         fault: str | None = None,
     ) -> bool:
-        """Lets the operation be claimed again after `delay`."""
+        """Makes the operation claimable again after `delay`."""
         ...
 
     async def succeed(self, claimed: ClaimedOperation, call_id: UUID) -> bool:
@@ -149,41 +150,41 @@ class OperationQueue(Protocol):
         ...
 
     async def prune(self, age: timedelta, limit: int) -> int:
-        """Forgets operations that were done this long ago, at most `limit`; how many."""
+        """Deletes at most `limit` operations that ended this long ago. Returns how many."""
         ...
 
     async def release_request_ids(self, age: timedelta, limit: int) -> int:
-        """Lets request ids of calls of any kind, this old, be used again; how many, up to `limit`.
+        """Frees up to `limit` request ids of calls of any kind that are this old. Returns how many.
 
-        The calls themselves stay.
+        The ids can then be used again; the calls themselves stay.
         """
         ...
 
 
 class Presence(Protocol):
-    """The servers that have entered, by the numbers that they gave themselves.
+    """The servers that have registered, by the numbers that they gave themselves.
 
-    A server that is killed is missing at once; one that is cut off, when PostgreSQL notices. One
-    that lives can be missing, too, until its connection is replaced. Both methods raise
-    StoreUnavailable.
+    A server that is killed is missing at once; one that is cut off is missing when PostgreSQL
+    notices. A live server can also be missing until it replaces a lost connection. Both methods
+    raise StoreUnavailable.
     """
 
     async def missing(self) -> AbstractSet[int]:
-        """Those that have entered and are not there now."""
+        """Returns the servers that have registered and are not connected now."""
         ...
 
     async def end_leases(self, servers: AbstractSet[int]) -> int:
-        """Ends what these hold, operations and turns on scopes, and forgets them; how many leases.
+        """Ends all leases of these servers, forgets the servers, and returns the number of leases.
 
-        Those that are back by now are left alone. A lease that is ended stays with its holder until
-        another one takes it.
+        The leases are those on operations and scopes. Servers that are back by now are left alone.
+        An ended lease stays with its holder until another takes it.
         """
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class ScopeLease:
-    """The right to work on a scope until it runs out. `lease_id` is of this one lease alone."""
+    """The right to work on a scope until it expires. `lease_id` is unique to this lease."""
 
     project_id: str
     scope_key: bytes
@@ -191,19 +192,19 @@ class ScopeLease:
 
 
 class ScopeLeases(Protocol):
-    """Leases on scopes. Each scope has one holder at most.
+    """Leases on scopes. Each scope has at most one holder.
 
-    A lease that has run out stays with its holder until another one takes it. A change set that
-    names its lease is stored only while the holder has it, and ends it: see `MemoryStore.commit`.
-    Every method raises StoreUnavailable where PostgreSQL cannot be reached.
+    An expired lease stays with its holder until another takes it. A change set that names its lease
+    is stored only while the holder has it, and ends it: see `MemoryStore.commit`. Every method
+    raises StoreUnavailable if PostgreSQL cannot be reached.
     """
 
     async def acquire(self, lease: ScopeLease, duration: timedelta) -> bool:
-        """Takes the lease, unless another holder's has not run out yet; never waits for that."""
+        """Takes the lease unless another holder's has not expired yet; never waits."""
         ...
 
     async def renew(self, lease: ScopeLease, duration: timedelta) -> bool:
-        """Makes the lease last for `duration` from now on; False if it is another's by now."""
+        """Extends the lease to last `duration` from now; False if another holds it by now."""
         ...
 
     async def release(self, lease: ScopeLease) -> None:
@@ -221,19 +222,20 @@ class Channel(StrEnum):
 class Notifications(Protocol):
     """Notices between the servers of one database. They are hints and can be lost.
 
-    A notice says only that it is worth looking. Who waits for one also looks by itself now and
-    then, and looks without one when told after a lost connection.
+    A notice only says that it is worth looking. Subscribers also look on their own from time to
+    time, and when they are notified after a lost connection.
     """
 
     def notify(self, channel: Channel) -> None:
-        """Tells all subscribers of all servers. Returns at once; those of this server know then.
+        """Notifies the subscribers of all servers. Those of this server know when it returns.
 
-        Called after the commit that it tells of. Many at once can arrive as one.
+        Returns at once. Call it after the commit that it announces. Several notices at once can
+        arrive as one.
         """
         ...
 
     def subscribe(
         self, channel: Channel, on_notice: Callable[[], None]
     ) -> AbstractContextManager[None]:
-        """Calls `on_notice` for every notice during the block, and whenever some may be lost."""
+        """Calls `on_notice` during the block for every notice, and when some may have been lost."""
         ...

@@ -42,12 +42,13 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class WorkerOptions:
-    """How the operations are worked on.
+    """How operations are performed.
 
-    At most `concurrency` run at once in a server, each attempt for at most `attempt_time`. A lease
-    is renewed every third of it. `max_failures` attempts may fail by the call's own fault, or with
-    a crash; passing faults are tried again until `give_up_after` from its beginning. Done
-    operations are kept for `retention`, request ids of all calls for `request_id_retention`.
+    At most `concurrency` operations run at once in a server, each attempt for at most
+    `attempt_time`. A lease is renewed after every third of its length. At most `max_failures`
+    attempts may crash or fail because of the call itself; transient faults are retried until
+    the operation is `give_up_after` old. Done operations are kept for `retention`, request ids of
+    all calls for `request_id_retention`.
     """
 
     concurrency: int = 8
@@ -66,8 +67,8 @@ class WorkerOptions:
 class OperationWorkers:
     """Claims operations and performs them: one at a time in a scope, several scopes at once.
 
-    `perform` has the effect; `describe` encodes an error for the client under a correlation id;
-    `on_done` is called when operations have ended.
+    `perform` does the work of one operation; `describe` encodes an error for the client under a
+    correlation id; `on_done` is called when operations have ended.
     """
 
     def __init__(
@@ -94,11 +95,11 @@ class OperationWorkers:
         self._woken.set()
 
     def stop_claiming(self) -> None:
-        """Stops claiming; what is running goes on."""
+        """Stops claiming; running operations continue."""
         self._is_stopping = True
 
     async def run(self) -> None:
-        """Works until it is cancelled; then what is unfinished is given back at once."""
+        """Works until it is cancelled, then gives unfinished operations back at once."""
         outage = OutageLog(log, began="operations.waiting", ended="operations.resumed")
         try:
             while True:
@@ -129,7 +130,7 @@ class OperationWorkers:
         return len(claimed)
 
     async def finish(self) -> None:
-        """Waits for everything that was begun."""
+        """Waits for every operation that was started."""
         while self._tasks:
             await asyncio.wait(self._tasks)
 
@@ -150,7 +151,7 @@ class OperationWorkers:
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
-        # The scope's next one can begin.
+        # The next operation of the scope can begin.
         self.wake()
 
     async def _rest(self) -> None:
@@ -165,7 +166,7 @@ class OperationWorkers:
             await asyncio.wait(self._tasks)
 
     async def _work(self, claimed: ClaimedOperation) -> None:
-        """One attempt, in its own task. Its outcome is always reported to the queue."""
+        """Makes one attempt, in its own task, and always reports its outcome to the queue."""
         structlog.contextvars.bind_contextvars(correlation_id=claimed.correlation_id)
         try:
             with linked_span("operation", [claimed.traceparent], _attributes(claimed)):
@@ -185,11 +186,11 @@ class OperationWorkers:
         failpoints.reach("operation.claimed")
         try:
             outcome = await self._within_lease(claimed)
-        except Exception as error:  # noqa: BLE001 - sorted out by its kind
+        except Exception as error:  # noqa: BLE001 - handled by its kind
             await self._settle_failure(claimed, error)
             return
         if outcome.call_id != claimed.lease.operation_id:
-            # A call with the same request id had the effect.
+            # Another call with the same request id had the effect.
             await self._queue.succeed(claimed, outcome.call_id)
         OPERATION_ATTEMPTS.labels("succeeded").inc()
         log.info("operation.succeeded", **_described(claimed))
@@ -212,7 +213,7 @@ class OperationWorkers:
             enter_request(request)
 
     async def _renew(self, claimed: ClaimedOperation, limit: asyncio.Timeout) -> None:
-        """Ends the attempt when its lease is lost: cancelled, or taken over after a pause."""
+        """Renews the lease, and ends the attempt when it is lost by cancellation or takeover."""
         held = True
         while held:
             await asyncio.sleep(self._options.lease.total_seconds() / 3)
@@ -256,7 +257,7 @@ class OperationWorkers:
         shortest, longest = self._options.shortest_pause, self._options.longest_pause
         pause = backoff(claimed.attempts, shortest, longest, self._chance())
         if isinstance(error, Retryable):
-            # Not all at once at the end of the quota's window.
+            # Spread out, so that not all retry at once when the quota's window ends.
             return max(pause, error.retry_after * (1 + self._chance() / 4))
         return pause
 
@@ -273,7 +274,7 @@ class OperationWorkers:
         self._on_done()
 
     async def _release(self, claimed: ClaimedOperation) -> None:
-        """Gives the work back, so that others need not wait for the lease to end; best effort."""
+        """Tries to give the work back, so that others need not wait for the lease to expire."""
         with suppress(Exception):
             async with asyncio.timeout(_RELEASE_SECONDS):
                 await self._queue.give_back(claimed, timedelta(0), is_failure=False)
@@ -284,14 +285,14 @@ def _is_passing(error: Exception) -> bool:
 
 
 def _is_poison(error: Exception) -> bool:
-    """Whether the call itself may be why the attempt failed, which another attempt can tell."""
+    """Whether the call itself may have caused the failure; another attempt can show that."""
     return isinstance(error, ExtractionFailed | DeadlineExceeded) or not isinstance(
         error, MemoirError
     )
 
 
 def _fault(error: Exception) -> str:
-    """What went wrong, by its kind; not by its text, which may quote a memory."""
+    """Returns the kind of error, not its text, which may quote a memory."""
     return type(error).__name__
 
 

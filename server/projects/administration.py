@@ -1,4 +1,4 @@
-"""Making and deleting projects and keys, for operators, and the settings of a project."""
+"""Creates and deletes projects and keys, for operators, and changes a project's settings."""
 
 from __future__ import annotations
 
@@ -32,40 +32,40 @@ def _check_id(field: str, value: str) -> None:
 
 
 class Administration:
-    """Projects and keys. Each method raises StoreUnavailable where PostgreSQL is away."""
+    """Manages projects and keys. Methods raise StoreUnavailable if PostgreSQL is unreachable."""
 
     def __init__(self, projects: ProjectStore, clock: Clock) -> None:
         self._projects = projects
         self._clock = clock
 
     async def create_project(self, project_id: str, org_id: str) -> Project:
-        """Makes a project.
+        """Creates a project.
 
         Raises:
-            InvalidRequest: an id is malformed, or the project exists already.
+            InvalidRequest: an id is malformed, or the project already exists.
         """
         _check_id("project_id", project_id)
         _check_id("org_id", org_id)
         now = self._clock.now()
         project = Project(id=project_id, org_id=org_id, create_time=now, update_time=now)
         if not await self._projects.create_project(project):
-            raise InvalidRequest([FieldViolation("project_id", "this project exists already")])
+            raise InvalidRequest([FieldViolation("project_id", "this project already exists")])
         return project
 
     async def list_projects(self) -> list[Project]:
-        """All projects."""
+        """Returns all projects."""
         return await self._projects.list_projects()
 
     async def create_key(
         self, *, project_id: str | None, org_id: str | None, label: str
     ) -> tuple[ApiKey, str]:
-        """Makes a key of a project, or of an organization where `project_id` is None.
+        """Creates a key for a project, or for an organization if `project_id` is None.
 
-        The second value is the key itself, which cannot be read again.
+        Returns it together with the secret key itself, which cannot be read again.
 
         Raises:
             NotFound: there is no such project.
-            InvalidRequest: neither is named, or the project is another organization's.
+            InvalidRequest: neither is given, or the project belongs to another organization.
         """
         key = new_key()
         owner = await self._owner(project_id, org_id)
@@ -93,7 +93,7 @@ class Administration:
         return project.org_id
 
     async def list_keys(self) -> list[ApiKey]:
-        """All keys, without the secrets, which are not stored."""
+        """Returns all keys without their secrets, which are not stored."""
         return await self._projects.list_keys()
 
     async def is_valid(self, key: str) -> bool:
@@ -104,10 +104,10 @@ class Administration:
         """Revokes the key with this id.
 
         Raises:
-            NotFound: there is no such key, or it is revoked already.
+            NotFound: there is no such key, or it has already been revoked.
         """
         if not await self._projects.revoke_key(identifier, self._clock.now()):
-            raise NotFound(f"there is no key {identifier!r} that could be revoked")
+            raise NotFound(f"there is no active key {identifier!r}")
 
 
 class GetProject:
@@ -117,11 +117,11 @@ class GetProject:
         self._projects = projects
 
     async def __call__(self, project_id: str) -> Project:
-        """The project.
+        """Returns the project.
 
         Raises:
-            ProjectForbidden: there is none of this id.
-            StoreUnavailable: it cannot be read.
+            ProjectForbidden: there is no project with this id.
+            StoreUnavailable: PostgreSQL cannot be read.
         """
         project = await self._projects.get_project(project_id)
         if project is None:
@@ -139,25 +139,25 @@ class UpdateProjectCommand:
 
 
 class UpdateProject:
-    """Changes settings. They apply to memories that are made from then on."""
+    """Changes settings, which apply to memories created from then on."""
 
     def __init__(self, projects: ProjectStore, clock: Clock) -> None:
         self._projects = projects
         self._clock = clock
 
     async def __call__(self, command: UpdateProjectCommand) -> Project:
-        """The project after the change.
+        """Returns the project after the change.
 
         Raises:
-            ProjectForbidden: there is none of this id.
+            ProjectForbidden: there is no project with this id.
             EtagMismatch: it has changed since the etag was read.
-            ConcurrentChange: it changes at this moment.
+            ConcurrentChange: another call is changing it at the same moment.
             StoreUnavailable: nothing was changed.
         """
         before = await GetProject(self._projects)(command.project_id)
         if command.etag is not None and command.etag != before.etag:
             raise EtagMismatch(before.id, "project")
-        # Always later than before, because the time tells one state from the next.
+        # Always later than before, because the update time distinguishes one state from the next.
         now = max(self._clock.now(), before.update_time + timedelta(microseconds=1))
         after = replace(command.changes.applied_to(before), update_time=now)
         if await self._projects.update_project(after, before.update_time):
@@ -168,12 +168,12 @@ class UpdateProject:
 
 
 BATCH = 1000
-# After this a server knows of the deletion, whatever it had found just before.
+# After this time every server knows of the deletion, even if it cached the project just before.
 SETTLING = timedelta(seconds=CACHE_SECONDS + 1)
 
 
 class DeleteProject:
-    """Deletes a project, batch by batch. Whoever interrupts it can go on by asking again."""
+    """Deletes a project, batch by batch. An interrupted deletion continues when repeated."""
 
     def __init__(
         self, deletion: ProjectDeletion, clock: Clock, settling: timedelta = SETTLING
@@ -187,15 +187,15 @@ class DeleteProject:
         project_id: str,
         on_progress: Callable[[int, int], None] = lambda _done, _total: None,
     ) -> Counter[str]:
-        """Deletes and answers the rows by table.
+        """Deletes the project and returns the number of deleted rows by table.
 
-        `on_progress` gets how many rows are done, and of how many. The project is closed first.
-        Servers believe for `settling` that it is open, so what was written meanwhile is looked for
-        once more.
+        `on_progress` is called with the rows deleted so far and the total. The project is closed
+        first. Other servers may treat it as open for up to `settling`, so a second pass deletes
+        what was written in that time.
 
         Raises:
-            ProjectUnknown: nothing is kept of such a project.
-            StoreUnavailable: what is deleted stays deleted, and the project closed.
+            ProjectUnknown: nothing is stored for such a project.
+            StoreUnavailable: what was deleted stays deleted, and the project stays closed.
         """
         if not await self._deletion.begin(project_id, self._clock.now()):
             raise ProjectUnknown(project_id)

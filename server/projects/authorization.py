@@ -1,4 +1,4 @@
-"""Whom an API key stands for, and which project a call may touch."""
+"""Finds whom an API key stands for, and which project a call may touch."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ CACHE_SIZE = 10_000
 class Authenticate:
     """Finds the principal of a key.
 
-    A key that was found is believed for 5 seconds without asking again, which bounds how long a
-    revoked key still works and saves a round trip on nearly every call. Keys that are not found
-    are not cached, so that chance keys cannot fill the memory.
+    A key that was found is cached for 5 seconds, which saves a round trip on nearly every call and
+    bounds how long a revoked key still works. Unknown keys are not cached, so that random keys
+    cannot fill the memory.
     """
 
     def __init__(
@@ -29,10 +29,10 @@ class Authenticate:
         self._found = TtlCache[bytes, Principal](CACHE_SECONDS, CACHE_SIZE, monotonic)
 
     async def __call__(self, key: str) -> Principal:
-        """The principal of `key`.
+        """Returns the principal of `key`.
 
         Raises:
-            ApiKeyInvalid: the key is malformed, unknown or revoked; which of these is not told.
+            ApiKeyInvalid: the key is malformed, unknown or revoked; the error does not say which.
             StoreUnavailable: the keys cannot be read.
         """
         if not key.startswith(KEY_PREFIX):
@@ -48,7 +48,7 @@ class Authenticate:
 
 
 class Authorize:
-    """Resolves a principal and what the request names to exactly one project."""
+    """Resolves a principal and the names in the request to exactly one project."""
 
     def __init__(
         self, projects: ProjectStore, monotonic: Callable[[], float] = time.monotonic
@@ -59,11 +59,11 @@ class Authorize:
     async def __call__(
         self, principal: Principal, org_id: str | None, project_id: str | None
     ) -> Caller:
-        """The caller.
+        """Returns the caller.
 
         Raises:
             ProjectForbidden: the names do not agree with the key, or there is no such project.
-            ProjectRequired: the key is an organization's and no project is named.
+            ProjectRequired: the key belongs to an organization and no project is named.
             StoreUnavailable: the projects cannot be read.
         """
         if org_id is not None and org_id != principal.org_id:

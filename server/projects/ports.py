@@ -1,4 +1,4 @@
-"""Keeping projects and keys, counting what they hold, and finding what one request left behind."""
+"""Ports that store projects and keys, count what they hold, and trace single requests."""
 
 from __future__ import annotations
 
@@ -14,26 +14,26 @@ from server.projects.project import ApiKey, ChangeCounts, GraphCounts, Holdings,
 
 
 class ProjectStore(Protocol):
-    """Tenants. Every method raises StoreUnavailable where PostgreSQL cannot be reached."""
+    """Projects and keys. Every method raises StoreUnavailable if PostgreSQL cannot be reached."""
 
     async def find_principal(self, key_digest: bytes) -> Principal | None:
-        """Whom the key with this digest stands for; None if it is unknown or revoked."""
+        """Returns whom the key with this digest stands for; None if it is unknown or revoked."""
         ...
 
     async def get_project(self, project_id: str) -> Project | None:
-        """The project, if there is one of this id."""
+        """Returns the project with this id, or None."""
         ...
 
     async def create_project(self, project: Project) -> bool:
-        """Stores a new project; False if the id is taken, and then nothing changes."""
+        """Stores a new project. Returns False, and changes nothing, if the id is taken."""
         ...
 
     async def update_project(self, project: Project, seen: datetime) -> bool:
-        """Stores the project's settings; False unless its update time is still `seen`."""
+        """Stores the project's settings. Returns False if its update time is no longer `seen`."""
         ...
 
     async def list_projects(self) -> list[Project]:
-        """All projects, by organization and id."""
+        """Returns all projects, ordered by organization and id."""
         ...
 
     async def create_key(self, key: ApiKey, digest: bytes) -> None:
@@ -41,11 +41,11 @@ class ProjectStore(Protocol):
         ...
 
     async def list_keys(self) -> list[ApiKey]:
-        """All keys, revoked ones too, by organization, project and creation."""
+        """Returns all keys, including revoked ones, by organization, project and creation time."""
         ...
 
     async def revoke_key(self, key_id: str, now: datetime) -> bool:
-        """Makes a key useless from now on; False if there is no such key or it is revoked."""
+        """Revokes a key. Returns False if there is no such key or it is already revoked."""
         ...
 
 
@@ -53,13 +53,13 @@ class StatisticsStore(Protocol):
     """Counts of one project. Every method raises StoreUnavailable."""
 
     async def holdings(self, project_id: str, visible_on: date) -> Holdings:
-        """What it holds; costs time in proportion to that."""
+        """Returns what the project holds, in time proportional to that."""
         ...
 
     async def changes(
         self, project_id: str, since: datetime, lately: datetime
     ) -> tuple[ChangeCounts, ChangeCounts]:
-        """What changed since the one instant, and since the later one."""
+        """Returns what changed since `since`, and since the later instant `lately`."""
         ...
 
 
@@ -67,7 +67,7 @@ class GraphCounter(Protocol):
     """Counts of one project in the graph."""
 
     async def count(self, project_id: str) -> GraphCounts:
-        """How many entities and relations there are.
+        """Returns how many entities and relations there are.
 
         Raises:
             GraphUnavailable: the graph cannot be reached.
@@ -77,7 +77,7 @@ class GraphCounter(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class PoolUsage:
-    """Connections that are open, those of them that nobody uses, and how many may be open."""
+    """The number of open connections, of idle ones among them, and the most that may be open."""
 
     size: int
     idle: int
@@ -102,9 +102,9 @@ class TracedCall:
 
 @dataclass(frozen=True, slots=True)
 class TracedChange:
-    """A memory that a call changed. `in_graph` tells whether the graph holds that change.
+    """A memory that a call changed. `in_graph` says whether the graph holds that change.
 
-    `fault` says why the graph refused it, if it did; `given_up` that it is not tried again.
+    `fault` says why the graph refused it, if it did; `given_up`, that it is not retried.
     """
 
     project_id: str
@@ -142,10 +142,10 @@ class RequestTrace:
 
 
 class RequestTraces(Protocol):
-    """What the store holds under correlation ids: for operators, over all projects."""
+    """Finds what is stored under a correlation id, for operators, across all projects."""
 
     async def find(self, correlation_id: str, project_id: str | None = None) -> RequestTrace:
-        """What is stored under the id, in one project or all.
+        """Returns what is stored under the id, in one project or in all.
 
         Raises:
             StoreUnavailable: the store cannot be read.

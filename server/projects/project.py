@@ -40,7 +40,7 @@ class Project:
 
 
 class ProjectField(StrEnum):
-    """What can be changed of a project, as the contract names it."""
+    """The settings of a project that can be changed, as the contract names them."""
 
     CUSTOM_INSTRUCTIONS = "custom_instructions"
     CUSTOM_CATEGORIES = "custom_categories"
@@ -50,7 +50,7 @@ class ProjectField(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ProjectChanges:
-    """New values of the settings that `fields` names; the values of others mean nothing."""
+    """New values of the settings that `fields` names; other values are ignored."""
 
     fields: frozenset[ProjectField]
     custom_instructions: str = ""
@@ -59,7 +59,7 @@ class ProjectChanges:
     keeps_passages: bool = True
 
     def applied_to(self, project: Project) -> Project:
-        """The project with the named settings changed."""
+        """Returns the project with the named settings changed."""
         named: dict[str, Any] = {field.value: getattr(self, field.value) for field in self.fields}
         return replace(project, **named)
 
@@ -78,7 +78,7 @@ class ApiKey:
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """Who a key stands for: a project, or, where `project_id` is None, an organization."""
+    """Whom a key stands for: a project, or an organization if `project_id` is None."""
 
     key_id: str
     org_id: str
@@ -95,12 +95,12 @@ class Caller:
 
 
 def new_key() -> str:
-    """A key with 256 random bits."""
+    """Returns a new key with 256 random bits."""
     return KEY_PREFIX + secrets.token_urlsafe(32)
 
 
 def key_digest(key: str) -> bytes:
-    """What is stored of a key.
+    """Returns the digest under which a key is stored.
 
     A plain SHA-256 is enough: the key is random, so there is nothing to guess or to stretch.
     """
@@ -108,13 +108,13 @@ def key_digest(key: str) -> bytes:
 
 
 def key_id(key: str) -> str:
-    """The short name under which a key is listed and revoked; it says nothing about the key."""
+    """Returns the short id by which a key is listed and revoked; it does not reveal the key."""
     return key_digest(key).hex()[:12]
 
 
 @dataclass(frozen=True, slots=True)
 class Holdings:
-    """What the store holds of a project: visible memories, messages, scopes with memories."""
+    """Counts of what a project holds: visible memories, messages and scopes with memories."""
 
     memories: int = 0
     messages: int = 0
@@ -123,7 +123,7 @@ class Holdings:
 
 @dataclass(frozen=True, slots=True)
 class ChangeCounts:
-    """Memories changed in a span of time, by all servers."""
+    """Counts of memories that all servers changed in a span of time."""
 
     added: int = 0
     updated: int = 0
@@ -133,7 +133,7 @@ class ChangeCounts:
 
 @dataclass(frozen=True, slots=True)
 class GraphCounts:
-    """What the graph holds of a project."""
+    """Counts of what the graph holds for a project."""
 
     entities: int = 0
     relations: int = 0

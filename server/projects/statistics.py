@@ -1,4 +1,4 @@
-"""Statistics of a project: what it holds, what happens in it, and what waits."""
+"""Statistics of a project: what it holds, what happens in it and what is queued."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from server.projects.project import ChangeCounts, GraphCounts, Holdings
 from server.telemetry.statistics import Statistics, WindowFigures, joined_windows
 
 QUEUES_SECONDS: Final = 0.5
-"""So long the counts of what waits are believed, however many watch."""
+"""How long the counts of queued work are cached, in seconds, for all watchers."""
 
 HOLDINGS_SECONDS: Final = 10.0
-"""The same for the counts of what is held, which cost more."""
+"""How long the more expensive counts of what is held are cached, in seconds."""
 
 _MOST_PROJECTS: Final = 1_000
 _MINUTE, _HOUR = timedelta(minutes=1), timedelta(hours=1)
@@ -30,7 +30,7 @@ _MINUTE, _HOUR = timedelta(minutes=1), timedelta(hours=1)
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """What store and graph hold; the graph's counts are None if it is unavailable."""
+    """What the store and the graph hold; the graph's counts are None if it is unavailable."""
 
     store: Holdings
     graph: GraphCounts | None
@@ -38,7 +38,7 @@ class Held:
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """What changed lately and what waits, over all servers."""
+    """What changed recently and what is queued, across all servers."""
 
     last_minute: ChangeCounts
     last_hour: ChangeCounts
@@ -48,7 +48,7 @@ class Waiting:
 
 @dataclass(frozen=True, slots=True)
 class ProjectStatistics:
-    """The statistics of one project. `windows` and `pool` are those of all its processes."""
+    """The statistics of one project. `windows` and `pool` cover all processes of the server."""
 
     time: datetime
     start_time: datetime
@@ -60,7 +60,7 @@ class ProjectStatistics:
 
 @dataclass(frozen=True, slots=True)
 class ProcessFigures:
-    """What one serving process counted of a project, and how it uses its connections."""
+    """What one serving process counted for a project, and how it uses its connections."""
 
     windows: WindowFigures
     pool: PoolUsage
@@ -74,7 +74,7 @@ async def _alone(_project_id: str) -> Sequence[ProcessFigures]:
 
 
 class GetStatistics:
-    """Costs at most four statements and one question to the graph; often none, see above."""
+    """Costs at most four statements and one graph query; often none, thanks to the caches."""
 
     def __init__(
         self,
@@ -87,7 +87,7 @@ class GetStatistics:
         clock: Clock,
         others: OtherProcesses = _alone,
     ) -> None:
-        """`others` asks the other processes of this server, if it has several."""
+        """`others` queries the other processes of this server, if it has several."""
         self._store = store
         self._graph = graph
         self._outbox = outbox
@@ -101,10 +101,10 @@ class GetStatistics:
         self._waiting = TtlCache[str, Waiting](QUEUES_SECONDS, _MOST_PROJECTS)
 
     async def __call__(self, project_id: str) -> ProjectStatistics:
-        """The statistics as they are now.
+        """Returns the current statistics.
 
         Raises:
-            StoreUnavailable: PostgreSQL cannot be asked.
+            StoreUnavailable: PostgreSQL cannot be reached.
         """
         held = self._held.get(project_id)
         if held is None:

@@ -1,4 +1,4 @@
-"""Stopping without losing an accepted call."""
+"""Stops the server without losing accepted calls."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ import structlog
 from server.api.grpc.interceptors.drain import DrainGate
 from server.api.grpc.server import HealthService
 
-# gRPC cancels what arrives while it stops. So calls are refused properly for as long as they
-# arrive one after another, at most for a while, before it is told to.
+# gRPC cancels calls that arrive while it stops. So before it is stopped, calls are refused with a
+# proper error until none has arrived for a moment, or a time limit is reached.
 QUIET_SECONDS = 0.2
 LAST_CALLS_SECONDS = 1.0
 CUT_SECONDS = 0.5
-"""Of the grace period: for answers to calls that have not ended by then."""
+"""The part of the grace period reserved for responses to calls that have not ended by then."""
 
 _log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
 
@@ -30,10 +30,10 @@ async def drain(
     seconds: float,
     delay: float = 0.0,
 ) -> None:
-    """Says not ready and, `delay` seconds later, refuses new calls and stops the server.
+    """Reports not ready and, `delay` seconds later, refuses new calls and stops the server.
 
-    Calls that were accepted have `seconds` from then on to finish. Those that do not are ended a
-    little before, and told so.
+    Accepted calls have `seconds` from then on to finish. Calls that take longer are ended shortly
+    before that time is up, with an error.
     """
     await health.enter_drain()
     await asyncio.sleep(delay)

@@ -1,4 +1,4 @@
-"""Tasks that run beside the server, and being asked to stop."""
+"""Background tasks of the server, and signals to stop."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ async def running(name: str, work: Coroutine[object, object, None]) -> AsyncIter
     """Runs `work` during the block and cancels it at its end.
 
     Raises:
-        Exception: what `work` failed with, if it did, at the end of the block.
+        Exception: whatever `work` raised, at the end of the block.
     """
     task = asyncio.create_task(work, name=name)
     try:
@@ -38,7 +38,7 @@ EXIT_STATUS_OF_SECOND_SIGNAL = 130
 class StopSignals:
     """Turns the first SIGTERM or SIGINT into an event; the second ends the process at once.
 
-    Embedded databases end with the process, which is safe: they are made to be killed.
+    Embedded databases end with the process, which is safe because they tolerate being killed.
     """
 
     def __init__(self) -> None:
@@ -51,7 +51,7 @@ class StopSignals:
             loop.add_signal_handler(number, self._on_signal)
 
     async def wait(self) -> None:
-        """Returns once the process was asked to stop."""
+        """Waits until the process is asked to stop."""
         await self._stop.wait()
 
     def _on_signal(self) -> None:

@@ -1,4 +1,4 @@
-"""Watching whether calls can be served."""
+"""Watches whether calls can be served."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ class EmbedderConflict(MemoirError):
 
 
 async def require_ready(store: StoreReadiness, embedder: Embedder | None = None) -> None:
-    """Returns if a command can work on the store, and embed for it where it has an embedder.
+    """Checks that a command can work on the store, and embed for it if it has an embedder.
 
     Raises:
         StoreUnready: the schema is behind, or another embedder wrote the store.
-        StoreUnavailable: it cannot be reached.
+        StoreUnavailable: the store cannot be reached.
     """
     fault = await store.schema_fault()
     if fault is None and embedder is not None:
@@ -36,9 +36,9 @@ async def require_ready(store: StoreReadiness, embedder: Embedder | None = None)
 
 
 class ReadinessProbe:
-    """Says whether PostgreSQL answers, has the current schema and was written by this embedder.
+    """Checks that PostgreSQL answers, has the current schema and was written by this embedder.
 
-    Neo4j and the model provider are not asked: without them the service degrades, but serves.
+    Neo4j and the model provider are not checked: without them the service degrades, but serves.
     """
 
     def __init__(
@@ -53,7 +53,7 @@ class ReadinessProbe:
         self._last_fault: str | None = "not checked yet"
 
     async def fault(self) -> str | None:
-        """None where calls can be served, else why not and what to do."""
+        """Returns None if calls can be served, else why not and what to do."""
         try:
             async with asyncio.timeout(CHECK_SECONDS):
                 return await self._store.schema_fault() or await _embedder_fault(
@@ -63,16 +63,16 @@ class ReadinessProbe:
             return f"PostgreSQL did not answer within {CHECK_SECONDS:g} s"
         except MemoirError as error:
             return error.message
-        except Exception as error:  # noqa: BLE001 - a probe that ends would leave its last word standing
+        except Exception as error:  # noqa: BLE001 - a probe that ended would leave an outdated state
             return f"the store cannot be checked: {error!r}"
 
     async def refuse_other_embedder(self) -> None:
-        """Returns unless the store says that another embedder wrote it.
+        """Raises an error if another embedder wrote the store.
 
-        A store that cannot be asked yet is no reason to refuse: the probe goes on asking.
+        A store that cannot be reached yet is no reason to refuse: the probe checks it again.
 
         Raises:
-            EmbedderConflict: it was written by another one.
+            EmbedderConflict: the store was written by another embedder.
         """
         try:
             async with asyncio.timeout(CHECK_SECONDS):
@@ -84,7 +84,7 @@ class ReadinessProbe:
             return
 
     async def check(self) -> None:
-        """Checks once, tells the health service, and logs what has changed."""
+        """Checks once, updates the health service, and logs what has changed."""
         fault = await self.fault()
         if fault != self._last_fault:
             if fault is None:
@@ -108,10 +108,10 @@ async def _embedder_fault(store: StoreReadiness, embedder: Embedder) -> str | No
 
 
 def embedder_conflict(stored: EmbedderIdentity, current: EmbedderIdentity) -> str:
-    """Why a store cannot be searched with another embedder than the one that wrote it."""
+    """Returns why a store cannot be searched with an embedder other than its own."""
     return (
         f"the store was written with the embedder {stored} and this server embeds with {current}; "
-        "their vectors do not compare. Start with the former models, embed the store anew (stop "
-        "the servers and run: python -m server reembed), or take another database "
+        "their vectors are not comparable. Start with the former models, embed the store again "
+        "(stop the servers and run: python -m server reembed), or use another database "
         "(MEMOIR_DATA_DIR or MEMOIR_POSTGRES_DSN)"
     )

@@ -1,4 +1,4 @@
-"""Measuring what no call tells: queues, pools, dependencies and the event loop."""
+"""Measures what calls do not show: queues, pools, dependencies and the event loop."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ log = structlog.get_logger()
 class Sampler:
     """Sets the gauges of the process every few seconds.
 
-    `open_circuits` tells of each dependency whether it is left alone now.
+    `open_circuits` returns for each dependency whether its circuit is open.
     """
 
     outbox: Outbox
@@ -38,18 +38,18 @@ class Sampler:
     pool_usage: Callable[[], PoolUsage]
 
     async def run(self) -> None:
-        """Samples until it is cancelled. What cannot be read keeps its last value."""
+        """Samples until it is cancelled. Values that cannot be read stay as they were."""
         while True:
             await self.sample()
             await asyncio.sleep(INTERVAL_SECONDS)
 
     async def sample(self) -> None:
-        """Samples once; at most two statements and one question to the graph."""
+        """Samples once, with at most two statements and one graph query."""
         self._sample_process()
         await asyncio.gather(self._sample_store(), self._sample_graph())
 
     async def watch_event_loop(self) -> None:
-        """Measures how late the event loop is, until it is cancelled."""
+        """Measures the lag of the event loop until it is cancelled."""
         loop = asyncio.get_running_loop()
         while True:
             due = loop.time() + LAG_INTERVAL_SECONDS

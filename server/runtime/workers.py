@@ -1,6 +1,6 @@
-"""Several worker processes behind one port: kept alive, stopped together, asking each other.
+"""Runs several worker processes behind one port, which can query each other.
 
-A question is one line of JSON, and so is its answer. Only the owner of the folder can connect.
+A query is one line of JSON, and so is its answer. Only the owner of the folder can connect.
 """
 
 from __future__ import annotations
@@ -25,16 +25,16 @@ import structlog
 def shared_port(host: str, port: int) -> Iterator[int]:
     """Holds a port during the block, for processes that listen on it with SO_REUSEPORT.
 
-    The kernel spreads new connections over those that listen; this process does not. Yields the
-    port, which 0 leaves to be chosen.
+    The kernel distributes new connections among the listening processes; this process does not
+    listen. Yields the port; 0 selects a free one.
 
     Raises:
-        OSError: the address cannot be listened on, or somebody else listens on it.
+        OSError: the address cannot be listened on, or another process listens on it.
     """
     found = socket.getaddrinfo(host.strip("[]"), port, type=socket.SOCK_STREAM)
     family, kind, protocol, _, address = found[0]
     with socket.socket(family, kind, protocol) as probe:
-        # Without SO_REUSEPORT this fails where another server listens, also one that would share.
+        # Without SO_REUSEPORT this fails if any server listens, even one that would share the port.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         _bind(probe, address, host, port)
         port = probe.getsockname()[1]
@@ -57,13 +57,13 @@ def _bind(endpoint: socket.socket, address: tuple[object, ...], host: str, port:
 FIRST_BACKOFF_SECONDS: Final = 0.1
 MOST_BACKOFF_SECONDS: Final = 10.0
 STABLE_SECONDS: Final = 60.0
-"""A worker that has lived this long is restarted without delay when it dies."""
+"""A worker that has lived for this many seconds is restarted without delay when it dies."""
 
 log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
 
 
 class WorkerFailed(Exception):
-    """A worker ended before it served; it has said why on standard error."""
+    """A worker ended before it served; it wrote the reason to standard error."""
 
     def __init__(self, number: int, status: int) -> None:
         super().__init__(f"worker {number} ended with status {status} before it served")
@@ -72,9 +72,9 @@ class WorkerFailed(Exception):
 
 @dataclass(frozen=True, slots=True)
 class WorkerCommand:
-    """How the worker with a number is started: what runs, and what it reads from standard input.
+    """How to start each worker: the command, and what it reads from standard input.
 
-    Standard input stays open for as long as the supervisor lives; a worker whose input ends stops.
+    Standard input stays open as long as the supervisor lives; a worker stops when its input ends.
     """
 
     arguments: Sequence[str]
@@ -82,12 +82,12 @@ class WorkerCommand:
 
     @property
     def count(self) -> int:
-        """How many workers there are."""
+        """The number of workers."""
         return len(self.inputs)
 
 
 class Supervisor:
-    """Runs the workers, and restarts those that die, after ever longer pauses.
+    """Runs the workers, and restarts those that die after ever longer pauses.
 
     A worker writes one line to its standard output once it serves, and nothing else.
     """
@@ -101,14 +101,14 @@ class Supervisor:
 
     @property
     def pids(self) -> list[int]:
-        """The processes that run now."""
+        """The ids of the running processes."""
         return [process.pid for process in self._processes.values()]
 
     async def start(self) -> None:
-        """Returns once every worker serves.
+        """Starts the workers and returns once all of them serve.
 
         Raises:
-            WorkerFailed: one ended instead.
+            WorkerFailed: a worker ended instead.
         """
         numbers = range(self._command.count)
         self.first_words = await asyncio.gather(*(self._spawn(number) for number in numbers))
@@ -120,7 +120,7 @@ class Supervisor:
                 group.create_task(self._keep(number))
 
     async def stop(self, seconds: float) -> None:
-        """Has all workers drain at once; those that still run after `seconds` are killed."""
+        """Makes all workers drain at once; kills those that still run after `seconds`."""
         self._stopping.set()
         running = list(self._processes.values())
         for process in running:
@@ -166,7 +166,7 @@ class Supervisor:
             *self._command.arguments,
             stdin=PIPE,
             stdout=PIPE,
-            # Ctrl-C reaches the supervisor alone, which then tells the workers once.
+            # Ctrl-C reaches only the supervisor, which then signals each worker once.
             start_new_session=True,
         )
         self._processes[number] = process
@@ -188,10 +188,10 @@ def _signal(process: Process, *, kill: bool) -> None:
 
 @asynccontextmanager
 async def supervised(command: WorkerCommand, stop_seconds: float) -> AsyncIterator[Supervisor]:
-    """Workers that serve during the block and are stopped at its end.
+    """Runs workers that serve during the block and are stopped at its end.
 
     Raises:
-        WorkerFailed: one could not be started.
+        WorkerFailed: a worker could not be started.
     """
     supervisor = Supervisor(command)
     keeping: asyncio.Task[None] | None = None
@@ -206,7 +206,7 @@ async def supervised(command: WorkerCommand, stop_seconds: float) -> AsyncIterat
 
 
 ASK_SECONDS: Final = 1.0
-"""A worker that does not answer within this time is done without."""
+"""How long to wait for a worker's answer before doing without it, in seconds."""
 
 _MOST_BYTES: Final = 64 * 1024 * 1024
 
@@ -214,13 +214,13 @@ Answer: TypeAlias = Callable[[Mapping[str, Any]], Any]
 
 
 def socket_of(directory: Path, number: int) -> Path:
-    """Where a worker is asked."""
+    """Returns the socket on which a worker answers queries."""
     return directory / f"{number}.sock"
 
 
 @asynccontextmanager
 async def answering(directory: Path, number: int, answer: Answer) -> AsyncIterator[None]:
-    """Answers the questions of the others during the block."""
+    """Answers the queries of other processes during the block."""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
@@ -234,7 +234,7 @@ async def answering(directory: Path, number: int, answer: Answer) -> AsyncIterat
             writer.close()
 
     path = socket_of(directory, number)
-    # One that a predecessor left when it was killed.
+    # A previous worker leaves its socket behind if it is killed.
     path.unlink(missing_ok=True)
     server = await asyncio.start_unix_server(serve, path)
     try:
@@ -245,7 +245,7 @@ async def answering(directory: Path, number: int, answer: Answer) -> AsyncIterat
 
 
 async def ask(directory: Path, number: int, question: Mapping[str, Any]) -> Any | None:
-    """The answer of a worker; None if it has none in time."""
+    """Returns the answer of a worker; None if it does not answer in time."""
     try:
         async with asyncio.timeout(ASK_SECONDS):
             reader, writer = await asyncio.open_unix_connection(
@@ -261,7 +261,7 @@ async def ask(directory: Path, number: int, question: Mapping[str, Any]) -> Any 
 
 
 def ask_all(directory: Path, count: int, question: Mapping[str, Any]) -> Iterator[Any | None]:
-    """The same of all workers, for a thread that may wait."""
+    """Yields the answers of all workers; for threads, because it blocks."""
     for number in range(count):
         try:
             yield _ask_blocking(socket_of(directory, number), question)

@@ -162,6 +162,13 @@ async def test_a_question_of_stop_words_is_left_to_the_vectors(store: MemoryStor
     assert [arm.arm for arm in hits[0].arms] == ["dense"]
 
 
+async def test_a_question_of_unknown_words_is_left_to_the_vectors(store: MemoryStore) -> None:
+    await add(store, "tea at noon", "coffee at night", verbatim=True, embedding=TEA)
+    hits = await store.search(query("zebra", weights=ArmWeights()))
+    assert {hit.text for hit in hits} == {"tea at noon", "coffee at night"}
+    assert {arm.arm for hit in hits for arm in hit.arms} == {"dense"}
+
+
 async def test_messages_lend_to_those_around_them(store: MemoryStore) -> None:
     texts = ["one", "harbour", "two", "three"]
     await add(store, *texts, verbatim=True)

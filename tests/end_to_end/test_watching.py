@@ -95,4 +95,4 @@ async def test_an_id_that_nobody_sent_is_said(shared_home: Home) -> None:
     said = await run_command(
         "trace", "nobody-sent-this", environment=shared_home.environment, status=1
     )
-    assert "nothing is known of nobody-sent-this" in said
+    assert "nothing is known about nobody-sent-this" in said

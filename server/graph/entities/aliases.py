@@ -1,7 +1,7 @@
-"""Entities that are the same: what memories teach about names, and joins that were undone.
+"""Aliases of entities, as memories teach them, and splits that undo wrong ones.
 
-A split says of two names of a graph space that neither is an alias of the other. What memories say
-is left as it is; they are read differently, so that a split can be taken back.
+A split says that of two names in a graph space neither is an alias of the other. The memories
+themselves stay unchanged and are only interpreted differently, so a split can be undone.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from server.graph.model import Entity, Relation, clean_name, entity_key
 from server.memories.add.entity_resolution import is_said
 
 MAX_ALIASES = 32
-"""Most aliases of one entity that are shown."""
+"""The most aliases of one entity that are shown."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class TaughtAlias:
-    """A memory teaches that `alias` is another name of the entity `name`."""
+    """A statement of a memory that `alias` is another name of the entity `name`."""
 
     memory_id: str
     name: str
@@ -27,11 +27,11 @@ class TaughtAlias:
 
 
 class Joins:
-    """Which names of a graph space stand for which entity, by all that its memories teach.
+    """Maps the names of a graph space to entities, by all that its memories teach.
 
-    A name that is taught as an alias of two entities is ambiguous and joins neither. It depends on
-    nothing but what is taught, whatever the order; once nobody teaches an alias any more, the names
-    are apart again.
+    A name taught as an alias of two entities is ambiguous and joins neither. The result depends
+    only on what is taught, not on the order. Once no memory teaches an alias any more, the names
+    are separate again.
     """
 
     def __init__(self, taught: Iterable[TaughtAlias]) -> None:
@@ -48,11 +48,11 @@ class Joins:
         self.aliases: Mapping[str, tuple[str, ...]] = self._names(ordered)
 
     def key(self, key: str) -> str:
-        """The key of the entity that a name of this key stands for."""
+        """Returns the key of the entity that a name with this key stands for."""
         return self.resolved.get(key, key)
 
     def changed(self, other: Joins) -> frozenset[str]:
-        """The keys whose memories look different in the graph under the other joins."""
+        """Returns the keys whose memories look different in the graph under the other joins."""
         names = self.resolved.keys() | other.resolved.keys()
         moved = {key for key in names if self.key(key) != other.key(key)}
         shown = self.aliases.keys() | other.aliases.keys()
@@ -61,7 +61,7 @@ class Joins:
         return frozenset(moved | renamed | followers)
 
     def _follow(self, alias: str) -> str:
-        """The end of the chain of names; of names that stand for each other, the least."""
+        """Returns the end of the chain of names; for a cycle, the smallest name in it."""
         seen: dict[str, int] = {}
         key = alias
         while key in self._next:
@@ -73,7 +73,7 @@ class Joins:
         return key
 
     def _names(self, ordered: Iterable[TaughtAlias]) -> dict[str, tuple[str, ...]]:
-        """The names of each entity that differ from its own, in their oldest spelling."""
+        """Returns the other names of each entity, in their oldest spelling."""
         names: dict[str, dict[str, str]] = {}
         for lesson in ordered:
             for name in (lesson.name, lesson.alias):
@@ -88,12 +88,12 @@ class Joins:
 
 
 Pair = frozenset[str]
-"""The keys of two names."""
+"""The keys of two names, without an order."""
 
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """Two names of a graph space that stand for two entities, since `create_time`."""
+    """Two names of a graph space that stand for different entities since `create_time`."""
 
     space: str
     name: str
@@ -102,22 +102,23 @@ class Split:
 
     @property
     def pair(self) -> Pair:
-        """Its names without their order and spelling."""
+        """The two names, regardless of order and spelling."""
         return pair_of(self.name, self.other_name)
 
 
 def pair_of(name: str, other_name: str) -> Pair:
-    """The names without their order and spelling."""
+    """Returns the two names regardless of order and spelling."""
     return frozenset((entity_key(name), entity_key(other_name)))
 
 
 def apart(
     entities: Sequence[Entity], relations: Sequence[Relation], text: str, splits: Set[Pair]
 ) -> tuple[tuple[Entity, ...], tuple[Relation, ...]]:
-    """What a memory of this text mentions and states, its names apart that are split.
+    """Returns a memory's entities and relations after applying the splits.
 
-    An entity loses the aliases that are split from its name. Where the text says such an alias and
-    not the name, it was called by the name only because of the join, and is called by the alias.
+    An entity loses the aliases that are split from its name. If the text contains such an alias but
+    not the name, the entity had the name only because of the join, so it gets the alias as its
+    name.
     """
     if not splits:
         return tuple(entities), tuple(relations)
@@ -133,7 +134,7 @@ def apart(
 
 
 def _own_name(entity: Entity, text: str, splits: Set[Pair]) -> str:
-    """What the memory itself calls the entity."""
+    """Returns the name that the memory itself uses for the entity."""
     if is_said(entity.name, text):
         return entity.name
     foreign = (alias for alias in entity.aliases if pair_of(entity.name, alias) in splits)
@@ -141,7 +142,7 @@ def _own_name(entity: Entity, text: str, splits: Set[Pair]) -> str:
 
 
 def _without_foreign(entity: Entity, name: str, splits: Set[Pair]) -> Entity:
-    """The entity by that name, and those of its other names that neither is split from."""
+    """Returns the entity with that name and without aliases that are split from either name."""
     split = {alias for alias in entity.aliases if pair_of(entity.name, alias) in splits}
     kept = (a for a in entity.aliases if a not in split and pair_of(name, a) not in splits)
     return Entity(name, entity.type, tuple(kept))

@@ -1,4 +1,4 @@
-"""Which names stand for one entity, and undoing it where that is wrong; for operators."""
+"""Shows operators which names stand for one entity, and lets them undo wrong joins."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from server.graph.ports import EntitySplits, TaughtName
 
 
 class JoinState(StrEnum):
-    """What became of a name that memories teach."""
+    """Whether a name that memories teach as an alias is joined, ambiguous or split."""
 
     JOINED = "joined"
     AMBIGUOUS = "ambiguous"
@@ -25,7 +25,7 @@ class JoinState(StrEnum):
 class NameJoin:
     """Two names of a graph space, and whether they are one entity.
 
-    `memories` counts those that teach it; of a split they are not counted.
+    `memories` counts the memories that teach it; for a split they are not counted.
     """
 
     space: str
@@ -36,14 +36,14 @@ class NameJoin:
 
 
 class EntityJoins:
-    """Each method raises StoreUnavailable where PostgreSQL is away."""
+    """Lists, splits and rejoins names. Methods raise StoreUnavailable if PostgreSQL is down."""
 
     def __init__(self, splits: EntitySplits, clock: Clock) -> None:
         self._splits = splits
         self._clock = clock
 
     async def list(self, project_id: str, space: str | None = None) -> list[NameJoin]:
-        """What is joined, could not be joined, or was split, in one graph space or in all."""
+        """Returns names that are joined, ambiguous or split, in one graph space or in all."""
         taught = await self._splits.taught(project_id, space)
         by_space: dict[str, list[TaughtName]] = {}
         for each in taught:
@@ -55,12 +55,12 @@ class EntityJoins:
         return sorted(found, key=lambda join: (join.space, join.name, join.alias))
 
     async def split(self, project_id: str, space: str, name: str, alias: str) -> int:
-        """Splits two names for good, and returns how many memories are projected again.
+        """Splits two names permanently, and returns how many memories are projected again.
 
-        Repeating it is harmless. No memory joins them again, be it a new one.
+        Repeating it is harmless. No memory can join the names again, not even a new one.
 
         Raises:
-            InvalidRequest: no memory of the space says that they are one.
+            InvalidRequest: no memory of the space says that they are the same.
         """
         split = self._split(space, name, alias)
         known = await self._splits.splits(project_id, [space], self._clock.now())
@@ -72,7 +72,7 @@ class EntityJoins:
         return await self._splits.split(project_id, split)
 
     async def rejoin(self, project_id: str, space: str, name: str, alias: str) -> None:
-        """Undoes a split, so that what memories teach counts again.
+        """Undoes a split, so that the names are joined again if memories teach it.
 
         Raises:
             InvalidRequest: these names were not split.
@@ -86,7 +86,7 @@ class EntityJoins:
 
 
 def _joins(names: Sequence[TaughtName]) -> list[NameJoin]:
-    """The joins of one space."""
+    """Returns the joins of one space."""
     joins = Joins(TaughtAlias("", each.name, each.alias) for each in names)
     return [
         NameJoin(

@@ -1,4 +1,4 @@
-"""Which entities a memory mentions, and which of the mentions gives an entity its name."""
+"""Finds the entities that a memory mentions, and the mention that gives an entity its name."""
 
 from __future__ import annotations
 
@@ -19,9 +19,10 @@ class EntityKey:
 
 @dataclass(frozen=True, slots=True)
 class Mention:
-    """A memory mentions an entity, under this name and type.
+    """The mention of an entity in a memory, under this name and type.
 
-    `own_name` says that the name is the entity's own and not an alias; `aliases` are the entity's.
+    `own_name` says that the name is the entity's own and not an alias. `aliases` are those of the
+    entity.
     """
 
     memory_id: str
@@ -38,16 +39,16 @@ class Mention:
 
     @property
     def rank(self) -> str:
-        """Of all mentions of an entity, the one of the lowest rank gives it its name and type.
+        """The rank of the mention: the lowest of an entity gives it its name and type.
 
-        First those by its own name, then those that know the type, then by memory id, that is by
+        Mentions by its own name come first, then those with a type, then by memory id, that is by
         age. So the name does not depend on the order in which memories are projected.
         """
         return f"{0 if self.own_name else 1}{0 if self.type else 1}:{self.memory_id}"
 
 
 def mentions_of(subgraph: MemorySubgraph) -> list[Mention]:
-    """One mention for each entity that the memory names, be it in a relation only."""
+    """Returns one mention for each entity that the memory names, even if only in a relation."""
     if not subgraph.exists:
         return []
     mentions: dict[EntityKey, Mention] = {}
@@ -59,13 +60,13 @@ def mentions_of(subgraph: MemorySubgraph) -> list[Mention]:
 
 
 def naming_mentions(mentions: Iterable[Mention]) -> dict[EntityKey, Mention]:
-    """Of each entity the mention of the lowest rank."""
+    """Returns the mention with the lowest rank for each entity."""
     by_falling_rank = sorted(mentions, key=lambda mention: mention.rank, reverse=True)
     return {mention.entity: mention for mention in by_falling_rank}
 
 
 def entity_key_in(subgraph: MemorySubgraph, entity: Entity) -> EntityKey:
-    """The entity that a name of the memory stands for."""
+    """Returns the key of the entity that a name in the memory stands for."""
     resolved = subgraph.joined.get(entity.key, entity.key)
     return EntityKey(subgraph.project_id, subgraph.scope.graph_space(), resolved)
 
@@ -83,7 +84,7 @@ def _mention(subgraph: MemorySubgraph, entity: Entity) -> Mention:
 
 
 def _of_both(first: Mention, second: Mention) -> Mention:
-    """One mention of what is named twice: the entity's own name counts, and the first type."""
+    """Merges two mentions of one entity: its own name wins, and the first type."""
     named = second if second.own_name and not first.own_name else first
     return replace(named, type=first.type or second.type)
 

@@ -1,4 +1,4 @@
-"""Common to reads of the graph: they wait for writes and show what memories say, or said."""
+"""What all reads of the graph share: waiting for writes, and showing only what memories state."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ CATCH_UP_INTERVAL_SECONDS = 0.02
 
 
 class CaughtUp:
-    """Waits for the projector, which may be another server's."""
+    """Waits for the projector, which may run in another server."""
 
     def __init__(self, outbox: Outbox) -> None:
         self._outbox = outbox
@@ -38,14 +38,15 @@ class CaughtUp:
         """Returns when the graph holds the write at `position`; at once for None.
 
         Raises:
-            GraphBehind: it does not within `seconds`, or within the call's own time.
-            StoreUnavailable: that cannot be found out.
+            GraphBehind: it does not within `seconds` or before the call's deadline.
+            StoreUnavailable: the outbox cannot be read.
         """
         if position is None:
             return
         try:
             async with asyncio.timeout(bounded(seconds)):
-                # Any replica may do the projecting, so there is no event to wait for in here.
+                # Any server may do the projection, so there is no event in this process to wait
+                # for.
                 while not await self._outbox.is_caught_up(project_id, position):  # noqa: ASYNC110
                     await asyncio.sleep(CATCH_UP_INTERVAL_SECONDS)
         except TimeoutError as error:
@@ -53,7 +54,7 @@ class CaughtUp:
 
 
 class VisibleRelations:
-    """Asks PostgreSQL, in one statement, because the graph can be behind it."""
+    """Checks in PostgreSQL, with one statement, because the graph can be behind."""
 
     def __init__(self, store: MemoryStore, clock: Clock) -> None:
         self._store = store
@@ -62,19 +63,19 @@ class VisibleRelations:
     async def __call__(
         self, project_id: str, relations: Sequence[StatedRelation]
     ) -> list[StatedRelation]:
-        """The relations whose memories exist and have not expired.
+        """Returns the relations whose memories exist and have not expired.
 
         Raises:
-            StoreUnavailable: it cannot be read.
+            StoreUnavailable: PostgreSQL cannot be read.
         """
         visible = await self.memories(project_id, (stated.memory_id for stated in relations))
         return [stated for stated in relations if stated.memory_id in visible]
 
     async def memories(self, project_id: str, memory_ids: Iterable[UUID]) -> set[UUID]:
-        """The memories that exist and have not expired.
+        """Returns the memories that exist and have not expired.
 
         Raises:
-            StoreUnavailable: it cannot be read.
+            StoreUnavailable: PostgreSQL cannot be read.
         """
         wanted = sorted(set(memory_ids))
         if not wanted:
@@ -90,11 +91,11 @@ class KnownEntities:
         self._visible = visible
 
     async def named(self, within: GraphScope, name: str) -> Sequence[KnownEntity]:
-        """The entities of this name or alias, at most one in a graph space, the likeliest first.
+        """Returns the entities with this name or alias, at most one per graph space, best first.
 
         Raises:
-            EntityNotFound: there is none.
-            GraphUnavailable, StoreUnavailable: they cannot be read.
+            EntityNotFound: there is no such entity.
+            GraphUnavailable, StoreUnavailable: the graph or the store cannot be read.
         """
         shown = await self.shown(within.project_id, await self._graph.find_entities(within, name))
         if not shown:
@@ -102,10 +103,10 @@ class KnownEntities:
         return shown
 
     async def shown(self, project_id: str, found: Sequence[FoundEntity]) -> list[KnownEntity]:
-        """The entities that an existing memory mentions, in the given order.
+        """Returns the entities that an existing memory mentions, in the given order.
 
         Raises:
-            StoreUnavailable: it cannot be read.
+            StoreUnavailable: PostgreSQL cannot be read.
         """
         ids = {memory_id for each in found for memory_id in each.memory_ids}
         visible = await self._visible.memories(project_id, ids)
@@ -119,12 +120,14 @@ class KnownEntities:
 
 
 MOST_MEMORIES: Final = 10_000
-"""Of so many memories the relations are worked out; the graph itself holds the present only."""
+"""The most memories to compute a past graph from; the graph itself holds only the present."""
 
 
 class PastGraph:
-    """Costs two statements: all memories of the graph space as they were, and which names of it
-    were split by then.
+    """Computes the graph of a past instant, from the history.
+
+    It costs two statements: they read all memories of the graph space as they were, and the names
+    in it that were split by then.
     """
 
     def __init__(self, history: MemoryHistory, splits: EntitySplits) -> None:
@@ -134,24 +137,24 @@ class PastGraph:
     async def relations(
         self, project_id: str, scope: Scope, time: datetime, entity: str | None
     ) -> list[StatedRelation]:
-        """What the memories of the scope stated then, newest event first, superseded or not.
+        """Returns what the scope's memories stated then, newest event first, superseded or not.
 
         Raises:
-            InvalidRequest: there were more memories than are worked out.
-            StoreUnavailable: they cannot be read.
+            InvalidRequest: there were too many memories to compute it from.
+            StoreUnavailable: the memories cannot be read.
         """
         return relations_of(await self.spaces(project_id, scope, time), entity)
 
     async def spaces(self, project_id: str, scope: Scope, time: datetime) -> list[PastSpace]:
-        """The graphs of the scope's spaces, as far as the memories of the scope made them then.
+        """Returns the past graphs of the scope's spaces, limited to the scope's memories.
 
-        The scope's own space comes first, then those of its newest memories.
+        The scope's own space comes first, then the spaces of its newest memories.
 
         Raises:
-            InvalidRequest: there were more memories than are worked out.
-            StoreUnavailable: they cannot be read.
+            InvalidRequest: there were too many memories to compute it from.
+            StoreUnavailable: the memories cannot be read.
         """
-        # A memory of another run or agent can supersede what one of the scope states.
+        # A memory of another run or agent can supersede what a memory of the scope states.
         field, value = scope.parts()[0]
         query = ListQuery(
             project_id,
@@ -162,7 +165,7 @@ class PastGraph:
         )
         memories = await self._history.list(query, time)
         if len(memories) > MOST_MEMORIES:
-            rule = f"of more than {MOST_MEMORIES} memories only the present can be read"
+            rule = f"a past instant can only be read with at most {MOST_MEMORIES} memories"
             raise InvalidRequest([FieldViolation("as_of", rule)])
         in_scope = {m.id for m in memories if set(scope.parts()) <= set(m.scope.parts())}
         names = sorted({memory.scope.graph_space() for memory in memories})

@@ -1,4 +1,4 @@
-"""Reading entities, and what lies around one of them."""
+"""Reads entities, and the neighbourhood of one of them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from server.memories.scope import Scope
 class GetEntityCommand:
     """Which entity to read, and how many hops around it.
 
-    `position` is that of a write that the answer must reflect. `as_of` asks for a past instant.
+    `position` is that of a write that the result must reflect. `as_of` selects a past instant.
     """
 
     project_id: str
@@ -35,7 +35,7 @@ class GetEntityCommand:
 
 @dataclass(frozen=True, slots=True)
 class Neighbourhood:
-    """An entity, the entities around it, nearest first, and the relations that lead to them."""
+    """An entity, its neighbours, nearest first, and the relations that lead to them."""
 
     entity: KnownEntity
     neighbors: Sequence[KnownEntity]
@@ -44,7 +44,11 @@ class Neighbourhood:
 
 
 class GetEntity:
-    """Costs two reads of the graph, each followed by one of PostgreSQL; for the past one in all."""
+    """Reads an entity with its neighbourhood.
+
+    It costs two reads of the graph, each followed by one of PostgreSQL; for a past instant one in
+    all.
+    """
 
     def __init__(
         self,
@@ -62,13 +66,13 @@ class GetEntity:
         self._clock = clock
 
     async def __call__(self, command: GetEntityCommand) -> Neighbourhood:
-        """The entity with its neighbourhood.
+        """Returns the entity with its neighbourhood.
 
         Raises:
             EntityNotFound: no memory of the scope mentions it.
-            GraphBehind: the write at `position` is not in the graph in time.
-            GraphUnavailable, StoreUnavailable: they cannot be read.
-            InvalidRequest: too much would have to be read of a past instant.
+            GraphBehind: the write at `position` does not reach the graph in time.
+            GraphUnavailable, StoreUnavailable: the graph or the store cannot be read.
+            InvalidRequest: there were too many memories at the past instant.
         """
         if command.as_of is not None:
             return await self._at(command, command.as_of)
@@ -88,7 +92,7 @@ class GetEntity:
         )
 
     async def _at(self, command: GetEntityCommand, time: datetime) -> Neighbourhood:
-        """The same at a past instant, from the history, which is always complete."""
+        """Returns the same for a past instant, from the history, which is always complete."""
         spaces = await self._past.spaces(command.project_id, command.scope, time)
         space, entity = _likeliest(spaces, command.name)
         holding = (r for r in space.relations if command.include_superseded or r.holds_at(time))
@@ -108,7 +112,7 @@ def _likeliest(spaces: Sequence[PastSpace], name: str) -> tuple[PastSpace, Known
 
 @dataclass(frozen=True, slots=True)
 class ListEntitiesCommand:
-    """Which entities to read. `position` is that of a write that they must reflect."""
+    """Which entities to read. `position` is that of a write that the result must reflect."""
 
     project_id: str
     scope: Scope
@@ -120,14 +124,14 @@ class ListEntitiesCommand:
 
 @dataclass(frozen=True, slots=True)
 class ShownEntities:
-    """One page, and where the next one starts, if there is one."""
+    """One page, and where the next page starts, if there is one."""
 
     entities: Sequence[KnownEntity]
     next: EntityCursor | None
 
 
 class ListEntities:
-    """Reads the graph page by page."""
+    """Lists entities of the graph, page by page."""
 
     def __init__(self, graph: GraphReader, caught_up: CaughtUp, visible: VisibleRelations) -> None:
         self._graph = graph
@@ -135,11 +139,11 @@ class ListEntities:
         self._known = KnownEntities(graph, visible)
 
     async def __call__(self, command: ListEntitiesCommand) -> ShownEntities:
-        """One page. It can be short, and still have a next one.
+        """Returns one page, which can be short even if there is a next page.
 
         Raises:
-            GraphBehind: the write at `position` is not in the graph in time.
-            GraphUnavailable, StoreUnavailable: they cannot be read.
+            GraphBehind: the write at `position` does not reach the graph in time.
+            GraphUnavailable, StoreUnavailable: the graph or the store cannot be read.
         """
         words = words_of(command.query or "")
         if command.query is not None and not words:

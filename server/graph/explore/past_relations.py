@@ -1,4 +1,4 @@
-"""Who related to what by a set of memories: the graph's rules, without a graph.
+"""Computes the relations that a set of memories states: the graph's rules, without a graph.
 
 What the graph holds follows from the memories of a space, so the graph of a past instant follows
 from the memories of that instant (see
@@ -30,9 +30,9 @@ from server.memories.memory import Memory
 
 @dataclass(frozen=True, slots=True)
 class PastSpace:
-    """The graph of one space: its entities by key, who mentions them, and what is stated of them.
+    """The graph of one space: its entities by key, the memories that mention them, and relations.
 
-    Entities have the names and types that all memories of the space give them.
+    The names and types of entities come from all memories of the space.
     """
 
     name: str
@@ -42,7 +42,7 @@ class PastSpace:
     relations: Sequence[StatedRelation]
 
     def seen_by(self, memory_ids: Set[UUID]) -> PastSpace:
-        """The same, as far as these memories mention and state it."""
+        """Returns the part of the graph that these memories mention and state."""
         mentioned_by = {
             key: [each for each in ids if each in memory_ids]
             for key, ids in self.mentioned_by.items()
@@ -51,23 +51,23 @@ class PastSpace:
         return replace(self, mentioned_by=mentioned_by, relations=relations)
 
     def about(self, entity: str | None) -> Iterable[StatedRelation]:
-        """The relations that the entity is an end of, by name or alias; all for None."""
+        """Yields the relations with the entity at either end, by name or alias; all for None."""
         wanted = None if entity is None else self.joins.key(entity_key(entity))
         return (r for r in self.relations if wanted in (None, r.source_key, r.target_key))
 
     def named(self, name: str) -> KnownEntity | None:
-        """The entity of this name or alias, if a memory mentions it."""
+        """Returns the entity with this name or alias, if a memory mentions it."""
         key = self.joins.key(entity_key(name))
         return self.known(key) if self.mentioned_by.get(key) else None
 
     def known(self, key: str) -> KnownEntity:
-        """The entity of a key, with how many memories mention it."""
+        """Returns the entity with this key and the number of memories that mention it."""
         ref = EntityRef(self.name, key)
         return KnownEntity(ref, self.entities[key], len(self.mentioned_by[key]))
 
 
 def spaces_of(memories: Iterable[Memory], splits: Iterable[Split] = ()) -> list[PastSpace]:
-    """The graphs that follow from the memories and splits, one for each space of the memories."""
+    """Returns the graphs that result from the memories and splits, one for each space."""
     split: dict[str, set[Pair]] = {}
     for each in splits:
         split.setdefault(each.space, set()).add(each.pair)
@@ -84,9 +84,9 @@ def _apart(memory: Memory, splits: Set[Pair]) -> Memory:
 
 
 def relations_of(spaces: Iterable[PastSpace], entity: str | None = None) -> list[StatedRelation]:
-    """All that is stated, newest event first, in the order of lists of relations.
+    """Returns all relations, newest event first, in the order of lists of relations.
 
-    With `entity`, only what it is an end of, by name or alias.
+    With `entity`, returns only those with it at either end, by name or alias.
     """
     return newest_first(each for space in spaces for each in space.about(entity))
 
@@ -130,7 +130,7 @@ def _of_memory(memory: Memory, joins: Joins) -> Iterable[StatedRelation]:
     for relation in memory.relations:
         own = relation.source.key, relation.target.key
         source, target = (joins.key(key) for key in own)
-        # Of something with itself, only because its names were joined, it says nothing.
+        # A relation of an entity with itself that results only from joined names says nothing.
         if source != target or own[0] == own[1]:
             yield StatedRelation(
                 relation, memory.id, memory.event_time, source_key=source, target_key=target
@@ -138,13 +138,13 @@ def _of_memory(memory: Memory, joins: Joins) -> Iterable[StatedRelation]:
 
 
 def _with_names(stated: StatedRelation, entities: Mapping[str, Entity]) -> StatedRelation:
-    """The same between the entities as they are called, whatever the memory calls them."""
+    """Returns the relation with the names of its entities instead of those in the memory."""
     source, target = entities[stated.source_key], entities[stated.target_key]
     return replace(stated, relation=Relation(source, stated.relation.relation, target))
 
 
 def _with_ends(stated: Sequence[StatedRelation]) -> list[StatedRelation]:
-    """The same, each with the time until which it held."""
+    """Returns the same relations, each with the time until which it held."""
     slots: dict[tuple[str, str], list[StatedRelation]] = {}
     for each in stated:
         if is_functional(each.relation.relation):

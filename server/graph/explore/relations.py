@@ -1,4 +1,4 @@
-"""Reading who relates to what, and how two entities are connected."""
+"""Lists relations, and finds how two entities are connected."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from server.memories.scope import Scope
 
 @dataclass(frozen=True, slots=True)
 class ListRelationsCommand:
-    """Which relations to read. `position` is that of a write that they must reflect.
+    """Which relations to read. `position` is that of a write that the result must reflect.
 
-    `as_of` asks for those of a past instant.
+    `as_of` selects a past instant.
     """
 
     project_id: str
@@ -35,14 +35,14 @@ class ListRelationsCommand:
 
 @dataclass(frozen=True, slots=True)
 class RelationPage:
-    """One page, and where the next one starts, if there is one."""
+    """One page, and where the next page starts, if there is one."""
 
     relations: Sequence[StatedRelation]
     next: RelationCursor | None
 
 
 class ListRelations:
-    """Reads the graph, and hides relations of deleted memories even while the graph is behind."""
+    """Lists relations of the graph; hides those of deleted memories even if the graph is behind."""
 
     def __init__(
         self,
@@ -59,12 +59,12 @@ class ListRelations:
         self._clock = clock
 
     async def __call__(self, command: ListRelationsCommand) -> RelationPage:
-        """One page. It can be short where the graph is behind, and still have a next one.
+        """Returns one page, which can be short if the graph is behind, even if there is a next one.
 
         Raises:
-            GraphBehind: the write at `position` is not in the graph in time.
-            GraphUnavailable, StoreUnavailable: they cannot be read.
-            InvalidRequest: too much would have to be read of a past instant.
+            GraphBehind: the write at `position` does not reach the graph in time.
+            GraphUnavailable, StoreUnavailable: the graph or the store cannot be read.
+            InvalidRequest: there were too many memories at the past instant.
         """
         if command.as_of is not None:
             return await self._at(command, command.as_of)
@@ -87,7 +87,7 @@ class ListRelations:
         )
 
     async def _at(self, command: ListRelationsCommand, time: datetime) -> RelationPage:
-        """A page for a past instant, from the history, which is always complete."""
+        """Returns a page for a past instant, from the history, which is always complete."""
         stated = await self._past.relations(command.project_id, command.scope, time, command.entity)
         relation = None if command.relation is None else relation_name(command.relation)
         rest = [
@@ -122,7 +122,7 @@ def _cursor(page: Sequence[StatedRelation]) -> RelationCursor:
 class FindPathsCommand:
     """Which two entities, how long a path may be, and how many to find.
 
-    `position` is that of a write that the answer must reflect.
+    `position` is that of a write that the result must reflect.
     """
 
     project_id: str
@@ -135,7 +135,7 @@ class FindPathsCommand:
 
 
 class FindPaths:
-    """Looks from both ends at once, so that each is explored half as far."""
+    """Finds paths by searching from both ends, so that each is explored only half as far."""
 
     def __init__(
         self, graph: GraphReader, caught_up: CaughtUp, visible: VisibleRelations, clock: Clock
@@ -147,12 +147,12 @@ class FindPaths:
         self._clock = clock
 
     async def __call__(self, command: FindPathsCommand) -> list[list[StatedRelation]]:
-        """The paths, shortest first.
+        """Returns the paths, shortest first.
 
         Raises:
             EntityNotFound: no memory of the scope mentions one of the two.
-            GraphBehind: the write at `position` is not in the graph in time.
-            GraphUnavailable, StoreUnavailable: they cannot be read.
+            GraphBehind: the write at `position` does not reach the graph in time.
+            GraphUnavailable, StoreUnavailable: the graph or the store cannot be read.
         """
         await self._caught_up(command.project_id, command.position)
         within = GraphScope(command.project_id, command.scope, self._clock.now())
@@ -175,7 +175,7 @@ class FindPaths:
 def _in_one_space(
     sources: Sequence[KnownEntity], targets: Sequence[KnownEntity]
 ) -> tuple[KnownEntity, KnownEntity] | None:
-    """The likeliest two of one graph space; between spaces there are no relations."""
+    """Returns the best two that share a graph space; there are no relations between spaces."""
     by_space = {target.ref.space: target for target in targets}
     for source in sources:
         if source.ref.space in by_space:

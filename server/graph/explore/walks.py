@@ -1,7 +1,7 @@
-"""What lies around an entity, and how two entities are connected: walks over relations in memory.
+"""Finds neighbourhoods and paths by walking over relations in memory.
 
-The graph gives more relations than may be shown: some are stated by memories that are gone. What
-can be reached is decided here, once those are left out.
+The graph returns more relations than may be shown, because the memories behind some of them are
+gone. Once those are filtered out, the code here decides what can be reached.
 """
 
 from __future__ import annotations
@@ -17,18 +17,18 @@ Adjacency = Mapping[str, Sequence[tuple[str, StatedRelation]]]
 
 
 FAN_OUT: Final = 100
-"""How many relations of one entity are followed, the newest."""
+"""The most relations of one entity to follow; the newest are taken."""
 
 MOST_RELATIONS: Final = 1000
-"""How many relations one exploration gives."""
+"""The most relations that one exploration returns."""
 
 
 def explore(
     relations: Iterable[StatedRelation], start: str, hops: int
 ) -> tuple[list[StatedRelation], bool]:
-    """The relations within `hops` of the start, in the bounds of a graph's exploration.
+    """Returns the relations within `hops` of the start, within the same limits as the graph's.
 
-    Also says whether there were more.
+    Also returns whether there were more.
     """
     of_entity: dict[str, list[StatedRelation]] = {}
     for stated in newest_first(relations):
@@ -52,9 +52,9 @@ def explore(
 def reach(
     relations: Iterable[StatedRelation], start: str, hops: int
 ) -> tuple[dict[str, int], list[StatedRelation]]:
-    """The entities within `hops` of the start with their distances, and the relations on the way.
+    """Returns the entities within `hops` of the start with distances, and the relations between.
 
-    Both come nearest first, then by the order of lists of relations.
+    Both are ordered by distance, then in the order of lists of relations.
     """
     known = newest_first(dict.fromkeys(relations))
     distances = distances_from(adjacency(known), start, hops)
@@ -66,10 +66,10 @@ def reach(
 def shortest_paths(
     relations: Iterable[StatedRelation], source: str, target: str, max_length: int, limit: int
 ) -> list[list[StatedRelation]]:
-    """Up to `limit` paths from source to target, the shortest first; none visits an entity twice.
+    """Returns up to `limit` paths from source to target, shortest first, without cycles.
 
-    An entity has no path to itself.
-    Of several relations between two entities a path names the newest.
+    An entity has no path to itself. If two entities have several relations, a path contains the
+    newest.
     """
     if source == target:
         return []
@@ -77,7 +77,8 @@ def shortest_paths(
     to_target = distances_from(around, target, max_length)
     found: list[list[StatedRelation]] = []
     waiting: deque[tuple[tuple[str, ...], tuple[StatedRelation, ...]]] = deque([((source,), ())])
-    # Only what can still arrive in time is followed: the work is bounded by what is found, nearly.
+    # Follows only branches that can still reach the target in time, so that the work is nearly
+    # proportional to what is found.
     steps = limit * _STEPS_PER_PATH
     while waiting and len(found) < limit and steps > 0:
         visited, path = waiting.popleft()
@@ -97,7 +98,7 @@ _STEPS_PER_PATH = 2000
 
 
 def adjacency(relations: Iterable[StatedRelation]) -> Adjacency:
-    """The relations by the entities that they lead from and to; one with itself leads nowhere."""
+    """Returns the relations by the entity at each end, without an entity's relations to itself."""
     around: dict[str, list[tuple[str, StatedRelation]]] = {}
     for stated in relations:
         if stated.source_key != stated.target_key:
@@ -107,7 +108,7 @@ def adjacency(relations: Iterable[StatedRelation]) -> Adjacency:
 
 
 def distances_from(around: Adjacency, start: str, hops: int) -> dict[str, int]:
-    """The distance of each entity within `hops` of the start, nearest first."""
+    """Returns the distance of each entity within `hops` of the start, nearest first."""
     distances = {start: 0}
     waiting = deque([start])
     while waiting:

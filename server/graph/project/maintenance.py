@@ -1,4 +1,4 @@
-"""The graph as a whole: compared with the memories that it is made of, and made anew from them."""
+"""Verifies the whole graph against the memories, and rebuilds it from them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from server.graph.project.projector import GraphProjector
 async def projects_of(
     source: ProjectionSource, audit: GraphAudit, project_id: str | None
 ) -> list[str]:
-    """The one project, or for None all that either store knows."""
+    """Returns the given project, or for None all projects that either store knows."""
     if project_id is not None:
         return [project_id]
     return sorted({*await source.projects(), *await audit.projects()})
@@ -25,7 +25,7 @@ async def projects_of(
 async def unknown_memories(
     source: ProjectionSource, audit: GraphAudit, project_id: str, page_size: int
 ) -> AsyncIterator[list[UUID]]:
-    """The memories that the graph knows and that are gone, page by page of the graph."""
+    """Yields the memories that are in the graph but no longer exist, page by page."""
     async for page in audit.memories(project_id, page_size):
         known = await source.subgraphs(project_id, page)
         yield [subgraph.memory_id for subgraph in known.subgraphs if not subgraph.exists]
@@ -37,7 +37,7 @@ MOST_EXAMPLES = 3
 
 @dataclass(slots=True)
 class GraphReport:
-    """What a comparison found. `pending` are memories whose projection is under way.
+    """What a comparison found. `pending` counts memories whose projection is under way.
 
     `examples` names up to three memories for each kind of difference.
     """
@@ -54,10 +54,10 @@ class GraphReport:
 
 
 class VerifyGraph:
-    """Reads both stores in pages, so that its memory does not grow with them.
+    """Compares the graph with the store, in pages, so that memory use does not grow with them.
 
-    Servers may go on working meanwhile: what differs is looked at again, and what is on its way to
-    the graph is counted as pending.
+    Servers may keep working meanwhile: differences are checked a second time, and changes that are
+    on their way to the graph count as pending.
     """
 
     def __init__(self, source: ProjectionSource, audit: GraphAudit) -> None:
@@ -67,10 +67,10 @@ class VerifyGraph:
     async def __call__(
         self, project_id: str | None = None, on_progress: Callable[[int], None] = lambda _: None
     ) -> GraphReport:
-        """Compares one project or all; `on_progress` is told how many memories were added.
+        """Compares one project or all; `on_progress` is called with the size of each page.
 
         Raises:
-            GraphUnavailable, StoreUnavailable: they cannot be read.
+            GraphUnavailable, StoreUnavailable: the graph or the store cannot be read.
         """
         report = GraphReport()
         for project in await projects_of(self._source, self._audit, project_id):
@@ -89,7 +89,7 @@ class VerifyGraph:
     async def _compare(
         self, report: GraphReport, project_id: str, memory_ids: Sequence[UUID]
     ) -> None:
-        """Two looks, because a change can be stored and projected between the reads of one."""
+        """Compares twice, because a change can be stored and projected between two reads."""
         suspects: Sequence[UUID] = memory_ids
         found: Mapping[UUID, Counter[DifferenceKind]] = {}
         for _ in range(2):
@@ -132,10 +132,10 @@ class Rebuilt:
 
 
 class RebuildGraph:
-    """Projects every memory again, removes what no memory states, and repairs what is left.
+    """Projects every memory again, removes what no memory states, and repairs the rest.
 
-    The graph stays readable meanwhile, and servers may go on working; their projectors help. It can
-    be interrupted: what is marked is projected by them, and it can be run again.
+    The graph stays readable meanwhile, and servers may keep working; their projectors help. A
+    rebuild can be interrupted and repeated: memories already marked are projected by the servers.
     """
 
     def __init__(
@@ -155,16 +155,17 @@ class RebuildGraph:
     async def __call__(
         self, project_id: str | None = None, on_progress: Callable[[int, int], None] | None = None
     ) -> Rebuilt:
-        """Rebuilds one project or all; `on_progress` is told how many are done, and of how many.
+        """Rebuilds one project or all; `on_progress` is called with the number done and the total.
 
         Raises:
-            GraphUnavailable, StoreUnavailable: they cannot be reached; what was marked stays so.
+            GraphUnavailable, StoreUnavailable: a database cannot be reached; memories already
+                marked stay marked.
         """
         await self._graph.prepare()
         rebuilt = Rebuilt()
         projects = await projects_of(self._source, self._audit, project_id)
-        # Before, because a projection does not look for relations of a memory that is new to it;
-        # after, because names and ends follow from what the projections leave.
+        # Before, because a projection does not look for relations of a memory that is new to the
+        # graph; after, because names and ends depend on the result of the projections.
         await self._mend(projects, rebuilt)
         for project in projects:
             await self._mark(project, rebuilt)
@@ -202,7 +203,7 @@ class RebuildGraph:
             if on_progress:
                 on_progress(max(total - pending, 0), total)
             if not await self._projector.project_once():
-                # Held by other projectors, or waiting for its next try.
+                # What is left is held by other projectors, or waits for its next attempt.
                 await self._graph.check()
                 await self._projector.wait_for_work()
         if on_progress:

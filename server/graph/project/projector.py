@@ -1,4 +1,4 @@
-"""Bringing the graph up to date with the memories."""
+"""Brings the graph up to date with the memories."""
 
 from __future__ import annotations
 
@@ -33,19 +33,19 @@ _RELEASE_SECONDS = 2.0
 class ProjectorOptions:
     """How a projector works.
 
-    A claim holds for `lease` and is renewed every third of it, for at most `work_time` in all; the
-    work ends a little before the lease does. So no memory is ever in the hands of two projectors,
-    and what a projector that died held is free soon. What the graph refuses `patience` times by
-    itself is given up.
+    A claim lasts for `lease` and is renewed after every third of it, for at most `work_time` in
+    all; the work ends a little before the lease does. So two projectors never work on one memory,
+    and the memories of a projector that died are free soon. A memory that the graph refuses on its
+    own `patience` times is given up.
 
-    A batch is of `first_batch` memories at first. It doubles with each full one that is projected,
-    up to `batch_size`, and is quartered when the graph fails, which may be for its size: a graph
-    that has just started takes many times as long for a memory as later.
+    The batch size starts at `first_batch` memories. It doubles after each full batch, up to
+    `batch_size`, and is quartered when the graph fails, because the batch may have been too large:
+    a graph that has just started takes many times as long for each memory as later.
 
-    A transaction costs the graph about as much for one memory as for ten. So while work keeps
-    coming, the projector lingers before each claim, `first_linger` and then twice as long each time
-    up to `longest_linger`, which is what a change can be late by then. What comes after a pause is
-    projected at once.
+    A transaction costs the graph about as much for one memory as for ten. So while changes keep
+    coming, the projector lingers before each claim: first for `first_linger`, then twice as long
+    each time up to `longest_linger`, which bounds the extra delay of a change. A change after a
+    pause is projected at once.
     """
 
     first_batch: int = 50
@@ -62,15 +62,15 @@ class ProjectorOptions:
 
     @property
     def grace(self) -> timedelta:
-        """How long after a claim or its renewal work may go on: most of the lease."""
+        """How long work may continue after a claim or its renewal: most of the lease."""
         return self.lease * 5 / 6
 
 
 class GraphProjector:
     """Takes changed memories from the outbox and makes the graph hold what they say now.
 
-    Several projectors, in one process or many, share the work. `jitter` gives numbers from 0 to 1,
-    `monotonic` the time in seconds, on which `sleep` waits.
+    Several projectors, in one process or many, share the work. `jitter` returns numbers from 0 to
+    1, and `monotonic` the time in seconds, by which `sleep` waits.
     """
 
     def __init__(
@@ -99,19 +99,19 @@ class GraphProjector:
         self._woken.set()
 
     async def run(self) -> None:
-        """Projects until it is cancelled. Whatever fails is logged and tried again."""
+        """Projects until it is cancelled. Failures are logged and retried."""
         failures = 0
         outage = OutageLog(_log, began="projector.waiting", ended="projector.resumed")
         while True:
             self._woken.clear()
             try:
                 await self._drain()
-            except Exception as error:  # noqa: BLE001 - the graph must go on following, come what may
+            except Exception as error:  # noqa: BLE001 - projection must continue after any error
                 failures += 1
                 pause = self._pause(failures)
                 _log_failure(error, pause, outage)
-                # Not cut short by `wake`: each new memory would be one more try at a graph that is
-                # away.
+                # `wake` does not shorten this pause; else each new memory would mean another
+                # attempt while the graph is unavailable.
                 await asyncio.sleep(pause.total_seconds())
             else:
                 failures = 0
@@ -119,14 +119,16 @@ class GraphProjector:
                 await self.wait_for_work()
 
     async def project_once(self) -> int:
-        """Projects one batch and answers how many memories the graph now holds as they are.
+        """Projects one batch and returns how many memories are now up to date in the graph.
 
-        Where the graph is away, the batch is given back, to be claimed again after a while. Where a
-        batch cannot be projected for another reason, its memories are tried in ever smaller groups
-        until those at fault stand alone; they are given back for long, the others are projected.
+        If the graph is unavailable, the batch is given back, to be claimed again after a pause. If
+        a batch fails for another reason, its memories are tried in ever smaller groups until the
+        faulty ones are isolated; those are given back with a long pause, and the others are
+        projected.
 
         Raises:
-            StoreUnavailable: the outbox cannot be reached; what was claimed comes back by itself.
+            StoreUnavailable: the outbox cannot be reached; the claimed memories become free when
+                their lease expires.
         """
         loop = asyncio.get_running_loop()
         begun = loop.time()
@@ -136,7 +138,7 @@ class GraphProjector:
         failpoints.reach("projection.before_neo4j")
         causes = [dirty.traceparent for dirty in claimed]
         with (
-            # For every line that is logged and every span that is made meanwhile.
+            # Applies to every log line and every span in the block.
             structlog.contextvars.bound_contextvars(correlation_ids=_correlation_ids(claimed)),
             linked_span("projection", causes, {"memoir.memories": len(claimed)}),
         ):
@@ -150,7 +152,7 @@ class GraphProjector:
                     return await self._project(claimed)
         except TimeoutError as error:
             mark_failed(error)
-            # Nothing is given back: by now the lease may be over and somebody else at work on it.
+            # Gives nothing back: the lease may have expired, and another projector may be at work.
             self._prepared = False
             self._shrink_batch()
             PROJECTION_FAILURES.labels("overdue").inc()
@@ -166,7 +168,7 @@ class GraphProjector:
     async def _renew(
         self, claimed: Sequence[DirtyMemory], limit: asyncio.Timeout, end: float
     ) -> None:
-        """Renews the claim while the work lasts; where that fails, the work ends with the lease."""
+        """Renews the claim while the work lasts; if that fails, the work ends with the lease."""
         loop = asyncio.get_running_loop()
         while True:
             await asyncio.sleep(self._options.lease.total_seconds() / 3)
@@ -192,7 +194,7 @@ class GraphProjector:
                 return
 
     async def _gather(self) -> None:
-        """Lets changes come together, by waiting for a while after the last look at the outbox."""
+        """Lets changes accumulate, by waiting for a while after the last claim."""
         wait_for_work = self._looked_at + self._linger.total_seconds() - self._monotonic()
         if wait_for_work > 0:
             await self._sleep(wait_for_work)
@@ -201,7 +203,7 @@ class GraphProjector:
         self._batch = max(1, self._batch // 4)
 
     def _choose_linger(self, projected: int, limit: int) -> None:
-        """How long to linger before the next claim, by what the last one of `limit` brought."""
+        """Sets how long to linger before the next claim, by how full the last one was."""
         options = self._options
         if projected >= limit:
             self._linger = timedelta(0)
@@ -230,7 +232,7 @@ class GraphProjector:
             return 0
         except StoreUnavailable:
             raise
-        except Exception as error:  # noqa: BLE001 - whatever ails one memory must not stop the others
+        except Exception as error:  # noqa: BLE001 - a fault of one memory must not stop the others
             return await self._project_apart(claimed, error)
         failpoints.reach("projection.after_neo4j_before_settle")
         lost = await self._outbox.settle(claimed)
@@ -272,7 +274,7 @@ class GraphProjector:
             await self._outbox.release(list(group), self._pause(attempts))
 
     async def _return_unfinished(self, claimed: Sequence[DirtyMemory]) -> None:
-        """Gives the work back, so that others need not wait for the lease to end; best effort."""
+        """Tries to give the work back, so that others need not wait for the lease to expire."""
         with suppress(Exception):
             async with asyncio.timeout(_RELEASE_SECONDS):
                 await self._outbox.release(claimed, timedelta(0))
@@ -309,14 +311,14 @@ def _correlation_ids(claimed: Sequence[DirtyMemory]) -> list[str]:
 
 
 def _fault(error: Exception) -> str:
-    """What went wrong, by its kinds; not by its texts, which may quote a memory."""
+    """Returns the kinds of the errors, not their texts, which may quote a memory."""
     kinds = (type(error).__qualname__, _cause(error))
     return " from ".join(kind for kind in kinds if kind)
 
 
 @asynccontextmanager
 async def _in_background(work: Coroutine[object, object, None]) -> AsyncIterator[None]:
-    """Runs `work` in the background of the block."""
+    """Runs `work` in the background during the block."""
     task = asyncio.create_task(work)
     try:
         yield
@@ -326,5 +328,5 @@ async def _in_background(work: Coroutine[object, object, None]) -> AsyncIterator
 
 
 def _cause(error: Exception) -> str | None:
-    """The kind of the error's cause; not its text, which may quote a memory."""
+    """Returns the kind of the error's cause, not its text, which may quote a memory."""
     return type(error.__cause__).__qualname__ if error.__cause__ else None

@@ -1,4 +1,4 @@
-"""Which relations hold now, and what a change of a memory does to those that it states."""
+"""Decides which relations hold now, and how a change of a memory affects its relations."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ FUNCTIONAL_RELATIONS = frozenset(
     }
 )
 """Relations of which a subject has one at a time: a later one supersedes an earlier one of the same
-subject in the same graph space. All others accumulate, apart from favourites."""
+subject in the same graph space. All others accumulate, except for favourites."""
 
 _FAVORITE = ("favorite_", "favourite_")
 
@@ -48,7 +48,7 @@ def is_functional(relation: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Holding:
-    """That a memory states a value of a functional relation, from `valid_from` on."""
+    """The statement of a memory that a functional relation has a value from `valid_from` on."""
 
     memory_id: str
     target: str
@@ -56,11 +56,11 @@ class Holding:
 
 
 def superseded_at(holdings: Iterable[Holding]) -> dict[Holding, datetime | None]:
-    """Until when each holds of all that are stated of one subject and relation; None: for now.
+    """Returns until when each holding of one subject and relation is valid; None if it still is.
 
-    Memories count in the order of their time, then of their ids. One ends with the first later
-    memory that states another value and not this one too. What one memory states together holds
-    together. It depends on nothing but the holdings, whatever the order in which they became known.
+    Memories are ordered by time, then by id. A holding ends with the first later memory that states
+    another value and does not also state this one. Values stated by one memory hold together. The
+    result depends only on the holdings, not on the order in which they became known.
     """
     ordered = sorted(set(holdings), key=lambda h: (h.valid_from, h.memory_id))
     groups = [list(group) for _, group in groupby(ordered, lambda h: (h.valid_from, h.memory_id))]
@@ -80,7 +80,7 @@ def _end(holding: Holding, later: Sequence[Sequence[Holding]]) -> datetime | Non
 
 @dataclass(frozen=True, slots=True)
 class ChangedRelation:
-    """A relation that was added, deleted, or has another target now."""
+    """A relation that was added, was deleted, or has a new target."""
 
     relation: Relation
     event: EventType
@@ -89,10 +89,10 @@ class ChangedRelation:
 def changed_relations(
     before: Sequence[Relation], after: Sequence[Relation]
 ) -> list[ChangedRelation]:
-    """What has changed; first what is stated now, in its order, then what is not any more.
+    """Returns the changed relations: first those stated now, in order, then deleted ones.
 
-    A relation whose source and kind were stated with a target that is gone is an UPDATE of it, and
-    that one is not told as deleted besides. What stays as it is, is not told.
+    A relation that replaces one with the same source and kind but another target is an UPDATE of
+    it, and the replaced one is not also reported as deleted. Unchanged relations are not reported.
     """
     unchanged = {r.identity for r in before} & {r.identity for r in after}
     gone = [r for r in before if r.identity not in unchanged]

@@ -1,4 +1,4 @@
-"""Adding memories, verbatim or inferred, once per request id, if the answer can be received."""
+"""Adds memories, verbatim or inferred, once per request id and within the response size limit."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ ADD_MEMORIES = "AddMemories"
 class AddMemoriesCommand:
     """What to remember, about whom, and how. `event_time` None means now.
 
-    `operation` is the lease of the asynchronous operation that this is the work of, if any.
+    `operation` is the lease of the asynchronous operation that runs this command, if any.
     """
 
     project_id: str
@@ -51,13 +51,13 @@ class AddMemoriesCommand:
 
     @property
     def key(self) -> RequestKey | None:
-        """The client's id of the intent, if it gave one."""
+        """The client's id for the intent, if it gave one."""
         return RequestKey(self.request_id, self.payload_digest) if self.request_id else None
 
 
 @dataclass(frozen=True, slots=True)
 class AddedChange:
-    """One memory that the call changed. `text` is what is, or for DELETE was, remembered."""
+    """One memory that the call changed. `text` is its new text, or for DELETE its last one."""
 
     memory_id: UUID
     event: EventType
@@ -104,7 +104,7 @@ async def _nothing_accepted(_project_id: str, _request_id: UUID) -> bytes | None
 
 
 class AddMemories:
-    """Dispatches to the verbatim or the inferred way, as the command asks.
+    """Adds memories verbatim or by inference, as the command asks.
 
     `accepted` returns the payload digest of the asynchronous call with a request id, if any.
     """
@@ -122,9 +122,9 @@ class AddMemories:
         self._accepted = accepted
 
     async def __call__(self, command: AddMemoriesCommand) -> AddMemoriesOutcome:
-        """Remembers.
+        """Adds the memories.
 
-        Returns the stored outcome, and does nothing, if the `request_id` was used before.
+        If the `request_id` was used before, it only returns the stored outcome.
 
         Raises:
             RequestIdReused: the request id was used before with another payload.
@@ -138,7 +138,7 @@ class AddMemories:
         try:
             return await remember(command)
         except RequestIdReused:
-            # The same call came twice at once and the other one was faster.
+            # The same call arrived twice at once, and the other one was faster.
             earlier = await self._earlier(command)
             if earlier is None:
                 raise
@@ -149,7 +149,7 @@ class AddMemories:
             return None
         call = await self._store.find_call(command.project_id, command.request_id)
         if call is None:
-            # One that waits for its turn has taken the id, too.
+            # A queued operation has taken the id, too.
             digest = await self._accepted(command.project_id, command.request_id)
             if digest not in {None, command.payload_digest}:
                 raise RequestIdReused(command.request_id)
@@ -160,7 +160,7 @@ class AddMemories:
 
 
 def outcome_of(call: StoredCall) -> AddMemoriesOutcome:
-    """The outcome of an earlier call, read back from its history."""
+    """Returns the outcome of an earlier call, read back from its history."""
     changes = [
         AddedChange(
             memory_id=change.memory.id,
@@ -191,23 +191,23 @@ def outcome_of(call: StoredCall) -> AddMemoriesOutcome:
     )
 
 
-# More than what goes with a text takes: ids, enums, numbers, tags and lengths.
+# An upper bound on what a response holds besides each text: ids, enums, numbers, tags, lengths.
 _BYTES_BESIDE_TEXT = 128
 _LONGEST_CHARACTER = 4
 
 
 def require_receivable_verbatim(command: AddMemoriesCommand) -> None:
-    """Lets an add pass whose messages can all be answered as they are.
+    """Checks that a response could hold all messages of the add verbatim.
 
     Raises:
-        AnswerTooLarge: they cannot.
+        AnswerTooLarge: it could not.
     """
     messages = (m for m in spoken(command.messages) if m.role is not Role.SYSTEM)
     _require_room([message.content or "" for message in messages])
 
 
 def require_receivable(outcome: AddMemoriesOutcome) -> None:
-    """Lets an answer pass that every client can receive.
+    """Checks that every client can receive the outcome.
 
     Raises:
         AnswerTooLarge: it is too large.

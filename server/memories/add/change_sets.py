@@ -1,4 +1,4 @@
-"""Shared by both ways of adding: building calls, messages and the outcome."""
+"""Builds calls, messages and outcomes, for both verbatim and inferred adds."""
 
 from __future__ import annotations
 
@@ -56,9 +56,9 @@ def start_add(
     lease: UUID | None = None,
     notices: Sequence[Notice] = (),
 ) -> AddContext:
-    """Starts an add: gives the call and its messages their ids.
+    """Starts an add: assigns ids to the call and its messages.
 
-    `lease` is the holder of the scope's lease, for an add that has taken it.
+    `lease` is the id of the scope's lease, for an add that has taken it.
     """
     event_time = command.event_time or now
     operation = command.operation
@@ -95,7 +95,7 @@ def start_add(
 
 
 def provenance(call: Call, evidence: Sequence[Evidence]) -> Provenance:
-    """Where a memory of this call comes from."""
+    """Returns where a memory of this call comes from."""
     return Provenance(
         call_id=call.id,
         request_id=call.request_id,
@@ -113,10 +113,10 @@ def outcome(
     others: Sequence[tuple[int, AddedChange]] = (),
     previous: Mapping[UUID, Sequence[Relation]] = MappingProxyType({}),
 ) -> AddMemoriesOutcome:
-    """The outcome, in the order of the conversation.
+    """Returns the outcome, in the order of the conversation.
 
-    `others` are the updates and deletions, each with its ordinal; `previous` is what the memories
-    that they change stated before, by memory.
+    `others` are the updates and deletions, each with its ordinal; `previous` holds the relations
+    that the changed memories stated before, by memory.
     """
     fresh = [item for item in changes.added if item.memory.id in committed.added]
     ordered = [(item.ordinal, _added(item.memory)) for item in fresh] + list(others)

@@ -1,16 +1,16 @@
-"""One fact, one memory: operations that repeat or contradict each other, or say what is known.
+"""Keeps one memory for each fact: handles proposals that repeat, conflict, or add nothing new.
 
-Nearness of vectors alone cannot tell. Measured with the built-in embedder, "bought a car" and
-"sold a car" are nearer (cosine .92) than "likes hiking" and "enjoys hiking" (.89), and "prefers tea
-over coffee" equals its reverse. Merging two facts loses one of them, keeping one twice does not, so
-the wording decides too: both must have
+The similarity of vectors alone cannot decide this. Measured with the built-in embedder, "bought a
+car" and "sold a car" are more similar (cosine .92) than "likes hiking" and "enjoys hiking" (.89),
+and "prefers tea over coffee" equals its reverse. Merging two different facts loses one of them,
+while keeping a fact twice loses nothing. So the wording must agree too. Both texts must have
 
-- the same numbers, names and negations, and all the same other words but for articles, a final "s"
-  and the "has" of "has moved";
-- in the same order, but for phrases of place, time and company: "works at Acme as an engineer" is
-  "works as an engineer at Acme", and "Tom loves Ann" is not "Ann loves Tom".
+- the same numbers, names, negations and other words, except for articles, a final "s" and the "has"
+  of "has moved";
+- the same word order, except for phrases of place, time and company: "works at Acme as an engineer"
+  equals "works as an engineer at Acme", but "Tom loves Ann" does not equal "Ann loves Tom".
 
-What is told in other words is for the language model to see, which is shown the candidates.
+Repetitions in other words are left to the language model, which is shown the candidates.
 """
 
 from __future__ import annotations
@@ -36,9 +36,9 @@ from server.memories.memory import fact_digest
 
 
 def merge_repeats(screened: Sequence[Screened]) -> list[Screened]:
-    """Proposals that say the same thing become one, in the place of the first.
+    """Merges proposals that say the same thing into one, in the place of the first.
 
-    Two ADDs of one fact are the same, and so are two changes of one candidate to one end.
+    Two ADDs of one fact are the same, and so are two changes of one candidate with the same result.
     """
     merged: dict[tuple[UUID | None, bytes], Screened] = {}
     for item in screened:
@@ -50,7 +50,7 @@ def merge_repeats(screened: Sequence[Screened]) -> list[Screened]:
 
 
 def conflicts(proposals: Sequence[Proposal]) -> list[str]:
-    """The candidates that more than one proposal would change, as problems."""
+    """Returns a problem for each candidate that more than one proposal would change."""
     numbers: dict[UUID, list[str]] = {}
     for proposal in proposals:
         if proposal.candidate is not None:
@@ -65,13 +65,13 @@ def conflicts(proposals: Sequence[Proposal]) -> list[str]:
 def settle(
     operations: Sequence[PlannedOperation], candidates: Sequence[Candidate]
 ) -> list[PlannedOperation | None]:
-    """What each operation comes to, so that every fact is held once; None where to nothing.
+    """Returns what remains of each operation, so that every fact is held once; None if nothing.
 
-    - What the answer states anew is not deleted.
+    - A fact that the answer also states is not deleted.
     - A fact that a candidate holds is not added again.
-    - An UPDATE to a fact that another memory holds, or gets, leaves nothing of its candidate, so
-      it is a DELETE; but if that other memory is itself updated, the two contradict each other
-      and the candidate is left alone.
+    - An UPDATE to a fact that another memory holds or receives becomes a DELETE of its candidate.
+      But if that other memory is itself updated, the two operations contradict each other, and the
+      candidate is left alone.
     """
     facts = _Facts(operations, candidates)
     settled: list[PlannedOperation | None] = [None] * len(operations)
@@ -85,7 +85,7 @@ def settle(
 
 
 class _Facts:
-    """Which facts are held, stated and taken, by their digests."""
+    """Keeps track of the facts that are held, stated and taken, by their digests."""
 
     def __init__(
         self, operations: Sequence[PlannedOperation], candidates: Sequence[Candidate]
@@ -148,7 +148,7 @@ def _merged(first: Screened, second: Screened) -> Screened:
 _WORD = re.compile(r"[\w'+#%.,:/&-]*[\w'+#%]")
 _APOSTROPHES = str.maketrans("\u2018\u2019", "''")
 _ARTICLES = frozenset({"a", "an", "the"})
-# A phrase that begins with one of these can stand elsewhere in the sentence.
+# A phrase that begins with one of these can move within the sentence.
 _PREPOSITIONS = frozenset({"as", "at", "during", "for", "in", "near", "on", "since", "with"})
 _PERFECT = re.compile(r"\b(?:has|have) (?=\w+ed\b)")
 _SHORTEST_PLURAL = 4
@@ -163,7 +163,7 @@ class StatedFact:
 
 
 class KnownFacts:
-    """Facts that are held or are about to be; `threshold` is the embedder's least cosine."""
+    """Facts that are held or about to be; `threshold` is the embedder's minimum cosine."""
 
     def __init__(self, facts: Iterable[StatedFact], threshold: float) -> None:
         self._threshold = threshold
@@ -172,7 +172,7 @@ class KnownFacts:
             self.add(fact)
 
     def add(self, fact: StatedFact) -> None:
-        """From now on it is known."""
+        """Adds a fact to the known ones."""
         self._vectors.setdefault(_wording(fact.text), []).append(fact.vector)
 
     def has(self, fact: StatedFact) -> bool:
@@ -187,7 +187,7 @@ def _cosine(one: Vector, other: Vector) -> float:
 
 
 def _wording(text: str) -> tuple[Sequence[str], Sequence[Sequence[str]]]:
-    """What two near duplicates have in common: how they begin, and their movable phrases."""
+    """Returns what two near duplicates share: how they begin, and their movable phrases."""
     folded = unicodedata.normalize("NFC", text).translate(_APOSTROPHES).casefold()
     words = [word for word in _WORD.findall(_PERFECT.sub("", folded)) if word not in _ARTICLES]
     phrases: list[list[str]] = [[]]

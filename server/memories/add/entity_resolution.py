@@ -1,7 +1,7 @@
-"""Which entity a model means: by its own word, or by a name that is alike.
+"""Finds the entity that a model means: by the model's own choice, or by a similar name.
 
-A false join is worse than a missed one, so every join is guarded. What is joined is kept as an
-alias with the memory that says so, and ends with it; see `server.graph.entities.aliases`.
+A false join is worse than a missed one, so every join is checked. A joined name is stored as an
+alias with the memory that says so, and ends with that memory; see `server.graph.entities.aliases`.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from server.memories.add.inference import ProposedEntity
 from server.memories.add.quotes import clean_text
 
 MAX_ALIASES = 8
-"""Most aliases that one memory teaches of one entity."""
+"""The most aliases of one entity that one memory can teach."""
 
 SHORTEST_CORE = 4
-"""Fewest characters that names which are alike must have in common."""
+"""The fewest characters that two similar names must have in common."""
 
 
 def _words(text: str) -> frozenset[str]:
@@ -42,14 +42,14 @@ _TOKEN = re.compile(r"[^\W_]+(?:['\u2019][^\W_]+)*")
 
 
 class EntityResolver:
-    """Reads proposed entities by what the scope is known to mention and by what was said."""
+    """Resolves proposed entities, given the entities known in the scope and what was said."""
 
     def __init__(self, known: Sequence[Entity], said: str) -> None:
         self._known = known
         self._said = _as_words(said)
 
     def resolve(self, proposed: ProposedEntity) -> Entity:
-        """The entity, with the other names that are learned of it. The name may be empty."""
+        """Returns the entity with the other names learned for it. Its name may be empty."""
         entity = Entity(_name(proposed.name), relation_name(clean_text(proposed.type)))
         taught = [alias for alias in map(_name, proposed.aliases) if self._is_name(alias, entity)]
         same = self._by_number(proposed, entity) or self._alike(entity)
@@ -59,7 +59,7 @@ class EntityResolver:
         return Entity(same.name, entity.type or same.type, names)
 
     def _is_name(self, alias: str, entity: Entity) -> bool:
-        """Whether both are names, and both were said."""
+        """Whether both are names that were said."""
         return all(not is_generic(name) and self._was_said(name) for name in (alias, entity.name))
 
     def _by_number(self, proposed: ProposedEntity, entity: Entity) -> Entity | None:
@@ -90,7 +90,7 @@ class EntityResolver:
 
 
 def known_entities(mentioned: Iterable[Entity], limit: int) -> list[Entity]:
-    """Each entity once, under its first spelling, at most `limit` of them."""
+    """Returns each entity once, in its first spelling; at most `limit`."""
     found: dict[str, Entity] = {}
     for entity in mentioned:
         if entity.key and (entity.key in found or len(found) < limit):
@@ -100,21 +100,21 @@ def known_entities(mentioned: Iterable[Entity], limit: int) -> list[Entity]:
 
 
 def are_alike(one: str, other: str) -> bool:
-    """Whether two names differ in nothing but legal forms, titles, articles and punctuation.
+    """Whether two names differ only in legal forms, titles, articles and punctuation.
 
-    Letters must be the same: Anna is not Hanna, and Johnson not Johnston.
+    The letters must be the same: Anna is not Hanna, and Johnson is not Johnston.
     """
     core = _core(one)
     return core == _core(other) and len("".join(core)) >= SHORTEST_CORE and not is_generic(one)
 
 
 def is_said(name: str, text: str) -> bool:
-    """Whether a text has the words of a name, one after the other."""
+    """Whether a text contains the words of a name, one after the other."""
     return _as_words(name) in _as_words(text)
 
 
 def is_generic(name: str) -> bool:
-    """Whether words could mean anybody or anything of a kind."""
+    """Whether a name is generic, so that it could mean any person or thing of a kind."""
     tokens = _tokens(name)
     while tokens and tokens[0] in _DETERMINERS:
         tokens = tokens[1:]

@@ -1,16 +1,16 @@
-"""What counts as evidence of a proposal: whose statement it is, and a clause that was really said.
+"""Decides what counts as evidence for a proposal: who said it, and which clause states it.
 
-- Only what a user says changes or deletes a memory; an assistant or a tool never does.
-- The user of the scope, whose messages bear no name, may change every memory of the scope.
+- Only what a user says can change or delete a memory; an assistant or a tool never can.
+- The user of the scope, whose messages have no name, may change every memory of the scope.
 - A speaker with a name may change what they said themselves, what is about them, and what no user
-  said. What another person or the user of the scope said of somebody else stays as it is.
-- What an assistant or a tool says is remembered as its own statement, never as a fact of the user:
-  the text begins with `Assistant`, `Tool` or the name that the message bears.
+  said. They may not change what another person or the user of the scope said about somebody else.
+- What an assistant or a tool says is remembered as its own statement, never as a fact about the
+  user: the text begins with `Assistant`, `Tool` or the name of the message.
 
-What a message quotes, forwards or gives to be worked on (see `server.memories.add.others_text`)
-shows nothing, with one exception: a new fact, or a request to forget, may name something in
-quotation marks, as in `My favourite film is "I Am Legend"`, if a clause of its evidence is outside
-of them.
+Text that a message quotes, forwards or hands over to be worked on (see
+`server.memories.add.others_text`) is no evidence, with one exception: a new fact, or a request to
+forget, may name something in quotation marks, as in `My favourite film is "I Am Legend"`, if a
+clause of its evidence is outside the quotation.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _ARTICLE = "the "
 
 
 def may_change(message: Message, candidate: Candidate) -> bool:
-    """Whether the message's speaker may have the candidate changed or deleted."""
+    """Whether the message's speaker may change or delete the candidate."""
     if message.role is not Role.USER:
         return False
     if message.name is None or candidate.role is not Role.USER:
@@ -46,9 +46,9 @@ def may_change(message: Message, candidate: Candidate) -> bool:
 
 
 def is_own_statement(message: Message, text: str) -> bool:
-    """Whether the text tells what the message says as a statement of its speaker.
+    """Whether the text presents what the message says as a statement of its speaker.
 
-    What users say needs no such mark.
+    Statements of users need no such attribution.
     """
     if message.role is Role.USER:
         return True
@@ -57,13 +57,13 @@ def is_own_statement(message: Message, text: str) -> bool:
 
 
 def user_keys(messages: Iterable[Message]) -> frozenset[str]:
-    """The keys of the entities that stand for the users of a conversation."""
+    """Returns the keys of the entities that stand for the users of a conversation."""
     named = (m.name for m in messages if m.role is Role.USER and m.name is not None)
     return _USER_KEYS.union(map(entity_key, named))
 
 
 def begins_with(text: str, name: str) -> bool:
-    """Whether the text begins with the name, as a whole word and with or without an article."""
+    """Whether the text begins with the name as a whole word, with or without an article."""
     folded, wanted = entity_key(text), entity_key(name)
     rest = folded.removeprefix(_ARTICLE)
     for start in {folded, rest}:
@@ -73,34 +73,34 @@ def begins_with(text: str, name: str) -> bool:
 
 
 MIN_WORDS = 2
-"""Fewest whole words of a piece of evidence. Short clauses have two, as in "I smoke"; a word by
-itself, or a piece of one, is said in so many messages that it shows nothing."""
+"""The fewest whole words that evidence must have. Short clauses have two, as in "I smoke"; a single
+word, or a part of one, occurs in so many messages that it proves nothing."""
 
 # Thai, Lao, Tibetan, Burmese, Khmer, Kana and Han are written without spaces between words. Most of
-# their words have one or two letters, so every two letters begun count as a word.
+# their words have one or two letters, so a run of n letters counts as n / 2 words, rounded up.
 _UNSPACED = re.compile(
     "[\u0e00-\u0fff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
     "\U00020000-\U0003ffff]"
 )
 _LETTERS_OF_A_WORD = 2
 
-# What ends a clause, in the scripts that have a mark for it.
+# The marks that end a clause, in the scripts that have them.
 _CLAUSE_END = re.compile(
     "[.!?,;:\n\u2026\u3001\u3002\uff01\uff0c\uff1a\uff1b\uff1f\u060c\u061b\u061f\u0964]+"
 )
-# How far the end of a clause is looked for, in characters.
+# How far to look for the end of a clause, in characters.
 _LONGEST_CLAUSE = 1000
 
 
 class OwnWords:
-    """What the speakers of a conversation say in their own name."""
+    """What the speakers of a conversation say themselves, as opposed to quoted text."""
 
     def __init__(self, messages: Sequence[Message]) -> None:
         self._messages = messages
         self._others: dict[int, list[OthersText]] = {}
 
     def state(self, passage: Passage, action: Action) -> bool:
-        """Whether the passage is its speaker's own statement, as far as the action needs it."""
+        """Whether the passage is its speaker's own statement, as far as the action requires it."""
         touched = [
             span
             for span in self._others_text(passage.message_index)
@@ -115,7 +115,7 @@ class OwnWords:
         return self._words_outside(passage, touched) >= MIN_WORDS
 
     def notices(self) -> list[Notice]:
-        """What of the users' messages was taken as not their own; quotations go without saying."""
+        """Returns notices of users' text that was taken as not their own, except for quotations."""
         kinds: Counter[OthersTextKind] = Counter()
         for index, message in enumerate(self._messages):
             if message.role is Role.USER:
@@ -123,10 +123,10 @@ class OwnWords:
         del kinds[OthersTextKind.QUOTATION]
         if not kinds:
             return []
-        told = ", ".join(
+        found = ", ".join(
             f"{kind} in {counted(count, 'message', 'messages')}" for kind, count in kinds.items()
         )
-        text = f"Taken as somebody else's text, of which no fact is made: {told}."
+        text = f"Treated as somebody else's text, from which no facts are made: {found}."
         return [Notice(NoticeReason.NOT_OWN_TEXT, text)]
 
     def _others_text(self, index: int) -> list[OthersText]:
@@ -146,11 +146,11 @@ class OwnWords:
 
 
 def asserted_end(passage: Passage, content: str) -> int:
-    """Where the passage's last clause begins if that is asked, else where the passage ends.
+    """Returns where the passage's assertions end: before its last clause if that is a question.
 
-    "Should I move to Oslo?" says nothing, "I live in Oslo, what can I do there?" says where. A
-    clause that begins like a statement counts as one though a question follows without a mark, as
-    in "I have two dogs is that ok?".
+    "Should I move to Oslo?" asserts nothing; "I live in Oslo, what can I do there?" asserts where.
+    A clause that begins like a statement counts as one even if a question follows without
+    punctuation, as in "I have two dogs is that ok?".
     """
     marks = list(_CLAUSE_END.finditer(content, passage.start, passage.end))
     is_whole = bool(marks) and not words_in(content, marks[-1].end(), passage.end)
@@ -179,7 +179,7 @@ def _is_question_mark(character: str) -> bool:
 
 
 def words_in(content: str, start: int, end: int) -> int:
-    """How many words of the content lie wholly between the two places."""
+    """Returns how many words of the content lie entirely between the two offsets."""
     words = content[start:end].split()
     if words and start > 0 and _one_word(content[start - 1], content[start]):
         words = words[1:]

@@ -1,6 +1,6 @@
-"""What a language model is asked for, and what it may answer.
+"""The request to a language model and its answer.
 
-The answer is data from an untrusted source: see `server.memories.add.plan` for how it is checked.
+The answer comes from an untrusted source: see `server.memories.add.plan` for how it is checked.
 """
 
 from __future__ import annotations
@@ -50,8 +50,9 @@ BUILT_IN_CATEGORIES: tuple[Category, ...] = tuple(
 class Candidate:
     """A memory of the scope that the new messages may repeat, change or contradict.
 
-    `vector` is its embedding, L2-normalised. `entities` and `relations` are what it says. `role`
-    and `name` are those of the message that it rests on; a role of None is not known.
+    `vector` is its embedding, L2-normalised. `entities` and `relations` are those that it states.
+    `role` and `name` are those of the message that it rests on; a `role` of None means that it is
+    not known.
     """
 
     id: UUID
@@ -68,12 +69,12 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class InferenceRequest:
-    """What a language model sees.
+    """What a language model is shown.
 
-    Messages and candidates are numbered from 1 by their place, and answered by number only.
-    System messages are among `messages`: they give context, and no fact may come from them.
-    `problems` are what was wrong with an earlier answer to the same request. `known_entities` are
-    some that the scope mentions, numbered from 1 too.
+    Messages and candidates are numbered from 1 by their place, and the answer refers to them by
+    number only. System messages are among `messages`: they give context, and no fact may come from
+    them. `problems` says what was wrong with an earlier answer to the same request.
+    `known_entities` are entities that the scope mentions, also numbered from 1.
     """
 
     messages: Sequence[Message]
@@ -93,7 +94,7 @@ class ProposedEntity:
     """An entity, as the model names it.
 
     `aliases` are other names that the text gives it; `known` is the number of the known entity that
-    the model takes it for.
+    the model identifies it with.
     """
 
     name: str
@@ -115,11 +116,11 @@ class ProposedRelation:
 class ProposedOperation:
     """One change that the model proposes.
 
-    `action` should be ADD, UPDATE, DELETE or FORGET; `target` the number of a candidate (UPDATE,
-    DELETE, FORGET); `message` the number of the message that shows the fact, and `quote` the
-    passage. DELETE is for what a message shows to be no longer true, FORGET for what its speaker
-    asks to have forgotten: one FORGET for each candidate that the request names, or one without
-    `target` where it names none.
+    `action` should be ADD, UPDATE, DELETE or FORGET; `target` is the number of a candidate (UPDATE,
+    DELETE, FORGET); `message` is the number of the message that states the fact, and `quote` the
+    passage. DELETE is for a fact that a message shows to be no longer true, FORGET for one that its
+    speaker asks to have forgotten: one FORGET for each candidate that the request names, or one
+    without `target` if it names none.
     """
 
     action: str
@@ -134,7 +135,7 @@ class ProposedOperation:
 
 @dataclass(frozen=True, slots=True)
 class InferenceAnswer:
-    """What the model proposes, unchecked, and what made it."""
+    """The model's proposals, unchecked, with the model's name and token counts."""
 
     operations: Sequence[ProposedOperation]
     model: str

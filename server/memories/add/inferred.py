@@ -1,4 +1,4 @@
-"""Adding with `infer=true`: a model proposes, its plan is checked, one commit carries it out."""
+"""Adds with `infer=true`: a model proposes, its plan is checked, and one commit stores it."""
 
 from __future__ import annotations
 
@@ -42,8 +42,8 @@ from server.projects.ports import ProjectStore
 from server.projects.project import Project
 from server.telemetry.recording import stage
 
-# What a second answer can put right. One that was cut off would be cut off again, and one that was
-# blocked be blocked again.
+# The failures that a second answer can correct. A truncated answer would be truncated again, and a
+# blocked one blocked again.
 _REPAIRABLE = frozenset({"malformed", "empty", "invalid", "unsupported"})
 
 log = structlog.get_logger()
@@ -52,12 +52,12 @@ log = structlog.get_logger()
 async def propose(
     language_model: LanguageModel, request: InferenceRequest, limits: PlanLimits
 ) -> tuple[InferenceAnswer, Plan]:
-    """The model's answer and the plan that it comes to; its tokens are those of all answers.
+    """Returns the model's answer and the resulting plan; its token counts are those of all answers.
 
-    An answer that cannot be used is asked for once more, with what was wrong with it.
+    If an answer cannot be used, the model is asked once more and shown what was wrong with it.
 
     Raises:
-        ExtractionFailed: the second answer cannot be used either, or there is no use in asking.
+        ExtractionFailed: the second answer cannot be used either, or asking again cannot help.
         ModelUnavailable, ModelQuotaExhausted, DeadlineExceeded: as `LanguageModel.infer`.
     """
     try:
@@ -95,7 +95,7 @@ async def _ask(
 
 CANDIDATES_AT_MOST = 20
 CANDIDATES_PER_MESSAGE = 5
-"""At least; a single message, which may be a long one, gets all."""
+"""The fewest candidates for each message; a single message, which may be long, gets all."""
 CONTEXT_MESSAGES = 10
 KNOWN_ENTITIES_AT_MOST = 30
 
@@ -105,8 +105,7 @@ class RememberInferred:
 
     The round trips take the scope's lease, read the project's settings and the candidates (and with
     `version` v2 the context) and write the result. No connection is held while a model works. A
-    call that loses a race starts again once, and an answer that cannot be used is asked for once
-    more.
+    call that loses a race starts over once, and an unusable answer is requested once more.
     """
 
     def __init__(
@@ -128,7 +127,7 @@ class RememberInferred:
         self._limits = limits
 
     async def __call__(self, command: AddMemoriesCommand) -> AddMemoriesOutcome:
-        """Infers and stores.
+        """Infers memories and stores them.
 
         Raises:
             ExtractionFailed, AnswerTooLarge, ModelUnavailable, ModelQuotaExhausted,
@@ -137,8 +136,8 @@ class RememberInferred:
         try:
             return await self._take_turn(command)
         except ConcurrentChange:
-            # A lease ran out before the commit, or another kind of call changed what this one
-            # rests on: decide again, on the state as it is now, but not for ever.
+            # The lease expired before the commit, or another kind of call changed what this one is
+            # based on. Decides again on the current state, but only once.
             log.info("inference.restarted")
             return await self._take_turn(command)
 
@@ -198,7 +197,7 @@ class RememberInferred:
     async def _embedded(
         self, messages: Sequence[Message], parts: Sequence[MessagePart]
     ) -> tuple[list[Vector], list[Vector]]:
-        """The vectors of the messages and of the parts, in one batch and each text once."""
+        """Returns the vectors of the messages and of the parts: one batch, each text once."""
         said = [
             embedded_text(message.content or "", message.name)
             for message in messages
@@ -237,7 +236,7 @@ class RememberInferred:
     async def _candidates(
         self, command: AddMemoriesCommand, vectors: Sequence[Vector]
     ) -> list[Candidate]:
-        """The memories nearest to the messages, which have these vectors."""
+        """Returns the memories nearest to the messages, which have these vectors."""
         with stage("candidates"):
             candidates = await self._store.find_candidates(
                 command.project_id,
@@ -263,9 +262,10 @@ def _categories(command: AddMemoriesCommand, project: Project | None) -> Sequenc
 
 
 def _keeps_passages(command: AddMemoriesCommand, project: Project | None) -> bool:
-    """Whether what becomes no memory is kept.
+    """Whether text that became no memory is kept as passages.
 
-    It is not where something says what to remember: what is left out then is to be forgotten.
+    It is not if the request or the project says what to remember, because anything else is then to
+    be left out.
     """
     if command.includes or command.excludes or _instructions(command, project):
         return False

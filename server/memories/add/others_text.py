@@ -88,6 +88,14 @@ _RECALLED_HEADING = re.compile(
         \s*:\**\s*$""",
     re.VERBOSE | re.IGNORECASE,
 )
+_LIST_ITEM = re.compile(
+    r"[ \t]*(?:[-*+\u2022\u2013]|\(?\d{1,3}[.):]|\[[^\]\n]{1,30}\]|\(\d[^)\n]{1,30}\))[ \t]+"
+)
+_OF_USER = re.compile(
+    r"[ \t]*[*\"'\u201c]{0,3}(?:the )?user(?:['\u2019]s\b|\b(?!-))", re.IGNORECASE
+)
+_TOLD_AFTER_COLON = re.compile(r"(?<=[:\uff1a] )(?:[Tt]he user|User)(?:['\u2019]s)? (?=\w)")
+_COLON_AT_END = re.compile(r"[:\uff1a]\**[ \t]*$")
 
 _WORK = (
     r"(?:summari[sz]e|sum\ up|translate|rewrite|re-write|rephrase|reword|paraphrase|proofread|edit"
@@ -167,6 +175,7 @@ def _blocks(content: str) -> Iterator[OthersText]:
     yield from _mail(lines, end)
     yield from _transcripts(lines)
     yield from _recalled(lines, content)
+    yield from _told_of_user(lines)
     yield from _material(lines, end)
 
 
@@ -262,6 +271,31 @@ def _recalled(lines: Sequence[_Line], content: str) -> Iterator[OthersText]:
             end = line.start
     if end > start >= 0:
         yield OthersText(start, end, OthersTextKind.RECALLED)
+
+
+def _told_of_user(lines: Sequence[_Line]) -> Iterator[OthersText]:
+    """Lists that speak of the user in the third person, whatever their heading is.
+
+    People do not talk about themselves that way; memories of them do.
+    """
+    for number, line in enumerate(lines):
+        if told := _TOLD_AFTER_COLON.search(line.text):
+            yield OthersText(line.start + told.start(), line.end, OthersTextKind.RECALLED)
+        elif number and _COLON_AT_END.search(lines[number - 1].text) and _is_of_user(line):
+            yield OthersText(lines[number - 1].start, line.end, OthersTextKind.RECALLED)
+    for is_list, run in groupby(lines, lambda line: bool(_LIST_ITEM.match(line.text))):
+        items = list(run)
+        if is_list and any(map(_is_of_user, items)):
+            yield OthersText(items[0].start, items[-1].end, OthersTextKind.RECALLED)
+    for of_user, run in groupby(lines, _is_of_user):
+        told_lines = list(run)
+        if of_user and len(told_lines) > 1:
+            yield OthersText(told_lines[0].start, told_lines[-1].end, OthersTextKind.RECALLED)
+
+
+def _is_of_user(line: _Line) -> bool:
+    marker = _LIST_ITEM.match(line.text)
+    return bool(_OF_USER.match(line.text, marker.end() if marker else 0))
 
 
 def _material(lines: Sequence[_Line], end: int) -> Iterator[OthersText]:

@@ -1,4 +1,4 @@
-"""What an add with inference keeps beside its memories."""
+"""The passages that an inferred add keeps besides its memories."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from server.memories.search.indexed_text import embedded_text
 class MessagePart:
     """A part of a message that may become a passage; most messages are one part.
 
-    `text` is what is embedded of it.
+    `text` is the text to embed.
     """
 
     message_index: int
@@ -30,7 +30,7 @@ class MessagePart:
 
 
 def message_parts(messages: Sequence[Message]) -> list[MessagePart]:
-    """The parts of all messages but those of the system."""
+    """Returns the parts of all messages except system messages."""
     return [
         MessagePart(
             index, number, span, embedded_text(content[span.start : span.end], message.name)
@@ -44,7 +44,7 @@ def message_parts(messages: Sequence[Message]) -> list[MessagePart]:
 def new_passages(
     add: AddContext, parts: Sequence[MessagePart], vectors: Sequence[Vector], plan: Plan
 ) -> NewPassages:
-    """What the plan's operations leave of the parts; `vectors` are those of the parts."""
+    """Returns what the plan leaves of the parts as passages; `vectors` are those of the parts."""
     command, messages = add.command, add.messages
     quotes: dict[int, list[str]] = defaultdict(list)
     for passage in (*plan.evidence, *plan.forget_requests):

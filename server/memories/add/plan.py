@@ -1,7 +1,7 @@
-"""From what a language model proposes to what will be done.
+"""Turns a language model's proposals into a checked plan.
 
 The answer comes from an untrusted source. Numbers, lengths and names are checked, quotes are looked
-up in the messages, and what remains is a plan that can be carried out as it is.
+up in the messages, and what remains is a plan that can be executed without further checks.
 """
 
 from __future__ import annotations
@@ -64,17 +64,17 @@ DEFAULT_LIMITS = PlanLimits()
 def plan(
     request: InferenceRequest, answer: InferenceAnswer, limits: PlanLimits = DEFAULT_LIMITS
 ) -> Plan:
-    """The operations of the answer that can be carried out, in its order.
+    """Returns the operations of the answer that can be executed, in its order.
 
-    Left out, and told in the notices, are operations without evidence, those whose speaker has no
-    right to them (see `server.memories.add.evidence`), those that touch an immutable candidate or
-    that the request's includes and excludes rule out, and those beyond a bound. An operation that
-    changes nothing is left out too.
+    Some operations are left out and reported in the notices: those without evidence, those that
+    their speaker may not make (see `server.memories.add.evidence`), those that change an immutable
+    candidate, those that the request's includes and excludes rule out, and those beyond a limit. An
+    operation that changes nothing is left out too.
 
     Raises:
-        ExtractionFailed: `invalid`, the answer has an unknown action or number, a text that is
-            empty or too long, or two operations for one candidate; or `unsupported`, it has
-            operations, and none of them quotes a clause of its message.
+        ExtractionFailed: `invalid` if the answer has an unknown action or number, a text that is
+            empty or too long, or two operations for one candidate; `unsupported` if it has
+            operations but none of them quotes a clause of its message.
     """
     proposals, problems = read_proposals(request, answer.operations[:MAX_OPERATIONS])
     if problems:
@@ -118,7 +118,7 @@ def _forget_requests(screened: Sequence[Screened]) -> tuple[Passage, ...]:
 
 
 def _unmatched(screened: Sequence[Screened]) -> list[Passage]:
-    """The requests to forget that name nothing that is held."""
+    """Returns the requests to forget that match no stored memory."""
     forgets = [s for s in screened if s.proposal.action is Action.FORGET]
     matched = {s.evidence for s in forgets if s.proposal.candidate is not None}
     return list(dict.fromkeys(s.evidence for s in forgets if s.evidence not in matched))
@@ -127,7 +127,7 @@ def _unmatched(screened: Sequence[Screened]) -> list[Passage]:
 def _without_requests(
     screened: Sequence[Screened], requests: Sequence[Passage]
 ) -> tuple[list[Screened], list[Refusal]]:
-    """What is to be carried out, without facts that are made of a request to forget."""
+    """Returns what is to be executed, without facts that rest on a request to forget."""
     usable: list[Screened] = []
     refusals: list[Refusal] = []
     for item in screened:
@@ -143,15 +143,15 @@ def _without_requests(
 def _settled(
     request: InferenceRequest, usable: Sequence[Screened], limits: PlanLimits
 ) -> tuple[list[PlannedOperation], list[str], list[Notice]]:
-    """The operations that change something, within the bound on what they may destroy.
+    """Returns the operations that change something, within the limit on updates and deletions.
 
-    Beside them the problems of those that change nothing, and the notice of an exceeded bound.
+    Also returns the problems of those that change nothing, and a notice if the limit was exceeded.
     """
     operations = [_operation(request, item) for item in usable]
     settled = settle(operations, request.candidates)
     destroying = sum(o is not None and not isinstance(o, AddFact) for o in settled)
     if destroying > limits.max_deletions:
-        # So many changes at once are more often a mistake, or an attack, than what was said.
+        # This many changes at once are more likely a mistake or an attack than what was said.
         additions = [item for item in usable if item.proposal.candidate is None]
         kept, idle, _ = _settled(request, additions, limits)
         return kept, idle, [too_many_deletions(destroying, limits.max_deletions)]
@@ -187,7 +187,7 @@ def _operation(request: InferenceRequest, item: Screened) -> PlannedOperation:
 
 
 def _own_relations(request: InferenceRequest, proposal: Proposal) -> list[ProposedRelation]:
-    """What the proposal relates, without what an assistant or a tool says of a user."""
+    """Returns the proposal's relations, except an assistant's or a tool's claims about a user."""
     relations = list(proposal.operation.relations)
     if request.messages[proposal.message_index].role is Role.USER:
         return relations

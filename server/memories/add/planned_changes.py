@@ -1,4 +1,4 @@
-"""Turning a checked plan into a change set."""
+"""Turns a checked plan into a change set."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ class PlannedChanges:
 
     @property
     def texts(self) -> list[str]:
-        """The texts to embed: those of the additions, then those of the updates."""
+        """Returns the texts to embed: those of the additions, then those of the updates."""
         return [o.text for _, o in self.additions] + [o.text for _, o in self.updates]
 
     @property
     def answers(self) -> list[tuple[int, AddedChange]]:
-        """The reported changes of updates and deletions."""
+        """Returns the updates and deletions as the outcome reports them, with their ordinals."""
         updated = [(ordinal, _answer_update(operation)) for ordinal, operation in self.updates]
         deleted = [(ordinal, _answer_deletion(operation)) for ordinal, operation in self.deletions]
         return updated + deleted
 
 
 def changes_of(plan: Plan) -> PlannedChanges:
-    """The plan's operations by kind."""
+    """Returns the plan's operations by kind."""
     numbered = list(enumerate(plan.operations))
     return PlannedChanges(
         additions=[(i, operation) for i, operation in numbered if isinstance(operation, AddFact)],
@@ -54,9 +54,10 @@ def without_near_duplicates(
     candidates: Sequence[Candidate],
     threshold: float,
 ) -> tuple[PlannedChanges, list[Vector]]:
-    """The changes and their vectors, without additions of what is known in almost the same words.
+    """Returns the changes and their vectors, without additions that are known in similar words.
 
-    Known are the candidates that stay as they are, what others become, and earlier additions.
+    Known facts are candidates that stay unchanged, the new texts of updated ones, and earlier
+    additions.
     """
     split = len(planned.additions)
     changed = {operation.candidate.id for _, operation in planned.updates}
@@ -79,7 +80,7 @@ def without_near_duplicates(
 def build_change_set(
     add: AddContext, planned: PlannedChanges, vectors: Sequence[Vector]
 ) -> ChangeSet:
-    """The change set of a plan; `vectors` are those of `planned.texts`."""
+    """Returns the change set of a plan; `vectors` are those of `planned.texts`."""
     split = len(planned.additions)
     return ChangeSet(
         call=add.call,

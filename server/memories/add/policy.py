@@ -1,18 +1,18 @@
-"""What a request wants remembered and left out, held against what a model answers.
+"""Checks a model's answer against what a request wants remembered and left out.
 
-Wishes are in natural language, and words are compared, not meanings. So the check is what words
-and categories can decide, and no more:
+Wishes are written in natural language, but only words are compared, not meanings. So the check
+covers what words and categories can decide, and no more:
 
 - `excludes`: a fact is left out if it has a category that the wish names, or shares a word with the
-  wish. That errs towards leaving out.
+  wish. When in doubt, the fact is left out.
 - `includes`: if the wish names categories, a fact is kept if it has one of them or shares a word
   with the wish. A wish that names no category, such as "only what concerns my dog", is left to the
-  model: "Rex is four" shares no word with it.
-- What follows "except", "but" and the like is the exception: "everything except health" as
-  `includes` keeps out health.
+  model, because a fact such as "Rex is four" shares no word with it.
+- Whatever follows "except", "but" and the like is an exception: "everything except health" as
+  `includes` leaves out health.
 
-Words are compared by their beginnings, without English endings. What a category covers is what the
-model gave it to: no list of words is kept here.
+Words are compared by their beginnings, without English endings. The model alone decides which facts
+a category covers: there is no list of words for it here.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def _stems(text: str) -> frozenset[str]:
     return frozenset(map(_stem, _WORD.findall(folded)))
 
 
-# Words of the wish itself; what remains is what it is about.
+# Words that only phrase a wish; the remaining words are its subject.
 _ASKING = _stems(
     """only include exclude keep store remember save skip ignore avoid leave omit drop never don
     not any anything everything something thing stuff fact information info detail data memory
@@ -59,7 +59,7 @@ _PREFERENCE = _stem("preference")
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """What one part of a wish is about: stems of its words, and names of categories."""
+    """The subject of one part of a wish: stems of its words, and names of categories."""
 
     stems: frozenset[str]
     categories: frozenset[str]
@@ -69,7 +69,7 @@ class _Part:
 
 
 class Wish:
-    """A wish such as `only food preferences`, read with the categories of its request."""
+    """A wish such as `only food preferences`, parsed with the categories of its request."""
 
     def __init__(self, wish: str, categories: Sequence[Category]) -> None:
         match = _EXCEPTION.search(wish)
@@ -78,13 +78,13 @@ class Wish:
         self._exception = _read(wish[match.end() :], categories) if match else None
 
     def includes(self, text: str, categories: Sequence[str]) -> bool:
-        """Whether a fact is among what is to be remembered, as far as this can tell."""
+        """Whether a fact is to be remembered, as far as words and categories can tell."""
         if self._exception is not None and self._exception.covers(text, categories):
             return False
         return not self._main.categories or self._main.covers(text, categories)
 
     def excludes(self, text: str, categories: Sequence[str]) -> bool:
-        """Whether a fact is among what is to be left out."""
+        """Whether a fact is to be left out."""
         if self._exception is not None:
             if self._exception.covers(text, categories):
                 return False
@@ -94,14 +94,14 @@ class Wish:
 
 
 class MemoryPolicy:
-    """Whether a fact is to be remembered, by all that a request says of it."""
+    """Decides whether a fact is to be remembered, by a request's includes and excludes."""
 
     def __init__(self, request: InferenceRequest) -> None:
         self._includes = Wish(request.includes, request.categories) if request.includes else None
         self._excludes = Wish(request.excludes, request.categories) if request.excludes else None
 
     def __call__(self, text: str, categories: Sequence[str]) -> bool:
-        """What is excluded is not, even if it is included too. A deletion, without text, may be."""
+        """Whether the fact is allowed. Excludes win; a deletion, having no text, always is."""
         if not text:
             return True
         if self._excludes is not None and self._excludes.excludes(text, categories):
@@ -111,7 +111,7 @@ class MemoryPolicy:
 
 def _read(words: str, categories: Sequence[Category]) -> _Part:
     about = _stems(words) - _ASKING
-    # "Food preferences" is about food; "preferences" alone is about these.
+    # "Food preferences" is about food; "preferences" alone is about preferences.
     about = about - {_PREFERENCE} or about
     named = {category.name for category in categories if about & _stems(category.name)}
     return _Part(frozenset(about), frozenset(named))

@@ -1,4 +1,4 @@
-"""What a language model proposes, the operations of a plan, and notices of what was left out."""
+"""Proposals of a language model, operations of a plan, and notices of what was left out."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ class NoticeReason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """One thing that was left out, and why. `text` is an English sentence for people."""
+    """One thing that was left out, and why. `text` is an English sentence for users."""
 
     reason: NoticeReason
     text: str
 
 
 def counted(count: int, one: str, many: str) -> str:
-    """The number with the noun that fits it, such as `1 fact` or `3 facts`."""
+    """Returns the number with the matching noun, such as `1 fact` or `3 facts`."""
     return f"{count} {one if count == 1 else many}"
 
 
@@ -41,7 +41,7 @@ def counted(count: int, one: str, many: str) -> str:
 class AddFact:
     """A fact to remember.
 
-    `message_index` is the place, from 0, of the message that shows it; `quote` is a passage of
+    `message_index` is the index, from 0, of the message that states it; `quote` is a passage of
     that message, character for character.
     """
 
@@ -55,7 +55,7 @@ class AddFact:
 
 @dataclass(frozen=True, slots=True)
 class UpdateFact:
-    """A memory whose text becomes another one. The other fields are those of `AddFact`."""
+    """A memory that gets a new text. The other fields are those of `AddFact`."""
 
     candidate: Candidate
     text: str
@@ -68,7 +68,7 @@ class UpdateFact:
 
 @dataclass(frozen=True, slots=True)
 class DeleteFact:
-    """A memory to delete, and the passage that says so."""
+    """A memory to delete, and the passage that asks for it or disproves it."""
 
     candidate: Candidate
     message_index: int
@@ -80,20 +80,20 @@ PlannedOperation = AddFact | UpdateFact | DeleteFact
 
 @dataclass(frozen=True, slots=True)
 class PlanLimits:
-    """How much one answer may do. `max_deletions` bounds its updates and deletions together."""
+    """How much one answer may change. `max_deletions` limits updates and deletions together."""
 
     max_deletions: int = 5
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The operations to carry out, in the answer's order.
+    """The operations to execute, in the answer's order.
 
-    No two share a candidate, and no two leave behind the same fact. `dropped` says, for the log,
-    which proposals were left out and why; it may hold text of the model. `notices` says it to the
-    client. `forget_requests` are the passages that ask to forget something, whether or not it is
-    held: nothing is made of them, neither a memory nor anything else that a search can find.
-    `evidence` are the passages that the operations rest on, and those that come to nothing.
+    No two have the same candidate, and no two result in the same fact. `dropped` says, for the log,
+    which proposals were left out and why; it may contain text from the model. `notices` says so to
+    the client. `forget_requests` are the passages that ask to forget something, whether or not it
+    is stored: they become neither memories nor anything else that a search can find. `evidence` are
+    the passages that the operations rest on, including operations without effect.
     """
 
     operations: tuple[PlannedOperation, ...]
@@ -104,10 +104,10 @@ class Plan:
 
 
 MAX_OPERATIONS = 200
-"""Most operations of one answer that count; what comes after them is left out."""
+"""The most operations considered in one answer; later ones are left out."""
 
 MAX_TEXT_LENGTH = 8192
-"""Most characters of a memory's text."""
+"""The most characters in a memory's text."""
 
 
 class Action(StrEnum):
@@ -120,16 +120,16 @@ class Action(StrEnum):
 
     @property
     def has_text(self) -> bool:
-        """Whether it leaves a text behind."""
+        """Whether the action results in a text."""
         return self in {Action.ADD, Action.UPDATE}
 
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """A proposal that is sound in itself: its action, numbers and text mean something.
+    """A well-formed proposal: its action, numbers and text are valid.
 
     `number` is its place in the answer, from 1. `candidate` is None for ADD, and for a FORGET that
-    names nothing that is held. `text` is empty where the action has none.
+    matches no memory. `text` is empty if the action has none.
     """
 
     number: int
@@ -143,7 +143,7 @@ class Proposal:
 def read_proposals(
     request: InferenceRequest, operations: Sequence[ProposedOperation]
 ) -> tuple[list[Proposal], list[str]]:
-    """The proposals, and everything that is wrong with them; they count only if nothing is."""
+    """Returns the proposals and all their problems; use the proposals only if there are none."""
     proposals: list[Proposal] = []
     problems: list[str] = []
     for number, operation in enumerate(operations, start=1):

@@ -1,4 +1,4 @@
-"""Text from an untrusted source: made fit to be stored, and found again in what was said."""
+"""Cleans text from an untrusted source for storage, and finds quotes in messages."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from dataclasses import dataclass
 
 from server.memories.conversation import Message
 
-# Control characters (Cc) and lone surrogates (Cs): the latter are no text and cannot be encoded.
+# Control characters (Cc) and lone surrogates (Cs), which cannot be encoded.
 _UNFIT = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]+")
 
-# A quote of a few characters can be said any number of times in a long message.
+# A quote of a few characters can occur any number of times in a long message.
 _MOST_PLACES = 100
 
 _TYPOGRAPHIC = str.maketrans(
@@ -25,13 +25,13 @@ _TYPOGRAPHIC = str.maketrans(
 
 
 def clean_text(text: str) -> str:
-    """The text on one line: no control characters or lone surrogates, single spaces."""
+    """Returns the text on one line, without control characters, lone surrogates or extra spaces."""
     return " ".join(_UNFIT.sub(" ", text).split())
 
 
 @dataclass(frozen=True, slots=True)
 class Passage:
-    """A piece of a message: from character `start` up to `end`, which is not part of it."""
+    """A piece of a message, from character `start` up to but excluding `end`."""
 
     message_index: int
     start: int
@@ -45,17 +45,17 @@ class Passage:
 
 
 class QuoteFinder:
-    """Finds passages in messages, whatever their case, white space and typographic quotes."""
+    """Finds passages in messages, ignoring case, white space and the style of quotation marks."""
 
     def __init__(self, messages: Sequence[Message]) -> None:
         self._messages = messages
         self._folded: dict[int, _Folded] = {}
 
     def find(self, message_index: int, quote: str) -> Iterator[Passage]:
-        """Each place where the message says the quote, in the message's own characters.
+        """Yields each place where the message contains the quote, as a passage of the message.
 
-        Places that read exactly like the quote come first. Places do not overlap, and there are at
-        most 100 of each kind.
+        Exact matches come first, then folded ones. Places do not overlap, and there are at most 100
+        of each kind.
         """
         content = self._messages[message_index].content or ""
         stripped = quote.strip()
@@ -70,7 +70,7 @@ class QuoteFinder:
 
 
 class _Folded:
-    """A text in its folded form, with the way back from each folded character."""
+    """A folded text that maps each folded character back to its place in the original."""
 
     def __init__(self, text: str) -> None:
         self._text = text
@@ -108,7 +108,7 @@ def _places(text: str, wanted: str) -> Iterator[int]:
 
 
 def _fold(character: str) -> str:
-    """One character for comparison; every white space is a single space.
+    """Folds one character for comparison; all white space becomes a single space.
 
     Decomposition (NFKD) makes precomposed and combining accents equal, character by character.
     """

@@ -1,4 +1,4 @@
-"""Which proposals may be carried out: what was said, who said it, and what is wanted."""
+"""Decides which proposals may be executed: by what was said, who said it and what is wanted."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ from server.memories.conversation import Message, Role
 class Refusal:
     """Why a proposal is left out.
 
-    `reason` is what the client is told; None where the model quotes what was not said, which it can
-    be asked to put right.
+    `reason` is what the client is given. It is None if the model quotes something that was not
+    said, which it can be asked to correct.
     """
 
     number: int
@@ -47,7 +47,7 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class Screened:
-    """A proposal that may be carried out, the passage that shows it, and its categories."""
+    """A proposal that may be executed, the passage that supports it, and its categories."""
 
     proposal: Proposal
     evidence: Passage
@@ -55,7 +55,7 @@ class Screened:
 
 
 class Screening:
-    """Holds proposals against their request, one by one."""
+    """Checks proposals against their request, one by one."""
 
     def __init__(self, request: InferenceRequest) -> None:
         self._request = request
@@ -67,7 +67,7 @@ class Screening:
         self._names = {m.name for m in request.messages if m.role is Role.USER and m.name}
 
     def __call__(self, proposal: Proposal) -> Screened | Refusal:
-        """The proposal with its evidence, or the first reason against it."""
+        """Returns the proposal with its evidence, or the first reason against it."""
         message = self._request.messages[proposal.message_index]
         if message.role is Role.SYSTEM:
             return Refusal(proposal.number, "rests on a system message")
@@ -83,12 +83,12 @@ class Screening:
         return refusal or Screened(proposal, evidence, categories)
 
     def notices(self) -> list[Notice]:
-        """What of the conversation nothing can rest on, whatever is proposed."""
+        """Returns notices of text that no proposal can rest on."""
         return self._own_words.notices()
 
     def _evidence(self, proposal: Proposal, content: str) -> Passage | Refusal:
         if not self._has_clause(proposal.message_index, content):
-            # No better quote can be asked for.
+            # Asking the model for a better quote cannot help.
             problem = "its message has no clause"
             return Refusal(proposal.number, problem, NoticeReason.NO_EVIDENCE)
         problem, reason = "its quote is not in the message", None
@@ -106,7 +106,7 @@ class Screening:
         return Refusal(proposal.number, problem, reason)
 
     def _has_clause(self, index: int, content: str) -> bool:
-        """Whether the message has enough words for evidence; they are counted once a message."""
+        """Whether the message has enough words for evidence; counts them once for each message."""
         if index not in self._clauses:
             self._clauses[index] = words_in(content, 0, len(content)) >= MIN_WORDS
         return self._clauses[index]
@@ -123,7 +123,7 @@ class Screening:
         return None
 
     def _is_of_another_speaker(self, proposal: Proposal, message: Message) -> bool:
-        """Whether the text begins with the name of a speaker who neither said it nor is named."""
+        """Whether the text begins with a speaker who neither wrote nor appears in the message."""
         content = (message.content or "").casefold()
         return any(
             name != message.name
@@ -139,7 +139,7 @@ class Screening:
         return Refusal(proposal.number, "is not to be remembered", NoticeReason.FILTERED)
 
     def _categories(self, proposal: Proposal) -> tuple[str, ...]:
-        """The proposal's categories among the request's, each once and spelled as there."""
+        """Returns the proposal's categories that the request has, each once, in its spelling."""
         names = map(_folded, proposal.operation.categories)
         return tuple(dict.fromkeys(self._spelling[n] for n in names if n in self._spelling))
 
@@ -176,7 +176,7 @@ _WHY = {
 
 
 def refusal_notices(refusals: Iterable[Refusal]) -> list[Notice]:
-    """One notice for each reason that there is, with the number of proposals that it concerns."""
+    """Returns one notice for each reason, with the number of proposals that were left out."""
     counts = Counter(refusal.reason or NoticeReason.NO_EVIDENCE for refusal in refusals)
     return [
         Notice(reason, f"{counted(counts[reason], 'change was', 'changes were')} left out: {why}.")
@@ -186,13 +186,13 @@ def refusal_notices(refusals: Iterable[Refusal]) -> list[Notice]:
 
 
 def too_many_operations(count: int) -> Notice:
-    """There were more operations than one call may have."""
+    """Returns the notice that there were more operations than one call may have."""
     text = f"{count} changes were proposed; only the first {MAX_OPERATIONS} were considered."
     return Notice(NoticeReason.OPERATIONS_LIMIT, text)
 
 
 def too_many_deletions(count: int, limit: int) -> Notice:
-    """There were more updates and deletions than one call may have."""
+    """Returns the notice that there were more updates and deletions than one call may have."""
     text = (
         f"{counted(count, 'update or deletion was', 'updates and deletions were')} proposed, and "
         f"at most {limit} are allowed in one call; none was made."
@@ -201,9 +201,10 @@ def too_many_deletions(count: int, limit: int) -> Notice:
 
 
 def unmatched_request(request: Passage) -> Notice:
-    """Nothing is held of what was to be forgotten.
+    """Returns the notice that no memory matched a request to forget.
 
-    The request is not quoted: notices are kept, and it may hold what was to be forgotten.
+    It does not quote the request: notices are stored, and the request may contain what was to be
+    forgotten.
     """
     number = request.message_index + 1
     text = f"No memory matched a request to forget (message {number} of those with content)."

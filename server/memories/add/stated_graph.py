@@ -1,4 +1,4 @@
-"""Entities and relations that a model names, cleaned for the graph."""
+"""Cleans the entities and relations that a model names, for the graph."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from server.memories.add.inference import ProposedEntity, ProposedRelation
 from server.memories.add.quotes import clean_text
 
 MAX_ENTITIES = 50
-"""Most entities of one memory."""
+"""The most entities of one memory."""
 
 MAX_RELATIONS = 50
-"""Most relations of one memory."""
+"""The most relations of one memory."""
 
 
 def checked_graph(
@@ -21,10 +21,10 @@ def checked_graph(
     relations: Sequence[ProposedRelation],
     resolver: EntityResolver | None = None,
 ) -> tuple[tuple[Entity, ...], tuple[Relation, ...]]:
-    """What is usable of the proposals, each once and within the limits.
+    """Returns the usable entities and relations, each once and within the limits.
 
-    The ends of every relation are among the entities; they are spelled and typed as there.
-    A relation of something with itself says nothing and is left out.
+    Both ends of every relation are among the entities, with the same spelling and type. A relation
+    of an entity with itself says nothing and is left out.
     """
     named = _named(entities, resolver or EntityResolver((), ""))
     chosen: dict[str, Entity] = {}
@@ -46,9 +46,9 @@ def checked_graph(
 
 
 def _named(entities: Sequence[ProposedEntity], resolver: EntityResolver) -> dict[str, Entity]:
-    """The entities by key, and by the keys of the names that they are called by here.
+    """Returns the entities by their own keys and by the keys of the names used for them here.
 
-    The first spelling counts, and the first type that is given.
+    The first spelling wins, and the first type given.
     """
     named: dict[str, Entity] = {}
     for proposed in entities:

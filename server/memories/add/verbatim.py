@@ -1,4 +1,4 @@
-"""Adding with `infer=false`: every message becomes a memory as it is."""
+"""Adds with `infer=false`: every message becomes a memory, word for word."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class RememberVerbatim:
         self._clock = clock
 
     async def __call__(self, command: AddMemoriesCommand) -> AddMemoriesOutcome:
-        """Stores the messages. System messages are kept, but no memory is made of them.
+        """Stores the messages. System messages are stored too, but no memories are made from them.
 
         Raises:
             AnswerTooLarge, ModelUnavailable, ModelQuotaExhausted, StoreUnavailable,

@@ -1,4 +1,4 @@
-"""The calls that change memories by hand, in sets, or because their time is over."""
+"""Builds the calls that change memories by hand, in bulk or by expiry."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ def new_call(
     key: RequestKey | None = None,
     embedding_model: str = "",
 ) -> Call:
-    """A call of the current request, with an id of its own, in which no language model takes part.
+    """Returns a call of the current request, with a new id, that uses no language model.
 
-    `embedding_model` is empty where the call leaves no text behind.
+    `embedding_model` is empty if the call embeds no text.
     """
     return Call(
         id=new_id(now),

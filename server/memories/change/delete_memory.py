@@ -1,4 +1,4 @@
-"""Deleting memories by their ids, one or many."""
+"""Deletes memories by their ids, one or many."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from server.operations.idempotency import RequestKey, once
 class DeleteMemoryCommand:
     """Which memory to delete, and the etag that it must still have.
 
-    With `erase`, what history keeps of it goes too, even where it was deleted before.
+    With `erase`, its history is erased too, even if the memory was deleted before.
     """
 
     project_id: str
@@ -35,7 +35,7 @@ class DeleteMemoryCommand:
 
 
 class DeleteMemory:
-    """Deletes a memory, an immutable or expired one too."""
+    """Deletes a memory, even if it is immutable or expired."""
 
     def __init__(
         self, store: MemoryStore, changes: MemoryChanges, history: MemoryHistory, clock: Clock
@@ -46,15 +46,15 @@ class DeleteMemory:
         self._clock = clock
 
     async def __call__(self, command: DeleteMemoryCommand) -> StoredDeletion:
-        """Deletes and returns the receipt.
+        """Deletes the memory and returns the receipt.
 
-        Returns the stored receipt, and does nothing, if the `key` was used before.
+        If the `key` was used before, it only returns the stored receipt.
 
         Raises:
             RequestIdReused: the request id was used before with another payload.
-            MemoryNotFound: the project does not have it, or has nothing of it left to erase.
+            MemoryNotFound: the project does not have it, or nothing of it is left to erase.
             EtagMismatch: it has changed since the etag was read.
-            ConcurrentChange: it changes at this moment.
+            ConcurrentChange: another call is changing it at the same moment.
             StoreUnavailable: nothing was deleted.
         """
 
@@ -82,7 +82,7 @@ class DeleteMemory:
             raise
 
     async def _erase_past(self, command: DeleteMemoryCommand) -> StoredDeletion:
-        """What is left of a memory that was deleted before."""
+        """Erases the history of a memory that was deleted before."""
         past = None
         if command.erase:
             past = await self._history.version(command.project_id, command.memory_id)
@@ -109,7 +109,7 @@ BATCH_DELETE_MEMORIES = "BatchDeleteMemories"
 
 @dataclass(frozen=True, slots=True)
 class BatchDeleteCommand:
-    """The deletions, in order. The `key` is the batch's; items have none of their own."""
+    """The deletions, in order. The `key` belongs to the batch; items have none of their own."""
 
     project_id: str
     items: Sequence[DeleteMemoryCommand]
@@ -117,7 +117,7 @@ class BatchDeleteCommand:
 
 
 class BatchDeleteMemories:
-    """Each item is a transaction."""
+    """Deletes several memories, each in its own transaction."""
 
     def __init__(self, delete: DeleteMemory, changes: MemoryChanges, clock: Clock) -> None:
         self._delete = delete
@@ -125,17 +125,17 @@ class BatchDeleteMemories:
         self._clock = clock
 
     async def __call__(self, command: BatchDeleteCommand) -> list[StoredDeletion | MemoirError]:
-        """The receipt of each deletion, or why there was none, in order.
+        """Returns the receipt or the error of each deletion, in order.
 
-        If the `key` was used before, items that are done return what they returned then; the
-        others are tried once more.
+        If the `key` was used before, items that succeeded return their earlier receipts; the others
+        are retried.
 
         Raises:
             RequestIdReused: the request id was used before with another payload.
             StoreUnavailable: nothing was deleted.
-            DeadlineExceeded: the time is up; what is done stays done.
+            DeadlineExceeded: the deadline has passed; completed deletions stay.
         """
-        # It changes no memory itself, and has no scope.
+        # The batch's own call changes no memory and has no scope.
         batch = new_call(
             command.project_id, Scope(), BATCH_DELETE_MEMORIES, self._clock.now(), command.key
         )

@@ -1,4 +1,4 @@
-"""Taking the passages of erased memories out of messages that other memories rest on."""
+"""Removes the passages of erased memories from messages that other memories rest on."""
 
 from __future__ import annotations
 
@@ -7,27 +7,27 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Final, TypeAlias
 
 BLANK = "[erased]"
-# A shorter passage is found in messages that have nothing to do with the memory. In the messages
-# that the memory came from, every passage counts.
+# Shorter passages also occur in messages that have nothing to do with the memory. In the messages
+# that the memory came from, passages of any length are removed.
 MIN_REPEATED_LENGTH = 12
 
-# What ends a sentence is not what it says: a repetition may go on instead.
+# The end of a sentence is ignored, because a repetition of it may continue instead.
 SENTENCE_ENDS: Final = " \t\r\n.!?…。！？"  # noqa: RUF001 - full-width signs of other scripts
 
 _Span: TypeAlias = tuple[int, int]
 
 
 def phrase_of(passage: str) -> str:
-    """The passage as its repetitions are looked for: without the end of the sentence."""
+    """Returns the passage without the end of its sentence, as needed to find repetitions."""
     return passage.strip().rstrip(SENTENCE_ENDS) or passage
 
 
 def redacted(content: str, erased: Iterable[str], kept: Sequence[str]) -> tuple[str, bool]:
-    """The message without the erased passages, and whether one had to stay.
+    """Returns the message without the erased passages, and whether one had to stay.
 
-    `kept` are the passages that other memories rest on, "" for the whole message. An erased passage
-    is found in upper and lower case; where it overlaps with one that is kept, it stays. The longest
-    are taken out first, so that one inside of another leaves no rest of it.
+    `kept` are the passages that other memories rest on, "" for the whole message. Erased passages
+    are found regardless of case; one that overlaps a kept passage stays. The longest are removed
+    first, so that a passage inside a longer one leaves no remainder of it.
     """
     protected = [
         span
@@ -46,7 +46,7 @@ def redacted(content: str, erased: Iterable[str], kept: Sequence[str]) -> tuple[
 
 
 def _occurrences(content: str, passage: str) -> Iterator[_Span]:
-    # Looking ahead, so that occurrences which overlap are all found.
+    # A lookahead, so that overlapping occurrences are all found.
     for found in re.finditer(f"(?=({re.escape(passage)}))", content, re.IGNORECASE):
         yield found.span(1)
 

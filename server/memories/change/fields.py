@@ -1,4 +1,4 @@
-"""Changing a memory by hand: which fields, and what follows from it."""
+"""The fields of a memory that can be changed by hand, and the state that results."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from server.memories.memory import Memory, Provenance, fact_digest, verbatim_dig
 
 
 class MemoryField(StrEnum):
-    """What can be changed of a memory, as the contract names it."""
+    """The fields of a memory that can be changed, as the contract names them."""
 
     TEXT = "text"
     METADATA = "metadata"
@@ -22,9 +22,9 @@ class MemoryField(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class FieldChanges:
-    """New values of the fields that `fields` names; the values of others mean nothing.
+    """New values of the fields that `fields` names; other values are ignored.
 
-    An empty value clears a field, but for the text, which is never empty.
+    An empty value clears a field, except for the text, which is never empty.
     """
 
     fields: frozenset[MemoryField]
@@ -35,16 +35,16 @@ class FieldChanges:
 
     @property
     def new_text(self) -> str | None:
-        """The text, if it is to be changed."""
+        """Returns the new text, or None if the text stays."""
         return self.text if MemoryField.TEXT in self.fields else None
 
 
 def with_changes(
     before: Memory, changes: FieldChanges, time: datetime, made_by: Provenance
 ) -> Memory:
-    """The next state of a memory.
+    """Returns the next state of a memory.
 
-    What was found in a text, its entities, relations and evidence, goes with that text.
+    A new text drops the entities, relations and evidence that were found in the old one.
     """
     named = changes.fields
     after = replace(
@@ -68,7 +68,7 @@ def with_changes(
 
 
 def memory_digest(memory: Memory) -> bytes:
-    """What makes this memory the same as another one of its scope."""
+    """Returns the digest by which two memories of a scope count as the same."""
     if memory.inferred or memory.role is None:
         return fact_digest(memory.text)
     return verbatim_digest(memory.role, memory.name, memory.text)

@@ -1,4 +1,4 @@
-"""Changing and deleting memories that are there, one by one or a scope at once."""
+"""Ports that change and delete existing memories, one at a time or a whole scope at once."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from server.memories.scope import ScopeKind, ScopeSummary, StoredDeletion
 
 @dataclass(frozen=True, slots=True)
 class FieldUpdate:
-    """The whole next state of a memory; its version is one more than that which it was decided on.
+    """The complete next state of a memory; its version is one above the one it was based on.
 
-    `embedding` None keeps the stored one.
+    An `embedding` of None keeps the stored one.
     """
 
     memory: Memory
@@ -28,10 +28,10 @@ class FieldUpdate:
 
 @dataclass(frozen=True, slots=True)
 class Restoration:
-    """The state that a memory comes back to, whether it is present or deleted at this moment.
+    """The state to restore a memory to, whether it exists now or was deleted.
 
-    It is that of `from_version`; the version of `memory` is one more than the newest that the
-    restoration was decided on.
+    It is that of `from_version`; the version of `memory` is one above the newest version that the
+    restoration was based on.
     """
 
     memory: Memory
@@ -41,32 +41,32 @@ class Restoration:
 
 
 class MemoryChanges(Protocol):
-    """Changes of one memory each, with the call, its history and the outbox in one transaction.
+    """Changes single memories; each change, its call, history and outbox row are one transaction.
 
-    Every method works within the call's project and raises StoreUnavailable where PostgreSQL cannot
-    be reached or refuses work.
+    Every method works within the call's project and raises StoreUnavailable if PostgreSQL cannot be
+    reached or refuses work.
     """
 
     async def update(self, call: Call, update: FieldUpdate) -> int:
-        """Stores the next state of a memory and answers the position of the change.
+        """Stores the next state of a memory and returns the position of the change.
 
-        An expired memory that is in the way makes way.
+        An expired memory with the same digest is deleted to make room.
 
         Raises:
             RequestIdReused: the call's `request_id` and `item` are taken.
-            ConcurrentChange: the memory is not in the state that the change was decided on.
+            ConcurrentChange: the memory is no longer in the state that the change was based on.
             MemoryDuplicate: another memory of the scope has this digest.
         """
         ...
 
     async def restore(self, call: Call, restoration: Restoration) -> int:
-        """Brings a memory back to a state and answers the position of the change.
+        """Restores a memory to a state and returns the position of the change.
 
-        An expired memory that is in the way makes way.
+        An expired memory with the same digest is deleted to make room.
 
         Raises:
             RequestIdReused: the call's `request_id` and `item` are taken.
-            ConcurrentChange: the memory has had another version since, or is immutable.
+            ConcurrentChange: the memory has a newer version by now, or is immutable.
             MemoryDuplicate: another memory of the scope has this digest.
         """
         ...
@@ -76,51 +76,51 @@ class MemoryChanges(Protocol):
 
         Raises:
             RequestIdReused: the call's `request_id` and `item` are taken.
-            ConcurrentChange: the memory is not in the state that the removal was decided on.
+            ConcurrentChange: the memory is no longer in the state that the deletion was based on.
         """
         ...
 
     async def erase(self, call: Call, removal: MemoryDeletion) -> StoredDeletion:
-        """Deletes a memory, or one that is deleted already, with all that history keeps of it.
+        """Deletes a memory together with its history, even if it was already deleted.
 
         Raises:
             RequestIdReused: the call's `request_id` and `item` are taken.
-            ConcurrentChange: the removal was not decided on the newest version.
+            ConcurrentChange: the deletion was not based on the newest version.
         """
         ...
 
     async def find_deletion(
         self, project_id: str, request_id: UUID, item: int
     ) -> StoredDeletion | None:
-        """What the deletion, or item of a batch, that came with `request_id` before did.
+        """Returns what an earlier deletion, or batch item, with this `request_id` did.
 
-        An empty receipt for calls of other methods.
+        For calls of other methods, the receipt is empty.
         """
         ...
 
     async def claim_batch(self, batch: Call) -> frozenset[int]:
-        """Takes the batch's `request_id`, and answers which of its items are done already.
+        """Takes the batch's `request_id`, and returns which of its items are already done.
 
         Raises:
-            RequestIdReused: it came before with another payload.
+            RequestIdReused: it was used before with another payload.
         """
         ...
 
     async def find_change(self, project_id: str, request_id: UUID, item: int) -> StoredCall | None:
-        """The call, or item of a batch, that came with `request_id` before, if it did anything."""
+        """Returns the earlier call or batch item with this `request_id`, if it changed anything."""
         ...
 
 
 class ScopeStore(Protocol):
     """Sets of memories of one project.
 
-    Every method raises StoreUnavailable where PostgreSQL cannot be reached or refuses work.
+    Every method raises StoreUnavailable if PostgreSQL cannot be reached or refuses work.
     """
 
     async def list_scopes(
         self, project_id: str, kind: ScopeKind, after_id: str, limit: int, visible_on: date
     ) -> list[ScopeSummary]:
-        """Those that have memories, by id, after `after_id`; "" is before all."""
+        """Returns scopes of this kind that have memories, by id, after `after_id` ("" for all)."""
         ...
 
     async def delete_memories(
@@ -131,10 +131,10 @@ class ScopeStore(Protocol):
         erase: bool = False,
         validate_only: bool = False,
     ) -> StoredDeletion:
-        """Deletes every memory that matches the call's scope and the filters, from the graph too.
+        """Deletes every memory that matches the call's scope and the filters, also from the graph.
 
-        The history of the memories and the messages they came from stay, unless `erase` is true.
-        With `validate_only` nothing is deleted or recorded: the receipt says what would be.
+        The memories' history and source messages stay, unless `erase` is true. With `validate_only`
+        nothing is deleted or recorded, and the receipt says what would be deleted.
 
         Raises:
             ValueError: the scope names nothing and there are no filters.
@@ -144,9 +144,9 @@ class ScopeStore(Protocol):
         ...
 
     async def erase(self, call: Call, kind: ScopeKind, scope_id: str) -> StoredDeletion | None:
-        """Deletes everything kept about a user, agent, app or run; None if there is nothing.
+        """Deletes everything stored about a user, agent, app or run; None if there is nothing.
 
-        The graph follows by the outbox. The call itself is kept, and names no scope.
+        The graph is updated through the outbox. The call itself is kept, without naming the scope.
 
         Raises:
             RequestIdReused: the call's `request_id` is taken; nothing was deleted.
@@ -155,5 +155,5 @@ class ScopeStore(Protocol):
         ...
 
     async def find_deletion(self, project_id: str, request_id: UUID) -> StoredDeletion | None:
-        """What the call with this `request_id` did before; an empty receipt for other methods'."""
+        """Returns what the call with this `request_id` did; empty for calls of other methods."""
         ...

@@ -1,4 +1,4 @@
-"""Bringing a memory back as it was at an earlier version."""
+"""Restores a memory to an earlier version."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ RESTORE_MEMORY = "RestoreMemory"
 
 @dataclass(frozen=True, slots=True)
 class RestoreMemoryCommand:
-    """Which memory to bring back to which version, and the etag that it must still have."""
+    """Which memory to restore to which version, and the etag that it must still have."""
 
     project_id: str
     memory_id: UUID
@@ -41,9 +41,9 @@ class RestoreMemoryCommand:
 
 
 class RestoreMemory:
-    """Restores a memory that was changed or deleted since, as a new version of it.
+    """Restores an earlier state of a changed or deleted memory, as a new version.
 
-    Its embedding is the one that history keeps; a text is embedded only where that is missing.
+    It uses the embedding from the history; the text is embedded again only if that is missing.
     """
 
     def __init__(
@@ -61,17 +61,17 @@ class RestoreMemory:
         self._clock = clock
 
     async def __call__(self, command: RestoreMemoryCommand) -> UpdatedMemory:
-        """Restores and answers the new state.
+        """Restores the memory and returns its new state.
 
-        Returns the stored outcome, and does nothing, if the `key` was used before.
+        If the `key` was used before, it only returns the stored outcome.
 
         Raises:
             RequestIdReused: the request id was used before with another payload.
             MemoryNotFound: the project never had the memory or the version, or it was erased.
             InvalidRequest: the version is a deletion, or has expired by now.
-            MemoryImmutable: the memory is there and can never be changed.
+            MemoryImmutable: the memory exists and can never be changed.
             EtagMismatch: it has changed or was deleted since the etag was read.
-            ConcurrentChange: it changes at this moment.
+            ConcurrentChange: another call is changing it at the same moment.
             MemoryDuplicate: another memory of its scope says the same.
             ModelUnavailable, ModelQuotaExhausted, StoreUnavailable: nothing was changed.
         """

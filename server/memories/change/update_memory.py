@@ -1,4 +1,4 @@
-"""Changing named fields of memories, one or many."""
+"""Updates named fields of memories, one or many."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class UpdatedMemory:
 
 
 class UpdateMemory:
-    """Changes a visible memory. One embedding where the text changes, and two round trips."""
+    """Updates a visible memory: two round trips, and one embedding if the text changes."""
 
     def __init__(
         self, store: MemoryStore, changes: MemoryChanges, embedder: Embedder, clock: Clock
@@ -67,15 +67,15 @@ class UpdateMemory:
     ) -> UpdatedMemory:
         """Applies the change and returns the new state.
 
-        Returns the stored outcome, and does nothing, if the `key` was used before. `vector`
-        is the embedding of the new text, where it is there already.
+        If the `key` was used before, it only returns the stored outcome. `vector` is the embedding
+        of the new text, if the caller already has it.
 
         Raises:
             RequestIdReused: the request id was used before with another payload.
             MemoryNotFound: the project does not have it, or it has expired.
             MemoryImmutable: it can never be changed.
             EtagMismatch: it has changed since the etag was read.
-            ConcurrentChange: it changes at this moment.
+            ConcurrentChange: another call is changing it at the same moment.
             MemoryDuplicate: another memory of its scope says the same.
             ModelUnavailable, ModelQuotaExhausted, StoreUnavailable: nothing was changed.
         """
@@ -98,7 +98,8 @@ class UpdateMemory:
         embedding = None
         if text is not None and text != before.text:
             said = embedded_text(text, None if before.inferred else before.name)
-            # What a batch has embedded is the text alone.
+            # A batch embeds only the text, while a verbatim memory is embedded with its speaker's
+            # name.
             embedding = vector if vector is not None and said == text else await self._embed(said)
         call = self._call(command, before, embedded=embedding is not None)
         after = with_changes(before, command.changes, call.time, _provenance(call))
@@ -151,12 +152,12 @@ T = TypeVar("T")
 
 
 async def one_by_one(actions: Sequence[Callable[[], Awaitable[T]]]) -> list[T | MemoirError]:
-    """The result of each item, in order. Items may depend on earlier ones.
+    """Returns the result of each item, in order. Items may depend on earlier ones.
 
-    When the store is away, the items that are left are not tried.
+    If the store becomes unavailable, the remaining items are not tried.
 
     Raises:
-        DeadlineExceeded: the time is up; what is done stays done.
+        DeadlineExceeded: the deadline has passed; completed items stay done.
     """
     outcomes: list[T | MemoirError] = []
     for act in actions:
@@ -173,7 +174,7 @@ async def one_by_one(actions: Sequence[Callable[[], Awaitable[T]]]) -> list[T | 
 
 
 def item_key(batch: RequestKey | None, index: int) -> RequestKey | None:
-    """The key of the batch's item at `index`, from 0."""
+    """Returns the key of the batch's item at `index`, from 0."""
     return batch and RequestKey(batch.id, batch.digest, index + 1)
 
 
@@ -182,7 +183,7 @@ BATCH_UPDATE_MEMORIES = "BatchUpdateMemories"
 
 @dataclass(frozen=True, slots=True)
 class BatchUpdateCommand:
-    """The updates, in order. The `key` is the batch's; items have none of their own."""
+    """The updates, in order. The `key` belongs to the batch; items have none of their own."""
 
     project_id: str
     items: Sequence[UpdateMemoryCommand]
@@ -190,7 +191,7 @@ class BatchUpdateCommand:
 
 
 class BatchUpdateMemories:
-    """Each item is a transaction; the new texts of all are embedded together."""
+    """Updates several memories, each in its own transaction; embeds all new texts together."""
 
     def __init__(
         self, update: UpdateMemory, changes: MemoryChanges, embedder: Embedder, clock: Clock
@@ -201,17 +202,17 @@ class BatchUpdateMemories:
         self._clock = clock
 
     async def __call__(self, command: BatchUpdateCommand) -> list[UpdatedMemory | MemoirError]:
-        """One outcome an item, in order.
+        """Returns the outcome or the error of each item, in order.
 
-        If the `key` was used before, items that are done return what they returned then; the
-        others are tried once more.
+        If the `key` was used before, items that succeeded return their earlier outcomes; the others
+        are retried.
 
         Raises:
             RequestIdReused: the request id was used before with another payload.
             ModelUnavailable, ModelQuotaExhausted, StoreUnavailable: nothing was changed.
-            DeadlineExceeded: the time is up; what is done stays done.
+                        DeadlineExceeded: the deadline has passed; completed updates stay.
         """
-        # It changes no memory itself, and has no scope.
+        # The batch's own call changes no memory and has no scope.
         batch = new_call(
             command.project_id, Scope(), BATCH_UPDATE_MEMORIES, self._clock.now(), command.key
         )

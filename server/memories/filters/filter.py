@@ -1,8 +1,8 @@
-"""Filters on memories, and the values that their fields are compared with.
+"""Filters on memories, and the values that fields are compared with.
 
-Every condition is either a yes or a no. A memory that lacks a field is a no to each condition on
-it, and so a yes to the negation of one. So is a memory whose metadata holds a value of another type
-there; every other field has one known type, and a filter with a value of another is refused.
+Every condition is either true or false. It is false for a memory that lacks the field, so its
+negation is true. The same holds if the metadata has a value of another type in that field. Every
+other field has one known type, and a filter with a value of another type is rejected.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import TypeAlias
 
 
 class Column(StrEnum):
-    """The fields of a memory that a filter can name, as it names them."""
+    """The fields of a memory that a filter can use, by the names used in filters."""
 
     USER_ID = "user_id"
     AGENT_ID = "agent_id"
@@ -42,7 +42,7 @@ SEARCHABLE = STRINGS | {Column.CATEGORIES}
 
 @dataclass(frozen=True, slots=True)
 class MetadataPath:
-    """The keys that lead to a value of the metadata, from object to object."""
+    """The path of keys to a value in the metadata, from object to object."""
 
     keys: tuple[str, ...]
 
@@ -63,9 +63,9 @@ Value: TypeAlias = JsonScalar | datetime | date
 
 @dataclass(frozen=True, slots=True)
 class OneOf:
-    """The field equals one of the values; one of the categories does.
+    """The field equals one of the values; for categories, at least one of them does.
 
-    Of a time, a date among the values stands for the whole day in UTC.
+    For a time, a date among the values stands for the whole day in UTC.
     """
 
     field: Field
@@ -74,7 +74,7 @@ class OneOf:
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """The field lies on that side of the value."""
+    """The field compares to the value in this way."""
 
     field: Field
     comparison: Comparison
@@ -83,9 +83,9 @@ class Compared:
 
 @dataclass(frozen=True, slots=True)
 class Contains:
-    """A string contains the value as a part of it, a list as one of its items.
+    """A string contains the value as a substring, or a list contains it as an item.
 
-    Ignoring case means equal after Unicode's full case folding, and needs a string.
+    Case is ignored by Unicode's full case folding, which needs a string value.
     """
 
     field: Field
@@ -95,7 +95,7 @@ class Contains:
 
 @dataclass(frozen=True, slots=True)
 class Present:
-    """The memory has the field; with `null_counts`, even if it is a null of the metadata."""
+    """The memory has the field; with `null_counts`, a null in the metadata counts too."""
 
     field: Field
     null_counts: bool = False
@@ -103,21 +103,21 @@ class Present:
 
 @dataclass(frozen=True, slots=True)
 class AllOf:
-    """Every one of the filters is a yes."""
+    """Every one of the filters is true."""
 
     filters: tuple[Filter, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class AnyOf:
-    """At least one of the filters is a yes."""
+    """At least one of the filters is true."""
 
     filters: tuple[Filter, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Not:
-    """The filter is a no."""
+    """The filter is false."""
 
     filter: Filter
 
@@ -135,17 +135,18 @@ _DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 
 
 class WrongType(Exception):
-    """A value is not of its field's type; the message says what it must be."""
+    """A value does not have its field's type; the message says what it must be."""
 
 
 def typed(field: Field, value: JsonScalar) -> Value:
-    """The value as one of the field's type.
+    """Converts the value to the field's type.
 
-    A time becomes an instant in UTC, or a date, which stands for the whole day in UTC. A date stays
-    one; an instant becomes its day in UTC. Metadata takes a value of any type as it is.
+    For a time field it becomes an instant in UTC, or a date, which stands for the whole day in UTC.
+    For a date field, a date stays a date and an instant becomes its day in UTC. For metadata, a
+    value of any type stays unchanged.
 
     Raises:
-        WrongType: the field has a known type, and the value is not of it.
+        WrongType: the field has a known type, and the value does not have it.
     """
     if isinstance(field, MetadataPath):
         return value
@@ -176,12 +177,12 @@ def _read_time(column: Column, value: JsonScalar) -> datetime | date:
 
 
 def first_instant(day: date) -> datetime:
-    """When the day begins in UTC."""
+    """Returns the instant when the day begins in UTC."""
     return datetime.combine(day, time.min, UTC)
 
 
 def next_instant(day: date) -> datetime:
-    """When the day after begins in UTC; of the calendar's last day, its last instant."""
+    """Returns when the next day begins in UTC; for the calendar's last day, its last instant."""
     if day == date.max:
         return datetime.max.replace(tzinfo=UTC)
     return first_instant(day + timedelta(days=1))

@@ -1,4 +1,4 @@
-"""Whether a memory matches a filter: the meaning that every store has to agree with."""
+"""Decides whether a memory matches a filter: the reference that every store must agree with."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ from server.memories.scope import SCOPE_FIELDS
 
 
 class _Missing:
-    """What a memory has where it has nothing."""
+    """Stands for the value of a field that a memory lacks."""
 
 
 _MISSING: Final = _Missing()
-# A value and its type, so that values of different types are never equal, and those of one type are
-# in order.
+# A type and a value, so that values of different types are never equal and values of one type are
+# ordered.
 _Typed: TypeAlias = tuple[str, Any]
 
 
@@ -81,7 +81,7 @@ def _follow(value: object, keys: Sequence[str]) -> object:
 
 
 def _comparable(field: Field, memory: Memory) -> set[_Typed | None]:
-    """What of the field may equal a value: it, one of the categories, the day of a time."""
+    """Returns what may equal a value: the field itself, each category, or the day of a time."""
     value = _value(field, memory)
     if field is Column.CATEGORIES:
         return {_typed(category) for category in memory.categories}
@@ -92,12 +92,13 @@ def _comparable(field: Field, memory: Memory) -> set[_Typed | None]:
 
 
 def _typed(value: object) -> _Typed | None:
-    """None for what nothing equals: lists, objects, null and what is missing."""
+    """Returns the typed value; None for lists, objects, null and missing values, which equal
+    nothing."""
     match value:
         case bool():
             return "boolean", value
         case int() | float():
-            # As it is written in JSON, which is how it is stored.
+            # By its JSON notation, which is how it is stored.
             return "number", Decimal(repr(value))
         case str():
             return "string", value

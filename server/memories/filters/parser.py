@@ -1,7 +1,7 @@
-"""Reading a client's filter: JSON with AND, OR, NOT, fields and operators.
+"""Parses a client's filter: JSON with AND, OR, NOT, fields and operators.
 
-The keys of an object, and the operators of a field, are ANDed. `NOT` takes one object or a list, of
-which none may match.
+The keys of an object, and the operators of a field, are ANDed. `NOT` takes one object, or a list of
+objects none of which may match.
 """
 
 from __future__ import annotations
@@ -40,9 +40,9 @@ from server.memories.filters.filter import (
 MAX_DEPTH = 16
 MAX_NODES = 256
 MAX_LISTED = 1000
-# Metadata is not deeper, so a longer path leads nowhere.
+# Metadata is not nested more deeply, so a longer path cannot match.
 MAX_PATH_KEYS = 8
-# More than an answer has room for.
+# More than fit into an error response.
 MAX_VIOLATIONS = 1000
 
 _ANYTHING = "*"
@@ -52,21 +52,22 @@ _FIELDS = ", ".join([*Column, f"metadata.<path> of 1 to {MAX_PATH_KEYS} keys"])
 
 
 def parse_filter(value: JsonObject, path: str = "filters") -> Filter:
-    """The filter that the JSON object says; `path` is where the request has it.
+    """Parses a filter from its JSON object; `path` is its path in the request.
 
     Raises:
-        InvalidRequest: with every violation. A filter may be MAX_DEPTH objects deep, have MAX_NODES
-            operators (of a larger one only that is said) and MAX_LISTED values in an `in`.
+        InvalidRequest: the filter breaks rules; names every violation. A filter may be MAX_DEPTH
+            objects deep, and have MAX_NODES operators and MAX_LISTED values in an `in`. If it has
+            too many operators, that is the only violation named.
     """
     return _Parser(path).parse(value)
 
 
 class _TooLarge(Exception):
-    """The filter has more operators than it may have."""
+    """The filter has too many operators."""
 
 
 class _Parser:
-    """Reads one filter and collects what is wrong with it."""
+    """Parses one filter and collects its violations."""
 
     def __init__(self, path: str) -> None:
         self._path = path
@@ -161,7 +162,7 @@ class _Parser:
         return self._refuse(path, f"is not an operator; operators are {known}")
 
     def _value(self, field: Field, value: JsonValue, path: str) -> Value | None:
-        """The value as the field's type; None if it was refused."""
+        """Returns the value converted to the field's type, or None if it was rejected."""
         scalar = self._scalar(value, path)
         if scalar is None:
             return None
@@ -179,7 +180,7 @@ class _Parser:
             self._refuse(path, "must be a string, a number or a boolean")
             return None
         if isinstance(value, str) and "\0" in value:
-            # PostgreSQL cannot be asked for one. Leaving it out would ask for something else.
+            # PostgreSQL cannot process a NUL, and a value without it would be a different value.
             self._refuse(path, _NO_NUL)
             return None
         return value
@@ -246,7 +247,7 @@ def _all_of(filters: Sequence[Filter]) -> Filter:
 
 
 def _compared_time(field: Field, comparison: Comparison, bound: Value) -> Filter:
-    """A date stands for the whole day: before it is before its start, after it after its end."""
+    """A date stands for the whole day: "before" means before its start, "after" after its end."""
     if isinstance(bound, datetime) or not isinstance(bound, date):
         return Compared(field, comparison, bound)
     match comparison:

@@ -1,4 +1,4 @@
-"""What happened to memories: read page by page, or followed as it happens."""
+"""Reads the events of memories page by page, or follows them as they happen."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ from server.operations.ports import Channel, Notifications
 
 PAGE_SIZE: Final = 100
 MOST_WAITING: Final = 1000
-"""Events that wait for one follower. One whose client reads slower than that reads again itself."""
+"""The most events that wait for one follower. If its client is slower, it reads them itself."""
 
-# How long notices alone are trusted, in seconds.
+# How long to rely on notices alone before reading again, in seconds.
 _LOOK_AGAIN_SECONDS: Final = 1.0
-# How long an event waits at most for transactions that are open and hold it back, in seconds.
+# How long to wait before reading again while open transactions hold events back, in seconds.
 _HELD_BACK_SECONDS: Final = 0.05
 _WHOLE_PROJECT: Final = Scope()
 
 
 class Follower:
-    """The events of one scope after `begin`, in their order, each handed over once.
+    """The events of one scope after `begin`, in order, each handed over once.
 
-    Ends when there were more than wait for one follower, or when the tail does; what was handed
-    over by then is still had.
+    It ends when too many events wait, or when the tail ends; events handed over by then are still
+    delivered.
     """
 
     def __init__(self, begin: StreamCursor) -> None:
@@ -50,7 +50,7 @@ class Follower:
             self._stirred.set()
 
     def end(self, error: Exception | None = None) -> None:
-        """Lets the iteration end after what waits, with `error` where there is one."""
+        """Ends the iteration after the waiting events, with `error` if there is one."""
         if not self._has_ended:
             self._has_ended, self._error = True, error
             self._stirred.set()
@@ -68,7 +68,7 @@ class Follower:
 
 
 class _Tail:
-    """One project, from `end` on."""
+    """Follows the events of one project, from `end` on."""
 
     def __init__(self, end: StreamCursor) -> None:
         self.end = end
@@ -91,7 +91,7 @@ class _Tail:
         return bool(self._followers)
 
     def take(self, page: StreamPage) -> None:
-        """Hands the events of a page to those whose scopes see them."""
+        """Hands the events of a page to the followers whose scopes see them."""
         for streamed in page.events:
             for scope in streamed.event.scope.readers():
                 for follower in self._followers.get(scope, ()):
@@ -111,9 +111,9 @@ class _Reading:
 
 
 class EventTails:
-    """Reads the events of the projects that are followed, for as long as they are.
+    """Reads the events of each project for as long as somebody follows it.
 
-    What a commit costs in reads does not grow with the number of followers.
+    The number of reads for each commit does not grow with the number of followers.
     """
 
     def __init__(
@@ -128,8 +128,8 @@ class EventTails:
     def follow(self, project_id: str, scope: Scope, now: StreamCursor) -> Iterator[Follower]:
         """Follows a scope during the block.
 
-        The project is read from `now` on where this is its first follower; else the follower
-        begins where the reading is, which can be before `now` or after it.
+        The first follower of a project begins at `now`. Later ones begin at the point that has been
+        read so far, which can be before or after `now`.
         """
         reading = self._readings.get(project_id) or self._begin(project_id, now)
         try:
@@ -160,7 +160,7 @@ class EventTails:
                     await self._rest(stirred, pause)
 
     async def _rest(self, stirred: asyncio.Event, seconds: float) -> None:
-        """Waits until there may be something new, or the server stops."""
+        """Waits until there may be something new or the server stops."""
         waits = [asyncio.create_task(event.wait()) for event in (stirred, self._draining)]
         try:
             await asyncio.wait(waits, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
@@ -183,7 +183,7 @@ class EventTails:
 
 @dataclass(frozen=True, slots=True)
 class ListMemoryEventsCommand:
-    """Whose history; `after_version` is where the page before ended, 0 for the first page."""
+    """Which memory's history; `after_version` is where the last page ended, 0 for the first."""
 
     project_id: str
     memory_id: UUID
@@ -193,26 +193,26 @@ class ListMemoryEventsCommand:
 
 @dataclass(frozen=True, slots=True)
 class EventPage:
-    """One page, and the version after which the next one starts, if there is one."""
+    """One page, and the version after which the next page starts, if there is one."""
 
     events: Sequence[MemoryEvent]
     next: int | None
 
 
 class ListMemoryEvents:
-    """Reads the history, oldest event first. That of a deleted or expired memory is there too."""
+    """Reads a memory's history, oldest event first, even if it was deleted or has expired."""
 
     def __init__(self, history: MemoryHistory) -> None:
         self._history = history
 
     async def __call__(self, command: ListMemoryEventsCommand) -> EventPage:
-        """One page.
+        """Returns one page.
 
         Raises:
-            MemoryNotFound: the project never had it, or its history is deleted.
-            StoreUnavailable: it cannot be read.
+            MemoryNotFound: the project never had the memory, or its history was erased.
+            StoreUnavailable: the history cannot be read.
         """
-        # One more than is asked for tells whether there is a next page.
+        # Reads one more than requested, to know whether there is a next page.
         events = await self._history.events(
             command.project_id, command.memory_id, command.after_version, command.page_size + 1
         )
@@ -224,7 +224,7 @@ class ListMemoryEvents:
 
 @dataclass(frozen=True, slots=True)
 class WatchMemoryEventsCommand:
-    """Whose events; `after` is the place of the last one that the client has, None for now."""
+    """Whose events to watch, `after` the last one that the client has; None to begin now."""
 
     project_id: str
     scope: Scope
@@ -232,13 +232,13 @@ class WatchMemoryEventsCommand:
 
 
 class WatchMemoryEvents:
-    """Sends each event once, in one order, whichever server made it.
+    """Streams each event once, in one order, whichever server made it.
 
-    A client that resumes after an event's cursor gets what came since, and nothing twice. History
+    A client that resumes after an event's cursor gets everything since, and nothing twice. History
     that was erased with its scope is not sent.
 
-    What is older than the tail of the project is read for the stream alone; from there on it
-    follows the tail, which all streams of the project share.
+    Events older than the project's tail are read for this stream alone; from there on it follows
+    the tail, which all streams of the project share.
     """
 
     def __init__(self, stream: EventStream, tails: EventTails, draining: asyncio.Event) -> None:
@@ -249,11 +249,11 @@ class WatchMemoryEvents:
     async def __call__(
         self, command: WatchMemoryEventsCommand
     ) -> AsyncIterator[StreamedEvent | StreamCursor]:
-        """The events, without an end; before them the place from which they begin, if it is now.
+        """Yields events without end; if they begin now, first yields the cursor of that point.
 
         Raises:
-            ShuttingDown: this server ends; another one goes on after the last cursor.
-            StoreUnavailable: it cannot be asked.
+            ShuttingDown: this server is stopping; another one can resume after the last cursor.
+            StoreUnavailable: the events cannot be read.
         """
         now = await self._stream.now()
         after = command.after
@@ -266,7 +266,7 @@ class WatchMemoryEvents:
                     yield streamed
                     after = streamed.cursor
                 async for streamed in follower:
-                    # What came while the older ones were read came there too.
+                    # Events that arrived while older ones were being read are in the tail too.
                     if streamed.cursor > after:
                         yield streamed
                         after = streamed.cursor
@@ -276,7 +276,7 @@ class WatchMemoryEvents:
     async def _between(
         self, command: WatchMemoryEventsCommand, after: StreamCursor, end: StreamCursor
     ) -> AsyncIterator[StreamedEvent]:
-        """The events after a place, up to `end` at least: to the last that there is."""
+        """Yields the events after a cursor, up to the newest one and at least up to `end`."""
         is_behind = after < end
         while is_behind:
             page = await self._stream.read(command.project_id, command.scope, after, PAGE_SIZE)

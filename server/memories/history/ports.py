@@ -1,4 +1,4 @@
-"""Reading what memories were, and the events of a project as they come."""
+"""Ports that read past states of memories, and the events of a project as they occur."""
 
 from __future__ import annotations
 
@@ -14,41 +14,41 @@ from server.memories.scope import Scope
 
 
 class MemoryHistory(Protocol):
-    """The past of a project's memories, of those too that are deleted.
+    """The history of a project's memories, including deleted ones.
 
-    Every method works within one project and raises StoreUnavailable where PostgreSQL cannot be
+    Every method works within one project and raises StoreUnavailable if PostgreSQL cannot be
     reached or refuses work.
     """
 
     async def events(
         self, project_id: str, memory_id: UUID, after_version: int, limit: int
     ) -> list[MemoryEvent]:
-        """The events after the one that led to `after_version`, oldest first; 0 is before all."""
+        """Returns the events after the one that made `after_version`, oldest first; 0 for all."""
         ...
 
     async def get(
         self, project_id: str, memory_id: UUID, time: datetime, visible_on: date | None
     ) -> Memory | None:
-        """The memory as it was at `time`, if it was there and was visible on that day."""
+        """Returns the memory as it was at `time`, if it existed and was visible on `visible_on`."""
         ...
 
     async def version(
         self, project_id: str, memory_id: UUID, version: int | None = None
     ) -> PastVersion | None:
-        """The memory at one version, if its history has that one.
+        """Returns the memory at one version, if its history has that version.
 
-        Without a version, at the last one that is not a deletion.
+        Without a version, returns the last one that is not a deletion.
         """
         ...
 
     async def list(self, query: ListQuery, time: datetime) -> list[Memory]:
-        """One page of the memories that were there at `time`, as they were."""
+        """Returns one page of the memories that existed at `time`, as they were then."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class StreamedEvent:
-    """An event, and the place after it."""
+    """An event, and the cursor after it."""
 
     event: MemoryEvent
     cursor: StreamCursor
@@ -56,10 +56,10 @@ class StreamedEvent:
 
 @dataclass(frozen=True, slots=True)
 class StreamPage:
-    """The next events, and where to go on.
+    """The next events, and the cursor to continue from.
 
-    `is_last` says that there are no more for now; `is_held_back` that there is something which will
-    be readable when transactions that are open now have ended.
+    `is_last` says that there are no more for now; `is_held_back`, that there are events which
+    become readable when transactions that are open now have ended.
     """
 
     events: Sequence[StreamedEvent]
@@ -69,22 +69,22 @@ class StreamPage:
 
 
 class EventStream(Protocol):
-    """All events of a project in one order: an event never appears before one that was read."""
+    """All events of a project in one order: no event appears before one that was already read."""
 
     async def now(self) -> StreamCursor:
-        """The place after every event that was committed by now, as far as none is open before it.
+        """Returns the cursor after all committed events that have no open transaction before them.
 
         Raises:
-            StoreUnavailable: it cannot be asked.
+            StoreUnavailable: PostgreSQL cannot be reached.
         """
         ...
 
     async def read(
         self, project_id: str, scope: Scope, after: StreamCursor, limit: int
     ) -> StreamPage:
-        """At most `limit` events of the scope after a place; an empty scope is the whole project.
+        """Returns up to `limit` events of the scope after a cursor; an empty scope is the project.
 
         Raises:
-            StoreUnavailable: it cannot be asked.
+            StoreUnavailable: PostgreSQL cannot be reached.
         """
         ...

@@ -1,4 +1,4 @@
-"""Deleting the memories of a scope, or everything that is kept about one of its parts."""
+"""Deletes the memories of a scope, or everything stored about a user, agent, app or run."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from server.operations.idempotency import RequestKey, once
 async def earlier_deletion(
     scopes: ScopeStore, project_id: str, key: RequestKey
 ) -> StoredDeletion | None:
-    """The stored deletion of an earlier call with this key.
+    """Returns the stored deletion of an earlier call with this key, if there is one.
 
     Raises:
-        RequestIdReused: it was used with another payload.
+        RequestIdReused: the key was used with another payload.
     """
     deletion = await scopes.find_deletion(project_id, key.id)
     if deletion is not None:
@@ -32,9 +32,9 @@ DELETE_MEMORIES = "DeleteMemories"
 
 @dataclass(frozen=True, slots=True)
 class DeleteMemoriesCommand:
-    """Which memories to delete: all that match the scope and the filters, of which one is given.
+    """Which memories to delete: all that match the scope and the filters; one of them is required.
 
-    With `erase`, what history keeps of them goes too. With `validate_only` nothing is deleted.
+    With `erase`, their history is erased too. With `validate_only` nothing is deleted.
     """
 
     project_id: str
@@ -46,7 +46,7 @@ class DeleteMemoriesCommand:
 
 
 class DeleteMemories:
-    """Deletes memories, immutable and expired ones too."""
+    """Deletes memories, including immutable and expired ones."""
 
     def __init__(self, scopes: ScopeStore, clock: Clock) -> None:
         self._scopes = scopes
@@ -55,8 +55,8 @@ class DeleteMemories:
     async def __call__(self, command: DeleteMemoriesCommand) -> StoredDeletion:
         """Deletes and returns the receipt.
 
-        Returns the stored receipt, and does nothing, if the `key` was used before. A call
-        that only validates leaves no trace, and takes no notice of the key.
+        If the `key` was used before, it only returns the stored receipt. With `validate_only`, the
+        call is not recorded and the key is ignored.
 
         Raises:
             InvalidRequest: the scope names nothing and there are no filters.
@@ -96,9 +96,9 @@ class DeleteScopeCommand:
 
 
 class DeleteScope:
-    """Deletes memories, history, messages and calls; the graph follows.
+    """Deletes the memories, history, messages and calls of a scope, also from the graph.
 
-    What stays is the call that deleted, with its receipt and without the id.
+    Only the record of this deletion stays, with its receipt but without the scope's id.
     """
 
     def __init__(self, scopes: ScopeStore, clock: Clock) -> None:
@@ -108,10 +108,10 @@ class DeleteScope:
     async def __call__(self, command: DeleteScopeCommand) -> StoredDeletion:
         """Deletes and returns the receipt.
 
-        Returns the stored receipt, and does nothing, if the `key` was used before.
+        If the `key` was used before, it only returns the stored receipt.
 
         Raises:
-            ScopeNotFound: nothing is kept about it.
+            ScopeNotFound: nothing is stored about the scope.
             RequestIdReused: the request id was used before with another payload.
             ConcurrentChange, StoreUnavailable: nothing was deleted.
         """

@@ -1,4 +1,4 @@
-"""Listing the users, agents, apps and runs of a project."""
+"""Lists the users, agents, apps and runs of a project."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from server.memories.scope import ScopeKind, ScopeSummary
 
 @dataclass(frozen=True, slots=True)
 class ScopeCursor:
-    """The last scope of the page before."""
+    """The last scope of the previous page."""
 
     kind: ScopeKind
     id: str
@@ -21,7 +21,7 @@ class ScopeCursor:
 
 @dataclass(frozen=True, slots=True)
 class ListScopesCommand:
-    """Which kind, or None for every kind, one after another; `after` ends the page before."""
+    """Which kind of scope, or None for all, and where the previous page ended (`after`)."""
 
     project_id: str
     page_size: int
@@ -31,7 +31,7 @@ class ListScopesCommand:
 
 @dataclass(frozen=True, slots=True)
 class ScopePage:
-    """One page, and where the next one starts, if there is one."""
+    """One page, and where the next page starts, if there is one."""
 
     scopes: Sequence[ScopeSummary]
     next: ScopeCursor | None
@@ -45,12 +45,12 @@ class ListScopes:
         self._clock = clock
 
     async def __call__(self, command: ListScopesCommand) -> ScopePage:
-        """One page.
+        """Returns one page.
 
         Raises:
-            StoreUnavailable: it cannot be read.
+            StoreUnavailable: the scopes cannot be read.
         """
-        # One more than is asked for tells whether there is a next page.
+        # Reads one more than requested, to know whether there is a next page.
         wanted = command.page_size + 1
         visible_on = today(self._clock.now())
         found: list[ScopeSummary] = []
@@ -65,7 +65,7 @@ class ListScopes:
 
 
 def _kinds_from(command: ListScopesCommand) -> list[tuple[ScopeKind, str]]:
-    """The kinds that are still to be listed, and after which id each."""
+    """Returns the kinds still to be listed, each with the id to start after."""
     kinds = [command.kind] if command.kind else list(ScopeKind)
     after = command.after
     if after is None:

@@ -11,26 +11,24 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
-from server.core.words import english_stem
 from server.memories.add.inference import ProposedOperation
 from server.memories.memory import fact_digest
-from server.models.offline.facts import Fact, content_stems, gerund_item, without_items
+from server.models.offline.endings import is_ending, taken_back
+from server.models.offline.facts import Fact, without_items
 from server.models.offline.forgetting import ForgetRequest
 from server.models.offline.lexicon import (
-    CONSUMING,
-    DISPOSING,
     DISTASTES,
-    POSSESSING,
-    STOPPING,
+    SEVERAL_KIN,
     TASTES,
-    stem_set,
+    word_set,
 )
+from server.models.offline.people import ANIMAL
 from server.models.offline.phrases import Item
 
 Describe = Callable[[ProposedOperation, str, Sequence[Fact]], ProposedOperation]
 """Gives an operation the text, and the entities and relations of the facts in it."""
 
-_GIVING_AWAY = stem_set("give throw get")
+_SINCE_NOW = word_set("now became become promoted")
 
 
 _digest = lru_cache(maxsize=4_096)(fact_digest)
@@ -86,11 +84,11 @@ class Ledger:
         """Takes in a fact."""
         if fact_digest(fact.text) in self._digests:
             return
-        if fact.is_retraction or _disposed(fact) or _gave_up(fact):
+        if is_ending(fact):
             self._retract(fact, operation)
             return
         if fact.is_dated and any(
-            fact.slots.keys() & other.slots.keys() and _same_subject(fact, other)
+            fact.slots.keys() & other.slots.keys() and fact.shares_subject(other)
             for _, other in self._standing()
         ):
             fact = fact.without_slots()
@@ -102,14 +100,18 @@ class Ledger:
                 self._put(*place, fact, operation)
 
     def forget(self, request: ForgetRequest, speaker: str, operation: ProposedOperation) -> None:
-        """Forgets the memories that the request names."""
+        """Forgets the memories that the request names, and of a list only what it names."""
         found = False
         for entry in self._entries:
-            if entry.is_open and request.names(entry.text, entry.facts, speaker):
-                found = True
-                entry.is_gone = True
-                target = entry.number
-                entry.operation = replace(operation, target=target) if target is not None else None
+            if not (entry.is_open and request.names(entry.text, entry.facts, speaker)):
+                continue
+            found = True
+            if gone := _forgotten(entry, request, speaker):
+                self._take_out(entry, entry.facts[0], gone, operation)
+                continue
+            entry.is_gone = True
+            target = entry.number
+            entry.operation = replace(operation, target=target) if target is not None else None
         if not found:
             self._unmatched.append(operation)
 
@@ -155,7 +157,7 @@ class Ledger:
         matches = [
             (entry, other, gone)
             for entry, other in self._standing()
-            if entry.is_open and (gone := _taken_back(fact, other)) is not None
+            if entry.is_open and (gone := taken_back(fact, other)) is not None
         ]
         is_kept = not matches or _says_more(fact)
         for entry, other, gone in matches:
@@ -193,6 +195,19 @@ class Ledger:
         entry.operation = self._describe(changed, entry.text, entry.facts)
 
 
+def _forgotten(entry: Entry, request: ForgetRequest, speaker: str) -> tuple[Item, ...]:
+    """The things of a list that the request names by themselves; () if that is not only some."""
+    if len(entry.facts) != 1 or entry.text.rstrip(".") != entry.facts[0].text.rstrip("."):
+        return ()
+    items = entry.facts[0].complement.items
+    gone = []
+    for item in items:
+        alone = without_items(entry.facts[0], [other for other in items if other != item])
+        if alone and request.names(alone, entry.facts, speaker):
+            gone.append(item)
+    return tuple(gone) if len(gone) < len(items) else ()
+
+
 def _shortened(fact: Fact, text: str, gone: Sequence[Item]) -> Fact:
     items = tuple(item for item in fact.complement.items if item not in gone)
     keys = {item.text.casefold() for item in gone}
@@ -209,13 +224,9 @@ def _value(fact: Fact, new: Fact) -> str:
     return next((value for slot, value in fact.slots.items() if slot in new.slots), fact.text)
 
 
-def _same_subject(fact: Fact, other: Fact) -> bool:
-    return not fact.subject.names.isdisjoint(other.subject.names)
-
-
 def _repeats(fact: Fact, other: Fact) -> bool:
     """Whether a fact says nothing that the other does not."""
-    if not _same_subject(fact, other) or fact.is_qualified != other.is_qualified:
+    if not fact.shares_subject(other) or fact.is_qualified != other.is_qualified:
         return False
     if fact.gist == other.gist:
         return True
@@ -225,7 +236,7 @@ def _repeats(fact: Fact, other: Fact) -> bool:
 
 def _replaces(fact: Fact, other: Fact) -> bool:
     """Whether a fact gives another value of something of which there is one at a time."""
-    if not _same_subject(fact, other) or fact.is_qualified or other.is_qualified:
+    if not fact.shares_subject(other) or fact.is_qualified or other.is_qualified:
         return False
     if fact.statement.is_planned:
         return False
@@ -233,18 +244,18 @@ def _replaces(fact: Fact, other: Fact) -> bool:
         return _is_so_again(fact, other)
     if any(other.slots.get(slot, value) != value for slot, value in fact.slots.items()):
         return True
-    return _is_opposite(fact, other) or _is_other_diet(fact, other)
+    return (
+        _is_opposite(fact, other)
+        or _is_other_diet(fact, other)
+        or _is_other_role(fact, other)
+        or _is_newer(fact, other)
+    )
 
 
 def _is_so_again(fact: Fact, other: Fact) -> bool:
     """Whether it is so, what the other fact denies to the word."""
-    is_same = _same_verb(fact, other) and fact.things == other.things
+    is_same = fact.shares_verb(other) and fact.things == other.things
     return other.statement.is_denied and is_same
-
-
-def _same_verb(fact: Fact, other: Fact) -> bool:
-    one, two = fact.statement.stem, other.statement.stem
-    return one == two and fact.complement.lead == other.complement.lead
 
 
 def _is_opposite(fact: Fact, other: Fact) -> bool:
@@ -256,11 +267,31 @@ def _is_opposite(fact: Fact, other: Fact) -> bool:
 
 def _is_other_diet(fact: Fact, other: Fact) -> bool:
     """Whether a new diet takes the place of an old one: `I am vegan now`."""
-    is_new = any(t.lower in {"now", "became", "become"} for t in fact.statement.tokens)
-    diets = [
-        {r.target.key for r in f.relations if r.relation == "follows_diet"} for f in (fact, other)
-    ]
-    return is_new and all(diets) and diets[0] != diets[1]
+    diets = [f.values("follows_diet") for f in (fact, other)]
+    return _is_since_now(fact) and all(diets) and diets[0] != diets[1]
+
+
+def _is_other_role(fact: Fact, other: Fact) -> bool:
+    """Whether a new role takes the place of an old one: `I'm a senior developer at SAP now`."""
+    if not (_is_since_now(fact) and fact.is_role and other.is_role):
+        return False
+    return other.values("works_at") <= fact.values("works_at")
+
+
+def _is_newer(fact: Fact, other: Fact) -> bool:
+    """Whether it tells of a new one of what somebody has one of: `my new car is a Volvo`."""
+    subject = fact.subject
+    if subject.kin in SEVERAL_KIN or subject.entity.type == ANIMAL:
+        return False
+    is_of_same = subject.names & other.subject.names - {subject.owner.key}
+    if not is_of_same or {fact.statement.stem, other.statement.stem} != {"be"}:
+        return False
+    is_alike = fact.tells_which == other.tells_which
+    return is_alike and (subject.is_new or (_is_since_now(fact) and fact.tells_which))
+
+
+def _is_since_now(fact: Fact) -> bool:
+    return any(token.lower in _SINCE_NOW for token in fact.statement.tokens)
 
 
 def _says_more(fact: Fact) -> bool:
@@ -269,89 +300,3 @@ def _says_more(fact: Fact) -> bool:
     is_once = not statement.is_denied
     is_taste = statement.stem in TASTES and any(r.relation == "dislikes" for r in fact.relations)
     return is_once or is_taste or bool(fact.slots)
-
-
-def _disposed(fact: Fact) -> bool:
-    """Whether the fact says that something was sold, lost or given away."""
-    statement = fact.statement
-    if statement.is_denied or statement.is_planned or fact.is_qualified:
-        return False
-    words = {token.lower for token in statement.rest}
-    is_away = bool(words & {"away", "rid", "out"})
-    return statement.stem in DISPOSING or (statement.stem in _GIVING_AWAY and is_away)
-
-
-def _taken_back(fact: Fact, other: Fact) -> tuple[Item, ...] | None:
-    """What the first fact takes back of the other: things, () for all of it, None for nothing."""
-    if not _same_subject(fact, other) or other.is_retraction or fact.is_qualified:
-        return None
-    ends = _ended(fact, other)
-    if ends is not None:
-        return ends
-    if _disposed(fact):
-        return _matching(other, fact) if other.statement.stem in POSSESSING else None
-    if _gave_up(fact):
-        return _given_up(fact, other)
-    is_denial = fact.statement.is_denied or fact.statement.is_over
-    return _denied(fact, other) if is_denial and not fact.statement.is_ability else None
-
-
-def _denied(fact: Fact, other: Fact) -> tuple[Item, ...] | None:
-    """What a fact denies of another, in the same words or more general ones."""
-    gerund = gerund_item(other, fact.statement.stem)
-    if gerund is not None and {item.head for item in fact.complement.items} <= {gerund.head}:
-        return _unless_all(other, (gerund,))
-    if not _same_verb(fact, other):
-        return None
-    if not fact.complement.items:
-        return () if fact.statement.is_over or not other.complement.items else None
-    return _matching(other, fact, by_all_words=True)
-
-
-def _gave_up(fact: Fact) -> bool:
-    """Whether the fact says that somebody gave up or quit something."""
-    statement = fact.statement
-    if statement.is_denied or statement.is_planned or fact.is_qualified or fact.ends:
-        return False
-    is_up = fact.complement.lead == "up" and statement.stem == "give"
-    return (is_up or statement.stem in STOPPING) and bool(fact.complement.items)
-
-
-def _given_up(fact: Fact, other: Fact) -> tuple[Item, ...] | None:
-    """What of the other fact was given up, by its name or by its verb: `gave up smoking`."""
-    if any(english_stem(i.text.split()[0]) == other.statement.stem for i in fact.complement.items):
-        return ()
-    return _matching(other, fact) if other.statement.stem in CONSUMING else None
-
-
-def _ended(fact: Fact, other: Fact) -> tuple[Item, ...] | None:
-    """What goes by the relations that the fact ends."""
-    for relation, target in fact.ends:
-        for stated in other.relations:
-            if stated.relation != relation or stated.source.key != other.subject.entity.key:
-                continue
-            if target in {"", stated.target.key} or stated.target.key.startswith(f"{target} "):
-                gone = tuple(i for i in other.complement.items if i.text.casefold() == target)
-                return _unless_all(other, gone)
-    return None
-
-
-def _matching(fact: Fact, new: Fact, *, by_all_words: bool = False) -> tuple[Item, ...] | None:
-    """The things of the fact that the new one names; () if that is all of them.
-
-    `by_all_words` says that `red wine` does not name `wine`, and `wine` names both.
-    """
-    wanted = [(item.head, content_stems(item.text)) for item in new.complement.items]
-    gone = tuple(
-        item
-        for item in fact.complement.items
-        if any(
-            item.head == head and (not by_all_words or stems <= content_stems(item.text))
-            for head, stems in wanted
-        )
-    )
-    return _unless_all(fact, gone) if gone else None
-
-
-def _unless_all(fact: Fact, gone: tuple[Item, ...]) -> tuple[Item, ...]:
-    return () if len(gone) == len(fact.complement.items) else gone

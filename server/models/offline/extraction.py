@@ -154,12 +154,22 @@ class People:
 
     def __init__(self) -> None:
         self._subjects: dict[str, Subject] = {}
+        self._rivals: dict[str, Subject] = {}
+        """Who may be a person and was only mentioned: it makes a pronoun unclear."""
 
     def hear(self, fact: Fact) -> None:
-        """Notes the people that a fact is about or names."""
+        """Notes the people that a fact is about or names.
+
+        Whose name is told (`my mom's name is Helga`) is from then on known by that name alone.
+        """
         subject = fact.subject
-        if subject.is_somebody and subject.entity != subject.owner:
+        if subject.is_somebody and fact.tells_name:
+            self._subjects.pop(subject.entity.key, None)
+        elif subject.is_somebody and subject.entity != subject.owner:
             self._subjects.setdefault(subject.entity.key, subject)
+        for name, kin in fact.mentioned():
+            other = Subject(name, Entity(name), subject.owner, frozenset(), kin)
+            self._rivals.setdefault(other.entity.key, other)
         for relation in fact.relations:
             for entity in (relation.source, relation.target):
                 if _is_somebody(entity) and entity != subject.owner:
@@ -179,6 +189,11 @@ class People:
         if len(fitting) != 1:
             return None
         subject = fitting[0]
+        if any(
+            gender_of(rival) in {"", pronoun} and key not in self._subjects
+            for key, rival in self._rivals.items()
+        ):
+            return None
         return replace(subject, text=subject.entity.name, relations=())
 
 

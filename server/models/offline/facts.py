@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 
@@ -11,9 +11,23 @@ from server.core.words import english_stem, words
 from server.graph.model import Entity, Relation
 from server.graph.project.supersession import is_functional
 from server.models.offline.clauses import Clause, Token, joined, split, tokenize
-from server.models.offline.lexicon import TASTES, UNIQUE_KIN, stem_set, verb_stem, word_set
-from server.models.offline.people import PERSON, Subject, kind_of, read_subject, related
-from server.models.offline.phrases import Complement, Item, read_complement
+from server.models.offline.lexicon import (
+    DETERMINERS,
+    TASTES,
+    UNIQUE_KIN,
+    stem_set,
+    verb_stem,
+    word_set,
+)
+from server.models.offline.people import (
+    PERSON,
+    Subject,
+    is_personal_name,
+    kind_of,
+    read_subject,
+    related,
+)
+from server.models.offline.phrases import Complement, Item, read_complement, read_name
 from server.models.offline.relations import stated
 from server.models.offline.rewriting import Speaker, attributed, third_person_text
 from server.models.offline.statements import Statement, Who, read_statement
@@ -53,6 +67,62 @@ class Fact:
         kept = tuple(r for r in self.relations if not is_functional(r.relation))
         return replace(self, relations=kept)
 
+    def shares_subject(self, other: Fact) -> bool:
+        """Whether both are about the same."""
+        return not self.subject.names.isdisjoint(other.subject.names)
+
+    def shares_verb(self, other: Fact) -> bool:
+        """Whether both have one verb, with the same words that go with it."""
+        one, two = self.statement.stem, other.statement.stem
+        return one == two and self.complement.lead == other.complement.lead
+
+    def values(self, relation: str) -> frozenset[str]:
+        """The keys of what it relates to in this way."""
+        return frozenset(r.target.key for r in self.relations if r.relation == relation)
+
+    @property
+    def is_role(self) -> bool:
+        """Whether it tells what somebody is or works as: `a nurse`, `a partner at KPMG`."""
+        words = [token.lower for token in self.statement.rest]
+        is_named = "as" in words or (self.statement.stem == "be" and words[:1] != ["at"])
+        return bool(self.values("works_as")) or (is_named and bool(self.values("works_at")))
+
+    @property
+    def tells_which(self) -> bool:
+        """Whether it tells which one something is, and not only how: `my car is a Tesla`."""
+        if self.subject.kin:
+            return self.tells_name
+        rest = self.statement.rest
+        is_kind = bool(rest) and rest[0].lower in {"a", "an", "the", "called", "named"}
+        return is_kind or any(token.is_name or token.text[0].isdigit() for token in rest)
+
+    @property
+    def tells_name(self) -> bool:
+        """Whether it tells the name of somebody who had none: `my mom's name is Helga`."""
+        relations = self.subject.relations
+        return bool(self.relations and relations) and not set(relations) & set(self.relations)
+
+    def mentioned(self) -> Iterator[tuple[str, str]]:
+        """The names after the verb that may be a person's, each with the word before it."""
+        others = {
+            relation.target.key
+            for relation in self.relations
+            if relation.target.type != PERSON and relation.relation not in _WITH_PEOPLE_TOO
+        }
+        rest = self.statement.rest
+        place = 0
+        while place < len(rest):
+            name = read_name(rest, place) if rest[place].is_name else None
+            before = rest[place - 1].lower if place else ""
+            if (
+                name
+                and before not in _NOT_BEFORE_PEOPLE
+                and is_personal_name(name[0])
+                and Entity(name[0]).key not in others
+            ):
+                yield name[0].removesuffix("'s"), before
+            place = name[1] if name else place + 1
+
     @cached_property
     def gist(self) -> tuple[str, ...]:
         """Its words, but for articles and the adverbs that change nothing."""
@@ -86,6 +156,8 @@ class Fact:
         return found
 
 
+_WITH_PEOPLE_TOO = word_set("visited likes loves dislikes enjoys prefers teaches")
+_NOT_BEFORE_PEOPLE = DETERMINERS | word_set("in at near on")
 _PARTNERS = frozenset({"married_to", "engaged_to"})
 _IN_A_YEAR = re.compile(r"\bin (?:\w+ )?\d{4}\b")
 _MONTH = r"(?:jan|feb|mar|apr|may|june?|july?|aug|sep|oct|nov|dec)\w*"

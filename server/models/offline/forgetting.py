@@ -11,15 +11,21 @@ from server.models.offline.facts import Fact, content_stems
 from server.models.offline.lexicon import any_of, stem_set, words_of
 
 _POLITELY = (
-    r"(?:(?:please|pls|ok|okay|now|hey|hi|also|and|actually|no),?\ "
+    r"(?:(?:please|pls|ok|okay|now|hey|hi|oh|well|also|and|actually|no|wait|sorry|thanks|anyway"
+    r"|never\ ?mind|scratch\ that|on\ second\ thoughts?|by\ the\ way|let's|just)[,.!:]*\ "
     r"|(?:can|could|would|will)\ you\ (?:please\ )?|you\ (?:can|should|may)\ "
-    r"|i\ (?:want|need)\ you\ to\ |i'd\ like\ you\ to\ )*"
+    r"|i\ (?:want|need)\ you\ to\ |i'd\ like\ you\ to\ |i\ would\ like\ you\ to\ )*"
 )
 _KNOWN = r"(?:memor(?:y|ies)|records?|know|remember(?:ed)?|stored?|saved|have\ (?:on|about)|facts?)"
+_DELETE = r"(?:delete|remove|erase|drop|discard|clear|wipe|purge|scrub|get\ rid\ of)"
+_ELSEWHERE = r"(?:from|in|on|at|off|of|to|with|and)\b"
 _REQUEST = re.compile(
     rf"""\s*{_POLITELY}(?:
         (?:forget|unlearn)\ (?!it\b[.!]*$|about\ it\b[.!]*$|to\b)(?P<forget>.+)
-      | (?:delete|remove|erase|drop|discard|clear|wipe)\ (?P<delete>.*\b{_KNOWN}\b.*)
+      | {_DELETE}\ (?P<delete>.*\b(?:{_KNOWN}|about\ me)\b.*)
+      | (?:delete|remove|erase|wipe)\ (?P<own>my\ [\w'-]+(?:\ (?!{_ELSEWHERE})[\w'-]+)*)
+        (?:,?\ (?:please|thanks|thank\ you))?[\s.!?]*$
+      | (?:disregard|ignore|scratch)\ (?P<said>(?:what|everything|anything|all)\ i\ .+)
       | (?:don't|do\ not|never|stop)\ (?:remember(?:ing)?|memori[sz]e|stor(?:e|ing)|sav(?:e|ing)
           |keep(?:ing)?|record(?:ing)?)\ (?P<dont>(?:that|the|about|my|anything|what|where|i)\b.+)
       | (?:{any_of("forget", "languages")}),?\s*(?P<foreign>.+)
@@ -44,17 +50,23 @@ _SAID_OTHERWISE = {
     "marital_status": stem_set("marriage marital relationship"),
     "has_pet": stem_set("pet"),
     "phone_number": stem_set("phone number"),
+    "email": stem_set("email mail address"),
     "born_in": stem_set("birthplace birth"),
 }
 
 
 @dataclass(frozen=True, slots=True)
 class ForgetRequest:
-    """What a speaker wants forgotten. `is_own` says that it is something about themselves."""
+    """What a speaker wants forgotten. `is_own` says that it is something about themselves.
+
+    `is_bare` says that nothing is said of memory (`delete my phone number`); that could be about
+    something else, and so names only memories that state a relation.
+    """
 
     stems: frozenset[str]
     is_everything: bool
     is_own: bool
+    is_bare: bool
 
     def names(self, text: str, facts: Sequence[Fact], speaker: str) -> bool:
         """Whether the request names a memory: all of its words are found in it."""
@@ -65,6 +77,8 @@ class ForgetRequest:
             return False
         if self.is_everything:
             return is_about_speaker
+        if self.is_bare and not any(fact.relations for fact in facts):
+            return False
         known = set(content_stems(text))
         for fact in facts:
             for relation in fact.relations:
@@ -83,6 +97,7 @@ def read_request(sentence: str) -> ForgetRequest | None:
     return ForgetRequest(
         stems,
         is_everything=bool(_EVERYTHING.match(named)),
+        is_bare=match["own"] is not None,
         is_own=bool({"i", "my", "me", "i'm", "i've"}.intersection(found)),
     )
 

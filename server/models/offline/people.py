@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from server.core.words import english_stem
 from server.graph.model import Entity, Relation, relation_name
 from server.models.offline.clauses import Token, joined
 from server.models.offline.lexicon import (
@@ -16,6 +17,7 @@ from server.models.offline.lexicon import (
     PETS,
     SYMMETRIC,
     UNIQUE_KIN,
+    VERBS,
     pairs_of,
     stem_set,
     word_set,
@@ -34,7 +36,8 @@ class Subject:
     """The subject of a clause, by its entity and the names that it may have elsewhere.
 
     `kin` is the noun for what it is to its owner. `attribute` is set where the subject is something
-    that the owner has one of: then the clause tells its value, and is about the owner.
+    that the owner has one of: then the clause tells its value, and is about the owner. `is_new`
+    says that it comes after another one: `my new car`.
     """
 
     text: str
@@ -43,6 +46,7 @@ class Subject:
     names: frozenset[str]
     kin: str = ""
     attribute: str = ""
+    is_new: bool = False
     relations: tuple[Relation, ...] = ()
 
     @property
@@ -59,6 +63,7 @@ class Subject:
 _ATTRIBUTES = words_of("attributes")
 _OWNERS = word_set("my our")
 _IS = stem_set("be")
+_VERB_STEMS = frozenset(map(english_stem, VERBS))
 _HAVING = stem_set("have adopt get rescue buy own")
 
 
@@ -119,7 +124,9 @@ def _named(tokens: Sequence[Token], speaker: Speaker, own: Entity) -> Subject | 
     name = read_name(tokens, 0)
     if name is None:
         return None
-    entity = Entity(name[0] if name[1] == len(tokens) else text, PERSON)
+    is_doing = tokens[0].lower.endswith("ing") and english_stem(tokens[0].lower) in _VERB_STEMS
+    type_ = "" if is_doing else PERSON
+    entity = Entity(name[0] if name[1] == len(tokens) else text, type_)
     return Subject(text, entity, own, frozenset({entity.key}))
 
 
@@ -147,24 +154,28 @@ def _owned(tokens: Sequence[Token], speaker: Speaker, own: Entity) -> Subject:
     names = {entity.key} | (
         {f"{own.key}'s {noun}"} if name is None or noun in UNIQUE_KIN else set()
     )
-    return Subject(text, entity, own, frozenset(names), noun,
+    is_new = any(token.lower == "new" for token in tokens[:place])
+    return Subject(text, entity, own, frozenset(names), noun, is_new=is_new,
                    relations=(related(own, kind[0], entity),))  # fmt: skip
 
 
 def _thing(tokens: Sequence[Token], text: str, own: Entity) -> Subject:
     words = [token.lower for token in tokens]
-    is_attribute = words[0] in {"favourite", "favorite"} or words[-1] in _ATTRIBUTES
+    kept = [word.replace("e-mail", "email") for word in words if word not in _WHICH_ONE]
+    is_attribute = kept[:1] in (["favourite"], ["favorite"]) or words[-1] in _ATTRIBUTES
     if "'s" in " ".join(words):
         is_attribute = False
-    kept = [word.replace("e-mail", "email") for word in words if word not in {"new", "current"}]
     if kept[:1] == ["favourite"]:
         kept[0] = "favorite"
     attribute = relation_name(" ".join(kept)) if is_attribute else ""
     attribute = _SAME_ATTRIBUTE.get(attribute, attribute)
-    names = frozenset({text.lower(), own.key} if attribute else {text.lower()})
-    return Subject(text, Entity(text), own, names, attribute=attribute)
+    name = f"{own.key}'s {' '.join(kept)}"
+    names = frozenset({name, own.key} if attribute else {name})
+    is_new = "new" in words
+    return Subject(text, Entity(text), own, names, attribute=attribute, is_new=is_new)
 
 
+_WHICH_ONE = word_set("new current")
 _SAME_ATTRIBUTE = pairs_of("same_attribute")
 
 
@@ -179,7 +190,7 @@ def introduced(statement: Statement, subject: Subject) -> Iterator[Relation]:
         start = 1 if rest and rest[0].lower in {"called", "named"} else 0
         name = read_name(rest, start)
         is_name = name is not None and name[1] == len(rest)
-        if subject.kin and is_name and name is not None:
+        if subject.kin and is_name and name and is_personal_name(name[0]):
             for relation in subject.relations:
                 named = Entity(name[0], PERSON if subject.entity.type == PERSON else ANIMAL)
                 yield _with(relation, subject.entity, named)

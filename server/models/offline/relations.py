@@ -45,10 +45,11 @@ _WITH_NAME = (
     _rule("works_at", "organization", "get", "hired (?:at|by)", name=True),
     _rule("works_at", "organization", "start", "(?:working )?(?:at|for)", name=True),
     _rule("works_at", "organization", "join", name=True),
-    _rule("works_at", "organization", "be",
+    _rule("works_at", "organization", "be become",
           "(?:an?|the) .+ (?:at|for|with)", name=True),
     _rule("works_at", "organization", "get have start accept take land find",
           "(?:a|an|the|my) (?:new )?(?:job|position|role)(?: as .+)? (?:at|with)", name=True),
+    _rule("works_at", "organization", "be get", "promoted to .+ (?:at|with)", name=True),
     _rule("studies_at", "organization", "study", "(?:.+ )?at", name=True),
     _rule("graduated_from", "organization", "graduate", "from", name=True),
     _rule("married_to", "person", "marry", name=True),
@@ -234,7 +235,9 @@ _AFTER_STATE = frozenset(
 
 def _job(statement: Statement, words: Sequence[str]) -> str | None:
     """The occupation in `a senior nurse at Acme` or `at Acme as a senior nurse`."""
-    if statement.stem in _BECOMING:
+    if words[:2] == ["promoted", "to"]:
+        start = 2
+    elif statement.stem in _BECOMING:
         start = 0
     elif statement.stem in _WORKING and "as" in words:
         start = words.index("as") + 1

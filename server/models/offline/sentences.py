@@ -40,7 +40,8 @@ _LEAD = re.compile(
     | (?:well|so|oh|ah|um|hmm|actually|anyway|btw|fyi|also|besides|honestly|yes|yeah|yep|no|nope|ok
         |okay|right|sure|great|cool|sorry|plus|update|news|note|correction|fun\ fact|by\ the\ way
         |in\ fact|to\ be\ honest|for\ the\ record|for\ context|just\ so\ you\ know|of\ course
-        |as\ (?:you\ know|i\ said)|edit|reminder|unfortunately|luckily|sadly|p\.?s\.?)
+        |as\ (?:you\ know|i\ said)|never\ ?mind|scratch\ that|edit
+        |reminder|unfortunately|luckily|sadly|p\.?s\.?)
         (?:\s*[,:!-]+\s*|\s+{_I})
     | (?:and|but|because|then)\s+{_I}
     | (?:please\ )?(?:remember|note|keep\ in\ mind|don't\ forget)(?:\ that|:|,)?\s+{_I}

@@ -218,7 +218,7 @@ class _VerbGroup:
         if base in _BE:
             return self._is_progressive(following)
         if base in _HAVE:
-            return is_past(following) or following == "been"
+            return is_past(following) or following in {"been", "become"}
         return word != base or following in VERBS
 
     def _is_progressive(self, following: str) -> bool:

@@ -1,4 +1,4 @@
-"""A whole project written as lines of JSON, and read from them."""
+"""Exports a whole project as lines of JSON, and imports it from them."""
 
 from __future__ import annotations
 
@@ -27,9 +27,10 @@ from server.projects.archive.ports import ProjectReader, ProjectWriter
 
 
 class ExportProject:
-    """Writes a project with settings, calls, messages, history and memories; API keys stay.
+    """Writes a project with settings, calls, messages, history and memories, but no API keys.
 
-    It reads one snapshot, batch by batch: servers may go on working, and memory use is bounded.
+    It reads one snapshot, batch by batch, so that servers may keep working and memory use is
+    bounded.
     """
 
     def __init__(self, reader: ProjectReader) -> None:
@@ -43,13 +44,13 @@ class ExportProject:
         embeddings: bool = False,
         on_progress: Callable[[int, int], None] = lambda _done, _total: None,
     ) -> Counter[str]:
-        """Passes each line, without its line break, to `write_line`, and returns the rows by kind.
+        """Passes each line, without its line break, to `write_line`; returns row counts by kind.
 
-        `on_progress` gets how many rows are done, and of how many.
+        `on_progress` is called with the rows written so far and the total.
 
         Raises:
             ProjectUnknown: there is no such project.
-            StoreUnavailable: the store cannot be reached, or went away amid it.
+            StoreUnavailable: the store cannot be reached, or was lost during the export.
         """
         checksum = Checksum()
 
@@ -78,19 +79,18 @@ Row = tuple[RowKind, str]
 
 @dataclass(slots=True)
 class Imported:
-    """The rows in the archive, and those of them that were not there yet, by kind."""
+    """Counts by kind of the rows in the archive, and of those that were new to the project."""
 
     read: Counter[str] = field(default_factory=Counter)
     new: Counter[str] = field(default_factory=Counter)
 
 
 class ImportProject:
-    """Writes what an archive holds into a project of its own.
+    """Imports an archive into a project of its own.
 
-    It goes batch by batch, each in a transaction. Repeating it, after an interruption or for no
-    reason, goes on where something is missing and changes nothing else: a memory that was changed
-    or deleted since stays so. Memories without an embedding of this store's model are embedded; the
-    graph follows by itself.
+    Each batch is one transaction. Repeating the import adds only what is missing and changes
+    nothing else: a memory that was changed or deleted since stays so. Memories without an embedding
+    of this store's model are embedded. The projector brings the graph up to date.
     """
 
     def __init__(self, writer: ProjectWriter, embedder: Embedder) -> None:
@@ -103,14 +103,14 @@ class ImportProject:
         lines: Iterable[str],
         on_progress: Callable[[int], None] = lambda _rows: None,
     ) -> Imported:
-        """Imports the lines; `on_progress` is told how many rows were read so far.
+        """Imports the lines; `on_progress` is called with the number of rows read so far.
 
         Raises:
-            ArchiveUnusable: a line is malformed, or the archive ends too early or was altered.
-                The rows before that are there; importing the whole archive adds the others.
+            ArchiveUnusable: a line is malformed, or the archive ends too early or was altered. The
+                rows before that are stored; importing the whole archive adds the others.
             ProjectUnknown: there is no such project.
             ProjectOccupied: it holds something else.
-            ModelUnavailable, ModelQuotaExhausted: the embedder fails; repeat it later.
+            ModelUnavailable, ModelQuotaExhausted: the embedder failed; repeat the import later.
             StoreUnavailable: the store cannot be reached.
         """
         imported = Imported()
@@ -145,7 +145,7 @@ class ImportProject:
         if not all(isinstance(row.get("text"), str) for row in given):
             raise ArchiveUnusable("a row has no text")
         said = [
-            # A passage of which nothing is left is compared with nothing: any vector serves.
+            # A passage with no text left is never compared, so any vector will do.
             embedded_text(row["text"] or "-", None if row.get("inferred") else row.get("name"))
             for row in given
         ]
@@ -153,7 +153,7 @@ class ImportProject:
 
 
 def _rows(header: str, lines: Iterator[str], counts: Counter[str]) -> Iterator[Row]:
-    """The rows after the header, checked against the last line."""
+    """Yields the rows after the header, and checks them against the last line."""
     checksum = Checksum(counts)
     checksum.take(header)
     for number, raw in enumerate(lines, start=2):
@@ -173,7 +173,7 @@ def _kind(fields: dict[str, object], number: int) -> RowKind:
     try:
         kind = RowKind(str(fields["kind"]))
     except (KeyError, ValueError) as error:
-        raise ArchiveUnusable(f"line {number} is of no known kind") from error
+        raise ArchiveUnusable(f"line {number} is of an unknown kind") from error
     if not isinstance(fields.get("row"), dict):
         raise ArchiveUnusable(f"line {number} has no row")
     return kind

@@ -1,7 +1,7 @@
-"""A project as lines of JSON, to be kept or moved.
+"""The archive format: a project as lines of JSON, for backup or transfer.
 
-The first line says what the archive is, the last one how much there is and the SHA-256 of all lines
-before it. Between them stands one row a line, in an order in which each row follows what it refers
+The first line describes the archive. The last line holds the number of rows and the SHA-256 of all
+lines before it. Each line in between is one row, and every row comes after the rows that it refers
 to.
 """
 
@@ -38,7 +38,7 @@ class ProjectUnknown(MemoirError):
 
 
 class ProjectOccupied(MemoirError):
-    """The project holds something that is not of the archive."""
+    """The project holds something that does not come from the archive."""
 
     def __init__(self, project_id: str) -> None:
         super().__init__(
@@ -59,15 +59,15 @@ class RowKind(StrEnum):
 
 
 EMBEDDED: Final = frozenset({RowKind.MEMORY, RowKind.PASSAGE})
-"""The kinds of rows that have a vector."""
+"""The kinds of rows that have an embedding."""
 
 
 @dataclass(frozen=True, slots=True)
 class ArchiveHeader:
-    """What the first line says.
+    """The contents of the first line.
 
-    `last_position` is the highest place of a change in the project's order. `embedding_model` made
-    the embeddings in the archive; None where it holds none.
+    `last_position` is the highest position of a change in the project. `embedding_model` made the
+    embeddings in the archive; None if it holds none.
     """
 
     archive_id: UUID
@@ -75,7 +75,7 @@ class ArchiveHeader:
     embedding_model: str | None = None
 
     def line(self) -> str:
-        """The line."""
+        """Returns the header as a line."""
         return json.dumps(
             {
                 "memoir_archive": FORMAT,
@@ -88,39 +88,39 @@ class ArchiveHeader:
 
 @dataclass(slots=True)
 class Checksum:
-    """The rows and the digest of an archive's lines so far."""
+    """The number of rows and the digest of an archive's lines so far."""
 
     counts: Counter[str] = field(default_factory=Counter)
     _digest: Any = field(default_factory=hashlib.sha256)
 
     def take(self, line: str) -> None:
-        """Counts a line in, without its end."""
+        """Adds a line, given without its line break."""
         self._digest.update(line.encode() + b"\n")
 
     def end_line(self) -> str:
-        """The last line."""
+        """Returns the last line of the archive."""
         return json.dumps({"end": dict(self.counts), "sha256": self._digest.hexdigest()})
 
     def confirm(self, end: Mapping[str, Any]) -> None:
-        """Compares with what the last line says.
+        """Compares the count and the digest with those of the last line.
 
         Raises:
             ArchiveUnusable: they differ.
         """
         if end.get("sha256") != self._digest.hexdigest() or end.get("end") != dict(self.counts):
-            raise ArchiveUnusable("the archive was altered: its checksum is another one")
+            raise ArchiveUnusable("the archive was altered: its checksum does not match")
 
 
 def row_line(kind: RowKind, row: str) -> str:
-    """The line of a row, given as JSON."""
+    """Returns the line for a row that is given as JSON."""
     return f'{{"kind": "{kind}", "row": {row}}}'
 
 
 def read_header(line: str) -> ArchiveHeader:
-    """What the first line says.
+    """Parses the first line.
 
     Raises:
-        ArchiveUnusable: it is none, or of a later format.
+        ArchiveUnusable: it is not a header, or is of a later format.
     """
     fields = parse_line(line, 1)
     if fields.get("memoir_archive") != FORMAT:
@@ -134,10 +134,10 @@ def read_header(line: str) -> ArchiveHeader:
 
 
 def parse_line(line: str, number: int) -> dict[str, Any]:
-    """A line as an object.
+    """Parses a line as a JSON object.
 
     Raises:
-        ArchiveUnusable: it is none.
+        ArchiveUnusable: it is not one.
     """
     try:
         fields = json.loads(line)
@@ -149,15 +149,15 @@ def parse_line(line: str, number: int) -> dict[str, Any]:
 
 
 def read_embedding(value: object, dimensions: int) -> Vector:
-    """The embedding in a memory's row, which is PostgreSQL's text of it: numbers in brackets.
+    """Parses the embedding in a memory's row: PostgreSQL's text form, numbers in brackets.
 
     Raises:
-        ArchiveUnusable: it is not one of this length.
+        ArchiveUnusable: it is malformed or of another length.
     """
     try:
         vector = array("f", json.loads(str(value)))
     except (TypeError, ValueError) as error:
         raise ArchiveUnusable("an embedding is malformed") from error
     if len(vector) != dimensions or not all(map(isfinite, vector)):
-        raise ArchiveUnusable(f"an embedding has not {dimensions} finite numbers")
+        raise ArchiveUnusable(f"an embedding does not have {dimensions} finite numbers")
     return vector

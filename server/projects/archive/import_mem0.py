@@ -1,4 +1,4 @@
-"""Importing the memories of a Mem0 OSS installation."""
+"""Imports the memories of a Mem0 OSS installation."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ EXAMPLES = 3
 
 @dataclass(slots=True)
 class Mem0Imported:
-    """How many memories were imported, with examples of those that were skipped."""
+    """How many memories were imported and skipped, with examples of skipped ones."""
 
     read: int = 0
     new: int = 0
@@ -29,8 +29,9 @@ class Mem0Imported:
 class ImportMem0:
     """Writes the memories of a Mem0 table into a project of its own.
 
-    Ids, times, scopes and metadata stay; texts are embedded anew. Of memories of one scope that say
-    the same, the oldest is kept. It can be repeated: what is there already stays as it is.
+    Ids, times, scopes and metadata are kept; texts are embedded again. If memories of one scope say
+    the same, only the oldest is kept. The import can be repeated; memories that are already there
+    stay unchanged.
     """
 
     def __init__(self, table: Mem0Table, writer: ProjectWriter, embedder: Embedder) -> None:
@@ -50,14 +51,14 @@ class ImportMem0:
             ArchiveUnusable: a memory does not fit the tables.
             ProjectUnknown: there is no such project.
             ProjectOccupied: it holds something else.
-            ModelUnavailable, ModelQuotaExhausted: the embedder fails; repeat it later.
+            ModelUnavailable, ModelQuotaExhausted: the embedder failed; repeat the import later.
             StoreUnavailable: the store cannot be reached.
         """
         total = await self._table.count()
         archive = uuid5(NAMESPACE_URL, f"mem0:{table_name}")
         await self._writer.begin(project_id, ArchiveHeader(archive, total))
         taken = Mem0Imported()
-        # 48 bytes a memory tell what was there before: a table of millions fits.
+        # Remembering what came before takes 48 bytes a memory, so a table of millions fits.
         seen: set[bytes] = set()
         async for batch in self._table.memories():
             rows = list(self._rows(batch, taken, seen))

@@ -2,7 +2,7 @@
 
 The payload holds the text in `data`, the scope in `user_id`, `agent_id` and `run_id`, who said it
 in `actor_id` and `role`, times in `created_at` and `updated_at`, an `expiration_date` in later
-versions, and beside them whatever metadata the client gave. Source: `mem0/memory/main.py` of
+versions, and any metadata that the client gave. Source: `mem0/memory/main.py` of
 github.com/mem0ai/mem0.
 """
 
@@ -40,7 +40,7 @@ _OWN_KEYS = frozenset(
 
 
 class Mem0Unusable(ValueError):
-    """A memory that cannot be taken over; the message says why."""
+    """The memory cannot be imported; the message says why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,21 +53,21 @@ class Mem0Memory:
 
 @dataclass(frozen=True, slots=True)
 class Mem0Rows:
-    """A memory as the rows of an archive: what made it, its history so far, and itself."""
+    """A memory as rows of an archive: the call that made it, its history and the memory itself."""
 
     call: str
     event: str
     memory: str
     text: str
     identity: bytes
-    """The same for two memories of a scope that say the same."""
+    """Equal for two memories of one scope that say the same."""
 
 
 def to_rows(memory: Mem0Memory, position: int, embedding_model: str) -> Mem0Rows:
-    """The rows; `position` is its place among all changes.
+    """Converts a memory to rows; `position` is its position among all changes.
 
     Raises:
-        Mem0Unusable: it has no text, no scope, or one that cannot be kept.
+        Mem0Unusable: its text or scope is missing or cannot be stored.
     """
     payload = memory.payload
     text, scope = _text(payload), _scope(payload)

@@ -1,4 +1,4 @@
-"""A project's rows, read as a whole and written as a whole."""
+"""Ports that read and write whole projects."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ class ProjectSnapshot(Protocol):
 
     @property
     def last_position(self) -> int:
-        """The highest place of a change; 0 where there is none."""
+        """The highest position of a change; 0 if there is none."""
         ...
 
     @property
     def embedding_model(self) -> str | None:
-        """Which model made the store's embeddings; None where nothing was ever embedded."""
+        """The model that made the store's embeddings; None if nothing was ever embedded."""
         ...
 
     @property
     def counts(self) -> Mapping[RowKind, int]:
-        """How many rows there are of each kind."""
+        """The number of rows of each kind."""
         ...
 
     def rows(self, kind: RowKind, *, embeddings: bool) -> AsyncIterator[list[str]]:
-        """The rows of a kind as JSON objects, in batches, in an order that is always the same.
+        """Yields the rows of a kind as JSON objects, in batches and in a stable order.
 
-        They do not name the project. Those that have embeddings hold them if asked.
+        They do not name the project. Embeddings are included if `embeddings` is true.
         """
         ...
 
@@ -41,31 +41,31 @@ class ProjectReader(Protocol):
     """Reads whole projects."""
 
     def snapshot(self, project_id: str) -> AbstractAsyncContextManager[ProjectSnapshot]:
-        """The project as it is at the begin of the block.
+        """Opens a snapshot of the project as of the start of the block.
 
         Raises:
-            ProjectUnknown: there is none.
+            ProjectUnknown: there is no such project.
             StoreUnavailable: the store cannot be reached.
         """
         ...
 
 
 class ProjectWriter(Protocol):
-    """Writes whole projects. Each call is a transaction."""
+    """Writes whole projects. Each call is one transaction."""
 
     async def begin(self, project_id: str, header: ArchiveHeader) -> None:
-        """Makes the project ready for the archive: later changes come after those in it.
+        """Prepares the project for the archive, so that later changes come after those in it.
 
         Raises:
-            ProjectUnknown: there is none.
-            ProjectOccupied: it holds something that is of no archive, or of another one.
+            ProjectUnknown: there is no such project.
+            ProjectOccupied: it holds something that does not come from this archive.
         """
         ...
 
     async def write(self, project_id: str, kind: RowKind, rows: Sequence[str]) -> int:
-        """Writes rows without vectors as a snapshot gives them, and answers how many were new.
+        """Writes rows without vectors, as a snapshot returns them, and returns how many were new.
 
-        What is there already stays as it is.
+        Existing rows stay unchanged.
 
         Raises:
             ArchiveUnusable: a row does not fit.
@@ -75,9 +75,9 @@ class ProjectWriter(Protocol):
     async def missing(
         self, project_id: str, rows: Sequence[str], kind: RowKind = RowKind.MEMORY
     ) -> list[str]:
-        """Of these rows of memories, or passages, those that are to be written.
+        """Returns those of the rows, of memories or passages, that still have to be written.
 
-        Neither there, nor changed or deleted since.
+        Those are the ones that are not stored and have not been changed or deleted since.
 
         Raises:
             ArchiveUnusable: a row does not fit.
@@ -91,9 +91,9 @@ class ProjectWriter(Protocol):
         embeddings: Sequence[Vector],
         kind: RowKind = RowKind.MEMORY,
     ) -> int:
-        """Writes memories, or passages, with one embedding a row, and counts the new ones.
+        """Writes memories or passages, one embedding for each row, and returns how many were new.
 
-        The graph follows the memories.
+        Memories are also queued for the graph.
 
         Raises:
             ArchiveUnusable: a row does not fit.
@@ -105,9 +105,9 @@ class Mem0Table(Protocol):
     """A table of Mem0 OSS."""
 
     async def count(self) -> int:
-        """How many memories it holds."""
+        """Returns how many memories it holds."""
         ...
 
     def memories(self) -> AsyncIterator[list[Mem0Memory]]:
-        """All of them in batches, the oldest first."""
+        """Yields all memories in batches, oldest first."""
         ...

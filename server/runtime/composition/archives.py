@@ -1,4 +1,4 @@
-"""The part of the composition root that is about whole projects and stores."""
+"""Composes the commands that work on whole projects and stores."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from server.storage.postgres.vector_index import PostgresSearchIndexing
 
 @asynccontextmanager
 async def open_export(settings: Settings, dsn: str) -> AsyncIterator[ExportProject]:
-    """Writing projects of a database.
+    """Opens the export of projects from a database.
 
     Raises:
         StoreUnready: the schema is behind.
@@ -39,10 +39,10 @@ async def open_export(settings: Settings, dsn: str) -> AsyncIterator[ExportProje
 
 @asynccontextmanager
 async def open_import(settings: Settings, dsn: str) -> AsyncIterator[ImportProject]:
-    """Reading projects into a database, with the models in the settings.
+    """Opens the import of projects into a database, with the models in the settings.
 
     Raises:
-        SettingsFault: the models cannot be had.
+        SettingsFault: the models cannot be opened.
         StoreUnready: the schema is behind, or another embedder wrote the store.
         StoreUnavailable: the database cannot be reached.
     """
@@ -54,13 +54,13 @@ async def open_import(settings: Settings, dsn: str) -> AsyncIterator[ImportProje
 async def open_mem0_import(
     settings: Settings, dsn: str, mem0_dsn: str, table: str
 ) -> AsyncIterator[ImportMem0]:
-    """Taking over a table of Mem0 OSS.
+    """Opens the import of a table of Mem0 OSS.
 
     Raises:
-        SettingsFault: the models cannot be had.
+        SettingsFault: the models cannot be opened.
         StoreUnready: the schema is behind, or another embedder wrote the store.
         StoreUnavailable: one of the databases cannot be reached.
-        ArchiveUnusable: it has no such table.
+        ArchiveUnusable: Mem0's database has no such table.
     """
     async with (
         _writing(settings, dsn) as (writer, embedder),
@@ -71,10 +71,10 @@ async def open_mem0_import(
 
 @asynccontextmanager
 async def open_reembed(settings: Settings, dsn: str) -> AsyncIterator[Reembed]:
-    """Giving a database's texts to the embedder in the settings.
+    """Opens the embedding of a database's texts with the embedder in the settings.
 
     Raises:
-        SettingsFault: the models cannot be had.
+        SettingsFault: the models cannot be opened.
         StoreUnready: the schema is behind.
         StoreUnavailable: the database cannot be reached.
     """
@@ -88,7 +88,7 @@ async def open_reembed(settings: Settings, dsn: str) -> AsyncIterator[Reembed]:
 
 @asynccontextmanager
 async def open_search_indexing(settings: Settings, dsn: str) -> AsyncIterator[SearchIndexing]:
-    """Indexes for very large scopes of a database.
+    """Opens the building of a database's indexes for very large scopes.
 
     Raises:
         StoreUnready: the schema is behind.

@@ -1,4 +1,4 @@
-"""The part of the composition root that opens, migrates and administers the database."""
+"""Composes what opens, migrates and administers the database."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from server.storage.postgres.schema import PostgresReadiness, migrate
 
 @asynccontextmanager
 async def open_database(dsn: str, settings: PostgresSettings) -> AsyncIterator[Database]:
-    """The connection pool, closed at the end of the block."""
+    """Opens the database, and closes it at the end of the block."""
     options = PoolOptions(
         max_size=settings.pool_size,
         acquire_timeout=settings.acquire_timeout,
@@ -31,7 +31,7 @@ async def open_database(dsn: str, settings: PostgresSettings) -> AsyncIterator[D
 
 
 async def migrate_database(dsn: str, on_step: Callable[[str], None]) -> int:
-    """Brings the schema up to date, announcing each step, and returns how many there were.
+    """Brings the schema up to date, reports each step, and returns the number of steps.
 
     Raises:
         StoreUnavailable: PostgreSQL cannot be reached.
@@ -54,7 +54,7 @@ async def is_reachable(dsn: str) -> bool:
 async def open_project_deletion(
     dsn: str, settings: PostgresSettings
 ) -> AsyncIterator[DeleteProject]:
-    """Deleting projects of a database."""
+    """Opens the deletion of projects of a database."""
     async with open_database(dsn, settings) as database:
         yield DeleteProject(PostgresProjectDeletion(database), SystemClock())
 
@@ -63,6 +63,6 @@ async def open_project_deletion(
 async def open_administration(
     dsn: str, settings: PostgresSettings
 ) -> AsyncIterator[Administration]:
-    """Projects and keys of a database."""
+    """Opens the administration of a database's projects and keys."""
     async with open_database(dsn, settings) as database:
         yield Administration(PostgresProjectStore(database), SystemClock())

@@ -1,4 +1,4 @@
-"""The bounds of gRPC, and the web page, as the settings say."""
+"""Configures the gRPC server and the web page from the settings."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from server.runtime.settings import AdmissionSettings, Settings
 
 
 def server_options(settings: Settings, shared_port: int | None = None) -> ServerOptions:
-    """How the server listens; on `shared_port` if several processes do."""
+    """Returns how the server listens; on `shared_port` if several processes share it."""
     grpc = settings.grpc
     return ServerOptions(
         address=f"{grpc.host}:{shared_port or grpc.port}",
@@ -29,7 +29,7 @@ def server_options(settings: Settings, shared_port: int | None = None) -> Server
 
 
 def admission(settings: AdmissionSettings) -> Admission:
-    """How much work is taken on at once."""
+    """Returns the limits on concurrent work."""
     return Admission(
         AdmissionLimits(
             concurrency=settings.concurrency,
@@ -45,17 +45,17 @@ def admission(settings: AdmissionSettings) -> Admission:
 
 
 def rate_limiter(settings: AdmissionSettings) -> RateLimiter:
-    """How many calls a project may send."""
+    """Returns the limiter of each project's call rate."""
     return RateLimiter(settings.project_rate, settings.project_burst)
 
 
-# Addresses that stand for every interface cannot be called everywhere; loopback is among them.
+# Clients cannot connect to a wildcard address on every system; loopback is among its addresses.
 _EVERY_INTERFACE = {"0.0.0.0": "127.0.0.1", "[::]": "[::1]"}  # noqa: S104
 
 
 @asynccontextmanager
 async def open_page(settings: Settings, grpc_port: int) -> AsyncIterator[str | None]:
-    """Serves the page during the block if the settings ask for it; answers its address.
+    """Serves the page during the block if the settings ask for it; yields its address.
 
     Raises:
         OSError: the address cannot be listened on.

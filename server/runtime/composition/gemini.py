@@ -1,4 +1,4 @@
-"""The models at Gemini."""
+"""Composes the Gemini models."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from server.runtime.settings import ModelSettings, SettingsFault
 async def open_gemini(
     settings: ModelSettings, breaker: CircuitBreaker
 ) -> AsyncIterator[tuple[Embedder, LanguageModel, Reranker]]:
-    """The three models, released at the end of the block; `breaker` guards the last.
+    """Opens the three models, and closes them at the end of the block; `breaker` guards the last.
 
     Raises:
         SettingsFault: there is no key.

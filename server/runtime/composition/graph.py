@@ -1,4 +1,4 @@
-"""The part of the composition root that opens, keeps and reads the graph."""
+"""Composes what opens, updates and reads the graph."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ from server.storage.postgres.outbox import PostgresOutbox, PostgresProjectionSou
 
 @dataclass(frozen=True, slots=True)
 class GraphAddress:
-    """Where Neo4j is."""
+    """How to connect to Neo4j."""
 
     uri: str
     user: str
@@ -43,7 +43,7 @@ class GraphAddress:
 
 @dataclass(frozen=True, slots=True)
 class GraphMaintenance:
-    """What is done to the graph as a whole."""
+    """The use cases that work on the whole graph."""
 
     verify: VerifyGraph
     rebuild: RebuildGraph
@@ -51,9 +51,9 @@ class GraphMaintenance:
 
 @dataclass(frozen=True, slots=True)
 class GraphAccess:
-    """Keeping the graph, and reading it; `recaller` reads it for searches, which are in a hurry.
+    """Writes and reads the graph; `recaller` reads it for searches, which have little time.
 
-    The breakers guard the reads, each those of one reader.
+    Each breaker guards the reads of one reader.
     """
 
     graph: Graph
@@ -67,7 +67,7 @@ class GraphAccess:
 async def open_graph(
     address: GraphAddress | None, settings: Neo4jSettings
 ) -> AsyncIterator[GraphAccess]:
-    """The graph, released at the end of the block; always unavailable without an address."""
+    """Opens the graph for the block; without an address it is always unavailable."""
     breakers = CircuitBreaker("neo4j"), CircuitBreaker("neo4j_search")
     if address is None:
         absent = AbsentGraphReader()
@@ -98,7 +98,7 @@ async def prepare_graph(address: GraphAddress, settings: Neo4jSettings) -> None:
 async def open_graph_maintenance(
     settings: Settings, dsn: str, address: GraphAddress
 ) -> AsyncIterator[GraphMaintenance]:
-    """Verifying and rebuilding the graph of a database."""
+    """Opens the verification and the rebuild of a database's graph."""
     driver = open_driver(address.uri, address.user, address.password)
     async with driver, open_database(dsn, settings.postgres) as database:
         clock, timeout = SystemClock(), settings.neo4j.timeout
@@ -113,7 +113,7 @@ async def open_graph_maintenance(
 
 @asynccontextmanager
 async def open_entity_joins(dsn: str, settings: PostgresSettings) -> AsyncIterator[EntityJoins]:
-    """The names of a database that stand for one entity."""
+    """Opens the administration of entity names in a database."""
     async with open_database(dsn, settings) as database:
         yield EntityJoins(PostgresEntitySplits(database), SystemClock())
 
@@ -126,7 +126,7 @@ def compose_graph(
     splits: EntitySplits,
     clock: Clock,
 ) -> GraphUseCases:
-    """What GraphService runs."""
+    """Returns the use cases of GraphService."""
     caught_up, visible = CaughtUp(outbox), VisibleRelations(store, clock)
     past = PastGraph(history, splits)
     return GraphUseCases(

@@ -1,4 +1,4 @@
-"""The part of the composition root that opens the models."""
+"""Composes the models."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from server.runtime.settings import ModelChoice, ModelSettings
 
 @dataclass(frozen=True, slots=True)
 class Models:
-    """Who embeds, who infers and who orders hits.
+    """The embedder, the language model and the reranker.
 
-    The breaker `reranking` guards the last.
+    The breaker `reranking` guards the reranker.
     """
 
     embedder: Embedder
@@ -29,7 +29,7 @@ class Models:
 
 @asynccontextmanager
 async def open_models(choice: ModelChoice, settings: ModelSettings) -> AsyncIterator[Models]:
-    """The models, released at the end of the block.
+    """Opens the models, and closes them at the end of the block.
 
     Raises:
         SettingsFault: Gemini is chosen and there is no key.
@@ -38,7 +38,7 @@ async def open_models(choice: ModelChoice, settings: ModelSettings) -> AsyncIter
     if choice is ModelChoice.OFFLINE:
         yield Models(OfflineEmbedder.load(), OfflineLanguageModel(), OfflineReranker(), breaker)
         return
-    # Google's client is a fifth of what a start imports, which nobody else should wait for.
+    # Importing Google's client is a fifth of all imports at startup; only its users should wait.
     from server.runtime.composition.gemini import open_gemini  # noqa: PLC0415
 
     async with open_gemini(settings, breaker) as models:

@@ -1,4 +1,4 @@
-"""The part of the composition root that measures and counts."""
+"""Composes what measures and counts."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from server.telemetry.statistics import Statistics
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """What this server counts, and what measures it."""
+    """What this server counts, and the sampler that measures it."""
 
     sampler: Sampler
     get: GetStatistics
@@ -46,12 +46,12 @@ class Observed:
     statistics: Statistics = field(default_factory=Statistics)
 
     def open_circuits(self) -> dict[str, bool]:
-        """Which dependencies behind a breaker are not called now."""
+        """Returns for each dependency with a breaker whether its circuit is open."""
         return {breaker.name: breaker.refuses for breaker in self.breakers}
 
 
 def compose_observation(observed: Observed, clock: Clock, worker: Worker | None) -> Observation:
-    """Measuring the process, and answering for a project, for all workers if there are several."""
+    """Returns the sampler and the statistics, which cover all workers if there are several."""
     others = {} if worker is None else {"others": worker.figures_of_others}
     return Observation(
         sampler=Sampler(
@@ -78,14 +78,14 @@ def compose_observation(observed: Observed, clock: Clock, worker: Worker | None)
 
 @asynccontextmanager
 async def open_request_traces(dsn: str, settings: PostgresSettings) -> AsyncIterator[RequestTraces]:
-    """What the database holds under correlation ids."""
+    """Opens the lookup of what the database holds under correlation ids."""
     async with open_database(dsn, settings) as database:
         yield PostgresRequestTraces(database)
 
 
 @asynccontextmanager
 async def observing(sampler: Sampler) -> AsyncIterator[None]:
-    """Measures during the block."""
+    """Runs the sampler during the block."""
     async with (
         running("sampling", sampler.run()),
         running("event loop", sampler.watch_event_loop()),

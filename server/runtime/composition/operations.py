@@ -1,4 +1,4 @@
-"""The part of the composition root that is about asynchronous calls."""
+"""Composes what accepts, manages and performs asynchronous calls."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ Add: TypeAlias = Callable[[AddMemoriesCommand], Awaitable[AddMemoriesOutcome]]
 
 @dataclass(frozen=True, slots=True)
 class AsynchronousCalls:
-    """Accepting asynchronous calls, asking for them, and the workers that do them.
+    """The use cases of asynchronous calls, and the workers that perform them.
 
-    `free_leases` lets what a server was at that died go on, asynchronous or not.
+    `free_leases` frees the work of servers that died, asynchronous or not.
     """
 
     submit: SubmitAdd
@@ -51,7 +51,7 @@ def compose_operations(
     settings: OperationSettings,
     statistics: Statistics,
 ) -> AsynchronousCalls:
-    """The same `add` serves the calls of now and of later."""
+    """Composes them with the same `add` that serves synchronous calls."""
 
     def tell() -> None:
         notifications.notify(Channel.OPERATIONS)
@@ -75,14 +75,14 @@ def compose_operations(
 
 @asynccontextmanager
 async def open_operations(dsn: str, settings: PostgresSettings) -> AsyncIterator[Operations]:
-    """The operations of a database."""
+    """Opens the operations of a database."""
     async with open_database(dsn, settings) as database:
         yield PostgresOperations(database)
 
 
 @asynccontextmanager
 async def working(calls: AsynchronousCalls) -> AsyncIterator[None]:
-    """Works on the asynchronous calls during the block."""
+    """Performs asynchronous calls during the block."""
     async with running("notifications", calls.notifications.run()):
         with calls.notifications.subscribe(Channel.OPERATIONS, calls.workers.wake):
             async with (

@@ -1,4 +1,4 @@
-"""The part of the composition root that is the service itself."""
+"""Composes the service itself."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ from server.storage.postgres.scope_store import PostgresScopeStore
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """A service that is serving. `probe` tells whether it is ready."""
+    """A running service. `probe` checks whether it is ready."""
 
     server: grpc.aio.Server
     port: int
@@ -108,7 +108,7 @@ async def open_service(
 
     Raises:
         OSError: the address cannot be listened on.
-        SettingsFault: the models cannot be had.
+        SettingsFault: the models cannot be opened.
         EmbedderConflict: the store was written with another embedder.
     """
     async with AsyncExitStack() as stack:

@@ -1,4 +1,4 @@
-"""The part of the composition root that joins what the workers of one server count."""
+"""Composes what joins the figures of one server's workers."""
 
 from __future__ import annotations
 
@@ -28,7 +28,8 @@ _FIGURES_OF: Final = "figures_of"
 class Worker:
     """One serving process of several.
 
-    `number` counts from 0. All listen on `port`, and ask each other in `directory`.
+    `number` counts from 0. All workers listen on `port`, and query each other through sockets in
+    `directory`.
     """
 
     number: int
@@ -37,7 +38,7 @@ class Worker:
     directory: Path
 
     async def figures_of_others(self, project_id: str) -> Sequence[ProcessFigures]:
-        """What the other workers counted of a project; one that does not answer is left out."""
+        """Returns what the other workers counted for a project, except those that do not answer."""
         question = {_FIGURES_OF: project_id}
         others = [number for number in range(self.count) if number != self.number]
         answers = await asyncio.gather(
@@ -54,7 +55,7 @@ class Worker:
 async def answering_others(
     worker: Worker, statistics: Statistics, pool_usage: Callable[[], PoolUsage]
 ) -> AsyncIterator[None]:
-    """Tells the other processes of the server what this one counts, during the block."""
+    """Answers the other workers' queries for this worker's figures during the block."""
 
     def answer(question: Mapping[str, Any]) -> Any:
         if _METRICS in question:
@@ -70,7 +71,7 @@ async def answering_others(
 def serving_joined_metrics(
     settings: MetricsSettings, version: str, directory: Path, count: int
 ) -> Iterator[int | None]:
-    """Serves the metrics of all workers as those of one, if the settings ask for it."""
+    """Serves the joined metrics of all workers, if the settings ask for it."""
     if settings.port is None:
         yield None
         return

@@ -1,4 +1,4 @@
-"""The server's settings: environment variables with the prefix MEMOIR_, one class a concern."""
+"""The server's settings: environment variables with the prefix MEMOIR_, in a class per concern."""
 
 from __future__ import annotations
 

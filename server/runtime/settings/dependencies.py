@@ -1,4 +1,4 @@
-"""Settings of what the server works with: databases, models, and what is done with both."""
+"""Settings for what the server works with: databases, models, inference and operations."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
 class DataSettings(BaseSettings):
-    """Folders of the embedded mode. Both are made where they are missing."""
+    """Folders of the embedded mode. Both are created if they are missing."""
 
     model_config = SettingsConfigDict(
         env_prefix="MEMOIR_",
@@ -29,7 +29,7 @@ class DataSettings(BaseSettings):
 
 
 class InferenceSettings(BaseSettings):
-    """Bounds of what one add with `infer` may change."""
+    """Limits on what one add with `infer` may change."""
 
     model_config = SettingsConfigDict(
         env_prefix="MEMOIR_INFERENCE_", env_ignore_empty=True, extra="ignore"
@@ -39,20 +39,20 @@ class InferenceSettings(BaseSettings):
         default=5,
         ge=0,
         le=200,
-        description="Memories that one add may update and delete by inference, together; beyond "
-        "that it changes none of them.",
+        description="Most memories that one add may update or delete by inference, together; if it "
+        "would change more, it changes none.",
     )
 
 
 class ModelChoice(StrEnum):
-    """Who embeds and infers."""
+    """The models that embed and infer."""
 
     GEMINI = "gemini"
     OFFLINE = "offline"
 
 
 class ModelSettings(BaseSettings):
-    """Times are seconds."""
+    """Times are in seconds."""
 
     model_config = SettingsConfigDict(
         env_prefix="MEMOIR_", env_ignore_empty=True, extra="ignore", populate_by_name=True
@@ -71,7 +71,7 @@ class ModelSettings(BaseSettings):
         description="Key of the Gemini API.",
     )
     gemini_base_url: str | None = Field(
-        default=None, description="Another address that speaks the Gemini API."
+        default=None, description="Another endpoint of the Gemini API."
     )
     gemini_embedding_model: str = Field(
         default="gemini-embedding-001", description="Model that embeds."
@@ -82,7 +82,7 @@ class ModelSettings(BaseSettings):
     gemini_language_model: str = Field(default="gemini-3.5-flash", description="Model that infers.")
     gemini_timeout: float = Field(default=30.0, gt=0, description="Time for one attempt.")
     gemini_rerank_timeout: float = Field(
-        default=5.0, gt=0, description="Time that a search gives a reranking."
+        default=5.0, gt=0, description="Time that a search allows for reranking."
     )
     gemini_concurrency: int = Field(
         default=512,
@@ -93,7 +93,7 @@ class ModelSettings(BaseSettings):
 
 
 class Neo4jSettings(BaseSettings):
-    """Times are seconds."""
+    """Times are in seconds."""
 
     model_config = SettingsConfigDict(
         env_prefix="MEMOIR_NEO4J_", env_ignore_empty=True, extra="ignore"
@@ -106,19 +106,21 @@ class Neo4jSettings(BaseSettings):
     password: SecretStr = Field(default=SecretStr(""), description="Password.")
     timeout: float = Field(default=10.0, gt=0, description="Time for one projection or read.")
     search_timeout: float = Field(
-        default=0.15, gt=0, description="Time that a search gives the graph; then it does without."
+        default=0.15,
+        gt=0,
+        description="Time that a search waits for the graph before it does without.",
     )
 
 
 class OperationSettings(BaseSettings):
-    """Asynchronous calls. Times are in the unit that the name says."""
+    """Settings of asynchronous calls. The names say the units of time."""
 
     model_config = SettingsConfigDict(
         env_prefix="MEMOIR_OPERATIONS_", env_ignore_empty=True, extra="ignore"
     )
 
     concurrency: int = Field(
-        default=8, ge=0, description="Operations at work at once in this server; 0 works on none."
+        default=8, ge=0, description="Operations to run at once in this server; 0 runs none."
     )
     attempt_seconds: float = Field(
         default=120.0, gt=0, description="Time for one attempt at an operation."
@@ -129,7 +131,7 @@ class OperationSettings(BaseSettings):
         description="Failed or crashed attempts after which an operation is given up.",
     )
     retention_hours: int = Field(
-        default=168, ge=24, description="How long a done operation is kept."
+        default=168, ge=24, description="How long a finished operation is kept."
     )
     request_id_hours: int = Field(
         default=168, ge=24, description="How long a request id, of any call, is remembered."
@@ -137,7 +139,7 @@ class OperationSettings(BaseSettings):
 
 
 class PostgresSettings(BaseSettings):
-    """Times are seconds."""
+    """Times are in seconds."""
 
     model_config = SettingsConfigDict(
         env_prefix="MEMOIR_POSTGRES_", env_ignore_empty=True, extra="ignore"
@@ -153,7 +155,7 @@ class PostgresSettings(BaseSettings):
 
 
 class RetentionSettings(BaseSettings):
-    """What becomes of expired memories."""
+    """What happens to expired memories."""
 
     model_config = SettingsConfigDict(
         env_prefix="MEMOIR_RETENTION_", env_ignore_empty=True, extra="ignore"
@@ -164,5 +166,5 @@ class RetentionSettings(BaseSettings):
         ge=0,
         le=36500,
         description="How long after its last day an expired memory is kept before it is erased "
-        "with its history and messages; 0 keeps it for good.",
+        "with its history and messages; 0 keeps it forever.",
     )

@@ -1,4 +1,4 @@
-"""All settings together, and what must hold among them. An empty variable counts as not set."""
+"""All settings, and the rules between them. An empty variable counts as not set."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class SettingsFault(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Everything that can be set."""
+    """All settings."""
 
     data: DataSettings = field(default_factory=DataSettings)
     grpc: GrpcSettings = field(default_factory=GrpcSettings)
@@ -71,33 +71,33 @@ class Settings:
 
     @property
     def embedded_postgres(self) -> bool:
-        """Whether the server brings its own PostgreSQL, which also makes it a development one."""
+        """Whether the server starts its own PostgreSQL, which makes it a development server."""
         return self.postgres.dsn is None
 
     @property
     def embedded_neo4j(self) -> bool:
-        """Whether the server brings its own Neo4j."""
+        """Whether the server starts its own Neo4j."""
         return self.neo4j.uri is None and self.embedded_postgres
 
     @property
     def reflection(self) -> bool:
-        """Whether reflection is served."""
+        """Whether the server offers reflection."""
         asked = self.grpc.reflection
         return self.embedded_postgres if asked is None else asked
 
     @property
     def worker_count(self) -> int:
-        """How many processes serve."""
+        """The number of serving processes."""
         asked = self.workers.workers
         if asked is not None:
             return asked
         return 1 if self.embedded_postgres else available_cores()
 
     def model_choice(self) -> ModelChoice:
-        """Who embeds and infers.
+        """Returns which models embed and infer.
 
         Raises:
-            SettingsFault: it must be said and is not, or the key is missing.
+            SettingsFault: a required choice or the API key is missing.
         """
         choice = self.models.models
         has_key = self.models.gemini_api_key is not None
@@ -114,7 +114,7 @@ class Settings:
 
 
 def load_settings() -> Settings:
-    """The settings in the environment.
+    """Reads the settings from the environment.
 
     Raises:
         SettingsFault: a variable's value is not allowed; every such variable is named.

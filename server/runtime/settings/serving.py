@@ -1,4 +1,4 @@
-"""Settings of how the server serves: bounds, ports, processes and telemetry."""
+"""Settings for how the server serves: limits, ports, processes and telemetry."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
 class AdmissionSettings(BaseSettings):
-    """Counts are calls, times seconds, sizes bytes."""
+    """Counts are in calls, times in seconds, sizes in bytes."""
 
     model_config = SettingsConfigDict(
         env_prefix="MEMOIR_ADMISSION_", env_ignore_empty=True, extra="ignore"
     )
 
-    concurrency: int = Field(default=128, ge=1, description="Reads and writes at once.")
-    reads: int = Field(default=32, ge=1, description="Of those, reads at most.")
-    writes: int = Field(default=96, ge=1, description="Of those, writes at most.")
-    queue: int = Field(default=128, ge=0, description="Reads, and writes, that wait.")
+    concurrency: int = Field(default=128, ge=1, description="Most reads and writes at once.")
+    reads: int = Field(default=32, ge=1, description="Most reads among them.")
+    writes: int = Field(default=96, ge=1, description="Most writes among them.")
+    queue: int = Field(default=128, ge=0, description="Most reads, and most writes, that wait.")
     queue_seconds: float = Field(default=1.0, ge=0, description="Longest wait.")
     streams: int = Field(default=1000, ge=1, description="Streams and waits at once.")
     parked: int = Field(
@@ -34,7 +34,7 @@ class AdmissionSettings(BaseSettings):
         default=128 * 1024 * 1024, ge=1024, description="Requests in progress, together."
     )
     project_rate: float = Field(
-        default=0.0, ge=0, description="Calls a second of one project; 0 bounds nothing."
+        default=0.0, ge=0, description="Calls per second of one project; 0 means no limit."
     )
     project_burst: int = Field(
         default=100, ge=1, description="Calls of one project at once, above its rate."
@@ -42,7 +42,7 @@ class AdmissionSettings(BaseSettings):
 
 
 class FailpointSettings(BaseSettings):
-    """For tests only: both must be set for anything to happen."""
+    """For tests only: both must be set to have any effect."""
 
     model_config = SettingsConfigDict(env_prefix="MEMOIR_", env_ignore_empty=True, extra="ignore")
 
@@ -56,7 +56,7 @@ class FailpointSettings(BaseSettings):
 
 
 class GrpcSettings(BaseSettings):
-    """Times are seconds, sizes bytes."""
+    """Times are in seconds, sizes in bytes."""
 
     model_config = SettingsConfigDict(
         env_prefix="MEMOIR_GRPC_", env_ignore_empty=True, extra="ignore"
@@ -71,7 +71,7 @@ class GrpcSettings(BaseSettings):
         description="Serve reflection. Default: only with the embedded PostgreSQL.",
     )
     max_receive_bytes: int = Field(
-        default=16 * 1024 * 1024, ge=1024, description="Largest request that is read at all."
+        default=16 * 1024 * 1024, ge=1024, description="Largest request that is accepted."
     )
     max_metadata_bytes: int = Field(
         default=16 * 1024, ge=1024, description="Most metadata that a call may carry."
@@ -90,18 +90,18 @@ class GrpcSettings(BaseSettings):
     max_connection_age: float = Field(
         default=1800.0,
         ge=0,
-        description="A connection this old is told to end, so that balance returns; 0: never.",
+        description="Age at which a connection is asked to end, to rebalance load; 0: never.",
     )
     max_connection_age_grace: float = Field(
-        default=300.0, ge=1, description="Time for the calls on a connection told to end."
+        default=300.0, ge=1, description="Time for the calls on a connection that was asked to end."
     )
     default_deadline: float = Field(
-        default=60.0, gt=0, description="Time for a call that brings no deadline of its own."
+        default=60.0, gt=0, description="Time for a call without a deadline."
     )
     drain_delay: float = Field(
         default=0.0,
         ge=0,
-        description="Time between saying not ready after SIGTERM and refusing new calls.",
+        description="Time between reporting not ready after SIGTERM and refusing new calls.",
     )
     drain_seconds: float = Field(
         default=20.0, ge=0, description="Time for accepted calls to finish after SIGTERM."
@@ -109,7 +109,7 @@ class GrpcSettings(BaseSettings):
 
 
 class MetricsSettings(BaseSettings):
-    """For Prometheus, which asks for them."""
+    """Metrics for Prometheus to scrape."""
 
     model_config = SettingsConfigDict(
         env_prefix="MEMOIR_METRICS_", env_ignore_empty=True, extra="ignore"
@@ -125,7 +125,7 @@ class MetricsSettings(BaseSettings):
 
 
 class PageSettings(BaseSettings):
-    """For people, who bring a key."""
+    """The web page, whose users need an API key."""
 
     model_config = SettingsConfigDict(
         env_prefix="MEMOIR_PAGE_", env_ignore_empty=True, extra="ignore"
@@ -140,12 +140,12 @@ class PageSettings(BaseSettings):
     )
     names: str = Field(
         default="",
-        description="Other host names under which browsers reach it, separated by commas.",
+        description="Other host names under which browsers reach the page, separated by commas.",
     )
 
 
 class LogFormat(StrEnum):
-    """How log lines look."""
+    """The format of log lines."""
 
     JSON = "json"
     CONSOLE = "console"
@@ -162,11 +162,11 @@ class TelemetrySettings(BaseSettings):
         default=None, description="json or console. Default: console on a terminal, else json."
     )
     level: Literal["debug", "info", "warning", "error"] = Field(
-        default="info", description="Least severity that is written."
+        default="info", description="Lowest severity that is logged."
     )
     content: bool = Field(
         default=False,
-        description="Writes the messages of exceptions too, which may quote conversations.",
+        description="Also log the messages of exceptions, which may quote conversations.",
     )
 
 
@@ -175,7 +175,7 @@ _QUOTA_FILE: Final = Path("/sys/fs/cgroup/cpu.max")
 
 
 def available_cores(quota_file: Path = _QUOTA_FILE) -> int:
-    """The cores that this process may use: those it may run on, or fewer by its container's quota.
+    """Returns how many cores this process may use, by CPU affinity and its container's quota.
 
     https://docs.kernel.org/admin-guide/cgroup-v2.html#cpu-interface-files
     """
@@ -184,12 +184,12 @@ def available_cores(quota_file: Path = _QUOTA_FILE) -> int:
         quota, period = quota_file.read_text(encoding="ascii").split()
         return max(1, min(cores, math.ceil(int(quota) / int(period))))
     except (OSError, ValueError):
-        # There is no such file, or it says `max`.
+        # The file does not exist, or contains `max`.
         return cores
 
 
 class WorkerSettings(BaseSettings):
-    """Each process has an event loop, a connection pool and limits of its own."""
+    """Each process has its own event loop, connection pool and limits."""
 
     model_config = SettingsConfigDict(env_prefix="MEMOIR_", env_ignore_empty=True, extra="ignore")
 

@@ -29,11 +29,20 @@ FROM (
 ) AS m
 WINDOW told AS (ORDER BY m.create_time, m.ordinal, m.memory_id)
 
+-- name: question
+question AS MATERIALIZED (
+    SELECT lexemes,
+           (SELECT string_agg(quote_literal(word), ' | ') FROM unnest(lexemes) AS word)::tsquery AS any_of
+    FROM tsvector_to_array(words_of($5)) AS lexemes
+)
+
 -- name: centre
--- What the scope speaks of on average. The newest memories are enough to tell: averaging vectors
--- costs more than comparing them.
+-- What the scope speaks of on average; the newest memories are enough to tell. A sum of vectors costs a
+-- quarter of avg(), which adds in double precision.
 centre AS MATERIALIZED (
-    SELECT avg(newest.embedding) AS mean
+    SELECT (sum(newest.embedding::vector) * array_fill(
+               (1.0 / greatest(1, count(*)))::real, ARRAY[vector_dims($4::halfvec)]
+           )::vector)::halfvec AS mean
     FROM (
         SELECT m.embedding
         FROM {memories} AS m
@@ -59,6 +68,7 @@ weights AS MATERIALIZED (
         -- More memories can have the word than the scope held when its size was found.
         SELECT lexeme, ln(1 + (greatest(0, f.size - count(*)) + 0.5) / (count(*) + 0.5)) AS weight
         FROM compared AS c, frame AS f, unnest(tsvector_to_array(c.shared)) AS lexeme
+        WHERE c.shared IS NOT NULL
         GROUP BY lexeme, f.size
     ) AS weighed
 )
@@ -68,9 +78,9 @@ weights AS MATERIALIZED (
 ts_filter(setweight(m.lexemes, 'A', (SELECT lexemes FROM question)), '{a}')
 
 -- name: narrowed
--- `{scope}` stands for one fixed condition a scope field that a query names (scope_condition.py),
--- `{filters}` for the condition that a client's filter is compiled to (filter_condition.py).
-m.project_id = $1
+-- `{project}` stands for the parameter of the project, `{scope}` for one fixed condition a scope field
+-- that a query names, `{filters}` for the condition that a client's filter is compiled to (filters.py).
+m.project_id = {project}
       AND ($2::date IS NULL OR m.expiration_date IS NULL OR m.expiration_date >= $2)
       AND (cardinality($3::text[]) = 0 OR m.categories && $3)
       AND {scope}
@@ -83,8 +93,8 @@ m.project_id = $1
 / sqrt(greatest(1e-9, 1 - 2 * f.share * c.commonness + f.offset_square))
 
 -- name: lexical
--- BM25 of `c`, by what it shares with the question.
-CASE WHEN length(c.shared) = 0 THEN 0 ELSE least(1, (
+-- BM25 of `c`, by what it shares with the question; null is nothing.
+CASE WHEN c.shared IS NULL THEN 0 ELSE least(1, (
     SELECT sum(hit.weight * hit.frequency * ($6::float8 + 1) / (hit.frequency + $6 * (
                1 - $7::float8 + $7 * c.text_length / f.mean_length)))
     FROM (

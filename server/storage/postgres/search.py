@@ -212,7 +212,15 @@ def rank_statement(
     """
     condition, values = scope_condition(scope, first_parameter=16)
     matching, bound = filter_condition(filters, first_parameter=16 + len(values))
-    statement = SQL["rank"].replace("{scope}", condition).replace("{filters}", matching)
+    project = "$1"
+    if time is None and filters is None and len(values) == 1:
+        project, condition = _unseen(project), condition.replace("$16", _unseen("$16"))
+    statement = (
+        SQL["rank"]
+        .replace("{project}", project)
+        .replace("{scope}", condition)
+        .replace("{filters}", matching)
+    )
     last = [*values, *bound]
     if time is None:
         rows = f"({_union(_PRESENT, sources)})"
@@ -224,6 +232,16 @@ def rank_statement(
         .replace("{time}", f"${16 + len(last)}::timestamptz")
     )
     return statement.replace("{past}", f"{past}\n").replace("{memories}", "past"), [*last, time]
+
+
+def _unseen(parameter: str) -> str:
+    """The value of a parameter of type text, hidden from the planner.
+
+    PostgreSQL keeps a plan for any values only if no plan for given values looks cheaper, and plans
+    anew for every scope that is smaller than the average. That takes longer than searching a small
+    scope, and the plan is the same where one index serves.
+    """
+    return f"(SELECT {parameter}::text)"
 
 
 def _union(blocks: Mapping[Source, str], sources: frozenset[Source]) -> str:
@@ -238,7 +256,11 @@ def rank_large_statement(
     With a `cast` the nearest vectors are found by the index over that type.
     """
     condition, values = scope_condition(scope, first_parameter=19)
-    statement = RANK_LARGE.replace("{scope}", condition).replace("{filters}", "true")
+    statement = (
+        RANK_LARGE.replace("{project}", "$1")
+        .replace("{scope}", condition)
+        .replace("{filters}", "true")
+    )
     rows = f"({_union(_PRESENT, sources)})"
     return statement.replace("{memories}", rows).replace("{cast}", cast), values
 

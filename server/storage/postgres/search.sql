@@ -68,15 +68,13 @@ WHERE last.state IS NOT NULL
 -- Both look at the memories of the scope alone, and take their statistics from them, so that a
 -- search costs what the scope holds and says nothing of what lies outside it. The formulas and their
 -- constants are explained in server/memories/search/ranking.py.
-WITH {past}question AS MATERIALIZED (
-    SELECT tsvector_to_array(words_of($5)) AS lexemes
-),
+WITH {past}{question},
 {centre},
 compared AS MATERIALIZED (
     SELECT m.memory_id, m.scope_key, m.inferred, m.create_time, m.ordinal, m.text_length, m.event_time,
            -(m.embedding <#> $4) AS similarity,
            -(m.embedding <#> (SELECT mean FROM centre)) AS commonness,
-           {shared} AS shared
+           CASE WHEN m.lexemes @@ (SELECT any_of FROM question) THEN {shared} END AS shared
     FROM {memories} AS m
     WHERE {narrowed}
 ),
@@ -97,46 +95,51 @@ matched AS MATERIALIZED (
            {lexical} AS lexical
     FROM compared AS c, frame AS f, weights AS w
 ),
--- Messages that were stored as they are lend to those around them; inferred facts stand alone. Where
--- each ends is counted in characters, with more between two sittings than any message reaches.
+-- Messages that were stored as they are lend to those around them; inferred facts stand alone. The
+-- messages of all conversations stand in one line. Where each ends and how much is lent up to it are
+-- running sums, so that the sum over any stretch of the line is the difference of two of them.
 told AS MATERIALIZED (
-    SELECT c.memory_id, c.dense, c.lexical, c.scope_key, c.create_time, c.ordinal, c.text_length,
-           c.event_time,
-           CASE
-               WHEN event_time - lag(event_time, 1, event_time) OVER conversation
-                   BETWEEN -$15::interval AND $15 THEN 0
-               ELSE 10000000
-           END AS pause,
-           {lending}
-    FROM matched AS c
-    WHERE NOT inferred
-    WINDOW conversation AS (PARTITION BY scope_key ORDER BY create_time, ordinal, memory_id)
+    SELECT memory_id, event_time, dense, lexical, text_length, near, far,
+           row_number() OVER line AS place,
+           sum(text_length) OVER line AS ending,
+           sum(far) OVER line AS lent,
+           scope_key IS DISTINCT FROM lag(scope_key) OVER line
+           OR event_time - lag(event_time) OVER line NOT BETWEEN -$15::interval AND $15 AS opens
+    FROM (
+        SELECT c.*, {lending}
+        FROM matched AS c
+        WHERE NOT inferred AND (SELECT total FROM weights) > 0
+    ) AS c
+    WINDOW line AS (ORDER BY scope_key, create_time, ordinal, memory_id ROWS UNBOUNDED PRECEDING)
 ),
-placed AS MATERIALIZED (
-    SELECT memory_id, event_time, dense, lexical, scope_key, text_length, far,
-           sum(text_length + pause) OVER conversation AS ending,
-           CASE WHEN pause = 0 THEN lag(near, 1, 0) OVER conversation ELSE 0 END
-           + CASE WHEN lead(pause) OVER conversation = 0 THEN lead(near) OVER conversation ELSE 0 END
-               AS beside
-    FROM told
-    WINDOW conversation AS (PARTITION BY scope_key ORDER BY create_time, ordinal, memory_id)
+-- The columns of `told` by place, and the places at which a sitting begins.
+line AS MATERIALIZED (
+    SELECT array_agg(ending - text_length) AS starts, array_agg(ending) AS endings,
+           array_agg(lent) AS lent, array_agg(near) AS near,
+           array_agg(place) FILTER (WHERE opens) AS openings
+    FROM (SELECT * FROM told ORDER BY place) AS in_order
 ),
+-- `first` and `last` are the ends of the sitting of `c`; width_bucket() finds by bisection how many of
+-- an ordered array are at most as large.
 scored AS MATERIALIZED (
-    SELECT memory_id, event_time, dense, lexical FROM matched WHERE inferred
+    SELECT memory_id, event_time, dense, lexical
+    FROM matched
+    WHERE inferred OR (SELECT total FROM weights) IS NULL
     UNION ALL
-    SELECT memory_id, event_time, dense, 1 - (1 - lexical) * exp(
-               (beside + sum(far) OVER before + sum(far) OVER after - 2 * far) / 1e8::float8
-           ) AS lexical
-    FROM placed
-    WINDOW
-        before AS (
-            PARTITION BY scope_key ORDER BY ending - text_length
-            RANGE BETWEEN $14 PRECEDING AND CURRENT ROW
-        ),
-        after AS (
-            PARTITION BY scope_key ORDER BY ending
-            RANGE BETWEEN CURRENT ROW AND $14 FOLLOWING
-        )
+    SELECT c.memory_id, c.event_time, c.dense, 1 - (1 - c.lexical) * exp((
+               CASE WHEN c.place > c.first THEN line.near[c.place - 1] ELSE 0 END
+               + CASE WHEN c.place < c.last THEN line.near[c.place + 1] ELSE 0 END
+               + line.lent[least(c.last, width_bucket(c.ending + $14::bigint, line.endings))]
+               - coalesce(line.lent[greatest(
+                     c.first - 1, width_bucket(c.ending - c.text_length - $14 - 1, line.starts)
+                 )], 0)
+               - c.far
+           ) / 1e8::float8) AS lexical
+    FROM (
+        SELECT told.*, openings[width_bucket(place, openings)] AS first,
+               coalesce(openings[width_bucket(place, openings) + 1] - 1, cardinality(starts)) AS last
+        FROM told, line
+    ) AS c, line
 )
 {winners}
 

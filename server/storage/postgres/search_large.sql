@@ -6,11 +6,7 @@
 -- `ranking.sql`, with what they stand for.
 
 -- name: rank_large
-WITH question AS MATERIALIZED (
-    SELECT lexemes,
-           (SELECT string_agg(quote_literal(word), ' | ') FROM unnest(lexemes) AS word)::tsquery AS any_of
-    FROM tsvector_to_array(words_of($5)) AS lexemes
-),
+WITH {question},
 {centre},
 frame AS MATERIALIZED (
     SELECT {framed},

@@ -130,18 +130,35 @@ def scoped(request: pytest.FixtureRequest) -> tuple[Scope, str]:
     return scope, index
 
 
+def ranking(scope: Scope) -> tuple[str, tuple[object, ...]]:
+    """The statement that compares all of a scope, and values to bind."""
+    statement, values = rank_statement(scope)
+    constants: tuple[object, ...] = (2.0, 0.9, 0.75, 200, 30.0, 1000, [], *LENDING)
+    return statement, (PROJECT, TODAY, [], VECTOR, "a memory", *constants, *values)
+
+
 async def test_a_search_compares_the_memories_of_the_scope(
     connection: Connection, scoped: tuple[Scope, str]
 ) -> None:
     scope, index = scoped
-    statement, values = rank_statement(scope)
-    constants: tuple[object, ...] = (2.0, 0.9, 0.75, 200, 30.0, 1000, [], *LENDING)
-    bound = (PROJECT, TODAY, [], VECTOR, "a memory", *constants, *values)
+    statement, bound = ranking(scope)
     for plan in await plans(connection, statement, *bound):
         assert indexes(plan, "memories") == {index}
         assert indexes(plan, "passages") == {index.replace("memories", "passages")}
         # Nothing says how large an intermediate result is: a join of two would be a gamble.
         assert not [node for node in nodes(plan) if node["Node Type"].endswith(" Join")]
+
+
+@pytest.mark.parametrize("part", ["user_id", "agent_id", "app_id", "run_id"])
+async def test_searches_of_small_scopes_share_a_plan(connection: Connection, part: str) -> None:
+    statement, bound = ranking(Scope(**{part: "nobody"}))
+    for _ in range(8):
+        await connection.fetch(statement, *bound)
+    planned = await connection.fetchval(
+        "SELECT custom_plans FROM pg_prepared_statements WHERE statement = $1", statement
+    )
+    # PostgreSQL plans the first five for their values, and compares the costs.
+    assert planned == 5
 
 
 async def test_passages_are_read_by_keys_and_by_messages(connection: Connection) -> None:

@@ -28,6 +28,10 @@ OTHERS = [
     (K.RECALLED, "", "Relevant memories:\n- User lives in Oslo", "\n\nWhat should I cook?"),
     (K.RECALLED, "", "## Known facts about the user:\nlives in Oslo", "\n\nI like tea."),
     (K.RECALLED, "Hi\n\n", "Here is what you know about me:\n\n- lives in Oslo", "\n\nHi"),
+    (K.RECALLED, "", "What it kept:\n- User likes tea\n- Lives in Oslo", "\nI like tea."),
+    (K.RECALLED, "Hi.\n", "User likes tea.\nThe user's sister is Ana.", "\n\nIs that so?"),
+    (K.RECALLED, "From before: ", "The user lives in Oslo.", ""),
+    (K.RECALLED, "", "About them:\nThe user lives in Oslo.", "\nI like tea."),
     (K.MATERIAL, "Summarize this text: ", "I am Jon. I live in Leeds.", ""),
     (K.MATERIAL, "Hi! Could you please proofread this: ", "I works at Tesco\nI quit.", ""),
     (K.MATERIAL, "Please rewrite my friend's bio:", "\n\nI am a retired pilot.", ""),
@@ -54,6 +58,8 @@ OWN = [
     'I use the nickname "ada".',
     "I said: no.",
     "My memories: the sea.",
+    "My username is ada.\nI design user interfaces.",
+    "The user interface is what I care about.",
 ]
 
 

@@ -106,7 +106,7 @@ async def test_embeddings_of_the_same_model_are_taken_over(model: str, embedded:
         (lambda lines: [line.replace("a dog", "a cat") for line in lines], "altered"),
         (lambda lines: [lines[0], "{\n", *lines[1:]], "line 2 is not JSON"),
         (lambda lines: [lines[0], "[]\n", *lines[1:]], "line 2 is not an object"),
-        (lambda lines: [lines[0], '{"kind": "key"}\n', *lines[1:]], "line 2 is of no known kind"),
+        (lambda lines: [lines[0], '{"kind": "key"}\n', *lines[1:]], "line 2 is of an unknown kind"),
         (lambda lines: [lines[0], '{"kind": "call"}\n', *lines[1:]], "line 2 has no row"),
     ],
 )
