@@ -236,8 +236,10 @@ def _repeats(fact: Fact, other: Fact) -> bool:
 
 def _replaces(fact: Fact, other: Fact) -> bool:
     """Whether a fact gives another value of something of which there is one at a time."""
-    if not fact.shares_subject(other) or fact.is_qualified or other.is_qualified:
+    if fact.is_qualified or other.is_qualified:
         return False
+    if not fact.shares_subject(other):
+        return _is_newer(fact, other)
     if fact.statement.is_planned:
         return False
     if other.is_retraction:
@@ -283,6 +285,8 @@ def _is_newer(fact: Fact, other: Fact) -> bool:
     subject = fact.subject
     if subject.kin in SEVERAL_KIN or subject.entity.type == ANIMAL:
         return False
+    if fact.new_kin and f"{subject.entity.key}'s {fact.new_kin}" in other.subject.names:
+        return other.tells_name and fact.new_kin not in SEVERAL_KIN
     is_of_same = subject.names & other.subject.names - {subject.owner.key}
     if not is_of_same or {fact.statement.stem, other.statement.stem} != {"be"}:
         return False

@@ -28,6 +28,7 @@ from server.models.offline.phrases import Item
 _GIVING_AWAY = stem_set("give throw get")
 _BEFORE_WHAT_IS_ENDED = frozenset({"", "from", "out of"})
 _BELONGING = word_set("member subscriber part in on")
+_ARRANGEMENTS = stem_set("subscription membership")
 _LISTING = word_set("and or ,")
 _FUNCTION_STEMS = stem_set(" ".join(PREPOSITIONS | DETERMINERS))
 
@@ -97,7 +98,10 @@ def _given_up(fact: Fact, other: Fact) -> tuple[Item, ...] | None:
     for item in fact.complement.items:
         first, *others = words(item.text) or [""]
         if _is_had(other, fact, item):
-            gone.update(_having(other, content_stems(item.text) | tail))
+            named = content_stems(item.text) | tail
+            if other.statement.stem not in TASTES:
+                named = named - _ARRANGEMENTS or named
+            gone.update(_having(other, named))
         verb = english_stem(first) if first.endswith("ing") else ""
         if verb == other.statement.stem or _is_done_with(verb, other):
             if not others and not tail:

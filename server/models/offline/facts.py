@@ -88,6 +88,14 @@ class Fact:
         return bool(self.values("works_as")) or (is_named and bool(self.values("works_at")))
 
     @property
+    def new_kin(self) -> str:
+        """What somebody is of whom it says that they are there now: `I have a new boss, Tom`."""
+        words = [token.lower for token in self.statement.rest[:3]]
+        is_had = self.statement.stem in _HAVING and words[:2] == ["a", "new"]
+        kind = kind_of(words[-1]) if words[2:] else None
+        return words[2] if is_had and self.relations and kind and kind[1] == PERSON else ""
+
+    @property
     def tells_which(self) -> bool:
         """Whether it tells which one something is, and not only how: `my car is a Tesla`."""
         if self.subject.kin:
@@ -156,6 +164,7 @@ class Fact:
         return found
 
 
+_HAVING = stem_set("have get")
 _WITH_PEOPLE_TOO = word_set("visited likes loves dislikes enjoys prefers teaches")
 _NOT_BEFORE_PEOPLE = DETERMINERS | word_set("in at near on")
 _PARTNERS = frozenset({"married_to", "engaged_to"})

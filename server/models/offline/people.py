@@ -160,19 +160,30 @@ def _owned(tokens: Sequence[Token], speaker: Speaker, own: Entity) -> Subject:
 
 
 def _thing(tokens: Sequence[Token], text: str, own: Entity) -> Subject:
-    words = [token.lower for token in tokens]
-    kept = [word.replace("e-mail", "email") for word in words if word not in _WHICH_ONE]
-    is_attribute = kept[:1] in (["favourite"], ["favorite"]) or words[-1] in _ATTRIBUTES
-    if "'s" in " ".join(words):
-        is_attribute = False
-    if kept[:1] == ["favourite"]:
-        kept[0] = "favorite"
-    attribute = relation_name(" ".join(kept)) if is_attribute else ""
-    attribute = _SAME_ATTRIBUTE.get(attribute, attribute)
+    kept = _which_kind(tokens)
+    attribute = attribute_named(tokens)
     name = f"{own.key}'s {' '.join(kept)}"
     names = frozenset({name, own.key} if attribute else {name})
-    is_new = "new" in words
+    is_new = any(token.lower == "new" for token in tokens)
     return Subject(text, Entity(text), own, names, attribute=attribute, is_new=is_new)
+
+
+def attribute_named(tokens: Sequence[Token]) -> str:
+    """The relation for what somebody has one of, such as `new phone number`; "" for others."""
+    kept = _which_kind(tokens)
+    is_favorite = kept[:1] in (["favourite"], ["favorite"])
+    if not (is_favorite or (kept[-1:] and kept[-1] in _ATTRIBUTES)) or "'s" in " ".join(kept):
+        return ""
+    if is_favorite:
+        kept[0] = "favorite"
+    attribute = relation_name(" ".join(kept))
+    return _SAME_ATTRIBUTE.get(attribute, attribute)
+
+
+def _which_kind(tokens: Sequence[Token]) -> list[str]:
+    """The words of a noun phrase without those that tell one of a kind from another."""
+    words = [token.lower.replace("e-mail", "email") for token in tokens]
+    return [word for word in words if word not in _WHICH_ONE]
 
 
 _WHICH_ONE = word_set("new current")

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from server.graph.model import Entity, Relation
 from server.models.offline.clauses import Token, joined
 from server.models.offline.lexicon import DIETS, DISTASTES, MARITAL, is_job, stem_set
-from server.models.offline.people import Subject, introduced
+from server.models.offline.people import Subject, attribute_named, introduced
 from server.models.offline.phrases import Complement, Item, is_place, read_name
 from server.models.offline.statements import Statement
 
@@ -95,6 +95,7 @@ def stated(
     """The relations that an asserted clause states of its subjects."""
     for subject in subjects:
         yield from tuple(introduced(statement, subject)) or subject.relations
+        yield from _new_attribute(statement, subject)
         if not subject.is_attribute:
             for relation, target in _targets(statement, subject, complement, casual=casual):
                 if target.key and target.key != subject.entity.key:
@@ -108,14 +109,29 @@ def attribute_of(statement: Statement, subject: Subject, complement: Complement)
     if statement.stem not in _ATTRIBUTE_VERBS or statement.is_denied or not complement.items:
         return None
     target = complement.items[0].text
+    if subject.attribute == "job" and complement.lead in {"at", "with"}:
+        return Relation(subject.owner, "works_at", Entity(target, "organization"))
     is_value = _VALUES.get(subject.attribute, _ANY).search(target)
     if joined(statement.rest[:2]).startswith(("a ", "an ")) or not is_value:
         return None
     return Relation(subject.owner, subject.attribute, Entity(target))
 
 
+def _new_attribute(statement: Statement, subject: Subject) -> Iterator[Relation]:
+    """What `I have a new phone number: 555-1234` states of the speaker."""
+    rest = statement.rest
+    colon = next((p for p, token in enumerate(rest) if token.text in ":,"), 0)
+    if statement.stem not in _GETTING_NEW or joined(rest[:2]).lower() != "a new" or colon <= 2:  # noqa: PLR2004
+        return
+    attribute = attribute_named(rest[2:colon])
+    value = joined(rest[colon + 1 :])
+    if attribute and _VALUES.get(attribute, _ANY).search(value) and not statement.is_denied:
+        yield Relation(subject.entity, attribute, Entity(value))
+
+
+_GETTING_NEW = stem_set("have get")
 _ANY = re.compile(r"\S")
-_VALUES = {"email": re.compile("@")} | dict.fromkeys(
+_VALUES = {"email": re.compile("@"), "works_at": re.compile(r"[A-Z\d]")} | dict.fromkeys(
     ("phone_number", "age", "height", "weight", "birthday", "anniversary"), re.compile(r"\d")
 )
 """What a value looks like, where that is known."""
