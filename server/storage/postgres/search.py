@@ -1,6 +1,6 @@
 """Searching: both arms score the scope in one statement, and the best are read in another.
 
-Of a large scope those memories are compared that can be among the best (ADR 0021).
+In a large scope only the memories that can be among the best are compared (ADR 0021).
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ _TRUSTED_SECONDS: Final = 600.0
 
 @dataclass(frozen=True, slots=True)
 class ScopeSize:
-    """How much a scope holds, of what is searched, and the mean length in characters."""
+    """How many searched items a scope holds, and their mean length in characters."""
 
     memories: float
     mean_length: float
@@ -208,7 +208,7 @@ def rank_statement(
 ) -> tuple[str, list[object]]:
     """The statement for a scope with these parts, a filter and perhaps a past instant.
 
-    It compares all of the scope. Answered with the last values to bind.
+    It compares the whole scope. Also returns the last values to bind.
     """
     condition, values = scope_condition(scope, first_parameter=16)
     matching, bound = filter_condition(filters, first_parameter=16 + len(values))
