@@ -33,6 +33,7 @@ from server.memories.search.ranking import (
     candidate_count,
     fuse,
 )
+from server.memories.search.time_spans import closeness
 from server.storage.postgres.filters import filter_condition, scope_condition
 from server.storage.postgres.memory_history import state_columns
 from server.storage.postgres.rows import to_halfvec, to_memory, to_passage
@@ -288,7 +289,11 @@ def _shared_values(query: SearchQuery) -> list[object]:
 def _fused(query: SearchQuery, rows: Sequence[Row]) -> list[Ranked]:
     candidates = [
         Scored(
-            row["memory_id"], row["dense"], row["lexical"], query.graph.get(row["memory_id"], 0.0)
+            row["memory_id"],
+            row["dense"],
+            row["lexical"],
+            graph=query.graph.get(row["memory_id"], 0.0),
+            time=closeness(row["event_time"], query.question_times),
         )
         for row in rows
     ]
@@ -300,3 +305,4 @@ def _record(candidates: Sequence[Scored]) -> None:
     record_candidates(Arm.DENSE, len(candidates))
     record_candidates(Arm.LEXICAL, sum(candidate.lexical > 0 for candidate in candidates))
     record_candidates(Arm.GRAPH, sum(candidate.graph > 0 for candidate in candidates))
+    record_candidates(Arm.TIME, sum(candidate.time > 0 for candidate in candidates))
