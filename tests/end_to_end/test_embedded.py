@@ -25,8 +25,9 @@ DEMO_SHOWS = (
     "UPDATE  User now works at Globex as a designer  (was: User works at Acme as a designer)",
     "DELETE  User is allergic to peanuts",
     "User is staying at the Hotel Tejo  (until ",
-    "v1  ADD     User works at Acme as a designer",
-    "v2  UPDATE  User now works at Globex as a designer",
+    "v1  ADD      User works at Acme as a designer",
+    "v2  UPDATE   User now works at Globex as a designer",
+    "v4  RESTORE  User now works at Globex as a designer",
     "--works_at--> Globex",
     "--sister_of--> User",
 )
