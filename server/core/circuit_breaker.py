@@ -32,19 +32,19 @@ class BreakerState(StrEnum):
 
 
 class CircuitBreaker:
-    """The breaker of one dependency, in one process, that stays open for `rest` seconds."""
+    """The breaker of one dependency, in one process, that stays open for `pause` seconds."""
 
     def __init__(
         self,
         name: str,
         *,
         failures: int = 3,
-        rest: float = 2.0,
+        pause: float = 2.0,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._name = name
         self._allowed_failures = failures
-        self._rest = rest
+        self._pause = pause
         self._monotonic = monotonic
         self._failures = 0
         self._opened: float | None = None
@@ -60,8 +60,8 @@ class CircuitBreaker:
         """Whether calls pass now."""
         if self._opened is None:
             return BreakerState.CLOSED
-        rested = self._monotonic() - self._opened >= self._rest
-        return BreakerState.HALF_OPEN if self._trying or rested else BreakerState.OPEN
+        is_pause_over = self._monotonic() - self._opened >= self._pause
+        return BreakerState.HALF_OPEN if self._trying or is_pause_over else BreakerState.OPEN
 
     @property
     def refuses(self) -> bool:

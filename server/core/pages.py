@@ -48,7 +48,7 @@ MAX_ANSWER_BYTES: Final = 4 * 1024 * 1024
 """The largest message that gRPC clients accept by default, in bytes."""
 
 RESERVED_BYTES: Final = 128 * 1024
-"""Bytes that a response needs besides its items: page tokens, and an enclosing operation."""
+"""Bytes that a response needs in addition to its items: page tokens, an enclosing operation."""
 
 MAX_ITEMS_BYTES: Final = MAX_ANSWER_BYTES - RESERVED_BYTES
 """The most bytes that the items of a response may take."""

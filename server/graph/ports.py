@@ -211,7 +211,7 @@ class EntitySplits(Protocol):
     """
 
     async def taught(self, project_id: str, space: str | None = None) -> Sequence[TaughtName]:
-        """Returns what the memories of one or all graph spaces teach, regardless of splits."""
+        """Returns what the memories of one or all graph spaces teach, without what is split."""
         ...
 
     async def splits(

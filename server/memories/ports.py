@@ -104,7 +104,7 @@ class MemoryDeletion:
 
 @dataclass(frozen=True, slots=True)
 class NewPassage:
-    """What is left of a message of the call, to be stored besides the memories.
+    """What is left of a message of the call, to be stored along with the memories.
 
     `ordinal` is the place of the message among the call's messages. `digest` is that of the message
     as it was sent: if the same message came before in the scope, only the sentences that were left

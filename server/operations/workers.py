@@ -113,7 +113,7 @@ class OperationWorkers:
                 except Exception as error:
                     log.error("operations.failed", exc_info=error)
                 if not found:
-                    await self._rest()
+                    await self._wait()
         finally:
             await self._end()
 
@@ -154,7 +154,7 @@ class OperationWorkers:
         # The next operation of the scope can begin.
         self.wake()
 
-    async def _rest(self) -> None:
+    async def _wait(self) -> None:
         with suppress(TimeoutError):
             async with asyncio.timeout(self._options.poll_interval.total_seconds()):
                 await self._woken.wait()

@@ -109,7 +109,7 @@ async def test_one_request_is_found_everywhere(traced: Traced, neo4j_driver: Asy
         for line in traced.lines
         if CORRELATION_ID in (line.get("correlation_id"), *line.get("correlation_ids", ()))
     }
-    assert {"rpc", "operation.succeeded", "projector.projected"} <= logged
+    assert {"rpc.ended", "operation.succeeded", "projector.projected"} <= logged
 
 
 def check_the_shape(spans: Sequence[SentSpan]) -> None:

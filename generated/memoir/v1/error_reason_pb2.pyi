@@ -23,14 +23,14 @@ class _ErrorReason:
 class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReason.ValueType], _builtins.type):
     DESCRIPTOR: _descriptor.EnumDescriptor
     ERROR_REASON_UNSPECIFIED: _ErrorReason.ValueType  # 0
-    """Never sent. A client that finds a reason it does not know treats it like this one."""
+    """Never sent. A client that gets a reason it does not know treats it like this one."""
     ERROR_REASON_INVALID_FIELDS: _ErrorReason.ValueType  # 1
     """One or more fields of the request break a rule.
     Code: INVALID_ARGUMENT. Also carries a `BadRequest` with every violation.
     """
     ERROR_REASON_MALFORMED_REQUEST: _ErrorReason.ValueType  # 2
     """The request is not a well-formed protobuf message, or a string in it is not UTF-8.
-    Code: INVALID_ARGUMENT. Also carries a `BadRequest` that names the field, where it can be told.
+    Code: INVALID_ARGUMENT. Also carries a `BadRequest` that names the field, if it can be found.
     """
     ERROR_REASON_API_KEY_INVALID: _ErrorReason.ValueType  # 3
     """The call carries no API key, or one that is unknown, malformed or revoked.
@@ -46,9 +46,9 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     Code: INVALID_ARGUMENT. Also carries a `BadRequest` naming `project_id`.
     """
     ERROR_REASON_MEMORY_NOT_FOUND: _ErrorReason.ValueType  # 6
-    """The project holds no such memory, or it has expired; or its history has no such version, as that
-    of an erased memory.
-    Code: NOT_FOUND. Metadata: `id`, and `version` where one was named.
+    """The project holds no such memory, or it has expired; or its history has no such version, for
+    example because it was erased.
+    Code: NOT_FOUND. Metadata: `id`, and `version` if one was named.
     """
     ERROR_REASON_ENTITY_NOT_FOUND: _ErrorReason.ValueType  # 7
     """The project's graph holds no such entity in the scope that was named.
@@ -67,7 +67,7 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     Code: ALREADY_EXISTS. Metadata: `request_id`.
     """
     ERROR_REASON_ETAG_MISMATCH: _ErrorReason.ValueType  # 11
-    """The memory or the project has changed since the `etag` was read: read it again and decide anew.
+    """The memory or the project has changed since the `etag` was read: read it again and reconsider.
     Code: ABORTED. Metadata: `id`.
     """
     ERROR_REASON_CONCURRENT_CHANGE: _ErrorReason.ValueType  # 12
@@ -88,7 +88,7 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     Code: UNAVAILABLE. Metadata: `model`. Also carries `RetryInfo`.
     """
     ERROR_REASON_MODEL_QUOTA_EXHAUSTED: _ErrorReason.ValueType  # 16
-    """The model provider's quota is used up for now. Nothing was stored.
+    """The model provider's quota is exhausted for now. Nothing was stored.
     Code: RESOURCE_EXHAUSTED. Metadata: `model`. Also carries `RetryInfo`.
     """
     ERROR_REASON_STORE_UNAVAILABLE: _ErrorReason.ValueType  # 17
@@ -112,7 +112,7 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     Code: RESOURCE_EXHAUSTED. Also carries `RetryInfo`.
     """
     ERROR_REASON_DEADLINE_EXCEEDED: _ErrorReason.ValueType  # 22
-    """The call's deadline passed. Its effect is wholly there or wholly absent: repeat it with the
+    """The call's deadline passed. Its effect is completely there or completely absent: repeat it with the
     same `request_id` to find out.
     Code: DEADLINE_EXCEEDED.
     """
@@ -137,11 +137,11 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     Code: ALREADY_EXISTS. Metadata: `id` (of the memory that was to be changed).
     """
     ERROR_REASON_OPERATION_NOT_DONE: _ErrorReason.ValueType  # 28
-    """The operation is still to be done: only a done one can be deleted. Cancel it first.
+    """The operation is not done yet, and only finished ones can be deleted. Cancel it first.
     Code: FAILED_PRECONDITION. Metadata: `operation`.
     """
     ERROR_REASON_OPERATION_ABANDONED: _ErrorReason.ValueType  # 29
-    """The operation was given up because the server ended amid every attempt. Nothing was stored.
+    """The operation was given up because the server ended during every attempt. Nothing was stored.
     Code: INTERNAL. Metadata: `attempts`.
     """
     ERROR_REASON_ANSWER_TOO_LARGE: _ErrorReason.ValueType  # 30
@@ -155,20 +155,20 @@ class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """ErrorReason is the closed list of what can go wrong in a call.
 
     Every error carries one `google.rpc.ErrorInfo` whose `domain` is `memoir.v1` and whose `reason` is
-    the name of one of these values. The metadata that a reason brings along is named at the value;
-    a reason that names none brings none. Every error carries a `google.rpc.RequestInfo` as well,
-    with the correlation id under which the server logged the cause.
+    the name of one of these values. The comment of a value names the metadata of its reason, if it has
+    any. Every error also carries a `google.rpc.RequestInfo` with the correlation id under which the
+    server logged the cause.
     """
 
 ERROR_REASON_UNSPECIFIED: ErrorReason.ValueType  # 0
-"""Never sent. A client that finds a reason it does not know treats it like this one."""
+"""Never sent. A client that gets a reason it does not know treats it like this one."""
 ERROR_REASON_INVALID_FIELDS: ErrorReason.ValueType  # 1
 """One or more fields of the request break a rule.
 Code: INVALID_ARGUMENT. Also carries a `BadRequest` with every violation.
 """
 ERROR_REASON_MALFORMED_REQUEST: ErrorReason.ValueType  # 2
 """The request is not a well-formed protobuf message, or a string in it is not UTF-8.
-Code: INVALID_ARGUMENT. Also carries a `BadRequest` that names the field, where it can be told.
+Code: INVALID_ARGUMENT. Also carries a `BadRequest` that names the field, if it can be found.
 """
 ERROR_REASON_API_KEY_INVALID: ErrorReason.ValueType  # 3
 """The call carries no API key, or one that is unknown, malformed or revoked.
@@ -184,9 +184,9 @@ ERROR_REASON_PROJECT_REQUIRED: ErrorReason.ValueType  # 5
 Code: INVALID_ARGUMENT. Also carries a `BadRequest` naming `project_id`.
 """
 ERROR_REASON_MEMORY_NOT_FOUND: ErrorReason.ValueType  # 6
-"""The project holds no such memory, or it has expired; or its history has no such version, as that
-of an erased memory.
-Code: NOT_FOUND. Metadata: `id`, and `version` where one was named.
+"""The project holds no such memory, or it has expired; or its history has no such version, for
+example because it was erased.
+Code: NOT_FOUND. Metadata: `id`, and `version` if one was named.
 """
 ERROR_REASON_ENTITY_NOT_FOUND: ErrorReason.ValueType  # 7
 """The project's graph holds no such entity in the scope that was named.
@@ -205,7 +205,7 @@ ERROR_REASON_REQUEST_ID_REUSED: ErrorReason.ValueType  # 10
 Code: ALREADY_EXISTS. Metadata: `request_id`.
 """
 ERROR_REASON_ETAG_MISMATCH: ErrorReason.ValueType  # 11
-"""The memory or the project has changed since the `etag` was read: read it again and decide anew.
+"""The memory or the project has changed since the `etag` was read: read it again and reconsider.
 Code: ABORTED. Metadata: `id`.
 """
 ERROR_REASON_CONCURRENT_CHANGE: ErrorReason.ValueType  # 12
@@ -226,7 +226,7 @@ ERROR_REASON_MODEL_UNAVAILABLE: ErrorReason.ValueType  # 15
 Code: UNAVAILABLE. Metadata: `model`. Also carries `RetryInfo`.
 """
 ERROR_REASON_MODEL_QUOTA_EXHAUSTED: ErrorReason.ValueType  # 16
-"""The model provider's quota is used up for now. Nothing was stored.
+"""The model provider's quota is exhausted for now. Nothing was stored.
 Code: RESOURCE_EXHAUSTED. Metadata: `model`. Also carries `RetryInfo`.
 """
 ERROR_REASON_STORE_UNAVAILABLE: ErrorReason.ValueType  # 17
@@ -250,7 +250,7 @@ ERROR_REASON_RATE_LIMITED: ErrorReason.ValueType  # 21
 Code: RESOURCE_EXHAUSTED. Also carries `RetryInfo`.
 """
 ERROR_REASON_DEADLINE_EXCEEDED: ErrorReason.ValueType  # 22
-"""The call's deadline passed. Its effect is wholly there or wholly absent: repeat it with the
+"""The call's deadline passed. Its effect is completely there or completely absent: repeat it with the
 same `request_id` to find out.
 Code: DEADLINE_EXCEEDED.
 """
@@ -275,11 +275,11 @@ ERROR_REASON_MEMORY_DUPLICATE: ErrorReason.ValueType  # 27
 Code: ALREADY_EXISTS. Metadata: `id` (of the memory that was to be changed).
 """
 ERROR_REASON_OPERATION_NOT_DONE: ErrorReason.ValueType  # 28
-"""The operation is still to be done: only a done one can be deleted. Cancel it first.
+"""The operation is not done yet, and only finished ones can be deleted. Cancel it first.
 Code: FAILED_PRECONDITION. Metadata: `operation`.
 """
 ERROR_REASON_OPERATION_ABANDONED: ErrorReason.ValueType  # 29
-"""The operation was given up because the server ended amid every attempt. Nothing was stored.
+"""The operation was given up because the server ended during every attempt. Nothing was stored.
 Code: INTERNAL. Metadata: `attempts`.
 """
 ERROR_REASON_ANSWER_TOO_LARGE: ErrorReason.ValueType  # 30

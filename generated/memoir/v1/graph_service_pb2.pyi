@@ -34,14 +34,14 @@ class Entity(_message.Message):
     name: _builtins.str
     """Its name as it was first written."""
     type: _builtins.str
-    """Its kind, such as `person`, where it is known."""
+    """Its kind, such as `person`, if it is known."""
     memory_count: _builtins.int
     """How many memories of the scope mention it, counted among at most 10,000 mentions."""
     space: _builtins.str
     """The graph space that it belongs to, such as `user:alice`."""
     @_builtins.property
     def aliases(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Other names of it that memories teach."""
+        """Its other names, as memories state them."""
 
     def __init__(
         self,
@@ -110,21 +110,21 @@ class ListRelationsRequest(_message.Message):
     page_size: _builtins.int
     """How many to return at most. Default 50, at most 1,000."""
     page_token: _builtins.str
-    """The `next_page_token` of the page before. The rest of the request must be as it was.
+    """The `next_page_token` of the previous page. The rest of the request must not change.
     It holds the names of two entities, which can be long.
     """
     consistency_token: _builtins.str
-    """The token of an earlier write. The answer reflects that write in the graph too, or says that it
-    does not yet.
+    """The token of an earlier write. The answer reflects that write, or the call fails with
+    GRAPH_BEHIND.
     """
     include_superseded: _builtins.bool
     """Also returns relations that are superseded, with their `superseded_at`."""
     @_builtins.property
     def as_of(self) -> _timestamp_pb2.Timestamp:
-        """Answers with the state at this past instant: what the memories stated that were there at that
-        instant, as they were. What was superseded by then is left out likewise. Read from the history of
-        the memories, not from the graph. Default: now. Not in the future; INVALID_ARGUMENT where the
-        graph space had more than 10,000 memories. Of a scope without user only its own memories count.
+        """Answers with the state at this past instant: what the memories of that time stated, without what
+        was superseded by then. Read from the history of the memories, not from the graph. Default: now.
+        Not in the future; INVALID_ARGUMENT if the graph space had more than 10,000 memories. For a scope
+        without user only its own memories count.
         """
 
     def __init__(
@@ -263,17 +263,17 @@ class GetEntityRequest(_message.Message):
     depth: _builtins.int
     """How many hops of its neighbourhood to return: 1 (default) to 3."""
     consistency_token: _builtins.str
-    """The token of an earlier write. The answer reflects that write in the graph too, or says that it
-    does not yet.
+    """The token of an earlier write. The answer reflects that write, or the call fails with
+    GRAPH_BEHIND.
     """
     include_superseded: _builtins.bool
     """Also follows relations that are superseded."""
     @_builtins.property
     def as_of(self) -> _timestamp_pb2.Timestamp:
-        """Answers with the state at this past instant: what the memories stated that were there at that
-        instant, as they were. What was superseded by then is left out likewise. Read from the history of
-        the memories, not from the graph. Default: now. Not in the future; INVALID_ARGUMENT where the
-        graph space had more than 10,000 memories. Of a scope without user only its own memories count.
+        """Answers with the state at this past instant: what the memories of that time stated, without what
+        was superseded by then. Read from the history of the memories, not from the graph. Default: now.
+        Not in the future; INVALID_ARGUMENT if the graph space had more than 10,000 memories. For a scope
+        without user only its own memories count.
         """
 
     def __init__(
@@ -341,7 +341,9 @@ class GetEntityResponse(_message.Message):
     RELATIONS_FIELD_NUMBER: _builtins.int
     TRUNCATED_FIELD_NUMBER: _builtins.int
     truncated: _builtins.bool
-    """Whether the neighbourhood was larger than what is returned, or than fits into an answer of 4 MiB."""
+    """Whether the neighbourhood is larger than what is returned, because of these limits or because an
+    answer holds at most 4 MiB.
+    """
     @_builtins.property
     def entity(self) -> Global___Entity:
         """The entity."""
@@ -352,8 +354,8 @@ class GetEntityResponse(_message.Message):
 
     @_builtins.property
     def relations(self) -> _containers.RepeatedCompositeFieldContainer[_memory_pb2.Relation]:
-        """The relations on the way to them, the nearest and then the newest first. Of one entity at most
-        its 100 newest are followed, and in all at most 1,000.
+        """The relations on the way to them, the nearest and then the newest first. At most the 100 newest
+        of an entity are followed, and at most 1,000 in all.
         """
 
     def __init__(
@@ -411,19 +413,20 @@ class ListEntitiesRequest(_message.Message):
     an organization.
     """
     query: _builtins.str
-    """Only entities whose name or alias holds each of these words, begun or nearly so: a word of three
-    letters may differ by one, one of six by two. The best first; without it in the order of spaces
-    and names. At most 512 characters, of which the first words count. Finds at most 1,000 entities.
+    """Only entities whose name or alias contains each of these words, as its beginning or with a
+    misspelling: a word of three letters or more may differ by one letter, one of six or more by two.
+    The best match first; without this field in the order of spaces and names. At most 512 characters,
+    of which the first words count. Finds at most 1,000 entities.
     """
     page_size: _builtins.int
     """How many to return at most. Default 50, at most 1,000."""
     page_token: _builtins.str
-    """The `next_page_token` of the page before. The rest of the request must be as it was.
+    """The `next_page_token` of the previous page. The rest of the request must not change.
     It holds the name of an entity, which can be long.
     """
     consistency_token: _builtins.str
-    """The token of an earlier write. The answer reflects that write in the graph too, or says that it
-    does not yet.
+    """The token of an earlier write. The answer reflects that write, or the call fails with
+    GRAPH_BEHIND.
     """
     def __init__(
         self,
@@ -554,8 +557,8 @@ class FindPathsRequest(_message.Message):
     limit: _builtins.int
     """How many paths to return at most. Default 5, at most 50."""
     consistency_token: _builtins.str
-    """The token of an earlier write. The answer reflects that write in the graph too, or says that it
-    does not yet.
+    """The token of an earlier write. The answer reflects that write, or the call fails with
+    GRAPH_BEHIND.
     """
     def __init__(
         self,

@@ -29,7 +29,7 @@ class GraphServiceStub:
     """GraphService reads the graph of entities and relations that memories state.
 
     The graph follows the memories within moments. A read that must reflect an earlier write passes
-    that write's `consistency_token`, and waits for the graph at most 5 seconds or the call's own time.
+    that write's `consistency_token`, and waits for the graph for at most 5 seconds, within its deadline.
 
     A scope narrows which memories count, and with them the relations that they state. Entities are
     shared within a graph space: the most general part of a memory's scope, such as all that is known
@@ -39,8 +39,7 @@ class GraphServiceStub:
     has the entity, else the one with the newest memory of it.
 
     A functional relation, such as `lives_in` or `works_at`, has one value at a time: a later statement
-    about the same entity supersedes the earlier one. What is superseded is not returned unless it is
-    asked for.
+    about the same entity supersedes the earlier one. Superseded relations are returned only on request.
     """
 
     def __init__(self, channel):
@@ -75,7 +74,7 @@ class GraphServiceServicer:
     """GraphService reads the graph of entities and relations that memories state.
 
     The graph follows the memories within moments. A read that must reflect an earlier write passes
-    that write's `consistency_token`, and waits for the graph at most 5 seconds or the call's own time.
+    that write's `consistency_token`, and waits for the graph for at most 5 seconds, within its deadline.
 
     A scope narrows which memories count, and with them the relations that they state. Entities are
     shared within a graph space: the most general part of a memory's scope, such as all that is known
@@ -85,8 +84,7 @@ class GraphServiceServicer:
     has the entity, else the one with the newest memory of it.
 
     A functional relation, such as `lives_in` or `works_at`, has one value at a time: a later statement
-    about the same entity supersedes the earlier one. What is superseded is not returned unless it is
-    asked for.
+    about the same entity supersedes the earlier one. Superseded relations are returned only on request.
     """
 
     def ListRelations(self, request, context):
@@ -153,7 +151,7 @@ class GraphService:
     """GraphService reads the graph of entities and relations that memories state.
 
     The graph follows the memories within moments. A read that must reflect an earlier write passes
-    that write's `consistency_token`, and waits for the graph at most 5 seconds or the call's own time.
+    that write's `consistency_token`, and waits for the graph for at most 5 seconds, within its deadline.
 
     A scope narrows which memories count, and with them the relations that they state. Entities are
     shared within a graph space: the most general part of a memory's scope, such as all that is known
@@ -163,8 +161,7 @@ class GraphService:
     has the entity, else the one with the newest memory of it.
 
     A functional relation, such as `lives_in` or `works_at`, has one value at a time: a later statement
-    about the same entity supersedes the earlier one. What is superseded is not returned unless it is
-    asked for.
+    about the same entity supersedes the earlier one. Superseded relations are returned only on request.
     """
 
     @staticmethod

@@ -31,7 +31,7 @@ class Message(_message.Message):
     CONTENT_FIELD_NUMBER: _builtins.int
     NAME_FIELD_NUMBER: _builtins.int
     role: _builtins.str
-    """Required. Who speaks: `user`, `assistant`, `system` or `tool`. System messages give context to
+    """Required. The speaker: `user`, `assistant`, `system` or `tool`. System messages give context to
     inference; no memory is ever made from them.
     """
     content: _builtins.str
@@ -39,7 +39,7 @@ class Message(_message.Message):
     At most 262,144 bytes of UTF-8.
     """
     name: _builtins.str
-    """The speaker's name, where there is one. It is kept with the message and used to attribute facts
+    """The speaker's name, if there is one. It is kept with the message and used to attribute facts
     to the right person. At most 256 characters.
     """
     def __init__(
@@ -108,14 +108,14 @@ class Memory(_message.Message):
     inferred: _builtins.bool
     """Output only. Whether it was inferred (true) or is a message kept verbatim (false)."""
     role: _builtins.str
-    """Output only. The role of the speaker whom it came from."""
+    """Output only. The role of the speaker it came from."""
     name: _builtins.str
-    """Output only. The name of the speaker whom it came from, if the message gave one."""
+    """Output only. The name of the speaker it came from, if the message gave one."""
     version: _builtins.int
     """Output only. Counts the states of this memory from 1."""
     etag: _builtins.str
-    """Output only. Changes whenever the memory does. Send it back with an update or a delete to be
-    refused (ABORTED) if somebody else was faster.
+    """Output only. Changes whenever the memory does. Send it with an update or a deletion, which is then
+    refused (ABORTED) if the memory has changed in the meantime.
     """
     @_builtins.property
     def metadata(self) -> _struct_pb2.Struct:
@@ -135,7 +135,7 @@ class Memory(_message.Message):
 
     @_builtins.property
     def event_time(self) -> _timestamp_pb2.Timestamp:
-        """Output only. When the conversation happened that it tells of."""
+        """Output only. When the conversation that it comes from happened."""
 
     @_builtins.property
     def provenance(self) -> Global___Provenance:
@@ -215,20 +215,20 @@ class Provenance(_message.Message):
     call_id: _builtins.str
     """The id that the server gave to the call."""
     request_id: _builtins.str
-    """The idempotency key of the call, where the client sent one."""
+    """The idempotency key of the call, if the client sent one."""
     correlation_id: _builtins.str
     """The correlation id of the call: the server's logs and traces carry it too."""
     language_model: _builtins.str
     """The language model that inferred the text, such as `gemini/gemini-3.5-flash` or
-    `offline/extractive-2`. Absent where none was asked.
+    `offline/extractive-2`. Absent if none was used.
     """
     prompt_version: _builtins.str
-    """The version of the prompt that the language model was given. Absent where none was asked."""
+    """The version of the prompt that the language model was given. Absent if none was used."""
     embedding_model: _builtins.str
     """The model that made the embedding."""
     @_builtins.property
     def evidence(self) -> _containers.RepeatedCompositeFieldContainer[Global___Evidence]:
-        """The passages of the conversation that show the fact."""
+        """The quotes of the conversation that prove the fact."""
 
     def __init__(
         self,
@@ -262,7 +262,7 @@ Global___Provenance: _TypeAlias = Provenance  # noqa: Y015
 
 @_typing.final
 class Evidence(_message.Message):
-    """Evidence is a passage of a stored message that shows a fact."""
+    """Evidence is a quote of a stored message that proves a fact."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -271,7 +271,7 @@ class Evidence(_message.Message):
     message_id: _builtins.str
     """The id of the stored message."""
     quote: _builtins.str
-    """The passage, word for word as it stands in the message. Empty: the whole message."""
+    """The quote, word for word as it stands in the message. Empty: the whole message."""
     def __init__(
         self,
         *,
@@ -289,7 +289,7 @@ Global___Evidence: _TypeAlias = Evidence  # noqa: Y015
 @_typing.final
 class MemoryEvent(_message.Message):
     """MemoryEvent is one entry of a memory's history. Entries are only ever added, until the memory is
-    erased: then one DELETE takes the place of them all.
+    erased: then a single DELETE replaces them all.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -303,7 +303,7 @@ class MemoryEvent(_message.Message):
         TYPE_UNSPECIFIED: MemoryEvent._Type.ValueType  # 0
         """Never sent."""
         ADD: MemoryEvent._Type.ValueType  # 1
-        """The memory came to be.
+        """The memory was created.
         buf:lint:ignore ENUM_VALUE_PREFIX
         """
         UPDATE: MemoryEvent._Type.ValueType  # 2
@@ -315,7 +315,7 @@ class MemoryEvent(_message.Message):
         buf:lint:ignore ENUM_VALUE_PREFIX
         """
         RESTORE: MemoryEvent._Type.ValueType  # 4
-        """The memory is as it was at an earlier version again, after a change or a deletion.
+        """The memory was restored to an earlier version, after a change or a deletion.
         buf:lint:ignore ENUM_VALUE_PREFIX
         """
 
@@ -325,7 +325,7 @@ class MemoryEvent(_message.Message):
     TYPE_UNSPECIFIED: MemoryEvent.Type.ValueType  # 0
     """Never sent."""
     ADD: MemoryEvent.Type.ValueType  # 1
-    """The memory came to be.
+    """The memory was created.
     buf:lint:ignore ENUM_VALUE_PREFIX
     """
     UPDATE: MemoryEvent.Type.ValueType  # 2
@@ -337,7 +337,7 @@ class MemoryEvent(_message.Message):
     buf:lint:ignore ENUM_VALUE_PREFIX
     """
     RESTORE: MemoryEvent.Type.ValueType  # 4
-    """The memory is as it was at an earlier version again, after a change or a deletion.
+    """The memory was restored to an earlier version, after a change or a deletion.
     buf:lint:ignore ENUM_VALUE_PREFIX
     """
 
@@ -361,7 +361,7 @@ class MemoryEvent(_message.Message):
     @_builtins.property
     def before(self) -> Global___Memory:
         """The memory before the event. Absent for ADD, for a RESTORE of a deleted memory, and for the
-        deletion of a memory that was erased: of that nothing is kept but that it happened.
+        DELETE of an erased memory, of which nothing else is kept.
         """
 
     @_builtins.property
@@ -420,9 +420,9 @@ class Relation(_message.Message):
     target: _builtins.str
     """The name of the other entity."""
     source_type: _builtins.str
-    """The kind of the source entity, such as `person`, where it is known."""
+    """The kind of the source entity, such as `person`, if it is known."""
     target_type: _builtins.str
-    """The kind of the target entity, such as `organization`, where it is known."""
+    """The kind of the target entity, such as `organization`, if it is known."""
     memory_id: _builtins.str
     """The memory that states it."""
     @_builtins.property
@@ -431,7 +431,7 @@ class Relation(_message.Message):
 
     @_builtins.property
     def valid_from(self) -> _timestamp_pb2.Timestamp:
-        """From when on it holds: the event time of the memory that states it."""
+        """Since when it holds: the event time of the memory that states it."""
 
     @_builtins.property
     def superseded_at(self) -> _timestamp_pb2.Timestamp:
@@ -471,7 +471,7 @@ class CustomCategory(_message.Message):
     name: _builtins.str
     """Required. Its name, such as `travel`. 1 to 64 characters."""
     description: _builtins.str
-    """What belongs in it, said to the model. At most 1,024 characters."""
+    """What belongs in it, as a description for the model. At most 1,024 characters."""
     def __init__(
         self,
         *,
@@ -496,8 +496,8 @@ class ModelsUsed(_message.Message):
     EMBEDDING_MODEL_FIELD_NUMBER: _builtins.int
     language_model: _builtins.str
     """The language model, such as `gemini/gemini-3.5-flash`. The prefix `offline/` marks the built-in
-    deterministic extractor, which understands far less than a language model. Empty where none
-    was asked.
+    deterministic extractor, which understands far less than a language model. Empty if none
+    was used.
     """
     embedding_model: _builtins.str
     """The embedding model, such as `gemini/gemini-embedding-001` or `offline/wordllama-256`."""

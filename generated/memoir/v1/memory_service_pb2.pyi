@@ -37,10 +37,10 @@ class _NoticeReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_NoticeRe
     """More than 200 changes were inferred from one call. The first 200 were considered."""
     NOTICE_REASON_DELETIONS_LIMIT: _NoticeReason.ValueType  # 2
     """More memories were to be updated and deleted than one call may change by inference
-    (MEMOIR_INFERENCE_MAX_DELETIONS). None of them was; new facts were added all the same.
+    (MEMOIR_INFERENCE_MAX_DELETIONS). None of them was changed; new facts were added nevertheless.
     """
     NOTICE_REASON_FORGET_UNMATCHED: _NoticeReason.ValueType  # 3
-    """A message asked to forget something of which no memory is held. Nothing was deleted for it."""
+    """A message asked to forget something that no memory holds. Nothing was deleted for it."""
     NOTICE_REASON_NOT_OWN_TEXT: _NoticeReason.ValueType  # 4
     """Text is not the speaker's own: quoted mail, code, what others said, recalled memories, a text to
     be summarized or translated, or an assistant's statement about the user. No fact was made of it.
@@ -57,8 +57,8 @@ class _NoticeReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_NoticeRe
     """A memory that was to be changed or forgotten is immutable."""
 
 class NoticeReason(_NoticeReason, metaclass=_NoticeReasonEnumTypeWrapper):
-    """NoticeReason is the closed list of why an add leaves something out. A client that finds a reason
-    it does not know shows the notice's text.
+    """NoticeReason is the closed list of reasons why an add leaves something out. A client that gets a
+    reason it does not know shows the notice's text.
     """
 
 NOTICE_REASON_UNSPECIFIED: NoticeReason.ValueType  # 0
@@ -67,10 +67,10 @@ NOTICE_REASON_OPERATIONS_LIMIT: NoticeReason.ValueType  # 1
 """More than 200 changes were inferred from one call. The first 200 were considered."""
 NOTICE_REASON_DELETIONS_LIMIT: NoticeReason.ValueType  # 2
 """More memories were to be updated and deleted than one call may change by inference
-(MEMOIR_INFERENCE_MAX_DELETIONS). None of them was; new facts were added all the same.
+(MEMOIR_INFERENCE_MAX_DELETIONS). None of them was changed; new facts were added nevertheless.
 """
 NOTICE_REASON_FORGET_UNMATCHED: NoticeReason.ValueType  # 3
-"""A message asked to forget something of which no memory is held. Nothing was deleted for it."""
+"""A message asked to forget something that no memory holds. Nothing was deleted for it."""
 NOTICE_REASON_NOT_OWN_TEXT: NoticeReason.ValueType  # 4
 """Text is not the speaker's own: quoted mail, code, what others said, recalled memories, a text to
 be summarized or translated, or an assistant's statement about the user. No fact was made of it.
@@ -94,21 +94,21 @@ class _SearchSource:
 class _SearchSourceEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_SearchSource.ValueType], _builtins.type):
     DESCRIPTOR: _descriptor.EnumDescriptor
     SEARCH_SOURCE_UNSPECIFIED: _SearchSource.ValueType  # 0
-    """Not said; refused in a request."""
+    """Refused in a request."""
     SEARCH_SOURCE_MEMORIES: _SearchSource.ValueType  # 1
-    """What is remembered: inferred facts, and messages that were stored as they are."""
+    """Memories: inferred facts, and messages that were stored as they are."""
     SEARCH_SOURCE_PASSAGES: _SearchSource.ValueType  # 2
-    """What was told in adds with inference and became no memory."""
+    """Passages: what was said in adds with inference and became no memory."""
 
 class SearchSource(_SearchSource, metaclass=_SearchSourceEnumTypeWrapper):
-    """SearchSource is something that a search can look at."""
+    """SearchSource is a kind of content that a search can look at."""
 
 SEARCH_SOURCE_UNSPECIFIED: SearchSource.ValueType  # 0
-"""Not said; refused in a request."""
+"""Refused in a request."""
 SEARCH_SOURCE_MEMORIES: SearchSource.ValueType  # 1
-"""What is remembered: inferred facts, and messages that were stored as they are."""
+"""Memories: inferred facts, and messages that were stored as they are."""
 SEARCH_SOURCE_PASSAGES: SearchSource.ValueType  # 2
-"""What was told in adds with inference and became no memory."""
+"""Passages: what was said in adds with inference and became no memory."""
 Global___SearchSource: _TypeAlias = SearchSource  # noqa: Y015
 
 class _ErasureMode:
@@ -120,17 +120,17 @@ class _ErasureModeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErasureMo
     ERASURE_MODE_UNSPECIFIED: _ErasureMode.ValueType  # 0
     """The same as ERASURE_MODE_KEEP_HISTORY."""
     ERASURE_MODE_KEEP_HISTORY: _ErasureMode.ValueType  # 1
-    """The memory leaves the reads and the graph. Its history (every text, metadata and embedding that
-    it had) and the messages that it came from stay for good: reads of the past find it, and
+    """The memory disappears from reads and from the graph. Its history (every text, metadata and
+    embedding that it had) and the messages that it came from are kept: reads of the past find it, and
     RestoreMemory brings it back.
     """
     ERASURE_MODE_ERASE: _ErasureMode.ValueType  # 2
-    """The history goes too, for good: texts, metadata, embeddings, entities and relations of every
-    version, and the messages of the calls that made them, unless another memory rests on a message;
-    in such a message the passages of this memory are blanked out, except where they overlap with
-    those of another memory. Repetitions of its passages in other messages of the scope are blanked
-    out as well. What stays is one DELETE event with the memory's id, its scope and the time, and
-    the calls without what they said.
+    """The history is deleted permanently too: texts, metadata, embeddings, entities and relations of
+    every version, and the messages of the calls that made them, unless a message is evidence of
+    another memory; in such a message the quotes of this memory are blanked out, except where they
+    overlap with those of another memory. Repetitions of its quotes in other messages of the scope are
+    blanked out as well. What stays is one DELETE event with the memory's id, its scope and the time,
+    and the calls without what they said.
     """
 
 class ErasureMode(_ErasureMode, metaclass=_ErasureModeEnumTypeWrapper):
@@ -139,17 +139,17 @@ class ErasureMode(_ErasureMode, metaclass=_ErasureModeEnumTypeWrapper):
 ERASURE_MODE_UNSPECIFIED: ErasureMode.ValueType  # 0
 """The same as ERASURE_MODE_KEEP_HISTORY."""
 ERASURE_MODE_KEEP_HISTORY: ErasureMode.ValueType  # 1
-"""The memory leaves the reads and the graph. Its history (every text, metadata and embedding that
-it had) and the messages that it came from stay for good: reads of the past find it, and
+"""The memory disappears from reads and from the graph. Its history (every text, metadata and
+embedding that it had) and the messages that it came from are kept: reads of the past find it, and
 RestoreMemory brings it back.
 """
 ERASURE_MODE_ERASE: ErasureMode.ValueType  # 2
-"""The history goes too, for good: texts, metadata, embeddings, entities and relations of every
-version, and the messages of the calls that made them, unless another memory rests on a message;
-in such a message the passages of this memory are blanked out, except where they overlap with
-those of another memory. Repetitions of its passages in other messages of the scope are blanked
-out as well. What stays is one DELETE event with the memory's id, its scope and the time, and
-the calls without what they said.
+"""The history is deleted permanently too: texts, metadata, embeddings, entities and relations of
+every version, and the messages of the calls that made them, unless a message is evidence of
+another memory; in such a message the quotes of this memory are blanked out, except where they
+overlap with those of another memory. Repetitions of its quotes in other messages of the scope are
+blanked out as well. What stays is one DELETE event with the memory's id, its scope and the time,
+and the calls without what they said.
 """
 Global___ErasureMode: _TypeAlias = ErasureMode  # noqa: Y015
 
@@ -187,7 +187,7 @@ Global___ScopeKind: _TypeAlias = ScopeKind  # noqa: Y015
 
 @_typing.final
 class AddMemoriesRequest(_message.Message):
-    """AddMemoriesRequest is the body of the Mem0 "Add Memories" API, field for field, and `request_id`."""
+    """AddMemoriesRequest has the fields of the Mem0 "Add Memories" API, and `request_id`."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -240,9 +240,9 @@ class AddMemoriesRequest(_message.Message):
     excludes: _builtins.str
     """What this describes is not remembered. Not used when `infer` is false. 1 to 2,048 characters."""
     infer: _builtins.bool
-    """Default true: lasting facts are inferred, in the language of the input, each shown by a passage
-    of a message. False: every user, assistant and tool message is stored as it is; one that the
-    scope holds already, word for word and by the same speaker, adds nothing.
+    """Default true: lasting facts are inferred, in the language of the input, each with a quote of a
+    message as evidence. False: every user, assistant and tool message is stored as it is; one that
+    the scope already holds, word for word and by the same speaker, adds nothing.
     """
     output_format: _builtins.str
     """`v1.0` (default, deprecated) or `v1.1`, which also returns `relations`."""
@@ -255,9 +255,9 @@ class AddMemoriesRequest(_message.Message):
     They can still be deleted, and they expire.
     """
     async_mode: _builtins.bool
-    """Answers at once with a durable `operation` instead of the results. The work is done soon, of
-    one scope in the order of the calls, and tried again after passing faults.
-    `google.longrunning.Operations` tells how it stands (GetOperation, WaitOperation,
+    """Answers at once with a durable `operation` instead of the results. The work is done soon, in the
+    order of the calls of a scope, and retried after transient faults.
+    `google.longrunning.Operations` reports its state (GetOperation, WaitOperation,
     ListOperations with a filter such as `state = FAILED`, CancelOperation, DeleteOperation): its
     metadata is an OperationMetadata, its response an AddMemoriesResponse.
     """
@@ -274,9 +274,9 @@ class AddMemoriesRequest(_message.Message):
     sees the recent stored messages of the scope, so that a client sends only what is new.
     """
     request_id: _builtins.str
-    """Makes the call idempotent: a UUID that the client chose for this one intent. The same id again
-    answers what the first call answered; with another payload it is refused (ALREADY_EXISTS).
-    Kept for at least 24 hours.
+    """Makes the call idempotent: a UUID that the client chose for this one intent. A repeated call with
+    the same id gets the answer of the first one; with another payload it is refused
+    (ALREADY_EXISTS). Kept for at least 24 hours.
     """
     @_builtins.property
     def messages(self) -> _containers.RepeatedCompositeFieldContainer[_memory_pb2.Message]:
@@ -401,7 +401,7 @@ class AddMemoriesResponse(_message.Message):
     MODELS_USED_FIELD_NUMBER: _builtins.int
     NOTICES_FIELD_NUMBER: _builtins.int
     consistency_token: _builtins.str
-    """Proof of this write: pass it to a later read to see the write in the graph too."""
+    """Pass it to a later read of the graph to be sure that the read sees this write."""
     @_builtins.property
     def results(self) -> _containers.RepeatedCompositeFieldContainer[Global___AddMemoriesResult]:
         """What was added, updated and deleted, in the order of the conversation. Empty with `async_mode`."""
@@ -420,9 +420,9 @@ class AddMemoriesResponse(_message.Message):
 
     @_builtins.property
     def notices(self) -> _containers.RepeatedCompositeFieldContainer[Global___Notice]:
-        """What was left out of the call's effect, and why: by a bound, by `includes` and `excludes`, or
-        because it is not the user's own or nobody said it. With every `output_format`. The same
-        `request_id` and the operation of an asynchronous call answer the same notices.
+        """What was left out, and why: because of a limit, because of `includes` and `excludes`, or because
+        it is not the user's own statement or nobody said it. With every `output_format`. A repeated
+        `request_id` and the operation of an asynchronous call return the same notices.
         """
 
     def __init__(
@@ -456,7 +456,7 @@ class Notice(_message.Message):
     reason: Global___NoticeReason.ValueType
     """Why it was left out."""
     text: _builtins.str
-    """The same for people: a sentence in English. It quotes nothing of the conversation."""
+    """The reason for people: a sentence in English. It quotes nothing of the conversation."""
     def __init__(
         self,
         *,
@@ -473,7 +473,7 @@ Global___Notice: _TypeAlias = Notice  # noqa: Y015
 
 @_typing.final
 class OperationMetadata(_message.Message):
-    """OperationMetadata tells how an asynchronous call stands."""
+    """OperationMetadata describes the state of an asynchronous call."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -484,11 +484,11 @@ class OperationMetadata(_message.Message):
     class _StateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[OperationMetadata._State.ValueType], _builtins.type):
         DESCRIPTOR: _descriptor.EnumDescriptor
         STATE_UNSPECIFIED: OperationMetadata._State.ValueType  # 0
-        """Not said."""
+        """Never sent."""
         STATE_QUEUED: OperationMetadata._State.ValueType  # 1
         """It waits for its turn, or for the next attempt."""
         STATE_RUNNING: OperationMetadata._State.ValueType  # 2
-        """It is worked on."""
+        """A server is working on it."""
         STATE_SUCCEEDED: OperationMetadata._State.ValueType  # 3
         """It is done: the operation holds the response."""
         STATE_FAILED: OperationMetadata._State.ValueType  # 4
@@ -497,14 +497,14 @@ class OperationMetadata(_message.Message):
         """It was cancelled and had no effect."""
 
     class State(_State, metaclass=_StateEnumTypeWrapper):
-        """State is where an operation is."""
+        """State is how far an operation has come."""
 
     STATE_UNSPECIFIED: OperationMetadata.State.ValueType  # 0
-    """Not said."""
+    """Never sent."""
     STATE_QUEUED: OperationMetadata.State.ValueType  # 1
     """It waits for its turn, or for the next attempt."""
     STATE_RUNNING: OperationMetadata.State.ValueType  # 2
-    """It is worked on."""
+    """A server is working on it."""
     STATE_SUCCEEDED: OperationMetadata.State.ValueType  # 3
     """It is done: the operation holds the response."""
     STATE_FAILED: OperationMetadata.State.ValueType  # 4
@@ -524,9 +524,9 @@ class OperationMetadata(_message.Message):
     APP_ID_FIELD_NUMBER: _builtins.int
     RUN_ID_FIELD_NUMBER: _builtins.int
     state: Global___OperationMetadata.State.ValueType
-    """Where the operation is."""
+    """How far the operation has come."""
     attempts: _builtins.int
-    """How often it was begun."""
+    """How many attempts were begun."""
     correlation_id: _builtins.str
     """The correlation id of the call that asked for it."""
     user_id: _builtins.str
@@ -543,7 +543,7 @@ class OperationMetadata(_message.Message):
 
     @_builtins.property
     def start_time(self) -> _timestamp_pb2.Timestamp:
-        """When it was begun first."""
+        """When the first attempt began."""
 
     @_builtins.property
     def end_time(self) -> _timestamp_pb2.Timestamp:
@@ -551,7 +551,7 @@ class OperationMetadata(_message.Message):
 
     @_builtins.property
     def next_attempt_time(self) -> _timestamp_pb2.Timestamp:
-        """When it is tried at the earliest, while it waits."""
+        """The earliest time of the next attempt, while it waits."""
 
     def __init__(
         self,
@@ -744,28 +744,28 @@ class SearchMemoriesRequest(_message.Message):
     """
     top_k: _builtins.int
     """How many to return at most. Default 10, at most 1,000. Scope, expiry and filters apply before it.
-    What does not fit into one answer is read with `next_page_token`.
+    Use `next_page_token` to read what does not fit into one answer.
     """
     threshold: _builtins.float
     """Only memories whose `score` is at least this, from 0 to 1. Default: no bound."""
     rerank: _builtins.bool
-    """Has a language model order the best 30 hits once more, or all that are found where they are
-    fewer: slower, better. It reads the question and the first 1,000 characters of each memory. Where
-    it fails, or takes too long, the hits stay as they were, and `degraded` says so; so it does with
-    the offline models, which do not rerank.
+    """Lets a language model reorder the best 30 hits, or all if there are fewer: slower, but better. It
+    reads the question and the first 1,000 characters of each memory. If it fails or takes too long,
+    the hits keep their order and `degraded` says so. The offline models do not rerank, which
+    `degraded` reports too.
     """
     include_relations: _builtins.bool
     """Also returns the relations that the hits state, and those of the entities that the query names."""
     explain: _builtins.bool
-    """Also returns what each arm of the search thought of each hit."""
+    """Also returns the score that each arm of the search gave to each hit."""
     show_expired: _builtins.bool
     """Also returns memories whose expiration date has passed. Default: false."""
     consistency_token: _builtins.str
-    """The token of an earlier write, for which the graph's arm then waits; where it waits in vain, the
-    response says so in `degraded`. Memories themselves need no token.
+    """The token of an earlier write, for which the graph arm then waits; if it waits in vain, `degraded`
+    says so. Memories themselves need no token.
     """
     page_token: _builtins.str
-    """The `next_page_token` of the answer before. The rest of the request must be as it was."""
+    """The `next_page_token` of the previous answer. The rest of the request must not change."""
     @_builtins.property
     def filters(self) -> _struct_pb2.Struct:
         """A filter in the Mem0 v2 grammar, such as
@@ -773,10 +773,10 @@ class SearchMemoriesRequest(_message.Message):
         Operators: eq (a bare value), ne, in, gt, gte, lt, lte, contains, icontains, exists, `*` (any
         non-null value). Fields: user_id, agent_id, app_id, run_id, id, text, categories, create_time,
         update_time, event_time, expiration_date, immutable, `metadata.<path>`. Siblings are ANDed, at
-        every level; of the objects in a NOT none may match. A memory that lacks the field is a
-        no to each operator, and so a yes to ne; so is one whose metadata holds another type there. For
+        every level; of the objects in a NOT none may match. If a memory lacks the field, or its metadata
+        holds another type there, no operator matches except the negations, ne and exists with false. For
         the other fields a value of another type is INVALID_ARGUMENT, as are an empty contains or
-        icontains, an operator that the field does not have (gt of categories), and a NUL character
+        icontains, an operator that the field does not support (gt of categories), and a NUL character
         anywhere. Times are as in RFC 3339 or `YYYY-MM-DD`, which stands for the whole day in UTC.
         contains looks for a part of a string or an item of a list; icontains does so without regard to
         case. At most 16 objects deep, 256 operators, and 1,000 values in an `in`.
@@ -792,8 +792,8 @@ class SearchMemoriesRequest(_message.Message):
 
     @_builtins.property
     def sources(self) -> _containers.RepeatedScalarFieldContainer[Global___SearchSource.ValueType]:
-        """What to search. Default: memories and passages, which measured best on long conversations that were
-        added with inference. Passages have no categories, so with `categories` none is found.
+        """What to search. Default: memories and passages, which gave the best results on long conversations
+        that were added with inference. Passages have no categories, so with `categories` none is found.
         """
 
     def __init__(
@@ -878,12 +878,12 @@ class SearchMemoriesResponse(_message.Message):
     MODELS_USED_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
-    """Send it to get those of the best `top_k` that did not fit. Empty where all did. Each page is found
-    anew, so what is written between two of them may shift a hit from one to the other.
+    """Send it to get those of the best `top_k` that did not fit. Empty if all did. Every page runs the
+    search again, so a write between two pages can move a hit from one to the other.
     """
     @_builtins.property
     def results(self) -> _containers.RepeatedCompositeFieldContainer[Global___SearchMemoriesResult]:
-        """The hits, best first: by `score`, or in the order of the arm `rerank` where that took part. An
+        """The hits, best first: by `score`, or in the order of the arm `rerank` if that took part. An
         answer holds at most 4 MiB of them, which is what clients receive by default.
         """
 
@@ -895,7 +895,7 @@ class SearchMemoriesResponse(_message.Message):
 
     @_builtins.property
     def degraded(self) -> _containers.RepeatedCompositeFieldContainer[Global___DegradedArm]:
-        """The arms that were skipped, and why. Empty when the search was whole."""
+        """The arms that were skipped, and why. Empty if the search was complete."""
 
     @_builtins.property
     def models_used(self) -> _memory_pb2.ModelsUsed:
@@ -930,9 +930,9 @@ class SearchMemoriesResult(_message.Message):
     ARMS_FIELD_NUMBER: _builtins.int
     score: _builtins.float
     """How well it fits, from 0 to 1, whether it was reranked or not: the mean of the scores of the arms
-    `dense` and `lexical`. Where no memory of the scope shares a word with the question, it is the
-    score of `dense` alone. It depends on what the scope holds, so scores of
-    different scopes do not compare exactly.
+    `dense` and `lexical`. If no memory of the scope shares a word with the question, it is the
+    score of `dense` alone. It depends on the content of the scope, so scores of different scopes
+    cannot be compared exactly.
     """
     @_builtins.property
     def memory(self) -> _memory_pb2.Memory:
@@ -940,12 +940,12 @@ class SearchMemoriesResult(_message.Message):
 
     @_builtins.property
     def passage(self) -> Global___Passage:
-        """Something that was told and became no memory."""
+        """Something that was said and became no memory."""
 
     @_builtins.property
     def arms(self) -> _containers.RepeatedCompositeFieldContainer[Global___ArmScore]:
-        """What the arms that found it thought of it. Only with `explain`. An arm finds its best 100
-        memories, or four times `top_k` where that is more; `lexical` only those that share a word with
+        """The scores of the arms that found it. Only with `explain`. An arm finds its best 100
+        memories, or four times `top_k` if that is more; `lexical` only those that share a word with
         the question, or whose neighbours in the conversation do.
         """
 
@@ -969,15 +969,15 @@ Global___SearchMemoriesResult: _TypeAlias = SearchMemoriesResult  # noqa: Y015
 
 @_typing.final
 class Passage(_message.Message):
-    """Passage is what was told in an add with inference and became no memory: what is left of a message once
-    the sentences are taken out that the memories made from it rest on. A message of more than 8,192
-    characters is cut into several passages. Requests to forget and text that is not the speaker's own
-    are in none of them.
+    """Passage is what was said in an add with inference and became no memory: the sentences of a message,
+    without those that are the evidence of memories made from it. A message of more than 8,192
+    characters is cut into several passages. Passages never contain requests to forget, or text that is
+    not the speaker's own.
 
     A passage has the scope, the metadata and the expiration date that the call gave its memories, so
-    scopes, filters and expiry hold for it alike. When a memory of its scope is deleted, or gets another
-    text, the sentences that tell of what it said before (those with at least half of its words) leave
-    the passages too. DeleteMemories and DeleteScope delete the passages that match.
+    scopes, filters and expiry apply to it in the same way. When a memory of its scope is deleted or gets
+    another text, the sentences that repeat its former text (those with at least half of its words) are
+    removed from the passages too. DeleteMemories and DeleteScope delete the passages that match.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -1020,7 +1020,7 @@ Global___Passage: _TypeAlias = Passage  # noqa: Y015
 
 @_typing.final
 class ArmScore(_message.Message):
-    """ArmScore is what one arm of the search thought of a hit."""
+    """ArmScore is the score that one arm of the search gave to a hit."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -1034,12 +1034,12 @@ class ArmScore(_message.Message):
     rank: _builtins.int
     """The hit's place in this arm's own order, from 1."""
     score: _builtins.float
-    """The score in this arm's own measure. `dense`: the cosine of both embeddings once the mean of the
-    scope is taken off, 0 where it is negative. `lexical`: BM25 over word stems with the statistics
+    """The score in this arm's own measure. `dense`: the cosine of both embeddings after subtracting the
+    mean of the scope, 0 if it is negative. `lexical`: BM25 over word stems with the statistics
     of the scope, 1 for a memory of average length with each word of the question, at most 1; a
     message that was stored as it is gets a share of its neighbours' too. `rerank`: the language
-    model's judgement, 1 for a memory that states the answer outright, 0 for one that has nothing to
-    do with the question.
+    model's judgement, 1 for a memory that states the answer outright, 0 for one that is unrelated
+    to the question.
     """
     def __init__(
         self,
@@ -1161,8 +1161,8 @@ Global___GetMemoryResponse: _TypeAlias = GetMemoryResponse  # noqa: Y015
 
 @_typing.final
 class ListMemoriesRequest(_message.Message):
-    """ListMemoriesRequest says which memories to read. Without a scope field and without filters it
-    reads the whole project.
+    """ListMemoriesRequest says which memories to read: without a scope field and without filters, those
+    of the whole project.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -1206,7 +1206,7 @@ class ListMemoriesRequest(_message.Message):
     page_size: _builtins.int
     """How many to return at most. Default 50, at most 1,000."""
     page_token: _builtins.str
-    """The `next_page_token` of the page before. The rest of the request must be as it was."""
+    """The `next_page_token` of the previous page. The rest of the request must not change."""
     show_expired: _builtins.bool
     """Also returns memories whose expiration date has passed. Default: false."""
     @_builtins.property
@@ -1216,10 +1216,10 @@ class ListMemoriesRequest(_message.Message):
         Operators: eq (a bare value), ne, in, gt, gte, lt, lte, contains, icontains, exists, `*` (any
         non-null value). Fields: user_id, agent_id, app_id, run_id, id, text, categories, create_time,
         update_time, event_time, expiration_date, immutable, `metadata.<path>`. Siblings are ANDed, at
-        every level; of the objects in a NOT none may match. A memory that lacks the field is a
-        no to each operator, and so a yes to ne; so is one whose metadata holds another type there. For
+        every level; of the objects in a NOT none may match. If a memory lacks the field, or its metadata
+        holds another type there, no operator matches except the negations, ne and exists with false. For
         the other fields a value of another type is INVALID_ARGUMENT, as are an empty contains or
-        icontains, an operator that the field does not have (gt of categories), and a NUL character
+        icontains, an operator that the field does not support (gt of categories), and a NUL character
         anywhere. Times are as in RFC 3339 or `YYYY-MM-DD`, which stands for the whole day in UTC.
         contains looks for a part of a string or an item of a list; icontains does so without regard to
         case. At most 16 objects deep, 256 operators, and 1,000 values in an `in`.
@@ -1330,11 +1330,11 @@ class UpdateMemoryRequest(_message.Message):
     an organization.
     """
     etag: _builtins.str
-    """The etag that was read. A memory that has changed since is left alone (ABORTED)."""
+    """The etag that was read. If the memory has changed since, the call is refused (ABORTED)."""
     request_id: _builtins.str
-    """Makes the call idempotent: a UUID that the client chose for this one intent. The same id again
-    answers what the first call answered; with another payload it is refused (ALREADY_EXISTS).
-    Kept for at least 24 hours.
+    """Makes the call idempotent: a UUID that the client chose for this one intent. A repeated call with
+    the same id gets the answer of the first one; with another payload it is refused
+    (ALREADY_EXISTS). Kept for at least 24 hours.
     """
     @_builtins.property
     def changes(self) -> Global___MemoryChanges:
@@ -1343,7 +1343,7 @@ class UpdateMemoryRequest(_message.Message):
     @_builtins.property
     def update_mask(self) -> _field_mask_pb2.FieldMask:
         """Required. The fields to change: `text`, `metadata`, `categories`, `expiration_date`. A field
-        named here and absent from `changes` is cleared, but for the text, which cannot be.
+        named here and absent from `changes` is cleared, except the text, which cannot be cleared.
         """
 
     def __init__(
@@ -1391,7 +1391,7 @@ class MemoryChanges(_message.Message):
     CATEGORIES_FIELD_NUMBER: _builtins.int
     EXPIRATION_DATE_FIELD_NUMBER: _builtins.int
     text: _builtins.str
-    """What is to be remembered. 1 to 8,192 characters."""
+    """The new text. 1 to 8,192 characters."""
     expiration_date: _builtins.str
     """The last day (`YYYY-MM-DD`, UTC) on which the memory is visible. Not in the past."""
     @_builtins.property
@@ -1436,7 +1436,7 @@ class UpdateMemoryResponse(_message.Message):
     MEMORY_FIELD_NUMBER: _builtins.int
     CONSISTENCY_TOKEN_FIELD_NUMBER: _builtins.int
     consistency_token: _builtins.str
-    """Proof of this write: pass it to a later read to see the write in the graph too."""
+    """Pass it to a later read of the graph to be sure that the read sees this write."""
     @_builtins.property
     def memory(self) -> _memory_pb2.Memory:
         """The memory after the change."""
@@ -1476,11 +1476,11 @@ class DeleteMemoryRequest(_message.Message):
     an organization.
     """
     etag: _builtins.str
-    """The etag that was read. A memory that has changed since is left alone (ABORTED)."""
+    """The etag that was read. If the memory has changed since, the call is refused (ABORTED)."""
     request_id: _builtins.str
-    """Makes the call idempotent: a UUID that the client chose for this one intent. The same id again
-    answers what the first call answered; with another payload it is refused (ALREADY_EXISTS).
-    Kept for at least 24 hours.
+    """Makes the call idempotent: a UUID that the client chose for this one intent. A repeated call with
+    the same id gets the answer of the first one; with another payload it is refused
+    (ALREADY_EXISTS). Kept for at least 24 hours.
     """
     erasure_mode: Global___ErasureMode.ValueType
     """What to leave behind. Default: the history. A memory that was deleted before can still be erased."""
@@ -1526,7 +1526,7 @@ class DeleteMemoryResponse(_message.Message):
     CONSISTENCY_TOKEN_FIELD_NUMBER: _builtins.int
     RECEIPT_FIELD_NUMBER: _builtins.int
     consistency_token: _builtins.str
-    """Proof of this write: pass it to a later read to see the write in the graph too."""
+    """Pass it to a later read of the graph to be sure that the read sees this write."""
     @_builtins.property
     def receipt(self) -> Global___DeletionReceipt:
         """What was deleted."""
@@ -1571,11 +1571,13 @@ class RestoreMemoryRequest(_message.Message):
     an organization.
     """
     etag: _builtins.str
-    """The etag that was read. A memory that has changed or was deleted since is left alone (ABORTED)."""
+    """The etag that was read. If the memory has been changed or deleted since, the call is refused
+    (ABORTED).
+    """
     request_id: _builtins.str
-    """Makes the call idempotent: a UUID that the client chose for this one intent. The same id again
-    answers what the first call answered; with another payload it is refused (ALREADY_EXISTS).
-    Kept for at least 24 hours.
+    """Makes the call idempotent: a UUID that the client chose for this one intent. A repeated call with
+    the same id gets the answer of the first one; with another payload it is refused
+    (ALREADY_EXISTS). Kept for at least 24 hours.
     """
     def __init__(
         self,
@@ -1619,7 +1621,7 @@ class RestoreMemoryResponse(_message.Message):
     MEMORY_FIELD_NUMBER: _builtins.int
     CONSISTENCY_TOKEN_FIELD_NUMBER: _builtins.int
     consistency_token: _builtins.str
-    """Proof of this write: pass it to a later read to see the write in the graph too."""
+    """Pass it to a later read of the graph to be sure that the read sees this write."""
     @_builtins.property
     def memory(self) -> _memory_pb2.Memory:
         """The memory, in a new version."""
@@ -1656,7 +1658,7 @@ class BatchUpdateMemoriesRequest(_message.Message):
     """
     request_id: _builtins.str
     """Makes the call idempotent: a UUID that the client chose for this one intent. The same id again
-    answers what was done for each item that succeeded, and tries the others once more, so that a
+    returns what was done for each item that succeeded, and retries the others, so that a
     call that was cut short can be completed; with another payload it is refused (ALREADY_EXISTS).
     Kept for at least 24 hours.
     """
@@ -1695,13 +1697,13 @@ Global___BatchUpdateMemoriesRequest: _TypeAlias = BatchUpdateMemoriesRequest  # 
 
 @_typing.final
 class BatchUpdateMemoriesResponse(_message.Message):
-    """BatchUpdateMemoriesResponse holds one result an item, in the order of the request."""
+    """BatchUpdateMemoriesResponse holds one result for each item, in the order of the request."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     @_typing.final
     class Result(_message.Message):
-        """Result is what became of one item."""
+        """Result is the outcome of one item."""
 
         DESCRIPTOR: _descriptor.Descriptor
 
@@ -1709,8 +1711,8 @@ class BatchUpdateMemoriesResponse(_message.Message):
         ERROR_FIELD_NUMBER: _builtins.int
         @_builtins.property
         def memory(self) -> _memory_pb2.Memory:
-            """The memory after the change. Where the answer would be larger than 4 MiB, the last memories
-            bear id, version and etag alone.
+            """The memory after the change. If the answer would be larger than 4 MiB, the last memories
+            have only id, version and etag.
             """
 
         @_builtins.property
@@ -1734,7 +1736,7 @@ class BatchUpdateMemoriesResponse(_message.Message):
     RESULTS_FIELD_NUMBER: _builtins.int
     CONSISTENCY_TOKEN_FIELD_NUMBER: _builtins.int
     consistency_token: _builtins.str
-    """Proof of this write: pass it to a later read to see the write in the graph too."""
+    """Pass it to a later read of the graph to be sure that the read sees this write."""
     @_builtins.property
     def results(self) -> _containers.RepeatedCompositeFieldContainer[Global___BatchUpdateMemoriesResponse.Result]:
         """The results."""
@@ -1771,7 +1773,7 @@ class BatchDeleteMemoriesRequest(_message.Message):
     """
     request_id: _builtins.str
     """Makes the call idempotent: a UUID that the client chose for this one intent. The same id again
-    answers what was done for each item that succeeded, and tries the others once more, so that a
+    returns what was done for each item that succeeded, and retries the others, so that a
     call that was cut short can be completed; with another payload it is refused (ALREADY_EXISTS).
     Kept for at least 24 hours.
     """
@@ -1810,13 +1812,13 @@ Global___BatchDeleteMemoriesRequest: _TypeAlias = BatchDeleteMemoriesRequest  # 
 
 @_typing.final
 class BatchDeleteMemoriesResponse(_message.Message):
-    """BatchDeleteMemoriesResponse holds one result an item, in the order of the request."""
+    """BatchDeleteMemoriesResponse holds one result for each item, in the order of the request."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     @_typing.final
     class Result(_message.Message):
-        """Result is what became of one item."""
+        """Result is the outcome of one item."""
 
         DESCRIPTOR: _descriptor.Descriptor
 
@@ -1833,7 +1835,7 @@ class BatchDeleteMemoriesResponse(_message.Message):
 
         @_builtins.property
         def receipt(self) -> Global___DeletionReceipt:
-            """What was deleted. Absent where nothing was."""
+            """What was deleted. Absent if nothing was."""
 
         def __init__(
             self,
@@ -1853,7 +1855,7 @@ class BatchDeleteMemoriesResponse(_message.Message):
     RESULTS_FIELD_NUMBER: _builtins.int
     CONSISTENCY_TOKEN_FIELD_NUMBER: _builtins.int
     consistency_token: _builtins.str
-    """Proof of this write: pass it to a later read to see the write in the graph too."""
+    """Pass it to a later read of the graph to be sure that the read sees this write."""
     @_builtins.property
     def results(self) -> _containers.RepeatedCompositeFieldContainer[Global___BatchDeleteMemoriesResponse.Result]:
         """The results."""
@@ -1912,21 +1914,21 @@ class DeleteMemoriesRequest(_message.Message):
     an organization.
     """
     request_id: _builtins.str
-    """Makes the call idempotent: a UUID that the client chose for this one intent. The same id again
-    answers what the first call answered; with another payload it is refused (ALREADY_EXISTS).
-    Kept for at least 24 hours.
+    """Makes the call idempotent: a UUID that the client chose for this one intent. A repeated call with
+    the same id gets the answer of the first one; with another payload it is refused
+    (ALREADY_EXISTS). Kept for at least 24 hours.
     """
     across_scopes: _builtins.bool
-    """Required to be true where none of user_id, agent_id, app_id and run_id is named: then `filters`,
-    which are required too, reach into every scope of the project.
+    """Must be true if none of user_id, agent_id, app_id and run_id is named: then `filters`, which are
+    required too, reach into every scope of the project.
     """
     validate_only: _builtins.bool
-    """Delete nothing, and answer the receipt of what would be deleted at this moment (AIP-163). The
-    call leaves no trace, so its request_id stays free.
+    """Deletes nothing, and returns the receipt of what would be deleted at this moment (AIP-163). The
+    call is not stored, so its request_id can still be used.
     """
     erasure_mode: Global___ErasureMode.ValueType
-    """What to leave behind. Default: the history. Memories that were deleted before are not reached:
-    DeleteMemory erases them one by one, DeleteScope all of a user, agent, app or run.
+    """What to leave behind. Default: the history. Memories that were deleted before are not affected:
+    DeleteMemory erases them one by one, DeleteScope all those of a user, agent, app or run.
     """
     @_builtins.property
     def filters(self) -> _struct_pb2.Struct:
@@ -1935,10 +1937,10 @@ class DeleteMemoriesRequest(_message.Message):
         Operators: eq (a bare value), ne, in, gt, gte, lt, lte, contains, icontains, exists, `*` (any
         non-null value). Fields: user_id, agent_id, app_id, run_id, id, text, categories, create_time,
         update_time, event_time, expiration_date, immutable, `metadata.<path>`. Siblings are ANDed, at
-        every level; of the objects in a NOT none may match. A memory that lacks the field is a
-        no to each operator, and so a yes to ne; so is one whose metadata holds another type there. For
+        every level; of the objects in a NOT none may match. If a memory lacks the field, or its metadata
+        holds another type there, no operator matches except the negations, ne and exists with false. For
         the other fields a value of another type is INVALID_ARGUMENT, as are an empty contains or
-        icontains, an operator that the field does not have (gt of categories), and a NUL character
+        icontains, an operator that the field does not support (gt of categories), and a NUL character
         anywhere. Times are as in RFC 3339 or `YYYY-MM-DD`, which stands for the whole day in UTC.
         contains looks for a part of a string or an item of a list; icontains does so without regard to
         case. At most 16 objects deep, 256 operators, and 1,000 values in an `in`.
@@ -2003,7 +2005,7 @@ class DeleteMemoriesResponse(_message.Message):
     RECEIPT_FIELD_NUMBER: _builtins.int
     CONSISTENCY_TOKEN_FIELD_NUMBER: _builtins.int
     consistency_token: _builtins.str
-    """Proof of this write: pass it to a later read to see the write in the graph too. Empty with
+    """Pass it to a later read of the graph to be sure that the read sees this write. Empty with
     `validate_only`.
     """
     @_builtins.property
@@ -2044,18 +2046,18 @@ class DeletionReceipt(_message.Message):
     events: _builtins.int
     """History entries deleted from PostgreSQL."""
     graph_memories: _builtins.int
-    """Memories whose removal from the graph is on its way."""
+    """Memories whose removal from the graph is pending."""
     redacted_messages: _builtins.int
-    """Messages that stay because other memories rest on them, with the passages of what was erased
+    """Messages that stay because they are evidence of other memories, with the quotes of what was erased
     blanked out.
     """
     retained_messages: _builtins.int
-    """Messages that stay with a passage of what was erased in them, because other memories rest on
-    the same passage.
+    """Messages that stay with a quote of what was erased in them, because it is evidence of other
+    memories too.
     """
     passages: _builtins.int
-    """Passages that no search finds any more because they match themselves: what is taken out of others
-    because it tells of a deleted memory is not counted.
+    """Passages that were deleted because they match the deletion themselves. Sentences that were removed
+    from other passages because they repeat a deleted memory are not counted.
     """
     def __init__(
         self,
@@ -2098,7 +2100,7 @@ class ListMemoryEventsRequest(_message.Message):
     page_size: _builtins.int
     """How many to return at most. Default 50, at most 1,000."""
     page_token: _builtins.str
-    """The `next_page_token` of the page before. The rest of the request must be as it was."""
+    """The `next_page_token` of the previous page. The rest of the request must not change."""
     def __init__(
         self,
         *,
@@ -2173,7 +2175,7 @@ class ListScopesRequest(_message.Message):
     page_size: _builtins.int
     """How many to return at most. Default 50, at most 1,000."""
     page_token: _builtins.str
-    """The `next_page_token` of the page before. The rest of the request must be as it was."""
+    """The `next_page_token` of the previous page. The rest of the request must not change."""
     def __init__(
         self,
         *,
@@ -2282,9 +2284,9 @@ class DeleteScopeRequest(_message.Message):
     an organization.
     """
     request_id: _builtins.str
-    """Makes the call idempotent: a UUID that the client chose for this one intent. The same id again
-    answers what the first call answered; with another payload it is refused (ALREADY_EXISTS).
-    Kept for at least 24 hours.
+    """Makes the call idempotent: a UUID that the client chose for this one intent. A repeated call with
+    the same id gets the answer of the first one; with another payload it is refused
+    (ALREADY_EXISTS). Kept for at least 24 hours.
     """
     def __init__(
         self,
@@ -2323,7 +2325,7 @@ class DeleteScopeResponse(_message.Message):
     RECEIPT_FIELD_NUMBER: _builtins.int
     CONSISTENCY_TOKEN_FIELD_NUMBER: _builtins.int
     consistency_token: _builtins.str
-    """Proof of this write: pass it to a later read to see the write in the graph too."""
+    """Pass it to a later read of the graph to be sure that the read sees this write."""
     @_builtins.property
     def receipt(self) -> Global___DeletionReceipt:
         """What was deleted."""
@@ -2427,14 +2429,14 @@ Global___WatchMemoryEventsRequest: _TypeAlias = WatchMemoryEventsRequest  # noqa
 
 @_typing.final
 class WatchMemoryEventsResponse(_message.Message):
-    """WatchMemoryEventsResponse is one event, or the place from which a stream begins."""
+    """WatchMemoryEventsResponse is one event, or the position at which a stream begins."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     EVENT_FIELD_NUMBER: _builtins.int
     CURSOR_FIELD_NUMBER: _builtins.int
     cursor: _builtins.str
-    """Resume after this event by sending this."""
+    """Send it to resume after this event."""
     @_builtins.property
     def event(self) -> _memory_pb2.MemoryEvent:
         """The event. Absent in the first response to a request without a cursor, which is sent at once:

@@ -34,8 +34,8 @@ class MemoryServiceStub:
     A scope is the tuple (user_id, agent_id, app_id, run_id). A memory belongs to exactly the tuple
     that it was added with; a read that names some of the four sees every memory that matches those.
 
-    No answer is larger than 4 MiB, which is what clients receive by default. A page that would be ends
-    early, with a token that leads on.
+    No answer is larger than 4 MiB, which is what clients receive by default. A page that would be larger
+    ends early, with a token for the rest.
     """
 
     def __init__(self, channel):
@@ -125,15 +125,15 @@ class MemoryServiceServicer:
     A scope is the tuple (user_id, agent_id, app_id, run_id). A memory belongs to exactly the tuple
     that it was added with; a read that names some of the four sees every memory that matches those.
 
-    No answer is larger than 4 MiB, which is what clients receive by default. A page that would be ends
-    early, with a token that leads on.
+    No answer is larger than 4 MiB, which is what clients receive by default. A page that would be larger
+    ends early, with a token for the rest.
     """
 
     def AddMemories(self, request, context):
         """AddMemories infers lasting facts from a conversation, or stores its messages verbatim, and
-        answers with what was added, updated and deleted. An answer means that it is durable. Nothing
-        worth remembering is an empty `results`, not an error. A request to forget in a message of the
-        user ("forget that ...") deletes what it names and stores nothing.
+        answers with what was added, updated and deleted. Once it is answered, the change is durable. If
+        nothing is worth remembering, `results` is empty; that is not an error. A request to forget in a
+        message of the user ("forget that ...") deletes what it names and stores nothing.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -154,8 +154,8 @@ class MemoryServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListMemories(self, request, context):
-        """ListMemories reads the memories of a scope page by page. A page is stable under concurrent
-        writes: nothing is repeated, and nothing that was there all along is missed.
+        """ListMemories reads the memories of a scope page by page. Paging is stable under concurrent
+        writes: no memory is repeated, and none that existed throughout is missed.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -169,16 +169,16 @@ class MemoryServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def DeleteMemory(self, request, context):
-        """DeleteMemory deletes one memory. No read finds it from the answer on. Its history stays, so that
-        it can be restored, unless `erasure_mode` asks to erase it.
+        """DeleteMemory deletes one memory. Once it is answered, no read finds the memory. Its history stays,
+        so that it can be restored, unless `erasure_mode` asks to erase it.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def RestoreMemory(self, request, context):
-        """RestoreMemory brings a memory back as it was at a version: a deleted one, or one that was
-        changed since. It is a change of its own, in the history and in the graph.
+        """RestoreMemory brings a memory back as it was at a version, after it was changed or deleted. The
+        restoration is a change of its own, in the history and in the graph.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -199,9 +199,9 @@ class MemoryServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def DeleteMemories(self, request, context):
-        """DeleteMemories deletes every memory in a scope or matching a filter. It is refused without
-        either: there is no call that empties a project by omission. A filter alone, which reaches into
-        every scope of the project, needs `across_scopes` as well.
+        """DeleteMemories deletes every memory in a scope or matching a filter. One of them is required, so
+        that no call empties a project by omission. A filter alone, which reaches into every scope of the
+        project, needs `across_scopes` as well.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -231,8 +231,8 @@ class MemoryServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def WatchMemoryEvents(self, request, context):
-        """WatchMemoryEvents sends every event in a scope as it happens, and, with a cursor, what has
-        happened since. Nothing is missed or repeated.
+        """WatchMemoryEvents sends every event in a scope as it happens, and, with a cursor, the events
+        since then. Nothing is missed or repeated.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -328,8 +328,8 @@ class MemoryService:
     A scope is the tuple (user_id, agent_id, app_id, run_id). A memory belongs to exactly the tuple
     that it was added with; a read that names some of the four sees every memory that matches those.
 
-    No answer is larger than 4 MiB, which is what clients receive by default. A page that would be ends
-    early, with a token that leads on.
+    No answer is larger than 4 MiB, which is what clients receive by default. A page that would be larger
+    ends early, with a token for the rest.
     """
 
     @staticmethod

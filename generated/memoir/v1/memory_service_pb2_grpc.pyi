@@ -35,8 +35,8 @@ class MemoryServiceStub:
     A scope is the tuple (user_id, agent_id, app_id, run_id). A memory belongs to exactly the tuple
     that it was added with; a read that names some of the four sees every memory that matches those.
 
-    No answer is larger than 4 MiB, which is what clients receive by default. A page that would be ends
-    early, with a token that leads on.
+    No answer is larger than 4 MiB, which is what clients receive by default. A page that would be larger
+    ends early, with a token for the rest.
     """
 
     @_typing.overload
@@ -45,36 +45,36 @@ class MemoryServiceStub:
     def __new__(cls, channel: _aio.Channel) -> MemoryServiceAsyncStub: ...
     AddMemories: _grpc.UnaryUnaryMultiCallable[_memory_service_pb2.AddMemoriesRequest, _memory_service_pb2.AddMemoriesResponse]
     """AddMemories infers lasting facts from a conversation, or stores its messages verbatim, and
-    answers with what was added, updated and deleted. An answer means that it is durable. Nothing
-    worth remembering is an empty `results`, not an error. A request to forget in a message of the
-    user ("forget that ...") deletes what it names and stores nothing.
+    answers with what was added, updated and deleted. Once it is answered, the change is durable. If
+    nothing is worth remembering, `results` is empty; that is not an error. A request to forget in a
+    message of the user ("forget that ...") deletes what it names and stores nothing.
     """
     SearchMemories: _grpc.UnaryUnaryMultiCallable[_memory_service_pb2.SearchMemoriesRequest, _memory_service_pb2.SearchMemoriesResponse]
     """SearchMemories finds the memories of a scope that fit a query best."""
     GetMemory: _grpc.UnaryUnaryMultiCallable[_memory_service_pb2.GetMemoryRequest, _memory_service_pb2.GetMemoryResponse]
     """GetMemory reads one memory."""
     ListMemories: _grpc.UnaryUnaryMultiCallable[_memory_service_pb2.ListMemoriesRequest, _memory_service_pb2.ListMemoriesResponse]
-    """ListMemories reads the memories of a scope page by page. A page is stable under concurrent
-    writes: nothing is repeated, and nothing that was there all along is missed.
+    """ListMemories reads the memories of a scope page by page. Paging is stable under concurrent
+    writes: no memory is repeated, and none that existed throughout is missed.
     """
     UpdateMemory: _grpc.UnaryUnaryMultiCallable[_memory_service_pb2.UpdateMemoryRequest, _memory_service_pb2.UpdateMemoryResponse]
     """UpdateMemory changes the named fields of one memory."""
     DeleteMemory: _grpc.UnaryUnaryMultiCallable[_memory_service_pb2.DeleteMemoryRequest, _memory_service_pb2.DeleteMemoryResponse]
-    """DeleteMemory deletes one memory. No read finds it from the answer on. Its history stays, so that
-    it can be restored, unless `erasure_mode` asks to erase it.
+    """DeleteMemory deletes one memory. Once it is answered, no read finds the memory. Its history stays,
+    so that it can be restored, unless `erasure_mode` asks to erase it.
     """
     RestoreMemory: _grpc.UnaryUnaryMultiCallable[_memory_service_pb2.RestoreMemoryRequest, _memory_service_pb2.RestoreMemoryResponse]
-    """RestoreMemory brings a memory back as it was at a version: a deleted one, or one that was
-    changed since. It is a change of its own, in the history and in the graph.
+    """RestoreMemory brings a memory back as it was at a version, after it was changed or deleted. The
+    restoration is a change of its own, in the history and in the graph.
     """
     BatchUpdateMemories: _grpc.UnaryUnaryMultiCallable[_memory_service_pb2.BatchUpdateMemoriesRequest, _memory_service_pb2.BatchUpdateMemoriesResponse]
     """BatchUpdateMemories changes up to 1,000 memories; each has a result of its own."""
     BatchDeleteMemories: _grpc.UnaryUnaryMultiCallable[_memory_service_pb2.BatchDeleteMemoriesRequest, _memory_service_pb2.BatchDeleteMemoriesResponse]
     """BatchDeleteMemories deletes up to 1,000 memories; each has a result of its own."""
     DeleteMemories: _grpc.UnaryUnaryMultiCallable[_memory_service_pb2.DeleteMemoriesRequest, _memory_service_pb2.DeleteMemoriesResponse]
-    """DeleteMemories deletes every memory in a scope or matching a filter. It is refused without
-    either: there is no call that empties a project by omission. A filter alone, which reaches into
-    every scope of the project, needs `across_scopes` as well.
+    """DeleteMemories deletes every memory in a scope or matching a filter. One of them is required, so
+    that no call empties a project by omission. A filter alone, which reaches into every scope of the
+    project, needs `across_scopes` as well.
     """
     ListMemoryEvents: _grpc.UnaryUnaryMultiCallable[_memory_service_pb2.ListMemoryEventsRequest, _memory_service_pb2.ListMemoryEventsResponse]
     """ListMemoryEvents reads the history of one memory, oldest event first. The history of a deleted
@@ -87,8 +87,8 @@ class MemoryServiceStub:
     history, messages and relations.
     """
     WatchMemoryEvents: _grpc.UnaryStreamMultiCallable[_memory_service_pb2.WatchMemoryEventsRequest, _memory_service_pb2.WatchMemoryEventsResponse]
-    """WatchMemoryEvents sends every event in a scope as it happens, and, with a cursor, what has
-    happened since. Nothing is missed or repeated.
+    """WatchMemoryEvents sends every event in a scope as it happens, and, with a cursor, the events
+    since then. Nothing is missed or repeated.
     """
 
 @_typing.type_check_only
@@ -101,43 +101,43 @@ class MemoryServiceAsyncStub(MemoryServiceStub):
     A scope is the tuple (user_id, agent_id, app_id, run_id). A memory belongs to exactly the tuple
     that it was added with; a read that names some of the four sees every memory that matches those.
 
-    No answer is larger than 4 MiB, which is what clients receive by default. A page that would be ends
-    early, with a token that leads on.
+    No answer is larger than 4 MiB, which is what clients receive by default. A page that would be larger
+    ends early, with a token for the rest.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     AddMemories: _aio.UnaryUnaryMultiCallable[_memory_service_pb2.AddMemoriesRequest, _memory_service_pb2.AddMemoriesResponse]  # type: ignore[assignment]
     """AddMemories infers lasting facts from a conversation, or stores its messages verbatim, and
-    answers with what was added, updated and deleted. An answer means that it is durable. Nothing
-    worth remembering is an empty `results`, not an error. A request to forget in a message of the
-    user ("forget that ...") deletes what it names and stores nothing.
+    answers with what was added, updated and deleted. Once it is answered, the change is durable. If
+    nothing is worth remembering, `results` is empty; that is not an error. A request to forget in a
+    message of the user ("forget that ...") deletes what it names and stores nothing.
     """
     SearchMemories: _aio.UnaryUnaryMultiCallable[_memory_service_pb2.SearchMemoriesRequest, _memory_service_pb2.SearchMemoriesResponse]  # type: ignore[assignment]
     """SearchMemories finds the memories of a scope that fit a query best."""
     GetMemory: _aio.UnaryUnaryMultiCallable[_memory_service_pb2.GetMemoryRequest, _memory_service_pb2.GetMemoryResponse]  # type: ignore[assignment]
     """GetMemory reads one memory."""
     ListMemories: _aio.UnaryUnaryMultiCallable[_memory_service_pb2.ListMemoriesRequest, _memory_service_pb2.ListMemoriesResponse]  # type: ignore[assignment]
-    """ListMemories reads the memories of a scope page by page. A page is stable under concurrent
-    writes: nothing is repeated, and nothing that was there all along is missed.
+    """ListMemories reads the memories of a scope page by page. Paging is stable under concurrent
+    writes: no memory is repeated, and none that existed throughout is missed.
     """
     UpdateMemory: _aio.UnaryUnaryMultiCallable[_memory_service_pb2.UpdateMemoryRequest, _memory_service_pb2.UpdateMemoryResponse]  # type: ignore[assignment]
     """UpdateMemory changes the named fields of one memory."""
     DeleteMemory: _aio.UnaryUnaryMultiCallable[_memory_service_pb2.DeleteMemoryRequest, _memory_service_pb2.DeleteMemoryResponse]  # type: ignore[assignment]
-    """DeleteMemory deletes one memory. No read finds it from the answer on. Its history stays, so that
-    it can be restored, unless `erasure_mode` asks to erase it.
+    """DeleteMemory deletes one memory. Once it is answered, no read finds the memory. Its history stays,
+    so that it can be restored, unless `erasure_mode` asks to erase it.
     """
     RestoreMemory: _aio.UnaryUnaryMultiCallable[_memory_service_pb2.RestoreMemoryRequest, _memory_service_pb2.RestoreMemoryResponse]  # type: ignore[assignment]
-    """RestoreMemory brings a memory back as it was at a version: a deleted one, or one that was
-    changed since. It is a change of its own, in the history and in the graph.
+    """RestoreMemory brings a memory back as it was at a version, after it was changed or deleted. The
+    restoration is a change of its own, in the history and in the graph.
     """
     BatchUpdateMemories: _aio.UnaryUnaryMultiCallable[_memory_service_pb2.BatchUpdateMemoriesRequest, _memory_service_pb2.BatchUpdateMemoriesResponse]  # type: ignore[assignment]
     """BatchUpdateMemories changes up to 1,000 memories; each has a result of its own."""
     BatchDeleteMemories: _aio.UnaryUnaryMultiCallable[_memory_service_pb2.BatchDeleteMemoriesRequest, _memory_service_pb2.BatchDeleteMemoriesResponse]  # type: ignore[assignment]
     """BatchDeleteMemories deletes up to 1,000 memories; each has a result of its own."""
     DeleteMemories: _aio.UnaryUnaryMultiCallable[_memory_service_pb2.DeleteMemoriesRequest, _memory_service_pb2.DeleteMemoriesResponse]  # type: ignore[assignment]
-    """DeleteMemories deletes every memory in a scope or matching a filter. It is refused without
-    either: there is no call that empties a project by omission. A filter alone, which reaches into
-    every scope of the project, needs `across_scopes` as well.
+    """DeleteMemories deletes every memory in a scope or matching a filter. One of them is required, so
+    that no call empties a project by omission. A filter alone, which reaches into every scope of the
+    project, needs `across_scopes` as well.
     """
     ListMemoryEvents: _aio.UnaryUnaryMultiCallable[_memory_service_pb2.ListMemoryEventsRequest, _memory_service_pb2.ListMemoryEventsResponse]  # type: ignore[assignment]
     """ListMemoryEvents reads the history of one memory, oldest event first. The history of a deleted
@@ -150,8 +150,8 @@ class MemoryServiceAsyncStub(MemoryServiceStub):
     history, messages and relations.
     """
     WatchMemoryEvents: _aio.UnaryStreamMultiCallable[_memory_service_pb2.WatchMemoryEventsRequest, _memory_service_pb2.WatchMemoryEventsResponse]  # type: ignore[assignment]
-    """WatchMemoryEvents sends every event in a scope as it happens, and, with a cursor, what has
-    happened since. Nothing is missed or repeated.
+    """WatchMemoryEvents sends every event in a scope as it happens, and, with a cursor, the events
+    since then. Nothing is missed or repeated.
     """
 
 class MemoryServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -163,8 +163,8 @@ class MemoryServiceServicer(metaclass=_abc_1.ABCMeta):
     A scope is the tuple (user_id, agent_id, app_id, run_id). A memory belongs to exactly the tuple
     that it was added with; a read that names some of the four sees every memory that matches those.
 
-    No answer is larger than 4 MiB, which is what clients receive by default. A page that would be ends
-    early, with a token that leads on.
+    No answer is larger than 4 MiB, which is what clients receive by default. A page that would be larger
+    ends early, with a token for the rest.
     """
 
     @_abc_1.abstractmethod
@@ -174,9 +174,9 @@ class MemoryServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_memory_service_pb2.AddMemoriesResponse, _abc.Awaitable[_memory_service_pb2.AddMemoriesResponse]]:
         """AddMemories infers lasting facts from a conversation, or stores its messages verbatim, and
-        answers with what was added, updated and deleted. An answer means that it is durable. Nothing
-        worth remembering is an empty `results`, not an error. A request to forget in a message of the
-        user ("forget that ...") deletes what it names and stores nothing.
+        answers with what was added, updated and deleted. Once it is answered, the change is durable. If
+        nothing is worth remembering, `results` is empty; that is not an error. A request to forget in a
+        message of the user ("forget that ...") deletes what it names and stores nothing.
         """
 
     @_abc_1.abstractmethod
@@ -201,8 +201,8 @@ class MemoryServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _memory_service_pb2.ListMemoriesRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_memory_service_pb2.ListMemoriesResponse, _abc.Awaitable[_memory_service_pb2.ListMemoriesResponse]]:
-        """ListMemories reads the memories of a scope page by page. A page is stable under concurrent
-        writes: nothing is repeated, and nothing that was there all along is missed.
+        """ListMemories reads the memories of a scope page by page. Paging is stable under concurrent
+        writes: no memory is repeated, and none that existed throughout is missed.
         """
 
     @_abc_1.abstractmethod
@@ -219,8 +219,8 @@ class MemoryServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _memory_service_pb2.DeleteMemoryRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_memory_service_pb2.DeleteMemoryResponse, _abc.Awaitable[_memory_service_pb2.DeleteMemoryResponse]]:
-        """DeleteMemory deletes one memory. No read finds it from the answer on. Its history stays, so that
-        it can be restored, unless `erasure_mode` asks to erase it.
+        """DeleteMemory deletes one memory. Once it is answered, no read finds the memory. Its history stays,
+        so that it can be restored, unless `erasure_mode` asks to erase it.
         """
 
     @_abc_1.abstractmethod
@@ -229,8 +229,8 @@ class MemoryServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _memory_service_pb2.RestoreMemoryRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_memory_service_pb2.RestoreMemoryResponse, _abc.Awaitable[_memory_service_pb2.RestoreMemoryResponse]]:
-        """RestoreMemory brings a memory back as it was at a version: a deleted one, or one that was
-        changed since. It is a change of its own, in the history and in the graph.
+        """RestoreMemory brings a memory back as it was at a version, after it was changed or deleted. The
+        restoration is a change of its own, in the history and in the graph.
         """
 
     @_abc_1.abstractmethod
@@ -255,9 +255,9 @@ class MemoryServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _memory_service_pb2.DeleteMemoriesRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_memory_service_pb2.DeleteMemoriesResponse, _abc.Awaitable[_memory_service_pb2.DeleteMemoriesResponse]]:
-        """DeleteMemories deletes every memory in a scope or matching a filter. It is refused without
-        either: there is no call that empties a project by omission. A filter alone, which reaches into
-        every scope of the project, needs `across_scopes` as well.
+        """DeleteMemories deletes every memory in a scope or matching a filter. One of them is required, so
+        that no call empties a project by omission. A filter alone, which reaches into every scope of the
+        project, needs `across_scopes` as well.
         """
 
     @_abc_1.abstractmethod
@@ -294,8 +294,8 @@ class MemoryServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _memory_service_pb2.WatchMemoryEventsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_memory_service_pb2.WatchMemoryEventsResponse], _abc.AsyncIterator[_memory_service_pb2.WatchMemoryEventsResponse]]:
-        """WatchMemoryEvents sends every event in a scope as it happens, and, with a cursor, what has
-        happened since. Nothing is missed or repeated.
+        """WatchMemoryEvents sends every event in a scope as it happens, and, with a cursor, the events
+        since then. Nothing is missed or repeated.
         """
 
 def add_MemoryServiceServicer_to_server(servicer: MemoryServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -43,14 +43,14 @@ class Project(_message.Message):
     custom_instructions: _builtins.str
     """Guidelines for every inference in the project. At most 16,384 characters."""
     default_retention_days: _builtins.int
-    """How many days new memories are visible where the call says nothing. 0: for ever."""
+    """How many days new memories are visible if the call does not say it. 0: for ever."""
     etag: _builtins.str
     """Output only. Changes whenever the settings do."""
     keeps_passages: _builtins.bool
     """Whether adds with inference also keep what became no memory, as passages that searches find (see
-    `Passage`). Default: true. An add that says what to remember (`includes`, `excludes`, custom
-    instructions of its own or of the project) keeps none in any case. Turning it off deletes none of
-    those that are there.
+    `Passage`). Default: true. An add that says what to remember (by `includes`, `excludes` or custom
+    instructions of its own or of the project) never keeps any. Turning this off does not delete
+    existing passages.
     """
     @_builtins.property
     def custom_categories(self) -> _containers.RepeatedCompositeFieldContainer[_memory_pb2.CustomCategory]:
@@ -162,7 +162,7 @@ class UpdateProjectRequest(_message.Message):
     an organization.
     """
     etag: _builtins.str
-    """The etag that was read. A project that has changed since is left alone (ABORTED)."""
+    """The etag that was read. If the project has changed since, the call is refused (ABORTED)."""
     @_builtins.property
     def project(self) -> Global___Project:
         """Required. The new values of the settings that `update_mask` names."""

@@ -61,7 +61,7 @@ class ProjectServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def UpdateProject(self, request, context):
-        """UpdateProject changes the named settings. They apply to memories that are made from then on.
+        """UpdateProject changes the named settings. They apply to memories created from then on.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -38,7 +38,7 @@ class ProjectServiceStub:
     GetProject: _grpc.UnaryUnaryMultiCallable[_project_service_pb2.GetProjectRequest, _project_service_pb2.GetProjectResponse]
     """GetProject reads the project's settings."""
     UpdateProject: _grpc.UnaryUnaryMultiCallable[_project_service_pb2.UpdateProjectRequest, _project_service_pb2.UpdateProjectResponse]
-    """UpdateProject changes the named settings. They apply to memories that are made from then on."""
+    """UpdateProject changes the named settings. They apply to memories created from then on."""
 
 @_typing.type_check_only
 class ProjectServiceAsyncStub(ProjectServiceStub):
@@ -50,7 +50,7 @@ class ProjectServiceAsyncStub(ProjectServiceStub):
     GetProject: _aio.UnaryUnaryMultiCallable[_project_service_pb2.GetProjectRequest, _project_service_pb2.GetProjectResponse]  # type: ignore[assignment]
     """GetProject reads the project's settings."""
     UpdateProject: _aio.UnaryUnaryMultiCallable[_project_service_pb2.UpdateProjectRequest, _project_service_pb2.UpdateProjectResponse]  # type: ignore[assignment]
-    """UpdateProject changes the named settings. They apply to memories that are made from then on."""
+    """UpdateProject changes the named settings. They apply to memories created from then on."""
 
 class ProjectServiceServicer(metaclass=_abc_1.ABCMeta):
     """ProjectService reads and changes the settings of the caller's project. Projects and keys are made
@@ -71,6 +71,6 @@ class ProjectServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _project_service_pb2.UpdateProjectRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_project_service_pb2.UpdateProjectResponse, _abc.Awaitable[_project_service_pb2.UpdateProjectResponse]]:
-        """UpdateProject changes the named settings. They apply to memories that are made from then on."""
+        """UpdateProject changes the named settings. They apply to memories created from then on."""
 
 def add_ProjectServiceServicer_to_server(servicer: ProjectServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -151,9 +151,9 @@ Global___WatchStatisticsResponse: _TypeAlias = WatchStatisticsResponse  # noqa: 
 @_typing.final
 class Statistics(_message.Message):
     """Statistics are the figures of one project at one moment. Methods, stages, models, search arms, the
-    slowest requests, caches and the pool are those of the server that answers; what the store holds,
-    what waits, and the memories changed in the last minute and hour are those of all servers. After
-    the first hundreds of projects a server forgets those that have been silent longest.
+    slowest requests, caches and the pool are those of the server that answers; the content of the store,
+    waiting work, and the memories changed in the last minute and hour are those of all servers. A server
+    keeps figures of at most 200 projects, and forgets those that have been silent longest.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -193,7 +193,7 @@ class Statistics(_message.Message):
 
     @_builtins.property
     def queue(self) -> Global___QueueStatistics:
-        """Work that waits."""
+        """Asynchronous work."""
 
     @_builtins.property
     def graph(self) -> Global___GraphStatistics:
@@ -405,8 +405,8 @@ class MethodStatistics(_message.Message):
 
     @_builtins.property
     def latency(self) -> Global___LatencyStatistics:
-        """How long they took. Streams and waiting for operations have none: they last as long as their
-        client wants.
+        """How long they took. Streams and waits for operations have no times: they last as long as their
+        clients want.
         """
 
     def __init__(
@@ -581,7 +581,7 @@ class QueueStatistics(_message.Message):
     dead_letters: _builtins.int
     """Operations that were given up."""
     running: _builtins.int
-    """Operations that are being worked on."""
+    """Operations that servers are working on."""
     @_builtins.property
     def oldest_age(self) -> _duration_pb2.Duration:
         """How long the oldest has waited."""

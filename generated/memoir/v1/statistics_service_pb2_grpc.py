@@ -59,7 +59,7 @@ class StatisticsServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def WatchStatistics(self, request, context):
-        """WatchStatistics sends the figures again and again until the client hangs up.
+        """WatchStatistics sends the figures repeatedly until the client hangs up.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

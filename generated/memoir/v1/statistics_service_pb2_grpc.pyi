@@ -36,7 +36,7 @@ class StatisticsServiceStub:
     GetStatistics: _grpc.UnaryUnaryMultiCallable[_statistics_service_pb2.GetStatisticsRequest, _statistics_service_pb2.GetStatisticsResponse]
     """GetStatistics answers with the figures as they are now."""
     WatchStatistics: _grpc.UnaryStreamMultiCallable[_statistics_service_pb2.WatchStatisticsRequest, _statistics_service_pb2.WatchStatisticsResponse]
-    """WatchStatistics sends the figures again and again until the client hangs up."""
+    """WatchStatistics sends the figures repeatedly until the client hangs up."""
 
 @_typing.type_check_only
 class StatisticsServiceAsyncStub(StatisticsServiceStub):
@@ -46,7 +46,7 @@ class StatisticsServiceAsyncStub(StatisticsServiceStub):
     GetStatistics: _aio.UnaryUnaryMultiCallable[_statistics_service_pb2.GetStatisticsRequest, _statistics_service_pb2.GetStatisticsResponse]  # type: ignore[assignment]
     """GetStatistics answers with the figures as they are now."""
     WatchStatistics: _aio.UnaryStreamMultiCallable[_statistics_service_pb2.WatchStatisticsRequest, _statistics_service_pb2.WatchStatisticsResponse]  # type: ignore[assignment]
-    """WatchStatistics sends the figures again and again until the client hangs up."""
+    """WatchStatistics sends the figures repeatedly until the client hangs up."""
 
 class StatisticsServiceServicer(metaclass=_abc_1.ABCMeta):
     """StatisticsService counts and times what happens in the caller's project."""
@@ -65,6 +65,6 @@ class StatisticsServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _statistics_service_pb2.WatchStatisticsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_statistics_service_pb2.WatchStatisticsResponse], _abc.AsyncIterator[_statistics_service_pb2.WatchStatisticsResponse]]:
-        """WatchStatistics sends the figures again and again until the client hangs up."""
+        """WatchStatistics sends the figures repeatedly until the client hangs up."""
 
 def add_StatisticsServiceServicer_to_server(servicer: StatisticsServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -1,4 +1,4 @@
-"""How much work is taken on at once, of each kind and for each project; the rest is refused."""
+"""Limits on concurrent work, of each kind and for each project; the rest is refused."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from server.core.errors import Overloaded, RateLimited
 from server.core.request_context import enter_place
 
 _READING_VERBS = ("Get", "List", "Search", "Find")
-# A call of these lasts as long as its client likes, and costs next to nothing meanwhile.
+# Calls of these last as long as their clients want, and cost next to nothing.
 _WAITING_METHODS = frozenset({"google.longrunning.Operations/WaitOperation"})
 
 
 class MethodClass(StrEnum):
-    """Reads are preferred to writes; streams only wait, and are counted apart."""
+    """The class of a method. Reads go before writes; streams only wait and are counted apart."""
 
     READ = "read"
     WRITE = "write"
@@ -31,7 +31,7 @@ class MethodClass(StrEnum):
 def method_class(name: str, *, streams: bool) -> MethodClass:
     """The class of `package.Service/Method`; `streams` where either side streams.
 
-    Methods are named as the API Improvement Proposals have it (AIP-130), so the verb says enough.
+    Methods are named as in the API Improvement Proposals (AIP-130), so the verb is sufficient.
     """
     if streams or name in _WAITING_METHODS:
         return MethodClass.STREAM
@@ -41,18 +41,18 @@ def method_class(name: str, *, streams: bool) -> MethodClass:
 
 
 _READ, _WRITE, _STREAM = MethodClass.READ, MethodClass.WRITE, MethodClass.STREAM
-# Part of the newest call in the average time that a call takes.
+# Weight of the newest call in the average duration of calls.
 _WEIGHT = 0.05
 _LEAST_RETRY_SECONDS, _MOST_RETRY_SECONDS = 0.1, 10.0
 
 
 @dataclass(frozen=True, slots=True)
 class AdmissionLimits:
-    """Counts of calls, but for `queue_seconds` and `request_bytes` (of calls taken on or waiting).
+    """All limits count calls, except `queue_seconds` and `request_bytes` (of all requests held).
 
-    Reads and writes share `concurrency`, of which each may take a part. `queue` may wait of each.
-    Streams are not part of that, and neither are calls that are parked, which do nothing but wait
-    for a model or for their turn on a scope: with `parked` of those, no more calls are taken on.
+    Reads and writes share `concurrency`, of which each class may take a part, and `queue` calls of
+    each class may wait. Streams are separate, and so are parked calls, which only wait for a model
+    or for their turn on a scope: while `parked` of those wait, no new calls are admitted.
     """
 
     concurrency: int = 128
@@ -66,7 +66,7 @@ class AdmissionLimits:
 
 
 class AdmittedCall:
-    """A call that was let in; implements `server.core.request_context.Place`."""
+    """An admitted call; implements `server.core.request_context.Place`."""
 
     def __init__(self, admission: Admission, kind: MethodClass, size: int, entered: float) -> None:
         self._admission = admission
@@ -97,11 +97,11 @@ class AdmittedCall:
 
 
 class Admission:
-    """Lets calls in up to the limits, reads before writes, in the order of their arrival.
+    """Admits calls up to the limits, reads before writes, and otherwise in the order of arrival.
 
-    A call that would wait longer than it may, by what calls took lately, is refused at once: to
-    wait and fail then would only cost those that could still be served. Calls that come back from
-    being parked go before those that have not begun, and are never refused.
+    A call whose expected wait, estimated from recent durations, exceeds its limit is refused at
+    once: waiting in vain would only take capacity from calls that can still be served. Calls that
+    return from being parked go before those that have not begun, and are never refused.
     """
 
     def __init__(
@@ -124,23 +124,23 @@ class Admission:
 
     @property
     def running(self) -> int:
-        """How many calls are at work, streams among them."""
+        """The number of running calls, including streams."""
         return sum(self._running.values())
 
     @property
     def waiting(self) -> int:
-        """How many calls wait to be let in."""
+        """The number of calls that wait for admission."""
         return sum(map(len, self._queues.values()))
 
     @property
     def parked(self) -> int:
-        """How many calls were let in and wait for a model, for a scope, or to go on after that."""
+        """The number of admitted calls that wait for a model, for a scope, or for a place again."""
         return self._parked
 
     async def enter(self, kind: MethodClass, size: int, remaining: float) -> AdmittedCall:
-        """Lets a call in; `leave` has to be told when it ends. The current task can park it.
+        """Admits a call; `leave` must be called when it ends. The current task can park it.
 
-        `size` is that of the request in bytes, `remaining` the seconds until the call's deadline.
+        `size` is the size of the request in bytes, `remaining` the seconds until its deadline.
 
         Raises:
             Overloaded: there is no room, and none is expected soon enough.
@@ -159,7 +159,7 @@ class Admission:
         return call
 
     def leave(self, call: AdmittedCall) -> None:
-        """A call that was let in has ended."""
+        """Ends an admitted call."""
         self._bytes -= call.size
         if call.holds_place:
             self._vacate(call)
@@ -169,14 +169,14 @@ class Admission:
         self._let_in()
 
     def park(self, call: AdmittedCall) -> None:
-        """The call begins to wait for something that costs no work."""
+        """Frees the place of a call that begins to wait without doing work."""
         self._parked += 1
         if call.holds_place:
             self._vacate(call)
             self._let_in()
 
     async def unpark(self, call: AdmittedCall) -> None:
-        """Gives a parked call a place again, before all that have not begun."""
+        """Gives a parked call a place again, before all calls that have not begun."""
         try:
             if self._returning[call.kind] or not self._has_room(call.kind):
                 await self._take_turn(call.kind, self._returning[call.kind])
@@ -188,7 +188,7 @@ class Admission:
             self._parked -= 1
 
     def forget_parked(self) -> None:
-        """A parked call was cancelled: it goes on without a place, and only to its end."""
+        """Forgets a parked call that was cancelled: it only cleans up, which needs no place."""
         self._parked -= 1
 
     def _vacate(self, call: AdmittedCall) -> None:
@@ -208,7 +208,7 @@ class Admission:
         return self._limits.writes if kind is _WRITE else self._limits.reads
 
     def _must_wait(self, kind: MethodClass) -> bool:
-        """Whether others that wait are to be let in first."""
+        """Whether waiting calls must be admitted first."""
         if kind is _STREAM:
             return False
         if self._queues[kind] or self._returning[kind]:
@@ -239,7 +239,7 @@ class Admission:
             await turn
         except BaseException:
             if turn.done() and not turn.cancelled():
-                # It was let in and ended in one moment: its place is the next one's.
+                # It was admitted and cancelled at the same moment: the next call gets its place.
                 self._running[kind] -= 1
                 self._let_in()
             else:
@@ -257,12 +257,12 @@ class Admission:
                         turn.set_result(None)
 
     def _expected_wait(self, kind: MethodClass) -> float:
-        """Seconds until a call that came now would be let in, by Little's law."""
+        """Seconds until a call that arrives now would be admitted, by Little's law."""
         before = len(self._queues[kind]) + len(self._returning[kind])
         return (before + 1) * self._seconds[kind] / self._part(kind)
 
     def _overloaded(self, kind: MethodClass) -> Overloaded:
-        """The refusal; its delay is spread, so that those refused now do not all return at once."""
+        """The refusal; its delay is random, so that clients do not all come back at once."""
         wait = 1.0 if kind is _STREAM else self._expected_wait(kind)
         spread = wait * random.uniform(1.0, 2.0)  # noqa: S311 - not a secret
         seconds = min(_MOST_RETRY_SECONDS, max(_LEAST_RETRY_SECONDS, spread))
@@ -279,16 +279,16 @@ class _Bucket:
 
 
 class RateLimiter:
-    """A token bucket a project: `burst` calls at once, and `rate` calls a second after that.
+    """A token bucket for each project: `burst` calls at once, and `rate` calls a second after that.
 
-    Of more than 100,000 projects those that called longest ago are forgotten, and begin with a
-    full bucket. Source: ITU-T I.371, the generic cell rate algorithm as a continuous bucket.
+    With more than 100,000 projects, those that called longest ago are forgotten, and start again
+    with a full bucket. Source: ITU-T I.371, the generic cell rate algorithm as a continuous bucket.
     """
 
     def __init__(
         self, rate: float, burst: int, monotonic: Callable[[], float] = time.monotonic
     ) -> None:
-        """A `rate` of 0 bounds nothing."""
+        """A `rate` of 0 means no limit."""
         self._rate = rate
         self._burst = float(burst)
         self._monotonic = monotonic
@@ -298,7 +298,7 @@ class RateLimiter:
         """Counts one call of the project.
 
         Raises:
-            RateLimited: the bucket is empty; its delay is exactly when it holds a call again.
+            RateLimited: the bucket is empty; its delay ends when the bucket allows a call again.
         """
         if not self._rate:
             return

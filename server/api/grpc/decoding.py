@@ -37,10 +37,10 @@ class _WireError(Exception):
 
 
 def first_invalid_string(data: bytes, descriptor: Descriptor) -> str | None:
-    """The path of the first string that is not UTF-8, such as `messages[0].content`.
+    """Returns the path of the first string that is not UTF-8, such as `messages[0].content`.
 
-    None where every string is, and where the wire format is broken before one is found. Takes time
-    in proportion to the bytes, and nesting no deeper than the parser itself allows.
+    None if all strings are valid, or if the wire format is broken before an invalid one is found.
+    The time is linear in the bytes; nesting goes no deeper than the parser itself allows.
     """
     try:
         return _walk(memoryview(data), descriptor, depth=0)
@@ -75,7 +75,7 @@ def _invalid_in(field: FieldDescriptor, name: str, payload: memoryview, depth: i
 
 
 def _invalid_in_entry(field: FieldDescriptor, payload: memoryview, depth: int) -> str | None:
-    """The same for the entry of a map, which is a message of a key (1) and a value (2)."""
+    """Does the same for a map entry, which is a message with a key (1) and a value (2)."""
     entry = field.message_type
     assert entry is not None
     inner = _walk(payload, entry, depth + 1)
@@ -89,7 +89,7 @@ def _invalid_in_entry(field: FieldDescriptor, payload: memoryview, depth: int) -
 def _subscript(payload: memoryview, entry: Descriptor) -> str:
     if entry.fields_by_name["key"].type != FieldDescriptor.TYPE_STRING:
         return "[]"
-    # The parser takes the last key of an entry, and none for the empty one.
+    # The parser uses the last key of an entry, and the empty key if there is none.
     keys = [_text(value) for number, value in _length_delimited(payload) if number == 1]
     key = (keys[-1] if keys else "") or ""
     return f'["{key[:_MAX_KEY_SHOWN]}"]'
@@ -128,7 +128,7 @@ def _length_delimited(data: memoryview) -> Iterator[tuple[int, memoryview]]:
 
 
 def _varint(data: memoryview, position: int) -> tuple[int, int]:
-    """A base-128 number of at most ten bytes, and the position after it."""
+    """Reads a base-128 number of at most ten bytes; returns it and the position after it."""
     value = 0
     for index, byte in enumerate(data[position : position + 10]):
         value |= (byte & _SEVEN_BITS) << (7 * index)
@@ -141,8 +141,8 @@ def _varint(data: memoryview, position: int) -> tuple[int, int]:
 class Codec:
     """Reads the requests and writes the responses of `method`, which is `package.Service/Method`.
 
-    None for a (de)serialiser means raw bytes. `request_type` is that of the requests, if the method
-    is one of the contract.
+    A (de)serialiser of None means raw bytes. `request_type` is the type of the requests, if the
+    method belongs to the contract.
     """
 
     method: str
@@ -164,7 +164,7 @@ class Codec:
             raise MalformedRequest([_violation(self.method, raw)]) from None
 
     async def decode_large(self, raw: bytes) -> Any:
-        """The request, read beside the event loop if it is large; errors are those of `decode`."""
+        """As `decode`, outside the event loop if the request is large."""
         if self.request_type is None or len(raw) < LARGE_BYTES:
             return self.decode(raw)
         request = self.request_type()
@@ -175,7 +175,7 @@ class Codec:
         return request
 
     async def encode_large(self, message: Any) -> bytes:
-        """The bytes of a response, made beside the event loop if it has many items."""
+        """As `encode`, outside the event loop if the response has many items."""
         if self.request_type is None or message is None or not has_many_items(message):
             return self.encode(message)
         return await beside_the_loop(encode_in_slices, message)
@@ -187,7 +187,7 @@ class Codec:
 
 
 def message_type_of(method: str) -> Callable[[], Message] | None:
-    """Makes the requests of a method of the contract; None for methods of other kinds."""
+    """Returns the request type of a method of the contract; None for any other method."""
     descriptor = _request_type(method)
     return None if descriptor is None else GetMessageClass(descriptor)
 

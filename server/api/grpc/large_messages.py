@@ -1,4 +1,4 @@
-"""Large messages are handled beside the event loop, and never in one long step.
+"""Large messages are handled outside the event loop, and never in one long step.
 
 Python code in a thread lets the event loop go on every few milliseconds, but protobuf and
 protovalidate do not while they work on a message. So they are given one part of it at a time.
@@ -16,7 +16,7 @@ from google.protobuf.message import DecodeError, Message
 from google.protobuf.struct_pb2 import Struct
 
 LARGE_BYTES: Final = 8 * 1024
-"""Requests of this size can take longer to read and check than the loop should wait: a list in a
+"""From this size on, reading and checking a request can block the loop for too long: a list in a
 Struct has hundreds of values in as many bytes."""
 
 LARGE_ITEMS: Final = 20
@@ -31,25 +31,25 @@ R = TypeVar("R")
 
 
 def beside_the_loop(act: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> Awaitable[R]:
-    """Runs `act` in a thread, with the context of the call."""
+    """Runs `act` in a thread, with the context variables of the call."""
     return asyncio.to_thread(act, *args, **kwargs)
 
 
 def decode_in_slices(raw: bytes, message: Message) -> None:
     """Reads `raw` into an empty `message`, some fields of its outermost level at a time.
 
-    That is the same as reading it at once: appending one encoded message to another merges them.
+    The result is the same as reading it at once: concatenated encodings of messages merge.
     https://protobuf.dev/programming-guides/encoding/#last-one-wins
 
     Raises:
-        DecodeError: the bytes are no such message.
+        DecodeError: the bytes do not encode such a message.
     """
     for begin, end in _slices(raw):
         message.MergeFromString(raw[begin:end])
 
 
 def encode_in_slices(message: Message) -> bytes:
-    """The message encoded, each item of its outermost level by itself."""
+    """Encodes the message, each item of its outermost level separately."""
     parts = [outline(message, with_blanks=False).SerializeToString()]
     for number, _, items in item_fields(message):
         tag = _encoded_varint(number << 3 | 2)
@@ -65,7 +65,7 @@ def has_many_items(message: Message) -> bool:
 
 
 def item_fields(message: Message) -> Iterator[tuple[int, str, Any]]:
-    """Number, name and items of the fields of the outermost level that are lists of messages."""
+    """Yields number, name and items of the outermost fields that are lists of messages."""
     lists = _item_fields(message.DESCRIPTOR)
     for field in message.DESCRIPTOR.fields if lists else ():
         if field.name in lists and (items := getattr(message, field.name)):
@@ -73,7 +73,7 @@ def item_fields(message: Message) -> Iterator[tuple[int, str, Any]]:
 
 
 def outline(message: Message, *, with_blanks: bool = True) -> Message:
-    """The message without its items: blank ones in their place, or none."""
+    """Returns the message without its items: with blank ones in their place, or none."""
     lists = _item_fields(message.DESCRIPTOR)
     outer = type(message)()
     for field, value in message.ListFields():
@@ -86,9 +86,9 @@ def outline(message: Message, *, with_blanks: bool = True) -> Message:
 
 
 def without_structs(message: Message) -> Message:
-    """The message with every Struct in it empty.
+    """Returns the message with every Struct in it emptied.
 
-    No field rule looks into a Struct, but checking the rules takes time for each value in one.
+    No field rule looks into a Struct, but checking the rules takes time for each value in it.
     """
     if not _holds_structs(message.DESCRIPTOR):
         return message
@@ -135,7 +135,7 @@ def _holds_structs(kind: Descriptor) -> bool:
 
 
 def _slices(raw: bytes) -> Iterator[tuple[int, int]]:
-    """Where to cut: between fields, as soon as a slice is large."""
+    """Yields the cuts: between fields, as soon as a slice is large."""
     begin = end = 0
     while end < len(raw):
         end = _after_field(raw, end)
@@ -159,7 +159,7 @@ def _after_field(raw: bytes, at: int) -> int:
         case 5:
             at += 4
         case _:
-            # A group, or no field at all: protobuf reads the rest, or refuses it.
+            # A group or an invalid field: protobuf reads or refuses the rest.
             return len(raw)
     if at > len(raw):
         raise DecodeError("the message is cut off")

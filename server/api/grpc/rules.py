@@ -38,7 +38,7 @@ Violations: TypeAlias = Iterator[FieldViolation]
 
 @singledispatch
 def broken_rules(request: Message, now: datetime) -> Violations:
-    """The violations of a request of any type; `now` is aware."""
+    """Returns the violations of a request of any type; `now` is aware."""
     del request, now
     yield from ()
 
@@ -97,7 +97,7 @@ def _foreign_items(
     batch: memory_service_pb2.BatchUpdateMemoriesRequest
     | memory_service_pb2.BatchDeleteMemoriesRequest,
 ) -> Violations:
-    """What an item says of the whole batch must be what the batch says."""
+    """Checks that an item does not contradict the batch in fields that concern the whole batch."""
     for index, item in enumerate(batch.requests):
         for field in ("org_id", "project_id", "request_id"):
             if item.HasField(field) and getattr(item, field) != getattr(batch, field):
@@ -119,7 +119,7 @@ def _read(
 
 
 def _past(as_of: Timestamp, now: datetime) -> Violations:
-    """The past does not change any more, which a page token rests on; the future does."""
+    """Refuses the future: page tokens rely on a state that no longer changes."""
     try:
         instant = as_of.ToDatetime(UTC)
     except (ValueError, OverflowError):
@@ -137,7 +137,7 @@ def _update_project(request: project_service_pb2.UpdateProjectRequest, now: date
 
 
 def broken_filters(request: Message) -> Violations:
-    """The violations of the filter of a request of any type, if it has one."""
+    """Returns the violations of the filter of a request of any type, if it has one."""
     if not isinstance(request, FILTERED):
         return
     try:

@@ -1,4 +1,4 @@
-"""The gRPC server: services put on it whole, as the contract says, and its health."""
+"""The gRPC server: all services of the contract, health and reflection."""
 
 from __future__ import annotations
 
@@ -30,21 +30,21 @@ Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
 
 
 def add_service(server: grpc.aio.Server, service: ServiceDescriptor, servicer: object) -> None:
-    """Serves every method of `service`, by the method of the same name of `servicer`.
+    """Serves every method of `service` with the method of the same name of `servicer`.
 
-    A method that `servicer` lacks is served too, and answers that it is not offered, so that what
-    the contract promises can be called whatever is behind it.
+    A method that `servicer` lacks is served too, and answers UNIMPLEMENTED, so that every method of
+    the contract can be called.
     """
     handlers = {method.name: _handler(method, servicer) for method in service.methods}
     server.add_generic_rpc_handlers(
         [grpc.method_handlers_generic_handler(service.full_name, handlers)]
     )
-    # Those of each registered method wait apart: a flood of searches keeps no health check waiting.
+    # Registered methods have separate queues, so a flood of searches does not delay health checks.
     server.add_registered_method_handlers(service.full_name, handlers)
 
 
 def implemented_methods(service: ServiceDescriptor, servicer: object) -> frozenset[str]:
-    """The methods of `service` that `servicer` has, as `package.Service/Method`."""
+    """Returns the methods of `service` that `servicer` has, as `package.Service/Method`."""
     return frozenset(
         f"{service.full_name}/{method.name}"
         for method in service.methods
@@ -78,23 +78,23 @@ READINESS = "memoir.v1.MemoryService"
 
 
 class HealthService:
-    """What the server says about itself. It does no I/O: readiness is told to it."""
+    """The health of the server. It does no I/O: `set_ready` sets its readiness."""
 
     def __init__(self) -> None:
         self._statuses = aio.HealthServicer()
         self.servicer = HealthServicer(self._statuses)
 
     async def start(self) -> None:
-        """Alive, and not ready until told."""
+        """Reports the server as alive, but not ready until `set_ready` says so."""
         await self._set(LIVENESS, serving=True)
         await self._set(READINESS, serving=False)
 
     async def set_ready(self, ready: bool) -> None:
-        """Says whether calls can be served; without effect once the server drains."""
+        """Sets whether calls can be served; without effect once the server drains."""
         await self._set(READINESS, serving=ready)
 
     async def enter_drain(self) -> None:
-        """Sends new calls elsewhere for good; watchers learn of it at once."""
+        """Reports NOT_SERVING permanently; watchers are notified at once."""
         await self._statuses.enter_graceful_shutdown()
 
     async def _set(self, service: str, *, serving: bool) -> None:
@@ -103,21 +103,21 @@ class HealthService:
 
 
 class HealthServicer:
-    """Answers `grpc.health.v1.Health`; the library's servicer does not know List."""
+    """Serves `grpc.health.v1.Health`; the library's servicer has no List."""
 
     def __init__(self, statuses: aio.HealthServicer) -> None:
         self._statuses = statuses
 
     async def Check(self, request: Any, context: Any) -> Any:  # noqa: N802 - named by the protocol
-        """The status of one service; NOT_FOUND for one that is not known."""
+        """Returns the status of one service; NOT_FOUND if it is unknown."""
         return await self._statuses.Check(request, context)
 
     async def Watch(self, request: Any, context: Any) -> None:  # noqa: N802 - named by the protocol
-        """The status of one service now and at every change."""
+        """Sends the status of one service now and at every change."""
         await self._statuses.Watch(request, context)
 
     async def List(self, _request: Any, context: Any) -> Any:  # noqa: N802 - named by the protocol
-        """The status of all services."""
+        """Returns the status of all services."""
         statuses = {
             name: await self._statuses.Check(health_pb2.HealthCheckRequest(service=name), context)
             for name in (LIVENESS, READINESS)
@@ -130,7 +130,7 @@ LEAST_PING_INTERVAL_MILLISECONDS = 10_000
 
 @dataclass(frozen=True, slots=True)
 class ServerOptions:
-    """How the server listens. Sizes are bytes, times seconds; an age of 0 is none.
+    """How the server listens. Sizes are in bytes, times in seconds; an age of 0 means no limit.
 
     With `shares_port` other processes may listen on the same port, and get connections too.
     """
@@ -149,7 +149,7 @@ class ServerOptions:
 
 @dataclass(frozen=True, slots=True)
 class Servicers:
-    """What answers the calls."""
+    """The objects that serve the calls."""
 
     memory: MemoryService
     graph: GraphService
@@ -169,7 +169,7 @@ CONTRACT: tuple[ServiceDescriptor, ...] = (
 
 
 def servicer_of(service: ServiceDescriptor, servicers: Servicers) -> object:
-    """What answers the calls of a service of the contract; a bare object where nothing does yet."""
+    """Returns the object that serves a service of the contract; a bare object if there is none."""
     match service.name:
         case "MemoryService":
             return servicers.memory
@@ -190,7 +190,7 @@ def build_server(
     servicers: Servicers,
     interceptors: Sequence[grpc.aio.ServerInterceptor],
 ) -> tuple[grpc.aio.Server, int]:
-    """A server that is bound but not started, and its port.
+    """Returns a server that is bound but not started, and its port.
 
     Raises:
         OSError: the address cannot be listened on.
@@ -217,10 +217,10 @@ def _channel_options(options: ServerOptions) -> list[tuple[str, int]]:
         # The soft limit refuses at random below the hard one; here there is one limit.
         ("grpc.absolute_max_metadata_size", options.max_metadata_bytes),
         ("grpc.max_concurrent_streams", options.max_streams),
-        # It counts streams that have ended and are not freed yet, and so resets calls of clients
-        # that keep within the bound. The bound itself still holds.
+        # This protection also counts streams that have ended but are not freed yet, and so resets
+        # calls of clients that respect the limit. The limit itself still applies.
         ("grpc.http.overload_protection", 0),
-        # Beyond this gRPC refuses itself, which costs nothing but has no details.
+        # Beyond this gRPC refuses calls itself, which costs nothing but gives no details.
         ("grpc.server.max_pending_requests", options.max_pending),
         ("grpc.server.max_pending_requests_hard_limit", options.max_pending),
         ("grpc.keepalive_time_ms", _milliseconds(options.keepalive_seconds)),

@@ -66,17 +66,17 @@ _INTERNAL = (_Code.INTERNAL, _Reason.ERROR_REASON_INTERNAL)
 def outcome_of(
     error: Exception,
 ) -> tuple[grpc.StatusCode, error_reason_pb2.ErrorReason.ValueType]:
-    """The code and the reason of an error; INTERNAL for one that is not in the table."""
+    """Returns the code and the reason of an error; INTERNAL if it is not in the table."""
     if isinstance(error, errors.MemoirError):
         return OUTCOMES.get(type(error), _INTERNAL)
     return _INTERNAL
 
 
 def to_status(error: Exception, correlation_id: str) -> status_pb2.Status:
-    """The status to answer, with every detail that the error has.
+    """Returns the status to answer, with every detail that the error has.
 
-    An error that is not in the table says nothing of itself. Texts and lists are cut where the
-    status would outgrow what clients accept as metadata.
+    An error that is not in the table reveals nothing. Texts and lists are cut if the status would
+    otherwise exceed the metadata that clients accept.
     """
     code, reason = outcome_of(error)
     known = isinstance(error, errors.MemoirError) and type(error) in OUTCOMES

@@ -1,4 +1,4 @@
-"""All rules of the contract for a request, whichever way they are written.
+"""Checks a request against all rules of the contract, however they are written.
 
 Half a million empty messages would take the field rules seconds and gigabytes.
 """
@@ -24,12 +24,12 @@ from server.core.errors import FieldViolation, InvalidRequest
 # A list of one-digit numbers takes 5.5 times as many bytes in a Struct as in JSON, nothing takes
 # more: so a Struct of this size is more than 64 KiB of JSON.
 MAX_STRUCT_BYTES = 6 * 64 * 1024
-# For lists to which the contract gives no bound of their own.
+# For lists that the contract does not bound.
 MAX_ITEMS = 1000
 
 
 def oversized(request: Message) -> Iterator[FieldViolation]:
-    """The fields that are far too large; what is inside of those is not looked at."""
+    """Returns the fields that are far too large, without looking inside of them."""
     for field in _unbounded_fields(request.DESCRIPTOR):
         if field.is_list:
             yield from _list(field, getattr(request, field.name))
@@ -87,12 +87,12 @@ def _prefixed(path: str, message: Message) -> Iterator[FieldViolation]:
         yield FieldViolation(f"{path}.{violation.field}", violation.description)
 
 
-# Rules of a whole message have no field of their own; a client is better told where to begin.
+# Rules of a whole message have no field; naming one tells the client where to begin.
 _FIELD_OF_MESSAGE_RULE = {"scope.required": "user_id", "scope.across": "across_scopes"}
 
 
 def check(request: Message, now: datetime) -> None:
-    """Lets a valid request pass.
+    """Checks a request.
 
     Raises:
         InvalidRequest: with every violation; of a request that is far too large, only those that
@@ -102,7 +102,7 @@ def check(request: Message, now: datetime) -> None:
 
 
 def check_large(request: Message, now: datetime) -> None:
-    """The same for a large request, in steps that are short each; for a thread."""
+    """Does the same for a large request, in short steps; meant to run in a thread."""
     _check(request, now, violations_item_by_item)
 
 
@@ -120,12 +120,12 @@ def _check(
 
 
 def violations_item_by_item(request: Message) -> list[FieldViolation]:
-    """What `field_violations` finds, in the order of the fields, item by item of every list."""
+    """Returns what `field_violations` finds, in the order of the fields, checking item by item."""
     lists = tuple(f"{name}[" for _, name, _ in item_fields(request))
     found = [
         violation
         for violation in field_violations(without_structs(outline(request)))
-        # The blank items break rules that the real ones may keep.
+        # Blank items may break rules that the real items keep.
         if not violation.field.startswith(lists)
     ]
     for _, name, items in item_fields(request):
@@ -137,7 +137,7 @@ def violations_item_by_item(request: Message) -> list[FieldViolation]:
 
 
 def field_violations(request: Message) -> list[FieldViolation]:
-    """The violations of the rules in the .proto."""
+    """Returns the violations of the rules in the .proto."""
     found = (violation.proto for violation in protovalidate.collect_violations(request))
     return [FieldViolation(_path(v), v.message or f"breaks the rule {v.rule_id}") for v in found]
 

@@ -12,12 +12,12 @@ from google.rpc import error_details_pb2
 from grpc_status import rpc_status
 
 CORRELATION_ID = "x-correlation-id"
-# Of the form that the service takes, so that both write the same one.
+# In the form that the service accepts, so that both log the same id.
 _ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 
 
 def correlation_id(headers: Mapping[str, str]) -> str:
-    """The one that the request brings, if it is well-formed, else a new one."""
+    """Returns the request's own correlation id if it is well-formed, else a new one."""
     brought = headers.get(CORRELATION_ID, "")
     return brought if _ID.fullmatch(brought) else secrets.token_hex(16)
 
@@ -44,20 +44,20 @@ _INTERNAL = 500
 
 
 def refused(code: grpc.StatusCode, message: str) -> web.Response:
-    """What the gateway itself has to refuse."""
+    """A refusal by the gateway itself, as JSON."""
     return _answer(code, {"message": message})
 
 
 def broken(correlation_id: str) -> web.Response:
-    """What went wrong in the gateway itself; the log says more under the id."""
+    """A fault of the gateway itself, as JSON; the log has the details under the id."""
     body = {"message": "internal error", "correlation_id": correlation_id}
     return _answer(grpc.StatusCode.INTERNAL, body)
 
 
 def failed(error: grpc.aio.AioRpcError) -> web.Response:
-    """What the service answered: its code, reason, correlation id and broken field rules."""
+    """The service's error: its code, reason, correlation id and violated field rules."""
     body: dict[str, object] = {"message": error.details() or ""}
-    # The types of grpcio-status know the synchronous call alone; both have what it reads.
+    # The types of grpcio-status cover only synchronous calls; both kinds have what it reads.
     status = rpc_status.from_call(error)
     for detail in status.details if status else ():
         info = error_details_pb2.ErrorInfo()

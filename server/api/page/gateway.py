@@ -1,4 +1,4 @@
-"""Calls of the page, passed on to the service as calls of the key's owner: only methods that read.
+"""Passes the page's calls on to the service as calls of the key's owner: only methods that read.
 
 They go through the same port as everyone's, so authentication, admission, validation, rate limits,
 logs and correlation ids are those of any client.
@@ -62,7 +62,7 @@ class Gateway:
         if method is None:
             return refused(grpc.StatusCode.UNIMPLEMENTED, "not a method that the page may call")
         if request.content_type != "application/json":
-            # Another site's form cannot send this type without asking first (CORS).
+            # Another site's form cannot send this type without a CORS preflight.
             return refused(grpc.StatusCode.INVALID_ARGUMENT, "the body must be application/json")
         try:
             async with asyncio.timeout(BODY_SECONDS):
@@ -96,10 +96,10 @@ class Gateway:
 
 
 def _metadata(headers: Mapping[str, str]) -> list[tuple[str, str]]:
-    """The headers that a call takes along.
+    """Returns the headers that are passed on with a call.
 
     Raises:
-        ValueError: one has characters that gRPC does not carry.
+        ValueError: a header has characters that gRPC cannot transport.
     """
     taken = [(name, headers[name]) for name in _PASSED_ON if name in headers]
     for name, value in taken:

@@ -34,7 +34,7 @@ class Limits:
 
 
 def at_most(requests: int) -> Middleware:
-    """Refuses requests while as many are answered already."""
+    """Refuses requests while that many are being answered."""
     under_way = 0
 
     @web.middleware
@@ -56,7 +56,7 @@ def at_most(requests: int) -> Middleware:
 def bounded(
     server: web.Server, limits: Limits, headers: Mapping[str, str]
 ) -> Callable[[], asyncio.BaseProtocol]:
-    """What takes a new connection: the server, or a refusal while it has enough of them."""
+    """Returns the handler of a new connection: the server, or a refusal at the limit."""
     answer = _refusal({**headers, **_RETRY})
     refusals: set[asyncio.BaseProtocol] = set()
 
@@ -69,7 +69,7 @@ def bounded(
 
 
 class _Refusal(asyncio.Protocol):
-    """Answers 503 and closes, once a request comes or the time for that is up."""
+    """Answers 503 and closes, once a request arrives or its time is up."""
 
     def __init__(self, answer: bytes, others: set[asyncio.BaseProtocol], limits: Limits) -> None:
         self._answer = answer
@@ -89,7 +89,7 @@ class _Refusal(asyncio.Protocol):
         self._end = loop.call_later(self._limits.refusal_seconds, transport.abort)
 
     def data_received(self, data: bytes) -> None:
-        # Only now: what is closed while there is something to read is reset, and its answer lost.
+        # Only now: closing a socket with unread data resets it, and the answer would be lost.
         del data
         if self._transport is not None and not self._transport.is_closing():
             self._transport.write(self._answer)

@@ -1,4 +1,4 @@
-"""Serving the page, on a port of its own."""
+"""Serves the page on a port of its own."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class PageOptions:
 
 @asynccontextmanager
 async def serving_page(options: PageOptions, limits: Limits = _LIMITS) -> AsyncIterator[int]:
-    """Serves the page during the block; answers the port, which 0 leaves free.
+    """Serves the page during the block and yields its port; port 0 takes a free one.
 
     Raises:
         OSError: the address cannot be listened on.
@@ -68,7 +68,7 @@ async def serving_page(options: PageOptions, limits: Limits = _LIMITS) -> AsyncI
 async def _listening(
     runner: web.AppRunner, options: PageOptions, limits: Limits
 ) -> AsyncIterator[int]:
-    """Listens during the block; aiohttp's own sites bound no connections."""
+    """Listens during the block; aiohttp's own sites do not limit connections."""
     assert runner.server is not None
     listening = await asyncio.get_running_loop().create_server(
         bounded(runner.server, limits, HEADERS), options.host, options.port
@@ -96,7 +96,7 @@ def build_application(
 
 
 class Files:
-    """The files of the page, read once: a path that is not one of theirs leads nowhere."""
+    """The files of the page, read once; no other path is served."""
 
     def __init__(self, directory: Path) -> None:
         self._files = {

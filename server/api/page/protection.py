@@ -1,4 +1,4 @@
-"""What protects the page from other pages in the same browser."""
+"""Protects the page from other pages in the same browser."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from server.api.page.faults import broken, correlation_id, refused
 
 _log: structlog.typing.FilteringBoundLogger = structlog.get_logger("server.api.page")
 
-# Everything comes from here and nothing is inline, so that no text of a memory can become code.
+# Everything is served from here and nothing is inline, so no text of a memory can become code.
 HEADERS: Mapping[str, str] = {
     "Content-Security-Policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
@@ -29,7 +29,7 @@ HEADERS: Mapping[str, str] = {
 
 
 def protection(hosts: frozenset[str]) -> Middleware:
-    """Refuses requests to the name of another host, and sets the headers of every answer.
+    """Refuses requests that name another host, and sets the headers of every answer.
 
     A foreign page that makes its own name resolve to this address (DNS rebinding) still sends
     that name as the host.
@@ -60,12 +60,12 @@ async def _answer(request: web.Request, handler: Handler) -> web.StreamResponse:
         raise  # Nobody is left to be answered.
     except Exception as error:  # noqa: BLE001 - whatever else it is has to be answered too
         id_ = correlation_id(request.headers)
-        _log.error("page request failed", path=request.path, correlation_id=id_, exc_info=error)
+        _log.error("page.request_failed", path=request.path, correlation_id=id_, exc_info=error)
         return broken(id_)
 
 
 def _host_name(request: web.Request) -> str | None:
-    """The host without its port, in lower case; None for what is none."""
+    """Returns the host without its port, in lower case; None if it is not a host."""
     host = request.headers.get(hdrs.HOST, "")
     try:
         parts = urlsplit(f"//{host}")

@@ -191,7 +191,7 @@ def outcome_of(call: StoredCall) -> AddMemoriesOutcome:
     )
 
 
-# An upper bound on what a response holds besides each text: ids, enums, numbers, tags, lengths.
+# An upper bound on the bytes that go with each text: ids, enums, numbers, tags and lengths.
 _BYTES_BESIDE_TEXT = 128
 _LONGEST_CHARACTER = 4
 

@@ -1,4 +1,4 @@
-"""The passages that an inferred add keeps besides its memories."""
+"""The passages that an inferred add stores along with its memories."""
 
 from __future__ import annotations
 

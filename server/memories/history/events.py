@@ -157,9 +157,9 @@ class EventTails:
                 tail.take(page)
                 if page.is_last:
                     pause = _HELD_BACK_SECONDS if page.is_held_back else _LOOK_AGAIN_SECONDS
-                    await self._rest(stirred, pause)
+                    await self._wait(stirred, pause)
 
-    async def _rest(self, stirred: asyncio.Event, seconds: float) -> None:
+    async def _wait(self, stirred: asyncio.Event, seconds: float) -> None:
         """Waits until there may be something new or the server stops."""
         waits = [asyncio.create_task(event.wait()) for event in (stirred, self._draining)]
         try:

@@ -143,6 +143,8 @@ async def open_pool(dsn: str, options: PoolOptions) -> Pool:
         reset=_keep,
         timeout=options.connect_timeout,
         command_timeout=options.statement_timeout,
+        # Otherwise statements of more than 15 KiB are parsed and planned anew each time.
+        max_cacheable_statement_size=0,
         server_settings={
             "application_name": "memoir",
             # Compiling a statement takes longer than any of these statements should.

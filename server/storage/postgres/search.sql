@@ -108,7 +108,7 @@ told AS MATERIALIZED (
     FROM (
         SELECT c.*, {lending}
         FROM matched AS c
-        WHERE NOT inferred AND (SELECT total FROM weights) > 0
+        WHERE NOT inferred AND (SELECT total FROM weights) IS NOT NULL
     ) AS c
     WINDOW line AS (ORDER BY scope_key, create_time, ordinal, memory_id ROWS UNBOUNDED PRECEDING)
 ),

@@ -53,7 +53,7 @@ async def test_the_correlation_id_comes_back(
 ) -> None:
     outcome = await harness.call(metadata=(*AUTHORIZED, *metadata))
     assert outcome.trailer("x-correlation-id") == expected
-    assert (await harness.log("rpc"))["correlation_id"] == expected
+    assert (await harness.log("rpc.ended"))["correlation_id"] == expected
 
 
 @pytest.mark.parametrize("bad", ["", "x" * 129, "a b", "a/b"])
@@ -91,7 +91,7 @@ async def test_both_styles_of_streaming_work(harness: Harness, method: str) -> N
     outcome = await harness.stream(method)
     assert [r.consistency_token for r in outcome.responses] == ["a", "b"]
     assert outcome.trailer("x-correlation-id")
-    entry = await harness.log("rpc")
+    entry = await harness.log("rpc.ended")
     assert (entry["response_messages"], entry["response_bytes"]) == (2, 6)
 
 
@@ -107,7 +107,7 @@ async def test_client_streams_are_decoded_too(harness: Harness) -> None:
 async def test_one_log_event_a_call(harness: Harness) -> None:
     request = add_request()
     outcome = await harness.call(request=request)
-    entry = await harness.log("rpc")
+    entry = await harness.log("rpc.ended")
     assert entry["log_level"] == "info"
     assert entry["method"] == "memoir.v1.MemoryService/AddMemories"
     assert entry["code"] == "OK"
@@ -116,7 +116,7 @@ async def test_one_log_event_a_call(harness: Harness) -> None:
     assert entry["response_bytes"] == 0
     assert entry["duration_ms"] > 0
     assert entry["correlation_id"] == outcome.trailer("x-correlation-id")
-    assert len([e for e in harness.logs if e["event"] == "rpc"]) == 1
+    assert len([e for e in harness.logs if e["event"] == "rpc.ended"]) == 1
 
 
 async def test_the_span_continues_the_clients_trace(harness: Harness) -> None:
@@ -136,7 +136,7 @@ async def test_the_span_continues_the_clients_trace(harness: Harness) -> None:
     assert isinstance(attributes["network.peer.port"], int)
     assert "grpc-python-asyncio" in str(attributes["user_agent.original"])
     assert not {"net.peer.ip", "rpc.system", "rpc.service"} & set(attributes)
-    assert (await harness.log("rpc"))["trace_id"] == TRACE
+    assert (await harness.log("rpc.ended"))["trace_id"] == TRACE
 
 
 async def test_concurrent_calls_do_not_see_each_others_context(harness: Harness) -> None:

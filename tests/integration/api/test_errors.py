@@ -46,7 +46,7 @@ async def test_a_domain_error_is_answered_with_its_details(harness: Harness) -> 
     assert request_info is not None
     assert request_info.request_id == "c1"
     assert outcome.trailer("x-correlation-id") == "c1"
-    assert (await harness.log("rpc"))["code"] == "NOT_FOUND"
+    assert (await harness.log("rpc.ended"))["code"] == "NOT_FOUND"
 
 
 async def test_trailers_set_before_an_error_are_kept(harness: Harness) -> None:
@@ -75,7 +75,7 @@ async def test_an_unexpected_error_tells_the_client_nothing(harness: Harness) ->
     assert outcome.code is grpc.StatusCode.INTERNAL
     assert outcome.reason == "INTERNAL"
     assert SECRET not in repr(outcome)
-    entry = await harness.log("rpc failed")
+    entry = await harness.log("rpc.failed")
     assert entry["log_level"] == "error"
     assert isinstance(entry["exc_info"], ValueError)
     span = await harness.span()
@@ -90,7 +90,7 @@ async def test_the_cause_of_a_domain_error_is_logged_and_not_sent(harness: Harne
     outcome = await harness.call()
     assert outcome.reason == "STORE_UNAVAILABLE"
     assert SECRET not in repr(outcome)
-    assert (await harness.log("rpc refused"))["exc_info"] is error.__cause__
+    assert (await harness.log("rpc.refused"))["exc_info"] is error.__cause__
 
 
 async def test_what_a_model_said_is_neither_sent_nor_logged(harness: Harness) -> None:
@@ -98,7 +98,7 @@ async def test_what_a_model_said_is_neither_sent_nor_logged(harness: Harness) ->
     error.__cause__ = ValueError("Alice is ill")
     harness.service.add = fails_with(error)
     outcome = await harness.call()
-    entry = await harness.log("extraction failed")
+    entry = await harness.log("extraction.failed")
     assert outcome.reason == "EXTRACTION_FAILED"
     assert (entry["problems"], entry["cause"], entry["model"]) == (2, "malformed", "m")
     assert "Alice" not in repr((outcome, harness.logs))
@@ -146,7 +146,7 @@ async def test_a_stream_can_fail_after_its_first_answer(harness: Harness, method
     outcome = await harness.stream(method)
     assert len(outcome.responses) == 1
     assert outcome.reason == "OVERLOADED"
-    assert (await harness.log("rpc"))["code"] == "RESOURCE_EXHAUSTED"
+    assert (await harness.log("rpc.ended"))["code"] == "RESOURCE_EXHAUSTED"
 
 
 async def test_a_response_that_cannot_be_written_is_an_internal_error(harness: Harness) -> None:
@@ -165,7 +165,7 @@ async def test_a_status_set_without_an_answer_stands(harness: Harness) -> None:
     harness.service.add = add
     outcome = await harness.call()
     assert outcome.code is grpc.StatusCode.OUT_OF_RANGE
-    assert (await harness.log("rpc"))["code"] == "OUT_OF_RANGE"
+    assert (await harness.log("rpc.ended"))["code"] == "OUT_OF_RANGE"
 
 
 async def test_bytes_that_are_no_message_are_malformed(harness: Harness) -> None:
@@ -274,7 +274,7 @@ async def test_a_method_that_does_not_exist_is_unimplemented(harness: Harness, m
     assert outcome.code is grpc.StatusCode.UNIMPLEMENTED
     assert outcome.reason == "UNIMPLEMENTED"
     assert outcome.trailer("x-correlation-id")
-    assert (await harness.log("rpc"))["code"] == "UNIMPLEMENTED"
+    assert (await harness.log("rpc.ended"))["code"] == "UNIMPLEMENTED"
 
 
 async def test_get_memory_needs_a_uuid(harness: Harness) -> None:

@@ -76,7 +76,7 @@ async def test_watchers_see_every_change_and_the_drain(harness: Harness) -> None
         seen.append((await watch.read()).status)
     assert seen == [NOT_SERVING, SERVING, NOT_SERVING]
     watch.cancel()
-    entry = await harness.log("rpc")
+    entry = await harness.log("rpc.ended")
     assert (entry["log_level"], entry["code"]) == ("debug", "CANCELLED")
 
 
@@ -89,7 +89,7 @@ async def test_watching_an_unknown_service_says_so(harness: Harness) -> None:
 
 async def test_health_is_not_traced(harness: Harness) -> None:
     await _check(harness, LIVENESS)
-    await harness.log("rpc")
+    await harness.log("rpc.ended")
     assert harness.spans.get_finished_spans() == ()
 
 
@@ -100,4 +100,4 @@ async def test_reflection_needs_no_key(harness: Harness) -> None:
     assert [s.name for s in answers[0].list_services_response.service] == [
         "memoir.v1.MemoryService"
     ]
-    assert (await harness.log("rpc"))["log_level"] == "debug"
+    assert (await harness.log("rpc.ended"))["log_level"] == "debug"

@@ -39,7 +39,7 @@ async def test_no_method_works_without_a_key(harness: Harness, method: str) -> N
 
 
 def test_all_methods_of_the_contract_are_covered() -> None:
-    assert len(METHODS) == 26
+    assert len(METHODS) == 27
 
 
 @pytest.mark.parametrize(
@@ -94,4 +94,4 @@ async def test_the_project_of_an_organizations_key_is_named_in_the_log(harness: 
     await harness.call(
         request=add_request(project_id="p1"), metadata=(("authorization", "Token mem_org"),)
     )
-    assert (await harness.log("rpc"))["project_id"] == "p1"
+    assert (await harness.log("rpc.ended"))["project_id"] == "p1"

@@ -28,7 +28,7 @@ async def test_calls_are_counted_by_status(harness: Harness, statistics: Statist
     await harness.call()
     harness.service.add = fail
     await harness.call()
-    await harness.log("rpc")
+    await harness.log("rpc.ended")
     assert (calls(METHOD, "OK"), calls(METHOD, "NOT_FOUND")) == (before[0] + 1, before[1] + 1)
     figures = statistics.figures("project").last_minute
     assert figures.methods[METHOD].codes == {"OK": 1, "NOT_FOUND": 1}
@@ -53,7 +53,7 @@ async def test_a_call_that_is_refused_is_its_keys_projects(
 ) -> None:
     refused = await harness.call(request=add_request(user_id="a" * 300))
     assert refused.code is grpc.StatusCode.INVALID_ARGUMENT
-    assert (await harness.log("rpc"))["project_id"] == "project"
+    assert (await harness.log("rpc.ended"))["project_id"] == "project"
     figures = statistics.figures("project").last_minute
     assert figures.methods[METHOD].codes == {"INVALID_ARGUMENT": 1}
 

@@ -83,7 +83,7 @@ async def test_the_clients_deadline_ends_the_work(harness: Harness) -> None:
     assert outcome.code is grpc.StatusCode.DEADLINE_EXCEEDED
     async with asyncio.timeout(5):
         await blocking.cancelled.wait()
-    assert (await harness.log("rpc"))["code"] == "DEADLINE_EXCEEDED"
+    assert (await harness.log("rpc.ended"))["code"] == "DEADLINE_EXCEEDED"
     span = await harness.span()
     assert span.status.status_code is StatusCode.ERROR
     assert (span.attributes or {})["rpc.response.status_code"] == "DEADLINE_EXCEEDED"
@@ -107,7 +107,7 @@ async def test_the_clients_deadline_holds_when_the_client_is_frozen(harness: Har
     finally:
         client.kill()
         await client.wait()
-    assert (await harness.log("rpc"))["code"] == "DEADLINE_EXCEEDED"
+    assert (await harness.log("rpc.ended"))["code"] == "DEADLINE_EXCEEDED"
 
 
 async def test_cancelling_a_unary_call_cancels_the_work(harness: Harness) -> None:
@@ -119,7 +119,7 @@ async def test_cancelling_a_unary_call_cancels_the_work(harness: Harness) -> Non
     ongoing.cancel()
     async with asyncio.timeout(5):
         await blocking.cancelled.wait()
-    assert (await harness.log("rpc"))["code"] == "CANCELLED"
+    assert (await harness.log("rpc.ended"))["code"] == "CANCELLED"
     span = await harness.span()
     assert (span.attributes or {})["rpc.response.status_code"] == "CANCELLED"
     assert (span.attributes or {})["rpc.grpc.status_code"] == 1
@@ -159,7 +159,7 @@ async def test_cancelling_a_stream_ends_it_in_its_own_task(harness: Harness, met
     async with asyncio.timeout(5):
         await ended.wait()
     assert tasks[0] is tasks[1]
-    assert (await harness.log("rpc"))["code"] == "CANCELLED"
+    assert (await harness.log("rpc.ended"))["code"] == "CANCELLED"
 
 
 async def test_a_stream_is_not_bounded_by_default(harness: Harness) -> None:

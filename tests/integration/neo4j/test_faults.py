@@ -137,7 +137,7 @@ async def test_a_silent_server_is_soon_not_asked_any_more(
 ) -> None:
     silent, driver = proxy
     now = [100.0]
-    breaker = CircuitBreaker("neo4j", failures=2, rest=5.0, monotonic=lambda: now[0])
+    breaker = CircuitBreaker("neo4j", failures=2, pause=5.0, monotonic=lambda: now[0])
     reader = Neo4jGraphReader(driver, breaker, timeout=0.2)
     patient = Neo4jGraphReader(driver, breaker)
     await graph.project([stating(1, WORKS)])
@@ -170,7 +170,7 @@ async def test_what_searches_need_is_planned_beside_them(
     graph: WholeGraph, proxy: tuple[FreezingProxy, AsyncDriver]
 ) -> None:
     del graph
-    breaker = CircuitBreaker("neo4j_search", failures=1, rest=3600)
+    breaker = CircuitBreaker("neo4j_search", failures=1, pause=3600)
     reader = Neo4jGraphReader(proxy[1], breaker, timeout=0.15)
     breaker.failed()
     async with running("recall", reader.stay_warm(interval=0.01)):

@@ -156,7 +156,7 @@ async def test_what_nobody_expected_is_answered_and_logged_under_an_id(
     assert "script-src 'self'" in answer.headers["content-security-policy"]
     assert (body["correlation_id"] == sent) == kept
     assert [(each["event"], each["correlation_id"]) for each in logs] == [
-        ("page request failed", body["correlation_id"])
+        ("page.request_failed", body["correlation_id"])
     ]
 
 

@@ -154,3 +154,11 @@ async def test_json_and_times_come_as_python_values(database: Database) -> None:
     assert await ask(database, """SELECT '{"a": [1, null]}'::jsonb""") == {"a": [1, None]}
     assert await ask(database, "SELECT current_setting('TimeZone')") == "UTC"
     assert await ask(database, "SELECT current_setting('application_name')") == "memoir"
+
+
+async def test_long_statements_stay_prepared(database: Database) -> None:
+    statement = f"SELECT 1 -- {'long ' * 4000}"
+    async with database.connection() as connection:
+        assert await connection.fetchval(statement) == 1
+        prepared = await connection.fetch("SELECT statement FROM pg_prepared_statements")
+    assert statement in [row["statement"] for row in prepared]

@@ -12,7 +12,7 @@ TIME = "2026-11-26T10:00:00Z"
 
 
 def line(**fields: object) -> str:
-    return json.dumps({"timestamp": TIME, "event": "rpc", **fields})
+    return json.dumps({"timestamp": TIME, "event": "rpc.ended", **fields})
 
 
 @pytest.mark.parametrize(
@@ -25,7 +25,7 @@ def line(**fields: object) -> str:
 )
 def test_lines_that_name_the_id_are_found(fields: dict[str, object]) -> None:
     found = list(lines_of("one", [line(**fields)]))
-    assert [event["event"] for event in found] == ["rpc"]
+    assert [event["event"] for event in found] == ["rpc.ended"]
     assert time_of(found[0]).isoformat() == "2026-11-26T10:00:00+00:00"
 
 
@@ -37,7 +37,7 @@ def test_lines_that_name_the_id_are_found(fields: dict[str, object]) -> None:
         line(correlation_id="two", method="one"),
         "one, but not JSON",
         '["one"]',
-        json.dumps({"event": "rpc", "correlation_id": "one"}),
+        json.dumps({"event": "rpc.ended", "correlation_id": "one"}),
     ],
 )
 def test_other_lines_are_left_out(text: str) -> None:

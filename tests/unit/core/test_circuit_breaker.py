@@ -19,7 +19,7 @@ def clock() -> HandClock:
 
 @pytest.fixture
 def breaker(clock: HandClock) -> CircuitBreaker:
-    return CircuitBreaker("test", failures=3, rest=2.0, monotonic=clock)
+    return CircuitBreaker("test", failures=3, pause=2.0, monotonic=clock)
 
 
 def state_of(breaker: CircuitBreaker) -> BreakerState:

@@ -230,7 +230,7 @@ def test_the_log_events_are_those_of_the_code() -> None:
     debug = re.findall(r"^At debug also (.+)\.$", section, re.MULTILINE)
     listed = {event for cell in [*cells, *debug] for event in re.findall(r"`([^`]+)`", cell)}
     # The access log chooses its level first, so its call does not name one.
-    assert listed == {*_EVENT.findall(code), *_OUTAGE_EVENT.findall(code), "rpc"}
+    assert listed == {*_EVENT.findall(code), *_OUTAGE_EVENT.findall(code), "rpc.ended"}
 
 
 def test_every_metric_is_documented_and_no_other() -> None:

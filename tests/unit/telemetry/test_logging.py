@@ -47,11 +47,11 @@ def configured(format_: LogFormat = "json", level: str = "INFO") -> io.StringIO:
 def test_one_json_object_a_line() -> None:
     stream = configured()
     with structlog.contextvars.bound_contextvars(correlation_id="c1"):
-        structlog.get_logger("a.b").info("rpc", method="S/M")
+        structlog.get_logger("a.b").info("rpc.ended", method="S/M")
     (line,) = lines(stream)
     assert line.pop("timestamp").endswith("Z")
     assert line == {
-        "event": "rpc",
+        "event": "rpc.ended",
         "method": "S/M",
         "level": "info",
         "logger": "a.b",

@@ -1,1 +1,1 @@
-"""Between protobuf messages and the domain."""
+"""Conversion between protobuf messages and the domain."""

@@ -1,4 +1,4 @@
-"""Answers that fit into what clients receive by default, however large their items are."""
+"""Limits answers to the size that clients receive by default, however large their items are."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ _ITEM_OVERHEAD = 8
 
 
 def fits(response: Message) -> bool:
-    """Whether every client can receive it."""
+    """Whether every client can receive the message."""
     return response.ByteSize() <= MAX_ANSWER_BYTES
 
 
 def fitting_count(items: Iterable[Message], budget: int = MAX_ITEMS_BYTES) -> int:
-    """How many of the items, from the first on, take at most `budget` bytes together."""
+    """Returns how many of the first items fit into `budget` bytes."""
     sizes = accumulate(item.ByteSize() + _ITEM_OVERHEAD for item in items)
     return sum(1 for _ in takewhile(lambda size: size <= budget, sizes))
 

@@ -1,4 +1,4 @@
-"""Requests that change stored memories or whole scopes, as commands, and what became of them."""
+"""Converts requests that change memories or whole scopes to commands, and outcomes to responses."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ from server.operations.idempotency import RequestKey
 def request_key(request: Message, request_id: str) -> RequestKey | None:
     """The key of a request that has a `request_id`.
 
-    The type goes into the digest too: two methods' requests can be the same bytes.
+    The type is part of the digest, because requests of two methods can be the same bytes.
     """
     if not request_id:
         return None
@@ -242,14 +242,14 @@ def receipt_message(receipt: DeletionReceipt) -> memory_service_pb2.DeletionRece
     )
 
 
-# More than a result takes that has an error, or of a memory its id, version and etag alone.
+# More than the size of a result with an error, or with only id, version and etag of a memory.
 _BARE_RESULT_BYTES = 2048
 
 
 def batch_update_response(
     outcomes: Sequence[UpdatedMemory | MemoirError], correlation_id: str
 ) -> memory_service_pb2.BatchUpdateMemoriesResponse:
-    """One result an item. Where not all fits, the last memories come without their content."""
+    """One result for each item. If they do not all fit, the last memories have no content."""
     results = [_update_result(outcome, correlation_id) for outcome in outcomes]
     response = memory_service_pb2.BatchUpdateMemoriesResponse(
         results=results,
@@ -282,7 +282,7 @@ def batch_delete_response(
     outcomes: Sequence[StoredDeletion | MemoirError],
     correlation_id: str,
 ) -> memory_service_pb2.BatchDeleteMemoriesResponse:
-    """One result an item."""
+    """One result for each item."""
     return memory_service_pb2.BatchDeleteMemoriesResponse(
         results=[
             _delete_result(str(item.memory_id), outcome, correlation_id)
@@ -304,5 +304,5 @@ def _delete_result(
 
 
 def _token(positions: Iterable[int]) -> str:
-    """The token of the latest change; where nothing was changed, one that waits for nothing."""
+    """The token of the latest change; if nothing was changed, a token that never waits."""
     return consistency_token(max(positions, default=0))

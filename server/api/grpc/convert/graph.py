@@ -1,4 +1,4 @@
-"""Requests that ask the graph as commands, and what they find as protobuf messages."""
+"""Converts requests of the graph to commands, and their results to protobuf messages."""
 
 from __future__ import annotations
 
@@ -117,7 +117,7 @@ def entity_message(known: KnownEntity) -> graph_service_pb2.Entity:
 
 
 def neighbourhood_message(around: Neighbourhood) -> graph_service_pb2.GetEntityResponse:
-    """An entity with its neighbourhood as clients see it, the nearest of it where not all fits."""
+    """An entity with its neighbourhood as clients see it; the nearest part if not all fits."""
     response = graph_service_pb2.GetEntityResponse(
         entity=entity_message(around.entity),
         neighbors=map(entity_message, around.neighbors),

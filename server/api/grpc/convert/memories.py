@@ -1,4 +1,4 @@
-"""Memories and relations as protobuf messages, and what AddMemories answers."""
+"""Converts memories, relations and the outcome of AddMemories to protobuf messages."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def relation_message(stated: StatedRelation) -> memory_pb2.Relation:
 def add_response(
     outcome: AddMemoriesOutcome, *, with_relations: bool
 ) -> memory_service_pb2.AddMemoriesResponse:
-    """The response, with the relations where `output_format` asks for them."""
+    """The response, with the relations if `output_format` asks for them."""
     response = memory_service_pb2.AddMemoriesResponse(
         results=map(_add_result, outcome.changes),
         consistency_token=consistency_token(outcome.position),

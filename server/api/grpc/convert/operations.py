@@ -32,7 +32,7 @@ _DONE = {
 
 
 def project_of_name(name: str) -> str | None:
-    """The project that the name of an operation, or of its parent, names."""
+    """Returns the project in the name of an operation or of its parent."""
     found = _NAME.fullmatch(name) or _PARENT.fullmatch(name)
     return found["project"] if found else None
 
@@ -53,7 +53,7 @@ def read_operation_name(name: str) -> UUID:
 
 
 def read_parent(name: str) -> None:
-    """Lets pass what the operations of a project are listed by; empty stands for the key's.
+    """Checks the name of the project whose operations are listed; empty means the key's project.
 
     Raises:
         InvalidRequest: it is not the name of a project.
@@ -63,7 +63,7 @@ def read_parent(name: str) -> None:
 
 
 def read_state_filter(text: str) -> list[OperationState] | None:
-    """The states that a filter such as `state = FAILED` or `done = true` lets pass; None for all.
+    """The states that a filter such as `state = FAILED` or `done = true` selects; None for all.
 
     Raises:
         InvalidRequest: it is not such a filter.
@@ -100,7 +100,7 @@ def operation_message(view: OperationView) -> operations_proto_pb2.Operation:
 
 def _response(view: OperationView) -> memory_service_pb2.AddMemoriesResponse:
     if view.outcome is None:
-        # Its call was deleted with all that is known of its scope.
+        # Its call was deleted together with its scope.
         raise OperationNotFound(view.operation.id)
     return add_response(view.outcome, with_relations=view.operation.output_format == "v1.1")
 

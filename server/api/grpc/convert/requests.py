@@ -1,4 +1,4 @@
-"""Requests as the commands of the application. They have passed validation."""
+"""Converts validated requests to commands."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class _HasScope(Protocol):
 
 
 class ClaimedAdd(Protocol):
-    """An AddMemories that a worker does."""
+    """An AddMemories that a worker carries out."""
 
     @property
     def project_id(self) -> str:
@@ -52,7 +52,7 @@ class ClaimedAdd(Protocol):
 
     @property
     def payload(self) -> bytes:
-        """What `add_payload` made."""
+        """The payload, as `add_payload` returned it."""
         ...
 
     @property
@@ -79,7 +79,7 @@ def filters_of(
     """The filter of a request, if it has one.
 
     Raises:
-        InvalidRequest: it is not one.
+        InvalidRequest: it is not a valid filter.
     """
     return parse_filter(from_struct(request.filters)) if request.HasField("filters") else None
 
@@ -109,7 +109,7 @@ def add_command(
 
 
 def add_payload(request: memory_service_pb2.AddMemoriesRequest) -> bytes:
-    """The request encoded, the same whether it is to be done now or later."""
+    """Encodes the request, identically whether it is done now or later."""
     payload = memory_service_pb2.AddMemoriesRequest()
     payload.CopyFrom(request)
     payload.ClearField("async_mode")
@@ -117,7 +117,7 @@ def add_payload(request: memory_service_pb2.AddMemoriesRequest) -> bytes:
 
 
 def claimed_command(claimed: ClaimedAdd) -> AddMemoriesCommand:
-    """An AddMemories that was accepted earlier; "now" is when it was."""
+    """An AddMemories that was accepted earlier; its "now" is the time of acceptance."""
     request = memory_service_pb2.AddMemoriesRequest.FromString(claimed.payload)
     command = add_command(request, claimed.project_id)
     return replace(
@@ -155,7 +155,7 @@ def search_command(
     """SearchMemories.
 
     Raises:
-        InvalidRequest: the filter or the consistency token is not one.
+        InvalidRequest: the filter or the consistency token is not valid.
     """
     return SearchMemoriesCommand(
         project_id=project_id,

@@ -1,4 +1,4 @@
-"""Searches between protobuf messages and the application."""
+"""Converts the results of searches to protobuf messages."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from server.memories.search.search_memories import SearchMemoriesOutcome
 def search_response(
     request: memory_service_pb2.SearchMemoriesRequest, outcome: SearchMemoriesOutcome
 ) -> memory_service_pb2.SearchMemoriesResponse:
-    """The page of the hits that the request asks for, as large as an answer may be.
+    """Returns the page of hits that the request asks for, up to the size of an answer.
 
     Raises:
         InvalidRequest: the page token is not one of this request.
@@ -35,7 +35,7 @@ def search_response(
     )
     start = read_number_page_token(request, request.page_token)
     results = [_result(hit, explain=request.explain) for hit in outcome.hits[start:]]
-    # At least one, so that every page leads on.
+    # At least one, so that every page makes progress.
     count = max(1, fitting_count(results, MAX_ITEMS_BYTES - response.ByteSize()))
     response.results.extend(results[:count])
     has_more = count < len(results)

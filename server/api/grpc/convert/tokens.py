@@ -47,7 +47,7 @@ def _decode(token: str, count: int) -> list[str]:
 
 
 def _question(request: Message) -> str:
-    """What stands for everything in the request that must not change from page to page."""
+    """A digest of everything in the request that must not change from page to page."""
     question = type(request)()
     question.CopyFrom(request)
     for field in PAGE_FIELDS:
@@ -219,7 +219,7 @@ def _read_time(text: str) -> datetime:
 
 
 def stream_cursor(cursor: StreamCursor) -> str:
-    """The string that a stream of events is resumed with."""
+    """The cursor with which a stream of events is resumed."""
     return _encode(
         [
             "event",
@@ -233,7 +233,7 @@ def stream_cursor(cursor: StreamCursor) -> str:
 
 
 def read_stream_cursor(token: str) -> StreamCursor:
-    """The place in the stream.
+    """The position in the stream.
 
     Raises:
         InvalidRequest: the cursor is not one of ours.

@@ -1,4 +1,4 @@
-"""Times, structs and ids between protobuf and Python."""
+"""Conversion of times, structs and ids between protobuf and Python."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ StructValue: TypeAlias = "bool | float | str | list[StructValue] | dict[str, Str
 
 
 class StructError(Exception):
-    """The value at `path`, relative to the struct, cannot be kept: `problem` says why."""
+    """The value at `path`, relative to the struct, cannot be stored; `problem` says why."""
 
     def __init__(self, path: str, problem: str) -> None:
         super().__init__(f"{path}: {problem}")
@@ -27,7 +27,7 @@ class StructError(Exception):
 def plain(struct: Struct, max_depth: int) -> dict[str, StructValue]:
     """The struct as a dictionary; whole numbers stay floats.
 
-    The struct itself is the first level, each object and each list in it is one more.
+    The struct itself is the first level; each object and each list in it adds one.
 
     Raises:
         StructError: it is nested deeper than `max_depth`, has a number that is not finite, a value
@@ -82,7 +82,7 @@ def _text(text: str, path: str) -> str:
     return text
 
 
-# Beyond this a double does not tell neighbouring integers apart.
+# Beyond this a double cannot distinguish neighbouring integers.
 MAX_EXACT_INTEGER = 2**53
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -94,7 +94,7 @@ def to_timestamp(time: datetime) -> Timestamp:
 
 
 def from_timestamp(timestamp: Timestamp) -> datetime:
-    """The instant of a valid timestamp, in UTC; what is finer than a microsecond is cut off."""
+    """The instant of a valid timestamp, in UTC; fractions of a microsecond are cut off."""
     return timestamp.ToDatetime(UTC)
 
 

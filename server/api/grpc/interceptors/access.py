@@ -1,4 +1,4 @@
-"""A key for every call but health and reflection, and the projects that it opens."""
+"""Identity: who a call's key stands for, and which project the call may access."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ _caller: ContextVar[Caller | None] = ContextVar("caller", default=None)
 
 
 def enter_principal(principal: Principal) -> None:
-    """Remembers whom the key of the current call stands for."""
+    """Sets the owner of the current call's key."""
     _principal.set(principal)
 
 
 def current_principal() -> Principal:
-    """Whom the key of the current call stands for.
+    """Returns the owner of the current call's key.
 
     Raises:
         RuntimeError: the call was not authenticated.
@@ -36,12 +36,12 @@ def current_principal() -> Principal:
 
 
 def enter_caller(caller: Caller) -> None:
-    """Remembers whose data the current call may touch."""
+    """Sets the caller whose data the current call may access."""
     _caller.set(caller)
 
 
 def current_caller() -> Caller:
-    """Whose data the current call may touch.
+    """Returns the caller whose data the current call may access.
 
     Raises:
         RuntimeError: the call was not authorized.
@@ -53,9 +53,9 @@ def current_caller() -> Caller:
 
 
 def project_or_none() -> str | None:
-    """The project that the current call is for, as far as is known; None: of none.
+    """Returns the project of the current call, or None if it has none or it is not known.
 
-    Before the call is authorized, or where it is not, that of its key, if the key has one.
+    As long as the call is not authorized, this is the project of its key, if the key has one.
     """
     if (caller := _caller.get()) is not None:
         return caller.project_id
@@ -69,13 +69,13 @@ Authorize: TypeAlias = Callable[[Principal, str | None, str | None], Awaitable[C
 
 
 class AuthorizationInterceptor(CallInterceptor):
-    """Finds out which project the call may touch.
+    """Decides which project the call may access.
 
-    A client stream acts on the key's own project: it has no one request to name another.
+    A client stream acts on the key's own project, because no single request names another one.
     """
 
     def __init__(self, authorize: Authorize) -> None:
-        """`authorize` takes principal, `org_id` and `project_id` of the request, where given.
+        """`authorize` takes the principal, and `org_id` and `project_id` of the request if given.
 
         It raises ProjectForbidden or ProjectRequired.
         """

@@ -72,8 +72,8 @@ def build_interceptors(
 class InterceptorChain(grpc.aio.ServerInterceptor):
     """Runs interceptors around every call, the first of them outermost.
 
-    What runs around a handler is put together at its first call and kept, because doing so for
-    every call costs more than the interceptors themselves.
+    The chain of a handler is built at its first call and kept, because building it for every call
+    would cost more than the interceptors themselves.
     """
 
     def __init__(self, interceptors: Sequence[CallInterceptor]) -> None:
@@ -86,7 +86,7 @@ class InterceptorChain(grpc.aio.ServerInterceptor):
         path = handler_call_details.method
         handler = await continuation(handler_call_details)
         if handler is None:
-            # Not kept: a client can think of any number of these.
+            # Not kept: clients can invent any number of these.
             return self._intercept(path, unknown_method(path), exists=False)
         known, intercepted = self._intercepted.get(path, (None, handler))
         if known is not handler:

@@ -1,4 +1,4 @@
-"""A call, its method and its end, as all interceptors see them."""
+"""What all interceptors know of a call: its context, its method and how it ended."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ class CallContext(grpc.aio.ServicerContext[Any, Any]):
         self._handlers: Metadata = ()
         self._metadata: Metadata | None = None
         self.request_bytes = 0
-        """The size of the request, once it was read; 0 where the client streams."""
+        """The size of the request once it is read; 0 if the client streams."""
         self.messages_written = 0
         self.bytes_written = 0
 
     def add_trailer(self, key: str, value: str) -> None:
-        """Sends this trailer with the call's answer, beside those of the handler."""
+        """Sends this trailer with the answer, in addition to those of the handler."""
         self._added = (*self._added, (key, value))
         self._inner.set_trailing_metadata(self._handlers + self._added)
 
@@ -136,7 +136,7 @@ PUBLIC_SERVICES = frozenset(
 class Method:
     """A method that is called. `name` is `package.Service/Method`.
 
-    `exists` is false for what a client made up.
+    `exists` is false for a method that a client made up.
 
     Public methods, those of health and reflection, may be called without a key and during a drain.
     """
@@ -181,29 +181,29 @@ class CallInterceptor(ABC):
     ) -> Any:
         """Runs the rest of the call with `await proceed(request, context)`.
 
-        `request` is an async iterator where the client streams. The answer of `proceed` is None
-        where the server streams: responses are written to the context.
+        `request` is an async iterator if the client streams. `proceed` returns None if the server
+        streams: responses are then written to the context.
         """
 
 
-# gRPC rounds timeouts up on the wire, by 0.1 s from 10 s on, and a client keeps its own time.
+# gRPC rounds timeouts up on the wire, by 0.1 s from 10 s on, and clients use their own clocks.
 _DEADLINE_SLACK_SECONDS = 0.15
 
 
 def final_code(context: Context, error: BaseException | None) -> grpc.StatusCode:
     """The code of a call that ended with `error`, or without one."""
-    # An internal error of gRPC is an answer that found its client gone.
+    # An internal error of gRPC means that the client was gone when the answer was sent.
     if isinstance(error, asyncio.CancelledError | grpc.aio.InternalError):
         return cancellation_code()
     if error is None or isinstance(error, grpc.aio.AbortError):
-        # gRPC answers None where no code was set; its type says otherwise.
+        # gRPC returns None if no code was set, contrary to its type.
         code: grpc.StatusCode | None = context.code()
         return code if code is not None else grpc.StatusCode.OK
     return grpc.StatusCode.UNKNOWN
 
 
 def cancellation_code() -> grpc.StatusCode:
-    """DEADLINE_EXCEEDED if the call's time is up, else CANCELLED.
+    """Returns DEADLINE_EXCEEDED if the call's time is up, else CANCELLED.
 
     gRPC cancels the task of a call in both cases and does not say why.
     """

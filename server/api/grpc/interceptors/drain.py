@@ -1,4 +1,4 @@
-"""Draining: new calls are refused, and running ones are waited for."""
+"""Draining: refusing new calls and waiting for running ones."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from server.core.errors import ShuttingDown
 
 
 class DrainGate:
-    """Counts the calls in flight, and lets none in once it is closed."""
+    """Tracks the calls in flight, and admits none once it is closed."""
 
     def __init__(self) -> None:
         self._closed = False
@@ -21,15 +21,15 @@ class DrainGate:
         self._idle.set()
         self._last_event = time.monotonic()
         self.closing = asyncio.Event()
-        """Set when the gate closes: streams without an end have to end."""
+        """Set when the gate closes: endless streams must end then."""
 
     @property
     def in_flight(self) -> int:
-        """How many calls have entered and not left."""
+        """The number of calls that have entered and not left."""
         return len(self._in_flight)
 
     def passed(self) -> Passage:
-        """Lets the call of the current task in for the block.
+        """Admits the call of the current task for the block.
 
         Raises:
             ShuttingDown: the gate is closed, or the call was cut off.
@@ -37,7 +37,7 @@ class DrainGate:
         return Passage(self)
 
     def enter(self, call: asyncio.Task[Any]) -> None:
-        """Lets a call in.
+        """Admits a call.
 
         Raises:
             ShuttingDown: the gate is closed.
@@ -49,7 +49,7 @@ class DrainGate:
         self._idle.clear()
 
     def leave(self, call: asyncio.Task[Any]) -> None:
-        """A call that was let in has ended."""
+        """Ends an admitted call."""
         self._in_flight.discard(call)
         self._last_event = time.monotonic()
         if not self._in_flight:
@@ -57,11 +57,11 @@ class DrainGate:
 
     @property
     def is_cut(self) -> bool:
-        """Whether the calls that were still in flight were ended."""
+        """Whether calls in flight were cancelled by `cut`."""
         return self._is_cut
 
     def cut(self) -> int:
-        """Ends the calls that are still in flight; how many they are."""
+        """Cancels the calls that are still in flight and returns their number."""
         self._is_cut = True
         for call in self._in_flight:
             call.cancel()
@@ -78,14 +78,14 @@ class DrainGate:
         await self._idle.wait()
 
     async def quiet(self, seconds: float) -> None:
-        """Returns when this long ago a call was last refused or ended, or the gate was closed."""
-        # Not polling: each sleep ends at the earliest instant that could be the one.
+        """Returns once no call has been refused or ended for this long, nor the gate closed."""
+        # This is not polling: each sleep ends at the earliest possible instant.
         while (left := self._last_event + seconds - time.monotonic()) > 0:  # noqa: ASYNC110
             await asyncio.sleep(left)
 
 
 class Passage:
-    """The block of one call; written out because it is cheaper than a generator."""
+    """The block of one call; a class, because that is cheaper than a generator."""
 
     __slots__ = ("_call", "_gate")
 

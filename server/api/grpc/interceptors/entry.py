@@ -1,4 +1,4 @@
-"""Which calls are let in: with a valid key, in time, and within what the server can do."""
+"""Admitting calls: with a valid key, before their deadline, and within the server's capacity."""
 
 from __future__ import annotations
 
@@ -28,34 +28,34 @@ from server.telemetry.recording import stage
 Authenticate: TypeAlias = Callable[[str], Awaitable[Principal]]
 
 _CREDENTIALS = re.compile(r"(?:token|bearer) +(?P<key>[!-~]{1,512})", re.IGNORECASE)
-# One wording for every way to fail, so that an answer tells nothing about a key.
+# One wording for every failure, so that an answer reveals nothing about a key.
 _REFUSAL = "the call carries no valid API key"
 
 
 @dataclass(frozen=True, slots=True)
 class Deadlines:
-    """How long a call may take whose client sets no deadline, in seconds.
+    """Default deadlines, in seconds, for calls whose client sets none.
 
-    `by_method` maps `package.Service/Method` to the bound of methods that need another one.
+    `by_method` maps `package.Service/Method` to the deadline of methods that need another one.
     """
 
     default_seconds: float
     by_method: Mapping[str, float] = field(default_factory=dict)
 
     def of(self, method: Method) -> float:
-        """The bound of a method."""
+        """Returns the default deadline of a method."""
         return self.by_method.get(method.name, self.default_seconds)
 
 
 class EntryInterceptor(CallInterceptor):
-    """Refuses a call before anything is spent on reading it, or bounds it and lets it in.
+    """Admits a call and bounds its time, or refuses it before anything is spent on reading it.
 
-    In this order: a server that drains lets no call in; a call is bounded by its client's deadline,
+    In this order: a draining server admits no calls; a call is bounded by its client's deadline,
     else by the server's default; the metadata `authorization: Token <key>` must hold a valid key;
-    and there must be room, for the server and at the rate of the project.
+    and the server's capacity and the project's rate must allow it.
 
-    Health and reflection pass beside all of it, so a busy or draining server still answers its
-    probes. Server streams have no default deadline: they last as long as the client likes. gRPC
+    Health and reflection bypass all of this, so a busy or draining server still answers its
+    probes. Server streams have no default deadline: they last as long as the client wants. gRPC
     itself ends a call at its client's deadline.
     """
 
@@ -77,7 +77,7 @@ class EntryInterceptor(CallInterceptor):
     async def intercept(
         self, method: Method, request: Any, context: CallContext, proceed: Proceed
     ) -> Any:
-        # gRPC answers None where the client set no deadline; its type says otherwise.
+        # gRPC returns None if the client set no deadline, contrary to its type.
         remaining: float | None = context.time_remaining()
         if method.is_public:
             if remaining is not None:
@@ -155,9 +155,9 @@ def _counted(rate_limiter: RateLimiter, project_id: str) -> None:
 
 
 def rate_limited(authorize: Authorize, rate_limiter: RateLimiter) -> Authorize:
-    """`authorize`, which then also counts calls with an organization's key.
+    """Wraps `authorize` so that it also counts calls with an organization's key.
 
-    Which project such a call is for is known only then.
+    Their project is known only after authorization.
     """
 
     async def authorized(

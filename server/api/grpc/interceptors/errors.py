@@ -1,4 +1,4 @@
-"""Every exception becomes one canonical status with typed details."""
+"""Turns every exception into one canonical status with typed details."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ _log: structlog.typing.FilteringBoundLogger = structlog.get_logger("server.error
 class ErrorsInterceptor(CallInterceptor):
     """Answers exceptions: those of the domain as they are, all others as INTERNAL.
 
-    Cancellation passes through, and so do gRPC's own errors: they mean that the call is answered or
-    that its client or the server is gone, and a call must not be touched after that.
+    Cancellation and gRPC's own errors pass through: they mean that the call is already answered, or
+    that its client or the server is gone, and such a call must not be touched again.
     """
 
     async def intercept(
@@ -34,7 +34,7 @@ class ErrorsInterceptor(CallInterceptor):
             await _answer(DeadlineExceeded(), method, context, cause=error)
         except NotImplementedError as error:
             await _answer(Unimplemented(method.name), method, context, cause=error)
-        except Exception as error:  # noqa: BLE001 - whatever else it is has to be answered too
+        except Exception as error:  # noqa: BLE001 - every other error must be answered too
             await _answer(error, method, context, cause=error.__cause__)
 
 
@@ -47,13 +47,13 @@ async def _answer(
 
 
 def _report(error: Exception, method: Method, cause: BaseException | None) -> None:
-    """Logs what the client is not told."""
+    """Logs the cause, which the client does not see."""
     if type(error) not in OUTCOMES:
-        _log.error("rpc failed", method=method.name, exc_info=error)
+        _log.error("rpc.failed", method=method.name, exc_info=error)
     elif isinstance(error, ExtractionFailed):
         # Its problems and its cause may quote the conversation, so they are only counted and named.
         _log.warning(
-            "extraction failed",
+            "extraction.failed",
             method=method.name,
             **error.metadata,
             problems=len(error.problems),
@@ -61,4 +61,4 @@ def _report(error: Exception, method: Method, cause: BaseException | None) -> No
         )
     elif cause is not None and not isinstance(error, InvalidRequest):
         reason = type(error).__name__
-        _log.warning("rpc refused", method=method.name, reason=reason, exc_info=cause)
+        _log.warning("rpc.refused", method=method.name, reason=reason, exc_info=cause)

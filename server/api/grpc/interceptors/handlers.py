@@ -1,4 +1,4 @@
-"""Handlers of all kinds and styles, run alike, and the handler of methods that do not exist.
+"""Runs handlers of all kinds and styles, and handles methods that do not exist.
 
 gRPC knows four kinds of handler, and a streaming handler comes in two styles: an async generator
 that yields, and a coroutine that writes. Here each becomes a coroutine that writes, so that what an
@@ -29,7 +29,7 @@ _FACTORIES = {
 
 
 def behavior_of(handler: Handler) -> Behavior:
-    """The one of the handler's four functions that its kind uses."""
+    """The function that the handler's kind uses, one of four."""
     requests = "stream" if handler.request_streaming else "unary"
     responses = "stream" if handler.response_streaming else "unary"
     behavior: Behavior = getattr(handler, f"{requests}_{responses}")
@@ -37,7 +37,7 @@ def behavior_of(handler: Handler) -> Behavior:
 
 
 def raw_handler(handler: Handler, behavior: Behavior) -> Handler:
-    """A handler of the same kind with another behaviour, which reads and writes bytes."""
+    """Returns a handler of the same kind for a behaviour that reads and writes bytes."""
     factory = _FACTORIES[bool(handler.request_streaming), bool(handler.response_streaming)]
     return factory(behavior, None, None)
 
@@ -57,14 +57,14 @@ async def run(behavior: Behavior, request: Any, context: Context) -> Any:
 
 
 async def _write_all(messages: Any, context: Context) -> None:
-    # A generator that is not closed here would be closed later, in another task.
+    # Otherwise the generator would be closed later, in another task.
     async with aclosing(messages):
         async for message in messages:
             await context.write(message)
 
 
 def unknown_method(path: str) -> Handler:
-    """Stands in for the handler that is missing, so that the interceptors see the call.
+    """Returns a handler for a missing method, so that the interceptors see the call.
 
     Without it gRPC answers such calls itself: without key, correlation id, details or log.
     """

@@ -1,4 +1,4 @@
-"""Requests are read and checked against the contract, responses are written."""
+"""Decodes requests, checks them against the contract, and encodes responses."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from server.telemetry.recording import stage
 
 
 class DecodingInterceptor(CallInterceptor):
-    """Interceptors and handlers inside get and give messages; interceptors outside see the bytes.
+    """Inner interceptors and handlers work with messages; outer interceptors see bytes.
 
-    The responses of a stream are written by the context. Large messages are read and written beside
-    the event loop.
+    The context writes the responses of a stream. Large messages are decoded and encoded outside the
+    event loop.
     """
 
     async def intercept(
@@ -52,9 +52,9 @@ class ValidationInterceptor(CallInterceptor):
     """Applies a check to every request message."""
 
     def __init__(self, check: Check, check_large: Check, now: Now) -> None:
-        """Both checks raise InvalidRequest; the one of large requests runs in a thread.
+        """Both checks raise InvalidRequest; the check of large requests runs in a thread.
 
-        `now` tells the present instant, aware, in UTC.
+        `now` returns the current time, aware, in UTC.
         """
         self._check = check
         self._check_large = check_large

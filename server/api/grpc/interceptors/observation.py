@@ -1,4 +1,4 @@
-"""What is known and kept of every call: its correlation id, its metrics, its log line, its span."""
+"""Records every call: its correlation id, its metrics, its log line and its span."""
 
 from __future__ import annotations
 
@@ -52,10 +52,11 @@ class ObservationInterceptor(CallInterceptor):
     random one. It is sent back in the trailing metadata of every answer.
 
     A call counts in the statistics of its project; if it was not authorized, in those of the
-    project of its key. Every call is logged as the event `rpc`, calls of health and reflection at
-    debug. Sizes are bytes as sent, without the frame; those of a request stream are not counted.
+    project of its key. Every call is logged as the event `rpc.ended`, calls of health and
+    reflection at debug level. Sizes are bytes as sent, without the frame; those of a request
+    stream are not counted.
 
-    All of this is one frame because each part of it is cheaper than a frame of its own.
+    All of this is one coroutine, because each part costs less than a coroutine of its own.
     """
 
     def __init__(self, statistics: Statistics, now: Callable[[], datetime]) -> None:
@@ -79,8 +80,8 @@ class ObservationInterceptor(CallInterceptor):
             error = abort
             if not span.is_recording():
                 raise
-            # The answer is sent, and gRPC raises the error again once the handler returns. If it
-            # were raised here, the interceptor outside would add it to the span as an exception.
+            # The answer was sent, and gRPC raises the error again once the handler returns. Raised
+            # here, the outer interceptor would record it on the span as an exception.
             return None
         except BaseException as other:
             error = other
@@ -102,7 +103,7 @@ class ObservationInterceptor(CallInterceptor):
                 complete_span(span, method, context, code)
 
     def _record(self, ended: EndedCall, tally: Tally) -> str | None:
-        """Counts the call, and returns the project that it was for, as far as that is known."""
+        """Counts the call and returns its project, if known."""
         record_rpc(ended.method, ended.code, ended.seconds)
         if project_id := project_or_none():
             self._statistics.record(project_id, tally, ended)
@@ -138,7 +139,7 @@ def _sent_id(metadata: Metadata, header: str) -> str | None:
 
 
 def _place_in_trace(metadata: Metadata, span: Span) -> SpanContext | None:
-    """The context of the call's span; with tracing off, the one that the client sent."""
+    """Returns the context of the call's span or, without tracing, the one the client sent."""
     own = span.get_span_context()
     if own.is_valid:
         return own
@@ -179,4 +180,4 @@ def _log_call(
     if place.is_valid:
         facts["trace_id"] = trace.format_trace_id(place.trace_id)
     log = _log.debug if method.is_public else _log.info
-    log("rpc", **facts)
+    log("rpc.ended", **facts)

@@ -1,4 +1,4 @@
-"""The OpenTelemetry interceptor, kept to the calls that it can handle, and its spans completed."""
+"""OpenTelemetry's interceptor, limited to calls it can handle, and the completion of its spans."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ _NO_RESPONSES: tuple[object, ...] = ()
 
 
 def as_generator(behavior: Behavior) -> Behavior:
-    """A coroutine that writes as a generator that yields nothing.
+    """Wraps a coroutine that writes its responses in a generator that yields nothing.
 
     The whole call runs within the generator's first and only step, so a cancellation reaches it in
-    its own task, which it would not if responses were yielded through the interceptor outside.
+    its own task. Responses yielded through the outer interceptor would prevent that.
     """
 
     async def generator(request: Any, context: Context) -> AsyncIterator[Any]:
@@ -49,10 +49,10 @@ def is_traced(details: grpc.HandlerCallDetails) -> bool:
 
 
 class _TracingInterceptor(OpenTelemetryAioServerInterceptor):
-    """The library's, without the attributes that it collects whether or not the call is traced.
+    """The library's interceptor without the attributes that it collects even for untraced calls.
 
-    They are of conventions that are no more; `complete_span` sets those of today on the spans
-    that are kept. Of nine calls in ten, which are not, this spares a third of what they cost.
+    Those follow outdated conventions; `complete_span` sets the current ones on spans that are kept.
+    For the calls that are not traced, this saves a third of the interceptor's cost.
     """
 
     def __init__(self, tracer: Tracer) -> None:
@@ -114,7 +114,7 @@ def complete_span(
 ) -> None:
     """Sets the stable RPC attributes of the semantic conventions and the right status.
 
-    The interceptor that opened the span notices neither deadlines nor cancellations, and would
+    The interceptor that opened the span does not notice deadlines and cancellations, and would
     record OK for both.
     """
     if operation := _MEMORY_OPERATIONS.get(method.name):
@@ -135,7 +135,7 @@ def complete_span(
 
 # https://opentelemetry.io/docs/specs/semconv/registry/attributes/network/
 def _peer(context: CallContext) -> Mapping[str, AttributeValue]:
-    """Where the call comes from: a peer is `ipv4:address:port`, `ipv6:[address]:port` or a path."""
+    """The client's address; a peer is `ipv4:address:port`, `ipv6:[address]:port` or a path."""
     attributes: dict[str, AttributeValue] = {}
     kind, _, place = unquote(context.peer()).partition(":")
     address, _, port = place.rpartition(":")

@@ -25,7 +25,7 @@ from server.graph.explore.relations import FindPaths, ListRelations
 
 @dataclass(frozen=True, slots=True)
 class GraphUseCases:
-    """What the service runs."""
+    """The use cases of the service."""
 
     list_relations: ListRelations
     get_entity: GetEntity

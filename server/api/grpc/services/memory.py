@@ -40,7 +40,7 @@ DEPRECATION_KEY = "memoir-deprecation"
 
 @dataclass(frozen=True, slots=True)
 class MemoryUseCases:
-    """What the service runs."""
+    """The use cases of the service."""
 
     add: Callable[[AddMemoriesCommand], Awaitable[AddMemoriesOutcome]]
     search: SearchMemories

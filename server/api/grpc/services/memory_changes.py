@@ -51,7 +51,7 @@ from server.memories.scopes.list_scopes import ListScopes
 
 @dataclass(frozen=True, slots=True)
 class MutationUseCases:
-    """What these methods run."""
+    """The use cases of these methods."""
 
     update: Callable[[UpdateMemoryCommand], Awaitable[UpdatedMemory]]
     delete: Callable[[DeleteMemoryCommand], Awaitable[StoredDeletion]]
@@ -152,7 +152,7 @@ class MemoryMutations:
 
 @dataclass(frozen=True, slots=True)
 class ScopeUseCases:
-    """What these methods run."""
+    """The use cases of these methods."""
 
     delete_memories: DeleteMemories
     list: ListScopes

@@ -21,7 +21,7 @@ from server.core.request_context import current_request
 from server.operations.manage_operations import ManageOperations
 
 LARGEST_PAGE = 200
-# What is left of the call's time for the answer, in seconds.
+# Time kept back for the answer, in seconds.
 ANSWER_SECONDS = 0.25
 
 

@@ -46,7 +46,7 @@ class ProjectService:
 
 
 WATCHED_SECONDS: Final = 0.1
-"""So long one answer is that of all who watch a project: the shortest interval."""
+"""For this long all watchers of a project share one answer: the shortest interval."""
 
 
 class StatisticsService:

@@ -31,7 +31,7 @@ class Faulty:
 async def ask(error: Exception, times: int) -> int:
     """How many of the calls reached the reranker."""
     faulty = Faulty(error)
-    guarded = GuardedReranker(faulty, CircuitBreaker("test", failures=3, rest=60.0))
+    guarded = GuardedReranker(faulty, CircuitBreaker("test", failures=3, pause=60.0))
     assert guarded.model == MODEL
     for _ in range(times):
         with pytest.raises(type(error)):
