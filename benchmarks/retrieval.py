@@ -5,7 +5,8 @@
 FILE holds one conversation a line, as JSON, gzipped where its name ends in `.gz`: `id`, `messages`
 with `id`, `role` and `content` and perhaps `name` and `time`, and `questions` with `question`,
 `category` and `evidence`, the ids of the messages that answer it. Each conversation becomes one
-user, each message is added, verbatim or (`--infer`) with inference, and each question is searched.
+user, each message is added, verbatim or (`--infer`) with inference, and each question is searched,
+as asked at the time of the last message.
 Evidence recall at k is the part of a question's evidence among the first k hits, averaged over the
 questions; an inferred memory stands for the messages that it quotes as its evidence, a passage for
 its message. Without an address it starts a server of its own on an empty database, with the
@@ -37,6 +38,7 @@ from rich.table import Table
 
 from benchmarks.conversations import Conversation, Message, Question, read_conversations
 from benchmarks.running import running_server
+from server.api.grpc.convert.values import to_timestamp
 
 DEPTHS = (5, 10, 20, 50)
 CONVERSATIONS_AT_ONCE = 4
@@ -112,10 +114,14 @@ class Measurement:
             self._progress.advance(task, len(batch))
 
     async def _ask(self, conversation: Conversation, question: Question) -> Outcome:
+        asked_at = conversation.messages[-1].time
         start = time.perf_counter()
         response = await self._stub.SearchMemories(
             memory_service_pb2.SearchMemoriesRequest(
-                user_id=self._user(conversation), query=question.text, top_k=max(DEPTHS)
+                user_id=self._user(conversation),
+                query=question.text,
+                top_k=max(DEPTHS),
+                reference_time=None if asked_at is None else to_timestamp(asked_at),
             ),
             metadata=self._metadata,
         )

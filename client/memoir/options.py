@@ -68,7 +68,8 @@ class ListOptions(Scope, ReadOptions, total=False):
 class SearchOptions(Scope, ReadOptions, total=False):
     """Of searching. `explain` tells what each arm thought of a hit.
 
-    `sources` are some of `memoir.Source`. Default: memories and passages.
+    `sources` are some of `memoir.Source`. Default: memories and passages. `reference_time` is when
+    the question is asked, which "last May" in it is relative to. Default: `as_of`, or else now.
     """
 
     filters: Json
@@ -81,6 +82,7 @@ class SearchOptions(Scope, ReadOptions, total=False):
     consistency_token: str
     sources: Sequence[str]
     page_token: str
+    reference_time: datetime
 
 
 class UpdateOptions(WriteOptions, total=False):

@@ -19,6 +19,7 @@ from server.memories.memory import EventType, Evidence, Memory
 from server.memories.passages import EVERY_SOURCE, Hit, Source
 from server.memories.scope import Scope
 from server.memories.search.ranking import EVEN, ArmWeights
+from server.memories.search.time_spans import TimeSpan
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,7 +196,8 @@ class SearchQuery:
     conditions take part. `visible_on` hides memories that expired before that day; None shows all.
     `threshold` is the minimum score. `filters` must match too. `time` is the past instant to
     search; None means now. `sources` says what to search. Passages have no categories, so none
-    matches if `categories` are given.
+    matches if `categories` are given. `question_times` are the times that the question names:
+    events close to them are preferred.
     """
 
     project_id: str
@@ -211,6 +213,7 @@ class SearchQuery:
     graph: Mapping[UUID, float] = field(default_factory=dict)
     time: datetime | None = None
     sources: frozenset[Source] = EVERY_SOURCE
+    question_times: Sequence[TimeSpan] = ()
 
 
 @dataclass(frozen=True, slots=True)

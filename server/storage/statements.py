@@ -59,7 +59,7 @@ def load_statements(
 
 @lru_cache(maxsize=1024)
 def statement_name(statement: str) -> str:
-    """The name of a named block, else the first word: `BEGIN`, for example."""
+    """Returns the name of a named block, else the first word, such as `BEGIN`."""
     named = _NAME.match(statement)
     if named:
         return named["name"]

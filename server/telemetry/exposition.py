@@ -1,4 +1,4 @@
-"""Serving the metrics to Prometheus: those of this process, or of several as one."""
+"""Serves metrics to Prometheus: those of this process, or of several processes joined."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What happened in one call or in a span of time, in figures that can be added up."""
+"""Figures of one call or of a span of time, which can be added up."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class TokenUse:
 
 @dataclass(slots=True)
 class Tally:
-    """Collects while a call runs; whoever began it files it under a project at the end.
+    """Collects figures while a call runs; its owner adds it to a project at the end.
 
     Tasks that a call starts share its tally.
     """
@@ -52,7 +52,7 @@ class Tally:
     cache_misses: int = 0
 
     def join(self, shared: Tally) -> None:
-        """Counts model calls that several calls made together for each of them."""
+        """Adds model calls that several calls share, as calls of each of them."""
         self.model_calls += shared.model_calls
         self.tokens += shared.tokens
 
@@ -74,7 +74,7 @@ def begin_tally() -> Tally:
 
 @contextmanager
 def tallied() -> Iterator[Tally]:
-    """A tally for the block."""
+    """Begins a tally for the block."""
     token = _current.set(tally := Tally())
     try:
         yield tally
@@ -90,7 +90,7 @@ _MOST_BINS: Final = 1024
 
 
 class Durations:
-    """Quantiles of durations in seconds, each within 1 % of its value; may be added up.
+    """Quantiles of durations in seconds, each within 1 % of its value; can be merged.
 
     C. Masson, J. Rim, H. Lee, "DDSketch", VLDB 2019. https://arxiv.org/abs/1908.10693
     """
@@ -122,7 +122,7 @@ class Durations:
         return durations
 
     def merge(self, other: Durations) -> None:
-        """Counts those of `other` too."""
+        """Adds the durations of `other`."""
         self._sketch.merge(other._sketch)
 
     @property
@@ -131,7 +131,7 @@ class Durations:
         return int(self._sketch.count)
 
     def quantile(self, fraction: float) -> float:
-        """That part of them took at most this long; 0 where there were none."""
+        """Returns the duration that this share of them did not exceed; 0 if there were none."""
         value = self._sketch.get_quantile_value(fraction)
         return 0.0 if value is None else float(value)
 
@@ -149,7 +149,7 @@ class SlowCall:
 
 @dataclass(frozen=True, slots=True)
 class EndedCall:
-    """How a call ended. `waits` says that its duration is its client's choice."""
+    """How a call ended. `waits` means that its client chooses its duration."""
 
     method: str
     code: str
@@ -234,7 +234,7 @@ class Figures:
         self._add_counts(tally)
 
     def merge(self, other: Figures) -> None:
-        """Counts what `other` counted too."""
+        """Adds the figures of `other`."""
         for name, method in other.methods.items():
             self.methods[name].codes.update(method.codes)
             self.methods[name].durations.merge(method.durations)

@@ -1,4 +1,4 @@
-"""Structured logs: one line an event, as JSON or for the console, with secrets redacted."""
+"""Structured logs: one line for each event, as JSON or for the console, with secrets redacted."""
 
 from __future__ import annotations
 
@@ -57,13 +57,13 @@ def _names_secret(key: str) -> bool:
 
 WITHHELD = "(message withheld: MEMOIR_LOG_CONTENT)"
 
-# Their messages tell of the program or the network; those of all others can quote what was said: a
-# value that did not parse, a row that broke a constraint, a parameter of a statement.
+# Their messages are about the program or the network; those of all others can quote a conversation:
+# a value that did not parse, a row that broke a constraint, a parameter of a statement.
 _ABOUT_THE_PROGRAM = (AttributeError, ImportError, NameError, OSError)
 
 
 def private_traceback(exc_info: ExcInfo) -> str:
-    """The traceback with causes and members of groups, without messages that can quote a text."""
+    """Formats a traceback with causes and group members, without messages that may quote texts."""
     return "".join(_lines(exc_info[1], frozenset())).rstrip("\n")
 
 
@@ -96,8 +96,8 @@ def _lines(error: BaseException, seen: frozenset[int]) -> Iterator[str]:
 class StreamLogger:
     """Writes lines to a stream, whatever their level.
 
-    A line that cannot be written, because the disk is full or nobody reads the pipe any more, is
-    lost: no call may fail for it.
+    A line that cannot be written, because the disk is full or the pipe is closed, is lost: no call
+    may fail because of it.
     """
 
     def __init__(self, name: str, stream: TextIO) -> None:
@@ -114,9 +114,9 @@ class StreamLogger:
 
 
 class StreamLoggers:
-    """A structlog logger factory: one logger a name, all of them on one stream.
+    """A structlog logger factory: one logger for each name, all on one stream.
 
-    Loggers without a name are called after the module that asks for them.
+    Loggers without a name get the name of the module that asks for them.
     """
 
     def __init__(self, stream: TextIO) -> None:
@@ -152,8 +152,8 @@ def configure_logging(
     """Sends everything that is logged, also by libraries, to `stream` (standard error).
 
     Every line carries its time (ISO 8601, UTC), level and logger, the call's correlation id and the
-    current span's trace id. May be called again. The messages of exceptions, which may quote what
-    was said, are written only `with_content`.
+    current span's trace id. It can be called again. The messages of exceptions, which may quote a
+    conversation, are written only `with_content`.
 
     Raises:
         ValueError: there is no such level.
@@ -173,7 +173,7 @@ def configure_logging(
 def add_trace_ids(
     _logger: object, _name: str, event: MutableMapping[str, Any]
 ) -> Mapping[str, Any]:
-    """A structlog processor: the ids of the current span, where there is one."""
+    """A structlog processor: adds the ids of the current span, if there is one."""
     span = trace.get_current_span().get_span_context()
     if span.is_valid:
         event.setdefault("trace_id", trace.format_trace_id(span.trace_id))
@@ -182,13 +182,13 @@ def add_trace_ids(
 
 
 def add_time(_logger: object, _name: str, event: MutableMapping[str, Any]) -> Mapping[str, Any]:
-    """A structlog processor: the time of the event, ISO 8601 in UTC."""
+    """A structlog processor: adds the time of the event, ISO 8601 in UTC."""
     event["timestamp"] = datetime.now(UTC).isoformat().replace("+00:00", "Z")
     return event
 
 
 def render_json(_logger: object, _name: str, event: Mapping[str, Any]) -> str:
-    """A structlog processor: the event as one line of JSON."""
+    """A structlog processor: formats the event as one line of JSON."""
     try:
         return orjson.dumps(event, default=repr, option=_AS_REPR).decode()
     except orjson.JSONEncodeError:

@@ -1,12 +1,12 @@
-"""Sending the metrics to an OpenTelemetry collector, where one is configured.
+"""Sends the metrics to an OpenTelemetry collector, if one is configured.
 
-Names and attributes are those of the semantic conventions where these have one. A backend that
-writes them in the terms of Prometheus again arrives at the names that `GET /metrics` has.
+Names and attributes follow the semantic conventions where these define them. A backend that
+translates them to Prometheus arrives at the names that `GET /metrics` has.
 https://opentelemetry.io/docs/specs/otel/compatibility/prometheus_and_openmetrics/
 
 The same recording that Prometheus reads is sent every OTEL_METRIC_EXPORT_INTERVAL milliseconds.
-Nothing waits to be sent: each time it is the state of that moment, so a collector that is slow or
-away costs a thread that waits for it, and misses some states.
+Nothing is queued: each export is the state of its moment, so a slow or unavailable collector only
+costs a waiting thread, and misses some states.
 """
 
 from __future__ import annotations
@@ -135,7 +135,7 @@ def _exemplars(buckets: Iterable[Sample]) -> Iterator[Exemplar]:
 
 
 def _attributes(labels: Mapping[str, str]) -> dict[str, str]:
-    """Without those that are empty, which in Prometheus are none either."""
+    """Leaves out empty attributes, which Prometheus treats as absent too."""
     return {
         _ATTRIBUTES.get(name, name): value
         for name, value in labels.items()
@@ -192,7 +192,7 @@ class MetricSender:
 
 
 def configure_metric_export(service_version: str) -> MetricSender | None:
-    """Sends metrics from now on if the environment asks for it; answers who does, else None."""
+    """Sends metrics from now on if the environment asks for it; returns the sender, else None."""
     if not is_requested(Signal.METRICS, os.environ):
         return None
     return MetricSender(
@@ -207,7 +207,7 @@ def shutdown_metric_export(sender: MetricSender | None) -> None:
 
 
 def interval_of(environment: Mapping[str, str]) -> float:
-    """The seconds between two exports; what is no positive number is the default."""
+    """Returns the seconds between two exports; invalid values fall back to the default."""
     try:
         seconds = float(environment.get(OTEL_METRIC_EXPORT_INTERVAL, "")) / 1000
     except ValueError:

@@ -1,8 +1,8 @@
-"""The metrics of this process, in the terms of Prometheus.
+"""The Prometheus metrics of this process.
 
-Names and labels follow OpenTelemetry's semantic conventions where they have one, written as its
-Prometheus mapping has it. No label takes a value that a client or a model can choose: of methods,
-codes, stages, models and kinds there are a few each.
+Names and labels follow OpenTelemetry's semantic conventions where these define them, in the form of
+its Prometheus mapping. No label takes a value that a client or a model can choose: there are only a
+few methods, codes, stages, models and kinds.
 https://opentelemetry.io/docs/specs/semconv/rpc/rpc-metrics/
 """
 
@@ -47,7 +47,7 @@ def _counter(
     *,
     values: tuple[str, ...] = (),
 ) -> Counter:
-    """`values` of the only label are counted from 0: an increase from nothing shows nowhere."""
+    """`values` of the only label start at 0, because an increase from nothing is not visible."""
     counter = Counter(name, help, labels, registry=REGISTRY)
     for value in values:
         counter.labels(value)
@@ -61,7 +61,7 @@ def _gauge(
     *,
     joined_by: Join = "sum",
 ) -> Gauge:
-    """`joined_by` says how the workers of one server make one value of theirs."""
+    """`joined_by` says how the values of one server's workers are combined."""
     if joined_by != "sum":
         JOINED_BY[name] = joined_by
     return Gauge(name, help, labels, registry=REGISTRY)

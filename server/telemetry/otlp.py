@@ -1,11 +1,11 @@
-"""Sending spans to an OpenTelemetry collector, where one is configured.
+"""Sends spans to an OpenTelemetry collector, if one is configured.
 
 The standard environment variables decide: OTEL_EXPORTER_OTLP_ENDPOINT (or the one of the signal) or
 OTEL_<SIGNAL>_EXPORTER=otlp turn a signal on, OTEL_SDK_DISABLED or OTEL_<SIGNAL>_EXPORTER=none turn
 it off.
 https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/
 
-Which calls are traced is OTEL_TRACES_SAMPLER's to say, with a default of our own.
+OTEL_TRACES_SAMPLER says which calls are traced; the default is our own.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ def _instance_id() -> str:
 
 
 def resource(service_version: str) -> Resource:
-    """This process. The environment (OTEL_SERVICE_NAME, OTEL_RESOURCE_ATTRIBUTES) has its way."""
+    """Describes this process. OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES take precedence."""
     own = Resource(
         {
             "service.name": SERVICE_NAME,
@@ -84,9 +84,9 @@ def resource(service_version: str) -> Resource:
 
 
 class FollowLinks(Sampler):
-    """Keeps a trace that links to one that is kept, so that a request is found with all its work.
+    """Keeps a trace that links to a kept one, so that a request is found with all its work.
 
-    What begins without links is left to the sampler that the environment names
+    Traces without links are decided by the sampler that the environment names
     (OTEL_TRACES_SAMPLER).
     """
 
@@ -115,10 +115,10 @@ class FollowLinks(Sampler):
 
 
 class AtMost(Sampler):
-    """Keeps every trace that begins as long as there are few: `rate` a second, as many at once.
+    """Keeps every new trace as long as there are few: `rate` a second, and as many at once.
 
-    So whoever tries something sees it, and what tracing costs does not grow with the load. It is a
-    token bucket, which does not look at the ids: other services' samplers choose other traces.
+    So manual tests are always traced, and the cost of tracing does not grow with the load. It is a
+    token bucket, which ignores the ids: other services' samplers choose other traces.
     """
 
     def __init__(self, rate: float, monotonic: Callable[[], float] = time.monotonic) -> None:
@@ -158,7 +158,7 @@ class AtMost(Sampler):
 
 
 def _is_kept(parent_context: Context | None, links: Sequence[Link] | None) -> bool:
-    """Whether that is decided: for a step of a call that is kept, and for what links to one."""
+    """Whether the span must be kept: as part of a kept trace, or because it links to one."""
     parent = trace.get_current_span(parent_context).get_span_context()
     if parent.is_valid:
         return parent.trace_flags.sampled and not parent.is_remote
@@ -169,7 +169,7 @@ DEFAULT_TRACES_PER_SECOND = 20.0
 
 
 def configure_tracing(service_version: str) -> TracerProvider | None:
-    """Sends spans from now on if the environment asks for it; answers the provider, else None."""
+    """Sends spans from now on if the environment asks for it; returns the provider, else None."""
     if not is_requested(Signal.TRACES, os.environ):
         return None
     provider = build_provider(service_version, OTLPSpanExporter())
@@ -189,9 +189,9 @@ def shutdown_tracing(provider: TracerProvider | None) -> None:
 
 
 def build_provider(service_version: str, exporter: SpanExporter) -> TracerProvider:
-    """A provider that sends in the background and drops spans rather than grow without bound.
+    """Returns a provider that sends in the background and drops spans when its queue is full.
 
-    How many wait, and how they are sent, is set by OTEL_BSP_* (2,048 unless it says otherwise).
+    OTEL_BSP_* set the size of the queue (2,048 by default) and how spans are sent.
     """
     provider = TracerProvider(_default_sampler(), resource(service_version), shutdown_on_exit=False)
     # Before any tracer is made, which keeps the sampler that it finds.
@@ -202,16 +202,16 @@ def build_provider(service_version: str, exporter: SpanExporter) -> TracerProvid
 
 
 def _default_sampler() -> Sampler | None:
-    """What is kept unless the environment says it: tracing all of a busy server costs too much."""
+    """The sampler used by default: tracing every call of a busy server would cost too much."""
     if os.environ.get(OTEL_TRACES_SAMPLER):
         return None
     return ParentBased(AtMost(DEFAULT_TRACES_PER_SECOND))
 
 
 class CorrelationProcessor(SpanProcessor):
-    """Puts the correlation id of the call on every span, those of libraries too.
+    """Sets the correlation id of the call on every span, including those of libraries.
 
-    On those of work for several calls it puts theirs.
+    Spans of work for several calls get all of their ids.
     """
 
     def on_start(self, span: Span, parent_context: Context | None = None) -> None:

@@ -24,12 +24,12 @@ class OutageLog:
         "_ended",
         "_last_end",
         "_log",
+        "_logged",
         "_monotonic",
         "_next",
         "_pause",
         "_since",
-        "_told",
-        "_untold",
+        "_unlogged",
     )
 
     def __init__(
@@ -48,32 +48,32 @@ class OutageLog:
         self._last_end = -LONGEST_PAUSE_SECONDS
         self._next = 0.0
         self._pause = SHORTEST_PAUSE_SECONDS
-        self._told = False
-        self._untold = 0
+        self._logged = False
+        self._unlogged = 0
 
     def failed(self, **fields: object) -> None:
-        """The dependency did not answer; `fields` say how."""
+        """Records that the dependency did not answer; `fields` describe the failure."""
         now = self._monotonic()
         if self._since is None:
             self._begin(now)
         if now < self._next:
-            self._untold += 1
+            self._unlogged += 1
             return
         self._log.warning(
-            self._began, seconds=self._lasted(now), failures=self._untold + 1, **fields
+            self._began, seconds=self._lasted(now), failures=self._unlogged + 1, **fields
         )
-        self._told, self._untold = True, 0
+        self._logged, self._unlogged = True, 0
         self._next = now + self._pause
         self._pause = min(2 * self._pause, LONGEST_PAUSE_SECONDS)
 
     def succeeded(self) -> None:
-        """The dependency answered. Costs next to nothing where it did so before."""
+        """Records that the dependency answered. Costs almost nothing if it did so before."""
         if self._since is None:
             return
         now = self._monotonic()
-        if self._told:
+        if self._logged:
             self._log.info(self._ended, seconds=self._lasted(now))
-        self._since, self._told, self._last_end = None, False, now
+        self._since, self._logged, self._last_end = None, False, now
 
     def _begin(self, now: float) -> None:
         self._since = now

@@ -1,4 +1,4 @@
-"""Recording what happens: one call for the metrics of the process and the project's statistics."""
+"""Records what happens: one call for the process's metrics and the project's statistics."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from server.telemetry import metrics
 from server.telemetry.figures import ModelCall, TokenUse, current_tally
 from server.telemetry.spans import span
 
-# Asking a metric for its child costs as much as the measurement that the child then takes.
+# Looking up the child of a metric costs as much as the measurement itself.
 _stage_seconds = lru_cache(maxsize=128)(metrics.STAGE_SECONDS.labels)
 _model_seconds = lru_cache(maxsize=256)(metrics.MODEL_SECONDS.labels)
 _candidates = lru_cache(maxsize=16)(metrics.SEARCH_CANDIDATES.labels)
@@ -30,7 +30,7 @@ def _recording_span() -> Span | None:
 
 
 def _exemplar(traced: Span | None) -> dict[str, str] | None:
-    """What leads from a measurement to its trace."""
+    """Returns the link from a measurement to its trace."""
     if traced is None:
         return None
     place = traced.get_span_context()
@@ -41,7 +41,7 @@ def _exemplar(traced: Span | None) -> dict[str, str] | None:
 
 
 def record_rpc(method: str, code: str, seconds: float) -> None:
-    """A call has ended."""
+    """Records the end of a call."""
     _rpc_seconds(method, code).observe(seconds, _exemplar(_recording_span()))
 
 
@@ -113,7 +113,7 @@ class model_call:  # noqa: N801 - as above
 
 
 def record_tokens(model: str, read: int, written: int) -> None:
-    """Tokens that a model read and wrote, in the request that the current span stands for."""
+    """Records the tokens that a model read and wrote in the current span's request."""
     metrics.MODEL_TOKENS.labels(model, "input").inc(read)
     metrics.MODEL_TOKENS.labels(model, "output").inc(written)
     current = trace.get_current_span()
@@ -124,21 +124,21 @@ def record_tokens(model: str, read: int, written: int) -> None:
 
 
 def record_search_arm(arm: str, *, ran: bool) -> None:
-    """An arm of a search took part, or had to be done without."""
+    """Records that an arm of a search took part or was skipped."""
     _search_arms(arm, "ran" if ran else "skipped").inc()
     if tally := current_tally():
         tally.arms.append((arm, ran))
 
 
 def record_candidates(arm: str, count: int) -> None:
-    """How many memories an arm proposed to one search."""
+    """Records how many memories an arm proposed to one search."""
     _candidates(arm).observe(count)
 
 
 def record_changes(
     *, added: int = 0, updated: int = 0, deleted: int = 0, restored: int = 0
 ) -> None:
-    """Memories that were changed, once that is committed."""
+    """Records changed memories, after the commit."""
     kinds = {"added": added, "updated": updated, "deleted": deleted, "restored": restored}
     for kind, count in kinds.items():
         if count:
@@ -151,7 +151,7 @@ def record_changes(
 
 
 def record_cache_read(*, hit: bool) -> None:
-    """A cache was asked."""
+    """Records a read of a cache."""
     _cache_reads("hit" if hit else "miss").inc()
     if tally := current_tally():
         if hit:

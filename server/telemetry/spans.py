@@ -1,9 +1,9 @@
-"""Spans around the steps of a use case, and the place of a call in its trace as text.
+"""Spans around the steps of a use case, and the trace context of a call as text.
 
 The text is the header `traceparent` of https://www.w3.org/TR/trace-context/.
 
-A span is made only within a call that is traced: with tracing off, or where the sampler left the
-call out, the functions here cost a look at a context variable.
+A span is made only within a call that is traced. Without tracing, or if the sampler left the call
+out, the functions here only read a context variable.
 """
 
 from __future__ import annotations
@@ -25,28 +25,28 @@ _PROPAGATOR = TraceContextTextMapPropagator()
 
 
 def format_traceparent(place: SpanContext) -> str:
-    """The text of a valid place."""
+    """Returns the text of a valid span context."""
     trace_id, span_id = trace.format_trace_id(place.trace_id), trace.format_span_id(place.span_id)
     return f"00-{trace_id}-{span_id}-{place.trace_flags:02x}"
 
 
 def current_traceparent() -> str | None:
-    """The text of the current span's place, if there is one."""
+    """Returns the text of the current span's context, if there is one."""
     place = trace.get_current_span().get_span_context()
     return format_traceparent(place) if place.is_valid else None
 
 
 def parse_traceparent(traceparent: str) -> SpanContext | None:
-    """The place that the text says, or None where it is no such text."""
+    """Returns the span context in the text, or None if it is malformed."""
     extracted = _PROPAGATOR.extract({TRACEPARENT: traceparent}, Context())
     found = trace.get_current_span(extracted).get_span_context()
     return found if found.is_valid else None
 
 
 def outgoing_headers(received: str | None) -> dict[str, str]:
-    """What tells another service the current span, vendors' state included.
+    """Returns headers that pass the current span on to another service, with vendors' state.
 
-    Without a span the trace that was `received`, if any, is passed on as it is.
+    Without a span the trace that was `received`, if any, is passed on unchanged.
     """
     headers: dict[str, str] = {}
     _PROPAGATOR.inject(headers)
@@ -56,9 +56,9 @@ def outgoing_headers(received: str | None) -> dict[str, str]:
 
 
 def inherited_headers(environment: Mapping[str, str]) -> dict[str, str]:
-    """What tells a server the trace in which this process was started, if in one.
+    """Returns headers that pass on the trace in which this process was started, if any.
 
-    A script that is traced says it by TRACEPARENT and TRACESTATE.
+    A traced script passes it in TRACEPARENT and TRACESTATE.
     https://opentelemetry.io/docs/specs/otel/context/env-carriers/
     """
     if parse_traceparent(environment.get(TRACEPARENT.upper(), "")) is None:
@@ -72,7 +72,7 @@ CORRELATIONS_ATTRIBUTE = "memoir.correlation_ids"
 """Of work that is done for several calls at once."""
 
 _MOST_LINKS = 128
-"""What the SDK keeps of a span's links, unless it is told otherwise."""
+"""How many links of a span the SDK keeps by default."""
 
 _NONE: Mapping[str, AttributeValue] = {}
 _NO_SPAN = nullcontext(INVALID_SPAN)
@@ -105,8 +105,8 @@ def linked_span(
 ) -> AbstractContextManager[Span]:
     """A block within the first span of a trace of its own, which links to its causes.
 
-    For work that is done later than the calls that cause it, or for several of them at once. They
-    are told by their `traceparent`. Where none of them is traced there is no span either.
+    For work that is done later than the calls that cause it, or for several of them at once. The
+    causes are given by their `traceparent`. If none of them is traced, there is no span.
     """
     links = _links(causes)
     if not links:
@@ -123,7 +123,7 @@ def past_span(
     kind: SpanKind,
     error: BaseException | None = None,
 ) -> None:
-    """Adds a child of the current span for what is over; times are nanoseconds since the epoch."""
+    """Adds a child of the current span for finished work; times are nanoseconds since the epoch."""
     past = _TRACER.start_span(name, attributes=attributes, kind=kind, start_time=began)
     if error is not None:
         _mark_failed(past, error)
@@ -131,7 +131,7 @@ def past_span(
 
 
 class _Current:
-    """Makes a span the current one for a block and ends it; written out because it is cheaper."""
+    """Makes a span the current one for a block and ends it; a class, because that is cheaper."""
 
     __slots__ = ("_span", "_token")
 
@@ -154,7 +154,7 @@ class _Current:
 
 
 def mark_failed(error: BaseException) -> None:
-    """Makes the current span an error that names the type of the exception."""
+    """Marks the current span as failed, with the type of the exception."""
     _mark_failed(trace.get_current_span(), error)
 
 

@@ -1,4 +1,4 @@
-"""Figures of each project: of the last minute, the last hour and since the server started."""
+"""Figures of each project: the last minute, the last hour and since the server started."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ MOST_PROJECTS: Final = 200
 
 @dataclass(frozen=True, slots=True)
 class WindowFigures:
-    """The figures of a project as they are at one moment."""
+    """The figures of a project at one moment."""
 
     last_minute: Figures
     last_hour: Figures
@@ -40,7 +40,7 @@ class WindowFigures:
 
 @dataclass(slots=True)
 class _Slot:
-    """What happened from `begin` on, on the clock of `time.monotonic()`."""
+    """The figures from `begin` on, on the clock of `time.monotonic()`."""
 
     begin: float
     figures: Figures = field(default_factory=Figures)
@@ -48,7 +48,7 @@ class _Slot:
 
 @dataclass(frozen=True, slots=True)
 class _Sums:
-    """What has ended of the last minute and hour; `slots` says of which slots."""
+    """The finished slots of the last minute and hour, merged; `slots` says which."""
 
     slots: tuple[float, ...] = ()
     minute: Figures = field(default_factory=Figures)
@@ -56,7 +56,7 @@ class _Sums:
 
 
 class ProjectWindows:
-    """One project. Only the newest slot is written to; the longer spans take it in when it ends."""
+    """One project. Only the newest slot is written to; it joins the longer spans when it ends."""
 
     def __init__(self) -> None:
         self._short: deque[_Slot] = deque()
@@ -65,13 +65,13 @@ class ProjectWindows:
         self._ended = _Sums()
 
     def current(self, now: float) -> Figures:
-        """What is written to now."""
+        """Returns the slot that is written to now."""
         if not self._short or now - self._short[-1].begin >= SLOT_SECONDS:
             self._begin(now)
         return self._short[-1].figures
 
     def figures(self, now: float) -> WindowFigures:
-        """Everything added up. What has ended is added up once in the length of a slot."""
+        """Returns all windows. Finished slots are merged once in the length of a slot."""
         *short, newest = self._short or [_Slot(now)]
         short, long = _within(short, now - MINUTE_SECONDS), _within(self._long, now - HOUR_SECONDS)
         slots = (newest.begin, len(short), *(slot.begin for slot in (*short, *long)))
@@ -102,7 +102,7 @@ class ProjectWindows:
 
 
 class Statistics:
-    """Every project that called lately, at most `most_projects`. It lives in one process."""
+    """The projects that called recently, at most `most_projects`, in one process."""
 
     def __init__(
         self,
@@ -114,7 +114,7 @@ class Statistics:
         self._projects: OrderedDict[str, ProjectWindows] = OrderedDict()
 
     def record(self, project_id: str, tally: Tally, call: EndedCall | None = None) -> None:
-        """Counts what was done for a project, by a call or after it."""
+        """Adds work done for a project, by a call or after it."""
         figures = self._windows(project_id).current(self._monotonic())
         figures.add_tally(tally)
         if call is not None:
@@ -136,7 +136,7 @@ class Statistics:
 
 
 def joined_windows(processes: Iterable[WindowFigures]) -> WindowFigures:
-    """The figures of several processes as those of one."""
+    """Joins the figures of several processes."""
     total = WindowFigures(Figures(), Figures(), Figures())
     for windows in processes:
         total.last_minute.merge(windows.last_minute)
@@ -170,7 +170,7 @@ def windows_json(windows: WindowFigures) -> dict[str, Any]:
 
 
 def windows_from(value: dict[str, Any]) -> WindowFigures:
-    """What `windows_json` made of them."""
+    """Reads the output of `windows_json`."""
     return WindowFigures(
         last_minute=_figures(value["last_minute"]),
         last_hour=_figures(value["last_hour"]),

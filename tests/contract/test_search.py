@@ -34,6 +34,7 @@ from server.memories.search.ranking import (
     SITTING,
     ArmWeights,
 )
+from server.memories.search.time_spans import days
 from server.storage.postgres.memory_store import PostgresMemoryStore
 from server.storage.postgres.pool import Database
 from server.storage.postgres.search import ScopeSizes, Searches
@@ -47,6 +48,7 @@ from tests.support.builders import (
     revision,
     vector,
 )
+from tests.support.passages import passages, tell
 
 WORDS_ALONE = ArmWeights(dense=0.0, lexical=1.0)
 VECTORS_ALONE = ArmWeights(dense=1.0, lexical=0.0)
@@ -346,6 +348,26 @@ async def test_a_long_text_fits_beside_the_longest_embedding(store: MemoryStore)
     longest = vector(*range(1, 3_073))
     await add(store, text, embedding=longest)
     assert await lexical(store, "word4999", vector=longest)
+
+
+async def test_events_close_to_the_times_of_the_question_are_preferred(store: MemoryStore) -> None:
+    await add(store, "long ago", minute=-100_000)
+    await add(store, "that day")
+    told = passages(("A passage of that day.",), embedding=vector(0, 1, 0))
+    await tell(store, told, time=NOW + timedelta(minutes=1))
+    without = query("", weights=VECTORS_ALONE)
+    weights = replace(VECTORS_ALONE, time=0.5)
+    asked = replace(without, weights=weights, question_times=[days(NOW.date())])
+
+    plain, lifted = scores(await store.search(without)), await store.search(asked)
+    of_that_day = {"that day", "A passage of that day."}
+    assert scores(lifted) == pytest.approx(
+        {text: 1 - (1 - plain[text]) * (0.5 if text in of_that_day else 1) for text in plain}
+    )
+    times = {hit.text: arm.score for hit in lifted for arm in hit.arms if arm.arm == "time"}
+    assert times == dict.fromkeys(of_that_day, 1.0)
+    past = await store.search(replace(asked, time=NOW + timedelta(minutes=2)))
+    assert [hit.arms for hit in past] == [hit.arms for hit in lifted]
 
 
 async def test_the_past_is_searched_as_the_present_was(store: MemoryStore) -> None:

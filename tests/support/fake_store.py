@@ -50,9 +50,10 @@ class FakeScopeLeases:
 
 @dataclass
 class FakeStore:
-    """Keeps what is committed. `change_sets` are all of that, in order."""
+    """Keeps what is committed. `change_sets` are all of that, in order, `searches` all searches."""
 
     change_sets: list[ChangeSet] = field(default_factory=list)
+    searches: list[SearchQuery] = field(default_factory=list)
     leases: FakeScopeLeases = field(default_factory=FakeScopeLeases)
     memories: dict[UUID, Memory] = field(default_factory=dict)
     _vectors: dict[UUID, Vector] = field(default_factory=dict)
@@ -172,6 +173,7 @@ class FakeStore:
         return kept[-limit:]
 
     async def search(self, query: SearchQuery) -> list[Hit]:
+        self.searches.append(query)
         found = self._read(query.project_id, query.scope, query.visible_on)
         hits = [ScoredMemory(m, self._similarity(m, query.vector)) for m in found]
         hits = [

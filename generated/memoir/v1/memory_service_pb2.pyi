@@ -718,6 +718,7 @@ class SearchMemoriesRequest(_message.Message):
     CONSISTENCY_TOKEN_FIELD_NUMBER: _builtins.int
     SOURCES_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    REFERENCE_TIME_FIELD_NUMBER: _builtins.int
     query: _builtins.str
     """Required. What to look for, in words. 1 to 8,192 characters."""
     user_id: _builtins.str
@@ -796,6 +797,13 @@ class SearchMemoriesRequest(_message.Message):
         that were added with inference. Passages have no categories, so with `categories` none is found.
         """
 
+    @_builtins.property
+    def reference_time(self) -> _timestamp_pb2.Timestamp:
+        """When the question is asked. Times in the query, such as `yesterday`, `last May` and `two weeks ago`,
+        are understood relative to it, in UTC and in English, and hits whose event time is within such a
+        time or close to it are preferred. Default: `as_of`, or else now.
+        """
+
     def __init__(
         self,
         *,
@@ -818,10 +826,11 @@ class SearchMemoriesRequest(_message.Message):
         consistency_token: _builtins.str | None = ...,
         sources: _abc.Iterable[Global___SearchSource.ValueType] | None = ...,
         page_token: _builtins.str = ...,
+        reference_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_agent_id", b"_agent_id", "_app_id", b"_app_id", "_as_of", b"_as_of", "_consistency_token", b"_consistency_token", "_org_id", b"_org_id", "_project_id", b"_project_id", "_run_id", b"_run_id", "_threshold", b"_threshold", "_top_k", b"_top_k", "_user_id", b"_user_id", "agent_id", b"agent_id", "app_id", b"app_id", "as_of", b"as_of", "consistency_token", b"consistency_token", "filters", b"filters", "org_id", b"org_id", "project_id", b"project_id", "run_id", b"run_id", "threshold", b"threshold", "top_k", b"top_k", "user_id", b"user_id"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_agent_id", b"_agent_id", "_app_id", b"_app_id", "_as_of", b"_as_of", "_consistency_token", b"_consistency_token", "_org_id", b"_org_id", "_project_id", b"_project_id", "_reference_time", b"_reference_time", "_run_id", b"_run_id", "_threshold", b"_threshold", "_top_k", b"_top_k", "_user_id", b"_user_id", "agent_id", b"agent_id", "app_id", b"app_id", "as_of", b"as_of", "consistency_token", b"consistency_token", "filters", b"filters", "org_id", b"org_id", "project_id", b"project_id", "reference_time", b"reference_time", "run_id", b"run_id", "threshold", b"threshold", "top_k", b"top_k", "user_id", b"user_id"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_agent_id", b"_agent_id", "_app_id", b"_app_id", "_as_of", b"_as_of", "_consistency_token", b"_consistency_token", "_org_id", b"_org_id", "_project_id", b"_project_id", "_run_id", b"_run_id", "_threshold", b"_threshold", "_top_k", b"_top_k", "_user_id", b"_user_id", "agent_id", b"agent_id", "app_id", b"app_id", "as_of", b"as_of", "categories", b"categories", "consistency_token", b"consistency_token", "explain", b"explain", "filters", b"filters", "include_relations", b"include_relations", "org_id", b"org_id", "page_token", b"page_token", "project_id", b"project_id", "query", b"query", "rerank", b"rerank", "run_id", b"run_id", "show_expired", b"show_expired", "sources", b"sources", "threshold", b"threshold", "top_k", b"top_k", "user_id", b"user_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_agent_id", b"_agent_id", "_app_id", b"_app_id", "_as_of", b"_as_of", "_consistency_token", b"_consistency_token", "_org_id", b"_org_id", "_project_id", b"_project_id", "_reference_time", b"_reference_time", "_run_id", b"_run_id", "_threshold", b"_threshold", "_top_k", b"_top_k", "_user_id", b"_user_id", "agent_id", b"agent_id", "app_id", b"app_id", "as_of", b"as_of", "categories", b"categories", "consistency_token", b"consistency_token", "explain", b"explain", "filters", b"filters", "include_relations", b"include_relations", "org_id", b"org_id", "page_token", b"page_token", "project_id", b"project_id", "query", b"query", "reference_time", b"reference_time", "rerank", b"rerank", "run_id", b"run_id", "show_expired", b"show_expired", "sources", b"sources", "threshold", b"threshold", "top_k", b"top_k", "user_id", b"user_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__agent_id: _TypeAlias = _typing.Literal["agent_id"]  # noqa: Y015
     _WhichOneofArgType__agent_id: _TypeAlias = _typing.Literal["_agent_id", b"_agent_id"]  # noqa: Y015
@@ -835,6 +844,8 @@ class SearchMemoriesRequest(_message.Message):
     _WhichOneofArgType__org_id: _TypeAlias = _typing.Literal["_org_id", b"_org_id"]  # noqa: Y015
     _WhichOneofReturnType__project_id: _TypeAlias = _typing.Literal["project_id"]  # noqa: Y015
     _WhichOneofArgType__project_id: _TypeAlias = _typing.Literal["_project_id", b"_project_id"]  # noqa: Y015
+    _WhichOneofReturnType__reference_time: _TypeAlias = _typing.Literal["reference_time"]  # noqa: Y015
+    _WhichOneofArgType__reference_time: _TypeAlias = _typing.Literal["_reference_time", b"_reference_time"]  # noqa: Y015
     _WhichOneofReturnType__run_id: _TypeAlias = _typing.Literal["run_id"]  # noqa: Y015
     _WhichOneofArgType__run_id: _TypeAlias = _typing.Literal["_run_id", b"_run_id"]  # noqa: Y015
     _WhichOneofReturnType__threshold: _TypeAlias = _typing.Literal["threshold"]  # noqa: Y015
@@ -855,6 +866,8 @@ class SearchMemoriesRequest(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__org_id) -> _WhichOneofReturnType__org_id | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__project_id) -> _WhichOneofReturnType__project_id | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__reference_time) -> _WhichOneofReturnType__reference_time | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__run_id) -> _WhichOneofReturnType__run_id | None: ...
     @_typing.overload
@@ -930,8 +943,8 @@ class SearchMemoriesResult(_message.Message):
     ARMS_FIELD_NUMBER: _builtins.int
     score: _builtins.float
     """How well it fits, from 0 to 1, whether it was reranked or not: the mean of the scores of the arms
-    `dense` and `lexical`. If no memory of the scope shares a word with the question, it is the
-    score of `dense` alone. It depends on the content of the scope, so scores of different scopes
+    `dense` and `lexical`, raised by those of `graph` and `time`. If no memory of the scope shares a word
+    with the question, the score of `dense` alone is raised. It depends on the content of the scope, so scores of different scopes
     cannot be compared exactly.
     """
     @_builtins.property
@@ -1028,8 +1041,8 @@ class ArmScore(_message.Message):
     RANK_FIELD_NUMBER: _builtins.int
     SCORE_FIELD_NUMBER: _builtins.int
     arm: _builtins.str
-    """The arm: `dense` compares meaning by embeddings, `lexical` compares words; also `graph` and
-    `rerank`.
+    """The arm: `dense` compares meaning by embeddings, `lexical` compares words, `time` compares the event
+    time with the times in the question; also `graph` and `rerank`.
     """
     rank: _builtins.int
     """The hit's place in this arm's own order, from 1."""
@@ -1037,8 +1050,9 @@ class ArmScore(_message.Message):
     """The score in this arm's own measure. `dense`: the cosine of both embeddings after subtracting the
     mean of the scope, 0 if it is negative. `lexical`: BM25 over word stems with the statistics
     of the scope, 1 for a memory of average length with each word of the question, at most 1; a
-    message that was stored as it is gets a share of its neighbours' too. `rerank`: the language
-    model's judgement, 1 for a memory that states the answer outright, 0 for one that is unrelated
+    message that was stored as it is gets a share of its neighbours' too. `time`: 1 for an event within
+    a time that the question names, falling to 0 at a distance as long as that time, between 1 and 31
+    days. `rerank`: the language model's judgement, 1 for a memory that states the answer outright, 0 for one that is unrelated
     to the question.
     """
     def __init__(

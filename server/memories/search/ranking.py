@@ -21,7 +21,10 @@ scores come with the query. It is a reason of its own beside the other two arms,
 1 - (1 - score)(1 - share * graph): it lifts what it finds and lowers nothing. A lexical arm that
 finds nothing at all takes no part in a search.
 
-ADR 0012 and ADR 0028 say what was measured, and how the constants were found.
+The **time** arm is how close a memory's event time is to the times that the question names. It
+lifts what the other arms have found, as the graph does, and proposes nothing by itself.
+
+ADR 0012, ADR 0028 and ADR 0029 say what was measured, and how the constants were found.
 """
 
 from __future__ import annotations
@@ -43,6 +46,7 @@ class Arm(StrEnum):
     DENSE = "dense"
     LEXICAL = "lexical"
     GRAPH = "graph"
+    TIME = "time"
     RERANK = "rerank"
 
 
@@ -78,6 +82,9 @@ CENTRE_SHRINKAGE: Final = 30.0
 CENTRE_SAMPLE: Final = 300
 """How many memories of a scope, the newest, its mean embedding is taken from."""
 
+TIME_SHARE: Final = 0.15
+"""The part of what a score lacks to 1 that an event within the times of the question adds."""
+
 MIN_CANDIDATES: Final = 100
 CANDIDATES_PER_HIT: Final = 4
 
@@ -86,12 +93,14 @@ CANDIDATES_PER_HIT: Final = 4
 class ArmWeights:
     """How much each arm counts. Of dense and lexical only the ratio matters.
 
-    `graph` is the share, from 0 to 1, of what is missing to a score of 1 that the graph can add.
+    `graph` and `time` are shares, from 0 to 1, of what is missing to a score of 1 that those arms
+    can add.
     """
 
     dense: float = 1.0
     lexical: float = 1.0
     graph: float = 1.0
+    time: float = TIME_SHARE
 
 
 EVEN: Final = ArmWeights()
@@ -106,6 +115,7 @@ class Scored:
     dense: float
     lexical: float
     graph: float = 0.0
+    time: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,11 +137,11 @@ def fuse(
 ) -> list[Ranked]:
     """The best candidates, best first, at most `limit`.
 
-    By the weighted mean of the dense and the lexical arm, lifted by the graph. Scores are fused and
-    not ranks: a rank does not say whether an arm has found anything. Where no memory shares a word
-    with the question, the dense arm decides without the lexical one. Each arm must have proposed
-    its best `candidate_count(limit)`: an arm's further order is not known, and it is not named
-    among those that found a hit there.
+    By the weighted mean of the dense and the lexical arm, lifted by the graph and by time. Scores
+    are fused and not ranks: a rank does not say whether an arm has found anything. Where no memory
+    shares a word with the question, the dense arm decides without the lexical one. Each arm must
+    have proposed its best `candidate_count(limit)`: an arm's further order is not known, and it is
+    not named among those that found a hit there.
     """
     present = _taking_part(candidates, weights)
     scores = {candidate.memory_id: _score(candidate, present) for candidate in candidates}
@@ -141,6 +151,7 @@ def fuse(
         Arm.DENSE: _places({c.memory_id: c.dense for c in candidates}, limit),
         Arm.LEXICAL: _places({c.memory_id: c.lexical for c in candidates if c.lexical > 0}, limit),
         Arm.GRAPH: _places({c.memory_id: c.graph for c in candidates if c.graph > 0}, limit),
+        Arm.TIME: _places({c.memory_id: c.time for c in candidates if c.time > 0}, limit),
     }
     return [
         Ranked(id_, scores[id_], [ArmScore(arm, *of[id_]) for arm, of in arms.items() if id_ in of])
@@ -159,7 +170,8 @@ def _taking_part(candidates: Sequence[Scored], weights: ArmWeights) -> ArmWeight
 def _score(candidate: Scored, weights: ArmWeights) -> float:
     total = weights.dense * _unit(candidate.dense) + weights.lexical * _unit(candidate.lexical)
     own = _unit(total / (weights.dense + weights.lexical))
-    return 1.0 - (1.0 - own) * (1.0 - weights.graph * _unit(candidate.graph))
+    missing = (1.0 - own) * (1.0 - weights.graph * _unit(candidate.graph))
+    return 1.0 - missing * (1.0 - weights.time * _unit(candidate.time))
 
 
 def _places(scores: Mapping[UUID, float], limit: int) -> Mapping[UUID, tuple[int, float]]:

@@ -18,6 +18,7 @@ from server.memories.passages import EVERY_SOURCE, Hit, Source
 from server.memories.ports import MemoryStore, SearchQuery
 from server.memories.scope import Scope
 from server.memories.search.arms import GraphArm, GraphFindings, RerankArm, Reranking
+from server.memories.search.question_times import times_in
 from server.memories.search.ranking import Arm, DegradedArm, reranking_limit
 from server.models.ports import Embedder, EmbeddingPurpose
 from server.telemetry.recording import record_search_arm, stage
@@ -30,7 +31,8 @@ class SearchMemoriesCommand:
     """What to look for, and where. `position` is that of a write that the graph must hold.
 
     `as_of` is the past instant whose state is searched; None means now. `rerank` has a language
-    model order the best hits once more.
+    model order the best hits once more. `reference_time` is when the question is asked, which its
+    words for times, such as "last May", are relative to; None means `as_of`.
     """
 
     project_id: str
@@ -46,6 +48,7 @@ class SearchMemoriesCommand:
     position: int | None = None
     as_of: datetime | None = None
     sources: frozenset[Source] = EVERY_SOURCE
+    reference_time: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +111,7 @@ class SearchMemories:
         self, command: SearchMemoriesCommand, vector: Vector, findings: GraphFindings
     ) -> Reranking:
         now = command.as_of or self._clock.now()
+        question_times = times_in(command.query, command.reference_time or now)
         query = SearchQuery(
             project_id=command.project_id,
             scope=command.scope,
@@ -121,11 +125,14 @@ class SearchMemories:
             graph=findings.scores,
             time=command.as_of,
             sources=command.sources,
+            question_times=question_times,
         )
         with stage("search"):
             hits = await self._store.search(query)
         for arm in Arm.DENSE, Arm.LEXICAL:
             record_search_arm(arm, ran=True)
+        if question_times:
+            record_search_arm(Arm.TIME, ran=True)
         return await self._rerank(command.query, hits) if command.rerank else Reranking(hits)
 
     async def _prepared(self, command: SearchMemoriesCommand) -> tuple[Vector, GraphFindings]:

@@ -1,4 +1,4 @@
-"""The connection to Neo4j, and what bounds every call to it and maps its errors."""
+"""The connection to Neo4j, the time limit of every call to it, and the mapping of its errors."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ _ANSWERS = {"Statement", "Schema", "Procedure"}
 async def bounded_call(seconds: float) -> AsyncIterator[None]:
     """Cancels the block after `seconds`, or at the current call's deadline if sooner.
 
-    The driver has no read timeout of its own: a server that is stopped, not gone, would hang it.
+    The driver has no read timeout of its own: a server that is frozen would hang it.
 
     Raises:
         GraphUnavailable: time ran out, or the driver or the server reported an error.
@@ -77,7 +77,7 @@ async def bounded_call(seconds: float) -> AsyncIterator[None]:
 
 @asynccontextmanager
 async def guarded_call(breaker: CircuitBreaker, seconds: float) -> AsyncIterator[None]:
-    """A bounded call that is not even tried while the breaker is open.
+    """A bounded call that fails at once while the breaker is open.
 
     Raises:
         GraphUnavailable: as `bounded_call`, or the breaker is open.
@@ -92,7 +92,7 @@ async def guarded_call(breaker: CircuitBreaker, seconds: float) -> AsyncIterator
 
 
 def _is_answer(cause: BaseException | None) -> bool:
-    """Whether the server is there and refuses what it was asked."""
+    """Whether the error shows that the server is up and rejected the request."""
     return isinstance(cause, ClientError) and cause.category in _ANSWERS
 
 

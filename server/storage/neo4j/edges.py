@@ -56,7 +56,7 @@ def _stored(entity: EntityKey) -> EntityKey:
 
 
 def wanted_statements(subgraph: MemorySubgraph) -> list[Statement]:
-    """The memory's relations. One of something with itself, under two names, says nothing.
+    """The memory's relations. A relation of something with itself, under two names, is left out.
 
     Raises:
         ValueError: it has relations and no event time, under which they would be found.

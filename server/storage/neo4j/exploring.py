@@ -1,4 +1,4 @@
-"""The statements that read entities, what lies around them, and relations page by page."""
+"""Reads entities, their neighbourhoods, and relations page by page."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def parameters(within: GraphScope, **more: Any) -> dict[str, Any]:
 
 
 class Run(Protocol):
-    """Runs one of the statements and reads all that it gives."""
+    """Runs one of the statements and reads all of its rows."""
 
     async def __call__(self, name: str, /, **more: Any) -> list[Record]:
         """The rows of the statement of this name, given these parameters too."""
@@ -173,7 +173,7 @@ async def _in_order(run: Run, query: EntityQuery, spaces: Sequence[str]) -> Enti
 async def explore(
     tx: AsyncManagedTransaction, within: GraphScope, start: EntityRef, hops: int
 ) -> Surroundings:
-    """See the port. One statement a hop, and one for the entities."""
+    """See the port. One statement for each hop, and one for the entities."""
     run = within_transaction(tx, within)
     relations: dict[StatedRelation, None] = {}
     seen, around = {start.key}, [start.key]
@@ -183,7 +183,7 @@ async def explore(
         if not around or limit <= 0:
             truncated = truncated or bool(around)
             break
-        # What is known already comes again, so that many more are asked for.
+        # Known relations are returned again, so the limit is raised by their number.
         rows = await run(
             "expand",
             space=start.space,
@@ -247,7 +247,7 @@ def _known(row: Record) -> KnownEntity:
 
 _STATEMENTS = load_statements(__package__, "reading.cypher", comment="//")
 
-# A run is part of a user's or an agent's doing: the first named of these is likely the smallest.
+# A run belongs to a user or an agent, so the first one that is named is likely the smallest.
 _NARROWEST_FIRST = ("run_id", "user_id", "agent_id", "app_id")
 
 

@@ -42,7 +42,7 @@ class Neo4jGraph:
     async def prepare(self) -> None:
         """Creates the constraints and indexes and waits until they are filled; see the port.
 
-        Then it has the statement of searches planned, which takes longer than searches wait.
+        Then it lets Neo4j plan the statement of searches, which takes longer than searches wait.
         """
         async with bounded_call(_PREPARE_SECONDS), self._session() as session:
             for name, statement in _SCHEMA.items():
@@ -62,8 +62,8 @@ class Neo4jGraph:
         newer one. Of a memory that is gone it keeps nothing. That an older state does not bring it
         back rests on the outbox: a claim is held by one projector at a time, the state is read
         after the claim, and this call ends before the lease does, `write_timeout` being shorter. A
-        projection whose caller gave up while it was being committed holds the memory's lock on the
-        server, and the one of the deletion waits for it.
+        projection whose caller gave up during its commit still holds the memory's lock on the
+        server, and the projection of the deletion waits for that lock.
         """
         batch = projection.latest(subgraphs)
         if not batch:
@@ -88,13 +88,13 @@ class Neo4jGraph:
 
 
 async def _create(session: AsyncSession, name: str, statement: str) -> None:
-    """Runs a statement of the schema, again without what a cut off creation left behind."""
+    """Runs a statement of the schema; removes what an interrupted creation left and retries."""
     try:
         await session.execute_write(_run, statement)
     except ClientError as error:
         if error.code != _NAME_IS_TAKEN or name not in _REMAINS:
             raise
-        # Where it is another server's creation under way, one of the two comes to its end.
+        # If another server is creating it at the same time, one of the two succeeds.
         with suppress(ClientError):
             await session.execute_write(_run, _REMAINS[name])
         await session.execute_write(_run, statement)

@@ -52,7 +52,7 @@ def ends_beside(
 
 
 def wrong_ends(stored: Sequence[rows.Found]) -> list[rows.Row]:
-    """What has to be written so that all of some slots end when they should."""
+    """Returns the ends to write so that all relations of some slots end when they should."""
     wrong, _ = ends_beside(stored, ())
     return wrong
 
@@ -88,7 +88,7 @@ def latest(subgraphs: Iterable[MemorySubgraph]) -> list[MemorySubgraph]:
 
 
 async def project(tx: AsyncManagedTransaction, batch: Sequence[MemorySubgraph]) -> None:
-    """Applies a batch, as `latest` gives it; may be run again in another transaction."""
+    """Applies a batch, as `latest` returns it; may be run again in another transaction."""
     known = await _lock_memories(tx, batch)
     current = [s for s in batch if not _is_stale(s, known.get(rows.memory_identity(s)))]
     revisited = [s for s in current if known.get(rows.memory_identity(s)) is not None]
@@ -115,7 +115,7 @@ def _is_stale(subgraph: MemorySubgraph, known_version: int | None) -> bool:
 async def _lock_memories(
     tx: AsyncManagedTransaction, batch: Sequence[MemorySubgraph]
 ) -> dict[tuple[str, str], int | None]:
-    """Locks the memories' nodes, brings them up to date and tells the version that each had.
+    """Locks the memories' nodes, updates them and returns the version that each had.
 
     None for a new one. An older state leaves the version as it is.
 
@@ -129,7 +129,7 @@ async def _lock_memories(
 async def stored_mentions(
     tx: AsyncManagedTransaction, memories: Sequence[MemorySubgraph]
 ) -> list[tuple[str, Mention]]:
-    """What the graph holds of memories' mentions, with the ids of the elements."""
+    """Returns the mentions that the graph holds of the memories, with their element ids."""
     records = await run(tx, "stored_mentions", memories=[rows.memory(s) for s in memories])
     return [(r["element_id"], rows.read_mention(r)) for r in records]
 
@@ -137,7 +137,7 @@ async def stored_mentions(
 async def stored_statements(
     tx: AsyncManagedTransaction, memories: Sequence[MemorySubgraph]
 ) -> list[tuple[str, Statement]]:
-    """What the graph holds of memories' relations, with the ids of the elements."""
+    """Returns the relations that the graph holds of the memories, with their element ids."""
     records = await run(tx, "stored_relations", memories=[rows.memory(s) for s in memories])
     return [(r["element_id"], rows.read_statement(r)) for r in records]
 
@@ -165,7 +165,7 @@ async def _replace(
 
 
 def _edges(gone: Difference[Mention] | Difference[Statement]) -> list[rows.Row]:
-    """The edges to remove, each by its memory, which leads to it, and its element."""
+    """The edges to remove, each found by its memory and its element id."""
     removed: Sequence[Mention | Statement] = gone.removed
     return [
         rows.edge(edge.project_id, edge.memory_id, element_id)
@@ -191,7 +191,7 @@ async def _tidy_entities(tx: AsyncManagedTransaction, mentions: Difference[Menti
 
 
 def wrong_names(records: Iterable[rows.Found]) -> list[rows.Row]:
-    """What has to be written so that the entities are found by their names."""
+    """Returns the properties to write so that the entities are found by their names."""
     right = [(record, rows.found_by(record)) for record in records]
     return [
         {name: record[name] for name in _ENTITY} | found_by
@@ -201,7 +201,7 @@ def wrong_names(records: Iterable[rows.Found]) -> list[rows.Row]:
 
 
 async def reindex(tx: AsyncManagedTransaction, entities: Iterable[rows.Found]) -> None:
-    """Lets these entities be found by the names that they have now."""
+    """Updates the names by which these entities are found."""
     keys = sorted({(e["project_id"], e["space"], e["key"]) for e in entities})
     touched = [dict(zip(_ENTITY, key, strict=True)) for key in keys]
     await run(tx, "index_names", names=wrong_names(await run(tx, "names", touched=touched)))

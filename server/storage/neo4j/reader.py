@@ -78,7 +78,7 @@ async def recall(
     metadata: Mapping[str, object],
     seconds: float,
 ) -> Recollection:
-    """One statement; one more where it finds nothing or the scope names no user."""
+    """Runs one statement, and one more if it finds nothing or the scope names no user."""
 
     async def run(name: str, /, **more: Any) -> list[Record]:
         text = _KEEP_PLAN + exploring.statement(name)
@@ -159,7 +159,7 @@ class Neo4jGraphReader:
         return await self._read(exploring.explore, within, start, hops)
 
     async def recall(self, within: GraphScope, names: Sequence[str]) -> Recollection:
-        """See the port. Nothing is retried, and no transaction opened, which costs round trips."""
+        """See the port. Does not retry or open a transaction, which would cost round trips."""
         metadata = transaction_metadata([current_request().correlation_id])
         with call_traced("recall", self._database):
             async with (
@@ -171,7 +171,7 @@ class Neo4jGraphReader:
                 return await recall(session, within, names, metadata, self._timeout)
 
     async def stay_warm(self, interval: float = 2.0) -> None:
-        """Has what searches need planned while it does not come in time, until it is cancelled.
+        """Keeps the statement of searches planned while they time out, until it is cancelled.
 
         After a start of Neo4j that takes seconds, which searches do not wait, and what they give up
         is never planned. `interval` is in seconds.

@@ -121,7 +121,7 @@ def read_scope(record: Found) -> Scope:
 
 
 def read_time(microseconds: int) -> datetime:
-    """The instant so long after 1970, in UTC."""
+    """The instant that long after 1970, in UTC."""
     return _EPOCH + timedelta(microseconds=microseconds)
 
 
@@ -131,7 +131,7 @@ def edge(project_id: str, memory_id: str, element_id: str) -> Row:
 
 
 def edge_end(found: Found, superseded_at: datetime | None) -> Row:
-    """Until when a relation holds that a row of `slot_relations` found."""
+    """The end of a relation that a row of `slot_relations` found."""
     there = edge(found["project_id"], found["memory_id"], found["element_id"])
     return there | {"superseded_at": _text(superseded_at)}
 

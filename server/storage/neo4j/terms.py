@@ -1,4 +1,4 @@
-"""Keys and words of names as the graph stores them, and how statements are given their parameters.
+"""Keys and words of names as the graph stores them, and the parameters of statements.
 
 The index is one for all projects, and so are its words: how many of them begin alike or resemble
 each other would depend on what others store. So each word begins with a digest of its project and
@@ -18,7 +18,7 @@ from typing import Any
 from server.core.values import digest_of
 from server.graph.model import entity_key, words_of
 
-# An entry of a Neo4j range index holds about 8,000 bytes, here: project, space and key.
+# An entry of a Neo4j range index holds about 8,000 bytes: here project, space and key.
 MAX_KEY_BYTES = 2048
 _SURELY_SHORT = MAX_KEY_BYTES // 4
 _KEPT_BYTES = 1024
@@ -26,7 +26,7 @@ _SLOT_BYTES = 2
 
 
 def is_storable(key: str) -> bool:
-    """Whether an index takes an entity's key as it is."""
+    """Whether an index accepts an entity's key as it is."""
     return len(key) <= _SURELY_SHORT or len(key.encode()) <= MAX_KEY_BYTES
 
 
@@ -34,8 +34,8 @@ def index_key(key: str) -> str:
     """An entity's key as the graph stores it: the key itself, or what stands for a long one.
 
     Folding can lengthen a name 18 times (U+FDFA), so a name of legal length can have a key that no
-    index takes. The start of such a key is kept for the order and the rest is digested; a line
-    break, which no key contains, sets it apart from keys that only look like it.
+    index accepts. The start of such a key is kept for the order and the rest is digested; a line
+    break, which no key contains, distinguishes it from keys that only look like it.
     """
     if is_storable(key):
         return key
@@ -54,7 +54,7 @@ def space_slot(project_id: str, space: str) -> int:
 
 
 def slot_key(project_id: str, space: str, source: str, relation: str) -> str:
-    """What stands, in 32 hexadecimal digits, for a subject and a functional relation."""
+    """Returns the key, in 32 hexadecimal digits, of a subject and a functional relation."""
     return digest_of(project_id, space, source, relation).hex()[:32]
 
 
@@ -72,12 +72,12 @@ _SPECIAL = re.compile(r'([+\-&|!(){}\[\]^"~*?:\\/<>=])')
 
 @lru_cache(maxsize=1024)
 def term_prefix(project_id: str, space: str) -> str:
-    """What all words of a space begin with: 16 hexadecimal digits."""
+    """Returns the prefix of all words of a space: 16 hexadecimal digits."""
     return digest_of(project_id, space).hex()[:16]
 
 
 def alias_term(project_id: str, space: str, name: str) -> str:
-    """The word that stands for a whole name: no word of a name can be equal to it."""
+    """Returns the word for a whole name, which no single word of a name can equal."""
     return f"{digest_of(project_id, space, entity_key(name)).hex()[:32]}_"
 
 
@@ -92,8 +92,8 @@ def entity_terms(project_id: str, space: str, name: str, aliases: Sequence[str])
 def terms_query(project_id: str, spaces: Sequence[str], words: Sequence[str]) -> str:
     """The query for the entities of these spaces whose names hold each of the folded words.
 
-    A word is held as it is, as a beginning, or with one or two letters that differ, in this order
-    of merit. Of many words in many spaces only the first count.
+    A word matches exactly, as a beginning, or with one or two different letters, in this order of
+    merit. With many words in many spaces only the first ones count.
     """
     most = max(1, _MAX_CLAUSES // (_CLAUSES_PER_WORD * len(spaces)))
     wanted = list(dict.fromkeys(word[:MAX_WORD_LENGTH] for word in words))[:most]

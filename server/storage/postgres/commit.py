@@ -68,11 +68,11 @@ def call_values(call: Call) -> tuple[object, ...]:
 
 @contextmanager
 def translate_conflicts(call: Call) -> Iterator[None]:
-    """Translates conflicts between two calls into errors of the domain.
+    """Translates conflicts between two calls to domain errors.
 
     Raises:
         RequestIdReused: the call's `request_id` and `item` are taken.
-        ConcurrentChange: the calls waited for each other's rows.
+        ConcurrentChange: the calls deadlocked on each other's rows.
     """
     try:
         yield
@@ -94,8 +94,8 @@ RECORD_CALL_WITH_PASSAGES = SQL["record_call"].replace(
 async def commit(database: Database, changes: ChangeSet) -> Committed:
     """Stores the change set; see `MemoryStore.commit`.
 
-    Without updates and removals, which is the usual case, it is one statement and so one round
-    trip: a statement by itself is a transaction.
+    Without updates and deletions, which is the usual case, it is a single statement, which is a
+    transaction by itself, and so a single round trip.
     """
     try:
         with translate_conflicts(changes.call):
@@ -107,7 +107,7 @@ async def commit(database: Database, changes: ChangeSet) -> Committed:
                 async with transaction(connection):
                     return await _commit_all(connection, changes)
     except asyncpg.UniqueViolationError as error:
-        # Not that of the request id: an update would make two memories of the scope equal.
+        # Not the index of request ids: an update would make two memories of the scope equal.
         raise ConcurrentChange from error
 
 
@@ -118,7 +118,7 @@ async def _commit_all(connection: Connection, changes: ChangeSet) -> Committed:
         committed = await _record(connection, changes)
     if committed is None:
         raise ConcurrentChange
-    # In one order in every call, so that two calls cannot wait for each other's rows.
+    # Every call uses the same order, so that two calls cannot deadlock on each other's rows.
     for deletion in sorted(changes.deleted, key=lambda deletion: deletion.memory_id):
         await _delete(connection, changes.call, deletion, committed.position)
     for revision in sorted(changes.updated, key=lambda revision: revision.memory_id):
@@ -137,8 +137,8 @@ async def _commit_all(connection: Connection, changes: ChangeSet) -> Committed:
 async def _record(connection: Connection, changes: ChangeSet) -> Committed | None:
     """Writes the call and its new memories.
 
-    None where expired memories are in the way, or the lease of the scope or of the operation is
-    another's.
+    Returns None if expired memories hold the same texts, or if the lease of the scope or of the
+    operation has been taken over.
     """
     passages = changes.passages
     rows = await connection.fetch(
@@ -182,7 +182,7 @@ def _memory_values(changes: ChangeSet) -> tuple[object, ...]:
 
 
 def _passage_values(new: NewPassages) -> tuple[object, ...]:
-    """One array a column, and then what the passages share."""
+    """One array for each column, and then the values that all passages share."""
     passages = new.passages
     return (
         [passage.passage_id for passage in passages],

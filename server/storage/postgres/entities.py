@@ -1,4 +1,4 @@
-"""Names that stand for one entity: those that memories teach, and those an operator split."""
+"""Names of one entity: those that memories teach, and those that an operator split."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ Lesson = tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Teaching:
-    """What a memory teaches now, which is not what is kept."""
+    """What a memory teaches now, which differs from what is stored."""
 
     project_id: str
     memory_id: UUID
@@ -50,9 +50,9 @@ def lessons_of(entities: Iterable[Entity]) -> list[Lesson]:
 
 
 async def learn(connection: Connection, teachings: Sequence[Teaching]) -> None:
-    """Stores what the memories teach, and notes which names now stand for something else.
+    """Stores what the memories teach, and records which names now mean another entity.
 
-    The spaces are locked in one order, so that what one learns is seen by the next.
+    The spaces are locked in one order, so that each transaction sees what the one before learned.
     """
     by_space: dict[Space, list[Teaching]] = {}
     for teaching in teachings:
@@ -167,20 +167,20 @@ class PostgresEntitySplits:
     async def _change(
         self, statement: str, project_id: str, split: Split, *values: object
     ) -> tuple[bool, int]:
-        """Whether it changed anything, and how many memories it concerns."""
+        """Returns whether it changed anything, and how many memories it concerns."""
         identity = project_id, split.space, digest_of(*sorted(split.pair))
         async with self._database.connection() as connection:
             async with transaction(connection):
                 found = await connection.fetchval(SQL[statement], *identity, *values)
                 await _enqueue(connection, project_id, split)
-            # Once more, for those that were stored and projected meanwhile.
+            # Once more, for those that were stored and projected in the meantime.
             return bool(found), await _enqueue(connection, project_id, split)
 
 
 async def _enqueue(connection: Connection, project_id: str, split: Split) -> int:
     """Enqueues the memories that say that the two names are one entity.
 
-    What follows from it for others is the projector's to see.
+    The projector finds out which other memories are affected.
     """
     rows = await connection.fetch(
         SQL["teachers"], project_id, *scope_values(split.space), split.space

@@ -1,4 +1,4 @@
-"""Erasing memories with what history keeps of them, what expired long ago, and whole projects."""
+"""Erases memories with their history, memories that expired long ago, and whole projects."""
 
 from __future__ import annotations
 
@@ -60,12 +60,12 @@ async def erase(
     memory_ids: Sequence[UUID],
     erased_before: Mapping[str, int] = MappingProxyType({}),
 ) -> StoredDeletion:
-    """Erases the memories and answers the receipt, which the call keeps.
+    """Erases the memories and returns the receipt, which the call stores.
 
-    `erased_before` are counts of what the same call has erased already.
+    `erased_before` counts what the same call has already erased.
 
     The caller holds a transaction, and the locks on those of the memories that are present.
-    Messages go first: which ones, only the history says.
+    Messages are deleted first, because only the history says which ones.
     """
     project_id, ids = call.project_id, list(memory_ids)
     rows = await connection.fetch(SQL["phrases"], project_id, ids)

@@ -63,7 +63,7 @@ class PostgresEventStream:
         horizon = StreamCursor(int(rows[0]["horizon"]))
         return StreamPage(
             events=_events(places, known),
-            # Nothing below the horizon will appear any more, so the next page may begin there.
+            # No more events can appear below the horizon, so the next page may begin there.
             cursor=max(after, horizon) if is_last else _place(steps[-1]),
             is_last=is_last,
             is_held_back=rows[0]["has_more"],

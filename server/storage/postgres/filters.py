@@ -44,7 +44,7 @@ def scope_condition(scope: Scope, first_parameter: int) -> tuple[str, list[str]]
     return " AND ".join(conditions) or "true", [value for _, value in parts]
 
 
-# Takes a value and its SQL type, and answers the parameter that stands for it in the statement.
+# Takes a value and its SQL type, and returns its parameter in the statement.
 Bind: TypeAlias = Callable[[object, str], str]
 
 SYMBOLS: Final = {
@@ -203,7 +203,7 @@ def _has_item(found: str, item: Value, bind: Bind) -> str:
 
 
 def _has_folded_item(found: str, item: str) -> str:
-    # CASE, because the function fails on what is no list, and AND does not promise an order.
+    # CASE, because the function fails on anything but a list, and AND guarantees no order.
     return (
         f"CASE jsonb_typeof({found}) WHEN 'array' THEN EXISTS ("
         f"SELECT FROM jsonb_array_elements({found}) AS item (value) WHERE "

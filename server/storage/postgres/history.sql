@@ -1,7 +1,7 @@
 -- Reading the past: every event holds the whole state that it led to. `{columns}` stands for a fixed
 -- block of this file, `{scope}` for one fixed condition a scope field that a query names (see
--- scope_condition.py), `{filters}` for the condition that a client's filter is compiled to (see
--- filter_condition.py), `{page}` for a block; values are always bound.
+-- filters.py), `{filters}` for the condition that a client's filter is compiled to (see
+-- filters.py), `{page}` for a block; values are always bound.
 
 -- name: state_columns
 m.project_id, m.memory_id, m.version, m.user_id, m.agent_id, m.app_id, m.run_id, m.text, m.role,

@@ -27,7 +27,7 @@ def new_server_id() -> int:
 
 
 async def enter(connection: asyncpg.Connection[asyncpg.Record], server_id: int) -> None:
-    """Makes the server present for as long as the connection lasts."""
+    """Marks the server as present for as long as the connection lasts."""
     await connection.execute(PRESENCE_SQL["enter"], server_id)
 
 

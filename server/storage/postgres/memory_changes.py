@@ -111,7 +111,7 @@ class PostgresMemoryChanges:
             return frozenset()
         async with self._database.connection() as connection:
             await connection.execute(SQL["claim_batch"], *call_values(batch))
-            # A statement of its own, because it must see what a rival has committed meanwhile.
+            # A separate statement, because it must see what a concurrent call has committed.
             rows = await connection.fetch(SQL["batch_items"], batch.project_id, batch.request_id)
         if any(row["payload_digest"] != batch.payload_digest for row in rows):
             raise RequestIdReused(batch.request_id)
@@ -137,10 +137,10 @@ async def _despite_expired(
     memory: Memory,
     act: Callable[[], Awaitable[int | None]],
 ) -> int | None:
-    """Acts; where another memory of the scope has the digest and has expired, it makes way.
+    """Runs the change, after purging an expired memory of the scope with the same digest, if any.
 
     Raises:
-        MemoryDuplicate: it has not expired: what is visible stays.
+        MemoryDuplicate: that memory has not expired.
     """
     try:
         return await act()

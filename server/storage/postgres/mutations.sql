@@ -1,6 +1,6 @@
 -- Changing and deleting memories that are there. Some names in braces stand for the blocks of
 -- `changing.sql`: the first 17 parameters of a changing statement are those of its call.
--- `{scope}` stands for one fixed condition a scope field (see scope_condition.py), `{column}` for the
+-- `{scope}` stands for one fixed condition a scope field (see filters.py), `{column}` for the
 -- name of one scope field, `{passages}` for the block `present` of passages.sql; values are always
 -- bound.
 

@@ -1,11 +1,11 @@
-"""Notices between servers by LISTEN and NOTIFY, over one connection for each server.
+"""Notifications between servers by LISTEN and NOTIFY, over one connection for each server.
 
 The same connection marks the server as present.
 
-NOTIFY within the transaction that changes something would make commits wait for one another: it
-takes a lock on the whole database until the commit is flushed. So a notice is sent after the
-commit, in a transaction of its own that has nothing to flush, and notices that come close
-together share it.
+NOTIFY within the transaction of a change would make commits wait for one another, because it locks
+the whole database until the commit is flushed. So a notification is sent after the commit, in a
+transaction of its own that has nothing to flush, and notifications that come close together share
+it.
 https://www.postgresql.org/docs/current/sql-notify.html
 """
 

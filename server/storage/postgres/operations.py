@@ -55,7 +55,7 @@ def to_operation(row: Row) -> Operation:
 class Submissions:
     """Collects the calls that arrive while a statement runs into the next statement.
 
-    A single call does not wait; a thousand at once share a few commits.
+    A single call does not wait; a thousand concurrent ones share a few commits.
     """
 
     def __init__(self, database: Database) -> None:
@@ -68,7 +68,7 @@ class Submissions:
         kept: asyncio.Future[Operation | None] = asyncio.get_running_loop().create_future()
         self._waiting.append((submission, kept))
         if self._flushing is None or self._flushing.done():
-            # Outside of this call, whose deadline and cancellation are not those of the others.
+            # Outside of this call, whose deadline and cancellation must not affect the others.
             self._flushing = asyncio.create_task(self._flush(), context=Context())
         return await kept or await self._earlier(submission)
 
@@ -106,7 +106,7 @@ class Submissions:
 
 
 def _batch_size(waiting: Sequence[Submission]) -> int:
-    """How many of the first calls go into one statement: at least one."""
+    """Returns how many of the first calls go into one statement: at least one."""
     size = 0
     for count, submission in enumerate(waiting[:BATCH_SIZE], 1):
         size += len(submission.payload)
@@ -147,7 +147,7 @@ class PostgresOperations:
         self._submissions = Submissions(database)
 
     async def submit(self, submission: Submission) -> Operation:
-        """See the port. Calls at one time share a statement and so a commit."""
+        """See the port. Concurrent calls share a statement and so a commit."""
         return await self._submissions.submit(submission)
 
     async def get(self, project_id: str, operation_id: UUID) -> Operation | None:

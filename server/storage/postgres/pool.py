@@ -47,12 +47,12 @@ def stop_tracing(connection: Connection) -> None:
 
 
 def _record(query: LoggedQuery) -> None:
-    """Called by asyncpg a moment after the statement, with the context of who sent it."""
+    """Called by asyncpg shortly after the statement, in the context of its sender."""
     name = statement_name(query.query)
     attributes = {
         "db.system.name": "postgresql",
         "db.namespace": query.conn_params.database,
-        # The name and never the text, which for a filter is made of what a client asks.
+        # Only the name: the text of a statement with a filter depends on the client's input.
         "db.query.summary": name,
     }
     if isinstance(query.exception, asyncpg.PostgresError):
@@ -72,7 +72,7 @@ UNAVAILABLE = (
     OSError,
     asyncpg.PostgresConnectionError,
     asyncpg.InterfaceError,
-    # A connection that died amid a statement says this of the next one.
+    # A connection that died during a statement raises this for the next one.
     asyncpg.InternalClientError,
     asyncpg.InsufficientResourcesError,
     asyncpg.OperatorInterventionError,
@@ -85,9 +85,9 @@ AWAY = (TimeoutError, *UNAVAILABLE)
 # How long a statement of a cancelled call may take to end before its connection is given up.
 RELEASE_SECONDS = 1.0
 
-# For an index of vectors: those of other scopes are passed over until enough are one's own,
-# and these are ordered later. 200 are looked for at once; 100,000 are more than a scope needs that
-# is searched by the index (see vector_index.py).
+# For an index of vectors: it skips those of other scopes until enough of the right scope are found,
+# which are sorted later. It looks for 200 at a time; 100,000 are more than any scope needs that is
+# searched by the index (see vector_index.py).
 # https://github.com/pgvector/pgvector#iterative-index-scans
 _VECTOR_INDEX = {
     "hnsw.iterative_scan": "relaxed_order",
@@ -112,7 +112,7 @@ def _to_json(value: object) -> str:
     try:
         return orjson.dumps(value).decode()
     except orjson.JSONEncodeError:
-        # Integers of more than 64 bits, which an archive may bring; the slower encoder takes them.
+        # The slower encoder accepts integers of more than 64 bits, which an archive may contain.
         return json.dumps(value)
 
 
@@ -120,7 +120,7 @@ async def _prepare(connection: asyncpg.Connection[asyncpg.Record]) -> None:
     await connection.set_type_codec(
         "jsonb", schema="pg_catalog", encoder=_to_json, decoder=orjson.loads
     )
-    # The extension is there only after the first migration, which needs a connection itself.
+    # The extension exists only after the first migration, which needs a connection itself.
     if await connection.fetchval("SELECT to_regtype('halfvec') IS NOT NULL"):
         await register_vector(connection)
 
@@ -147,9 +147,9 @@ async def open_pool(dsn: str, options: PoolOptions) -> Pool:
         max_cacheable_statement_size=0,
         server_settings={
             "application_name": "memoir",
-            # Compiling a statement takes longer than any of these statements should.
+            # Compiling a statement would take longer than any of these statements should.
             "jit": "off",
-            # A statement whose connection was given up would otherwise run to its end unseen.
+            # Otherwise a statement whose connection was given up would run to its end.
             "client_connection_check_interval": "1000",
             "statement_timeout": str(int(options.statement_timeout * 1000)),
             "timezone": "UTC",
@@ -164,7 +164,7 @@ def _outage_log() -> OutageLog:
 
 @dataclass(frozen=True, slots=True)
 class Database:
-    """The pool, with one bounded way to take a connection, and its errors translated."""
+    """The pool, with one bounded way to take a connection, which translates its errors."""
 
     pool: Pool
     acquire_timeout: float
@@ -172,38 +172,38 @@ class Database:
     _outage: OutageLog = field(default_factory=_outage_log, repr=False, compare=False)
 
     def usage(self) -> PoolUsage:
-        """How the pool is used now."""
+        """The current use of the pool."""
         pool = self.pool
         return PoolUsage(pool.get_size(), pool.get_idle_size(), pool.get_max_size())
 
     def connection(self) -> TakenConnection:
         """A connection for a few statements.
 
-        A call that is cancelled, as it is at its deadline, does not wait for its statement to end:
-        a server that has stopped would never say so.
+        A call that is cancelled, for example at its deadline, does not wait for its statement to
+        end, because a frozen server would never end it.
 
         Raises:
-            StoreUnavailable: PostgreSQL is away, no connection came free in time, or the schema is
-                not there.
+            StoreUnavailable: PostgreSQL is unavailable, no connection became free in time, or the
+                schema is missing.
             DeadlineExceeded: the call's time is up.
         """
         return TakenConnection(self)
 
     async def take(self) -> Connection:
-        """A connection, which has to be given back.
+        """Takes a connection, which has to be given back.
 
         Raises:
-            TimeoutError: none came free in time.
+            TimeoutError: none became free in time.
         """
         with POOL_WAIT_SECONDS.time():
-            # The pool's own timeout would make a task of every wait.
+            # The pool's own timeout would create a task for every wait.
             async with asyncio.timeout(bounded(self.acquire_timeout)):
                 return await self.pool.acquire()
 
     async def give_back(self, connection: Connection, error: BaseException | None) -> None:
-        """Returns a connection to the pool, after a block that `error` ended if one did.
+        """Returns a connection to the pool, after a block that `error`, if any, has ended.
 
-        One that failed is closed, so that nobody else gets it.
+        A failed connection is closed, so that nobody else gets it.
         """
         if isinstance(error, asyncio.CancelledError):
             self._release_later(connection)
@@ -213,10 +213,10 @@ class Database:
         await self.pool.release(connection)
 
     def report(self, error: BaseException | None) -> None:
-        """Logs that PostgreSQL is away, or that it is back.
+        """Logs an outage of PostgreSQL, or its end.
 
         Raises:
-            StoreUnavailable: `error` says that it is away.
+            StoreUnavailable: `error` shows that it is unavailable.
         """
         if error is None:
             self._outage.succeeded()
@@ -231,14 +231,14 @@ class Database:
 
     async def _release(self, connection: Connection) -> None:
         try:
-            # The pool closes a connection that it cannot have back by then.
+            # The pool closes a connection that it does not get back by then.
             await self.pool.release(connection, timeout=RELEASE_SECONDS)
         except AWAY as error:
             log.warning("postgres.connection_given_up", error=type(error).__name__)
 
 
 class TakenConnection:
-    """The block of `Database.connection`; written out because it is cheaper than a generator."""
+    """The block of `Database.connection`; a class, because that is cheaper than a generator."""
 
     __slots__ = ("_connection", "_database", "_traced")
 
@@ -273,8 +273,8 @@ class TakenConnection:
 async def transaction(connection: Connection) -> AsyncIterator[None]:
     """A transaction for the block.
 
-    One that is cancelled ends with its connection, which makes the server roll back: it is not
-    waited for a server that may have stopped.
+    If it is cancelled, its connection is closed, which makes the server roll back: waiting for a
+    frozen server could take for ever.
     """
     begun = connection.transaction()
     with span("transaction"):

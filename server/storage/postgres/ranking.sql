@@ -117,15 +117,15 @@ CASE WHEN c.shared IS NULL THEN 0 ELSE least(1, (
 -- With the size of the scope and the mean length of its texts.
 SELECT found.*, frame.size, frame.mean_length
 FROM (
-    (SELECT memory_id, dense, lexical FROM scored ORDER BY dense DESC, memory_id LIMIT $9)
+    (SELECT memory_id, event_time, dense, lexical FROM scored ORDER BY dense DESC, memory_id LIMIT $9)
     UNION
     (
-        SELECT memory_id, dense, lexical
+        SELECT memory_id, event_time, dense, lexical
         FROM scored
         WHERE lexical > 0
         ORDER BY lexical DESC, memory_id
         LIMIT $9
     )
     UNION
-    SELECT memory_id, dense, lexical FROM scored WHERE memory_id = ANY ($12::uuid[])
+    SELECT memory_id, event_time, dense, lexical FROM scored WHERE memory_id = ANY ($12::uuid[])
 ) AS found, frame

@@ -1,6 +1,6 @@
 -- Reading memories. `{columns}` and `{page}` stand for fixed blocks of this file, `{scope}` for one
--- fixed condition a scope field that a query names (see scope_condition.py), `{filters}` for the
--- condition that a client's filter is compiled to (see filter_condition.py); values are always bound.
+-- fixed condition a scope field that a query names (see filters.py), `{filters}` for the
+-- condition that a client's filter is compiled to (see filters.py); values are always bound.
 
 -- name: memory_columns
 m.project_id, m.memory_id, m.version, m.user_id, m.agent_id, m.app_id, m.run_id, m.text, m.role,

@@ -37,7 +37,7 @@ def from_halfvec(value: HalfVector) -> Vector:
 
 
 if TYPE_CHECKING:
-    # asyncpg types a column's value as Any: what it is follows from the statement.
+    # asyncpg types a column's value as Any: the statement determines its type.
     Row = asyncpg.Record | Mapping[str, Any]
 
 

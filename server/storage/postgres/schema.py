@@ -1,4 +1,4 @@
-"""Bringing the schema up to date, and telling whether this server can work on the database.
+"""Brings the schema up to date, and checks whether this server can work on the database.
 
 Migrations are forward-only SQL files `NNNN_name.sql`, each applied once, in its own transaction.
 """
@@ -17,7 +17,7 @@ from server.maintenance.ports import EmbedderIdentity, StoreUnready
 from server.storage.postgres.pool import UNAVAILABLE, Database
 from server.storage.statements import load_statements
 
-# Any number will do, as long as every server of a database takes the same: "memoir" in ASCII.
+# Any number will do, as long as every server of a database uses the same: "memoir" in ASCII.
 ADVISORY_LOCK = 0x6D656D6F6972
 
 _CREATE_LEDGER = """

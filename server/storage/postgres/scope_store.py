@@ -35,7 +35,7 @@ _COLUMNS = {
 
 
 class _OnlyValidated(Exception):
-    """Undoes a deletion of which only the receipt was asked for."""
+    """Rolls back a deletion of which only the receipt was requested."""
 
     def __init__(self, deletion: StoredDeletion) -> None:
         super().__init__()

@@ -1,6 +1,6 @@
 """Searching: both arms score the scope in one statement, and the best are read in another.
 
-Of a large scope those memories are compared that can be among the best (ADR 0021).
+In a large scope only the memories that can be among the best are compared (ADR 0021).
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ from server.memories.search.ranking import (
     candidate_count,
     fuse,
 )
+from server.memories.search.time_spans import closeness
 from server.storage.postgres.filters import filter_condition, scope_condition
 from server.storage.postgres.memory_history import state_columns
 from server.storage.postgres.rows import to_halfvec, to_memory, to_passage
@@ -57,7 +58,7 @@ _TRUSTED_SECONDS: Final = 600.0
 
 @dataclass(frozen=True, slots=True)
 class ScopeSize:
-    """How much a scope holds, of what is searched, and the mean length in characters."""
+    """How many searched items a scope holds, and their mean length in characters."""
 
     memories: float
     mean_length: float
@@ -207,7 +208,7 @@ def rank_statement(
 ) -> tuple[str, list[object]]:
     """The statement for a scope with these parts, a filter and perhaps a past instant.
 
-    It compares all of the scope. Answered with the last values to bind.
+    It compares the whole scope. Also returns the last values to bind.
     """
     condition, values = scope_condition(scope, first_parameter=16)
     matching, bound = filter_condition(filters, first_parameter=16 + len(values))
@@ -288,7 +289,11 @@ def _shared_values(query: SearchQuery) -> list[object]:
 def _fused(query: SearchQuery, rows: Sequence[Row]) -> list[Ranked]:
     candidates = [
         Scored(
-            row["memory_id"], row["dense"], row["lexical"], query.graph.get(row["memory_id"], 0.0)
+            row["memory_id"],
+            row["dense"],
+            row["lexical"],
+            graph=query.graph.get(row["memory_id"], 0.0),
+            time=closeness(row["event_time"], query.question_times),
         )
         for row in rows
     ]
@@ -300,3 +305,4 @@ def _record(candidates: Sequence[Scored]) -> None:
     record_candidates(Arm.DENSE, len(candidates))
     record_candidates(Arm.LEXICAL, sum(candidate.lexical > 0 for candidate in candidates))
     record_candidates(Arm.GRAPH, sum(candidate.graph > 0 for candidate in candidates))
+    record_candidates(Arm.TIME, sum(candidate.time > 0 for candidate in candidates))

@@ -99,7 +99,7 @@ matched AS MATERIALIZED (
 -- messages of all conversations stand in one line. Where each ends and how much is lent up to it are
 -- running sums, so that the sum over any stretch of the line is the difference of two of them.
 told AS MATERIALIZED (
-    SELECT memory_id, dense, lexical, text_length, near, far,
+    SELECT memory_id, event_time, dense, lexical, text_length, near, far,
            row_number() OVER line AS place,
            sum(text_length) OVER line AS ending,
            sum(far) OVER line AS lent,
@@ -122,11 +122,11 @@ line AS MATERIALIZED (
 -- `first` and `last` are the ends of the sitting of `c`; width_bucket() finds by bisection how many of
 -- an ordered array are at most as large.
 scored AS MATERIALIZED (
-    SELECT memory_id, dense, lexical
+    SELECT memory_id, event_time, dense, lexical
     FROM matched
     WHERE inferred OR (SELECT total FROM weights) IS NULL
     UNION ALL
-    SELECT c.memory_id, c.dense, 1 - (1 - c.lexical) * exp((
+    SELECT c.memory_id, c.event_time, c.dense, 1 - (1 - c.lexical) * exp((
                CASE WHEN c.place > c.first THEN line.near[c.place - 1] ELSE 0 END
                + CASE WHEN c.place < c.last THEN line.near[c.place + 1] ELSE 0 END
                + line.lent[least(c.last, width_bucket(c.ending + $14::bigint, line.endings))]

@@ -69,7 +69,7 @@ lent AS MATERIALIZED (
     GROUP BY receiver
 ),
 candidates AS MATERIALIZED (
-    SELECT m.memory_id,
+    SELECT m.memory_id, m.event_time,
            -(m.embedding <#> $4) AS similarity,
            -(m.embedding <#> (SELECT mean FROM centre)) AS commonness
     FROM {memories} AS m
@@ -81,7 +81,7 @@ candidates AS MATERIALIZED (
     ))
 ),
 scored AS MATERIALIZED (
-    SELECT c.memory_id, {dense} AS dense,
+    SELECT c.memory_id, c.event_time, {dense} AS dense,
            1 - (1 - coalesce(matched.lexical, 0)) * exp(coalesce(lent.rest, 0)) AS lexical
     FROM frame AS f, candidates AS c
     LEFT JOIN matched USING (memory_id)

@@ -52,7 +52,7 @@ async def read_subgraphs(
 async def peek_subgraphs(
     database: Database, memories: MemoryIds, day: date
 ) -> tuple[list[MemorySubgraph], list[UUID]]:
-    """The subgraphs as they are known now, and the memories that have not been learned from."""
+    """Returns the subgraphs by the known names, and the memories whose teachings are not stored."""
     async with database.connection() as connection:
         rows = await _rows(connection, memories, day)
         spaces = {_space(row) for row in rows if row["found"] and row["has_aliases"]}
@@ -86,7 +86,7 @@ def _space(row: Row) -> Space:
 
 
 def _teaching(row: Row) -> Teaching | None:
-    """What the memory teaches, if that differs from what is stored."""
+    """Returns what the memory teaches, if that differs from what is stored."""
     kept: list[Lesson] = [(lesson["name"], lesson["alias"]) for lesson in row["lessons"]]
     current = lessons_of(_said(row)[0]) if row["found"] else []
     if kept == current:
@@ -96,7 +96,7 @@ def _teaching(row: Row) -> Teaching | None:
 
 
 def _said(row: Row) -> tuple[tuple[Entity, ...], tuple[Relation, ...]]:
-    """What the memory mentions and states, with the names apart that are split in its space."""
+    """Returns what the memory mentions and states, separating names that are split in its space."""
     splits = {pair_of(*names) for names in row["splits"] or ()}
     return apart(
         to_entities(row["entities"]),
@@ -136,7 +136,7 @@ def _to_subgraph(row: Row, joins: Mapping[Space, Joins]) -> MemorySubgraph:
 def _concerning(
     joins: Joins, entities: Sequence[Entity], relations: Sequence[Relation]
 ) -> tuple[dict[str, str], dict[str, tuple[str, ...]]]:
-    """Of all joins of a space, those of the names that a memory mentions."""
+    """Returns those joins of a space whose names a memory mentions."""
     ends = [end for relation in relations for end in (relation.source, relation.target)]
     keys = {entity.key for entity in (*entities, *ends)}
     joined = {key: joins.resolved[key] for key in keys if key in joins.resolved}

@@ -78,7 +78,7 @@ _LOOK_SECONDS: Final = 0.5
 class PostgresSearchIndexing:
     """Implements `server.maintenance.ports.SearchIndexing`.
 
-    On connections of its own: a build takes longer than a statement of a server may.
+    It uses its own connections, because a build takes longer than the servers' statement timeout.
     """
 
     def __init__(self, dsn: str) -> None:
@@ -137,7 +137,7 @@ class PostgresSearchIndexing:
 
 
 async def _build(connection: PlainConnection, name: str, create: str) -> None:
-    """Builds an index; one whose building was interrupted is of no use and makes way."""
+    """Builds an index, after dropping the useless remains of an interrupted build."""
     if await connection.fetchval(SQL["is_valid"], name):
         return
     await connection.execute(SQL["drop"].replace("{name}", name))

@@ -171,6 +171,9 @@ def search_command(
         position=read_consistency_token(token) if (token := request.consistency_token) else None,
         as_of=from_timestamp(request.as_of) if request.HasField("as_of") else None,
         sources=frozenset(_SOURCES[source] for source in request.sources) or EVERY_SOURCE,
+        reference_time=(
+            from_timestamp(request.reference_time) if request.HasField("reference_time") else None
+        ),
     )
 
 

@@ -68,6 +68,23 @@ def test_the_graph_lowers_no_score() -> None:
     assert beside == alone
 
 
+def test_time_lifts_what_is_close_and_lowers_nothing() -> None:
+    found = [Scored(A, 0.4, 0.4), Scored(B, 0.3, 0.3, time=1.0), Scored(C, 0.1, 0.1, time=0.5)]
+    hits = fuse(found, ArmWeights(time=0.2), 3, None)
+    assert ids(hits) == [B, A, C]
+    assert [hit.score for hit in hits] == pytest.approx([1 - 0.7 * 0.8, 0.4, 1 - 0.9 * 0.9])
+    assert ArmScore("time", 1, 1.0) in hits[0].arms
+    assert [arm.arm for arm in hits[1].arms] == ["dense", "lexical"]
+    assert ArmScore("time", 2, 0.5) in hits[2].arms
+
+
+def test_graph_and_time_are_independent_reasons() -> None:
+    (hit,) = fuse(
+        [Scored(A, 0.5, 0.5, graph=1.0, time=1.0)], ArmWeights(graph=0.5, time=0.2), 1, None
+    )
+    assert hit.score == pytest.approx(1 - 0.5 * 0.5 * 0.8)
+
+
 def test_an_arm_does_not_claim_what_only_the_other_one_proposed() -> None:
     places = candidate_count(1)
     near = [Scored(UUID(int=10 + number), 0.9, 0.0) for number in range(places)]

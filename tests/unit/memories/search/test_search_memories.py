@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import UTC, date, datetime
 
 import pytest
 
@@ -11,6 +11,7 @@ from server.memories.ports import ChangeSet
 from server.memories.scope import Scope
 from server.memories.search.arms import GraphArm, RerankArm
 from server.memories.search.search_memories import SearchMemories, SearchMemoriesCommand
+from server.memories.search.time_spans import TimeSpan
 from server.models.ports import EmbeddingPurpose
 from tests.support.builders import ALICE, EMBEDDER, PROJECT, addition, call
 from tests.support.fake_store import FakeStore
@@ -53,6 +54,33 @@ async def test_the_question_is_embedded_as_a_question_once(world: World) -> None
     assert outcome.hits[0].text == "coffee"
     assert outcome.hits[0].score == pytest.approx(1.0)
     assert outcome.embedding_model == EMBEDDER
+
+
+@pytest.mark.parametrize(
+    ("details", "year"),
+    [
+        ({}, 2026),
+        ({"as_of": datetime(2024, 8, 1, tzinfo=UTC)}, 2024),
+        (
+            {
+                "as_of": datetime(2024, 8, 1, tzinfo=UTC),
+                "reference_time": datetime(2023, 8, 1, tzinfo=UTC),
+            },
+            2023,
+        ),
+    ],
+)
+async def test_times_in_the_question_are_relative_to_when_it_is_asked(
+    world: World, details: dict[str, datetime], year: int
+) -> None:
+    await world.finds("Who came last May?", **details)
+    (span,) = world.store.searches[-1].question_times
+    assert span == TimeSpan(datetime(year, 5, 1, tzinfo=UTC), datetime(year, 6, 1, tzinfo=UTC))
+
+
+async def test_a_question_without_a_time_prefers_none(world: World) -> None:
+    await world.finds("Who may come?")
+    assert not world.store.searches[-1].question_times
 
 
 async def test_ten_hits_by_default(world: World) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 from uuid import UUID
 
 import pytest
@@ -73,6 +74,12 @@ def test_each_kind_is_answered_as_its_own() -> None:
 )
 def test_sources_are_those_that_are_named(given: list[int], meant: set[Source]) -> None:
     assert search_command(request(sources=given), PROJECT).sources == meant
+
+
+def test_the_reference_time_is_that_of_the_request_if_it_names_one() -> None:
+    asked = NOW - timedelta(days=365)
+    assert search_command(request(reference_time=asked), PROJECT).reference_time == asked
+    assert search_command(request(), PROJECT).reference_time is None
 
 
 def test_what_does_not_fit_into_one_answer_is_read_page_by_page() -> None:

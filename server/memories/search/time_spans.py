@@ -1,0 +1,104 @@
+"""Spans of time, and how close an event is to one.
+
+Days, weeks and years are those of UTC, and weeks begin on Monday.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from enum import StrEnum
+from typing import Final
+
+DAY: Final = timedelta(days=1)
+
+_SHORTEST_MARGIN: Final = DAY
+_LONGEST_MARGIN: Final = timedelta(days=31)
+
+_MONTHS_A_SEASON: Final = 3
+
+
+@dataclass(frozen=True, slots=True)
+class TimeSpan:
+    """From `start` up to and without `end`; both are aware, and `start` is not after `end`."""
+
+    start: datetime
+    end: datetime
+
+    def __post_init__(self) -> None:
+        if self.start > self.end:
+            raise ValueError("a span cannot end before it starts")
+
+    def closeness(self, moment: datetime) -> float:
+        """1 within the span, falling to 0 at a margin as long as the span, of 1 to 31 days.
+
+        People tell of things some time after they happened, and seldom remember dates exactly.
+        """
+        distance = max(self.start - moment, moment - self.end, timedelta())
+        margin = min(max(self.end - self.start, _SHORTEST_MARGIN), _LONGEST_MARGIN)
+        return max(0.0, 1.0 - distance / margin)
+
+
+class Season(StrEnum):
+    """A season of the northern hemisphere, of whole months; winter begins in December."""
+
+    SPRING = "spring"
+    SUMMER = "summer"
+    AUTUMN = "autumn"
+    WINTER = "winter"
+
+
+_FIRST_MONTHS: Final = {Season.SPRING: 3, Season.SUMMER: 6, Season.AUTUMN: 9, Season.WINTER: 12}
+
+
+def closeness(moment: datetime, spans: Iterable[TimeSpan]) -> float:
+    """How close a moment is to the nearest of the spans, from 0 to 1; 0 without any."""
+    return max((span.closeness(moment) for span in spans), default=0.0)
+
+
+def days(first: date, count: int = 1) -> TimeSpan:
+    """This day and those after it."""
+    start = datetime.combine(first, time(), UTC)
+    return TimeSpan(start, start + count * DAY)
+
+
+def week(around: date) -> TimeSpan:
+    """The week of a day."""
+    return days(around - around.weekday() * DAY, 7)
+
+
+def weekend(around: date) -> TimeSpan:
+    """The Saturday and Sunday of a day's week."""
+    return days(around + (5 - around.weekday()) * DAY, 2)
+
+
+def month(year: int, number: int, count: int = 1) -> TimeSpan:
+    """A month and those after it. Other numbers than 1 to 12 reach into other years."""
+    return TimeSpan(_first_of_month(year, number), _first_of_month(year, number + count))
+
+
+def season(year: int, name: Season) -> TimeSpan:
+    """The season that begins in a year."""
+    return month(year, _FIRST_MONTHS[name], _MONTHS_A_SEASON)
+
+
+def years(first: int, count: int = 1) -> TimeSpan:
+    """This year and those after it."""
+    return month(first, 1, 12 * count)
+
+
+def third(span: TimeSpan, number: int) -> TimeSpan:
+    """The first, second or third part of a span: 0, 1 or 2."""
+    part = (span.end - span.start) / 3
+    return TimeSpan(span.start + number * part, span.start + (number + 1) * part)
+
+
+def hull(one: TimeSpan, other: TimeSpan) -> TimeSpan:
+    """From the start of the earlier one to the end of the later one."""
+    return TimeSpan(min(one.start, other.start), max(one.end, other.end))
+
+
+def _first_of_month(year: int, number: int) -> datetime:
+    more_years, month_from_zero = divmod(number - 1, 12)
+    return datetime(year + more_years, month_from_zero + 1, 1, tzinfo=UTC)
