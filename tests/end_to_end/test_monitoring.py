@@ -78,7 +78,7 @@ async def test_the_candidates_of_each_arm_are_counted(exposed: list[Metric]) -> 
         for sample in metric.samples
         if sample.name == "memoir_search_candidates_count"
     }
-    assert counts == {"dense": 1, "lexical": 1, "graph": 1}
+    assert counts == {"dense": 1, "lexical": 1, "graph": 1, "time": 1}
 
 
 def lacking(each: Asked, exposed: Iterable[Metric]) -> Iterable[str]:

@@ -44,7 +44,7 @@ async def test_nothing_of_a_deleted_project_is_left(
     refused = await run_command(
         "projects", "delete", project, environment=shared_home.environment, status=1
     )
-    assert "say --yes" in refused
+    assert "use --yes" in refused
     printed = await run_command(
         "projects", "delete", project, "--yes", environment=shared_home.environment
     )
