@@ -112,7 +112,8 @@ told AS MATERIALIZED (
     ) AS c
     WINDOW line AS (ORDER BY scope_key, create_time, ordinal, memory_id ROWS UNBOUNDED PRECEDING)
 ),
--- The columns of `told` by place, and the places at which a sitting begins.
+-- The columns of `told` by place, and the places at which a sitting begins. They are looked up and not
+-- joined: a join can read the arrays again for each message, which takes the square of their size.
 line AS MATERIALIZED (
     SELECT array_agg(ending - text_length) AS starts, array_agg(ending) AS endings,
            array_agg(lent) AS lent, array_agg(near) AS near,
@@ -126,20 +127,27 @@ scored AS MATERIALIZED (
     FROM matched
     WHERE inferred OR (SELECT total FROM weights) IS NULL
     UNION ALL
-    SELECT c.memory_id, c.event_time, c.dense, 1 - (1 - c.lexical) * exp((
-               CASE WHEN c.place > c.first THEN line.near[c.place - 1] ELSE 0 END
-               + CASE WHEN c.place < c.last THEN line.near[c.place + 1] ELSE 0 END
-               + line.lent[least(c.last, width_bucket(c.ending + $14::bigint, line.endings))]
-               - coalesce(line.lent[greatest(
-                     c.first - 1, width_bucket(c.ending - c.text_length - $14 - 1, line.starts)
+    SELECT memory_id, event_time, dense, 1 - (1 - lexical) * exp((
+               CASE WHEN place > first THEN (SELECT near FROM line)[place - 1] ELSE 0 END
+               + CASE WHEN place < last THEN (SELECT near FROM line)[place + 1] ELSE 0 END
+               + (SELECT lent FROM line)[least(
+                     last, width_bucket(ending + $14::bigint, (SELECT endings FROM line))
+                 )]
+               - coalesce((SELECT lent FROM line)[greatest(
+                     first - 1, width_bucket(ending - text_length - $14 - 1, (SELECT starts FROM line))
                  )], 0)
-               - c.far
+               - far
            ) / 1e8::float8) AS lexical
     FROM (
-        SELECT told.*, openings[width_bucket(place, openings)] AS first,
-               coalesce(openings[width_bucket(place, openings) + 1] - 1, cardinality(starts)) AS last
-        FROM told, line
-    ) AS c, line
+        SELECT told.*, (SELECT openings FROM line)[sitting] AS first,
+               coalesce(
+                   (SELECT openings FROM line)[sitting + 1] - 1,
+                   cardinality((SELECT starts FROM line))
+               ) AS last
+        FROM (
+            SELECT told.*, width_bucket(place, (SELECT openings FROM line)) AS sitting FROM told
+        ) AS told
+    ) AS c
 )
 {winners}
 

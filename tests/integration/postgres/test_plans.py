@@ -147,6 +147,9 @@ async def test_a_search_compares_the_memories_of_the_scope(
         assert indexes(plan, "passages") == {index.replace("memories", "passages")}
         # Nothing says how large an intermediate result is: a join of two would be a gamble.
         assert not [node for node in nodes(plan) if node["Node Type"].endswith(" Join")]
+        # Read once: a nested loop could copy its arrays for every message.
+        reads = [node for node in nodes(plan) if node.get("CTE Name") == "line"]
+        assert {node["Parent Relationship"] for node in reads} == {"InitPlan"}
 
 
 @pytest.mark.parametrize("part", ["user_id", "agent_id", "app_id", "run_id"])
