@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
-from server.api.grpc.admission import Admission, MethodClass, RateLimiter
+from server.api.grpc.admission import Admission, MethodClass
 from server.api.grpc.interceptors.access import Authorize, enter_principal
 from server.api.grpc.interceptors.context import (
     CallContext,
@@ -20,6 +20,7 @@ from server.api.grpc.interceptors.context import (
     Proceed,
 )
 from server.api.grpc.interceptors.drain import DrainGate
+from server.api.grpc.rate_limit import RateLimiter
 from server.core.errors import (
     ApiKeyInvalid,
     DeadlineExceeded,
@@ -111,9 +112,11 @@ class EntryInterceptor(CallInterceptor):
         if principal.project_id is not None:
             _counted(self._rate_limiter, principal.project_id)
         size = len(request) if isinstance(request, bytes) else 0
+        tenant = principal.project_id or principal.org_id
         try:
             with stage("admission", is_brief=True):
-                call = await self._admission.enter(method.kind, size, current_request().remaining())
+                remaining = current_request().remaining()
+                call = await self._admission.enter(method.kind, size, remaining, tenant)
         except Overloaded:
             ADMISSION_REFUSALS.labels("overloaded").inc()
             raise
