@@ -130,8 +130,8 @@ JAVA_OPTIONS = (
     "-Xmx512m",
     # With a heap of this size and shared cores, a concurrent collector costs more.
     "-XX:+UseSerialGC",
-    # The optimizing compiler takes minutes of processor time before it pays, at the cost of whatever
-    # else runs on the machine; code compiled once runs at its speed after seconds.
+    # The optimizing compiler needs minutes of processor time before it pays, taken from whatever
+    # else runs on the machine. What the first compiler makes runs at full speed after seconds.
     "-XX:TieredStopAtLevel=1",
     # The supervisor restarts a process that ended, but not one that hangs without memory.
     "-XX:+ExitOnOutOfMemoryError",
