@@ -177,7 +177,11 @@ class Retrier:
             if not self._may_retry(fault, attempt, delay):
                 raise _given_up(model, fault, attempt) from fault
             _log.warning(
-                "gemini_call.retried", model=model, attempt=attempt, delay=delay, **_described(fault)
+                "gemini_call.retried",
+                model=model,
+                attempt=attempt,
+                delay=delay,
+                **_described(fault),
             )
             MODEL_RETRIES.labels(model).inc()
             await self._sleep(delay)

@@ -132,9 +132,7 @@ async def test_a_configuration_fault_is_not_retried(
         await embedding(embedder)()
 
     assert len(endpoint.requests) == 1
-    assert [(log["event"], log["log_level"]) for log in logs] == [
-        ("gemini_call.refused", "error")
-    ]
+    assert [(log["event"], log["log_level"]) for log in logs] == [("gemini_call.refused", "error")]
 
 
 @pytest.mark.parametrize("fault", [gemini_faults.hang, gemini_faults.drip])

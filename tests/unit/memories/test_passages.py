@@ -64,7 +64,10 @@ def test_courtesies_are_not_left(courtesy: str) -> None:
 
 
 def test_an_abbreviation_ends_no_sentence() -> None:
-    assert left("I saw Dr. Smith in St. Louis. I ski.") == ["I saw Dr. Smith in St. Louis. ", "I ski."]
+    assert left("I saw Dr. Smith in St. Louis. I ski.") == [
+        "I saw Dr. Smith in St. Louis. ",
+        "I ski.",
+    ]
 
 
 def test_scripts_without_spaces_have_sentences_too() -> None:
