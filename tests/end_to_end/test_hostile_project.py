@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import TypeAlias
 
 import grpc
 import pytest
@@ -16,6 +17,9 @@ from tests.end_to_end.test_add_and_find import add
 from tests.support.errors import details_of
 from tests.support.server import Client, Home, connected, key_of, key_of_new
 
+Watched: TypeAlias = grpc.aio.UnaryStreamCall[
+    memory_service_pb2.WatchMemoryEventsRequest, memory_service_pb2.WatchMemoryEventsResponse
+]
 READINESS = health_pb2.HealthCheckRequest(service="memoir.v1.MemoryService")
 STREAMS = 8
 LONG_TEXTS = 1000
@@ -38,7 +42,7 @@ async def clients(home: Home, **variables: str) -> AsyncIterator[tuple[Client, C
     assert await server.stop() == 0
 
 
-def watch(client: Client) -> grpc.aio.UnaryStreamCall:
+def watch(client: Client) -> Watched:
     return client.memory.WatchMemoryEvents(
         memory_service_pb2.WatchMemoryEventsRequest(user_id="alice"),
         metadata=client.metadata,
@@ -55,7 +59,8 @@ async def test_streams_of_one_project_leave_some_to_another(home: Home) -> None:
             await watch(hostile).read()
         assert details_of(refused.value).reason == "OVERLOADED"
         mine = watch(quiet)
-        assert (await mine.read()).cursor
+        first = await mine.read()
+        assert isinstance(first, memory_service_pb2.WatchMemoryEventsResponse)
         for stream in (*streams, mine):
             stream.cancel()
 
@@ -99,4 +104,6 @@ async def list_slowly(client: Client) -> None:
         except grpc.aio.AioRpcError as error:
             if error.code() is not grpc.StatusCode.RESOURCE_EXHAUSTED:
                 raise
-            await asyncio.sleep(details_of(error).retry_after.total_seconds())
+            retry_after = details_of(error).retry_after
+            assert retry_after is not None
+            await asyncio.sleep(retry_after.total_seconds())
