@@ -53,17 +53,28 @@ def implemented_methods(service: ServiceDescriptor, servicer: object) -> frozens
 
 
 def _handler(method: MethodDescriptor, servicer: object) -> Handler:
+    return method_handler(
+        method,
+        servicer,
+        GetMessageClass(method.input_type).FromString,
+        GetMessageClass(method.output_type).SerializeToString,
+    )
+
+
+def method_handler(
+    method: MethodDescriptor,
+    servicer: object,
+    read: Callable[[bytes], Any],
+    write: Callable[[Any], bytes],
+) -> Handler:
+    """The handler of one method, which `read`s its requests and `write`s its responses."""
     behavior = getattr(servicer, method.name, None) or _not_offered(method)
     make = (
         grpc.unary_stream_rpc_method_handler
         if method.server_streaming
         else grpc.unary_unary_rpc_method_handler
     )
-    return make(
-        behavior,
-        request_deserializer=GetMessageClass(method.input_type).FromString,
-        response_serializer=GetMessageClass(method.output_type).SerializeToString,
-    )
+    return make(behavior, request_deserializer=read, response_serializer=write)
 
 
 def _not_offered(method: MethodDescriptor) -> Callable[[Any, Any], Awaitable[Never]]:

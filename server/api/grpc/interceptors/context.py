@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Never, TypeAlias
 
 import grpc
+from google.protobuf.message import Message
 
 from server.api.grpc.admission import MethodClass, method_class
 from server.api.grpc.decoding import Codec, message_type_of
@@ -163,10 +164,18 @@ def describe(path: str, handler: Handler, *, exists: bool = True) -> Method:
             name,
             handler.request_deserializer,
             handler.response_serializer,
-            message_type_of(name) if handler.request_deserializer else None,
+            _protobuf_request(name, handler),
         ),
         exists=exists,
     )
+
+
+def _protobuf_request(name: str, handler: Handler) -> Callable[[], Message] | None:
+    """The type of the requests if they arrive in protobuf's encoding; a door may use another one."""
+    kind = message_type_of(name)
+    if kind is not None and handler.request_deserializer == kind.FromString:
+        return kind
+    return None
 
 
 Proceed: TypeAlias = Callable[[Any, CallContext], Awaitable[Any]]
