@@ -19,6 +19,7 @@ from google.protobuf.descriptor import MethodDescriptor
 from google.rpc import status_pb2
 
 from server.api.grpc.interceptors.context import Handler, Metadata
+from server.api.grpc.interceptors.handlers import behavior_of
 from server.api.grpc.interceptors.observation import CORRELATION_HEADER
 from server.api.grpc.server import CONTRACT, Servicers, method_handler, servicer_of
 from server.api.grpc.status import to_status
@@ -91,10 +92,12 @@ class LocalMethod:
 
 
 async def _run(handler: Handler, body: bytes, context: _LocalContext) -> bytes:
+    # The types of handlers cover only synchronous ones.
+    behavior = behavior_of(handler)
     if not handler.response_streaming:
-        answer: bytes = await handler.unary_unary(body, context)
+        answer: bytes = await behavior(body, context)
         return answer
-    async with aclosing(handler.unary_stream(body, context)) as responses:
+    async with aclosing(behavior(body, context)) as responses:
         async for response in responses:
             await context.write(response)
     return b""
@@ -135,10 +138,12 @@ CONTRACT_METHODS: Final[Mapping[str, MethodDescriptor]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Details:
+    """What interceptors may know of a call before it begins: here, the method alone."""
+
     method: str
-    invocation_metadata: Metadata = ()
+    invocation_metadata: Any = ()
 
 
 async def _intercepted(
@@ -151,7 +156,9 @@ async def _intercepted(
     async def inner(_details: grpc.HandlerCallDetails) -> Handler:
         return await _intercepted(handler, details, interceptors[1:])
 
-    return await interceptors[0].intercept_service(inner, details)
+    intercepted = await interceptors[0].intercept_service(inner, details)
+    assert intercepted is not None
+    return intercepted
 
 
 class _LocalContext(grpc.aio.ServicerContext[Any, Any]):

@@ -183,9 +183,7 @@ class Door:
         """Reads the request and answers it; errors of the door itself are answered here."""
         try:
             exchange = Exchange(request, await self._bodies.read(request))
-            return await _while_connected(
-                self._calls.start(respond(exchange)), request.receive
-            )
+            return await _while_connected(self._calls.start(respond(exchange)), request.receive)
         except BodyRefused as refusal:
             # The rest of the body is not read, so the connection cannot be used again.
             return _logged(
@@ -217,9 +215,7 @@ async def _while_connected(calls: asyncio.Task[T], receive: Receive) -> T:
 
 
 def _local_request(exchange: Exchange) -> LocalRequest:
-    return LocalRequest(
-        exchange.body, exchange.metadata(), exchange.peer(), exchange.timeout()
-    )
+    return LocalRequest(exchange.body, exchange.metadata(), exchange.peer(), exchange.timeout())
 
 
 def _response(answer: LocalAnswer, exchange: Exchange, rename: Rename | None) -> Response:

@@ -112,7 +112,7 @@ class Exchange:
         return seconds
 
     def request_id(self) -> str | None:
-        """The request id that `Idempotency-Key` stands for: a UUID as it is, any other text by name.
+        """The request id that `Idempotency-Key` stands for: itself if it is a UUID, else one of it.
 
         Raises:
             InvalidRequest: the key is empty or too long.

@@ -77,9 +77,7 @@ def answered(
     """`error`, `details` and `detail`, of which Mem0's clients show the last one."""
     body = {"error": _title(http_status), "details": details, "detail": detail}
     ids = {CORRELATION_ID: correlation_id} if correlation_id else {}
-    return Response(
-        orjson.dumps(body), http_status, media_type=JSON, headers={**headers, **ids}
-    )
+    return Response(orjson.dumps(body), http_status, media_type=JSON, headers={**headers, **ids})
 
 
 def _title(http_status: int) -> str:

@@ -6,6 +6,7 @@ protobuf's own parser stops at the first fault. This one reads the same mapping
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
@@ -29,12 +30,16 @@ _INTEGERS: Final = {
     _F.TYPE_FIXED64: (0, 2**64 - 1),
 }
 _FLOATS: Final = frozenset({_F.TYPE_DOUBLE, _F.TYPE_FLOAT})
+_FIELD_MASK: Final = "google.protobuf.FieldMask"
 _WELL_KNOWN: Final[Mapping[str, str]] = {
     "google.protobuf.Struct": "must be an object",
     "google.protobuf.Timestamp": "must be a time in RFC 3339, such as 2026-01-31T12:00:00Z",
     "google.protobuf.Duration": "must be a number of seconds with an s, such as 1.5s",
-    "google.protobuf.FieldMask": "must be field names separated by commas, such as text,metadata",
+    _FIELD_MASK: "must be field names separated by commas, such as text,metadata",
 }
+
+
+_UNDERSCORE: Final = re.compile("_([a-z])")
 
 
 class _Wrong(Exception):
@@ -51,7 +56,8 @@ def read_message(value: object, message: Message, path: str = "") -> list[FieldV
     if unread := _WELL_KNOWN.get(message.DESCRIPTOR.full_name):
         return _well_known(value, message, path, unread)
     violations: list[FieldViolation] = []
-    fields = _fields(message.DESCRIPTOR)
+    kind: Any = message.DESCRIPTOR
+    fields = _fields(kind)
     for name, item in value.items():
         place = f"{path}.{name}" if path else str(name)
         field = fields.get(name)
@@ -116,9 +122,9 @@ def _read_inner(value: object, message: Message, path: str) -> list[FieldViolati
     return _well_known(value, message, path, unread)
 
 
-def _well_known(
-    value: object, message: Message, path: str, unread: str
-) -> list[FieldViolation]:
+def _well_known(value: object, message: Message, path: str, unread: str) -> list[FieldViolation]:
+    if message.DESCRIPTOR.full_name == _FIELD_MASK:
+        value = _camel_case(value)
     try:
         # Its types deny that a well-known type may be read from something else than an object.
         parse: Callable[[Any, Message], Message] = json_format.ParseDict
@@ -126,6 +132,18 @@ def _well_known(
     except (json_format.ParseError, AttributeError, TypeError, ValueError, RecursionError):
         return [FieldViolation(path, unread)]
     return []
+
+
+def _camel_case(mask: object) -> object:
+    """A mask in the form that protobuf's parser wants, from that or from the contract's names.
+
+    Masks may also come as in protobuf's own JSON of older versions, `{"paths": [...]}`.
+    """
+    if isinstance(mask, Mapping) and isinstance(mask.get("paths"), list):
+        mask = ",".join(map(str, mask["paths"]))
+    if not isinstance(mask, str):
+        return mask
+    return _UNDERSCORE.sub(lambda found: found[1].upper(), mask)
 
 
 def _scalar(field: FieldDescriptor, value: object) -> object:
@@ -157,9 +175,7 @@ def _text(value: object) -> str:
 
 def _integer(value: object, least: int, most: int) -> int:
     try:
-        if isinstance(value, str):
-            value = int(value)
-        elif isinstance(value, float) and value.is_integer():
+        if isinstance(value, str) or (isinstance(value, float) and value.is_integer()):
             value = int(value)
     except ValueError:
         raise _Wrong("must be a whole number") from None

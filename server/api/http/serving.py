@@ -80,8 +80,7 @@ def _protocol(idle_seconds: float) -> type[HttpToolsProtocol]:
     class Protocol(HttpToolsProtocol):
         """uvicorn's protocol, which would wait for a first request for ever."""
 
-        def connection_made(self, transport: asyncio.BaseTransport) -> None:
-            assert isinstance(transport, asyncio.Transport)
+        def connection_made(self, transport: asyncio.Transport) -> None:
             super().connection_made(transport)
             self._headers_due = self.loop.call_later(idle_seconds, self._close_if_silent)
 
@@ -90,7 +89,9 @@ def _protocol(idle_seconds: float) -> type[HttpToolsProtocol]:
             super().connection_lost(exc)
 
         def _close_if_silent(self) -> None:
-            if self.cycle is None:
+            # Set when the headers of the first request are complete; its type is not optional.
+            began: object = self.cycle
+            if began is None:
                 self.transport.close()
 
     return Protocol
@@ -110,6 +111,8 @@ def _listening(options: HttpOptions) -> Iterator[socket.socket]:
             listening.bind(address)
         except OSError as error:
             place = f"{options.host}:{options.port}"
-            raise OSError(f"cannot listen on {place}; set MEMOIR_HTTP_PORT to a free port") from error
+            raise OSError(
+                f"cannot listen on {place}; set MEMOIR_HTTP_PORT to a free port"
+            ) from error
         listening.setblocking(False)
         yield listening

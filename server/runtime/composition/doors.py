@@ -1,4 +1,4 @@
-"""Configures the gRPC server and the web page from the settings."""
+"""Configures the doors from the settings: gRPC, HTTP and the web page."""
 
 from __future__ import annotations
 
@@ -6,7 +6,13 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from server.api.grpc.admission import Admission, AdmissionLimits, RateLimiter
+from server.api.grpc.local import LocalCalls
 from server.api.grpc.server import ServerOptions
+from server.api.http.application import build_application
+from server.api.http.bodies import BodyLimits
+from server.api.http.door import Door
+from server.api.http.mem0.routes import mem0_routes
+from server.api.http.serving import HttpOptions, serving_http
 from server.api.page.page import PageOptions, serving_page
 from server.runtime.settings import AdmissionSettings, Settings
 
@@ -47,6 +53,33 @@ def admission(settings: AdmissionSettings) -> Admission:
 def rate_limiter(settings: AdmissionSettings) -> RateLimiter:
     """Returns the limiter of each project's call rate."""
     return RateLimiter(settings.project_rate, settings.project_burst)
+
+
+@asynccontextmanager
+async def open_http(
+    settings: Settings, calls: LocalCalls, shared_port: int | None = None
+) -> AsyncIterator[int | None]:
+    """Serves HTTP during the block if the settings ask for it; yields the port.
+
+    On `shared_port` several processes listen.
+
+    Raises:
+        OSError: the address cannot be listened on.
+    """
+    port = settings.http_port
+    if port is None:
+        yield None
+        return
+    limits = BodyLimits(settings.grpc.max_receive_bytes, settings.admission.request_bytes)
+    application = build_application(mem0_routes(Door(calls, limits)))
+    options = HttpOptions(
+        settings.http.host,
+        shared_port or port,
+        shares_port=shared_port is not None,
+        connections=settings.http.connections,
+    )
+    async with serving_http(application, options) as port:
+        yield port
 
 
 # Clients cannot connect to a wildcard address on every system; loopback is among its addresses.

@@ -171,7 +171,7 @@ def describe(path: str, handler: Handler, *, exists: bool = True) -> Method:
 
 
 def _protobuf_request(name: str, handler: Handler) -> Callable[[], Message] | None:
-    """The type of the requests if they arrive in protobuf's encoding; a door may use another one."""
+    """The type of the requests if they are encoded as protobuf; a door may use another encoding."""
     kind = message_type_of(name)
     if kind is not None and handler.request_deserializer == kind.FromString:
         return kind

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import Any, Final
 
 from google.rpc import error_details_pb2, status_pb2
@@ -80,8 +81,10 @@ def _change(sent: dict[str, Any]) -> dict[str, Any]:
     return {"changes": changes, **({"update_mask": ",".join(mask)} if mask else {})}
 
 
-def _refused_changes(sent: dict[str, Any]) -> list[FieldViolation]:
-    return [FieldViolation("timestamp", _FIXED)] if sent.get("timestamp") is not None else []
+def _refused_changes(sent: dict[str, Any], path: str = "") -> list[FieldViolation]:
+    if sent.get("timestamp") is None:
+        return []
+    return [FieldViolation(f"{path}timestamp", _FIXED)]
 
 
 def update_field(field: str) -> str:
@@ -166,8 +169,7 @@ async def update_batch(exchange: Exchange, session: Session) -> object:
     violations: list[FieldViolation] = []
     requests = []
     for index, item in enumerate(_items(exchange)):
-        for violation in _refused_changes(item):
-            violations.append(FieldViolation(f"requests[{index}].timestamp", violation.description))
+        violations += _refused_changes(item, f"requests[{index}].")
         requests.append({"id": item.get("memory_id"), **_change(item)})
     value = {"requests": requests, **_request_id(exchange)}
     request = message_of(BatchUpdateMemoriesRequest, value, violations)
@@ -206,10 +208,9 @@ def _summary(
         CallFailed: some did not; the status has the code of the first and names each of them.
     """
     count = len(response.results)
+    results: Iterable[Any] = response.results
     errors = {
-        index: result.error
-        for index, result in enumerate(response.results)
-        if result.HasField("error")
+        index: result.error for index, result in enumerate(results) if result.HasField("error")
     }
     if not errors:
         return {"message": f"Successfully {done} {count} memories"}

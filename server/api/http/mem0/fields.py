@@ -9,7 +9,8 @@ from typing import Any, Final
 from server.api.http.exchange import Exchange
 from server.core.errors import FieldViolation, InvalidRequest
 
-PROJECT: Final = ("org_id", "project_id")
+PROJECT: Final[tuple[str, ...]] = ("org_id", "project_id")
+_MOST_DIGITS: Final = 9
 
 
 def sent_fields(exchange: Exchange) -> dict[str, Any]:
@@ -48,8 +49,12 @@ def _joined(message: object) -> object:
     if not isinstance(message, dict) or not isinstance(message.get("content"), list):
         return message
     parts = message["content"]
-    texts = [part.get("text") for part in parts if isinstance(part, dict)]
-    if len(texts) < len(parts) or not all(isinstance(text, str) for text in texts):
+    texts = [
+        part["text"]
+        for part in parts
+        if isinstance(part, dict) and isinstance(part.get("text"), str)
+    ]
+    if len(texts) < len(parts):
         return message
     return {**message, "content": "\n".join(texts)}
 
@@ -97,6 +102,8 @@ def positive(exchange: Exchange, field: str, default: int, most: int) -> int:
     text = exchange.query.get(field)
     if text is None:
         return default
-    if not (text.isascii() and text.isdecimal() and len(text) < 10 and 1 <= int(text) <= most):
+    if not (
+        text.isascii() and text.isdecimal() and len(text) <= _MOST_DIGITS and 1 <= int(text) <= most
+    ):
         raise InvalidRequest([FieldViolation(field, f"must be a whole number from 1 to {most}")])
     return int(text)

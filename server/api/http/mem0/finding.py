@@ -16,7 +16,7 @@ from server.api.http.mem0.filters import conjunction, translated
 from server.api.http.mem0.shapes import hit_json, relation_json
 
 METHOD: Final = "memoir.v1.MemoryService/SearchMemories"
-_FIELDS: Final = frozenset(SearchMemoriesRequest.DESCRIPTOR.fields_by_name)
+_FIELDS: Final = frozenset(SearchMemoriesRequest.DESCRIPTOR.fields_by_name) - {"sources"}
 _OWN: Final = frozenset({"fields", "limit", "metadata", "reference_date", "output_format"})
 
 
@@ -30,7 +30,7 @@ def read(exchange: Exchange) -> SearchMemoriesRequest:
         wanted["reference_time"] = fields.instant(sent["reference_date"], "reference_date")
     if (filters := _filters(sent)) is not None:
         wanted["filters"] = filters
-    wanted.setdefault("sources", [SearchSource.Name(SearchSource.SEARCH_SOURCE_MEMORIES)])
+    wanted["sources"] = [SearchSource.Name(SearchSource.SEARCH_SOURCE_MEMORIES)]
     wanted["explain"] = True
     wanted["include_relations"] = sent.get("output_format") == "v1.1"
     return message_of(SearchMemoriesRequest, wanted)

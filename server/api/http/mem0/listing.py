@@ -110,10 +110,8 @@ def _size(sent: dict[str, Any]) -> int:
 
 def _request(exchange: Exchange, sent: dict[str, Any]) -> ListMemoriesRequest:
     known = fields.understood(exchange, sent, _FIELDS)
-    wanted = {
-        name: known[name]
-        for name in (*IDS, *fields.PROJECT, "show_expired")
-        if name in known
+    wanted: dict[str, Any] = {
+        name: known[name] for name in (*IDS, *fields.PROJECT, "show_expired") if name in known
     }
     if (filters := _filters(known)) is not None:
         wanted["filters"] = filters

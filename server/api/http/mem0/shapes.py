@@ -12,7 +12,7 @@ from google.protobuf.struct_pb2 import Struct
 from google.protobuf.timestamp_pb2 import Timestamp
 from memoir.v1 import memory_pb2, memory_service_pb2
 
-IDS: Final = ("user_id", "agent_id", "app_id", "run_id")
+IDS: Final[tuple[str, ...]] = ("user_id", "agent_id", "app_id", "run_id")
 _State = memory_service_pb2.OperationMetadata
 _STATUS: Final = {
     _State.STATE_QUEUED: "PENDING",
@@ -136,7 +136,7 @@ def event_json(operation: operations_proto_pb2.Operation) -> dict[str, Any]:
     response = memory_service_pb2.AddMemoriesResponse()
     has_response = operation.HasField("response") and operation.response.Unpack(response)
     times = {
-        name: getattr(metadata, field) if metadata.HasField(field) else None
+        name: optional(metadata, field)
         for name, field in (
             ("created_at", "create_time"),
             ("started_at", "start_time"),
