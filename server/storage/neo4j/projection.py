@@ -22,7 +22,7 @@ from server.storage.neo4j.edges import (
     wanted_statements,
 )
 from server.storage.neo4j.terms import given, space_slot
-from server.storage.statements import load_statements
+from server.storage.statements import load_cypher
 
 Ends = dict[Statement, datetime | None]
 
@@ -70,7 +70,7 @@ def _end(row: rows.Found) -> datetime | None:
     return None if end is None else rows.read_time(end)
 
 
-_STATEMENTS = load_statements(__package__, "projection.cypher", comment="//")
+_STATEMENTS = load_cypher(__package__, "projection.cypher")
 
 _ENTITY = ("project_id", "space", "key")
 
