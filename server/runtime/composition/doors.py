@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from server.api.grpc.admission import Admission, AdmissionLimits, RateLimiter
+from server.api.grpc.admission import Admission, AdmissionLimits
+from server.api.grpc.rate_limit import RateLimiter
 from server.api.grpc.server import ServerOptions
 from server.api.page.page import PageOptions, serving_page
 from server.runtime.settings import AdmissionSettings, Settings
