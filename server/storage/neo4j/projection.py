@@ -73,8 +73,7 @@ def _end(row: rows.Found) -> datetime | None:
 # While a graph grows, Neo4j would plan every statement again every ten seconds, which costs more
 # than the projections themselves. Each statement has one sensible plan, whatever is stored.
 _STATEMENTS = {
-    name: KEEP_PLAN + text
-    for name, text in load_cypher(__package__, "projection.cypher").items()
+    name: KEEP_PLAN + text for name, text in load_cypher(__package__, "projection.cypher").items()
 }
 
 _ENTITY = ("project_id", "space", "key")
