@@ -230,6 +230,14 @@ async def create_key(environment: Mapping[str, str], *owner: str) -> str:
     return printed.strip()
 
 
+async def revoke_key(environment: Mapping[str, str], label: str) -> str:
+    """Revokes the key with this label by the command line; returns the list that showed it."""
+    listed = await run_command("keys", "list", environment=environment)
+    [row] = [line for line in listed.splitlines() if label in line]
+    await run_command("keys", "revoke", row.split("│")[1].strip(), environment=environment)
+    return listed
+
+
 @dataclass(frozen=True)
 class Home:
     """Databases of a server's own, with a project, and a folder for its logs."""

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from server.api.grpc.admission import Admission, AdmissionLimits, RateLimiter
+from server.api.grpc.admission import Admission, AdmissionLimits
 from server.api.grpc.local import LocalCalls
+from server.api.grpc.rate_limit import RateLimiter
 from server.api.grpc.server import ServerOptions
 from server.api.http.application import build_application
 from server.api.http.bodies import BodyLimits

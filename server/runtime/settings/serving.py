@@ -22,7 +22,7 @@ class AdmissionSettings(BaseSettings):
     concurrency: int = Field(default=128, ge=1, description="Most reads and writes at once.")
     reads: int = Field(default=32, ge=1, description="Most reads among them.")
     writes: int = Field(default=96, ge=1, description="Most writes among them.")
-    queue: int = Field(default=128, ge=0, description="Most reads, and most writes, that wait.")
+    queue: int = Field(default=256, ge=0, description="Most reads, and most writes, that wait.")
     queue_seconds: float = Field(default=1.0, ge=0, description="Longest wait.")
     streams: int = Field(default=1000, ge=1, description="Streams and waits at once.")
     parked: int = Field(
