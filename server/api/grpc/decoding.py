@@ -178,7 +178,7 @@ class Codec:
 
     async def encode_large(self, message: Any) -> bytes:
         """As `encode`, outside the event loop if the response has many items."""
-        if self.serializer is None or message is None or not has_many_items(message):
+        if not isinstance(message, Message) or not has_many_items(message):
             return self.encode(message)
         if self.request_type is None:
             return await beside_the_loop(self.encode, message)
