@@ -40,7 +40,7 @@ endif
 say = printf '%s\n' '$(BOLD)==> $(1)$(PLAIN)'
 
 .PHONY: help install run demo test chaos check format lint types imports proto proto-check wheel tools \
-        neo4j vendor screenshots bench bench-telemetry lock secrets chromium clean
+        neo4j golden vendor screenshots bench bench-telemetry lock secrets chromium clean
 
 help: ## List the targets
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z0-9-]+:.*## / \
@@ -213,6 +213,9 @@ screenshots: install ## Make the pictures in docs/images from a server at work
 	@$(MAKE) neo4j
 	@$(MAKE) --silent chromium
 	@$(BIN)/python -m scripts.screenshots
+
+golden: install ## Render every SQL statement again, for review
+	@$(BIN)/python -m tests.support.rendered_statements
 
 vendor: install ## Fetch the web page's libraries from npm again, and check their digests
 	@$(BIN)/python scripts/vendor_page.py
