@@ -151,9 +151,17 @@ class Method:
     exists: bool = True
 
 
+_LONGEST_NAME = 200
+
+
+def method_name(path: str) -> str:
+    """The name in a path, cut to 200 characters: clients can invent names of any length."""
+    return path.removeprefix("/")[:_LONGEST_NAME]
+
+
 def describe(path: str, handler: Handler, *, exists: bool = True) -> Method:
     """The method at `path`, which is `/package.Service/Method`."""
-    name = path.removeprefix("/")
+    name = method_name(path)
     return Method(
         name=name,
         is_public=name.partition("/")[0] in PUBLIC_SERVICES,
