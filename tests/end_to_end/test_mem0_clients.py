@@ -11,6 +11,7 @@ import aiohttp
 import grpc
 import pytest
 import pytest_asyncio
+from google.protobuf.json_format import MessageToDict
 from memoir.v1.memory_pb2 import Memory
 from memoir.v1.memory_service_pb2 import (
     AddMemoriesRequest,
@@ -155,7 +156,8 @@ async def test_an_inferred_add_is_an_event_that_ends(
     assert pending["status"] == "PENDING"
 
     async def ended() -> bool:
-        return (await event(server, own, pending["event_id"]))["status"] == "SUCCEEDED"
+        status: str = (await event(server, own, pending["event_id"]))["status"]
+        return status == "SUCCEEDED"
 
     await eventually(ended, EVENT_SECONDS, "the event")
     results_of_event = (await event(server, own, pending["event_id"]))["results"]
@@ -339,7 +341,7 @@ async def test_feedback_is_kept_with_the_memory(
         with pytest.raises(Mem0Error, match="capture_client_event"):
             await mem0.call("feedback", memory_id, **sent)
     metadata = (await stored(own, user))[memory_id].metadata
-    assert dict(metadata["feedback"]) == sent
+    assert MessageToDict(metadata)["feedback"] == sent
 
 
 async def test_the_project_is_read_and_changed(mem0: Mem0Client) -> None:

@@ -8,7 +8,7 @@ import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -80,7 +80,7 @@ def _protocol(idle_seconds: float) -> type[HttpToolsProtocol]:
     class Protocol(HttpToolsProtocol):
         """uvicorn's protocol, which would wait for a first request for ever."""
 
-        def connection_made(self, transport: asyncio.Transport) -> None:
+        def connection_made(self, transport: Any) -> None:
             super().connection_made(transport)
             self._headers_due = self.loop.call_later(idle_seconds, self._close_if_silent)
 
