@@ -13,7 +13,9 @@ from server.api.http.application import build_application
 from server.api.http.bodies import BodyLimits
 from server.api.http.door import Door
 from server.api.http.mem0.routes import mem0_routes
+from server.api.http.openapi import openapi_route
 from server.api.http.serving import HttpOptions, serving_http
+from server.api.http.transcoding import transcoded_routes
 from server.api.page.page import PageOptions, serving_page
 from server.runtime.settings import AdmissionSettings, Settings
 
@@ -72,7 +74,8 @@ async def open_http(
         yield None
         return
     limits = BodyLimits(settings.grpc.max_receive_bytes, settings.admission.request_bytes)
-    application = build_application(mem0_routes(Door(calls, limits)))
+    door = Door(calls, limits)
+    application = build_application([*mem0_routes(door), *transcoded_routes(door), openapi_route()])
     options = HttpOptions(
         settings.http.host,
         shared_port or port,
