@@ -15,6 +15,9 @@ from server.core.errors import FieldViolation, MalformedRequest
 
 # zlib's own numbers: the window of 2^15 bytes, with gzip's or zlib's frame found out by itself.
 _ANY_FRAME: Final = 32 + zlib.MAX_WBITS
+# A client that is still sending when the connection closes sees no answer. So this many times the
+# limit is read before a body is refused, and not kept.
+_READ_IN_VAIN: Final = 4
 _ENCODINGS: Final = frozenset({"gzip", "x-gzip", "deflate"})
 
 
@@ -59,26 +62,27 @@ class Bodies:
         return raw if encoding == "identity" else self._decompressed(raw)
 
     async def _arrived(self, request: Request) -> bytes:
-        announced = request.headers.get("content-length", "")
-        if announced.isdecimal() and int(announced) > self._limits.largest:
-            raise self._too_large()
-        chunks: list[bytes] = []
-        size = 0
+        body = bytearray()
+        size = held = 0
         try:
             async with asyncio.timeout(self._limits.seconds):
                 async for chunk in _chunks(request):
                     size += len(chunk)
-                    self._held += len(chunk)
-                    if size > self._limits.largest:
-                        raise self._too_large()
+                    if size > self._limits.largest * _READ_IN_VAIN:
+                        break
+                    if size <= self._limits.largest:
+                        held += len(chunk)
+                        self._held += len(chunk)
+                        body += chunk
                     if self._held > self._limits.together:
                         raise BodyRefused(503, "the server reads too many requests at once")
-                    chunks.append(chunk)
         except TimeoutError:
             raise BodyRefused(408, "the body did not arrive in time") from None
         finally:
-            self._held -= size
-        return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+            self._held -= held
+        if size > self._limits.largest:
+            raise self._too_large()
+        return bytes(body)
 
     def _decompressed(self, raw: bytes) -> bytes:
         inflate = zlib.decompressobj(_ANY_FRAME)

@@ -185,7 +185,7 @@ class Door:
             exchange = Exchange(request, await self._bodies.read(request))
             return await _while_connected(self._calls.start(respond(exchange)), request.receive)
         except BodyRefused as refusal:
-            # The rest of the body is not read, so the connection cannot be used again.
+            # Something of the body may be left unread, so the connection cannot be used again.
             return _logged(
                 request, refused(refusal.http_status, str(refusal), headers={"Connection": "close"})
             )

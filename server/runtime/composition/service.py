@@ -138,7 +138,7 @@ async def open_service(
         await service.server.start()
         stack.push_async_callback(service.server.stop, None)
         http_port = await stack.enter_async_context(
-            open_http(settings, service.local, worker.http_port if worker else None)
+            open_http(settings, service.local, service.port, worker.http_port if worker else None)
         )
         stack.enter_context(notifications.subscribe(Channel.MEMORY_EVENTS, projector.wake))
         await stack.enter_async_context(running("projector", projector.run()))
