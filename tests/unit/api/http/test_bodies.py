@@ -16,7 +16,7 @@ LIMITS = BodyLimits(largest=100, together=150, seconds=0.05)
 
 
 def request_of(chunks: Sequence[bytes | None], **headers: str) -> tuple[Request, list[bytes]]:
-    """A request whose body comes in these chunks, and those that were read. None: the client left."""
+    """A request whose body comes in these chunks, and those that were read; None: it is gone."""
     read: list[bytes] = []
 
     async def receive() -> Message:
