@@ -108,6 +108,29 @@ class GrpcSettings(BaseSettings):
     )
 
 
+class HttpSettings(BaseSettings):
+    """The HTTP door, for Mem0's clients and for plain JSON. Its users need an API key."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="MEMOIR_HTTP_", env_ignore_empty=True, extra="ignore"
+    )
+
+    enabled: bool | None = Field(
+        default=None,
+        description="Serve HTTP. Default: with a port, or with the embedded PostgreSQL.",
+    )
+    host: str = Field(default="127.0.0.1", description="Address to listen on.")
+    port: int | None = Field(
+        default=None,
+        ge=0,
+        le=65535,
+        description="Port to listen on; 0 takes a free one. Default: the one after gRPC's.",
+    )
+    connections: int = Field(
+        default=1024, ge=1, description="Most connections at once, of each serving process."
+    )
+
+
 class MetricsSettings(BaseSettings):
     """Metrics for Prometheus to scrape."""
 
