@@ -7,29 +7,21 @@ In doubt nothing is changed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
 from server.memories.add.inference import ProposedOperation
 from server.memories.memory import fact_digest
+from server.models.offline.clauses import lowered
 from server.models.offline.endings import is_ending, taken_back
 from server.models.offline.facts import Fact, without_items
 from server.models.offline.forgetting import ForgetRequest
-from server.models.offline.lexicon import (
-    DISTASTES,
-    SEVERAL_KIN,
-    TASTES,
-    word_set,
-)
-from server.models.offline.people import ANIMAL
+from server.models.offline.lexicon import DISTASTES, TASTES
 from server.models.offline.phrases import Item
 
 Describe = Callable[[ProposedOperation, str, Sequence[Fact]], ProposedOperation]
 """Gives an operation the text, and the entities and relations of the facts in it."""
-
-_SINCE_NOW = word_set("now became become promoted")
-
 
 _digest = lru_cache(maxsize=4_096)(fact_digest)
 
@@ -136,7 +128,7 @@ class Ledger:
             if entry.is_open and _replaces(fact, other)
         ]
         if len({_value(other, fact) for _, other in found}) > 1:
-            named = {token.lower for token in fact.statement.rest}
+            named = lowered(fact.statement.rest)
             found = [(e, o) for e, o in found if _value(o, fact) in named]
         for entry, other in found[1:]:
             self._take_out(entry, other, None)
@@ -210,7 +202,7 @@ def _forgotten(entry: Entry, request: ForgetRequest, speaker: str) -> tuple[Item
 
 def _shortened(fact: Fact, text: str, gone: Sequence[Item]) -> Fact:
     items = tuple(item for item in fact.complement.items if item not in gone)
-    keys = {item.text.casefold() for item in gone}
+    keys = {item.key for item in gone}
     return replace(
         fact,
         text=text,
@@ -230,77 +222,37 @@ def _repeats(fact: Fact, other: Fact) -> bool:
         return False
     if fact.gist == other.gist:
         return True
-    is_short = not fact.complement.tail and not fact.is_qualified and not other.is_retraction
+    is_short = not (fact.complement.tail or fact.is_qualified or is_ending(other))
     return is_short and bool(fact.stated) and fact.stated <= other.stated
 
 
 def _replaces(fact: Fact, other: Fact) -> bool:
     """Whether a fact gives another value of something of which there is one at a time."""
-    if fact.is_qualified or other.is_qualified:
+    if fact.is_qualified or other.is_qualified or fact.statement.is_planned:
         return False
+    if fact.is_news and _differ(fact.soft_slots, other.soft_slots):
+        return other.values("works_at") <= fact.values("works_at")
     if not fact.shares_subject(other):
-        return _is_newer(fact, other)
-    if fact.statement.is_planned:
         return False
-    if other.is_retraction:
-        return _is_so_again(fact, other)
-    if any(other.slots.get(slot, value) != value for slot, value in fact.slots.items()):
-        return True
-    return (
-        _is_opposite(fact, other)
-        or _is_other_diet(fact, other)
-        or _is_other_role(fact, other)
-        or _is_newer(fact, other)
-    )
+    if is_ending(other):
+        is_same = (fact.stem, fact.complement.lead) == (other.stem, other.complement.lead)
+        return other.statement.is_denied and is_same and fact.things == other.things
+    return _differ(fact.slots, other.slots) or _is_opposite(fact, other)
 
 
-def _is_so_again(fact: Fact, other: Fact) -> bool:
-    """Whether it is so, what the other fact denies to the word."""
-    is_same = fact.shares_verb(other) and fact.things == other.things
-    return other.statement.is_denied and is_same
+def _differ(one: Mapping[str, str], other: Mapping[str, str]) -> bool:
+    return any(other.get(slot, value) != value for slot, value in one.items())
 
 
 def _is_opposite(fact: Fact, other: Fact) -> bool:
     """Whether one likes what the other dislikes, or the other way about."""
-    one, two = fact.statement.stem, other.statement.stem
-    opposed = (one in TASTES and two in DISTASTES) or (one in DISTASTES and two in TASTES)
+    opposed = {fact.stem in TASTES, other.stem in TASTES} == {True, False} and (
+        {fact.stem in DISTASTES, other.stem in DISTASTES} == {True, False}
+    )
     return opposed and fact.things == other.things
-
-
-def _is_other_diet(fact: Fact, other: Fact) -> bool:
-    """Whether a new diet takes the place of an old one: `I am vegan now`."""
-    diets = [f.values("follows_diet") for f in (fact, other)]
-    return _is_since_now(fact) and all(diets) and diets[0] != diets[1]
-
-
-def _is_other_role(fact: Fact, other: Fact) -> bool:
-    """Whether a new role takes the place of an old one: `I'm a senior developer at SAP now`."""
-    if not (_is_since_now(fact) and fact.is_role and other.is_role):
-        return False
-    return other.values("works_at") <= fact.values("works_at")
-
-
-def _is_newer(fact: Fact, other: Fact) -> bool:
-    """Whether it tells of a new one of what somebody has one of: `my new car is a Volvo`."""
-    subject = fact.subject
-    if subject.kin in SEVERAL_KIN or subject.entity.type == ANIMAL:
-        return False
-    if fact.new_kin and f"{subject.entity.key}'s {fact.new_kin}" in other.subject.names:
-        return other.tells_name and fact.new_kin not in SEVERAL_KIN
-    is_of_same = subject.names & other.subject.names - {subject.owner.key}
-    if not is_of_same or {fact.statement.stem, other.statement.stem} != {"be"}:
-        return False
-    is_alike = fact.tells_which == other.tells_which
-    return is_alike and (subject.is_new or (_is_since_now(fact) and fact.tells_which))
-
-
-def _is_since_now(fact: Fact) -> bool:
-    return any(token.lower in _SINCE_NOW for token in fact.statement.tokens)
 
 
 def _says_more(fact: Fact) -> bool:
     """Whether a retraction is worth keeping: a dislike, a sale, what was once so."""
-    statement = fact.statement
-    is_once = not statement.is_denied
-    is_taste = statement.stem in TASTES and any(r.relation == "dislikes" for r in fact.relations)
-    return is_once or is_taste or bool(fact.slots)
+    is_dislike = fact.stem in TASTES and any(r.relation == "dislikes" for r in fact.relations)
+    return not fact.statement.is_denied or is_dislike or bool(fact.slots)

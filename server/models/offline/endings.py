@@ -5,165 +5,154 @@ Of a list only the things that are named go. In doubt nothing is taken back.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
-from server.core.words import english_stem, words
-from server.models.offline.clauses import joined
-from server.models.offline.facts import Fact, content_stems, gerund_item
+from server.models.offline.clauses import joined, lowered
+from server.models.offline.facts import Fact
 from server.models.offline.lexicon import (
-    ACTIVITIES,
-    CONSUMING,
     DETERMINERS,
-    DISPOSING,
-    ENDING,
-    LEAVING,
     POSSESSING,
     PREPOSITIONS,
     TASTES,
-    stem_set,
+    USING,
+
+    verb_stem,
+    verbs_listed,
     word_set,
 )
-from server.models.offline.phrases import Item
+from server.models.offline.phrases import Item, content_stems
 
-_GIVING_AWAY = stem_set("give throw get")
-_BEFORE_WHAT_IS_ENDED = frozenset({"", "from", "out of"})
+_DISPOSING = verbs_listed("disposing")
+_ENDING = verbs_listed("ending")
+_AMBIGUOUS = verbs_listed("ambiguous_ending")
+_GIVING_AWAY = frozenset(map(verb_stem, word_set("give throw get")))
+_LEAVING_WORK = frozenset(map(verb_stem, word_set("leave quit resign retire")))
+_PARTING = frozenset(map(verb_stem, word_set("break split separate divorce")))
+_HAVING = USING | TASTES | POSSESSING
+_LEADS = frozenset({"", "up", "from", "out of"})
 _BELONGING = word_set("member subscriber part in on")
-_ARRANGEMENTS = stem_set("subscription membership")
-_LISTING = word_set("and or ,")
-_FUNCTION_STEMS = stem_set(" ".join(PREPOSITIONS | DETERMINERS))
+_ARRANGEMENTS = content_stems("subscription membership")
+_FUNCTION_STEMS = content_stems(" ".join(PREPOSITIONS | DETERMINERS))
+_PARTNERS = word_set("dates engaged_to married_to")
 
 
 def is_ending(fact: Fact) -> bool:
     """Whether the fact says that something is not so, not any more, sold, lost or given up."""
-    return fact.is_retraction or _disposed(fact) or _gave_up(fact)
+    return fact.statement.is_retraction or bool(
+        _ended_relations(fact) or _is_disposal(fact) or _is_giving_up(fact)
+    )
 
 
 def taken_back(fact: Fact, other: Fact) -> tuple[Item, ...] | None:
     """What the first fact takes back of the other: things, () for all of it, None for nothing."""
-    if not fact.shares_subject(other) or other.is_retraction:
+    statement = fact.statement
+    if not fact.shares_subject(other) or other.statement.is_retraction or is_ending(other):
         return None
-    ends = None if fact.is_qualified else _ended(fact, other)
-    if ends is not None:
-        return ends
-    if _gave_up(fact):
+    if not fact.is_qualified and _ends_relation(fact, other):
+        return ()
+    if _is_giving_up(fact):
         return _given_up(fact, other)
-    if fact.is_qualified:
+    if fact.is_qualified or statement.is_ability:
         return None
-    if _disposed(fact):
-        return _matching(other, fact) if other.statement.stem in POSSESSING else None
-    is_denial = fact.statement.is_denied or fact.statement.is_over
-    return _denied(fact, other) if is_denial and not fact.statement.is_ability else None
+    if _is_disposal(fact):
+        return _matching(fact, other) if other.stem in POSSESSING else None
+    return _denied(fact, other) if statement.is_retraction else None
 
 
-def _disposed(fact: Fact) -> bool:
+def _is_done(fact: Fact) -> bool:
+    statement = fact.statement
+    return not (statement.is_retraction or statement.is_planned or statement.is_limited)
+
+
+def _is_disposal(fact: Fact) -> bool:
     """Whether the fact says that something was sold, lost or given away."""
-    statement = fact.statement
-    if statement.is_denied or statement.is_planned or fact.is_qualified:
-        return False
-    words = {token.lower for token in statement.rest}
-    is_away = bool(words & {"away", "rid", "out"})
-    return statement.stem in DISPOSING or (statement.stem in _GIVING_AWAY and is_away)
+    is_away = not word_set("away rid out").isdisjoint(lowered(fact.statement.rest))
+    return _is_done(fact) and (fact.stem in _DISPOSING or (fact.stem in _GIVING_AWAY and is_away))
 
 
-def _gave_up(fact: Fact) -> bool:
+def _is_giving_up(fact: Fact) -> bool:
     """Whether the fact says that somebody gave up, quit or cancelled something."""
-    statement = fact.statement
-    if statement.is_denied or statement.is_planned or statement.is_limited:
-        return False
-    lead = fact.complement.lead
-    is_up = lead == "up" and statement.stem == "give"
-    is_over = statement.stem in ENDING | LEAVING and lead in _BEFORE_WHAT_IS_ENDED
-    return (is_up or is_over) and bool(fact.complement.items)
+    is_up = fact.stem != verb_stem("give") or fact.complement.lead == "up"
+    is_end = fact.stem in _ENDING and is_up and fact.complement.lead in _LEADS
+    return _is_done(fact) and is_end and bool(fact.complement.items)
+
+
+def _ended_relations(fact: Fact) -> frozenset[str]:
+    """The relations that end by what the verb says: of a job that was quit, of a marriage."""
+    if not _is_done(fact):
+        return frozenset()
+    is_fired = lowered(fact.statement.rest[:1]) in (["fired"], ["laid"])
+    if fact.stem in _LEAVING_WORK or (fact.stem in {"be", "get"} and is_fired):
+        return frozenset({"works_at"})
+    return _PARTNERS if fact.stem in _PARTING else frozenset()
+
+
+def _ends_relation(fact: Fact, other: Fact) -> bool:
+    """Whether the other fact states a relation that ends; of work, only what is named ends."""
+    named = {item.key for item in fact.complement.items}
+    is_any = fact.stem not in {"leav", "quit"} or bool(
+        word_set("job work position company").intersection(lowered(fact.statement.rest))
+    )
+    return any(
+        relation.source.key == other.subject.entity.key
+        and (relation.relation != "works_at" or is_any or relation.target.key in named)
+        for relation in other.relations
+        if relation.relation in _ended_relations(fact)
+    )
 
 
 def _denied(fact: Fact, other: Fact) -> tuple[Item, ...] | None:
     """What a fact denies of another, in the same words or more general ones."""
-    gerund = gerund_item(other, fact.statement.stem)
-    if gerund is not None and {item.head for item in fact.complement.items} <= {gerund.head}:
-        return _unless_all(other, (gerund,))
-    if fact.statement.is_over and _is_done_with(fact.statement.stem, other):
-        return _matching(other, fact, by_all_words=True) if fact.complement.items else None
-    if not fact.shares_verb(other):
-        return None
-    if not fact.complement.items:
-        return () if fact.statement.is_over or not other.complement.items else None
-    return _matching(other, fact, by_all_words=True)
+    is_over = fact.statement.is_over
+    doing = [item for item in other.complement.items if item.doing == fact.stem]
+    if other.stem in TASTES and doing:
+        heads = {item.head for item in fact.complement.items}
+        gone = [item for item in doing if heads <= {item.head}]
+        return _unless_all(other, gone) if gone else None
+    is_done_with = is_over and fact.stem in USING and other.stem in TASTES
+    is_same = fact.stem == other.stem and fact.complement.lead == other.complement.lead
+    if fact.complement.items:
+        return _matching(fact, other) if is_same or is_done_with else None
+    return () if is_same and (is_over or not other.complement.items) else None
 
 
 def _given_up(fact: Fact, other: Fact) -> tuple[Item, ...] | None:
-    """What of the other fact was given up: things by all of their words, or what was done."""
-    gone: set[Item] = set()
-    tail = content_stems(joined(fact.complement.tail)) if fact.is_qualified else frozenset()
-    tail -= _FUNCTION_STEMS
+    """What of the other fact was given up, named by all of its words."""
+    behind = content_stems(joined(fact.complement.tail)) if fact.is_qualified else frozenset()
+    tail = other.complement.tail
+    is_list = not word_set("and or ,").isdisjoint(lowered(tail))
+    others_tail = frozenset() if is_list else content_stems(joined(tail))
+    gone = []
     for item in fact.complement.items:
-        first, *others = words(item.text) or [""]
-        if _is_had(other, fact, item):
-            named = content_stems(item.text) | tail
-            if other.statement.stem not in TASTES:
-                named = named - _ARRANGEMENTS or named
-            gone.update(_having(other, named))
-        verb = english_stem(first) if first.endswith("ing") else ""
-        if verb == other.statement.stem or _is_done_with(verb, other):
-            if not others and not tail:
-                return ()
-            gone.update(_having(other, content_stems(" ".join(others)) | tail))
+        if not _is_had(fact, other, item):
+            continue
+        named = item.stems | (behind - _FUNCTION_STEMS)
+        if other.stem not in TASTES:
+            named = named - _ARRANGEMENTS or named
+        gone += [had for had in other.complement.items if named <= had.stems | others_tail]
     return _unless_all(other, gone) if gone else None
 
 
-def _having(fact: Fact, stems: frozenset[str]) -> Iterator[Item]:
-    """The things of the fact that have all of these words, in them or behind them."""
-    tail = fact.complement.tail
-    is_list = any(token.lower in _LISTING for token in tail)
-    behind = frozenset() if is_list else content_stems(joined(tail))
-    return (item for item in fact.complement.items if stems <= content_stems(item.text) | behind)
+def _is_had(fact: Fact, other: Fact, item: Item) -> bool:
+    """Whether the other fact says that somebody has, uses or likes something, so that it ends.
 
-
-def _is_had(fact: Fact, ending: Fact, item: Item) -> bool:
-    """Whether the fact says that somebody has, likes or takes part in something, so that it ends.
-
-    Things are dropped and left in other ways too: then it must be an activity, or told in full.
+    Things are dropped and left in other ways too: then it must be told in full.
     """
-    statement = fact.statement
-    if statement.stem == "be":
-        return any(token.lower in _BELONGING for token in statement.rest[:3])
-    if statement.stem in ACTIVITIES:
-        return True
-    is_clear = ending.statement.stem not in LEAVING or len(words(item.text)) > 1
-    return is_clear and statement.stem in CONSUMING
+    if other.stem == "be":
+        return not _BELONGING.isdisjoint(lowered(other.statement.rest[:3]))
+    is_clear = fact.stem not in _AMBIGUOUS or len(item.stems) > 1
+    return other.stem in _HAVING and is_clear
 
 
-def _is_done_with(stem: str, fact: Fact) -> bool:
-    """Whether the verb is what one does with things that the fact says are liked."""
-    return stem in CONSUMING and fact.statement.stem in TASTES
-
-
-def _ended(fact: Fact, other: Fact) -> tuple[Item, ...] | None:
-    """What goes by the relations that the fact ends."""
-    for relation, target in fact.ends:
-        for stated in other.relations:
-            if stated.relation != relation or stated.source.key != other.subject.entity.key:
-                continue
-            if target in {"", stated.target.key} or stated.target.key.startswith(f"{target} "):
-                gone = tuple(i for i in other.complement.items if i.text.casefold() == target)
-                return _unless_all(other, gone)
-    return None
-
-
-def _matching(fact: Fact, new: Fact, *, by_all_words: bool = False) -> tuple[Item, ...] | None:
-    """The things of the fact that the new one names; () if that is all of them.
-
-    `by_all_words` says that `red wine` does not name `wine`, and `wine` names both.
-    """
-    wanted = [(item.head, content_stems(item.text)) for item in new.complement.items]
-    gone = tuple(
+def _matching(fact: Fact, other: Fact) -> tuple[Item, ...] | None:
+    """The things of the other fact that this one names; `wine` names `red wine` too."""
+    gone = [
         item
-        for item in fact.complement.items
-        if any(
-            item.head == head and (not by_all_words or stems <= content_stems(item.text))
-            for head, stems in wanted
-        )
-    )
-    return _unless_all(fact, gone) if gone else None
+        for item in other.complement.items
+        for named in fact.complement.items
+        if item.head == named.head and named.stems <= item.stems
+    ]
+    return _unless_all(other, gone) if gone else None
 
 
 def _unless_all(fact: Fact, gone: Iterable[Item]) -> tuple[Item, ...]:

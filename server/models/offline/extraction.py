@@ -21,12 +21,13 @@ from server.models.offline import dates
 from server.models.offline.aliases import find_aliases
 from server.models.offline.categories import Categorizer, Filter
 from server.models.offline.changes import Entry, Ledger
-from server.models.offline.clauses import Clause, split, tokenize
+from server.models.offline.clauses import Clause, lowered, split, tokenize
 from server.models.offline.facts import Fact, facts_of, read_fact
 from server.models.offline.forgetting import read_request
-from server.models.offline.lexicon import stem_set
+from server.models.offline.lexicon import verbs_listed
 from server.models.offline.people import ANIMAL, PERSON, Subject, gender_of
 from server.models.offline.phrases import read_name
+from server.models.offline.remarks import is_remark
 from server.models.offline.rewriting import Speaker, attributed
 from server.models.offline.sentences import Sentence, own_sentences
 from server.models.offline.statements import Who
@@ -38,14 +39,9 @@ _MAX_SENTENCE_LENGTH = 1_000
 
 _PRONOUNS = {"he": "he", "his": "he", "she": "she", "her": "she"}
 _SPEAKERS = {Role.USER: Speaker("User"), Role.ASSISTANT: Speaker("Assistant", "assistant")}
-_DATED = re.compile(
-    r"(?i)\b(?:\w*\d\w*|\w+day|tomorrow|tonight|next|january|february|march|april|may|june|july"
-    r"|august|\w+ber)\b"
-)
-_DONE_BY_ASSISTANT = stem_set(
-    "recommend suggest book schedule reserve order send email create add cancel update save buy "
-    "purchase submit file prepare draft"
-)
+_DATED = re.compile(r"(?i)\d|\b(?:\w+day|tomorrow|tonight|next|april|may|june|july|august|\w+ber)\b")
+_WANTING = verbs_listed("tastes")
+_DONE_BY_ASSISTANT = verbs_listed("done_by_assistant")
 
 
 class Extraction:
@@ -223,14 +219,13 @@ def _facts_without_pronouns(statement: str, speaker: Speaker) -> tuple[Fact, ...
 
 def _read_facts(statement: str, speaker: Speaker, people: People) -> Iterator[Fact]:
     """The facts in a sentence. Once a clause is not asserted, nothing joined to it is either."""
-    casual = statement == statement.lower()
     is_open = True
     for clause in split(tokenize(statement)):
         if not is_open and not (clause.joined_by == "but" and clause.is_whole):
             continue
         pronoun = next((_PRONOUNS[t.lower] for t in clause.tokens if t.lower in _PRONOUNS), None)
         meant = people.meant(pronoun) if pronoun else None
-        fact = read_fact(clause, speaker, meant, casual=casual)
+        fact = read_fact(clause, speaker, meant)
         is_open = fact is not None or _is_remark(clause)
         if fact is not None:
             yield fact
@@ -246,27 +241,23 @@ def _is_of_interest(fact: Fact, role: Role) -> bool:
     statement = fact.statement
     if role is Role.ASSISTANT:
         return statement.who is Who.SPEAKER and _is_of_assistant(fact)
+    if is_remark(statement, fact.complement):
+        return False
     if statement.is_planned and statement.stem not in _WANTING:
         return bool(_DATED.search(fact.text) or any(t.is_name for t in statement.rest))
     if statement.who is Who.THING:
         return bool(_DATED.search(fact.text))
-    if statement.who is Who.NAMED:
-        return bool(fact.relations or fact.ends) or statement.stem != "be"
-    return bool(statement.rest) or statement.stem != "be"
-
-
-_WANTING = stem_set("love like prefer")
+    is_bare = not statement.rest or (
+        statement.who is Who.NAMED and not (fact.relations or statement.is_retraction)
+    )
+    return statement.stem != "be" or not is_bare
 
 
 def _is_of_assistant(fact: Fact) -> bool:
     statement = fact.statement
-    is_done = statement.stem in _DONE_BY_ASSISTANT and statement.tokens[
-        statement.verb
-    ].lower.endswith(("ed", "t", "d"))
+    is_done = statement.is_past and statement.stem in _DONE_BY_ASSISTANT
     is_introduced = any(r.relation == "named" for r in fact.relations)
-    is_kind = (
-        statement.stem == "be" and bool(statement.rest) and statement.rest[0].lower in {"a", "an"}
-    )
+    is_kind = statement.stem == "be" and lowered(statement.rest[:1]) in (["a"], ["an"])
     return (is_done and not statement.is_planned) or is_introduced or is_kind
 
 
