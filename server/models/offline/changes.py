@@ -1,29 +1,27 @@
 """What new facts do to the memories that are there, and to each other.
 
-A fact replaces another only if both are of the same subject and say one thing of which there is one
-at a time, and neither is qualified. What is taken back goes, and what else its memory holds stays.
-In doubt nothing is changed.
+What is taken back goes, and what else its memory holds stays. In doubt nothing is changed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
 from server.memories.add.inference import ProposedOperation
 from server.memories.memory import fact_digest
 from server.models.offline.clauses import lowered
-from server.models.offline.endings import is_ending, taken_back
+from server.models.offline.comparing import repeats, replaces, taken_back
 from server.models.offline.facts import Fact, without_items
 from server.models.offline.forgetting import ForgetRequest
-from server.models.offline.lexicon import DISTASTES, TASTES
+from server.models.offline.lexicon import TASTES
 from server.models.offline.phrases import Item
 
 Describe = Callable[[ProposedOperation, str, Sequence[Fact]], ProposedOperation]
 """Gives an operation the text, and the entities and relations of the facts in it."""
 
-_digest = lru_cache(maxsize=4_096)(fact_digest)
+_digest = lru_cache(maxsize=8_192)(fact_digest)
 
 
 @dataclass(slots=True)
@@ -74,18 +72,15 @@ class Ledger:
 
     def state(self, fact: Fact, operation: ProposedOperation) -> None:
         """Takes in a fact."""
-        if fact_digest(fact.text) in self._digests:
+        if _digest(fact.text) in self._digests:
             return
-        if is_ending(fact):
-            self._retract(fact, operation)
-            return
-        if fact.is_dated and any(
-            fact.slots.keys() & other.slots.keys() and fact.shares_subject(other)
-            for _, other in self._standing()
-        ):
-            fact = fact.without_slots()
-        if not any(_repeats(fact, other) for _, other in self._standing()):
-            place = self._replaced(fact)
+        near = [(entry, other) for entry, other in self._standing() if fact.shares_subject(other)]
+        if fact.ending:
+            self._retract(fact, near, operation)
+        elif not any(repeats(fact, other) for _, other in near):
+            if fact.is_dated and any(fact.slots.keys() & other.slots.keys() for _, other in near):
+                fact = fact.without_slots()
+            place = self._replaced(fact, near)
             if place is None:
                 self._add(fact.text, (fact,), operation)
             else:
@@ -100,10 +95,9 @@ class Ledger:
             found = True
             if gone := _forgotten(entry, request, speaker):
                 self._take_out(entry, entry.facts[0], gone, operation)
-                continue
-            entry.is_gone = True
-            target = entry.number
-            entry.operation = replace(operation, target=target) if target is not None else None
+            else:
+                entry.facts = ()
+                self._change(entry, operation)
         if not found:
             self._unmatched.append(operation)
 
@@ -120,35 +114,35 @@ class Ledger:
             self._digests.add(entry.digest)
             self._entries.append(entry)
 
-    def _replaced(self, fact: Fact) -> tuple[Entry, Fact] | None:
+    def _replaced(
+        self, fact: Fact, near: Sequence[tuple[Entry, Fact]]
+    ) -> tuple[Entry, Fact] | None:
         """The one fact whose place the new one takes; None if there is none, or several."""
-        found = [
-            (entry, other)
-            for entry, other in self._standing()
-            if entry.is_open and _replaces(fact, other)
-        ]
+        found = [(e, o) for e, o in near if e.is_open and replaces(fact, o)]
         if len({_value(other, fact) for _, other in found}) > 1:
             named = lowered(fact.statement.rest)
             found = [(e, o) for e, o in found if _value(o, fact) in named]
         for entry, other in found[1:]:
-            self._take_out(entry, other, None)
+            self._take_out(entry, other, (), entry.operation)
         return found[0] if found else None
 
     def _put(self, entry: Entry, old: Fact, fact: Fact, operation: ProposedOperation) -> None:
         """Puts a fact in the place of another; beside what else that one's memory holds."""
         if len(entry.facts) > 1:
-            self._take_out(entry, old, None, operation)
+            self._take_out(entry, old, (), operation)
             self._add(fact.text, (fact,), operation)
             return
         entry.text, entry.facts = fact.text, (fact,)
-        self._digests.add(fact_digest(fact.text))
+        self._digests.add(_digest(fact.text))
         self._change(entry, operation)
 
-    def _retract(self, fact: Fact, operation: ProposedOperation) -> None:
+    def _retract(
+        self, fact: Fact, near: Sequence[tuple[Entry, Fact]], operation: ProposedOperation
+    ) -> None:
         """Takes out what the fact denies. It is kept itself if it says more than that."""
         matches = [
             (entry, other, gone)
-            for entry, other in self._standing()
+            for entry, other in near
             if entry.is_open and (gone := taken_back(fact, other)) is not None
         ]
         is_kept = not matches or _says_more(fact)
@@ -158,29 +152,29 @@ class Ledger:
                 is_kept = False
             else:
                 self._take_out(entry, other, gone, operation)
-        if is_kept:
+        if is_kept and not any(fact.gist == other.gist for _, other in near):
             self._add(fact.text, (fact,), operation)
 
     def _take_out(
-        self,
-        entry: Entry,
-        fact: Fact,
-        gone: Sequence[Item] | None,
-        operation: ProposedOperation | None = None,
+        self, entry: Entry, fact: Fact, gone: Sequence[Item], operation: ProposedOperation | None
     ) -> None:
         """Takes a fact out of a memory, or of a list only the things that are gone."""
         left = list(entry.facts)
         place = left.index(fact)
         shorter = without_items(fact, gone) if gone else None
-        left[place : place + 1] = [_shortened(fact, shorter, gone or ())] if shorter else []
+        left[place : place + 1] = [shorter] if shorter else []
         entry.facts = tuple(left)
         entry.text = " and ".join(each.text for each in left)
-        self._change(entry, operation or entry.operation)
+        self._change(entry, operation)
 
     def _change(self, entry: Entry, operation: ProposedOperation | None) -> None:
+        """Notes what becomes of a memory whose facts have changed."""
         entry.is_gone = not entry.facts
+        entry.operation = None
         if operation is None or (entry.is_gone and entry.number is None):
-            entry.operation = None
+            return
+        if operation.action == "FORGET" and entry.is_gone:
+            entry.operation = replace(operation, target=entry.number)
             return
         action = "DELETE" if entry.is_gone else "ADD" if entry.number is None else "UPDATE"
         changed = replace(operation, action=action, target=entry.number)
@@ -191,65 +185,18 @@ def _forgotten(entry: Entry, request: ForgetRequest, speaker: str) -> tuple[Item
     """The things of a list that the request names by themselves; () if that is not only some."""
     if len(entry.facts) != 1 or entry.text.rstrip(".") != entry.facts[0].text.rstrip("."):
         return ()
-    items = entry.facts[0].complement.items
+    fact = entry.facts[0]
     gone = []
-    for item in items:
-        alone = without_items(entry.facts[0], [other for other in items if other != item])
-        if alone and request.names(alone, entry.facts, speaker):
+    for item in fact.complement.items:
+        alone = without_items(fact, [other for other in fact.complement.items if other != item])
+        if alone and request.names(alone.text, entry.facts, speaker):
             gone.append(item)
-    return tuple(gone) if len(gone) < len(items) else ()
-
-
-def _shortened(fact: Fact, text: str, gone: Sequence[Item]) -> Fact:
-    items = tuple(item for item in fact.complement.items if item not in gone)
-    keys = {item.key for item in gone}
-    return replace(
-        fact,
-        text=text,
-        complement=replace(fact.complement, items=items),
-        relations=tuple(r for r in fact.relations if r.target.key not in keys),
-    )
+    return tuple(gone) if len(gone) < len(fact.complement.items) else ()
 
 
 def _value(fact: Fact, new: Fact) -> str:
     """The value of a fact in the slot that it shares with a new one."""
     return next((value for slot, value in fact.slots.items() if slot in new.slots), fact.text)
-
-
-def _repeats(fact: Fact, other: Fact) -> bool:
-    """Whether a fact says nothing that the other does not."""
-    if not fact.shares_subject(other) or fact.is_qualified != other.is_qualified:
-        return False
-    if fact.gist == other.gist:
-        return True
-    is_short = not (fact.complement.tail or fact.is_qualified or is_ending(other))
-    return is_short and bool(fact.stated) and fact.stated <= other.stated
-
-
-def _replaces(fact: Fact, other: Fact) -> bool:
-    """Whether a fact gives another value of something of which there is one at a time."""
-    if fact.is_qualified or other.is_qualified or fact.statement.is_planned:
-        return False
-    if fact.is_news and _differ(fact.soft_slots, other.soft_slots):
-        return other.values("works_at") <= fact.values("works_at")
-    if not fact.shares_subject(other):
-        return False
-    if is_ending(other):
-        is_same = (fact.stem, fact.complement.lead) == (other.stem, other.complement.lead)
-        return other.statement.is_denied and is_same and fact.things == other.things
-    return _differ(fact.slots, other.slots) or _is_opposite(fact, other)
-
-
-def _differ(one: Mapping[str, str], other: Mapping[str, str]) -> bool:
-    return any(other.get(slot, value) != value for slot, value in one.items())
-
-
-def _is_opposite(fact: Fact, other: Fact) -> bool:
-    """Whether one likes what the other dislikes, or the other way about."""
-    opposed = {fact.stem in TASTES, other.stem in TASTES} == {True, False} and (
-        {fact.stem in DISTASTES, other.stem in DISTASTES} == {True, False}
-    )
-    return opposed and fact.things == other.things
 
 
 def _says_more(fact: Fact) -> bool:

@@ -11,24 +11,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from server.core.words import WORD_PATTERN, normalized
-from server.models.offline.lexicon import (
-    ADVERBS,
-    AUXILIARIES,
-    CONJUNCTIONS,
-    DETERMINERS,
-    MODALS,
-    NEGATED,
-    NOT_NAMES,
-    PREPOSITIONS,
-    PRONOUNS,
-    TIMES,
-    UNREAL,
-    VERBS,
-    is_past,
-    listed,
-    third_person,
-    word_set,
-)
+from server.models.offline import lexicon
+from server.models.offline.lexicon import listed, word_set
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +26,7 @@ class Token:
     @property
     def is_name(self) -> bool:
         """Whether it is written like a name."""
-        return self.text[:1].isupper() and self.lower not in NOT_NAMES
+        return self.text[:1].isupper() and self.lower not in lexicon.NOT_NAMES
 
     @property
     def is_word(self) -> bool:
@@ -72,12 +56,12 @@ _OTHER_SUBJECTS = word_set(
     "you it this that these those there nobody everyone everybody somebody someone people"
 )
 _OPEN_NOUN_PHRASE = word_set("my our his her their your the a an neither both no every each")
-_NO_SUBJECT = PREPOSITIONS | UNREAL | PRONOUNS
-_FINITE = word_set("am was have has had is can will do") | NEGATED.keys()
-_FRONTED = PREPOSITIONS | TIMES
+_NO_SUBJECT = lexicon.PREPOSITIONS | lexicon.UNREAL | lexicon.PRONOUNS
+_FINITE = word_set("am was have has had is can will do") | lexicon.NEGATED.keys()
+_FRONTED = lexicon.PREPOSITIONS | lexicon.TIMES
 _JOINING = frozenset({"and", "but", ",", ";", "so", "\u2013", "\u2014"})
 _AFTER_JOINING = _JOINING | {"then", "now", "also", "still", "not"}
-_THIRD_PERSON = frozenset(map(third_person, VERBS))
+_THIRD_PERSON = frozenset(map(lexicon.third_person, lexicon.VERBS))
 _MAYBE_NOUNS = listed("maybe_nouns")
 _MOST_SUBJECT_WORDS = 7
 _MOST_FRONTED_WORDS = 6
@@ -113,7 +97,7 @@ def lowered(tokens: Sequence[Token]) -> list[str]:
 
 def after_adverbs(tokens: Sequence[Token], place: int) -> int:
     """The place of the next token that is no adverb."""
-    while place < len(tokens) and tokens[place].lower in ADVERBS:
+    while place < len(tokens) and tokens[place].lower in lexicon.ADVERBS:
         place += 1
     return place
 
@@ -125,13 +109,18 @@ def is_verb(tokens: Sequence[Token], place: int) -> bool:
         return False
     token, before = tokens[place], tokens[place - 1]
     word = token.lower
-    if word in AUXILIARIES or word in MODALS or word in NEGATED:
+    if word in lexicon.AUXILIARIES or word in lexicon.MODALS or word in lexicon.NEGATED:
         return True
-    if token.is_name or word in DETERMINERS or word in PREPOSITIONS or word in PRONOUNS:
+    if (
+        token.is_name
+        or word in lexicon.DETERMINERS
+        or word in lexicon.PREPOSITIONS
+        or word in lexicon.PRONOUNS
+    ):
         return False
-    if is_past(word):
-        return before.lower not in DETERMINERS
-    if word in VERBS:
+    if lexicon.is_past(word):
+        return before.lower not in lexicon.DETERMINERS
+    if word in lexicon.VERBS:
         return before.lower.endswith("s") and not before.lower.endswith("'s")
     is_like_one = before.is_name and word.endswith("s") and not word.endswith(("'s", "ss"))
     return word in _THIRD_PERSON or is_like_one
@@ -185,8 +174,8 @@ def main_subject(tokens: Sequence[Token]) -> tuple[int, int] | None:
     if end is not None:
         return 0, end
     first = tokens[0].lower
-    is_clause = first in CONJUNCTIONS
-    if not is_clause and first not in _FRONTED and first not in ADVERBS:
+    is_clause = first in lexicon.CONJUNCTIONS
+    if not is_clause and first not in _FRONTED and first not in lexicon.ADVERBS:
         return None
     most = _MOST_CLAUSE_WORDS if is_clause else _MOST_FRONTED_WORDS + 1
     for place in range(1, min(len(tokens), most)):
@@ -250,7 +239,7 @@ def _shared(
         return ()
     if _is_same_form(left[verb:], right[skipped:], owner):
         return owner
-    is_somebody = owner[-1].lower in PRONOUNS or owner[-1].is_name
+    is_somebody = owner[-1].lower in lexicon.PRONOUNS or owner[-1].is_name
     is_being = left[verb].lower in {"am", "is", "are", "was", "were"} and is_somebody
     return (*owner, left[verb]) if is_being and _is_state(left[verb + 1 :], right[0]) else ()
 
@@ -260,18 +249,20 @@ def _is_same_form(left: Sequence[Token], right: Sequence[Token], owner: Sequence
     verb, word = left[0].lower, right[0].lower
     if word in _FINITE:
         return len(right) > 1
-    if is_past(word):
-        return is_past(verb) or verb in {"have", "has", "was", "am"}
-    if verb in MODALS or verb in {"will", "do", "did"} or len(right) == 1:
+    if lexicon.is_past(word):
+        return lexicon.is_past(verb) or verb in {"have", "has", "was", "am"}
+    if verb in lexicon.MODALS or verb in {"will", "do", "did"} or len(right) == 1:
         return False
-    if any(token.lower == "to" and following.lower in VERBS
+    if any(token.lower == "to" and following.lower in lexicon.VERBS
            for token, following in zip(left, left[1:], strict=False)):  # fmt: skip
         return False
     if owner[-1].lower not in {"i", "we", "they"}:
         return word in _THIRD_PERSON
     following = right[1]
-    shows_a_verb = following.is_name or following.lower in DETERMINERS | PREPOSITIONS
-    return word in VERBS and (shows_a_verb or word not in _MAYBE_NOUNS)
+    shows_a_verb = (
+        following.is_name or following.lower in lexicon.DETERMINERS | lexicon.PREPOSITIONS
+    )
+    return word in lexicon.VERBS and (shows_a_verb or word not in _MAYBE_NOUNS)
 
 
 def _is_state(complement: Sequence[Token], right: Token) -> bool:
@@ -279,6 +270,10 @@ def _is_state(complement: Sequence[Token], right: Token) -> bool:
     words = lowered(complement)
     if words[:1] in (["a"], ["an"]):
         return right.lower in {"a", "an"}
-    is_plain = right.is_word and not right.is_name and right.lower not in DETERMINERS | PREPOSITIONS
-    is_simple = bool(words) and PREPOSITIONS.isdisjoint(words) and words[0].isalpha()
-    return is_plain and is_simple and not is_past(right.lower) and len(words) <= 2  # noqa: PLR2004
+    is_plain = (
+        right.is_word
+        and not right.is_name
+        and right.lower not in lexicon.DETERMINERS | lexicon.PREPOSITIONS
+    )
+    is_simple = bool(words) and lexicon.PREPOSITIONS.isdisjoint(words) and words[0].isalpha()
+    return is_plain and is_simple and not lexicon.is_past(right.lower) and len(words) <= 2  # noqa: PLR2004

@@ -10,10 +10,10 @@ from functools import cached_property, lru_cache
 from server.graph.model import Entity, Relation
 from server.graph.project.supersession import is_functional
 from server.models.offline.clauses import Clause, Token, joined, lowered, split, tokenize
+from server.models.offline.endings import Ending, read_ending
 from server.models.offline.lexicon import KINSHIP, listed, word_set
 from server.models.offline.people import (
     PERSON,
-    UNIQUE_KIN,
     Subject,
     kind_of,
     read_subject,
@@ -50,12 +50,16 @@ class Fact:
         """Whether it tells of a move or a change in a year that it names."""
         return self.statement.is_past and bool(_IN_A_YEAR.search(self.text))
 
-    @property
+    @cached_property
+    def ending(self) -> Ending:
+        """What it says is so no longer."""
+        return read_ending(self.statement, self.complement)
+
+    @cached_property
     def is_news(self) -> bool:
         """Whether it says that it is so from now on."""
-        is_got = lowered(self.statement.rest[:2]) == ["a", "new"]
         is_told = not _NEWS.isdisjoint(lowered(self.statement.tokens))
-        return self.subject.is_new or is_got or is_told
+        return self.subject.is_new or bool(self._newcomer) or is_told
 
     @property
     def tells_name(self) -> bool:
@@ -70,7 +74,7 @@ class Fact:
 
     def shares_subject(self, other: Fact) -> bool:
         """Whether both are about the same."""
-        return not self.subject.names.isdisjoint(other.subject.names)
+        return not self.about.isdisjoint(other.about)
 
     def values(self, relation: str) -> frozenset[str]:
         """The keys of what it relates to in this way."""
@@ -105,71 +109,66 @@ class Fact:
         return frozenset(item.key for item in self.complement.items)
 
     @cached_property
+    def about(self) -> frozenset[str]:
+        """The names of what it is about; `I have a new boss, Tom` is about the boss as well."""
+        owner = self.subject.entity.key
+        return self.subject.names | {f"{owner}'s {kin}" for kin in self._newcomer}
+
+    @cached_property
     def slots(self) -> dict[str, str]:
-        """That of its subject of which there is one value at a time, and the key of each value."""
-        subject = self.subject
+        """That of its subject of which it tells the value, as there is one at a time, or a new one.
+
+        The values are keys of entities, or words.
+        """
+        subject, words = self.subject, lowered(self.statement.rest)
         found = {
             r.relation: r.target.key
             for r in self.relations
-            if is_functional(r.relation) and r.source.key in subject.names
+            if (is_functional(r.relation) and r.source.key in subject.names) or r.relation in _SOFT
         }
-        if self.tells_name and subject.kin in UNIQUE_KIN:
-            found[KINSHIP[subject.kin]] = _newcomer(self.relations[0], subject.owner).key
+        if self._is_role:
+            found.setdefault("works_as", self.text)
         if not {"married_to", "engaged_to"}.isdisjoint(found):
             found.setdefault("marital_status", "married")
+        is_named = subject.is_new and not subject.entity.name.startswith(f"{subject.owner.name}'s ")
+        people = dict(self._newcomer)
+        if subject.kin and (self.tells_name or is_named):
+            people[subject.kin] = _other(self.relations[0], subject.owner)
+        found |= {KINSHIP[kin]: key for kin, key in people.items() if kin in _REPLACEABLE}
+        if not subject.kin and subject.entity != subject.owner and self.stem == "be":
+            is_kind = words[:1] and words[0] in {"a", "an", "the", "called", "named"}
+            rest = self.statement.rest
+            tells_which = is_kind or any(t.is_name or t.text[0].isdigit() for t in rest)
+            if tells_which or subject.is_new or not self.is_news:
+                found["which" if tells_which else "how"] = " ".join(words)
         return found
 
     @cached_property
-    def soft_slots(self) -> dict[tuple[str, str], str]:
-        """The same, by subject, for what there may be several of unless a fact says it is new."""
-        subject, owner = self.subject, self.subject.owner
-        about = subject.entity.key
-        found = {(about, r.relation): r.target.key for r in self.relations if r.relation in _SOFT}
-        if self.is_role:
-            found.setdefault((about, "works_as"), self.text)
-        kin, person = self._introduced
-        if kin in KINSHIP and kin not in _SEVERAL_KIN:
-            found[owner.key, KINSHIP[kin]] = person
-        is_thing = not subject.kin and subject.entity != owner and self.stem == "be"
-        if is_thing and (self._tells_which or subject.is_new or not self.is_news):
-            kind = "which" if self._tells_which else "how"
-            found[min(subject.names), kind] = joined(self.statement.rest).lower()
-        return found
-
-    @property
-    def _introduced(self) -> tuple[str, str]:
-        """What somebody is to their owner, and their key: `I have a new boss, Tom`."""
-        subject, words = self.subject, lowered(self.statement.rest[:3])
+    def _newcomer(self) -> dict[str, str]:
+        """What somebody new is to the subject, and their key: `I have a new boss, Tom`."""
+        words = lowered(self.statement.rest[:3])
         is_had = self.stem in {"have", "get"} and words[:2] == ["a", "new"]
-        if self.relations and (self.tells_name or (is_had and len(words) > 2)):  # noqa: PLR2004
-            kin = subject.kin if self.tells_name else words[2]
-            return kin, _newcomer(self.relations[0], subject.owner).key
-        is_named = subject.is_new and not subject.entity.name.startswith(f"{subject.owner.name}'s ")
-        return (subject.kin, subject.entity.key) if is_named else ("", "")
+        if not (is_had and self.relations and words[2:] and words[2] in KINSHIP):
+            return {}
+        return {words[2]: _other(self.relations[0], self.subject.entity)}
 
     @property
-    def is_role(self) -> bool:
+    def _is_role(self) -> bool:
         """Whether it tells what somebody is or works as: `a nurse`, `a partner at KPMG`."""
-        is_at = bool(self.values("works_at")) and lowered(self.statement.rest[:1]) != ["at"]
-        is_named = self.stem == "be" or "as" in lowered(self.statement.rest)
-        return bool(self.values("works_as")) or (is_at and is_named)
-
-    @property
-    def _tells_which(self) -> bool:
-        """Whether it tells which one something is, and not only how: `my car is a Tesla`."""
-        rest = self.statement.rest
-        is_kind = bool(rest) and rest[0].lower in {"a", "an", "the", "called", "named"}
-        return is_kind or any(token.is_name or token.text[0].isdigit() for token in rest)
+        words = lowered(self.statement.rest)
+        is_named = "as" in words or (self.stem == "be" and words[:1] != ["at"])
+        return is_named and bool(self.values("works_at"))
 
 
-def _newcomer(relation: Relation, owner: Entity) -> Entity:
-    return relation.target if relation.source == owner else relation.source
+def _other(relation: Relation, owner: Entity) -> str:
+    """The key of the other one in a relation of the owner's."""
+    return (relation.target if relation.source == owner else relation.source).key
 
 
 _FILLERS = word_set("a an the really very also just still currently now so too")
 _NEWS = word_set("now became become promoted")
 _SOFT = word_set("works_as follows_diet")
-_SEVERAL_KIN = listed("several_kin")
+_REPLACEABLE = KINSHIP.keys() - listed("several_kin")
 _NOT_BEFORE_PEOPLE = word_set("in at near on the a an")
 _IN_A_YEAR = re.compile(r"\bin (?:\w+ )?\d{4}\b")
 _MONTH = r"(?:jan|feb|mar|apr|may|june?|july?|aug|sep|oct|nov|dec)\w*"
@@ -227,16 +226,23 @@ def facts_of(text: str, speaker: Speaker) -> tuple[Fact, ...]:
     return tuple(fact for fact in found if fact is not None)
 
 
-def without_items(fact: Fact, gone: Sequence[Item]) -> str | None:
-    """The text of the fact without some of the things that it lists; None if none is left."""
+def without_items(fact: Fact, gone: Sequence[Item]) -> Fact | None:
+    """The fact without some of the things that it lists; None if none is left."""
     items = fact.complement.items
-    kept = [item.text for item in items if item not in gone]
+    kept = [item for item in items if item not in gone]
     start = fact.text.find(items[0].text) if items else -1
     last = fact.text.find(items[-1].text, start) if items else -1
     if not kept or start < 0 or last < 0:
         return None
-    listing = " and ".join([", ".join(kept[:-1]), kept[-1]] if kept[1:] else kept)
-    return fact.text[:start] + listing + fact.text[last + len(items[-1].text) :]
+    *first, final = (item.text for item in kept)
+    listing = " and ".join([", ".join(first), final] if first else [final])
+    keys = {item.key for item in gone}
+    return replace(
+        fact,
+        text=fact.text[:start] + listing + fact.text[last + len(items[-1].text) :],
+        complement=replace(fact.complement, items=tuple(kept)),
+        relations=tuple(r for r in fact.relations if r.target.key not in keys),
+    )
 
 
 def _everybody(statement: Statement, subject: Subject) -> Sequence[Subject]:

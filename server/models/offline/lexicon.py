@@ -24,9 +24,14 @@ def listed(name: str, table: str = "english") -> frozenset[str]:
     return word_set(_TABLES[table][name])
 
 
+def stems(text: str) -> frozenset[str]:
+    """The stems of the words of a running text."""
+    return frozenset(map(english_stem, text.split()))
+
+
 def verbs_listed(name: str) -> frozenset[str]:
     """The stems of the verbs of a list in `words.toml`."""
-    return frozenset(map(english_stem, listed(name)))
+    return stems(_TABLES["english"][name])
 
 
 def pairs(name: str) -> dict[str, str]:

@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 
 from server.core.words import english_stem
 from server.graph.model import Entity, Relation, relation_name
+from server.models.offline import lexicon
 from server.models.offline.clauses import Token, joined, lowered
-from server.models.offline.lexicon import KINSHIP, PETS, VERBS, listed, pairs, verb_stem, word_set
+from server.models.offline.lexicon import listed, word_set
 from server.models.offline.phrases import read_name
 from server.models.offline.statements import Statement, Who
 
@@ -41,23 +42,24 @@ class Subject:
 
 
 UNIQUE_KIN = listed("unique_kin")
+UNIQUE_RELATIONS = frozenset(lexicon.KINSHIP[kin] for kin in UNIQUE_KIN)
 _OWNERS = word_set("my our his her")
 _ATTRIBUTES = listed("attributes")
-_SAME_ATTRIBUTE = pairs("same_attribute")
+_SAME_ATTRIBUTE = lexicon.pairs("same_attribute")
 _NATIONALITIES = listed("nationalities")
 _FROM_OWNER = word_set("married_to partner_of engaged_to has_pet")
 _FEMALE, _MALE = listed("female"), listed("male")
-_VERB_STEMS = frozenset(map(english_stem, VERBS))
-_HAVING = frozenset(map(verb_stem, word_set("have adopt get rescue buy own")))
+_VERB_STEMS = frozenset(map(english_stem, lexicon.VERBS))
+_HAVING = frozenset(map(lexicon.verb_stem, word_set("have adopt get rescue buy own")))
 _WHICH_ONE = word_set("new current")
 
 
 def kind_of(word: str) -> tuple[str, str] | None:
     """The relation and the type of a noun for a person or an animal that one has."""
     for noun in (word, word.removesuffix("s"), word.removesuffix("ren")):
-        if noun in KINSHIP:
-            return KINSHIP[noun], PERSON
-        if noun in PETS:
+        if noun in lexicon.KINSHIP:
+            return lexicon.KINSHIP[noun], PERSON
+        if noun in lexicon.PETS:
             return "has_pet", ANIMAL
     return None
 
@@ -186,7 +188,7 @@ def _had(rest: Sequence[Token], owner: Entity) -> Iterator[Relation]:
         yield related(owner, kind[0], Entity(name[0], kind[1]))
         place = name[1] - 1
     if not is_named and kind[1] == ANIMAL:
-        yield related(owner, kind[0], Entity(noun if noun in PETS else noun[:-1], ANIMAL))
+        yield related(owner, kind[0], Entity(noun if noun in lexicon.PETS else noun[:-1], ANIMAL))
 
 
 def gender_of(subject: Subject) -> str:

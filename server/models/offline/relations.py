@@ -7,17 +7,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from server.graph.model import Entity, Relation
+from server.models.offline import lexicon
 from server.models.offline.clauses import joined, lowered
-from server.models.offline.lexicon import (
-    DISTASTES,
-    PHRASE_STOPS,
-    is_job,
-    listed,
-    pairs,
-    third_person,
-    verb_stem,
-    word_set,
-)
+from server.models.offline.lexicon import listed, word_set
 from server.models.offline.people import Subject, attribute_named, introduced
 from server.models.offline.phrases import Complement, read_name
 from server.models.offline.statements import Statement
@@ -39,7 +31,7 @@ class _Rule:
 
 
 def _stems(verbs: str) -> frozenset[str]:
-    return frozenset(map(verb_stem, verbs.split()))
+    return frozenset(map(lexicon.verb_stem, verbs.split()))
 
 
 def _rule(relation: str, type_: str, verbs: str, before: str = "", needs: str = "") -> _Rule:
@@ -67,20 +59,22 @@ _WITH_NAME = (
     _rule("visited", "", "visit"),
     _rule("named", "person", "be go", "called named by"),
 )  # fmt: skip
-_RELATING = {verb_stem(verb): verb for verb in listed("relating")}
-_RELATING |= {verb_stem(verb): verb for verb in ("hate", "adore", "detest", "loathe", "despise")}
-_SAME_RELATION = pairs("same_relation")
+_RELATING = {lexicon.verb_stem(verb): verb for verb in listed("relating")}
+_RELATING |= {
+    lexicon.verb_stem(verb): verb for verb in ("hate", "adore", "detest", "loathe", "despise")
+}
+_SAME_RELATION = lexicon.pairs("same_relation")
 _LEADS = {"allergic to": "allergic_to", "fan of": "likes"}
 _DENIED = {"likes": "dislikes", "loves": "dislikes", "enjoys": "dislikes", "eats": "avoids",
            "drinks": "avoids"}  # fmt: skip
-_NO_OBJECT = PHRASE_STOPS | {"back", "out"}
+_NO_OBJECT = lexicon.PHRASE_STOPS | {"back", "out"}
 _NOT_PLACES = listed("not_places")
 _DIETS, _MARITAL = listed("diets"), listed("marital")
 _AFTER_STATE = word_set("now today yesterday last this since and , again")
 _AGE = re.compile(r"(\d{1,3})(?: years? old| years? of age)?$")
 _HEIGHT = re.compile(r"(\d.*?) tall$")
 _PAST_MEANS_OVER = _stems("live reside work intern study come")
-_MARRYING = {verb_stem("marry"): "married", verb_stem("divorce"): "divorced"}
+_MARRYING = {lexicon.verb_stem("marry"): "married", lexicon.verb_stem("divorce"): "divorced"}
 _GETTING = _stems("be get")
 _BECOMING = _stems("be become")
 _WORKING = _stems("work start be get become")
@@ -117,7 +111,11 @@ def _attributes(
         return []
     if relation == "job" and complement.lead in {"at", "with"} and complement.items:
         relation, value, type_ = "works_at", complement.items[0].text, "organization"
-    elif relation and statement.stem in {"be", "chang"} and not joined(rest[:2]).startswith(("a ", "an ")):
+    elif (
+        relation
+        and statement.stem in {"be", "chang"}
+        and not joined(rest[:2]).startswith(("a ", "an "))
+    ):
         value = complement.items[0].text if complement.items else ""
     elif words[:2] == ["a", "new"] and ":" in words and statement.stem in {"have", "get"}:
         colon = words.index(":")
@@ -135,9 +133,9 @@ def _targets(
         yield from _being(statement)
     relation = next((_LEADS[lead] for lead in _LEADS if complement.lead.endswith(lead)), "")
     if statement.stem in _RELATING and not complement.lead:
-        relation = third_person(_RELATING[statement.stem])
+        relation = lexicon.third_person(_RELATING[statement.stem])
         relation = _SAME_RELATION.get(relation, relation)
-    is_intended = statement.is_planned and statement.stem not in DISTASTES
+    is_intended = statement.is_planned and statement.stem not in lexicon.DISTASTES
     if statement.is_denied and not statement.is_over:
         relation = _DENIED.get(relation, "")
     elif statement.is_over or is_intended or (statement.is_ability and relation != "speaks"):
@@ -176,7 +174,7 @@ def _named(statement: Statement, subject: Subject) -> Iterator[tuple[str, Entity
 def _leads_to_name(rule: _Rule, lead: Sequence[str]) -> bool:
     """Whether the words between a verb and what stands before a name fit: no other object does."""
     if rule.type == "organization":
-        is_job_there = any(map(is_job, lead))
+        is_job_there = any(map(lexicon.is_job, lead))
         return not rule.needs or is_job_there or not rule.needs.isdisjoint(lead)
     return lead[0] in (rule.needs or _NO_OBJECT) if lead else not rule.needs
 
@@ -214,5 +212,5 @@ def _job(stem: str, words: Sequence[str]) -> str:
     elif stem not in _BECOMING or words[:1] not in (["a"], ["an"]):
         return ""
     start = int(words[:1] in (["a"], ["an"], ["the"]))
-    ends = (end for end in range(start + 1, len(words[:5]) + 1) if is_job(words[end - 1]))
+    ends = (end for end in range(start + 1, len(words[:5]) + 1) if lexicon.is_job(words[end - 1]))
     return " ".join(words[start : next(ends, start)])

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from itertools import pairwise
 
+from server.models.offline import lexicon
 from server.models.offline.clauses import (
     QUOTES,
     Clause,
@@ -21,21 +22,7 @@ from server.models.offline.clauses import (
     main_subject,
     subject_end,
 )
-from server.models.offline.lexicon import (
-    ADVERBS,
-    CONJUNCTIONS,
-    DETERMINERS,
-    MODALS,
-    NEGATED,
-    QUESTION_WORDS,
-    UNREAL,
-    VERBS,
-    is_past,
-    listed,
-    verb_stem,
-    verbs_listed,
-    word_set,
-)
+from server.models.offline.lexicon import listed, verbs_listed, word_set
 
 
 class Who(Enum):
@@ -112,7 +99,7 @@ def read_statement(clause: Clause) -> Statement | None:
         return None
     who = _who(tokens[slice(*found)])
     is_imagined = not _FICTION.isdisjoint(lowered(tokens[: found[0]]))
-    if who is None or is_imagined or not UNREAL.isdisjoint(lowered(tokens)):
+    if who is None or is_imagined or not lexicon.UNREAL.isdisjoint(lowered(tokens)):
         return None
     statement = Statement(tokens, who, *found)
     if not _read_verb(statement) or _is_embedding(statement):
@@ -136,10 +123,10 @@ def _read_verb(statement: Statement) -> bool:
     if place >= len(tokens) or not tokens[place].is_word:
         return False
     word = tokens[place].lower
-    base = NEGATED.get(word, word)
-    statement.verb, statement.stem = place, verb_stem(base)
-    statement.is_denied |= word in NEGATED
-    statement.is_past |= is_past(base) or base in {"was", "were"}
+    base = lexicon.NEGATED.get(word, word)
+    statement.verb, statement.stem = place, lexicon.verb_stem(base)
+    statement.is_denied |= word in lexicon.NEGATED
+    statement.is_past |= lexicon.is_past(base) or base in {"was", "were"}
     place += 1
     while base in _BE and (length := _adverb(statement, place)):
         place += length
@@ -153,11 +140,11 @@ def _helping(statement: Statement, place: int) -> int:
     if length := _adverb(statement, place):
         return length
     word = tokens[place].lower if place < len(tokens) else ""
-    base = NEGATED.get(word, word)
+    base = lexicon.NEGATED.get(word, word)
     after = after_adverbs(tokens, place + 1)
     following, *later = [*lowered(tokens[after : after + 3]), "", "", ""][:3]
     length = 0
-    if base in MODALS or base == "will":
+    if base in lexicon.MODALS or base == "will":
         if base not in {"can", "will"} and following not in _WISHES:
             return -1
         length = 1
@@ -165,24 +152,26 @@ def _helping(statement: Statement, place: int) -> int:
         statement.is_planned |= base != "can"
     elif base in _BE and following.endswith("ing") and following not in _NO_GERUNDS:
         statement.is_planned |= following in _UNDER_WAY
-        is_going_to = following == "going" and later[0] == "to" and later[1] not in DETERMINERS
+        is_going_to = (
+            following == "going" and later[0] == "to" and later[1] not in lexicon.DETERMINERS
+        )
         length = 3 if is_going_to and not tokens[after + 2].is_name else 1
     elif base in _HAVE:
-        length = int(is_past(following) or following in {"been", "become"})
+        length = int(lexicon.is_past(following) or following in {"been", "become"})
     elif base in _DO:
-        length = int(word != base or following in VERBS)
+        length = int(word != base or following in lexicon.VERBS)
     elif word == "used" and following == "to":
         statement.is_over = True
         length = 2
-    elif verb_stem(word) in _STOPPING:
+    elif lexicon.verb_stem(word) in _STOPPING:
         is_up = following == "up"
         gerund = later[0] if is_up else following
         is_over = gerund.endswith("ing") and gerund not in _NO_GERUNDS
-        length = 1 + is_up if is_over and is_up == (verb_stem(word) == "give") else 0
+        length = 1 + is_up if is_over and is_up == (lexicon.verb_stem(word) == "give") else 0
         statement.is_over |= length > 0
         statement.is_denied |= length > 0
     if length:
-        statement.is_denied |= word in NEGATED
+        statement.is_denied |= word in lexicon.NEGATED
         statement.is_past |= base in {"did", "was", "were"}
     return length
 
@@ -193,7 +182,7 @@ def _adverb(statement: Statement, place: int) -> int:
     if words == ["no", "longer"]:
         statement.is_denied = statement.is_over = True
         return 2
-    if not words or words[0] not in ADVERBS or words[0] == "no":
+    if not words or words[0] not in lexicon.ADVERBS or words[0] == "no":
         return 0
     statement.is_denied |= words[0] in {"not", "never"}
     statement.is_limited |= words[0] in _LIMITING
@@ -233,7 +222,7 @@ def _is_embedding(statement: Statement) -> bool:
     if statement.stem == "be" and _REPORTED.intersection(words[:2]):
         return True
     for place, word in enumerate(words):
-        if place and words[place - 1] in CONJUNCTIONS:
+        if place and words[place - 1] in lexicon.CONJUNCTIONS:
             continue
         if word in {"i", "we", "he", "she", "they"}:
             return True
@@ -253,4 +242,4 @@ def _has_clause(rest: Sequence[Token], words: Sequence[str]) -> bool:
     )
 
 
-_OPENERS = QUESTION_WORDS | {"to", "that", "about", "of", "so", ":"}
+_OPENERS = lexicon.QUESTION_WORDS | {"to", "that", "about", "of", "so", ":"}
