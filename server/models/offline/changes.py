@@ -11,7 +11,6 @@ from functools import lru_cache
 
 from server.memories.add.inference import ProposedOperation
 from server.memories.memory import fact_digest
-from server.models.offline.clauses import lowered
 from server.models.offline.comparing import repeats, replaces, taken_back
 from server.models.offline.facts import Fact, without_items
 from server.models.offline.forgetting import ForgetRequest
@@ -120,8 +119,7 @@ class Ledger:
         """The one fact whose place the new one takes; None if there is none, or several."""
         found = [(e, o) for e, o in near if e.is_open and replaces(fact, o)]
         if len({_value(other, fact) for _, other in found}) > 1:
-            named = lowered(fact.statement.rest)
-            found = [(e, o) for e, o in found if _value(o, fact) in named]
+            return None
         for entry, other in found[1:]:
             self._take_out(entry, other, (), entry.operation)
         return found[0] if found else None
@@ -152,7 +150,7 @@ class Ledger:
                 is_kept = False
             else:
                 self._take_out(entry, other, gone, operation)
-        if is_kept and not any(fact.gist == other.gist for _, other in near):
+        if is_kept:
             self._add(fact.text, (fact,), operation)
 
     def _take_out(

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 from server.core.words import WORD_PATTERN, normalized
 from server.models.offline import lexicon
@@ -216,17 +217,11 @@ def _next_clause(
         following += 1
     if owner is None or following >= len(tokens):
         return None
-    if subject_end(tokens, following) is not None or _has_fronted_subject(tokens, following):
+    if subject_end(tokens, following) is not None:
         return following, ()
     # A comma joins only verbs that show it by themselves: `I live in Ulm, work at Acme`.
     shared = _shared(left, owner, tokens[following:]) if tokens[place].lower != "," else ()
     return (following, shared) if shared else None
-
-
-def _has_fronted_subject(tokens: Sequence[Token], place: int) -> bool:
-    """Whether a clause such as `on weekends I hike` begins here."""
-    near = lowered(tokens[place : place + _MOST_FRONTED_WORDS])
-    return near[0] in _FRONTED and "i" in near and "and" not in near[: near.index("i")]
 
 
 def _shared(
@@ -253,8 +248,7 @@ def _is_same_form(left: Sequence[Token], right: Sequence[Token], owner: Sequence
         return lexicon.is_past(verb) or verb in {"have", "has", "was", "am"}
     if verb in lexicon.MODALS or verb in {"will", "do", "did"} or len(right) == 1:
         return False
-    if any(token.lower == "to" and following.lower in lexicon.VERBS
-           for token, following in zip(left, left[1:], strict=False)):  # fmt: skip
+    if any(one == "to" and two in lexicon.VERBS for one, two in pairwise(lowered(left))):
         return False
     if owner[-1].lower not in {"i", "we", "they"}:
         return word in _THIRD_PERSON
@@ -270,10 +264,6 @@ def _is_state(complement: Sequence[Token], right: Token) -> bool:
     words = lowered(complement)
     if words[:1] in (["a"], ["an"]):
         return right.lower in {"a", "an"}
-    is_plain = (
-        right.is_word
-        and not right.is_name
-        and right.lower not in lexicon.DETERMINERS | lexicon.PREPOSITIONS
-    )
-    is_simple = bool(words) and lexicon.PREPOSITIONS.isdisjoint(words) and words[0].isalpha()
-    return is_plain and is_simple and not lexicon.is_past(right.lower) and len(words) <= 2  # noqa: PLR2004
+    is_phrase = right.lower in lexicon.DETERMINERS | lexicon.PREPOSITIONS or right.is_name
+    is_plain = right.is_word and not is_phrase and not lexicon.is_past(right.lower)
+    return is_plain and len(words) == 1 and words[0].isalpha()

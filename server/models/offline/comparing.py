@@ -29,9 +29,7 @@ def repeats(fact: Fact, other: Fact) -> bool:
     if fact.is_qualified != other.is_qualified:
         return False
     is_short = not (fact.complement.tail or fact.is_qualified or other.ending)
-    return fact.gist == other.gist or (
-        is_short and bool(fact.stated) and fact.stated <= other.stated
-    )
+    return is_short and bool(fact.stated) and fact.stated <= other.stated
 
 
 def replaces(fact: Fact, other: Fact) -> bool:
@@ -86,10 +84,6 @@ def _ends_relation(fact: Fact, other: Fact) -> bool:
 def _denied(fact: Fact, other: Fact) -> tuple[Item, ...] | None:
     """What a fact denies of another, in the same words or more general ones."""
     is_over = fact.statement.is_over
-    doing = [item for item in other.complement.items if item.doing == fact.stem]
-    if other.stem in lexicon.TASTES and doing:
-        heads = {item.head for item in fact.complement.items}
-        return _of(other, [item for item in doing if heads <= {item.head}])
     is_done_with = is_over and fact.stem in lexicon.USING and other.stem in lexicon.TASTES
     is_same = fact.stem == other.stem and fact.complement.lead == other.complement.lead
     if fact.complement.items:

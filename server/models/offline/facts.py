@@ -93,12 +93,6 @@ class Fact:
             place = name[1] if name else place + 1
 
     @cached_property
-    def gist(self) -> tuple[str, ...]:
-        """Its words, but for articles and the adverbs that change nothing."""
-        found = self.text.lower().rstrip(".!").split()
-        return tuple(word for word in found if word not in _FILLERS)
-
-    @cached_property
     def stated(self) -> frozenset[tuple[str, str, str]]:
         """What makes its relations the same as another's."""
         return frozenset(relation.identity for relation in self.relations)
@@ -126,8 +120,6 @@ class Fact:
             for r in self.relations
             if (is_functional(r.relation) and r.source.key in subject.names) or r.relation in _SOFT
         }
-        if self._is_role:
-            found.setdefault("works_as", self.text)
         if not {"married_to", "engaged_to"}.isdisjoint(found):
             found.setdefault("marital_status", "married")
         is_named = subject.is_new and not subject.entity.name.startswith(f"{subject.owner.name}'s ")
@@ -152,20 +144,12 @@ class Fact:
             return {}
         return {words[2]: _other(self.relations[0], self.subject.entity)}
 
-    @property
-    def _is_role(self) -> bool:
-        """Whether it tells what somebody is or works as: `a nurse`, `a partner at KPMG`."""
-        words = lowered(self.statement.rest)
-        is_named = "as" in words or (self.stem == "be" and words[:1] != ["at"])
-        return is_named and bool(self.values("works_at"))
-
 
 def _other(relation: Relation, owner: Entity) -> str:
     """The key of the other one in a relation of the owner's."""
     return (relation.target if relation.source == owner else relation.source).key
 
 
-_FILLERS = word_set("a an the really very also just still currently now so too")
 _NEWS = word_set("now became become promoted")
 _SOFT = word_set("works_as follows_diet")
 _REPLACEABLE = KINSHIP.keys() - listed("several_kin")
@@ -203,7 +187,7 @@ def read_fact(clause: Clause, speaker: Speaker, meant: Subject | None) -> Fact |
         _is_neutral(statement.tokens[: statement.begin]) and _is_neutral(complement.tail)
     )
     subjects = _everybody(statement, subject)
-    relations = [*stated(statement, subjects, complement), *_of_whom(statement, speaker)]
+    relations = list(stated(statement, subjects, complement))
     if statement.subject_tokens[0].lower in {"neither", "either", "no"}:
         relations = []
     elif is_qualified:
@@ -261,16 +245,6 @@ def _everybody(statement: Statement, subject: Subject) -> Sequence[Subject]:
     relation = related(subject.owner, kind[0], other)
     return [subject, Subject(other.name, other, subject.owner, frozenset({other.key}), noun,
                              relations=(relation,))]  # fmt: skip
-
-
-def _of_whom(statement: Statement, speaker: Speaker) -> Sequence[Relation]:
-    """What a relative clause states: `a brother named Tom who lives in Rome`."""
-    rest = statement.rest
-    place = next((p for p, token in enumerate(rest) if p and token.lower == "who"), None)
-    if place is None or not rest[place - 1].is_name or statement.is_denied:
-        return ()
-    fact = read_fact(Clause((rest[place - 1], *rest[place + 1 :])), speaker, None)
-    return fact.relations if fact else ()
 
 
 def _is_neutral(tokens: Sequence[Token]) -> bool:

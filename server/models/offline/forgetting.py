@@ -26,8 +26,8 @@ _REQUEST = re.compile(
       | {_DELETE}\ (?P<own>my\ [\w'-]+(?:\ (?!{_ELSEWHERE})[\w'-]+)*)
         (?:,?\ (?:please|thanks|thank\ you))?[\s.!?]*$
       | (?:disregard|ignore)\ (?P<said>(?:what|everything|anything|all)\ i\ .+)
-      | (?:don't|do\ not|never|stop)\ (?:remember|memori[sz]|stor|sav|keep|record)(?:e|ing)?\ (?P<dont>
-          (?:that|the|about|my|anything|what|where|i)\b.+)
+      | (?:don't|do\ not|never|stop)\ (?:remember|memori[sz]|stor|sav|keep|record)(?:e|ing)?
+        \ (?P<dont>(?:that|the|about|my|anything|what|where|i)\b.+)
       | (?:{"|".join(sorted(listed("forget", "languages")))}),?\s*(?P<foreign>.+)
     )""",
     re.VERBOSE | re.IGNORECASE,

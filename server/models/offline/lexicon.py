@@ -77,8 +77,7 @@ NOT_NAMES: Final = (
 )  # fmt: skip
 """Words with a capital that are not names, such as the first of a sentence."""
 
-_VERB_LISTS = ("verbs", "tastes", "distastes", "using", "possessing", "disposing", "ending",
-                "embedding")  # fmt: skip
+_VERB_LISTS = ("verbs", "tastes", "distastes", "using", "possessing", "disposing", "ending")
 VERBS: Final = frozenset().union(*map(listed, _VERB_LISTS))
 _IRREGULAR: Final = pairs("irregular")
 _IRREGULAR_PAST = _IRREGULAR.keys() - word_set("am is are been being has dying lying does goes")

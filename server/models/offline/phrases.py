@@ -41,12 +41,6 @@ class Item:
         """The stems of all of its words."""
         return content_stems(self.text)
 
-    @cached_property
-    def doing(self) -> str:
-        """The stem of the verb if it is something that one does: `drinking coffee`; else ""."""
-        first, *_ = words(self.text) or [""]
-        return english_stem(first.lower()) if first.endswith("ing") else ""
-
 
 @dataclass(frozen=True, slots=True)
 class Complement:

@@ -72,9 +72,7 @@ _NOT_PLACES = listed("not_places")
 _DIETS, _MARITAL = listed("diets"), listed("marital")
 _AFTER_STATE = word_set("now today yesterday last this since and , again")
 _AGE = re.compile(r"(\d{1,3})(?: years? old| years? of age)?$")
-_HEIGHT = re.compile(r"(\d.*?) tall$")
 _PAST_MEANS_OVER = _stems("live reside work intern study come")
-_MARRYING = {lexicon.verb_stem("marry"): "married", lexicon.verb_stem("divorce"): "divorced"}
 _GETTING = _stems("be get")
 _BECOMING = _stems("be become")
 _WORKING = _stems("work start be get become")
@@ -150,7 +148,7 @@ def _named(statement: Statement, subject: Subject) -> Iterator[tuple[str, Entity
     rest = statement.rest
     words = lowered(rest)
     is_over = statement.is_past and statement.stem in _PAST_MEANS_OVER
-    if is_over and "since" not in words and not _has_perfect(statement):
+    if is_over and "since" not in words:
         return
     found = set()
     for place in range(min(len(rest), 10)):
@@ -179,25 +177,17 @@ def _leads_to_name(rule: _Rule, lead: Sequence[str]) -> bool:
     return lead[0] in (rule.needs or _NO_OBJECT) if lead else not rule.needs
 
 
-def _has_perfect(statement: Statement) -> bool:
-    return not {"have", "has"}.isdisjoint(lowered(statement.tokens[: statement.verb]))
-
-
 def _being(statement: Statement) -> Iterator[tuple[str, Entity]]:
     """What `I am a nurse`, `I am vegan`, `I am 30` and `I turned 30` state."""
     words = lowered(statement.rest)
     state = words[:1] if words[1:2] == [] or words[1] in _AFTER_STATE else words[:3]
     if statement.stem in {"be", "turn"} and (age := _AGE.match(" ".join(state))):
         yield "age", Entity(age.group(1))
-    elif statement.stem == "be" and (height := _HEIGHT.match(" ".join(words))):
-        yield "height", Entity(height.group(1))
     elif statement.stem == "be":
         for word, following in zip(words[:3], [*words[1:], "now"], strict=False):
             if word in _DIETS and following in _AFTER_STATE:
                 yield "follows_diet", Entity(word, "diet")
-    if statement.stem in _MARRYING:
-        yield "marital_status", Entity(_MARRYING[statement.stem])
-    elif statement.stem in _GETTING and _MARITAL.intersection(words[:1]):
+    if statement.stem in _GETTING and _MARITAL.intersection(words[:1]):
         yield "marital_status", Entity(words[0])
     if job := _job(statement.stem, words):
         yield "works_as", Entity(job, "occupation")

@@ -31,9 +31,9 @@ _I = r"(?=(?:i|i'm|im|i've|i'd|i'll|my|our|we|we're|we've)\b)"
 _LEAD = re.compile(
     rf"""(?:
       (?:well|so|actually|anyway|btw|fyi|also|besides|honestly|yes|yeah|yep|no|nope|right|sure|plus
-        |update|news|note|correction|reminder|edit|unfortunately|luckily|sadly|fun\ fact|by\ the\ way
-        |in\ fact|to\ be\ honest|for\ the\ record|for\ context|just\ so\ you\ know|of\ course
-        |as\ (?:you\ know|i\ said)|never\ ?mind|scratch\ that|p\.?s\.?
+        |update|news|note|correction|reminder|edit|unfortunately|luckily|sadly|fun\ fact
+        |by\ the\ way|in\ fact|to\ be\ honest|for\ the\ record|for\ context
+        |just\ so\ you\ know|of\ course|as\ (?:you\ know|i\ said)|never\ ?mind|scratch\ that|p\.?s\.?
         |{"|".join(sorted(word for word in COURTESIES if word.isascii()))})
         (?:\ (?:so\ much|a\ lot|there|again|everyone|all))?(?:\s*[,.:!-]+\s*|\s+{_I})
     | good\ (?:morning|afternoon|evening)\b[\s,.!-]*

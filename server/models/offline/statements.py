@@ -14,7 +14,6 @@ from itertools import pairwise
 
 from server.models.offline import lexicon
 from server.models.offline.clauses import (
-    QUOTES,
     Clause,
     Token,
     after_adverbs,
@@ -81,12 +80,9 @@ _BE = word_set("am is are was were be been")
 _HAVE = word_set("have has had")
 _DO = word_set("do does did")
 _LIMITING = listed("limiting")
-_EMBEDDING = verbs_listed("embedding")
 _STOPPING = verbs_listed("ending")
-_REPORTED = word_set("said supposed thought believed alleged assumed reported meant told sure")
 _FICTION = word_set("dream dreams nightmare novel story game book movie film script life")
 _WISHES = word_set("like love prefer rather")
-_NO_GERUNDS = word_set("king nothing something anything everything morning evening spring sibling")
 _UNDER_WAY = word_set("moving going getting starting leaving planning relocating switching")
 """What is said in the progressive form of what is still to come."""
 
@@ -142,7 +138,7 @@ def _helping(statement: Statement, place: int) -> int:
     word = tokens[place].lower if place < len(tokens) else ""
     base = lexicon.NEGATED.get(word, word)
     after = after_adverbs(tokens, place + 1)
-    following, *later = [*lowered(tokens[after : after + 3]), "", "", ""][:3]
+    following, later, *_ = [*lowered(tokens[after : after + 2]), "", ""]
     length = 0
     if base in lexicon.MODALS or base == "will":
         if base not in {"can", "will"} and following not in _WISHES:
@@ -150,12 +146,9 @@ def _helping(statement: Statement, place: int) -> int:
         length = 1
         statement.is_ability |= base == "can"
         statement.is_planned |= base != "can"
-    elif base in _BE and following.endswith("ing") and following not in _NO_GERUNDS:
+    elif base in _BE and following.endswith("ing"):
         statement.is_planned |= following in _UNDER_WAY
-        is_going_to = (
-            following == "going" and later[0] == "to" and later[1] not in lexicon.DETERMINERS
-        )
-        length = 3 if is_going_to and not tokens[after + 2].is_name else 1
+        length = 1
     elif base in _HAVE:
         length = int(lexicon.is_past(following) or following in {"been", "become"})
     elif base in _DO:
@@ -165,8 +158,8 @@ def _helping(statement: Statement, place: int) -> int:
         length = 2
     elif lexicon.verb_stem(word) in _STOPPING:
         is_up = following == "up"
-        gerund = later[0] if is_up else following
-        is_over = gerund.endswith("ing") and gerund not in _NO_GERUNDS
+        gerund = later if is_up else following
+        is_over = gerund.endswith("ing")
         length = 1 + is_up if is_over and is_up == (lexicon.verb_stem(word) == "give") else 0
         statement.is_over |= length > 0
         statement.is_denied |= length > 0
@@ -219,8 +212,6 @@ def _is_embedding(statement: Statement) -> bool:
     """Whether a clause that the speaker does not assert follows the verb."""
     rest = statement.rest
     words = lowered(rest)
-    if statement.stem == "be" and _REPORTED.intersection(words[:2]):
-        return True
     for place, word in enumerate(words):
         if place and words[place - 1] in lexicon.CONJUNCTIONS:
             continue
@@ -229,17 +220,4 @@ def _is_embedding(statement: Statement) -> bool:
         begin = place + (word == "that")
         if word in {"you", "it", "that"} and subject_end(rest, begin) is not None:
             return True
-    return statement.stem in _EMBEDDING and _has_clause(rest, words)
-
-
-def _has_clause(rest: Sequence[Token], words: Sequence[str]) -> bool:
-    """Whether a clause, a question, an infinitive or nothing follows a verb of saying."""
-    return (
-        not words
-        or not _OPENERS.isdisjoint(words[:2])
-        or rest[0].text[0] in QUOTES
-        or any(subject_end(rest, place) is not None for place in range(len(rest)))
-    )
-
-
-_OPENERS = lexicon.QUESTION_WORDS | {"to", "that", "about", "of", "so", ":"}
+    return False
