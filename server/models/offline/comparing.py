@@ -39,9 +39,7 @@ def replaces(fact: Fact, other: Fact) -> bool:
     if other.ending:
         is_same = (fact.stem, fact.complement.lead) == (other.stem, other.complement.lead)
         return other.statement.is_denied and is_same and fact.things == other.things
-    is_taste = {fact.stem in lexicon.TASTES, other.stem in lexicon.TASTES} == {True, False}
-    is_distaste = {fact.stem in lexicon.DISTASTES, other.stem in lexicon.DISTASTES} == {True, False}
-    if is_taste and is_distaste and fact.things == other.things:
+    if fact.attitude * other.attitude < 0 and fact.things == other.things:
         return True
     return any(
         other.slots.get(slot, value) != value

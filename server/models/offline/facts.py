@@ -9,6 +9,7 @@ from functools import cached_property, lru_cache
 
 from server.graph.model import Entity, Relation
 from server.graph.project.supersession import is_functional
+from server.models.offline import lexicon
 from server.models.offline.clauses import Clause, Token, joined, lowered, split, tokenize
 from server.models.offline.endings import Ending, read_ending
 from server.models.offline.lexicon import KINSHIP, listed, word_set
@@ -44,6 +45,11 @@ class Fact:
     def stem(self) -> str:
         """The stem of the verb."""
         return self.statement.stem
+
+    @property
+    def attitude(self) -> int:
+        """1 for what somebody likes, -1 for what they dislike; else 0."""
+        return (self.stem in lexicon.TASTES) - (self.stem in lexicon.DISTASTES)
 
     @property
     def is_dated(self) -> bool:

@@ -12,9 +12,9 @@ from server.models.offline.lexicon import FUNCTION_WORDS, listed
 from server.models.offline.phrases import content_stems
 
 _POLITELY = (
-    r"(?:(?:please|pls|ok|okay|now|hey|hi|oh|well|also|and|actually|no|wait|sorry|thanks|anyway"
-    r"|never\ ?mind|scratch\ that|just)[,.!:]*\ |(?:can|could|would|will)\ you\ (?:please\ )?"
-    r"|you\ (?:can|should|may)\ |i\ (?:want|need)\ you\ to\ |i(?:'d|\ would)\ like\ you\ to\ )*"
+    r"(?:(?:please|pls|okay|ok|now|hey|hi|oh|well|also|and|actually|no|wait|sorry|thanks|just"
+    r"|anyway|never\ ?mind|scratch\ that|can|could|would|will|should|you|i|i'd|want|need|like|to)"
+    r"[,.!:]*\ )*"
 )
 _KNOWN = r"(?:memor(?:y|ies)|records?|know|remember(?:ed)?|stored?|saved|have\ (?:on|about)|facts?)"
 _DELETE = r"(?:delete|remove|erase|drop|discard|clear|wipe|purge)"

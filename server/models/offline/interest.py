@@ -60,7 +60,7 @@ def _is_remark(fact: Fact) -> bool:
     mood = words[:1] if fact.stem == "be" else [verb] if verb.endswith("ing") else []
     if not _MOODS.isdisjoint(mood):
         return True
-    if not words or (statement.is_ability and statement.is_denied):
+    if not words:
         return fact.stem in _REMARKING
     pointed = {word for word in words if word not in lexicon.ADVERBS | lexicon.PREPOSITIONS}
     asks = words[0] == "to" and not _FINDING_OUT.isdisjoint(words[1:2])

@@ -82,9 +82,6 @@ def read_subject(statement: Statement, speaker: Entity, meant: Subject | None) -
         return Subject(text, Entity(text), speaker, frozenset({text.lower()}))
     if first in _OWNERS:
         return _owned(tokens[1:], meant.entity if meant and first in {"his", "her"} else speaker)
-    own = len(speaker.name.split())
-    if joined(tokens[:own]).replace("\u2019", "'") == f"{speaker.name}'s" and len(tokens) > own:
-        return _owned(tokens[own:], speaker)
     return _named(tokens, speaker)
 
 

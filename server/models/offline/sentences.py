@@ -30,10 +30,10 @@ class Sentence:
 _I = r"(?=(?:i|i'm|im|i've|i'd|i'll|my|our|we|we're|we've)\b)"
 _LEAD = re.compile(
     rf"""(?:
-      (?:well|so|actually|anyway|btw|fyi|also|besides|honestly|yes|yeah|yep|no|nope|right|sure|plus
-        |update|news|note|correction|reminder|edit|unfortunately|luckily|sadly|fun\ fact
-        |by\ the\ way|in\ fact|to\ be\ honest|for\ the\ record|for\ context
-        |just\ so\ you\ know|of\ course|as\ (?:you\ know|i\ said)|never\ ?mind|scratch\ that|p\.?s\.?
+      (?:well|so|actually|anyway|btw|fyi|also|besides|honestly|yes|yeah|yep|no|nope|right|sure
+        |plus|update|news|note|correction|reminder|edit|unfortunately|luckily|sadly|fun\ fact
+        |by\ the\ way|in\ fact|to\ be\ honest|for\ (?:the\ record|context)|of\ course
+        |just\ so\ you\ know|as\ (?:you\ know|i\ said)|never\ ?mind|scratch\ that|p\.?s\.?
         |{"|".join(sorted(word for word in COURTESIES if word.isascii()))})
         (?:\ (?:so\ much|a\ lot|there|again|everyone|all))?(?:\s*[,.:!-]+\s*|\s+{_I})
     | good\ (?:morning|afternoon|evening)\b[\s,.!-]*
@@ -53,14 +53,9 @@ _ASKS = r"""(?:
   | (?:what|where|when|why|how|which|who|whose|whom)(?:'s|\ \w+)
   | any\ (?:ideas?|suggestions?|recommendations?|tips|advice|thoughts|chance|good)\b
 )"""
-_TURN_TO_QUESTION = re.compile(
-    rf"(?:\s*[,;:\u2013\u2014-]\s*|\s+)(?:(?:and|so|but|or)\s+)?(?:{_ASKS}|{_REQUESTS})",
-    re.VERBOSE | re.IGNORECASE,
-)
-_TURN_TO_REQUEST = re.compile(
-    rf"(?:\s*[,;\u2013\u2014-]\s*(?:(?:and|so|but)\s+)?|\s+(?:and|so|but)\s+){_REQUESTS}",
-    re.VERBOSE | re.IGNORECASE,
-)
+_BEFORE = r"\s*[,;:\u2013\u2014-]\s*(?:(?:and|so|but|or)\s+)?|\s+(?:and|so|but|or)\s+"
+_TURN_TO_REQUEST = re.compile(rf"(?:{_BEFORE}){_REQUESTS}", re.IGNORECASE)
+_TURN_TO_QUESTION = re.compile(rf"(?:{_BEFORE}|\s+){_ASKS}", re.VERBOSE | re.IGNORECASE)
 _FICTION = re.compile(
     r"""(?:please\ |now\ |ok,?\ )?(?:
         imagine|suppose|pretend|assume|picture|hypothetically|role-?play|act\ as|what\ if|in\ theory
