@@ -62,6 +62,8 @@ async def _start(stack: AsyncExitStack, settings: Settings, serve: Serve) -> Ser
     graph = await stack.enter_async_context(graph_of(settings, progress))
     dsn = settings.postgres.dsn.get_secret_value()
     serving = await serve(stack, settings, dsn, graph)
+    if http := _http_address(settings, serving):
+        out.print(f"HTTP on {http}")
     out.print(f"serving on {_address(settings, serving)}")
     return serving
 
@@ -96,6 +98,12 @@ def _address(settings: Settings, serving: Serving) -> str:
     return f"{settings.grpc.host}:{serving.port}"
 
 
+def _http_address(settings: Settings, serving: Serving) -> str | None:
+    if serving.http_port is None:
+        return None
+    return f"http://{settings.http.host}:{serving.http_port}"
+
+
 def _banner(settings: Settings, serving: Serving, address: str, graph: GraphAddress | None) -> str:
     offline = (
         ""
@@ -108,6 +116,7 @@ def _banner(settings: Settings, serving: Serving, address: str, graph: GraphAddr
         f"  infers with   {escape(serving.language_model)}{offline}\n"
         f"  embeds with   {escape(serving.embedding_model)}\n"
         f"  graph         {where}\n"
+        f"  HTTP on       {_http_address(settings, serving) or 'none'}\n"
         f"  data          {escape(str(settings.data.data_dir))}\n"
         "\nTry it in another terminal:\n"
     )

@@ -90,7 +90,7 @@ async def test_a_claim_that_comes_second_answers_the_first(database: Database) -
     async with database.connection() as connection:
         for number in range(2):
             claim = {"model": f"test/{number}", "dimensions": 8}
-            stored = await connection.fetchval(SQL["claim_embedder"], claim)
+            stored = await connection.fetchval(*SQL["claim_embedder"](embedder=claim))
             assert stored["model"] == "test/0"
 
 
