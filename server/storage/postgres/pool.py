@@ -20,6 +20,7 @@ from opentelemetry import trace
 from opentelemetry.trace import SpanKind
 from pgvector.asyncpg import register_vector
 
+from server.core.background import Background
 from server.core.errors import StoreUnavailable
 from server.core.fairness import FairPlaces
 from server.core.request_context import bounded, current_tenant
@@ -174,7 +175,7 @@ class Database:
         self.pool = pool
         self._acquire_timeout = acquire_timeout
         self._places = FairPlaces(pool.get_max_size(), _RESERVED)
-        self._releases = set[asyncio.Task[None]]()
+        self._releases = Background("connection-release")
         self._outage = OutageLog(log, began="postgres.unavailable", ended="postgres.available")
 
     def usage(self) -> PoolUsage:
@@ -219,7 +220,7 @@ class Database:
         A failed connection is closed, so that nobody else gets it.
         """
         if isinstance(error, asyncio.CancelledError):
-            self._release_later(connection, tenant)
+            self._releases.start(self._release(connection, tenant))
             return
         try:
             if isinstance(error, UNAVAILABLE) and not isinstance(error, asyncpg.QueryCanceledError):
@@ -239,11 +240,6 @@ class Database:
         elif isinstance(error, AWAY):
             self._outage.failed(error=type(error).__name__, detail=str(error))
             raise StoreUnavailable from error
-
-    def _release_later(self, connection: Connection, tenant: str | None) -> None:
-        task = asyncio.create_task(self._release(connection, tenant))
-        self._releases.add(task)
-        task.add_done_callback(self._releases.discard)
 
     async def _release(self, connection: Connection, tenant: str | None) -> None:
         try:
