@@ -258,16 +258,14 @@ class Database:
     def _release_later(
         self, connection: Connection, afterwards: Callable[[], None] = lambda: None
     ) -> None:
-        self._releases.start(self._release(connection, afterwards))
+        self._releases.start(self._release(connection), on_end=afterwards)
 
-    async def _release(self, connection: Connection, afterwards: Callable[[], None]) -> None:
+    async def _release(self, connection: Connection) -> None:
         try:
             # The pool closes a connection that it does not get back by then.
             await self.pool.release(connection, timeout=RELEASE_SECONDS)
         except AWAY as error:
             log.warning("postgres.connection_given_up", error=type(error).__name__)
-        finally:
-            afterwards()
 
 
 class TakenConnection:
