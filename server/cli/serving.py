@@ -16,6 +16,7 @@ from server.cli.worker import Assignment, sending_telemetry, worker_command
 from server.runtime.composition.graph import GraphAddress
 from server.runtime.composition.service import open_service
 from server.runtime.composition.workers import Worker, serving_joined_metrics
+from server.runtime.lifecycle import relax_garbage_collector
 from server.runtime.settings import MetricsSettings, Settings
 from server.runtime.workers import shared_port, supervised
 from server.telemetry.exposition import serving_metrics
@@ -54,6 +55,7 @@ async def serve_here(
             metrics, stack.enter_context(serving_metrics(metrics.host, metrics.port, __version__))
         )
     service = await stack.enter_async_context(open_service(settings, dsn, graph, tracer_provider))
+    relax_garbage_collector()
 
     async def drain() -> None:
         await service.drain(settings.grpc.drain_seconds, settings.grpc.drain_delay)

@@ -43,7 +43,7 @@ async def store(postgres_server: str) -> AsyncIterator[MemoryStore]:
             )
         assert await store.get(PROJECT, FULL.id, None) == FULL
         yield store
-        await pool.close()
+        pool.terminate()
 
 
 @pytest.mark.parametrize(("value", "expected"), CASES, ids=str)

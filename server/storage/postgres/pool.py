@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -24,6 +24,7 @@ from server.core.errors import StoreUnavailable
 from server.core.fairness import FairPlaces
 from server.core.request_context import bounded, current_tenant
 from server.projects.ports import PoolUsage
+from server.storage.postgres.spares import SpareConnections
 from server.storage.statements import statement_name
 from server.telemetry.metrics import POOL_WAIT_SECONDS
 from server.telemetry.outages import OutageLog
@@ -173,14 +174,22 @@ class Database:
         """`acquire_timeout` is the longest wait for a connection, in seconds."""
         self.pool = pool
         self._acquire_timeout = acquire_timeout
+        # Who has a place finds a connection among the spare ones or in the pool.
         self._places = FairPlaces(pool.get_max_size(), _RESERVED)
+        self._spares = SpareConnections(self._release_later)
         self._releases = set[asyncio.Task[None]]()
         self._outage = OutageLog(log, began="postgres.unavailable", ended="postgres.available")
 
     def usage(self) -> PoolUsage:
         """The current use of the pool."""
         pool = self.pool
-        return PoolUsage(pool.get_size(), pool.get_idle_size(), pool.get_max_size())
+        idle = pool.get_idle_size() + len(self._spares)
+        return PoolUsage(pool.get_size(), idle, pool.get_max_size())
+
+    async def renew_connections(self) -> None:
+        """Replaces every connection before it is used again."""
+        self._spares.return_all()
+        await self.pool.expire_connections()
 
     def connection(self) -> TakenConnection:
         """A connection for a few statements.
@@ -206,7 +215,8 @@ class Database:
             async with asyncio.timeout(bounded(self._acquire_timeout)):
                 await self._places.take(tenant)
                 try:
-                    return await self.pool.acquire()
+                    spare = self._spares.take()
+                    return spare if spare is not None else await self.pool.acquire()
                 except BaseException:
                     self._places.give_back(tenant)
                     raise
@@ -216,10 +226,14 @@ class Database:
     ) -> None:
         """Returns a connection to the pool, after a block that `error`, if any, has ended.
 
-        A failed connection is closed, so that nobody else gets it.
+        One in order is kept for the next call. A failed one is closed, so that nobody gets it.
         """
+        if error is None:
+            self._spares.put(connection)
+            self._places.give_back(tenant)
+            return
         if isinstance(error, asyncio.CancelledError):
-            self._release_later(connection, tenant)
+            self._release_later(connection, lambda: self._places.give_back(tenant))
             return
         try:
             if isinstance(error, UNAVAILABLE) and not isinstance(error, asyncpg.QueryCanceledError):
@@ -240,19 +254,21 @@ class Database:
             self._outage.failed(error=type(error).__name__, detail=str(error))
             raise StoreUnavailable from error
 
-    def _release_later(self, connection: Connection, tenant: str | None) -> None:
-        task = asyncio.create_task(self._release(connection, tenant))
+    def _release_later(
+        self, connection: Connection, afterwards: Callable[[], None] = lambda: None
+    ) -> None:
+        task = asyncio.create_task(self._release(connection, afterwards))
         self._releases.add(task)
         task.add_done_callback(self._releases.discard)
 
-    async def _release(self, connection: Connection, tenant: str | None) -> None:
+    async def _release(self, connection: Connection, afterwards: Callable[[], None]) -> None:
         try:
             # The pool closes a connection that it does not get back by then.
             await self.pool.release(connection, timeout=RELEASE_SECONDS)
         except AWAY as error:
             log.warning("postgres.connection_given_up", error=type(error).__name__)
         finally:
-            self._places.give_back(tenant)
+            afterwards()
 
 
 class TakenConnection:

@@ -128,7 +128,7 @@ class PostgresReadiness:
         if self._was_behind and fault is None:
             # A connection learns the types that there are when it is made, so that one from before
             # the migration could not send an embedding.
-            await self._database.pool.expire_connections()
+            await self._database.renew_connections()
         self._was_behind = fault is not None
         return fault
 

@@ -23,7 +23,7 @@ async def empty_database(empty_postgres_dsn: str) -> AsyncIterator[Database]:
     """A pool on a database without a schema."""
     pool = await open_pool(empty_postgres_dsn, PoolOptions(max_size=2))
     yield Database(pool, acquire_timeout=5.0)
-    await pool.close()
+    pool.terminate()
 
 
 async def execute(database: Database, statement: str) -> None:

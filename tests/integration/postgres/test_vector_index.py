@@ -64,7 +64,7 @@ async def database(postgres_dsn: str) -> AsyncIterator[Database]:
     async with database.connection() as connection:
         await connection.execute(LOAD)
     yield database
-    await pool.close()
+    pool.terminate()
 
 
 @pytest.fixture
