@@ -175,8 +175,13 @@ def main_subject(tokens: Sequence[Token]) -> tuple[int, int] | None:
     if end is not None:
         return 0, end
     first = tokens[0].lower
+    if first in lexicon.ADVERBS:
+        begin = after_adverbs(tokens, 0)
+        begin += begin < len(tokens) and tokens[begin].text == ","
+        end = subject_end(tokens, begin)
+        return (begin, end) if end is not None else None
     is_clause = first in lexicon.CONJUNCTIONS
-    if not is_clause and first not in _FRONTED and first not in lexicon.ADVERBS:
+    if not is_clause and first not in _FRONTED:
         return None
     most = _MOST_CLAUSE_WORDS if is_clause else _MOST_FRONTED_WORDS + 1
     for place in range(1, min(len(tokens), most)):

@@ -18,7 +18,8 @@ from server.models.offline.statements import Who
 
 _POINTING = word_set("it that this them those these him her so you your one both")
 _REMARKING = verbs_listed("remarking")
-_MOODS, _TALK = listed("moods"), lexicon.stems(" ".join(listed("talk")))
+_OPINIONS = verbs_listed("opinions")
+_MOODS, _TALK = listed("moods"), verbs_listed("talk")
 _FINDING_OUT = listed("finding_out")
 _WANTING = verbs_listed("tastes")
 _DONE_BY_ASSISTANT = verbs_listed("done_by_assistant")
@@ -58,7 +59,7 @@ def _is_remark(fact: Fact) -> bool:
         return False
     verb = statement.tokens[statement.verb].lower
     mood = words[:1] if fact.stem == "be" else [verb] if verb.endswith("ing") else []
-    if not _MOODS.isdisjoint(mood):
+    if fact.stem in _OPINIONS or not _MOODS.isdisjoint(mood):
         return True
     if not words:
         return fact.stem in _REMARKING

@@ -1,8 +1,8 @@
 """What a clause asserts: of whom, by which verb, whether it is denied, and what is only imagined.
 
 A clause states a fact if its subject is the speaker, somebody of theirs or somebody named, and its
-verb is in the indicative. What follows a verb of saying, thinking, asking, doubting, pretending or
-wishing, a condition, or a word such as `maybe` is not asserted. In doubt a clause states nothing.
+verb is in the indicative. A clause with a second subject in it (`Tom says that I moved`) states
+nothing, nor does one with a condition or a word such as `maybe`. In doubt a clause states nothing.
 """
 
 from __future__ import annotations
