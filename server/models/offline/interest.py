@@ -18,6 +18,7 @@ from server.models.offline.statements import Who
 
 _POINTING = word_set("it that this them those these him her so you your one both")
 _REMARKING = verbs_listed("remarking")
+_AROUND = lexicon.ADVERBS | lexicon.PREPOSITIONS
 _OPINIONS = verbs_listed("opinions")
 _MOODS, _TALK = listed("moods"), verbs_listed("talk")
 _FINDING_OUT = listed("finding_out")
@@ -63,7 +64,7 @@ def _is_remark(fact: Fact) -> bool:
         return True
     if not words:
         return fact.stem in _REMARKING
-    pointed = {word for word in words if word not in lexicon.ADVERBS | lexicon.PREPOSITIONS}
+    pointed = {word for word in words if word not in _AROUND}
     asks = words[0] == "to" and not _FINDING_OUT.isdisjoint(words[1:2])
     talks = any(item.head in _TALK for item in fact.complement.items[:1])
     return pointed <= _POINTING or asks or talks
