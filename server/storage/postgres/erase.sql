@@ -114,8 +114,9 @@ WITH making_call AS MATERIALIZED (
     WHERE project_id = $1 AND memory_id = ANY ($2::uuid[]) AND state IS NOT NULL
 ),
 said AS MATERIALIZED (
-    SELECT scope_key, words_of_fact(phrase) AS words
+    SELECT scope_key, array_agg(phrase) AS phrases
     FROM unnest($3::bytea[], $4::text[]) AS said (scope_key, phrase)
+    GROUP BY scope_key
 ),
 chosen AS MATERIALIZED (
     SELECT p.call_id, p.message_id
@@ -128,10 +129,8 @@ chosen AS MATERIALIZED (
     UNION
     SELECT p.call_id, p.message_id
     FROM said
-    JOIN passages AS p ON p.project_id = $1 AND p.scope_key = said.scope_key
-    CROSS JOIN LATERAL unnest(p.sentences) AS sentence
-    WHERE EXISTS (SELECT FROM unnest(said.words) AS word WHERE p.lexemes @@ word)
-      AND tells_of_fact(sentence, said.words, said.words)
+    CROSS JOIN LATERAL telling_sentences($1, said.scope_key, said.phrases, NULL, false) AS telling
+    JOIN passages AS p ON p.project_id = $1 AND p.passage_id = telling.passage_id
 ),
 gone AS (
     DELETE FROM passages AS p
