@@ -17,20 +17,15 @@ from enum import StrEnum
 from typing import Final, TypeAlias
 from uuid import UUID
 
+from server.core.sentences import sentences
 from server.core.values import JsonObject, digest_of
 from server.memories.conversation import Role
 from server.memories.memory import ArmScore, ScoredMemory
 from server.memories.scope import Scope
+from server.memories.small_talk import is_small_talk
 
 MAX_PART_LENGTH: Final = 8_192
 """The most characters of a passage; the same as for a memory."""
-
-# A sentence includes the white space after it, so that joining the sentences restores the text. The
-# pattern looks at each character a bounded number of times.
-_SENTENCE_END = re.compile(
-    r"[.!?\u2026\u0964\u061f]+[\"'\u201d\u2019)\]]*\s+|[\u3002\uff01\uff1f]+\s*|\s*[\n\r]\s*"
-)
-_SAYS_SOMETHING = re.compile(r"\w")
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,13 +89,16 @@ def parts_of(text: str) -> list[Span]:
 
     A single sentence that is longer than that is split too.
     """
+    if len(text) <= MAX_PART_LENGTH:
+        return [Span(0, len(text))] if text else []
     parts: list[Span] = []
-    start = 0
-    for sentence in _sentences(text):
-        while sentence.end - start > MAX_PART_LENGTH:
-            end = sentence.start if sentence.start > start else start + MAX_PART_LENGTH
-            parts.append(Span(start, end))
-            start = end
+    start = end = 0
+    for sentence in sentences(text):
+        begin, end = end, end + len(sentence)
+        while end - start > MAX_PART_LENGTH:
+            cut = begin if begin > start else start + MAX_PART_LENGTH
+            parts.append(Span(start, cut))
+            start = cut
     if start < len(text):
         parts.append(Span(start, len(text)))
     return parts
@@ -131,32 +129,21 @@ class Coverage:
 def left_over(text: str, part: Span, covered: Coverage) -> tuple[str, ...]:
     """Returns the sentences of a part that are not covered at all, as they are in the text.
 
-    Sentences without a letter or digit are left out.
+    Greetings, thanks, fillers and what has no words at all are left out.
     """
     left = []
-    for sentence in _sentences(text[part.start : part.end]):
-        start, end = part.start + sentence.start, part.start + sentence.end
-        words_end = start + len(text[start:end].rstrip())
-        if covered.touches(start, words_end):
-            continue
-        if _SAYS_SOMETHING.search(text, start, end):
-            left.append(text[start:end])
+    start = part.start
+    for sentence in sentences(text[part.start : part.end]):
+        words_end = start + len(sentence.rstrip())
+        if not (covered.touches(start, words_end) or is_small_talk(sentence)):
+            left.append(sentence)
+        start += len(sentence)
     return tuple(left)
 
 
 def passage_digest(role: Role, name: str | None, content: str, part: int) -> bytes:
     """Returns a digest that is equal for one part of messages with the same speaker and text."""
     return digest_of("passage", role, name or "", content, str(part))
-
-
-def _sentences(text: str) -> Iterable[Span]:
-    start = 0
-    for end in _SENTENCE_END.finditer(text):
-        if end.end() > start:
-            yield Span(start, end.end())
-            start = end.end()
-    if start < len(text):
-        yield Span(start, len(text))
 
 
 def _joined(spans: Iterable[Span]) -> list[Span]:

@@ -137,7 +137,7 @@ async def test_a_model_that_is_away(home: Home, gemini: GeminiEndpoint, tmp_path
         later = await metrics_of(server)
     await assert_alert("MemoirModelFails", well, fires=False, folder=tmp_path)
     await assert_alert("MemoirModelFails", well, away, later, fires=True, folder=tmp_path)
-    assert '"event":"gemini.given_up"' in server.log
+    assert '"event":"gemini_call.given_up"' in server.log
 
 
 async def test_a_quota_that_is_used_up(home: Home, gemini: GeminiEndpoint, tmp_path: Path) -> None:

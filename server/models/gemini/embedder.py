@@ -107,7 +107,7 @@ class GeminiEmbedder:
         try:
             return unit_vectors(values, count=len(texts), dimensions=self._dimensions)
         except InvalidEmbeddings as fault:
-            _log.error("gemini.embedding_fault", model=self.model, problem=str(fault))
+            _log.error("gemini_embedding.rejected", model=self.model, problem=str(fault))
             raise ModelUnavailable(self.model) from fault
 
     def _entry(self, text: str, purpose: EmbeddingPurpose) -> dict[str, object]:

@@ -143,7 +143,7 @@ class GeminiLanguageModel:
     def _failed(
         self, cause: str, problems: Sequence[str], tokens: tuple[int, int]
     ) -> ExtractionFailed:
-        _log.warning("gemini.unusable_answer", model=self.model, cause=cause, problems=problems)
+        _log.warning("gemini_answer.rejected", model=self.model, cause=cause, problems=problems)
         read, written = tokens
         return ExtractionFailed(
             self.model, cause, problems, input_tokens=read, output_tokens=written

@@ -76,7 +76,7 @@ class GeminiReranker:
             raise self._failed("malformed", error.problems) from error
 
     def _failed(self, cause: str, problems: Sequence[str]) -> RerankFailed:
-        _log.warning("gemini.unusable_answer", model=self.model, cause=cause, problems=problems)
+        _log.warning("gemini_answer.rejected", model=self.model, cause=cause, problems=problems)
         return RerankFailed(f"the language model's answer could not be used ({cause})")
 
 

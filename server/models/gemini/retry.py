@@ -177,7 +177,11 @@ class Retrier:
             if not self._may_retry(fault, attempt, delay):
                 raise _given_up(model, fault, attempt) from fault
             _log.warning(
-                "gemini.retry", model=model, attempt=attempt, delay=delay, **_described(fault)
+                "gemini_call.retried",
+                model=model,
+                attempt=attempt,
+                delay=delay,
+                **_described(fault),
             )
             MODEL_RETRIES.labels(model).inc()
             await self._sleep(delay)
@@ -191,9 +195,9 @@ class Retrier:
 
 def _given_up(model: str, fault: GeminiFault, attempts: int) -> Retryable:
     if not fault.is_passing:
-        _log.error("gemini.configuration_fault", model=model, **_described(fault))
+        _log.error("gemini_call.refused", model=model, **_described(fault))
         return ModelUnavailable(model, _CONFIGURATION_PAUSE)
-    _log.warning("gemini.given_up", model=model, attempts=attempts, **_described(fault))
+    _log.warning("gemini_call.given_up", model=model, attempts=attempts, **_described(fault))
     error = ModelQuotaExhausted if fault.is_quota else ModelUnavailable
     return error(model, fault.retry_after) if fault.retry_after else error(model)
 

@@ -123,7 +123,9 @@ async def test_embeddings_that_cannot_be_used_are_a_fault(
     with capture_logs() as logs, pytest.raises(ModelUnavailable):
         await embedder.embed(["a", "b"], DOCUMENT)
 
-    assert [(log["event"], log["problem"]) for log in logs] == [("gemini.embedding_fault", problem)]
+    assert [(log["event"], log["problem"]) for log in logs] == [
+        ("gemini_embedding.rejected", problem)
+    ]
 
 
 async def test_one_failed_request_of_several_fails_the_whole(

@@ -66,7 +66,7 @@ async def test_a_passing_fault_is_overcome(
 
     assert len(vectors) == 1
     assert len(endpoint.calls(EMBED)) == 3
-    assert [log["event"] for log in logs] == ["gemini.retry"] * 2
+    assert [log["event"] for log in logs] == ["gemini_call.retried"] * 2
 
 
 @pytest.mark.parametrize("fault", PASSING)
@@ -132,9 +132,7 @@ async def test_a_configuration_fault_is_not_retried(
         await embedding(embedder)()
 
     assert len(endpoint.requests) == 1
-    assert [(log["event"], log["log_level"]) for log in logs] == [
-        ("gemini.configuration_fault", "error")
-    ]
+    assert [(log["event"], log["log_level"]) for log in logs] == [("gemini_call.refused", "error")]
 
 
 @pytest.mark.parametrize("fault", [gemini_faults.hang, gemini_faults.drip])
@@ -161,7 +159,7 @@ async def test_an_attempt_that_does_not_end_is_cut_off_and_repeated(
         vectors = await in_request(due_in(SOON), embedding(GeminiEmbedder(client, timeout=0.2)))
 
     assert len(vectors) == 1
-    assert [log["event"] for log in logs] == ["gemini.retry"]
+    assert [log["event"] for log in logs] == ["gemini_call.retried"]
 
 
 async def test_waiting_for_a_turn_ends_with_the_deadline(endpoint: GeminiEndpoint) -> None:

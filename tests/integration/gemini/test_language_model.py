@@ -159,7 +159,7 @@ async def test_an_answer_that_cannot_be_used_is_an_error_and_not_asked_for_again
     assert caught.value.metadata == {"model": "gemini/gemini-2.5-flash", "cause": cause}
     assert caught.value.problems
     assert len(endpoint.requests) == 1
-    assert [(log["event"], log["cause"]) for log in logs] == [("gemini.unusable_answer", cause)]
+    assert [(log["event"], log["cause"]) for log in logs] == [("gemini_answer.rejected", cause)]
 
 
 @pytest.mark.parametrize("said", ["Sure! Here is the JSON.", {"facts": []}, {"operations": [{}]}])

@@ -104,7 +104,7 @@ async def test_scores_that_are_not_one_for_each_are_refused(
 
     assert len(endpoint.requests) == 1
     assert [(log["event"], log["cause"]) for log in logs] == [
-        ("gemini.unusable_answer", "malformed")
+        ("gemini_answer.rejected", "malformed")
     ]
 
 

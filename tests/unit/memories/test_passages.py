@@ -34,7 +34,7 @@ def test_sentences_that_nothing_rests_on_are_left() -> None:
 
 
 def test_a_sentence_of_which_a_part_is_covered_is_not_left() -> None:
-    assert left("I moved to Lisbon and I like tea. Bye.", "I like tea") == ["Bye."]
+    assert left("I moved to Lisbon and I like tea. It rains.", "I like tea") == ["It rains."]
 
 
 def test_a_quote_over_several_sentences_covers_them_all() -> None:
@@ -42,7 +42,7 @@ def test_a_quote_over_several_sentences_covers_them_all() -> None:
 
 
 def test_a_quote_covers_every_place_that_says_it() -> None:
-    assert left("I like tea. Really. I like tea.", "I like tea") == ["Really. "]
+    assert left("I like tea. It rains. I like tea.", "I like tea") == ["It rains. "]
 
 
 def test_the_white_space_behind_a_sentence_belongs_to_no_quote() -> None:
@@ -53,6 +53,21 @@ def test_the_white_space_behind_a_sentence_belongs_to_no_quote() -> None:
 
 def test_what_says_nothing_is_not_left() -> None:
     assert left("---\nI like tea.\n***", "I like tea.") == []
+
+
+@pytest.mark.parametrize(
+    "courtesy", ["Hi!", "Thanks a lot!", "ok", "Guten Morgen!", "\u8c22\u8c22\u3002", "\u00a1Hola!"]
+)
+def test_courtesies_are_not_left(courtesy: str) -> None:
+    assert left(courtesy) == []
+    assert left(f"{courtesy}\nIt rains.") == ["It rains."]
+
+
+def test_an_abbreviation_ends_no_sentence() -> None:
+    assert left("I saw Dr. Smith in St. Louis. I ski.") == [
+        "I saw Dr. Smith in St. Louis. ",
+        "I ski.",
+    ]
 
 
 def test_scripts_without_spaces_have_sentences_too() -> None:

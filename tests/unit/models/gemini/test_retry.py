@@ -127,7 +127,7 @@ async def test_a_configuration_fault_is_said_at_once(code: int) -> None:
     assert script.calls == 1
     assert caught.value.retry_after == timedelta(minutes=1)
     assert [(log["event"], log["log_level"], log["status"]) for log in logs] == [
-        ("gemini.configuration_fault", "error", code)
+        ("gemini_call.refused", "error", code)
     ]
 
 
@@ -188,7 +188,7 @@ async def test_a_configuration_fault_is_said_even_when_the_time_is_up() -> None:
     with capture_logs() as logs, pytest.raises(ModelUnavailable):
         await running(script.retrier(), script.send, seconds=-1)
 
-    assert [log["event"] for log in logs] == ["gemini.configuration_fault"]
+    assert [log["event"] for log in logs] == ["gemini_call.refused"]
 
 
 async def test_the_cause_is_the_fault_and_the_original_error_is_gone() -> None:

@@ -1,0 +1,81 @@
+"""Splits text into sentences, in every script."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import sentencex
+
+_WINDOW = 4_096
+"""How much is looked at at once, in characters: the time grows with its square in strange texts."""
+
+_LINE_END = re.compile(r"[\r\n]+[^\S\r\n]*")
+_ITEM = re.compile(r"(?:[-*\u2022\u2013]\s+|\(?\d{1,3}[.)]\s+|#{1,6}\s+)")
+_TITLE = re.compile(r"\b(?:Mr|Mrs|Ms|Dr|Prof|St|No)\.\s*$|\s\.$")
+_BEFORE_PRONOUN = re.compile(r"(?<=[.!?])\s+(?=(?:I|My|We|Our|He|She|It)\b)")
+_FIRST_PERSON = re.compile(r"(?:i|im|my)\b")
+
+
+def sentences(text: str) -> Iterator[str]:
+    """The sentences of a text with the white space after each; joined they are the text again.
+
+    The end of a line ends a sentence too, unless the next line goes on in lower case.
+    """
+    for paragraph in _paragraphs(text):
+        pending = ""
+        for part in _segments(paragraph):
+            pending += part
+            if not _TITLE.search(part):
+                yield from _at_pronouns(pending)
+                pending = ""
+        yield from _at_pronouns(pending)
+
+
+def without_marker(sentence: str) -> str:
+    """The sentence without what marks it as a heading or an item of a list."""
+    marker = _ITEM.match(sentence)
+    return sentence[marker.end() :] if marker else sentence
+
+
+def _segments(paragraph: str) -> Iterator[str]:
+    """What the library takes for sentences; one longer than the window is cut."""
+    position = 0
+    while position < len(paragraph):
+        window = paragraph[position : position + _WINDOW]
+        found = list(sentencex.segment("en", window))
+        if len(found) > 1 and position + len(window) < len(paragraph):
+            found.pop()
+        yield from found
+        position += sum(map(len, found))
+
+
+def _paragraphs(text: str) -> Iterator[str]:
+    start = 0
+    for line_end in _LINE_END.finditer(text):
+        if not _goes_on(text, line_end):
+            yield text[start : line_end.end()]
+            start = line_end.end()
+    if start < len(text):
+        yield text[start:]
+
+
+def _goes_on(text: str, line_end: re.Match[str]) -> bool:
+    """Whether the line after this end is part of the sentence before it."""
+    following = line_end.end()
+    return (
+        line_end.group().count("\n") <= 1
+        and line_end.start() > 0
+        and text[following : following + 1].islower()
+        and not _FIRST_PERSON.match(text, following)
+    )
+
+
+def _at_pronouns(text: str) -> Iterator[str]:
+    """Ends a sentence before a pronoun, where an abbreviation was seen in `with me. I ski`."""
+    start = 0
+    for space in _BEFORE_PRONOUN.finditer(text):
+        yield text[start : space.end()]
+        start = space.end()
+    if start < len(text):
+        yield text[start:]
