@@ -130,6 +130,9 @@ JAVA_OPTIONS = (
     "-Xmx512m",
     # With a heap of this size and shared cores, a concurrent collector costs more.
     "-XX:+UseSerialGC",
+    # The optimizing compiler needs minutes of processor time before it pays, taken from whatever
+    # else runs on the machine. What the first compiler makes runs at full speed after seconds.
+    "-XX:TieredStopAtLevel=1",
     # The supervisor restarts a process that ended, but not one that hangs without memory.
     "-XX:+ExitOnOutOfMemoryError",
     "-XX:-UsePerfData",

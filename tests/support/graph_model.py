@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 
 from neo4j import AsyncDriver
-from neo4j.time import DateTime
 
+from server.storage.neo4j.rows import read_time
 from tests.support.subgraphs import Triple
 
 ALIAS = "Bob"
@@ -125,5 +125,5 @@ async def read_state(driver: AsyncDriver, project_id: str) -> GraphState:
     )
 
 
-def _time(value: DateTime | None) -> datetime | None:
-    return value.to_native().astimezone(UTC) if value else None
+def _time(value: int | None) -> datetime | None:
+    return read_time(value) if value else None

@@ -4,7 +4,7 @@
 //
 // `{in_scope r}`, `{holding r}`, `{stated}` and `{mentions}` stand for the blocks of those names; in
 // the first two, `x` is what is named. Of an entity so many edges are looked at, whatever it has.
-// Instants go as microseconds since 1970, as in projection.cypher.
+// Instants are microseconds since 1970, as in projection.cypher.
 
 // name: in_scope
 ($given.user_id IS NULL OR x.user_id = $given.user_id) AND ($given.agent_id IS NULL OR x.agent_id = $given.agent_id)
@@ -17,8 +17,8 @@
 RETURN source.key AS source_key, source.name AS source_name, source.type AS source_type,
        target.key AS target_key, target.name AS target_name, target.type AS target_type,
        r.relation AS relation, r.memory_id AS memory_id,
-       r.event_time.epochSeconds * 1000000 + r.event_time.microsecond AS event_time,
-       r.superseded_at.epochSeconds * 1000000 + r.superseded_at.microsecond AS superseded_at
+       r.event_time AS event_time,
+       r.superseded_at AS superseded_at
 
 // name: mentions
 CALL {

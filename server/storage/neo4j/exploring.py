@@ -30,11 +30,11 @@ from server.graph.ports import (
     Surroundings,
 )
 from server.memories.scope import SCOPE_FIELDS, Scope
-from server.storage.neo4j.rows import read_time
+from server.storage.neo4j.rows import microseconds, read_time
 from server.storage.neo4j.terms import alias_term, given, index_key, terms_query
 from server.storage.statements import load_statements
 
-END_OF_TIME: Final = datetime.max.replace(tzinfo=UTC)
+END_OF_TIME: Final = microseconds(datetime.max.replace(tzinfo=UTC))
 
 MOST_EDGES: Final = 10_000
 """How many edges of one entity are looked at."""
@@ -72,7 +72,7 @@ def parameters(within: GraphScope, **more: Any) -> dict[str, Any]:
         "project_id": within.project_id,
         **dict.fromkeys(SCOPE_FIELDS),
         **dict(within.scope.parts()),
-        "holding_at": within.holding_at and within.holding_at.astimezone(UTC),
+        "holding_at": within.holding_at and microseconds(within.holding_at),
         "most_edges": MOST_EDGES,
         "newest": NEWEST_MEMORIES,
         **more,
@@ -272,7 +272,7 @@ def relations_parameters(query: RelationQuery) -> dict[str, Any]:
         **dict(query.scope.parts()),
         "entity": None if query.entity is None else index_key(entity_key(query.entity)),
         "relation": None if query.relation is None else relation_name(query.relation),
-        "holding_at": query.holding_at and query.holding_at.astimezone(UTC),
+        "holding_at": query.holding_at and microseconds(query.holding_at),
         "limit": query.limit,
         **_after(query.after),
     }
@@ -293,7 +293,7 @@ def _after(cursor: RelationCursor | None) -> dict[str, Any]:
         nothing = ("after_memory", "after_source", "after_relation", "after_target")
         return {"event_time": END_OF_TIME, **dict.fromkeys(nothing)}
     return {
-        "event_time": cursor.event_time.astimezone(UTC),
+        "event_time": microseconds(cursor.event_time),
         "after_memory": str(cursor.memory_id),
         "after_source": index_key(cursor.source_key),
         "after_relation": cursor.relation,

@@ -21,7 +21,7 @@ from server.storage.neo4j.edges import (
     wanted_mentions,
     wanted_statements,
 )
-from server.storage.neo4j.terms import given, space_slot
+from server.storage.neo4j.terms import KEEP_PLAN, given, space_slot
 from server.storage.statements import load_statements
 
 Ends = dict[Statement, datetime | None]
@@ -62,7 +62,7 @@ def _stated(statement: Statement) -> Holding:
 
 
 def _held(row: rows.Found) -> Holding:
-    return Holding(row["memory_id"], row["target"], rows.read_time(row["valid_from"]))
+    return Holding(row["memory_id"], row["target"], rows.read_time(row["event_time"]))
 
 
 def _end(row: rows.Found) -> datetime | None:
@@ -70,7 +70,12 @@ def _end(row: rows.Found) -> datetime | None:
     return None if end is None else rows.read_time(end)
 
 
-_STATEMENTS = load_statements(__package__, "projection.cypher", comment="//")
+# While a graph grows, Neo4j would plan every statement again every ten seconds, which costs more
+# than the projections themselves. Each statement has one sensible plan, whatever is stored.
+_STATEMENTS = {
+    name: KEEP_PLAN + text
+    for name, text in load_statements(__package__, "projection.cypher", comment="//").items()
+}
 
 _ENTITY = ("project_id", "space", "key")
 

@@ -34,7 +34,7 @@ from server.memories.search.graph_clues import Clue, Recollection
 from server.projects.project import GraphCounts
 from server.storage.neo4j import exploring
 from server.storage.neo4j.calls import bounded_call, call_traced, guarded_call, transaction_metadata
-from server.storage.neo4j.terms import alias_term, given, index_key
+from server.storage.neo4j.terms import KEEP_PLAN, alias_term, given, index_key
 from server.storage.statements import load_statements
 
 _CYPHER = load_statements(__package__, "counting.cypher", comment="//")
@@ -66,10 +66,6 @@ WIDEST: Final = 100
 
 _MAX_CLAUSES: Final = 900
 
-# As memories come, Neo4j would plan anew, which takes longer than a search waits, and what is given
-# up in the middle is never planned. There is one way to go, by the indexes, however many there are.
-_KEEP_PLAN: Final = "CYPHER replan=skip "
-
 
 async def recall(
     session: AsyncSession,
@@ -81,7 +77,7 @@ async def recall(
     """Runs one statement, and one more if it finds nothing or the scope names no user."""
 
     async def run(name: str, /, **more: Any) -> list[Record]:
-        text = _KEEP_PLAN + exploring.statement(name)
+        text = KEEP_PLAN + exploring.statement(name)
         query = Query(text, metadata=dict(metadata), timeout=seconds)
         result = await session.run(query, given(exploring.parameters(within, **more)))
         return [record async for record in result]

@@ -52,7 +52,7 @@ WHERE ($given.user_id IS NULL OR r.user_id = $given.user_id)
         OR (r.relation = $given.after_relation AND target.key > $given.after_target))))))
 RETURN source.name AS source_name, source.type AS source_type, r.relation AS relation,
        target.name AS target_name, target.type AS target_type, r.memory_id AS memory_id,
-       r.event_time.epochSeconds * 1000000 + r.event_time.microsecond AS event_time,
-       r.superseded_at.epochSeconds * 1000000 + r.superseded_at.microsecond AS superseded_at,
+       r.event_time AS event_time,
+       r.superseded_at AS superseded_at,
        source.key AS source_key, target.key AS target_key
 LIMIT $given.limit

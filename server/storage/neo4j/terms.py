@@ -13,7 +13,7 @@ import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from typing import Any
+from typing import Any, Final
 
 from server.core.values import digest_of
 from server.graph.model import entity_key, words_of
@@ -114,6 +114,10 @@ def _word(prefix: str, word: str) -> str:
     if len(word) >= _SHORTEST_FUZZY:
         ways.append(f"{term}~{2 if len(word) >= _SHORTEST_FUZZIER else 1}")
     return " OR ".join(ways)
+
+
+KEEP_PLAN: Final = "CYPHER replan=skip "
+"""Precedes a statement whose plan must not depend on what is stored, so that it is planned once."""
 
 
 def given(parameters: Mapping[str, Any]) -> dict[str, Any]:

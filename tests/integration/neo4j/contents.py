@@ -9,6 +9,7 @@ from datetime import datetime
 from neo4j import AsyncDriver
 
 from server.graph.model import Entity, MemorySubgraph
+from server.storage.neo4j.rows import read_time
 
 EntityId = tuple[str, str, str]
 
@@ -44,8 +45,7 @@ async def read_contents(driver: AsyncDriver) -> Contents:
         memories=sorted((r[0], r[1], r[2], tuple(r[3])) for r in memories),
         mentions=sorted((r[0], (r[1], r[2], r[3])) for r in mentions),
         relations=sorted(
-            (r[0], (r[1], r[2], r[3]), r[4], (r[5], r[6], r[7]), r[8].to_native())
-            for r in relations
+            (r[0], (r[1], r[2], r[3]), r[4], (r[5], r[6], r[7]), read_time(r[8])) for r in relations
         ),
     )
 
