@@ -13,7 +13,13 @@ import pytest
 import pytest_asyncio
 
 from server.embedded import EmbeddedPostgres, NoProgress
-from server.memories.search.ranking import FAR_SHARE, REACH, SITTING
+from server.memories.search.ranking import (
+    FAR_SHARE,
+    PAIR_REACH,
+    PAIR_SHARE,
+    REACH,
+    SITTING,
+)
 from server.storage.postgres.pool import Database, PoolOptions, open_pool
 from server.storage.postgres.schema import migrate
 
@@ -21,7 +27,7 @@ if TYPE_CHECKING:
     from server.storage.postgres.pool import Connection
 
 TEMPLATE = "memoir_template"
-LENDING = (FAR_SHARE, REACH, SITTING)
+LENDING = (FAR_SHARE, REACH, SITTING, PAIR_SHARE, PAIR_REACH)
 """What statements that rank are given to say how far messages lend."""
 
 _numbers = count()

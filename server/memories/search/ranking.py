@@ -10,7 +10,9 @@ memory scores more. Messages are understood with those around them, so a message
 it is also gets a share of what those around it score: as independent reasons,
 1 - (1 - own)(1 - share * before)(1 - share * after). The next ones lend CONTEXT_SHARE, others
 within REACH FAR_SHARE: a short remark is understood with several turns around it, and a page with
-its neighbours alone. Nothing is lent from one sitting to another.
+its neighbours alone. Nothing is lent from one sitting to another. Words that stand side by side in
+the question count for more where they stand close together: each such pair is one more word of the
+question, at PAIR_SHARE of its average word, after what is lent. Only the candidates are looked at for pairs.
 
 The **dense** arm is the cosine of the embeddings after the mean embedding of the scope is taken off
 both. All that one person speaks of has much in common; what is left tells memories apart. The mean
@@ -20,6 +22,9 @@ The **graph** arm scores the memories that it finds by entities and relations, f
 scores come with the query. It is a reason of its own beside the other two arms,
 1 - (1 - score)(1 - share * graph): it lifts what it finds and lowers nothing. A lexical arm that
 finds nothing at all takes no part in a search.
+
+The **speaker** that a question asks about is preferred: what others said counts
+1 - SPEAKER_SHARE of its score, once the dense and the lexical arm are fused.
 
 The **time** arm is how close a memory's event time is to the times that the question names. It
 lifts what the other arms have found, as the graph does, and proposes nothing by itself.
@@ -73,6 +78,15 @@ FAR_SHARE: Final = 0.5
 REACH: Final = 400
 """How far a message lends, in characters, with its own: two to four short turns."""
 
+PAIR_SHARE: Final = 0.5
+"""How much a pair of words that stand close together counts, as a part of an average word."""
+
+PAIR_REACH: Final = 3
+"""How far from one another the words of a pair may stand, in words."""
+
+SPEAKER_SHARE: Final = 0.15
+"""The part of its score that a memory loses whose speaker the question does not ask about."""
+
 SITTING: Final = timedelta(hours=6)
 """A longer pause between the event times of two messages ends a sitting."""
 
@@ -94,13 +108,14 @@ class ArmWeights:
     """How much each arm counts. Of dense and lexical only the ratio matters.
 
     `graph` and `time` are shares, from 0 to 1, of what is missing to a score of 1 that those arms
-    can add.
+    can add; `speaker` is the share that the others lose where the question asks about one speaker.
     """
 
     dense: float = 1.0
     lexical: float = 1.0
     graph: float = 1.0
     time: float = TIME_SHARE
+    speaker: float = SPEAKER_SHARE
 
 
 EVEN: Final = ArmWeights()
@@ -109,13 +124,17 @@ EVEN: Final = ArmWeights()
 
 @dataclass(frozen=True, slots=True)
 class Scored:
-    """What the arms think of one memory; 0 is nothing."""
+    """What the arms think of one memory; 0 is nothing.
+
+    `speaker_asked` is false where the question asks for what somebody else said.
+    """
 
     memory_id: UUID
     dense: float
     lexical: float
     graph: float = 0.0
     time: float = 0.0
+    speaker_asked: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,6 +189,8 @@ def _taking_part(candidates: Sequence[Scored], weights: ArmWeights) -> ArmWeight
 def _score(candidate: Scored, weights: ArmWeights) -> float:
     total = weights.dense * _unit(candidate.dense) + weights.lexical * _unit(candidate.lexical)
     own = _unit(total / (weights.dense + weights.lexical))
+    if not candidate.speaker_asked:
+        own *= 1.0 - weights.speaker
     missing = (1.0 - own) * (1.0 - weights.graph * _unit(candidate.graph))
     return 1.0 - missing * (1.0 - weights.time * _unit(candidate.time))
 

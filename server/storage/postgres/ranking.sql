@@ -31,9 +31,9 @@ WINDOW told AS (ORDER BY m.create_time, m.ordinal, m.memory_id)
 
 -- name: question
 question AS MATERIALIZED (
-    SELECT lexemes,
+    SELECT said, lexemes,
            (SELECT string_agg(quote_literal(word), ' | ') FROM unnest(lexemes) AS word)::tsquery AS any_of
-    FROM tsvector_to_array(words_of($5)) AS lexemes
+    FROM words_of($5) AS said, tsvector_to_array(said) AS lexemes
 )
 
 -- name: centre
@@ -71,6 +71,31 @@ weights AS MATERIALIZED (
         WHERE c.shared IS NOT NULL
         GROUP BY lexeme, f.size
     ) AS weighed
+)
+
+-- name: pairs
+-- The pairs of words that stand side by side in the question, each as the query that finds both of them
+-- within a few words, in either order. Words that the scope does not know make no pair.
+pairs AS MATERIALIZED (
+    SELECT array_agg(DISTINCT near) AS near, count(DISTINCT near)::float8 AS number,
+           (SELECT count(*) FROM weights, jsonb_object_keys(of_lexeme))::float8 AS words
+    FROM (
+        SELECT word, lag(word) OVER in_order AS former, place - lag(place) OVER in_order AS apart
+        FROM (
+            SELECT lexeme AS word, unnest(positions) AS place FROM question, unnest(question.said)
+        ) AS of_word
+        WINDOW in_order AS (ORDER BY place)
+    ) AS neighbours
+    CROSS JOIN LATERAL (
+        SELECT string_agg(
+                   format('%1$s <%3$s> %2$s | %2$s <%3$s> %1$s',
+                          quote_literal(former), quote_literal(word), distance),
+                   ' | '
+               )::tsquery
+        FROM generate_series(1, $17::integer) AS distance
+    ) AS of_pair (near)
+    WHERE apart <= 2 AND word <> former
+      AND (SELECT of_lexeme FROM weights) ?& ARRAY[word, former]
 )
 
 -- name: shared
@@ -115,17 +140,23 @@ CASE WHEN c.shared IS NULL THEN 0 ELSE least(1, (
 
 -- name: winners
 -- With the size of the scope and the mean length of its texts.
-SELECT found.*, frame.size, frame.mean_length
+SELECT c.memory_id, c.event_time, c.role, c.name, c.dense, {with_pairs} AS lexical,
+       f.size, f.mean_length
 FROM (
-    (SELECT memory_id, event_time, dense, lexical FROM scored ORDER BY dense DESC, memory_id LIMIT $9)
+    (SELECT {scores} FROM scored ORDER BY dense DESC, memory_id LIMIT $9)
     UNION
-    (
-        SELECT memory_id, event_time, dense, lexical
-        FROM scored
-        WHERE lexical > 0
-        ORDER BY lexical DESC, memory_id
-        LIMIT $9
+    (SELECT {scores} FROM scored WHERE lexical > 0 ORDER BY lexical DESC, memory_id LIMIT $9)
+    UNION
+    SELECT {scores} FROM scored WHERE memory_id = ANY ($12::uuid[])
+) AS c, frame AS f, pairs AS p
+
+-- name: with_pairs
+-- The lexical score of `c` when a pair counts as the part $16 of a word of the question.
+CASE WHEN c.shared IS NULL OR p.near IS NULL THEN c.lexical ELSE least(1, (
+    p.words * c.lexical + $16::float8 * ($6 + 1) / (1 + $6 * (1 - $7 + $7 * c.text_length / f.mean_length)) * (
+        SELECT count(*) FROM unnest(p.near) AS near WHERE c.shared @@ near
     )
-    UNION
-    SELECT memory_id, event_time, dense, lexical FROM scored WHERE memory_id = ANY ($12::uuid[])
-) AS found, frame
+) / (p.words + $16 * p.number)) END
+
+-- name: scores
+memory_id, event_time, role, name, text_length, shared, dense, lexical

@@ -25,6 +25,8 @@ from server.memories.search.ranking import (
     CENTRE_SHRINKAGE,
     CONTEXT_SHARE,
     FAR_SHARE,
+    PAIR_REACH,
+    PAIR_SHARE,
     REACH,
     SITTING,
     Arm,
@@ -33,6 +35,7 @@ from server.memories.search.ranking import (
     candidate_count,
     fuse,
 )
+from server.memories.search.asked_speaker import speakers_asked
 from server.memories.search.time_spans import closeness
 from server.storage.postgres.filters import filter_condition, scope_condition
 from server.storage.postgres.memory_history import state_columns
@@ -210,11 +213,11 @@ def rank_statement(
 
     It compares the whole scope. Also returns the last values to bind.
     """
-    condition, values = scope_condition(scope, first_parameter=16)
-    matching, bound = filter_condition(filters, first_parameter=16 + len(values))
+    condition, values = scope_condition(scope, first_parameter=18)
+    matching, bound = filter_condition(filters, first_parameter=18 + len(values))
     project = "$1"
     if time is None and filters is None and len(values) == 1:
-        project, condition = _unseen(project), condition.replace("$16", _unseen("$16"))
+        project, condition = _unseen(project), condition.replace("$18", _unseen("$18"))
     statement = (
         SQL["rank"]
         .replace("{project}", project)
@@ -229,7 +232,7 @@ def rank_statement(
         SQL["past"]
         .replace("{rows}", _union(_PAST, sources))
         .replace("{origin}", condition.replace("m.", "origin."))
-        .replace("{time}", f"${16 + len(last)}::timestamptz")
+        .replace("{time}", f"${18 + len(last)}::timestamptz")
     )
     return statement.replace("{past}", f"{past}\n").replace("{memories}", "past"), [*last, time]
 
@@ -255,7 +258,7 @@ def rank_large_statement(
 
     With a `cast` the nearest vectors are found by the index over that type.
     """
-    condition, values = scope_condition(scope, first_parameter=19)
+    condition, values = scope_condition(scope, first_parameter=21)
     statement = (
         RANK_LARGE.replace("{project}", "$1")
         .replace("{scope}", condition)
@@ -283,10 +286,13 @@ def _shared_values(query: SearchQuery) -> list[object]:
         FAR_SHARE,
         REACH,
         SITTING,
+        PAIR_SHARE,
+        PAIR_REACH,
     ]
 
 
 def _fused(query: SearchQuery, rows: Sequence[Row]) -> list[Ranked]:
+    asked = speakers_asked(query.text, ((row["role"], row["name"]) for row in rows))
     candidates = [
         Scored(
             row["memory_id"],
@@ -294,6 +300,7 @@ def _fused(query: SearchQuery, rows: Sequence[Row]) -> list[Ranked]:
             row["lexical"],
             graph=query.graph.get(row["memory_id"], 0.0),
             time=closeness(row["event_time"], query.question_times),
+            speaker_asked=asked is None or (row["role"], row["name"]) in asked,
         )
         for row in rows
     ]

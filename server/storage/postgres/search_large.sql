@@ -1,6 +1,6 @@
 -- Searching a large scope. What `rank` (search.sql) finds by comparing every memory, this finds by
 -- comparing those that can be among the best: the nearest ones, those that share most with the
--- question, and those around them, to which they lend. `$16` and `$17` are the size of the scope and
+-- question, and those around them, to which they lend. `$18` and `$19` are the size of the scope and
 -- the mean length of its texts, as the last search that looked at all of them found. `{cast}` stands
 -- for the type by which an index of vectors is found, or for nothing; some names for the blocks of
 -- `ranking.sql`, with what they stand for.
@@ -13,8 +13,8 @@ frame AS MATERIALIZED (
            -- The centred cosine grows with this vector's inner product, but for its denominator.
            $4::halfvec - (mean * array_fill(share::real, ARRAY[vector_dims(mean)])::halfvec) AS target
     FROM (
-        SELECT $16::float8 AS size, $17::float8 AS mean_length, mean,
-               $16 / ($16 + $10::float8) AS share, -(mean <#> mean) AS square,
+        SELECT $18::float8 AS size, $19::float8 AS mean_length, mean,
+               $18 / ($18 + $10::float8) AS share, -(mean <#> mean) AS square,
                -(mean <#> $4) AS common
         FROM centre
     ) AS of_scope
@@ -24,7 +24,7 @@ nearest AS MATERIALIZED (
     FROM {memories} AS m
     WHERE {narrowed}
     ORDER BY m.embedding{cast} <#> (SELECT target{cast} FROM frame)
-    LIMIT $18
+    LIMIT $20
 ),
 compared AS MATERIALIZED (
     SELECT m.memory_id, m.text_length, {shared} AS shared
@@ -32,8 +32,9 @@ compared AS MATERIALIZED (
     WHERE {narrowed} AND m.lexemes @@ (SELECT any_of FROM question)
 ),
 {weights},
+{pairs},
 matched AS MATERIALIZED (
-    SELECT c.memory_id, {lexical} AS lexical
+    SELECT c.memory_id, c.shared, {lexical} AS lexical
     FROM compared AS c, frame AS f, weights AS w
 ),
 best AS MATERIALIZED (SELECT * FROM matched ORDER BY lexical DESC, memory_id LIMIT $9),
@@ -69,7 +70,7 @@ lent AS MATERIALIZED (
     GROUP BY receiver
 ),
 candidates AS MATERIALIZED (
-    SELECT m.memory_id, m.event_time,
+    SELECT m.memory_id, m.event_time, m.role, m.name, m.text_length,
            -(m.embedding <#> $4) AS similarity,
            -(m.embedding <#> (SELECT mean FROM centre)) AS commonness
     FROM {memories} AS m
@@ -81,7 +82,7 @@ candidates AS MATERIALIZED (
     ))
 ),
 scored AS MATERIALIZED (
-    SELECT c.memory_id, c.event_time, {dense} AS dense,
+    SELECT c.memory_id, c.event_time, c.role, c.name, c.text_length, matched.shared, {dense} AS dense,
            1 - (1 - coalesce(matched.lexical, 0)) * exp(coalesce(lent.rest, 0)) AS lexical
     FROM frame AS f, candidates AS c
     LEFT JOIN matched USING (memory_id)
