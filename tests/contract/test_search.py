@@ -195,6 +195,7 @@ async def test_the_speaker_whom_the_question_names_is_preferred(store: MemorySto
     )
     assert preferred["Green boats it is."] == pytest.approx(neutral["Green boats it is."])
 
+
 async def test_words_are_compared_by_their_stems(store: MemoryStore) -> None:
     await add(store, "Alice was running marathons", "Bob sleeps")
     assert list(await lexical(store, "Who runs a marathon?")) == ["Alice was running marathons"]

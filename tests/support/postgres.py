@@ -13,13 +13,6 @@ import pytest
 import pytest_asyncio
 
 from server.embedded import EmbeddedPostgres, NoProgress
-from server.memories.search.ranking import (
-    FAR_SHARE,
-    PAIR_REACH,
-    PAIR_SHARE,
-    REACH,
-    SITTING,
-)
 from server.storage.postgres.pool import Database, PoolOptions, open_pool
 from server.storage.postgres.schema import migrate
 
@@ -27,8 +20,6 @@ if TYPE_CHECKING:
     from server.storage.postgres.pool import Connection
 
 TEMPLATE = "memoir_template"
-LENDING = (FAR_SHARE, REACH, SITTING, PAIR_SHARE, PAIR_REACH)
-"""What statements that rank are given to say how far messages lend."""
 
 _numbers = count()
 
@@ -64,7 +55,7 @@ async def database(postgres_dsn: str) -> AsyncIterator[Database]:
     """A pool on a migrated database of the test's own."""
     pool = await open_pool(postgres_dsn, PoolOptions(max_size=8))
     yield Database(pool, acquire_timeout=5.0)
-    await pool.close()
+    pool.terminate()
 
 
 def with_database(dsn: str, name: str) -> str:
@@ -93,7 +84,7 @@ async def loaded(server: str, *statements: str) -> AsyncIterator[Connection]:
             for statement in statements:
                 await connection.execute(statement)
             yield connection
-        await pool.close()
+        pool.terminate()
 
 
 @asynccontextmanager

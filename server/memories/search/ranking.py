@@ -10,9 +10,10 @@ memory scores more. Messages are understood with those around them, so a message
 it is also gets a share of what those around it score: as independent reasons,
 1 - (1 - own)(1 - share * before)(1 - share * after). The next ones lend CONTEXT_SHARE, others
 within REACH FAR_SHARE: a short remark is understood with several turns around it, and a page with
-its neighbours alone. Nothing is lent from one sitting to another. Words that stand side by side in
-the question count for more where they stand close together: each such pair is one more word of the
-question, at PAIR_SHARE of its average word, after what is lent. Only the candidates are looked at for pairs.
+its neighbours alone. Nothing is lent from one sitting to another. Words that are neighbours in the
+question say more where they stand together (Metzler and Croft, "A Markov Random Field Model for
+Term Dependencies", 2005): each such pair is one more word of the question and counts PAIR_SHARE of
+an average one. Pairs are counted for candidates only.
 
 The **dense** arm is the cosine of the embeddings after the mean embedding of the scope is taken off
 both. All that one person speaks of has much in common; what is left tells memories apart. The mean
@@ -23,8 +24,8 @@ scores come with the query. It is a reason of its own beside the other two arms,
 1 - (1 - score)(1 - share * graph): it lifts what it finds and lowers nothing. A lexical arm that
 finds nothing at all takes no part in a search.
 
-The **speaker** that a question asks about is preferred: what others said counts
-1 - SPEAKER_SHARE of its score, once the dense and the lexical arm are fused.
+A question that asks for what one **speaker** said ("what did you recommend?") prefers that speaker:
+what others said loses SPEAKER_SHARE of the score that the dense and the lexical arm give it.
 
 The **time** arm is how close a memory's event time is to the times that the question names. It
 lifts what the other arms have found, as the graph does, and proposes nothing by itself.
@@ -34,11 +35,11 @@ ADR 0012, ADR 0028 and ADR 0029 say what was measured, and how the constants wer
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from enum import StrEnum
-from typing import Final
+from typing import Final, NamedTuple
 from uuid import UUID
 
 from server.memories.memory import ArmScore
@@ -79,13 +80,13 @@ REACH: Final = 400
 """How far a message lends, in characters, with its own: two to four short turns."""
 
 PAIR_SHARE: Final = 0.5
-"""How much a pair of words that stand close together counts, as a part of an average word."""
+"""How much a pair of words counts that stand together, as a part of an average word."""
 
 PAIR_REACH: Final = 3
-"""How far from one another the words of a pair may stand, in words."""
+"""How far apart the words of a pair may stand, in words."""
 
 SPEAKER_SHARE: Final = 0.15
-"""The part of its score that a memory loses whose speaker the question does not ask about."""
+"""The part of its score that an item loses if the question asks for another speaker's words."""
 
 SITTING: Final = timedelta(hours=6)
 """A longer pause between the event times of two messages ends a sitting."""
@@ -108,7 +109,7 @@ class ArmWeights:
     """How much each arm counts. Of dense and lexical only the ratio matters.
 
     `graph` and `time` are shares, from 0 to 1, of what is missing to a score of 1 that those arms
-    can add; `speaker` is the share that the others lose where the question asks about one speaker.
+    can add; `speaker` is the share that the words of others lose if a question asks for a speaker.
     """
 
     dense: float = 1.0
@@ -122,11 +123,11 @@ EVEN: Final = ArmWeights()
 """Measured with static and with learned embeddings (ADR 0012, ADR 0028)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Scored:
+class Scored(NamedTuple):
     """What the arms think of one memory; 0 is nothing.
 
-    `speaker_asked` is false where the question asks for what somebody else said.
+    `other_speaker` is true if the question asks for what somebody else said.
+    A tuple, because a search makes hundreds of these and a frozen dataclass takes thrice as long.
     """
 
     memory_id: UUID
@@ -134,7 +135,7 @@ class Scored:
     lexical: float
     graph: float = 0.0
     time: float = 0.0
-    speaker_asked: bool = True
+    other_speaker: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,19 +164,24 @@ def fuse(
     not named among those that found a hit there.
     """
     present = _taking_part(candidates, weights)
-    scores = {candidate.memory_id: _score(candidate, present) for candidate in candidates}
+    numbered = list(enumerate(candidates))
     # Below zero, which is where scores end, the dense arm still tells far from further.
-    best = sorted(candidates, key=lambda c: (-scores[c.memory_id], -c.dense, c.memory_id))
-    arms = {
-        Arm.DENSE: _places({c.memory_id: c.dense for c in candidates}, limit),
-        Arm.LEXICAL: _places({c.memory_id: c.lexical for c in candidates if c.lexical > 0}, limit),
-        Arm.GRAPH: _places({c.memory_id: c.graph for c in candidates if c.graph > 0}, limit),
-        Arm.TIME: _places({c.memory_id: c.time for c in candidates if c.time > 0}, limit),
+    order = sorted((-_score(c, present), -c.dense, c.memory_id, n) for n, c in numbered)
+    best = {
+        number: (memory_id, -negated)
+        for negated, _, memory_id, number in order[:limit]
+        if threshold is None or -negated >= threshold
     }
+    proposed = {
+        Arm.DENSE: [(-c.dense, c.memory_id, n) for n, c in numbered],
+        Arm.LEXICAL: [(-c.lexical, c.memory_id, n) for n, c in numbered if c.lexical > 0],
+        Arm.GRAPH: [(-c.graph, c.memory_id, n) for n, c in numbered if c.graph > 0],
+        Arm.TIME: [(-c.time, c.memory_id, n) for n, c in numbered if c.time > 0],
+    }
+    arms = {arm: _places(scored, best, limit) for arm, scored in proposed.items()}
     return [
-        Ranked(id_, scores[id_], [ArmScore(arm, *of[id_]) for arm, of in arms.items() if id_ in of])
-        for id_ in (candidate.memory_id for candidate in best[:limit])
-        if threshold is None or scores[id_] >= threshold
+        Ranked(id_, score, [ArmScore(arm, *of[n]) for arm, of in arms.items() if n in of])
+        for n, (id_, score) in best.items()
     ]
 
 
@@ -189,22 +195,34 @@ def _taking_part(candidates: Sequence[Scored], weights: ArmWeights) -> ArmWeight
 def _score(candidate: Scored, weights: ArmWeights) -> float:
     total = weights.dense * _unit(candidate.dense) + weights.lexical * _unit(candidate.lexical)
     own = _unit(total / (weights.dense + weights.lexical))
-    if not candidate.speaker_asked:
+    if candidate.other_speaker:
         own *= 1.0 - weights.speaker
+    if candidate.graph <= 0.0 and candidate.time <= 0.0:
+        return own
     missing = (1.0 - own) * (1.0 - weights.graph * _unit(candidate.graph))
     return 1.0 - missing * (1.0 - weights.time * _unit(candidate.time))
 
 
-def _places(scores: Mapping[UUID, float], limit: int) -> Mapping[UUID, tuple[int, float]]:
-    """The place from 1 and the score of each memory that the arm proposed."""
-    order = sorted(scores, key=lambda memory_id: (-scores[memory_id], memory_id))
+def _places(
+    scored: list[tuple[float, UUID, int]], wanted: Collection[int], limit: int
+) -> Mapping[int, tuple[int, float]]:
+    """The place from 1 and the score of each wanted candidate that the arm proposed, by number.
+
+    The given scores are negated, so that their natural order is best first.
+    """
+    best = sorted(scored)[: candidate_count(limit)]
     return {
-        memory_id: (rank, _unit(scores[memory_id]))
-        for rank, memory_id in enumerate(order[: candidate_count(limit)], start=1)
+        number: (rank, _unit(-negated))
+        for rank, (negated, _, number) in enumerate(best, start=1)
+        if number in wanted
     }
 
 
 def _unit(score: float) -> float:
+    """The score, at least 0 and at most 1."""
+    # Nearly all scores are within, and min() and max() cost four times this comparison.
+    if 0.0 <= score <= 1.0:
+        return score
     return min(max(score, 0.0), 1.0)
 
 

@@ -69,7 +69,7 @@ def test_the_graph_lowers_no_score() -> None:
 
 
 def test_what_another_speaker_said_counts_less() -> None:
-    found = [Scored(A, 0.5, 0.5, speaker_asked=False), Scored(B, 0.45, 0.45)]
+    found = [Scored(A, 0.5, 0.5, other_speaker=True), Scored(B, 0.45, 0.45)]
     hits = fuse(found, ArmWeights(speaker=0.2), 2, None)
     assert ids(hits) == [B, A]
     assert [hit.score for hit in hits] == pytest.approx([0.45, 0.4])
