@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 
 from server.memories.conversation import Role
-from server.memories.search.asked_speaker import speakers_asked
+from server.memories.search.asked_speaker import Speaker, speakers_asked
 
-USER = (Role.USER, None)
-ASSISTANT = (Role.ASSISTANT, None)
-ANN = (Role.USER, "Ann Lee")
-BOB = (Role.USER, "Bob")
+USER: Speaker = (Role.USER, None)
+ASSISTANT: Speaker = (Role.ASSISTANT, None)
+ANN: Speaker = (Role.USER, "Ann Lee")
+BOB: Speaker = (Role.USER, "Bob")
 CHAT = (USER, ASSISTANT)
 TWO = (ANN, BOB)
 
@@ -50,7 +50,7 @@ def test_what_you_said_asks_for_the_assistant(question: str) -> None:
         ("When did I meet Bob?", {BOB}),
     ],
 )
-def test_names_ask_for_their_speakers(question: str, asked: set[object]) -> None:
+def test_names_ask_for_their_speakers(question: str, asked: set[Speaker]) -> None:
     assert speakers_asked(question, TWO) == asked
 
 
@@ -66,7 +66,5 @@ def test_names_ask_for_their_speakers(question: str, asked: set[object]) -> None
         ("What did I say?", ()),
     ],
 )
-def test_other_questions_ask_for_nobody(
-    question: str, speakers: tuple[tuple[Role, str | None], ...]
-) -> None:
+def test_other_questions_ask_for_nobody(question: str, speakers: tuple[Speaker, ...]) -> None:
     assert speakers_asked(question, speakers) is None

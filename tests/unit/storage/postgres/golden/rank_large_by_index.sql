@@ -19,7 +19,7 @@ UNION ALL
 SELECT project_id, passage_id AS memory_id, user_id, agent_id, app_id, run_id, scope_key, text,
        false AS inferred, false AS immutable, metadata, '{}'::text[] AS categories, event_time,
        expiration_date, create_time, create_time AS update_time, ordinal, text_length, lexemes,
-       embedding
+       embedding, role, name
 FROM passages
 WHERE delete_time IS NULL) AS m
         WHERE m.project_id = $3
@@ -54,7 +54,7 @@ UNION ALL
 SELECT project_id, passage_id AS memory_id, user_id, agent_id, app_id, run_id, scope_key, text,
        false AS inferred, false AS immutable, metadata, '{}'::text[] AS categories, event_time,
        expiration_date, create_time, create_time AS update_time, ordinal, text_length, lexemes,
-       embedding
+       embedding, role, name
 FROM passages
 WHERE delete_time IS NULL) AS m
     WHERE m.project_id = $3
@@ -75,7 +75,7 @@ UNION ALL
 SELECT project_id, passage_id AS memory_id, user_id, agent_id, app_id, run_id, scope_key, text,
        false AS inferred, false AS immutable, metadata, '{}'::text[] AS categories, event_time,
        expiration_date, create_time, create_time AS update_time, ordinal, text_length, lexemes,
-       embedding
+       embedding, role, name
 FROM passages
 WHERE delete_time IS NULL) AS m
     WHERE m.project_id = $3
@@ -138,7 +138,7 @@ UNION ALL
 SELECT project_id, passage_id AS memory_id, user_id, agent_id, app_id, run_id, scope_key, text,
        false AS inferred, false AS immutable, metadata, '{}'::text[] AS categories, event_time,
        expiration_date, create_time, create_time AS update_time, ordinal, text_length, lexemes,
-       embedding
+       embedding, role, name
 FROM passages
 WHERE delete_time IS NULL) AS m
     WHERE m.project_id = $3 AND NOT m.inferred AND m.memory_id = ANY (ARRAY(
@@ -160,7 +160,7 @@ UNION ALL
 SELECT project_id, passage_id AS memory_id, user_id, agent_id, app_id, run_id, scope_key, text,
        false AS inferred, false AS immutable, metadata, '{}'::text[] AS categories, event_time,
        expiration_date, create_time, create_time AS update_time, ordinal, text_length, lexemes,
-       embedding
+       embedding, role, name
 FROM passages
 WHERE delete_time IS NULL) AS m
     WHERE m.project_id = $3
@@ -184,7 +184,7 @@ UNION ALL
 SELECT project_id, passage_id AS memory_id, user_id, agent_id, app_id, run_id, scope_key, text,
        false AS inferred, false AS immutable, metadata, '{}'::text[] AS categories, event_time,
        expiration_date, create_time, create_time AS update_time, ordinal, text_length, lexemes,
-       embedding
+       embedding, role, name
 FROM passages
 WHERE delete_time IS NULL) AS m
     WHERE m.project_id = $3
@@ -230,7 +230,7 @@ UNION ALL
 SELECT project_id, passage_id AS memory_id, user_id, agent_id, app_id, run_id, scope_key, text,
        false AS inferred, false AS immutable, metadata, '{}'::text[] AS categories, event_time,
        expiration_date, create_time, create_time AS update_time, ordinal, text_length, lexemes,
-       embedding
+       embedding, role, name
 FROM passages
 WHERE delete_time IS NULL) AS m
     WHERE m.project_id = $3

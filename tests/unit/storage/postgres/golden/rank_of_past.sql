@@ -35,7 +35,7 @@ UNION ALL
 SELECT p.project_id, p.passage_id AS memory_id, p.user_id, p.agent_id, p.app_id, p.run_id,
        p.scope_key, p.text, false AS inferred, false AS immutable, p.metadata,
        '{}'::text[] AS categories, p.event_time, p.expiration_date, p.create_time,
-       p.create_time AS update_time, p.ordinal, p.text_length, p.lexemes, p.embedding
+       p.create_time AS update_time, p.ordinal, p.text_length, p.lexemes, p.embedding, p.role, p.name
 FROM calls AS origin
 JOIN passages AS p ON p.project_id = origin.project_id AND p.call_id = origin.call_id
 WHERE origin.project_id = $2 AND origin.call_time <= $3::timestamptz

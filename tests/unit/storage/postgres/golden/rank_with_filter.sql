@@ -19,7 +19,7 @@ UNION ALL
 SELECT project_id, passage_id AS memory_id, user_id, agent_id, app_id, run_id, scope_key, text,
        false AS inferred, false AS immutable, metadata, '{}'::text[] AS categories, event_time,
        expiration_date, create_time, create_time AS update_time, ordinal, text_length, lexemes,
-       embedding
+       embedding, role, name
 FROM passages
 WHERE delete_time IS NULL) AS m
         WHERE m.project_id = $3
@@ -45,7 +45,7 @@ UNION ALL
 SELECT project_id, passage_id AS memory_id, user_id, agent_id, app_id, run_id, scope_key, text,
        false AS inferred, false AS immutable, metadata, '{}'::text[] AS categories, event_time,
        expiration_date, create_time, create_time AS update_time, ordinal, text_length, lexemes,
-       embedding
+       embedding, role, name
 FROM passages
 WHERE delete_time IS NULL) AS m
     WHERE m.project_id = $3
