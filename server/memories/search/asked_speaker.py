@@ -1,8 +1,9 @@
 """Whose words a question asks for.
 
-"What did Caroline paint?" is mostly answered by what Caroline said, "when did I move?" by the user
-and "what did you recommend?" by the assistant. That is a preference and not a filter: others may
-have told of it. Names count in every language, pronouns in English.
+"What did Caroline paint?" is mostly answered by what Caroline said, "When did I move?" by what the
+user said and "What did you recommend?" by what the assistant said. The answer is a preference and
+not a filter, because others may have mentioned it too. Names are recognised in every language,
+pronouns in English only.
 """
 
 from __future__ import annotations
@@ -16,15 +17,14 @@ from server.memories.conversation import Role
 Speaker: TypeAlias = tuple[str | None, str | None]
 """The role and the name of who said something, as the message has them."""
 
-_TOLD: Final = (
-    r"(?:recommend|suggest|advise|propose|say|said|tell|told|give|gave|given|provide|explain|mention"
-    r"|describe|outline|offer|write|wrote|list)"
-)
-# "Can you tell me" and "would you suggest" ask for something new; these ask for what was said.
+# What was said before: "can you tell me" and "would you suggest" ask for something new.
 _YOU: Final = re.compile(
-    rf"\b(?:(?:did|have|had) you|you(?:['\u2019]ve| have| had)? (?:just )?{_TOLD}(?:ed|d)"
-    rf"|you(?:['\u2019]ve| have| had)? (?:said|told|gave|given|wrote)"
-    r"|your (?:advice|suggestions?|recommendations?))\b"
+    r"\b(?:"
+    r"(?:did|have|had) you"
+    r"|you(?:['\u2019]ve| have| had)?(?: just| already)? (?:advised|described|explained|gave|given"
+    r"|listed|mentioned|offered|outlined|proposed|provided|recommended|said|suggested|told|wrote)"
+    r"|your (?:advice|suggestions?|recommendations?)"
+    r")\b"
 )
 _FIRST_PERSON: Final = re.compile(r"\b(?:i|me|my|mine|we|us|our|ours)\b")
 
