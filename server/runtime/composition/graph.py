@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 
 from server.api.grpc.services.graph import GraphUseCases
+from server.core.background import running
 from server.core.circuit_breaker import CircuitBreaker
 from server.core.clock import Clock, SystemClock
 from server.core.errors import GraphUnavailable
@@ -23,7 +24,6 @@ from server.memories.history.ports import MemoryHistory
 from server.memories.ports import MemoryStore
 from server.projects.ports import GraphCounter
 from server.runtime.composition.database import open_database
-from server.runtime.lifecycle import running
 from server.runtime.settings import Neo4jSettings, PostgresSettings, Settings
 from server.storage.neo4j.absent import AbsentGraph, AbsentGraphReader
 from server.storage.neo4j.audit import Neo4jGraphAudit

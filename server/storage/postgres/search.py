@@ -6,11 +6,12 @@ In a large scope only the memories that can be among the best are compared (ADR 
 from __future__ import annotations
 
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, TypeAlias
 from uuid import UUID
+
+from cachetools import TTLCache
 
 from server.memories.memory import Memory, ScoredMemory
 from server.memories.passages import EVERY_SOURCE, Hit, Passage, ScoredPassage, Source
@@ -69,17 +70,15 @@ class ScopeSizes:
 
     def __init__(self, large: int = LARGE, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._large = large
-        self._monotonic = monotonic
-        self._sizes: OrderedDict[_Place, tuple[float, ScopeSize]] = OrderedDict()
+        self._sizes: TTLCache[_Place, ScopeSize] = TTLCache(
+            _MOST_SCOPES, _TRUSTED_SECONDS, monotonic
+        )
 
     def of(
         self, project_id: str, scope: Scope, sources: frozenset[Source] = EVERY_SOURCE
     ) -> ScopeSize | None:
         """The size of a scope if it is known to be large."""
-        known = self._sizes.get((project_id, scope, sources))
-        if known is None or self._monotonic() - known[0] > _TRUSTED_SECONDS:
-            return None
-        return known[1]
+        return self._sizes.get((project_id, scope, sources))
 
     def learn(
         self,
@@ -90,12 +89,10 @@ class ScopeSizes:
     ) -> None:
         """Remembers the size that a search of the whole scope found."""
         place = project_id, scope, sources
-        self._sizes.pop(place, None)
         if size.memories < self._large:
-            return
-        while len(self._sizes) >= _MOST_SCOPES:
-            self._sizes.popitem(last=False)
-        self._sizes[place] = self._monotonic(), size
+            self._sizes.pop(place, None)
+        else:
+            self._sizes[place] = size
 
 
 SQL = load_sql("search.sql", "ranking.sql", "passages.sql", "memory_columns.sql")

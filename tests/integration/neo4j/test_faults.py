@@ -11,13 +11,13 @@ import pytest
 from neo4j import AsyncDriver
 from neo4j.exceptions import AuthError, ServiceUnavailable
 
+from server.core.background import running
 from server.core.circuit_breaker import BreakerState, CircuitBreaker
 from server.core.errors import DeadlineExceeded, GraphUnavailable
 from server.core.request_context import RequestContext, enter_request
 from server.embedded.neo4j import Neo4jAddress
 from server.graph.ports import GraphScope, RelationQuery
 from server.memories.search.graph_clues import Recollection
-from server.runtime.lifecycle import running
 from server.storage.neo4j.calls import guarded_call, open_driver
 from server.storage.neo4j.graph import Neo4jGraph
 from server.storage.neo4j.reader import Neo4jGraphReader

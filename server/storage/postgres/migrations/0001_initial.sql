@@ -303,6 +303,9 @@ CREATE TABLE memories (
     embedding halfvec STORAGE PLAIN NOT NULL,
     lexemes tsvector STORAGE MAIN NOT NULL GENERATED ALWAYS AS (indexed_words(text, role, name, event_time, entities, evidence)) STORED,
     text_length integer NOT NULL GENERATED ALWAYS AS (char_length(text)) STORED,
+    graph_space text GENERATED ALWAYS AS (
+        coalesce('user:' || user_id, 'agent:' || agent_id, 'app:' || app_id, 'run:' || run_id)
+    ) STORED,
     ordinal integer NOT NULL DEFAULT 0,
     PRIMARY KEY (project_id, memory_id),
     CONSTRAINT memories_version CHECK (version >= 1)
@@ -310,6 +313,8 @@ CREATE TABLE memories (
 COMMENT ON TABLE memories IS 'Memories as they are now.';
 COMMENT ON COLUMN memories.scope_key IS
     'Digest of the four scope fields: rows of one scope share it.';
+COMMENT ON COLUMN memories.graph_space IS
+    'Where names mean the same entity: the first named part of the scope, as in `user:alice`.';
 COMMENT ON COLUMN memories.version IS 'Counts the changes, from 1.';
 COMMENT ON COLUMN memories.call_id IS 'The call of the newest version.';
 COMMENT ON COLUMN memories.digest IS 'Digest of the text: a scope holds a text once.';
