@@ -24,6 +24,9 @@ PROMTOOL_VERSION          := v0.313.0
 TOXIPROXY_VERSION         := v2.5.0
 NEO4J_VERSION             := 5.18.0
 
+MEM0_VERSIONS := 0.1.118 1.0.11 2.2.1
+MEM0_CLIENTS  := $(MEM0_VERSIONS:%=$(LOCAL)/mem0/%/.installed)
+
 NEO4J_LIB := $(LOCAL)/neo4j/$(NEO4J_VERSION)/lib
 # Folders that hold Python of ours; some of them come later than others.
 SOURCES   := $(wildcard client server tests benchmarks scripts examples)
@@ -40,7 +43,8 @@ endif
 say = printf '%s\n' '$(BOLD)==> $(1)$(PLAIN)'
 
 .PHONY: help install run demo test chaos check format lint types imports proto proto-check wheel tools \
-        neo4j vendor screenshots bench bench-telemetry lock secrets chromium clean
+        neo4j golden mem0-clients vendor screenshots bench bench-telemetry lock secrets chromium \
+        clean
 
 help: ## List the targets
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z0-9-]+:.*## / \
@@ -127,6 +131,16 @@ $(NEO4J_LIB): deploy/neo4j/pom.xml | $(VENV)/.installed
 	@$(call say,Downloading Neo4j $(NEO4J_VERSION) with Maven: about a minute)
 	@$(BIN)/python scripts/fetch_neo4j.py deploy/neo4j/pom.xml $@
 
+mem0-clients: $(MEM0_CLIENTS) ## Install Mem0's own clients, which test the HTTP door (PyPI)
+	@:
+
+# Each has an environment of its own, because they want different versions of the same packages.
+$(LOCAL)/mem0/%/.installed: tests/support/mem0/mem0ai-%.txt | $(VENV)/.installed
+	@$(call say,Installing mem0ai $*)
+	@$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(@D)
+	@$(BIN)/uv pip install --quiet --no-deps --python $(@D)/bin/python --requirement $<
+	@touch $@
+
 # Only Debian's apt-get, and only as root: nobody is asked for a password in the middle of the tests.
 chromium: ## Install Debian's Chromium, which tests the web page (as root)
 	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || { \
@@ -166,6 +180,7 @@ test: install ## Run every test against real PostgreSQL and Neo4j
 	@$(MAKE) neo4j || echo 'Tests that need Neo4j will fail: see above.' >&2
 	@$(MAKE) --silent $(GRPCURL) $(GRPC_HEALTH_PROBE) $(GHZ) $(PROMTOOL) $(TOXIPROXY) || \
 	  echo 'Tests that need grpcurl and the like will fail: see above.' >&2
+	@$(MAKE) --silent mem0-clients || echo 'Tests of Mem0 clients will be skipped: see above.' >&2
 	@$(MAKE) --silent chromium || echo 'Tests of the web page will be skipped: see above.' >&2
 	@$(call say,Tests)
 	@PATH="$(CURDIR)/$(TOOLS):$$PATH" $(BIN)/python -m pytest $(PYTEST_ARGS)
@@ -213,6 +228,9 @@ screenshots: install ## Make the pictures in docs/images from a server at work
 	@$(MAKE) neo4j
 	@$(MAKE) --silent chromium
 	@$(BIN)/python -m scripts.screenshots
+
+golden: install ## Render every SQL statement again, for review
+	@$(BIN)/python -m tests.support.rendered_statements
 
 vendor: install ## Fetch the web page's libraries from npm again, and check their digests
 	@$(BIN)/python scripts/vendor_page.py

@@ -2,9 +2,9 @@
 
     python -m scripts.generate_protos [--out generated]
 
-The imported contracts (protovalidate's rules, google.longrunning, google.rpc) are taken from the
-descriptors inside the installed wheels, so that their text is not kept here a second time, and
-always fits the run-time libraries.
+The imported contracts (protovalidate's rules, google.api, google.longrunning, google.rpc) are taken
+from the descriptors inside the installed wheels, so that their text is not kept here a second time,
+and always fits the run-time libraries.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import tempfile
 from importlib.resources import files
 from pathlib import Path
 
+from google.api import annotations_pb2
 from google.longrunning import operations_pb2
 from google.protobuf import descriptor_pb2
 from google.protobuf.descriptor import FileDescriptor
@@ -53,6 +54,7 @@ def imported_descriptors() -> descriptor_pb2.FileDescriptorSet:
             add(dependency)
         file.CopyToProto(result.file.add())
 
+    add(annotations_pb2.DESCRIPTOR)
     add(operations_pb2.Operation.DESCRIPTOR.file)
     add(status_pb2.DESCRIPTOR)
     result.file.add().ParseFromString(validate_pb.desc().proto.to_binary())

@@ -57,7 +57,8 @@ class AsyncClient:
 
     `address` is `host:port`, or a gRPC target such as `dns:///memoir:50051`; calls are spread over
     all addresses that it resolves to. `api_key` defaults to the variable MEMOIR_API_KEY. `timeout`
-    is in seconds and bounds a call with all its retries. Every method raises `MemoirError`.
+    is in seconds and bounds a call with all its retries. With a `channel` the calls go over it, so
+    that clients with several keys can share one. Every method raises `MemoirError`.
     """
 
     def __init__(
@@ -68,11 +69,13 @@ class AsyncClient:
         tls: Tls | None = None,
         timeout: float = transport.DEFAULT_TIMEOUT,
         retries: RetryPolicy | None = None,
+        channel: grpc.aio.Channel | None = None,
     ) -> None:
         self._api_key = api_key_or_default(api_key)
         self._timeout = timeout
         self._retries = retries or RetryPolicy()
-        self._channel = open_async_channel(address, tls)
+        self._owns_channel = channel is None
+        self._channel = channel or open_async_channel(address, tls)
 
     async def __aenter__(self) -> Self:
         return self
@@ -81,8 +84,9 @@ class AsyncClient:
         await self.close()
 
     async def close(self) -> None:
-        """Ends the connection; calls in progress fail."""
-        await self._channel.close()
+        """Ends the connection; calls in progress fail. A channel that was given stays open."""
+        if self._owns_channel:
+            await self._channel.close()
 
     def correlation(self, correlation_id: str) -> AbstractContextManager[None]:
         """Marks the calls inside a `with` block with this id, in every log and trace."""

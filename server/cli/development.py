@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -55,6 +56,34 @@ def grpcurl_line(key: str, address: str) -> str:
         f"  -d '{body}' \\\n"
         f"  {address} memoir.v1.MemoryService/AddMemories"
     )
+
+
+def client_line(key: str, address: str) -> str:
+    """Returns a shell command that adds and searches with the Python client."""
+    code = (
+        f'import memoir; client = memoir.Client("{address}", api_key="{key}"); '
+        'client.add("I moved to Lisbon", user_id="alice"); '
+        'print(*(hit.text for hit in client.search("Lisbon", user_id="alice")), sep=" | ")'
+    )
+    return f"{sys.executable} -c '{code}'"
+
+
+def mem0_line(key: str, http: str) -> str:
+    """Returns a shell command that adds and lists with Mem0's client, fetched from PyPI."""
+    code = (
+        f'from mem0 import MemoryClient; client = MemoryClient(api_key="{key}", host="{http}"); '
+        'client.add("I play the cello", user_id="alice", infer=False); '
+        'print(client.get_all(filters={"user_id": "alice"}))'
+    )
+    uv = Path(sys.executable).with_name("uv")
+    return f"MEM0_TELEMETRY=False {uv} run --no-project --with mem0ai python -c '{code}'"
+
+
+def mcp_line(key: str, http: str) -> str:
+    """Returns the configuration of an agent that gets the tools of MCP."""
+    headers = {"Authorization": f"Token {key}", "Memoir-User-Id": "alice"}
+    server = {"type": "http", "url": f"{http}/mcp", "headers": headers}
+    return json.dumps({"mcpServers": {"memoir": server}})
 
 
 FILE_NAME = "runtime.json"

@@ -3,20 +3,29 @@
 from __future__ import annotations
 
 import argparse
+import time
 from contextlib import AsyncExitStack
 
 from rich.markup import escape
 
 from server.cli.backends import embedded_postgres, graph_of
 from server.cli.console import ConsoleProgress, out
-from server.cli.development import Runtime, announced, development_key, grpcurl_line
+from server.cli.development import (
+    Runtime,
+    announced,
+    client_line,
+    development_key,
+    grpcurl_line,
+    mcp_line,
+    mem0_line,
+)
 from server.cli.migrate import apply_migrations
 from server.cli.serving import Serve, Serving, serve_by_workers, serve_here
 from server.cli.worker import arm_failpoints, prepare_logging
 from server.runtime.composition.database import open_administration
 from server.runtime.composition.doors import open_page
-from server.runtime.composition.graph import GraphAddress
-from server.runtime.lifecycle import StopSignals
+from server.runtime.composition.graph import GraphAddress, answering_graph
+from server.runtime.lifecycle import StopSignals, running
 from server.runtime.settings import Settings, load_settings
 
 
@@ -62,6 +71,8 @@ async def _start(stack: AsyncExitStack, settings: Settings, serve: Serve) -> Ser
     graph = await stack.enter_async_context(graph_of(settings, progress))
     dsn = settings.postgres.dsn.get_secret_value()
     serving = await serve(stack, settings, dsn, graph)
+    if http := _http_address(settings, serving):
+        out.print(f"HTTP on {http}")
     out.print(f"serving on {_address(settings, serving)}")
     return serving
 
@@ -82,9 +93,27 @@ async def _start_embedded(
     runtime = Runtime(dsn, address, graph.uri if graph else None)
     stack.enter_context(announced(settings.data.data_dir, runtime))
     out.print(_banner(settings, serving, address, graph), markup=True)
-    out.print(grpcurl_line(key, address), markup=False)
+    out.print(_lines_to_paste(key, address, _http_address(settings, serving)), markup=False)
     out.print("\nCtrl-C stops everything; the data stay.")
+    if graph is not None:
+        await stack.enter_async_context(running("graph", _say_when_ready(graph, settings)))
     return serving
+
+
+def _lines_to_paste(key: str, address: str, http: str | None) -> str:
+    lines = [grpcurl_line(key, address), f"\nmemoir.Client:\n\n{client_line(key, address)}"]
+    if http is not None:
+        lines.append(f"\nMem0's own client (it comes from PyPI):\n\n{mem0_line(key, http)}")
+        lines.append(
+            f"\nthe tools of an agent, as a configuration of MCP:\n\n{mcp_line(key, http)}"
+        )
+    return "\n".join(lines)
+
+
+async def _say_when_ready(graph: GraphAddress, settings: Settings) -> None:
+    began = time.monotonic()
+    await answering_graph(graph, settings.neo4j)
+    out.print(f"the graph is ready, {time.monotonic() - began:.1f} s after the server")
 
 
 async def _development_key(settings: Settings, dsn: str) -> str:
@@ -96,18 +125,29 @@ def _address(settings: Settings, serving: Serving) -> str:
     return f"{settings.grpc.host}:{serving.port}"
 
 
+def _http_address(settings: Settings, serving: Serving) -> str | None:
+    if serving.http_port is None:
+        return None
+    return f"http://{settings.http.host}:{serving.http_port}"
+
+
 def _banner(settings: Settings, serving: Serving, address: str, graph: GraphAddress | None) -> str:
     offline = (
         ""
         if serving.language_model.startswith("gemini/")
         else ("  (built in; set GEMINI_API_KEY for inference by Gemini)")
     )
-    where = f"Neo4j at {graph.uri}" if graph else "none: changes wait for one (see the log)"
+    where = (
+        f"Neo4j at {graph.uri}, which is starting"
+        if graph
+        else "none: changes wait for one (see the log)"
+    )
     return (
         f"\n[bold]Memoir serves on {address}[/bold]\n"
         f"  infers with   {escape(serving.language_model)}{offline}\n"
         f"  embeds with   {escape(serving.embedding_model)}\n"
         f"  graph         {where}\n"
+        f"  HTTP on       {_http_address(settings, serving) or 'none'}\n"
         f"  data          {escape(str(settings.data.data_dir))}\n"
         "\nTry it in another terminal:\n"
     )

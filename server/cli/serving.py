@@ -16,6 +16,7 @@ from server.cli.worker import Assignment, sending_telemetry, worker_command
 from server.runtime.composition.graph import GraphAddress
 from server.runtime.composition.service import open_service
 from server.runtime.composition.workers import Worker, serving_joined_metrics
+from server.runtime.lifecycle import relax_garbage_collector
 from server.runtime.settings import MetricsSettings, Settings
 from server.runtime.workers import shared_port, supervised
 from server.telemetry.exposition import serving_metrics
@@ -26,9 +27,13 @@ KILL_SECONDS: Final = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Serving:
-    """A running server: its port, the names of its models, and how to drain it."""
+    """A running server: its ports, the names of its models, and how to drain it.
+
+    `http_port` is None where HTTP is not served.
+    """
 
     port: int
+    http_port: int | None
     language_model: str
     embedding_model: str
     drain: Callable[[], Awaitable[None]]
@@ -50,12 +55,15 @@ async def serve_here(
             metrics, stack.enter_context(serving_metrics(metrics.host, metrics.port, __version__))
         )
     service = await stack.enter_async_context(open_service(settings, dsn, graph, tracer_provider))
+    relax_garbage_collector()
 
     async def drain() -> None:
         await service.drain(settings.grpc.drain_seconds, settings.grpc.drain_delay)
 
     models = service.models
-    return Serving(service.port, models.language_model.model, models.embedder.model, drain)
+    return Serving(
+        service.port, service.http_port, models.language_model.model, models.embedder.model, drain
+    )
 
 
 async def serve_by_workers(
@@ -70,12 +78,17 @@ async def serve_by_workers(
     count = settings.worker_count
     directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="memoir-workers-")))
     port = stack.enter_context(shared_port(settings.grpc.host, settings.grpc.port))
+    http_port = settings.http_port
+    if http_port is not None:
+        http_port = stack.enter_context(
+            shared_port(settings.http.host, http_port, "MEMOIR_HTTP_PORT")
+        )
     metrics_port = stack.enter_context(
         serving_joined_metrics(settings.metrics, __version__, directory, count)
     )
     if metrics_port is not None:
         _announce(settings.metrics, metrics_port)
-    command = worker_command(Assignment(dsn, graph, Worker(0, count, port, directory)))
+    command = worker_command(Assignment(dsn, graph, Worker(0, count, port, directory, http_port)))
     stop_seconds = settings.grpc.drain_delay + settings.grpc.drain_seconds + KILL_SECONDS
     supervisor = await stack.enter_async_context(supervised(command, stop_seconds))
     out.print(f"{count} workers: {', '.join(map(str, supervisor.pids))}")
@@ -84,7 +97,7 @@ async def serve_by_workers(
     async def drain() -> None:
         await supervisor.stop(stop_seconds)
 
-    return Serving(port, said["language_model"], said["embedding_model"], drain)
+    return Serving(port, http_port, said["language_model"], said["embedding_model"], drain)
 
 
 def _announce(settings: MetricsSettings, port: int) -> None:

@@ -27,7 +27,7 @@ from server.core.errors import MemoirError
 from server.runtime.composition.graph import GraphAddress
 from server.runtime.composition.service import open_service
 from server.runtime.composition.workers import Worker
-from server.runtime.lifecycle import StopSignals
+from server.runtime.lifecycle import StopSignals, relax_garbage_collector
 from server.runtime.settings import LogFormat, Settings, SettingsFault, load_settings
 from server.runtime.workers import WorkerCommand
 from server.telemetry.logging import configure_logging
@@ -121,6 +121,7 @@ async def run() -> None:
                 settings, assignment.dsn, assignment.graph, tracer_provider, assignment.worker
             )
         )
+        relax_garbage_collector()
         models = service.models
         said = {
             "language_model": models.language_model.model,

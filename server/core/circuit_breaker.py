@@ -20,6 +20,9 @@ from server.core.errors import DeadlineExceeded
 PATIENCE_SECONDS: Final = 1.0
 """A caller who gives up after waiting this many seconds counts as a failure."""
 
+STARTING_SECONDS: Final = 120.0
+"""A dependency that takes longer for its first answer is not starting, but away."""
+
 _log: structlog.stdlib.BoundLogger = structlog.get_logger("server.breaker")
 
 
@@ -46,6 +49,8 @@ class CircuitBreaker:
         self._allowed_failures = failures
         self._pause = pause
         self._monotonic = monotonic
+        self._made = monotonic()
+        self._has_succeeded = False
         self._failures = 0
         self._opened: float | None = None
         self._trying = False
@@ -62,6 +67,12 @@ class CircuitBreaker:
             return BreakerState.CLOSED
         is_pause_over = self._monotonic() - self._opened >= self._pause
         return BreakerState.HALF_OPEN if self._trying or is_pause_over else BreakerState.OPEN
+
+    @property
+    def awaits_start(self) -> bool:
+        """Whether the dependency may still be starting: it has not answered yet, and the breaker
+        was made less than STARTING_SECONDS ago."""
+        return not self._has_succeeded and self._monotonic() - self._made < STARTING_SECONDS
 
     @property
     def refuses(self) -> bool:
@@ -102,6 +113,7 @@ class CircuitBreaker:
         """A call was answered."""
         if self._opened is not None:
             _log.info("breaker.closed", dependency=self._name)
+        self._has_succeeded = True
         self._failures, self._opened, self._trying = 0, None, False
 
     def failed(self) -> None:

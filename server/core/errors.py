@@ -285,10 +285,17 @@ class StoreUnavailable(Retryable):
 
 
 class GraphUnavailable(Retryable):
-    """Neo4j cannot be reached or does not answer in time."""
+    """Neo4j cannot be reached or does not answer in time.
 
-    def __init__(self) -> None:
-        super().__init__("the graph is unavailable; memories and searches are not affected")
+    `is_starting` if it has not answered yet since this server began, a moment ago.
+    """
+
+    def __init__(self, *, is_starting: bool = False) -> None:
+        state = "starting" if is_starting else "unavailable"
+        super().__init__(
+            f"the graph is {state}; memories and searches are not affected",
+            timedelta(seconds=2 if is_starting else 1),
+        )
 
 
 class GraphBehind(Retryable):

@@ -74,6 +74,9 @@ def bounded(seconds: float) -> float:
 class Place(Protocol):
     """The place of one call among those that may work at once."""
 
+    tenant: str
+    """Whose share of the server's capacity the call uses: a project, or an organization."""
+
     def vacate(self) -> None:
         """Frees the place. Concurrent parts of the call may call it again before `retake`."""
         ...
@@ -93,6 +96,12 @@ _place: ContextVar[Place | None] = ContextVar("place", default=None)
 def enter_place(place: Place) -> None:
     """Makes `place` the place of the current task and of the tasks that it starts."""
     _place.set(place)
+
+
+def current_tenant() -> str | None:
+    """Returns whose share of the server's capacity is used; None for the service's own work."""
+    place = _place.get()
+    return None if place is None else place.tenant
 
 
 @asynccontextmanager

@@ -8,9 +8,8 @@ becomes a passage.
 
 from __future__ import annotations
 
-import re
 from bisect import bisect_left
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
@@ -105,12 +104,16 @@ def parts_of(text: str) -> list[Span]:
 
 
 def spans_of(text: str, quotes: Iterable[str]) -> list[Span]:
-    """Returns every place where one of the quotes occurs in the text."""
-    return [
-        Span(found.start(), found.end())
-        for quote in set(quotes)
-        for found in re.finditer(re.escape(quote), text)
-    ]
+    """Returns every place where one of the quotes occurs in the text, without overlaps of one."""
+    return [span for quote in set(quotes) if quote for span in _occurrences(text, quote)]
+
+
+def _occurrences(text: str, quote: str) -> Iterator[Span]:
+    start = text.find(quote)
+    while start >= 0:
+        end = start + len(quote)
+        yield Span(start, end)
+        start = text.find(quote, end)
 
 
 class Coverage:

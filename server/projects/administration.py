@@ -64,7 +64,7 @@ class Administration:
         Returns it together with the secret key itself, which cannot be read again.
 
         Raises:
-            NotFound: there is no such project.
+            NotFound: there is no such project, or the organization has none.
             InvalidRequest: neither is given, or the project belongs to another organization.
         """
         key = new_key()
@@ -84,6 +84,9 @@ class Administration:
             if org_id is None:
                 raise InvalidRequest([FieldViolation("project_id", "name a project or an org")])
             _check_id("org_id", org_id)
+            projects = await self._projects.list_projects()
+            if org_id not in {project.org_id for project in projects}:
+                raise NotFound(f"there is no organization {org_id!r} with a project")
             return org_id
         project = await self._projects.get_project(project_id)
         if project is None:

@@ -10,14 +10,14 @@ from server.core.errors import ApiKeyInvalid, ProjectForbidden, ProjectRequired
 from server.projects.ports import ProjectStore
 from server.projects.project import KEY_PREFIX, Caller, Principal, key_digest
 
-CACHE_SECONDS = 5.0
+CACHE_SECONDS = 3.0
 CACHE_SIZE = 10_000
 
 
 class Authenticate:
     """Finds the principal of a key.
 
-    A key that was found is cached for 5 seconds, which saves a round trip on nearly every call and
+    A key that was found is cached for 3 seconds, which saves a round trip on nearly every call and
     bounds how long a revoked key still works. Unknown keys are not cached, so that random keys
     cannot fill the memory.
     """

@@ -22,11 +22,11 @@ import structlog
 
 
 @contextmanager
-def shared_port(host: str, port: int) -> Iterator[int]:
+def shared_port(host: str, port: int, setting: str = "MEMOIR_GRPC_PORT") -> Iterator[int]:
     """Holds a port during the block, for processes that listen on it with SO_REUSEPORT.
 
     The kernel distributes new connections among the listening processes; this process does not
-    listen. Yields the port; 0 selects a free one.
+    listen. Yields the port; 0 selects a free one. `setting` is what a user changes to get another.
 
     Raises:
         OSError: the address cannot be listened on, or another process listens on it.
@@ -36,22 +36,20 @@ def shared_port(host: str, port: int) -> Iterator[int]:
     with socket.socket(family, kind, protocol) as probe:
         # Without SO_REUSEPORT this fails if any server listens, even one that would share the port.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        _bind(probe, address, host, port)
+        _bind(probe, address, f"{host}:{port}", setting)
         port = probe.getsockname()[1]
     with socket.socket(family, kind, protocol) as held:
         held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        _bind(held, (address[0], port, *address[2:]), host, port)
+        _bind(held, (address[0], port, *address[2:]), f"{host}:{port}", setting)
         yield port
 
 
-def _bind(endpoint: socket.socket, address: tuple[object, ...], host: str, port: int) -> None:
+def _bind(endpoint: socket.socket, address: tuple[object, ...], place: str, setting: str) -> None:
     try:
         endpoint.bind(address)
     except OSError as error:
-        raise OSError(
-            f"cannot listen on {host}:{port}; set MEMOIR_GRPC_PORT to a free port"
-        ) from error
+        raise OSError(f"cannot listen on {place}; set {setting} to a free port") from error
 
 
 FIRST_BACKOFF_SECONDS: Final = 0.1

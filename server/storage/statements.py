@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from importlib import resources
 
@@ -36,30 +36,29 @@ class Statements(Mapping[str, str]):
         return len(self._texts)
 
 
-def load_statements(
-    package: str, filename: str, comment: str = "--", blocks: Mapping[str, str] | None = None
-) -> Mapping[str, str]:
-    """The named blocks of a file that is shipped in `package`, in the order of the file.
+def load_cypher(package: str, filename: str) -> Mapping[str, str]:
+    """The named statements of a Cypher file that is shipped in `package`, in the order of the file.
 
-    A block begins with a line `-- name: some_name`, where `comment` is what starts a comment in the
-    file's language, and ends before the next such line. Its comments stay in it, its name too: the
-    database shows a statement with it, and so does a trace. Only comments may stand before the
-    first block. The name of one of `blocks` in braces stands for that block.
+    A statement begins with a line `// name: some_name` and ends before the next such line. It keeps
+    its comments and its name, by which the database and traces show it. Only comments may stand
+    before the first statement. Parameters are Cypher's own, such as `$project_id`.
 
     Raises:
         FileNotFoundError: the package has no such file.
-        ValueError: a name is missing, malformed or there twice, a block is empty, or a statement
-            stands before the first name.
+        ValueError: a name is missing, malformed or there twice, a statement is empty, or one stands
+            before the first name.
     """
-    text = resources.files(package).joinpath(filename).read_text(encoding="utf-8")
-    file = f"{package}/{filename}"
-    texts = _parse(file, text, comment)
-    return Statements(file, {name: _filled(body, blocks or {}) for name, body in texts.items()})
+    (texts,) = split_blocks(filename, read_resource(package, filename), "//", ("name",))
+    for name in texts:
+        if not name.isidentifier():
+            raise ValueError(f"{filename}: {name!r} is not a name")
+    named = {name: f"// name: {name}\n{body}" for name, body in texts.items()}
+    return Statements(f"{package}/{filename}", named)
 
 
 @lru_cache(maxsize=1024)
 def statement_name(statement: str) -> str:
-    """Returns the name of a named block, else the first word, such as `BEGIN`."""
+    """Returns the name of a named statement, else the first word, such as `BEGIN`."""
     named = _NAME.match(statement)
     if named:
         return named["name"]
@@ -67,28 +66,34 @@ def statement_name(statement: str) -> str:
     return words[0].strip(";") if words else ""
 
 
-def _parse(file: str, text: str, comment: str) -> dict[str, str]:
-    heading = re.compile(rf"^{re.escape(comment)}[ \t]*name:(.*)$", re.MULTILINE)
-    preamble, *rest = heading.split(text)
+def read_resource(package: str, filename: str) -> str:
+    """The text of a file that is shipped in `package`."""
+    return resources.files(package).joinpath(filename).read_text(encoding="utf-8")
+
+
+def split_blocks(
+    file: str, text: str, comment: str, kinds: Sequence[str]
+) -> tuple[Mapping[str, str], ...]:
+    """The bodies of each kind by heading, such as `some_name` after `-- name:`.
+
+    Raises:
+        ValueError: a heading is there twice, a body is empty, or code stands before the first one.
+    """
+    heading_line = re.compile(
+        rf"^{re.escape(comment)}[ \t]*({'|'.join(kinds)}):(.*)$", re.MULTILINE
+    )
+    preamble, *rest = heading_line.split(text)
     if _code(preamble, comment):
         raise ValueError(f"{file}: a statement stands before the first name")
-    texts: dict[str, str] = {}
-    for raw_name, body in zip(rest[::2], rest[1::2], strict=True):
-        name = raw_name.strip()
-        if not name.isidentifier():
-            raise ValueError(f"{file}: {name!r} is not a name")
-        if name in texts:
-            raise ValueError(f"{file}: {name!r} is there twice")
+    found: dict[str, dict[str, str]] = {kind: {} for kind in kinds}
+    for kind, raw_heading, body in zip(rest[::3], rest[1::3], rest[2::3], strict=True):
+        heading = raw_heading.strip()
+        if heading in found[kind]:
+            raise ValueError(f"{file}: {heading!r} is there twice")
         if not _code(body, comment):
-            raise ValueError(f"{file}: {name!r} is empty")
-        texts[name] = f"{comment} name: {name}\n{body.strip()}"
-    return texts
-
-
-def _filled(body: str, blocks: Mapping[str, str]) -> str:
-    for name, block in blocks.items():
-        body = body.replace(f"{{{name}}}", block)
-    return body
+            raise ValueError(f"{file}: {heading!r} is empty")
+        found[kind][heading] = body.strip()
+    return tuple(found.values())
 
 
 def _code(text: str, comment: str) -> list[str]:

@@ -9,7 +9,13 @@ import pytest_asyncio
 
 from server.core.pages import ListOrder
 from server.core.values import JsonObject
-from server.memories.filters.parser import MAX_DEPTH, MAX_LISTED, MAX_NODES, parse_filter
+from server.memories.filters.parser import (
+    MAX_CONTAINS,
+    MAX_DEPTH,
+    MAX_LISTED,
+    MAX_NODES,
+    parse_filter,
+)
 from server.memories.ports import ListQuery, MemoryStore, SearchQuery
 from server.memories.scope import Scope
 from server.storage.postgres.memory_store import PostgresMemoryStore
@@ -37,7 +43,7 @@ async def store(postgres_server: str) -> AsyncIterator[MemoryStore]:
             )
         assert await store.get(PROJECT, FULL.id, None) == FULL
         yield store
-        await pool.close()
+        pool.terminate()
 
 
 @pytest.mark.parametrize(("value", "expected"), CASES, ids=str)
@@ -80,7 +86,13 @@ def _deepest() -> JsonObject:
 
 
 _PLACES = ["metadata.a.b.c.d.e.f.g.h", "text", "id", "user_id", "categories", "metadata.color"]
-_NOTHING_LIKE = {"in": [f"2001-01-{day:02}" for day in range(1, 32)], "icontains": "\U0001f600"}
+_NOTHING_LIKE: list[JsonObject] = [
+    {"in": [f"2001-01-{day:02}" for day in range(1, 32)]},
+    {"icontains": "\U0001f600"},
+]
+_EVERYWHERE: list[JsonObject] = [
+    {_PLACES[n % 6]: _NOTHING_LIKE[n < MAX_CONTAINS]} for n in range(MAX_NODES - 1)
+]
 
 
 @pytest.mark.parametrize(
@@ -92,7 +104,11 @@ _NOTHING_LIKE = {"in": [f"2001-01-{day:02}" for day in range(1, 32)], "icontains
         ({"metadata.color": {"in": [*range(MAX_LISTED - 1), "Red"]}}, "full"),
         ({"create_time": {"in": ["2026-11-23"] * MAX_LISTED}}, "full"),
         (
-            {"NOT": [{_PLACES[n % 6]: _NOTHING_LIKE} for n in range(MAX_NODES // 2 - 1)]},
+            {
+                "NOT": [
+                    {_PLACES[n % 6]: _NOTHING_LIKE[n < MAX_CONTAINS]} for n in range(MAX_NODES - 1)
+                ]
+            },
             "full bare",
         ),
     ],

@@ -45,7 +45,7 @@ async def other_database(postgres_server: str) -> AsyncIterator[Database]:
     async with migrated_database(postgres_server) as dsn:
         pool = await open_pool(dsn, PoolOptions(max_size=2))
         yield Database(pool, acquire_timeout=5.0)
-        await pool.close()
+        pool.terminate()
 
 
 async def remember_and_tell(store: MemoryStore) -> MemoryDeletion:

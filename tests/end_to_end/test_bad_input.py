@@ -17,6 +17,7 @@ from tests.support.server import (
     create_key,
     create_project,
     key_of_new,
+    revoke_key,
     run_command,
 )
 
@@ -188,10 +189,7 @@ async def test_a_key_of_an_organization_needs_a_project(
 async def test_a_revoked_key_is_refused(client: Client, shared_home: Home, user: str) -> None:
     environment = shared_home.environment
     key = await create_key(environment, "--project", "e2e", "--label", "to revoke")
-    listed = await run_command("keys", "list", environment=environment)
-    [row] = [line for line in listed.splitlines() if "to revoke" in line]
-    key_id = row.split("│")[1].strip()
-    await run_command("keys", "revoke", key_id, environment=environment)
+    listed = await revoke_key(environment, "to revoke")
     error = await refused(client, add_request(user), (("authorization", f"Token {key}"),))
     assert error.reason == "API_KEY_INVALID"
     assert key not in listed

@@ -10,10 +10,16 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import grpc
+import httpx2
 import pytest
 import pytest_asyncio
+from mcp import Client as McpClient
+from mcp.client.streamable_http import streamable_http_client
 from memoir.v1 import memory_service_pb2
+from memoir.v1.graph_service_pb2 import ListRelationsRequest
 
+from tests.support.mem0_clients import ENVIRONMENTS, VERSIONS
 from tests.support.processes import descendants, eventually, still_running
 from tests.support.server import ROOT, ServerProcess, clean_environment, connected, run_command
 from tests.support.tools import find_tool
@@ -112,6 +118,77 @@ async def test_the_printed_line_works_and_a_second_start_finds_the_data(
         )
     assert "Acme" in found.results[0].memory.text
     assert key not in embedded.log
+
+
+async def run_shell(command: str) -> str:
+    """What a pasted command prints."""
+    process = await asyncio.create_subprocess_shell(
+        command,
+        env=clean_environment(MEM0_TELEMETRY="False"),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    out, err = await asyncio.wait_for(process.communicate(), 60.0)
+    assert process.returncode == 0, err.decode()
+    return out.decode()
+
+
+def printed_line(server: ServerProcess, part: str) -> str:
+    [line] = [line for line in server.output if part in line]
+    return line.strip()
+
+
+async def test_the_other_printed_lines_work_too(running: ServerProcess) -> None:
+    async def complete() -> bool:
+        return "Ctrl-C" in "".join(running.output)
+
+    await eventually(complete, 10.0, "the whole banner")
+    assert "User moved to Lisbon" in await run_shell(printed_line(running, "import memoir"))
+    configuration = json.loads(printed_line(running, "mcpServers"))["mcpServers"]["memoir"]
+    async with (
+        httpx2.AsyncClient(headers=configuration["headers"]) as http,
+        McpClient(streamable_http_client(configuration["url"], http_client=http)) as tools,
+    ):
+        assert "search_memories" in {tool.name for tool in (await tools.list_tools()).tools}
+    python = ENVIRONMENTS / VERSIONS[-1] / "bin" / "python"
+    if not python.exists():
+        pytest.skip("mem0ai is not installed: `make mem0-clients` could not reach PyPI")
+    words = shlex.split(printed_line(running, "from mem0 import"))
+    printed = await run_shell(shlex.join([str(python), *words[words.index("-c") :]]))
+    assert "I play the cello" in printed
+
+
+async def test_until_neo4j_answers_the_graph_is_starting(embedded: ServerProcess) -> None:
+    await embedded.start()
+    key = await development_key_of(embedded)
+    async with connected(embedded.address, key) as client:
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await client.graph.ListRelations(
+                ListRelationsRequest(user_id="alice"), metadata=client.metadata
+            )
+        assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
+        assert "the graph is starting" in (caught.value.details() or "")
+
+        async def is_ready() -> bool:
+            return any("the graph is ready" in line for line in embedded.output)
+
+        await eventually(is_ready, GRAPH_SECONDS, "the graph")
+
+        async def answers() -> bool:
+            try:
+                await client.graph.ListRelations(
+                    ListRelationsRequest(user_id="alice"), metadata=client.metadata
+                )
+            except grpc.aio.AioRpcError:
+                return False
+            return True
+
+        await eventually(answers, 10.0, "relations")
+
+
+async def development_key_of(server: ServerProcess) -> str:
+    path = Path(server.environment["MEMOIR_DATA_DIR"]) / "development-key"
+    return path.read_text(encoding="utf-8").strip()
 
 
 async def test_the_demo_shows_memories_hits_and_relations(running: ServerProcess) -> None:

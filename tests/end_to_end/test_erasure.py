@@ -34,7 +34,7 @@ async def shared_database(shared_home: Home) -> AsyncIterator[Database]:
     """The database of the shared server."""
     pool = await open_pool(shared_home.postgres_dsn, PoolOptions(max_size=1))
     yield Database(pool, acquire_timeout=5.0)
-    await pool.close()
+    pool.terminate()
 
 
 async def in_graph(driver: AsyncDriver, word: str) -> bool:

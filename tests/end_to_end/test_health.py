@@ -7,10 +7,13 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import grpc
+import pytest
 import pytest_asyncio
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
+from server.api.grpc.server import MOST_HEALTH_WATCHES
 from server.embedded.neo4j import Neo4jAddress
+from tests.support.errors import details_of
 from tests.support.server import ServerProcess, external_environment, run_command
 
 SERVING = health_pb2.HealthCheckResponse.SERVING
@@ -58,3 +61,22 @@ async def test_an_open_watch_does_not_hold_up_the_end(unmigrated: ServerProcess)
         assert await unmigrated.stop() == 0
         # The grace period for calls is 20 s; a watch is no call that anyone waits for.
         assert asyncio.get_running_loop().time() - started < 10
+
+
+async def test_watches_without_a_key_are_bounded(unmigrated: ServerProcess) -> None:
+    options = [("grpc.use_local_subchannel_pool", 1)]
+    request = health_pb2.HealthCheckRequest(service="")
+    async with (
+        grpc.aio.insecure_channel(unmigrated.address, options=options) as channel,
+        grpc.aio.insecure_channel(unmigrated.address, options=options) as other,
+    ):
+        watches = [
+            health_pb2_grpc.HealthStub(channel).Watch(request) for _ in range(MOST_HEALTH_WATCHES)
+        ]
+        for watch in watches:
+            assert (await watch.read()).status == SERVING
+        health = health_pb2_grpc.HealthStub(other)
+        with pytest.raises(grpc.aio.AioRpcError) as refused:
+            await health.Watch(request).read()
+        assert details_of(refused.value).reason == "OVERLOADED"
+        assert (await health.Check(request)).status == SERVING

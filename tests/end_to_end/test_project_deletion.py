@@ -55,7 +55,7 @@ async def test_nothing_of_a_deleted_project_is_left(
     await outbox_empties(shared_home.postgres_dsn, SETTLE_SECONDS)
     pool = await open_pool(shared_home.postgres_dsn, PoolOptions(max_size=1))
     assert await tables_with(Database(pool, 5.0), project) == set()
-    await pool.close()
+    pool.terminate()
     assert await entities(neo4j_driver, project) == 0
     assert len(await listed(client, user)) == 1
     again = await run_command(

@@ -13,7 +13,14 @@ from memoir.v1 import memory_pb2, memory_service_pb2
 
 from tests.end_to_end.test_add_and_find import add, listed
 from tests.support.errors import details_of
-from tests.support.server import Client, Home, ServerProcess, connected
+from tests.support.server import (
+    Client,
+    Home,
+    ServerProcess,
+    connected,
+    create_key,
+    revoke_key,
+)
 
 Response = memory_service_pb2.WatchMemoryEventsResponse
 ADD, DELETE = memory_pb2.MemoryEvent.ADD, memory_pb2.MemoryEvent.DELETE
@@ -157,3 +164,16 @@ async def test_a_cursor_of_something_else_is_refused(
     error = details_of(await Watch(client, user_id=user, cursor=cursor).end())
     assert error.code is grpc.StatusCode.INVALID_ARGUMENT
     assert list(error.violations) == ["cursor"]
+
+
+async def test_a_stream_ends_soon_after_its_key_is_revoked(
+    client: Client, shared_home: Home, user: str
+) -> None:
+    key = await create_key(shared_home.environment, "--project", "e2e", "--label", "stream")
+    async with connected(client.address, key) as holder:
+        watch = Watch(holder, user_id=user)
+        await watch.next(1)
+        await revoke_key(shared_home.environment, "stream")
+        error = await watch.end()
+    assert error.code() is grpc.StatusCode.UNAUTHENTICATED
+    assert details_of(error).reason == "API_KEY_INVALID"

@@ -117,6 +117,19 @@ async def test_the_packaged_client_can_call(
     assert json.loads(printed) == [[text], [text], True]
 
 
+async def test_the_tools_say_which_extra_they_need(other_python: str) -> None:
+    command = Path(other_python).with_name("memoir-mcp")
+    process = await asyncio.create_subprocess_exec(
+        str(command),
+        env={"MEMOIR_API_KEY": "key", "MEMOIR_USER_ID": "alice"},
+        stdin=asyncio.subprocess.DEVNULL,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    _, complaint = await process.communicate()
+    assert process.returncode == 1
+    assert complaint.decode().strip() == "memoir-mcp needs mcp: pip install 'memoir[mcp]'"
+
+
 async def test_the_packaged_client_is_typed(other_python: str, tmp_path: Path) -> None:
     script = tmp_path / "packaged.py"
     script.write_text(PACKAGED_CLIENT)

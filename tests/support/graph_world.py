@@ -188,4 +188,4 @@ async def open_stores(dsn: str, address: Neo4jAddress) -> AsyncIterator[Stores]:
         await Neo4jGraph(driver).prepare()
         pool = await open_pool(dsn, PoolOptions(max_size=4))
         yield Stores(dsn, driver, Database(pool, acquire_timeout=5.0))
-        await pool.close()
+        pool.terminate()

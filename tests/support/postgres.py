@@ -58,7 +58,7 @@ async def database(postgres_dsn: str) -> AsyncIterator[Database]:
     """A pool on a migrated database of the test's own."""
     pool = await open_pool(postgres_dsn, PoolOptions(max_size=8))
     yield Database(pool, acquire_timeout=5.0)
-    await pool.close()
+    pool.terminate()
 
 
 def with_database(dsn: str, name: str) -> str:
@@ -87,7 +87,7 @@ async def loaded(server: str, *statements: str) -> AsyncIterator[Connection]:
             for statement in statements:
                 await connection.execute(statement)
             yield connection
-        await pool.close()
+        pool.terminate()
 
 
 @asynccontextmanager

@@ -40,6 +40,7 @@ STOP_SECONDS = 45.0
 COMMAND_SECONDS = 60.0
 PROJECT = "e2e"
 
+_HTTP_ON = re.compile(r"HTTP on\s+(http://\S+)")
 _SERVES_ON = re.compile(r"(?:serving|serves) on (\S+:\d+)")
 
 
@@ -89,6 +90,7 @@ class ServerProcess:
     environment: Mapping[str, str]
     log_path: Path
     address: str = ""
+    http_address: str = ""
     output: list[str] = field(default_factory=list)
     _process: asyncio.subprocess.Process | None = None
     _reader: asyncio.Task[None] | None = None
@@ -129,6 +131,8 @@ class ServerProcess:
         assert stream is not None
         async for line in stream:
             self.output.append(line.decode())
+            if found := _HTTP_ON.search(self.output[-1]):
+                self.http_address = found[1]
             if found := _SERVES_ON.search(self.output[-1]):
                 self.address = found[1]
                 serving.set()
@@ -213,6 +217,7 @@ def external_environment(dsn: str, neo4j: Neo4jAddress, **variables: str) -> dic
         MEMOIR_NEO4J_USER=neo4j.user,
         MEMOIR_NEO4J_PASSWORD=neo4j.password,
         MEMOIR_GRPC_PORT="0",
+        MEMOIR_HTTP_PORT="0",
         **{"MEMOIR_MODELS": "offline", "MEMOIR_WORKERS": "1", **variables},
     )
 
@@ -221,6 +226,14 @@ async def create_key(environment: Mapping[str, str], *owner: str) -> str:
     """A new key, made by the command line."""
     printed = await run_command("keys", "create", *owner, environment=environment)
     return printed.strip()
+
+
+async def revoke_key(environment: Mapping[str, str], label: str) -> str:
+    """Revokes the key with this label by the command line; returns the list that showed it."""
+    listed = await run_command("keys", "list", environment=environment)
+    [row] = [line for line in listed.splitlines() if label in line]
+    await run_command("keys", "revoke", row.split("│")[1].strip(), environment=environment)
+    return listed
 
 
 @dataclass(frozen=True)

@@ -141,8 +141,8 @@ def _varint(data: memoryview, position: int) -> tuple[int, int]:
 class Codec:
     """Reads the requests and writes the responses of `method`, which is `package.Service/Method`.
 
-    A (de)serialiser of None means raw bytes. `request_type` is the type of the requests, if the
-    method belongs to the contract.
+    A (de)serialiser of None means raw bytes. `request_type` is the type of the requests, if they
+    arrive in protobuf's encoding.
     """
 
     method: str
@@ -165,8 +165,10 @@ class Codec:
 
     async def decode_large(self, raw: bytes) -> Any:
         """As `decode`, outside the event loop if the request is large."""
-        if self.request_type is None or len(raw) < LARGE_BYTES:
+        if self.deserializer is None or len(raw) < LARGE_BYTES:
             return self.decode(raw)
+        if self.request_type is None:
+            return await beside_the_loop(self.decode, raw)
         request = self.request_type()
         try:
             await beside_the_loop(decode_in_slices, raw, request)
@@ -176,8 +178,10 @@ class Codec:
 
     async def encode_large(self, message: Any) -> bytes:
         """As `encode`, outside the event loop if the response has many items."""
-        if self.request_type is None or message is None or not has_many_items(message):
+        if not isinstance(message, Message) or not has_many_items(message):
             return self.encode(message)
+        if self.request_type is None:
+            return await beside_the_loop(self.encode, message)
         return await beside_the_loop(encode_in_slices, message)
 
     def encode(self, message: Any) -> bytes:
@@ -186,7 +190,7 @@ class Codec:
         return raw
 
 
-def message_type_of(method: str) -> Callable[[], Message] | None:
+def message_type_of(method: str) -> type[Message] | None:
     """Returns the request type of a method of the contract; None for any other method."""
     descriptor = _request_type(method)
     return None if descriptor is None else GetMessageClass(descriptor)

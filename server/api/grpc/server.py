@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any, Never, TypeAlias
 
 import grpc
@@ -24,7 +25,7 @@ from server.api.grpc.services.graph import GraphService
 from server.api.grpc.services.memory import MemoryService
 from server.api.grpc.services.operations import OperationsService
 from server.api.grpc.services.project import ProjectService, StatisticsService
-from server.core.errors import Unimplemented
+from server.core.errors import Overloaded, Unimplemented
 
 Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
 
@@ -53,17 +54,28 @@ def implemented_methods(service: ServiceDescriptor, servicer: object) -> frozens
 
 
 def _handler(method: MethodDescriptor, servicer: object) -> Handler:
+    return method_handler(
+        method,
+        servicer,
+        GetMessageClass(method.input_type).FromString,
+        GetMessageClass(method.output_type).SerializeToString,
+    )
+
+
+def method_handler(
+    method: MethodDescriptor,
+    servicer: object,
+    read: Callable[[bytes], Any],
+    write: Callable[[Any], bytes],
+) -> Handler:
+    """The handler of one method, which `read`s its requests and `write`s its responses."""
     behavior = getattr(servicer, method.name, None) or _not_offered(method)
     make = (
         grpc.unary_stream_rpc_method_handler
         if method.server_streaming
         else grpc.unary_unary_rpc_method_handler
     )
-    return make(
-        behavior,
-        request_deserializer=GetMessageClass(method.input_type).FromString,
-        response_serializer=GetMessageClass(method.output_type).SerializeToString,
-    )
+    return make(behavior, request_deserializer=read, response_serializer=write)
 
 
 def _not_offered(method: MethodDescriptor) -> Callable[[Any, Any], Awaitable[Never]]:
@@ -102,19 +114,33 @@ class HealthService:
         await self._statuses.set(service, status.SERVING if serving else status.NOT_SERVING)
 
 
+MOST_HEALTH_WATCHES = 256
+
+
 class HealthServicer:
-    """Serves `grpc.health.v1.Health`; the library's servicer has no List."""
+    """Serves `grpc.health.v1.Health`; the library's servicer has no List, and no bound on Watch."""
 
     def __init__(self, statuses: aio.HealthServicer) -> None:
         self._statuses = statuses
+        self._watches = 0
 
     async def Check(self, request: Any, context: Any) -> Any:  # noqa: N802 - named by the protocol
         """Returns the status of one service; NOT_FOUND if it is unknown."""
         return await self._statuses.Check(request, context)
 
     async def Watch(self, request: Any, context: Any) -> None:  # noqa: N802 - named by the protocol
-        """Sends the status of one service now and at every change."""
-        await self._statuses.Watch(request, context)
+        """Sends the status of one service now and at every change.
+
+        Raises:
+            Overloaded: 256 clients are watching; they need no key, so their number is bounded.
+        """
+        if self._watches >= MOST_HEALTH_WATCHES:
+            raise Overloaded(timedelta(seconds=1))
+        self._watches += 1
+        try:
+            await self._statuses.Watch(request, context)
+        finally:
+            self._watches -= 1
 
     async def List(self, _request: Any, context: Any) -> Any:  # noqa: N802 - named by the protocol
         """Returns the status of all services."""

@@ -210,7 +210,8 @@ class GraphProjector:
         elif projected:
             self._linger = min(options.longest_linger, max(options.first_linger, 2 * self._linger))
         else:
-            self._linger = min(options.first_linger, self._linger)
+            # Most commits name nobody. Each of them wakes the projector, but not for a claim each.
+            self._linger = options.first_linger
 
     async def _prepare(self) -> None:
         if self._prepared:

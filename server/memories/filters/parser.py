@@ -40,6 +40,9 @@ from server.memories.filters.filter import (
 MAX_DEPTH = 16
 MAX_NODES = 256
 MAX_LISTED = 1000
+# Each of these reads every text that the rest of the filter leaves, so their number bounds what a
+# filter costs.
+MAX_CONTAINS = 16
 # Metadata is not nested more deeply, so a longer path cannot match.
 MAX_PATH_KEYS = 8
 # More than fit into an error response.
@@ -56,8 +59,9 @@ def parse_filter(value: JsonObject, path: str = "filters") -> Filter:
 
     Raises:
         InvalidRequest: the filter breaks rules; names every violation. A filter may be MAX_DEPTH
-            objects deep, and have MAX_NODES operators and MAX_LISTED values in an `in`. If it has
-            too many operators, that is the only violation named.
+            objects deep, and have MAX_NODES operators, among them MAX_CONTAINS `contains` and
+            `icontains`, and MAX_LISTED values in an `in`. If it has too many operators, that is the
+            only violation named.
     """
     return _Parser(path).parse(value)
 
@@ -73,6 +77,7 @@ class _Parser:
         self._path = path
         self._violations: list[FieldViolation] = []
         self._nodes = 0
+        self._contained = 0
         self._operators: Mapping[str, Callable[[Field, JsonValue, str], Filter]] = {
             "eq": self._equal,
             "ne": lambda field, value, path: Not(self._equal(field, value, path)),
@@ -214,17 +219,20 @@ class _Parser:
     ) -> Filter:
         if isinstance(field, Column) and field not in SEARCHABLE:
             return self._refuse(path, f"does not apply to {field}, which is not text")
+        self._contained += 1
+        if self._contained > MAX_CONTAINS:
+            return self._refuse(
+                path, f"is too many: a filter has at most {MAX_CONTAINS} contains and icontains"
+            )
         part = self._scalar(value, path)
         if part == "":
             # Every text contains it.
             return self._refuse(path, "must not be empty")
         if isinstance(part, str):
             return Contains(field, part, ignore_case)
-        if part is None:
-            return NEVER
-        if isinstance(field, Column):
+        if part is not None and isinstance(field, Column):
             return self._refuse(path, "must be a string")
-        return NEVER if ignore_case else Contains(field, part)
+        return NEVER if part is None or ignore_case else Contains(field, part)
 
     def _exists(self, field: Field, value: JsonValue, path: str) -> Filter:
         if not isinstance(value, bool):

@@ -5,7 +5,7 @@ Days, weeks and years are those of UTC, and weeks begin on Monday.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
@@ -52,9 +52,10 @@ class Season(StrEnum):
 _FIRST_MONTHS: Final = {Season.SPRING: 3, Season.SUMMER: 6, Season.AUTUMN: 9, Season.WINTER: 12}
 
 
-def closeness(moment: datetime, spans: Iterable[TimeSpan]) -> float:
+def closeness(moment: datetime, spans: Collection[TimeSpan]) -> float:
     """How close a moment is to the nearest of the spans, from 0 to 1; 0 without any."""
-    return max((span.closeness(moment) for span in spans), default=0.0)
+    # Most questions name no time, and this is asked of every memory.
+    return max(span.closeness(moment) for span in spans) if spans else 0.0
 
 
 def days(first: date, count: int = 1) -> TimeSpan:

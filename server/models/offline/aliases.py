@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from server.graph.model import entity_key
-from server.models.offline.lexicon import KINSHIP, word_set
+from server.models.offline.lexicon import KINSHIP, listed, word_set
 
 _WORD = r"[A-Z\u00c0-\u00de][\w'-]*"
 _NAME = rf"({_WORD}(?: {_WORD}){{0,3}})"
@@ -16,10 +16,7 @@ _KNOWN_AS = re.compile(
 _IN_PARENTHESES = re.compile(rf"\b{_NAME} \((?:aka )?{_NAME}\)")
 
 # Of these one has one, or few: two of them make the words ambiguous, which joins neither.
-_OWN = frozenset(KINSHIP) - word_set(
-    "friend colleague coworker co-worker teammate roommate flatmate neighbor neighbour cousin uncle"
-    " aunt niece nephew child kid baby sibling teacher coach doctor dentist therapist mentor"
-)
+_OWN = KINSHIP.keys() - listed("several_kin") | word_set("sister brother son daughter twin")
 _RELATIVE = re.compile(
     rf"\b(({_WORD})'s ((?:(?:older|younger|elder|eldest|oldest|youngest|big|little|twin) )?"
     rf"([a-z-]+))),? (?:is |is called |is named |named |called )?{_NAME}"

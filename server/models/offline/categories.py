@@ -7,19 +7,19 @@ from functools import lru_cache
 
 from server.core.words import english_stem, words
 from server.memories.add.inference import Category
-from server.models.offline.lexicon import JOBS, PETS, category_words, words_of
+from server.models.offline.lexicon import CATEGORY_WORDS, FUNCTION_WORDS, KINSHIP, PETS, listed
 
 MAX_CATEGORIES = 3
 _FALLBACK = "misc"
 
-_MORE_KEYWORDS = {"family": PETS, "professional_details": JOBS}
+_MORE_KEYWORDS = {"family": PETS | KINSHIP.keys(), "professional_details": listed("jobs")}
 _KEYWORD_STEMS = {
-    name: frozenset(map(english_stem, listed | _MORE_KEYWORDS.get(name, frozenset())))
-    for name, listed in category_words().items()
+    name: frozenset(map(english_stem, found | _MORE_KEYWORDS.get(name, frozenset())))
+    for name, found in CATEGORY_WORDS.items()
 }
 
 # Words of a request such as `only food preferences`; what remains is what it is about.
-_ASKING = words_of("filter_words")
+_ASKING = FUNCTION_WORDS | listed("asking")
 _PREFERENCE = frozenset({"preference", "preferences"})
 
 

@@ -1,8 +1,6 @@
 """What new facts do to the memories that are there, and to each other.
 
-A fact replaces another only if both are of the same subject and say one thing of which there is one
-at a time, and neither is qualified. What is taken back goes, and what else its memory holds stays.
-In doubt nothing is changed.
+What is taken back goes, and what else its memory holds stays. In doubt nothing is changed.
 """
 
 from __future__ import annotations
@@ -13,25 +11,16 @@ from functools import lru_cache
 
 from server.memories.add.inference import ProposedOperation
 from server.memories.memory import fact_digest
-from server.models.offline.endings import is_ending, taken_back
+from server.models.offline.comparing import repeats, replaces, taken_back
 from server.models.offline.facts import Fact, without_items
 from server.models.offline.forgetting import ForgetRequest
-from server.models.offline.lexicon import (
-    DISTASTES,
-    SEVERAL_KIN,
-    TASTES,
-    word_set,
-)
-from server.models.offline.people import ANIMAL
+from server.models.offline.lexicon import TASTES
 from server.models.offline.phrases import Item
 
 Describe = Callable[[ProposedOperation, str, Sequence[Fact]], ProposedOperation]
 """Gives an operation the text, and the entities and relations of the facts in it."""
 
-_SINCE_NOW = word_set("now became become promoted")
-
-
-_digest = lru_cache(maxsize=4_096)(fact_digest)
+_digest = lru_cache(maxsize=8_192)(fact_digest)
 
 
 @dataclass(slots=True)
@@ -82,18 +71,15 @@ class Ledger:
 
     def state(self, fact: Fact, operation: ProposedOperation) -> None:
         """Takes in a fact."""
-        if fact_digest(fact.text) in self._digests:
+        if _digest(fact.text) in self._digests:
             return
-        if is_ending(fact):
-            self._retract(fact, operation)
-            return
-        if fact.is_dated and any(
-            fact.slots.keys() & other.slots.keys() and fact.shares_subject(other)
-            for _, other in self._standing()
-        ):
-            fact = fact.without_slots()
-        if not any(_repeats(fact, other) for _, other in self._standing()):
-            place = self._replaced(fact)
+        near = [(entry, other) for entry, other in self._standing() if fact.shares_subject(other)]
+        if fact.ending:
+            self._retract(fact, near, operation)
+        elif not any(repeats(fact, other) for _, other in near):
+            if fact.is_dated and any(fact.slots.keys() & other.slots.keys() for _, other in near):
+                fact = fact.without_slots()
+            place = self._replaced(fact, near)
             if place is None:
                 self._add(fact.text, (fact,), operation)
             else:
@@ -108,10 +94,9 @@ class Ledger:
             found = True
             if gone := _forgotten(entry, request, speaker):
                 self._take_out(entry, entry.facts[0], gone, operation)
-                continue
-            entry.is_gone = True
-            target = entry.number
-            entry.operation = replace(operation, target=target) if target is not None else None
+            else:
+                entry.facts = ()
+                self._change(entry, operation)
         if not found:
             self._unmatched.append(operation)
 
@@ -128,35 +113,34 @@ class Ledger:
             self._digests.add(entry.digest)
             self._entries.append(entry)
 
-    def _replaced(self, fact: Fact) -> tuple[Entry, Fact] | None:
+    def _replaced(
+        self, fact: Fact, near: Sequence[tuple[Entry, Fact]]
+    ) -> tuple[Entry, Fact] | None:
         """The one fact whose place the new one takes; None if there is none, or several."""
-        found = [
-            (entry, other)
-            for entry, other in self._standing()
-            if entry.is_open and _replaces(fact, other)
-        ]
+        found = [(e, o) for e, o in near if e.is_open and replaces(fact, o)]
         if len({_value(other, fact) for _, other in found}) > 1:
-            named = {token.lower for token in fact.statement.rest}
-            found = [(e, o) for e, o in found if _value(o, fact) in named]
+            return None
         for entry, other in found[1:]:
-            self._take_out(entry, other, None)
+            self._take_out(entry, other, (), entry.operation)
         return found[0] if found else None
 
     def _put(self, entry: Entry, old: Fact, fact: Fact, operation: ProposedOperation) -> None:
         """Puts a fact in the place of another; beside what else that one's memory holds."""
         if len(entry.facts) > 1:
-            self._take_out(entry, old, None, operation)
+            self._take_out(entry, old, (), operation)
             self._add(fact.text, (fact,), operation)
             return
         entry.text, entry.facts = fact.text, (fact,)
-        self._digests.add(fact_digest(fact.text))
+        self._digests.add(_digest(fact.text))
         self._change(entry, operation)
 
-    def _retract(self, fact: Fact, operation: ProposedOperation) -> None:
+    def _retract(
+        self, fact: Fact, near: Sequence[tuple[Entry, Fact]], operation: ProposedOperation
+    ) -> None:
         """Takes out what the fact denies. It is kept itself if it says more than that."""
         matches = [
             (entry, other, gone)
-            for entry, other in self._standing()
+            for entry, other in near
             if entry.is_open and (gone := taken_back(fact, other)) is not None
         ]
         is_kept = not matches or _says_more(fact)
@@ -170,25 +154,25 @@ class Ledger:
             self._add(fact.text, (fact,), operation)
 
     def _take_out(
-        self,
-        entry: Entry,
-        fact: Fact,
-        gone: Sequence[Item] | None,
-        operation: ProposedOperation | None = None,
+        self, entry: Entry, fact: Fact, gone: Sequence[Item], operation: ProposedOperation | None
     ) -> None:
         """Takes a fact out of a memory, or of a list only the things that are gone."""
         left = list(entry.facts)
         place = left.index(fact)
         shorter = without_items(fact, gone) if gone else None
-        left[place : place + 1] = [_shortened(fact, shorter, gone or ())] if shorter else []
+        left[place : place + 1] = [shorter] if shorter else []
         entry.facts = tuple(left)
         entry.text = " and ".join(each.text for each in left)
-        self._change(entry, operation or entry.operation)
+        self._change(entry, operation)
 
     def _change(self, entry: Entry, operation: ProposedOperation | None) -> None:
+        """Notes what becomes of a memory whose facts have changed."""
         entry.is_gone = not entry.facts
+        entry.operation = None
         if operation is None or (entry.is_gone and entry.number is None):
-            entry.operation = None
+            return
+        if operation.action == "FORGET" and entry.is_gone:
+            entry.operation = replace(operation, target=entry.number)
             return
         action = "DELETE" if entry.is_gone else "ADD" if entry.number is None else "UPDATE"
         changed = replace(operation, action=action, target=entry.number)
@@ -199,24 +183,13 @@ def _forgotten(entry: Entry, request: ForgetRequest, speaker: str) -> tuple[Item
     """The things of a list that the request names by themselves; () if that is not only some."""
     if len(entry.facts) != 1 or entry.text.rstrip(".") != entry.facts[0].text.rstrip("."):
         return ()
-    items = entry.facts[0].complement.items
+    fact = entry.facts[0]
     gone = []
-    for item in items:
-        alone = without_items(entry.facts[0], [other for other in items if other != item])
-        if alone and request.names(alone, entry.facts, speaker):
+    for item in fact.complement.items:
+        alone = without_items(fact, [other for other in fact.complement.items if other != item])
+        if alone and request.names(alone.text, entry.facts, speaker):
             gone.append(item)
-    return tuple(gone) if len(gone) < len(items) else ()
-
-
-def _shortened(fact: Fact, text: str, gone: Sequence[Item]) -> Fact:
-    items = tuple(item for item in fact.complement.items if item not in gone)
-    keys = {item.text.casefold() for item in gone}
-    return replace(
-        fact,
-        text=text,
-        complement=replace(fact.complement, items=items),
-        relations=tuple(r for r in fact.relations if r.target.key not in keys),
-    )
+    return tuple(gone) if len(gone) < len(fact.complement.items) else ()
 
 
 def _value(fact: Fact, new: Fact) -> str:
@@ -224,83 +197,7 @@ def _value(fact: Fact, new: Fact) -> str:
     return next((value for slot, value in fact.slots.items() if slot in new.slots), fact.text)
 
 
-def _repeats(fact: Fact, other: Fact) -> bool:
-    """Whether a fact says nothing that the other does not."""
-    if not fact.shares_subject(other) or fact.is_qualified != other.is_qualified:
-        return False
-    if fact.gist == other.gist:
-        return True
-    is_short = not fact.complement.tail and not fact.is_qualified and not other.is_retraction
-    return is_short and bool(fact.stated) and fact.stated <= other.stated
-
-
-def _replaces(fact: Fact, other: Fact) -> bool:
-    """Whether a fact gives another value of something of which there is one at a time."""
-    if fact.is_qualified or other.is_qualified:
-        return False
-    if not fact.shares_subject(other):
-        return _is_newer(fact, other)
-    if fact.statement.is_planned:
-        return False
-    if other.is_retraction:
-        return _is_so_again(fact, other)
-    if any(other.slots.get(slot, value) != value for slot, value in fact.slots.items()):
-        return True
-    return (
-        _is_opposite(fact, other)
-        or _is_other_diet(fact, other)
-        or _is_other_role(fact, other)
-        or _is_newer(fact, other)
-    )
-
-
-def _is_so_again(fact: Fact, other: Fact) -> bool:
-    """Whether it is so, what the other fact denies to the word."""
-    is_same = fact.shares_verb(other) and fact.things == other.things
-    return other.statement.is_denied and is_same
-
-
-def _is_opposite(fact: Fact, other: Fact) -> bool:
-    """Whether one likes what the other dislikes, or the other way about."""
-    one, two = fact.statement.stem, other.statement.stem
-    opposed = (one in TASTES and two in DISTASTES) or (one in DISTASTES and two in TASTES)
-    return opposed and fact.things == other.things
-
-
-def _is_other_diet(fact: Fact, other: Fact) -> bool:
-    """Whether a new diet takes the place of an old one: `I am vegan now`."""
-    diets = [f.values("follows_diet") for f in (fact, other)]
-    return _is_since_now(fact) and all(diets) and diets[0] != diets[1]
-
-
-def _is_other_role(fact: Fact, other: Fact) -> bool:
-    """Whether a new role takes the place of an old one: `I'm a senior developer at SAP now`."""
-    if not (_is_since_now(fact) and fact.is_role and other.is_role):
-        return False
-    return other.values("works_at") <= fact.values("works_at")
-
-
-def _is_newer(fact: Fact, other: Fact) -> bool:
-    """Whether it tells of a new one of what somebody has one of: `my new car is a Volvo`."""
-    subject = fact.subject
-    if subject.kin in SEVERAL_KIN or subject.entity.type == ANIMAL:
-        return False
-    if fact.new_kin and f"{subject.entity.key}'s {fact.new_kin}" in other.subject.names:
-        return other.tells_name and fact.new_kin not in SEVERAL_KIN
-    is_of_same = subject.names & other.subject.names - {subject.owner.key}
-    if not is_of_same or {fact.statement.stem, other.statement.stem} != {"be"}:
-        return False
-    is_alike = fact.tells_which == other.tells_which
-    return is_alike and (subject.is_new or (_is_since_now(fact) and fact.tells_which))
-
-
-def _is_since_now(fact: Fact) -> bool:
-    return any(token.lower in _SINCE_NOW for token in fact.statement.tokens)
-
-
 def _says_more(fact: Fact) -> bool:
     """Whether a retraction is worth keeping: a dislike, a sale, what was once so."""
-    statement = fact.statement
-    is_once = not statement.is_denied
-    is_taste = statement.stem in TASTES and any(r.relation == "dislikes" for r in fact.relations)
-    return is_once or is_taste or bool(fact.slots)
+    is_dislike = fact.stem in TASTES and any(r.relation == "dislikes" for r in fact.relations)
+    return not fact.statement.is_denied or is_dislike or bool(fact.slots)

@@ -9,98 +9,64 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 from server.core.words import WORD_PATTERN, normalized
-from server.models.offline.lexicon import (
-    ADVERBS,
-    AUXILIARIES,
-    CONDITIONAL,
-    DETERMINERS,
-    MAYBE_NOUNS,
-    MODALS,
-    NEGATED,
-    NOT_NAMES,
-    PREPOSITIONS,
-    PRONOUNS,
-    REASON_OR_TIME,
-    STATES,
-    VERBS,
-    is_past,
-    third_person,
-    word_set,
-)
+from server.models.offline import lexicon
+from server.models.offline.lexicon import listed, word_set
 
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """A word, a quotation or a punctuation mark, and where it stands in its sentence."""
+    """A word, a quotation or a punctuation mark; `lower` is the word for comparing it."""
 
     text: str
     lower: str
-    start: int
-    end: int
     spaced: bool
 
     @property
     def is_name(self) -> bool:
         """Whether it is written like a name."""
-        return self.text[:1].isupper() and self.lower not in NOT_NAMES and self.text != "I"
+        return self.text[:1].isupper() and self.lower not in lexicon.NOT_NAMES
 
     @property
     def is_word(self) -> bool:
         """Whether it is a word, or a quotation in the place of one."""
-        return self.text[0].isalnum() or self.text[0] in _QUOTES
+        return self.text[0].isalnum() or self.text[0] in QUOTES
 
 
 @dataclass(frozen=True, slots=True)
 class Clause:
-    """The words of a clause with its subject, and where it stands in its sentence.
-
-    `is_whole` says that it has its subject itself. `joined_by` is the word before it, "" if none.
-    """
+    """The words of a clause with its subject, which it shares with the one before if not whole."""
 
     tokens: tuple[Token, ...]
-    start: int
-    end: int
-    is_whole: bool
-    joined_by: str
+    joined_by: str = ""
+    is_whole: bool = True
 
 
-_QUOTES = '"\u201c\u201e\u00ab'
+QUOTES = '"\u201c\u201e\u00ab'
 _TOKEN = re.compile(
     rf"\"[^\"]*\"|\u201c[^\u201d]*\u201d|\u201e[^\u201c\u201d]*[\u201c\u201d]|\u00ab[^\u00bb]*\u00bb"
     rf"|(?:Mr|Mrs|Ms|Dr|Prof|St)\.(?=\s)|{WORD_PATTERN}|[^\w\s]"
 )
-_SHORT = {
-    "i'm": "I am", "im": "I am", "i've": "I have", "ive": "I have", "i'll": "I will",
-    "we're": "we are", "we've": "we have", "we'll": "we will", "he's": "he is", "she's": "she is",
-    "it's": "it is", "that's": "that is", "there's": "there is", "what's": "what is",
-    "where's": "where is", "who's": "who is", "how's": "how is", "let's": "let us",
-    "you're": "you are", "they're": "they are", "he'll": "he will", "she'll": "she will",
-    "i'd": "I would", "we'd": "we would", "he'd": "he would", "she'd": "she would",
-}  # fmt: skip
-_APOSTROPHES_LEFT_OUT = {
-    "dont": "don't", "doesnt": "doesn't", "didnt": "didn't", "cant": "can't", "isnt": "isn't",
-    "wasnt": "wasn't", "havent": "haven't", "wont": "won't",
-}  # fmt: skip
-_SUBJECTS = PRONOUNS - {"it", "you"}
+_SHORT = re.compile(
+    r"(i|you|he|she|it|we|they|that|there|what|where|who|how)'(m|re|s|ve|ll|d)|(i)(m|ve)"
+)
+_FULL = {"m": "am", "re": "are", "s": "is", "ve": "have", "ll": "will", "d": "would"}
 _OTHER_SUBJECTS = word_set(
     "you it this that these those there nobody everyone everybody somebody someone people"
 )
 _OPEN_NOUN_PHRASE = word_set("my our his her their your the a an neither both no every each")
-_COORDINATORS = frozenset({"and", "but", ";"})
-_NO_VERBS = DETERMINERS | PREPOSITIONS | PRONOUNS
-_NO_SUBJECT = PREPOSITIONS | CONDITIONAL | PRONOUNS
-_AFTER_VERBS = DETERMINERS | PREPOSITIONS
-_NO_STATES = DETERMINERS | PREPOSITIONS | NOT_NAMES | VERBS
-_FINITE = word_set("am was have has had is can will do")
-_BEFORE_PARTICIPLES = word_set("have has was am")
-_TIMES = word_set("yesterday today tomorrow tonight last next this these every most some now two")
-_FRONTED = PREPOSITIONS | _TIMES
+_NO_SUBJECT = lexicon.PREPOSITIONS | lexicon.UNREAL | lexicon.PRONOUNS
+_FINITE = word_set("am was have has had is can will do") | lexicon.NEGATED.keys()
+_FRONTED = lexicon.PREPOSITIONS | lexicon.TIMES
 _JOINING = frozenset({"and", "but", ",", ";", "so", "\u2013", "\u2014"})
-_AFTER_JOINING = _JOINING | {"then", "now", "also", "still", "therefore", "not"}
+_AFTER_JOINING = _JOINING | {"then", "now", "also", "still", "not"}
+_THIRD_PERSON = frozenset(map(lexicon.third_person, lexicon.VERBS))
+_MAYBE_NOUNS = listed("maybe_nouns")
 _MOST_SUBJECT_WORDS = 7
 _MOST_FRONTED_WORDS = 6
+_MOST_CLAUSE_WORDS = 12
 
 
 def tokenize(sentence: str) -> list[Token]:
@@ -109,16 +75,13 @@ def tokenize(sentence: str) -> list[Token]:
     previous = 0
     for match in _TOKEN.finditer(sentence):
         text = match.group()
-        lower = normalized(text).lower()
-        token = Token(text, lower, match.start(), match.end(), match.start() > previous)
+        token = Token(text, normalized(text).lower(), match.start() > previous)
         previous = match.end()
-        if lower in _SHORT:
-            first, second = _SHORT[lower].split()
-            tokens.append(replace(token, text=_cased(first, text), lower=first.lower()))
-            token = replace(token, text=second, lower=second, spaced=True)
-        elif lower in _APOSTROPHES_LEFT_OUT:
-            full = _APOSTROPHES_LEFT_OUT[lower]
-            token = replace(token, text=_cased(full, text), lower=full)
+        if short := _SHORT.fullmatch(token.lower):
+            first, ending = filter(None, short.groups())
+            head = "I" if first == "i" else text[: len(first)]
+            tokens.append(replace(token, text=head, lower=first))
+            token = Token(_FULL[ending], _FULL[ending], spaced=True)
         tokens.append(token)
     return tokens
 
@@ -128,50 +91,59 @@ def joined(tokens: Sequence[Token]) -> str:
     return "".join(f" {t.text}" if t.spaced else t.text for t in tokens).strip()
 
 
+def lowered(tokens: Sequence[Token]) -> list[str]:
+    """The words of the tokens for comparing them."""
+    return [token.lower for token in tokens]
+
+
+def after_adverbs(tokens: Sequence[Token], place: int) -> int:
+    """The place of the next token that is no adverb."""
+    while place < len(tokens) and tokens[place].lower in lexicon.ADVERBS:
+        place += 1
+    return place
+
+
 def is_verb(tokens: Sequence[Token], place: int) -> bool:
     """Whether a verb, or an adverb before one, follows the subject that ends at this place."""
-    while place < len(tokens) and tokens[place].lower in ADVERBS:
-        place += 1
+    place = after_adverbs(tokens, place)
     if place >= len(tokens):
         return False
-    word = tokens[place].lower
-    if word in AUXILIARIES or word in MODALS or word in NEGATED or word == "nor":
+    token, before = tokens[place], tokens[place - 1]
+    word = token.lower
+    if word in lexicon.AUXILIARIES or word in lexicon.MODALS or word in lexicon.NEGATED:
         return True
-    if tokens[place].is_name or not word[0].isalpha() or word in _NO_VERBS:
+    if (
+        token.is_name
+        or word in lexicon.DETERMINERS
+        or word in lexicon.PREPOSITIONS
+        or word in lexicon.PRONOUNS
+    ):
         return False
-    before = tokens[place - 1].lower
-    if is_past(word):
-        return before not in DETERMINERS
-    if word in VERBS:
-        return before.endswith("s") and not before.endswith("'s")
-    return word in _THIRD_PERSON or (
-        word.endswith("s") and tokens[place - 1].is_name and not word.endswith(("'s", "ss"))
-    )
-
-
-_THIRD_PERSON = frozenset(map(third_person, VERBS)) | word_set(
-    "says thinks believes claims knows wants asks tells dreams wishes hopes insists keeps doubts"
-)
+    if lexicon.is_past(word):
+        return before.lower not in lexicon.DETERMINERS
+    if word in lexicon.VERBS:
+        return before.lower.endswith("s") and not before.lower.endswith("'s")
+    is_like_one = before.is_name and word.endswith("s") and not word.endswith(("'s", "ss"))
+    return word in _THIRD_PERSON or is_like_one
 
 
 def subject_end(tokens: Sequence[Token], place: int) -> int | None:
     """Where the subject ends that begins here with a verb after it; None if there is none."""
-    first = tokens[place].lower if place < len(tokens) else ""
-    is_subject = False
-    if first in _SUBJECTS:
-        is_subject = place + 1 < len(tokens) and tokens[place + 1].is_word
-    elif first in _OTHER_SUBJECTS:
-        is_subject = is_verb(tokens, place + 1)
-    elif first in _OPEN_NOUN_PHRASE:
+    if place + 1 >= len(tokens):
+        return None
+    first = tokens[place].lower
+    if first in {"i", "we", "he", "she", "they"}:
+        return place + 1 if tokens[place + 1].is_word else None
+    if first in _OTHER_SUBJECTS:
+        return place + 1 if is_verb(tokens, place + 1) else None
+    if first in _OPEN_NOUN_PHRASE:
         return _noun_phrase_end(tokens, place, place + 2)
-    elif first and tokens[place].is_name:
-        return _noun_phrase_end(tokens, place, place + 1)
-    return place + 1 if is_subject else None
+    return _noun_phrase_end(tokens, place, place + 1) if tokens[place].is_name else None
 
 
 def _noun_phrase_end(tokens: Sequence[Token], start: int, end: int) -> int | None:
     while end <= min(start + _MOST_SUBJECT_WORDS, len(tokens) - 1):
-        if _is_and_i(tokens, end):
+        if lowered(tokens[end : end + 2]) in (["and", "i"], ["nor", "i"]):
             return end + 2
         if is_verb(tokens, end):
             return end
@@ -183,54 +155,12 @@ def _noun_phrase_end(tokens: Sequence[Token], start: int, end: int) -> int | Non
     return None
 
 
-def split(tokens: Sequence[Token]) -> Iterator[Clause]:
-    """The clauses of a sentence in their order."""
-    start = place = 0
-    subject: tuple[Token, ...] = ()
-    is_whole = True
-    joined_by = ""
-    while place <= len(tokens):
-        cut = _cut(tokens, start, place, subject) if place < len(tokens) else None
-        if place == len(tokens) or cut:
-            own = tokens[start:place]
-            if own:
-                whole = (*subject, *own) if not is_whole else tuple(own)
-                yield Clause(whole, own[0].start, own[-1].end, is_whole, joined_by)
-            if cut is None:
-                return
-            shared, start, joined_by = cut.shared, cut.start, tokens[place].lower
-            is_whole, subject = not shared, shared
-            place = start
-        place += 1
-
-
-@dataclass(frozen=True, slots=True)
-class _Cut:
-    """Where the next clause begins, and the words that it shares with the one before."""
-
-    start: int
-    shared: tuple[Token, ...] = ()
-
-
-def _cut(
-    tokens: Sequence[Token], start: int, place: int, subject: tuple[Token, ...]
-) -> _Cut | None:
-    """The clause that begins after this place, if the words before it are a whole one."""
-    if tokens[place].lower not in _JOINING or place == start:
-        return None
-    left = (*subject, *tokens[start:place])
-    owner = main_subject(left)
-    following = place + 1
-    while following < len(tokens) and tokens[following].lower in _AFTER_JOINING:
-        following += 1
-    if owner is None or following >= len(tokens):
-        return None
-    if subject_end(tokens, following) is not None or _has_fronted_subject(tokens, following):
-        return _Cut(following)
-    # A comma joins predicates only in a list of states: `I am vegan, lactose intolerant and deaf`.
-    may_share = tokens[place].lower in _COORDINATORS or tokens[following].lower in STATES
-    shared = _shared(left, owner, tokens[following:]) if may_share else ()
-    return _Cut(following, shared) if shared else None
+def _after_apposition(tokens: Sequence[Token], place: int) -> int | None:
+    """Where `, Ms Kaur,` after a noun ends, if a verb follows."""
+    for end in range(place + 2, min(place + 7, len(tokens) - 1)):
+        if tokens[end].text == ",":
+            return end + 1 if is_verb(tokens, end + 1) else None
+    return None
 
 
 def main_subject(tokens: Sequence[Token]) -> tuple[int, int] | None:
@@ -245,10 +175,11 @@ def main_subject(tokens: Sequence[Token]) -> tuple[int, int] | None:
     if end is not None:
         return 0, end
     first = tokens[0].lower
-    is_clause = first in REASON_OR_TIME
-    if not is_clause and first not in _FRONTED and first not in ADVERBS:
+    is_clause = first in lexicon.CONJUNCTIONS
+    if not is_clause and first not in _FRONTED and first not in lexicon.ADVERBS:
         return None
-    for place in range(1, min(len(tokens), 12 if is_clause else _MOST_FRONTED_WORDS + 1)):
+    most = _MOST_CLAUSE_WORDS if is_clause else _MOST_FRONTED_WORDS + 1
+    for place in range(1, min(len(tokens), most)):
         if is_clause and tokens[place - 1].text != ",":
             continue
         end = subject_end(tokens, place)
@@ -257,87 +188,82 @@ def main_subject(tokens: Sequence[Token]) -> tuple[int, int] | None:
     return None
 
 
-def _has_fronted_subject(tokens: Sequence[Token], place: int) -> bool:
-    """Whether a clause such as `on weekends I hike` begins here."""
-    if tokens[place].lower not in _FRONTED:
-        return False
-    near = tokens[place + 1 : place + _MOST_FRONTED_WORDS]
-    words = [token.lower for token in near]
-    return "i" in words and "and" not in words[: words.index("i")]
+def split(tokens: Sequence[Token]) -> Iterator[Clause]:
+    """The clauses of a sentence in their order."""
+    start = 0
+    shared: tuple[Token, ...] = ()
+    joined_by = ""
+    place = 0
+    while place < len(tokens):
+        is_joining = place > start and tokens[place].lower in _JOINING
+        cut = _next_clause(tokens, place, (*shared, *tokens[start:place])) if is_joining else None
+        if cut is not None:
+            yield Clause((*shared, *tokens[start:place]), joined_by, not shared)
+            joined_by = tokens[place].lower
+            place, shared = cut
+            start = place
+        place += 1
+    if start < len(tokens):
+        yield Clause((*shared, *tokens[start:]), joined_by, not shared)
+
+
+def _next_clause(
+    tokens: Sequence[Token], place: int, left: Sequence[Token]
+) -> tuple[int, tuple[Token, ...]] | None:
+    """Where a clause begins after this place, and the words that it shares with the left one."""
+    owner = main_subject(left)
+    following = place + 1
+    while following < len(tokens) and tokens[following].lower in _AFTER_JOINING:
+        following += 1
+    if owner is None or following >= len(tokens):
+        return None
+    if subject_end(tokens, following) is not None:
+        return following, ()
+    # A comma joins only verbs that show it by themselves: `I live in Ulm, work at Acme`.
+    shared = _shared(left, owner, tokens[following:]) if tokens[place].lower != "," else ()
+    return (following, shared) if shared else None
 
 
 def _shared(
     left: Sequence[Token], subject: tuple[int, int], right: Sequence[Token]
 ) -> tuple[Token, ...]:
     """The subject, and the verb where it is shared too, if the words go on with the left clause."""
-    begin, end = subject
-    owner = tuple(left[begin:end])
-    verb = next((p for p in range(end, len(left)) if left[p].lower not in ADVERBS), None)
-    if verb is None:
+    owner = tuple(left[slice(*subject)])
+    verb, skipped = after_adverbs(left, subject[1]), after_adverbs(right, 0)
+    if verb >= len(left) or skipped >= len(right):
         return ()
-    skipped = next((p for p, token in enumerate(right) if token.lower not in ADVERBS), None)
-    if skipped is None:
-        return ()
-    word, rest = right[skipped].lower, left[verb + 1 :]
-    if left[verb].lower in {"am", "is", "are", "was", "were"} and _is_state(rest, right[skipped:]):
-        return (*owner, left[verb])
-    same = _is_same_form(left[verb].lower, word, right[skipped + 1 : skipped + 2], rest, owner)
-    return owner if same else ()
+    if _is_same_form(left[verb:], right[skipped:], owner):
+        return owner
+    is_somebody = owner[-1].lower in lexicon.PRONOUNS or owner[-1].is_name
+    is_being = left[verb].lower in {"am", "is", "are", "was", "were"} and is_somebody
+    return (*owner, left[verb]) if is_being and _is_state(left[verb + 1 :], right[0]) else ()
 
 
-def _is_same_form(
-    verb: str,
-    word: str,
-    following: Sequence[Token],
-    rest: Sequence[Token],
-    owner: Sequence[Token],
-) -> bool:
-    """Whether the word is a verb in the form of the clause's own: `I work and play`."""
-    if word in NEGATED or word in _FINITE:
-        return bool(following)
-    if is_past(word):
-        return is_past(verb) or verb in _BEFORE_PARTICIPLES
-    has_infinitive = any(t.lower == "to" and _is_base(rest, p + 1) for p, t in enumerate(rest))
-    if has_infinitive or verb in MODALS or verb in {"will", "do", "did"} or not following:
+def _is_same_form(left: Sequence[Token], right: Sequence[Token], owner: Sequence[Token]) -> bool:
+    """Whether the right words begin with a verb in the form of the left ones: `work and play`."""
+    verb, word = left[0].lower, right[0].lower
+    if word in _FINITE:
+        return len(right) > 1
+    if lexicon.is_past(word):
+        return lexicon.is_past(verb) or verb in {"have", "has", "was", "am"}
+    if verb in lexicon.MODALS or verb in {"will", "do", "did"} or len(right) == 1:
+        return False
+    if any(one == "to" and two in lexicon.VERBS for one, two in pairwise(lowered(left))):
         return False
     if owner[-1].lower not in {"i", "we", "they"}:
         return word in _THIRD_PERSON
-    shows_a_verb = following[0].lower in _AFTER_VERBS or following[0].is_name
-    is_base = word in VERBS and not is_past(verb)
-    return is_base and (shows_a_verb or word not in MAYBE_NOUNS)
+    following = right[1]
+    shows_a_verb = (
+        following.is_name or following.lower in lexicon.DETERMINERS | lexicon.PREPOSITIONS
+    )
+    return word in lexicon.VERBS and (shows_a_verb or word not in _MAYBE_NOUNS)
 
 
-def _is_base(tokens: Sequence[Token], place: int) -> bool:
-    return place < len(tokens) and tokens[place].lower in VERBS
-
-
-def _is_state(complement: Sequence[Token], right: Sequence[Token]) -> bool:
+def _is_state(complement: Sequence[Token], right: Token) -> bool:
     """Whether both are predicates of one `be`: `vegan` and `allergic to peanuts`."""
-    if not complement:
-        return False
-    word = right[0]
-    if word.lower in STATES:
-        return True
-    if complement[0].lower in {"a", "an"}:
-        return word.lower in {"a", "an"}
-    has_preposition = any(token.lower in PREPOSITIONS for token in complement)
-    is_plain = word.lower not in _NO_STATES and not is_past(word.lower) and not word.is_name
-    is_single = len(complement) == 1 and complement[0].text[0].isalpha()
-    return is_plain and not has_preposition and is_single
-
-
-def _is_and_i(tokens: Sequence[Token], place: int) -> bool:
-    words = [token.lower for token in tokens[place : place + 2]]
-    return words in (["and", "i"], ["nor", "i"])
-
-
-def _after_apposition(tokens: Sequence[Token], place: int) -> int | None:
-    """Where `, Ms Kaur,` after a noun ends, if a verb follows."""
-    for end in range(place + 2, min(place + 7, len(tokens) - 1)):
-        if tokens[end].text == ",":
-            return end + 1 if is_verb(tokens, end + 1) else None
-    return None
-
-
-def _cased(text: str, model: str) -> str:
-    return text if text[0].isupper() or model[0].islower() else text[0].upper() + text[1:]
+    words = lowered(complement)
+    if words[:1] in (["a"], ["an"]):
+        return right.lower in {"a", "an"}
+    is_phrase = right.lower in lexicon.DETERMINERS | lexicon.PREPOSITIONS or right.is_name
+    is_plain = right.is_word and not is_phrase and not lexicon.is_past(right.lower)
+    return is_plain and len(words) == 1 and words[0].isalpha()

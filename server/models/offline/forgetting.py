@@ -6,53 +6,49 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from server.core.words import normalized, words
-from server.models.offline.facts import Fact, content_stems
-from server.models.offline.lexicon import any_of, stem_set, words_of
+from server.core.words import english_stem, normalized, words
+from server.models.offline.facts import Fact
+from server.models.offline.lexicon import FUNCTION_WORDS, listed
+from server.models.offline.phrases import content_stems
 
 _POLITELY = (
-    r"(?:(?:please|pls|ok|okay|now|hey|hi|oh|well|also|and|actually|no|wait|sorry|thanks|anyway"
-    r"|never\ ?mind|scratch\ that|on\ second\ thoughts?|by\ the\ way|let's|just)[,.!:]*\ "
-    r"|(?:can|could|would|will)\ you\ (?:please\ )?|you\ (?:can|should|may)\ "
-    r"|i\ (?:want|need)\ you\ to\ |i'd\ like\ you\ to\ |i\ would\ like\ you\ to\ )*"
+    r"(?:(?:please|pls|okay|ok|now|hey|hi|oh|well|also|and|actually|no|wait|sorry|thanks|just"
+    r"|anyway|never\ ?mind|scratch\ that|can|could|would|will|should|you|i|i'd|want|need|like|to)"
+    r"[,.!:]*\ )*"
 )
 _KNOWN = r"(?:memor(?:y|ies)|records?|know|remember(?:ed)?|stored?|saved|have\ (?:on|about)|facts?)"
-_DELETE = r"(?:delete|remove|erase|drop|discard|clear|wipe|purge|scrub|get\ rid\ of)"
+_DELETE = r"(?:delete|remove|erase|drop|discard|clear|wipe|purge)"
 _ELSEWHERE = r"(?:from|in|on|at|off|of|to|with|and)\b"
 _REQUEST = re.compile(
     rf"""\s*{_POLITELY}(?:
         (?:forget|unlearn)\ (?!it\b[.!]*$|about\ it\b[.!]*$|to\b)(?P<forget>.+)
       | {_DELETE}\ (?P<delete>.*\b(?:{_KNOWN}|about\ me)\b.*)
-      | (?:delete|remove|erase|wipe)\ (?P<own>my\ [\w'-]+(?:\ (?!{_ELSEWHERE})[\w'-]+)*)
+      | {_DELETE}\ (?P<own>my\ [\w'-]+(?:\ (?!{_ELSEWHERE})[\w'-]+)*)
         (?:,?\ (?:please|thanks|thank\ you))?[\s.!?]*$
-      | (?:disregard|ignore|scratch)\ (?P<said>(?:what|everything|anything|all)\ i\ .+)
-      | (?:don't|do\ not|never|stop)\ (?:remember(?:ing)?|memori[sz]e|stor(?:e|ing)|sav(?:e|ing)
-          |keep(?:ing)?|record(?:ing)?)\ (?P<dont>(?:that|the|about|my|anything|what|where|i)\b.+)
-      | (?:{any_of("forget", "languages")}),?\s*(?P<foreign>.+)
+      | (?:disregard|ignore)\ (?P<said>(?:what|everything|anything|all)\ i\ .+)
+      | (?:don't|do\ not|never|stop)\ (?:remember|memori[sz]|stor|sav|keep|record)(?:e|ing)?
+        \ (?P<dont>(?:that|the|about|my|anything|what|where|i)\b.+)
+      | (?:{"|".join(sorted(listed("forget", "languages")))}),?\s*(?P<foreign>.+)
     )""",
     re.VERBOSE | re.IGNORECASE,
 )
-_ASKING = words_of("forget_words")
 _EVERYTHING = re.compile(
     r"^(?:everything|all|anything|what|whatever)\b.*\b(?:about me|you know|you remember)[\s.!]*$",
     re.IGNORECASE,
 )
-_SHORTEST_COMMON = 4
+_SAYS_NOTHING = FUNCTION_WORDS | listed("asking")
 _SAID_OTHERWISE = {
-    "lives_in": stem_set("live home city residence move address town"),
-    "works_at": stem_set("work job employer company workplace"),
-    "works_as": stem_set("job work occupation profession"),
-    "named": stem_set("name"),
-    "age": stem_set("age old"),
-    "weighs": stem_set("weight weigh"),
-    "follows_diet": stem_set("diet eat"),
-    "allergic_to": stem_set("allergy allergic"),
-    "marital_status": stem_set("marriage marital relationship"),
-    "has_pet": stem_set("pet"),
-    "phone_number": stem_set("phone number"),
-    "email": stem_set("email mail address"),
-    "born_in": stem_set("birthplace birth"),
+    relation: frozenset(map(english_stem, names.split()))
+    for relation, names in {
+        "lives_in": "live home city residence move address town",
+        "works_at": "work job employer company",
+        "works_as": "work job occupation profession",
+        "follows_diet": "diet eat",
+        "allergic_to": "allergy",
+        "phone_number": "phone number",
+    }.items()
 }
+_SHORTEST_COMMON = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,12 +73,11 @@ class ForgetRequest:
             return False
         if self.is_everything:
             return is_about_speaker
-        if self.is_bare and not any(fact.relations for fact in facts):
+        relations = {relation.relation for fact in facts for relation in fact.relations}
+        if self.is_bare and not relations:
             return False
-        known = set(content_stems(text))
-        for fact in facts:
-            for relation in fact.relations:
-                known |= _SAID_OTHERWISE.get(relation.relation, frozenset())
+        known = content_stems(f"{text} {' '.join(relations)}".replace("_", " "))
+        known = known.union(*(_SAID_OTHERWISE.get(r, ()) for r in relations))
         return bool(self.stems) and all(any(_same(s, k) for k in known) for s in self.stems)
 
 
@@ -93,9 +88,8 @@ def read_request(sentence: str) -> ForgetRequest | None:
         return None
     named = next(group for group in match.groups() if group)
     found = [word.lower() for word in words(named)]
-    stems = content_stems(" ".join(word for word in found if word not in _ASKING))
     return ForgetRequest(
-        stems,
+        content_stems(" ".join(word for word in found if word not in _SAYS_NOTHING)),
         is_everything=bool(_EVERYTHING.match(named)),
         is_bare=match["own"] is not None,
         is_own=bool({"i", "my", "me", "i'm", "i've"}.intersection(found)),
@@ -104,8 +98,6 @@ def read_request(sentence: str) -> ForgetRequest | None:
 
 def _same(one: str, other: str) -> bool:
     """Whether two stems are of one word: `allergi` and `allerg`."""
-    if one == other:
-        return True
     shorter, longer = sorted((one, other), key=len)
     is_close = len(longer) - len(shorter) <= 1 and len(shorter) > _SHORTEST_COMMON
-    return is_close and longer.startswith(shorter)
+    return one == other or (is_close and longer.startswith(shorter))

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import calendar
 import tomllib
 from importlib.resources import files
+from typing import Final
 
 from server.core.words import english_stem
 
-_LISTS: dict[str, dict[str, str]] = tomllib.loads(
+_TABLES: Final[dict[str, dict[str, str]]] = tomllib.loads(
     files("server.models.offline").joinpath("words.toml").read_text(encoding="utf-8")
 )
 
@@ -17,97 +19,81 @@ def word_set(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
-def stem_set(text: str) -> frozenset[str]:
-    """The stems of such a list."""
+def listed(name: str, table: str = "english") -> frozenset[str]:
+    """The words of a list in `words.toml`."""
+    return word_set(_TABLES[table][name])
+
+
+def stems(text: str) -> frozenset[str]:
+    """The stems of the words of a running text."""
     return frozenset(map(english_stem, text.split()))
 
 
-def words_of(name: str, table: str = "english") -> frozenset[str]:
-    """The words of a list in `words.toml`."""
-    return word_set(_LISTS[table][name])
+def verbs_listed(name: str) -> frozenset[str]:
+    """The stems of the verbs of a list in `words.toml`."""
+    return stems(_TABLES["english"][name])
 
 
-def any_of(name: str, table: str = "english") -> str:
-    """A list of phrases in `words.toml`, one a line, as alternatives of a regular expression."""
-    return "|".join(_LISTS[table][name].strip().splitlines())
-
-
-def pairs_of(name: str) -> dict[str, str]:
+def pairs(name: str) -> dict[str, str]:
     """A list of `word:meaning` in `words.toml`."""
-    return dict(pair.split(":") for pair in _LISTS["english"][name].split())
+    return dict(pair.split(":") for pair in _TABLES["english"][name].split())
 
 
-def category_words() -> dict[str, frozenset[str]]:
-    """The words that speak for each built-in category."""
-    return {name: word_set(text) for name, text in _LISTS["categories"].items()}
+CATEGORY_WORDS: Final = {name: word_set(text) for name, text in _TABLES["categories"].items()}
 
+AUXILIARIES: Final = word_set("do does did am is are was were have has had will")
+MODALS: Final = word_set("would could should might may must shall can")
+NEGATED: Final = {
+    negated.replace("'", apostrophe): word
+    for word in (AUXILIARIES | MODALS) - {"am", "will", "shall", "may", "can"}
+    for negated in (f"{word}n't",)
+    for apostrophe in ("'", "")
+} | {"can't": "can", "cant": "can", "cannot": "can", "won't": "will", "wont": "will", "ain't": "is"}
+"""Negated auxiliaries, with and without their apostrophe, and what they deny."""
 
-PRONOUNS = word_set("i we he she they you it")
-AUXILIARIES = words_of("auxiliaries")
-MODALS = words_of("modals")
-NEGATED = {
-    "don't": "do", "doesn't": "do", "didn't": "do", "won't": "will", "isn't": "is", "aren't": "are",
-    "wasn't": "was", "weren't": "were", "haven't": "have", "hasn't": "have", "hadn't": "had",
-    "can't": "can", "cannot": "can", "couldn't": "could", "wouldn't": "would", "ain't": "is",
-}  # fmt: skip
-ADVERBS = words_of("adverbs")
-LIMITING = words_of("limiting")
-UNREAL = words_of("unreal")
-CONDITIONAL = words_of("conditional")
-REASON_OR_TIME = words_of("reason_or_time")
-QUESTION_WORDS = words_of("question_words")
-EMBEDDING = stem_set(_LISTS["english"]["embedding"])
-NEVER_FACTS = stem_set(_LISTS["english"]["never_facts"])
-TASTES = stem_set(_LISTS["english"]["tastes"])
-DISTASTES = stem_set(_LISTS["english"]["distastes"])
-CONSUMING = stem_set(_LISTS["english"]["consuming"])
-POSSESSING = stem_set(_LISTS["english"]["possessing"])
-DISPOSING = stem_set(_LISTS["english"]["disposing"])
-STOPPING = stem_set(_LISTS["english"]["stopping"])
-ENDING = stem_set(_LISTS["english"]["ending"])
-LEAVING = stem_set(_LISTS["english"]["leaving"])
-ACTIVITIES = stem_set(_LISTS["english"]["activities"])
-CONSUMING |= ACTIVITIES
-VERBS = words_of("verbs")
-MAYBE_NOUNS = words_of("maybe_nouns")
-PREPOSITIONS = words_of("prepositions")
-DETERMINERS = words_of("determiners")
-STATES = words_of("states")
-DIETS = words_of("diets")
-KINSHIP = pairs_of("kinship")
-SYMMETRIC = words_of("symmetric")
-UNIQUE_KIN = words_of("unique_kin")
-SEVERAL_KIN = words_of("several_kin")
-FEMALE_KIN = words_of("female_kin")
-MALE_KIN = words_of("male_kin")
-PETS = words_of("pets")
-JOBS = words_of("jobs")
-MARITAL = words_of("marital")
-NOT_NAMES = words_of("not_names")
-
-_JOB_ENDINGS = tuple(words_of("job_endings"))
-_IRREGULAR = pairs_of("irregular")
-_IRREGULAR_PAST = (
-    frozenset(_IRREGULAR)
-    - words_of("same_in_the_past")
-    - word_set("am is are been being has dying lying")
+PRONOUNS: Final = word_set("i we he she they you it")
+ADVERBS: Final = listed("adverbs")
+PREPOSITIONS: Final = listed("prepositions")
+DETERMINERS: Final = listed("determiners")
+CONJUNCTIONS: Final = listed("conjunctions")
+QUESTION_WORDS: Final = listed("question_words")
+UNREAL: Final = listed("unreal")
+TIMES: Final = listed("times")
+TASTES: Final = verbs_listed("tastes")
+DISTASTES: Final = verbs_listed("distastes")
+USING: Final = verbs_listed("using")
+POSSESSING: Final = verbs_listed("possessing")
+KINSHIP: Final = pairs("kinship")
+PETS: Final = listed("pets")
+FUNCTION_WORDS: Final = PRONOUNS | DETERMINERS | PREPOSITIONS | CONJUNCTIONS | AUXILIARIES
+PHRASE_STOPS: Final = (
+    (PREPOSITIONS - {"of"}) | ADVERBS | AUXILIARIES | QUESTION_WORDS | listed("phrase_stops")
 )
-_NEVER_PAST = words_of("never_past")
-_UNCHANGED = MODALS | word_set("will did had was")
-_THIRD_PERSON = {
-    "am": "is", "are": "is", "were": "was", "have": "has", "do": "does", "don't": "doesn't",
-    "haven't": "hasn't", "ain't": "isn't", "aren't": "isn't",
-}  # fmt: skip
+NOT_NAMES: Final = (
+    FUNCTION_WORDS | MODALS | NEGATED.keys() | ADVERBS | QUESTION_WORDS | UNREAL | TIMES
+    | PHRASE_STOPS | listed("not_names")
+    | {name.lower() + end for name in calendar.day_name for end in ("", "s")}
+    | {name.lower() for name in calendar.month_name}
+)  # fmt: skip
+"""Words with a capital that are not names, such as the first of a sentence."""
+
+_VERB_LISTS = ("verbs", "tastes", "distastes", "using", "possessing", "disposing", "ending")
+VERBS: Final = frozenset().union(*map(listed, _VERB_LISTS))
+_IRREGULAR: Final = pairs("irregular")
+_IRREGULAR_PAST = _IRREGULAR.keys() - word_set("am is are been being has dying lying does goes")
+_JOBS: Final = listed("jobs")
+_JOB_ENDINGS = tuple(listed("job_endings"))
+_THIRD_PERSON = {"am": "is", "are": "is", "were": "was", "have": "has"}
 
 
 def is_past(word: str) -> bool:
     """Whether the word is a verb in the past tense, as far as its look tells."""
-    return word in _IRREGULAR_PAST or (word.endswith("ed") and word not in _NEVER_PAST)
+    return word in _IRREGULAR_PAST or (word.endswith("ed") and not word.endswith("eed"))
 
 
 def is_job(word: str) -> bool:
     """Whether the word is an occupation, as far as its ending tells."""
-    return word in JOBS or word.endswith(_JOB_ENDINGS)
+    return word in _JOBS or word.endswith(_JOB_ENDINGS)
 
 
 def verb_stem(word: str) -> str:
@@ -119,7 +105,9 @@ def third_person(verb: str) -> str:
     """The form for he, she or it: `study` becomes `studies`."""
     if verb in _THIRD_PERSON:
         return _THIRD_PERSON[verb]
-    if verb in _UNCHANGED or verb in NEGATED or is_past(verb):
+    if verb.endswith("n't"):
+        return f"{third_person(NEGATED[verb])}n't" if NEGATED[verb] not in MODALS else verb
+    if verb in MODALS or verb in {"will", "was"} or is_past(verb):
         return verb
     if verb.endswith(("s", "x", "z", "ch", "sh", "o")):
         return verb + "es"

@@ -2,29 +2,15 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from server.core.words import english_stem
 from server.graph.model import Entity, Relation, relation_name
-from server.models.offline.clauses import Token, joined
-from server.models.offline.lexicon import (
-    FEMALE_KIN,
-    KINSHIP,
-    MALE_KIN,
-    NEGATED,
-    PETS,
-    SYMMETRIC,
-    UNIQUE_KIN,
-    VERBS,
-    pairs_of,
-    stem_set,
-    word_set,
-    words_of,
-)
+from server.models.offline import lexicon
+from server.models.offline.clauses import Token, joined, lowered
+from server.models.offline.lexicon import listed, word_set
 from server.models.offline.phrases import read_name
-from server.models.offline.rewriting import Speaker
 from server.models.offline.statements import Statement, Who
 
 PERSON = "person"
@@ -50,168 +36,129 @@ class Subject:
     relations: tuple[Relation, ...] = ()
 
     @property
-    def is_attribute(self) -> bool:
-        """Whether the clause tells the value of something that the owner has one of."""
-        return bool(self.attribute)
-
-    @property
     def is_somebody(self) -> bool:
         """Whether this is a person or an animal."""
         return self.entity.type in {PERSON, ANIMAL}
 
 
-_ATTRIBUTES = words_of("attributes")
-_OWNERS = word_set("my our")
-_IS = stem_set("be")
-_VERB_STEMS = frozenset(map(english_stem, VERBS))
-_HAVING = stem_set("have adopt get rescue buy own")
+UNIQUE_KIN = listed("unique_kin")
+UNIQUE_RELATIONS = frozenset(lexicon.KINSHIP[kin] for kin in UNIQUE_KIN)
+_OWNERS = word_set("my our his her")
+_ATTRIBUTES = listed("attributes")
+_SAME_ATTRIBUTE = lexicon.pairs("same_attribute")
+_NATIONALITIES = listed("nationalities")
+_FROM_OWNER = word_set("married_to partner_of engaged_to has_pet")
+_FEMALE, _MALE = listed("female"), listed("male")
+_VERB_STEMS = frozenset(map(english_stem, lexicon.VERBS))
+_HAVING = frozenset(map(lexicon.verb_stem, word_set("have adopt get rescue buy own")))
+_WHICH_ONE = word_set("new current")
 
 
 def kind_of(word: str) -> tuple[str, str] | None:
     """The relation and the type of a noun for a person or an animal that one has."""
     for noun in (word, word.removesuffix("s"), word.removesuffix("ren")):
-        if noun in KINSHIP:
-            return KINSHIP[noun], PERSON
-        if noun in PETS:
+        if noun in lexicon.KINSHIP:
+            return lexicon.KINSHIP[noun], PERSON
+        if noun in lexicon.PETS:
             return "has_pet", ANIMAL
     return None
 
 
 def related(owner: Entity, relation: str, thing: Entity) -> Relation:
     """The relation between an owner and theirs, from the side from which it is told."""
-    from_owner = thing.type == ANIMAL or relation in SYMMETRIC
-    return Relation(owner, relation, thing) if from_owner else Relation(thing, relation, owner)
+    ends = (owner, thing) if relation in _FROM_OWNER else (thing, owner)
+    return Relation(ends[0], relation, ends[1])
 
 
-def read_subject(statement: Statement, speaker: Speaker, meant: Subject | None) -> Subject | None:
+def read_subject(statement: Statement, speaker: Entity, meant: Subject | None) -> Subject | None:
     """Who the subject of a statement is; None for a pronoun that could mean several, or nobody."""
     tokens = statement.subject_tokens
-    own = Entity(speaker.name, speaker.type)
-    match statement.who:
-        case Who.SPEAKER | Who.GROUP:
-            return Subject(speaker.name, own, own, frozenset({own.key}))
-        case Who.PRONOUN:
-            return _meant(tokens, meant)
-        case Who.THING:
-            text = joined(tokens)
-            return Subject(text, Entity(text), own, frozenset({text.lower()}))
-        case _:
-            possessive = 1 if tokens[0].lower in _OWNERS else _speakers_own(tokens, speaker)
-            if possessive:
-                return _owned(tokens[possessive:], speaker, own)
-            return _named(tokens, speaker, own)
-
-
-def _meant(tokens: Sequence[Token], meant: Subject | None) -> Subject | None:
-    """The one whom a pronoun means, or something of theirs."""
-    if meant is None or tokens[0].lower in {"he", "she"}:
+    first, text = tokens[0].lower, joined(tokens)
+    if statement.who in {Who.SPEAKER, Who.GROUP} or text == speaker.name:
+        return Subject(speaker.name, speaker, speaker, frozenset({speaker.key}))
+    if statement.who is Who.PRONOUN and (meant is None or first in {"he", "she"}):
         return meant
-    owner = Speaker(meant.entity.name, meant.entity.type)
-    return _owned(tokens[1:], owner, meant.entity)
+    if statement.who is Who.THING:
+        return Subject(text, Entity(text), speaker, frozenset({text.lower()}))
+    if first in _OWNERS:
+        return _owned(tokens[1:], meant.entity if meant and first in {"his", "her"} else speaker)
+    return _named(tokens, speaker)
 
 
-def _speakers_own(tokens: Sequence[Token], speaker: Speaker) -> int:
-    """After how many tokens `User's` ends, if the subject begins with it; else 0."""
-    length = len(speaker.name.split())
-    is_own = joined(tokens[:length]).replace("\u2019", "'") == speaker.possessive
-    return length if is_own and len(tokens) > length else 0
-
-
-def _named(tokens: Sequence[Token], speaker: Speaker, own: Entity) -> Subject | None:
-    text = joined(tokens)
-    if text == speaker.name:
-        return Subject(text, own, own, frozenset({own.key}))
+def _named(tokens: Sequence[Token], speaker: Entity) -> Subject | None:
     name = read_name(tokens, 0)
     if name is None:
         return None
+    if name[0].endswith("'s") and name[1] < len(tokens):
+        return _owned(tokens[name[1] :], Entity(name[0][:-2], PERSON))
     is_doing = tokens[0].lower.endswith("ing") and english_stem(tokens[0].lower) in _VERB_STEMS
-    type_ = "" if is_doing else PERSON
-    entity = Entity(name[0] if name[1] == len(tokens) else text, type_)
-    return Subject(text, entity, own, frozenset({entity.key}))
+    text = joined(tokens)
+    entity = Entity(name[0] if name[1] == len(tokens) else text, "" if is_doing else PERSON)
+    return Subject(text, entity, speaker, frozenset({entity.key}))
 
 
-def _owned(tokens: Sequence[Token], speaker: Speaker, own: Entity) -> Subject:
+def _owned(tokens: Sequence[Token], owner: Entity) -> Subject:
     """What `my older sister Ana` is: somebody, by name if there is one, or something."""
-    text = f"{speaker.possessive} {joined(tokens)}"
-    if len(tokens) > 1 and tokens[-1].lower == "name" and tokens[-2].lower.endswith("'s"):
-        kin = tokens[-2]
-        noun_token = dataclasses.replace(kin, text=kin.text[:-2], lower=kin.lower[:-2])
-        return dataclasses.replace(_owned([*tokens[:-2], noun_token], speaker, own), text=text)
-    place = next((p for p, token in enumerate(tokens) if kind_of(token.lower)), None)
-    is_plain = place is not None and all("'s" not in t.lower for t in tokens[:place])
-    if place is None or not is_plain:
-        return _thing(tokens, text, own)
-    noun = tokens[place].lower
-    kind = kind_of(noun)
-    assert kind is not None
+    text = f"{owner.name}'s {joined(tokens)}"
+    for place, token in enumerate(tokens[:-1]):
+        if token.lower.endswith("'s"):
+            noun = replace(token, text=token.text[:-2], lower=token.lower[:-2])
+            theirs = _owned([*tokens[:place], noun], owner)
+            if tokens[-1].lower == "name" and place + 2 == len(tokens):
+                return replace(theirs, text=text)
+            return replace(_owned(tokens[place + 1 :], theirs.entity), text=text)
+    words = lowered(tokens)
+    is_new = "new" in words
+    place = next((p for p, word in enumerate(words) if kind_of(word)), len(words))
     after = place + 1
     after += after < len(tokens) and tokens[after].text == ","
     name = read_name(tokens, after)
-    called = f"{speaker.possessive} {joined(tokens[: place + 1])}"
-    if after < len(tokens) and name is None:
-        return _thing(tokens, text, own)
+    kind = kind_of(words[place]) if place < len(words) else None
+    if kind is None or (after < len(tokens) and name is None):
+        kept = " ".join(word for word in words if word not in _WHICH_ONE)
+        attribute = attribute_named(words)
+        names = {f"{owner.key}'s {kept}"} | ({owner.key} if attribute else set())
+        return Subject(text, Entity(text), owner, frozenset(names), attribute=attribute,
+                       is_new=is_new)  # fmt: skip
+    called = f"{owner.name}'s {joined(tokens[: place + 1])}"
     entity = Entity(name[0] if name else called, kind[1])
-    names = {entity.key} | (
-        {f"{own.key}'s {noun}"} if name is None or noun in UNIQUE_KIN else set()
-    )
-    is_new = any(token.lower == "new" for token in tokens[:place])
-    return Subject(text, entity, own, frozenset(names), noun, is_new=is_new,
-                   relations=(related(own, kind[0], entity),))  # fmt: skip
+    is_by_kin = name is None or words[place] in UNIQUE_KIN
+    names = {entity.key} | ({f"{owner.key}'s {words[place]}"} if is_by_kin else set())
+    return Subject(text, entity, owner, frozenset(names), words[place], is_new=is_new,
+                   relations=(related(owner, kind[0], entity),))  # fmt: skip
 
 
-def _thing(tokens: Sequence[Token], text: str, own: Entity) -> Subject:
-    kept = _which_kind(tokens)
-    attribute = attribute_named(tokens)
-    name = f"{own.key}'s {' '.join(kept)}"
-    names = frozenset({name, own.key} if attribute else {name})
-    is_new = any(token.lower == "new" for token in tokens)
-    return Subject(text, Entity(text), own, names, attribute=attribute, is_new=is_new)
-
-
-def attribute_named(tokens: Sequence[Token]) -> str:
+def attribute_named(words: Sequence[str]) -> str:
     """The relation for what somebody has one of, such as `new phone number`; "" for others."""
-    kept = _which_kind(tokens)
-    is_favorite = kept[:1] in (["favourite"], ["favorite"])
-    if not (is_favorite or (kept[-1:] and kept[-1] in _ATTRIBUTES)) or "'s" in " ".join(kept):
-        return ""
-    if is_favorite:
+    kept = [word.replace("e-mail", "email") for word in words if word not in _WHICH_ONE]
+    if kept[:1] in (["favourite"], ["favorite"]):
         kept[0] = "favorite"
+    elif not kept or kept[-1] not in _ATTRIBUTES:
+        return ""
     attribute = relation_name(" ".join(kept))
     return _SAME_ATTRIBUTE.get(attribute, attribute)
-
-
-def _which_kind(tokens: Sequence[Token]) -> list[str]:
-    """The words of a noun phrase without those that tell one of a kind from another."""
-    words = [token.lower.replace("e-mail", "email") for token in tokens]
-    return [word for word in words if word not in _WHICH_ONE]
-
-
-_WHICH_ONE = word_set("new current")
-_SAME_ATTRIBUTE = pairs_of("same_attribute")
 
 
 def introduced(statement: Statement, subject: Subject) -> Iterator[Relation]:
     """Who is introduced, as in `I have a sister named Ana`, `Ana is my sister` and `I am Ana`."""
     rest = statement.rest
-    if statement.is_denied or statement.is_over:
+    if statement.is_retraction or statement.is_planned or not rest:
         return
-    if statement.stem in _HAVING and subject.is_somebody and not statement.is_planned:
+    if statement.stem in _HAVING and subject.is_somebody:
         yield from _had(rest, subject.entity)
-    elif statement.stem in _IS and statement.tokens[statement.verb].lower not in NEGATED:
-        start = 1 if rest and rest[0].lower in {"called", "named"} else 0
+    elif statement.stem == "be":
+        start = int(rest[0].lower in {"called", "named"})
         name = read_name(rest, start)
-        is_name = name is not None and name[1] == len(rest)
-        if subject.kin and is_name and name and is_personal_name(name[0]):
+        is_name = name is not None and name[1] == len(rest) and is_personal_name(name[0])
+        kind = kind_of(rest[-1].lower) if rest[0].lower in _OWNERS else None
+        if subject.kin and name and is_name:
+            named = Entity(name[0], subject.entity.type)
             for relation in subject.relations:
-                named = Entity(name[0], PERSON if subject.entity.type == PERSON else ANIMAL)
-                yield _with(relation, subject.entity, named)
-        elif subject.entity == subject.owner and is_name and name and not start:
-            if is_personal_name(name[0]) and statement.who is Who.SPEAKER:
-                yield Relation(subject.entity, "named", Entity(name[0], PERSON))
-        elif rest and rest[0].lower in _OWNERS and len(rest) > 1:
-            kind = kind_of(rest[-1].lower)
-            if kind and subject.entity != subject.owner:
-                yield related(subject.owner, kind[0], subject.entity)
+                yield related(subject.owner, relation.relation, named)
+        elif statement.who is Who.SPEAKER and name and is_name and not start:
+            yield Relation(subject.entity, "named", Entity(name[0], PERSON))
+        elif kind and subject.entity != subject.owner:
+            yield related(subject.owner, kind[0], subject.entity)
 
 
 def is_personal_name(name: str) -> bool:
@@ -219,45 +166,31 @@ def is_personal_name(name: str) -> bool:
     return name.lower() not in _NATIONALITIES
 
 
-_NATIONALITIES = words_of("nationalities")
-
-
-def _with(relation: Relation, old: Entity, new: Entity) -> Relation:
-    source = new if relation.source.key == old.key else relation.source
-    target = new if relation.target.key == old.key else relation.target
-    return Relation(source, relation.relation, target)
-
-
 def _had(rest: Sequence[Token], owner: Entity) -> Iterator[Relation]:
     """Whom somebody has, by name: `a friend Mikkel`, `two dogs, Rex and Luna`."""
-    place = next((p for p, token in enumerate(rest[:5]) if kind_of(token.lower)), None)
-    if place is None or any("'s" in token.lower for token in rest[:place]):
+    words = lowered(rest)
+    place = next((p for p, word in enumerate(words[:5]) if kind_of(word)), None)
+    kind = kind_of(words[place]) if place is not None else None
+    if place is None or kind is None or any("'s" in word for word in words[:place]):
         return
-    kind = kind_of(rest[place].lower)
-    assert kind is not None
-    place += 1
-    found = False
-    while place < len(rest):
-        while place < len(rest) and rest[place].lower in {",", "and", "named", "called", "&"}:
+    noun, is_named = words[place], False
+    while True:
+        place += 1
+        while place < len(rest) and words[place] in {",", "and", "named", "called", "&"}:
             place += 1
         name = read_name(rest, place)
         if name is None:
             break
-        found = True
+        is_named = True
         yield related(owner, kind[0], Entity(name[0], kind[1]))
-        place = name[1]
-    if not found and kind[1] == ANIMAL:
-        yield related(owner, kind[0], Entity(_singular(rest), ANIMAL))
-
-
-def _singular(rest: Sequence[Token]) -> str:
-    noun = next(token.lower for token in rest if kind_of(token.lower))
-    return noun if noun in PETS else noun.removesuffix("s")
+        place = name[1] - 1
+    if not is_named and kind[1] == ANIMAL:
+        yield related(owner, kind[0], Entity(noun if noun in lexicon.PETS else noun[:-1], ANIMAL))
 
 
 def gender_of(subject: Subject) -> str:
     """`she`, `he`, or "" where the noun for the person does not tell."""
     words = {subject.kin, *subject.text.lower().replace(".", "").split()}
-    if words & FEMALE_KIN:
+    if words & _FEMALE:
         return "she"
-    return "he" if words & MALE_KIN else ""
+    return "he" if words & _MALE else ""

@@ -5,30 +5,41 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from server.core.words import english_stem, words
-from server.models.offline.clauses import Token, joined
-from server.models.offline.lexicon import DETERMINERS, NOT_NAMES, PREPOSITIONS, words_of
+from server.models.offline.clauses import QUOTES, Token, joined
+from server.models.offline.lexicon import DETERMINERS, PHRASE_STOPS, PREPOSITIONS, listed, verb_stem
 
-_INNER = words_of("name_particles")
+_INNER = listed("name_particles")
 _INNER_NAME = re.compile(r"[a-z]{1,2}['\u2019][A-Z\u00c0-\u00de]")
-_QUOTES = '"\u201c\u201d\u201e\u00ab\u00bb'
-_STOPS = PREPOSITIONS - {"of"} | words_of("phrase_stops")
+_QUOTES = QUOTES + "\u201d\u00bb"
+_IN_NUMBERS = "@.-%\u20ac$'/:+"
+_LISTING = frozenset({",", "and", "or", "&"})
 _MOST_WORDS = 8
-_NOT_PLACES = words_of("not_places")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Item:
     """One thing of a list such as `tea, green tea and coffee`."""
 
     text: str
 
     @property
+    def key(self) -> str:
+        """The same for all spellings of the thing."""
+        return self.text.casefold()
+
+    @cached_property
     def head(self) -> str:
         """The stem of the word that says what it is."""
         found = words(self.text)
         return english_stem(found[-1]) if found else ""
+
+    @cached_property
+    def stems(self) -> frozenset[str]:
+        """The stems of all of its words."""
+        return content_stems(self.text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,36 +51,33 @@ class Complement:
     tail: tuple[Token, ...]
 
 
+def content_stems(text: str) -> frozenset[str]:
+    """The stems of the words of a text; verbs in all their forms have one."""
+    return frozenset(verb_stem(word.lower().removesuffix("'s")) for word in words(text))
+
+
 def read_name(
-    tokens: Sequence[Token], place: int, *, casual: bool = False, several: bool = False
+    tokens: Sequence[Token], place: int, *, several: bool = False
 ) -> tuple[str, int] | None:
     """The name that begins here, and where it ends.
 
-    `casual` says that the writer uses no capitals: then one plain word counts as well. `several`
-    says that `and` may join names to one, as in `Marks and Spencer`.
+    `several` says that `and` may join names to one, as in `Marks and Spencer`.
     """
     inner = _INNER | {"and"} if several else _INNER
-    start = place
     if place < len(tokens) and tokens[place].lower == "the":
-        start = place = place + 1
-    end = place
+        place += 1
+    start = end = place
     while place < len(tokens) and place - start < _MOST_WORDS:
         token = tokens[place]
-        if token.is_name or _INNER_NAME.match(token.text) or token.text[0] in _QUOTES:
-            place = end = place + 1
-            if token.text[0] in _QUOTES:
-                break
-        elif end > start and token.lower in inner and _goes_on(tokens, place):
-            place += 1
-        elif end > start and token.text.isdigit() and place + 1 == len(tokens):
-            place = end = place + 1
-        else:
+        is_number = token.text.isdigit() and end > start and place + 1 == len(tokens)
+        if token.text[0] in _QUOTES and end > start:
             break
-    if end > start:
-        return unquoted(joined(tokens[start:end])), end
-    if casual and start < len(tokens) and _is_casual(tokens[start]):
-        return tokens[start].text, start + 1
-    return None
+        if token.is_name or is_number or _INNER_NAME.match(token.text) or token.text[0] in _QUOTES:
+            end = place + 1
+        elif end == start or token.lower not in inner:
+            break
+        place += 1
+    return (unquoted(joined(tokens[start:end])), end) if end > start else None
 
 
 def unquoted(text: str) -> str:
@@ -78,34 +86,12 @@ def unquoted(text: str) -> str:
     return text[1:-1] if is_quoted else text
 
 
-def _goes_on(tokens: Sequence[Token], place: int) -> bool:
-    following = tokens[place + 1 : place + 3]
-    return bool(following) and (
-        following[0].is_name or (following[0].lower in _INNER and following[-1].is_name)
-    )
-
-
-def _is_casual(token: Token) -> bool:
-    return (
-        token.text[0].isalpha()
-        and token.lower not in NOT_NAMES | DETERMINERS | _STOPS | _NOT_PLACES
-    )
-
-
-def is_place(name: str) -> bool:
-    """Whether a name after `moved to` can be a place, and not, say, a department."""
-    return name.lower() not in _NOT_PLACES
-
-
 def read_complement(tokens: Sequence[Token], *, after_be: bool) -> Complement:
     """The complement in its parts."""
     start = 0
     if after_be:
-        preposition = next(
-            (p for p, token in enumerate(tokens[:3]) if token.lower in PREPOSITIONS), None
-        )
-        if preposition is not None and not (tokens and tokens[0].lower in DETERMINERS):
-            start = preposition + 1
+        near = [token.lower in PREPOSITIONS for token in tokens[:3]]
+        start = near.index(True) + 1 if any(near) and tokens[0].lower not in DETERMINERS else 0
     else:
         while start < len(tokens) and tokens[start].lower in PREPOSITIONS | {"up", "out", "back"}:
             start += 1
@@ -115,23 +101,20 @@ def read_complement(tokens: Sequence[Token], *, after_be: bool) -> Complement:
 
 def _items(tokens: Sequence[Token], start: int) -> tuple[tuple[Item, ...], int]:
     found: list[Item] = []
-    place = start
-    while place < len(tokens):
+    place = end = start
+    while place < len(tokens) and tokens[place].lower not in PHRASE_STOPS:
         end = _item_end(tokens, place)
         if end == place:
             break
-        first = place
-        while first < end - 1 and tokens[first].lower in DETERMINERS:
-            first += 1
-        found.append(Item(unquoted(joined(tokens[first:end]))))
+        while place < end - 1 and tokens[place].lower in DETERMINERS:
+            place += 1
+        found.append(Item(unquoted(joined(tokens[place:end]))))
         place = end
-        separator = end
-        while separator < len(tokens) and tokens[separator].lower in {",", "and", "or", "&"}:
-            separator += 1
-        if separator == end or separator == len(tokens) or tokens[separator].lower in _STOPS:
+        while place < len(tokens) and tokens[place].lower in _LISTING:
+            place += 1
+        if place == end:
             break
-        place = separator
-    return tuple(found), place if not found else max(place, _item_end(tokens, place))
+    return tuple(found), end
 
 
 def _item_end(tokens: Sequence[Token], place: int) -> int:
@@ -139,9 +122,9 @@ def _item_end(tokens: Sequence[Token], place: int) -> int:
     start = place
     while place < len(tokens) and place - start < _MOST_WORDS:
         token = tokens[place]
-        if token.lower in _STOPS or token.lower in {"and", "or", "&"}:
+        if token.lower in PHRASE_STOPS or token.lower in _LISTING:
             break
-        if not token.is_word and token.text not in "@.-%\u20ac$'/:+":
+        if not token.is_word and token.text not in _IN_NUMBERS:
             break
         place += 1
     return place

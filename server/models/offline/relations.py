@@ -7,129 +7,75 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from server.graph.model import Entity, Relation
-from server.models.offline.clauses import Token, joined
-from server.models.offline.lexicon import DIETS, DISTASTES, MARITAL, is_job, stem_set
+from server.models.offline import lexicon
+from server.models.offline.clauses import joined, lowered
+from server.models.offline.lexicon import listed, word_set
 from server.models.offline.people import Subject, attribute_named, introduced
-from server.models.offline.phrases import Complement, Item, is_place, read_name
+from server.models.offline.phrases import Complement, read_name
 from server.models.offline.statements import Statement
 
 
 @dataclass(frozen=True, slots=True)
 class _Rule:
-    """Verbs, what follows them, and the relation that they state.
+    """Verbs with a name after them, and the relation that they state.
 
-    `lead` is what stands between the verb and its object, which is a name or a list of things.
+    `before` are the words of which one stands right before the name; `needs` those of which one
+    stands among the words before that. If empty, none stands there.
     """
 
     relation: str
     type: str
     verbs: frozenset[str]
-    lead: re.Pattern[str]
-    takes_name: bool
+    before: frozenset[str]
+    needs: frozenset[str] = frozenset()
 
 
-def _rule(relation: str, type_: str, verbs: str, lead: str = "", *, name: bool = False) -> _Rule:
-    return _Rule(relation, type_, stem_set(verbs), re.compile(lead), name)
+def _stems(verbs: str) -> frozenset[str]:
+    return frozenset(map(lexicon.verb_stem, verbs.split()))
 
 
+def _rule(relation: str, type_: str, verbs: str, before: str = "", needs: str = "") -> _Rule:
+    return _Rule(relation, type_, _stems(verbs), word_set(before), word_set(needs))
+
+
+_A_JOB = "job position role employed hired promoted working"
 _WITH_NAME = (
-    _rule("lives_in", "place", "live reside settle", "(?:alone |together )?(?:in|at)", name=True),
-    _rule("lives_in", "place", "move relocate emigrate",
-          "(?:back |over |out )?(?:from .+ )?to", name=True),
-    _rule("lives_in", "place", "be", "(?:now )?based in", name=True),
-    _rule("born_in", "place", "be", "born (?:and raised )?in", name=True),
-    _rule("from", "place", "be come", "(?:originally )?from", name=True),
-    _rule("grew_up_in", "place", "grow", "up in", name=True),
-    _rule("works_at", "organization", "work intern", "(?:as .+ )?(?:at|for)", name=True),
-    _rule("works_at", "organization", "be", "(?:employed|hired) (?:at|by)", name=True),
-    _rule("works_at", "organization", "get", "hired (?:at|by)", name=True),
-    _rule("works_at", "organization", "start", "(?:working )?(?:at|for)", name=True),
-    _rule("works_at", "organization", "join", name=True),
-    _rule("works_at", "organization", "be become",
-          "(?:an?|the) .+ (?:at|for|with)", name=True),
-    _rule("works_at", "organization", "get have start accept take land find",
-          "(?:a|an|the|my) (?:new )?(?:job|position|role)(?: as .+)? (?:at|with)", name=True),
-    _rule("works_at", "organization", "be get", "promoted to .+ (?:at|with)", name=True),
-    _rule("studies_at", "organization", "study", "(?:.+ )?at", name=True),
-    _rule("graduated_from", "organization", "graduate", "from", name=True),
-    _rule("married_to", "person", "marry", name=True),
-    _rule("married_to", "person", "be get", "married to", name=True),
-    _rule("engaged_to", "person", "be get", "engaged to", name=True),
-    _rule("dates", "person", "date", name=True),
-    _rule("visited", "place", "visit", name=True),
-    _rule("named", "person", "be go", "(?:called|named|by)", name=True),
+    _rule("lives_in", "place", "live reside settle", "in at"),
+    _rule("lives_in", "place", "move relocate emigrate", "to"),
+    _rule("lives_in", "place", "be", "in", "based"),
+    _rule("born_in", "place", "be", "in", "born"),
+    _rule("from", "place", "be come", "from"),
+    _rule("grew_up_in", "place", "grow", "in", "up"),
+    _rule("works_at", "organization", "work intern start", "at for"),
+    _rule("works_at", "organization", "be become get have start take accept find land",
+          "at for with by", _A_JOB),
+    _rule("works_at", "organization", "join"),
+    _rule("studies_at", "organization", "study", "at"),
+    _rule("graduated_from", "organization", "graduate", "from"),
+    _rule("married_to", "person", "marry"),
+    _rule("married_to", "person", "be get", "to", "married"),
+    _rule("engaged_to", "person", "be get", "to", "engaged"),
+    _rule("dates", "person", "date"),
+    _rule("visited", "", "visit"),
+    _rule("named", "person", "be go", "called named by"),
 )  # fmt: skip
-_WITH_THINGS = (
-    _rule("allergic_to", "", "be", ".*allergic to"),
-    _rule("speaks", "language", "speak"),
-    _rule("learns", "", "learn"),
-    _rule("likes", "", "like"),
-    _rule("loves", "", "love adore"),
-    _rule("enjoys", "", "enjoy"),
-    _rule("dislikes", "", "dislike hate detest loathe despise"),
-    _rule("prefers", "", "prefer"),
-    _rule("plays", "", "play"),
-    _rule("drinks", "", "drink"),
-    _rule("eats", "", "eat"),
-    _rule("owns", "", "own"),
-    _rule("drives", "", "drive"),
-    _rule("uses", "", "use"),
-    _rule("collects", "", "collect"),
-    _rule("writes", "", "write"),
-    _rule("teaches", "", "teach"),
-    _rule("supports", "", "support"),
-    _rule("trains_for", "", "train", "for"),
-    _rule("likes", "", "be", "an? (?:big |huge |great )?fan of"),
-    _rule("weighs", "", "weigh"),
-)
+_RELATING = {lexicon.verb_stem(verb): verb for verb in listed("relating")}
+_RELATING |= {
+    lexicon.verb_stem(verb): verb for verb in ("hate", "adore", "detest", "loathe", "despise")
+}
+_SAME_RELATION = lexicon.pairs("same_relation")
+_LEADS = {"allergic to": "allergic_to", "fan of": "likes"}
 _DENIED = {"likes": "dislikes", "loves": "dislikes", "enjoys": "dislikes", "eats": "avoids",
            "drinks": "avoids"}  # fmt: skip
+_NO_OBJECT = lexicon.PHRASE_STOPS | {"back", "out"}
+_NOT_PLACES = listed("not_places")
+_DIETS, _MARITAL = listed("diets"), listed("marital")
+_AFTER_STATE = word_set("now today yesterday last this since and , again")
 _AGE = re.compile(r"(\d{1,3})(?: years? old| years? of age)?$")
-_HEIGHT = re.compile(r"(\d.*?)(?: tall)$")
-_AGED_STEMS = stem_set("be turn")
-
-
-def stated(
-    statement: Statement, subjects: Sequence[Subject], complement: Complement, *, casual: bool
-) -> Iterator[Relation]:
-    """The relations that an asserted clause states of its subjects."""
-    for subject in subjects:
-        yield from tuple(introduced(statement, subject)) or subject.relations
-        yield from _new_attribute(statement, subject)
-        if not subject.is_attribute:
-            for relation, target in _targets(statement, subject, complement, casual=casual):
-                if target.key and target.key != subject.entity.key:
-                    yield Relation(subject.entity, relation, target)
-        elif attribute := attribute_of(statement, subject, complement):
-            yield attribute
-
-
-def attribute_of(statement: Statement, subject: Subject, complement: Complement) -> Relation | None:
-    """What `my favourite colour is blue` states of the speaker."""
-    if statement.stem not in _ATTRIBUTE_VERBS or statement.is_denied or not complement.items:
-        return None
-    target = complement.items[0].text
-    if subject.attribute == "job" and complement.lead in {"at", "with"}:
-        return Relation(subject.owner, "works_at", Entity(target, "organization"))
-    is_value = _VALUES.get(subject.attribute, _ANY).search(target)
-    if joined(statement.rest[:2]).startswith(("a ", "an ")) or not is_value:
-        return None
-    return Relation(subject.owner, subject.attribute, Entity(target))
-
-
-def _new_attribute(statement: Statement, subject: Subject) -> Iterator[Relation]:
-    """What `I have a new phone number: 555-1234` states of the speaker."""
-    rest = statement.rest
-    colon = next((p for p, token in enumerate(rest) if token.text in ":,"), 0)
-    if statement.stem not in _GETTING_NEW or joined(rest[:2]).lower() != "a new" or colon <= 2:  # noqa: PLR2004
-        return
-    attribute = attribute_named(rest[2:colon])
-    value = joined(rest[colon + 1 :])
-    if attribute and _VALUES.get(attribute, _ANY).search(value) and not statement.is_denied:
-        yield Relation(subject.entity, attribute, Entity(value))
-
-
-_GETTING_NEW = stem_set("have get")
+_PAST_MEANS_OVER = _stems("live reside work intern study come")
+_GETTING = _stems("be get")
+_BECOMING = _stems("be become")
+_WORKING = _stems("work start be get become")
 _ANY = re.compile(r"\S")
 _VALUES = {"email": re.compile("@"), "works_at": re.compile(r"[A-Z\d]")} | dict.fromkeys(
     ("phone_number", "age", "height", "weight", "birthday", "anniversary"), re.compile(r"\d")
@@ -137,146 +83,124 @@ _VALUES = {"email": re.compile("@"), "works_at": re.compile(r"[A-Z\d]")} | dict.
 """What a value looks like, where that is known."""
 
 
-_ATTRIBUTE_VERBS = stem_set("be change")
+def stated(
+    statement: Statement, subjects: Sequence[Subject], complement: Complement
+) -> Iterator[Relation]:
+    """The relations that an asserted clause states of its subjects."""
+    for subject in subjects:
+        yield from tuple(introduced(statement, subject)) or subject.relations
+        found = _attributes(statement, subject, complement)
+        if not subject.attribute:
+            found = [*found, *_targets(statement, subject, complement)]
+        for relation, target in found:
+            about = subject.owner if subject.attribute else subject.entity
+            if target.key not in {"", subject.entity.key}:
+                yield Relation(about, relation, target)
+
+
+def _attributes(
+    statement: Statement, subject: Subject, complement: Complement
+) -> list[tuple[str, Entity]]:
+    """What `my favourite colour is blue` and `I have a new number: 555-1234` state."""
+    rest = statement.rest
+    words = lowered(rest)
+    relation, value, type_ = subject.attribute, "", ""
+    if statement.is_denied:
+        return []
+    if relation == "job" and complement.lead in {"at", "with"} and complement.items:
+        relation, value, type_ = "works_at", complement.items[0].text, "organization"
+    elif (
+        relation
+        and statement.stem in {"be", "chang"}
+        and not joined(rest[:2]).startswith(("a ", "an "))
+    ):
+        value = complement.items[0].text if complement.items else ""
+    elif words[:2] == ["a", "new"] and ":" in words and statement.stem in {"have", "get"}:
+        colon = words.index(":")
+        relation, value = attribute_named(words[2:colon]), joined(rest[colon + 1 :])
+    is_value = relation and _VALUES.get(relation, _ANY).search(value)
+    return [(relation, Entity(value, type_))] if is_value else []
 
 
 def _targets(
-    statement: Statement, subject: Subject, complement: Complement, *, casual: bool
+    statement: Statement, subject: Subject, complement: Complement
 ) -> Iterator[tuple[str, Entity]]:
-    rest = statement.rest
-    for rule in _WITH_NAME:
-        if statement.stem in rule.verbs and not statement.is_denied:
-            if rule.relation == "named" and subject.kin:
-                continue
-            name = _named_target(rule, rest, casual=casual)
-            if name and _is_current(rule, statement) and _is_fit(rule, name):
-                yield rule.relation, Entity(name, rule.type)
-                break
-    yield from _being(statement, rest)
-    for rule in _WITH_THINGS:
-        if statement.stem in rule.verbs and rule.lead.fullmatch(complement.lead):
-            yield from _things(rule, statement, complement.items)
-            break
-
-
-def _things(
-    rule: _Rule, statement: Statement, items: Sequence[Item]
-) -> Iterator[tuple[str, Entity]]:
-    relation = rule.relation
-    if statement.is_denied:
+    is_held = not (statement.is_retraction or statement.is_planned or statement.is_ability)
+    if is_held:
+        yield from _named(statement, subject)
+        yield from _being(statement)
+    relation = next((_LEADS[lead] for lead in _LEADS if complement.lead.endswith(lead)), "")
+    if statement.stem in _RELATING and not complement.lead:
+        relation = lexicon.third_person(_RELATING[statement.stem])
+        relation = _SAME_RELATION.get(relation, relation)
+    is_intended = statement.is_planned and statement.stem not in lexicon.DISTASTES
+    if statement.is_denied and not statement.is_over:
         relation = _DENIED.get(relation, "")
-    elif statement.is_planned and statement.stem not in DISTASTES:
+    elif statement.is_over or is_intended or (statement.is_ability and relation != "speaks"):
         relation = ""
     if relation:
-        for item in items:
-            yield relation, Entity(item.text, rule.type)
+        for item in complement.items:
+            yield relation, Entity(item.text, "language" if relation == "speaks" else "")
 
 
-def _named_target(rule: _Rule, rest: Sequence[Token], *, casual: bool) -> str | None:
-    """The name after the words that lead to it, wherever they end among the first few."""
-    words = [token.lower for token in rest]
-    for place in range(min(len(rest), 10)):
-        if rule.lead.fullmatch(" ".join(words[:place])):
-            name = read_name(
-                rest,
-                place,
-                casual=casual and rule.relation in _CASUAL,
-                several=rule.type == "organization",
-            )
-            if name:
-                return name[0]
-    return None
-
-
-_CASUAL = frozenset({"lives_in", "works_at", "from", "born_in"})
-
-
-def _is_fit(rule: _Rule, name: str) -> bool:
-    return rule.type != "place" or is_place(name)
-
-
-def _is_current(rule: _Rule, statement: Statement) -> bool:
-    """Whether the clause says that it holds now; `moved` says so, and `lived` does not."""
-    if statement.is_planned or statement.is_over or statement.is_ability:
-        return False
-    if statement.is_past and statement.stem in _PAST_MEANS_OVER:
-        return "have" in {token.lower for token in statement.tokens} or _since(statement)
-    return not (statement.is_past and rule.relation == "from")
-
-
-_PAST_MEANS_OVER = stem_set("live reside work intern study")
-
-
-def _since(statement: Statement) -> bool:
-    return any(token.lower == "since" for token in statement.rest)
-
-
-def _being(statement: Statement, rest: Sequence[Token]) -> Iterator[tuple[str, Entity]]:
-    """What `I am a nurse`, `I am vegan`, `I am 30` and `I turned 30` state."""
-    words = [token.lower for token in rest]
-    if statement.is_denied or statement.is_over or statement.is_planned:
+def _named(statement: Statement, subject: Subject) -> Iterator[tuple[str, Entity]]:
+    """The relations to the names after the verb, the first of each kind."""
+    rest = statement.rest
+    words = lowered(rest)
+    is_over = statement.is_past and statement.stem in _PAST_MEANS_OVER
+    if is_over and "since" not in words:
         return
-    text = " ".join(words)
-    if statement.stem in _AGED_STEMS and (
-        age := _AGE.match(" ".join(words[:3])) or _first_age(words)
-    ):
+    found = set()
+    for place in range(min(len(rest), 10)):
+        before, lead = words[max(place - 1, 0) : place], words[: max(place - 1, 0)]
+        for rule in _WITH_NAME:
+            if statement.stem not in rule.verbs or rule.relation in found:
+                continue
+            if not (rule.before.intersection(before) if rule.before else not before):
+                continue
+            if not _leads_to_name(rule, lead):
+                continue
+            name = read_name(rest, place, several=rule.type == "organization")
+            is_place = name is not None and name[0].lower() not in _NOT_PLACES
+            is_fit = rule.type != "place" or is_place
+            if name and is_fit:
+                found.add(rule.relation)
+                if rule.relation != "named" or not subject.kin:
+                    yield rule.relation, Entity(name[0], rule.type)
+
+
+def _leads_to_name(rule: _Rule, lead: Sequence[str]) -> bool:
+    """Whether the words between a verb and what stands before a name fit: no other object does."""
+    if rule.type == "organization":
+        is_job_there = any(map(lexicon.is_job, lead))
+        return not rule.needs or is_job_there or not rule.needs.isdisjoint(lead)
+    return lead[0] in (rule.needs or _NO_OBJECT) if lead else not rule.needs
+
+
+def _being(statement: Statement) -> Iterator[tuple[str, Entity]]:
+    """What `I am a nurse`, `I am vegan`, `I am 30` and `I turned 30` state."""
+    words = lowered(statement.rest)
+    state = words[:1] if words[1:2] == [] or words[1] in _AFTER_STATE else words[:3]
+    if statement.stem in {"be", "turn"} and (age := _AGE.match(" ".join(state))):
         yield "age", Entity(age.group(1))
-    elif statement.stem == "be" and (height := _HEIGHT.match(text)):
-        yield "height", Entity(height.group(1))
-    elif statement.stem == "be" and (diet := _diet(words)):
-        yield "follows_diet", Entity(diet, "diet")
-    if (status := _status(statement, words)) is not None:
-        yield "marital_status", Entity(status)
-    if job := _job(statement, words):
+    elif statement.stem == "be":
+        for word, following in zip(words[:3], [*words[1:], "now"], strict=False):
+            if word in _DIETS and following in _AFTER_STATE:
+                yield "follows_diet", Entity(word, "diet")
+    if statement.stem in _GETTING and _MARITAL.intersection(words[:1]):
+        yield "marital_status", Entity(words[0])
+    if job := _job(statement.stem, words):
         yield "works_as", Entity(job, "occupation")
 
 
-def _diet(words: Sequence[str]) -> str | None:
-    """The diet in `a strict vegan`, but not in `vegan cooking`."""
-    for word, following in zip(words[:3], [*words[1:], "now"], strict=False):
-        if word in DIETS and following in _AFTER_STATE:
-            return word
-    return None
-
-
-def _first_age(words: Sequence[str]) -> re.Match[str] | None:
-    """An age before a word such as `today`; a number before anything else counts something else."""
-    return _AGE.match(words[0]) if len(words) > 1 and words[1] in _AFTER_STATE else None
-
-
-_AFTER_STATE = frozenset(
-    {"now", "today", "yesterday", "last", "this", "since", "and", ",", "again"}
-)
-
-
-def _job(statement: Statement, words: Sequence[str]) -> str | None:
-    """The occupation in `a senior nurse at Acme` or `at Acme as a senior nurse`."""
+def _job(stem: str, words: Sequence[str]) -> str:
+    """The occupation in `a senior nurse at Acme` or `at Acme as a senior nurse`; "" for none."""
     if words[:2] == ["promoted", "to"]:
-        start = 2
-    elif statement.stem in _BECOMING:
-        start = 0
-    elif statement.stem in _WORKING and "as" in words:
-        start = words.index("as") + 1
-    else:
-        return None
-    if start >= len(words) or (start == 0 and words[0] not in {"a", "an"}):
-        return None
-    start += words[start] in {"a", "an", "the"}
-    for end in range(start + 1, min(start + 5, len(words)) + 1):
-        if is_job(words[end - 1]):
-            return " ".join(words[start:end])
-    return None
-
-
-def _status(statement: Statement, words: Sequence[str]) -> str | None:
-    """Married, divorced and so on, in `I got divorced` and `I married Bob`."""
-    if statement.stem in _MARRYING:
-        return {"marri": "married", "divorc": "divorced"}[statement.stem]
-    is_state = statement.stem in _GETTING and words and words[0] in MARITAL
-    return words[0] if is_state else None
-
-
-_MARRYING = stem_set("marry divorce")
-_GETTING = stem_set("be get")
-_BECOMING = stem_set("be become")
-_WORKING = stem_set("work start be get")
+        words = words[2:]
+    elif stem in _WORKING and "as" in words:
+        words = words[words.index("as") + 1 :]
+    elif stem not in _BECOMING or words[:1] not in (["a"], ["an"]):
+        return ""
+    start = int(words[:1] in (["a"], ["an"], ["the"]))
+    ends = (end for end in range(start + 1, len(words[:5]) + 1) if lexicon.is_job(words[end - 1]))
+    return " ".join(words[start : next(ends, start)])

@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from server.models.offline.clauses import Token, joined
+from server.models.offline.clauses import Token, after_adverbs, joined
 from server.models.offline.lexicon import ADVERBS, third_person, word_set
 from server.models.offline.statements import Statement, Who
 
 _PRESENT_OTHERS = word_set("you your yours yourself we us ours ourselves")
 """Words whose meaning depends on who else is there."""
 
-_PLURAL = {"am": "are", "was": "were", "is": "are"}
+_PLURAL = {"am": "are", "was": "were"}
+_OWN = {"my": "their", "our": "their", "i": "they", "me": "them", "mine": "theirs",
+        "myself": "themself"}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,31 +40,19 @@ def third_person_text(statement: Statement, speaker: Speaker, subject: str) -> s
 
     None where that is not safe: it speaks for several people, or to somebody who is present.
     """
-    if statement.who is Who.GROUP:
-        return None
-    begin, end = statement.subject
+    tokens, verb = statement.tokens, statement.verb + 1
     is_own = statement.who is Who.SPEAKER
-    front = _others(statement.tokens[:begin], speaker, is_own=False)
-    group = _conjugated(statement.tokens[end : statement.verb + 1], is_own=is_own)
-    rest = _others(statement.tokens[statement.verb + 1 :], speaker, is_own=is_own)
-    if front is None or rest is None:
+    front = _others(tokens[: statement.begin], speaker, is_own=False)
+    rest = _others(tokens[verb:], speaker, is_own=is_own)
+    if statement.who is Who.GROUP or front is None or rest is None:
         return None
-    text = f"{front} {subject} {group}{rest and _gap(statement)}{rest}".strip()
+    group = list(tokens[statement.end : verb])
+    first = after_adverbs(group, 0)
+    if is_own:
+        group[first] = replace(group[first], text=third_person(group[first].lower))
+    gap = " " if rest and tokens[verb].spaced else ""
+    text = f"{front} {subject} {joined(group)}{gap}{rest}".strip()
     return text[:1].upper() + text[1:]
-
-
-def _gap(statement: Statement) -> str:
-    return " " if statement.tokens[statement.verb + 1].spaced else ""
-
-
-def _conjugated(tokens: Sequence[Token], *, is_own: bool) -> str:
-    """The verb with its auxiliaries and adverbs; the first of them in the third person."""
-    found = list(tokens)
-    for place, token in enumerate(found):
-        if is_own and token.lower not in ADVERBS | {"not"}:
-            found[place] = replace(token, text=third_person(token.lower))
-            break
-    return joined(found)
 
 
 def _others(tokens: Sequence[Token], speaker: Speaker, *, is_own: bool) -> str | None:
@@ -70,22 +60,18 @@ def _others(tokens: Sequence[Token], speaker: Speaker, *, is_own: bool) -> str |
 
     `is_own` says that the speaker is the subject, whom `they` and `their` mean then.
     """
-    own = {"my": "their", "our": "their", "i": "they", "me": "them", "mine": "theirs"}
-    named = {"my": speaker.possessive, "our": speaker.possessive, "i": speaker.name,
-             "me": speaker.name, "mine": speaker.possessive}  # fmt: skip
-    words = own if is_own else named
     found: list[Token] = []
     after_i = False
     for token in tokens:
-        text = token.text
-        if token.lower in _PRESENT_OTHERS:
+        text, word = token.text, token.lower
+        if word in _PRESENT_OTHERS:
             return None
-        if token.lower in words and text not in {"ME", "MINE"}:
-            text = words[token.lower]
-        elif token.lower == "myself":
-            text = "themself"
-        elif after_i and token.lower not in ADVERBS:
-            text = _PLURAL.get(token.lower, text) if is_own else third_person(text)
-        after_i = token.lower == "i" or (after_i and token.lower in ADVERBS)
+        if word in _OWN and text not in {"ME", "MINE"}:
+            text = _OWN[word] if is_own else speaker.name
+            if not is_own and word in {"my", "our", "mine"}:
+                text = speaker.possessive
+        elif after_i and word not in ADVERBS:
+            text = _PLURAL.get(word, text) if is_own else third_person(text)
+        after_i = word == "i" or (after_i and word in ADVERBS)
         found.append(replace(token, text=text))
     return joined(found)

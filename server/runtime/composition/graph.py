@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 
 from server.api.grpc.services.graph import GraphUseCases
 from server.core.circuit_breaker import CircuitBreaker
 from server.core.clock import Clock, SystemClock
+from server.core.errors import GraphUnavailable
 from server.graph.entities.joins import EntityJoins
 from server.graph.explore.access import CaughtUp, PastGraph, VisibleRelations
 from server.graph.explore.entities import GetEntity, ListEntities
@@ -29,6 +31,8 @@ from server.storage.neo4j.graph import Neo4jGraph
 from server.storage.neo4j.reader import Neo4jGraphReader
 from server.storage.postgres.entities import PostgresEntitySplits
 from server.storage.postgres.outbox import PostgresOutbox, PostgresProjectionSource
+
+_POLL_SECONDS = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +79,16 @@ async def open_graph(
         yield GraphAccess(graph, reader, reader, breaker)
     finally:
         await driver.close()
+
+
+async def answering_graph(address: GraphAddress, settings: Neo4jSettings) -> None:
+    """Returns once Neo4j answers."""
+    async with open_graph(address, settings) as access:
+        while True:
+            with suppress(GraphUnavailable):
+                await access.graph.check()
+                return
+            await asyncio.sleep(_POLL_SECONDS)
 
 
 async def prepare_graph(address: GraphAddress, settings: Neo4jSettings) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import grpc
@@ -12,6 +12,7 @@ from opentelemetry.trace import TracerProvider
 
 from server.api.grpc.interceptors.chain import build_interceptors
 from server.api.grpc.interceptors.drain import DrainGate
+from server.api.grpc.local import LocalCalls
 from server.api.grpc.server import HealthService, Servicers, build_server
 from server.api.grpc.services.graph import GraphService
 from server.api.grpc.services.memory import MemoryService, MemoryUseCases
@@ -42,7 +43,12 @@ from server.operations.ports import Channel
 from server.projects.administration import GetProject, UpdateProject
 from server.projects.authorization import Authenticate, Authorize
 from server.runtime.composition.database import open_database
-from server.runtime.composition.doors import admission, rate_limiter, server_options
+from server.runtime.composition.doors import (
+    admission,
+    open_http,
+    rate_limiter,
+    server_options,
+)
 from server.runtime.composition.graph import GraphAccess, GraphAddress, compose_graph, open_graph
 from server.runtime.composition.models import Models, open_models
 from server.runtime.composition.observation import (
@@ -76,16 +82,21 @@ from server.storage.postgres.scope_store import PostgresScopeStore
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """A running service. `probe` checks whether it is ready."""
+    """A running service. `probe` checks whether it is ready; `local` are calls from within.
+
+    `http_port` is None where HTTP is not served.
+    """
 
     server: grpc.aio.Server
     port: int
+    local: LocalCalls
     health: HealthService
     gate: DrainGate
     probe: ReadinessProbe
     models: Models
     calls: AsynchronousCalls
     observation: Observation
+    http_port: int | None = None
 
     async def drain(self, seconds: float, delay: float = 0.0) -> None:
         """Refuses new calls after `delay`, gives accepted ones `seconds` to finish, and stops."""
@@ -126,6 +137,9 @@ async def open_service(
         await service.probe.check()
         await service.server.start()
         stack.push_async_callback(service.server.stop, None)
+        http_port = await stack.enter_async_context(
+            open_http(settings, service.local, service.port, worker.http_port if worker else None)
+        )
         stack.enter_context(notifications.subscribe(Channel.MEMORY_EVENTS, projector.wake))
         await stack.enter_async_context(running("projector", projector.run()))
         if settings.retention.purge_days:
@@ -141,7 +155,7 @@ async def open_service(
                 answering_others(worker, service.observation.statistics, database.usage)
             )
         await stack.enter_async_context(running("readiness", service.probe.run()))
-        yield service
+        yield replace(service, http_port=http_port)
 
 
 def _compose_mutations(
@@ -249,31 +263,32 @@ def _compose(
         ),
         scopes=_compose_scopes(clock, database, on_commit),
     )
-    server, port = build_server(
-        server_options(settings, worker.port if worker else None),
-        Servicers(
-            memory=MemoryService(use_cases),
-            graph=GraphService(
-                compose_graph(
-                    access.reader, outbox, store, history, PostgresEntitySplits(database), clock
-                )
-            ),
-            project=ProjectService(GetProject(projects), UpdateProject(projects, clock)),
-            health=health,
-            operations=OperationsService(calls.manage),
-            statistics=StatisticsService(observation.get, gate.closing),
+    servicers = Servicers(
+        memory=MemoryService(use_cases),
+        graph=GraphService(
+            compose_graph(
+                access.reader, outbox, store, history, PostgresEntitySplits(database), clock
+            )
         ),
-        build_interceptors(
-            gate=gate,
-            admission=observed.admission,
-            rate_limiter=rate_limiter(settings.admission),
-            authenticate=Authenticate(projects),
-            authorize=Authorize(projects),
-            now=clock.now,
-            statistics=observed.statistics,
-            default_timeout_seconds=settings.grpc.default_deadline,
-            tracer_provider=tracer_provider,
-        ),
+        project=ProjectService(GetProject(projects), UpdateProject(projects, clock)),
+        health=health,
+        operations=OperationsService(calls.manage),
+        statistics=StatisticsService(observation.get, gate.closing),
     )
+    interceptors = build_interceptors(
+        gate=gate,
+        admission=observed.admission,
+        rate_limiter=rate_limiter(settings.admission),
+        authenticate=Authenticate(projects),
+        authorize=Authorize(projects),
+        now=clock.now,
+        statistics=observed.statistics,
+        default_timeout_seconds=settings.grpc.default_deadline,
+        tracer_provider=tracer_provider,
+    )
+    server, port = build_server(
+        server_options(settings, worker.port if worker else None), servicers, interceptors
+    )
+    local = LocalCalls(servicers, interceptors)
     probe = ReadinessProbe(PostgresReadiness(database), models.embedder, health.set_ready)
-    return Service(server, port, health, gate, probe, models, calls, observation), projector
+    return Service(server, port, local, health, gate, probe, models, calls, observation), projector

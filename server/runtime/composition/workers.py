@@ -28,14 +28,15 @@ _FIGURES_OF: Final = "figures_of"
 class Worker:
     """One serving process of several.
 
-    `number` counts from 0. All workers listen on `port`, and query each other through sockets in
-    `directory`.
+    `number` counts from 0. All workers listen on `port` and, for HTTP, on `http_port` if it is not
+    None, and query each other through sockets in `directory`.
     """
 
     number: int
     count: int
     port: int
     directory: Path
+    http_port: int | None = None
 
     async def figures_of_others(self, project_id: str) -> Sequence[ProcessFigures]:
         """Returns what the other workers counted for a project, except those that do not answer."""

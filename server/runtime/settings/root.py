@@ -21,6 +21,7 @@ from server.runtime.settings.serving import (
     AdmissionSettings,
     FailpointSettings,
     GrpcSettings,
+    HttpSettings,
     MetricsSettings,
     PageSettings,
     TelemetrySettings,
@@ -41,6 +42,7 @@ SECTIONS: tuple[type[BaseSettings], ...] = (
     RetentionSettings,
     TelemetrySettings,
     MetricsSettings,
+    HttpSettings,
     PageSettings,
     FailpointSettings,
 )
@@ -66,6 +68,7 @@ class Settings:
     retention: RetentionSettings = field(default_factory=RetentionSettings)
     telemetry: TelemetrySettings = field(default_factory=TelemetrySettings)
     metrics: MetricsSettings = field(default_factory=MetricsSettings)
+    http: HttpSettings = field(default_factory=HttpSettings)
     page: PageSettings = field(default_factory=PageSettings)
     failpoints: FailpointSettings = field(default_factory=FailpointSettings)
 
@@ -84,6 +87,19 @@ class Settings:
         """Whether the server offers reflection."""
         asked = self.grpc.reflection
         return self.embedded_postgres if asked is None else asked
+
+    @property
+    def http_port(self) -> int | None:
+        """The port of the HTTP door; 0 takes a free one, and None means that there is no door."""
+        asked = self.http.enabled
+        if asked is None:
+            asked = self.http.port is not None or self.embedded_postgres
+        if not asked:
+            return None
+        if self.http.port is not None:
+            return self.http.port
+        # Next to gRPC's, so that several servers on one machine do not all want the same.
+        return self.grpc.port + 1 if self.grpc.port else 0
 
     @property
     def worker_count(self) -> int:

@@ -22,7 +22,7 @@ class AdmissionSettings(BaseSettings):
     concurrency: int = Field(default=128, ge=1, description="Most reads and writes at once.")
     reads: int = Field(default=32, ge=1, description="Most reads among them.")
     writes: int = Field(default=96, ge=1, description="Most writes among them.")
-    queue: int = Field(default=128, ge=0, description="Most reads, and most writes, that wait.")
+    queue: int = Field(default=256, ge=0, description="Most reads, and most writes, that wait.")
     queue_seconds: float = Field(default=1.0, ge=0, description="Longest wait.")
     streams: int = Field(default=1000, ge=1, description="Streams and waits at once.")
     parked: int = Field(
@@ -105,6 +105,29 @@ class GrpcSettings(BaseSettings):
     )
     drain_seconds: float = Field(
         default=20.0, ge=0, description="Time for accepted calls to finish after SIGTERM."
+    )
+
+
+class HttpSettings(BaseSettings):
+    """The HTTP door, for Mem0's clients and for plain JSON. Its users need an API key."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="MEMOIR_HTTP_", env_ignore_empty=True, extra="ignore"
+    )
+
+    enabled: bool | None = Field(
+        default=None,
+        description="Serve HTTP. Default: with a port, or with the embedded PostgreSQL.",
+    )
+    host: str = Field(default="127.0.0.1", description="Address to listen on.")
+    port: int | None = Field(
+        default=None,
+        ge=0,
+        le=65535,
+        description="Port to listen on; 0 takes a free one. Default: the one after gRPC's.",
+    )
+    connections: int = Field(
+        default=1024, ge=1, description="Most connections at once, of each serving process."
     )
 
 

@@ -23,7 +23,7 @@ from server.storage.neo4j.edges import (
 )
 from server.storage.neo4j.projection import wrong_ends
 from server.storage.neo4j.terms import given, space_slot
-from server.storage.statements import load_statements
+from server.storage.statements import load_cypher
 
 EdgeT = TypeVar("EdgeT", Mention, Statement)
 
@@ -83,7 +83,7 @@ def _by_memory(stored: Iterable[tuple[str, EdgeT]]) -> dict[str, list[tuple[str,
     return found
 
 
-_STATEMENTS = load_statements(__package__, "audit.cypher", comment="//")
+_STATEMENTS = load_cypher(__package__, "audit.cypher")
 _CORRELATION_ID = "verify-graph"
 
 T = TypeVar("T")

@@ -85,10 +85,15 @@ async def guarded_call(breaker: CircuitBreaker, seconds: float) -> AsyncIterator
     """
     current_request().remaining()
     if not breaker.admits():
-        raise GraphUnavailable
-    with breaker.record_outcome(is_failure=lambda error: not _is_answer(error.__cause__)):
-        async with bounded_call(seconds):
-            yield
+        raise GraphUnavailable(is_starting=breaker.awaits_start)
+    try:
+        with breaker.record_outcome(is_failure=lambda error: not _is_answer(error.__cause__)):
+            async with bounded_call(seconds):
+                yield
+    except GraphUnavailable as error:
+        if breaker.awaits_start:
+            raise GraphUnavailable(is_starting=True) from error.__cause__
+        raise
 
 
 def _is_answer(cause: BaseException | None) -> bool:

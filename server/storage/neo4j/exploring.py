@@ -32,7 +32,7 @@ from server.graph.ports import (
 from server.memories.scope import SCOPE_FIELDS, Scope
 from server.storage.neo4j.rows import microseconds, read_time
 from server.storage.neo4j.terms import alias_term, given, index_key, terms_query
-from server.storage.statements import load_statements
+from server.storage.statements import load_cypher
 
 END_OF_TIME: Final = microseconds(datetime.max.replace(tzinfo=UTC))
 
@@ -51,7 +51,7 @@ MOST_SPACES: Final = 50
 _SPACES_LOOKED_AT: Final = 500
 _EXTRA_LOOKED_AT: Final = 200
 
-_RAW = load_statements(__package__, "exploring.cypher", comment="//")
+_RAW = load_cypher(__package__, "exploring.cypher")
 
 
 def _about(match: re.Match[str]) -> str:
@@ -245,7 +245,7 @@ def _known(row: Record) -> KnownEntity:
     )
 
 
-_STATEMENTS = load_statements(__package__, "reading.cypher", comment="//")
+_STATEMENTS = load_cypher(__package__, "reading.cypher")
 
 # A run belongs to a user or an agent, so the first one that is named is likely the smallest.
 _NARROWEST_FIRST = ("run_id", "user_id", "agent_id", "app_id")

@@ -11,10 +11,10 @@ from neo4j.exceptions import ClientError, DatabaseError
 from server.graph.model import MemorySubgraph
 from server.storage.neo4j import projection
 from server.storage.neo4j.calls import bounded_call, call_traced, transaction_metadata
-from server.storage.statements import load_statements
+from server.storage.statements import load_cypher
 
-_SCHEMA = load_statements(__package__, "schema.cypher", comment="//")
-_REMAINS = load_statements(__package__, "remains.cypher", comment="//")
+_SCHEMA = load_cypher(__package__, "schema.cypher")
+_REMAINS = load_cypher(__package__, "remains.cypher")
 _NAME_IS_TAKEN = "Neo.ClientError.Schema.IndexWithNameAlreadyExists"
 _PREPARE_SECONDS = 60.0
 _RETRY_SECONDS = 1.5

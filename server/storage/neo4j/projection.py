@@ -22,7 +22,7 @@ from server.storage.neo4j.edges import (
     wanted_statements,
 )
 from server.storage.neo4j.terms import KEEP_PLAN, given, space_slot
-from server.storage.statements import load_statements
+from server.storage.statements import load_cypher
 
 Ends = dict[Statement, datetime | None]
 
@@ -73,8 +73,7 @@ def _end(row: rows.Found) -> datetime | None:
 # While a graph grows, Neo4j would plan every statement again every ten seconds, which costs more
 # than the projections themselves. Each statement has one sensible plan, whatever is stored.
 _STATEMENTS = {
-    name: KEEP_PLAN + text
-    for name, text in load_statements(__package__, "projection.cypher", comment="//").items()
+    name: KEEP_PLAN + text for name, text in load_cypher(__package__, "projection.cypher").items()
 }
 
 _ENTITY = ("project_id", "space", "key")

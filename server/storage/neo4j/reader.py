@@ -26,9 +26,9 @@ from server.projects.project import GraphCounts
 from server.storage.neo4j import exploring
 from server.storage.neo4j.calls import call_traced, guarded_call, transaction_metadata
 from server.storage.neo4j.terms import given
-from server.storage.statements import load_statements
+from server.storage.statements import load_cypher
 
-_CYPHER = load_statements(__package__, "counting.cypher", comment="//")
+_CYPHER = load_cypher(__package__, "counting.cypher")
 
 
 async def count(tx: AsyncManagedTransaction, project_id: str) -> GraphCounts:

@@ -23,13 +23,13 @@ from server.projects.archive.format import (
 from server.projects.archive.mem0 import Mem0Memory
 from server.storage.postgres.pool import UNAVAILABLE, Database, transaction
 from server.storage.postgres.rows import to_halfvec
-from server.storage.statements import load_statements
+from server.storage.postgres.statements import load_sql
 
 if TYPE_CHECKING:
     from server.storage.postgres.pool import Connection
 
 
-ARCHIVE_SQL = load_statements("server.storage.postgres", "archive.sql")
+ARCHIVE_SQL = load_sql("archive.sql")
 
 ARCHIVE_BATCH = 500
 
@@ -46,10 +46,7 @@ class PostgresSnapshot:
 
     async def rows(self, kind: RowKind, *, embeddings: bool) -> AsyncIterator[list[str]]:
         name = f"read_{kind}" + ("_embedded" if embeddings and kind in EMBEDDED else "")
-        columns = ARCHIVE_SQL[f"{kind}_columns"] if kind in EMBEDDED else ""
-        cursor = await self.connection.cursor(
-            ARCHIVE_SQL[name].replace("{columns}", columns), self.project_id
-        )
+        cursor = await self.connection.cursor(*ARCHIVE_SQL[name](project_id=self.project_id))
         while batch := await cursor.fetch(ARCHIVE_BATCH):
             yield [row[0] for row in batch]
 
@@ -66,10 +63,10 @@ class PostgresProjectReader:
             self._database.connection() as connection,
             connection.transaction(isolation="repeatable_read", readonly=True),
         ):
-            described = await connection.fetchrow(ARCHIVE_SQL["describe"], project_id)
+            described = await connection.fetchrow(*ARCHIVE_SQL["describe"](project_id=project_id))
             if described is None:
                 raise ProjectUnknown(project_id)
-            counts = await connection.fetchrow(ARCHIVE_SQL["counts"], project_id)
+            counts = await connection.fetchrow(*ARCHIVE_SQL["counts"](project_id=project_id))
             assert counts is not None
             by_kind = {kind: int(counts[kind]) for kind in RowKind}
             yield PostgresSnapshot(
@@ -90,13 +87,13 @@ class PostgresProjectWriter:
     async def begin(self, project_id: str, header: ArchiveHeader) -> None:
         archive = str(header.archive_id)
         async with self._database.connection() as connection, transaction(connection):
-            occupant = await connection.fetchrow(ARCHIVE_SQL["occupant"], project_id)
+            occupant = await connection.fetchrow(*ARCHIVE_SQL["occupant"](project_id=project_id))
             if occupant is None:
                 raise ProjectUnknown(project_id)
             if occupant["is_occupied"] and occupant["archive"] != archive:
                 raise ProjectOccupied(project_id)
-            await connection.execute(ARCHIVE_SQL["occupy"], project_id, archive)
-            await connection.execute(ARCHIVE_SQL["advance"], header.last_position)
+            await connection.execute(*ARCHIVE_SQL["occupy"](project_id=project_id, archive=archive))
+            await connection.execute(*ARCHIVE_SQL["advance"](last_position=header.last_position))
 
     async def write(self, project_id: str, kind: RowKind, rows: Sequence[str]) -> int:
         return len(await self._fetch(f"write_{kind}", project_id, rows))
@@ -114,14 +111,15 @@ class PostgresProjectWriter:
         kind: RowKind = RowKind.MEMORY,
     ) -> int:
         vectors = [to_halfvec(embedding) for embedding in embeddings]
-        return len(await self._fetch(f"write_{kind}", project_id, rows, vectors))
+        return len(await self._fetch(f"write_{kind}", project_id, rows, vectors=vectors))
 
     async def _fetch(
-        self, name: str, project_id: str, rows: Sequence[str], *values: object
+        self, name: str, project_id: str, rows: Sequence[str], **values: object
     ) -> list[asyncpg.Record]:
+        bound = ARCHIVE_SQL[name](project_id=project_id, rows=list(rows), **values)
         async with self._database.connection() as connection:
             with translate_faults():
-                return await connection.fetch(ARCHIVE_SQL[name], project_id, list(rows), *values)
+                return await connection.fetch(*bound)
 
 
 @contextmanager
@@ -138,7 +136,7 @@ if TYPE_CHECKING:
 MEM0_BATCH = 200
 CONNECT_SECONDS = 10.0
 
-MEM0_SQL = load_statements("server.storage.postgres", "mem0.sql")
+MEM0_SQL = load_sql("mem0.sql")
 
 
 class PostgresMem0Table:
@@ -172,7 +170,7 @@ async def open_mem0_table(dsn: str, name: str) -> AsyncIterator[PostgresMem0Tabl
     except (TimeoutError, *UNAVAILABLE) as error:
         raise StoreUnavailable from error
     try:
-        statements = await connection.fetchrow(MEM0_SQL["statements"], name)
+        statements = await connection.fetchrow(*MEM0_SQL["statements"](table_name=name))
         if statements is None:
             raise ArchiveUnusable(
                 f"there is no table {name!r} with the columns id (uuid) and payload (jsonb)"

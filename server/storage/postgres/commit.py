@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -26,44 +26,37 @@ from server.storage.postgres.rows import (
     from_relations,
     to_halfvec,
 )
-from server.storage.statements import load_statements
+from server.storage.postgres.statements import load_sql
 
 if TYPE_CHECKING:
     from server.storage.postgres.pool import Connection, Database
 
 
 REQUEST_ID_INDEX = "calls_request_id"
-_PACKAGE = "server.storage.postgres"
-_BLOCKS = load_statements(_PACKAGE, "changing.sql")
 
 
-def changing_statements(filename: str) -> Mapping[str, str]:
-    """The statements of a file that may name the blocks of `changing.sql`."""
-    return load_statements(_PACKAGE, filename, blocks=_BLOCKS)
-
-
-def call_values(call: Call) -> tuple[object, ...]:
-    """The first parameters of every changing statement."""
+def call_values(call: Call) -> dict[str, object]:
+    """The parameters of the block `call_values` in changing.sql."""
     scope = call.scope
-    return (
-        call.project_id,
-        call.id,
-        call.method,
-        scope.user_id,
-        scope.agent_id,
-        scope.app_id,
-        scope.run_id,
-        scope.key(),
-        call.request_id,
-        call.item,
-        call.payload_digest,
-        call.correlation_id,
-        call.embedding_model,
-        call.language_model,
-        call.prompt_version,
-        call.time,
-        call.traceparent,
-    )
+    return {
+        "project_id": call.project_id,
+        "call_id": call.id,
+        "method": call.method,
+        "user_id": scope.user_id,
+        "agent_id": scope.agent_id,
+        "app_id": scope.app_id,
+        "run_id": scope.run_id,
+        "scope_key": scope.key(),
+        "request_id": call.request_id,
+        "item": call.item,
+        "payload_digest": call.payload_digest,
+        "correlation_id": call.correlation_id,
+        "embedding_model": call.embedding_model,
+        "language_model": call.language_model,
+        "prompt_version": call.prompt_version,
+        "call_time": call.time,
+        "traceparent": call.traceparent,
+    }
 
 
 @contextmanager
@@ -84,11 +77,9 @@ def translate_conflicts(call: Call) -> Iterator[None]:
         raise ConcurrentChange from error
 
 
-SQL = changing_statements("commit.sql")
-RECORD_CALL = SQL["record_call"].replace("{passages}", "")
-RECORD_CALL_WITH_PASSAGES = SQL["record_call"].replace(
-    "{passages}", SQL["passages"].partition("\n")[2]
-)
+SQL = load_sql("commit.sql", "changing.sql")
+RECORD_CALL = SQL["record_call"].fill(passage_ctes="")
+RECORD_CALL_WITH_PASSAGES = SQL["record_call"].fill(passage_ctes=SQL.blocks["passages"])
 
 
 async def commit(database: Database, changes: ChangeSet) -> Committed:
@@ -114,22 +105,24 @@ async def commit(database: Database, changes: ChangeSet) -> Committed:
 async def _commit_all(connection: Connection, changes: ChangeSet) -> Committed:
     committed = await _record(connection, changes)
     if committed is None:
-        await _purge_expired(connection, changes)
+        digests = [added.digest for added in changes.added]
+        await purge_expired(connection, changes.call, digests)
         committed = await _record(connection, changes)
     if committed is None:
         raise ConcurrentChange
     # Every call uses the same order, so that two calls cannot deadlock on each other's rows.
     for deletion in sorted(changes.deleted, key=lambda deletion: deletion.memory_id):
         await _delete(connection, changes.call, deletion, committed.position)
-    for revision in sorted(changes.updated, key=lambda revision: revision.memory_id):
-        await _update(connection, changes.call, revision, committed.position)
+    for update in sorted(changes.updated, key=lambda update: update.memory_id):
+        await _update(connection, changes.call, update, committed.position)
     if changes.forget_requests:
         await connection.execute(
-            SQL["forget_passages"],
-            changes.call.project_id,
-            changes.call.scope.key(),
-            list(changes.forget_requests),
-            changes.call.time,
+            *SQL["forget_passages"](
+                project_id=changes.call.project_id,
+                scope_key=changes.call.scope.key(),
+                forget_requests=list(changes.forget_requests),
+                call_time=changes.call.time,
+            )
         )
     return committed
 
@@ -141,17 +134,19 @@ async def _record(connection: Connection, changes: ChangeSet) -> Committed | Non
     operation has been taken over.
     """
     passages = changes.passages
+    statement = RECORD_CALL_WITH_PASSAGES if passages else RECORD_CALL
     rows = await connection.fetch(
-        RECORD_CALL_WITH_PASSAGES if passages else RECORD_CALL,
-        *call_values(changes.call),
-        *_memory_values(changes),
-        *_messages(changes),
-        changes.call.input_tokens,
-        changes.call.output_tokens,
-        changes.lease,
-        changes.call.operation_lease,
-        from_notices(changes.call.notices),
-        *(_passage_values(passages) if passages else ()),
+        *statement(
+            **call_values(changes.call),
+            **_memory_values(changes),
+            **_message_values(changes),
+            **(_passage_values(passages) if passages else {}),
+            input_tokens=changes.call.input_tokens,
+            output_tokens=changes.call.output_tokens,
+            lease=changes.lease,
+            operation_lease=changes.call.operation_lease,
+            notices=from_notices(changes.call.notices),
+        )
     )
     if not rows:
         return None
@@ -159,44 +154,44 @@ async def _record(connection: Connection, changes: ChangeSet) -> Committed | Non
     return Committed(added=added, position=rows[0]["position"])
 
 
-def _memory_values(changes: ChangeSet) -> tuple[object, ...]:
-    """The values that all memories of a call share, then one array for each other column."""
+def _memory_values(changes: ChangeSet) -> dict[str, object]:
+    """The values that all memories of a call share, and one array for each other column."""
     memories = [added.memory for added in changes.added]
     shared = memories[0] if memories else None
-    return (
-        _event_time(changes),
-        shared.inferred if shared else False,
-        shared.immutable if shared else False,
-        dict(shared.metadata) if shared else {},
-        shared.expiration_date if shared else None,
-        [memory.id for memory in memories],
-        [memory.text for memory in memories],
-        [added.digest for added in changes.added],
-        [to_halfvec(added.embedding) for added in changes.added],
-        [memory.role for memory in memories],
-        [memory.name for memory in memories],
-        [_details(memory) for memory in memories],
-        [added.ordinal for added in changes.added],
-        today(changes.call.time),
-    )
+    return {
+        "event_time": _event_time(changes),
+        "inferred": shared.inferred if shared else False,
+        "immutable": shared.immutable if shared else False,
+        "metadata": dict(shared.metadata) if shared else {},
+        "expiration_date": shared.expiration_date if shared else None,
+        "memory_ids": [memory.id for memory in memories],
+        "texts": [memory.text for memory in memories],
+        "digests": [added.digest for added in changes.added],
+        "embeddings": [to_halfvec(added.embedding) for added in changes.added],
+        "roles": [memory.role for memory in memories],
+        "names": [memory.name for memory in memories],
+        "details": [_details(memory) for memory in memories],
+        "ordinals": [added.ordinal for added in changes.added],
+        "today": today(changes.call.time),
+    }
 
 
-def _passage_values(new: NewPassages) -> tuple[object, ...]:
-    """One array for each column, and then the values that all passages share."""
+def _passage_values(new: NewPassages) -> dict[str, object]:
+    """One array for each column, and the values that all passages share."""
     passages = new.passages
-    return (
-        [passage.passage_id for passage in passages],
-        [passage.message_id for passage in passages],
-        [passage.ordinal for passage in passages],
-        [passage.role for passage in passages],
-        [passage.name for passage in passages],
-        [passage.digest for passage in passages],
+    return {
+        "passage_ids": [passage.passage_id for passage in passages],
+        "passage_message_ids": [passage.message_id for passage in passages],
+        "passage_ordinals": [passage.ordinal for passage in passages],
+        "passage_roles": [passage.role for passage in passages],
+        "passage_names": [passage.name for passage in passages],
+        "passage_digests": [passage.digest for passage in passages],
         # In an object each, because arrays of arrays cannot be ragged.
-        [{"sentences": list(passage.sentences)} for passage in passages],
-        [to_halfvec(passage.embedding) for passage in passages],
-        dict(new.metadata),
-        new.expiration_date,
-    )
+        "passage_sentences": [{"sentences": list(passage.sentences)} for passage in passages],
+        "passage_embeddings": [to_halfvec(passage.embedding) for passage in passages],
+        "passage_metadata": dict(new.metadata),
+        "passage_expiration_date": new.expiration_date,
+    }
 
 
 def _details(memory: Memory) -> dict[str, object]:
@@ -215,28 +210,29 @@ def _event_time(changes: ChangeSet) -> object:
     return changes.messages[0].event_time if changes.messages else changes.call.time
 
 
-def _messages(changes: ChangeSet) -> tuple[Sequence[object], ...]:
-    return (
-        [message.ordinal for message in changes.messages],
-        [message.id for message in changes.messages],
-        [message.role for message in changes.messages],
-        [message.name for message in changes.messages],
-        [message.content for message in changes.messages],
-    )
+def _message_values(changes: ChangeSet) -> dict[str, object]:
+    return {
+        "message_ordinals": [message.ordinal for message in changes.messages],
+        "message_ids": [message.id for message in changes.messages],
+        "message_roles": [message.role for message in changes.messages],
+        "message_names": [message.name for message in changes.messages],
+        "message_contents": [message.content for message in changes.messages],
+    }
 
 
-async def _purge_expired(connection: Connection, changes: ChangeSet) -> None:
-    call = changes.call
+async def purge_expired(connection: Connection, call: Call, digests: Sequence[bytes]) -> None:
+    """Deletes expired memories of the call's scope that hold one of the digests."""
     await connection.execute(
-        SQL["purge_expired"],
-        call.project_id,
-        call.scope.key(),
-        [added.digest for added in changes.added],
-        today(call.time),
-        call.id,
-        call.time,
-        call.correlation_id,
-        call.traceparent,
+        *SQL["purge_expired"](
+            project_id=call.project_id,
+            scope_key=call.scope.key(),
+            digests=list(digests),
+            today=today(call.time),
+            call_id=call.id,
+            call_time=call.time,
+            correlation_id=call.correlation_id,
+            traceparent=call.traceparent,
+        )
     )
 
 
@@ -244,46 +240,46 @@ async def _delete(
     connection: Connection, call: Call, deletion: MemoryDeletion, position: int
 ) -> None:
     version = await connection.fetchval(
-        SQL["delete_memory"],
-        call.project_id,
-        deletion.memory_id,
-        deletion.version,
-        call.id,
-        position,
-        deletion.ordinal,
-        call.time,
-        call.correlation_id,
-        call.traceparent,
+        *SQL["delete_memory"](
+            project_id=call.project_id,
+            memory_id=deletion.memory_id,
+            version=deletion.version,
+            call_id=call.id,
+            position=position,
+            ordinal=deletion.ordinal,
+            call_time=call.time,
+            correlation_id=call.correlation_id,
+            traceparent=call.traceparent,
+        )
     )
     _require(version)
 
 
-async def _update(
-    connection: Connection, call: Call, revision: MemoryUpdate, position: int
-) -> None:
+async def _update(connection: Connection, call: Call, update: MemoryUpdate, position: int) -> None:
     version = await connection.fetchval(
-        SQL["update_memory"],
-        call.project_id,
-        revision.memory_id,
-        revision.version,
-        call.id,
-        revision.text,
-        revision.digest,
-        to_halfvec(revision.embedding),
-        dict(revision.metadata),
-        list(revision.categories),
-        from_entities(revision.entities),
-        from_relations(revision.relations),
-        from_evidence(revision.evidence),
-        revision.event_time,
-        revision.expiration_date,
-        call.time,
-        revision.role,
-        revision.name,
-        position,
-        revision.ordinal,
-        call.correlation_id,
-        call.traceparent,
+        *SQL["update_memory"](
+            project_id=call.project_id,
+            memory_id=update.memory_id,
+            version=update.version,
+            call_id=call.id,
+            text=update.text,
+            digest=update.digest,
+            embedding=to_halfvec(update.embedding),
+            metadata=dict(update.metadata),
+            categories=list(update.categories),
+            entities=from_entities(update.entities),
+            relations=from_relations(update.relations),
+            evidence=from_evidence(update.evidence),
+            event_time=update.event_time,
+            expiration_date=update.expiration_date,
+            call_time=call.time,
+            role=update.role,
+            name=update.name,
+            position=position,
+            ordinal=update.ordinal,
+            correlation_id=call.correlation_id,
+            traceparent=call.traceparent,
+        )
     )
     _require(version)
 

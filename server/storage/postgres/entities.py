@@ -15,15 +15,15 @@ from server.graph.ports import TaughtName
 from server.memories.scope import SCOPE_FIELDS
 from server.storage.postgres.pool import Database, transaction
 from server.storage.postgres.rows import to_entities
-from server.storage.statements import load_statements
+from server.storage.postgres.statements import load_sql
 
 if TYPE_CHECKING:
     from server.storage.postgres.pool import Connection
     from server.storage.postgres.rows import Row
 
 
-SQL = load_statements("server.storage.postgres", "subgraphs.sql")
-OUTBOX = load_statements("server.storage.postgres", "outbox.sql")
+SQL = load_sql("subgraphs.sql")
+OUTBOX = load_sql("outbox.sql")
 
 CORRELATION_ID = "entity-aliases"
 
@@ -63,19 +63,30 @@ async def learn(connection: Connection, teachings: Sequence[Teaching]) -> None:
 
 
 async def _learn(connection: Connection, space: Space, teachings: Sequence[Teaching]) -> None:
-    await connection.execute(SQL["lock_space"], *space)
+    project_id, name = space
+    await connection.execute(*SQL["lock_space"](project_id=project_id, space=name))
     before = (await joins_of(connection, [space]))[space]
     for teaching in teachings:
-        identity = teaching.project_id, teaching.memory_id
-        await connection.execute(SQL["forget_aliases"], *identity)
+        memory_id = teaching.memory_id
+        await connection.execute(*SQL["forget_aliases"](project_id=project_id, memory_id=memory_id))
         if teaching.lessons:
             names, aliases = zip(*teaching.lessons, strict=True)
             await connection.execute(
-                SQL["learn_aliases"], *identity, teaching.space, list(names), list(aliases)
+                *SQL["learn_aliases"](
+                    project_id=project_id,
+                    memory_id=memory_id,
+                    space=name,
+                    names=list(names),
+                    aliases=list(aliases),
+                )
             )
     changed = before.changed((await joins_of(connection, [space]))[space])
     if changed:
-        await connection.execute(SQL["note_change"], *space, uuid4(), sorted(changed))
+        await connection.execute(
+            *SQL["note_change"](
+                project_id=project_id, space=name, change_id=uuid4(), keys=sorted(changed)
+            )
+        )
 
 
 async def joins_of(connection: Connection, spaces: Iterable[Space]) -> dict[Space, Joins]:
@@ -84,7 +95,10 @@ async def joins_of(connection: Connection, spaces: Iterable[Space]) -> dict[Spac
     taught: dict[Space, list[TaughtAlias]] = {space: [] for space in wanted}
     if wanted:
         rows = await connection.fetch(
-            SQL["aliases"], [project for project, _ in wanted], [space for _, space in wanted]
+            *SQL["aliases"](
+                project_ids=[project for project, _ in wanted],
+                spaces=[space for _, space in wanted],
+            )
         )
         for row in rows:
             lesson = TaughtAlias(str(row["memory_id"]), row["name"], row["alias"])
@@ -103,16 +117,21 @@ async def enqueue_affected(connection: Connection, changes: Iterable[Row]) -> in
         project_id, space = change["project_id"], change["space"]
         async with transaction(connection):
             rows = await connection.fetch(
-                SQL["names_in_space"], project_id, *scope_values(space), space
+                *SQL["names_in_space"](project_id=project_id, space=space, **scope_values(space))
             )
             concerned = _mentioning(rows, frozenset(change["keys"]))
             await connection.execute(
-                OUTBOX["enqueue_given"],
-                [project_id] * len(concerned),
-                concerned,
-                CORRELATION_ID,
+                *OUTBOX["enqueue_given"](
+                    project_ids=[project_id] * len(concerned),
+                    memory_ids=concerned,
+                    correlation_id=CORRELATION_ID,
+                )
             )
-            await connection.execute(SQL["forget_change"], project_id, space, change["change_id"])
+            await connection.execute(
+                *SQL["forget_change"](
+                    project_id=project_id, space=space, change_id=change["change_id"]
+                )
+            )
         enqueued += len(concerned)
     return enqueued
 
@@ -121,11 +140,11 @@ def _mentioning(rows: Iterable[Row], keys: frozenset[str]) -> list[UUID]:
     return [row["memory_id"] for row in rows if keys.intersection(map(entity_key, row["names"]))]
 
 
-def scope_values(space: str) -> list[str | None]:
+def scope_values(space: str) -> dict[str, str | None]:
     """The value of each scope field, of which the space names one."""
     kind, _, value = space.partition(":")
     named: Mapping[str, str] = {f"{kind}_id": value}
-    return [named.get(field) for field in SCOPE_FIELDS]
+    return {field: named.get(field) for field in SCOPE_FIELDS}
 
 
 _CORRELATION_ID = "entity-splits"
@@ -139,7 +158,7 @@ class PostgresEntitySplits:
 
     async def taught(self, project_id: str, space: str | None = None) -> list[TaughtName]:
         async with self._database.connection() as connection:
-            rows = await connection.fetch(SQL["lessons"], project_id, space)
+            rows = await connection.fetch(*SQL["lessons"](project_id=project_id, space=space))
         return [
             TaughtName(row["space"], row["name"], row["alias"], row["memories"]) for row in rows
         ]
@@ -149,15 +168,23 @@ class PostgresEntitySplits:
     ) -> list[Split]:
         async with self._database.connection() as connection:
             rows = await connection.fetch(
-                SQL["splits"], project_id, None if spaces is None else list(spaces), at
+                *SQL["splits"](
+                    project_id=project_id, spaces=None if spaces is None else list(spaces), time=at
+                )
             )
         return [
             Split(row["space"], row["name"], row["other_name"], row["create_time"]) for row in rows
         ]
 
     async def split(self, project_id: str, split: Split) -> int:
-        values = split.name, split.other_name, split.create_time
-        _, enqueued = await self._change("split", project_id, split, *values)
+        _, enqueued = await self._change(
+            "split",
+            project_id,
+            split,
+            name=split.name,
+            other_name=split.other_name,
+            create_time=split.create_time,
+        )
         return enqueued
 
     async def rejoin(self, project_id: str, split: Split) -> bool:
@@ -165,13 +192,18 @@ class PostgresEntitySplits:
         return found
 
     async def _change(
-        self, statement: str, project_id: str, split: Split, *values: object
+        self, statement: str, project_id: str, split: Split, **values: object
     ) -> tuple[bool, int]:
         """Returns whether it changed anything, and how many memories it concerns."""
-        identity = project_id, split.space, digest_of(*sorted(split.pair))
+        bound = SQL[statement](
+            project_id=project_id,
+            space=split.space,
+            split_id=digest_of(*sorted(split.pair)),
+            **values,
+        )
         async with self._database.connection() as connection:
             async with transaction(connection):
-                found = await connection.fetchval(SQL[statement], *identity, *values)
+                found = await connection.fetchval(*bound)
                 await _enqueue(connection, project_id, split)
             # Once more, for those that were stored and projected in the meantime.
             return bool(found), await _enqueue(connection, project_id, split)
@@ -183,7 +215,7 @@ async def _enqueue(connection: Connection, project_id: str, split: Split) -> int
     The projector finds out which other memories are affected.
     """
     rows = await connection.fetch(
-        SQL["teachers"], project_id, *scope_values(split.space), split.space
+        *SQL["teachers"](project_id=project_id, space=split.space, **scope_values(split.space))
     )
     concerned = [
         row["memory_id"]
@@ -195,6 +227,10 @@ async def _enqueue(connection: Connection, project_id: str, split: Split) -> int
         )
     ]
     await connection.execute(
-        OUTBOX["enqueue_given"], [project_id] * len(concerned), concerned, _CORRELATION_ID
+        *OUTBOX["enqueue_given"](
+            project_ids=[project_id] * len(concerned),
+            memory_ids=concerned,
+            correlation_id=_CORRELATION_ID,
+        )
     )
     return len(concerned)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import date, datetime
 from types import MappingProxyType
 from typing import TYPE_CHECKING
@@ -17,9 +16,9 @@ from server.core.errors import ConcurrentChange
 from server.memories.change.erasing import MIN_REPEATED_LENGTH, SENTENCE_ENDS, phrase_of, redacted
 from server.memories.ports import Call
 from server.memories.scope import DeletionReceipt, StoredDeletion
-from server.storage.postgres.commit import call_values, changing_statements
+from server.storage.postgres.commit import call_values
 from server.storage.postgres.pool import Database, transaction
-from server.storage.statements import load_statements
+from server.storage.postgres.statements import load_sql
 from server.telemetry.recording import record_changes
 
 if TYPE_CHECKING:
@@ -27,16 +26,8 @@ if TYPE_CHECKING:
     from server.storage.postgres.rows import Row
 
 
-SQL = changing_statements("erase.sql")
+SQL = load_sql("erase.sql", "changing.sql", "passages.sql")
 _VERSION_INDEXES = frozenset({"memories_pkey", "memory_events_pkey"})
-
-
-@dataclass(frozen=True, slots=True)
-class _Phrases:
-    """What the memories say, each with the key of its scope."""
-
-    scope_keys: Sequence[bytes]
-    texts: Sequence[str]
 
 
 @contextmanager
@@ -68,49 +59,39 @@ async def erase(
     Messages are deleted first, because only the history says which ones.
     """
     project_id, ids = call.project_id, list(memory_ids)
-    rows = await connection.fetch(SQL["phrases"], project_id, ids)
-    phrases = _Phrases(
-        [row["scope_key"] for row in rows], [phrase_of(row["phrase"]) for row in rows]
-    )
+    rows = await connection.fetch(*SQL["phrases"](project_id=project_id, memory_ids=ids))
+    phrases: dict[str, object] = {
+        "project_id": project_id,
+        "scope_keys": [row["scope_key"] for row in rows],
+        "phrases": [phrase_of(row["phrase"]) for row in rows],
+    }
     counts = Counter(erased_before)
-    counts["messages"] += await _delete_messages(connection, project_id, ids, phrases)
+    counts["messages"] += await connection.fetchval(
+        *SQL["delete_messages"](**phrases, memory_ids=ids, sentence_ends=SENTENCE_ENDS)
+    )
     counts.update(await _redact_messages(connection, project_id, ids, phrases))
     counts["passages"] += await connection.fetchval(
-        SQL["erase_passages"], project_id, ids, phrases.scope_keys, phrases.texts
+        *SQL["erase_passages"](**phrases, memory_ids=ids)
     )
-    await connection.execute(
-        SQL["clear_notices"], project_id, ids, phrases.scope_keys, phrases.texts
+    await connection.execute(*SQL["clear_notices"](**phrases, memory_ids=ids))
+    await connection.execute(*SQL["drop_payloads"](**phrases))
+    row = await connection.fetchrow(
+        *SQL["erase_memories"](**call_values(call), memory_ids=ids, counts=counts)
     )
-    await connection.execute(SQL["drop_payloads"], project_id, phrases.scope_keys, phrases.texts)
-    row = await connection.fetchrow(SQL["erase_memories"], *call_values(call), ids, counts)
     return to_deletion(row, call.payload_digest)
 
 
-async def _delete_messages(
-    connection: Connection, project_id: str, memory_ids: Sequence[UUID], phrases: _Phrases
-) -> int:
-    count: int = await connection.fetchval(
-        SQL["delete_messages"],
-        project_id,
-        memory_ids,
-        phrases.scope_keys,
-        phrases.texts,
-        SENTENCE_ENDS,
-    )
-    return count
-
-
 async def _redact_messages(
-    connection: Connection, project_id: str, memory_ids: Sequence[UUID], phrases: _Phrases
+    connection: Connection,
+    project_id: str,
+    memory_ids: Sequence[UUID],
+    phrases: Mapping[str, object],
 ) -> Mapping[str, int]:
-    """Blanks the phrases out of what is left; which messages were redacted, and which retained."""
+    """Blanks the phrases out of the remaining messages; counts those redacted and retained."""
     rows = await connection.fetch(
-        SQL["messages_with_phrases"],
-        project_id,
-        memory_ids,
-        phrases.scope_keys,
-        phrases.texts,
-        MIN_REPEATED_LENGTH,
+        *SQL["messages_with_phrases"](
+            **phrases, memory_ids=memory_ids, min_length=MIN_REPEATED_LENGTH
+        )
     )
     counts: Counter[str] = Counter()
     changed: list[tuple[UUID, int, str]] = []
@@ -120,8 +101,14 @@ async def _redact_messages(
         if content != row["content"]:
             changed.append((row["call_id"], row["ordinal"], content))
     if changed:
+        call_ids, ordinals, contents = zip(*changed, strict=True)
         await connection.execute(
-            SQL["redact_messages"], project_id, *map(list, zip(*changed, strict=True))
+            *SQL["redact_messages"](
+                project_id=project_id,
+                call_ids=call_ids,
+                ordinals=ordinals,
+                contents=contents,
+            )
         )
     return counts
 
@@ -133,7 +120,7 @@ def to_deletion(row: Row | None, payload_digest: bytes) -> StoredDeletion:
     return StoredDeletion(DeletionReceipt(**row["counts"]), row["position"], payload_digest)
 
 
-RETENTION_SQL = load_statements("server.storage.postgres", "retention.sql")
+RETENTION_SQL = load_sql("retention.sql")
 
 
 class PostgresRetention:
@@ -151,10 +138,10 @@ class PostgresRetention:
     ) -> DeletionReceipt | None:
         with translate_version_conflicts():
             async with self._database.connection() as connection, transaction(connection):
-                if not await connection.fetchval(RETENTION_SQL["try_alone"]):
+                if not await connection.fetchval(*RETENTION_SQL["try_alone"]()):
                     return None
                 passages = await connection.fetchrow(
-                    RETENTION_SQL["purge_passages"], expired_before, limit
+                    *RETENTION_SQL["purge_passages"](expired_before=expired_before, limit=limit)
                 )
                 if passages is not None and passages["passages"]:
                     return DeletionReceipt(**passages)
@@ -171,13 +158,14 @@ async def _expired(
     connection: Connection, expired_before: date, limit: int
 ) -> tuple[str, list[UUID]]:
     """A project and memories of it, present ones before those that were deleted."""
-    rows = await connection.fetch(RETENTION_SQL["lock_expired"], expired_before, limit)
-    rows = rows or await connection.fetch(RETENTION_SQL["find_deleted"], expired_before, limit)
+    bounds = {"expired_before": expired_before, "limit": limit}
+    rows = await connection.fetch(*RETENTION_SQL["lock_expired"](**bounds))
+    rows = rows or await connection.fetch(*RETENTION_SQL["find_deleted"](**bounds))
     project_id = rows[0]["project_id"] if rows else ""
     return project_id, [row["memory_id"] for row in rows if row["project_id"] == project_id]
 
 
-PROJECT_SQL = changing_statements("project_deletion.sql")
+PROJECT_SQL = load_sql("project_deletion.sql", "changing.sql")
 _MEMORIES = "memories"
 
 
@@ -193,15 +181,17 @@ class PostgresProjectDeletion:
 
     async def begin(self, project_id: str, now: datetime) -> bool:
         async with self._database.connection() as connection:
-            closed = await connection.fetchval(PROJECT_SQL["close"], project_id, now)
+            closed = await connection.fetchval(
+                *PROJECT_SQL["close"](project_id=project_id, delete_time=now)
+            )
         return closed is not None or await self.count(project_id) > 0
 
     async def count(self, project_id: str) -> int:
         total = 0
         async with self._database.connection() as connection:
             for table in (await _tables(connection)).values():
-                statement = PROJECT_SQL["count"].replace("{table}", table)
-                total += await connection.fetchval(statement, project_id)
+                count = PROJECT_SQL["count"].fill(table=table)
+                total += await connection.fetchval(*count(project_id=project_id))
         return total
 
     async def delete_batch(self, project_id: str, limit: int) -> Mapping[str, int]:
@@ -210,16 +200,18 @@ class PostgresProjectDeletion:
                 if name == _MEMORIES:
                     statement = PROJECT_SQL["delete_memories"]
                 else:
-                    statement = PROJECT_SQL["delete_rows"].replace("{table}", table)
-                if count := await connection.fetchval(statement, project_id, limit):
+                    statement = PROJECT_SQL["delete_rows"].fill(table=table)
+                bound = statement(project_id=project_id, limit=limit)
+                if count := await connection.fetchval(*bound):
                     return {name: count}
         return {}
 
     async def finish(self, project_id: str) -> None:
         async with self._database.connection() as connection:
-            await connection.execute(PROJECT_SQL["forget"], project_id)
+            await connection.execute(*PROJECT_SQL["forget"](project_id=project_id))
 
 
 async def _tables(connection: Connection) -> Mapping[str, str]:
     """Names of tables, and how they are written in a statement."""
-    return {row["name"]: row["quoted"] for row in await connection.fetch(PROJECT_SQL["tables"])}
+    rows = await connection.fetch(*PROJECT_SQL["tables"]())
+    return {row["name"]: row["quoted"] for row in rows}

@@ -10,9 +10,9 @@ from server.memories.history.ports import StreamedEvent, StreamPage
 from server.memories.memory import StreamCursor
 from server.memories.scope import Scope
 from server.storage.postgres.filters import scope_condition
-from server.storage.postgres.memory_history import state_columns, state_of, to_event
+from server.storage.postgres.memory_history import state_of, to_event
 from server.storage.postgres.pool import Database
-from server.storage.statements import load_statements
+from server.storage.postgres.statements import load_sql
 
 if TYPE_CHECKING:
     from server.storage.postgres.rows import Row
@@ -21,7 +21,7 @@ MOST_LOOKED_AT: Final = 1000
 """Events of a project that one page looks at, so that a quiet scope of a busy project costs
 no more."""
 
-SQL = load_statements("server.storage.postgres", "event_stream.sql")
+SQL = load_sql("event_stream.sql", "memory_columns.sql")
 
 
 class PostgresEventStream:
@@ -32,29 +32,30 @@ class PostgresEventStream:
 
     async def now(self) -> StreamCursor:
         async with self._database.connection() as connection:
-            return StreamCursor(int(await connection.fetchval(SQL["horizon"])))
+            return StreamCursor(int(await connection.fetchval(*SQL["horizon"]())))
 
     async def read(
         self, project_id: str, scope: Scope, after: StreamCursor, limit: int
     ) -> StreamPage:
-        condition, values = scope_condition(scope, first_parameter=9)
+        condition = scope_condition(scope)
+        page = SQL["page"].fill(scope=condition.text)(
+            project_id=project_id,
+            limit=limit,
+            look_at=MOST_LOOKED_AT,
+            **_position(after),
+            **condition.values,
+        )
         async with self._database.connection() as connection:
-            rows = await connection.fetch(
-                SQL["page"].replace("{scope}", condition),
-                project_id,
-                *_bound(after),
-                limit,
-                MOST_LOOKED_AT,
-                *values,
-            )
+            rows = await connection.fetch(*page)
             steps = [row for row in rows if row["version"] is not None]
             places = [_place(row) for row in steps if row["matches"]]
             known = (
                 await connection.fetch(
-                    SQL["events"].replace("{columns}", state_columns()),
-                    project_id,
-                    [place.memory_id for place in places],
-                    [place.version for place in places],
+                    *SQL["events"](
+                        project_id=project_id,
+                        memory_ids=[place.memory_id for place in places],
+                        versions=[place.version for place in places],
+                    )
                 )
                 if places
                 else []
@@ -70,14 +71,14 @@ class PostgresEventStream:
         )
 
 
-def _bound(cursor: StreamCursor) -> tuple[object, ...]:
-    return (
-        str(cursor.transaction_id),
-        cursor.position,
-        cursor.ordinal,
-        cursor.memory_id,
-        cursor.version,
-    )
+def _position(after: StreamCursor) -> dict[str, object]:
+    return {
+        "after_transaction": str(after.transaction_id),
+        "after_position": after.position,
+        "after_ordinal": after.ordinal,
+        "after_memory": after.memory_id,
+        "after_version": after.version,
+    }
 
 
 def _place(row: Row) -> StreamCursor:

@@ -1,26 +1,25 @@
--- Events in the order of their transactions. `{scope}` stands for one fixed condition a scope field
--- that a stream names; values are always bound. Transaction ids travel as text: they are 64 bits
--- without a sign.
+-- Events in the order of their transactions. The slot `scope` takes a condition of filters.py.
+-- Transaction ids are passed as text, because they are unsigned 64-bit numbers.
 
 -- name: horizon
 SELECT pg_snapshot_xmin(pg_current_snapshot())::text;
 
--- name: page
--- The places of the next $7 events of a scope, and beside each the horizon: every event below it is
--- visible. One row without an event where there is none. $8 events of the project are looked at, at
--- most: the last of so many is answered too, with `matches` false where it is not of the scope, as
--- the place to go on from. `has_more` says that there is something beyond the horizon.
--- The scope of a deletion is that of the state before it; an erasure says it itself.
+-- name: page (scope)
+-- The positions of the next `limit` events of a scope, each with the horizon, below which every
+-- event is visible; one row without an event if there are none. It reads at most `look_at` events
+-- of the project. The last of those is returned even if it is of another scope, with `matches`
+-- false, as the position from which to continue. `has_more` says that there are events beyond the
+-- horizon. The scope of a deletion is that of the state before it; an erasure stores it itself.
 SELECT horizon.transaction_id::text AS horizon, next.*, EXISTS (
     SELECT FROM memory_events AS late
-    WHERE late.project_id = $1 AND late.transaction_id >= horizon.transaction_id
+    WHERE late.project_id = :project_id AND late.transaction_id >= horizon.transaction_id
 ) AS has_more
 FROM (
     SELECT pg_snapshot_xmin(pg_current_snapshot()) AS transaction_id
 ) AS horizon
 LEFT JOIN LATERAL (
     SELECT m.transaction_id::text AS transaction_id, m.position, m.ordinal, m.memory_id, m.version,
-           {scope} AS matches, m.number = $8 AS is_last_looked_at
+           {scope} AS matches, m.number = :look_at AS is_last_looked_at
     FROM (
         SELECT e.transaction_id, e.position, e.ordinal, e.memory_id, e.version,
                known.state ->> 'user_id' AS user_id, known.state ->> 'agent_id' AS agent_id,
@@ -35,26 +34,27 @@ LEFT JOIN LATERAL (
         CROSS JOIN LATERAL (
             SELECT coalesce(e.state, before.state, e.erased_scope) AS state
         ) AS known
-        WHERE e.project_id = $1
+        WHERE e.project_id = :project_id
           AND (e.transaction_id, e.position, e.ordinal, e.memory_id, e.version)
-              > ($2::text::xid8, $3::bigint, $4::integer, $5::uuid, $6::bigint)
+              > (:after_transaction::text::xid8, :after_position::bigint, :after_ordinal::integer,
+              :after_memory::uuid, :after_version::bigint)
           AND e.transaction_id < horizon.transaction_id
         ORDER BY e.transaction_id, e.position, e.ordinal, e.memory_id, e.version
-        LIMIT $8
+        LIMIT :look_at
     ) AS m
-    WHERE {scope} OR m.number = $8
+    WHERE {scope} OR m.number = :look_at
     ORDER BY m.number
-    LIMIT $7
+    LIMIT :limit
 ) AS next ON true
 ORDER BY next.transaction_id::xid8, next.position, next.ordinal, next.memory_id, next.version;
 
 -- name: events
--- The named events and those before them.
+-- The given events and, for each, the one before it.
 SELECT e.type, e.memory_id AS event_memory_id, e.version AS event_version, e.change_time,
-       e.state IS NOT NULL AS has_state, e.erased_scope, {columns}
-FROM unnest($2::uuid[], $3::bigint[]) AS wanted (memory_id, version)
+       e.state IS NOT NULL AS has_state, e.erased_scope, {memory_columns}
+FROM unnest(:memory_ids::uuid[], :versions::bigint[]) AS wanted (memory_id, version)
 JOIN memory_events AS e
-    ON e.project_id = $1 AND e.memory_id = wanted.memory_id
+    ON e.project_id = :project_id AND e.memory_id = wanted.memory_id
     AND e.version IN (wanted.version, wanted.version - 1)
 JOIN calls AS c ON c.project_id = e.project_id AND c.call_id = e.call_id
 CROSS JOIN LATERAL jsonb_populate_record(NULL::memories, coalesce(e.state, '{}')) AS m;

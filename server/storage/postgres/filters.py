@@ -1,6 +1,6 @@
 """Scopes and filters as SQL conditions on `m`, the table of memories or rows with its columns.
 
-Columns and operators come from fixed lists, everything that a client says is bound.
+Columns and operators come from fixed lists; the values of clients are bound by name.
 
 A column that is null makes its condition null, which is neither a yes nor a no. AND, OR and WHERE
 treat that as a no; NOT does not, so it is written as `IS NOT TRUE`. Conditions that are asked for
@@ -9,7 +9,8 @@ stay plain that way, and an index can serve them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, TypeAlias
 from uuid import UUID
@@ -32,16 +33,25 @@ from server.memories.filters.filter import (
 from server.memories.scope import Scope
 
 
-def scope_condition(scope: Scope, first_parameter: int) -> tuple[str, list[str]]:
-    """The SQL condition on the named parts of a scope, and the values to bind to it.
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """An SQL condition for a slot, and the values of its parameters."""
 
-    The columns come from the fixed list of scope fields; the values are bound, from
-    `$first_parameter` on. A statement per combination of parts lets PostgreSQL plan each with the
-    index that it has, which one statement with `OR ... IS NULL` for each part would not.
+    text: str
+    values: Mapping[str, object]
+
+
+def scope_condition(scope: Scope, table: str = "m", value: str = "{}") -> Condition:
+    """The condition on the named parts of a scope, which are columns of `table`.
+
+    A statement for each combination of parts lets PostgreSQL plan each with the index that serves
+    it, which one statement with `OR ... IS NULL` for each part would not. `value` is how a
+    parameter is written.
     """
-    parts = scope.parts()
-    conditions = [f"m.{field} = ${first_parameter + i}" for i, (field, _) in enumerate(parts)]
-    return " AND ".join(conditions) or "true", [value for _, value in parts]
+    parts = dict(scope.parts())
+    conditions = [f"{table}.{field} = {value.format(f':scope_{field}')}" for field in parts]
+    values = {f"scope_{field}": part for field, part in parts.items()}
+    return Condition(" AND ".join(conditions) or "true", values)
 
 
 # Takes a value and its SQL type, and returns its parameter in the statement.
@@ -226,24 +236,24 @@ def _document(keys: Sequence[str], value: Value) -> object:
     return document
 
 
-def filter_condition(filters: Filter | None, first_parameter: int) -> tuple[str, list[object]]:
-    """The SQL condition, and the values to bind to it from `$first_parameter` on."""
+def filter_condition(filters: Filter | None) -> Condition:
+    """The condition that a filter is compiled to."""
     if filters is None:
-        return "true", []
-    writer = _Writer(first_parameter)
-    return writer.condition(filters), writer.values
+        return Condition("true", {})
+    writer = _Writer()
+    return Condition(writer.condition(filters), writer.values)
 
 
 class _Writer:
     """Writes one condition and collects its values."""
 
-    def __init__(self, first_parameter: int) -> None:
-        self._first = first_parameter
-        self.values: list[object] = []
+    def __init__(self) -> None:
+        self.values: dict[str, object] = {}
 
     def bind(self, value: object, of_type: str) -> str:
-        self.values.append(value)
-        return f"${self._first + len(self.values) - 1}::{of_type}"
+        name = f"filter_{len(self.values) + 1}"
+        self.values[name] = value
+        return f":{name}::{of_type}"
 
     def condition(self, item: Filter) -> str:
         match item:

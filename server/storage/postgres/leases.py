@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING
 
 from server.operations.ports import ScopeLease
 from server.storage.postgres.pool import Database
-from server.storage.statements import load_statements
+from server.storage.postgres.statements import load_sql
 
 if TYPE_CHECKING:
     import asyncpg
 
 
-PRESENCE_SQL = load_statements("server.storage.postgres", "presence.sql")
+PRESENCE_SQL = load_sql("presence.sql")
 
 
 def new_server_id() -> int:
@@ -28,7 +28,7 @@ def new_server_id() -> int:
 
 async def enter(connection: asyncpg.Connection[asyncpg.Record], server_id: int) -> None:
     """Marks the server as present for as long as the connection lasts."""
-    await connection.execute(PRESENCE_SQL["enter"], server_id)
+    await connection.execute(*PRESENCE_SQL["enter"](server_id=server_id))
 
 
 class PostgresPresence:
@@ -39,15 +39,16 @@ class PostgresPresence:
 
     async def missing(self) -> AbstractSet[int]:
         async with self._database.connection() as connection:
-            rows = await connection.fetch(PRESENCE_SQL["missing"])
+            rows = await connection.fetch(*PRESENCE_SQL["missing"]())
         return {row["server_id"] for row in rows}
 
     async def end_leases(self, servers: AbstractSet[int]) -> int:
         async with self._database.connection() as connection:
-            return int(await connection.fetchval(PRESENCE_SQL["end_leases"], list(servers)))
+            ended = await connection.fetchval(*PRESENCE_SQL["end_leases"](server_ids=list(servers)))
+        return int(ended)
 
 
-SCOPE_LEASES_SQL = load_statements("server.storage.postgres", "leases.sql")
+SCOPE_LEASES_SQL = load_sql("leases.sql")
 
 
 class PostgresScopeLeases:
@@ -59,22 +60,25 @@ class PostgresScopeLeases:
         self._server_id = server_id
 
     async def acquire(self, lease: ScopeLease, duration: timedelta) -> bool:
-        return await self._is_held("acquire", lease, duration, self._server_id)
+        return await self._is_held("acquire", lease, duration=duration, server_id=self._server_id)
 
     async def renew(self, lease: ScopeLease, duration: timedelta) -> bool:
-        return await self._is_held("renew", lease, duration)
+        return await self._is_held("renew", lease, duration=duration)
 
     async def release(self, lease: ScopeLease) -> None:
         async with self._database.connection() as connection:
-            await connection.execute(SCOPE_LEASES_SQL["release"], *_values(lease))
+            await connection.execute(*SCOPE_LEASES_SQL["release"](**_key(lease)))
 
-    async def _is_held(self, statement: str, lease: ScopeLease, *values: object) -> bool:
+    async def _is_held(self, statement: str, lease: ScopeLease, **values: object) -> bool:
+        bound = SCOPE_LEASES_SQL[statement](**_key(lease), **values)
         async with self._database.connection() as connection:
-            lease_id = await connection.fetchval(
-                SCOPE_LEASES_SQL[statement], *_values(lease), *values
-            )
+            lease_id = await connection.fetchval(*bound)
         return lease_id is not None
 
 
-def _values(lease: ScopeLease) -> tuple[object, ...]:
-    return lease.project_id, lease.scope_key, lease.lease_id
+def _key(lease: ScopeLease) -> dict[str, object]:
+    return {
+        "project_id": lease.project_id,
+        "scope_key": lease.scope_key,
+        "lease": lease.lease_id,
+    }

@@ -1,8 +1,8 @@
 -- The table of Mem0 OSS.
 
 -- name: statements
--- A table's name cannot be bound: PostgreSQL writes it into the statements itself, quoted, and only
--- that of a table that is there and has the columns.
+-- The name of a table cannot be bound, so PostgreSQL itself writes it into the statements, quoted,
+-- and only if the table exists and has the columns.
 SELECT format('SELECT count(*) FROM %I.%I', n.nspname, c.relname) AS count,
        format(
            'SELECT id, payload::text AS payload FROM %I.%I ORDER BY payload ->> ''created_at'', id',
@@ -10,7 +10,7 @@ SELECT format('SELECT count(*) FROM %I.%I', n.nspname, c.relname) AS count,
        ) AS memories
 FROM pg_class AS c
 JOIN pg_namespace AS n ON n.oid = c.relnamespace
-WHERE c.oid = to_regclass($1) AND c.relkind IN ('r', 'p', 'v', 'm') AND 2 = (
+WHERE c.oid = to_regclass(:table_name) AND c.relkind IN ('r', 'p', 'v', 'm') AND 2 = (
     SELECT count(*)
     FROM pg_attribute AS a
     WHERE a.attrelid = c.oid AND NOT a.attisdropped

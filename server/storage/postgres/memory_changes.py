@@ -10,22 +10,22 @@ import asyncpg
 
 from server.core.errors import ConcurrentChange, MemoryDuplicate, RequestIdReused
 from server.memories.change.ports import FieldUpdate, Restoration
-from server.memories.memory import Memory, today
+from server.memories.memory import Memory
 from server.memories.ports import Call, MemoryDeletion, StoredCall
 from server.memories.scope import StoredDeletion
-from server.storage.postgres.commit import call_values, changing_statements, translate_conflicts
+from server.storage.postgres.commit import call_values, purge_expired, translate_conflicts
 from server.storage.postgres.erasing import SQL as ERASE
 from server.storage.postgres.erasing import erase, to_deletion, translate_version_conflicts
 from server.storage.postgres.memory_store import read_call
 from server.storage.postgres.pool import Database, transaction
 from server.storage.postgres.rows import from_entities, from_evidence, from_relations, to_halfvec
+from server.storage.postgres.statements import load_sql
 from server.telemetry.recording import record_changes, stage
 
 if TYPE_CHECKING:
     from server.storage.postgres.pool import Connection
 
-SQL = changing_statements("mutations.sql")
-_COMMIT = changing_statements("commit.sql")
+SQL = load_sql("mutations.sql", "changing.sql", "passages.sql")
 _DIGEST_INDEX = "memories_digest"
 
 
@@ -70,30 +70,32 @@ class PostgresMemoryChanges:
         record_changes(restored=1)
         return committed
 
-    async def delete(self, call: Call, removal: MemoryDeletion) -> StoredDeletion:
+    async def delete(self, call: Call, deletion: MemoryDeletion) -> StoredDeletion:
         with translate_conflicts(call):
             async with self._database.connection() as connection:
                 with stage("commit"):
                     row = await connection.fetchrow(
-                        SQL["remove_memory"],
-                        *call_values(call),
-                        removal.memory_id,
-                        removal.version,
+                        *SQL["remove_memory"](
+                            **call_values(call),
+                            memory_id=deletion.memory_id,
+                            version=deletion.version,
+                        )
                     )
         if row is None:
             raise ConcurrentChange
         return self._deleted(to_deletion(row, call.payload_digest))
 
-    async def erase(self, call: Call, removal: MemoryDeletion) -> StoredDeletion:
-        key = (call.project_id, removal.memory_id)
+    async def erase(self, call: Call, deletion: MemoryDeletion) -> StoredDeletion:
+        key = {"project_id": call.project_id, "memory_id": deletion.memory_id}
         with translate_conflicts(call), translate_version_conflicts():
             async with self._database.connection() as connection, transaction(connection):
-                await connection.execute(ERASE["lock_memory"], *key)
-                if await connection.fetchval(ERASE["newest_version"], *key) != removal.version:
+                await connection.execute(*ERASE["lock_memory"](**key))
+                newest = await connection.fetchval(*ERASE["newest_version"](**key))
+                if newest != deletion.version:
                     raise ConcurrentChange
                 with stage("commit"):
-                    deletion = await erase(connection, call, [removal.memory_id])
-        return self._deleted(deletion)
+                    erased = await erase(connection, call, [deletion.memory_id])
+        return self._deleted(erased)
 
     def _deleted(self, deletion: StoredDeletion) -> StoredDeletion:
         self._on_commit()
@@ -110,9 +112,11 @@ class PostgresMemoryChanges:
         if batch.request_id is None:
             return frozenset()
         async with self._database.connection() as connection:
-            await connection.execute(SQL["claim_batch"], *call_values(batch))
+            await connection.execute(*SQL["claim_batch"](**call_values(batch)))
             # A separate statement, because it must see what a concurrent call has committed.
-            rows = await connection.fetch(SQL["batch_items"], batch.project_id, batch.request_id)
+            rows = await connection.fetch(
+                *SQL["batch_items"](project_id=batch.project_id, request_id=batch.request_id)
+            )
         if any(row["payload_digest"] != batch.payload_digest for row in rows):
             raise RequestIdReused(batch.request_id)
         return frozenset(row["item"] for row in rows) - {0}
@@ -121,12 +125,16 @@ class PostgresMemoryChanges:
         self, project_id: str, request_id: UUID, item: int
     ) -> StoredDeletion | None:
         async with self._database.connection() as connection:
-            row = await connection.fetchrow(SQL["find_deletion"], project_id, request_id, item)
+            row = await connection.fetchrow(
+                *SQL["find_deletion"](project_id=project_id, request_id=request_id, item=item)
+            )
         return to_deletion(row, row["payload_digest"]) if row else None
 
     async def find_change(self, project_id: str, request_id: UUID, item: int) -> StoredCall | None:
         async with self._database.connection() as connection:
-            call = await connection.fetchrow(SQL["find_item"], project_id, request_id, item)
+            call = await connection.fetchrow(
+                *SQL["find_item"](project_id=project_id, request_id=request_id, item=item)
+            )
             return await read_call(connection, project_id, call)
 
 
@@ -149,7 +157,7 @@ async def _despite_expired(
             raise
     try:
         async with transaction(connection):
-            await _purge_expired(connection, call, digest)
+            await purge_expired(connection, call, [digest])
             return await act()
     except asyncpg.UniqueViolationError as error:
         if error.constraint_name != _DIGEST_INDEX:
@@ -160,19 +168,20 @@ async def _despite_expired(
 async def _update_memory(connection: Connection, call: Call, update: FieldUpdate) -> int | None:
     memory = update.memory
     position: int | None = await connection.fetchval(
-        SQL["amend_memory"],
-        *call_values(call),
-        memory.id,
-        memory.version - 1,
-        memory.text,
-        update.digest,
-        None if update.embedding is None else to_halfvec(update.embedding),
-        dict(memory.metadata),
-        list(memory.categories),
-        from_entities(memory.entities),
-        from_relations(memory.relations),
-        from_evidence(memory.provenance.evidence),
-        memory.expiration_date,
+        *SQL["amend_memory"](
+            **call_values(call),
+            memory_id=memory.id,
+            version=memory.version - 1,
+            text=memory.text,
+            digest=update.digest,
+            embedding=None if update.embedding is None else to_halfvec(update.embedding),
+            metadata=dict(memory.metadata),
+            categories=list(memory.categories),
+            entities=from_entities(memory.entities),
+            relations=from_relations(memory.relations),
+            evidence=from_evidence(memory.provenance.evidence),
+            expiration_date=memory.expiration_date,
+        )
     )
     return position
 
@@ -181,26 +190,13 @@ async def _restore(connection: Connection, call: Call, restoration: Restoration)
     memory = restoration.memory
     with translate_version_conflicts():
         position: int | None = await connection.fetchval(
-            SQL["restore_memory"],
-            *call_values(call),
-            memory.id,
-            restoration.from_version,
-            memory.version - 1,
-            restoration.digest,
-            to_halfvec(restoration.embedding),
+            *SQL["restore_memory"](
+                **call_values(call),
+                memory_id=memory.id,
+                from_version=restoration.from_version,
+                version=memory.version - 1,
+                digest=restoration.digest,
+                embedding=to_halfvec(restoration.embedding),
+            )
         )
     return position
-
-
-async def _purge_expired(connection: Connection, call: Call, digest: bytes) -> None:
-    await connection.execute(
-        _COMMIT["purge_expired"],
-        call.project_id,
-        call.scope.key(),
-        [digest],
-        today(call.time),
-        call.id,
-        call.time,
-        call.correlation_id,
-        call.traceparent,
-    )

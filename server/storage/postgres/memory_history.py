@@ -13,28 +13,32 @@ from server.memories.scope import Scope
 from server.storage.postgres.filters import filter_condition, scope_condition
 from server.storage.postgres.pool import Database
 from server.storage.postgres.rows import from_halfvec, to_memory, to_provenance
-from server.storage.statements import load_statements
+from server.storage.postgres.statements import BoundStatement, load_sql
 
 if TYPE_CHECKING:
     from server.storage.postgres.rows import Row
 
-SQL = load_statements("server.storage.postgres", "history.sql")
+SQL = load_sql("history.sql", "memory_columns.sql")
 _PAGES = {ListOrder.NEWEST_FIRST: "newest_first", ListOrder.OLDEST_FIRST: "oldest_first"}
 
 
-def state_columns() -> str:
-    """The columns of a state `m` and its call `c`, for `rows.to_memory`."""
-    return SQL["state_columns"]
-
-
-def _statement(name: str, scope: str = "", page: str = "", filters: str = "true") -> str:
-    """A statement with its fixed blocks in place. Nothing here comes from a client."""
-    return (
-        SQL[name]
-        .replace("{columns}", SQL["state_columns"])
-        .replace("{scope}", scope)
-        .replace("{filters}", filters)
-        .replace("{page}", page)
+def list_statement(query: ListQuery, time: datetime) -> BoundStatement:
+    """The statement that lists the memories as they were."""
+    origin = scope_condition(query.scope, table="origin")
+    filters = filter_condition(query.filters)
+    after = query.after
+    statement = SQL["list_at"].fill(
+        origin=origin.text, filters=filters.text, page=SQL.blocks[_PAGES[query.order]]
+    )
+    return statement(
+        project_id=query.project_id,
+        time=time,
+        visible_on=query.visible_on,
+        after_time=after.create_time if after else None,
+        after_id=after.memory_id if after else None,
+        limit=query.limit,
+        **origin.values,
+        **filters.values,
     )
 
 
@@ -50,7 +54,12 @@ class PostgresMemoryHistory:
         async with self._database.connection() as connection:
             # From the event before, whose state is the one before the first event of the page.
             rows = await connection.fetch(
-                _statement("events"), project_id, memory_id, after_version, limit + 1
+                *SQL["events"](
+                    project_id=project_id,
+                    memory_id=memory_id,
+                    after_version=after_version,
+                    limit=limit + 1,
+                )
             )
         events = []
         before = None
@@ -65,7 +74,9 @@ class PostgresMemoryHistory:
     ) -> Memory | None:
         async with self._database.connection() as connection:
             row = await connection.fetchrow(
-                _statement("state_at"), project_id, memory_id, time, visible_on
+                *SQL["state_at"](
+                    project_id=project_id, memory_id=memory_id, time=time, visible_on=visible_on
+                )
             )
         return to_memory(row) if row else None
 
@@ -73,7 +84,9 @@ class PostgresMemoryHistory:
         self, project_id: str, memory_id: UUID, version: int | None = None
     ) -> PastVersion | None:
         async with self._database.connection() as connection:
-            row = await connection.fetchrow(_statement("version"), project_id, memory_id, version)
+            row = await connection.fetchrow(
+                *SQL["version"](project_id=project_id, memory_id=memory_id, version=version)
+            )
         if row is None:
             return None
         embedding = row["embedding"]
@@ -84,22 +97,8 @@ class PostgresMemoryHistory:
         )
 
     async def list(self, query: ListQuery, time: datetime) -> list[Memory]:
-        condition, values = scope_condition(query.scope, first_parameter=7)
-        of_origin = condition.replace("m.", "origin.")
-        filters, bound = filter_condition(query.filters, first_parameter=7 + len(values))
-        after = query.after
         async with self._database.connection() as connection:
-            rows = await connection.fetch(
-                _statement("list_at", of_origin, SQL[_PAGES[query.order]], filters),
-                query.project_id,
-                time,
-                query.visible_on,
-                after.create_time if after else None,
-                after.memory_id if after else None,
-                query.limit,
-                *values,
-                *bound,
-            )
+            rows = await connection.fetch(*list_statement(query, time))
         return [to_memory(row) for row in rows]
 
 

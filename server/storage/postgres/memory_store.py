@@ -35,7 +35,7 @@ from server.storage.postgres.rows import (
     to_stored_message,
 )
 from server.storage.postgres.search import Searches
-from server.storage.statements import load_statements
+from server.storage.postgres.statements import BoundStatement, load_sql
 from server.telemetry.recording import record_changes, stage
 
 if TYPE_CHECKING:
@@ -43,14 +43,16 @@ if TYPE_CHECKING:
     from server.storage.postgres.rows import Row
 
 
-SQL = load_statements("server.storage.postgres", "read.sql")
+SQL = load_sql("read.sql", "memory_columns.sql")
 
 
 async def read_call(connection: Connection, project_id: str, call: Row | None) -> StoredCall | None:
     """The call in a row of `find_call` or `find_item`; None without a row."""
     if call is None:
         return None
-    rows = await connection.fetch(SQL["call_changes"], project_id, call["call_id"])
+    rows = await connection.fetch(
+        *SQL["call_changes"](project_id=project_id, call_id=call["call_id"])
+    )
     return StoredCall(
         id=call["call_id"],
         payload_digest=call["payload_digest"],
@@ -73,14 +75,21 @@ async def read_call(connection: Connection, project_id: str, call: Row | None) -
 _PAGES = {ListOrder.NEWEST_FIRST: "newest_first", ListOrder.OLDEST_FIRST: "oldest_first"}
 
 
-def _read_statement(name: str, scope: str = "", page: str = "", filters: str = "true") -> str:
-    """A statement with its fixed blocks in place. Nothing here comes from a client."""
-    return (
-        SQL[name]
-        .replace("{columns}", SQL["memory_columns"])
-        .replace("{scope}", scope)
-        .replace("{page}", page)
-        .replace("{filters}", filters)
+def list_statement(query: ListQuery) -> BoundStatement:
+    """The statement that lists memories."""
+    scope, filters = scope_condition(query.scope), filter_condition(query.filters)
+    after = query.after
+    statement = SQL["list"].fill(
+        scope=scope.text, filters=filters.text, page=SQL.blocks[_PAGES[query.order]]
+    )
+    return statement(
+        project_id=query.project_id,
+        visible_on=query.visible_on,
+        after_time=after.create_time if after else None,
+        after_id=after.memory_id if after else None,
+        limit=query.limit,
+        **scope.values,
+        **filters.values,
     )
 
 
@@ -108,12 +117,16 @@ class PostgresMemoryStore:
 
     async def find_call(self, project_id: str, request_id: UUID) -> StoredCall | None:
         async with self._database.connection() as connection:
-            call = await connection.fetchrow(SQL["find_call"], project_id, request_id)
+            call = await connection.fetchrow(
+                *SQL["find_call"](project_id=project_id, request_id=request_id)
+            )
             return await read_call(connection, project_id, call)
 
     async def get_call(self, project_id: str, call_id: UUID) -> StoredCall | None:
         async with self._database.connection() as connection:
-            call = await connection.fetchrow(SQL["get_call"], project_id, call_id)
+            call = await connection.fetchrow(
+                *SQL["get_call"](project_id=project_id, call_id=call_id)
+            )
             return await read_call(connection, project_id, call)
 
     async def find_candidates(
@@ -123,12 +136,13 @@ class PostgresMemoryStore:
             return []
         async with self._database.connection() as connection:
             rows = await connection.fetch(
-                SQL["find_candidates"],
-                project_id,
-                scope.key(),
-                [to_halfvec(vector) for vector in vectors],
-                limit,
-                visible_on,
+                *SQL["find_candidates"](
+                    project_id=project_id,
+                    scope_key=scope.key(),
+                    vectors=[to_halfvec(vector) for vector in vectors],
+                    limit=limit,
+                    visible_on=visible_on,
+                )
             )
         return sorted(map(to_candidate, rows), key=lambda c: (-c.similarity, c.id))
 
@@ -136,7 +150,9 @@ class PostgresMemoryStore:
         self, project_id: str, scope: Scope, limit: int
     ) -> list[StoredMessage]:
         async with self._database.connection() as connection:
-            rows = await connection.fetch(SQL["recent_messages"], project_id, scope.key(), limit)
+            rows = await connection.fetch(
+                *SQL["recent_messages"](project_id=project_id, scope_key=scope.key(), limit=limit)
+            )
         return [to_stored_message(row) for row in reversed(rows)]
 
     async def search(self, query: SearchQuery) -> list[Hit]:
@@ -145,25 +161,13 @@ class PostgresMemoryStore:
     async def get(self, project_id: str, memory_id: UUID, visible_on: date | None) -> Memory | None:
         async with self._database.connection() as connection:
             row = await connection.fetchrow(
-                _read_statement("get"), project_id, memory_id, visible_on
+                *SQL["get"](project_id=project_id, memory_id=memory_id, visible_on=visible_on)
             )
         return to_memory(row) if row else None
 
     async def list(self, query: ListQuery) -> list[Memory]:
-        condition, values = scope_condition(query.scope, first_parameter=6)
-        filters, bound = filter_condition(query.filters, first_parameter=6 + len(values))
-        after = query.after
         async with self._database.connection() as connection:
-            rows = await connection.fetch(
-                _read_statement("list", condition, SQL[_PAGES[query.order]], filters),
-                query.project_id,
-                query.visible_on,
-                after.create_time if after else None,
-                after.memory_id if after else None,
-                query.limit,
-                *values,
-                *bound,
-            )
+            rows = await connection.fetch(*list_statement(query))
         return [to_memory(row) for row in rows]
 
     async def visible(
@@ -172,5 +176,9 @@ class PostgresMemoryStore:
         if not memory_ids:
             return set()
         async with self._database.connection() as connection:
-            rows = await connection.fetch(SQL["visible"], project_id, list(memory_ids), visible_on)
+            rows = await connection.fetch(
+                *SQL["visible"](
+                    project_id=project_id, memory_ids=list(memory_ids), visible_on=visible_on
+                )
+            )
         return {row["memory_id"] for row in rows}

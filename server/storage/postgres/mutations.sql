@@ -1,21 +1,20 @@
--- Changing and deleting memories that are there. Some names in braces stand for the blocks of
--- `changing.sql`: the first 17 parameters of a changing statement are those of its call.
--- `{scope}` stands for one fixed condition a scope field (see filters.py), `{column}` for the
--- name of one scope field, `{passages}` for the block `present` of passages.sql; values are always
--- bound.
+-- Changing and deleting existing memories. Blocks that are not here are in changing.sql and
+-- passages.sql. The slots `scope` and `filters` take conditions of filters.py, `column` the name of
+-- a scope field.
 
 -- name: amend_memory
--- Returns no row, and writes nothing, unless the memory is in the state that was decided on.
+-- Returns no row, and writes nothing, unless the memory still has the version that the change is
+-- based on.
 WITH new_position AS MATERIALIZED (SELECT nextval('change_position') AS position),
 updated AS (
     UPDATE memories SET
-        version = version + 1, call_id = $2, text = $20, digest = $21,
-        embedding = coalesce($22::halfvec, embedding), metadata = $23, categories = $24,
-        entities = $25, relations = $26, evidence = $27, expiration_date = $28, update_time = $16
-    WHERE project_id = $1 AND memory_id = $18 AND version = $19 AND NOT immutable
-    RETURNING project_id, memory_id, version, call_id, user_id, agent_id, app_id, run_id,
-              scope_key, digest, text, role, name, inferred, immutable, metadata, categories,
-              entities, relations, evidence, event_time, expiration_date, create_time, update_time
+        version = version + 1, call_id = :call_id, text = :text, digest = :digest,
+        embedding = coalesce(:embedding::halfvec, embedding), metadata = :metadata,
+        categories = :categories,
+        entities = :entities, relations = :relations, evidence = :evidence,
+        expiration_date = :expiration_date, update_time = :call_time
+    WHERE project_id = :project_id AND memory_id = :memory_id AND version = :version AND NOT immutable
+    RETURNING {state}
 ),
 recorded AS (
     INSERT INTO calls ({call_columns})
@@ -27,24 +26,27 @@ history AS (
         project_id, memory_id, version, position, ordinal, call_id, type, change_time, state,
         embedding
     )
-    SELECT $1, updated.memory_id, updated.version, new_position.position, 0, $2, 'UPDATE', $16,
-           to_jsonb(updated), $22::halfvec
+    SELECT :project_id, updated.memory_id, updated.version, new_position.position, 0, :call_id,
+           'UPDATE', :call_time,
+           to_jsonb(updated), :embedding::halfvec
     FROM updated, new_position
 ),
 enqueued AS (
     {enqueue}
-    SELECT $1, updated.memory_id, new_position.position, new_position.position, $12, $17
+    SELECT :project_id, updated.memory_id, new_position.position, new_position.position,
+           :correlation_id, :traceparent
     FROM updated, new_position
     {enqueue_again}
 )
 SELECT new_position.position FROM new_position, updated;
 
 -- name: remove_memory
--- Returns no row, and writes nothing, unless the memory is in the state that was decided on.
+-- Returns no row, and writes nothing, unless the memory still has the version that the change is
+-- based on.
 WITH new_position AS MATERIALIZED (SELECT nextval('change_position') AS position),
 deleted AS (
     DELETE FROM memories
-    WHERE project_id = $1 AND memory_id = $18 AND version = $19
+    WHERE project_id = :project_id AND memory_id = :memory_id AND version = :version
     RETURNING memory_id, version
 ),
 receipt AS MATERIALIZED (
@@ -60,26 +62,29 @@ history AS (
     INSERT INTO memory_events (
         project_id, memory_id, version, position, ordinal, call_id, type, change_time, state
     )
-    SELECT $1, deleted.memory_id, deleted.version + 1, new_position.position, 0, $2, 'DELETE', $16, NULL
+    SELECT :project_id, deleted.memory_id, deleted.version + 1, new_position.position, 0, :call_id,
+           'DELETE', :call_time, NULL
     FROM deleted, new_position
 ),
 enqueued AS (
     {enqueue}
-    SELECT $1, deleted.memory_id, new_position.position, new_position.position, $12, $17
+    SELECT :project_id, deleted.memory_id, new_position.position, new_position.position,
+           :correlation_id, :traceparent
     FROM deleted, new_position
     {enqueue_again}
 )
 SELECT new_position.position, receipt.counts FROM new_position, deleted, receipt;
 
 -- name: restore_memory
--- Writes the memory as it was, whether it is present at the version that was decided on ($20, the newest)
--- or deleted. Returns no row, and writes nothing, where it is present otherwise or immutable; where it is
--- deleted, a rival's event with the same version makes this fail. The place in its first call stays.
+-- Writes the memory as it was at `from_version`, whether it still exists, at the newest version
+-- (`version`), or was deleted. Returns no row, and writes nothing, if it exists at another version
+-- or is immutable. If it was deleted, a concurrent event with the same version violates the primary
+-- key. It keeps its ordinal in the call that added it.
 WITH new_position AS MATERIALIZED (SELECT nextval('change_position') AS position),
 origin AS MATERIALIZED (
     SELECT ordinal
     FROM memory_events
-    WHERE project_id = $1 AND memory_id = $18 AND type = 'ADD'
+    WHERE project_id = :project_id AND memory_id = :memory_id AND type = 'ADD'
     ORDER BY version
     LIMIT 1
 ),
@@ -89,13 +94,14 @@ restored AS (
         digest, text, role, name, inferred, immutable, metadata, categories, entities, relations,
         evidence, event_time, expiration_date, create_time, update_time, embedding, ordinal
     )
-    SELECT $1, $18, $20 + 1, $2, $4, $5, $6, $7, $8,
-           $21, state.text, state.role, state.name, state.inferred, state.immutable, state.metadata,
+    SELECT :project_id, :memory_id, :version + 1, :call_id, :user_id, :agent_id, :app_id, :run_id,
+           :scope_key,
+           :digest, state.text, state.role, state.name, state.inferred, state.immutable, state.metadata,
            state.categories, state.entities, state.relations, state.evidence, state.event_time,
-           state.expiration_date, state.create_time, $16, $22::halfvec, origin.ordinal
+           state.expiration_date, state.create_time, :call_time, :embedding::halfvec, origin.ordinal
     FROM origin, memory_events AS e
     CROSS JOIN LATERAL jsonb_populate_record(NULL::memories, e.state) AS state
-    WHERE e.project_id = $1 AND e.memory_id = $18 AND e.version = $19
+    WHERE e.project_id = :project_id AND e.memory_id = :memory_id AND e.version = :from_version
     ON CONFLICT (project_id, memory_id) DO UPDATE SET
         version = excluded.version, call_id = excluded.call_id, digest = excluded.digest,
         text = excluded.text, role = excluded.role, name = excluded.name,
@@ -104,10 +110,8 @@ restored AS (
         evidence = excluded.evidence, event_time = excluded.event_time,
         expiration_date = excluded.expiration_date, update_time = excluded.update_time,
         embedding = excluded.embedding
-    WHERE m.version = $20 AND NOT m.immutable
-    RETURNING project_id, memory_id, version, call_id, user_id, agent_id, app_id, run_id,
-              scope_key, digest, text, role, name, inferred, immutable, metadata, categories,
-              entities, relations, evidence, event_time, expiration_date, create_time, update_time
+    WHERE m.version = :version AND NOT m.immutable
+    RETURNING {state}
 ),
 recorded AS (
     INSERT INTO calls ({call_columns})
@@ -119,13 +123,15 @@ history AS (
         project_id, memory_id, version, position, ordinal, call_id, type, change_time, state,
         embedding
     )
-    SELECT $1, restored.memory_id, restored.version, new_position.position, 0, $2, 'RESTORE', $16,
-           to_jsonb(restored), $22::halfvec
+    SELECT :project_id, restored.memory_id, restored.version, new_position.position, 0, :call_id,
+           'RESTORE', :call_time,
+           to_jsonb(restored), :embedding::halfvec
     FROM restored, new_position
 ),
 enqueued AS (
     {enqueue}
-    SELECT $1, restored.memory_id, new_position.position, new_position.position, $12, $17
+    SELECT :project_id, restored.memory_id, new_position.position, new_position.position,
+           :correlation_id, :traceparent
     FROM restored, new_position
     {enqueue_again}
 )
@@ -141,35 +147,37 @@ ON CONFLICT (project_id, request_id, item)
 -- name: batch_items
 SELECT item, payload_digest
 FROM calls
-WHERE project_id = $1 AND request_id = $2 AND request_id_release_time IS NULL;
+WHERE project_id = :project_id AND request_id = :request_id AND request_id_release_time IS NULL;
 
 -- name: find_item
 SELECT call_id, payload_digest, position, embedding_model, language_model, notices
 FROM calls
-WHERE project_id = $1 AND request_id = $2 AND item = $3 AND request_id_release_time IS NULL;
+WHERE project_id = :project_id AND request_id = :request_id AND item = :item
+  AND request_id_release_time IS NULL;
 
--- name: delete_memories
--- Rows are locked in one order, so that two deletions do not wait for each other.
+-- name: delete_memories (scope, filters)
+-- Locks the rows in one order, so that two deletions cannot deadlock.
 WITH locked AS MATERIALIZED (
     SELECT m.memory_id
     FROM memories AS m
-    WHERE m.project_id = $1 AND {scope} AND {filters}
+    WHERE m.project_id = :project_id AND {scope} AND {filters}
     ORDER BY m.memory_id
     FOR UPDATE
 ),
 deleted AS (
     DELETE FROM memories AS m
     USING locked
-    WHERE m.project_id = $1 AND m.memory_id = locked.memory_id
+    WHERE m.project_id = :project_id AND m.memory_id = locked.memory_id
     RETURNING m.memory_id, m.version
 ),
-untold AS (
-    -- Passages have what filters ask for, so those that match go too.
+deleted_passages AS (
+    -- Passages have the fields that filters compare, so matching ones are deleted too.
     UPDATE passages AS p
-    SET delete_time = $16
-    FROM (SELECT m.memory_id FROM ({passages}) AS m WHERE m.project_id = $1 AND {scope} AND {filters})
+    SET delete_time = :call_time
+    FROM (SELECT m.memory_id FROM ({present_passages}) AS m WHERE m.project_id = :project_id
+      AND {scope} AND {filters})
         AS matching
-    WHERE p.project_id = $1 AND p.passage_id = matching.memory_id
+    WHERE p.project_id = :project_id AND p.passage_id = matching.memory_id
     RETURNING p.passage_id
 ),
 new_position AS MATERIALIZED (SELECT nextval('change_position') AS position),
@@ -177,7 +185,7 @@ receipt AS MATERIALIZED (
     SELECT jsonb_build_object(
         'memories', (SELECT count(*) FROM deleted),
         'graph_memories', (SELECT count(*) FROM deleted),
-        'passages', (SELECT count(*) FROM untold)
+        'passages', (SELECT count(*) FROM deleted_passages)
     ) AS counts
 ),
 recorded AS (
@@ -189,107 +197,115 @@ history AS (
     INSERT INTO memory_events (
         project_id, memory_id, version, position, ordinal, call_id, type, change_time, state
     )
-    SELECT $1, deleted.memory_id, deleted.version + 1, new_position.position,
-           row_number() OVER (ORDER BY deleted.memory_id) - 1, $2, 'DELETE', $16, NULL
+    SELECT :project_id, deleted.memory_id, deleted.version + 1, new_position.position,
+           row_number() OVER (ORDER BY deleted.memory_id) - 1, :call_id, 'DELETE', :call_time, NULL
     FROM deleted, new_position
 ),
 enqueued AS (
     {enqueue}
-    SELECT $1, deleted.memory_id, new_position.position, new_position.position, $12, $17
+    SELECT :project_id, deleted.memory_id, new_position.position, new_position.position,
+           :correlation_id, :traceparent
     FROM deleted, new_position
     ORDER BY deleted.memory_id
     {enqueue_again}
 )
 SELECT new_position.position, receipt.counts FROM new_position, receipt;
 
--- name: lock_operations
--- Before the memories, as a commit of an operation locks them, so that neither waits for the other.
+-- name: lock_operations (column)
+-- Operations are locked before memories, the order of a commit, so that the two cannot deadlock.
 SELECT count(*)
 FROM (
     SELECT FROM operations
-    WHERE project_id = $1 AND {column} = $2 AND end_time IS NULL
+    WHERE project_id = :project_id AND {column} = :scope_id AND end_time IS NULL
     ORDER BY operation_id
     FOR UPDATE
 ) AS locked;
 
--- name: lock_scope
--- Waits for the changes in progress, so that the next statement sees what they leave behind.
+-- name: lock_scope (column)
+-- Waits for the changes in progress, so that the next statement sees their results.
 SELECT count(*)
 FROM (
     SELECT FROM memories
-    WHERE project_id = $1 AND {column} = $2
+    WHERE project_id = :project_id AND {column} = :scope_id
     ORDER BY memory_id
     FOR UPDATE
 ) AS locked;
 
--- name: erase_scope
--- Every memory of the scope came to be in a call of the scope, so those calls lead to the whole
--- history, to that of deleted memories too.
+-- name: erase_scope (column)
+-- Deletes everything that is stored of the scopes with this id: memories, messages, passages,
+-- history, calls and operations, and enqueues the memories for the graph. Only the call of the
+-- erasure remains, with the counts. Every memory was added by a call of its own scope, so the calls
+-- of the scope lead to all of the history, that of deleted memories included. `was_known` is false
+-- if there was nothing. It costs index scans in proportion to what the scope holds, whatever the
+-- size of the table. tests/integration/postgres/test_life_plans.py holds that.
 WITH scope_calls AS MATERIALIZED (
-    SELECT call_id FROM calls WHERE project_id = $1 AND {column} = $18
+    SELECT call_id FROM calls WHERE project_id = :project_id AND {column} = :scope_id
 ),
 scope_memories AS MATERIALIZED (
     SELECT e.memory_id
-    FROM scope_calls JOIN memory_events AS e ON e.project_id = $1 AND e.call_id = scope_calls.call_id
+    FROM scope_calls JOIN memory_events AS e ON e.project_id = :project_id
+      AND e.call_id = scope_calls.call_id
     UNION
-    -- What was erased before, perhaps by a call of another scope.
+    -- Memories that were erased earlier, possibly by a call of another scope.
     SELECT memory_id
     FROM memory_events
-    WHERE project_id = $1 AND erased_scope @> jsonb_build_object('{column}', $18::text)
+    WHERE project_id = :project_id AND erased_scope @> jsonb_build_object(:field::text, :scope_id::text)
 ),
 deleted_memories AS (
-    DELETE FROM memories WHERE project_id = $1 AND {column} = $18
+    DELETE FROM memories WHERE project_id = :project_id AND {column} = :scope_id
     RETURNING memory_id
 ),
 deleted_messages AS (
     DELETE FROM messages AS m
     USING scope_calls
-    WHERE m.project_id = $1 AND m.call_id = scope_calls.call_id
+    WHERE m.project_id = :project_id AND m.call_id = scope_calls.call_id
     RETURNING m.call_id
 ),
-untold AS (
+deleted_passages AS (
     DELETE FROM passages AS p
     USING scope_calls
-    WHERE p.project_id = $1 AND p.call_id = scope_calls.call_id
+    WHERE p.project_id = :project_id AND p.call_id = scope_calls.call_id
     RETURNING p.delete_time
 ),
 deleted_events AS (
     DELETE FROM memory_events AS e
     USING scope_memories
-    WHERE e.project_id = $1 AND e.memory_id = scope_memories.memory_id
+    WHERE e.project_id = :project_id AND e.memory_id = scope_memories.memory_id
     RETURNING e.memory_id
 ),
 deleted_calls AS (
     DELETE FROM calls AS c
     USING scope_calls
-    WHERE c.project_id = $1 AND c.call_id = scope_calls.call_id
+    WHERE c.project_id = :project_id AND c.call_id = scope_calls.call_id
 ),
 scope_operations AS MATERIALIZED (
-    -- Those that are done have the id of a call of theirs, or name another one of these.
+    -- A finished operation has the id of its call, or names an earlier call of the scope.
     SELECT call_id AS operation_id FROM scope_calls
     UNION
     SELECT o.operation_id
-    FROM scope_calls JOIN operations AS o ON o.project_id = $1 AND o.call_id = scope_calls.call_id
+    FROM scope_calls JOIN operations AS o ON o.project_id = :project_id
+      AND o.call_id = scope_calls.call_id
     WHERE o.call_id <> o.operation_id
     UNION
     SELECT operation_id
     FROM operations
-    WHERE project_id = $1 AND {column} = $18 AND end_time IS NULL
+    WHERE project_id = :project_id AND {column} = :scope_id AND end_time IS NULL
     UNION
     SELECT operation_id
     FROM operations
-    WHERE project_id = $1 AND {column} = $18 AND state IN ('FAILED', 'CANCELLED')
+    WHERE project_id = :project_id AND {column} = :scope_id AND state IN ('FAILED', 'CANCELLED')
 ),
 deleted_operations AS (
-    -- What is still to be done for the scope holds what it says, too.
+    -- The payloads of unfinished operations hold text of the scope.
     DELETE FROM operations AS o
     USING scope_operations
-    WHERE o.project_id = $1 AND o.operation_id = scope_operations.operation_id AND o.{column} = $18
+    WHERE o.project_id = :project_id AND o.operation_id = scope_operations.operation_id
+      AND o.{column} = :scope_id
     RETURNING o.operation_id
 ),
 deleted_splits AS (
-    -- Names that were told apart in its graph space, such as `user:alice`.
-    DELETE FROM entity_splits WHERE project_id = $1 AND space = left('{column}', -3) || ':' || $18
+    -- Splits of names in its graph space, such as `user:alice`.
+    DELETE FROM entity_splits WHERE project_id = :project_id AND space = :kind || ':' || :scope_id
 ),
 new_position AS MATERIALIZED (SELECT nextval('change_position') AS position),
 receipt AS MATERIALIZED (
@@ -298,7 +314,7 @@ receipt AS MATERIALIZED (
         'messages', (SELECT count(*) FROM deleted_messages),
         'events', (SELECT count(*) FROM deleted_events),
         'graph_memories', (SELECT count(*) FROM deleted_memories),
-        'passages', (SELECT count(*) FROM untold WHERE delete_time IS NULL)
+        'passages', (SELECT count(*) FROM deleted_passages WHERE delete_time IS NULL)
     ) AS counts
 ),
 recorded AS (
@@ -308,7 +324,8 @@ recorded AS (
 ),
 enqueued AS (
     {enqueue}
-    SELECT $1, deleted_memories.memory_id, new_position.position, new_position.position, $12, $17
+    SELECT :project_id, deleted_memories.memory_id, new_position.position, new_position.position,
+           :correlation_id, :traceparent
     FROM deleted_memories, new_position
     ORDER BY deleted_memories.memory_id
     {enqueue_again}
@@ -320,14 +337,17 @@ FROM new_position, receipt;
 -- name: find_deletion
 SELECT payload_digest, position, coalesce(outcome, '{}') AS counts
 FROM calls
-WHERE project_id = $1 AND request_id = $2 AND item = $3 AND request_id_release_time IS NULL;
+WHERE project_id = :project_id AND request_id = :request_id AND item = :item
+  AND request_id_release_time IS NULL;
 
--- name: list_scopes
+-- name: list_scopes (column)
 SELECT {column} AS id,
-       count(*) FILTER (WHERE expiration_date IS NULL OR expiration_date >= $4) AS memory_count,
+       count(*) FILTER (
+           WHERE expiration_date IS NULL OR expiration_date >= :visible_on
+       ) AS memory_count,
        max(update_time) AS last_activity_time
 FROM memories
-WHERE project_id = $1 AND {column} > $2
+WHERE project_id = :project_id AND {column} > :after_id
 GROUP BY {column}
 ORDER BY {column}
-LIMIT $3;
+LIMIT :limit;

@@ -43,7 +43,7 @@ class NotificationOptions:
     `retry_interval` passes: so little that nobody takes the server for dead (see FreeLeases).
     """
 
-    interval: timedelta = timedelta(milliseconds=20)
+    interval: timedelta = timedelta(milliseconds=50)
     check_interval: timedelta = timedelta(seconds=10)
     retry_interval: timedelta = timedelta(milliseconds=250)
     timeout: timedelta = timedelta(seconds=5)

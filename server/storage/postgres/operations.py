@@ -14,21 +14,16 @@ from server.operations.operation import Operation, OperationLease, OperationStat
 from server.operations.ports import ClaimedOperation, QueueStatistics, Submission
 from server.storage.postgres.pool import Database
 from server.storage.postgres.rows import to_scope
-from server.storage.statements import load_statements
+from server.storage.postgres.statements import load_sql
 
 if TYPE_CHECKING:
     from server.storage.postgres.rows import Row
 
 
-SQL = load_statements("server.storage.postgres", "operations.sql")
+SQL = load_sql("operations.sql")
 # Bounds the size of a statement, whose payloads may be large.
 BATCH_SIZE = 256
 BATCH_BYTES = 8 * 1024 * 1024
-
-
-def operation_statement(name: str) -> str:
-    """A statement with its fixed block in place."""
-    return SQL[name].replace("{columns}", SQL["columns"])
 
 
 def to_operation(row: Row) -> Operation:
@@ -89,16 +84,16 @@ class Submissions:
 
     async def _keep(self, batch: Sequence[Submission]) -> dict[tuple[str, object], Operation]:
         async with self._database.connection() as connection:
-            rows = await connection.fetch(operation_statement("submit"), *_columns(batch))
+            rows = await connection.fetch(*SQL["submit"](**_columns(batch)))
         return {(row["project_id"], row["operation_id"]): to_operation(row) for row in rows}
 
     async def _earlier(self, submission: Submission) -> Operation:
         assert submission.request_id is not None
         async with self._database.connection() as connection:
             row = await connection.fetchrow(
-                operation_statement("find_by_request"),
-                submission.project_id,
-                submission.request_id,
+                *SQL["find_by_request"](
+                    project_id=submission.project_id, request_id=submission.request_id
+                )
             )
         if row is None or row["payload_digest"] != submission.payload_digest:
             raise RequestIdReused(submission.request_id)
@@ -115,26 +110,22 @@ def _batch_size(waiting: Sequence[Submission]) -> int:
     return min(len(waiting), BATCH_SIZE)
 
 
-def _columns(batch: Sequence[Submission]) -> tuple[list[object], ...]:
-    rows = [
-        (
-            submission.project_id,
-            submission.id,
-            submission.scope.user_id,
-            submission.scope.agent_id,
-            submission.scope.app_id,
-            submission.scope.run_id,
-            submission.scope.key(),
-            submission.request_id,
-            submission.payload_digest,
-            submission.payload,
-            submission.output_format,
-            submission.correlation_id,
-            submission.traceparent,
-        )
-        for submission in batch
-    ]
-    return tuple(list(column) for column in zip(*rows, strict=True))
+def _columns(batch: Sequence[Submission]) -> dict[str, list[object]]:
+    return {
+        "project_ids": [submission.project_id for submission in batch],
+        "operation_ids": [submission.id for submission in batch],
+        "user_ids": [submission.scope.user_id for submission in batch],
+        "agent_ids": [submission.scope.agent_id for submission in batch],
+        "app_ids": [submission.scope.app_id for submission in batch],
+        "run_ids": [submission.scope.run_id for submission in batch],
+        "scope_keys": [submission.scope.key() for submission in batch],
+        "request_ids": [submission.request_id for submission in batch],
+        "payload_digests": [submission.payload_digest for submission in batch],
+        "payloads": [submission.payload for submission in batch],
+        "output_formats": [submission.output_format for submission in batch],
+        "correlation_ids": [submission.correlation_id for submission in batch],
+        "traceparents": [submission.traceparent for submission in batch],
+    }
 
 
 class PostgresOperations:
@@ -151,11 +142,11 @@ class PostgresOperations:
         return await self._submissions.submit(submission)
 
     async def get(self, project_id: str, operation_id: UUID) -> Operation | None:
-        row = await self._row("get", project_id, operation_id)
+        row = await self._row("get", project_id=project_id, operation_id=operation_id)
         return None if row is None else to_operation(row)
 
     async def accepted_digest(self, project_id: str, request_id: UUID) -> bytes | None:
-        row = await self._row("find_by_request", project_id, request_id)
+        row = await self._row("find_by_request", project_id=project_id, request_id=request_id)
         return None if row is None else bytes(row["payload_digest"])
 
     async def list(
@@ -168,21 +159,26 @@ class PostgresOperations:
         named = None if states is None else list(states)
         async with self._database.connection() as connection:
             rows = await connection.fetch(
-                operation_statement("list"), project_id, named, before, limit
+                *SQL["list"](project_id=project_id, states=named, before_id=before, limit=limit)
             )
         return [to_operation(row) for row in rows]
 
     async def cancel(self, project_id: str, operation_id: UUID, error: bytes) -> bool:
-        return await self._row("cancel", project_id, operation_id, error) is not None
+        row = await self._row(
+            "cancel", project_id=project_id, operation_id=operation_id, error=error
+        )
+        return row is not None
 
     async def delete(self, project_id: str, operation_id: UUID) -> bool:
-        return await self._row("delete", project_id, operation_id) is not None
+        row = await self._row("delete", project_id=project_id, operation_id=operation_id)
+        return row is not None
 
     async def revive(self, project_id: str, operation_id: UUID) -> bool:
-        return await self._row("revive", project_id, operation_id) is not None
+        row = await self._row("revive", project_id=project_id, operation_id=operation_id)
+        return row is not None
 
     async def queue_statistics(self, project_id: str | None = None) -> QueueStatistics:
-        row = await self._row("statistics", project_id)
+        row = await self._row("statistics", project_id=project_id)
         assert row is not None
         return QueueStatistics(row["queued"], row["running"], row["dead"], row["oldest_seconds"])
 
@@ -190,7 +186,9 @@ class PostgresOperations:
         lease_id = uuid4()
         async with self._database.connection() as connection:
             rows = await connection.fetch(
-                operation_statement("claim"), limit, lease_id, duration, self._server_id
+                *SQL["claim"](
+                    limit=limit, lease=lease_id, duration=duration, server_id=self._server_id
+                )
             )
         return [
             ClaimedOperation(
@@ -208,7 +206,7 @@ class PostgresOperations:
         ]
 
     async def renew(self, claimed: ClaimedOperation, duration: timedelta) -> bool:
-        return await self._row("renew", *_held(claimed), duration) is not None
+        return await self._row("renew", duration=duration, **_held(claimed)) is not None
 
     async def give_back(
         self,
@@ -218,28 +216,34 @@ class PostgresOperations:
         is_failure: bool,
         fault: str | None = None,
     ) -> bool:
-        row = await self._row("give_back", *_held(claimed), delay, is_failure, fault)
+        row = await self._row(
+            "give_back", delay=delay, is_failure=is_failure, fault=fault, **_held(claimed)
+        )
         return row is not None
 
     async def succeed(self, claimed: ClaimedOperation, call_id: UUID) -> bool:
-        return await self._row("succeed", *_held(claimed), call_id) is not None
+        return await self._row("succeed", call_id=call_id, **_held(claimed)) is not None
 
     async def fail(self, claimed: ClaimedOperation, fault: str, error: bytes) -> bool:
-        return await self._row("fail", *_held(claimed), fault, error) is not None
+        return await self._row("fail", fault=fault, error=error, **_held(claimed)) is not None
 
     async def prune(self, age: timedelta, limit: int) -> int:
         async with self._database.connection() as connection:
-            return len(await connection.fetch(operation_statement("prune"), age, limit))
+            return len(await connection.fetch(*SQL["prune"](age=age, limit=limit)))
 
     async def release_request_ids(self, age: timedelta, limit: int) -> int:
         async with self._database.connection() as connection:
-            rows = await connection.fetch(operation_statement("release_request_ids"), age, limit)
+            rows = await connection.fetch(*SQL["release_request_ids"](age=age, limit=limit))
         return len(rows)
 
-    async def _row(self, statement: str, *values: object) -> Row | None:
+    async def _row(self, statement: str, **values: object) -> Row | None:
         async with self._database.connection() as connection:
-            return await connection.fetchrow(operation_statement(statement), *values)
+            return await connection.fetchrow(*SQL[statement](**values))
 
 
-def _held(claimed: ClaimedOperation) -> tuple[object, ...]:
-    return claimed.project_id, claimed.lease.operation_id, claimed.lease.lease_id
+def _held(claimed: ClaimedOperation) -> dict[str, object]:
+    return {
+        "project_id": claimed.project_id,
+        "operation_id": claimed.lease.operation_id,
+        "lease": claimed.lease.lease_id,
+    }

@@ -1,13 +1,15 @@
--- Asynchronous calls. Time is the database's, so that the servers' clocks need not agree. It is read
--- as the statement runs, because it may have waited for another one.
+-- Operations: calls that are carried out asynchronously. Times come from the database, so that the
+-- clocks of the servers need not agree: from clock_timestamp(), because a statement may wait for a
+-- lock.
 
--- name: columns
+-- block: operation_columns
 project_id, operation_id, state, user_id, agent_id, app_id, run_id, output_format, correlation_id,
 attempts, available_at, create_time, start_time, end_time, call_id, fault, error
 
 -- name: submit
--- Many at once. Left out is what has a request id that came before: with the same payload the
--- caller finds the operation of then, with another one or none it is refused.
+-- Stores many at once and returns them, except those whose `request_id` was used before: for these
+-- the caller looks up the earlier operation, and refuses the request if there is none or its
+-- payload differs.
 INSERT INTO operations (
     project_id, operation_id, user_id, agent_id, app_id, run_id, scope_key, request_id,
     payload_digest, payload, output_format, correlation_id, traceparent
@@ -16,9 +18,11 @@ SELECT input.project_id, input.operation_id, input.user_id, input.agent_id, inpu
        input.run_id, input.scope_key, input.request_id, input.payload_digest, input.payload,
        input.output_format, input.correlation_id, input.traceparent
 FROM unnest(
-    $1::text[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::bytea[],
-    $8::uuid[], $9::bytea[], $10::bytea[], $11::text[], $12::text[],
-    $13::text[]
+    :project_ids::text[], :operation_ids::uuid[], :user_ids::text[], :agent_ids::text[],
+    :app_ids::text[], :run_ids::text[], :scope_keys::bytea[],
+    :request_ids::uuid[], :payload_digests::bytea[], :payloads::bytea[], :output_formats::text[],
+    :correlation_ids::text[],
+    :traceparents::text[]
 ) WITH ORDINALITY AS input (
     project_id, operation_id, user_id, agent_id, app_id, run_id, scope_key, request_id,
     payload_digest, payload, output_format, correlation_id, traceparent, new_position
@@ -30,57 +34,62 @@ WHERE input.request_id IS NULL OR NOT EXISTS (
 )
 ORDER BY input.new_position
 ON CONFLICT (project_id, request_id) WHERE request_id IS NOT NULL DO NOTHING
-RETURNING {columns};
+RETURNING {operation_columns};
 
 -- name: find_by_request
-SELECT payload_digest, {columns}
+SELECT payload_digest, {operation_columns}
 FROM operations
-WHERE project_id = $1 AND request_id = $2;
+WHERE project_id = :project_id AND request_id = :request_id;
 
 -- name: get
-SELECT {columns} FROM operations WHERE project_id = $1 AND operation_id = $2;
+SELECT {operation_columns} FROM operations WHERE project_id = :project_id
+  AND operation_id = :operation_id;
 
 -- name: list
-SELECT {columns}
+SELECT {operation_columns}
 FROM operations
-WHERE project_id = $1
-  AND ($2::text[] IS NULL OR state = ANY ($2))
-  AND ($3::uuid IS NULL OR operation_id < $3)
+WHERE project_id = :project_id
+  AND (:states::text[] IS NULL OR state = ANY (:states))
+  AND (:before_id::uuid IS NULL OR operation_id < :before_id)
 ORDER BY operation_id DESC
-LIMIT $4;
+LIMIT :limit;
 
 -- name: cancel
--- One that runs loses its lease, without which its effect cannot be committed.
+-- A running operation loses its lease, without which it cannot commit.
 UPDATE operations
-SET state = 'CANCELLED', end_time = clock_timestamp(), lease = NULL, payload = NULL, error = $3
-WHERE project_id = $1 AND operation_id = $2 AND end_time IS NULL
+SET state = 'CANCELLED', end_time = clock_timestamp(), lease = NULL, payload = NULL, error = :error
+WHERE project_id = :project_id AND operation_id = :operation_id AND end_time IS NULL
 RETURNING operation_id;
 
 -- name: delete
 DELETE FROM operations
-WHERE project_id = $1 AND operation_id = $2 AND end_time IS NOT NULL
+WHERE project_id = :project_id AND operation_id = :operation_id AND end_time IS NOT NULL
 RETURNING operation_id;
 
 -- name: statistics
--- Most are done, and are not looked at.
+-- Reads the unfinished and failed operations alone, through their partial indexes.
 SELECT pending.queued, pending.running, pending.oldest_seconds, given_up.dead
 FROM (
     SELECT count(*) FILTER (WHERE state = 'QUEUED') AS queued,
            count(*) FILTER (WHERE state = 'RUNNING') AS running,
            coalesce(extract(epoch FROM now() - min(create_time)), 0)::float8 AS oldest_seconds
     FROM operations
-    WHERE end_time IS NULL AND ($1::text IS NULL OR project_id = $1)
+    WHERE end_time IS NULL AND (:project_id::text IS NULL OR project_id = :project_id)
 ) AS pending,
 (
     SELECT count(*) AS dead
     FROM operations
-    WHERE state = 'FAILED' AND ($1::text IS NULL OR project_id = $1)
+    WHERE state = 'FAILED' AND (:project_id::text IS NULL OR project_id = :project_id)
 ) AS given_up;
 
 -- name: claim
--- Of each scope the oldest alone, so that a scope's calls take effect in their order. A lease that
--- ran out is taken over. The oldest 256 of all are looked at one by one; where more are waiting, which
--- may all be of one scope, the others are found scope by scope, each by one step along the index.
+-- Claims up to `limit` operations under a lease: of each scope only the oldest, so that the calls
+-- of a scope take effect in order, and also those whose lease has expired. Rows that another server
+-- is claiming are skipped. The oldest 256 that are due are checked one by one. If there are more,
+-- they may all belong to one scope, so the remaining scopes are found by stepping through the index
+-- from scope to scope. The cost is that of 256 probes plus one for each scope that has unfinished
+-- operations, not of the queue's length. tests/integration/postgres/test_operation_plans.py holds
+-- that.
 WITH RECURSIVE oldest AS MATERIALIZED (
     SELECT project_id, operation_id, scope_key, position
     FROM operations
@@ -133,12 +142,12 @@ free AS MATERIALIZED (
           AND o.end_time IS NULL AND o.available_at <= clock_timestamp()
         FOR UPDATE SKIP LOCKED
     ) AS locked
-    LIMIT $1
+    LIMIT :limit
 )
 UPDATE operations AS o
-SET state = 'RUNNING', lease = $2, available_at = clock_timestamp() + $3::interval,
+SET state = 'RUNNING', lease = :lease, available_at = clock_timestamp() + :duration::interval,
     attempts = o.attempts + 1, failures = o.failures + 1,
-    server_id = $4,
+    server_id = :server_id,
     start_time = coalesce(o.start_time, clock_timestamp())
 FROM free
 WHERE o.project_id = free.project_id AND o.operation_id = free.operation_id
@@ -146,48 +155,50 @@ RETURNING o.project_id, o.operation_id, o.payload, o.correlation_id, o.create_ti
           o.failures, o.traceparent, clock_timestamp() - o.create_time AS age;
 
 -- name: renew
-UPDATE operations SET available_at = clock_timestamp() + $4::interval
-WHERE project_id = $1 AND operation_id = $2 AND lease = $3
+UPDATE operations SET available_at = clock_timestamp() + :duration::interval
+WHERE project_id = :project_id AND operation_id = :operation_id AND lease = :lease
 RETURNING operation_id;
 
 -- name: give_back
 UPDATE operations
-SET state = 'QUEUED', lease = NULL, available_at = clock_timestamp() + $4::interval,
-    failures = failures - CASE WHEN $5::boolean THEN 0 ELSE 1 END, fault = coalesce($6, fault)
-WHERE project_id = $1 AND operation_id = $2 AND lease = $3
+SET state = 'QUEUED', lease = NULL, available_at = clock_timestamp() + :delay::interval,
+    failures = failures - CASE WHEN :is_failure::boolean THEN 0 ELSE 1 END, fault = coalesce(:fault,
+    fault)
+WHERE project_id = :project_id AND operation_id = :operation_id AND lease = :lease
 RETURNING operation_id;
 
 -- name: succeed
 UPDATE operations
 SET state = 'SUCCEEDED', end_time = clock_timestamp(), lease = NULL, payload = NULL,
-    fault = NULL, call_id = $4
-WHERE project_id = $1 AND operation_id = $2 AND lease = $3
+    fault = NULL, call_id = :call_id
+WHERE project_id = :project_id AND operation_id = :operation_id AND lease = :lease
 RETURNING operation_id;
 
 -- name: fail
--- The payload stays: the call can be tried again by hand.
+-- The payload stays, so that an operator can retry the call.
 UPDATE operations
-SET state = 'FAILED', end_time = clock_timestamp(), lease = NULL, fault = $4, error = $5
-WHERE project_id = $1 AND operation_id = $2 AND lease = $3
+SET state = 'FAILED', end_time = clock_timestamp(), lease = NULL, fault = :fault, error = :error
+WHERE project_id = :project_id AND operation_id = :operation_id AND lease = :lease
 RETURNING operation_id;
 
 -- name: revive
 UPDATE operations
 SET state = 'QUEUED', end_time = NULL, error = NULL, failures = 0,
     available_at = clock_timestamp()
-WHERE project_id = $1 AND operation_id = $2 AND state = 'FAILED' AND payload IS NOT NULL
+WHERE project_id = :project_id AND operation_id = :operation_id AND state = 'FAILED'
+  AND payload IS NOT NULL
 RETURNING operation_id;
 
 -- name: release_request_ids
--- A batch is released as a whole: its items have its time.
+-- The items of a batch have its time, so a batch is released as a whole.
 UPDATE calls SET request_id_release_time = clock_timestamp()
 WHERE (project_id, call_id) IN (
     SELECT project_id, call_id
     FROM calls
     WHERE request_id IS NOT NULL AND request_id_release_time IS NULL
-      AND call_time < clock_timestamp() - $1::interval
+      AND call_time < clock_timestamp() - :age::interval
     ORDER BY call_time
-    LIMIT $2
+    LIMIT :limit
     FOR UPDATE SKIP LOCKED
 )
 RETURNING call_id;
@@ -197,9 +208,9 @@ DELETE FROM operations
 WHERE (project_id, operation_id) IN (
     SELECT project_id, operation_id
     FROM operations
-    WHERE end_time < clock_timestamp() - $1::interval
+    WHERE end_time < clock_timestamp() - :age::interval
     ORDER BY end_time
-    LIMIT $2
+    LIMIT :limit
     FOR UPDATE SKIP LOCKED
 )
 RETURNING operation_id;

@@ -12,10 +12,10 @@ from server.graph.project.ports import Backlog, DirtyMemory, KnownSubgraphs
 from server.memories.memory import today
 from server.storage.postgres.entities import enqueue_affected
 from server.storage.postgres.pool import Database
+from server.storage.postgres.statements import load_sql
 from server.storage.postgres.subgraphs import peek_subgraphs, read_subgraphs
-from server.storage.statements import load_statements
 
-SQL = load_statements("server.storage.postgres", "outbox.sql")
+SQL = load_sql("outbox.sql")
 
 _EXPIRY = "expiry"
 
@@ -31,7 +31,9 @@ class PostgresOutbox:
     async def claim(self, limit: int, lease: timedelta) -> list[DirtyMemory]:
         lease_id = uuid4()
         async with self._database.connection() as connection:
-            rows = await connection.fetch(SQL["claim"], limit, lease, lease_id)
+            rows = await connection.fetch(
+                *SQL["claim"](limit=limit, duration=lease, lease=lease_id)
+            )
         return [
             DirtyMemory(
                 project_id=row["project_id"],
@@ -49,7 +51,7 @@ class PostgresOutbox:
         if not claimed:
             return
         async with self._database.connection() as connection:
-            await connection.execute(SQL["renew"], *_ids(claimed), claimed[0].lease, lease)
+            await connection.execute(*SQL["renew"](duration=lease, **_claim(claimed)))
 
     async def subgraphs(self, claimed: Sequence[DirtyMemory]) -> list[MemorySubgraph]:
         memories = [(d.project_id, d.memory_id, d.correlation_id) for d in claimed]
@@ -59,16 +61,15 @@ class PostgresOutbox:
         if not claimed:
             return 0
         async with self._database.connection() as connection:
-            return int(
-                await connection.fetchval(
-                    SQL["settle"],
-                    *_ids(claimed),
-                    [dirty.position for dirty in claimed],
-                    claimed[0].lease,
-                    [dirty.correlation_id for dirty in claimed],
-                    [dirty.traceparent for dirty in claimed],
+            requeued = await connection.fetchval(
+                *SQL["settle"](
+                    positions=[dirty.position for dirty in claimed],
+                    correlation_ids=[dirty.correlation_id for dirty in claimed],
+                    traceparents=[dirty.traceparent for dirty in claimed],
+                    **_claim(claimed),
                 )
             )
+        return int(requeued)
 
     async def release(self, claimed: Sequence[DirtyMemory], retry_after: timedelta) -> None:
         await self._release(claimed, retry_after, None, 0)
@@ -88,40 +89,50 @@ class PostgresOutbox:
         if not claimed:
             return 0
         async with self._database.connection() as connection:
-            return int(
-                await connection.fetchval(
-                    SQL["release"],
-                    *_ids(claimed),
-                    claimed[0].lease,
-                    retry_after,
-                    fault,
-                    patience,
-                    [dirty.position for dirty in claimed],
+            dead = await connection.fetchval(
+                *SQL["release"](
+                    positions=[dirty.position for dirty in claimed],
+                    delay=retry_after,
+                    fault=fault,
+                    patience=patience,
+                    **_claim(claimed),
                 )
             )
+        return int(dead)
 
     async def is_caught_up(self, project_id: str, position: int) -> bool:
         async with self._database.connection() as connection:
-            return bool(await connection.fetchval(SQL["is_caught_up"], project_id, position))
+            return bool(
+                await connection.fetchval(
+                    *SQL["is_caught_up"](project_id=project_id, position=position)
+                )
+            )
 
     async def backlog(self, project_id: str | None = None) -> Backlog:
         async with self._database.connection() as connection:
-            row = await connection.fetchrow(SQL["backlog"], project_id)
+            row = await connection.fetchrow(*SQL["backlog"](project_id=project_id))
         assert row is not None
         return Backlog(row["pending"], row["dead"], row["oldest_seconds"])
 
     async def keep_up(self) -> int:
         day = today(self._clock.now())
         async with self._database.connection() as connection:
-            enqueued = await enqueue_affected(connection, await connection.fetch(SQL["unspread"]))
+            changes = await connection.fetch(*SQL["unprocessed_changes"]())
+            enqueued = await enqueue_affected(connection, changes)
             if day != self._day:
-                enqueued += int(await connection.fetchval(SQL["begin_day"], day, _EXPIRY))
+                begin = SQL["begin_day"](day=day, correlation_id=_EXPIRY)
+                enqueued += int(await connection.fetchval(*begin))
                 self._day = day
         return enqueued
 
 
-def _ids(claimed: Sequence[DirtyMemory]) -> tuple[list[str], list[UUID]]:
-    return [dirty.project_id for dirty in claimed], [dirty.memory_id for dirty in claimed]
+def _claim(claimed: Sequence[DirtyMemory]) -> dict[str, object]:
+    """The memories of one claim, which share its lease."""
+    return {
+        "project_ids": [dirty.project_id for dirty in claimed],
+        "memory_ids": [dirty.memory_id for dirty in claimed],
+        "lease": claimed[0].lease,
+    }
 
 
 _CORRELATION_ID = "rebuild-graph"
@@ -137,14 +148,16 @@ class PostgresProjectionSource:
 
     async def projects(self) -> list[str]:
         async with self._database.connection() as connection:
-            rows = await connection.fetch(SQL["projects"])
+            rows = await connection.fetch(*SQL["projects"]())
         return [row["project_id"] for row in rows]
 
     async def memories(self, project_id: str, page_size: int) -> AsyncIterator[list[UUID]]:
         after = _FIRST
         while True:
             async with self._database.connection() as connection:
-                rows = await connection.fetch(SQL["memory_page"], project_id, after, page_size)
+                rows = await connection.fetch(
+                    *SQL["memory_page"](project_id=project_id, after_id=after, limit=page_size)
+                )
             if not rows:
                 return
             after = rows[-1]["memory_id"]
@@ -159,18 +172,21 @@ class PostgresProjectionSource:
 
     async def outstanding(self, project_id: str, memory_ids: Sequence[UUID]) -> set[UUID]:
         async with self._database.connection() as connection:
-            rows = await connection.fetch(SQL["outstanding"], project_id, list(memory_ids))
+            rows = await connection.fetch(
+                *SQL["outstanding"](project_id=project_id, memory_ids=list(memory_ids))
+            )
         return {row["memory_id"] for row in rows}
 
     async def enqueue(self, project_id: str, memory_ids: Sequence[UUID]) -> None:
         async with self._database.connection() as connection:
             await connection.execute(
-                SQL["enqueue_given"],
-                [project_id] * len(memory_ids),
-                list(memory_ids),
-                _CORRELATION_ID,
+                *SQL["enqueue_given"](
+                    project_ids=[project_id] * len(memory_ids),
+                    memory_ids=list(memory_ids),
+                    correlation_id=_CORRELATION_ID,
+                )
             )
 
     async def revive(self, project_id: str) -> int:
         async with self._database.connection() as connection:
-            return int(await connection.fetchval(SQL["revive"], project_id))
+            return int(await connection.fetchval(*SQL["revive"](project_id=project_id)))

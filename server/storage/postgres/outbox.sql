@@ -1,15 +1,16 @@
--- The graph's outbox: state-based, one row a memory, claimed under a lease. Rows are locked in one
--- order everywhere, so that projectors and writers cannot deadlock on them.
+-- The outbox of the graph: one row for each memory whose subgraph is to be brought up to date,
+-- claimed under a lease. Every statement locks rows in the same order, so that projectors and
+-- writers cannot deadlock.
 
 -- name: claim
 UPDATE graph_outbox AS o
-SET available_at = now() + $2, attempts = o.attempts + 1, lease = $3
+SET available_at = now() + :duration, attempts = o.attempts + 1, lease = :lease
 FROM (
     SELECT project_id, memory_id
     FROM graph_outbox
     WHERE available_at <= now() AND dead_position IS DISTINCT FROM position
     ORDER BY available_at
-    LIMIT $1
+    LIMIT :limit
     FOR UPDATE SKIP LOCKED
 ) AS free
 WHERE o.project_id = free.project_id AND o.memory_id = free.memory_id
@@ -19,30 +20,32 @@ RETURNING o.project_id, o.memory_id, o.position, o.attempts, o.correlation_id, o
 WITH held AS MATERIALIZED (
     SELECT o.project_id, o.memory_id
     FROM graph_outbox AS o
-    JOIN unnest($1::text[], $2::uuid[]) AS given (project_id, memory_id)
+    JOIN unnest(:project_ids::text[], :memory_ids::uuid[]) AS given (project_id, memory_id)
         USING (project_id, memory_id)
-    WHERE o.lease = $3
+    WHERE o.lease = :lease
     ORDER BY o.project_id, o.memory_id
     FOR UPDATE OF o
 )
 UPDATE graph_outbox AS o
-SET available_at = now() + $4
+SET available_at = now() + :duration
 FROM held
 WHERE o.project_id = held.project_id AND o.memory_id = held.memory_id;
 
 -- name: settle
--- A memory that has changed since the claim stays, free to be claimed, its newer changes still missing.
--- One whose lease is another's by now may have been overwritten with an older state: it comes back.
+-- Removes what has been projected. A memory that changed since the claim stays and can be claimed
+-- again. If a lease has been taken over, the projector may have overwritten a newer state: the
+-- memory is enqueued again. Returns the number of these.
 WITH done AS MATERIALIZED (
     SELECT *
-    FROM unnest($1::text[], $2::uuid[], $3::bigint[], $5::text[], $6::text[])
+    FROM unnest(:project_ids::text[], :memory_ids::uuid[], :positions::bigint[],
+        :correlation_ids::text[], :traceparents::text[])
         AS done (project_id, memory_id, position, correlation_id, traceparent)
 ),
 claimed AS MATERIALIZED (
     SELECT o.project_id, o.memory_id, o.position, done.position AS done_position
     FROM graph_outbox AS o
     JOIN done USING (project_id, memory_id)
-    WHERE o.lease = $4
+    WHERE o.lease = :lease
     ORDER BY o.project_id, o.memory_id
     FOR UPDATE OF o
 ),
@@ -58,7 +61,8 @@ requeued AS (
     INSERT INTO graph_outbox (
         project_id, memory_id, position, first_position, correlation_id, traceparent
     )
-    SELECT lost_claims.project_id, lost_claims.memory_id, new_position.position, new_position.position, lost_claims.correlation_id,
+    SELECT lost_claims.project_id, lost_claims.memory_id, new_position.position, new_position.position,
+           lost_claims.correlation_id,
            lost_claims.traceparent
     FROM lost_claims, new_position
     ORDER BY lost_claims.project_id, lost_claims.memory_id
@@ -83,24 +87,26 @@ removed AS (
 SELECT count(*) FROM requeued;
 
 -- name: release
--- With a fault, which counts as a refusal: after the `$6`-th the memory is given up.
+-- Ends the lease. With a `fault` it counts as a refusal; a memory that is refused `patience` times
+-- is given up.
 WITH held AS MATERIALIZED (
     SELECT o.project_id, o.memory_id, given.position
     FROM graph_outbox AS o
-    JOIN unnest($1::text[], $2::uuid[], $7::bigint[]) AS given (project_id, memory_id, position)
+    JOIN unnest(:project_ids::text[], :memory_ids::uuid[], :positions::bigint[]) AS given (project_id,
+    memory_id, position)
         USING (project_id, memory_id)
-    WHERE o.lease = $3
+    WHERE o.lease = :lease
     ORDER BY o.project_id, o.memory_id
     FOR UPDATE OF o
 ),
 released AS (
     UPDATE graph_outbox AS o
-    SET available_at = now() + $4,
+    SET available_at = now() + :delay,
         lease = NULL,
-        fault = $5,
-        refusals = CASE WHEN $5::text IS NULL THEN o.refusals ELSE o.refusals + 1 END,
+        fault = :fault,
+        refusals = CASE WHEN :fault::text IS NULL THEN o.refusals ELSE o.refusals + 1 END,
         dead_position = CASE
-            WHEN $5::text IS NOT NULL AND o.refusals + 1 >= $6 THEN held.position
+            WHEN :fault::text IS NOT NULL AND o.refusals + 1 >= :patience THEN held.position
             ELSE o.dead_position
         END
     FROM held
@@ -110,10 +116,10 @@ released AS (
 SELECT count(*) FILTER (WHERE dead) FROM released;
 
 -- name: is_caught_up
--- What was given up is not waited for.
+-- Does not wait for memories that were given up.
 SELECT NOT EXISTS (
     SELECT FROM graph_outbox
-    WHERE project_id = $1 AND first_position <= $2
+    WHERE project_id = :project_id AND first_position <= :position
       AND dead_position IS DISTINCT FROM position
 );
 
@@ -123,36 +129,37 @@ SELECT count(*) FILTER (WHERE dead_position IS DISTINCT FROM position) AS pendin
        coalesce(extract(epoch FROM now() - min(enqueue_time)
            FILTER (WHERE dead_position IS DISTINCT FROM position)), 0)::float8 AS oldest_seconds
 FROM graph_outbox
-WHERE $1::text IS NULL OR project_id = $1;
+WHERE :project_id::text IS NULL OR project_id = :project_id;
 
--- name: unspread
--- What a projector that died had learned and not told.
+-- name: unprocessed_changes
+-- Changes of names that a projector stored but died before enqueuing the memories they affect.
 SELECT project_id, space, change_id, keys FROM entity_alias_changes LIMIT 100;
 
 -- name: begin_day
--- Of several servers one begins the day; the others find it begun. The first one ever looks back to
--- the beginning.
+-- Enqueues the memories that expired since the last day that any server began. Only one server does
+-- so each day; on a new database it covers all past days.
 WITH last_run AS MATERIALIZED (
     SELECT (SELECT (value #>> '{}')::date FROM store_settings WHERE name = 'graph_day') AS day
 ),
 begun AS (
-    INSERT INTO store_settings (name, value) VALUES ('graph_day', to_jsonb($1::date))
+    INSERT INTO store_settings (name, value) VALUES ('graph_day', to_jsonb(:day::date))
     ON CONFLICT (name) DO UPDATE SET value = excluded.value
-        WHERE (store_settings.value #>> '{}')::date < $1
+        WHERE (store_settings.value #>> '{}')::date < :day
     RETURNING name
 ),
 expired AS MATERIALIZED (
     SELECT m.project_id, m.memory_id
     FROM last_run, memories AS m
     WHERE EXISTS (SELECT FROM begun)
-      AND m.expiration_date < $1 AND m.expiration_date >= coalesce(last_run.day, '-infinity')
+      AND m.expiration_date < :day AND m.expiration_date >= coalesce(last_run.day, '-infinity')
 ),
 new_position AS MATERIALIZED (
     SELECT nextval('change_position') AS position WHERE EXISTS (SELECT FROM expired)
 ),
 enqueued AS (
     INSERT INTO graph_outbox (project_id, memory_id, position, first_position, correlation_id)
-    SELECT expired.project_id, expired.memory_id, new_position.position, new_position.position, $2
+    SELECT expired.project_id, expired.memory_id, new_position.position, new_position.position,
+           :correlation_id
     FROM expired, new_position
     ORDER BY expired.project_id, expired.memory_id
     ON CONFLICT (project_id, memory_id) DO UPDATE SET
@@ -164,8 +171,8 @@ SELECT count(*) FROM enqueued;
 -- name: enqueue_given
 WITH new_position AS MATERIALIZED (SELECT nextval('change_position') AS position)
 INSERT INTO graph_outbox (project_id, memory_id, position, first_position, correlation_id)
-SELECT given.project_id, given.memory_id, new_position.position, new_position.position, $3
-FROM new_position, unnest($1::text[], $2::uuid[]) AS given (project_id, memory_id)
+SELECT given.project_id, given.memory_id, new_position.position, new_position.position, :correlation_id
+FROM new_position, unnest(:project_ids::text[], :memory_ids::uuid[]) AS given (project_id, memory_id)
 ORDER BY given.project_id, given.memory_id
 ON CONFLICT (project_id, memory_id) DO UPDATE SET
     position = greatest(graph_outbox.position, excluded.position);
@@ -174,13 +181,14 @@ ON CONFLICT (project_id, memory_id) DO UPDATE SET
 WITH revived AS (
     UPDATE graph_outbox
     SET dead_position = NULL, refusals = 0, available_at = now()
-    WHERE dead_position = position AND project_id = $1
+    WHERE dead_position = position AND project_id = :project_id
     RETURNING 1
 )
 SELECT count(*) FROM revived;
 
 -- name: outstanding
-SELECT memory_id FROM graph_outbox WHERE project_id = $1 AND memory_id = ANY ($2::uuid[]);
+SELECT memory_id FROM graph_outbox WHERE project_id = :project_id
+  AND memory_id = ANY (:memory_ids::uuid[]);
 
 -- name: projects
 SELECT project_id FROM projects ORDER BY project_id;
@@ -188,6 +196,6 @@ SELECT project_id FROM projects ORDER BY project_id;
 -- name: memory_page
 SELECT memory_id
 FROM memories
-WHERE project_id = $1 AND memory_id > $2
+WHERE project_id = :project_id AND memory_id > :after_id
 ORDER BY memory_id
-LIMIT $3;
+LIMIT :limit;

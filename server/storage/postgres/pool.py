@@ -8,9 +8,9 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import asyncpg
@@ -21,8 +21,10 @@ from opentelemetry.trace import SpanKind
 from pgvector.asyncpg import register_vector
 
 from server.core.errors import StoreUnavailable
-from server.core.request_context import bounded
+from server.core.fairness import FairPlaces
+from server.core.request_context import bounded, current_tenant
 from server.projects.ports import PoolUsage
+from server.storage.postgres.spares import SpareConnections
 from server.storage.statements import statement_name
 from server.telemetry.metrics import POOL_WAIT_SECONDS
 from server.telemetry.outages import OutageLog
@@ -158,23 +160,36 @@ async def open_pool(dsn: str, options: PoolOptions) -> Pool:
     )
 
 
-def _outage_log() -> OutageLog:
-    return OutageLog(log, began="postgres.unavailable", ended="postgres.available")
+# Connections that calls leave to the service's own work: projection, operations, readiness.
+_RESERVED = 2
 
 
-@dataclass(frozen=True, slots=True)
 class Database:
-    """The pool, with one bounded way to take a connection, which translates its errors."""
+    """The pool, with one bounded way to take a connection, which translates its errors.
 
-    pool: Pool
-    acquire_timeout: float
-    _releases: set[asyncio.Task[None]] = field(default_factory=set, repr=False, compare=False)
-    _outage: OutageLog = field(default_factory=_outage_log, repr=False, compare=False)
+    Tenants share the connections fairly (see `server.core.fairness`).
+    """
+
+    def __init__(self, pool: Pool, acquire_timeout: float) -> None:
+        """`acquire_timeout` is the longest wait for a connection, in seconds."""
+        self.pool = pool
+        self._acquire_timeout = acquire_timeout
+        # Who has a place finds a connection among the spare ones or in the pool.
+        self._places = FairPlaces(pool.get_max_size(), _RESERVED)
+        self._spares = SpareConnections(self._release_later)
+        self._releases = set[asyncio.Task[None]]()
+        self._outage = OutageLog(log, began="postgres.unavailable", ended="postgres.available")
 
     def usage(self) -> PoolUsage:
         """The current use of the pool."""
         pool = self.pool
-        return PoolUsage(pool.get_size(), pool.get_idle_size(), pool.get_max_size())
+        idle = pool.get_idle_size() + len(self._spares)
+        return PoolUsage(pool.get_size(), idle, pool.get_max_size())
+
+    async def renew_connections(self) -> None:
+        """Replaces every connection before it is used again."""
+        self._spares.return_all()
+        await self.pool.expire_connections()
 
     def connection(self) -> TakenConnection:
         """A connection for a few statements.
@@ -189,28 +204,43 @@ class Database:
         """
         return TakenConnection(self)
 
-    async def take(self) -> Connection:
-        """Takes a connection, which has to be given back.
+    async def take(self, tenant: str | None) -> Connection:
+        """Takes a connection of the tenant's share, which has to be given back.
 
         Raises:
             TimeoutError: none became free in time.
         """
         with POOL_WAIT_SECONDS.time():
             # The pool's own timeout would create a task for every wait.
-            async with asyncio.timeout(bounded(self.acquire_timeout)):
-                return await self.pool.acquire()
+            async with asyncio.timeout(bounded(self._acquire_timeout)):
+                await self._places.take(tenant)
+                try:
+                    spare = self._spares.take()
+                    return spare if spare is not None else await self.pool.acquire()
+                except BaseException:
+                    self._places.give_back(tenant)
+                    raise
 
-    async def give_back(self, connection: Connection, error: BaseException | None) -> None:
+    async def give_back(
+        self, connection: Connection, tenant: str | None, error: BaseException | None
+    ) -> None:
         """Returns a connection to the pool, after a block that `error`, if any, has ended.
 
-        A failed connection is closed, so that nobody else gets it.
+        One in order is kept for the next call. A failed one is closed, so that nobody gets it.
         """
-        if isinstance(error, asyncio.CancelledError):
-            self._release_later(connection)
+        if error is None:
+            self._spares.put(connection)
+            self._places.give_back(tenant)
             return
-        if isinstance(error, UNAVAILABLE) and not isinstance(error, asyncpg.QueryCanceledError):
-            connection.terminate()
-        await self.pool.release(connection)
+        if isinstance(error, asyncio.CancelledError):
+            self._release_later(connection, lambda: self._places.give_back(tenant))
+            return
+        try:
+            if isinstance(error, UNAVAILABLE) and not isinstance(error, asyncpg.QueryCanceledError):
+                connection.terminate()
+            await self.pool.release(connection)
+        finally:
+            self._places.give_back(tenant)
 
     def report(self, error: BaseException | None) -> None:
         """Logs an outage of PostgreSQL, or its end.
@@ -224,32 +254,37 @@ class Database:
             self._outage.failed(error=type(error).__name__, detail=str(error))
             raise StoreUnavailable from error
 
-    def _release_later(self, connection: Connection) -> None:
-        task = asyncio.create_task(self._release(connection))
+    def _release_later(
+        self, connection: Connection, afterwards: Callable[[], None] = lambda: None
+    ) -> None:
+        task = asyncio.create_task(self._release(connection, afterwards))
         self._releases.add(task)
         task.add_done_callback(self._releases.discard)
 
-    async def _release(self, connection: Connection) -> None:
+    async def _release(self, connection: Connection, afterwards: Callable[[], None]) -> None:
         try:
             # The pool closes a connection that it does not get back by then.
             await self.pool.release(connection, timeout=RELEASE_SECONDS)
         except AWAY as error:
             log.warning("postgres.connection_given_up", error=type(error).__name__)
+        finally:
+            afterwards()
 
 
 class TakenConnection:
     """The block of `Database.connection`; a class, because that is cheaper than a generator."""
 
-    __slots__ = ("_connection", "_database", "_traced")
+    __slots__ = ("_connection", "_database", "_tenant", "_traced")
 
     def __init__(self, database: Database) -> None:
         self._database = database
         self._connection: Connection | None = None
+        self._tenant = current_tenant()
         self._traced = False
 
     async def __aenter__(self) -> Connection:
         try:
-            self._connection = await self._database.take()
+            self._connection = await self._database.take(self._tenant)
         except AWAY as error:
             self._database.report(error)
             raise
@@ -263,7 +298,7 @@ class TakenConnection:
         if self._traced:
             stop_tracing(self._connection)
         try:
-            await self._database.give_back(self._connection, error)
+            await self._database.give_back(self._connection, self._tenant, error)
         except AWAY as failed:
             self._database.report(failed)
         self._database.report(error)

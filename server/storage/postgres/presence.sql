@@ -1,21 +1,22 @@
--- Which servers are there, and ending the leases of those that are not.
+-- Which servers are running, and ending the leases of those that are not.
 
 -- name: enter
--- Lasts as long as the session. Shared, because a session that broke off may still be there.
+-- Lasts as long as the session. The lock is shared, because a broken session of the same server may
+-- still hold it.
 INSERT INTO servers (server_id)
-SELECT $1 FROM pg_advisory_lock_shared($1)
+SELECT :server_id FROM pg_advisory_lock_shared(:server_id)
 ON CONFLICT (server_id) DO NOTHING;
 
 -- name: missing
 SELECT server_id FROM servers WHERE pg_try_advisory_xact_lock(server_id);
 
 -- name: end_leases
--- Of servers that are missing still. What is locked is being committed or taken over; it is left to
--- the end of its lease, so that this waits for nobody.
+-- Ends the leases of servers that are still missing. A locked row is being committed or taken over,
+-- and is skipped, so that this never waits: its lease runs out by itself.
 WITH missing AS MATERIALIZED (
     SELECT server_id
     FROM servers
-    WHERE server_id = ANY ($1::bigint[]) AND pg_try_advisory_xact_lock(server_id)
+    WHERE server_id = ANY (:server_ids::bigint[]) AND pg_try_advisory_xact_lock(server_id)
 ),
 deleted_servers AS (
     DELETE FROM servers USING missing WHERE servers.server_id = missing.server_id

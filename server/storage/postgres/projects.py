@@ -11,9 +11,9 @@ from server.projects.ports import RequestTrace, TracedCall, TracedChange, Traced
 from server.projects.project import ApiKey, ChangeCounts, Holdings, Principal, Project
 from server.storage.postgres.pool import Database
 from server.storage.postgres.rows import from_categories, to_api_key, to_project
-from server.storage.statements import load_statements
+from server.storage.postgres.statements import load_sql
 
-PROJECTS_SQL = load_statements("server.storage.postgres", "projects.sql")
+PROJECTS_SQL = load_sql("projects.sql")
 
 
 class PostgresProjectStore:
@@ -24,71 +24,77 @@ class PostgresProjectStore:
 
     async def find_principal(self, key_digest: bytes) -> Principal | None:
         async with self._database.connection() as connection:
-            row = await connection.fetchrow(PROJECTS_SQL["find_principal"], key_digest)
+            row = await connection.fetchrow(*PROJECTS_SQL["find_principal"](digest=key_digest))
         return Principal(row["key_id"], row["org_id"], row["project_id"]) if row else None
 
     async def get_project(self, project_id: str) -> Project | None:
         async with self._database.connection() as connection:
-            row = await connection.fetchrow(PROJECTS_SQL["get_project"], project_id)
+            row = await connection.fetchrow(*PROJECTS_SQL["get_project"](project_id=project_id))
         return to_project(row) if row else None
 
     async def create_project(self, project: Project) -> bool:
         async with self._database.connection() as connection:
             created = await connection.fetchval(
-                PROJECTS_SQL["create_project"],
-                project.id,
-                project.org_id,
-                project.custom_instructions,
-                from_categories(project.custom_categories),
-                project.default_retention_days,
-                project.create_time,
-                project.update_time,
-                project.keeps_passages,
+                *PROJECTS_SQL["create_project"](
+                    project_id=project.id,
+                    org_id=project.org_id,
+                    create_time=project.create_time,
+                    **_settings(project),
+                )
             )
         return created is not None
 
     async def update_project(self, project: Project, seen: datetime) -> bool:
         async with self._database.connection() as connection:
             updated = await connection.fetchval(
-                PROJECTS_SQL["update_project"],
-                project.id,
-                seen,
-                project.custom_instructions,
-                from_categories(project.custom_categories),
-                project.default_retention_days,
-                project.update_time,
-                project.keeps_passages,
+                *PROJECTS_SQL["update_project"](
+                    project_id=project.id, seen_time=seen, **_settings(project)
+                )
             )
         return updated is not None
 
     async def list_projects(self) -> list[Project]:
         async with self._database.connection() as connection:
-            return [
-                to_project(row) for row in await connection.fetch(PROJECTS_SQL["list_projects"])
-            ]
+            rows = await connection.fetch(*PROJECTS_SQL["list_projects"]())
+        return [to_project(row) for row in rows]
 
     async def create_key(self, key: ApiKey, digest: bytes) -> None:
         async with self._database.connection() as connection:
             await connection.execute(
-                PROJECTS_SQL["create_key"],
-                digest,
-                key.id,
-                key.org_id,
-                key.project_id,
-                key.label,
-                key.create_time,
+                *PROJECTS_SQL["create_key"](
+                    digest=digest,
+                    key_id=key.id,
+                    org_id=key.org_id,
+                    project_id=key.project_id,
+                    label=key.label,
+                    create_time=key.create_time,
+                )
             )
 
     async def list_keys(self) -> list[ApiKey]:
         async with self._database.connection() as connection:
-            return [to_api_key(row) for row in await connection.fetch(PROJECTS_SQL["list_keys"])]
+            rows = await connection.fetch(*PROJECTS_SQL["list_keys"]())
+        return [to_api_key(row) for row in rows]
 
     async def revoke_key(self, key_id: str, now: datetime) -> bool:
         async with self._database.connection() as connection:
-            return await connection.fetchval(PROJECTS_SQL["revoke_key"], key_id, now) is not None
+            revoked = await connection.fetchval(
+                *PROJECTS_SQL["revoke_key"](key_id=key_id, revoke_time=now)
+            )
+        return revoked is not None
 
 
-STATISTICS_SQL = load_statements("server.storage.postgres", "statistics.sql")
+def _settings(project: Project) -> dict[str, object]:
+    return {
+        "custom_instructions": project.custom_instructions,
+        "custom_categories": from_categories(project.custom_categories),
+        "default_retention_days": project.default_retention_days,
+        "keeps_passages": project.keeps_passages,
+        "update_time": project.update_time,
+    }
+
+
+STATISTICS_SQL = load_sql("statistics.sql")
 
 
 class PostgresStatistics:
@@ -99,7 +105,9 @@ class PostgresStatistics:
 
     async def holdings(self, project_id: str, visible_on: date) -> Holdings:
         async with self._database.connection() as connection:
-            row = await connection.fetchrow(STATISTICS_SQL["holdings"], project_id, visible_on)
+            row = await connection.fetchrow(
+                *STATISTICS_SQL["holdings"](project_id=project_id, visible_on=visible_on)
+            )
         assert row is not None
         return Holdings(**row)
 
@@ -107,7 +115,9 @@ class PostgresStatistics:
         self, project_id: str, since: datetime, lately: datetime
     ) -> tuple[ChangeCounts, ChangeCounts]:
         async with self._database.connection() as connection:
-            rows = await connection.fetch(STATISTICS_SQL["changes"], project_id, since, lately)
+            rows = await connection.fetch(
+                *STATISTICS_SQL["changes"](project_id=project_id, since=since, lately=lately)
+            )
         return (
             _counts({row["type"]: row["since"] for row in rows}),
             _counts({row["type"]: row["lately"] for row in rows}),
@@ -118,7 +128,7 @@ def _counts(by_type: Mapping[str, int]) -> ChangeCounts:
     return ChangeCounts(*(by_type.get(kind, 0) for kind in EventType))
 
 
-TRACES_SQL = load_statements("server.storage.postgres", "traces.sql")
+TRACES_SQL = load_sql("traces.sql")
 
 
 class PostgresRequestTraces:
@@ -129,14 +139,17 @@ class PostgresRequestTraces:
 
     async def find(self, correlation_id: str, project_id: str | None = None) -> RequestTrace:
         async with self._database.connection() as connection:
-            calls = await connection.fetch(TRACES_SQL["calls"], correlation_id, project_id)
+            calls = await connection.fetch(
+                *TRACES_SQL["calls"](correlation_id=correlation_id, project_id=project_id)
+            )
             changes = await connection.fetch(
-                TRACES_SQL["changes"],
-                [call["project_id"] for call in calls],
-                [call["call_id"] for call in calls],
+                *TRACES_SQL["changes"](
+                    project_ids=[call["project_id"] for call in calls],
+                    call_ids=[call["call_id"] for call in calls],
+                )
             )
             operations = await connection.fetch(
-                TRACES_SQL["operations"], correlation_id, project_id
+                *TRACES_SQL["operations"](correlation_id=correlation_id, project_id=project_id)
             )
         return RequestTrace(
             calls=[TracedCall(**call) for call in calls],

@@ -1,10 +1,12 @@
--- What searches of small and of large scopes have in common: who takes part, how a memory is scored,
--- and who is answered. The formulas and their constants are explained in server/memories/search/ranking.py.
+-- Blocks that searches of small and of large scopes share: which items take part, how they are
+-- scored, and which are returned. The formulas and their constants are explained in
+-- server/memories/search/ranking.py. The slot `memories` takes the rows that are searched,
+-- `project` the parameter of the project, `scope` and `filters` conditions of filters.py.
 
--- name: before
--- Those before `c`, the last one first, each with the characters that lie between.
-SELECT m.memory_id, m.event_time, m.text_length, row_number() OVER told = 1 AS is_next,
-       sum(m.text_length) OVER told - m.text_length AS apart
+-- block: before
+-- The items before `c`, the nearest first, each with the number of characters in between.
+SELECT m.memory_id, m.event_time, m.text_length, row_number() OVER outward = 1 AS is_next,
+       sum(m.text_length) OVER outward - m.text_length AS apart
 FROM (
     SELECT m.memory_id, m.event_time, m.text_length, m.create_time, m.ordinal
     FROM {memories} AS m
@@ -13,12 +15,12 @@ FROM (
     ORDER BY m.create_time DESC, m.ordinal DESC, m.memory_id DESC
     LIMIT 8
 ) AS m
-WINDOW told AS (ORDER BY m.create_time DESC, m.ordinal DESC, m.memory_id DESC)
+WINDOW outward AS (ORDER BY m.create_time DESC, m.ordinal DESC, m.memory_id DESC)
 
--- name: after
--- Those after `c`, the next one first, each with the characters that lie between.
-SELECT m.memory_id, m.event_time, m.text_length, row_number() OVER told = 1 AS is_next,
-       sum(m.text_length) OVER told - m.text_length AS apart
+-- block: after
+-- The items after `c`, the nearest first, each with the number of characters in between.
+SELECT m.memory_id, m.event_time, m.text_length, row_number() OVER outward = 1 AS is_next,
+       sum(m.text_length) OVER outward - m.text_length AS apart
 FROM (
     SELECT m.memory_id, m.event_time, m.text_length, m.create_time, m.ordinal
     FROM {memories} AS m
@@ -27,45 +29,47 @@ FROM (
     ORDER BY m.create_time, m.ordinal, m.memory_id
     LIMIT 8
 ) AS m
-WINDOW told AS (ORDER BY m.create_time, m.ordinal, m.memory_id)
+WINDOW outward AS (ORDER BY m.create_time, m.ordinal, m.memory_id)
 
--- name: question
+-- block: question
 question AS MATERIALIZED (
     SELECT lexemes,
-           (SELECT string_agg(quote_literal(word), ' | ') FROM unnest(lexemes) AS word)::tsquery AS any_of
-    FROM tsvector_to_array(words_of($5)) AS lexemes
+           (SELECT string_agg(quote_literal(word),
+           ' | ') FROM unnest(lexemes) AS word)::tsquery AS any_of
+    FROM tsvector_to_array(words_of(:question)) AS lexemes
 )
 
--- name: centre
--- What the scope speaks of on average; the newest memories are enough to tell. A sum of vectors costs a
--- quarter of avg(), which adds in double precision.
+-- block: centre
+-- The mean vector of the scope, estimated from the newest items. A sum of vectors costs a quarter
+-- of avg(), which adds in double precision.
 centre AS MATERIALIZED (
     SELECT (sum(newest.embedding::vector) * array_fill(
-               (1.0 / greatest(1, count(*)))::real, ARRAY[vector_dims($4::halfvec)]
+               (1.0 / greatest(1, count(*)))::real, ARRAY[vector_dims(:vector::halfvec)]
            )::vector)::halfvec AS mean
     FROM (
         SELECT m.embedding
         FROM {memories} AS m
         WHERE {narrowed}
         ORDER BY m.create_time DESC, m.memory_id DESC
-        LIMIT $11
+        LIMIT :centre_sample
     ) AS newest
 )
 
--- name: framed
--- `share` of the mean is taken off; `offset_*` are the parts of the centred cosine that are the same
--- for every memory.
+-- block: framed
+-- `share` of the mean is subtracted; `offset_*` are the parts of the centred cosine that are the
+-- same for every item.
 size, mean_length, share, share * share * square AS offset_square,
 share * common AS offset_question,
 sqrt(greatest(1e-9, 1 - 2 * share * common + share * share * square)) AS question_norm
 
--- name: weights
--- The weights are looked up and not joined: joins of intermediate results are planned by guesses, and
--- a wrong one would take a search of a large scope from milliseconds to seconds.
+-- block: weights
+-- The weights are looked up in a JSON object and not joined: the planner guesses the size of
+-- intermediate results, and a wrong guess would take a search of a large scope from milliseconds to
+-- seconds.
 weights AS MATERIALIZED (
     SELECT jsonb_object_agg(lexeme, weight) AS of_lexeme, sum(weight) AS total
     FROM (
-        -- More memories can have the word than the scope held when its size was found.
+        -- More items can have the word than the scope held when its size was measured.
         SELECT lexeme, ln(1 + (greatest(0, f.size - count(*)) + 0.5) / (count(*) + 0.5)) AS weight
         FROM compared AS c, frame AS f, unnest(tsvector_to_array(c.shared)) AS lexeme
         WHERE c.shared IS NOT NULL
@@ -73,30 +77,29 @@ weights AS MATERIALIZED (
     ) AS weighed
 )
 
--- name: shared
--- What `m` has of the words of the question.
+-- block: shared
+-- The words of the question that `m` has.
 ts_filter(setweight(m.lexemes, 'A', (SELECT lexemes FROM question)), '{a}')
 
--- name: narrowed
--- `{project}` stands for the parameter of the project, `{scope}` for one fixed condition a scope field
--- that a query names, `{filters}` for the condition that a client's filter is compiled to (filters.py).
+-- block: narrowed
+-- Which items take part in the search.
 m.project_id = {project}
-      AND ($2::date IS NULL OR m.expiration_date IS NULL OR m.expiration_date >= $2)
-      AND (cardinality($3::text[]) = 0 OR m.categories && $3)
+      AND {visible}
+      AND (cardinality(:categories::text[]) = 0 OR m.categories && :categories)
       AND {scope}
       AND {filters}
 
--- name: dense
+-- block: dense
 -- The centred cosine of `c`.
 (c.similarity - f.share * c.commonness - f.offset_question + f.offset_square)
 / f.question_norm
 / sqrt(greatest(1e-9, 1 - 2 * f.share * c.commonness + f.offset_square))
 
--- name: lexical
--- BM25 of `c`, by what it shares with the question; null is nothing.
+-- block: lexical
+-- BM25 of `c`, from the words that it shares with the question.
 CASE WHEN c.shared IS NULL THEN 0 ELSE least(1, (
-    SELECT sum(hit.weight * hit.frequency * ($6::float8 + 1) / (hit.frequency + $6 * (
-               1 - $7::float8 + $7 * c.text_length / f.mean_length)))
+    SELECT sum(hit.weight * hit.frequency * (:bm25_k1::float8 + 1) / (hit.frequency + :bm25_k1 * (
+               1 - :bm25_b::float8 + :bm25_b * c.text_length / f.mean_length)))
     FROM (
         SELECT (w.of_lexeme ->> lexeme)::float8 AS weight,
                cardinality(positions)::float8 AS frequency
@@ -104,28 +107,29 @@ CASE WHEN c.shared IS NULL THEN 0 ELSE least(1, (
     ) AS hit
 ) / w.total) END
 
--- name: lending
--- What `c` lends to those around it: to each within reach, and to the next ones beside that. These are
--- logarithms of what is left of 1, in units of 1e-8: integers, whose sums over a moving frame cost
--- nothing and are zero where nothing is lent.
-(1e8 * ln(1 - $13::float8 * c.lexical))::integer AS far,
-(1e8 * (ln(1 - $8::float8 * c.lexical)
-        - CASE WHEN c.text_length <= $14::bigint THEN ln(1 - $13 * c.lexical) ELSE 0 END))::integer
+-- block: lending
+-- What `c` lends to the items around it: `far` to each within reach, and `near` to its direct
+-- neighbours in addition. These are logarithms of one minus the share, in units of 1e-8: integers,
+-- whose sums over a moving frame are exact, and zero where nothing is lent.
+(1e8 * ln(1 - :far_share::float8 * c.lexical))::integer AS far,
+(1e8 * (ln(1 - :context_share::float8 * c.lexical)
+        - CASE WHEN c.text_length <= :reach::bigint THEN ln(1 - :far_share * c.lexical) ELSE 0 END))::integer
     AS near
 
--- name: winners
--- With the size of the scope and the mean length of its texts.
+-- block: winners
+-- The best items of each arm, with the size of the scope and the mean length of its texts.
 SELECT found.*, frame.size, frame.mean_length
 FROM (
-    (SELECT memory_id, event_time, dense, lexical FROM scored ORDER BY dense DESC, memory_id LIMIT $9)
+    (SELECT memory_id, event_time, dense, lexical FROM scored ORDER BY dense DESC,
+    memory_id LIMIT :limit)
     UNION
     (
         SELECT memory_id, event_time, dense, lexical
         FROM scored
         WHERE lexical > 0
         ORDER BY lexical DESC, memory_id
-        LIMIT $9
+        LIMIT :limit
     )
     UNION
-    SELECT memory_id, event_time, dense, lexical FROM scored WHERE memory_id = ANY ($12::uuid[])
+    SELECT memory_id, event_time, dense, lexical FROM scored WHERE memory_id = ANY (:graph_ids::uuid[])
 ) AS found, frame

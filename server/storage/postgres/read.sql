@@ -1,59 +1,52 @@
--- Reading memories. `{columns}` and `{page}` stand for fixed blocks of this file, `{scope}` for one
--- fixed condition a scope field that a query names (see filters.py), `{filters}` for the
--- condition that a client's filter is compiled to (see filters.py); values are always bound.
-
--- name: memory_columns
-m.project_id, m.memory_id, m.version, m.user_id, m.agent_id, m.app_id, m.run_id, m.text, m.role,
-m.name, m.inferred, m.immutable, m.metadata, m.categories, m.entities, m.relations, m.evidence,
-m.event_time, m.expiration_date, m.create_time, m.update_time,
-c.call_id, c.request_id, c.correlation_id, c.embedding_model, c.language_model, c.prompt_version
+-- Reading memories and calls. The slots `scope` and `filters` take conditions of filters.py, `page`
+-- one of the blocks below. Other blocks are in memory_columns.sql.
 
 -- name: get
-SELECT {columns}
+SELECT {memory_columns}
 FROM memories AS m
 JOIN calls AS c USING (project_id, call_id)
-WHERE m.project_id = $1 AND m.memory_id = $2
-  AND ($3::date IS NULL OR m.expiration_date IS NULL OR m.expiration_date >= $3);
+WHERE m.project_id = :project_id AND m.memory_id = :memory_id
+  AND {visible};
 
--- name: list
-SELECT {columns}
+-- name: list (scope, filters, page)
+SELECT {memory_columns}
 FROM memories AS m
 JOIN calls AS c USING (project_id, call_id)
-WHERE m.project_id = $1
-  AND ($2::date IS NULL OR m.expiration_date IS NULL OR m.expiration_date >= $2)
+WHERE m.project_id = :project_id
+  AND {visible}
   AND {scope}
   AND {filters}
   AND {page}
-LIMIT $5;
+LIMIT :limit;
 
--- name: newest_first
-($3::timestamptz IS NULL OR (m.create_time, m.memory_id) < ($3, $4::uuid))
+-- block: newest_first
+(:after_time::timestamptz IS NULL OR (m.create_time, m.memory_id) < (:after_time, :after_id::uuid))
 ORDER BY m.create_time DESC, m.memory_id DESC
 
--- name: oldest_first
-($3::timestamptz IS NULL OR (m.create_time, m.memory_id) > ($3, $4::uuid))
+-- block: oldest_first
+(:after_time::timestamptz IS NULL OR (m.create_time, m.memory_id) > (:after_time, :after_id::uuid))
 ORDER BY m.create_time, m.memory_id
 
 -- name: visible
 SELECT memory_id
 FROM memories
-WHERE project_id = $1 AND memory_id = ANY ($2::uuid[])
-  AND (expiration_date IS NULL OR expiration_date >= $3);
+WHERE project_id = :project_id AND memory_id = ANY (:memory_ids::uuid[])
+  AND (expiration_date IS NULL OR expiration_date >= :visible_on);
 
 -- name: find_candidates
 SELECT DISTINCT ON (near.memory_id)
     near.memory_id, near.text, near.version, near.immutable, -near.distance AS similarity,
     near.embedding, near.entities, near.relations, near.role, near.name
-FROM unnest($3::halfvec[]) AS wanted (embedding)
+FROM unnest(:vectors::halfvec[]) AS wanted (embedding)
 CROSS JOIN LATERAL (
     SELECT memory_id, text, version, immutable, m.embedding, m.entities, m.relations,
            m.role, m.name,
            m.embedding <#> wanted.embedding AS distance
     FROM memories AS m
-    WHERE project_id = $1 AND scope_key = $2
-      AND (expiration_date IS NULL OR expiration_date >= $5)
+    WHERE project_id = :project_id AND scope_key = :scope_key
+      AND (expiration_date IS NULL OR expiration_date >= :visible_on)
     ORDER BY distance, memory_id
-    LIMIT $4
+    LIMIT :limit
 ) AS near
 ORDER BY near.memory_id, near.distance;
 
@@ -61,22 +54,23 @@ ORDER BY near.memory_id, near.distance;
 SELECT m.message_id, m.ordinal, m.role, m.content, m.name, m.event_time
 FROM calls AS c
 JOIN messages AS m USING (project_id, call_id)
-WHERE c.project_id = $1 AND c.scope_key = $2
+WHERE c.project_id = :project_id AND c.scope_key = :scope_key
 ORDER BY c.position DESC, m.ordinal DESC
-LIMIT $3;
+LIMIT :limit;
 
 -- name: find_call
 SELECT call_id, payload_digest, position, embedding_model, language_model, notices
 FROM calls
-WHERE project_id = $1 AND request_id = $2 AND item = 0 AND request_id_release_time IS NULL;
+WHERE project_id = :project_id AND request_id = :request_id AND item = 0
+  AND request_id_release_time IS NULL;
 
 -- name: get_call
 SELECT call_id, payload_digest, position, embedding_model, language_model, notices
 FROM calls
-WHERE project_id = $1 AND call_id = $2;
+WHERE project_id = :project_id AND call_id = :call_id;
 
 -- name: call_changes
--- What a call changed. The state of a deleted memory is the one that its event before left.
+-- What a call changed. The state of a deleted memory is that before the deletion.
 SELECT e.type, m.*, c.request_id, c.correlation_id, c.embedding_model, c.language_model,
        c.prompt_version, before.state ->> 'text' AS previous_text,
        before.state -> 'relations' AS previous_relations
@@ -86,5 +80,5 @@ LEFT JOIN memory_events AS before
     ON before.project_id = e.project_id AND before.memory_id = e.memory_id
    AND before.version = e.version - 1
 CROSS JOIN LATERAL jsonb_populate_record(NULL::memories, coalesce(e.state, before.state)) AS m
-WHERE e.project_id = $1 AND e.call_id = $2 AND e.ordinal >= 0 AND e.erased_scope IS NULL
+WHERE e.project_id = :project_id AND e.call_id = :call_id AND e.ordinal >= 0 AND e.erased_scope IS NULL
 ORDER BY e.ordinal;

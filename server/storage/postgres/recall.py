@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Iterable, Mapping, Sequence
-from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Final
 
 from server.graph.entities.aliases import Joins, Pair, TaughtAlias, apart, pair_of
@@ -13,10 +11,10 @@ from server.graph.model import StatedRelation
 from server.graph.ports import RecallQuery
 from server.graph.project.supersession import FUNCTIONAL_PREFIXES, FUNCTIONAL_RELATIONS
 from server.memories.memory import today
-from server.memories.scope import Scope
 from server.memories.search.graph_clues import Clue, Recollection
+from server.storage.postgres.filters import scope_condition
 from server.storage.postgres.rows import to_entities, to_relations
-from server.storage.statements import load_statements
+from server.storage.postgres.statements import BoundStatement, load_sql
 
 if TYPE_CHECKING:
     from server.storage.postgres.pool import Connection, Database
@@ -41,13 +39,10 @@ _COUNTED: Final = 1000
 _SPACES_LOOKED_AT: Final = 500
 _LONGEST_KEY_BYTES: Final = 512
 
-_BLOCKS = load_statements("server.storage.postgres", "recall.sql")
-_SPLITS = load_statements("server.storage.postgres", "subgraphs.sql")["splits"]
+SQL = load_sql("recall.sql")
+_SPLITS = load_sql("subgraphs.sql")["splits"]
 _FUNCTIONAL: Final = sorted(FUNCTIONAL_RELATIONS)
 _PATTERNS: Final = [prefix.replace("_", r"\_") + "%" for prefix in FUNCTIONAL_PREFIXES]
-
-# How many parameters each statement has before those of the scope.
-_PARAMETERS: Final = {"recall": 12, "look": 5, "spaces": 3, "teachers": 3}
 
 
 class PostgresRecall:
@@ -91,13 +86,14 @@ async def _look(
     connection: Connection, query: RecallQuery, spaces: Sequence[str], places: Sequence[_Place]
 ) -> Row:
     row = await connection.fetchrow(
-        _statement("look", query.scope),
-        query.project_id,
-        [space for space, _ in places],
-        [key for _, key in places],
-        today(query.at),
-        spaces,
-        *_values(query.scope),
+        *_bound(
+            "look",
+            query,
+            name_spaces=[space for space, _ in places],
+            name_keys=[key for _, key in places],
+            visible_on=today(query.at),
+            spaces=spaces,
+        )
     )
     assert row is not None
     return row
@@ -108,14 +104,12 @@ async def _joins(
 ) -> dict[str, Joins]:
     """Returns which names stand for one entity in each space, as memories of the scope teach."""
     teachers = await connection.fetch(
-        _statement("teachers", query.scope),
-        query.project_id,
-        spaces,
-        today(query.at),
-        *_values(query.scope),
+        *_bound("teachers", query, spaces=spaces, visible_on=today(query.at))
     )
     splits: dict[str, set[Pair]] = {}
-    for row in await connection.fetch(_SPLITS, query.project_id, spaces, query.at):
+    for row in await connection.fetch(
+        *_SPLITS(project_id=query.project_id, spaces=spaces, time=query.at)
+    ):
         splits.setdefault(row["space"], set()).add(pair_of(row["name"], row["other_name"]))
     taught: dict[str, list[TaughtAlias]] = {}
     for row in teachers:
@@ -143,11 +137,13 @@ async def _spaces(connection: Connection, query: RecallQuery) -> list[str]:
     if query.scope.user_id is not None:
         return [own]
     rows = await connection.fetch(
-        _statement("spaces", query.scope),
-        query.project_id,
-        _SPACES_LOOKED_AT,
-        MOST_SPACES,
-        *_values(query.scope),
+        *_bound(
+            "spaces",
+            query,
+            visible_on=today(query.at),
+            looked_at=_SPACES_LOOKED_AT,
+            most_spaces=MOST_SPACES,
+        )
     )
     others = sorted({row["space"] for row in rows} - {own})
     return [own, *others][:MOST_SPACES]
@@ -157,20 +153,21 @@ async def _recalled(
     connection: Connection, query: RecallQuery, places: Sequence[_Place]
 ) -> list[Row]:
     rows = await connection.fetch(
-        _statement("recall", query.scope),
-        query.project_id,
-        [space for space, _ in places],
-        [key for _, key in places],
-        today(query.at),
-        _FUNCTIONAL,
-        _PATTERNS,
-        query.at,
-        _COUNTED,
-        MOST_ENTITIES,
-        NEAR,
-        WIDEST,
-        FAR,
-        *_values(query.scope),
+        *_bound(
+            "recall",
+            query,
+            name_spaces=[space for space, _ in places],
+            name_keys=[key for _, key in places],
+            visible_on=today(query.at),
+            functional=_FUNCTIONAL,
+            functional_patterns=_PATTERNS,
+            at=query.at,
+            counted=_COUNTED,
+            most_entities=MOST_ENTITIES,
+            near=NEAR,
+            widest=WIDEST,
+            far=FAR,
+        )
     )
     return list(rows)
 
@@ -183,10 +180,11 @@ async def _stated(
         return []
     places = list(dict.fromkeys((row["memory_id"], row["ordinal"]) for row in rows))
     found = await connection.fetch(
-        _BLOCKS["stated"],
-        project_id,
-        [memory_id for memory_id, _ in places],
-        [ordinal for _, ordinal in places],
+        *SQL["stated"](
+            project_id=project_id,
+            memory_ids=[memory_id for memory_id, _ in places],
+            ordinals=[ordinal for _, ordinal in places],
+        )
     )
     of_place = {
         (row["memory_id"], row["ordinal"]): StatedRelation(
@@ -197,27 +195,10 @@ async def _stated(
     return [of_place[place] for place in places if place in of_place]
 
 
-def _statement(name: str, scope: Scope) -> str:
-    return _statement_for(name, tuple(field for field, _ in scope.parts()))
-
-
-@lru_cache(maxsize=64)
-def _statement_for(name: str, fields: tuple[str, ...]) -> str:
-    """A statement for scopes that name these fields. The fields come from a fixed list."""
-    first = _PARAMETERS[name] + 1
-    scope = " AND ".join(f"x.{field} = ${first + place}" for place, field in enumerate(fields))
-    text = _BLOCKS[name]
-    for block, meaning in ("holds", _BLOCKS["holds"]), ("live", _BLOCKS["live"]), ("scope", scope):
-        text = re.sub(rf"\{{{block} (\w+)\}}", partial(_about, meaning), text)
-    return text
-
-
-def _about(block: str, alias: re.Match[str]) -> str:
-    return re.sub(r"\bx\b", alias[1], block)
-
-
-def _values(scope: Scope) -> list[str]:
-    return [value for _, value in scope.parts()]
+def _bound(name: str, query: RecallQuery, **values: object) -> BoundStatement:
+    scope = scope_condition(query.scope)
+    statement = SQL[name].fill(scope=scope.text)
+    return statement(project_id=query.project_id, **scope.values, **values)
 
 
 def _index_key(key: str) -> str:

@@ -12,10 +12,10 @@ from server.maintenance.ports import EmbedderIdentity, OtherEmbedderWanted, Stor
 from server.memories.search.indexed_text import embedded_text
 from server.storage.postgres.pool import Database, transaction
 from server.storage.postgres.rows import to_halfvec
+from server.storage.postgres.statements import load_sql
 from server.storage.postgres.vector_index import SQL as VECTOR_INDEX
-from server.storage.statements import load_statements
 
-SQL = load_statements("server.storage.postgres", "reembedding.sql")
+SQL = load_sql("reembedding.sql")
 
 
 class PostgresReembedding:
@@ -27,30 +27,31 @@ class PostgresReembedding:
     async def begin(self, embedder: EmbedderIdentity) -> bool:
         target = asdict(embedder)
         async with self._database.connection() as connection, transaction(connection):
-            if await connection.fetchval(SQL["servers"]):
+            if await connection.fetchval(*SQL["servers"]()):
                 raise StoreInUse
-            await connection.execute(SQL["alone"])
-            state = await connection.fetchrow(SQL["state"])
+            await connection.execute(*SQL["alone"]())
+            state = await connection.fetchrow(*SQL["state"]())
             assert state is not None
             if state["target"] == target:
                 return True
             if state["target"] is None and state["embedder"] in (None, target):
                 return False
             # An index is of vectors of one length.
-            for row in await connection.fetch(VECTOR_INDEX["vector_indexes"]):
-                await connection.execute(VECTOR_INDEX["drop"].replace("{name}", row["relname"]))
-            await connection.execute(SQL["forget"])
-            await connection.execute(SQL["list"])
-            await connection.execute(SQL["aim"], target)
+            for row in await connection.fetch(*VECTOR_INDEX["vector_indexes"]()):
+                drop = VECTOR_INDEX["drop"].fill(name=row["relname"])
+                await connection.execute(*drop())
+            await connection.execute(*SQL["forget"]())
+            await connection.execute(*SQL["list"]())
+            await connection.execute(*SQL["aim"](target=target))
             return True
 
     async def count(self) -> int:
         async with self._database.connection() as connection:
-            return int(await connection.fetchval(SQL["count"]))
+            return int(await connection.fetchval(*SQL["count"]()))
 
     async def texts(self, limit: int) -> list[TextPlace]:
         async with self._database.connection() as connection:
-            rows = await connection.fetch(SQL["texts"], limit)
+            rows = await connection.fetch(*SQL["texts"](limit=limit))
         return [
             TextPlace(
                 json.dumps([row["project_id"], str(row["memory_id"]), row["version"]]),
@@ -65,17 +66,19 @@ class PostgresReembedding:
         keys = [json.loads(place.key) for place in places]
         async with self._database.connection() as connection, transaction(connection):
             await connection.execute(
-                SQL["replace"],
-                [project_id for project_id, _, _ in keys],
-                [UUID(memory_id) for _, memory_id, _ in keys],
-                [version for _, _, version in keys],
-                [to_halfvec(embedding) for embedding in embeddings],
+                *SQL["replace"](
+                    project_ids=[project_id for project_id, _, _ in keys],
+                    memory_ids=[UUID(memory_id) for _, memory_id, _ in keys],
+                    versions=[version for _, _, version in keys],
+                    vectors=[to_halfvec(embedding) for embedding in embeddings],
+                )
             )
             # Last, so that the locks are taken in the order in which `begin` takes them.
-            if await connection.fetchval(SQL["hold_target"]) != asdict(embedder):
+            if await connection.fetchval(*SQL["hold_target"]()) != asdict(embedder):
                 raise OtherEmbedderWanted
 
     async def finish(self, embedder: EmbedderIdentity) -> None:
         async with self._database.connection() as connection:
-            if await connection.fetchval(SQL["finish"], asdict(embedder)) is None:
-                raise OtherEmbedderWanted
+            finished = await connection.fetchval(*SQL["finish"](target=asdict(embedder)))
+        if finished is None:
+            raise OtherEmbedderWanted

@@ -1,7 +1,8 @@
--- Changing the embedder. The table `reembedding` lists what is to do; version -1 is a passage.
+-- Changing the embedder. The table `reembedding` lists what remains to be embedded: current
+-- memories with version 0, past states with their version, and passages with version -1.
 
 -- name: servers
--- Connections of servers to this database; this command's own come by another name.
+-- Connections of servers to this database; those of the command have another application name.
 SELECT count(*) FROM pg_stat_activity
 WHERE datname = current_database() AND application_name = 'memoir-notifications';
 
@@ -10,7 +11,7 @@ SELECT (SELECT value FROM store_settings WHERE name = 'embedder') AS embedder,
        (SELECT value FROM store_settings WHERE name = 'reembedding') AS target;
 
 -- name: alone
--- Waits for what another command does, and keeps others waiting until this transaction ends.
+-- Makes other commands wait until this transaction ends.
 LOCK TABLE reembedding IN SHARE ROW EXCLUSIVE MODE;
 
 -- name: hold_target
@@ -20,7 +21,7 @@ SELECT value FROM store_settings WHERE name = 'reembedding' FOR SHARE;
 TRUNCATE reembedding;
 
 -- name: list
--- The vectors of the former embedder are of no use from here on.
+-- From here on the vectors of the former embedder are not used.
 INSERT INTO reembedding (project_id, memory_id, version)
 SELECT project_id, memory_id, 0 FROM memories
 UNION ALL
@@ -30,7 +31,7 @@ SELECT project_id, passage_id, -1 FROM passages WHERE text <> '';
 
 -- name: aim
 INSERT INTO store_settings (name, value)
-VALUES ('reembedding', $1)
+VALUES ('reembedding', :target)
 ON CONFLICT (name) DO UPDATE SET value = excluded.value;
 
 -- name: count
@@ -44,7 +45,7 @@ SELECT r.project_id, r.memory_id, r.version, coalesce(m.text, p.text, e.state ->
            WHEN NOT (e.state ->> 'inferred')::boolean THEN e.state ->> 'name'
        END AS speaker
 FROM (
-    SELECT * FROM reembedding ORDER BY project_id, memory_id, version LIMIT $1
+    SELECT * FROM reembedding ORDER BY project_id, memory_id, version LIMIT :limit
 ) AS r
 LEFT JOIN memories AS m
     ON r.version = 0 AND m.project_id = r.project_id AND m.memory_id = r.memory_id
@@ -58,7 +59,7 @@ ORDER BY r.project_id, r.memory_id, r.version;
 -- name: replace
 WITH given AS MATERIALIZED (
     SELECT *
-    FROM unnest($1::text[], $2::uuid[], $3::bigint[], $4::halfvec[])
+    FROM unnest(:project_ids::text[], :memory_ids::uuid[], :versions::bigint[], :vectors::halfvec[])
         AS given (project_id, memory_id, version, vector)
 ),
 present AS (
@@ -84,7 +85,7 @@ WHERE r.project_id = given.project_id AND r.memory_id = given.memory_id
 
 -- name: finish
 WITH done AS (
-    DELETE FROM store_settings WHERE name = 'reembedding' AND value = $1 RETURNING value
+    DELETE FROM store_settings WHERE name = 'reembedding' AND value = :target RETURNING value
 )
 INSERT INTO store_settings (name, value)
 SELECT 'embedder', value FROM done

@@ -1,28 +1,29 @@
--- Finding what has expired, in all projects; erase.sql erases memories, project by project.
+-- Finding what has expired, in all projects. The memories are then erased by erase.sql, project by
+-- project.
 
 -- name: try_alone
 -- Until the transaction ends, no other server purges.
 SELECT pg_try_advisory_xact_lock(hashtextextended('memoir retention', 65));
 
 -- name: purge_passages
--- With their messages, unless a memory rests on them.
+-- Deletes expired passages, and their messages unless they are evidence of a memory.
 WITH expired AS MATERIALIZED (
     SELECT project_id, passage_id
     FROM passages
-    WHERE expiration_date < $1
+    WHERE expiration_date < :expired_before
     ORDER BY expiration_date
-    LIMIT $2
+    LIMIT :limit
     FOR UPDATE SKIP LOCKED
 ),
-gone AS (
+deleted_passages AS (
     DELETE FROM passages AS p
     USING expired
     WHERE p.project_id = expired.project_id AND p.passage_id = expired.passage_id
     RETURNING p.project_id, p.call_id, p.message_id
 ),
-unsaid AS (
+deleted_messages AS (
     DELETE FROM messages AS m
-    USING (SELECT DISTINCT * FROM gone) AS source
+    USING (SELECT DISTINCT * FROM deleted_passages) AS source
     WHERE m.project_id = source.project_id AND m.call_id = source.call_id
       AND m.message_id = source.message_id
       AND NOT EXISTS (
@@ -33,27 +34,28 @@ unsaid AS (
       )
     RETURNING m.message_id
 )
-SELECT (SELECT count(*) FROM gone) AS passages, (SELECT count(*) FROM unsaid) AS messages;
+SELECT (SELECT count(*) FROM deleted_passages) AS passages,
+       (SELECT count(*) FROM deleted_messages) AS messages;
 
 -- name: lock_expired
--- Memories of the project whose memory expired first. What others hold is left for the next time.
+-- Memories of the project in which one expired first. Locked ones are left for the next time.
 WITH project AS MATERIALIZED (
-    SELECT project_id FROM memories WHERE expiration_date < $1 ORDER BY expiration_date LIMIT 1
+    SELECT project_id FROM memories WHERE expiration_date < :expired_before ORDER BY expiration_date LIMIT 1
 )
 SELECT m.project_id, m.memory_id
 FROM memories AS m
 JOIN project USING (project_id)
-WHERE m.expiration_date < $1
+WHERE m.expiration_date < :expired_before
 ORDER BY m.expiration_date, m.memory_id
-LIMIT $2
+LIMIT :limit
 FOR UPDATE OF m SKIP LOCKED;
 
 -- name: find_deleted
--- Memories that were deleted, and whose last state had expired by the same day. Several projects. Few are
--- due at a time: each is looked up by itself, where NOT EXISTS could be planned as a join of whole tables.
+-- Deleted memories, of any project, whose last state had expired by the same day. Few are due at a
+-- time, so each is looked up by its key; NOT EXISTS could be planned as a join of whole tables.
 SELECT e.project_id, e.memory_id
 FROM memory_events AS e
-WHERE e.state ->> 'expiration_date' < $1::date::text
+WHERE e.state ->> 'expiration_date' < :expired_before::date::text
   AND e.version = (
       SELECT max(state.version)
       FROM memory_events AS state
@@ -66,4 +68,4 @@ WHERE e.state ->> 'expiration_date' < $1::date::text
       WHERE m.project_id = e.project_id AND m.memory_id = e.memory_id
   ) IS NULL
 ORDER BY e.state ->> 'expiration_date'
-LIMIT $2;
+LIMIT :limit;

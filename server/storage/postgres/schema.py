@@ -15,7 +15,7 @@ import asyncpg
 from server.core.errors import MemoirError, StoreUnavailable
 from server.maintenance.ports import EmbedderIdentity, StoreUnready
 from server.storage.postgres.pool import UNAVAILABLE, Database
-from server.storage.statements import load_statements
+from server.storage.postgres.statements import load_sql
 
 # Any number will do, as long as every server of a database uses the same: "memoir" in ASCII.
 ADVISORY_LOCK = 0x6D656D6F6972
@@ -112,7 +112,7 @@ async def _apply(connection: asyncpg.Connection[asyncpg.Record], migration: Migr
         )
 
 
-SQL = load_statements("server.storage.postgres", "readiness.sql")
+SQL = load_sql("readiness.sql")
 
 
 class PostgresReadiness:
@@ -128,15 +128,15 @@ class PostgresReadiness:
         if self._was_behind and fault is None:
             # A connection learns the types that there are when it is made, so that one from before
             # the migration could not send an embedding.
-            await self._database.pool.expire_connections()
+            await self._database.renew_connections()
         self._was_behind = fault is not None
         return fault
 
     async def _schema_fault(self) -> str | None:
         async with self._database.connection() as connection:
-            if not await connection.fetchval(SQL["has_ledger"]):
+            if not await connection.fetchval(*SQL["has_ledger"]()):
                 return "the database has no schema yet; run: python -m server migrate"
-            version = await connection.fetchval(SQL["schema_version"])
+            version = await connection.fetchval(*SQL["schema_version"]())
         if version < self._latest:
             return (
                 f"the schema is at version {version} and this server needs {self._latest}; "
@@ -147,7 +147,7 @@ class PostgresReadiness:
     async def claim_embedder(self, embedder: EmbedderIdentity) -> EmbedderIdentity:
         async with self._database.connection() as connection:
             # Asked every second: only a store without an embedder is written to.
-            row = await connection.fetchrow(SQL["embedder"])
+            row = await connection.fetchrow(*SQL["embedder"]())
             assert row is not None
             if row["is_changing"]:
                 raise StoreUnready(
@@ -156,5 +156,7 @@ class PostgresReadiness:
                 )
             stored = row["embedder"]
             if stored is None:
-                stored = await connection.fetchval(SQL["claim_embedder"], asdict(embedder))
+                stored = await connection.fetchval(
+                    *SQL["claim_embedder"](embedder=asdict(embedder))
+                )
         return EmbedderIdentity(**stored)

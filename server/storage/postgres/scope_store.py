@@ -9,29 +9,19 @@ from uuid import UUID
 
 from server.memories.filters.filter import Filter
 from server.memories.ports import Call
-from server.memories.scope import Scope, ScopeKind, ScopeSummary, StoredDeletion
-from server.storage.postgres.commit import call_values, changing_statements, translate_conflicts
+from server.memories.scope import ScopeKind, ScopeSummary, StoredDeletion
+from server.storage.postgres.commit import call_values, translate_conflicts
 from server.storage.postgres.erasing import SQL as ERASE
 from server.storage.postgres.erasing import erase as erase_memories
 from server.storage.postgres.erasing import to_deletion, translate_version_conflicts
 from server.storage.postgres.filters import filter_condition, scope_condition
+from server.storage.postgres.memory_changes import SQL
 from server.storage.postgres.pool import Database, transaction
-from server.storage.statements import load_statements
+from server.storage.postgres.statements import BoundStatement
 from server.telemetry.recording import record_changes, stage
 
 if TYPE_CHECKING:
     from server.storage.postgres.pool import Connection
-
-SQL = changing_statements("mutations.sql")
-PASSAGES = load_statements("server.storage.postgres", "passages.sql")
-_CALL_PARAMETERS = 17
-# The only names that ever stand for `{column}` in a statement.
-_COLUMNS = {
-    ScopeKind.USER: "user_id",
-    ScopeKind.AGENT: "agent_id",
-    ScopeKind.APP: "app_id",
-    ScopeKind.RUN: "run_id",
-}
 
 
 class _OnlyValidated(Exception):
@@ -46,16 +36,17 @@ class _NothingKept(Exception):
     """Rolls back an erasure that found nothing to erase."""
 
 
-def deletion_statement(scope: Scope, filters: Filter | None) -> tuple[str, list[object]]:
-    """The statement that deletes what matches, and the last values to bind to it."""
-    condition, values = scope_condition(scope, _CALL_PARAMETERS + 1)
-    matching, bound = filter_condition(filters, _CALL_PARAMETERS + 1 + len(values))
-    statement = SQL["delete_memories"]
-    return (
-        statement.replace("{passages}", PASSAGES["present"])
-        .replace("{scope}", condition)
-        .replace("{filters}", matching),
-        [*values, *bound],
+def deletion_statement(call: Call, filters: Filter | None) -> BoundStatement:
+    """The statement that deletes what matches the call's scope and the filters."""
+    scope, matching = scope_condition(call.scope), filter_condition(filters)
+    statement = SQL["delete_memories"].fill(scope=scope.text, filters=matching.text)
+    return statement(**call_values(call), **scope.values, **matching.values)
+
+
+def erasure_statement(call: Call, kind: ScopeKind, scope_id: str) -> BoundStatement:
+    """The statement that erases everything of the scopes with this id."""
+    return SQL["erase_scope"].fill(column=kind)(
+        **call_values(call), scope_id=scope_id, field=kind, kind=kind.removesuffix("_id")
     )
 
 
@@ -72,9 +63,11 @@ class PostgresScopeStore:
     async def list_scopes(
         self, project_id: str, kind: ScopeKind, after_id: str, limit: int, visible_on: date
     ) -> list[ScopeSummary]:
-        statement = SQL["list_scopes"].replace("{column}", _COLUMNS[kind])
+        bound = SQL["list_scopes"].fill(column=kind)(
+            project_id=project_id, after_id=after_id, limit=limit, visible_on=visible_on
+        )
         async with self._database.connection() as connection:
-            rows = await connection.fetch(statement, project_id, after_id, limit, visible_on)
+            rows = await connection.fetch(*bound)
         return [
             ScopeSummary(kind, row["id"], row["memory_count"], row["last_activity_time"])
             for row in rows
@@ -106,17 +99,16 @@ class PostgresScopeStore:
         return self._committed(deletion)
 
     async def erase(self, call: Call, kind: ScopeKind, scope_id: str) -> StoredDeletion | None:
-        column = _COLUMNS[kind]
-        asked = SQL["lock_operations"].replace("{column}", column)
-        lock = SQL["lock_scope"].replace("{column}", column)
-        statement = SQL["erase_scope"].replace("{column}", column)
         try:
             with translate_conflicts(call):
                 async with self._database.connection() as connection, transaction(connection):
-                    await connection.execute(asked, call.project_id, scope_id)
-                    await connection.execute(lock, call.project_id, scope_id)
+                    for name in ("lock_operations", "lock_scope"):
+                        lock = SQL[name].fill(column=kind)
+                        await connection.execute(
+                            *lock(project_id=call.project_id, scope_id=scope_id)
+                        )
                     with stage("commit"):
-                        row = await connection.fetchrow(statement, *call_values(call), scope_id)
+                        row = await connection.fetchrow(*erasure_statement(call, kind, scope_id))
                     if row is None or not row["was_known"]:
                         raise _NothingKept
         except _NothingKept:
@@ -130,33 +122,31 @@ class PostgresScopeStore:
 
     async def find_deletion(self, project_id: str, request_id: UUID) -> StoredDeletion | None:
         async with self._database.connection() as connection:
-            row = await connection.fetchrow(SQL["find_deletion"], project_id, request_id, 0)
+            row = await connection.fetchrow(
+                *SQL["find_deletion"](project_id=project_id, request_id=request_id, item=0)
+            )
         return to_deletion(row, row["payload_digest"]) if row else None
 
 
 async def _remove_matching(
     connection: Connection, call: Call, filters: Filter | None
 ) -> StoredDeletion:
-    statement, values = deletion_statement(call.scope, filters)
     with stage("commit"):
-        row = await connection.fetchrow(statement, *call_values(call), *values)
+        row = await connection.fetchrow(*deletion_statement(call, filters))
     return to_deletion(row, call.payload_digest)
 
 
 async def _erase_matching(
     connection: Connection, call: Call, filters: Filter | None
 ) -> StoredDeletion:
-    condition, values = scope_condition(call.scope, first_parameter=2)
-    matching, bound = filter_condition(filters, 2 + len(values))
-    lock, untell = (
-        ERASE[name]
-        .replace("{passages}", PASSAGES["present"])
-        .replace("{scope}", condition)
-        .replace("{filters}", matching)
+    scope, matching = scope_condition(call.scope), filter_condition(filters)
+    lock, erase_passages = (
+        ERASE[name].fill(scope=scope.text, filters=matching.text)
         for name in ("lock_matching", "erase_matching_passages")
     )
+    values = {"project_id": call.project_id, **scope.values, **matching.values}
     with stage("commit"):
-        rows = await connection.fetch(lock, call.project_id, *values, *bound)
-        counts = await connection.fetchrow(untell, call.project_id, *values, *bound)
+        rows = await connection.fetch(*lock(**values))
+        counts = await connection.fetchrow(*erase_passages(**values))
         ids = [row["memory_id"] for row in rows]
         return await erase_memories(connection, call, ids, dict(counts or {}))

@@ -7,13 +7,11 @@ from __future__ import annotations
 
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import TYPE_CHECKING, Final, TypeAlias
 from uuid import UUID
 
-from server.memories.filters.filter import Filter
 from server.memories.memory import Memory, ScoredMemory
 from server.memories.passages import EVERY_SOURCE, Hit, Passage, ScoredPassage, Source
 from server.memories.ports import SearchQuery
@@ -35,10 +33,9 @@ from server.memories.search.ranking import (
 )
 from server.memories.search.time_spans import closeness
 from server.storage.postgres.filters import filter_condition, scope_condition
-from server.storage.postgres.memory_history import state_columns
 from server.storage.postgres.rows import to_halfvec, to_memory, to_passage
+from server.storage.postgres.statements import BoundStatement, fill_block, load_sql
 from server.storage.postgres.vector_index import VectorIndex, cast_to
-from server.storage.statements import load_statements
 from server.telemetry.recording import record_candidates
 
 if TYPE_CHECKING:
@@ -98,20 +95,19 @@ class ScopeSizes:
         self._sizes[place] = self._monotonic(), size
 
 
-_PACKAGE = "server.storage.postgres"
-_BLOCKS = load_statements(_PACKAGE, "ranking.sql")
-SQL = load_statements(_PACKAGE, "search.sql", blocks=_BLOCKS)
-RANK_LARGE = load_statements(_PACKAGE, "search_large.sql", blocks=_BLOCKS)["rank_large"]
+SQL = load_sql("search.sql", "ranking.sql", "passages.sql", "memory_columns.sql")
+RANK_LARGE = load_sql("search_large.sql", "ranking.sql", "memory_columns.sql")["rank_large"]
 NEAREST_PER_CANDIDATE = 2
 """The nearest are found before they are centred, which changes their order a little."""
 
-_COLUMNS = load_statements(_PACKAGE, "read.sql")["memory_columns"]
-READ_HITS = SQL["read_hits"].replace("{columns}", _COLUMNS)
-READ_PAST_HITS = SQL["read_past_hits"].replace("{columns}", state_columns())
-PASSAGES = load_statements(_PACKAGE, "passages.sql")
-READ_PASSAGES = PASSAGES["read"].replace("{columns}", PASSAGES["columns"])
-_PRESENT = {Source.MEMORIES: SQL["of_memories"], Source.PASSAGES: PASSAGES["present"]}
-_PAST = {Source.MEMORIES: SQL["past_memories"], Source.PASSAGES: PASSAGES["past"]}
+READ_PASSAGES = load_sql("passages.sql")["read"]
+_HIDDEN: Final = "(SELECT {}::text)"
+"""Writes a parameter of type text so that the planner does not see its value.
+
+PostgreSQL keeps a generic plan only if no plan for given values looks cheaper, and plans anew for
+every scope that is smaller than the average. That takes longer than searching a small scope, and
+the plan is the same where one index serves.
+"""
 
 
 class Searches:
@@ -160,19 +156,11 @@ class Searches:
         dimensions = len(query.vector)
         is_indexed = await self._index.serves(connection, dimensions, size.memories)
         cast = cast_to(dimensions) if is_indexed else ""
-        statement, values = rank_large_statement(query.scope, cast, query.sources)
-        nearest = NEAREST_PER_CANDIDATE * candidate_count(query.limit)
-        return await connection.fetch(
-            statement,
-            *_shared_values(query),
-            *(size.memories, size.mean_length, nearest),
-            *values,
-        )
+        return await connection.fetch(*rank_large_statement(query, size, cast))
 
 
 async def _compare_all(connection: Connection, query: SearchQuery) -> Sequence[Row]:
-    statement, values = rank_statement(query.scope, query.filters, query.time, query.sources)
-    return await connection.fetch(statement, *_shared_values(query), *values)
+    return await connection.fetch(*rank_statement(query))
 
 
 async def _read_memories(
@@ -180,11 +168,13 @@ async def _read_memories(
 ) -> dict[UUID, Memory]:
     if Source.MEMORIES not in query.sources:
         return {}
-    found = query.project_id, ids, query.visible_on
-    rows = (
-        await connection.fetch(READ_HITS, *found)
-        if query.time is None
-        else await connection.fetch(READ_PAST_HITS, *found, query.time)
+    found = {"project_id": query.project_id, "memory_ids": ids, "visible_on": query.visible_on}
+    rows = await connection.fetch(
+        *(
+            SQL["read_hits"](**found)
+            if query.time is None
+            else SQL["read_past_hits"](**found, time=query.time)
+        )
     )
     return {row["memory_id"]: to_memory(row) for row in rows}
 
@@ -195,95 +185,91 @@ async def _read_passages(
     if not ids or Source.PASSAGES not in query.sources:
         return {}
     rows = await connection.fetch(
-        READ_PASSAGES, query.project_id, ids, query.visible_on, query.time
+        *READ_PASSAGES(
+            project_id=query.project_id,
+            memory_ids=ids,
+            visible_on=query.visible_on,
+            time=query.time,
+        )
     )
     return {row["passage_id"]: to_passage(row) for row in rows}
 
 
-def rank_statement(
-    scope: Scope,
-    filters: Filter | None = None,
-    time: datetime | None = None,
-    sources: frozenset[Source] = EVERY_SOURCE,
-) -> tuple[str, list[object]]:
-    """The statement for a scope with these parts, a filter and perhaps a past instant.
-
-    It compares the whole scope. Also returns the last values to bind.
-    """
-    condition, values = scope_condition(scope, first_parameter=16)
-    matching, bound = filter_condition(filters, first_parameter=16 + len(values))
-    project = "$1"
-    if time is None and filters is None and len(values) == 1:
-        project, condition = _unseen(project), condition.replace("$16", _unseen("$16"))
-    statement = (
-        SQL["rank"]
-        .replace("{project}", project)
-        .replace("{scope}", condition)
-        .replace("{filters}", matching)
+def rank_statement(query: SearchQuery) -> BoundStatement:
+    """The statement that compares the whole scope, now or at a past instant."""
+    filters = filter_condition(query.filters)
+    is_past = query.time is not None
+    has_one_index = not is_past and query.filters is None and len(query.scope.parts()) == 1
+    value = _HIDDEN if has_one_index else "{}"
+    scope = scope_condition(query.scope, value=value)
+    origin = scope_condition(query.scope, table="origin").text
+    past = f"{fill_block(SQL.blocks['past_cte'], rows=_past(query, origin))}\n" if is_past else ""
+    statement = SQL["rank"].fill(
+        past=past,
+        memories="past" if is_past else _present(query),
+        project=value.format(":project_id"),
+        scope=scope.text,
+        filters=filters.text,
     )
-    last = [*values, *bound]
-    if time is None:
-        rows = f"({_union(_PRESENT, sources)})"
-        return statement.replace("{past}", "").replace("{memories}", rows), last
-    past = (
-        SQL["past"]
-        .replace("{rows}", _union(_PAST, sources))
-        .replace("{origin}", condition.replace("m.", "origin."))
-        .replace("{time}", f"${16 + len(last)}::timestamptz")
-    )
-    return statement.replace("{past}", f"{past}\n").replace("{memories}", "past"), [*last, time]
+    time = {"time": query.time} if is_past else {}
+    return statement(**_shared_values(query), **scope.values, **filters.values, **time)
 
 
-def _unseen(parameter: str) -> str:
-    """The value of a parameter of type text, hidden from the planner.
-
-    PostgreSQL keeps a plan for any values only if no plan for given values looks cheaper, and plans
-    anew for every scope that is smaller than the average. That takes longer than searching a small
-    scope, and the plan is the same where one index serves.
-    """
-    return f"(SELECT {parameter}::text)"
-
-
-def _union(blocks: Mapping[Source, str], sources: frozenset[Source]) -> str:
-    return "\nUNION ALL\n".join(blocks[source] for source in Source if source in sources)
-
-
-def rank_large_statement(
-    scope: Scope, cast: str = "", sources: frozenset[Source] = EVERY_SOURCE
-) -> tuple[str, list[str]]:
-    """The statement for a large scope, and the last values to bind.
+def rank_large_statement(query: SearchQuery, size: ScopeSize, cast: str = "") -> BoundStatement:
+    """The statement that compares the candidates of a large scope, which have no filters.
 
     With a `cast` the nearest vectors are found by the index over that type.
     """
-    condition, values = scope_condition(scope, first_parameter=19)
-    statement = (
-        RANK_LARGE.replace("{project}", "$1")
-        .replace("{scope}", condition)
-        .replace("{filters}", "true")
+    scope = scope_condition(query.scope)
+    statement = RANK_LARGE.fill(
+        memories=_present(query),
+        project=":project_id",
+        scope=scope.text,
+        filters="true",
+        cast=cast,
     )
-    rows = f"({_union(_PRESENT, sources)})"
-    return statement.replace("{memories}", rows).replace("{cast}", cast), values
+    return statement(
+        **_shared_values(query),
+        **scope.values,
+        size=size.memories,
+        mean_length=size.mean_length,
+        nearest=NEAREST_PER_CANDIDATE * candidate_count(query.limit),
+    )
 
 
-def _shared_values(query: SearchQuery) -> list[object]:
-    """The first parameters of both statements."""
-    return [
-        query.project_id,
-        query.visible_on,
-        list(query.categories),
-        to_halfvec(query.vector),
-        query.text,
-        BM25_K1,
-        BM25_B,
-        CONTEXT_SHARE,
-        candidate_count(query.limit),
-        CENTRE_SHRINKAGE,
-        CENTRE_SAMPLE,
-        list(query.graph),
-        FAR_SHARE,
-        REACH,
-        SITTING,
-    ]
+def _present(query: SearchQuery) -> str:
+    return f"({_union('present', query)})"
+
+
+def _past(query: SearchQuery, origin: str) -> str:
+    return fill_block(_union("past", query), origin=origin)
+
+
+def _union(state: str, query: SearchQuery) -> str:
+    """The rows of every source that is searched, in the same columns."""
+    sources = [source for source in Source if source in query.sources]
+    return "\nUNION ALL\n".join(SQL.blocks[f"{state}_{source}"] for source in sources)
+
+
+def _shared_values(query: SearchQuery) -> dict[str, object]:
+    """The parameters of both statements."""
+    return {
+        "project_id": query.project_id,
+        "visible_on": query.visible_on,
+        "categories": list(query.categories),
+        "vector": to_halfvec(query.vector),
+        "question": query.text,
+        "bm25_k1": BM25_K1,
+        "bm25_b": BM25_B,
+        "context_share": CONTEXT_SHARE,
+        "limit": candidate_count(query.limit),
+        "centre_shrinkage": CENTRE_SHRINKAGE,
+        "centre_sample": CENTRE_SAMPLE,
+        "graph_ids": list(query.graph),
+        "far_share": FAR_SHARE,
+        "reach": REACH,
+        "sitting": SITTING,
+    }
 
 
 def _fused(query: SearchQuery, rows: Sequence[Row]) -> list[Ranked]:

@@ -1,28 +1,28 @@
--- Searching. `{memories}` stands for the rows that are searched: those of the block `of_memories` and of
--- `present` in passages.sql, or, where a past instant is asked for, of the block `past`, which then goes
--- before the others; there `{rows}` stands for `past_memories` and for `past` in passages.sql. Some names
--- stand for the blocks of `ranking.sql`, with what they stand for. Values are always bound.
+-- Searching by comparing the whole scope, and reading what was found. The slot `memories` takes the
+-- rows that are searched: the blocks `present_memories` and `present_passages` (passages.sql), or,
+-- for a past instant, the CTE of the block `past_cte`, which then goes into the slot `past`. Other
+-- blocks, with their slots, are in ranking.sql and memory_columns.sql.
 
--- name: of_memories
+-- block: present_memories
 SELECT project_id, memory_id, user_id, agent_id, app_id, run_id, scope_key, text, inferred, immutable,
        metadata, categories, event_time, expiration_date, create_time, update_time, ordinal,
        text_length, lexemes, embedding
 FROM memories
 
--- name: past
+-- block: past_cte
 past AS MATERIALIZED ({rows}),
 
--- name: past_memories
--- The memories as they were at an instant, with the columns of `memories` that a search reads. Every
--- memory came to be in a call of its own scope (`origin`), which leads to them. An event without an
--- embedding left the text as it was before; a text without one at all is found by its words.
+-- block: past_memories
+-- The memories as they were at `time`, with the columns of `memories` that a search reads. Every
+-- memory was added by a call of its own scope (`origin`), which leads to it. An event without an
+-- embedding did not change the text; a state without any embedding is found by its words alone.
 SELECT s.project_id, s.memory_id, s.user_id, s.agent_id, s.app_id, s.run_id, s.scope_key, s.text,
        s.inferred, s.immutable, s.metadata, s.categories, s.event_time, s.expiration_date,
        s.create_time, s.update_time, born.ordinal, char_length(s.text) AS text_length,
        indexed_words(s.text, s.role, s.name, s.event_time, s.entities, s.evidence) AS lexemes,
        coalesce(
            embedded.embedding,
-           array_fill(0::real, ARRAY[vector_dims($4::halfvec)])::halfvec
+           array_fill(0::real, ARRAY[vector_dims(:vector::halfvec)])::halfvec
        ) AS embedding
 FROM calls AS origin
 JOIN memory_events AS born
@@ -31,7 +31,8 @@ JOIN memory_events AS born
 CROSS JOIN LATERAL (
     SELECT e.state, e.version
     FROM memory_events AS e
-    WHERE e.project_id = $1 AND e.memory_id = born.memory_id AND e.change_time <= {time}
+    WHERE e.project_id = :project_id AND e.memory_id = born.memory_id
+      AND e.change_time <= :time::timestamptz
     ORDER BY e.version DESC
     LIMIT 1
 ) AS last
@@ -39,40 +40,40 @@ CROSS JOIN LATERAL jsonb_populate_record(NULL::memories, last.state) AS s
 LEFT JOIN LATERAL (
     SELECT e.embedding
     FROM memory_events AS e
-    WHERE e.project_id = $1 AND e.memory_id = born.memory_id AND e.version <= last.version
+    WHERE e.project_id = :project_id AND e.memory_id = born.memory_id AND e.version <= last.version
       AND e.embedding IS NOT NULL
     ORDER BY e.version DESC
     LIMIT 1
 ) AS embedded ON true
-WHERE origin.project_id = $1 AND origin.call_time <= {time} AND last.state IS NOT NULL
+WHERE origin.project_id = :project_id AND origin.call_time <= :time AND last.state IS NOT NULL
   AND {origin}
 
 -- name: read_past_hits
-SELECT {columns}
-FROM unnest($2::uuid[]) AS wanted (memory_id)
+SELECT {memory_columns}
+FROM unnest(:memory_ids::uuid[]) AS wanted (memory_id)
 CROSS JOIN LATERAL (
     SELECT e.state, e.call_id
     FROM memory_events AS e
-    WHERE e.project_id = $1 AND e.memory_id = wanted.memory_id AND e.change_time <= $4
+    WHERE e.project_id = :project_id AND e.memory_id = wanted.memory_id AND e.change_time <= :time
     ORDER BY e.version DESC
     LIMIT 1
 ) AS last
-JOIN calls AS c ON c.project_id = $1 AND c.call_id = last.call_id
+JOIN calls AS c ON c.project_id = :project_id AND c.call_id = last.call_id
 CROSS JOIN LATERAL jsonb_populate_record(NULL::memories, last.state) AS m
 WHERE last.state IS NOT NULL
-  AND ($3::date IS NULL OR m.expiration_date IS NULL OR m.expiration_date >= $3);
+  AND {visible};
 
--- name: rank
--- The memories that one of the two arms finds best, and those that the graph proposes, each with the
--- scores that both arms give it.
--- Both look at the memories of the scope alone, and take their statistics from them, so that a
--- search costs what the scope holds and says nothing of what lies outside it. The formulas and their
--- constants are explained in server/memories/search/ranking.py.
+-- name: rank (past, memories, project, scope, filters)
+-- The items that one of the two arms, dense and lexical, ranks best, and those that the graph
+-- proposes, each with the scores of both arms. Both arms read the scope only, and take their
+-- statistics from it, so the cost grows with the scope and not with the table, and scores reveal
+-- nothing about other scopes. The formulas and their constants are explained in
+-- server/memories/search/ranking.py. tests/integration/postgres/test_plans.py holds the plan.
 WITH {past}{question},
 {centre},
 compared AS MATERIALIZED (
     SELECT m.memory_id, m.scope_key, m.inferred, m.create_time, m.ordinal, m.text_length, m.event_time,
-           -(m.embedding <#> $4) AS similarity,
+           -(m.embedding <#> :vector) AS similarity,
            -(m.embedding <#> (SELECT mean FROM centre)) AS commonness,
            CASE WHEN m.lexemes @@ (SELECT any_of FROM question) THEN {shared} END AS shared
     FROM {memories} AS m
@@ -81,8 +82,8 @@ compared AS MATERIALIZED (
 frame AS MATERIALIZED (
     SELECT {framed}
     FROM (
-        SELECT size, mean_length, size / (size + $10::float8) AS share,
-               -(mean <#> mean) AS square, -(mean <#> $4) AS common
+        SELECT size, mean_length, size / (size + :centre_shrinkage::float8) AS share,
+               -(mean <#> mean) AS square, -(mean <#> :vector) AS common
         FROM (
             SELECT count(*)::float8 AS size, avg(text_length)::float8 AS mean_length FROM compared
         ) AS counted, centre
@@ -98,13 +99,14 @@ matched AS MATERIALIZED (
 -- Messages that were stored as they are lend to those around them; inferred facts stand alone. The
 -- messages of all conversations stand in one line. Where each ends and how much is lent up to it are
 -- running sums, so that the sum over any stretch of the line is the difference of two of them.
-told AS MATERIALIZED (
+line_items AS MATERIALIZED (
     SELECT memory_id, event_time, dense, lexical, text_length, near, far,
            row_number() OVER line AS place,
            sum(text_length) OVER line AS ending,
            sum(far) OVER line AS lent,
            scope_key IS DISTINCT FROM lag(scope_key) OVER line
-           OR event_time - lag(event_time) OVER line NOT BETWEEN -$15::interval AND $15 AS opens
+           OR event_time - lag(event_time) OVER line NOT BETWEEN -:sitting::interval
+             AND :sitting AS opens
     FROM (
         SELECT c.*, {lending}
         FROM matched AS c
@@ -112,16 +114,17 @@ told AS MATERIALIZED (
     ) AS c
     WINDOW line AS (ORDER BY scope_key, create_time, ordinal, memory_id ROWS UNBOUNDED PRECEDING)
 ),
--- The columns of `told` by place, and the places at which a sitting begins. They are looked up and not
--- joined: a join can read the arrays again for each message, which takes the square of their size.
+-- The columns of `line_items` by place, and the places at which a sitting begins. They are looked
+-- up and not joined: a join can read the arrays again for each message, which takes the square of
+-- their size.
 line AS MATERIALIZED (
     SELECT array_agg(ending - text_length) AS starts, array_agg(ending) AS endings,
            array_agg(lent) AS lent, array_agg(near) AS near,
            array_agg(place) FILTER (WHERE opens) AS openings
-    FROM (SELECT * FROM told ORDER BY place) AS in_order
+    FROM (SELECT * FROM line_items ORDER BY place) AS in_order
 ),
--- `first` and `last` are the ends of the sitting of `c`; width_bucket() finds by bisection how many of
--- an ordered array are at most as large.
+-- `first` and `last` are the ends of the sitting of `c`; width_bucket() finds by bisection how many
+-- of an ordered array are at most as large.
 scored AS MATERIALIZED (
     SELECT memory_id, event_time, dense, lexical
     FROM matched
@@ -131,41 +134,43 @@ scored AS MATERIALIZED (
                CASE WHEN place > first THEN (SELECT near FROM line)[place - 1] ELSE 0 END
                + CASE WHEN place < last THEN (SELECT near FROM line)[place + 1] ELSE 0 END
                + (SELECT lent FROM line)[least(
-                     last, width_bucket(ending + $14::bigint, (SELECT endings FROM line))
+                     last, width_bucket(ending + :reach::bigint, (SELECT endings FROM line))
                  )]
                - coalesce((SELECT lent FROM line)[greatest(
-                     first - 1, width_bucket(ending - text_length - $14 - 1, (SELECT starts FROM line))
+                     first - 1, width_bucket(ending - text_length - :reach - 1,
+                     (SELECT starts FROM line))
                  )], 0)
                - far
            ) / 1e8::float8) AS lexical
     FROM (
-        SELECT told.*, (SELECT openings FROM line)[sitting] AS first,
+        SELECT line_items.*, (SELECT openings FROM line)[sitting] AS first,
                coalesce(
                    (SELECT openings FROM line)[sitting + 1] - 1,
                    cardinality((SELECT starts FROM line))
                ) AS last
         FROM (
-            SELECT told.*, width_bucket(place, (SELECT openings FROM line)) AS sitting FROM told
-        ) AS told
+            SELECT line_items.*, width_bucket(place,
+                   (SELECT openings FROM line)) AS sitting FROM line_items
+        ) AS line_items
     ) AS c
 )
 {winners}
 
 -- name: read_hits
--- Each id is looked up by the primary keys. As a plain join, a table without statistics was read by its
--- calls: hundreds of milliseconds for ten hits.
-SELECT {columns}
-FROM unnest($2::uuid[]) AS wanted (memory_id)
+-- Each id is looked up by the primary keys. As a plain join, a table without statistics was read by
+-- its calls: hundreds of milliseconds for ten hits.
+SELECT {memory_columns}
+FROM unnest(:memory_ids::uuid[]) AS wanted (memory_id)
 CROSS JOIN LATERAL (
     SELECT hit.*
     FROM memories AS hit
-    WHERE hit.project_id = $1 AND hit.memory_id = wanted.memory_id
+    WHERE hit.project_id = :project_id AND hit.memory_id = wanted.memory_id
     LIMIT 1
 ) AS m
 CROSS JOIN LATERAL (
     SELECT made.*
     FROM calls AS made
-    WHERE made.project_id = $1 AND made.call_id = m.call_id
+    WHERE made.project_id = :project_id AND made.call_id = m.call_id
     LIMIT 1
 ) AS c
-WHERE ($3::date IS NULL OR m.expiration_date IS NULL OR m.expiration_date >= $3);
+WHERE {visible};

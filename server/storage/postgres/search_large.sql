@@ -1,21 +1,25 @@
--- Searching a large scope. What `rank` (search.sql) finds by comparing every memory, this finds by
--- comparing those that can be among the best: the nearest ones, those that share most with the
--- question, and those around them, to which they lend. `$16` and `$17` are the size of the scope and
--- the mean length of its texts, as the last search that looked at all of them found. `{cast}` stands
--- for the type by which an index of vectors is found, or for nothing; some names for the blocks of
--- `ranking.sql`, with what they stand for.
+-- Searching a large scope by comparing candidates. Blocks that are not here, with their slots, are in
+-- ranking.sql.
 
--- name: rank_large
+-- name: rank_large (memories, project, scope, filters, cast)
+-- Returns what `rank` (search.sql) does, but compares only items that can be among the best: the
+-- nearest ones, those that share most words with the question, and those around them, to which they
+-- lend. `size` and `mean_length` describe the scope as the last search that read all of it found
+-- them. The slot `cast` takes the type under which vectors are indexed, or nothing. It costs a walk
+-- through the vector index (or, without one, a comparison of all vectors of the scope), a scan of
+-- the items that share a word with the question, and index probes for the candidates.
+-- tests/integration/postgres/test_plans.py and test_vector_index.py hold that.
 WITH {question},
 {centre},
 frame AS MATERIALIZED (
     SELECT {framed},
            -- The centred cosine grows with this vector's inner product, but for its denominator.
-           $4::halfvec - (mean * array_fill(share::real, ARRAY[vector_dims(mean)])::halfvec) AS target
+           :vector::halfvec - (mean * array_fill(share::real,
+           ARRAY[vector_dims(mean)])::halfvec) AS target
     FROM (
-        SELECT $16::float8 AS size, $17::float8 AS mean_length, mean,
-               $16 / ($16 + $10::float8) AS share, -(mean <#> mean) AS square,
-               -(mean <#> $4) AS common
+        SELECT :size::float8 AS size, :mean_length::float8 AS mean_length, mean,
+               :size / (:size + :centre_shrinkage::float8) AS share, -(mean <#> mean) AS square,
+               -(mean <#> :vector) AS common
         FROM centre
     ) AS of_scope
 ),
@@ -24,7 +28,7 @@ nearest AS MATERIALIZED (
     FROM {memories} AS m
     WHERE {narrowed}
     ORDER BY m.embedding{cast} <#> (SELECT target{cast} FROM frame)
-    LIMIT $18
+    LIMIT :nearest
 ),
 compared AS MATERIALIZED (
     SELECT m.memory_id, m.text_length, {shared} AS shared
@@ -36,12 +40,12 @@ matched AS MATERIALIZED (
     SELECT c.memory_id, {lexical} AS lexical
     FROM compared AS c, frame AS f, weights AS w
 ),
-best AS MATERIALIZED (SELECT * FROM matched ORDER BY lexical DESC, memory_id LIMIT $9),
+best AS MATERIALIZED (SELECT * FROM matched ORDER BY lexical DESC, memory_id LIMIT :limit),
 seeds AS MATERIALIZED (
     SELECT m.memory_id, m.scope_key, m.create_time, m.ordinal, m.event_time, m.text_length
     FROM {memories} AS m
-    WHERE m.project_id = $1 AND NOT m.inferred AND m.memory_id = ANY (ARRAY(
-        (SELECT memory_id FROM nearest LIMIT $9 / 2) UNION (SELECT memory_id FROM best LIMIT $9 / 2)
+    WHERE m.project_id = :project_id AND NOT m.inferred AND m.memory_id = ANY (ARRAY(
+        (SELECT memory_id FROM nearest LIMIT :limit / 2) UNION (SELECT memory_id FROM best LIMIT :limit / 2)
     ))
 ),
 -- Those around each seed in its sitting.
@@ -49,8 +53,8 @@ around AS MATERIALIZED (
     SELECT c.memory_id AS seed, c.text_length AS seed_length, m.*
     FROM seeds AS c
     CROSS JOIN LATERAL (({before}) UNION ALL ({after})) AS m
-    WHERE m.event_time BETWEEN c.event_time - $15::interval AND c.event_time + $15
-      AND (m.is_next OR least(c.text_length, m.text_length) + m.apart <= $14::bigint)
+    WHERE m.event_time BETWEEN c.event_time - :sitting::interval AND c.event_time + :sitting
+      AND (m.is_next OR least(c.text_length, m.text_length) + m.apart <= :reach::bigint)
 ),
 -- What those lend to the seed, and what the seed lends to them.
 pairs AS MATERIALIZED (
@@ -61,7 +65,7 @@ pairs AS MATERIALIZED (
 lent AS MATERIALIZED (
     SELECT receiver AS memory_id,
            sum(CASE WHEN is_next THEN near ELSE 0 END
-               + CASE WHEN text_length + apart <= $14 THEN far ELSE 0 END) / 1e8::float8 AS rest
+               + CASE WHEN text_length + apart <= :reach THEN far ELSE 0 END) / 1e8::float8 AS rest
     FROM (
         SELECT c.receiver, c.is_next, c.apart, c.text_length, {lending}
         FROM (SELECT * FROM pairs JOIN matched ON matched.memory_id = lender) AS c
@@ -70,14 +74,14 @@ lent AS MATERIALIZED (
 ),
 candidates AS MATERIALIZED (
     SELECT m.memory_id, m.event_time,
-           -(m.embedding <#> $4) AS similarity,
+           -(m.embedding <#> :vector) AS similarity,
            -(m.embedding <#> (SELECT mean FROM centre)) AS commonness
     FROM {memories} AS m
     WHERE {narrowed} AND m.memory_id = ANY (ARRAY(
         SELECT memory_id FROM nearest
         UNION SELECT memory_id FROM best
         UNION SELECT memory_id FROM lent
-        UNION SELECT unnest($12::uuid[])
+        UNION SELECT unnest(:graph_ids::uuid[])
     ))
 ),
 scored AS MATERIALIZED (

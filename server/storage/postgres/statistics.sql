@@ -1,14 +1,15 @@
 -- Counts for the statistics of a project.
 
 -- name: holdings
--- From the indexes alone: the rows themselves carry embeddings.
-SELECT (SELECT count(*) FROM memories WHERE project_id = $1)
-     - (SELECT count(*) FROM memories WHERE project_id = $1 AND expiration_date < $2) AS memories,
-       (SELECT count(*) FROM messages WHERE project_id = $1) AS messages,
-       (SELECT count(DISTINCT scope_key) FROM memories WHERE project_id = $1) AS scopes;
+-- Reads indexes only, because the rows hold embeddings.
+SELECT (SELECT count(*) FROM memories WHERE project_id = :project_id)
+     - (SELECT count(*) FROM memories WHERE project_id = :project_id
+       AND expiration_date < :visible_on) AS memories,
+       (SELECT count(*) FROM messages WHERE project_id = :project_id) AS messages,
+       (SELECT count(DISTINCT scope_key) FROM memories WHERE project_id = :project_id) AS scopes;
 
 -- name: changes
-SELECT type, count(*) AS since, count(*) FILTER (WHERE change_time >= $3) AS lately
+SELECT type, count(*) AS since, count(*) FILTER (WHERE change_time >= :lately) AS lately
 FROM memory_events
-WHERE project_id = $1 AND change_time >= $2
+WHERE project_id = :project_id AND change_time >= :since
 GROUP BY type;

@@ -67,7 +67,12 @@ async def _rows(connection: Connection, memories: MemoryIds, day: date) -> list[
     projects, ids, correlation_ids = zip(*memories, strict=True) if memories else ((), (), ())
     return list(
         await connection.fetch(
-            SQL["subgraphs"], list(projects), list(ids), list(correlation_ids), day
+            *SQL["subgraphs"](
+                project_ids=list(projects),
+                memory_ids=list(ids),
+                correlation_ids=list(correlation_ids),
+                day=day,
+            )
         )
     )
 
@@ -76,7 +81,10 @@ async def _changes(connection: Connection, spaces: set[Space]) -> list[Row]:
     wanted = sorted(spaces)
     return list(
         await connection.fetch(
-            SQL["changes"], [project for project, _ in wanted], [space for _, space in wanted]
+            *SQL["changes"](
+                project_ids=[project for project, _ in wanted],
+                spaces=[space for _, space in wanted],
+            )
         )
     )
 

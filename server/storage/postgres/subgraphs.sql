@@ -1,7 +1,8 @@
--- What the graph must hold: the current state of memories, and what their space teaches about names.
+-- What the graph must hold: the current state of memories, and the aliases and splits of their space.
 
 -- name: subgraphs
--- A day that one server has begun is not gone back on by another whose clock is late.
+-- `graph_day` is the newest day that any server began: a server whose clock is late does not revive
+-- what had expired by then.
 SELECT claimed.project_id, claimed.memory_id, claimed.correlation_id,
        m.memory_id IS NOT NULL AS found, m.version, m.user_id, m.agent_id, m.app_id, m.run_id,
        m.entities, m.relations, m.event_time, m.expiration_date,
@@ -13,12 +14,12 @@ SELECT claimed.project_id, claimed.memory_id, claimed.correlation_id,
                                     'app:' || m.app_id, 'run:' || m.run_id)
        ) AS has_aliases,
        splits.pairs AS splits, CASE WHEN splits.pairs IS NOT NULL THEN m.text END AS split_text
-FROM unnest($1::text[], $2::uuid[], $3::text[])
+FROM unnest(:project_ids::text[], :memory_ids::uuid[], :correlation_ids::text[])
     AS claimed (project_id, memory_id, correlation_id)
 LEFT JOIN memories AS m
     ON m.project_id = claimed.project_id AND m.memory_id = claimed.memory_id
-   AND (m.expiration_date IS NULL OR m.expiration_date >= greatest($4, coalesce(
-           (SELECT (value #>> '{}')::date FROM store_settings WHERE name = 'graph_day'), $4)))
+   AND (m.expiration_date IS NULL OR m.expiration_date >= greatest(:day, coalesce(
+           (SELECT (value #>> '{}')::date FROM store_settings WHERE name = 'graph_day'), :day)))
 LEFT JOIN LATERAL (
     SELECT jsonb_agg(jsonb_build_object('name', a.name, 'alias', a.alias) ORDER BY a.ordinal)
                AS lessons,
@@ -35,73 +36,78 @@ LEFT JOIN LATERAL (
 ) AS splits ON true;
 
 -- name: lock_space
-SELECT pg_advisory_xact_lock(hashtextextended($1 || chr(10) || $2, 20));
+SELECT pg_advisory_xact_lock(hashtextextended(:project_id || chr(10) || :space, 20));
 
 -- name: aliases
 SELECT a.project_id, a.space, a.memory_id, a.name, a.alias
 FROM entity_aliases AS a
-JOIN unnest($1::text[], $2::text[]) AS given (project_id, space) USING (project_id, space);
+JOIN unnest(:project_ids::text[], :spaces::text[]) AS given (project_id, space) USING (project_id,
+space);
 
 -- name: forget_aliases
-DELETE FROM entity_aliases WHERE project_id = $1 AND memory_id = $2;
+DELETE FROM entity_aliases WHERE project_id = :project_id AND memory_id = :memory_id;
 
 -- name: learn_aliases
 INSERT INTO entity_aliases (project_id, memory_id, ordinal, space, name, alias)
-SELECT $1, $2, taught.ordinal, $3, taught.name, taught.alias
-FROM unnest($4::text[], $5::text[]) WITH ORDINALITY AS taught (name, alias, ordinal);
+SELECT :project_id, :memory_id, taught.ordinal, :space, taught.name, taught.alias
+FROM unnest(:names::text[], :aliases::text[]) WITH ORDINALITY AS taught (name, alias, ordinal);
 
 -- name: note_change
-INSERT INTO entity_alias_changes (project_id, space, change_id, keys) VALUES ($1, $2, $3, $4);
+INSERT INTO entity_alias_changes (project_id, space, change_id, keys) VALUES (:project_id, :space,
+    :change_id, :keys);
 
 -- name: changes
 SELECT c.project_id, c.space, c.change_id, c.keys
 FROM entity_alias_changes AS c
-JOIN unnest($1::text[], $2::text[]) AS given (project_id, space) USING (project_id, space);
+JOIN unnest(:project_ids::text[], :spaces::text[]) AS given (project_id, space) USING (project_id,
+space);
 
 -- name: names_in_space
--- Of the parts of a scope, $2 to $5, the one that makes the space is named.
+-- Only the scope field that defines the space is not null.
 SELECT memory_id,
        jsonb_path_query_array(entities, '$[*].name')
            || jsonb_path_query_array(relations, '$[*].source.name')
            || jsonb_path_query_array(relations, '$[*].target.name') AS names
 FROM memories
-WHERE project_id = $1
-  AND (user_id = $2 OR agent_id = $3 OR app_id = $4 OR run_id = $5)
-  AND coalesce('user:' || user_id, 'agent:' || agent_id, 'app:' || app_id, 'run:' || run_id) = $6
+WHERE project_id = :project_id
+  AND (user_id = :user_id OR agent_id = :agent_id OR app_id = :app_id OR run_id = :run_id)
+  AND coalesce('user:' || user_id, 'agent:' || agent_id, 'app:' || app_id, 'run:' || run_id) = :space
   AND entities || relations <> '[]';
 
 -- name: forget_change
-DELETE FROM entity_alias_changes WHERE project_id = $1 AND space = $2 AND change_id = $3;
+DELETE FROM entity_alias_changes WHERE project_id = :project_id AND space = :space
+  AND change_id = :change_id;
 
 -- name: splits
 SELECT space, name, other_name, create_time
 FROM entity_splits
-WHERE project_id = $1 AND ($2::text[] IS NULL OR space = ANY ($2)) AND create_time <= $3
+WHERE project_id = :project_id AND (:spaces::text[] IS NULL OR space = ANY (:spaces))
+  AND create_time <= :time
 ORDER BY space, name, other_name;
 
 -- name: split
 INSERT INTO entity_splits (project_id, space, split_id, name, other_name, create_time)
-VALUES ($1, $2, $3, $4, $5, $6)
+VALUES (:project_id, :space, :split_id, :name, :other_name, :create_time)
 ON CONFLICT DO NOTHING
 RETURNING true;
 
 -- name: unsplit
-DELETE FROM entity_splits WHERE project_id = $1 AND space = $2 AND split_id = $3
+DELETE FROM entity_splits WHERE project_id = :project_id AND space = :space AND split_id = :split_id
 RETURNING true;
 
 -- name: lessons
--- What memories say, whether it joins names or not.
+-- Every alias that a memory states, whether it joins two names or not.
 SELECT space, name, alias, count(*) AS memories
 FROM entity_aliases
-WHERE project_id = $1 AND ($2::text IS NULL OR space = $2)
+WHERE project_id = :project_id AND (:space::text IS NULL OR space = :space)
 GROUP BY space, name, alias
 ORDER BY space, name, alias;
 
 -- name: teachers
--- Of the parts of a scope, $2 to $5, the one that makes the space is named.
+-- Only the scope field that defines the space is not null.
 SELECT memory_id, entities
 FROM memories
-WHERE project_id = $1
-  AND (user_id = $2 OR agent_id = $3 OR app_id = $4 OR run_id = $5)
-  AND coalesce('user:' || user_id, 'agent:' || agent_id, 'app:' || app_id, 'run:' || run_id) = $6
+WHERE project_id = :project_id
+  AND (user_id = :user_id OR agent_id = :agent_id OR app_id = :app_id OR run_id = :run_id)
+  AND coalesce('user:' || user_id, 'agent:' || agent_id, 'app:' || app_id, 'run:' || run_id) = :space
   AND jsonb_path_exists(entities, '$[*].aliases[*]');

@@ -19,13 +19,13 @@ import asyncpg
 from server.core.errors import StoreUnavailable
 from server.maintenance.ports import StoreUnready
 from server.storage.postgres.pool import UNAVAILABLE
-from server.storage.statements import load_statements
+from server.storage.postgres.statements import Statement, load_sql
 
 if TYPE_CHECKING:
     from server.storage.postgres.pool import Connection
 
 
-SQL = load_statements("server.storage.postgres", "vector_index.sql")
+SQL = load_sql("vector_index.sql")
 _LOOK_AGAIN_SECONDS: Final = 60.0
 _WORTHWHILE: Final = 60.0
 """The index holds everybody's vectors. Of a scope of n among N memories a walk through it meets one
@@ -61,7 +61,7 @@ class VectorIndex:
         """Whether searching a scope of this many memories is faster by the index."""
         seen = self._seen.get(dimensions)
         if seen is None or self._monotonic() - seen.at > _LOOK_AGAIN_SECONDS:
-            row = await connection.fetchrow(SQL["vector_index"], index_name(dimensions))
+            row = await connection.fetchrow(*SQL["vector_index"](index_name=index_name(dimensions)))
             assert row is not None
             seen = _Seen(self._monotonic(), row["memories"], row["is_indexed"])
             self._seen[dimensions] = seen
@@ -88,22 +88,24 @@ class PostgresSearchIndexing:
         self, memory_mib: int, on_progress: Callable[[int, int], None] = lambda _done, _total: None
     ) -> None:
         async with self._connected() as connection:
-            dimensions = await connection.fetchval(SQL["dimensions"])
+            dimensions = await connection.fetchval(*SQL["dimensions"]())
             if dimensions is None:
                 raise StoreUnready(
                     "the store has no embedder yet: a server has to start on it first"
                 )
-            await connection.fetch(SQL["allow"], f"{memory_mib}MB")
+            await connection.fetch(*SQL["allow"](memory=f"{memory_mib}MB"))
             async with self._watched(on_progress):
-                await _build(connection, LEXEMES, SQL["create_lexemes"])
-                create = SQL["create"].replace("{cast}", cast_to(dimensions))
-                await _build(connection, index_name(dimensions), create)
+                create = SQL["create_lexemes"].fill(name=LEXEMES)
+                await _build(connection, LEXEMES, create)
+                name = index_name(dimensions)
+                create = SQL["create"].fill(name=name, cast=cast_to(dimensions))
+                await _build(connection, name, create)
 
     async def drop(self) -> None:
         async with self._connected() as connection:
-            rows = await connection.fetch(SQL["vector_indexes"])
+            rows = await connection.fetch(*SQL["vector_indexes"]())
             for name in [*(row["relname"] for row in rows), LEXEMES]:
-                await connection.execute(SQL["drop"].replace("{name}", name))
+                await connection.execute(*SQL["drop"].fill(name=name)())
 
     @asynccontextmanager
     async def _connected(self) -> AsyncIterator[PlainConnection]:
@@ -130,15 +132,15 @@ class PostgresSearchIndexing:
     async def _watch(self, on_progress: Callable[[int, int], None]) -> None:
         async with self._connected() as connection:
             while True:
-                row = await connection.fetchrow(SQL["progress"])
+                row = await connection.fetchrow(*SQL["progress"]())
                 if row is not None and row["total"]:
                     on_progress(row["done"], row["total"])
                 await asyncio.sleep(_LOOK_SECONDS)
 
 
-async def _build(connection: PlainConnection, name: str, create: str) -> None:
+async def _build(connection: PlainConnection, name: str, create: Statement) -> None:
     """Builds an index, after dropping the useless remains of an interrupted build."""
-    if await connection.fetchval(SQL["is_valid"], name):
+    if await connection.fetchval(*SQL["is_valid"](index_name=name)):
         return
-    await connection.execute(SQL["drop"].replace("{name}", name))
-    await connection.execute(create.replace("{name}", name))
+    await connection.execute(*SQL["drop"].fill(name=name)())
+    await connection.execute(*create())

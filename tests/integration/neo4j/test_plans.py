@@ -13,7 +13,7 @@ from server.graph.ports import RelationQuery
 from server.memories.scope import SCOPE_FIELDS, Scope
 from server.storage.neo4j.exploring import relations_parameters, relations_statement
 from server.storage.neo4j.terms import given
-from server.storage.statements import load_statements
+from server.storage.statements import load_cypher
 from tests.support.neo4j import WholeGraph
 from tests.support.subgraphs import PROJECT, cursor_after, stating
 
@@ -22,7 +22,7 @@ SCOPES = [
     for choice in product([False, True], repeat=len(SCOPE_FIELDS))
     if any(choice)
 ]
-PROJECTION = load_statements("server.storage.neo4j", "projection.cypher", comment="//")
+PROJECTION = load_cypher("server.storage.neo4j", "projection.cypher")
 
 
 def operators(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:

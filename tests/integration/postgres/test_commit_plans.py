@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from server.storage.postgres.commit import RECORD_CALL, RECORD_CALL_WITH_PASSAGES
+from server.storage.postgres.statements import Statement
 from tests.support.postgres import loaded
 
 Plan = dict[str, Any]
@@ -37,15 +37,13 @@ def _scans(plan: Plan) -> Iterator[Plan]:
 @pytest.mark.parametrize("written", [RECORD_CALL, RECORD_CALL_WITH_PASSAGES])
 @pytest.mark.parametrize("statements", [[_MEMORIES], [_MEMORIES, "ANALYZE memories"]])
 async def test_an_add_reads_no_more_of_a_large_scope_than_its_own_digests(
-    postgres_server: str, statements: list[str], written: str
+    postgres_server: str, statements: list[str], written: Statement
 ) -> None:
-    statement = written.rstrip().removesuffix(";")
-    count = max(int(number) for number in re.findall(r"\$(\d+)", statement))
     async with loaded(postgres_server, *statements) as connection:
         await connection.execute(
-            f"SET plan_cache_mode = force_generic_plan; PREPARE add AS {statement}"
+            f"SET plan_cache_mode = force_generic_plan; PREPARE add AS {written.text}"
         )
-        nulls = ", ".join(["NULL"] * count)
+        nulls = ", ".join(["NULL"] * len(written.parameters))
         found = await connection.fetchval(f"EXPLAIN (FORMAT JSON) EXECUTE add ({nulls})")
     [scan] = _scans(json.loads(found)[0]["Plan"])
     assert scan["Index Name"] == "memories_digest"

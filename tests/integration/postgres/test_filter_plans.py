@@ -10,15 +10,16 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import pytest_asyncio
 
+from server.core.pages import ListOrder
 from server.core.values import JsonObject
 from server.memories.filters.parser import parse_filter
+from server.memories.ports import ListQuery
 from server.memories.scope import Scope
-from server.storage.postgres import memory_store
-from server.storage.postgres.filters import filter_condition, scope_condition
-from server.storage.postgres.rows import to_halfvec
+from server.storage.postgres.memory_store import list_statement
 from server.storage.postgres.search import rank_statement
 from tests.support.builders import NOW, PROJECT
-from tests.support.postgres import LENDING, loaded
+from tests.support.postgres import loaded
+from tests.support.query_plans import search_of
 
 if TYPE_CHECKING:
     from server.storage.postgres.pool import Connection
@@ -59,11 +60,10 @@ def indexes(plan: dict[str, Any]) -> Iterator[str]:
 
 async def plans(connection: Connection, scope: Scope, filters: JsonObject) -> list[set[str]]:
     """The indexes that a list reads: planned for these values, and for any."""
-    condition, values = scope_condition(scope, first_parameter=6)
-    filtered, bound = filter_condition(parse_filter(filters), first_parameter=6 + len(values))
-    page = memory_store.SQL["newest_first"]
-    statement = memory_store._read_statement("list", condition, page, filtered)
-    return await indexes_of(connection, statement, PROJECT, None, None, None, 51, *values, *bound)
+    query = ListQuery(
+        PROJECT, scope, 51, ListOrder.NEWEST_FIRST, None, filters=parse_filter(filters)
+    )
+    return await indexes_of(connection, *list_statement(query))
 
 
 async def indexes_of(connection: Connection, statement: str, *all_values: object) -> list[set[str]]:
@@ -94,12 +94,13 @@ async def test_metadata_is_looked_up_within_a_large_scope(
 
 
 async def test_a_search_looks_metadata_up_within_a_large_scope(connection: Connection) -> None:
-    filters = parse_filter({"metadata.ticket": 7})
-    statement, last = rank_statement(Scope(user_id="busy"), filters)
-    vector = to_halfvec(array("f", [0.1, 0.2]))
-    constants: tuple[object, ...] = (2.0, 0.9, 0.75, 200, 30.0, 300, [], *LENDING)
-    bound = (PROJECT, None, [], vector, "a memory", *constants, *last)
-    for found in await indexes_of(connection, statement, *bound):
+    query = search_of(
+        Scope(user_id="busy"),
+        filters=parse_filter({"metadata.ticket": 7}),
+        vector=array("f", [0.1, 0.2]),
+        visible_on=None,
+    )
+    for found in await indexes_of(connection, *rank_statement(query)):
         assert "memories_metadata" in found
 
 

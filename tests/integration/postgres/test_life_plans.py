@@ -9,28 +9,31 @@ from uuid import UUID
 import pytest
 import pytest_asyncio
 
+from server.core.pages import ListCursor, ListOrder
 from server.memories.change.erasing import MIN_REPEATED_LENGTH, SENTENCE_ENDS
 from server.memories.passages import Source
-from server.memories.scope import Scope
+from server.memories.ports import ListQuery
+from server.memories.scope import Scope, ScopeKind
 from server.storage.postgres import memory_history
 from server.storage.postgres.commit import call_values
 from server.storage.postgres.erasing import RETENTION_SQL as RETENTION
 from server.storage.postgres.erasing import SQL as ERASE
-from server.storage.postgres.filters import scope_condition
-from server.storage.postgres.scope_store import SQL, deletion_statement
+from server.storage.postgres.memory_changes import SQL
+from server.storage.postgres.memory_history import list_statement
+from server.storage.postgres.scope_store import deletion_statement, erasure_statement
 from server.storage.postgres.search import rank_statement
-from tests.integration.postgres.test_plans import (
+from tests.support.builders import ALICE, NOW, PROJECT, call
+from tests.support.postgres import loaded
+from tests.support.query_plans import (
     HALFWAY,
     LOAD,
     TODAY,
-    VECTOR,
     Plan,
     indexes,
     nodes,
     plans,
+    search_of,
 )
-from tests.support.builders import ALICE, NOW, PROJECT, call
-from tests.support.postgres import LENDING, loaded
 
 if TYPE_CHECKING:
     from server.storage.postgres.pool import Connection
@@ -74,16 +77,14 @@ async def connection(postgres_server: str) -> AsyncIterator[Connection]:
 
 
 @pytest.mark.parametrize("part", PARTS)
-@pytest.mark.parametrize("page", ["newest_first", "oldest_first"])
-@pytest.mark.parametrize("after", [(None, None), (HALFWAY, UUID(int=1))], ids=["first", "later"])
+@pytest.mark.parametrize("order", ListOrder)
+@pytest.mark.parametrize("after", [None, ListCursor(HALFWAY, UUID(int=1))], ids=["first", "later"])
 async def test_a_page_of_the_past_is_read_in_order_from_the_calls_of_the_scope(
-    connection: Connection, part: str, page: str, after: tuple[object, object]
+    connection: Connection, part: str, order: ListOrder, after: ListCursor | None
 ) -> None:
-    condition, values = scope_condition(Scope(**{f"{part}_id": f"{part}-7"}), first_parameter=7)
-    statement = memory_history._statement(
-        "list_at", scope=condition.replace("m.", "origin."), page=memory_history.SQL[page]
-    )
-    for plan in await plans(connection, statement, PROJECT, NOW, TODAY, *after, 51, *values):
+    scope = Scope(**{f"{part}_id": f"{part}-7"})
+    query = ListQuery(PROJECT, scope, 51, order, TODAY, after)
+    for plan in await plans(connection, *list_statement(query, NOW)):
         assert indexes(plan, "calls") == {f"calls_{part}", "calls_pkey"}
         assert indexes(plan, "memory_events") == {"memory_events_call", "memory_events_pkey"}
 
@@ -94,20 +95,24 @@ async def test_a_search_of_the_past_reads_the_calls_of_the_scope(
 ) -> None:
     # The table of passages is empty here, which makes any way of reading it look cheap.
     scope, sources = Scope(**{f"{part}_id": f"{part}-7"}), frozenset({Source.MEMORIES})
-    statement, last = rank_statement(scope, time=NOW, sources=sources)
-    constants: tuple[object, ...] = (2.0, 0.9, 0.75, 200, 30.0, 300, [], *LENDING)
-    bound = (PROJECT, TODAY, [], VECTOR, "a memory", *constants, *last)
-    for plan in await plans(connection, statement, *bound):
+    query = search_of(scope, time=NOW, sources=sources)
+    for plan in await plans(connection, *rank_statement(query)):
         assert indexes(plan, "calls") == {f"calls_{part}"}
         assert indexes(plan, "memory_events") == {"memory_events_call", "memory_events_pkey"}
 
 
-@pytest.mark.parametrize(("name", "values"), [("events", (0, 51)), ("state_at", (NOW, TODAY))])
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        ("events", {"after_version": 0, "limit": 51}),
+        ("state_at", {"time": NOW, "visible_on": TODAY}),
+    ],
+)
 async def test_the_past_of_a_memory_is_found_by_its_key(
-    connection: Connection, name: str, values: tuple[object, ...]
+    connection: Connection, name: str, values: dict[str, object]
 ) -> None:
-    statement = memory_history._statement(name)
-    for plan in await plans(connection, statement, PROJECT, UUID(int=1), *values):
+    read = memory_history.SQL[name](project_id=PROJECT, memory_id=UUID(int=1), **values)
+    for plan in await plans(connection, *read):
         assert indexes(plan, "memory_events") == {"memory_events_pkey"}
         assert indexes(plan, "calls") == {"calls_pkey"}
 
@@ -116,8 +121,10 @@ async def test_the_past_of_a_memory_is_found_by_its_key(
 async def test_scopes_are_listed_in_the_order_of_an_index(
     connection: Connection, part: str
 ) -> None:
-    statement = SQL["list_scopes"].replace("{column}", f"{part}_id")
-    for plan in await plans(connection, statement, PROJECT, "", 51, TODAY):
+    list_scopes = SQL["list_scopes"].fill(column=f"{part}_id")(
+        project_id=PROJECT, after_id="", limit=51, visible_on=TODAY
+    )
+    for plan in await plans(connection, *list_scopes):
         assert indexes(plan, "memories") == {f"memories_{part}"}
         assert "Sort" not in {node["Node Type"] for node in nodes(plan)}
 
@@ -125,11 +132,10 @@ async def test_scopes_are_listed_in_the_order_of_an_index(
 @pytest.mark.parametrize("part", PARTS)
 async def test_a_scope_is_deleted_by_indexes(connection: Connection, part: str) -> None:
     of = call(scope=Scope(**{f"{part}_id": f"{part}-7"}))
-    remove, values = deletion_statement(of.scope, None)
-    for plan in await plans(connection, remove, *call_values(of), *values):
+    for plan in await plans(connection, *deletion_statement(of, None)):
         assert reads_of(plan, "memories") == {f"memories_{part}", "memories_pkey"}
-    erase = SQL["erase_scope"].replace("{column}", f"{part}_id")
-    for plan in await plans(connection, erase, *call_values(of), *values):
+    erase = erasure_statement(of, ScopeKind(f"{part}_id"), f"{part}-7")
+    for plan in await plans(connection, *erase):
         assert reads_of(plan, "memories") == {f"memories_{part}"}
         assert reads_of(plan, "calls") == {f"calls_{part}", "calls_pkey"}
         assert reads_of(plan, "messages") == {"messages_pkey"}
@@ -143,8 +149,8 @@ async def test_a_scope_is_deleted_by_indexes(connection: Connection, part: str) 
             "operations_without_call",
             "operations_of_other_call",
         }
-    lock = SQL["lock_operations"].replace("{column}", f"{part}_id")
-    for plan in await plans(connection, lock, PROJECT, f"{part}-7"):
+    lock = SQL["lock_operations"].fill(column=f"{part}_id")
+    for plan in await plans(connection, *lock(project_id=PROJECT, scope_id=f"{part}-7")):
         assert reads_of(plan, "operations") <= PENDING
 
 
@@ -164,17 +170,17 @@ async def test_erasing_reads_the_history_and_the_messages_of_the_scope_by_indexe
     connection: Connection,
 ) -> None:
     ids = [await connection.fetchval("SELECT memory_id FROM memories WHERE user_id = 'user-7'")]
-    said = ([ALICE.key()], ["a phrase that is long enough"])
-    key = (PROJECT, ids)
-    found = {
-        "phrases": (*key,),
-        "delete_messages": (*key, *said, SENTENCE_ENDS),
-        "messages_with_phrases": (*key, *said, MIN_REPEATED_LENGTH),
-        "clear_notices": (*key, *said),
-        "erase_memories": (*call_values(call()), ids, {}),
-    }
-    for name, values in found.items():
-        for plan in await plans(connection, ERASE[name], *values):
+    key: dict[str, object] = {"project_id": PROJECT, "memory_ids": ids}
+    phrases = {"scope_keys": [ALICE.key()], "phrases": ["a phrase that is long enough"]}
+    statements = [
+        ERASE["phrases"](**key),
+        ERASE["delete_messages"](**key, **phrases, sentence_ends=SENTENCE_ENDS),
+        ERASE["messages_with_phrases"](**key, **phrases, min_length=MIN_REPEATED_LENGTH),
+        ERASE["clear_notices"](**key, **phrases),
+        ERASE["erase_memories"](**call_values(call()), memory_ids=ids, counts={}),
+    ]
+    for statement in statements:
+        for plan in await plans(connection, *statement):
             assert reads_of(plan, "memory_events") <= {"memory_events_pkey", "memory_events_call"}
             assert reads_of(plan, "messages") <= {"messages_pkey"}
             assert reads_of(plan, "memories") <= {"memories_pkey"}
@@ -182,8 +188,9 @@ async def test_erasing_reads_the_history_and_the_messages_of_the_scope_by_indexe
 
 
 async def test_what_expired_is_found_by_the_indexes_of_expiration(connection: Connection) -> None:
-    for plan in await plans(connection, RETENTION["lock_expired"], TODAY, 100):
+    bounds = {"expired_before": TODAY, "limit": 100}
+    for plan in await plans(connection, *RETENTION["lock_expired"](**bounds)):
         assert reads_of(plan, "memories") <= {"memories_expiration", "memories_pkey"}
-    for plan in await plans(connection, RETENTION["find_deleted"], TODAY, 100):
+    for plan in await plans(connection, *RETENTION["find_deleted"](**bounds)):
         assert "memory_events_expiration" in reads_of(plan, "memory_events")
         assert "Seq Scan" not in {node["Node Type"] for node in nodes(plan)}

@@ -77,8 +77,9 @@ async def all_read(connection: Connection, statement: str, *arguments: object) -
 
 
 async def test_a_claim_finds_every_scope_and_reads_little(connection: Connection) -> None:
-    assert await all_read(connection, SQL["claim"], 100, uuid4(), LONG, None) < 3 * 256
-    claimed = await connection.fetch(SQL["claim"], 100, uuid4(), LONG, None)
+    claim = SQL["claim"](limit=100, lease=uuid4(), duration=LONG, server_id=None)
+    assert await all_read(connection, *claim) < 3 * 256
+    claimed = await connection.fetch(*claim)
     assert len(claimed) == 1 + OTHERS
 
 
@@ -87,7 +88,8 @@ async def test_a_look_at_the_queue_leaves_out_what_is_done(
     connection: Connection, project_id: str | None
 ) -> None:
     pending = WAITING + OTHERS
-    assert await all_read(connection, SQL["statistics"], project_id) == pending + FAILED
-    row = await connection.fetchrow(SQL["statistics"], project_id)
+    statistics = SQL["statistics"](project_id=project_id)
+    assert await all_read(connection, *statistics) == pending + FAILED
+    row = await connection.fetchrow(*statistics)
     assert row is not None
     assert (row["queued"] + row["running"], row["dead"]) == (pending, FAILED)

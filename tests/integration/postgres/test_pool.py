@@ -67,7 +67,7 @@ async def test_an_exhausted_pool_is_unavailable_in_time(postgres_dsn: str) -> No
             await ask(database)
     assert 0.05 <= time.monotonic() - started < 2.0
     assert await ask(database) == 1
-    await pool.close()
+    pool.terminate()
 
 
 async def test_an_outage_is_told_once_with_its_end(postgres_dsn: str) -> None:
@@ -81,7 +81,7 @@ async def test_an_outage_is_told_once_with_its_end(postgres_dsn: str) -> None:
                 with pytest.raises(StoreUnavailable):
                     await ask(database)
     assert [line["event"] for line in lines] == ["postgres.unavailable", "postgres.available"]
-    await pool.close()
+    pool.terminate()
 
 
 async def test_the_wait_for_a_connection_ends_with_the_call(postgres_dsn: str) -> None:
@@ -96,7 +96,7 @@ async def test_the_wait_for_a_connection_ends_with_the_call(postgres_dsn: str) -
             await in_request(RequestContext("c", time.monotonic() + 0.05), call)
     with pytest.raises(DeadlineExceeded):
         await in_request(RequestContext("c", time.monotonic()), call)
-    await pool.close()
+    pool.terminate()
 
 
 async def test_a_statement_that_takes_too_long_is_ended_by_the_server(postgres_dsn: str) -> None:
@@ -105,7 +105,7 @@ async def test_a_statement_that_takes_too_long_is_ended_by_the_server(postgres_d
     with pytest.raises(StoreUnavailable):
         await ask(database, "SELECT pg_sleep(60)")
     assert await ask(database) == 1
-    await pool.close()
+    pool.terminate()
 
 
 async def test_a_connection_that_the_server_drops_is_replaced(postgres_dsn: str) -> None:
@@ -117,7 +117,7 @@ async def test_a_connection_that_the_server_drops_is_replaced(postgres_dsn: str)
     await administrator.close()
     after = await ask(database, "SELECT pg_backend_pid()")
     assert after != before
-    await pool.close()
+    pool.terminate()
 
 
 async def test_a_connection_that_is_dropped_in_use_is_unavailable_and_replaced(
@@ -128,7 +128,7 @@ async def test_a_connection_that_is_dropped_in_use_is_unavailable_and_replaced(
     with pytest.raises(StoreUnavailable):
         await ask(database, "SELECT pg_terminate_backend(pg_backend_pid())")
     assert await ask(database) == 1
-    await pool.close()
+    pool.terminate()
 
 
 async def test_a_cancelled_call_gives_its_connection_back(postgres_dsn: str) -> None:
@@ -147,7 +147,7 @@ async def test_a_cancelled_call_gives_its_connection_back(postgres_dsn: str) -> 
     with pytest.raises(asyncio.CancelledError):
         await task
     assert await ask(database) == 1
-    await pool.close()
+    pool.terminate()
 
 
 async def test_json_and_times_come_as_python_values(database: Database) -> None:

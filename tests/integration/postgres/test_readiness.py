@@ -23,7 +23,7 @@ async def empty_database(empty_postgres_dsn: str) -> AsyncIterator[Database]:
     """A pool on a database without a schema."""
     pool = await open_pool(empty_postgres_dsn, PoolOptions(max_size=2))
     yield Database(pool, acquire_timeout=5.0)
-    await pool.close()
+    pool.terminate()
 
 
 async def execute(database: Database, statement: str) -> None:
@@ -90,7 +90,7 @@ async def test_a_claim_that_comes_second_answers_the_first(database: Database) -
     async with database.connection() as connection:
         for number in range(2):
             claim = {"model": f"test/{number}", "dimensions": 8}
-            stored = await connection.fetchval(SQL["claim_embedder"], claim)
+            stored = await connection.fetchval(*SQL["claim_embedder"](embedder=claim))
             assert stored["model"] == "test/0"
 
 

@@ -50,7 +50,7 @@ async def wiretap(postgres_dsn: str) -> AsyncIterator[Wiretap]:
     tapped = Wiretap(Database(pool, acquire_timeout=5.0))
     await tapped.attach()
     yield tapped
-    await pool.close()
+    pool.terminate()
 
 
 async def test_a_verbatim_add_is_one_statement(wiretap: Wiretap) -> None:

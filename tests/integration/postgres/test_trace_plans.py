@@ -10,9 +10,9 @@ import pytest
 import pytest_asyncio
 
 from server.storage.postgres.projects import TRACES_SQL
-from tests.integration.postgres.test_plans import LOAD, indexes, plans
 from tests.support.builders import PROJECT
 from tests.support.postgres import loaded
+from tests.support.query_plans import LOAD, indexes, plans
 
 if TYPE_CHECKING:
     from server.storage.postgres.pool import Connection
@@ -47,10 +47,12 @@ async def connection(postgres_server: str) -> AsyncIterator[Connection]:
 async def test_calls_and_operations_are_found_by_their_correlation_id(
     connection: Connection, table: str, project_id: str | None
 ) -> None:
-    for plan in await plans(connection, TRACES_SQL[table], "request-7", project_id):
+    find = TRACES_SQL[table](correlation_id="request-7", project_id=project_id)
+    for plan in await plans(connection, *find):
         assert indexes(plan, table) == {f"{table}_correlation_id"}
 
 
 async def test_the_changes_of_the_calls_are_found_by_their_keys(connection: Connection) -> None:
-    for plan in await plans(connection, TRACES_SQL["changes"], [PROJECT], [UUID(int=1)]):
+    find = TRACES_SQL["changes"](project_ids=[PROJECT], call_ids=[UUID(int=1)])
+    for plan in await plans(connection, *find):
         assert indexes(plan, "memory_events") == {"memory_events_call"}

@@ -16,13 +16,11 @@ from server.memories.scope import Scope
 from server.memories.search.ranking import ArmWeights
 from server.storage.postgres.pool import Database, PoolOptions, open_pool
 from server.storage.postgres.reembedding import PostgresReembedding
-from server.storage.postgres.rows import to_halfvec
 from server.storage.postgres.schema import PostgresReadiness
-from server.storage.postgres.search import ScopeSizes, Searches, rank_large_statement
+from server.storage.postgres.search import ScopeSize, ScopeSizes, Searches, rank_large_statement
 from server.storage.postgres.vector_index import PostgresSearchIndexing, VectorIndex, cast_to
-from tests.integration.postgres.test_plans import nodes
 from tests.support.builders import NOW, PROJECT, vector
-from tests.support.postgres import LENDING
+from tests.support.query_plans import nodes
 
 if TYPE_CHECKING:
     from server.storage.postgres.pool import Connection
@@ -66,7 +64,7 @@ async def database(postgres_dsn: str) -> AsyncIterator[Database]:
     async with database.connection() as connection:
         await connection.execute(LOAD)
     yield database
-    await pool.close()
+    pool.terminate()
 
 
 @pytest.fixture
@@ -100,23 +98,10 @@ async def test_it_is_what_the_nearest_are_found_by(
     database: Database, indexing: PostgresSearchIndexing
 ) -> None:
     await indexing.build(64)
-    statement, values = rank_large_statement(ALICE, cast_to(DIMENSIONS))
-    asked = to_halfvec(question(1))
-    constants: tuple[object, ...] = (2.0, 0.9, 0.75, 100, 30.0, 300, [])
-    of_scope = (*LENDING, MEMORIES, 8.0, 200)
+    query = SearchQuery(PROJECT, ALICE, question(1), 5, None, text="memory")
+    size = ScopeSize(MEMORIES, 8.0)
     async with database.connection() as connection:
-        plan = await explained(
-            connection,
-            statement,
-            PROJECT,
-            None,
-            [],
-            asked,
-            "memory",
-            *constants,
-            *of_scope,
-            *values,
-        )
+        plan = await explained(connection, *rank_large_statement(query, size, cast_to(DIMENSIONS)))
     assert f"memories_embedding_{DIMENSIONS}" in plan
 
 

@@ -10,14 +10,16 @@ from pathlib import Path
 
 import pytest
 from memoir.channels import API_KEY_VARIABLE
+from memoir.mcp.stdio import ADDRESS_VARIABLE, SCOPE_VARIABLES
 from opentelemetry.sdk.trace import TracerProvider
 from pydantic import AliasChoices, SecretStr
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings
 
-from server.api.grpc.admission import Admission, AdmissionLimits, RateLimiter
+from server.api.grpc.admission import Admission, AdmissionLimits
 from server.api.grpc.interceptors.chain import InterceptorChain, build_interceptors
 from server.api.grpc.interceptors.drain import DrainGate
+from server.api.grpc.rate_limit import RateLimiter
 from server.projects.project import Caller, Principal
 from server.runtime.settings.root import SECTIONS
 from server.telemetry.metrics import REGISTRY
@@ -111,7 +113,8 @@ def test_every_setting_is_documented_and_no_other() -> None:
 
 @pytest.mark.parametrize("path", documents(), ids=named)
 def test_no_document_names_a_setting_that_is_not_there(path: Path) -> None:
-    exist = {name for names, _ in setting_fields() for name in names} | {API_KEY_VARIABLE}
+    of_clients = {API_KEY_VARIABLE, ADDRESS_VARIABLE, *SCOPE_VARIABLES.values()}
+    exist = {name for names, _ in setting_fields() for name in names} | of_clients
     assert set(_VARIABLE.findall(path.read_text(encoding="utf-8"))) <= exist
 
 
@@ -186,6 +189,8 @@ def test_every_promise_names_a_test() -> None:
         "P11",
         "P12",
         "P13",
+        "P14",
+        "P15",
         "P16",
     ]
     for promise, row in promises.items():

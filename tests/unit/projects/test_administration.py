@@ -61,6 +61,7 @@ async def test_a_key_is_given_out_once_and_stored_as_a_digest(
 async def test_a_key_of_an_organization_opens_all_its_projects(
     administration: Administration,
 ) -> None:
+    await administration.create_project("one", "acme")
     record, _ = await administration.create_key(project_id=None, org_id="acme", label="")
     assert (record.org_id, record.project_id) == ("acme", None)
     assert await administration.list_keys() == [record]
@@ -73,6 +74,7 @@ async def test_a_key_of_an_organization_opens_all_its_projects(
         ("one", "globex", InvalidRequest),
         (None, None, InvalidRequest),
         (None, "", InvalidRequest),
+        (None, "globex", NotFound),
     ],
 )
 async def test_a_key_needs_an_owner(
@@ -95,6 +97,7 @@ async def test_the_owner_of_the_project_may_be_named(administration: Administrat
 
 
 async def test_a_key_is_revoked_once(administration: Administration) -> None:
+    await administration.create_project("one", "acme")
     record, key = await administration.create_key(project_id=None, org_id="acme", label="")
     await administration.revoke_key(record.id)
     assert not await administration.is_valid(key)

@@ -1,4 +1,4 @@
-"""The loader of named statements."""
+"""The loader of named Cypher statements."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import cast
 
 import pytest
 
-from server.storage.statements import load_statements, statement_name
+from server.storage.statements import load_cypher, statement_name
 
 PACKAGE = "made_up_statements"
 
@@ -26,46 +26,29 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_blocks_are_found_by_name_in_file_order(folder: Path) -> None:
-    (folder / "a.sql").write_text(
-        "-- Header.\n\n-- name: second\nSELECT 2\n\n-- name:first\n  -- why\nSELECT 1;\n"
+    (folder / "a.cypher").write_text(
+        "// Header.\n\n// name: second\nRETURN 2\n\n// name:first\n  // why\nRETURN 1;\n"
     )
-    statements = load_statements(PACKAGE, "a.sql")
+    statements = load_cypher(PACKAGE, "a.cypher")
     assert dict(statements) == {
-        "second": "-- name: second\nSELECT 2",
-        "first": "-- name: first\n-- why\nSELECT 1;",
+        "second": "// name: second\nRETURN 2",
+        "first": "// name: first\n// why\nRETURN 1;",
     }
     assert list(statements) == ["second", "first"]
 
 
-def test_a_block_stands_where_its_name_does_in_braces(folder: Path) -> None:
-    (folder / "shared.sql").write_text("-- name: columns\na, b\n")
-    (folder / "a.sql").write_text("-- name: read\nSELECT {columns} FROM {table}\n{columns}\n")
-    blocks = load_statements(PACKAGE, "shared.sql")
-    columns = "-- name: columns\na, b"
-    assert dict(load_statements(PACKAGE, "a.sql", blocks=blocks)) == {
-        "read": f"-- name: read\nSELECT {columns} FROM {{table}}\n{columns}"
-    }
-
-
-def test_cypher_has_its_own_comment_mark(folder: Path) -> None:
-    (folder / "a.cypher").write_text("// name: one\nRETURN '-- name: two'\n")
-    assert dict(load_statements(PACKAGE, "a.cypher", comment="//")) == {
-        "one": "// name: one\nRETURN '-- name: two'"
-    }
-
-
 def test_unknown_name_is_answered_with_the_file_and_the_known_names(folder: Path) -> None:
-    (folder / "a.sql").write_text("-- name: b\nSELECT 1\n-- name: a\nSELECT 2\n")
-    statements = load_statements(PACKAGE, "a.sql")
-    with pytest.raises(KeyError, match=r"made_up_statements/a\.sql.*'c'.*\['a', 'b'\]"):
+    (folder / "a.cypher").write_text("// name: b\nRETURN 1\n// name: a\nRETURN 2\n")
+    statements = load_cypher(PACKAGE, "a.cypher")
+    with pytest.raises(KeyError, match=r"made_up_statements/a\.cypher.*'c'.*\['a', 'b'\]"):
         statements["c"]
     assert "c" not in statements
     assert len(statements) == 2
 
 
 def test_statements_cannot_be_changed(folder: Path) -> None:
-    (folder / "a.sql").write_text("-- name: a\nSELECT 1\n")
-    statements = load_statements(PACKAGE, "a.sql")
+    (folder / "a.cypher").write_text("// name: a\nRETURN 1\n")
+    statements = load_cypher(PACKAGE, "a.cypher")
     assert not isinstance(statements, MutableMapping)
     with pytest.raises(TypeError):
         operator.setitem(cast("dict[str, str]", statements), "a", "DROP")
@@ -74,28 +57,28 @@ def test_statements_cannot_be_changed(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        ("-- name: a\nSELECT 1\n-- name: a\nSELECT 2\n", "twice"),
-        ("-- name:\nSELECT 1\n", "is not a name"),
-        ("-- name: a b\nSELECT 1\n", "is not a name"),
-        ("-- name: a\n-- only a comment\n\n-- name: b\nSELECT 1\n", "'a' is empty"),
-        ("SELECT 0;\n-- name: a\nSELECT 1\n", "before the first name"),
+        ("// name: a\nRETURN 1\n// name: a\nRETURN 2\n", "twice"),
+        ("// name:\nRETURN 1\n", "is not a name"),
+        ("// name: a b\nRETURN 1\n", "is not a name"),
+        ("// name: a\n// only a comment\n\n// name: b\nRETURN 1\n", "'a' is empty"),
+        ("RETURN 0;\n// name: a\nRETURN 1\n", "before the first name"),
     ],
 )
 def test_malformed_files_are_refused(folder: Path, text: str, problem: str) -> None:
-    (folder / "a.sql").write_text(text)
+    (folder / "a.cypher").write_text(text)
     with pytest.raises(ValueError, match=problem):
-        load_statements(PACKAGE, "a.sql")
+        load_cypher(PACKAGE, "a.cypher")
 
 
 def test_missing_file_is_an_error(folder: Path) -> None:
     with pytest.raises(FileNotFoundError):
-        load_statements(PACKAGE, "none.sql")
+        load_cypher(PACKAGE, "none.cypher")
 
 
 @pytest.mark.parametrize(
     ("statement", "name"),
     [
-        ("-- name: record_call\n-- why\nSELECT 1", "record_call"),
+        ("-- name: record_call\nSELECT 1", "record_call"),
         ("// name: recall\nMATCH (n) RETURN n", "recall"),
         ("COMMIT;", "COMMIT"),
         ("SELECT 'a text'", "SELECT"),

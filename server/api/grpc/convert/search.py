@@ -34,17 +34,20 @@ def search_response(
         ),
     )
     start = read_number_page_token(request, request.page_token)
-    results = [_result(hit, explain=request.explain) for hit in outcome.hits[start:]]
+    budget = MAX_ITEMS_BYTES - response.ByteSize()
+    for hit in outcome.hits[start:]:
+        # Filled in place, because results that are made apart would be copied.
+        _fill(response.results.add(), hit, explain=request.explain)
     # At least one, so that every page makes progress.
-    count = max(1, fitting_count(results, MAX_ITEMS_BYTES - response.ByteSize()))
-    response.results.extend(results[:count])
-    has_more = count < len(results)
+    count = max(1, fitting_count(response.results, budget))
+    has_more = count < len(response.results)
+    del response.results[count:]
     response.next_page_token = number_page_token(request, start + count if has_more else None)
     return response
 
 
-def _result(hit: Hit, *, explain: bool) -> memory_service_pb2.SearchMemoriesResult:
-    result = memory_service_pb2.SearchMemoriesResult(score=hit.score)
+def _fill(result: memory_service_pb2.SearchMemoriesResult, hit: Hit, *, explain: bool) -> None:
+    result.score = hit.score
     if isinstance(hit, ScoredMemory):
         result.memory.CopyFrom(memory_message(hit.memory))
     else:
@@ -52,7 +55,6 @@ def _result(hit: Hit, *, explain: bool) -> memory_service_pb2.SearchMemoriesResu
     if explain:
         for arm in hit.arms:
             result.arms.add(arm=arm.arm, rank=arm.rank, score=arm.score)
-    return result
 
 
 def _passage_message(passage: Passage) -> memory_service_pb2.Passage:

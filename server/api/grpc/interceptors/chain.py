@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 import grpc
 from opentelemetry.trace import TracerProvider
 
-from server.api.grpc.admission import Admission, RateLimiter
+from server.api.grpc.admission import Admission
 from server.api.grpc.interceptors.access import AuthorizationInterceptor, Authorize
 from server.api.grpc.interceptors.context import (
     CallContext,
@@ -31,6 +31,7 @@ from server.api.grpc.interceptors.handlers import behavior_of, raw_handler, run,
 from server.api.grpc.interceptors.messages import DecodingInterceptor, Now, ValidationInterceptor
 from server.api.grpc.interceptors.observation import ObservationInterceptor
 from server.api.grpc.interceptors.tracing import as_generator, tracing_interceptor
+from server.api.grpc.rate_limit import RateLimiter
 from server.api.grpc.validation import check, check_large
 from server.telemetry.statistics import Statistics
 

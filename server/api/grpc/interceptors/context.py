@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Never, TypeAlias
 
 import grpc
+from google.protobuf.message import Message
 
 from server.api.grpc.admission import MethodClass, method_class
 from server.api.grpc.decoding import Codec, message_type_of
@@ -150,9 +151,17 @@ class Method:
     exists: bool = True
 
 
+_LONGEST_NAME = 200
+
+
+def method_name(path: str) -> str:
+    """The name in a path, cut to 200 characters: clients can invent names of any length."""
+    return path.removeprefix("/")[:_LONGEST_NAME]
+
+
 def describe(path: str, handler: Handler, *, exists: bool = True) -> Method:
     """The method at `path`, which is `/package.Service/Method`."""
-    name = path.removeprefix("/")
+    name = method_name(path)
     return Method(
         name=name,
         is_public=name.partition("/")[0] in PUBLIC_SERVICES,
@@ -163,10 +172,18 @@ def describe(path: str, handler: Handler, *, exists: bool = True) -> Method:
             name,
             handler.request_deserializer,
             handler.response_serializer,
-            message_type_of(name) if handler.request_deserializer else None,
+            _protobuf_request(name, handler),
         ),
         exists=exists,
     )
+
+
+def _protobuf_request(name: str, handler: Handler) -> Callable[[], Message] | None:
+    """The type of the requests if they are encoded as protobuf; a door may use another encoding."""
+    kind = message_type_of(name)
+    if kind is not None and handler.request_deserializer == kind.FromString:
+        return kind
+    return None
 
 
 Proceed: TypeAlias = Callable[[Any, CallContext], Awaitable[Any]]

@@ -6,10 +6,11 @@ import asyncio
 import re
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
-from server.api.grpc.admission import Admission, RateLimiter
+from server.api.grpc.admission import Admission, MethodClass
 from server.api.grpc.interceptors.access import Authorize, enter_principal
 from server.api.grpc.interceptors.context import (
     CallContext,
@@ -19,7 +20,14 @@ from server.api.grpc.interceptors.context import (
     Proceed,
 )
 from server.api.grpc.interceptors.drain import DrainGate
-from server.core.errors import ApiKeyInvalid, DeadlineExceeded, Overloaded, RateLimited
+from server.api.grpc.rate_limit import RateLimiter
+from server.core.errors import (
+    ApiKeyInvalid,
+    DeadlineExceeded,
+    Overloaded,
+    RateLimited,
+    StoreUnavailable,
+)
 from server.core.request_context import current_request, enter_request
 from server.projects.project import Caller, Principal
 from server.telemetry.metrics import ADMISSION_REFUSALS
@@ -30,6 +38,8 @@ Authenticate: TypeAlias = Callable[[str], Awaitable[Principal]]
 _CREDENTIALS = re.compile(r"(?:token|bearer) +(?P<key>[!-~]{1,512})", re.IGNORECASE)
 # One wording for every failure, so that an answer reveals nothing about a key.
 _REFUSAL = "the call carries no valid API key"
+# With the time for which a key is cached, this bounds how long a revoked key keeps a stream.
+_STREAM_CHECK_SECONDS = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +66,8 @@ class EntryInterceptor(CallInterceptor):
 
     Health and reflection bypass all of this, so a busy or draining server still answers its
     probes. Server streams have no default deadline: they last as long as the client wants. gRPC
-    itself ends a call at its client's deadline.
+    itself ends a call at its client's deadline. The key of a stream is checked again every two
+    seconds, so that a stream ends soon after its key was revoked.
     """
 
     def __init__(
@@ -101,13 +112,18 @@ class EntryInterceptor(CallInterceptor):
         if principal.project_id is not None:
             _counted(self._rate_limiter, principal.project_id)
         size = len(request) if isinstance(request, bytes) else 0
+        tenant = principal.project_id or principal.org_id
         try:
             with stage("admission", is_brief=True):
-                call = await self._admission.enter(method.kind, size, current_request().remaining())
+                remaining = current_request().remaining()
+                call = await self._admission.enter(method.kind, size, remaining, tenant)
         except Overloaded:
             ADMISSION_REFUSALS.labels("overloaded").inc()
             raise
         try:
+            if method.kind is MethodClass.STREAM:
+                metadata = context.invocation_metadata()
+                return await self._while_key_is_valid(metadata, proceed(request, context))
             return await proceed(request, context)
         finally:
             self._admission.leave(call)
@@ -117,6 +133,30 @@ class EntryInterceptor(CallInterceptor):
             return await self._authenticate(_key(metadata))
         except ApiKeyInvalid:
             raise ApiKeyInvalid(_REFUSAL) from None
+
+    async def _while_key_is_valid(self, metadata: Metadata, rest: Awaitable[Any]) -> Any:
+        end = asyncio.timeout(None)
+        checks = asyncio.create_task(self._end_when_revoked(metadata, end), name="key-checks")
+        try:
+            async with end:
+                return await rest
+        except TimeoutError as error:
+            if end.expired():
+                raise ApiKeyInvalid(_REFUSAL) from error
+            raise
+        finally:
+            checks.cancel()
+
+    async def _end_when_revoked(self, metadata: Metadata, end: asyncio.Timeout) -> None:
+        while True:
+            await asyncio.sleep(_STREAM_CHECK_SECONDS)
+            try:
+                # While the keys cannot be read, streams go on.
+                with suppress(StoreUnavailable):
+                    await self._principal(metadata)
+            except ApiKeyInvalid:
+                end.reschedule(asyncio.get_running_loop().time())
+                return
 
 
 def _key(metadata: Metadata) -> str:

@@ -15,7 +15,7 @@ from typing import Any, TypeAlias
 
 import grpc
 
-from server.api.grpc.interceptors.context import Context, Handler
+from server.api.grpc.interceptors.context import Context, Handler, method_name
 from server.core.errors import Unimplemented
 
 Behavior: TypeAlias = Callable[[Any, Context], Any]
@@ -68,7 +68,7 @@ def unknown_method(path: str) -> Handler:
 
     Without it gRPC answers such calls itself: without key, correlation id, details or log.
     """
-    method = path.removeprefix("/")
+    method = method_name(path)
 
     async def refuse(_request: Any, _context: Context) -> None:
         raise Unimplemented(method)

@@ -14,6 +14,7 @@ from tests.support.clocks import HandClock
 
 READ, WRITE, STREAM = MethodClass.READ, MethodClass.WRITE, MethodClass.STREAM
 FOREVER = float("inf")
+BUSY, QUIET = "busy", "quiet"
 
 
 def limits(
@@ -29,7 +30,7 @@ def limits(
 
 
 def waiting(admission: Admission, kind: MethodClass, size: int = 0) -> asyncio.Task[AdmittedCall]:
-    return asyncio.create_task(admission.enter(kind, size, FOREVER))
+    return asyncio.create_task(admission.enter(kind, size, FOREVER, BUSY))
 
 
 async def let_others_run() -> None:
@@ -39,37 +40,37 @@ async def let_others_run() -> None:
 
 async def test_writes_leave_room_for_reads() -> None:
     admission = Admission(limits(queue=0))
-    await admission.enter(WRITE, 0, FOREVER)
+    await admission.enter(WRITE, 0, FOREVER, BUSY)
     with pytest.raises(Overloaded):
-        await admission.enter(WRITE, 0, FOREVER)
-    await admission.enter(READ, 0, FOREVER)
+        await admission.enter(WRITE, 0, FOREVER, BUSY)
+    await admission.enter(READ, 0, FOREVER, BUSY)
     with pytest.raises(Overloaded):
-        await admission.enter(READ, 0, FOREVER)
+        await admission.enter(READ, 0, FOREVER, BUSY)
     assert admission.running == 2
 
 
 async def test_reads_leave_room_for_writes() -> None:
     admission = Admission(limits(reads=1, queue=0))
-    await admission.enter(READ, 0, FOREVER)
+    await admission.enter(READ, 0, FOREVER, BUSY)
     with pytest.raises(Overloaded):
-        await admission.enter(READ, 0, FOREVER)
-    await admission.enter(WRITE, 0, FOREVER)
+        await admission.enter(READ, 0, FOREVER, BUSY)
+    await admission.enter(WRITE, 0, FOREVER, BUSY)
     assert admission.running == 2
 
 
 async def test_reads_that_wait_for_their_own_places_keep_no_write_waiting() -> None:
     admission = Admission(limits(reads=1))
-    await admission.enter(READ, 0, FOREVER)
+    await admission.enter(READ, 0, FOREVER, BUSY)
     queued = waiting(admission, READ)
     await let_others_run()
-    await admission.enter(WRITE, 0, FOREVER)
+    await admission.enter(WRITE, 0, FOREVER, BUSY)
     assert admission.running == 2
     queued.cancel()
 
 
 async def test_reads_go_before_writes_that_came_earlier() -> None:
     admission = Admission(limits(concurrency=1))
-    entered = await admission.enter(READ, 0, FOREVER)
+    entered = await admission.enter(READ, 0, FOREVER, BUSY)
     write, read = waiting(admission, WRITE), waiting(admission, READ)
     await let_others_run()
     assert admission.waiting == 2
@@ -84,7 +85,7 @@ async def test_reads_go_before_writes_that_came_earlier() -> None:
 
 async def test_calls_of_one_kind_are_let_in_by_order_of_arrival() -> None:
     admission = Admission(limits(concurrency=1))
-    entered = await admission.enter(READ, 0, FOREVER)
+    entered = await admission.enter(READ, 0, FOREVER, BUSY)
     first, second = waiting(admission, READ), waiting(admission, READ)
     await let_others_run()
     admission.leave(entered)
@@ -97,11 +98,11 @@ async def test_calls_of_one_kind_are_let_in_by_order_of_arrival() -> None:
 
 async def test_beyond_the_queue_a_call_is_refused() -> None:
     admission = Admission(limits(queue=1))
-    await admission.enter(WRITE, 0, FOREVER)
+    await admission.enter(WRITE, 0, FOREVER, BUSY)
     queued = waiting(admission, WRITE)
     await let_others_run()
     with pytest.raises(Overloaded) as refused:
-        await admission.enter(WRITE, 0, FOREVER)
+        await admission.enter(WRITE, 0, FOREVER, BUSY)
     assert refused.value.retry_after > timedelta(0)
     queued.cancel()
 
@@ -110,15 +111,15 @@ async def test_a_call_is_refused_at_once_if_it_would_wait_beyond_its_deadline() 
     clock = HandClock()
     admission = Admission(limits(), clock)
     for _ in range(200):
-        entered = await admission.enter(WRITE, 0, FOREVER)
+        entered = await admission.enter(WRITE, 0, FOREVER, BUSY)
         clock.now += 10.0
         admission.leave(entered)
-    await admission.enter(WRITE, 0, FOREVER)
+    await admission.enter(WRITE, 0, FOREVER, BUSY)
     with pytest.raises(Overloaded) as refused:
-        await admission.enter(WRITE, 0, 9.0)
+        await admission.enter(WRITE, 0, 9.0, BUSY)
     assert admission.waiting == 0
     assert timedelta(seconds=9) < refused.value.retry_after <= timedelta(seconds=10)
-    queued = asyncio.create_task(admission.enter(WRITE, 0, 30.0))
+    queued = asyncio.create_task(admission.enter(WRITE, 0, 30.0, BUSY))
     await let_others_run()
     assert admission.waiting == 1
     queued.cancel()
@@ -126,28 +127,28 @@ async def test_a_call_is_refused_at_once_if_it_would_wait_beyond_its_deadline() 
 
 async def test_who_waits_too_long_is_refused() -> None:
     admission = Admission(limits(queue_seconds=0.01))
-    await admission.enter(WRITE, 0, FOREVER)
+    await admission.enter(WRITE, 0, FOREVER, BUSY)
     with pytest.raises(Overloaded):
-        await admission.enter(WRITE, 0, FOREVER)
+        await admission.enter(WRITE, 0, FOREVER, BUSY)
     assert admission.waiting == 0
 
 
 async def test_a_cancelled_wait_leaves_no_trace() -> None:
     admission = Admission(limits())
-    entered = await admission.enter(WRITE, 10, FOREVER)
+    entered = await admission.enter(WRITE, 10, FOREVER, BUSY)
     queued = waiting(admission, WRITE, 990)
     await let_others_run()
     queued.cancel()
     await asyncio.wait([queued])
     assert admission.waiting == 0
-    await admission.enter(READ, 990, FOREVER)
+    await admission.enter(READ, 990, FOREVER, QUIET)
     admission.leave(entered)
     assert admission.running == 1
 
 
 async def test_a_place_given_to_a_call_that_is_cancelled_goes_to_the_next() -> None:
     admission = Admission(limits())
-    entered = await admission.enter(WRITE, 0, FOREVER)
+    entered = await admission.enter(WRITE, 0, FOREVER, BUSY)
     first, second = waiting(admission, WRITE), waiting(admission, WRITE)
     await let_others_run()
     admission.leave(entered)
@@ -159,31 +160,31 @@ async def test_a_place_given_to_a_call_that_is_cancelled_goes_to_the_next() -> N
 
 async def test_the_bytes_in_progress_are_bounded() -> None:
     admission = Admission(limits())
-    entered = await admission.enter(READ, 5000, FOREVER)
+    entered = await admission.enter(READ, 5000, FOREVER, BUSY)
     with pytest.raises(Overloaded):
-        await admission.enter(READ, 1, FOREVER)
+        await admission.enter(READ, 1, FOREVER, BUSY)
     admission.leave(entered)
-    await admission.enter(READ, 600, FOREVER)
+    await admission.enter(READ, 600, FOREVER, BUSY)
     with pytest.raises(Overloaded):
-        await admission.enter(READ, 401, FOREVER)
-    await admission.enter(READ, 400, FOREVER)
+        await admission.enter(READ, 401, FOREVER, QUIET)
+    await admission.enter(READ, 400, FOREVER, QUIET)
 
 
 async def test_streams_have_a_bound_of_their_own_and_do_not_wait() -> None:
     admission = Admission(limits(concurrency=1))
-    await admission.enter(READ, 0, FOREVER)
-    entered = await admission.enter(STREAM, 0, FOREVER)
+    await admission.enter(READ, 0, FOREVER, BUSY)
+    entered = await admission.enter(STREAM, 0, FOREVER, BUSY)
     with pytest.raises(Overloaded):
-        await admission.enter(STREAM, 0, FOREVER)
+        await admission.enter(STREAM, 0, FOREVER, BUSY)
     admission.leave(entered)
-    await admission.enter(STREAM, 0, FOREVER)
+    await admission.enter(STREAM, 0, FOREVER, BUSY)
 
 
 async def test_a_parked_call_frees_its_place_for_others() -> None:
     admission = Admission(limits(queue=0))
-    first = await admission.enter(WRITE, 10, FOREVER)
+    first = await admission.enter(WRITE, 10, FOREVER, BUSY)
     first.vacate()
-    second = await admission.enter(WRITE, 10, FOREVER)
+    second = await admission.enter(WRITE, 10, FOREVER, BUSY)
     assert (admission.running, admission.parked) == (1, 1)
     admission.leave(second)
     await first.retake()
@@ -194,9 +195,9 @@ async def test_a_parked_call_frees_its_place_for_others() -> None:
 
 async def test_who_was_parked_goes_before_who_has_not_begun() -> None:
     admission = Admission(limits())
-    returning = await admission.enter(WRITE, 0, FOREVER)
+    returning = await admission.enter(WRITE, 0, FOREVER, BUSY)
     returning.vacate()
-    working = await admission.enter(WRITE, 0, FOREVER)
+    working = await admission.enter(WRITE, 0, FOREVER, BUSY)
     new = waiting(admission, WRITE)
     await let_others_run()
     back = asyncio.create_task(returning.retake())
@@ -212,7 +213,7 @@ async def test_who_was_parked_goes_before_who_has_not_begun() -> None:
 
 async def test_a_call_whose_parts_wait_side_by_side_is_parked_until_the_last_is_done() -> None:
     admission = Admission(limits())
-    call = await admission.enter(READ, 0, FOREVER)
+    call = await admission.enter(READ, 0, FOREVER, BUSY)
     call.vacate()
     call.vacate()
     await call.retake()
@@ -224,25 +225,25 @@ async def test_a_call_whose_parts_wait_side_by_side_is_parked_until_the_last_is_
 async def test_the_parked_calls_are_bounded() -> None:
     admission = Admission(AdmissionLimits(parked=2))
     for _ in range(2):
-        (await admission.enter(WRITE, 0, FOREVER)).vacate()
+        (await admission.enter(WRITE, 0, FOREVER, BUSY)).vacate()
     with pytest.raises(Overloaded) as refused:
-        await admission.enter(READ, 0, FOREVER)
+        await admission.enter(READ, 0, FOREVER, BUSY)
     assert refused.value.retry_after > timedelta(0)
-    await admission.enter(STREAM, 0, FOREVER)
+    await admission.enter(STREAM, 0, FOREVER, BUSY)
 
 
 async def test_the_bytes_of_parked_calls_count() -> None:
     admission = Admission(limits(request_bytes=1000))
-    (await admission.enter(WRITE, 900, FOREVER)).vacate()
+    (await admission.enter(WRITE, 900, FOREVER, BUSY)).vacate()
     with pytest.raises(Overloaded):
-        await admission.enter(WRITE, 200, FOREVER)
+        await admission.enter(WRITE, 200, FOREVER, BUSY)
 
 
 async def test_a_call_that_is_cancelled_while_parked_leaves_no_trace() -> None:
     admission = Admission(limits())
 
     async def call(entered: asyncio.Event) -> None:
-        admitted = await admission.enter(WRITE, 10, FOREVER)
+        admitted = await admission.enter(WRITE, 10, FOREVER, BUSY)
         try:
             async with parked():
                 entered.set()
@@ -261,9 +262,9 @@ async def test_a_call_that_is_cancelled_while_parked_leaves_no_trace() -> None:
 
 async def test_a_call_cancelled_on_its_way_back_leaves_no_trace() -> None:
     admission = Admission(limits())
-    returning = await admission.enter(WRITE, 0, FOREVER)
+    returning = await admission.enter(WRITE, 0, FOREVER, BUSY)
     returning.vacate()
-    working = await admission.enter(WRITE, 0, FOREVER)
+    working = await admission.enter(WRITE, 0, FOREVER, BUSY)
     back = asyncio.create_task(returning.retake())
     await let_others_run()
     back.cancel()
@@ -278,14 +279,14 @@ async def test_the_time_that_a_call_is_parked_is_no_work() -> None:
     clock = HandClock()
     admission = Admission(limits(), clock)
     for _ in range(200):
-        call = await admission.enter(WRITE, 0, FOREVER)
+        call = await admission.enter(WRITE, 0, FOREVER, BUSY)
         call.vacate()
         clock.now += 100.0
         await call.retake()
         clock.now += 0.001
         admission.leave(call)
-    await admission.enter(WRITE, 0, FOREVER)
-    queued = asyncio.create_task(admission.enter(WRITE, 0, 1.0))
+    await admission.enter(WRITE, 0, FOREVER, BUSY)
+    queued = asyncio.create_task(admission.enter(WRITE, 0, 1.0, BUSY))
     await let_others_run()
     assert admission.waiting == 1
     queued.cancel()
@@ -294,3 +295,85 @@ async def test_the_time_that_a_call_is_parked_is_no_work() -> None:
 async def test_background_work_has_no_place_and_is_not_parked() -> None:
     async with parked():
         pass
+
+
+async def test_a_quiet_tenant_is_let_in_while_a_busy_one_waits() -> None:
+    admission = Admission(limits(concurrency=8, reads=4, writes=4))
+    for _ in range(3):
+        await admission.enter(READ, 0, FOREVER, BUSY)
+    waits = waiting(admission, READ)
+    await let_others_run()
+    assert not waits.done()
+    await admission.enter(READ, 0, FOREVER, QUIET)
+    assert (admission.running, admission.waiting) == (4, 1)
+    waits.cancel()
+
+
+async def test_tenants_take_turns() -> None:
+    admission = Admission(limits(concurrency=1, queue=8))
+    entered = await admission.enter(READ, 0, FOREVER, BUSY)
+    busy = [waiting(admission, READ) for _ in range(3)]
+    await let_others_run()
+    quiet = asyncio.create_task(admission.enter(READ, 0, FOREVER, QUIET))
+    await let_others_run()
+    admission.leave(entered)
+    await let_others_run()
+    admission.leave(await busy[0])
+    await let_others_run()
+    assert quiet.done()
+    assert not busy[1].done()
+    admission.leave(await quiet)
+    await let_others_run()
+    assert busy[1].done()
+    assert not busy[2].done()
+    busy[2].cancel()
+
+
+async def test_no_tenant_takes_all_places_of_the_queue() -> None:
+    admission = Admission(limits(concurrency=1, queue=4))
+    await admission.enter(READ, 0, FOREVER, BUSY)
+    waits = [waiting(admission, READ) for _ in range(3)]
+    await let_others_run()
+    with pytest.raises(Overloaded):
+        await admission.enter(READ, 0, FOREVER, BUSY)
+    quiet = asyncio.create_task(admission.enter(READ, 0, FOREVER, QUIET))
+    await let_others_run()
+    assert admission.waiting == 4
+    for task in (*waits, quiet):
+        task.cancel()
+
+
+async def test_no_tenant_takes_all_streams() -> None:
+    admission = Admission(AdmissionLimits(streams=4))
+    for _ in range(3):
+        await admission.enter(STREAM, 0, FOREVER, BUSY)
+    with pytest.raises(Overloaded):
+        await admission.enter(STREAM, 0, FOREVER, BUSY)
+    await admission.enter(STREAM, 0, FOREVER, QUIET)
+
+
+async def test_no_tenant_fills_the_memory() -> None:
+    admission = Admission(limits(concurrency=8, reads=8, request_bytes=1000))
+    await admission.enter(READ, 700, FOREVER, BUSY)
+    with pytest.raises(Overloaded):
+        await admission.enter(READ, 100, FOREVER, BUSY)
+    await admission.enter(READ, 100, FOREVER, QUIET)
+
+
+async def test_the_expected_wait_counts_the_turns_of_others_once() -> None:
+    clock = HandClock()
+    admission = Admission(limits(concurrency=1, reads=1, queue=100), clock)
+    for _ in range(200):
+        entered = await admission.enter(READ, 0, FOREVER, BUSY)
+        clock.now += 1.0
+        admission.leave(entered)
+    await admission.enter(READ, 0, FOREVER, BUSY)
+    busy = [waiting(admission, READ) for _ in range(10)]
+    await let_others_run()
+    with pytest.raises(Overloaded):
+        await admission.enter(READ, 0, 5.0, BUSY)
+    quiet = asyncio.create_task(admission.enter(READ, 0, 5.0, QUIET))
+    await let_others_run()
+    assert not quiet.done()
+    for task in (*busy, quiet):
+        task.cancel()

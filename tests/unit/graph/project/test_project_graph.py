@@ -435,6 +435,19 @@ async def test_while_changes_keep_coming_they_are_gathered_ever_longer() -> None
     assert pauses.slept == [0.05, 0.1, 0.2, 0.4, 0.5, 0.5, 0.5]
 
 
+async def test_commits_without_anything_for_the_graph_share_a_claim() -> None:
+    outbox, graph, pauses = FakeOutbox(), FakeGraph(), Pauses()
+    subject = lingering(outbox, graph, pauses)
+    async with running(subject):
+        await outbox.empty.wait()
+        assert pauses.slept == []
+        outbox.empty.clear()
+        subject.wake()
+        await outbox.empty.wait()
+    assert pauses.slept == [0.05]
+    assert outbox.claims == 2
+
+
 async def test_full_batches_follow_at_once_and_grow() -> None:
     outbox = FakeOutbox([dirty(number) for number in range(801)])
     graph, pauses = FakeGraph(), Pauses()

@@ -25,7 +25,13 @@ from server.memories.filters.filter import (
     OneOf,
     Present,
 )
-from server.memories.filters.parser import MAX_DEPTH, MAX_LISTED, MAX_NODES, parse_filter
+from server.memories.filters.parser import (
+    MAX_CONTAINS,
+    MAX_DEPTH,
+    MAX_LISTED,
+    MAX_NODES,
+    parse_filter,
+)
 
 ALICE = OneOf(Column.USER_ID, ("alice",))
 CREATED = Column.CREATE_TIME
@@ -250,6 +256,19 @@ def test_operators_are_bounded() -> None:
     parse_filter({"AND": conditions})
     assert violations({"AND": [*conditions, {"user_id": {"gt": "a"}}]}) == {
         "filters": f"must have at most {MAX_NODES} operators"
+    }
+
+
+def test_conditions_that_read_whole_texts_are_bounded() -> None:
+    conditions: list[JsonValue] = [
+        {"text": {"contains": "a"}},
+        {"metadata.note": {"icontains": "a"}},
+    ] * (MAX_CONTAINS // 2)
+    parse_filter({"OR": conditions})
+    assert violations({"OR": [*conditions, {"text": {"icontains": "b"}}]}) == {
+        f"filters.OR[{MAX_CONTAINS}].text.icontains": (
+            f"is too many: a filter has at most {MAX_CONTAINS} contains and icontains"
+        )
     }
 
 

@@ -9,8 +9,9 @@ from typing import Any
 import grpc
 import pytest
 
-from server.api.grpc.interceptors.context import final_code
-from server.api.grpc.interceptors.handlers import run
+from server.api.grpc.interceptors.context import describe, final_code
+from server.api.grpc.interceptors.handlers import behavior_of, run, unknown_method
+from server.core.errors import Unimplemented
 
 
 async def test_a_blocking_handler_is_refused() -> None:
@@ -20,6 +21,16 @@ async def test_a_blocking_handler_is_refused() -> None:
     context: Any = None
     with pytest.raises(TypeError, match="asynchronous"):
         await run(behavior, None, context)
+
+
+async def test_the_name_of_an_unknown_method_is_cut() -> None:
+    path = "/" + "x" * 9000
+    handler = unknown_method(path)
+    assert describe(path, handler, exists=False).name == "x" * 200
+    behavior: Any = behavior_of(handler)
+    with pytest.raises(Unimplemented) as refused:
+        await behavior(None, None)
+    assert len(str(refused.value)) < 300
 
 
 async def test_a_generator_is_closed_before_its_call_ends() -> None:

@@ -1,0 +1,1 @@
+"""Memories as tools of the Model Context Protocol. Needs the extra `mcp`."""

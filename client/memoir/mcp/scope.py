@@ -1,0 +1,21 @@
+"""The scope that the configuration of an agent fixes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from memoir.options import Scope
+
+
+def fixed_scope(value_of: Callable[[str], str | None]) -> Scope:
+    """The parts of a scope that have a value; `value_of` knows it by the name of the part."""
+    scope = Scope()
+    if user_id := value_of("user_id"):
+        scope["user_id"] = user_id
+    if agent_id := value_of("agent_id"):
+        scope["agent_id"] = agent_id
+    if app_id := value_of("app_id"):
+        scope["app_id"] = app_id
+    if run_id := value_of("run_id"):
+        scope["run_id"] = run_id
+    return scope

@@ -1,0 +1,61 @@
+"""Limits how often each project calls."""
+
+from __future__ import annotations
+
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+
+from server.core.errors import RateLimited
+
+MOST_PROJECTS = 100_000
+
+
+@dataclass(slots=True)
+class _Bucket:
+    tokens: float
+    filled: float
+
+
+class RateLimiter:
+    """A token bucket for each project: `burst` calls at once, and `rate` calls a second after that.
+
+    With more than 100,000 projects, those that called longest ago are forgotten, and start again
+    with a full bucket. Source: ITU-T I.371, the generic cell rate algorithm as a continuous bucket.
+    """
+
+    def __init__(
+        self, rate: float, burst: int, monotonic: Callable[[], float] = time.monotonic
+    ) -> None:
+        """A `rate` of 0 means no limit."""
+        self._rate = rate
+        self._burst = float(burst)
+        self._monotonic = monotonic
+        self._buckets: OrderedDict[str, _Bucket] = OrderedDict()
+
+    def take(self, project_id: str) -> None:
+        """Counts one call of the project.
+
+        Raises:
+            RateLimited: the bucket is empty; its delay ends when the bucket allows a call again.
+        """
+        if not self._rate:
+            return
+        bucket = self._filled(project_id)
+        if bucket.tokens < 1.0:
+            raise RateLimited(timedelta(seconds=(1.0 - bucket.tokens) / self._rate))
+        bucket.tokens -= 1.0
+
+    def _filled(self, project_id: str) -> _Bucket:
+        now = self._monotonic()
+        bucket = self._buckets.get(project_id)
+        if bucket is None:
+            if len(self._buckets) >= MOST_PROJECTS:
+                self._buckets.popitem(last=False)
+            bucket = self._buckets[project_id] = _Bucket(self._burst, now)
+        self._buckets.move_to_end(project_id)
+        bucket.tokens = min(self._burst, bucket.tokens + (now - bucket.filled) * self._rate)
+        bucket.filled = now
+        return bucket

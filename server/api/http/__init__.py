@@ -1,0 +1,1 @@
+"""The HTTP door: the paths of Mem0, and the contract as plain JSON."""

@@ -1,0 +1,329 @@
+"""Turns HTTP requests into calls of the contract, and their answers into HTTP responses."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from contextvars import ContextVar
+from typing import Any, Final, TypeAlias, TypeVar
+from uuid import uuid4
+
+import orjson
+import structlog
+from google.protobuf.message import Message
+from google.protobuf.message_factory import GetMessageClass
+from google.rpc import status_pb2
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.types import Receive, Scope
+from starlette.types import Send as AsgiSend
+
+from server.api.grpc.local import (
+    CONTRACT_METHODS,
+    LocalAnswer,
+    LocalCalls,
+    LocalMethod,
+    LocalRequest,
+)
+from server.api.grpc.local import Send as SendMessage
+from server.api.grpc.status import to_status
+from server.api.http.bodies import Bodies, BodyLimits, BodyRefused
+from server.api.http.exchange import Exchange
+from server.api.http.faults import (
+    CLIENT_CLOSED_REQUEST,
+    CORRELATION_ID,
+    JSON,
+    Rename,
+    failed,
+    refused,
+)
+from server.core.errors import InvalidRequest
+
+T = TypeVar("T")
+Endpoint: TypeAlias = Callable[[Request], Awaitable[Response]]
+ReadRequest: TypeAlias = Callable[[Exchange], Message]
+WriteResponse: TypeAlias = Callable[[Any, Exchange], object]
+
+IGNORED: Final = "memoir-ignored"
+NOTICE: Final = "memoir-notice"
+_LONGEST_HEADER: Final = 1024
+_OWN_TRAILERS: Final = "memoir-"
+_NDJSON: Final = "application/x-ndjson"
+
+_exchange: ContextVar[Exchange] = ContextVar("http_exchange")
+_log: structlog.typing.FilteringBoundLogger = structlog.get_logger("server.http")
+
+
+class CallFailed(Exception):
+    """A call of several that one request needs ended with an error."""
+
+    def __init__(self, status: status_pb2.Status) -> None:
+        super().__init__(status.message)
+        self.status = status
+
+
+class Session:
+    """Makes the calls that one request needs, all under its correlation id."""
+
+    def __init__(self, methods: Callable[[str], LocalMethod], exchange: Exchange) -> None:
+        self._methods = methods
+        self._exchange = exchange
+        self._metadata = exchange.metadata()
+        self.last: LocalAnswer | None = None
+        """The answer to the newest call."""
+
+    async def call(self, name: str, request: Message) -> Any:
+        """Calls `package.Service/Method` and returns its response.
+
+        Raises:
+            CallFailed: it ended with an error.
+        """
+        answer = await self._methods(name).call(
+            LocalRequest(
+                request.SerializeToString(),
+                self._metadata,
+                self._exchange.peer(),
+                self._exchange.timeout(),
+            )
+        )
+        if self.last is None and answer.correlation_id:
+            others = (item for item in self._metadata if item[0] != CORRELATION_ID)
+            self._metadata = (*others, (CORRELATION_ID, answer.correlation_id))
+        self.last = answer
+        if answer.status is not None:
+            raise CallFailed(answer.status)
+        return GetMessageClass(CONTRACT_METHODS[name].output_type).FromString(answer.body)
+
+
+Respond: TypeAlias = Callable[[Exchange, Session], Awaitable[object]]
+
+
+class Door:
+    """Makes the endpoints."""
+
+    def __init__(self, calls: LocalCalls, limits: BodyLimits) -> None:
+        self._calls = calls
+        self._bodies = Bodies(limits)
+        self._plain: dict[str, LocalMethod] = {}
+
+    def one_call(
+        self, name: str, read: ReadRequest, write: WriteResponse, rename: Rename | None = None
+    ) -> Endpoint:
+        """An endpoint that is one unary call of `package.Service/Method`.
+
+        `read` and `write` run within the call, after the client is known and admitted. `write`
+        returns what is sent as JSON. `rename` is for the fields that errors name.
+        """
+        method = self._method(name, read, write)
+
+        async def endpoint(request: Request) -> Response:
+            async def respond(exchange: Exchange) -> Response:
+                _exchange.set(exchange)
+                answer = await method.call(_local_request(exchange))
+                return _response(answer, exchange, rename)
+
+            return await self._respond(request, respond)
+
+        return endpoint
+
+    def several_calls(self, respond: Respond, rename: Rename | None = None) -> Endpoint:
+        """An endpoint whose answer takes several calls; `respond` returns what is sent as JSON."""
+
+        async def endpoint(request: Request) -> Response:
+            async def run(exchange: Exchange) -> Response:
+                session = Session(self._plain_method, exchange)
+                try:
+                    body = await respond(exchange, session)
+                except CallFailed as error:
+                    assert session.last is not None
+                    return failed(error.status, session.last.correlation_id, rename)
+                headers = _headers(session.last, exchange)
+                return Response(orjson.dumps(body), media_type=JSON, headers=headers)
+
+            return await self._respond(request, run)
+
+        return endpoint
+
+    def stream(self, name: str, read: ReadRequest, write: WriteResponse) -> Endpoint:
+        """An endpoint that is a call with a stream of responses, sent as lines of JSON."""
+        method = self._method(name, read, write)
+
+        async def endpoint(request: Request) -> Response:
+            async def respond(exchange: Exchange) -> Response:
+                return _Stream(self._calls, method, exchange)
+
+            return await self._respond(request, respond)
+
+        return endpoint
+
+    def _method(self, name: str, read: ReadRequest, write: WriteResponse) -> LocalMethod:
+        def decode(_body: bytes) -> Message:
+            return read(_exchange.get())
+
+        def encode(message: Any) -> bytes:
+            return orjson.dumps(write(message, _exchange.get()))
+
+        return self._calls.method(CONTRACT_METHODS[name], decode, encode)
+
+    def _plain_method(self, name: str) -> LocalMethod:
+        """The method with the messages of the contract as they are."""
+        if name not in self._plain:
+            method = CONTRACT_METHODS[name]
+            self._plain[name] = self._calls.method(
+                method,
+                GetMessageClass(method.input_type).FromString,
+                GetMessageClass(method.output_type).SerializeToString,
+            )
+        return self._plain[name]
+
+    async def _respond(
+        self, request: Request, respond: Callable[[Exchange], Coroutine[Any, Any, Response]]
+    ) -> Response:
+        """Reads the request and answers it; errors of the door itself are answered here."""
+        try:
+            exchange = Exchange(request, await self._bodies.read(request))
+            return await _while_connected(self._calls.start(respond(exchange)), request.receive)
+        except BodyRefused as refusal:
+            # Something of the body may be left unread, so the connection cannot be used again.
+            return _logged(
+                request, refused(refusal.http_status, str(refusal), headers={"Connection": "close"})
+            )
+        except InvalidRequest as invalid:
+            return _logged(request, failed(to_status(invalid, ""), ""))
+        except ClientDisconnect:
+            return refused(CLIENT_CLOSED_REQUEST, "the client is gone")
+
+
+async def _while_connected(calls: asyncio.Task[T], receive: Receive) -> T:
+    """The result of `calls`, which are cancelled if the client disconnects, as gRPC does.
+
+    Raises:
+        ClientDisconnect: it did.
+    """
+    gone = asyncio.ensure_future(receive())
+    gone.add_done_callback(lambda _: calls.cancel())
+    try:
+        return await calls
+    except asyncio.CancelledError:
+        task = asyncio.current_task()
+        if gone.done() and not gone.cancelled() and not (task and task.cancelling()):
+            raise ClientDisconnect from None
+        raise
+    finally:
+        gone.cancel()
+
+
+def _local_request(exchange: Exchange) -> LocalRequest:
+    return LocalRequest(exchange.body, exchange.metadata(), exchange.peer(), exchange.timeout())
+
+
+def _response(answer: LocalAnswer, exchange: Exchange, rename: Rename | None) -> Response:
+    headers = _headers(answer, exchange)
+    if answer.status is not None:
+        response = failed(answer.status, answer.correlation_id, rename)
+        response.headers.update(headers)
+        return response
+    return Response(answer.body, media_type=JSON, headers=headers)
+
+
+def _headers(answer: LocalAnswer | None, exchange: Exchange) -> Mapping[str, str]:
+    headers: dict[str, str] = {}
+    if answer is not None:
+        headers = {
+            key: value
+            for key, value in answer.trailers
+            if isinstance(value, str) and (key == CORRELATION_ID or key.startswith(_OWN_TRAILERS))
+        }
+        if answer.traceparent:
+            headers["traceparent"] = answer.traceparent
+    for name, values in ((IGNORED, exchange.ignored), (NOTICE, exchange.notices)):
+        if values:
+            # As JSON, so that no text of the client's can end the header.
+            headers[name] = ", ".join(json.dumps(value)[1:-1] for value in values)[:_LONGEST_HEADER]
+    return headers
+
+
+def _logged(request: Request, response: Response) -> Response:
+    """Logs a refusal that no call has logged, and gives it an id to find it by."""
+    correlation_id = uuid4().hex
+    response.headers[CORRELATION_ID] = correlation_id
+    _log.info(
+        "http.refused",
+        path=request.url.path[:256],
+        status=response.status_code,
+        correlation_id=correlation_id,
+    )
+    return response
+
+
+class _Stream(Response):
+    """Sends each response of a stream as a line of JSON; an error that comes later, as `error`."""
+
+    def __init__(self, calls: LocalCalls, method: LocalMethod, exchange: Exchange) -> None:
+        super().__init__()
+        self._calls = calls
+        self._method = method
+        self._exchange = exchange
+        self._started = False
+
+    async def __call__(self, scope: Scope, receive: Receive, send: AsgiSend) -> None:
+        async def send_line(line: bytes) -> None:
+            await self._start(send)
+            await send({"type": "http.response.body", "body": line + b"\n", "more_body": True})
+
+        try:
+            call = self._calls.start(self._run(send_line))
+            answer = await _while_connected(call, receive)
+        except ClientDisconnect:
+            return
+        if answer.status is not None and not self._started:
+            await _response(answer, self._exchange, None)(scope, receive, send)
+            return
+        if answer.status is not None:
+            await send_line(bytes(failed(answer.status, answer.correlation_id).body))
+        await self._start(send)
+        await send({"type": "http.response.body", "body": b""})
+
+    async def _run(self, send: SendMessage) -> LocalAnswer:
+        _exchange.set(self._exchange)
+        return await self._method.call(_local_request(self._exchange), send)
+
+    async def _start(self, send: AsgiSend) -> None:
+        if not self._started:
+            self._started = True
+            headers = [(b"content-type", _NDJSON.encode()), (b"cache-control", b"no-store")]
+            await send({"type": "http.response.start", "status": 200, "headers": headers})
+
+
+def unknown_path(request: Request) -> Response:
+    """The answer where nothing is served."""
+    return _logged(request, refused(404, "there is nothing at this path"))
+
+
+def unknown_method(request: Request, allowed: str) -> Response:
+    """The answer to a method that the path does not have."""
+    return _logged(
+        request, refused(405, f"the path has only {allowed}", headers={"Allow": allowed})
+    )
+
+
+def broken(request: Request, error: Exception) -> Response:
+    """The answer to a fault of the door itself, whose cause is in the log alone."""
+    response = _logged(request, refused(500, "internal error"))
+    _log.error(
+        "http.failed",
+        path=request.url.path[:256],
+        correlation_id=response.headers[CORRELATION_ID],
+        exc_info=error,
+    )
+    return response
+
+
+def refusing(http_status: int, message: str) -> Endpoint:
+    """An endpoint that answers every request with the same refusal."""
+
+    async def endpoint(request: Request) -> Response:
+        return _logged(request, refused(http_status, message))
+
+    return endpoint

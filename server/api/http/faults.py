@@ -1,0 +1,119 @@
+"""Errors as JSON, in the form that Mem0's clients read."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from http import HTTPStatus
+from typing import Any, Final
+
+import grpc
+import orjson
+from google.rpc import error_details_pb2, status_pb2
+from starlette.responses import Response
+
+CORRELATION_ID: Final = "x-correlation-id"
+JSON: Final = "application/json"
+
+_Code = grpc.StatusCode
+_CODES: Final = {code.value[0]: code for code in grpc.StatusCode}
+CLIENT_CLOSED_REQUEST: Final = 499
+
+# https://github.com/googleapis/googleapis/blob/master/google/rpc/code.proto
+HTTP_STATUS: Final[Mapping[grpc.StatusCode, int]] = {
+    _Code.CANCELLED: CLIENT_CLOSED_REQUEST,
+    _Code.INVALID_ARGUMENT: 400,
+    _Code.FAILED_PRECONDITION: 400,
+    _Code.OUT_OF_RANGE: 400,
+    _Code.UNAUTHENTICATED: 401,
+    _Code.PERMISSION_DENIED: 403,
+    _Code.NOT_FOUND: 404,
+    _Code.ALREADY_EXISTS: 409,
+    _Code.ABORTED: 409,
+    _Code.RESOURCE_EXHAUSTED: 429,
+    _Code.UNIMPLEMENTED: 501,
+    _Code.UNAVAILABLE: 503,
+    _Code.DEADLINE_EXCEEDED: 504,
+}
+
+Rename = Callable[[str], str]
+
+
+def failed(
+    status: status_pb2.Status, correlation_id: str, rename: Rename | None = None
+) -> Response:
+    """The answer to a call that ended with `status`.
+
+    `rename` turns the path of a field of the contract into that of the field that was sent.
+    """
+    code = _CODES.get(status.code, _Code.UNKNOWN)
+    details: dict[str, Any] = {"code": code.name, "message": status.message}
+    headers: dict[str, str] = {}
+    for detail in status.details:
+        _read_detail(detail, details, headers, rename or _unchanged)
+    detail = status.message
+    if violations := details.get("violations"):
+        detail = "; ".join(_line(each["field"], each["description"]) for each in violations)
+    return answered(HTTP_STATUS.get(code, 500), detail, details, correlation_id, headers)
+
+
+def refused(
+    http_status: int,
+    message: str,
+    correlation_id: str = "",
+    headers: Mapping[str, str] | None = None,
+) -> Response:
+    """A refusal by the door itself, of what is no call yet."""
+    return answered(http_status, message, {"message": message}, correlation_id, headers or {})
+
+
+def answered(
+    http_status: int,
+    detail: str,
+    details: Mapping[str, Any],
+    correlation_id: str,
+    headers: Mapping[str, str],
+) -> Response:
+    """`error`, `details` and `detail`, of which Mem0's clients show the last one."""
+    body = {"error": _title(http_status), "details": details, "detail": detail}
+    ids = {CORRELATION_ID: correlation_id} if correlation_id else {}
+    return Response(orjson.dumps(body), http_status, media_type=JSON, headers={**headers, **ids})
+
+
+def _title(http_status: int) -> str:
+    if http_status == CLIENT_CLOSED_REQUEST:
+        return f"{http_status} Client Closed Request"
+    return f"{http_status} {HTTPStatus(http_status).phrase}"
+
+
+def _read_detail(
+    detail: Any, details: dict[str, Any], headers: dict[str, str], rename: Rename
+) -> None:
+    info = error_details_pb2.ErrorInfo()
+    request = error_details_pb2.RequestInfo()
+    bad = error_details_pb2.BadRequest()
+    retry = error_details_pb2.RetryInfo()
+    if detail.Unpack(info):
+        details["reason"] = info.reason
+        if info.metadata:
+            details["metadata"] = dict(info.metadata)
+    elif detail.Unpack(request):
+        details["correlation_id"] = request.request_id
+    elif detail.Unpack(bad):
+        details["violations"] = [
+            {"field": rename(each.field), "description": each.description}
+            for each in bad.field_violations
+        ]
+    elif detail.Unpack(retry):
+        seconds = retry.retry_delay.ToTimedelta().total_seconds()
+        details["retry_after_seconds"] = seconds
+        # The header has whole seconds only: https://www.rfc-editor.org/rfc/rfc9110#field.retry-after
+        headers["Retry-After"] = str(max(1, math.ceil(seconds)))
+
+
+def _line(field: str, description: str) -> str:
+    return f"{field}: {description}" if field else description
+
+
+def _unchanged(field: str) -> str:
+    return field

@@ -1,0 +1,152 @@
+"""The key's project, asynchronous adds as events, and feedback."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+from uuid import NAMESPACE_OID, uuid5
+
+from google.longrunning import operations_proto_pb2
+from google.protobuf.json_format import MessageToDict
+from memoir.v1.memory_service_pb2 import (
+    GetMemoryRequest,
+    GetMemoryResponse,
+    UpdateMemoryRequest,
+)
+from memoir.v1.project_service_pb2 import (
+    GetProjectRequest,
+    GetProjectResponse,
+    Project,
+    UpdateProjectRequest,
+    UpdateProjectResponse,
+)
+
+from server.api.http.door import Session
+from server.api.http.exchange import Exchange, message_of
+from server.api.http.mem0 import fields
+from server.api.http.mem0.shapes import event_json
+from server.core.errors import FieldViolation, InvalidRequest
+
+GET_PROJECT: Final = "memoir.v1.ProjectService/GetProject"
+UPDATE_PROJECT: Final = "memoir.v1.ProjectService/UpdateProject"
+_OPERATION: Final = "google.longrunning.Operations/GetOperation"
+_GET: Final = "memoir.v1.MemoryService/GetMemory"
+_UPDATE: Final = "memoir.v1.MemoryService/UpdateMemory"
+_SETTINGS: Final = ("custom_instructions", "custom_categories")
+_FEEDBACK: Final = ("POSITIVE", "NEGATIVE", "VERY_NEGATIVE")
+
+
+def read_ping(exchange: Exchange) -> GetProjectRequest:
+    """The project of the key."""
+    return message_of(GetProjectRequest, fields.project_of(exchange))
+
+
+def write_ping(response: GetProjectResponse, _exchange: Exchange) -> object:
+    """What the constructors of Mem0's clients need. Keys belong to nobody with an address."""
+    return {
+        "status": "ok",
+        "org_id": response.project.org_id,
+        "project_id": response.project.id,
+        "user_email": None,
+    }
+
+
+def read_project(exchange: Exchange) -> GetProjectRequest:
+    """The project of the path."""
+    return message_of(GetProjectRequest, dict(exchange.path))
+
+
+def write_project(
+    response: GetProjectResponse | UpdateProjectResponse, exchange: Exchange
+) -> object:
+    """The project's settings; only the `fields` of the query, if it names some."""
+    wanted = exchange.request.query_params.getlist("fields")
+    found = _project_json(response.project)
+    return {name: value for name, value in found.items() if not wanted or name in wanted}
+
+
+def _project_json(project: Project) -> dict[str, Any]:
+    return {
+        "id": project.id,
+        "project_id": project.id,
+        "org_id": project.org_id,
+        "name": project.id,
+        "custom_instructions": project.custom_instructions or None,
+        "custom_categories": [
+            {category.name: category.description} for category in project.custom_categories
+        ]
+        or None,
+        "created_at": project.create_time.ToJsonString(),
+        "updated_at": project.update_time.ToJsonString(),
+    }
+
+
+def read_project_update(exchange: Exchange) -> UpdateProjectRequest:
+    """The settings that both sides know."""
+    known = fields.understood(exchange, exchange.json_object(), _SETTINGS)
+    project = {name: value for name, value in known.items() if value is not None}
+    if "custom_categories" in project:
+        project["custom_categories"] = fields.categories(project["custom_categories"])
+    violations: list[FieldViolation] = []
+    if not known:
+        wanted = f"name at least one of {', '.join(_SETTINGS)}"
+        violations.append(FieldViolation("update_mask", wanted))
+    value = {**exchange.path, "project": project, "update_mask": ",".join(known)}
+    return message_of(UpdateProjectRequest, value, violations)
+
+
+def project_field(field: str) -> str:
+    """The name under which Mem0 sends a field of a project."""
+    return "custom_instructions" if field == "update_mask" else field.removeprefix("project.")
+
+
+async def event(exchange: Exchange, session: Session) -> object:
+    """`GET /v1/event/{id}/`: how an asynchronous add stands."""
+    request = message_of(GetProjectRequest, fields.project_of(exchange))
+    project: GetProjectResponse = await session.call(GET_PROJECT, request)
+    name = f"projects/{project.project.id}/operations/{exchange.path['id']}"
+    return event_json(
+        await session.call(_OPERATION, operations_proto_pb2.GetOperationRequest(name=name))
+    )
+
+
+async def feedback(exchange: Exchange, session: Session) -> object:
+    """`POST /v1/feedback/`: kept in the memory's metadata, where filters find it."""
+    sent = fields.understood(
+        exchange,
+        fields.sent_fields(exchange),
+        {"memory_id", "feedback", "feedback_reason", *fields.PROJECT},
+    )
+    verdict, reason = sent.get("feedback"), sent.get("feedback_reason")
+    violations = []
+    if verdict is not None and verdict not in _FEEDBACK:
+        violations.append(FieldViolation("feedback", f"must be one of {', '.join(_FEEDBACK)}"))
+    if reason is not None and not isinstance(reason, str):
+        violations.append(FieldViolation("feedback_reason", "must be a string"))
+    named = {name: sent[name] for name in fields.PROJECT if name in sent}
+    named["id"] = sent.get("memory_id", "")
+    read = message_of(GetMemoryRequest, named, violations)
+    if violations:
+        raise InvalidRequest(violations)
+    found: GetMemoryResponse = await session.call(_GET, read)
+    metadata = MessageToDict(found.memory.metadata)
+    metadata["feedback"] = {"feedback": verdict, "feedback_reason": reason}
+    if verdict is None:
+        del metadata["feedback"]
+    # The etag keeps a change that came in between.
+    value = {
+        **named,
+        "changes": {"metadata": metadata},
+        "update_mask": "metadata",
+        "etag": found.memory.etag,
+    }
+    await session.call(_UPDATE, message_of(UpdateMemoryRequest, value))
+    return {
+        "id": str(uuid5(NAMESPACE_OID, f"feedback:{found.memory.id}")),
+        "feedback": verdict,
+        "feedback_reason": reason,
+    }
+
+
+def feedback_field(field: str) -> str:
+    """The name under which Mem0 sends a field of a feedback."""
+    return "memory_id" if field == "id" else field

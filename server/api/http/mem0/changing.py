@@ -1,0 +1,237 @@
+"""Reading, changing and deleting memories by id, alone and in batches, and whole scopes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Any, Final
+
+from google.rpc import error_details_pb2, status_pb2
+from memoir.v1.memory_service_pb2 import (
+    BatchDeleteMemoriesRequest,
+    BatchDeleteMemoriesResponse,
+    BatchUpdateMemoriesRequest,
+    BatchUpdateMemoriesResponse,
+    DeleteMemoriesRequest,
+    DeleteMemoriesResponse,
+    DeleteMemoryRequest,
+    DeleteScopeRequest,
+    GetMemoryRequest,
+    GetMemoryResponse,
+    ListMemoryEventsRequest,
+    UpdateMemoryRequest,
+    UpdateMemoryResponse,
+)
+
+from server.api.http.door import CallFailed, Session
+from server.api.http.exchange import Exchange, message_of
+from server.api.http.mem0 import fields
+from server.api.http.mem0.filters import conjunction, from_query, plain_ids, translated
+from server.api.http.mem0.listing import KINDS
+from server.api.http.mem0.shapes import IDS, history_json, memory_json
+from server.core.errors import FieldViolation, InvalidRequest
+
+GET: Final = "memoir.v1.MemoryService/GetMemory"
+UPDATE: Final = "memoir.v1.MemoryService/UpdateMemory"
+DELETE: Final = "memoir.v1.MemoryService/DeleteMemory"
+DELETE_MANY: Final = "memoir.v1.MemoryService/DeleteMemories"
+DELETE_SCOPE: Final = "memoir.v1.MemoryService/DeleteScope"
+_EVENTS: Final = "memoir.v1.MemoryService/ListMemoryEvents"
+_UPDATE_BATCH: Final = "memoir.v1.MemoryService/BatchUpdateMemories"
+_DELETE_BATCH: Final = "memoir.v1.MemoryService/BatchDeleteMemories"
+_CHANGES: Final = ("text", "metadata", "categories", "expiration_date")
+_FIXED: Final = "the time of a memory is that of its conversation and cannot be changed"
+
+
+def read_get(exchange: Exchange) -> GetMemoryRequest:
+    """The memory of the path."""
+    return message_of(GetMemoryRequest, _named(exchange))
+
+
+def write_memory(response: GetMemoryResponse | UpdateMemoryResponse, _exchange: Exchange) -> object:
+    """The memory."""
+    return memory_json(response.memory)
+
+
+def _named(exchange: Exchange) -> dict[str, Any]:
+    return {"id": exchange.path["id"], **fields.project_of(exchange)}
+
+
+def _request_id(exchange: Exchange) -> dict[str, Any]:
+    request_id = exchange.request_id()
+    return {"request_id": request_id} if request_id else {}
+
+
+def read_update(exchange: Exchange) -> UpdateMemoryRequest:
+    """The changes of the body; an expiration date of null clears it."""
+    sent = exchange.json_object()
+    names = {*_CHANGES, "timestamp", "memory_id"}
+    known = fields.understood(exchange, sent, names)
+    value = {**_named(exchange), **_change(known), **_request_id(exchange)}
+    return message_of(UpdateMemoryRequest, value, _refused_changes(known))
+
+
+def _change(sent: dict[str, Any]) -> dict[str, Any]:
+    mask = [
+        name
+        for name in _CHANGES
+        if name in sent and (sent[name] is not None or name == "expiration_date")
+    ]
+    changes = {name: sent[name] for name in mask}
+    return {"changes": changes, **({"update_mask": ",".join(mask)} if mask else {})}
+
+
+def _refused_changes(sent: dict[str, Any], path: str = "") -> list[FieldViolation]:
+    if sent.get("timestamp") is None:
+        return []
+    return [FieldViolation(f"{path}timestamp", _FIXED)]
+
+
+def update_field(field: str) -> str:
+    """The name under which Mem0 sends a field of an update."""
+    return "text" if field == "update_mask" else field.removeprefix("changes.")
+
+
+def read_delete(exchange: Exchange) -> DeleteMemoryRequest:
+    """The memory of the path. Memories are not linked with each other here."""
+    if "delete_linked" in exchange.query:
+        exchange.ignored.append("delete_linked")
+    return message_of(DeleteMemoryRequest, {**_named(exchange), **_request_id(exchange)})
+
+
+def write_deleted(_response: object, _exchange: Exchange) -> object:
+    """Mem0's words."""
+    return {"message": "Memory deleted successfully!"}
+
+
+def read_delete_many(exchange: Exchange) -> DeleteMemoriesRequest:
+    """The ids of the query, at the top or in `filters`; without any, the contract refuses."""
+    sent: dict[str, Any] = dict(exchange.query)
+    for name in ("filters", "metadata"):
+        if name in sent:
+            sent[name] = from_query(sent[name])
+    known = fields.understood(exchange, sent, {*IDS, *fields.PROJECT, "filters", "metadata"})
+    wanted = {name: known[name] for name in (*IDS, *fields.PROJECT) if name in known}
+    narrowing = {"metadata": known["metadata"]} if "metadata" in known else None
+    try:
+        wanted |= plain_ids(known.get("filters"))
+        conditions = [translated(narrowing)]
+    except InvalidRequest:
+        conditions = [translated(known.get("filters")), translated(narrowing)]
+    if (filters := conjunction(conditions)) is not None:
+        wanted["filters"] = filters
+    return message_of(DeleteMemoriesRequest, {**wanted, **_request_id(exchange)})
+
+
+def write_deleted_many(response: DeleteMemoriesResponse, _exchange: Exchange) -> object:
+    """Mem0's words; the deletion has happened, so there is no event to poll."""
+    return {
+        "message": "Memories deleted successfully!",
+        "event_id": None,
+        "deleted": response.receipt.memories,
+    }
+
+
+def read_delete_entity(exchange: Exchange) -> DeleteScopeRequest:
+    """The user, agent, app or run of the path."""
+    kind = KINDS.get(exchange.path["type"])
+    violations: list[FieldViolation] = []
+    if kind is None:
+        violations.append(FieldViolation("type", f"must be one of {', '.join(KINDS)}"))
+    value = {
+        "kind": kind or KINDS["user"],
+        "id": exchange.path["name"],
+        **fields.project_of(exchange),
+        **_request_id(exchange),
+    }
+    return message_of(DeleteScopeRequest, value, violations)
+
+
+def write_deleted_entity(_response: object, _exchange: Exchange) -> object:
+    """Mem0's words."""
+    return {"message": "Entity deleted successfully!", "event_id": None}
+
+
+async def history(exchange: Exchange, session: Session) -> object:
+    """`GET /v1/memories/{id}/history/`: every event, oldest first."""
+    request = message_of(ListMemoryEventsRequest, {**_named(exchange), "page_size": 1000})
+    events: list[Any] = []
+    while True:
+        response = await session.call(_EVENTS, request)
+        events += map(history_json, response.events)
+        if not response.next_page_token:
+            return events
+        request.page_token = response.next_page_token
+
+
+async def update_batch(exchange: Exchange, session: Session) -> object:
+    """`PUT /v1/batch/`: every change, or an error that names those that failed."""
+    violations: list[FieldViolation] = []
+    requests = []
+    for index, item in enumerate(_items(exchange)):
+        violations += _refused_changes(item, f"requests[{index}].")
+        requests.append({"id": item.get("memory_id"), **_change(item)})
+    value = {"requests": requests, **_request_id(exchange)}
+    request = message_of(BatchUpdateMemoriesRequest, value, violations)
+    response: BatchUpdateMemoriesResponse = await session.call(_UPDATE_BATCH, request)
+    return _summary(response, "updated")
+
+
+async def delete_batch(exchange: Exchange, session: Session) -> object:
+    """`DELETE /v1/batch/`: every deletion, or an error that names those that failed."""
+    requests = [{"id": item.get("memory_id")} for item in _items(exchange)]
+    request = message_of(
+        BatchDeleteMemoriesRequest, {"requests": requests, **_request_id(exchange)}
+    )
+    response: BatchDeleteMemoriesResponse = await session.call(_DELETE_BATCH, request)
+    return _summary(response, "deleted")
+
+
+def _items(exchange: Exchange) -> list[dict[str, Any]]:
+    items = exchange.json_object().get("memories")
+    if not isinstance(items, list):
+        raise InvalidRequest([FieldViolation("requests", "must be a list")])
+    wrong = [index for index, item in enumerate(items) if not isinstance(item, dict)]
+    if wrong:
+        raise InvalidRequest(
+            [FieldViolation(f"requests[{index}]", "must be an object") for index in wrong]
+        )
+    return items
+
+
+def _summary(
+    response: BatchUpdateMemoriesResponse | BatchDeleteMemoriesResponse, done: str
+) -> dict[str, Any]:
+    """Mem0's words if every item succeeded.
+
+    Raises:
+        CallFailed: some did not; the status has the code of the first and names each of them.
+    """
+    count = len(response.results)
+    results: Iterable[Any] = response.results
+    errors = {
+        index: result.error for index, result in enumerate(results) if result.HasField("error")
+    }
+    if not errors:
+        return {"message": f"Successfully {done} {count} memories"}
+    bad = error_details_pb2.BadRequest()
+    for index, error in errors.items():
+        bad.field_violations.add(field=f"requests[{index}].id", description=error.message)
+    status = status_pb2.Status(
+        code=next(iter(errors.values())).code,
+        message=f"{len(errors)} of {count} memories were not {done}; the others were",
+    )
+    status.details.add().Pack(bad)
+    raise CallFailed(status)
+
+
+_ITEM: Final = re.compile(r"requests(\[\d+\])?")
+
+
+def batch_field(field: str) -> str:
+    """The name under which Mem0 sends a field of a batch."""
+    path = _ITEM.sub(r"memories\1", field, count=1)
+    item, dot, rest = path.partition("].")
+    if not dot:
+        return path
+    return f"{item}].{'memory_id' if rest == 'id' else update_field(rest)}"

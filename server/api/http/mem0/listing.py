@@ -1,0 +1,235 @@
+"""Listing memories and entities by page number, as Mem0 does.
+
+The contract pages by tokens. So the pages before the one that is asked for are read too, and those
+after it to count them, as far as `MOST_READ`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+from urllib.parse import urlencode
+
+from google.protobuf.message import Message
+from memoir.v1.memory_service_pb2 import ListMemoriesRequest, ListScopesRequest, ScopeKind
+
+from server.api.http.door import Session
+from server.api.http.exchange import Exchange, message_of
+from server.api.http.mem0 import fields
+from server.api.http.mem0.exports import export_id, exported_filters
+from server.api.http.mem0.filters import conjunction, from_query, translated
+from server.api.http.mem0.shapes import IDS, memory_json, time_json
+from server.core.errors import FieldViolation, InvalidRequest
+
+MOST_READ: Final = 10_000
+_LARGEST_PAGE: Final = 1000
+_DEFAULT_PAGE: Final = 100
+_LIST: Final = "memoir.v1.MemoryService/ListMemories"
+_SCOPES: Final = "memoir.v1.MemoryService/ListScopes"
+_FIELDS: Final = frozenset(
+    {*IDS, *fields.PROJECT, "filters", "start_date", "end_date", "categories", "show_expired"}
+    | {"top_k", "limit", "page", "page_size", "output_format", "fields", "metadata"}
+)
+KINDS: Final = {
+    "user": ScopeKind.SCOPE_KIND_USER,
+    "agent": ScopeKind.SCOPE_KIND_AGENT,
+    "app": ScopeKind.SCOPE_KIND_APP,
+    "run": ScopeKind.SCOPE_KIND_RUN,
+}
+_KIND_NAMES: Final = {kind: name for name, kind in KINDS.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class _Page:
+    """The place of a page; numbers count from 1."""
+
+    number: int
+    size: int
+
+    @property
+    def begin(self) -> int:
+        return (self.number - 1) * self.size
+
+    @property
+    def end(self) -> int:
+        return self.number * self.size
+
+
+async def memories_v3(exchange: Exchange, session: Session) -> object:
+    """`POST /v3/memories/`: always a page; a run is called a session here."""
+    request = _request(exchange, fields.sent_fields(exchange))
+    page = _page(exchange)
+    found, count = await _walk(exchange, session, request, page)
+    return _paged(exchange, page, count, [memory_json(each, "session_id") for each in found])
+
+
+async def memories_v2(exchange: Exchange, session: Session) -> object:
+    """`POST /v2/memories/`: a page if one is asked for, else a list."""
+    return await _list_or_page(exchange, session, fields.sent_fields(exchange))
+
+
+async def memories_v1(exchange: Exchange, session: Session) -> object:
+    """`GET /v1/memories/`: the same with everything in the query."""
+    sent: dict[str, Any] = dict(exchange.query)
+    for name in ("filters", "metadata"):
+        if name in sent:
+            sent[name] = from_query(sent[name])
+    for name in ("top_k", "limit"):
+        if name in sent:
+            sent[name] = fields.positive(exchange, name, _DEFAULT_PAGE, MOST_READ)
+    if "categories" in sent:
+        sent["categories"] = exchange.request.query_params.getlist("categories")
+    if "show_expired" in sent:
+        sent["show_expired"] = sent["show_expired"].lower() == "true"
+    return await _list_or_page(exchange, session, sent)
+
+
+async def _list_or_page(exchange: Exchange, session: Session, sent: dict[str, Any]) -> object:
+    request = _request(exchange, sent)
+    if "page" in exchange.query or "page_size" in exchange.query:
+        page = _page(exchange)
+        found, count = await _walk(exchange, session, request, page)
+        return _paged(exchange, page, count, list(map(memory_json, found)))
+    size = _size(sent)
+    found, count = await _walk(exchange, session, request, _Page(1, size))
+    if count > size:
+        exchange.notices.append(f"these are {size} of {count} memories; ask for pages")
+    results = list(map(memory_json, found))
+    return {"results": results} if sent.get("output_format") == "v1.1" else results
+
+
+def _size(sent: dict[str, Any]) -> int:
+    name = "top_k" if "top_k" in sent else "limit"
+    size = sent.get(name, _LARGEST_PAGE)
+    if isinstance(size, bool) or not isinstance(size, int) or not 1 <= size <= MOST_READ:
+        wanted = f"must be a whole number from 1 to {MOST_READ}"
+        raise InvalidRequest([FieldViolation(name, wanted)])
+    return size
+
+
+def _request(exchange: Exchange, sent: dict[str, Any]) -> ListMemoriesRequest:
+    known = fields.understood(exchange, sent, _FIELDS)
+    wanted: dict[str, Any] = {
+        name: known[name] for name in (*IDS, *fields.PROJECT, "show_expired") if name in known
+    }
+    if (filters := _filters(known)) is not None:
+        wanted["filters"] = filters
+    wanted["page_size"] = _LARGEST_PAGE
+    return message_of(ListMemoriesRequest, wanted)
+
+
+def _filters(sent: dict[str, Any]) -> Any:
+    if "filters" in sent and not isinstance(sent["filters"], dict):
+        return sent["filters"]
+    conditions = [translated(sent.get("filters"))]
+    if sent.get("metadata"):
+        conditions.append(translated({"metadata": sent["metadata"]}))
+    for name, operator in (("start_date", "gte"), ("end_date", "lte")):
+        if name in sent:
+            conditions.append({"create_time": {operator: sent[name]}})
+    if sent.get("categories"):
+        conditions.append({"categories": {"in": sent["categories"]}})
+    return conjunction(conditions)
+
+
+async def entities(exchange: Exchange, session: Session) -> object:
+    """`GET /v1/entities/`: the users, agents, apps and runs of the project."""
+    request = message_of(
+        ListScopesRequest, {**fields.project_of(exchange), "page_size": _LARGEST_PAGE}
+    )
+    page = _page(exchange, default=_LARGEST_PAGE)
+    found, count = await _walk(exchange, session, request, page)
+    results = [
+        {
+            "id": scope.id,
+            "name": scope.id,
+            "type": _KIND_NAMES[scope.kind],
+            "owner": None,
+            "total_memories": scope.memory_count,
+            "metadata": None,
+            "created_at": None,
+            "updated_at": time_json(scope.last_activity_time),
+        }
+        for scope in found
+    ]
+    totals = {f"total_{name}s": 0 for name in KINDS}
+    for each in results:
+        totals[f"total_{each['type']}s"] += 1
+    return {**_paged(exchange, page, count, results), **totals}
+
+
+async def _walk(
+    exchange: Exchange, session: Session, request: Message, page: _Page
+) -> tuple[Sequence[Any], int]:
+    """The items of a page, and how many items there are."""
+    name, items = (
+        (_LIST, "memories") if isinstance(request, ListMemoriesRequest) else (_SCOPES, "scopes")
+    )
+    kept: list[Any] = []
+    count = 0
+    while True:
+        response = await session.call(name, request)
+        found = getattr(response, items)
+        kept += found[max(0, page.begin - count) : max(0, page.end - count)]
+        count += len(found)
+        if not response.next_page_token:
+            return kept, count
+        if count >= MOST_READ:
+            exchange.notices.append(f"there are more than the {count} that were counted")
+            return kept, count
+        set_token: Callable[[str, object], None] = request.__setattr__
+        set_token("page_token", response.next_page_token)
+
+
+def _page(exchange: Exchange, default: int = _DEFAULT_PAGE) -> _Page:
+    page = _Page(
+        fields.positive(exchange, "page", 1, MOST_READ),
+        fields.positive(exchange, "page_size", default, _LARGEST_PAGE),
+    )
+    if page.begin >= MOST_READ:
+        wanted = f"must begin within the first {MOST_READ}; narrow the filters instead"
+        raise InvalidRequest([FieldViolation("page", wanted)])
+    return page
+
+
+def _paged(
+    exchange: Exchange, page: _Page, count: int, results: list[dict[str, Any]]
+) -> dict[str, Any]:
+    return {
+        "count": count,
+        "next": _link(exchange, page.number + 1, page.size) if page.end < count else None,
+        "previous": _link(exchange, page.number - 1, page.size) if page.number > 1 else None,
+        "results": results,
+    }
+
+
+def _link(exchange: Exchange, number: int, size: int) -> str:
+    url = exchange.request.url
+    query = urlencode({**exchange.query, "page": number, "page_size": size})
+    return str(url.replace(query=query))
+
+
+_EXPORT_FIELDS: Final = frozenset({*IDS, *fields.PROJECT, "filters"})
+
+
+async def create_export(exchange: Exchange, session: Session) -> object:
+    """`POST /v1/exports/`: checks what is to be exported, and answers an id that stands for it."""
+    sent = fields.sent_fields(exchange)
+    known = fields.understood(exchange, sent, _EXPORT_FIELDS)
+    # Read once, so that a wrong filter or a foreign project is refused now and not later.
+    request = _request(exchange, known)
+    request.page_size = 1
+    await session.call(_LIST, request)
+    return {"message": "The export can be fetched", "id": export_id(known)}
+
+
+async def get_export(exchange: Exchange, session: Session) -> object:
+    """`POST /v1/exports/get/`: the memories of an export, or those of the filters in the body."""
+    sent = fields.understood(
+        exchange, fields.sent_fields(exchange), _EXPORT_FIELDS | {"memory_export_id"}
+    )
+    if "memory_export_id" in sent:
+        sent |= exported_filters(sent.pop("memory_export_id"))
+    found, _ = await _walk(exchange, session, _request(exchange, sent), _Page(1, MOST_READ))
+    return {"memories": [memory_json(memory) for memory in found]}

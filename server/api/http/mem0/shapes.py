@@ -1,0 +1,164 @@
+"""What Mem0's clients read: memories, events and operations as JSON."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+from uuid import NAMESPACE_OID, uuid5
+
+from google.longrunning import operations_proto_pb2
+from google.protobuf.json_format import MessageToDict
+from google.protobuf.message import Message
+from google.protobuf.struct_pb2 import Struct
+from google.protobuf.timestamp_pb2 import Timestamp
+from memoir.v1 import memory_pb2, memory_service_pb2
+
+IDS: Final[tuple[str, ...]] = ("user_id", "agent_id", "app_id", "run_id")
+_State = memory_service_pb2.OperationMetadata
+_STATUS: Final = {
+    _State.STATE_QUEUED: "PENDING",
+    _State.STATE_RUNNING: "RUNNING",
+    _State.STATE_SUCCEEDED: "SUCCEEDED",
+    _State.STATE_FAILED: "FAILED",
+    _State.STATE_CANCELLED: "FAILED",
+}
+
+
+def optional(message: Message, field: str) -> Any:
+    """The value of an optional field; None if it is absent."""
+    return getattr(message, field) if message.HasField(field) else None
+
+
+def metadata_json(metadata: Struct) -> dict[str, Any] | None:
+    """The metadata; None if there is none, as Mem0 answers it."""
+    return MessageToDict(metadata) or None
+
+
+def time_json(instant: Timestamp) -> str:
+    """A time in RFC 3339, in UTC."""
+    return instant.ToJsonString()
+
+
+def memory_json(memory: memory_pb2.Memory, run: str = "run_id") -> dict[str, Any]:
+    """One memory; `run` is the name of the run's id, which one of Mem0's paths calls a session."""
+    ids = {name: optional(memory, name) for name in IDS}
+    ids[run] = ids.pop("run_id")
+    return {
+        "id": memory.id,
+        "memory": memory.text,
+        **ids,
+        "metadata": metadata_json(memory.metadata),
+        "categories": list(memory.categories),
+        "immutable": memory.immutable,
+        "expiration_date": optional(memory, "expiration_date"),
+        "created_at": time_json(memory.create_time),
+        "updated_at": time_json(memory.update_time),
+    }
+
+
+def hit_json(hit: memory_service_pb2.SearchMemoriesResult, fields: list[str]) -> dict[str, Any]:
+    """One hit of a search; of `fields`, if there are any, only those and the id and the score."""
+    found = {
+        **memory_json(hit.memory),
+        "score": hit.score,
+        "score_breakdown": {arm.arm: arm.score for arm in hit.arms},
+    }
+    if not fields:
+        return found
+    kept = {"id", "memory", "score", *fields}
+    return {name: value for name, value in found.items() if name in kept}
+
+
+def added_json(response: memory_service_pb2.AddMemoriesResponse) -> list[dict[str, Any]]:
+    """What an add changed."""
+    return [
+        {
+            "id": result.id,
+            "data": {"memory": result.data.memory},
+            "event": memory_pb2.MemoryEvent.Type.Name(result.event),
+        }
+        for result in response.results
+    ]
+
+
+def added_relations_json(
+    response: memory_service_pb2.AddMemoriesResponse,
+) -> list[dict[str, Any]]:
+    """The relations that an add changed, under Mem0's name of a relation too."""
+    return [
+        {
+            "source": relation.source,
+            "relationship": relation.relation,
+            "target": relation.target,
+            "event": memory_pb2.MemoryEvent.Type.Name(relation.event),
+        }
+        for relation in response.relations
+    ]
+
+
+def relation_json(relation: memory_pb2.Relation) -> dict[str, Any]:
+    """One relation that a search found."""
+    return {
+        "source": relation.source,
+        "source_type": relation.source_type or None,
+        "relationship": relation.relation,
+        "target": relation.target,
+        "target_type": relation.target_type or None,
+    }
+
+
+def history_json(event: memory_pb2.MemoryEvent) -> dict[str, Any]:
+    """One entry of a memory's history."""
+    state = event.after if event.HasField("after") else event.before
+    after = optional(event, "after")
+    before = optional(event, "before")
+    return {
+        "id": str(uuid5(NAMESPACE_OID, f"{event.memory_id}:{event.version}")),
+        "memory_id": event.memory_id,
+        "input": [
+            {"role": state.role, "content": evidence.quote or state.text}
+            for evidence in event.provenance.evidence
+        ],
+        "old_memory": before.text if before else None,
+        "new_memory": after.text if after else None,
+        "event": memory_pb2.MemoryEvent.Type.Name(event.type),
+        **{name: optional(state, name) for name in IDS},
+        "categories": list(state.categories),
+        "metadata": metadata_json(state.metadata),
+        "created_at": time_json(event.time),
+        "updated_at": time_json(event.time),
+    }
+
+
+def event_json(operation: operations_proto_pb2.Operation) -> dict[str, Any]:
+    """An asynchronous add as Mem0's event."""
+    metadata = memory_service_pb2.OperationMetadata()
+    operation.metadata.Unpack(metadata)
+    response = memory_service_pb2.AddMemoriesResponse()
+    has_response = operation.HasField("response") and operation.response.Unpack(response)
+    times = {
+        name: optional(metadata, field)
+        for name, field in (
+            ("created_at", "create_time"),
+            ("started_at", "start_time"),
+            ("completed_at", "end_time"),
+        )
+    }
+    began, ended = times["started_at"], times["completed_at"]
+    latency = (ended.ToNanoseconds() - began.ToNanoseconds()) / 1e6 if began and ended else None
+    changed = ended or began or times["created_at"]
+    return {
+        "id": event_id(operation.name),
+        "event_type": "ADD",
+        "status": _STATUS.get(metadata.state, "PENDING"),
+        "payload": {name: optional(metadata, name) for name in IDS},
+        "results": added_json(response) if has_response else [],
+        **{name: time_json(value) if value else None for name, value in times.items()},
+        "updated_at": time_json(changed) if changed else None,
+        "latency": latency,
+        "error": operation.error.message if operation.HasField("error") else None,
+    }
+
+
+def event_id(operation_name: str) -> str:
+    """The id of the event that stands for an operation: the last part of its name."""
+    return operation_name.rpartition("/")[2]

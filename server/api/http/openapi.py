@@ -1,0 +1,168 @@
+"""`/openapi.json`: every path that is served, made of the descriptors and of Mem0's table."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any, Final
+
+import orjson
+from google.protobuf.descriptor import Descriptor, FieldDescriptor
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from server import __version__
+from server.api.http.faults import JSON
+from server.api.http.mem0.routes import TABLE
+from server.api.http.transcoding import Binding, bindings
+
+_F = FieldDescriptor
+_NUMBERS: Final = frozenset({_F.TYPE_DOUBLE, _F.TYPE_FLOAT})
+_WELL_KNOWN: Final[dict[str, dict[str, Any]]] = {
+    "google.protobuf.Struct": {"type": "object"},
+    "google.protobuf.Value": {},
+    "google.protobuf.Any": {"type": "object"},
+    "google.protobuf.Timestamp": {"type": "string", "format": "date-time"},
+    "google.protobuf.Duration": {"type": "string"},
+    "google.protobuf.FieldMask": {"type": "string"},
+}
+_PATH_VARIABLE: Final = re.compile(r"\{(\w+)(?::\w+)?\}")
+_ERROR: Final[dict[str, Any]] = {
+    "type": "object",
+    "properties": {
+        "error": {"type": "string"},
+        "details": {"type": "object"},
+        "detail": {"type": "string"},
+    },
+}
+
+
+def openapi_route() -> Route:
+    """Serves the document, which is the same for everybody."""
+    body = orjson.dumps(document())
+
+    async def endpoint(_request: Request) -> Response:
+        return Response(body, media_type=JSON)
+
+    return Route("/openapi.json", endpoint, methods=["GET"])
+
+
+def document() -> dict[str, Any]:
+    """The OpenAPI 3.1 document. The comments of the .proto files say what the fields mean."""
+    schemas: dict[str, Any] = {"Error": _ERROR}
+    paths: dict[str, dict[str, Any]] = {}
+    for row in TABLE:
+        path = _PATH_VARIABLE.sub(r"{\1}", row.path)
+        paths.setdefault(path, {})[row.method.lower()] = {
+            "tags": ["mem0"],
+            "summary": row.summary,
+            "parameters": _path_parameters(_PATH_VARIABLE.findall(row.path)),
+            **({"requestBody": _body({"type": "object"})} if row.method != "GET" else {}),
+            "responses": _responses({}),
+        }
+    for binding in bindings():
+        paths.setdefault(binding.path, {})[binding.http_method.lower()] = _operation(
+            binding, schemas
+        )
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "Memoir", "version": __version__},
+        "security": [{"key": []}],
+        "paths": paths,
+        "components": {
+            "schemas": schemas,
+            "securitySchemes": {
+                "key": {
+                    "type": "apiKey",
+                    "in": "header",
+                    "name": "Authorization",
+                    "description": "Token <key>",
+                }
+            },
+        },
+    }
+
+
+def _operation(binding: Binding, schemas: dict[str, Any]) -> dict[str, Any]:
+    method = binding.descriptor
+    request: Any = method.input_type
+    parameters = _path_parameters(binding.variables)
+    body: dict[str, Any] = {}
+    if binding.has_body:
+        body = {"requestBody": _body(_reference(request, schemas))}
+    else:
+        parameters += [
+            {"name": field.name, "in": "query", "schema": _field(field, schemas)}
+            for field in request.fields
+            if field.name not in binding.variables
+        ]
+    response = _reference(method.output_type, schemas)
+    kind = "application/x-ndjson" if method.server_streaming else JSON
+    return {
+        "tags": [method.containing_service.name],
+        "operationId": f"{method.name}_{binding.http_method.lower()}",
+        "parameters": parameters,
+        **body,
+        "responses": _responses(response, kind),
+    }
+
+
+def _path_parameters(names: Sequence[str]) -> list[dict[str, Any]]:
+    return [
+        {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
+        for name in names
+    ]
+
+
+def _body(schema: dict[str, Any]) -> dict[str, Any]:
+    return {"content": {JSON: {"schema": schema}}}
+
+
+def _responses(schema: dict[str, Any], kind: str = JSON) -> dict[str, Any]:
+    error = {"$ref": "#/components/schemas/Error"}
+    return {
+        "200": {"description": "OK", "content": {kind: {"schema": schema}}},
+        "default": {"description": "Error", "content": {JSON: {"schema": error}}},
+    }
+
+
+def _reference(kind: Any, schemas: dict[str, Any]) -> dict[str, Any]:
+    """The schema of a message, which is put among the others when it is first met."""
+    if kind.full_name in _WELL_KNOWN:
+        return _WELL_KNOWN[kind.full_name]
+    if kind.full_name not in schemas:
+        # In place before its fields are, which may refer to it.
+        schemas[kind.full_name] = {}
+        schemas[kind.full_name] = _message(kind, schemas)
+    return {"$ref": f"#/components/schemas/{kind.full_name}"}
+
+
+def _message(kind: Descriptor, schemas: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "type": "object",
+        "properties": {field.name: _field(field, schemas) for field in kind.fields},
+    }
+
+
+def _field(field: FieldDescriptor, schemas: dict[str, Any]) -> dict[str, Any]:
+    if field.message_type is not None and field.message_type.GetOptions().map_entry:
+        value = field.message_type.fields_by_name["value"]
+        return {"type": "object", "additionalProperties": _single(value, schemas)}
+    single = _single(field, schemas)
+    return {"type": "array", "items": single} if field.is_repeated else single
+
+
+def _single(field: FieldDescriptor, schemas: dict[str, Any]) -> dict[str, Any]:
+    if field.message_type is not None:
+        return _reference(field.message_type, schemas)
+    if field.enum_type is not None:
+        return {"type": "string", "enum": [value.name for value in field.enum_type.values]}
+    if field.type == _F.TYPE_BOOL:
+        return {"type": "boolean"}
+    if field.type in _NUMBERS:
+        return {"type": "number"}
+    if field.type in {_F.TYPE_INT32, _F.TYPE_UINT32}:
+        return {"type": "integer"}
+    # 64-bit numbers are strings in protobuf's JSON.
+    return {"type": "string"}

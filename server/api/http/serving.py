@@ -1,0 +1,118 @@
+"""Listens for HTTP: uvicorn inside the serving process, on a socket of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from typing import Any, Final
+
+import uvicorn
+from starlette.types import ASGIApp
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+_BACKLOG: Final = 2048
+
+
+@dataclass(frozen=True, slots=True)
+class HttpOptions:
+    """How the door listens.
+
+    With `shares_port` other processes may listen on the same port and get connections too.
+    `connections` are served at once; one more is answered 503. `idle_seconds` is the time for a
+    request to begin, and `stop_seconds` that for connections to end.
+    """
+
+    host: str
+    port: int
+    shares_port: bool = False
+    connections: int = 1024
+    idle_seconds: float = 30.0
+    stop_seconds: float = 2.0
+
+
+@asynccontextmanager
+async def serving_http(application: ASGIApp, options: HttpOptions) -> AsyncIterator[int]:
+    """Serves the application during the block and yields the port.
+
+    Raises:
+        OSError: the address cannot be listened on.
+    """
+    # The service logs each call; what uvicorn has to say are faults of clients.
+    logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
+    with _listening(options) as listening:
+        server = _Server(
+            uvicorn.Config(
+                application,
+                http=_protocol(options.idle_seconds),
+                ws="none",
+                lifespan="off",
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                proxy_headers=False,
+                limit_concurrency=options.connections,
+                timeout_keep_alive=round(options.idle_seconds),
+                timeout_graceful_shutdown=round(options.stop_seconds),
+                backlog=_BACKLOG,
+            )
+        )
+        serving = asyncio.create_task(server.serve([listening]), name="http")
+        try:
+            yield int(listening.getsockname()[1])
+        finally:
+            server.should_exit = True
+            await serving
+
+
+class _Server(uvicorn.Server):
+    """uvicorn's server, which leaves the signals of the process alone."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+def _protocol(idle_seconds: float) -> type[HttpToolsProtocol]:
+    class Protocol(HttpToolsProtocol):
+        """uvicorn's protocol, which would wait for a first request for ever."""
+
+        def connection_made(self, transport: Any) -> None:
+            super().connection_made(transport)
+            self._headers_due = self.loop.call_later(idle_seconds, self._close_if_silent)
+
+        def connection_lost(self, exc: Exception | None) -> None:
+            self._headers_due.cancel()
+            super().connection_lost(exc)
+
+        def _close_if_silent(self) -> None:
+            # Set when the headers of the first request are complete; its type is not optional.
+            began: object = self.cycle
+            if began is None:
+                self.transport.close()
+
+    return Protocol
+
+
+@contextmanager
+def _listening(options: HttpOptions) -> Iterator[socket.socket]:
+    found = socket.getaddrinfo(
+        options.host.strip("[]"), options.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+    )
+    family, kind, protocol, _, address = found[0]
+    with socket.socket(family, kind, protocol) as listening:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if options.shares_port:
+            listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        try:
+            listening.bind(address)
+        except OSError as error:
+            place = f"{options.host}:{options.port}"
+            raise OSError(
+                f"cannot listen on {place}; set MEMOIR_HTTP_PORT to a free port"
+            ) from error
+        listening.setblocking(False)
+        yield listening

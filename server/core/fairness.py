@@ -1,0 +1,145 @@
+"""Shares bounded places between tenants, so that no tenant can keep the others out.
+
+A tenant is whoever a limit is shared between: a project, or an organization whose key was used.
+Places are shared in two ways. No tenant holds more than three quarters of them, so that some are
+free when another tenant comes. And where tenants wait, they take turns (round-robin), so that one
+call of a quiet tenant never waits behind all calls of a busy one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict, deque
+from collections.abc import Callable
+from math import ceil
+
+_LARGEST_SHARE = 0.75
+
+
+def share_of(limit: int) -> int:
+    """Returns how many of `limit` places one tenant may hold."""
+    return ceil(limit * _LARGEST_SHARE)
+
+
+class Holdings:
+    """How much each tenant holds of something."""
+
+    def __init__(self) -> None:
+        self._amounts: dict[str, int] = {}
+        self.total = 0
+
+    def of(self, tenant: str) -> int:
+        """Returns what the tenant holds."""
+        return self._amounts.get(tenant, 0)
+
+    def add(self, tenant: str, amount: int = 1) -> None:
+        """Counts what the tenant takes."""
+        self.total += amount
+        self._amounts[tenant] = self._amounts.get(tenant, 0) + amount
+
+    def subtract(self, tenant: str, amount: int = 1) -> None:
+        """Counts what the tenant gives back."""
+        self.total -= amount
+        left = self._amounts.get(tenant, 0) - amount
+        if left:
+            self._amounts[tenant] = left
+        else:
+            self._amounts.pop(tenant, None)
+
+
+class TurnQueue:
+    """What waits for a place: tenants take turns, and what one tenant waits for keeps its order."""
+
+    def __init__(self) -> None:
+        self._waiting: OrderedDict[str, deque[asyncio.Future[None]]] = OrderedDict()
+        self._length = 0
+
+    def __len__(self) -> int:
+        return self._length
+
+    @property
+    def tenants(self) -> int:
+        """The number of tenants that wait."""
+        return len(self._waiting)
+
+    def of(self, tenant: str) -> int:
+        """Returns how many of the tenant's calls wait."""
+        return len(self._waiting.get(tenant, ()))
+
+    def join(self, tenant: str) -> asyncio.Future[None]:
+        """Returns a future that is done when it is its turn."""
+        turn = asyncio.get_running_loop().create_future()
+        self._waiting.setdefault(tenant, deque()).append(turn)
+        self._length += 1
+        return turn
+
+    def leave(self, tenant: str, turn: asyncio.Future[None]) -> None:
+        """Removes what waits no longer; without effect if its turn came."""
+        if turn in self._waiting.get(tenant, ()):
+            self._waiting[tenant].remove(turn)
+            self._removed(tenant)
+
+    def next(self, has_room: Callable[[str], bool]) -> str | None:
+        """Ends one wait: the oldest of the first tenant that has room. Returns that tenant."""
+        while (tenant := self._first(has_room)) is not None:
+            turn = self._pop(tenant)
+            # A wait that was cancelled a moment ago is still in the queue.
+            if not turn.done():
+                turn.set_result(None)
+                return tenant
+        return None
+
+    def _first(self, has_room: Callable[[str], bool]) -> str | None:
+        return next((tenant for tenant in self._waiting if has_room(tenant)), None)
+
+    def _pop(self, tenant: str) -> asyncio.Future[None]:
+        turn = self._waiting[tenant].popleft()
+        self._waiting.move_to_end(tenant)
+        self._removed(tenant)
+        return turn
+
+    def _removed(self, tenant: str) -> None:
+        self._length -= 1
+        if not self._waiting[tenant]:
+            del self._waiting[tenant]
+
+
+class FairPlaces:
+    """A number of places that calls share, and of which some are left to the service's own work."""
+
+    def __init__(self, size: int, reserved: int) -> None:
+        """Calls may hold all places but the `reserved`, and at least one."""
+        self._size = size
+        self._for_calls = max(1, size - reserved)
+        self._held = Holdings()
+        self._queue = TurnQueue()
+
+    async def take(self, tenant: str | None) -> None:
+        """Waits for a place, which must be given back; None stands for the service's own work."""
+        name = tenant or ""
+        if not self._queue.of(name) and self._has_room(name):
+            self._held.add(name)
+            return
+        turn = self._queue.join(name)
+        try:
+            await turn
+        except asyncio.CancelledError:
+            if turn.done() and not turn.cancelled():
+                # It came to the turn and was cancelled at the same moment.
+                self.give_back(tenant)
+            self._queue.leave(name, turn)
+            raise
+
+    def give_back(self, tenant: str | None) -> None:
+        """Frees a place that the tenant took."""
+        self._held.subtract(tenant or "")
+        while (admitted := self._queue.next(self._has_room)) is not None:
+            self._held.add(admitted)
+
+    def _has_room(self, tenant: str) -> bool:
+        if self._held.total >= self._size:
+            return False
+        if not tenant:
+            return True
+        calls = self._held.total - self._held.of("")
+        return calls < self._for_calls and self._held.of(tenant) < share_of(self._for_calls)

@@ -1,0 +1,126 @@
+"""Whether one fact repeats, replaces or takes back another.
+
+A fact replaces another only if both are about the same, say one thing of which there is one at a
+time, and neither is qualified. Of a list only the things that are named go. In doubt nothing does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from server.graph.project.supersession import is_functional
+from server.models.offline import lexicon
+from server.models.offline.clauses import joined, lowered
+from server.models.offline.facts import Fact
+from server.models.offline.lexicon import word_set
+from server.models.offline.people import UNIQUE_RELATIONS
+from server.models.offline.phrases import Item, content_stems
+
+_AMBIGUOUS = lexicon.verbs_listed("ambiguous_ending")
+_HAVING = lexicon.USING | lexicon.TASTES | lexicon.POSSESSING
+_BELONGING = word_set("member subscriber part in on")
+_LISTING = word_set("and or ,")
+_ARRANGEMENTS = content_stems("subscription membership")
+_FUNCTION_STEMS = content_stems(" ".join(lexicon.PREPOSITIONS | lexicon.DETERMINERS))
+
+
+def repeats(fact: Fact, other: Fact) -> bool:
+    """Whether a fact says nothing that the other does not."""
+    if fact.is_qualified != other.is_qualified:
+        return False
+    is_short = not (fact.complement.tail or fact.is_qualified or other.ending)
+    return is_short and bool(fact.stated) and fact.stated <= other.stated
+
+
+def replaces(fact: Fact, other: Fact) -> bool:
+    """Whether a fact gives another value of something of which there is one at a time."""
+    if fact.is_qualified or other.is_qualified or fact.statement.is_planned:
+        return False
+    if other.ending:
+        is_same = (fact.stem, fact.complement.lead) == (other.stem, other.complement.lead)
+        return other.statement.is_denied and is_same and fact.things == other.things
+    if fact.attitude * other.attitude < 0 and fact.things == other.things:
+        return True
+    return any(
+        other.slots.get(slot, value) != value
+        for slot, value in fact.slots.items()
+        if is_functional(slot) or slot in UNIQUE_RELATIONS or _is_renewed(fact, other, slot)
+    )
+
+
+def _is_renewed(fact: Fact, other: Fact, slot: str) -> bool:
+    """Whether one of several is said to be new; a new role leaves no employer behind."""
+    is_kept = slot == "works_as" and not other.values("works_at") <= fact.values("works_at")
+    return fact.is_news and not is_kept
+
+
+def taken_back(fact: Fact, other: Fact) -> tuple[Item, ...] | None:
+    """What the first fact takes back of the other: things, () for all of it, None for nothing."""
+    ending = fact.ending
+    if other.ending:
+        return None
+    if not fact.is_qualified and _ends_relation(fact, other):
+        return ()
+    if ending.is_giving_up:
+        return _given_up(fact, other)
+    if fact.is_qualified:
+        return None
+    if ending.is_disposal:
+        return _matching(fact, other) if other.stem in lexicon.POSSESSING else None
+    return _denied(fact, other) if ending.is_denial else None
+
+
+def _ends_relation(fact: Fact, other: Fact) -> bool:
+    return any(
+        relation.source.key == other.subject.entity.key
+        and (not fact.ending.is_named or relation.target.key in fact.things)
+        for relation in other.relations
+        if relation.relation in fact.ending.relations
+    )
+
+
+def _denied(fact: Fact, other: Fact) -> tuple[Item, ...] | None:
+    """What a fact denies of another, in the same words or more general ones."""
+    is_over = fact.statement.is_over
+    is_done_with = is_over and fact.stem in lexicon.USING and other.stem in lexicon.TASTES
+    is_same = fact.stem == other.stem and fact.complement.lead == other.complement.lead
+    if fact.complement.items:
+        return _matching(fact, other) if is_same or is_done_with else None
+    return () if is_same and (is_over or not other.complement.items) else None
+
+
+def _given_up(fact: Fact, other: Fact) -> tuple[Item, ...] | None:
+    """What of the other fact was given up, named by all of its words.
+
+    Things are dropped and left in other ways too: then it must be told in full.
+    """
+    behind = content_stems(joined(fact.complement.tail)) if fact.is_qualified else frozenset()
+    tail = other.complement.tail
+    is_list = not _LISTING.isdisjoint(lowered(tail))
+    known = frozenset() if is_list else content_stems(joined(tail))
+    is_member = not _BELONGING.isdisjoint(lowered(other.statement.rest[:3]))
+    gone = []
+    for item in fact.complement.items:
+        is_clear = fact.stem not in _AMBIGUOUS or len(item.stems) > 1
+        named = item.stems | (behind - _FUNCTION_STEMS)
+        if other.stem not in lexicon.TASTES:
+            named = named - _ARRANGEMENTS or named
+        if is_member if other.stem == "be" else is_clear and other.stem in _HAVING:
+            gone += [had for had in other.complement.items if named <= had.stems | known]
+    return _of(other, gone)
+
+
+def _matching(fact: Fact, other: Fact) -> tuple[Item, ...] | None:
+    """The things of the other fact that this one names; `wine` names `red wine` too."""
+    named = fact.complement.items
+    return _of(other, [
+        item for item in other.complement.items
+        if any(item.head == one.head and one.stems <= item.stems for one in named)
+    ])  # fmt: skip
+
+
+def _of(fact: Fact, gone: Iterable[Item]) -> tuple[Item, ...] | None:
+    """The things in the fact's order; () if those are all of them, None if there are none."""
+    named = set(gone)
+    found = tuple(item for item in fact.complement.items if item in named)
+    return (found if len(found) < len(fact.complement.items) else ()) if found else None

@@ -1,0 +1,68 @@
+"""Which facts are worth keeping.
+
+Left out are remarks on the conversation and on the moment, vague plans, and what an assistant says
+but for what it has done.
+"""
+
+from __future__ import annotations
+
+import re
+
+from server.memories.conversation import Role
+from server.memories.small_talk import COURTESIES
+from server.models.offline import lexicon
+from server.models.offline.clauses import lowered
+from server.models.offline.facts import Fact
+from server.models.offline.lexicon import listed, verbs_listed, word_set
+from server.models.offline.statements import Who
+
+_POINTING = word_set("it that this them those these him her so you your one both")
+_REMARKING = verbs_listed("remarking")
+_MOODS, _TALK = listed("moods"), lexicon.stems(" ".join(listed("talk")))
+_FINDING_OUT = listed("finding_out")
+_WANTING = verbs_listed("tastes")
+_DONE_BY_ASSISTANT = verbs_listed("done_by_assistant")
+_DATED = re.compile(
+    r"(?i)\d|\b(?:\w+day|tomorrow|tonight|next|april|may|june|july|august|\w+ber)\b"
+)
+
+
+def is_of_interest(fact: Fact, role: Role) -> bool:
+    """Whether a fact is worth keeping."""
+    statement = fact.statement
+    if role is Role.ASSISTANT:
+        return statement.who is Who.SPEAKER and _is_of_assistant(fact)
+    if _is_remark(fact):
+        return False
+    if statement.who is Who.THING or (statement.is_planned and fact.stem not in _WANTING):
+        names_it = statement.is_planned and any(token.is_name for token in statement.rest)
+        return names_it or bool(_DATED.search(fact.text))
+    is_known = statement.who is not Who.NAMED or fact.relations or fact.ending
+    return fact.stem != "be" or bool(statement.rest and is_known)
+
+
+def _is_of_assistant(fact: Fact) -> bool:
+    statement = fact.statement
+    is_done = statement.is_past and not statement.is_planned and fact.stem in _DONE_BY_ASSISTANT
+    is_kind = fact.stem == "be" and lowered(statement.rest[:1]) in (["a"], ["an"])
+    return is_done or is_kind or any(r.relation == "named" for r in fact.relations)
+
+
+def _is_remark(fact: Fact) -> bool:
+    """Whether it only answers, points at what was said, or tells of the moment."""
+    statement = fact.statement
+    words = [t.lower for t in statement.rest if t.is_word and t.lower not in COURTESIES]
+    if statement.who is Who.OWNED:
+        return lexicon.verb_stem(statement.subject_tokens[-1].lower) in _TALK
+    if statement.who is not Who.SPEAKER:
+        return False
+    verb = statement.tokens[statement.verb].lower
+    mood = words[:1] if fact.stem == "be" else [verb] if verb.endswith("ing") else []
+    if not _MOODS.isdisjoint(mood):
+        return True
+    if not words:
+        return fact.stem in _REMARKING
+    pointed = {word for word in words if word not in lexicon.ADVERBS | lexicon.PREPOSITIONS}
+    asks = words[0] == "to" and not _FINDING_OUT.isdisjoint(words[1:2])
+    talks = any(item.head in _TALK for item in fact.complement.items[:1])
+    return pointed <= _POINTING or asks or talks

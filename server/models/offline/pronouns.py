@@ -1,0 +1,58 @@
+"""Who was spoken of, so that `she` means somebody only where it can mean one person alone."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from server.graph.model import Entity
+from server.models.offline.facts import Fact
+from server.models.offline.people import ANIMAL, PERSON, Subject, gender_of
+
+PRONOUNS = {"he": "he", "his": "he", "she": "she", "her": "she"}
+
+
+class People:
+    """The people that were heard of, and names that were only mentioned and may be people's."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, Subject] = {}
+        self._rivals: dict[str, Subject] = {}
+
+    def hear(self, fact: Fact) -> None:
+        """Notes the people that a fact is about or names.
+
+        Whose name is told (`my mom's name is Helga`) is from then on known by that name alone.
+        """
+        subject = fact.subject
+        if fact.tells_name:
+            self._known.pop(subject.entity.key, None)
+        elif _is_somebody(subject.entity) and subject.entity != subject.owner:
+            self._known.setdefault(subject.entity.key, subject)
+        for name, kin in fact.mentioned():
+            rival = Subject(name, Entity(name), subject.owner, frozenset(), kin)
+            self._rivals.setdefault(rival.entity.key, rival)
+        for relation in fact.relations:
+            kin = relation.relation.removesuffix("_of")
+            for entity in (relation.source, relation.target):
+                if _is_somebody(entity) and entity != subject.owner:
+                    other = Subject(
+                        entity.name, entity, subject.owner, frozenset({entity.key}), kin
+                    )
+                    self._known.setdefault(entity.key, other)
+
+    def meant(self, pronoun: str) -> Subject | None:
+        """The only one that the pronoun can mean."""
+        fitting = {
+            key: subject
+            for key, subject in (self._rivals | self._known).items()
+            if gender_of(subject) in {"", PRONOUNS[pronoun]}
+        }
+        if len(fitting) != 1 or fitting.keys().isdisjoint(self._known):
+            return None
+        subject = next(iter(fitting.values()))
+        return replace(subject, text=subject.entity.name, relations=())
+
+
+def _is_somebody(entity: Entity) -> bool:
+    """Whether it is a person, or an animal with a name."""
+    return entity.type == PERSON or (entity.type == ANIMAL and entity.name[:1].isupper())

@@ -1,0 +1,220 @@
+"""The HTTP door itself: keys, errors, bounds, ids and idempotency."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import json
+import random
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+from uuid import uuid4
+
+import aiohttp
+import pytest
+from memoir.v1.memory_service_pb2 import ListMemoriesRequest
+
+from tests.support.server import Client, Home, ServerProcess, key_of
+
+ADD = "/v3/memories/add/"
+V1 = "/v1/memories/"
+
+
+def add_body(user: str, **more: Any) -> dict[str, Any]:
+    return {"messages": [{"role": "user", "content": "hi"}], "user_id": user, "infer": False} | more
+
+
+@asynccontextmanager
+async def http(server: ServerProcess, key: str | None) -> AsyncIterator[aiohttp.ClientSession]:
+    headers = {"authorization": f"Token {key}"} if key else {}
+    async with aiohttp.ClientSession(server.http_address, headers=headers) as session:
+        yield session
+
+
+async def answer(response: aiohttp.ClientResponse, status: int) -> Any:
+    """The JSON of a response with this status."""
+    text = await response.text()
+    assert response.status == status, text
+    assert response.content_type == "application/json"
+    return json.loads(text)
+
+
+@pytest.mark.parametrize("key", [None, "mem_wrong", "x y"])
+async def test_a_request_without_a_valid_key_is_refused(
+    server: ServerProcess, key: str | None, user: str
+) -> None:
+    async with http(server, key) as session:
+        refusal = await answer(await session.post(ADD, data=b"not even JSON"), 401)
+    assert refusal["details"]["reason"] == "ERROR_REASON_API_KEY_INVALID"
+    assert set(refusal) == {"error", "details", "detail"}
+
+
+async def test_every_wrong_field_is_named(server: ServerProcess, key: str) -> None:
+    body = {
+        "messages": [{"role": "nobody", "content": 3}],
+        "metadata": 1,
+        "expiration_date": "soon",
+        "infer": "no",
+    }
+    async with http(server, key) as session:
+        refusal = await answer(await session.post(V1, json=body), 400)
+    named = {each["field"] for each in refusal["details"]["violations"]}
+    assert named >= {
+        "messages[0].role",
+        "messages[0].content",
+        "metadata",
+        "expiration_date",
+        "infer",
+        "user_id",
+    }
+    assert all(field in refusal["detail"] for field in named)
+
+
+async def test_the_shapes_are_those_of_the_reference(
+    server: ServerProcess, key: str, user: str
+) -> None:
+    async with http(server, key) as session:
+        (plain,) = await answer(await session.post(V1, json=add_body(user)), 200)
+        body = add_body(f"{user}-2", output_format="v1.1")
+        newer = await answer(await session.post(V1, json=body), 200)
+        body = add_body(f"{user}-3", async_mode=True)
+        (pending,) = await answer(await session.post(V1, json=body), 200)
+    assert {**plain, "id": ""} == {"id": "", "data": {"memory": "hi"}, "event": "ADD"}
+    assert set(newer) == {"results", "relations"}
+    assert set(newer["results"][0]) == {"id", "data", "event"}
+    assert set(pending) == {"message", "status", "event_id"}
+
+
+async def test_an_idempotency_key_has_one_effect(
+    server: ServerProcess, client: Client, key: str, user: str
+) -> None:
+    for sent in (str(uuid4()), "order 66 / attempt"):
+        headers = {"idempotency-key": sent}
+        who = f"{user}-{len(sent)}"
+        async with http(server, key) as session:
+            first = await answer(await session.post(V1, json=add_body(who), headers=headers), 200)
+            again = await answer(await session.post(V1, json=add_body(who), headers=headers), 200)
+            other = add_body(who, metadata={"a": 1})
+            await answer(await session.post(V1, json=other, headers=headers), 409)
+        assert first == again
+        listed = await client.memory.ListMemories(
+            ListMemoriesRequest(user_id=who), metadata=client.metadata
+        )
+        assert len(listed.memories) == 1
+
+
+async def test_ids_of_the_trace_and_of_the_call_come_back(
+    server: ServerProcess, key: str, user: str
+) -> None:
+    trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+    headers = {"x-correlation-id": "my-id", "traceparent": trace}
+    async with http(server, key) as session:
+        response = await session.post(ADD, json=add_body(user), headers=headers)
+        assert response.headers["x-correlation-id"] == "my-id"
+        assert response.headers["traceparent"][3:35] == trace[3:35]
+        response = await session.post(ADD, json={}, headers=headers)
+        refusal = await answer(response, 400)
+    assert response.headers["x-correlation-id"] == "my-id"
+    assert refusal["details"]["correlation_id"] == "my-id"
+    assert '"correlation_id":"my-id"' in server.log
+
+
+async def test_fields_without_a_meaning_are_reported(
+    server: ServerProcess, key: str, user: str
+) -> None:
+    body = add_body(user, enable_graph=True, **{"a\r\nb": 1})
+    async with http(server, key) as session:
+        response = await session.post(ADD, json=body)
+        await answer(response, 200)
+    assert response.headers["memoir-ignored"] == "enable_graph, a\\r\\nb"
+
+
+async def test_paths_and_methods_that_are_not_there(server: ServerProcess, key: str) -> None:
+    async with http(server, key) as session:
+        await answer(await session.get("/v9/memories/"), 404)
+        # No redirect either, which Mem0's clients would not follow.
+        await answer(await session.get("/v1/ping"), 404)
+        response = await session.patch("/v1/ping/")
+        await answer(response, 405)
+        assert "GET" in response.headers["allow"]
+        await answer(await session.options(ADD, headers={"origin": "https://evil.example"}), 405)
+        response = await session.get("/v1/ping/", headers={"origin": "https://evil.example"})
+    assert not [name for name in response.headers if name.lower().startswith("access-control")]
+
+
+async def test_bodies_are_bounded(server: ServerProcess, key: str, user: str) -> None:
+    limit = 16 * 1024 * 1024
+    bomb = gzip.compress(b" " * (limit + 1))
+    async with http(server, key) as session:
+        await answer(await session.post(ADD, data=io.BytesIO(b" " * (limit + 1))), 413)
+        zipped = {"content-encoding": "gzip"}
+        await answer(await session.post(ADD, data=bomb, headers=zipped), 413)
+        await answer(await session.post(ADD, data=b"no gzip", headers=zipped), 400)
+        await answer(await session.post(ADD, data=bomb[:100], headers=zipped), 400)
+        await answer(await session.post(ADD, data=b"{}", headers={"content-encoding": "br"}), 415)
+        body = gzip.compress(json.dumps(add_body(user)).encode())
+        await answer(await session.post(ADD, data=body, headers=zipped), 200)
+
+
+async def test_a_deadline_ends_the_call(server: ServerProcess, key: str, user: str) -> None:
+    async with http(server, key) as session:
+        headers = {"x-server-timeout": "0.000001"}
+        late = await answer(await session.post(ADD, json=add_body(user), headers=headers), 504)
+        assert late["details"]["reason"] == "ERROR_REASON_DEADLINE_EXCEEDED"
+        for wrong in ("0", "-1", "nan", "soon"):
+            headers = {"x-server-timeout": wrong}
+            await answer(await session.post(ADD, json=add_body(user), headers=headers), 400)
+
+
+async def test_a_project_beyond_its_rate_is_told_when_to_come_back(home: Home) -> None:
+    server = home.server(MEMOIR_ADMISSION_PROJECT_RATE="0.5", MEMOIR_ADMISSION_PROJECT_BURST="1")
+    await server.start()
+    async with http(server, await key_of(home)) as session:
+        await answer(await session.get("/v1/ping/"), 200)
+        response = await session.get("/v1/ping/")
+        refusal = await answer(response, 429)
+    assert refusal["details"]["reason"] == "ERROR_REASON_RATE_LIMITED"
+    assert 1 <= int(response.headers["retry-after"]) <= 2
+    await server.stop()
+
+
+async def test_another_project_is_forbidden(server: ServerProcess, key: str, user: str) -> None:
+    async with http(server, key) as session:
+        response = await session.get("/v1/ping/", params={"project_id": "someone-elses"})
+        await answer(response, 403)
+        await answer(await session.post(ADD, json=add_body(user, org_id="other")), 403)
+
+
+async def test_random_bytes_and_values_end_in_a_client_error(
+    server: ServerProcess, key: str
+) -> None:
+    chance = random.Random(21)
+    values: list[Any] = [None, True, -1, 1e300, "", "\x00", "x" * 9999, [], {}, [[]], {"a": {}}]
+    names = ["messages", "filters", "user_id", "query", "metadata", "top_k", "memories", "text"]
+    paths = [ADD, V1, "/v3/memories/search/", "/v3/memories/", "/v1/feedback/", "/v1/exports/get/"]
+    async with http(server, key) as session:
+        for _ in range(60):
+            raw = chance.randbytes(chance.randrange(200))
+            mixed = {name: chance.choice(values) for name in chance.sample(names, 4)}
+            for body in (raw, json.dumps(mixed).encode()):
+                response = await session.post(chance.choice(paths), data=body)
+                assert response.status < 500, (body, await response.text())
+        for _ in range(30):
+            mixed = {"memories": [{n: chance.choice(values) for n in ("memory_id", *names)}]}
+            response = await session.put("/v1/batch/", json=mixed)
+            assert response.status < 500, await response.text()
+    assert "http.failed" not in server.log
+    assert "rpc.failed" not in server.log
+
+
+async def test_http_calls_count_in_the_statistics_of_their_method(
+    server: ServerProcess, client: Client, key: str, user: str
+) -> None:
+    async with http(server, key) as session:
+        headers = {"x-correlation-id": f"counted-{user}"}
+        await answer(await session.post(ADD, json=add_body(user), headers=headers), 200)
+    (line,) = [each for each in server.log.splitlines() if f"counted-{user}" in each]
+    assert json.loads(line)["method"] == "memoir.v1.MemoryService/AddMemories"
+    assert json.loads(line)["code"] == "OK"
+    assert json.loads(line)["project_id"] == "e2e"

@@ -1,0 +1,89 @@
+"""Mem0's own clients, each version in an environment of its own (`make mem0-clients`)."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.server import clean_environment
+
+ROOT = Path(__file__).resolve().parents[2]
+DRIVER = Path(__file__).with_name("mem0_driver.py")
+ENVIRONMENTS = ROOT / ".local" / "mem0"
+VERSIONS = ("0.1.118", "1.0.11", "2.2.1")
+ANSWER_SECONDS = 60.0
+# Everything that a client sends is of one line, however long.
+LONGEST_LINE = 16 * 1024 * 1024
+
+
+class Mem0Error(Exception):
+    """What a client raised; `kind` is the name of its exception."""
+
+    def __init__(self, kind: str, message: str) -> None:
+        super().__init__(f"{kind}: {message}")
+        self.kind = kind
+
+
+class Mem0Client:
+    """One of Mem0's clients in a process of its own."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self._process = process
+
+    async def call(self, method: str, *args: object, **kwargs: object) -> Any:
+        """Calls a method, such as `add` or `project.get`.
+
+        Raises:
+            Mem0Error: the client raised something.
+        """
+        assert self._process.stdin is not None
+        line = json.dumps({"method": method, "args": args, "kwargs": kwargs})
+        self._process.stdin.write(line.encode() + b"\n")
+        return await self.answer()
+
+    async def answer(self) -> Any:
+        """The answer to the newest call; the first one is to the constructor."""
+        assert self._process.stdout is not None
+        line = await asyncio.wait_for(self._process.stdout.readline(), ANSWER_SECONDS)
+        assert line, f"the client ended: {await self._complaint()}"
+        answer = json.loads(line)
+        if "error" in answer:
+            raise Mem0Error(answer["error"], answer["message"])
+        return answer["result"]
+
+    async def _complaint(self) -> str:
+        assert self._process.stderr is not None
+        return (await self._process.stderr.read()).decode()
+
+
+@asynccontextmanager
+async def mem0_client(
+    version: str, kind: str, host: str, key: str, directory: Path
+) -> AsyncIterator[Mem0Client]:
+    """A client of a version, `sync` or `async`, which the constructor has connected."""
+    python = ENVIRONMENTS / version / "bin" / "python"
+    if not python.exists():
+        pytest.skip(f"mem0ai {version} is not installed: `make mem0-clients` could not reach PyPI")
+    process = await asyncio.create_subprocess_exec(
+        str(python),
+        *(str(DRIVER), kind, host, key),
+        env=clean_environment(MEM0_TELEMETRY="False", MEM0_DIR=str(directory)),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        limit=LONGEST_LINE,
+    )
+    try:
+        client = Mem0Client(process)
+        await client.answer()
+        yield client
+    finally:
+        assert process.stdin is not None
+        process.stdin.close()
+        await process.wait()

@@ -1,0 +1,150 @@
+"""Every SQL statement as PostgreSQL gets it, with representative text in its slots.
+
+`make golden` writes them to `GOLDEN`, where a test compares them and a review sees what changed.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from importlib import import_module
+from pathlib import Path
+from pkgutil import iter_modules
+from typing import Final
+from uuid import UUID
+
+from server.core.pages import ListCursor, ListOrder
+from server.memories.filters.parser import parse_filter
+from server.memories.passages import EVERY_SOURCE, Source
+from server.memories.ports import Call, ListQuery, SearchQuery
+from server.memories.scope import Scope, ScopeKind
+from server.storage import postgres
+from server.storage.postgres import memory_history, memory_store, scope_store, search
+from server.storage.postgres.commit import RECORD_CALL, RECORD_CALL_WITH_PASSAGES
+from server.storage.postgres.erasing import PROJECT_SQL
+from server.storage.postgres.erasing import SQL as ERASE
+from server.storage.postgres.event_stream import SQL as EVENTS
+from server.storage.postgres.filters import filter_condition, scope_condition
+from server.storage.postgres.memory_changes import SQL as CHANGES
+from server.storage.postgres.recall import SQL as RECALL
+from server.storage.postgres.statements import PACKAGE, SqlFile, Statement
+from server.storage.postgres.vector_index import SQL as INDEX
+from server.storage.postgres.vector_index import cast_to
+
+GOLDEN: Final = Path(__file__).parents[1] / "unit/storage/postgres/golden"
+
+_NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
+_ALICE = Scope(user_id="alice")
+_RUN = Scope(user_id="alice", run_id="run-7")
+_FILTER = parse_filter(
+    {
+        "AND": [
+            {"metadata.ticket": 7},
+            {"OR": [{"categories": {"contains": "food"}}, {"text": {"icontains": "tea"}}]},
+            {"NOT": [{"create_time": {"gte": "2026-01-01"}}]},
+        ]
+    }
+)
+_CALL = Call(UUID(int=1), "project-1", _ALICE, "DeleteMemories", _NOW, "request-7", "test/model")
+
+
+def sql_files() -> dict[str, SqlFile]:
+    """Every file of statements by its name, as the modules of the adapter load it."""
+    found = {}
+    for module in iter_modules(postgres.__path__):
+        for value in vars(import_module(f"{PACKAGE}.{module.name}")).values():
+            if isinstance(value, SqlFile):
+                found[value.file] = value
+    return found
+
+
+def golden_texts() -> dict[str, str]:
+    """What each golden file must contain, by the name of the file."""
+    texts = {
+        name: "\n\n".join(statement.text for statement in file.values() if not statement.slots)
+        for name, file in sql_files().items()
+    }
+    texts |= {f"{name}.sql": text for name, text in _with_slots()}
+    return {name: f"{text}\n" for name, text in texts.items() if text}
+
+
+def _with_slots() -> Iterator[tuple[str, str]]:
+    yield "record_call", RECORD_CALL.text
+    yield "record_call_with_passages", RECORD_CALL_WITH_PASSAGES.text
+    yield from _searches()
+    yield from _lists()
+    scope, filters = scope_condition(_RUN).text, filter_condition(_FILTER).text
+    yield "delete_memories", scope_store.deletion_statement(_CALL, _FILTER)[0]
+    for name in ("erase_matching_passages", "lock_matching"):
+        yield name, ERASE[name].fill(scope=scope, filters=filters).text
+    yield "erase_scope", scope_store.erasure_statement(_CALL, ScopeKind.USER, "alice")[0]
+    for name in ("list_scopes", "lock_operations", "lock_scope"):
+        yield name, CHANGES[name].fill(column=ScopeKind.USER).text
+    for name in ("look", "recall", "spaces", "teachers"):
+        yield f"recall_{name}", RECALL[name].fill(scope=scope).text
+    yield "event_page", EVENTS["page"].fill(scope=scope).text
+    for name in ("count", "delete_rows"):
+        yield f"project_{name}", PROJECT_SQL[name].fill(table="messages").text
+    for name in ("create_lexemes", "drop"):
+        yield f"index_{name}", INDEX[name].fill(name="memories_x").text
+    yield "index_create", INDEX["create"].fill(name="memories_x", cast=cast_to(256)).text
+
+
+def _searches() -> Iterator[tuple[str, str]]:
+    yield "rank_of_user", search.rank_statement(_search(_ALICE))[0]
+    yield "rank_with_filter", search.rank_statement(_search(_RUN, is_filtered=True))[0]
+    yield "rank_of_past", search.rank_statement(_search(_RUN, time=_NOW))[0]
+    memories = _search(_ALICE, sources=frozenset({Source.MEMORIES}))
+    yield "rank_of_memories", search.rank_statement(memories)[0]
+    size = search.ScopeSize(10_000, 80.0)
+    yield "rank_large", search.rank_large_statement(_search(_ALICE), size)[0]
+    cast = cast_to(256)
+    yield "rank_large_by_index", search.rank_large_statement(_search(_ALICE), size, cast)[0]
+
+
+def _search(
+    scope: Scope,
+    *,
+    is_filtered: bool = False,
+    time: datetime | None = None,
+    sources: frozenset[Source] = EVERY_SOURCE,
+) -> SearchQuery:
+    return SearchQuery(
+        "project-1",
+        scope,
+        array("f", [1.0]),
+        10,
+        _NOW.date(),
+        filters=_FILTER if is_filtered else None,
+        text="tea",
+        time=time,
+        sources=sources,
+    )
+
+
+def _lists() -> Iterator[tuple[str, str]]:
+    after = ListCursor(_NOW, UUID(int=1))
+    for order in ListOrder:
+        query = ListQuery("project-1", _RUN, 10, order, _NOW.date(), after, _FILTER)
+        yield f"list_{order.name.lower()}", memory_store.list_statement(query)[0]
+        yield f"list_at_{order.name.lower()}", memory_history.list_statement(query, _NOW)[0]
+
+
+def slotted(files: dict[str, SqlFile]) -> set[str]:
+    """The statements that need text in their slots."""
+    statements: list[Statement] = [s for file in files.values() for s in file.values()]
+    return {statement.name for statement in statements if statement.slots}
+
+
+def main() -> None:
+    """Writes the golden files anew, and removes those of statements that are gone."""
+    GOLDEN.mkdir(exist_ok=True)
+    for stale in GOLDEN.glob("*.sql"):
+        stale.unlink()
+    for name, text in golden_texts().items():
+        (GOLDEN / name).write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

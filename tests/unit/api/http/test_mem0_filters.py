@@ -1,0 +1,54 @@
+"""Mem0's filters in the names of the contract."""
+
+from __future__ import annotations
+
+import pytest
+
+from server.api.http.mem0.filters import conjunction, from_query, plain_ids, translated
+from server.core.errors import InvalidRequest
+
+
+def test_names_are_translated_at_every_level() -> None:
+    assert translated(
+        {"AND": [{"created_at": {"gte": "2026-01-01"}}, {"NOT": [{"memory": {"contains": "x"}}]}]}
+    ) == {"AND": [{"create_time": {"gte": "2026-01-01"}}, {"NOT": [{"text": {"contains": "x"}}]}]}
+
+
+def test_metadata_becomes_paths_beside_its_siblings() -> None:
+    assert translated({"user_id": "a", "metadata": {"topic": "x", "rank": {"gt": 2}}}) == {
+        "AND": [{"user_id": "a"}, {"metadata.topic": "x"}, {"metadata.rank": {"gt": 2}}]
+    }
+
+
+@pytest.mark.parametrize("value", [None, 3, "x", {"OR": "x"}, {"AND": {"user_id": "a"}}])
+def test_what_is_no_filter_is_left_to_the_contract(value: object) -> None:
+    assert translated(value) == value
+
+
+def test_ids_are_found_at_the_top_and_under_and() -> None:
+    assert plain_ids({"AND": [{"user_id": "a"}, {"session_id": "r"}]}) == {
+        "user_id": "a",
+        "run_id": "r",
+    }
+
+
+def test_an_add_takes_nothing_but_ids_from_filters() -> None:
+    with pytest.raises(InvalidRequest) as caught:
+        plain_ids({"user_id": "a", "OR": [], "categories": "x"})
+    assert [each.field for each in caught.value.violations] == ["filters.OR", "filters.categories"]
+
+
+@pytest.mark.parametrize("text", ['{"user_id": "it\'s"}', "{'user_id': \"it's\"}"])
+def test_a_filter_in_a_query_is_json_or_python(text: str) -> None:
+    assert from_query(text) == {"user_id": "it's"}
+
+
+@pytest.mark.parametrize("text", ["", "{", "__import__('os')", "(" * 10_000])
+def test_other_text_in_a_query_is_refused(text: str) -> None:
+    with pytest.raises(InvalidRequest):
+        from_query(text)
+
+
+def test_a_conjunction_of_nothing_is_no_filter() -> None:
+    assert conjunction([None, {}]) is None
+    assert conjunction([None, {"a": 1}]) == {"a": 1}

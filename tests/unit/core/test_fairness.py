@@ -1,0 +1,115 @@
+"""Places are shared between tenants: a part for each, in turns, and some for the service itself."""
+
+from __future__ import annotations
+
+import asyncio
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from server.core.fairness import FairPlaces, share_of
+
+TENANTS = st.sampled_from(["a", "b", "c", None])
+
+
+async def let_others_run() -> None:
+    for _ in range(5):
+        await asyncio.sleep(0)
+
+
+async def takes(places: FairPlaces, tenant: str | None) -> asyncio.Task[None]:
+    task = asyncio.create_task(places.take(tenant))
+    await let_others_run()
+    return task
+
+
+async def test_one_tenant_leaves_places_for_others() -> None:
+    places = FairPlaces(10, reserved=2)
+    busy = [await takes(places, "busy") for _ in range(8)]
+    assert [task.done() for task in busy] == [True] * 6 + [False] * 2
+    assert (await takes(places, "quiet")).done()
+    for task in busy:
+        task.cancel()
+
+
+async def test_calls_leave_the_reserved_places_to_the_service() -> None:
+    places = FairPlaces(4, reserved=2)
+    for tenant in ("a", "b"):
+        assert (await takes(places, tenant)).done()
+    third = await takes(places, "c")
+    assert not third.done()
+    own = [await takes(places, None) for _ in range(3)]
+    assert [task.done() for task in own] == [True, True, False]
+    places.give_back(None)
+    await let_others_run()
+    assert own[2].done()
+    assert not third.done()
+    places.give_back("a")
+    await let_others_run()
+    assert third.done()
+
+
+async def test_a_place_of_a_call_that_was_cancelled_at_its_turn_goes_to_the_next() -> None:
+    places = FairPlaces(1, reserved=0)
+    await places.take("a")
+    first, second = await takes(places, "a"), await takes(places, "b")
+    places.give_back("a")
+    first.cancel()
+    await let_others_run()
+    assert first.cancelled()
+    assert second.done()
+
+
+async def test_a_cancelled_wait_gets_no_place() -> None:
+    places = FairPlaces(1, reserved=0)
+    await places.take("a")
+    first, second = await takes(places, "a"), await takes(places, "a")
+    first.cancel()
+    places.give_back("a")
+    await let_others_run()
+    assert second.done()
+
+
+@given(
+    size=st.integers(1, 12),
+    reserved=st.integers(0, 3),
+    steps=st.lists(st.tuples(TENANTS, st.sampled_from(["take", "give back", "cancel"]))),
+)
+def test_places_are_never_exceeded_nor_left_empty(
+    size: int, reserved: int, steps: list[tuple[str | None, str]]
+) -> None:
+    async def run() -> None:
+        places = FairPlaces(size, reserved)
+        tasks: dict[str | None, list[asyncio.Task[None]]] = {}
+        for tenant, step in steps:
+            mine = tasks.setdefault(tenant, [])
+            held = [task for task in mine if task.done()]
+            waits = [task for task in mine if not task.done()]
+            if step == "take":
+                mine.append(await takes(places, tenant))
+            elif step == "give back" and held:
+                mine.remove(held[0])
+                places.give_back(tenant)
+                await let_others_run()
+            elif step == "cancel" and waits:
+                mine.remove(waits[-1])
+                waits[-1].cancel()
+                await let_others_run()
+            holds = {name: sum(t.done() for t in of) for name, of in tasks.items()}
+            calls = sum(count for name, count in holds.items() if name)
+            limit = max(1, size - reserved)
+            assert sum(holds.values()) <= size
+            assert calls <= limit
+            assert all(count <= share_of(limit) for name, count in holds.items() if name)
+            for name, of in tasks.items():
+                if any(not task.done() for task in of):
+                    full = sum(holds.values()) == size
+                    at_limit = name is not None and (
+                        calls == limit or holds[name] == share_of(limit)
+                    )
+                    assert full or at_limit
+        for of in tasks.values():
+            for task in of:
+                task.cancel()
+
+    asyncio.run(run())

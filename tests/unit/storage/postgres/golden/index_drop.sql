@@ -1,0 +1,2 @@
+-- name: drop
+DROP INDEX IF EXISTS memories_x;

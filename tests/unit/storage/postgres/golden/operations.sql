@@ -1,0 +1,198 @@
+-- name: submit
+INSERT INTO operations (
+    project_id, operation_id, user_id, agent_id, app_id, run_id, scope_key, request_id,
+    payload_digest, payload, output_format, correlation_id, traceparent
+)
+SELECT input.project_id, input.operation_id, input.user_id, input.agent_id, input.app_id,
+       input.run_id, input.scope_key, input.request_id, input.payload_digest, input.payload,
+       input.output_format, input.correlation_id, input.traceparent
+FROM unnest(
+    $1::text[], $2::uuid[], $3::text[], $4::text[],
+    $5::text[], $6::text[], $7::bytea[],
+    $8::uuid[], $9::bytea[], $10::bytea[], $11::text[],
+    $12::text[],
+    $13::text[]
+) WITH ORDINALITY AS input (
+    project_id, operation_id, user_id, agent_id, app_id, run_id, scope_key, request_id,
+    payload_digest, payload, output_format, correlation_id, traceparent, new_position
+)
+WHERE input.request_id IS NULL OR NOT EXISTS (
+    SELECT FROM calls AS c
+    WHERE c.project_id = input.project_id AND c.request_id = input.request_id AND c.item = 0
+      AND c.request_id_release_time IS NULL AND c.payload_digest <> input.payload_digest
+)
+ORDER BY input.new_position
+ON CONFLICT (project_id, request_id) WHERE request_id IS NOT NULL DO NOTHING
+RETURNING project_id, operation_id, state, user_id, agent_id, app_id, run_id, output_format, correlation_id,
+attempts, available_at, create_time, start_time, end_time, call_id, fault, error;
+
+-- name: find_by_request
+SELECT payload_digest, project_id, operation_id, state, user_id, agent_id, app_id, run_id, output_format, correlation_id,
+attempts, available_at, create_time, start_time, end_time, call_id, fault, error
+FROM operations
+WHERE project_id = $1 AND request_id = $2;
+
+-- name: get
+SELECT project_id, operation_id, state, user_id, agent_id, app_id, run_id, output_format, correlation_id,
+attempts, available_at, create_time, start_time, end_time, call_id, fault, error FROM operations WHERE project_id = $1
+  AND operation_id = $2;
+
+-- name: list
+SELECT project_id, operation_id, state, user_id, agent_id, app_id, run_id, output_format, correlation_id,
+attempts, available_at, create_time, start_time, end_time, call_id, fault, error
+FROM operations
+WHERE project_id = $1
+  AND ($2::text[] IS NULL OR state = ANY ($2))
+  AND ($3::uuid IS NULL OR operation_id < $3)
+ORDER BY operation_id DESC
+LIMIT $4;
+
+-- name: cancel
+UPDATE operations
+SET state = 'CANCELLED', end_time = clock_timestamp(), lease = NULL, payload = NULL, error = $1
+WHERE project_id = $2 AND operation_id = $3 AND end_time IS NULL
+RETURNING operation_id;
+
+-- name: delete
+DELETE FROM operations
+WHERE project_id = $1 AND operation_id = $2 AND end_time IS NOT NULL
+RETURNING operation_id;
+
+-- name: statistics
+SELECT pending.queued, pending.running, pending.oldest_seconds, given_up.dead
+FROM (
+    SELECT count(*) FILTER (WHERE state = 'QUEUED') AS queued,
+           count(*) FILTER (WHERE state = 'RUNNING') AS running,
+           coalesce(extract(epoch FROM now() - min(create_time)), 0)::float8 AS oldest_seconds
+    FROM operations
+    WHERE end_time IS NULL AND ($1::text IS NULL OR project_id = $1)
+) AS pending,
+(
+    SELECT count(*) AS dead
+    FROM operations
+    WHERE state = 'FAILED' AND ($1::text IS NULL OR project_id = $1)
+) AS given_up;
+
+-- name: claim
+WITH RECURSIVE oldest AS MATERIALIZED (
+    SELECT project_id, operation_id, scope_key, position
+    FROM operations
+    WHERE end_time IS NULL AND available_at <= clock_timestamp()
+    ORDER BY position
+    LIMIT 256
+),
+scopes AS (
+    (
+        SELECT project_id, scope_key, operation_id, position, available_at
+        FROM operations
+        WHERE end_time IS NULL
+        ORDER BY project_id, scope_key, position
+        LIMIT 1
+    )
+    UNION ALL
+    SELECT next.*
+    FROM scopes, LATERAL (
+        SELECT o.project_id, o.scope_key, o.operation_id, o.position, o.available_at
+        FROM operations AS o
+        WHERE o.end_time IS NULL
+          AND (o.project_id, o.scope_key) > (scopes.project_id, scopes.scope_key)
+        ORDER BY o.project_id, o.scope_key, o.position
+        LIMIT 1
+    ) AS next
+),
+heads AS (
+    SELECT project_id, operation_id
+    FROM oldest
+    WHERE operation_id = (
+        SELECT o.operation_id
+        FROM operations AS o
+        WHERE o.end_time IS NULL
+          AND o.project_id = oldest.project_id AND o.scope_key = oldest.scope_key
+        ORDER BY o.position
+        LIMIT 1
+    )
+    UNION ALL
+    SELECT project_id, operation_id
+    FROM scopes
+    WHERE (SELECT count(*) FROM oldest) = 256
+      AND available_at <= clock_timestamp() AND position > (SELECT max(position) FROM oldest)
+),
+free AS MATERIALIZED (
+    SELECT locked.project_id, locked.operation_id
+    FROM heads, LATERAL (
+        SELECT o.project_id, o.operation_id
+        FROM operations AS o
+        WHERE o.project_id = heads.project_id AND o.operation_id = heads.operation_id
+          AND o.end_time IS NULL AND o.available_at <= clock_timestamp()
+        FOR UPDATE SKIP LOCKED
+    ) AS locked
+    LIMIT $1
+)
+UPDATE operations AS o
+SET state = 'RUNNING', lease = $2, available_at = clock_timestamp() + $3::interval,
+    attempts = o.attempts + 1, failures = o.failures + 1,
+    server_id = $4,
+    start_time = coalesce(o.start_time, clock_timestamp())
+FROM free
+WHERE o.project_id = free.project_id AND o.operation_id = free.operation_id
+RETURNING o.project_id, o.operation_id, o.payload, o.correlation_id, o.create_time, o.attempts,
+          o.failures, o.traceparent, clock_timestamp() - o.create_time AS age;
+
+-- name: renew
+UPDATE operations SET available_at = clock_timestamp() + $1::interval
+WHERE project_id = $2 AND operation_id = $3 AND lease = $4
+RETURNING operation_id;
+
+-- name: give_back
+UPDATE operations
+SET state = 'QUEUED', lease = NULL, available_at = clock_timestamp() + $1::interval,
+    failures = failures - CASE WHEN $2::boolean THEN 0 ELSE 1 END, fault = coalesce($3,
+    fault)
+WHERE project_id = $4 AND operation_id = $5 AND lease = $6
+RETURNING operation_id;
+
+-- name: succeed
+UPDATE operations
+SET state = 'SUCCEEDED', end_time = clock_timestamp(), lease = NULL, payload = NULL,
+    fault = NULL, call_id = $1
+WHERE project_id = $2 AND operation_id = $3 AND lease = $4
+RETURNING operation_id;
+
+-- name: fail
+UPDATE operations
+SET state = 'FAILED', end_time = clock_timestamp(), lease = NULL, fault = $1, error = $2
+WHERE project_id = $3 AND operation_id = $4 AND lease = $5
+RETURNING operation_id;
+
+-- name: revive
+UPDATE operations
+SET state = 'QUEUED', end_time = NULL, error = NULL, failures = 0,
+    available_at = clock_timestamp()
+WHERE project_id = $1 AND operation_id = $2 AND state = 'FAILED'
+  AND payload IS NOT NULL
+RETURNING operation_id;
+
+-- name: release_request_ids
+UPDATE calls SET request_id_release_time = clock_timestamp()
+WHERE (project_id, call_id) IN (
+    SELECT project_id, call_id
+    FROM calls
+    WHERE request_id IS NOT NULL AND request_id_release_time IS NULL
+      AND call_time < clock_timestamp() - $1::interval
+    ORDER BY call_time
+    LIMIT $2
+    FOR UPDATE SKIP LOCKED
+)
+RETURNING call_id;
+
+-- name: prune
+DELETE FROM operations
+WHERE (project_id, operation_id) IN (
+    SELECT project_id, operation_id
+    FROM operations
+    WHERE end_time < clock_timestamp() - $1::interval
+    ORDER BY end_time
+    LIMIT $2
+    FOR UPDATE SKIP LOCKED
+)
+RETURNING operation_id;

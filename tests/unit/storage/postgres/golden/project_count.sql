@@ -1,0 +1,2 @@
+-- name: count
+SELECT count(*) FROM messages WHERE project_id = $1;

@@ -1,0 +1,248 @@
+-- name: rank_large
+WITH question AS MATERIALIZED (
+    SELECT lexemes,
+           (SELECT string_agg(quote_literal(word),
+           ' | ') FROM unnest(lexemes) AS word)::tsquery AS any_of
+    FROM tsvector_to_array(words_of($1)) AS lexemes
+),
+centre AS MATERIALIZED (
+    SELECT (sum(newest.embedding::vector) * array_fill(
+               (1.0 / greatest(1, count(*)))::real, ARRAY[vector_dims($2::halfvec)]
+           )::vector)::halfvec AS mean
+    FROM (
+        SELECT m.embedding
+        FROM (SELECT project_id, memory_id, user_id, agent_id, app_id, run_id, scope_key, text, inferred, immutable,
+       metadata, categories, event_time, expiration_date, create_time, update_time, ordinal,
+       text_length, lexemes, embedding
+FROM memories
+UNION ALL
+SELECT project_id, passage_id AS memory_id, user_id, agent_id, app_id, run_id, scope_key, text,
+       false AS inferred, false AS immutable, metadata, '{}'::text[] AS categories, event_time,
+       expiration_date, create_time, create_time AS update_time, ordinal, text_length, lexemes,
+       embedding
+FROM passages
+WHERE delete_time IS NULL) AS m
+        WHERE m.project_id = $3
+      AND ($4::date IS NULL OR m.expiration_date IS NULL OR m.expiration_date >= $4)
+      AND (cardinality($5::text[]) = 0 OR m.categories && $5)
+      AND m.user_id = $6
+      AND true
+        ORDER BY m.create_time DESC, m.memory_id DESC
+        LIMIT $7
+    ) AS newest
+),
+frame AS MATERIALIZED (
+    SELECT size, mean_length, share, share * share * square AS offset_square,
+share * common AS offset_question,
+sqrt(greatest(1e-9, 1 - 2 * share * common + share * share * square)) AS question_norm,
+           $2::halfvec - (mean * array_fill(share::real,
+           ARRAY[vector_dims(mean)])::halfvec) AS target
+    FROM (
+        SELECT $8::float8 AS size, $9::float8 AS mean_length, mean,
+               $8 / ($8 + $10::float8) AS share, -(mean <#> mean) AS square,
+               -(mean <#> $2) AS common
+        FROM centre
+    ) AS of_scope
+),
+nearest AS MATERIALIZED (
+    SELECT m.memory_id
+    FROM (SELECT project_id, memory_id, user_id, agent_id, app_id, run_id, scope_key, text, inferred, immutable,
+       metadata, categories, event_time, expiration_date, create_time, update_time, ordinal,
+       text_length, lexemes, embedding
+FROM memories
+UNION ALL
+SELECT project_id, passage_id AS memory_id, user_id, agent_id, app_id, run_id, scope_key, text,
+       false AS inferred, false AS immutable, metadata, '{}'::text[] AS categories, event_time,
+       expiration_date, create_time, create_time AS update_time, ordinal, text_length, lexemes,
+       embedding
+FROM passages
+WHERE delete_time IS NULL) AS m
+    WHERE m.project_id = $3
+      AND ($4::date IS NULL OR m.expiration_date IS NULL OR m.expiration_date >= $4)
+      AND (cardinality($5::text[]) = 0 OR m.categories && $5)
+      AND m.user_id = $6
+      AND true
+    ORDER BY m.embedding::halfvec(256) <#> (SELECT target::halfvec(256) FROM frame)
+    LIMIT $11
+),
+compared AS MATERIALIZED (
+    SELECT m.memory_id, m.text_length, ts_filter(setweight(m.lexemes, 'A', (SELECT lexemes FROM question)), '{a}') AS shared
+    FROM (SELECT project_id, memory_id, user_id, agent_id, app_id, run_id, scope_key, text, inferred, immutable,
+       metadata, categories, event_time, expiration_date, create_time, update_time, ordinal,
+       text_length, lexemes, embedding
+FROM memories
+UNION ALL
+SELECT project_id, passage_id AS memory_id, user_id, agent_id, app_id, run_id, scope_key, text,
+       false AS inferred, false AS immutable, metadata, '{}'::text[] AS categories, event_time,
+       expiration_date, create_time, create_time AS update_time, ordinal, text_length, lexemes,
+       embedding
+FROM passages
+WHERE delete_time IS NULL) AS m
+    WHERE m.project_id = $3
+      AND ($4::date IS NULL OR m.expiration_date IS NULL OR m.expiration_date >= $4)
+      AND (cardinality($5::text[]) = 0 OR m.categories && $5)
+      AND m.user_id = $6
+      AND true AND m.lexemes @@ (SELECT any_of FROM question)
+),
+weights AS MATERIALIZED (
+    SELECT jsonb_object_agg(lexeme, weight) AS of_lexeme, sum(weight) AS total
+    FROM (
+        SELECT lexeme, ln(1 + (greatest(0, f.size - count(*)) + 0.5) / (count(*) + 0.5)) AS weight
+        FROM compared AS c, frame AS f, unnest(tsvector_to_array(c.shared)) AS lexeme
+        WHERE c.shared IS NOT NULL
+        GROUP BY lexeme, f.size
+    ) AS weighed
+),
+matched AS MATERIALIZED (
+    SELECT c.memory_id, CASE WHEN c.shared IS NULL THEN 0 ELSE least(1, (
+    SELECT sum(hit.weight * hit.frequency * ($12::float8 + 1) / (hit.frequency + $12 * (
+               1 - $13::float8 + $13 * c.text_length / f.mean_length)))
+    FROM (
+        SELECT (w.of_lexeme ->> lexeme)::float8 AS weight,
+               cardinality(positions)::float8 AS frequency
+        FROM unnest(c.shared)
+    ) AS hit
+) / w.total) END AS lexical
+    FROM compared AS c, frame AS f, weights AS w
+),
+best AS MATERIALIZED (SELECT * FROM matched ORDER BY lexical DESC, memory_id LIMIT $14),
+seeds AS MATERIALIZED (
+    SELECT m.memory_id, m.scope_key, m.create_time, m.ordinal, m.event_time, m.text_length
+    FROM (SELECT project_id, memory_id, user_id, agent_id, app_id, run_id, scope_key, text, inferred, immutable,
+       metadata, categories, event_time, expiration_date, create_time, update_time, ordinal,
+       text_length, lexemes, embedding
+FROM memories
+UNION ALL
+SELECT project_id, passage_id AS memory_id, user_id, agent_id, app_id, run_id, scope_key, text,
+       false AS inferred, false AS immutable, metadata, '{}'::text[] AS categories, event_time,
+       expiration_date, create_time, create_time AS update_time, ordinal, text_length, lexemes,
+       embedding
+FROM passages
+WHERE delete_time IS NULL) AS m
+    WHERE m.project_id = $3 AND NOT m.inferred AND m.memory_id = ANY (ARRAY(
+        (SELECT memory_id FROM nearest LIMIT $14 / 2) UNION (SELECT memory_id FROM best LIMIT $14 / 2)
+    ))
+),
+around AS MATERIALIZED (
+    SELECT c.memory_id AS seed, c.text_length AS seed_length, m.*
+    FROM seeds AS c
+    CROSS JOIN LATERAL ((SELECT m.memory_id, m.event_time, m.text_length, row_number() OVER outward = 1 AS is_next,
+       sum(m.text_length) OVER outward - m.text_length AS apart
+FROM (
+    SELECT m.memory_id, m.event_time, m.text_length, m.create_time, m.ordinal
+    FROM (SELECT project_id, memory_id, user_id, agent_id, app_id, run_id, scope_key, text, inferred, immutable,
+       metadata, categories, event_time, expiration_date, create_time, update_time, ordinal,
+       text_length, lexemes, embedding
+FROM memories
+UNION ALL
+SELECT project_id, passage_id AS memory_id, user_id, agent_id, app_id, run_id, scope_key, text,
+       false AS inferred, false AS immutable, metadata, '{}'::text[] AS categories, event_time,
+       expiration_date, create_time, create_time AS update_time, ordinal, text_length, lexemes,
+       embedding
+FROM passages
+WHERE delete_time IS NULL) AS m
+    WHERE m.project_id = $3
+      AND ($4::date IS NULL OR m.expiration_date IS NULL OR m.expiration_date >= $4)
+      AND (cardinality($5::text[]) = 0 OR m.categories && $5)
+      AND m.user_id = $6
+      AND true AND m.scope_key = c.scope_key AND NOT m.inferred
+      AND (m.create_time, m.ordinal, m.memory_id) < (c.create_time, c.ordinal, c.memory_id)
+    ORDER BY m.create_time DESC, m.ordinal DESC, m.memory_id DESC
+    LIMIT 8
+) AS m
+WINDOW outward AS (ORDER BY m.create_time DESC, m.ordinal DESC, m.memory_id DESC)) UNION ALL (SELECT m.memory_id, m.event_time, m.text_length, row_number() OVER outward = 1 AS is_next,
+       sum(m.text_length) OVER outward - m.text_length AS apart
+FROM (
+    SELECT m.memory_id, m.event_time, m.text_length, m.create_time, m.ordinal
+    FROM (SELECT project_id, memory_id, user_id, agent_id, app_id, run_id, scope_key, text, inferred, immutable,
+       metadata, categories, event_time, expiration_date, create_time, update_time, ordinal,
+       text_length, lexemes, embedding
+FROM memories
+UNION ALL
+SELECT project_id, passage_id AS memory_id, user_id, agent_id, app_id, run_id, scope_key, text,
+       false AS inferred, false AS immutable, metadata, '{}'::text[] AS categories, event_time,
+       expiration_date, create_time, create_time AS update_time, ordinal, text_length, lexemes,
+       embedding
+FROM passages
+WHERE delete_time IS NULL) AS m
+    WHERE m.project_id = $3
+      AND ($4::date IS NULL OR m.expiration_date IS NULL OR m.expiration_date >= $4)
+      AND (cardinality($5::text[]) = 0 OR m.categories && $5)
+      AND m.user_id = $6
+      AND true AND m.scope_key = c.scope_key AND NOT m.inferred
+      AND (m.create_time, m.ordinal, m.memory_id) > (c.create_time, c.ordinal, c.memory_id)
+    ORDER BY m.create_time, m.ordinal, m.memory_id
+    LIMIT 8
+) AS m
+WINDOW outward AS (ORDER BY m.create_time, m.ordinal, m.memory_id))) AS m
+    WHERE m.event_time BETWEEN c.event_time - $15::interval AND c.event_time + $15
+      AND (m.is_next OR least(c.text_length, m.text_length) + m.apart <= $16::bigint)
+),
+pairs AS MATERIALIZED (
+    SELECT seed AS receiver, memory_id AS lender, text_length, is_next, apart FROM around
+    UNION
+    SELECT memory_id, seed, seed_length, is_next, apart FROM around
+),
+lent AS MATERIALIZED (
+    SELECT receiver AS memory_id,
+           sum(CASE WHEN is_next THEN near ELSE 0 END
+               + CASE WHEN text_length + apart <= $16 THEN far ELSE 0 END) / 1e8::float8 AS rest
+    FROM (
+        SELECT c.receiver, c.is_next, c.apart, c.text_length, (1e8 * ln(1 - $17::float8 * c.lexical))::integer AS far,
+(1e8 * (ln(1 - $18::float8 * c.lexical)
+        - CASE WHEN c.text_length <= $16::bigint THEN ln(1 - $17 * c.lexical) ELSE 0 END))::integer
+    AS near
+        FROM (SELECT * FROM pairs JOIN matched ON matched.memory_id = lender) AS c
+    ) AS of_pair
+    GROUP BY receiver
+),
+candidates AS MATERIALIZED (
+    SELECT m.memory_id, m.event_time,
+           -(m.embedding <#> $2) AS similarity,
+           -(m.embedding <#> (SELECT mean FROM centre)) AS commonness
+    FROM (SELECT project_id, memory_id, user_id, agent_id, app_id, run_id, scope_key, text, inferred, immutable,
+       metadata, categories, event_time, expiration_date, create_time, update_time, ordinal,
+       text_length, lexemes, embedding
+FROM memories
+UNION ALL
+SELECT project_id, passage_id AS memory_id, user_id, agent_id, app_id, run_id, scope_key, text,
+       false AS inferred, false AS immutable, metadata, '{}'::text[] AS categories, event_time,
+       expiration_date, create_time, create_time AS update_time, ordinal, text_length, lexemes,
+       embedding
+FROM passages
+WHERE delete_time IS NULL) AS m
+    WHERE m.project_id = $3
+      AND ($4::date IS NULL OR m.expiration_date IS NULL OR m.expiration_date >= $4)
+      AND (cardinality($5::text[]) = 0 OR m.categories && $5)
+      AND m.user_id = $6
+      AND true AND m.memory_id = ANY (ARRAY(
+        SELECT memory_id FROM nearest
+        UNION SELECT memory_id FROM best
+        UNION SELECT memory_id FROM lent
+        UNION SELECT unnest($19::uuid[])
+    ))
+),
+scored AS MATERIALIZED (
+    SELECT c.memory_id, c.event_time, (c.similarity - f.share * c.commonness - f.offset_question + f.offset_square)
+/ f.question_norm
+/ sqrt(greatest(1e-9, 1 - 2 * f.share * c.commonness + f.offset_square)) AS dense,
+           1 - (1 - coalesce(matched.lexical, 0)) * exp(coalesce(lent.rest, 0)) AS lexical
+    FROM frame AS f, candidates AS c
+    LEFT JOIN matched USING (memory_id)
+    LEFT JOIN lent USING (memory_id)
+)
+SELECT found.*, frame.size, frame.mean_length
+FROM (
+    (SELECT memory_id, event_time, dense, lexical FROM scored ORDER BY dense DESC,
+    memory_id LIMIT $14)
+    UNION
+    (
+        SELECT memory_id, event_time, dense, lexical
+        FROM scored
+        WHERE lexical > 0
+        ORDER BY lexical DESC, memory_id
+        LIMIT $14
+    )
+    UNION
+    SELECT memory_id, event_time, dense, lexical FROM scored WHERE memory_id = ANY ($19::uuid[])
+) AS found, frame

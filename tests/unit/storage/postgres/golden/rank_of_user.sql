@@ -1,0 +1,160 @@
+-- name: rank
+WITH question AS MATERIALIZED (
+    SELECT lexemes,
+           (SELECT string_agg(quote_literal(word),
+           ' | ') FROM unnest(lexemes) AS word)::tsquery AS any_of
+    FROM tsvector_to_array(words_of($1)) AS lexemes
+),
+centre AS MATERIALIZED (
+    SELECT (sum(newest.embedding::vector) * array_fill(
+               (1.0 / greatest(1, count(*)))::real, ARRAY[vector_dims($2::halfvec)]
+           )::vector)::halfvec AS mean
+    FROM (
+        SELECT m.embedding
+        FROM (SELECT project_id, memory_id, user_id, agent_id, app_id, run_id, scope_key, text, inferred, immutable,
+       metadata, categories, event_time, expiration_date, create_time, update_time, ordinal,
+       text_length, lexemes, embedding
+FROM memories
+UNION ALL
+SELECT project_id, passage_id AS memory_id, user_id, agent_id, app_id, run_id, scope_key, text,
+       false AS inferred, false AS immutable, metadata, '{}'::text[] AS categories, event_time,
+       expiration_date, create_time, create_time AS update_time, ordinal, text_length, lexemes,
+       embedding
+FROM passages
+WHERE delete_time IS NULL) AS m
+        WHERE m.project_id = (SELECT $3::text)
+      AND ($4::date IS NULL OR m.expiration_date IS NULL OR m.expiration_date >= $4)
+      AND (cardinality($5::text[]) = 0 OR m.categories && $5)
+      AND m.user_id = (SELECT $6::text)
+      AND true
+        ORDER BY m.create_time DESC, m.memory_id DESC
+        LIMIT $7
+    ) AS newest
+),
+compared AS MATERIALIZED (
+    SELECT m.memory_id, m.scope_key, m.inferred, m.create_time, m.ordinal, m.text_length, m.event_time,
+           -(m.embedding <#> $2) AS similarity,
+           -(m.embedding <#> (SELECT mean FROM centre)) AS commonness,
+           CASE WHEN m.lexemes @@ (SELECT any_of FROM question) THEN ts_filter(setweight(m.lexemes, 'A', (SELECT lexemes FROM question)), '{a}') END AS shared
+    FROM (SELECT project_id, memory_id, user_id, agent_id, app_id, run_id, scope_key, text, inferred, immutable,
+       metadata, categories, event_time, expiration_date, create_time, update_time, ordinal,
+       text_length, lexemes, embedding
+FROM memories
+UNION ALL
+SELECT project_id, passage_id AS memory_id, user_id, agent_id, app_id, run_id, scope_key, text,
+       false AS inferred, false AS immutable, metadata, '{}'::text[] AS categories, event_time,
+       expiration_date, create_time, create_time AS update_time, ordinal, text_length, lexemes,
+       embedding
+FROM passages
+WHERE delete_time IS NULL) AS m
+    WHERE m.project_id = (SELECT $3::text)
+      AND ($4::date IS NULL OR m.expiration_date IS NULL OR m.expiration_date >= $4)
+      AND (cardinality($5::text[]) = 0 OR m.categories && $5)
+      AND m.user_id = (SELECT $6::text)
+      AND true
+),
+frame AS MATERIALIZED (
+    SELECT size, mean_length, share, share * share * square AS offset_square,
+share * common AS offset_question,
+sqrt(greatest(1e-9, 1 - 2 * share * common + share * share * square)) AS question_norm
+    FROM (
+        SELECT size, mean_length, size / (size + $8::float8) AS share,
+               -(mean <#> mean) AS square, -(mean <#> $2) AS common
+        FROM (
+            SELECT count(*)::float8 AS size, avg(text_length)::float8 AS mean_length FROM compared
+        ) AS counted, centre
+    ) AS of_scope
+),
+weights AS MATERIALIZED (
+    SELECT jsonb_object_agg(lexeme, weight) AS of_lexeme, sum(weight) AS total
+    FROM (
+        SELECT lexeme, ln(1 + (greatest(0, f.size - count(*)) + 0.5) / (count(*) + 0.5)) AS weight
+        FROM compared AS c, frame AS f, unnest(tsvector_to_array(c.shared)) AS lexeme
+        WHERE c.shared IS NOT NULL
+        GROUP BY lexeme, f.size
+    ) AS weighed
+),
+matched AS MATERIALIZED (
+    SELECT c.memory_id, c.scope_key, c.inferred, c.create_time, c.ordinal, c.text_length, c.event_time,
+           (c.similarity - f.share * c.commonness - f.offset_question + f.offset_square)
+/ f.question_norm
+/ sqrt(greatest(1e-9, 1 - 2 * f.share * c.commonness + f.offset_square)) AS dense,
+           CASE WHEN c.shared IS NULL THEN 0 ELSE least(1, (
+    SELECT sum(hit.weight * hit.frequency * ($9::float8 + 1) / (hit.frequency + $9 * (
+               1 - $10::float8 + $10 * c.text_length / f.mean_length)))
+    FROM (
+        SELECT (w.of_lexeme ->> lexeme)::float8 AS weight,
+               cardinality(positions)::float8 AS frequency
+        FROM unnest(c.shared)
+    ) AS hit
+) / w.total) END AS lexical
+    FROM compared AS c, frame AS f, weights AS w
+),
+line_items AS MATERIALIZED (
+    SELECT memory_id, event_time, dense, lexical, text_length, near, far,
+           row_number() OVER line AS place,
+           sum(text_length) OVER line AS ending,
+           sum(far) OVER line AS lent,
+           scope_key IS DISTINCT FROM lag(scope_key) OVER line
+           OR event_time - lag(event_time) OVER line NOT BETWEEN -$11::interval
+             AND $11 AS opens
+    FROM (
+        SELECT c.*, (1e8 * ln(1 - $12::float8 * c.lexical))::integer AS far,
+(1e8 * (ln(1 - $13::float8 * c.lexical)
+        - CASE WHEN c.text_length <= $14::bigint THEN ln(1 - $12 * c.lexical) ELSE 0 END))::integer
+    AS near
+        FROM matched AS c
+        WHERE NOT inferred AND (SELECT total FROM weights) IS NOT NULL
+    ) AS c
+    WINDOW line AS (ORDER BY scope_key, create_time, ordinal, memory_id ROWS UNBOUNDED PRECEDING)
+),
+line AS MATERIALIZED (
+    SELECT array_agg(ending - text_length) AS starts, array_agg(ending) AS endings,
+           array_agg(lent) AS lent, array_agg(near) AS near,
+           array_agg(place) FILTER (WHERE opens) AS openings
+    FROM (SELECT * FROM line_items ORDER BY place) AS in_order
+),
+scored AS MATERIALIZED (
+    SELECT memory_id, event_time, dense, lexical
+    FROM matched
+    WHERE inferred OR (SELECT total FROM weights) IS NULL
+    UNION ALL
+    SELECT memory_id, event_time, dense, 1 - (1 - lexical) * exp((
+               CASE WHEN place > first THEN (SELECT near FROM line)[place - 1] ELSE 0 END
+               + CASE WHEN place < last THEN (SELECT near FROM line)[place + 1] ELSE 0 END
+               + (SELECT lent FROM line)[least(
+                     last, width_bucket(ending + $14::bigint, (SELECT endings FROM line))
+                 )]
+               - coalesce((SELECT lent FROM line)[greatest(
+                     first - 1, width_bucket(ending - text_length - $14 - 1,
+                     (SELECT starts FROM line))
+                 )], 0)
+               - far
+           ) / 1e8::float8) AS lexical
+    FROM (
+        SELECT line_items.*, (SELECT openings FROM line)[sitting] AS first,
+               coalesce(
+                   (SELECT openings FROM line)[sitting + 1] - 1,
+                   cardinality((SELECT starts FROM line))
+               ) AS last
+        FROM (
+            SELECT line_items.*, width_bucket(place,
+                   (SELECT openings FROM line)) AS sitting FROM line_items
+        ) AS line_items
+    ) AS c
+)
+SELECT found.*, frame.size, frame.mean_length
+FROM (
+    (SELECT memory_id, event_time, dense, lexical FROM scored ORDER BY dense DESC,
+    memory_id LIMIT $15)
+    UNION
+    (
+        SELECT memory_id, event_time, dense, lexical
+        FROM scored
+        WHERE lexical > 0
+        ORDER BY lexical DESC, memory_id
+        LIMIT $15
+    )
+    UNION
+    SELECT memory_id, event_time, dense, lexical FROM scored WHERE memory_id = ANY ($16::uuid[])
+) AS found, frame
