@@ -95,16 +95,10 @@ class ListRelations:
             for each in stated
             if (command.include_superseded or each.holds_at(time))
             and (relation is None or each.relation.relation == relation)
-            and (command.after is None or _is_after(each, command.after))
+            and (command.after is None or each.is_after(command.after))
         ]
         page = rest[: command.page_size]
         return RelationPage(page, _cursor(page) if len(rest) > len(page) else None)
-
-
-def _is_after(stated: StatedRelation, cursor: RelationCursor) -> bool:
-    if stated.event_time != cursor.event_time:
-        return stated.event_time < cursor.event_time
-    return stated.place > (cursor.memory_id, cursor.source_key, cursor.relation, cursor.target_key)
 
 
 def _cursor(page: Sequence[StatedRelation]) -> RelationCursor:

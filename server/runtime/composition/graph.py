@@ -15,6 +15,7 @@ from server.graph.entities.joins import EntityJoins
 from server.graph.explore.access import CaughtUp, PastGraph, VisibleRelations
 from server.graph.explore.entities import GetEntity, ListEntities
 from server.graph.explore.relations import FindPaths, ListRelations
+from server.graph.explore.scoped_reader import ScopedGraphReader
 from server.graph.ports import EntitySplits, Graph, GraphReader
 from server.graph.project.maintenance import RebuildGraph, VerifyGraph
 from server.graph.project.ports import Outbox
@@ -135,10 +136,11 @@ def compose_graph(
 ) -> GraphUseCases:
     """Returns the use cases of GraphService."""
     caught_up, visible = CaughtUp(outbox), VisibleRelations(store, clock)
+    scoped = ScopedGraphReader(reader, store, splits, clock)
     past = PastGraph(history, splits)
     return GraphUseCases(
-        list_relations=ListRelations(reader, caught_up, visible, past, clock),
-        get_entity=GetEntity(reader, caught_up, visible, past, clock),
-        list_entities=ListEntities(reader, caught_up, visible),
-        find_paths=FindPaths(reader, caught_up, visible, clock),
+        list_relations=ListRelations(scoped, caught_up, visible, past, clock),
+        get_entity=GetEntity(scoped, caught_up, visible, past, clock),
+        list_entities=ListEntities(scoped, caught_up, visible),
+        find_paths=FindPaths(scoped, caught_up, visible, clock),
     )
