@@ -33,15 +33,17 @@ class CaughtUp:
         self._outbox = outbox
 
     async def __call__(
-        self, project_id: str, position: int | None, seconds: float = CATCH_UP_SECONDS
+        self, project_id: str, scope: Scope, position: int | None, seconds: float = CATCH_UP_SECONDS
     ) -> None:
-        """Returns when the graph holds the write at `position`; at once for None.
+        """Returns when reads of the scope see the write at `position`; at once for None.
+
+        Only reads of whole graph spaces use Neo4j and can be behind.
 
         Raises:
             GraphBehind: it does not within `seconds` or before the call's deadline.
             StoreUnavailable: the outbox cannot be read.
         """
-        if position is None:
+        if position is None or not scope.sees_whole_spaces():
             return
         try:
             async with asyncio.timeout(bounded(seconds)):

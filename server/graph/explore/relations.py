@@ -68,7 +68,7 @@ class ListRelations:
         """
         if command.as_of is not None:
             return await self._at(command, command.as_of)
-        await self._caught_up(command.project_id, command.position)
+        await self._caught_up(command.project_id, command.scope, command.position)
         stated = await self._graph.list_relations(
             RelationQuery(
                 project_id=command.project_id,
@@ -148,7 +148,7 @@ class FindPaths:
             GraphBehind: the write at `position` does not reach the graph in time.
             GraphUnavailable, StoreUnavailable: the graph or the store cannot be read.
         """
-        await self._caught_up(command.project_id, command.position)
+        await self._caught_up(command.project_id, command.scope, command.position)
         within = GraphScope(command.project_id, command.scope, self._clock.now())
         sources = await self._known.named(within, command.source)
         targets = await self._known.named(within, command.target)

@@ -43,11 +43,6 @@ NEWEST_MEMORIES: Final = 10
 _AT_ONCE: Final = 100
 
 
-def sees_whole_space(scope: Scope) -> bool:
-    """Whether every memory of a graph space that the scope touches is in the scope."""
-    return [field for field, _ in scope.parts()] == ["user_id"]
-
-
 class ScopedGraphReader:
     """Implements `server.graph.ports.GraphReader`: by Neo4j for whole users, else by memories.
 
@@ -65,7 +60,7 @@ class ScopedGraphReader:
         self._clock = clock
 
     async def list_relations(self, query: RelationQuery) -> list[StatedRelation]:
-        if sees_whole_space(query.scope):
+        if query.scope.sees_whole_spaces():
             return await self._whole.list_relations(query)
         spaces = await self._spaces(query.project_id, query.scope)
         relation = None if query.relation is None else relation_name(query.relation)
@@ -79,7 +74,7 @@ class ScopedGraphReader:
         return list(found)[: query.limit]
 
     async def find_entities(self, within: GraphScope, name: str) -> list[FoundEntity]:
-        if sees_whole_space(within.scope):
+        if within.scope.sees_whole_spaces():
             return await self._whole.find_entities(within, name)
         spaces = await self._spaces(within.project_id, within.scope)
         named = ((space, space.named(name)) for space in spaces)
@@ -89,7 +84,7 @@ class ScopedGraphReader:
         return sorted(newest_first, key=lambda each: each.known.ref.space != own)
 
     async def list_entities(self, query: EntityQuery) -> EntityPage:
-        if sees_whole_space(query.within.scope):
+        if query.within.scope.sees_whole_spaces():
             return await self._whole.list_entities(query)
         spaces = await self._spaces(query.within.project_id, query.within.scope)
         entities = [_found(space, key) for space in spaces for key in space.mentioned_by]
@@ -97,7 +92,7 @@ class ScopedGraphReader:
         return _matches(entities, query) if query.words else _in_order(entities, query)
 
     async def explore(self, within: GraphScope, start: EntityRef, hops: int) -> Surroundings:
-        if sees_whole_space(within.scope):
+        if within.scope.sees_whole_spaces():
             return await self._whole.explore(within, start, hops)
         for space in await self._spaces(within.project_id, within.scope):
             if space.name == start.space:

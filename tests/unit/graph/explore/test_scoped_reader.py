@@ -9,7 +9,7 @@ import pytest
 from server.core.errors import InvalidRequest
 from server.core.pages import EntityCursor
 from server.graph.explore import scoped_reader
-from server.graph.explore.scoped_reader import ScopedGraphReader, sees_whole_space
+from server.graph.explore.scoped_reader import ScopedGraphReader
 from server.graph.model import Entity, EntityRef, Relation, StatedRelation, words_of
 from server.graph.ports import EntityQuery, GraphScope, RelationQuery
 from server.memories.ports import ChangeSet
@@ -80,7 +80,7 @@ async def listed(world: World, scope: Scope, query: str = "") -> list[str]:
     ],
 )
 def test_only_a_user_alone_sees_a_whole_space(scope: Scope, whole: bool) -> None:
-    assert sees_whole_space(scope) is whole
+    assert scope.sees_whole_spaces() is whole
 
 
 async def test_whole_spaces_are_read_from_the_graph(world: World) -> None:
