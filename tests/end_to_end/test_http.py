@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import io
+import itertools
 import json
 import random
 from collections.abc import AsyncIterator
@@ -15,10 +17,12 @@ import aiohttp
 import pytest
 from memoir.v1.memory_service_pb2 import ListMemoriesRequest
 
-from tests.support.server import Client, Home, ServerProcess, key_of
+from tests.support.processes import eventually
+from tests.support.server import Client, Home, ServerProcess, connected, key_of
 
 ADD = "/v3/memories/add/"
 V1 = "/v1/memories/"
+WAIT_SECONDS = 20.0
 
 
 def add_body(user: str, **more: Any) -> dict[str, Any]:
@@ -35,6 +39,9 @@ async def http(server: ServerProcess, key: str | None) -> AsyncIterator[aiohttp.
 async def answer(response: aiohttp.ClientResponse, status: int) -> Any:
     """The JSON of a response with this status."""
     text = await response.text()
+    if response.headers.get("connection") == "close":
+        # The body may not have been sent to its end, so the client would keep the connection.
+        response.close()
     assert response.status == status, text
     assert response.content_type == "application/json"
     return json.loads(text)
@@ -218,3 +225,86 @@ async def test_http_calls_count_in_the_statistics_of_their_method(
     assert json.loads(line)["method"] == "memoir.v1.MemoryService/AddMemories"
     assert json.loads(line)["code"] == "OK"
     assert json.loads(line)["project_id"] == "e2e"
+
+
+async def test_a_client_that_leaves_ends_its_call(
+    server: ServerProcess, key: str, user: str
+) -> None:
+    headers = {"x-correlation-id": f"left-{user}"}
+    async with http(server, key) as session:
+        query = {"user_id": user}
+        response = await session.get("/memoir/v1/memories:watch", params=query, headers=headers)
+        await response.content.readline()
+        response.close()
+
+    async def is_cancelled() -> bool:
+        lines = [line for line in server.log.splitlines() if f"left-{user}" in line]
+        return any(json.loads(line).get("code") == "CANCELLED" for line in lines)
+
+    await eventually(is_cancelled, WAIT_SECONDS, "the end of the call")
+
+
+async def test_several_processes_serve_http_on_one_port(home: Home) -> None:
+    server = home.server(MEMOIR_WORKERS="2")
+    await server.start()
+    key = await key_of(home)
+    for _ in range(8):
+        async with http(server, key) as session:
+            assert (await answer(await session.get("/v1/ping/"), 200))["project_id"] == "e2e"
+    assert await server.stop() == 0
+
+
+async def test_a_stopping_server_fails_no_call_that_it_accepted(home: Home, user: str) -> None:
+    server = home.server()
+    await server.start()
+    key = await key_of(home)
+    statuses: list[int] = []
+    stopped = asyncio.Event()
+
+    async def add_until_stopped(number: int) -> None:
+        async with http(server, key) as session:
+            for count in itertools.count():
+                messages = [{"role": "user", "content": f"note {number} {count}"}]
+                try:
+                    response = await session.post(ADD, json=add_body(user, messages=messages))
+                except aiohttp.ClientConnectorError:
+                    # Nobody listens any more.
+                    return
+                except aiohttp.ClientConnectionError:
+                    # An idle connection was closed at the moment when it was used again.
+                    assert stopped.is_set()
+                    return
+                await response.read()
+                statuses.append(response.status)
+                if response.status != 200:
+                    return
+
+    adding = [asyncio.create_task(add_until_stopped(number)) for number in range(8)]
+
+    async def is_busy() -> bool:
+        return len(statuses) > 20
+
+    await eventually(is_busy, WAIT_SECONDS, "some adds")
+    stopped.set()
+    assert await server.stop() == 0
+    await asyncio.gather(*adding)
+    assert set(statuses) <= {200, 503}
+    await server.start()
+    async with connected(server.address, key) as client:
+        listed = await client.memory.ListMemories(
+            ListMemoriesRequest(user_id=user, page_size=1000), metadata=client.metadata
+        )
+    assert len(listed.memories) >= statuses.count(200)
+    await server.stop()
+
+
+async def test_a_connection_that_sends_no_request_is_closed(home: Home) -> None:
+    server = home.server(MEMOIR_HTTP_IDLE_SECONDS="1")
+    await server.start()
+    host, port = server.http_address.removeprefix("http://").split(":")
+    for begun in (b"", b"GET /v1/ping/ HTTP/1.1\r\nhost: x\r\n"):
+        reader, writer = await asyncio.open_connection(host, int(port))
+        writer.write(begun)
+        assert await asyncio.wait_for(reader.read(), WAIT_SECONDS) == b""
+        writer.close()
+    await server.stop()

@@ -13,7 +13,6 @@ import pytest
 import pytest_asyncio
 
 from server.embedded import EmbeddedPostgres, NoProgress
-from server.memories.search.ranking import FAR_SHARE, REACH, SITTING
 from server.storage.postgres.pool import Database, PoolOptions, open_pool
 from server.storage.postgres.schema import migrate
 
@@ -21,8 +20,6 @@ if TYPE_CHECKING:
     from server.storage.postgres.pool import Connection
 
 TEMPLATE = "memoir_template"
-LENDING = (FAR_SHARE, REACH, SITTING)
-"""What statements that rank are given to say how far messages lend."""
 
 _numbers = count()
 

@@ -19,6 +19,7 @@ from server.api.grpc.services.memory import MemoryService, MemoryUseCases
 from server.api.grpc.services.memory_changes import MutationUseCases, ScopeUseCases
 from server.api.grpc.services.operations import OperationsService
 from server.api.grpc.services.project import ProjectService, StatisticsService
+from server.core.background import running
 from server.core.clock import Clock, SystemClock
 from server.graph.project.projector import GraphProjector
 from server.maintenance.purge_expired import PurgeExpired
@@ -60,7 +61,6 @@ from server.runtime.composition.observation import (
 from server.runtime.composition.operations import AsynchronousCalls, compose_operations, working
 from server.runtime.composition.workers import Worker, answering_others
 from server.runtime.drain import drain
-from server.runtime.lifecycle import running
 from server.runtime.readiness import ReadinessProbe
 from server.runtime.settings import Settings
 from server.storage.postgres.entities import PostgresEntitySplits
