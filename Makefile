@@ -167,6 +167,7 @@ bench: install ## Measure calls per second, what overload leaves of them, and wh
 	@$(MAKE) --silent $(GHZ)
 	@$(BIN)/python -m benchmarks
 	@$(BIN)/python -m benchmarks.peer
+	@$(BIN)/python -m benchmarks.doors
 	@$(BIN)/python -m benchmarks.overload
 	@$(BIN)/python -m benchmarks.models
 	@$(BIN)/python -m benchmarks.telemetry

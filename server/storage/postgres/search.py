@@ -17,6 +17,7 @@ from server.memories.memory import Memory, ScoredMemory
 from server.memories.passages import EVERY_SOURCE, Hit, Passage, ScoredPassage, Source
 from server.memories.ports import SearchQuery
 from server.memories.scope import Scope
+from server.memories.search.asked_speaker import speakers_asked
 from server.memories.search.ranking import (
     BM25_B,
     BM25_K1,
@@ -24,6 +25,8 @@ from server.memories.search.ranking import (
     CENTRE_SHRINKAGE,
     CONTEXT_SHARE,
     FAR_SHARE,
+    PAIR_REACH,
+    PAIR_SHARE,
     REACH,
     SITTING,
     Arm,
@@ -266,10 +269,13 @@ def _shared_values(query: SearchQuery) -> dict[str, object]:
         "far_share": FAR_SHARE,
         "reach": REACH,
         "sitting": SITTING,
+        "pair_reach": PAIR_REACH,
+        "pair_share": PAIR_SHARE,
     }
 
 
 def _fused(query: SearchQuery, rows: Sequence[Row]) -> list[Ranked]:
+    asked = speakers_asked(query.text, {(row["role"], row["name"]) for row in rows})
     candidates = [
         Scored(
             row["memory_id"],
@@ -277,6 +283,7 @@ def _fused(query: SearchQuery, rows: Sequence[Row]) -> list[Ranked]:
             row["lexical"],
             graph=query.graph.get(row["memory_id"], 0.0),
             time=closeness(row["event_time"], query.question_times),
+            other_speaker=asked is not None and (row["role"], row["name"]) not in asked,
         )
         for row in rows
     ]

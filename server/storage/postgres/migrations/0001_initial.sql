@@ -97,16 +97,6 @@ RETURN ARRAY(
     ) AS found (stem, ending)
 );
 
--- A sentence tells of a fact if it has at least half of the fact's words, and one of those that matter:
--- of what was deleted, rather too much is taken out than too little.
-CREATE FUNCTION tells_of_fact(sentence text, words tsquery[], mattering tsquery[]) RETURNS boolean
-LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
-    SELECT 2 * count(*) FILTER (WHERE said.lexemes @@ word) >= count(*)
-       AND bool_or(said.lexemes @@ word AND word = ANY (mattering))
-    FROM words_of(sentence) AS said (lexemes),
-         unnest(words) AS word
-$$;
-
 -- Whatever way a memory is changed or deleted, no passage brings back what it said.
 CREATE FUNCTION passages_follow_memories() RETURNS trigger
 LANGUAGE plpgsql AS $$
@@ -679,43 +669,95 @@ COMMENT ON TABLE reembedding IS
     'times.';
 COMMENT ON COLUMN reembedding.version IS 'That of a past state, or 0 for the memory itself.';
 
--- Takes the sentences that tell of one of the facts out of the passages of a scope, and answers how many
--- passages that concerns. Where a fact became another one, what both say stays, and so does what was
--- told in the call that changed it.
+-- The sentences of a scope's passages that tell of one of the facts. A sentence does if it has at least half
+-- of the fact's words, two fifths of what these weigh, and one of those that matter: a word that half of
+-- the passages have weighs little, or "User likes coffee" would be told by every sentence with "like". Where
+-- a fact became another one, words that both have do not matter. `present` leaves out passages that are
+-- deleted. Only passages that hold enough of a fact's words are split into sentences.
+CREATE FUNCTION telling_sentences(
+    of_project text, of_scope bytea, facts text[], new_fact text, present boolean
+) RETURNS TABLE (passage_id uuid, n bigint)
+LANGUAGE sql STABLE AS $$
+    WITH known AS MATERIALIZED (
+        SELECT number, place, word, new_fact IS NULL OR NOT still_said @@ word AS matters
+        FROM words_of(coalesce(new_fact, '')) AS still_said,
+             unnest(facts) WITH ORDINALITY AS given (fact, number),
+             unnest(words_of_fact(fact)) WITH ORDINALITY AS of_fact (word, place)
+    ),
+    told AS MATERIALIZED (
+        SELECT p.passage_id, known.number, known.place
+        FROM passages AS p JOIN known ON p.lexemes @@ known.word
+        WHERE p.project_id = of_project AND p.scope_key = of_scope
+          AND (p.delete_time IS NULL OR NOT present)
+    ),
+    -- The constants keep the words of a small scope nearly equal.
+    weighed AS MATERIALIZED (
+        SELECT number, place, word, matters, weight,
+               count(*) OVER of_fact AS words, sum(weight) OVER of_fact AS total
+        FROM (
+            SELECT known.*, ln(1 + (20.0 + (
+                       SELECT count(*)
+                       FROM passages AS p
+                       WHERE p.project_id = of_project AND p.scope_key = of_scope
+                         AND (p.delete_time IS NULL OR NOT present)
+                   )) / (5.0 + (
+                       SELECT count(*)
+                       FROM told
+                       WHERE told.number = known.number AND told.place = known.place
+                   ))) AS weight
+            FROM known
+        ) AS of_word
+        WINDOW of_fact AS (PARTITION BY number)
+    ),
+    suspected AS MATERIALIZED (
+        SELECT DISTINCT told.passage_id
+        FROM told JOIN weighed USING (number, place)
+        GROUP BY told.passage_id, number
+        HAVING 2 * count(*) >= min(words) AND sum(weight) >= 0.4 * min(total) AND bool_or(matters)
+    ),
+    said AS MATERIALIZED (
+        SELECT p.passage_id, of_passage.n, words_of(sentence) AS lexemes
+        FROM passages AS p, unnest(p.sentences) WITH ORDINALITY AS of_passage (sentence, n)
+        WHERE p.project_id = of_project
+          AND p.passage_id = ANY (ARRAY(SELECT suspected.passage_id FROM suspected))
+    )
+    SELECT DISTINCT said.passage_id, said.n
+    FROM said JOIN weighed ON said.lexemes @@ weighed.word
+    GROUP BY said.passage_id, said.n, number
+    HAVING 2 * count(*) >= min(words) AND sum(weight) >= 0.4 * min(total) AND bool_or(matters)
+$$;
+
+-- Takes what tells of one of the facts out of the passages of a scope, and answers how many passages that
+-- concerns. What was told in the call that changed a fact stays. Locks in one order, so that two deletions
+-- cannot deadlock.
 CREATE FUNCTION take_out_of_passages(
     of_project text, of_scope bytea, facts text[], new_fact text, of_call uuid, at_time timestamptz
 ) RETURNS integer
 LANGUAGE sql AS $$
-    WITH known AS MATERIALIZED (
-        SELECT words, ARRAY(
-                   SELECT word
-                   FROM unnest(words) AS word
-                   WHERE new_fact IS NULL
-                      OR NOT words_of(new_fact) @@ word
-               ) AS mattering
-        FROM unnest(facts) AS fact, words_of_fact(fact) AS words
+    WITH telling AS MATERIALIZED (
+        SELECT passage_id, array_agg(n) AS places
+        FROM telling_sentences(of_project, of_scope, facts, new_fact, true)
+        GROUP BY passage_id
     ),
-    narrowed AS MATERIALIZED (
-        SELECT p.passage_id, cardinality(p.sentences) AS size, ARRAY(
-                   SELECT sentence
-                   FROM unnest(p.sentences) WITH ORDINALITY AS of_passage (sentence, n)
-                   WHERE NOT EXISTS (
-                       SELECT FROM known WHERE tells_of_fact(sentence, words, mattering)
-                   )
-                   ORDER BY n
-               ) AS sentences
-        FROM passages AS p
-        WHERE p.project_id = of_project AND p.scope_key = of_scope AND p.delete_time IS NULL
-          AND p.call_id IS DISTINCT FROM of_call
-          AND EXISTS (SELECT FROM known, unnest(mattering) AS word WHERE p.lexemes @@ word)
+    taken AS MATERIALIZED (
+        SELECT p.passage_id, telling.places
+        FROM telling
+        JOIN passages AS p ON p.project_id = of_project AND p.passage_id = telling.passage_id
+        WHERE p.call_id IS DISTINCT FROM of_call
+        ORDER BY p.passage_id
+        FOR UPDATE OF p
     ),
     replaced AS (
         UPDATE passages AS p
         SET delete_time = at_time
-        FROM narrowed
-        WHERE p.project_id = of_project AND p.passage_id = narrowed.passage_id
-          AND cardinality(narrowed.sentences) < narrowed.size
-        RETURNING p.*, narrowed.sentences AS left_over
+        FROM taken
+        WHERE p.project_id = of_project AND p.passage_id = taken.passage_id
+        RETURNING p.*, ARRAY(
+            SELECT sentence
+            FROM unnest(p.sentences) WITH ORDINALITY AS of_passage (sentence, n)
+            WHERE n <> ALL (taken.places)
+            ORDER BY n
+        ) AS left_over
     ),
     kept AS (
         INSERT INTO passages (
