@@ -79,7 +79,7 @@ def _with_slots() -> Iterator[tuple[str, str]]:
     for name in ("erase_matching_passages", "lock_matching"):
         yield name, ERASE[name].fill(scope=scope, filters=filters).text
     yield "erase_scope", scope_store.erasure_statement(_CALL, ScopeKind.USER, "alice")[0]
-    for name in ("list_scopes", "lock_operations", "lock_scope"):
+    for name in ("list_scopes", "lock_operations", "lock_scope", "lock_passages"):
         yield name, CHANGES[name].fill(column=ScopeKind.USER).text
     for name in ("look", "recall", "spaces", "teachers"):
         yield f"recall_{name}", RECALL[name].fill(scope=scope).text

@@ -835,22 +835,30 @@ LANGUAGE sql STABLE AS $$
 $$;
 
 -- Takes what tells of one of the facts out of the passages of a scope, and answers how many passages that
--- concerns. What was told in the call that changed a fact stays.
+-- concerns. What was told in the call that changed a fact stays. Locks in one order, so that two deletions
+-- cannot deadlock.
 CREATE FUNCTION take_out_of_passages(
     of_project text, of_scope bytea, facts text[], new_fact text, of_call uuid, at_time timestamptz
 ) RETURNS integer
 LANGUAGE sql AS $$
-    WITH taken AS MATERIALIZED (
+    WITH telling AS MATERIALIZED (
         SELECT passage_id, array_agg(n) AS places
         FROM telling_sentences(of_project, of_scope, facts, new_fact, true)
         GROUP BY passage_id
+    ),
+    taken AS MATERIALIZED (
+        SELECT p.passage_id, telling.places
+        FROM telling
+        JOIN passages AS p ON p.project_id = of_project AND p.passage_id = telling.passage_id
+        WHERE p.call_id IS DISTINCT FROM of_call
+        ORDER BY p.passage_id
+        FOR UPDATE OF p
     ),
     replaced AS (
         UPDATE passages AS p
         SET delete_time = at_time
         FROM taken
         WHERE p.project_id = of_project AND p.passage_id = taken.passage_id
-          AND p.call_id IS DISTINCT FROM of_call
         RETURNING p.*, ARRAY(
             SELECT sentence
             FROM unnest(p.sentences) WITH ORDINALITY AS of_passage (sentence, n)
