@@ -23,6 +23,14 @@ WHERE origin.project_id = :project_id AND origin.call_time <= :time::timestamptz
   AND (p.delete_time IS NULL OR p.delete_time > :time)
   AND {origin}
 
+-- block: locked_passages
+-- The current passages that match, locked in one order, so that two deletions cannot deadlock.
+SELECT m.memory_id AS passage_id
+FROM ({present_passages}) AS m
+WHERE m.project_id = :project_id AND {scope} AND {filters}
+ORDER BY m.memory_id
+FOR UPDATE
+
 -- block: passage_columns
 p.passage_id, p.message_id, p.user_id, p.agent_id, p.app_id, p.run_id, p.text, p.role, p.name,
 p.metadata, p.event_time, p.expiration_date, p.create_time

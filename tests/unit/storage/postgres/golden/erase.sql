@@ -122,10 +122,18 @@ chosen AS MATERIALIZED (
     ) AS telling
     JOIN passages AS p ON p.project_id = $1 AND p.passage_id = telling.passage_id
 ),
+locked_passages AS MATERIALIZED (
+    SELECT p.passage_id
+    FROM chosen
+    JOIN passages AS p ON p.project_id = $1 AND p.call_id = chosen.call_id
+      AND p.message_id = chosen.message_id
+    ORDER BY p.passage_id
+    FOR UPDATE OF p
+),
 deleted_passages AS (
     DELETE FROM passages AS p
-    USING chosen
-    WHERE p.project_id = $1 AND p.call_id = chosen.call_id AND p.message_id = chosen.message_id
+    USING locked_passages
+    WHERE p.project_id = $1 AND p.passage_id = locked_passages.passage_id
     RETURNING p.delete_time
 )
 SELECT count(*) FROM deleted_passages WHERE delete_time IS NULL;
