@@ -246,6 +246,8 @@ class FakeStore:
     async def list(self, query: ListQuery) -> list[Memory]:
         found = self._read(query.project_id, query.scope, query.visible_on)
         found = [m for m in found if query.filters is None or matches(query.filters, m)]
+        if query.with_entities:
+            found = [m for m in found if m.entities or m.relations]
         newest_first = query.order is ListOrder.NEWEST_FIRST
         found.sort(key=lambda memory: (memory.create_time, memory.id), reverse=newest_first)
         if query.after is not None:
