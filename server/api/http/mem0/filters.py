@@ -36,8 +36,11 @@ def translated(value: object, depth: int = 0) -> Any:
             result[name] = _each(item, depth)
         elif name == "metadata" and isinstance(item, Mapping):
             conditions += [{f"metadata.{key}": wanted} for key, wanted in item.items()]
+        elif (own := _NAMES.get(name, name)) in result:
+            # Two of Mem0's names for one field, each with a condition of its own.
+            conditions.append({own: item})
         else:
-            result[_NAMES.get(name, name)] = item
+            result[own] = item
     return conjunction([result, *conditions]) if conditions else result
 
 

@@ -20,6 +20,12 @@ def test_metadata_becomes_paths_beside_its_siblings() -> None:
     }
 
 
+def test_two_names_of_one_field_are_two_conditions() -> None:
+    assert translated({"memory": {"contains": "x"}, "keywords": {"contains": "y"}}) == {
+        "AND": [{"text": {"contains": "x"}}, {"text": {"contains": "y"}}]
+    }
+
+
 @pytest.mark.parametrize("value", [None, 3, "x", {"OR": "x"}, {"AND": {"user_id": "a"}}])
 def test_what_is_no_filter_is_left_to_the_contract(value: object) -> None:
     assert translated(value) == value
