@@ -38,7 +38,7 @@ class StopSignals:
 
 
 YOUNG_OBJECTS: Final = 10_000
-"""How many new objects the garbage collector waits for; Python's own 700 are half a call."""
+"""How many new objects the garbage collector waits for; Python's default is 700."""
 
 
 def relax_garbage_collector() -> None:

@@ -118,6 +118,7 @@ async def test_ids_of_the_trace_and_of_the_call_come_back(
     headers = {"x-correlation-id": "my-id", "traceparent": trace}
     async with http(server, key) as session:
         response = await session.post(ADD, json=add_body(user), headers=headers)
+        await answer(response, 200)
         assert response.headers["x-correlation-id"] == "my-id"
         assert response.headers["traceparent"][3:35] == trace[3:35]
         response = await session.post(ADD, json={}, headers=headers)
@@ -137,6 +138,31 @@ async def test_fields_without_a_meaning_are_reported(
     assert response.headers["memoir-ignored"] == "enable_graph, a\\r\\nb"
 
 
+async def test_a_deletion_that_contradicts_itself_deletes_nothing(
+    server: ServerProcess, client: Client, key: str, user: str
+) -> None:
+    async with http(server, key) as session:
+        await answer(await session.post(ADD, json=add_body(user)), 200)
+        query = {"user_id": f"not-{user}", "filters": json.dumps({"user_id": user})}
+        await answer(await session.delete(V1, params=query), 200)
+        query = {"filters": str({"AND": [{"user_id": "x"}, {"user_id": user}]})}
+        await answer(await session.delete(V1, params=query), 400)
+    listed = await client.memory.ListMemories(
+        ListMemoriesRequest(user_id=user), metadata=client.metadata
+    )
+    assert len(listed.memories) == 1
+
+
+async def test_batches_name_fields_as_they_were_sent(server: ServerProcess, key: str) -> None:
+    memories = [{"memory_id": 3, "text": 4}, {"memory_id": "x", "timestamp": 5}]
+    async with http(server, key) as session:
+        response = await session.put("/v1/batch/", json={"memories": memories})
+        refusal = await answer(response, 400)
+    named = {each["field"] for each in refusal["details"]["violations"]}
+    assert named >= {"memories[0].memory_id", "memories[0].text", "memories[1].timestamp"}
+    assert refusal["details"]["correlation_id"] == response.headers["x-correlation-id"]
+
+
 async def test_paths_and_methods_that_are_not_there(server: ServerProcess, key: str) -> None:
     async with http(server, key) as session:
         await answer(await session.get("/v9/memories/"), 404)
@@ -147,6 +173,7 @@ async def test_paths_and_methods_that_are_not_there(server: ServerProcess, key: 
         assert "GET" in response.headers["allow"]
         await answer(await session.options(ADD, headers={"origin": "https://evil.example"}), 405)
         response = await session.get("/v1/ping/", headers={"origin": "https://evil.example"})
+        await answer(response, 200)
     assert not [name for name in response.headers if name.lower().startswith("access-control")]
 
 
@@ -206,11 +233,13 @@ async def test_random_bytes_and_values_end_in_a_client_error(
             mixed = {name: chance.choice(values) for name in chance.sample(names, 4)}
             for body in (raw, json.dumps(mixed).encode()):
                 response = await session.post(chance.choice(paths), data=body)
-                assert response.status < 500, (body, await response.text())
+                text = await response.text()
+                assert response.status < 500, (body, text)
         for _ in range(30):
             mixed = {"memories": [{n: chance.choice(values) for n in ("memory_id", *names)}]}
             response = await session.put("/v1/batch/", json=mixed)
-            assert response.status < 500, await response.text()
+            text = await response.text()
+            assert response.status < 500, (mixed, text)
     assert "http.failed" not in server.log
     assert "rpc.failed" not in server.log
 

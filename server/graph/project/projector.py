@@ -214,7 +214,7 @@ class GraphProjector:
         elif projected:
             self._linger = min(options.longest_linger, max(options.first_linger, 2 * self._linger))
         else:
-            # Most commits name nobody. Each of them wakes the projector, but not for a claim each.
+            # Most commits hold nothing for the graph; those that wake the projector share a claim.
             self._linger = options.first_linger
 
     async def _prepare(self) -> None:

@@ -81,7 +81,11 @@ def list_statement(query: ListQuery) -> BoundStatement:
     scope, filters = scope_condition(query.scope), filter_condition(query.filters)
     after = query.after
     statement = SQL["list"].fill(
-        scope=scope.text, filters=filters.text, page=SQL.blocks[_PAGES[query.order]]
+        scope=scope.text,
+        filters=f"{filters.text} AND {SQL.blocks['has_entities']}"
+        if query.with_entities
+        else filters.text,
+        page=SQL.blocks[_PAGES[query.order]],
     )
     return statement(
         project_id=query.project_id,

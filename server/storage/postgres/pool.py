@@ -227,7 +227,7 @@ class Database:
     ) -> None:
         """Returns a connection to the pool, after a block that `error`, if any, has ended.
 
-        One in order is kept for the next call. A failed one is closed, so that nobody gets it.
+        A healthy one is kept for the next call; a failed one is closed, so that nobody gets it.
         """
         if error is None:
             self._spares.put(connection)

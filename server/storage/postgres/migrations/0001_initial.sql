@@ -130,6 +130,52 @@ BEGIN
 END
 $$;
 
+-- The key of an entity's name, as server/graph/model.py folds it: compatibility form, no case, single
+-- spaces. An index entry holds about 2,700 bytes, so a digest stands for a longer key.
+CREATE FUNCTION entity_key_of(name text) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN (
+    SELECT CASE
+        WHEN octet_length(key) <= 512 THEN key
+        ELSE encode(sha256(convert_to(key, 'UTF8')), 'hex')
+    END
+    FROM (
+        SELECT btrim(regexp_replace(
+            CASE
+                WHEN name !~ '[^\x01-\x7f]' THEN lower(name COLLATE pg_unicode_fast)
+                ELSE normalize(casefold(normalize(name, NFKC) COLLATE pg_unicode_fast), NFKC)
+            END,
+            '\s+', ' ', 'g'
+        ))
+    ) AS folded (key)
+);
+
+-- Whatever way a memory is written or deleted, its relations are found by their ends.
+CREATE FUNCTION relations_follow_memories() RETURNS trigger
+LANGUAGE plpgsql AS $$
+BEGIN
+    IF TG_OP <> 'INSERT' THEN
+        DELETE FROM memory_relations
+        WHERE project_id = OLD.project_id AND memory_id = OLD.memory_id;
+    END IF;
+    IF TG_OP <> 'DELETE' THEN
+        INSERT INTO memory_relations (
+            project_id, memory_id, ordinal, space, source_key, relation, target_key,
+            user_id, agent_id, app_id, run_id, event_time, expiration_date
+        )
+        SELECT NEW.project_id, NEW.memory_id, stated.ordinal,
+               coalesce('user:' || NEW.user_id, 'agent:' || NEW.agent_id,
+                        'app:' || NEW.app_id, 'run:' || NEW.run_id),
+               entity_key_of(stated.relation #>> '{source,name}'), stated.relation ->> 'relation',
+               entity_key_of(stated.relation #>> '{target,name}'),
+               NEW.user_id, NEW.agent_id, NEW.app_id, NEW.run_id, NEW.event_time,
+               NEW.expiration_date
+        FROM jsonb_array_elements(NEW.relations) WITH ORDINALITY AS stated (relation, ordinal);
+    END IF;
+    RETURN NULL;
+END
+$$;
+
 CREATE TABLE store_settings (
     name text NOT NULL,
     value jsonb NOT NULL,
@@ -362,6 +408,11 @@ CREATE INDEX memories_expiration ON memories (expiration_date) WHERE expiration_
 -- What was said just before a message, and just after it: searches of large scopes look it up.
 CREATE INDEX memories_conversation
     ON memories (project_id, scope_key, create_time, ordinal, memory_id) WHERE NOT inferred;
+
+-- Of a graph space those that teach other names of entities.
+CREATE INDEX memories_teachers
+    ON memories (project_id, (coalesce('user:' || user_id, 'agent:' || agent_id, 'app:' || app_id, 'run:' || run_id)))
+    WHERE jsonb_path_exists(entities, '$[*].aliases[*]');
 
 CREATE TABLE passages (
     project_id text NOT NULL,
@@ -617,6 +668,62 @@ CREATE INDEX graph_outbox_available
 
 -- What was given up.
 CREATE INDEX graph_outbox_dead ON graph_outbox (project_id) WHERE dead_position = "position";
+
+CREATE TABLE memory_relations (
+    project_id text NOT NULL,
+    memory_id uuid NOT NULL,
+    ordinal integer NOT NULL,
+    space text NOT NULL,
+    source_key text NOT NULL,
+    relation text NOT NULL,
+    target_key text NOT NULL,
+    user_id text,
+    agent_id text,
+    app_id text,
+    run_id text,
+    event_time timestamptz NOT NULL,
+    expiration_date date,
+    PRIMARY KEY (project_id, memory_id, ordinal)
+);
+COMMENT ON TABLE memory_relations IS
+    'The relations that memories state, by the keys of their ends: what a search asks instead of '
+    'the graph. Derived from memories.relations by triggers.';
+COMMENT ON COLUMN memory_relations.ordinal IS 'The place in memories.relations, from 1.';
+COMMENT ON COLUMN memory_relations.space IS
+    'The graph space of the memory: the most general part of its scope.';
+COMMENT ON COLUMN memory_relations.source_key IS
+    'The key of the name that the memory uses, whatever other names the entity has.';
+
+-- Of each entity the newest relations.
+CREATE INDEX memory_relations_source
+    ON memory_relations (project_id, space, source_key, event_time DESC, memory_id);
+CREATE INDEX memory_relations_target
+    ON memory_relations (project_id, space, target_key, event_time DESC, memory_id);
+
+-- Of each part of a scope the newest relations. Those of a user make one space.
+CREATE INDEX memory_relations_agent
+    ON memory_relations (project_id, agent_id, event_time) WHERE agent_id IS NOT NULL;
+CREATE INDEX memory_relations_app
+    ON memory_relations (project_id, app_id, event_time) WHERE app_id IS NOT NULL;
+CREATE INDEX memory_relations_run
+    ON memory_relations (project_id, run_id, event_time) WHERE run_id IS NOT NULL;
+
+CREATE TRIGGER relations_follow_additions
+    AFTER INSERT ON memories
+    FOR EACH ROW WHEN (NEW.relations <> '[]')
+    EXECUTE FUNCTION relations_follow_memories();
+CREATE TRIGGER relations_follow_updates
+    AFTER UPDATE ON memories
+    FOR EACH ROW WHEN (
+        (OLD.relations, OLD.event_time, OLD.expiration_date)
+            IS DISTINCT FROM (NEW.relations, NEW.event_time, NEW.expiration_date)
+        AND (OLD.relations <> '[]' OR NEW.relations <> '[]')
+    )
+    EXECUTE FUNCTION relations_follow_memories();
+CREATE TRIGGER relations_follow_deletions
+    AFTER DELETE ON memories
+    FOR EACH ROW WHEN (OLD.relations <> '[]')
+    EXECUTE FUNCTION relations_follow_memories();
 
 CREATE TABLE entity_aliases (
     project_id text NOT NULL,
