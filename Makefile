@@ -167,6 +167,7 @@ bench: install ## Measure calls per second, what overload leaves of them, and wh
 	@$(MAKE) --silent $(GHZ)
 	@$(BIN)/python -m benchmarks
 	@$(BIN)/python -m benchmarks.peer
+	@$(BIN)/python -m benchmarks.doors
 	@$(BIN)/python -m benchmarks.overload
 	@$(BIN)/python -m benchmarks.models
 	@$(BIN)/python -m benchmarks.telemetry
@@ -187,7 +188,8 @@ test: install ## Run every test against real PostgreSQL and Neo4j
 
 # Given on the command line, they reach the test as environment variables.
 chaos: export CHAOS_MINUTES := $(CHAOS_MINUTES)
-chaos: export CHAOS_SEED := $(CHAOS_SEED)
+# Without a seed every run draws another one; `make test` always uses the same.
+chaos: export CHAOS_SEED := $(or $(CHAOS_SEED),$(shell echo $$RANDOM))
 chaos: install ## Inject faults under load and check what they left (CHAOS_MINUTES=N, CHAOS_SEED=N)
 	@$(MAKE) neo4j
 	@$(MAKE) --silent $(GHZ) $(TOXIPROXY)

@@ -14,7 +14,7 @@ import asyncio
 import tempfile
 import time
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,7 +24,6 @@ import grpc
 import uvloop
 from memoir.v1 import memory_pb2, memory_service_pb2, memory_service_pb2_grpc
 from rich.console import Console
-from rich.table import Table
 
 from benchmarks.gemini import message
 from benchmarks.load import Figures
@@ -39,6 +38,7 @@ from benchmarks.processor_time import (
 from benchmarks.running import prepared
 from benchmarks.servers import serving
 from benchmarks.stores import databases
+from benchmarks.tables import grouped_table
 
 WARM_UP_SECONDS = 6.0
 LOOK_SECONDS = 0.1
@@ -62,6 +62,8 @@ class Case:
         return f"{self.callers} callers, {self.model_ms:.0f} + {self.embedding_ms:.0f} ms"
 
 
+KINDS = (SERVER, NEO4J, POSTGRES, LOAD)
+HEADERS = ("", "adds/s", "p50", "p99", "server", "Neo4j", "Postgres", "load", "oldest", "not OK")
 CASES = (Case(64, 800, 80), Case(256, 800, 80), Case(64, 0, 0))
 
 
@@ -180,29 +182,30 @@ async def running(case: Case, folder: Path) -> AsyncIterator[tuple[str, str, str
         yield address, key, environment["MEMOIR_POSTGRES_DSN"]
 
 
-def print_table(runs: list[Measured]) -> None:
-    """One line a case."""
-    kinds = (SERVER, NEO4J, POSTGRES, LOAD)
-    table = Table("case", "adds/s", "p50 ms", "p99 ms", *(f"{kind} ms" for kind in kinds))
-    table.add_column("oldest change s")
-    table.add_column("not OK")
-    for run in runs:
-        failed = sum(run.statuses.values()) - run.statuses["OK"]
-        table.add_row(
-            run.case.name,
-            f"{run.figures.rate:,.1f}",
-            f"{run.figures.p50_ms:,.0f}",
-            f"{run.figures.p99_ms:,.0f}",
-            *(f"{run.processor_ms[kind]:.2f}" for kind in kinds),
-            f"{run.lag_seconds:.2f}",
-            f"{failed:,}",
-        )
+def print_table(runs: Sequence[Measured]) -> None:
+    """One line a case, and every answer that was not OK."""
+    rows = {run.case.name: [_figures(run)] for run in runs}
     console = Console()
-    console.print(table)
+    console.print(grouped_table(HEADERS, rows), markup=False, highlight=False)
+    console.print("Times are milliseconds; those of processes are processor time for an add.")
+    console.print("Oldest: the longest that a change waited for the graph, in seconds.")
     for run in runs:
         for status, count in run.statuses.most_common():
             if status != "OK":
                 console.print(f"{run.case.name}: {count:,} times {status}")
+
+
+def _figures(run: Measured) -> list[str]:
+    failed = sum(run.statuses.values()) - run.statuses["OK"]
+    return [
+        "",
+        f"{run.figures.rate:,.1f}",
+        f"{run.figures.p50_ms:,.0f}",
+        f"{run.figures.p99_ms:,.0f}",
+        *(f"{run.processor_ms[kind]:.2f}" for kind in KINDS),
+        f"{run.lag_seconds:.2f}",
+        f"{failed:,}",
+    ]
 
 
 async def main() -> None:

@@ -5,7 +5,7 @@
 Invents people, companies and cities, a world for each user, and remembers facts about them with
 their relations. Questions whose answer is one relation further on than their words ("multi-hop")
 are searched, and some whose answer holds their words ("direct"), without the graph and with several
-weights of its arm. Real databases on empty folders, the offline embedder; relations are given and
+weights of its arm. A PostgreSQL on an empty folder, the offline embedder; relations are given and
 not inferred, so that nothing but the search is measured.
 """
 
@@ -14,22 +14,22 @@ from __future__ import annotations
 import argparse
 import asyncio
 import random
+import tempfile
 from collections import defaultdict
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from statistics import fmean
 from uuid import UUID
 
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.servers import PROJECT
-from benchmarks.stores import databases, remember
+from benchmarks.servers import PROJECT, postgres
+from benchmarks.stores import remember
 from benchmarks.worlds import World, invent
 from server.core.clock import SystemClock
-from server.graph.explore.access import CaughtUp
-from server.graph.project.projector import GraphProjector
 from server.memories.ports import SearchQuery
 from server.memories.scope import Scope
 from server.memories.search.arms import GraphArm
@@ -37,10 +37,9 @@ from server.memories.search.ranking import ArmWeights
 from server.models.offline.embedder import OfflineEmbedder
 from server.models.ports import EmbeddingPurpose
 from server.runtime.composition.database import migrate_database, open_database
-from server.runtime.composition.graph import open_graph
-from server.runtime.settings import Neo4jSettings, PostgresSettings
+from server.runtime.settings import PostgresSettings
 from server.storage.postgres.memory_store import PostgresMemoryStore
-from server.storage.postgres.outbox import PostgresOutbox
+from server.storage.postgres.recall import PostgresRecall
 
 DEPTHS = (1, 5, 10)
 WEIGHTS = (0.0, 0.25, 0.5, 0.75, 1.0)
@@ -52,28 +51,21 @@ class Bench:
 
     store: PostgresMemoryStore
     embedder: OfflineEmbedder
-    projector: GraphProjector
     arm: GraphArm
 
 
 @asynccontextmanager
 async def bench() -> AsyncIterator[Bench]:
     """Databases of their own, and what runs on them."""
-    async with databases() as (dsn, address):
-        await migrate_database(dsn, lambda _: None)
-        async with (
-            open_database(dsn, PostgresSettings()) as database,
-            open_graph(address, Neo4jSettings(search_timeout=30.0)) as access,
-        ):
-            await access.graph.prepare()
-            clock = SystemClock()
-            outbox = PostgresOutbox(database, clock)
-            yield Bench(
-                PostgresMemoryStore(database, lambda: None),
-                OfflineEmbedder.load(),
-                GraphProjector(outbox, access.graph),
-                GraphArm(access.recaller, CaughtUp(outbox), clock),
-            )
+    with tempfile.TemporaryDirectory(prefix="memoir-bench-") as folder:
+        async with postgres(Path(folder)) as dsn:
+            await migrate_database(dsn, lambda _: None)
+            async with open_database(dsn, PostgresSettings()) as database:
+                yield Bench(
+                    PostgresMemoryStore(database, lambda: None),
+                    OfflineEmbedder.load(),
+                    GraphArm(PostgresRecall(database), SystemClock()),
+                )
 
 
 async def measure(bench: Bench, worlds: Sequence[World]) -> dict[tuple[str, float, int], float]:
@@ -82,8 +74,6 @@ async def measure(bench: Bench, worlds: Sequence[World]) -> dict[tuple[str, floa
     for number, world in enumerate(worlds):
         scope = Scope(user_id=f"user-{number}")
         ids = await remember(bench.store, bench.embedder, scope, world.facts)
-        while await bench.projector.project_once():
-            pass
         for question in world.questions:
             for weight in WEIGHTS:
                 hits = await search(bench, scope, question.text, weight)
@@ -96,7 +86,7 @@ async def measure(bench: Bench, worlds: Sequence[World]) -> dict[tuple[str, floa
 async def search(bench: Bench, scope: Scope, question: str, weight: float) -> list[UUID]:
     """The hits of one search; a weight of 0 leaves the graph out."""
     [vector] = await bench.embedder.embed([question], EmbeddingPurpose.QUERY)
-    graph = (await bench.arm(PROJECT, scope, question, None)).scores if weight else {}
+    graph = (await bench.arm(PROJECT, scope, question)).scores if weight else {}
     query = SearchQuery(
         PROJECT,
         scope,

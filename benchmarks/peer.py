@@ -16,7 +16,7 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,7 +24,6 @@ import aiohttp
 import grpc
 import uvloop
 from rich.console import Console
-from rich.table import Table
 
 from benchmarks.cases import PLACES, Cases, sentence, user
 from benchmarks.load import Figures, closed_loop
@@ -38,6 +37,7 @@ from benchmarks.processor_time import (
 from benchmarks.running import database, prepared
 from benchmarks.servers import ROOT, serving
 from benchmarks.stores import databases
+from benchmarks.tables import grouped_table
 
 PACKAGES = ("mem0ai==2.2.1", "fastapi==0.165.*", "uvicorn==0.54.*", "psycopg[binary,pool]==3.3.*")
 FOLDER = ROOT / ".local" / "peer"
@@ -46,6 +46,8 @@ CALLERS = 16
 WARM_UP_CALLS = 100
 INFERRED = 500_000_000
 MEMOIR, PEER = "Memoir", "mem0"
+KINDS = (SERVER, NEO4J, POSTGRES)
+HEADERS = ("", "calls/s", "of mem0", "p50", "p99", "server", "Neo4j", "Postgres")
 
 Call = Callable[[int], Awaitable[object]]
 
@@ -209,25 +211,23 @@ async def _answers(address: str) -> None:
                 return
 
 
-def print_table(results: list[Result]) -> None:
-    """One line a case and side, and how Memoir compares."""
-    kinds = (SERVER, NEO4J, POSTGRES)
-    table = Table("case", "side", "calls/s", "p50 ms", "p99 ms", *(f"{kind} ms" for kind in kinds))
-    table.add_column("of mem0")
+def table(results: Sequence[Result]) -> str:
+    """A line for each side of each case, and how Memoir compares."""
     rates = {(result.case, result.side): result.figures.rate for result in results}
-    for result in sorted(results, key=lambda each: CASES.index(each.case)):
-        peer = rates.get((result.case, PEER))
-        figures = result.figures
-        table.add_row(
-            result.case.name,
-            result.side,
-            f"{figures.rate:,.0f}",
-            f"{figures.p50_ms:.1f}",
-            f"{figures.p99_ms:.1f}",
-            *(f"{result.processor_ms.get(kind, 0.0):.2f}" for kind in kinds),
-            f"{figures.rate / peer:.1f}x" if peer and result.side == MEMOIR else "",
+    rows: dict[str, list[list[str]]] = {case.name: [] for case in CASES}
+    for result in results:
+        peer, figures = rates.get((result.case, PEER)), result.figures
+        rows[result.case.name].append(
+            [
+                result.side,
+                f"{figures.rate:,.0f}",
+                f"{figures.rate / peer:.1f}x" if peer and result.side == MEMOIR else "",
+                f"{figures.p50_ms:.1f}",
+                f"{figures.p99_ms:.1f}",
+                *(f"{result.processor_ms.get(kind, 0.0):.2f}" for kind in KINDS),
+            ]
         )
-    Console().print(table)
+    return grouped_table(HEADERS, rows)
 
 
 async def main() -> None:
@@ -252,7 +252,8 @@ async def main() -> None:
             results = await measure_memoir(dsn, neo4j, log, count)
             if python is not None:
                 results += await measure_peer(python, dsn, log, count)
-    print_table(results)
+    Console().print(table(results), markup=False, highlight=False)
+    Console().print("Times are milliseconds; those of processes are processor time for a call.")
 
 
 if __name__ == "__main__":

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from hypothesis import settings
 
+from tests.support.seeds import FIXED
+
 # Every run tries the same examples, and a busy machine fails none of them.
 settings.register_profile("memoir", derandomize=True, deadline=None)
 settings.load_profile("memoir")
@@ -17,3 +19,8 @@ pytest_plugins = [
     "tests.support.collector",
     "tests.support.traced_server",
 ]
+
+
+def pytest_report_header() -> str:
+    """Says which seed the tests draw by, in the first lines of a run."""
+    return f"seed: {FIXED}, unless a variable such as CHAOS_SEED gives another one"

@@ -6,18 +6,26 @@ import argparse
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from hashlib import sha256
 from pathlib import Path
 from typing import TextIO
 
 from rich.markup import escape
 
-from server.cli.console import err, progress_bar
+from server.cli.console import err, fail, progress_bar
 from server.cli.store import open_store
 from server.projects.archive.export_import import Imported
-from server.projects.archive.import_mem0 import Mem0Imported
-from server.runtime.composition.archives import open_export, open_import, open_mem0_import
+from server.projects.archive.import_mem0 import ImportMem0, Mem0Imported
+from server.runtime.composition.archives import (
+    open_export,
+    open_import,
+    open_mem0_import,
+    open_mem0_platform_import,
+)
 
 MEM0_TABLE = "mem0"
+PLATFORM = "mem0-platform"
+HOST = "https://api.mem0.ai"
 
 
 def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -39,12 +47,16 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     export.set_defaults(run=export_project)
     load = commands.add_parser(
         "import",
-        help="import an exported project, or the memories of Mem0 OSS",
+        help="import an exported project, or the memories of Mem0",
         description="Imports into a project that holds nothing else. Safe to interrupt and "
         "repeat: what is already there stays unchanged. Servers update the graph on their own.",
     )
     source = load.add_mutually_exclusive_group(required=True)
-    source.add_argument("file", nargs="?", help="file to read, or - for standard input")
+    source.add_argument(
+        "file",
+        nargs="?",
+        help=f"file to read, - for standard input, or {PLATFORM} for an account of Mem0's platform",
+    )
     source.add_argument(
         "--from-mem0",
         metavar="DSN",
@@ -54,6 +66,10 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     load.add_argument(
         "--table", default=MEM0_TABLE, help="table of Mem0 OSS (default: %(default)s)"
     )
+    load.add_argument(
+        "--api-key-file", type=Path, help=f"file with the API key of the account, for {PLATFORM}"
+    )
+    load.add_argument("--host", default=HOST, help="address of the platform (default: %(default)s)")
     load.set_defaults(run=import_project)
 
 
@@ -79,6 +95,9 @@ async def import_project(arguments: argparse.Namespace) -> None:
     if arguments.from_mem0:
         await _import_mem0(arguments)
         return
+    if arguments.file == PLATFORM:
+        await _import_platform(arguments)
+        return
     async with (
         open_store() as store,
         open_import(store.settings, store.dsn) as load,
@@ -98,14 +117,32 @@ async def _import_mem0(arguments: argparse.Namespace) -> None:
             store.settings, store.dsn, arguments.from_mem0, arguments.table
         ) as take_over,
     ):
-        with progress_bar() as bar:
-            task = bar.add_task("reading", total=None)
-            taken = await take_over(
-                arguments.project,
-                arguments.table,
-                lambda done, total: bar.update(task, completed=done, total=total),
-            )
+        taken = await _taken(take_over, arguments.project, arguments.table)
     _print_taken(taken)
+
+
+async def _import_platform(arguments: argparse.Namespace) -> None:
+    if arguments.api_key_file is None:
+        fail(f"import {PLATFORM} needs --api-key-file", status=2)
+    api_key = arguments.api_key_file.read_text(encoding="utf-8").strip()
+    async with (
+        open_store() as store,
+        open_mem0_platform_import(store.settings, store.dsn, arguments.host, api_key) as take_over,
+    ):
+        # The digest tells two accounts apart, so that the import of one can be repeated.
+        account = f"{arguments.host}#{sha256(api_key.encode()).hexdigest()}"
+        taken = await _taken(take_over, arguments.project, account)
+    _print_taken(taken)
+
+
+async def _taken(take_over: ImportMem0, project_id: str, source: str) -> Mem0Imported:
+    with progress_bar() as bar:
+        task = bar.add_task("reading", total=None)
+        return await take_over(
+            project_id,
+            source,
+            lambda done, total: bar.update(task, completed=done, total=total),
+        )
 
 
 def _print_imported(imported: Imported) -> None:

@@ -22,10 +22,11 @@ from server.cli.development import (
 from server.cli.migrate import apply_migrations
 from server.cli.serving import Serve, Serving, serve_by_workers, serve_here
 from server.cli.worker import arm_failpoints, prepare_logging
+from server.core.background import running
 from server.runtime.composition.database import open_administration
 from server.runtime.composition.doors import open_page
 from server.runtime.composition.graph import GraphAddress, answering_graph
-from server.runtime.lifecycle import StopSignals, running
+from server.runtime.lifecycle import StopSignals
 from server.runtime.settings import Settings, load_settings
 
 

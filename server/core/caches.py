@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Hashable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
+
+from cachetools import TTLCache
 
 from server.core.request_context import current_request, enter_request
 from server.telemetry.recording import record_cache_read
@@ -17,36 +18,22 @@ V = TypeVar("V")
 
 
 class TtlCache(Generic[K, V]):
-    """Holds at most `size` entries, each for `seconds`; evicts the oldest first."""
+    """Holds at most `size` entries, each for `seconds`, and counts hits and misses."""
 
     def __init__(
         self, seconds: float, size: int, monotonic: Callable[[], float] = time.monotonic
     ) -> None:
-        self._seconds = seconds
-        self._size = size
-        self._monotonic = monotonic
-        self._entries: OrderedDict[K, tuple[float, V]] = OrderedDict()
+        self._entries: TTLCache[K, V] = TTLCache(size, seconds, monotonic)
 
     def get(self, key: K) -> V | None:
         """Returns the value if it was stored less than `seconds` ago."""
-        entry = self._entries.get(key)
-        if entry is None:
-            record_cache_read(hit=False)
-            return None
-        expiry, value = entry
-        if self._monotonic() >= expiry:
-            del self._entries[key]
-            record_cache_read(hit=False)
-            return None
-        record_cache_read(hit=True)
+        value = self._entries.get(key)
+        record_cache_read(hit=value is not None)
         return value
 
     def put(self, key: K, value: V) -> None:
-        """Stores the value, evicting the oldest if there is no room."""
-        self._entries.pop(key, None)
-        while len(self._entries) >= self._size:
-            self._entries.popitem(last=False)
-        self._entries[key] = (self._monotonic() + self._seconds, value)
+        """Stores the value, evicting the least recently used if there is no room."""
+        self._entries[key] = value
 
 
 @dataclass(frozen=True, slots=True)

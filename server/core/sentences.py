@@ -22,6 +22,26 @@ def sentences(text: str) -> Iterator[str]:
 
     The end of a line ends a sentence too, unless the next line goes on in lower case.
     """
+    sentence, has_words = "", False
+    for part in _parts(text):
+        is_space = part.isspace()
+        if has_words and not is_space:
+            yield sentence
+            sentence, has_words = "", False
+        sentence += part
+        has_words |= not is_space
+    if sentence:
+        yield sentence
+
+
+def without_marker(sentence: str) -> str:
+    """The sentence without what marks it as a heading or an item of a list."""
+    marker = _ITEM.match(sentence)
+    return sentence[marker.end() :] if marker else sentence
+
+
+def _parts(text: str) -> Iterator[str]:
+    """Sentences and white space between them."""
     for paragraph in _paragraphs(text):
         pending = ""
         for part in _segments(paragraph):
@@ -30,12 +50,6 @@ def sentences(text: str) -> Iterator[str]:
                 yield from _at_pronouns(pending)
                 pending = ""
         yield from _at_pronouns(pending)
-
-
-def without_marker(sentence: str) -> str:
-    """The sentence without what marks it as a heading or an item of a list."""
-    marker = _ITEM.match(sentence)
-    return sentence[marker.end() :] if marker else sentence
 
 
 def _segments(paragraph: str) -> Iterator[str]:

@@ -10,6 +10,7 @@ from datetime import date, datetime
 from enum import StrEnum
 from uuid import UUID
 
+from server.core.pages import RelationCursor
 from server.memories.scope import Scope
 
 MAX_NAME_LENGTH = 512
@@ -111,6 +112,13 @@ class StatedRelation:
     def holds_at(self, time: datetime) -> bool:
         """Whether nothing has superseded the relation by that time."""
         return self.superseded_at is None or self.superseded_at > time
+
+    def is_after(self, cursor: RelationCursor) -> bool:
+        """Whether the relation comes after that place in the order of lists."""
+        if self.event_time != cursor.event_time:
+            return self.event_time < cursor.event_time
+        place = cursor.memory_id, cursor.source_key, cursor.relation, cursor.target_key
+        return self.place > place
 
 
 def newest_first(relations: Iterable[StatedRelation]) -> list[StatedRelation]:

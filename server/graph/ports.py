@@ -151,8 +151,34 @@ class GraphReader(Protocol):
         """Returns the entity and everything within `hops` relations of it, nearest first."""
         ...
 
-    async def recall(self, within: GraphScope, names: Sequence[str]) -> Recollection:
-        """Returns what is within two relations of the entities with these keys or aliases."""
+
+@dataclass(frozen=True, slots=True)
+class RecallQuery:
+    """Which names to follow, by their keys, in the memories that a scope sees at an instant.
+
+    `with_relations` also asks for the relations of the entities themselves.
+    """
+
+    project_id: str
+    scope: Scope
+    names: Sequence[str]
+    at: datetime
+    with_relations: bool = False
+
+
+class RelationRecall(Protocol):
+    """Follows the relations that memories state, for searches."""
+
+    async def recall(self, query: RecallQuery) -> Recollection:
+        """Returns what is within two relations of the entities with these names.
+
+        Only memories of the scope count: the relations and aliases that they state, and how many
+        there are. Relations that were superseded lead nowhere.
+
+        Raises:
+            StoreUnavailable: the memories cannot be read.
+            ValueError: the scope names nothing.
+        """
         ...
 
 

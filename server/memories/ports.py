@@ -220,7 +220,7 @@ class SearchQuery:
 class ListQuery:
     """Which memories to list: of one project and scope, at most `limit`, after `after`.
 
-    `filters` must match too.
+    `filters` must match too. `with_entities` leaves out memories without entities and relations.
     """
 
     project_id: str
@@ -230,6 +230,7 @@ class ListQuery:
     visible_on: date | None
     after: ListCursor | None = None
     filters: Filter | None = None
+    with_entities: bool = False
 
 
 class MemoryStore(Protocol):

@@ -30,6 +30,10 @@ class Scope:
         values = ((field, getattr(self, field)) for field in SCOPE_FIELDS)
         return tuple((field, value) for field, value in values if value is not None)
 
+    def sees_whole_spaces(self) -> bool:
+        """Whether the scope sees all memories of each graph space that it sees any of."""
+        return [field for field, _ in self.parts()] == ["user_id"]
+
     def readers(self) -> Iterator[Scope]:
         """Yields every scope whose reads see this one: at most 16, including the empty one."""
         parts = self.parts()

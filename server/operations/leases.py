@@ -6,7 +6,7 @@ import asyncio
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable
 from collections.abc import Set as AbstractSet
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from contextvars import Context
 from dataclasses import dataclass
 from datetime import timedelta
@@ -15,6 +15,7 @@ from uuid import uuid4
 import structlog
 
 from server import failpoints
+from server.core.background import Background, give_back, keep_lease
 from server.core.clock import backoff
 from server.core.errors import MemoirError
 from server.core.request_context import parked
@@ -105,7 +106,7 @@ class ScopeTurns:
         self._duration = timedelta(seconds=policy.lease)
         self._sleep = sleep
         self._chance = chance
-        self._releases: set[asyncio.Task[None]] = set()
+        self._releases = Background("lease-release")
 
     @asynccontextmanager
     async def take(self, project_id: str, scope_key: bytes) -> AsyncIterator[ScopeLease]:
@@ -124,7 +125,8 @@ class ScopeTurns:
                 with stage("turn"):
                     await self._acquire(lease)
                 failpoints.reach("lease.held")
-                renewal = asyncio.create_task(self._renew(lease))
+                # Nothing waits for its end, which would cost every call a turn of the event loop.
+                renewal = asyncio.create_task(self._renew(lease), name="lease-renewal")
                 yield lease
             except BaseException:
                 self._give_back(lease)
@@ -156,27 +158,19 @@ class ScopeTurns:
                 await self._sleep(self._policy.pause(attempt, self._chance()))
 
     async def _renew(self, lease: ScopeLease) -> None:
-        held = True
-        while held:
-            await self._sleep(self._policy.lease / 3)
-            try:
-                held = await self._leases.renew(lease, self._duration)
-            except MemoirError as error:
-                # The next round may succeed; if none does, the commit is refused.
-                log.warning("scope_lease.not_renewed", error=type(error).__name__)
+        await keep_lease(
+            lambda: self._leases.renew(lease, self._duration),
+            self._duration,
+            # If no renewal succeeds, the commit is refused.
+            lambda error: log.warning("scope_lease.not_renewed", error=type(error).__name__),
+            self._sleep,
+        )
         log.warning("scope_lease.lost")
 
     def _give_back(self, lease: ScopeLease) -> None:
         """Releases in a separate task, because the call may be cancelled or past its deadline."""
-        task = asyncio.get_running_loop().create_task(self._release(lease), context=Context())
-        self._releases.add(task)
-        task.add_done_callback(self._releases.discard)
-
-    async def _release(self, lease: ScopeLease) -> None:
-        # A lease that is not released expires.
-        with suppress(MemoirError, TimeoutError):
-            async with asyncio.timeout(self._policy.release_timeout):
-                await self._leases.release(lease)
+        release = give_back(self._leases.release(lease), self._policy.release_timeout)
+        self._releases.start(release, context=Context())
 
 
 INTERVAL = timedelta(seconds=1)

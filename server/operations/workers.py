@@ -6,7 +6,6 @@ import asyncio
 import random
 import time
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TypeAlias
@@ -14,6 +13,7 @@ from typing import TypeAlias
 import structlog
 
 from server import failpoints
+from server.core.background import Background, Wakeup, give_back, keep_lease, running
 from server.core.clock import backoff
 from server.core.errors import (
     ConcurrentChange,
@@ -86,13 +86,13 @@ class OperationWorkers:
         self._on_done = on_done
         self._options = options or WorkerOptions()
         self._chance = chance
-        self._woken = asyncio.Event()
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._wakeup = Wakeup(self._options.poll_interval)
+        self._running = Background("operation")
         self._is_stopping = False
 
     def wake(self) -> None:
         """Wakes `run`: there may be something to do."""
-        self._woken.set()
+        self._wakeup.set()
 
     def stop_claiming(self) -> None:
         """Stops claiming; running operations continue."""
@@ -103,7 +103,7 @@ class OperationWorkers:
         outage = OutageLog(log, began="operations.waiting", ended="operations.resumed")
         try:
             while True:
-                self._woken.clear()
+                self._wakeup.clear()
                 found = 0
                 try:
                     found = await self.begin()
@@ -113,26 +113,24 @@ class OperationWorkers:
                 except Exception as error:
                     log.error("operations.failed", exc_info=error)
                 if not found:
-                    await self._wait()
+                    await self._wakeup.wait()
         finally:
-            await self._end()
+            await self._running.cancel()
 
     async def begin(self) -> int:
         """Claims and starts as many operations as there is room for, and returns how many."""
-        room = self._options.concurrency - len(self._tasks)
+        room = self._options.concurrency - len(self._running)
         if room <= 0 or self._is_stopping:
             return 0
         claimed = await self._queue.claim(room, self._options.lease)
         for operation in claimed:
-            task = asyncio.create_task(self._work(operation))
-            self._tasks.add(task)
-            task.add_done_callback(self._ended)
+            # When it ends, the next operation of the scope can begin.
+            self._running.start(self._work(operation), on_end=self.wake)
         return len(claimed)
 
     async def finish(self) -> None:
         """Waits for every operation that was started."""
-        while self._tasks:
-            await asyncio.wait(self._tasks)
+        await self._running.finish()
 
     async def prune_forever(self) -> None:
         """Prunes old operations and request ids, in small batches, until it is cancelled."""
@@ -149,22 +147,6 @@ class OperationWorkers:
                 log.warning("operations.not_pruned", error=type(error).__name__)
             await asyncio.sleep(self._options.prune_interval.total_seconds())
 
-    def _ended(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
-        # The next operation of the scope can begin.
-        self.wake()
-
-    async def _wait(self) -> None:
-        with suppress(TimeoutError):
-            async with asyncio.timeout(self._options.poll_interval.total_seconds()):
-                await self._woken.wait()
-
-    async def _end(self) -> None:
-        for task in self._tasks:
-            task.cancel()
-        if self._tasks:
-            await asyncio.wait(self._tasks)
-
     async def _work(self, claimed: ClaimedOperation) -> None:
         """Makes one attempt, in its own task, and always reports its outcome to the queue."""
         structlog.contextvars.bind_contextvars(correlation_id=claimed.correlation_id)
@@ -174,7 +156,8 @@ class OperationWorkers:
                 enter_request(RequestContext(claimed.correlation_id, float("inf"), traceparent))
                 await self._attempt(claimed)
         except asyncio.CancelledError:
-            await self._release(claimed)
+            released = self._queue.give_back(claimed, timedelta(0), is_failure=False)
+            await give_back(released, _RELEASE_SECONDS)
             raise
         except Exception as error:
             log.warning("operation.not_settled", exc_info=error, **_described(claimed))
@@ -202,11 +185,8 @@ class OperationWorkers:
         enter_request(request.until(time.monotonic() + seconds))
         try:
             async with asyncio.timeout(seconds) as limit:
-                renewal = asyncio.create_task(self._renew(claimed, limit))
-                try:
+                async with running("operation-renewal", self._renew(claimed, limit)):
                     return await self._perform(claimed)
-                finally:
-                    renewal.cancel()
         except TimeoutError as error:
             raise DeadlineExceeded from error
         finally:
@@ -214,13 +194,11 @@ class OperationWorkers:
 
     async def _renew(self, claimed: ClaimedOperation, limit: asyncio.Timeout) -> None:
         """Renews the lease, and ends the attempt when it is lost by cancellation or takeover."""
-        held = True
-        while held:
-            await asyncio.sleep(self._options.lease.total_seconds() / 3)
-            try:
-                held = await self._queue.renew(claimed, self._options.lease)
-            except MemoirError as error:
-                log.warning("operation.lease_not_renewed", error=type(error).__name__)
+        await keep_lease(
+            lambda: self._queue.renew(claimed, self._options.lease),
+            self._options.lease,
+            lambda error: log.warning("operation.lease_not_renewed", error=type(error).__name__),
+        )
         log.info("operation.lease_lost", **_described(claimed))
         if not limit.expired():
             limit.reschedule(asyncio.get_running_loop().time())
@@ -272,12 +250,6 @@ class OperationWorkers:
             **_described(claimed),
         )
         self._on_done()
-
-    async def _release(self, claimed: ClaimedOperation) -> None:
-        """Tries to give the work back, so that others need not wait for the lease to expire."""
-        with suppress(Exception):
-            async with asyncio.timeout(_RELEASE_SECONDS):
-                await self._queue.give_back(claimed, timedelta(0), is_failure=False)
 
 
 def _is_passing(error: Exception) -> bool:

@@ -1,4 +1,4 @@
-"""Background tasks of the server, and signals to stop."""
+"""Signals to stop, and the garbage collector of a server."""
 
 from __future__ import annotations
 
@@ -6,32 +6,7 @@ import asyncio
 import gc
 import os
 import signal
-from collections.abc import AsyncIterator, Coroutine
-from contextlib import asynccontextmanager
 from typing import Final
-
-
-@asynccontextmanager
-async def running(name: str, work: Coroutine[object, object, None]) -> AsyncIterator[None]:
-    """Runs `work` during the block and cancels it at its end.
-
-    Raises:
-        Exception: whatever `work` raised, at the end of the block.
-    """
-    task = asyncio.create_task(work, name=name)
-    try:
-        yield
-    finally:
-        task.cancel()
-        await _ended(task)
-
-
-async def _ended(task: asyncio.Task[None]) -> None:
-    done, _ = await asyncio.wait([task])
-    for ended in done:
-        if not ended.cancelled() and (error := ended.exception()) is not None:
-            raise error
-
 
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 EXIT_STATUS_OF_SECOND_SIGNAL = 130
@@ -63,7 +38,7 @@ class StopSignals:
 
 
 YOUNG_OBJECTS: Final = 10_000
-"""How many new objects the garbage collector waits for; Python's own 700 are half a call."""
+"""How many new objects the garbage collector waits for; Python's default is 700."""
 
 
 def relax_garbage_collector() -> None:

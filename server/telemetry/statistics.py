@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections import Counter, OrderedDict, deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
+
+from cachetools import LRUCache
 
 from server.telemetry.figures import (
     Durations,
@@ -109,9 +111,8 @@ class Statistics:
         most_projects: int = MOST_PROJECTS,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._most = most_projects
         self._monotonic = monotonic
-        self._projects: OrderedDict[str, ProjectWindows] = OrderedDict()
+        self._projects: LRUCache[str, ProjectWindows] = LRUCache(most_projects)
 
     def record(self, project_id: str, tally: Tally, call: EndedCall | None = None) -> None:
         """Adds work done for a project, by a call or after it."""
@@ -128,10 +129,7 @@ class Statistics:
     def _windows(self, project_id: str) -> ProjectWindows:
         windows = self._projects.get(project_id)
         if windows is None:
-            while len(self._projects) >= self._most:
-                self._projects.popitem(last=False)
             windows = self._projects[project_id] = ProjectWindows()
-        self._projects.move_to_end(project_id)
         return windows
 
 

@@ -123,7 +123,7 @@ async def test_nothing_of_an_erased_memory_is_left_in_any_table(
     notice = Notice(NoticeReason.FORGET_UNMATCHED, f"No memory matched 'that {SAID}'.")
     await store.commit(ChangeSet(replace(call(), notices=(notice,))))
     assert await tables_with(database, CANARY) == {
-        "calls", "memories", "memory_events", "messages",
+        "calls", "memories", "memory_events", "memory_relations", "messages",
     }  # fmt: skip
 
     deletion = await changes.erase(call(time=LATER), MemoryDeletion(0, item.memory.id, 2))

@@ -9,11 +9,9 @@ import pytest
 
 from server.core.pages import EntityCursor
 from server.graph.explore.walks import FAN_OUT, explore
-from server.graph.model import Entity, EntityRef, entity_key, words_of
+from server.graph.model import Entity, EntityRef, words_of
 from server.graph.ports import EntityQuery, GraphScope, RelationQuery
 from server.memories.scope import Scope
-from server.memories.search.graph_clues import names_in
-from server.storage.neo4j.reader import NEAR, WIDEST
 from tests.support.neo4j import WholeGraph
 from tests.support.subgraphs import ALICE, NOON, PROJECT, Triple, gone, memory_id, stating, triple
 
@@ -230,68 +228,3 @@ async def test_an_unknown_entity_has_no_surroundings(graph: WholeGraph) -> None:
     surroundings = await graph.reader.explore(WITHIN, ref("nobody"), 3)
     assert surroundings.relations == []
     assert surroundings.entities == {}
-
-
-async def recalled(
-    graph: WholeGraph, question: str, within: GraphScope = WITHIN
-) -> dict[Triple, tuple[int, int]]:
-    found = await graph.reader.recall(within, names_in(question))
-    return {triple(clue.stated): (clue.degree, clue.through) for clue in found.clues}
-
-
-async def test_a_question_leads_to_relations_and_those_one_further_on(graph: WholeGraph) -> None:
-    await graph.project([stating(1, KNOWS), stating(2, WORKS), stating(3, MAKES)])
-    assert await recalled(graph, "What of Bob?") == {KNOWS: (1, 0), WORKS: (1, 2)}
-    assert await recalled(graph, "Does Alice know?") == {
-        KNOWS: (2, 0),
-        WORKS: (2, 0),
-        MAKES: (2, 2),
-    }
-    assert await recalled(graph, "What is new?") == {}
-
-
-async def test_a_question_leads_by_an_alias_too(graph: WholeGraph) -> None:
-    bob = stating(1, ("Robert Smith", "likes", "Tea"))
-    await graph.project([replace(bob, aliases={"robert smith": ("Bob",)})])
-    assert set(await recalled(graph, "What does Bob drink?")) == {("Robert Smith", "likes", "Tea")}
-
-
-async def test_nothing_is_recalled_of_other_projects_spaces_and_scopes(graph: WholeGraph) -> None:
-    await graph.project(
-        [
-            stating(1, WORKS, project_id="other"),
-            stating(2, WORKS, scope=Scope(user_id="bob")),
-            stating(3, LIVES, scope=Scope(user_id="alice", run_id="run-1")),
-        ]
-    )
-    assert set(await recalled(graph, "Alice")) == {LIVES}
-    other_run = GraphScope(PROJECT, Scope(user_id="alice", run_id="run-2"))
-    assert await recalled(graph, "Alice", other_run) == {}
-
-
-async def test_superseded_relations_are_not_recalled(graph: WholeGraph) -> None:
-    later = ("Alice", "lives_in", "Rome")
-    await graph.project([stating(1, LIVES, minute=1), stating(2, later, minute=5)])
-    now = replace(WITHIN, holding_at=NOON + timedelta(minutes=9))
-    assert set(await recalled(graph, "Alice", now)) == {later}
-
-
-async def test_nothing_is_found_through_what_is_related_to_very_much(graph: WholeGraph) -> None:
-    crowd = [stating(n, (f"Person {n}", "lives_in", "Oslo")) for n in range(10, 10 + WIDEST)]
-    await graph.project([stating(1, LIVES), *crowd])
-    assert set(await recalled(graph, "Alice")) == {LIVES}
-    assert len(await recalled(graph, "Oslo")) == NEAR
-
-
-async def test_whether_a_scope_has_entities_is_told(graph: WholeGraph) -> None:
-    await graph.project([stating(1, WORKS)])
-    assert (await graph.reader.recall(WITHIN, ["nothing"])).has_entities
-    empty = GraphScope(PROJECT, Scope(user_id="nobody"))
-    assert not (await graph.reader.recall(empty, ["alice"])).has_entities
-
-
-@pytest.mark.parametrize("name", HOSTILE)
-async def test_hostile_questions_are_data(graph: WholeGraph, name: str) -> None:
-    await graph.project([stating(1, (name, "knows", "Bob"))])
-    found = await graph.reader.recall(WITHIN, [entity_key(name), *names_in(name)])
-    assert [triple(clue.stated) for clue in found.clues] == [(name, "knows", "Bob")]

@@ -1,4 +1,4 @@
-"""The contract of the memory store, held on PostgreSQL."""
+"""The contract of the memory store, held on PostgreSQL and on the fake of the unit tests."""
 
 from __future__ import annotations
 
@@ -32,6 +32,7 @@ from tests.support.builders import (
     revision,
     vector,
 )
+from tests.support.fake_store import FakeStore
 
 TODAY = NOW.date()
 BOB = Scope(user_id="bob")
@@ -44,8 +45,16 @@ def commits() -> list[None]:
 
 
 @pytest.fixture
-def store(database: Database, commits: list[None]) -> MemoryStore:
+def postgres_store(database: Database, commits: list[None]) -> MemoryStore:
     return PostgresMemoryStore(database, on_commit=lambda: commits.append(None))
+
+
+@pytest.fixture(params=["fake", "postgres"])
+def store(request: pytest.FixtureRequest, commits: list[None]) -> MemoryStore:
+    if request.param == "fake":
+        return FakeStore(on_commit=lambda: commits.append(None))
+    store: MemoryStore = request.getfixturevalue("postgres_store")
+    return store
 
 
 def query(**changes: object) -> SearchQuery:
@@ -306,7 +315,7 @@ async def test_expiry_hides_from_every_read(
 
 
 async def test_the_project_keeps_a_memory_as_long_as_it_says_where_the_call_does_not(
-    store: MemoryStore, database: Database
+    postgres_store: MemoryStore, database: Database
 ) -> None:
     projects = PostgresProjectStore(database)
     for project_id, days in ((PROJECT, 30), ("project-2", 0)):
@@ -318,11 +327,11 @@ async def test_the_project_keeps_a_memory_as_long_as_it_says_where_the_call_does
     of = call()
     named = ChangeSet(of, added=[addition(of, "named", expiration_date=TODAY)])
     for changes in (silent, elsewhere, named):
-        await store.commit(changes)
+        await postgres_store.commit(changes)
 
     async def last_day(changes: ChangeSet) -> date | None:
         memory = changes.added[0].memory
-        found = await store.get(memory.project_id, memory.id, TODAY)
+        found = await postgres_store.get(memory.project_id, memory.id, TODAY)
         assert found is not None
         return found.expiration_date
 
@@ -341,7 +350,7 @@ async def test_an_expired_hit_does_not_take_the_place_of_a_visible_one(store: Me
     assert [hit.text for hit in hits] == ["visible"]
 
 
-async def test_search_orders_by_similarity_and_bounds_it(store: MemoryStore) -> None:
+async def test_search_orders_by_similarity_and_bounds_it(postgres_store: MemoryStore) -> None:
     of = call()
     embeddings = {
         "same": vector(1, 0, 0),
@@ -350,13 +359,13 @@ async def test_search_orders_by_similarity_and_bounds_it(store: MemoryStore) -> 
         "opposite": vector(-1, 0, 0),
     }
     added = [addition(of, text, embedding=e) for text, e in embeddings.items()]
-    await store.commit(ChangeSet(of, [], added))
+    await postgres_store.commit(ChangeSet(of, [], added))
 
-    hits = await store.search(query())
+    hits = await postgres_store.search(query())
     assert [hit.text for hit in hits] == ["same", "near", "apart", "opposite"]
     assert [hit.score for hit in hits] == pytest.approx([1.0, 0.692, 0.0, 0.0], abs=1e-3)
-    assert len(await store.search(query(limit=2))) == 2
-    above = await store.search(query(threshold=0.5))
+    assert len(await postgres_store.search(query(limit=2))) == 2
+    above = await postgres_store.search(query(threshold=0.5))
     assert [hit.text for hit in above] == ["same", "near"]
 
 

@@ -9,8 +9,8 @@ from datetime import timedelta
 
 import asyncpg
 
+from server.core.background import running
 from server.operations.ports import Channel
-from server.runtime.lifecycle import running
 from server.storage.postgres.leases import PostgresPresence, new_server_id
 from server.storage.postgres.notifications import NotificationOptions, PostgresNotifications
 from server.storage.postgres.pool import Database

@@ -252,3 +252,14 @@ async def test_a_request_to_forget_takes_out_what_no_memory_tells(store: MemoryS
     await store.commit(ChangeSet(of, passages=answer, forget_requests=[request]))
     assert await found(store, "shoe size") == {"It rains.", "Anything else?"}
     assert "My shoe size is 44. It rains." in await found(store, time=NOW)
+
+
+async def test_a_word_that_the_whole_scope_has_takes_no_sentence_out(store: MemoryStore) -> None:
+    fact = addition(call(), "User likes coffee")
+    await store.commit(ChangeSet(call(), added=[fact]))
+    await tell(
+        store, passages(*((f"I like fruit number {n}.",) for n in range(40)), ("Coffee is fine.",))
+    )
+    await store.commit(ChangeSet(call(), deleted=[MemoryDeletion(0, fact.memory.id, 1)]))
+    assert "Coffee is fine." not in await found(store, "coffee", limit=50)
+    assert len(await found(store, "like fruit", limit=50)) == 40

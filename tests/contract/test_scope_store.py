@@ -23,6 +23,7 @@ from server.storage.postgres.pool import Database
 from server.storage.postgres.scope_store import PostgresScopeStore
 from tests.support.builders import ALICE, NOW, PROJECT, adding, addition, call, message, revision
 from tests.support.fakes import FakeClock
+from tests.support.postgres import until_somebody_waits
 
 TODAY = NOW.date()
 MANY = 10_000
@@ -242,15 +243,6 @@ async def test_an_erasure_waits_for_a_change_in_progress_and_takes_it_too(
     assert deletion is not None
     assert deletion.receipt.events == 2
     assert await PostgresMemoryHistory(database).events(PROJECT, ids["agent"], 0, 9) == []
-
-
-async def until_somebody_waits(connection: asyncpg.Connection[asyncpg.Record]) -> None:
-    """Returns once another session waits for a lock."""
-    waiting = False
-    while not waiting:
-        waiting = await connection.fetchval(
-            "SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted)"
-        )
 
 
 @pytest.mark.parametrize("whole", [False, True])

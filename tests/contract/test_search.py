@@ -10,6 +10,7 @@ import random
 from collections import Counter
 from dataclasses import replace
 from datetime import timedelta
+from itertools import pairwise, product
 
 import pytest
 
@@ -30,6 +31,8 @@ from server.memories.search.ranking import (
     CENTRE_SHRINKAGE,
     CONTEXT_SHARE,
     FAR_SHARE,
+    PAIR_REACH,
+    PAIR_SHARE,
     REACH,
     SITTING,
     ArmWeights,
@@ -141,13 +144,56 @@ def bm25(words: list[str], texts: list[str]) -> dict[str, float]:
     return result
 
 
+def with_pairs(question: str, texts: list[str]) -> dict[str, float]:
+    """BM25 where pairs of the question's words count as parts of words, for texts as of `bm25`."""
+    asked = question.split()
+    mean = sum(map(len, texts)) / len(texts)
+    known = {word for word in asked if any(word in text.split() for text in texts)}
+    pairs = {(a, b) for a, b in pairwise(asked) if a != b and {a, b} <= known}
+    result: dict[str, float] = {}
+    for text, score in bm25(sorted(known), texts).items():
+        said = text.split()
+        found = sum(
+            any(
+                {said[i], said[j]} == {a, b} and abs(i - j) <= PAIR_REACH
+                for i, j in product(range(len(said)), repeat=2)
+            )
+            for a, b in pairs
+        )
+        once = (BM25_K1 + 1) / (1 + BM25_K1 * (1 - BM25_B + BM25_B * len(text) / mean))
+        total = len(known) * score + PAIR_SHARE * once * found
+        result[text] = min(1.0, total / (len(known) + PAIR_SHARE * len(pairs)))
+    return result
+
+
 async def test_words_score_as_bm25_over_the_scope(store: MemoryStore) -> None:
     texts = ["red car", "red red red car park", "green park", "blue boat", "red boat green sea"]
     await add(store, *texts)
     for question in ("red", "red park", "sea boat", "red red car moon"):
         found = await lexical(store, question)
-        assert found == pytest.approx(bm25(sorted(set(question.split())), texts))
+        assert found == pytest.approx(with_pairs(question, texts))
         assert found
+
+
+async def test_words_that_stand_together_count_for_more(store: MemoryStore) -> None:
+    apart = "boat of wood and with four sails now red"
+    await add(store, "red old boat near a pier with sails", apart)
+    found = await lexical(store, "red boat")
+    assert len(found) == 2
+    assert found[apart] < min(found[text] for text in found if text != apart) - 0.1
+
+
+async def test_the_speaker_whom_the_question_names_is_preferred(store: MemoryStore) -> None:
+    told = passages(("Dear Ann, green boats.",), name="Bob", embedding=TEA)
+    await tell(store, told)
+    await tell(store, passages(("Green boats it is.",), name="Ann", embedding=TEA))
+    asked = query("What did Ann say of green boats?", weights=ArmWeights(speaker=0.5))
+    neutral = scores(await store.search(replace(asked, weights=ArmWeights(speaker=0.0))))
+    preferred = scores(await store.search(asked))
+    assert preferred["Dear Ann, green boats."] == pytest.approx(
+        neutral["Dear Ann, green boats."] / 2
+    )
+    assert preferred["Green boats it is."] == pytest.approx(neutral["Green boats it is."])
 
 
 async def test_words_are_compared_by_their_stems(store: MemoryStore) -> None:

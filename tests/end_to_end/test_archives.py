@@ -243,6 +243,49 @@ async def test_memories_of_mem0_are_taken_over(shared_home: Home, target: Client
     assert [event.type for event in await events(target, str(kept))] == [memory_pb2.MemoryEvent.ADD]
 
 
+async def test_an_account_of_mem0s_platform_is_taken_over(
+    shared_home: Home, server: ServerProcess, origin: Client, target: Client, tmp_path: Path
+) -> None:
+    request = memory_service_pb2.AddMemoriesRequest(user_id=USER, infer=False)
+    for number in range(230):
+        request.messages.add(role="user", content=f"note {number}")
+    await origin.memory.AddMemories(request, metadata=origin.metadata)
+    await add(
+        origin,
+        USER,
+        "I keep this",
+        infer=False,
+        app_id="desk",
+        run_id="r1",
+        immutable=True,
+        expiration_date="2999-01-01",
+        metadata=to_struct({"role": "none", "n": 2}),
+    )
+    key_file = tmp_path / "key"
+    key_file.write_text(origin.key + "\n", encoding="utf-8")
+    project = (await project_of(target)).id
+    arguments = (
+        *("import", "mem0-platform", "--host", server.http_address),
+        *("--api-key-file", str(key_file), "--project", project),
+    )
+    for _ in range(2):
+        await run_command(*arguments, environment=shared_home.environment)
+
+    before = {memory.id: memory for memory in await listed(origin, USER, page_size=1000)}
+    after = {memory.id: memory for memory in await listed(target, USER, page_size=1000)}
+    assert len(before) == 231
+    assert after.keys() == before.keys()
+    for memory_id, memory in after.items():
+        original = before[memory_id]
+        for field in ("text", "app_id", "run_id", "immutable", "expiration_date", "metadata"):
+            assert getattr(memory, field) == getattr(original, field)
+        assert memory.create_time == original.create_time
+    assert "I keep this" in await found(target, "keep")
+    key_file.write_text("mem_wrong", encoding="utf-8")
+    said = await run_command(*arguments, environment=shared_home.environment, status=1)
+    assert "the account answers 401" in said
+
+
 async def test_a_store_gets_its_indexes_for_large_scopes_and_loses_them(shared_home: Home) -> None:
     environment = shared_home.environment
     await run_command("index-search", environment=environment)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import io
+import itertools
 import json
 import random
 from collections.abc import AsyncIterator
@@ -15,10 +17,12 @@ import aiohttp
 import pytest
 from memoir.v1.memory_service_pb2 import ListMemoriesRequest
 
-from tests.support.server import Client, Home, ServerProcess, key_of
+from tests.support.processes import eventually
+from tests.support.server import Client, Home, ServerProcess, connected, key_of
 
 ADD = "/v3/memories/add/"
 V1 = "/v1/memories/"
+WAIT_SECONDS = 20.0
 
 
 def add_body(user: str, **more: Any) -> dict[str, Any]:
@@ -35,6 +39,9 @@ async def http(server: ServerProcess, key: str | None) -> AsyncIterator[aiohttp.
 async def answer(response: aiohttp.ClientResponse, status: int) -> Any:
     """The JSON of a response with this status."""
     text = await response.text()
+    if response.headers.get("connection") == "close":
+        # The body may not have been sent to its end, so the client would keep the connection.
+        response.close()
     assert response.status == status, text
     assert response.content_type == "application/json"
     return json.loads(text)
@@ -111,6 +118,7 @@ async def test_ids_of_the_trace_and_of_the_call_come_back(
     headers = {"x-correlation-id": "my-id", "traceparent": trace}
     async with http(server, key) as session:
         response = await session.post(ADD, json=add_body(user), headers=headers)
+        await answer(response, 200)
         assert response.headers["x-correlation-id"] == "my-id"
         assert response.headers["traceparent"][3:35] == trace[3:35]
         response = await session.post(ADD, json={}, headers=headers)
@@ -130,6 +138,31 @@ async def test_fields_without_a_meaning_are_reported(
     assert response.headers["memoir-ignored"] == "enable_graph, a\\r\\nb"
 
 
+async def test_a_deletion_that_contradicts_itself_deletes_nothing(
+    server: ServerProcess, client: Client, key: str, user: str
+) -> None:
+    async with http(server, key) as session:
+        await answer(await session.post(ADD, json=add_body(user)), 200)
+        query = {"user_id": f"not-{user}", "filters": json.dumps({"user_id": user})}
+        await answer(await session.delete(V1, params=query), 200)
+        query = {"filters": str({"AND": [{"user_id": "x"}, {"user_id": user}]})}
+        await answer(await session.delete(V1, params=query), 400)
+    listed = await client.memory.ListMemories(
+        ListMemoriesRequest(user_id=user), metadata=client.metadata
+    )
+    assert len(listed.memories) == 1
+
+
+async def test_batches_name_fields_as_they_were_sent(server: ServerProcess, key: str) -> None:
+    memories = [{"memory_id": 3, "text": 4}, {"memory_id": "x", "timestamp": 5}]
+    async with http(server, key) as session:
+        response = await session.put("/v1/batch/", json={"memories": memories})
+        refusal = await answer(response, 400)
+    named = {each["field"] for each in refusal["details"]["violations"]}
+    assert named >= {"memories[0].memory_id", "memories[0].text", "memories[1].timestamp"}
+    assert refusal["details"]["correlation_id"] == response.headers["x-correlation-id"]
+
+
 async def test_paths_and_methods_that_are_not_there(server: ServerProcess, key: str) -> None:
     async with http(server, key) as session:
         await answer(await session.get("/v9/memories/"), 404)
@@ -140,6 +173,7 @@ async def test_paths_and_methods_that_are_not_there(server: ServerProcess, key: 
         assert "GET" in response.headers["allow"]
         await answer(await session.options(ADD, headers={"origin": "https://evil.example"}), 405)
         response = await session.get("/v1/ping/", headers={"origin": "https://evil.example"})
+        await answer(response, 200)
     assert not [name for name in response.headers if name.lower().startswith("access-control")]
 
 
@@ -199,11 +233,13 @@ async def test_random_bytes_and_values_end_in_a_client_error(
             mixed = {name: chance.choice(values) for name in chance.sample(names, 4)}
             for body in (raw, json.dumps(mixed).encode()):
                 response = await session.post(chance.choice(paths), data=body)
-                assert response.status < 500, (body, await response.text())
+                text = await response.text()
+                assert response.status < 500, (body, text)
         for _ in range(30):
             mixed = {"memories": [{n: chance.choice(values) for n in ("memory_id", *names)}]}
             response = await session.put("/v1/batch/", json=mixed)
-            assert response.status < 500, await response.text()
+            text = await response.text()
+            assert response.status < 500, (mixed, text)
     assert "http.failed" not in server.log
     assert "rpc.failed" not in server.log
 
@@ -218,3 +254,86 @@ async def test_http_calls_count_in_the_statistics_of_their_method(
     assert json.loads(line)["method"] == "memoir.v1.MemoryService/AddMemories"
     assert json.loads(line)["code"] == "OK"
     assert json.loads(line)["project_id"] == "e2e"
+
+
+async def test_a_client_that_leaves_ends_its_call(
+    server: ServerProcess, key: str, user: str
+) -> None:
+    headers = {"x-correlation-id": f"left-{user}"}
+    async with http(server, key) as session:
+        query = {"user_id": user}
+        response = await session.get("/memoir/v1/memories:watch", params=query, headers=headers)
+        await response.content.readline()
+        response.close()
+
+    async def is_cancelled() -> bool:
+        lines = [line for line in server.log.splitlines() if f"left-{user}" in line]
+        return any(json.loads(line).get("code") == "CANCELLED" for line in lines)
+
+    await eventually(is_cancelled, WAIT_SECONDS, "the end of the call")
+
+
+async def test_several_processes_serve_http_on_one_port(home: Home) -> None:
+    server = home.server(MEMOIR_WORKERS="2")
+    await server.start()
+    key = await key_of(home)
+    for _ in range(8):
+        async with http(server, key) as session:
+            assert (await answer(await session.get("/v1/ping/"), 200))["project_id"] == "e2e"
+    assert await server.stop() == 0
+
+
+async def test_a_stopping_server_fails_no_call_that_it_accepted(home: Home, user: str) -> None:
+    server = home.server()
+    await server.start()
+    key = await key_of(home)
+    statuses: list[int] = []
+    stopped = asyncio.Event()
+
+    async def add_until_stopped(number: int) -> None:
+        async with http(server, key) as session:
+            for count in itertools.count():
+                messages = [{"role": "user", "content": f"note {number} {count}"}]
+                try:
+                    response = await session.post(ADD, json=add_body(user, messages=messages))
+                except aiohttp.ClientConnectorError:
+                    # Nobody listens any more.
+                    return
+                except aiohttp.ClientConnectionError:
+                    # An idle connection was closed at the moment when it was used again.
+                    assert stopped.is_set()
+                    return
+                await response.read()
+                statuses.append(response.status)
+                if response.status != 200:
+                    return
+
+    adding = [asyncio.create_task(add_until_stopped(number)) for number in range(8)]
+
+    async def is_busy() -> bool:
+        return len(statuses) > 20
+
+    await eventually(is_busy, WAIT_SECONDS, "some adds")
+    stopped.set()
+    assert await server.stop() == 0
+    await asyncio.gather(*adding)
+    assert set(statuses) <= {200, 503}
+    await server.start()
+    async with connected(server.address, key) as client:
+        listed = await client.memory.ListMemories(
+            ListMemoriesRequest(user_id=user, page_size=1000), metadata=client.metadata
+        )
+    assert len(listed.memories) >= statuses.count(200)
+    await server.stop()
+
+
+async def test_a_connection_that_sends_no_request_is_closed(home: Home) -> None:
+    server = home.server(MEMOIR_HTTP_IDLE_SECONDS="1")
+    await server.start()
+    host, port = server.http_address.removeprefix("http://").split(":")
+    for begun in (b"", b"GET /v1/ping/ HTTP/1.1\r\nhost: x\r\n"):
+        reader, writer = await asyncio.open_connection(host, int(port))
+        writer.write(begun)
+        assert await asyncio.wait_for(reader.read(), WAIT_SECONDS) == b""
+        writer.close()
+    await server.stop()

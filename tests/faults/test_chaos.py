@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import random
-import secrets
 import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
@@ -25,6 +24,7 @@ from tests.support.chaos.small_disk import small_disk
 from tests.support.chaos.workload import Workload
 from tests.support.gemini_endpoint import GeminiEndpoint
 from tests.support.neo4j import quick_neo4j
+from tests.support.seeds import seed_of
 from tests.support.server import key_of, make_home
 
 SHORT_SECONDS = 30.0
@@ -38,7 +38,7 @@ def seconds_of_faults() -> float:
 
 @pytest.fixture
 def seed() -> int:
-    return int(os.environ.get("CHAOS_SEED") or secrets.randbelow(1_000_000))
+    return seed_of("CHAOS_SEED")
 
 
 @pytest_asyncio.fixture
@@ -65,7 +65,6 @@ async def arena(tmp_path: Path, seed: int, gemini: GeminiEndpoint) -> AsyncItera
 async def test_whatever_is_injected_nothing_acknowledged_is_lost_halved_or_doubled(
     arena: Arena, seed: int
 ) -> None:
-    print(f"\nCHAOS_SEED={seed}")
     workload = Workload(arena.servers, arena.key, random.Random(seed))
     end = time.monotonic() + seconds_of_faults()
     async with workload.running(CALLERS):

@@ -6,9 +6,7 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import random
-import secrets
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -24,6 +22,7 @@ from server.embedded import EmbeddedPostgres, NoProgress
 from tests.support.chaos.deployment import Deployment
 from tests.support.neo4j import quick_neo4j
 from tests.support.processes import eventually
+from tests.support.seeds import seed_of
 from tests.support.server import Client, connected, key_of, make_home
 
 WRITERS = 4
@@ -38,7 +37,7 @@ PLACES = ("Lisbon", "Oslo", "Quito")
 
 @pytest.fixture
 def seed() -> int:
-    return int(os.environ.get("GRAPH_CRASH_SEED") or secrets.randbelow(1_000_000))
+    return seed_of("GRAPH_CRASH_SEED")
 
 
 @pytest_asyncio.fixture
@@ -132,9 +131,8 @@ async def relations_in(deployment: Deployment) -> int:
 
 @pytest.mark.slow
 async def test_the_graph_equals_postgresql_after_each_death_of_a_database(
-    deployment: Deployment, seed: int
+    deployment: Deployment,
 ) -> None:
-    print(f"\nGRAPH_CRASH_SEED={seed}")
     victims = [deployment.kill_postgres, deployment.kill_neo4j]
     deployment.chance.shuffle(victims)
     key = await key_of(deployment.home)

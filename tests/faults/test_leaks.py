@@ -6,7 +6,6 @@ import asyncio
 import random
 import re
 import resource
-import secrets
 import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack
@@ -20,6 +19,7 @@ from memoir.v1 import memory_service_pb2
 from tests.end_to_end.test_add_and_find import add, listed
 from tests.end_to_end.test_statistics import metrics_of
 from tests.support.processes import eventually
+from tests.support.seeds import seed_of
 from tests.support.server import Client, Home, ServerProcess, connected, key_of
 
 CANCELLED = 2_000
@@ -71,9 +71,7 @@ def resident(server: ServerProcess) -> int:
 async def test_a_storm_of_cancelled_calls_leaves_nothing_behind(
     server: ServerProcess, client: Client
 ) -> None:
-    seed = secrets.randbelow(1_000_000)
-    print(f"seed={seed}")
-    chance = random.Random(seed)
+    chance = random.Random(seed_of("LEAKS_SEED"))
     await add(client, "alice", "I play the cello.")
     at_once = asyncio.Semaphore(AT_ONCE)
     ended: list[grpc.StatusCode] = []

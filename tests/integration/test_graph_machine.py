@@ -6,8 +6,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import secrets
 from collections.abc import Coroutine
 from typing import Any
 
@@ -23,6 +21,7 @@ from hypothesis.stateful import (
 
 from server.embedded.neo4j import Neo4jAddress
 from tests.support.graph_world import Project, Stores, open_stores
+from tests.support.seeds import seed_of
 
 SETTINGS = settings(
     max_examples=12,
@@ -115,8 +114,7 @@ class GraphMachine(RuleBasedStateMachine):
 
 
 def test_the_graph_follows_its_model(postgres_dsn: str, neo4j_address: Neo4jAddress) -> None:
-    seed = int(os.environ.get("GRAPH_SEED") or secrets.randbelow(1_000_000))
-    print(f"\nGRAPH_SEED={seed}")
+    seed = seed_of("GRAPH_SEED")
     with asyncio.Runner() as runner:
         opened = open_stores(postgres_dsn, neo4j_address)
         stores = runner.run(opened.__aenter__())

@@ -71,8 +71,9 @@ def addition(
     evidence: Sequence[Evidence] = (),
     entities: Sequence[Entity] = (),
     relations: Sequence[Relation] = (),
+    name: str | None = None,
 ) -> EmbeddedMemory:
-    """A memory that the call adds."""
+    """A memory that the call adds; `name` is its speaker's."""
     memory = Memory(
         id=new_id(of.time),
         project_id=of.project_id,
@@ -87,7 +88,7 @@ def addition(
         expiration_date=expiration_date,
         inferred=True,
         role=Role.USER,
-        name=None,
+        name=name,
         version=1,
         provenance=Provenance(
             call_id=of.id,

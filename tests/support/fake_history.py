@@ -19,13 +19,16 @@ from tests.support.builders import NOW
 
 @dataclass
 class FakeHistory:
-    """Answers with `memories` whatever the time; `asked` are the instants and days asked for.
+    """Answers with those of `memories` in the scope, whatever the time.
+
+    `asked` are the instants and days asked for, and `scopes` the scopes of lists.
 
     `versions` are those of memories, from the first.
     """
 
     memories: list[Memory] = field(default_factory=list)
     asked: list[tuple[datetime, date | None]] = field(default_factory=list)
+    scopes: list[Scope] = field(default_factory=list)
     versions: dict[UUID, list[PastVersion]] = field(default_factory=dict)
 
     async def version(
@@ -49,7 +52,10 @@ class FakeHistory:
 
     async def list(self, query: ListQuery, time: datetime) -> list[Memory]:
         self.asked.append((time, query.visible_on))
-        return self.memories[: query.limit]
+        self.scopes.append(query.scope)
+        wanted = set(query.scope.parts())
+        found = [memory for memory in self.memories if wanted <= set(memory.scope.parts())]
+        return found[: query.limit]
 
 
 @dataclass

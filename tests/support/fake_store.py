@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from uuid import UUID
@@ -13,9 +13,10 @@ from server.core.values import Vector
 from server.memories.add.inference import Candidate
 from server.memories.conversation import StoredMessage
 from server.memories.filters.matching import matches
-from server.memories.memory import EventType, Memory, ScoredMemory
+from server.memories.memory import EventType, Memory, Provenance, ScoredMemory, today
 from server.memories.passages import Hit
 from server.memories.ports import (
+    Call,
     ChangeSet,
     Committed,
     EmbeddedMemory,
@@ -50,14 +51,18 @@ class FakeScopeLeases:
 
 @dataclass
 class FakeStore:
-    """Keeps what is committed. `change_sets` are all of that, in order, `searches` all searches."""
+    """Keeps what is committed. `change_sets` are all of that, in order, `searches` all searches.
+
+    It passes the contract of the memory store (tests/contract/test_memory_store.py).
+    """
 
     change_sets: list[ChangeSet] = field(default_factory=list)
     searches: list[SearchQuery] = field(default_factory=list)
     leases: FakeScopeLeases = field(default_factory=FakeScopeLeases)
     memories: dict[UUID, Memory] = field(default_factory=dict)
+    on_commit: Callable[[], None] = lambda: None
     _vectors: dict[UUID, Vector] = field(default_factory=dict)
-    _digests: dict[tuple[str, bytes, bytes], UUID] = field(default_factory=dict)
+    _digests: dict[UUID, bytes] = field(default_factory=dict)
     _calls: dict[tuple[str, UUID], StoredCall] = field(default_factory=dict)
 
     def _read(self, project_id: str, scope: Scope, visible_on: date | None) -> list[Memory]:
@@ -76,20 +81,17 @@ class FakeStore:
         call = changes.call
         if call.request_id and (call.project_id, call.request_id) in self._calls:
             raise RequestIdReused(call.request_id)
-        decided_on = [(change.memory_id, change.version) for change in changes.updated]
-        decided_on += [(change.memory_id, change.version) for change in changes.deleted]
-        for memory_id, version in decided_on:
-            if memory_id not in self.memories or self.memories[memory_id].version != version:
-                raise ConcurrentChange
+        if not self._is_current(changes):
+            raise ConcurrentChange
         if changes.lease is not None:
             lease = ScopeLease(call.project_id, call.scope.key(), changes.lease)
             if not await self.leases.renew(lease, timedelta()):
                 raise ConcurrentChange
             await self.leases.release(lease)
         done = [
-            *((item.ordinal, change) for item in changes.added if (change := self._add(item))),
+            *((i.ordinal, change) for i in changes.added if (change := self._add(i, call))),
             *((item.ordinal, self._remove(item.memory_id)) for item in changes.deleted),
-            *((item.ordinal, self._update(item)) for item in changes.updated),
+            *((item.ordinal, self._update(item, call)) for item in changes.updated),
         ]
         self.change_sets.append(changes)
         position = len(self.change_sets)
@@ -105,20 +107,50 @@ class FakeStore:
         self._calls[call.project_id, call.id] = stored
         if call.request_id:
             self._calls[call.project_id, call.request_id] = stored
+        self.on_commit()
         added = (c.memory.id for _, c in done if c.event is EventType.ADD)
         return Committed(frozenset(added), position)
 
-    def _add(self, item: EmbeddedMemory) -> StoredChange | None:
+    def _is_current(self, changes: ChangeSet) -> bool:
+        """Whether the memories to change are as they were when the changes were decided."""
+        decided_on = [(change.memory_id, change.version) for change in changes.updated]
+        decided_on += [(change.memory_id, change.version) for change in changes.deleted]
+        for memory_id, version in decided_on:
+            memory = self.memories.get(memory_id)
+            if memory is None or memory.project_id != changes.call.project_id:
+                return False
+            if memory.version != version:
+                return False
+        for update in changes.updated:
+            memory = self.memories[update.memory_id]
+            if memory.immutable or self._holder(memory, update.digest) not in (None, memory):
+                return False
+        return True
+
+    def _holder(self, like: Memory, digest: bytes) -> Memory | None:
+        """The memory of the same scope with this digest."""
+        place = like.project_id, like.scope, digest
+        return next(
+            (m for m in self.memories.values() if self._place(m) == place),
+            None,
+        )
+
+    def _place(self, memory: Memory) -> tuple[str, Scope, bytes]:
+        return memory.project_id, memory.scope, self._digests[memory.id]
+
+    def _add(self, item: EmbeddedMemory, call: Call) -> StoredChange | None:
         memory = item.memory
-        digest = (memory.project_id, memory.scope.key(), item.digest)
-        if digest in self._digests:
-            return None
-        self._digests[digest] = memory.id
+        holder = self._holder(memory, item.digest)
+        if holder is not None:
+            if (holder.expiration_date or date.max) >= today(call.time):
+                return None
+            self._remove(holder.id)
+        self._digests[memory.id] = item.digest
         self.memories[memory.id] = memory
         self._vectors[memory.id] = item.embedding
         return StoredChange(EventType.ADD, memory, None)
 
-    def _update(self, revision: MemoryUpdate) -> StoredChange:
+    def _update(self, revision: MemoryUpdate, call: Call) -> StoredChange:
         before = self.memories[revision.memory_id]
         after = replace(
             before,
@@ -127,8 +159,23 @@ class FakeStore:
             entities=revision.entities,
             relations=revision.relations,
             metadata={**before.metadata, **revision.metadata},
+            event_time=revision.event_time,
+            expiration_date=revision.expiration_date or before.expiration_date,
+            role=revision.role,
+            name=revision.name,
+            update_time=call.time,
             version=before.version + 1,
+            provenance=Provenance(
+                call.id,
+                call.request_id,
+                call.correlation_id,
+                call.embedding_model,
+                call.language_model,
+                call.prompt_version,
+                tuple(revision.evidence),
+            ),
         )
+        self._digests[after.id] = revision.digest
         self.memories[after.id] = after
         self._vectors[after.id] = revision.embedding
         return StoredChange(EventType.UPDATE, after, before.text)
@@ -149,17 +196,23 @@ class FakeStore:
         found: dict[UUID, Candidate] = {}
         exact = [m for m in self._read(project_id, scope, visible_on) if m.scope == scope]
         for vector in vectors:
-            hits = sorted(exact, key=lambda memory: -self._similarity(memory, vector))
-            for memory in hits[:limit]:
-                found[memory.id] = Candidate(
+            nearest = sorted(
+                exact, key=lambda memory: (-self._similarity(memory, vector), memory.id)
+            )
+            for memory in nearest[:limit]:
+                candidate = Candidate(
                     memory.id,
                     memory.text,
                     memory.version,
                     memory.immutable,
                     self._similarity(memory, vector),
                     self._vectors[memory.id],
+                    role=memory.role,
+                    name=memory.name,
                 )
-        return list(found.values())
+                best = found.get(memory.id, candidate)
+                found[memory.id] = max(best, candidate, key=lambda each: each.similarity)
+        return sorted(found.values(), key=lambda c: (-c.similarity, c.id))
 
     async def recent_messages(
         self, project_id: str, scope: Scope, limit: int
@@ -193,6 +246,8 @@ class FakeStore:
     async def list(self, query: ListQuery) -> list[Memory]:
         found = self._read(query.project_id, query.scope, query.visible_on)
         found = [m for m in found if query.filters is None or matches(query.filters, m)]
+        if query.with_entities:
+            found = [m for m in found if m.entities or m.relations]
         newest_first = query.order is ListOrder.NEWEST_FIRST
         found.sort(key=lambda memory: (memory.create_time, memory.id), reverse=newest_first)
         if query.after is not None:

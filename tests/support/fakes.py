@@ -16,6 +16,7 @@ from server.graph.ports import (
     EntityQuery,
     FoundEntity,
     GraphScope,
+    RecallQuery,
     RelationQuery,
     Surroundings,
 )
@@ -147,17 +148,11 @@ class FakeProjectStore:
 
 @dataclass
 class FakeGraph:
-    """Answers with what it holds as it stands; `queries` and `recalled` are what was asked.
-
-    A `fault` is raised where clues are asked for.
-    """
+    """Answers with what it holds as it stands; `queries` are what was asked."""
 
     relations: list[StatedRelation] = field(default_factory=list)
     queries: list[RelationQuery] = field(default_factory=list)
     entities: list[FoundEntity] = field(default_factory=list)
-    clues: list[Clue] = field(default_factory=list)
-    recalled: list[list[str]] = field(default_factory=list)
-    fault: Exception | None = None
 
     async def prepare(self) -> None:
         """Nothing to prepare."""
@@ -182,16 +177,20 @@ class FakeGraph:
         known = {found.known.ref.key: found.known for found in self.entities}
         return Surroundings(known, self.relations, truncated=False)
 
-    async def recall(self, within: GraphScope, names: Sequence[str]) -> Recollection:
-        self.recalled.append(list(names))
-        if self.fault:
-            raise self.fault
-        clues = [
-            clue
-            for clue in self.clues
-            if {clue.stated.source_key, clue.stated.target_key} & set(names)
-        ]
-        return Recollection(clues, has_entities=bool(self.clues))
+
+@dataclass
+class FakeRecall:
+    """Answers with the clues of the names that it knows; `queries` are what was asked."""
+
+    clues: dict[str, list[Clue]] = field(default_factory=dict)
+    relations: list[StatedRelation] = field(default_factory=list)
+    queries: list[RecallQuery] = field(default_factory=list)
+
+    async def recall(self, query: RecallQuery) -> Recollection:
+        self.queries.append(query)
+        clues = [clue for name in query.names for clue in self.clues.get(name, ())]
+        relations = self.relations if clues and query.with_relations else []
+        return Recollection(clues, relations, has_entities=bool(self.clues))
 
 
 @dataclass

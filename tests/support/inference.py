@@ -41,7 +41,7 @@ class World:
         )
 
     async def knows(self, *texts: str, immutable: bool = False) -> list[EmbeddedMemory]:
-        """Puts memories into Alice's scope."""
+        """Puts memories into Alice's scope that she said herself."""
         of = call()
         added = [
             addition(
@@ -51,6 +51,7 @@ class World:
                 embedding=self.embedder.vector_of(text),
                 categories=["misc"],
                 immutable=immutable,
+                name=HELLO.name,
             )
             for ordinal, text in enumerate(texts)
         ]

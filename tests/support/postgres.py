@@ -13,7 +13,6 @@ import pytest
 import pytest_asyncio
 
 from server.embedded import EmbeddedPostgres, NoProgress
-from server.memories.search.ranking import FAR_SHARE, REACH, SITTING
 from server.storage.postgres.pool import Database, PoolOptions, open_pool
 from server.storage.postgres.schema import migrate
 
@@ -21,8 +20,6 @@ if TYPE_CHECKING:
     from server.storage.postgres.pool import Connection
 
 TEMPLATE = "memoir_template"
-LENDING = (FAR_SHARE, REACH, SITTING)
-"""What statements that rank are given to say how far messages lend."""
 
 _numbers = count()
 
@@ -104,3 +101,12 @@ async def _execute(dsn: str, statement: str) -> None:
         await connection.execute(statement)
     finally:
         await connection.close()
+
+
+async def until_somebody_waits(connection: asyncpg.Connection[asyncpg.Record]) -> None:
+    """Returns once another session waits for a lock."""
+    waiting = False
+    while not waiting:
+        waiting = await connection.fetchval(
+            "SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted)"
+        )

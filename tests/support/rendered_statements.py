@@ -27,6 +27,7 @@ from server.storage.postgres.erasing import SQL as ERASE
 from server.storage.postgres.event_stream import SQL as EVENTS
 from server.storage.postgres.filters import filter_condition, scope_condition
 from server.storage.postgres.memory_changes import SQL as CHANGES
+from server.storage.postgres.recall import SQL as RECALL
 from server.storage.postgres.statements import PACKAGE, SqlFile, Statement
 from server.storage.postgres.vector_index import SQL as INDEX
 from server.storage.postgres.vector_index import cast_to
@@ -78,8 +79,10 @@ def _with_slots() -> Iterator[tuple[str, str]]:
     for name in ("erase_matching_passages", "lock_matching"):
         yield name, ERASE[name].fill(scope=scope, filters=filters).text
     yield "erase_scope", scope_store.erasure_statement(_CALL, ScopeKind.USER, "alice")[0]
-    for name in ("list_scopes", "lock_operations", "lock_scope"):
+    for name in ("list_scopes", "lock_operations", "lock_scope", "lock_passages"):
         yield name, CHANGES[name].fill(column=ScopeKind.USER).text
+    for name in ("look", "recall", "spaces", "teachers"):
+        yield f"recall_{name}", RECALL[name].fill(scope=scope).text
     yield "event_page", EVENTS["page"].fill(scope=scope).text
     for name in ("count", "delete_rows"):
         yield f"project_{name}", PROJECT_SQL[name].fill(table="messages").text

@@ -218,8 +218,6 @@ def external_environment(dsn: str, neo4j: Neo4jAddress, **variables: str) -> dic
         MEMOIR_NEO4J_PASSWORD=neo4j.password,
         MEMOIR_GRPC_PORT="0",
         MEMOIR_HTTP_PORT="0",
-        # However busy the machine is, the graph takes part in searches.
-        MEMOIR_NEO4J_SEARCH_TIMEOUT="10",
         **{"MEMOIR_MODELS": "offline", "MEMOIR_WORKERS": "1", **variables},
     )
 

@@ -25,10 +25,11 @@ _sym_db = _symbol_database.Default()
 from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
+from memoir.v1 import field_rules_pb2 as memoir_dot_v1_dot_field__rules__pb2
 from memoir.v1 import memory_pb2 as memoir_dot_v1_dot_memory__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dmemoir/v1/graph_service.proto\x12\tmemoir.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16memoir/v1/memory.proto\"Z\n\x06\x45ntity\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04type\x18\x02 \x01(\t\x12\x14\n\x0cmemory_count\x18\x03 \x01(\x03\x12\x0f\n\x07\x61liases\x18\x04 \x03(\t\x12\r\n\x05space\x18\x05 \x01(\t\"\xc2\x06\n\x14ListRelationsRequest\x12+\n\x07user_id\x18\x01 \x01(\tB\x15\xbaH\x12r\x10\x10\x01\x18\x80\x02\x32\t^\\P{Cc}*$H\x00\x88\x01\x01\x12,\n\x08\x61gent_id\x18\x02 \x01(\tB\x15\xbaH\x12r\x10\x10\x01\x18\x80\x02\x32\t^\\P{Cc}*$H\x01\x88\x01\x01\x12*\n\x06\x61pp_id\x18\x03 \x01(\tB\x15\xbaH\x12r\x10\x10\x01\x18\x80\x02\x32\t^\\P{Cc}*$H\x02\x88\x01\x01\x12*\n\x06run_id\x18\x04 \x01(\tB\x15\xbaH\x12r\x10\x10\x01\x18\x80\x02\x32\t^\\P{Cc}*$H\x03\x88\x01\x01\x12)\n\x06org_id\x18\x05 \x01(\tB\x14\xbaH\x11r\x0f\x10\x01\x18@2\t^\\P{Cc}*$H\x04\x88\x01\x01\x12-\n\nproject_id\x18\x06 \x01(\tB\x14\xbaH\x11r\x0f\x10\x01\x18@2\t^\\P{Cc}*$H\x05\x88\x01\x01\x12\x1f\n\x06\x65ntity\x18\x07 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x04H\x06\x88\x01\x01\x12!\n\x08relation\x18\x08 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x01H\x07\x88\x01\x01\x12.\n\x05\x61s_of\x18\t \x01(\x0b\x32\x1a.google.protobuf.TimestampH\x08\x88\x01\x01\x12\x1d\n\tpage_size\x18\n \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xe8\x07(\x00\x12\x1d\n\npage_token\x18\x0b \x01(\tB\t\xbaH\x06r\x04\x18\x80\x80\x04\x12(\n\x11\x63onsistency_token\x18\x0c \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x02H\t\x88\x01\x01\x12\x1a\n\x12include_superseded\x18\r \x01(\x08:\xa3\x01\xbaH\x9f\x01\x1a\x9c\x01\n\x0escope.required\x12\x39name at least one of user_id, agent_id, app_id and run_id\x1aOhas(this.user_id) || has(this.agent_id) || has(this.app_id) || has(this.run_id)B\n\n\x08_user_idB\x0b\n\t_agent_idB\t\n\x07_app_idB\t\n\x07_run_idB\t\n\x07_org_idB\r\n\x0b_project_idB\t\n\x07_entityB\x0b\n\t_relationB\x08\n\x06_as_ofB\x14\n\x12_consistency_token\"X\n\x15ListRelationsResponse\x12&\n\trelations\x18\x01 \x03(\x0b\x32\x13.memoir.v1.Relation\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xd8\x05\n\x10GetEntityRequest\x12\x18\n\x04name\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x04\x12+\n\x07user_id\x18\x02 \x01(\tB\x15\xbaH\x12r\x10\x10\x01\x18\x80\x02\x32\t^\\P{Cc}*$H\x00\x88\x01\x01\x12,\n\x08\x61gent_id\x18\x03 \x01(\tB\x15\xbaH\x12r\x10\x10\x01\x18\x80\x02\x32\t^\\P{Cc}*$H\x01\x88\x01\x01\x12*\n\x06\x61pp_id\x18\x04 \x01(\tB\x15\xbaH\x12r\x10\x10\x01\x18\x80\x02\x32\t^\\P{Cc}*$H\x02\x88\x01\x01\x12*\n\x06run_id\x18\x05 \x01(\tB\x15\xbaH\x12r\x10\x10\x01\x18\x80\x02\x32\t^\\P{Cc}*$H\x03\x88\x01\x01\x12)\n\x06org_id\x18\x06 \x01(\tB\x14\xbaH\x11r\x0f\x10\x01\x18@2\t^\\P{Cc}*$H\x04\x88\x01\x01\x12-\n\nproject_id\x18\x07 \x01(\tB\x14\xbaH\x11r\x0f\x10\x01\x18@2\t^\\P{Cc}*$H\x05\x88\x01\x01\x12\x18\n\x05\x64\x65pth\x18\x08 \x01(\x05\x42\t\xbaH\x06\x1a\x04\x18\x03(\x00\x12.\n\x05\x61s_of\x18\t \x01(\x0b\x32\x1a.google.protobuf.TimestampH\x06\x88\x01\x01\x12(\n\x11\x63onsistency_token\x18\n \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x02H\x07\x88\x01\x01\x12\x1a\n\x12include_superseded\x18\x0b \x01(\x08:\xa3\x01\xbaH\x9f\x01\x1a\x9c\x01\n\x0escope.required\x12\x39name at least one of user_id, agent_id, app_id and run_id\x1aOhas(this.user_id) || has(this.agent_id) || has(this.app_id) || has(this.run_id)B\n\n\x08_user_idB\x0b\n\t_agent_idB\t\n\x07_app_idB\t\n\x07_run_idB\t\n\x07_org_idB\r\n\x0b_project_idB\x08\n\x06_as_ofB\x14\n\x12_consistency_token\"\x97\x01\n\x11GetEntityResponse\x12!\n\x06\x65ntity\x18\x01 \x01(\x0b\x32\x11.memoir.v1.Entity\x12$\n\tneighbors\x18\x02 \x03(\x0b\x32\x11.memoir.v1.Entity\x12&\n\trelations\x18\x03 \x03(\x0b\x32\x13.memoir.v1.Relation\x12\x11\n\ttruncated\x18\x04 \x01(\x08\"\xb8\x05\n\x13ListEntitiesRequest\x12+\n\x07user_id\x18\x01 \x01(\tB\x15\xbaH\x12r\x10\x10\x01\x18\x80\x02\x32\t^\\P{Cc}*$H\x00\x88\x01\x01\x12,\n\x08\x61gent_id\x18\x02 \x01(\tB\x15\xbaH\x12r\x10\x10\x01\x18\x80\x02\x32\t^\\P{Cc}*$H\x01\x88\x01\x01\x12*\n\x06\x61pp_id\x18\x03 \x01(\tB\x15\xbaH\x12r\x10\x10\x01\x18\x80\x02\x32\t^\\P{Cc}*$H\x02\x88\x01\x01\x12*\n\x06run_id\x18\x04 \x01(\tB\x15\xbaH\x12r\x10\x10\x01\x18\x80\x02\x32\t^\\P{Cc}*$H\x03\x88\x01\x01\x12)\n\x06org_id\x18\x05 \x01(\tB\x14\xbaH\x11r\x0f\x10\x01\x18@2\t^\\P{Cc}*$H\x04\x88\x01\x01\x12-\n\nproject_id\x18\x06 \x01(\tB\x14\xbaH\x11r\x0f\x10\x01\x18@2\t^\\P{Cc}*$H\x05\x88\x01\x01\x12\x1e\n\x05query\x18\x07 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x04H\x06\x88\x01\x01\x12\x1d\n\tpage_size\x18\x08 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xe8\x07(\x00\x12\x1c\n\npage_token\x18\t \x01(\tB\x08\xbaH\x05r\x03\x18\x80@\x12(\n\x11\x63onsistency_token\x18\n \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x02H\x07\x88\x01\x01:\xa3\x01\xbaH\x9f\x01\x1a\x9c\x01\n\x0escope.required\x12\x39name at least one of user_id, agent_id, app_id and run_id\x1aOhas(this.user_id) || has(this.agent_id) || has(this.app_id) || has(this.run_id)B\n\n\x08_user_idB\x0b\n\t_agent_idB\t\n\x07_app_idB\t\n\x07_run_idB\t\n\x07_org_idB\r\n\x0b_project_idB\x08\n\x06_queryB\x14\n\x12_consistency_token\"T\n\x14ListEntitiesResponse\x12#\n\x08\x65ntities\x18\x01 \x03(\x0b\x32\x11.memoir.v1.Entity\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xbf\x05\n\x10\x46indPathsRequest\x12\x1a\n\x06source\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x04\x12\x1a\n\x06target\x18\x02 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x04\x12+\n\x07user_id\x18\x03 \x01(\tB\x15\xbaH\x12r\x10\x10\x01\x18\x80\x02\x32\t^\\P{Cc}*$H\x00\x88\x01\x01\x12,\n\x08\x61gent_id\x18\x04 \x01(\tB\x15\xbaH\x12r\x10\x10\x01\x18\x80\x02\x32\t^\\P{Cc}*$H\x01\x88\x01\x01\x12*\n\x06\x61pp_id\x18\x05 \x01(\tB\x15\xbaH\x12r\x10\x10\x01\x18\x80\x02\x32\t^\\P{Cc}*$H\x02\x88\x01\x01\x12*\n\x06run_id\x18\x06 \x01(\tB\x15\xbaH\x12r\x10\x10\x01\x18\x80\x02\x32\t^\\P{Cc}*$H\x03\x88\x01\x01\x12)\n\x06org_id\x18\x07 \x01(\tB\x14\xbaH\x11r\x0f\x10\x01\x18@2\t^\\P{Cc}*$H\x04\x88\x01\x01\x12-\n\nproject_id\x18\x08 \x01(\tB\x14\xbaH\x11r\x0f\x10\x01\x18@2\t^\\P{Cc}*$H\x05\x88\x01\x01\x12\x1d\n\nmax_length\x18\t \x01(\x05\x42\t\xbaH\x06\x1a\x04\x18\x06(\x00\x12\x18\n\x05limit\x18\n \x01(\x05\x42\t\xbaH\x06\x1a\x04\x18\x32(\x00\x12(\n\x11\x63onsistency_token\x18\x0b \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x02H\x06\x88\x01\x01:\xa3\x01\xbaH\x9f\x01\x1a\x9c\x01\n\x0escope.required\x12\x39name at least one of user_id, agent_id, app_id and run_id\x1aOhas(this.user_id) || has(this.agent_id) || has(this.app_id) || has(this.run_id)B\n\n\x08_user_idB\x0b\n\t_agent_idB\t\n\x07_app_idB\t\n\x07_run_idB\t\n\x07_org_idB\r\n\x0b_project_idB\x14\n\x12_consistency_token\"u\n\x11\x46indPathsResponse\x12\x30\n\x05paths\x18\x01 \x03(\x0b\x32!.memoir.v1.FindPathsResponse.Path\x1a.\n\x04Path\x12&\n\trelations\x18\x01 \x03(\x0b\x32\x13.memoir.v1.Relation2\xc9\x03\n\x0cGraphService\x12p\n\rListRelations\x12\x1f.memoir.v1.ListRelationsRequest\x1a .memoir.v1.ListRelationsResponse\"\x1c\x82\xd3\xe4\x93\x02\x16\x12\x14/memoir/v1/relations\x12j\n\tGetEntity\x12\x1b.memoir.v1.GetEntityRequest\x1a\x1c.memoir.v1.GetEntityResponse\"\"\x82\xd3\xe4\x93\x02\x1c\x12\x1a/memoir/v1/entities:lookup\x12l\n\x0cListEntities\x12\x1e.memoir.v1.ListEntitiesRequest\x1a\x1f.memoir.v1.ListEntitiesResponse\"\x1b\x82\xd3\xe4\x93\x02\x15\x12\x13/memoir/v1/entities\x12m\n\tFindPaths\x12\x1b.memoir.v1.FindPathsRequest\x1a\x1c.memoir.v1.FindPathsResponse\"%\x82\xd3\xe4\x93\x02\x1f\x12\x1d/memoir/v1/entities:findPathsb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dmemoir/v1/graph_service.proto\x12\tmemoir.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1bmemoir/v1/field_rules.proto\x1a\x16memoir/v1/memory.proto\"Z\n\x06\x45ntity\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04type\x18\x02 \x01(\t\x12\x14\n\x0cmemory_count\x18\x03 \x01(\x03\x12\x0f\n\x07\x61liases\x18\x04 \x03(\t\x12\r\n\x05space\x18\x05 \x01(\t\"\x8c\x06\n\x14ListRelationsRequest\x12\"\n\x07user_id\x18\x01 \x01(\tB\x0c\xbaH\tr\x07\x88\x9b\x95\xef\x03\x80\x02H\x00\x88\x01\x01\x12#\n\x08\x61gent_id\x18\x02 \x01(\tB\x0c\xbaH\tr\x07\x88\x9b\x95\xef\x03\x80\x02H\x01\x88\x01\x01\x12!\n\x06\x61pp_id\x18\x03 \x01(\tB\x0c\xbaH\tr\x07\x88\x9b\x95\xef\x03\x80\x02H\x02\x88\x01\x01\x12!\n\x06run_id\x18\x04 \x01(\tB\x0c\xbaH\tr\x07\x88\x9b\x95\xef\x03\x80\x02H\x03\x88\x01\x01\x12 \n\x06org_id\x18\x05 \x01(\tB\x0b\xbaH\x08r\x06\x88\x9b\x95\xef\x03@H\x04\x88\x01\x01\x12$\n\nproject_id\x18\x06 \x01(\tB\x0b\xbaH\x08r\x06\x88\x9b\x95\xef\x03@H\x05\x88\x01\x01\x12\x1f\n\x06\x65ntity\x18\x07 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x04H\x06\x88\x01\x01\x12!\n\x08relation\x18\x08 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x01H\x07\x88\x01\x01\x12.\n\x05\x61s_of\x18\t \x01(\x0b\x32\x1a.google.protobuf.TimestampH\x08\x88\x01\x01\x12\x1d\n\tpage_size\x18\n \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xe8\x07(\x00\x12\x1d\n\npage_token\x18\x0b \x01(\tB\t\xbaH\x06r\x04\x18\x80\x80\x04\x12(\n\x11\x63onsistency_token\x18\x0c \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x02H\t\x88\x01\x01\x12\x1a\n\x12include_superseded\x18\r \x01(\x08:\xa3\x01\xbaH\x9f\x01\x1a\x9c\x01\n\x0escope.required\x12\x39name at least one of user_id, agent_id, app_id and run_id\x1aOhas(this.user_id) || has(this.agent_id) || has(this.app_id) || has(this.run_id)B\n\n\x08_user_idB\x0b\n\t_agent_idB\t\n\x07_app_idB\t\n\x07_run_idB\t\n\x07_org_idB\r\n\x0b_project_idB\t\n\x07_entityB\x0b\n\t_relationB\x08\n\x06_as_ofB\x14\n\x12_consistency_token\"X\n\x15ListRelationsResponse\x12&\n\trelations\x18\x01 \x03(\x0b\x32\x13.memoir.v1.Relation\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xa2\x05\n\x10GetEntityRequest\x12\x18\n\x04name\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x04\x12\"\n\x07user_id\x18\x02 \x01(\tB\x0c\xbaH\tr\x07\x88\x9b\x95\xef\x03\x80\x02H\x00\x88\x01\x01\x12#\n\x08\x61gent_id\x18\x03 \x01(\tB\x0c\xbaH\tr\x07\x88\x9b\x95\xef\x03\x80\x02H\x01\x88\x01\x01\x12!\n\x06\x61pp_id\x18\x04 \x01(\tB\x0c\xbaH\tr\x07\x88\x9b\x95\xef\x03\x80\x02H\x02\x88\x01\x01\x12!\n\x06run_id\x18\x05 \x01(\tB\x0c\xbaH\tr\x07\x88\x9b\x95\xef\x03\x80\x02H\x03\x88\x01\x01\x12 \n\x06org_id\x18\x06 \x01(\tB\x0b\xbaH\x08r\x06\x88\x9b\x95\xef\x03@H\x04\x88\x01\x01\x12$\n\nproject_id\x18\x07 \x01(\tB\x0b\xbaH\x08r\x06\x88\x9b\x95\xef\x03@H\x05\x88\x01\x01\x12\x18\n\x05\x64\x65pth\x18\x08 \x01(\x05\x42\t\xbaH\x06\x1a\x04\x18\x03(\x00\x12.\n\x05\x61s_of\x18\t \x01(\x0b\x32\x1a.google.protobuf.TimestampH\x06\x88\x01\x01\x12(\n\x11\x63onsistency_token\x18\n \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x02H\x07\x88\x01\x01\x12\x1a\n\x12include_superseded\x18\x0b \x01(\x08:\xa3\x01\xbaH\x9f\x01\x1a\x9c\x01\n\x0escope.required\x12\x39name at least one of user_id, agent_id, app_id and run_id\x1aOhas(this.user_id) || has(this.agent_id) || has(this.app_id) || has(this.run_id)B\n\n\x08_user_idB\x0b\n\t_agent_idB\t\n\x07_app_idB\t\n\x07_run_idB\t\n\x07_org_idB\r\n\x0b_project_idB\x08\n\x06_as_ofB\x14\n\x12_consistency_token\"\x97\x01\n\x11GetEntityResponse\x12!\n\x06\x65ntity\x18\x01 \x01(\x0b\x32\x11.memoir.v1.Entity\x12$\n\tneighbors\x18\x02 \x03(\x0b\x32\x11.memoir.v1.Entity\x12&\n\trelations\x18\x03 \x03(\x0b\x32\x13.memoir.v1.Relation\x12\x11\n\ttruncated\x18\x04 \x01(\x08\"\x82\x05\n\x13ListEntitiesRequest\x12\"\n\x07user_id\x18\x01 \x01(\tB\x0c\xbaH\tr\x07\x88\x9b\x95\xef\x03\x80\x02H\x00\x88\x01\x01\x12#\n\x08\x61gent_id\x18\x02 \x01(\tB\x0c\xbaH\tr\x07\x88\x9b\x95\xef\x03\x80\x02H\x01\x88\x01\x01\x12!\n\x06\x61pp_id\x18\x03 \x01(\tB\x0c\xbaH\tr\x07\x88\x9b\x95\xef\x03\x80\x02H\x02\x88\x01\x01\x12!\n\x06run_id\x18\x04 \x01(\tB\x0c\xbaH\tr\x07\x88\x9b\x95\xef\x03\x80\x02H\x03\x88\x01\x01\x12 \n\x06org_id\x18\x05 \x01(\tB\x0b\xbaH\x08r\x06\x88\x9b\x95\xef\x03@H\x04\x88\x01\x01\x12$\n\nproject_id\x18\x06 \x01(\tB\x0b\xbaH\x08r\x06\x88\x9b\x95\xef\x03@H\x05\x88\x01\x01\x12\x1e\n\x05query\x18\x07 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x04H\x06\x88\x01\x01\x12\x1d\n\tpage_size\x18\x08 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xe8\x07(\x00\x12\x1c\n\npage_token\x18\t \x01(\tB\x08\xbaH\x05r\x03\x18\x80@\x12(\n\x11\x63onsistency_token\x18\n \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x02H\x07\x88\x01\x01:\xa3\x01\xbaH\x9f\x01\x1a\x9c\x01\n\x0escope.required\x12\x39name at least one of user_id, agent_id, app_id and run_id\x1aOhas(this.user_id) || has(this.agent_id) || has(this.app_id) || has(this.run_id)B\n\n\x08_user_idB\x0b\n\t_agent_idB\t\n\x07_app_idB\t\n\x07_run_idB\t\n\x07_org_idB\r\n\x0b_project_idB\x08\n\x06_queryB\x14\n\x12_consistency_token\"T\n\x14ListEntitiesResponse\x12#\n\x08\x65ntities\x18\x01 \x03(\x0b\x32\x11.memoir.v1.Entity\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x89\x05\n\x10\x46indPathsRequest\x12\x1a\n\x06source\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x04\x12\x1a\n\x06target\x18\x02 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x04\x12\"\n\x07user_id\x18\x03 \x01(\tB\x0c\xbaH\tr\x07\x88\x9b\x95\xef\x03\x80\x02H\x00\x88\x01\x01\x12#\n\x08\x61gent_id\x18\x04 \x01(\tB\x0c\xbaH\tr\x07\x88\x9b\x95\xef\x03\x80\x02H\x01\x88\x01\x01\x12!\n\x06\x61pp_id\x18\x05 \x01(\tB\x0c\xbaH\tr\x07\x88\x9b\x95\xef\x03\x80\x02H\x02\x88\x01\x01\x12!\n\x06run_id\x18\x06 \x01(\tB\x0c\xbaH\tr\x07\x88\x9b\x95\xef\x03\x80\x02H\x03\x88\x01\x01\x12 \n\x06org_id\x18\x07 \x01(\tB\x0b\xbaH\x08r\x06\x88\x9b\x95\xef\x03@H\x04\x88\x01\x01\x12$\n\nproject_id\x18\x08 \x01(\tB\x0b\xbaH\x08r\x06\x88\x9b\x95\xef\x03@H\x05\x88\x01\x01\x12\x1d\n\nmax_length\x18\t \x01(\x05\x42\t\xbaH\x06\x1a\x04\x18\x06(\x00\x12\x18\n\x05limit\x18\n \x01(\x05\x42\t\xbaH\x06\x1a\x04\x18\x32(\x00\x12(\n\x11\x63onsistency_token\x18\x0b \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x02H\x06\x88\x01\x01:\xa3\x01\xbaH\x9f\x01\x1a\x9c\x01\n\x0escope.required\x12\x39name at least one of user_id, agent_id, app_id and run_id\x1aOhas(this.user_id) || has(this.agent_id) || has(this.app_id) || has(this.run_id)B\n\n\x08_user_idB\x0b\n\t_agent_idB\t\n\x07_app_idB\t\n\x07_run_idB\t\n\x07_org_idB\r\n\x0b_project_idB\x14\n\x12_consistency_token\"u\n\x11\x46indPathsResponse\x12\x30\n\x05paths\x18\x01 \x03(\x0b\x32!.memoir.v1.FindPathsResponse.Path\x1a.\n\x04Path\x12&\n\trelations\x18\x01 \x03(\x0b\x32\x13.memoir.v1.Relation2\xc9\x03\n\x0cGraphService\x12p\n\rListRelations\x12\x1f.memoir.v1.ListRelationsRequest\x1a .memoir.v1.ListRelationsResponse\"\x1c\x82\xd3\xe4\x93\x02\x16\x12\x14/memoir/v1/relations\x12j\n\tGetEntity\x12\x1b.memoir.v1.GetEntityRequest\x1a\x1c.memoir.v1.GetEntityResponse\"\"\x82\xd3\xe4\x93\x02\x1c\x12\x1a/memoir/v1/entities:lookup\x12l\n\x0cListEntities\x12\x1e.memoir.v1.ListEntitiesRequest\x1a\x1f.memoir.v1.ListEntitiesResponse\"\x1b\x82\xd3\xe4\x93\x02\x15\x12\x13/memoir/v1/entities\x12m\n\tFindPaths\x12\x1b.memoir.v1.FindPathsRequest\x1a\x1c.memoir.v1.FindPathsResponse\"%\x82\xd3\xe4\x93\x02\x1f\x12\x1d/memoir/v1/entities:findPathsb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,17 +37,17 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'memoir.v1.graph_service_pb2
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_LISTRELATIONSREQUEST'].fields_by_name['user_id']._loaded_options = None
-  _globals['_LISTRELATIONSREQUEST'].fields_by_name['user_id']._serialized_options = b'\272H\022r\020\020\001\030\200\0022\t^\\P{Cc}*$'
+  _globals['_LISTRELATIONSREQUEST'].fields_by_name['user_id']._serialized_options = b'\272H\tr\007\210\233\225\357\003\200\002'
   _globals['_LISTRELATIONSREQUEST'].fields_by_name['agent_id']._loaded_options = None
-  _globals['_LISTRELATIONSREQUEST'].fields_by_name['agent_id']._serialized_options = b'\272H\022r\020\020\001\030\200\0022\t^\\P{Cc}*$'
+  _globals['_LISTRELATIONSREQUEST'].fields_by_name['agent_id']._serialized_options = b'\272H\tr\007\210\233\225\357\003\200\002'
   _globals['_LISTRELATIONSREQUEST'].fields_by_name['app_id']._loaded_options = None
-  _globals['_LISTRELATIONSREQUEST'].fields_by_name['app_id']._serialized_options = b'\272H\022r\020\020\001\030\200\0022\t^\\P{Cc}*$'
+  _globals['_LISTRELATIONSREQUEST'].fields_by_name['app_id']._serialized_options = b'\272H\tr\007\210\233\225\357\003\200\002'
   _globals['_LISTRELATIONSREQUEST'].fields_by_name['run_id']._loaded_options = None
-  _globals['_LISTRELATIONSREQUEST'].fields_by_name['run_id']._serialized_options = b'\272H\022r\020\020\001\030\200\0022\t^\\P{Cc}*$'
+  _globals['_LISTRELATIONSREQUEST'].fields_by_name['run_id']._serialized_options = b'\272H\tr\007\210\233\225\357\003\200\002'
   _globals['_LISTRELATIONSREQUEST'].fields_by_name['org_id']._loaded_options = None
-  _globals['_LISTRELATIONSREQUEST'].fields_by_name['org_id']._serialized_options = b'\272H\021r\017\020\001\030@2\t^\\P{Cc}*$'
+  _globals['_LISTRELATIONSREQUEST'].fields_by_name['org_id']._serialized_options = b'\272H\010r\006\210\233\225\357\003@'
   _globals['_LISTRELATIONSREQUEST'].fields_by_name['project_id']._loaded_options = None
-  _globals['_LISTRELATIONSREQUEST'].fields_by_name['project_id']._serialized_options = b'\272H\021r\017\020\001\030@2\t^\\P{Cc}*$'
+  _globals['_LISTRELATIONSREQUEST'].fields_by_name['project_id']._serialized_options = b'\272H\010r\006\210\233\225\357\003@'
   _globals['_LISTRELATIONSREQUEST'].fields_by_name['entity']._loaded_options = None
   _globals['_LISTRELATIONSREQUEST'].fields_by_name['entity']._serialized_options = b'\272H\007r\005\020\001\030\200\004'
   _globals['_LISTRELATIONSREQUEST'].fields_by_name['relation']._loaded_options = None
@@ -62,17 +63,17 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GETENTITYREQUEST'].fields_by_name['name']._loaded_options = None
   _globals['_GETENTITYREQUEST'].fields_by_name['name']._serialized_options = b'\272H\007r\005\020\001\030\200\004'
   _globals['_GETENTITYREQUEST'].fields_by_name['user_id']._loaded_options = None
-  _globals['_GETENTITYREQUEST'].fields_by_name['user_id']._serialized_options = b'\272H\022r\020\020\001\030\200\0022\t^\\P{Cc}*$'
+  _globals['_GETENTITYREQUEST'].fields_by_name['user_id']._serialized_options = b'\272H\tr\007\210\233\225\357\003\200\002'
   _globals['_GETENTITYREQUEST'].fields_by_name['agent_id']._loaded_options = None
-  _globals['_GETENTITYREQUEST'].fields_by_name['agent_id']._serialized_options = b'\272H\022r\020\020\001\030\200\0022\t^\\P{Cc}*$'
+  _globals['_GETENTITYREQUEST'].fields_by_name['agent_id']._serialized_options = b'\272H\tr\007\210\233\225\357\003\200\002'
   _globals['_GETENTITYREQUEST'].fields_by_name['app_id']._loaded_options = None
-  _globals['_GETENTITYREQUEST'].fields_by_name['app_id']._serialized_options = b'\272H\022r\020\020\001\030\200\0022\t^\\P{Cc}*$'
+  _globals['_GETENTITYREQUEST'].fields_by_name['app_id']._serialized_options = b'\272H\tr\007\210\233\225\357\003\200\002'
   _globals['_GETENTITYREQUEST'].fields_by_name['run_id']._loaded_options = None
-  _globals['_GETENTITYREQUEST'].fields_by_name['run_id']._serialized_options = b'\272H\022r\020\020\001\030\200\0022\t^\\P{Cc}*$'
+  _globals['_GETENTITYREQUEST'].fields_by_name['run_id']._serialized_options = b'\272H\tr\007\210\233\225\357\003\200\002'
   _globals['_GETENTITYREQUEST'].fields_by_name['org_id']._loaded_options = None
-  _globals['_GETENTITYREQUEST'].fields_by_name['org_id']._serialized_options = b'\272H\021r\017\020\001\030@2\t^\\P{Cc}*$'
+  _globals['_GETENTITYREQUEST'].fields_by_name['org_id']._serialized_options = b'\272H\010r\006\210\233\225\357\003@'
   _globals['_GETENTITYREQUEST'].fields_by_name['project_id']._loaded_options = None
-  _globals['_GETENTITYREQUEST'].fields_by_name['project_id']._serialized_options = b'\272H\021r\017\020\001\030@2\t^\\P{Cc}*$'
+  _globals['_GETENTITYREQUEST'].fields_by_name['project_id']._serialized_options = b'\272H\010r\006\210\233\225\357\003@'
   _globals['_GETENTITYREQUEST'].fields_by_name['depth']._loaded_options = None
   _globals['_GETENTITYREQUEST'].fields_by_name['depth']._serialized_options = b'\272H\006\032\004\030\003(\000'
   _globals['_GETENTITYREQUEST'].fields_by_name['consistency_token']._loaded_options = None
@@ -80,17 +81,17 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GETENTITYREQUEST']._loaded_options = None
   _globals['_GETENTITYREQUEST']._serialized_options = b'\272H\237\001\032\234\001\n\016scope.required\0229name at least one of user_id, agent_id, app_id and run_id\032Ohas(this.user_id) || has(this.agent_id) || has(this.app_id) || has(this.run_id)'
   _globals['_LISTENTITIESREQUEST'].fields_by_name['user_id']._loaded_options = None
-  _globals['_LISTENTITIESREQUEST'].fields_by_name['user_id']._serialized_options = b'\272H\022r\020\020\001\030\200\0022\t^\\P{Cc}*$'
+  _globals['_LISTENTITIESREQUEST'].fields_by_name['user_id']._serialized_options = b'\272H\tr\007\210\233\225\357\003\200\002'
   _globals['_LISTENTITIESREQUEST'].fields_by_name['agent_id']._loaded_options = None
-  _globals['_LISTENTITIESREQUEST'].fields_by_name['agent_id']._serialized_options = b'\272H\022r\020\020\001\030\200\0022\t^\\P{Cc}*$'
+  _globals['_LISTENTITIESREQUEST'].fields_by_name['agent_id']._serialized_options = b'\272H\tr\007\210\233\225\357\003\200\002'
   _globals['_LISTENTITIESREQUEST'].fields_by_name['app_id']._loaded_options = None
-  _globals['_LISTENTITIESREQUEST'].fields_by_name['app_id']._serialized_options = b'\272H\022r\020\020\001\030\200\0022\t^\\P{Cc}*$'
+  _globals['_LISTENTITIESREQUEST'].fields_by_name['app_id']._serialized_options = b'\272H\tr\007\210\233\225\357\003\200\002'
   _globals['_LISTENTITIESREQUEST'].fields_by_name['run_id']._loaded_options = None
-  _globals['_LISTENTITIESREQUEST'].fields_by_name['run_id']._serialized_options = b'\272H\022r\020\020\001\030\200\0022\t^\\P{Cc}*$'
+  _globals['_LISTENTITIESREQUEST'].fields_by_name['run_id']._serialized_options = b'\272H\tr\007\210\233\225\357\003\200\002'
   _globals['_LISTENTITIESREQUEST'].fields_by_name['org_id']._loaded_options = None
-  _globals['_LISTENTITIESREQUEST'].fields_by_name['org_id']._serialized_options = b'\272H\021r\017\020\001\030@2\t^\\P{Cc}*$'
+  _globals['_LISTENTITIESREQUEST'].fields_by_name['org_id']._serialized_options = b'\272H\010r\006\210\233\225\357\003@'
   _globals['_LISTENTITIESREQUEST'].fields_by_name['project_id']._loaded_options = None
-  _globals['_LISTENTITIESREQUEST'].fields_by_name['project_id']._serialized_options = b'\272H\021r\017\020\001\030@2\t^\\P{Cc}*$'
+  _globals['_LISTENTITIESREQUEST'].fields_by_name['project_id']._serialized_options = b'\272H\010r\006\210\233\225\357\003@'
   _globals['_LISTENTITIESREQUEST'].fields_by_name['query']._loaded_options = None
   _globals['_LISTENTITIESREQUEST'].fields_by_name['query']._serialized_options = b'\272H\007r\005\020\001\030\200\004'
   _globals['_LISTENTITIESREQUEST'].fields_by_name['page_size']._loaded_options = None
@@ -106,17 +107,17 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_FINDPATHSREQUEST'].fields_by_name['target']._loaded_options = None
   _globals['_FINDPATHSREQUEST'].fields_by_name['target']._serialized_options = b'\272H\007r\005\020\001\030\200\004'
   _globals['_FINDPATHSREQUEST'].fields_by_name['user_id']._loaded_options = None
-  _globals['_FINDPATHSREQUEST'].fields_by_name['user_id']._serialized_options = b'\272H\022r\020\020\001\030\200\0022\t^\\P{Cc}*$'
+  _globals['_FINDPATHSREQUEST'].fields_by_name['user_id']._serialized_options = b'\272H\tr\007\210\233\225\357\003\200\002'
   _globals['_FINDPATHSREQUEST'].fields_by_name['agent_id']._loaded_options = None
-  _globals['_FINDPATHSREQUEST'].fields_by_name['agent_id']._serialized_options = b'\272H\022r\020\020\001\030\200\0022\t^\\P{Cc}*$'
+  _globals['_FINDPATHSREQUEST'].fields_by_name['agent_id']._serialized_options = b'\272H\tr\007\210\233\225\357\003\200\002'
   _globals['_FINDPATHSREQUEST'].fields_by_name['app_id']._loaded_options = None
-  _globals['_FINDPATHSREQUEST'].fields_by_name['app_id']._serialized_options = b'\272H\022r\020\020\001\030\200\0022\t^\\P{Cc}*$'
+  _globals['_FINDPATHSREQUEST'].fields_by_name['app_id']._serialized_options = b'\272H\tr\007\210\233\225\357\003\200\002'
   _globals['_FINDPATHSREQUEST'].fields_by_name['run_id']._loaded_options = None
-  _globals['_FINDPATHSREQUEST'].fields_by_name['run_id']._serialized_options = b'\272H\022r\020\020\001\030\200\0022\t^\\P{Cc}*$'
+  _globals['_FINDPATHSREQUEST'].fields_by_name['run_id']._serialized_options = b'\272H\tr\007\210\233\225\357\003\200\002'
   _globals['_FINDPATHSREQUEST'].fields_by_name['org_id']._loaded_options = None
-  _globals['_FINDPATHSREQUEST'].fields_by_name['org_id']._serialized_options = b'\272H\021r\017\020\001\030@2\t^\\P{Cc}*$'
+  _globals['_FINDPATHSREQUEST'].fields_by_name['org_id']._serialized_options = b'\272H\010r\006\210\233\225\357\003@'
   _globals['_FINDPATHSREQUEST'].fields_by_name['project_id']._loaded_options = None
-  _globals['_FINDPATHSREQUEST'].fields_by_name['project_id']._serialized_options = b'\272H\021r\017\020\001\030@2\t^\\P{Cc}*$'
+  _globals['_FINDPATHSREQUEST'].fields_by_name['project_id']._serialized_options = b'\272H\010r\006\210\233\225\357\003@'
   _globals['_FINDPATHSREQUEST'].fields_by_name['max_length']._loaded_options = None
   _globals['_FINDPATHSREQUEST'].fields_by_name['max_length']._serialized_options = b'\272H\006\032\004\030\006(\000'
   _globals['_FINDPATHSREQUEST'].fields_by_name['limit']._loaded_options = None
@@ -133,26 +134,26 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GRAPHSERVICE'].methods_by_name['ListEntities']._serialized_options = b'\202\323\344\223\002\025\022\023/memoir/v1/entities'
   _globals['_GRAPHSERVICE'].methods_by_name['FindPaths']._loaded_options = None
   _globals['_GRAPHSERVICE'].methods_by_name['FindPaths']._serialized_options = b'\202\323\344\223\002\037\022\035/memoir/v1/entities:findPaths'
-  _globals['_ENTITY']._serialized_start=160
-  _globals['_ENTITY']._serialized_end=250
-  _globals['_LISTRELATIONSREQUEST']._serialized_start=253
-  _globals['_LISTRELATIONSREQUEST']._serialized_end=1087
-  _globals['_LISTRELATIONSRESPONSE']._serialized_start=1089
-  _globals['_LISTRELATIONSRESPONSE']._serialized_end=1177
-  _globals['_GETENTITYREQUEST']._serialized_start=1180
-  _globals['_GETENTITYREQUEST']._serialized_end=1908
-  _globals['_GETENTITYRESPONSE']._serialized_start=1911
-  _globals['_GETENTITYRESPONSE']._serialized_end=2062
-  _globals['_LISTENTITIESREQUEST']._serialized_start=2065
-  _globals['_LISTENTITIESREQUEST']._serialized_end=2761
-  _globals['_LISTENTITIESRESPONSE']._serialized_start=2763
-  _globals['_LISTENTITIESRESPONSE']._serialized_end=2847
-  _globals['_FINDPATHSREQUEST']._serialized_start=2850
-  _globals['_FINDPATHSREQUEST']._serialized_end=3553
-  _globals['_FINDPATHSRESPONSE']._serialized_start=3555
-  _globals['_FINDPATHSRESPONSE']._serialized_end=3672
-  _globals['_FINDPATHSRESPONSE_PATH']._serialized_start=3626
-  _globals['_FINDPATHSRESPONSE_PATH']._serialized_end=3672
-  _globals['_GRAPHSERVICE']._serialized_start=3675
-  _globals['_GRAPHSERVICE']._serialized_end=4132
+  _globals['_ENTITY']._serialized_start=189
+  _globals['_ENTITY']._serialized_end=279
+  _globals['_LISTRELATIONSREQUEST']._serialized_start=282
+  _globals['_LISTRELATIONSREQUEST']._serialized_end=1062
+  _globals['_LISTRELATIONSRESPONSE']._serialized_start=1064
+  _globals['_LISTRELATIONSRESPONSE']._serialized_end=1152
+  _globals['_GETENTITYREQUEST']._serialized_start=1155
+  _globals['_GETENTITYREQUEST']._serialized_end=1829
+  _globals['_GETENTITYRESPONSE']._serialized_start=1832
+  _globals['_GETENTITYRESPONSE']._serialized_end=1983
+  _globals['_LISTENTITIESREQUEST']._serialized_start=1986
+  _globals['_LISTENTITIESREQUEST']._serialized_end=2628
+  _globals['_LISTENTITIESRESPONSE']._serialized_start=2630
+  _globals['_LISTENTITIESRESPONSE']._serialized_end=2714
+  _globals['_FINDPATHSREQUEST']._serialized_start=2717
+  _globals['_FINDPATHSREQUEST']._serialized_end=3366
+  _globals['_FINDPATHSRESPONSE']._serialized_start=3368
+  _globals['_FINDPATHSRESPONSE']._serialized_end=3485
+  _globals['_FINDPATHSRESPONSE_PATH']._serialized_start=3439
+  _globals['_FINDPATHSRESPONSE_PATH']._serialized_end=3485
+  _globals['_GRAPHSERVICE']._serialized_start=3488
+  _globals['_GRAPHSERVICE']._serialized_end=3945
 # @@protoc_insertion_point(module_scope)

@@ -123,8 +123,7 @@ class ListRelationsRequest(_message.Message):
     def as_of(self) -> _timestamp_pb2.Timestamp:
         """Answers with the state at this past instant: what the memories of that time stated, without what
         was superseded by then. Read from the history of the memories, not from the graph. Default: now.
-        Not in the future; INVALID_ARGUMENT if the graph space had more than 10,000 memories. For a scope
-        without user only its own memories count.
+        Not in the future; INVALID_ARGUMENT if the scope had more than 10,000 memories.
         """
 
     def __init__(
@@ -272,8 +271,7 @@ class GetEntityRequest(_message.Message):
     def as_of(self) -> _timestamp_pb2.Timestamp:
         """Answers with the state at this past instant: what the memories of that time stated, without what
         was superseded by then. Read from the history of the memories, not from the graph. Default: now.
-        Not in the future; INVALID_ARGUMENT if the graph space had more than 10,000 memories. For a scope
-        without user only its own memories count.
+        Not in the future; INVALID_ARGUMENT if the scope had more than 10,000 memories.
         """
 
     def __init__(

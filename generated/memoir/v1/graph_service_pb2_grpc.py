@@ -34,9 +34,12 @@ class GraphServiceStub:
     A scope narrows which memories count, and with them the relations that they state. Entities are
     shared within a graph space: the most general part of a memory's scope, such as all that is known
     about one user. No read leads from one graph space to another. Where a scope does not name the user,
-    its memories can belong to several spaces: then `ListEntities` reads up to 50 of them, those of the
-    scope's newest relations, and `GetEntity` and `FindPaths` among these the scope's own space if it
-    has the entity, else the one with the newest memory of it.
+    its memories can belong to several spaces: then `GetEntity` and `FindPaths` read the scope's own
+    space if it has the entity, else the one with the newest memory of it.
+
+    Names, types, aliases and ends of relations come from memories that the scope sees, and from no
+    others: one run of an agent learns nothing of another run. Any scope but that of a user as a whole is
+    read from its memories: INVALID_ARGUMENT if more than 10,000 of them mention entities.
 
     A functional relation, such as `lives_in` or `works_at`, has one value at a time: a later statement
     about the same entity supersedes the earlier one. Superseded relations are returned only on request.
@@ -79,9 +82,12 @@ class GraphServiceServicer:
     A scope narrows which memories count, and with them the relations that they state. Entities are
     shared within a graph space: the most general part of a memory's scope, such as all that is known
     about one user. No read leads from one graph space to another. Where a scope does not name the user,
-    its memories can belong to several spaces: then `ListEntities` reads up to 50 of them, those of the
-    scope's newest relations, and `GetEntity` and `FindPaths` among these the scope's own space if it
-    has the entity, else the one with the newest memory of it.
+    its memories can belong to several spaces: then `GetEntity` and `FindPaths` read the scope's own
+    space if it has the entity, else the one with the newest memory of it.
+
+    Names, types, aliases and ends of relations come from memories that the scope sees, and from no
+    others: one run of an agent learns nothing of another run. Any scope but that of a user as a whole is
+    read from its memories: INVALID_ARGUMENT if more than 10,000 of them mention entities.
 
     A functional relation, such as `lives_in` or `works_at`, has one value at a time: a later statement
     about the same entity supersedes the earlier one. Superseded relations are returned only on request.
@@ -156,9 +162,12 @@ class GraphService:
     A scope narrows which memories count, and with them the relations that they state. Entities are
     shared within a graph space: the most general part of a memory's scope, such as all that is known
     about one user. No read leads from one graph space to another. Where a scope does not name the user,
-    its memories can belong to several spaces: then `ListEntities` reads up to 50 of them, those of the
-    scope's newest relations, and `GetEntity` and `FindPaths` among these the scope's own space if it
-    has the entity, else the one with the newest memory of it.
+    its memories can belong to several spaces: then `GetEntity` and `FindPaths` read the scope's own
+    space if it has the entity, else the one with the newest memory of it.
+
+    Names, types, aliases and ends of relations come from memories that the scope sees, and from no
+    others: one run of an agent learns nothing of another run. Any scope but that of a user as a whole is
+    read from its memories: INVALID_ARGUMENT if more than 10,000 of them mention entities.
 
     A functional relation, such as `lives_in` or `works_at`, has one value at a time: a later statement
     about the same entity supersedes the earlier one. Superseded relations are returned only on request.

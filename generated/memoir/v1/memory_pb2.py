@@ -25,9 +25,10 @@ _sym_db = _symbol_database.Default()
 from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 from google.protobuf import struct_pb2 as google_dot_protobuf_dot_struct__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
+from memoir.v1 import field_rules_pb2 as memoir_dot_v1_dot_field__rules__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16memoir/v1/memory.proto\x12\tmemoir.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x9d\x01\n\x07Message\x12\x32\n\x04role\x18\x01 \x01(\tB$\xbaH!r\x1fR\x04userR\tassistantR\x06systemR\x04tool\x12\x1f\n\x07\x63ontent\x18\x02 \x01(\tB\t\xbaH\x06r\x04(\x80\x80\x10H\x00\x88\x01\x01\x12(\n\x04name\x18\x03 \x01(\tB\x15\xbaH\x12r\x10\x10\x01\x18\x80\x02\x32\t^\\P{Cc}*$H\x01\x88\x01\x01\x42\n\n\x08_contentB\x07\n\x05_name\"\xd2\x04\n\x06Memory\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04text\x18\x02 \x01(\t\x12\x14\n\x07user_id\x18\x03 \x01(\tH\x00\x88\x01\x01\x12\x15\n\x08\x61gent_id\x18\x04 \x01(\tH\x01\x88\x01\x01\x12\x13\n\x06\x61pp_id\x18\x05 \x01(\tH\x02\x88\x01\x01\x12\x13\n\x06run_id\x18\x06 \x01(\tH\x03\x88\x01\x01\x12)\n\x08metadata\x18\x07 \x01(\x0b\x32\x17.google.protobuf.Struct\x12\x12\n\ncategories\x18\x08 \x03(\t\x12\x11\n\timmutable\x18\t \x01(\x08\x12/\n\x0b\x63reate_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nevent_time\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x1c\n\x0f\x65xpiration_date\x18\r \x01(\tH\x04\x88\x01\x01\x12\x10\n\x08inferred\x18\x0e \x01(\x08\x12\x11\n\x04role\x18\x0f \x01(\tH\x05\x88\x01\x01\x12\x11\n\x04name\x18\x10 \x01(\tH\x06\x88\x01\x01\x12\x0f\n\x07version\x18\x11 \x01(\x03\x12\x0c\n\x04\x65tag\x18\x12 \x01(\t\x12)\n\nprovenance\x18\x13 \x01(\x0b\x32\x15.memoir.v1.ProvenanceB\n\n\x08_user_idB\x0b\n\t_agent_idB\t\n\x07_app_idB\t\n\x07_run_idB\x12\n\x10_expiration_dateB\x07\n\x05_roleB\x07\n\x05_name\"\xfd\x01\n\nProvenance\x12\x0f\n\x07\x63\x61ll_id\x18\x01 \x01(\t\x12\x17\n\nrequest_id\x18\x02 \x01(\tH\x00\x88\x01\x01\x12\x16\n\x0e\x63orrelation_id\x18\x03 \x01(\t\x12\x1b\n\x0elanguage_model\x18\x04 \x01(\tH\x01\x88\x01\x01\x12\x1b\n\x0eprompt_version\x18\x05 \x01(\tH\x02\x88\x01\x01\x12\x17\n\x0f\x65mbedding_model\x18\x06 \x01(\t\x12%\n\x08\x65vidence\x18\x07 \x03(\x0b\x32\x13.memoir.v1.EvidenceB\r\n\x0b_request_idB\x11\n\x0f_language_modelB\x11\n\x0f_prompt_version\"-\n\x08\x45vidence\x12\x12\n\nmessage_id\x18\x01 \x01(\t\x12\r\n\x05quote\x18\x02 \x01(\t\"\xe1\x02\n\x0bMemoryEvent\x12\x11\n\tmemory_id\x18\x01 \x01(\t\x12)\n\x04type\x18\x02 \x01(\x0e\x32\x1b.memoir.v1.MemoryEvent.Type\x12\x0f\n\x07version\x18\x03 \x01(\x03\x12(\n\x04time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12&\n\x06\x62\x65\x66ore\x18\x05 \x01(\x0b\x32\x11.memoir.v1.MemoryH\x00\x88\x01\x01\x12%\n\x05\x61\x66ter\x18\x06 \x01(\x0b\x32\x11.memoir.v1.MemoryH\x01\x88\x01\x01\x12)\n\nprovenance\x18\x07 \x01(\x0b\x32\x15.memoir.v1.Provenance\"J\n\x04Type\x12\x14\n\x10TYPE_UNSPECIFIED\x10\x00\x12\x07\n\x03\x41\x44\x44\x10\x01\x12\n\n\x06UPDATE\x10\x02\x12\n\n\x06\x44\x45LETE\x10\x03\x12\x0b\n\x07RESTORE\x10\x04\x42\t\n\x07_beforeB\x08\n\x06_after\"\xa3\x02\n\x08Relation\x12\x0e\n\x06source\x18\x01 \x01(\t\x12\x10\n\x08relation\x18\x02 \x01(\t\x12\x0e\n\x06target\x18\x03 \x01(\t\x12\x13\n\x0bsource_type\x18\x04 \x01(\t\x12\x13\n\x0btarget_type\x18\x05 \x01(\t\x12\x11\n\tmemory_id\x18\x06 \x01(\t\x12.\n\nevent_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nvalid_from\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x36\n\rsuperseded_at\x18\t \x01(\x0b\x32\x1a.google.protobuf.TimestampH\x00\x88\x01\x01\x42\x10\n\x0e_superseded_at\"S\n\x0e\x43ustomCategory\x12\"\n\x04name\x18\x01 \x01(\tB\x14\xbaH\x11r\x0f\x10\x01\x18@2\t^\\P{Cc}*$\x12\x1d\n\x0b\x64\x65scription\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08\"=\n\nModelsUsed\x12\x16\n\x0elanguage_model\x18\x01 \x01(\t\x12\x17\n\x0f\x65mbedding_model\x18\x02 \x01(\tb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16memoir/v1/memory.proto\x12\tmemoir.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1bmemoir/v1/field_rules.proto\"\x94\x01\n\x07Message\x12\x32\n\x04role\x18\x01 \x01(\tB$\xbaH!r\x1fR\x04userR\tassistantR\x06systemR\x04tool\x12\x1f\n\x07\x63ontent\x18\x02 \x01(\tB\t\xbaH\x06r\x04(\x80\x80\x10H\x00\x88\x01\x01\x12\x1f\n\x04name\x18\x03 \x01(\tB\x0c\xbaH\tr\x07\x88\x9b\x95\xef\x03\x80\x02H\x01\x88\x01\x01\x42\n\n\x08_contentB\x07\n\x05_name\"\xd2\x04\n\x06Memory\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04text\x18\x02 \x01(\t\x12\x14\n\x07user_id\x18\x03 \x01(\tH\x00\x88\x01\x01\x12\x15\n\x08\x61gent_id\x18\x04 \x01(\tH\x01\x88\x01\x01\x12\x13\n\x06\x61pp_id\x18\x05 \x01(\tH\x02\x88\x01\x01\x12\x13\n\x06run_id\x18\x06 \x01(\tH\x03\x88\x01\x01\x12)\n\x08metadata\x18\x07 \x01(\x0b\x32\x17.google.protobuf.Struct\x12\x12\n\ncategories\x18\x08 \x03(\t\x12\x11\n\timmutable\x18\t \x01(\x08\x12/\n\x0b\x63reate_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nevent_time\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x1c\n\x0f\x65xpiration_date\x18\r \x01(\tH\x04\x88\x01\x01\x12\x10\n\x08inferred\x18\x0e \x01(\x08\x12\x11\n\x04role\x18\x0f \x01(\tH\x05\x88\x01\x01\x12\x11\n\x04name\x18\x10 \x01(\tH\x06\x88\x01\x01\x12\x0f\n\x07version\x18\x11 \x01(\x03\x12\x0c\n\x04\x65tag\x18\x12 \x01(\t\x12)\n\nprovenance\x18\x13 \x01(\x0b\x32\x15.memoir.v1.ProvenanceB\n\n\x08_user_idB\x0b\n\t_agent_idB\t\n\x07_app_idB\t\n\x07_run_idB\x12\n\x10_expiration_dateB\x07\n\x05_roleB\x07\n\x05_name\"\xfd\x01\n\nProvenance\x12\x0f\n\x07\x63\x61ll_id\x18\x01 \x01(\t\x12\x17\n\nrequest_id\x18\x02 \x01(\tH\x00\x88\x01\x01\x12\x16\n\x0e\x63orrelation_id\x18\x03 \x01(\t\x12\x1b\n\x0elanguage_model\x18\x04 \x01(\tH\x01\x88\x01\x01\x12\x1b\n\x0eprompt_version\x18\x05 \x01(\tH\x02\x88\x01\x01\x12\x17\n\x0f\x65mbedding_model\x18\x06 \x01(\t\x12%\n\x08\x65vidence\x18\x07 \x03(\x0b\x32\x13.memoir.v1.EvidenceB\r\n\x0b_request_idB\x11\n\x0f_language_modelB\x11\n\x0f_prompt_version\"-\n\x08\x45vidence\x12\x12\n\nmessage_id\x18\x01 \x01(\t\x12\r\n\x05quote\x18\x02 \x01(\t\"\xe1\x02\n\x0bMemoryEvent\x12\x11\n\tmemory_id\x18\x01 \x01(\t\x12)\n\x04type\x18\x02 \x01(\x0e\x32\x1b.memoir.v1.MemoryEvent.Type\x12\x0f\n\x07version\x18\x03 \x01(\x03\x12(\n\x04time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12&\n\x06\x62\x65\x66ore\x18\x05 \x01(\x0b\x32\x11.memoir.v1.MemoryH\x00\x88\x01\x01\x12%\n\x05\x61\x66ter\x18\x06 \x01(\x0b\x32\x11.memoir.v1.MemoryH\x01\x88\x01\x01\x12)\n\nprovenance\x18\x07 \x01(\x0b\x32\x15.memoir.v1.Provenance\"J\n\x04Type\x12\x14\n\x10TYPE_UNSPECIFIED\x10\x00\x12\x07\n\x03\x41\x44\x44\x10\x01\x12\n\n\x06UPDATE\x10\x02\x12\n\n\x06\x44\x45LETE\x10\x03\x12\x0b\n\x07RESTORE\x10\x04\x42\t\n\x07_beforeB\x08\n\x06_after\"\xa3\x02\n\x08Relation\x12\x0e\n\x06source\x18\x01 \x01(\t\x12\x10\n\x08relation\x18\x02 \x01(\t\x12\x0e\n\x06target\x18\x03 \x01(\t\x12\x13\n\x0bsource_type\x18\x04 \x01(\t\x12\x13\n\x0btarget_type\x18\x05 \x01(\t\x12\x11\n\tmemory_id\x18\x06 \x01(\t\x12.\n\nevent_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nvalid_from\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x36\n\rsuperseded_at\x18\t \x01(\x0b\x32\x1a.google.protobuf.TimestampH\x00\x88\x01\x01\x42\x10\n\x0e_superseded_at\"J\n\x0e\x43ustomCategory\x12\x19\n\x04name\x18\x01 \x01(\tB\x0b\xbaH\x08r\x06\x88\x9b\x95\xef\x03@\x12\x1d\n\x0b\x64\x65scription\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08\"=\n\nModelsUsed\x12\x16\n\x0elanguage_model\x18\x01 \x01(\t\x12\x17\n\x0f\x65mbedding_model\x18\x02 \x01(\tb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -39,27 +40,27 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_MESSAGE'].fields_by_name['content']._loaded_options = None
   _globals['_MESSAGE'].fields_by_name['content']._serialized_options = b'\272H\006r\004(\200\200\020'
   _globals['_MESSAGE'].fields_by_name['name']._loaded_options = None
-  _globals['_MESSAGE'].fields_by_name['name']._serialized_options = b'\272H\022r\020\020\001\030\200\0022\t^\\P{Cc}*$'
+  _globals['_MESSAGE'].fields_by_name['name']._serialized_options = b'\272H\tr\007\210\233\225\357\003\200\002'
   _globals['_CUSTOMCATEGORY'].fields_by_name['name']._loaded_options = None
-  _globals['_CUSTOMCATEGORY'].fields_by_name['name']._serialized_options = b'\272H\021r\017\020\001\030@2\t^\\P{Cc}*$'
+  _globals['_CUSTOMCATEGORY'].fields_by_name['name']._serialized_options = b'\272H\010r\006\210\233\225\357\003@'
   _globals['_CUSTOMCATEGORY'].fields_by_name['description']._loaded_options = None
   _globals['_CUSTOMCATEGORY'].fields_by_name['description']._serialized_options = b'\272H\005r\003\030\200\010'
-  _globals['_MESSAGE']._serialized_start=130
-  _globals['_MESSAGE']._serialized_end=287
-  _globals['_MEMORY']._serialized_start=290
-  _globals['_MEMORY']._serialized_end=884
-  _globals['_PROVENANCE']._serialized_start=887
-  _globals['_PROVENANCE']._serialized_end=1140
-  _globals['_EVIDENCE']._serialized_start=1142
-  _globals['_EVIDENCE']._serialized_end=1187
-  _globals['_MEMORYEVENT']._serialized_start=1190
-  _globals['_MEMORYEVENT']._serialized_end=1543
-  _globals['_MEMORYEVENT_TYPE']._serialized_start=1448
-  _globals['_MEMORYEVENT_TYPE']._serialized_end=1522
-  _globals['_RELATION']._serialized_start=1546
-  _globals['_RELATION']._serialized_end=1837
-  _globals['_CUSTOMCATEGORY']._serialized_start=1839
-  _globals['_CUSTOMCATEGORY']._serialized_end=1922
-  _globals['_MODELSUSED']._serialized_start=1924
-  _globals['_MODELSUSED']._serialized_end=1985
+  _globals['_MESSAGE']._serialized_start=159
+  _globals['_MESSAGE']._serialized_end=307
+  _globals['_MEMORY']._serialized_start=310
+  _globals['_MEMORY']._serialized_end=904
+  _globals['_PROVENANCE']._serialized_start=907
+  _globals['_PROVENANCE']._serialized_end=1160
+  _globals['_EVIDENCE']._serialized_start=1162
+  _globals['_EVIDENCE']._serialized_end=1207
+  _globals['_MEMORYEVENT']._serialized_start=1210
+  _globals['_MEMORYEVENT']._serialized_end=1563
+  _globals['_MEMORYEVENT_TYPE']._serialized_start=1468
+  _globals['_MEMORYEVENT_TYPE']._serialized_end=1542
+  _globals['_RELATION']._serialized_start=1566
+  _globals['_RELATION']._serialized_end=1857
+  _globals['_CUSTOMCATEGORY']._serialized_start=1859
+  _globals['_CUSTOMCATEGORY']._serialized_end=1933
+  _globals['_MODELSUSED']._serialized_start=1935
+  _globals['_MODELSUSED']._serialized_end=1996
 # @@protoc_insertion_point(module_scope)

@@ -762,8 +762,8 @@ class SearchMemoriesRequest(_message.Message):
     show_expired: _builtins.bool
     """Also returns memories whose expiration date has passed. Default: false."""
     consistency_token: _builtins.str
-    """The token of an earlier write, for which the graph arm then waits; if it waits in vain, `degraded`
-    says so. Memories themselves need no token.
+    """The token of an earlier write. A search sees memories and their relations without one; with it, the
+    server also looks again at a scope that it just found to have no relations.
     """
     page_token: _builtins.str
     """The `next_page_token` of the previous answer. The rest of the request must not change."""
@@ -1081,7 +1081,7 @@ class DegradedArm(_message.Message):
     arm: _builtins.str
     """The arm: `dense`, `lexical`, `graph` or `rerank`."""
     reason: _builtins.str
-    """Why it was skipped, such as `the graph is unavailable`."""
+    """Why it was skipped, such as `the language model is unavailable`."""
     def __init__(
         self,
         *,

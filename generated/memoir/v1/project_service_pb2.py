@@ -26,10 +26,11 @@ from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
 from google.protobuf import field_mask_pb2 as google_dot_protobuf_dot_field__mask__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
+from memoir.v1 import field_rules_pb2 as memoir_dot_v1_dot_field__rules__pb2
 from memoir.v1 import memory_pb2 as memoir_dot_v1_dot_memory__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fmemoir/v1/project_service.proto\x12\tmemoir.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16memoir/v1/memory.proto\"\xc2\x02\n\x07Project\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0e\n\x06org_id\x18\x02 \x01(\t\x12&\n\x13\x63ustom_instructions\x18\x03 \x01(\tB\t\xbaH\x06r\x04\x18\x80\x80\x01\x12>\n\x11\x63ustom_categories\x18\x04 \x03(\x0b\x32\x19.memoir.v1.CustomCategoryB\x08\xbaH\x05\x92\x01\x02\x10\x64\x12+\n\x16\x64\x65\x66\x61ult_retention_days\x18\x05 \x01(\x05\x42\x0b\xbaH\x08\x1a\x06\x18\x94\x9d\x02(\x00\x12/\n\x0b\x63reate_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0c\n\x04\x65tag\x18\x08 \x01(\t\x12\x16\n\x0ekeeps_passages\x18\t \x01(\x08\"\x87\x01\n\x11GetProjectRequest\x12)\n\x06org_id\x18\x01 \x01(\tB\x14\xbaH\x11r\x0f\x10\x01\x18@2\t^\\P{Cc}*$H\x00\x88\x01\x01\x12-\n\nproject_id\x18\x02 \x01(\tB\x14\xbaH\x11r\x0f\x10\x01\x18@2\t^\\P{Cc}*$H\x01\x88\x01\x01\x42\t\n\x07_org_idB\r\n\x0b_project_id\"9\n\x12GetProjectResponse\x12#\n\x07project\x18\x01 \x01(\x0b\x32\x12.memoir.v1.Project\"\x95\x02\n\x14UpdateProjectRequest\x12)\n\x06org_id\x18\x01 \x01(\tB\x14\xbaH\x11r\x0f\x10\x01\x18@2\t^\\P{Cc}*$H\x00\x88\x01\x01\x12-\n\nproject_id\x18\x02 \x01(\tB\x14\xbaH\x11r\x0f\x10\x01\x18@2\t^\\P{Cc}*$H\x01\x88\x01\x01\x12+\n\x07project\x18\x03 \x01(\x0b\x32\x12.memoir.v1.ProjectB\x06\xbaH\x03\xc8\x01\x01\x12\x37\n\x0bupdate_mask\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.FieldMaskB\x06\xbaH\x03\xc8\x01\x01\x12\x1a\n\x04\x65tag\x18\x05 \x01(\tB\x07\xbaH\x04r\x02\x18@H\x02\x88\x01\x01\x42\t\n\x07_org_idB\r\n\x0b_project_idB\x07\n\x05_etag\"<\n\x15UpdateProjectResponse\x12#\n\x07project\x18\x01 \x01(\x0b\x32\x12.memoir.v1.Project2\xea\x01\n\x0eProjectService\x12\x65\n\nGetProject\x12\x1c.memoir.v1.GetProjectRequest\x1a\x1d.memoir.v1.GetProjectResponse\"\x1a\x82\xd3\xe4\x93\x02\x14\x12\x12/memoir/v1/project\x12q\n\rUpdateProject\x12\x1f.memoir.v1.UpdateProjectRequest\x1a .memoir.v1.UpdateProjectResponse\"\x1d\x82\xd3\xe4\x93\x02\x17\x32\x12/memoir/v1/project:\x01*b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fmemoir/v1/project_service.proto\x12\tmemoir.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1bmemoir/v1/field_rules.proto\x1a\x16memoir/v1/memory.proto\"\xc2\x02\n\x07Project\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0e\n\x06org_id\x18\x02 \x01(\t\x12&\n\x13\x63ustom_instructions\x18\x03 \x01(\tB\t\xbaH\x06r\x04\x18\x80\x80\x01\x12>\n\x11\x63ustom_categories\x18\x04 \x03(\x0b\x32\x19.memoir.v1.CustomCategoryB\x08\xbaH\x05\x92\x01\x02\x10\x64\x12+\n\x16\x64\x65\x66\x61ult_retention_days\x18\x05 \x01(\x05\x42\x0b\xbaH\x08\x1a\x06\x18\x94\x9d\x02(\x00\x12/\n\x0b\x63reate_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0c\n\x04\x65tag\x18\x08 \x01(\t\x12\x16\n\x0ekeeps_passages\x18\t \x01(\x08\"u\n\x11GetProjectRequest\x12 \n\x06org_id\x18\x01 \x01(\tB\x0b\xbaH\x08r\x06\x88\x9b\x95\xef\x03@H\x00\x88\x01\x01\x12$\n\nproject_id\x18\x02 \x01(\tB\x0b\xbaH\x08r\x06\x88\x9b\x95\xef\x03@H\x01\x88\x01\x01\x42\t\n\x07_org_idB\r\n\x0b_project_id\"9\n\x12GetProjectResponse\x12#\n\x07project\x18\x01 \x01(\x0b\x32\x12.memoir.v1.Project\"\x83\x02\n\x14UpdateProjectRequest\x12 \n\x06org_id\x18\x01 \x01(\tB\x0b\xbaH\x08r\x06\x88\x9b\x95\xef\x03@H\x00\x88\x01\x01\x12$\n\nproject_id\x18\x02 \x01(\tB\x0b\xbaH\x08r\x06\x88\x9b\x95\xef\x03@H\x01\x88\x01\x01\x12+\n\x07project\x18\x03 \x01(\x0b\x32\x12.memoir.v1.ProjectB\x06\xbaH\x03\xc8\x01\x01\x12\x37\n\x0bupdate_mask\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.FieldMaskB\x06\xbaH\x03\xc8\x01\x01\x12\x1a\n\x04\x65tag\x18\x05 \x01(\tB\x07\xbaH\x04r\x02\x18@H\x02\x88\x01\x01\x42\t\n\x07_org_idB\r\n\x0b_project_idB\x07\n\x05_etag\"<\n\x15UpdateProjectResponse\x12#\n\x07project\x18\x01 \x01(\x0b\x32\x12.memoir.v1.Project2\xea\x01\n\x0eProjectService\x12\x65\n\nGetProject\x12\x1c.memoir.v1.GetProjectRequest\x1a\x1d.memoir.v1.GetProjectResponse\"\x1a\x82\xd3\xe4\x93\x02\x14\x12\x12/memoir/v1/project\x12q\n\rUpdateProject\x12\x1f.memoir.v1.UpdateProjectRequest\x1a .memoir.v1.UpdateProjectResponse\"\x1d\x82\xd3\xe4\x93\x02\x17\x32\x12/memoir/v1/project:\x01*b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -43,13 +44,13 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_PROJECT'].fields_by_name['default_retention_days']._loaded_options = None
   _globals['_PROJECT'].fields_by_name['default_retention_days']._serialized_options = b'\272H\010\032\006\030\224\235\002(\000'
   _globals['_GETPROJECTREQUEST'].fields_by_name['org_id']._loaded_options = None
-  _globals['_GETPROJECTREQUEST'].fields_by_name['org_id']._serialized_options = b'\272H\021r\017\020\001\030@2\t^\\P{Cc}*$'
+  _globals['_GETPROJECTREQUEST'].fields_by_name['org_id']._serialized_options = b'\272H\010r\006\210\233\225\357\003@'
   _globals['_GETPROJECTREQUEST'].fields_by_name['project_id']._loaded_options = None
-  _globals['_GETPROJECTREQUEST'].fields_by_name['project_id']._serialized_options = b'\272H\021r\017\020\001\030@2\t^\\P{Cc}*$'
+  _globals['_GETPROJECTREQUEST'].fields_by_name['project_id']._serialized_options = b'\272H\010r\006\210\233\225\357\003@'
   _globals['_UPDATEPROJECTREQUEST'].fields_by_name['org_id']._loaded_options = None
-  _globals['_UPDATEPROJECTREQUEST'].fields_by_name['org_id']._serialized_options = b'\272H\021r\017\020\001\030@2\t^\\P{Cc}*$'
+  _globals['_UPDATEPROJECTREQUEST'].fields_by_name['org_id']._serialized_options = b'\272H\010r\006\210\233\225\357\003@'
   _globals['_UPDATEPROJECTREQUEST'].fields_by_name['project_id']._loaded_options = None
-  _globals['_UPDATEPROJECTREQUEST'].fields_by_name['project_id']._serialized_options = b'\272H\021r\017\020\001\030@2\t^\\P{Cc}*$'
+  _globals['_UPDATEPROJECTREQUEST'].fields_by_name['project_id']._serialized_options = b'\272H\010r\006\210\233\225\357\003@'
   _globals['_UPDATEPROJECTREQUEST'].fields_by_name['project']._loaded_options = None
   _globals['_UPDATEPROJECTREQUEST'].fields_by_name['project']._serialized_options = b'\272H\003\310\001\001'
   _globals['_UPDATEPROJECTREQUEST'].fields_by_name['update_mask']._loaded_options = None
@@ -60,16 +61,16 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_PROJECTSERVICE'].methods_by_name['GetProject']._serialized_options = b'\202\323\344\223\002\024\022\022/memoir/v1/project'
   _globals['_PROJECTSERVICE'].methods_by_name['UpdateProject']._loaded_options = None
   _globals['_PROJECTSERVICE'].methods_by_name['UpdateProject']._serialized_options = b'\202\323\344\223\002\0272\022/memoir/v1/project:\001*'
-  _globals['_PROJECT']._serialized_start=197
-  _globals['_PROJECT']._serialized_end=519
-  _globals['_GETPROJECTREQUEST']._serialized_start=522
-  _globals['_GETPROJECTREQUEST']._serialized_end=657
-  _globals['_GETPROJECTRESPONSE']._serialized_start=659
-  _globals['_GETPROJECTRESPONSE']._serialized_end=716
-  _globals['_UPDATEPROJECTREQUEST']._serialized_start=719
-  _globals['_UPDATEPROJECTREQUEST']._serialized_end=996
-  _globals['_UPDATEPROJECTRESPONSE']._serialized_start=998
-  _globals['_UPDATEPROJECTRESPONSE']._serialized_end=1058
-  _globals['_PROJECTSERVICE']._serialized_start=1061
-  _globals['_PROJECTSERVICE']._serialized_end=1295
+  _globals['_PROJECT']._serialized_start=226
+  _globals['_PROJECT']._serialized_end=548
+  _globals['_GETPROJECTREQUEST']._serialized_start=550
+  _globals['_GETPROJECTREQUEST']._serialized_end=667
+  _globals['_GETPROJECTRESPONSE']._serialized_start=669
+  _globals['_GETPROJECTRESPONSE']._serialized_end=726
+  _globals['_UPDATEPROJECTREQUEST']._serialized_start=729
+  _globals['_UPDATEPROJECTREQUEST']._serialized_end=988
+  _globals['_UPDATEPROJECTRESPONSE']._serialized_start=990
+  _globals['_UPDATEPROJECTRESPONSE']._serialized_end=1050
+  _globals['_PROJECTSERVICE']._serialized_start=1053
+  _globals['_PROJECTSERVICE']._serialized_end=1287
 # @@protoc_insertion_point(module_scope)

@@ -26,9 +26,10 @@ from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
 from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
+from memoir.v1 import field_rules_pb2 as memoir_dot_v1_dot_field__rules__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"memoir/v1/statistics_service.proto\x12\tmemoir.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x8a\x01\n\x14GetStatisticsRequest\x12)\n\x06org_id\x18\x01 \x01(\tB\x14\xbaH\x11r\x0f\x10\x01\x18@2\t^\\P{Cc}*$H\x00\x88\x01\x01\x12-\n\nproject_id\x18\x02 \x01(\tB\x14\xbaH\x11r\x0f\x10\x01\x18@2\t^\\P{Cc}*$H\x01\x88\x01\x01\x42\t\n\x07_org_idB\r\n\x0b_project_id\"B\n\x15GetStatisticsResponse\x12)\n\nstatistics\x18\x01 \x01(\x0b\x32\x15.memoir.v1.Statistics\"\xde\x01\n\x16WatchStatisticsRequest\x12)\n\x06org_id\x18\x01 \x01(\tB\x14\xbaH\x11r\x0f\x10\x01\x18@2\t^\\P{Cc}*$H\x00\x88\x01\x01\x12-\n\nproject_id\x18\x02 \x01(\tB\x14\xbaH\x11r\x0f\x10\x01\x18@2\t^\\P{Cc}*$H\x01\x88\x01\x01\x12\x43\n\x08interval\x18\x03 \x01(\x0b\x32\x19.google.protobuf.DurationB\x11\xbaH\x0e\xaa\x01\x0b\"\x02\x08<2\x05\x10\x80\xc2\xd7/H\x02\x88\x01\x01\x42\t\n\x07_org_idB\r\n\x0b_project_idB\x0b\n\t_interval\"D\n\x17WatchStatisticsResponse\x12)\n\nstatistics\x18\x01 \x01(\x0b\x32\x15.memoir.v1.Statistics\"\xa4\x03\n\nStatistics\x12(\n\x04time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nstart_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12)\n\x05store\x18\x03 \x01(\x0b\x32\x1a.memoir.v1.StoreStatistics\x12\x30\n\x0blast_minute\x18\x04 \x01(\x0b\x32\x1b.memoir.v1.WindowStatistics\x12.\n\tlast_hour\x18\x05 \x01(\x0b\x32\x1b.memoir.v1.WindowStatistics\x12\x30\n\x0bsince_start\x18\x06 \x01(\x0b\x32\x1b.memoir.v1.WindowStatistics\x12)\n\x05queue\x18\x07 \x01(\x0b\x32\x1a.memoir.v1.QueueStatistics\x12)\n\x05graph\x18\x08 \x01(\x0b\x32\x1a.memoir.v1.GraphStatistics\x12\'\n\x04pool\x18\t \x01(\x0b\x32\x19.memoir.v1.PoolStatistics\"j\n\x0fStoreStatistics\x12\x10\n\x08memories\x18\x01 \x01(\x03\x12\x10\n\x08messages\x18\x02 \x01(\x03\x12\x0e\n\x06scopes\x18\x03 \x01(\x03\x12\x10\n\x08\x65ntities\x18\x04 \x01(\x03\x12\x11\n\trelations\x18\x05 \x01(\x03\"\x90\x03\n\x10WindowStatistics\x12,\n\x07methods\x18\x01 \x03(\x0b\x32\x1b.memoir.v1.MethodStatistics\x12*\n\x06stages\x18\x02 \x03(\x0b\x32\x1a.memoir.v1.StageStatistics\x12\x16\n\x0ememories_added\x18\x03 \x01(\x03\x12\x18\n\x10memories_updated\x18\x04 \x01(\x03\x12\x18\n\x10memories_deleted\x18\x05 \x01(\x03\x12*\n\x06models\x18\x06 \x03(\x0b\x32\x1a.memoir.v1.ModelStatistics\x12\x33\n\x0bsearch_arms\x18\x07 \x03(\x0b\x32\x1e.memoir.v1.SearchArmStatistics\x12\x12\n\ncache_hits\x18\x08 \x01(\x03\x12\x14\n\x0c\x63\x61\x63he_misses\x18\t \x01(\x03\x12\x30\n\x10slowest_requests\x18\n \x03(\x0b\x32\x16.memoir.v1.SlowRequest\x12\x19\n\x11memories_restored\x18\x0b \x01(\x03\"R\n\x11LatencyStatistics\x12\r\n\x05\x63ount\x18\x01 \x01(\x03\x12\x0e\n\x06p50_ms\x18\x02 \x01(\x01\x12\x0e\n\x06p95_ms\x18\x03 \x01(\x01\x12\x0e\n\x06p99_ms\x18\x04 \x01(\x01\"\xd9\x01\n\x10MethodStatistics\x12\x0e\n\x06method\x18\x01 \x01(\t\x12M\n\x12requests_by_status\x18\x02 \x03(\x0b\x32\x31.memoir.v1.MethodStatistics.RequestsByStatusEntry\x12-\n\x07latency\x18\x03 \x01(\x0b\x32\x1c.memoir.v1.LatencyStatistics\x1a\x37\n\x15RequestsByStatusEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x03:\x02\x38\x01\"\x84\x01\n\x0bSlowRequest\x12\x0e\n\x06method\x18\x01 \x01(\t\x12\x0e\n\x06status\x18\x02 \x01(\t\x12\x13\n\x0b\x64uration_ms\x18\x03 \x01(\x01\x12(\n\x04time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x16\n\x0e\x63orrelation_id\x18\x05 \x01(\t\"O\n\x0fStageStatistics\x12\r\n\x05stage\x18\x01 \x01(\t\x12-\n\x07latency\x18\x02 \x01(\x0b\x32\x1c.memoir.v1.LatencyStatistics\"\x9d\x01\n\x0fModelStatistics\x12\r\n\x05model\x18\x01 \x01(\t\x12\r\n\x05\x63\x61lls\x18\x02 \x01(\x03\x12\x10\n\x08\x66\x61ilures\x18\x03 \x01(\x03\x12\x14\n\x0cinput_tokens\x18\x04 \x01(\x03\x12\x15\n\routput_tokens\x18\x05 \x01(\x03\x12-\n\x07latency\x18\x06 \x01(\x0b\x32\x1c.memoir.v1.LatencyStatistics\"?\n\x13SearchArmStatistics\x12\x0b\n\x03\x61rm\x18\x01 \x01(\t\x12\x0c\n\x04runs\x18\x02 \x01(\x03\x12\r\n\x05skips\x18\x03 \x01(\x03\"v\n\x0fQueueStatistics\x12\r\n\x05\x64\x65pth\x18\x01 \x01(\x03\x12-\n\noldest_age\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x14\n\x0c\x64\x65\x61\x64_letters\x18\x03 \x01(\x03\x12\x0f\n\x07running\x18\x04 \x01(\x03\"s\n\x0fGraphStatistics\x12\x11\n\tavailable\x18\x01 \x01(\x08\x12\x0f\n\x07pending\x18\x02 \x01(\x03\x12&\n\x03lag\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x14\n\x0c\x64\x65\x61\x64_letters\x18\x04 \x01(\x03\">\n\x0ePoolStatistics\x12\x0c\n\x04size\x18\x01 \x01(\x05\x12\x0c\n\x04idle\x18\x02 \x01(\x05\x12\x10\n\x08max_size\x18\x03 \x01(\x05\x32\x87\x02\n\x11StatisticsService\x12q\n\rGetStatistics\x12\x1f.memoir.v1.GetStatisticsRequest\x1a .memoir.v1.GetStatisticsResponse\"\x1d\x82\xd3\xe4\x93\x02\x17\x12\x15/memoir/v1/statistics\x12\x7f\n\x0fWatchStatistics\x12!.memoir.v1.WatchStatisticsRequest\x1a\".memoir.v1.WatchStatisticsResponse\"#\x82\xd3\xe4\x93\x02\x1d\x12\x1b/memoir/v1/statistics:watch0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"memoir/v1/statistics_service.proto\x12\tmemoir.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1bmemoir/v1/field_rules.proto\"x\n\x14GetStatisticsRequest\x12 \n\x06org_id\x18\x01 \x01(\tB\x0b\xbaH\x08r\x06\x88\x9b\x95\xef\x03@H\x00\x88\x01\x01\x12$\n\nproject_id\x18\x02 \x01(\tB\x0b\xbaH\x08r\x06\x88\x9b\x95\xef\x03@H\x01\x88\x01\x01\x42\t\n\x07_org_idB\r\n\x0b_project_id\"B\n\x15GetStatisticsResponse\x12)\n\nstatistics\x18\x01 \x01(\x0b\x32\x15.memoir.v1.Statistics\"\xcc\x01\n\x16WatchStatisticsRequest\x12 \n\x06org_id\x18\x01 \x01(\tB\x0b\xbaH\x08r\x06\x88\x9b\x95\xef\x03@H\x00\x88\x01\x01\x12$\n\nproject_id\x18\x02 \x01(\tB\x0b\xbaH\x08r\x06\x88\x9b\x95\xef\x03@H\x01\x88\x01\x01\x12\x43\n\x08interval\x18\x03 \x01(\x0b\x32\x19.google.protobuf.DurationB\x11\xbaH\x0e\xaa\x01\x0b\"\x02\x08<2\x05\x10\x80\xc2\xd7/H\x02\x88\x01\x01\x42\t\n\x07_org_idB\r\n\x0b_project_idB\x0b\n\t_interval\"D\n\x17WatchStatisticsResponse\x12)\n\nstatistics\x18\x01 \x01(\x0b\x32\x15.memoir.v1.Statistics\"\xa4\x03\n\nStatistics\x12(\n\x04time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nstart_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12)\n\x05store\x18\x03 \x01(\x0b\x32\x1a.memoir.v1.StoreStatistics\x12\x30\n\x0blast_minute\x18\x04 \x01(\x0b\x32\x1b.memoir.v1.WindowStatistics\x12.\n\tlast_hour\x18\x05 \x01(\x0b\x32\x1b.memoir.v1.WindowStatistics\x12\x30\n\x0bsince_start\x18\x06 \x01(\x0b\x32\x1b.memoir.v1.WindowStatistics\x12)\n\x05queue\x18\x07 \x01(\x0b\x32\x1a.memoir.v1.QueueStatistics\x12)\n\x05graph\x18\x08 \x01(\x0b\x32\x1a.memoir.v1.GraphStatistics\x12\'\n\x04pool\x18\t \x01(\x0b\x32\x19.memoir.v1.PoolStatistics\"j\n\x0fStoreStatistics\x12\x10\n\x08memories\x18\x01 \x01(\x03\x12\x10\n\x08messages\x18\x02 \x01(\x03\x12\x0e\n\x06scopes\x18\x03 \x01(\x03\x12\x10\n\x08\x65ntities\x18\x04 \x01(\x03\x12\x11\n\trelations\x18\x05 \x01(\x03\"\x90\x03\n\x10WindowStatistics\x12,\n\x07methods\x18\x01 \x03(\x0b\x32\x1b.memoir.v1.MethodStatistics\x12*\n\x06stages\x18\x02 \x03(\x0b\x32\x1a.memoir.v1.StageStatistics\x12\x16\n\x0ememories_added\x18\x03 \x01(\x03\x12\x18\n\x10memories_updated\x18\x04 \x01(\x03\x12\x18\n\x10memories_deleted\x18\x05 \x01(\x03\x12*\n\x06models\x18\x06 \x03(\x0b\x32\x1a.memoir.v1.ModelStatistics\x12\x33\n\x0bsearch_arms\x18\x07 \x03(\x0b\x32\x1e.memoir.v1.SearchArmStatistics\x12\x12\n\ncache_hits\x18\x08 \x01(\x03\x12\x14\n\x0c\x63\x61\x63he_misses\x18\t \x01(\x03\x12\x30\n\x10slowest_requests\x18\n \x03(\x0b\x32\x16.memoir.v1.SlowRequest\x12\x19\n\x11memories_restored\x18\x0b \x01(\x03\"R\n\x11LatencyStatistics\x12\r\n\x05\x63ount\x18\x01 \x01(\x03\x12\x0e\n\x06p50_ms\x18\x02 \x01(\x01\x12\x0e\n\x06p95_ms\x18\x03 \x01(\x01\x12\x0e\n\x06p99_ms\x18\x04 \x01(\x01\"\xd9\x01\n\x10MethodStatistics\x12\x0e\n\x06method\x18\x01 \x01(\t\x12M\n\x12requests_by_status\x18\x02 \x03(\x0b\x32\x31.memoir.v1.MethodStatistics.RequestsByStatusEntry\x12-\n\x07latency\x18\x03 \x01(\x0b\x32\x1c.memoir.v1.LatencyStatistics\x1a\x37\n\x15RequestsByStatusEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x03:\x02\x38\x01\"\x84\x01\n\x0bSlowRequest\x12\x0e\n\x06method\x18\x01 \x01(\t\x12\x0e\n\x06status\x18\x02 \x01(\t\x12\x13\n\x0b\x64uration_ms\x18\x03 \x01(\x01\x12(\n\x04time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x16\n\x0e\x63orrelation_id\x18\x05 \x01(\t\"O\n\x0fStageStatistics\x12\r\n\x05stage\x18\x01 \x01(\t\x12-\n\x07latency\x18\x02 \x01(\x0b\x32\x1c.memoir.v1.LatencyStatistics\"\x9d\x01\n\x0fModelStatistics\x12\r\n\x05model\x18\x01 \x01(\t\x12\r\n\x05\x63\x61lls\x18\x02 \x01(\x03\x12\x10\n\x08\x66\x61ilures\x18\x03 \x01(\x03\x12\x14\n\x0cinput_tokens\x18\x04 \x01(\x03\x12\x15\n\routput_tokens\x18\x05 \x01(\x03\x12-\n\x07latency\x18\x06 \x01(\x0b\x32\x1c.memoir.v1.LatencyStatistics\"?\n\x13SearchArmStatistics\x12\x0b\n\x03\x61rm\x18\x01 \x01(\t\x12\x0c\n\x04runs\x18\x02 \x01(\x03\x12\r\n\x05skips\x18\x03 \x01(\x03\"v\n\x0fQueueStatistics\x12\r\n\x05\x64\x65pth\x18\x01 \x01(\x03\x12-\n\noldest_age\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x14\n\x0c\x64\x65\x61\x64_letters\x18\x03 \x01(\x03\x12\x0f\n\x07running\x18\x04 \x01(\x03\"s\n\x0fGraphStatistics\x12\x11\n\tavailable\x18\x01 \x01(\x08\x12\x0f\n\x07pending\x18\x02 \x01(\x03\x12&\n\x03lag\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x14\n\x0c\x64\x65\x61\x64_letters\x18\x04 \x01(\x03\">\n\x0ePoolStatistics\x12\x0c\n\x04size\x18\x01 \x01(\x05\x12\x0c\n\x04idle\x18\x02 \x01(\x05\x12\x10\n\x08max_size\x18\x03 \x01(\x05\x32\x87\x02\n\x11StatisticsService\x12q\n\rGetStatistics\x12\x1f.memoir.v1.GetStatisticsRequest\x1a .memoir.v1.GetStatisticsResponse\"\x1d\x82\xd3\xe4\x93\x02\x17\x12\x15/memoir/v1/statistics\x12\x7f\n\x0fWatchStatistics\x12!.memoir.v1.WatchStatisticsRequest\x1a\".memoir.v1.WatchStatisticsResponse\"#\x82\xd3\xe4\x93\x02\x1d\x12\x1b/memoir/v1/statistics:watch0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,13 +37,13 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'memoir.v1.statistics_servic
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_GETSTATISTICSREQUEST'].fields_by_name['org_id']._loaded_options = None
-  _globals['_GETSTATISTICSREQUEST'].fields_by_name['org_id']._serialized_options = b'\272H\021r\017\020\001\030@2\t^\\P{Cc}*$'
+  _globals['_GETSTATISTICSREQUEST'].fields_by_name['org_id']._serialized_options = b'\272H\010r\006\210\233\225\357\003@'
   _globals['_GETSTATISTICSREQUEST'].fields_by_name['project_id']._loaded_options = None
-  _globals['_GETSTATISTICSREQUEST'].fields_by_name['project_id']._serialized_options = b'\272H\021r\017\020\001\030@2\t^\\P{Cc}*$'
+  _globals['_GETSTATISTICSREQUEST'].fields_by_name['project_id']._serialized_options = b'\272H\010r\006\210\233\225\357\003@'
   _globals['_WATCHSTATISTICSREQUEST'].fields_by_name['org_id']._loaded_options = None
-  _globals['_WATCHSTATISTICSREQUEST'].fields_by_name['org_id']._serialized_options = b'\272H\021r\017\020\001\030@2\t^\\P{Cc}*$'
+  _globals['_WATCHSTATISTICSREQUEST'].fields_by_name['org_id']._serialized_options = b'\272H\010r\006\210\233\225\357\003@'
   _globals['_WATCHSTATISTICSREQUEST'].fields_by_name['project_id']._loaded_options = None
-  _globals['_WATCHSTATISTICSREQUEST'].fields_by_name['project_id']._serialized_options = b'\272H\021r\017\020\001\030@2\t^\\P{Cc}*$'
+  _globals['_WATCHSTATISTICSREQUEST'].fields_by_name['project_id']._serialized_options = b'\272H\010r\006\210\233\225\357\003@'
   _globals['_WATCHSTATISTICSREQUEST'].fields_by_name['interval']._loaded_options = None
   _globals['_WATCHSTATISTICSREQUEST'].fields_by_name['interval']._serialized_options = b'\272H\016\252\001\013\"\002\010<2\005\020\200\302\327/'
   _globals['_METHODSTATISTICS_REQUESTSBYSTATUSENTRY']._loaded_options = None
@@ -51,40 +52,40 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_STATISTICSSERVICE'].methods_by_name['GetStatistics']._serialized_options = b'\202\323\344\223\002\027\022\025/memoir/v1/statistics'
   _globals['_STATISTICSSERVICE'].methods_by_name['WatchStatistics']._loaded_options = None
   _globals['_STATISTICSSERVICE'].methods_by_name['WatchStatistics']._serialized_options = b'\202\323\344\223\002\035\022\033/memoir/v1/statistics:watch'
-  _globals['_GETSTATISTICSREQUEST']._serialized_start=174
-  _globals['_GETSTATISTICSREQUEST']._serialized_end=312
-  _globals['_GETSTATISTICSRESPONSE']._serialized_start=314
-  _globals['_GETSTATISTICSRESPONSE']._serialized_end=380
-  _globals['_WATCHSTATISTICSREQUEST']._serialized_start=383
-  _globals['_WATCHSTATISTICSREQUEST']._serialized_end=605
-  _globals['_WATCHSTATISTICSRESPONSE']._serialized_start=607
-  _globals['_WATCHSTATISTICSRESPONSE']._serialized_end=675
-  _globals['_STATISTICS']._serialized_start=678
-  _globals['_STATISTICS']._serialized_end=1098
-  _globals['_STORESTATISTICS']._serialized_start=1100
-  _globals['_STORESTATISTICS']._serialized_end=1206
-  _globals['_WINDOWSTATISTICS']._serialized_start=1209
-  _globals['_WINDOWSTATISTICS']._serialized_end=1609
-  _globals['_LATENCYSTATISTICS']._serialized_start=1611
-  _globals['_LATENCYSTATISTICS']._serialized_end=1693
-  _globals['_METHODSTATISTICS']._serialized_start=1696
-  _globals['_METHODSTATISTICS']._serialized_end=1913
-  _globals['_METHODSTATISTICS_REQUESTSBYSTATUSENTRY']._serialized_start=1858
-  _globals['_METHODSTATISTICS_REQUESTSBYSTATUSENTRY']._serialized_end=1913
-  _globals['_SLOWREQUEST']._serialized_start=1916
-  _globals['_SLOWREQUEST']._serialized_end=2048
-  _globals['_STAGESTATISTICS']._serialized_start=2050
-  _globals['_STAGESTATISTICS']._serialized_end=2129
-  _globals['_MODELSTATISTICS']._serialized_start=2132
-  _globals['_MODELSTATISTICS']._serialized_end=2289
-  _globals['_SEARCHARMSTATISTICS']._serialized_start=2291
-  _globals['_SEARCHARMSTATISTICS']._serialized_end=2354
-  _globals['_QUEUESTATISTICS']._serialized_start=2356
-  _globals['_QUEUESTATISTICS']._serialized_end=2474
-  _globals['_GRAPHSTATISTICS']._serialized_start=2476
-  _globals['_GRAPHSTATISTICS']._serialized_end=2591
-  _globals['_POOLSTATISTICS']._serialized_start=2593
-  _globals['_POOLSTATISTICS']._serialized_end=2655
-  _globals['_STATISTICSSERVICE']._serialized_start=2658
-  _globals['_STATISTICSSERVICE']._serialized_end=2921
+  _globals['_GETSTATISTICSREQUEST']._serialized_start=202
+  _globals['_GETSTATISTICSREQUEST']._serialized_end=322
+  _globals['_GETSTATISTICSRESPONSE']._serialized_start=324
+  _globals['_GETSTATISTICSRESPONSE']._serialized_end=390
+  _globals['_WATCHSTATISTICSREQUEST']._serialized_start=393
+  _globals['_WATCHSTATISTICSREQUEST']._serialized_end=597
+  _globals['_WATCHSTATISTICSRESPONSE']._serialized_start=599
+  _globals['_WATCHSTATISTICSRESPONSE']._serialized_end=667
+  _globals['_STATISTICS']._serialized_start=670
+  _globals['_STATISTICS']._serialized_end=1090
+  _globals['_STORESTATISTICS']._serialized_start=1092
+  _globals['_STORESTATISTICS']._serialized_end=1198
+  _globals['_WINDOWSTATISTICS']._serialized_start=1201
+  _globals['_WINDOWSTATISTICS']._serialized_end=1601
+  _globals['_LATENCYSTATISTICS']._serialized_start=1603
+  _globals['_LATENCYSTATISTICS']._serialized_end=1685
+  _globals['_METHODSTATISTICS']._serialized_start=1688
+  _globals['_METHODSTATISTICS']._serialized_end=1905
+  _globals['_METHODSTATISTICS_REQUESTSBYSTATUSENTRY']._serialized_start=1850
+  _globals['_METHODSTATISTICS_REQUESTSBYSTATUSENTRY']._serialized_end=1905
+  _globals['_SLOWREQUEST']._serialized_start=1908
+  _globals['_SLOWREQUEST']._serialized_end=2040
+  _globals['_STAGESTATISTICS']._serialized_start=2042
+  _globals['_STAGESTATISTICS']._serialized_end=2121
+  _globals['_MODELSTATISTICS']._serialized_start=2124
+  _globals['_MODELSTATISTICS']._serialized_end=2281
+  _globals['_SEARCHARMSTATISTICS']._serialized_start=2283
+  _globals['_SEARCHARMSTATISTICS']._serialized_end=2346
+  _globals['_QUEUESTATISTICS']._serialized_start=2348
+  _globals['_QUEUESTATISTICS']._serialized_end=2466
+  _globals['_GRAPHSTATISTICS']._serialized_start=2468
+  _globals['_GRAPHSTATISTICS']._serialized_end=2583
+  _globals['_POOLSTATISTICS']._serialized_start=2585
+  _globals['_POOLSTATISTICS']._serialized_end=2647
+  _globals['_STATISTICSSERVICE']._serialized_start=2650
+  _globals['_STATISTICSSERVICE']._serialized_end=2913
 # @@protoc_insertion_point(module_scope)

@@ -7,7 +7,7 @@ protovalidate do not while they work on a message. So they are given one part of
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from functools import cache
 from typing import Any, Final, ParamSpec, TypeVar
 
@@ -66,10 +66,9 @@ def has_many_items(message: Message) -> bool:
 
 def item_fields(message: Message) -> Iterator[tuple[int, str, Any]]:
     """Yields number, name and items of the outermost fields that are lists of messages."""
-    lists = _item_fields(message.DESCRIPTOR)
-    for field in message.DESCRIPTOR.fields if lists else ():
-        if field.name in lists and (items := getattr(message, field.name)):
-            yield field.number, field.name, items
+    for name, number in _item_fields(message.DESCRIPTOR).items():
+        if items := getattr(message, name):
+            yield number, name, items
 
 
 def outline(message: Message, *, with_blanks: bool = True) -> Message:
@@ -115,14 +114,15 @@ def _set(message: Message, field: FieldDescriptor, value: Any) -> None:
 
 
 @cache
-def _item_fields(kind: Descriptor) -> frozenset[str]:
-    return frozenset(
-        field.name
+def _item_fields(kind: Descriptor) -> Mapping[str, int]:
+    """The numbers of the fields that are lists of messages, by name."""
+    return {
+        field.name: field.number
         for field in kind.fields
         if field.is_repeated
         and field.message_type is not None
         and not field.message_type.GetOptions().map_entry
-    )
+    }
 
 
 @cache

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
+
+from cachetools import LRUCache
 
 from server.core.errors import RateLimited
 
@@ -33,7 +34,7 @@ class RateLimiter:
         self._rate = rate
         self._burst = float(burst)
         self._monotonic = monotonic
-        self._buckets: OrderedDict[str, _Bucket] = OrderedDict()
+        self._buckets: LRUCache[str, _Bucket] = LRUCache(MOST_PROJECTS)
 
     def take(self, project_id: str) -> None:
         """Counts one call of the project.
@@ -52,10 +53,7 @@ class RateLimiter:
         now = self._monotonic()
         bucket = self._buckets.get(project_id)
         if bucket is None:
-            if len(self._buckets) >= MOST_PROJECTS:
-                self._buckets.popitem(last=False)
             bucket = self._buckets[project_id] = _Bucket(self._burst, now)
-        self._buckets.move_to_end(project_id)
         bucket.tokens = min(self._burst, bucket.tokens + (now - bucket.filled) * self._rate)
         bucket.filled = now
         return bucket

@@ -138,6 +138,8 @@ class Door:
                 except CallFailed as error:
                     assert session.last is not None
                     return failed(error.status, session.last.correlation_id, rename)
+                except InvalidRequest as invalid:
+                    return _invalid(request, invalid, rename)
                 headers = _headers(session.last, exchange)
                 return Response(orjson.dumps(body), media_type=JSON, headers=headers)
 
@@ -190,7 +192,7 @@ class Door:
                 request, refused(refusal.http_status, str(refusal), headers={"Connection": "close"})
             )
         except InvalidRequest as invalid:
-            return _logged(request, failed(to_status(invalid, ""), ""))
+            return _invalid(request, invalid)
         except ClientDisconnect:
             return refused(CLIENT_CLOSED_REQUEST, "the client is gone")
 
@@ -244,10 +246,14 @@ def _headers(answer: LocalAnswer | None, exchange: Exchange) -> Mapping[str, str
     return headers
 
 
-def _logged(request: Request, response: Response) -> Response:
-    """Logs a refusal that no call has logged, and gives it an id to find it by."""
+def _invalid(request: Request, invalid: InvalidRequest, rename: Rename | None = None) -> Response:
     correlation_id = uuid4().hex
-    response.headers[CORRELATION_ID] = correlation_id
+    return _logged(request, failed(to_status(invalid, correlation_id), correlation_id, rename))
+
+
+def _logged(request: Request, response: Response) -> Response:
+    """Logs a refusal that no call has logged, and gives it an id to find it by if it has none."""
+    correlation_id = response.headers.setdefault(CORRELATION_ID, uuid4().hex)
     _log.info(
         "http.refused",
         path=request.url.path[:256],

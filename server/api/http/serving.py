@@ -62,6 +62,7 @@ async def serving_http(application: ASGIApp, options: HttpOptions) -> AsyncItera
         )
         serving = asyncio.create_task(server.serve([listening]), name="http")
         try:
+            await server.listens.wait()
             yield int(listening.getsockname()[1])
         finally:
             server.should_exit = True
@@ -69,7 +70,15 @@ async def serving_http(application: ASGIApp, options: HttpOptions) -> AsyncItera
 
 
 class _Server(uvicorn.Server):
-    """uvicorn's server, which leaves the signals of the process alone."""
+    """uvicorn's server, which leaves the signals of the process alone and says when it listens."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.listens = asyncio.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.listens.set()
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -78,21 +87,34 @@ class _Server(uvicorn.Server):
 
 def _protocol(idle_seconds: float) -> type[HttpToolsProtocol]:
     class Protocol(HttpToolsProtocol):
-        """uvicorn's protocol, which would wait for a first request for ever."""
+        """uvicorn's protocol, which would wait for ever for the headers of a request."""
+
+        _due: asyncio.TimerHandle | None = None
 
         def connection_made(self, transport: Any) -> None:
             super().connection_made(transport)
-            self._headers_due = self.loop.call_later(idle_seconds, self._close_if_silent)
+            self._expect_headers()
+
+        def on_message_begin(self) -> None:
+            super().on_message_begin()
+            self._expect_headers()
+
+        def on_headers_complete(self) -> None:
+            self._stop_waiting()
+            super().on_headers_complete()
 
         def connection_lost(self, exc: Exception | None) -> None:
-            self._headers_due.cancel()
+            self._stop_waiting()
             super().connection_lost(exc)
 
-        def _close_if_silent(self) -> None:
-            # Set when the headers of the first request are complete; its type is not optional.
-            began: object = self.cycle
-            if began is None:
-                self.transport.close()
+        def _expect_headers(self) -> None:
+            self._stop_waiting()
+            self._due = self.loop.call_later(idle_seconds, self.transport.close)
+
+        def _stop_waiting(self) -> None:
+            if self._due is not None:
+                self._due.cancel()
+                self._due = None
 
     return Protocol
 

@@ -33,15 +33,17 @@ class CaughtUp:
         self._outbox = outbox
 
     async def __call__(
-        self, project_id: str, position: int | None, seconds: float = CATCH_UP_SECONDS
+        self, project_id: str, scope: Scope, position: int | None, seconds: float = CATCH_UP_SECONDS
     ) -> None:
-        """Returns when the graph holds the write at `position`; at once for None.
+        """Returns when reads of the scope see the write at `position`; at once for None.
+
+        Only reads of whole graph spaces use Neo4j and can be behind.
 
         Raises:
             GraphBehind: it does not within `seconds` or before the call's deadline.
             StoreUnavailable: the outbox cannot be read.
         """
-        if position is None:
+        if position is None or not scope.sees_whole_spaces():
             return
         try:
             async with asyncio.timeout(bounded(seconds)):
@@ -126,8 +128,8 @@ MOST_MEMORIES: Final = 10_000
 class PastGraph:
     """Computes the graph of a past instant, from the history.
 
-    It costs two statements: they read all memories of the graph space as they were, and the names
-    in it that were split by then.
+    It costs two statements: they read the scope's memories as they were, and the names that were
+    split by then.
     """
 
     def __init__(self, history: MemoryHistory, splits: EntitySplits) -> None:
@@ -146,7 +148,7 @@ class PastGraph:
         return relations_of(await self.spaces(project_id, scope, time), entity)
 
     async def spaces(self, project_id: str, scope: Scope, time: datetime) -> list[PastSpace]:
-        """Returns the past graphs of the scope's spaces, limited to the scope's memories.
+        """Returns the past graphs of the scope's spaces, computed from the scope's memories alone.
 
         The scope's own space comes first, then the spaces of its newest memories.
 
@@ -154,21 +156,14 @@ class PastGraph:
             InvalidRequest: there were too many memories to compute it from.
             StoreUnavailable: the memories cannot be read.
         """
-        # A memory of another run or agent can supersede what a memory of the scope states.
-        field, value = scope.parts()[0]
         query = ListQuery(
-            project_id,
-            Scope(**{field: value}),
-            MOST_MEMORIES + 1,
-            ListOrder.NEWEST_FIRST,
-            visible_on=today(time),
+            project_id, scope, MOST_MEMORIES + 1, ListOrder.NEWEST_FIRST, visible_on=today(time)
         )
         memories = await self._history.list(query, time)
         if len(memories) > MOST_MEMORIES:
             rule = f"a past instant can only be read with at most {MOST_MEMORIES} memories"
             raise InvalidRequest([FieldViolation("as_of", rule)])
-        in_scope = {m.id for m in memories if set(scope.parts()) <= set(m.scope.parts())}
         names = sorted({memory.scope.graph_space() for memory in memories})
         splits = await self._splits.splits(project_id, names, time)
-        seen = [space.seen_by(in_scope) for space in spaces_of(memories, splits)]
-        return sorted(seen, key=lambda space: space.name != scope.graph_space())
+        spaces = spaces_of(memories, splits)
+        return sorted(spaces, key=lambda space: space.name != scope.graph_space())

@@ -76,7 +76,7 @@ class GetEntity:
         """
         if command.as_of is not None:
             return await self._at(command, command.as_of)
-        await self._caught_up(command.project_id, command.position)
+        await self._caught_up(command.project_id, command.scope, command.position)
         holding_at = None if command.include_superseded else self._clock.now()
         within = GraphScope(command.project_id, command.scope, holding_at)
         entity, *_ = await self._known.named(within, command.name)
@@ -148,7 +148,7 @@ class ListEntities:
         words = words_of(command.query or "")
         if command.query is not None and not words:
             return ShownEntities([], None)
-        await self._caught_up(command.project_id, command.position)
+        await self._caught_up(command.project_id, command.scope, command.position)
         page = await self._graph.list_entities(
             EntityQuery(
                 GraphScope(command.project_id, command.scope),

@@ -32,7 +32,7 @@ from server.memories.memory import Memory
 class PastSpace:
     """The graph of one space: its entities by key, the memories that mention them, and relations.
 
-    The names and types of entities come from all memories of the space.
+    All of it, names and types and ends too, comes from these memories.
     """
 
     name: str
@@ -40,15 +40,6 @@ class PastSpace:
     entities: Mapping[str, Entity]
     mentioned_by: Mapping[str, Sequence[UUID]]
     relations: Sequence[StatedRelation]
-
-    def seen_by(self, memory_ids: Set[UUID]) -> PastSpace:
-        """Returns the part of the graph that these memories mention and state."""
-        mentioned_by = {
-            key: [each for each in ids if each in memory_ids]
-            for key, ids in self.mentioned_by.items()
-        }
-        relations = [each for each in self.relations if each.memory_id in memory_ids]
-        return replace(self, mentioned_by=mentioned_by, relations=relations)
 
     def about(self, entity: str | None) -> Iterable[StatedRelation]:
         """Yields the relations with the entity at either end, by name or alias; all for None."""

@@ -68,7 +68,7 @@ class ListRelations:
         """
         if command.as_of is not None:
             return await self._at(command, command.as_of)
-        await self._caught_up(command.project_id, command.position)
+        await self._caught_up(command.project_id, command.scope, command.position)
         stated = await self._graph.list_relations(
             RelationQuery(
                 project_id=command.project_id,
@@ -95,16 +95,10 @@ class ListRelations:
             for each in stated
             if (command.include_superseded or each.holds_at(time))
             and (relation is None or each.relation.relation == relation)
-            and (command.after is None or _is_after(each, command.after))
+            and (command.after is None or each.is_after(command.after))
         ]
         page = rest[: command.page_size]
         return RelationPage(page, _cursor(page) if len(rest) > len(page) else None)
-
-
-def _is_after(stated: StatedRelation, cursor: RelationCursor) -> bool:
-    if stated.event_time != cursor.event_time:
-        return stated.event_time < cursor.event_time
-    return stated.place > (cursor.memory_id, cursor.source_key, cursor.relation, cursor.target_key)
 
 
 def _cursor(page: Sequence[StatedRelation]) -> RelationCursor:
@@ -154,7 +148,7 @@ class FindPaths:
             GraphBehind: the write at `position` does not reach the graph in time.
             GraphUnavailable, StoreUnavailable: the graph or the store cannot be read.
         """
-        await self._caught_up(command.project_id, command.position)
+        await self._caught_up(command.project_id, command.scope, command.position)
         within = GraphScope(command.project_id, command.scope, self._clock.now())
         sources = await self._known.named(within, command.source)
         targets = await self._known.named(within, command.target)

@@ -6,8 +6,7 @@ import asyncio
 import math
 import random
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from itertools import groupby
@@ -15,6 +14,7 @@ from itertools import groupby
 import structlog
 
 from server import failpoints
+from server.core.background import Wakeup, give_back, keep_lease, running
 from server.core.clock import backoff
 from server.core.errors import GraphUnavailable, StoreUnavailable
 from server.graph.ports import Graph
@@ -91,19 +91,19 @@ class GraphProjector:
         self._looked_at = -math.inf
         self._linger = timedelta(0)
         self._batch = min(self._options.first_batch, self._options.batch_size)
-        self._woken = asyncio.Event()
+        self._wakeup = Wakeup(self._options.poll_interval)
         self._prepared = False
 
     def wake(self) -> None:
         """Wakes `run`, so that it need not wait for its poll."""
-        self._woken.set()
+        self._wakeup.set()
 
     async def run(self) -> None:
         """Projects until it is cancelled. Failures are logged and retried."""
         failures = 0
         outage = OutageLog(_log, began="projector.waiting", ended="projector.resumed")
         while True:
-            self._woken.clear()
+            self._wakeup.clear()
             try:
                 await self._drain()
             except Exception as error:  # noqa: BLE001 - projection must continue after any error
@@ -148,7 +148,7 @@ class GraphProjector:
         end = begun + self._options.work_time.total_seconds()
         try:
             async with asyncio.timeout_at(min(end, self._allowed_from(begun))) as limit:
-                async with _in_background(self._renew(claimed, limit, end)):
+                async with running("projection-renewal", self._renew(claimed, limit, end)):
                     return await self._project(claimed)
         except TimeoutError as error:
             mark_failed(error)
@@ -159,7 +159,7 @@ class GraphProjector:
             _log.warning("projector.overdue", **_described(claimed))
             return 0
         except asyncio.CancelledError:
-            await self._return_unfinished(claimed)
+            await give_back(self._outbox.release(claimed, timedelta(0)), _RELEASE_SECONDS)
             raise
 
     def _allowed_from(self, instant: float) -> float:
@@ -169,17 +169,21 @@ class GraphProjector:
         self, claimed: Sequence[DirtyMemory], limit: asyncio.Timeout, end: float
     ) -> None:
         """Renews the claim while the work lasts; if that fails, the work ends with the lease."""
-        loop = asyncio.get_running_loop()
-        while True:
-            await asyncio.sleep(self._options.lease.total_seconds() / 3)
-            asked = loop.time()
-            try:
-                await self._outbox.renew(claimed, self._options.lease)
-            except Exception as error:  # noqa: BLE001 - the next round may succeed
-                _log.warning("projector.lease_not_renewed", error=type(error).__qualname__)
-            else:
-                if not limit.expired():
-                    limit.reschedule(min(end, self._allowed_from(asked)))
+
+        async def renew() -> bool:
+            asked = asyncio.get_running_loop().time()
+            await self._outbox.renew(claimed, self._options.lease)
+            if not limit.expired():
+                limit.reschedule(min(end, self._allowed_from(asked)))
+            return True
+
+        await keep_lease(
+            renew,
+            self._options.lease,
+            lambda error: _log.warning(
+                "projector.lease_not_renewed", error=type(error).__qualname__
+            ),
+        )
 
     async def _drain(self) -> None:
         await self._outbox.keep_up()
@@ -210,7 +214,7 @@ class GraphProjector:
         elif projected:
             self._linger = min(options.longest_linger, max(options.first_linger, 2 * self._linger))
         else:
-            # Most commits name nobody. Each of them wakes the projector, but not for a claim each.
+            # Most commits hold nothing for the graph; those that wake the projector share a claim.
             self._linger = options.first_linger
 
     async def _prepare(self) -> None:
@@ -274,17 +278,9 @@ class GraphProjector:
         for attempts, group in groupby(ordered, key=lambda dirty: dirty.attempts):
             await self._outbox.release(list(group), self._pause(attempts))
 
-    async def _return_unfinished(self, claimed: Sequence[DirtyMemory]) -> None:
-        """Tries to give the work back, so that others need not wait for the lease to expire."""
-        with suppress(Exception):
-            async with asyncio.timeout(_RELEASE_SECONDS):
-                await self._outbox.release(claimed, timedelta(0))
-
     async def wait_for_work(self) -> None:
         """Waits until the next poll is due, or until it is woken."""
-        with suppress(TimeoutError):
-            async with asyncio.timeout(self._options.poll_interval.total_seconds()):
-                await self._woken.wait()
+        await self._wakeup.wait()
 
     def _pause(self, attempts: int) -> timedelta:
         shortest, longest = self._options.shortest_pause, self._options.longest_pause
@@ -315,17 +311,6 @@ def _fault(error: Exception) -> str:
     """Returns the kinds of the errors, not their texts, which may quote a memory."""
     kinds = (type(error).__qualname__, _cause(error))
     return " from ".join(kind for kind in kinds if kind)
-
-
-@asynccontextmanager
-async def _in_background(work: Coroutine[object, object, None]) -> AsyncIterator[None]:
-    """Runs `work` in the background during the block."""
-    task = asyncio.create_task(work)
-    try:
-        yield
-    finally:
-        task.cancel()
-        await asyncio.wait([task])
 
 
 def _cause(error: Exception) -> str | None:

@@ -38,12 +38,13 @@ FUNCTIONAL_RELATIONS = frozenset(
 """Relations of which a subject has one at a time: a later one supersedes an earlier one of the same
 subject in the same graph space. All others accumulate, except for favourites."""
 
-_FAVORITE = ("favorite_", "favourite_")
+FUNCTIONAL_PREFIXES = ("favorite_", "favourite_")
+"""Beginnings of further relations that are functional."""
 
 
 def is_functional(relation: str) -> bool:
     """Whether a subject has one value of the relation at a time, such as a favourite colour."""
-    return relation in FUNCTIONAL_RELATIONS or relation.startswith(_FAVORITE)
+    return relation in FUNCTIONAL_RELATIONS or relation.startswith(FUNCTIONAL_PREFIXES)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ import structlog
 
 from server.core.clock import Clock
 from server.core.errors import ConcurrentChange, ExtractionFailed
+from server.core.loop import by_size
 from server.core.values import Vector
 from server.memories.add.add_memories import (
     AddMemoriesCommand,
@@ -82,7 +83,7 @@ async def _ask(
 ) -> tuple[InferenceAnswer, Plan]:
     answer = await language_model.infer(request)
     try:
-        return answer, plan(request, answer, limits)
+        checked = await by_size(len(request.messages), plan, request, answer, limits)
     except ExtractionFailed as failure:
         raise ExtractionFailed(
             answer.model,
@@ -91,6 +92,7 @@ async def _ask(
             input_tokens=answer.input_tokens,
             output_tokens=answer.output_tokens,
         ) from failure
+    return answer, checked
 
 
 CANDIDATES_AT_MOST = 20
@@ -177,7 +179,11 @@ class RememberInferred:
         )
         changes = replace(
             build_change_set(add, planned, vectors),
-            passages=new_passages(add, parts, of_parts, checked) if parts else None,
+            passages=(
+                await by_size(len(parts), new_passages, add, parts, of_parts, checked)
+                if parts
+                else None
+            ),
             forget_requests=[request.text for request in checked.forget_requests],
         )
         stated = {candidate.id: candidate.relations for candidate in request.candidates}

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from server.core.clock import Clock
+from server.core.loop import by_size
 from server.core.values import Vector, new_id
 from server.memories.add.add_memories import (
     AddMemoriesCommand,
@@ -43,15 +46,19 @@ class RememberVerbatim:
                 [embedded_text(message.content, message.name) for message in kept],
                 EmbeddingPurpose.DOCUMENT,
             )
-        changes = ChangeSet(
-            call=add.call,
-            messages=add.messages,
-            added=[
-                _memory(add, ordinal, message, vector)
-                for ordinal, (message, vector) in enumerate(zip(kept, vectors, strict=True))
-            ],
-        )
-        return outcome(changes, await self._store.commit(changes))
+        changes = await by_size(len(kept), _changes, add, kept, vectors)
+        committed = await self._store.commit(changes)
+        return await by_size(len(kept), outcome, changes, committed)
+
+
+def _changes(
+    add: AddContext, kept: Sequence[StoredMessage], vectors: Sequence[Vector]
+) -> ChangeSet:
+    added = [
+        _memory(add, ordinal, message, vector)
+        for ordinal, (message, vector) in enumerate(zip(kept, vectors, strict=True))
+    ]
+    return ChangeSet(call=add.call, messages=add.messages, added=added)
 
 
 def _memory(

@@ -1,4 +1,4 @@
-"""The arms of a search that ask others: the graph, and the model that reranks what was found."""
+"""Arms of a search beside words and vectors: relations, and the model that reranks the hits."""
 
 from __future__ import annotations
 
@@ -14,15 +14,12 @@ from server.core.caches import TtlCache
 from server.core.clock import Clock
 from server.core.errors import (
     DeadlineExceeded,
-    GraphBehind,
-    GraphUnavailable,
     ModelQuotaExhausted,
     ModelUnavailable,
 )
 from server.core.request_context import current_request
-from server.graph.explore.access import CATCH_UP_SECONDS, CaughtUp
 from server.graph.model import StatedRelation
-from server.graph.ports import GraphReader, GraphScope
+from server.graph.ports import RecallQuery, RelationRecall
 from server.memories.passages import Hit
 from server.memories.scope import Scope
 from server.memories.search.graph_clues import names_in, scores_of
@@ -31,15 +28,14 @@ from server.models.ports import Reranker, RerankFailed
 from server.telemetry.recording import record_search_arm, stage
 
 BELIEVED_SECONDS: Final = 5.0
-"""For how long a scope without entities is not looked at again."""
+"""For how long a scope without relations is not looked at again."""
 
 _KNOWN_SCOPES: Final = 10_000
-_SHARE_FOR_THE_GRAPH: Final = 0.5
 
 
 @dataclass(frozen=True, slots=True)
 class GraphFindings:
-    """What the graph proposes: memories with scores, the relations of the entities in the question.
+    """What relations propose: memories with scores, the relations of the entities in the question.
 
     `degraded` says why it could not.
     """
@@ -50,24 +46,34 @@ class GraphFindings:
 
 
 class GraphArm:
-    """Costs one round trip to the graph; none for a scope recently found without entities.
+    """Follows the relations of the entities in a question.
 
-    A search never fails because of the graph.
+    It costs one connection and a few statements of PostgreSQL, which knows the relations as soon as
+    the memories are stored; Neo4j is not asked. It costs nothing for a scope that was just found to
+    have no relations.
     """
 
-    def __init__(self, graph: GraphReader, caught_up: CaughtUp, clock: Clock) -> None:
-        self._graph = graph
-        self._caught_up = caught_up
+    def __init__(self, recall: RelationRecall, clock: Clock) -> None:
+        self._recall = recall
         self._clock = clock
         self._empty: TtlCache[tuple[str, Scope], bool] = TtlCache(BELIEVED_SECONDS, _KNOWN_SCOPES)
 
     async def __call__(
-        self, project_id: str, scope: Scope, question: str, position: int | None
+        self,
+        project_id: str,
+        scope: Scope,
+        question: str,
+        *,
+        after_write: bool = False,
+        with_relations: bool = False,
     ) -> GraphFindings:
-        """Asks the graph; `position` is that of a write that it must hold.
+        """Returns what the relations in the scope make of the question.
+
+        `after_write` says that the client has just written, so what is remembered of the scope may
+        be out of date.
 
         Raises:
-            StoreUnavailable: whether it holds that cannot be found out.
+            StoreUnavailable: PostgreSQL cannot be read.
             DeadlineExceeded: the call's time ran out.
         """
         names = names_in(question)
@@ -75,31 +81,14 @@ class GraphArm:
         if not names or not scope.parts():
             # A question that names its scope in a filter alone is of no one graph space.
             return GraphFindings()
-        if position is None and self._empty.get(known):
+        if not after_write and self._empty.get(known):
             return GraphFindings()
-        try:
-            await self._caught_up(project_id, position, self._patience())
-            within = GraphScope(project_id, scope, self._clock.now())
-            found = await self._graph.recall(within, names)
-        except (GraphBehind, GraphUnavailable) as error:
-            record_search_arm(Arm.GRAPH, ran=False)
-            if isinstance(error, GraphBehind):
-                return _without("the graph has not caught up with the consistency_token")
-            return _without("the graph is unavailable")
+        query = RecallQuery(project_id, scope, names, self._clock.now(), with_relations)
+        found = await self._recall.recall(query)
         record_search_arm(Arm.GRAPH, ran=True)
         if not found.has_entities:
             self._empty.put(known, True)
-        near = [clue.stated for clue in found.clues if not clue.through]
-        return GraphFindings(scores_of(found.clues), list(dict.fromkeys(near)))
-
-    @staticmethod
-    def _patience() -> float:
-        """How long to wait for the graph, leaving time for the search itself."""
-        return min(CATCH_UP_SECONDS, _SHARE_FOR_THE_GRAPH * current_request().remaining())
-
-
-def _without(reason: str) -> GraphFindings:
-    return GraphFindings(degraded=DegradedArm(Arm.GRAPH, reason))
+        return GraphFindings(scores_of(found.clues), found.relations)
 
 
 # The rest is for the answer: hits in a lesser order are worth more than none.

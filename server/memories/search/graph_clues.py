@@ -28,22 +28,27 @@ _POSSESSIVES: Final = ("'s", "\u2019s")
 
 @dataclass(frozen=True, slots=True)
 class Clue:
-    """A relation that an entity of the question leads to.
+    """A memory that states a relation to which an entity of the question leads.
 
     `degree` counts the relations of that entity. `through` counts those of the entity in between
     where the relation is one further on, and is 0 where it is the entity's own.
     """
 
-    stated: StatedRelation
+    memory_id: UUID
     degree: int
     through: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Recollection:
-    """What the graph makes of a question. Without `has_entities` the scope has none at all."""
+    """What relations make of a question.
+
+    `relations` are those of the entities in it, if they were asked for. Without `has_entities` the
+    scope has no relations at all.
+    """
 
     clues: Sequence[Clue]
+    relations: Sequence[StatedRelation] = ()
     has_entities: bool = True
 
 
@@ -79,8 +84,7 @@ def scores_of(clues: Iterable[Clue]) -> dict[UUID, float]:
         score = specificity(clue.degree)
         if clue.through:
             score *= FAR_SHARE * specificity(clue.through)
-        memory_id = clue.stated.memory_id
-        missing[memory_id] = missing.get(memory_id, 1.0) * (1.0 - score)
+        missing[clue.memory_id] = missing.get(clue.memory_id, 1.0) * (1.0 - score)
     return {memory_id: 1.0 - rest for memory_id, rest in missing.items()}
 
 

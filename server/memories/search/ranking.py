@@ -10,7 +10,10 @@ memory scores more. Messages are understood with those around them, so a message
 it is also gets a share of what those around it score: as independent reasons,
 1 - (1 - own)(1 - share * before)(1 - share * after). The next ones lend CONTEXT_SHARE, others
 within REACH FAR_SHARE: a short remark is understood with several turns around it, and a page with
-its neighbours alone. Nothing is lent from one sitting to another.
+its neighbours alone. Nothing is lent from one sitting to another. Words that are neighbours in the
+question say more where they stand together (Metzler and Croft, "A Markov Random Field Model for
+Term Dependencies", 2005): each such pair is one more word of the question and counts PAIR_SHARE of
+an average one. Pairs are counted for candidates only.
 
 The **dense** arm is the cosine of the embeddings after the mean embedding of the scope is taken off
 both. All that one person speaks of has much in common; what is left tells memories apart. The mean
@@ -20,6 +23,9 @@ The **graph** arm scores the memories that it finds by entities and relations, f
 scores come with the query. It is a reason of its own beside the other two arms,
 1 - (1 - score)(1 - share * graph): it lifts what it finds and lowers nothing. A lexical arm that
 finds nothing at all takes no part in a search.
+
+A question that asks for what one **speaker** said ("what did you recommend?") prefers that speaker:
+what others said loses SPEAKER_SHARE of the score that the dense and the lexical arm give it.
 
 The **time** arm is how close a memory's event time is to the times that the question names. It
 lifts what the other arms have found, as the graph does, and proposes nothing by itself.
@@ -73,6 +79,15 @@ FAR_SHARE: Final = 0.5
 REACH: Final = 400
 """How far a message lends, in characters, with its own: two to four short turns."""
 
+PAIR_SHARE: Final = 0.5
+"""How much a pair of words counts that stand together, as a part of an average word."""
+
+PAIR_REACH: Final = 3
+"""How far apart the words of a pair may stand, in words."""
+
+SPEAKER_SHARE: Final = 0.15
+"""The part of its score that an item loses if the question asks for another speaker's words."""
+
 SITTING: Final = timedelta(hours=6)
 """A longer pause between the event times of two messages ends a sitting."""
 
@@ -94,13 +109,14 @@ class ArmWeights:
     """How much each arm counts. Of dense and lexical only the ratio matters.
 
     `graph` and `time` are shares, from 0 to 1, of what is missing to a score of 1 that those arms
-    can add.
+    can add; `speaker` is the share that the words of others lose if a question asks for a speaker.
     """
 
     dense: float = 1.0
     lexical: float = 1.0
     graph: float = 1.0
     time: float = TIME_SHARE
+    speaker: float = SPEAKER_SHARE
 
 
 EVEN: Final = ArmWeights()
@@ -110,6 +126,7 @@ EVEN: Final = ArmWeights()
 class Scored(NamedTuple):
     """What the arms think of one memory; 0 is nothing.
 
+    `other_speaker` is true if the question asks for what somebody else said.
     A tuple, because a search makes hundreds of these and a frozen dataclass takes thrice as long.
     """
 
@@ -118,6 +135,7 @@ class Scored(NamedTuple):
     lexical: float
     graph: float = 0.0
     time: float = 0.0
+    other_speaker: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,6 +195,8 @@ def _taking_part(candidates: Sequence[Scored], weights: ArmWeights) -> ArmWeight
 def _score(candidate: Scored, weights: ArmWeights) -> float:
     total = weights.dense * _unit(candidate.dense) + weights.lexical * _unit(candidate.lexical)
     own = _unit(total / (weights.dense + weights.lexical))
+    if candidate.other_speaker:
+        own *= 1.0 - weights.speaker
     if candidate.graph <= 0.0 and candidate.time <= 0.0:
         return own
     missing = (1.0 - own) * (1.0 - weights.graph * _unit(candidate.graph))

@@ -10,7 +10,6 @@ from uuid import UUID
 
 from server.core.clock import Clock
 from server.core.values import Vector
-from server.graph.explore.access import VisibleRelations
 from server.graph.model import StatedRelation
 from server.memories.filters.filter import Filter
 from server.memories.memory import ScoredMemory, today
@@ -28,7 +27,7 @@ DEFAULT_TOP_K = 10
 
 @dataclass(frozen=True, slots=True)
 class SearchMemoriesCommand:
-    """What to look for, and where. `position` is that of a write that the graph must hold.
+    """What to look for, and where. `position` is that of a write whose effect must be seen.
 
     `as_of` is the past instant whose state is searched; None means now. `rerank` has a language
     model order the best hits once more. `reference_time` is when the question is asked, which its
@@ -68,10 +67,10 @@ class SearchMemoriesOutcome:
 
 
 class SearchMemories:
-    """Costs one embedding and two database round trips, beside the embedding one to the graph.
+    """Costs one embedding and two database round trips, and beside the embedding those of the graph
+    arm.
 
-    One more to the database where relations are asked for, and one call of the language model where
-    the hits are to be reranked.
+    One call of the language model where the hits are to be reranked.
     """
 
     def __init__(
@@ -81,14 +80,12 @@ class SearchMemories:
         clock: Clock,
         graph: GraphArm,
         rerank: RerankArm,
-        visible: VisibleRelations,
     ) -> None:
         self._store = store
         self._embedder = embedder
         self._clock = clock
         self._graph = graph
         self._rerank = rerank
-        self._visible = visible
 
     async def __call__(self, command: SearchMemoriesCommand) -> SearchMemoriesOutcome:
         """Searches.
@@ -104,7 +101,7 @@ class SearchMemories:
             self._embedder.model,
             reranking.language_model,
             degraded=[part for part in (findings.degraded, reranking.degraded) if part],
-            relations=await self._relations(command, hits, findings),
+            relations=_relations(command, hits, findings),
         )
 
     async def _ranked(
@@ -151,25 +148,27 @@ class SearchMemories:
             return GraphFindings(degraded=DegradedArm(Arm.GRAPH, reason))
         with stage("graph"):
             return await self._graph(
-                command.project_id, command.scope, command.query, command.position
+                command.project_id,
+                command.scope,
+                command.query,
+                after_write=command.position is not None,
+                with_relations=command.with_relations,
             )
 
-    async def _relations(
-        self, command: SearchMemoriesCommand, hits: Sequence[Hit], findings: GraphFindings
-    ) -> list[StatedRelation]:
-        """Those of the entities in the question last, and each once, as the graph knows it."""
-        if not command.with_relations:
-            return []
-        stated = [
-            StatedRelation(relation, hit.id, hit.memory.event_time)
-            for hit in hits
-            if isinstance(hit, ScoredMemory)
-            for relation in hit.memory.relations
-        ]
-        of_graph = await self._visible(command.project_id, findings.relations)
-        known = {_identity(relation): relation for relation in of_graph}
-        merged = {_identity(each): known.get(_identity(each), each) for each in stated}
-        return list((merged | known).values())
+
+def _relations(
+    command: SearchMemoriesCommand, hits: Sequence[Hit], findings: GraphFindings
+) -> list[StatedRelation]:
+    """Returns the relations of the hits, then those of the entities in the question, each once."""
+    if not command.with_relations:
+        return []
+    stated = (
+        StatedRelation(relation, hit.id, hit.memory.event_time)
+        for hit in hits
+        if isinstance(hit, ScoredMemory)
+        for relation in hit.memory.relations
+    )
+    return list({_identity(each): each for each in (*stated, *findings.relations)}.values())
 
 
 def _identity(stated: StatedRelation) -> tuple[UUID, str, str, str]:

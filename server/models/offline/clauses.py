@@ -57,6 +57,9 @@ _OTHER_SUBJECTS = word_set(
     "you it this that these those there nobody everyone everybody somebody someone people"
 )
 _OPEN_NOUN_PHRASE = word_set("my our his her their your the a an neither both no every each")
+_HELPING = lexicon.AUXILIARIES | lexicon.MODALS | lexicon.NEGATED.keys()
+_BEGINS_PHRASE = lexicon.DETERMINERS | lexicon.PREPOSITIONS
+_NO_VERBS = _BEGINS_PHRASE | lexicon.PRONOUNS
 _NO_SUBJECT = lexicon.PREPOSITIONS | lexicon.UNREAL | lexicon.PRONOUNS
 _FINITE = word_set("am was have has had is can will do") | lexicon.NEGATED.keys()
 _FRONTED = lexicon.PREPOSITIONS | lexicon.TIMES
@@ -110,14 +113,9 @@ def is_verb(tokens: Sequence[Token], place: int) -> bool:
         return False
     token, before = tokens[place], tokens[place - 1]
     word = token.lower
-    if word in lexicon.AUXILIARIES or word in lexicon.MODALS or word in lexicon.NEGATED:
+    if word in _HELPING:
         return True
-    if (
-        token.is_name
-        or word in lexicon.DETERMINERS
-        or word in lexicon.PREPOSITIONS
-        or word in lexicon.PRONOUNS
-    ):
+    if token.is_name or word in _NO_VERBS:
         return False
     if lexicon.is_past(word):
         return before.lower not in lexicon.DETERMINERS
@@ -175,8 +173,13 @@ def main_subject(tokens: Sequence[Token]) -> tuple[int, int] | None:
     if end is not None:
         return 0, end
     first = tokens[0].lower
+    if first in lexicon.ADVERBS:
+        begin = after_adverbs(tokens, 0)
+        begin += begin < len(tokens) and tokens[begin].text == ","
+        end = subject_end(tokens, begin)
+        return (begin, end) if end is not None else None
     is_clause = first in lexicon.CONJUNCTIONS
-    if not is_clause and first not in _FRONTED and first not in lexicon.ADVERBS:
+    if not is_clause and first not in _FRONTED:
         return None
     most = _MOST_CLAUSE_WORDS if is_clause else _MOST_FRONTED_WORDS + 1
     for place in range(1, min(len(tokens), most)):
@@ -253,9 +256,7 @@ def _is_same_form(left: Sequence[Token], right: Sequence[Token], owner: Sequence
     if owner[-1].lower not in {"i", "we", "they"}:
         return word in _THIRD_PERSON
     following = right[1]
-    shows_a_verb = (
-        following.is_name or following.lower in lexicon.DETERMINERS | lexicon.PREPOSITIONS
-    )
+    shows_a_verb = following.is_name or following.lower in _BEGINS_PHRASE
     return word in lexicon.VERBS and (shows_a_verb or word not in _MAYBE_NOUNS)
 
 
@@ -264,6 +265,6 @@ def _is_state(complement: Sequence[Token], right: Token) -> bool:
     words = lowered(complement)
     if words[:1] in (["a"], ["an"]):
         return right.lower in {"a", "an"}
-    is_phrase = right.lower in lexicon.DETERMINERS | lexicon.PREPOSITIONS or right.is_name
+    is_phrase = right.lower in _BEGINS_PHRASE or right.is_name
     is_plain = right.is_word and not is_phrase and not lexicon.is_past(right.lower)
     return is_plain and len(words) == 1 and words[0].isalpha()

@@ -2,29 +2,26 @@
 
 from __future__ import annotations
 
+import calendar
 import re
 from datetime import UTC, date, datetime, timedelta
 
-_DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
-_UNITS = ("day", "week", "month", "year")
-_NUMBERS = {
-    "a": 1, "an": 1, "one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7,
-    "eight": 8, "nine": 9, "ten": 10, "eleven": 11, "twelve": 12,
-}  # fmt: skip
+_DAYS = tuple(name.lower() for name in calendar.day_name)
+_COUNTED = ("a", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten",
+            "eleven", "twelve")  # fmt: skip
+_NUMBERS = {word: max(place, 1) for place, word in enumerate(_COUNTED)} | {"an": 1}
 _NAMED_DAYS = {
     "the day before yesterday": -2, "day before yesterday": -2, "yesterday": -1, "last night": -1,
     "today": 0, "tonight": 0, "this morning": 0, "this afternoon": 0, "this evening": 0,
     "tomorrow": 1, "the day after tomorrow": 2, "day after tomorrow": 2,
 }  # fmt: skip
-_NUMBER = rf"(?P<{{}}>\d{{{{1,3}}}}|{'|'.join(_NUMBERS)})"
+_STEP = {"last": -1, "this": 0, "next": 1}
+_COUNT = rf"(\d{{1,3}}|{'|'.join(_NUMBERS)}) (day|week|month|year)s?"
 _RELATIVE = re.compile(
-    rf"\b(?:(?P<named>{'|'.join(_NAMED_DAYS)})"
-    rf"|(?P<which>last|next|this) (?P<what>{'|'.join((*_DAYS, *_UNITS[1:]))}|weekend)"
-    rf"|{_NUMBER.format('past')} (?P<past_unit>{'|'.join(_UNITS)})s? ago"
-    rf"|in {_NUMBER.format('future')} (?P<future_unit>{'|'.join(_UNITS)})s?)\b(?!'s)",
+    rf"\b(?:({'|'.join(_NAMED_DAYS)})|(last|next|this) ({'|'.join(_DAYS)}|weekend|week|month|year)"
+    rf"|{_COUNT} ago|in {_COUNT})\b(?!'s)",
     re.IGNORECASE,
 )
-_STEP = {"last": -1, "this": 0, "next": 1}
 _MONTHS = 12
 _WEEK = timedelta(weeks=1)
 
@@ -43,14 +40,16 @@ def _annotated(match: re.Match[str], today: date) -> str:
 
 
 def _meaning(match: re.Match[str], today: date) -> str:
-    part = {name: value.lower() for name, value in match.groupdict().items() if value}
-    if "named" in part:
-        return str(today + timedelta(days=_NAMED_DAYS[part["named"]]))
-    if "which" in part:
-        return _which(_STEP[part["which"]], part["what"], today)
-    if "past" in part:
-        return _distant(-_number(part["past"]), part["past_unit"], today)
-    return _distant(_number(part["future"]), part["future_unit"], today)
+    named, step, what, past, past_unit, future, unit = (
+        (part or "").lower() for part in match.groups()
+    )
+    if named:
+        return str(today + timedelta(days=_NAMED_DAYS[named]))
+    if step:
+        return _which(_STEP[step], what, today)
+    if past:
+        return _distant(-_number(past), past_unit, today)
+    return _distant(_number(future), unit, today)
 
 
 def _which(step: int, what: str, today: date) -> str:
@@ -60,26 +59,17 @@ def _which(step: int, what: str, today: date) -> str:
         return f"weekend of {monday + timedelta(days=5) + step * _WEEK}"
     if what == "week":
         return f"week of {monday + step * _WEEK}"
-    if what in _DAYS:
-        return str(_weekday(step, _DAYS.index(what), today))
-    return _distant(step, what, today)
-
-
-def _weekday(step: int, weekday: int, today: date) -> date:
-    """The nearest such day before (-1) or after (1) today; this week's for 0."""
-    distance = (weekday - today.weekday()) % 7
-    if step < 0:
-        return today + timedelta(days=distance - 7)
-    if step > 0:
-        return today + timedelta(days=distance or 7)
-    return today + timedelta(days=weekday - today.weekday())
+    if what not in _DAYS:
+        return _distant(step, what, today)
+    # The nearest such day before or after today; of this week for `this`.
+    ahead = _DAYS.index(what) - today.weekday()
+    days = {-1: ahead % 7 - 7, 0: ahead, 1: ahead % 7 or 7}[step]
+    return str(today + timedelta(days=days))
 
 
 def _distant(count: int, unit: str, today: date) -> str:
-    if unit == "day":
-        return str(today + timedelta(days=count))
-    if unit == "week":
-        return str(today + count * _WEEK)
+    if unit in {"day", "week"}:
+        return str(today + timedelta(**{f"{unit}s": count}))
     if unit == "year":
         return f"{today.replace(year=today.year + count, day=1).year}"
     years, month = divmod(today.month - 1 + count, _MONTHS)

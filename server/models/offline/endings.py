@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from server.core.words import english_stem
 from server.models.offline import lexicon
 from server.models.offline.clauses import lowered
 from server.models.offline.lexicon import stems, word_set
@@ -15,10 +16,12 @@ _ENDING = lexicon.verbs_listed("ending")
 _GIVING_AWAY = stems("give throw get")
 _AWAY = word_set("away rid out")
 _LEAVING_WORK = stems("leave quit resign retire")
-_PARTING = stems("break split separate divorce")
+_LEAVING_SOMETHING = stems("leave quit")
+_PARTING = stems("separate divorce")
+_BREAKING = stems("break split")
 _LEADS = frozenset({"", "up", "from", "out of"})
 _WORK = word_set("job work position company")
-PARTNERS = word_set("dates engaged_to married_to")
+_PARTNERS = word_set("dates engaged_to married_to")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +59,13 @@ def read_ending(statement: Statement, complement: Complement) -> Ending:
         is_giving_up=bool(
             stem in _ENDING and is_up and complement.lead in _LEADS and complement.items
         ),
-        relations=PARTNERS if stem in _PARTING else frozenset(relations),
-        is_named=stem in stems("leave quit") and _WORK.isdisjoint(words),
+        relations=_PARTNERS if _is_parting(stem, complement) else frozenset(relations),
+        is_named=stem in _LEAVING_SOMETHING and _WORK.isdisjoint(words),
     )
+
+
+def _is_parting(stem: str, complement: Complement) -> bool:
+    """Whether two part: `I broke up with Eve`, but not `I broke my leg`."""
+    is_up = complement.lead == "up with" or (complement.lead == "up" and not complement.items)
+    is_apart = stem == english_stem("divorce") or not complement.items or complement.lead == "from"
+    return (stem in _BREAKING and is_up) or (stem in _PARTING and is_apart)

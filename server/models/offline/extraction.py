@@ -109,12 +109,12 @@ class Extraction:
         )
 
     def _known(self) -> Iterator[Entry]:
-        speakers = [speaker for m in self._request.messages if (speaker := _speaker(m))]
+        speakers = dict.fromkeys(s for m in self._request.messages if (s := _speaker(m)))
+        named = [(speaker, (f"{speaker.name} ", f"{speaker.name}'")) for speaker in speakers]
         for number, candidate in enumerate(self._request.candidates, start=1):
-            text = candidate.text
-            speaker = next((s for s in speakers if text.startswith((f"{s.name} ", f"{s.name}'"))),
-                           _SPEAKERS[Role.USER])  # fmt: skip
-            yield Entry(text, facts_of(text, speaker), number, candidate.immutable)
+            by = [speaker for speaker, begins in named if candidate.text.startswith(begins)]
+            facts = facts_of(candidate.text, by[0] if by else _SPEAKERS[Role.USER])
+            yield Entry(candidate.text, facts, number, candidate.immutable)
 
 
 def _said(message: Message) -> Iterator[tuple[Sentence, Speaker]]:

@@ -46,7 +46,7 @@ class Fact:
         """The stem of the verb."""
         return self.statement.stem
 
-    @property
+    @cached_property
     def attitude(self) -> int:
         """1 for what somebody likes, -1 for what they dislike; else 0."""
         return (self.stem in lexicon.TASTES) - (self.stem in lexicon.DISTASTES)
@@ -188,7 +188,7 @@ def read_fact(clause: Clause, speaker: Speaker, meant: Subject | None) -> Fact |
     subject = read_subject(statement, own, meant) if statement else None
     if statement is None or subject is None:
         return None
-    complement = read_complement(statement.rest, after_be=statement.stem == "be")
+    complement = read_complement(statement.rest, after_be=statement.stem in {"be", "get"})
     is_qualified = statement.is_limited or not (
         _is_neutral(statement.tokens[: statement.begin]) and _is_neutral(complement.tail)
     )

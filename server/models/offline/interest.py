@@ -18,7 +18,9 @@ from server.models.offline.statements import Who
 
 _POINTING = word_set("it that this them those these him her so you your one both")
 _REMARKING = verbs_listed("remarking")
-_MOODS, _TALK = listed("moods"), lexicon.stems(" ".join(listed("talk")))
+_AROUND = lexicon.ADVERBS | lexicon.PREPOSITIONS
+_OPINIONS = verbs_listed("opinions")
+_MOODS, _TALK = listed("moods"), verbs_listed("talk")
 _FINDING_OUT = listed("finding_out")
 _WANTING = verbs_listed("tastes")
 _DONE_BY_ASSISTANT = verbs_listed("done_by_assistant")
@@ -58,11 +60,11 @@ def _is_remark(fact: Fact) -> bool:
         return False
     verb = statement.tokens[statement.verb].lower
     mood = words[:1] if fact.stem == "be" else [verb] if verb.endswith("ing") else []
-    if not _MOODS.isdisjoint(mood):
+    if fact.stem in _OPINIONS or not _MOODS.isdisjoint(mood):
         return True
     if not words:
         return fact.stem in _REMARKING
-    pointed = {word for word in words if word not in lexicon.ADVERBS | lexicon.PREPOSITIONS}
+    pointed = {word for word in words if word not in _AROUND}
     asks = words[0] == "to" and not _FINDING_OUT.isdisjoint(words[1:2])
     talks = any(item.head in _TALK for item in fact.complement.items[:1])
     return pointed <= _POINTING or asks or talks

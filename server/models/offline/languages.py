@@ -17,7 +17,7 @@ _UNSPACED = re.compile(r"[\u0e00-\u0eff\u3040-\u30ff\u3400-\u9fff]")
 _ACCENTED = re.compile(r"[\u00c0-\u024f\u1e00-\u1eff\u00bf]")
 _FOREIGN = listed("foreign", "languages")
 _ENGLISH = FUNCTION_WORDS - _FOREIGN - listed("ambiguous", "languages")
-_QUESTION_WORDS = listed("question_words", "languages")
+_TALK = COURTESIES | listed("question_words", "languages")
 _ASKING = tuple(phrase.replace("+", " ") for phrase in listed("asking", "languages"))
 _QUESTION_MARK = re.compile("[?\uff1f\u061f\u00bf]")
 _I = re.compile(r"\b(?:I|[Ii]'\w+)\b")
@@ -41,7 +41,7 @@ def is_statement(text: str) -> bool:
     found = [word.lower() for word in words(text)]
     lower = text.lower()
     is_asked = _QUESTION_MARK.search(text) or any(phrase in lower for phrase in _ASKING)
-    if not found or is_asked or found[0] in COURTESIES | _QUESTION_WORDS:
+    if not found or is_asked or found[0] in _TALK:
         return False
     if _UNSPACED.search(text):
         return len(text) >= _SENTENCE_OF_CHARACTERS

@@ -81,6 +81,7 @@ _VERB_LISTS = ("verbs", "tastes", "distastes", "using", "possessing", "disposing
 VERBS: Final = frozenset().union(*map(listed, _VERB_LISTS))
 _IRREGULAR: Final = pairs("irregular")
 _IRREGULAR_PAST = _IRREGULAR.keys() - word_set("am is are been being has dying lying does goes")
+_NEVER_PAST = word_set("need feed breed bleed speed seed weed")
 _JOBS: Final = listed("jobs")
 _JOB_ENDINGS = tuple(listed("job_endings"))
 _THIRD_PERSON = {"am": "is", "are": "is", "were": "was", "have": "has"}
@@ -88,7 +89,7 @@ _THIRD_PERSON = {"am": "is", "are": "is", "were": "was", "have": "has"}
 
 def is_past(word: str) -> bool:
     """Whether the word is a verb in the past tense, as far as its look tells."""
-    return word in _IRREGULAR_PAST or (word.endswith("ed") and not word.endswith("eed"))
+    return word in _IRREGULAR_PAST or (word.endswith("ed") and word not in _NEVER_PAST)
 
 
 def is_job(word: str) -> bool:
@@ -105,9 +106,10 @@ def third_person(verb: str) -> str:
     """The form for he, she or it: `study` becomes `studies`."""
     if verb in _THIRD_PERSON:
         return _THIRD_PERSON[verb]
-    if verb.endswith("n't"):
-        return f"{third_person(NEGATED[verb])}n't" if NEGATED[verb] not in MODALS else verb
-    if verb in MODALS or verb in {"will", "was"} or is_past(verb):
+    if verb in NEGATED:
+        full, third = NEGATED[verb], third_person(NEGATED[verb])
+        return verb if third == full else f"{third}n't"
+    if verb in MODALS or verb in {"will", "was", "is", "has", "does"} or is_past(verb):
         return verb
     if verb.endswith(("s", "x", "z", "ch", "sh", "o")):
         return verb + "es"

@@ -15,6 +15,7 @@ _INNER = listed("name_particles")
 _INNER_NAME = re.compile(r"[a-z]{1,2}['\u2019][A-Z\u00c0-\u00de]")
 _QUOTES = QUOTES + "\u201d\u00bb"
 _IN_NUMBERS = "@.-%\u20ac$'/:+"
+_PARTICLES = PREPOSITIONS | {"up", "out", "back"}
 _LISTING = frozenset({",", "and", "or", "&"})
 _MOST_WORDS = 8
 
@@ -93,7 +94,7 @@ def read_complement(tokens: Sequence[Token], *, after_be: bool) -> Complement:
         near = [token.lower in PREPOSITIONS for token in tokens[:3]]
         start = near.index(True) + 1 if any(near) and tokens[0].lower not in DETERMINERS else 0
     else:
-        while start < len(tokens) and tokens[start].lower in PREPOSITIONS | {"up", "out", "back"}:
+        while start < len(tokens) and tokens[start].lower in _PARTICLES:
             start += 1
     items, end = _items(tokens, start)
     return Complement(joined(tokens[:start]).lower(), items, tuple(tokens[end:]))

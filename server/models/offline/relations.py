@@ -60,19 +60,20 @@ _WITH_NAME = (
     _rule("named", "person", "be go", "called named by"),
 )  # fmt: skip
 _RELATING = {lexicon.verb_stem(verb): verb for verb in listed("relating")}
-_RELATING |= {
-    lexicon.verb_stem(verb): verb for verb in ("hate", "adore", "detest", "loathe", "despise")
-}
 _SAME_RELATION = lexicon.pairs("same_relation")
 _LEADS = {"allergic to": "allergic_to", "fan of": "likes"}
 _DENIED = {"likes": "dislikes", "loves": "dislikes", "enjoys": "dislikes", "eats": "avoids",
            "drinks": "avoids"}  # fmt: skip
+_NAMES_WITHIN = 10
+"""How many words after the verb a name may begin."""
+
 _NO_OBJECT = lexicon.PHRASE_STOPS | {"back", "out"}
 _NOT_PLACES = listed("not_places")
 _DIETS, _MARITAL = listed("diets"), listed("marital")
 _AFTER_STATE = word_set("now today yesterday last this since and , again")
 _AGE = re.compile(r"(\d{1,3})(?: years? old| years? of age)?$")
 _PAST_MEANS_OVER = _stems("live reside work intern study come")
+_TELLING_VALUES = _stems("be change")
 _GETTING = _stems("be get")
 _BECOMING = _stems("be become")
 _WORKING = _stems("work start be get become")
@@ -109,12 +110,9 @@ def _attributes(
         return []
     if relation == "job" and complement.lead in {"at", "with"} and complement.items:
         relation, value, type_ = "works_at", complement.items[0].text, "organization"
-    elif (
-        relation
-        and statement.stem in {"be", "chang"}
-        and not joined(rest[:2]).startswith(("a ", "an "))
-    ):
-        value = complement.items[0].text if complement.items else ""
+    elif relation and statement.stem in _TELLING_VALUES:
+        is_kind = joined(rest[:2]).startswith(("a ", "an "))
+        value = complement.items[0].text if complement.items and not is_kind else ""
     elif words[:2] == ["a", "new"] and ":" in words and statement.stem in {"have", "get"}:
         colon = words.index(":")
         relation, value = attribute_named(words[2:colon]), joined(rest[colon + 1 :])
@@ -145,32 +143,28 @@ def _targets(
 
 def _named(statement: Statement, subject: Subject) -> Iterator[tuple[str, Entity]]:
     """The relations to the names after the verb, the first of each kind."""
-    rest = statement.rest
-    words = lowered(rest)
-    is_over = statement.is_past and statement.stem in _PAST_MEANS_OVER
-    if is_over and "since" not in words:
+    rest, words = statement.rest, lowered(statement.rest)
+    rules = [rule for rule in _WITH_NAME if statement.stem in rule.verbs]
+    if statement.is_past and statement.stem in _PAST_MEANS_OVER and "since" not in words:
         return
-    found = set()
-    for place in range(min(len(rest), 10)):
-        before, lead = words[max(place - 1, 0) : place], words[: max(place - 1, 0)]
-        for rule in _WITH_NAME:
-            if statement.stem not in rule.verbs or rule.relation in found:
-                continue
-            if not (rule.before.intersection(before) if rule.before else not before):
-                continue
-            if not _leads_to_name(rule, lead):
+    found: dict[str, Entity] = {}
+    for place in range(min(len(rest), _NAMES_WITHIN)):
+        for rule in rules:
+            if rule.relation in found or not _leads_to_name(rule, words[:place]):
                 continue
             name = read_name(rest, place, several=rule.type == "organization")
-            is_place = name is not None and name[0].lower() not in _NOT_PLACES
-            is_fit = rule.type != "place" or is_place
-            if name and is_fit:
-                found.add(rule.relation)
-                if rule.relation != "named" or not subject.kin:
-                    yield rule.relation, Entity(name[0], rule.type)
+            if name and (rule.type != "place" or name[0].lower() not in _NOT_PLACES):
+                found[rule.relation] = Entity(name[0], rule.type)
+    if subject.kin:
+        found.pop("named", None)
+    yield from found.items()
 
 
-def _leads_to_name(rule: _Rule, lead: Sequence[str]) -> bool:
-    """Whether the words between a verb and what stands before a name fit: no other object does."""
+def _leads_to_name(rule: _Rule, words: Sequence[str]) -> bool:
+    """Whether the words between a verb and a name fit, and no other object is among them."""
+    before, lead = words[-1:], words[:-1]
+    if rule.before.isdisjoint(before) if rule.before else before:
+        return False
     if rule.type == "organization":
         is_job_there = any(map(lexicon.is_job, lead))
         return not rule.needs or is_job_there or not rule.needs.isdisjoint(lead)

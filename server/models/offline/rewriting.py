@@ -73,5 +73,5 @@ def _others(tokens: Sequence[Token], speaker: Speaker, *, is_own: bool) -> str |
         elif after_i and word not in ADVERBS:
             text = _PLURAL.get(word, text) if is_own else third_person(text)
         after_i = word == "i" or (after_i and word in ADVERBS)
-        found.append(replace(token, text=text))
+        found.append(token if text is token.text else replace(token, text=text))
     return joined(found)

@@ -1,8 +1,8 @@
 """What a clause asserts: of whom, by which verb, whether it is denied, and what is only imagined.
 
 A clause states a fact if its subject is the speaker, somebody of theirs or somebody named, and its
-verb is in the indicative. What follows a verb of saying, thinking, asking, doubting, pretending or
-wishing, a condition, or a word such as `maybe` is not asserted. In doubt a clause states nothing.
+verb is in the indicative. A clause with a second subject in it (`Tom says that I moved`) states
+nothing, nor does one with a condition or a word such as `maybe`. In doubt a clause states nothing.
 """
 
 from __future__ import annotations
@@ -157,16 +157,21 @@ def _helping(statement: Statement, place: int) -> int:
         statement.is_over = True
         length = 2
     elif lexicon.verb_stem(word) in _STOPPING:
-        is_up = following == "up"
-        gerund = later if is_up else following
-        is_over = gerund.endswith("ing")
-        length = 1 + is_up if is_over and is_up == (lexicon.verb_stem(word) == "give") else 0
+        length = _giving_up(word, following, later)
         statement.is_over |= length > 0
         statement.is_denied |= length > 0
     if length:
         statement.is_denied |= word in lexicon.NEGATED
         statement.is_past |= base in {"did", "was", "were"}
     return length
+
+
+def _giving_up(word: str, following: str, later: str) -> int:
+    """How many words say that a verb in -ing is over: `stopped`, or `gave up`; 0 if none do."""
+    if (lexicon.verb_stem(word) == "give") != (following == "up"):
+        return 0
+    gerund, length = (later, 2) if following == "up" else (following, 1)
+    return length if gerund.endswith("ing") else 0
 
 
 def _adverb(statement: Statement, place: int) -> int:

@@ -1,4 +1,4 @@
-"""Imports the memories of a Mem0 OSS installation."""
+"""Imports the memories of a Mem0 OSS installation, or of an account of Mem0's platform."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Mem0Imported:
 
 
 class ImportMem0:
-    """Writes the memories of a Mem0 table into a project of its own.
+    """Writes the memories of a Mem0 table or account into a project of its own.
 
     Ids, times, scopes and metadata are kept; texts are embedded again. If memories of one scope say
     the same, only the oldest is kept. The import can be repeated; memories that are already there

@@ -17,7 +17,7 @@ from uuid import UUID, uuid5
 
 from server.memories.conversation import Role
 from server.memories.memory import fact_digest
-from server.memories.scope import Scope
+from server.memories.scope import SCOPE_FIELDS, Scope
 
 MAX_SCOPE_CHARACTERS = 256
 
@@ -45,10 +45,18 @@ class Mem0Unusable(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Mem0Memory:
-    """A row of the table."""
+    """A row of the table, or a memory of Mem0's platform.
+
+    Only the platform has an app, categories and immutable memories. `metadata` is None where it is
+    the rest of the payload.
+    """
 
     id: UUID
     payload: Mapping[str, Any]
+    app_id: str | None = None
+    categories: tuple[str, ...] = ()
+    metadata: Mapping[str, Any] | None = None
+    immutable: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +78,7 @@ def to_rows(memory: Mem0Memory, position: int, embedding_model: str) -> Mem0Rows
         Mem0Unusable: its text or scope is missing or cannot be stored.
     """
     payload = memory.payload
-    text, scope = _text(payload), _scope(payload)
+    text, scope = _text(payload), _scope({**payload, "app_id": memory.app_id})
     created = _time(payload.get("created_at"), "created_at")
     updated = _time(payload.get("updated_at") or payload.get("created_at"), "updated_at")
     call_id = str(uuid5(memory.id, "import"))
@@ -78,7 +86,7 @@ def to_rows(memory: Mem0Memory, position: int, embedding_model: str) -> Mem0Rows
     parts = {
         "user_id": scope.user_id,
         "agent_id": scope.agent_id,
-        "app_id": None,
+        "app_id": scope.app_id,
         "run_id": scope.run_id,
         "scope_key": _bytea(scope.key()),
     }
@@ -92,9 +100,9 @@ def to_rows(memory: Mem0Memory, position: int, embedding_model: str) -> Mem0Rows
         "role": _role(payload.get("role")),
         "name": payload.get("actor_id") if isinstance(payload.get("actor_id"), str) else None,
         "inferred": True,
-        "immutable": False,
-        "metadata": {key: value for key, value in payload.items() if key not in _OWN_KEYS},
-        "categories": [],
+        "immutable": memory.immutable,
+        "metadata": _metadata(memory),
+        "categories": list(memory.categories),
         "entities": [],
         "relations": [],
         "evidence": [],
@@ -133,6 +141,12 @@ def to_rows(memory: Mem0Memory, position: int, embedding_model: str) -> Mem0Rows
     )
 
 
+def _metadata(memory: Mem0Memory) -> dict[str, Any]:
+    if memory.metadata is not None:
+        return dict(memory.metadata)
+    return {key: value for key, value in memory.payload.items() if key not in _OWN_KEYS}
+
+
 def _text(payload: Mapping[str, Any]) -> str:
     text = payload.get("data")
     if not isinstance(text, str) or not text.strip():
@@ -141,7 +155,7 @@ def _text(payload: Mapping[str, Any]) -> str:
 
 
 def _scope(payload: Mapping[str, Any]) -> Scope:
-    parts = {name: payload.get(name) or None for name in ("user_id", "agent_id", "run_id")}
+    parts = {name: payload.get(name) or None for name in SCOPE_FIELDS}
     for name, value in parts.items():
         if value is None:
             continue
@@ -151,7 +165,7 @@ def _scope(payload: Mapping[str, Any]) -> Scope:
             raise Mem0Unusable(f"its {name} has control characters")
     if not any(parts.values()):
         raise Mem0Unusable("it has neither user_id nor agent_id nor run_id")
-    return Scope(user_id=parts["user_id"], agent_id=parts["agent_id"], run_id=parts["run_id"])
+    return Scope(**parts)
 
 
 def _time(value: object, name: str) -> datetime:

@@ -102,7 +102,10 @@ class ProjectWriter(Protocol):
 
 
 class Mem0Table(Protocol):
-    """A table of Mem0 OSS."""
+    """A table of Mem0 OSS, or an account of Mem0's platform.
+
+    Its methods raise StoreUnavailable if it cannot be reached.
+    """
 
     async def count(self) -> int:
         """Returns how many memories it holds."""

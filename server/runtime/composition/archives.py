@@ -14,6 +14,7 @@ from server.runtime.composition.database import open_database
 from server.runtime.composition.models import open_models
 from server.runtime.readiness import require_ready
 from server.runtime.settings import Settings
+from server.storage.mem0_platform import open_mem0_platform
 from server.storage.postgres.archive import (
     PostgresProjectReader,
     PostgresProjectWriter,
@@ -65,6 +66,24 @@ async def open_mem0_import(
     async with (
         _writing(settings, dsn) as (writer, embedder),
         open_mem0_table(mem0_dsn, table) as mem0,
+    ):
+        yield ImportMem0(mem0, writer, embedder)
+
+
+@asynccontextmanager
+async def open_mem0_platform_import(
+    settings: Settings, dsn: str, host: str, api_key: str
+) -> AsyncIterator[ImportMem0]:
+    """Opens the import of an account of Mem0's platform.
+
+    Raises:
+        SettingsFault: the models cannot be opened.
+        StoreUnready: the schema is behind, or another embedder wrote the store.
+        StoreUnavailable: the database cannot be reached.
+    """
+    async with (
+        _writing(settings, dsn) as (writer, embedder),
+        open_mem0_platform(host, api_key) as mem0,
     ):
         yield ImportMem0(mem0, writer, embedder)
 

@@ -81,6 +81,7 @@ async def open_http(
         shared_port or port,
         shares_port=shared_port is not None,
         connections=settings.http.connections,
+        idle_seconds=settings.http.idle_seconds,
     )
     async with mcp_route(_loopback(settings, grpc_port), limits.largest) as tools:
         routes = [*mem0_routes(door), *transcoded_routes(door), openapi_route(), tools]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 
@@ -15,6 +15,7 @@ from server.graph.entities.joins import EntityJoins
 from server.graph.explore.access import CaughtUp, PastGraph, VisibleRelations
 from server.graph.explore.entities import GetEntity, ListEntities
 from server.graph.explore.relations import FindPaths, ListRelations
+from server.graph.explore.scoped_reader import ScopedGraphReader
 from server.graph.ports import EntitySplits, Graph, GraphReader
 from server.graph.project.maintenance import RebuildGraph, VerifyGraph
 from server.graph.project.ports import Outbox
@@ -23,7 +24,6 @@ from server.memories.history.ports import MemoryHistory
 from server.memories.ports import MemoryStore
 from server.projects.ports import GraphCounter
 from server.runtime.composition.database import open_database
-from server.runtime.lifecycle import running
 from server.runtime.settings import Neo4jSettings, PostgresSettings, Settings
 from server.storage.neo4j.absent import AbsentGraph, AbsentGraphReader
 from server.storage.neo4j.audit import Neo4jGraphAudit
@@ -55,16 +55,12 @@ class GraphMaintenance:
 
 @dataclass(frozen=True, slots=True)
 class GraphAccess:
-    """Writes and reads the graph; `recaller` reads it for searches, which have little time.
-
-    Each breaker guards the reads of one reader.
-    """
+    """Writes and reads the graph; the breaker guards the reads."""
 
     graph: Graph
     reader: GraphReader
-    recaller: GraphReader
     counter: GraphCounter
-    breakers: Sequence[CircuitBreaker]
+    breaker: CircuitBreaker
 
 
 @asynccontextmanager
@@ -72,18 +68,16 @@ async def open_graph(
     address: GraphAddress | None, settings: Neo4jSettings
 ) -> AsyncIterator[GraphAccess]:
     """Opens the graph for the block; without an address it is always unavailable."""
-    breakers = CircuitBreaker("neo4j"), CircuitBreaker("neo4j_search")
+    breaker = CircuitBreaker("neo4j")
     if address is None:
         absent = AbsentGraphReader()
-        yield GraphAccess(AbsentGraph(), absent, absent, absent, breakers)
+        yield GraphAccess(AbsentGraph(), absent, absent, breaker)
         return
     driver = open_driver(address.uri, address.user, address.password)
-    reader = Neo4jGraphReader(driver, breakers[0], timeout=settings.timeout)
-    recaller = Neo4jGraphReader(driver, breakers[1], timeout=settings.search_timeout)
+    reader = Neo4jGraphReader(driver, breaker, timeout=settings.timeout)
     graph = Neo4jGraph(driver, write_timeout=settings.timeout)
     try:
-        async with running("recall", recaller.stay_warm()):
-            yield GraphAccess(graph, reader, recaller, reader, breakers)
+        yield GraphAccess(graph, reader, reader, breaker)
     finally:
         await driver.close()
 
@@ -142,10 +136,11 @@ def compose_graph(
 ) -> GraphUseCases:
     """Returns the use cases of GraphService."""
     caught_up, visible = CaughtUp(outbox), VisibleRelations(store, clock)
+    scoped = ScopedGraphReader(reader, store, splits, clock)
     past = PastGraph(history, splits)
     return GraphUseCases(
-        list_relations=ListRelations(reader, caught_up, visible, past, clock),
-        get_entity=GetEntity(reader, caught_up, visible, past, clock),
-        list_entities=ListEntities(reader, caught_up, visible),
-        find_paths=FindPaths(reader, caught_up, visible, clock),
+        list_relations=ListRelations(scoped, caught_up, visible, past, clock),
+        get_entity=GetEntity(scoped, caught_up, visible, past, clock),
+        list_entities=ListEntities(scoped, caught_up, visible),
+        find_paths=FindPaths(scoped, caught_up, visible, clock),
     )

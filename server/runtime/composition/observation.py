@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 from server.api.grpc.admission import Admission
+from server.core.background import running
 from server.core.circuit_breaker import CircuitBreaker
 from server.core.clock import Clock
 from server.projects.ports import RequestTraces
@@ -14,7 +15,6 @@ from server.projects.statistics import GetStatistics
 from server.runtime.composition.database import open_database
 from server.runtime.composition.graph import GraphAccess
 from server.runtime.composition.workers import Worker
-from server.runtime.lifecycle import running
 from server.runtime.sampling import Sampler
 from server.runtime.settings import PostgresSettings
 from server.storage.postgres.operations import PostgresOperations

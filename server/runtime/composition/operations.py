@@ -10,6 +10,7 @@ from typing import TypeAlias
 
 from server.api.grpc.convert.requests import claimed_command
 from server.api.grpc.status import to_status
+from server.core.background import running
 from server.core.clock import SystemClock
 from server.memories.add.add_memories import AddMemoriesCommand, AddMemoriesOutcome
 from server.memories.ports import MemoryStore
@@ -18,7 +19,6 @@ from server.operations.manage_operations import ManageOperations, SubmitAdd
 from server.operations.ports import Channel, ClaimedOperation, Operations, Presence
 from server.operations.workers import OperationWorkers, WorkerOptions
 from server.runtime.composition.database import open_database
-from server.runtime.lifecycle import running
 from server.runtime.settings import OperationSettings, PostgresSettings
 from server.storage.postgres.notifications import PostgresNotifications
 from server.storage.postgres.operations import PostgresOperations

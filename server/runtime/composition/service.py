@@ -19,8 +19,8 @@ from server.api.grpc.services.memory import MemoryService, MemoryUseCases
 from server.api.grpc.services.memory_changes import MutationUseCases, ScopeUseCases
 from server.api.grpc.services.operations import OperationsService
 from server.api.grpc.services.project import ProjectService, StatisticsService
+from server.core.background import running
 from server.core.clock import Clock, SystemClock
-from server.graph.explore.access import CaughtUp, VisibleRelations
 from server.graph.project.projector import GraphProjector
 from server.maintenance.purge_expired import PurgeExpired
 from server.memories.add.add_memories import AddMemories
@@ -61,7 +61,6 @@ from server.runtime.composition.observation import (
 from server.runtime.composition.operations import AsynchronousCalls, compose_operations, working
 from server.runtime.composition.workers import Worker, answering_others
 from server.runtime.drain import drain
-from server.runtime.lifecycle import running
 from server.runtime.readiness import ReadinessProbe
 from server.runtime.settings import Settings
 from server.storage.postgres.entities import PostgresEntitySplits
@@ -76,6 +75,7 @@ from server.storage.postgres.operations import PostgresOperations
 from server.storage.postgres.outbox import PostgresOutbox
 from server.storage.postgres.pool import Database
 from server.storage.postgres.projects import PostgresProjectStore
+from server.storage.postgres.recall import PostgresRecall
 from server.storage.postgres.schema import PostgresReadiness
 from server.storage.postgres.scope_store import PostgresScopeStore
 
@@ -232,7 +232,7 @@ def _compose(
     add = SerializedByRequestId(
         AddMemories(store, verbatim, inferred, operations.accepted_digest), turns
     )
-    breakers = [*access.breakers, models.reranking]
+    breakers = [access.breaker, models.reranking]
     observed = Observed(
         database, access, breakers, outbox, operations, admission(settings.admission)
     )
@@ -253,9 +253,8 @@ def _compose(
             store,
             models.embedder,
             clock,
-            GraphArm(access.recaller, CaughtUp(outbox), clock),
+            GraphArm(PostgresRecall(database), clock),
             RerankArm(models.reranker, settings.models.gemini_rerank_timeout),
-            VisibleRelations(store, clock),
         ),
         get=GetMemory(store, history, clock),
         list=ListMemories(store, history, clock),

@@ -105,11 +105,6 @@ class Neo4jSettings(BaseSettings):
     user: str = Field(default="neo4j", description="User name.")
     password: SecretStr = Field(default=SecretStr(""), description="Password.")
     timeout: float = Field(default=10.0, gt=0, description="Time for one projection or read.")
-    search_timeout: float = Field(
-        default=0.15,
-        gt=0,
-        description="Time that a search waits for the graph before it does without.",
-    )
 
 
 class OperationSettings(BaseSettings):

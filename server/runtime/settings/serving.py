@@ -129,6 +129,9 @@ class HttpSettings(BaseSettings):
     connections: int = Field(
         default=1024, ge=1, description="Most connections at once, of each serving process."
     )
+    idle_seconds: float = Field(
+        default=30.0, ge=1, description="Time for the headers of a request to arrive."
+    )
 
 
 class MetricsSettings(BaseSettings):

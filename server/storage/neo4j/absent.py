@@ -50,7 +50,3 @@ class AbsentGraphReader:
         """See `server.projects.ports.GraphCounter`."""
         del project_id
         raise GraphUnavailable
-
-    async def recall(self, within: GraphScope, names: Sequence[str]) -> Never:
-        del within, names
-        raise GraphUnavailable

@@ -9,7 +9,7 @@ from neo4j import AsyncDriver, AsyncManagedTransaction, AsyncSession, unit_of_wo
 from neo4j.exceptions import ClientError, DatabaseError
 
 from server.graph.model import MemorySubgraph
-from server.storage.neo4j import projection, reader
+from server.storage.neo4j import projection
 from server.storage.neo4j.calls import bounded_call, call_traced, transaction_metadata
 from server.storage.statements import load_cypher
 
@@ -40,14 +40,10 @@ class Neo4jGraph:
         self._write_timeout = write_timeout
 
     async def prepare(self) -> None:
-        """Creates the constraints and indexes and waits until they are filled; see the port.
-
-        Then it lets Neo4j plan the statement of searches, which takes longer than searches wait.
-        """
+        """Creates the constraints and indexes and waits until they are filled; see the port."""
         async with bounded_call(_PREPARE_SECONDS), self._session() as session:
             for name, statement in _SCHEMA.items():
                 await _create(session, name, statement)
-            await reader.warm_up(session, _PREPARE_SECONDS)
 
     async def check(self) -> None:
         """Returns when the graph answers; see the port. Nothing is retried."""

@@ -118,8 +118,9 @@ WITH source_calls AS MATERIALIZED (
     WHERE project_id = :project_id AND memory_id = ANY (:memory_ids::uuid[]) AND state IS NOT NULL
 ),
 erased_phrases AS MATERIALIZED (
-    SELECT scope_key, words_of_fact(phrase) AS words
+    SELECT scope_key, array_agg(phrase) AS phrases
     FROM unnest(:scope_keys::bytea[], :phrases::text[]) AS given (scope_key, phrase)
+    GROUP BY scope_key
 ),
 chosen AS MATERIALIZED (
     SELECT p.call_id, p.message_id
@@ -132,28 +133,35 @@ chosen AS MATERIALIZED (
     UNION
     SELECT p.call_id, p.message_id
     FROM erased_phrases
-    JOIN passages AS p ON p.project_id = :project_id AND p.scope_key = erased_phrases.scope_key
-    CROSS JOIN LATERAL unnest(p.sentences) AS sentence
-    WHERE EXISTS (SELECT FROM unnest(erased_phrases.words) AS word WHERE p.lexemes @@ word)
-      AND tells_of_fact(sentence, erased_phrases.words, erased_phrases.words)
+    CROSS JOIN LATERAL telling_sentences(
+        :project_id, erased_phrases.scope_key, erased_phrases.phrases, NULL, false
+    ) AS telling
+    JOIN passages AS p ON p.project_id = :project_id AND p.passage_id = telling.passage_id
+),
+-- In one order, so that two deletions cannot deadlock.
+locked_passages AS MATERIALIZED (
+    SELECT p.passage_id
+    FROM chosen
+    JOIN passages AS p ON p.project_id = :project_id AND p.call_id = chosen.call_id
+      AND p.message_id = chosen.message_id
+    ORDER BY p.passage_id
+    FOR UPDATE OF p
 ),
 deleted_passages AS (
     DELETE FROM passages AS p
-    USING chosen
-    WHERE p.project_id = :project_id AND p.call_id = chosen.call_id AND p.message_id = chosen.message_id
+    USING locked_passages
+    WHERE p.project_id = :project_id AND p.passage_id = locked_passages.passage_id
     RETURNING p.delete_time
 )
 SELECT count(*) FROM deleted_passages WHERE delete_time IS NULL;
 
 -- name: erase_matching_passages (scope, filters)
 -- Deletes the passages that match, and their messages unless they are evidence of a memory.
-WITH deleted_passages AS (
+WITH locked_passages AS MATERIALIZED ({locked_passages}),
+deleted_passages AS (
     DELETE FROM passages AS p
-    USING (
-        SELECT m.memory_id FROM ({present_passages}) AS m WHERE m.project_id = :project_id
-          AND {scope} AND {filters}
-    ) AS matching
-    WHERE p.project_id = :project_id AND p.passage_id = matching.memory_id
+    USING locked_passages
+    WHERE p.project_id = :project_id AND p.passage_id = locked_passages.passage_id
     RETURNING p.call_id, p.message_id
 ),
 deleted_messages AS (

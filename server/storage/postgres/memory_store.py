@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 
 from server import failpoints
+from server.core.loop import by_size
 from server.core.pages import ListOrder
 from server.core.values import Vector
 from server.memories.add.inference import Candidate
@@ -80,7 +81,11 @@ def list_statement(query: ListQuery) -> BoundStatement:
     scope, filters = scope_condition(query.scope), filter_condition(query.filters)
     after = query.after
     statement = SQL["list"].fill(
-        scope=scope.text, filters=filters.text, page=SQL.blocks[_PAGES[query.order]]
+        scope=scope.text,
+        filters=f"{filters.text} AND {SQL.blocks['has_entities']}"
+        if query.with_entities
+        else filters.text,
+        page=SQL.blocks[_PAGES[query.order]],
     )
     return statement(
         project_id=query.project_id,
@@ -91,6 +96,10 @@ def list_statement(query: ListQuery) -> BoundStatement:
         **scope.values,
         **filters.values,
     )
+
+
+def _candidates(rows: Sequence[Row]) -> list[Candidate]:
+    return sorted(map(to_candidate, rows), key=lambda c: (-c.similarity, c.id))
 
 
 class PostgresMemoryStore:
@@ -144,7 +153,7 @@ class PostgresMemoryStore:
                     visible_on=visible_on,
                 )
             )
-        return sorted(map(to_candidate, rows), key=lambda c: (-c.similarity, c.id))
+        return await by_size(len(rows), _candidates, rows)
 
     async def recent_messages(
         self, project_id: str, scope: Scope, limit: int
@@ -168,7 +177,7 @@ class PostgresMemoryStore:
     async def list(self, query: ListQuery) -> list[Memory]:
         async with self._database.connection() as connection:
             rows = await connection.fetch(*list_statement(query))
-        return [to_memory(row) for row in rows]
+        return await by_size(len(rows), lambda: [to_memory(row) for row in rows])
 
     async def visible(
         self, project_id: str, memory_ids: Sequence[UUID], visible_on: date

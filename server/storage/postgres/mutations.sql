@@ -170,14 +170,13 @@ deleted AS (
     WHERE m.project_id = :project_id AND m.memory_id = locked.memory_id
     RETURNING m.memory_id, m.version
 ),
+-- Passages have the fields that filters compare, so matching ones are deleted too.
+locked_passages AS MATERIALIZED ({locked_passages}),
 deleted_passages AS (
-    -- Passages have the fields that filters compare, so matching ones are deleted too.
     UPDATE passages AS p
     SET delete_time = :call_time
-    FROM (SELECT m.memory_id FROM ({present_passages}) AS m WHERE m.project_id = :project_id
-      AND {scope} AND {filters})
-        AS matching
-    WHERE p.project_id = :project_id AND p.passage_id = matching.memory_id
+    FROM locked_passages
+    WHERE p.project_id = :project_id AND p.passage_id = locked_passages.passage_id
     RETURNING p.passage_id
 ),
 new_position AS MATERIALIZED (SELECT nextval('change_position') AS position),
@@ -229,6 +228,18 @@ FROM (
     WHERE project_id = :project_id AND {column} = :scope_id
     ORDER BY memory_id
     FOR UPDATE
+) AS locked;
+
+-- name: lock_passages (column)
+-- Locks in one order, so that two deletions cannot deadlock.
+SELECT count(*)
+FROM (
+    SELECT
+    FROM calls AS c
+    JOIN passages AS p ON p.project_id = :project_id AND p.call_id = c.call_id
+    WHERE c.project_id = :project_id AND c.{column} = :scope_id
+    ORDER BY p.passage_id
+    FOR UPDATE OF p
 ) AS locked;
 
 -- name: erase_scope (column)

@@ -5,7 +5,7 @@
 SELECT project_id, passage_id AS memory_id, user_id, agent_id, app_id, run_id, scope_key, text,
        false AS inferred, false AS immutable, metadata, '{}'::text[] AS categories, event_time,
        expiration_date, create_time, create_time AS update_time, ordinal, text_length, lexemes,
-       embedding
+       embedding, role, name
 FROM passages
 WHERE delete_time IS NULL
 
@@ -15,13 +15,21 @@ WHERE delete_time IS NULL
 SELECT p.project_id, p.passage_id AS memory_id, p.user_id, p.agent_id, p.app_id, p.run_id,
        p.scope_key, p.text, false AS inferred, false AS immutable, p.metadata,
        '{}'::text[] AS categories, p.event_time, p.expiration_date, p.create_time,
-       p.create_time AS update_time, p.ordinal, p.text_length, p.lexemes, p.embedding
+       p.create_time AS update_time, p.ordinal, p.text_length, p.lexemes, p.embedding, p.role, p.name
 FROM calls AS origin
 JOIN passages AS p ON p.project_id = origin.project_id AND p.call_id = origin.call_id
 WHERE origin.project_id = :project_id AND origin.call_time <= :time::timestamptz
   AND p.store_time <= :time
   AND (p.delete_time IS NULL OR p.delete_time > :time)
   AND {origin}
+
+-- block: locked_passages
+-- The current passages that match, locked in one order, so that two deletions cannot deadlock.
+SELECT m.memory_id AS passage_id
+FROM ({present_passages}) AS m
+WHERE m.project_id = :project_id AND {scope} AND {filters}
+ORDER BY m.memory_id
+FOR UPDATE
 
 -- block: passage_columns
 p.passage_id, p.message_id, p.user_id, p.agent_id, p.app_id, p.run_id, p.text, p.role, p.name,

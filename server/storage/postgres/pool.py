@@ -20,6 +20,7 @@ from opentelemetry import trace
 from opentelemetry.trace import SpanKind
 from pgvector.asyncpg import register_vector
 
+from server.core.background import Background
 from server.core.errors import StoreUnavailable
 from server.core.fairness import FairPlaces
 from server.core.request_context import bounded, current_tenant
@@ -177,7 +178,7 @@ class Database:
         # Who has a place finds a connection among the spare ones or in the pool.
         self._places = FairPlaces(pool.get_max_size(), _RESERVED)
         self._spares = SpareConnections(self._release_later)
-        self._releases = set[asyncio.Task[None]]()
+        self._releases = Background("connection-release")
         self._outage = OutageLog(log, began="postgres.unavailable", ended="postgres.available")
 
     def usage(self) -> PoolUsage:
@@ -226,7 +227,7 @@ class Database:
     ) -> None:
         """Returns a connection to the pool, after a block that `error`, if any, has ended.
 
-        One in order is kept for the next call. A failed one is closed, so that nobody gets it.
+        A healthy one is kept for the next call; a failed one is closed, so that nobody gets it.
         """
         if error is None:
             self._spares.put(connection)
@@ -257,18 +258,14 @@ class Database:
     def _release_later(
         self, connection: Connection, afterwards: Callable[[], None] = lambda: None
     ) -> None:
-        task = asyncio.create_task(self._release(connection, afterwards))
-        self._releases.add(task)
-        task.add_done_callback(self._releases.discard)
+        self._releases.start(self._release(connection), on_end=afterwards)
 
-    async def _release(self, connection: Connection, afterwards: Callable[[], None]) -> None:
+    async def _release(self, connection: Connection) -> None:
         try:
             # The pool closes a connection that it does not get back by then.
             await self.pool.release(connection, timeout=RELEASE_SECONDS)
         except AWAY as error:
             log.warning("postgres.connection_given_up", error=type(error).__name__)
-        finally:
-            afterwards()
 
 
 class TakenConnection:

@@ -33,10 +33,10 @@ WINDOW outward AS (ORDER BY m.create_time, m.ordinal, m.memory_id)
 
 -- block: question
 question AS MATERIALIZED (
-    SELECT lexemes,
+    SELECT vector, lexemes,
            (SELECT string_agg(quote_literal(word),
            ' | ') FROM unnest(lexemes) AS word)::tsquery AS any_of
-    FROM tsvector_to_array(words_of(:question)) AS lexemes
+    FROM words_of(:question) AS vector, tsvector_to_array(vector) AS lexemes
 )
 
 -- block: centre
@@ -75,6 +75,33 @@ weights AS MATERIALIZED (
         WHERE c.shared IS NOT NULL
         GROUP BY lexeme, f.size
     ) AS weighed
+)
+
+-- block: word_pairs
+-- The words that are neighbours in the question, perhaps with one word between them that is not
+-- indexed, pair by pair: each as the query that finds both within `pair_reach` words of each other.
+-- A word that no item of the scope has makes no pair.
+word_pairs AS MATERIALIZED (
+    SELECT array_agg(DISTINCT pair) AS queries, count(DISTINCT pair)::float8 AS number,
+           (SELECT count(*) FROM weights, jsonb_object_keys(of_lexeme))::float8 AS known_words
+    FROM (
+        SELECT lexeme, lag(lexeme) OVER in_order AS previous,
+               place - lag(place) OVER in_order AS gap
+        FROM (
+            SELECT lexeme, unnest(positions) AS place FROM question, unnest(question.vector)
+        ) AS word
+        WINDOW in_order AS (ORDER BY place)
+    ) AS word
+    CROSS JOIN LATERAL (
+        SELECT string_agg(
+                   format('%1$s <%3$s> %2$s | %2$s <%3$s> %1$s',
+                          quote_literal(previous), quote_literal(lexeme), step),
+                   ' | '
+               )::tsquery
+        FROM generate_series(1, :pair_reach::integer) AS step
+    ) AS near (pair)
+    WHERE gap <= 2 AND lexeme <> previous
+      AND (SELECT of_lexeme FROM weights) ?& ARRAY[lexeme, previous]
 )
 
 -- block: shared
@@ -118,18 +145,24 @@ CASE WHEN c.shared IS NULL THEN 0 ELSE least(1, (
 
 -- block: winners
 -- The best items of each arm, with the size of the scope and the mean length of its texts.
-SELECT found.*, frame.size, frame.mean_length
+SELECT c.memory_id, c.event_time, c.role, c.name, c.dense, {lexical_with_pairs} AS lexical,
+       f.size, f.mean_length
 FROM (
-    (SELECT memory_id, event_time, dense, lexical FROM scored ORDER BY dense DESC,
-    memory_id LIMIT :limit)
+    (SELECT {ranked} FROM scored ORDER BY dense DESC, memory_id LIMIT :limit)
     UNION
-    (
-        SELECT memory_id, event_time, dense, lexical
-        FROM scored
-        WHERE lexical > 0
-        ORDER BY lexical DESC, memory_id
-        LIMIT :limit
-    )
+    (SELECT {ranked} FROM scored WHERE lexical > 0 ORDER BY lexical DESC, memory_id LIMIT :limit)
     UNION
-    SELECT memory_id, event_time, dense, lexical FROM scored WHERE memory_id = ANY (:graph_ids::uuid[])
-) AS found, frame
+    SELECT {ranked} FROM scored WHERE memory_id = ANY (:graph_ids::uuid[])
+) AS c, frame AS f, word_pairs AS p
+
+-- block: lexical_with_pairs
+-- The lexical score of `c` where each pair of words counts as `pair_share` of an average word.
+CASE WHEN c.shared IS NULL OR p.queries IS NULL THEN c.lexical ELSE least(1, (
+    p.known_words * c.lexical
+    + :pair_share::float8 * (SELECT count(*) FROM unnest(p.queries) AS pair WHERE c.shared @@ pair)
+      * (:bm25_k1 + 1)
+      / (1 + :bm25_k1 * (1 - :bm25_b + :bm25_b * c.text_length / f.mean_length))
+) / (p.known_words + :pair_share * p.number)) END
+
+-- block: ranked
+memory_id, event_time, role, name, text_length, shared, dense, lexical

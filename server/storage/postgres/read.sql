@@ -19,6 +19,9 @@ WHERE m.project_id = :project_id
   AND {page}
 LIMIT :limit;
 
+-- block: has_entities
+(m.entities <> '[]' OR m.relations <> '[]')
+
 -- block: newest_first
 (:after_time::timestamptz IS NULL OR (m.create_time, m.memory_id) < (:after_time, :after_id::uuid))
 ORDER BY m.create_time DESC, m.memory_id DESC

@@ -102,7 +102,7 @@ class PostgresScopeStore:
         try:
             with translate_conflicts(call):
                 async with self._database.connection() as connection, transaction(connection):
-                    for name in ("lock_operations", "lock_scope"):
+                    for name in ("lock_operations", "lock_scope", "lock_passages"):
                         lock = SQL[name].fill(column=kind)
                         await connection.execute(
                             *lock(project_id=call.project_id, scope_id=scope_id)

@@ -6,16 +6,18 @@ In a large scope only the memories that can be among the best are compared (ADR 
 from __future__ import annotations
 
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, TypeAlias
 from uuid import UUID
 
+from cachetools import TTLCache
+
 from server.memories.memory import Memory, ScoredMemory
 from server.memories.passages import EVERY_SOURCE, Hit, Passage, ScoredPassage, Source
 from server.memories.ports import SearchQuery
 from server.memories.scope import Scope
+from server.memories.search.asked_speaker import speakers_asked
 from server.memories.search.ranking import (
     BM25_B,
     BM25_K1,
@@ -23,6 +25,8 @@ from server.memories.search.ranking import (
     CENTRE_SHRINKAGE,
     CONTEXT_SHARE,
     FAR_SHARE,
+    PAIR_REACH,
+    PAIR_SHARE,
     REACH,
     SITTING,
     Arm,
@@ -66,17 +70,15 @@ class ScopeSizes:
 
     def __init__(self, large: int = LARGE, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._large = large
-        self._monotonic = monotonic
-        self._sizes: OrderedDict[_Place, tuple[float, ScopeSize]] = OrderedDict()
+        self._sizes: TTLCache[_Place, ScopeSize] = TTLCache(
+            _MOST_SCOPES, _TRUSTED_SECONDS, monotonic
+        )
 
     def of(
         self, project_id: str, scope: Scope, sources: frozenset[Source] = EVERY_SOURCE
     ) -> ScopeSize | None:
         """The size of a scope if it is known to be large."""
-        known = self._sizes.get((project_id, scope, sources))
-        if known is None or self._monotonic() - known[0] > _TRUSTED_SECONDS:
-            return None
-        return known[1]
+        return self._sizes.get((project_id, scope, sources))
 
     def learn(
         self,
@@ -87,12 +89,10 @@ class ScopeSizes:
     ) -> None:
         """Remembers the size that a search of the whole scope found."""
         place = project_id, scope, sources
-        self._sizes.pop(place, None)
         if size.memories < self._large:
-            return
-        while len(self._sizes) >= _MOST_SCOPES:
-            self._sizes.popitem(last=False)
-        self._sizes[place] = self._monotonic(), size
+            self._sizes.pop(place, None)
+        else:
+            self._sizes[place] = size
 
 
 SQL = load_sql("search.sql", "ranking.sql", "passages.sql", "memory_columns.sql")
@@ -269,10 +269,13 @@ def _shared_values(query: SearchQuery) -> dict[str, object]:
         "far_share": FAR_SHARE,
         "reach": REACH,
         "sitting": SITTING,
+        "pair_reach": PAIR_REACH,
+        "pair_share": PAIR_SHARE,
     }
 
 
 def _fused(query: SearchQuery, rows: Sequence[Row]) -> list[Ranked]:
+    asked = speakers_asked(query.text, {(row["role"], row["name"]) for row in rows})
     candidates = [
         Scored(
             row["memory_id"],
@@ -280,6 +283,7 @@ def _fused(query: SearchQuery, rows: Sequence[Row]) -> list[Ranked]:
             row["lexical"],
             graph=query.graph.get(row["memory_id"], 0.0),
             time=closeness(row["event_time"], query.question_times),
+            other_speaker=asked is not None and (row["role"], row["name"]) not in asked,
         )
         for row in rows
     ]

@@ -6,7 +6,7 @@
 -- block: present_memories
 SELECT project_id, memory_id, user_id, agent_id, app_id, run_id, scope_key, text, inferred, immutable,
        metadata, categories, event_time, expiration_date, create_time, update_time, ordinal,
-       text_length, lexemes, embedding
+       text_length, lexemes, embedding, role, name
 FROM memories
 
 -- block: past_cte
@@ -23,7 +23,8 @@ SELECT s.project_id, s.memory_id, s.user_id, s.agent_id, s.app_id, s.run_id, s.s
        coalesce(
            embedded.embedding,
            array_fill(0::real, ARRAY[vector_dims(:vector::halfvec)])::halfvec
-       ) AS embedding
+       ) AS embedding,
+       s.role, s.name
 FROM calls AS origin
 JOIN memory_events AS born
     ON born.project_id = origin.project_id AND born.call_id = origin.call_id
@@ -73,6 +74,7 @@ WITH {past}{question},
 {centre},
 compared AS MATERIALIZED (
     SELECT m.memory_id, m.scope_key, m.inferred, m.create_time, m.ordinal, m.text_length, m.event_time,
+           m.role, m.name,
            -(m.embedding <#> :vector) AS similarity,
            -(m.embedding <#> (SELECT mean FROM centre)) AS commonness,
            CASE WHEN m.lexemes @@ (SELECT any_of FROM question) THEN {shared} END AS shared
@@ -90,8 +92,10 @@ frame AS MATERIALIZED (
     ) AS of_scope
 ),
 {weights},
+{word_pairs},
 matched AS MATERIALIZED (
     SELECT c.memory_id, c.scope_key, c.inferred, c.create_time, c.ordinal, c.text_length, c.event_time,
+           c.role, c.name, c.shared,
            {dense} AS dense,
            {lexical} AS lexical
     FROM compared AS c, frame AS f, weights AS w
@@ -100,7 +104,7 @@ matched AS MATERIALIZED (
 -- messages of all conversations stand in one line. Where each ends and how much is lent up to it are
 -- running sums, so that the sum over any stretch of the line is the difference of two of them.
 line_items AS MATERIALIZED (
-    SELECT memory_id, event_time, dense, lexical, text_length, near, far,
+    SELECT {ranked}, near, far,
            row_number() OVER line AS place,
            sum(text_length) OVER line AS ending,
            sum(far) OVER line AS lent,
@@ -126,11 +130,11 @@ line AS MATERIALIZED (
 -- `first` and `last` are the ends of the sitting of `c`; width_bucket() finds by bisection how many
 -- of an ordered array are at most as large.
 scored AS MATERIALIZED (
-    SELECT memory_id, event_time, dense, lexical
+    SELECT {ranked}
     FROM matched
     WHERE inferred OR (SELECT total FROM weights) IS NULL
     UNION ALL
-    SELECT memory_id, event_time, dense, 1 - (1 - lexical) * exp((
+    SELECT memory_id, event_time, role, name, text_length, shared, dense, 1 - (1 - lexical) * exp((
                CASE WHEN place > first THEN (SELECT near FROM line)[place - 1] ELSE 0 END
                + CASE WHEN place < last THEN (SELECT near FROM line)[place + 1] ELSE 0 END
                + (SELECT lent FROM line)[least(

@@ -36,8 +36,9 @@ compared AS MATERIALIZED (
     WHERE {narrowed} AND m.lexemes @@ (SELECT any_of FROM question)
 ),
 {weights},
+{word_pairs},
 matched AS MATERIALIZED (
-    SELECT c.memory_id, {lexical} AS lexical
+    SELECT c.memory_id, c.shared, {lexical} AS lexical
     FROM compared AS c, frame AS f, weights AS w
 ),
 best AS MATERIALIZED (SELECT * FROM matched ORDER BY lexical DESC, memory_id LIMIT :limit),
@@ -73,7 +74,7 @@ lent AS MATERIALIZED (
     GROUP BY receiver
 ),
 candidates AS MATERIALIZED (
-    SELECT m.memory_id, m.event_time,
+    SELECT m.memory_id, m.event_time, m.role, m.name, m.text_length,
            -(m.embedding <#> :vector) AS similarity,
            -(m.embedding <#> (SELECT mean FROM centre)) AS commonness
     FROM {memories} AS m
@@ -85,7 +86,8 @@ candidates AS MATERIALIZED (
     ))
 ),
 scored AS MATERIALIZED (
-    SELECT c.memory_id, c.event_time, {dense} AS dense,
+    SELECT c.memory_id, c.event_time, c.role, c.name, c.text_length, matched.shared,
+           {dense} AS dense,
            1 - (1 - coalesce(matched.lexical, 0)) * exp(coalesce(lent.rest, 0)) AS lexical
     FROM frame AS f, candidates AS c
     LEFT JOIN matched USING (memory_id)

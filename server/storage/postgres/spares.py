@@ -45,7 +45,7 @@ class SpareConnections:
         return None
 
     def put(self, connection: Connection) -> None:
-        """Keeps a connection that is in order: open, and outside of any transaction."""
+        """Keeps a healthy connection: open, and outside of any transaction."""
         self._connections.append(connection)
         if self._timer is None:
             loop = asyncio.get_running_loop()

@@ -10,8 +10,7 @@ SELECT claimed.project_id, claimed.memory_id, claimed.correlation_id,
        EXISTS (
            SELECT FROM entity_aliases AS a
            WHERE a.project_id = m.project_id
-             AND a.space = coalesce('user:' || m.user_id, 'agent:' || m.agent_id,
-                                    'app:' || m.app_id, 'run:' || m.run_id)
+             AND a.space = m.graph_space
        ) AS has_aliases,
        splits.pairs AS splits, CASE WHEN splits.pairs IS NOT NULL THEN m.text END AS split_text
 FROM unnest(:project_ids::text[], :memory_ids::uuid[], :correlation_ids::text[])
@@ -31,8 +30,7 @@ LEFT JOIN LATERAL (
     SELECT jsonb_agg(jsonb_build_array(s.name, s.other_name)) AS pairs
     FROM entity_splits AS s
     WHERE s.project_id = m.project_id
-      AND s.space = coalesce('user:' || m.user_id, 'agent:' || m.agent_id,
-                             'app:' || m.app_id, 'run:' || m.run_id)
+      AND s.space = m.graph_space
 ) AS splits ON true;
 
 -- name: lock_space
@@ -71,7 +69,7 @@ SELECT memory_id,
 FROM memories
 WHERE project_id = :project_id
   AND (user_id = :user_id OR agent_id = :agent_id OR app_id = :app_id OR run_id = :run_id)
-  AND coalesce('user:' || user_id, 'agent:' || agent_id, 'app:' || app_id, 'run:' || run_id) = :space
+  AND graph_space = :space
   AND entities || relations <> '[]';
 
 -- name: forget_change
@@ -109,5 +107,5 @@ SELECT memory_id, entities
 FROM memories
 WHERE project_id = :project_id
   AND (user_id = :user_id OR agent_id = :agent_id OR app_id = :app_id OR run_id = :run_id)
-  AND coalesce('user:' || user_id, 'agent:' || agent_id, 'app:' || app_id, 'run:' || run_id) = :space
+  AND graph_space = :space
   AND jsonb_path_exists(entities, '$[*].aliases[*]');

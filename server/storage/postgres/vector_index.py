@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final
 
 import asyncpg
 
+from server.core.background import running
 from server.core.errors import StoreUnavailable
 from server.maintenance.ports import StoreUnready
 from server.storage.postgres.pool import UNAVAILABLE
@@ -94,7 +95,7 @@ class PostgresSearchIndexing:
                     "the store has no embedder yet: a server has to start on it first"
                 )
             await connection.fetch(*SQL["allow"](memory=f"{memory_mib}MB"))
-            async with self._watched(on_progress):
+            async with running("index-progress", self._watch(on_progress)):
                 create = SQL["create_lexemes"].fill(name=LEXEMES)
                 await _build(connection, LEXEMES, create)
                 name = index_name(dimensions)
@@ -119,15 +120,6 @@ class PostgresSearchIndexing:
                 connection.terminate()
         except UNAVAILABLE as error:
             raise StoreUnavailable from error
-
-    @asynccontextmanager
-    async def _watched(self, on_progress: Callable[[int, int], None]) -> AsyncIterator[None]:
-        watching = asyncio.create_task(self._watch(on_progress))
-        try:
-            yield
-        finally:
-            watching.cancel()
-            await asyncio.wait([watching])
 
     async def _watch(self, on_progress: Callable[[int, int], None]) -> None:
         async with self._connected() as connection:

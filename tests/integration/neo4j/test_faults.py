@@ -15,16 +15,13 @@ from server.core.circuit_breaker import BreakerState, CircuitBreaker
 from server.core.errors import DeadlineExceeded, GraphUnavailable
 from server.core.request_context import RequestContext, enter_request
 from server.embedded.neo4j import Neo4jAddress
-from server.graph.ports import GraphScope, RelationQuery
-from server.memories.search.graph_clues import Recollection
-from server.runtime.lifecycle import running
+from server.graph.ports import RelationQuery
 from server.storage.neo4j.calls import guarded_call, open_driver
 from server.storage.neo4j.graph import Neo4jGraph
 from server.storage.neo4j.reader import Neo4jGraphReader
 from tests.integration.neo4j.contents import expected_contents, read_contents
 from tests.integration.neo4j.freezing_proxy import FreezingProxy
 from tests.support.neo4j import WholeGraph
-from tests.support.processes import eventually
 from tests.support.subgraphs import ALICE, PROJECT, stating
 
 WORKS = ("Alice", "works_at", "Acme")
@@ -164,20 +161,3 @@ async def test_a_refused_statement_is_an_answer(neo4j_driver: AsyncDriver) -> No
         async with guarded_call(breaker, 10.0):
             await neo4j_driver.execute_query("this is no Cypher")
     assert breaker.state is BreakerState.CLOSED
-
-
-async def test_what_searches_need_is_planned_beside_them(
-    graph: WholeGraph, proxy: tuple[FreezingProxy, AsyncDriver]
-) -> None:
-    del graph
-    breaker = CircuitBreaker("neo4j_search", failures=1, pause=3600)
-    reader = Neo4jGraphReader(proxy[1], breaker, timeout=0.15)
-    breaker.failed()
-    async with running("recall", reader.stay_warm(interval=0.01)):
-
-        async def is_closed() -> bool:
-            return breaker.state is BreakerState.CLOSED
-
-        await eventually(is_closed, 30, "the breaker's closing")
-    within = GraphScope(PROJECT, ALICE)
-    assert await reader.recall(within, ["nobody"]) == Recollection([], has_entities=False)

@@ -11,7 +11,6 @@ import pytest_asyncio
 
 from server.core.pages import ListCursor, ListOrder
 from server.memories.change.erasing import MIN_REPEATED_LENGTH, SENTENCE_ENDS
-from server.memories.passages import Source
 from server.memories.ports import ListQuery
 from server.memories.scope import Scope, ScopeKind
 from server.storage.postgres import memory_history
@@ -93,11 +92,10 @@ async def test_a_page_of_the_past_is_read_in_order_from_the_calls_of_the_scope(
 async def test_a_search_of_the_past_reads_the_calls_of_the_scope(
     connection: Connection, part: str
 ) -> None:
-    # The table of passages is empty here, which makes any way of reading it look cheap.
-    scope, sources = Scope(**{f"{part}_id": f"{part}-7"}), frozenset({Source.MEMORIES})
-    query = search_of(scope, time=NOW, sources=sources)
+    query = search_of(Scope(**{f"{part}_id": f"{part}-7"}), time=NOW)
     for plan in await plans(connection, *rank_statement(query)):
         assert indexes(plan, "calls") == {f"calls_{part}"}
+        assert indexes(plan, "passages") == {"passages_call"}
         assert indexes(plan, "memory_events") == {"memory_events_call", "memory_events_pkey"}
 
 
@@ -152,6 +150,10 @@ async def test_a_scope_is_deleted_by_indexes(connection: Connection, part: str) 
     lock = SQL["lock_operations"].fill(column=f"{part}_id")
     for plan in await plans(connection, *lock(project_id=PROJECT, scope_id=f"{part}-7")):
         assert reads_of(plan, "operations") <= PENDING
+    lock = SQL["lock_passages"].fill(column=f"{part}_id")
+    for plan in await plans(connection, *lock(project_id=PROJECT, scope_id=f"{part}-7")):
+        assert indexes(plan, "calls") == {f"calls_{part}"}
+        assert indexes(plan, "passages") == {"passages_call"}
 
 
 def reads_of(plan: Plan, table: str) -> set[str]:

@@ -62,15 +62,19 @@ class Recorded:
         """The operation of the call has ended with this."""
         self.memory_ids = frozenset(UUID(result.id) for result in response.results)
 
-    def fail(self, error: grpc.aio.AioRpcError) -> None:
-        """The call was answered by an error, or not at all; what is known already stays known."""
-        if self.outcome is Outcome.REFUSED and not _is_refusal(error):
+    def fail(self, reason: str | None) -> None:
+        """The call was answered by an error with this reason, or, with None, not at all.
+
+        What is known already stays known.
+        """
+        if self.outcome is Outcome.REFUSED and reason not in _REFUSALS:
             self.outcome = Outcome.UNKNOWN
 
 
-def _is_refusal(error: grpc.aio.AioRpcError) -> bool:
+def reason_of(error: grpc.aio.AioRpcError) -> str | None:
+    """The service's reason; None if the error is gRPC's own."""
     trailers = dict(error.trailing_metadata() or ())
-    return "grpc-status-details-bin" in trailers and details_of(error).reason in _REFUSALS
+    return details_of(error).reason if "grpc-status-details-bin" in trailers else None
 
 
 @dataclass

@@ -1,4 +1,4 @@
-"""Clients that add without pause, through whatever happens."""
+"""Clients that add without pause, over gRPC and over HTTP, through whatever happens."""
 
 from __future__ import annotations
 
@@ -8,16 +8,19 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from uuid import UUID
 
+import aiohttp
 import grpc
+from google.protobuf import json_format
 from memoir.v1 import memory_pb2, memory_service_pb2
 from memoir.v1.memory_service_pb2_grpc import MemoryServiceStub
 
 from tests.end_to_end.test_operations import response_of, wait
-from tests.support.chaos.recorder import Outcome, Recorded, Recorder
+from tests.support.chaos.recorder import Outcome, Recorded, Recorder, reason_of
 from tests.support.server import ServerProcess, connected
 
 CALL_SECONDS = 5.0
 REPEAT_SECONDS = 60.0
+OK = 200
 _PLACES = ("Lisbon", "Oslo", "Quito", "Seoul", "Cairo")
 
 
@@ -51,10 +54,10 @@ class Workload:
         """
         for call in list(self.recorder.with_outcome(Outcome.UNKNOWN)):
             async with asyncio.timeout(REPEAT_SECONDS):
-                await self._send(call, self._servers[0].address)
+                await self._send(call, self._servers[0])
                 while call.outcome is not Outcome.ACKNOWLEDGED:
                     await asyncio.sleep(0.25)
-                    await self._send(call, self._servers[0].address)
+                    await self._send(call, self._servers[0])
 
     async def finish_operations(self) -> int:
         """Waits until what was accepted is done; how many operations that were.
@@ -75,13 +78,42 @@ class Workload:
         while not stop.is_set():
             call = self.recorder.begin(self._request())
             deliveries = 2 if self._chance.random() < 0.1 else 1
-            addresses = [self._chance.choice(self._servers).address for _ in range(deliveries)]
-            await asyncio.gather(*(self._send(call, address) for address in addresses))
+            servers = [self._chance.choice(self._servers) for _ in range(deliveries)]
+            await asyncio.gather(*(self._send(call, server) for server in servers))
             if call.outcome is not Outcome.ACKNOWLEDGED:
                 # A server that is away refuses at once: give it a moment, as a client would.
                 await asyncio.sleep(0.25)
 
-    async def _send(self, call: Recorded, address: str) -> None:
+    async def _send(self, call: Recorded, server: ServerProcess) -> None:
+        """Through one door or the other; both know an intent by its request id."""
+        if self._chance.random() < 0.5:
+            await self._send_over_http(call, server.http_address)
+        else:
+            await self._send_over_grpc(call, server.address)
+
+    async def _send_over_http(self, call: Recorded, address: str) -> None:
+        body = json_format.MessageToDict(call.request, preserving_proto_field_name=True)
+        headers = {"idempotency-key": body.pop("request_id"), **dict(self._metadata)}
+        patience = aiohttp.ClientTimeout(total=CALL_SECONDS)
+        try:
+            async with (
+                aiohttp.ClientSession(address, headers=headers, timeout=patience) as session,
+                session.post("/memoir/v1/memories:add", json=body) as response,
+            ):
+                answer = await response.json()
+        except (aiohttp.ClientError, TimeoutError):
+            call.fail(None)
+            return
+        if response.status == OK:
+            call.acknowledge(
+                json_format.ParseDict(answer, memory_service_pb2.AddMemoriesResponse())
+            )
+            return
+        reason: str = answer["details"]["reason"]
+        assert reason != "ERROR_REASON_INTERNAL", answer
+        call.fail(reason.removeprefix("ERROR_REASON_"))
+
+    async def _send_over_grpc(self, call: Recorded, address: str) -> None:
         # A channel of its own: one that has failed would wait before it tries again.
         async with grpc.aio.insecure_channel(address) as channel:
             try:
@@ -89,7 +121,7 @@ class Workload:
                     call.request, metadata=self._metadata, timeout=CALL_SECONDS
                 )
             except grpc.aio.AioRpcError as error:
-                call.fail(error)
+                call.fail(reason_of(error))
             else:
                 call.acknowledge(response)
 

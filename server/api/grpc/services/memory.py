@@ -23,6 +23,7 @@ from server.api.grpc.services.memory_changes import (
     MutationUseCases,
     ScopeUseCases,
 )
+from server.core.loop import by_size
 from server.memories.add.add_memories import AddMemoriesCommand, AddMemoriesOutcome
 from server.memories.search.read_memories import GetMemory, ListMemories
 from server.memories.search.search_memories import SearchMemories
@@ -63,7 +64,8 @@ class MemoryService(MemoryMutations, MemoryScopes):
         self, request: memory_service_pb2.AddMemoriesRequest, context: AddContext
     ) -> memory_service_pb2.AddMemoriesResponse:
         """See the contract."""
-        command = add_command(request, current_caller().project_id)
+        project_id = current_caller().project_id
+        command = await by_size(len(request.messages), add_command, request, project_id)
         if request.async_mode:
             view = await self._use_cases.submit(
                 command, add_payload(request), request.output_format
@@ -75,7 +77,9 @@ class MemoryService(MemoryMutations, MemoryScopes):
             context.set_trailing_metadata(
                 ((DEPRECATION_KEY, "output_format v1.0 is deprecated; use v1.1"),)
             )
-        return add_response(outcome, with_relations=with_relations)
+        return await by_size(
+            len(outcome.changes), add_response, outcome, with_relations=with_relations
+        )
 
     async def SearchMemories(  # noqa: N802 - the contract's name
         self, request: memory_service_pb2.SearchMemoriesRequest, _context: object
@@ -104,9 +108,11 @@ class MemoryService(MemoryMutations, MemoryScopes):
 
         async def page(size: int) -> memory_service_pb2.ListMemoriesResponse:
             found = await self._use_cases.list(replace(command, page_size=size))
-            return memory_service_pb2.ListMemoriesResponse(
-                memories=map(memory_message, found.memories),
-                next_page_token=list_page_token(request, found.next),
+            response = memory_service_pb2.ListMemoriesResponse(
+                next_page_token=list_page_token(request, found.next)
             )
+            messages = map(memory_message, found.memories)
+            await by_size(len(found.memories), response.memories.extend, messages)
+            return response
 
         return await fitting_page(page, command.page_size, "memories")

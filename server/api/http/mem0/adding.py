@@ -32,7 +32,8 @@ def read_v3(exchange: Exchange) -> AddMemoriesRequest:
 
 def _sent(exchange: Exchange) -> dict[str, Any]:
     sent = fields.sent_fields(exchange)
-    return {**plain_ids(sent.pop("filters", None)), **sent}
+    filters = sent.pop("filters", None)
+    return {**sent, **plain_ids(filters, sent)}
 
 
 def _request(exchange: Exchange, sent: dict[str, Any]) -> AddMemoriesRequest:

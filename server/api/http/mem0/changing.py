@@ -114,7 +114,7 @@ def read_delete_many(exchange: Exchange) -> DeleteMemoriesRequest:
     wanted = {name: known[name] for name in (*IDS, *fields.PROJECT) if name in known}
     narrowing = {"metadata": known["metadata"]} if "metadata" in known else None
     try:
-        wanted |= plain_ids(known.get("filters"))
+        wanted |= plain_ids(known.get("filters"), wanted)
         conditions = [translated(narrowing)]
     except InvalidRequest:
         conditions = [translated(known.get("filters")), translated(narrowing)]

@@ -93,17 +93,17 @@ def instant(value: object, field: str) -> str:
     return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).isoformat()
 
 
-def positive(exchange: Exchange, field: str, default: int, most: int) -> int:
-    """A number of the query.
+def positive(values: Mapping[str, object], field: str, default: int, most: int) -> int:
+    """A number of the body, or of the query, where it is a text.
 
     Raises:
         InvalidRequest: it is not a whole number between 1 and `most`.
     """
-    text = exchange.query.get(field)
-    if text is None:
+    value = values.get(field)
+    if value is None:
         return default
-    if not (
-        text.isascii() and text.isdecimal() and len(text) <= _MOST_DIGITS and 1 <= int(text) <= most
-    ):
+    text = str(value)
+    is_number = text.isascii() and text.isdecimal() and len(text) <= _MOST_DIGITS
+    if not (is_number and 1 <= int(text) <= most):
         raise InvalidRequest([FieldViolation(field, f"must be a whole number from 1 to {most}")])
     return int(text)

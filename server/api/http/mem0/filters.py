@@ -36,8 +36,11 @@ def translated(value: object, depth: int = 0) -> Any:
             result[name] = _each(item, depth)
         elif name == "metadata" and isinstance(item, Mapping):
             conditions += [{f"metadata.{key}": wanted} for key, wanted in item.items()]
+        elif (own := _NAMES.get(name, name)) in result:
+            # Two of Mem0's names for one field, each with a condition of its own.
+            conditions.append({own: item})
         else:
-            result[_NAMES.get(name, name)] = item
+            result[own] = item
     return conjunction([result, *conditions]) if conditions else result
 
 
@@ -55,15 +58,15 @@ def conjunction(conditions: Iterable[Any]) -> Any:
     return given[0] if len(given) == 1 else {"AND": given}
 
 
-def plain_ids(value: object) -> dict[str, Any]:
-    """The ids of a filter that names a scope and nothing else.
+def plain_ids(value: object, named: Mapping[str, Any]) -> dict[str, Any]:
+    """The ids of a filter that names a scope and nothing else, with those that are `named` anyway.
 
     Raises:
-        InvalidRequest: it says more than that.
+        InvalidRequest: it says more than that, or something else than what is named.
     """
+    ids = {name: named[name] for name in IDS if name in named}
     if value is None:
-        return {}
-    ids: dict[str, Any] = {}
+        return ids
     violations: list[FieldViolation] = []
     _collect_ids(value, "filters", ids, violations)
     if violations:
@@ -79,8 +82,12 @@ def _collect_ids(
         return
     for name, item in value.items():
         own = _NAMES.get(name, name)
-        if own in IDS:
-            ids[own] = item
+        if own in IDS and ids.setdefault(own, item) != item:
+            violations.append(FieldViolation(f"{path}.{name}", "is named twice, differently"))
+        elif own in IDS and not isinstance(item, str):
+            violations.append(FieldViolation(f"{path}.{name}", "must be a string here"))
+        elif own in IDS:
+            continue
         elif name == "AND" and isinstance(item, list):
             for index, each in enumerate(item):
                 _collect_ids(each, f"{path}.AND[{index}]", ids, violations)

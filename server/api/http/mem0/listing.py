@@ -6,7 +6,7 @@ after it to count them, as far as `MOST_READ`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import urlencode
@@ -29,8 +29,10 @@ _LIST: Final = "memoir.v1.MemoryService/ListMemories"
 _SCOPES: Final = "memoir.v1.MemoryService/ListScopes"
 _FIELDS: Final = frozenset(
     {*IDS, *fields.PROJECT, "filters", "start_date", "end_date", "categories", "show_expired"}
-    | {"top_k", "limit", "page", "page_size", "output_format", "fields", "metadata"}
+    | {"metadata"}
 )
+_PAGED: Final = frozenset({"page", "page_size"})
+_UNPAGED: Final = frozenset({"top_k", "limit", "output_format"})
 KINDS: Final = {
     "user": ScopeKind.SCOPE_KIND_USER,
     "agent": ScopeKind.SCOPE_KIND_AGENT,
@@ -58,15 +60,16 @@ class _Page:
 
 async def memories_v3(exchange: Exchange, session: Session) -> object:
     """`POST /v3/memories/`: always a page; a run is called a session here."""
-    request = _request(exchange, fields.sent_fields(exchange))
-    page = _page(exchange)
+    sent = fields.sent_fields(exchange)
+    request, page = _request(exchange, sent, _PAGED), _page({**sent, **exchange.query})
     found, count = await _walk(exchange, session, request, page)
     return _paged(exchange, page, count, [memory_json(each, "session_id") for each in found])
 
 
 async def memories_v2(exchange: Exchange, session: Session) -> object:
     """`POST /v2/memories/`: a page if one is asked for, else a list."""
-    return await _list_or_page(exchange, session, fields.sent_fields(exchange))
+    sent = fields.sent_fields(exchange)
+    return await _list_or_page(exchange, session, {**sent, **exchange.query})
 
 
 async def memories_v1(exchange: Exchange, session: Session) -> object:
@@ -75,9 +78,6 @@ async def memories_v1(exchange: Exchange, session: Session) -> object:
     for name in ("filters", "metadata"):
         if name in sent:
             sent[name] = from_query(sent[name])
-    for name in ("top_k", "limit"):
-        if name in sent:
-            sent[name] = fields.positive(exchange, name, _DEFAULT_PAGE, MOST_READ)
     if "categories" in sent:
         sent["categories"] = exchange.request.query_params.getlist("categories")
     if "show_expired" in sent:
@@ -86,12 +86,13 @@ async def memories_v1(exchange: Exchange, session: Session) -> object:
 
 
 async def _list_or_page(exchange: Exchange, session: Session, sent: dict[str, Any]) -> object:
-    request = _request(exchange, sent)
-    if "page" in exchange.query or "page_size" in exchange.query:
-        page = _page(exchange)
+    if "page" in sent or "page_size" in sent:
+        request, page = _request(exchange, sent, _PAGED), _page(sent)
         found, count = await _walk(exchange, session, request, page)
         return _paged(exchange, page, count, list(map(memory_json, found)))
-    size = _size(sent)
+    request = _request(exchange, sent, _UNPAGED)
+    name = "top_k" if "top_k" in sent else "limit"
+    size = fields.positive(sent, name, _LARGEST_PAGE, MOST_READ)
     found, count = await _walk(exchange, session, request, _Page(1, size))
     if count > size:
         exchange.notices.append(f"these are {size} of {count} memories; ask for pages")
@@ -99,17 +100,10 @@ async def _list_or_page(exchange: Exchange, session: Session, sent: dict[str, An
     return {"results": results} if sent.get("output_format") == "v1.1" else results
 
 
-def _size(sent: dict[str, Any]) -> int:
-    name = "top_k" if "top_k" in sent else "limit"
-    size = sent.get(name, _LARGEST_PAGE)
-    if isinstance(size, bool) or not isinstance(size, int) or not 1 <= size <= MOST_READ:
-        wanted = f"must be a whole number from 1 to {MOST_READ}"
-        raise InvalidRequest([FieldViolation(name, wanted)])
-    return size
-
-
-def _request(exchange: Exchange, sent: dict[str, Any]) -> ListMemoriesRequest:
-    known = fields.understood(exchange, sent, _FIELDS)
+def _request(
+    exchange: Exchange, sent: dict[str, Any], also: frozenset[str] = frozenset()
+) -> ListMemoriesRequest:
+    known = fields.understood(exchange, sent, _FIELDS | also)
     wanted: dict[str, Any] = {
         name: known[name] for name in (*IDS, *fields.PROJECT, "show_expired") if name in known
     }
@@ -138,7 +132,7 @@ async def entities(exchange: Exchange, session: Session) -> object:
     request = message_of(
         ListScopesRequest, {**fields.project_of(exchange), "page_size": _LARGEST_PAGE}
     )
-    page = _page(exchange, default=_LARGEST_PAGE)
+    page = _page(exchange.query, default=_LARGEST_PAGE)
     found, count = await _walk(exchange, session, request, page)
     results = [
         {
@@ -182,10 +176,10 @@ async def _walk(
         set_token("page_token", response.next_page_token)
 
 
-def _page(exchange: Exchange, default: int = _DEFAULT_PAGE) -> _Page:
+def _page(values: Mapping[str, object], default: int = _DEFAULT_PAGE) -> _Page:
     page = _Page(
-        fields.positive(exchange, "page", 1, MOST_READ),
-        fields.positive(exchange, "page_size", default, _LARGEST_PAGE),
+        fields.positive(values, "page", 1, MOST_READ),
+        fields.positive(values, "page_size", default, _LARGEST_PAGE),
     )
     if page.begin >= MOST_READ:
         wanted = f"must begin within the first {MOST_READ}; narrow the filters instead"

@@ -97,16 +97,6 @@ RETURN ARRAY(
     ) AS found (stem, ending)
 );
 
--- A sentence tells of a fact if it has at least half of the fact's words, and one of those that matter:
--- of what was deleted, rather too much is taken out than too little.
-CREATE FUNCTION tells_of_fact(sentence text, words tsquery[], mattering tsquery[]) RETURNS boolean
-LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
-    SELECT 2 * count(*) FILTER (WHERE said.lexemes @@ word) >= count(*)
-       AND bool_or(said.lexemes @@ word AND word = ANY (mattering))
-    FROM words_of(sentence) AS said (lexemes),
-         unnest(words) AS word
-$$;
-
 -- Whatever way a memory is changed or deleted, no passage brings back what it said.
 CREATE FUNCTION passages_follow_memories() RETURNS trigger
 LANGUAGE plpgsql AS $$
@@ -135,6 +125,52 @@ BEGIN
                 change.call_id, statement_timestamp()
             );
         END LOOP;
+    END IF;
+    RETURN NULL;
+END
+$$;
+
+-- The key of an entity's name, as server/graph/model.py folds it: compatibility form, no case, single
+-- spaces. An index entry holds about 2,700 bytes, so a digest stands for a longer key.
+CREATE FUNCTION entity_key_of(name text) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN (
+    SELECT CASE
+        WHEN octet_length(key) <= 512 THEN key
+        ELSE encode(sha256(convert_to(key, 'UTF8')), 'hex')
+    END
+    FROM (
+        SELECT btrim(regexp_replace(
+            CASE
+                WHEN name !~ '[^\x01-\x7f]' THEN lower(name COLLATE pg_unicode_fast)
+                ELSE normalize(casefold(normalize(name, NFKC) COLLATE pg_unicode_fast), NFKC)
+            END,
+            '\s+', ' ', 'g'
+        ))
+    ) AS folded (key)
+);
+
+-- Whatever way a memory is written or deleted, its relations are found by their ends.
+CREATE FUNCTION relations_follow_memories() RETURNS trigger
+LANGUAGE plpgsql AS $$
+BEGIN
+    IF TG_OP <> 'INSERT' THEN
+        DELETE FROM memory_relations
+        WHERE project_id = OLD.project_id AND memory_id = OLD.memory_id;
+    END IF;
+    IF TG_OP <> 'DELETE' THEN
+        INSERT INTO memory_relations (
+            project_id, memory_id, ordinal, space, source_key, relation, target_key,
+            user_id, agent_id, app_id, run_id, event_time, expiration_date
+        )
+        SELECT NEW.project_id, NEW.memory_id, stated.ordinal,
+               coalesce('user:' || NEW.user_id, 'agent:' || NEW.agent_id,
+                        'app:' || NEW.app_id, 'run:' || NEW.run_id),
+               entity_key_of(stated.relation #>> '{source,name}'), stated.relation ->> 'relation',
+               entity_key_of(stated.relation #>> '{target,name}'),
+               NEW.user_id, NEW.agent_id, NEW.app_id, NEW.run_id, NEW.event_time,
+               NEW.expiration_date
+        FROM jsonb_array_elements(NEW.relations) WITH ORDINALITY AS stated (relation, ordinal);
     END IF;
     RETURN NULL;
 END
@@ -313,6 +349,9 @@ CREATE TABLE memories (
     embedding halfvec STORAGE PLAIN NOT NULL,
     lexemes tsvector STORAGE MAIN NOT NULL GENERATED ALWAYS AS (indexed_words(text, role, name, event_time, entities, evidence)) STORED,
     text_length integer NOT NULL GENERATED ALWAYS AS (char_length(text)) STORED,
+    graph_space text GENERATED ALWAYS AS (
+        coalesce('user:' || user_id, 'agent:' || agent_id, 'app:' || app_id, 'run:' || run_id)
+    ) STORED,
     ordinal integer NOT NULL DEFAULT 0,
     PRIMARY KEY (project_id, memory_id),
     CONSTRAINT memories_version CHECK (version >= 1)
@@ -320,6 +359,8 @@ CREATE TABLE memories (
 COMMENT ON TABLE memories IS 'Memories as they are now.';
 COMMENT ON COLUMN memories.scope_key IS
     'Digest of the four scope fields: rows of one scope share it.';
+COMMENT ON COLUMN memories.graph_space IS
+    'Where names mean the same entity: the first named part of the scope, as in `user:alice`.';
 COMMENT ON COLUMN memories.version IS 'Counts the changes, from 1.';
 COMMENT ON COLUMN memories.call_id IS 'The call of the newest version.';
 COMMENT ON COLUMN memories.digest IS 'Digest of the text: a scope holds a text once.';
@@ -367,6 +408,11 @@ CREATE INDEX memories_expiration ON memories (expiration_date) WHERE expiration_
 -- What was said just before a message, and just after it: searches of large scopes look it up.
 CREATE INDEX memories_conversation
     ON memories (project_id, scope_key, create_time, ordinal, memory_id) WHERE NOT inferred;
+
+-- Of a graph space those that teach other names of entities.
+CREATE INDEX memories_teachers
+    ON memories (project_id, (coalesce('user:' || user_id, 'agent:' || agent_id, 'app:' || app_id, 'run:' || run_id)))
+    WHERE jsonb_path_exists(entities, '$[*].aliases[*]');
 
 CREATE TABLE passages (
     project_id text NOT NULL,
@@ -623,6 +669,62 @@ CREATE INDEX graph_outbox_available
 -- What was given up.
 CREATE INDEX graph_outbox_dead ON graph_outbox (project_id) WHERE dead_position = "position";
 
+CREATE TABLE memory_relations (
+    project_id text NOT NULL,
+    memory_id uuid NOT NULL,
+    ordinal integer NOT NULL,
+    space text NOT NULL,
+    source_key text NOT NULL,
+    relation text NOT NULL,
+    target_key text NOT NULL,
+    user_id text,
+    agent_id text,
+    app_id text,
+    run_id text,
+    event_time timestamptz NOT NULL,
+    expiration_date date,
+    PRIMARY KEY (project_id, memory_id, ordinal)
+);
+COMMENT ON TABLE memory_relations IS
+    'The relations that memories state, by the keys of their ends: what a search asks instead of '
+    'the graph. Derived from memories.relations by triggers.';
+COMMENT ON COLUMN memory_relations.ordinal IS 'The place in memories.relations, from 1.';
+COMMENT ON COLUMN memory_relations.space IS
+    'The graph space of the memory: the most general part of its scope.';
+COMMENT ON COLUMN memory_relations.source_key IS
+    'The key of the name that the memory uses, whatever other names the entity has.';
+
+-- Of each entity the newest relations.
+CREATE INDEX memory_relations_source
+    ON memory_relations (project_id, space, source_key, event_time DESC, memory_id);
+CREATE INDEX memory_relations_target
+    ON memory_relations (project_id, space, target_key, event_time DESC, memory_id);
+
+-- Of each part of a scope the newest relations. Those of a user make one space.
+CREATE INDEX memory_relations_agent
+    ON memory_relations (project_id, agent_id, event_time) WHERE agent_id IS NOT NULL;
+CREATE INDEX memory_relations_app
+    ON memory_relations (project_id, app_id, event_time) WHERE app_id IS NOT NULL;
+CREATE INDEX memory_relations_run
+    ON memory_relations (project_id, run_id, event_time) WHERE run_id IS NOT NULL;
+
+CREATE TRIGGER relations_follow_additions
+    AFTER INSERT ON memories
+    FOR EACH ROW WHEN (NEW.relations <> '[]')
+    EXECUTE FUNCTION relations_follow_memories();
+CREATE TRIGGER relations_follow_updates
+    AFTER UPDATE ON memories
+    FOR EACH ROW WHEN (
+        (OLD.relations, OLD.event_time, OLD.expiration_date)
+            IS DISTINCT FROM (NEW.relations, NEW.event_time, NEW.expiration_date)
+        AND (OLD.relations <> '[]' OR NEW.relations <> '[]')
+    )
+    EXECUTE FUNCTION relations_follow_memories();
+CREATE TRIGGER relations_follow_deletions
+    AFTER DELETE ON memories
+    FOR EACH ROW WHEN (OLD.relations <> '[]')
+    EXECUTE FUNCTION relations_follow_memories();
+
 CREATE TABLE entity_aliases (
     project_id text NOT NULL,
     memory_id uuid NOT NULL,
@@ -674,43 +776,95 @@ COMMENT ON TABLE reembedding IS
     'times.';
 COMMENT ON COLUMN reembedding.version IS 'That of a past state, or 0 for the memory itself.';
 
--- Takes the sentences that tell of one of the facts out of the passages of a scope, and answers how many
--- passages that concerns. Where a fact became another one, what both say stays, and so does what was
--- told in the call that changed it.
+-- The sentences of a scope's passages that tell of one of the facts. A sentence does if it has at least half
+-- of the fact's words, two fifths of what these weigh, and one of those that matter: a word that half of
+-- the passages have weighs little, or "User likes coffee" would be told by every sentence with "like". Where
+-- a fact became another one, words that both have do not matter. `present` leaves out passages that are
+-- deleted. Only passages that hold enough of a fact's words are split into sentences.
+CREATE FUNCTION telling_sentences(
+    of_project text, of_scope bytea, facts text[], new_fact text, present boolean
+) RETURNS TABLE (passage_id uuid, n bigint)
+LANGUAGE sql STABLE AS $$
+    WITH known AS MATERIALIZED (
+        SELECT number, place, word, new_fact IS NULL OR NOT still_said @@ word AS matters
+        FROM words_of(coalesce(new_fact, '')) AS still_said,
+             unnest(facts) WITH ORDINALITY AS given (fact, number),
+             unnest(words_of_fact(fact)) WITH ORDINALITY AS of_fact (word, place)
+    ),
+    told AS MATERIALIZED (
+        SELECT p.passage_id, known.number, known.place
+        FROM passages AS p JOIN known ON p.lexemes @@ known.word
+        WHERE p.project_id = of_project AND p.scope_key = of_scope
+          AND (p.delete_time IS NULL OR NOT present)
+    ),
+    -- The constants keep the words of a small scope nearly equal.
+    weighed AS MATERIALIZED (
+        SELECT number, place, word, matters, weight,
+               count(*) OVER of_fact AS words, sum(weight) OVER of_fact AS total
+        FROM (
+            SELECT known.*, ln(1 + (20.0 + (
+                       SELECT count(*)
+                       FROM passages AS p
+                       WHERE p.project_id = of_project AND p.scope_key = of_scope
+                         AND (p.delete_time IS NULL OR NOT present)
+                   )) / (5.0 + (
+                       SELECT count(*)
+                       FROM told
+                       WHERE told.number = known.number AND told.place = known.place
+                   ))) AS weight
+            FROM known
+        ) AS of_word
+        WINDOW of_fact AS (PARTITION BY number)
+    ),
+    suspected AS MATERIALIZED (
+        SELECT DISTINCT told.passage_id
+        FROM told JOIN weighed USING (number, place)
+        GROUP BY told.passage_id, number
+        HAVING 2 * count(*) >= min(words) AND sum(weight) >= 0.4 * min(total) AND bool_or(matters)
+    ),
+    said AS MATERIALIZED (
+        SELECT p.passage_id, of_passage.n, words_of(sentence) AS lexemes
+        FROM passages AS p, unnest(p.sentences) WITH ORDINALITY AS of_passage (sentence, n)
+        WHERE p.project_id = of_project
+          AND p.passage_id = ANY (ARRAY(SELECT suspected.passage_id FROM suspected))
+    )
+    SELECT DISTINCT said.passage_id, said.n
+    FROM said JOIN weighed ON said.lexemes @@ weighed.word
+    GROUP BY said.passage_id, said.n, number
+    HAVING 2 * count(*) >= min(words) AND sum(weight) >= 0.4 * min(total) AND bool_or(matters)
+$$;
+
+-- Takes what tells of one of the facts out of the passages of a scope, and answers how many passages that
+-- concerns. What was told in the call that changed a fact stays. Locks in one order, so that two deletions
+-- cannot deadlock.
 CREATE FUNCTION take_out_of_passages(
     of_project text, of_scope bytea, facts text[], new_fact text, of_call uuid, at_time timestamptz
 ) RETURNS integer
 LANGUAGE sql AS $$
-    WITH known AS MATERIALIZED (
-        SELECT words, ARRAY(
-                   SELECT word
-                   FROM unnest(words) AS word
-                   WHERE new_fact IS NULL
-                      OR NOT words_of(new_fact) @@ word
-               ) AS mattering
-        FROM unnest(facts) AS fact, words_of_fact(fact) AS words
+    WITH telling AS MATERIALIZED (
+        SELECT passage_id, array_agg(n) AS places
+        FROM telling_sentences(of_project, of_scope, facts, new_fact, true)
+        GROUP BY passage_id
     ),
-    narrowed AS MATERIALIZED (
-        SELECT p.passage_id, cardinality(p.sentences) AS size, ARRAY(
-                   SELECT sentence
-                   FROM unnest(p.sentences) WITH ORDINALITY AS of_passage (sentence, n)
-                   WHERE NOT EXISTS (
-                       SELECT FROM known WHERE tells_of_fact(sentence, words, mattering)
-                   )
-                   ORDER BY n
-               ) AS sentences
-        FROM passages AS p
-        WHERE p.project_id = of_project AND p.scope_key = of_scope AND p.delete_time IS NULL
-          AND p.call_id IS DISTINCT FROM of_call
-          AND EXISTS (SELECT FROM known, unnest(mattering) AS word WHERE p.lexemes @@ word)
+    taken AS MATERIALIZED (
+        SELECT p.passage_id, telling.places
+        FROM telling
+        JOIN passages AS p ON p.project_id = of_project AND p.passage_id = telling.passage_id
+        WHERE p.call_id IS DISTINCT FROM of_call
+        ORDER BY p.passage_id
+        FOR UPDATE OF p
     ),
     replaced AS (
         UPDATE passages AS p
         SET delete_time = at_time
-        FROM narrowed
-        WHERE p.project_id = of_project AND p.passage_id = narrowed.passage_id
-          AND cardinality(narrowed.sentences) < narrowed.size
-        RETURNING p.*, narrowed.sentences AS left_over
+        FROM taken
+        WHERE p.project_id = of_project AND p.passage_id = taken.passage_id
+        RETURNING p.*, ARRAY(
+            SELECT sentence
+            FROM unnest(p.sentences) WITH ORDINALITY AS of_passage (sentence, n)
+            WHERE n <> ALL (taken.places)
+            ORDER BY n
+        ) AS left_over
     ),
     kept AS (
         INSERT INTO passages (

@@ -57,6 +57,7 @@ from tests.support.fakes import (
     FakeGraph,
     FakeOutbox,
     FakeProjectStore,
+    FakeRecall,
     FakeReranker,
 )
 
@@ -74,9 +75,8 @@ def servicers() -> Servicers:
             store,
             embedder,
             clock,
-            GraphArm(FakeGraph(), CaughtUp(FakeOutbox()), clock),
+            GraphArm(FakeRecall(), clock),
             RerankArm(FakeReranker(), 1.0),
-            VisibleRelations(store, clock),
         ),
         get=GetMemory(store, FakeHistory(), clock),
         list=ListMemories(store, FakeHistory(), clock),

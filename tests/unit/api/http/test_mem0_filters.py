@@ -20,21 +20,40 @@ def test_metadata_becomes_paths_beside_its_siblings() -> None:
     }
 
 
+def test_two_names_of_one_field_are_two_conditions() -> None:
+    assert translated({"memory": {"contains": "x"}, "keywords": {"contains": "y"}}) == {
+        "AND": [{"text": {"contains": "x"}}, {"text": {"contains": "y"}}]
+    }
+
+
 @pytest.mark.parametrize("value", [None, 3, "x", {"OR": "x"}, {"AND": {"user_id": "a"}}])
 def test_what_is_no_filter_is_left_to_the_contract(value: object) -> None:
     assert translated(value) == value
 
 
 def test_ids_are_found_at_the_top_and_under_and() -> None:
-    assert plain_ids({"AND": [{"user_id": "a"}, {"session_id": "r"}]}) == {
+    assert plain_ids({"AND": [{"user_id": "a"}, {"session_id": "r"}]}, {"user_id": "a"}) == {
         "user_id": "a",
         "run_id": "r",
     }
 
 
+@pytest.mark.parametrize(
+    ("filters", "named"),
+    [
+        ({"AND": [{"user_id": "a"}, {"user_id": "b"}]}, {}),
+        ({"user_id": "a"}, {"user_id": "b"}),
+        ({"user_id": {"in": ["a", "b"]}}, {}),
+    ],
+)
+def test_ids_that_contradict_each_other_are_refused(filters: object, named: dict[str, str]) -> None:
+    with pytest.raises(InvalidRequest):
+        plain_ids(filters, named)
+
+
 def test_an_add_takes_nothing_but_ids_from_filters() -> None:
     with pytest.raises(InvalidRequest) as caught:
-        plain_ids({"user_id": "a", "OR": [], "categories": "x"})
+        plain_ids({"user_id": "a", "OR": [], "categories": "x"}, {})
     assert [each.field for each in caught.value.violations] == ["filters.OR", "filters.categories"]
 
 

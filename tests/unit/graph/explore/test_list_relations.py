@@ -114,6 +114,12 @@ async def test_the_first_position_is_waited_for_too(world: World) -> None:
     assert world.outbox.asked == [(PROJECT, 0)]
 
 
+async def test_a_scope_that_is_read_from_its_memories_waits_for_nothing(world: World) -> None:
+    command = ListRelationsCommand(PROJECT, Scope("alice", run_id="run-1"), 10, position=7)
+    await world.list(command)
+    assert world.outbox.asked == []
+
+
 async def test_a_graph_that_does_not_catch_up_in_time_is_an_error(world: World) -> None:
     world.outbox.asks_until_caught_up = None
     context = RequestContext("c", time.monotonic() + 0.05)

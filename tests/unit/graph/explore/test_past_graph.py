@@ -6,11 +6,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 
+from server.graph.explore.access import PastGraph
 from server.graph.explore.past_relations import relations_of, spaces_of
 from server.graph.model import Entity, Relation
 from server.memories.memory import Memory
 from server.memories.scope import Scope
-from tests.support.builders import ALICE, NOW, addition, call
+from tests.support.builders import ALICE, NOW, PROJECT, addition, call
+from tests.support.fake_history import FakeHistory, FakeSplits
 from tests.support.subgraphs import Triple, triple
 
 LISBON = ("Alice", "lives_in", "Lisbon")
@@ -59,15 +61,9 @@ def test_a_relation_between_two_names_of_one_entity_says_nothing() -> None:
     assert stated == [("Alice", "knows", "Robert")]
 
 
-def test_a_space_is_seen_by_the_memories_of_a_scope() -> None:
-    of_run = Scope("alice", run_id="run-1")
-    taught = Entity("Robert Smith", "person", ("Bob",))
-    memories = [memory(KNOWS, scope=of_run), memory(entities=[taught]), memory(LISBON)]
-    [space] = (each.seen_by({memories[0].id}) for each in spaces_of(memories))
-    bob = space.named("BOB")
-    assert bob is not None
-    assert (bob.ref.space, bob.ref.key) == ("user:alice", "robert smith")
-    assert bob.entity == taught
-    assert bob.memory_count == 1
-    assert space.named("Lisbon") is None
-    assert [triple(s) for s in space.relations] == [("Alice", "knows", "Robert Smith")]
+async def test_the_past_of_a_scope_is_computed_from_its_own_memories() -> None:
+    run = Scope(agent_id="helper", run_id="run-1")
+    history = FakeHistory([memory(KNOWS, scope=run)])
+    [space] = await PastGraph(history, FakeSplits()).spaces(PROJECT, run, NOW)
+    assert history.scopes == [run]
+    assert [triple(each) for each in space.relations] == [KNOWS]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from server.graph.model import Entity, Relation, StatedRelation
 from server.memories.search.graph_clues import (
     FAR_SHARE,
     MAX_NAME_WORDS,
@@ -14,12 +13,11 @@ from server.memories.search.graph_clues import (
     scores_of,
     specificity,
 )
-from tests.support.subgraphs import NOON, memory_id
+from tests.support.subgraphs import memory_id
 
 
 def clue(number: int, degree: int, through: int = 0) -> Clue:
-    relation = Relation(Entity("a"), "knows", Entity("b"))
-    return Clue(StatedRelation(relation, memory_id(number), NOON), degree, through)
+    return Clue(memory_id(number), degree, through)
 
 
 @pytest.mark.parametrize(

@@ -68,6 +68,13 @@ def test_the_graph_lowers_no_score() -> None:
     assert beside == alone
 
 
+def test_what_another_speaker_said_counts_less() -> None:
+    found = [Scored(A, 0.5, 0.5, other_speaker=True), Scored(B, 0.45, 0.45)]
+    hits = fuse(found, ArmWeights(speaker=0.2), 2, None)
+    assert ids(hits) == [B, A]
+    assert [hit.score for hit in hits] == pytest.approx([0.45, 0.4])
+
+
 def test_time_lifts_what_is_close_and_lowers_nothing() -> None:
     found = [Scored(A, 0.4, 0.4), Scored(B, 0.3, 0.3, time=1.0), Scored(C, 0.1, 0.1, time=0.5)]
     hits = fuse(found, ArmWeights(time=0.2), 3, None)

@@ -6,7 +6,6 @@ from datetime import UTC, date, datetime
 
 import pytest
 
-from server.graph.explore.access import CaughtUp, VisibleRelations
 from server.memories.ports import ChangeSet
 from server.memories.scope import Scope
 from server.memories.search.arms import GraphArm, RerankArm
@@ -15,7 +14,7 @@ from server.memories.search.time_spans import TimeSpan
 from server.models.ports import EmbeddingPurpose
 from tests.support.builders import ALICE, EMBEDDER, PROJECT, addition, call
 from tests.support.fake_store import FakeStore
-from tests.support.fakes import FakeClock, FakeEmbedder, FakeGraph, FakeOutbox, FakeReranker
+from tests.support.fakes import FakeClock, FakeEmbedder, FakeRecall, FakeReranker
 
 
 class World:
@@ -24,12 +23,11 @@ class World:
     def __init__(self) -> None:
         self.store = FakeStore()
         self.embedder = FakeEmbedder()
-        self.graph, self.outbox, clock = FakeGraph(), FakeOutbox(), FakeClock()
-        arm = GraphArm(self.graph, CaughtUp(self.outbox), clock)
-        visible = VisibleRelations(self.store, clock)
+        clock = FakeClock()
+        arm = GraphArm(FakeRecall(), clock)
         self.reranker = FakeReranker()
         rerank = RerankArm(self.reranker, 60.0)
-        self.search = SearchMemories(self.store, self.embedder, clock, arm, rerank, visible)
+        self.search = SearchMemories(self.store, self.embedder, clock, arm, rerank)
 
     async def knows(self, text: str, **details: object) -> None:
         of = call()

@@ -111,3 +111,22 @@ def test_failpoints_are_refused_unless_allowed(
         load_settings()
     monkeypatch.setenv("MEMOIR_ALLOW_FAILPOINTS", "true")
     assert load_settings().failpoints.failpoints == "lease.held:1"
+
+
+@pytest.mark.parametrize(
+    ("environment", "port"),
+    [
+        ([], 50052),
+        ([("MEMOIR_GRPC_PORT", "7000")], 7001),
+        ([("MEMOIR_GRPC_PORT", "0")], 0),
+        ([("MEMOIR_HTTP_PORT", "8000")], 8000),
+        ([("MEMOIR_HTTP_ENABLED", "false")], None),
+        ([("MEMOIR_HTTP_ENABLED", "false"), ("MEMOIR_HTTP_PORT", "8000")], None),
+        ([DSN, URI, OFFLINE], None),
+        ([DSN, URI, OFFLINE, ("MEMOIR_HTTP_PORT", "8000")], 8000),
+        ([DSN, URI, OFFLINE, ("MEMOIR_HTTP_ENABLED", "true")], 50052),
+    ],
+    indirect=["environment"],
+)
+def test_where_http_is_served(environment: None, port: int | None) -> None:
+    assert load_settings().http_port == port

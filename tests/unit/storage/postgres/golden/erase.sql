@@ -102,8 +102,9 @@ WITH source_calls AS MATERIALIZED (
     WHERE project_id = $1 AND memory_id = ANY ($2::uuid[]) AND state IS NOT NULL
 ),
 erased_phrases AS MATERIALIZED (
-    SELECT scope_key, words_of_fact(phrase) AS words
+    SELECT scope_key, array_agg(phrase) AS phrases
     FROM unnest($3::bytea[], $4::text[]) AS given (scope_key, phrase)
+    GROUP BY scope_key
 ),
 chosen AS MATERIALIZED (
     SELECT p.call_id, p.message_id
@@ -116,15 +117,23 @@ chosen AS MATERIALIZED (
     UNION
     SELECT p.call_id, p.message_id
     FROM erased_phrases
-    JOIN passages AS p ON p.project_id = $1 AND p.scope_key = erased_phrases.scope_key
-    CROSS JOIN LATERAL unnest(p.sentences) AS sentence
-    WHERE EXISTS (SELECT FROM unnest(erased_phrases.words) AS word WHERE p.lexemes @@ word)
-      AND tells_of_fact(sentence, erased_phrases.words, erased_phrases.words)
+    CROSS JOIN LATERAL telling_sentences(
+        $1, erased_phrases.scope_key, erased_phrases.phrases, NULL, false
+    ) AS telling
+    JOIN passages AS p ON p.project_id = $1 AND p.passage_id = telling.passage_id
+),
+locked_passages AS MATERIALIZED (
+    SELECT p.passage_id
+    FROM chosen
+    JOIN passages AS p ON p.project_id = $1 AND p.call_id = chosen.call_id
+      AND p.message_id = chosen.message_id
+    ORDER BY p.passage_id
+    FOR UPDATE OF p
 ),
 deleted_passages AS (
     DELETE FROM passages AS p
-    USING chosen
-    WHERE p.project_id = $1 AND p.call_id = chosen.call_id AND p.message_id = chosen.message_id
+    USING locked_passages
+    WHERE p.project_id = $1 AND p.passage_id = locked_passages.passage_id
     RETURNING p.delete_time
 )
 SELECT count(*) FROM deleted_passages WHERE delete_time IS NULL;

@@ -1,9 +1,9 @@
 -- name: rank_large
 WITH question AS MATERIALIZED (
-    SELECT lexemes,
+    SELECT vector, lexemes,
            (SELECT string_agg(quote_literal(word),
            ' | ') FROM unnest(lexemes) AS word)::tsquery AS any_of
-    FROM tsvector_to_array(words_of($1)) AS lexemes
+    FROM words_of($1) AS vector, tsvector_to_array(vector) AS lexemes
 ),
 centre AS MATERIALIZED (
     SELECT (sum(newest.embedding::vector) * array_fill(
@@ -13,13 +13,13 @@ centre AS MATERIALIZED (
         SELECT m.embedding
         FROM (SELECT project_id, memory_id, user_id, agent_id, app_id, run_id, scope_key, text, inferred, immutable,
        metadata, categories, event_time, expiration_date, create_time, update_time, ordinal,
-       text_length, lexemes, embedding
+       text_length, lexemes, embedding, role, name
 FROM memories
 UNION ALL
 SELECT project_id, passage_id AS memory_id, user_id, agent_id, app_id, run_id, scope_key, text,
        false AS inferred, false AS immutable, metadata, '{}'::text[] AS categories, event_time,
        expiration_date, create_time, create_time AS update_time, ordinal, text_length, lexemes,
-       embedding
+       embedding, role, name
 FROM passages
 WHERE delete_time IS NULL) AS m
         WHERE m.project_id = $3
@@ -48,13 +48,13 @@ nearest AS MATERIALIZED (
     SELECT m.memory_id
     FROM (SELECT project_id, memory_id, user_id, agent_id, app_id, run_id, scope_key, text, inferred, immutable,
        metadata, categories, event_time, expiration_date, create_time, update_time, ordinal,
-       text_length, lexemes, embedding
+       text_length, lexemes, embedding, role, name
 FROM memories
 UNION ALL
 SELECT project_id, passage_id AS memory_id, user_id, agent_id, app_id, run_id, scope_key, text,
        false AS inferred, false AS immutable, metadata, '{}'::text[] AS categories, event_time,
        expiration_date, create_time, create_time AS update_time, ordinal, text_length, lexemes,
-       embedding
+       embedding, role, name
 FROM passages
 WHERE delete_time IS NULL) AS m
     WHERE m.project_id = $3
@@ -69,13 +69,13 @@ compared AS MATERIALIZED (
     SELECT m.memory_id, m.text_length, ts_filter(setweight(m.lexemes, 'A', (SELECT lexemes FROM question)), '{a}') AS shared
     FROM (SELECT project_id, memory_id, user_id, agent_id, app_id, run_id, scope_key, text, inferred, immutable,
        metadata, categories, event_time, expiration_date, create_time, update_time, ordinal,
-       text_length, lexemes, embedding
+       text_length, lexemes, embedding, role, name
 FROM memories
 UNION ALL
 SELECT project_id, passage_id AS memory_id, user_id, agent_id, app_id, run_id, scope_key, text,
        false AS inferred, false AS immutable, metadata, '{}'::text[] AS categories, event_time,
        expiration_date, create_time, create_time AS update_time, ordinal, text_length, lexemes,
-       embedding
+       embedding, role, name
 FROM passages
 WHERE delete_time IS NULL) AS m
     WHERE m.project_id = $3
@@ -93,10 +93,32 @@ weights AS MATERIALIZED (
         GROUP BY lexeme, f.size
     ) AS weighed
 ),
+word_pairs AS MATERIALIZED (
+    SELECT array_agg(DISTINCT pair) AS queries, count(DISTINCT pair)::float8 AS number,
+           (SELECT count(*) FROM weights, jsonb_object_keys(of_lexeme))::float8 AS known_words
+    FROM (
+        SELECT lexeme, lag(lexeme) OVER in_order AS previous,
+               place - lag(place) OVER in_order AS gap
+        FROM (
+            SELECT lexeme, unnest(positions) AS place FROM question, unnest(question.vector)
+        ) AS word
+        WINDOW in_order AS (ORDER BY place)
+    ) AS word
+    CROSS JOIN LATERAL (
+        SELECT string_agg(
+                   format('%1$s <%3$s> %2$s | %2$s <%3$s> %1$s',
+                          quote_literal(previous), quote_literal(lexeme), step),
+                   ' | '
+               )::tsquery
+        FROM generate_series(1, $12::integer) AS step
+    ) AS near (pair)
+    WHERE gap <= 2 AND lexeme <> previous
+      AND (SELECT of_lexeme FROM weights) ?& ARRAY[lexeme, previous]
+),
 matched AS MATERIALIZED (
-    SELECT c.memory_id, CASE WHEN c.shared IS NULL THEN 0 ELSE least(1, (
-    SELECT sum(hit.weight * hit.frequency * ($12::float8 + 1) / (hit.frequency + $12 * (
-               1 - $13::float8 + $13 * c.text_length / f.mean_length)))
+    SELECT c.memory_id, c.shared, CASE WHEN c.shared IS NULL THEN 0 ELSE least(1, (
+    SELECT sum(hit.weight * hit.frequency * ($13::float8 + 1) / (hit.frequency + $13 * (
+               1 - $14::float8 + $14 * c.text_length / f.mean_length)))
     FROM (
         SELECT (w.of_lexeme ->> lexeme)::float8 AS weight,
                cardinality(positions)::float8 AS frequency
@@ -105,22 +127,22 @@ matched AS MATERIALIZED (
 ) / w.total) END AS lexical
     FROM compared AS c, frame AS f, weights AS w
 ),
-best AS MATERIALIZED (SELECT * FROM matched ORDER BY lexical DESC, memory_id LIMIT $14),
+best AS MATERIALIZED (SELECT * FROM matched ORDER BY lexical DESC, memory_id LIMIT $15),
 seeds AS MATERIALIZED (
     SELECT m.memory_id, m.scope_key, m.create_time, m.ordinal, m.event_time, m.text_length
     FROM (SELECT project_id, memory_id, user_id, agent_id, app_id, run_id, scope_key, text, inferred, immutable,
        metadata, categories, event_time, expiration_date, create_time, update_time, ordinal,
-       text_length, lexemes, embedding
+       text_length, lexemes, embedding, role, name
 FROM memories
 UNION ALL
 SELECT project_id, passage_id AS memory_id, user_id, agent_id, app_id, run_id, scope_key, text,
        false AS inferred, false AS immutable, metadata, '{}'::text[] AS categories, event_time,
        expiration_date, create_time, create_time AS update_time, ordinal, text_length, lexemes,
-       embedding
+       embedding, role, name
 FROM passages
 WHERE delete_time IS NULL) AS m
     WHERE m.project_id = $3 AND NOT m.inferred AND m.memory_id = ANY (ARRAY(
-        (SELECT memory_id FROM nearest LIMIT $14 / 2) UNION (SELECT memory_id FROM best LIMIT $14 / 2)
+        (SELECT memory_id FROM nearest LIMIT $15 / 2) UNION (SELECT memory_id FROM best LIMIT $15 / 2)
     ))
 ),
 around AS MATERIALIZED (
@@ -132,13 +154,13 @@ FROM (
     SELECT m.memory_id, m.event_time, m.text_length, m.create_time, m.ordinal
     FROM (SELECT project_id, memory_id, user_id, agent_id, app_id, run_id, scope_key, text, inferred, immutable,
        metadata, categories, event_time, expiration_date, create_time, update_time, ordinal,
-       text_length, lexemes, embedding
+       text_length, lexemes, embedding, role, name
 FROM memories
 UNION ALL
 SELECT project_id, passage_id AS memory_id, user_id, agent_id, app_id, run_id, scope_key, text,
        false AS inferred, false AS immutable, metadata, '{}'::text[] AS categories, event_time,
        expiration_date, create_time, create_time AS update_time, ordinal, text_length, lexemes,
-       embedding
+       embedding, role, name
 FROM passages
 WHERE delete_time IS NULL) AS m
     WHERE m.project_id = $3
@@ -156,13 +178,13 @@ FROM (
     SELECT m.memory_id, m.event_time, m.text_length, m.create_time, m.ordinal
     FROM (SELECT project_id, memory_id, user_id, agent_id, app_id, run_id, scope_key, text, inferred, immutable,
        metadata, categories, event_time, expiration_date, create_time, update_time, ordinal,
-       text_length, lexemes, embedding
+       text_length, lexemes, embedding, role, name
 FROM memories
 UNION ALL
 SELECT project_id, passage_id AS memory_id, user_id, agent_id, app_id, run_id, scope_key, text,
        false AS inferred, false AS immutable, metadata, '{}'::text[] AS categories, event_time,
        expiration_date, create_time, create_time AS update_time, ordinal, text_length, lexemes,
-       embedding
+       embedding, role, name
 FROM passages
 WHERE delete_time IS NULL) AS m
     WHERE m.project_id = $3
@@ -175,8 +197,8 @@ WHERE delete_time IS NULL) AS m
     LIMIT 8
 ) AS m
 WINDOW outward AS (ORDER BY m.create_time, m.ordinal, m.memory_id))) AS m
-    WHERE m.event_time BETWEEN c.event_time - $15::interval AND c.event_time + $15
-      AND (m.is_next OR least(c.text_length, m.text_length) + m.apart <= $16::bigint)
+    WHERE m.event_time BETWEEN c.event_time - $16::interval AND c.event_time + $16
+      AND (m.is_next OR least(c.text_length, m.text_length) + m.apart <= $17::bigint)
 ),
 pairs AS MATERIALIZED (
     SELECT seed AS receiver, memory_id AS lender, text_length, is_next, apart FROM around
@@ -186,29 +208,29 @@ pairs AS MATERIALIZED (
 lent AS MATERIALIZED (
     SELECT receiver AS memory_id,
            sum(CASE WHEN is_next THEN near ELSE 0 END
-               + CASE WHEN text_length + apart <= $16 THEN far ELSE 0 END) / 1e8::float8 AS rest
+               + CASE WHEN text_length + apart <= $17 THEN far ELSE 0 END) / 1e8::float8 AS rest
     FROM (
-        SELECT c.receiver, c.is_next, c.apart, c.text_length, (1e8 * ln(1 - $17::float8 * c.lexical))::integer AS far,
-(1e8 * (ln(1 - $18::float8 * c.lexical)
-        - CASE WHEN c.text_length <= $16::bigint THEN ln(1 - $17 * c.lexical) ELSE 0 END))::integer
+        SELECT c.receiver, c.is_next, c.apart, c.text_length, (1e8 * ln(1 - $18::float8 * c.lexical))::integer AS far,
+(1e8 * (ln(1 - $19::float8 * c.lexical)
+        - CASE WHEN c.text_length <= $17::bigint THEN ln(1 - $18 * c.lexical) ELSE 0 END))::integer
     AS near
         FROM (SELECT * FROM pairs JOIN matched ON matched.memory_id = lender) AS c
     ) AS of_pair
     GROUP BY receiver
 ),
 candidates AS MATERIALIZED (
-    SELECT m.memory_id, m.event_time,
+    SELECT m.memory_id, m.event_time, m.role, m.name, m.text_length,
            -(m.embedding <#> $2) AS similarity,
            -(m.embedding <#> (SELECT mean FROM centre)) AS commonness
     FROM (SELECT project_id, memory_id, user_id, agent_id, app_id, run_id, scope_key, text, inferred, immutable,
        metadata, categories, event_time, expiration_date, create_time, update_time, ordinal,
-       text_length, lexemes, embedding
+       text_length, lexemes, embedding, role, name
 FROM memories
 UNION ALL
 SELECT project_id, passage_id AS memory_id, user_id, agent_id, app_id, run_id, scope_key, text,
        false AS inferred, false AS immutable, metadata, '{}'::text[] AS categories, event_time,
        expiration_date, create_time, create_time AS update_time, ordinal, text_length, lexemes,
-       embedding
+       embedding, role, name
 FROM passages
 WHERE delete_time IS NULL) AS m
     WHERE m.project_id = $3
@@ -219,11 +241,12 @@ WHERE delete_time IS NULL) AS m
         SELECT memory_id FROM nearest
         UNION SELECT memory_id FROM best
         UNION SELECT memory_id FROM lent
-        UNION SELECT unnest($19::uuid[])
+        UNION SELECT unnest($20::uuid[])
     ))
 ),
 scored AS MATERIALIZED (
-    SELECT c.memory_id, c.event_time, (c.similarity - f.share * c.commonness - f.offset_question + f.offset_square)
+    SELECT c.memory_id, c.event_time, c.role, c.name, c.text_length, matched.shared,
+           (c.similarity - f.share * c.commonness - f.offset_question + f.offset_square)
 / f.question_norm
 / sqrt(greatest(1e-9, 1 - 2 * f.share * c.commonness + f.offset_square)) AS dense,
            1 - (1 - coalesce(matched.lexical, 0)) * exp(coalesce(lent.rest, 0)) AS lexical
@@ -231,18 +254,17 @@ scored AS MATERIALIZED (
     LEFT JOIN matched USING (memory_id)
     LEFT JOIN lent USING (memory_id)
 )
-SELECT found.*, frame.size, frame.mean_length
+SELECT c.memory_id, c.event_time, c.role, c.name, c.dense, CASE WHEN c.shared IS NULL OR p.queries IS NULL THEN c.lexical ELSE least(1, (
+    p.known_words * c.lexical
+    + $21::float8 * (SELECT count(*) FROM unnest(p.queries) AS pair WHERE c.shared @@ pair)
+      * ($13 + 1)
+      / (1 + $13 * (1 - $14 + $14 * c.text_length / f.mean_length))
+) / (p.known_words + $21 * p.number)) END AS lexical,
+       f.size, f.mean_length
 FROM (
-    (SELECT memory_id, event_time, dense, lexical FROM scored ORDER BY dense DESC,
-    memory_id LIMIT $14)
+    (SELECT memory_id, event_time, role, name, text_length, shared, dense, lexical FROM scored ORDER BY dense DESC, memory_id LIMIT $15)
     UNION
-    (
-        SELECT memory_id, event_time, dense, lexical
-        FROM scored
-        WHERE lexical > 0
-        ORDER BY lexical DESC, memory_id
-        LIMIT $14
-    )
+    (SELECT memory_id, event_time, role, name, text_length, shared, dense, lexical FROM scored WHERE lexical > 0 ORDER BY lexical DESC, memory_id LIMIT $15)
     UNION
-    SELECT memory_id, event_time, dense, lexical FROM scored WHERE memory_id = ANY ($19::uuid[])
-) AS found, frame
+    SELECT memory_id, event_time, role, name, text_length, shared, dense, lexical FROM scored WHERE memory_id = ANY ($20::uuid[])
+) AS c, frame AS f, word_pairs AS p

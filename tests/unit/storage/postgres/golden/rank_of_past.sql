@@ -6,7 +6,8 @@ WITH past AS MATERIALIZED (SELECT s.project_id, s.memory_id, s.user_id, s.agent_
        coalesce(
            embedded.embedding,
            array_fill(0::real, ARRAY[vector_dims($1::halfvec)])::halfvec
-       ) AS embedding
+       ) AS embedding,
+       s.role, s.name
 FROM calls AS origin
 JOIN memory_events AS born
     ON born.project_id = origin.project_id AND born.call_id = origin.call_id
@@ -34,7 +35,7 @@ UNION ALL
 SELECT p.project_id, p.passage_id AS memory_id, p.user_id, p.agent_id, p.app_id, p.run_id,
        p.scope_key, p.text, false AS inferred, false AS immutable, p.metadata,
        '{}'::text[] AS categories, p.event_time, p.expiration_date, p.create_time,
-       p.create_time AS update_time, p.ordinal, p.text_length, p.lexemes, p.embedding
+       p.create_time AS update_time, p.ordinal, p.text_length, p.lexemes, p.embedding, p.role, p.name
 FROM calls AS origin
 JOIN passages AS p ON p.project_id = origin.project_id AND p.call_id = origin.call_id
 WHERE origin.project_id = $2 AND origin.call_time <= $3::timestamptz
@@ -42,10 +43,10 @@ WHERE origin.project_id = $2 AND origin.call_time <= $3::timestamptz
   AND (p.delete_time IS NULL OR p.delete_time > $3)
   AND origin.user_id = $4 AND origin.run_id = $5),
 question AS MATERIALIZED (
-    SELECT lexemes,
+    SELECT vector, lexemes,
            (SELECT string_agg(quote_literal(word),
            ' | ') FROM unnest(lexemes) AS word)::tsquery AS any_of
-    FROM tsvector_to_array(words_of($6)) AS lexemes
+    FROM words_of($6) AS vector, tsvector_to_array(vector) AS lexemes
 ),
 centre AS MATERIALIZED (
     SELECT (sum(newest.embedding::vector) * array_fill(
@@ -65,6 +66,7 @@ centre AS MATERIALIZED (
 ),
 compared AS MATERIALIZED (
     SELECT m.memory_id, m.scope_key, m.inferred, m.create_time, m.ordinal, m.text_length, m.event_time,
+           m.role, m.name,
            -(m.embedding <#> $1) AS similarity,
            -(m.embedding <#> (SELECT mean FROM centre)) AS commonness,
            CASE WHEN m.lexemes @@ (SELECT any_of FROM question) THEN ts_filter(setweight(m.lexemes, 'A', (SELECT lexemes FROM question)), '{a}') END AS shared
@@ -96,14 +98,37 @@ weights AS MATERIALIZED (
         GROUP BY lexeme, f.size
     ) AS weighed
 ),
+word_pairs AS MATERIALIZED (
+    SELECT array_agg(DISTINCT pair) AS queries, count(DISTINCT pair)::float8 AS number,
+           (SELECT count(*) FROM weights, jsonb_object_keys(of_lexeme))::float8 AS known_words
+    FROM (
+        SELECT lexeme, lag(lexeme) OVER in_order AS previous,
+               place - lag(place) OVER in_order AS gap
+        FROM (
+            SELECT lexeme, unnest(positions) AS place FROM question, unnest(question.vector)
+        ) AS word
+        WINDOW in_order AS (ORDER BY place)
+    ) AS word
+    CROSS JOIN LATERAL (
+        SELECT string_agg(
+                   format('%1$s <%3$s> %2$s | %2$s <%3$s> %1$s',
+                          quote_literal(previous), quote_literal(lexeme), step),
+                   ' | '
+               )::tsquery
+        FROM generate_series(1, $11::integer) AS step
+    ) AS near (pair)
+    WHERE gap <= 2 AND lexeme <> previous
+      AND (SELECT of_lexeme FROM weights) ?& ARRAY[lexeme, previous]
+),
 matched AS MATERIALIZED (
     SELECT c.memory_id, c.scope_key, c.inferred, c.create_time, c.ordinal, c.text_length, c.event_time,
+           c.role, c.name, c.shared,
            (c.similarity - f.share * c.commonness - f.offset_question + f.offset_square)
 / f.question_norm
 / sqrt(greatest(1e-9, 1 - 2 * f.share * c.commonness + f.offset_square)) AS dense,
            CASE WHEN c.shared IS NULL THEN 0 ELSE least(1, (
-    SELECT sum(hit.weight * hit.frequency * ($11::float8 + 1) / (hit.frequency + $11 * (
-               1 - $12::float8 + $12 * c.text_length / f.mean_length)))
+    SELECT sum(hit.weight * hit.frequency * ($12::float8 + 1) / (hit.frequency + $12 * (
+               1 - $13::float8 + $13 * c.text_length / f.mean_length)))
     FROM (
         SELECT (w.of_lexeme ->> lexeme)::float8 AS weight,
                cardinality(positions)::float8 AS frequency
@@ -113,17 +138,17 @@ matched AS MATERIALIZED (
     FROM compared AS c, frame AS f, weights AS w
 ),
 line_items AS MATERIALIZED (
-    SELECT memory_id, event_time, dense, lexical, text_length, near, far,
+    SELECT memory_id, event_time, role, name, text_length, shared, dense, lexical, near, far,
            row_number() OVER line AS place,
            sum(text_length) OVER line AS ending,
            sum(far) OVER line AS lent,
            scope_key IS DISTINCT FROM lag(scope_key) OVER line
-           OR event_time - lag(event_time) OVER line NOT BETWEEN -$13::interval
-             AND $13 AS opens
+           OR event_time - lag(event_time) OVER line NOT BETWEEN -$14::interval
+             AND $14 AS opens
     FROM (
-        SELECT c.*, (1e8 * ln(1 - $14::float8 * c.lexical))::integer AS far,
-(1e8 * (ln(1 - $15::float8 * c.lexical)
-        - CASE WHEN c.text_length <= $16::bigint THEN ln(1 - $14 * c.lexical) ELSE 0 END))::integer
+        SELECT c.*, (1e8 * ln(1 - $15::float8 * c.lexical))::integer AS far,
+(1e8 * (ln(1 - $16::float8 * c.lexical)
+        - CASE WHEN c.text_length <= $17::bigint THEN ln(1 - $15 * c.lexical) ELSE 0 END))::integer
     AS near
         FROM matched AS c
         WHERE NOT inferred AND (SELECT total FROM weights) IS NOT NULL
@@ -137,18 +162,18 @@ line AS MATERIALIZED (
     FROM (SELECT * FROM line_items ORDER BY place) AS in_order
 ),
 scored AS MATERIALIZED (
-    SELECT memory_id, event_time, dense, lexical
+    SELECT memory_id, event_time, role, name, text_length, shared, dense, lexical
     FROM matched
     WHERE inferred OR (SELECT total FROM weights) IS NULL
     UNION ALL
-    SELECT memory_id, event_time, dense, 1 - (1 - lexical) * exp((
+    SELECT memory_id, event_time, role, name, text_length, shared, dense, 1 - (1 - lexical) * exp((
                CASE WHEN place > first THEN (SELECT near FROM line)[place - 1] ELSE 0 END
                + CASE WHEN place < last THEN (SELECT near FROM line)[place + 1] ELSE 0 END
                + (SELECT lent FROM line)[least(
-                     last, width_bucket(ending + $16::bigint, (SELECT endings FROM line))
+                     last, width_bucket(ending + $17::bigint, (SELECT endings FROM line))
                  )]
                - coalesce((SELECT lent FROM line)[greatest(
-                     first - 1, width_bucket(ending - text_length - $16 - 1,
+                     first - 1, width_bucket(ending - text_length - $17 - 1,
                      (SELECT starts FROM line))
                  )], 0)
                - far
@@ -165,18 +190,17 @@ scored AS MATERIALIZED (
         ) AS line_items
     ) AS c
 )
-SELECT found.*, frame.size, frame.mean_length
+SELECT c.memory_id, c.event_time, c.role, c.name, c.dense, CASE WHEN c.shared IS NULL OR p.queries IS NULL THEN c.lexical ELSE least(1, (
+    p.known_words * c.lexical
+    + $18::float8 * (SELECT count(*) FROM unnest(p.queries) AS pair WHERE c.shared @@ pair)
+      * ($12 + 1)
+      / (1 + $12 * (1 - $13 + $13 * c.text_length / f.mean_length))
+) / (p.known_words + $18 * p.number)) END AS lexical,
+       f.size, f.mean_length
 FROM (
-    (SELECT memory_id, event_time, dense, lexical FROM scored ORDER BY dense DESC,
-    memory_id LIMIT $17)
+    (SELECT memory_id, event_time, role, name, text_length, shared, dense, lexical FROM scored ORDER BY dense DESC, memory_id LIMIT $19)
     UNION
-    (
-        SELECT memory_id, event_time, dense, lexical
-        FROM scored
-        WHERE lexical > 0
-        ORDER BY lexical DESC, memory_id
-        LIMIT $17
-    )
+    (SELECT memory_id, event_time, role, name, text_length, shared, dense, lexical FROM scored WHERE lexical > 0 ORDER BY lexical DESC, memory_id LIMIT $19)
     UNION
-    SELECT memory_id, event_time, dense, lexical FROM scored WHERE memory_id = ANY ($18::uuid[])
-) AS found, frame
+    SELECT memory_id, event_time, role, name, text_length, shared, dense, lexical FROM scored WHERE memory_id = ANY ($20::uuid[])
+) AS c, frame AS f, word_pairs AS p

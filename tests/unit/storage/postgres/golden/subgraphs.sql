@@ -6,8 +6,7 @@ SELECT claimed.project_id, claimed.memory_id, claimed.correlation_id,
        EXISTS (
            SELECT FROM entity_aliases AS a
            WHERE a.project_id = m.project_id
-             AND a.space = coalesce('user:' || m.user_id, 'agent:' || m.agent_id,
-                                    'app:' || m.app_id, 'run:' || m.run_id)
+             AND a.space = m.graph_space
        ) AS has_aliases,
        splits.pairs AS splits, CASE WHEN splits.pairs IS NOT NULL THEN m.text END AS split_text
 FROM unnest($1::text[], $2::uuid[], $3::text[])
@@ -27,8 +26,7 @@ LEFT JOIN LATERAL (
     SELECT jsonb_agg(jsonb_build_array(s.name, s.other_name)) AS pairs
     FROM entity_splits AS s
     WHERE s.project_id = m.project_id
-      AND s.space = coalesce('user:' || m.user_id, 'agent:' || m.agent_id,
-                             'app:' || m.app_id, 'run:' || m.run_id)
+      AND s.space = m.graph_space
 ) AS splits ON true;
 
 -- name: lock_space
@@ -66,7 +64,7 @@ SELECT memory_id,
 FROM memories
 WHERE project_id = $1
   AND (user_id = $2 OR agent_id = $3 OR app_id = $4 OR run_id = $5)
-  AND coalesce('user:' || user_id, 'agent:' || agent_id, 'app:' || app_id, 'run:' || run_id) = $6
+  AND graph_space = $6
   AND entities || relations <> '[]';
 
 -- name: forget_change
@@ -102,5 +100,5 @@ SELECT memory_id, entities
 FROM memories
 WHERE project_id = $1
   AND (user_id = $2 OR agent_id = $3 OR app_id = $4 OR run_id = $5)
-  AND coalesce('user:' || user_id, 'agent:' || agent_id, 'app:' || app_id, 'run:' || run_id) = $6
+  AND graph_space = $6
   AND jsonb_path_exists(entities, '$[*].aliases[*]');

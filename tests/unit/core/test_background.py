@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from server.runtime.lifecycle import running
+from server.core.background import running
 
 PATIENCE = 5.0
 

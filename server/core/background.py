@@ -1,0 +1,120 @@
+"""Work in the background: tasks with names, waking it, and keeping its leases."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from contextlib import asynccontextmanager, suppress
+from contextvars import Context
+from datetime import timedelta
+from typing import Any
+
+
+@asynccontextmanager
+async def running(name: str, work: Coroutine[object, object, None]) -> AsyncIterator[None]:
+    """Runs `work` during the block and cancels it at its end.
+
+    Raises:
+        Exception: whatever `work` raised, at the end of the block.
+    """
+    task = asyncio.create_task(work, name=name)
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.wait([task])
+        if not task.cancelled() and (error := task.exception()) is not None:
+            raise error
+
+
+class Background:
+    """Tasks of one name that nobody waits for, kept until they end."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def __len__(self) -> int:
+        """Returns how many tasks have not ended."""
+        return len(self._tasks)
+
+    def start(
+        self,
+        work: Coroutine[Any, Any, None],
+        *,
+        context: Context | None = None,
+        on_end: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Starts a task, in this context if one is given; calls `on_end` when it has ended."""
+
+        def ended(task: asyncio.Task[None]) -> None:
+            self._tasks.discard(task)
+            on_end()
+
+        task = asyncio.get_running_loop().create_task(work, name=self._name, context=context)
+        self._tasks.add(task)
+        task.add_done_callback(ended)
+
+    async def finish(self) -> None:
+        """Waits until every task has ended, including those that start in the meantime."""
+        while self._tasks:
+            await asyncio.wait(self._tasks)
+
+    async def cancel(self) -> None:
+        """Cancels the tasks and waits until they have ended."""
+        for task in self._tasks:
+            task.cancel()
+        if self._tasks:
+            await asyncio.wait(self._tasks)
+
+
+class Wakeup:
+    """Ends the wait of a worker that polls, because there may be something to do.
+
+    A worker calls `clear` before it looks, so that what happens after that is not missed.
+    """
+
+    def __init__(self, poll_interval: timedelta) -> None:
+        self._seconds = poll_interval.total_seconds()
+        self._event = asyncio.Event()
+
+    def set(self) -> None:
+        """Wakes the worker, now or when it waits next."""
+        self._event.set()
+
+    def clear(self) -> None:
+        """Forgets earlier calls of `set`."""
+        self._event.clear()
+
+    async def wait(self) -> None:
+        """Waits until it is woken or the next poll is due."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._seconds):
+                await self._event.wait()
+
+
+async def keep_lease(
+    renew: Callable[[], Awaitable[bool]],
+    length: timedelta,
+    on_failure: Callable[[Exception], None],
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+) -> None:
+    """Renews a lease after every third of its length, and returns once it is lost.
+
+    `renew` says whether the lease is still held. If it fails, `on_failure` logs the error; the next
+    renewal may succeed.
+    """
+    is_held = True
+    while is_held:
+        await sleep(length.total_seconds() / 3)
+        try:
+            is_held = await renew()
+        except Exception as error:  # noqa: BLE001 - the lease lasts for two more renewals
+            on_failure(error)
+
+
+async def give_back(release: Awaitable[object], seconds: float) -> None:
+    """Tries to end a lease early, so that others need not wait for it to expire."""
+    with suppress(Exception):
+        async with asyncio.timeout(seconds):
+            await release

@@ -1,0 +1,165 @@
+"""Reads the graph as a scope sees it.
+
+Neo4j joins names and ends relations by all memories of a graph space. That is right for whoever
+sees the whole space: a scope that names a user and nothing else. Any other scope, such as one run
+of an agent, must not learn from what it cannot see, so its part of the graph is computed from its
+own memories, by the same rules.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Final
+
+from server.core.clock import Clock
+from server.core.errors import FieldViolation, InvalidRequest
+from server.core.pages import EntityCursor, ListOrder
+from server.graph.entities.name_search import match_score
+from server.graph.explore.past_relations import PastSpace, relations_of, spaces_of
+from server.graph.explore.walks import explore
+from server.graph.model import EntityRef, KnownEntity, StatedRelation, relation_name
+from server.graph.ports import (
+    EntityPage,
+    EntityQuery,
+    EntitySplits,
+    FoundEntity,
+    GraphReader,
+    GraphScope,
+    RelationQuery,
+    Surroundings,
+)
+from server.memories.memory import today
+from server.memories.ports import ListQuery, MemoryStore
+from server.memories.scope import Scope
+
+MOST_MEMORIES: Final = 10_000
+"""The most memories with entities to compute a part of the graph from."""
+
+NEWEST_MEMORIES: Final = 10
+"""How many memories come with an entity."""
+
+_AT_ONCE: Final = 100
+
+
+class ScopedGraphReader:
+    """Implements `server.graph.ports.GraphReader`: by Neo4j for whole users, else by memories.
+
+    Besides the errors of the port, its methods raise StoreUnavailable if PostgreSQL cannot be read,
+    and InvalidRequest if a scope without a user, or a part of a user's, has more than
+    `MOST_MEMORIES` memories with entities.
+    """
+
+    def __init__(
+        self, whole: GraphReader, store: MemoryStore, splits: EntitySplits, clock: Clock
+    ) -> None:
+        self._whole = whole
+        self._store = store
+        self._splits = splits
+        self._clock = clock
+
+    async def list_relations(self, query: RelationQuery) -> list[StatedRelation]:
+        if query.scope.sees_whole_spaces():
+            return await self._whole.list_relations(query)
+        spaces = await self._spaces(query.project_id, query.scope)
+        relation = None if query.relation is None else relation_name(query.relation)
+        found = (
+            each
+            for each in relations_of(spaces, query.entity)
+            if _holds(each, query.holding_at)
+            and relation in (None, each.relation.relation)
+            and (query.after is None or each.is_after(query.after))
+        )
+        return list(found)[: query.limit]
+
+    async def find_entities(self, within: GraphScope, name: str) -> list[FoundEntity]:
+        if within.scope.sees_whole_spaces():
+            return await self._whole.find_entities(within, name)
+        spaces = await self._spaces(within.project_id, within.scope)
+        named = ((space, space.named(name)) for space in spaces)
+        found = [_found(space, known.ref.key) for space, known in named if known is not None]
+        newest_first = sorted(found, key=lambda each: str(each.memory_ids[0]), reverse=True)
+        own = within.scope.graph_space()
+        return sorted(newest_first, key=lambda each: each.known.ref.space != own)
+
+    async def list_entities(self, query: EntityQuery) -> EntityPage:
+        if query.within.scope.sees_whole_spaces():
+            return await self._whole.list_entities(query)
+        spaces = await self._spaces(query.within.project_id, query.within.scope)
+        entities = [_found(space, key) for space in spaces for key in space.mentioned_by]
+        entities.sort(key=_place)
+        return _matches(entities, query) if query.words else _in_order(entities, query)
+
+    async def explore(self, within: GraphScope, start: EntityRef, hops: int) -> Surroundings:
+        if within.scope.sees_whole_spaces():
+            return await self._whole.explore(within, start, hops)
+        for space in await self._spaces(within.project_id, within.scope):
+            if space.name == start.space:
+                holding = (each for each in space.relations if _holds(each, within.holding_at))
+                relations, truncated = explore(holding, start.key, hops)
+                return Surroundings(_ends(space, start.key, relations), relations, truncated)
+        return Surroundings({}, [], truncated=False)
+
+    async def _spaces(self, project_id: str, scope: Scope) -> list[PastSpace]:
+        """Returns the scope's part of each graph space that its memories belong to."""
+        now = self._clock.now()
+        query = ListQuery(
+            project_id,
+            scope,
+            MOST_MEMORIES + 1,
+            ListOrder.NEWEST_FIRST,
+            visible_on=today(now),
+            with_entities=True,
+        )
+        memories = await self._store.list(query)
+        if len(memories) > MOST_MEMORIES:
+            raise InvalidRequest([FieldViolation("user_id", _TOO_MANY)])
+        names = sorted({memory.scope.graph_space() for memory in memories})
+        splits = await self._splits.splits(project_id, names, now)
+        if len(memories) <= _AT_ONCE:
+            return spaces_of(memories, splits)
+        return await asyncio.to_thread(spaces_of, memories, splits)
+
+
+_TOO_MANY: Final = (
+    f"the scope has more than {MOST_MEMORIES} memories with entities; name a user and nothing "
+    "else, or a smaller scope"
+)
+
+
+def _holds(stated: StatedRelation, time: datetime | None) -> bool:
+    return time is None or stated.holds_at(time)
+
+
+def _found(space: PastSpace, key: str) -> FoundEntity:
+    newest_first = sorted(space.mentioned_by[key], reverse=True)
+    return FoundEntity(space.known(key), newest_first[:NEWEST_MEMORIES])
+
+
+def _ends(
+    space: PastSpace, start: str, relations: Iterable[StatedRelation]
+) -> dict[str, KnownEntity]:
+    ends = {end for each in relations for end in (each.source_key, each.target_key)}
+    return {key: space.known(key) for key in ends | {start} if key in space.entities}
+
+
+def _place(found: FoundEntity) -> tuple[str, str]:
+    return found.known.ref.space, found.known.ref.key
+
+
+def _in_order(entities: Sequence[FoundEntity], query: EntityQuery) -> EntityPage:
+    after = query.after or EntityCursor()
+    rest = [each for each in entities if _place(each) > (after.space, after.key)]
+    page = rest[: query.limit]
+    more = len(rest) > len(page)
+    return EntityPage(page, EntityCursor(*_place(page[-1])) if more else None)
+
+
+def _matches(entities: Iterable[FoundEntity], query: EntityQuery) -> EntityPage:
+    scored = ((match_score(query.words, each.known.entity), each) for each in entities)
+    matching = sorted((pair for pair in scored if pair[0]), key=lambda pair: -pair[0])
+    skipped = query.after.skipped if query.after else 0
+    end = skipped + query.limit
+    page = [each for _, each in matching[skipped:end]]
+    return EntityPage(page, EntityCursor(skipped=end) if end < len(matching) else None)

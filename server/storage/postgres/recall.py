@@ -1,0 +1,209 @@
+"""What the entities of a question lead to, read from the relations that memories state."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Final
+
+from server.graph.entities.aliases import Joins, Pair, TaughtAlias, apart, pair_of
+from server.graph.model import StatedRelation
+from server.graph.ports import RecallQuery
+from server.graph.project.supersession import FUNCTIONAL_PREFIXES, FUNCTIONAL_RELATIONS
+from server.memories.memory import today
+from server.memories.search.graph_clues import Clue, Recollection
+from server.storage.postgres.filters import scope_condition
+from server.storage.postgres.rows import to_entities, to_relations
+from server.storage.postgres.statements import BoundStatement, load_sql
+
+if TYPE_CHECKING:
+    from server.storage.postgres.pool import Connection, Database
+    from server.storage.postgres.rows import Row
+
+MOST_ENTITIES: Final = 16
+"""The most entities of a question to follow: those with the fewest relations."""
+
+NEAR: Final = 50
+"""The most relations of such an entity that count: the newest."""
+
+FAR: Final = 50
+"""The most relations one further on that count, for each such entity."""
+
+WIDEST: Final = 100
+"""Nothing is found through an entity with more relations than this."""
+
+MOST_SPACES: Final = 50
+"""The most graph spaces in which a scope that names no user is looked for."""
+
+_COUNTED: Final = 1000
+_SPACES_LOOKED_AT: Final = 500
+_LONGEST_KEY_BYTES: Final = 512
+
+SQL = load_sql("recall.sql")
+_SPLITS = load_sql("subgraphs.sql")["splits"]
+_FUNCTIONAL: Final = sorted(FUNCTIONAL_RELATIONS)
+_PATTERNS: Final = [prefix.replace("_", r"\_") + "%" for prefix in FUNCTIONAL_PREFIXES]
+
+
+class PostgresRecall:
+    """Implements `server.graph.ports.RelationRecall`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def recall(self, query: RecallQuery) -> Recollection:
+        async with self._database.connection() as connection:
+            spaces = await _spaces(connection, query)
+            places = _places(spaces, query.names, {})
+            look = await _look(connection, query, spaces, places)
+            known = [places[place - 1] for place in look["known"]]
+            if look["has_teachers"]:
+                joins = await _joins(connection, query, spaces)
+                known = _places(spaces, query.names, joins)
+            rows = await _recalled(connection, query, known) if known else []
+            clues = [Clue(row["memory_id"], row["degree"], row["through"]) for row in rows]
+            near = [row for row in rows if not row["through"]] if query.with_relations else []
+            relations = await _stated(connection, query.project_id, near)
+        return Recollection(clues, relations, has_entities=look["has_relations"])
+
+
+_Place = tuple[str, str]
+"""A graph space, and the key of a name there."""
+
+
+def _places(
+    spaces: Sequence[str], names: Sequence[str], joins: Mapping[str, Joins]
+) -> list[_Place]:
+    """Returns where to look for the names, and for the other names that a space joins to them."""
+    return [
+        (space, _index_key(key))
+        for space in spaces
+        for key in _with_other_names(names, joins.get(space))
+    ]
+
+
+async def _look(
+    connection: Connection, query: RecallQuery, spaces: Sequence[str], places: Sequence[_Place]
+) -> Row:
+    row = await connection.fetchrow(
+        *_bound(
+            "look",
+            query,
+            name_spaces=[space for space, _ in places],
+            name_keys=[key for _, key in places],
+            visible_on=today(query.at),
+            spaces=spaces,
+        )
+    )
+    assert row is not None
+    return row
+
+
+async def _joins(
+    connection: Connection, query: RecallQuery, spaces: Sequence[str]
+) -> dict[str, Joins]:
+    """Returns which names stand for one entity in each space, as memories of the scope teach."""
+    teachers = await connection.fetch(
+        *_bound("teachers", query, spaces=spaces, visible_on=today(query.at))
+    )
+    splits: dict[str, set[Pair]] = {}
+    for row in await connection.fetch(
+        *_SPLITS(project_id=query.project_id, spaces=spaces, time=query.at)
+    ):
+        splits.setdefault(row["space"], set()).add(pair_of(row["name"], row["other_name"]))
+    taught: dict[str, list[TaughtAlias]] = {}
+    for row in teachers:
+        of_space = splits.get(row["space"], set())
+        entities, _ = apart(to_entities(row["entities"]), (), row["text"], of_space)
+        taught.setdefault(row["space"], []).extend(
+            TaughtAlias(str(row["memory_id"]), entity.name, alias)
+            for entity in entities
+            for alias in entity.aliases
+        )
+    return {space: Joins(lessons) for space, lessons in taught.items()}
+
+
+def _with_other_names(names: Sequence[str], joins: Joins | None) -> Iterable[str]:
+    """Returns the names, and all names of the entities that they stand for."""
+    if joins is None:
+        return dict.fromkeys(names)
+    meant = {joins.key(name) for name in names}
+    others = (alias for alias, entity in joins.resolved.items() if entity in meant)
+    return dict.fromkeys([*names, *meant, *others])
+
+
+async def _spaces(connection: Connection, query: RecallQuery) -> list[str]:
+    own = query.scope.graph_space()
+    if query.scope.user_id is not None:
+        return [own]
+    rows = await connection.fetch(
+        *_bound(
+            "spaces",
+            query,
+            visible_on=today(query.at),
+            looked_at=_SPACES_LOOKED_AT,
+            most_spaces=MOST_SPACES,
+        )
+    )
+    others = sorted({row["space"] for row in rows} - {own})
+    return [own, *others][:MOST_SPACES]
+
+
+async def _recalled(
+    connection: Connection, query: RecallQuery, places: Sequence[_Place]
+) -> list[Row]:
+    rows = await connection.fetch(
+        *_bound(
+            "recall",
+            query,
+            name_spaces=[space for space, _ in places],
+            name_keys=[key for _, key in places],
+            visible_on=today(query.at),
+            functional=_FUNCTIONAL,
+            functional_patterns=_PATTERNS,
+            at=query.at,
+            counted=_COUNTED,
+            most_entities=MOST_ENTITIES,
+            near=NEAR,
+            widest=WIDEST,
+            far=FAR,
+        )
+    )
+    return list(rows)
+
+
+async def _stated(
+    connection: Connection, project_id: str, rows: Sequence[Row]
+) -> list[StatedRelation]:
+    """Returns the relations of these rows as their memories state them, each once."""
+    if not rows:
+        return []
+    places = list(dict.fromkeys((row["memory_id"], row["ordinal"]) for row in rows))
+    found = await connection.fetch(
+        *SQL["stated"](
+            project_id=project_id,
+            memory_ids=[memory_id for memory_id, _ in places],
+            ordinals=[ordinal for _, ordinal in places],
+        )
+    )
+    of_place = {
+        (row["memory_id"], row["ordinal"]): StatedRelation(
+            to_relations([row["relation"]])[0], row["memory_id"], row["event_time"]
+        )
+        for row in found
+    }
+    return [of_place[place] for place in places if place in of_place]
+
+
+def _bound(name: str, query: RecallQuery, **values: object) -> BoundStatement:
+    scope = scope_condition(query.scope)
+    statement = SQL[name].fill(scope=scope.text)
+    return statement(project_id=query.project_id, **scope.values, **values)
+
+
+def _index_key(key: str) -> str:
+    """Returns a key as `entity_key_of` in PostgreSQL returns it: a digest for a long one."""
+    encoded = key.encode()
+    if len(encoded) <= _LONGEST_KEY_BYTES:
+        return key
+    return hashlib.sha256(encoded).hexdigest()

@@ -1,0 +1,167 @@
+-- What the entities of a question lead to: their relations, and those one hop further. Only memories of
+-- the scope count, also in the numbers of relations. The slot `scope` takes a condition of filters.py.
+
+-- block: space
+coalesce('user:' || m.user_id, 'agent:' || m.agent_id, 'app:' || m.app_id, 'run:' || m.run_id)
+
+-- block: seen
+-- The relations that the scope sees.
+SELECT m.memory_id, m.ordinal, m.space, m.source_key, m.relation, m.target_key, m.event_time
+FROM memory_relations AS m
+WHERE m.project_id = :project_id AND {scope}
+  AND (m.expiration_date IS NULL OR m.expiration_date >= :visible_on)
+
+-- block: holds
+-- Whether nothing has superseded `r`: the rule of server/graph/project/supersession.py, by the names that
+-- the memories use.
+NOT (
+    (r.relation = ANY (:functional::text[]) OR r.relation LIKE ANY (:functional_patterns::text[]))
+    AND EXISTS (
+        SELECT FROM ({seen}) AS later
+        WHERE later.space = r.space AND later.source_key = r.source_key
+          AND later.relation = r.relation
+          AND (later.event_time, later.memory_id) > (r.event_time, r.memory_id)
+          AND later.event_time <= :at
+          AND NOT EXISTS (
+              SELECT FROM memory_relations AS same
+              WHERE same.project_id = :project_id AND same.memory_id = later.memory_id
+                AND same.source_key = r.source_key AND same.relation = r.relation
+                AND same.target_key = r.target_key
+          )
+    )
+)
+
+-- name: look (scope)
+-- Most questions name nothing that the scope knows: this is all that they cost.
+SELECT ARRAY(
+           SELECT named.place
+           FROM unnest(:name_spaces::text[], :name_keys::text[]) WITH ORDINALITY AS named (space, key, place)
+           WHERE EXISTS (
+               SELECT FROM ({seen}) AS r
+               WHERE r.space = named.space AND r.source_key = named.key
+           ) OR EXISTS (
+               SELECT FROM ({seen}) AS r
+               WHERE r.space = named.space AND r.target_key = named.key
+           )
+       ) AS known,
+       EXISTS (
+           SELECT FROM ({seen}) AS r
+           WHERE r.space = ANY (:spaces::text[])
+       ) AS has_relations,
+       EXISTS (
+           SELECT FROM memories AS m
+           WHERE m.project_id = :project_id
+             AND {space} = ANY (:spaces::text[])
+             AND jsonb_path_exists(m.entities, '$[*].aliases[*]')
+       ) AS has_teachers;
+
+-- name: recall (scope)
+WITH entity AS MATERIALIZED (
+    SELECT named.space, named.key, size.degree
+    FROM unnest(:name_spaces::text[], :name_keys::text[]) AS named (space, key),
+    LATERAL (
+        SELECT count(*) AS degree
+        FROM (
+            (SELECT FROM ({seen}) AS r
+             WHERE r.space = named.space AND r.source_key = named.key
+             LIMIT :counted)
+            UNION ALL
+            (SELECT FROM ({seen}) AS r
+             WHERE r.space = named.space AND r.target_key = named.key
+               AND r.source_key <> named.key
+             LIMIT :counted)
+        ) AS relation
+    ) AS size
+    WHERE size.degree > 0
+    ORDER BY size.degree, named.key
+    LIMIT :most_entities
+),
+near AS MATERIALIZED (
+    SELECT entity.space, entity.key, entity.degree, own.*
+    FROM entity,
+    LATERAL (
+        (SELECT r.memory_id, r.ordinal, r.event_time, r.target_key AS other
+         FROM ({seen}) AS r
+         WHERE r.space = entity.space AND r.source_key = entity.key
+           AND {holds}
+         ORDER BY r.event_time DESC, r.memory_id LIMIT :near)
+        UNION ALL
+        (SELECT r.memory_id, r.ordinal, r.event_time, r.source_key AS other
+         FROM ({seen}) AS r
+         WHERE r.space = entity.space AND r.target_key = entity.key
+           AND r.source_key <> entity.key AND {holds}
+         ORDER BY r.event_time DESC, r.memory_id LIMIT :near)
+        ORDER BY event_time DESC, memory_id LIMIT :near
+    ) AS own
+),
+between AS MATERIALIZED (
+    SELECT met.space, met.key, met.degree, met.other, size.through
+    FROM (SELECT DISTINCT space, key, degree, other FROM near WHERE other <> key) AS met,
+    LATERAL (
+        SELECT count(*) AS through
+        FROM (
+            (SELECT FROM ({seen}) AS r
+             WHERE r.space = met.space AND r.source_key = met.other
+             LIMIT :widest + 1)
+            UNION ALL
+            (SELECT FROM ({seen}) AS r
+             WHERE r.space = met.space AND r.target_key = met.other
+               AND r.source_key <> met.other
+             LIMIT :widest + 1)
+        ) AS relation
+    ) AS size
+    WHERE size.through > 1 AND size.through <= :widest
+),
+far AS MATERIALIZED (
+    SELECT found.*,
+           row_number() OVER (
+               PARTITION BY found.space, found.key
+               ORDER BY found.through, found.event_time DESC, found.memory_id
+           ) AS place
+    FROM (
+        SELECT between.space, between.key, between.degree, between.through,
+               r.memory_id, r.ordinal, r.event_time
+        FROM between
+        JOIN ({seen}) AS r
+            ON r.space = between.space AND r.source_key = between.other
+        WHERE r.target_key <> between.key AND {holds}
+        UNION
+        SELECT between.space, between.key, between.degree, between.through,
+               r.memory_id, r.ordinal, r.event_time
+        FROM between
+        JOIN ({seen}) AS r
+            ON r.space = between.space AND r.target_key = between.other
+        WHERE r.source_key <> between.key AND {holds}
+    ) AS found
+)
+SELECT memory_id, ordinal, degree, 0 AS through FROM near
+UNION ALL
+SELECT memory_id, ordinal, degree, through FROM far WHERE place <= :far;
+
+-- name: spaces (scope)
+-- The graph spaces of the scope's newest relations.
+SELECT DISTINCT newest.space
+FROM (
+    SELECT r.space FROM ({seen}) AS r
+    ORDER BY r.event_time DESC
+    LIMIT :looked_at
+) AS newest
+LIMIT :most_spaces;
+
+-- name: teachers (scope)
+-- The memories of the scope that teach other names of entities.
+SELECT memory_id, entities, text,
+       {space} AS space
+FROM memories AS m
+WHERE m.project_id = :project_id
+  AND {space} = ANY (:spaces::text[])
+  AND jsonb_path_exists(m.entities, '$[*].aliases[*]')
+  AND {scope} AND (m.expiration_date IS NULL OR m.expiration_date >= :visible_on);
+
+-- name: stated
+-- Relations as their memories state them.
+SELECT r.memory_id, r.ordinal, r.event_time, m.relations -> (r.ordinal - 1) AS relation
+FROM unnest(:memory_ids::uuid[], :ordinals::integer[]) AS given (memory_id, ordinal)
+JOIN memory_relations AS r
+    ON r.project_id = :project_id AND r.memory_id = given.memory_id AND r.ordinal = given.ordinal
+JOIN memories AS m ON m.project_id = :project_id AND m.memory_id = r.memory_id;

@@ -1,0 +1,70 @@
+"""Deletions that run side by side lock passages in one order, so that they cannot deadlock."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from typing import TypeAlias
+
+import asyncpg
+import pytest
+
+from server.memories.memory import Memory
+from server.memories.ports import ChangeSet, MemoryDeletion, NewPassages
+from server.memories.scope import Scope, ScopeKind
+from server.storage.postgres.memory_store import PostgresMemoryStore
+from server.storage.postgres.pool import Database
+from server.storage.postgres.scope_store import PostgresScopeStore
+from tests.support.builders import addition, call
+from tests.support.passages import passages, tell
+from tests.support.postgres import until_somebody_waits
+
+Stores: TypeAlias = tuple[PostgresMemoryStore, PostgresScopeStore]
+Deletion: TypeAlias = Callable[[Stores, Memory], Awaitable[object]]
+
+DELETIONS: dict[str, Deletion] = {
+    "memory": lambda stores, memory: stores[0].commit(
+        ChangeSet(call(), deleted=[MemoryDeletion(0, memory.id, 1)])
+    ),
+    "scope": lambda stores, _: stores[1].delete_memories(call()),
+    "scope with its history": lambda stores, _: stores[1].delete_memories(call(), erase=True),
+    "user": lambda stores, _: stores[1].erase(call(scope=Scope()), ScopeKind.USER, "alice"),
+}
+
+
+def stored_last_first(told: NewPassages) -> NewPassages:
+    """The same passages, whose ids have the opposite order of their places in the table."""
+    ids = sorted((p.passage_id for p in told.passages), reverse=True)
+    with_ids = zip(told.passages, ids, strict=True)
+    return replace(told, passages=[replace(p, passage_id=id_) for p, id_ in with_ids])
+
+
+@pytest.mark.parametrize("delete", DELETIONS.values(), ids=DELETIONS)
+async def test_a_deletion_that_waits_for_a_passage_holds_no_later_one(
+    database: Database, postgres_dsn: str, delete: Deletion
+) -> None:
+    stores = (
+        PostgresMemoryStore(database, on_commit=lambda: None),
+        PostgresScopeStore(database, on_commit=lambda: None),
+    )
+    fact = addition(call(), "User drinks tea")
+    await stores[0].commit(ChangeSet(call(), added=[fact]))
+    told = stored_last_first(passages(("I drink tea.",), ("You drink tea, I see.",)))
+    await tell(stores[0], told)
+    first, last = sorted(p.passage_id for p in told.passages)
+    lock = "SELECT FROM passages WHERE passage_id = $1 FOR UPDATE NOWAIT"
+    rival = await asyncpg.connect(postgres_dsn)
+    try:
+        async with rival.transaction():
+            await rival.execute(lock, first)
+            deletion = asyncio.ensure_future(delete(stores, fact.memory))
+            await until_somebody_waits(rival)
+            await rival.execute(lock, last)
+        await deletion
+    finally:
+        await rival.close()
+    async with database.connection() as connection:
+        assert not await connection.fetchval(
+            "SELECT EXISTS (SELECT FROM passages WHERE delete_time IS NULL)"
+        )

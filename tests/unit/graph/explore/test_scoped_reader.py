@@ -1,0 +1,167 @@
+"""The graph as a scope sees it that does not see a whole graph space."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from server.core.errors import InvalidRequest
+from server.core.pages import EntityCursor
+from server.graph.explore import scoped_reader
+from server.graph.explore.scoped_reader import ScopedGraphReader
+from server.graph.model import Entity, EntityRef, Relation, StatedRelation, words_of
+from server.graph.ports import EntityQuery, GraphScope, RelationQuery
+from server.memories.ports import ChangeSet
+from server.memories.scope import Scope
+from tests.support.builders import ALICE, LISBON, NOW, PROJECT, addition, call
+from tests.support.fake_history import FakeSplits
+from tests.support.fake_store import FakeStore
+from tests.support.fakes import FakeClock, FakeGraph
+from tests.support.subgraphs import Triple, cursor_after, memory_id, triple
+
+AGENT = Scope(agent_id="helper")
+ONE, TWO = (Scope(agent_id="helper", run_id=run) for run in ("one", "two"))
+ROBERT = Entity("Robert", "person", aliases=("Bob",))
+LIVES = ("Robert", "lives_in", "Oslo")
+MOVES = ("Robert", "lives_in", "Rome")
+WORKS = ("Robert", "works_at", "Acme")
+MAKES = ("Acme", "makes", "Anvils")
+BOB_KNOWS = ("Bob", "knows", "Carol")
+
+
+class World:
+    """The reader, its store, and the graph that it asks for whole spaces."""
+
+    def __init__(self) -> None:
+        self.graph, self.store = FakeGraph(), FakeStore()
+        self.reader = ScopedGraphReader(self.graph, self.store, FakeSplits(), FakeClock())
+
+    async def knows(
+        self, scope: Scope, *triples: Triple, minute: int = 0, entities: tuple[Entity, ...] = ()
+    ) -> None:
+        of = call(scope=scope, time=NOW - timedelta(minutes=60 - minute))
+        stated = [Relation(Entity(s), kind, Entity(t)) for s, kind, t in triples]
+        text = f"{scope} {triples} {entities}"
+        item = addition(of, text, relations=stated, entities=entities)
+        await self.store.commit(ChangeSet(of, added=[item]))
+
+    async def relations(
+        self, scope: Scope, *, limit: int = 10, after: StatedRelation | None = None, **more: str
+    ) -> list[StatedRelation]:
+        cursor = cursor_after(after) if after else None
+        query = RelationQuery(PROJECT, scope, limit, after=cursor, holding_at=NOW, **more)
+        return await self.reader.list_relations(query)
+
+
+@pytest.fixture
+async def world() -> World:
+    world = World()
+    await world.knows(ONE, WORKS, MAKES, minute=1, entities=(ROBERT,))
+    await world.knows(TWO, LIVES, BOB_KNOWS, minute=2)
+    await world.knows(ONE, MOVES, minute=3)
+    return world
+
+
+async def listed(world: World, scope: Scope, query: str = "") -> list[str]:
+    within = GraphScope(PROJECT, scope)
+    page = await world.reader.list_entities(EntityQuery(within, 100, words_of(query)))
+    return [each.known.entity.name for each in page.found]
+
+
+@pytest.mark.parametrize(
+    ("scope", "whole"),
+    [
+        (ALICE, True),
+        (Scope(user_id="alice", run_id="one"), False),
+        (Scope(user_id="alice", agent_id="helper"), False),
+        (AGENT, False),
+        (Scope(run_id="one"), False),
+    ],
+)
+def test_only_a_user_alone_sees_a_whole_space(scope: Scope, whole: bool) -> None:
+    assert scope.sees_whole_spaces() is whole
+
+
+async def test_whole_spaces_are_read_from_the_graph(world: World) -> None:
+    world.graph.relations = [StatedRelation(LISBON, memory_id(1), NOW)]
+    assert await world.relations(ALICE) == world.graph.relations
+    within = GraphScope(PROJECT, ALICE)
+    around = await world.reader.explore(within, EntityRef("user:alice", "alice"), 1)
+    assert around.relations == world.graph.relations
+    assert await world.reader.find_entities(within, "nobody") == []
+    assert (await world.reader.list_entities(EntityQuery(within, 1))).found == []
+
+
+async def test_a_run_sees_only_names_and_ends_of_its_own(world: World) -> None:
+    assert {triple(each) for each in await world.relations(TWO)} == {LIVES, BOB_KNOWS}
+    assert {triple(each) for each in await world.relations(ONE)} == {MOVES, WORKS, MAKES}
+    assert await listed(world, TWO) == ["Bob", "Carol", "Oslo", "Robert"]
+    within = GraphScope(PROJECT, TWO)
+    [robert] = await world.reader.find_entities(within, "robert")
+    assert robert.known.entity.aliases == ()
+    assert robert.known.memory_count == 1
+    [bob] = await world.reader.find_entities(within, "bob")
+    assert bob.known.entity.name == "Bob"
+
+
+async def test_the_agent_sees_what_its_runs_say_together(world: World) -> None:
+    joined = ("Robert", "knows", "Carol")
+    found = {triple(each) for each in await world.relations(AGENT)}
+    assert found == {MOVES, WORKS, MAKES, joined}
+    [bob] = await world.reader.find_entities(GraphScope(PROJECT, AGENT), "bob")
+    assert bob.known.entity == Entity("Robert", "person", ("Bob",))
+
+
+async def test_relations_are_listed_by_entity_kind_and_page(world: World) -> None:
+    assert [triple(each) for each in await world.relations(ONE, entity="Bob")] == [MOVES, WORKS]
+    assert [triple(each) for each in await world.relations(ONE, relation="makes")] == [MAKES]
+    everything = await world.relations(ONE)
+    pages: list[StatedRelation] = []
+    while page := await world.relations(ONE, limit=1, after=pages[-1] if pages else None):
+        pages += page
+    assert pages == everything
+
+
+async def test_entities_are_listed_page_by_page(world: World) -> None:
+    found: list[str] = []
+    after: EntityCursor | None = None
+    while True:
+        query = EntityQuery(GraphScope(PROJECT, AGENT), 2, after=after)
+        page = await world.reader.list_entities(query)
+        found += [each.known.entity.name for each in page.found]
+        after = page.next
+        if after is None:
+            break
+    assert found == await listed(world, AGENT)
+    assert len(found) == 6
+
+
+async def test_matches_are_listed_best_first_and_page_by_page(world: World) -> None:
+    await world.knows(ONE, ("Robertson", "knows", "Rupert"))
+    assert await listed(world, ONE, "robert") == ["Robert", "Robertson", "Rupert"]
+    first = EntityQuery(GraphScope(PROJECT, ONE), 2, ["robert"])
+    page = await world.reader.list_entities(first)
+    assert page.next == EntityCursor(skipped=2)
+    last = EntityQuery(first.within, 2, ["robert"], page.next)
+    page = await world.reader.list_entities(last)
+    assert [each.known.entity.name for each in page.found] == ["Rupert"]
+    assert page.next is None
+
+
+async def test_a_neighbourhood_ends_with_what_the_scope_sees(world: World) -> None:
+    start = EntityRef("agent:helper", "robert")
+    around = await world.reader.explore(GraphScope(PROJECT, ONE, NOW), start, 2)
+    assert {triple(each) for each in around.relations} == {MOVES, WORKS, MAKES}
+    assert set(around.entities) == {"robert", "rome", "acme", "anvils"}
+    around = await world.reader.explore(GraphScope(PROJECT, TWO, NOW), start, 2)
+    assert {triple(each) for each in around.relations} == {LIVES}
+    nowhere = EntityRef("agent:other", "robert")
+    assert not (await world.reader.explore(GraphScope(PROJECT, TWO), nowhere, 2)).relations
+
+
+async def test_too_many_memories_are_refused(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scoped_reader, "MOST_MEMORIES", 1)
+    await world.relations(TWO)
+    with pytest.raises(InvalidRequest, match="user_id"):
+        await world.relations(AGENT)
