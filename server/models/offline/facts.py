@@ -198,6 +198,8 @@ def read_fact(clause: Clause, speaker: Speaker, meant: Subject | None) -> Fact |
         relations = []
     elif is_qualified:
         relations = [r for r in relations if not is_functional(r.relation)]
+    if relations:
+        relations += _of_introduced(statement, speaker)
     text = third_person_text(statement, speaker, subject.text)
     if text is None:
         text = attributed(joined(clause.tokens), speaker)
@@ -233,6 +235,17 @@ def without_items(fact: Fact, gone: Sequence[Item]) -> Fact | None:
         complement=replace(fact.complement, items=tuple(kept)),
         relations=tuple(r for r in fact.relations if r.target.key not in keys),
     )
+
+
+def _of_introduced(statement: Statement, speaker: Speaker) -> Iterator[Relation]:
+    """What a clause says of whom it introduces: `I have a brother named Tom who lives in Rome`."""
+    rest = statement.rest
+    place = next((p for p, token in enumerate(rest) if token.lower == "who"), 0)
+    end = place - (place > 0 and rest[place - 1].text == ",")
+    name = next((p for p in range(end) if (read_name(rest, p) or ("", 0))[1] == end), None)
+    if name is not None and not (statement.is_retraction or statement.is_planned):
+        told = read_fact(Clause((*rest[name:end], *rest[place + 1 :])), speaker, None)
+        yield from told.relations if told else ()
 
 
 def _everybody(statement: Statement, subject: Subject) -> Sequence[Subject]:
