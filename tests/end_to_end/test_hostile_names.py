@@ -106,7 +106,11 @@ async def paths(client: Client, told: Told) -> list[list[tuple[str, str]]]:
 async def searched(client: Client, told: Told) -> tuple[list[str], list[str], list[str]]:
     response = await client.memory.SearchMemories(
         memory_service_pb2.SearchMemoriesRequest(
-            user_id=told.user, query=told.name, include_relations=True
+            user_id=told.user,
+            query=told.name,
+            include_relations=True,
+            # What else stands in the message is a passage.
+            sources=[memory_service_pb2.SEARCH_SOURCE_MEMORIES],
         ),
         metadata=client.metadata,
     )
