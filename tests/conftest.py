@@ -18,6 +18,7 @@ pytest_plugins = [
     "tests.support.spans",
     "tests.support.collector",
     "tests.support.traced_server",
+    "tests.support.whole_graph",
 ]
 
 

@@ -42,9 +42,9 @@ async def stated(client: Client, user: str) -> list[tuple[str, str, str]]:
 
 
 async def test_concurrent_writers_of_hot_entities_see_no_error_and_leave_no_duplicate(
-    home: Home, graph: WholeGraph, neo4j_driver: AsyncDriver
+    home: Home, idle: None, graph: WholeGraph, neo4j_driver: AsyncDriver
 ) -> None:
-    del graph  # is empty, like the database
+    del idle, graph  # is empty, like the database
     servers = [home.server() for _ in range(2)]
     await asyncio.gather(*(server.start() for server in servers))
     key = await key_of(home)

@@ -122,9 +122,13 @@ async def searched(client: Client, told: Told) -> tuple[list[str], list[str], li
 
 
 async def test_hostile_names_are_data_in_every_read(
-    on_own_gemini: GeminiServer, home: Home, graph: WholeGraph, neo4j_driver: AsyncDriver
+    on_own_gemini: GeminiServer,
+    home: Home,
+    idle: None,
+    graph: WholeGraph,
+    neo4j_driver: AsyncDriver,
 ) -> None:
-    del graph  # is empty, like the database
+    del idle, graph  # is empty, like the database
     client = on_own_gemini.client
     everything = [await tell(on_own_gemini, number, raw) for number, raw in enumerate(HOSTILE)]
     report = await settled(home)

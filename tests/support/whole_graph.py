@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest_asyncio
 from neo4j import AsyncDriver
 
 from server.graph.project.maintenance import GraphReport
@@ -36,6 +37,12 @@ async def settled(home: Home, project_id: str | None = None) -> GraphReport:
     )
     async with open_graph_maintenance(Settings(), home.postgres_dsn, address) as maintenance:
         return await maintenance.verify(project_id)
+
+
+@pytest_asyncio.fixture
+async def idle(shared_home: Home) -> None:
+    """Waits until the shared server projects nothing more into the Neo4j that all servers use."""
+    await outbox_empties(shared_home.postgres_dsn, CONVERGE_SECONDS)
 
 
 async def doubles(driver: AsyncDriver) -> list[list[str]]:
