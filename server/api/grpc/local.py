@@ -12,6 +12,7 @@ import contextvars
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final, Never, TypeAlias, TypeVar
 
 import grpc
@@ -66,8 +67,9 @@ class LocalAnswer:
 class LocalMethod:
     """One method of the contract, in the encoding of a door."""
 
-    def __init__(self, handler: Awaitable[Handler]) -> None:
-        self._pending = handler
+    def __init__(self, intercept: Callable[[], Awaitable[Handler]]) -> None:
+        """`intercept` makes the handler that runs within the interceptors."""
+        self._intercept = intercept
         self._handler: Handler | None = None
 
     async def call(self, request: LocalRequest, send: Send | None = None) -> LocalAnswer:
@@ -77,7 +79,7 @@ class LocalMethod:
         """
         if self._handler is None:
             # What the interceptors build depends on the method alone, so one is enough.
-            self._handler = await self._pending
+            self._handler = await self._intercept()
         context = _LocalContext(request, send)
         body = b""
         try:
@@ -121,7 +123,7 @@ class LocalCalls:
         servicer = servicer_of(method.containing_service, self._servicers)
         handler = method_handler(method, servicer, read, write)
         details = _Details(f"/{method.containing_service.full_name}/{method.name}")
-        return LocalMethod(_intercepted(handler, details, self._interceptors))
+        return LocalMethod(partial(_intercepted, handler, details, self._interceptors))
 
     def start(self, calls: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
         """Runs calls in a task of their own, which knows nothing of the calls before them.
