@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict, deque
 from collections.abc import Callable
+from functools import partial
 from math import ceil
 
 _LARGEST_SHARE = 0.75
@@ -66,18 +67,23 @@ class TurnQueue:
         """Returns how many of the tenant's calls wait."""
         return len(self._waiting.get(tenant, ()))
 
-    def join(self, tenant: str) -> asyncio.Future[None]:
-        """Returns a future that is done when it is its turn."""
+    async def wait(self, tenant: str, give_back: Callable[[], None]) -> None:
+        """Waits for the tenant's turn.
+
+        `give_back` is called if the turn came and the wait was cancelled at the same moment.
+        """
         turn = asyncio.get_running_loop().create_future()
         self._waiting.setdefault(tenant, deque()).append(turn)
         self._length += 1
-        return turn
-
-    def leave(self, tenant: str, turn: asyncio.Future[None]) -> None:
-        """Removes what waits no longer; without effect if its turn came."""
-        if turn in self._waiting.get(tenant, ()):
-            self._waiting[tenant].remove(turn)
-            self._removed(tenant)
+        try:
+            await turn
+        except BaseException:
+            if turn.done() and not turn.cancelled():
+                give_back()
+            elif turn in self._waiting.get(tenant, ()):
+                self._waiting[tenant].remove(turn)
+                self._removed(tenant)
+            raise
 
     def next(self, has_room: Callable[[str], bool]) -> str | None:
         """Ends one wait: the oldest of the first tenant that has room. Returns that tenant."""
@@ -120,15 +126,7 @@ class FairPlaces:
         if not self._queue.of(name) and self._has_room(name):
             self._held.add(name)
             return
-        turn = self._queue.join(name)
-        try:
-            await turn
-        except asyncio.CancelledError:
-            if turn.done() and not turn.cancelled():
-                # It came to the turn and was cancelled at the same moment.
-                self.give_back(tenant)
-            self._queue.leave(name, turn)
-            raise
+        await self._queue.wait(name, partial(self.give_back, tenant))
 
     def give_back(self, tenant: str | None) -> None:
         """Frees a place that the tenant took."""

@@ -182,7 +182,7 @@ class Admission:
         kind, tenant = call.kind, call.tenant
         try:
             if self._returning[kind].of(tenant) or not self._has_room(kind, tenant):
-                await self._take_turn(kind, self._returning[kind], tenant)
+                await self._returning[kind].wait(tenant, partial(self._give_back, kind, tenant))
             else:
                 self._running[kind].add(tenant)
             call.holds_place = True
@@ -238,25 +238,17 @@ class Admission:
         self._bytes.add(tenant, size)
         try:
             async with asyncio.timeout(patience):
-                await self._take_turn(kind, queue, tenant)
+                await queue.wait(tenant, partial(self._give_back, kind, tenant))
         except BaseException as error:
             self._bytes.subtract(tenant, size)
             if isinstance(error, TimeoutError):
                 raise self._overloaded(kind, tenant) from None
             raise
 
-    async def _take_turn(self, kind: MethodClass, queue: TurnQueue, tenant: str) -> None:
-        turn = queue.join(tenant)
-        try:
-            await turn
-        except BaseException:
-            if turn.done() and not turn.cancelled():
-                # It was admitted and cancelled at the same moment: the next call gets its place.
-                self._running[kind].subtract(tenant)
-                self._let_in()
-            else:
-                queue.leave(tenant, turn)
-            raise
+    def _give_back(self, kind: MethodClass, tenant: str) -> None:
+        """Passes on the place of a call that was admitted and cancelled at the same moment."""
+        self._running[kind].subtract(tenant)
+        self._let_in()
 
     def _let_in(self) -> None:
         for kind in (_READ, _WRITE):
