@@ -8,6 +8,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, TypeAlias
 
 from server.api.grpc.admission import Admission, MethodClass
@@ -24,6 +25,7 @@ from server.api.grpc.rate_limit import RateLimiter
 from server.core.errors import (
     ApiKeyInvalid,
     DeadlineExceeded,
+    MemoirError,
     Overloaded,
     RateLimited,
     StoreUnavailable,
@@ -98,7 +100,8 @@ class EntryInterceptor(CallInterceptor):
             if remaining is None and not method.streams_responses:
                 seconds = self._deadlines.of(method)
                 _enter_deadline(seconds)
-                return await _within(seconds, self._admitted(method, request, context, proceed))
+                rest = self._admitted(method, request, context, proceed)
+                return await _until(asyncio.timeout(seconds), rest, DeadlineExceeded)
             if remaining is not None:
                 _enter_deadline(remaining)
             return await self._admitted(method, request, context, proceed)
@@ -138,12 +141,7 @@ class EntryInterceptor(CallInterceptor):
         end = asyncio.timeout(None)
         checks = asyncio.create_task(self._end_when_revoked(metadata, end), name="key-checks")
         try:
-            async with end:
-                return await rest
-        except TimeoutError as error:
-            if end.expired():
-                raise ApiKeyInvalid(_REFUSAL) from error
-            raise
+            return await _until(end, rest, partial(ApiKeyInvalid, _REFUSAL))
         finally:
             checks.cancel()
 
@@ -175,14 +173,16 @@ def _enter_deadline(seconds: float) -> None:
     limited.remaining()
 
 
-async def _within(seconds: float, rest: Awaitable[Any]) -> Any:
-    bound = asyncio.timeout(seconds)
+async def _until(
+    end: asyncio.Timeout, rest: Awaitable[Any], refusal: Callable[[], MemoirError]
+) -> Any:
+    """The outcome of the rest of a call, which fails with a `refusal` if `end` comes first."""
     try:
-        async with bound:
+        async with end:
             return await rest
     except TimeoutError as error:
-        if bound.expired():
-            raise DeadlineExceeded from error
+        if end.expired():
+            raise refusal() from error
         raise
 
 
