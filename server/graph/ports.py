@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import Final, Protocol
 from uuid import UUID
 
 from server.core.pages import EntityCursor, RelationCursor
@@ -81,6 +81,10 @@ class RelationQuery:
     relation: str | None = None
     after: RelationCursor | None = None
     holding_at: datetime | None = None
+
+
+NEWEST_MEMORIES: Final = 10
+"""How many memories come with an entity, to tell whether any is still there."""
 
 
 @dataclass(frozen=True, slots=True)

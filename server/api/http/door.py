@@ -19,6 +19,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope
 from starlette.types import Send as AsgiSend
 
+from server.api.grpc.interceptors.observation import CORRELATION_HEADER
 from server.api.grpc.local import (
     CONTRACT_METHODS,
     LocalAnswer,
@@ -32,7 +33,6 @@ from server.api.http.bodies import Bodies, BodyLimits, BodyRefused
 from server.api.http.exchange import Exchange
 from server.api.http.faults import (
     CLIENT_CLOSED_REQUEST,
-    CORRELATION_ID,
     JSON,
     Rename,
     failed,
@@ -88,8 +88,8 @@ class Session:
             )
         )
         if self.last is None and answer.correlation_id:
-            others = (item for item in self._metadata if item[0] != CORRELATION_ID)
-            self._metadata = (*others, (CORRELATION_ID, answer.correlation_id))
+            others = (item for item in self._metadata if item[0] != CORRELATION_HEADER)
+            self._metadata = (*others, (CORRELATION_HEADER, answer.correlation_id))
         self.last = answer
         if answer.status is not None:
             raise CallFailed(answer.status)
@@ -235,7 +235,8 @@ def _headers(answer: LocalAnswer | None, exchange: Exchange) -> Mapping[str, str
         headers = {
             key: value
             for key, value in answer.trailers
-            if isinstance(value, str) and (key == CORRELATION_ID or key.startswith(_OWN_TRAILERS))
+            if isinstance(value, str)
+            and (key == CORRELATION_HEADER or key.startswith(_OWN_TRAILERS))
         }
         if answer.traceparent:
             headers["traceparent"] = answer.traceparent
@@ -253,7 +254,7 @@ def _invalid(request: Request, invalid: InvalidRequest, rename: Rename | None = 
 
 def _logged(request: Request, response: Response) -> Response:
     """Logs a refusal that no call has logged, and gives it an id to find it by if it has none."""
-    correlation_id = response.headers.setdefault(CORRELATION_ID, uuid4().hex)
+    correlation_id = response.headers.setdefault(CORRELATION_HEADER, uuid4().hex)
     _log.info(
         "http.refused",
         path=request.url.path[:256],
@@ -320,7 +321,7 @@ def broken(request: Request, error: Exception) -> Response:
     _log.error(
         "http.failed",
         path=request.url.path[:256],
-        correlation_id=response.headers[CORRELATION_ID],
+        correlation_id=response.headers[CORRELATION_HEADER],
         exc_info=error,
     )
     return response

@@ -13,10 +13,12 @@ from google.protobuf.message import Message
 from starlette.requests import Request
 
 from server.api.grpc.interceptors.context import Metadata
+from server.api.grpc.interceptors.observation import CORRELATION_HEADER, REQUEST_ID_HEADER
 from server.api.grpc.validation import check
 from server.api.http.bodies import parsed
 from server.api.http.messages import read_message
 from server.core.errors import FieldViolation, InvalidRequest
+from server.telemetry.spans import TRACEPARENT
 
 M = TypeVar("M", bound=Message)
 
@@ -24,9 +26,9 @@ M = TypeVar("M", bound=Message)
 _PASSED_ON: Final = frozenset(
     {
         "authorization",
-        "x-correlation-id",
-        "x-request-id",
-        "traceparent",
+        CORRELATION_HEADER,
+        REQUEST_ID_HEADER,
+        TRACEPARENT,
         "tracestate",
         "baggage",
         "user-agent",

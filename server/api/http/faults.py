@@ -12,7 +12,8 @@ import orjson
 from google.rpc import error_details_pb2, status_pb2
 from starlette.responses import Response
 
-CORRELATION_ID: Final = "x-correlation-id"
+from server.api.grpc.interceptors.observation import CORRELATION_HEADER
+
 JSON: Final = "application/json"
 
 _Code = grpc.StatusCode
@@ -76,7 +77,7 @@ def answered(
 ) -> Response:
     """`error`, `details` and `detail`, of which Mem0's clients show the last one."""
     body = {"error": _title(http_status), "details": details, "detail": detail}
-    ids = {CORRELATION_ID: correlation_id} if correlation_id else {}
+    ids = {CORRELATION_HEADER: correlation_id} if correlation_id else {}
     return Response(orjson.dumps(body), http_status, media_type=JSON, headers={**headers, **ids})
 
 

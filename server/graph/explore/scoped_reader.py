@@ -8,19 +8,20 @@ own memories, by the same rules.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Final
 
 from server.core.clock import Clock
 from server.core.errors import FieldViolation, InvalidRequest
+from server.core.loop import by_size
 from server.core.pages import EntityCursor, ListOrder
 from server.graph.entities.name_search import match_score
 from server.graph.explore.past_relations import PastSpace, relations_of, spaces_of
 from server.graph.explore.walks import explore
 from server.graph.model import EntityRef, KnownEntity, StatedRelation, relation_name
 from server.graph.ports import (
+    NEWEST_MEMORIES,
     EntityPage,
     EntityQuery,
     EntitySplits,
@@ -36,11 +37,6 @@ from server.memories.scope import Scope
 
 MOST_MEMORIES: Final = 10_000
 """The most memories with entities to compute a part of the graph from."""
-
-NEWEST_MEMORIES: Final = 10
-"""How many memories come with an entity."""
-
-_AT_ONCE: Final = 100
 
 
 class ScopedGraphReader:
@@ -117,9 +113,7 @@ class ScopedGraphReader:
             raise InvalidRequest([FieldViolation("user_id", _TOO_MANY)])
         names = sorted({memory.scope.graph_space() for memory in memories})
         splits = await self._splits.splits(project_id, names, now)
-        if len(memories) <= _AT_ONCE:
-            return spaces_of(memories, splits)
-        return await asyncio.to_thread(spaces_of, memories, splits)
+        return await by_size(len(memories), spaces_of, memories, splits)
 
 
 _TOO_MANY: Final = (

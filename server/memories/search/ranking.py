@@ -30,7 +30,7 @@ what others said loses SPEAKER_SHARE of the score that the dense and the lexical
 The **time** arm is how close a memory's event time is to the times that the question names. It
 lifts what the other arms have found, as the graph does, and proposes nothing by itself.
 
-ADR 0012, ADR 0028 and ADR 0029 say what was measured, and how the constants were found.
+ADR 0012, ADR 0028, ADR 0029 and ADR 0039 say what was measured, and how the constants were found.
 """
 
 from __future__ import annotations

@@ -22,6 +22,7 @@ from server.graph.model import (
     relation_name,
 )
 from server.graph.ports import (
+    NEWEST_MEMORIES,
     EntityPage,
     EntityQuery,
     FoundEntity,
@@ -41,9 +42,6 @@ MOST_EDGES: Final = 10_000
 
 MOST_MATCHES: Final = 1000
 """How many entities a search by words finds."""
-
-NEWEST_MEMORIES: Final = 10
-"""How many memories come with an entity, to tell whether any is still there."""
 
 MOST_SPACES: Final = 50
 """How many graph spaces a scope that names no user is looked for in."""

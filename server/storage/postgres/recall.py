@@ -82,6 +82,13 @@ def _places(
     ]
 
 
+def _names(places: Sequence[_Place]) -> dict[str, list[str]]:
+    return {
+        "name_spaces": [space for space, _ in places],
+        "name_keys": [key for _, key in places],
+    }
+
+
 async def _look(
     connection: Connection, query: RecallQuery, spaces: Sequence[str], places: Sequence[_Place]
 ) -> Row:
@@ -89,8 +96,7 @@ async def _look(
         *_bound(
             "look",
             query,
-            name_spaces=[space for space, _ in places],
-            name_keys=[key for _, key in places],
+            **_names(places),
             visible_on=today(query.at),
             spaces=spaces,
         )
@@ -156,8 +162,7 @@ async def _recalled(
         *_bound(
             "recall",
             query,
-            name_spaces=[space for space, _ in places],
-            name_keys=[key for _, key in places],
+            **_names(places),
             visible_on=today(query.at),
             functional=_FUNCTIONAL,
             functional_patterns=_PATTERNS,
