@@ -50,7 +50,11 @@ def replaces(fact: Fact, other: Fact) -> bool:
 
 def _is_renewed(fact: Fact, other: Fact, slot: str) -> bool:
     """Whether one of several is said to be new; a new role leaves no employer behind."""
-    is_kept = slot == "works_as" and not other.values("works_at") <= fact.values("works_at")
+    is_kept = (
+        slot == "works_as"
+        and not fact.is_promotion
+        and not other.values("works_at") <= fact.values("works_at")
+    )
     return fact.is_news and not is_kept
 
 
@@ -63,10 +67,12 @@ def taken_back(fact: Fact, other: Fact) -> tuple[Item, ...] | None:
         return ()
     if ending.is_giving_up:
         return _given_up(fact, other)
+    if ending.is_disposal:
+        # For how much or to whom it went makes no difference once it is gone.
+        is_gone = fact.statement.is_past or not fact.is_qualified
+        return _matching(fact, other) if is_gone and other.stem in lexicon.POSSESSING else None
     if fact.is_qualified:
         return None
-    if ending.is_disposal:
-        return _matching(fact, other) if other.stem in lexicon.POSSESSING else None
     return _denied(fact, other) if ending.is_denial else None
 
 

@@ -68,6 +68,19 @@ class Fact:
         return self.subject.is_new or bool(self._newcomer) or is_told
 
     @property
+    def is_promotion(self) -> bool:
+        """Whether it tells of another role with the same employer."""
+        return lowered(self.statement.rest[:2]) == ["promoted", "to"]
+
+    def with_employer_of(self, other: Fact) -> Fact:
+        """The promotion, told with the employer that the fact before it names."""
+        employer = next((r for r in other.relations if r.relation == "works_at"), None)
+        if not self.is_promotion or employer is None or self.values("works_at"):
+            return self
+        text = f"{self.text.rstrip('.')} at {employer.target.name}"
+        return replace(self, text=text, relations=(*self.relations, employer))
+
+    @property
     def tells_name(self) -> bool:
         """Whether it tells the name of somebody who had none: `my mom's name is Helga`."""
         known = self.subject.relations
@@ -197,7 +210,8 @@ def read_fact(clause: Clause, speaker: Speaker, meant: Subject | None) -> Fact |
     if statement.subject_tokens[0].lower in {"neither", "either", "no"}:
         relations = []
     elif is_qualified:
-        relations = [r for r in relations if not is_functional(r.relation)]
+        is_averse = statement.is_denied or statement.stem in lexicon.DISTASTES
+        relations = [] if is_averse else [r for r in relations if not is_functional(r.relation)]
     if relations:
         relations += _of_introduced(statement, speaker)
     text = third_person_text(statement, speaker, subject.text)
