@@ -67,13 +67,16 @@ def taken_back(fact: Fact, other: Fact) -> tuple[Item, ...] | None:
         return ()
     if ending.is_giving_up:
         return _given_up(fact, other)
+    if ending.is_switch:
+        return _matching(fact, other) if other.stem in _HAVING else None
     if ending.is_disposal:
         # For how much or to whom it went makes no difference once it is gone.
         is_gone = fact.statement.is_past or not fact.is_qualified
         return _matching(fact, other) if is_gone and other.stem in lexicon.POSSESSING else None
     if fact.is_qualified:
         return None
-    return _denied(fact, other) if ending.is_denial else None
+    is_of_then = fact.statement.is_past and not (fact.statement.is_over or other.statement.is_past)
+    return _denied(fact, other) if ending.is_denial and not is_of_then else None
 
 
 def _ends_relation(fact: Fact, other: Fact) -> bool:

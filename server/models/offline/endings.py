@@ -19,6 +19,8 @@ _LEAVING_WORK = stems("leave quit resign retire")
 _LEAVING_SOMETHING = stems("leave quit")
 _PARTING = stems("separate divorce")
 _BREAKING = stems("break split")
+_FINISHING = stems("graduate")
+_SWITCHING = stems("switch")
 _LEADS = frozenset({"", "up", "from", "out of"})
 _WORK = word_set("job work position company")
 _PARTNERS = word_set("dates engaged_to married_to")
@@ -29,19 +31,20 @@ class Ending:
     """How a clause ends what was so.
 
     `relations` end by what the verb says, such as `works_at`; if `is_named` only those to what the
-    clause names. Things are had no longer if `is_disposal`, and used or done no longer if
-    `is_giving_up`.
+    clause names. Things are had no longer if `is_disposal`, used or done no longer if
+    `is_giving_up`, and neither had nor used if `is_switch`.
     """
 
     is_denial: bool = False
     is_disposal: bool = False
     is_giving_up: bool = False
+    is_switch: bool = False
     relations: frozenset[str] = frozenset()
     is_named: bool = False
 
     def __bool__(self) -> bool:
         """Whether it ends anything."""
-        return self.is_denial or self.is_disposal or self.is_giving_up or bool(self.relations)
+        return self != Ending()
 
 
 def read_ending(statement: Statement, complement: Complement) -> Ending:
@@ -53,6 +56,8 @@ def read_ending(statement: Statement, complement: Complement) -> Ending:
         return Ending()
     is_fired = stem in {"be", "get"} and words[:1] in (["fired"], ["laid"])
     relations = {"works_at"} if stem in _LEAVING_WORK or is_fired else set()
+    if stem in _FINISHING:
+        relations = {"studies_at"}
     is_up = (stem == "give") == (complement.lead == "up")
     return Ending(
         is_disposal=stem in _DISPOSING or (stem in _GIVING_AWAY and not _AWAY.isdisjoint(words)),
@@ -60,6 +65,7 @@ def read_ending(statement: Statement, complement: Complement) -> Ending:
             stem in _ENDING and is_up and complement.lead in _LEADS and complement.items
         ),
         relations=_PARTNERS if _is_parting(stem, complement) else frozenset(relations),
+        is_switch=stem in _SWITCHING and complement.lead == "from",
         is_named=stem in _LEAVING_SOMETHING and _WORK.isdisjoint(words),
     )
 

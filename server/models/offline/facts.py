@@ -169,7 +169,7 @@ def _other(relation: Relation, owner: Entity) -> str:
     return (relation.target if relation.source == owner else relation.source).key
 
 
-_NEWS = word_set("now became become promoted")
+_NEWS = word_set("now became become promoted since")
 _SOFT = word_set("works_as follows_diet")
 _REPLACEABLE = KINSHIP.keys() - listed("several_kin")
 _NOT_BEFORE_PEOPLE = word_set("in at near on the a an")
@@ -188,6 +188,7 @@ _NEUTRAL = re.compile(
     ))*[\s,;().]*""",
     re.VERBOSE,
 )
+_ON_A_DAY = re.compile(r"(?i)\bon \w+day\b")
 _PLACE_TAIL = re.compile(r"(?:, |in |near |to |from |at )(?=[A-Z])[\w ,'-]+")
 _SEASON = re.compile(
     rf"(?i)\b(?:summer|winter|spring|autumn|fall|weekends?|mornings?|evenings?|\w+days?|{_MONTH})\b"
@@ -203,7 +204,8 @@ def read_fact(clause: Clause, speaker: Speaker, meant: Subject | None) -> Fact |
         return None
     complement = read_complement(statement.rest, after_be=statement.stem in {"be", "get"})
     is_qualified = statement.is_limited or not (
-        _is_neutral(statement.tokens[: statement.begin]) and _is_neutral(complement.tail)
+        _is_neutral(statement.tokens[: statement.begin])
+        and _is_neutral(complement.tail, is_event=statement.is_past)
     )
     subjects = _everybody(statement, subject)
     relations = list(stated(statement, subjects, complement))
@@ -280,9 +282,14 @@ def _everybody(statement: Statement, subject: Subject) -> Sequence[Subject]:
                              relations=(relation,))]  # fmt: skip
 
 
-def _is_neutral(tokens: Sequence[Token]) -> bool:
-    """Whether the words around a fact only say since when, where or how it is so for good."""
+def _is_neutral(tokens: Sequence[Token], *, is_event: bool = False) -> bool:
+    """Whether the words around a fact only say since when, where or how it is so for good.
+
+    Of something that has happened the day only says when.
+    """
     text = joined(tokens)
+    if is_event:
+        text = _ON_A_DAY.sub("", text)
     if _PLACE_TAIL.search(text) and not _SEASON.search(text):
         text = _PLACE_TAIL.sub(" ", text)
     return bool(_NEUTRAL.fullmatch(text.lower()))

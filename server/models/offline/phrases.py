@@ -147,6 +147,6 @@ def _is_date(tokens: Sequence[Token], place: int) -> bool:
 
 
 def _is_period(tokens: Sequence[Token], place: int) -> bool:
-    """Whether words such as `last week` begin here."""
-    first, second, *_ = [*(token.text for token in tokens[place : place + 2]), "", ""]
-    return first in _WHICH and second.lower() in _PERIODS
+    """Whether words such as `last week` or `two months ago` begin here."""
+    first, second, third, *_ = [*(token.text for token in tokens[place : place + 3]), "", "", ""]
+    return (first in _WHICH and second.lower() in _PERIODS) or third == "ago"
