@@ -65,7 +65,7 @@ class Fact:
     def is_news(self) -> bool:
         """Whether it says that it is so from now on."""
         is_told = not _NEWS.isdisjoint(lowered(self.statement.tokens))
-        return self.subject.is_new or bool(self._newcomer) or is_told
+        return self.subject.is_new or bool(self._newcomer or self._new_value) or is_told
 
     @property
     def is_promotion(self) -> bool:
@@ -146,13 +146,23 @@ class Fact:
         if subject.kin and (self.tells_name or is_named):
             people[subject.kin] = _other(self.relations[0], subject.owner)
         found |= {KINSHIP[kin]: key for kin, key in people.items() if kin in _REPLACEABLE}
-        if not subject.kin and subject.entity != subject.owner and self.stem == "be":
+        if self._new_value and not subject.kin and subject.entity != subject.owner:
+            found["which"] = self._new_value
+        elif not subject.kin and subject.entity != subject.owner and self.stem == "be":
             is_kind = words[:1] and words[0] in {"a", "an", "the", "called", "named"}
             rest = self.statement.rest
-            tells_which = is_kind or any(t.is_name or t.text[0].isdigit() for t in rest)
+            is_valued = any(t.is_name or t.text[0].isdigit() for t in rest)
+            tells_which = is_kind or is_valued or bool(_ON_A_DAY.match(" ".join(words)))
             if tells_which or subject.is_new or not self.is_news:
                 found["which" if tells_which else "how"] = " ".join(words)
         return found
+
+    @property
+    def _new_value(self) -> str:
+        """What something has become: `my rent went up to 1000 euros`."""
+        is_moved = not _CHANGING.isdisjoint(lowered(self.statement.tokens[self.statement.verb :]))
+        leads_to = self.complement.lead.endswith("to") and bool(self.complement.items)
+        return self.complement.items[0].key if is_moved and leads_to else ""
 
     @cached_property
     def _newcomer(self) -> dict[str, str]:
@@ -170,6 +180,7 @@ def _other(relation: Relation, owner: Entity) -> str:
 
 
 _NEWS = word_set("now became become promoted since")
+_CHANGING = word_set("went rose increased dropped fell decreased changed moved postponed raised")
 _SOFT = word_set("works_as follows_diet")
 _REPLACEABLE = KINSHIP.keys() - listed("several_kin")
 _NOT_BEFORE_PEOPLE = word_set("in at near on the a an")
@@ -205,7 +216,7 @@ def read_fact(clause: Clause, speaker: Speaker, meant: Subject | None) -> Fact |
     complement = read_complement(statement.rest, after_be=statement.stem in {"be", "get"})
     is_qualified = statement.is_limited or not (
         _is_neutral(statement.tokens[: statement.begin])
-        and _is_neutral(complement.tail, is_event=statement.is_past)
+        and _is_neutral(complement.tail, is_event=statement.is_past or not complement.items)
     )
     subjects = _everybody(statement, subject)
     relations = list(stated(statement, subjects, complement))
@@ -285,7 +296,7 @@ def _everybody(statement: Statement, subject: Subject) -> Sequence[Subject]:
 def _is_neutral(tokens: Sequence[Token], *, is_event: bool = False) -> bool:
     """Whether the words around a fact only say since when, where or how it is so for good.
 
-    Of something that has happened the day only says when.
+    Of an event the day only says when it is.
     """
     text = joined(tokens)
     if is_event:
