@@ -18,7 +18,9 @@ from server.models.offline.phrases import Item, content_stems
 
 _AMBIGUOUS = lexicon.verbs_listed("ambiguous_ending")
 _HAVING = lexicon.USING | lexicon.TASTES | lexicon.POSSESSING
-_BELONGING = word_set("member subscriber part in on")
+_LIVING = lexicon.stems("live stay")
+_BELONGING = word_set("member subscriber part in on enrolled")
+_PLACES = word_set("in at for")
 _LISTING = word_set("and or ,")
 _ARRANGEMENTS = content_stems("subscription membership")
 _FUNCTION_STEMS = content_stems(" ".join(lexicon.PREPOSITIONS | lexicon.DETERMINERS))
@@ -34,11 +36,14 @@ def repeats(fact: Fact, other: Fact) -> bool:
 
 def replaces(fact: Fact, other: Fact) -> bool:
     """Whether a fact gives another value of something of which there is one at a time."""
+    if fact.is_news and fact.frame and fact.frame == other.frame:
+        return True
     if fact.is_qualified or other.is_qualified or fact.statement.is_planned:
         return False
+    if other.statement.is_denied:
+        return _is_opposite(fact, other)
     if other.ending:
-        is_same = (fact.stem, fact.complement.lead) == (other.stem, other.complement.lead)
-        return other.statement.is_denied and is_same and fact.things == other.things
+        return False
     if fact.attitude * other.attitude < 0 and fact.things == other.things:
         return True
     return any(
@@ -46,6 +51,15 @@ def replaces(fact: Fact, other: Fact) -> bool:
         for slot, value in fact.slots.items()
         if is_functional(slot) or slot in UNIQUE_RELATIONS or _is_renewed(fact, other, slot)
     )
+
+
+def _is_opposite(fact: Fact, other: Fact) -> bool:
+    """Whether a fact says that what the other one denies is so."""
+    is_had = fact.stem in lexicon.POSSESSING and other.stem in lexicon.POSSESSING
+    is_same = (fact.stem, fact.complement.lead) == (other.stem, other.complement.lead)
+    is_asserted = not (fact.ending or fact.statement.is_denied)
+    is_alike = fact.statement.is_ability == other.statement.is_ability
+    return is_asserted and is_alike and (is_had or is_same) and fact.things == other.things
 
 
 def _is_renewed(fact: Fact, other: Fact, slot: str) -> bool:
@@ -68,7 +82,7 @@ def taken_back(fact: Fact, other: Fact) -> tuple[Item, ...] | None:
     if ending.is_giving_up:
         return _given_up(fact, other)
     if ending.is_switch:
-        return _matching(fact, other) if other.stem in _HAVING else None
+        return _matching(fact, other) if other.stem in _HAVING | _LIVING else None
     if ending.is_disposal:
         # For how much or to whom it went makes no difference once it is gone.
         is_gone = fact.statement.is_past or not fact.is_qualified
@@ -93,6 +107,9 @@ def _denied(fact: Fact, other: Fact) -> tuple[Item, ...] | None:
     is_over = fact.statement.is_over
     is_done_with = is_over and fact.stem in lexicon.USING and other.stem in lexicon.TASTES
     is_same = fact.stem == other.stem and fact.complement.lead == other.complement.lead
+    is_there = is_over and lowered(fact.statement.rest[:1]) == ["there"]
+    if is_there:
+        return () if fact.stem == other.stem and other.complement.lead in _PLACES else None
     if fact.complement.items:
         return _matching(fact, other) if is_same or is_done_with else None
     return () if is_same and (is_over or not other.complement.items) else None

@@ -9,7 +9,7 @@ from server.models.offline import lexicon
 from server.models.offline.clauses import lowered
 from server.models.offline.lexicon import stems, word_set
 from server.models.offline.phrases import Complement
-from server.models.offline.statements import Statement
+from server.models.offline.statements import Statement, Who
 
 _DISPOSING = lexicon.verbs_listed("disposing")
 _ENDING = lexicon.verbs_listed("ending")
@@ -20,10 +20,10 @@ _LEAVING_SOMETHING = stems("leave quit")
 _PARTING = stems("separate divorce")
 _BREAKING = stems("break split")
 _FINISHING = stems("graduate")
-_SWITCHING = stems("switch")
+_SWITCHING = {(english_stem("switch"), "from"), (english_stem("move"), "out of")}
 _LEADS = frozenset({"", "up", "from", "out of"})
 _WORK = word_set("job work position company")
-_PARTNERS = word_set("dates engaged_to married_to")
+_PARTNERS = word_set("dates engaged_to married_to partner_of")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ class Ending:
 
     `relations` end by what the verb says, such as `works_at`; if `is_named` only those to what the
     clause names. Things are had no longer if `is_disposal`, used or done no longer if
-    `is_giving_up`, and neither had nor used if `is_switch`.
+    `is_giving_up`, and neither had nor used nor lived in if `is_switch`.
     """
 
     is_denial: bool = False
@@ -51,7 +51,10 @@ def read_ending(statement: Statement, complement: Complement) -> Ending:
     """What a clause ends."""
     words, stem = lowered(statement.rest), statement.stem
     if statement.is_denied or statement.is_over:
-        return Ending(is_denial=not statement.is_ability)
+        is_apart = statement.who is Who.GROUP and "together" in words
+        return Ending(
+            is_denial=not statement.is_ability, relations=_PARTNERS if is_apart else frozenset()
+        )
     if statement.is_planned or statement.is_limited:
         return Ending()
     is_fired = stem in {"be", "get"} and words[:1] in (["fired"], ["laid"])
@@ -65,7 +68,7 @@ def read_ending(statement: Statement, complement: Complement) -> Ending:
             stem in _ENDING and is_up and complement.lead in _LEADS and complement.items
         ),
         relations=_PARTNERS if _is_parting(stem, complement) else frozenset(relations),
-        is_switch=stem in _SWITCHING and complement.lead == "from",
+        is_switch=(stem, complement.lead) in _SWITCHING,
         is_named=stem in _LEAVING_SOMETHING and _WORK.isdisjoint(words),
     )
 

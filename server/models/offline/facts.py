@@ -20,7 +20,13 @@ from server.models.offline.people import (
     read_subject,
     related,
 )
-from server.models.offline.phrases import Complement, Item, read_complement, read_name
+from server.models.offline.phrases import (
+    Complement,
+    Item,
+    is_quantity,
+    read_complement,
+    read_name,
+)
 from server.models.offline.relations import stated
 from server.models.offline.rewriting import Speaker, attributed, third_person_text
 from server.models.offline.statements import Statement, Who, read_statement
@@ -66,6 +72,13 @@ class Fact:
         """Whether it says that it is so from now on."""
         is_told = not _NEWS.isdisjoint(lowered(self.statement.tokens))
         return self.subject.is_new or bool(self._newcomer or self._new_value) or is_told
+
+    @cached_property
+    def frame(self) -> str:
+        """What it says with its numbers and days left open; "" if it has none."""
+        words = [word for word in lowered(self.statement.rest) if word not in _NEWS]
+        frame = " ".join("#" if is_quantity(word) else word for word in words)
+        return f"{self.stem} {frame}" if "#" in frame else ""
 
     @property
     def is_promotion(self) -> bool:
@@ -152,7 +165,7 @@ class Fact:
             is_kind = words[:1] and words[0] in {"a", "an", "the", "called", "named"}
             rest = self.statement.rest
             is_valued = any(t.is_name or t.text[0].isdigit() for t in rest)
-            tells_which = is_kind or is_valued or bool(_ON_A_DAY.match(" ".join(words)))
+            tells_which = is_kind or is_valued or self.complement.is_date
             if tells_which or subject.is_new or not self.is_news:
                 found["which" if tells_which else "how"] = " ".join(words)
         return found
@@ -189,7 +202,8 @@ _MONTH = r"(?:jan|feb|mar|apr|may|june?|july?|aug|sep|oct|nov|dec)\w*"
 _NEUTRAL = re.compile(
     rf"""(?:[\s,;()]*(?:
         now|currently|today|yesterday|again|already|recently|nowadays|anymore|any\ (?:more|longer)
-      | these\ days|at\ the\ moment|so\ far|away|instead|officially|finally|years?\ old|tall
+      | these\ days|at\ the\ moment|so\ far|away|instead|officially|finally|years?\ old|tall|together
+      | part-time|full-time|remotely
       | last\ (?:night|week|month|year|spring|summer|autumn|fall|winter|\w+day)
       | this\ (?:year|morning|spring|summer)
       | (?:in|on|since|last)\ (?:early\ |late\ |\d{{1,2}}\ )?(?:{_MONTH}|\d{{4}})(?:\ \d+)*
@@ -199,8 +213,12 @@ _NEUTRAL = re.compile(
     ))*[\s,;().]*""",
     re.VERBOSE,
 )
+_FROM_NOW_ON = re.compile(
+    r"(?:[\s,;()]*(?:now|currently|nowadays|these days|at the moment|yet|(?:since|because|and) .+))*"
+    r"[\s,;().]*"
+)
 _ON_A_DAY = re.compile(r"(?i)\bon \w+day\b")
-_PLACE_TAIL = re.compile(r"(?:, |in |near |to |from |at )(?=[A-Z])[\w ,'-]+")
+_PLACE_TAIL = re.compile(r"(?:, |in |near |to |from |at )(?=[A-Z])[\w ,.'-]+")
 _SEASON = re.compile(
     rf"(?i)\b(?:summer|winter|spring|autumn|fall|weekends?|mornings?|evenings?|\w+days?|{_MONTH})\b"
 )
@@ -215,8 +233,7 @@ def read_fact(clause: Clause, speaker: Speaker, meant: Subject | None) -> Fact |
         return None
     complement = read_complement(statement.rest, after_be=statement.stem in {"be", "get"})
     is_qualified = statement.is_limited or not (
-        _is_neutral(statement.tokens[: statement.begin])
-        and _is_neutral(complement.tail, is_event=statement.is_past or not complement.items)
+        _is_neutral(statement.tokens[: statement.begin]) and _is_tail_neutral(statement, complement)
     )
     subjects = _everybody(statement, subject)
     relations = list(stated(statement, subjects, complement))
@@ -291,6 +308,16 @@ def _everybody(statement: Statement, subject: Subject) -> Sequence[Subject]:
     relation = related(subject.owner, kind[0], other)
     return [subject, Subject(other.name, other, subject.owner, frozenset({other.key}), noun,
                              relations=(relation,))]  # fmt: skip
+
+
+def _is_tail_neutral(statement: Statement, complement: Complement) -> bool:
+    """Whether what follows the things only says since when, where or how it is so for good.
+
+    What is not done in one place, or on one day, is done elsewhere.
+    """
+    if statement.is_denied and not statement.is_over and complement.items:
+        return bool(_FROM_NOW_ON.fullmatch(joined(complement.tail).lower()))
+    return _is_neutral(complement.tail, is_event=statement.is_past or not complement.items)
 
 
 def _is_neutral(tokens: Sequence[Token], *, is_event: bool = False) -> bool:

@@ -142,6 +142,8 @@ def attribute_named(words: Sequence[str]) -> str:
 def introduced(statement: Statement, subject: Subject) -> Iterator[Relation]:
     """Who is introduced, as in `I have a sister named Ana`, `Ana is my sister` and `I am Ana`."""
     rest = statement.rest
+    while rest and rest[-1].lower in lexicon.ADVERBS:
+        rest = rest[:-1]
     if statement.is_retraction or statement.is_planned or not rest:
         return
     if statement.stem in _HAVING and subject.is_somebody:

@@ -24,6 +24,10 @@ _MONTHS = frozenset(map(str.lower, calendar.month_name[1:]))
 _WHICH = frozenset({"last", "next", "this", "every"})
 _PERIODS = _DAYS | _MONTHS | listed("periods")
 _BEFORE_DATES = frozenset({"in", "on", "since", "until", "before", "after", "during"})
+_NUMBERS = frozenset(
+    "one two three four five six seven eight nine ten eleven twelve noon midnight first second"
+    " third fourth fifth sixth seventh eighth ninth tenth".split()
+)
 _YEAR = re.compile(r"(?:19|20)\d\d")
 
 
@@ -57,6 +61,11 @@ class Complement:
     lead: str
     items: tuple[Item, ...]
     tail: tuple[Token, ...]
+
+    @property
+    def is_date(self) -> bool:
+        """Whether it only says on which day or in which month: `on Tuesday`."""
+        return not self.items and _is_date(self.tail, 1)
 
 
 def content_stems(text: str) -> frozenset[str]:
@@ -138,6 +147,12 @@ def _item_end(tokens: Sequence[Token], place: int) -> int:
             break
         place += 1
     return place
+
+
+def is_quantity(word: str) -> bool:
+    """Whether the word, in lower case, is a number, a weekday or a month."""
+    is_day = word in _DAYS | _MONTHS or word.removesuffix("s") in _DAYS
+    return is_day or word[0].isdigit() or word in _NUMBERS
 
 
 def _is_date(tokens: Sequence[Token], place: int) -> bool:
