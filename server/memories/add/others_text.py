@@ -129,7 +129,8 @@ _DOCUMENT_HEADING = re.compile(
 )
 _SAID_HEADING = re.compile(
     r"(?<!\bI )(?<!\bi )\b(?:wrote|writes|said|says|texted|messaged|posted|replied|answered|asked"
-    r"|told me|states|reads|goes|begins|starts|opens|commented|tweeted|e?mailed)\b[^.!?:\n]{0,40}[:\uff1a]\s*(?=\S|$)"
+    r"|told me|states|reads|goes|begins|starts|opens|commented|tweeted|e?mailed)\b"
+    r"[^.!?:\n]{0,40}[:\uff1a]\s*(?=\S|$)"
 )
 _POINTS_BACK = re.compile(r"\b(?:this|above|that|these)\b", re.IGNORECASE)
 _COLON = re.compile(r"[:\uff1a](?=\s|[\"\u201c\u201e\u00ab]|$)\s*")

@@ -36,7 +36,7 @@ def repeats(fact: Fact, other: Fact) -> bool:
 
 def replaces(fact: Fact, other: Fact) -> bool:
     """Whether a fact gives another value of something of which there is one at a time."""
-    if fact.is_news and fact.frame and fact.frame == other.frame:
+    if fact.frame and fact.frame == other.frame and (fact.is_news or fact.is_measure):
         return True
     if fact.is_qualified or other.is_qualified or fact.statement.is_planned:
         return False
@@ -81,16 +81,9 @@ def taken_back(fact: Fact, other: Fact) -> tuple[Item, ...] | None:
         return ()
     if ending.is_giving_up:
         return _given_up(fact, other)
-    if ending.is_switch:
-        return _matching(fact, other) if other.stem in _HAVING | _LIVING else None
-    if ending.is_disposal:
-        # For how much or to whom it went makes no difference once it is gone.
-        is_gone = fact.statement.is_past or not fact.is_qualified
-        return _matching(fact, other) if is_gone and other.stem in lexicon.POSSESSING else None
-    if fact.is_qualified:
-        return None
-    is_of_then = fact.statement.is_past and not (fact.statement.is_over or other.statement.is_past)
-    return _denied(fact, other) if ending.is_denial and not is_of_then else None
+    if ending.is_switch or ending.is_disposal:
+        return _parted_with(fact, other)
+    return _denied(fact, other) if ending.is_denial and not fact.is_qualified else None
 
 
 def _ends_relation(fact: Fact, other: Fact) -> bool:
@@ -102,9 +95,26 @@ def _ends_relation(fact: Fact, other: Fact) -> bool:
     )
 
 
+def _parted_with(fact: Fact, other: Fact) -> tuple[Item, ...] | None:
+    """What of the other fact is had no longer: sold, lost, or left for something else.
+
+    For how much or to whom it went makes no difference once it is gone.
+    """
+    if fact.ending.is_switch:
+        return _matching(fact, other) if other.stem in _HAVING | _LIVING else None
+    is_gone = fact.statement.is_past or not fact.is_qualified
+    places, others = fact.complement.places, other.complement.places
+    if other.stem not in lexicon.POSSESSING or not is_gone:
+        return None
+    is_elsewhere = places and others and places.isdisjoint(others)
+    return None if is_elsewhere else _matching(fact, other)
+
+
 def _denied(fact: Fact, other: Fact) -> tuple[Item, ...] | None:
     """What a fact denies of another, in the same words or more general ones."""
     is_over = fact.statement.is_over
+    if fact.statement.is_past and not (is_over or other.statement.is_past):
+        return None
     is_done_with = is_over and fact.stem in lexicon.USING and other.stem in lexicon.TASTES
     is_same = fact.stem == other.stem and fact.complement.lead == other.complement.lead
     is_there = is_over and lowered(fact.statement.rest[:1]) == ["there"]

@@ -16,6 +16,7 @@ _ENDING = lexicon.verbs_listed("ending")
 _GIVING_AWAY = stems("give throw get")
 _AWAY = word_set("away rid out")
 _LEAVING_WORK = stems("leave quit resign retire")
+_RETIRING = english_stem("retire")
 _LEAVING_SOMETHING = stems("leave quit")
 _PARTING = stems("separate divorce")
 _BREAKING = stems("break split")
@@ -61,6 +62,8 @@ def read_ending(statement: Statement, complement: Complement) -> Ending:
     relations = {"works_at"} if stem in _LEAVING_WORK or is_fired else set()
     if stem in _FINISHING:
         relations = {"studies_at"}
+    elif stem == _RETIRING:
+        relations = {"works_at", "works_as"}
     is_up = (stem == "give") == (complement.lead == "up")
     return Ending(
         is_disposal=stem in _DISPOSING or (stem in _GIVING_AWAY and not _AWAY.isdisjoint(words)),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import calendar
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -81,6 +82,11 @@ class Fact:
         return f"{self.stem} {frame}" if "#" in frame else ""
 
     @property
+    def is_measure(self) -> bool:
+        """Whether it tells how old, tall or long its subject is, or the like."""
+        return self.frame.startswith("be #")
+
+    @property
     def is_promotion(self) -> bool:
         """Whether it tells of another role with the same employer."""
         return lowered(self.statement.rest[:2]) == ["promoted", "to"]
@@ -150,7 +156,9 @@ class Fact:
         found = {
             r.relation: r.target.key
             for r in self.relations
-            if (is_functional(r.relation) and r.source.key in subject.names) or r.relation in _SOFT
+            if (is_functional(r.relation) and r.source.key in subject.names)
+            or r.relation in _SOFT
+            or r.relation == subject.attribute
         }
         if not {"married_to", "engaged_to"}.isdisjoint(found):
             found.setdefault("marital_status", "married")
@@ -198,12 +206,16 @@ _SOFT = word_set("works_as follows_diet")
 _REPLACEABLE = KINSHIP.keys() - listed("several_kin")
 _NOT_BEFORE_PEOPLE = word_set("in at near on the a an")
 _IN_A_YEAR = re.compile(r"\bin (?:\w+ )?\d{4}\b")
-_MONTH = r"(?:jan|feb|mar|apr|may|june?|july?|aug|sep|oct|nov|dec)\w*"
+_MONTH = (
+    "(?:"
+    + "|".join(f"{name}|{name[:3]}" for name in map(str.lower, calendar.month_name[1:]))
+    + r"|sept)\b\.?"
+)
 _NEUTRAL = re.compile(
     rf"""(?:[\s,;()]*(?:
         now|currently|today|yesterday|again|already|recently|nowadays|anymore|any\ (?:more|longer)
-      | these\ days|at\ the\ moment|so\ far|away|instead|officially|finally|years?\ old|tall|together
-      | part-time|full-time|remotely
+      | these\ days|at\ the\ moment|so\ far|away|instead|officially|finally|years?\ old|tall
+      | together|part-time|full-time|remotely
       | last\ (?:night|week|month|year|spring|summer|autumn|fall|winter|\w+day)
       | this\ (?:year|morning|spring|summer)
       | (?:in|on|since|last)\ (?:early\ |late\ |\d{{1,2}}\ )?(?:{_MONTH}|\d{{4}})(?:\ \d+)*
@@ -214,8 +226,8 @@ _NEUTRAL = re.compile(
     re.VERBOSE,
 )
 _FROM_NOW_ON = re.compile(
-    r"(?:[\s,;()]*(?:now|currently|nowadays|these days|at the moment|yet|(?:since|because|and) .+))*"
-    r"[\s,;().]*"
+    r"(?:[\s,;()]*(?:now|currently|nowadays|these days|at the moment|yet"
+    r"|(?:since|because|and) .+))*[\s,;().]*"
 )
 _ON_A_DAY = re.compile(r"(?i)\bon \w+day\b")
 _PLACE_TAIL = re.compile(r"(?:, |in |near |to |from |at )(?=[A-Z])[\w ,.'-]+")

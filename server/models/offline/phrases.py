@@ -24,10 +24,7 @@ _MONTHS = frozenset(map(str.lower, calendar.month_name[1:]))
 _WHICH = frozenset({"last", "next", "this", "every"})
 _PERIODS = _DAYS | _MONTHS | listed("periods")
 _BEFORE_DATES = frozenset({"in", "on", "since", "until", "before", "after", "during"})
-_NUMBERS = frozenset(
-    "one two three four five six seven eight nine ten eleven twelve noon midnight first second"
-    " third fourth fifth sixth seventh eighth ninth tenth".split()
-)
+_NUMBERS = listed("numbers")
 _YEAR = re.compile(r"(?:19|20)\d\d")
 
 
@@ -50,8 +47,9 @@ class Item:
 
     @cached_property
     def stems(self) -> frozenset[str]:
-        """The stems of all of its words."""
-        return content_stems(self.text)
+        """The stems of all of its words but `my`, `the` and their like."""
+        found = [word for word in words(self.text) if word.lower() not in DETERMINERS]
+        return content_stems(" ".join(found) or self.text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +59,12 @@ class Complement:
     lead: str
     items: tuple[Item, ...]
     tail: tuple[Token, ...]
+
+    @property
+    def places(self) -> frozenset[str]:
+        """The names of where the things are: `my house in Nice`."""
+        is_place = bool(self.tail) and self.tail[0].lower in {"in", "at", "near"}
+        return frozenset(token.lower for token in self.tail if is_place and token.is_name)
 
     @property
     def is_date(self) -> bool:
