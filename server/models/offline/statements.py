@@ -21,7 +21,7 @@ from server.models.offline.clauses import (
     main_subject,
     subject_end,
 )
-from server.models.offline.lexicon import listed, verbs_listed, word_set
+from server.models.offline.lexicon import listed, stems, verbs_listed, word_set
 
 
 class Who(Enum):
@@ -80,6 +80,7 @@ _BE = word_set("am is are was were be been")
 _HAVE = word_set("have has had")
 _DO = word_set("do does did")
 _LIMITING = listed("limiting")
+_STARTING = stems("start begin")
 _STOPPING = verbs_listed("ending")
 _FICTION = word_set("dream dreams nightmare novel story game book movie film script life")
 _WISHES = word_set("like love prefer rather")
@@ -156,19 +157,19 @@ def _helping(statement: Statement, place: int) -> int:
     elif word == "used" and following == "to":
         statement.is_over = True
         length = 2
-    elif lexicon.verb_stem(word) in _STOPPING:
-        length = _giving_up(word, following, later)
-        statement.is_over |= length > 0
-        statement.is_denied |= length > 0
+    elif (stem := lexicon.verb_stem(word)) in _STOPPING | _STARTING:
+        length = _before_gerund(stem, following, later)
+        statement.is_over |= length > 0 and stem in _STOPPING
+        statement.is_denied |= length > 0 and stem in _STOPPING
     if length:
         statement.is_denied |= word in lexicon.NEGATED
         statement.is_past |= base in {"did", "was", "were"}
     return length
 
 
-def _giving_up(word: str, following: str, later: str) -> int:
-    """How many words say that a verb in -ing is over: `stopped`, or `gave up`; 0 if none do."""
-    if (lexicon.verb_stem(word) == "give") != (following == "up"):
+def _before_gerund(stem: str, following: str, later: str) -> int:
+    """How many words stand before a verb in -ing: `stopped`, `started` or `gave up`; 0 for none."""
+    if (stem == "give") != (following == "up"):
         return 0
     gerund, length = (later, 2) if following == "up" else (following, 1)
     return length if gerund.endswith("ing") else 0
