@@ -24,7 +24,7 @@ from server.core.errors import (
     OperationAbandoned,
     Retryable,
 )
-from server.core.request_context import RequestContext, current_request, enter_request
+from server.core.request_context import RequestContext, current_request, enter_origin, enter_request
 from server.memories.add.add_memories import AddMemoriesOutcome
 from server.operations.ports import ClaimedOperation, OperationQueue
 from server.telemetry.metrics import OPERATION_ATTEMPTS
@@ -150,6 +150,7 @@ class OperationWorkers:
     async def _work(self, claimed: ClaimedOperation) -> None:
         """Makes one attempt, in its own task, and always reports its outcome to the queue."""
         structlog.contextvars.bind_contextvars(correlation_id=claimed.correlation_id)
+        enter_origin(claimed.origin)
         try:
             with linked_span("operation", [claimed.traceparent], _attributes(claimed)):
                 traceparent = current_traceparent() or claimed.traceparent

@@ -43,6 +43,7 @@ from server.operations.leases import ScopeTurns
 from server.operations.ports import Channel
 from server.projects.administration import GetProject, UpdateProject
 from server.projects.authorization import Authenticate, Authorize
+from server.projects.key_uses import KeyUses
 from server.runtime.composition.database import open_database
 from server.runtime.composition.doors import (
     admission,
@@ -96,6 +97,7 @@ class Service:
     models: Models
     calls: AsynchronousCalls
     observation: Observation
+    key_uses: KeyUses
     http_port: int | None = None
 
     async def drain(self, seconds: float, delay: float = 0.0) -> None:
@@ -148,6 +150,8 @@ async def open_service(
             )
             purge = PurgeExpired(retention, SystemClock(), settings.retention.purge_days)
             await stack.enter_async_context(running("retention", purge.run()))
+        stack.push_async_callback(service.key_uses.flush)
+        await stack.enter_async_context(running("key-uses", service.key_uses.run()))
         await stack.enter_async_context(working(service.calls))
         await stack.enter_async_context(observing(service.observation.sampler))
         if worker is not None:
@@ -275,11 +279,12 @@ def _compose(
         operations=OperationsService(calls.manage),
         statistics=StatisticsService(observation.get, gate.closing),
     )
+    key_uses = KeyUses(projects, clock)
     interceptors = build_interceptors(
         gate=gate,
         admission=observed.admission,
         rate_limiter=rate_limiter(settings.admission),
-        authenticate=Authenticate(projects),
+        authenticate=Authenticate(projects, on_use=key_uses.note),
         authorize=Authorize(projects),
         now=clock.now,
         statistics=observed.statistics,
@@ -291,4 +296,7 @@ def _compose(
     )
     local = LocalCalls(servicers, interceptors)
     probe = ReadinessProbe(PostgresReadiness(database), models.embedder, health.set_ready)
-    return Service(server, port, local, health, gate, probe, models, calls, observation), projector
+    service = Service(
+        server, port, local, health, gate, probe, models, calls, observation, key_uses
+    )
+    return service, projector

@@ -1,9 +1,9 @@
 -- Projects and API keys.
 
 -- name: find_principal
-SELECT key_id, org_id, project_id
+SELECT key_id, org_id, project_id, role, user_id, agent_id, app_id, run_id
 FROM api_keys
-WHERE digest = :digest AND revoke_time IS NULL;
+WHERE digest = :digest AND revoke_time IS NULL AND (expire_time IS NULL OR expire_time > now());
 
 -- name: get_project
 SELECT * FROM projects WHERE project_id = :project_id AND delete_time IS NULL;
@@ -30,11 +30,31 @@ WHERE project_id = :project_id AND update_time = :seen_time AND delete_time IS N
 RETURNING project_id;
 
 -- name: create_key
-INSERT INTO api_keys (digest, key_id, org_id, project_id, label, create_time)
-VALUES (:digest, :key_id, :org_id, :project_id, :label, :create_time);
+INSERT INTO api_keys (
+    digest, key_id, org_id, project_id, label, create_time, role, user_id, agent_id, app_id, run_id,
+    expire_time
+)
+VALUES (:digest, :key_id, :org_id, :project_id, :label, :create_time, :role, :user_id, :agent_id,
+    :app_id, :run_id, :expire_time);
+
+-- name: rotate_key
+-- The old key keeps an earlier end that it had already.
+WITH rotated AS (
+    UPDATE api_keys SET expire_time = least(expire_time, :end_time)
+    WHERE key_id = :old_key_id AND revoke_time IS NULL
+    RETURNING key_id
+)
+INSERT INTO api_keys (
+    digest, key_id, org_id, project_id, label, create_time, role, user_id, agent_id, app_id, run_id,
+    expire_time
+)
+SELECT :digest, :key_id, :org_id, :project_id, :label, :create_time, :role, :user_id, :agent_id,
+    :app_id, :run_id, :expire_time
+FROM rotated
+RETURNING key_id;
 
 -- name: list_keys
-SELECT key_id, org_id, project_id, label, create_time, revoke_time
+SELECT *
 FROM api_keys
 ORDER BY org_id, project_id NULLS FIRST, create_time;
 
@@ -42,3 +62,15 @@ ORDER BY org_id, project_id NULLS FIRST, create_time;
 UPDATE api_keys SET revoke_time = :revoke_time
 WHERE key_id = :key_id AND revoke_time IS NULL
 RETURNING key_id;
+
+-- name: record_uses
+-- Skips rows that another server is writing at the same moment: its time is as good.
+WITH used AS MATERIALIZED (
+    SELECT k.digest, u.use_time
+    FROM unnest(:key_ids::text[], :use_times::timestamptz[]) AS u (key_id, use_time)
+    JOIN api_keys AS k USING (key_id)
+    FOR UPDATE OF k SKIP LOCKED
+)
+UPDATE api_keys AS k SET last_use_time = greatest(k.last_use_time, used.use_time)
+FROM used
+WHERE k.digest = used.digest;

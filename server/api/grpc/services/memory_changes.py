@@ -72,7 +72,7 @@ class MemoryMutations:
         self, request: memory_service_pb2.UpdateMemoryRequest, _context: object
     ) -> memory_service_pb2.UpdateMemoryResponse:
         """See the contract."""
-        updated = await self._mutations.update(update_command(request, current_caller().project_id))
+        updated = await self._mutations.update(update_command(request, current_caller()))
         return memory_service_pb2.UpdateMemoryResponse(
             memory=memory_message(updated.memory),
             consistency_token=consistency_token(updated.position),
@@ -82,9 +82,7 @@ class MemoryMutations:
         self, request: memory_service_pb2.DeleteMemoryRequest, _context: object
     ) -> memory_service_pb2.DeleteMemoryResponse:
         """See the contract."""
-        deletion = await self._mutations.delete(
-            delete_command(request, current_caller().project_id)
-        )
+        deletion = await self._mutations.delete(delete_command(request, current_caller()))
         return memory_service_pb2.DeleteMemoryResponse(
             consistency_token=consistency_token(deletion.position),
             receipt=receipt_message(deletion.receipt),
@@ -94,9 +92,7 @@ class MemoryMutations:
         self, request: memory_service_pb2.RestoreMemoryRequest, _context: object
     ) -> memory_service_pb2.RestoreMemoryResponse:
         """See the contract."""
-        restored = await self._mutations.restore(
-            restore_command(request, current_caller().project_id)
-        )
+        restored = await self._mutations.restore(restore_command(request, current_caller()))
         return memory_service_pb2.RestoreMemoryResponse(
             memory=memory_message(restored.memory),
             consistency_token=consistency_token(restored.position),
@@ -106,8 +102,7 @@ class MemoryMutations:
         self, request: memory_service_pb2.BatchUpdateMemoriesRequest, _context: object
     ) -> memory_service_pb2.BatchUpdateMemoriesResponse:
         """See the contract."""
-        project_id = current_caller().project_id
-        command = await beside_the_loop(batch_update_command, request, project_id)
+        command = await beside_the_loop(batch_update_command, request, current_caller())
         outcomes = await self._mutations.update_batch(command)
         correlation_id = current_request().correlation_id
         return await beside_the_loop(batch_update_response, outcomes, correlation_id)
@@ -116,7 +111,7 @@ class MemoryMutations:
         self, request: memory_service_pb2.BatchDeleteMemoriesRequest, _context: object
     ) -> memory_service_pb2.BatchDeleteMemoriesResponse:
         """See the contract."""
-        command = batch_delete_command(request, current_caller().project_id)
+        command = batch_delete_command(request, current_caller())
         outcomes = await self._mutations.delete_batch(command)
         return batch_delete_response(command, outcomes, current_request().correlation_id)
 
@@ -124,7 +119,7 @@ class MemoryMutations:
         self, request: memory_service_pb2.ListMemoryEventsRequest, _context: object
     ) -> memory_service_pb2.ListMemoryEventsResponse:
         """See the contract."""
-        command = events_command(request, current_caller().project_id)
+        command = events_command(request, current_caller())
 
         async def page(size: int) -> memory_service_pb2.ListMemoryEventsResponse:
             found = await self._mutations.events(replace(command, page_size=size))

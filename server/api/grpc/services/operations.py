@@ -36,8 +36,9 @@ class OperationsService:
     ) -> operations_proto_pb2.Operation:
         """See the contract."""
         operation_id = read_operation_name(request.name)
+        caller = current_caller()
         return operation_message(
-            await self._operations.get(current_caller().project_id, operation_id)
+            await self._operations.get(caller.project_id, operation_id, caller.scope)
         )
 
     async def ListOperations(  # noqa: N802 - the contract's name
@@ -47,9 +48,12 @@ class OperationsService:
         read_parent(request.name)
         states = read_state_filter(request.filter)
         before = read_operation_page_token(request, request.page_token)
+        caller = current_caller()
 
         async def page(size: int) -> operations_proto_pb2.ListOperationsResponse:
-            found = await self._operations.list(current_caller().project_id, states, size, before)
+            found = await self._operations.list(
+                caller.project_id, states, size, before, caller.scope
+            )
             return operations_proto_pb2.ListOperationsResponse(
                 operations=map(operation_message, found.operations),
                 next_page_token=operation_page_token(request, found.next),
@@ -66,8 +70,9 @@ class OperationsService:
         seconds = max(0.0, current_request().remaining() - ANSWER_SECONDS)
         if request.HasField("timeout"):
             seconds = min(seconds, max(0.0, request.timeout.ToTimedelta().total_seconds()))
+        caller = current_caller()
         return operation_message(
-            await self._operations.wait(current_caller().project_id, operation_id, seconds)
+            await self._operations.wait(caller.project_id, operation_id, seconds, caller.scope)
         )
 
     async def CancelOperation(  # noqa: N802 - the contract's name
@@ -76,8 +81,9 @@ class OperationsService:
         """See the contract."""
         operation_id = read_operation_name(request.name)
         status = to_status(OperationCancelled(), current_request().correlation_id)
+        caller = current_caller()
         await self._operations.cancel(
-            current_caller().project_id, operation_id, status.SerializeToString()
+            caller.project_id, operation_id, status.SerializeToString(), caller.scope
         )
         return Empty()
 
@@ -86,5 +92,6 @@ class OperationsService:
     ) -> Empty:
         """See the contract."""
         operation_id = read_operation_name(request.name)
-        await self._operations.delete(current_caller().project_id, operation_id)
+        caller = current_caller()
+        await self._operations.delete(caller.project_id, operation_id, caller.scope)
         return Empty()

@@ -221,9 +221,17 @@ CREATE TABLE api_keys (
     label text NOT NULL,
     create_time timestamptz NOT NULL,
     revoke_time timestamptz,
+    role text NOT NULL,
+    user_id text,
+    agent_id text,
+    app_id text,
+    run_id text,
+    expire_time timestamptz,
+    last_use_time timestamptz,
     UNIQUE (key_id),
     PRIMARY KEY (digest),
-    FOREIGN KEY (project_id) REFERENCES projects(project_id)
+    FOREIGN KEY (project_id) REFERENCES projects(project_id),
+    CONSTRAINT api_keys_role CHECK (role IN ('read', 'write', 'admin'))
 );
 COMMENT ON TABLE api_keys IS
     'Keys of organizations and projects. Looked up before their project is known, so the '
@@ -232,6 +240,12 @@ COMMENT ON COLUMN api_keys.digest IS 'SHA-256 of the key.';
 COMMENT ON COLUMN api_keys.project_id IS
     'The one project that the key opens; null opens all of its organization.';
 COMMENT ON COLUMN api_keys.revoke_time IS 'From when on the key opens nothing.';
+COMMENT ON COLUMN api_keys.role IS 'What the key may do: read, also write, or also administrate.';
+COMMENT ON COLUMN api_keys.user_id IS
+    'With agent_id, app_id and run_id the scope that the key is confined to; null does not confine.';
+COMMENT ON COLUMN api_keys.expire_time IS 'From when on the key opens nothing; null is never.';
+COMMENT ON COLUMN api_keys.last_use_time IS
+    'When the key was last used, up to a quarter of a minute late; null is never.';
 
 CREATE TABLE calls (
     project_id text NOT NULL,
@@ -257,6 +271,8 @@ CREATE TABLE calls (
     request_id_release_time timestamptz,
     traceparent text,
     notices jsonb NOT NULL DEFAULT '[]',
+    key_id text,
+    peer text,
     PRIMARY KEY (project_id, call_id)
 );
 COMMENT ON TABLE calls IS
@@ -267,6 +283,9 @@ COMMENT ON COLUMN calls.correlation_id IS 'The id of the request, as in logs and
 COMMENT ON COLUMN calls.traceparent IS
     'The place of the call in its trace (W3C Trace Context); later work links back to it. '
     'Null where the call was in no trace.';
+COMMENT ON COLUMN calls.key_id IS
+    'The API key of the call; null for the service''s own work.';
+COMMENT ON COLUMN calls.peer IS 'The client''s address; null for the service''s own work.';
 COMMENT ON COLUMN calls.position IS
     'The place among the changes of the project, from change_position.';
 COMMENT ON COLUMN calls.method IS 'The RPC by which it came.';
@@ -576,6 +595,8 @@ CREATE TABLE operations (
     error bytea,
     traceparent text,
     server_id bigint,
+    key_id text,
+    peer text,
     PRIMARY KEY (project_id, operation_id),
     CONSTRAINT operations_state CHECK (state IN ('QUEUED', 'RUNNING', 'SUCCEEDED', 'FAILED', 'CANCELLED'))
 );
@@ -587,6 +608,8 @@ COMMENT ON COLUMN operations.correlation_id IS 'The id of the request, as in log
 COMMENT ON COLUMN operations.traceparent IS
     'The place of the call in its trace (W3C Trace Context); later work links back to it. '
     'Null where the call was in no trace.';
+COMMENT ON COLUMN operations.key_id IS 'The API key that the call was sent with.';
+COMMENT ON COLUMN operations.peer IS 'The address of the client that sent the call.';
 COMMENT ON COLUMN operations.position IS 'The order in which they are taken.';
 COMMENT ON COLUMN operations.payload IS 'The request, until it is done.';
 COMMENT ON COLUMN operations.failures IS

@@ -1,7 +1,7 @@
 -- name: find_principal
-SELECT key_id, org_id, project_id
+SELECT key_id, org_id, project_id, role, user_id, agent_id, app_id, run_id
 FROM api_keys
-WHERE digest = $1 AND revoke_time IS NULL;
+WHERE digest = $1 AND revoke_time IS NULL AND (expire_time IS NULL OR expire_time > now());
 
 -- name: get_project
 SELECT * FROM projects WHERE project_id = $1 AND delete_time IS NULL;
@@ -28,11 +28,30 @@ WHERE project_id = $6 AND update_time = $7 AND delete_time IS NULL
 RETURNING project_id;
 
 -- name: create_key
-INSERT INTO api_keys (digest, key_id, org_id, project_id, label, create_time)
-VALUES ($1, $2, $3, $4, $5, $6);
+INSERT INTO api_keys (
+    digest, key_id, org_id, project_id, label, create_time, role, user_id, agent_id, app_id, run_id,
+    expire_time
+)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9,
+    $10, $11, $12);
+
+-- name: rotate_key
+WITH rotated AS (
+    UPDATE api_keys SET expire_time = least(expire_time, $1)
+    WHERE key_id = $2 AND revoke_time IS NULL
+    RETURNING key_id
+)
+INSERT INTO api_keys (
+    digest, key_id, org_id, project_id, label, create_time, role, user_id, agent_id, app_id, run_id,
+    expire_time
+)
+SELECT $3, $4, $5, $6, $7, $8, $9, $10, $11,
+    $12, $13, $14
+FROM rotated
+RETURNING key_id;
 
 -- name: list_keys
-SELECT key_id, org_id, project_id, label, create_time, revoke_time
+SELECT *
 FROM api_keys
 ORDER BY org_id, project_id NULLS FIRST, create_time;
 
@@ -40,3 +59,14 @@ ORDER BY org_id, project_id NULLS FIRST, create_time;
 UPDATE api_keys SET revoke_time = $1
 WHERE key_id = $2 AND revoke_time IS NULL
 RETURNING key_id;
+
+-- name: record_uses
+WITH used AS MATERIALIZED (
+    SELECT k.digest, u.use_time
+    FROM unnest($1::text[], $2::timestamptz[]) AS u (key_id, use_time)
+    JOIN api_keys AS k USING (key_id)
+    FOR UPDATE OF k SKIP LOCKED
+)
+UPDATE api_keys AS k SET last_use_time = greatest(k.last_use_time, used.use_time)
+FROM used
+WHERE k.digest = used.digest;
