@@ -31,8 +31,8 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     rotate = verbs.add_parser(
         "rotate",
         help="replace a key by a new one with the same rights",
-        description="Prints a new key with the same owner, role, scope, label and lifetime. The old "
-        f"one stays valid for the overlap. {_SHOWN_ONCE}",
+        description="Prints a new key with the same owner, role, scope, label and lifetime. The "
+        f"old one stays valid for the overlap. {_SHOWN_ONCE}",
     )
     rotate.add_argument("key", help="id of the key, as `keys list` shows it")
     rotate.add_argument(

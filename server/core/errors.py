@@ -106,7 +106,8 @@ class RoleRequired(MemoirError):
 class ScopeForbidden(MemoirError):
     """The key is confined to a scope, and the call reaches beyond it.
 
-    `field` is the path of the request's field that does, or empty if the whole project is concerned.
+    `field` is the path of the request's field that does, or empty if the call concerns the whole
+    project.
     """
 
     def __init__(self, field: str = "") -> None:

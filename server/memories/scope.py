@@ -71,7 +71,7 @@ class Scope:
 
 
 def is_within(scope: Scope, bounds: Scope | None) -> bool:
-    """Whether a key that is confined to `bounds` may see this exact tuple; None confines nothing."""
+    """Whether this exact tuple lies within `bounds`, if there are any."""
     return bounds is None or bounds.covers(scope)
 
 
