@@ -34,6 +34,7 @@ MODULES = {
     "index-search": "indexing",
     "top": "top",
     "trace": "trace",
+    "audit": "audit",
 }
 
 

@@ -98,6 +98,9 @@ _PROJECT = {
     "GetProject": Access(KeyRole.READ, Reach.NO_DATA),
     "UpdateProject": Access(KeyRole.ADMIN, Reach.PROJECT),
 }
+_AUDIT = {
+    "ListAuditEvents": Access(KeyRole.ADMIN, Reach.PROJECT),
+}
 _STATISTICS = {
     "GetStatistics": Access(KeyRole.READ, Reach.PROJECT),
     "WatchStatistics": Access(KeyRole.READ, Reach.PROJECT),
@@ -116,6 +119,7 @@ ACCESS: Final[Mapping[str, Access]] = {
         "memoir.v1.MemoryService": _MEMORIES,
         "memoir.v1.GraphService": _GRAPH,
         "memoir.v1.ProjectService": _PROJECT,
+        "memoir.v1.AuditService": _AUDIT,
         "memoir.v1.StatisticsService": _STATISTICS,
         "google.longrunning.Operations": _OPERATIONS,
     }.items()

@@ -14,12 +14,14 @@ from server.api.grpc.interceptors.chain import build_interceptors
 from server.api.grpc.interceptors.drain import DrainGate
 from server.api.grpc.local import LocalCalls
 from server.api.grpc.server import HealthService, Servicers, build_server
+from server.api.grpc.services.audit import AuditService
 from server.api.grpc.services.graph import GraphService
 from server.api.grpc.services.memory import MemoryService, MemoryUseCases
 from server.api.grpc.services.memory_changes import MutationUseCases, ScopeUseCases
 from server.api.grpc.services.operations import OperationsService
 from server.api.grpc.services.project import ProjectService, StatisticsService
 from server.api.grpc.tokens import KEY_BYTES, Tokens
+from server.audit.list_events import ListAuditEvents
 from server.core.background import running
 from server.core.clock import Clock, SystemClock
 from server.graph.project.projector import GraphProjector
@@ -65,6 +67,7 @@ from server.runtime.composition.workers import Worker, answering_others
 from server.runtime.drain import drain
 from server.runtime.readiness import ReadinessProbe
 from server.runtime.settings import Settings
+from server.storage.postgres.audit import PostgresAuditLog
 from server.storage.postgres.entities import PostgresEntitySplits
 from server.storage.postgres.erasing import PostgresRetention
 from server.storage.postgres.event_stream import PostgresEventStream
@@ -281,6 +284,7 @@ def _compose(
         project=ProjectService(GetProject(projects), UpdateProject(projects, clock)),
         health=health,
         operations=OperationsService(calls.manage, tokens),
+        audit=AuditService(ListAuditEvents(PostgresAuditLog(database)), tokens),
         statistics=StatisticsService(observation.get, gate.closing),
     )
     key_uses = KeyUses(projects, clock)

@@ -10,11 +10,12 @@ from server.memories.scope import Scope
 from server.operations.operation import OperationState
 from server.projects.ports import RequestTrace, TracedCall, TracedChange, TracedOperation
 from server.projects.project import ApiKey, ChangeCounts, Holdings, Principal, Project
+from server.storage.postgres.audit import actor_values
 from server.storage.postgres.pool import Database
 from server.storage.postgres.rows import from_categories, to_api_key, to_principal, to_project
 from server.storage.postgres.statements import load_sql
 
-PROJECTS_SQL = load_sql("projects.sql")
+PROJECTS_SQL = load_sql("projects.sql", "audit.sql")
 
 
 class PostgresProjectStore:
@@ -41,6 +42,7 @@ class PostgresProjectStore:
                     org_id=project.org_id,
                     create_time=project.create_time,
                     **_settings(project),
+                    **actor_values(),
                 )
             )
         return created is not None
@@ -49,7 +51,10 @@ class PostgresProjectStore:
         async with self._database.connection() as connection:
             updated = await connection.fetchval(
                 *PROJECTS_SQL["update_project"](
-                    project_id=project.id, seen_time=seen, **_settings(project)
+                    project_id=project.id,
+                    seen_time=seen,
+                    **_settings(project),
+                    **actor_values(),
                 )
             )
         return updated is not None
@@ -61,7 +66,9 @@ class PostgresProjectStore:
 
     async def create_key(self, key: ApiKey, digest: bytes) -> None:
         async with self._database.connection() as connection:
-            await connection.execute(*PROJECTS_SQL["create_key"](digest=digest, **_key_values(key)))
+            await connection.execute(
+                *PROJECTS_SQL["create_key"](digest=digest, **_key_values(key), **actor_values())
+            )
 
     async def rotate_key(
         self, key_id: str, end: datetime, successor: ApiKey, digest: bytes
@@ -69,7 +76,11 @@ class PostgresProjectStore:
         async with self._database.connection() as connection:
             rotated = await connection.fetchval(
                 *PROJECTS_SQL["rotate_key"](
-                    old_key_id=key_id, end_time=end, digest=digest, **_key_values(successor)
+                    old_key_id=key_id,
+                    end_time=end,
+                    digest=digest,
+                    **_key_values(successor),
+                    **actor_values(),
                 )
             )
         return rotated is not None
@@ -88,7 +99,7 @@ class PostgresProjectStore:
     async def revoke_key(self, key_id: str, now: datetime) -> bool:
         async with self._database.connection() as connection:
             revoked = await connection.fetchval(
-                *PROJECTS_SQL["revoke_key"](key_id=key_id, revoke_time=now)
+                *PROJECTS_SQL["revoke_key"](key_id=key_id, revoke_time=now, **actor_values())
             )
         return revoked is not None
 

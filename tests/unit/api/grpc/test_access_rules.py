@@ -46,7 +46,11 @@ def test_a_role_permits_what_it_needs_and_the_roles_below(name: str, role: KeyRo
 
 def test_only_admin_changes_the_project_and_deletes_across_users() -> None:
     admin = {name for name, access in ACCESS.items() if access.role is KeyRole.ADMIN}
-    assert admin == {MEMORY + "DeleteScope", "memoir.v1.ProjectService/UpdateProject"}
+    assert admin == {
+        MEMORY + "DeleteScope",
+        "memoir.v1.ProjectService/UpdateProject",
+        "memoir.v1.AuditService/ListAuditEvents",
+    }
     access = ACCESS[MEMORY + "DeleteMemories"]
     everyone, alice = pb.DeleteMemoriesRequest(agent_id="a"), pb.DeleteMemoriesRequest(user_id="u")
     access.confine(key(KeyRole.ADMIN), everyone)
@@ -105,5 +109,12 @@ def test_what_concerns_the_whole_project_is_refused_to_a_confined_key() -> None:
             access.require(admin)
         assert (access.reach is Reach.PROJECT) == (
             name.split("/")[1]
-            in {"ListScopes", "DeleteScope", "UpdateProject", "GetStatistics", "WatchStatistics"}
+            in {
+                "ListScopes",
+                "DeleteScope",
+                "UpdateProject",
+                "GetStatistics",
+                "WatchStatistics",
+                "ListAuditEvents",
+            }
         )
