@@ -31,14 +31,19 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
         "--export all of them as JSON Lines on standard output, oldest first.",
     )
     parser.add_argument("--project", help="acts in this project only (default: all)")
-    parser.add_argument("--since", type=duration, help="no older than this, such as 24h or 30d")
+    parser.add_argument(
+        "--since",
+        type=duration,
+        default=timedelta(days=36_600),
+        help="no older than this, such as 24h or 30d (default: all)",
+    )
     parser.add_argument("--export", action="store_true", help="print JSON Lines")
     parser.set_defaults(run=run)
 
 
 async def run(arguments: argparse.Namespace) -> None:
     """Runs the command."""
-    since = datetime.now(UTC) - (arguments.since or timedelta(days=36_600))
+    since = datetime.now(UTC) - arguments.since
     latest: deque[AuditEvent] = deque(maxlen=SHOWN)
     async with (
         open_store() as store,
