@@ -276,23 +276,27 @@ def _shared_values(query: SearchQuery) -> dict[str, object]:
 
 def _fused(query: SearchQuery, rows: Sequence[Row]) -> list[Ranked]:
     asked = speakers_asked(query.text, {(row["role"], row["name"]) for row in rows})
+    times = query.question_times
     candidates = [
         Scored(
             row["memory_id"],
             row["dense"],
             row["lexical"],
-            graph=query.graph.get(row["memory_id"], 0.0),
-            time=closeness(row["event_time"], query.question_times),
-            other_speaker=asked is not None and (row["role"], row["name"]) not in asked,
+            query.graph.get(row["memory_id"], 0.0),
+            closeness(row["event_time"], times) if times else 0.0,
+            asked is not None and (row["role"], row["name"]) not in asked,
         )
         for row in rows
     ]
-    _record(candidates)
-    return fuse(candidates, query.weights, query.limit, query.threshold)
+    _record(query, candidates)
+    return fuse(candidates, query.weights, query.limit, query.threshold, explain=query.explain)
 
 
-def _record(candidates: Sequence[Scored]) -> None:
+def _record(query: SearchQuery, candidates: Sequence[Scored]) -> None:
+    """Counts what each arm proposed that took part."""
     record_candidates(Arm.DENSE, len(candidates))
-    record_candidates(Arm.LEXICAL, sum(candidate.lexical > 0 for candidate in candidates))
-    record_candidates(Arm.GRAPH, sum(candidate.graph > 0 for candidate in candidates))
-    record_candidates(Arm.TIME, sum(candidate.time > 0 for candidate in candidates))
+    record_candidates(Arm.LEXICAL, sum([candidate.lexical > 0 for candidate in candidates]))
+    if query.graph:
+        record_candidates(Arm.GRAPH, sum([candidate.graph > 0 for candidate in candidates]))
+    if query.question_times:
+        record_candidates(Arm.TIME, sum([candidate.time > 0 for candidate in candidates]))
