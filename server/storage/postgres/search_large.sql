@@ -45,7 +45,7 @@ frame AS MATERIALIZED (
     SELECT {framed},
            -- The centred cosine grows with this vector's inner product, but for its denominator.
            :vector::halfvec - (mean * array_fill(share::real,
-           ARRAY[vector_dims(mean)])::halfvec) AS target
+           ARRAY[vector_dims(:vector)])::halfvec) AS target
     FROM (
         SELECT :size::float8 AS size, :mean_length::float8 AS mean_length, mean,
                :size / (:size + :centre_shrinkage::float8) AS share, -(mean <#> mean) AS square,

@@ -32,7 +32,7 @@ frame AS MATERIALIZED (
 share * common AS offset_question,
 sqrt(greatest(1e-9, 1 - 2 * share * common + share * share * square)) AS question_norm,
            $2::halfvec - (mean * array_fill(share::real,
-           ARRAY[vector_dims(mean)])::halfvec) AS target
+           ARRAY[vector_dims($2)])::halfvec) AS target
     FROM (
         SELECT $7::float8 AS size, $8::float8 AS mean_length, mean,
                $7 / ($7 + $9::float8) AS share, -(mean <#> mean) AS square,
