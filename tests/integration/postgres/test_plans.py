@@ -19,6 +19,9 @@ from server.memories.scope import Scope
 from server.storage.postgres import search
 from server.storage.postgres.memory_store import SQL, list_statement
 from server.storage.postgres.ranking_statements import (
+    SQL as HITS,
+)
+from server.storage.postgres.ranking_statements import (
     ScopeSize,
     rank_large_statement,
     rank_statement,
@@ -112,7 +115,7 @@ async def test_passages_are_read_by_keys_and_by_messages(connection: Connection)
 
 async def test_hits_are_read_by_their_keys(connection: Connection) -> None:
     ids = [UUID(int=1), UUID(int=2)]
-    read = search.SQL["read_hits"](project_id=PROJECT, memory_ids=ids, visible_on=TODAY)
+    read = HITS["read_hits"](project_id=PROJECT, memory_ids=ids, visible_on=TODAY)
     for plan in await plans(connection, *read):
         assert indexes(plan, "memories") == {"memories_pkey"}
         assert indexes(plan, "calls") == {"calls_pkey"}
