@@ -12,6 +12,7 @@ settings.load_profile("memoir")
 
 pytest_plugins = [
     "tests.support.neo4j",
+    "tests.support.own_databases",
     "tests.support.postgres",
     "tests.support.server",
     "tests.support.gemini_server",
