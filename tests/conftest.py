@@ -12,9 +12,9 @@ settings.load_profile("memoir")
 
 pytest_plugins = [
     "tests.support.neo4j",
-    "tests.support.own_databases",
     "tests.support.postgres",
     "tests.support.server",
+    "tests.support.own_databases",
     "tests.support.gemini_server",
     "tests.support.spans",
     "tests.support.collector",
