@@ -438,9 +438,9 @@ async def test_what_narrows_a_search_narrows_that_of_the_past(store: MemoryStore
     assert await found(project_id="project-2") == set()
 
 
-def stating(source: str, relation: str, target: str) -> dict[str, object]:
+def stating(source: str, relation: str, target: str) -> tuple[Relation]:
     """The relation that a memory states."""
-    return {"relations": (Relation(Entity(source), relation, Entity(target)),)}
+    return (Relation(Entity(source), relation, Entity(target)),)
 
 
 async def found_latest(store: MemoryStore, **changes: object) -> set[str]:
@@ -449,12 +449,12 @@ async def found_latest(store: MemoryStore, **changes: object) -> set[str]:
 
 
 async def test_of_several_values_of_a_subject_only_the_newest_is_found(store: MemoryStore) -> None:
-    await add(store, "anna in oslo", **stating("Anna", "lives_in", "Oslo"))
-    await add(store, "anna in rome", minute=1, **stating("Anna", "lives_in", "Rome"))
-    await add(store, "anna at acme", **stating("Anna", "works_at", "Acme"))
-    await add(store, "anna knows bob", **stating("Anna", "knows", "Bob"))
-    await add(store, "anna knows eve", minute=1, **stating("Anna", "knows", "Eve"))
-    await add(store, "bob in oslo", **stating("Bob", "lives_in", "Oslo"))
+    await add(store, "anna in oslo", relations=stating("Anna", "lives_in", "Oslo"))
+    await add(store, "anna in rome", minute=1, relations=stating("Anna", "lives_in", "Rome"))
+    await add(store, "anna at acme", relations=stating("Anna", "works_at", "Acme"))
+    await add(store, "anna knows bob", relations=stating("Anna", "knows", "Bob"))
+    await add(store, "anna knows eve", minute=1, relations=stating("Anna", "knows", "Eve"))
+    await add(store, "bob in oslo", relations=stating("Bob", "lives_in", "Oslo"))
     await add(store, "anna said so", verbatim=True)
     kept = {
         *("anna in rome", "anna at acme", "anna knows bob", "anna knows eve", "bob in oslo"),
@@ -470,26 +470,28 @@ async def test_what_still_holds_in_part_is_found(store: MemoryStore) -> None:
         Relation(Entity("Anna"), "works_at", Entity("Acme")),
     )
     await add(store, "anna in oslo at acme", relations=both)
-    await add(store, "anna in rome", minute=1, **stating("Anna", "lives_in", "Rome"))
+    await add(store, "anna in rome", minute=1, relations=stating("Anna", "lives_in", "Rome"))
     assert await found_latest(store) == {"anna in oslo at acme", "anna in rome"}
-    await add(store, "anna at bolt", minute=2, **stating("Anna", "works_at", "Bolt"))
+    await add(store, "anna at bolt", minute=2, relations=stating("Anna", "works_at", "Bolt"))
     assert await found_latest(store) == {"anna in rome", "anna at bolt"}
 
 
 async def test_only_what_the_search_sees_supersedes(store: MemoryStore) -> None:
     other = Scope(user_id="alice", run_id="run-9")
-    await add(store, "anna in oslo", **stating("Anna", "lives_in", "Oslo"))
-    await add(store, "anna in rome", minute=1, scope=other, **stating("Anna", "lives_in", "Rome"))
+    await add(store, "anna in oslo", relations=stating("Anna", "lives_in", "Oslo"))
+    await add(
+        store, "anna in rome", minute=1, scope=other, relations=stating("Anna", "lives_in", "Rome")
+    )
     await add(
         store,
         "anna in lima",
         minute=2,
         expiration_date=NOW.date() - timedelta(days=1),
-        **stating("Anna", "lives_in", "Lima"),
+        relations=stating("Anna", "lives_in", "Lima"),
     )
-    await add(store, "anna in kyiv", minute=5000, **stating("Anna", "lives_in", "Kyiv"))
+    await add(store, "anna in kyiv", minute=5000, relations=stating("Anna", "lives_in", "Kyiv"))
     assert await found_latest(store) == {"anna in rome", "anna in kyiv"}
     assert await found_latest(store, scope=other) == {"anna in rome"}
     nice = stating("Anna", "lives_in", "Nice")
-    await add(store, "anna in nice", minute=9, project_id="project-2", **nice)
+    await add(store, "anna in nice", minute=9, project_id="project-2", relations=nice)
     assert await found_latest(store) == {"anna in rome", "anna in kyiv"}

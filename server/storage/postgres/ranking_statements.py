@@ -62,7 +62,7 @@ def rank_statement(query: SearchQuery) -> BoundStatement:
         filters=conditions.text,
     )
     time = {"time": query.time} if is_past else {}
-    return statement(**_shared_values(query), **(scope.values | conditions.values), **time)
+    return statement(**_shared_values(query), **{**scope.values, **conditions.values}, **time)
 
 
 def rank_large_statement(query: SearchQuery, size: ScopeSize, cast: str = "") -> BoundStatement:
@@ -91,7 +91,7 @@ def rank_large_statement(query: SearchQuery, size: ScopeSize, cast: str = "") ->
     )
     return statement(
         **_shared_values(query),
-        **(scope.values | conditions.values),
+        **{**scope.values, **conditions.values},
         size=size.memories,
         mean_length=size.mean_length,
     )
@@ -117,7 +117,7 @@ def _conditions(query: SearchQuery) -> Condition:
     if query.latest_at is not None:
         scope = scope_condition(query.scope)
         texts.append(fill_block(SQL.blocks["is_latest"], scope=scope.text))
-        values |= FUNCTIONAL | scope.values
+        values |= {**FUNCTIONAL, **scope.values}
         values |= {"at": query.latest_at, "visible_on": query.visible_on}
     return Condition(" AND ".join(texts), values)
 
