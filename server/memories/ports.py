@@ -200,7 +200,10 @@ class SearchQuery:
     `threshold` is the minimum score. `filters` must match too. `time` is the past instant to
     search; None means now. `sources` says what to search. Passages have no categories, so none
     matches if `categories` are given. `question_times` are the times that the question names:
-    events close to them are preferred.
+    events close to them are preferred. With `explain`, each hit says which arms found it.
+    With `latest_at`, memories are left out whose functional relations have all been superseded by
+    then (`server.graph.project.supersession`, by the names that the memories use); it cannot be
+    combined with `time`.
     """
 
     project_id: str
@@ -217,6 +220,8 @@ class SearchQuery:
     time: datetime | None = None
     sources: frozenset[Source] = EVERY_SOURCE
     question_times: Sequence[TimeSpan] = ()
+    explain: bool = True
+    latest_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
