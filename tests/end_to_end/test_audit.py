@@ -10,8 +10,8 @@ from memoir.v1 import audit_service_pb2, memory_service_pb2
 from memoir.v1.audit_service_pb2_grpc import AuditServiceStub
 
 from server.projects.project import KeyRole, key_id
-from tests.end_to_end.test_add_and_find import add
-from tests.end_to_end.test_keys import holding, reason
+from tests.support.api import add
+from tests.support.keys import holding, reason
 from tests.support.server import Client, Home, connected, key_of_new, run_command
 
 List = audit_service_pb2.ListAuditEventsRequest

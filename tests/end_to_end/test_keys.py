@@ -2,53 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable
 from typing import Any
 from uuid import uuid4
 
 import aiohttp
 import grpc
-import pytest
+import httpx2
 from google.longrunning import operations_proto_pb2
 from google.protobuf.empty_pb2 import Empty
 from google.protobuf.field_mask_pb2 import FieldMask
+from mcp import Client as McpClient
+from mcp.client.streamable_http import streamable_http_client
 from memoir.v1 import graph_service_pb2, project_service_pb2, statistics_service_pb2
 from memoir.v1 import memory_service_pb2 as pb
 
 from server.memories.scope import Scope
-from server.projects.administration import KeyRights
 from server.projects.project import KeyRole
-from server.runtime.composition.database import open_administration
-from server.runtime.settings import PostgresSettings
-from tests.end_to_end import test_mcp, test_operations
-from tests.end_to_end.test_add_and_find import add
-from tests.end_to_end.test_watch import Watch, texts
-from tests.support.errors import details_of
+from tests.support import operations
+from tests.support.api import add
+from tests.support.keys import holding, reason
 from tests.support.processes import eventually
 from tests.support.server import PROJECT, Client, Home, ServerProcess, connected, run_command
+from tests.support.watch import Watch
 
 Call = Callable[[Client], Awaitable[Any]]
 
 
-@asynccontextmanager
-async def holding(
-    client: Client, home: Home, role: KeyRole = KeyRole.WRITE, scope: Scope | None = None
-) -> AsyncIterator[Client]:
-    """A client whose key has these rights."""
-    async with open_administration(home.postgres_dsn, PostgresSettings()) as administration:
-        _, key = await administration.create_key(
-            project_id=PROJECT, org_id=None, label="", rights=KeyRights(role, scope)
-        )
-    async with connected(client.address, key) as holder:
-        yield holder
-
-
-async def reason(call: Awaitable[Any]) -> tuple[grpc.StatusCode, str, dict[str, str]]:
-    with pytest.raises(grpc.aio.AioRpcError) as caught:
-        await call
-    details = details_of(caught.value)
-    return details.code, details.reason, dict(details.metadata)
+async def tool_failure(
+    server: ServerProcess, key: str, user: str, tool: str, **arguments: str
+) -> str:
+    """What a tool of MCP says when it fails."""
+    headers = {"authorization": f"Bearer {key}", "memoir-user-id": user}
+    async with httpx2.AsyncClient(headers=headers) as http:
+        transport = streamable_http_client(f"{server.http_address}/mcp", http_client=http)
+        async with McpClient(transport) as tools:
+            result = await tools.call_tool(tool, arguments)
+    assert result.is_error, result.structured_content
+    return str(result.content)
 
 
 def delete_scope(client: Client, user: str) -> Awaitable[Any]:
@@ -187,7 +178,7 @@ async def test_operations_outside_do_not_exist_for_a_confined_key(
     theirs = await add(client, f"not-{user}", "I live in Porto", async_mode=True)
     async with holding(client, shared_home, scope=Scope(user_id=user)) as holder:
         mine = await add(holder, user, "I live in Lisbon", async_mode=True)
-        await test_operations.wait(holder, mine.operation.name)
+        await operations.wait(holder, mine.operation.name)
         named = {"name": theirs.operation.name}
         for method, request, answer in (
             ("GetOperation", operations_proto_pb2.GetOperationRequest(**named), Empty),
@@ -195,13 +186,13 @@ async def test_operations_outside_do_not_exist_for_a_confined_key(
             ("CancelOperation", operations_proto_pb2.CancelOperationRequest(**named), Empty),
             ("DeleteOperation", operations_proto_pb2.DeleteOperationRequest(**named), Empty),
         ):
-            code, found, _ = await reason(test_operations.call(holder, method, request, answer))
+            code, found, _ = await reason(operations.call(holder, method, request, answer))
             assert (method, code, found) == (
                 method,
                 grpc.StatusCode.NOT_FOUND,
                 "OPERATION_NOT_FOUND",
             )
-        listed: Any = await test_operations.call(
+        listed: Any = await operations.call(
             holder,
             "ListOperations",
             operations_proto_pb2.ListOperationsRequest(),
@@ -218,7 +209,8 @@ async def test_a_confined_key_watches_its_scope_alone(
         await watch.next(1)
         await add(client, f"not-{user}", "theirs", infer=False)
         await add(client, user, "mine", infer=False)
-        assert texts(await watch.next(1)) == ["mine"]
+        [response] = await watch.next(1)
+        assert response.event.after.text == "mine"
         watch.cancel()
 
 
@@ -246,11 +238,12 @@ async def test_http_and_mcp_hold_to_the_rights_of_the_key(
                     assert named in await response.text()
             async with http.post("/memoir/v1/memories:search", json={"query": "x"}) as response:
                 assert response.status == 200, await response.text()
-        async with test_mcp.over_http(server, holder.key, user) as tools:
-            assert "role write" in await test_mcp.failure(tools, "add_memory", text="I like tea")
-        async with test_mcp.over_http(server, holder.key, f"not-{user}") as tools:
-            said = await test_mcp.failure(tools, "search_memories", query="Where?")
-            assert "confined to another user_id" in said
+        refused = await tool_failure(server, holder.key, user, "add_memory", text="I like tea")
+        assert "role write" in refused
+        refused = await tool_failure(
+            server, holder.key, f"not-{user}", "search_memories", query="Where?"
+        )
+        assert "confined to another user_id" in refused
 
 
 async def test_a_key_is_rotated_and_listed_by_the_command_line(
