@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute
 
-from server.api.http.door import broken, unknown_method, unknown_path
+from server.api.http.refusals import broken, unknown_method, unknown_path
 
 _METHOD_NOT_ALLOWED = 405
 
