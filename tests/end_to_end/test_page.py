@@ -64,8 +64,8 @@ class Served:
             aiohttp.ClientSession() as session,
             session.post(f"{self.url}api/{method}", json=body or {}, headers=sent) as answer,
         ):
-            body = await answer.json()
-            return answer.status, body if answer.ok else body["details"]
+            answered: dict[str, Any] = await answer.json()
+            return answer.status, answered if answer.ok else answered["details"]
 
 
 async def page_of(process: ServerProcess) -> str:

@@ -44,7 +44,8 @@ def written(message: Message) -> Any:
 
     The result is to be read only: messages share the lists and objects that are empty.
     """
-    return _writer(message.DESCRIPTOR)(message)
+    kind: Any = message.DESCRIPTOR
+    return _writer(kind)(message)
 
 
 def struct_json(struct: Struct) -> dict[str, Any]:
@@ -143,7 +144,8 @@ def _by_protobuf(message: Message) -> Any:
 def _field_writer(field: FieldDescriptor) -> Write | None:
     """How a field is written; None if its value is JSON already."""
     if _is_map(field):
-        return partial(_write_map, _single_writer(field.message_type.fields_by_name["value"]))
+        entry: Any = field.message_type
+        return partial(_write_map, _single_writer(entry.fields_by_name["value"]))
     single = _single_writer(field)
     if not field.is_repeated:
         return single

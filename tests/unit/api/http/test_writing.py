@@ -35,7 +35,7 @@ def by_protobuf(message: Message) -> Any:
     )
 
 
-def filled(kind: Descriptor, chance: random.Random, depth: int = 0) -> Message:
+def filled(kind: Descriptor, chance: random.Random, depth: int = 0) -> Any:
     """A message of which about half of the fields are set."""
     message = GetMessageClass(kind)()
     if kind.full_name.startswith("google.protobuf."):
@@ -72,7 +72,7 @@ def scalar(field: FieldDescriptor, chance: random.Random) -> Any:
     return chance.choice(["", "é\n\u2028", "x" * 300])
 
 
-def well_known(message: Any, chance: random.Random) -> Message:
+def well_known(message: Any, chance: random.Random) -> Any:
     if isinstance(message, Struct):
         message.update({"a": [1, {"b": None}, "x"], "c": True, "d": chance.random(), "e": {}})
     elif isinstance(message, Timestamp):
