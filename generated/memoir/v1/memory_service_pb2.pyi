@@ -401,7 +401,9 @@ class AddMemoriesResponse(_message.Message):
     MODELS_USED_FIELD_NUMBER: _builtins.int
     NOTICES_FIELD_NUMBER: _builtins.int
     consistency_token: _builtins.str
-    """Pass it to a later read of the graph to be sure that the read sees this write."""
+    """Pass it to a later read of the graph to be sure that the read sees this write. Opaque, and of this
+    project only.
+    """
     @_builtins.property
     def results(self) -> _containers.RepeatedCompositeFieldContainer[Global___AddMemoriesResult]:
         """What was added, updated and deleted, in the order of the conversation. Empty with `async_mode`."""
@@ -1450,7 +1452,9 @@ class UpdateMemoryResponse(_message.Message):
     MEMORY_FIELD_NUMBER: _builtins.int
     CONSISTENCY_TOKEN_FIELD_NUMBER: _builtins.int
     consistency_token: _builtins.str
-    """Pass it to a later read of the graph to be sure that the read sees this write."""
+    """Pass it to a later read of the graph to be sure that the read sees this write. Opaque, and of this
+    project only.
+    """
     @_builtins.property
     def memory(self) -> _memory_pb2.Memory:
         """The memory after the change."""
@@ -1540,7 +1544,9 @@ class DeleteMemoryResponse(_message.Message):
     CONSISTENCY_TOKEN_FIELD_NUMBER: _builtins.int
     RECEIPT_FIELD_NUMBER: _builtins.int
     consistency_token: _builtins.str
-    """Pass it to a later read of the graph to be sure that the read sees this write."""
+    """Pass it to a later read of the graph to be sure that the read sees this write. Opaque, and of this
+    project only.
+    """
     @_builtins.property
     def receipt(self) -> Global___DeletionReceipt:
         """What was deleted."""
@@ -1635,7 +1641,9 @@ class RestoreMemoryResponse(_message.Message):
     MEMORY_FIELD_NUMBER: _builtins.int
     CONSISTENCY_TOKEN_FIELD_NUMBER: _builtins.int
     consistency_token: _builtins.str
-    """Pass it to a later read of the graph to be sure that the read sees this write."""
+    """Pass it to a later read of the graph to be sure that the read sees this write. Opaque, and of this
+    project only.
+    """
     @_builtins.property
     def memory(self) -> _memory_pb2.Memory:
         """The memory, in a new version."""
@@ -1750,7 +1758,9 @@ class BatchUpdateMemoriesResponse(_message.Message):
     RESULTS_FIELD_NUMBER: _builtins.int
     CONSISTENCY_TOKEN_FIELD_NUMBER: _builtins.int
     consistency_token: _builtins.str
-    """Pass it to a later read of the graph to be sure that the read sees this write."""
+    """Pass it to a later read of the graph to be sure that the read sees this write. Opaque, and of this
+    project only.
+    """
     @_builtins.property
     def results(self) -> _containers.RepeatedCompositeFieldContainer[Global___BatchUpdateMemoriesResponse.Result]:
         """The results."""
@@ -1869,7 +1879,9 @@ class BatchDeleteMemoriesResponse(_message.Message):
     RESULTS_FIELD_NUMBER: _builtins.int
     CONSISTENCY_TOKEN_FIELD_NUMBER: _builtins.int
     consistency_token: _builtins.str
-    """Pass it to a later read of the graph to be sure that the read sees this write."""
+    """Pass it to a later read of the graph to be sure that the read sees this write. Opaque, and of this
+    project only.
+    """
     @_builtins.property
     def results(self) -> _containers.RepeatedCompositeFieldContainer[Global___BatchDeleteMemoriesResponse.Result]:
         """The results."""
@@ -2339,7 +2351,9 @@ class DeleteScopeResponse(_message.Message):
     RECEIPT_FIELD_NUMBER: _builtins.int
     CONSISTENCY_TOKEN_FIELD_NUMBER: _builtins.int
     consistency_token: _builtins.str
-    """Pass it to a later read of the graph to be sure that the read sees this write."""
+    """Pass it to a later read of the graph to be sure that the read sees this write. Opaque, and of this
+    project only.
+    """
     @_builtins.property
     def receipt(self) -> Global___DeletionReceipt:
         """What was deleted."""
@@ -2450,7 +2464,7 @@ class WatchMemoryEventsResponse(_message.Message):
     EVENT_FIELD_NUMBER: _builtins.int
     CURSOR_FIELD_NUMBER: _builtins.int
     cursor: _builtins.str
-    """Send it to resume after this event."""
+    """Send it to resume after this event. Opaque, and of this project only."""
     @_builtins.property
     def event(self) -> _memory_pb2.MemoryEvent:
         """The event. Absent in the first response to a request without a cursor, which is sent at once:

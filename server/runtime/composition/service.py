@@ -19,6 +19,7 @@ from server.api.grpc.services.memory import MemoryService, MemoryUseCases
 from server.api.grpc.services.memory_changes import MutationUseCases, ScopeUseCases
 from server.api.grpc.services.operations import OperationsService
 from server.api.grpc.services.project import ProjectService, StatisticsService
+from server.api.grpc.tokens import KEY_BYTES, Tokens
 from server.core.background import running
 from server.core.clock import Clock, SystemClock
 from server.graph.project.projector import GraphProjector
@@ -78,6 +79,7 @@ from server.storage.postgres.projects import PostgresProjectStore
 from server.storage.postgres.recall import PostgresRecall
 from server.storage.postgres.schema import PostgresReadiness
 from server.storage.postgres.scope_store import PostgresScopeStore
+from server.storage.postgres.token_key import PostgresTokenKey
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,16 +265,18 @@ def _compose(
         ),
         scopes=_compose_scopes(clock, database, on_commit),
     )
+    tokens = Tokens(PostgresTokenKey(database, KEY_BYTES).load)
     servicers = Servicers(
-        memory=MemoryService(use_cases),
+        memory=MemoryService(use_cases, tokens),
         graph=GraphService(
             compose_graph(
                 access.reader, outbox, store, history, PostgresEntitySplits(database), clock
-            )
+            ),
+            tokens,
         ),
         project=ProjectService(GetProject(projects), UpdateProject(projects, clock)),
         health=health,
-        operations=OperationsService(calls.manage),
+        operations=OperationsService(calls.manage, tokens),
         statistics=StatisticsService(observation.get, gate.closing),
     )
     interceptors = build_interceptors(

@@ -22,6 +22,7 @@ from server.api.grpc.convert.tokens import (
 from server.api.grpc.convert.values import from_struct, to_timestamp
 from server.api.grpc.large_messages import item_fields, outline
 from server.api.grpc.status import to_status
+from server.api.grpc.tokens import ProjectTokens
 from server.core.errors import MemoirError
 from server.core.pages import MAX_ITEMS_BYTES
 from server.memories.change.delete_memory import BatchDeleteCommand, DeleteMemoryCommand
@@ -135,22 +136,22 @@ def batch_delete_command(
 
 
 def watch_command(
-    request: memory_service_pb2.WatchMemoryEventsRequest, project_id: str
+    request: memory_service_pb2.WatchMemoryEventsRequest, project_id: str, tokens: ProjectTokens
 ) -> WatchMemoryEventsCommand:
     """WatchMemoryEvents.
 
     Raises:
-        InvalidRequest: the cursor is not one of this service.
+        InvalidRequest: the cursor is not one of this project.
     """
     return WatchMemoryEventsCommand(
         project_id=project_id,
         scope=scope_of(request),
-        after=read_stream_cursor(request.cursor) if request.cursor else None,
+        after=read_stream_cursor(tokens, request.cursor) if request.cursor else None,
     )
 
 
 def events_command(
-    request: memory_service_pb2.ListMemoryEventsRequest, project_id: str
+    request: memory_service_pb2.ListMemoryEventsRequest, project_id: str, tokens: ProjectTokens
 ) -> ListMemoryEventsCommand:
     """ListMemoryEvents.
 
@@ -161,7 +162,7 @@ def events_command(
         project_id=project_id,
         memory_id=UUID(request.id),
         page_size=request.page_size or DEFAULT_PAGE_SIZE,
-        after_version=read_number_page_token(request, request.page_token),
+        after_version=read_number_page_token(tokens, request, request.page_token),
     )
 
 
@@ -201,14 +202,14 @@ def delete_scope_command(
 
 
 def list_scopes_command(
-    request: memory_service_pb2.ListScopesRequest, project_id: str
+    request: memory_service_pb2.ListScopesRequest, project_id: str, tokens: ProjectTokens
 ) -> ListScopesCommand:
     """ListScopes.
 
     Raises:
         InvalidRequest: the page token is not one of this request.
     """
-    after = read_scope_page_token(request, request.page_token)
+    after = read_scope_page_token(tokens, request, request.page_token)
     return ListScopesCommand(
         project_id=project_id,
         page_size=request.page_size or DEFAULT_PAGE_SIZE,
@@ -247,13 +248,15 @@ _BARE_RESULT_BYTES = 2048
 
 
 def batch_update_response(
-    outcomes: Sequence[UpdatedMemory | MemoirError], correlation_id: str
+    outcomes: Sequence[UpdatedMemory | MemoirError], correlation_id: str, tokens: ProjectTokens
 ) -> memory_service_pb2.BatchUpdateMemoriesResponse:
     """One result for each item. If they do not all fit, the last memories have no content."""
     results = [_update_result(outcome, correlation_id) for outcome in outcomes]
     response = memory_service_pb2.BatchUpdateMemoriesResponse(
         results=results,
-        consistency_token=_token(o.position for o in outcomes if isinstance(o, UpdatedMemory)),
+        consistency_token=_token(
+            tokens, (o.position for o in outcomes if isinstance(o, UpdatedMemory))
+        ),
     )
     if not fits(response):
         whole = fitting_count(results, MAX_ITEMS_BYTES - len(results) * _BARE_RESULT_BYTES)
@@ -281,6 +284,7 @@ def batch_delete_response(
     command: BatchDeleteCommand,
     outcomes: Sequence[StoredDeletion | MemoirError],
     correlation_id: str,
+    tokens: ProjectTokens,
 ) -> memory_service_pb2.BatchDeleteMemoriesResponse:
     """One result for each item."""
     return memory_service_pb2.BatchDeleteMemoriesResponse(
@@ -288,7 +292,9 @@ def batch_delete_response(
             _delete_result(str(item.memory_id), outcome, correlation_id)
             for item, outcome in zip(command.items, outcomes, strict=True)
         ],
-        consistency_token=_token(o.position for o in outcomes if isinstance(o, StoredDeletion)),
+        consistency_token=_token(
+            tokens, (o.position for o in outcomes if isinstance(o, StoredDeletion))
+        ),
     )
 
 
@@ -303,6 +309,6 @@ def _delete_result(
     )
 
 
-def _token(positions: Iterable[int]) -> str:
+def _token(tokens: ProjectTokens, positions: Iterable[int]) -> str:
     """The token of the latest change; if nothing was changed, a token that never waits."""
-    return consistency_token(max(positions, default=0))
+    return consistency_token(tokens, max(positions, default=0))

@@ -15,6 +15,7 @@ from server.api.grpc.convert.tokens import (
     read_relation_page_token,
 )
 from server.api.grpc.convert.values import from_timestamp
+from server.api.grpc.tokens import ProjectTokens
 from server.core.pages import MAX_ITEMS_BYTES
 from server.graph.explore.entities import GetEntityCommand, ListEntitiesCommand, Neighbourhood
 from server.graph.explore.relations import FindPathsCommand, ListRelationsCommand
@@ -27,7 +28,7 @@ DEFAULT_PATHS = 5
 
 
 def relations_command(
-    request: graph_service_pb2.ListRelationsRequest, project_id: str
+    request: graph_service_pb2.ListRelationsRequest, project_id: str, tokens: ProjectTokens
 ) -> ListRelationsCommand:
     """ListRelations.
 
@@ -40,15 +41,15 @@ def relations_command(
         page_size=request.page_size or DEFAULT_PAGE_SIZE,
         entity=without_nul(request.entity) if request.HasField("entity") else None,
         relation=without_nul(request.relation) if request.HasField("relation") else None,
-        after=read_relation_page_token(request, request.page_token),
-        position=_position(request.consistency_token),
+        after=read_relation_page_token(tokens, request, request.page_token),
+        position=read_consistency_token(tokens, request.consistency_token),
         include_superseded=request.include_superseded,
         as_of=from_timestamp(request.as_of) if request.HasField("as_of") else None,
     )
 
 
 def entity_command(
-    request: graph_service_pb2.GetEntityRequest, project_id: str
+    request: graph_service_pb2.GetEntityRequest, project_id: str, tokens: ProjectTokens
 ) -> GetEntityCommand:
     """GetEntity.
 
@@ -60,14 +61,14 @@ def entity_command(
         scope=scope_of(request),
         name=without_nul(request.name),
         depth=request.depth or DEFAULT_DEPTH,
-        position=_position(request.consistency_token),
+        position=read_consistency_token(tokens, request.consistency_token),
         include_superseded=request.include_superseded,
         as_of=from_timestamp(request.as_of) if request.HasField("as_of") else None,
     )
 
 
 def entities_command(
-    request: graph_service_pb2.ListEntitiesRequest, project_id: str
+    request: graph_service_pb2.ListEntitiesRequest, project_id: str, tokens: ProjectTokens
 ) -> ListEntitiesCommand:
     """ListEntities.
 
@@ -79,12 +80,14 @@ def entities_command(
         scope=scope_of(request),
         page_size=request.page_size or DEFAULT_PAGE_SIZE,
         query=without_nul(request.query) if request.HasField("query") else None,
-        after=read_entity_page_token(request, request.page_token),
-        position=_position(request.consistency_token),
+        after=read_entity_page_token(tokens, request, request.page_token),
+        position=read_consistency_token(tokens, request.consistency_token),
     )
 
 
-def paths_command(request: graph_service_pb2.FindPathsRequest, project_id: str) -> FindPathsCommand:
+def paths_command(
+    request: graph_service_pb2.FindPathsRequest, project_id: str, tokens: ProjectTokens
+) -> FindPathsCommand:
     """FindPaths.
 
     Raises:
@@ -97,12 +100,8 @@ def paths_command(request: graph_service_pb2.FindPathsRequest, project_id: str) 
         target=without_nul(request.target),
         max_length=request.max_length or DEFAULT_MAX_LENGTH,
         limit=request.limit or DEFAULT_PATHS,
-        position=_position(request.consistency_token),
+        position=read_consistency_token(tokens, request.consistency_token),
     )
-
-
-def _position(token: str) -> int | None:
-    return read_consistency_token(token) if token else None
 
 
 def entity_message(known: KnownEntity) -> graph_service_pb2.Entity:

@@ -6,6 +6,7 @@ from memoir.v1 import memory_pb2, memory_service_pb2
 
 from server.api.grpc.convert.tokens import consistency_token
 from server.api.grpc.convert.values import to_struct, to_timestamp
+from server.api.grpc.tokens import ProjectTokens
 from server.graph.model import StatedRelation
 from server.memories.add.add_memories import AddedChange, AddMemoriesOutcome
 from server.memories.add.proposals import Notice
@@ -89,12 +90,12 @@ def relation_message(stated: StatedRelation) -> memory_pb2.Relation:
 
 
 def add_response(
-    outcome: AddMemoriesOutcome, *, with_relations: bool
+    outcome: AddMemoriesOutcome, tokens: ProjectTokens, *, with_relations: bool
 ) -> memory_service_pb2.AddMemoriesResponse:
     """The response, with the relations if `output_format` asks for them."""
     response = memory_service_pb2.AddMemoriesResponse(
         results=map(_add_result, outcome.changes),
-        consistency_token=consistency_token(outcome.position),
+        consistency_token=consistency_token(tokens, outcome.position),
         models_used=memory_pb2.ModelsUsed(
             language_model=outcome.language_model or "",
             embedding_model=outcome.embedding_model,

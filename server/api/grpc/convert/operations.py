@@ -12,6 +12,7 @@ from google.rpc import status_pb2
 from memoir.v1 import memory_service_pb2
 
 from server.api.grpc.convert.memories import add_response
+from server.api.grpc.tokens import ProjectTokens
 from server.core.errors import FieldViolation, InvalidRequest, OperationNotFound
 from server.memories.scope import SCOPE_FIELDS
 from server.operations.manage_operations import OperationView
@@ -83,7 +84,7 @@ def read_state_filter(text: str) -> list[OperationState] | None:
     )
 
 
-def operation_message(view: OperationView) -> operations_proto_pb2.Operation:
+def operation_message(view: OperationView, tokens: ProjectTokens) -> operations_proto_pb2.Operation:
     """The operation with its metadata and, once it is done, its response or error."""
     operation = view.operation
     message = operations_proto_pb2.Operation(
@@ -92,17 +93,17 @@ def operation_message(view: OperationView) -> operations_proto_pb2.Operation:
     )
     message.metadata.Pack(_metadata(operation))
     if operation.state is OperationState.SUCCEEDED:
-        message.response.Pack(_response(view))
+        message.response.Pack(_response(view, tokens))
     elif operation.error is not None:
         message.error.CopyFrom(status_pb2.Status.FromString(operation.error))
     return message
 
 
-def _response(view: OperationView) -> memory_service_pb2.AddMemoriesResponse:
+def _response(view: OperationView, tokens: ProjectTokens) -> memory_service_pb2.AddMemoriesResponse:
     if view.outcome is None:
         # Its call was deleted together with its scope.
         raise OperationNotFound(view.operation.id)
-    return add_response(view.outcome, with_relations=view.operation.output_format == "v1.1")
+    return add_response(view.outcome, tokens, with_relations=view.operation.output_format == "v1.1")
 
 
 def _metadata(operation: Operation) -> memory_service_pb2.OperationMetadata:

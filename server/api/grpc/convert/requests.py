@@ -12,6 +12,7 @@ from memoir.v1 import memory_pb2, memory_service_pb2
 
 from server.api.grpc.convert.tokens import read_consistency_token, read_list_page_token
 from server.api.grpc.convert.values import from_struct, from_timestamp
+from server.api.grpc.tokens import ProjectTokens
 from server.core.pages import ListOrder
 from server.memories.add.add_memories import AddMemoriesCommand
 from server.memories.add.inference import Category
@@ -150,7 +151,7 @@ def _expiration_date(request: memory_service_pb2.AddMemoriesRequest) -> date | N
 
 
 def search_command(
-    request: memory_service_pb2.SearchMemoriesRequest, project_id: str
+    request: memory_service_pb2.SearchMemoriesRequest, project_id: str, tokens: ProjectTokens
 ) -> SearchMemoriesCommand:
     """SearchMemories.
 
@@ -168,17 +169,18 @@ def search_command(
         filters=filters_of(request),
         rerank=request.rerank,
         with_relations=request.include_relations,
-        position=read_consistency_token(token) if (token := request.consistency_token) else None,
+        position=read_consistency_token(tokens, request.consistency_token),
         as_of=from_timestamp(request.as_of) if request.HasField("as_of") else None,
         sources=frozenset(_SOURCES[source] for source in request.sources) or EVERY_SOURCE,
         reference_time=(
             from_timestamp(request.reference_time) if request.HasField("reference_time") else None
         ),
+        explain=request.explain,
     )
 
 
 def list_command(
-    request: memory_service_pb2.ListMemoriesRequest, project_id: str
+    request: memory_service_pb2.ListMemoriesRequest, project_id: str, tokens: ProjectTokens
 ) -> ListMemoriesCommand:
     """ListMemories.
 
@@ -190,7 +192,7 @@ def list_command(
         scope=scope_of(request),
         page_size=request.page_size or DEFAULT_PAGE_SIZE,
         order=ListOrder(request.order_by or ListOrder.NEWEST_FIRST),
-        after=read_list_page_token(request, request.page_token),
+        after=read_list_page_token(tokens, request, request.page_token),
         show_expired=request.show_expired,
         filters=filters_of(request),
         as_of=from_timestamp(request.as_of) if request.HasField("as_of") else None,

@@ -8,6 +8,7 @@ from server.api.grpc.convert.answers import fitting_count
 from server.api.grpc.convert.memories import memory_message, relation_message
 from server.api.grpc.convert.tokens import number_page_token, read_number_page_token
 from server.api.grpc.convert.values import to_timestamp
+from server.api.grpc.tokens import ProjectTokens
 from server.core.pages import MAX_ITEMS_BYTES
 from server.memories.memory import ScoredMemory
 from server.memories.passages import Hit, Passage
@@ -15,7 +16,9 @@ from server.memories.search.search_memories import SearchMemoriesOutcome
 
 
 def search_response(
-    request: memory_service_pb2.SearchMemoriesRequest, outcome: SearchMemoriesOutcome
+    request: memory_service_pb2.SearchMemoriesRequest,
+    outcome: SearchMemoriesOutcome,
+    tokens: ProjectTokens,
 ) -> memory_service_pb2.SearchMemoriesResponse:
     """Returns the page of hits that the request asks for, up to the size of an answer.
 
@@ -33,7 +36,7 @@ def search_response(
             embedding_model=outcome.embedding_model,
         ),
     )
-    start = read_number_page_token(request, request.page_token)
+    start = read_number_page_token(tokens, request, request.page_token)
     budget = MAX_ITEMS_BYTES - response.ByteSize()
     for hit in outcome.hits[start:]:
         # Filled in place, because results that are made apart would be copied.
@@ -42,7 +45,9 @@ def search_response(
     count = max(1, fitting_count(response.results, budget))
     has_more = count < len(response.results)
     del response.results[count:]
-    response.next_page_token = number_page_token(request, start + count if has_more else None)
+    response.next_page_token = number_page_token(
+        tokens, request, start + count if has_more else None
+    )
     return response
 
 

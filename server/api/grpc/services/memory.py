@@ -23,6 +23,7 @@ from server.api.grpc.services.memory_changes import (
     MutationUseCases,
     ScopeUseCases,
 )
+from server.api.grpc.tokens import Tokens
 from server.core.loop import by_size
 from server.memories.add.add_memories import AddMemoriesCommand, AddMemoriesOutcome
 from server.memories.search.read_memories import GetMemory, ListMemories
@@ -55,22 +56,24 @@ class MemoryUseCases:
 class MemoryService(MemoryMutations, MemoryScopes):
     """Adding, finding and reading memories. Methods are named as in the contract."""
 
-    def __init__(self, use_cases: MemoryUseCases) -> None:
-        MemoryMutations.__init__(self, use_cases.mutations)
-        MemoryScopes.__init__(self, use_cases.scopes)
+    def __init__(self, use_cases: MemoryUseCases, tokens: Tokens) -> None:
+        MemoryMutations.__init__(self, use_cases.mutations, tokens)
+        MemoryScopes.__init__(self, use_cases.scopes, tokens)
         self._use_cases = use_cases
+        self._tokens = tokens
 
     async def AddMemories(  # noqa: N802 - the contract's name
         self, request: memory_service_pb2.AddMemoriesRequest, context: AddContext
     ) -> memory_service_pb2.AddMemoriesResponse:
         """See the contract."""
         project_id = current_caller().project_id
+        tokens = await self._tokens.of_project(project_id)
         command = await by_size(len(request.messages), add_command, request, project_id)
         if request.async_mode:
             view = await self._use_cases.submit(
                 command, add_payload(request), request.output_format
             )
-            return memory_service_pb2.AddMemoriesResponse(operation=operation_message(view))
+            return memory_service_pb2.AddMemoriesResponse(operation=operation_message(view, tokens))
         outcome = await self._use_cases.add(command)
         with_relations = request.output_format == "v1.1"
         if not with_relations:
@@ -78,15 +81,17 @@ class MemoryService(MemoryMutations, MemoryScopes):
                 ((DEPRECATION_KEY, "output_format v1.0 is deprecated; use v1.1"),)
             )
         return await by_size(
-            len(outcome.changes), add_response, outcome, with_relations=with_relations
+            len(outcome.changes), add_response, outcome, tokens, with_relations=with_relations
         )
 
     async def SearchMemories(  # noqa: N802 - the contract's name
         self, request: memory_service_pb2.SearchMemoriesRequest, _context: object
     ) -> memory_service_pb2.SearchMemoriesResponse:
         """See the contract."""
-        outcome = await self._use_cases.search(search_command(request, current_caller().project_id))
-        return search_response(request, outcome)
+        project_id = current_caller().project_id
+        tokens = await self._tokens.of_project(project_id)
+        outcome = await self._use_cases.search(search_command(request, project_id, tokens))
+        return search_response(request, outcome, tokens)
 
     async def GetMemory(  # noqa: N802 - the contract's name
         self, request: memory_service_pb2.GetMemoryRequest, _context: object
@@ -104,12 +109,14 @@ class MemoryService(MemoryMutations, MemoryScopes):
         self, request: memory_service_pb2.ListMemoriesRequest, _context: object
     ) -> memory_service_pb2.ListMemoriesResponse:
         """See the contract."""
-        command = list_command(request, current_caller().project_id)
+        project_id = current_caller().project_id
+        tokens = await self._tokens.of_project(project_id)
+        command = list_command(request, project_id, tokens)
 
         async def page(size: int) -> memory_service_pb2.ListMemoriesResponse:
             found = await self._use_cases.list(replace(command, page_size=size))
             response = memory_service_pb2.ListMemoriesResponse(
-                next_page_token=list_page_token(request, found.next)
+                next_page_token=list_page_token(tokens, request, found.next)
             )
             messages = map(memory_message, found.memories)
             await by_size(len(found.memories), response.memories.extend, messages)

@@ -33,6 +33,7 @@ from server.api.grpc.convert.tokens import (
 )
 from server.api.grpc.interceptors.access import current_caller
 from server.api.grpc.large_messages import beside_the_loop
+from server.api.grpc.tokens import Tokens
 from server.core.errors import MemoirError
 from server.core.request_context import current_request
 from server.memories.change.delete_memory import BatchDeleteCommand, DeleteMemoryCommand
@@ -65,28 +66,31 @@ class MutationUseCases:
 class MemoryMutations:
     """Updating, deleting, and reading histories. Methods are named as in the contract."""
 
-    def __init__(self, mutations: MutationUseCases) -> None:
+    def __init__(self, mutations: MutationUseCases, tokens: Tokens) -> None:
         self._mutations = mutations
+        self._tokens = tokens
 
     async def UpdateMemory(  # noqa: N802 - the contract's name
         self, request: memory_service_pb2.UpdateMemoryRequest, _context: object
     ) -> memory_service_pb2.UpdateMemoryResponse:
         """See the contract."""
-        updated = await self._mutations.update(update_command(request, current_caller().project_id))
+        project_id = current_caller().project_id
+        tokens = await self._tokens.of_project(project_id)
+        updated = await self._mutations.update(update_command(request, project_id))
         return memory_service_pb2.UpdateMemoryResponse(
             memory=memory_message(updated.memory),
-            consistency_token=consistency_token(updated.position),
+            consistency_token=consistency_token(tokens, updated.position),
         )
 
     async def DeleteMemory(  # noqa: N802 - the contract's name
         self, request: memory_service_pb2.DeleteMemoryRequest, _context: object
     ) -> memory_service_pb2.DeleteMemoryResponse:
         """See the contract."""
-        deletion = await self._mutations.delete(
-            delete_command(request, current_caller().project_id)
-        )
+        project_id = current_caller().project_id
+        tokens = await self._tokens.of_project(project_id)
+        deletion = await self._mutations.delete(delete_command(request, project_id))
         return memory_service_pb2.DeleteMemoryResponse(
-            consistency_token=consistency_token(deletion.position),
+            consistency_token=consistency_token(tokens, deletion.position),
             receipt=receipt_message(deletion.receipt),
         )
 
@@ -94,12 +98,12 @@ class MemoryMutations:
         self, request: memory_service_pb2.RestoreMemoryRequest, _context: object
     ) -> memory_service_pb2.RestoreMemoryResponse:
         """See the contract."""
-        restored = await self._mutations.restore(
-            restore_command(request, current_caller().project_id)
-        )
+        project_id = current_caller().project_id
+        tokens = await self._tokens.of_project(project_id)
+        restored = await self._mutations.restore(restore_command(request, project_id))
         return memory_service_pb2.RestoreMemoryResponse(
             memory=memory_message(restored.memory),
-            consistency_token=consistency_token(restored.position),
+            consistency_token=consistency_token(tokens, restored.position),
         )
 
     async def BatchUpdateMemories(  # noqa: N802 - the contract's name
@@ -107,30 +111,35 @@ class MemoryMutations:
     ) -> memory_service_pb2.BatchUpdateMemoriesResponse:
         """See the contract."""
         project_id = current_caller().project_id
+        tokens = await self._tokens.of_project(project_id)
         command = await beside_the_loop(batch_update_command, request, project_id)
         outcomes = await self._mutations.update_batch(command)
         correlation_id = current_request().correlation_id
-        return await beside_the_loop(batch_update_response, outcomes, correlation_id)
+        return await beside_the_loop(batch_update_response, outcomes, correlation_id, tokens)
 
     async def BatchDeleteMemories(  # noqa: N802 - the contract's name
         self, request: memory_service_pb2.BatchDeleteMemoriesRequest, _context: object
     ) -> memory_service_pb2.BatchDeleteMemoriesResponse:
         """See the contract."""
-        command = batch_delete_command(request, current_caller().project_id)
+        project_id = current_caller().project_id
+        tokens = await self._tokens.of_project(project_id)
+        command = batch_delete_command(request, project_id)
         outcomes = await self._mutations.delete_batch(command)
-        return batch_delete_response(command, outcomes, current_request().correlation_id)
+        return batch_delete_response(command, outcomes, current_request().correlation_id, tokens)
 
     async def ListMemoryEvents(  # noqa: N802 - the contract's name
         self, request: memory_service_pb2.ListMemoryEventsRequest, _context: object
     ) -> memory_service_pb2.ListMemoryEventsResponse:
         """See the contract."""
-        command = events_command(request, current_caller().project_id)
+        project_id = current_caller().project_id
+        tokens = await self._tokens.of_project(project_id)
+        command = events_command(request, project_id, tokens)
 
         async def page(size: int) -> memory_service_pb2.ListMemoryEventsResponse:
             found = await self._mutations.events(replace(command, page_size=size))
             return memory_service_pb2.ListMemoryEventsResponse(
                 events=map(event_message, found.events),
-                next_page_token=number_page_token(request, found.next),
+                next_page_token=number_page_token(tokens, request, found.next),
             )
 
         return await fitting_page(page, command.page_size, "events")
@@ -139,14 +148,17 @@ class MemoryMutations:
         self, request: memory_service_pb2.WatchMemoryEventsRequest, _context: object
     ) -> AsyncIterator[memory_service_pb2.WatchMemoryEventsResponse]:
         """See the contract."""
-        async for streamed in self._mutations.watch(
-            watch_command(request, current_caller().project_id)
-        ):
+        project_id = current_caller().project_id
+        tokens = await self._tokens.of_project(project_id)
+        async for streamed in self._mutations.watch(watch_command(request, project_id, tokens)):
             if isinstance(streamed, StreamCursor):
-                yield memory_service_pb2.WatchMemoryEventsResponse(cursor=stream_cursor(streamed))
+                yield memory_service_pb2.WatchMemoryEventsResponse(
+                    cursor=stream_cursor(tokens, streamed)
+                )
             else:
                 yield memory_service_pb2.WatchMemoryEventsResponse(
-                    event=event_message(streamed.event), cursor=stream_cursor(streamed.cursor)
+                    event=event_message(streamed.event),
+                    cursor=stream_cursor(tokens, streamed.cursor),
                 )
 
 
@@ -162,19 +174,22 @@ class ScopeUseCases:
 class MemoryScopes:
     """Listing and deleting scopes. Methods are named as in the contract."""
 
-    def __init__(self, scopes: ScopeUseCases) -> None:
+    def __init__(self, scopes: ScopeUseCases, tokens: Tokens) -> None:
         self._scopes = scopes
+        self._tokens = tokens
 
     async def DeleteMemories(  # noqa: N802 - the contract's name
         self, request: memory_service_pb2.DeleteMemoriesRequest, _context: object
     ) -> memory_service_pb2.DeleteMemoriesResponse:
         """See the contract."""
-        command = delete_memories_command(request, current_caller().project_id)
+        project_id = current_caller().project_id
+        tokens = await self._tokens.of_project(project_id)
+        command = delete_memories_command(request, project_id)
         deletion = await self._scopes.delete_memories(command)
         return memory_service_pb2.DeleteMemoriesResponse(
             receipt=receipt_message(deletion.receipt),
             consistency_token=(
-                "" if command.validate_only else consistency_token(deletion.position)
+                "" if command.validate_only else consistency_token(tokens, deletion.position)
             ),
         )
 
@@ -182,14 +197,16 @@ class MemoryScopes:
         self, request: memory_service_pb2.ListScopesRequest, _context: object
     ) -> memory_service_pb2.ListScopesResponse:
         """See the contract."""
-        command = list_scopes_command(request, current_caller().project_id)
+        project_id = current_caller().project_id
+        tokens = await self._tokens.of_project(project_id)
+        command = list_scopes_command(request, project_id, tokens)
 
         async def page(size: int) -> memory_service_pb2.ListScopesResponse:
             found = await self._scopes.list(replace(command, page_size=size))
             end = (found.next.kind, found.next.id) if found.next else None
             return memory_service_pb2.ListScopesResponse(
                 scopes=map(scope_message, found.scopes),
-                next_page_token=scope_page_token(request, end),
+                next_page_token=scope_page_token(tokens, request, end),
             )
 
         return await fitting_page(page, command.page_size, "scopes")
@@ -198,9 +215,11 @@ class MemoryScopes:
         self, request: memory_service_pb2.DeleteScopeRequest, _context: object
     ) -> memory_service_pb2.DeleteScopeResponse:
         """See the contract."""
-        command = delete_scope_command(request, current_caller().project_id)
+        project_id = current_caller().project_id
+        tokens = await self._tokens.of_project(project_id)
+        command = delete_scope_command(request, project_id)
         deletion = await self._scopes.delete(command)
         return memory_service_pb2.DeleteScopeResponse(
             receipt=receipt_message(deletion.receipt),
-            consistency_token=consistency_token(deletion.position),
+            consistency_token=consistency_token(tokens, deletion.position),
         )

@@ -16,6 +16,7 @@ from server.api.grpc.convert.requests import DEFAULT_PAGE_SIZE
 from server.api.grpc.convert.tokens import operation_page_token, read_operation_page_token
 from server.api.grpc.interceptors.access import current_caller
 from server.api.grpc.status import to_status
+from server.api.grpc.tokens import Tokens
 from server.core.errors import OperationCancelled
 from server.core.request_context import current_request
 from server.operations.manage_operations import ManageOperations
@@ -28,17 +29,18 @@ ANSWER_SECONDS = 0.25
 class OperationsService:
     """How asynchronous calls stand. Methods are named as in the contract."""
 
-    def __init__(self, operations: ManageOperations) -> None:
+    def __init__(self, operations: ManageOperations, tokens: Tokens) -> None:
         self._operations = operations
+        self._tokens = tokens
 
     async def GetOperation(  # noqa: N802 - the contract's name
         self, request: operations_proto_pb2.GetOperationRequest, _context: object
     ) -> operations_proto_pb2.Operation:
         """See the contract."""
         operation_id = read_operation_name(request.name)
-        return operation_message(
-            await self._operations.get(current_caller().project_id, operation_id)
-        )
+        project_id = current_caller().project_id
+        tokens = await self._tokens.of_project(project_id)
+        return operation_message(await self._operations.get(project_id, operation_id), tokens)
 
     async def ListOperations(  # noqa: N802 - the contract's name
         self, request: operations_proto_pb2.ListOperationsRequest, _context: object
@@ -46,13 +48,15 @@ class OperationsService:
         """See the contract."""
         read_parent(request.name)
         states = read_state_filter(request.filter)
-        before = read_operation_page_token(request, request.page_token)
+        project_id = current_caller().project_id
+        tokens = await self._tokens.of_project(project_id)
+        before = read_operation_page_token(tokens, request, request.page_token)
 
         async def page(size: int) -> operations_proto_pb2.ListOperationsResponse:
-            found = await self._operations.list(current_caller().project_id, states, size, before)
+            found = await self._operations.list(project_id, states, size, before)
             return operations_proto_pb2.ListOperationsResponse(
-                operations=map(operation_message, found.operations),
-                next_page_token=operation_page_token(request, found.next),
+                operations=[operation_message(view, tokens) for view in found.operations],
+                next_page_token=operation_page_token(tokens, request, found.next),
             )
 
         size = min(max(request.page_size, 0) or DEFAULT_PAGE_SIZE, LARGEST_PAGE)
@@ -63,11 +67,13 @@ class OperationsService:
     ) -> operations_proto_pb2.Operation:
         """See the contract."""
         operation_id = read_operation_name(request.name)
+        project_id = current_caller().project_id
+        tokens = await self._tokens.of_project(project_id)
         seconds = max(0.0, current_request().remaining() - ANSWER_SECONDS)
         if request.HasField("timeout"):
             seconds = min(seconds, max(0.0, request.timeout.ToTimedelta().total_seconds()))
         return operation_message(
-            await self._operations.wait(current_caller().project_id, operation_id, seconds)
+            await self._operations.wait(project_id, operation_id, seconds), tokens
         )
 
     async def CancelOperation(  # noqa: N802 - the contract's name

@@ -60,6 +60,7 @@ from tests.support.fakes import (
     FakeRecall,
     FakeReranker,
 )
+from tests.support.tokens import TOKENS
 
 FILES = (graph_service_pb2, memory_service_pb2, project_service_pb2, statistics_service_pb2)
 
@@ -88,15 +89,15 @@ def servicers() -> Servicers:
         ),
     )
     operations, outbox = FakeOperations(), FakeOutbox()
-    graph = GraphService(graph_of(store, clock))
+    graph = GraphService(graph_of(store, clock), TOKENS)
     projects = FakeProjectStore()
     project = ProjectService(GetProject(projects), UpdateProject(projects, clock))
     return Servicers(
-        MemoryService(use_cases),
+        MemoryService(use_cases, TOKENS),
         graph,
         project,
         HealthService(),
-        OperationsService(ManageOperations(operations, store, FakeNotifications())),
+        OperationsService(ManageOperations(operations, store, FakeNotifications()), TOKENS),
         StatisticsService(
             GetStatistics(
                 FakeCounts(),

@@ -28,6 +28,7 @@ from server.memories.add.proposals import Notice, NoticeReason
 from server.memories.change.update_memory import UpdatedMemory
 from server.memories.memory import EventType
 from tests.support.builders import NOW, adding
+from tests.support.tokens import tokens_of
 
 MEMORY = adding("tea").added[0].memory
 LONG = "\U0001f375" * 512
@@ -93,7 +94,7 @@ def test_as_many_items_are_counted_as_fit(sizes: list[int], budget: int) -> None
 @given(st.lists(st.text(max_size=40), max_size=6), st.integers(0, 3))
 def test_an_add_that_is_let_pass_can_be_received(texts: list[str], times: int) -> None:
     made = outcome(*(text * 10**times * 100 for text in texts))
-    response = add_response(made, with_relations=True)
+    response = add_response(made, tokens_of(), with_relations=True)
     try:
         require_receivable(made)
     except AnswerTooLarge:
@@ -135,7 +136,9 @@ def test_a_neighbourhood_is_cut_and_says_so() -> None:
 
 def test_a_large_batch_answers_the_last_memories_without_content() -> None:
     large = UpdatedMemory(replace(MEMORY, text="x" * 32_000, version=7), 1)
-    response = batch_update_response([large, MemoryNotFound(MEMORY.id), *[large] * 998], "id")
+    response = batch_update_response(
+        [large, MemoryNotFound(MEMORY.id), *[large] * 998], "id", tokens_of()
+    )
     assert fits(response)
     first, missing, *_, last = response.results
     assert (len(first.memory.text), missing.error.code) == (32_000, 5)

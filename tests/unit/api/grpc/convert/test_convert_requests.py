@@ -27,7 +27,9 @@ from server.memories.conversation import Role
 from server.memories.scope import SCOPE_FIELDS, Scope
 from server.memories.search.read_memories import ListMemoriesCommand
 from server.memories.search.search_memories import SearchMemoriesCommand
+from tests.support.tokens import tokens_of
 
+TOKENS = tokens_of()
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 ALICE = Scope(user_id="alice")
 REQUEST_ID = "0193b0c0-0000-7000-8000-000000000001"
@@ -156,7 +158,7 @@ def test_each_scope_field_is_its_own(field: str) -> None:
 
 def test_a_search_that_says_little() -> None:
     request = SearchMemoriesRequest(query="tea", user_id="alice")
-    assert search_command(request, "p") == SearchMemoriesCommand(
+    assert search_command(request, "p", TOKENS) == SearchMemoriesCommand(
         project_id="p",
         scope=ALICE,
         query="tea",
@@ -176,7 +178,7 @@ def test_a_search_that_says_everything() -> None:
         categories=["food", "he\0alth"],
         show_expired=True,
     )
-    assert search_command(request, "p") == SearchMemoriesCommand(
+    assert search_command(request, "p", TOKENS) == SearchMemoriesCommand(
         project_id="p",
         scope=ALICE,
         query="tea",
@@ -188,7 +190,7 @@ def test_a_search_that_says_everything() -> None:
 
 
 def test_a_list_that_says_little() -> None:
-    assert list_command(ListMemoriesRequest(user_id="alice"), "p") == ListMemoriesCommand(
+    assert list_command(ListMemoriesRequest(user_id="alice"), "p", TOKENS) == ListMemoriesCommand(
         project_id="p",
         scope=ALICE,
         page_size=50,
@@ -203,8 +205,8 @@ def test_a_list_that_says_everything() -> None:
         user_id="alice", page_size=7, order_by="create_time asc", show_expired=True
     )
     cursor = ListCursor(NOW, UUID(int=1))
-    request.page_token = list_page_token(request, cursor)
-    assert list_command(request, "p") == ListMemoriesCommand(
+    request.page_token = list_page_token(TOKENS, request, cursor)
+    assert list_command(request, "p", TOKENS) == ListMemoriesCommand(
         project_id="p",
         scope=ALICE,
         page_size=7,
@@ -216,11 +218,13 @@ def test_a_list_that_says_everything() -> None:
 
 def test_a_list_goes_on_only_with_a_token_of_its_own() -> None:
     with pytest.raises(InvalidRequest):
-        list_command(ListMemoriesRequest(user_id="alice", page_token="x"), "p")
+        list_command(ListMemoriesRequest(user_id="alice", page_token="x"), "p", TOKENS)
 
 
 def test_relations_that_say_little() -> None:
-    assert relations_command(ListRelationsRequest(user_id="alice"), "p") == ListRelationsCommand(
+    assert relations_command(
+        ListRelationsRequest(user_id="alice"), "p", TOKENS
+    ) == ListRelationsCommand(
         project_id="p",
         scope=ALICE,
         page_size=50,
@@ -237,11 +241,11 @@ def test_relations_that_say_everything() -> None:
         page_size=7,
         entity="Ali\0ce",
         relation="lives_in",
-        consistency_token=consistency_token(0),
+        consistency_token=consistency_token(TOKENS, 0),
     )
     cursor = RelationCursor(NOW, UUID(int=1), "alice", "lives_in", "lisbon")
-    request.page_token = relation_page_token(request, cursor)
-    assert relations_command(request, "p") == ListRelationsCommand(
+    request.page_token = relation_page_token(TOKENS, request, cursor)
+    assert relations_command(request, "p", TOKENS) == ListRelationsCommand(
         project_id="p",
         scope=ALICE,
         page_size=7,
@@ -255,12 +259,12 @@ def test_relations_that_say_everything() -> None:
 @pytest.mark.parametrize("field", ["entity", "relation"])
 def test_a_condition_of_nothing_but_nul_stays_a_condition(field: str) -> None:
     request = ListRelationsRequest(**{field: "\0"})  # type: ignore[arg-type] # names fit
-    assert getattr(relations_command(request, "p"), field) == ""
+    assert getattr(relations_command(request, "p", TOKENS), field) == ""
 
 
 @pytest.mark.parametrize("field", ["page_token", "consistency_token"])
 def test_relations_refuse_tokens_that_are_not_ours(field: str) -> None:
     request = ListRelationsRequest(user_id="alice", **{field: "x"})  # type: ignore[arg-type] # names fit
     with pytest.raises(InvalidRequest) as raised:
-        relations_command(request, "p")
+        relations_command(request, "p", TOKENS)
     assert [violation.field for violation in raised.value.violations] == [field]

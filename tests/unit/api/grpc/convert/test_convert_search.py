@@ -19,6 +19,7 @@ from server.memories.passages import EVERY_SOURCE, Hit, Passage, ScoredPassage, 
 from server.memories.scope import Scope
 from server.memories.search.search_memories import SearchMemoriesOutcome
 from tests.support.builders import NOW, PROJECT
+from tests.support.tokens import tokens_of
 from tests.unit.api.grpc.convert.test_convert_memories import MEMORY, as_json
 
 PASSAGE = Passage(
@@ -40,7 +41,9 @@ def request(**fields: object) -> memory_service_pb2.SearchMemoriesRequest:
 
 
 def respond(hits: list[Hit], **fields: object) -> memory_service_pb2.SearchMemoriesResponse:
-    return search_response(request(**fields), SearchMemoriesOutcome(hits, "test/embedder"))
+    return search_response(
+        request(**fields), SearchMemoriesOutcome(hits, "test/embedder"), tokens_of()
+    )
 
 
 def test_each_kind_is_answered_as_its_own() -> None:
@@ -73,13 +76,15 @@ def test_each_kind_is_answered_as_its_own() -> None:
     ],
 )
 def test_sources_are_those_that_are_named(given: list[int], meant: set[Source]) -> None:
-    assert search_command(request(sources=given), PROJECT).sources == meant
+    assert search_command(request(sources=given), PROJECT, tokens_of()).sources == meant
 
 
 def test_the_reference_time_is_that_of_the_request_if_it_names_one() -> None:
     asked = NOW - timedelta(days=365)
-    assert search_command(request(reference_time=asked), PROJECT).reference_time == asked
-    assert search_command(request(), PROJECT).reference_time is None
+    assert (
+        search_command(request(reference_time=asked), PROJECT, tokens_of()).reference_time == asked
+    )
+    assert search_command(request(), PROJECT, tokens_of()).reference_time is None
 
 
 def test_what_does_not_fit_into_one_answer_is_read_page_by_page() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from uuid import UUID
 
@@ -21,18 +22,25 @@ from server.api.grpc.convert.tokens import (
     read_consistency_token,
     read_list_page_token,
     read_relation_page_token,
+    read_stream_cursor,
     relation_page_token,
+    stream_cursor,
 )
+from server.api.grpc.tokens import KEY_BYTES, ProjectTokens
 from server.api.grpc.validation import field_violations
 from server.core.errors import InvalidRequest
 from server.core.pages import ListCursor, RelationCursor
 from server.graph.model import MAX_NAME_LENGTH, MAX_RELATION_LENGTH, entity_key
+from server.memories.memory import FIRST_ORDINAL, StreamCursor
+from tests.support.tokens import tokens_of
 
+TOKENS = tokens_of()
 NOW = datetime(2026, 11, 23, 12, 0, 0, 123456, tzinfo=UTC)
 ID = UUID(int=7)
 LIST = ListMemoriesRequest(user_id="alice")
 RELATIONS = ListRelationsRequest(user_id="alice")
 LIST_CURSOR = ListCursor(NOW, ID)
+STREAM_CURSOR = StreamCursor(5, 6, 7, ID, 8)
 RELATION_CURSOR = RelationCursor(NOW, ID, "alice", "lives_in", "lisbon")
 
 times = st.datetimes(
@@ -45,7 +53,7 @@ times = st.datetimes(
 @given(times, st.uuids())
 def test_a_list_token_leads_back_to_its_place(time: datetime, memory_id: UUID) -> None:
     cursor = ListCursor(time, memory_id)
-    assert read_list_page_token(LIST, list_page_token(LIST, cursor)) == cursor
+    assert read_list_page_token(TOKENS, LIST, list_page_token(TOKENS, LIST, cursor)) == cursor
 
 
 @given(times, st.uuids(), st.text(), st.text(), st.text())
@@ -53,19 +61,19 @@ def test_a_relation_token_leads_back_to_its_place(
     time: datetime, memory_id: UUID, source: str, relation: str, target: str
 ) -> None:
     cursor = RelationCursor(time, memory_id, source, relation, target)
-    token = relation_page_token(RELATIONS, cursor)
-    assert read_relation_page_token(RELATIONS, token) == cursor
+    token = relation_page_token(TOKENS, RELATIONS, cursor)
+    assert read_relation_page_token(TOKENS, RELATIONS, token) == cursor
 
 
 @given(st.integers(0, 2**63 - 1))
 def test_a_consistency_token_leads_back_to_its_write(position: int) -> None:
-    assert read_consistency_token(consistency_token(position)) == position
+    assert read_consistency_token(TOKENS, consistency_token(TOKENS, position)) == position
 
 
 def test_no_place_is_no_token_and_the_other_way_round() -> None:
-    assert list_page_token(LIST, None) == relation_page_token(RELATIONS, None) == ""
-    assert read_list_page_token(LIST, "") is None
-    assert read_relation_page_token(RELATIONS, "") is None
+    assert list_page_token(TOKENS, LIST, None) == relation_page_token(TOKENS, RELATIONS, None) == ""
+    assert read_list_page_token(TOKENS, LIST, "") is None
+    assert read_relation_page_token(TOKENS, RELATIONS, "") is None
 
 
 def violated(error: InvalidRequest) -> list[str]:
@@ -75,9 +83,9 @@ def violated(error: InvalidRequest) -> list[str]:
 def refused_fields(token: str) -> list[str]:
     """Reads the token in every way, none of which may succeed, and answers what is named."""
     readers: list[Callable[[], object]] = [
-        lambda: read_list_page_token(LIST, token),
-        lambda: read_relation_page_token(RELATIONS, token),
-        lambda: read_consistency_token(token),
+        lambda: read_list_page_token(TOKENS, LIST, token),
+        lambda: read_relation_page_token(TOKENS, RELATIONS, token),
+        lambda: read_consistency_token(TOKENS, token),
     ]
     fields = []
     for read in readers:
@@ -116,53 +124,62 @@ def test_hostile_json_is_refused_as_a_token(raw: bytes) -> None:
         assert refused_fields(encoded(raw)) == ALL_FIELDS
 
 
-def forged(token: str, place: int, value: str) -> str:
-    """The token with one of its values replaced, spelled as JSON spells it."""
-    values = json.loads(base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)))
-    values[place] = value
-    return encoded(json.dumps(values, separators=(",", ":")).encode())
+@pytest.mark.parametrize("read", [read_consistency_token, read_stream_cursor])
+def test_an_altered_token_is_refused(read: Callable[[ProjectTokens, str], object]) -> None:
+    token = stream_cursor(TOKENS, STREAM_CURSOR)
+    if read is read_consistency_token:
+        token = consistency_token(TOKENS, 1)
+    read(TOKENS, token)
+    for place, letter in enumerate(token):
+        other = "A" if letter != "A" else "B"
+        with pytest.raises(InvalidRequest):
+            read(TOKENS, token[:place] + other + token[place + 1 :])
 
 
 @pytest.mark.parametrize(
-    ("place", "value"),
-    [
-        (1, "2026-11-23T12:00:00"),  # of no time zone
-        (1, "0001-01-01T00:00:00+14:00"),  # before the first year
-        (1, "9999-12-31T23:59:59-12:00"),  # after the last one
-        (1, "now"),
-        (2, "7"),
-        (2, ""),
-        (3, "\ud800"),  # half a character
-    ],
+    "other",
+    [tokens_of("another-project"), tokens_of(key=b"\1" * KEY_BYTES)],
+    ids=["project", "key"],
 )
-def test_a_forged_place_is_refused(place: int, value: str) -> None:
-    token = forged(relation_page_token(RELATIONS, RELATION_CURSOR), place, value)
+def test_a_token_of_another_project_or_key_is_refused(other: ProjectTokens) -> None:
     with pytest.raises(InvalidRequest) as raised:
-        read_relation_page_token(RELATIONS, token)
-    assert violated(raised.value) == ["page_token"]
-    if place < 3:
-        token = forged(list_page_token(LIST, LIST_CURSOR), place, value)
-        with pytest.raises(InvalidRequest):
-            read_list_page_token(LIST, token)
-
-
-@pytest.mark.parametrize("value", ["-1", str(2**63), "1.0", "", "x"])
-def test_a_forged_position_is_refused(value: str) -> None:
-    with pytest.raises(InvalidRequest) as raised:
-        read_consistency_token(forged(consistency_token(1), 1, value))
+        read_consistency_token(TOKENS, consistency_token(other, 1))
     assert violated(raised.value) == ["consistency_token"]
+    with pytest.raises(InvalidRequest) as raised:
+        read_stream_cursor(TOKENS, stream_cursor(other, STREAM_CURSOR))
+    assert violated(raised.value) == ["cursor"]
+    with pytest.raises(InvalidRequest) as raised:
+        read_list_page_token(TOKENS, LIST, list_page_token(other, LIST, LIST_CURSOR))
+    assert violated(raised.value) == ["page_token"]
 
 
-def test_a_token_of_another_kind_is_refused() -> None:
-    with pytest.raises(InvalidRequest):
-        read_consistency_token(forged(consistency_token(1), 0, "place"))
+def test_a_token_does_not_tell_how_large_its_numbers_are() -> None:
+    assert len({len(consistency_token(TOKENS, 10**digits)) for digits in range(19)}) == 1
+    cursors = [replace(STREAM_CURSOR, transaction_id=10**digits) for digits in range(19)]
+    assert len({len(stream_cursor(TOKENS, cursor)) for cursor in cursors}) == 1
+    decoded = base64.urlsafe_b64decode(consistency_token(TOKENS, 77))
+    assert (77).to_bytes(2) not in decoded
+
+
+@given(
+    st.integers(0, 2**64 - 1),
+    st.integers(0, 2**63 - 1),
+    st.integers(FIRST_ORDINAL, 2**31 - 1),
+    st.uuids(),
+    st.integers(0, 2**63 - 1),
+)
+def test_a_cursor_leads_back_to_its_place(
+    transaction_id: int, position: int, ordinal: int, memory_id: UUID, version: int
+) -> None:
+    cursor = StreamCursor(transaction_id, position, ordinal, memory_id, version)
+    assert read_stream_cursor(TOKENS, stream_cursor(TOKENS, cursor)) == cursor
 
 
 def test_a_token_is_read_only_as_it_was_written() -> None:
-    token = list_page_token(LIST, LIST_CURSOR)
+    token = list_page_token(TOKENS, LIST, LIST_CURSOR)
     for altered in (token + "=", token[:8] + "\n" + token[8:], token + "A", token[:-1]):
         with pytest.raises(InvalidRequest):
-            read_list_page_token(LIST, altered)
+            read_list_page_token(TOKENS, LIST, altered)
 
 
 @pytest.mark.parametrize(
@@ -178,9 +195,9 @@ def test_a_token_is_read_only_as_it_was_written() -> None:
     ids=str,
 )
 def test_the_token_of_another_list_is_refused(other: ListMemoriesRequest) -> None:
-    token = list_page_token(LIST, LIST_CURSOR)
+    token = list_page_token(TOKENS, LIST, LIST_CURSOR)
     with pytest.raises(InvalidRequest):
-        read_list_page_token(other, token)
+        read_list_page_token(TOKENS, other, token)
 
 
 @pytest.mark.parametrize(
@@ -193,21 +210,21 @@ def test_the_token_of_another_list_is_refused(other: ListMemoriesRequest) -> Non
     ids=str,
 )
 def test_the_token_of_other_relations_is_refused(other: ListRelationsRequest) -> None:
-    token = relation_page_token(RELATIONS, RELATION_CURSOR)
+    token = relation_page_token(TOKENS, RELATIONS, RELATION_CURSOR)
     with pytest.raises(InvalidRequest):
-        read_relation_page_token(other, token)
+        read_relation_page_token(TOKENS, other, token)
 
 
 def test_tokens_of_one_kind_are_not_taken_for_another() -> None:
     tokens = (
-        list_page_token(LIST, LIST_CURSOR),
-        relation_page_token(RELATIONS, RELATION_CURSOR),
-        consistency_token(1),
+        list_page_token(TOKENS, LIST, LIST_CURSOR),
+        relation_page_token(TOKENS, RELATIONS, RELATION_CURSOR),
+        consistency_token(TOKENS, 1),
     )
     readings: list[Callable[[str], object]] = [
-        lambda token: read_list_page_token(LIST, token),
-        lambda token: read_relation_page_token(RELATIONS, token),
-        read_consistency_token,
+        lambda token: read_list_page_token(TOKENS, LIST, token),
+        lambda token: read_relation_page_token(TOKENS, RELATIONS, token),
+        lambda token: read_consistency_token(TOKENS, token),
     ]
     for kind, read in enumerate(readings):
         for other, token in enumerate(tokens):
@@ -224,32 +241,34 @@ def test_tokens_of_one_kind_are_not_taken_for_another() -> None:
     ],
 )
 def test_pages_may_differ_in_size(request_: ListMemoriesRequest, changes: dict[str, int]) -> None:
-    token = list_page_token(request_, LIST_CURSOR)
+    token = list_page_token(TOKENS, request_, LIST_CURSOR)
     for field, value in changes.items():
         setattr(request_, field, value)
-    assert read_list_page_token(request_, token) == LIST_CURSOR
+    assert read_list_page_token(TOKENS, request_, token) == LIST_CURSOR
 
 
 def test_a_later_page_needs_not_wait_for_the_graph_again() -> None:
-    token = relation_page_token(RELATIONS, RELATION_CURSOR)
-    later = ListRelationsRequest(user_id="alice", consistency_token=consistency_token(7))
-    assert read_relation_page_token(later, token) == RELATION_CURSOR
+    token = relation_page_token(TOKENS, RELATIONS, RELATION_CURSOR)
+    later = ListRelationsRequest(user_id="alice", consistency_token=consistency_token(TOKENS, 7))
+    assert read_relation_page_token(TOKENS, later, token) == RELATION_CURSOR
 
 
 def test_tokens_do_not_change_the_request() -> None:
     request = ListMemoriesRequest(user_id="alice", page_size=5, page_token="x")
     before: Message = ListMemoriesRequest()
     before.CopyFrom(request)
-    list_page_token(request, LIST_CURSOR)
+    list_page_token(TOKENS, request, LIST_CURSOR)
     assert request == before
 
 
 @pytest.mark.parametrize("letter", ["x", "\u65e5", "\U0001f9e0", '"', "\\", "\ufdfa"])
 def test_every_token_that_is_given_out_passes_validation_when_it_comes_back(letter: str) -> None:
     key, relation = entity_key(letter * MAX_NAME_LENGTH), letter * MAX_RELATION_LENGTH
-    token = relation_page_token(RELATIONS, RelationCursor(NOW, ID, key, relation, key))
+    token = relation_page_token(TOKENS, RELATIONS, RelationCursor(NOW, ID, key, relation, key))
     request = ListRelationsRequest(user_id="alice", page_token=token)
-    request.consistency_token = consistency_token(2**63 - 1)
+    request.consistency_token = consistency_token(TOKENS, 2**63 - 1)
     assert field_violations(request) == []
-    page = ListMemoriesRequest(user_id="alice", page_token=list_page_token(LIST, LIST_CURSOR))
+    page = ListMemoriesRequest(
+        user_id="alice", page_token=list_page_token(TOKENS, LIST, LIST_CURSOR)
+    )
     assert field_violations(page) == []
