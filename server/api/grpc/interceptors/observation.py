@@ -131,9 +131,14 @@ def _correlation_id(metadata: Metadata, place: SpanContext | None) -> str:
     )
 
 
+def is_correlation_id(value: str) -> bool:
+    """Whether an id that a client sent is kept."""
+    return _ID.fullmatch(value) is not None
+
+
 def _sent_id(metadata: Metadata, header: str) -> str | None:
     for key, value in metadata:
-        if key == header and isinstance(value, str) and _ID.fullmatch(value):
+        if key == header and isinstance(value, str) and is_correlation_id(value):
             return value
     return None
 
