@@ -1,4 +1,4 @@
-"""`projects`: create, list and delete projects."""
+"""`projects`: create, list, limit and delete projects."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import asyncio
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import asdict
 
 from rich.markup import escape
 from rich.table import Table
@@ -17,11 +18,18 @@ from server.projects.administration import Administration
 from server.runtime.composition.database import open_administration, open_project_deletion
 
 DEFAULT_ORG = "default"
+QUOTAS = {
+    "memories": "memories that it may hold",
+    "bytes": "bytes that the texts of its memories and messages may have",
+    "calls_per_second": "calls a second, in each serving process",
+    "calls": "calls at once, in each serving process",
+    "streams": "open streams, in each serving process",
+}
 
 
 def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Adds the command."""
-    parser = commands.add_parser("projects", help="create, list and delete projects")
+    parser = commands.add_parser("projects", help="create, list, limit and delete projects")
     verbs = parser.add_subparsers(required=True, metavar="VERB")
     create = verbs.add_parser("create", help="create a project")
     create.add_argument("project", help="id of the project, 1 to 64 characters")
@@ -30,6 +38,16 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     )
     create.set_defaults(run=create_project)
     verbs.add_parser("list", help="list all projects").set_defaults(run=list_projects)
+    quota = verbs.add_parser(
+        "quota",
+        help="show or set how much a project may hold and do",
+        description="Changes the quotas that are given, and prints all. 0 removes a quota. "
+        "Running servers know them within a few seconds.",
+    )
+    quota.add_argument("project", help="id of the project")
+    for name, meaning in QUOTAS.items():
+        quota.add_argument(f"--{name.replace('_', '-')}", type=int, metavar="N", help=meaning)
+    quota.set_defaults(run=set_quotas)
     delete = verbs.add_parser(
         "delete",
         help="delete a project and everything in it",
@@ -57,6 +75,23 @@ async def create_project(arguments: argparse.Namespace) -> None:
     async with administering() as administration:
         project = await administration.create_project(arguments.project, arguments.org)
     out.print(f"created project {project.id} of organization {project.org_id}", markup=False)
+
+
+async def set_quotas(arguments: argparse.Namespace) -> None:
+    """`projects quota`."""
+    given = {name: getattr(arguments, name) for name in QUOTAS}
+    changes = {name: value for name, value in given.items() if value is not None}
+    async with administering() as administration:
+        if changes:
+            await administration.set_quotas(arguments.project, changes)
+        holding = await administration.quotas(arguments.project)
+    table = Table("quota", "limit", "held")
+    held = {"memories": holding.memories, "bytes": holding.bytes}
+    for name, limit in asdict(holding.quotas).items():
+        table.add_row(
+            name, str(limit) if limit else "none", str(held[name]) if limit and name in held else ""
+        )
+    out.print(table)
 
 
 async def list_projects(_arguments: argparse.Namespace) -> None:

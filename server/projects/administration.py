@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
@@ -24,9 +24,11 @@ from server.projects.authorization import CACHE_SECONDS
 from server.projects.ports import ProjectStore
 from server.projects.project import (
     ApiKey,
+    Holding,
     KeyRole,
     Project,
     ProjectChanges,
+    Quotas,
     key_digest,
     key_id,
     new_key,
@@ -94,6 +96,31 @@ class Administration:
     async def list_projects(self) -> list[Project]:
         """Returns all projects."""
         return await self._projects.list_projects()
+
+    async def quotas(self, project_id: str) -> Holding:
+        """Returns a project's quotas and what it holds.
+
+        Raises:
+            NotFound: there is no such project.
+        """
+        if await self._projects.get_project(project_id) is None:
+            raise NotFound(f"there is no project {project_id!r}")
+        return await self._projects.holding(project_id)
+
+    async def set_quotas(self, project_id: str, changes: Mapping[str, int]) -> Quotas:
+        """Changes the named quotas of a project, and returns all of them.
+
+        Raises:
+            NotFound: there is no such project.
+            InvalidRequest: a quota is negative.
+        """
+        wrong = [FieldViolation(name, "0 or more") for name, n in changes.items() if n < 0]
+        if wrong:
+            raise InvalidRequest(wrong)
+        quotas = replace((await self.quotas(project_id)).quotas, **changes)
+        if not await self._projects.set_quotas(project_id, quotas):
+            raise NotFound(f"there is no project {project_id!r}")
+        return quotas
 
     async def create_key(
         self,

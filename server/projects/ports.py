@@ -10,7 +10,16 @@ from uuid import UUID
 
 from server.memories.memory import EventType
 from server.operations.operation import OperationState
-from server.projects.project import ApiKey, ChangeCounts, GraphCounts, Holdings, Principal, Project
+from server.projects.project import (
+    ApiKey,
+    ChangeCounts,
+    GraphCounts,
+    Holding,
+    Holdings,
+    Principal,
+    Project,
+    Quotas,
+)
 
 
 class ProjectStore(Protocol):
@@ -37,6 +46,14 @@ class ProjectStore(Protocol):
 
     async def list_projects(self) -> list[Project]:
         """Returns all projects, ordered by organization and id."""
+        ...
+
+    async def set_quotas(self, project_id: str, quotas: Quotas) -> bool:
+        """Stores the project's quotas. Returns False if there is no such project."""
+        ...
+
+    async def holding(self, project_id: str) -> Holding:
+        """Returns the project's quotas and what it holds; none if there is no such project."""
         ...
 
     async def create_key(self, key: ApiKey, digest: bytes) -> None:

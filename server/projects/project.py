@@ -40,6 +40,31 @@ class Project:
         return hashlib.sha256(state.encode()).hexdigest()[:16]
 
 
+@dataclass(frozen=True, slots=True)
+class Quotas:
+    """How much a project may hold and do; 0 means no limit.
+
+    `memories` counts expired ones too. `bytes` are those of the texts of memories and messages in
+    UTF-8. `calls` are those at once, without streams. Calls and streams are counted for each
+    serving process.
+    """
+
+    memories: int = 0
+    bytes: int = 0
+    calls_per_second: int = 0
+    calls: int = 0
+    streams: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Holding:
+    """A project's quotas, and what it holds; what has no quota is not counted, but 0."""
+
+    quotas: Quotas = Quotas()
+    memories: int = 0
+    bytes: int = 0
+
+
 class ProjectField(StrEnum):
     """The settings of a project that can be changed, as the contract names them."""
 

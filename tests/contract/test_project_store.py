@@ -9,20 +9,24 @@ import asyncpg
 import pytest
 
 from server.memories.add.inference import Category
+from server.memories.ports import ChangeSet
 from server.memories.scope import Scope
 from server.projects.ports import ProjectStore
 from server.projects.project import (
     ApiKey,
+    Holding,
     KeyRole,
     Principal,
     Project,
+    Quotas,
     key_digest,
     key_id,
     new_key,
 )
+from server.storage.postgres.memory_store import PostgresMemoryStore
 from server.storage.postgres.pool import Database
 from server.storage.postgres.projects import PostgresProjectStore
-from tests.support.builders import NOW
+from tests.support.builders import NOW, addition, call, message
 
 
 @pytest.fixture
@@ -175,3 +179,20 @@ async def test_the_key_itself_is_nowhere_in_the_database(
     assert len(rows) == 1
     assert key not in rows[0]["row"]
     assert key.encode().hex() not in rows[0]["row"]
+
+
+async def test_quotas_are_read_back_with_what_is_held(
+    projects: ProjectStore, database: Database
+) -> None:
+    await projects.create_project(project())
+    assert await projects.holding("p1") == Holding()
+    assert await projects.holding("unknown") == Holding()
+    store = PostgresMemoryStore(database, on_commit=lambda: None)
+    of = call(project_id="p1")
+    await store.commit(ChangeSet(of, added=[addition(of, "tée")], messages=[message("Ich ä")]))
+    assert await projects.holding("p1") == Holding()
+    quotas = Quotas(memories=5, bytes=100, calls_per_second=7, calls=8, streams=9)
+    assert await projects.set_quotas("p1", quotas)
+    assert not await projects.set_quotas("unknown", quotas)
+    assert await projects.holding("p1") == Holding(quotas, memories=1, bytes=4 + 6)
+    assert await projects.get_project("p1") == project()

@@ -24,7 +24,7 @@ from server.graph.project.ports import Backlog, DirtyMemory
 from server.memories.add.inference import InferenceAnswer, InferenceRequest, ProposedOperation
 from server.memories.search.graph_clues import Clue, Recollection
 from server.models.ports import EmbeddingPurpose
-from server.projects.project import ApiKey, Principal, Project
+from server.projects.project import ApiKey, Holding, Principal, Project, Quotas
 from tests.support.builders import EMBEDDER, NOW
 
 LANGUAGE_MODEL = "test/model"
@@ -107,6 +107,7 @@ class FakeProjectStore:
 
     projects: dict[str, Project] = field(default_factory=dict)
     keys: dict[bytes, ApiKey] = field(default_factory=dict)
+    holdings: dict[str, Holding] = field(default_factory=dict)
     lookups: int = 0
 
     async def find_principal(self, key_digest: bytes) -> Principal | None:
@@ -131,6 +132,14 @@ class FakeProjectStore:
 
     async def list_projects(self) -> list[Project]:
         return sorted(self.projects.values(), key=lambda project: (project.org_id, project.id))
+
+    async def set_quotas(self, project_id: str, quotas: Quotas) -> bool:
+        self.holdings[project_id] = replace(self.holdings.get(project_id, Holding()), quotas=quotas)
+        return project_id in self.projects
+
+    async def holding(self, project_id: str) -> Holding:
+        self.lookups += 1
+        return self.holdings.get(project_id, Holding())
 
     async def create_key(self, key: ApiKey, digest: bytes) -> None:
         self.keys[digest] = key

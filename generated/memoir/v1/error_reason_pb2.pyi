@@ -160,6 +160,12 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     Code: PERMISSION_DENIED. Metadata: `field` (the path of the field that names another scope), absent
     if the whole project is concerned.
     """
+    ERROR_REASON_QUOTA_EXCEEDED: _ErrorReason.ValueType  # 33
+    """A quota of the project does not allow the call.
+    Code: RESOURCE_EXHAUSTED. Metadata: `quota` (`memories`, `bytes`, `calls_per_second`, `calls` or
+    `streams`), `limit`. Also carries a `QuotaFailure`, and `RetryInfo` unless the project holds as much
+    as it may.
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """ErrorReason is the closed list of what can go wrong in a call.
@@ -307,5 +313,11 @@ ERROR_REASON_SCOPE_FORBIDDEN: ErrorReason.ValueType  # 32
 project.
 Code: PERMISSION_DENIED. Metadata: `field` (the path of the field that names another scope), absent
 if the whole project is concerned.
+"""
+ERROR_REASON_QUOTA_EXCEEDED: ErrorReason.ValueType  # 33
+"""A quota of the project does not allow the call.
+Code: RESOURCE_EXHAUSTED. Metadata: `quota` (`memories`, `bytes`, `calls_per_second`, `calls` or
+`streams`), `limit`. Also carries a `QuotaFailure`, and `RetryInfo` unless the project holds as much
+as it may.
 """
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

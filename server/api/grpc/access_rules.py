@@ -33,11 +33,15 @@ class Reach(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """What a method needs. `without_user` is the role needed if the request names no user."""
+    """What a method needs. `without_user` is the role needed if the request names no user.
+
+    A method that `stores` adds memories, and so is held to the quotas on what a project holds.
+    """
 
     role: KeyRole
     reach: Reach
     without_user: KeyRole | None = None
+    stores: bool = False
 
     def require(self, principal: Principal) -> None:
         """Checks what can be said before the request is read.
@@ -73,13 +77,13 @@ class Access:
 
 
 _MEMORIES = {
-    "AddMemories": Access(KeyRole.WRITE, Reach.SCOPE),
+    "AddMemories": Access(KeyRole.WRITE, Reach.SCOPE, stores=True),
     "SearchMemories": Access(KeyRole.READ, Reach.SCOPE),
     "GetMemory": Access(KeyRole.READ, Reach.BY_ID),
     "ListMemories": Access(KeyRole.READ, Reach.SCOPE),
     "UpdateMemory": Access(KeyRole.WRITE, Reach.BY_ID),
     "DeleteMemory": Access(KeyRole.WRITE, Reach.BY_ID),
-    "RestoreMemory": Access(KeyRole.WRITE, Reach.BY_ID),
+    "RestoreMemory": Access(KeyRole.WRITE, Reach.BY_ID, stores=True),
     "BatchUpdateMemories": Access(KeyRole.WRITE, Reach.BY_ID),
     "BatchDeleteMemories": Access(KeyRole.WRITE, Reach.BY_ID),
     "DeleteMemories": Access(KeyRole.WRITE, Reach.SCOPE, without_user=KeyRole.ADMIN),

@@ -47,6 +47,7 @@ from server.operations.ports import Channel
 from server.projects.administration import GetProject, UpdateProject
 from server.projects.authorization import Authenticate, Authorize
 from server.projects.key_uses import KeyUses
+from server.projects.quotas import ProjectQuotas
 from server.runtime.composition.database import open_database
 from server.runtime.composition.doors import (
     admission,
@@ -242,8 +243,9 @@ def _compose(
         AddMemories(store, verbatim, inferred, operations.accepted_digest), turns
     )
     breakers = [access.breaker, models.reranking]
+    quotas = ProjectQuotas(projects)
     observed = Observed(
-        database, access, breakers, outbox, operations, admission(settings.admission)
+        database, access, breakers, outbox, operations, admission(settings.admission), quotas
     )
     observation = compose_observation(observed, clock, worker)
     calls = compose_operations(
@@ -298,6 +300,7 @@ def _compose(
         statistics=observed.statistics,
         default_timeout_seconds=settings.grpc.default_deadline,
         tracer_provider=tracer_provider,
+        quotas=quotas,
     )
     server, port = build_server(
         server_options(settings, worker.port if worker else None), servicers, interceptors

@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from datetime import date, datetime
 
 from server.memories.memory import EventType
 from server.memories.scope import Scope
 from server.operations.operation import OperationState
 from server.projects.ports import RequestTrace, TracedCall, TracedChange, TracedOperation
-from server.projects.project import ApiKey, ChangeCounts, Holdings, Principal, Project
+from server.projects.project import (
+    ApiKey,
+    ChangeCounts,
+    Holding,
+    Holdings,
+    Principal,
+    Project,
+    Quotas,
+)
 from server.storage.postgres.audit import actor_values
 from server.storage.postgres.pool import Database
 from server.storage.postgres.rows import from_categories, to_api_key, to_principal, to_project
@@ -63,6 +72,23 @@ class PostgresProjectStore:
         async with self._database.connection() as connection:
             rows = await connection.fetch(*PROJECTS_SQL["list_projects"]())
         return [to_project(row) for row in rows]
+
+    async def set_quotas(self, project_id: str, quotas: Quotas) -> bool:
+        async with self._database.connection() as connection:
+            updated = await connection.fetchval(
+                *PROJECTS_SQL["set_quotas"](
+                    project_id=project_id, **asdict(quotas), **actor_values()
+                )
+            )
+        return updated is not None
+
+    async def holding(self, project_id: str) -> Holding:
+        async with self._database.connection() as connection:
+            row = await connection.fetchrow(*PROJECTS_SQL["holding"](project_id=project_id))
+        if row is None:
+            return Holding()
+        quotas = Quotas(**{name: row[f"max_{name}"] for name in asdict(Quotas())})
+        return Holding(quotas, row["memories"], row["bytes"])
 
     async def create_key(self, key: ApiKey, digest: bytes) -> None:
         async with self._database.connection() as connection:

@@ -47,6 +47,40 @@ audited AS (
 )
 SELECT project_id FROM updated;
 
+-- name: set_quotas
+WITH updated AS (
+    UPDATE projects SET
+        max_memories = :memories, max_bytes = :bytes, max_calls_per_second = :calls_per_second,
+        max_calls = :calls, max_streams = :streams
+    WHERE project_id = :project_id AND delete_time IS NULL
+    RETURNING new.project_id, new.org_id, to_jsonb(old) AS before, to_jsonb(new) AS after
+),
+audited AS (
+    {audit}
+    SELECT project_id, org_id, {actor}, 'SetQuotas',
+           jsonb_build_object('project_id', project_id), before, after
+    FROM updated
+)
+SELECT project_id FROM updated;
+
+-- name: holding
+-- Counts only what has a quota: the subqueries are not run otherwise.
+SELECT max_memories, max_bytes, max_calls_per_second, max_calls, max_streams,
+       CASE WHEN max_memories > 0 THEN (
+           SELECT count(*) FROM memories WHERE project_id = :project_id
+       ) ELSE 0 END AS memories,
+       CASE WHEN max_bytes > 0 THEN (
+           SELECT coalesce(sum(octet_length(text)), 0)::bigint
+           FROM memories
+           WHERE project_id = :project_id
+       ) + (
+           SELECT coalesce(sum(octet_length(content)), 0)::bigint
+           FROM messages
+           WHERE project_id = :project_id
+       ) ELSE 0 END AS bytes
+FROM projects
+WHERE project_id = :project_id;
+
 -- block: audited_key
 jsonb_build_object('key_id', key_id)
 

@@ -202,10 +202,27 @@ CREATE TABLE projects (
     update_time timestamptz NOT NULL,
     delete_time timestamptz,
     keeps_passages boolean NOT NULL DEFAULT true,
+    max_memories bigint NOT NULL DEFAULT 0,
+    max_bytes bigint NOT NULL DEFAULT 0,
+    max_calls_per_second bigint NOT NULL DEFAULT 0,
+    max_calls bigint NOT NULL DEFAULT 0,
+    max_streams bigint NOT NULL DEFAULT 0,
     PRIMARY KEY (project_id),
-    CONSTRAINT projects_retention CHECK (default_retention_days >= 0)
+    CONSTRAINT projects_retention CHECK (default_retention_days >= 0),
+    CONSTRAINT projects_quotas CHECK (
+        least(max_memories, max_bytes, max_calls_per_second, max_calls, max_streams) >= 0
+    )
 );
-COMMENT ON TABLE projects IS 'Tenants, with what their clients may set.';
+COMMENT ON TABLE projects IS 'Tenants, with what their clients may set, and their quotas.';
+COMMENT ON COLUMN projects.max_memories IS 'How many memories it may hold; 0 is no limit.';
+COMMENT ON COLUMN projects.max_bytes IS
+    'How many bytes the texts of its memories and messages may have; 0 is no limit.';
+COMMENT ON COLUMN projects.max_calls_per_second IS
+    'How many calls each serving process takes in a second; 0 is no limit.';
+COMMENT ON COLUMN projects.max_calls IS
+    'How many calls each serving process works on at once; 0 is no limit.';
+COMMENT ON COLUMN projects.max_streams IS
+    'How many streams each serving process holds open; 0 is no limit.';
 COMMENT ON COLUMN projects.custom_instructions IS
     'What the language model is told beside its own rules.';
 COMMENT ON COLUMN projects.custom_categories IS

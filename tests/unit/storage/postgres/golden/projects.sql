@@ -49,6 +49,41 @@ audited AS (
 )
 SELECT project_id FROM updated;
 
+-- name: set_quotas
+WITH updated AS (
+    UPDATE projects SET
+        max_memories = $1, max_bytes = $2, max_calls_per_second = $3,
+        max_calls = $4, max_streams = $5
+    WHERE project_id = $6 AND delete_time IS NULL
+    RETURNING new.project_id, new.org_id, to_jsonb(old) AS before, to_jsonb(new) AS after
+),
+audited AS (
+    INSERT INTO audit_events (
+    project_id, org_id, key_id, peer, correlation_id, action, target, before, after
+)
+    SELECT project_id, org_id, $7::text, $8::text, $9::text, 'SetQuotas',
+           jsonb_build_object('project_id', project_id), before, after
+    FROM updated
+)
+SELECT project_id FROM updated;
+
+-- name: holding
+SELECT max_memories, max_bytes, max_calls_per_second, max_calls, max_streams,
+       CASE WHEN max_memories > 0 THEN (
+           SELECT count(*) FROM memories WHERE project_id = $1
+       ) ELSE 0 END AS memories,
+       CASE WHEN max_bytes > 0 THEN (
+           SELECT coalesce(sum(octet_length(text)), 0)::bigint
+           FROM memories
+           WHERE project_id = $1
+       ) + (
+           SELECT coalesce(sum(octet_length(content)), 0)::bigint
+           FROM messages
+           WHERE project_id = $1
+       ) ELSE 0 END AS bytes
+FROM projects
+WHERE project_id = $1;
+
 -- name: create_key
 WITH created AS (
     INSERT INTO api_keys (
