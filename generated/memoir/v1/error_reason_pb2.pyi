@@ -161,10 +161,14 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     if the whole project is concerned.
     """
     ERROR_REASON_QUOTA_EXCEEDED: _ErrorReason.ValueType  # 33
-    """A quota of the project does not allow the call.
-    Code: RESOURCE_EXHAUSTED. Metadata: `quota` (`memories`, `bytes`, `calls_per_second`, `calls` or
-    `streams`), `limit`. Also carries a `QuotaFailure`, and `RetryInfo` unless the project holds as much
-    as it may.
+    """The project holds as much as its quota allows. Nothing was stored; repeating the call does not help.
+    Code: RESOURCE_EXHAUSTED. Metadata: `quota` (`memories` or `bytes`), `limit`. Also carries a
+    `QuotaFailure`.
+    """
+    ERROR_REASON_QUOTA_IN_USE: _ErrorReason.ValueType  # 34
+    """The project calls as much as its quota allows.
+    Code: RESOURCE_EXHAUSTED. Metadata: `quota` (`calls_per_second`, `calls` or `streams`), `limit`. Also
+    carries a `QuotaFailure` and `RetryInfo`.
     """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
@@ -315,9 +319,13 @@ Code: PERMISSION_DENIED. Metadata: `field` (the path of the field that names ano
 if the whole project is concerned.
 """
 ERROR_REASON_QUOTA_EXCEEDED: ErrorReason.ValueType  # 33
-"""A quota of the project does not allow the call.
-Code: RESOURCE_EXHAUSTED. Metadata: `quota` (`memories`, `bytes`, `calls_per_second`, `calls` or
-`streams`), `limit`. Also carries a `QuotaFailure`, and `RetryInfo` unless the project holds as much
-as it may.
+"""The project holds as much as its quota allows. Nothing was stored; repeating the call does not help.
+Code: RESOURCE_EXHAUSTED. Metadata: `quota` (`memories` or `bytes`), `limit`. Also carries a
+`QuotaFailure`.
+"""
+ERROR_REASON_QUOTA_IN_USE: ErrorReason.ValueType  # 34
+"""The project calls as much as its quota allows.
+Code: RESOURCE_EXHAUSTED. Metadata: `quota` (`calls_per_second`, `calls` or `streams`), `limit`. Also
+carries a `QuotaFailure` and `RetryInfo`.
 """
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

@@ -61,7 +61,7 @@ OUTCOMES: Mapping[
     errors.Overloaded: (_Code.RESOURCE_EXHAUSTED, _Reason.ERROR_REASON_OVERLOADED),
     errors.RateLimited: (_Code.RESOURCE_EXHAUSTED, _Reason.ERROR_REASON_RATE_LIMITED),
     errors.QuotaExceeded: (_Code.RESOURCE_EXHAUSTED, _Reason.ERROR_REASON_QUOTA_EXCEEDED),
-    errors.QuotaInUse: (_Code.RESOURCE_EXHAUSTED, _Reason.ERROR_REASON_QUOTA_EXCEEDED),
+    errors.QuotaInUse: (_Code.RESOURCE_EXHAUSTED, _Reason.ERROR_REASON_QUOTA_IN_USE),
     errors.ShuttingDown: (_Code.UNAVAILABLE, _Reason.ERROR_REASON_SHUTTING_DOWN),
 }
 _INTERNAL = (_Code.INTERNAL, _Reason.ERROR_REASON_INTERNAL)
