@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -31,12 +32,16 @@ _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 @dataclass(frozen=True, slots=True)
 class PageOptions:
-    """Where to listen, under which other names a proxy serves it, and the service's address."""
+    """Where to listen, under which other names a proxy serves it, and the service's address.
+
+    Without `tls` nothing is encrypted.
+    """
 
     host: str
     port: int
     names: tuple[str, ...]
     grpc_address: str
+    tls: ssl.SSLContext | None = None
 
 
 @asynccontextmanager
@@ -71,7 +76,7 @@ async def _listening(
     """Listens during the block; aiohttp's own sites do not limit connections."""
     assert runner.server is not None
     listening = await asyncio.get_running_loop().create_server(
-        bounded(runner.server, limits, HEADERS), options.host, options.port
+        bounded(runner.server, limits, HEADERS), options.host, options.port, ssl=options.tls
     )
     try:
         yield int(listening.sockets[0].getsockname()[1])
