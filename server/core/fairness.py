@@ -33,6 +33,10 @@ class Holdings:
         """Returns what the tenant holds."""
         return self._amounts.get(tenant, 0)
 
+    def amounts(self) -> dict[str, int]:
+        """Returns what each tenant holds that holds anything."""
+        return dict(self._amounts)
+
     def add(self, tenant: str, amount: int = 1) -> None:
         """Counts what the tenant takes."""
         self.total += amount

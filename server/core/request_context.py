@@ -74,8 +74,10 @@ def bounded(seconds: float) -> float:
 class Place(Protocol):
     """The place of one call among those that may work at once."""
 
-    tenant: str
-    """Whose share of the server's capacity the call uses: a project, or an organization."""
+    @property
+    def tenant(self) -> str:
+        """Whose share of the server's capacity the call uses: a project, or an organization."""
+        ...
 
     def vacate(self) -> None:
         """Frees the place. Concurrent parts of the call may call it again before `retake`."""
@@ -88,6 +90,26 @@ class Place(Protocol):
     def forgo(self) -> None:
         """Ends the wait without taking a place again."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class BackgroundPlace:
+    """Implements `Place` for work done later for a tenant.
+
+    It uses the tenant's share of what calls share, such as connections, but is not admitted as a
+    call, so parking it frees nothing.
+    """
+
+    tenant: str
+
+    def vacate(self) -> None:
+        """See the port."""
+
+    async def retake(self) -> None:
+        """See the port."""
+
+    def forgo(self) -> None:
+        """See the port."""
 
 
 _place: ContextVar[Place | None] = ContextVar("place", default=None)

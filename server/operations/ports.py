@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Protocol
@@ -50,6 +50,18 @@ class ClaimedOperation:
     failures: int
     age: timedelta
     traceparent: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Shares:
+    """How a claim divides the workers of a server between projects.
+
+    No project gets more than `largest` operations at once, including the `running` ones that the
+    server already performs for it.
+    """
+
+    largest: int
+    running: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,11 +130,13 @@ class OperationQueue(Protocol):
     operation was cancelled. Every method raises StoreUnavailable.
     """
 
-    async def claim(self, limit: int, duration: timedelta) -> Sequence[ClaimedOperation]:
+    async def claim(
+        self, limit: int, duration: timedelta, shares: Shares
+    ) -> Sequence[ClaimedOperation]:
         """Leases and returns free operations that are the oldest undone ones of their scopes.
 
-        Returns at most `limit`. An operation whose lease has expired is free. Every claim counts as
-        an attempt and as a failure.
+        Returns at most `limit`. Projects take turns, within their `shares`. An operation whose
+        lease has expired is free. Every claim counts as an attempt and as a failure.
         """
         ...
 

@@ -8,6 +8,7 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from typing import TypeAlias
 
 import structlog
@@ -24,9 +25,16 @@ from server.core.errors import (
     OperationAbandoned,
     Retryable,
 )
-from server.core.request_context import RequestContext, current_request, enter_request
+from server.core.fairness import Holdings, share_of
+from server.core.request_context import (
+    BackgroundPlace,
+    RequestContext,
+    current_request,
+    enter_place,
+    enter_request,
+)
 from server.memories.add.add_memories import AddMemoriesOutcome
-from server.operations.ports import ClaimedOperation, OperationQueue
+from server.operations.ports import ClaimedOperation, OperationQueue, Shares
 from server.telemetry.metrics import OPERATION_ATTEMPTS
 from server.telemetry.outages import OutageLog
 from server.telemetry.spans import current_traceparent, linked_span, mark_failed
@@ -44,14 +52,14 @@ log = structlog.get_logger()
 class WorkerOptions:
     """How operations are performed.
 
-    At most `concurrency` operations run at once in a server, each attempt for at most
-    `attempt_time`. A lease is renewed after every third of its length. At most `max_failures`
-    attempts may crash or fail because of the call itself; transient faults are retried until
-    the operation is `give_up_after` old. Done operations are kept for `retention`, request ids of
-    all calls for `request_id_retention`.
+    At most `concurrency` operations run at once in a server, of one project only a share of these
+    (see `server.core.fairness`), each attempt for at most `attempt_time`. A lease is renewed after
+    every third of its length. At most `max_failures` attempts may crash or fail because of the call
+    itself; transient faults are retried until the operation is `give_up_after` old. Done operations
+    are kept for `retention`, request ids of all calls for `request_id_retention`.
     """
 
-    concurrency: int = 8
+    concurrency: int = 10
     attempt_time: timedelta = timedelta(minutes=2)
     lease: timedelta = timedelta(seconds=15)
     max_failures: int = 5
@@ -88,6 +96,7 @@ class OperationWorkers:
         self._chance = chance
         self._wakeup = Wakeup(self._options.poll_interval)
         self._running = Background("operation")
+        self._held = Holdings()
         self._is_stopping = False
 
     def wake(self) -> None:
@@ -122,11 +131,19 @@ class OperationWorkers:
         room = self._options.concurrency - len(self._running)
         if room <= 0 or self._is_stopping:
             return 0
-        claimed = await self._queue.claim(room, self._options.lease)
+        shares = Shares(share_of(self._options.concurrency), self._held.amounts())
+        claimed = await self._queue.claim(room, self._options.lease, shares)
         for operation in claimed:
-            # When it ends, the next operation of the scope can begin.
-            self._running.start(self._work(operation), on_end=self.wake)
+            self._held.add(operation.project_id)
+            self._running.start(
+                self._work(operation), on_end=partial(self._ended, operation.project_id)
+            )
         return len(claimed)
+
+    def _ended(self, project_id: str) -> None:
+        """Called when an attempt has ended: the next operation of the scope can begin."""
+        self._held.subtract(project_id)
+        self.wake()
 
     async def finish(self) -> None:
         """Waits for every operation that was started."""
@@ -150,6 +167,7 @@ class OperationWorkers:
     async def _work(self, claimed: ClaimedOperation) -> None:
         """Makes one attempt, in its own task, and always reports its outcome to the queue."""
         structlog.contextvars.bind_contextvars(correlation_id=claimed.correlation_id)
+        enter_place(BackgroundPlace(claimed.project_id))
         try:
             with linked_span("operation", [claimed.traceparent], _attributes(claimed)):
                 traceparent = current_traceparent() or claimed.traceparent

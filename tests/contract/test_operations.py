@@ -14,7 +14,7 @@ from server.core.values import new_id
 from server.memories.ports import ChangeSet
 from server.memories.scope import Scope, ScopeKind
 from server.operations.operation import OperationState
-from server.operations.ports import ClaimedOperation, Submission
+from server.operations.ports import ClaimedOperation, Shares, Submission
 from server.storage.postgres.memory_store import PostgresMemoryStore
 from server.storage.postgres.operations import PostgresOperations
 from server.storage.postgres.pool import Database
@@ -22,6 +22,7 @@ from server.storage.postgres.scope_store import PostgresScopeStore
 from tests.support.builders import ALICE, NOW, PROJECT, addition, call
 
 LONG = timedelta(minutes=1)
+ALL = Shares(largest=100)
 OVER = timedelta(0)
 BOB = Scope(user_id="bob")
 
@@ -57,7 +58,7 @@ def change(claimed: ClaimedOperation) -> ChangeSet:
 
 
 async def claim_one(operations: PostgresOperations, lease: timedelta = LONG) -> ClaimedOperation:
-    [claimed] = await operations.claim(1, lease)
+    [claimed] = await operations.claim(1, lease, ALL)
     return claimed
 
 
@@ -70,7 +71,7 @@ async def state(operations: PostgresOperations, operation_id: UUID) -> Operation
 async def test_an_operation_keeps_the_place_in_its_trace(operations: PostgresOperations) -> None:
     await operations.submit(replace(submission(), traceparent="00-a-b-01"))
     await operations.submit(submission(BOB))
-    claimed = await operations.claim(2, LONG)
+    claimed = await operations.claim(2, LONG, ALL)
     assert [one.traceparent for one in claimed] == ["00-a-b-01", None]
 
 
@@ -110,20 +111,49 @@ async def test_a_request_id_is_taken_once(
 async def test_of_a_scope_the_oldest_alone_is_claimed(operations: PostgresOperations) -> None:
     first, second = [await operations.submit(submission()) for _ in range(2)]
     other = await operations.submit(submission(BOB))
-    claimed = await operations.claim(10, LONG)
+    claimed = await operations.claim(10, LONG, ALL)
     assert {one.lease.operation_id for one in claimed} == {first.id, other.id}
-    assert not await operations.claim(10, LONG)
+    assert not await operations.claim(10, LONG, ALL)
     [mine] = [one for one in claimed if one.lease.operation_id == first.id]
     await operations.give_back(mine, LONG, is_failure=False)
-    assert not await operations.claim(10, LONG)
+    assert not await operations.claim(10, LONG, ALL)
     await operations.cancel(PROJECT, first.id, b"")
     assert (await claim_one(operations)).lease.operation_id == second.id
+
+
+async def test_projects_take_turns(operations: PostgresOperations) -> None:
+    for number in range(30):
+        await operations.submit(submission(Scope(user_id=f"user-{number}"), project_id="busy"))
+    for _ in range(3):
+        await operations.submit(submission(project_id="quiet"))
+    await operations.submit(submission(project_id="other"))
+    claimed = await operations.claim(4, LONG, ALL)
+    assert sorted(one.project_id for one in claimed) == ["busy", "busy", "other", "quiet"]
+
+
+async def test_what_a_server_runs_for_a_project_counts_as_its_turns(
+    operations: PostgresOperations,
+) -> None:
+    for number in range(10):
+        await operations.submit(submission(Scope(user_id=f"user-{number}"), project_id="busy"))
+    for number in range(3):
+        await operations.submit(submission(Scope(user_id=f"user-{number}"), project_id="quiet"))
+    claimed = await operations.claim(3, LONG, Shares(largest=100, running={"busy": 3}))
+    assert [one.project_id for one in claimed] == ["quiet"] * 3
+
+
+async def test_a_project_gets_no_more_than_its_share(operations: PostgresOperations) -> None:
+    for number in range(10):
+        await operations.submit(submission(Scope(user_id=f"user-{number}"), project_id="busy"))
+    shares = Shares(largest=6, running={"busy": 2})
+    assert len(await operations.claim(10, LONG, shares)) == 4
+    assert not await operations.claim(10, LONG, Shares(largest=6, running={"busy": 6}))
 
 
 async def test_racing_workers_never_share_an_operation(operations: PostgresOperations) -> None:
     scopes = [Scope(user_id=f"user-{number}") for number in range(40)]
     await asyncio.gather(*(operations.submit(submission(scope)) for scope in scopes))
-    claims = await asyncio.gather(*(operations.claim(10, LONG) for _ in range(12)))
+    claims = await asyncio.gather(*(operations.claim(10, LONG, ALL) for _ in range(12)))
     ids = [one.lease.operation_id for claimed in claims for one in claimed]
     assert len(ids) == len(set(ids))
 
@@ -243,7 +273,9 @@ async def test_an_erased_user_leaves_nothing_to_be_done(
 ) -> None:
     kept = await operations.submit(submission())
     other = await operations.submit(submission(BOB))
-    claimed = [one for one in await operations.claim(10, LONG) if one.lease.operation_id == kept.id]
+    claimed = [
+        one for one in await operations.claim(10, LONG, ALL) if one.lease.operation_id == kept.id
+    ]
     scopes = PostgresScopeStore(database, on_commit=lambda: None)
     assert await scopes.erase(call(scope=Scope()), ScopeKind.USER, "alice") is not None
     assert await operations.get(PROJECT, kept.id) is None

@@ -13,7 +13,7 @@ import pytest_asyncio
 
 from server.core.errors import ConcurrentChange
 from server.memories.scope import Scope
-from server.operations.ports import ClaimedOperation, ScopeLease
+from server.operations.ports import ClaimedOperation, ScopeLease, Shares
 from server.storage.postgres.leases import (
     PostgresPresence,
     PostgresScopeLeases,
@@ -27,6 +27,7 @@ from tests.contract.test_operations import change, submission
 from tests.support.builders import ALICE, PROJECT, adding
 
 LONG, OVER = timedelta(hours=1), timedelta(0)
+ALL = Shares(largest=100)
 PATIENCE_SECONDS = 5.0
 BOB = Scope(user_id="bob")
 
@@ -53,7 +54,7 @@ class Server:
             self._session = None
 
     async def claim(self) -> ClaimedOperation | None:
-        claimed = await self.operations.claim(1, LONG)
+        claimed = await self.operations.claim(1, LONG, ALL)
         return claimed[0] if claimed else None
 
 
@@ -181,7 +182,7 @@ async def test_a_lease_is_of_who_has_it_now(
     presence: PostgresPresence, server: Server, other: Server
 ) -> None:
     await server.operations.submit(submission())
-    assert len(await server.operations.claim(1, OVER)) == 1
+    assert len(await server.operations.claim(1, OVER, ALL)) == 1
     assert await server.leases.acquire(turn(), OVER)
     assert await other.claim() is not None
     assert await other.leases.acquire(turn(), LONG)

@@ -13,6 +13,7 @@ from google.protobuf import json_format, struct_pb2
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from memoir.v1 import memory_pb2, memory_service_pb2
 
+from tests.end_to_end import test_operations as operations
 from tests.end_to_end.test_add_and_find import add
 from tests.support.errors import details_of
 from tests.support.server import Client, Home, connected, key_of, key_of_new
@@ -23,6 +24,7 @@ Watched: TypeAlias = grpc.aio.UnaryStreamCall[
 READINESS = health_pb2.HealthCheckRequest(service="memoir.v1.MemoryService")
 STREAMS = 8
 LONG_TEXTS = 1000
+QUEUED = 400
 SLOW_FILTER = json_format.ParseDict(
     {"OR": [{"text": {"icontains": f"{number} is in no text"}} for number in range(16)]},
     struct_pb2.Struct(),
@@ -63,6 +65,29 @@ async def test_streams_of_one_project_leave_some_to_another(home: Home) -> None:
         assert isinstance(first, memory_service_pb2.WatchMemoryEventsResponse)
         for stream in (*streams, mine):
             stream.cancel()
+
+
+async def test_a_long_queue_of_one_project_goes_in_turns_with_another(home: Home) -> None:
+    idle = home.server(MEMOIR_OPERATIONS_CONCURRENCY="0")
+    await idle.start()
+    async with (
+        connected(idle.address, await key_of(home)) as hostile,
+        connected(idle.address, await key_of_new(home)) as quiet,
+    ):
+        many = [
+            await operations.add(hostile, f"user-{number}", "I run.", infer=False, async_mode=True)
+            for number in range(QUEUED)
+        ]
+        one = await operations.add(quiet, "alice", "I swim.", infer=False, async_mode=True)
+        working = home.server()
+        await working.start()
+        done = await operations.wait(quiet, one.operation.name)
+        assert done.done
+        # What was queued first would all be done by now if age alone decided.
+        last = [await operations.get(hostile, answer.operation.name) for answer in many[-100:]]
+        assert not any(operation.done for operation in last)
+        assert await working.stop() == 0
+    assert await idle.stop() == 0
 
 
 async def test_slow_filters_of_one_project_fail_no_call_of_another(home: Home) -> None:

@@ -63,6 +63,12 @@ _MAIL_BEGINS = re.compile(
     )\s*$""",
     re.VERBOSE | re.IGNORECASE,
 )
+_MAIL_SENDER = re.compile(r"\s*(?:From|Von|De|Da|Van):\s*\S", re.IGNORECASE)
+_MAIL_HEADER = re.compile(
+    r"\s*(?:To|Cc|Sent|Date|Subject|Re|An|Datum|Gesendet|Betreff|\u00c0|Envoy\u00e9|Objet|Para|Fecha"
+    r"|Asunto|A|Data|Oggetto|Aan|Onderwerp):\s*\S",
+    re.IGNORECASE,
+)
 _SPEAKER = re.compile(
     r"""\s*(?:[-*\u2022]\s+)?
         (?P<time>\[?\(?\d{1,2}[:.]\d{2}[^\]\)]{0,20}?[\])]?[ ,-]{0,3})?
@@ -123,7 +129,8 @@ _DOCUMENT_HEADING = re.compile(
 )
 _SAID_HEADING = re.compile(
     r"(?<!\bI )(?<!\bi )\b(?:wrote|writes|said|says|texted|messaged|posted|replied|answered|asked"
-    r"|told me|states|reads|goes|commented|tweeted|e?mailed)\b[^.!?:\n]{0,40}[:\uff1a]\s*(?=\S|$)"
+    r"|told me|states|reads|goes|begins|starts|opens|commented|tweeted|e?mailed)\b"
+    r"[^.!?:\n]{0,40}[:\uff1a]\s*(?=\S|$)"
 )
 _POINTS_BACK = re.compile(r"\b(?:this|above|that|these)\b", re.IGNORECASE)
 _COLON = re.compile(r"[:\uff1a](?=\s|[\"\u201c\u201e\u00ab]|$)\s*")
@@ -214,9 +221,15 @@ def _mail(lines: Sequence[_Line], end: int) -> Iterator[OthersText]:
             block = list(run)
             yield OthersText(block[0].start, block[-1].end, OthersTextKind.QUOTED_MAIL)
     for number, line in enumerate(lines):
-        if _MAIL_BEGINS.match(line.text) and not _is_quoted(*lines[number + 1 : number + 2]):
+        following = lines[number + 1 : number + 2]
+        is_headed = _MAIL_SENDER.match(line.text) and any(map(_is_header, following))
+        if is_headed or (_MAIL_BEGINS.match(line.text) and not _is_quoted(*following)):
             yield OthersText(line.start, end, OthersTextKind.QUOTED_MAIL)
             return
+
+
+def _is_header(line: _Line) -> bool:
+    return bool(_MAIL_HEADER.match(line.text))
 
 
 def _is_quoted(*lines: _Line) -> bool:

@@ -83,7 +83,7 @@ class Ledger:
             if place is None:
                 self._add(fact.text, (fact,), operation)
             else:
-                self._put(*place, fact, operation)
+                self._put(*place, fact.with_employer_of(place[1]), operation)
 
     def forget(self, request: ForgetRequest, speaker: str, operation: ProposedOperation) -> None:
         """Forgets the memories that the request names, and of a list only what it names."""

@@ -61,6 +61,7 @@ _HELPING = lexicon.AUXILIARIES | lexicon.MODALS | lexicon.NEGATED.keys()
 _BEGINS_PHRASE = lexicon.DETERMINERS | lexicon.PREPOSITIONS
 _NO_VERBS = _BEGINS_PHRASE | lexicon.PRONOUNS
 _NO_SUBJECT = lexicon.PREPOSITIONS | lexicon.UNREAL | lexicon.PRONOUNS
+_OWN, _JOINING_NOUNS = word_set("my our"), word_set("of to with from in at for")
 _FINITE = word_set("am was have has had is can will do") | lexicon.NEGATED.keys()
 _FRONTED = lexicon.PREPOSITIONS | lexicon.TIMES
 _JOINING = frozenset({"and", "but", ",", ";", "so", "\u2013", "\u2014"})
@@ -147,7 +148,9 @@ def _noun_phrase_end(tokens: Sequence[Token], start: int, end: int) -> int | Non
             return end
         if tokens[end].text == ",":
             return _after_apposition(tokens, end)
-        if not tokens[end].is_word or tokens[end].lower in _NO_SUBJECT:
+        is_owned = tokens[start].lower in _OWN or tokens[start].lower.endswith("'s")
+        is_within = is_owned and tokens[end].lower in _JOINING_NOUNS
+        if not tokens[end].is_word or (tokens[end].lower in _NO_SUBJECT and not is_within):
             return None
         end += 1
     return None

@@ -18,7 +18,9 @@ from server.models.offline.phrases import Item, content_stems
 
 _AMBIGUOUS = lexicon.verbs_listed("ambiguous_ending")
 _HAVING = lexicon.USING | lexicon.TASTES | lexicon.POSSESSING
-_BELONGING = word_set("member subscriber part in on")
+_LIVING = lexicon.stems("live stay")
+_BELONGING = word_set("member subscriber part in on enrolled")
+_PLACES = word_set("in at for")
 _LISTING = word_set("and or ,")
 _ARRANGEMENTS = content_stems("subscription membership")
 _FUNCTION_STEMS = content_stems(" ".join(lexicon.PREPOSITIONS | lexicon.DETERMINERS))
@@ -34,11 +36,14 @@ def repeats(fact: Fact, other: Fact) -> bool:
 
 def replaces(fact: Fact, other: Fact) -> bool:
     """Whether a fact gives another value of something of which there is one at a time."""
+    if fact.frame and fact.frame == other.frame and (fact.is_news or fact.is_measure):
+        return True
     if fact.is_qualified or other.is_qualified or fact.statement.is_planned:
         return False
+    if other.statement.is_denied:
+        return _is_opposite(fact, other)
     if other.ending:
-        is_same = (fact.stem, fact.complement.lead) == (other.stem, other.complement.lead)
-        return other.statement.is_denied and is_same and fact.things == other.things
+        return False
     if fact.attitude * other.attitude < 0 and fact.things == other.things:
         return True
     return any(
@@ -48,9 +53,22 @@ def replaces(fact: Fact, other: Fact) -> bool:
     )
 
 
+def _is_opposite(fact: Fact, other: Fact) -> bool:
+    """Whether a fact says that what the other one denies is so."""
+    is_had = fact.stem in lexicon.POSSESSING and other.stem in lexicon.POSSESSING
+    is_same = (fact.stem, fact.complement.lead) == (other.stem, other.complement.lead)
+    is_asserted = not (fact.ending or fact.statement.is_denied)
+    is_alike = fact.statement.is_ability == other.statement.is_ability
+    return is_asserted and is_alike and (is_had or is_same) and fact.things == other.things
+
+
 def _is_renewed(fact: Fact, other: Fact, slot: str) -> bool:
     """Whether one of several is said to be new; a new role leaves no employer behind."""
-    is_kept = slot == "works_as" and not other.values("works_at") <= fact.values("works_at")
+    is_kept = (
+        slot == "works_as"
+        and not fact.is_promotion
+        and not other.values("works_at") <= fact.values("works_at")
+    )
     return fact.is_news and not is_kept
 
 
@@ -63,11 +81,9 @@ def taken_back(fact: Fact, other: Fact) -> tuple[Item, ...] | None:
         return ()
     if ending.is_giving_up:
         return _given_up(fact, other)
-    if fact.is_qualified:
-        return None
-    if ending.is_disposal:
-        return _matching(fact, other) if other.stem in lexicon.POSSESSING else None
-    return _denied(fact, other) if ending.is_denial else None
+    if ending.is_switch or ending.is_disposal:
+        return _parted_with(fact, other)
+    return _denied(fact, other) if ending.is_denial and not fact.is_qualified else None
 
 
 def _ends_relation(fact: Fact, other: Fact) -> bool:
@@ -79,11 +95,31 @@ def _ends_relation(fact: Fact, other: Fact) -> bool:
     )
 
 
+def _parted_with(fact: Fact, other: Fact) -> tuple[Item, ...] | None:
+    """What of the other fact is had no longer: sold, lost, or left for something else.
+
+    For how much or to whom it went makes no difference once it is gone.
+    """
+    if fact.ending.is_switch:
+        return _matching(fact, other) if other.stem in _HAVING | _LIVING else None
+    is_gone = fact.statement.is_past or not fact.is_qualified
+    places, others = fact.complement.places, other.complement.places
+    if other.stem not in lexicon.POSSESSING or not is_gone:
+        return None
+    is_elsewhere = places and others and places.isdisjoint(others)
+    return None if is_elsewhere else _matching(fact, other)
+
+
 def _denied(fact: Fact, other: Fact) -> tuple[Item, ...] | None:
     """What a fact denies of another, in the same words or more general ones."""
     is_over = fact.statement.is_over
+    if fact.statement.is_past and not (is_over or other.statement.is_past):
+        return None
     is_done_with = is_over and fact.stem in lexicon.USING and other.stem in lexicon.TASTES
     is_same = fact.stem == other.stem and fact.complement.lead == other.complement.lead
+    is_there = is_over and lowered(fact.statement.rest[:1]) == ["there"]
+    if is_there:
+        return () if fact.stem == other.stem and other.complement.lead in _PLACES else None
     if fact.complement.items:
         return _matching(fact, other) if is_same or is_done_with else None
     return () if is_same and (is_over or not other.complement.items) else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import calendar
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -20,7 +21,13 @@ from server.models.offline.people import (
     read_subject,
     related,
 )
-from server.models.offline.phrases import Complement, Item, read_complement, read_name
+from server.models.offline.phrases import (
+    Complement,
+    Item,
+    is_quantity,
+    read_complement,
+    read_name,
+)
 from server.models.offline.relations import stated
 from server.models.offline.rewriting import Speaker, attributed, third_person_text
 from server.models.offline.statements import Statement, Who, read_statement
@@ -65,7 +72,32 @@ class Fact:
     def is_news(self) -> bool:
         """Whether it says that it is so from now on."""
         is_told = not _NEWS.isdisjoint(lowered(self.statement.tokens))
-        return self.subject.is_new or bool(self._newcomer) or is_told
+        return self.subject.is_new or bool(self._newcomer or self._new_value) or is_told
+
+    @cached_property
+    def frame(self) -> str:
+        """What it says with its numbers and days left open; "" if it has none."""
+        words = [word for word in lowered(self.statement.rest) if word not in _NEWS]
+        frame = " ".join("#" if is_quantity(word) else word for word in words)
+        return f"{self.stem} {frame}" if "#" in frame else ""
+
+    @property
+    def is_measure(self) -> bool:
+        """Whether it tells how old, tall or long its subject is, or the like."""
+        return self.frame.startswith("be #")
+
+    @property
+    def is_promotion(self) -> bool:
+        """Whether it tells of another role with the same employer."""
+        return lowered(self.statement.rest[:2]) == ["promoted", "to"]
+
+    def with_employer_of(self, other: Fact) -> Fact:
+        """The promotion, told with the employer that the fact before it names."""
+        employer = next((r for r in other.relations if r.relation == "works_at"), None)
+        if not self.is_promotion or employer is None or self.values("works_at"):
+            return self
+        text = f"{self.text.rstrip('.')} at {employer.target.name}"
+        return replace(self, text=text, relations=(*self.relations, employer))
 
     @property
     def tells_name(self) -> bool:
@@ -124,7 +156,9 @@ class Fact:
         found = {
             r.relation: r.target.key
             for r in self.relations
-            if (is_functional(r.relation) and r.source.key in subject.names) or r.relation in _SOFT
+            if (is_functional(r.relation) and r.source.key in subject.names)
+            or r.relation in _SOFT
+            or r.relation == subject.attribute
         }
         if not {"married_to", "engaged_to"}.isdisjoint(found):
             found.setdefault("marital_status", "married")
@@ -133,13 +167,23 @@ class Fact:
         if subject.kin and (self.tells_name or is_named):
             people[subject.kin] = _other(self.relations[0], subject.owner)
         found |= {KINSHIP[kin]: key for kin, key in people.items() if kin in _REPLACEABLE}
-        if not subject.kin and subject.entity != subject.owner and self.stem == "be":
+        if self._new_value and not subject.kin and subject.entity != subject.owner:
+            found["which"] = self._new_value
+        elif not subject.kin and subject.entity != subject.owner and self.stem == "be":
             is_kind = words[:1] and words[0] in {"a", "an", "the", "called", "named"}
             rest = self.statement.rest
-            tells_which = is_kind or any(t.is_name or t.text[0].isdigit() for t in rest)
+            is_valued = any(t.is_name or t.text[0].isdigit() for t in rest)
+            tells_which = is_kind or is_valued or self.complement.is_date
             if tells_which or subject.is_new or not self.is_news:
                 found["which" if tells_which else "how"] = " ".join(words)
         return found
+
+    @property
+    def _new_value(self) -> str:
+        """What something has become: `my rent went up to 1000 euros`."""
+        is_moved = not _CHANGING.isdisjoint(lowered(self.statement.tokens[self.statement.verb :]))
+        leads_to = self.complement.lead.endswith("to") and bool(self.complement.items)
+        return self.complement.items[0].key if is_moved and leads_to else ""
 
     @cached_property
     def _newcomer(self) -> dict[str, str]:
@@ -156,16 +200,22 @@ def _other(relation: Relation, owner: Entity) -> str:
     return (relation.target if relation.source == owner else relation.source).key
 
 
-_NEWS = word_set("now became become promoted")
+_NEWS = word_set("now became become promoted since")
+_CHANGING = word_set("went rose increased dropped fell decreased changed moved postponed raised")
 _SOFT = word_set("works_as follows_diet")
 _REPLACEABLE = KINSHIP.keys() - listed("several_kin")
 _NOT_BEFORE_PEOPLE = word_set("in at near on the a an")
 _IN_A_YEAR = re.compile(r"\bin (?:\w+ )?\d{4}\b")
-_MONTH = r"(?:jan|feb|mar|apr|may|june?|july?|aug|sep|oct|nov|dec)\w*"
+_MONTH = (
+    "(?:"
+    + "|".join(f"{name}|{name[:3]}" for name in map(str.lower, calendar.month_name[1:]))
+    + r"|sept)\b\.?"
+)
 _NEUTRAL = re.compile(
     rf"""(?:[\s,;()]*(?:
         now|currently|today|yesterday|again|already|recently|nowadays|anymore|any\ (?:more|longer)
       | these\ days|at\ the\ moment|so\ far|away|instead|officially|finally|years?\ old|tall
+      | together|part-time|full-time|remotely
       | last\ (?:night|week|month|year|spring|summer|autumn|fall|winter|\w+day)
       | this\ (?:year|morning|spring|summer)
       | (?:in|on|since|last)\ (?:early\ |late\ |\d{{1,2}}\ )?(?:{_MONTH}|\d{{4}})(?:\ \d+)*
@@ -175,7 +225,12 @@ _NEUTRAL = re.compile(
     ))*[\s,;().]*""",
     re.VERBOSE,
 )
-_PLACE_TAIL = re.compile(r"(?:, |in |near |to |from |at )(?=[A-Z])[\w ,'-]+")
+_FROM_NOW_ON = re.compile(
+    r"(?:[\s,;()]*(?:now|currently|nowadays|these days|at the moment|yet"
+    r"|(?:since|because|and) .+))*[\s,;().]*"
+)
+_ON_A_DAY = re.compile(r"(?i)\bon \w+day\b")
+_PLACE_TAIL = re.compile(r"(?:, |in |near |to |from |at )(?=[A-Z])[\w ,.'-]+")
 _SEASON = re.compile(
     rf"(?i)\b(?:summer|winter|spring|autumn|fall|weekends?|mornings?|evenings?|\w+days?|{_MONTH})\b"
 )
@@ -190,14 +245,15 @@ def read_fact(clause: Clause, speaker: Speaker, meant: Subject | None) -> Fact |
         return None
     complement = read_complement(statement.rest, after_be=statement.stem in {"be", "get"})
     is_qualified = statement.is_limited or not (
-        _is_neutral(statement.tokens[: statement.begin]) and _is_neutral(complement.tail)
+        _is_neutral(statement.tokens[: statement.begin]) and _is_tail_neutral(statement, complement)
     )
     subjects = _everybody(statement, subject)
     relations = list(stated(statement, subjects, complement))
     if statement.subject_tokens[0].lower in {"neither", "either", "no"}:
         relations = []
     elif is_qualified:
-        relations = [r for r in relations if not is_functional(r.relation)]
+        is_averse = statement.is_denied or statement.stem in lexicon.DISTASTES
+        relations = [] if is_averse else [r for r in relations if not is_functional(r.relation)]
     if relations:
         relations += _of_introduced(statement, speaker)
     text = third_person_text(statement, speaker, subject.text)
@@ -266,9 +322,24 @@ def _everybody(statement: Statement, subject: Subject) -> Sequence[Subject]:
                              relations=(relation,))]  # fmt: skip
 
 
-def _is_neutral(tokens: Sequence[Token]) -> bool:
-    """Whether the words around a fact only say since when, where or how it is so for good."""
+def _is_tail_neutral(statement: Statement, complement: Complement) -> bool:
+    """Whether what follows the things only says since when, where or how it is so for good.
+
+    What is not done in one place, or on one day, is done elsewhere.
+    """
+    if statement.is_denied and not statement.is_over and complement.items:
+        return bool(_FROM_NOW_ON.fullmatch(joined(complement.tail).lower()))
+    return _is_neutral(complement.tail, is_event=statement.is_past or not complement.items)
+
+
+def _is_neutral(tokens: Sequence[Token], *, is_event: bool = False) -> bool:
+    """Whether the words around a fact only say since when, where or how it is so for good.
+
+    Of an event the day only says when it is.
+    """
     text = joined(tokens)
+    if is_event:
+        text = _ON_A_DAY.sub("", text)
     if _PLACE_TAIL.search(text) and not _SEASON.search(text):
         text = _PLACE_TAIL.sub(" ", text)
     return bool(_NEUTRAL.fullmatch(text.lower()))

@@ -23,6 +23,8 @@ _REQUEST = re.compile(
     rf"""\s*{_POLITELY}(?:
         (?:forget|unlearn)\ (?!it\b[.!]*$|about\ it\b[.!]*$|to\b)(?P<forget>.+)
       | {_DELETE}\ (?P<delete>.*\b(?:{_KNOWN}|about\ me)\b.*)
+      | {_DELETE}\ (?:everything|anything|all)\ (?:about|on|concerning|regarding)\ (?P<about>my
+        \ [\w'-]+(?:\ (?!{_ELSEWHERE})[\w'-]+)*)(?:,?\ (?:please|thanks|thank\ you))?[\s.!?]*$
       | {_DELETE}\ (?P<own>my\ [\w'-]+(?:\ (?!{_ELSEWHERE})[\w'-]+)*)
         (?:,?\ (?:please|thanks|thank\ you))?[\s.!?]*$
       | (?:disregard|ignore)\ (?P<said>(?:what|everything|anything|all)\ i\ .+)

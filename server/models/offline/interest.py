@@ -62,7 +62,7 @@ def _is_remark(fact: Fact) -> bool:
     mood = words[:1] if fact.stem == "be" else [verb] if verb.endswith("ing") else []
     if fact.stem in _OPINIONS or not _MOODS.isdisjoint(mood):
         return True
-    if not words:
+    if lexicon.ADVERBS.issuperset(words):
         return fact.stem in _REMARKING
     pointed = {word for word in words if word not in _AROUND}
     asks = words[0] == "to" and not _FINDING_OUT.isdisjoint(words[1:2])

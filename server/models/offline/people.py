@@ -122,7 +122,8 @@ def _owned(tokens: Sequence[Token], owner: Entity) -> Subject:
                        is_new=is_new)  # fmt: skip
     called = f"{owner.name}'s {joined(tokens[: place + 1])}"
     entity = Entity(name[0] if name else called, kind[1])
-    is_by_kin = name is None or words[place] in UNIQUE_KIN
+    is_only = not set(words[:place]) - _WHICH_ONE
+    is_by_kin = (name is None and is_only) or words[place] in UNIQUE_KIN
     names = {entity.key} | ({f"{owner.key}'s {words[place]}"} if is_by_kin else set())
     return Subject(text, entity, owner, frozenset(names), words[place], is_new=is_new,
                    relations=(related(owner, kind[0], entity),))  # fmt: skip
@@ -142,6 +143,8 @@ def attribute_named(words: Sequence[str]) -> str:
 def introduced(statement: Statement, subject: Subject) -> Iterator[Relation]:
     """Who is introduced, as in `I have a sister named Ana`, `Ana is my sister` and `I am Ana`."""
     rest = statement.rest
+    while rest and rest[-1].lower in lexicon.ADVERBS:
+        rest = rest[:-1]
     if statement.is_retraction or statement.is_planned or not rest:
         return
     if statement.stem in _HAVING and subject.is_somebody:

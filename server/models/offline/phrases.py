@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import calendar
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,6 +19,13 @@ _IN_NUMBERS = "@.-%\u20ac$'/:+"
 _PARTICLES = PREPOSITIONS | {"up", "out", "back"}
 _LISTING = frozenset({",", "and", "or", "&"})
 _MOST_WORDS = 8
+_DAYS = frozenset(map(str.lower, calendar.day_name))
+_MONTHS = frozenset(map(str.lower, calendar.month_name[1:]))
+_WHICH = frozenset({"last", "next", "this", "every"})
+_PERIODS = _DAYS | _MONTHS | listed("periods")
+_BEFORE_DATES = frozenset({"in", "on", "since", "until", "before", "after", "during"})
+_NUMBERS = listed("numbers")
+_YEAR = re.compile(r"(?:19|20)\d\d")
 
 
 @dataclass(frozen=True)
@@ -39,8 +47,9 @@ class Item:
 
     @cached_property
     def stems(self) -> frozenset[str]:
-        """The stems of all of its words."""
-        return content_stems(self.text)
+        """The stems of all of its words but `my`, `the` and their like."""
+        found = [word for word in words(self.text) if word.lower() not in DETERMINERS]
+        return content_stems(" ".join(found) or self.text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +59,17 @@ class Complement:
     lead: str
     items: tuple[Item, ...]
     tail: tuple[Token, ...]
+
+    @property
+    def places(self) -> frozenset[str]:
+        """The names of where the things are: `my house in Nice`."""
+        is_place = bool(self.tail) and self.tail[0].lower in {"in", "at", "near"}
+        return frozenset(token.lower for token in self.tail if is_place and token.is_name)
+
+    @property
+    def is_date(self) -> bool:
+        """Whether it only says on which day or in which month: `on Tuesday`."""
+        return not self.items and _is_date(self.tail, 1)
 
 
 def content_stems(text: str) -> frozenset[str]:
@@ -96,6 +116,8 @@ def read_complement(tokens: Sequence[Token], *, after_be: bool) -> Complement:
     else:
         while start < len(tokens) and tokens[start].lower in _PARTICLES:
             start += 1
+    if start and tokens[start - 1].lower in _BEFORE_DATES and _is_date(tokens, start):
+        return Complement(joined(tokens[: start - 1]).lower(), (), tuple(tokens[start - 1 :]))
     items, end = _items(tokens, start)
     return Complement(joined(tokens[:start]).lower(), items, tuple(tokens[end:]))
 
@@ -123,9 +145,27 @@ def _item_end(tokens: Sequence[Token], place: int) -> int:
     start = place
     while place < len(tokens) and place - start < _MOST_WORDS:
         token = tokens[place]
-        if token.lower in PHRASE_STOPS or token.lower in _LISTING:
+        if token.lower in PHRASE_STOPS or token.lower in _LISTING or _is_period(tokens, place):
             break
         if not token.is_word and token.text not in _IN_NUMBERS:
             break
         place += 1
     return place
+
+
+def is_quantity(word: str) -> bool:
+    """Whether the word, in lower case, is a number, a weekday or a month."""
+    is_day = word in _DAYS | _MONTHS or word.removesuffix("s") in _DAYS
+    return is_day or word[0].isdigit() or word in _NUMBERS
+
+
+def _is_date(tokens: Sequence[Token], place: int) -> bool:
+    """Whether a month, a weekday or a year begins here."""
+    word = tokens[place].lower if place < len(tokens) else ""
+    return word in _MONTHS | _DAYS or bool(_YEAR.fullmatch(word)) or _is_period(tokens, place)
+
+
+def _is_period(tokens: Sequence[Token], place: int) -> bool:
+    """Whether words such as `last week` or `two months ago` begin here."""
+    first, second, third, *_ = [*(token.text for token in tokens[place : place + 3]), "", "", ""]
+    return (first in _WHICH and second.lower() in _PERIODS) or third == "ago"

@@ -46,7 +46,7 @@ _WITH_NAME = (
     _rule("born_in", "place", "be", "in", "born"),
     _rule("from", "place", "be come", "from"),
     _rule("grew_up_in", "place", "grow", "in", "up"),
-    _rule("works_at", "organization", "work intern start", "at for"),
+    _rule("works_at", "organization", "work intern start teach", "at for"),
     _rule("works_at", "organization", "be become get have start take accept find land",
           "at for with by", _A_JOB),
     _rule("works_at", "organization", "join"),

@@ -115,7 +115,7 @@ class OperationSettings(BaseSettings):
     )
 
     concurrency: int = Field(
-        default=8, ge=0, description="Operations to run at once in this server; 0 runs none."
+        default=10, ge=0, description="Operations to run at once in this server; 0 runs none."
     )
     attempt_seconds: float = Field(
         default=120.0, gt=0, description="Time for one attempt at an operation."

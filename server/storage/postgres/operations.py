@@ -11,7 +11,7 @@ from uuid import UUID, uuid4
 
 from server.core.errors import RequestIdReused
 from server.operations.operation import Operation, OperationLease, OperationState
-from server.operations.ports import ClaimedOperation, QueueStatistics, Submission
+from server.operations.ports import ClaimedOperation, QueueStatistics, Shares, Submission
 from server.storage.postgres.pool import Database
 from server.storage.postgres.rows import to_scope
 from server.storage.postgres.statements import load_sql
@@ -182,12 +182,20 @@ class PostgresOperations:
         assert row is not None
         return QueueStatistics(row["queued"], row["running"], row["dead"], row["oldest_seconds"])
 
-    async def claim(self, limit: int, duration: timedelta) -> Sequence[ClaimedOperation]:
+    async def claim(
+        self, limit: int, duration: timedelta, shares: Shares
+    ) -> Sequence[ClaimedOperation]:
         lease_id = uuid4()
         async with self._database.connection() as connection:
             rows = await connection.fetch(
                 *SQL["claim"](
-                    limit=limit, lease=lease_id, duration=duration, server_id=self._server_id
+                    limit=limit,
+                    lease=lease_id,
+                    duration=duration,
+                    server_id=self._server_id,
+                    share=shares.largest,
+                    busy_projects=list(shares.running),
+                    busy_counts=list(shares.running.values()),
                 )
             )
         return [

@@ -12,6 +12,7 @@ import pytest
 import pytest_asyncio
 
 from server.storage.postgres.operations import SQL
+from server.storage.postgres.statements import BoundStatement
 from tests.support.builders import PROJECT
 from tests.support.postgres import loaded
 
@@ -44,6 +45,19 @@ SELECT '{PROJECT}', gen_random_uuid(), '\\x00', '', 'v1.1', 'c',
 FROM generate_series(1, {DONE}) AS number
 """
 LONG = timedelta(minutes=5)
+QUIET = "quiet"
+LONG_QUEUE = f"""
+INSERT INTO operations (
+    project_id, operation_id, scope_key, payload_digest, payload, output_format, correlation_id
+)
+SELECT '{PROJECT}', gen_random_uuid(), int4send(number % 50000), '', '', 'v1.1', 'c'
+FROM generate_series(1, 100000) AS number;
+
+INSERT INTO operations (
+    project_id, operation_id, scope_key, payload_digest, payload, output_format, correlation_id
+)
+VALUES ('{QUIET}', gen_random_uuid(), '\\x00', '', '', 'v1.1', 'c')
+"""
 
 
 @pytest_asyncio.fixture(scope="module")
@@ -76,11 +90,33 @@ async def all_read(connection: Connection, statement: str, *arguments: object) -
     return sum(rows_read(step) for step in steps if "Relation Name" in step)
 
 
+def claim_of(limit: int) -> BoundStatement:
+    return SQL["claim"](
+        limit=limit,
+        lease=uuid4(),
+        duration=LONG,
+        server_id=None,
+        share=limit,
+        busy_projects=[],
+        busy_counts=[],
+    )
+
+
 async def test_a_claim_finds_every_scope_and_reads_little(connection: Connection) -> None:
-    claim = SQL["claim"](limit=100, lease=uuid4(), duration=LONG, server_id=None)
+    claim = claim_of(100)
     assert await all_read(connection, *claim) < 3 * 256
     claimed = await connection.fetch(*claim)
     assert len(claimed) == 1 + OTHERS
+
+
+async def test_a_long_queue_of_one_project_does_not_make_a_claim_cost_more(
+    postgres_server: str,
+) -> None:
+    async with loaded(postgres_server, LONG_QUEUE, "ANALYZE operations") as connection:
+        claim = claim_of(8)
+        assert await all_read(connection, *claim) < 20 * 8
+        claimed = await connection.fetch(*claim)
+        assert sorted(row["project_id"] for row in claimed).count(QUIET) == 1
 
 
 @pytest.mark.parametrize("project_id", [None, PROJECT], ids=["of-all-projects", "of-one"])

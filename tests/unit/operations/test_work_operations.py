@@ -21,10 +21,10 @@ from server.core.errors import (
     RequestIdReused,
     StoreUnavailable,
 )
-from server.core.request_context import current_request
+from server.core.request_context import current_request, current_tenant
 from server.memories.add.add_memories import AddMemoriesOutcome
 from server.operations.operation import OperationLease
-from server.operations.ports import ClaimedOperation
+from server.operations.ports import ClaimedOperation, Shares
 from server.operations.workers import OperationWorkers, WorkerOptions
 from server.telemetry.metrics import REGISTRY
 
@@ -52,8 +52,12 @@ class FakeQueue:
     given_back: list[tuple[timedelta, bool]] = field(default_factory=list)
     succeeded: list[UUID] = field(default_factory=list)
     failed: list[str] = field(default_factory=list)
+    shares: list[Shares] = field(default_factory=list)
 
-    async def claim(self, limit: int, duration: timedelta) -> Sequence[ClaimedOperation]:
+    async def claim(
+        self, limit: int, duration: timedelta, shares: Shares
+    ) -> Sequence[ClaimedOperation]:
+        self.shares.append(shares)
         claimed, self.free = self.free[:limit], self.free[limit:]
         return claimed
 
@@ -198,11 +202,13 @@ class FailingQueue(FakeQueue):
 
     failures: int = 3
 
-    async def claim(self, limit: int, duration: timedelta) -> Sequence[ClaimedOperation]:
+    async def claim(
+        self, limit: int, duration: timedelta, shares: Shares
+    ) -> Sequence[ClaimedOperation]:
         if self.failures:
             self.failures -= 1
             raise StoreUnavailable
-        return await super().claim(limit, duration)
+        return await super().claim(limit, duration, shares)
 
 
 async def test_a_store_that_is_away_is_told_once_and_its_return_too() -> None:
@@ -223,6 +229,27 @@ async def test_a_store_that_is_away_is_told_once_and_its_return_too() -> None:
         await asyncio.wait([running])
     events = [line["event"] for line in lines if line["event"].startswith("operations.")]
     assert events == ["operations.waiting", "operations.resumed"]
+
+
+async def test_a_claim_knows_what_runs_for_each_project() -> None:
+    queue = FakeQueue([operation(), operation()])
+    may_end = asyncio.Event()
+    tenants: list[str | None] = []
+
+    async def perform(claimed: ClaimedOperation) -> AddMemoriesOutcome:
+        tenants.append(current_tenant())
+        await may_end.wait()
+        return outcome(claimed.lease.operation_id)
+
+    options = replace(OPTIONS, concurrency=4)
+    workers = OperationWorkers(queue, perform, lambda *_: b"", lambda: None, options)
+    await workers.begin()
+    await workers.begin()
+    may_end.set()
+    await workers.finish()
+    await workers.begin()
+    assert queue.shares == [Shares(3), Shares(3, {"p": 2}), Shares(3)]
+    assert tenants == ["p", "p"]
 
 
 async def test_work_is_bounded_and_given_back_when_the_server_stops() -> None:

@@ -603,8 +603,9 @@ COMMENT ON COLUMN operations.error IS 'What it failed with, as google.rpc.Status
 CREATE UNIQUE INDEX operations_request_id
     ON operations (project_id, request_id) WHERE request_id IS NOT NULL;
 
--- Of what is not done, the oldest first.
-CREATE INDEX operations_pending ON operations ("position") WHERE end_time IS NULL;
+-- Of what a project has not done, the oldest first.
+CREATE INDEX operations_pending
+    ON operations (project_id, "position") WHERE end_time IS NULL;
 
 -- The oldest of a scope that is not done.
 CREATE INDEX operations_pending_of_scope

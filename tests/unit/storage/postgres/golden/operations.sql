@@ -74,64 +74,104 @@ FROM (
 ) AS given_up;
 
 -- name: claim
-WITH RECURSIVE oldest AS MATERIALIZED (
-    SELECT project_id, operation_id, scope_key, position
-    FROM operations
-    WHERE end_time IS NULL AND available_at <= clock_timestamp()
-    ORDER BY position
-    LIMIT 256
-),
-scopes AS (
+WITH RECURSIVE waiting AS (
     (
-        SELECT project_id, scope_key, operation_id, position, available_at
-        FROM operations
-        WHERE end_time IS NULL
-        ORDER BY project_id, scope_key, position
-        LIMIT 1
+        SELECT project_id FROM operations WHERE end_time IS NULL ORDER BY project_id LIMIT 1
     )
     UNION ALL
-    SELECT next.*
-    FROM scopes, LATERAL (
-        SELECT o.project_id, o.scope_key, o.operation_id, o.position, o.available_at
+    SELECT next.project_id
+    FROM waiting, LATERAL (
+        SELECT o.project_id
         FROM operations AS o
-        WHERE o.end_time IS NULL
-          AND (o.project_id, o.scope_key) > (scopes.project_id, scopes.scope_key)
-        ORDER BY o.project_id, o.scope_key, o.position
+        WHERE o.end_time IS NULL AND o.project_id > waiting.project_id
+        ORDER BY o.project_id
         LIMIT 1
     ) AS next
 ),
-heads AS (
-    SELECT project_id, operation_id
-    FROM oldest
-    WHERE operation_id = (
-        SELECT o.operation_id
-        FROM operations AS o
-        WHERE o.end_time IS NULL
-          AND o.project_id = oldest.project_id AND o.scope_key = oldest.scope_key
-        ORDER BY o.position
-        LIMIT 1
-    )
-    UNION ALL
-    SELECT project_id, operation_id
-    FROM scopes
-    WHERE (SELECT count(*) FROM oldest) = 256
-      AND available_at <= clock_timestamp() AND position > (SELECT max(position) FROM oldest)
+turns AS (
+    SELECT waiting.project_id, coalesce(busy.count, 0) AS busy
+    FROM waiting
+    LEFT JOIN unnest($1::text[], $2::integer[]) AS busy (project_id, count)
+        USING (project_id)
+    WHERE coalesce(busy.count, 0) < $3::integer
 ),
-free AS MATERIALIZED (
-    SELECT locked.project_id, locked.operation_id
-    FROM heads, LATERAL (
-        SELECT o.project_id, o.operation_id
+candidates AS MATERIALIZED (
+    SELECT turns.project_id, turns.busy, head.operation_id, head.position,
+           turns.busy + row_number() OVER (
+               PARTITION BY turns.project_id ORDER BY head.position
+           ) AS turn
+    FROM turns, LATERAL (
+        WITH RECURSIVE oldest AS MATERIALIZED (
+            SELECT o.operation_id, o.scope_key, o.position
+            FROM operations AS o
+            WHERE o.project_id = turns.project_id
+              AND o.end_time IS NULL AND o.available_at <= clock_timestamp()
+            ORDER BY o.position
+            LIMIT 256
+        ),
+        scopes AS (
+            (
+                SELECT o.scope_key, o.operation_id, o.position, o.available_at
+                FROM operations AS o
+                WHERE o.project_id = turns.project_id AND o.end_time IS NULL
+                ORDER BY o.scope_key, o.position
+                LIMIT 1
+            )
+            UNION ALL
+            SELECT next.*
+            FROM scopes, LATERAL (
+                SELECT o.scope_key, o.operation_id, o.position, o.available_at
+                FROM operations AS o
+                WHERE o.project_id = turns.project_id AND o.end_time IS NULL
+                  AND o.scope_key > scopes.scope_key
+                ORDER BY o.scope_key, o.position
+                LIMIT 1
+            ) AS next
+        )
+        SELECT oldest.operation_id, oldest.position
+        FROM oldest
+        WHERE oldest.operation_id = (
+            SELECT o.operation_id
+            FROM operations AS o
+            WHERE o.project_id = turns.project_id AND o.end_time IS NULL
+              AND o.scope_key = oldest.scope_key
+            ORDER BY o.position
+            LIMIT 1
+        )
+        UNION ALL
+        SELECT scopes.operation_id, scopes.position
+        FROM scopes
+        WHERE (SELECT count(*) FROM oldest) = 256
+          AND scopes.available_at <= clock_timestamp()
+          AND scopes.position > (SELECT max(oldest.position) FROM oldest)
+        LIMIT 4 * $4
+    ) AS head
+),
+locked AS MATERIALIZED (
+    SELECT in_turn.project_id, in_turn.busy, free.operation_id, free.position
+    FROM (SELECT * FROM candidates ORDER BY turn, position) AS in_turn, LATERAL (
+        SELECT o.operation_id, o.position
         FROM operations AS o
-        WHERE o.project_id = heads.project_id AND o.operation_id = heads.operation_id
+        WHERE o.project_id = in_turn.project_id AND o.operation_id = in_turn.operation_id
           AND o.end_time IS NULL AND o.available_at <= clock_timestamp()
         FOR UPDATE SKIP LOCKED
-    ) AS locked
-    LIMIT $1
+    ) AS free
+    LIMIT $4
+),
+free AS (
+    SELECT project_id, operation_id
+    FROM (
+        SELECT locked.*, busy + row_number() OVER (
+            PARTITION BY project_id ORDER BY position
+        ) AS turn
+        FROM locked
+    ) AS counted
+    WHERE turn <= $3::integer
 )
 UPDATE operations AS o
-SET state = 'RUNNING', lease = $2, available_at = clock_timestamp() + $3::interval,
+SET state = 'RUNNING', lease = $5, available_at = clock_timestamp() + $6::interval,
     attempts = o.attempts + 1, failures = o.failures + 1,
-    server_id = $4,
+    server_id = $7,
     start_time = coalesce(o.start_time, clock_timestamp())
 FROM free
 WHERE o.project_id = free.project_id AND o.operation_id = free.operation_id
