@@ -141,8 +141,8 @@ class _Server(ThreadingMixIn, WSGIServer):
         self.address_family, _, _, _, address = found[0]
         super().__init__((str(address[0]), port), _Handler)
         if tls is not None:
-            # The handshake happens at the first read, in the thread of the connection. Here it would
-            # keep all others waiting.
+            # The handshake happens at the first read, in the thread of the connection: here it
+            # would keep all others waiting.
             self.socket = tls.wrap_socket(
                 self.socket, server_side=True, do_handshake_on_connect=False
             )
