@@ -198,6 +198,9 @@ class SearchQuery:
     search; None means now. `sources` says what to search. Passages have no categories, so none
     matches if `categories` are given. `question_times` are the times that the question names:
     events close to them are preferred. With `explain`, each hit says which arms found it.
+    With `latest_at`, memories are left out whose functional relations have all been superseded by
+    then (`server.graph.project.supersession`, by the names that the memories use); it cannot be
+    combined with `time`.
     """
 
     project_id: str
@@ -215,6 +218,7 @@ class SearchQuery:
     sources: frozenset[Source] = EVERY_SOURCE
     question_times: Sequence[TimeSpan] = ()
     explain: bool = True
+    latest_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
