@@ -179,9 +179,16 @@ async def open_page(settings: Settings, local_address: str) -> AsyncIterator[str
         yield None
         return
     certificates = open_certificates(settings.tls)
-    tls = None if certificates is None else certificates.listening_context()
     names = tuple(name.strip() for name in page.names.split(",") if name.strip())
-    options = PageOptions(page.host, page.port, names, local_address, tls)
+    http = HttpOptions(
+        page.host,
+        page.port,
+        setting="MEMOIR_PAGE_PORT",
+        connections=settings.http.connections,
+        idle_seconds=settings.http.idle_seconds,
+        tls=None if certificates is None else certificates.listening_context(),
+    )
+    options = PageOptions(http, names, local_address)
     async with serving_page(options) as port:
         yield f"{settings.tls.http_scheme}://{page.host}:{port}/"
 
