@@ -21,6 +21,7 @@ _ADMIN = "for operators, from the command line alone"
 EXCEPTIONS: Mapping[str, str] = {
     "readiness.sql": _STORE,
     "presence.sql": _STORE,
+    "connections.sql": _STORE,
     "token_key.sql": _STORE,
     "vector_index.sql": _STORE,
     "reembedding.sql": _UPKEEP,
@@ -43,6 +44,7 @@ EXCEPTIONS: Mapping[str, str] = {
     "projects.sql/list_projects": _ADMIN,
     "projects.sql/list_keys": _ADMIN,
     "projects.sql/revoke_key": _ADMIN,
+    "projects.sql/record_uses": "notes when keys, of whatever project, were last used",
 }
 BOUND = {"project_id", "project_ids"}
 
