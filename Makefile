@@ -177,6 +177,10 @@ bench-telemetry: install ## Measure only what logs, metrics and traces cost
 
 # --- checking -----------------------------------------------------------------------------------
 
+# Processes that share the tests, a file at a time. Each has databases of its own (about 1.5 GB), and the
+# order of sets must not differ between them, because names of tests may come from one.
+TEST_WORKERS ?= 2
+
 test: install ## Run every test against real PostgreSQL and Neo4j
 	@$(MAKE) neo4j || echo 'Tests that need Neo4j will fail: see above.' >&2
 	@$(MAKE) --silent $(GRPCURL) $(GRPC_HEALTH_PROBE) $(GHZ) $(PROMTOOL) $(TOXIPROXY) || \
@@ -184,7 +188,8 @@ test: install ## Run every test against real PostgreSQL and Neo4j
 	@$(MAKE) --silent mem0-clients || echo 'Tests of Mem0 clients will be skipped: see above.' >&2
 	@$(MAKE) --silent chromium || echo 'Tests of the web page will be skipped: see above.' >&2
 	@$(call say,Tests)
-	@PATH="$(CURDIR)/$(TOOLS):$$PATH" $(BIN)/python -m pytest $(PYTEST_ARGS)
+	@PATH="$(CURDIR)/$(TOOLS):$$PATH" PYTHONHASHSEED=0 $(BIN)/python -m pytest \
+	  --numprocesses=$(TEST_WORKERS) --dist=loadfile --no-loadscope-reorder $(PYTEST_ARGS)
 
 # Given on the command line, they reach the test as environment variables.
 chaos: export CHAOS_MINUTES := $(CHAOS_MINUTES)

@@ -197,7 +197,7 @@ class SearchQuery:
     `threshold` is the minimum score. `filters` must match too. `time` is the past instant to
     search; None means now. `sources` says what to search. Passages have no categories, so none
     matches if `categories` are given. `question_times` are the times that the question names:
-    events close to them are preferred.
+    events close to them are preferred. With `explain`, each hit says which arms found it.
     """
 
     project_id: str
@@ -214,6 +214,7 @@ class SearchQuery:
     time: datetime | None = None
     sources: frozenset[Source] = EVERY_SOURCE
     question_times: Sequence[TimeSpan] = ()
+    explain: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,6 @@ from server.memories.ports import (
     EmbeddedMemory,
     MemoryDeletion,
     MemoryStore,
-    SearchQuery,
 )
 from server.memories.scope import Scope
 from server.memories.search.ranking import (
@@ -40,7 +39,6 @@ from server.memories.search.ranking import (
 from server.memories.search.time_spans import days
 from server.storage.postgres.memory_store import PostgresMemoryStore
 from server.storage.postgres.pool import Database
-from server.storage.postgres.search import ScopeSizes, Searches
 from tests.support.builders import (
     ALICE,
     NOW,
@@ -52,43 +50,20 @@ from tests.support.builders import (
     vector,
 )
 from tests.support.passages import passages, tell
-
-WORDS_ALONE = ArmWeights(dense=0.0, lexical=1.0)
-VECTORS_ALONE = ArmWeights(dense=1.0, lexical=0.0)
-TEA = vector(1, 0, 0)
-
-
-class LargeScopes(PostgresMemoryStore):
-    """A store that searches every scope as if it were large, once it has found its size."""
-
-    def __init__(self, database: Database) -> None:
-        super().__init__(database, on_commit=lambda: None)
-        self.database = database
-
-    async def search(self, query: SearchQuery) -> list[Hit]:
-        searches = Searches(self.database, ScopeSizes(large=0))
-        await searches.search(query)
-        return await searches.search(query)
+from tests.support.searches import (
+    SCOPE_SIZES,
+    TEA,
+    VECTORS_ALONE,
+    LargeScopes,
+    lexical,
+    query,
+    store_of,
+)
 
 
-@pytest.fixture(params=["small scopes", "large scopes"])
+@pytest.fixture(params=SCOPE_SIZES)
 def store(request: pytest.FixtureRequest, database: Database) -> MemoryStore:
-    if request.param == "large scopes":
-        return LargeScopes(database)
-    return PostgresMemoryStore(database, on_commit=lambda: None)
-
-
-def query(text: str, **changes: object) -> SearchQuery:
-    defaults: dict[str, object] = {
-        "project_id": PROJECT,
-        "scope": ALICE,
-        "vector": TEA,
-        "limit": 10,
-        "visible_on": NOW.date(),
-        "text": text,
-        "weights": WORDS_ALONE,
-    }
-    return SearchQuery(**{**defaults, **changes})  # type: ignore[arg-type] # names fit
+    return store_of(request.param, database)
 
 
 async def add(
@@ -114,16 +89,6 @@ async def add(
 
 def scores(hits: list[Hit]) -> dict[str, float]:
     return {hit.text: hit.score for hit in hits}
-
-
-async def lexical(store: MemoryStore, text: str, **changes: object) -> dict[str, float]:
-    """What the lexical arm scores, by text."""
-    return {
-        hit.text: arm.score
-        for hit in await store.search(query(text, **changes))
-        for arm in hit.arms
-        if arm.arm == "lexical"
-    }
 
 
 def bm25(words: list[str], texts: list[str]) -> dict[str, float]:

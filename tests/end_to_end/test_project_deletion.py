@@ -7,7 +7,7 @@ from memoir.v1 import memory_service_pb2
 from neo4j import AsyncDriver
 
 from server.storage.postgres.pool import Database, PoolOptions, open_pool
-from tests.end_to_end.test_add_and_find import add, listed
+from tests.support.api import add, listed
 from tests.support.dump import tables_with
 from tests.support.outbox import outbox_empties
 from tests.support.server import Client, Home, connected, create_project, key_of, run_command

@@ -175,6 +175,7 @@ def search_command(
         reference_time=(
             from_timestamp(request.reference_time) if request.HasField("reference_time") else None
         ),
+        explain=request.explain,
     )
 
 
