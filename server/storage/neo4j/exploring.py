@@ -6,7 +6,7 @@ is computed from their memories: see `server.graph.explore.scoped_reader`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any, Final, Protocol
 from uuid import UUID
