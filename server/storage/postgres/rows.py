@@ -19,7 +19,7 @@ from server.memories.conversation import Role, StoredMessage
 from server.memories.memory import Evidence, Memory, Provenance
 from server.memories.passages import Passage
 from server.memories.scope import Scope
-from server.projects.project import ApiKey, Project
+from server.projects.project import ApiKey, KeyRole, Principal, Project
 
 if TYPE_CHECKING:
     import asyncpg
@@ -77,6 +77,7 @@ def to_provenance(row: Row) -> Provenance:
         call_id=row["call_id"],
         request_id=row["request_id"],
         correlation_id=row["correlation_id"],
+        key_id=row["key_id"],
         embedding_model=row["embedding_model"],
         language_model=row["language_model"],
         prompt_version=row["prompt_version"],
@@ -241,4 +242,25 @@ def to_api_key(row: Row) -> ApiKey:
         label=row["label"],
         create_time=row["create_time"],
         revoke_time=row["revoke_time"],
+        role=KeyRole(row["role"]),
+        scope=_confinement(row),
+        expire_time=row["expire_time"],
+        last_use_time=row["last_use_time"],
     )
+
+
+def to_principal(row: Row) -> Principal:
+    """The principal in a row of `find_principal`."""
+    return Principal(
+        key_id=row["key_id"],
+        org_id=row["org_id"],
+        project_id=row["project_id"],
+        role=KeyRole(row["role"]),
+        scope=_confinement(row),
+    )
+
+
+def _confinement(row: Row) -> Scope | None:
+    """The scope that a key is confined to, if it is."""
+    scope = to_scope(row)
+    return scope if scope.parts() else None
