@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, overload
 from uuid import UUID
 
 import numpy as np
@@ -156,10 +157,36 @@ def to_candidate(row: Row) -> Candidate:
         similarity=row["similarity"],
         vector=from_halfvec(row["embedding"]),
         entities=to_entities(row["entities"]),
-        relations=to_relations(row["relations"]),
+        relations=_LazyRelations(row["relations"]),
         role=Role(row["role"]) if row["role"] else None,
         name=row["name"],
     )
+
+
+class _LazyRelations(Sequence[Relation]):
+    """The relations in a JSON column, decoded when they are first read.
+
+    Every add gets twenty candidates, and needs the relations of those only that it changes.
+    """
+
+    def __init__(self, values: Sequence[Mapping[str, Any]]) -> None:
+        self._values = values
+
+    @cached_property
+    def _relations(self) -> tuple[Relation, ...]:
+        return to_relations(self._values)
+
+    @overload
+    def __getitem__(self, index: int) -> Relation: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Relation]: ...
+
+    def __getitem__(self, index: int | slice) -> Relation | Sequence[Relation]:
+        return self._relations[index]
+
+    def __len__(self) -> int:
+        return len(self._values)
 
 
 def from_notices(notices: Sequence[Notice]) -> list[dict[str, str]]:
