@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from memoir.errors import DeadlineExceeded, MemoirError
 
 _CONCURRENT_CHANGE = "ERROR_REASON_CONCURRENT_CHANGE"
-_SPENT_QUOTAS = frozenset({"ERROR_REASON_MODEL_QUOTA_EXHAUSTED", "QUOTA_EXCEEDED"})
+_SPENT_QUOTAS = frozenset({"ERROR_REASON_MODEL_QUOTA_EXHAUSTED", "ERROR_REASON_QUOTA_EXCEEDED"})
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,7 +30,7 @@ def descendants(kind: type[errors.MemoirError]) -> Iterator[type[errors.MemoirEr
 
 
 def details(status: status_pb2.Status) -> dict[str, Message]:
-    kinds = ("ErrorInfo", "RequestInfo", "BadRequest", "RetryInfo")
+    kinds = ("ErrorInfo", "RequestInfo", "BadRequest", "RetryInfo", "QuotaFailure")
     found: dict[str, Message] = {}
     for packed in status.details:
         for name in kinds:
