@@ -94,6 +94,8 @@ def _with_slots() -> Iterator[tuple[str, str]]:
 def _searches() -> Iterator[tuple[str, str]]:
     yield "rank_of_user", ranking_statements.rank_statement(_search(_ALICE))[0]
     yield "rank_with_filter", ranking_statements.rank_statement(_search(_RUN, is_filtered=True))[0]
+    latest = ranking_statements.rank_statement(_search(_ALICE, latest_at=_NOW))
+    yield "rank_of_latest", latest[0]
     yield "rank_of_past", ranking_statements.rank_statement(_search(_RUN, time=_NOW))[0]
     memories = _search(_ALICE, sources=frozenset({Source.MEMORIES}))
     yield "rank_of_memories", ranking_statements.rank_statement(memories)[0]
@@ -109,6 +111,7 @@ def _search(
     *,
     is_filtered: bool = False,
     time: datetime | None = None,
+    latest_at: datetime | None = None,
     sources: frozenset[Source] = EVERY_SOURCE,
 ) -> SearchQuery:
     return SearchQuery(
@@ -120,6 +123,7 @@ def _search(
         filters=_FILTER if is_filtered else None,
         text="tea",
         time=time,
+        latest_at=latest_at,
         sources=sources,
     )
 

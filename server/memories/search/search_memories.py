@@ -33,7 +33,8 @@ class SearchMemoriesCommand:
     `as_of` is the past instant whose state is searched; None means now. `rerank` has a language
     model order the best hits once more. `reference_time` is when the question is asked, which its
     words for times, such as "last May", are relative to; None means `as_of`. With `explain`, each
-    hit says which arms found it.
+    hit says which arms found it. `latest_only` leaves out memories whose functional relations have
+    all been superseded; it cannot be combined with `as_of`.
     """
 
     project_id: str
@@ -51,6 +52,7 @@ class SearchMemoriesCommand:
     sources: frozenset[Source] = EVERY_SOURCE
     reference_time: datetime | None = None
     explain: bool = False
+    latest_only: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +129,7 @@ class SearchMemories:
             sources=command.sources,
             question_times=question_times,
             explain=command.explain,
+            latest_at=now if command.latest_only else None,
         )
         with stage("search"):
             hits = await self._store.search(query)

@@ -21,10 +21,11 @@ from server.memories.search.ranking import (
     candidate_count,
 )
 from server.storage.postgres.filters import Condition, filter_condition, scope_condition
+from server.storage.postgres.relations import FUNCTIONAL
 from server.storage.postgres.rows import to_halfvec
 from server.storage.postgres.statements import BoundStatement, fill_block, load_sql
 
-_SHARED: Final = ("ranking.sql", "passages.sql", "memory_columns.sql")
+_SHARED: Final = ("ranking.sql", "passages.sql", "memory_columns.sql", "relations.sql")
 SQL: Final = load_sql("search.sql", *_SHARED)
 LARGE_SQL: Final = load_sql("search_large.sql", *_SHARED)
 
@@ -61,7 +62,7 @@ def rank_statement(query: SearchQuery) -> BoundStatement:
         filters=conditions.text,
     )
     time = {"time": query.time} if is_past else {}
-    return statement(**_shared_values(query), **scope.values, **conditions.values, **time)
+    return statement(**_shared_values(query), **{**scope.values, **conditions.values}, **time)
 
 
 def rank_large_statement(query: SearchQuery, size: ScopeSize, cast: str = "") -> BoundStatement:
@@ -90,8 +91,7 @@ def rank_large_statement(query: SearchQuery, size: ScopeSize, cast: str = "") ->
     )
     return statement(
         **_shared_values(query),
-        **scope.values,
-        **conditions.values,
+        **{**scope.values, **conditions.values},
         size=size.memories,
         mean_length=size.mean_length,
     )
@@ -114,6 +114,11 @@ def _conditions(query: SearchQuery) -> Condition:
     if query.categories:
         texts.append("m.categories && :categories::text[]")
         values["categories"] = list(query.categories)
+    if query.latest_at is not None:
+        scope = scope_condition(query.scope)
+        texts.append(fill_block(SQL.blocks["is_latest"], scope=scope.text))
+        values |= {**FUNCTIONAL, **scope.values}
+        values |= {"at": query.latest_at, "visible_on": query.visible_on}
     return Condition(" AND ".join(texts), values)
 
 

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Final
 from server.graph.entities.aliases import Joins, Pair, TaughtAlias, apart, pair_of
 from server.graph.model import StatedRelation
 from server.graph.ports import RecallQuery
-from server.graph.project.supersession import FUNCTIONAL_PREFIXES, FUNCTIONAL_RELATIONS
 from server.memories.memory import today
 from server.memories.search.graph_clues import Clue, Recollection
 from server.storage.postgres.filters import scope_condition
+from server.storage.postgres.relations import FUNCTIONAL
 from server.storage.postgres.rows import to_entities, to_relations
 from server.storage.postgres.statements import BoundStatement, load_sql
 
@@ -39,10 +39,8 @@ _COUNTED: Final = 1000
 _SPACES_LOOKED_AT: Final = 500
 _LONGEST_KEY_BYTES: Final = 512
 
-SQL = load_sql("recall.sql")
+SQL = load_sql("recall.sql", "relations.sql")
 _SPLITS = load_sql("subgraphs.sql")["splits"]
-_FUNCTIONAL: Final = sorted(FUNCTIONAL_RELATIONS)
-_PATTERNS: Final = [prefix.replace("_", r"\_") + "%" for prefix in FUNCTIONAL_PREFIXES]
 
 
 class PostgresRecall:
@@ -162,9 +160,8 @@ def recall_statement(query: RecallQuery, places: Sequence[_Place]) -> BoundState
         query,
         **_names(places),
         visible_on=today(query.at),
-        functional=_FUNCTIONAL,
-        functional_patterns=_PATTERNS,
         at=query.at,
+        **FUNCTIONAL,
         counted=_COUNTED,
         most_entities=MOST_ENTITIES,
         near=NEAR,

@@ -4,33 +4,6 @@
 -- block: space
 coalesce('user:' || m.user_id, 'agent:' || m.agent_id, 'app:' || m.app_id, 'run:' || m.run_id)
 
--- block: seen
--- The relations that the scope sees.
-SELECT m.memory_id, m.ordinal, m.space, m.source_key, m.relation, m.target_key, m.event_time
-FROM memory_relations AS m
-WHERE m.project_id = :project_id AND {scope}
-  AND (m.expiration_date IS NULL OR m.expiration_date >= :visible_on)
-
--- block: holds
--- Whether nothing has superseded `r`: the rule of server/graph/project/supersession.py, by the names that
--- the memories use.
-NOT (
-    (r.relation = ANY (:functional::text[]) OR r.relation LIKE ANY (:functional_patterns::text[]))
-    AND EXISTS (
-        SELECT FROM ({seen}) AS later
-        WHERE later.space = r.space AND later.source_key = r.source_key
-          AND later.relation = r.relation
-          AND (later.event_time, later.memory_id) > (r.event_time, r.memory_id)
-          AND later.event_time <= :at
-          AND NOT EXISTS (
-              SELECT FROM memory_relations AS same
-              WHERE same.project_id = :project_id AND same.memory_id = later.memory_id
-                AND same.source_key = r.source_key AND same.relation = r.relation
-                AND same.target_key = r.target_key
-          )
-    )
-)
-
 -- name: look (scope)
 -- Most questions name nothing that the scope knows: this is all that they cost.
 SELECT ARRAY(

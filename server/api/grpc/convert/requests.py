@@ -176,6 +176,7 @@ def search_command(
             from_timestamp(request.reference_time) if request.HasField("reference_time") else None
         ),
         explain=request.explain,
+        latest_only=request.latest_only,
     )
 
 
