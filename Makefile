@@ -26,6 +26,8 @@ NEO4J_VERSION             := 5.18.0
 
 MEM0_VERSIONS := 0.1.118 1.0.11 2.2.1
 MEM0_CLIENTS  := $(MEM0_VERSIONS:%=$(LOCAL)/mem0/%/.installed)
+# Frameworks of agents, with the packages in tests/support/adapters.
+ADAPTERS      := $(LOCAL)/adapters/langgraph/.installed $(LOCAL)/adapters/adk/.installed
 
 NEO4J_LIB := $(LOCAL)/neo4j/$(NEO4J_VERSION)/lib
 # Folders that hold Python of ours; some of them come later than others.
@@ -43,7 +45,7 @@ endif
 say = printf '%s\n' '$(BOLD)==> $(1)$(PLAIN)'
 
 .PHONY: help install run demo test chaos check format lint types imports proto proto-check wheel tools \
-        neo4j golden mem0-clients vendor screenshots bench bench-telemetry lock secrets chromium \
+        neo4j golden mem0-clients adapters vendor screenshots bench bench-telemetry lock secrets chromium \
         clean
 
 help: ## List the targets
@@ -134,12 +136,22 @@ $(NEO4J_LIB): deploy/neo4j/pom.xml | $(VENV)/.installed
 mem0-clients: $(MEM0_CLIENTS) ## Install Mem0's own clients, which test the HTTP door (PyPI)
 	@:
 
+adapters: $(ADAPTERS) ## Install LangGraph and ADK, which test the client's adapters (PyPI)
+	@:
+
 # Each has an environment of its own, because they want different versions of the same packages.
-$(LOCAL)/mem0/%/.installed: tests/support/mem0/mem0ai-%.txt | $(VENV)/.installed
-	@$(call say,Installing mem0ai $*)
+define install_alone
+	@$(call say,Installing $(basename $(<F)))
 	@$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(@D)
 	@$(BIN)/uv pip install --quiet --no-deps --python $(@D)/bin/python --requirement $<
 	@touch $@
+endef
+
+$(LOCAL)/mem0/%/.installed: tests/support/mem0/mem0ai-%.txt | $(VENV)/.installed
+	$(install_alone)
+
+$(LOCAL)/adapters/%/.installed: tests/support/adapters/%.txt | $(VENV)/.installed
+	$(install_alone)
 
 # Only Debian's apt-get, and only as root: nobody is asked for a password in the middle of the tests.
 chromium: ## Install Debian's Chromium, which tests the web page (as root)
@@ -186,6 +198,7 @@ test: install ## Run every test against real PostgreSQL and Neo4j
 	@$(MAKE) --silent $(GRPCURL) $(GRPC_HEALTH_PROBE) $(GHZ) $(PROMTOOL) $(TOXIPROXY) || \
 	  echo 'Tests that need grpcurl and the like will fail: see above.' >&2
 	@$(MAKE) --silent mem0-clients || echo 'Tests of Mem0 clients will be skipped: see above.' >&2
+	@$(MAKE) --silent adapters || echo 'Tests of adapters will be skipped: see above.' >&2
 	@$(MAKE) --silent chromium || echo 'Tests of the web page will be skipped: see above.' >&2
 	@$(call say,Tests)
 	@PATH="$(CURDIR)/$(TOOLS):$$PATH" PYTHONHASHSEED=0 $(BIN)/python -m pytest \

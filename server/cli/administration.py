@@ -1,4 +1,4 @@
-"""`projects` and `keys`: create and delete projects and API keys."""
+"""`projects`: create, list and delete projects."""
 
 from __future__ import annotations
 
@@ -20,12 +20,7 @@ DEFAULT_ORG = "default"
 
 
 def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Adds both commands."""
-    _add_projects(commands)
-    _add_keys(commands)
-
-
-def _add_projects(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Adds the command."""
     parser = commands.add_parser("projects", help="create, list and delete projects")
     verbs = parser.add_subparsers(required=True, metavar="VERB")
     create = verbs.add_parser("create", help="create a project")
@@ -47,32 +42,9 @@ def _add_projects(commands: argparse._SubParsersAction[argparse.ArgumentParser])
     delete.set_defaults(run=delete_project)
 
 
-def _add_keys(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    parser = commands.add_parser("keys", help="create, list and revoke API keys")
-    verbs = parser.add_subparsers(required=True, metavar="VERB")
-    create = verbs.add_parser(
-        "create",
-        help="create a key and print it, once",
-        description="The key is printed on standard output and cannot be read again: only its "
-        "digest is stored.",
-    )
-    owner = create.add_mutually_exclusive_group(required=True)
-    owner.add_argument("--project", help="project that the key opens")
-    owner.add_argument("--org", help="organization whose projects the key opens")
-    create.add_argument("--label", default="", help="what the key is for")
-    create.set_defaults(run=create_key)
-    verbs.add_parser("list", help="list all keys").set_defaults(run=list_keys)
-    revoke = verbs.add_parser(
-        "revoke",
-        help="revoke a key",
-        description="Running servers refuse the key within 5 seconds.",
-    )
-    revoke.add_argument("key", help="id of the key, as `keys list` shows it")
-    revoke.set_defaults(run=revoke_key)
-
-
 @asynccontextmanager
-async def _administration() -> AsyncIterator[Administration]:
+async def administering() -> AsyncIterator[Administration]:
+    """Opens the administration of the store that the settings name."""
     async with (
         open_store() as store,
         open_administration(store.dsn, store.settings.postgres) as administration,
@@ -82,14 +54,14 @@ async def _administration() -> AsyncIterator[Administration]:
 
 async def create_project(arguments: argparse.Namespace) -> None:
     """`projects create`."""
-    async with _administration() as administration:
+    async with administering() as administration:
         project = await administration.create_project(arguments.project, arguments.org)
     out.print(f"created project {project.id} of organization {project.org_id}", markup=False)
 
 
 async def list_projects(_arguments: argparse.Namespace) -> None:
     """`projects list`."""
-    async with _administration() as administration:
+    async with administering() as administration:
         projects = await administration.list_projects()
     table = Table("organization", "project", "created", "state")
     for project in projects:
@@ -134,37 +106,3 @@ def _confirm(project: str) -> None:
     err.print(f"Everything in the project {escape(project)} will be deleted permanently.")
     if input("Type its id to continue: ") != project:
         fail("not confirmed; nothing was deleted")
-
-
-async def create_key(arguments: argparse.Namespace) -> None:
-    """`keys create`."""
-    async with _administration() as administration:
-        record, key = await administration.create_key(
-            project_id=arguments.project, org_id=arguments.org, label=arguments.label
-        )
-    err.print(f"created key {record.id}; it is shown only once:")
-    out.print(key, markup=False)
-
-
-async def list_keys(_arguments: argparse.Namespace) -> None:
-    """`keys list`."""
-    async with _administration() as administration:
-        keys = await administration.list_keys()
-    table = Table("key", "organization", "project", "label", "created", "revoked")
-    for key in keys:
-        table.add_row(
-            key.id,
-            escape(key.org_id),
-            escape(key.project_id or "(all)"),
-            escape(key.label),
-            f"{key.create_time:%Y-%m-%d %H:%M:%S}",
-            f"{key.revoke_time:%Y-%m-%d %H:%M:%S}" if key.revoke_time else "",
-        )
-    out.print(table)
-
-
-async def revoke_key(arguments: argparse.Namespace) -> None:
-    """`keys revoke`."""
-    async with _administration() as administration:
-        await administration.revoke_key(arguments.key)
-    out.print(f"revoked key {arguments.key}", markup=False)

@@ -2,7 +2,7 @@
 
     MemoirError
     ├── InvalidRequest ── MalformedRequest, ProjectRequired
-    ├── ApiKeyInvalid, ProjectForbidden
+    ├── ApiKeyInvalid, ProjectForbidden, RoleRequired, ScopeForbidden
     ├── NotFound ── MemoryNotFound, EntityNotFound, ScopeNotFound, OperationNotFound
     ├── OperationNotDone, OperationCancelled, OperationAbandoned
     ├── RequestIdReused, EtagMismatch, ConcurrentChange, MemoryImmutable, MemoryDuplicate
@@ -94,6 +94,29 @@ class ProjectForbidden(MemoirError):
 
     def __init__(self) -> None:
         super().__init__("the API key may not act on this organization and project")
+
+
+class RoleRequired(MemoirError):
+    """The key's role does not permit the call."""
+
+    def __init__(self, role: str) -> None:
+        super().__init__(f"this call needs an API key with the role {role}", {"role": role})
+
+
+class ScopeForbidden(MemoirError):
+    """The key is confined to a scope, and the call reaches beyond it.
+
+    `field` is the path of the request's field that does, or empty if the call concerns the whole
+    project.
+    """
+
+    def __init__(self, field: str = "") -> None:
+        if field:
+            super().__init__(f"the API key is confined to another {field}", {"field": field})
+        else:
+            super().__init__(
+                "the API key is confined to a scope, and this call concerns the whole project"
+            )
 
 
 class NotFound(MemoirError):

@@ -9,6 +9,7 @@ from typing import Protocol
 from uuid import UUID
 
 from server.core.pages import ListCursor, ListOrder
+from server.core.request_context import NOBODY, Origin
 from server.core.values import JsonObject, Vector
 from server.graph.model import Entity, Relation
 from server.memories.add.inference import Candidate
@@ -30,7 +31,8 @@ class Call:
     from 1; 0 stands for a single call, or for the batch itself. The token counts are those of the
     language model, None if none was used. The call of an operation has the operation's id, and
     `operation_lease` is the id of its lease. `traceparent` is the call's position in its trace, to
-    which later work on the graph links back. `notices` say what the call left out.
+    which later work on the graph links back. `notices` say what the call left out, `origin` who
+    made it.
     """
 
     id: UUID
@@ -50,6 +52,7 @@ class Call:
     operation_lease: UUID | None = None
     traceparent: str | None = None
     notices: Sequence[Notice] = ()
+    origin: Origin = NOBODY
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Protocol
@@ -17,7 +17,10 @@ class ProjectStore(Protocol):
     """Projects and keys. Every method raises StoreUnavailable if PostgreSQL cannot be reached."""
 
     async def find_principal(self, key_digest: bytes) -> Principal | None:
-        """Returns whom the key with this digest stands for; None if it is unknown or revoked."""
+        """Returns whom the key with this digest stands for; None if it is not valid.
+
+        Revoked and expired keys are not valid.
+        """
         ...
 
     async def get_project(self, project_id: str) -> Project | None:
@@ -38,6 +41,19 @@ class ProjectStore(Protocol):
 
     async def create_key(self, key: ApiKey, digest: bytes) -> None:
         """Stores a new key by its digest."""
+        ...
+
+    async def rotate_key(
+        self, key_id: str, end: datetime, successor: ApiKey, digest: bytes
+    ) -> bool:
+        """Stores the successor of a key, which itself expires at `end` unless it did before.
+
+        Returns False, and changes nothing, if there is no such key or it is revoked.
+        """
+        ...
+
+    async def record_uses(self, uses: Mapping[str, datetime]) -> None:
+        """Stores when keys, by their ids, were last used. Earlier times change nothing."""
         ...
 
     async def list_keys(self) -> list[ApiKey]:
@@ -86,7 +102,10 @@ class PoolUsage:
 
 @dataclass(frozen=True, slots=True)
 class TracedCall:
-    """A call that was stored. Tokens are None where no language model took part."""
+    """A call that was stored. Tokens are None where no language model took part.
+
+    `key_id` and `peer` are the API key and the client's address; None for the service's own work.
+    """
 
     project_id: str
     call_id: UUID
@@ -98,6 +117,8 @@ class TracedCall:
     input_tokens: int | None
     output_tokens: int | None
     messages: int
+    key_id: str | None = None
+    peer: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +151,8 @@ class TracedOperation:
     start_time: datetime | None
     end_time: datetime | None
     fault: str | None
+    key_id: str | None = None
+    peer: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,7 @@ async def entities(driver: AsyncDriver, project: str) -> int:
     return int(records[0]["found"])
 
 
-async def test_nothing_of_a_deleted_project_is_left(
+async def test_nothing_but_the_audit_log_of_a_deleted_project_is_left(
     client: Client, user: str, shared_home: Home, neo4j_driver: AsyncDriver
 ) -> None:
     project = f"doomed-{user}"
@@ -54,7 +54,7 @@ async def test_nothing_of_a_deleted_project_is_left(
     assert f"deleted project {project}" in printed
     await outbox_empties(shared_home.postgres_dsn, SETTLE_SECONDS)
     pool = await open_pool(shared_home.postgres_dsn, PoolOptions(max_size=1))
-    assert await tables_with(Database(pool, 5.0), project) == set()
+    assert await tables_with(Database(pool, 5.0), project) == {"audit_events"}
     pool.terminate()
     assert await entities(neo4j_driver, project) == 0
     assert len(await listed(client, user)) == 1

@@ -33,7 +33,7 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     Code: INVALID_ARGUMENT. Also carries a `BadRequest` that names the field, if it can be found.
     """
     ERROR_REASON_API_KEY_INVALID: _ErrorReason.ValueType  # 3
-    """The call carries no API key, or one that is unknown, malformed or revoked.
+    """The call carries no API key, or one that is unknown, malformed, revoked or expired.
     Code: UNAUTHENTICATED.
     """
     ERROR_REASON_PROJECT_FORBIDDEN: _ErrorReason.ValueType  # 4
@@ -150,6 +150,16 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     Code: INVALID_ARGUMENT. Metadata: `bytes` (of the answer), `limit` (in bytes). Also carries a
     `BadRequest` naming `messages`.
     """
+    ERROR_REASON_ROLE_REQUIRED: _ErrorReason.ValueType  # 31
+    """The role of the API key does not permit the call.
+    Code: PERMISSION_DENIED. Metadata: `role` (the least one that does: `write` or `admin`).
+    """
+    ERROR_REASON_SCOPE_FORBIDDEN: _ErrorReason.ValueType  # 32
+    """The API key is confined to a scope, and the request names another one or concerns the whole
+    project.
+    Code: PERMISSION_DENIED. Metadata: `field` (the path of the field that names another scope), absent
+    if the whole project is concerned.
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """ErrorReason is the closed list of what can go wrong in a call.
@@ -171,7 +181,7 @@ ERROR_REASON_MALFORMED_REQUEST: ErrorReason.ValueType  # 2
 Code: INVALID_ARGUMENT. Also carries a `BadRequest` that names the field, if it can be found.
 """
 ERROR_REASON_API_KEY_INVALID: ErrorReason.ValueType  # 3
-"""The call carries no API key, or one that is unknown, malformed or revoked.
+"""The call carries no API key, or one that is unknown, malformed, revoked or expired.
 Code: UNAUTHENTICATED.
 """
 ERROR_REASON_PROJECT_FORBIDDEN: ErrorReason.ValueType  # 4
@@ -287,5 +297,15 @@ ERROR_REASON_ANSWER_TOO_LARGE: ErrorReason.ValueType  # 30
 stored: send fewer messages in a call.
 Code: INVALID_ARGUMENT. Metadata: `bytes` (of the answer), `limit` (in bytes). Also carries a
 `BadRequest` naming `messages`.
+"""
+ERROR_REASON_ROLE_REQUIRED: ErrorReason.ValueType  # 31
+"""The role of the API key does not permit the call.
+Code: PERMISSION_DENIED. Metadata: `role` (the least one that does: `write` or `admin`).
+"""
+ERROR_REASON_SCOPE_FORBIDDEN: ErrorReason.ValueType  # 32
+"""The API key is confined to a scope, and the request names another one or concerns the whole
+project.
+Code: PERMISSION_DENIED. Metadata: `field` (the path of the field that names another scope), absent
+if the whole project is concerned.
 """
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

@@ -15,12 +15,14 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_health.v1.health import aio
 from grpc_reflection.v1alpha import reflection
 from memoir.v1 import (
+    audit_service_pb2,
     graph_service_pb2,
     memory_service_pb2,
     project_service_pb2,
     statistics_service_pb2,
 )
 
+from server.api.grpc.services.audit import AuditService
 from server.api.grpc.services.graph import GraphService
 from server.api.grpc.services.memory import MemoryService
 from server.api.grpc.services.operations import OperationsService
@@ -183,6 +185,7 @@ class Servicers:
     health: HealthService
     operations: OperationsService
     statistics: StatisticsService
+    audit: AuditService
 
 
 CONTRACT: tuple[ServiceDescriptor, ...] = (
@@ -190,25 +193,22 @@ CONTRACT: tuple[ServiceDescriptor, ...] = (
     graph_service_pb2.DESCRIPTOR.services_by_name["GraphService"],
     project_service_pb2.DESCRIPTOR.services_by_name["ProjectService"],
     statistics_service_pb2.DESCRIPTOR.services_by_name["StatisticsService"],
+    audit_service_pb2.DESCRIPTOR.services_by_name["AuditService"],
     operations_proto_pb2.DESCRIPTOR.services_by_name["Operations"],
 )
 
 
 def servicer_of(service: ServiceDescriptor, servicers: Servicers) -> object:
     """Returns the object that serves a service of the contract; a bare object if there is none."""
-    match service.name:
-        case "MemoryService":
-            return servicers.memory
-        case "GraphService":
-            return servicers.graph
-        case "ProjectService":
-            return servicers.project
-        case "Operations":
-            return servicers.operations
-        case "StatisticsService":
-            return servicers.statistics
-        case _:
-            return object()
+    by_name: dict[str, object] = {
+        "MemoryService": servicers.memory,
+        "GraphService": servicers.graph,
+        "ProjectService": servicers.project,
+        "Operations": servicers.operations,
+        "StatisticsService": servicers.statistics,
+        "AuditService": servicers.audit,
+    }
+    return by_name.get(service.name, object())
 
 
 def build_server(

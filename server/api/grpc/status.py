@@ -33,6 +33,8 @@ OUTCOMES: Mapping[
     errors.ProjectRequired: (_Code.INVALID_ARGUMENT, _Reason.ERROR_REASON_PROJECT_REQUIRED),
     errors.ApiKeyInvalid: (_Code.UNAUTHENTICATED, _Reason.ERROR_REASON_API_KEY_INVALID),
     errors.ProjectForbidden: (_Code.PERMISSION_DENIED, _Reason.ERROR_REASON_PROJECT_FORBIDDEN),
+    errors.RoleRequired: (_Code.PERMISSION_DENIED, _Reason.ERROR_REASON_ROLE_REQUIRED),
+    errors.ScopeForbidden: (_Code.PERMISSION_DENIED, _Reason.ERROR_REASON_SCOPE_FORBIDDEN),
     errors.MemoryNotFound: (_Code.NOT_FOUND, _Reason.ERROR_REASON_MEMORY_NOT_FOUND),
     errors.EntityNotFound: (_Code.NOT_FOUND, _Reason.ERROR_REASON_ENTITY_NOT_FOUND),
     errors.ScopeNotFound: (_Code.NOT_FOUND, _Reason.ERROR_REASON_SCOPE_NOT_FOUND),

@@ -1,4 +1,4 @@
-"""Listens for HTTP: uvicorn inside the serving process, on a socket of its own."""
+"""Listens for HTTP: uvicorn inside a process of the server, on a socket of its own."""
 
 from __future__ import annotations
 
@@ -19,15 +19,17 @@ _BACKLOG: Final = 2048
 
 @dataclass(frozen=True, slots=True)
 class HttpOptions:
-    """How the door listens.
+    """How a door listens.
 
-    With `shares_port` other processes may listen on the same port and get connections too.
-    `connections` are served at once; one more is answered 503. `idle_seconds` is the time for a
-    request to begin, and `stop_seconds` that for connections to end.
+    `setting` is what a user changes to get another port. With `shares_port` other processes may
+    listen on the same port and get connections too. `connections` are served at once; one more is
+    answered 503. `idle_seconds` is the time for a request to begin, and `stop_seconds` that for
+    connections to end.
     """
 
     host: str
     port: int
+    setting: str = "MEMOIR_HTTP_PORT"
     shares_port: bool = False
     connections: int = 1024
     idle_seconds: float = 30.0
@@ -134,7 +136,7 @@ def _listening(options: HttpOptions) -> Iterator[socket.socket]:
         except OSError as error:
             place = f"{options.host}:{options.port}"
             raise OSError(
-                f"cannot listen on {place}; set MEMOIR_HTTP_PORT to a free port"
+                f"cannot listen on {place}; set {options.setting} to a free port"
             ) from error
         listening.setblocking(False)
         yield listening

@@ -105,7 +105,14 @@ async def open_page(settings: Settings, grpc_port: int) -> AsyncIterator[str | N
         yield None
         return
     names = tuple(name.strip() for name in page.names.split(",") if name.strip())
-    options = PageOptions(page.host, page.port, names, _loopback(settings, grpc_port))
+    http = HttpOptions(
+        page.host,
+        page.port,
+        setting="MEMOIR_PAGE_PORT",
+        connections=settings.http.connections,
+        idle_seconds=settings.http.idle_seconds,
+    )
+    options = PageOptions(http, names, _loopback(settings, grpc_port))
     async with serving_page(options) as port:
         yield f"http://{page.host}:{port}/"
 

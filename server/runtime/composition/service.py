@@ -14,12 +14,14 @@ from server.api.grpc.interceptors.chain import build_interceptors
 from server.api.grpc.interceptors.drain import DrainGate
 from server.api.grpc.local import LocalCalls
 from server.api.grpc.server import HealthService, Servicers, build_server
+from server.api.grpc.services.audit import AuditService
 from server.api.grpc.services.graph import GraphService
 from server.api.grpc.services.memory import MemoryService, MemoryUseCases
 from server.api.grpc.services.memory_changes import MutationUseCases, ScopeUseCases
 from server.api.grpc.services.operations import OperationsService
 from server.api.grpc.services.project import ProjectService, StatisticsService
 from server.api.grpc.tokens import KEY_BYTES, Tokens
+from server.audit.list_events import ListAuditEvents
 from server.core.background import running
 from server.core.clock import Clock, SystemClock
 from server.graph.project.projector import GraphProjector
@@ -44,6 +46,7 @@ from server.operations.leases import ScopeTurns
 from server.operations.ports import Channel
 from server.projects.administration import GetProject, UpdateProject
 from server.projects.authorization import Authenticate, Authorize
+from server.projects.key_uses import KeyUses
 from server.runtime.composition.database import open_database
 from server.runtime.composition.doors import (
     admission,
@@ -64,6 +67,7 @@ from server.runtime.composition.workers import Worker, answering_others
 from server.runtime.drain import drain
 from server.runtime.readiness import ReadinessProbe
 from server.runtime.settings import Settings
+from server.storage.postgres.audit import PostgresAuditLog
 from server.storage.postgres.entities import PostgresEntitySplits
 from server.storage.postgres.erasing import PostgresRetention
 from server.storage.postgres.event_stream import PostgresEventStream
@@ -98,6 +102,7 @@ class Service:
     models: Models
     calls: AsynchronousCalls
     observation: Observation
+    key_uses: KeyUses
     http_port: int | None = None
 
     async def drain(self, seconds: float, delay: float = 0.0) -> None:
@@ -150,6 +155,8 @@ async def open_service(
             )
             purge = PurgeExpired(retention, SystemClock(), settings.retention.purge_days)
             await stack.enter_async_context(running("retention", purge.run()))
+        stack.push_async_callback(service.key_uses.flush)
+        await stack.enter_async_context(running("key-uses", service.key_uses.run()))
         await stack.enter_async_context(working(service.calls))
         await stack.enter_async_context(observing(service.observation.sampler))
         if worker is not None:
@@ -277,13 +284,15 @@ def _compose(
         project=ProjectService(GetProject(projects), UpdateProject(projects, clock)),
         health=health,
         operations=OperationsService(calls.manage, tokens),
+        audit=AuditService(ListAuditEvents(PostgresAuditLog(database)), tokens),
         statistics=StatisticsService(observation.get, gate.closing),
     )
+    key_uses = KeyUses(projects, clock)
     interceptors = build_interceptors(
         gate=gate,
         admission=observed.admission,
         rate_limiter=rate_limiter(settings.admission),
-        authenticate=Authenticate(projects),
+        authenticate=Authenticate(projects, on_use=key_uses.note),
         authorize=Authorize(projects),
         now=clock.now,
         statistics=observed.statistics,
@@ -295,4 +304,7 @@ def _compose(
     )
     local = LocalCalls(servicers, interceptors)
     probe = ReadinessProbe(PostgresReadiness(database), models.embedder, health.set_ready)
-    return Service(server, port, local, health, gate, probe, models, calls, observation), projector
+    service = Service(
+        server, port, local, health, gate, probe, models, calls, observation, key_uses
+    )
+    return service, projector
