@@ -22,6 +22,7 @@ GITLEAKS_VERSION          := v8.30.1
 GHZ_VERSION               := v0.93.0
 PROMTOOL_VERSION          := v0.313.0
 TOXIPROXY_VERSION         := v2.5.0
+HELM_VERSION              := v3.21.4
 NEO4J_VERSION             := 5.18.0
 
 MEM0_VERSIONS := 0.1.118 1.0.11 2.2.1
@@ -45,7 +46,8 @@ endif
 say = printf '%s\n' '$(BOLD)==> $(1)$(PLAIN)'
 
 .PHONY: help install run demo test chaos check format lint types imports proto proto-check wheel tools \
-        neo4j golden mem0-clients adapters vendor screenshots bench bench-telemetry lock secrets chromium \
+        neo4j golden manifests mem0-clients adapters vendor screenshots bench bench-telemetry lock \
+        secrets chromium \
         clean
 
 help: ## List the targets
@@ -82,8 +84,9 @@ GITLEAKS          := $(STAMPS)/gitleaks-$(GITLEAKS_VERSION)
 GHZ               := $(STAMPS)/ghz-$(GHZ_VERSION)
 PROMTOOL          := $(STAMPS)/promtool-$(PROMTOOL_VERSION)
 TOXIPROXY         := $(STAMPS)/toxiproxy-$(TOXIPROXY_VERSION)
+HELM              := $(STAMPS)/helm-$(HELM_VERSION)
 
-tools: $(GRPCURL) $(GRPC_HEALTH_PROBE) $(GITLEAKS) $(GHZ) $(PROMTOOL) $(TOXIPROXY) ## Build the tools of checks and tests (Go)
+tools: $(GRPCURL) $(GRPC_HEALTH_PROBE) $(GITLEAKS) $(GHZ) $(PROMTOOL) $(TOXIPROXY) $(HELM) ## Build the tools of checks and tests (Go)
 	@:
 
 define go-tool
@@ -125,6 +128,9 @@ $(PROMTOOL):
 $(TOXIPROXY):
 	$(call go-tool,toxiproxy,$(TOXIPROXY_VERSION),github.com/Shopify/toxiproxy/v2/cmd/server)
 	@mv $(TOOLS)/server $(TOOLS)/toxiproxy-server
+
+$(HELM):
+	$(call go-tool,helm,$(HELM_VERSION),helm.sh/helm/v3/cmd/helm)
 
 neo4j: $(NEO4J_LIB) ## Download the Neo4j server jars (Java 17 and Maven)
 	@:
@@ -195,7 +201,7 @@ TEST_WORKERS ?= 2
 
 test: install ## Run every test against real PostgreSQL and Neo4j
 	@$(MAKE) neo4j || echo 'Tests that need Neo4j will fail: see above.' >&2
-	@$(MAKE) --silent $(GRPCURL) $(GRPC_HEALTH_PROBE) $(GHZ) $(PROMTOOL) $(TOXIPROXY) || \
+	@$(MAKE) --silent $(GRPCURL) $(GRPC_HEALTH_PROBE) $(GHZ) $(PROMTOOL) $(TOXIPROXY) $(HELM) || \
 	  echo 'Tests that need grpcurl and the like will fail: see above.' >&2
 	@$(MAKE) --silent mem0-clients || echo 'Tests of Mem0 clients will be skipped: see above.' >&2
 	@$(MAKE) --silent adapters || echo 'Tests of adapters will be skipped: see above.' >&2
@@ -251,6 +257,10 @@ screenshots: install ## Make the pictures in docs/images from a server at work
 
 golden: install ## Render every SQL statement again, for review
 	@$(BIN)/python -m tests.support.rendered_statements
+
+manifests: install ## Render deploy/kubernetes from the chart again
+	@$(MAKE) --silent $(HELM)
+	@PATH="$(CURDIR)/$(TOOLS):$$PATH" $(BIN)/python -m scripts.render_manifests
 
 vendor: install ## Fetch the web page's libraries from npm again, and check their digests
 	@$(BIN)/python scripts/vendor_page.py

@@ -42,7 +42,7 @@ STOP_SECONDS = 45.0
 COMMAND_SECONDS = 60.0
 PROJECT = "e2e"
 
-_HTTP_ON = re.compile(r"HTTP on\s+(http://\S+)")
+_HTTP_ON = re.compile(r"HTTP on\s+(https?://\S+)")
 _SERVES_ON = re.compile(r"(?:serving|serves) on (\S+:\d+)")
 
 

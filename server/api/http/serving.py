@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
+import ssl
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
@@ -24,7 +25,7 @@ class HttpOptions:
     `setting` is what a user changes to get another port. With `shares_port` other processes may
     listen on the same port and get connections too. `connections` are served at once; one more is
     answered 503. `idle_seconds` is the time for a request to begin, and `stop_seconds` that for
-    connections to end.
+    connections to end. Without `tls` nothing is encrypted.
     """
 
     host: str
@@ -34,6 +35,7 @@ class HttpOptions:
     connections: int = 1024
     idle_seconds: float = 30.0
     stop_seconds: float = 2.0
+    tls: ssl.SSLContext | None = None
 
 
 @asynccontextmanager
@@ -45,6 +47,7 @@ async def serving_http(application: ASGIApp, options: HttpOptions) -> AsyncItera
     """
     # The service logs each call; what uvicorn has to say are faults of clients.
     logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
+    tls = options.tls
     with _listening(options) as listening:
         server = _Server(
             uvicorn.Config(
@@ -60,6 +63,7 @@ async def serving_http(application: ASGIApp, options: HttpOptions) -> AsyncItera
                 timeout_keep_alive=round(options.idle_seconds),
                 timeout_graceful_shutdown=round(options.stop_seconds),
                 backlog=_BACKLOG,
+                ssl_context_factory=None if tls is None else lambda *_: tls,
             )
         )
         serving = asyncio.create_task(server.serve([listening]), name="http")

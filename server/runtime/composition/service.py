@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import grpc
 from opentelemetry.trace import TracerProvider
@@ -13,7 +15,7 @@ from opentelemetry.trace import TracerProvider
 from server.api.grpc.interceptors.chain import build_interceptors
 from server.api.grpc.interceptors.drain import DrainGate
 from server.api.grpc.local import LocalCalls
-from server.api.grpc.server import HealthService, Servicers, build_server
+from server.api.grpc.server import HealthService, ServerOptions, Servicers, build_server
 from server.api.grpc.services.audit import AuditService
 from server.api.grpc.services.graph import GraphService
 from server.api.grpc.services.memory import MemoryService, MemoryUseCases
@@ -50,9 +52,13 @@ from server.projects.key_uses import KeyUses
 from server.runtime.composition.database import open_database
 from server.runtime.composition.doors import (
     admission,
+    local_socket,
+    loopback,
+    open_certificates,
     open_http,
     rate_limiter,
     server_options,
+    serving_health,
 )
 from server.runtime.composition.graph import GraphAccess, GraphAddress, compose_graph, open_graph
 from server.runtime.composition.models import Models, open_models
@@ -90,7 +96,7 @@ from server.storage.postgres.token_key import PostgresTokenKey
 class Service:
     """A running service. `probe` checks whether it is ready; `local` are calls from within.
 
-    `http_port` is None where HTTP is not served.
+    `http_port` is None where HTTP is not served. Clients in the same process call `local_address`.
     """
 
     server: grpc.aio.Server
@@ -104,6 +110,7 @@ class Service:
     observation: Observation
     key_uses: KeyUses
     http_port: int | None = None
+    local_address: str = ""
 
     async def drain(self, seconds: float, delay: float = 0.0) -> None:
         """Refuses new calls after `delay`, gives accepted ones `seconds` to finish, and stops."""
@@ -126,6 +133,7 @@ async def open_service(
 
     Raises:
         OSError: the address cannot be listened on.
+        CertificateFault: the certificate's files cannot be used.
         SettingsFault: the models cannot be opened.
         EmbedderConflict: the store was written with another embedder.
     """
@@ -136,16 +144,34 @@ async def open_service(
         )
         access = await stack.enter_async_context(open_graph(graph_address, settings.neo4j))
         notifications = PostgresNotifications(dsn, server_id=new_server_id())
+        certificates = open_certificates(settings.tls)
+        local_address = None
+        if certificates is not None:
+            directory = worker.directory if worker else stack.enter_context(_private_directory())
+            local_address = local_socket(directory, worker.number if worker else 0)
+        options = server_options(
+            settings, certificates, local_address, worker.port if worker else None
+        )
         service, projector = _compose(
-            settings, database, models, access, notifications, tracer_provider, worker
+            settings, database, models, access, notifications, tracer_provider, worker, options
         )
         await service.probe.refuse_other_embedder()
         await service.health.start()
         await service.probe.check()
+        await stack.enter_async_context(
+            serving_health(settings, service.health, shares_port=worker is not None)
+        )
         await service.server.start()
         stack.push_async_callback(service.server.stop, None)
+        local_address = local_address or loopback(settings, service.port)
         http_port = await stack.enter_async_context(
-            open_http(settings, service.local, service.port, worker.http_port if worker else None)
+            open_http(
+                settings,
+                service.local,
+                local_address,
+                certificates,
+                worker.http_port if worker else None,
+            )
         )
         stack.enter_context(notifications.subscribe(Channel.MEMORY_EVENTS, projector.wake))
         await stack.enter_async_context(running("projector", projector.run()))
@@ -164,7 +190,14 @@ async def open_service(
                 answering_others(worker, service.observation.statistics, database.usage)
             )
         await stack.enter_async_context(running("readiness", service.probe.run()))
-        yield replace(service, http_port=http_port)
+        yield replace(service, http_port=http_port, local_address=local_address)
+
+
+@contextmanager
+def _private_directory() -> Iterator[Path]:
+    """A directory that only the owner can enter, during the block."""
+    with TemporaryDirectory(prefix="memoir-") as directory:
+        yield Path(directory)
 
 
 def _compose_mutations(
@@ -214,6 +247,7 @@ def _compose(
     notifications: PostgresNotifications,
     tracer_provider: TracerProvider | None,
     worker: Worker | None,
+    options: ServerOptions,
 ) -> tuple[Service, GraphProjector]:
     clock = SystemClock()
     projects = PostgresProjectStore(database)
@@ -299,9 +333,7 @@ def _compose(
         default_timeout_seconds=settings.grpc.default_deadline,
         tracer_provider=tracer_provider,
     )
-    server, port = build_server(
-        server_options(settings, worker.port if worker else None), servicers, interceptors
-    )
+    server, port = build_server(options, servicers, interceptors)
     local = LocalCalls(servicers, interceptors)
     probe = ReadinessProbe(PostgresReadiness(database), models.embedder, health.set_ready)
     service = Service(
