@@ -11,7 +11,8 @@ from typing import Any, Final, TypeAlias, TypeVar
 import orjson
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
-from google.rpc import status_pb2
+from google.rpc import code_pb2, status_pb2
+from memoir.v1.project_service_pb2 import GetProjectRequest
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope
@@ -49,6 +50,8 @@ NOTICE: Final = "memoir-notice"
 _LONGEST_HEADER: Final = 1024
 _OWN_TRAILERS: Final = "memoir-"
 _NDJSON: Final = "application/x-ndjson"
+_GET_PROJECT: Final = "memoir.v1.ProjectService/GetProject"
+_UNAUTHENTICATED: Final[int] = code_pb2.UNAUTHENTICATED
 
 _exchange: ContextVar[Exchange] = ContextVar("http_exchange")
 
@@ -132,7 +135,7 @@ class Door:
             async def run(exchange: Exchange) -> Response:
                 session = Session(self._plain_method, exchange)
                 try:
-                    body = await respond(exchange, session)
+                    body = await _after_key(respond, exchange, session)
                 except CallFailed as error:
                     assert session.last is not None
                     return failed(error.status, session.last.correlation_id, rename)
@@ -190,6 +193,30 @@ class Door:
             return unacceptable(request, invalid)
         except ClientDisconnect:
             return refused(CLIENT_CLOSED_REQUEST, "the client is gone")
+
+
+async def _after_key(respond: Respond, exchange: Exchange, session: Session) -> object:
+    """What `respond` returns; a stranger learns nothing of what is wrong with the request.
+
+    Raises:
+        CallFailed: a call ended with an error; without a valid key, that error.
+        InvalidRequest: the request is malformed.
+    """
+    try:
+        return await respond(exchange, session)
+    except InvalidRequest:
+        if session.last is None:
+            await _check_key(session)
+        raise
+
+
+async def _check_key(session: Session) -> None:
+    """Raises CallFailed if the request has no valid key, by a call that reads little."""
+    try:
+        await session.call(_GET_PROJECT, GetProjectRequest())
+    except CallFailed as error:
+        if error.status.code == _UNAUTHENTICATED:
+            raise
 
 
 async def _while_connected(calls: asyncio.Task[T], receive: Receive) -> T:
