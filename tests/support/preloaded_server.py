@@ -13,19 +13,14 @@ from importlib import import_module
 # The console looks at the standard output while it is imported; a child's is never a terminal.
 os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
-for _module in (
-    "server.cli.main",
-    "server.cli.serve",
-    "server.cli.administration",
-    "server.cli.archives",
-    "server.cli.graph",
-    "server.cli.migrate",
-    "server.cli.operations",
+_COMMANDS = import_module("server.cli.main").MODULES.values()
+_LATER = (
     "server.cli.worker",
     "server.models.gemini.client",
     "server.models.offline.embedder",
     "server.runtime.composition.gemini",
-):
+)
+for _module in (*(f"server.cli.{command}" for command in _COMMANDS), *_LATER):
     import_module(_module)
 
 # Garbage collection would otherwise copy the pages that all children share.

@@ -58,7 +58,7 @@ class PostgresRecall:
             if look["has_teachers"]:
                 joins = await _joins(connection, query, spaces)
                 known = _places(spaces, query.names, joins)
-            rows = await _recalled(connection, query, known) if known else []
+            rows = await connection.fetch(*recall_statement(query, known)) if known else []
             clues = [Clue(row["memory_id"], row["degree"], row["through"]) for row in rows]
             near = [row for row in rows if not row["through"]] if query.with_relations else []
             relations = await _stated(connection, query.project_id, near)
@@ -153,25 +153,21 @@ async def _spaces(connection: Connection, query: RecallQuery) -> list[str]:
     return [own, *others][:MOST_SPACES]
 
 
-async def _recalled(
-    connection: Connection, query: RecallQuery, places: Sequence[_Place]
-) -> list[Row]:
-    rows = await connection.fetch(
-        *_bound(
-            "recall",
-            query,
-            **_names(places),
-            visible_on=today(query.at),
-            at=query.at,
-            **FUNCTIONAL,
-            counted=_COUNTED,
-            most_entities=MOST_ENTITIES,
-            near=NEAR,
-            widest=WIDEST,
-            far=FAR,
-        )
+def recall_statement(query: RecallQuery, places: Sequence[_Place]) -> BoundStatement:
+    """Returns the statement that follows the entities at these places; see recall.sql."""
+    return _bound(
+        "recall",
+        query,
+        **_names(places),
+        visible_on=today(query.at),
+        at=query.at,
+        **FUNCTIONAL,
+        counted=_COUNTED,
+        most_entities=MOST_ENTITIES,
+        near=NEAR,
+        widest=WIDEST,
+        far=FAR,
     )
-    return list(rows)
 
 
 async def _stated(

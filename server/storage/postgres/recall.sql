@@ -29,6 +29,15 @@ SELECT ARRAY(
        ) AS has_teachers;
 
 -- name: recall (scope)
+-- The relations of the named entities (`near`) and those one hop further (`far`), each as the memory that
+-- states it, with the number of relations of the entities on the way: the fewer, the more telling.
+-- `entity` are the named ones that have any relation, the rarest first. `between` are the entities
+-- that `near` leads to and that lead on: not those with one relation, which only leads back, and not
+-- those with more than :widest, through which everything is near everything.
+-- The cost is bounded by the limits and not by the size of the scope: every lateral query reads one
+-- entity's relations by memory_relations_source or memory_relations_target (those of a small run by the
+-- index of runs) and stops at its limit; only
+-- `holds` reads on, over the relations of one kind of the same entity. test_recall_plans.py holds it.
 WITH entity AS MATERIALIZED (
     SELECT named.space, named.key, size.degree
     FROM unnest(:name_spaces::text[], :name_keys::text[]) AS named (space, key),

@@ -158,7 +158,7 @@ async def test_an_attempt_that_does_not_end_is_cut_off_and_repeated(
     endpoint.fail(EMBED, fault)
 
     with capture_logs() as logs:
-        vectors = await in_request(due_in(SOON), embedding(GeminiEmbedder(client, timeout=0.2)))
+        vectors = await in_request(due_in(SOON), embedding(GeminiEmbedder(client, timeout=1.0)))
 
     assert len(vectors) == 1
     assert [log["event"] for log in logs] == ["gemini_call.retried"]
