@@ -14,8 +14,11 @@ from memoir.v1 import graph_service_pb2, memory_pb2, memory_service_pb2
 from server.embedded.neo4j import Neo4jAddress
 from tests.support.certificates import Authority
 from tests.support.errors import details_of
+from tests.support.processes import eventually
 from tests.support.server import CommandFailed, Home, connected, key_of, run_command
 from tests.support.tls_proxy import Streams, encrypting
+
+GRAPH_SECONDS = 60.0
 
 
 def postgres_at(dsn: str, authority: Authority, *hosts: str) -> AbstractAsyncContextManager[int]:
@@ -70,11 +73,20 @@ async def test_a_server_works_with_databases_that_encrypt(
                 ),
                 metadata=client.metadata,
             )
-            request = graph_service_pb2.ListRelationsRequest(
-                user_id="alice", consistency_token=added.consistency_token
-            )
-            found = await client.graph.ListRelations(request, metadata=client.metadata)
-            assert [relation.target for relation in found.relations] == ["Lisbon"]
+            assert added.results
+
+            async def is_related() -> bool:
+                request = graph_service_pb2.ListRelationsRequest(user_id="alice")
+                try:
+                    found = await client.graph.ListRelations(request, metadata=client.metadata)
+                except grpc.aio.AioRpcError as error:
+                    # Its first connections may take longer than a call waits.
+                    if error.code() is not grpc.StatusCode.UNAVAILABLE:
+                        raise
+                    return False
+                return [relation.target for relation in found.relations] == ["Lisbon"]
+
+            await eventually(is_related, GRAPH_SECONDS, "a relation in the graph")
         assert await server.stop() == 0
 
 
