@@ -35,7 +35,6 @@ EXCEPTIONS: Mapping[str, str] = {
     "outbox.sql/begin_day": _UPKEEP,
     "outbox.sql/unprocessed_changes": "measures how far the projection of all projects is behind",
     "outbox.sql/projects": _ADMIN,
-    "subgraphs.sql/note_changes": "writes rows of several projects, each with its own",
     "retention.sql/try_alone": _STORE,
     "retention.sql/purge_passages": _UPKEEP,
     "retention.sql/lock_expired": _UPKEEP,
