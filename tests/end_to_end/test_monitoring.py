@@ -34,7 +34,9 @@ async def exposed(home: Home, gemini: GeminiEndpoint) -> AsyncIterator[list[Metr
     await server.start()
     async with connected(server.address, await key_of(home)) as client:
         await add(client, "I work at Acme.")
-        request = memory_service_pb2.SearchMemoriesRequest(user_id="alice", query="Acme")
+        request = memory_service_pb2.SearchMemoriesRequest(
+            user_id="alice", query="Do I work at Acme today?"
+        )
         await client.memory.SearchMemories(request, metadata=client.metadata)
 
         async def is_sampled() -> bool:
