@@ -22,10 +22,13 @@ GITLEAKS_VERSION          := v8.30.1
 GHZ_VERSION               := v0.93.0
 PROMTOOL_VERSION          := v0.313.0
 TOXIPROXY_VERSION         := v2.5.0
+HELM_VERSION              := v3.21.4
 NEO4J_VERSION             := 5.18.0
 
 MEM0_VERSIONS := 0.1.118 1.0.11 2.2.1
 MEM0_CLIENTS  := $(MEM0_VERSIONS:%=$(LOCAL)/mem0/%/.installed)
+# Frameworks of agents, with the packages in tests/support/adapters.
+ADAPTERS      := $(LOCAL)/adapters/langgraph/.installed $(LOCAL)/adapters/adk/.installed
 
 NEO4J_LIB := $(LOCAL)/neo4j/$(NEO4J_VERSION)/lib
 # Folders that hold Python of ours; some of them come later than others.
@@ -43,7 +46,8 @@ endif
 say = printf '%s\n' '$(BOLD)==> $(1)$(PLAIN)'
 
 .PHONY: help install run demo test chaos check format lint types imports proto proto-check wheel tools \
-        neo4j golden mem0-clients vendor screenshots bench bench-telemetry lock secrets chromium \
+        neo4j golden manifests mem0-clients adapters vendor screenshots bench bench-telemetry lock \
+        secrets chromium \
         clean
 
 help: ## List the targets
@@ -80,8 +84,9 @@ GITLEAKS          := $(STAMPS)/gitleaks-$(GITLEAKS_VERSION)
 GHZ               := $(STAMPS)/ghz-$(GHZ_VERSION)
 PROMTOOL          := $(STAMPS)/promtool-$(PROMTOOL_VERSION)
 TOXIPROXY         := $(STAMPS)/toxiproxy-$(TOXIPROXY_VERSION)
+HELM              := $(STAMPS)/helm-$(HELM_VERSION)
 
-tools: $(GRPCURL) $(GRPC_HEALTH_PROBE) $(GITLEAKS) $(GHZ) $(PROMTOOL) $(TOXIPROXY) ## Build the tools of checks and tests (Go)
+tools: $(GRPCURL) $(GRPC_HEALTH_PROBE) $(GITLEAKS) $(GHZ) $(PROMTOOL) $(TOXIPROXY) $(HELM) ## Build the tools of checks and tests (Go)
 	@:
 
 define go-tool
@@ -124,6 +129,9 @@ $(TOXIPROXY):
 	$(call go-tool,toxiproxy,$(TOXIPROXY_VERSION),github.com/Shopify/toxiproxy/v2/cmd/server)
 	@mv $(TOOLS)/server $(TOOLS)/toxiproxy-server
 
+$(HELM):
+	$(call go-tool,helm,$(HELM_VERSION),helm.sh/helm/v3/cmd/helm)
+
 neo4j: $(NEO4J_LIB) ## Download the Neo4j server jars (Java 17 and Maven)
 	@:
 
@@ -134,12 +142,22 @@ $(NEO4J_LIB): deploy/neo4j/pom.xml | $(VENV)/.installed
 mem0-clients: $(MEM0_CLIENTS) ## Install Mem0's own clients, which test the HTTP door (PyPI)
 	@:
 
+adapters: $(ADAPTERS) ## Install LangGraph and ADK, which test the client's adapters (PyPI)
+	@:
+
 # Each has an environment of its own, because they want different versions of the same packages.
-$(LOCAL)/mem0/%/.installed: tests/support/mem0/mem0ai-%.txt | $(VENV)/.installed
-	@$(call say,Installing mem0ai $*)
+define install_alone
+	@$(call say,Installing $(basename $(<F)))
 	@$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(@D)
 	@$(BIN)/uv pip install --quiet --no-deps --python $(@D)/bin/python --requirement $<
 	@touch $@
+endef
+
+$(LOCAL)/mem0/%/.installed: tests/support/mem0/mem0ai-%.txt | $(VENV)/.installed
+	$(install_alone)
+
+$(LOCAL)/adapters/%/.installed: tests/support/adapters/%.txt | $(VENV)/.installed
+	$(install_alone)
 
 # Only Debian's apt-get, and only as root: nobody is asked for a password in the middle of the tests.
 chromium: ## Install Debian's Chromium, which tests the web page (as root)
@@ -177,14 +195,20 @@ bench-telemetry: install ## Measure only what logs, metrics and traces cost
 
 # --- checking -----------------------------------------------------------------------------------
 
+# Processes that share the tests, a file at a time. Each has databases of its own (about 1.5 GB), and the
+# order of sets must not differ between them, because names of tests may come from one.
+TEST_WORKERS ?= 2
+
 test: install ## Run every test against real PostgreSQL and Neo4j
 	@$(MAKE) neo4j || echo 'Tests that need Neo4j will fail: see above.' >&2
-	@$(MAKE) --silent $(GRPCURL) $(GRPC_HEALTH_PROBE) $(GHZ) $(PROMTOOL) $(TOXIPROXY) || \
+	@$(MAKE) --silent $(GRPCURL) $(GRPC_HEALTH_PROBE) $(GHZ) $(PROMTOOL) $(TOXIPROXY) $(HELM) || \
 	  echo 'Tests that need grpcurl and the like will fail: see above.' >&2
 	@$(MAKE) --silent mem0-clients || echo 'Tests of Mem0 clients will be skipped: see above.' >&2
+	@$(MAKE) --silent adapters || echo 'Tests of adapters will be skipped: see above.' >&2
 	@$(MAKE) --silent chromium || echo 'Tests of the web page will be skipped: see above.' >&2
 	@$(call say,Tests)
-	@PATH="$(CURDIR)/$(TOOLS):$$PATH" $(BIN)/python -m pytest $(PYTEST_ARGS)
+	@PATH="$(CURDIR)/$(TOOLS):$$PATH" PYTHONHASHSEED=0 $(BIN)/python -m pytest \
+	  --numprocesses=$(TEST_WORKERS) --dist=loadfile --no-loadscope-reorder $(PYTEST_ARGS)
 
 # Given on the command line, they reach the test as environment variables.
 chaos: export CHAOS_MINUTES := $(CHAOS_MINUTES)
@@ -233,6 +257,10 @@ screenshots: install ## Make the pictures in docs/images from a server at work
 
 golden: install ## Render every SQL statement again, for review
 	@$(BIN)/python -m tests.support.rendered_statements
+
+manifests: install ## Render deploy/kubernetes from the chart again
+	@$(MAKE) --silent $(HELM)
+	@PATH="$(CURDIR)/$(TOOLS):$$PATH" $(BIN)/python -m scripts.render_manifests
 
 vendor: install ## Fetch the web page's libraries from npm again, and check their digests
 	@$(BIN)/python scripts/vendor_page.py

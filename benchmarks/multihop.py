@@ -86,7 +86,8 @@ async def measure(bench: Bench, worlds: Sequence[World]) -> dict[tuple[str, floa
 async def search(bench: Bench, scope: Scope, question: str, weight: float) -> list[UUID]:
     """The hits of one search; a weight of 0 leaves the graph out."""
     [vector] = await bench.embedder.embed([question], EmbeddingPurpose.QUERY)
-    graph = (await bench.arm(PROJECT, scope, question)).scores if weight else {}
+    asked = bench.arm.query_for(PROJECT, scope, question) if weight else None
+    graph = (await bench.arm(asked)).scores if asked else {}
     query = SearchQuery(
         PROJECT,
         scope,

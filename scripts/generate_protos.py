@@ -10,16 +10,20 @@ and always fits the run-time libraries.
 from __future__ import annotations
 
 import argparse
+import json
 import shutil
 import sys
 import tempfile
+from collections.abc import Iterator, Sequence
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 from google.api import annotations_pb2
 from google.longrunning import operations_pb2
 from google.protobuf import descriptor_pb2
 from google.protobuf.descriptor import FileDescriptor
+from google.protobuf.message import Message
 from google.rpc import status_pb2
 from grpc_tools import protoc
 from protovalidate._gen.buf.validate import validate_pb
@@ -34,6 +38,7 @@ PLUGINS = ("protoc-gen-mypy", "protoc-gen-mypy_grpc")
 # protovalidate's own Python types are of another runtime than grpcio's, so the rules' classes that
 # our modules import are generated from its descriptor along with ours.
 RULES = "buf/validate/validate.proto"
+COMMENTS = "memoir/v1/comments.json"
 
 
 def contract_files(protos: Path = PROTOS) -> list[str]:
@@ -94,6 +99,49 @@ def write_image(path: Path, protos: Path = PROTOS) -> None:
     )
 
 
+def write_comments(path: Path) -> None:
+    """Writes what the contract's comments say of each message, field and method, by full name.
+
+    The generated modules do not have them, and the OpenAPI document is made of them.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        image = Path(folder) / "image.binpb"
+        write_image(image)
+        described = descriptor_pb2.FileDescriptorSet.FromString(image.read_bytes())
+    own = set(contract_files())
+    comments: dict[str, str] = {}
+    for file in described.file:
+        if file.name in own:
+            comments.update(_comments_of(file))
+    path.write_text(json.dumps(comments, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+
+
+def _comments_of(file: descriptor_pb2.FileDescriptorProto) -> Iterator[tuple[str, str]]:
+    for location in file.source_code_info.location:
+        text = " ".join((location.leading_comments or location.trailing_comments).split())
+        if text and (name := _declared_at(file, location.path)):
+            yield name, text
+
+
+def _declared_at(file: descriptor_pb2.FileDescriptorProto, path: Sequence[int]) -> str | None:
+    """The full name of what stands at a place in a file; None where nothing is declared.
+
+    The path leads there from the file, by the numbers of fields and the indexes in them:
+    https://github.com/protocolbuffers/protobuf/blob/main/src/google/protobuf/descriptor.proto
+    """
+    place: Any = file
+    names = [file.package]
+    for number in path:
+        if not isinstance(place, Message):
+            place = place[number]
+            names.append(getattr(place, "name", ""))
+        elif (field := place.DESCRIPTOR.fields_by_number.get(number)) and field.is_repeated:
+            place = getattr(place, field.name)
+        else:
+            return None
+    return ".".join(names) if isinstance(place, Message) and all(names[1:]) else None
+
+
 def generate(out: Path) -> None:
     """Generates messages, stubs and type stubs into `out`, replacing what is there.
 
@@ -112,6 +160,7 @@ def _generate_into(out: Path) -> None:
     run_protoc(f"--python_out={out}", f"--mypy_out=quiet:{out}", RULES, *contract)
     services = [name for name in contract if name.endswith("_service.proto")]
     run_protoc(f"--grpc_python_out={out}", f"--mypy_grpc_out=quiet:{out}", *services)
+    write_comments(out / COMMENTS)
     for package in {Path(name).parent for name in (RULES, *contract)}:
         for folder in (package, *package.parents):
             if folder != Path():

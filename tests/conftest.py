@@ -14,6 +14,7 @@ pytest_plugins = [
     "tests.support.neo4j",
     "tests.support.postgres",
     "tests.support.server",
+    "tests.support.own_databases",
     "tests.support.gemini_server",
     "tests.support.spans",
     "tests.support.collector",

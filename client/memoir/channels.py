@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -46,6 +47,18 @@ class Tls:
         return grpc.ssl_channel_credentials(
             _read(self.ca_certificate), _read(self.private_key), _read(self.certificate)
         )
+
+
+TLS_VARIABLE = "MEMOIR_TLS"
+TLS_FILE_VARIABLES = ("MEMOIR_TLS_CA", "MEMOIR_TLS_CERT", "MEMOIR_TLS_KEY")
+
+
+def tls_of(environment: Mapping[str, str]) -> Tls | None:
+    """How the environment asks to encrypt: by `MEMOIR_TLS=true` or any of the files."""
+    files = [environment.get(name) or None for name in TLS_FILE_VARIABLES]
+    if environment.get(TLS_VARIABLE, "").lower() != "true" and not any(files):
+        return None
+    return Tls(*files)
 
 
 def open_channel(address: str, tls: Tls | None) -> grpc.Channel:

@@ -47,6 +47,7 @@ from memoir.results import (
     SearchResult,
 )
 from memoir.retries import Attempts, Deadline, Resumption, RetryPolicy
+from memoir.v1.audit_service_pb2 import AuditEvent
 from memoir.v1.statistics_service_pb2 import Statistics
 
 T = TypeVar("T")
@@ -205,6 +206,10 @@ class Client:
             yield from map(call.read, self._open(call))
         except grpc.RpcError as error:
             raise from_rpc_error(error) from error
+
+    def audit_events(self, **options: Unpack[PageOptions]) -> Iterator[AuditEvent]:
+        """Reads who did what in the project, newest act first; needs a key with the role admin."""
+        return self._pages(lambda token: project_calls.audit_events(token, options))
 
     def operation(self, name: str) -> Operation:
         """Finds an asynchronous add by the name of its operation."""

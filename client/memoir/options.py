@@ -70,6 +70,7 @@ class SearchOptions(Scope, ReadOptions, total=False):
 
     `sources` are some of `memoir.Source`. Default: memories and passages. `reference_time` is when
     the question is asked, which "last May" in it is relative to. Default: `as_of`, or else now.
+    `latest_only` returns of several values of a subject, such as two homes, the newest alone.
     """
 
     filters: Json
@@ -83,6 +84,7 @@ class SearchOptions(Scope, ReadOptions, total=False):
     sources: Sequence[str]
     page_token: str
     reference_time: datetime
+    latest_only: bool
 
 
 class UpdateOptions(WriteOptions, total=False):

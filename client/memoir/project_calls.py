@@ -1,14 +1,15 @@
-"""The calls of ProjectService and StatisticsService."""
+"""The calls of ProjectService, StatisticsService and AuditService."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-from memoir.call import Call, make_call
+from memoir.call import Call, Page, make_call
 from memoir.requests import build
 from memoir.results import Project
-from memoir.v1 import project_service_pb2, statistics_service_pb2
+from memoir.v1 import audit_service_pb2, project_service_pb2, statistics_service_pb2
 
+_AUDIT = "/memoir.v1.AuditService/"
 _PROJECT = "/memoir.v1.ProjectService/"
 _STATISTICS = "/memoir.v1.StatisticsService/"
 
@@ -60,4 +61,17 @@ def watch_statistics(options: Mapping[str, object]) -> Call[statistics_service_p
         statistics_service_pb2.WatchStatisticsResponse,
         lambda response: response.statistics,
         options,
+    )
+
+
+def audit_events(
+    page_token: str, options: Mapping[str, object]
+) -> Call[Page[audit_service_pb2.AuditEvent]]:
+    """One page of ListAuditEvents, as the contract's own messages."""
+    return make_call(
+        _AUDIT + "ListAuditEvents",
+        audit_service_pb2.ListAuditEventsRequest,
+        audit_service_pb2.ListAuditEventsResponse,
+        lambda response: Page(list(response.events), response.next_page_token),
+        {**options, "page_token": page_token},
     )

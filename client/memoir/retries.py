@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from memoir.errors import DeadlineExceeded, MemoirError
 
 _CONCURRENT_CHANGE = "ERROR_REASON_CONCURRENT_CHANGE"
-_SPENT_QUOTA = "ERROR_REASON_MODEL_QUOTA_EXHAUSTED"
+_SPENT_QUOTAS = frozenset({"ERROR_REASON_MODEL_QUOTA_EXHAUSTED", "ERROR_REASON_QUOTA_EXCEEDED"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ class RetryPolicy:
 
 def _is_transient(error: MemoirError) -> bool:
     if error.code in {"UNAVAILABLE", "RESOURCE_EXHAUSTED"}:
-        return error.reason != _SPENT_QUOTA
+        return error.reason not in _SPENT_QUOTAS
     return error.reason == _CONCURRENT_CHANGE
 
 

@@ -1,4 +1,4 @@
-"""`projects` and `keys`: create and delete projects and API keys."""
+"""`projects`: create, list, limit and delete projects."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import asyncio
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import asdict
 
 from rich.markup import escape
 from rich.table import Table
@@ -17,16 +18,18 @@ from server.projects.administration import Administration
 from server.runtime.composition.database import open_administration, open_project_deletion
 
 DEFAULT_ORG = "default"
+QUOTAS = {
+    "memories": "memories that it may hold",
+    "bytes": "bytes that the texts of its memories and messages may have",
+    "calls_per_second": "calls a second, in each serving process",
+    "calls": "calls at once, in each serving process",
+    "streams": "open streams, in each serving process",
+}
 
 
 def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Adds both commands."""
-    _add_projects(commands)
-    _add_keys(commands)
-
-
-def _add_projects(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    parser = commands.add_parser("projects", help="create, list and delete projects")
+    """Adds the command."""
+    parser = commands.add_parser("projects", help="create, list, limit and delete projects")
     verbs = parser.add_subparsers(required=True, metavar="VERB")
     create = verbs.add_parser("create", help="create a project")
     create.add_argument("project", help="id of the project, 1 to 64 characters")
@@ -35,6 +38,16 @@ def _add_projects(commands: argparse._SubParsersAction[argparse.ArgumentParser])
     )
     create.set_defaults(run=create_project)
     verbs.add_parser("list", help="list all projects").set_defaults(run=list_projects)
+    quota = verbs.add_parser(
+        "quota",
+        help="show or set how much a project may hold and do",
+        description="Changes the quotas that are given, and prints all. 0 removes a quota. "
+        "Running servers know them within a few seconds.",
+    )
+    quota.add_argument("project", help="id of the project")
+    for name, meaning in QUOTAS.items():
+        quota.add_argument(f"--{name.replace('_', '-')}", type=int, metavar="N", help=meaning)
+    quota.set_defaults(run=set_quotas)
     delete = verbs.add_parser(
         "delete",
         help="delete a project and everything in it",
@@ -47,32 +60,9 @@ def _add_projects(commands: argparse._SubParsersAction[argparse.ArgumentParser])
     delete.set_defaults(run=delete_project)
 
 
-def _add_keys(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    parser = commands.add_parser("keys", help="create, list and revoke API keys")
-    verbs = parser.add_subparsers(required=True, metavar="VERB")
-    create = verbs.add_parser(
-        "create",
-        help="create a key and print it, once",
-        description="The key is printed on standard output and cannot be read again: only its "
-        "digest is stored.",
-    )
-    owner = create.add_mutually_exclusive_group(required=True)
-    owner.add_argument("--project", help="project that the key opens")
-    owner.add_argument("--org", help="organization whose projects the key opens")
-    create.add_argument("--label", default="", help="what the key is for")
-    create.set_defaults(run=create_key)
-    verbs.add_parser("list", help="list all keys").set_defaults(run=list_keys)
-    revoke = verbs.add_parser(
-        "revoke",
-        help="revoke a key",
-        description="Running servers refuse the key within 5 seconds.",
-    )
-    revoke.add_argument("key", help="id of the key, as `keys list` shows it")
-    revoke.set_defaults(run=revoke_key)
-
-
 @asynccontextmanager
-async def _administration() -> AsyncIterator[Administration]:
+async def administering() -> AsyncIterator[Administration]:
+    """Opens the administration of the store that the settings name."""
     async with (
         open_store() as store,
         open_administration(store.dsn, store.settings.postgres) as administration,
@@ -82,14 +72,31 @@ async def _administration() -> AsyncIterator[Administration]:
 
 async def create_project(arguments: argparse.Namespace) -> None:
     """`projects create`."""
-    async with _administration() as administration:
+    async with administering() as administration:
         project = await administration.create_project(arguments.project, arguments.org)
     out.print(f"created project {project.id} of organization {project.org_id}", markup=False)
 
 
+async def set_quotas(arguments: argparse.Namespace) -> None:
+    """`projects quota`."""
+    given = {name: getattr(arguments, name) for name in QUOTAS}
+    changes = {name: value for name, value in given.items() if value is not None}
+    async with administering() as administration:
+        if changes:
+            await administration.set_quotas(arguments.project, changes)
+        holding = await administration.quotas(arguments.project)
+    table = Table("quota", "limit", "held")
+    held = {"memories": holding.memories, "bytes": holding.bytes}
+    for name, limit in asdict(holding.quotas).items():
+        table.add_row(
+            name, str(limit) if limit else "none", str(held[name]) if limit and name in held else ""
+        )
+    out.print(table)
+
+
 async def list_projects(_arguments: argparse.Namespace) -> None:
     """`projects list`."""
-    async with _administration() as administration:
+    async with administering() as administration:
         projects = await administration.list_projects()
     table = Table("organization", "project", "created", "state")
     for project in projects:
@@ -134,37 +141,3 @@ def _confirm(project: str) -> None:
     err.print(f"Everything in the project {escape(project)} will be deleted permanently.")
     if input("Type its id to continue: ") != project:
         fail("not confirmed; nothing was deleted")
-
-
-async def create_key(arguments: argparse.Namespace) -> None:
-    """`keys create`."""
-    async with _administration() as administration:
-        record, key = await administration.create_key(
-            project_id=arguments.project, org_id=arguments.org, label=arguments.label
-        )
-    err.print(f"created key {record.id}; it is shown only once:")
-    out.print(key, markup=False)
-
-
-async def list_keys(_arguments: argparse.Namespace) -> None:
-    """`keys list`."""
-    async with _administration() as administration:
-        keys = await administration.list_keys()
-    table = Table("key", "organization", "project", "label", "created", "revoked")
-    for key in keys:
-        table.add_row(
-            key.id,
-            escape(key.org_id),
-            escape(key.project_id or "(all)"),
-            escape(key.label),
-            f"{key.create_time:%Y-%m-%d %H:%M:%S}",
-            f"{key.revoke_time:%Y-%m-%d %H:%M:%S}" if key.revoke_time else "",
-        )
-    out.print(table)
-
-
-async def revoke_key(arguments: argparse.Namespace) -> None:
-    """`keys revoke`."""
-    async with _administration() as administration:
-        await administration.revoke_key(arguments.key)
-    out.print(f"revoked key {arguments.key}", markup=False)

@@ -44,24 +44,26 @@ def _write_private(path: Path, text: str) -> None:
         file.write(text + "\n")
 
 
-def grpcurl_line(key: str, address: str) -> str:
+def grpcurl_line(key: str, address: str, *, encrypts: bool = False) -> str:
     """Returns a shell command that stores two memories."""
+    plain = "" if encrypts else "-plaintext "
     program = "grpcurl" if shutil.which("grpcurl") else str(LOCAL_GRPCURL)
     body = (
         '{"user_id": "alice", "output_format": "v1.1", "messages": [{"role": "user", "content": '
         '"I moved to Lisbon last month and I work at Acme. I love hiking."}]}'
     )
     return (
-        f"{program} -plaintext -H 'authorization: Token {key}' \\\n"
+        f"{program} {plain}-H 'authorization: Token {key}' \\\n"
         f"  -d '{body}' \\\n"
         f"  {address} memoir.v1.MemoryService/AddMemories"
     )
 
 
-def client_line(key: str, address: str) -> str:
+def client_line(key: str, address: str, *, encrypts: bool = False) -> str:
     """Returns a shell command that adds and searches with the Python client."""
+    tls = ", tls=memoir.Tls()" if encrypts else ""
     code = (
-        f'import memoir; client = memoir.Client("{address}", api_key="{key}"); '
+        f'import memoir; client = memoir.Client("{address}", api_key="{key}"{tls}); '
         'client.add("I moved to Lisbon", user_id="alice"); '
         'print(*(hit.text for hit in client.search("Lisbon", user_id="alice")), sep=" | ")'
     )

@@ -23,7 +23,7 @@ MODULES = {
     "serve": "serve",
     "migrate": "migrate",
     "projects": "administration",
-    "keys": "administration",
+    "keys": "keys",
     "verify-graph": "graph",
     "rebuild-graph": "graph",
     "entities": "entities",
@@ -34,6 +34,7 @@ MODULES = {
     "index-search": "indexing",
     "top": "top",
     "trace": "trace",
+    "audit": "audit",
 }
 
 

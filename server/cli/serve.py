@@ -59,7 +59,7 @@ async def run(_arguments: argparse.Namespace) -> None:
 
 
 async def _serve_page(stack: AsyncExitStack, settings: Settings, serving: Serving) -> None:
-    address = await stack.enter_async_context(open_page(settings, serving.port))
+    address = await stack.enter_async_context(open_page(settings, serving.local_address))
     if address is not None:
         out.print(f"web page on {address}")
 
@@ -94,15 +94,18 @@ async def _start_embedded(
     runtime = Runtime(dsn, address, graph.uri if graph else None)
     stack.enter_context(announced(settings.data.data_dir, runtime))
     out.print(_banner(settings, serving, address, graph), markup=True)
-    out.print(_lines_to_paste(key, address, _http_address(settings, serving)), markup=False)
+    http = _http_address(settings, serving)
+    encrypts = settings.tls.cert is not None
+    out.print(_lines_to_paste(key, address, http, encrypts=encrypts), markup=False)
     out.print("\nCtrl-C stops everything; the data stay.")
     if graph is not None:
         await stack.enter_async_context(running("graph", _say_when_ready(graph, settings)))
     return serving
 
 
-def _lines_to_paste(key: str, address: str, http: str | None) -> str:
-    lines = [grpcurl_line(key, address), f"\nmemoir.Client:\n\n{client_line(key, address)}"]
+def _lines_to_paste(key: str, address: str, http: str | None, *, encrypts: bool) -> str:
+    client = client_line(key, address, encrypts=encrypts)
+    lines = [grpcurl_line(key, address, encrypts=encrypts), f"\nmemoir.Client:\n\n{client}"]
     if http is not None:
         lines.append(f"\nMem0's own client (it comes from PyPI):\n\n{mem0_line(key, http)}")
         lines.append(
@@ -129,7 +132,7 @@ def _address(settings: Settings, serving: Serving) -> str:
 def _http_address(settings: Settings, serving: Serving) -> str | None:
     if serving.http_port is None:
         return None
-    return f"http://{settings.http.host}:{serving.http_port}"
+    return f"{settings.tls.http_scheme}://{settings.http.host}:{serving.http_port}"
 
 
 def _banner(settings: Settings, serving: Serving, address: str, graph: GraphAddress | None) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import ssl
 import tempfile
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
@@ -13,11 +14,12 @@ from typing import Final, TypeAlias
 from server import __version__
 from server.cli.console import out
 from server.cli.worker import Assignment, sending_telemetry, worker_command
+from server.runtime.composition.doors import local_socket, loopback, open_certificates
 from server.runtime.composition.graph import GraphAddress
 from server.runtime.composition.service import open_service
 from server.runtime.composition.workers import Worker, serving_joined_metrics
 from server.runtime.lifecycle import relax_garbage_collector
-from server.runtime.settings import MetricsSettings, Settings
+from server.runtime.settings import Settings
 from server.runtime.workers import shared_port, supervised
 from server.telemetry.exposition import serving_metrics
 
@@ -29,11 +31,12 @@ KILL_SECONDS: Final = 5.0
 class Serving:
     """A running server: its ports, the names of its models, and how to drain it.
 
-    `http_port` is None where HTTP is not served.
+    `http_port` is None where HTTP is not served. This process calls the server at `local_address`.
     """
 
     port: int
     http_port: int | None
+    local_address: str
     language_model: str
     embedding_model: str
     drain: Callable[[], Awaitable[None]]
@@ -52,7 +55,10 @@ async def serve_here(
     metrics = settings.metrics
     if metrics.port is not None:
         _announce(
-            metrics, stack.enter_context(serving_metrics(metrics.host, metrics.port, __version__))
+            settings,
+            stack.enter_context(
+                serving_metrics(metrics.host, metrics.port, __version__, tls=_tls(settings))
+            ),
         )
     service = await stack.enter_async_context(open_service(settings, dsn, graph, tracer_provider))
     relax_garbage_collector()
@@ -62,7 +68,12 @@ async def serve_here(
 
     models = service.models
     return Serving(
-        service.port, service.http_port, models.language_model.model, models.embedder.model, drain
+        service.port,
+        service.http_port,
+        service.local_address,
+        models.language_model.model,
+        models.embedder.model,
+        drain,
     )
 
 
@@ -84,10 +95,10 @@ async def serve_by_workers(
             shared_port(settings.http.host, http_port, "MEMOIR_HTTP_PORT")
         )
     metrics_port = stack.enter_context(
-        serving_joined_metrics(settings.metrics, __version__, directory, count)
+        serving_joined_metrics(settings.metrics, __version__, directory, count, _tls(settings))
     )
     if metrics_port is not None:
-        _announce(settings.metrics, metrics_port)
+        _announce(settings, metrics_port)
     command = worker_command(Assignment(dsn, graph, Worker(0, count, port, directory, http_port)))
     stop_seconds = settings.grpc.drain_delay + settings.grpc.drain_seconds + KILL_SECONDS
     supervisor = await stack.enter_async_context(supervised(command, stop_seconds))
@@ -97,8 +108,19 @@ async def serve_by_workers(
     async def drain() -> None:
         await supervisor.stop(stop_seconds)
 
-    return Serving(port, http_port, said["language_model"], said["embedding_model"], drain)
+    # The first worker's, which is started again if it dies.
+    encrypts = settings.tls.cert is not None
+    local_address = local_socket(directory) if encrypts else loopback(settings, port)
+    return Serving(
+        port, http_port, local_address, said["language_model"], said["embedding_model"], drain
+    )
 
 
-def _announce(settings: MetricsSettings, port: int) -> None:
-    out.print(f"metrics on http://{settings.host}:{port}/metrics")
+def _tls(settings: Settings) -> ssl.SSLContext | None:
+    certificates = open_certificates(settings.tls)
+    return None if certificates is None else certificates.listening_context()
+
+
+def _announce(settings: Settings, port: int) -> None:
+    scheme = settings.tls.http_scheme
+    out.print(f"metrics on {scheme}://{settings.metrics.host}:{port}/metrics")

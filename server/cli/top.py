@@ -9,6 +9,7 @@ from pathlib import Path
 
 import grpc
 from google.protobuf.duration_pb2 import Duration
+from memoir.channels import Tls, open_async_channel
 from memoir.v1 import statistics_service_pb2 as pb
 from memoir.v1.statistics_service_pb2_grpc import StatisticsServiceStub
 from rich.live import Live
@@ -33,6 +34,11 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     parser.add_argument("--address", help="host:port of a server")
     parser.add_argument("--tls", action="store_true", help="connect with TLS")
     parser.add_argument(
+        "--ca", type=Path, help="PEM file of the authorities to trust; implies --tls"
+    )
+    parser.add_argument("--cert", type=Path, help="PEM file of a certificate to show, with --tls")
+    parser.add_argument("--key", type=Path, help="PEM file of the certificate's private key")
+    parser.add_argument(
         "--key-file", type=Path, help="file with the API key; - reads standard input"
     )
     parser.add_argument("--project", help="the project, if the key belongs to an organization")
@@ -56,7 +62,7 @@ async def run(arguments: argparse.Namespace) -> None:
         *inherited_headers(os.environ).items(),
     )
     try:
-        async with _channel(address, tls=arguments.tls) as channel:
+        async with _channel(address, arguments) as channel:
             stream = StatisticsServiceStub(channel).WatchStatistics(request, metadata=metadata)
             await _show(stream, address, once=arguments.once)
     except grpc.aio.AioRpcError as error:
@@ -81,10 +87,16 @@ async def _show(
             live.update(view.render(title), refresh=True)
 
 
-def _channel(address: str, *, tls: bool) -> grpc.aio.Channel:
-    if tls:
-        return grpc.aio.secure_channel(address, grpc.ssl_channel_credentials())
-    return grpc.aio.insecure_channel(address)
+def _channel(address: str, arguments: argparse.Namespace) -> grpc.aio.Channel:
+    try:
+        tls = (
+            Tls(arguments.ca, arguments.cert, arguments.key)
+            if arguments.tls or arguments.ca
+            else None
+        )
+        return open_async_channel(address, tls)
+    except OSError as error:
+        fail(str(error))
 
 
 def _local_address(settings: Settings) -> str:

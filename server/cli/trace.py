@@ -141,7 +141,12 @@ def log_entry(event: Mapping[str, Any]) -> Entry:
 
 
 def _of_operation(operation: TracedOperation) -> Iterator[Entry]:
-    name = {"project": operation.project_id, "operation": operation.operation_id}
+    name = {
+        "project": operation.project_id,
+        "operation": operation.operation_id,
+        "key": operation.key_id,
+        "peer": operation.peer,
+    }
     yield Entry(operation.create_time, "operation accepted", _listed(name))
     if operation.start_time is not None:
         attempts = {"operation": operation.operation_id, "attempts": operation.attempts}
@@ -156,6 +161,8 @@ def _of_call(call: TracedCall) -> Entry:
         "project": call.project_id,
         "call": call.call_id,
         "request_id": call.request_id,
+        "key": call.key_id,
+        "peer": call.peer,
         "messages": call.messages,
         "embedding_model": call.embedding_model,
         "language_model": call.language_model,

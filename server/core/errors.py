@@ -2,15 +2,16 @@
 
     MemoirError
     ├── InvalidRequest ── MalformedRequest, ProjectRequired
-    ├── ApiKeyInvalid, ProjectForbidden
+    ├── ApiKeyInvalid, ProjectForbidden, RoleRequired, ScopeForbidden
     ├── NotFound ── MemoryNotFound, EntityNotFound, ScopeNotFound, OperationNotFound
     ├── OperationNotDone, OperationCancelled, OperationAbandoned
     ├── RequestIdReused, EtagMismatch, ConcurrentChange, MemoryImmutable, MemoryDuplicate
     ├── ExtractionFailed
     ├── Unimplemented
-    ├── DeadlineExceeded
+    ├── DeadlineExceeded, QuotaExceeded
     └── Retryable ── ModelUnavailable, ModelQuotaExhausted, StoreUnavailable,
-                     GraphUnavailable, GraphBehind, Overloaded, RateLimited, ShuttingDown
+                     GraphUnavailable, GraphBehind, Overloaded, RateLimited, QuotaInUse,
+                     ShuttingDown
 
 Each message is written for the client and reveals nothing about drivers, statements or other calls.
 `metadata` holds what a client program needs to handle the error. The cause, for the log, is the
@@ -94,6 +95,29 @@ class ProjectForbidden(MemoirError):
 
     def __init__(self) -> None:
         super().__init__("the API key may not act on this organization and project")
+
+
+class RoleRequired(MemoirError):
+    """The key's role does not permit the call."""
+
+    def __init__(self, role: str) -> None:
+        super().__init__(f"this call needs an API key with the role {role}", {"role": role})
+
+
+class ScopeForbidden(MemoirError):
+    """The key is confined to a scope, and the call reaches beyond it.
+
+    `field` is the path of the request's field that does, or empty if the call concerns the whole
+    project.
+    """
+
+    def __init__(self, field: str = "") -> None:
+        if field:
+            super().__init__(f"the API key is confined to another {field}", {"field": field})
+        else:
+            super().__init__(
+                "the API key is confined to a scope, and this call concerns the whole project"
+            )
 
 
 class NotFound(MemoirError):
@@ -244,6 +268,17 @@ class DeadlineExceeded(MemoirError):
         super().__init__("the deadline passed before the call was done")
 
 
+class QuotaExceeded(MemoirError):
+    """The project holds as much as its quota allows; `quota` names which of its quotas."""
+
+    def __init__(self, quota: str, limit: int) -> None:
+        self.quota = quota
+        super().__init__(
+            f"the project's quota of {limit} {quota} is used up; nothing was stored",
+            {"quota": quota, "limit": str(limit)},
+        )
+
+
 class Retryable(MemoirError):
     """A transient condition; the same call can succeed after `retry_after`."""
 
@@ -317,6 +352,18 @@ class RateLimited(Retryable):
 
     def __init__(self, retry_after: timedelta) -> None:
         super().__init__("the project sends more calls than its rate allows", retry_after)
+
+
+class QuotaInUse(Retryable):
+    """The project calls as much as its quota allows; `quota` names which of its quotas."""
+
+    def __init__(self, quota: str, limit: int, retry_after: timedelta) -> None:
+        self.quota = quota
+        super().__init__(
+            f"the project's quota of {limit} {quota} is in use",
+            retry_after,
+            {"quota": quota, "limit": str(limit)},
+        )
 
 
 class ShuttingDown(Retryable):

@@ -1,6 +1,6 @@
-"""What every step of a call needs to know: correlation id, deadline, trace and place.
+"""What every step of a call needs to know: correlation id, deadline, trace, origin and place.
 
-Identity is deliberately not here: project and scope are always passed explicitly.
+What a call may access is deliberately not here: project and scope are always passed explicitly.
 
 The transport limits how many calls work at once and gives each of them a place. A call that only
 waits, perhaps for seconds, holds nothing scarce and must not keep others out. Code that begins such
@@ -15,7 +15,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
 
 from server.core.errors import DeadlineExceeded
 
@@ -60,6 +60,34 @@ def current_request() -> RequestContext:
 def enter_request(context: RequestContext) -> None:
     """Makes `context` the context of the current task and of the tasks that it starts."""
     _current.set(context)
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Who made a call, to be kept with what it did: never to decide what it may do.
+
+    `key_id` is the id of the API key, `peer` the client's address as gRPC writes it, such as
+    `ipv4:10.0.0.7:50312`. Both are None for the service's own work.
+    """
+
+    key_id: str | None = None
+    peer: str | None = None
+
+
+NOBODY: Final = Origin()
+"""The origin of the service's own work."""
+
+_origin: ContextVar[Origin] = ContextVar("origin", default=NOBODY)
+
+
+def current_origin() -> Origin:
+    """Returns who made the current task's call."""
+    return _origin.get()
+
+
+def enter_origin(origin: Origin) -> None:
+    """Makes `origin` that of the current task and of the tasks that it starts."""
+    _origin.set(origin)
 
 
 def bounded(seconds: float) -> float:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
+from functools import lru_cache
 from uuid import UUID
 
 from server.core.pages import RelationCursor
@@ -154,6 +155,20 @@ def entity_key(name: str) -> str:
 
     This can make a name up to 18 times as long (U+FDFA).
     """
+    return _short_key(name) if len(name) <= _SHORT_NAME else _key(name)
+
+
+# One add needs the keys of the same few names hundreds of times. Long names are not kept, so that
+# the cache stays small.
+_SHORT_NAME = 64
+
+
+@lru_cache(maxsize=4096)
+def _short_key(name: str) -> str:
+    return _key(name)
+
+
+def _key(name: str) -> str:
     return " ".join(_folded(name).split())
 
 

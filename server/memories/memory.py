@@ -35,7 +35,7 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True)
 class Provenance:
-    """What made one state of a memory."""
+    """What made one state of a memory. `key_id` is the API key of the call, if one is known."""
 
     call_id: UUID
     request_id: UUID | None
@@ -44,6 +44,7 @@ class Provenance:
     language_model: str | None = None
     prompt_version: str | None = None
     evidence: Sequence[Evidence] = ()
+    key_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from typing import Protocol
 from uuid import UUID
 
 from server.core.pages import ListCursor, ListOrder
+from server.core.request_context import NOBODY, Origin
 from server.core.values import JsonObject, Vector
 from server.graph.model import Entity, Relation
 from server.memories.add.inference import Candidate
@@ -30,7 +31,8 @@ class Call:
     from 1; 0 stands for a single call, or for the batch itself. The token counts are those of the
     language model, None if none was used. The call of an operation has the operation's id, and
     `operation_lease` is the id of its lease. `traceparent` is the call's position in its trace, to
-    which later work on the graph links back. `notices` say what the call left out.
+    which later work on the graph links back. `notices` say what the call left out, `origin` who
+    made it.
     """
 
     id: UUID
@@ -50,6 +52,7 @@ class Call:
     operation_lease: UUID | None = None
     traceparent: str | None = None
     notices: Sequence[Notice] = ()
+    origin: Origin = NOBODY
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,7 +200,10 @@ class SearchQuery:
     `threshold` is the minimum score. `filters` must match too. `time` is the past instant to
     search; None means now. `sources` says what to search. Passages have no categories, so none
     matches if `categories` are given. `question_times` are the times that the question names:
-    events close to them are preferred.
+    events close to them are preferred. With `explain`, each hit says which arms found it.
+    With `latest_at`, memories are left out whose functional relations have all been superseded by
+    then (`server.graph.project.supersession`, by the names that the memories use); it cannot be
+    combined with `time`.
     """
 
     project_id: str
@@ -214,6 +220,8 @@ class SearchQuery:
     time: datetime | None = None
     sources: frozenset[Source] = EVERY_SOURCE
     question_times: Sequence[TimeSpan] = ()
+    explain: bool = True
+    latest_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

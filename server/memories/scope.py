@@ -30,6 +30,10 @@ class Scope:
         values = ((field, getattr(self, field)) for field in SCOPE_FIELDS)
         return tuple((field, value) for field, value in values if value is not None)
 
+    def covers(self, other: Scope) -> bool:
+        """Whether a read that names this scope sees the memories of the exact tuple `other`."""
+        return all(getattr(other, field) == value for field, value in self.parts())
+
     def sees_whole_spaces(self) -> bool:
         """Whether the scope sees all memories of each graph space that it sees any of."""
         return [field for field, _ in self.parts()] == ["user_id"]
@@ -64,6 +68,11 @@ class Scope:
             if (value := getattr(self, field)) is not None:
                 return f"{field.removesuffix('_id')}:{value}"
         raise ValueError("an empty scope has no graph space")
+
+
+def is_within(scope: Scope, bounds: Scope | None) -> bool:
+    """Whether this exact tuple lies within `bounds`, if there are any."""
+    return bounds is None or bounds.covers(scope)
 
 
 class ScopeKind(StrEnum):

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from server.core.clock import Clock
 from server.core.errors import OperationNotDone, OperationNotFound
-from server.core.request_context import current_request
+from server.core.request_context import current_origin, current_request
 from server.core.values import new_id
 from server.memories.add.add_memories import (
     AddMemoriesCommand,
@@ -19,6 +19,7 @@ from server.memories.add.add_memories import (
     require_receivable_verbatim,
 )
 from server.memories.ports import MemoryStore
+from server.memories.scope import Scope, is_within
 from server.operations.operation import Operation, OperationState
 from server.operations.ports import Channel, Notifications, Operations, Submission
 
@@ -78,6 +79,7 @@ class SubmitAdd:
                 output_format=output_format,
                 correlation_id=current_request().correlation_id,
                 traceparent=current_request().traceparent,
+                origin=current_origin(),
                 request_id=command.request_id,
                 payload_digest=command.payload_digest,
             )
@@ -87,7 +89,10 @@ class SubmitAdd:
 
 
 class ManageOperations:
-    """Manages the operations of a project. Each method may raise StoreUnavailable."""
+    """Manages the operations of a project. Each method may raise StoreUnavailable.
+
+    Operations that are not `within` the scope, if one is given, do not exist for the caller.
+    """
 
     def __init__(
         self, operations: Operations, store: MemoryStore, notifications: Notifications
@@ -96,13 +101,15 @@ class ManageOperations:
         self._store = store
         self._notifications = notifications
 
-    async def get(self, project_id: str, operation_id: UUID) -> OperationView:
+    async def get(
+        self, project_id: str, operation_id: UUID, within: Scope | None = None
+    ) -> OperationView:
         """Returns the operation in its current state.
 
         Raises:
             OperationNotFound: the project has no operation with this id.
         """
-        return await self._view(await self._find(project_id, operation_id))
+        return await self._view(await self._find(project_id, operation_id, within))
 
     async def list(
         self,
@@ -110,14 +117,17 @@ class ManageOperations:
         states: Sequence[OperationState] | None,
         page_size: int,
         before: UUID | None,
+        within: Scope | None = None,
     ) -> OperationPage:
         """Returns one page: one round trip, and two more for each operation that succeeded."""
-        found = await self._operations.list(project_id, states, page_size + 1, before)
+        found = await self._operations.list(project_id, states, page_size + 1, before, within)
         page = found[:page_size]
         more = page[-1].id if len(found) > page_size else None
         return OperationPage([await self._view(operation) for operation in page], more)
 
-    async def wait(self, project_id: str, operation_id: UUID, seconds: float) -> OperationView:
+    async def wait(
+        self, project_id: str, operation_id: UUID, seconds: float, within: Scope | None = None
+    ) -> OperationView:
         """Returns the operation once it is done, or in its state after `seconds`.
 
         Raises:
@@ -130,7 +140,7 @@ class ManageOperations:
         with self._notifications.subscribe(Channel.OPERATIONS, stirred.set):
             while True:
                 stirred.clear()
-                operation = await self._find(project_id, operation_id)
+                operation = await self._find(project_id, operation_id, within)
                 rest = end - loop.time()
                 if operation.state.is_done or rest <= 0:
                     return await self._view(operation)
@@ -138,7 +148,9 @@ class ManageOperations:
                     async with asyncio.timeout(min(rest, LOOK_AGAIN_SECONDS)):
                         await stirred.wait()
 
-    async def cancel(self, project_id: str, operation_id: UUID, error: bytes) -> None:
+    async def cancel(
+        self, project_id: str, operation_id: UUID, error: bytes, within: Scope | None = None
+    ) -> None:
         """Ends an operation that is not done. `error` is the encoded status that it then holds.
 
         An operation that is running has either had its whole effect already or will have none.
@@ -146,25 +158,38 @@ class ManageOperations:
         Raises:
             OperationNotFound: the project has no operation with this id.
         """
+        await self._require_within(project_id, operation_id, within)
         if await self._operations.cancel(project_id, operation_id, error):
             self._notifications.notify(Channel.OPERATIONS)
         else:
             await self._find(project_id, operation_id)
 
-    async def delete(self, project_id: str, operation_id: UUID) -> None:
+    async def delete(
+        self, project_id: str, operation_id: UUID, within: Scope | None = None
+    ) -> None:
         """Deletes an operation that is done; its memories stay.
 
         Raises:
             OperationNotFound: the project has no operation with this id.
             OperationNotDone: it is not done.
         """
+        await self._require_within(project_id, operation_id, within)
         if not await self._operations.delete(project_id, operation_id):
             await self._find(project_id, operation_id)
             raise OperationNotDone(operation_id)
 
-    async def _find(self, project_id: str, operation_id: UUID) -> Operation:
+    async def _require_within(
+        self, project_id: str, operation_id: UUID, within: Scope | None
+    ) -> None:
+        """An operation never changes its scope, so that it can be checked before it is changed."""
+        if within is not None:
+            await self._find(project_id, operation_id, within)
+
+    async def _find(
+        self, project_id: str, operation_id: UUID, within: Scope | None = None
+    ) -> Operation:
         operation = await self._operations.get(project_id, operation_id)
-        if operation is None:
+        if operation is None or not is_within(operation.scope, within):
             raise OperationNotFound(operation_id)
         return operation
 

@@ -11,6 +11,7 @@ from enum import StrEnum
 from typing import Protocol
 from uuid import UUID
 
+from server.core.request_context import NOBODY, Origin
 from server.memories.scope import Scope
 from server.operations.operation import Operation, OperationLease, OperationState
 
@@ -19,7 +20,7 @@ from server.operations.operation import Operation, OperationLease, OperationStat
 class Submission:
     """A call to be done later. `payload` is the request, opaque to all but its encoder.
 
-    `traceparent` is the submitting call's position in its trace.
+    `traceparent` is the submitting call's position in its trace, `origin` who made the call.
     """
 
     id: UUID
@@ -31,6 +32,7 @@ class Submission:
     request_id: UUID | None = None
     payload_digest: bytes = b""
     traceparent: str | None = None
+    origin: Origin = NOBODY
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +40,7 @@ class ClaimedOperation:
     """An operation that a worker holds by `lease`.
 
     `failures` counts the attempts that may have failed because of the call itself, including this
-    one. `traceparent` is that of the submission.
+    one. `traceparent` and `origin` are those of the submission.
     """
 
     project_id: str
@@ -50,6 +52,7 @@ class ClaimedOperation:
     failures: int
     age: timedelta
     traceparent: str | None = None
+    origin: Origin = NOBODY
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,8 +105,9 @@ class Operations(Protocol):
         states: Sequence[OperationState] | None,
         limit: int,
         before: UUID | None,
+        within: Scope | None = None,
     ) -> list[Operation]:
-        """Returns operations in these states, older than `before`, newest first."""
+        """Returns operations in these states and scope, older than `before`, newest first."""
         ...
 
     async def cancel(self, project_id: str, operation_id: UUID, error: bytes) -> bool:

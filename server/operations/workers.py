@@ -30,6 +30,7 @@ from server.core.request_context import (
     BackgroundPlace,
     RequestContext,
     current_request,
+    enter_origin,
     enter_place,
     enter_request,
 )
@@ -167,6 +168,7 @@ class OperationWorkers:
     async def _work(self, claimed: ClaimedOperation) -> None:
         """Makes one attempt, in its own task, and always reports its outcome to the queue."""
         structlog.contextvars.bind_contextvars(correlation_id=claimed.correlation_id)
+        enter_origin(claimed.origin)
         enter_place(BackgroundPlace(claimed.project_id))
         try:
             with linked_span("operation", [claimed.traceparent], _attributes(claimed)):

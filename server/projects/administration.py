@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
@@ -18,10 +18,21 @@ from server.core.errors import (
     ProjectForbidden,
 )
 from server.maintenance.ports import ProjectDeletion
+from server.memories.scope import Scope
 from server.projects.archive.format import ProjectUnknown
 from server.projects.authorization import CACHE_SECONDS
 from server.projects.ports import ProjectStore
-from server.projects.project import ApiKey, Project, ProjectChanges, key_digest, key_id, new_key
+from server.projects.project import (
+    ApiKey,
+    Holding,
+    KeyRole,
+    Project,
+    ProjectChanges,
+    Quotas,
+    key_digest,
+    key_id,
+    new_key,
+)
 
 MAX_ID_LENGTH = 64
 
@@ -29,6 +40,36 @@ MAX_ID_LENGTH = 64
 def _check_id(field: str, value: str) -> None:
     if not 1 <= len(value) <= MAX_ID_LENGTH or not value.isprintable():
         raise InvalidRequest([FieldViolation(field, "1 to 64 printable characters")])
+
+
+LONGEST = timedelta(days=3660)
+_LONGEST_SCOPE_ID = 256
+
+
+def _check_duration(field: str, value: timedelta, least: timedelta) -> None:
+    if not least <= value <= LONGEST:
+        raise InvalidRequest([FieldViolation(field, "must be positive and at most ten years")])
+
+
+@dataclass(frozen=True, slots=True)
+class KeyRights:
+    """What a new key may do, in which scope (None: the whole project), and for how long."""
+
+    role: KeyRole = KeyRole.ADMIN
+    scope: Scope | None = None
+    lifetime: timedelta | None = None
+
+    def require_valid(self) -> None:
+        """Checks the values.
+
+        Raises:
+            InvalidRequest: the lifetime is not positive, or an id of the scope is malformed.
+        """
+        if self.lifetime is not None:
+            _check_duration("lifetime", self.lifetime, timedelta(seconds=1))
+        for field, value in self.scope.parts() if self.scope else ():
+            if not 1 <= len(value) <= _LONGEST_SCOPE_ID or not value.isprintable():
+                raise InvalidRequest([FieldViolation(field, "1 to 256 printable characters")])
 
 
 class Administration:
@@ -56,25 +97,63 @@ class Administration:
         """Returns all projects."""
         return await self._projects.list_projects()
 
+    async def quotas(self, project_id: str) -> Holding:
+        """Returns a project's quotas and what it holds.
+
+        Raises:
+            NotFound: there is no such project.
+        """
+        if await self._projects.get_project(project_id) is None:
+            raise NotFound(f"there is no project {project_id!r}")
+        return await self._projects.holding(project_id)
+
+    async def set_quotas(self, project_id: str, changes: Mapping[str, int]) -> Quotas:
+        """Changes the named quotas of a project, and returns all of them.
+
+        Raises:
+            NotFound: there is no such project.
+            InvalidRequest: a quota is negative.
+        """
+        wrong = [FieldViolation(name, "0 or more") for name, n in changes.items() if n < 0]
+        if wrong:
+            raise InvalidRequest(wrong)
+        quotas = replace((await self.quotas(project_id)).quotas, **changes)
+        if not await self._projects.set_quotas(project_id, quotas):
+            raise NotFound(f"there is no project {project_id!r}")
+        return quotas
+
     async def create_key(
-        self, *, project_id: str | None, org_id: str | None, label: str
+        self,
+        *,
+        project_id: str | None,
+        org_id: str | None,
+        label: str,
+        rights: KeyRights | None = None,
     ) -> tuple[ApiKey, str]:
         """Creates a key for a project, or for an organization if `project_id` is None.
 
-        Returns it together with the secret key itself, which cannot be read again.
+        Returns it together with the secret key itself, which cannot be read again. Without `rights`
+        the key may do everything, for ever.
 
         Raises:
             NotFound: there is no such project, or the organization has none.
-            InvalidRequest: neither is given, or the project belongs to another organization.
+            InvalidRequest: neither is given, the project belongs to another organization, or the
+                scope or the lifetime is malformed.
         """
+        rights = rights or KeyRights()
+        rights.require_valid()
         key = new_key()
         owner = await self._owner(project_id, org_id)
+        now = self._clock.now()
         record = ApiKey(
             id=key_id(key),
             org_id=owner,
             project_id=project_id,
             label=label,
-            create_time=self._clock.now(),
+            create_time=now,
+            role=rights.role,
+            scope=rights.scope,
+            expire_time=None if rights.lifetime is None else now + rights.lifetime,
         )
         await self._projects.create_key(record, key_digest(key))
         return record, key
@@ -102,6 +181,35 @@ class Administration:
     async def is_valid(self, key: str) -> bool:
         """Whether the key is valid."""
         return await self._projects.find_principal(key_digest(key)) is not None
+
+    async def rotate_key(self, identifier: str, overlap: timedelta) -> tuple[ApiKey, str]:
+        """Creates a successor with the same rights; the key itself expires after `overlap`.
+
+        The successor of a key that expires lives as long as that key was meant to. Returns the
+        successor together with the secret key itself, which cannot be read again.
+
+        Raises:
+            NotFound: there is no such key, or it is no longer valid.
+            InvalidRequest: the overlap is negative or longer than ten years.
+        """
+        _check_duration("overlap", overlap, timedelta(0))
+        now = self._clock.now()
+        old = {key.id: key for key in await self.list_keys()}.get(identifier)
+        if old is None or not old.is_active(now):
+            raise NotFound(f"there is no active key {identifier!r}")
+        key = new_key()
+        lifetime = None if old.expire_time is None else old.expire_time - old.create_time
+        successor = replace(
+            old,
+            id=key_id(key),
+            create_time=now,
+            expire_time=None if lifetime is None else now + lifetime,
+            last_use_time=None,
+        )
+        end = now + overlap
+        if not await self._projects.rotate_key(identifier, end, successor, key_digest(key)):
+            raise NotFound(f"there is no active key {identifier!r}")
+        return successor, key
 
     async def revoke_key(self, identifier: str) -> None:
         """Revokes the key with this id.

@@ -18,21 +18,27 @@ class Authenticate:
     """Finds the principal of a key.
 
     A key that was found is cached for 3 seconds, which saves a round trip on nearly every call and
-    bounds how long a revoked key still works. Unknown keys are not cached, so that random keys
-    cannot fill the memory.
+    bounds how long a revoked or expired key still works. Unknown keys are not cached, so that
+    random keys cannot fill the memory.
     """
 
     def __init__(
-        self, projects: ProjectStore, monotonic: Callable[[], float] = time.monotonic
+        self,
+        projects: ProjectStore,
+        monotonic: Callable[[], float] = time.monotonic,
+        on_use: Callable[[str], None] = lambda _key_id: None,
     ) -> None:
+        """`on_use` is called with the id of a key that is in use, at most once in 3 seconds."""
         self._projects = projects
+        self._on_use = on_use
         self._found = TtlCache[bytes, Principal](CACHE_SECONDS, CACHE_SIZE, monotonic)
 
     async def __call__(self, key: str) -> Principal:
         """Returns the principal of `key`.
 
         Raises:
-            ApiKeyInvalid: the key is malformed, unknown or revoked; the error does not say which.
+            ApiKeyInvalid: the key is malformed, unknown, revoked or expired; the error does
+                not say which.
             StoreUnavailable: the keys cannot be read.
         """
         if not key.startswith(KEY_PREFIX):
@@ -44,6 +50,7 @@ class Authenticate:
             if principal is None:
                 raise ApiKeyInvalid("the API key is not valid")
             self._found.put(digest, principal)
+            self._on_use(principal.key_id)
         return principal
 
 
@@ -71,12 +78,12 @@ class Authorize:
         if principal.project_id is not None:
             if project_id not in {None, principal.project_id}:
                 raise ProjectForbidden
-            return Caller(principal.key_id, principal.org_id, principal.project_id)
+            return _caller(principal, principal.project_id)
         if project_id is None:
             raise ProjectRequired
         if await self._org_of(project_id) != principal.org_id:
             raise ProjectForbidden
-        return Caller(principal.key_id, principal.org_id, project_id)
+        return _caller(principal, project_id)
 
     async def _org_of(self, project_id: str) -> str | None:
         org_id = self._org_of_project.get(project_id)
@@ -87,3 +94,7 @@ class Authorize:
             org_id = project.org_id
             self._org_of_project.put(project_id, org_id)
         return org_id
+
+
+def _caller(principal: Principal, project_id: str) -> Caller:
+    return Caller(principal.key_id, principal.org_id, project_id, principal.scope)

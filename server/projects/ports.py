@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Protocol
@@ -10,14 +10,26 @@ from uuid import UUID
 
 from server.memories.memory import EventType
 from server.operations.operation import OperationState
-from server.projects.project import ApiKey, ChangeCounts, GraphCounts, Holdings, Principal, Project
+from server.projects.project import (
+    ApiKey,
+    ChangeCounts,
+    GraphCounts,
+    Holding,
+    Holdings,
+    Principal,
+    Project,
+    Quotas,
+)
 
 
 class ProjectStore(Protocol):
     """Projects and keys. Every method raises StoreUnavailable if PostgreSQL cannot be reached."""
 
     async def find_principal(self, key_digest: bytes) -> Principal | None:
-        """Returns whom the key with this digest stands for; None if it is unknown or revoked."""
+        """Returns whom the key with this digest stands for; None if it is not valid.
+
+        Revoked and expired keys are not valid.
+        """
         ...
 
     async def get_project(self, project_id: str) -> Project | None:
@@ -36,8 +48,29 @@ class ProjectStore(Protocol):
         """Returns all projects, ordered by organization and id."""
         ...
 
+    async def set_quotas(self, project_id: str, quotas: Quotas) -> bool:
+        """Stores the project's quotas. Returns False if there is no such project."""
+        ...
+
+    async def holding(self, project_id: str) -> Holding:
+        """Returns the project's quotas and what it holds; none if there is no such project."""
+        ...
+
     async def create_key(self, key: ApiKey, digest: bytes) -> None:
         """Stores a new key by its digest."""
+        ...
+
+    async def rotate_key(
+        self, key_id: str, end: datetime, successor: ApiKey, digest: bytes
+    ) -> bool:
+        """Stores the successor of a key, which itself expires at `end` unless it did before.
+
+        Returns False, and changes nothing, if there is no such key or it is revoked.
+        """
+        ...
+
+    async def record_uses(self, uses: Mapping[str, datetime]) -> None:
+        """Stores when keys, by their ids, were last used. Earlier times change nothing."""
         ...
 
     async def list_keys(self) -> list[ApiKey]:
@@ -86,7 +119,10 @@ class PoolUsage:
 
 @dataclass(frozen=True, slots=True)
 class TracedCall:
-    """A call that was stored. Tokens are None where no language model took part."""
+    """A call that was stored. Tokens are None where no language model took part.
+
+    `key_id` and `peer` are the API key and the client's address; None for the service's own work.
+    """
 
     project_id: str
     call_id: UUID
@@ -98,6 +134,8 @@ class TracedCall:
     input_tokens: int | None
     output_tokens: int | None
     messages: int
+    key_id: str | None = None
+    peer: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +168,8 @@ class TracedOperation:
     start_time: datetime | None
     end_time: datetime | None
     fault: str | None
+    key_id: str | None = None
+    peer: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from enum import StrEnum
 from typing import Any
 
 from server.memories.add.inference import Category
+from server.memories.scope import Scope
 
 KEY_PREFIX = "mem_"
 
@@ -39,6 +40,31 @@ class Project:
         return hashlib.sha256(state.encode()).hexdigest()[:16]
 
 
+@dataclass(frozen=True, slots=True)
+class Quotas:
+    """How much a project may hold and do; 0 means no limit.
+
+    `memories` counts expired ones too. `bytes` are those of the texts of memories and messages in
+    UTF-8. `calls` are those at once, without streams. Calls and streams are counted for each
+    serving process.
+    """
+
+    memories: int = 0
+    bytes: int = 0
+    calls_per_second: int = 0
+    calls: int = 0
+    streams: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Holding:
+    """A project's quotas, and what it holds; what has no quota is not counted, but 0."""
+
+    quotas: Quotas = Quotas()
+    memories: int = 0
+    bytes: int = 0
+
+
 class ProjectField(StrEnum):
     """The settings of a project that can be changed, as the contract names them."""
 
@@ -64,9 +90,32 @@ class ProjectChanges:
         return replace(project, **named)
 
 
+class KeyRole(StrEnum):
+    """What a key may do, each role including the ones before it.
+
+    READ reads. WRITE also changes memories. ADMIN also changes the project's settings, deletes
+    across users, and reads the audit log.
+    """
+
+    READ = "read"
+    WRITE = "write"
+    ADMIN = "admin"
+
+    def permits(self, needed: KeyRole) -> bool:
+        """Whether a key with this role may do what needs the other one."""
+        return _RANKS[self] >= _RANKS[needed]
+
+
+_RANKS = {role: rank for rank, role in enumerate(KeyRole)}
+
+
 @dataclass(frozen=True, slots=True)
 class ApiKey:
-    """A key as it is stored: by its digest. `project_id` is None for a key of an organization."""
+    """A key as it is stored: by its digest. `project_id` is None for a key of an organization.
+
+    `scope` is the part of the project that the key is confined to; None means all of it. The key is
+    valid until `expire_time`, or for ever. `last_use_time` is up to a quarter of a minute late.
+    """
 
     id: str
     org_id: str
@@ -74,24 +123,38 @@ class ApiKey:
     label: str
     create_time: datetime
     revoke_time: datetime | None = None
+    role: KeyRole = KeyRole.ADMIN
+    scope: Scope | None = None
+    expire_time: datetime | None = None
+    last_use_time: datetime | None = None
+
+    def is_active(self, now: datetime) -> bool:
+        """Whether the key opens anything at this time."""
+        return self.revoke_time is None and (self.expire_time is None or now < self.expire_time)
 
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """Whom a key stands for: a project, or an organization if `project_id` is None."""
+    """Whom a key stands for: a project, or an organization if `project_id` is None.
+
+    `scope` is the part of the project that the key is confined to; None means all of it.
+    """
 
     key_id: str
     org_id: str
     project_id: str | None
+    role: KeyRole = KeyRole.ADMIN
+    scope: Scope | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Whose data a call may touch: exactly one project."""
+    """Whose data a call may touch: one project, or one scope in it if `scope` is not None."""
 
     key_id: str
     org_id: str
     project_id: str
+    scope: Scope | None = None
 
 
 def new_key() -> str:

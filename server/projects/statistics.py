@@ -16,6 +16,7 @@ from server.memories.memory import today
 from server.operations.ports import Operations, QueueStatistics
 from server.projects.ports import GraphCounter, PoolUsage, StatisticsStore
 from server.projects.project import ChangeCounts, GraphCounts, Holdings
+from server.projects.quotas import QuotaUsage
 from server.telemetry.statistics import Statistics, WindowFigures, joined_windows
 
 QUEUES_SECONDS: Final = 0.5
@@ -56,6 +57,7 @@ class ProjectStatistics:
     waiting: Waiting
     windows: WindowFigures
     pool: PoolUsage
+    quotas: Sequence[QuotaUsage] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +69,13 @@ class ProcessFigures:
 
 
 OtherProcesses: TypeAlias = Callable[[str], Awaitable[Sequence[ProcessFigures]]]
+
+
+Usages: TypeAlias = Callable[[str], Awaitable[Sequence[QuotaUsage]]]
+
+
+async def _no_quotas(_project_id: str) -> Sequence[QuotaUsage]:
+    return ()
 
 
 async def _alone(_project_id: str) -> Sequence[ProcessFigures]:
@@ -86,8 +95,10 @@ class GetStatistics:
         pool_usage: Callable[[], PoolUsage],
         clock: Clock,
         others: OtherProcesses = _alone,
+        quotas: Usages = _no_quotas,
     ) -> None:
         """`others` queries the other processes of this server, if it has several."""
+        self._quotas = quotas
         self._store = store
         self._graph = graph
         self._outbox = outbox
@@ -123,6 +134,7 @@ class GetStatistics:
             waiting=waiting,
             windows=joined_windows(process.windows for process in processes),
             pool=_joined_pools([process.pool for process in processes]),
+            quotas=await self._quotas(project_id),
         )
 
     async def _count_held(self, project_id: str) -> Held:

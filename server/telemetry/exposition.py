@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import socket
+import ssl
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from socketserver import ThreadingMixIn
+from threading import Thread
 from typing import Any, Final, TypeAlias
+from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
 
-from prometheus_client import CollectorRegistry, start_http_server
+from prometheus_client import CollectorRegistry, make_wsgi_app
 from prometheus_client.core import Exemplar, Metric
 from prometheus_client.registry import Collector
 from prometheus_client.samples import Sample, Timestamp
@@ -119,19 +124,54 @@ def _exemplar(parts: list[Any] | None) -> Exemplar | None:
     return Exemplar(labels, value, Timestamp(time, 0) if time is not None else None)
 
 
+class _Handler(WSGIRequestHandler):
+    timeout = 10
+
+    def log_message(self, *_arguments: object) -> None:
+        """Logs nothing: Prometheus asks every few seconds."""
+
+
+class _Server(ThreadingMixIn, WSGIServer):
+    """A thread for each connection, which is encrypted if there is a context for it."""
+
+    daemon_threads = True
+
+    def __init__(self, host: str, port: int, tls: ssl.SSLContext | None) -> None:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        self.address_family, _, _, _, address = found[0]
+        super().__init__((str(address[0]), port), _Handler)
+        if tls is not None:
+            # The handshake happens at the first read, in the thread of the connection: here it
+            # would keep all others waiting.
+            self.socket = tls.wrap_socket(
+                self.socket, server_side=True, do_handshake_on_connect=False
+            )
+
+    def handle_error(self, _request: object, _address: object) -> None:
+        """Ignores clients that leave, or cannot agree on how to encrypt."""
+
+
 @contextmanager
 def serving_metrics(
-    host: str, port: int, version: str, registry: CollectorRegistry = REGISTRY
+    host: str,
+    port: int,
+    version: str,
+    registry: CollectorRegistry = REGISTRY,
+    tls: ssl.SSLContext | None = None,
 ) -> Iterator[int]:
     """Serves `GET /metrics` from a thread during the block; answers the port, which 0 leaves free.
 
-    With `Accept: application/openmetrics-text` the answer carries exemplars with trace ids.
+    With `Accept: application/openmetrics-text` the answer carries exemplars with trace ids. Without
+    `tls` nothing is encrypted.
 
     Raises:
         OSError: the address cannot be listened on.
     """
     BUILD.labels(version).set(1)
-    server, thread = start_http_server(port, addr=host, registry=registry)
+    server = _Server(host, port, tls)
+    server.set_app(make_wsgi_app(registry))
+    thread = Thread(target=server.serve_forever, name="metrics", daemon=True)
+    thread.start()
     try:
         yield server.server_port
     finally:

@@ -13,8 +13,8 @@ from server.storage.postgres import event_stream
 from server.storage.postgres.event_stream import PostgresEventStream
 from server.storage.postgres.memory_store import PostgresMemoryStore
 from server.storage.postgres.pool import Database
-from tests.contract.test_memory_history import with_a_life
 from tests.support.builders import ALICE, PROJECT, addition, call
+from tests.support.lives import with_a_life
 
 BEGIN = StreamCursor(0)
 EVERYONE = Scope()

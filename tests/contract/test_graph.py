@@ -10,7 +10,7 @@ from datetime import timedelta
 import pytest
 
 from server.graph.model import Entity, MemorySubgraph, Relation
-from server.graph.ports import RelationQuery
+from server.graph.ports import EntityQuery, GraphScope, RelationQuery
 from server.memories.scope import Scope
 from tests.support.neo4j import WholeGraph
 from tests.support.subgraphs import (
@@ -184,32 +184,19 @@ async def test_projects_are_apart(graph: WholeGraph) -> None:
     assert await triples(graph, project_id="project-2") == [LIVES]
 
 
-async def test_scopes_are_apart(graph: WholeGraph) -> None:
+async def test_users_are_apart(graph: WholeGraph) -> None:
     shouted = ("ALICE", "knows", "Bob")
     await graph.project(
         [
             stating(1, WORKS, scope=Scope(user_id="x")),
             stating(2, shouted, scope=Scope(agent_id="x")),
-            stating(3, LIVES, scope=Scope(user_id="x", agent_id="y")),
+            stating(3, LIVES, scope=Scope(user_id="x", agent_id="y", run_id="z")),
+            stating(4, KNOWS, scope=Scope(user_id="y")),
         ]
     )
     assert await triples(graph, Scope(user_id="x")) == [WORKS, LIVES]
-    assert await triples(graph, Scope(agent_id="x")) == [shouted]
-    assert await triples(graph, Scope(agent_id="y")) == [LIVES]
-    assert await triples(graph, Scope(user_id="x", agent_id="y")) == [LIVES]
-    assert await triples(graph, Scope(user_id="x", agent_id="x")) == []
-
-
-@pytest.mark.parametrize("field", ["user_id", "agent_id", "app_id", "run_id"])
-async def test_any_part_of_the_scope_alone_finds_its_relations(
-    graph: WholeGraph, field: str
-) -> None:
-    whole = Scope("user", "agent", "app", "run")
-    await graph.project([stating(1, WORKS, scope=whole)])
-    assert await triples(graph, Scope(**{field: field.removesuffix("_id")})) == [WORKS]
-    assert await triples(graph, Scope(**{field: "other"})) == []
-    assert await triples(graph, whole) == [WORKS]
-    assert await triples(graph, replace(whole, **{field: "other"})) == []
+    assert await triples(graph, Scope(user_id="y")) == [KNOWS]
+    assert await triples(graph, Scope(user_id="z")) == []
 
 
 async def test_a_star_is_no_wildcard(graph: WholeGraph) -> None:
@@ -217,10 +204,17 @@ async def test_a_star_is_no_wildcard(graph: WholeGraph) -> None:
     assert await triples(graph, Scope(user_id="*")) == [LIVES]
 
 
-async def test_a_scope_that_names_nothing_reads_nothing(graph: WholeGraph) -> None:
+@pytest.mark.parametrize(
+    "scope",
+    [Scope(), Scope(agent_id="x"), Scope(run_id="x"), Scope(user_id="alice", app_id="x")],
+    ids=str,
+)
+async def test_a_scope_that_sees_no_whole_space_is_refused(graph: WholeGraph, scope: Scope) -> None:
     await graph.project([stating(1, WORKS)])
     with pytest.raises(ValueError, match="scope"):
-        await triples(graph, Scope())
+        await triples(graph, scope)
+    with pytest.raises(ValueError, match="scope"):
+        await graph.reader.list_entities(EntityQuery(GraphScope(PROJECT, scope), 10))
 
 
 @pytest.mark.parametrize("page_size", [1, 2, 7, 100])
@@ -266,7 +260,7 @@ async def test_names_are_data(graph: WholeGraph, name: str) -> None:
 
 @pytest.mark.parametrize("name", HOSTILE[:-1], ids=range(len(HOSTILE) - 1))
 async def test_scopes_are_data(graph: WholeGraph, name: str) -> None:
-    scope = Scope(user_id=name[:256], run_id=name[:256])
+    scope = Scope(user_id=name[:256])
     await graph.project([stating(1, WORKS, scope=scope), stating(2, LIVES)])
     assert await triples(graph, scope) == [WORKS]
     assert await triples(graph) == [LIVES]

@@ -20,7 +20,6 @@ LIVES = ("Alice", "lives_in", "Oslo")
 KNOWS = ("Bob", "knows", "Alice")
 MAKES = ("Acme", "makes", "Anvils")
 WITHIN = GraphScope(PROJECT, ALICE)
-AT_AGENT = Scope(agent_id="helper")
 
 HOSTILE = [
     'O\'Brien "the" `tick`',
@@ -76,46 +75,23 @@ async def test_an_entity_is_found_by_its_alias_while_that_is_taught(graph: Whole
     assert await found(graph, "Robert Smith") == []
 
 
-async def test_nothing_is_found_of_other_projects_spaces_and_scopes(graph: WholeGraph) -> None:
+async def test_nothing_is_found_of_other_projects_and_spaces(graph: WholeGraph) -> None:
     await graph.project(
         [
             stating(1, WORKS, project_id="other"),
             stating(2, WORKS, scope=Scope(user_id="bob")),
             stating(3, LIVES, scope=Scope(user_id="alice", run_id="run-1")),
-            stating(4, WORKS, scope=AT_AGENT),
+            stating(4, WORKS, scope=Scope(agent_id="helper")),
         ]
     )
     assert await found(graph, "Acme") == []
     assert await listed(graph, "acme") == []
     assert await listed(graph) == ["Alice", "Oslo"]
     assert await around(graph, "alice", 3) == {LIVES}
-    other_run = GraphScope(PROJECT, Scope(user_id="alice", run_id="run-2"))
-    assert await found(graph, "Oslo", other_run) == []
-    assert await listed(graph, "", other_run) == []
-    assert await listed(graph, "oslo", other_run) == []
-    assert await around(graph, "alice", 1, other_run) == set()
-
-
-async def test_a_scope_without_user_reads_the_spaces_of_its_memories(graph: WholeGraph) -> None:
-    shared = Scope(user_id="alice", agent_id="helper")
-    await graph.project(
-        [
-            stating(1, WORKS, scope=AT_AGENT),
-            stating(2, LIVES, scope=shared),
-            stating(3, KNOWS, scope=ALICE),
-        ]
-    )
-    within = GraphScope(PROJECT, AT_AGENT)
-    entities = await graph.reader.find_entities(within, "Alice")
-    assert [each.known.ref.space for each in entities] == ["agent:helper", "user:alice"]
-    assert [each.known.memory_count for each in entities] == [1, 1]
-    assert sorted(await listed(graph, "", within)) == ["Acme", "Alice", "Alice", "Oslo"]
-    assert await listed(graph, "bob", within) == []
-    assert await around(graph, "alice", 2, within) == {LIVES}
 
 
 async def test_entities_are_listed_page_by_page(graph: WholeGraph) -> None:
-    scopes = [Scope(agent_id="helper"), Scope(user_id="alice", agent_id="helper")]
+    scopes = [ALICE, replace(ALICE, agent_id="helper")]
     await graph.project(
         [
             stating(n, (f"Person {n:02}", "knows", "Everyone"), scope=scopes[n % 2])
@@ -123,14 +99,14 @@ async def test_entities_are_listed_page_by_page(graph: WholeGraph) -> None:
         ]
     )
     names: list[str] = []
-    query = EntityQuery(GraphScope(PROJECT, AT_AGENT), 4)
+    query = EntityQuery(WITHIN, 4)
     while True:
         page = await graph.reader.list_entities(query)
         names += [each.known.entity.name for each in page.found]
         if page.next is None:
             break
         query = replace(query, after=page.next)
-    assert sorted(names) == sorted(["Everyone", "Everyone", *(f"Person {n:02}" for n in range(25))])
+    assert names == ["Everyone", *(f"Person {n:02}" for n in range(25))]
 
 
 async def test_matches_are_listed_page_by_page(graph: WholeGraph) -> None:

@@ -14,12 +14,16 @@ import pytest
 from server.graph.model import Entity
 from server.memories.memory import Evidence
 from server.memories.ports import ChangeSet, EmbeddedMemory, MemoryStore
-from tests.contract.test_search import lexical, store
+from server.storage.postgres.pool import Database
 from tests.support.builders import addition, call
-
-__all__ = ["store"]
+from tests.support.searches import SCOPE_SIZES, lexical, store_of
 
 MAY = datetime(2023, 5, 8, 13, 56, tzinfo=UTC)
+
+
+@pytest.fixture(params=SCOPE_SIZES)
+def store(request: pytest.FixtureRequest, database: Database) -> MemoryStore:
+    return store_of(request.param, database)
 
 
 async def add(store: MemoryStore, *added: EmbeddedMemory) -> None:

@@ -4,22 +4,21 @@ from __future__ import annotations
 
 from datetime import timedelta
 from itertools import pairwise
-from uuid import uuid4
 
 import pytest
 
 from server.core.pages import ListCursor, ListOrder
 from server.memories.history.ports import MemoryHistory
-from server.memories.memory import EventType, Evidence
-from server.memories.ports import ChangeSet, EmbeddedMemory, ListQuery, MemoryDeletion, MemoryStore
+from server.memories.memory import EventType
+from server.memories.ports import ChangeSet, ListQuery, MemoryStore
 from server.memories.scope import Scope
 from server.storage.postgres.memory_history import PostgresMemoryHistory
 from server.storage.postgres.memory_store import PostgresMemoryStore
 from server.storage.postgres.pool import Database
-from tests.support.builders import ALICE, LISBON, NOW, PROJECT, adding, addition, call, revision
+from tests.support.builders import ALICE, NOW, PROJECT, adding, addition, call
+from tests.support.lives import HOUR, with_a_life
 
 TODAY = NOW.date()
-HOUR = timedelta(hours=1)
 
 
 @pytest.fixture
@@ -30,25 +29,6 @@ def store(database: Database) -> MemoryStore:
 @pytest.fixture
 def history(database: Database) -> MemoryHistory:
     return PostgresMemoryHistory(database)
-
-
-async def with_a_life(store: MemoryStore, scope: Scope = ALICE) -> EmbeddedMemory:
-    """A memory that was added, updated an hour later, and deleted after another hour."""
-    of = call(request_id=uuid4(), scope=scope)
-    item = addition(
-        of,
-        "in Berlin",
-        metadata={"a": [1, None]},
-        categories=["travel"],
-        relations=[LISBON],
-        evidence=[Evidence(uuid4(), "Berlin")],
-    )
-    await store.commit(ChangeSet(of, added=[item]))
-    later = call(time=NOW + HOUR, correlation_id="correlation-2", scope=scope)
-    await store.commit(ChangeSet(later, updated=[revision(item, "in Lisbon")]))
-    last = call(time=NOW + 2 * HOUR, correlation_id="correlation-3", scope=scope)
-    await store.commit(ChangeSet(last, deleted=[MemoryDeletion(0, item.memory.id, 2)]))
-    return item
 
 
 async def test_a_deleted_memory_has_its_whole_history(

@@ -430,7 +430,7 @@ async def test_candidates_are_of_exactly_the_scope_nearest_first(store: MemorySt
     of = call()
     added = [
         addition(of, "x", embedding=vector(1, 0, 0)),
-        addition(of, "xy", embedding=vector(1, 1, 0)),
+        addition(of, "xy", embedding=vector(1, 1, 0), relations=[LISBON], entities=[LISBON.source]),
     ]
     await store.commit(ChangeSet(of, [], added))
     other = call()
@@ -441,6 +441,8 @@ async def test_candidates_are_of_exactly_the_scope_nearest_first(store: MemorySt
     found = await store.find_candidates(PROJECT, ALICE, [vector(1, 0, 0)], 2, TODAY)
     assert [candidate.text for candidate in found] == ["x", "xy"]
     assert [(candidate.role, candidate.name) for candidate in found] == [(Role.USER, None)] * 2
+    assert [list(candidate.relations) for candidate in found] == [[], [LISBON]]
+    assert [list(candidate.entities) for candidate in found] == [[], [LISBON.source]]
     assert list(found[1].vector) == pytest.approx(list(vector(1, 1, 0)), abs=1e-3)
 
     both = [vector(1, 0, 0), vector(0, 0, 1)]

@@ -10,16 +10,16 @@ from uuid import UUID, uuid4
 import pytest
 
 from server.core.errors import ConcurrentChange, RequestIdReused
-from server.core.values import new_id
 from server.memories.ports import ChangeSet
 from server.memories.scope import Scope, ScopeKind
 from server.operations.operation import OperationState
-from server.operations.ports import ClaimedOperation, Shares, Submission
+from server.operations.ports import ClaimedOperation, Shares
 from server.storage.postgres.memory_store import PostgresMemoryStore
 from server.storage.postgres.operations import PostgresOperations
 from server.storage.postgres.pool import Database
 from server.storage.postgres.scope_store import PostgresScopeStore
-from tests.support.builders import ALICE, NOW, PROJECT, addition, call
+from tests.support.builders import ALICE, PROJECT, addition, call
+from tests.support.submissions import change, submission
 
 LONG = timedelta(minutes=1)
 ALL = Shares(largest=100)
@@ -35,26 +35,6 @@ def operations(database: Database) -> PostgresOperations:
 @pytest.fixture
 def store(database: Database) -> PostgresMemoryStore:
     return PostgresMemoryStore(database, on_commit=lambda: None)
-
-
-def submission(
-    scope: Scope = ALICE, *, project_id: str = PROJECT, request_id: UUID | None = None
-) -> Submission:
-    return Submission(
-        id=new_id(NOW),
-        project_id=project_id,
-        scope=scope,
-        payload=b"payload",
-        output_format="v1.1",
-        correlation_id="c1",
-        request_id=request_id,
-        payload_digest=b"digest" if request_id else b"",
-    )
-
-
-def change(claimed: ClaimedOperation) -> ChangeSet:
-    of = replace(call(), id=claimed.lease.operation_id, operation_lease=claimed.lease.lease_id)
-    return ChangeSet(of, [], [addition(of, "Alice likes tea")])
 
 
 async def claim_one(operations: PostgresOperations, lease: timedelta = LONG) -> ClaimedOperation:

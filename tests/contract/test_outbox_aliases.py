@@ -111,3 +111,33 @@ async def test_what_a_dead_projector_had_learned_is_told(
     assert await outbox.keep_up() == 0
     [batch] = await projected(outbox)
     assert [s.memory_id for s in batch] == [early.memory.id]
+
+
+async def test_one_batch_learns_in_several_spaces(store: MemoryStore, outbox: Outbox) -> None:
+    bob = Scope(user_id="bob")
+    robin = Entity("Robin Hood", aliases=("Bob",))
+    lessons = [
+        await mention(store, "Robert Smith is called Bob", ROBERT),
+        await mention(store, "Robert Smith is called Bob too", ROBERT),
+        await mention(store, "Robin Hood is called Bob", robin, scope=bob),
+        await mention(store, "Bob likes tea", BOB, scope=bob),
+    ]
+    first, *_ = await projected(outbox)
+    by_memory = {subgraph.memory_id: subgraph for subgraph in first}
+    taught = [dict(by_memory[lesson.memory.id].aliases) for lesson in lessons]
+    assert taught == [
+        {"robert smith": ("Bob",)},
+        {"robert smith": ("Bob",)},
+        {"robin hood": ("Bob",)},
+        {"robin hood": ("Bob",)},
+    ]
+
+    # What one of two says is still taught when the other is gone, and nothing in another space.
+    await remove(store, lessons[0])
+    await remove(store, lessons[2])
+    *_, last = await projected(outbox)
+    assert joined(last) == {}
+    await mention(store, "Bob likes cake", BOB)
+    await mention(store, "Bob likes cake", BOB, scope=bob)
+    [batch] = await projected(outbox)
+    assert [dict(subgraph.joined) for subgraph in batch] == [{"bob": "robert smith"}, {}]

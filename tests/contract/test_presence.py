@@ -23,8 +23,8 @@ from server.storage.postgres.leases import (
 from server.storage.postgres.memory_store import PostgresMemoryStore
 from server.storage.postgres.operations import PostgresOperations
 from server.storage.postgres.pool import Database
-from tests.contract.test_operations import change, submission
 from tests.support.builders import ALICE, PROJECT, adding
+from tests.support.submissions import change, submission
 
 LONG, OVER = timedelta(hours=1), timedelta(0)
 ALL = Shares(largest=100)

@@ -3,17 +3,30 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import asyncpg
 import pytest
 
 from server.memories.add.inference import Category
+from server.memories.ports import ChangeSet
+from server.memories.scope import Scope
 from server.projects.ports import ProjectStore
-from server.projects.project import ApiKey, Principal, Project, key_digest, key_id, new_key
+from server.projects.project import (
+    ApiKey,
+    Holding,
+    KeyRole,
+    Principal,
+    Project,
+    Quotas,
+    key_digest,
+    key_id,
+    new_key,
+)
+from server.storage.postgres.memory_store import PostgresMemoryStore
 from server.storage.postgres.pool import Database
 from server.storage.postgres.projects import PostgresProjectStore
-from tests.support.builders import NOW
+from tests.support.builders import NOW, addition, call, message
 
 
 @pytest.fixture
@@ -100,6 +113,58 @@ async def test_a_revoked_key_stands_for_nobody(projects: ProjectStore) -> None:
     assert revoked == {key_id(key): later, key_id(other): None}
 
 
+async def test_a_key_is_read_back_whole(projects: ProjectStore) -> None:
+    await projects.create_project(project())
+    key = new_key()
+    whole = replace(
+        api_key(key),
+        role=KeyRole.WRITE,
+        scope=Scope(agent_id="a", run_id="r"),
+        expire_time=datetime.now(UTC) + timedelta(days=1),
+    )
+    await projects.create_key(whole, key_digest(key))
+    assert await projects.list_keys() == [whole]
+    found = await projects.find_principal(key_digest(key))
+    assert found == Principal(key_id(key), "o1", "p1", KeyRole.WRITE, whole.scope)
+
+
+async def test_an_expired_key_stands_for_nobody(projects: ProjectStore) -> None:
+    await projects.create_project(project())
+    key = new_key()
+    expired = replace(api_key(key), expire_time=datetime.now(UTC) - timedelta(seconds=1))
+    await projects.create_key(expired, key_digest(key))
+    assert await projects.find_principal(key_digest(key)) is None
+
+
+async def test_a_rotated_key_expires_and_has_a_successor(projects: ProjectStore) -> None:
+    await projects.create_project(project())
+    old, new, unwanted = new_key(), new_key(), new_key()
+    await projects.create_key(api_key(old), key_digest(old))
+    end = datetime.now(UTC) + timedelta(hours=1)
+    assert await projects.rotate_key(key_id(old), end, api_key(new), key_digest(new))
+    assert not await projects.rotate_key("unknown", end, api_key(unwanted), key_digest(unwanted))
+    ends = {key.id: key.expire_time for key in await projects.list_keys()}
+    assert ends == {key_id(old): end, key_id(new): None}
+    sooner, later = end - timedelta(minutes=1), end + timedelta(minutes=1)
+    for time in (sooner, later):
+        again = new_key()
+        assert await projects.rotate_key(key_id(old), time, api_key(again), key_digest(again))
+        ends = {key.id: key.expire_time for key in await projects.list_keys()}
+        assert ends[key_id(old)] == sooner
+
+
+async def test_the_last_use_of_a_key_never_moves_back(projects: ProjectStore) -> None:
+    await projects.create_project(project())
+    keys = [new_key(), new_key()]
+    for each in keys:
+        await projects.create_key(api_key(each), key_digest(each))
+    later = NOW + timedelta(seconds=1)
+    await projects.record_uses({key_id(keys[0]): later, "unknown": later})
+    await projects.record_uses({key_id(keys[0]): NOW})
+    used = {key.id: key.last_use_time for key in await projects.list_keys()}
+    assert used == {key_id(keys[0]): later, key_id(keys[1]): None}
+
+
 async def test_the_key_itself_is_nowhere_in_the_database(
     projects: ProjectStore, database: Database, postgres_dsn: str
 ) -> None:
@@ -114,3 +179,20 @@ async def test_the_key_itself_is_nowhere_in_the_database(
     assert len(rows) == 1
     assert key not in rows[0]["row"]
     assert key.encode().hex() not in rows[0]["row"]
+
+
+async def test_quotas_are_read_back_with_what_is_held(
+    projects: ProjectStore, database: Database
+) -> None:
+    await projects.create_project(project())
+    assert await projects.holding("p1") == Holding()
+    assert await projects.holding("unknown") == Holding()
+    store = PostgresMemoryStore(database, on_commit=lambda: None)
+    of = call(project_id="p1")
+    await store.commit(ChangeSet(of, added=[addition(of, "tée")], messages=[message("Ich ä")]))
+    assert await projects.holding("p1") == Holding()
+    quotas = Quotas(memories=5, bytes=100, calls_per_second=7, calls=8, streams=9)
+    assert await projects.set_quotas("p1", quotas)
+    assert not await projects.set_quotas("unknown", quotas)
+    assert await projects.holding("p1") == Holding(quotas, memories=1, bytes=4 + 6)
+    assert await projects.get_project("p1") == project()

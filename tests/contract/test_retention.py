@@ -200,7 +200,7 @@ async def test_a_project_is_deleted_whole_and_no_other(
     }  # fmt: skip
     assert sum(deleted.values()) == total
     await deletion.finish("doomed")
-    assert await tables_with(database, "doomed") == {"graph_outbox"}
+    assert await tables_with(database, "doomed") == {"graph_outbox", "audit_events"}
     claimed = await PostgresOutbox(database, FakeClock()).claim(99, timedelta(seconds=9))
     doomed = [entry for entry in claimed if entry.project_id == "doomed"]
     outbox = PostgresOutbox(database, FakeClock())

@@ -15,6 +15,7 @@ from itertools import pairwise, product
 import pytest
 
 from server.core.values import Vector
+from server.graph.model import Entity, Relation
 from server.memories.filters.parser import parse_filter
 from server.memories.passages import Hit
 from server.memories.ports import (
@@ -22,7 +23,6 @@ from server.memories.ports import (
     EmbeddedMemory,
     MemoryDeletion,
     MemoryStore,
-    SearchQuery,
 )
 from server.memories.scope import Scope
 from server.memories.search.ranking import (
@@ -40,7 +40,6 @@ from server.memories.search.ranking import (
 from server.memories.search.time_spans import days
 from server.storage.postgres.memory_store import PostgresMemoryStore
 from server.storage.postgres.pool import Database
-from server.storage.postgres.search import ScopeSizes, Searches
 from tests.support.builders import (
     ALICE,
     NOW,
@@ -52,43 +51,20 @@ from tests.support.builders import (
     vector,
 )
 from tests.support.passages import passages, tell
-
-WORDS_ALONE = ArmWeights(dense=0.0, lexical=1.0)
-VECTORS_ALONE = ArmWeights(dense=1.0, lexical=0.0)
-TEA = vector(1, 0, 0)
-
-
-class LargeScopes(PostgresMemoryStore):
-    """A store that searches every scope as if it were large, once it has found its size."""
-
-    def __init__(self, database: Database) -> None:
-        super().__init__(database, on_commit=lambda: None)
-        self.database = database
-
-    async def search(self, query: SearchQuery) -> list[Hit]:
-        searches = Searches(self.database, ScopeSizes(large=0))
-        await searches.search(query)
-        return await searches.search(query)
+from tests.support.searches import (
+    SCOPE_SIZES,
+    TEA,
+    VECTORS_ALONE,
+    LargeScopes,
+    lexical,
+    query,
+    store_of,
+)
 
 
-@pytest.fixture(params=["small scopes", "large scopes"])
+@pytest.fixture(params=SCOPE_SIZES)
 def store(request: pytest.FixtureRequest, database: Database) -> MemoryStore:
-    if request.param == "large scopes":
-        return LargeScopes(database)
-    return PostgresMemoryStore(database, on_commit=lambda: None)
-
-
-def query(text: str, **changes: object) -> SearchQuery:
-    defaults: dict[str, object] = {
-        "project_id": PROJECT,
-        "scope": ALICE,
-        "vector": TEA,
-        "limit": 10,
-        "visible_on": NOW.date(),
-        "text": text,
-        "weights": WORDS_ALONE,
-    }
-    return SearchQuery(**{**defaults, **changes})  # type: ignore[arg-type] # names fit
+    return store_of(request.param, database)
 
 
 async def add(
@@ -114,16 +90,6 @@ async def add(
 
 def scores(hits: list[Hit]) -> dict[str, float]:
     return {hit.text: hit.score for hit in hits}
-
-
-async def lexical(store: MemoryStore, text: str, **changes: object) -> dict[str, float]:
-    """What the lexical arm scores, by text."""
-    return {
-        hit.text: arm.score
-        for hit in await store.search(query(text, **changes))
-        for arm in hit.arms
-        if arm.arm == "lexical"
-    }
 
 
 def bm25(words: list[str], texts: list[str]) -> dict[str, float]:
@@ -470,3 +436,62 @@ async def test_what_narrows_a_search_narrows_that_of_the_past(store: MemoryStore
     assert await found(threshold=1.1) == set()
     assert len(await found(limit=1)) == 1
     assert await found(project_id="project-2") == set()
+
+
+def stating(source: str, relation: str, target: str) -> tuple[Relation]:
+    """The relation that a memory states."""
+    return (Relation(Entity(source), relation, Entity(target)),)
+
+
+async def found_latest(store: MemoryStore, **changes: object) -> set[str]:
+    latest_at = NOW + timedelta(days=1)
+    return set(scores(await store.search(query("anna", latest_at=latest_at, **changes))))
+
+
+async def test_of_several_values_of_a_subject_only_the_newest_is_found(store: MemoryStore) -> None:
+    await add(store, "anna in oslo", relations=stating("Anna", "lives_in", "Oslo"))
+    await add(store, "anna in rome", minute=1, relations=stating("Anna", "lives_in", "Rome"))
+    await add(store, "anna at acme", relations=stating("Anna", "works_at", "Acme"))
+    await add(store, "anna knows bob", relations=stating("Anna", "knows", "Bob"))
+    await add(store, "anna knows eve", minute=1, relations=stating("Anna", "knows", "Eve"))
+    await add(store, "bob in oslo", relations=stating("Bob", "lives_in", "Oslo"))
+    await add(store, "anna said so", verbatim=True)
+    kept = {
+        *("anna in rome", "anna at acme", "anna knows bob", "anna knows eve", "bob in oslo"),
+        "anna said so",
+    }
+    assert await found_latest(store) == kept
+    assert set(scores(await store.search(query("anna")))) == kept | {"anna in oslo"}
+
+
+async def test_what_still_holds_in_part_is_found(store: MemoryStore) -> None:
+    both = (
+        Relation(Entity("Anna"), "lives_in", Entity("Oslo")),
+        Relation(Entity("Anna"), "works_at", Entity("Acme")),
+    )
+    await add(store, "anna in oslo at acme", relations=both)
+    await add(store, "anna in rome", minute=1, relations=stating("Anna", "lives_in", "Rome"))
+    assert await found_latest(store) == {"anna in oslo at acme", "anna in rome"}
+    await add(store, "anna at bolt", minute=2, relations=stating("Anna", "works_at", "Bolt"))
+    assert await found_latest(store) == {"anna in rome", "anna at bolt"}
+
+
+async def test_only_what_the_search_sees_supersedes(store: MemoryStore) -> None:
+    other = Scope(user_id="alice", run_id="run-9")
+    await add(store, "anna in oslo", relations=stating("Anna", "lives_in", "Oslo"))
+    await add(
+        store, "anna in rome", minute=1, scope=other, relations=stating("Anna", "lives_in", "Rome")
+    )
+    await add(
+        store,
+        "anna in lima",
+        minute=2,
+        expiration_date=NOW.date() - timedelta(days=1),
+        relations=stating("Anna", "lives_in", "Lima"),
+    )
+    await add(store, "anna in kyiv", minute=5000, relations=stating("Anna", "lives_in", "Kyiv"))
+    assert await found_latest(store) == {"anna in rome", "anna in kyiv"}
+    assert await found_latest(store, scope=other) == {"anna in rome"}
+    nice = stating("Anna", "lives_in", "Nice")
+    await add(store, "anna in nice", minute=9, project_id="project-2", relations=nice)
+    assert await found_latest(store) == {"anna in rome", "anna in kyiv"}

@@ -10,33 +10,10 @@ import pytest
 from memoir.v1 import graph_service_pb2, memory_pb2, memory_service_pb2
 
 from server.api.grpc.convert.values import to_struct
+from tests.support.api import add, listed, user_says
 from tests.support.server import Client
 
 ADD = memory_pb2.MemoryEvent.ADD
-
-
-def user_says(*texts: str) -> list[memory_pb2.Message]:
-    return [memory_pb2.Message(role="user", content=text) for text in texts]
-
-
-async def add(
-    client: Client, user: str, *texts: str, **fields: object
-) -> memory_service_pb2.AddMemoriesResponse:
-    request = memory_service_pb2.AddMemoriesRequest(
-        user_id=user,
-        messages=user_says(*texts),
-        **fields,  # type: ignore[arg-type] # the fields' types differ
-    )
-    return await client.memory.AddMemories(request, metadata=client.metadata)
-
-
-async def listed(client: Client, user: str, **fields: object) -> list[memory_pb2.Memory]:
-    request = memory_service_pb2.ListMemoriesRequest(
-        user_id=user,
-        **fields,  # type: ignore[arg-type] # the fields' types differ
-    )
-    response = await client.memory.ListMemories(request, metadata=client.metadata)
-    return list(response.memories)
 
 
 async def test_verbatim_messages_become_memories(client: Client, user: str) -> None:

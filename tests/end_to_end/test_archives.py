@@ -18,7 +18,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from memoir.v1 import graph_service_pb2, memory_pb2, memory_service_pb2, project_service_pb2
 
 from server.api.grpc.convert.values import to_struct
-from tests.end_to_end.test_add_and_find import add, listed
+from tests.support.api import add, listed
 from tests.support.server import Client, Home, ServerProcess, connected, key_of_new, run_command
 
 USER = "alice"

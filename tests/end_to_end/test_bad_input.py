@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import io
+import json
 from collections.abc import AsyncIterator
 
+import aiohttp
 import grpc
 import pytest
 from google.protobuf import json_format
@@ -13,6 +16,7 @@ from tests.support.errors import ErrorDetails, details_of
 from tests.support.server import (
     Client,
     Home,
+    ServerProcess,
     connected,
     create_key,
     create_project,
@@ -27,10 +31,15 @@ RawCall = grpc.aio.UnaryUnaryMultiCallable[bytes, bytes]
 INVALID = grpc.StatusCode.INVALID_ARGUMENT
 
 
-def add_request(user: str, **fields: object) -> memory_service_pb2.AddMemoriesRequest:
+def add_fields(user: str, **fields: object) -> dict[str, object]:
     body: dict[str, object] = {"user_id": user, "messages": SAID, **fields}
-    kept = {name: value for name, value in body.items() if value is not None}
-    return json_format.ParseDict(kept, memory_service_pb2.AddMemoriesRequest())
+    return {name: value for name, value in body.items() if value is not None}
+
+
+def add_request(user: str, **fields: object) -> memory_service_pb2.AddMemoriesRequest:
+    return json_format.ParseDict(
+        add_fields(user, **fields), memory_service_pb2.AddMemoriesRequest()
+    )
 
 
 async def refused(
@@ -58,7 +67,7 @@ async def nothing_is_stored(client: Client) -> AsyncIterator[None]:
     assert await stored_count(client) == before
 
 
-@pytest.mark.parametrize(
+ONE_WRONG_FIELD = pytest.mark.parametrize(
     ("fields", "violated"),
     [
         ({"messages": []}, "messages"),
@@ -92,6 +101,9 @@ async def nothing_is_stored(client: Client) -> AsyncIterator[None]:
         ({"custom_categories": [{"name": ""}]}, "custom_categories[0].name"),
     ],
 )
+
+
+@ONE_WRONG_FIELD
 async def test_a_wrong_field_is_named(
     client: Client, user: str, fields: dict[str, object], violated: str
 ) -> None:
@@ -100,6 +112,26 @@ async def test_a_wrong_field_is_named(
     assert error.reason == "INVALID_FIELDS"
     assert list(error.violations) == [violated]
     assert error.request_id != ""
+
+
+@ONE_WRONG_FIELD
+async def test_a_wrong_field_is_named_over_http_too(
+    client: Client,
+    server: ServerProcess,
+    user: str,
+    fields: dict[str, object],
+    violated: str,
+) -> None:
+    headers = {"authorization": f"Token {client.key}"}
+    body = json.dumps(add_fields(user, **fields)).encode()
+    async with (
+        aiohttp.ClientSession(server.http_address, headers=headers) as session,
+        session.post("/memoir/v1/memories:add", data=io.BytesIO(body)) as answer,
+    ):
+        assert answer.status == 400
+        details = (await answer.json())["details"]
+    assert details["reason"] == "ERROR_REASON_INVALID_FIELDS"
+    assert [each["field"] for each in details["violations"]] == [violated]
 
 
 async def test_every_wrong_field_is_named_at_once(client: Client) -> None:

@@ -9,8 +9,7 @@ import pytest
 from google.rpc import error_details_pb2, status_pb2
 from memoir.v1 import memory_service_pb2
 
-from tests.end_to_end.test_add_and_find import add, listed
-from tests.end_to_end.test_update import update_of
+from tests.support.api import add, listed, update_of
 from tests.support.errors import details_of
 from tests.support.server import Client
 

@@ -51,7 +51,7 @@ def own_server(folder: Path) -> ServerProcess:
         MEMOIR_GRPC_PORT="0",
         MEMOIR_NEO4J_LIB_DIR=str(ROOT / ".local/neo4j/5.18.0/lib"),
     )
-    return ServerProcess(environment, folder / "server.log")
+    return ServerProcess(environment, folder / "server.log", executed=True)
 
 
 @pytest_asyncio.fixture

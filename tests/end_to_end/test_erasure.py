@@ -13,7 +13,7 @@ from neo4j import AsyncDriver
 
 from server.api.grpc.convert.values import to_struct
 from server.storage.postgres.pool import Database, PoolOptions, open_pool
-from tests.end_to_end.test_add_and_find import add, listed
+from tests.support.api import add, listed
 from tests.support.dump import tables_with
 from tests.support.errors import details_of
 from tests.support.outbox import outbox_empties

@@ -10,8 +10,7 @@ import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 from memoir.v1 import graph_service_pb2, memory_service_pb2
 
-from tests.end_to_end.test_add_and_find import add, listed
-from tests.end_to_end.test_history import events
+from tests.support.api import add, events, listed
 from tests.support.errors import details_of
 from tests.support.server import Client, Home
 

@@ -11,22 +11,11 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from memoir.v1 import memory_pb2, memory_service_pb2
 
 from server.api.grpc.convert.values import to_struct
-from tests.end_to_end.test_add_and_find import listed
-from tests.end_to_end.test_update import remembered, update, update_of
+from tests.support.api import events, listed, remembered, update, update_of
 from tests.support.errors import details_of
 from tests.support.server import Client
 
 EVENT = memory_pb2.MemoryEvent
-
-
-async def events(
-    client: Client, memory_id: str, **fields: object
-) -> memory_service_pb2.ListMemoryEventsResponse:
-    request = memory_service_pb2.ListMemoryEventsRequest(
-        id=memory_id,
-        **fields,  # type: ignore[arg-type] # the fields' types differ
-    )
-    return await client.memory.ListMemoryEvents(request, metadata=client.metadata)
 
 
 async def test_the_history_of_a_deleted_memory_is_read_page_by_page(

@@ -13,8 +13,8 @@ from google.protobuf import json_format, struct_pb2
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from memoir.v1 import memory_pb2, memory_service_pb2
 
-from tests.end_to_end import test_operations as operations
-from tests.end_to_end.test_add_and_find import add
+from tests.support import operations
+from tests.support.api import add
 from tests.support.errors import details_of
 from tests.support.server import Client, Home, connected, key_of, key_of_new
 

@@ -57,6 +57,20 @@ async def test_a_request_without_a_valid_key_is_refused(
     assert set(refusal) == {"error", "details", "detail"}
 
 
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [("/v2/memories/", b"not even JSON"), ("/v3/memories/", b"[]"), ("/v1/feedback/", b"{}")],
+)
+async def test_a_stranger_learns_nothing_of_what_is_wrong_with_a_request(
+    server: ServerProcess, key: str, path: str, body: bytes
+) -> None:
+    async with http(server, "mem_wrong") as session:
+        refusal = await answer(await session.post(path, data=body), 401)
+    assert refusal["details"]["reason"] == "ERROR_REASON_API_KEY_INVALID"
+    async with http(server, key) as session:
+        await answer(await session.post(path, data=body), 400)
+
+
 async def test_every_wrong_field_is_named(server: ServerProcess, key: str) -> None:
     body = {
         "messages": [{"role": "nobody", "content": 3}],

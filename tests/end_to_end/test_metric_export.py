@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from memoir.v1 import memory_service_pb2
 
-from tests.end_to_end.test_statistics import add
 from tests.support.collector import attributes_of
+from tests.support.measurements import add
 from tests.support.processes import eventually
 from tests.support.traced_server import Traced
 

@@ -9,10 +9,10 @@ from memoir.v1 import memory_service_pb2
 from prometheus_client import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.end_to_end.test_statistics import add, metrics_of
 from tests.support import gemini_faults
 from tests.support.gemini_endpoint import GeminiEndpoint
 from tests.support.gemini_server import API_KEY
+from tests.support.measurements import add, metrics_of
 from tests.support.monitoring import DASHBOARDS, Asked, asked, grouped_by, rules, shown_expressions
 from tests.support.processes import eventually
 from tests.support.server import Home, connected, key_of
@@ -34,7 +34,9 @@ async def exposed(home: Home, gemini: GeminiEndpoint) -> AsyncIterator[list[Metr
     await server.start()
     async with connected(server.address, await key_of(home)) as client:
         await add(client, "I work at Acme.")
-        request = memory_service_pb2.SearchMemoriesRequest(user_id="alice", query="Acme")
+        request = memory_service_pb2.SearchMemoriesRequest(
+            user_id="alice", query="Do I work at Acme today?"
+        )
         await client.memory.SearchMemories(request, metadata=client.metadata)
 
         async def is_sampled() -> bool:

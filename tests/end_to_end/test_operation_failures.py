@@ -5,10 +5,10 @@ from __future__ import annotations
 from google.rpc import error_details_pb2
 from memoir.v1 import memory_service_pb2
 
-from tests.end_to_end.test_operations import add, metadata_of, page, texts, wait
 from tests.support import gemini_faults
 from tests.support.gemini_endpoint import GeminiEndpoint
 from tests.support.gemini_server import API_KEY
+from tests.support.operations import add, metadata_of, page, texts, wait
 from tests.support.server import PROJECT, Home, connected, key_of, run_command
 
 Metadata = memory_service_pb2.OperationMetadata

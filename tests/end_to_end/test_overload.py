@@ -9,7 +9,7 @@ import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from memoir.v1 import memory_service_pb2
 
-from tests.end_to_end.test_add_and_find import add
+from tests.support.api import add
 from tests.support.server import Client, Home, connected, key_of
 
 CONNECTIONS = 4

@@ -7,7 +7,7 @@ from memoir.v1 import memory_service_pb2
 from neo4j import AsyncDriver
 
 from server.storage.postgres.pool import Database, PoolOptions, open_pool
-from tests.end_to_end.test_add_and_find import add, listed
+from tests.support.api import add, listed
 from tests.support.dump import tables_with
 from tests.support.outbox import outbox_empties
 from tests.support.server import Client, Home, connected, create_project, key_of, run_command
@@ -24,7 +24,7 @@ async def entities(driver: AsyncDriver, project: str) -> int:
     return int(records[0]["found"])
 
 
-async def test_nothing_of_a_deleted_project_is_left(
+async def test_nothing_but_the_audit_log_of_a_deleted_project_is_left(
     client: Client, user: str, shared_home: Home, neo4j_driver: AsyncDriver
 ) -> None:
     project = f"doomed-{user}"
@@ -54,7 +54,7 @@ async def test_nothing_of_a_deleted_project_is_left(
     assert f"deleted project {project}" in printed
     await outbox_empties(shared_home.postgres_dsn, SETTLE_SECONDS)
     pool = await open_pool(shared_home.postgres_dsn, PoolOptions(max_size=1))
-    assert await tables_with(Database(pool, 5.0), project) == set()
+    assert await tables_with(Database(pool, 5.0), project) == {"audit_events"}
     pool.terminate()
     assert await entities(neo4j_driver, project) == 0
     assert len(await listed(client, user)) == 1

@@ -10,7 +10,7 @@ import pytest_asyncio
 from google.protobuf.field_mask_pb2 import FieldMask
 from memoir.v1 import memory_pb2, project_service_pb2
 
-from tests.end_to_end.test_add_and_find import add, listed
+from tests.support.api import add, listed
 from tests.support.errors import details_of
 from tests.support.server import Client, Home, ServerProcess, connected, create_project, key_of
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 from aiohttp import web
 from memoir.v1 import memory_service_pb2
 
-from tests.end_to_end.test_add_and_find import add, listed
-from tests.end_to_end.test_update import update, update_of
 from tests.support import gemini_faults
+from tests.support.api import add, listed, update, update_of
 from tests.support.gemini_endpoint import GeminiEndpoint
 from tests.support.gemini_faults import Json
 from tests.support.gemini_server import API_KEY

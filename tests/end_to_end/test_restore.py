@@ -8,12 +8,11 @@ import grpc
 import pytest
 from memoir.v1 import graph_service_pb2, memory_pb2, memory_service_pb2, statistics_service_pb2
 
-from tests.end_to_end.test_add_and_find import add, listed
-from tests.end_to_end.test_update import remembered, update, update_of
-from tests.end_to_end.test_watch import Watch, begin_of
+from tests.support.api import add, listed, remembered, update, update_of
 from tests.support.errors import details_of
 from tests.support.outbox import outbox_empties
 from tests.support.server import Client, Home
+from tests.support.watch import Watch, begin_of
 
 EVENT = memory_pb2.MemoryEvent
 SETTLE_SECONDS = 60.0

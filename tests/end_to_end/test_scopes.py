@@ -11,7 +11,7 @@ from memoir.v1 import graph_service_pb2, memory_service_pb2
 
 from server.api.grpc.convert.values import to_struct
 from server.core.values import JsonObject
-from tests.end_to_end.test_add_and_find import add, listed
+from tests.support.api import add, listed
 from tests.support.errors import details_of
 from tests.support.server import Client
 

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
-import re
 from collections.abc import AsyncIterator
-from urllib.request import urlopen
 
 import pytest
 from memoir.v1 import memory_service_pb2, statistics_service_pb2
 
 from server.runtime.composition.database import open_administration
 from server.runtime.settings import PostgresSettings
+from tests.support.measurements import add, metrics_of, statistics_of
 from tests.support.processes import eventually
 from tests.support.server import Client, Home, ServerProcess, connected, key_of
 
 ADD, SEARCH = "memoir.v1.MemoryService/AddMemories", "memoir.v1.MemoryService/SearchMemories"
-_METRICS = re.compile(r"metrics on (\S+)")
 
 
 @pytest.fixture
@@ -27,25 +24,6 @@ async def measured(home: Home) -> AsyncIterator[tuple[ServerProcess, Client]]:
     async with connected(process.address, await key_of(home)) as client:
         yield process, client
     await process.stop()
-
-
-async def add(client: Client, text: str, correlation_id: str = "added-1") -> None:
-    request = memory_service_pb2.AddMemoriesRequest(user_id="alice")
-    request.messages.add(role="user", content=text)
-    metadata = (*client.metadata, ("x-correlation-id", correlation_id))
-    await client.memory.AddMemories(request, metadata=metadata)
-
-
-async def statistics_of(client: Client) -> statistics_service_pb2.Statistics:
-    answer = await client.statistics.GetStatistics(
-        statistics_service_pb2.GetStatisticsRequest(), metadata=client.metadata
-    )
-    return answer.statistics
-
-
-async def metrics_of(process: ServerProcess) -> str:
-    found = [match[1] for line in process.output if (match := _METRICS.search(line))]
-    return await asyncio.to_thread(lambda: urlopen(found[0], timeout=5).read().decode())
 
 
 async def test_a_projects_calls_show_in_its_statistics(

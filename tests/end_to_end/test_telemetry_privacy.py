@@ -8,8 +8,8 @@ import grpc
 from memoir.v1 import graph_service_pb2, memory_pb2, memory_service_pb2
 
 from server.api.grpc.convert.values import to_struct
-from tests.end_to_end.test_update import update, update_of
 from tests.support import gemini_faults
+from tests.support.api import update, update_of
 from tests.support.gemini_server import API_KEY
 from tests.support.processes import eventually
 from tests.support.server import Client

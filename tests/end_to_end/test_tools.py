@@ -38,6 +38,7 @@ async def test_services_are_listed_and_described(server: ServerProcess) -> None:
         "google.longrunning.Operations",
         "grpc.health.v1.Health",
         "grpc.reflection.v1alpha.ServerReflection",
+        "memoir.v1.AuditService",
         "memoir.v1.GraphService",
         "memoir.v1.MemoryService",
         "memoir.v1.ProjectService",

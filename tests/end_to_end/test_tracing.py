@@ -11,9 +11,9 @@ from memoir.v1 import memory_pb2, memory_service_pb2
 from neo4j import AsyncDriver
 
 from server.storage.neo4j.terms import space_slot
-from tests.end_to_end.test_history import events
-from tests.end_to_end.test_operations import metadata_of, response_of, wait
+from tests.support.api import events
 from tests.support.collector import Collector, SentSpan
+from tests.support.operations import metadata_of, response_of, wait
 from tests.support.processes import eventually
 from tests.support.server import PROJECT
 from tests.support.traced_server import Traced

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import random
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -14,6 +15,7 @@ from google.protobuf import json_format
 from memoir.v1.memory_service_pb2 import GetMemoryRequest, SearchMemoriesRequest
 
 from server.api.http.transcoding import Binding, bindings
+from tests.support.seeds import seed_of
 from tests.support.server import Client, ServerProcess
 
 ADD = "/memoir/v1/memories:add"
@@ -176,3 +178,34 @@ async def test_the_openapi_document_needs_no_key(server: ServerProcess) -> None:
     async with aiohttp.ClientSession(server.http_address) as session:
         document = await call(session, "GET", "/openapi.json")
     assert "/memoir/v1/memories:add" in document["paths"]
+
+
+ODD: list[Any] = [None, True, -1, 1e300, "", "\x00", "x" * 9999, [], {}, [[]], {"a": {}}, 2**63]
+
+
+def odd_request(chance: random.Random, binding: Binding) -> dict[str, Any]:
+    """Bytes by chance, or fields of the request with values that hardly fit them."""
+    described: Any = binding.descriptor.input_type.fields
+    names = [field.name for field in described]
+    odd = {name: chance.choice(ODD) for name in chance.sample(names, min(3, len(names)))}
+    if not binding.has_body:
+        return {"params": {name: json.dumps(value) for name, value in odd.items()}}
+    return {"data": chance.choice([chance.randbytes(40), json.dumps(odd).encode()])}
+
+
+@EVERY_BINDING
+async def test_whatever_is_sent_is_answered_clearly(
+    http: aiohttp.ClientSession, server: ServerProcess, binding: Binding
+) -> None:
+    chance = random.Random(seed_of("BYTES_SEED"))
+    for _ in range(12):
+        sent = odd_request(chance, binding)
+        async with http.request(binding.http_method, path_of(binding), **sent) as response:
+            # A stream that is accepted would never end.
+            if response.status == 200 and binding.descriptor.server_streaming:
+                response.close()
+                continue
+            text = await response.text()
+        assert response.status < 500, (sent, text)
+    assert "http.failed" not in server.log
+    assert "rpc.failed" not in server.log

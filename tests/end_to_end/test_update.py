@@ -7,48 +7,18 @@ from uuid import uuid4
 
 import grpc
 import pytest
-from google.protobuf.field_mask_pb2 import FieldMask
-from memoir.v1 import graph_service_pb2, memory_pb2, memory_service_pb2
+from memoir.v1 import graph_service_pb2, memory_service_pb2
 
 from server.api.grpc.convert.values import to_struct
-from tests.end_to_end.test_add_and_find import add, listed
+from tests.support.api import listed, remembered, update, update_of
 from tests.support.errors import ErrorDetails, details_of
 from tests.support.server import Client
-
-
-def update_of(
-    memory_id: str,
-    paths: list[str],
-    *,
-    etag: str | None = None,
-    request_id: str | None = None,
-    **changes: object,
-) -> memory_service_pb2.UpdateMemoryRequest:
-    return memory_service_pb2.UpdateMemoryRequest(
-        id=memory_id,
-        update_mask=FieldMask(paths=paths),
-        changes=memory_service_pb2.MemoryChanges(**changes),  # type: ignore[arg-type] # names fit
-        etag=etag,
-        request_id=request_id,
-    )
-
-
-async def update(
-    client: Client, request: memory_service_pb2.UpdateMemoryRequest
-) -> memory_service_pb2.UpdateMemoryResponse:
-    return await client.memory.UpdateMemory(request, metadata=client.metadata)
 
 
 async def refusal(client: Client, request: memory_service_pb2.UpdateMemoryRequest) -> ErrorDetails:
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         await update(client, request)
     return details_of(caught.value)
-
-
-async def remembered(client: Client, user: str, text: str, **fields: object) -> memory_pb2.Memory:
-    [result] = (await add(client, user, text, **fields)).results
-    [memory] = [m for m in await listed(client, user) if m.id == result.id]
-    return memory
 
 
 async def test_a_text_is_changed_searched_and_leaves_the_graph(client: Client, user: str) -> None:

@@ -11,7 +11,7 @@ import pytest
 import pytest_asyncio
 from memoir.v1 import memory_pb2, memory_service_pb2
 
-from tests.end_to_end.test_add_and_find import add, listed
+from tests.support.api import add, listed
 from tests.support.errors import details_of
 from tests.support.server import (
     Client,
@@ -21,37 +21,9 @@ from tests.support.server import (
     create_key,
     revoke_key,
 )
+from tests.support.watch import Response, Watch, begin_of
 
-Response = memory_service_pb2.WatchMemoryEventsResponse
 ADD, DELETE = memory_pb2.MemoryEvent.ADD, memory_pb2.MemoryEvent.DELETE
-# Of the client, so that a test that waits in vain ends.
-SECONDS = 30.0
-
-
-class Watch:
-    """A stream, and what it brought."""
-
-    def __init__(self, client: Client, **fields: str) -> None:
-        self._call = client.memory.WatchMemoryEvents(
-            memory_service_pb2.WatchMemoryEventsRequest(**fields),
-            metadata=client.metadata,
-            timeout=SECONDS,
-        )
-        self._responses: AsyncIterator[Response] = aiter(self._call)
-
-    async def next(self, count: int) -> list[Response]:
-        """The next responses."""
-        return [await anext(self._responses) for _ in range(count)]
-
-    async def end(self) -> grpc.aio.AioRpcError:
-        """The error that the stream ends with."""
-        with pytest.raises(grpc.aio.AioRpcError) as caught:
-            await self.next(1_000_000)
-        return caught.value
-
-    def cancel(self) -> None:
-        """Ends it."""
-        self._call.cancel()
 
 
 def texts(responses: list[Response]) -> list[str]:
@@ -66,15 +38,6 @@ async def other(shared_home: Home, key: str) -> AsyncIterator[tuple[ServerProces
     async with connected(process.address, key) as client:
         yield process, client
     await process.stop()
-
-
-async def begin_of(client: Client, user: str) -> str:
-    """A cursor before everything that the user does from now on."""
-    watch = Watch(client, user_id=user)
-    [first] = await watch.next(1)
-    watch.cancel()
-    assert not first.HasField("event")
-    return first.cursor
 
 
 async def test_events_of_every_server_arrive_once_in_order(

@@ -102,12 +102,15 @@ class Callers:
 
     async def stored(self, user: str = "u") -> set[str]:
         """The ids of all memories of a user."""
-        response = await MemoryServiceStub(self._channels[0]).ListMemories(
-            ListMemoriesRequest(user_id=user, page_size=1000),
-            metadata=self._metadata,
-            wait_for_ready=True,
-        )
-        return {memory.id for memory in response.memories}
+        request, found = ListMemoriesRequest(user_id=user, page_size=1000), set[str]()
+        while True:
+            response = await MemoryServiceStub(self._channels[0]).ListMemories(
+                request, metadata=self._metadata, wait_for_ready=True
+            )
+            found.update(memory.id for memory in response.memories)
+            request.page_token = response.next_page_token
+            if not request.page_token:
+                return found
 
     async def calls_counted(self, number: int) -> int:
         """How many adds the statistics show to the client on a connection."""

@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import grpc
 import psutil
 import pytest
-import pytest_asyncio
 from memoir.v1 import graph_service_pb2, memory_pb2, memory_service_pb2
 
-from server.embedded import EmbeddedNeo4j, EmbeddedPostgres, NoProgress
+from server.embedded import EmbeddedNeo4j, EmbeddedPostgres
 from server.embedded.neo4j import Neo4jAddress
 from tests.support.errors import details_of
-from tests.support.neo4j import quick_neo4j
+from tests.support.own_databases import at
 from tests.support.processes import eventually
-from tests.support.server import Client, Home, ServerProcess, connected, key_of, make_home
+from tests.support.server import Client, Home, connected, key_of, make_home
 
 GRAPH_SECONDS = 60.0
 
@@ -153,24 +151,6 @@ async def all_texts(client: Client) -> set[str]:
             return found
 
 
-@pytest_asyncio.fixture
-async def own_neo4j(tmp_path: Path) -> AsyncIterator[EmbeddedNeo4j]:
-    """A Neo4j of the test's own, not started yet."""
-    neo4j = quick_neo4j(tmp_path / "neo4j")
-    yield neo4j
-    await neo4j.stop()
-
-
-def at(home: Home, address: Neo4jAddress, **variables: str) -> ServerProcess:
-    """A server that uses this Neo4j."""
-    return home.server(
-        **variables,
-        MEMOIR_NEO4J_URI=address.uri,
-        MEMOIR_NEO4J_USER=address.user,
-        MEMOIR_NEO4J_PASSWORD=address.password,
-    )
-
-
 async def test_without_neo4j_adds_and_searches_work_and_the_graph_converges_later(
     home: Home, own_neo4j: EmbeddedNeo4j
 ) -> None:
@@ -229,13 +209,6 @@ async def test_sigterm_finishes_accepted_calls_and_refuses_new_ones(home: Home) 
     assert status == 0
     # Nothing that was accepted is cut off: a call is refused before it begins, or served.
     assert set(outcomes) == {grpc.StatusCode.UNAVAILABLE}
-
-
-@pytest_asyncio.fixture
-async def own_postgres(tmp_path: Path) -> AsyncIterator[EmbeddedPostgres]:
-    """A PostgreSQL of the test's own, started again when it dies. It keeps every commit."""
-    async with EmbeddedPostgres(tmp_path / "postgres", NoProgress()) as postgres:
-        yield postgres
 
 
 async def test_what_was_acknowledged_survives_kill_9_of_postgresql(

@@ -16,8 +16,8 @@ import pytest
 import pytest_asyncio
 from memoir.v1 import memory_service_pb2
 
-from tests.end_to_end.test_add_and_find import add, listed
-from tests.end_to_end.test_statistics import metrics_of
+from tests.support.api import add, listed
+from tests.support.measurements import metrics_of
 from tests.support.processes import eventually
 from tests.support.seeds import seed_of
 from tests.support.server import Client, Home, ServerProcess, connected, key_of

@@ -11,8 +11,8 @@ import pytest_asyncio
 from memoir.v1 import memory_pb2, memory_service_pb2
 
 from server.embedded.neo4j import Neo4jAddress
-from tests.end_to_end.test_operations import metadata_of, response_of, texts, wait
 from tests.support.leases import prolong_leases
+from tests.support.operations import metadata_of, response_of, texts, wait
 from tests.support.postgres import migrated_database
 from tests.support.server import Client, Home, connected, key_of, prepared_home
 

@@ -6,7 +6,7 @@ import grpc
 import pytest
 from memoir.v1 import memory_pb2, memory_service_pb2
 
-from tests.end_to_end.test_add_and_find import listed
+from tests.support.api import listed
 from tests.support.leases import prolong_leases
 from tests.support.server import Home, connected, key_of
 

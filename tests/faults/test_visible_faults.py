@@ -13,17 +13,15 @@ from memoir.v1 import memory_service_pb2
 
 from server.embedded import EmbeddedPostgres
 from server.embedded.neo4j import EmbeddedNeo4j, Neo4jAddress
-from tests.end_to_end.test_statistics import add, metrics_of, statistics_of
-from tests.faults.test_crashes import at, own_neo4j, own_postgres
 from tests.support import gemini_faults
 from tests.support.alerting import assert_alert
 from tests.support.errors import details_of
 from tests.support.gemini_endpoint import GeminiEndpoint
 from tests.support.gemini_server import API_KEY
+from tests.support.measurements import add, metrics_of, statistics_of
+from tests.support.own_databases import at
 from tests.support.processes import eventually
 from tests.support.server import Client, Home, ServerProcess, connected, key_of, make_home
-
-__all__ = ["own_neo4j", "own_postgres"]
 
 PATIENCE_SECONDS = 40.0
 _FAILED_CALLS = re.compile(

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from uuid import UUID
 
+from server.memories.scope import Scope, is_within
 from server.operations.operation import Operation, OperationState
 from server.operations.ports import Channel, QueueStatistics, Submission
 
@@ -45,6 +46,7 @@ class FakeOperations:
         states: Sequence[OperationState] | None,
         limit: int,
         before: UUID | None,
+        within: Scope | None = None,
     ) -> list[Operation]:
         newest = sorted(self.kept.values(), key=lambda operation: operation.id, reverse=True)
         return [
@@ -53,6 +55,7 @@ class FakeOperations:
             if operation.project_id == project_id
             and (states is None or operation.state in states)
             and (before is None or operation.id < before)
+            and is_within(operation.scope, within)
         ][:limit]
 
     async def cancel(self, project_id: str, operation_id: UUID, error: bytes) -> bool:

@@ -207,8 +207,10 @@ class FakeStore:
                     memory.immutable,
                     self._similarity(memory, vector),
                     self._vectors[memory.id],
-                    role=memory.role,
-                    name=memory.name,
+                    memory.entities,
+                    memory.relations,
+                    memory.role,
+                    memory.name,
                 )
                 best = found.get(memory.id, candidate)
                 found[memory.id] = max(best, candidate, key=lambda each: each.similarity)

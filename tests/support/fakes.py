@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from array import array
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from math import sqrt
@@ -24,7 +24,7 @@ from server.graph.project.ports import Backlog, DirtyMemory
 from server.memories.add.inference import InferenceAnswer, InferenceRequest, ProposedOperation
 from server.memories.search.graph_clues import Clue, Recollection
 from server.models.ports import EmbeddingPurpose
-from server.projects.project import ApiKey, Principal, Project
+from server.projects.project import ApiKey, Holding, Principal, Project, Quotas
 from tests.support.builders import EMBEDDER, NOW
 
 LANGUAGE_MODEL = "test/model"
@@ -107,14 +107,15 @@ class FakeProjectStore:
 
     projects: dict[str, Project] = field(default_factory=dict)
     keys: dict[bytes, ApiKey] = field(default_factory=dict)
+    holdings: dict[str, Holding] = field(default_factory=dict)
     lookups: int = 0
 
     async def find_principal(self, key_digest: bytes) -> Principal | None:
         self.lookups += 1
         key = self.keys.get(key_digest)
-        if key is None or key.revoke_time is not None:
+        if key is None or not key.is_active(NOW):
             return None
-        return Principal(key.id, key.org_id, key.project_id)
+        return Principal(key.id, key.org_id, key.project_id, key.role, key.scope)
 
     async def get_project(self, project_id: str) -> Project | None:
         self.lookups += 1
@@ -132,8 +133,31 @@ class FakeProjectStore:
     async def list_projects(self) -> list[Project]:
         return sorted(self.projects.values(), key=lambda project: (project.org_id, project.id))
 
+    async def set_quotas(self, project_id: str, quotas: Quotas) -> bool:
+        self.holdings[project_id] = replace(self.holdings.get(project_id, Holding()), quotas=quotas)
+        return project_id in self.projects
+
+    async def holding(self, project_id: str) -> Holding:
+        self.lookups += 1
+        return self.holdings.get(project_id, Holding())
+
     async def create_key(self, key: ApiKey, digest: bytes) -> None:
         self.keys[digest] = key
+
+    async def rotate_key(
+        self, key_id: str, end: datetime, successor: ApiKey, digest: bytes
+    ) -> bool:
+        for known, key in self.keys.items():
+            if key.id == key_id and key.revoke_time is None:
+                self.keys[known] = replace(key, expire_time=min(key.expire_time or end, end))
+                self.keys[digest] = successor
+                return True
+        return False
+
+    async def record_uses(self, uses: Mapping[str, datetime]) -> None:
+        for digest, key in self.keys.items():
+            if key.id in uses:
+                self.keys[digest] = replace(key, last_use_time=uses[key.id])
 
     async def list_keys(self) -> list[ApiKey]:
         return list(self.keys.values())

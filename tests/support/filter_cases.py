@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import date, timedelta
 from typing import Final
+from uuid import UUID
 
 from server.core.values import JsonObject
 from server.memories.memory import Memory
@@ -31,12 +32,15 @@ FULL: Final = replace(
             "at": {"home": {"room": "attic"}},
         },
     ).memory,
+    # Fixed, because the names of tests are made of it.
+    id=UUID("01a20846-fe00-7d31-8000-5c1d7f8b6f1c"),
     event_time=NOW - timedelta(days=2),
     # Late enough to be another day in most zones of time but not in UTC.
     update_time=NOW + timedelta(hours=11),
 )
 BARE: Final = replace(
     addition(call(scope=Scope(run_id="run-2"), time=NOW - timedelta(days=9)), "Zebra").memory,
+    id=UUID("01a1d9ed-c200-7fb3-909c-83e9b36a79d4"),
     event_time=NOW - timedelta(days=9),
     update_time=NOW - timedelta(days=9),
 )

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from server.storage.postgres.pool import Connection
 
 TEMPLATE = "memoir_template"
+# No test of this server ends the machine; those that kill PostgreSQL have one of their own.
+_NOT_DURABLE = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off"}
 
 _numbers = count()
 
@@ -28,7 +30,7 @@ _numbers = count()
 async def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[str]:
     """The DSN of the session's server; its template database is migrated."""
     directory: Path = tmp_path_factory.mktemp("postgres")
-    postgres = EmbeddedPostgres(directory, NoProgress(), {"fsync": "off"})
+    postgres = EmbeddedPostgres(directory, NoProgress(), _NOT_DURABLE)
     dsn = await postgres.start()
     await _execute(dsn, f"CREATE DATABASE {TEMPLATE}")
     await migrate(with_database(dsn, TEMPLATE), lambda _: None)

@@ -20,7 +20,7 @@ from server.memories.passages import EVERY_SOURCE, Source
 from server.memories.ports import Call, ListQuery, SearchQuery
 from server.memories.scope import Scope, ScopeKind
 from server.storage import postgres
-from server.storage.postgres import memory_history, memory_store, scope_store, search
+from server.storage.postgres import memory_history, memory_store, ranking_statements, scope_store
 from server.storage.postgres.commit import RECORD_CALL, RECORD_CALL_WITH_PASSAGES
 from server.storage.postgres.erasing import PROJECT_SQL
 from server.storage.postgres.erasing import SQL as ERASE
@@ -92,15 +92,18 @@ def _with_slots() -> Iterator[tuple[str, str]]:
 
 
 def _searches() -> Iterator[tuple[str, str]]:
-    yield "rank_of_user", search.rank_statement(_search(_ALICE))[0]
-    yield "rank_with_filter", search.rank_statement(_search(_RUN, is_filtered=True))[0]
-    yield "rank_of_past", search.rank_statement(_search(_RUN, time=_NOW))[0]
+    yield "rank_of_user", ranking_statements.rank_statement(_search(_ALICE))[0]
+    yield "rank_with_filter", ranking_statements.rank_statement(_search(_RUN, is_filtered=True))[0]
+    latest = ranking_statements.rank_statement(_search(_ALICE, latest_at=_NOW))
+    yield "rank_of_latest", latest[0]
+    yield "rank_of_past", ranking_statements.rank_statement(_search(_RUN, time=_NOW))[0]
     memories = _search(_ALICE, sources=frozenset({Source.MEMORIES}))
-    yield "rank_of_memories", search.rank_statement(memories)[0]
-    size = search.ScopeSize(10_000, 80.0)
-    yield "rank_large", search.rank_large_statement(_search(_ALICE), size)[0]
+    yield "rank_of_memories", ranking_statements.rank_statement(memories)[0]
+    size = ranking_statements.ScopeSize(10_000, 80.0)
+    yield "rank_large", ranking_statements.rank_large_statement(_search(_ALICE), size)[0]
     cast = cast_to(256)
-    yield "rank_large_by_index", search.rank_large_statement(_search(_ALICE), size, cast)[0]
+    by_index = ranking_statements.rank_large_statement(_search(_ALICE), size, cast)
+    yield "rank_large_by_index", by_index[0]
 
 
 def _search(
@@ -108,6 +111,7 @@ def _search(
     *,
     is_filtered: bool = False,
     time: datetime | None = None,
+    latest_at: datetime | None = None,
     sources: frozenset[Source] = EVERY_SOURCE,
 ) -> SearchQuery:
     return SearchQuery(
@@ -119,6 +123,7 @@ def _search(
         filters=_FILTER if is_filtered else None,
         text="tea",
         time=time,
+        latest_at=latest_at,
         sources=sources,
     )
 

@@ -7,6 +7,7 @@ import os
 import re
 import signal
 import sys
+import tempfile
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -25,6 +26,7 @@ from memoir.v1.statistics_service_pb2_grpc import StatisticsServiceStub
 from server.embedded.neo4j import Neo4jAddress
 from server.runtime.composition.database import open_administration
 from server.runtime.settings import PostgresSettings
+from tests.support.forked_server import ForkedServer, start_forked
 from tests.support.gemini_endpoint import GeminiEndpoint
 from tests.support.postgres import empty_database
 
@@ -40,7 +42,7 @@ STOP_SECONDS = 45.0
 COMMAND_SECONDS = 60.0
 PROJECT = "e2e"
 
-_HTTP_ON = re.compile(r"HTTP on\s+(http://\S+)")
+_HTTP_ON = re.compile(r"HTTP on\s+(https?://\S+)")
 _SERVES_ON = re.compile(r"(?:serving|serves) on (\S+:\d+)")
 
 
@@ -68,31 +70,51 @@ async def run_command(*arguments: str, environment: Mapping[str, str], status: i
     Raises:
         CommandFailed: it ended with another status.
     """
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        *("-m", "server", *arguments),
+    with tempfile.TemporaryFile() as errors:
+        process = await start_forked(
+            *arguments, environment=environment, directory=ROOT, stderr=errors.fileno()
+        )
+        async with asyncio.timeout(COMMAND_SECONDS):
+            out = (await process.stdout.read()).decode()
+            ended_with = await process.wait()
+        errors.seek(0)
+        err = errors.read().decode()
+    if ended_with != status:
+        raise CommandFailed(f"{arguments} ended with {ended_with}: {err}")
+    return out + (err if status else "")
+
+
+async def _fork_server(environment: Mapping[str, str], stderr: int) -> ForkedServer:
+    return await start_forked("serve", environment=environment, directory=ROOT, stderr=stderr)
+
+
+async def _execute_server(
+    environment: Mapping[str, str], stderr: int
+) -> asyncio.subprocess.Process:
+    return await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "server", "serve"),
         cwd=ROOT,
         env=dict(environment),
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
+        stderr=stderr,
     )
-    out, err = await asyncio.wait_for(process.communicate(), COMMAND_SECONDS)
-    if process.returncode != status:
-        raise CommandFailed(f"{arguments} ended with {process.returncode}: {err.decode()}")
-    return out.decode() + (err.decode() if status else "")
 
 
 @dataclass
 class ServerProcess:
-    """One `python -m server serve`, and what it printed."""
+    """One `python -m server serve`, and what it printed.
+
+    It is forked from a process that has imported the server, or `executed` as by a shell.
+    """
 
     environment: Mapping[str, str]
     log_path: Path
+    executed: bool = False
     address: str = ""
     http_address: str = ""
     output: list[str] = field(default_factory=list)
-    _process: asyncio.subprocess.Process | None = None
+    _process: ForkedServer | asyncio.subprocess.Process | None = None
     _reader: asyncio.Task[None] | None = None
 
     @property
@@ -109,15 +131,8 @@ class ServerProcess:
     async def start(self) -> None:
         """Starts the server and waits until it says its address."""
         with self.log_path.open("ab") as log:
-            self._process = await asyncio.create_subprocess_exec(
-                sys.executable,
-                *("-m", "server", "serve"),
-                cwd=ROOT,
-                env=dict(self.environment),
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=asyncio.subprocess.PIPE,
-                stderr=log,
-            )
+            start = _execute_server if self.executed else _fork_server
+            self._process = await start(self.environment, log.fileno())
         serving = asyncio.Event()
         self._reader = asyncio.create_task(self._read(self._process.stdout, serving))
         waiting = asyncio.create_task(serving.wait())

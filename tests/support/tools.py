@@ -7,7 +7,7 @@ import shutil
 
 from tests.support.server import ROOT
 
-TOOL_SECONDS = 30.0
+TOOL_SECONDS = 90.0
 
 
 def find_tool(name: str) -> str:

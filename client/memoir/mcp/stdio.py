@@ -8,7 +8,7 @@ import sys
 from collections.abc import Mapping
 from importlib.metadata import version
 
-from memoir.channels import API_KEY_VARIABLE
+from memoir.channels import API_KEY_VARIABLE, tls_of
 from memoir.client_async import AsyncClient
 from memoir.mcp.scope import fixed_scope
 from memoir.options import Scope
@@ -46,7 +46,8 @@ async def serve(environment: Mapping[str, str]) -> None:
 
     scope = scope_of(environment)
     address = environment.get(ADDRESS_VARIABLE, DEFAULT_ADDRESS)
-    async with AsyncClient(address, environment.get(API_KEY_VARIABLE)) as client:
+    key, tls = environment.get(API_KEY_VARIABLE), tls_of(environment)
+    async with AsyncClient(address, key, tls=tls) as client:
         account = Account(client, scope)
         await build_server(lambda _: account, version("memoir")).run_stdio_async()
 
@@ -57,7 +58,7 @@ def main() -> None:
         asyncio.run(serve(os.environ))
     except ModuleNotFoundError as error:
         sys.exit(f"memoir-mcp needs {error.name}: pip install 'memoir[mcp]'")
-    except ValueError as error:
+    except (OSError, ValueError) as error:
         sys.exit(f"memoir-mcp: {error}")
 
 

@@ -33,7 +33,7 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     Code: INVALID_ARGUMENT. Also carries a `BadRequest` that names the field, if it can be found.
     """
     ERROR_REASON_API_KEY_INVALID: _ErrorReason.ValueType  # 3
-    """The call carries no API key, or one that is unknown, malformed or revoked.
+    """The call carries no API key, or one that is unknown, malformed, revoked or expired.
     Code: UNAUTHENTICATED.
     """
     ERROR_REASON_PROJECT_FORBIDDEN: _ErrorReason.ValueType  # 4
@@ -150,6 +150,26 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     Code: INVALID_ARGUMENT. Metadata: `bytes` (of the answer), `limit` (in bytes). Also carries a
     `BadRequest` naming `messages`.
     """
+    ERROR_REASON_ROLE_REQUIRED: _ErrorReason.ValueType  # 31
+    """The role of the API key does not permit the call.
+    Code: PERMISSION_DENIED. Metadata: `role` (the least one that does: `write` or `admin`).
+    """
+    ERROR_REASON_SCOPE_FORBIDDEN: _ErrorReason.ValueType  # 32
+    """The API key is confined to a scope, and the request names another one or concerns the whole
+    project.
+    Code: PERMISSION_DENIED. Metadata: `field` (the path of the field that names another scope), absent
+    if the whole project is concerned.
+    """
+    ERROR_REASON_QUOTA_EXCEEDED: _ErrorReason.ValueType  # 33
+    """The project holds as much as its quota allows. Nothing was stored; repeating the call does not help.
+    Code: RESOURCE_EXHAUSTED. Metadata: `quota` (`memories` or `bytes`), `limit`. Also carries a
+    `QuotaFailure`.
+    """
+    ERROR_REASON_QUOTA_IN_USE: _ErrorReason.ValueType  # 34
+    """The project calls as much as its quota allows.
+    Code: RESOURCE_EXHAUSTED. Metadata: `quota` (`calls_per_second`, `calls` or `streams`), `limit`. Also
+    carries a `QuotaFailure` and `RetryInfo`.
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """ErrorReason is the closed list of what can go wrong in a call.
@@ -171,7 +191,7 @@ ERROR_REASON_MALFORMED_REQUEST: ErrorReason.ValueType  # 2
 Code: INVALID_ARGUMENT. Also carries a `BadRequest` that names the field, if it can be found.
 """
 ERROR_REASON_API_KEY_INVALID: ErrorReason.ValueType  # 3
-"""The call carries no API key, or one that is unknown, malformed or revoked.
+"""The call carries no API key, or one that is unknown, malformed, revoked or expired.
 Code: UNAUTHENTICATED.
 """
 ERROR_REASON_PROJECT_FORBIDDEN: ErrorReason.ValueType  # 4
@@ -287,5 +307,25 @@ ERROR_REASON_ANSWER_TOO_LARGE: ErrorReason.ValueType  # 30
 stored: send fewer messages in a call.
 Code: INVALID_ARGUMENT. Metadata: `bytes` (of the answer), `limit` (in bytes). Also carries a
 `BadRequest` naming `messages`.
+"""
+ERROR_REASON_ROLE_REQUIRED: ErrorReason.ValueType  # 31
+"""The role of the API key does not permit the call.
+Code: PERMISSION_DENIED. Metadata: `role` (the least one that does: `write` or `admin`).
+"""
+ERROR_REASON_SCOPE_FORBIDDEN: ErrorReason.ValueType  # 32
+"""The API key is confined to a scope, and the request names another one or concerns the whole
+project.
+Code: PERMISSION_DENIED. Metadata: `field` (the path of the field that names another scope), absent
+if the whole project is concerned.
+"""
+ERROR_REASON_QUOTA_EXCEEDED: ErrorReason.ValueType  # 33
+"""The project holds as much as its quota allows. Nothing was stored; repeating the call does not help.
+Code: RESOURCE_EXHAUSTED. Metadata: `quota` (`memories` or `bytes`), `limit`. Also carries a
+`QuotaFailure`.
+"""
+ERROR_REASON_QUOTA_IN_USE: ErrorReason.ValueType  # 34
+"""The project calls as much as its quota allows.
+Code: RESOURCE_EXHAUSTED. Metadata: `quota` (`calls_per_second`, `calls` or `streams`), `limit`. Also
+carries a `QuotaFailure` and `RetryInfo`.
 """
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

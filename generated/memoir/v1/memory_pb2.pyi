@@ -212,6 +212,7 @@ class Provenance(_message.Message):
     PROMPT_VERSION_FIELD_NUMBER: _builtins.int
     EMBEDDING_MODEL_FIELD_NUMBER: _builtins.int
     EVIDENCE_FIELD_NUMBER: _builtins.int
+    KEY_ID_FIELD_NUMBER: _builtins.int
     call_id: _builtins.str
     """The id that the server gave to the call."""
     request_id: _builtins.str
@@ -226,6 +227,10 @@ class Provenance(_message.Message):
     """The version of the prompt that the language model was given. Absent if none was used."""
     embedding_model: _builtins.str
     """The model that made the embedding."""
+    key_id: _builtins.str
+    """The id of the API key that the call was sent with, as `keys list` shows it. Empty if it is not
+    known, as for a memory that expired by itself.
+    """
     @_builtins.property
     def evidence(self) -> _containers.RepeatedCompositeFieldContainer[Global___Evidence]:
         """The quotes of the conversation that prove the fact."""
@@ -240,10 +245,11 @@ class Provenance(_message.Message):
         prompt_version: _builtins.str | None = ...,
         embedding_model: _builtins.str = ...,
         evidence: _abc.Iterable[Global___Evidence] | None = ...,
+        key_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_language_model", b"_language_model", "_prompt_version", b"_prompt_version", "_request_id", b"_request_id", "language_model", b"language_model", "prompt_version", b"prompt_version", "request_id", b"request_id"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_language_model", b"_language_model", "_prompt_version", b"_prompt_version", "_request_id", b"_request_id", "call_id", b"call_id", "correlation_id", b"correlation_id", "embedding_model", b"embedding_model", "evidence", b"evidence", "language_model", b"language_model", "prompt_version", b"prompt_version", "request_id", b"request_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_language_model", b"_language_model", "_prompt_version", b"_prompt_version", "_request_id", b"_request_id", "call_id", b"call_id", "correlation_id", b"correlation_id", "embedding_model", b"embedding_model", "evidence", b"evidence", "key_id", b"key_id", "language_model", b"language_model", "prompt_version", b"prompt_version", "request_id", b"request_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__language_model: _TypeAlias = _typing.Literal["language_model"]  # noqa: Y015
     _WhichOneofArgType__language_model: _TypeAlias = _typing.Literal["_language_model", b"_language_model"]  # noqa: Y015

@@ -721,6 +721,7 @@ class SearchMemoriesRequest(_message.Message):
     SOURCES_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     REFERENCE_TIME_FIELD_NUMBER: _builtins.int
+    LATEST_ONLY_FIELD_NUMBER: _builtins.int
     query: _builtins.str
     """Required. What to look for, in words. 1 to 8,192 characters."""
     user_id: _builtins.str
@@ -769,6 +770,15 @@ class SearchMemoriesRequest(_message.Message):
     """
     page_token: _builtins.str
     """The `next_page_token` of the previous answer. The rest of the request must not change."""
+    latest_only: _builtins.bool
+    """Of memories that give a subject different values where it has one at a time, such as two places
+    that Anna lives in, only the newest are returned. These are the memories of the searched scope that
+    state a relation of such a kind (`lives_in`, `works_at`, `married_to`, `email`, `favorite_...` and
+    the like) with the same source; the newest is the one with the latest `event_time` that is not in
+    the future. A memory is left out if every such relation of it has been superseded. Memories
+    without relations, such as messages stored as they are, and passages are all returned. Cannot be
+    combined with `as_of`. Default: false.
+    """
     @_builtins.property
     def filters(self) -> _struct_pb2.Struct:
         """A filter in the Mem0 v2 grammar, such as
@@ -829,10 +839,11 @@ class SearchMemoriesRequest(_message.Message):
         sources: _abc.Iterable[Global___SearchSource.ValueType] | None = ...,
         page_token: _builtins.str = ...,
         reference_time: _timestamp_pb2.Timestamp | None = ...,
+        latest_only: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_agent_id", b"_agent_id", "_app_id", b"_app_id", "_as_of", b"_as_of", "_consistency_token", b"_consistency_token", "_org_id", b"_org_id", "_project_id", b"_project_id", "_reference_time", b"_reference_time", "_run_id", b"_run_id", "_threshold", b"_threshold", "_top_k", b"_top_k", "_user_id", b"_user_id", "agent_id", b"agent_id", "app_id", b"app_id", "as_of", b"as_of", "consistency_token", b"consistency_token", "filters", b"filters", "org_id", b"org_id", "project_id", b"project_id", "reference_time", b"reference_time", "run_id", b"run_id", "threshold", b"threshold", "top_k", b"top_k", "user_id", b"user_id"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_agent_id", b"_agent_id", "_app_id", b"_app_id", "_as_of", b"_as_of", "_consistency_token", b"_consistency_token", "_org_id", b"_org_id", "_project_id", b"_project_id", "_reference_time", b"_reference_time", "_run_id", b"_run_id", "_threshold", b"_threshold", "_top_k", b"_top_k", "_user_id", b"_user_id", "agent_id", b"agent_id", "app_id", b"app_id", "as_of", b"as_of", "categories", b"categories", "consistency_token", b"consistency_token", "explain", b"explain", "filters", b"filters", "include_relations", b"include_relations", "org_id", b"org_id", "page_token", b"page_token", "project_id", b"project_id", "query", b"query", "reference_time", b"reference_time", "rerank", b"rerank", "run_id", b"run_id", "show_expired", b"show_expired", "sources", b"sources", "threshold", b"threshold", "top_k", b"top_k", "user_id", b"user_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_agent_id", b"_agent_id", "_app_id", b"_app_id", "_as_of", b"_as_of", "_consistency_token", b"_consistency_token", "_org_id", b"_org_id", "_project_id", b"_project_id", "_reference_time", b"_reference_time", "_run_id", b"_run_id", "_threshold", b"_threshold", "_top_k", b"_top_k", "_user_id", b"_user_id", "agent_id", b"agent_id", "app_id", b"app_id", "as_of", b"as_of", "categories", b"categories", "consistency_token", b"consistency_token", "explain", b"explain", "filters", b"filters", "include_relations", b"include_relations", "latest_only", b"latest_only", "org_id", b"org_id", "page_token", b"page_token", "project_id", b"project_id", "query", b"query", "reference_time", b"reference_time", "rerank", b"rerank", "run_id", b"run_id", "show_expired", b"show_expired", "sources", b"sources", "threshold", b"threshold", "top_k", b"top_k", "user_id", b"user_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__agent_id: _TypeAlias = _typing.Literal["agent_id"]  # noqa: Y015
     _WhichOneofArgType__agent_id: _TypeAlias = _typing.Literal["_agent_id", b"_agent_id"]  # noqa: Y015

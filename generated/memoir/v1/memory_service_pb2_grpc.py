@@ -29,7 +29,8 @@ class MemoryServiceStub:
     """MemoryService keeps what is worth remembering of conversations.
 
     Every call needs the metadata `authorization: Token <key>`. A key opens one project, or, if it
-    belongs to an organization, the project that the request names.
+    belongs to an organization, the project that the request names. The key's role must permit the call. A
+    key that is confined to a scope need not name it, may not name another one, and finds nothing else by id.
 
     A scope is the tuple (user_id, agent_id, app_id, run_id). A memory belongs to exactly the tuple
     that it was added with; a read that names some of the four sees every memory that matches those.
@@ -120,7 +121,8 @@ class MemoryServiceServicer:
     """MemoryService keeps what is worth remembering of conversations.
 
     Every call needs the metadata `authorization: Token <key>`. A key opens one project, or, if it
-    belongs to an organization, the project that the request names.
+    belongs to an organization, the project that the request names. The key's role must permit the call. A
+    key that is confined to a scope need not name it, may not name another one, and finds nothing else by id.
 
     A scope is the tuple (user_id, agent_id, app_id, run_id). A memory belongs to exactly the tuple
     that it was added with; a read that names some of the four sees every memory that matches those.
@@ -323,7 +325,8 @@ class MemoryService:
     """MemoryService keeps what is worth remembering of conversations.
 
     Every call needs the metadata `authorization: Token <key>`. A key opens one project, or, if it
-    belongs to an organization, the project that the request names.
+    belongs to an organization, the project that the request names. The key's role must permit the call. A
+    key that is confined to a scope need not name it, may not name another one, and finds nothing else by id.
 
     A scope is the tuple (user_id, agent_id, app_id, run_id). A memory belongs to exactly the tuple
     that it was added with; a read that names some of the four sees every memory that matches those.

@@ -30,7 +30,8 @@ class MemoryServiceStub:
     """MemoryService keeps what is worth remembering of conversations.
 
     Every call needs the metadata `authorization: Token <key>`. A key opens one project, or, if it
-    belongs to an organization, the project that the request names.
+    belongs to an organization, the project that the request names. The key's role must permit the call. A
+    key that is confined to a scope need not name it, may not name another one, and finds nothing else by id.
 
     A scope is the tuple (user_id, agent_id, app_id, run_id). A memory belongs to exactly the tuple
     that it was added with; a read that names some of the four sees every memory that matches those.
@@ -96,7 +97,8 @@ class MemoryServiceAsyncStub(MemoryServiceStub):
     """MemoryService keeps what is worth remembering of conversations.
 
     Every call needs the metadata `authorization: Token <key>`. A key opens one project, or, if it
-    belongs to an organization, the project that the request names.
+    belongs to an organization, the project that the request names. The key's role must permit the call. A
+    key that is confined to a scope need not name it, may not name another one, and finds nothing else by id.
 
     A scope is the tuple (user_id, agent_id, app_id, run_id). A memory belongs to exactly the tuple
     that it was added with; a read that names some of the four sees every memory that matches those.
@@ -158,7 +160,8 @@ class MemoryServiceServicer(metaclass=_abc_1.ABCMeta):
     """MemoryService keeps what is worth remembering of conversations.
 
     Every call needs the metadata `authorization: Token <key>`. A key opens one project, or, if it
-    belongs to an organization, the project that the request names.
+    belongs to an organization, the project that the request names. The key's role must permit the call. A
+    key that is confined to a scope need not name it, may not name another one, and finds nothing else by id.
 
     A scope is the tuple (user_id, agent_id, app_id, run_id). A memory belongs to exactly the tuple
     that it was added with; a read that names some of the four sees every memory that matches those.

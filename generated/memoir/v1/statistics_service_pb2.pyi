@@ -167,6 +167,7 @@ class Statistics(_message.Message):
     QUEUE_FIELD_NUMBER: _builtins.int
     GRAPH_FIELD_NUMBER: _builtins.int
     POOL_FIELD_NUMBER: _builtins.int
+    QUOTAS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def time(self) -> _timestamp_pb2.Timestamp:
         """When they were read."""
@@ -203,6 +204,10 @@ class Statistics(_message.Message):
     def pool(self) -> Global___PoolStatistics:
         """How this server's connections to PostgreSQL are used."""
 
+    @_builtins.property
+    def quotas(self) -> _containers.RepeatedCompositeFieldContainer[Global___QuotaStatistics]:
+        """The quotas that an operator has set for the project, and how much of them is used."""
+
     def __init__(
         self,
         *,
@@ -215,14 +220,49 @@ class Statistics(_message.Message):
         queue: Global___QueueStatistics | None = ...,
         graph: Global___GraphStatistics | None = ...,
         pool: Global___PoolStatistics | None = ...,
+        quotas: _abc.Iterable[Global___QuotaStatistics] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["graph", b"graph", "last_hour", b"last_hour", "last_minute", b"last_minute", "pool", b"pool", "queue", b"queue", "since_start", b"since_start", "start_time", b"start_time", "store", b"store", "time", b"time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["graph", b"graph", "last_hour", b"last_hour", "last_minute", b"last_minute", "pool", b"pool", "queue", b"queue", "since_start", b"since_start", "start_time", b"start_time", "store", b"store", "time", b"time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["graph", b"graph", "last_hour", b"last_hour", "last_minute", b"last_minute", "pool", b"pool", "queue", b"queue", "quotas", b"quotas", "since_start", b"since_start", "start_time", b"start_time", "store", b"store", "time", b"time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Statistics: _TypeAlias = Statistics  # noqa: Y015
+
+@_typing.final
+class QuotaStatistics(_message.Message):
+    """QuotaStatistics tells of one quota of the project."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    LIMIT_FIELD_NUMBER: _builtins.int
+    USED_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Which quota: `memories` (held, including expired ones), `bytes` (of the texts of memories and
+    messages), `calls_per_second`, `calls` (at once, without streams) or `streams`.
+    """
+    limit: _builtins.int
+    """The limit. Calls and streams are limited in each serving process."""
+    used: _builtins.int
+    """How much of it is used: counts of what is held are a few seconds old, those of calls and streams
+    are those of the process that answers.
+    """
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        limit: _builtins.int = ...,
+        used: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["limit", b"limit", "name", b"name", "used", b"used"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___QuotaStatistics: _TypeAlias = QuotaStatistics  # noqa: Y015
 
 @_typing.final
 class StoreStatistics(_message.Message):

@@ -109,13 +109,20 @@ def _foreign_items(
 def _read(
     request: memory_service_pb2.GetMemoryRequest
     | memory_service_pb2.ListMemoriesRequest
-    | memory_service_pb2.SearchMemoriesRequest
     | graph_service_pb2.ListRelationsRequest
     | graph_service_pb2.GetEntityRequest,
     now: datetime,
 ) -> Violations:
     if request.HasField("as_of"):
         yield from _past(request.as_of, now)
+
+
+@broken_rules.register
+def _search(request: memory_service_pb2.SearchMemoriesRequest, now: datetime) -> Violations:
+    if request.HasField("as_of"):
+        yield from _past(request.as_of, now)
+        if request.latest_only:
+            yield FieldViolation("latest_only", "cannot be combined with as_of")
 
 
 def _past(as_of: Timestamp, now: datetime) -> Violations:

@@ -15,12 +15,14 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_health.v1.health import aio
 from grpc_reflection.v1alpha import reflection
 from memoir.v1 import (
+    audit_service_pb2,
     graph_service_pb2,
     memory_service_pb2,
     project_service_pb2,
     statistics_service_pb2,
 )
 
+from server.api.grpc.services.audit import AuditService
 from server.api.grpc.services.graph import GraphService
 from server.api.grpc.services.memory import MemoryService
 from server.api.grpc.services.operations import OperationsService
@@ -158,13 +160,17 @@ LEAST_PING_INTERVAL_MILLISECONDS = 10_000
 class ServerOptions:
     """How the server listens. Sizes are in bytes, times in seconds; an age of 0 means no limit.
 
-    With `shares_port` other processes may listen on the same port, and get connections too.
+    With `shares_port` other processes may listen on the same port, and get connections too. Without
+    `credentials` nothing is encrypted. `local_address` is that of a Unix socket, which is never
+    encrypted, for clients in the server's own processes.
     """
 
     address: str
     max_receive_bytes: int
     reflection: bool
     shares_port: bool = False
+    credentials: grpc.ServerCredentials | None = None
+    local_address: str | None = None
     max_metadata_bytes: int = 16 * 1024
     max_streams: int = 256
     max_pending: int = 256
@@ -183,6 +189,7 @@ class Servicers:
     health: HealthService
     operations: OperationsService
     statistics: StatisticsService
+    audit: AuditService
 
 
 CONTRACT: tuple[ServiceDescriptor, ...] = (
@@ -190,25 +197,22 @@ CONTRACT: tuple[ServiceDescriptor, ...] = (
     graph_service_pb2.DESCRIPTOR.services_by_name["GraphService"],
     project_service_pb2.DESCRIPTOR.services_by_name["ProjectService"],
     statistics_service_pb2.DESCRIPTOR.services_by_name["StatisticsService"],
+    audit_service_pb2.DESCRIPTOR.services_by_name["AuditService"],
     operations_proto_pb2.DESCRIPTOR.services_by_name["Operations"],
 )
 
 
 def servicer_of(service: ServiceDescriptor, servicers: Servicers) -> object:
     """Returns the object that serves a service of the contract; a bare object if there is none."""
-    match service.name:
-        case "MemoryService":
-            return servicers.memory
-        case "GraphService":
-            return servicers.graph
-        case "ProjectService":
-            return servicers.project
-        case "Operations":
-            return servicers.operations
-        case "StatisticsService":
-            return servicers.statistics
-        case _:
-            return object()
+    by_name: dict[str, object] = {
+        "MemoryService": servicers.memory,
+        "GraphService": servicers.graph,
+        "ProjectService": servicers.project,
+        "Operations": servicers.operations,
+        "StatisticsService": servicers.statistics,
+        "AuditService": servicers.audit,
+    }
+    return by_name.get(service.name, object())
 
 
 def build_server(
@@ -232,7 +236,10 @@ def build_server(
         names = [service.full_name for service in CONTRACT]
         names += [health_pb2.DESCRIPTOR.services_by_name["Health"].full_name]
         reflection.enable_server_reflection([*names, reflection.SERVICE_NAME], server)
-    return server, _bind(server, options.address)
+    port = _bind(server, options.address, options.credentials)
+    if options.local_address is not None:
+        server.add_insecure_port(options.local_address)
+    return server, port
 
 
 def _channel_options(options: ServerOptions) -> list[tuple[str, int]]:
@@ -265,8 +272,29 @@ def _milliseconds(seconds: float) -> int:
     return round(seconds * 1000)
 
 
-def _bind(server: grpc.aio.Server, address: str) -> int:
+def _bind(
+    server: grpc.aio.Server,
+    address: str,
+    credentials: grpc.ServerCredentials | None,
+    variable: str = "MEMOIR_GRPC_PORT",
+) -> int:
     try:
+        if credentials is not None:
+            return server.add_secure_port(address, credentials)
         return server.add_insecure_port(address)
     except RuntimeError as error:
-        raise OSError(f"cannot listen on {address}; set MEMOIR_GRPC_PORT to a free port") from error
+        raise OSError(f"cannot listen on {address}; set {variable} to a free port") from error
+
+
+def build_health_server(
+    address: str, health: HealthService, *, shares_port: bool = False
+) -> grpc.aio.Server:
+    """Returns a server of health alone that is bound but not started, and not encrypted.
+
+    Raises:
+        OSError: the address cannot be listened on.
+    """
+    server = grpc.aio.server(options=[("grpc.so_reuseport", int(shares_port))])
+    health_pb2_grpc.add_HealthServicer_to_server(health.servicer, server)
+    _bind(server, address, None, "MEMOIR_GRPC_HEALTH_PORT")
+    return server

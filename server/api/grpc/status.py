@@ -33,6 +33,8 @@ OUTCOMES: Mapping[
     errors.ProjectRequired: (_Code.INVALID_ARGUMENT, _Reason.ERROR_REASON_PROJECT_REQUIRED),
     errors.ApiKeyInvalid: (_Code.UNAUTHENTICATED, _Reason.ERROR_REASON_API_KEY_INVALID),
     errors.ProjectForbidden: (_Code.PERMISSION_DENIED, _Reason.ERROR_REASON_PROJECT_FORBIDDEN),
+    errors.RoleRequired: (_Code.PERMISSION_DENIED, _Reason.ERROR_REASON_ROLE_REQUIRED),
+    errors.ScopeForbidden: (_Code.PERMISSION_DENIED, _Reason.ERROR_REASON_SCOPE_FORBIDDEN),
     errors.MemoryNotFound: (_Code.NOT_FOUND, _Reason.ERROR_REASON_MEMORY_NOT_FOUND),
     errors.EntityNotFound: (_Code.NOT_FOUND, _Reason.ERROR_REASON_ENTITY_NOT_FOUND),
     errors.ScopeNotFound: (_Code.NOT_FOUND, _Reason.ERROR_REASON_SCOPE_NOT_FOUND),
@@ -58,6 +60,8 @@ OUTCOMES: Mapping[
     errors.GraphBehind: (_Code.UNAVAILABLE, _Reason.ERROR_REASON_GRAPH_BEHIND),
     errors.Overloaded: (_Code.RESOURCE_EXHAUSTED, _Reason.ERROR_REASON_OVERLOADED),
     errors.RateLimited: (_Code.RESOURCE_EXHAUSTED, _Reason.ERROR_REASON_RATE_LIMITED),
+    errors.QuotaExceeded: (_Code.RESOURCE_EXHAUSTED, _Reason.ERROR_REASON_QUOTA_EXCEEDED),
+    errors.QuotaInUse: (_Code.RESOURCE_EXHAUSTED, _Reason.ERROR_REASON_QUOTA_IN_USE),
     errors.ShuttingDown: (_Code.UNAVAILABLE, _Reason.ERROR_REASON_SHUTTING_DOWN),
 }
 _INTERNAL = (_Code.INTERNAL, _Reason.ERROR_REASON_INTERNAL)
@@ -97,6 +101,10 @@ def to_status(error: Exception, correlation_id: str) -> status_pb2.Status:
 def _particulars(error: Exception) -> Iterator[Message]:
     if isinstance(error, errors.InvalidRequest):
         yield _bad_request(error.violations)
+    if isinstance(error, errors.QuotaExceeded | errors.QuotaInUse):
+        failure = error_details_pb2.QuotaFailure()
+        failure.violations.add(subject=f"quota:{error.quota}", description=error.message)
+        yield failure
     if isinstance(error, errors.Retryable):
         delay = duration_pb2.Duration()
         delay.FromTimedelta(error.retry_after)

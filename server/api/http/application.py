@@ -8,9 +8,10 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import BaseRoute
+from starlette.routing import BaseRoute, Route, Router
+from starlette.types import Receive, Scope, Send
 
-from server.api.http.door import broken, unknown_method, unknown_path
+from server.api.http.refusals import broken, unknown_method, unknown_path
 
 _METHOD_NOT_ALLOWED = 405
 
@@ -20,13 +21,30 @@ def build_application(routes: Sequence[BaseRoute]) -> Starlette:
 
     No answer allows a page of another site to read it (CORS).
     """
-    application = Starlette(
-        routes=list(routes),
-        exception_handlers={HTTPException: _refused, Exception: _broken},
-    )
-    # A client that follows no redirects would not know what to do with one.
-    application.router.redirect_slashes = False
+    application = Starlette(exception_handlers={HTTPException: _refused, Exception: _broken})
+    application.router = _Router(routes)
     return application
+
+
+class _Router(Router):
+    """Looks paths without variables up; only for the others are the routes tried one by one."""
+
+    def __init__(self, routes: Sequence[BaseRoute]) -> None:
+        # A client that follows no redirects would not know what to do with one.
+        super().__init__(routes, redirect_slashes=False)
+        self._by_path: dict[tuple[str, str], Route] = {}
+        for route in routes:
+            if isinstance(route, Route) and not route.param_convertors:
+                for method in route.methods or ():
+                    self._by_path.setdefault((method, route.path), route)
+
+    async def app(self, scope: Scope, receive: Receive, send: Send) -> None:
+        route = self._by_path.get((scope.get("method", ""), scope["path"]))
+        if route is None:
+            await super().app(scope, receive, send)
+            return
+        scope.update(router=self, route=route, endpoint=route.endpoint, path_params={})
+        await route.handle(scope, receive, send)
 
 
 async def _refused(request: Request, error: Exception) -> Response:

@@ -7,13 +7,12 @@ import json
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from contextvars import ContextVar
 from typing import Any, Final, TypeAlias, TypeVar
-from uuid import uuid4
 
 import orjson
-import structlog
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
-from google.rpc import status_pb2
+from google.rpc import code_pb2, status_pb2
+from memoir.v1.project_service_pb2 import GetProjectRequest
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope
@@ -28,7 +27,6 @@ from server.api.grpc.local import (
     LocalRequest,
 )
 from server.api.grpc.local import Send as SendMessage
-from server.api.grpc.status import to_status
 from server.api.http.bodies import Bodies, BodyLimits, BodyRefused
 from server.api.http.exchange import Exchange
 from server.api.http.faults import (
@@ -37,7 +35,9 @@ from server.api.http.faults import (
     Rename,
     failed,
     refused,
+    unread,
 )
+from server.api.http.refusals import logged, unacceptable
 from server.core.errors import InvalidRequest
 
 T = TypeVar("T")
@@ -50,9 +50,10 @@ NOTICE: Final = "memoir-notice"
 _LONGEST_HEADER: Final = 1024
 _OWN_TRAILERS: Final = "memoir-"
 _NDJSON: Final = "application/x-ndjson"
+_GET_PROJECT: Final = "memoir.v1.ProjectService/GetProject"
+_UNAUTHENTICATED: Final[int] = code_pb2.UNAUTHENTICATED
 
 _exchange: ContextVar[Exchange] = ContextVar("http_exchange")
-_log: structlog.typing.FilteringBoundLogger = structlog.get_logger("server.http")
 
 
 class CallFailed(Exception):
@@ -134,12 +135,12 @@ class Door:
             async def run(exchange: Exchange) -> Response:
                 session = Session(self._plain_method, exchange)
                 try:
-                    body = await respond(exchange, session)
+                    body = await _after_key(respond, exchange, session)
                 except CallFailed as error:
                     assert session.last is not None
                     return failed(error.status, session.last.correlation_id, rename)
                 except InvalidRequest as invalid:
-                    return _invalid(request, invalid, rename)
+                    return unacceptable(request, invalid, rename)
                 headers = _headers(session.last, exchange)
                 return Response(orjson.dumps(body), media_type=JSON, headers=headers)
 
@@ -187,14 +188,35 @@ class Door:
             exchange = Exchange(request, await self._bodies.read(request))
             return await _while_connected(self._calls.start(respond(exchange)), request.receive)
         except BodyRefused as refusal:
-            # Something of the body may be left unread, so the connection cannot be used again.
-            return _logged(
-                request, refused(refusal.http_status, str(refusal), headers={"Connection": "close"})
-            )
+            return logged(request, unread(refusal))
         except InvalidRequest as invalid:
-            return _invalid(request, invalid)
+            return unacceptable(request, invalid)
         except ClientDisconnect:
             return refused(CLIENT_CLOSED_REQUEST, "the client is gone")
+
+
+async def _after_key(respond: Respond, exchange: Exchange, session: Session) -> object:
+    """What `respond` returns; a stranger learns nothing of what is wrong with the request.
+
+    Raises:
+        CallFailed: a call ended with an error; without a valid key, that error.
+        InvalidRequest: the request is malformed.
+    """
+    try:
+        return await respond(exchange, session)
+    except InvalidRequest:
+        if session.last is None:
+            await _check_key(session)
+        raise
+
+
+async def _check_key(session: Session) -> None:
+    """Raises CallFailed if the request has no valid key, by a call that reads little."""
+    try:
+        await session.call(_GET_PROJECT, GetProjectRequest())
+    except CallFailed as error:
+        if error.status.code == _UNAUTHENTICATED:
+            raise
 
 
 async def _while_connected(calls: asyncio.Task[T], receive: Receive) -> T:
@@ -247,23 +269,6 @@ def _headers(answer: LocalAnswer | None, exchange: Exchange) -> Mapping[str, str
     return headers
 
 
-def _invalid(request: Request, invalid: InvalidRequest, rename: Rename | None = None) -> Response:
-    correlation_id = uuid4().hex
-    return _logged(request, failed(to_status(invalid, correlation_id), correlation_id, rename))
-
-
-def _logged(request: Request, response: Response) -> Response:
-    """Logs a refusal that no call has logged, and gives it an id to find it by if it has none."""
-    correlation_id = response.headers.setdefault(CORRELATION_HEADER, uuid4().hex)
-    _log.info(
-        "http.refused",
-        path=request.url.path[:256],
-        status=response.status_code,
-        correlation_id=correlation_id,
-    )
-    return response
-
-
 class _Stream(Response):
     """Sends each response of a stream as a line of JSON; an error that comes later, as `error`."""
 
@@ -303,34 +308,10 @@ class _Stream(Response):
             await send({"type": "http.response.start", "status": 200, "headers": headers})
 
 
-def unknown_path(request: Request) -> Response:
-    """The answer where nothing is served."""
-    return _logged(request, refused(404, "there is nothing at this path"))
-
-
-def unknown_method(request: Request, allowed: str) -> Response:
-    """The answer to a method that the path does not have."""
-    return _logged(
-        request, refused(405, f"the path has only {allowed}", headers={"Allow": allowed})
-    )
-
-
-def broken(request: Request, error: Exception) -> Response:
-    """The answer to a fault of the door itself, whose cause is in the log alone."""
-    response = _logged(request, refused(500, "internal error"))
-    _log.error(
-        "http.failed",
-        path=request.url.path[:256],
-        correlation_id=response.headers[CORRELATION_HEADER],
-        exc_info=error,
-    )
-    return response
-
-
 def refusing(http_status: int, message: str) -> Endpoint:
     """An endpoint that answers every request with the same refusal."""
 
     async def endpoint(request: Request) -> Response:
-        return _logged(request, refused(http_status, message))
+        return logged(request, refused(http_status, message))
 
     return endpoint

@@ -13,6 +13,7 @@ from google.rpc import error_details_pb2, status_pb2
 from starlette.responses import Response
 
 from server.api.grpc.interceptors.observation import CORRELATION_HEADER
+from server.api.http.bodies import BodyRefused
 
 JSON: Final = "application/json"
 
@@ -66,6 +67,11 @@ def refused(
 ) -> Response:
     """A refusal by the door itself, of what is no call yet."""
     return answered(http_status, message, {"message": message}, correlation_id, headers or {})
+
+
+def unread(refusal: BodyRefused) -> Response:
+    """The answer to a body that is not read to its end, after which the connection is closed."""
+    return refused(refusal.http_status, str(refusal), headers={"Connection": "close"})
 
 
 def answered(

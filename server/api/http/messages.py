@@ -202,10 +202,3 @@ def _enum(value: object, kind: EnumDescriptor) -> int:
         return value
     names = ", ".join(each.name for each in kind.values)
     raise _Wrong(f"must be one of {names}")
-
-
-def written(message: Message) -> dict[str, Any]:
-    """A message as JSON, with the names of the contract, and with fields that are empty."""
-    return json_format.MessageToDict(
-        message, preserving_proto_field_name=True, always_print_fields_with_no_presence=True
-    )

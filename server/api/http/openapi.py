@@ -1,13 +1,18 @@
-"""`/openapi.json`: every path that is served, made of the descriptors and of Mem0's table."""
+"""`/openapi.json`: every path that is served, made of the descriptors and of Mem0's table.
+
+What fields and methods mean is what the comments of the .proto files say of them.
+"""
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from importlib.resources import files
 from typing import Any, Final
 
 import orjson
-from google.protobuf.descriptor import Descriptor, FieldDescriptor
+from google.protobuf.descriptor import Descriptor, FieldDescriptor, MethodDescriptor
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -27,6 +32,9 @@ _WELL_KNOWN: Final[dict[str, dict[str, Any]]] = {
     "google.protobuf.Duration": {"type": "string"},
     "google.protobuf.FieldMask": {"type": "string"},
 }
+_COMMENTS: Final[Mapping[str, str]] = json.loads(
+    files("memoir.v1").joinpath("comments.json").read_text(encoding="utf-8")
+)
 _PATH_VARIABLE: Final = re.compile(r"\{(\w+)(?::\w+)?\}")
 _ERROR: Final[dict[str, Any]] = {
     "type": "object",
@@ -49,7 +57,7 @@ def openapi_route() -> Route:
 
 
 def document() -> dict[str, Any]:
-    """The OpenAPI 3.1 document. The comments of the .proto files say what the fields mean."""
+    """The OpenAPI 3.1 document."""
     schemas: dict[str, Any] = {"Error": _ERROR}
     paths: dict[str, dict[str, Any]] = {}
     for row in TABLE:
@@ -87,13 +95,21 @@ def document() -> dict[str, Any]:
 def _operation(binding: Binding, schemas: dict[str, Any]) -> dict[str, Any]:
     method = binding.descriptor
     request: Any = method.input_type
-    parameters = _path_parameters(binding.variables)
+    parameters = [
+        {**parameter, **_comment(request.fields_by_name[parameter["name"]])}
+        for parameter in _path_parameters(binding.variables)
+    ]
     body: dict[str, Any] = {}
     if binding.has_body:
         body = {"requestBody": _body(_reference(request, schemas))}
     else:
         parameters += [
-            {"name": field.name, "in": "query", "schema": _field(field, schemas)}
+            {
+                "name": field.name,
+                "in": "query",
+                "schema": _field(field, schemas),
+                **_comment(field),
+            }
             for field in request.fields
             if field.name not in binding.variables
         ]
@@ -102,6 +118,8 @@ def _operation(binding: Binding, schemas: dict[str, Any]) -> dict[str, Any]:
     return {
         "tags": [method.containing_service.name],
         "operationId": f"{method.name}_{binding.http_method.lower()}",
+        "summary": method.name,
+        **_comment(method),
         "parameters": parameters,
         **body,
         "responses": _responses(response, kind),
@@ -141,8 +159,16 @@ def _reference(kind: Any, schemas: dict[str, Any]) -> dict[str, Any]:
 def _message(kind: Descriptor, schemas: dict[str, Any]) -> dict[str, Any]:
     return {
         "type": "object",
-        "properties": {field.name: _field(field, schemas) for field in kind.fields},
+        **_comment(kind),
+        "properties": {
+            field.name: {**_field(field, schemas), **_comment(field)} for field in kind.fields
+        },
     }
+
+
+def _comment(declared: Descriptor | FieldDescriptor | MethodDescriptor) -> dict[str, str]:
+    text = _COMMENTS.get(declared.full_name)
+    return {} if text is None else {"description": text}
 
 
 def _field(field: FieldDescriptor, schemas: dict[str, Any]) -> dict[str, Any]:

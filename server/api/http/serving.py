@@ -1,10 +1,11 @@
-"""Listens for HTTP: uvicorn inside the serving process, on a socket of its own."""
+"""Listens for HTTP: uvicorn inside a process of the server, on a socket of its own."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 import socket
+import ssl
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
@@ -19,19 +20,22 @@ _BACKLOG: Final = 2048
 
 @dataclass(frozen=True, slots=True)
 class HttpOptions:
-    """How the door listens.
+    """How a door listens.
 
-    With `shares_port` other processes may listen on the same port and get connections too.
-    `connections` are served at once; one more is answered 503. `idle_seconds` is the time for a
-    request to begin, and `stop_seconds` that for connections to end.
+    `setting` is what a user changes to get another port. With `shares_port` other processes may
+    listen on the same port and get connections too. `connections` are served at once; one more is
+    answered 503. `idle_seconds` is the time for a request to begin, and `stop_seconds` that for
+    connections to end. Without `tls` nothing is encrypted.
     """
 
     host: str
     port: int
+    setting: str = "MEMOIR_HTTP_PORT"
     shares_port: bool = False
     connections: int = 1024
     idle_seconds: float = 30.0
     stop_seconds: float = 2.0
+    tls: ssl.SSLContext | None = None
 
 
 @asynccontextmanager
@@ -43,6 +47,7 @@ async def serving_http(application: ASGIApp, options: HttpOptions) -> AsyncItera
     """
     # The service logs each call; what uvicorn has to say are faults of clients.
     logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
+    tls = options.tls
     with _listening(options) as listening:
         server = _Server(
             uvicorn.Config(
@@ -58,6 +63,7 @@ async def serving_http(application: ASGIApp, options: HttpOptions) -> AsyncItera
                 timeout_keep_alive=round(options.idle_seconds),
                 timeout_graceful_shutdown=round(options.stop_seconds),
                 backlog=_BACKLOG,
+                ssl_context_factory=None if tls is None else lambda *_: tls,
             )
         )
         serving = asyncio.create_task(server.serve([listening]), name="http")
@@ -134,7 +140,7 @@ def _listening(options: HttpOptions) -> Iterator[socket.socket]:
         except OSError as error:
             place = f"{options.host}:{options.port}"
             raise OSError(
-                f"cannot listen on {place}; set MEMOIR_HTTP_PORT to a free port"
+                f"cannot listen on {place}; set {options.setting} to a free port"
             ) from error
         listening.setblocking(False)
         yield listening

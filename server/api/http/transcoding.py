@@ -23,7 +23,7 @@ from starlette.routing import Route
 from server.api.grpc.local import CONTRACT_METHODS
 from server.api.http.door import Door, ReadRequest
 from server.api.http.exchange import Exchange, message_of
-from server.api.http.messages import written
+from server.api.http.writing import written
 from server.core.errors import FieldViolation
 
 _NAME: Final = "{name=projects/*/operations/*}"

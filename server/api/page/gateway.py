@@ -6,18 +6,27 @@ logs and correlation ids are those of any client.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
+from typing import Any, Final
 
 import grpc
-from aiohttp import web
+import orjson
 from google.protobuf import json_format
 from google.protobuf.descriptor import FileDescriptor, MethodDescriptor
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
+from google.rpc import status_pb2
+from grpc_status import rpc_status
 from memoir.v1 import graph_service_pb2, memory_service_pb2, statistics_service_pb2
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
 
-from server.api.page.faults import CORRELATION_ID, failed, refused
+from server.api.grpc.interceptors.observation import CORRELATION_HEADER
+from server.api.http.bodies import Bodies, BodyLimits, BodyRefused
+from server.api.http.exchange import Exchange, message_of
+from server.api.http.faults import CLIENT_CLOSED_REQUEST, JSON, failed, refused, unread
+from server.api.http.refusals import logged, unacceptable
+from server.core.errors import FieldViolation, InvalidRequest, MemoirError, Unimplemented
 
 
 def _methods(file: FileDescriptor, service: str, *names: str) -> dict[str, MethodDescriptor]:
@@ -44,10 +53,9 @@ METHODS: Mapping[str, MethodDescriptor] = {
     **_methods(statistics_service_pb2.DESCRIPTOR, "StatisticsService", "GetStatistics"),
 }
 
-
-CALL_SECONDS = 15.0
-BODY_SECONDS = 5.0
-_PASSED_ON = ("authorization", CORRELATION_ID, "traceparent", "tracestate")
+MAX_REQUEST_BYTES: Final = 64 * 1024
+CALL_SECONDS: Final = 15.0
+_PASSED_ON: Final = ("authorization", CORRELATION_HEADER, "traceparent", "tracestate")
 
 
 class Gateway:
@@ -55,30 +63,26 @@ class Gateway:
 
     def __init__(self, channel: grpc.aio.Channel) -> None:
         self._channel = channel
+        self._bodies = Bodies(BodyLimits(MAX_REQUEST_BYTES))
 
-    async def handle(self, request: web.Request) -> web.StreamResponse:
+    async def handle(self, request: Request) -> Response:
         """Answers one call: protobuf's JSON with the names of the .proto, or the error as JSON."""
-        method = METHODS.get("{service}/{method}".format_map(request.match_info))
-        if method is None:
-            return refused(grpc.StatusCode.UNIMPLEMENTED, "not a method that the page may call")
-        if request.content_type != "application/json":
-            # Another site's form cannot send this type without a CORS preflight.
-            return refused(grpc.StatusCode.INVALID_ARGUMENT, "the body must be application/json")
         try:
-            async with asyncio.timeout(BODY_SECONDS):
-                message = json_format.Parse(
-                    await request.text(), GetMessageClass(method.input_type)()
-                )
+            method = _method(request)
+            exchange = Exchange(request, await self._bodies.read(request))
+            message = message_of(GetMessageClass(method.input_type), exchange.json_object())
             metadata = _metadata(request.headers)
-        except (json_format.ParseError, ValueError, LookupError) as error:
-            return refused(grpc.StatusCode.INVALID_ARGUMENT, f"the request is malformed: {error}")
-        except TimeoutError:
-            return refused(grpc.StatusCode.DEADLINE_EXCEEDED, "the body did not arrive in time")
+        except BodyRefused as refusal:
+            return logged(request, unread(refusal))
+        except MemoirError as error:
+            return unacceptable(request, error)
+        except ClientDisconnect:
+            return refused(CLIENT_CLOSED_REQUEST, "the client is gone")
         return await self._call(method, message, metadata)
 
     async def _call(
         self, method: MethodDescriptor, message: Message, metadata: list[tuple[str, str]]
-    ) -> web.Response:
+    ) -> Response:
         send: grpc.aio.UnaryUnaryMultiCallable[Message, Message] = self._channel.unary_unary(
             f"/{method.containing_service.full_name}/{method.name}",
             request_serializer=GetMessageClass(method.input_type).SerializeToString,
@@ -87,22 +91,56 @@ class Gateway:
         call = send(message, metadata=grpc.aio.Metadata(*metadata), timeout=CALL_SECONDS)
         try:
             answer = await call
-            trailers = await call.trailing_metadata()
         except grpc.aio.AioRpcError as error:
-            return failed(error)
-        text = json_format.MessageToJson(answer, preserving_proto_field_name=True, indent=None)
-        ids = {name: str(value) for name, value in trailers if name == CORRELATION_ID}
-        return web.Response(text=text, content_type="application/json", headers=ids)
+            return failed(_status(error), _correlation_id(error.trailing_metadata()))
+        # Without the fields that are empty, for a page shows only what there is.
+        value = json_format.MessageToDict(answer, preserving_proto_field_name=True)
+        headers = {CORRELATION_HEADER: _correlation_id(await call.trailing_metadata())}
+        return Response(orjson.dumps(value), media_type=JSON, headers=headers)
+
+
+def _method(request: Request) -> MethodDescriptor:
+    """The method that is called.
+
+    Raises:
+        Unimplemented: the page may not call it.
+        InvalidRequest: the body is not JSON by its type.
+    """
+    name = "{service}/{method}".format_map(request.path_params)
+    method = METHODS.get(name)
+    if method is None:
+        raise Unimplemented(name)
+    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != JSON:
+        # Another site's form cannot send this type without a CORS preflight.
+        raise InvalidRequest([FieldViolation("content-type", f"must be {JSON}")])
+    return method
 
 
 def _metadata(headers: Mapping[str, str]) -> list[tuple[str, str]]:
-    """Returns the headers that are passed on with a call.
+    """The headers that are passed on with a call.
 
     Raises:
-        ValueError: a header has characters that gRPC cannot transport.
+        InvalidRequest: a header has characters that gRPC cannot transport.
     """
     taken = [(name, headers[name]) for name in _PASSED_ON if name in headers]
-    for name, value in taken:
-        if not (value.isascii() and value.isprintable()):
-            raise ValueError(f"characters in {name}")
+    violations = [
+        FieldViolation(name, "must be printable ASCII")
+        for name, value in taken
+        if not (value.isascii() and value.isprintable())
+    ]
+    if violations:
+        raise InvalidRequest(violations)
     return taken
+
+
+def _status(error: grpc.aio.AioRpcError) -> status_pb2.Status:
+    # The types of grpcio-status cover only synchronous calls; both kinds have what it reads.
+    status: status_pb2.Status | None = rpc_status.from_call(error)
+    if status is None:
+        code: Any = error.code()
+        status = status_pb2.Status(code=code.value[0], message=error.details() or "")
+    return status
+
+
+def _correlation_id(trailers: grpc.aio.Metadata) -> str:
+    return str(trailers.get(CORRELATION_HEADER, ""))

@@ -2,97 +2,69 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 import grpc
-from aiohttp import web
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+from starlette.types import ASGIApp
 
+from server.api.http.application import build_application
+from server.api.http.serving import HttpOptions, serving_http
 from server.api.page.gateway import Gateway
-from server.api.page.limits import Limits, at_most, bounded
-from server.api.page.protection import HEADERS, protection
+from server.api.page.protection import Protection
 
-MAX_REQUEST_BYTES = 64 * 1024
-MAX_ANSWER_BYTES = 16 * 1024 * 1024
-_STOP_SECONDS = 2.0
-_LIMITS = Limits()
-_STATIC = Path(__file__).parent / "static"
-_TYPES: Mapping[str, str] = {
+MAX_ANSWER_BYTES: Final = 16 * 1024 * 1024
+_STATIC: Final = Path(__file__).parent / "static"
+_TYPES: Final[Mapping[str, str]] = {
     ".css": "text/css",
     ".html": "text/html",
     ".js": "text/javascript",
     ".svg": "image/svg+xml",
 }
-_LOOPBACK = ("localhost", "127.0.0.1", "::1")
+_LOOPBACK: Final = ("localhost", "127.0.0.1", "::1")
 
 
 @dataclass(frozen=True, slots=True)
 class PageOptions:
-    """Where to listen, under which other names a proxy serves it, and the service's address."""
+    """How to listen, under which other names a proxy serves the page, and the service's address."""
 
-    host: str
-    port: int
+    http: HttpOptions
     names: tuple[str, ...]
     grpc_address: str
 
 
 @asynccontextmanager
-async def serving_page(options: PageOptions, limits: Limits = _LIMITS) -> AsyncIterator[int]:
-    """Serves the page during the block and yields its port; port 0 takes a free one.
+async def serving_page(options: PageOptions) -> AsyncIterator[int]:
+    """Serves the page during the block and yields its port.
 
     Raises:
         OSError: the address cannot be listened on.
     """
     largest = (("grpc.max_receive_message_length", MAX_ANSWER_BYTES),)
-    async with grpc.aio.insecure_channel(options.grpc_address, options=largest) as channel:
-        # No access log: the service logs each call, and headers hold the key.
-        runner = web.AppRunner(
-            build_application(channel, options, limits),
-            access_log=None,
-            shutdown_timeout=_STOP_SECONDS,
-            keepalive_timeout=limits.idle_seconds,
-            lingering_time=_STOP_SECONDS,
-        )
-        await runner.setup()
-        try:
-            async with _listening(runner, options, limits) as port:
-                yield port
-        finally:
-            await runner.cleanup()
+    async with (
+        grpc.aio.insecure_channel(options.grpc_address, options=largest) as channel,
+        serving_http(page_application(channel, options), options.http) as port,
+    ):
+        yield port
 
 
-@asynccontextmanager
-async def _listening(
-    runner: web.AppRunner, options: PageOptions, limits: Limits
-) -> AsyncIterator[int]:
-    """Listens during the block; aiohttp's own sites do not limit connections."""
-    assert runner.server is not None
-    listening = await asyncio.get_running_loop().create_server(
-        bounded(runner.server, limits, HEADERS), options.host, options.port
-    )
-    try:
-        yield int(listening.sockets[0].getsockname()[1])
-    finally:
-        listening.close()
-
-
-def build_application(
-    channel: grpc.aio.Channel, options: PageOptions, limits: Limits
-) -> web.Application:
-    """The routes: the page, its files, and the gateway."""
-    hosts = frozenset(name.lower() for name in (options.host, *options.names, *_LOOPBACK))
-    application = web.Application(
-        client_max_size=MAX_REQUEST_BYTES,
-        middlewares=[protection(hosts), at_most(limits.requests)],
-    )
+def page_application(channel: grpc.aio.Channel, options: PageOptions) -> ASGIApp:
+    """The page, its files, and the gateway."""
     files = Files(_STATIC)
-    application.router.add_get("/", files.handle)
-    application.router.add_get("/static/{path:.+}", files.handle)
-    application.router.add_post("/api/{service}/{method}", Gateway(channel).handle)
-    return application
+    routes = [
+        Route("/", files.handle, methods=["GET"]),
+        Route("/static/{path:path}", files.handle, methods=["GET"]),
+        Route("/api/{service}/{method}", Gateway(channel).handle, methods=["POST"]),
+    ]
+    hosts = frozenset(name.lower() for name in (options.http.host, *options.names, *_LOOPBACK))
+    return Protection(build_application(routes), hosts)
 
 
 class Files:
@@ -105,14 +77,14 @@ class Files:
             if path.suffix in _TYPES
         }
 
-    async def handle(self, request: web.Request) -> web.StreamResponse:
+    async def handle(self, request: Request) -> Response:
         """Answers one file.
 
         Raises:
-            web.HTTPNotFound: there is none of that name.
+            HTTPException: there is none of that name.
         """
-        found = self._files.get(request.match_info.get("path", "index.html"))
+        found = self._files.get(request.path_params.get("path", "index.html"))
         if found is None:
-            raise web.HTTPNotFound
-        body, content_type = found
-        return web.Response(body=body, content_type=content_type, charset="utf-8")
+            raise HTTPException(404)
+        body, media_type = found
+        return Response(body, media_type=media_type)

@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
-import grpc
-import structlog
-from aiohttp import hdrs, web
-from aiohttp.typedefs import Handler, Middleware
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import Request
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from server.api.page.faults import broken, correlation_id, refused
-
-_log: structlog.typing.FilteringBoundLogger = structlog.get_logger("server.api.page")
+from server.api.http.faults import refused
+from server.api.http.refusals import logged
 
 # Everything is served from here and nothing is inline, so no text of a memory can become code.
 HEADERS: Mapping[str, str] = {
@@ -28,45 +26,32 @@ HEADERS: Mapping[str, str] = {
 }
 
 
-def protection(hosts: frozenset[str]) -> Middleware:
+class Protection:
     """Refuses requests that name another host, and sets the headers of every answer.
 
     A foreign page that makes its own name resolve to this address (DNS rebinding) still sends
     that name as the host.
     """
 
-    @web.middleware
-    async def protect(request: web.Request, handler: Handler) -> web.StreamResponse:
-        if _host_name(request) in hosts:
-            answer = await _answer(request, handler)
-        else:
-            answer = refused(grpc.StatusCode.PERMISSION_DENIED, "not served under this host name")
-        answer.headers.update(HEADERS)
-        return answer
+    def __init__(self, application: ASGIApp, hosts: frozenset[str]) -> None:
+        self._application = application
+        self._hosts = hosts
 
-    return protect
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def send_protected(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                MutableHeaders(scope=message).update(HEADERS)
+            await send(message)
 
-
-async def _answer(request: web.Request, handler: Handler) -> web.StreamResponse:
-    try:
-        return await handler(request)
-    except web.HTTPRequestEntityTooLarge:
-        return refused(grpc.StatusCode.INVALID_ARGUMENT, "the request is too large")
-    except web.HTTPException as error:
-        return web.json_response({"message": error.reason}, status=error.status)
-    except web.RequestPayloadError:
-        return refused(grpc.StatusCode.INVALID_ARGUMENT, "the body is not as its headers say")
-    except ConnectionError:
-        raise  # Nobody is left to be answered.
-    except Exception as error:  # noqa: BLE001 - whatever else it is has to be answered too
-        id_ = correlation_id(request.headers)
-        _log.error("page.request_failed", path=request.path, correlation_id=id_, exc_info=error)
-        return broken(id_)
+        answer = self._application
+        if _host_name(Headers(scope=scope)) not in self._hosts:
+            answer = logged(Request(scope), refused(403, "not served under this host name"))
+        await answer(scope, receive, send_protected)
 
 
-def _host_name(request: web.Request) -> str | None:
+def _host_name(headers: Headers) -> str | None:
     """Returns the host without its port, in lower case; None if it is not a host."""
-    host = request.headers.get(hdrs.HOST, "")
+    host = headers.get("host", "")
     try:
         parts = urlsplit(f"//{host}")
         # Reading the port checks it.

@@ -9,7 +9,7 @@ from operator import itemgetter
 from types import MappingProxyType
 from uuid import UUID
 
-from server.core.request_context import current_request
+from server.core.request_context import current_origin, current_request
 from server.core.values import new_id
 from server.graph.model import Relation
 from server.graph.project.supersession import changed_relations
@@ -70,6 +70,7 @@ def start_add(
         time=now,
         correlation_id=current_request().correlation_id,
         traceparent=current_request().traceparent,
+        origin=current_origin(),
         embedding_model=models.embedding_model,
         language_model=models.language_model,
         prompt_version=models.prompt_version,
@@ -100,6 +101,7 @@ def provenance(call: Call, evidence: Sequence[Evidence]) -> Provenance:
         call_id=call.id,
         request_id=call.request_id,
         correlation_id=call.correlation_id,
+        key_id=call.origin.key_id,
         embedding_model=call.embedding_model,
         language_model=call.language_model,
         prompt_version=call.prompt_version,

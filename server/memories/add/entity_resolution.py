@@ -7,7 +7,8 @@ alias with the memory that says so, and ends with that memory; see `server.graph
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
 
 from server.graph.model import Entity, clean_name, entity_key, relation_name
 from server.memories.add.inference import ProposedEntity
@@ -41,10 +42,43 @@ _GENERIC = _words(
 _TOKEN = re.compile(r"[^\W_]+(?:['\u2019][^\W_]+)*")
 
 
+class KnownEntities:
+    """The entities known in a scope, to be found by their number, key or similar name."""
+
+    def __init__(self, entities: Sequence[Entity] = ()) -> None:
+        self._entities = entities
+        self._keys = {entity.key for entity in entities}
+
+    def numbered(self, number: int | None) -> Entity | None:
+        """Returns the entity with this number, counted from 1, if there is one."""
+        if number is None or not 1 <= number <= len(self._entities):
+            return None
+        return self._entities[number - 1]
+
+    def alike(self, entity: Entity) -> Entity | None:
+        """Returns the one entity with a similar name, unless one has this very name."""
+        if entity.key in self._keys:
+            return None
+        similar = self._by_core.get(tuple(_core(entity.name)), ())
+        alike = [
+            known
+            for known in similar
+            if _agree(known, entity) and are_alike(known.name, entity.name)
+        ]
+        return alike[0] if len(alike) == 1 else None
+
+    @cached_property
+    def _by_core(self) -> Mapping[tuple[str, ...], Sequence[Entity]]:
+        by_core: dict[tuple[str, ...], list[Entity]] = {}
+        for entity in self._entities:
+            by_core.setdefault(tuple(_core(entity.name)), []).append(entity)
+        return by_core
+
+
 class EntityResolver:
     """Resolves proposed entities, given the entities known in the scope and what was said."""
 
-    def __init__(self, known: Sequence[Entity], said: str) -> None:
+    def __init__(self, known: KnownEntities, said: str) -> None:
         self._known = known
         self._said = _as_words(said)
 
@@ -52,7 +86,7 @@ class EntityResolver:
         """Returns the entity with the other names learned for it. Its name may be empty."""
         entity = Entity(_name(proposed.name), relation_name(clean_text(proposed.type)))
         taught = [alias for alias in map(_name, proposed.aliases) if self._is_name(alias, entity)]
-        same = self._by_number(proposed, entity) or self._alike(entity)
+        same = self._by_number(proposed, entity) or self._known.alike(entity)
         if same is None:
             return Entity(entity.name, entity.type, _distinct(taught, entity.key))
         names = _distinct([entity.name, *taught], same.key)
@@ -63,10 +97,9 @@ class EntityResolver:
         return all(not is_generic(name) and self._was_said(name) for name in (alias, entity.name))
 
     def _by_number(self, proposed: ProposedEntity, entity: Entity) -> Entity | None:
-        number = proposed.known
-        if number is None or not 1 <= number <= len(self._known):
+        known = self._known.numbered(proposed.known)
+        if known is None:
             return None
-        known = self._known[number - 1]
         fits = (
             _agree(known, entity)
             and not is_generic(entity.name)
@@ -74,16 +107,6 @@ class EntityResolver:
             and self._was_said(entity.name)
         )
         return known if fits and known.key != entity.key else None
-
-    def _alike(self, entity: Entity) -> Entity | None:
-        if any(known.key == entity.key for known in self._known):
-            return None
-        alike = [
-            known
-            for known in self._known
-            if _agree(known, entity) and are_alike(known.name, entity.name)
-        ]
-        return alike[0] if len(alike) == 1 else None
 
     def _was_said(self, name: str) -> bool:
         return _as_words(name) in self._said
@@ -93,9 +116,13 @@ def known_entities(mentioned: Iterable[Entity], limit: int) -> list[Entity]:
     """Returns each entity once, in its first spelling; at most `limit`."""
     found: dict[str, Entity] = {}
     for entity in mentioned:
-        if entity.key and (entity.key in found or len(found) < limit):
-            first = found.setdefault(entity.key, Entity(entity.name, entity.type))
-            found[entity.key] = Entity(first.name, first.type or entity.type)
+        key = entity.key
+        first = found.get(key)
+        if first is None:
+            if key and len(found) < limit:
+                found[key] = Entity(entity.name, entity.type)
+        elif entity.type and not first.type:
+            found[key] = Entity(first.name, entity.type)
     return list(found.values())
 
 

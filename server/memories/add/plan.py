@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from server.core.errors import ExtractionFailed
 from server.graph.model import entity_key
 from server.memories.add.duplicates import conflicts, merge_repeats, settle
-from server.memories.add.entity_resolution import EntityResolver
+from server.memories.add.entity_resolution import EntityResolver, KnownEntities
 from server.memories.add.evidence import user_keys
 from server.memories.add.inference import InferenceAnswer, InferenceRequest, ProposedRelation
 from server.memories.add.proposals import (
@@ -147,7 +147,8 @@ def _settled(
 
     Also returns the problems of those that change nothing, and a notice if the limit was exceeded.
     """
-    operations = [_operation(request, item) for item in usable]
+    known = KnownEntities(request.known_entities)
+    operations = [_operation(request, item, known) for item in usable]
     settled = settle(operations, request.candidates)
     destroying = sum(o is not None and not isinstance(o, AddFact) for o in settled)
     if destroying > limits.max_deletions:
@@ -163,7 +164,7 @@ def _settled(
     return [o for o in settled if o is not None], idle, []
 
 
-def _operation(request: InferenceRequest, item: Screened) -> PlannedOperation:
+def _operation(request: InferenceRequest, item: Screened, known: KnownEntities) -> PlannedOperation:
     proposal, index, quote = item.proposal, item.evidence.message_index, item.evidence.text
     if proposal.candidate is not None and not proposal.text:
         return DeleteFact(proposal.candidate, index, quote)
@@ -171,7 +172,7 @@ def _operation(request: InferenceRequest, item: Screened) -> PlannedOperation:
     entities, relations = checked_graph(
         proposal.operation.entities,
         _own_relations(request, proposal),
-        EntityResolver(request.known_entities, said),
+        EntityResolver(known, said),
     )
     if proposal.candidate is None:
         return AddFact(proposal.text, index, quote, item.categories, entities, relations)

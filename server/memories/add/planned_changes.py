@@ -60,6 +60,8 @@ def without_near_duplicates(
     additions.
     """
     split = len(planned.additions)
+    if not split:
+        return planned, list(vectors)
     changed = {operation.candidate.id for _, operation in planned.updates}
     changed |= {operation.candidate.id for _, operation in planned.deletions}
     known = KnownFacts(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from server.graph.model import Entity, Relation, clean_name, entity_key, relation_name
-from server.memories.add.entity_resolution import EntityResolver
+from server.memories.add.entity_resolution import EntityResolver, KnownEntities
 from server.memories.add.inference import ProposedEntity, ProposedRelation
 from server.memories.add.quotes import clean_text
 
@@ -26,7 +26,7 @@ def checked_graph(
     Both ends of every relation are among the entities, with the same spelling and type. A relation
     of an entity with itself says nothing and is left out.
     """
-    named = _named(entities, resolver or EntityResolver((), ""))
+    named = _named(entities, resolver or EntityResolver(KnownEntities(), ""))
     chosen: dict[str, Entity] = {}
     stated: dict[tuple[str, str, str], Relation] = {}
     for proposed in relations:

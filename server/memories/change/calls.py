@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from server.core.request_context import current_request
+from server.core.request_context import current_origin, current_request
 from server.core.values import new_id
 from server.memories.ports import Call
 from server.memories.scope import Scope
@@ -31,6 +31,7 @@ def new_call(
         time=now,
         correlation_id=current_request().correlation_id,
         traceparent=current_request().traceparent,
+        origin=current_origin(),
         embedding_model=embedding_model,
         request_id=key.id if key else None,
         payload_digest=key.digest if key else b"",

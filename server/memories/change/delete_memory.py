@@ -15,7 +15,7 @@ from server.memories.change.update_memory import item_key, one_by_one
 from server.memories.history.ports import MemoryHistory
 from server.memories.memory import Memory
 from server.memories.ports import Call, MemoryDeletion, MemoryStore
-from server.memories.scope import Scope, StoredDeletion
+from server.memories.scope import Scope, StoredDeletion, is_within
 from server.operations.idempotency import RequestKey, once
 
 
@@ -23,7 +23,8 @@ from server.operations.idempotency import RequestKey, once
 class DeleteMemoryCommand:
     """Which memory to delete, and the etag that it must still have.
 
-    With `erase`, its history is erased too, even if the memory was deleted before.
+    With `erase`, its history is erased too, even if the memory was deleted before. A memory that is
+    not `within` the scope, if one is given, does not exist for the command.
     """
 
     project_id: str
@@ -32,6 +33,7 @@ class DeleteMemoryCommand:
     key: RequestKey | None = None
     method: str = "DeleteMemory"
     erase: bool = False
+    within: Scope | None = None
 
 
 class DeleteMemory:
@@ -70,6 +72,8 @@ class DeleteMemory:
         memory = await self._store.get(command.project_id, command.memory_id, visible_on=None)
         if memory is None:
             return await self._erase_past(command)
+        if not is_within(memory.scope, command.within):
+            raise MemoryNotFound(command.memory_id)
         if command.etag is not None and command.etag != memory.etag:
             raise EtagMismatch(command.memory_id)
         removal = MemoryDeletion(0, memory.id, memory.version)
@@ -86,7 +90,7 @@ class DeleteMemory:
         past = None
         if command.erase:
             past = await self._history.version(command.project_id, command.memory_id)
-        if past is None or past.memory is None:
+        if past is None or past.memory is None or not is_within(past.memory.scope, command.within):
             raise MemoryNotFound(command.memory_id)
         if command.etag is not None:
             raise EtagMismatch(command.memory_id)

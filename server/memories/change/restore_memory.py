@@ -22,6 +22,7 @@ from server.memories.change.update_memory import UpdatedMemory
 from server.memories.history.ports import MemoryHistory
 from server.memories.memory import Memory, PastVersion, today
 from server.memories.ports import Call, MemoryStore
+from server.memories.scope import Scope, is_within
 from server.memories.search.indexed_text import embedded_text
 from server.models.ports import Embedder, EmbeddingPurpose
 from server.operations.idempotency import RequestKey, once
@@ -31,13 +32,17 @@ RESTORE_MEMORY = "RestoreMemory"
 
 @dataclass(frozen=True, slots=True)
 class RestoreMemoryCommand:
-    """Which memory to restore to which version, and the etag that it must still have."""
+    """Which memory to restore to which version, and the etag that it must still have.
+
+    A memory that is not `within` the scope, if one is given, does not exist for the command.
+    """
 
     project_id: str
     memory_id: UUID
     version: int
     etag: str | None = None
     key: RequestKey | None = None
+    within: Scope | None = None
 
 
 class RestoreMemory:
@@ -87,7 +92,9 @@ class RestoreMemory:
 
     async def _restore(self, command: RestoreMemoryCommand) -> UpdatedMemory:
         past = await self._history.version(command.project_id, command.memory_id, command.version)
-        if past is None:
+        # A deletion has no scope, so that a confined key cannot be shown that there was one.
+        scope = past.memory.scope if past is not None and past.memory is not None else Scope()
+        if past is None or not is_within(scope, command.within):
             raise MemoryNotFound(command.memory_id, command.version)
         wanted = self._require_restorable(past)
         await self._require_unchanged(command)
@@ -98,6 +105,7 @@ class RestoreMemory:
             call_id=call.id,
             request_id=call.request_id,
             correlation_id=call.correlation_id,
+            key_id=call.origin.key_id,
             embedding_model=call.embedding_model,
             language_model=None,
             prompt_version=None,

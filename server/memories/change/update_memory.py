@@ -25,7 +25,7 @@ from server.memories.change.fields import FieldChanges, memory_digest, with_chan
 from server.memories.change.ports import FieldUpdate, MemoryChanges
 from server.memories.memory import Memory, Provenance, today
 from server.memories.ports import Call, MemoryStore
-from server.memories.scope import Scope
+from server.memories.scope import Scope, is_within
 from server.memories.search.indexed_text import embedded_text
 from server.models.ports import Embedder, EmbeddingPurpose
 from server.operations.idempotency import RequestKey, once
@@ -33,7 +33,10 @@ from server.operations.idempotency import RequestKey, once
 
 @dataclass(frozen=True, slots=True)
 class UpdateMemoryCommand:
-    """Which memory to change, how, and the etag that it must still have."""
+    """Which memory to change, how, and the etag that it must still have.
+
+    A memory that is not `within` the scope, if one is given, does not exist for the command.
+    """
 
     project_id: str
     memory_id: UUID
@@ -41,6 +44,7 @@ class UpdateMemoryCommand:
     etag: str | None = None
     key: RequestKey | None = None
     method: str = "UpdateMemory"
+    within: Scope | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +119,7 @@ class UpdateMemory:
         memory = await self._store.get(
             command.project_id, command.memory_id, today(self._clock.now())
         )
-        if memory is None:
+        if memory is None or not is_within(memory.scope, command.within):
             raise MemoryNotFound(command.memory_id)
         if memory.immutable:
             raise MemoryImmutable(command.memory_id)
@@ -144,6 +148,7 @@ def _provenance(call: Call) -> Provenance:
         call_id=call.id,
         request_id=call.request_id,
         correlation_id=call.correlation_id,
+        key_id=call.origin.key_id,
         embedding_model=call.embedding_model,
     )
 

@@ -13,7 +13,7 @@ from uuid import UUID
 from server.core.errors import MemoryNotFound, ShuttingDown
 from server.memories.history.ports import EventStream, MemoryHistory, StreamedEvent, StreamPage
 from server.memories.memory import MemoryEvent, StreamCursor
-from server.memories.scope import Scope
+from server.memories.scope import Scope, is_within
 from server.operations.ports import Channel, Notifications
 
 PAGE_SIZE: Final = 100
@@ -183,12 +183,16 @@ class EventTails:
 
 @dataclass(frozen=True, slots=True)
 class ListMemoryEventsCommand:
-    """Which memory's history; `after_version` is where the last page ended, 0 for the first."""
+    """Which memory's history; `after_version` is where the last page ended, 0 for the first.
+
+    A memory that is not `within` the scope, if one is given, does not exist for the command.
+    """
 
     project_id: str
     memory_id: UUID
     page_size: int
     after_version: int = 0
+    within: Scope | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,6 +221,8 @@ class ListMemoryEvents:
             command.project_id, command.memory_id, command.after_version, command.page_size + 1
         )
         if not events and not command.after_version:
+            raise MemoryNotFound(command.memory_id)
+        if events and not is_within(events[0].scope, command.within):
             raise MemoryNotFound(command.memory_id)
         page = events[: command.page_size]
         return EventPage(page, page[-1].version if len(events) > command.page_size else None)

@@ -58,7 +58,7 @@ class GraphArm:
         self._clock = clock
         self._empty: TtlCache[tuple[str, Scope], bool] = TtlCache(BELIEVED_SECONDS, _KNOWN_SCOPES)
 
-    async def __call__(
+    def query_for(
         self,
         project_id: str,
         scope: Scope,
@@ -66,28 +66,33 @@ class GraphArm:
         *,
         after_write: bool = False,
         with_relations: bool = False,
-    ) -> GraphFindings:
-        """Returns what the relations in the scope make of the question.
+    ) -> RecallQuery | None:
+        """Returns what to ask for a question; None if relations have nothing to say about it.
 
         `after_write` says that the client has just written, so what is remembered of the scope may
         be out of date.
+        """
+        if not scope.parts():
+            # A question that names its scope in a filter alone is of no one graph space.
+            return None
+        if not after_write and self._empty.get((project_id, scope)):
+            return None
+        names = names_in(question)
+        if not names:
+            return None
+        return RecallQuery(project_id, scope, names, self._clock.now(), with_relations)
+
+    async def __call__(self, query: RecallQuery) -> GraphFindings:
+        """Returns what the relations in the scope make of the question.
 
         Raises:
             StoreUnavailable: PostgreSQL cannot be read.
             DeadlineExceeded: the call's time ran out.
         """
-        names = names_in(question)
-        known = project_id, scope
-        if not names or not scope.parts():
-            # A question that names its scope in a filter alone is of no one graph space.
-            return GraphFindings()
-        if not after_write and self._empty.get(known):
-            return GraphFindings()
-        query = RecallQuery(project_id, scope, names, self._clock.now(), with_relations)
         found = await self._recall.recall(query)
         record_search_arm(Arm.GRAPH, ran=True)
         if not found.has_entities:
-            self._empty.put(known, True)
+            self._empty.put((query.project_id, query.scope), True)
         return GraphFindings(scores_of(found.clues), found.relations)
 
 

@@ -153,7 +153,12 @@ def candidate_count(limit: int) -> int:
 
 
 def fuse(
-    candidates: Sequence[Scored], weights: ArmWeights, limit: int, threshold: float | None
+    candidates: Sequence[Scored],
+    weights: ArmWeights,
+    limit: int,
+    threshold: float | None,
+    *,
+    explain: bool = True,
 ) -> list[Ranked]:
     """The best candidates, best first, at most `limit`.
 
@@ -161,28 +166,38 @@ def fuse(
     are fused and not ranks: a rank does not say whether an arm has found anything. Where no memory
     shares a word with the question, the dense arm decides without the lexical one. Each arm must
     have proposed its best `candidate_count(limit)`: an arm's further order is not known, and it is
-    not named among those that found a hit there.
+    not named among those that found a hit there. Without `explain` no arm is named, which halves
+    the work.
     """
     present = _taking_part(candidates, weights)
-    numbered = list(enumerate(candidates))
     # Below zero, which is where scores end, the dense arm still tells far from further.
-    order = sorted((-_score(c, present), -c.dense, c.memory_id, n) for n, c in numbered)
+    order = sorted(
+        [(-_score(c, present), -c.dense, c.memory_id, n) for n, c in enumerate(candidates)]
+    )
     best = {
         number: (memory_id, -negated)
         for negated, _, memory_id, number in order[:limit]
         if threshold is None or -negated >= threshold
     }
+    arms = _arms_of(candidates, best, limit) if explain else {}
+    return [
+        Ranked(id_, score, [ArmScore(arm, *of[n]) for arm, of in arms.items() if n in of])
+        for n, (id_, score) in best.items()
+    ]
+
+
+def _arms_of(
+    candidates: Sequence[Scored], wanted: Collection[int], limit: int
+) -> Mapping[Arm, Mapping[int, tuple[int, float]]]:
+    """What each arm that proposed a wanted candidate thinks of it, by arm and number."""
+    numbered = list(enumerate(candidates))
     proposed = {
         Arm.DENSE: [(-c.dense, c.memory_id, n) for n, c in numbered],
         Arm.LEXICAL: [(-c.lexical, c.memory_id, n) for n, c in numbered if c.lexical > 0],
         Arm.GRAPH: [(-c.graph, c.memory_id, n) for n, c in numbered if c.graph > 0],
         Arm.TIME: [(-c.time, c.memory_id, n) for n, c in numbered if c.time > 0],
     }
-    arms = {arm: _places(scored, best, limit) for arm, scored in proposed.items()}
-    return [
-        Ranked(id_, score, [ArmScore(arm, *of[n]) for arm, of in arms.items() if n in of])
-        for n, (id_, score) in best.items()
-    ]
+    return {arm: _places(scored, wanted, limit) for arm, scored in proposed.items()}
 
 
 def _taking_part(candidates: Sequence[Scored], weights: ArmWeights) -> ArmWeights:

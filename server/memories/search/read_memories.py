@@ -14,7 +14,7 @@ from server.memories.filters.filter import Filter
 from server.memories.history.ports import MemoryHistory
 from server.memories.memory import Memory, today
 from server.memories.ports import ListQuery, MemoryStore
-from server.memories.scope import Scope
+from server.memories.scope import Scope, is_within
 
 
 class GetMemory:
@@ -32,11 +32,13 @@ class GetMemory:
         *,
         show_expired: bool = False,
         as_of: datetime | None = None,
+        within: Scope | None = None,
     ) -> Memory:
         """The memory as it is, or as it was at the past instant `as_of`, deleted since or not.
 
         Raises:
-            MemoryNotFound: the project does not have it, or it has expired; by then, with `as_of`.
+            MemoryNotFound: the project does not have it, it is not `within` the scope, or it has
+                expired; by then, with `as_of`.
             StoreUnavailable: it cannot be read.
         """
         visible_on = None if show_expired else today(as_of or self._clock.now())
@@ -44,7 +46,7 @@ class GetMemory:
             memory = await self._store.get(project_id, memory_id, visible_on)
         else:
             memory = await self._history.get(project_id, memory_id, as_of, visible_on)
-        if memory is None:
+        if memory is None or not is_within(memory.scope, within):
             raise MemoryNotFound(memory_id)
         return memory
 

@@ -11,6 +11,7 @@ from uuid import UUID
 from server.core.clock import Clock
 from server.core.values import Vector
 from server.graph.model import StatedRelation
+from server.graph.ports import RecallQuery
 from server.memories.filters.filter import Filter
 from server.memories.memory import ScoredMemory, today
 from server.memories.passages import EVERY_SOURCE, Hit, Source
@@ -31,7 +32,9 @@ class SearchMemoriesCommand:
 
     `as_of` is the past instant whose state is searched; None means now. `rerank` has a language
     model order the best hits once more. `reference_time` is when the question is asked, which its
-    words for times, such as "last May", are relative to; None means `as_of`.
+    words for times, such as "last May", are relative to; None means `as_of`. With `explain`, each
+    hit says which arms found it. `latest_only` leaves out memories whose functional relations have
+    all been superseded; it cannot be combined with `as_of`.
     """
 
     project_id: str
@@ -48,6 +51,8 @@ class SearchMemoriesCommand:
     as_of: datetime | None = None
     sources: frozenset[Source] = EVERY_SOURCE
     reference_time: datetime | None = None
+    explain: bool = False
+    latest_only: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +128,8 @@ class SearchMemories:
             time=command.as_of,
             sources=command.sources,
             question_times=question_times,
+            explain=command.explain,
+            latest_at=now if command.latest_only else None,
         )
         with stage("search"):
             hits = await self._store.search(query)
@@ -134,26 +141,33 @@ class SearchMemories:
 
     async def _prepared(self, command: SearchMemoriesCommand) -> tuple[Vector, GraphFindings]:
         """The question's vector and what the graph makes of it, side by side."""
-        graph = asyncio.create_task(self._recalled(command))
+        if command.as_of is not None:
+            reason = "the graph holds the present only"
+            findings = GraphFindings(degraded=DegradedArm(Arm.GRAPH, reason))
+            return await self._embedded(command.query), findings
+        asked = self._graph.query_for(
+            command.project_id,
+            command.scope,
+            command.query,
+            after_write=command.position is not None,
+            with_relations=command.with_relations,
+        )
+        if asked is None:
+            return await self._embedded(command.query), GraphFindings()
+        graph = asyncio.create_task(self._recalled(asked))
         try:
-            with stage("embed"):
-                vectors = await self._embedder.embed([command.query], EmbeddingPurpose.QUERY)
-            return vectors[0], await graph
+            return await self._embedded(command.query), await graph
         finally:
             graph.cancel()
 
-    async def _recalled(self, command: SearchMemoriesCommand) -> GraphFindings:
-        if command.as_of is not None:
-            reason = "the graph holds the present only"
-            return GraphFindings(degraded=DegradedArm(Arm.GRAPH, reason))
+    async def _embedded(self, question: str) -> Vector:
+        with stage("embed"):
+            vectors = await self._embedder.embed([question], EmbeddingPurpose.QUERY)
+        return vectors[0]
+
+    async def _recalled(self, query: RecallQuery) -> GraphFindings:
         with stage("graph"):
-            return await self._graph(
-                command.project_id,
-                command.scope,
-                command.query,
-                after_write=command.position is not None,
-                with_relations=command.with_relations,
-            )
+            return await self._graph(query)
 
 
 def _relations(

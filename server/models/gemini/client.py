@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Generic, TypeVar
+from urllib.request import getproxies
 
 import aiohttp
 from google import genai
@@ -71,8 +72,11 @@ class GeminiClient:
         retrier: Retrier | None = None,
     ) -> None:
         # The limiter is the one limit: waiting for a connection would count as a failed attempt.
-        # Proxies of the environment are respected.
-        self._http = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0), trust_env=True)
+        # Proxies of the environment are respected. Without any, aiohttp would still look for them
+        # at every request, and read ~/.netrc in a thread.
+        self._http = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=0), trust_env=_has_proxy()
+        )
         self._genai = genai.Client(
             api_key=api_key,
             vertexai=False,
@@ -155,6 +159,11 @@ class GeminiClient:
         MODEL_CALLS.labels("waiting").set_function(
             lambda: sum(each.waiting for each in limiters.values())
         )
+
+
+def _has_proxy() -> bool:
+    """Whether the environment names a proxy, by a variable such as HTTPS_PROXY."""
+    return not getproxies().keys().isdisjoint({"http", "https"})
 
 
 def _http_options(seconds: float) -> types.HttpOptions:

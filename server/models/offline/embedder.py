@@ -29,11 +29,17 @@ _BLOCK_TOKENS = 4_096
 # The least of the pairs of test_near_duplicates.py that say the same is .90.
 _NEAR_DUPLICATE_SIMILARITY = 0.85
 
+# Otherwise whatever asks something is near to every question.
+_QUESTION_MARKS = str.maketrans(dict.fromkeys("?\u00bf\u037e\u055e\u061f\uff1f", " "))
+
 _Floats = NDArray[np.float32]
 
 
 class OfflineEmbedder:
-    """The mean of a text's token vectors, L2-normalised; the same for documents and queries."""
+    """The mean of a text's token vectors, L2-normalised.
+
+    Documents and queries differ only in that the question marks of a query do not count.
+    """
 
     def __init__(self, tokenizer: Any, token_vectors: _Floats) -> None:
         self._tokenizer = tokenizer
@@ -76,7 +82,8 @@ class OfflineEmbedder:
         Raises:
             DeadlineExceeded: the call's time was up before the work began.
         """
-        del purpose  # static vectors know no difference
+        if purpose is EmbeddingPurpose.QUERY:
+            texts = [" ".join(text.translate(_QUESTION_MARKS).split()) for text in texts]
         current_request().remaining()
         with model_call(self.model, "embeddings"):
             if sum(map(len, texts)) < _THREAD_FROM_CHARACTERS:

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
+from server.audit.ports import AuditLog
 from server.core.clock import SystemClock
 from server.core.errors import StoreUnavailable
 from server.projects.administration import Administration, DeleteProject
 from server.runtime.settings import PostgresSettings
+from server.storage.postgres.audit import PostgresAuditLog
 from server.storage.postgres.erasing import PostgresProjectDeletion
 from server.storage.postgres.pool import Database, PoolOptions, open_pool
 from server.storage.postgres.projects import PostgresProjectStore
@@ -66,3 +68,10 @@ async def open_administration(
     """Opens the administration of a database's projects and keys."""
     async with open_database(dsn, settings) as database:
         yield Administration(PostgresProjectStore(database), SystemClock())
+
+
+@asynccontextmanager
+async def open_audit_log(dsn: str, settings: PostgresSettings) -> AsyncIterator[AuditLog]:
+    """Opens the audit log of a database."""
+    async with open_database(dsn, settings) as database:
+        yield PostgresAuditLog(database)

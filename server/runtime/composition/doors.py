@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import lru_cache
+from pathlib import Path
+
+import grpc
 
 from server.api.grpc.admission import Admission, AdmissionLimits
 from server.api.grpc.local import LocalCalls
 from server.api.grpc.rate_limit import RateLimiter
-from server.api.grpc.server import ServerOptions
+from server.api.grpc.server import HealthService, ServerOptions, build_health_server
 from server.api.http.application import build_application
 from server.api.http.bodies import BodyLimits
 from server.api.http.door import Door
@@ -18,24 +22,88 @@ from server.api.http.serving import HttpOptions, serving_http
 from server.api.http.transcoding import transcoded_routes
 from server.api.mcp.door import mcp_route
 from server.api.page.page import PageOptions, serving_page
-from server.runtime.settings import AdmissionSettings, Settings
+from server.runtime.certificates import Certificate, CertificateFiles, Certificates
+from server.runtime.settings import AdmissionSettings, Settings, TlsSettings
 
 
-def server_options(settings: Settings, shared_port: int | None = None) -> ServerOptions:
-    """Returns how the server listens; on `shared_port` if several processes share it."""
-    grpc = settings.grpc
-    return ServerOptions(
-        address=f"{grpc.host}:{shared_port or grpc.port}",
-        shares_port=shared_port is not None,
-        max_receive_bytes=grpc.max_receive_bytes,
-        reflection=settings.reflection,
-        max_metadata_bytes=grpc.max_metadata_bytes,
-        max_streams=grpc.max_streams,
-        max_pending=grpc.max_pending,
-        keepalive_seconds=grpc.keepalive_seconds,
-        max_connection_age=grpc.max_connection_age,
-        max_connection_age_grace=grpc.max_connection_age_grace,
+def open_certificates(settings: TlsSettings) -> Certificates | None:
+    """Reads the certificate that the settings name; None if they name none.
+
+    Raises:
+        CertificateFault: its files cannot be used.
+    """
+    if settings.cert is None or settings.key is None:
+        return None
+    return Certificates(CertificateFiles(settings.cert, settings.key, settings.client_ca))
+
+
+def _credentials(certificates: Certificates) -> grpc.ServerCredentials:
+    """Credentials that look for a newer certificate at each handshake."""
+
+    def configuration(certificate: Certificate) -> grpc.ServerCertificateConfiguration:
+        return grpc.ssl_server_certificate_configuration(
+            [(certificate.key, certificate.chain)], certificate.client_ca
+        )
+
+    newest = lru_cache(maxsize=1)(configuration)
+    return grpc.dynamic_ssl_server_credentials(
+        newest(certificates.current()),
+        lambda: newest(certificates.current()),
+        certificates.requires_client,
     )
+
+
+def local_socket(directory: Path, worker: int = 0) -> str:
+    """The address at which a server that encrypts serves clients in its own processes.
+
+    Those have no certificate to show. The directory must be one that only the owner can enter.
+    """
+    return f"unix:{directory / f'grpc-{worker}.sock'}"
+
+
+def server_options(
+    settings: Settings,
+    certificates: Certificates | None,
+    local_address: str | None,
+    shared_port: int | None = None,
+) -> ServerOptions:
+    """Returns how the server listens; on `shared_port` if several processes share it."""
+    chosen = settings.grpc
+    return ServerOptions(
+        address=f"{chosen.host}:{shared_port or chosen.port}",
+        shares_port=shared_port is not None,
+        credentials=None if certificates is None else _credentials(certificates),
+        local_address=local_address,
+        max_receive_bytes=chosen.max_receive_bytes,
+        reflection=settings.reflection,
+        max_metadata_bytes=chosen.max_metadata_bytes,
+        max_streams=chosen.max_streams,
+        max_pending=chosen.max_pending,
+        keepalive_seconds=chosen.keepalive_seconds,
+        max_connection_age=chosen.max_connection_age,
+        max_connection_age_grace=chosen.max_connection_age_grace,
+    )
+
+
+@asynccontextmanager
+async def serving_health(
+    settings: Settings, health: HealthService, *, shares_port: bool
+) -> AsyncIterator[None]:
+    """Serves health on a port of its own during the block, if the settings ask for it.
+
+    Raises:
+        OSError: the address cannot be listened on.
+    """
+    port = settings.grpc.health_port
+    if port is None:
+        yield
+        return
+    server = build_health_server(f"{settings.grpc.host}:{port}", health, shares_port=shares_port)
+    await server.start()
+    try:
+        yield
+    finally:
+        await server.stop(None)
 
 
 def admission(settings: AdmissionSettings) -> Admission:
@@ -61,11 +129,15 @@ def rate_limiter(settings: AdmissionSettings) -> RateLimiter:
 
 @asynccontextmanager
 async def open_http(
-    settings: Settings, calls: LocalCalls, grpc_port: int, shared_port: int | None = None
+    settings: Settings,
+    calls: LocalCalls,
+    local_address: str,
+    certificates: Certificates | None,
+    shared_port: int | None = None,
 ) -> AsyncIterator[int | None]:
     """Serves HTTP during the block if the settings ask for it; yields the port.
 
-    On `shared_port` several processes listen. The tools of MCP call the service at `grpc_port`.
+    On `shared_port` several processes listen. The tools of MCP call the service at `local_address`.
 
     Raises:
         OSError: the address cannot be listened on.
@@ -82,8 +154,9 @@ async def open_http(
         shares_port=shared_port is not None,
         connections=settings.http.connections,
         idle_seconds=settings.http.idle_seconds,
+        tls=None if certificates is None else certificates.listening_context(),
     )
-    async with mcp_route(_loopback(settings, grpc_port), limits.largest) as tools:
+    async with mcp_route(local_address, limits.largest) as tools:
         routes = [*mem0_routes(door), *transcoded_routes(door), openapi_route(), tools]
         async with serving_http(build_application(routes), options) as port:
             yield port
@@ -94,22 +167,32 @@ _EVERY_INTERFACE = {"0.0.0.0": "127.0.0.1", "[::]": "[::1]"}  # noqa: S104
 
 
 @asynccontextmanager
-async def open_page(settings: Settings, grpc_port: int) -> AsyncIterator[str | None]:
+async def open_page(settings: Settings, local_address: str) -> AsyncIterator[str | None]:
     """Serves the page during the block if the settings ask for it; yields its address.
 
     Raises:
         OSError: the address cannot be listened on.
+        CertificateFault: the certificate's files cannot be used.
     """
     page = settings.page
     if page.port is None:
         yield None
         return
+    certificates = open_certificates(settings.tls)
     names = tuple(name.strip() for name in page.names.split(",") if name.strip())
-    options = PageOptions(page.host, page.port, names, _loopback(settings, grpc_port))
+    http = HttpOptions(
+        page.host,
+        page.port,
+        setting="MEMOIR_PAGE_PORT",
+        connections=settings.http.connections,
+        idle_seconds=settings.http.idle_seconds,
+        tls=None if certificates is None else certificates.listening_context(),
+    )
+    options = PageOptions(http, names, local_address)
     async with serving_page(options) as port:
-        yield f"http://{page.host}:{port}/"
+        yield f"{settings.tls.http_scheme}://{page.host}:{port}/"
 
 
-def _loopback(settings: Settings, grpc_port: int) -> str:
-    """The service's address, for clients in the same process."""
+def loopback(settings: Settings, grpc_port: int) -> str:
+    """The address of a service that does not encrypt, for clients in its own processes."""
     return f"{_EVERY_INTERFACE.get(settings.grpc.host, settings.grpc.host)}:{grpc_port}"

@@ -11,6 +11,7 @@ from server.core.background import running
 from server.core.circuit_breaker import CircuitBreaker
 from server.core.clock import Clock
 from server.projects.ports import RequestTraces
+from server.projects.quotas import ProjectQuotas
 from server.projects.statistics import GetStatistics
 from server.runtime.composition.database import open_database
 from server.runtime.composition.graph import GraphAccess
@@ -43,6 +44,7 @@ class Observed:
     outbox: PostgresOutbox
     operations: PostgresOperations
     admission: Admission
+    quotas: ProjectQuotas
     statistics: Statistics = field(default_factory=Statistics)
 
     def open_circuits(self) -> dict[str, bool]:
@@ -70,6 +72,7 @@ def compose_observation(observed: Observed, clock: Clock, worker: Worker | None)
             observed.statistics,
             observed.database.usage,
             clock,
+            quotas=observed.quotas.usages,
             **others,
         ),
         statistics=observed.statistics,

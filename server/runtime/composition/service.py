@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import grpc
 from opentelemetry.trace import TracerProvider
@@ -13,13 +15,15 @@ from opentelemetry.trace import TracerProvider
 from server.api.grpc.interceptors.chain import build_interceptors
 from server.api.grpc.interceptors.drain import DrainGate
 from server.api.grpc.local import LocalCalls
-from server.api.grpc.server import HealthService, Servicers, build_server
+from server.api.grpc.server import HealthService, ServerOptions, Servicers, build_server
+from server.api.grpc.services.audit import AuditService
 from server.api.grpc.services.graph import GraphService
 from server.api.grpc.services.memory import MemoryService, MemoryUseCases
 from server.api.grpc.services.memory_changes import MutationUseCases, ScopeUseCases
 from server.api.grpc.services.operations import OperationsService
 from server.api.grpc.services.project import ProjectService, StatisticsService
 from server.api.grpc.tokens import KEY_BYTES, Tokens
+from server.audit.list_events import ListAuditEvents
 from server.core.background import running
 from server.core.clock import Clock, SystemClock
 from server.graph.project.projector import GraphProjector
@@ -44,12 +48,18 @@ from server.operations.leases import ScopeTurns
 from server.operations.ports import Channel
 from server.projects.administration import GetProject, UpdateProject
 from server.projects.authorization import Authenticate, Authorize
+from server.projects.key_uses import KeyUses
+from server.projects.quotas import ProjectQuotas
 from server.runtime.composition.database import open_database
 from server.runtime.composition.doors import (
     admission,
+    local_socket,
+    loopback,
+    open_certificates,
     open_http,
     rate_limiter,
     server_options,
+    serving_health,
 )
 from server.runtime.composition.graph import GraphAccess, GraphAddress, compose_graph, open_graph
 from server.runtime.composition.models import Models, open_models
@@ -64,6 +74,7 @@ from server.runtime.composition.workers import Worker, answering_others
 from server.runtime.drain import drain
 from server.runtime.readiness import ReadinessProbe
 from server.runtime.settings import Settings
+from server.storage.postgres.audit import PostgresAuditLog
 from server.storage.postgres.entities import PostgresEntitySplits
 from server.storage.postgres.erasing import PostgresRetention
 from server.storage.postgres.event_stream import PostgresEventStream
@@ -86,7 +97,7 @@ from server.storage.postgres.token_key import PostgresTokenKey
 class Service:
     """A running service. `probe` checks whether it is ready; `local` are calls from within.
 
-    `http_port` is None where HTTP is not served.
+    `http_port` is None where HTTP is not served. Clients in the same process call `local_address`.
     """
 
     server: grpc.aio.Server
@@ -98,7 +109,9 @@ class Service:
     models: Models
     calls: AsynchronousCalls
     observation: Observation
+    key_uses: KeyUses
     http_port: int | None = None
+    local_address: str = ""
 
     async def drain(self, seconds: float, delay: float = 0.0) -> None:
         """Refuses new calls after `delay`, gives accepted ones `seconds` to finish, and stops."""
@@ -121,6 +134,7 @@ async def open_service(
 
     Raises:
         OSError: the address cannot be listened on.
+        CertificateFault: the certificate's files cannot be used.
         SettingsFault: the models cannot be opened.
         EmbedderConflict: the store was written with another embedder.
     """
@@ -131,16 +145,34 @@ async def open_service(
         )
         access = await stack.enter_async_context(open_graph(graph_address, settings.neo4j))
         notifications = PostgresNotifications(dsn, server_id=new_server_id())
+        certificates = open_certificates(settings.tls)
+        local_address = None
+        if certificates is not None:
+            directory = worker.directory if worker else stack.enter_context(_private_directory())
+            local_address = local_socket(directory, worker.number if worker else 0)
+        options = server_options(
+            settings, certificates, local_address, worker.port if worker else None
+        )
         service, projector = _compose(
-            settings, database, models, access, notifications, tracer_provider, worker
+            settings, database, models, access, notifications, tracer_provider, worker, options
         )
         await service.probe.refuse_other_embedder()
         await service.health.start()
         await service.probe.check()
+        await stack.enter_async_context(
+            serving_health(settings, service.health, shares_port=worker is not None)
+        )
         await service.server.start()
         stack.push_async_callback(service.server.stop, None)
+        local_address = local_address or loopback(settings, service.port)
         http_port = await stack.enter_async_context(
-            open_http(settings, service.local, service.port, worker.http_port if worker else None)
+            open_http(
+                settings,
+                service.local,
+                local_address,
+                certificates,
+                worker.http_port if worker else None,
+            )
         )
         stack.enter_context(notifications.subscribe(Channel.MEMORY_EVENTS, projector.wake))
         await stack.enter_async_context(running("projector", projector.run()))
@@ -150,6 +182,8 @@ async def open_service(
             )
             purge = PurgeExpired(retention, SystemClock(), settings.retention.purge_days)
             await stack.enter_async_context(running("retention", purge.run()))
+        stack.push_async_callback(service.key_uses.flush)
+        await stack.enter_async_context(running("key-uses", service.key_uses.run()))
         await stack.enter_async_context(working(service.calls))
         await stack.enter_async_context(observing(service.observation.sampler))
         if worker is not None:
@@ -157,7 +191,14 @@ async def open_service(
                 answering_others(worker, service.observation.statistics, database.usage)
             )
         await stack.enter_async_context(running("readiness", service.probe.run()))
-        yield replace(service, http_port=http_port)
+        yield replace(service, http_port=http_port, local_address=local_address)
+
+
+@contextmanager
+def _private_directory() -> Iterator[Path]:
+    """A directory that only the owner can enter, during the block."""
+    with TemporaryDirectory(prefix="memoir-") as directory:
+        yield Path(directory)
 
 
 def _compose_mutations(
@@ -207,6 +248,7 @@ def _compose(
     notifications: PostgresNotifications,
     tracer_provider: TracerProvider | None,
     worker: Worker | None,
+    options: ServerOptions,
 ) -> tuple[Service, GraphProjector]:
     clock = SystemClock()
     projects = PostgresProjectStore(database)
@@ -235,8 +277,9 @@ def _compose(
         AddMemories(store, verbatim, inferred, operations.accepted_digest), turns
     )
     breakers = [access.breaker, models.reranking]
+    quotas = ProjectQuotas(projects)
     observed = Observed(
-        database, access, breakers, outbox, operations, admission(settings.admission)
+        database, access, breakers, outbox, operations, admission(settings.admission), quotas
     )
     observation = compose_observation(observed, clock, worker)
     calls = compose_operations(
@@ -277,22 +320,26 @@ def _compose(
         project=ProjectService(GetProject(projects), UpdateProject(projects, clock)),
         health=health,
         operations=OperationsService(calls.manage, tokens),
+        audit=AuditService(ListAuditEvents(PostgresAuditLog(database)), tokens),
         statistics=StatisticsService(observation.get, gate.closing),
     )
+    key_uses = KeyUses(projects, clock)
     interceptors = build_interceptors(
         gate=gate,
         admission=observed.admission,
         rate_limiter=rate_limiter(settings.admission),
-        authenticate=Authenticate(projects),
+        authenticate=Authenticate(projects, on_use=key_uses.note),
         authorize=Authorize(projects),
         now=clock.now,
         statistics=observed.statistics,
         default_timeout_seconds=settings.grpc.default_deadline,
         tracer_provider=tracer_provider,
+        quotas=quotas,
     )
-    server, port = build_server(
-        server_options(settings, worker.port if worker else None), servicers, interceptors
-    )
+    server, port = build_server(options, servicers, interceptors)
     local = LocalCalls(servicers, interceptors)
     probe = ReadinessProbe(PostgresReadiness(database), models.embedder, health.set_ready)
-    return Service(server, port, local, health, gate, probe, models, calls, observation), projector
+    service = Service(
+        server, port, local, health, gate, probe, models, calls, observation, key_uses
+    )
+    return service, projector

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import ssl
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import asdict, dataclass
@@ -70,7 +71,11 @@ async def answering_others(
 
 @contextmanager
 def serving_joined_metrics(
-    settings: MetricsSettings, version: str, directory: Path, count: int
+    settings: MetricsSettings,
+    version: str,
+    directory: Path,
+    count: int,
+    tls: ssl.SSLContext | None = None,
 ) -> Iterator[int | None]:
     """Serves the joined metrics of all workers, if the settings ask for it."""
     if settings.port is None:
@@ -78,7 +83,7 @@ def serving_joined_metrics(
         return
     registry = CollectorRegistry()
     registry.register(JoinedMetrics(lambda: _snapshots(directory, count)))
-    with serving_metrics(settings.host, settings.port, version, registry) as port:
+    with serving_metrics(settings.host, settings.port, version, registry, tls) as port:
         yield port
 
 

@@ -21,6 +21,7 @@ from server.runtime.settings.serving import (
     MetricsSettings,
     PageSettings,
     TelemetrySettings,
+    TlsSettings,
     WorkerSettings,
 )
 
@@ -42,6 +43,7 @@ __all__ = [
     "Settings",
     "SettingsFault",
     "TelemetrySettings",
+    "TlsSettings",
     "WorkerSettings",
     "load_settings",
 ]

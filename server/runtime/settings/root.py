@@ -25,6 +25,7 @@ from server.runtime.settings.serving import (
     MetricsSettings,
     PageSettings,
     TelemetrySettings,
+    TlsSettings,
     WorkerSettings,
     available_cores,
 )
@@ -32,6 +33,7 @@ from server.runtime.settings.serving import (
 SECTIONS: tuple[type[BaseSettings], ...] = (
     DataSettings,
     GrpcSettings,
+    TlsSettings,
     WorkerSettings,
     AdmissionSettings,
     PostgresSettings,
@@ -58,6 +60,7 @@ class Settings:
 
     data: DataSettings = field(default_factory=DataSettings)
     grpc: GrpcSettings = field(default_factory=GrpcSettings)
+    tls: TlsSettings = field(default_factory=TlsSettings)
     workers: WorkerSettings = field(default_factory=WorkerSettings)
     admission: AdmissionSettings = field(default_factory=AdmissionSettings)
     postgres: PostgresSettings = field(default_factory=PostgresSettings)
@@ -141,6 +144,11 @@ def load_settings() -> Settings:
     settings = Settings()
     if settings.neo4j.uri is None and not settings.embedded_postgres:
         raise SettingsFault("with MEMOIR_POSTGRES_DSN, MEMOIR_NEO4J_URI must be set too")
+    tls = settings.tls
+    if (tls.cert is None) != (tls.key is None):
+        raise SettingsFault("MEMOIR_TLS_CERT and MEMOIR_TLS_KEY must be set together")
+    if tls.client_ca is not None and tls.cert is None:
+        raise SettingsFault("MEMOIR_TLS_CLIENT_CA needs MEMOIR_TLS_CERT and MEMOIR_TLS_KEY")
     if settings.failpoints.failpoints and not settings.failpoints.allow_failpoints:
         raise SettingsFault(
             "MEMOIR_FAILPOINTS is for tests: it needs MEMOIR_ALLOW_FAILPOINTS=true too"

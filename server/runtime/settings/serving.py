@@ -106,6 +106,37 @@ class GrpcSettings(BaseSettings):
     drain_seconds: float = Field(
         default=20.0, ge=0, description="Time for accepted calls to finish after SIGTERM."
     )
+    health_port: int | None = Field(
+        default=None,
+        ge=1,
+        le=65535,
+        description="Another port, without TLS, that serves health alone, for probes that cannot "
+        "encrypt. Absent: not served.",
+    )
+
+
+class TlsSettings(BaseSettings):
+    """Encryption of gRPC, HTTP, the web page and metrics, by files that may change meanwhile."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="MEMOIR_TLS_", env_ignore_empty=True, extra="ignore"
+    )
+
+    cert: Path | None = Field(
+        default=None,
+        description="PEM file of the certificate and its chain. Absent: nothing is encrypted.",
+    )
+    key: Path | None = Field(default=None, description="PEM file of its private key.")
+    client_ca: Path | None = Field(
+        default=None,
+        description="PEM file of the authorities that clients' certificates must come from. "
+        "Absent: clients need none.",
+    )
+
+    @property
+    def http_scheme(self) -> str:
+        """The scheme of the addresses that HTTP is served at."""
+        return "http" if self.cert is None else "https"
 
 
 class HttpSettings(BaseSettings):

@@ -1,17 +1,13 @@
-// Reading entities and what lies around them. Every statement starts at an index, by project and
-// space; a read never leaves a space, because no relation does. What counts of the scope is which
-// memories it holds: those behind mentions and relations.
+// Reading the entities of a whole graph space, what lies around them, and its relations. Every
+// statement starts at an index, by project and space; a read never leaves a space, because no
+// relation does.
 //
-// `{in_scope r}`, `{holding r}`, `{stated}` and `{mentions}` stand for the blocks of those names; in
-// the first two, `x` is what is named. Of an entity so many edges are looked at, whatever it has.
-// Instants are microseconds since 1970, as in projection.cypher.
-
-// name: in_scope
-($given.user_id IS NULL OR x.user_id = $given.user_id) AND ($given.agent_id IS NULL OR x.agent_id = $given.agent_id)
-  AND ($given.app_id IS NULL OR x.app_id = $given.app_id) AND ($given.run_id IS NULL OR x.run_id = $given.run_id)
+// `{holding}`, `{stated}` and `{mentions}` stand for the blocks of those names. However many edges an
+// entity has, only `most_edges` of them are read. Instants are microseconds since 1970, as in
+// projection.cypher.
 
 // name: holding
-($given.holding_at IS NULL OR x.superseded_at IS NULL OR x.superseded_at > $given.holding_at)
+($given.holding_at IS NULL OR r.superseded_at IS NULL OR r.superseded_at > $given.holding_at)
 
 // name: stated
 RETURN source.key AS source_key, source.name AS source_name, source.type AS source_type,
@@ -25,7 +21,6 @@ CALL {
   WITH e
   MATCH (m:Memory)-[:MENTIONS]->(e)
   WITH m LIMIT $given.most_edges
-  WHERE {in_scope m}
   WITH m.memory_id AS memory_id ORDER BY memory_id DESC
   WITH collect(memory_id) AS ids
   RETURN size(ids) AS memory_count, ids[0..$given.newest] AS memory_ids
@@ -33,37 +28,13 @@ CALL {
 RETURN e.space AS space, e.key AS key, e.name AS name, e.type AS type, e.aliases AS aliases,
        memory_count, memory_ids
 
-// The spaces of the newest relations of a scope.
-
-// name: spaces_agent_id
-MATCH (source)-[r:RELATES_TO]->()
-USING INDEX SEEK r:RELATES_TO(project_id, agent_id, event_time)
-WHERE r.project_id = $given.project_id AND r.agent_id = $given.agent_id AND r.event_time <= $given.end_of_time
-WITH source, r ORDER BY r.project_id DESC, r.agent_id DESC, r.event_time DESC LIMIT $given.looked_at
-RETURN DISTINCT source.space AS space LIMIT $given.most_spaces
-
-// name: spaces_app_id
-MATCH (source)-[r:RELATES_TO]->()
-USING INDEX SEEK r:RELATES_TO(project_id, app_id, event_time)
-WHERE r.project_id = $given.project_id AND r.app_id = $given.app_id AND r.event_time <= $given.end_of_time
-WITH source, r ORDER BY r.project_id DESC, r.app_id DESC, r.event_time DESC LIMIT $given.looked_at
-RETURN DISTINCT source.space AS space LIMIT $given.most_spaces
-
-// name: spaces_run_id
-MATCH (source)-[r:RELATES_TO]->()
-USING INDEX SEEK r:RELATES_TO(project_id, run_id, event_time)
-WHERE r.project_id = $given.project_id AND r.run_id = $given.run_id AND r.event_time <= $given.end_of_time
-WITH source, r ORDER BY r.project_id DESC, r.run_id DESC, r.event_time DESC LIMIT $given.looked_at
-RETURN DISTINCT source.space AS space LIMIT $given.most_spaces
-
 // name: find_entities
 CALL {
-  UNWIND $given.spaces AS space
-  MATCH (e:Entity {project_id: $given.project_id, space: space, key: $given.key})
+  MATCH (e:Entity {project_id: $given.project_id, space: $given.space, key: $given.key})
   RETURN e
   UNION
-  CALL db.index.fulltext.queryNodes('entity_terms', $given.aliases, {limit: $given.most}) YIELD node AS e
-  WITH e WHERE e.project_id = $given.project_id AND e.space IN $given.spaces AND $given.key IN e.alias_keys
+  CALL db.index.fulltext.queryNodes('entity_terms', $given.alias, {limit: $given.most}) YIELD node AS e
+  WITH e WHERE e.project_id = $given.project_id AND e.space = $given.space AND $given.key IN e.alias_keys
   RETURN e
 }
 {mentions}
@@ -74,16 +45,16 @@ USING INDEX SEEK e:Entity(project_id, space, key)
 WHERE e.project_id = $given.project_id AND e.space = $given.space AND e.key > $given.after
 WITH e ORDER BY e.project_id, e.space, e.key LIMIT $given.looked_at
 {mentions}
-ORDER BY space, key
+ORDER BY key
 
 // Words are those of one project and space (see terms.py). The properties are compared nevertheless.
 
 // name: entity_matches
 CALL db.index.fulltext.queryNodes('entity_terms', $given.words, {limit: $given.most}) YIELD node AS e, score
-WITH e, score WHERE e.project_id = $given.project_id AND e.space IN $given.spaces
-WITH e, score ORDER BY score DESC, e.space, e.key SKIP $given.skipped LIMIT $given.looked_at
+WITH e, score WHERE e.project_id = $given.project_id AND e.space = $given.space
+WITH e, score ORDER BY score DESC, e.key SKIP $given.skipped LIMIT $given.looked_at
 {mentions}, score
-ORDER BY score DESC, space, key
+ORDER BY score DESC, key
 
 // name: expand
 UNWIND $given.keys AS key
@@ -92,7 +63,7 @@ CALL {
   WITH e
   MATCH (e)-[r:RELATES_TO]-()
   WITH DISTINCT r LIMIT $given.most_edges
-  WHERE {in_scope r} AND {holding r}
+  WHERE {holding}
   WITH r ORDER BY r.event_time DESC, r.memory_id LIMIT $given.fan_out + 1
   RETURN collect(r) AS around
 }
@@ -107,3 +78,26 @@ WITH r, cut, startNode(r) AS source, endNode(r) AS target
 UNWIND $given.keys AS key
 MATCH (e:Entity {project_id: $given.project_id, space: $given.space, key: key})
 {mentions}
+
+// A page of relations, newest first. The hint holds the plan: by the statistics of the moment the
+// planner may scan, even the index of all projects (SEEK forbids that, INDEX alone does not). Ordering
+// by the leading properties of the index too, which are constant here, lets the index give the order,
+// so that a page costs what it holds and not what the space holds.
+
+// name: relation_page
+MATCH (source)-[r:RELATES_TO]->(target)
+USING INDEX SEEK r:RELATES_TO(project_id, user_id, event_time)
+WHERE r.project_id = $given.project_id AND r.user_id = $given.user_id AND r.event_time <= $given.event_time
+WITH source, r, target
+ORDER BY r.project_id DESC, r.user_id DESC, r.event_time DESC,
+         r.memory_id, source.key, r.relation, target.key
+WHERE ($given.relation IS NULL OR r.relation = $given.relation)
+  AND {holding}
+  AND ($given.entity IS NULL OR source.key = $given.entity OR target.key = $given.entity
+    OR $given.entity IN source.alias_keys OR $given.entity IN target.alias_keys)
+  AND ($given.after_memory IS NULL OR r.event_time < $given.event_time OR r.memory_id > $given.after_memory
+    OR (r.memory_id = $given.after_memory AND (source.key > $given.after_source
+      OR (source.key = $given.after_source AND (r.relation > $given.after_relation
+        OR (r.relation = $given.after_relation AND target.key > $given.after_target))))))
+{stated}
+LIMIT $given.limit

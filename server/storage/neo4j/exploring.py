@@ -1,9 +1,12 @@
-"""Reads entities, their neighbourhoods, and relations page by page."""
+"""Reads the entities of a graph space, their neighbourhoods, and relations page by page.
+
+A whole space is read, as a scope sees it that names a user and nothing else. What other scopes see
+is computed from their memories: see `server.graph.explore.scoped_reader`.
+"""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any, Final, Protocol
 from uuid import UUID
@@ -30,7 +33,7 @@ from server.graph.ports import (
     RelationQuery,
     Surroundings,
 )
-from server.memories.scope import SCOPE_FIELDS, Scope
+from server.memories.scope import Scope
 from server.storage.neo4j.rows import microseconds, read_time
 from server.storage.neo4j.terms import alias_term, given, index_key, terms_query
 from server.storage.statements import load_cypher
@@ -43,33 +46,37 @@ MOST_EDGES: Final = 10_000
 MOST_MATCHES: Final = 1000
 """How many entities a search by words finds."""
 
-MOST_SPACES: Final = 50
-"""How many graph spaces a scope that names no user is looked for in."""
-
-_SPACES_LOOKED_AT: Final = 500
-_EXTRA_LOOKED_AT: Final = 200
+_MOST_ALIASED: Final = 50
+"""How many entities of a space are found that share an alias."""
 
 _RAW = load_cypher(__package__, "exploring.cypher")
-
-
-def _about(match: re.Match[str]) -> str:
-    return re.sub(r"\bx\.", f"{match['variable']}.", _RAW[match["block"]])
+_BLOCKS: Final = ("mentions", "stated", "holding")
 
 
 def statement(name: str) -> str:
     """A statement with its fixed blocks in place. Nothing here comes from a client."""
     text = _RAW[name]
-    for block in ("mentions", "stated"):
+    for block in _BLOCKS:
         text = text.replace(f"{{{block}}}", _RAW[block])
-    return re.sub(r"\{(?P<block>in_scope|holding) (?P<variable>\w)\}", _about, text)
+    return text
+
+
+def space_of(scope: Scope) -> str:
+    """Returns the graph space that the scope sees as a whole.
+
+    Raises:
+        ValueError: it does not see a whole space.
+    """
+    if not scope.sees_whole_spaces():
+        raise ValueError("Neo4j is read for scopes that name a user and nothing else")
+    return scope.graph_space()
 
 
 def parameters(within: GraphScope, **more: Any) -> dict[str, Any]:
     """Parameters of every statement; None means no condition."""
     return {
         "project_id": within.project_id,
-        **dict.fromkeys(SCOPE_FIELDS),
-        **dict(within.scope.parts()),
+        "space": space_of(within.scope),
         "holding_at": within.holding_at and microseconds(within.holding_at),
         "most_edges": MOST_EDGES,
         "newest": NEWEST_MEMORIES,
@@ -85,57 +92,29 @@ class Run(Protocol):
         ...
 
 
-async def spaces_of(run: Run, within: GraphScope) -> list[str]:
-    """The graph spaces of the scope's memories, the scope's own first.
-
-    Raises:
-        ValueError: the scope names nothing.
-    """
-    own = within.scope.graph_space()
-    if within.scope.user_id is not None:
-        return [own]
-    field, _ = within.scope.parts()[-1]
-    rows = await run(
-        f"spaces_{field}",
-        looked_at=_SPACES_LOOKED_AT,
-        most_spaces=MOST_SPACES,
-        end_of_time=END_OF_TIME,
-    )
-    others = sorted({row["space"] for row in rows} - {own})
-    return [own, *others][:MOST_SPACES]
-
-
 async def find_entities(
     tx: AsyncManagedTransaction, within: GraphScope, name: str
 ) -> list[FoundEntity]:
-    run = within_transaction(tx, within)
-    spaces = await spaces_of(run, within)
-    aliases = [alias_term(within.project_id, space, name) for space in spaces]
-    rows = await run(
+    rows = await within_transaction(tx, within)(
         "find_entities",
-        spaces=spaces,
         key=index_key(entity_key(name)),
-        aliases=" OR ".join(aliases),
-        most=MOST_SPACES,
+        alias=alias_term(within.project_id, space_of(within.scope), name),
+        most=_MOST_ALIASED,
     )
-    newest_first = sorted(_found(rows), key=lambda found: str(found.memory_ids[0]), reverse=True)
-    return sorted(newest_first, key=lambda found: found.known.ref.space != spaces[0])
+    return sorted(_found(rows), key=lambda found: str(found.memory_ids[0]), reverse=True)
 
 
 async def list_entities(tx: AsyncManagedTransaction, query: EntityQuery) -> EntityPage:
     run = within_transaction(tx, query.within)
-    spaces = await spaces_of(run, query.within)
-    if query.words:
-        return await _matches(run, query, spaces)
-    return await _in_order(run, query, sorted(spaces))
+    return await (_matches(run, query) if query.words else _in_order(run, query))
 
 
-async def _matches(run: Run, query: EntityQuery, spaces: Sequence[str]) -> EntityPage:
+async def _matches(run: Run, query: EntityQuery) -> EntityPage:
     skipped = query.after.skipped if query.after else 0
+    space = space_of(query.within.scope)
     rows = await run(
         "entity_matches",
-        words=terms_query(query.within.project_id, spaces, query.words),
-        spaces=spaces,
+        words=terms_query(query.within.project_id, space, query.words),
         most=MOST_MATCHES,
         skipped=skipped,
         looked_at=query.limit,
@@ -144,28 +123,12 @@ async def _matches(run: Run, query: EntityQuery, spaces: Sequence[str]) -> Entit
     return EntityPage(_found(rows), EntityCursor(skipped=skipped + query.limit) if more else None)
 
 
-async def _in_order(run: Run, query: EntityQuery, spaces: Sequence[str]) -> EntityPage:
+async def _in_order(run: Run, query: EntityQuery) -> EntityPage:
     after = query.after or EntityCursor()
-    whole = [query.within.scope.graph_space()] == list(spaces) and len(
-        query.within.scope.parts()
-    ) == 1
-    looked_at = query.limit if whole else query.limit + _EXTRA_LOOKED_AT
-    found: list[FoundEntity] = []
-    for space in (space for space in spaces if space >= after.space):
-        rows = await run(
-            "entity_page",
-            space=space,
-            after=index_key(after.key) if space == after.space else "",
-            looked_at=looked_at,
-        )
-        here = _found(rows)
-        rest = query.limit - len(found)
-        found += here[:rest]
-        if len(here) >= rest and found:
-            return EntityPage(found, EntityCursor(space, here[rest - 1].known.ref.key))
-        if len(rows) == looked_at:
-            return EntityPage(found, EntityCursor(space, rows[-1]["key"]))
-    return EntityPage(found, None)
+    rows = await run("entity_page", after=index_key(after.key), looked_at=query.limit)
+    more = len(rows) == query.limit
+    next_page = EntityCursor(rows[-1]["space"], rows[-1]["key"]) if more else None
+    return EntityPage(_found(rows), next_page)
 
 
 async def explore(
@@ -184,7 +147,6 @@ async def explore(
         # Known relations are returned again, so the limit is raised by their number.
         rows = await run(
             "expand",
-            space=start.space,
             keys=around,
             fan_out=FAN_OUT,
             limit=MOST_RELATIONS + 1,
@@ -195,7 +157,7 @@ async def explore(
         ends = [end for r in new[:limit] for end in (r.source_key, r.target_key)]
         around = [end for end in dict.fromkeys(ends) if end not in seen]
         seen.update(around)
-    known = await run("describe", space=start.space, keys=sorted(seen))
+    known = await run("describe", keys=sorted(seen))
     return Surroundings({row["key"]: _known(row) for row in known}, list(relations), truncated)
 
 
@@ -227,7 +189,7 @@ def stated_relation(record: Record) -> StatedRelation:
 
 
 def _found(rows: Iterable[Record]) -> list[FoundEntity]:
-    """Those of the entities that a memory of the scope mentions."""
+    """Those of the entities that a memory mentions."""
     return [
         FoundEntity(_known(row), [UUID(memory_id) for memory_id in row["memory_ids"]])
         for row in rows
@@ -243,31 +205,16 @@ def _known(row: Record) -> KnownEntity:
     )
 
 
-_STATEMENTS = load_cypher(__package__, "reading.cypher")
-
-# A run belongs to a user or an agent, so the first one that is named is likely the smallest.
-_NARROWEST_FIRST = ("run_id", "user_id", "agent_id", "app_id")
-
-
-def relations_statement(scope: Scope) -> str:
-    """The statement that reads a page of relations of such a scope.
+def relations_parameters(query: RelationQuery) -> dict[str, Any]:
+    """The parameters of `relation_page`; what is None is not compared.
 
     Raises:
-        ValueError: the scope names nothing. A whole project is never read by omission.
+        ValueError: the scope does not see a whole graph space.
     """
-    named = dict(scope.parts())
-    for field in _NARROWEST_FIRST:
-        if field in named:
-            return _STATEMENTS[f"seek_{field}"] + "\n" + _STATEMENTS["page"]
-    raise ValueError("relations are read within a scope, and this one names nothing")
-
-
-def relations_parameters(query: RelationQuery) -> dict[str, Any]:
-    """The statement's parameters; what is None is not compared."""
+    space_of(query.scope)
     return {
         "project_id": query.project_id,
-        **dict.fromkeys(SCOPE_FIELDS),
-        **dict(query.scope.parts()),
+        "user_id": query.scope.user_id,
         "entity": None if query.entity is None else index_key(entity_key(query.entity)),
         "relation": None if query.relation is None else relation_name(query.relation),
         "holding_at": query.holding_at and microseconds(query.holding_at),
@@ -280,9 +227,9 @@ async def list_relations(tx: AsyncManagedTransaction, query: RelationQuery) -> l
     """One page of relations.
 
     Raises:
-        ValueError: the scope names nothing.
+        ValueError: the scope does not see a whole graph space.
     """
-    result = await tx.run(relations_statement(query.scope), given(relations_parameters(query)))
+    result = await tx.run(statement("relation_page"), given(relations_parameters(query)))
     return [stated_relation(record) async for record in result]
 
 

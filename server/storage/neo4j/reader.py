@@ -49,7 +49,9 @@ T = TypeVar("T")
 
 
 class Neo4jGraphReader:
-    """Reads a Neo4j database. It uses the driver and does not close it.
+    """Reads a Neo4j database for scopes that see whole graph spaces.
+
+    It uses the driver and does not close it.
 
     `timeout` bounds a call as a whole, in seconds, retries included. The breaker refuses calls
     while the database does not answer.
@@ -72,7 +74,7 @@ class Neo4jGraphReader:
         """See the port.
 
         Raises:
-            ValueError: the scope names nothing.
+            ValueError: the scope does not see a whole graph space.
         """
         return await self._read(exploring.list_relations, query)
 

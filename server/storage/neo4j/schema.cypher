@@ -29,18 +29,6 @@ FOR ()-[r:RELATES_TO]-() ON (r.slot)
 CREATE INDEX relates_to_user IF NOT EXISTS
 FOR ()-[r:RELATES_TO]-() ON (r.project_id, r.user_id, r.event_time)
 
-// name: relates_to_agent
-CREATE INDEX relates_to_agent IF NOT EXISTS
-FOR ()-[r:RELATES_TO]-() ON (r.project_id, r.agent_id, r.event_time)
-
-// name: relates_to_app
-CREATE INDEX relates_to_app IF NOT EXISTS
-FOR ()-[r:RELATES_TO]-() ON (r.project_id, r.app_id, r.event_time)
-
-// name: relates_to_run
-CREATE INDEX relates_to_run IF NOT EXISTS
-FOR ()-[r:RELATES_TO]-() ON (r.project_id, r.run_id, r.event_time)
-
 // Its words are those of terms.py and nothing that an analyzer would have to take apart.
 
 // name: entity_terms

@@ -61,9 +61,8 @@ def slot_key(project_id: str, space: str, source: str, relation: str) -> str:
 # The tokenizer of the index cuts words at 255 characters.
 MAX_WORD_LENGTH = 100
 MAX_WORDS_OF_NAME = 64
-# Lucene refuses a query of more than 1,024 clauses; a word of a space takes three.
-_MAX_CLAUSES = 900
-_CLAUSES_PER_WORD = 3
+# Lucene refuses a query of more than 1,024 clauses; a word takes three.
+_MOST_WORDS = 300
 _SHORTEST_FUZZY = 3
 _SHORTEST_FUZZIER = 6
 
@@ -89,23 +88,19 @@ def entity_terms(project_id: str, space: str, name: str, aliases: Sequence[str])
     return " ".join(dict.fromkeys([*(prefix + word for word in words), *whole]))
 
 
-def terms_query(project_id: str, spaces: Sequence[str], words: Sequence[str]) -> str:
-    """The query for the entities of these spaces whose names hold each of the folded words.
+def terms_query(project_id: str, space: str, words: Sequence[str]) -> str:
+    """The query for the entities of a space whose names hold each of the folded words.
 
     A word matches exactly, as a beginning, or with one or two different letters, in this order of
-    merit. With many words in many spaces only the first ones count.
+    merit. Of very many words only the first ones count.
     """
-    most = max(1, _MAX_CLAUSES // (_CLAUSES_PER_WORD * len(spaces)))
-    wanted = list(dict.fromkeys(word[:MAX_WORD_LENGTH] for word in words))[:most]
-    return " OR ".join(f"({_of_space(term_prefix(project_id, s), wanted)})" for s in spaces)
+    prefix = term_prefix(project_id, space)
+    wanted = list(dict.fromkeys(word[:MAX_WORD_LENGTH] for word in words))[:_MOST_WORDS]
+    return " ".join(f"+({_word(prefix, word)})" for word in wanted)
 
 
 def _words(name: str) -> Sequence[str]:
     return [word[:MAX_WORD_LENGTH] for word in words_of(name)[:MAX_WORDS_OF_NAME]]
-
-
-def _of_space(prefix: str, words: Sequence[str]) -> str:
-    return " ".join(f"+({_word(prefix, word)})" for word in words)
 
 
 def _word(prefix: str, word: str) -> str:

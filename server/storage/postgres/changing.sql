@@ -3,13 +3,13 @@
 -- block: call_columns
 project_id, call_id, position, method, user_id, agent_id, app_id, run_id, scope_key, request_id,
 item, payload_digest, correlation_id, embedding_model, language_model, prompt_version, call_time,
-traceparent
+traceparent, key_id, peer
 
 -- block: call_values
 :project_id, :call_id, new_position.position, :method, :user_id, :agent_id, :app_id, :run_id,
 :scope_key, :request_id,
 :item, :payload_digest, :correlation_id, :embedding_model, :language_model, :prompt_version, :call_time,
-:traceparent
+:traceparent, :key_id, :peer
 
 -- block: enqueue
 INSERT INTO graph_outbox (

@@ -56,6 +56,8 @@ def call_values(call: Call) -> dict[str, object]:
         "prompt_version": call.prompt_version,
         "call_time": call.time,
         "traceparent": call.traceparent,
+        "key_id": call.origin.key_id,
+        "peer": call.origin.peer,
     }
 
 

@@ -43,67 +43,108 @@ class Teaching:
     space: str
     lessons: Sequence[Lesson]
 
+    @property
+    def place(self) -> Space:
+        """The graph space, with its project."""
+        return self.project_id, self.space
+
+    @property
+    def memory(self) -> tuple[str, UUID]:
+        """What identifies the memory."""
+        return self.project_id, self.memory_id
+
 
 def lessons_of(entities: Iterable[Entity]) -> list[Lesson]:
     """What the entities of a memory teach."""
     return [(entity.name, alias) for entity in entities for alias in entity.aliases]
 
 
-async def learn(connection: Connection, teachings: Sequence[Teaching]) -> None:
+async def learn(connection: Connection, teachings: Sequence[Teaching]) -> dict[Space, Joins]:
     """Stores what the memories teach, and records which names now mean another entity.
 
-    The spaces are locked in one order, so that each transaction sees what the one before learned.
+    Returns which names stand for which entity now, in each of their spaces. One transaction, whose
+    statements are the same number for any number of memories. It locks the spaces in one order, so
+    that it sees what the transactions before it learned.
     """
-    by_space: dict[Space, list[Teaching]] = {}
-    for teaching in teachings:
-        by_space.setdefault((teaching.project_id, teaching.space), []).append(teaching)
-    for space in sorted(by_space):
-        async with transaction(connection):
-            await _learn(connection, space, by_space[space])
+    spaces = sorted({teaching.place for teaching in teachings})
+    memories = _columns(("project_ids", "memory_ids"), [t.memory for t in teachings])
+    async with transaction(connection):
+        await connection.execute(*SQL["lock_spaces"](**_space_columns(spaces)))
+        before = await _taught(connection, spaces)
+        await connection.execute(*SQL["forget_aliases"](**memories))
+        await connection.execute(*SQL["learn_aliases"](**_lesson_columns(teachings)))
+        now = {space: Joins(taught) for space, taught in _relearned(before, teachings).items()}
+        changes = {space: Joins(before[space]).changed(now[space]) for space in spaces}
+        if any(changes.values()):
+            await connection.execute(*SQL["note_changes"](changes=_noted(changes)))
+    return now
 
 
-async def _learn(connection: Connection, space: Space, teachings: Sequence[Teaching]) -> None:
-    project_id, name = space
-    await connection.execute(*SQL["lock_space"](project_id=project_id, space=name))
-    before = (await joins_of(connection, [space]))[space]
+def _relearned(
+    before: Mapping[Space, Sequence[TaughtAlias]], teachings: Iterable[Teaching]
+) -> dict[Space, list[TaughtAlias]]:
+    """Returns what is taught in each space after these memories have been learned from."""
+    teachings = list(teachings)
+    again = {teaching.memory for teaching in teachings}
+    now = {
+        space: [lesson for lesson in taught if (space[0], UUID(lesson.memory_id)) not in again]
+        for space, taught in before.items()
+    }
     for teaching in teachings:
-        memory_id = teaching.memory_id
-        await connection.execute(*SQL["forget_aliases"](project_id=project_id, memory_id=memory_id))
-        if teaching.lessons:
-            names, aliases = zip(*teaching.lessons, strict=True)
-            await connection.execute(
-                *SQL["learn_aliases"](
-                    project_id=project_id,
-                    memory_id=memory_id,
-                    space=name,
-                    names=list(names),
-                    aliases=list(aliases),
-                )
-            )
-    changed = before.changed((await joins_of(connection, [space]))[space])
-    if changed:
-        await connection.execute(
-            *SQL["note_change"](
-                project_id=project_id, space=name, change_id=uuid4(), keys=sorted(changed)
-            )
-        )
+        memory_id = str(teaching.memory_id)
+        now[teaching.place] += [TaughtAlias(memory_id, *lesson) for lesson in teaching.lessons]
+    return now
+
+
+def _noted(changes: Mapping[Space, frozenset[str]]) -> list[dict[str, object]]:
+    """Returns the changes for a JSON parameter."""
+    return [
+        {
+            "project_id": project_id,
+            "space": space,
+            "change_id": str(uuid4()),
+            "keys": sorted(keys),
+        }
+        for (project_id, space), keys in changes.items()
+        if keys
+    ]
+
+
+def _lesson_columns(teachings: Iterable[Teaching]) -> dict[str, list[object]]:
+    return _columns(
+        ("project_ids", "memory_ids", "ordinals", "spaces", "names", "aliases"),
+        [
+            (teaching.project_id, teaching.memory_id, ordinal, teaching.space, name, alias)
+            for teaching in teachings
+            for ordinal, (name, alias) in enumerate(teaching.lessons, start=1)
+        ],
+    )
+
+
+def _space_columns(spaces: Sequence[Space]) -> dict[str, list[object]]:
+    return _columns(("project_ids", "spaces"), spaces)
+
+
+def _columns(names: Sequence[str], rows: Sequence[tuple[object, ...]]) -> dict[str, list[object]]:
+    """Returns the rows as one array for each of the named parameters."""
+    return {name: [row[place] for row in rows] for place, name in enumerate(names)}
 
 
 async def joins_of(connection: Connection, spaces: Iterable[Space]) -> dict[Space, Joins]:
     """Which names stand for which entity in each of the spaces."""
-    wanted = sorted(set(spaces))
-    taught: dict[Space, list[TaughtAlias]] = {space: [] for space in wanted}
-    if wanted:
-        rows = await connection.fetch(
-            *SQL["aliases"](
-                project_ids=[project for project, _ in wanted],
-                spaces=[space for _, space in wanted],
-            )
-        )
-        for row in rows:
+    taught = await _taught(connection, sorted(set(spaces)))
+    return {space: Joins(lessons) for space, lessons in taught.items()}
+
+
+async def _taught(
+    connection: Connection, spaces: Sequence[Space]
+) -> dict[Space, list[TaughtAlias]]:
+    taught: dict[Space, list[TaughtAlias]] = {space: [] for space in spaces}
+    if spaces:
+        for row in await connection.fetch(*SQL["aliases"](**_space_columns(spaces))):
             lesson = TaughtAlias(str(row["memory_id"]), row["name"], row["alias"])
             taught[row["project_id"], row["space"]].append(lesson)
-    return {space: Joins(lessons) for space, lessons in taught.items()}
+    return taught
 
 
 async def enqueue_affected(connection: Connection, changes: Iterable[Row]) -> int:

@@ -16,6 +16,7 @@ from server.core.errors import ConcurrentChange
 from server.memories.change.erasing import MIN_REPEATED_LENGTH, SENTENCE_ENDS, phrase_of, redacted
 from server.memories.ports import Call
 from server.memories.scope import DeletionReceipt, StoredDeletion
+from server.storage.postgres.audit import actor_values
 from server.storage.postgres.commit import call_values
 from server.storage.postgres.pool import Database, transaction
 from server.storage.postgres.statements import load_sql
@@ -165,7 +166,7 @@ async def _expired(
     return project_id, [row["memory_id"] for row in rows if row["project_id"] == project_id]
 
 
-PROJECT_SQL = load_sql("project_deletion.sql", "changing.sql")
+PROJECT_SQL = load_sql("project_deletion.sql", "changing.sql", "audit.sql")
 _MEMORIES = "memories"
 
 
@@ -182,7 +183,7 @@ class PostgresProjectDeletion:
     async def begin(self, project_id: str, now: datetime) -> bool:
         async with self._database.connection() as connection:
             closed = await connection.fetchval(
-                *PROJECT_SQL["close"](project_id=project_id, delete_time=now)
+                *PROJECT_SQL["close"](project_id=project_id, delete_time=now, **actor_values())
             )
         return closed is not None or await self.count(project_id) > 0
 

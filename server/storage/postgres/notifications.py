@@ -24,12 +24,12 @@ import structlog
 from server.operations.ports import Channel
 from server.storage.postgres.leases import enter
 from server.storage.postgres.pool import UNAVAILABLE
+from server.storage.postgres.statements import load_sql
 
 if TYPE_CHECKING:
     Connection = asyncpg.Connection[asyncpg.Record]
 
-_SEND = "SELECT pg_notify(channel, '') FROM unnest($1::text[]) AS channel"
-_CHECK = "SELECT 1"
+SQL = load_sql("connections.sql")
 
 log = structlog.get_logger()
 
@@ -122,13 +122,13 @@ class PostgresNotifications:
                 await self._send(connection)
                 await asyncio.sleep(self._options.interval.total_seconds())
             else:
-                await connection.execute(_CHECK)
+                await connection.execute(*SQL["check"]())
 
     async def _send(self, connection: Connection) -> None:
         channels = sorted(self._unsent)
         self._unsent.clear()
         try:
-            await connection.execute(_SEND, channels)
+            await connection.execute(*SQL["send_notifications"](channels=channels))
         except BaseException:
             self._unsent.update(channels)
             raise

@@ -5,11 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from contextvars import Context
+from dataclasses import asdict
 from datetime import timedelta
 from typing import TYPE_CHECKING
 from uuid import UUID, uuid4
 
 from server.core.errors import RequestIdReused
+from server.core.request_context import Origin
+from server.memories.scope import Scope
 from server.operations.operation import Operation, OperationLease, OperationState
 from server.operations.ports import ClaimedOperation, QueueStatistics, Shares, Submission
 from server.storage.postgres.pool import Database
@@ -125,6 +128,8 @@ def _columns(batch: Sequence[Submission]) -> dict[str, list[object]]:
         "output_formats": [submission.output_format for submission in batch],
         "correlation_ids": [submission.correlation_id for submission in batch],
         "traceparents": [submission.traceparent for submission in batch],
+        "key_ids": [submission.origin.key_id for submission in batch],
+        "peers": [submission.origin.peer for submission in batch],
     }
 
 
@@ -155,11 +160,15 @@ class PostgresOperations:
         states: Sequence[OperationState] | None,
         limit: int,
         before: UUID | None,
+        within: Scope | None = None,
     ) -> list[Operation]:
         named = None if states is None else list(states)
+        bounds = asdict(within or Scope())
         async with self._database.connection() as connection:
             rows = await connection.fetch(
-                *SQL["list"](project_id=project_id, states=named, before_id=before, limit=limit)
+                *SQL["list"](
+                    project_id=project_id, states=named, before_id=before, limit=limit, **bounds
+                )
             )
         return [to_operation(row) for row in rows]
 
@@ -209,6 +218,7 @@ class PostgresOperations:
                 failures=row["failures"],
                 age=row["age"],
                 traceparent=row["traceparent"],
+                origin=Origin(row["key_id"], row["peer"]),
             )
             for row in rows
         ]

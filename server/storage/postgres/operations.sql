@@ -12,20 +12,20 @@ attempts, available_at, create_time, start_time, end_time, call_id, fault, error
 -- payload differs.
 INSERT INTO operations (
     project_id, operation_id, user_id, agent_id, app_id, run_id, scope_key, request_id,
-    payload_digest, payload, output_format, correlation_id, traceparent
+    payload_digest, payload, output_format, correlation_id, traceparent, key_id, peer
 )
 SELECT input.project_id, input.operation_id, input.user_id, input.agent_id, input.app_id,
        input.run_id, input.scope_key, input.request_id, input.payload_digest, input.payload,
-       input.output_format, input.correlation_id, input.traceparent
+       input.output_format, input.correlation_id, input.traceparent, input.key_id, input.peer
 FROM unnest(
     :project_ids::text[], :operation_ids::uuid[], :user_ids::text[], :agent_ids::text[],
     :app_ids::text[], :run_ids::text[], :scope_keys::bytea[],
     :request_ids::uuid[], :payload_digests::bytea[], :payloads::bytea[], :output_formats::text[],
     :correlation_ids::text[],
-    :traceparents::text[]
+    :traceparents::text[], :key_ids::text[], :peers::text[]
 ) WITH ORDINALITY AS input (
     project_id, operation_id, user_id, agent_id, app_id, run_id, scope_key, request_id,
-    payload_digest, payload, output_format, correlation_id, traceparent, new_position
+    payload_digest, payload, output_format, correlation_id, traceparent, key_id, peer, new_position
 )
 WHERE input.request_id IS NULL OR NOT EXISTS (
     SELECT FROM calls AS c
@@ -51,6 +51,10 @@ FROM operations
 WHERE project_id = :project_id
   AND (:states::text[] IS NULL OR state = ANY (:states))
   AND (:before_id::uuid IS NULL OR operation_id < :before_id)
+  AND (:user_id::text IS NULL OR user_id = :user_id)
+  AND (:agent_id::text IS NULL OR agent_id = :agent_id)
+  AND (:app_id::text IS NULL OR app_id = :app_id)
+  AND (:run_id::text IS NULL OR run_id = :run_id)
 ORDER BY operation_id DESC
 LIMIT :limit;
 
@@ -198,7 +202,7 @@ SET state = 'RUNNING', lease = :lease, available_at = clock_timestamp() + :durat
 FROM free
 WHERE o.project_id = free.project_id AND o.operation_id = free.operation_id
 RETURNING o.project_id, o.operation_id, o.payload, o.correlation_id, o.create_time, o.attempts,
-          o.failures, o.traceparent, clock_timestamp() - o.create_time AS age;
+          o.failures, o.traceparent, o.key_id, o.peer, clock_timestamp() - o.create_time AS age;
 
 -- name: renew
 UPDATE operations SET available_at = clock_timestamp() + :duration::interval

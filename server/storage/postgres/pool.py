@@ -26,6 +26,7 @@ from server.core.fairness import FairPlaces
 from server.core.request_context import bounded, current_tenant
 from server.projects.ports import PoolUsage
 from server.storage.postgres.spares import SpareConnections
+from server.storage.postgres.statements import load_sql
 from server.storage.statements import statement_name
 from server.telemetry.metrics import POOL_WAIT_SECONDS
 from server.telemetry.outages import OutageLog
@@ -119,12 +120,15 @@ def _to_json(value: object) -> str:
         return json.dumps(value)
 
 
+SQL = load_sql("connections.sql")
+
+
 async def _prepare(connection: asyncpg.Connection[asyncpg.Record]) -> None:
     await connection.set_type_codec(
         "jsonb", schema="pg_catalog", encoder=_to_json, decoder=orjson.loads
     )
     # The extension exists only after the first migration, which needs a connection itself.
-    if await connection.fetchval("SELECT to_regtype('halfvec') IS NOT NULL"):
+    if await connection.fetchval(*SQL["has_vectors"]()):
         await register_vector(connection)
 
 

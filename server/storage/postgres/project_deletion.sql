@@ -3,19 +3,30 @@
 
 -- name: close
 -- From now on no call can act on the project.
-WITH keys AS (DELETE FROM api_keys WHERE project_id = :project_id)
-UPDATE projects SET delete_time = coalesce(delete_time, :delete_time) WHERE project_id = :project_id
-RETURNING project_id;
+WITH keys AS (DELETE FROM api_keys WHERE project_id = :project_id RETURNING key_id),
+closed AS (
+    UPDATE projects SET delete_time = coalesce(delete_time, :delete_time)
+    WHERE project_id = :project_id
+    RETURNING project_id, org_id
+),
+audited AS (
+    {audit}
+    SELECT project_id, org_id, {actor}, 'DeleteProject',
+           jsonb_build_object('project_id', project_id),
+           jsonb_build_object('key_ids', (SELECT coalesce(jsonb_agg(key_id), '[]') FROM keys)), '{}'
+    FROM closed
+)
+SELECT project_id FROM closed;
 
 -- name: tables
--- Every table with a `project_id`, except the projects themselves and the outbox, which the graph
--- still needs. Operations come first, so that no server continues one, then passages, which
+-- Every table with a `project_id`, except the projects themselves, the outbox, which the graph still
+-- needs, and the audit log, which outlives them. Operations come first, so that no server continues one, then passages, which
 -- deleting memories would otherwise delete one by one, then memories.
 SELECT c.relname AS name, quote_ident(c.relname) AS quoted
 FROM pg_class AS c
 JOIN pg_attribute AS a ON a.attrelid = c.oid AND a.attname = 'project_id' AND NOT a.attisdropped
 WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind IN ('r', 'p')
-  AND c.relname NOT IN ('projects', 'graph_outbox')
+  AND c.relname NOT IN ('projects', 'graph_outbox', 'audit_events')
 ORDER BY c.relname <> 'operations', c.relname <> 'passages', c.relname <> 'memories', c.relname;
 
 -- name: count (table)

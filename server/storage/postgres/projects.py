@@ -3,17 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from datetime import date, datetime
 
 from server.memories.memory import EventType
+from server.memories.scope import Scope
 from server.operations.operation import OperationState
 from server.projects.ports import RequestTrace, TracedCall, TracedChange, TracedOperation
-from server.projects.project import ApiKey, ChangeCounts, Holdings, Principal, Project
+from server.projects.project import (
+    ApiKey,
+    ChangeCounts,
+    Holding,
+    Holdings,
+    Principal,
+    Project,
+    Quotas,
+)
+from server.storage.postgres.audit import actor_values
 from server.storage.postgres.pool import Database
-from server.storage.postgres.rows import from_categories, to_api_key, to_project
+from server.storage.postgres.rows import from_categories, to_api_key, to_principal, to_project
 from server.storage.postgres.statements import load_sql
 
-PROJECTS_SQL = load_sql("projects.sql")
+PROJECTS_SQL = load_sql("projects.sql", "audit.sql")
 
 
 class PostgresProjectStore:
@@ -25,7 +36,7 @@ class PostgresProjectStore:
     async def find_principal(self, key_digest: bytes) -> Principal | None:
         async with self._database.connection() as connection:
             row = await connection.fetchrow(*PROJECTS_SQL["find_principal"](digest=key_digest))
-        return Principal(row["key_id"], row["org_id"], row["project_id"]) if row else None
+        return to_principal(row) if row else None
 
     async def get_project(self, project_id: str) -> Project | None:
         async with self._database.connection() as connection:
@@ -40,6 +51,7 @@ class PostgresProjectStore:
                     org_id=project.org_id,
                     create_time=project.create_time,
                     **_settings(project),
+                    **actor_values(),
                 )
             )
         return created is not None
@@ -48,7 +60,10 @@ class PostgresProjectStore:
         async with self._database.connection() as connection:
             updated = await connection.fetchval(
                 *PROJECTS_SQL["update_project"](
-                    project_id=project.id, seen_time=seen, **_settings(project)
+                    project_id=project.id,
+                    seen_time=seen,
+                    **_settings(project),
+                    **actor_values(),
                 )
             )
         return updated is not None
@@ -58,17 +73,48 @@ class PostgresProjectStore:
             rows = await connection.fetch(*PROJECTS_SQL["list_projects"]())
         return [to_project(row) for row in rows]
 
+    async def set_quotas(self, project_id: str, quotas: Quotas) -> bool:
+        async with self._database.connection() as connection:
+            updated = await connection.fetchval(
+                *PROJECTS_SQL["set_quotas"](
+                    project_id=project_id, **asdict(quotas), **actor_values()
+                )
+            )
+        return updated is not None
+
+    async def holding(self, project_id: str) -> Holding:
+        async with self._database.connection() as connection:
+            row = await connection.fetchrow(*PROJECTS_SQL["holding"](project_id=project_id))
+        if row is None:
+            return Holding()
+        quotas = Quotas(**{name: row[f"max_{name}"] for name in asdict(Quotas())})
+        return Holding(quotas, row["memories"], row["bytes"])
+
     async def create_key(self, key: ApiKey, digest: bytes) -> None:
         async with self._database.connection() as connection:
             await connection.execute(
-                *PROJECTS_SQL["create_key"](
+                *PROJECTS_SQL["create_key"](digest=digest, **_key_values(key), **actor_values())
+            )
+
+    async def rotate_key(
+        self, key_id: str, end: datetime, successor: ApiKey, digest: bytes
+    ) -> bool:
+        async with self._database.connection() as connection:
+            rotated = await connection.fetchval(
+                *PROJECTS_SQL["rotate_key"](
+                    old_key_id=key_id,
+                    end_time=end,
                     digest=digest,
-                    key_id=key.id,
-                    org_id=key.org_id,
-                    project_id=key.project_id,
-                    label=key.label,
-                    create_time=key.create_time,
+                    **_key_values(successor),
+                    **actor_values(),
                 )
+            )
+        return rotated is not None
+
+    async def record_uses(self, uses: Mapping[str, datetime]) -> None:
+        async with self._database.connection() as connection:
+            await connection.execute(
+                *PROJECTS_SQL["record_uses"](key_ids=list(uses), use_times=list(uses.values()))
             )
 
     async def list_keys(self) -> list[ApiKey]:
@@ -79,9 +125,26 @@ class PostgresProjectStore:
     async def revoke_key(self, key_id: str, now: datetime) -> bool:
         async with self._database.connection() as connection:
             revoked = await connection.fetchval(
-                *PROJECTS_SQL["revoke_key"](key_id=key_id, revoke_time=now)
+                *PROJECTS_SQL["revoke_key"](key_id=key_id, revoke_time=now, **actor_values())
             )
         return revoked is not None
+
+
+def _key_values(key: ApiKey) -> dict[str, object]:
+    scope = key.scope or Scope()
+    return {
+        "key_id": key.id,
+        "org_id": key.org_id,
+        "project_id": key.project_id,
+        "label": key.label,
+        "create_time": key.create_time,
+        "role": key.role,
+        "user_id": scope.user_id,
+        "agent_id": scope.agent_id,
+        "app_id": scope.app_id,
+        "run_id": scope.run_id,
+        "expire_time": key.expire_time,
+    }
 
 
 def _settings(project: Project) -> dict[str, object]:

@@ -1,7 +1,9 @@
 -- Blocks that searches of small and of large scopes share: which items take part, how they are
 -- scored, and which are returned. The formulas and their constants are explained in
 -- server/memories/search/ranking.py. The slot `memories` takes the rows that are searched,
--- `project` the parameter of the project, `scope` and `filters` conditions of filters.py.
+-- `project` the parameter of the project, `scope` and `filters` conditions on the rows. Numbers that
+-- the planner would count with stand in subqueries, so that no plan for given values looks cheaper than
+-- the one for all (see `_HIDDEN` in ranking_statements.py).
 
 -- block: before
 -- The items before `c`, the nearest first, each with the number of characters in between.
@@ -51,7 +53,7 @@ centre AS MATERIALIZED (
         FROM {memories} AS m
         WHERE {narrowed}
         ORDER BY m.create_time DESC, m.memory_id DESC
-        LIMIT :centre_sample
+        LIMIT (SELECT :centre_sample::bigint)
     ) AS newest
 )
 
@@ -110,11 +112,7 @@ ts_filter(setweight(m.lexemes, 'A', (SELECT lexemes FROM question)), '{a}')
 
 -- block: narrowed
 -- Which items take part in the search.
-m.project_id = {project}
-      AND {visible}
-      AND (cardinality(:categories::text[]) = 0 OR m.categories && :categories)
-      AND {scope}
-      AND {filters}
+m.project_id = {project} AND {scope} AND {filters}
 
 -- block: dense
 -- The centred cosine of `c`.
@@ -148,11 +146,11 @@ CASE WHEN c.shared IS NULL THEN 0 ELSE least(1, (
 SELECT c.memory_id, c.event_time, c.role, c.name, c.dense, {lexical_with_pairs} AS lexical,
        f.size, f.mean_length
 FROM (
-    (SELECT {ranked} FROM scored ORDER BY dense DESC, memory_id LIMIT :limit)
+    (SELECT {ranked} FROM scored ORDER BY dense DESC, memory_id LIMIT (SELECT :limit::bigint))
     UNION
-    (SELECT {ranked} FROM scored WHERE lexical > 0 ORDER BY lexical DESC, memory_id LIMIT :limit)
+    (SELECT {ranked} FROM scored WHERE lexical > 0 ORDER BY lexical DESC, memory_id LIMIT (SELECT :limit::bigint))
     UNION
-    SELECT {ranked} FROM scored WHERE memory_id = ANY (:graph_ids::uuid[])
+    SELECT {ranked} FROM scored WHERE memory_id = ANY ((SELECT :graph_ids::uuid[])::uuid[])
 ) AS c, frame AS f, word_pairs AS p
 
 -- block: lexical_with_pairs

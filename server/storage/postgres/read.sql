@@ -75,7 +75,7 @@ WHERE project_id = :project_id AND call_id = :call_id;
 -- name: call_changes
 -- What a call changed. The state of a deleted memory is that before the deletion.
 SELECT e.type, m.*, c.request_id, c.correlation_id, c.embedding_model, c.language_model,
-       c.prompt_version, before.state ->> 'text' AS previous_text,
+       c.prompt_version, c.key_id, before.state ->> 'text' AS previous_text,
        before.state -> 'relations' AS previous_relations
 FROM memory_events AS e
 JOIN calls AS c USING (project_id, call_id)

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Final
 from server.graph.entities.aliases import Joins, Pair, TaughtAlias, apart, pair_of
 from server.graph.model import StatedRelation
 from server.graph.ports import RecallQuery
-from server.graph.project.supersession import FUNCTIONAL_PREFIXES, FUNCTIONAL_RELATIONS
 from server.memories.memory import today
 from server.memories.search.graph_clues import Clue, Recollection
 from server.storage.postgres.filters import scope_condition
+from server.storage.postgres.relations import FUNCTIONAL
 from server.storage.postgres.rows import to_entities, to_relations
 from server.storage.postgres.statements import BoundStatement, load_sql
 
@@ -39,10 +39,8 @@ _COUNTED: Final = 1000
 _SPACES_LOOKED_AT: Final = 500
 _LONGEST_KEY_BYTES: Final = 512
 
-SQL = load_sql("recall.sql")
+SQL = load_sql("recall.sql", "relations.sql")
 _SPLITS = load_sql("subgraphs.sql")["splits"]
-_FUNCTIONAL: Final = sorted(FUNCTIONAL_RELATIONS)
-_PATTERNS: Final = [prefix.replace("_", r"\_") + "%" for prefix in FUNCTIONAL_PREFIXES]
 
 
 class PostgresRecall:
@@ -60,7 +58,7 @@ class PostgresRecall:
             if look["has_teachers"]:
                 joins = await _joins(connection, query, spaces)
                 known = _places(spaces, query.names, joins)
-            rows = await _recalled(connection, query, known) if known else []
+            rows = await connection.fetch(*recall_statement(query, known)) if known else []
             clues = [Clue(row["memory_id"], row["degree"], row["through"]) for row in rows]
             near = [row for row in rows if not row["through"]] if query.with_relations else []
             relations = await _stated(connection, query.project_id, near)
@@ -155,26 +153,21 @@ async def _spaces(connection: Connection, query: RecallQuery) -> list[str]:
     return [own, *others][:MOST_SPACES]
 
 
-async def _recalled(
-    connection: Connection, query: RecallQuery, places: Sequence[_Place]
-) -> list[Row]:
-    rows = await connection.fetch(
-        *_bound(
-            "recall",
-            query,
-            **_names(places),
-            visible_on=today(query.at),
-            functional=_FUNCTIONAL,
-            functional_patterns=_PATTERNS,
-            at=query.at,
-            counted=_COUNTED,
-            most_entities=MOST_ENTITIES,
-            near=NEAR,
-            widest=WIDEST,
-            far=FAR,
-        )
+def recall_statement(query: RecallQuery, places: Sequence[_Place]) -> BoundStatement:
+    """Returns the statement that follows the entities at these places; see recall.sql."""
+    return _bound(
+        "recall",
+        query,
+        **_names(places),
+        visible_on=today(query.at),
+        at=query.at,
+        **FUNCTIONAL,
+        counted=_COUNTED,
+        most_entities=MOST_ENTITIES,
+        near=NEAR,
+        widest=WIDEST,
+        far=FAR,
     )
-    return list(rows)
 
 
 async def _stated(

@@ -4,33 +4,6 @@
 -- block: space
 coalesce('user:' || m.user_id, 'agent:' || m.agent_id, 'app:' || m.app_id, 'run:' || m.run_id)
 
--- block: seen
--- The relations that the scope sees.
-SELECT m.memory_id, m.ordinal, m.space, m.source_key, m.relation, m.target_key, m.event_time
-FROM memory_relations AS m
-WHERE m.project_id = :project_id AND {scope}
-  AND (m.expiration_date IS NULL OR m.expiration_date >= :visible_on)
-
--- block: holds
--- Whether nothing has superseded `r`: the rule of server/graph/project/supersession.py, by the names that
--- the memories use.
-NOT (
-    (r.relation = ANY (:functional::text[]) OR r.relation LIKE ANY (:functional_patterns::text[]))
-    AND EXISTS (
-        SELECT FROM ({seen}) AS later
-        WHERE later.space = r.space AND later.source_key = r.source_key
-          AND later.relation = r.relation
-          AND (later.event_time, later.memory_id) > (r.event_time, r.memory_id)
-          AND later.event_time <= :at
-          AND NOT EXISTS (
-              SELECT FROM memory_relations AS same
-              WHERE same.project_id = :project_id AND same.memory_id = later.memory_id
-                AND same.source_key = r.source_key AND same.relation = r.relation
-                AND same.target_key = r.target_key
-          )
-    )
-)
-
 -- name: look (scope)
 -- Most questions name nothing that the scope knows: this is all that they cost.
 SELECT ARRAY(
@@ -56,6 +29,15 @@ SELECT ARRAY(
        ) AS has_teachers;
 
 -- name: recall (scope)
+-- The relations of the named entities (`near`) and those one hop further (`far`), each as the memory that
+-- states it, with the number of relations of the entities on the way: the fewer, the more telling.
+-- `entity` are the named ones that have any relation, the rarest first. `between` are the entities
+-- that `near` leads to and that lead on: not those with one relation, which only leads back, and not
+-- those with more than :widest, through which everything is near everything.
+-- The cost is bounded by the limits and not by the size of the scope: every lateral query reads one
+-- entity's relations by memory_relations_source or memory_relations_target (those of a small run by the
+-- index of runs) and stops at its limit; only
+-- `holds` reads on, over the relations of one kind of the same entity. test_recall_plans.py holds it.
 WITH entity AS MATERIALIZED (
     SELECT named.space, named.key, size.degree
     FROM unnest(:name_spaces::text[], :name_keys::text[]) AS named (space, key),

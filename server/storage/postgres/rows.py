@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, overload
 from uuid import UUID
 
 import numpy as np
@@ -18,7 +19,7 @@ from server.memories.conversation import Role, StoredMessage
 from server.memories.memory import Evidence, Memory, Provenance
 from server.memories.passages import Passage
 from server.memories.scope import Scope
-from server.projects.project import ApiKey, Project
+from server.projects.project import ApiKey, KeyRole, Principal, Project
 
 if TYPE_CHECKING:
     import asyncpg
@@ -76,6 +77,7 @@ def to_provenance(row: Row) -> Provenance:
         call_id=row["call_id"],
         request_id=row["request_id"],
         correlation_id=row["correlation_id"],
+        key_id=row["key_id"],
         embedding_model=row["embedding_model"],
         language_model=row["language_model"],
         prompt_version=row["prompt_version"],
@@ -155,10 +157,36 @@ def to_candidate(row: Row) -> Candidate:
         similarity=row["similarity"],
         vector=from_halfvec(row["embedding"]),
         entities=to_entities(row["entities"]),
-        relations=to_relations(row["relations"]),
+        relations=_LazyRelations(row["relations"]),
         role=Role(row["role"]) if row["role"] else None,
         name=row["name"],
     )
+
+
+class _LazyRelations(Sequence[Relation]):
+    """The relations in a JSON column, decoded when they are first read.
+
+    Every add gets twenty candidates, and needs the relations of those only that it changes.
+    """
+
+    def __init__(self, values: Sequence[Mapping[str, Any]]) -> None:
+        self._values = values
+
+    @cached_property
+    def _relations(self) -> tuple[Relation, ...]:
+        return to_relations(self._values)
+
+    @overload
+    def __getitem__(self, index: int) -> Relation: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Relation]: ...
+
+    def __getitem__(self, index: int | slice) -> Relation | Sequence[Relation]:
+        return self._relations[index]
+
+    def __len__(self) -> int:
+        return len(self._values)
 
 
 def from_notices(notices: Sequence[Notice]) -> list[dict[str, str]]:
@@ -214,4 +242,25 @@ def to_api_key(row: Row) -> ApiKey:
         label=row["label"],
         create_time=row["create_time"],
         revoke_time=row["revoke_time"],
+        role=KeyRole(row["role"]),
+        scope=_confinement(row),
+        expire_time=row["expire_time"],
+        last_use_time=row["last_use_time"],
     )
+
+
+def to_principal(row: Row) -> Principal:
+    """The principal in a row of `find_principal`."""
+    return Principal(
+        key_id=row["key_id"],
+        org_id=row["org_id"],
+        project_id=row["project_id"],
+        role=KeyRole(row["role"]),
+        scope=_confinement(row),
+    )
+
+
+def _confinement(row: Row) -> Scope | None:
+    """The scope that a key is confined to, if it is."""
+    scope = to_scope(row)
+    return scope if scope.parts() else None

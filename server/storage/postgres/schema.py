@@ -20,15 +20,6 @@ from server.storage.postgres.statements import load_sql
 # Any number will do, as long as every server of a database uses the same: "memoir" in ASCII.
 ADVISORY_LOCK = 0x6D656D6F6972
 
-_CREATE_LEDGER = """
-CREATE TABLE IF NOT EXISTS schema_migrations (
-    version integer PRIMARY KEY,
-    name text NOT NULL,
-    checksum text NOT NULL,
-    apply_time timestamptz NOT NULL DEFAULT now()
-)
-"""
-
 
 class SchemaConflict(MemoirError):
     """The database was migrated by other files than these."""
@@ -74,8 +65,8 @@ async def migrate(dsn: str, on_apply: Callable[[Migration], None]) -> int:
     except UNAVAILABLE as error:
         raise StoreUnavailable from error
     try:
-        await connection.execute("SELECT pg_advisory_lock($1)", ADVISORY_LOCK)
-        await connection.execute(_CREATE_LEDGER)
+        await connection.execute(*SQL["lock_migrations"](number=ADVISORY_LOCK))
+        await connection.execute(*SQL["create_ledger"]())
         missing = _missing(await _applied(connection))
         for migration in missing:
             on_apply(migration)
@@ -86,7 +77,7 @@ async def migrate(dsn: str, on_apply: Callable[[Migration], None]) -> int:
 
 
 async def _applied(connection: asyncpg.Connection[asyncpg.Record]) -> dict[int, str]:
-    rows = await connection.fetch("SELECT version, checksum FROM schema_migrations")
+    rows = await connection.fetch(*SQL["applied_migrations"]())
     return {row["version"]: row["checksum"] for row in rows}
 
 
@@ -105,10 +96,9 @@ async def _apply(connection: asyncpg.Connection[asyncpg.Record], migration: Migr
     async with connection.transaction():
         await connection.execute(migration.sql)
         await connection.execute(
-            "INSERT INTO schema_migrations (version, name, checksum) VALUES ($1, $2, $3)",
-            migration.version,
-            migration.name,
-            migration.checksum,
+            *SQL["record_migration"](
+                version=migration.version, name=migration.name, checksum=migration.checksum
+            )
         )
 
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, TypeAlias
 from uuid import UUID
 
@@ -18,27 +17,16 @@ from server.memories.passages import EVERY_SOURCE, Hit, Passage, ScoredPassage, 
 from server.memories.ports import SearchQuery
 from server.memories.scope import Scope
 from server.memories.search.asked_speaker import speakers_asked
-from server.memories.search.ranking import (
-    BM25_B,
-    BM25_K1,
-    CENTRE_SAMPLE,
-    CENTRE_SHRINKAGE,
-    CONTEXT_SHARE,
-    FAR_SHARE,
-    PAIR_REACH,
-    PAIR_SHARE,
-    REACH,
-    SITTING,
-    Arm,
-    Ranked,
-    Scored,
-    candidate_count,
-    fuse,
-)
+from server.memories.search.ranking import Arm, Ranked, Scored, fuse
 from server.memories.search.time_spans import closeness
-from server.storage.postgres.filters import filter_condition, scope_condition
-from server.storage.postgres.rows import to_halfvec, to_memory, to_passage
-from server.storage.postgres.statements import BoundStatement, fill_block, load_sql
+from server.storage.postgres.ranking_statements import (
+    SQL,
+    ScopeSize,
+    rank_large_statement,
+    rank_statement,
+)
+from server.storage.postgres.rows import to_memory, to_passage
+from server.storage.postgres.statements import load_sql
 from server.storage.postgres.vector_index import VectorIndex, cast_to
 from server.telemetry.recording import record_candidates
 
@@ -55,14 +43,6 @@ _Place: TypeAlias = tuple[str, Scope, frozenset[Source]]
 
 _TRUSTED_SECONDS: Final = 600.0
 """How long a size is used. The statistics of words change little within that."""
-
-
-@dataclass(frozen=True, slots=True)
-class ScopeSize:
-    """How many searched items a scope holds, and their mean length in characters."""
-
-    memories: float
-    mean_length: float
 
 
 class ScopeSizes:
@@ -95,19 +75,7 @@ class ScopeSizes:
             self._sizes[place] = size
 
 
-SQL = load_sql("search.sql", "ranking.sql", "passages.sql", "memory_columns.sql")
-RANK_LARGE = load_sql("search_large.sql", "ranking.sql", "memory_columns.sql")["rank_large"]
-NEAREST_PER_CANDIDATE = 2
-"""The nearest are found before they are centred, which changes their order a little."""
-
 READ_PASSAGES = load_sql("passages.sql")["read"]
-_HIDDEN: Final = "(SELECT {}::text)"
-"""Writes a parameter of type text so that the planner does not see its value.
-
-PostgreSQL keeps a generic plan only if no plan for given values looks cheaper, and plans anew for
-every scope that is smaller than the average. That takes longer than searching a small scope, and
-the plan is the same where one index serves.
-"""
 
 
 class Searches:
@@ -195,104 +163,29 @@ async def _read_passages(
     return {row["passage_id"]: to_passage(row) for row in rows}
 
 
-def rank_statement(query: SearchQuery) -> BoundStatement:
-    """The statement that compares the whole scope, now or at a past instant."""
-    filters = filter_condition(query.filters)
-    is_past = query.time is not None
-    has_one_index = not is_past and query.filters is None and len(query.scope.parts()) == 1
-    value = _HIDDEN if has_one_index else "{}"
-    scope = scope_condition(query.scope, value=value)
-    origin = scope_condition(query.scope, table="origin").text
-    past = f"{fill_block(SQL.blocks['past_cte'], rows=_past(query, origin))}\n" if is_past else ""
-    statement = SQL["rank"].fill(
-        past=past,
-        memories="past" if is_past else _present(query),
-        project=value.format(":project_id"),
-        scope=scope.text,
-        filters=filters.text,
-    )
-    time = {"time": query.time} if is_past else {}
-    return statement(**_shared_values(query), **scope.values, **filters.values, **time)
-
-
-def rank_large_statement(query: SearchQuery, size: ScopeSize, cast: str = "") -> BoundStatement:
-    """The statement that compares the candidates of a large scope, which have no filters.
-
-    With a `cast` the nearest vectors are found by the index over that type.
-    """
-    scope = scope_condition(query.scope)
-    statement = RANK_LARGE.fill(
-        memories=_present(query),
-        project=":project_id",
-        scope=scope.text,
-        filters="true",
-        cast=cast,
-    )
-    return statement(
-        **_shared_values(query),
-        **scope.values,
-        size=size.memories,
-        mean_length=size.mean_length,
-        nearest=NEAREST_PER_CANDIDATE * candidate_count(query.limit),
-    )
-
-
-def _present(query: SearchQuery) -> str:
-    return f"({_union('present', query)})"
-
-
-def _past(query: SearchQuery, origin: str) -> str:
-    return fill_block(_union("past", query), origin=origin)
-
-
-def _union(state: str, query: SearchQuery) -> str:
-    """The rows of every source that is searched, in the same columns."""
-    sources = [source for source in Source if source in query.sources]
-    return "\nUNION ALL\n".join(SQL.blocks[f"{state}_{source}"] for source in sources)
-
-
-def _shared_values(query: SearchQuery) -> dict[str, object]:
-    """The parameters of both statements."""
-    return {
-        "project_id": query.project_id,
-        "visible_on": query.visible_on,
-        "categories": list(query.categories),
-        "vector": to_halfvec(query.vector),
-        "question": query.text,
-        "bm25_k1": BM25_K1,
-        "bm25_b": BM25_B,
-        "context_share": CONTEXT_SHARE,
-        "limit": candidate_count(query.limit),
-        "centre_shrinkage": CENTRE_SHRINKAGE,
-        "centre_sample": CENTRE_SAMPLE,
-        "graph_ids": list(query.graph),
-        "far_share": FAR_SHARE,
-        "reach": REACH,
-        "sitting": SITTING,
-        "pair_reach": PAIR_REACH,
-        "pair_share": PAIR_SHARE,
-    }
-
-
 def _fused(query: SearchQuery, rows: Sequence[Row]) -> list[Ranked]:
     asked = speakers_asked(query.text, {(row["role"], row["name"]) for row in rows})
+    times = query.question_times
     candidates = [
         Scored(
             row["memory_id"],
             row["dense"],
             row["lexical"],
-            graph=query.graph.get(row["memory_id"], 0.0),
-            time=closeness(row["event_time"], query.question_times),
-            other_speaker=asked is not None and (row["role"], row["name"]) not in asked,
+            query.graph.get(row["memory_id"], 0.0),
+            closeness(row["event_time"], times) if times else 0.0,
+            asked is not None and (row["role"], row["name"]) not in asked,
         )
         for row in rows
     ]
-    _record(candidates)
-    return fuse(candidates, query.weights, query.limit, query.threshold)
+    _record(query, candidates)
+    return fuse(candidates, query.weights, query.limit, query.threshold, explain=query.explain)
 
 
-def _record(candidates: Sequence[Scored]) -> None:
+def _record(query: SearchQuery, candidates: Sequence[Scored]) -> None:
+    """Counts what each arm proposed that took part."""
     record_candidates(Arm.DENSE, len(candidates))
-    record_candidates(Arm.LEXICAL, sum(candidate.lexical > 0 for candidate in candidates))
-    record_candidates(Arm.GRAPH, sum(candidate.graph > 0 for candidate in candidates))
-    record_candidates(Arm.TIME, sum(candidate.time > 0 for candidate in candidates))
+    record_candidates(Arm.LEXICAL, sum([candidate.lexical > 0 for candidate in candidates]))
+    if query.graph:
+        record_candidates(Arm.GRAPH, sum([candidate.graph > 0 for candidate in candidates]))
+    if query.question_times:
+        record_candidates(Arm.TIME, sum([candidate.time > 0 for candidate in candidates]))

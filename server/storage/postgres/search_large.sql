@@ -1,21 +1,51 @@
 -- Searching a large scope by comparing candidates. Blocks that are not here, with their slots, are in
 -- ranking.sql.
 
--- name: rank_large (memories, project, scope, filters, cast)
--- Returns what `rank` (search.sql) does, but compares only items that can be among the best: the
+-- block: compared_in_one_scan
+-- The vectors and the words of all items of the scope, read at once.
+SELECT m.memory_id, m.text_length,
+       -(m.embedding <#> :vector) AS similarity,
+       -(m.embedding <#> (SELECT mean FROM centre)) AS commonness,
+       CASE WHEN m.lexemes @@ (SELECT any_of FROM question) THEN {shared} END AS shared
+FROM {memories} AS m
+WHERE {narrowed}
+
+-- block: nearest_of_compared
+SELECT memory_id
+FROM (SELECT c.memory_id, {dense} AS dense FROM compared AS c, frame AS f) AS of_scope
+ORDER BY dense DESC, memory_id
+LIMIT (SELECT :limit::bigint)
+
+-- block: compared_by_words
+-- The items that share a word with the question.
+SELECT m.memory_id, m.text_length, {shared} AS shared
+FROM {memories} AS m
+WHERE {narrowed} AND m.lexemes @@ (SELECT any_of FROM question)
+
+-- block: nearest_by_index
+-- Twice as many as are wanted, because they are found before they are centred, which changes their
+-- order a little. The slot `cast` takes the type under which vectors are indexed.
+SELECT m.memory_id
+FROM {memories} AS m
+WHERE {narrowed}
+ORDER BY m.embedding{cast} <#> (SELECT target{cast} FROM frame)
+LIMIT 2 * :limit
+
+-- name: rank_large (compared, nearest, memories, project, scope, filters)
+-- Returns what `rank` (search.sql) does, but scores only items that can be among the best: the
 -- nearest ones, those that share most words with the question, and those around them, to which they
 -- lend. `size` and `mean_length` describe the scope as the last search that read all of it found
--- them. The slot `cast` takes the type under which vectors are indexed, or nothing. It costs a walk
--- through the vector index (or, without one, a comparison of all vectors of the scope), a scan of
--- the items that share a word with the question, and index probes for the candidates.
--- tests/integration/postgres/test_plans.py and test_vector_index.py hold that.
+-- them. The slots `compared` and `nearest` take the blocks `compared_in_one_scan` and
+-- `nearest_of_compared`, which read every vector of the scope, or `compared_by_words` and
+-- `nearest_by_index`, which walk through the vector index. Beside that it costs index probes for the
+-- candidates. tests/integration/postgres/test_plans.py and test_vector_index.py hold that.
 WITH {question},
 {centre},
 frame AS MATERIALIZED (
     SELECT {framed},
            -- The centred cosine grows with this vector's inner product, but for its denominator.
            :vector::halfvec - (mean * array_fill(share::real,
-           ARRAY[vector_dims(mean)])::halfvec) AS target
+           ARRAY[vector_dims(:vector)])::halfvec) AS target
     FROM (
         SELECT :size::float8 AS size, :mean_length::float8 AS mean_length, mean,
                :size / (:size + :centre_shrinkage::float8) AS share, -(mean <#> mean) AS square,
@@ -23,30 +53,22 @@ frame AS MATERIALIZED (
         FROM centre
     ) AS of_scope
 ),
-nearest AS MATERIALIZED (
-    SELECT m.memory_id
-    FROM {memories} AS m
-    WHERE {narrowed}
-    ORDER BY m.embedding{cast} <#> (SELECT target{cast} FROM frame)
-    LIMIT :nearest
-),
-compared AS MATERIALIZED (
-    SELECT m.memory_id, m.text_length, {shared} AS shared
-    FROM {memories} AS m
-    WHERE {narrowed} AND m.lexemes @@ (SELECT any_of FROM question)
-),
+compared AS MATERIALIZED ({compared}),
+nearest AS MATERIALIZED ({nearest}),
 {weights},
 {word_pairs},
 matched AS MATERIALIZED (
     SELECT c.memory_id, c.shared, {lexical} AS lexical
     FROM compared AS c, frame AS f, weights AS w
+    WHERE c.shared IS NOT NULL
 ),
-best AS MATERIALIZED (SELECT * FROM matched ORDER BY lexical DESC, memory_id LIMIT :limit),
+best AS MATERIALIZED (SELECT * FROM matched ORDER BY lexical DESC, memory_id LIMIT (SELECT :limit::bigint)),
 seeds AS MATERIALIZED (
     SELECT m.memory_id, m.scope_key, m.create_time, m.ordinal, m.event_time, m.text_length
     FROM {memories} AS m
     WHERE m.project_id = :project_id AND NOT m.inferred AND m.memory_id = ANY (ARRAY(
-        (SELECT memory_id FROM nearest LIMIT :limit / 2) UNION (SELECT memory_id FROM best LIMIT :limit / 2)
+        (SELECT memory_id FROM nearest LIMIT (SELECT :limit::bigint / 2))
+        UNION (SELECT memory_id FROM best LIMIT (SELECT :limit::bigint / 2))
     ))
 ),
 -- Those around each seed in its sitting.
@@ -73,6 +95,14 @@ lent AS MATERIALIZED (
     ) AS of_pair
     GROUP BY receiver
 ),
+found AS MATERIALIZED (
+    SELECT memory_id
+    FROM (SELECT memory_id FROM best UNION SELECT memory_id FROM lent) AS of_words
+    LEFT JOIN matched USING (memory_id)
+    LEFT JOIN lent USING (memory_id)
+    ORDER BY (1 - coalesce(lexical, 0)) * exp(coalesce(rest, 0)), memory_id
+    LIMIT (SELECT :limit::bigint)
+),
 candidates AS MATERIALIZED (
     SELECT m.memory_id, m.event_time, m.role, m.name, m.text_length,
            -(m.embedding <#> :vector) AS similarity,
@@ -80,9 +110,8 @@ candidates AS MATERIALIZED (
     FROM {memories} AS m
     WHERE {narrowed} AND m.memory_id = ANY (ARRAY(
         SELECT memory_id FROM nearest
-        UNION SELECT memory_id FROM best
-        UNION SELECT memory_id FROM lent
-        UNION SELECT unnest(:graph_ids::uuid[])
+        UNION SELECT memory_id FROM found
+        UNION SELECT unnest((SELECT :graph_ids::uuid[]))
     ))
 ),
 scored AS MATERIALIZED (

@@ -34,18 +34,19 @@ async def read_subgraphs(
 ) -> list[MemorySubgraph]:
     """The subgraphs of these memories on that day.
 
-    One statement; one more where the space of a memory has aliases. A memory that teaches something
-    else than before is learned from first, and whom that concerns is enqueued.
+    One statement, and one more if the space of a memory has aliases. A memory that teaches
+    something else than before is learned from first, and the memories that this concerns are
+    enqueued.
     """
     async with database.connection() as connection:
         rows = await _rows(connection, memories, day)
         teachings = [teaching for row in rows if (teaching := _teaching(row))]
         spaces = {_space(row) for row in rows if row["found"] and row["has_aliases"]}
+        joins: dict[Space, Joins] = {}
         if teachings:
-            await learn(connection, teachings)
-            spaces |= {(t.project_id, t.space) for t in teachings}
-            await enqueue_affected(connection, await _changes(connection, spaces))
-        joins = await joins_of(connection, spaces) if spaces else {}
+            joins = await learn(connection, teachings)
+            await enqueue_affected(connection, await _changes(connection, spaces | joins.keys()))
+        joins |= await joins_of(connection, spaces - joins.keys())
     return [_to_subgraph(row, joins) for row in rows]
 
 

@@ -33,8 +33,14 @@ LEFT JOIN LATERAL (
       AND s.space = m.graph_space
 ) AS splits ON true;
 
--- name: lock_space
-SELECT pg_advisory_xact_lock(hashtextextended(:project_id || chr(10) || :space, 20));
+-- name: lock_spaces
+-- In one order, so that two projectors cannot deadlock.
+SELECT pg_advisory_xact_lock(ordered.key)
+FROM (
+    SELECT DISTINCT hashtextextended(given.project_id || chr(10) || given.space, 20) AS key
+    FROM unnest(:project_ids::text[], :spaces::text[]) AS given (project_id, space)
+    ORDER BY key
+) AS ordered;
 
 -- name: aliases
 SELECT a.project_id, a.space, a.memory_id, a.name, a.alias
@@ -43,16 +49,23 @@ JOIN unnest(:project_ids::text[], :spaces::text[]) AS given (project_id, space) 
 space);
 
 -- name: forget_aliases
-DELETE FROM entity_aliases WHERE project_id = :project_id AND memory_id = :memory_id;
+DELETE FROM entity_aliases AS a
+USING unnest(:project_ids::text[], :memory_ids::uuid[]) AS given (project_id, memory_id)
+WHERE a.project_id = given.project_id AND a.memory_id = given.memory_id;
 
 -- name: learn_aliases
 INSERT INTO entity_aliases (project_id, memory_id, ordinal, space, name, alias)
-SELECT :project_id, :memory_id, taught.ordinal, :space, taught.name, taught.alias
-FROM unnest(:names::text[], :aliases::text[]) WITH ORDINALITY AS taught (name, alias, ordinal);
+SELECT project_id, memory_id, ordinal, space, name, alias
+FROM unnest(
+    :project_ids::text[], :memory_ids::uuid[], :ordinals::integer[], :spaces::text[], :names::text[],
+    :aliases::text[]
+) AS taught (project_id, memory_id, ordinal, space, name, alias);
 
--- name: note_change
-INSERT INTO entity_alias_changes (project_id, space, change_id, keys) VALUES (:project_id, :space,
-    :change_id, :keys);
+-- name: note_changes
+INSERT INTO entity_alias_changes (project_id, space, change_id, keys)
+SELECT project_id, space, change_id, keys
+FROM jsonb_to_recordset(:changes::jsonb)
+    AS changed (project_id text, space text, change_id uuid, keys jsonb);
 
 -- name: changes
 SELECT c.project_id, c.space, c.change_id, c.keys

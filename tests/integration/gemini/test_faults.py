@@ -6,6 +6,8 @@ import asyncio
 import time
 import traceback
 from collections.abc import Awaitable, Callable
+from contextlib import nullcontext
+from pathlib import Path
 
 import aiohttp
 import pytest
@@ -156,7 +158,7 @@ async def test_an_attempt_that_does_not_end_is_cut_off_and_repeated(
     endpoint.fail(EMBED, fault)
 
     with capture_logs() as logs:
-        vectors = await in_request(due_in(SOON), embedding(GeminiEmbedder(client, timeout=0.2)))
+        vectors = await in_request(due_in(SOON), embedding(GeminiEmbedder(client, timeout=1.0)))
 
     assert len(vectors) == 1
     assert [log["event"] for log in logs] == ["gemini_call.retried"]
@@ -353,3 +355,37 @@ async def test_the_environment_does_not_redirect_the_client(
     assert request.path.startswith("/v1beta/")
     assert request.headers["x-goog-api-key"] == "ours"
     await client.close()
+
+
+@pytest.mark.parametrize("proxied", [False, True])
+async def test_a_proxy_of_the_environment_is_used(
+    endpoint: GeminiEndpoint, monkeypatch: pytest.MonkeyPatch, *, proxied: bool
+) -> None:
+    monkeypatch.setenv("HTTP_PROXY", endpoint.base_url)
+    monkeypatch.setenv("NO_PROXY", "" if proxied else "gemini.invalid")
+    retrier = Retrier(RetryPolicy(attempts=1), sleep=no_sleep)
+    client = GeminiClient(api_key="key", base_url="http://gemini.invalid", retrier=retrier)
+    try:
+        with nullcontext() if proxied else pytest.raises(ModelUnavailable):
+            await GeminiEmbedder(client).embed([TEXT], EmbeddingPurpose.DOCUMENT)
+    finally:
+        await client.close()
+    assert [request.headers["host"] for request in endpoint.requests] == (
+        ["gemini.invalid"] if proxied else []
+    )
+
+
+async def test_passwords_of_netrc_are_not_sent(
+    endpoint: GeminiEndpoint, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    (tmp_path / "netrc").write_text("machine 127.0.0.1 login ada password secret", "utf-8")
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    client = GeminiClient(api_key="key", base_url=endpoint.base_url)
+    try:
+        await GeminiEmbedder(client).embed([TEXT], EmbeddingPurpose.DOCUMENT)
+    finally:
+        await client.close()
+    [request] = endpoint.requests
+    assert "authorization" not in request.headers

@@ -36,3 +36,14 @@ async def add(database: Database, *texts: str) -> None:
     added = [addition(of, text, ordinal=ordinal) for ordinal, text in enumerate(texts)]
     store = PostgresMemoryStore(database, on_commit=lambda: None)
     await store.commit(ChangeSet(of, added=added))
+
+
+async def test_a_large_scope_that_was_emptied_has_no_hits(database: Database) -> None:
+    sizes = ScopeSizes(large=0)
+    searches = Searches(database, sizes)
+    await add(database, "tea at noon")
+    assert await searches.search(TEA_AND_RAIN)
+    async with database.connection() as connection:
+        await connection.execute("DELETE FROM memories")
+    assert sizes.of(PROJECT, ALICE)
+    assert await searches.search(TEA_AND_RAIN) == []

@@ -18,7 +18,14 @@ from server.memories.ports import ListQuery
 from server.memories.scope import Scope
 from server.storage.postgres import search
 from server.storage.postgres.memory_store import SQL, list_statement
-from server.storage.postgres.search import ScopeSize, rank_large_statement, rank_statement
+from server.storage.postgres.ranking_statements import (
+    SQL as HITS,
+)
+from server.storage.postgres.ranking_statements import (
+    ScopeSize,
+    rank_large_statement,
+    rank_statement,
+)
 from server.storage.postgres.vector_index import cast_to
 from tests.support.builders import PROJECT
 from tests.support.postgres import loaded
@@ -77,8 +84,13 @@ async def test_a_search_compares_the_memories_of_the_scope(
 
 
 @pytest.mark.parametrize("part", ["user_id", "agent_id", "app_id", "run_id"])
-async def test_searches_of_small_scopes_share_a_plan(connection: Connection, part: str) -> None:
-    statement, *bound = rank_statement(search_of(Scope(**{part: "nobody"})))
+@pytest.mark.parametrize("is_large", [False, True], ids=["small", "large"])
+async def test_searches_of_one_kind_of_scope_share_a_plan(
+    connection: Connection, part: str, is_large: bool
+) -> None:
+    query = search_of(Scope(**{part: "nobody"}))
+    size = ScopeSize(10_000, 80.0)
+    statement, *bound = rank_large_statement(query, size) if is_large else rank_statement(query)
     for _ in range(8):
         await connection.fetch(statement, *bound)
     planned = await connection.fetchval(
@@ -103,7 +115,7 @@ async def test_passages_are_read_by_keys_and_by_messages(connection: Connection)
 
 async def test_hits_are_read_by_their_keys(connection: Connection) -> None:
     ids = [UUID(int=1), UUID(int=2)]
-    read = search.SQL["read_hits"](project_id=PROJECT, memory_ids=ids, visible_on=TODAY)
+    read = HITS["read_hits"](project_id=PROJECT, memory_ids=ids, visible_on=TODAY)
     for plan in await plans(connection, *read):
         assert indexes(plan, "memories") == {"memories_pkey"}
         assert indexes(plan, "calls") == {"calls_pkey"}

@@ -4,19 +4,25 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
+from datetime import timedelta
 from uuid import uuid4
 
 import asyncpg
+import pytest
 import pytest_asyncio
 
+from server.core.clock import SystemClock
 from server.core.pages import ListOrder
+from server.graph.model import Entity
 from server.memories.add.add_memories import AddMemories, AddMemoriesCommand
 from server.memories.add.verbatim import RememberVerbatim
 from server.memories.conversation import Message, Role
 from server.memories.ports import ChangeSet, ListQuery, MemoryDeletion, SearchQuery
+from server.memories.scope import Scope
 from server.storage.postgres.memory_store import PostgresMemoryStore
+from server.storage.postgres.outbox import PostgresOutbox
 from server.storage.postgres.pool import Database, PoolOptions, open_pool
-from tests.support.builders import ALICE, PROJECT, adding, call, revision
+from tests.support.builders import ALICE, PROJECT, adding, addition, call, revision
 from tests.support.fakes import FakeClock, FakeEmbedder
 
 
@@ -38,6 +44,10 @@ class Wiretap:
     async def heard(self, work: Callable[[], Awaitable[object]]) -> int:
         """How many statements the work takes once the connection knows them."""
         await work()
+        return await self.heard_once(work)
+
+    async def heard_once(self, work: Callable[[], Awaitable[object]]) -> int:
+        """How many statements the work takes, run once."""
         self._statements.clear()
         await work()
         return len(self._statements)
@@ -103,3 +113,19 @@ async def test_reads_are_one_statement_and_a_search_is_two(wiretap: Wiretap) -> 
     assert await wiretap.heard(lambda: store.search(search)) == 2
     assert await wiretap.heard(lambda: store.list(listing)) == 1
     assert await wiretap.heard(lambda: store.get(PROJECT, item.memory.id, None)) == 1
+
+
+@pytest.mark.parametrize("users", [1, 20])
+async def test_names_of_many_users_are_learned_together(wiretap: Wiretap, users: int) -> None:
+    """Reading the memories; a transaction of six; and a look for what others left unfinished."""
+    outbox = PostgresOutbox(wiretap.database, SystemClock())
+    # An alias of two entities joins neither, so nobody else is affected.
+    named = [Entity(name, aliases=("Bob",)) for name in ("Robert Smith", "Robin Hood")]
+    for _ in range(users):
+        of = call(scope=Scope(user_id=f"{uuid4()}"))
+        await wiretap.store.commit(
+            ChangeSet(of, added=[addition(of, "They are called Bob", entities=named)])
+        )
+    claimed = await outbox.claim(100, timedelta(minutes=1))
+    assert len(claimed) == users
+    assert await wiretap.heard_once(lambda: outbox.subgraphs(claimed)) == 1 + 6 + 1

@@ -156,3 +156,25 @@ async def test_every_table_says_what_it_is_for(postgres_dsn: str) -> None:
       AND relname <> 'schema_migrations' AND obj_description(oid, 'pg_class') IS NULL
     """
     assert [row["relname"] for row in await fetch(postgres_dsn, query)] == []
+
+
+async def test_the_keys_of_projects_begin_with_the_project(postgres_dsn: str) -> None:
+    """So the tables can be distributed by project (docs/scale.md)."""
+    keys = await fetch(
+        postgres_dsn,
+        """
+        SELECT i.indexrelid::regclass::text AS name, i.indrelid::regclass::text AS table_name,
+               (SELECT attname FROM pg_attribute
+                WHERE attrelid = i.indrelid AND attnum = i.indkey[0]) AS first
+        FROM pg_index AS i
+        WHERE i.indisunique AND EXISTS (
+            SELECT FROM pg_attribute AS a JOIN pg_class AS c ON c.oid = a.attrelid
+            WHERE a.attrelid = i.indrelid AND a.attname = 'project_id' AND NOT a.attisdropped
+              AND c.relnamespace = 'public'::regnamespace
+        )
+        """,
+    )
+    assert len(keys) > 10
+    # A key is looked up before its project is known; a copy of that table can be on each node.
+    others = {key["table_name"] for key in keys if key["first"] != "project_id"}
+    assert others == {"api_keys"}

@@ -14,8 +14,8 @@ from google.protobuf import json_format
 from memoir.v1 import memory_pb2, memory_service_pb2
 from memoir.v1.memory_service_pb2_grpc import MemoryServiceStub
 
-from tests.end_to_end.test_operations import response_of, wait
 from tests.support.chaos.recorder import Outcome, Recorded, Recorder, reason_of
+from tests.support.operations import response_of, wait
 from tests.support.server import ServerProcess, connected
 
 CALL_SECONDS = 5.0

@@ -6,12 +6,14 @@ import argparse
 import subprocess
 import sys
 from collections.abc import Callable, Coroutine
+from datetime import timedelta
 
 import pytest
 
-from server.cli import administration, main, migrate, operations, serve
+from server.cli import administration, keys, main, migrate, operations, serve
 from server.cli.console import fail
 from server.core.errors import FieldViolation, InvalidRequest, NotFound, StoreUnavailable
+from server.projects.project import KeyRole
 from server.runtime.settings import SettingsFault
 from tests.support.server import ROOT
 
@@ -33,26 +35,42 @@ def parse(line: str) -> argparse.Namespace:
         ("projects list", administration.list_projects, {}),
         (
             "keys create --project one",
-            administration.create_key,
+            keys.create_key,
             {"project": "one", "org": None, "label": ""},
         ),
         (
             "keys create --org acme --label laptop",
-            administration.create_key,
+            keys.create_key,
             {"project": None, "org": "acme", "label": "laptop"},
         ),
-        ("keys list", administration.list_keys, {}),
+        (
+            "keys create --project one --role read --expires 90d --user alice --run r1",
+            keys.create_key,
+            {
+                "role": KeyRole.READ,
+                "expires": timedelta(days=90),
+                "user_id": "alice",
+                "agent_id": None,
+                "run_id": "r1",
+            },
+        ),
+        ("keys create --project one", keys.create_key, {"role": KeyRole.ADMIN, "expires": None}),
+        ("keys list", keys.list_keys, {}),
+        (
+            "keys rotate 0123456789ab --overlap 90m",
+            keys.rotate_key,
+            {"key": "0123456789ab", "overlap": timedelta(minutes=90)},
+        ),
+        ("keys rotate 0123456789ab", keys.rotate_key, {"overlap": timedelta(days=1)}),
         (
             "operations list --project one --state FAILED",
             operations.list_operations,
             {"project": "one", "state": "FAILED"},
         ),
-        ("keys revoke 0123456789ab", administration.revoke_key, {"key": "0123456789ab"}),
+        ("keys revoke 0123456789ab", keys.revoke_key, {"key": "0123456789ab"}),
     ],
 )
-def test_a_line_runs_its_command(
-    line: str, command: Command, values: dict[str, str | None]
-) -> None:
+def test_a_line_runs_its_command(line: str, command: Command, values: dict[str, object]) -> None:
     arguments = parse(line)
     assert arguments.run is command
     assert {name: getattr(arguments, name) for name in values} == values

@@ -14,6 +14,7 @@ from google.protobuf.descriptor import MethodDescriptor
 from google.protobuf.message import Message
 from memoir import graph_calls, memory_calls, operation_calls, options, project_calls
 from memoir.v1 import (
+    audit_service_pb2,
     graph_service_pb2,
     memory_service_pb2,
     project_service_pb2,
@@ -22,6 +23,7 @@ from memoir.v1 import (
 
 MODULES = (graph_calls, memory_calls, operation_calls, project_calls)
 CONTRACT = (
+    audit_service_pb2,
     graph_service_pb2,
     memory_service_pb2,
     project_service_pb2,

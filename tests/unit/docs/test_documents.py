@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from memoir.channels import API_KEY_VARIABLE
+from memoir.channels import API_KEY_VARIABLE, TLS_FILE_VARIABLES, TLS_VARIABLE
 from memoir.mcp.stdio import ADDRESS_VARIABLE, SCOPE_VARIABLES
 from opentelemetry.sdk.trace import TracerProvider
 from pydantic import AliasChoices, SecretStr
@@ -114,6 +114,7 @@ def test_every_setting_is_documented_and_no_other() -> None:
 @pytest.mark.parametrize("path", documents(), ids=named)
 def test_no_document_names_a_setting_that_is_not_there(path: Path) -> None:
     of_clients = {API_KEY_VARIABLE, ADDRESS_VARIABLE, *SCOPE_VARIABLES.values()}
+    of_clients |= {TLS_VARIABLE, *TLS_FILE_VARIABLES}
     exist = {name for names, _ in setting_fields() for name in names} | of_clients
     assert set(_VARIABLE.findall(path.read_text(encoding="utf-8"))) <= exist
 

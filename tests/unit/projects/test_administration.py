@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 
 from server.core.errors import InvalidRequest, NotFound
-from server.projects.administration import Administration
-from server.projects.project import key_digest, key_id
+from server.memories.scope import Scope
+from server.projects.administration import Administration, KeyRights
+from server.projects.project import KeyRole, key_digest, key_id
 from tests.support.builders import NOW
 from tests.support.fakes import FakeClock, FakeProjectStore
 
@@ -17,8 +20,13 @@ def projects() -> FakeProjectStore:
 
 
 @pytest.fixture
-def administration(projects: FakeProjectStore) -> Administration:
-    return Administration(projects, FakeClock())
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+@pytest.fixture
+def administration(projects: FakeProjectStore, clock: FakeClock) -> Administration:
+    return Administration(projects, clock)
 
 
 async def test_a_project_is_made_once(administration: Administration) -> None:
@@ -105,3 +113,67 @@ async def test_a_key_is_revoked_once(administration: Administration) -> None:
     for again in (record.id, "unknown"):
         with pytest.raises(NotFound):
             await administration.revoke_key(again)
+
+
+async def test_a_key_has_the_rights_that_it_was_given(administration: Administration) -> None:
+    await administration.create_project("one", "acme")
+    rights = KeyRights(KeyRole.READ, Scope(user_id="alice"), timedelta(days=1))
+    record, key = await administration.create_key(
+        project_id="one", org_id=None, label="", rights=rights
+    )
+    assert (record.role, record.scope) == (KeyRole.READ, Scope(user_id="alice"))
+    assert record.expire_time == NOW + timedelta(days=1)
+    assert await administration.is_valid(key)
+
+
+@pytest.mark.parametrize(
+    ("rights", "field"),
+    [
+        (KeyRights(lifetime=timedelta(0)), "lifetime"),
+        (KeyRights(lifetime=timedelta(days=100_000)), "lifetime"),
+        (KeyRights(scope=Scope(user_id="")), "user_id"),
+        (KeyRights(scope=Scope(run_id="x" * 257)), "run_id"),
+        (KeyRights(scope=Scope(app_id="a\nb")), "app_id"),
+    ],
+)
+async def test_malformed_rights_are_refused(
+    administration: Administration, rights: KeyRights, field: str
+) -> None:
+    await administration.create_project("one", "acme")
+    with pytest.raises(InvalidRequest) as raised:
+        await administration.create_key(project_id="one", org_id=None, label="", rights=rights)
+    assert [v.field for v in raised.value.violations] == [field]
+
+
+async def test_a_rotated_key_and_its_successor_overlap(
+    administration: Administration, clock: FakeClock
+) -> None:
+    await administration.create_project("one", "acme")
+    rights = KeyRights(KeyRole.WRITE, Scope(user_id="alice"), timedelta(days=90))
+    old, old_key = await administration.create_key(
+        project_id="one", org_id=None, label="laptop", rights=rights
+    )
+    clock.time = NOW + timedelta(days=30)
+    new, new_key = await administration.rotate_key(old.id, timedelta(hours=24))
+    assert (new.role, new.scope, new.label) == (old.role, old.scope, old.label)
+    assert new.expire_time == clock.time + timedelta(days=90)
+    ends = {key.id: key.expire_time for key in await administration.list_keys()}
+    assert ends[old.id] == clock.time + timedelta(hours=24)
+    assert await administration.is_valid(old_key)
+    assert await administration.is_valid(new_key)
+
+
+async def test_only_a_valid_key_is_rotated(
+    administration: Administration, clock: FakeClock
+) -> None:
+    await administration.create_project("one", "acme")
+    rights = KeyRights(lifetime=timedelta(days=1))
+    old, _ = await administration.create_key(project_id="one", org_id=None, label="", rights=rights)
+    revoked, _ = await administration.create_key(project_id="one", org_id=None, label="")
+    await administration.revoke_key(revoked.id)
+    clock.time = NOW + timedelta(days=1)
+    for identifier in (old.id, revoked.id, "unknown"):
+        with pytest.raises(NotFound):
+            await administration.rotate_key(identifier, timedelta(0))
+    with pytest.raises(InvalidRequest):
+        await administration.rotate_key(old.id, timedelta(seconds=-1))

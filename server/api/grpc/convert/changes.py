@@ -39,6 +39,7 @@ from server.memories.scope import DeletionReceipt, ScopeKind, ScopeSummary, Stor
 from server.memories.scopes.delete_scope import DeleteMemoriesCommand, DeleteScopeCommand
 from server.memories.scopes.list_scopes import ListScopesCommand, ScopeCursor
 from server.operations.idempotency import RequestKey
+from server.projects.project import Caller
 
 
 def request_key(request: Message, request_id: str) -> RequestKey | None:
@@ -58,15 +59,16 @@ def request_key(request: Message, request_id: str) -> RequestKey | None:
 
 
 def update_command(
-    request: memory_service_pb2.UpdateMemoryRequest, project_id: str
+    request: memory_service_pb2.UpdateMemoryRequest, caller: Caller
 ) -> UpdateMemoryCommand:
     """UpdateMemory."""
     return UpdateMemoryCommand(
-        project_id=project_id,
+        project_id=caller.project_id,
         memory_id=UUID(request.id),
         changes=_changes(request),
         etag=request.etag if request.HasField("etag") else None,
         key=request_key(request, request.request_id),
+        within=caller.scope,
     )
 
 
@@ -83,15 +85,16 @@ def _changes(request: memory_service_pb2.UpdateMemoryRequest) -> FieldChanges:
 
 
 def delete_command(
-    request: memory_service_pb2.DeleteMemoryRequest, project_id: str
+    request: memory_service_pb2.DeleteMemoryRequest, caller: Caller
 ) -> DeleteMemoryCommand:
     """DeleteMemory."""
     return DeleteMemoryCommand(
-        project_id=project_id,
+        project_id=caller.project_id,
         memory_id=UUID(request.id),
         etag=request.etag if request.HasField("etag") else None,
         key=request_key(request, request.request_id),
         erase=erases(request.erasure_mode),
+        within=caller.scope,
     )
 
 
@@ -101,36 +104,37 @@ def erases(mode: memory_service_pb2.ErasureMode.ValueType) -> bool:
 
 
 def restore_command(
-    request: memory_service_pb2.RestoreMemoryRequest, project_id: str
+    request: memory_service_pb2.RestoreMemoryRequest, caller: Caller
 ) -> RestoreMemoryCommand:
     """RestoreMemory."""
     return RestoreMemoryCommand(
-        project_id=project_id,
+        project_id=caller.project_id,
         memory_id=UUID(request.id),
         version=request.version,
         etag=request.etag if request.HasField("etag") else None,
         key=request_key(request, request.request_id),
+        within=caller.scope,
     )
 
 
 def batch_update_command(
-    request: memory_service_pb2.BatchUpdateMemoriesRequest, project_id: str
+    request: memory_service_pb2.BatchUpdateMemoriesRequest, caller: Caller
 ) -> BatchUpdateCommand:
     """BatchUpdateMemories."""
     return BatchUpdateCommand(
-        project_id=project_id,
-        items=[update_command(item, project_id) for item in request.requests],
+        project_id=caller.project_id,
+        items=[update_command(item, caller) for item in request.requests],
         key=request_key(request, request.request_id),
     )
 
 
 def batch_delete_command(
-    request: memory_service_pb2.BatchDeleteMemoriesRequest, project_id: str
+    request: memory_service_pb2.BatchDeleteMemoriesRequest, caller: Caller
 ) -> BatchDeleteCommand:
     """BatchDeleteMemories."""
     return BatchDeleteCommand(
-        project_id=project_id,
-        items=[delete_command(item, project_id) for item in request.requests],
+        project_id=caller.project_id,
+        items=[delete_command(item, caller) for item in request.requests],
         key=request_key(request, request.request_id),
     )
 
@@ -151,7 +155,7 @@ def watch_command(
 
 
 def events_command(
-    request: memory_service_pb2.ListMemoryEventsRequest, project_id: str, tokens: ProjectTokens
+    request: memory_service_pb2.ListMemoryEventsRequest, caller: Caller, tokens: ProjectTokens
 ) -> ListMemoryEventsCommand:
     """ListMemoryEvents.
 
@@ -159,10 +163,11 @@ def events_command(
         InvalidRequest: the page token is not one of this request.
     """
     return ListMemoryEventsCommand(
-        project_id=project_id,
+        project_id=caller.project_id,
         memory_id=UUID(request.id),
         page_size=request.page_size or DEFAULT_PAGE_SIZE,
         after_version=read_number_page_token(tokens, request, request.page_token),
+        within=caller.scope,
     )
 
 

@@ -63,6 +63,7 @@ def _provenance_message(provenance: Provenance) -> memory_pb2.Provenance:
         call_id=str(provenance.call_id),
         request_id=str(provenance.request_id) if provenance.request_id else None,
         correlation_id=provenance.correlation_id,
+        key_id=provenance.key_id or "",
         language_model=provenance.language_model,
         prompt_version=provenance.prompt_version,
         embedding_model=provenance.embedding_model,

@@ -99,6 +99,10 @@ def statistics_message(statistics: ProjectStatistics) -> pb.Statistics:
             idle=statistics.pool.idle,
             max_size=statistics.pool.max_size,
         ),
+        quotas=[
+            pb.QuotaStatistics(name=usage.name, limit=usage.limit, used=usage.used)
+            for usage in statistics.quotas
+        ],
     )
 
 

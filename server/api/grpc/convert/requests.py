@@ -175,6 +175,8 @@ def search_command(
         reference_time=(
             from_timestamp(request.reference_time) if request.HasField("reference_time") else None
         ),
+        explain=request.explain,
+        latest_only=request.latest_only,
     )
 
 

@@ -1,4 +1,4 @@
-"""Identity: who a call's key stands for, and which project the call may access."""
+"""Identity: who a call's key stands for, which project the call may access, and how much."""
 
 from __future__ import annotations
 
@@ -10,9 +10,11 @@ from typing import Any, TypeAlias
 from google.protobuf.descriptor import Descriptor
 from google.protobuf.message import Message
 
+from server.api.grpc.admission import MethodClass
 from server.api.grpc.convert.operations import project_of_name
 from server.api.grpc.interceptors.context import CallContext, CallInterceptor, Method, Proceed
 from server.projects.project import Caller, Principal
+from server.projects.quotas import ProjectQuotas
 
 _principal: ContextVar[Principal | None] = ContextVar("principal", default=None)
 _caller: ContextVar[Caller | None] = ContextVar("caller", default=None)
@@ -74,20 +76,33 @@ class AuthorizationInterceptor(CallInterceptor):
     A client stream acts on the key's own project, because no single request names another one.
     """
 
-    def __init__(self, authorize: Authorize) -> None:
+    def __init__(self, authorize: Authorize, quotas: ProjectQuotas | None = None) -> None:
         """`authorize` takes the principal, and `org_id` and `project_id` of the request if given.
 
-        It raises ProjectForbidden or ProjectRequired.
+        It raises ProjectForbidden or ProjectRequired. With `quotas`, calls are held to those of
+        their projects.
         """
         self._authorize = authorize
+        self._quotas = quotas
 
     async def intercept(
         self, method: Method, request: Any, context: CallContext, proceed: Proceed
     ) -> Any:
-        if not method.is_public:
-            org_id, project_id = _named(request, "org_id"), _project_named(request)
-            enter_caller(await self._authorize(current_principal(), org_id, project_id))
-        return await proceed(request, context)
+        if method.is_public:
+            return await proceed(request, context)
+        org_id, project_id = _named(request, "org_id"), _project_named(request)
+        caller = await self._authorize(current_principal(), org_id, project_id)
+        enter_caller(caller)
+        if self._quotas is None:
+            return await proceed(request, context)
+        is_stream = method.kind is MethodClass.STREAM
+        use = await self._quotas.enter(
+            caller.project_id, is_stream=is_stream, stores=method.access.stores
+        )
+        try:
+            return await proceed(request, context)
+        finally:
+            use.leave(is_stream=is_stream)
 
 
 def _project_named(request: object) -> str | None:

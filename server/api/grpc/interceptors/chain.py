@@ -33,6 +33,7 @@ from server.api.grpc.interceptors.observation import ObservationInterceptor
 from server.api.grpc.interceptors.tracing import as_generator, tracing_interceptor
 from server.api.grpc.rate_limit import RateLimiter
 from server.api.grpc.validation import check, check_large
+from server.projects.quotas import ProjectQuotas
 from server.telemetry.statistics import Statistics
 
 Continuation: TypeAlias = Callable[[grpc.HandlerCallDetails], Awaitable["Handler | None"]]
@@ -50,11 +51,13 @@ def build_interceptors(
     default_timeout_seconds: float,
     timeout_seconds_by_method: Mapping[str, float] | None = None,
     tracer_provider: TracerProvider | None = None,
+    quotas: ProjectQuotas | None = None,
 ) -> list[grpc.aio.ServerInterceptor]:
     """The interceptors of the server, outermost first.
 
     `timeout_seconds_by_method` maps `package.Service/Method` to the bound of a call whose client
-    sets no deadline. Without a `tracer_provider` no spans are made.
+    sets no deadline. Without a `tracer_provider` no spans are made; without `quotas` projects have
+    none.
     """
     deadlines = Deadlines(default_timeout_seconds, timeout_seconds_by_method or {})
     chain = InterceptorChain(
@@ -64,7 +67,7 @@ def build_interceptors(
             EntryInterceptor(gate, deadlines, authenticate, admission, rate_limiter),
             DecodingInterceptor(),
             ValidationInterceptor(check, check_large, now),
-            AuthorizationInterceptor(rate_limited(authorize, rate_limiter)),
+            AuthorizationInterceptor(rate_limited(authorize, rate_limiter), quotas),
         ]
     )
     return [tracing_interceptor(tracer_provider), chain] if tracer_provider else [chain]

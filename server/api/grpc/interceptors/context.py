@@ -12,6 +12,7 @@ from typing import Any, Never, TypeAlias
 import grpc
 from google.protobuf.message import Message
 
+from server.api.grpc.access_rules import Access, access_to
 from server.api.grpc.admission import MethodClass, method_class
 from server.api.grpc.decoding import Codec, message_type_of
 from server.core.request_context import current_request
@@ -148,6 +149,7 @@ class Method:
     streams_responses: bool
     codec: Codec
     kind: MethodClass
+    access: Access
     exists: bool = True
 
 
@@ -174,6 +176,7 @@ def describe(path: str, handler: Handler, *, exists: bool = True) -> Method:
             handler.response_serializer,
             _protobuf_request(name, handler),
         ),
+        access=access_to(name),
         exists=exists,
     )
 

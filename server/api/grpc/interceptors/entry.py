@@ -30,7 +30,7 @@ from server.core.errors import (
     RateLimited,
     StoreUnavailable,
 )
-from server.core.request_context import current_request, enter_request
+from server.core.request_context import Origin, current_request, enter_origin, enter_request
 from server.projects.project import Caller, Principal
 from server.telemetry.metrics import ADMISSION_REFUSALS
 from server.telemetry.recording import stage
@@ -63,8 +63,8 @@ class EntryInterceptor(CallInterceptor):
     """Admits a call and bounds its time, or refuses it before anything is spent on reading it.
 
     In this order: a draining server admits no calls; a call is bounded by its client's deadline,
-    else by the server's default; the metadata `authorization: Token <key>` must hold a valid key;
-    and the server's capacity and the project's rate must allow it.
+    else by the server's default; the metadata `authorization: Token <key>` must hold a valid key
+    whose role permits the method; and the server's capacity and the project's rate must allow it.
 
     Health and reflection bypass all of this, so a busy or draining server still answers its
     probes. Server streams have no default deadline: they last as long as the client wants. gRPC
@@ -112,6 +112,8 @@ class EntryInterceptor(CallInterceptor):
         with stage("authenticate", is_brief=True):
             principal = await self._principal(context.invocation_metadata())
             enter_principal(principal)
+            enter_origin(Origin(principal.key_id, context.peer()))
+            method.access.require(principal)
         if principal.project_id is not None:
             _counted(self._rate_limiter, principal.project_id)
         size = len(request) if isinstance(request, bytes) else 0

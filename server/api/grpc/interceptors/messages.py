@@ -10,6 +10,7 @@ import grpc
 from google.protobuf.message import Message
 
 from server.api.grpc.decoding import Codec
+from server.api.grpc.interceptors.access import current_principal
 from server.api.grpc.interceptors.context import CallContext, CallInterceptor, Method, Proceed
 from server.api.grpc.large_messages import LARGE_BYTES, beside_the_loop
 from server.telemetry.recording import stage
@@ -49,7 +50,7 @@ Now: TypeAlias = Callable[[], datetime]
 
 
 class ValidationInterceptor(CallInterceptor):
-    """Applies a check to every request message."""
+    """Confines every request message to the scope of the call's key, and checks the message."""
 
     def __init__(self, check: Check, check_large: Check, now: Now) -> None:
         """Both checks raise InvalidRequest; the check of large requests runs in a thread.
@@ -64,7 +65,8 @@ class ValidationInterceptor(CallInterceptor):
         self, method: Method, request: Any, context: CallContext, proceed: Proceed
     ) -> Any:
         if method.streams_requests:
-            return await proceed(self._checked(request), context)
+            return await proceed(self._checked(method, request), context)
+        _confine(method, request)
         if context.request_bytes >= LARGE_BYTES:
             with stage("validate", is_brief=True):
                 await beside_the_loop(self._check_large, request, self._now())
@@ -72,8 +74,9 @@ class ValidationInterceptor(CallInterceptor):
             self._apply(request)
         return await proceed(request, context)
 
-    async def _checked(self, requests: AsyncIterable[Any]) -> AsyncIterator[Any]:
+    async def _checked(self, method: Method, requests: AsyncIterable[Any]) -> AsyncIterator[Any]:
         async for request in requests:
+            _confine(method, request)
             self._apply(request)
             yield request
 
@@ -81,3 +84,9 @@ class ValidationInterceptor(CallInterceptor):
         if isinstance(request, Message):
             with stage("validate", is_brief=True):
                 self._check(request, self._now())
+
+
+def _confine(method: Method, request: object) -> None:
+    """Before the check, because the key's scope may be what the request lacks."""
+    if not method.is_public:
+        method.access.confine(current_principal(), request)

@@ -25,7 +25,7 @@ from server.api.grpc.interceptors.context import (
     final_code,
 )
 from server.api.grpc.interceptors.tracing import complete_span
-from server.core.request_context import RequestContext, enter_request
+from server.core.request_context import RequestContext, current_origin, enter_request
 from server.telemetry.figures import EndedCall, Tally, begin_tally
 from server.telemetry.recording import record_rpc
 from server.telemetry.spans import (
@@ -131,9 +131,14 @@ def _correlation_id(metadata: Metadata, place: SpanContext | None) -> str:
     )
 
 
+def is_correlation_id(value: str) -> bool:
+    """Whether an id that a client sent is kept."""
+    return _ID.fullmatch(value) is not None
+
+
 def _sent_id(metadata: Metadata, header: str) -> str | None:
     for key, value in metadata:
-        if key == header and isinstance(value, str) and _ID.fullmatch(value):
+        if key == header and isinstance(value, str) and is_correlation_id(value):
             return value
     return None
 
@@ -173,6 +178,10 @@ def _log_call(
         facts["response_messages"] = context.messages_written
     if project_id:
         facts["project_id"] = project_id
+    origin = current_origin()
+    if origin.key_id:
+        facts["key_id"] = origin.key_id
+        facts["peer"] = origin.peer
     if tally.model_calls:
         facts["model_calls"] = len(tally.model_calls)
         facts["model_ms"] = round(sum(call.seconds for call in tally.model_calls) * 1000, 3)

@@ -97,9 +97,11 @@ class MemoryService(MemoryMutations, MemoryScopes):
         self, request: memory_service_pb2.GetMemoryRequest, _context: object
     ) -> memory_service_pb2.GetMemoryResponse:
         """See the contract."""
+        caller = current_caller()
         memory = await self._use_cases.get(
-            current_caller().project_id,
+            caller.project_id,
             UUID(request.id),
+            within=caller.scope,
             show_expired=request.show_expired,
             as_of=from_timestamp(request.as_of) if request.HasField("as_of") else None,
         )

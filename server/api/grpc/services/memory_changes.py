@@ -74,9 +74,9 @@ class MemoryMutations:
         self, request: memory_service_pb2.UpdateMemoryRequest, _context: object
     ) -> memory_service_pb2.UpdateMemoryResponse:
         """See the contract."""
-        project_id = current_caller().project_id
-        tokens = await self._tokens.of_project(project_id)
-        updated = await self._mutations.update(update_command(request, project_id))
+        caller = current_caller()
+        tokens = await self._tokens.of_project(caller.project_id)
+        updated = await self._mutations.update(update_command(request, caller))
         return memory_service_pb2.UpdateMemoryResponse(
             memory=memory_message(updated.memory),
             consistency_token=consistency_token(tokens, updated.position),
@@ -86,9 +86,9 @@ class MemoryMutations:
         self, request: memory_service_pb2.DeleteMemoryRequest, _context: object
     ) -> memory_service_pb2.DeleteMemoryResponse:
         """See the contract."""
-        project_id = current_caller().project_id
-        tokens = await self._tokens.of_project(project_id)
-        deletion = await self._mutations.delete(delete_command(request, project_id))
+        caller = current_caller()
+        tokens = await self._tokens.of_project(caller.project_id)
+        deletion = await self._mutations.delete(delete_command(request, caller))
         return memory_service_pb2.DeleteMemoryResponse(
             consistency_token=consistency_token(tokens, deletion.position),
             receipt=receipt_message(deletion.receipt),
@@ -98,9 +98,9 @@ class MemoryMutations:
         self, request: memory_service_pb2.RestoreMemoryRequest, _context: object
     ) -> memory_service_pb2.RestoreMemoryResponse:
         """See the contract."""
-        project_id = current_caller().project_id
-        tokens = await self._tokens.of_project(project_id)
-        restored = await self._mutations.restore(restore_command(request, project_id))
+        caller = current_caller()
+        tokens = await self._tokens.of_project(caller.project_id)
+        restored = await self._mutations.restore(restore_command(request, caller))
         return memory_service_pb2.RestoreMemoryResponse(
             memory=memory_message(restored.memory),
             consistency_token=consistency_token(tokens, restored.position),
@@ -110,9 +110,9 @@ class MemoryMutations:
         self, request: memory_service_pb2.BatchUpdateMemoriesRequest, _context: object
     ) -> memory_service_pb2.BatchUpdateMemoriesResponse:
         """See the contract."""
-        project_id = current_caller().project_id
-        tokens = await self._tokens.of_project(project_id)
-        command = await beside_the_loop(batch_update_command, request, project_id)
+        caller = current_caller()
+        tokens = await self._tokens.of_project(caller.project_id)
+        command = await beside_the_loop(batch_update_command, request, caller)
         outcomes = await self._mutations.update_batch(command)
         correlation_id = current_request().correlation_id
         return await beside_the_loop(batch_update_response, outcomes, correlation_id, tokens)
@@ -121,9 +121,9 @@ class MemoryMutations:
         self, request: memory_service_pb2.BatchDeleteMemoriesRequest, _context: object
     ) -> memory_service_pb2.BatchDeleteMemoriesResponse:
         """See the contract."""
-        project_id = current_caller().project_id
-        tokens = await self._tokens.of_project(project_id)
-        command = batch_delete_command(request, project_id)
+        caller = current_caller()
+        tokens = await self._tokens.of_project(caller.project_id)
+        command = batch_delete_command(request, caller)
         outcomes = await self._mutations.delete_batch(command)
         return batch_delete_response(command, outcomes, current_request().correlation_id, tokens)
 
@@ -131,9 +131,9 @@ class MemoryMutations:
         self, request: memory_service_pb2.ListMemoryEventsRequest, _context: object
     ) -> memory_service_pb2.ListMemoryEventsResponse:
         """See the contract."""
-        project_id = current_caller().project_id
-        tokens = await self._tokens.of_project(project_id)
-        command = events_command(request, project_id, tokens)
+        caller = current_caller()
+        tokens = await self._tokens.of_project(caller.project_id)
+        command = events_command(request, caller, tokens)
 
         async def page(size: int) -> memory_service_pb2.ListMemoryEventsResponse:
             found = await self._mutations.events(replace(command, page_size=size))

@@ -38,9 +38,10 @@ class OperationsService:
     ) -> operations_proto_pb2.Operation:
         """See the contract."""
         operation_id = read_operation_name(request.name)
-        project_id = current_caller().project_id
-        tokens = await self._tokens.of_project(project_id)
-        return operation_message(await self._operations.get(project_id, operation_id), tokens)
+        caller = current_caller()
+        tokens = await self._tokens.of_project(caller.project_id)
+        view = await self._operations.get(caller.project_id, operation_id, caller.scope)
+        return operation_message(view, tokens)
 
     async def ListOperations(  # noqa: N802 - the contract's name
         self, request: operations_proto_pb2.ListOperationsRequest, _context: object
@@ -48,12 +49,14 @@ class OperationsService:
         """See the contract."""
         read_parent(request.name)
         states = read_state_filter(request.filter)
-        project_id = current_caller().project_id
-        tokens = await self._tokens.of_project(project_id)
+        caller = current_caller()
+        tokens = await self._tokens.of_project(caller.project_id)
         before = read_operation_page_token(tokens, request, request.page_token)
 
         async def page(size: int) -> operations_proto_pb2.ListOperationsResponse:
-            found = await self._operations.list(project_id, states, size, before)
+            found = await self._operations.list(
+                caller.project_id, states, size, before, caller.scope
+            )
             return operations_proto_pb2.ListOperationsResponse(
                 operations=[operation_message(view, tokens) for view in found.operations],
                 next_page_token=operation_page_token(tokens, request, found.next),
@@ -67,13 +70,14 @@ class OperationsService:
     ) -> operations_proto_pb2.Operation:
         """See the contract."""
         operation_id = read_operation_name(request.name)
-        project_id = current_caller().project_id
-        tokens = await self._tokens.of_project(project_id)
+        caller = current_caller()
+        tokens = await self._tokens.of_project(caller.project_id)
         seconds = max(0.0, current_request().remaining() - ANSWER_SECONDS)
         if request.HasField("timeout"):
             seconds = min(seconds, max(0.0, request.timeout.ToTimedelta().total_seconds()))
         return operation_message(
-            await self._operations.wait(project_id, operation_id, seconds), tokens
+            await self._operations.wait(caller.project_id, operation_id, seconds, caller.scope),
+            tokens,
         )
 
     async def CancelOperation(  # noqa: N802 - the contract's name
@@ -82,8 +86,9 @@ class OperationsService:
         """See the contract."""
         operation_id = read_operation_name(request.name)
         status = to_status(OperationCancelled(), current_request().correlation_id)
+        caller = current_caller()
         await self._operations.cancel(
-            current_caller().project_id, operation_id, status.SerializeToString()
+            caller.project_id, operation_id, status.SerializeToString(), caller.scope
         )
         return Empty()
 
@@ -92,5 +97,6 @@ class OperationsService:
     ) -> Empty:
         """See the contract."""
         operation_id = read_operation_name(request.name)
-        await self._operations.delete(current_caller().project_id, operation_id)
+        caller = current_caller()
+        await self._operations.delete(caller.project_id, operation_id, caller.scope)
         return Empty()

@@ -19,7 +19,8 @@ from server.api.http.exchange import Exchange, message_of
 from server.api.http.mem0 import fields
 from server.api.http.mem0.exports import export_id, exported_filters
 from server.api.http.mem0.filters import conjunction, from_query, translated
-from server.api.http.mem0.shapes import IDS, memory_json, time_json
+from server.api.http.mem0.shapes import IDS, memory_json
+from server.api.http.writing import time_json
 from server.core.errors import FieldViolation, InvalidRequest
 
 MOST_READ: Final = 10_000

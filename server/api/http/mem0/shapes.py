@@ -6,11 +6,11 @@ from typing import Any, Final
 from uuid import NAMESPACE_OID, uuid5
 
 from google.longrunning import operations_proto_pb2
-from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import Message
 from google.protobuf.struct_pb2 import Struct
-from google.protobuf.timestamp_pb2 import Timestamp
 from memoir.v1 import memory_pb2, memory_service_pb2
+
+from server.api.http.writing import struct_json, time_json
 
 IDS: Final[tuple[str, ...]] = ("user_id", "agent_id", "app_id", "run_id")
 _State = memory_service_pb2.OperationMetadata
@@ -30,12 +30,7 @@ def optional(message: Message, field: str) -> Any:
 
 def metadata_json(metadata: Struct) -> dict[str, Any] | None:
     """The metadata; None if there is none, as Mem0 answers it."""
-    return MessageToDict(metadata) or None
-
-
-def time_json(instant: Timestamp) -> str:
-    """A time in RFC 3339, in UTC."""
-    return instant.ToJsonString()
+    return struct_json(metadata) or None
 
 
 def memory_json(memory: memory_pb2.Memory, run: str = "run_id") -> dict[str, Any]:

@@ -5,12 +5,12 @@ const KEY = "memoir.key";
 const PROJECT = "memoir.project";
 
 export class CallError extends Error {
-  constructor(answer, status) {
-    super(answer.message || `HTTP ${status}`);
-    this.code = answer.code ?? "UNKNOWN";
-    this.reason = answer.reason;
-    this.correlationId = answer.correlation_id;
-    this.violations = answer.violations ?? [];
+  constructor(details = {}, status) {
+    super(details.message || `HTTP ${status}`);
+    this.code = details.code ?? "UNKNOWN";
+    this.reason = details.reason;
+    this.correlationId = details.correlation_id;
+    this.violations = details.violations ?? [];
   }
 
   describe() {
@@ -48,6 +48,6 @@ export async function call(method, request = {}) {
     throw new CallError({ code: "UNAVAILABLE", message: "the server cannot be reached" }, 0);
   }
   const answer = await response.json().catch(() => ({}));
-  if (!response.ok) throw new CallError(answer, response.status);
+  if (!response.ok) throw new CallError(answer.details, response.status);
   return answer;
 }

@@ -202,10 +202,27 @@ CREATE TABLE projects (
     update_time timestamptz NOT NULL,
     delete_time timestamptz,
     keeps_passages boolean NOT NULL DEFAULT true,
+    max_memories bigint NOT NULL DEFAULT 0,
+    max_bytes bigint NOT NULL DEFAULT 0,
+    max_calls_per_second bigint NOT NULL DEFAULT 0,
+    max_calls bigint NOT NULL DEFAULT 0,
+    max_streams bigint NOT NULL DEFAULT 0,
     PRIMARY KEY (project_id),
-    CONSTRAINT projects_retention CHECK (default_retention_days >= 0)
+    CONSTRAINT projects_retention CHECK (default_retention_days >= 0),
+    CONSTRAINT projects_quotas CHECK (
+        least(max_memories, max_bytes, max_calls_per_second, max_calls, max_streams) >= 0
+    )
 );
-COMMENT ON TABLE projects IS 'Tenants, with what their clients may set.';
+COMMENT ON TABLE projects IS 'Tenants, with what their clients may set, and their quotas.';
+COMMENT ON COLUMN projects.max_memories IS 'How many memories it may hold; 0 is no limit.';
+COMMENT ON COLUMN projects.max_bytes IS
+    'How many bytes the texts of its memories and messages may have; 0 is no limit.';
+COMMENT ON COLUMN projects.max_calls_per_second IS
+    'How many calls each serving process takes in a second; 0 is no limit.';
+COMMENT ON COLUMN projects.max_calls IS
+    'How many calls each serving process works on at once; 0 is no limit.';
+COMMENT ON COLUMN projects.max_streams IS
+    'How many streams each serving process holds open; 0 is no limit.';
 COMMENT ON COLUMN projects.custom_instructions IS
     'What the language model is told beside its own rules.';
 COMMENT ON COLUMN projects.custom_categories IS
@@ -221,9 +238,17 @@ CREATE TABLE api_keys (
     label text NOT NULL,
     create_time timestamptz NOT NULL,
     revoke_time timestamptz,
+    role text NOT NULL,
+    user_id text,
+    agent_id text,
+    app_id text,
+    run_id text,
+    expire_time timestamptz,
+    last_use_time timestamptz,
     UNIQUE (key_id),
     PRIMARY KEY (digest),
-    FOREIGN KEY (project_id) REFERENCES projects(project_id)
+    FOREIGN KEY (project_id) REFERENCES projects(project_id),
+    CONSTRAINT api_keys_role CHECK (role IN ('read', 'write', 'admin'))
 );
 COMMENT ON TABLE api_keys IS
     'Keys of organizations and projects. Looked up before their project is known, so the '
@@ -232,6 +257,12 @@ COMMENT ON COLUMN api_keys.digest IS 'SHA-256 of the key.';
 COMMENT ON COLUMN api_keys.project_id IS
     'The one project that the key opens; null opens all of its organization.';
 COMMENT ON COLUMN api_keys.revoke_time IS 'From when on the key opens nothing.';
+COMMENT ON COLUMN api_keys.role IS 'What the key may do: read, also write, or also administrate.';
+COMMENT ON COLUMN api_keys.user_id IS
+    'With agent_id, app_id and run_id the scope that the key is confined to; null does not confine.';
+COMMENT ON COLUMN api_keys.expire_time IS 'From when on the key opens nothing; null is never.';
+COMMENT ON COLUMN api_keys.last_use_time IS
+    'When the key was last used, up to a quarter of a minute late; null is never.';
 
 CREATE TABLE calls (
     project_id text NOT NULL,
@@ -257,6 +288,8 @@ CREATE TABLE calls (
     request_id_release_time timestamptz,
     traceparent text,
     notices jsonb NOT NULL DEFAULT '[]',
+    key_id text,
+    peer text,
     PRIMARY KEY (project_id, call_id)
 );
 COMMENT ON TABLE calls IS
@@ -267,6 +300,9 @@ COMMENT ON COLUMN calls.correlation_id IS 'The id of the request, as in logs and
 COMMENT ON COLUMN calls.traceparent IS
     'The place of the call in its trace (W3C Trace Context); later work links back to it. '
     'Null where the call was in no trace.';
+COMMENT ON COLUMN calls.key_id IS
+    'The API key of the call; null for the service''s own work.';
+COMMENT ON COLUMN calls.peer IS 'The client''s address; null for the service''s own work.';
 COMMENT ON COLUMN calls.position IS
     'The place among the changes of the project, from change_position.';
 COMMENT ON COLUMN calls.method IS 'The RPC by which it came.';
@@ -576,6 +612,8 @@ CREATE TABLE operations (
     error bytea,
     traceparent text,
     server_id bigint,
+    key_id text,
+    peer text,
     PRIMARY KEY (project_id, operation_id),
     CONSTRAINT operations_state CHECK (state IN ('QUEUED', 'RUNNING', 'SUCCEEDED', 'FAILED', 'CANCELLED'))
 );
@@ -587,6 +625,8 @@ COMMENT ON COLUMN operations.correlation_id IS 'The id of the request, as in log
 COMMENT ON COLUMN operations.traceparent IS
     'The place of the call in its trace (W3C Trace Context); later work links back to it. '
     'Null where the call was in no trace.';
+COMMENT ON COLUMN operations.key_id IS 'The API key that the call was sent with.';
+COMMENT ON COLUMN operations.peer IS 'The address of the client that sent the call.';
 COMMENT ON COLUMN operations.position IS 'The order in which they are taken.';
 COMMENT ON COLUMN operations.payload IS 'The request, until it is done.';
 COMMENT ON COLUMN operations.failures IS
@@ -669,6 +709,84 @@ CREATE INDEX graph_outbox_available
 
 -- What was given up.
 CREATE INDEX graph_outbox_dead ON graph_outbox (project_id) WHERE dead_position = "position";
+
+CREATE TABLE audit_events (
+    project_id text NOT NULL,
+    position bigint NOT NULL GENERATED ALWAYS AS IDENTITY,
+    event_id uuid NOT NULL DEFAULT gen_random_uuid(),
+    event_time timestamptz NOT NULL DEFAULT clock_timestamp(),
+    org_id text NOT NULL,
+    action text NOT NULL,
+    key_id text,
+    peer text,
+    correlation_id text NOT NULL,
+    target jsonb NOT NULL,
+    before jsonb NOT NULL DEFAULT '{}',
+    after jsonb NOT NULL DEFAULT '{}',
+    PRIMARY KEY (project_id, position)
+);
+COMMENT ON TABLE audit_events IS
+    'Administrative and destructive acts, each written by the transaction that performs it. Rows are '
+    'only added, and outlive what they tell of; they hold ids, settings, versions and counts, no text of '
+    'memories.';
+COMMENT ON COLUMN audit_events.project_id IS 'Empty for an act on an organization.';
+COMMENT ON COLUMN audit_events.position IS 'The order of the acts.';
+COMMENT ON COLUMN audit_events.action IS 'The RPC, or what the command line did.';
+COMMENT ON COLUMN audit_events.key_id IS
+    'The API key of the call; null on the command line and for the service''s own work.';
+COMMENT ON COLUMN audit_events.peer IS
+    'The client''s address, or user and host of the command line; null for the service''s own work.';
+COMMENT ON COLUMN audit_events.correlation_id IS 'The id of the request, as in logs and traces.';
+COMMENT ON COLUMN audit_events.target IS 'What was acted on, by its ids.';
+
+-- Read by operators across projects.
+CREATE INDEX audit_events_position ON audit_events (position);
+
+CREATE FUNCTION refuse_to_change_audit_events() RETURNS trigger
+LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION 'the audit log is only ever added to' USING ERRCODE = 'insufficient_privilege';
+END
+$$;
+
+CREATE TRIGGER audit_events_stay
+    BEFORE UPDATE OR DELETE OR TRUNCATE ON audit_events
+    FOR EACH STATEMENT EXECUTE FUNCTION refuse_to_change_audit_events();
+
+-- Whatever way memories are deleted or restored by a call, the audit log tells of it. It names the
+-- first hundred memories by their ids; the counts are those of the receipt.
+CREATE FUNCTION audit_calls() RETURNS trigger
+LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO audit_events (
+        project_id, org_id, key_id, peer, correlation_id, action, target, before, after
+    )
+    SELECT NEW.project_id,
+           coalesce((SELECT org_id FROM projects WHERE project_id = NEW.project_id), ''),
+           NEW.key_id, NEW.peer, NEW.correlation_id, NEW.method,
+           jsonb_build_object('call_id', NEW.call_id, 'memory_ids', coalesce(jsonb_agg(memory_id), '[]')),
+           jsonb_build_object('versions', coalesce(jsonb_agg(version - 1), '[]')),
+           coalesce(NEW.outcome, '{}')
+               || jsonb_build_object('versions', coalesce(jsonb_agg(version), '[]'))
+    FROM (
+        SELECT memory_id, version
+        FROM memory_events
+        WHERE project_id = NEW.project_id AND call_id = NEW.call_id
+        ORDER BY ordinal
+        LIMIT 100
+    ) AS changed;
+    RETURN NULL;
+END
+$$;
+
+-- A call has an outcome if it deletes. Calls that an archive brings were audited where they were made.
+CREATE TRIGGER calls_are_audited
+    AFTER INSERT ON calls
+    FOR EACH ROW WHEN (
+        (NEW.outcome IS NOT NULL OR NEW.method = 'RestoreMemory')
+        AND current_setting('memoir.importing', true) IS DISTINCT FROM 'on'
+    )
+    EXECUTE FUNCTION audit_calls();
 
 CREATE TABLE memory_relations (
     project_id text NOT NULL,

@@ -8,6 +8,7 @@ import pytest
 from google.protobuf.descriptor import ServiceDescriptor
 from google.protobuf.descriptor_pool import Default
 from memoir.v1 import (
+    audit_service_pb2,
     graph_service_pb2,
     memory_service_pb2,
     project_service_pb2,
@@ -21,11 +22,13 @@ from server.api.grpc.server import (
     implemented_methods,
     servicer_of,
 )
+from server.api.grpc.services.audit import AuditService
 from server.api.grpc.services.graph import GraphService, GraphUseCases
 from server.api.grpc.services.memory import MemoryService, MemoryUseCases
 from server.api.grpc.services.memory_changes import MutationUseCases, ScopeUseCases
 from server.api.grpc.services.operations import OperationsService
 from server.api.grpc.services.project import ProjectService, StatisticsService
+from server.audit.list_events import ListAuditEvents
 from server.graph.explore.access import CaughtUp, PastGraph, VisibleRelations
 from server.graph.explore.entities import GetEntity, ListEntities
 from server.graph.explore.relations import FindPaths, ListRelations
@@ -45,6 +48,7 @@ from server.projects.administration import GetProject, UpdateProject
 from server.projects.ports import PoolUsage
 from server.projects.statistics import GetStatistics
 from server.telemetry.statistics import Statistics
+from tests.support.fake_audit import FakeAuditLog
 from tests.support.fake_changes import FakeChanges
 from tests.support.fake_counts import FakeCounts
 from tests.support.fake_history import FakeEventStream, FakeHistory, FakeSplits
@@ -62,7 +66,13 @@ from tests.support.fakes import (
 )
 from tests.support.tokens import TOKENS
 
-FILES = (graph_service_pb2, memory_service_pb2, project_service_pb2, statistics_service_pb2)
+FILES = (
+    audit_service_pb2,
+    graph_service_pb2,
+    memory_service_pb2,
+    project_service_pb2,
+    statistics_service_pb2,
+)
 
 
 @pytest.fixture(scope="module")
@@ -110,6 +120,7 @@ def servicers() -> Servicers:
             ),
             asyncio.Event(),
         ),
+        AuditService(ListAuditEvents(FakeAuditLog()), TOKENS),
     )
 
 

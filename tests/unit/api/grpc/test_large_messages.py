@@ -13,6 +13,7 @@ import pytest
 from google.protobuf.message import DecodeError, Message
 from memoir.v1 import memory_pb2, memory_service_pb2
 
+from server.api.grpc.interceptors.access import enter_principal
 from server.api.grpc.interceptors.chain import InterceptorChain
 from server.api.grpc.interceptors.messages import DecodingInterceptor, ValidationInterceptor
 from server.api.grpc.large_messages import (
@@ -23,7 +24,7 @@ from server.api.grpc.large_messages import (
 )
 from server.api.grpc.validation import check, check_large, field_violations, violations_item_by_item
 from server.core.errors import InvalidRequest, MalformedRequest
-from tests.unit.api.grpc.calls import Wire
+from tests.unit.api.grpc.calls import ANYONE, Wire
 
 Batch = memory_service_pb2.BatchUpdateMemoriesRequest
 BATCH = "/memoir.v1.MemoryService/BatchUpdateMemories"
@@ -140,6 +141,7 @@ async def read_by_the_chain(raw: bytes) -> list[Any]:
         ]
     )
     intercepted: Any = await chain.intercept_service(continuation, details)
+    enter_principal(ANYONE)
     await intercepted.unary_unary(raw, Wire())
     return received
 

@@ -30,7 +30,7 @@ def descendants(kind: type[errors.MemoirError]) -> Iterator[type[errors.MemoirEr
 
 
 def details(status: status_pb2.Status) -> dict[str, Message]:
-    kinds = ("ErrorInfo", "RequestInfo", "BadRequest", "RetryInfo")
+    kinds = ("ErrorInfo", "RequestInfo", "BadRequest", "RetryInfo", "QuotaFailure")
     found: dict[str, Message] = {}
     for packed in status.details:
         for name in kinds:
@@ -55,7 +55,28 @@ def test_every_reason_is_used_or_known_not_to_be() -> None:
 def test_retryable_errors_have_codes_that_clients_retry() -> None:
     retried = {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.RESOURCE_EXHAUSTED}
     for kind, (code, _) in OUTCOMES.items():
-        assert issubclass(kind, errors.Retryable) == (code in retried)
+        # A full project stays full, so this one error of the codes is not worth a retry.
+        is_worth_it = code in retried and kind is not errors.QuotaExceeded
+        assert issubclass(kind, errors.Retryable) == is_worth_it
+
+
+@pytest.mark.parametrize(
+    ("error", "helps"),
+    [
+        (errors.QuotaExceeded("memories", 2), False),
+        (errors.QuotaInUse("streams", 2, timedelta(seconds=1)), True),
+    ],
+)
+def test_a_quota_is_named_and_has_a_delay_if_waiting_helps(
+    error: errors.QuotaExceeded | errors.QuotaInUse, helps: bool
+) -> None:
+    status = to_status(error, "c1")
+    found = details(status)
+    failure = found["QuotaFailure"]
+    assert isinstance(failure, error_details_pb2.QuotaFailure)
+    assert [violation.subject for violation in failure.violations] == [f"quota:{error.quota}"]
+    assert ("RetryInfo" in found) == helps
+    assert status.code == grpc.StatusCode.RESOURCE_EXHAUSTED.value[0]
 
 
 def test_an_error_carries_its_reason_metadata_and_correlation_id() -> None:

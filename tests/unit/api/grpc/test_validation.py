@@ -200,6 +200,13 @@ def test_as_of_is_past(make: Callable[[Timestamp], Message]) -> None:
     assert list(violations(make(Timestamp(nanos=-1)))) == ["as_of"]
 
 
+def test_what_was_latest_in_the_past_cannot_be_asked_for() -> None:
+    search = memory_service_pb2.SearchMemoriesRequest(user_id="u", query="q", latest_only=True)
+    assert violations(search) == {}
+    search.as_of.FromDatetime(NOW)
+    assert violations(search) == {"latest_only": "cannot be combined with as_of"}
+
+
 def test_a_projects_settings_are_named() -> None:
     request = UPDATE_PROJECT(project={}, update_mask={"paths": ["id"]})
     assert list(violations(request)) == ["update_mask"]

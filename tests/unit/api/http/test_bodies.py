@@ -101,6 +101,7 @@ async def test_what_is_read_at_once_is_bounded_and_given_back() -> None:
         (gzip.compress(b"x") + b"rest", 400),
         (b"no gzip", 400),
     ],
+    ids=["too long", "cut", "more behind it", "not compressed"],
 )
 async def test_compressed_bodies_are_bounded_and_whole(body: bytes, status: int) -> None:
     request, _ = request_of([body], content_encoding="gzip")

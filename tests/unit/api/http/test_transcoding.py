@@ -64,3 +64,16 @@ def test_the_openapi_document_has_every_path_and_every_schema() -> None:
         assert row.method.lower() in made["paths"][row.path]
     references = set(re.findall(r"#/components/schemas/([\w.]+)", str(made)))
     assert references == set(made["components"]["schemas"])
+
+
+def test_the_openapi_document_says_what_everything_of_the_contract_means() -> None:
+    made = document()
+    for each in bindings():
+        if each.name.startswith("memoir.v1."):
+            operation = made["paths"][each.path][each.http_method.lower()]
+            assert operation["description"], each.name
+            assert all(parameter["description"] for parameter in operation["parameters"])
+    for name, schema in made["components"]["schemas"].items():
+        if name.startswith("memoir.v1."):
+            assert schema["description"], name
+            assert all(field["description"] for field in schema["properties"].values()), name

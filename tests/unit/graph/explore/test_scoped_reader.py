@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -103,6 +104,49 @@ async def test_a_run_sees_only_names_and_ends_of_its_own(world: World) -> None:
     assert robert.known.memory_count == 1
     [bob] = await world.reader.find_entities(within, "bob")
     assert bob.known.entity.name == "Bob"
+
+
+async def test_scopes_are_apart(world: World) -> None:
+    shouted, likes = ("ALICE", "knows", "Bob"), ("Alice", "likes", "Tea")
+    await world.knows(Scope(agent_id="x"), shouted)
+    await world.knows(Scope(user_id="x", agent_id="y"), likes)
+    assert [triple(each) for each in await world.relations(Scope(agent_id="x"))] == [shouted]
+    assert [triple(each) for each in await world.relations(Scope(agent_id="y"))] == [likes]
+    both = Scope(user_id="x", agent_id="y")
+    assert [triple(each) for each in await world.relations(both)] == [likes]
+    assert await world.relations(replace(both, agent_id="x")) == []
+    other_run = GraphScope(PROJECT, replace(both, run_id="other"))
+    assert await world.reader.find_entities(other_run, "Alice") == []
+    assert await listed(world, other_run.scope, "tea") == []
+    tea = EntityRef("user:x", "tea")
+    assert (await world.reader.explore(other_run, tea, 1)).relations == []
+
+
+@pytest.mark.parametrize("field", ["agent_id", "app_id", "run_id"])
+async def test_any_part_of_a_scope_alone_finds_its_relations(world: World, field: str) -> None:
+    whole = Scope("user", "agent", "app", "run")
+    await world.knows(whole, WORKS)
+    value = field.removesuffix("_id")
+    assert [triple(each) for each in await world.relations(Scope(**{field: value}))] == [WORKS]
+    assert await world.relations(Scope(**{field: "other"})) == []
+    assert [triple(each) for each in await world.relations(whole)] == [WORKS]
+    assert await world.relations(replace(whole, **{field: "other"})) == []
+
+
+async def test_a_scope_without_user_reads_the_spaces_of_its_memories(world: World) -> None:
+    agent, shared = Scope(agent_id="guide"), Scope(user_id="alice", agent_id="guide")
+    likes = ("Alice", "likes", "Tea")
+    await world.knows(agent, ("Alice", "works_at", "Acme"))
+    await world.knows(shared, likes)
+    await world.knows(ALICE, ("Bob", "knows", "Alice"))
+    within = GraphScope(PROJECT, agent)
+    entities = await world.reader.find_entities(within, "Alice")
+    assert [each.known.ref.space for each in entities] == ["agent:guide", "user:alice"]
+    assert [each.known.memory_count for each in entities] == [1, 1]
+    assert sorted(await listed(world, agent)) == ["Acme", "Alice", "Alice", "Tea"]
+    assert await listed(world, agent, "bob") == []
+    around = await world.reader.explore(within, EntityRef("user:alice", "alice"), 2)
+    assert {triple(each) for each in around.relations} == {likes}
 
 
 async def test_the_agent_sees_what_its_runs_say_together(world: World) -> None:

@@ -7,6 +7,7 @@ import pytest
 from server.graph.model import Entity
 from server.memories.add.entity_resolution import (
     EntityResolver,
+    KnownEntities,
     are_alike,
     is_generic,
     known_entities,
@@ -66,7 +67,7 @@ def test_names_are_not_generic(name: str) -> None:
 
 
 def resolve(*known: Entity, said: str = SAID, **proposed: object) -> Entity:
-    return EntityResolver(known, said).resolve(ProposedEntity(**proposed))  # type: ignore[arg-type]
+    return EntityResolver(KnownEntities(known), said).resolve(ProposedEntity(**proposed))  # type: ignore[arg-type]
 
 
 def test_aliases_that_were_said_are_learned() -> None:

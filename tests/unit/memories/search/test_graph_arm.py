@@ -23,10 +23,13 @@ class World:
         self.clock = FakeClock()
         self.arm = GraphArm(self.recall, self.clock)
 
-    async def finds(self, question: str, *, after_write: bool = False) -> GraphFindings:
-        return await self.arm(
-            PROJECT, ALICE, question, after_write=after_write, with_relations=True
+    async def finds(
+        self, question: str, *, after_write: bool = False, with_relations: bool = True
+    ) -> GraphFindings:
+        query = self.arm.query_for(
+            PROJECT, ALICE, question, after_write=after_write, with_relations=with_relations
         )
+        return await self.arm(query) if query else GraphFindings()
 
 
 @pytest.fixture
@@ -44,7 +47,7 @@ async def test_the_memories_behind_relations_are_proposed(world: World) -> None:
 
 
 async def test_relations_are_returned_only_if_asked_for(world: World) -> None:
-    found = await world.arm(PROJECT, ALICE, "Lisbon")
+    found = await world.finds("Lisbon", with_relations=False)
     assert found.scores
     assert found.relations == []
 

@@ -140,3 +140,13 @@ def test_scoring_better_in_an_arm_never_worsens_the_place(
         ids(fuse(of, EVEN, len(of), None)).index(UUID(int=101)) for of in (found, raised)
     )
     assert after <= before
+
+
+def test_without_an_explanation_the_hits_are_the_same_and_no_arm_is_named() -> None:
+    found = [Scored(A, 0.2, 0.9), Scored(B, 0.4, 0.5, time=1.0), Scored(C, 0.3, 0.0, graph=0.5)]
+    explained, bare = (fuse(found, EVEN, 3, None, explain=explain) for explain in (True, False))
+    assert [(hit.memory_id, hit.score) for hit in bare] == [
+        (hit.memory_id, hit.score) for hit in explained
+    ]
+    assert all(hit.arms for hit in explained)
+    assert not any(hit.arms for hit in bare)

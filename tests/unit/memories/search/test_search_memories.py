@@ -12,7 +12,7 @@ from server.memories.search.arms import GraphArm, RerankArm
 from server.memories.search.search_memories import SearchMemories, SearchMemoriesCommand
 from server.memories.search.time_spans import TimeSpan
 from server.models.ports import EmbeddingPurpose
-from tests.support.builders import ALICE, EMBEDDER, PROJECT, addition, call
+from tests.support.builders import ALICE, EMBEDDER, NOW, PROJECT, addition, call
 from tests.support.fake_store import FakeStore
 from tests.support.fakes import FakeClock, FakeEmbedder, FakeRecall, FakeReranker
 
@@ -74,6 +74,13 @@ async def test_times_in_the_question_are_relative_to_when_it_is_asked(
     await world.finds("Who came last May?", **details)
     (span,) = world.store.searches[-1].question_times
     assert span == TimeSpan(datetime(year, 5, 1, tzinfo=UTC), datetime(year, 6, 1, tzinfo=UTC))
+
+
+async def test_what_is_latest_is_so_at_the_present(world: World) -> None:
+    await world.finds("Where does she live?", latest_only=True)
+    assert world.store.searches[-1].latest_at == NOW
+    await world.finds("Where does she live?")
+    assert world.store.searches[-1].latest_at is None
 
 
 async def test_a_question_without_a_time_prefers_none(world: World) -> None:

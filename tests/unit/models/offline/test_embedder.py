@@ -65,6 +65,20 @@ async def test_like_texts_are_near(embedder: OfflineEmbedder) -> None:
     assert cosine(tea, drink) > cosine(tea, car) + 0.1
 
 
+@pytest.mark.parametrize("mark", ["?", "\uff1f", "\u061f", " ??"])
+async def test_a_question_is_near_to_its_answer_and_not_to_other_questions(
+    embedder: OfflineEmbedder, mark: str
+) -> None:
+    [asked, bare] = await embedder.embed(
+        [f"What is her job{mark}", "What is her job"], EmbeddingPurpose.QUERY
+    )
+    answer, other = await embedder.embed(
+        ["User works at Acme as a designer", "How do you like it so far?"], DOCUMENT
+    )
+    assert cosine(asked, answer) > cosine(asked, other)
+    assert cosine(asked, bare) == pytest.approx(1.0)
+
+
 @given(st.lists(st.text(max_size=40), max_size=3))
 async def test_any_text_has_a_unit_vector(embedder: OfflineEmbedder, texts: list[str]) -> None:
     for vector in await embedder.embed(texts, DOCUMENT):

@@ -28,13 +28,12 @@ def test_an_alias_counts_by_its_words_and_as_a_whole() -> None:
 @pytest.mark.parametrize("text", ['a" OR *:*', "x) AND (y", "~*?\\/", "[1 TO 2]^9", "&& || !"])
 def test_a_query_holds_no_syntax_of_the_client(text: str) -> None:
     words = words_of(text) or ["none"]
-    query = terms_query("p", ["user:alice"], words)
+    query = terms_query("p", "user:alice", words)
     prefix = term_prefix("p", "user:alice")
     ours = re.sub(rf"{prefix}\w+(\^\d|\*\^\d|~\d)?", "", query)
     assert set(ours) <= set("+() OR")
 
 
-def test_a_query_of_many_words_in_many_spaces_stays_within_what_lucene_takes() -> None:
-    spaces = [f"user:{n}" for n in range(50)]
-    query = terms_query("p", spaces, [f"word{n}" for n in range(512)])
-    assert query.count("^8") * 3 <= 900
+def test_a_query_of_many_words_stays_within_what_lucene_takes() -> None:
+    query = terms_query("p", "user:alice", [f"word{n}" for n in range(512)])
+    assert 0 < query.count("^8") * 3 <= 900

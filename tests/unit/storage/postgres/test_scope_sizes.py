@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from server.memories.scope import Scope
-from server.storage.postgres.search import ScopeSize, ScopeSizes
+from server.storage.postgres.ranking_statements import ScopeSize
+from server.storage.postgres.search import ScopeSizes
 from tests.support.clocks import HandClock
 
 ALICE = Scope(user_id="alice")

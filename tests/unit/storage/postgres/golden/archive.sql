@@ -100,12 +100,13 @@ RETURNING 1;
 INSERT INTO calls (
     project_id, call_id, position, method, user_id, agent_id, app_id, run_id, scope_key, request_id,
     payload_digest, correlation_id, embedding_model, language_model, prompt_version, call_time, item,
-    outcome, input_tokens, output_tokens, notices
+    outcome, input_tokens, output_tokens, notices, key_id, peer
 )
 SELECT $1, call_id, position, method, user_id, agent_id, app_id, run_id, scope_key, request_id,
        payload_digest, correlation_id, embedding_model, language_model, prompt_version, call_time,
-       coalesce(item, 0), outcome, input_tokens, output_tokens, coalesce(notices, '[]')
-FROM unnest($2::text[]) AS line, jsonb_populate_record(NULL::calls, line::jsonb)
+       coalesce(item, 0), outcome, input_tokens, output_tokens, coalesce(notices, '[]'), key_id, peer
+FROM set_config('memoir.importing', 'on', true), unnest($2::text[]) AS line,
+     jsonb_populate_record(NULL::calls, line::jsonb)
 ON CONFLICT (project_id, call_id) DO NOTHING
 RETURNING 1;
 

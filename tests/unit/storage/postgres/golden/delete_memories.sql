@@ -40,11 +40,11 @@ receipt AS MATERIALIZED (
 recorded AS (
     INSERT INTO calls (project_id, call_id, position, method, user_id, agent_id, app_id, run_id, scope_key, request_id,
 item, payload_digest, correlation_id, embedding_model, language_model, prompt_version, call_time,
-traceparent, outcome)
+traceparent, key_id, peer, outcome)
     SELECT $1, $8, new_position.position, $9, $10, $11, $12, $13,
 $14, $15,
 $16, $17, $18, $19, $20, $21, $7,
-$22, receipt.counts
+$22, $23, $24, receipt.counts
     FROM new_position, receipt
 ),
 history AS (

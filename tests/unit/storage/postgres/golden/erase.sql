@@ -198,11 +198,11 @@ receipt AS MATERIALIZED (
 recorded AS (
     INSERT INTO calls (project_id, call_id, position, method, user_id, agent_id, app_id, run_id, scope_key, request_id,
 item, payload_digest, correlation_id, embedding_model, language_model, prompt_version, call_time,
-traceparent, outcome)
+traceparent, key_id, peer, outcome)
     SELECT $1, $4, new_position.position, $5, $6, $7, $8, $9,
 $10, $11,
 $12, $13, $14, $15, $16, $17, $18,
-$19, receipt.counts
+$19, $20, $21, receipt.counts
     FROM new_position, receipt
 ),
 last_events AS (

@@ -3,7 +3,8 @@ SELECT e.type, e.version AS event_version, e.change_time, e.state IS NOT NULL AS
        e.erased_scope, m.project_id, m.memory_id, m.version, m.user_id, m.agent_id, m.app_id, m.run_id, m.text, m.role,
 m.name, m.inferred, m.immutable, m.metadata, m.categories, m.entities, m.relations, m.evidence,
 m.event_time, m.expiration_date, m.create_time, m.update_time,
-c.call_id, c.request_id, c.correlation_id, c.embedding_model, c.language_model, c.prompt_version
+c.call_id, c.request_id, c.correlation_id, c.embedding_model, c.language_model, c.prompt_version,
+c.key_id
 FROM memory_events AS e
 JOIN calls AS c USING (project_id, call_id)
 CROSS JOIN LATERAL jsonb_populate_record(NULL::memories, coalesce(e.state, '{}')) AS m
@@ -15,7 +16,8 @@ LIMIT $4;
 SELECT m.project_id, m.memory_id, m.version, m.user_id, m.agent_id, m.app_id, m.run_id, m.text, m.role,
 m.name, m.inferred, m.immutable, m.metadata, m.categories, m.entities, m.relations, m.evidence,
 m.event_time, m.expiration_date, m.create_time, m.update_time,
-c.call_id, c.request_id, c.correlation_id, c.embedding_model, c.language_model, c.prompt_version
+c.call_id, c.request_id, c.correlation_id, c.embedding_model, c.language_model, c.prompt_version,
+c.key_id
 FROM (
     SELECT e.state, e.call_id
     FROM memory_events AS e
@@ -33,7 +35,8 @@ SELECT e.state IS NOT NULL AS has_state, newest.version AS last_version, embedde
        m.project_id, m.memory_id, m.version, m.user_id, m.agent_id, m.app_id, m.run_id, m.text, m.role,
 m.name, m.inferred, m.immutable, m.metadata, m.categories, m.entities, m.relations, m.evidence,
 m.event_time, m.expiration_date, m.create_time, m.update_time,
-c.call_id, c.request_id, c.correlation_id, c.embedding_model, c.language_model, c.prompt_version
+c.call_id, c.request_id, c.correlation_id, c.embedding_model, c.language_model, c.prompt_version,
+c.key_id
 FROM memory_events AS e
 JOIN calls AS c USING (project_id, call_id)
 CROSS JOIN LATERAL (

@@ -15,11 +15,11 @@ updated AS (
 recorded AS (
     INSERT INTO calls (project_id, call_id, position, method, user_id, agent_id, app_id, run_id, scope_key, request_id,
 item, payload_digest, correlation_id, embedding_model, language_model, prompt_version, call_time,
-traceparent)
+traceparent, key_id, peer)
     SELECT $12, $1, new_position.position, $15, $16, $17, $18, $19,
 $20, $21,
 $22, $23, $24, $25, $26, $27, $11,
-$28
+$28, $29, $30
     FROM new_position, updated
 ),
 history AS (
@@ -60,11 +60,11 @@ receipt AS MATERIALIZED (
 recorded AS (
     INSERT INTO calls (project_id, call_id, position, method, user_id, agent_id, app_id, run_id, scope_key, request_id,
 item, payload_digest, correlation_id, embedding_model, language_model, prompt_version, call_time,
-traceparent, outcome)
+traceparent, key_id, peer, outcome)
     SELECT $1, $4, new_position.position, $5, $6, $7, $8, $9,
 $10, $11,
 $12, $13, $14, $15, $16, $17, $18,
-$19, receipt.counts
+$19, $20, $21, receipt.counts
     FROM new_position, deleted, receipt
 ),
 history AS (
@@ -128,11 +128,11 @@ restored AS (
 recorded AS (
     INSERT INTO calls (project_id, call_id, position, method, user_id, agent_id, app_id, run_id, scope_key, request_id,
 item, payload_digest, correlation_id, embedding_model, language_model, prompt_version, call_time,
-traceparent)
+traceparent, key_id, peer)
     SELECT $1, $4, new_position.position, $14, $5, $6, $7, $8,
 $9, $15,
 $16, $17, $18, $19, $20, $21, $11,
-$22
+$22, $23, $24
     FROM new_position, restored
 ),
 history AS (
@@ -162,11 +162,11 @@ SELECT new_position.position FROM new_position, restored;
 -- name: claim_batch
 INSERT INTO calls (project_id, call_id, position, method, user_id, agent_id, app_id, run_id, scope_key, request_id,
 item, payload_digest, correlation_id, embedding_model, language_model, prompt_version, call_time,
-traceparent)
+traceparent, key_id, peer)
 SELECT $1, $2, new_position.position, $3, $4, $5, $6, $7,
 $8, $9,
 $10, $11, $12, $13, $14, $15, $16,
-$17
+$17, $18, $19
 FROM (SELECT nextval('change_position') AS position) AS new_position
 ON CONFLICT (project_id, request_id, item)
     WHERE request_id IS NOT NULL AND request_id_release_time IS NULL DO NOTHING;

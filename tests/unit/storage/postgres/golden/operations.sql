@@ -1,20 +1,20 @@
 -- name: submit
 INSERT INTO operations (
     project_id, operation_id, user_id, agent_id, app_id, run_id, scope_key, request_id,
-    payload_digest, payload, output_format, correlation_id, traceparent
+    payload_digest, payload, output_format, correlation_id, traceparent, key_id, peer
 )
 SELECT input.project_id, input.operation_id, input.user_id, input.agent_id, input.app_id,
        input.run_id, input.scope_key, input.request_id, input.payload_digest, input.payload,
-       input.output_format, input.correlation_id, input.traceparent
+       input.output_format, input.correlation_id, input.traceparent, input.key_id, input.peer
 FROM unnest(
     $1::text[], $2::uuid[], $3::text[], $4::text[],
     $5::text[], $6::text[], $7::bytea[],
     $8::uuid[], $9::bytea[], $10::bytea[], $11::text[],
     $12::text[],
-    $13::text[]
+    $13::text[], $14::text[], $15::text[]
 ) WITH ORDINALITY AS input (
     project_id, operation_id, user_id, agent_id, app_id, run_id, scope_key, request_id,
-    payload_digest, payload, output_format, correlation_id, traceparent, new_position
+    payload_digest, payload, output_format, correlation_id, traceparent, key_id, peer, new_position
 )
 WHERE input.request_id IS NULL OR NOT EXISTS (
     SELECT FROM calls AS c
@@ -44,8 +44,12 @@ FROM operations
 WHERE project_id = $1
   AND ($2::text[] IS NULL OR state = ANY ($2))
   AND ($3::uuid IS NULL OR operation_id < $3)
+  AND ($4::text IS NULL OR user_id = $4)
+  AND ($5::text IS NULL OR agent_id = $5)
+  AND ($6::text IS NULL OR app_id = $6)
+  AND ($7::text IS NULL OR run_id = $7)
 ORDER BY operation_id DESC
-LIMIT $4;
+LIMIT $8;
 
 -- name: cancel
 UPDATE operations
@@ -176,7 +180,7 @@ SET state = 'RUNNING', lease = $5, available_at = clock_timestamp() + $6::interv
 FROM free
 WHERE o.project_id = free.project_id AND o.operation_id = free.operation_id
 RETURNING o.project_id, o.operation_id, o.payload, o.correlation_id, o.create_time, o.attempts,
-          o.failures, o.traceparent, clock_timestamp() - o.create_time AS age;
+          o.failures, o.traceparent, o.key_id, o.peer, clock_timestamp() - o.create_time AS age;
 
 -- name: renew
 UPDATE operations SET available_at = clock_timestamp() + $1::interval

@@ -22,13 +22,9 @@ SELECT project_id, passage_id AS memory_id, user_id, agent_id, app_id, run_id, s
        embedding, role, name
 FROM passages
 WHERE delete_time IS NULL) AS m
-        WHERE m.project_id = $3
-      AND ($4::date IS NULL OR m.expiration_date IS NULL OR m.expiration_date >= $4)
-      AND (cardinality($5::text[]) = 0 OR m.categories && $5)
-      AND m.user_id = $6
-      AND true
+        WHERE m.project_id = (SELECT $3::text) AND m.user_id = (SELECT $4::text) AND true AND (m.expiration_date IS NULL OR m.expiration_date >= (SELECT $5::date))
         ORDER BY m.create_time DESC, m.memory_id DESC
-        LIMIT $7
+        LIMIT (SELECT $6::bigint)
     ) AS newest
 ),
 frame AS MATERIALIZED (
@@ -36,17 +32,19 @@ frame AS MATERIALIZED (
 share * common AS offset_question,
 sqrt(greatest(1e-9, 1 - 2 * share * common + share * share * square)) AS question_norm,
            $2::halfvec - (mean * array_fill(share::real,
-           ARRAY[vector_dims(mean)])::halfvec) AS target
+           ARRAY[vector_dims($2)])::halfvec) AS target
     FROM (
-        SELECT $8::float8 AS size, $9::float8 AS mean_length, mean,
-               $8 / ($8 + $10::float8) AS share, -(mean <#> mean) AS square,
+        SELECT $7::float8 AS size, $8::float8 AS mean_length, mean,
+               $7 / ($7 + $9::float8) AS share, -(mean <#> mean) AS square,
                -(mean <#> $2) AS common
         FROM centre
     ) AS of_scope
 ),
-nearest AS MATERIALIZED (
-    SELECT m.memory_id
-    FROM (SELECT project_id, memory_id, user_id, agent_id, app_id, run_id, scope_key, text, inferred, immutable,
+compared AS MATERIALIZED (SELECT m.memory_id, m.text_length,
+       -(m.embedding <#> $2) AS similarity,
+       -(m.embedding <#> (SELECT mean FROM centre)) AS commonness,
+       CASE WHEN m.lexemes @@ (SELECT any_of FROM question) THEN ts_filter(setweight(m.lexemes, 'A', (SELECT lexemes FROM question)), '{a}') END AS shared
+FROM (SELECT project_id, memory_id, user_id, agent_id, app_id, run_id, scope_key, text, inferred, immutable,
        metadata, categories, event_time, expiration_date, create_time, update_time, ordinal,
        text_length, lexemes, embedding, role, name
 FROM memories
@@ -57,33 +55,13 @@ SELECT project_id, passage_id AS memory_id, user_id, agent_id, app_id, run_id, s
        embedding, role, name
 FROM passages
 WHERE delete_time IS NULL) AS m
-    WHERE m.project_id = $3
-      AND ($4::date IS NULL OR m.expiration_date IS NULL OR m.expiration_date >= $4)
-      AND (cardinality($5::text[]) = 0 OR m.categories && $5)
-      AND m.user_id = $6
-      AND true
-    ORDER BY m.embedding <#> (SELECT target FROM frame)
-    LIMIT $11
-),
-compared AS MATERIALIZED (
-    SELECT m.memory_id, m.text_length, ts_filter(setweight(m.lexemes, 'A', (SELECT lexemes FROM question)), '{a}') AS shared
-    FROM (SELECT project_id, memory_id, user_id, agent_id, app_id, run_id, scope_key, text, inferred, immutable,
-       metadata, categories, event_time, expiration_date, create_time, update_time, ordinal,
-       text_length, lexemes, embedding, role, name
-FROM memories
-UNION ALL
-SELECT project_id, passage_id AS memory_id, user_id, agent_id, app_id, run_id, scope_key, text,
-       false AS inferred, false AS immutable, metadata, '{}'::text[] AS categories, event_time,
-       expiration_date, create_time, create_time AS update_time, ordinal, text_length, lexemes,
-       embedding, role, name
-FROM passages
-WHERE delete_time IS NULL) AS m
-    WHERE m.project_id = $3
-      AND ($4::date IS NULL OR m.expiration_date IS NULL OR m.expiration_date >= $4)
-      AND (cardinality($5::text[]) = 0 OR m.categories && $5)
-      AND m.user_id = $6
-      AND true AND m.lexemes @@ (SELECT any_of FROM question)
-),
+WHERE m.project_id = (SELECT $3::text) AND m.user_id = (SELECT $4::text) AND true AND (m.expiration_date IS NULL OR m.expiration_date >= (SELECT $5::date))),
+nearest AS MATERIALIZED (SELECT memory_id
+FROM (SELECT c.memory_id, (c.similarity - f.share * c.commonness - f.offset_question + f.offset_square)
+/ f.question_norm
+/ sqrt(greatest(1e-9, 1 - 2 * f.share * c.commonness + f.offset_square)) AS dense FROM compared AS c, frame AS f) AS of_scope
+ORDER BY dense DESC, memory_id
+LIMIT (SELECT $10::bigint)),
 weights AS MATERIALIZED (
     SELECT jsonb_object_agg(lexeme, weight) AS of_lexeme, sum(weight) AS total
     FROM (
@@ -110,15 +88,15 @@ word_pairs AS MATERIALIZED (
                           quote_literal(previous), quote_literal(lexeme), step),
                    ' | '
                )::tsquery
-        FROM generate_series(1, $12::integer) AS step
+        FROM generate_series(1, $11::integer) AS step
     ) AS near (pair)
     WHERE gap <= 2 AND lexeme <> previous
       AND (SELECT of_lexeme FROM weights) ?& ARRAY[lexeme, previous]
 ),
 matched AS MATERIALIZED (
     SELECT c.memory_id, c.shared, CASE WHEN c.shared IS NULL THEN 0 ELSE least(1, (
-    SELECT sum(hit.weight * hit.frequency * ($13::float8 + 1) / (hit.frequency + $13 * (
-               1 - $14::float8 + $14 * c.text_length / f.mean_length)))
+    SELECT sum(hit.weight * hit.frequency * ($12::float8 + 1) / (hit.frequency + $12 * (
+               1 - $13::float8 + $13 * c.text_length / f.mean_length)))
     FROM (
         SELECT (w.of_lexeme ->> lexeme)::float8 AS weight,
                cardinality(positions)::float8 AS frequency
@@ -126,8 +104,9 @@ matched AS MATERIALIZED (
     ) AS hit
 ) / w.total) END AS lexical
     FROM compared AS c, frame AS f, weights AS w
+    WHERE c.shared IS NOT NULL
 ),
-best AS MATERIALIZED (SELECT * FROM matched ORDER BY lexical DESC, memory_id LIMIT $15),
+best AS MATERIALIZED (SELECT * FROM matched ORDER BY lexical DESC, memory_id LIMIT (SELECT $10::bigint)),
 seeds AS MATERIALIZED (
     SELECT m.memory_id, m.scope_key, m.create_time, m.ordinal, m.event_time, m.text_length
     FROM (SELECT project_id, memory_id, user_id, agent_id, app_id, run_id, scope_key, text, inferred, immutable,
@@ -142,7 +121,8 @@ SELECT project_id, passage_id AS memory_id, user_id, agent_id, app_id, run_id, s
 FROM passages
 WHERE delete_time IS NULL) AS m
     WHERE m.project_id = $3 AND NOT m.inferred AND m.memory_id = ANY (ARRAY(
-        (SELECT memory_id FROM nearest LIMIT $15 / 2) UNION (SELECT memory_id FROM best LIMIT $15 / 2)
+        (SELECT memory_id FROM nearest LIMIT (SELECT $10::bigint / 2))
+        UNION (SELECT memory_id FROM best LIMIT (SELECT $10::bigint / 2))
     ))
 ),
 around AS MATERIALIZED (
@@ -163,11 +143,7 @@ SELECT project_id, passage_id AS memory_id, user_id, agent_id, app_id, run_id, s
        embedding, role, name
 FROM passages
 WHERE delete_time IS NULL) AS m
-    WHERE m.project_id = $3
-      AND ($4::date IS NULL OR m.expiration_date IS NULL OR m.expiration_date >= $4)
-      AND (cardinality($5::text[]) = 0 OR m.categories && $5)
-      AND m.user_id = $6
-      AND true AND m.scope_key = c.scope_key AND NOT m.inferred
+    WHERE m.project_id = (SELECT $3::text) AND m.user_id = (SELECT $4::text) AND true AND (m.expiration_date IS NULL OR m.expiration_date >= (SELECT $5::date)) AND m.scope_key = c.scope_key AND NOT m.inferred
       AND (m.create_time, m.ordinal, m.memory_id) < (c.create_time, c.ordinal, c.memory_id)
     ORDER BY m.create_time DESC, m.ordinal DESC, m.memory_id DESC
     LIMIT 8
@@ -187,18 +163,14 @@ SELECT project_id, passage_id AS memory_id, user_id, agent_id, app_id, run_id, s
        embedding, role, name
 FROM passages
 WHERE delete_time IS NULL) AS m
-    WHERE m.project_id = $3
-      AND ($4::date IS NULL OR m.expiration_date IS NULL OR m.expiration_date >= $4)
-      AND (cardinality($5::text[]) = 0 OR m.categories && $5)
-      AND m.user_id = $6
-      AND true AND m.scope_key = c.scope_key AND NOT m.inferred
+    WHERE m.project_id = (SELECT $3::text) AND m.user_id = (SELECT $4::text) AND true AND (m.expiration_date IS NULL OR m.expiration_date >= (SELECT $5::date)) AND m.scope_key = c.scope_key AND NOT m.inferred
       AND (m.create_time, m.ordinal, m.memory_id) > (c.create_time, c.ordinal, c.memory_id)
     ORDER BY m.create_time, m.ordinal, m.memory_id
     LIMIT 8
 ) AS m
 WINDOW outward AS (ORDER BY m.create_time, m.ordinal, m.memory_id))) AS m
-    WHERE m.event_time BETWEEN c.event_time - $16::interval AND c.event_time + $16
-      AND (m.is_next OR least(c.text_length, m.text_length) + m.apart <= $17::bigint)
+    WHERE m.event_time BETWEEN c.event_time - $14::interval AND c.event_time + $14
+      AND (m.is_next OR least(c.text_length, m.text_length) + m.apart <= $15::bigint)
 ),
 pairs AS MATERIALIZED (
     SELECT seed AS receiver, memory_id AS lender, text_length, is_next, apart FROM around
@@ -208,15 +180,23 @@ pairs AS MATERIALIZED (
 lent AS MATERIALIZED (
     SELECT receiver AS memory_id,
            sum(CASE WHEN is_next THEN near ELSE 0 END
-               + CASE WHEN text_length + apart <= $17 THEN far ELSE 0 END) / 1e8::float8 AS rest
+               + CASE WHEN text_length + apart <= $15 THEN far ELSE 0 END) / 1e8::float8 AS rest
     FROM (
-        SELECT c.receiver, c.is_next, c.apart, c.text_length, (1e8 * ln(1 - $18::float8 * c.lexical))::integer AS far,
-(1e8 * (ln(1 - $19::float8 * c.lexical)
-        - CASE WHEN c.text_length <= $17::bigint THEN ln(1 - $18 * c.lexical) ELSE 0 END))::integer
+        SELECT c.receiver, c.is_next, c.apart, c.text_length, (1e8 * ln(1 - $16::float8 * c.lexical))::integer AS far,
+(1e8 * (ln(1 - $17::float8 * c.lexical)
+        - CASE WHEN c.text_length <= $15::bigint THEN ln(1 - $16 * c.lexical) ELSE 0 END))::integer
     AS near
         FROM (SELECT * FROM pairs JOIN matched ON matched.memory_id = lender) AS c
     ) AS of_pair
     GROUP BY receiver
+),
+found AS MATERIALIZED (
+    SELECT memory_id
+    FROM (SELECT memory_id FROM best UNION SELECT memory_id FROM lent) AS of_words
+    LEFT JOIN matched USING (memory_id)
+    LEFT JOIN lent USING (memory_id)
+    ORDER BY (1 - coalesce(lexical, 0)) * exp(coalesce(rest, 0)), memory_id
+    LIMIT (SELECT $10::bigint)
 ),
 candidates AS MATERIALIZED (
     SELECT m.memory_id, m.event_time, m.role, m.name, m.text_length,
@@ -233,15 +213,10 @@ SELECT project_id, passage_id AS memory_id, user_id, agent_id, app_id, run_id, s
        embedding, role, name
 FROM passages
 WHERE delete_time IS NULL) AS m
-    WHERE m.project_id = $3
-      AND ($4::date IS NULL OR m.expiration_date IS NULL OR m.expiration_date >= $4)
-      AND (cardinality($5::text[]) = 0 OR m.categories && $5)
-      AND m.user_id = $6
-      AND true AND m.memory_id = ANY (ARRAY(
+    WHERE m.project_id = (SELECT $3::text) AND m.user_id = (SELECT $4::text) AND true AND (m.expiration_date IS NULL OR m.expiration_date >= (SELECT $5::date)) AND m.memory_id = ANY (ARRAY(
         SELECT memory_id FROM nearest
-        UNION SELECT memory_id FROM best
-        UNION SELECT memory_id FROM lent
-        UNION SELECT unnest($20::uuid[])
+        UNION SELECT memory_id FROM found
+        UNION SELECT unnest((SELECT $18::uuid[]))
     ))
 ),
 scored AS MATERIALIZED (
@@ -256,15 +231,15 @@ scored AS MATERIALIZED (
 )
 SELECT c.memory_id, c.event_time, c.role, c.name, c.dense, CASE WHEN c.shared IS NULL OR p.queries IS NULL THEN c.lexical ELSE least(1, (
     p.known_words * c.lexical
-    + $21::float8 * (SELECT count(*) FROM unnest(p.queries) AS pair WHERE c.shared @@ pair)
-      * ($13 + 1)
-      / (1 + $13 * (1 - $14 + $14 * c.text_length / f.mean_length))
-) / (p.known_words + $21 * p.number)) END AS lexical,
+    + $19::float8 * (SELECT count(*) FROM unnest(p.queries) AS pair WHERE c.shared @@ pair)
+      * ($12 + 1)
+      / (1 + $12 * (1 - $13 + $13 * c.text_length / f.mean_length))
+) / (p.known_words + $19 * p.number)) END AS lexical,
        f.size, f.mean_length
 FROM (
-    (SELECT memory_id, event_time, role, name, text_length, shared, dense, lexical FROM scored ORDER BY dense DESC, memory_id LIMIT $15)
+    (SELECT memory_id, event_time, role, name, text_length, shared, dense, lexical FROM scored ORDER BY dense DESC, memory_id LIMIT (SELECT $10::bigint))
     UNION
-    (SELECT memory_id, event_time, role, name, text_length, shared, dense, lexical FROM scored WHERE lexical > 0 ORDER BY lexical DESC, memory_id LIMIT $15)
+    (SELECT memory_id, event_time, role, name, text_length, shared, dense, lexical FROM scored WHERE lexical > 0 ORDER BY lexical DESC, memory_id LIMIT (SELECT $10::bigint))
     UNION
-    SELECT memory_id, event_time, role, name, text_length, shared, dense, lexical FROM scored WHERE memory_id = ANY ($20::uuid[])
+    SELECT memory_id, event_time, role, name, text_length, shared, dense, lexical FROM scored WHERE memory_id = ANY ((SELECT $18::uuid[])::uuid[])
 ) AS c, frame AS f, word_pairs AS p

@@ -15,13 +15,9 @@ centre AS MATERIALIZED (
        metadata, categories, event_time, expiration_date, create_time, update_time, ordinal,
        text_length, lexemes, embedding, role, name
 FROM memories) AS m
-        WHERE m.project_id = (SELECT $3::text)
-      AND ($4::date IS NULL OR m.expiration_date IS NULL OR m.expiration_date >= $4)
-      AND (cardinality($5::text[]) = 0 OR m.categories && $5)
-      AND m.user_id = (SELECT $6::text)
-      AND true
+        WHERE m.project_id = (SELECT $3::text) AND m.user_id = (SELECT $4::text) AND true AND (m.expiration_date IS NULL OR m.expiration_date >= (SELECT $5::date))
         ORDER BY m.create_time DESC, m.memory_id DESC
-        LIMIT $7
+        LIMIT (SELECT $6::bigint)
     ) AS newest
 ),
 compared AS MATERIALIZED (
@@ -34,18 +30,14 @@ compared AS MATERIALIZED (
        metadata, categories, event_time, expiration_date, create_time, update_time, ordinal,
        text_length, lexemes, embedding, role, name
 FROM memories) AS m
-    WHERE m.project_id = (SELECT $3::text)
-      AND ($4::date IS NULL OR m.expiration_date IS NULL OR m.expiration_date >= $4)
-      AND (cardinality($5::text[]) = 0 OR m.categories && $5)
-      AND m.user_id = (SELECT $6::text)
-      AND true
+    WHERE m.project_id = (SELECT $3::text) AND m.user_id = (SELECT $4::text) AND true AND (m.expiration_date IS NULL OR m.expiration_date >= (SELECT $5::date))
 ),
 frame AS MATERIALIZED (
     SELECT size, mean_length, share, share * share * square AS offset_square,
 share * common AS offset_question,
 sqrt(greatest(1e-9, 1 - 2 * share * common + share * share * square)) AS question_norm
     FROM (
-        SELECT size, mean_length, size / (size + $8::float8) AS share,
+        SELECT size, mean_length, size / (size + $7::float8) AS share,
                -(mean <#> mean) AS square, -(mean <#> $2) AS common
         FROM (
             SELECT count(*)::float8 AS size, avg(text_length)::float8 AS mean_length FROM compared
@@ -78,7 +70,7 @@ word_pairs AS MATERIALIZED (
                           quote_literal(previous), quote_literal(lexeme), step),
                    ' | '
                )::tsquery
-        FROM generate_series(1, $9::integer) AS step
+        FROM generate_series(1, $8::integer) AS step
     ) AS near (pair)
     WHERE gap <= 2 AND lexeme <> previous
       AND (SELECT of_lexeme FROM weights) ?& ARRAY[lexeme, previous]
@@ -90,8 +82,8 @@ matched AS MATERIALIZED (
 / f.question_norm
 / sqrt(greatest(1e-9, 1 - 2 * f.share * c.commonness + f.offset_square)) AS dense,
            CASE WHEN c.shared IS NULL THEN 0 ELSE least(1, (
-    SELECT sum(hit.weight * hit.frequency * ($10::float8 + 1) / (hit.frequency + $10 * (
-               1 - $11::float8 + $11 * c.text_length / f.mean_length)))
+    SELECT sum(hit.weight * hit.frequency * ($9::float8 + 1) / (hit.frequency + $9 * (
+               1 - $10::float8 + $10 * c.text_length / f.mean_length)))
     FROM (
         SELECT (w.of_lexeme ->> lexeme)::float8 AS weight,
                cardinality(positions)::float8 AS frequency
@@ -106,12 +98,12 @@ line_items AS MATERIALIZED (
            sum(text_length) OVER line AS ending,
            sum(far) OVER line AS lent,
            scope_key IS DISTINCT FROM lag(scope_key) OVER line
-           OR event_time - lag(event_time) OVER line NOT BETWEEN -$12::interval
-             AND $12 AS opens
+           OR event_time - lag(event_time) OVER line NOT BETWEEN -$11::interval
+             AND $11 AS opens
     FROM (
-        SELECT c.*, (1e8 * ln(1 - $13::float8 * c.lexical))::integer AS far,
-(1e8 * (ln(1 - $14::float8 * c.lexical)
-        - CASE WHEN c.text_length <= $15::bigint THEN ln(1 - $13 * c.lexical) ELSE 0 END))::integer
+        SELECT c.*, (1e8 * ln(1 - $12::float8 * c.lexical))::integer AS far,
+(1e8 * (ln(1 - $13::float8 * c.lexical)
+        - CASE WHEN c.text_length <= $14::bigint THEN ln(1 - $12 * c.lexical) ELSE 0 END))::integer
     AS near
         FROM matched AS c
         WHERE NOT inferred AND (SELECT total FROM weights) IS NOT NULL
@@ -133,10 +125,10 @@ scored AS MATERIALIZED (
                CASE WHEN place > first THEN (SELECT near FROM line)[place - 1] ELSE 0 END
                + CASE WHEN place < last THEN (SELECT near FROM line)[place + 1] ELSE 0 END
                + (SELECT lent FROM line)[least(
-                     last, width_bucket(ending + $15::bigint, (SELECT endings FROM line))
+                     last, width_bucket(ending + $14::bigint, (SELECT endings FROM line))
                  )]
                - coalesce((SELECT lent FROM line)[greatest(
-                     first - 1, width_bucket(ending - text_length - $15 - 1,
+                     first - 1, width_bucket(ending - text_length - $14 - 1,
                      (SELECT starts FROM line))
                  )], 0)
                - far
@@ -155,15 +147,15 @@ scored AS MATERIALIZED (
 )
 SELECT c.memory_id, c.event_time, c.role, c.name, c.dense, CASE WHEN c.shared IS NULL OR p.queries IS NULL THEN c.lexical ELSE least(1, (
     p.known_words * c.lexical
-    + $16::float8 * (SELECT count(*) FROM unnest(p.queries) AS pair WHERE c.shared @@ pair)
-      * ($10 + 1)
-      / (1 + $10 * (1 - $11 + $11 * c.text_length / f.mean_length))
-) / (p.known_words + $16 * p.number)) END AS lexical,
+    + $15::float8 * (SELECT count(*) FROM unnest(p.queries) AS pair WHERE c.shared @@ pair)
+      * ($9 + 1)
+      / (1 + $9 * (1 - $10 + $10 * c.text_length / f.mean_length))
+) / (p.known_words + $15 * p.number)) END AS lexical,
        f.size, f.mean_length
 FROM (
-    (SELECT memory_id, event_time, role, name, text_length, shared, dense, lexical FROM scored ORDER BY dense DESC, memory_id LIMIT $17)
+    (SELECT memory_id, event_time, role, name, text_length, shared, dense, lexical FROM scored ORDER BY dense DESC, memory_id LIMIT (SELECT $16::bigint))
     UNION
-    (SELECT memory_id, event_time, role, name, text_length, shared, dense, lexical FROM scored WHERE lexical > 0 ORDER BY lexical DESC, memory_id LIMIT $17)
+    (SELECT memory_id, event_time, role, name, text_length, shared, dense, lexical FROM scored WHERE lexical > 0 ORDER BY lexical DESC, memory_id LIMIT (SELECT $16::bigint))
     UNION
-    SELECT memory_id, event_time, role, name, text_length, shared, dense, lexical FROM scored WHERE memory_id = ANY ($18::uuid[])
+    SELECT memory_id, event_time, role, name, text_length, shared, dense, lexical FROM scored WHERE memory_id = ANY ((SELECT $17::uuid[])::uuid[])
 ) AS c, frame AS f, word_pairs AS p

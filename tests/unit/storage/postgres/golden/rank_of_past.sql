@@ -55,13 +55,9 @@ centre AS MATERIALIZED (
     FROM (
         SELECT m.embedding
         FROM past AS m
-        WHERE m.project_id = $2
-      AND ($7::date IS NULL OR m.expiration_date IS NULL OR m.expiration_date >= $7)
-      AND (cardinality($8::text[]) = 0 OR m.categories && $8)
-      AND m.user_id = $4 AND m.run_id = $5
-      AND true
+        WHERE m.project_id = $2 AND m.user_id = $4 AND m.run_id = $5 AND true AND (m.expiration_date IS NULL OR m.expiration_date >= (SELECT $7::date))
         ORDER BY m.create_time DESC, m.memory_id DESC
-        LIMIT $9
+        LIMIT (SELECT $8::bigint)
     ) AS newest
 ),
 compared AS MATERIALIZED (
@@ -71,18 +67,14 @@ compared AS MATERIALIZED (
            -(m.embedding <#> (SELECT mean FROM centre)) AS commonness,
            CASE WHEN m.lexemes @@ (SELECT any_of FROM question) THEN ts_filter(setweight(m.lexemes, 'A', (SELECT lexemes FROM question)), '{a}') END AS shared
     FROM past AS m
-    WHERE m.project_id = $2
-      AND ($7::date IS NULL OR m.expiration_date IS NULL OR m.expiration_date >= $7)
-      AND (cardinality($8::text[]) = 0 OR m.categories && $8)
-      AND m.user_id = $4 AND m.run_id = $5
-      AND true
+    WHERE m.project_id = $2 AND m.user_id = $4 AND m.run_id = $5 AND true AND (m.expiration_date IS NULL OR m.expiration_date >= (SELECT $7::date))
 ),
 frame AS MATERIALIZED (
     SELECT size, mean_length, share, share * share * square AS offset_square,
 share * common AS offset_question,
 sqrt(greatest(1e-9, 1 - 2 * share * common + share * share * square)) AS question_norm
     FROM (
-        SELECT size, mean_length, size / (size + $10::float8) AS share,
+        SELECT size, mean_length, size / (size + $9::float8) AS share,
                -(mean <#> mean) AS square, -(mean <#> $1) AS common
         FROM (
             SELECT count(*)::float8 AS size, avg(text_length)::float8 AS mean_length FROM compared
@@ -115,7 +107,7 @@ word_pairs AS MATERIALIZED (
                           quote_literal(previous), quote_literal(lexeme), step),
                    ' | '
                )::tsquery
-        FROM generate_series(1, $11::integer) AS step
+        FROM generate_series(1, $10::integer) AS step
     ) AS near (pair)
     WHERE gap <= 2 AND lexeme <> previous
       AND (SELECT of_lexeme FROM weights) ?& ARRAY[lexeme, previous]
@@ -127,8 +119,8 @@ matched AS MATERIALIZED (
 / f.question_norm
 / sqrt(greatest(1e-9, 1 - 2 * f.share * c.commonness + f.offset_square)) AS dense,
            CASE WHEN c.shared IS NULL THEN 0 ELSE least(1, (
-    SELECT sum(hit.weight * hit.frequency * ($12::float8 + 1) / (hit.frequency + $12 * (
-               1 - $13::float8 + $13 * c.text_length / f.mean_length)))
+    SELECT sum(hit.weight * hit.frequency * ($11::float8 + 1) / (hit.frequency + $11 * (
+               1 - $12::float8 + $12 * c.text_length / f.mean_length)))
     FROM (
         SELECT (w.of_lexeme ->> lexeme)::float8 AS weight,
                cardinality(positions)::float8 AS frequency
@@ -143,12 +135,12 @@ line_items AS MATERIALIZED (
            sum(text_length) OVER line AS ending,
            sum(far) OVER line AS lent,
            scope_key IS DISTINCT FROM lag(scope_key) OVER line
-           OR event_time - lag(event_time) OVER line NOT BETWEEN -$14::interval
-             AND $14 AS opens
+           OR event_time - lag(event_time) OVER line NOT BETWEEN -$13::interval
+             AND $13 AS opens
     FROM (
-        SELECT c.*, (1e8 * ln(1 - $15::float8 * c.lexical))::integer AS far,
-(1e8 * (ln(1 - $16::float8 * c.lexical)
-        - CASE WHEN c.text_length <= $17::bigint THEN ln(1 - $15 * c.lexical) ELSE 0 END))::integer
+        SELECT c.*, (1e8 * ln(1 - $14::float8 * c.lexical))::integer AS far,
+(1e8 * (ln(1 - $15::float8 * c.lexical)
+        - CASE WHEN c.text_length <= $16::bigint THEN ln(1 - $14 * c.lexical) ELSE 0 END))::integer
     AS near
         FROM matched AS c
         WHERE NOT inferred AND (SELECT total FROM weights) IS NOT NULL
@@ -170,10 +162,10 @@ scored AS MATERIALIZED (
                CASE WHEN place > first THEN (SELECT near FROM line)[place - 1] ELSE 0 END
                + CASE WHEN place < last THEN (SELECT near FROM line)[place + 1] ELSE 0 END
                + (SELECT lent FROM line)[least(
-                     last, width_bucket(ending + $17::bigint, (SELECT endings FROM line))
+                     last, width_bucket(ending + $16::bigint, (SELECT endings FROM line))
                  )]
                - coalesce((SELECT lent FROM line)[greatest(
-                     first - 1, width_bucket(ending - text_length - $17 - 1,
+                     first - 1, width_bucket(ending - text_length - $16 - 1,
                      (SELECT starts FROM line))
                  )], 0)
                - far
@@ -192,15 +184,15 @@ scored AS MATERIALIZED (
 )
 SELECT c.memory_id, c.event_time, c.role, c.name, c.dense, CASE WHEN c.shared IS NULL OR p.queries IS NULL THEN c.lexical ELSE least(1, (
     p.known_words * c.lexical
-    + $18::float8 * (SELECT count(*) FROM unnest(p.queries) AS pair WHERE c.shared @@ pair)
-      * ($12 + 1)
-      / (1 + $12 * (1 - $13 + $13 * c.text_length / f.mean_length))
-) / (p.known_words + $18 * p.number)) END AS lexical,
+    + $17::float8 * (SELECT count(*) FROM unnest(p.queries) AS pair WHERE c.shared @@ pair)
+      * ($11 + 1)
+      / (1 + $11 * (1 - $12 + $12 * c.text_length / f.mean_length))
+) / (p.known_words + $17 * p.number)) END AS lexical,
        f.size, f.mean_length
 FROM (
-    (SELECT memory_id, event_time, role, name, text_length, shared, dense, lexical FROM scored ORDER BY dense DESC, memory_id LIMIT $19)
+    (SELECT memory_id, event_time, role, name, text_length, shared, dense, lexical FROM scored ORDER BY dense DESC, memory_id LIMIT (SELECT $18::bigint))
     UNION
-    (SELECT memory_id, event_time, role, name, text_length, shared, dense, lexical FROM scored WHERE lexical > 0 ORDER BY lexical DESC, memory_id LIMIT $19)
+    (SELECT memory_id, event_time, role, name, text_length, shared, dense, lexical FROM scored WHERE lexical > 0 ORDER BY lexical DESC, memory_id LIMIT (SELECT $18::bigint))
     UNION
-    SELECT memory_id, event_time, role, name, text_length, shared, dense, lexical FROM scored WHERE memory_id = ANY ($20::uuid[])
+    SELECT memory_id, event_time, role, name, text_length, shared, dense, lexical FROM scored WHERE memory_id = ANY ((SELECT $19::uuid[])::uuid[])
 ) AS c, frame AS f, word_pairs AS p

@@ -22,13 +22,9 @@ SELECT project_id, passage_id AS memory_id, user_id, agent_id, app_id, run_id, s
        embedding, role, name
 FROM passages
 WHERE delete_time IS NULL) AS m
-        WHERE m.project_id = $3
-      AND ($4::date IS NULL OR m.expiration_date IS NULL OR m.expiration_date >= $4)
-      AND (cardinality($5::text[]) = 0 OR m.categories && $5)
-      AND m.user_id = $6 AND m.run_id = $7
-      AND (m.metadata @> $8::jsonb AND ($9::text = ANY (m.categories) OR strpos(casefold(m.text COLLATE "pg_unicode_fast"), casefold($10::text COLLATE "pg_unicode_fast")) > 0) AND (((m.create_time >= $11::timestamptz)) IS NOT TRUE))
+        WHERE m.project_id = $3 AND m.user_id = $4 AND m.run_id = $5 AND (m.metadata @> $6::jsonb AND ($7::text = ANY (m.categories) OR strpos(casefold(m.text COLLATE "pg_unicode_fast"), casefold($8::text COLLATE "pg_unicode_fast")) > 0) AND (((m.create_time >= $9::timestamptz)) IS NOT TRUE)) AND (m.expiration_date IS NULL OR m.expiration_date >= (SELECT $10::date))
         ORDER BY m.create_time DESC, m.memory_id DESC
-        LIMIT $12
+        LIMIT (SELECT $11::bigint)
     ) AS newest
 ),
 compared AS MATERIALIZED (
@@ -48,18 +44,14 @@ SELECT project_id, passage_id AS memory_id, user_id, agent_id, app_id, run_id, s
        embedding, role, name
 FROM passages
 WHERE delete_time IS NULL) AS m
-    WHERE m.project_id = $3
-      AND ($4::date IS NULL OR m.expiration_date IS NULL OR m.expiration_date >= $4)
-      AND (cardinality($5::text[]) = 0 OR m.categories && $5)
-      AND m.user_id = $6 AND m.run_id = $7
-      AND (m.metadata @> $8::jsonb AND ($9::text = ANY (m.categories) OR strpos(casefold(m.text COLLATE "pg_unicode_fast"), casefold($10::text COLLATE "pg_unicode_fast")) > 0) AND (((m.create_time >= $11::timestamptz)) IS NOT TRUE))
+    WHERE m.project_id = $3 AND m.user_id = $4 AND m.run_id = $5 AND (m.metadata @> $6::jsonb AND ($7::text = ANY (m.categories) OR strpos(casefold(m.text COLLATE "pg_unicode_fast"), casefold($8::text COLLATE "pg_unicode_fast")) > 0) AND (((m.create_time >= $9::timestamptz)) IS NOT TRUE)) AND (m.expiration_date IS NULL OR m.expiration_date >= (SELECT $10::date))
 ),
 frame AS MATERIALIZED (
     SELECT size, mean_length, share, share * share * square AS offset_square,
 share * common AS offset_question,
 sqrt(greatest(1e-9, 1 - 2 * share * common + share * share * square)) AS question_norm
     FROM (
-        SELECT size, mean_length, size / (size + $13::float8) AS share,
+        SELECT size, mean_length, size / (size + $12::float8) AS share,
                -(mean <#> mean) AS square, -(mean <#> $2) AS common
         FROM (
             SELECT count(*)::float8 AS size, avg(text_length)::float8 AS mean_length FROM compared
@@ -92,7 +84,7 @@ word_pairs AS MATERIALIZED (
                           quote_literal(previous), quote_literal(lexeme), step),
                    ' | '
                )::tsquery
-        FROM generate_series(1, $14::integer) AS step
+        FROM generate_series(1, $13::integer) AS step
     ) AS near (pair)
     WHERE gap <= 2 AND lexeme <> previous
       AND (SELECT of_lexeme FROM weights) ?& ARRAY[lexeme, previous]
@@ -104,8 +96,8 @@ matched AS MATERIALIZED (
 / f.question_norm
 / sqrt(greatest(1e-9, 1 - 2 * f.share * c.commonness + f.offset_square)) AS dense,
            CASE WHEN c.shared IS NULL THEN 0 ELSE least(1, (
-    SELECT sum(hit.weight * hit.frequency * ($15::float8 + 1) / (hit.frequency + $15 * (
-               1 - $16::float8 + $16 * c.text_length / f.mean_length)))
+    SELECT sum(hit.weight * hit.frequency * ($14::float8 + 1) / (hit.frequency + $14 * (
+               1 - $15::float8 + $15 * c.text_length / f.mean_length)))
     FROM (
         SELECT (w.of_lexeme ->> lexeme)::float8 AS weight,
                cardinality(positions)::float8 AS frequency
@@ -120,12 +112,12 @@ line_items AS MATERIALIZED (
            sum(text_length) OVER line AS ending,
            sum(far) OVER line AS lent,
            scope_key IS DISTINCT FROM lag(scope_key) OVER line
-           OR event_time - lag(event_time) OVER line NOT BETWEEN -$17::interval
-             AND $17 AS opens
+           OR event_time - lag(event_time) OVER line NOT BETWEEN -$16::interval
+             AND $16 AS opens
     FROM (
-        SELECT c.*, (1e8 * ln(1 - $18::float8 * c.lexical))::integer AS far,
-(1e8 * (ln(1 - $19::float8 * c.lexical)
-        - CASE WHEN c.text_length <= $20::bigint THEN ln(1 - $18 * c.lexical) ELSE 0 END))::integer
+        SELECT c.*, (1e8 * ln(1 - $17::float8 * c.lexical))::integer AS far,
+(1e8 * (ln(1 - $18::float8 * c.lexical)
+        - CASE WHEN c.text_length <= $19::bigint THEN ln(1 - $17 * c.lexical) ELSE 0 END))::integer
     AS near
         FROM matched AS c
         WHERE NOT inferred AND (SELECT total FROM weights) IS NOT NULL
@@ -147,10 +139,10 @@ scored AS MATERIALIZED (
                CASE WHEN place > first THEN (SELECT near FROM line)[place - 1] ELSE 0 END
                + CASE WHEN place < last THEN (SELECT near FROM line)[place + 1] ELSE 0 END
                + (SELECT lent FROM line)[least(
-                     last, width_bucket(ending + $20::bigint, (SELECT endings FROM line))
+                     last, width_bucket(ending + $19::bigint, (SELECT endings FROM line))
                  )]
                - coalesce((SELECT lent FROM line)[greatest(
-                     first - 1, width_bucket(ending - text_length - $20 - 1,
+                     first - 1, width_bucket(ending - text_length - $19 - 1,
                      (SELECT starts FROM line))
                  )], 0)
                - far
@@ -169,15 +161,15 @@ scored AS MATERIALIZED (
 )
 SELECT c.memory_id, c.event_time, c.role, c.name, c.dense, CASE WHEN c.shared IS NULL OR p.queries IS NULL THEN c.lexical ELSE least(1, (
     p.known_words * c.lexical
-    + $21::float8 * (SELECT count(*) FROM unnest(p.queries) AS pair WHERE c.shared @@ pair)
-      * ($15 + 1)
-      / (1 + $15 * (1 - $16 + $16 * c.text_length / f.mean_length))
-) / (p.known_words + $21 * p.number)) END AS lexical,
+    + $20::float8 * (SELECT count(*) FROM unnest(p.queries) AS pair WHERE c.shared @@ pair)
+      * ($14 + 1)
+      / (1 + $14 * (1 - $15 + $15 * c.text_length / f.mean_length))
+) / (p.known_words + $20 * p.number)) END AS lexical,
        f.size, f.mean_length
 FROM (
-    (SELECT memory_id, event_time, role, name, text_length, shared, dense, lexical FROM scored ORDER BY dense DESC, memory_id LIMIT $22)
+    (SELECT memory_id, event_time, role, name, text_length, shared, dense, lexical FROM scored ORDER BY dense DESC, memory_id LIMIT (SELECT $21::bigint))
     UNION
-    (SELECT memory_id, event_time, role, name, text_length, shared, dense, lexical FROM scored WHERE lexical > 0 ORDER BY lexical DESC, memory_id LIMIT $22)
+    (SELECT memory_id, event_time, role, name, text_length, shared, dense, lexical FROM scored WHERE lexical > 0 ORDER BY lexical DESC, memory_id LIMIT (SELECT $21::bigint))
     UNION
-    SELECT memory_id, event_time, role, name, text_length, shared, dense, lexical FROM scored WHERE memory_id = ANY ($23::uuid[])
+    SELECT memory_id, event_time, role, name, text_length, shared, dense, lexical FROM scored WHERE memory_id = ANY ((SELECT $22::uuid[])::uuid[])
 ) AS c, frame AS f, word_pairs AS p

@@ -49,11 +49,11 @@ new_position AS MATERIALIZED (
 recorded AS (
     INSERT INTO calls (project_id, call_id, position, method, user_id, agent_id, app_id, run_id, scope_key, request_id,
 item, payload_digest, correlation_id, embedding_model, language_model, prompt_version, call_time,
-traceparent, input_tokens, output_tokens, notices)
+traceparent, key_id, peer, input_tokens, output_tokens, notices)
     SELECT $10, $13, new_position.position, $15, $16, $17, $18, $19,
 $11, $20,
 $21, $22, $23, $24, $25, $26, $27,
-$28, $29, $30, $31
+$28, $29, $30, $31, $32, $33
     FROM new_position
 ),
 added_messages AS (
@@ -61,10 +61,10 @@ added_messages AS (
         project_id, call_id, ordinal, message_id, role, name, content, event_time
     )
     SELECT $10, $13, message.ordinal, message.message_id, message.role, message.name,
-           message.content, $32
+           message.content, $34
     FROM new_position, unnest(
-        $33::integer[], $34::uuid[], $35::text[],
-        $36::text[], $37::text[]
+        $35::integer[], $36::uuid[], $37::text[],
+        $38::text[], $39::text[]
     ) AS message (ordinal, message_id, role, name, content)
 ),
 added AS (
@@ -74,10 +74,10 @@ added AS (
         evidence, event_time, expiration_date, create_time, update_time, embedding, ordinal
     )
     SELECT $10, input.memory_id, 1, $13, $16, $17, $18, $19, $11,
-           input.digest, input.text, input.role, input.name, $38, $39, $40,
+           input.digest, input.text, input.role, input.name, $40, $41, $42,
            ARRAY(SELECT jsonb_array_elements_text(input.details -> 'categories')),
            input.details -> 'entities', input.details -> 'relations', input.details -> 'evidence',
-           $32, coalesce($41::date, retention.last_day), $27, $27,
+           $34, coalesce($43::date, retention.last_day), $27, $27,
            input.embedding, input.ordinal
     FROM new_position, input LEFT JOIN retention ON true
     ORDER BY input.ordinal

@@ -28,6 +28,13 @@ deleted_messages AS (
                 @> jsonb_build_array(jsonb_build_object('message_id', m.message_id))
       )
     RETURNING m.message_id
+),
+audited AS (
+    INSERT INTO audit_events (project_id, org_id, correlation_id, action, target, after)
+    SELECT project_id, coalesce((SELECT org_id FROM projects AS p WHERE p.project_id = d.project_id), ''),
+           'retention', 'Retention', '{}', jsonb_build_object('passages', count(*))
+    FROM deleted_passages AS d
+    GROUP BY project_id
 )
 SELECT (SELECT count(*) FROM deleted_passages) AS passages,
        (SELECT count(*) FROM deleted_messages) AS messages;

@@ -29,8 +29,13 @@ LEFT JOIN LATERAL (
       AND s.space = m.graph_space
 ) AS splits ON true;
 
--- name: lock_space
-SELECT pg_advisory_xact_lock(hashtextextended($1 || chr(10) || $2, 20));
+-- name: lock_spaces
+SELECT pg_advisory_xact_lock(ordered.key)
+FROM (
+    SELECT DISTINCT hashtextextended(given.project_id || chr(10) || given.space, 20) AS key
+    FROM unnest($1::text[], $2::text[]) AS given (project_id, space)
+    ORDER BY key
+) AS ordered;
 
 -- name: aliases
 SELECT a.project_id, a.space, a.memory_id, a.name, a.alias
@@ -39,16 +44,23 @@ JOIN unnest($1::text[], $2::text[]) AS given (project_id, space) USING (project_
 space);
 
 -- name: forget_aliases
-DELETE FROM entity_aliases WHERE project_id = $1 AND memory_id = $2;
+DELETE FROM entity_aliases AS a
+USING unnest($1::text[], $2::uuid[]) AS given (project_id, memory_id)
+WHERE a.project_id = given.project_id AND a.memory_id = given.memory_id;
 
 -- name: learn_aliases
 INSERT INTO entity_aliases (project_id, memory_id, ordinal, space, name, alias)
-SELECT $1, $2, taught.ordinal, $3, taught.name, taught.alias
-FROM unnest($4::text[], $5::text[]) WITH ORDINALITY AS taught (name, alias, ordinal);
+SELECT project_id, memory_id, ordinal, space, name, alias
+FROM unnest(
+    $1::text[], $2::uuid[], $3::integer[], $4::text[], $5::text[],
+    $6::text[]
+) AS taught (project_id, memory_id, ordinal, space, name, alias);
 
--- name: note_change
-INSERT INTO entity_alias_changes (project_id, space, change_id, keys) VALUES ($1, $2,
-    $3, $4);
+-- name: note_changes
+INSERT INTO entity_alias_changes (project_id, space, change_id, keys)
+SELECT project_id, space, change_id, keys
+FROM jsonb_to_recordset($1::jsonb)
+    AS changed (project_id text, space text, change_id uuid, keys jsonb);
 
 -- name: changes
 SELECT c.project_id, c.space, c.change_id, c.keys

@@ -1,6 +1,6 @@
 -- name: calls
 SELECT c.project_id, c.call_id, c.method, c.call_time AS time, c.request_id, c.embedding_model,
-       c.language_model, c.input_tokens, c.output_tokens,
+       c.language_model, c.input_tokens, c.output_tokens, c.key_id, c.peer,
        (SELECT count(*) FROM messages AS m
         WHERE m.project_id = c.project_id AND m.call_id = c.call_id) AS messages
 FROM calls AS c
@@ -20,7 +20,7 @@ LEFT JOIN graph_outbox AS o
 ORDER BY e.position, e.ordinal;
 
 -- name: operations
-SELECT project_id, operation_id, state, attempts, create_time, start_time, end_time, fault
+SELECT project_id, operation_id, state, attempts, create_time, start_time, end_time, fault, key_id, peer
 FROM operations
 WHERE correlation_id = $1 AND ($2::text IS NULL OR project_id = $2)
 ORDER BY position

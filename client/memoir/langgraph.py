@@ -1,0 +1,255 @@
+"""A LangGraph store that keeps its items in Memoir (extra `memoir[langgraph]`).
+
+    graph = builder.compile(store=MemoirStore(client, app_id="support"))
+
+Each item is one memory, stored as it is: its text is what LangGraph would index, its metadata has
+the namespace, the key and the value, and its run is the item. So an item is found by its run
+without a search, and namespaces by their prefixes, both of which the server has indexes for.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import islice
+from typing import Any, Final
+
+from langgraph.store.base import (
+    BaseStore,
+    GetOp,
+    Item,
+    ListNamespacesOp,
+    MatchCondition,
+    Op,
+    PutOp,
+    Result,
+    SearchItem,
+    SearchOp,
+    get_text_at_path,
+)
+from memoir.client import Client
+from memoir.memories import Memory
+from memoir.options import Json
+from memoir.results import Source
+
+_NAME: Final = "langgraph"
+_METADATA: Final = f"metadata.{_NAME}"
+_LONGEST_ID: Final = 256
+_OPERATORS: Final[Mapping[str, str]] = {
+    "$eq": "eq",
+    "$ne": "ne",
+    "$gt": "gt",
+    "$gte": "gte",
+    "$lt": "lt",
+    "$lte": "lte",
+}
+
+Namespace = tuple[str, ...]
+
+
+class MemoirStore(BaseStore):
+    """Keeps the items of one application (`app_id`), which no other application sees.
+
+    `fields` are what searches look at, as paths such as `text` or `notes[*].title`. Default: the
+    whole value as JSON. Asynchronous operations run in a thread. What the server refuses, such as
+    values of more than 64 KiB, raises MemoirError. Times to live are not supported.
+    """
+
+    def __init__(self, client: Client, app_id: str, *, fields: Sequence[str] = ("$",)) -> None:
+        self._client = client
+        self._app_id = app_id
+        self._fields = tuple(fields)
+
+    def batch(self, ops: Iterable[Op]) -> list[Result]:
+        """Runs operations; those that read see the items as they were before those that write."""
+        numbered = list(enumerate(ops))
+        results: list[Result] = [None] * len(numbered)
+        # Of several writes of one item, the last counts.
+        writes: dict[tuple[Namespace, str], PutOp] = {}
+        for number, op in numbered:
+            if isinstance(op, PutOp):
+                writes[op.namespace, op.key] = op
+            else:
+                results[number] = self._read(op)
+        for write in writes.values():
+            self._write(write)
+        return results
+
+    async def abatch(self, ops: Iterable[Op]) -> list[Result]:
+        """Runs operations as `batch` does."""
+        return await asyncio.to_thread(self.batch, ops)
+
+    def _read(self, op: Op) -> Result:
+        if isinstance(op, GetOp):
+            found = self._found(op.namespace, op.key)
+            return _item(found[0]) if found else None
+        if isinstance(op, SearchOp):
+            return self._search(op)
+        if isinstance(op, ListNamespacesOp):
+            return self._namespaces(op)
+        raise TypeError(f"{type(op).__name__} is not an operation of a store")
+
+    def _found(self, namespace: Namespace, key: str) -> list[Memory]:
+        """The memories of an item, newest first: one, except after writes at the same time."""
+        run_id = _run_of(namespace, key)
+        return list(self._client.list(app_id=self._app_id, run_id=run_id))
+
+    def _write(self, op: PutOp) -> None:
+        found = self._found(op.namespace, op.key)
+        if op.value is not None and found:
+            newest, *found = found
+            text, metadata = self._text(op), _metadata(op)
+            self._client.update(newest.id, text=text, metadata=metadata)
+        elif op.value is not None:
+            self._client.add(
+                self._text(op),
+                app_id=self._app_id,
+                run_id=_run_of(op.namespace, op.key),
+                metadata=_metadata(op),
+                infer=False,
+            )
+        for obsolete in found:
+            self._client.delete(obsolete.id)
+
+    def _text(self, op: PutOp) -> str:
+        paths = () if op.index is False else op.index or self._fields
+        texts = [text for path in paths for text in get_text_at_path(op.value, path)]
+        return "\n".join(text for text in texts if text.strip()) or op.key
+
+    def _search(self, op: SearchOp) -> list[SearchItem]:
+        end = op.offset + op.limit
+        conditions = [*_within(op.namespace_prefix), *_matching(op.filter or {})]
+        if op.query:
+            found = self._hits(op.query, end, [*conditions, {f"{_METADATA}.indexed": True}])
+        else:
+            listed = self._client.list(app_id=self._app_id, **_filtered(conditions))
+            found = ((memory, None) for memory in listed)
+        return [_search_item(*each) for each in islice(found, op.offset, end)]
+
+    def _hits(
+        self, query: str, count: int, conditions: list[Json]
+    ) -> Iterator[tuple[Memory, float | None]]:
+        options = _filtered(conditions)
+        options |= {"app_id": self._app_id, "top_k": count, "sources": [Source.MEMORIES]}
+        while True:
+            result = self._client.search(query, **options)
+            for hit in result:
+                if isinstance(hit.found, Memory):
+                    yield hit.found, hit.score
+            if not result.next_page_token:
+                return
+            options["page_token"] = result.next_page_token
+
+    def _namespaces(self, op: ListNamespacesOp) -> list[Namespace]:
+        """The namespaces that hold an item, found by reading all items of the application."""
+        conditions = op.match_conditions or ()
+        namespaces = {_namespace(memory) for memory in self._client.list(app_id=self._app_id)}
+        found = {
+            namespace[: op.max_depth]
+            for namespace in namespaces
+            if all(_matches(condition, namespace) for condition in conditions)
+        }
+        return sorted(found)[op.offset : op.offset + op.limit]
+
+
+def _run_of(namespace: Namespace, key: str) -> str:
+    """The run that stands for an item: its name, or a digest where that cannot be an id."""
+    name = f"{'.'.join(namespace)}/{key}"
+    if len(name) <= _LONGEST_ID and name.isprintable():
+        return name
+    return hashlib.sha256(name.encode()).hexdigest()
+
+
+def _metadata(op: PutOp) -> Json:
+    """What a memory keeps of an item.
+
+    Raises:
+        TypeError: the value cannot be written as JSON.
+        ValueError: it has a whole number beyond 2**53, of which only the nearest could be kept.
+    """
+    encoded = json.dumps(op.value, allow_nan=False)
+    value = json.loads(encoded)
+    if json.loads(encoded, parse_int=float) != value:
+        raise ValueError("whole numbers beyond 2**53 cannot be kept")
+    prefixes = {
+        f"p{depth}": ".".join(op.namespace[:depth]) for depth in range(1, len(op.namespace) + 1)
+    }
+    return {
+        _NAME: {
+            "namespace": list(op.namespace),
+            "prefixes": prefixes,
+            "key": op.key,
+            "value": value,
+            "indexed": op.index is not False,
+        }
+    }
+
+
+def _within(prefix: Namespace) -> list[Json]:
+    if not prefix:
+        return []
+    return [{f"{_METADATA}.prefixes.p{len(prefix)}": ".".join(prefix)}]
+
+
+def _matching(wanted: Mapping[str, Any]) -> Iterator[Json]:
+    """LangGraph's conditions on values as the server's.
+
+    Raises:
+        ValueError: an operator is unknown, or a name has a dot, which would be a path.
+    """
+    for name, condition in wanted.items():
+        if "." in name:
+            raise ValueError(f"a filter cannot name a field with a dot: {name}")
+        compared = condition if isinstance(condition, Mapping) else {"$eq": condition}
+        if unknown := compared.keys() - _OPERATORS.keys():
+            raise ValueError(f"unknown operators: {', '.join(sorted(unknown))}")
+        operators = {_OPERATORS[operator]: value for operator, value in compared.items()}
+        yield {f"{_METADATA}.value.{name}": operators}
+
+
+def _filtered(conditions: Sequence[Json]) -> dict[str, Any]:
+    return {"filters": {"AND": list(conditions)}} if conditions else {}
+
+
+def _kept(memory: Memory) -> dict[str, Any]:
+    kept: dict[str, Any] = _whole(memory.metadata[_NAME])
+    return kept
+
+
+def _whole(value: Any) -> Any:
+    """JSON with whole numbers as such; metadata knows no other numbers than floats."""
+    if isinstance(value, dict):
+        return {name: _whole(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_whole(item) for item in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def _namespace(memory: Memory) -> Namespace:
+    return tuple(_kept(memory)["namespace"])
+
+
+def _item(memory: Memory) -> Item:
+    kept = _kept(memory)
+    return Item(
+        value=kept["value"],
+        key=kept["key"],
+        namespace=tuple(kept["namespace"]),
+        created_at=memory.create_time,
+        updated_at=memory.update_time,
+    )
+
+
+def _search_item(memory: Memory, score: float | None) -> SearchItem:
+    item = _item(memory)
+    return SearchItem(item.namespace, item.key, item.value, item.created_at, item.updated_at, score)
+
+
+def _matches(condition: MatchCondition, namespace: Namespace) -> bool:
+    path = condition.path
+    if len(path) > len(namespace):
+        return False
+    part = namespace[: len(path)] if condition.match_type == "prefix" else namespace[-len(path) :]
+    return all(wanted in {"*", label} for wanted, label in zip(path, part, strict=False))

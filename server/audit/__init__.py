@@ -1,0 +1,1 @@
+"""The log of administrative and destructive acts, which is only ever added to."""

@@ -1,0 +1,22 @@
+"""The port that reads the audit log. Acts are written by the transactions that perform them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Protocol
+
+from server.audit.events import AuditEvent
+
+
+class AuditLog(Protocol):
+    """The audit log. Both methods raise StoreUnavailable if PostgreSQL cannot be reached."""
+
+    async def latest(self, project_id: str, before: int, limit: int) -> list[AuditEvent]:
+        """Returns the project's newest events before a position, newest first; 0 means all."""
+        ...
+
+    async def read(
+        self, project_id: str | None, since: datetime, after: int, limit: int
+    ) -> list[AuditEvent]:
+        """Returns events of one project, or of all, after a position and a time, oldest first."""
+        ...

@@ -1,0 +1,93 @@
+"""`audit`: shows or exports the log of administrative and destructive acts."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections import deque
+from datetime import UTC, datetime, timedelta
+
+from rich.markup import escape
+from rich.table import Column, Table
+
+from server.audit.events import AuditEvent
+from server.audit.list_events import all_events
+from server.cli.console import out
+from server.cli.keys import duration
+from server.cli.store import open_store
+from server.runtime.composition.database import open_audit_log
+
+SHOWN = 100
+
+
+def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Adds the command."""
+    parser = commands.add_parser(
+        "audit",
+        help="show or export who did what",
+        description="Prints administrative and destructive acts: keys, projects, settings, "
+        f"deletions, restorations, retention. Shows the latest {SHOWN} as a table, or with "
+        "--export all of them as JSON Lines on standard output, oldest first.",
+    )
+    parser.add_argument("--project", help="acts in this project only (default: all)")
+    parser.add_argument(
+        "--since",
+        type=duration,
+        default=timedelta(days=36_600),
+        help="no older than this, such as 24h or 30d (default: all)",
+    )
+    parser.add_argument("--export", action="store_true", help="print JSON Lines")
+    parser.set_defaults(run=run)
+
+
+async def run(arguments: argparse.Namespace) -> None:
+    """Runs the command."""
+    since = datetime.now(UTC) - arguments.since
+    latest: deque[AuditEvent] = deque(maxlen=SHOWN)
+    async with (
+        open_store() as store,
+        open_audit_log(store.dsn, store.settings.postgres) as log,
+    ):
+        async for event in all_events(log, arguments.project, since):
+            if arguments.export:
+                sys.stdout.write(json_line(event))
+            else:
+                latest.append(event)
+    if not arguments.export:
+        out.print(_table(latest))
+
+
+def json_line(event: AuditEvent) -> str:
+    """Returns the event as one line of JSON, with every field."""
+    fields = {
+        "id": str(event.id),
+        "time": event.time.isoformat(),
+        "project_id": event.project_id,
+        "org_id": event.org_id,
+        "action": event.action,
+        "key_id": event.key_id,
+        "peer": event.peer,
+        "correlation_id": event.correlation_id,
+        "target": event.target,
+        "before": event.before,
+        "after": event.after,
+    }
+    return json.dumps(fields, ensure_ascii=False) + "\n"
+
+
+def _table(events: deque[AuditEvent]) -> Table:
+    table = Table(
+        Column("time (UTC)", no_wrap=True), "project", "action", "key", "peer", "target", "now"
+    )
+    for event in events:
+        table.add_row(
+            f"{event.time:%Y-%m-%d %H:%M:%S}",
+            escape(event.project_id or ""),
+            event.action,
+            event.key_id or "",
+            escape(event.peer or ""),
+            escape(json.dumps(event.target)),
+            escape(json.dumps(event.after)),
+        )
+    return table

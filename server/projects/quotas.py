@@ -1,0 +1,170 @@
+"""Quotas: how much a project may hold, and how much it may do at a time."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from contextvars import Context
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final
+
+from cachetools import LRUCache
+
+from server.core.background import Background
+from server.core.errors import QuotaExceeded, QuotaInUse, StoreUnavailable
+from server.projects.ports import ProjectStore
+from server.projects.project import Holding, Quotas
+
+REFRESH_SECONDS: Final = 5.0
+"""How old quotas and counts may be, in seconds, unless counting takes long."""
+
+# Counting takes at most this share of the time, so that large projects are counted less often.
+_COUNTING_SHARE: Final = 0.01
+_MOST_PROJECTS: Final = 10_000
+_RETRY = timedelta(seconds=1)
+
+
+@dataclass(frozen=True, slots=True)
+class QuotaUsage:
+    """One quota that is set, and how much of it is used."""
+
+    name: str
+    limit: int
+    used: int
+
+
+class ProjectUse:
+    """What one project may do, holds and does, as this process knows it."""
+
+    def __init__(self, holding: Holding, now: float, cost: float) -> None:
+        self.calls = 0
+        self.streams = 0
+        self._tokens = 0.0
+        self._filled = now
+        self.take(holding, now, cost)
+        self._tokens = float(self.quotas.calls_per_second)
+
+    def take(self, holding: Holding, now: float, cost: float) -> None:
+        """Takes what was just read, which took `cost` seconds."""
+        self.quotas: Quotas = holding.quotas
+        self.memories = holding.memories
+        self.bytes = holding.bytes
+        self.stale_at = now + max(REFRESH_SECONDS, cost / _COUNTING_SHARE)
+
+    def enter(self, now: float, *, is_stream: bool, stores: bool) -> None:
+        """Counts a call, which must leave again.
+
+        Raises:
+            QuotaExceeded: it would store something, and the project holds as much as it may.
+            QuotaInUse: the project calls too often, or has as many calls or streams as it may.
+        """
+        quotas = self.quotas
+        if stores:
+            for name, limit, used in (
+                ("memories", quotas.memories, self.memories),
+                ("bytes", quotas.bytes, self.bytes),
+            ):
+                if limit and used >= limit:
+                    raise QuotaExceeded(name, limit)
+        if is_stream:
+            if quotas.streams and self.streams >= quotas.streams:
+                raise QuotaInUse("streams", quotas.streams, _RETRY)
+        elif quotas.calls and self.calls >= quotas.calls:
+            raise QuotaInUse("calls", quotas.calls, _RETRY)
+        self._take_token(now)
+        self.streams += is_stream
+        self.calls += not is_stream
+
+    def leave(self, *, is_stream: bool) -> None:
+        """Ends a call that has entered."""
+        self.streams -= is_stream
+        self.calls -= not is_stream
+
+    def usages(self) -> list[QuotaUsage]:
+        """Returns the quotas that are set. Of the rate, `used` is the part of the last second."""
+        rate = self.quotas.calls_per_second
+        every = (
+            QuotaUsage("memories", self.quotas.memories, self.memories),
+            QuotaUsage("bytes", self.quotas.bytes, self.bytes),
+            QuotaUsage("calls_per_second", rate, max(0, rate - int(self._tokens))),
+            QuotaUsage("calls", self.quotas.calls, self.calls),
+            QuotaUsage("streams", self.quotas.streams, self.streams),
+        )
+        return [usage for usage in every if usage.limit]
+
+    def _take_token(self, now: float) -> None:
+        """A token bucket that holds the calls of one second."""
+        rate = self.quotas.calls_per_second
+        if not rate:
+            return
+        self._tokens = min(rate, self._tokens + (now - self._filled) * rate)
+        self._filled = now
+        if self._tokens < 1.0:
+            wait = timedelta(seconds=(1.0 - self._tokens) / rate)
+            raise QuotaInUse("calls_per_second", rate, wait)
+        self._tokens -= 1.0
+
+
+class ProjectQuotas:
+    """Holds calls to the quotas of their projects, without a round trip.
+
+    What a project holds is counted every few seconds in the background, and only if it has such a
+    quota. So a project can exceed it by what it stores in that time. Calls and streams are counted
+    in each serving process.
+    """
+
+    def __init__(
+        self, projects: ProjectStore, monotonic: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._projects = projects
+        self._monotonic = monotonic
+        self._uses: LRUCache[str, ProjectUse] = LRUCache(_MOST_PROJECTS)
+        self._refreshing: set[str] = set()
+        self._background = Background("quotas")
+
+    async def enter(self, project_id: str, *, is_stream: bool, stores: bool) -> ProjectUse:
+        """Counts a call of the project; `leave` must be called on what is returned.
+
+        Raises:
+            QuotaExceeded, QuotaInUse: a quota does not allow the call.
+            StoreUnavailable: the quotas were never read, and cannot be now.
+        """
+        use = await self._use(project_id)
+        use.enter(self._monotonic(), is_stream=is_stream, stores=stores)
+        return use
+
+    async def usages(self, project_id: str) -> Sequence[QuotaUsage]:
+        """Returns the project's quotas and how much of them is used.
+
+        Raises:
+            StoreUnavailable: the quotas were never read, and cannot be now.
+        """
+        return (await self._use(project_id)).usages()
+
+    async def _use(self, project_id: str) -> ProjectUse:
+        use = self._uses.get(project_id)
+        if use is None:
+            holding, cost = await self._read(project_id)
+            # Another call may have read them meanwhile, and counts in what it stored.
+            use = self._uses.setdefault(project_id, ProjectUse(holding, self._monotonic(), cost))
+        elif self._monotonic() >= use.stale_at and project_id not in self._refreshing:
+            self._refreshing.add(project_id)
+            self._background.start(
+                self._refresh(project_id, use),
+                context=Context(),
+                on_end=lambda: self._refreshing.discard(project_id),
+            )
+        return use
+
+    async def _refresh(self, project_id: str, use: ProjectUse) -> None:
+        # What was read before holds until the store is back.
+        with suppress(StoreUnavailable):
+            holding, cost = await self._read(project_id)
+            use.take(holding, self._monotonic(), cost)
+
+    async def _read(self, project_id: str) -> tuple[Holding, float]:
+        begun = self._monotonic()
+        holding = await self._projects.holding(project_id)
+        return holding, self._monotonic() - begun

@@ -1,0 +1,157 @@
+"""The statements that rank the items of a scope: all of them, or the likely ones of a large one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from server.memories.passages import Source
+from server.memories.ports import SearchQuery
+from server.memories.search.ranking import (
+    BM25_B,
+    BM25_K1,
+    CENTRE_SAMPLE,
+    CENTRE_SHRINKAGE,
+    CONTEXT_SHARE,
+    FAR_SHARE,
+    PAIR_REACH,
+    PAIR_SHARE,
+    REACH,
+    SITTING,
+    candidate_count,
+)
+from server.storage.postgres.filters import Condition, filter_condition, scope_condition
+from server.storage.postgres.relations import FUNCTIONAL
+from server.storage.postgres.rows import to_halfvec
+from server.storage.postgres.statements import BoundStatement, fill_block, load_sql
+
+_SHARED: Final = ("ranking.sql", "passages.sql", "memory_columns.sql", "relations.sql")
+SQL: Final = load_sql("search.sql", *_SHARED)
+LARGE_SQL: Final = load_sql("search_large.sql", *_SHARED)
+
+_HIDDEN: Final = "(SELECT {}::text)"
+"""Writes a parameter of type text so that the planner does not see its value.
+
+PostgreSQL keeps a generic plan only if no plan for given values looks cheaper, and plans anew for
+every scope that is smaller than the average. That takes longer than searching a small scope, and
+the plan is the same where one index serves.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class ScopeSize:
+    """How many searched items a scope holds, and their mean length in characters."""
+
+    memories: float
+    mean_length: float
+
+
+def rank_statement(query: SearchQuery) -> BoundStatement:
+    """The statement that compares the whole scope, now or at a past instant."""
+    is_past = query.time is not None
+    value = "{}" if is_past else _value(query)
+    scope = scope_condition(query.scope, value=value)
+    conditions = _conditions(query)
+    origin = scope_condition(query.scope, table="origin").text
+    past = f"{fill_block(SQL.blocks['past_cte'], rows=_past(query, origin))}\n" if is_past else ""
+    statement = SQL["rank"].fill(
+        past=past,
+        memories="past" if is_past else _present(query),
+        project=value.format(":project_id"),
+        scope=scope.text,
+        filters=conditions.text,
+    )
+    time = {"time": query.time} if is_past else {}
+    return statement(**_shared_values(query), **{**scope.values, **conditions.values}, **time)
+
+
+def rank_large_statement(query: SearchQuery, size: ScopeSize, cast: str = "") -> BoundStatement:
+    """The statement that scores the candidates of a large scope.
+
+    With a `cast` the nearest vectors are found by the index over that type.
+    """
+    value = "{}" if cast else _value(query)
+    scope = scope_condition(query.scope, value=value)
+    conditions = _conditions(query)
+    compared, nearest = (
+        ("compared_by_words", "nearest_by_index")
+        if cast
+        else ("compared_in_one_scan", "nearest_of_compared")
+    )
+    slots = {
+        "memories": _present(query),
+        "project": value.format(":project_id"),
+        "scope": scope.text,
+        "filters": conditions.text,
+    }
+    statement = LARGE_SQL["rank_large"].fill(
+        compared=fill_block(LARGE_SQL.blocks[compared], **slots),
+        nearest=fill_block(LARGE_SQL.blocks[nearest], cast=cast, **slots),
+        **slots,
+    )
+    return statement(
+        **_shared_values(query),
+        **{**scope.values, **conditions.values},
+        size=size.memories,
+        mean_length=size.mean_length,
+    )
+
+
+def _value(query: SearchQuery) -> str:
+    """How the project and the scope are written: see `_HIDDEN`."""
+    has_one_index = query.filters is None and len(query.scope.parts()) == 1
+    return _HIDDEN if has_one_index else "{}"
+
+
+def _conditions(query: SearchQuery) -> Condition:
+    """What items must meet beside their scope. What is not asked for is not checked for each."""
+    filters = filter_condition(query.filters)
+    texts, values = [filters.text], dict(filters.values)
+    if query.visible_on is not None:
+        day = "(SELECT :visible_on::date)"
+        texts.append(f"(m.expiration_date IS NULL OR m.expiration_date >= {day})")
+        values["visible_on"] = query.visible_on
+    if query.categories:
+        texts.append("m.categories && :categories::text[]")
+        values["categories"] = list(query.categories)
+    if query.latest_at is not None:
+        scope = scope_condition(query.scope)
+        texts.append(fill_block(SQL.blocks["is_latest"], scope=scope.text))
+        values |= {**FUNCTIONAL, **scope.values}
+        values |= {"at": query.latest_at, "visible_on": query.visible_on}
+    return Condition(" AND ".join(texts), values)
+
+
+def _present(query: SearchQuery) -> str:
+    return f"({_union('present', query)})"
+
+
+def _past(query: SearchQuery, origin: str) -> str:
+    return fill_block(_union("past", query), origin=origin)
+
+
+def _union(state: str, query: SearchQuery) -> str:
+    """The rows of every source that is searched, in the same columns."""
+    sources = [source for source in Source if source in query.sources]
+    return "\nUNION ALL\n".join(SQL.blocks[f"{state}_{source}"] for source in sources)
+
+
+def _shared_values(query: SearchQuery) -> dict[str, object]:
+    """The parameters of both statements."""
+    return {
+        "project_id": query.project_id,
+        "vector": to_halfvec(query.vector),
+        "question": query.text,
+        "bm25_k1": BM25_K1,
+        "bm25_b": BM25_B,
+        "context_share": CONTEXT_SHARE,
+        "limit": candidate_count(query.limit),
+        "centre_shrinkage": CENTRE_SHRINKAGE,
+        "centre_sample": CENTRE_SAMPLE,
+        "graph_ids": list(query.graph),
+        "far_share": FAR_SHARE,
+        "reach": REACH,
+        "sitting": SITTING,
+        "pair_reach": PAIR_REACH,
+        "pair_share": PAIR_SHARE,
+    }

@@ -1,0 +1,233 @@
+"""The audit log: what writes it, and that nothing changes it, held on PostgreSQL."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
+from uuid import UUID
+
+import asyncpg
+import pytest
+
+from server.audit.events import AuditEvent
+from server.audit.list_events import ListAuditEvents, all_events
+from server.audit.ports import AuditLog
+from server.core.request_context import (
+    NOBODY,
+    Origin,
+    RequestContext,
+    current_request,
+    enter_origin,
+    enter_request,
+)
+from server.memories.change.ports import MemoryChanges
+from server.memories.ports import ChangeSet, MemoryDeletion, MemoryStore
+from server.memories.scope import Scope
+from server.projects.ports import ProjectStore
+from server.projects.project import ApiKey, KeyRole, Project, key_digest
+from server.storage.postgres.audit import PostgresAuditLog
+from server.storage.postgres.erasing import PostgresProjectDeletion, PostgresRetention
+from server.storage.postgres.memory_changes import PostgresMemoryChanges
+from server.storage.postgres.memory_store import PostgresMemoryStore
+from server.storage.postgres.pool import Database
+from server.storage.postgres.projects import PostgresProjectStore
+from tests.support.builders import NOW, PROJECT, addition, call
+
+CANARY = "kestrel"
+OPERATOR = Origin(peer="cli:root@host")
+
+
+@pytest.fixture
+def log(database: Database) -> AuditLog:
+    return PostgresAuditLog(database)
+
+
+@pytest.fixture
+def projects(database: Database) -> ProjectStore:
+    return PostgresProjectStore(database)
+
+
+@pytest.fixture
+def store(database: Database) -> MemoryStore:
+    return PostgresMemoryStore(database, on_commit=lambda: None)
+
+
+@pytest.fixture
+def changes(database: Database) -> MemoryChanges:
+    return PostgresMemoryChanges(database, on_commit=lambda: None)
+
+
+@pytest.fixture(autouse=True)
+def operator() -> Iterator[None]:
+    before = current_request()
+    enter_origin(OPERATOR)
+    enter_request(RequestContext("cli-1", float("inf")))
+    yield
+    enter_origin(NOBODY)
+    enter_request(before)
+
+
+def project(**fields: object) -> Project:
+    made = Project(id="p1", org_id="o1", create_time=NOW, update_time=NOW)
+    return replace(made, **fields)  # type: ignore[arg-type] # names fit
+
+
+async def test_changes_of_a_project_are_logged_with_before_and_after(
+    projects: ProjectStore, log: AuditLog
+) -> None:
+    await projects.create_project(project())
+    await projects.create_project(project())
+    later = NOW + timedelta(seconds=1)
+    await projects.update_project(project(default_retention_days=30, update_time=later), NOW)
+    await projects.update_project(project(default_retention_days=31, update_time=later), NOW)
+    updated, created = await log.latest("p1", 0, 10)
+    assert [created.action, updated.action] == ["CreateProject", "UpdateProject"]
+    assert (updated.peer, updated.key_id, updated.correlation_id) == (OPERATOR.peer, None, "cli-1")
+    assert updated.org_id == "o1"
+    assert updated.target == {"project_id": "p1"}
+    assert updated.before["default_retention_days"] == 0
+    assert updated.after["default_retention_days"] == 30
+    assert created.before == {}
+
+
+@pytest.mark.parametrize("project_id", ["p1", None])
+async def test_changes_of_keys_are_logged_without_their_digests(
+    projects: ProjectStore, log: AuditLog, project_id: str | None
+) -> None:
+    await projects.create_project(project())
+    key = ApiKey("k1", "o1", project_id, "laptop", NOW, role=KeyRole.READ, scope=Scope("alice"))
+    await projects.create_key(key, key_digest("k1"))
+    successor = replace(key, id="k2")
+    await projects.rotate_key("k1", NOW, successor, key_digest("k2"))
+    await projects.rotate_key("k0", NOW, successor, key_digest("k3"))
+    await projects.revoke_key("k2", NOW)
+    await projects.revoke_key("k2", NOW)
+    revoked, rotated, created = (await log.latest(project_id or "", 0, 10))[:3]
+    assert [created.action, rotated.action, revoked.action] == [
+        "CreateKey",
+        "RotateKey",
+        "RevokeKey",
+    ]
+    assert created.project_id == project_id
+    assert (created.after["role"], created.after["user_id"]) == ("read", "alice")
+    assert rotated.target == {"key_id": "k1", "successor_id": "k2"}
+    assert rotated.before["expire_time"] is None
+    assert rotated.after["expire_time"] is not None
+    assert revoked.before["revoke_time"] is None
+    assert revoked.after["revoke_time"] is not None
+    for event in (created, rotated, revoked):
+        assert "digest" not in {*event.before, *event.after}
+
+
+async def forgotten(store: MemoryStore, changes: MemoryChanges, *, erase: bool) -> UUID:
+    """A memory that one with another key added and then deleted."""
+    of = call()
+    item = addition(of, f"I saw a {CANARY}")
+    await store.commit(ChangeSet(of, added=[item]))
+    by = replace(
+        call(),
+        method="DeleteMemory",
+        origin=Origin("key-1", "ipv4:10.0.0.7:1"),
+        correlation_id="delete-1",
+    )
+    act = changes.erase if erase else changes.delete
+    await act(by, MemoryDeletion(0, item.memory.id, item.memory.version))
+    return item.memory.id
+
+
+@pytest.mark.parametrize("erase", [False, True])
+async def test_a_deletion_is_logged_by_ids_and_counts_alone(
+    store: MemoryStore, changes: MemoryChanges, log: AuditLog, postgres_dsn: str, erase: bool
+) -> None:
+    memory_id = await forgotten(store, changes, erase=erase)
+    [event] = await log.latest(PROJECT, 0, 10)
+    assert (event.action, event.key_id, event.peer) == ("DeleteMemory", "key-1", "ipv4:10.0.0.7:1")
+    assert event.correlation_id == "delete-1"
+    assert event.target["memory_ids"] == [str(memory_id)]
+    assert (event.before["versions"], event.after["versions"]) == ([1], [2])
+    assert event.after["memories"] == 1
+    connection = await asyncpg.connect(postgres_dsn)
+    try:
+        kept = await connection.fetchval("SELECT string_agg(a::text, ' ') FROM audit_events AS a")
+    finally:
+        await connection.close()
+    assert CANARY not in kept
+
+
+async def test_an_add_is_not_logged(store: MemoryStore, log: AuditLog) -> None:
+    of = call()
+    await store.commit(ChangeSet(of, added=[addition(of, "tea")]))
+    assert await log.latest(PROJECT, 0, 10) == []
+
+
+async def test_retention_is_logged_for_each_project(
+    database: Database, store: MemoryStore, log: AuditLog
+) -> None:
+    day = NOW.date()
+    of = call()
+    item = addition(of, "tea", expiration_date=day - timedelta(days=10))
+    await store.commit(ChangeSet(of, added=[item]))
+    retention = PostgresRetention(database, on_commit=lambda: None)
+    by = replace(call(scope=Scope()), method="Retention")
+    await retention.purge(day, 10, lambda _project: by)
+    [event] = await log.latest(PROJECT, 0, 10)
+    assert (event.action, event.key_id, event.peer) == ("Retention", None, None)
+    assert event.after["memories"] == 1
+
+
+async def test_the_log_of_a_project_outlives_it(
+    database: Database, projects: ProjectStore, log: AuditLog
+) -> None:
+    await projects.create_project(project())
+    await projects.create_key(ApiKey("k1", "o1", "p1", "", NOW), key_digest("k1"))
+    deletion = PostgresProjectDeletion(database)
+    await deletion.begin("p1", NOW)
+    while await deletion.delete_batch("p1", 100):
+        pass
+    await deletion.finish("p1")
+    events = await log.latest("p1", 0, 10)
+    assert [event.action for event in events] == ["DeleteProject", "CreateKey", "CreateProject"]
+    assert events[0].before == {"key_ids": ["k1"]}
+
+
+@pytest.mark.parametrize(
+    "statement",
+    ["UPDATE audit_events SET peer = ''", "DELETE FROM audit_events", "TRUNCATE audit_events"],
+)
+async def test_nothing_in_the_log_is_changed(
+    projects: ProjectStore, log: AuditLog, postgres_dsn: str, statement: str
+) -> None:
+    await projects.create_project(project())
+    before = await log.latest("p1", 0, 10)
+    connection = await asyncpg.connect(postgres_dsn)
+    try:
+        with pytest.raises(asyncpg.InsufficientPrivilegeError, match="only ever added to"):
+            await connection.execute(statement)
+    finally:
+        await connection.close()
+    assert await log.latest("p1", 0, 10) == before
+
+
+async def test_the_log_is_read_page_by_page_and_whole(
+    projects: ProjectStore, log: AuditLog
+) -> None:
+    await projects.create_project(project())
+    await projects.create_project(project(id="p2"))
+    for number in range(4):
+        await projects.create_key(ApiKey(f"k{number}", "o1", "p1", "", NOW), bytes([number]))
+    listing = ListAuditEvents(log)
+    seen: list[AuditEvent] = []
+    before = 0
+    while True:
+        page = await listing("p1", 2, before)
+        seen += page.events
+        if page.next is None:
+            break
+        before = page.next
+    assert [event.action for event in seen] == ["CreateKey"] * 4 + ["CreateProject"]
+    begin = seen[-1].time
+    assert [event async for event in all_events(log, "p1", begin)] == seen[::-1]
+    every = [event async for event in all_events(log, None, begin)]
+    assert {event.project_id for event in every} == {"p1", "p2"}
+    assert [event async for event in all_events(log, None, begin + timedelta(days=1))] == []

@@ -1,0 +1,101 @@
+"""Uses the store as LangGraph does, in an environment that has LangGraph; prints what it answers.
+
+python langgraph_driver.py ADDRESS KEY APP
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from typing import Any
+
+import memoir
+from langgraph.store.base import BaseStore, GetOp, PutOp, SearchItem, SearchOp
+from memoir.langgraph import MemoirStore
+
+ALICE, BOB = ("users", "alice"), ("users", "bob")
+VALUE = {"text": "plays the cello", "rank": 3, "tags": ["music", None], "deep": {"a": 0.5}}
+
+
+def found(items: list[SearchItem]) -> list[list[object]]:
+    return [[item.key, item.value, list(item.namespace)] for item in items]
+
+
+def run(store: BaseStore) -> dict[str, Any]:
+    said: dict[str, Any] = {"absent": store.get(ALICE, "hobby")}
+    store.put(ALICE, "hobby", VALUE)
+    item = store.get(ALICE, "hobby")
+    said["item"] = item.dict() if item else None
+    store.put(ALICE, "hobby", {**VALUE, "rank": 4})
+    store.put(ALICE, "city", {"text": "lives in Lisbon", "rank": 1})
+    store.put(ALICE, "same text", {"text": "lives in Lisbon", "rank": 1})
+    store.put(BOB, "hobby", {"text": "climbs mountains", "rank": 9})
+    store.put(BOB, "secret", {"text": "climbs alone"}, index=False)
+    store.put((*ALICE, "notes"), "one", {"text": "bought a metronome"})
+    store.put(("users", "alice-2"), "x" * 300, {"text": "no relation"})
+    said["replaced"] = store.get(ALICE, "hobby").value["rank"]
+    said["by_query"] = found(store.search(("users",), query="Who plays an instrument?", limit=1))
+    said["scored"] = store.search(ALICE, query="cello", limit=1)[0].score
+    said["by_prefix"] = sorted(item.key for item in store.search(ALICE))
+    said["all"] = len(store.search((), limit=100))
+    said["page"] = [item.key for item in store.search(ALICE, limit=2, offset=1)]
+    said["filtered"] = sorted(
+        item.key for item in store.search(("users",), filter={"rank": {"$gt": 3}})
+    )
+    said["equal"] = sorted(item.key for item in store.search(("users",), filter={"rank": 1}))
+    said["not_indexed"] = [item.key for item in store.search(BOB, query="climbs", limit=5)]
+    said["long_key"] = found(store.search(("users", "alice-2")))
+    said["namespaces"] = store.list_namespaces()
+    said["by_suffix"] = store.list_namespaces(suffix=("notes",))
+    said["by_wildcard"] = store.list_namespaces(prefix=("users", "*", "notes"))
+    said["shallow"] = store.list_namespaces(max_depth=1)
+    said["batch"] = [
+        None if result is None else len(result) if isinstance(result, list) else result.key
+        for result in store.batch(
+            [
+                PutOp(BOB, "batched", {"text": "first"}),
+                PutOp(BOB, "batched", {"text": "last"}),
+                GetOp(BOB, "hobby"),
+                SearchOp(BOB),
+            ]
+        )
+    ]
+    said["last"] = store.get(BOB, "batched").value
+    store.delete(ALICE, "hobby")
+    store.delete(ALICE, "never there")
+    said["deleted"] = store.get(ALICE, "hobby")
+    said["refused"] = [refusal(store, number) for number in (2**53 + 1, float("nan"), object())]
+    return said
+
+
+def refusal(store: BaseStore, value: object) -> str:
+    try:
+        store.put(ALICE, "refused", {"value": value})
+    except (TypeError, ValueError) as error:
+        return type(error).__name__
+    return "kept"
+
+
+async def run_async(store: BaseStore) -> dict[str, Any]:
+    await store.aput(("async",), "a", {"text": "said later"})
+    item = await store.aget(("async",), "a")
+    hits = await store.asearch(("async",), query="later")
+    await store.adelete(("async",), "a")
+    return {
+        "item": item.value if item else None,
+        "hits": len(hits),
+        "deleted": await store.aget(("async",), "a"),
+    }
+
+
+def main(address: str, key: str, app: str) -> None:
+    with memoir.Client(address, key) as client:
+        said = run(MemoirStore(client, app, fields=["text"]))
+        said["async"] = asyncio.run(run_async(MemoirStore(client, app)))
+        said["other_app"] = MemoirStore(client, f"{app}-2").search(())
+        print(json.dumps(said))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

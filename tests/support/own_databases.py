@@ -1,0 +1,38 @@
+"""Databases of a test's own, which it may stop or kill."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest_asyncio
+
+from server.embedded import EmbeddedNeo4j, EmbeddedPostgres, NoProgress
+from server.embedded.neo4j import Neo4jAddress
+from tests.support.neo4j import quick_neo4j
+from tests.support.server import Home, ServerProcess
+
+
+@pytest_asyncio.fixture
+async def own_neo4j(tmp_path: Path) -> AsyncIterator[EmbeddedNeo4j]:
+    """A Neo4j of the test's own, not started yet."""
+    neo4j = quick_neo4j(tmp_path / "neo4j")
+    yield neo4j
+    await neo4j.stop()
+
+
+def at(home: Home, address: Neo4jAddress, **variables: str) -> ServerProcess:
+    """A server that uses this Neo4j."""
+    return home.server(
+        **variables,
+        MEMOIR_NEO4J_URI=address.uri,
+        MEMOIR_NEO4J_USER=address.user,
+        MEMOIR_NEO4J_PASSWORD=address.password,
+    )
+
+
+@pytest_asyncio.fixture
+async def own_postgres(tmp_path: Path) -> AsyncIterator[EmbeddedPostgres]:
+    """A PostgreSQL of the test's own, started again when it dies. It keeps every commit."""
+    async with EmbeddedPostgres(tmp_path / "postgres", NoProgress()) as postgres:
+        yield postgres

@@ -1,0 +1,27 @@
+"""What the fork server of the tests imports once, so that no started server imports it again.
+
+Nothing of it may depend on the environment or the standard streams, which each child replaces.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import sys
+from importlib import import_module
+
+# The console looks at the standard output while it is imported; a child's is never a terminal.
+os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+_COMMANDS = import_module("server.cli.main").MODULES.values()
+_LATER = (
+    "server.cli.worker",
+    "server.models.gemini.client",
+    "server.models.offline.embedder",
+    "server.runtime.composition.gemini",
+)
+for _module in (*(f"server.cli.{command}" for command in _COMMANDS), *_LATER):
+    import_module(_module)
+
+# Garbage collection would otherwise copy the pages that all children share.
+gc.freeze()

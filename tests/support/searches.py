@@ -1,0 +1,62 @@
+"""Stores that search, and what their lexical arm scores."""
+
+from __future__ import annotations
+
+from server.memories.passages import Hit
+from server.memories.ports import MemoryStore, SearchQuery
+from server.memories.search.ranking import ArmWeights
+from server.storage.postgres.memory_store import PostgresMemoryStore
+from server.storage.postgres.pool import Database
+from server.storage.postgres.search import ScopeSizes, Searches
+from tests.support.builders import ALICE, NOW, PROJECT, vector
+
+WORDS_ALONE = ArmWeights(dense=0.0, lexical=1.0)
+VECTORS_ALONE = ArmWeights(dense=1.0, lexical=0.0)
+TEA = vector(1, 0, 0)
+
+
+class LargeScopes(PostgresMemoryStore):
+    """A store that searches every scope as if it were large, once it has found its size."""
+
+    def __init__(self, database: Database) -> None:
+        super().__init__(database, on_commit=lambda: None)
+        self.database = database
+
+    async def search(self, query: SearchQuery) -> list[Hit]:
+        searches = Searches(self.database, ScopeSizes(large=0))
+        await searches.search(query)
+        return await searches.search(query)
+
+
+SCOPE_SIZES = ("small scopes", "large scopes")
+
+
+def store_of(scope_sizes: str, database: Database) -> MemoryStore:
+    """A store that searches every scope as one of these sizes."""
+    if scope_sizes == "large scopes":
+        return LargeScopes(database)
+    return PostgresMemoryStore(database, on_commit=lambda: None)
+
+
+def query(text: str, **changes: object) -> SearchQuery:
+    """A search of Alice's memories by words alone, unless `changes` say otherwise."""
+    defaults: dict[str, object] = {
+        "project_id": PROJECT,
+        "scope": ALICE,
+        "vector": TEA,
+        "limit": 10,
+        "visible_on": NOW.date(),
+        "text": text,
+        "weights": WORDS_ALONE,
+    }
+    return SearchQuery(**{**defaults, **changes})  # type: ignore[arg-type] # names fit
+
+
+async def lexical(store: MemoryStore, text: str, **changes: object) -> dict[str, float]:
+    """What the lexical arm scores, by text."""
+    return {
+        hit.text: arm.score
+        for hit in await store.search(query(text, **changes))
+        for arm in hit.arms
+        if arm.arm == "lexical"
+    }

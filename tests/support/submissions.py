@@ -1,0 +1,34 @@
+"""Asynchronous calls as the store gets them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from uuid import UUID
+
+from server.core.values import new_id
+from server.memories.ports import ChangeSet
+from server.memories.scope import Scope
+from server.operations.ports import ClaimedOperation, Submission
+from tests.support.builders import ALICE, NOW, PROJECT, addition, call
+
+
+def submission(
+    scope: Scope = ALICE, *, project_id: str = PROJECT, request_id: UUID | None = None
+) -> Submission:
+    """An asynchronous add of the scope."""
+    return Submission(
+        id=new_id(NOW),
+        project_id=project_id,
+        scope=scope,
+        payload=b"payload",
+        output_format="v1.1",
+        correlation_id="c1",
+        request_id=request_id,
+        payload_digest=b"digest" if request_id else b"",
+    )
+
+
+def change(claimed: ClaimedOperation) -> ChangeSet:
+    """One addition under the operation's lease."""
+    of = replace(call(), id=claimed.lease.operation_id, operation_lease=claimed.lease.lease_id)
+    return ChangeSet(of, [], [addition(of, "Alice likes tea")])

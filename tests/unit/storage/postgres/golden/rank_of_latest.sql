@@ -1,0 +1,221 @@
+-- name: rank
+WITH question AS MATERIALIZED (
+    SELECT vector, lexemes,
+           (SELECT string_agg(quote_literal(word),
+           ' | ') FROM unnest(lexemes) AS word)::tsquery AS any_of
+    FROM words_of($1) AS vector, tsvector_to_array(vector) AS lexemes
+),
+centre AS MATERIALIZED (
+    SELECT (sum(newest.embedding::vector) * array_fill(
+               (1.0 / greatest(1, count(*)))::real, ARRAY[vector_dims($2::halfvec)]
+           )::vector)::halfvec AS mean
+    FROM (
+        SELECT m.embedding
+        FROM (SELECT project_id, memory_id, user_id, agent_id, app_id, run_id, scope_key, text, inferred, immutable,
+       metadata, categories, event_time, expiration_date, create_time, update_time, ordinal,
+       text_length, lexemes, embedding, role, name
+FROM memories
+UNION ALL
+SELECT project_id, passage_id AS memory_id, user_id, agent_id, app_id, run_id, scope_key, text,
+       false AS inferred, false AS immutable, metadata, '{}'::text[] AS categories, event_time,
+       expiration_date, create_time, create_time AS update_time, ordinal, text_length, lexemes,
+       embedding, role, name
+FROM passages
+WHERE delete_time IS NULL) AS m
+        WHERE m.project_id = (SELECT $3::text) AND m.user_id = (SELECT $4::text) AND true AND (m.expiration_date IS NULL OR m.expiration_date >= (SELECT $5::date)) AND coalesce(
+    (SELECT bool_or(NOT (
+    (r.relation = ANY ($6::text[]) OR r.relation LIKE ANY ($7::text[]))
+    AND EXISTS (
+        SELECT FROM (SELECT m.memory_id, m.ordinal, m.space, m.source_key, m.relation, m.target_key, m.event_time
+FROM memory_relations AS m
+WHERE m.project_id = $3 AND m.user_id = $4
+  AND (m.expiration_date IS NULL OR m.expiration_date >= $5)) AS later
+        WHERE later.space = r.space AND later.source_key = r.source_key
+          AND later.relation = r.relation
+          AND (later.event_time, later.memory_id) > (r.event_time, r.memory_id)
+          AND later.event_time <= $8
+          AND NOT EXISTS (
+              SELECT FROM memory_relations AS same
+              WHERE same.project_id = $3 AND same.memory_id = later.memory_id
+                AND same.source_key = r.source_key AND same.relation = r.relation
+                AND same.target_key = r.target_key
+          )
+    )
+))
+     FROM memory_relations AS r
+     WHERE r.project_id = $3 AND r.memory_id = m.memory_id AND (r.relation = ANY ($6::text[]) OR r.relation LIKE ANY ($7::text[]))),
+    true
+)
+        ORDER BY m.create_time DESC, m.memory_id DESC
+        LIMIT (SELECT $9::bigint)
+    ) AS newest
+),
+compared AS MATERIALIZED (
+    SELECT m.memory_id, m.scope_key, m.inferred, m.create_time, m.ordinal, m.text_length, m.event_time,
+           m.role, m.name,
+           -(m.embedding <#> $2) AS similarity,
+           -(m.embedding <#> (SELECT mean FROM centre)) AS commonness,
+           CASE WHEN m.lexemes @@ (SELECT any_of FROM question) THEN ts_filter(setweight(m.lexemes, 'A', (SELECT lexemes FROM question)), '{a}') END AS shared
+    FROM (SELECT project_id, memory_id, user_id, agent_id, app_id, run_id, scope_key, text, inferred, immutable,
+       metadata, categories, event_time, expiration_date, create_time, update_time, ordinal,
+       text_length, lexemes, embedding, role, name
+FROM memories
+UNION ALL
+SELECT project_id, passage_id AS memory_id, user_id, agent_id, app_id, run_id, scope_key, text,
+       false AS inferred, false AS immutable, metadata, '{}'::text[] AS categories, event_time,
+       expiration_date, create_time, create_time AS update_time, ordinal, text_length, lexemes,
+       embedding, role, name
+FROM passages
+WHERE delete_time IS NULL) AS m
+    WHERE m.project_id = (SELECT $3::text) AND m.user_id = (SELECT $4::text) AND true AND (m.expiration_date IS NULL OR m.expiration_date >= (SELECT $5::date)) AND coalesce(
+    (SELECT bool_or(NOT (
+    (r.relation = ANY ($6::text[]) OR r.relation LIKE ANY ($7::text[]))
+    AND EXISTS (
+        SELECT FROM (SELECT m.memory_id, m.ordinal, m.space, m.source_key, m.relation, m.target_key, m.event_time
+FROM memory_relations AS m
+WHERE m.project_id = $3 AND m.user_id = $4
+  AND (m.expiration_date IS NULL OR m.expiration_date >= $5)) AS later
+        WHERE later.space = r.space AND later.source_key = r.source_key
+          AND later.relation = r.relation
+          AND (later.event_time, later.memory_id) > (r.event_time, r.memory_id)
+          AND later.event_time <= $8
+          AND NOT EXISTS (
+              SELECT FROM memory_relations AS same
+              WHERE same.project_id = $3 AND same.memory_id = later.memory_id
+                AND same.source_key = r.source_key AND same.relation = r.relation
+                AND same.target_key = r.target_key
+          )
+    )
+))
+     FROM memory_relations AS r
+     WHERE r.project_id = $3 AND r.memory_id = m.memory_id AND (r.relation = ANY ($6::text[]) OR r.relation LIKE ANY ($7::text[]))),
+    true
+)
+),
+frame AS MATERIALIZED (
+    SELECT size, mean_length, share, share * share * square AS offset_square,
+share * common AS offset_question,
+sqrt(greatest(1e-9, 1 - 2 * share * common + share * share * square)) AS question_norm
+    FROM (
+        SELECT size, mean_length, size / (size + $10::float8) AS share,
+               -(mean <#> mean) AS square, -(mean <#> $2) AS common
+        FROM (
+            SELECT count(*)::float8 AS size, avg(text_length)::float8 AS mean_length FROM compared
+        ) AS counted, centre
+    ) AS of_scope
+),
+weights AS MATERIALIZED (
+    SELECT jsonb_object_agg(lexeme, weight) AS of_lexeme, sum(weight) AS total
+    FROM (
+        SELECT lexeme, ln(1 + (greatest(0, f.size - count(*)) + 0.5) / (count(*) + 0.5)) AS weight
+        FROM compared AS c, frame AS f, unnest(tsvector_to_array(c.shared)) AS lexeme
+        WHERE c.shared IS NOT NULL
+        GROUP BY lexeme, f.size
+    ) AS weighed
+),
+word_pairs AS MATERIALIZED (
+    SELECT array_agg(DISTINCT pair) AS queries, count(DISTINCT pair)::float8 AS number,
+           (SELECT count(*) FROM weights, jsonb_object_keys(of_lexeme))::float8 AS known_words
+    FROM (
+        SELECT lexeme, lag(lexeme) OVER in_order AS previous,
+               place - lag(place) OVER in_order AS gap
+        FROM (
+            SELECT lexeme, unnest(positions) AS place FROM question, unnest(question.vector)
+        ) AS word
+        WINDOW in_order AS (ORDER BY place)
+    ) AS word
+    CROSS JOIN LATERAL (
+        SELECT string_agg(
+                   format('%1$s <%3$s> %2$s | %2$s <%3$s> %1$s',
+                          quote_literal(previous), quote_literal(lexeme), step),
+                   ' | '
+               )::tsquery
+        FROM generate_series(1, $11::integer) AS step
+    ) AS near (pair)
+    WHERE gap <= 2 AND lexeme <> previous
+      AND (SELECT of_lexeme FROM weights) ?& ARRAY[lexeme, previous]
+),
+matched AS MATERIALIZED (
+    SELECT c.memory_id, c.scope_key, c.inferred, c.create_time, c.ordinal, c.text_length, c.event_time,
+           c.role, c.name, c.shared,
+           (c.similarity - f.share * c.commonness - f.offset_question + f.offset_square)
+/ f.question_norm
+/ sqrt(greatest(1e-9, 1 - 2 * f.share * c.commonness + f.offset_square)) AS dense,
+           CASE WHEN c.shared IS NULL THEN 0 ELSE least(1, (
+    SELECT sum(hit.weight * hit.frequency * ($12::float8 + 1) / (hit.frequency + $12 * (
+               1 - $13::float8 + $13 * c.text_length / f.mean_length)))
+    FROM (
+        SELECT (w.of_lexeme ->> lexeme)::float8 AS weight,
+               cardinality(positions)::float8 AS frequency
+        FROM unnest(c.shared)
+    ) AS hit
+) / w.total) END AS lexical
+    FROM compared AS c, frame AS f, weights AS w
+),
+line_items AS MATERIALIZED (
+    SELECT memory_id, event_time, role, name, text_length, shared, dense, lexical, near, far,
+           row_number() OVER line AS place,
+           sum(text_length) OVER line AS ending,
+           sum(far) OVER line AS lent,
+           scope_key IS DISTINCT FROM lag(scope_key) OVER line
+           OR event_time - lag(event_time) OVER line NOT BETWEEN -$14::interval
+             AND $14 AS opens
+    FROM (
+        SELECT c.*, (1e8 * ln(1 - $15::float8 * c.lexical))::integer AS far,
+(1e8 * (ln(1 - $16::float8 * c.lexical)
+        - CASE WHEN c.text_length <= $17::bigint THEN ln(1 - $15 * c.lexical) ELSE 0 END))::integer
+    AS near
+        FROM matched AS c
+        WHERE NOT inferred AND (SELECT total FROM weights) IS NOT NULL
+    ) AS c
+    WINDOW line AS (ORDER BY scope_key, create_time, ordinal, memory_id ROWS UNBOUNDED PRECEDING)
+),
+line AS MATERIALIZED (
+    SELECT array_agg(ending - text_length) AS starts, array_agg(ending) AS endings,
+           array_agg(lent) AS lent, array_agg(near) AS near,
+           array_agg(place) FILTER (WHERE opens) AS openings
+    FROM (SELECT * FROM line_items ORDER BY place) AS in_order
+),
+scored AS MATERIALIZED (
+    SELECT memory_id, event_time, role, name, text_length, shared, dense, lexical
+    FROM matched
+    WHERE inferred OR (SELECT total FROM weights) IS NULL
+    UNION ALL
+    SELECT memory_id, event_time, role, name, text_length, shared, dense, 1 - (1 - lexical) * exp((
+               CASE WHEN place > first THEN (SELECT near FROM line)[place - 1] ELSE 0 END
+               + CASE WHEN place < last THEN (SELECT near FROM line)[place + 1] ELSE 0 END
+               + (SELECT lent FROM line)[least(
+                     last, width_bucket(ending + $17::bigint, (SELECT endings FROM line))
+                 )]
+               - coalesce((SELECT lent FROM line)[greatest(
+                     first - 1, width_bucket(ending - text_length - $17 - 1,
+                     (SELECT starts FROM line))
+                 )], 0)
+               - far
+           ) / 1e8::float8) AS lexical
+    FROM (
+        SELECT line_items.*, (SELECT openings FROM line)[sitting] AS first,
+               coalesce(
+                   (SELECT openings FROM line)[sitting + 1] - 1,
+                   cardinality((SELECT starts FROM line))
+               ) AS last
+        FROM (
+            SELECT line_items.*, width_bucket(place,
+                   (SELECT openings FROM line)) AS sitting FROM line_items
+        ) AS line_items
+    ) AS c
+)
+SELECT c.memory_id, c.event_time, c.role, c.name, c.dense, CASE WHEN c.shared IS NULL OR p.queries IS NULL THEN c.lexical ELSE least(1, (
+    p.known_words * c.lexical
+    + $18::float8 * (SELECT count(*) FROM unnest(p.queries) AS pair WHERE c.shared @@ pair)
+      * ($12 + 1)
+      / (1 + $12 * (1 - $13 + $13 * c.text_length / f.mean_length))
+) / (p.known_words + $18 * p.number)) END AS lexical,
+       f.size, f.mean_length
+FROM (
+    (SELECT memory_id, event_time, role, name, text_length, shared, dense, lexical FROM scored ORDER BY dense DESC, memory_id LIMIT (SELECT $19::bigint))
+    UNION
+    (SELECT memory_id, event_time, role, name, text_length, shared, dense, lexical FROM scored WHERE lexical > 0 ORDER BY lexical DESC, memory_id LIMIT (SELECT $19::bigint))
+    UNION
+    SELECT memory_id, event_time, role, name, text_length, shared, dense, lexical FROM scored WHERE memory_id = ANY ((SELECT $20::uuid[])::uuid[])
+) AS c, frame AS f, word_pairs AS p

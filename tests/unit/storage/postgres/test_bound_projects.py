@@ -1,0 +1,92 @@
+"""Every statement binds the project it works on, or is listed here with the reason why not.
+
+So the schema can be distributed by project (docs/scale.md), and no statement can reach across.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+import pytest
+
+from tests.support.rendered_statements import golden_texts, slotted, sql_files
+
+_STORE = "about the whole store, and reads or writes nothing of a project"
+_QUEUE = "takes work of any project from a queue, with the project of each row"
+_UPKEEP = "upkeep of all projects by the server itself, with the project of each row"
+_ADMIN = "for operators, from the command line alone"
+
+# A file stands for all its statements.
+EXCEPTIONS: Mapping[str, str] = {
+    "readiness.sql": _STORE,
+    "presence.sql": _STORE,
+    "connections.sql": _STORE,
+    "token_key.sql": _STORE,
+    "vector_index.sql": _STORE,
+    "reembedding.sql": _UPKEEP,
+    "mem0.sql/statements": "reads the tables of another system, which has no projects",
+    "archive.sql/advance": "moves the sequence that all projects count by",
+    "event_stream.sql/horizon": "asks which transactions are open, of whatever project",
+    "operations.sql/claim": _QUEUE,
+    "operations.sql/prune": _UPKEEP,
+    "operations.sql/release_request_ids": _UPKEEP,
+    "outbox.sql/claim": _QUEUE,
+    "outbox.sql/begin_day": _UPKEEP,
+    "outbox.sql/unprocessed_changes": "measures how far the projection of all projects is behind",
+    "outbox.sql/projects": _ADMIN,
+    "retention.sql/try_alone": _STORE,
+    "retention.sql/purge_passages": _UPKEEP,
+    "retention.sql/lock_expired": _UPKEEP,
+    "retention.sql/find_deleted": _UPKEEP,
+    "project_deletion.sql/tables": "asks which tables there are",
+    "subgraphs.sql/note_changes": "each row of the bound JSON has its project",
+    "projects.sql/find_principal": "finds the project of a key",
+    "projects.sql/list_projects": _ADMIN,
+    "projects.sql/list_keys": _ADMIN,
+    "projects.sql/revoke_key": _ADMIN,
+    "projects.sql/record_uses": "notes when keys, of whatever project, were last used",
+}
+BOUND = {"project_id", "project_ids"}
+
+
+def unbound() -> set[str]:
+    """The statements without a parameter for the project, as `file/name`."""
+    return {
+        f"{file}/{statement.name}"
+        for file, statements in sql_files().items()
+        for statement in statements.values()
+        # The project of a search is in a slot of its own, which the golden files show filled.
+        if not BOUND & set(statement.parameters) and "project" not in statement.slots
+    }
+
+
+def test_every_statement_binds_its_project() -> None:
+    missing = {
+        name
+        for name in unbound()
+        if name not in EXCEPTIONS and name.partition("/")[0] not in EXCEPTIONS
+    }
+    assert not missing, "bind project_id, or list the statement with its reason"
+
+
+def test_every_exception_is_still_one() -> None:
+    names = unbound()
+    files = {name.partition("/")[0] for name in names}
+    assert EXCEPTIONS.keys() <= names | files
+
+
+@pytest.mark.parametrize("name", [name for name in golden_texts() if name.startswith("rank_")])
+def test_every_search_binds_its_project(name: str) -> None:
+    assert re.search(r"\bproject_id = (\(SELECT )?\$\d+", golden_texts()[name])
+
+
+def test_statements_with_a_slot_for_the_project_are_those_of_searches() -> None:
+    with_project = {
+        statement.name
+        for statements in sql_files().values()
+        for statement in statements.values()
+        if "project" in statement.slots
+    }
+    assert with_project <= slotted(sql_files())
+    assert with_project <= {"rank", "rank_large"}
