@@ -222,14 +222,11 @@ def _mail(lines: Sequence[_Line], end: int) -> Iterator[OthersText]:
             yield OthersText(block[0].start, block[-1].end, OthersTextKind.QUOTED_MAIL)
     for number, line in enumerate(lines):
         following = lines[number + 1 : number + 2]
-        is_headed = _MAIL_SENDER.match(line.text) and any(map(_is_header, following))
+        headers = (_MAIL_HEADER.match(next_line.text) for next_line in following)
+        is_headed = _MAIL_SENDER.match(line.text) and any(headers)
         if is_headed or (_MAIL_BEGINS.match(line.text) and not _is_quoted(*following)):
             yield OthersText(line.start, end, OthersTextKind.QUOTED_MAIL)
             return
-
-
-def _is_header(line: _Line) -> bool:
-    return bool(_MAIL_HEADER.match(line.text))
 
 
 def _is_quoted(*lines: _Line) -> bool:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import calendar
 import re
 from datetime import UTC, date, datetime, timedelta
 
-_DAYS = tuple(name.lower() for name in calendar.day_name)
+from server.models.offline.lexicon import DAYS
+
 _COUNTED = ("a", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten",
             "eleven", "twelve")  # fmt: skip
 _NUMBERS = {word: max(place, 1) for place, word in enumerate(_COUNTED)} | {"an": 1}
@@ -18,7 +18,7 @@ _NAMED_DAYS = {
 _STEP = {"last": -1, "this": 0, "next": 1}
 _COUNT = rf"(\d{{1,3}}|{'|'.join(_NUMBERS)}) (day|week|month|year)s?"
 _RELATIVE = re.compile(
-    rf"\b(?:({'|'.join(_NAMED_DAYS)})|(last|next|this) ({'|'.join(_DAYS)}|weekend|week|month|year)"
+    rf"\b(?:({'|'.join(_NAMED_DAYS)})|(last|next|this) ({'|'.join(DAYS)}|weekend|week|month|year)"
     rf"|{_COUNT} ago|in {_COUNT})\b(?!'s)",
     re.IGNORECASE,
 )
@@ -59,10 +59,10 @@ def _which(step: int, what: str, today: date) -> str:
         return f"weekend of {monday + timedelta(days=5) + step * _WEEK}"
     if what == "week":
         return f"week of {monday + step * _WEEK}"
-    if what not in _DAYS:
+    if what not in DAYS:
         return _distant(step, what, today)
     # The nearest such day before or after today; of this week for `this`.
-    ahead = _DAYS.index(what) - today.weekday()
+    ahead = DAYS.index(what) - today.weekday()
     days = {-1: ahead % 7 - 7, 0: ahead, 1: ahead % 7 or 7}[step]
     return str(today + timedelta(days=days))
 

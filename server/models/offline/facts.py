@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import calendar
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -206,11 +205,7 @@ _SOFT = word_set("works_as follows_diet")
 _REPLACEABLE = KINSHIP.keys() - listed("several_kin")
 _NOT_BEFORE_PEOPLE = word_set("in at near on the a an")
 _IN_A_YEAR = re.compile(r"\bin (?:\w+ )?\d{4}\b")
-_MONTH = (
-    "(?:"
-    + "|".join(f"{name}|{name[:3]}" for name in map(str.lower, calendar.month_name[1:]))
-    + r"|sept)\b\.?"
-)
+_MONTH = "(?:" + "|".join(f"{name}|{name[:3]}" for name in lexicon.MONTHS) + r"|sept)\b\.?"
 _NEUTRAL = re.compile(
     rf"""(?:[\s,;()]*(?:
         now|currently|today|yesterday|again|already|recently|nowadays|anymore|any\ (?:more|longer)

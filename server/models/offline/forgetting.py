@@ -19,14 +19,15 @@ _POLITELY = (
 _KNOWN = r"(?:memor(?:y|ies)|records?|know|remember(?:ed)?|stored?|saved|have\ (?:on|about)|facts?)"
 _DELETE = r"(?:delete|remove|erase|drop|discard|clear|wipe|purge)"
 _ELSEWHERE = r"(?:from|in|on|at|off|of|to|with|and)\b"
+_MINE = rf"my\ [\w'-]+(?:\ (?!{_ELSEWHERE})[\w'-]+)*"
+_THANKS = r"(?:,?\ (?:please|thanks|thank\ you))?[\s.!?]*$"
 _REQUEST = re.compile(
     rf"""\s*{_POLITELY}(?:
         (?:forget|unlearn)\ (?!it\b[.!]*$|about\ it\b[.!]*$|to\b)(?P<forget>.+)
       | {_DELETE}\ (?P<delete>.*\b(?:{_KNOWN}|about\ me)\b.*)
-      | {_DELETE}\ (?:everything|anything|all)\ (?:about|on|concerning|regarding)\ (?P<about>my
-        \ [\w'-]+(?:\ (?!{_ELSEWHERE})[\w'-]+)*)(?:,?\ (?:please|thanks|thank\ you))?[\s.!?]*$
-      | {_DELETE}\ (?P<own>my\ [\w'-]+(?:\ (?!{_ELSEWHERE})[\w'-]+)*)
-        (?:,?\ (?:please|thanks|thank\ you))?[\s.!?]*$
+      | {_DELETE}\ (?:everything|anything|all)\ (?:about|on|concerning|regarding)
+        \ (?P<about>{_MINE}){_THANKS}
+      | {_DELETE}\ (?P<own>{_MINE}){_THANKS}
       | (?:disregard|ignore)\ (?P<said>(?:what|everything|anything|all)\ i\ .+)
       | (?:don't|do\ not|never|stop)\ (?:remember|memori[sz]|stor|sav|keep|record)(?:e|ing)?
         \ (?P<dont>(?:that|the|about|my|anything|what|where|i)\b.+)

@@ -51,6 +51,10 @@ NEGATED: Final = {
 } | {"can't": "can", "cant": "can", "cannot": "can", "won't": "will", "wont": "will", "ain't": "is"}
 """Negated auxiliaries, with and without their apostrophe, and what they deny."""
 
+DAYS: Final = tuple(map(str.lower, calendar.day_name))
+"""The weekdays in their order, from Monday."""
+
+MONTHS: Final = tuple(map(str.lower, calendar.month_name[1:]))
 PRONOUNS: Final = word_set("i we he she they you it")
 ADVERBS: Final = listed("adverbs")
 PREPOSITIONS: Final = listed("prepositions")
@@ -72,8 +76,7 @@ PHRASE_STOPS: Final = (
 NOT_NAMES: Final = (
     FUNCTION_WORDS | MODALS | NEGATED.keys() | ADVERBS | QUESTION_WORDS | UNREAL | TIMES
     | PHRASE_STOPS | listed("not_names")
-    | {name.lower() + end for name in calendar.day_name for end in ("", "s")}
-    | {name.lower() for name in calendar.month_name}
+    | {name + end for name in DAYS for end in ("", "s")} | set(MONTHS)
 )  # fmt: skip
 """Words with a capital that are not names, such as the first of a sentence."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import calendar
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,7 +9,15 @@ from functools import cached_property
 
 from server.core.words import english_stem, words
 from server.models.offline.clauses import QUOTES, Token, joined
-from server.models.offline.lexicon import DETERMINERS, PHRASE_STOPS, PREPOSITIONS, listed, verb_stem
+from server.models.offline.lexicon import (
+    DAYS,
+    DETERMINERS,
+    MONTHS,
+    PHRASE_STOPS,
+    PREPOSITIONS,
+    listed,
+    verb_stem,
+)
 
 _INNER = listed("name_particles")
 _INNER_NAME = re.compile(r"[a-z]{1,2}['\u2019][A-Z\u00c0-\u00de]")
@@ -19,10 +26,9 @@ _IN_NUMBERS = "@.-%\u20ac$'/:+"
 _PARTICLES = PREPOSITIONS | {"up", "out", "back"}
 _LISTING = frozenset({",", "and", "or", "&"})
 _MOST_WORDS = 8
-_DAYS = frozenset(map(str.lower, calendar.day_name))
-_MONTHS = frozenset(map(str.lower, calendar.month_name[1:]))
+_CALENDAR = frozenset({*DAYS, *MONTHS})
 _WHICH = frozenset({"last", "next", "this", "every"})
-_PERIODS = _DAYS | _MONTHS | listed("periods")
+_PERIODS = _CALENDAR | listed("periods")
 _BEFORE_DATES = frozenset({"in", "on", "since", "until", "before", "after", "during"})
 _NUMBERS = listed("numbers")
 _YEAR = re.compile(r"(?:19|20)\d\d")
@@ -155,14 +161,14 @@ def _item_end(tokens: Sequence[Token], place: int) -> int:
 
 def is_quantity(word: str) -> bool:
     """Whether the word, in lower case, is a number, a weekday or a month."""
-    is_day = word in _DAYS | _MONTHS or word.removesuffix("s") in _DAYS
+    is_day = word in _CALENDAR or word.removesuffix("s") in DAYS
     return is_day or word[0].isdigit() or word in _NUMBERS
 
 
 def _is_date(tokens: Sequence[Token], place: int) -> bool:
     """Whether a month, a weekday or a year begins here."""
     word = tokens[place].lower if place < len(tokens) else ""
-    return word in _MONTHS | _DAYS or bool(_YEAR.fullmatch(word)) or _is_period(tokens, place)
+    return word in _CALENDAR or bool(_YEAR.fullmatch(word)) or _is_period(tokens, place)
 
 
 def _is_period(tokens: Sequence[Token], place: int) -> bool:
