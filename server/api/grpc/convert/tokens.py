@@ -44,12 +44,26 @@ def _page_token(tokens: ProjectTokens, request: Message, content: bytes) -> str:
 
 
 def _page_content(tokens: ProjectTokens, request: Message, token: str) -> bytes:
+    not_one = FieldViolation("page_token", "not a token of this request; start at the first page")
+    return _opened(tokens, TokenKind.PAGE, token, not_one, _question(request))
+
+
+def _opened(
+    tokens: ProjectTokens,
+    kind: TokenKind,
+    token: str,
+    not_one: FieldViolation,
+    question: bytes = b"",
+) -> bytes:
+    """What the token holds.
+
+    Raises:
+        InvalidRequest: it cannot be read, with the violation `not_one`.
+    """
     try:
-        return tokens.open(TokenKind.PAGE, token, _question(request))
+        return tokens.open(kind, token, question)
     except UnreadableToken as error:
-        raise InvalidRequest(
-            [FieldViolation("page_token", "not a token of this request; start at the first page")]
-        ) from error
+        raise InvalidRequest([not_one]) from error
 
 
 def _texts(values: Sequence[str]) -> bytes:
@@ -208,10 +222,8 @@ def read_stream_cursor(tokens: ProjectTokens, token: str) -> StreamCursor:
     Raises:
         InvalidRequest: the cursor is not one of this project.
     """
-    try:
-        content = tokens.open(TokenKind.STREAM, token)
-    except UnreadableToken as error:
-        raise InvalidRequest([FieldViolation("cursor", "not a cursor of this project")]) from error
+    not_one = FieldViolation("cursor", "not a cursor of this project")
+    content = _opened(tokens, TokenKind.STREAM, token, not_one)
     transaction_id, position, ordinal, version, memory_id = _STREAM.unpack(content)
     return StreamCursor(transaction_id, position, ordinal, UUID(bytes=memory_id), version)
 
@@ -229,11 +241,7 @@ def read_consistency_token(tokens: ProjectTokens, token: str) -> int | None:
     """
     if not token:
         return None
+    not_one = FieldViolation("consistency_token", "not a token of this project")
     position: int
-    try:
-        (position,) = _NUMBER.unpack(tokens.open(TokenKind.CONSISTENCY, token))
-    except UnreadableToken as error:
-        raise InvalidRequest(
-            [FieldViolation("consistency_token", "not a token of this project")]
-        ) from error
+    (position,) = _NUMBER.unpack(_opened(tokens, TokenKind.CONSISTENCY, token, not_one))
     return position
