@@ -27,17 +27,15 @@ from server.api.grpc.local import (
     LocalRequest,
 )
 from server.api.grpc.local import Send as SendMessage
-from server.api.http.bodies import Bodies, BodyLimits, BodyRefused
+from server.api.http.bodies import Bodies, BodyLimits
 from server.api.http.exchange import Exchange
 from server.api.http.faults import (
-    CLIENT_CLOSED_REQUEST,
     JSON,
     Rename,
     failed,
     refused,
-    unread,
 )
-from server.api.http.refusals import logged, unacceptable
+from server.api.http.refusals import logged, or_refusal, unacceptable
 from server.core.errors import InvalidRequest
 
 T = TypeVar("T")
@@ -184,15 +182,12 @@ class Door:
         self, request: Request, respond: Callable[[Exchange], Coroutine[Any, Any, Response]]
     ) -> Response:
         """Reads the request and answers it; errors of the door itself are answered here."""
-        try:
+
+        async def answer() -> Response:
             exchange = Exchange(request, await self._bodies.read(request))
             return await _while_connected(self._calls.start(respond(exchange)), request.receive)
-        except BodyRefused as refusal:
-            return logged(request, unread(refusal))
-        except InvalidRequest as invalid:
-            return unacceptable(request, invalid)
-        except ClientDisconnect:
-            return refused(CLIENT_CLOSED_REQUEST, "the client is gone")
+
+        return await or_refusal(request, answer())
 
 
 async def _after_key(respond: Respond, exchange: Exchange, session: Session) -> object:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
 from typing import Final
 from uuid import uuid4
 
 import structlog
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from server.api.grpc.interceptors.observation import CORRELATION_HEADER, is_correlation_id
 from server.api.grpc.status import to_status
-from server.api.http.faults import Rename, failed, refused
-from server.core.errors import MemoirError
+from server.api.http.bodies import BodyRefused
+from server.api.http.faults import CLIENT_CLOSED_REQUEST, Rename, failed, refused, unread
+from server.core.errors import InvalidRequest, MemoirError, Unimplemented
 
 _LONGEST_PATH: Final = 256
 
@@ -29,6 +31,18 @@ def unacceptable(request: Request, error: MemoirError, rename: Rename | None = N
     """The answer to a request that cannot become a call, as a call would answer the error."""
     id_ = correlation_id(request)
     return logged(request, failed(to_status(error, id_), id_, rename))
+
+
+async def or_refusal(request: Request, answer: Awaitable[Response]) -> Response:
+    """What `answer` returns; a refusal if the request cannot be read or does not become a call."""
+    try:
+        return await answer
+    except BodyRefused as refusal:
+        return logged(request, unread(refusal))
+    except (InvalidRequest, Unimplemented) as error:
+        return unacceptable(request, error)
+    except ClientDisconnect:
+        return refused(CLIENT_CLOSED_REQUEST, "the client is gone")
 
 
 def unknown_path(request: Request) -> Response:

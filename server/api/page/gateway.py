@@ -18,15 +18,15 @@ from google.protobuf.message_factory import GetMessageClass
 from google.rpc import status_pb2
 from grpc_status import rpc_status
 from memoir.v1 import graph_service_pb2, memory_service_pb2, statistics_service_pb2
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import Response
 
 from server.api.grpc.interceptors.observation import CORRELATION_HEADER
-from server.api.http.bodies import Bodies, BodyLimits, BodyRefused
+from server.api.http.bodies import Bodies, BodyLimits
 from server.api.http.exchange import Exchange, message_of
-from server.api.http.faults import CLIENT_CLOSED_REQUEST, JSON, failed, refused, unread
-from server.api.http.refusals import logged, unacceptable
-from server.core.errors import FieldViolation, InvalidRequest, MemoirError, Unimplemented
+from server.api.http.faults import JSON, failed
+from server.api.http.refusals import or_refusal
+from server.core.errors import FieldViolation, InvalidRequest, Unimplemented
 
 
 def _methods(file: FileDescriptor, service: str, *names: str) -> dict[str, MethodDescriptor]:
@@ -67,18 +67,13 @@ class Gateway:
 
     async def handle(self, request: Request) -> Response:
         """Answers one call: protobuf's JSON with the names of the .proto, or the error as JSON."""
-        try:
-            method = _method(request)
-            exchange = Exchange(request, await self._bodies.read(request))
-            message = message_of(GetMessageClass(method.input_type), exchange.json_object())
-            metadata = _metadata(request.headers)
-        except BodyRefused as refusal:
-            return logged(request, unread(refusal))
-        except MemoirError as error:
-            return unacceptable(request, error)
-        except ClientDisconnect:
-            return refused(CLIENT_CLOSED_REQUEST, "the client is gone")
-        return await self._call(method, message, metadata)
+        return await or_refusal(request, self._answer(request))
+
+    async def _answer(self, request: Request) -> Response:
+        method = _method(request)
+        exchange = Exchange(request, await self._bodies.read(request))
+        message = message_of(GetMessageClass(method.input_type), exchange.json_object())
+        return await self._call(method, message, _metadata(request.headers))
 
     async def _call(
         self, method: MethodDescriptor, message: Message, metadata: list[tuple[str, str]]
