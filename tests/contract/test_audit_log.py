@@ -28,8 +28,6 @@ from server.projects.ports import ProjectStore
 from server.projects.project import ApiKey, KeyRole, Project, key_digest
 from server.storage.postgres.audit import PostgresAuditLog
 from server.storage.postgres.erasing import PostgresProjectDeletion, PostgresRetention
-from server.storage.postgres.memory_changes import PostgresMemoryChanges
-from server.storage.postgres.memory_store import PostgresMemoryStore
 from server.storage.postgres.pool import Database
 from server.storage.postgres.projects import PostgresProjectStore
 from tests.support.builders import NOW, PROJECT, addition, call
@@ -46,16 +44,6 @@ def log(database: Database) -> AuditLog:
 @pytest.fixture
 def projects(database: Database) -> ProjectStore:
     return PostgresProjectStore(database)
-
-
-@pytest.fixture
-def store(database: Database) -> MemoryStore:
-    return PostgresMemoryStore(database, on_commit=lambda: None)
-
-
-@pytest.fixture
-def changes(database: Database) -> MemoryChanges:
-    return PostgresMemoryChanges(database, on_commit=lambda: None)
 
 
 @pytest.fixture(autouse=True)

@@ -23,9 +23,7 @@ from server.memories.memory import EventType, Evidence, Memory, StreamCursor
 from server.memories.ports import ChangeSet, ListQuery, MemoryDeletion, MemoryStore
 from server.memories.scope import DeletionReceipt, Scope, ScopeKind
 from server.storage.postgres.event_stream import PostgresEventStream
-from server.storage.postgres.memory_changes import PostgresMemoryChanges
 from server.storage.postgres.memory_history import PostgresMemoryHistory
-from server.storage.postgres.memory_store import PostgresMemoryStore
 from server.storage.postgres.outbox import PostgresOutbox
 from server.storage.postgres.pool import Database
 from server.storage.postgres.scope_store import PostgresScopeStore
@@ -47,16 +45,6 @@ from tests.support.fakes import FakeClock
 LATER = NOW + timedelta(hours=1)
 CANARY = "kestrel"
 SAID = f"My code word is {CANARY}."
-
-
-@pytest.fixture
-def store(database: Database) -> MemoryStore:
-    return PostgresMemoryStore(database, on_commit=lambda: None)
-
-
-@pytest.fixture
-def changes(database: Database) -> MemoryChanges:
-    return PostgresMemoryChanges(database, on_commit=lambda: None)
 
 
 @pytest.fixture

@@ -11,18 +11,12 @@ from server.memories.ports import ChangeSet, MemoryStore
 from server.memories.scope import Scope
 from server.storage.postgres import event_stream
 from server.storage.postgres.event_stream import PostgresEventStream
-from server.storage.postgres.memory_store import PostgresMemoryStore
 from server.storage.postgres.pool import Database
 from tests.support.builders import ALICE, PROJECT, addition, call
 from tests.support.lives import with_a_life
 
 BEGIN = StreamCursor(0)
 EVERYONE = Scope()
-
-
-@pytest.fixture
-def store(database: Database) -> MemoryStore:
-    return PostgresMemoryStore(database, on_commit=lambda: None)
 
 
 @pytest.fixture

@@ -18,7 +18,6 @@ from server.memories.memory import EventType, Memory
 from server.memories.ports import Call, ChangeSet, MemoryDeletion, MemoryStore, SearchQuery
 from server.storage.postgres.memory_changes import PostgresMemoryChanges
 from server.storage.postgres.memory_history import PostgresMemoryHistory
-from server.storage.postgres.memory_store import PostgresMemoryStore
 from server.storage.postgres.outbox import PostgresOutbox
 from server.storage.postgres.pool import Database
 from tests.support.builders import (
@@ -36,11 +35,6 @@ from tests.support.fakes import FakeClock
 
 TODAY = NOW.date()
 LATER = NOW + timedelta(hours=1)
-
-
-@pytest.fixture
-def store(database: Database) -> MemoryStore:
-    return PostgresMemoryStore(database, on_commit=lambda: None)
 
 
 @pytest.fixture

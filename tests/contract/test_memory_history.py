@@ -13,17 +13,11 @@ from server.memories.memory import EventType
 from server.memories.ports import ChangeSet, ListQuery, MemoryStore
 from server.memories.scope import Scope
 from server.storage.postgres.memory_history import PostgresMemoryHistory
-from server.storage.postgres.memory_store import PostgresMemoryStore
 from server.storage.postgres.pool import Database
 from tests.support.builders import ALICE, NOW, PROJECT, adding, addition, call
 from tests.support.lives import HOUR, with_a_life
 
 TODAY = NOW.date()
-
-
-@pytest.fixture
-def store(database: Database) -> MemoryStore:
-    return PostgresMemoryStore(database, on_commit=lambda: None)
 
 
 @pytest.fixture

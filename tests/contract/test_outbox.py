@@ -11,7 +11,6 @@ import pytest
 from server.core.clock import SystemClock
 from server.graph.project.ports import Outbox
 from server.memories.ports import ChangeSet, MemoryDeletion, MemoryStore
-from server.storage.postgres.memory_store import PostgresMemoryStore
 from server.storage.postgres.outbox import PostgresOutbox
 from server.storage.postgres.pool import Database
 from tests.support import builders
@@ -25,11 +24,6 @@ TRACEPARENT = f"00-{'a' * 32}-{'b' * 16}-01"
 def adding(*texts: str, project_id: str = PROJECT) -> ChangeSet:
     """Memories that the graph holds something of, because they state a relation."""
     return builders.adding(*texts, project_id=project_id, relations=[LISBON])
-
-
-@pytest.fixture
-def store(database: Database) -> MemoryStore:
-    return PostgresMemoryStore(database, on_commit=lambda: None)
 
 
 @pytest.fixture

@@ -12,7 +12,6 @@ from server.graph.model import Entity, MemorySubgraph
 from server.graph.project.ports import Outbox
 from server.memories.ports import ChangeSet, EmbeddedMemory, MemoryDeletion, MemoryStore
 from server.memories.scope import Scope
-from server.storage.postgres.memory_store import PostgresMemoryStore
 from server.storage.postgres.outbox import PostgresOutbox
 from server.storage.postgres.pool import Database
 from tests.support.builders import ALICE, addition, call
@@ -20,11 +19,6 @@ from tests.support.builders import ALICE, addition, call
 LEASE = timedelta(minutes=1)
 ROBERT = Entity("Robert Smith", "person", aliases=("Bob",))
 BOB = Entity("Bob")
-
-
-@pytest.fixture
-def store(database: Database) -> MemoryStore:
-    return PostgresMemoryStore(database, on_commit=lambda: None)
 
 
 @pytest.fixture

@@ -13,7 +13,6 @@ from server.memories.passages import ScoredPassage, Source
 from server.memories.ports import ChangeSet, MemoryDeletion, MemoryStore, SearchQuery
 from server.memories.scope import DeletionReceipt, Scope, ScopeKind
 from server.projects.project import Project
-from server.storage.postgres.memory_store import PostgresMemoryStore
 from server.storage.postgres.pool import Database
 from server.storage.postgres.projects import PostgresProjectStore
 from server.storage.postgres.scope_store import PostgresScopeStore
@@ -25,11 +24,6 @@ TEA = ("I drink tea. ", "It rains.")
 """What a message of two sentences leaves."""
 
 SAID = "".join(TEA)
-
-
-@pytest.fixture
-def store(database: Database) -> MemoryStore:
-    return PostgresMemoryStore(database, on_commit=lambda: None)
 
 
 @pytest.fixture

@@ -34,11 +34,6 @@ TODAY = NOW.date()
 CANARY = "kestrel"
 
 
-@pytest.fixture
-def store(database: Database) -> MemoryStore:
-    return PostgresMemoryStore(database, on_commit=lambda: None)
-
-
 @pytest_asyncio.fixture
 async def other_database(postgres_server: str) -> AsyncIterator[Database]:
     """Another store, for what is moved."""

@@ -18,8 +18,6 @@ from server.memories.ports import Call, ChangeSet, MemoryDeletion, MemoryStore
 from server.memories.scope import DeletionReceipt, Scope
 from server.projects.project import ApiKey, Project
 from server.storage.postgres.erasing import PostgresProjectDeletion, PostgresRetention
-from server.storage.postgres.memory_changes import PostgresMemoryChanges
-from server.storage.postgres.memory_store import PostgresMemoryStore
 from server.storage.postgres.outbox import PostgresOutbox
 from server.storage.postgres.pool import Database
 from server.storage.postgres.projects import PostgresProjectStore
@@ -29,16 +27,6 @@ from tests.support.fakes import FakeClock
 
 TODAY = NOW.date()
 CANARY = "kestrel"
-
-
-@pytest.fixture
-def store(database: Database) -> MemoryStore:
-    return PostgresMemoryStore(database, on_commit=lambda: None)
-
-
-@pytest.fixture
-def changes(database: Database) -> MemoryChanges:
-    return PostgresMemoryChanges(database, on_commit=lambda: None)
 
 
 @pytest.fixture

@@ -17,7 +17,6 @@ from server.memories.filters.parser import parse_filter
 from server.memories.ports import ChangeSet, ListQuery, MemoryDeletion, MemoryStore
 from server.memories.scope import DeletionReceipt, Scope, ScopeKind, ScopeSummary
 from server.storage.postgres.memory_history import PostgresMemoryHistory
-from server.storage.postgres.memory_store import PostgresMemoryStore
 from server.storage.postgres.outbox import PostgresOutbox
 from server.storage.postgres.pool import Database
 from server.storage.postgres.scope_store import PostgresScopeStore
@@ -33,11 +32,6 @@ SCOPES = {
     "other-run": Scope(user_id="bob", run_id="r"),
     "agent": Scope(agent_id="alice"),
 }
-
-
-@pytest.fixture
-def store(database: Database) -> MemoryStore:
-    return PostgresMemoryStore(database, on_commit=lambda: None)
 
 
 @pytest.fixture

@@ -1,0 +1,21 @@
+"""The stores that suites of other ports write to and read from."""
+
+from __future__ import annotations
+
+import pytest
+
+from server.memories.change.ports import MemoryChanges
+from server.memories.ports import MemoryStore
+from server.storage.postgres.memory_changes import PostgresMemoryChanges
+from server.storage.postgres.memory_store import PostgresMemoryStore
+from server.storage.postgres.pool import Database
+
+
+@pytest.fixture
+def store(database: Database) -> MemoryStore:
+    return PostgresMemoryStore(database, on_commit=lambda: None)
+
+
+@pytest.fixture
+def changes(database: Database) -> MemoryChanges:
+    return PostgresMemoryChanges(database, on_commit=lambda: None)
