@@ -11,8 +11,11 @@ from server.audit.events import AuditEvent
 class AuditLog(Protocol):
     """The audit log. Both methods raise StoreUnavailable if PostgreSQL cannot be reached."""
 
-    async def latest(self, project_id: str, before: int, limit: int) -> list[AuditEvent]:
-        """Returns the project's newest events before a position, newest first; 0 means all."""
+    async def latest(self, project_id: str | None, before: int, limit: int) -> list[AuditEvent]:
+        """Returns the newest events of one project, or of all, before a position, newest first.
+
+        The position 0 is after all events.
+        """
         ...
 
     async def read(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections import deque
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 from rich.markup import escape
@@ -44,18 +44,16 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
 async def run(arguments: argparse.Namespace) -> None:
     """Runs the command."""
     since = datetime.now(UTC) - arguments.since
-    latest: deque[AuditEvent] = deque(maxlen=SHOWN)
     async with (
         open_store() as store,
         open_audit_log(store.dsn, store.settings.postgres) as log,
     ):
-        async for event in all_events(log, arguments.project, since):
-            if arguments.export:
+        if arguments.export:
+            async for event in all_events(log, arguments.project, since):
                 sys.stdout.write(json_line(event))
-            else:
-                latest.append(event)
-    if not arguments.export:
-        out.print(_table(latest))
+        else:
+            latest = await log.latest(arguments.project, 0, SHOWN)
+            out.print(_table([event for event in reversed(latest) if event.time >= since]))
 
 
 def json_line(event: AuditEvent) -> str:
@@ -76,7 +74,7 @@ def json_line(event: AuditEvent) -> str:
     return json.dumps(fields, ensure_ascii=False) + "\n"
 
 
-def _table(events: deque[AuditEvent]) -> Table:
+def _table(events: Sequence[AuditEvent]) -> Table:
     table = Table(
         Column("time (UTC)", no_wrap=True), "project", "action", "key", "peer", "target", "now"
     )

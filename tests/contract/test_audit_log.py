@@ -219,3 +219,5 @@ async def test_the_log_is_read_page_by_page_and_whole(
     every = [event async for event in all_events(log, None, begin)]
     assert {event.project_id for event in every} == {"p1", "p2"}
     assert [event async for event in all_events(log, None, begin + timedelta(days=1))] == []
+    assert await log.latest(None, 0, 3) == every[::-1][:3]
+    assert await log.latest(None, every[-1].position, 1) == [every[-2]]

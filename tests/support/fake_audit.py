@@ -15,11 +15,11 @@ class FakeAuditLog:
 
     events: Sequence[AuditEvent] = ()
 
-    async def latest(self, project_id: str, before: int, limit: int) -> list[AuditEvent]:
+    async def latest(self, project_id: str | None, before: int, limit: int) -> list[AuditEvent]:
         found = [
             event
             for event in reversed(self.events)
-            if event.project_id == project_id and (not before or event.position < before)
+            if project_id in {None, event.project_id} and (not before or event.position < before)
         ]
         return found[:limit]
 

@@ -33,11 +33,14 @@ class PostgresAuditLog:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def latest(self, project_id: str, before: int, limit: int) -> list[AuditEvent]:
+    async def latest(self, project_id: str | None, before: int, limit: int) -> list[AuditEvent]:
+        statement = (
+            SQL["latest_of_all"](before_position=before, limit=limit)
+            if project_id is None
+            else SQL["latest"](project_id=project_id, before_position=before, limit=limit)
+        )
         async with self._database.connection() as connection:
-            rows = await connection.fetch(
-                *SQL["latest"](project_id=project_id, before_position=before, limit=limit)
-            )
+            rows = await connection.fetch(*statement)
         return [_to_event(row) for row in rows]
 
     async def read(

@@ -15,6 +15,13 @@ WHERE project_id = :project_id AND (:before_position::bigint = 0 OR position < :
 ORDER BY position DESC
 LIMIT :limit;
 
+-- name: latest_of_all
+SELECT *
+FROM audit_events
+WHERE :before_position::bigint = 0 OR position < :before_position
+ORDER BY position DESC
+LIMIT :limit;
+
 -- name: read
 SELECT *
 FROM audit_events

@@ -26,6 +26,7 @@ EXCEPTIONS: Mapping[str, str] = {
     "vector_index.sql": _STORE,
     "reembedding.sql": _UPKEEP,
     "mem0.sql/statements": "reads the tables of another system, which has no projects",
+    "audit.sql/latest_of_all": _ADMIN,
     "archive.sql/advance": "moves the sequence that all projects count by",
     "event_stream.sql/horizon": "asks which transactions are open, of whatever project",
     "operations.sql/claim": _QUEUE,
