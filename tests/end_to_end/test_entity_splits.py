@@ -94,4 +94,9 @@ async def test_the_splits_of_a_user_go_with_the_user(
         kind=memory_service_pb2.SCOPE_KIND_USER, id=user
     )
     await client.memory.DeleteScope(request, metadata=client.metadata)
-    assert "Robert Smith" not in await entities(shared_home, "list", *space)
+
+    async def forgotten() -> bool:
+        return "Robert Smith" not in await entities(shared_home, "list", *space)
+
+    # Names that memories taught go once the graph follows the deletion.
+    await eventually(forgotten, FOLLOW_SECONDS)
