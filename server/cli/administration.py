@@ -12,8 +12,8 @@ from dataclasses import asdict
 from rich.markup import escape
 from rich.table import Table
 
+from server.cli.backends import open_store
 from server.cli.console import err, fail, out, progress_bar
-from server.cli.store import open_store
 from server.projects.administration import Administration
 from server.runtime.composition.database import open_administration, open_project_deletion
 

@@ -13,9 +13,9 @@ from rich.table import Column, Table
 
 from server.audit.events import AuditEvent
 from server.audit.list_events import all_events
+from server.cli.backends import open_store
 from server.cli.console import out
 from server.cli.keys import duration
-from server.cli.store import open_store
 from server.runtime.composition.database import open_audit_log
 
 SHOWN = 100

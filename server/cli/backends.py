@@ -1,18 +1,24 @@
-"""Provides the databases that a command works on: those in the settings, or embedded ones."""
+"""The databases that a command works on: those in the settings, or embedded ones."""
 
 from __future__ import annotations
 
+import getpass
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from uuid import uuid4
 
 import structlog
 
+from server.cli.console import ConsoleProgress
 from server.cli.development import read_runtime
+from server.core.request_context import Origin, RequestContext, enter_origin, enter_request
 from server.embedded import EmbeddedError, EmbeddedNeo4j, EmbeddedPostgres, Progress, running_at
-from server.runtime.composition.database import is_reachable
+from server.runtime.composition.database import is_reachable, migrate_database
 from server.runtime.composition.graph import GraphAddress
-from server.runtime.settings import Settings
+from server.runtime.settings import Settings, load_settings
 
 log = structlog.get_logger()
 
@@ -105,3 +111,42 @@ async def graph_of(settings: Settings, progress: Progress) -> AsyncIterator[Grap
         yield GraphAddress(address.uri, address.user, address.password)
     finally:
         await embedded.stop()
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """The store's address, its settings, and where to report progress."""
+
+    settings: Settings
+    dsn: str
+    progress: ConsoleProgress
+
+
+@asynccontextmanager
+async def open_store() -> AsyncIterator[Store]:
+    """Opens the store in the settings for the block. An embedded one is migrated first.
+
+    What the block does is audited as done by the user who runs the command.
+
+    Raises:
+        SettingsFault: settings are missing or wrong.
+        EmbeddedError: an embedded PostgreSQL cannot be started.
+    """
+    _enter_operator()
+    settings = load_settings()
+    progress = ConsoleProgress()
+    async with postgres_of(settings, progress) as dsn:
+        if settings.embedded_postgres:
+            await apply_migrations(dsn, progress)
+        yield Store(settings, dsn, progress)
+
+
+def _enter_operator() -> None:
+    """Lets the audit log say who runs the command, and from where."""
+    enter_origin(Origin(peer=f"cli:{getpass.getuser()}@{socket.gethostname()}"))
+    enter_request(RequestContext(correlation_id=f"cli-{uuid4()}", deadline=float("inf")))
+
+
+async def apply_migrations(dsn: str, progress: Progress) -> int:
+    """Applies the missing migrations and returns their number."""
+    return await migrate_database(dsn, lambda step: progress.step(f"migrating to {step}"))

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import argparse
 
-from server.cli.backends import postgres_of
+from server.cli.backends import apply_migrations, postgres_of
 from server.cli.console import ConsoleProgress, err, out
 from server.core.errors import GraphUnavailable
-from server.embedded import Progress
-from server.runtime.composition.database import migrate_database
 from server.runtime.composition.graph import GraphAddress, prepare_graph
 from server.runtime.settings import Settings, load_settings
 
@@ -46,8 +44,3 @@ async def _prepare_graph(settings: Settings) -> None:
         err.print("Neo4j does not answer: the servers will create its constraints when it does")
     else:
         out.print("the graph's constraints are there")
-
-
-async def apply_migrations(dsn: str, progress: Progress) -> int:
-    """Applies the missing migrations and returns their number."""
-    return await migrate_database(dsn, lambda step: progress.step(f"migrating to {step}"))

@@ -11,8 +11,8 @@ from uuid import UUID
 from rich.markup import escape
 from rich.table import Column, Table
 
+from server.cli.backends import open_store
 from server.cli.console import out
-from server.cli.store import open_store
 from server.core.errors import OperationNotFound
 from server.operations.operation import OperationState
 from server.operations.ports import Operations

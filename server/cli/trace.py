@@ -14,9 +14,8 @@ from typing import Any
 from rich.markup import escape
 from rich.table import Column, Table
 
-from server.cli.backends import postgres_of
+from server.cli.backends import apply_migrations, postgres_of
 from server.cli.console import ConsoleProgress, out
-from server.cli.migrate import apply_migrations
 from server.projects.ports import RequestTrace, TracedCall, TracedChange, TracedOperation
 from server.runtime.composition.observation import open_request_traces
 from server.runtime.settings import load_settings

@@ -1,0 +1,78 @@
+"""`reembed` and `index-search`: change the embedder of a store, or index its searches."""
+
+from __future__ import annotations
+
+import argparse
+
+from server.cli.backends import open_store
+from server.cli.console import err, progress_bar
+from server.runtime.composition.archives import open_reembed, open_search_indexing
+
+
+def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Adds both commands."""
+    _add_reembed(commands)
+    _add_index_search(commands)
+
+
+def _add_reembed(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = commands.add_parser(
+        "reembed",
+        help="embed every memory again with the models in the settings",
+        description="For a store whose embedder is to change: embeds the texts of all memories and "
+        "of their past states, and makes the embedder in the settings the store's. Stop the "
+        "servers first. Safe to interrupt: the same command continues.",
+    )
+    parser.set_defaults(run=reembed)
+
+
+async def reembed(_arguments: argparse.Namespace) -> None:
+    """Runs `reembed`."""
+    async with (
+        open_store() as store,
+        open_reembed(store.settings, store.dsn) as change_embedder,
+    ):
+        with progress_bar() as bar:
+            task = bar.add_task("embedding", total=None)
+            done = await change_embedder(
+                lambda done, total: bar.update(task, completed=done, total=total)
+            )
+    err.print(
+        "nothing to do: it is the store's embedder" if done is None else f"embedded {done} texts"
+    )
+
+
+def _add_index_search(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = commands.add_parser(
+        "index-search",
+        help="build indexes for searches of very large scopes",
+        description="Builds indexes of all embeddings (HNSW) and words (GIN), by which scopes that "
+        "are a large part of the database are searched. They make adding memories slower, so "
+        "build them only if searches of scopes with 50,000 memories or more are too slow. "
+        "Servers may keep running. After an interruption, the same command starts over.",
+    )
+    parser.add_argument("--drop", action="store_true", help="remove the indexes instead")
+    parser.add_argument(
+        "--memory-mib",
+        type=int,
+        default=512,
+        help="memory for PostgreSQL to build with; an index that does not fit takes far longer "
+        "(default: %(default)s)",
+    )
+    parser.set_defaults(run=index_search)
+
+
+async def index_search(arguments: argparse.Namespace) -> None:
+    """Runs `index-search`."""
+    async with open_store() as store, open_search_indexing(store.settings, store.dsn) as indexing:
+        if arguments.drop:
+            await indexing.drop()
+            err.print("the indexes are gone")
+            return
+        with progress_bar() as bar:
+            task = bar.add_task("indexing", total=None)
+            await indexing.build(
+                arguments.memory_mib,
+                lambda done, total: bar.update(task, completed=done, total=total),
+            )
+    err.print("embeddings and words are indexed")
