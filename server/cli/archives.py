@@ -14,8 +14,7 @@ from rich.markup import escape
 
 from server.cli.backends import open_store
 from server.cli.console import err, fail, progress_bar
-from server.projects.archive.export_import import Imported
-from server.projects.archive.import_mem0 import ImportMem0, Mem0Imported
+from server.projects.archive.export_import import Imported, ImportMem0, Mem0Imported
 from server.runtime.composition.archives import (
     open_export,
     open_import,

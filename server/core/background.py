@@ -1,4 +1,4 @@
-"""Work in the background: tasks with names, waking it, and keeping its leases."""
+"""Work beside the event loop: named tasks, waking them, keeping leases, long computations."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
 from contextvars import Context
 from datetime import timedelta
-from typing import Any
+from typing import Any, Final, ParamSpec, TypeVar
 
 
 @asynccontextmanager
@@ -118,3 +118,23 @@ async def give_back(release: Awaitable[object], seconds: float) -> None:
     with suppress(Exception):
         async with asyncio.timeout(seconds):
             await release
+
+
+FEW_ITEMS: Final = 50
+"""Up to this many messages or memories are worked on at once: it takes a few milliseconds."""
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+async def by_size(items: int, act: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
+    """Calls `act`; in a thread, where it works on more than a few items.
+
+    A thread lets the loop go on every few milliseconds, but costs more than a few items do.
+
+    Raises:
+        Exception: whatever `act` raises.
+    """
+    if items <= FEW_ITEMS:
+        return act(*args, **kwargs)
+    return await asyncio.to_thread(act, *args, **kwargs)

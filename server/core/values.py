@@ -1,4 +1,4 @@
-"""Types, digests and ids that every room shares."""
+"""Types, digests, ids and times that every room shares."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import secrets
 from array import array
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import TypeAlias
+from typing import Protocol, TypeAlias, TypeVar
 from uuid import UUID
 
 JsonValue = None | bool | int | float | str | Sequence["JsonValue"] | Mapping[str, "JsonValue"]
@@ -42,3 +42,34 @@ def new_id(now: datetime) -> UUID:
     high = chance >> 62
     low = chance & ((1 << 62) - 1)
     return UUID(int=(milliseconds << 80) | (0x7 << 76) | (high << 64) | (0b10 << 62) | low)
+
+
+class Clock(Protocol):
+    """Provides the current time."""
+
+    def now(self) -> datetime:
+        """Returns the current time as an aware datetime in UTC."""
+        ...
+
+
+class SystemClock:
+    """Implements `server.core.values.Clock`."""
+
+    def now(self) -> datetime:
+        """Returns the current time in UTC."""
+        return datetime.now(UTC)
+
+
+_MAX_DOUBLINGS = 16
+
+Pause = TypeVar("Pause", float, timedelta)
+
+
+def backoff(attempts: int, shortest: Pause, longest: Pause, chance: float) -> Pause:
+    """Returns the pause after an attempt: it doubles each time, from `shortest` up to `longest`.
+
+    `chance`, from 0 to 1, picks a point between half of that pause and all of it, so that clients
+    do not retry at the same moment.
+    """
+    doublings = min(max(attempts - 1, 0), _MAX_DOUBLINGS)
+    return min(shortest * (1 << doublings), longest) * (0.5 + chance / 2)

@@ -4,7 +4,7 @@ Each has its own data directory, listens on this machine only, keeps its data ac
 does not outlive the process that started it, however that process ends.
 """
 
-from server.embedded.errors import (
+from server.embedded.directory import (
     DataDirectoryInUseError,
     EmbeddedError,
     MissingDependencyError,

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from server.embedded.errors import MissingDependencyError
+from server.embedded.directory import MissingDependencyError
 
 UNPRIVILEGED_USER = "nobody"
 

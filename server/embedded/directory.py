@@ -1,13 +1,45 @@
-"""The data directory of one embedded database: created private, owned by one process at a time."""
+"""The data directory of one embedded database, private and owned by one process; and its errors."""
+
+from __future__ import annotations
 
 import asyncio
 import fcntl
 import os
 import time
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Protocol
 
-from server.embedded.errors import DataDirectoryInUseError, EmbeddedError
+
+class EmbeddedError(Exception):
+    """An embedded database cannot be used."""
+
+
+class MissingDependencyError(EmbeddedError):
+    """Something that has to be installed first is missing."""
+
+
+class DataDirectoryInUseError(EmbeddedError):
+    """Another living process owns the data directory."""
+
+
+class StartError(EmbeddedError):
+    """The database process was started but did not become usable."""
+
+
+class Progress(Protocol):
+    """Receives a short sentence for each step, when the step begins."""
+
+    def step(self, text: str) -> None:
+        """Report that the work described by `text` begins now. Must not block or raise."""
+        ...
+
+
+class NoProgress:
+    """Reports nothing."""
+
+    def step(self, text: str) -> None:
+        """Ignore `text`."""
+
 
 LOCK_NAME = "owner.lock"
 POLL_SECONDS = 0.05

@@ -14,11 +14,16 @@ from neo4j import AsyncGraphDatabase
 from neo4j.exceptions import AuthError, DriverError, Neo4jError
 
 from server.embedded import neo4j_home
-from server.embedded.directory import DirectoryLock, make_private
-from server.embedded.errors import EmbeddedError, MissingDependencyError, Progress, StartError
+from server.embedded.directory import (
+    DirectoryLock,
+    EmbeddedError,
+    MissingDependencyError,
+    Progress,
+    StartError,
+    make_private,
+)
 from server.embedded.neo4j_home import LOOPBACK, find_java
-from server.embedded.process import ChildCommand, ChildProcess, Escalation, evict
-from server.embedded.supervisor import Supervisor
+from server.embedded.process import ChildCommand, ChildProcess, Escalation, Supervisor, evict
 
 NAME = "Neo4j"
 SERVER_JARS = "neo4j-server-*.jar"

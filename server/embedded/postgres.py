@@ -12,10 +12,8 @@ import asyncpg
 
 from server.embedded import postgres_cluster as cluster
 from server.embedded.account import SocketDirectory, choose_account
-from server.embedded.directory import DirectoryLock, make_private
-from server.embedded.errors import Progress
-from server.embedded.process import ChildCommand, ChildProcess, Escalation, evict
-from server.embedded.supervisor import Supervisor
+from server.embedded.directory import DirectoryLock, Progress, make_private
+from server.embedded.process import ChildCommand, ChildProcess, Escalation, Supervisor, evict
 
 NAME = "PostgreSQL"
 

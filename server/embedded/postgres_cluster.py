@@ -10,8 +10,7 @@ from pathlib import Path
 import psutil
 
 from server.embedded.account import Account
-from server.embedded.directory import tail
-from server.embedded.errors import EmbeddedError, MissingDependencyError, StartError
+from server.embedded.directory import EmbeddedError, MissingDependencyError, StartError, tail
 from server.embedded.process import ChildCommand, ChildProcess
 
 MAJOR_VERSION = "18"

@@ -1,4 +1,6 @@
-"""A child process that cannot outlive this one, is stopped step by step and evicted if orphaned."""
+"""A child process that cannot outlive this one, is stopped in steps, and restarted if it ends."""
+
+from __future__ import annotations
 
 import asyncio
 import os
@@ -6,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
@@ -16,8 +18,7 @@ import psutil
 
 from server.embedded import launch
 from server.embedded.account import Account
-from server.embedded.directory import open_log
-from server.embedded.errors import EmbeddedError
+from server.embedded.directory import EmbeddedError, Progress, StartError, open_log, tail
 
 POLL_SECONDS = 0.05
 
@@ -54,7 +55,7 @@ class ChildProcess:
         self._process = process
 
     @classmethod
-    def spawn(cls, command: ChildCommand) -> "ChildProcess":
+    def spawn(cls, command: ChildCommand) -> ChildProcess:
         """Start `command`; takes a few milliseconds.
 
         Synchronous, so that no cancellation can occur between the start and recording it. Raises
@@ -167,3 +168,99 @@ async def _wait_gone(processes: Sequence[psutil.Process], seconds: float) -> Non
         if not _running(processes):
             return
         await asyncio.sleep(POLL_SECONDS)
+
+
+FIRST_PAUSE_SECONDS = 0.25
+LONGEST_PAUSE_SECONDS = 30.0
+
+STABLE_SECONDS = 60.0
+"""A process that ran for this many seconds is restarted after the shortest pause."""
+
+Launch = Callable[[], Awaitable[ChildProcess]]
+
+
+class Supervisor:
+    """Runs the process that `launch` starts until `stop` is called.
+
+    `name` is for messages, `log` is where the process writes, and `escalation` is how it is
+    stopped.
+    """
+
+    def __init__(
+        self, name: str, launch: Launch, escalation: Escalation, log: Path, progress: Progress
+    ) -> None:
+        self._name = name
+        self._launch = launch
+        self._escalation = escalation
+        self._log = log
+        self._progress = progress
+        self._stopping = asyncio.Event()
+        self._child: ChildProcess | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._ends = 0
+        self._reason = ""
+
+    @property
+    def pid(self) -> int | None:
+        """The id of the running process, or None while there is none."""
+        child = self._child
+        return child.pid if child is not None and child.exit_status() is None else None
+
+    def begin(self) -> None:
+        """Start the process and supervise it, in the background."""
+        self._task = asyncio.create_task(self._run(), name=f"supervise-{self._name}")
+
+    async def until(self, is_ready: Callable[[], Awaitable[bool]], timeout: float) -> None:
+        """Wait until `is_ready`.
+
+        Raises StartError when the process ends first or `timeout` seconds have passed.
+        """
+        ends, deadline = self._ends, time.monotonic() + timeout
+        while not await is_ready():
+            if self._ends > ends:
+                raise StartError(self._explain(self._reason))
+            if time.monotonic() > deadline:
+                raise StartError(self._explain(f"did not answer within {timeout:g} s"))
+            if self._task is None or self._task.done():
+                raise StartError(self._explain("was stopped"))
+            await asyncio.sleep(POLL_SECONDS)
+
+    async def stop(self) -> None:
+        """Stop the process and its supervision."""
+        self._stopping.set()
+        if self._child is not None:
+            await self._child.stop(self._escalation)
+        if self._task is not None:
+            await self._task
+
+    async def _run(self) -> None:
+        failures = 0
+        while not self._stopping.is_set():
+            started = time.monotonic()
+            reason = await self._run_once()
+            if self._stopping.is_set():
+                return
+            failures = 0 if time.monotonic() - started > STABLE_SECONDS else failures + 1
+            pause = min(LONGEST_PAUSE_SECONDS, FIRST_PAUSE_SECONDS * 2 ** (failures - 1))
+            self._reason = reason
+            self._ends += 1
+            self._progress.step(f"{self._name} {reason}: starting it again in {pause:g} s")
+            await self._sleep(pause)
+
+    async def _run_once(self) -> str:
+        try:
+            child = self._child = await self._launch()
+        except (EmbeddedError, OSError) as error:
+            return f"could not be started ({error})"
+        if self._stopping.is_set():
+            await child.stop(self._escalation)
+        return f"ended with status {await child.wait()}"
+
+    async def _sleep(self, seconds: float) -> None:
+        try:
+            await asyncio.wait_for(self._stopping.wait(), seconds)
+        except TimeoutError:
+            return
+
+    def _explain(self, reason: str) -> str:
+        return f"{self._name} {reason}. The end of {self._log}:\n{tail(self._log)}"

@@ -16,12 +16,11 @@ from enum import StrEnum
 from typing import Final, TypeAlias
 from uuid import UUID
 
-from server.core.sentences import sentences
+from server.core.text import sentences
 from server.core.values import JsonObject, digest_of
-from server.memories.conversation import Role
+from server.memories.conversation import Role, is_small_talk
 from server.memories.memory import ArmScore, ScoredMemory
 from server.memories.scope import Scope
-from server.memories.small_talk import is_small_talk
 
 MAX_PART_LENGTH: Final = 8_192
 """The most characters of a passage; the same as for a memory."""

@@ -16,9 +16,9 @@ import structlog
 
 from server import failpoints
 from server.core.background import Background, give_back, keep_lease
-from server.core.clock import backoff
 from server.core.errors import MemoirError
 from server.core.request_context import parked
+from server.core.values import backoff
 from server.operations.ports import Presence, ScopeLease, ScopeLeases
 from server.telemetry.recording import stage
 

@@ -15,7 +15,6 @@ import structlog
 
 from server import failpoints
 from server.core.background import Background, Wakeup, give_back, keep_lease, running
-from server.core.clock import backoff
 from server.core.errors import (
     ConcurrentChange,
     DeadlineExceeded,
@@ -34,6 +33,7 @@ from server.core.request_context import (
     enter_place,
     enter_request,
 )
+from server.core.values import backoff
 from server.memories.add.add_memories import AddMemoriesOutcome
 from server.operations.ports import ClaimedOperation, OperationQueue, Shares
 from server.telemetry.metrics import OPERATION_ATTEMPTS

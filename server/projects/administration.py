@@ -8,7 +8,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
-from server.core.clock import Clock
 from server.core.errors import (
     ConcurrentChange,
     EtagMismatch,
@@ -17,6 +16,7 @@ from server.core.errors import (
     NotFound,
     ProjectForbidden,
 )
+from server.core.values import Clock
 from server.maintenance.ports import ProjectDeletion
 from server.memories.scope import Scope
 from server.projects.archive.format import ProjectUnknown

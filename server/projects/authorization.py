@@ -1,12 +1,16 @@
-"""Finds whom an API key stands for, and which project a call may touch."""
+"""Finds whom an API key stands for, which project a call may touch, and when keys are used."""
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable
+from datetime import datetime
+from typing import Final
 
 from server.core.caches import TtlCache
-from server.core.errors import ApiKeyInvalid, ProjectForbidden, ProjectRequired
+from server.core.errors import ApiKeyInvalid, ProjectForbidden, ProjectRequired, StoreUnavailable
+from server.core.values import Clock
 from server.projects.ports import ProjectStore
 from server.projects.project import KEY_PREFIX, Caller, Principal, key_digest
 
@@ -98,3 +102,39 @@ class Authorize:
 
 def _caller(principal: Principal, project_id: str) -> Caller:
     return Caller(principal.key_id, principal.org_id, project_id, principal.scope)
+
+
+FLUSH_SECONDS: Final = 10.0
+"""How long uses are collected before they are written, in seconds."""
+
+
+class KeyUses:
+    """Collects the uses of keys and writes them in one statement, for all keys together.
+
+    What a server collected is lost if it crashes; the next use of the key makes up for it.
+    """
+
+    def __init__(self, projects: ProjectStore, clock: Clock) -> None:
+        self._projects = projects
+        self._clock = clock
+        self._uses: dict[str, datetime] = {}
+
+    def note(self, key_id: str) -> None:
+        """Notes that the key is used now."""
+        self._uses[key_id] = self._clock.now()
+
+    async def run(self) -> None:
+        """Writes periodically until it is cancelled."""
+        while True:
+            await asyncio.sleep(FLUSH_SECONDS)
+            await self.flush()
+
+    async def flush(self) -> None:
+        """Writes what was collected; keeps it if PostgreSQL cannot be reached."""
+        if not self._uses:
+            return
+        uses, self._uses = self._uses, {}
+        try:
+            await self._projects.record_uses(uses)
+        except StoreUnavailable:
+            self._uses = uses | self._uses

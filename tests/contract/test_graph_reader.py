@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from server.core.pages import EntityCursor
-from server.graph.explore.walks import FAN_OUT, explore
+from server.graph.explore.in_memory import FAN_OUT, explore
 from server.graph.model import Entity, EntityRef, words_of
 from server.graph.ports import EntityQuery, GraphScope, RelationQuery
 from server.memories.scope import Scope

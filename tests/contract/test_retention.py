@@ -11,7 +11,7 @@ import asyncpg
 import pytest
 
 from server.maintenance.ports import ProjectDeletion, Retention
-from server.maintenance.purge_expired import PurgeExpired
+from server.maintenance.upkeep import PurgeExpired
 from server.memories.change.fields import memory_digest
 from server.memories.change.ports import FieldUpdate, MemoryChanges
 from server.memories.ports import Call, ChangeSet, MemoryDeletion, MemoryStore

@@ -10,7 +10,7 @@ import pytest
 from neo4j import AsyncDriver
 
 from server.core.circuit_breaker import CircuitBreaker
-from server.embedded.errors import NoProgress
+from server.embedded.directory import NoProgress
 from server.embedded.neo4j import EmbeddedNeo4j, Neo4jAddress
 from server.graph.model import StatedRelation
 from server.graph.ports import RelationQuery

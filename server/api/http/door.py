@@ -33,9 +33,11 @@ from server.api.http.faults import (
     JSON,
     Rename,
     failed,
+    logged,
+    or_refusal,
     refused,
+    unacceptable,
 )
-from server.api.http.refusals import logged, or_refusal, unacceptable
 from server.core.errors import InvalidRequest
 
 T = TypeVar("T")

@@ -24,8 +24,7 @@ from starlette.responses import Response
 from server.api.grpc.interceptors.observation import CORRELATION_HEADER
 from server.api.http.bodies import Bodies, BodyLimits
 from server.api.http.exchange import Exchange, message_of
-from server.api.http.faults import JSON, failed
-from server.api.http.refusals import or_refusal
+from server.api.http.faults import JSON, failed, or_refusal
 from server.core.errors import FieldViolation, InvalidRequest, Unimplemented
 
 

@@ -1,4 +1,4 @@
-"""Serves the page on a port of its own."""
+"""Serves the page on a port of its own, protected from other pages in the same browser."""
 
 from __future__ import annotations
 
@@ -7,18 +7,68 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+from urllib.parse import urlsplit
 
 import grpc
+from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from server.api.http.application import build_application
-from server.api.http.serving import HttpOptions, serving_http
+from server.api.http.faults import logged, refused
+from server.api.http.serving import HttpOptions, build_application, serving_http
 from server.api.page.gateway import Gateway
-from server.api.page.protection import Protection
+
+# Everything is served from here and nothing is inline, so no text of a memory can become code.
+HEADERS: Mapping[str, str] = {
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
+        "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cache-Control": "no-store",
+}
+
+
+class Protection:
+    """Refuses requests that name another host, and sets the headers of every answer.
+
+    A foreign page that makes its own name resolve to this address (DNS rebinding) still sends
+    that name as the host.
+    """
+
+    def __init__(self, application: ASGIApp, hosts: frozenset[str]) -> None:
+        self._application = application
+        self._hosts = hosts
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def send_protected(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                MutableHeaders(scope=message).update(HEADERS)
+            await send(message)
+
+        answer = self._application
+        if _host_name(Headers(scope=scope)) not in self._hosts:
+            answer = logged(Request(scope), refused(403, "not served under this host name"))
+        await answer(scope, receive, send_protected)
+
+
+def _host_name(headers: Headers) -> str | None:
+    """Returns the host without its port, in lower case; None if it is not a host."""
+    host = headers.get("host", "")
+    try:
+        parts = urlsplit(f"//{host}")
+        # Reading the port checks it.
+        is_whole = parts.netloc == host and parts.username is None and parts.port != 0
+    except ValueError:
+        return None
+    return parts.hostname if is_whole else None
+
 
 MAX_ANSWER_BYTES: Final = 16 * 1024 * 1024
 _STATIC: Final = Path(__file__).parent / "static"

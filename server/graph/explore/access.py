@@ -9,11 +9,11 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
-from server.core.clock import Clock
 from server.core.errors import EntityNotFound, FieldViolation, GraphBehind, InvalidRequest
 from server.core.pages import ListOrder
 from server.core.request_context import bounded
-from server.graph.explore.past_relations import PastSpace, relations_of, spaces_of
+from server.core.values import Clock
+from server.graph.explore.in_memory import PastSpace, relations_of, spaces_of
 from server.graph.model import KnownEntity, StatedRelation
 from server.graph.ports import EntitySplits, FoundEntity, GraphReader, GraphScope
 from server.graph.project.ports import Outbox

@@ -12,13 +12,12 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Final
 
-from server.core.clock import Clock
+from server.core.background import by_size
 from server.core.errors import FieldViolation, InvalidRequest
-from server.core.loop import by_size
 from server.core.pages import EntityCursor, ListOrder
-from server.graph.entities.name_search import match_score
-from server.graph.explore.past_relations import PastSpace, relations_of, spaces_of
-from server.graph.explore.walks import explore
+from server.core.values import Clock
+from server.graph.entities.names import match_score
+from server.graph.explore.in_memory import PastSpace, explore, relations_of, spaces_of
 from server.graph.model import EntityRef, KnownEntity, StatedRelation, relation_name
 from server.graph.ports import (
     NEWEST_MEMORIES,

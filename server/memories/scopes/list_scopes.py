@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from server.core.clock import Clock
+from server.core.values import Clock
 from server.memories.change.ports import ScopeStore
 from server.memories.memory import today
 from server.memories.scope import ScopeKind, ScopeSummary

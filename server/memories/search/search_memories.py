@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from server.core.clock import Clock
-from server.core.values import Vector
+from server.core.values import Clock, Vector
 from server.graph.model import StatedRelation
 from server.graph.ports import RecallQuery
 from server.memories.filters.filter import Filter

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import lru_cache
 
-from server.core.words import english_stem, words
+from server.core.text import english_stem, words
 from server.memories.add.inference import Category
 from server.models.offline.lexicon import CATEGORY_WORDS, FUNCTION_WORDS, KINSHIP, PETS, listed
 

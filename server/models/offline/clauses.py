@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
-from server.core.words import WORD_PATTERN, normalized
+from server.core.text import WORD_PATTERN, normalized
 from server.models.offline import lexicon
 from server.models.offline.lexicon import listed, word_set
 

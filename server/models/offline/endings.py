@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from server.core.words import english_stem
+from server.core.text import english_stem
 from server.models.offline import lexicon
 from server.models.offline.clauses import lowered
 from server.models.offline.lexicon import stems, word_set

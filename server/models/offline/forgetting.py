@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from server.core.words import english_stem, normalized, words
+from server.core.text import english_stem, normalized, words
 from server.models.offline.facts import Fact
 from server.models.offline.lexicon import FUNCTION_WORDS, listed
 from server.models.offline.phrases import content_stems

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import re
 
-from server.memories.conversation import Role
-from server.memories.small_talk import COURTESIES
+from server.memories.conversation import COURTESIES, Role
 from server.models.offline import lexicon
 from server.models.offline.clauses import lowered
 from server.models.offline.facts import Fact

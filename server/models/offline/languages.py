@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import re
 
-from server.core.words import words
-from server.memories.small_talk import COURTESIES
+from server.core.text import words
+from server.memories.conversation import COURTESIES
 from server.models.offline.lexicon import FUNCTION_WORDS, listed
 
 _OTHER_SCRIPT = re.compile(r"[\u0370-\u1dff\u1f00-\u1fff\u2e80-\ud7ff\uf900-\ufaff]")

@@ -7,7 +7,7 @@ import tomllib
 from importlib.resources import files
 from typing import Final
 
-from server.core.words import english_stem
+from server.core.text import english_stem
 
 _TABLES: Final[dict[str, dict[str, str]]] = tomllib.loads(
     files("server.models.offline").joinpath("words.toml").read_text(encoding="utf-8")

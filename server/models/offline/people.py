@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from server.core.words import english_stem
+from server.core.text import english_stem
 from server.graph.model import Entity, Relation, relation_name
 from server.models.offline import lexicon
 from server.models.offline.clauses import Token, joined, lowered

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from server.core.words import english_stem, words
+from server.core.text import english_stem, words
 from server.models.offline.clauses import QUOTES, Token, joined
 from server.models.offline.lexicon import (
     DAYS,

@@ -7,10 +7,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
-from server.core.sentences import sentences, without_marker
-from server.core.words import normalized
+from server.core.text import normalized, sentences, without_marker
 from server.memories.add.others_text import OthersTextKind, find_others_text
-from server.memories.small_talk import COURTESIES
+from server.memories.conversation import COURTESIES
 from server.models.offline import languages
 
 

@@ -6,10 +6,9 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from server.maintenance.ports import SearchIndexing
-from server.maintenance.reembed import Reembed
+from server.maintenance.upkeep import Reembed
 from server.models.ports import Embedder
-from server.projects.archive.export_import import ExportProject, ImportProject
-from server.projects.archive.import_mem0 import ImportMem0
+from server.projects.archive.export_import import ExportProject, ImportMem0, ImportProject
 from server.runtime.composition.database import open_database
 from server.runtime.composition.models import open_models
 from server.runtime.readiness import require_ready

@@ -6,8 +6,8 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from server.audit.ports import AuditLog
-from server.core.clock import SystemClock
 from server.core.errors import StoreUnavailable
+from server.core.values import SystemClock
 from server.projects.administration import Administration, DeleteProject
 from server.runtime.settings import PostgresSettings
 from server.storage.postgres.audit import PostgresAuditLog

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from server.api.grpc.admission import Admission
 from server.core.background import running
 from server.core.circuit_breaker import CircuitBreaker
-from server.core.clock import Clock
+from server.core.values import Clock
 from server.projects.ports import RequestTraces
 from server.projects.quotas import ProjectQuotas
 from server.projects.statistics import GetStatistics

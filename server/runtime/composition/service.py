@@ -25,9 +25,9 @@ from server.api.grpc.services.project import ProjectService, StatisticsService
 from server.api.grpc.tokens import KEY_BYTES, Tokens
 from server.audit.list_events import ListAuditEvents
 from server.core.background import running
-from server.core.clock import Clock, SystemClock
+from server.core.values import Clock, SystemClock
 from server.graph.project.projector import GraphProjector
-from server.maintenance.purge_expired import PurgeExpired
+from server.maintenance.upkeep import PurgeExpired
 from server.memories.add.add_memories import AddMemories
 from server.memories.add.inferred import RememberInferred
 from server.memories.add.plan import PlanLimits
@@ -47,8 +47,7 @@ from server.operations.idempotency import SerializedByRequestId
 from server.operations.leases import ScopeTurns
 from server.operations.ports import Channel
 from server.projects.administration import GetProject, UpdateProject
-from server.projects.authorization import Authenticate, Authorize
-from server.projects.key_uses import KeyUses
+from server.projects.authorization import Authenticate, Authorize, KeyUses
 from server.projects.quotas import ProjectQuotas
 from server.runtime.composition.database import open_database
 from server.runtime.composition.doors import (
@@ -71,7 +70,7 @@ from server.runtime.composition.observation import (
 )
 from server.runtime.composition.operations import AsynchronousCalls, compose_operations, working
 from server.runtime.composition.workers import Worker, answering_others
-from server.runtime.drain import drain
+from server.runtime.lifecycle import drain
 from server.runtime.readiness import ReadinessProbe
 from server.runtime.settings import Settings
 from server.storage.postgres.audit import PostgresAuditLog

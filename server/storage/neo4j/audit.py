@@ -9,7 +9,7 @@ from uuid import UUID
 
 from neo4j import AsyncDriver, AsyncManagedTransaction, Record, unit_of_work
 
-from server.graph.entities.mentions import Mention
+from server.graph.entities.names import Mention
 from server.graph.model import DifferenceKind, MemorySubgraph
 from server.memories.scope import Scope
 from server.storage.neo4j import projection, rows

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from typing import Generic, TypeVar
 
-from server.graph.entities.mentions import EntityKey, Mention, entity_key_in, mentions_of
+from server.graph.entities.names import EntityKey, Mention, entity_key_in, mentions_of
 from server.graph.model import MemorySubgraph, Relation
 from server.graph.project.supersession import is_functional
 from server.memories.scope import Scope

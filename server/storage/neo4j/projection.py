@@ -10,7 +10,7 @@ from typing import Any
 from neo4j import AsyncManagedTransaction
 
 from server import failpoints
-from server.graph.entities.mentions import EntityKey, Mention
+from server.graph.entities.names import EntityKey, Mention
 from server.graph.model import MemorySubgraph
 from server.graph.project.supersession import Holding, superseded_at
 from server.storage.neo4j import rows

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-from server.graph.entities.mentions import EntityKey, Mention
+from server.graph.entities.names import EntityKey, Mention
 from server.graph.model import MemorySubgraph
 from server.graph.model import entity_key as key_of_name
 from server.memories.scope import Scope

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 
 from server import failpoints
-from server.core.loop import by_size
+from server.core.background import by_size
 from server.core.pages import ListOrder
 from server.core.values import Vector
 from server.memories.add.inference import Candidate

@@ -12,8 +12,8 @@ from google.rpc import error_details_pb2
 from grpc_health.v1 import health_pb2
 
 from server.api.grpc.server import READINESS
-from server.runtime import drain as lifecycle_drain
-from server.runtime.drain import drain
+from server.runtime import lifecycle as lifecycle_drain
+from server.runtime.lifecycle import drain
 from tests.integration.api.harness import (
     ADD,
     AUTHORIZED,

@@ -15,8 +15,7 @@ import pytest
 from server.embedded import DataDirectoryInUseError, EmbeddedError
 from server.embedded.directory import MAX_LOG_BYTES, DirectoryLock, make_private, open_log
 from server.embedded.neo4j_home import HIGHEST_PORT, LOOPBACK, LOWEST_PORT, free_port, is_free
-from server.embedded.process import ChildCommand, ChildProcess, evict
-from server.embedded.supervisor import Supervisor
+from server.embedded.process import ChildCommand, ChildProcess, Supervisor, evict
 from tests.integration.embedded.support import Steps, eventually
 
 STUBBORN = """

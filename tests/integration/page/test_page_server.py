@@ -12,8 +12,7 @@ import structlog
 
 from server.api.http.serving import HttpOptions
 from server.api.page.gateway import Gateway
-from server.api.page.page import PageOptions, serving_page
-from server.api.page.protection import HEADERS
+from server.api.page.page import HEADERS, PageOptions, serving_page
 from tests.support.processes import eventually
 
 NO_SERVICE = "127.0.0.1:1"

@@ -11,8 +11,8 @@ import asyncpg
 import pytest
 import pytest_asyncio
 
-from server.core.clock import SystemClock
 from server.core.pages import ListOrder
+from server.core.values import SystemClock
 from server.graph.model import Entity
 from server.memories.add.add_memories import AddMemories, AddMemoriesCommand
 from server.memories.add.verbatim import RememberVerbatim

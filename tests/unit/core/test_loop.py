@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from server.core.loop import FEW_ITEMS, by_size
+from server.core.background import FEW_ITEMS, by_size
 from server.core.request_context import RequestContext, current_request
 from tests.support.request_context import in_request
 

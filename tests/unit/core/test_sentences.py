@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from server.core.sentences import sentences, without_marker
+from server.core.text import sentences, without_marker
 
 
 @pytest.mark.parametrize(

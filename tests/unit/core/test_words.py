@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from server.core.words import english_stem, words
+from server.core.text import english_stem, words
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from server.memories.small_talk import is_small_talk
+from server.memories.conversation import is_small_talk
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,8 @@ from datetime import datetime, timedelta
 import pytest
 
 from server.core.errors import StoreUnavailable
-from server.projects import key_uses
-from server.projects.key_uses import KeyUses
+from server.projects import authorization
+from server.projects.authorization import KeyUses
 from server.projects.project import ApiKey
 from tests.support.builders import NOW
 from tests.support.fakes import FakeClock, FakeProjectStore
@@ -66,7 +66,7 @@ async def test_uses_are_kept_while_the_store_is_away(projects: Projects) -> None
 async def test_uses_are_written_by_themselves(
     projects: Projects, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(key_uses, "FLUSH_SECONDS", 0.0)
+    monkeypatch.setattr(authorization, "FLUSH_SECONDS", 0.0)
     uses = KeyUses(projects, FakeClock())
     uses.note("a")
     task = asyncio.create_task(uses.run())

@@ -24,7 +24,7 @@ from server.api.grpc.services.memory_changes import (
     ScopeUseCases,
 )
 from server.api.grpc.tokens import Tokens
-from server.core.loop import by_size
+from server.core.background import by_size
 from server.memories.add.add_memories import AddMemoriesCommand, AddMemoriesOutcome
 from server.memories.search.read_memories import GetMemory, ListMemories
 from server.memories.search.search_memories import SearchMemories

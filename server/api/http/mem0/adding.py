@@ -8,7 +8,7 @@ from memoir.v1.memory_service_pb2 import AddMemoriesRequest, AddMemoriesResponse
 
 from server.api.http.exchange import Exchange, message_of
 from server.api.http.mem0 import fields
-from server.api.http.mem0.filters import plain_ids
+from server.api.http.mem0.fields import plain_ids
 from server.api.http.mem0.shapes import added_json, added_relations_json, event_id
 
 METHOD: Final = "memoir.v1.MemoryService/AddMemories"

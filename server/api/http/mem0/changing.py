@@ -26,7 +26,7 @@ from memoir.v1.memory_service_pb2 import (
 from server.api.http.door import CallFailed, Session
 from server.api.http.exchange import Exchange, message_of
 from server.api.http.mem0 import fields
-from server.api.http.mem0.filters import conjunction, from_query, plain_ids, translated
+from server.api.http.mem0.fields import conjunction, from_query, plain_ids, translated
 from server.api.http.mem0.listing import KINDS
 from server.api.http.mem0.shapes import IDS, history_json, memory_json
 from server.core.errors import FieldViolation, InvalidRequest

@@ -12,7 +12,7 @@ from memoir.v1.memory_service_pb2 import (
 
 from server.api.http.exchange import Exchange, message_of
 from server.api.http.mem0 import fields
-from server.api.http.mem0.filters import conjunction, translated
+from server.api.http.mem0.fields import conjunction, translated
 from server.api.http.mem0.shapes import hit_json, relation_json
 
 METHOD: Final = "memoir.v1.MemoryService/SearchMemories"

@@ -6,22 +6,46 @@ after it to count them, as far as `MOST_READ`.
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import urlencode
 
+import orjson
 from google.protobuf.message import Message
 from memoir.v1.memory_service_pb2 import ListMemoriesRequest, ListScopesRequest, ScopeKind
 
 from server.api.http.door import Session
 from server.api.http.exchange import Exchange, message_of
 from server.api.http.mem0 import fields
-from server.api.http.mem0.exports import export_id, exported_filters
-from server.api.http.mem0.filters import conjunction, from_query, translated
+from server.api.http.mem0.fields import conjunction, from_query, translated
 from server.api.http.mem0.shapes import IDS, memory_json
 from server.api.http.writing import time_json
 from server.core.errors import FieldViolation, InvalidRequest
+
+
+def export_id(filters: dict[str, Any]) -> str:
+    """The id of an export of these fields."""
+    raw = orjson.dumps(filters, option=orjson.OPT_SORT_KEYS)
+    return base64.urlsafe_b64encode(raw).decode().rstrip("=")
+
+
+def exported_filters(text: object) -> dict[str, Any]:
+    """What an export's id says.
+
+    Raises:
+        InvalidRequest: it is no such id.
+    """
+    try:
+        raw = base64.urlsafe_b64decode(str(text) + "=" * (-len(str(text)) % 4))
+        filters = orjson.loads(raw)
+    except ValueError:
+        filters = None
+    if not isinstance(filters, dict):
+        raise InvalidRequest([FieldViolation("memory_export_id", "there is no such export")])
+    return filters
+
 
 MOST_READ: Final = 10_000
 _LARGEST_PAGE: Final = 1000

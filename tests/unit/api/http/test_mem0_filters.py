@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from server.api.http.mem0.filters import conjunction, from_query, plain_ids, translated
+from server.api.http.mem0.fields import conjunction, from_query, plain_ids, translated
 from server.core.errors import InvalidRequest
 
 

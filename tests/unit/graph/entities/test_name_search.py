@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from server.graph.entities.name_search import match_score
+from server.graph.entities.names import match_score
 from server.graph.model import Entity, words_of
 
 ACME = Entity("Acme Rockets", "company", ("The Coyote's Shop",))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from itertools import permutations
 
-from server.graph.explore.walks import FAN_OUT, MOST_RELATIONS, explore, reach, shortest_paths
+from server.graph.explore.in_memory import FAN_OUT, MOST_RELATIONS, explore, reach, shortest_paths
 from server.graph.model import Entity, Relation, StatedRelation
 from tests.support.subgraphs import NOON, memory_id, triple
 

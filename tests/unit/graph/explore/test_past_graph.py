@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from server.graph.explore.access import PastGraph
-from server.graph.explore.past_relations import relations_of, spaces_of
+from server.graph.explore.in_memory import relations_of, spaces_of
 from server.graph.model import Entity, Relation
 from server.memories.memory import Memory
 from server.memories.scope import Scope
