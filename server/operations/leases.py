@@ -19,7 +19,7 @@ from server.core.background import Background, give_back, keep_lease
 from server.core.errors import MemoirError
 from server.core.request_context import parked
 from server.core.values import backoff
-from server.operations.ports import Presence, ScopeLease, ScopeLeases
+from server.operations.ports import Leases, ScopeLease
 from server.telemetry.recording import stage
 
 
@@ -94,7 +94,7 @@ class ScopeTurns:
 
     def __init__(
         self,
-        leases: ScopeLeases,
+        leases: Leases,
         locks: ScopeLocks | None = None,
         policy: TurnPolicy = TurnPolicy(),
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
@@ -185,9 +185,9 @@ class FreeLeases:
     """
 
     def __init__(
-        self, presence: Presence, on_freed: Callable[[], None], interval: timedelta = INTERVAL
+        self, leases: Leases, on_freed: Callable[[], None], interval: timedelta = INTERVAL
     ) -> None:
-        self._presence = presence
+        self._leases = leases
         self._on_freed = on_freed
         self._interval = interval
         self._suspects: AbstractSet[int] = frozenset()
@@ -212,15 +212,15 @@ class FreeLeases:
         Raises:
             StoreUnavailable: PostgreSQL cannot be reached.
         """
-        missing = await self._presence.missing()
+        missing = await self._leases.missing()
         gone = missing & self._suspects
         self._suspects = missing - gone
         if not gone:
             return
-        leases = await self._presence.end_leases(gone)
-        if not leases:
+        ended = await self._leases.end_leases(gone)
+        if not ended:
             # This is so after every orderly shutdown.
             log.info("servers.gone", servers=len(gone), leases=0)
             return
-        log.warning("servers.gone", servers=len(gone), leases=leases)
+        log.warning("servers.gone", servers=len(gone), leases=ended)
         self._on_freed()

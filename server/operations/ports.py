@@ -78,9 +78,11 @@ class QueueStatistics:
 
 
 class Operations(Protocol):
-    """The operations of a project.
+    """Asynchronous calls: those of a project, and the queue that the workers of all servers share.
 
-    Every method raises StoreUnavailable if PostgreSQL cannot be reached or refuses work.
+    Methods that take a claimed operation do nothing and return False if another worker holds it by
+    now or it was cancelled. Every method raises StoreUnavailable if PostgreSQL cannot be reached or
+    refuses work.
     """
 
     async def submit(self, submission: Submission) -> Operation:
@@ -125,14 +127,6 @@ class Operations(Protocol):
     async def queue_statistics(self, project_id: str | None = None) -> QueueStatistics:
         """Returns the statistics of one project, or of all."""
         ...
-
-
-class OperationQueue(Protocol):
-    """Operations as the workers of all servers see them.
-
-    Methods that need a lease do nothing and return False if another worker holds it by now or the
-    operation was cancelled. Every method raises StoreUnavailable.
-    """
 
     async def claim(
         self, limit: int, duration: timedelta, shares: Shares
@@ -179,27 +173,6 @@ class OperationQueue(Protocol):
         ...
 
 
-class Presence(Protocol):
-    """The servers that have registered, by the numbers that they gave themselves.
-
-    A server that is killed is missing at once; one that is cut off is missing when PostgreSQL
-    notices. A live server can also be missing until it replaces a lost connection. Both methods
-    raise StoreUnavailable.
-    """
-
-    async def missing(self) -> AbstractSet[int]:
-        """Returns the servers that have registered and are not connected now."""
-        ...
-
-    async def end_leases(self, servers: AbstractSet[int]) -> int:
-        """Ends all leases of these servers, forgets the servers, and returns the number of leases.
-
-        The leases are those on operations and scopes. Servers that are back by now are left alone.
-        An ended lease stays with its holder until another takes it.
-        """
-        ...
-
-
 @dataclass(frozen=True, slots=True)
 class ScopeLease:
     """The right to work on a scope until it expires. `lease_id` is unique to this lease."""
@@ -209,8 +182,8 @@ class ScopeLease:
     lease_id: UUID
 
 
-class ScopeLeases(Protocol):
-    """Leases on scopes. Each scope has at most one holder.
+class Leases(Protocol):
+    """Leases on scopes, each of which has at most one holder, and the servers that hold leases.
 
     An expired lease stays with its holder until another takes it. A change set that names its lease
     is stored only while the holder has it, and ends it: see `MemoryStore.commit`. Every method
@@ -227,6 +200,22 @@ class ScopeLeases(Protocol):
 
     async def release(self, lease: ScopeLease) -> None:
         """Gives the lease back, if the holder still has it."""
+        ...
+
+    async def missing(self) -> AbstractSet[int]:
+        """Returns the servers that have registered and are not connected now, by their numbers.
+
+        A server that is killed is missing at once; one that is cut off is missing when PostgreSQL
+        notices. A live server can also be missing until it replaces a lost connection.
+        """
+        ...
+
+    async def end_leases(self, servers: AbstractSet[int]) -> int:
+        """Ends all leases of these servers, forgets the servers, and returns the number of leases.
+
+        The leases are those on operations and scopes. Servers that are back by now are left alone.
+        An ended lease stays with its holder until another takes it.
+        """
         ...
 
 

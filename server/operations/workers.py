@@ -35,7 +35,7 @@ from server.core.request_context import (
 )
 from server.core.values import backoff
 from server.memories.add.add_memories import AddMemoriesOutcome
-from server.operations.ports import ClaimedOperation, OperationQueue, Shares
+from server.operations.ports import ClaimedOperation, Operations, Shares
 from server.telemetry.metrics import OPERATION_ATTEMPTS
 from server.telemetry.outages import OutageLog
 from server.telemetry.spans import current_traceparent, linked_span, mark_failed
@@ -82,7 +82,7 @@ class OperationWorkers:
 
     def __init__(
         self,
-        queue: OperationQueue,
+        queue: Operations,
         perform: Perform,
         describe: Describe,
         on_done: Callable[[], None],

@@ -11,7 +11,7 @@ import asyncpg
 
 from server.core.background import running
 from server.operations.ports import Channel
-from server.storage.postgres.leases import PostgresPresence, new_server_id
+from server.storage.postgres.leases import PostgresLeases, new_server_id
 from server.storage.postgres.notifications import NotificationOptions, PostgresNotifications
 from server.storage.postgres.pool import Database
 
@@ -105,7 +105,7 @@ async def test_a_lost_connection_is_replaced_and_counts_as_a_notice(postgres_dsn
 async def test_a_server_is_present_while_it_is_connected(
     postgres_dsn: str, database: Database
 ) -> None:
-    presence, server_id = PostgresPresence(database), new_server_id()
+    presence, server_id = PostgresLeases(database), new_server_id()
     async with server(postgres_dsn, server_id) as (_, ear):
         assert await presence.missing() == set()
         async with database.connection() as administrator:

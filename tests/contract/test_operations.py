@@ -1,4 +1,4 @@
-"""What the ports of asynchronous calls promise, and that a commit needs its operation's lease."""
+"""The contract of asynchronous calls, on PostgreSQL and on the fake of the unit tests."""
 
 from __future__ import annotations
 
@@ -13,12 +13,13 @@ from server.core.errors import ConcurrentChange, RequestIdReused
 from server.memories.ports import ChangeSet
 from server.memories.scope import Scope, ScopeKind
 from server.operations.operation import OperationState
-from server.operations.ports import ClaimedOperation, Shares
+from server.operations.ports import ClaimedOperation, Operations, Shares
 from server.storage.postgres.memory_store import PostgresMemoryStore
 from server.storage.postgres.operations import PostgresOperations
 from server.storage.postgres.pool import Database
 from server.storage.postgres.scope_store import PostgresScopeStore
 from tests.support.builders import ALICE, PROJECT, addition, call
+from tests.support.fake_operations import FakeOperations
 from tests.support.submissions import change, submission
 
 LONG = timedelta(minutes=1)
@@ -27,8 +28,17 @@ OVER = timedelta(0)
 BOB = Scope(user_id="bob")
 
 
+@pytest.fixture(params=["fake", "postgres"])
+def operations(request: pytest.FixtureRequest) -> Operations:
+    if request.param == "fake":
+        return FakeOperations()
+    stored: Operations = request.getfixturevalue("stored_operations")
+    return stored
+
+
 @pytest.fixture
-def operations(database: Database) -> PostgresOperations:
+def stored_operations(database: Database) -> PostgresOperations:
+    """Those that are in one database with the memories."""
     return PostgresOperations(database)
 
 
@@ -37,25 +47,25 @@ def store(database: Database) -> PostgresMemoryStore:
     return PostgresMemoryStore(database, on_commit=lambda: None)
 
 
-async def claim_one(operations: PostgresOperations, lease: timedelta = LONG) -> ClaimedOperation:
+async def claim_one(operations: Operations, lease: timedelta = LONG) -> ClaimedOperation:
     [claimed] = await operations.claim(1, lease, ALL)
     return claimed
 
 
-async def state(operations: PostgresOperations, operation_id: UUID) -> OperationState:
+async def state(operations: Operations, operation_id: UUID) -> OperationState:
     operation = await operations.get(PROJECT, operation_id)
     assert operation is not None
     return operation.state
 
 
-async def test_an_operation_keeps_the_place_in_its_trace(operations: PostgresOperations) -> None:
+async def test_an_operation_keeps_the_place_in_its_trace(operations: Operations) -> None:
     await operations.submit(replace(submission(), traceparent="00-a-b-01"))
     await operations.submit(submission(BOB))
     claimed = await operations.claim(2, LONG, ALL)
     assert [one.traceparent for one in claimed] == ["00-a-b-01", None]
 
 
-async def test_what_is_submitted_is_kept_as_it_is(operations: PostgresOperations) -> None:
+async def test_what_is_submitted_is_kept_as_it_is(operations: Operations) -> None:
     kept = await operations.submit(submission())
     assert kept.state is OperationState.QUEUED
     assert (kept.scope, kept.correlation_id, kept.attempts) == (ALICE, "c1", 0)
@@ -64,7 +74,7 @@ async def test_what_is_submitted_is_kept_as_it_is(operations: PostgresOperations
     assert (claimed.payload, claimed.attempts, claimed.failures) == (b"payload", 1, 1)
 
 
-async def test_many_at_once_are_all_kept(operations: PostgresOperations) -> None:
+async def test_many_at_once_are_all_kept(operations: Operations) -> None:
     given = [submission() for _ in range(600)]
     kept = await asyncio.gather(*map(operations.submit, given))
     assert [operation.id for operation in kept] == [one.id for one in given]
@@ -72,23 +82,23 @@ async def test_many_at_once_are_all_kept(operations: PostgresOperations) -> None
 
 
 async def test_a_request_id_is_taken_once(
-    operations: PostgresOperations, store: PostgresMemoryStore
+    stored_operations: PostgresOperations, store: PostgresMemoryStore
 ) -> None:
     request_id = uuid4()
     given = [submission(request_id=request_id) for _ in range(50)]
-    kept = await asyncio.gather(*map(operations.submit, given))
+    kept = await asyncio.gather(*map(stored_operations.submit, given))
     assert len({operation.id for operation in kept}) == 1
     with pytest.raises(RequestIdReused):
-        await operations.submit(replace(given[0], id=uuid4(), payload_digest=b"another"))
-    other = await operations.submit(submission(project_id="other", request_id=request_id))
+        await stored_operations.submit(replace(given[0], id=uuid4(), payload_digest=b"another"))
+    other = await stored_operations.submit(submission(project_id="other", request_id=request_id))
     assert other.project_id == "other"
     used = replace(call(), request_id=uuid4(), payload_digest=b"another")
     await store.commit(ChangeSet(used))
     with pytest.raises(RequestIdReused):
-        await operations.submit(submission(request_id=used.request_id))
+        await stored_operations.submit(submission(request_id=used.request_id))
 
 
-async def test_of_a_scope_the_oldest_alone_is_claimed(operations: PostgresOperations) -> None:
+async def test_of_a_scope_the_oldest_alone_is_claimed(operations: Operations) -> None:
     first, second = [await operations.submit(submission()) for _ in range(2)]
     other = await operations.submit(submission(BOB))
     claimed = await operations.claim(10, LONG, ALL)
@@ -101,7 +111,7 @@ async def test_of_a_scope_the_oldest_alone_is_claimed(operations: PostgresOperat
     assert (await claim_one(operations)).lease.operation_id == second.id
 
 
-async def test_projects_take_turns(operations: PostgresOperations) -> None:
+async def test_projects_take_turns(operations: Operations) -> None:
     for number in range(30):
         await operations.submit(submission(Scope(user_id=f"user-{number}"), project_id="busy"))
     for _ in range(3):
@@ -112,7 +122,7 @@ async def test_projects_take_turns(operations: PostgresOperations) -> None:
 
 
 async def test_what_a_server_runs_for_a_project_counts_as_its_turns(
-    operations: PostgresOperations,
+    operations: Operations,
 ) -> None:
     for number in range(10):
         await operations.submit(submission(Scope(user_id=f"user-{number}"), project_id="busy"))
@@ -122,7 +132,7 @@ async def test_what_a_server_runs_for_a_project_counts_as_its_turns(
     assert [one.project_id for one in claimed] == ["quiet"] * 3
 
 
-async def test_a_project_gets_no_more_than_its_share(operations: PostgresOperations) -> None:
+async def test_a_project_gets_no_more_than_its_share(operations: Operations) -> None:
     for number in range(10):
         await operations.submit(submission(Scope(user_id=f"user-{number}"), project_id="busy"))
     shares = Shares(largest=6, running={"busy": 2})
@@ -130,7 +140,7 @@ async def test_a_project_gets_no_more_than_its_share(operations: PostgresOperati
     assert not await operations.claim(10, LONG, Shares(largest=6, running={"busy": 6}))
 
 
-async def test_racing_workers_never_share_an_operation(operations: PostgresOperations) -> None:
+async def test_racing_workers_never_share_an_operation(operations: Operations) -> None:
     scopes = [Scope(user_id=f"user-{number}") for number in range(40)]
     await asyncio.gather(*(operations.submit(submission(scope)) for scope in scopes))
     claims = await asyncio.gather(*(operations.claim(10, LONG, ALL) for _ in range(12)))
@@ -139,50 +149,50 @@ async def test_racing_workers_never_share_an_operation(operations: PostgresOpera
 
 
 async def test_a_commit_ends_its_operation(
-    operations: PostgresOperations, store: PostgresMemoryStore
+    stored_operations: PostgresOperations, store: PostgresMemoryStore
 ) -> None:
-    kept = await operations.submit(submission())
-    claimed = await claim_one(operations)
+    kept = await stored_operations.submit(submission())
+    claimed = await claim_one(stored_operations)
     await store.commit(change(claimed))
-    done = await operations.get(PROJECT, kept.id)
+    done = await stored_operations.get(PROJECT, kept.id)
     assert done is not None
     assert (done.state, done.call_id) == (OperationState.SUCCEEDED, kept.id)
-    assert not await operations.give_back(claimed, OVER, is_failure=True)
-    assert not await operations.fail(claimed, "Fault", b"")
+    assert not await stored_operations.give_back(claimed, OVER, is_failure=True)
+    assert not await stored_operations.fail(claimed, "Fault", b"")
     stored = await store.get_call(PROJECT, kept.id)
     assert stored is not None
     assert [item.memory.text for item in stored.changes] == ["Alice likes tea"]
 
 
 async def test_a_commit_whose_operation_is_anothers_by_now_stores_nothing(
-    operations: PostgresOperations, store: PostgresMemoryStore
+    stored_operations: PostgresOperations, store: PostgresMemoryStore
 ) -> None:
-    kept = await operations.submit(submission())
-    late = await claim_one(operations, OVER)
-    heir = await claim_one(operations)
+    kept = await stored_operations.submit(submission())
+    late = await claim_one(stored_operations, OVER)
+    heir = await claim_one(stored_operations)
     assert (heir.attempts, heir.failures) == (2, 2)
-    assert not await operations.renew(late, LONG)
+    assert not await stored_operations.renew(late, LONG)
     with pytest.raises(ConcurrentChange):
         await store.commit(change(late))
     assert await store.get_call(PROJECT, kept.id) is None
     await store.commit(change(heir))
-    assert await state(operations, kept.id) is OperationState.SUCCEEDED
+    assert await state(stored_operations, kept.id) is OperationState.SUCCEEDED
 
 
 async def test_a_commit_of_a_cancelled_operation_stores_nothing(
-    operations: PostgresOperations, store: PostgresMemoryStore
+    stored_operations: PostgresOperations, store: PostgresMemoryStore
 ) -> None:
-    kept = await operations.submit(submission())
-    claimed = await claim_one(operations)
-    assert await operations.cancel(PROJECT, kept.id, b"error")
+    kept = await stored_operations.submit(submission())
+    claimed = await claim_one(stored_operations)
+    assert await stored_operations.cancel(PROJECT, kept.id, b"error")
     with pytest.raises(ConcurrentChange):
         await store.commit(change(claimed))
     assert await store.get_call(PROJECT, kept.id) is None
-    assert await state(operations, kept.id) is OperationState.CANCELLED
-    assert not await operations.cancel(PROJECT, kept.id, b"again")
+    assert await state(stored_operations, kept.id) is OperationState.CANCELLED
+    assert not await stored_operations.cancel(PROJECT, kept.id, b"again")
 
 
-async def test_only_failures_count_against_an_operation(operations: PostgresOperations) -> None:
+async def test_only_failures_count_against_an_operation(operations: Operations) -> None:
     await operations.submit(submission())
     for is_failure in (False, True, False):
         claimed = await claim_one(operations)
@@ -191,7 +201,7 @@ async def test_only_failures_count_against_an_operation(operations: PostgresOper
     assert (last.attempts, last.failures) == (4, 2)
 
 
-async def test_what_failed_can_be_revived(operations: PostgresOperations) -> None:
+async def test_what_failed_can_be_revived(operations: Operations) -> None:
     kept = await operations.submit(submission())
     assert await operations.fail(await claim_one(operations), "Fault", b"error")
     failed = await operations.get(PROJECT, kept.id)
@@ -203,7 +213,7 @@ async def test_what_failed_can_be_revived(operations: PostgresOperations) -> Non
     assert (await claim_one(operations)).failures == 1
 
 
-async def test_done_operations_are_pruned_and_no_others(operations: PostgresOperations) -> None:
+async def test_done_operations_are_pruned_and_no_others(operations: Operations) -> None:
     done = [await operations.submit(submission(Scope(user_id=f"u{n}"))) for n in range(3)]
     for operation in done:
         await operations.cancel(PROJECT, operation.id, b"")
@@ -214,7 +224,7 @@ async def test_done_operations_are_pruned_and_no_others(operations: PostgresOper
     assert [o.id for o in await operations.list(PROJECT, None, 10, None)] == [undone.id]
 
 
-async def test_nothing_crosses_projects(operations: PostgresOperations) -> None:
+async def test_nothing_crosses_projects(operations: Operations) -> None:
     kept = await operations.submit(submission())
     assert await operations.get("other", kept.id) is None
     assert not await operations.cancel("other", kept.id, b"")
@@ -226,7 +236,7 @@ async def test_nothing_crosses_projects(operations: PostgresOperations) -> None:
 
 
 async def test_old_request_ids_are_let_go_and_their_calls_stay(
-    operations: PostgresOperations, store: PostgresMemoryStore
+    stored_operations: PostgresOperations, store: PostgresMemoryStore
 ) -> None:
     first = replace(call(), request_id=uuid4(), payload_digest=b"first")
     assert first.request_id is not None
@@ -235,9 +245,9 @@ async def test_old_request_ids_are_let_go_and_their_calls_stay(
     with pytest.raises(RequestIdReused):
         await store.commit(ChangeSet(again))
     century = timedelta(days=36500)
-    assert await operations.release_request_ids(century, 10) == 0
+    assert await stored_operations.release_request_ids(century, 10) == 0
     # No call is as young as that.
-    assert await operations.release_request_ids(-century, 10) == 1
+    assert await stored_operations.release_request_ids(-century, 10) == 1
     assert await store.find_call(PROJECT, first.request_id) is None
     await store.commit(ChangeSet(again))
     found = await store.find_call(PROJECT, first.request_id)
@@ -249,40 +259,42 @@ async def test_old_request_ids_are_let_go_and_their_calls_stay(
 
 
 async def test_an_erased_user_leaves_nothing_to_be_done(
-    operations: PostgresOperations, store: PostgresMemoryStore, database: Database
+    stored_operations: PostgresOperations, store: PostgresMemoryStore, database: Database
 ) -> None:
-    kept = await operations.submit(submission())
-    other = await operations.submit(submission(BOB))
+    kept = await stored_operations.submit(submission())
+    other = await stored_operations.submit(submission(BOB))
     claimed = [
-        one for one in await operations.claim(10, LONG, ALL) if one.lease.operation_id == kept.id
+        one
+        for one in await stored_operations.claim(10, LONG, ALL)
+        if one.lease.operation_id == kept.id
     ]
     scopes = PostgresScopeStore(database, on_commit=lambda: None)
     assert await scopes.erase(call(scope=Scope()), ScopeKind.USER, "alice") is not None
-    assert await operations.get(PROJECT, kept.id) is None
-    assert await operations.get(PROJECT, other.id) is not None
+    assert await stored_operations.get(PROJECT, kept.id) is None
+    assert await stored_operations.get(PROJECT, other.id) is not None
     with pytest.raises(ConcurrentChange):
         await store.commit(change(claimed[0]))
     assert await store.get_call(PROJECT, kept.id) is None
 
 
 async def test_an_erased_users_operations_are_forgotten_whatever_became_of_them(
-    operations: PostgresOperations, store: PostgresMemoryStore, database: Database
+    stored_operations: PostgresOperations, store: PostgresMemoryStore, database: Database
 ) -> None:
     async def begun(scope: Scope) -> ClaimedOperation:
-        await operations.submit(submission(scope))
-        return await claim_one(operations)
+        await stored_operations.submit(submission(scope))
+        return await claim_one(stored_operations)
 
     for scope in (ALICE, BOB):
         await store.commit(change(await begun(scope)))
         other = call(scope=scope)
         await store.commit(ChangeSet(other))
-        assert await operations.succeed(await begun(scope), other.id)
-        assert await operations.fail(await begun(scope), "Fault", b"error")
-        cancelled = await operations.submit(submission(scope))
-        assert await operations.cancel(PROJECT, cancelled.id, b"error")
-        await operations.submit(submission(scope))
+        assert await stored_operations.succeed(await begun(scope), other.id)
+        assert await stored_operations.fail(await begun(scope), "Fault", b"error")
+        cancelled = await stored_operations.submit(submission(scope))
+        assert await stored_operations.cancel(PROJECT, cancelled.id, b"error")
+        await stored_operations.submit(submission(scope))
     scopes = PostgresScopeStore(database, on_commit=lambda: None)
     assert await scopes.erase(call(scope=Scope()), ScopeKind.USER, "alice") is not None
-    left = await operations.list(PROJECT, None, 100, None)
+    left = await stored_operations.list(PROJECT, None, 100, None)
     assert [operation.scope for operation in left] == [BOB] * 5
     assert len({operation.state for operation in left}) == 4

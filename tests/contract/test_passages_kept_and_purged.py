@@ -15,7 +15,7 @@ from server.memories.ports import Call, ChangeSet, MemoryDeletion, MemoryStore
 from server.memories.scope import DeletionReceipt, Scope
 from server.projects.archive.export_import import ExportProject, ImportProject
 from server.projects.project import Project
-from server.storage.postgres.archive import PostgresProjectReader, PostgresProjectWriter
+from server.storage.postgres.archive import PostgresProjectArchives
 from server.storage.postgres.erasing import PostgresRetention
 from server.storage.postgres.memory_changes import PostgresMemoryChanges
 from server.storage.postgres.memory_store import PostgresMemoryStore
@@ -113,15 +113,17 @@ async def test_an_archive_takes_passages_along(
     expected = await found(store)
 
     lines: list[str] = []
-    await ExportProject(PostgresProjectReader(database))(PROJECT, lines.append)
+    await ExportProject(PostgresProjectArchives(database))(PROJECT, lines.append)
     embedder = FakeEmbedder(dimensions=3)
-    imported = await ImportProject(PostgresProjectWriter(other_database), embedder)(PROJECT, lines)
+    imported = await ImportProject(PostgresProjectArchives(other_database), embedder)(
+        PROJECT, lines
+    )
     assert imported.new["passage"] == 3
 
     there = PostgresMemoryStore(other_database, on_commit=lambda: None)
     assert await found(there) == expected == {"Is it far?", "It rains."}
     assert await found(there, time=between) == await found(store, time=between)
-    again = await ImportProject(PostgresProjectWriter(other_database), embedder)(PROJECT, lines)
+    again = await ImportProject(PostgresProjectArchives(other_database), embedder)(PROJECT, lines)
     assert again.new["passage"] == 0
 
 

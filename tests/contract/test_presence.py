@@ -15,8 +15,7 @@ from server.core.errors import ConcurrentChange
 from server.memories.scope import Scope
 from server.operations.ports import ClaimedOperation, ScopeLease, Shares
 from server.storage.postgres.leases import (
-    PostgresPresence,
-    PostgresScopeLeases,
+    PostgresLeases,
     enter,
     new_server_id,
 )
@@ -38,7 +37,7 @@ class Server:
     def __init__(self, dsn: str, database: Database) -> None:
         self.id = new_server_id()
         self.operations = PostgresOperations(database, self.id)
-        self.leases = PostgresScopeLeases(database, self.id)
+        self.leases = PostgresLeases(database, self.id)
         self._dsn = dsn
         self._session: asyncpg.Connection[asyncpg.Record] | None = None
 
@@ -59,8 +58,8 @@ class Server:
 
 
 @pytest.fixture
-def presence(database: Database) -> PostgresPresence:
-    return PostgresPresence(database)
+def presence(database: Database) -> PostgresLeases:
+    return PostgresLeases(database)
 
 
 @pytest.fixture
@@ -89,7 +88,7 @@ def turn(scope: Scope = ALICE) -> ScopeLease:
 
 
 async def test_who_has_died_is_missing(
-    presence: PostgresPresence, server: Server, other: Server
+    presence: PostgresLeases, server: Server, other: Server
 ) -> None:
     assert await presence.missing() == set()
     await server.die()
@@ -99,7 +98,7 @@ async def test_who_has_died_is_missing(
 
 
 async def test_a_server_is_there_while_one_of_its_sessions_is(
-    presence: PostgresPresence, server: Server, postgres_dsn: str
+    presence: PostgresLeases, server: Server, postgres_dsn: str
 ) -> None:
     """As when a connection is replaced of which PostgreSQL does not know yet that it is lost."""
     second = await asyncpg.connect(postgres_dsn, command_timeout=PATIENCE_SECONDS)
@@ -110,7 +109,7 @@ async def test_a_server_is_there_while_one_of_its_sessions_is(
 
 
 async def test_what_a_dead_server_held_is_free_at_once(
-    presence: PostgresPresence, server: Server, other: Server, store: PostgresMemoryStore
+    presence: PostgresLeases, server: Server, other: Server, store: PostgresMemoryStore
 ) -> None:
     await server.operations.submit(submission())
     late, mine = await server.claim(), turn()
@@ -137,7 +136,7 @@ async def test_what_a_dead_server_held_is_free_at_once(
 
 
 async def test_a_lease_that_nobody_took_is_good_for_a_commit(
-    presence: PostgresPresence, server: Server, store: PostgresMemoryStore
+    presence: PostgresLeases, server: Server, store: PostgresMemoryStore
 ) -> None:
     await server.operations.submit(submission())
     claimed, mine = await server.claim(), turn(BOB)
@@ -151,7 +150,7 @@ async def test_a_lease_that_nobody_took_is_good_for_a_commit(
 
 
 async def test_who_is_back_keeps_its_leases(
-    presence: PostgresPresence, server: Server, other: Server
+    presence: PostgresLeases, server: Server, other: Server
 ) -> None:
     await server.operations.submit(submission())
     assert await server.claim() is not None
@@ -166,7 +165,7 @@ async def test_who_is_back_keeps_its_leases(
 
 
 async def test_only_the_leases_of_the_dead_end(
-    presence: PostgresPresence, server: Server, other: Server
+    presence: PostgresLeases, server: Server, other: Server
 ) -> None:
     for scope in (ALICE, BOB):
         await server.operations.submit(submission(scope))
@@ -179,7 +178,7 @@ async def test_only_the_leases_of_the_dead_end(
 
 
 async def test_a_lease_is_of_who_has_it_now(
-    presence: PostgresPresence, server: Server, other: Server
+    presence: PostgresLeases, server: Server, other: Server
 ) -> None:
     await server.operations.submit(submission())
     assert len(await server.operations.claim(1, OVER, ALL)) == 1
@@ -193,7 +192,7 @@ async def test_a_lease_is_of_who_has_it_now(
 
 
 async def test_a_server_is_missed_once_until_it_is_back(
-    presence: PostgresPresence, server: Server
+    presence: PostgresLeases, server: Server
 ) -> None:
     """One that lives and cannot connect for this keeps what it takes from then on."""
     await server.die()
@@ -206,7 +205,7 @@ async def test_a_server_is_missed_once_until_it_is_back(
     assert await server.claim() is None
 
 
-async def test_what_has_ended_is_not_touched(presence: PostgresPresence, server: Server) -> None:
+async def test_what_has_ended_is_not_touched(presence: PostgresLeases, server: Server) -> None:
     await server.operations.submit(submission())
     claimed = await server.claim()
     assert claimed is not None
@@ -217,7 +216,7 @@ async def test_what_has_ended_is_not_touched(presence: PostgresPresence, server:
 
 
 async def test_a_commit_in_progress_is_not_waited_for(
-    presence: PostgresPresence, server: Server, other: Server, database: Database
+    presence: PostgresLeases, server: Server, other: Server, database: Database
 ) -> None:
     mine = turn()
     assert await server.leases.acquire(mine, LONG)

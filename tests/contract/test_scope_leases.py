@@ -12,11 +12,12 @@ import pytest
 from server.core.errors import ConcurrentChange
 from server.core.pages import ListOrder
 from server.memories.ports import ChangeSet, ListQuery
-from server.operations.ports import ScopeLease, ScopeLeases
-from server.storage.postgres.leases import PostgresScopeLeases
+from server.operations.ports import Leases, ScopeLease
+from server.storage.postgres.leases import PostgresLeases
 from server.storage.postgres.memory_store import PostgresMemoryStore
 from server.storage.postgres.pool import Database
 from tests.support.builders import ALICE, NOW, PROJECT, adding, addition, call, revision
+from tests.support.fake_store import FakeLeases
 
 LONG = timedelta(minutes=1)
 OVER = timedelta(0)
@@ -28,9 +29,18 @@ def lease(project_id: str = PROJECT, scope_key: bytes = ALICE.key()) -> ScopeLea
     return ScopeLease(project_id, scope_key, uuid4())
 
 
+@pytest.fixture(params=["fake", "postgres"])
+def leases(request: pytest.FixtureRequest) -> Leases:
+    if request.param == "fake":
+        return FakeLeases()
+    stored: Leases = request.getfixturevalue("stored_leases")
+    return stored
+
+
 @pytest.fixture
-def leases(database: Database) -> ScopeLeases:
-    return PostgresScopeLeases(database)
+def stored_leases(database: Database) -> PostgresLeases:
+    """Those that are in one database with the memories."""
+    return PostgresLeases(database)
 
 
 @pytest.fixture
@@ -43,7 +53,7 @@ async def texts(store: PostgresMemoryStore) -> list[str]:
     return [memory.text for memory in await store.list(query)]
 
 
-async def test_a_scope_has_one_holder(leases: ScopeLeases) -> None:
+async def test_a_scope_has_one_holder(leases: Leases) -> None:
     first, second = lease(), lease()
     assert await leases.acquire(first, LONG)
     assert not await leases.acquire(second, LONG)
@@ -53,12 +63,12 @@ async def test_a_scope_has_one_holder(leases: ScopeLeases) -> None:
     assert await leases.acquire(second, LONG)
 
 
-async def test_racing_for_a_scope_has_one_winner(leases: ScopeLeases) -> None:
+async def test_racing_for_a_scope_has_one_winner(leases: Leases) -> None:
     won = await asyncio.gather(*(leases.acquire(lease(), LONG) for _ in range(16)))
     assert won.count(True) == 1
 
 
-async def test_a_lease_that_ran_out_can_be_taken(leases: ScopeLeases) -> None:
+async def test_a_lease_that_ran_out_can_be_taken(leases: Leases) -> None:
     first, second, third = lease(), lease(), lease()
     assert await leases.acquire(first, OVER)
     assert await leases.acquire(second, LONG)
@@ -66,43 +76,45 @@ async def test_a_lease_that_ran_out_can_be_taken(leases: ScopeLeases) -> None:
     assert not await leases.renew(first, LONG)
 
 
-async def test_a_renewed_lease_lasts(leases: ScopeLeases) -> None:
+async def test_a_renewed_lease_lasts(leases: Leases) -> None:
     first = lease()
     assert await leases.acquire(first, OVER)
     assert await leases.renew(first, LONG)
     assert not await leases.acquire(lease(), LONG)
 
 
-async def test_other_scopes_and_projects_have_leases_of_their_own(leases: ScopeLeases) -> None:
+async def test_other_scopes_and_projects_have_leases_of_their_own(leases: Leases) -> None:
     for one in (lease(), lease(project_id="project-2"), lease(scope_key=b"other")):
         assert await leases.acquire(one, LONG)
 
 
-async def test_a_commit_ends_its_lease(leases: ScopeLeases, store: PostgresMemoryStore) -> None:
+async def test_a_commit_ends_its_lease(
+    stored_leases: PostgresLeases, store: PostgresMemoryStore
+) -> None:
     mine = lease()
-    assert await leases.acquire(mine, LONG)
+    assert await stored_leases.acquire(mine, LONG)
     await store.commit(replace(adding("Alice likes tea"), lease=mine.lease_id))
     assert await texts(store) == ["Alice likes tea"]
-    assert await leases.acquire(lease(), LONG)
+    assert await stored_leases.acquire(lease(), LONG)
 
 
 async def test_a_lease_that_ran_out_and_was_not_taken_is_good_for_a_commit(
-    leases: ScopeLeases, store: PostgresMemoryStore
+    stored_leases: PostgresLeases, store: PostgresMemoryStore
 ) -> None:
     mine = lease()
-    assert await leases.acquire(mine, OVER)
+    assert await stored_leases.acquire(mine, OVER)
     await store.commit(replace(adding("Alice likes tea"), lease=mine.lease_id))
     assert await texts(store) == ["Alice likes tea"]
 
 
 async def test_who_lost_the_lease_stores_nothing(
-    leases: ScopeLeases, store: PostgresMemoryStore
+    stored_leases: PostgresLeases, store: PostgresMemoryStore
 ) -> None:
     known = adding("Alice likes tea")
     await store.commit(known)
     late, next_one = lease(), lease()
-    assert await leases.acquire(late, OVER)
-    assert await leases.acquire(next_one, LONG)
+    assert await stored_leases.acquire(late, OVER)
+    assert await stored_leases.acquire(next_one, LONG)
     for changes in (
         adding("Alice likes cake"),
         ChangeSet(call(), updated=[revision(known.added[0], "Alice likes coffee")]),
@@ -111,46 +123,46 @@ async def test_who_lost_the_lease_stores_nothing(
             await store.commit(replace(changes, lease=late.lease_id))
     assert await texts(store) == ["Alice likes tea"]
     assert len(await store.recent_messages(PROJECT, ALICE, 10)) == 1
-    assert not await leases.acquire(lease(), LONG)
+    assert not await stored_leases.acquire(lease(), LONG)
 
 
 async def test_a_refused_change_leaves_the_lease(
-    leases: ScopeLeases, store: PostgresMemoryStore
+    stored_leases: PostgresLeases, store: PostgresMemoryStore
 ) -> None:
     mine = lease()
-    assert await leases.acquire(mine, LONG)
+    assert await stored_leases.acquire(mine, LONG)
     unknown = revision(adding("Alice likes tea").added[0], "Alice likes coffee")
     with pytest.raises(ConcurrentChange):
         await store.commit(ChangeSet(call(), updated=[unknown], lease=mine.lease_id))
-    assert await leases.renew(mine, LONG)
+    assert await stored_leases.renew(mine, LONG)
 
 
 async def test_an_expired_memory_in_the_way_does_not_cost_the_lease(
-    leases: ScopeLeases, store: PostgresMemoryStore
+    stored_leases: PostgresLeases, store: PostgresMemoryStore
 ) -> None:
     of = call(time=NOW - timedelta(days=3))
     old = addition(of, "Alice likes tea", expiration_date=YESTERDAY)
     await store.commit(ChangeSet(of, added=[old]))
     mine = lease()
-    assert await leases.acquire(mine, LONG)
+    assert await stored_leases.acquire(mine, LONG)
     changes = replace(adding("Alice likes tea"), lease=mine.lease_id)
     committed = await store.commit(changes)
     assert committed.added == {changes.added[0].memory.id}
 
 
 async def test_a_take_over_waits_for_the_commit_and_sees_it(
-    leases: ScopeLeases, store: PostgresMemoryStore, database: Database
+    stored_leases: PostgresLeases, store: PostgresMemoryStore, database: Database
 ) -> None:
     """The row of the lease is locked from the check to the commit."""
     mine = lease()
-    assert await leases.acquire(mine, OVER)
+    assert await stored_leases.acquire(mine, OVER)
     async with database.connection() as connection:
         transaction = connection.transaction()
         await transaction.start()
         await connection.execute(
             "DELETE FROM scope_leases WHERE project_id = $1 AND lease = $2", PROJECT, mine.lease_id
         )
-        taking = asyncio.create_task(leases.acquire(lease(), LONG))
+        taking = asyncio.create_task(stored_leases.acquire(lease(), LONG))
         async with database.connection() as watcher:
             while not await watcher.fetchval(WAITING):
                 pass

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Callable, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from uuid import UUID
@@ -31,22 +34,43 @@ from server.operations.ports import ScopeLease
 
 
 @dataclass
-class FakeScopeLeases:
-    """Leases that never run out by themselves; `holders` are those of each scope."""
+class FakeLeases:
+    """Leases on scopes; `holders` are those of each, and those a test names never run out.
+
+    It passes the contract of leases on scopes (tests/contract/test_scope_leases.py).
+    """
 
     holders: dict[tuple[str, bytes], UUID] = field(default_factory=dict)
+    _ends: dict[UUID, float] = field(default_factory=dict)
 
     async def acquire(self, lease: ScopeLease, duration: timedelta) -> bool:
-        return self.holders.setdefault((lease.project_id, lease.scope_key), lease.lease_id) == (
-            lease.lease_id
-        )
+        place = lease.project_id, lease.scope_key
+        holder = self.holders.get(place)
+        if holder is not None and time.monotonic() < self._ends.get(holder, math.inf):
+            return holder == lease.lease_id
+        self.holders[place] = lease.lease_id
+        self._ends[lease.lease_id] = time.monotonic() + duration.total_seconds()
+        return True
 
     async def renew(self, lease: ScopeLease, duration: timedelta) -> bool:
-        return self.holders.get((lease.project_id, lease.scope_key)) == lease.lease_id
+        is_held = self.is_held(lease)
+        if is_held:
+            self._ends[lease.lease_id] = time.monotonic() + duration.total_seconds()
+        return is_held
 
     async def release(self, lease: ScopeLease) -> None:
-        if await self.renew(lease, timedelta()):
+        if self.is_held(lease):
             del self.holders[lease.project_id, lease.scope_key]
+
+    def is_held(self, lease: ScopeLease) -> bool:
+        """Whether nobody else took the lease."""
+        return self.holders.get((lease.project_id, lease.scope_key)) == lease.lease_id
+
+    async def missing(self) -> AbstractSet[int]:
+        return frozenset()
+
+    async def end_leases(self, servers: AbstractSet[int]) -> int:
+        return 0
 
 
 @dataclass
@@ -58,7 +82,7 @@ class FakeStore:
 
     change_sets: list[ChangeSet] = field(default_factory=list)
     searches: list[SearchQuery] = field(default_factory=list)
-    leases: FakeScopeLeases = field(default_factory=FakeScopeLeases)
+    leases: FakeLeases = field(default_factory=FakeLeases)
     memories: dict[UUID, Memory] = field(default_factory=dict)
     on_commit: Callable[[], None] = lambda: None
     _vectors: dict[UUID, Vector] = field(default_factory=dict)
@@ -85,7 +109,7 @@ class FakeStore:
             raise ConcurrentChange
         if changes.lease is not None:
             lease = ScopeLease(call.project_id, call.scope.key(), changes.lease)
-            if not await self.leases.renew(lease, timedelta()):
+            if not self.leases.is_held(lease):
                 raise ConcurrentChange
             await self.leases.release(lease)
         done = [

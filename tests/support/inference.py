@@ -13,7 +13,7 @@ from server.memories.ports import ChangeSet, EmbeddedMemory
 from server.memories.scope import Scope
 from server.operations.leases import ScopeLocks, ScopeTurns
 from tests.support.builders import ALICE, PROJECT, addition, call
-from tests.support.fake_store import FakeScopeLeases, FakeStore
+from tests.support.fake_store import FakeLeases, FakeStore
 from tests.support.fakes import FakeClock, FakeEmbedder, FakeLanguageModel, FakeProjectStore
 
 SAID = "I moved to Lisbon and I like tea."
@@ -29,7 +29,7 @@ class World:
         self.embedder = FakeEmbedder()
         self.model = model or FakeLanguageModel()
         self.locks = ScopeLocks()
-        self.leases = FakeScopeLeases()
+        self.leases = FakeLeases()
         self.store.leases = self.leases
         self.remember = RememberInferred(
             self.store,

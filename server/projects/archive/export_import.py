@@ -24,7 +24,7 @@ from server.projects.archive.format import (
     row_line,
 )
 from server.projects.archive.mem0 import Mem0Memory, Mem0Rows, Mem0Unusable, to_rows
-from server.projects.archive.ports import Mem0Table, ProjectReader, ProjectWriter
+from server.projects.archive.ports import Mem0Table, ProjectArchives
 
 
 class ExportProject:
@@ -34,7 +34,7 @@ class ExportProject:
     bounded.
     """
 
-    def __init__(self, reader: ProjectReader) -> None:
+    def __init__(self, reader: ProjectArchives) -> None:
         self._reader = reader
 
     async def __call__(
@@ -94,7 +94,7 @@ class ImportProject:
     of this store's model are embedded. The projector brings the graph up to date.
     """
 
-    def __init__(self, writer: ProjectWriter, embedder: Embedder) -> None:
+    def __init__(self, writer: ProjectArchives, embedder: Embedder) -> None:
         self._writer = writer
         self._embedder = embedder
 
@@ -202,7 +202,7 @@ class ImportMem0:
     stay unchanged.
     """
 
-    def __init__(self, table: Mem0Table, writer: ProjectWriter, embedder: Embedder) -> None:
+    def __init__(self, table: Mem0Table, writer: ProjectArchives, embedder: Embedder) -> None:
         self._table = table
         self._writer = writer
         self._embedder = embedder

@@ -37,8 +37,8 @@ class ProjectSnapshot(Protocol):
         ...
 
 
-class ProjectReader(Protocol):
-    """Reads whole projects."""
+class ProjectArchives(Protocol):
+    """Reads and writes whole projects. Each writing call is one transaction."""
 
     def snapshot(self, project_id: str) -> AbstractAsyncContextManager[ProjectSnapshot]:
         """Opens a snapshot of the project as of the start of the block.
@@ -48,10 +48,6 @@ class ProjectReader(Protocol):
             StoreUnavailable: the store cannot be reached.
         """
         ...
-
-
-class ProjectWriter(Protocol):
-    """Writes whole projects. Each call is one transaction."""
 
     async def begin(self, project_id: str, header: ArchiveHeader) -> None:
         """Prepares the project for the archive, so that later changes come after those in it.

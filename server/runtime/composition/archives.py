@@ -15,8 +15,7 @@ from server.runtime.readiness import require_ready
 from server.runtime.settings import Settings
 from server.storage.mem0_platform import open_mem0_platform
 from server.storage.postgres.archive import (
-    PostgresProjectReader,
-    PostgresProjectWriter,
+    PostgresProjectArchives,
     open_mem0_table,
 )
 from server.storage.postgres.reembedding import PostgresReembedding
@@ -34,7 +33,7 @@ async def open_export(settings: Settings, dsn: str) -> AsyncIterator[ExportProje
     """
     async with open_database(dsn, settings.postgres) as database:
         await require_ready(PostgresReadiness(database))
-        yield ExportProject(PostgresProjectReader(database))
+        yield ExportProject(PostgresProjectArchives(database))
 
 
 @asynccontextmanager
@@ -120,10 +119,10 @@ async def open_search_indexing(settings: Settings, dsn: str) -> AsyncIterator[Se
 @asynccontextmanager
 async def _writing(
     settings: Settings, dsn: str
-) -> AsyncIterator[tuple[PostgresProjectWriter, Embedder]]:
+) -> AsyncIterator[tuple[PostgresProjectArchives, Embedder]]:
     async with (
         open_database(dsn, settings.postgres) as database,
         open_models(settings.model_choice(), settings.models) as models,
     ):
         await require_ready(PostgresReadiness(database), models.embedder)
-        yield PostgresProjectWriter(database), models.embedder
+        yield PostgresProjectArchives(database), models.embedder

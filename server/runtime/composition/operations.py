@@ -16,7 +16,7 @@ from server.memories.add.add_memories import AddMemoriesCommand, AddMemoriesOutc
 from server.memories.ports import MemoryStore
 from server.operations.leases import FreeLeases
 from server.operations.manage_operations import ManageOperations, SubmitAdd
-from server.operations.ports import Channel, ClaimedOperation, Operations, Presence
+from server.operations.ports import Channel, ClaimedOperation, Leases, Operations
 from server.operations.workers import OperationWorkers, WorkerOptions
 from server.runtime.composition.database import open_database
 from server.runtime.settings import OperationSettings, PostgresSettings
@@ -44,7 +44,7 @@ class AsynchronousCalls:
 
 def compose_operations(
     operations: PostgresOperations,
-    presence: Presence,
+    leases: Leases,
     store: MemoryStore,
     add: Add,
     notifications: PostgresNotifications,
@@ -69,7 +69,7 @@ def compose_operations(
         manage=ManageOperations(operations, store, notifications),
         workers=workers,
         notifications=notifications,
-        free_leases=FreeLeases(presence, tell),
+        free_leases=FreeLeases(leases, tell),
     )
 
 

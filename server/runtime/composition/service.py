@@ -77,7 +77,7 @@ from server.storage.postgres.audit import PostgresAuditLog
 from server.storage.postgres.entities import PostgresEntitySplits
 from server.storage.postgres.erasing import PostgresRetention
 from server.storage.postgres.event_stream import PostgresEventStream
-from server.storage.postgres.leases import PostgresPresence, PostgresScopeLeases, new_server_id
+from server.storage.postgres.leases import PostgresLeases, new_server_id
 from server.storage.postgres.memory_changes import PostgresMemoryChanges
 from server.storage.postgres.memory_history import PostgresMemoryHistory
 from server.storage.postgres.memory_store import PostgresMemoryStore
@@ -260,7 +260,8 @@ def _compose(
     watch = WatchMemoryEvents(stream, tails, gate.closing)
     store = PostgresMemoryStore(database, on_commit)
     history = PostgresMemoryHistory(database)
-    turns = ScopeTurns(PostgresScopeLeases(database, notifications.server_id))
+    leases = PostgresLeases(database, notifications.server_id)
+    turns = ScopeTurns(leases)
     inferred = RememberInferred(
         store,
         projects,
@@ -283,7 +284,7 @@ def _compose(
     observation = compose_observation(observed, clock, worker)
     calls = compose_operations(
         operations,
-        PostgresPresence(database),
+        leases,
         store,
         add,
         notifications,

@@ -51,8 +51,8 @@ class PostgresSnapshot:
             yield [row[0] for row in batch]
 
 
-class PostgresProjectReader:
-    """Implements `server.projects.archive.ports.ProjectReader`."""
+class PostgresProjectArchives:
+    """Implements `server.projects.archive.ports.ProjectArchives`."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -76,13 +76,6 @@ class PostgresProjectReader:
                 described["embedding_model"],
                 by_kind,
             )
-
-
-class PostgresProjectWriter:
-    """Implements `server.projects.archive.ports.ProjectWriter`."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
 
     async def begin(self, project_id: str, header: ArchiveHeader) -> None:
         archive = str(header.archive_id)

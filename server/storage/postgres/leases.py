@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 
 PRESENCE_SQL = load_sql("presence.sql")
+LEASES_SQL = load_sql("leases.sql")
 
 
 def new_server_id() -> int:
@@ -31,28 +32,8 @@ async def enter(connection: asyncpg.Connection[asyncpg.Record], server_id: int) 
     await connection.execute(*PRESENCE_SQL["enter"](server_id=server_id))
 
 
-class PostgresPresence:
-    """Implements `server.operations.ports.Presence`."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
-
-    async def missing(self) -> AbstractSet[int]:
-        async with self._database.connection() as connection:
-            rows = await connection.fetch(*PRESENCE_SQL["missing"]())
-        return {row["server_id"] for row in rows}
-
-    async def end_leases(self, servers: AbstractSet[int]) -> int:
-        async with self._database.connection() as connection:
-            ended = await connection.fetchval(*PRESENCE_SQL["end_leases"](server_ids=list(servers)))
-        return int(ended)
-
-
-SCOPE_LEASES_SQL = load_sql("leases.sql")
-
-
-class PostgresScopeLeases:
-    """Implements `server.operations.ports.ScopeLeases`."""
+class PostgresLeases:
+    """Implements `server.operations.ports.Leases`."""
 
     def __init__(self, database: Database, server_id: int | None = None) -> None:
         """`server_id` marks the presence of this server, if it has one."""
@@ -67,10 +48,20 @@ class PostgresScopeLeases:
 
     async def release(self, lease: ScopeLease) -> None:
         async with self._database.connection() as connection:
-            await connection.execute(*SCOPE_LEASES_SQL["release"](**_key(lease)))
+            await connection.execute(*LEASES_SQL["release"](**_key(lease)))
+
+    async def missing(self) -> AbstractSet[int]:
+        async with self._database.connection() as connection:
+            rows = await connection.fetch(*PRESENCE_SQL["missing"]())
+        return {row["server_id"] for row in rows}
+
+    async def end_leases(self, servers: AbstractSet[int]) -> int:
+        async with self._database.connection() as connection:
+            ended = await connection.fetchval(*PRESENCE_SQL["end_leases"](server_ids=list(servers)))
+        return int(ended)
 
     async def _is_held(self, statement: str, lease: ScopeLease, **values: object) -> bool:
-        bound = SCOPE_LEASES_SQL[statement](**_key(lease), **values)
+        bound = LEASES_SQL[statement](**_key(lease), **values)
         async with self._database.connection() as connection:
             lease_id = await connection.fetchval(*bound)
         return lease_id is not None

@@ -12,18 +12,20 @@ import pytest
 
 from server.core.errors import StoreUnavailable
 from server.operations.leases import FreeLeases
+from tests.support.fake_store import FakeLeases
 
 ONE, TWO = frozenset({1}), frozenset({2})
 NOBODY: frozenset[int] = frozenset()
 AT_ONCE = timedelta(0)
 
 
-class Presences:
+class Servers(FakeLeases):
     """Answers one look after the other; ends `leases` leases of whom it is asked to."""
 
     def __init__(self, *looks: AbstractSet[int] | Exception, leases: int = 1) -> None:
+        super().__init__()
         self._looks = list(looks)
-        self._leases = leases
+        self._count = leases
         self.ended: list[AbstractSet[int]] = []
         self.exhausted = asyncio.Event()
 
@@ -38,7 +40,7 @@ class Presences:
 
     async def end_leases(self, servers: AbstractSet[int]) -> int:
         self.ended.append(servers)
-        return self._leases
+        return self._count
 
 
 @pytest.mark.parametrize(
@@ -56,19 +58,19 @@ class Presences:
 async def test_who_is_missing_at_two_looks_in_a_row_loses_its_leases(
     looks: Sequence[AbstractSet[int] | Exception], ended: Sequence[AbstractSet[int]]
 ) -> None:
-    presences = Presences(*looks)
-    task = asyncio.create_task(FreeLeases(presences, lambda: None, AT_ONCE).run())
-    await asyncio.wait_for(presences.exhausted.wait(), 5)
+    servers = Servers(*looks)
+    task = asyncio.create_task(FreeLeases(servers, lambda: None, AT_ONCE).run())
+    await asyncio.wait_for(servers.exhausted.wait(), 5)
     task.cancel()
     with suppress(asyncio.CancelledError):
         await task
-    assert presences.ended == ended
+    assert servers.ended == ended
 
 
 @pytest.mark.parametrize(("leases", "told"), [(2, 1), (0, 0)])
 async def test_it_is_told_that_something_can_be_taken(leases: int, told: int) -> None:
     notes: list[None] = []
-    free = FreeLeases(Presences(ONE, ONE, leases=leases), lambda: notes.append(None))
+    free = FreeLeases(Servers(ONE, ONE, leases=leases), lambda: notes.append(None))
     await free.look()
     await free.look()
     assert len(notes) == told

@@ -11,7 +11,7 @@ import pytest
 from server.operations.idempotency import RequestKey, SerializedByRequestId, request_turn_key
 from server.operations.leases import ScopeTurns
 from tests.support.builders import PROJECT
-from tests.support.fake_store import FakeScopeLeases
+from tests.support.fake_store import FakeLeases
 
 PATIENCE = 5.0
 KEY = RequestKey(uuid4(), b"payload")
@@ -51,7 +51,7 @@ async def yielding(_seconds: float) -> None:
     await asyncio.sleep(0)
 
 
-def server(leases: FakeScopeLeases, work: Work) -> SerializedByRequestId[Command, int]:
+def server(leases: FakeLeases, work: Work) -> SerializedByRequestId[Command, int]:
     return SerializedByRequestId(work, ScopeTurns(leases, sleep=yielding))
 
 
@@ -68,7 +68,7 @@ async def at_once(work: Work, *calls: tuple[SerializedByRequestId[Command, int],
 
 @pytest.mark.parametrize("servers", [1, 2])
 async def test_calls_with_one_request_id_run_one_after_another(servers: int) -> None:
-    leases, work = FakeScopeLeases(), Work()
+    leases, work = FakeLeases(), Work()
     replicas = [server(leases, work) for _ in range(servers)]
     calls = [(replica, Command()) for replica in replicas for _ in range(3)]
     assert await at_once(work, *calls) == 1
@@ -82,13 +82,13 @@ async def test_calls_with_one_request_id_run_one_after_another(servers: int) -> 
     ids=["none", "another id", "another project"],
 )
 async def test_other_calls_are_not_waited_for(other: Command) -> None:
-    leases, work = FakeScopeLeases(), Work()
+    leases, work = FakeLeases(), Work()
     one = server(leases, work)
     assert await at_once(work, (one, Command()), (one, other)) == 2
 
 
 async def test_a_call_that_ends_while_waiting_leaves_the_first_one_alone() -> None:
-    leases, work = FakeScopeLeases(), Work()
+    leases, work = FakeLeases(), Work()
     first = asyncio.create_task(server(leases, work)(Command()))
     await let_others_run()
     with pytest.raises(TimeoutError):
@@ -103,7 +103,7 @@ async def test_a_failed_call_lets_the_next_one_try() -> None:
     async def fail(_command: Command) -> int:
         raise ZeroDivisionError
 
-    leases, work = FakeScopeLeases(), Work()
+    leases, work = FakeLeases(), Work()
     with pytest.raises(ZeroDivisionError):
         await SerializedByRequestId(fail, ScopeTurns(leases))(Command())
     assert await at_once(work, (server(leases, work), Command())) == 1

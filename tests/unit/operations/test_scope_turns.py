@@ -13,7 +13,7 @@ from structlog.testing import capture_logs
 from server.core.errors import StoreUnavailable
 from server.operations.leases import ScopeTurns, TurnPolicy
 from server.operations.ports import ScopeLease
-from tests.support.fake_store import FakeScopeLeases
+from tests.support.fake_store import FakeLeases
 from tests.support.inference import World, add
 
 PLACE = ("p", b"s")
@@ -26,7 +26,7 @@ class Naps:
 
     def __init__(self) -> None:
         self.lengths: list[float] = []
-        self.leases: FakeScopeLeases | None = None
+        self.leases: FakeLeases | None = None
         self.until = 3
 
     async def __call__(self, seconds: float) -> None:
@@ -42,7 +42,7 @@ async def let_others_run() -> None:
 
 
 async def test_another_servers_turn_is_waited_for() -> None:
-    leases, naps = FakeScopeLeases({PLACE: FOREIGN.lease_id}), Naps()
+    leases, naps = FakeLeases({PLACE: FOREIGN.lease_id}), Naps()
     naps.leases = leases
     turns = ScopeTurns(leases, sleep=naps, chance=lambda: 0.0)
     async with asyncio.timeout(PATIENCE), turns.take(*PLACE) as lease:
@@ -58,7 +58,7 @@ def test_pauses_are_bounded(attempt: int, chance: float) -> None:
 
 @pytest.mark.parametrize("failure", [ZeroDivisionError, asyncio.CancelledError])
 async def test_who_fails_gives_the_lease_back(failure: type[BaseException]) -> None:
-    leases = FakeScopeLeases()
+    leases = FakeLeases()
     with pytest.raises(failure):
         async with ScopeTurns(leases).take(*PLACE):
             raise failure
@@ -67,7 +67,7 @@ async def test_who_fails_gives_the_lease_back(failure: type[BaseException]) -> N
 
 
 async def test_who_is_cancelled_while_waiting_takes_nothing() -> None:
-    leases = FakeScopeLeases({PLACE: FOREIGN.lease_id})
+    leases = FakeLeases({PLACE: FOREIGN.lease_id})
     turns = ScopeTurns(leases, sleep=lambda _: asyncio.sleep(0))
 
     async def visit() -> None:
@@ -84,7 +84,7 @@ async def test_who_is_cancelled_while_waiting_takes_nothing() -> None:
 
 
 async def test_a_lease_is_renewed_while_the_work_lasts() -> None:
-    class Counting(FakeScopeLeases):
+    class Counting(FakeLeases):
         renewals = 0
         enough = asyncio.Event()
 

@@ -27,6 +27,7 @@ from server.operations.operation import OperationLease
 from server.operations.ports import ClaimedOperation, Shares
 from server.operations.workers import OperationWorkers, WorkerOptions
 from server.telemetry.metrics import REGISTRY
+from tests.support.fake_operations import FakeOperations
 
 OPTIONS = WorkerOptions(concurrency=2, max_failures=3)
 
@@ -45,10 +46,10 @@ def operation(*, failures: int = 1, age: timedelta = timedelta(0)) -> ClaimedOpe
 
 
 @dataclass
-class FakeQueue:
+class FakeQueue(FakeOperations):
     """Hands out what it is given, and keeps what it is told."""
 
-    free: list[ClaimedOperation]
+    free: list[ClaimedOperation] = field(default_factory=list)
     given_back: list[tuple[timedelta, bool]] = field(default_factory=list)
     succeeded: list[UUID] = field(default_factory=list)
     failed: list[str] = field(default_factory=list)
@@ -83,12 +84,6 @@ class FakeQueue:
         self.failed.append(fault)
         return True
 
-    async def release_request_ids(self, age: timedelta, limit: int) -> int:
-        return 0
-
-    async def prune(self, age: timedelta, limit: int) -> int:
-        return 0
-
 
 def outcome(call_id: UUID) -> AddMemoriesOutcome:
     return AddMemoriesOutcome(call_id, [], [], 1, "e", None)
@@ -96,7 +91,7 @@ def outcome(call_id: UUID) -> AddMemoriesOutcome:
 
 async def attempt(claimed: ClaimedOperation, error: Exception | None) -> FakeQueue:
     """One attempt that ends with `error`, or with the effect."""
-    queue = FakeQueue([claimed])
+    queue = FakeQueue(free=[claimed])
 
     async def perform(given: ClaimedOperation) -> AddMemoriesOutcome:
         if error is not None:
@@ -130,7 +125,7 @@ async def test_what_was_committed_needs_no_more() -> None:
 
 
 async def test_the_effect_of_an_equal_call_ends_the_operation() -> None:
-    queue, other = FakeQueue([operation()]), uuid4()
+    queue, other = FakeQueue(free=[operation()]), uuid4()
 
     async def perform(_claimed: ClaimedOperation) -> AddMemoriesOutcome:
         return outcome(other)
@@ -188,7 +183,7 @@ async def test_an_attempt_has_the_calls_correlation_id_and_a_deadline() -> None:
         return outcome(claimed.lease.operation_id)
 
     workers = OperationWorkers(
-        FakeQueue([operation()]), perform, lambda *_: b"", lambda: None, OPTIONS
+        FakeQueue(free=[operation()]), perform, lambda *_: b"", lambda: None, OPTIONS
     )
     await workers.begin()
     await workers.finish()
@@ -220,7 +215,7 @@ async def test_a_store_that_is_away_is_told_once_and_its_return_too() -> None:
 
     quick = replace(OPTIONS, poll_interval=timedelta(milliseconds=1))
     workers = OperationWorkers(
-        FailingQueue([operation()]), perform, lambda *_: b"", lambda: None, quick
+        FailingQueue(free=[operation()]), perform, lambda *_: b"", lambda: None, quick
     )
     with capture_logs() as lines:
         running = asyncio.create_task(workers.run())
@@ -232,7 +227,7 @@ async def test_a_store_that_is_away_is_told_once_and_its_return_too() -> None:
 
 
 async def test_a_claim_knows_what_runs_for_each_project() -> None:
-    queue = FakeQueue([operation(), operation()])
+    queue = FakeQueue(free=[operation(), operation()])
     may_end = asyncio.Event()
     tenants: list[str | None] = []
 
@@ -253,7 +248,7 @@ async def test_a_claim_knows_what_runs_for_each_project() -> None:
 
 
 async def test_work_is_bounded_and_given_back_when_the_server_stops() -> None:
-    queue = FakeQueue([operation() for _ in range(5)])
+    queue = FakeQueue(free=[operation() for _ in range(5)])
     begun = asyncio.Semaphore(0)
 
     async def perform(_claimed: ClaimedOperation) -> AddMemoriesOutcome:

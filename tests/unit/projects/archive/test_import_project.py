@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from array import array
 from collections.abc import Callable, Sequence
+from typing import Never
 from uuid import UUID
 
 import pytest
@@ -31,6 +32,9 @@ class Writer:
     def __init__(self) -> None:
         self.written: list[tuple[RowKind, str]] = []
         self.embeddings: list[Vector] = []
+
+    def snapshot(self, project_id: str) -> Never:
+        raise AssertionError("an import reads no project")
 
     async def begin(self, project_id: str, header: ArchiveHeader) -> None:
         """Every project is empty."""
