@@ -68,6 +68,12 @@ _JOINING = frozenset({"and", "but", ",", ";", "so", "\u2013", "\u2014"})
 _AFTER_JOINING = _JOINING | {"then", "now", "also", "still", "not"}
 _THIRD_PERSON = frozenset(map(lexicon.third_person, lexicon.VERBS))
 _MAYBE_NOUNS = listed("maybe_nouns")
+_OWNERS = word_set("my our his her")
+_NO_NOUNS = word_set("a an the my our not called named been") | lexicon.PREPOSITIONS | (
+    lexicon.ADVERBS - {"no", "both", "only"}
+)
+_STATES = listed("diets") | listed("marital") | listed("moods")
+_MOST_OWNED_WORDS = 3
 _MOST_SUBJECT_WORDS = 7
 _MOST_FRONTED_WORDS = 6
 _MOST_CLAUSE_WORDS = 12
@@ -87,7 +93,49 @@ def tokenize(sentence: str) -> list[Token]:
             tokens.append(replace(token, text=head, lower=first))
             token = Token(_FULL[ending], _FULL[ending], spaced=True)
         tokens.append(token)
+    return _with_is(tokens)
+
+
+def _with_is(tokens: list[Token]) -> list[Token]:
+    """The tokens with `my sister's a nurse` as `my sister is a nurse`.
+
+    An owner has a noun after it, and a verb after that.
+    """
+    place = 0
+    while place < len(tokens) - 1:
+        token, following = tokens[place], tokens[place + 1]
+        is_short = token.lower.endswith("'s") and _begins_clause(tokens, place)
+        if is_short and (_no_noun(following) or _is_last(tokens, place + 1)):
+            noun = replace(token, text=token.text[:-2], lower=token.lower[:-2])
+            tokens[place : place + 1] = [noun, Token("is", "is", spaced=True)]
+        place += 1
     return tokens
+
+
+def _begins_clause(tokens: Sequence[Token], place: int) -> bool:
+    """Whether the words up to this one are `my older sister` or a name, at a clause's beginning."""
+    start = place
+    while start and tokens[start - 1].lower not in _JOINING:
+        start -= 1
+    is_owned = tokens[start].lower in _OWNERS and place > start
+    return (is_owned and place - start <= _MOST_OWNED_WORDS) or all(
+        token.is_name for token in tokens[start : place + 1]
+    )
+
+
+def _no_noun(token: Token) -> bool:
+    """Whether no noun phrase goes on with this word after an owner."""
+    word = token.lower
+    return word in _NO_NOUNS or token.text.isdigit() or lexicon.is_gerund(word)
+
+
+def _is_last(tokens: Sequence[Token], place: int) -> bool:
+    """Whether a state such as `vegan` or `allergic to nuts` is all that follows, without a verb."""
+    first, *rest = tokens[place:]
+    is_state = first.lower in _STATES or lexicon.is_past(first.lower)
+    is_plain = first.is_word and not first.is_name and first.lower not in lexicon.KINSHIP
+    is_one = is_state or (is_plain and rest and rest[0].lower in {"to", "with"})
+    return bool(is_one) and not any(is_verb(tokens, place + n) for n in range(1, len(rest) + 1))
 
 
 def joined(tokens: Sequence[Token]) -> str:

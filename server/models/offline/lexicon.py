@@ -82,6 +82,7 @@ NOT_NAMES: Final = (
 
 _VERB_LISTS = ("verbs", "tastes", "distastes", "using", "possessing", "disposing", "ending")
 VERBS: Final = frozenset().union(*map(listed, _VERB_LISTS))
+_VERB_STEMS: Final = frozenset(map(english_stem, VERBS))
 _IRREGULAR: Final = pairs("irregular")
 _IRREGULAR_PAST = _IRREGULAR.keys() - word_set("am is are been being has dying lying does goes")
 _NEVER_PAST = word_set("need feed breed bleed speed seed weed")
@@ -98,6 +99,11 @@ def is_past(word: str) -> bool:
 def is_job(word: str) -> bool:
     """Whether the word is an occupation, as far as its ending tells."""
     return word in _JOBS or word.endswith(_JOB_ENDINGS)
+
+
+def is_gerund(word: str) -> bool:
+    """Whether the word is a known verb in -ing."""
+    return word.endswith("ing") and english_stem(word) in _VERB_STEMS
 
 
 def verb_stem(word: str) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from server.core.text import english_stem
 from server.graph.model import Entity, Relation, relation_name
 from server.models.offline import lexicon
 from server.models.offline.clauses import Token, joined, lowered
@@ -49,7 +48,6 @@ _SAME_ATTRIBUTE = lexicon.pairs("same_attribute")
 _NATIONALITIES = listed("nationalities")
 _FROM_OWNER = word_set("married_to partner_of engaged_to has_pet")
 _FEMALE, _MALE = listed("female"), listed("male")
-_VERB_STEMS = frozenset(map(english_stem, lexicon.VERBS))
 _HAVING = frozenset(map(lexicon.verb_stem, word_set("have adopt get rescue buy own")))
 _WHICH_ONE = word_set("new current")
 
@@ -91,9 +89,8 @@ def _named(tokens: Sequence[Token], speaker: Entity) -> Subject | None:
         return None
     if name[0].endswith("'s") and name[1] < len(tokens):
         return _owned(tokens[name[1] :], Entity(name[0][:-2], PERSON))
-    is_doing = tokens[0].lower.endswith("ing") and english_stem(tokens[0].lower) in _VERB_STEMS
     text = joined(tokens)
-    entity = Entity(name[0] if name[1] == len(tokens) else text, "" if is_doing else PERSON)
+    entity = Entity(name[0] if name[1] == len(tokens) else text, "" if lexicon.is_gerund(tokens[0].lower) else PERSON)
     return Subject(text, entity, speaker, frozenset({entity.key}))
 
 
