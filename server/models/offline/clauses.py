@@ -155,12 +155,13 @@ def after_adverbs(tokens: Sequence[Token], place: int) -> int:
     return place
 
 
-def is_verb(tokens: Sequence[Token], place: int) -> bool:
+def is_verb(tokens: Sequence[Token], place: int, *, is_plural: bool = False) -> bool:
     """Whether a verb, or an adverb before one, follows the subject that ends at this place."""
+    before = tokens[place - 1]
     place = after_adverbs(tokens, place)
     if place >= len(tokens):
         return False
-    token, before = tokens[place], tokens[place - 1]
+    token = tokens[place]
     word = token.lower
     if word in _HELPING:
         return True
@@ -169,7 +170,7 @@ def is_verb(tokens: Sequence[Token], place: int) -> bool:
     if lexicon.is_past(word):
         return before.lower not in lexicon.DETERMINERS
     if word in lexicon.VERBS:
-        return before.lower.endswith("s") and not before.lower.endswith("'s")
+        return is_plural or (before.lower.endswith("s") and not before.lower.endswith("'s"))
     is_like_one = before.is_name and word.endswith("s") and not word.endswith(("'s", "ss"))
     return word in _THIRD_PERSON or is_like_one
 
@@ -192,7 +193,8 @@ def _noun_phrase_end(tokens: Sequence[Token], start: int, end: int) -> int | Non
     while end <= min(start + _MOST_SUBJECT_WORDS, len(tokens) - 1):
         if lowered(tokens[end : end + 2]) in (["and", "i"], ["nor", "i"]):
             return end + 2
-        if is_verb(tokens, end):
+        is_plural = any(token.lower == "and" for token in tokens[start + 1 : end - 1])
+        if is_verb(tokens, end, is_plural=is_plural):
             return end
         if tokens[end].text == ",":
             return _after_apposition(tokens, end)

@@ -19,6 +19,7 @@ from server.models.offline.people import (
     kind_of,
     read_subject,
     related,
+    without_which,
 )
 from server.models.offline.phrases import (
     Complement,
@@ -70,15 +71,21 @@ class Fact:
     @cached_property
     def is_news(self) -> bool:
         """Whether it says that it is so from now on."""
-        is_told = not _NEWS.isdisjoint(lowered(self.statement.tokens))
-        return self.subject.is_new or bool(self._newcomer or self._new_value) or is_told
+        is_told = _NEWS.search(joined(self.statement.tokens).lower())
+        return self.subject.is_new or bool(self._newcomer or self._new_value or is_told)
 
     @cached_property
     def frame(self) -> str:
-        """What it says with its numbers and days left open; "" if it has none."""
-        words = [word for word in lowered(self.statement.rest) if word not in _NEWS]
-        frame = " ".join("#" if is_quantity(word) else word for word in words)
-        return f"{self.stem} {frame}" if "#" in frame else ""
+        """What it says with its numbers, days and names left open; "" if it has none.
+
+        Names that are the object itself are not left open: one may speak several languages.
+        """
+        frame = " ".join(map(_left_open, self.statement.rest))
+        frame = _UNITS.sub("#", _NEWS.sub("", frame))
+        frame = _UNTIL.sub("", " ".join(re.sub(r"([#@])(?: \1)+", r"\1", frame).split()))
+        is_event = self.statement.is_past or self.statement.is_limited
+        is_open = "#" in frame or (" @" in frame and not is_event)
+        return f"{self.stem} {frame}" if is_open else ""
 
     @property
     def is_measure(self) -> bool:
@@ -143,7 +150,17 @@ class Fact:
     def about(self) -> frozenset[str]:
         """The names of what it is about; `I have a new boss, Tom` is about the boss as well."""
         owner = self.subject.entity.key
-        return self.subject.names | {f"{owner}'s {kin}" for kin in self._newcomer}
+        role = {self.role} if self.role else set()
+        return self.subject.names | role | {f"{owner}'s {kin}" for kin in self._newcomer}
+
+    @cached_property
+    def role(self) -> str:
+        """What of the speaker's a named subject is: `Jasmin is my team lead`; "" for nothing."""
+        words = [word for word in lowered(self.statement.rest) if word not in lexicon.ADVERBS]
+        is_role = self.stem == "be" and words[:1] in (["my"], ["our"]) and len(words) > 1
+        if not is_role or self.statement.who is not Who.NAMED or self.statement.is_retraction:
+            return ""
+        return f"{self.subject.owner.key}'s {' '.join(without_which(words[1:]))}"
 
     @cached_property
     def slots(self) -> dict[str, str]:
@@ -165,16 +182,21 @@ class Fact:
         people = dict(self._newcomer)
         if subject.kin and (self.tells_name or is_named):
             people[subject.kin] = _other(self.relations[0], subject.owner)
+        if self.role and (kin := self.role.split()[-1]) in KINSHIP:
+            people[kin] = subject.entity.key
         found |= {KINSHIP[kin]: key for kin, key in people.items() if kin in _REPLACEABLE}
-        if self._new_value and not subject.kin and subject.entity != subject.owner:
-            found["which"] = self._new_value
+        which = f"which {min(subject.names - {subject.owner.key}, default='')}"
+        if self.role:
+            found[f"which {self.role}"] = subject.entity.key
+        elif self._new_value and not subject.kin and subject.entity != subject.owner:
+            found[which] = self._new_value
         elif not subject.kin and subject.entity != subject.owner and self.stem == "be":
             is_kind = words[:1] and words[0] in {"a", "an", "the", "called", "named"}
             rest = self.statement.rest
             is_valued = any(t.is_name or t.text[0].isdigit() for t in rest)
             tells_which = is_kind or is_valued or self.complement.is_date
             if tells_which or subject.is_new or not self.is_news:
-                found["which" if tells_which else "how"] = " ".join(words)
+                found[which if tells_which else "how"] = " ".join(words)
         return found
 
     @property
@@ -194,12 +216,21 @@ class Fact:
         return {words[2]: _other(self.relations[0], self.subject.entity)}
 
 
+def _left_open(token: Token) -> str:
+    return "#" if is_quantity(token.lower) else "@" if token.is_name else token.lower
+
+
 def _other(relation: Relation, owner: Entity) -> str:
     """The key of the other one in a relation of the owner's."""
     return (relation.target if relation.source == owner else relation.source).key
 
 
-_NEWS = word_set("now became become promoted since")
+_NEWS = re.compile(
+    r"\b(?:from now on|now|nowadays|currently|these days|at the moment|instead|became|become"
+    r"|promoted|since)\b"
+)
+_UNITS = re.compile(r"(?:\ban? |# )(?:minute|hour|day|week|month|year|kilo|euro|pound|dollar)s?\b")
+_UNTIL = re.compile(r" (?:until|since) #$")
 _CHANGING = word_set("went rose increased dropped fell decreased changed moved postponed raised")
 _SOFT = word_set("works_as follows_diet")
 _REPLACEABLE = KINSHIP.keys() - listed("several_kin")
@@ -208,8 +239,8 @@ _IN_A_YEAR = re.compile(r"\bin (?:\w+ )?\d{4}\b")
 _MONTH = "(?:" + "|".join(f"{name}|{name[:3]}" for name in lexicon.MONTHS) + r"|sept)\b\.?"
 _NEUTRAL = re.compile(
     rf"""(?:[\s,;()]*(?:
-        now|currently|today|yesterday|again|already|recently|nowadays|anymore|any\ (?:more|longer)
-      | these\ days|at\ the\ moment|so\ far|away|instead|officially|finally|years?\ old|tall
+        from\ now\ on|now|currently|today|yesterday|again|already|recently|nowadays|anymore|any\ (?:more|longer)
+      | these\ days|at\ the\ moment|so\ far|away|instead|after\ all|officially|finally|years?\ old|tall
       | together|part-time|full-time|remotely
       | last\ (?:night|week|month|year|spring|summer|autumn|fall|winter|\w+day)
       | this\ (?:year|morning|spring|summer)
@@ -221,7 +252,7 @@ _NEUTRAL = re.compile(
     re.VERBOSE,
 )
 _FROM_NOW_ON = re.compile(
-    r"(?:[\s,;()]*(?:now|currently|nowadays|these days|at the moment|yet"
+    r"(?:[\s,;()]*(?:now|currently|nowadays|these days|at the moment|yet|after all|at all"
     r"|(?:since|because|and) .+))*[\s,;().]*"
 )
 _ON_A_DAY = re.compile(r"(?i)\bon \w+day\b")
@@ -301,12 +332,9 @@ def _of_introduced(statement: Statement, speaker: Speaker) -> Iterator[Relation]
 
 def _everybody(statement: Statement, subject: Subject) -> Sequence[Subject]:
     """The subject, or all of `Kim and Lee`, and of `my wife and I`."""
+    if subject.members:
+        return subject.members
     words = lowered(statement.subject_tokens)
-    if "and" not in words:
-        return [subject]
-    if statement.who is Who.NAMED:
-        people = [Entity(n, PERSON) for n in joined(statement.subject_tokens).split(" and ")]
-        return [Subject(p.name, p, subject.owner, frozenset({p.key})) for p in people]
     noun = next((word for word in words if kind_of(word)), "")
     kind = kind_of(noun)
     if statement.who is not Who.GROUP or kind is None:

@@ -82,7 +82,7 @@ NOT_NAMES: Final = (
 
 _VERB_LISTS = ("verbs", "tastes", "distastes", "using", "possessing", "disposing", "ending")
 VERBS: Final = frozenset().union(*map(listed, _VERB_LISTS))
-_VERB_STEMS: Final = frozenset(map(english_stem, VERBS))
+VERB_STEMS: Final = frozenset(map(english_stem, VERBS))
 _IRREGULAR: Final = pairs("irregular")
 _IRREGULAR_PAST = _IRREGULAR.keys() - word_set("am is are been being has dying lying does goes")
 _NEVER_PAST = word_set("need feed breed bleed speed seed weed")
@@ -103,7 +103,7 @@ def is_job(word: str) -> bool:
 
 def is_gerund(word: str) -> bool:
     """Whether the word is a known verb in -ing."""
-    return word.endswith("ing") and english_stem(word) in _VERB_STEMS
+    return word.endswith("ing") and english_stem(word) in VERB_STEMS
 
 
 def verb_stem(word: str) -> str:

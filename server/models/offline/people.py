@@ -22,7 +22,7 @@ class Subject:
 
     `kin` is the noun for what it is to its owner. `attribute` is set where the subject is something
     that the owner has one of: then the clause tells its value, and is about the owner. `is_new`
-    says that it comes after another one: `my new car`.
+    says that it comes after another one: `my new car`. `members` are those of several together.
     """
 
     text: str
@@ -33,6 +33,7 @@ class Subject:
     attribute: str = ""
     is_new: bool = False
     relations: tuple[Relation, ...] = ()
+    members: tuple[Subject, ...] = ()
 
     @property
     def is_somebody(self) -> bool:
@@ -49,7 +50,8 @@ _NATIONALITIES = listed("nationalities")
 _FROM_OWNER = word_set("married_to partner_of engaged_to has_pet")
 _FEMALE, _MALE = listed("female"), listed("male")
 _HAVING = frozenset(map(lexicon.verb_stem, word_set("have adopt get rescue buy own")))
-_WHICH_ONE = word_set("new current")
+_WHICH_ONE = word_set("new current now currently nowadays")
+_BEFORE_TIMES = word_set("these this at right")
 
 
 def kind_of(word: str) -> tuple[str, str] | None:
@@ -78,6 +80,32 @@ def read_subject(statement: Statement, speaker: Entity, meant: Subject | None) -
         return meant
     if statement.who is Who.THING:
         return Subject(text, Entity(text), speaker, frozenset({text.lower()}))
+    if len(together := _together(tokens)) > 1:
+        everybody = [s for part in together if (s := _one(part, speaker, meant))]
+        if len(everybody) < len(together):
+            return None
+        text = " and ".join(each.text for each in everybody)
+        return Subject(text, Entity(text), speaker, frozenset(), members=tuple(everybody))
+    return _one(tokens, speaker, meant)
+
+
+def _together(tokens: Sequence[Token]) -> list[Sequence[Token]]:
+    """The subjects in `my mum and dad` and `Kim and Lee`, each with its owner."""
+    found: list[Sequence[Token]] = [[]]
+    for token in tokens:
+        if token.lower in {"and", "&"}:
+            found.append([])
+        else:
+            found[-1] = [*found[-1], token]
+    owner = [tokens[0]] if tokens[0].lower in _OWNERS else []
+    told = [[*owner, *part] if part and kind_of(part[0].lower) else part for part in found]
+    return told if all(p and (p[0].lower in _OWNERS or p[0].is_name) for p in told) else [tokens]
+
+
+def _one(tokens: Sequence[Token], speaker: Entity, meant: Subject | None) -> Subject | None:
+    if not tokens:
+        return None
+    first = tokens[0].lower
     if first in _OWNERS:
         return _owned(tokens[1:], meant.entity if meant and first in {"his", "her"} else speaker)
     return _named(tokens, speaker)
@@ -112,7 +140,7 @@ def _owned(tokens: Sequence[Token], owner: Entity) -> Subject:
     name = read_name(tokens, after)
     kind = kind_of(words[place]) if place < len(words) else None
     if kind is None or (after < len(tokens) and name is None):
-        kept = " ".join(word for word in words if word not in _WHICH_ONE)
+        kept = " ".join(without_which(words))
         attribute = attribute_named(words)
         names = {f"{owner.key}'s {kept}"} | ({owner.key} if attribute else set())
         return Subject(text, Entity(text), owner, frozenset(names), attribute=attribute,
@@ -126,9 +154,15 @@ def _owned(tokens: Sequence[Token], owner: Entity) -> Subject:
                    relations=(related(owner, kind[0], entity),))  # fmt: skip
 
 
+def without_which(words: Sequence[str]) -> list[str]:
+    """The words without those that say which of several, or when: `new`, `these days`."""
+    when = next((p for p, word in enumerate(words) if word in _BEFORE_TIMES), len(words))
+    return [word for word in words[:when] if word not in _WHICH_ONE]
+
+
 def attribute_named(words: Sequence[str]) -> str:
     """The relation for what somebody has one of, such as `new phone number`; "" for others."""
-    kept = [word.replace("e-mail", "email") for word in words if word not in _WHICH_ONE]
+    kept = [word.replace("e-mail", "email") for word in without_which(words)]
     if kept[:1] in (["favourite"], ["favorite"]):
         kept[0] = "favorite"
     elif not kept or kept[-1] not in _ATTRIBUTES:

@@ -145,7 +145,8 @@ def _named(statement: Statement, subject: Subject) -> Iterator[tuple[str, Entity
     """The relations to the names after the verb, the first of each kind."""
     rest, words = statement.rest, lowered(statement.rest)
     rules = [rule for rule in _WITH_NAME if statement.stem in rule.verbs]
-    if statement.is_past and statement.stem in _PAST_MEANS_OVER and "since" not in words:
+    goes_on = "since" in words or (statement.is_perfect and "for" in words)
+    if statement.is_past and statement.stem in _PAST_MEANS_OVER and not goes_on:
         return
     found: dict[str, Entity] = {}
     for place in range(min(len(rest), _NAMES_WITHIN)):

@@ -10,7 +10,7 @@ from functools import lru_cache
 from server.core.text import normalized, sentences, without_marker
 from server.memories.add.others_text import OthersTextKind, find_others_text
 from server.memories.conversation import COURTESIES
-from server.models.offline import languages
+from server.models.offline import languages, lexicon
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,19 +26,23 @@ class Sentence:
     is_foreign: bool = False
 
 
-_I = r"(?=(?:i|i'm|im|i've|i'd|i'll|my|our|we|we're|we've)\b)"
+_I = r"(?=(?:i|i'm|im|i've|ive|i'd|i'll|my|our|we|we're|we've)\b)"
+_SAID_BEFORE = rf"""(?:well|so|actually|anyway|btw|fyi|also|besides|honestly|yes|yeah|yep|no|nope|right|sure
+    |plus|update|news|note|correction|reminder|edit|unfortunately|luckily|sadly|fun\ fact
+    |by\ the\ way|in\ fact|to\ be\ honest|for\ (?:the\ record|context)|of\ course
+    |just\ so\ you\ know|as\ (?:you\ know|i\ said)|never\ ?mind|scratch\ that|p\.?s\.?
+    |(?:it\ )?turns\ out(?:\ that)?|the\ (?:truth|fact)\ is(?:\ that)?
+    |{"|".join(sorted(word for word in COURTESIES if word.isascii()))})
+    (?:\ (?:so\ much|a\ lot|there|again|everyone|all))?"""
 _LEAD = re.compile(
     rf"""(?:
-      (?:well|so|actually|anyway|btw|fyi|also|besides|honestly|yes|yeah|yep|no|nope|right|sure
-        |plus|update|news|note|correction|reminder|edit|unfortunately|luckily|sadly|fun\ fact
-        |by\ the\ way|in\ fact|to\ be\ honest|for\ (?:the\ record|context)|of\ course
-        |just\ so\ you\ know|as\ (?:you\ know|i\ said)|never\ ?mind|scratch\ that|p\.?s\.?
-        |{"|".join(sorted(word for word in COURTESIES if word.isascii()))})
-        (?:\ (?:so\ much|a\ lot|there|again|everyone|all))?(?:\s*[,.:!-]+\s*|\s+{_I})
+      {_SAID_BEFORE}(?:\s*[,.:!-]+\s*|\s+(?:{_I}|(?={_SAID_BEFORE}\b)))
     | good\ (?:morning|afternoon|evening)\b[\s,.!-]*
     | (?:and|but|because|then)\s+{_I}
     | (?:please\ )?(?:remember|note|keep\ in\ mind|don't\ forget)(?:\ that|:|,)?\s+{_I}
-    | i\ (?:should|want\ to|wanted\ to|forgot\ to)\ (?:mention|add|tell\ you)\ (?:that\ )?{_I}
+    | i\ (?:should|have\ to|must|want\ to|wanted\ to|forgot\ to)
+      \ (?:say|admit|mention|add|tell\ you)\ (?:that\ )?{_I}
+    | i\ (?:just\ )?(?:found\ out|reali[sz]ed)\ (?:that\ )?{_I}
     )""",
     re.VERBOSE | re.IGNORECASE,
 )
@@ -101,7 +105,7 @@ def _read(text: str) -> Sentence | None:
     if languages.is_foreign(text):
         is_statement = languages.is_statement(text)
         return Sentence(text, text if is_statement else "", is_foreign=True)
-    statement = _without_lead(text)
+    statement = _with_subject(_without_lead(text))
     level = normalized(statement)
     if _FICTION.match(level):
         return None
@@ -113,6 +117,23 @@ def _read(text: str) -> Sentence | None:
     elif asks:
         statement = ""
     return Sentence(text, statement)
+
+
+_CALL_ME = re.compile(r"(?:please )?(?:just )?call me (?=[A-Z])", re.IGNORECASE)
+_DIARY = re.compile(
+    r"(?:(?:just|finally|recently) )?(?!(?:got|had) to)([a-z]+) (?:to|up in|my|our|an?|the)\b"
+)
+
+
+def _with_subject(statement: str) -> str:
+    """The statement with the `I` that is left out in `Moved to Ulm` and `Call me Jo`."""
+    level = normalized(statement).lower()
+    if (name := _CALL_ME.match(statement)) is not None:
+        return f"I go by {statement[name.end() :]}"
+    diary = _DIARY.match(level)
+    verb = diary.group(1) if diary else ""
+    is_told = lexicon.is_past(verb) and lexicon.verb_stem(verb) in lexicon.VERB_STEMS
+    return f"I {statement[:1].lower()}{statement[1:]}" if is_told else statement
 
 
 def _without_lead(text: str) -> str:

@@ -63,6 +63,7 @@ class Statement:
     is_planned: bool = False
     is_past: bool = False
     is_limited: bool = False
+    is_perfect: bool = False
     is_ability: bool = False
 
     @property
@@ -152,6 +153,7 @@ def _helping(statement: Statement, place: int) -> int:
         length = 1
     elif base in _HAVE:
         length = int(lexicon.is_past(following) or following in {"been", "become"})
+        statement.is_perfect |= length > 0 and base != "had"
     elif base in _DO:
         length = int(word != base or following in lexicon.VERBS)
     elif word == "used" and following == "to":
@@ -205,7 +207,7 @@ def _is_loose(token: Token) -> bool:
 def _who(subject: Sequence[Token]) -> Who | None:
     """What kind of subject this is; None for `you`, `it`, `nobody` and their like."""
     first = subject[0].lower
-    if len(subject) > 1 and subject[-1].lower == "i":
+    if len(subject) > 1 and (subject[-1].lower == "i" or first == "me"):
         return Who.GROUP
     if first in {"he", "she", "his", "her"}:
         return Who.PRONOUN
