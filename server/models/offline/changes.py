@@ -73,9 +73,10 @@ class Ledger:
         """Takes in a fact."""
         if _digest(fact.text) in self._digests:
             return
-        near = [(entry, other) for entry, other in self._standing() if fact.shares_subject(other)]
+        standing = list(self._standing())
+        near = [(entry, other) for entry, other in standing if fact.shares_subject(other)]
         if fact.ending:
-            self._retract(fact, near, operation)
+            self._retract(fact, standing, operation)
         elif not any(repeats(fact, other) for _, other in near):
             if fact.is_dated and any(fact.slots.keys() & other.slots.keys() for _, other in near):
                 fact = fact.without_slots()

@@ -61,10 +61,10 @@ _HELPING = lexicon.AUXILIARIES | lexicon.MODALS | lexicon.NEGATED.keys()
 _BEGINS_PHRASE = lexicon.DETERMINERS | lexicon.PREPOSITIONS
 _NO_VERBS = _BEGINS_PHRASE | lexicon.PRONOUNS
 _NO_SUBJECT = lexicon.PREPOSITIONS | lexicon.UNREAL | lexicon.PRONOUNS
-_OWN, _JOINING_NOUNS = word_set("my our"), word_set("of to with from in at for")
+_KNOWN, _JOINING_NOUNS = word_set("my our the"), word_set("of to with from in at for")
 _FINITE = word_set("am was have has had is can will do") | lexicon.NEGATED.keys()
 _FRONTED = lexicon.PREPOSITIONS | lexicon.TIMES
-_JOINING = frozenset({"and", "but", ",", ";", "so", "\u2013", "\u2014"})
+_JOINING = frozenset({"and", "but", ",", ";", ":", "so", "\u2013", "\u2014"})
 _AFTER_JOINING = _JOINING | {"then", "now", "also", "still", "not"}
 _THIRD_PERSON = frozenset(map(lexicon.third_person, lexicon.VERBS))
 _MAYBE_NOUNS = listed("maybe_nouns")
@@ -198,7 +198,7 @@ def _noun_phrase_end(tokens: Sequence[Token], start: int, end: int) -> int | Non
             return end
         if tokens[end].text == ",":
             return _after_apposition(tokens, end)
-        is_owned = tokens[start].lower in _OWN or tokens[start].lower.endswith("'s")
+        is_owned = tokens[start].lower in _KNOWN or tokens[start].lower.endswith("'s")
         is_within = is_owned and tokens[end].lower in _JOINING_NOUNS
         if not tokens[end].is_word or (tokens[end].lower in _NO_SUBJECT and not is_within):
             return None
@@ -272,6 +272,8 @@ def _next_clause(
     while following < len(tokens) and tokens[following].lower in _AFTER_JOINING:
         following += 1
     if owner is None or following >= len(tokens):
+        return None
+    if tokens[place].text == ":" and left[0].lower not in {"that", "this", "it"}:
         return None
     if subject_end(tokens, following) is not None:
         return following, ()

@@ -21,7 +21,9 @@ _HAVING = lexicon.USING | lexicon.TASTES | lexicon.POSSESSING
 _LIVING = lexicon.stems("live stay")
 _BELONGING = word_set("member subscriber part in on enrolled")
 _PLACES = word_set("in at for")
-_LISTING = word_set("and or ,")
+_SEEKING, _FINDING = lexicon.stems("look search"), lexicon.stems("find get buy adopt have land start")
+_LEARNING = lexicon.stems("learn study take attend do train practise practice")
+_FINISHING = lexicon.stems("finish complete")
 _ARRANGEMENTS = content_stems("subscription membership")
 _FUNCTION_STEMS = content_stems(" ".join(lexicon.PREPOSITIONS | lexicon.DETERMINERS))
 
@@ -36,6 +38,8 @@ def repeats(fact: Fact, other: Fact) -> bool:
 
 def replaces(fact: Fact, other: Fact) -> bool:
     """Whether a fact gives another value of something of which there is one at a time."""
+    if _is_correction(fact, other) or _is_found(fact, other):
+        return True
     if fact.frame and fact.frame == other.frame and (fact.is_news or fact.is_measure):
         return True
     if fact.is_qualified or other.is_qualified or fact.statement.is_planned:
@@ -51,6 +55,21 @@ def replaces(fact: Fact, other: Fact) -> bool:
         for slot, value in fact.slots.items()
         if is_functional(slot) or slot in UNIQUE_RELATIONS or _is_renewed(fact, other, slot)
     )
+
+
+def _is_correction(fact: Fact, other: Fact) -> bool:
+    """Whether a fact says what the other one was to say: `I live in Ulm, not Bonn`."""
+    is_alike = (fact.stem, fact.complement.lead) == (other.stem, other.complement.lead)
+    is_contrast = bool(other.things) and other.things <= fact.contrast
+    return is_alike and not other.ending and (fact.is_correction or is_contrast)
+
+
+def _is_found(fact: Fact, other: Fact) -> bool:
+    """Whether a fact says that what is looked for by the other one is found."""
+    is_search = other.stem in _SEEKING and other.complement.lead == "for"
+    heads = {item.head for item in other.complement.items}
+    found = {item.head for item in fact.complement.items if fact.stem in _FINDING}
+    return is_search and not fact.statement.is_planned and bool(heads & found)
 
 
 def _is_opposite(fact: Fact, other: Fact) -> bool:
@@ -77,34 +96,55 @@ def taken_back(fact: Fact, other: Fact) -> tuple[Item, ...] | None:
     ending = fact.ending
     if other.ending:
         return None
-    if not fact.is_qualified and _ends_relation(fact, other):
+    is_shared = fact.shares_subject(other)
+    if ending.is_loss or (ending.is_disposal and not fact.own_things.isdisjoint(other.about)):
+        return _lost(fact, other)
+    if not fact.is_qualified and (is_shared or other.tells_name) and _ends_relation(fact, other):
         return ()
+    is_value = other.stem == "be" and other.subject.owner == fact.subject.entity != other.subject.entity
+    if (ending.is_switch or ending.is_disposal) and (is_shared or is_value):
+        return _parted_with(fact, other, is_value=is_value)
+    if not is_shared:
+        return None
     if ending.is_giving_up:
         return _given_up(fact, other)
-    if ending.is_switch or ending.is_disposal:
-        return _parted_with(fact, other)
     return _denied(fact, other) if ending.is_denial and not fact.is_qualified else None
+
+
+def _lost(fact: Fact, other: Fact) -> tuple[Item, ...] | None:
+    """What of the other fact is over once its subject, or what it says is had, is not there."""
+    gone = fact.subject.names | fact.own_things
+    if not gone.isdisjoint(other.about):
+        return None if other.statement.is_past or other.tells_name else ()
+    if other.stem not in lexicon.POSSESSING or other.subject.owner != fact.subject.owner:
+        return None
+    if any(not gone.isdisjoint({r.target.key}) for r in other.relations if len(other.things) == 1):
+        return None if other.complement.is_several else ()
+    lost = content_stems(fact.subject.text) - content_stems(fact.subject.owner.name)
+    lost -= _FUNCTION_STEMS
+    known = frozenset() if other.complement.is_several else content_stems(joined(other.complement.tail))
+    return _of(other, [item for item in other.complement.items if item.head in lost and lost <= item.stems | known])
 
 
 def _ends_relation(fact: Fact, other: Fact) -> bool:
     return any(
-        relation.source.key == other.subject.entity.key
+        relation.source.key == fact.subject.entity.key
         and (not fact.ending.is_named or relation.target.key in fact.things)
         for relation in other.relations
         if relation.relation in fact.ending.relations
     )
 
 
-def _parted_with(fact: Fact, other: Fact) -> tuple[Item, ...] | None:
+def _parted_with(fact: Fact, other: Fact, *, is_value: bool) -> tuple[Item, ...] | None:
     """What of the other fact is had no longer: sold, lost, or left for something else.
 
     For how much or to whom it went makes no difference once it is gone.
     """
     if fact.ending.is_switch:
-        return _matching(fact, other) if other.stem in _HAVING | _LIVING else None
+        return _matching(fact, other) if is_value or other.stem in _HAVING | _LIVING else None
     is_gone = fact.statement.is_past or not fact.is_qualified
     places, others = fact.complement.places, other.complement.places
-    if other.stem not in lexicon.POSSESSING or not is_gone:
+    if not (is_value or other.stem in lexicon.POSSESSING) or not is_gone:
         return None
     is_elsewhere = places and others and places.isdisjoint(others)
     return None if is_elsewhere else _matching(fact, other)
@@ -132,15 +172,18 @@ def _given_up(fact: Fact, other: Fact) -> tuple[Item, ...] | None:
     """
     behind = content_stems(joined(fact.complement.tail)) if fact.is_qualified else frozenset()
     tail = other.complement.tail
-    is_list = not _LISTING.isdisjoint(lowered(tail))
-    known = frozenset() if is_list else content_stems(joined(tail))
+    known = frozenset() if other.complement.is_several else content_stems(joined(tail))
     is_member = not _BELONGING.isdisjoint(lowered(other.statement.rest[:3]))
     gone = []
     for item in fact.complement.items:
-        is_clear = fact.stem not in _AMBIGUOUS or len(item.stems) > 1
+        is_lesson = fact.statement.is_perfect and other.stem in _LEARNING
+        is_clear = (fact.stem not in _AMBIGUOUS or len(item.stems) > 1 or fact.complement.lead
+                    or is_lesson)  # fmt: skip
         named = item.stems | (behind - _FUNCTION_STEMS)
         if other.stem not in lexicon.TASTES:
             named = named - _ARRANGEMENTS or named
+        if fact.stem in _FINISHING and other.stem not in _LEARNING:
+            continue
         if is_member if other.stem == "be" else is_clear and other.stem in _HAVING:
             gone += [had for had in other.complement.items if named <= had.stems | known]
     return _of(other, gone)
@@ -151,7 +194,8 @@ def _matching(fact: Fact, other: Fact) -> tuple[Item, ...] | None:
     named = fact.complement.items
     return _of(other, [
         item for item in other.complement.items
-        if any(item.head == one.head and one.stems <= item.stems for one in named)
+        if any(one.stems <= item.stems and (item.head == one.head or one.text[:1].isupper())
+               for one in named)
     ])  # fmt: skip
 
 

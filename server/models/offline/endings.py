@@ -9,10 +9,12 @@ from server.models.offline import lexicon
 from server.models.offline.clauses import lowered
 from server.models.offline.lexicon import stems, word_set
 from server.models.offline.phrases import Complement
-from server.models.offline.statements import Statement, Who
+from server.models.offline.statements import PHRASAL, Statement, Who
 
 _DISPOSING = lexicon.verbs_listed("disposing")
 _ENDING = lexicon.verbs_listed("ending")
+_DYING = stems("die pass")
+_GONE = _DISPOSING | stems("cancel close demolish end steal")
 _GIVING_AWAY = stems("give throw get")
 _AWAY = word_set("away rid out")
 _LEAVING_WORK = stems("leave quit resign retire")
@@ -21,8 +23,11 @@ _LEAVING_SOMETHING = stems("leave quit")
 _PARTING = stems("separate divorce")
 _BREAKING = stems("break split")
 _FINISHING = stems("graduate")
-_SWITCHING = {(english_stem("switch"), "from"), (english_stem("move"), "out of")}
-_LEADS = frozenset({"", "up", "from", "out of"})
+_COMPLETING = stems("finish complete")
+_FIRED = (["fired"], ["laid", "off"], ["made", "redundant"], ["let", "go"], ["dismissed"])
+_SWITCHING = {(english_stem("switch"), "from"), (english_stem("move"), "from"),
+              (english_stem("move"), "out of")}  # fmt: skip
+_LEADS = frozenset({"", "from", "out of"})
 _WORK = word_set("job work position company")
 _PARTNERS = word_set("dates engaged_to married_to partner_of")
 
@@ -33,13 +38,15 @@ class Ending:
 
     `relations` end by what the verb says, such as `works_at`; if `is_named` only those to what the
     clause names. Things are had no longer if `is_disposal`, used or done no longer if
-    `is_giving_up`, and neither had nor used nor lived in if `is_switch`.
+    `is_giving_up`, and neither had nor used nor lived in if `is_switch`. If `is_loss` the subject
+    itself is there no longer.
     """
 
     is_denial: bool = False
     is_disposal: bool = False
     is_giving_up: bool = False
     is_switch: bool = False
+    is_loss: bool = False
     relations: frozenset[str] = frozenset()
     is_named: bool = False
 
@@ -58,26 +65,31 @@ def read_ending(statement: Statement, complement: Complement) -> Ending:
         )
     if statement.is_planned or statement.is_limited:
         return Ending()
-    is_fired = stem in {"be", "get"} and words[:1] in (["fired"], ["laid"])
+    is_passive = stem in {"be", "get"} and statement.is_past
+    is_fired = is_passive and any(words[: len(way)] == way for way in _FIRED)
     relations = {"works_at"} if stem in _LEAVING_WORK or is_fired else set()
-    if stem in _FINISHING:
+    is_dropping_out = stem == "drop" and complement.lead == "out of"
+    if stem in _FINISHING or is_dropping_out:
         relations = {"studies_at"}
     elif stem == _RETIRING:
         relations = {"works_at", "works_as"}
-    is_up = (stem == "give") == (complement.lead == "up")
+    is_given_up = (stem in _ENDING and stem != "give" and complement.lead in _LEADS) or (
+        (stem, complement.lead.removesuffix(" on")) in PHRASAL
+    )
+    is_finished = stem in _COMPLETING and not complement.lead
+    is_dead = stem in _DYING and words[:1] in ([], ["away"], ["last"], ["in"], ["on"])
     return Ending(
         is_disposal=stem in _DISPOSING or (stem in _GIVING_AWAY and not _AWAY.isdisjoint(words)),
-        is_giving_up=bool(
-            stem in _ENDING and is_up and complement.lead in _LEADS and complement.items
-        ),
+        is_giving_up=bool((is_given_up or is_finished) and complement.items),
         relations=_PARTNERS if _is_parting(stem, complement) else frozenset(relations),
         is_switch=(stem, complement.lead) in _SWITCHING,
-        is_named=stem in _LEAVING_SOMETHING and _WORK.isdisjoint(words),
+        is_named=is_dropping_out or (stem in _LEAVING_SOMETHING and _WORK.isdisjoint(words)),
+        is_loss=is_dead or (is_passive and lexicon.verb_stem("".join(words[:1])) in _GONE),
     )
 
 
 def _is_parting(stem: str, complement: Complement) -> bool:
     """Whether two part: `I broke up with Eve`, but not `I broke my leg`."""
-    is_up = complement.lead == "up with" or (complement.lead == "up" and not complement.items)
+    is_up = complement.lead.startswith("up") and not (complement.lead == "up" and complement.items)
     is_apart = stem == english_stem("divorce") or not complement.items or complement.lead == "from"
     return (stem in _BREAKING and is_up) or (stem in _PARTING and is_apart)

@@ -38,7 +38,8 @@ class Fact:
     """What a clause says, and in which words it is kept.
 
     A qualified fact holds on some occasions, or for one thing beside others: it neither replaces
-    another fact nor takes one back.
+    another fact nor takes one back. `contrast` are the keys of what is said not to be so: `tea, not
+    coffee`.
     """
 
     text: str
@@ -47,6 +48,8 @@ class Fact:
     complement: Complement
     relations: tuple[Relation, ...]
     is_qualified: bool
+    contrast: frozenset[str] = frozenset()
+    is_correction: bool = False
 
     @property
     def stem(self) -> str:
@@ -80,7 +83,7 @@ class Fact:
 
         Names that are the object itself are not left open: one may speak several languages.
         """
-        frame = " ".join(map(_left_open, self.statement.rest))
+        frame = " ".join(map(_left_open, self.statement.rest[: _contrast_place(self.statement.rest)]))
         frame = _UNITS.sub("#", _NEWS.sub("", frame))
         frame = _UNTIL.sub("", " ".join(re.sub(r"([#@])(?: \1)+", r"\1", frame).split()))
         is_event = self.statement.is_past or self.statement.is_limited
@@ -109,7 +112,9 @@ class Fact:
     def tells_name(self) -> bool:
         """Whether it tells the name of somebody who had none: `my mom's name is Helga`."""
         known = self.subject.relations
-        return bool(self.subject.kin and self.stem == "be" and set(self.relations) - set(known))
+        kinds = {relation.relation for relation in known}
+        told = (r for r in self.relations if r.relation in kinds and r not in known)
+        return self.stem == "be" and any(told)
 
     def without_slots(self) -> Fact:
         """The fact without the relations of which there is one at a time."""
@@ -145,6 +150,15 @@ class Fact:
     def things(self) -> frozenset[str]:
         """The keys of the things that it lists."""
         return frozenset(item.key for item in self.complement.items)
+
+    @cached_property
+    def own_things(self) -> frozenset[str]:
+        """The things of the speaker's that follow the verb: `my flat`."""
+        rest = joined(self.statement.rest).lower()
+        owner = self.subject.owner.key
+        return frozenset(
+            f"{owner}'s {key}" for key in self.things for my in ("my", "our") if f"{my} {key}" in rest
+        )
 
     @cached_property
     def about(self) -> frozenset[str]:
@@ -231,7 +245,7 @@ _NEWS = re.compile(
 )
 _UNITS = re.compile(r"(?:\ban? |# )(?:minute|hour|day|week|month|year|kilo|euro|pound|dollar)s?\b")
 _UNTIL = re.compile(r" (?:until|since) #$")
-_CHANGING = word_set("went rose increased dropped fell decreased changed moved postponed raised")
+_CHANGING = word_set("up down went rose increased dropped fell decreased changed moved postponed raised")
 _SOFT = word_set("works_as follows_diet")
 _REPLACEABLE = KINSHIP.keys() - listed("several_kin")
 _NOT_BEFORE_PEOPLE = word_set("in at near on the a an")
@@ -240,7 +254,7 @@ _MONTH = "(?:" + "|".join(f"{name}|{name[:3]}" for name in lexicon.MONTHS) + r"|
 _NEUTRAL = re.compile(
     rf"""(?:[\s,;()]*(?:
         from\ now\ on|now|currently|today|yesterday|again|already|recently|nowadays|anymore|any\ (?:more|longer)
-      | these\ days|at\ the\ moment|so\ far|away|instead|after\ all|officially|finally|years?\ old|tall
+      | these\ days|at\ the\ moment|so\ far|away|instead|after\ all|in\ the\ end|officially|finally|years?\ old|tall
       | together|part-time|full-time|remotely
       | last\ (?:night|week|month|year|spring|summer|autumn|fall|winter|\w+day)
       | this\ (?:year|morning|spring|summer)
@@ -269,7 +283,10 @@ def read_fact(clause: Clause, speaker: Speaker, meant: Subject | None) -> Fact |
     subject = read_subject(statement, own, meant) if statement else None
     if statement is None or subject is None:
         return None
-    complement = read_complement(statement.rest, after_be=statement.stem in {"be", "get"})
+    contrast = _contrast_place(statement.rest)
+    after_be = statement.stem in {"be", "get"}
+    complement = read_complement(statement.rest[:contrast], after_be=after_be)
+    others = read_complement(statement.rest[contrast:], after_be=False).items if contrast else ()
     is_qualified = statement.is_limited or not (
         _is_neutral(statement.tokens[: statement.begin]) and _is_tail_neutral(statement, complement)
     )
@@ -289,7 +306,18 @@ def read_fact(clause: Clause, speaker: Speaker, meant: Subject | None) -> Fact |
         if r.relation == "named" and text == f"{speaker.name} is {r.target.name}":
             text = f"{speaker.possessive} name is {r.target.name}"
     known = tuple(dict.fromkeys(relations))
-    return Fact(text, statement, subject, complement, known, is_qualified)
+    return Fact(text, statement, subject, complement, known, is_qualified,
+                frozenset(item.key for item in others))  # fmt: skip
+
+
+def _contrast_place(rest: Sequence[Token]) -> int | None:
+    """Where `, not coffee` or `instead of coffee` begins."""
+    for place in range(1, len(rest) - 1):
+        before, word, after = lowered(rest[place - 1 : place + 2])
+        is_not = word == "not" and before in {",", "and"}
+        if is_not or f"{word} {after}" in {"instead of", "rather than"}:
+            return place
+    return None
 
 
 @lru_cache(maxsize=8_192)

@@ -79,7 +79,8 @@ def read_subject(statement: Statement, speaker: Entity, meant: Subject | None) -
     if statement.who is Who.PRONOUN and (meant is None or first in {"he", "she"}):
         return meant
     if statement.who is Who.THING:
-        return Subject(text, Entity(text), speaker, frozenset({text.lower()}))
+        owned = f"{speaker.key}'s {' '.join(lowered(tokens[1:]))}"
+        return Subject(text, Entity(text), speaker, frozenset({text.lower(), owned}))
     if len(together := _together(tokens)) > 1:
         everybody = [s for part in together if (s := _one(part, speaker, meant))]
         if len(everybody) < len(together):

@@ -73,6 +73,11 @@ class Complement:
         return frozenset(token.lower for token in self.tail if is_place and token.is_name)
 
     @property
+    def is_several(self) -> bool:
+        """Whether a list goes on behind the things: `a house in Spain and a flat in London`."""
+        return any(token.lower in _LISTING for token in self.tail)
+
+    @property
     def is_date(self) -> bool:
         """Whether it only says on which day or in which month: `on Tuesday`."""
         return not self.items and _is_date(self.tail, 1)

@@ -83,6 +83,9 @@ _DO = word_set("do does did")
 _LIMITING = listed("limiting")
 _STARTING = stems("start begin")
 _STOPPING = verbs_listed("ending")
+PHRASAL = frozenset({("give", "up"), ("pack", "in"), ("cut", "out"), ("swear", "off")})
+"""Verbs that end something only with what follows them."""
+
 _FICTION = word_set("dream dreams nightmare novel story game book movie film script life")
 _WISHES = word_set("like love prefer rather")
 _UNDER_WAY = word_set("moving going getting starting leaving planning relocating switching")
@@ -159,22 +162,22 @@ def _helping(statement: Statement, place: int) -> int:
     elif word == "used" and following == "to":
         statement.is_over = True
         length = 2
-    elif (stem := lexicon.verb_stem(word)) in _STOPPING | _STARTING:
-        length = _before_gerund(stem, following, later)
-        statement.is_over |= length > 0 and stem in _STOPPING
-        statement.is_denied |= length > 0 and stem in _STOPPING
+    elif length := _before_gerund(word, following, later):
+        is_stopped = lexicon.verb_stem(word) not in _STARTING
+        statement.is_over |= is_stopped
+        statement.is_denied |= is_stopped
     if length:
         statement.is_denied |= word in lexicon.NEGATED
         statement.is_past |= base in {"did", "was", "were"}
     return length
 
 
-def _before_gerund(stem: str, following: str, later: str) -> int:
+def _before_gerund(word: str, following: str, later: str) -> int:
     """How many words stand before a verb in -ing: `stopped`, `started` or `gave up`; 0 for none."""
-    if (stem == "give") != (following == "up"):
-        return 0
-    gerund, length = (later, 2) if following == "up" else (following, 1)
-    return length if gerund.endswith("ing") else 0
+    stem = lexicon.verb_stem(word)
+    if (stem, following) in PHRASAL:
+        return 2 * later.endswith("ing")
+    return int(stem in _STARTING | _STOPPING and stem != "give" and following.endswith("ing"))
 
 
 def _adverb(statement: Statement, place: int) -> int:
