@@ -74,6 +74,7 @@ _NO_NOUNS = word_set("a an the my our not called named been") | lexicon.PREPOSIT
 )
 _STATES = listed("diets") | listed("marital") | listed("moods")
 _MOST_OWNED_WORDS = 3
+_ARTICLES, _DESCRIBING = word_set("a an"), word_set("in at near from called named")
 _MOST_SUBJECT_WORDS = 7
 _MOST_FRONTED_WORDS = 6
 _MOST_CLAUSE_WORDS = 12
@@ -292,6 +293,10 @@ def _shared(
         return ()
     if _is_same_form(left[verb:], right[skipped:], owner):
         return owner
+    if lexicon.verb_stem(left[verb].lower) in lexicon.POSSESSING:
+        article = next((p for p, token in enumerate(left) if token.lower in _ARTICLES), len(left))
+        is_each = _is_described(left[article:]) and _is_described(right)
+        return (*owner, *left[subject[1] : article]) if is_each and article > verb else ()
     is_somebody = owner[-1].lower in lexicon.PRONOUNS or owner[-1].is_name
     is_being = left[verb].lower in {"am", "is", "are", "was", "were"} and is_somebody
     return (*owner, left[verb]) if is_being and _is_state(left[verb + 1 :], right[0]) else ()
@@ -313,6 +318,11 @@ def _is_same_form(left: Sequence[Token], right: Sequence[Token], owner: Sequence
     following = right[1]
     shows_a_verb = following.is_name or following.lower in _BEGINS_PHRASE
     return word in lexicon.VERBS and (shows_a_verb or word not in _MAYBE_NOUNS)
+
+
+def _is_described(tokens: Sequence[Token]) -> bool:
+    """Whether words of its own follow a thing: `a flat in London`."""
+    return lowered(tokens[:1]) in (["a"], ["an"]) and not _DESCRIBING.isdisjoint(lowered(tokens[2:5]))
 
 
 def _is_state(complement: Sequence[Token], right: Token) -> bool:

@@ -19,12 +19,13 @@ from server.models.offline import dates
 from server.models.offline.aliases import find_aliases
 from server.models.offline.categories import Categorizer, Filter
 from server.models.offline.changes import Entry, Ledger
-from server.models.offline.clauses import lowered, split, tokenize
+from server.models.offline.clauses import Token, lowered, split, tokenize
 from server.models.offline.facts import Fact, facts_of, read_fact
 from server.models.offline.forgetting import read_request
 from server.models.offline.interest import is_of_interest
+from server.models.offline.lexicon import AUXILIARIES, NEGATED
 from server.models.offline.phrases import read_name
-from server.models.offline.pronouns import PRONOUNS, People
+from server.models.offline.pronouns import PRONOUNS, People, own_thing, with_thing
 from server.models.offline.rewriting import Speaker, attributed
 from server.models.offline.sentences import Sentence, own_sentences
 
@@ -75,7 +76,8 @@ class Extraction:
             for fact in _facts(sentence.statement, speaker, self._people):
                 text = dates.resolved(fact.text, self._request.event_time)
                 if is_of_interest(fact, role) and self._is_wanted(text):
-                    self._ledger.state(replace(fact, text=text), operation)
+                    fact = replace(fact, text=text, is_correction=sentence.is_correction)
+                    self._ledger.state(fact, operation)
 
     def _is_wanted(self, text: str) -> bool:
         is_wished = self._includes is None or self._includes.matches(text)
@@ -147,14 +149,18 @@ def _read_alike(statement: str, speaker: Speaker, _: People) -> Sequence[Fact]:
 def _read_facts(statement: str, speaker: Speaker, people: People) -> Iterator[Fact]:
     """The facts in a sentence. Once a clause is not asserted, nothing joined to it is either."""
     is_open = True
-    for clause in split(tokenize(statement)):
+    thing: Sequence[Token] = ()
+    for said in split(tokenize(statement)):
+        clause = with_thing(said, thing)
+        thing = own_thing(said)
         if not is_open and not (clause.joined_by == "but" and clause.is_whole):
             continue
         words = lowered(clause.tokens)
         pronoun = next((word for word in words if word in PRONOUNS), None)
         fact = read_fact(clause, speaker, people.meant(pronoun) if pronoun else None)
-        # `That's wrong` says nothing by itself, and puts nothing in doubt.
-        is_open = fact is not None or words[0] in {"that", "this", "it", "there"}
+        # `That's wrong` and `I don't` say nothing by themselves, and put nothing in doubt.
+        is_short = words[-1] in AUXILIARIES or words[-1] in NEGATED
+        is_open = fact is not None or is_short or words[0] in {"that", "this", "it", "there"}
         if fact is not None:
             yield fact
 

@@ -241,7 +241,7 @@ def _other(relation: Relation, owner: Entity) -> str:
 
 _NEWS = re.compile(
     r"\b(?:from now on|now|nowadays|currently|these days|at the moment|instead|became|become"
-    r"|promoted|since)\b"
+    r"|promoted|since|(?:up|down) to)\b"
 )
 _UNITS = re.compile(r"(?:\ban? |# )(?:minute|hour|day|week|month|year|kilo|euro|pound|dollar)s?\b")
 _UNTIL = re.compile(r" (?:until|since) #$")

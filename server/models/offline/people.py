@@ -80,7 +80,7 @@ def read_subject(statement: Statement, speaker: Entity, meant: Subject | None) -
         return meant
     if statement.who is Who.THING:
         owned = f"{speaker.key}'s {' '.join(lowered(tokens[1:]))}"
-        return Subject(text, Entity(text), speaker, frozenset({text.lower(), owned}))
+        return Subject(text, Entity(text), speaker, frozenset({owned}))
     if len(together := _together(tokens)) > 1:
         everybody = [s for part in together if (s := _one(part, speaker, meant))]
         if len(everybody) < len(together):

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from server.graph.model import Entity
+from server.models.offline.clauses import Clause, Token, lowered
 from server.models.offline.facts import Fact
+from server.models.offline.lexicon import PHRASE_STOPS
 from server.models.offline.people import ANIMAL, PERSON, Subject, gender_of
 
 PRONOUNS = {"he": "he", "his": "he", "she": "she", "her": "she"}
@@ -51,6 +54,27 @@ class People:
             return None
         subject = next(iter(fitting.values()))
         return replace(subject, text=subject.entity.name, relations=())
+
+
+def own_thing(clause: Clause) -> Sequence[Token]:
+    """The only thing of the speaker's that a clause names: `my number`, `a new number`."""
+    words = lowered(clause.tokens)
+    starts = [p + (w == "a") for p, w in enumerate(words) if w in {"my", "our"} or words[p : p + 2] == ["a", "new"]]
+    if len(starts) != 1:
+        return ()
+    end = starts[0] + 1
+    while end < len(words) and clause.tokens[end].is_word and words[end] not in PHRASE_STOPS:
+        end += 1
+    my = replace(clause.tokens[starts[0]], text="my", lower="my")
+    return (my, *clause.tokens[starts[0] + 1 : end])
+
+
+def with_thing(clause: Clause, thing: Sequence[Token]) -> Clause:
+    """The clause with what `it` means, where it tells a value: `it's 555 1234 now`."""
+    is_value = any(token.is_name or token.text[0].isdigit() for token in clause.tokens)
+    if not (thing and is_value and lowered(clause.tokens[:2]) == ["it", "is"]):
+        return clause
+    return replace(clause, tokens=(*thing, *clause.tokens[1:]))
 
 
 def _is_somebody(entity: Entity) -> bool:

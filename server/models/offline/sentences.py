@@ -18,12 +18,14 @@ class Sentence:
     """A sentence as it stands in its message.
 
     `statement` is the part of it that may state something: without a greeting before it and a
-    question or a request after it. It is empty where nothing is left.
+    question or a request after it. It is empty where nothing is left. `is_correction` says that it
+    takes back something said by mistake.
     """
 
     text: str
     statement: str
     is_foreign: bool = False
+    is_correction: bool = False
 
 
 _I = r"(?=(?:i|i'm|im|i've|ive|i'd|i'll|my|our|we|we're|we've)\b)"
@@ -72,6 +74,7 @@ _FICTION = re.compile(
     )""",
     re.VERBOSE | re.IGNORECASE,
 )
+_CORRECTING = re.compile(r"\b(?:correction|typo|by mistake|misspoke|misread|my mistake|scratch that)\b", re.I)
 _QUESTION_MARKS = ("?", "\uff1f", "\u061f", ";?")
 _CLOSING = "\"'\u201d\u2019)\u300d \u2026!."
 
@@ -116,7 +119,7 @@ def _read(text: str) -> Sentence | None:
         statement = statement[: min(starts)].rstrip(" ,;:")
     elif asks:
         statement = ""
-    return Sentence(text, statement)
+    return Sentence(text, statement, is_correction=bool(_CORRECTING.search(text)))
 
 
 _CALL_ME = re.compile(r"(?:please )?(?:just )?call me (?=[A-Z])", re.IGNORECASE)
