@@ -68,11 +68,14 @@ _JOINING = frozenset({"and", "but", ",", ";", ":", "so", "\u2013", "\u2014"})
 _AFTER_JOINING = _JOINING | {"then", "now", "also", "still", "not"}
 _THIRD_PERSON = frozenset(map(lexicon.third_person, lexicon.VERBS))
 _MAYBE_NOUNS = listed("maybe_nouns")
+_IS, _HAS = Token("is", "is", spaced=True), Token("has", "has", spaced=True)
 _OWNERS = word_set("my our his her")
 _NO_NOUNS = word_set("a an the my our not called named been") | lexicon.PREPOSITIONS | (
     lexicon.ADVERBS - {"no", "both", "only"}
 )
-_STATES = listed("diets") | listed("marital") | listed("moods")
+_STATES = listed("diets") | listed("marital") | listed("moods") | word_set(
+    "called named based located born allergic"
+)
 _MOST_OWNED_WORDS = 3
 _ARTICLES, _DESCRIBING = word_set("a an"), word_set("in at near from called named")
 _MOST_SUBJECT_WORDS = 7
@@ -92,7 +95,7 @@ def tokenize(sentence: str) -> list[Token]:
             first, ending = filter(None, short.groups())
             head = "I" if first == "i" else text[: len(first)]
             tokens.append(replace(token, text=head, lower=first))
-            token = Token(_FULL[ending], _FULL[ending], spaced=True)
+            token = _IS if ending == "s" else Token(_FULL[ending], _FULL[ending], spaced=True)
         tokens.append(token)
     return _with_is(tokens)
 
@@ -108,9 +111,15 @@ def _with_is(tokens: list[Token]) -> list[Token]:
         is_short = token.lower.endswith("'s") and _begins_clause(tokens, place)
         if is_short and (_no_noun(following) or _is_last(tokens, place + 1)):
             noun = replace(token, text=token.text[:-2], lower=token.lower[:-2])
-            tokens[place : place + 1] = [noun, Token("is", "is", spaced=True)]
+            tokens[place : place + 1] = [noun, _IS]
         place += 1
-    return tokens
+    return [_HAS if token is _IS and _is_done(after) else token for token, after in zip(tokens, [*tokens[1:], _IS])]
+
+
+def _is_done(token: Token) -> bool:
+    """Whether the word after `'s` says that it means `has`: `she's moved`."""
+    word = token.lower
+    return word in {"been", "got", "become"} or (lexicon.is_past(word) and word not in _STATES)
 
 
 def _begins_clause(tokens: Sequence[Token], place: int) -> bool:
@@ -232,7 +241,9 @@ def main_subject(tokens: Sequence[Token]) -> tuple[int, int] | None:
         begin += begin < len(tokens) and tokens[begin].text == ","
         end = subject_end(tokens, begin)
         return (begin, end) if end is not None else None
-    is_clause = first in lexicon.CONJUNCTIONS
+    is_clause = first in lexicon.CONJUNCTIONS and not (
+        first in lexicon.PREPOSITIONS and subject_end(tokens, 1) is None
+    )
     if not is_clause and first not in _FRONTED:
         return None
     most = _MOST_CLAUSE_WORDS if is_clause else _MOST_FRONTED_WORDS + 1
@@ -278,8 +289,10 @@ def _next_clause(
         return None
     if subject_end(tokens, following) is not None:
         return following, ()
-    # A comma joins only verbs that show it by themselves: `I live in Ulm, work at Acme`.
-    shared = _shared(left, owner, tokens[following:]) if tokens[place].lower != "," else ()
+    # A comma joins only verbs that show it by themselves: `I sold my car, bought a bike`.
+    is_shown = lexicon.is_past(tokens[following].lower) and lowered(tokens[following + 1 :])[:1] not in ([], ["by"])
+    is_shared = tokens[place].lower != "," or is_shown
+    shared = _shared(left, owner, tokens[following:]) if is_shared else ()
     return (following, shared) if shared else None
 
 

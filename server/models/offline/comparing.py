@@ -22,6 +22,8 @@ _LIVING = lexicon.stems("live stay")
 _BELONGING = word_set("member subscriber part in on enrolled")
 _PLACES = word_set("in at for")
 _SEEKING, _FINDING = lexicon.stems("look search"), lexicon.stems("find get buy adopt have land start")
+_CIRCUMSTANCES = word_set("at in on with for as from")
+_STAGES = ("partner_of", "dates", "engaged_to", "married_to")
 _LEARNING = lexicon.stems("learn study take attend do train practise practice")
 _FINISHING = lexicon.stems("finish complete")
 _ARRANGEMENTS = content_stems("subscription membership")
@@ -40,6 +42,8 @@ def replaces(fact: Fact, other: Fact) -> bool:
     """Whether a fact gives another value of something of which there is one at a time."""
     if _is_correction(fact, other) or _is_found(fact, other):
         return True
+    if _is_next_stage(fact, other):
+        return True
     if fact.frame and fact.frame == other.frame and (fact.is_news or fact.is_measure):
         return True
     if fact.is_qualified or other.is_qualified or fact.statement.is_planned:
@@ -49,6 +53,8 @@ def replaces(fact: Fact, other: Fact) -> bool:
     if other.ending:
         return False
     if fact.attitude * other.attitude < 0 and fact.things == other.things:
+        return True
+    if fact.is_news and _is_elsewhere(fact, other):
         return True
     return any(
         other.slots.get(slot, value) != value
@@ -64,6 +70,20 @@ def _is_correction(fact: Fact, other: Fact) -> bool:
     return is_alike and not other.ending and (fact.is_correction or is_contrast)
 
 
+def _is_next_stage(fact: Fact, other: Fact) -> bool:
+    """Whether two who were together are now engaged or married."""
+    stages = [{r.target.key: n for n, stage in enumerate(_STAGES) for r in each.relations if r.relation == stage} for each in (fact, other)]
+    return any(stage > stages[1].get(who, stage) for who, stage in stages[0].items())
+
+
+def _is_elsewhere(fact: Fact, other: Fact) -> bool:
+    """Whether both say where, with whom or as what something is done: `I work at a bank now`."""
+    lead, is_event = fact.complement.lead, fact.statement.is_past or other.statement.is_past
+    is_alike = (fact.stem, lead) == (other.stem, other.complement.lead) and lead in _CIRCUMSTANCES
+    is_single = len(fact.complement.items) == len(other.complement.items) == 1
+    return is_alike and is_single and not is_event
+
+
 def _is_found(fact: Fact, other: Fact) -> bool:
     """Whether a fact says that what is looked for by the other one is found."""
     is_search = other.stem in _SEEKING and other.complement.lead == "for"
@@ -76,9 +96,14 @@ def _is_opposite(fact: Fact, other: Fact) -> bool:
     """Whether a fact says that what the other one denies is so."""
     is_had = fact.stem in lexicon.POSSESSING and other.stem in lexicon.POSSESSING
     is_same = (fact.stem, fact.complement.lead) == (other.stem, other.complement.lead)
+    is_pet = fact.values("has_pet") and [item.head for item in other.complement.items] == ["pet"]
+    is_named = bool(other.things or not fact.things) and all(
+        any(denied.stems <= item.stems for item in fact.complement.items)
+        for denied in other.complement.items
+    )
     is_asserted = not (fact.ending or fact.statement.is_denied)
     is_alike = fact.statement.is_ability == other.statement.is_ability
-    return is_asserted and is_alike and (is_had or is_same) and fact.things == other.things
+    return is_asserted and is_alike and (is_had or is_same) and (is_named or is_pet)
 
 
 def _is_renewed(fact: Fact, other: Fact, slot: str) -> bool:
@@ -182,7 +207,9 @@ def _given_up(fact: Fact, other: Fact) -> tuple[Item, ...] | None:
         named = item.stems | (behind - _FUNCTION_STEMS)
         if other.stem not in lexicon.TASTES:
             named = named - _ARRANGEMENTS or named
-        if fact.stem in _FINISHING and other.stem not in _LEARNING:
+        if fact.stem in _FINISHING and not (
+            other.statement.is_progressive or other.stem in _LEARNING
+        ):
             continue
         if is_member if other.stem == "be" else is_clear and other.stem in _HAVING:
             gone += [had for had in other.complement.items if named <= had.stems | known]

@@ -153,7 +153,7 @@ def _read_facts(statement: str, speaker: Speaker, people: People) -> Iterator[Fa
     for said in split(tokenize(statement)):
         clause = with_thing(said, thing)
         thing = own_thing(said)
-        if not is_open and not (clause.joined_by == "but" and clause.is_whole):
+        if not is_open and not (clause.joined_by in {"but", ";"} and clause.is_whole):
             continue
         words = lowered(clause.tokens)
         pronoun = next((word for word in words if word in PRONOUNS), None)

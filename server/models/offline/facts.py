@@ -190,8 +190,12 @@ class Fact:
             or r.relation in _SOFT
             or r.relation == subject.attribute
         }
-        if not {"married_to", "engaged_to"}.isdisjoint(found):
-            found.setdefault("marital_status", "married")
+        related = {r.relation for r in self.relations if r.source.key in subject.names}
+        for relation, status in _MARITAL_STATUS.items():
+            if relation in related:
+                found.setdefault("marital_status", status)
+        if self.stem == "be" and words[:1] and words[0] in _JOBLESS:
+            found["works_at"] = ""
         is_named = subject.is_new and not subject.entity.name.startswith(f"{subject.owner.name}'s ")
         people = dict(self._newcomer)
         if subject.kin and (self.tells_name or is_named):
@@ -240,12 +244,15 @@ def _other(relation: Relation, owner: Entity) -> str:
 
 
 _NEWS = re.compile(
-    r"\b(?:from now on|now|nowadays|currently|these days|at the moment|instead|became|become"
+    r"\b(?:as of|from now on|now|nowadays|currently|these days|at the moment|instead|became|become"
     r"|promoted|since|(?:up|down) to)\b"
 )
 _UNITS = re.compile(r"(?:\ban? |# )(?:minute|hour|day|week|month|year|kilo|euro|pound|dollar)s?\b")
 _UNTIL = re.compile(r" (?:until|since) #$")
 _CHANGING = word_set("up down went rose increased dropped fell decreased changed moved postponed raised")
+_MARITAL_STATUS = {"married_to": "married", "engaged_to": "engaged", "dates": "together",
+                   "partner_of": "together"}  # fmt: skip
+_JOBLESS = word_set("unemployed jobless retired")
 _SOFT = word_set("works_as follows_diet")
 _REPLACEABLE = KINSHIP.keys() - listed("several_kin")
 _NOT_BEFORE_PEOPLE = word_set("in at near on the a an")
@@ -253,7 +260,7 @@ _IN_A_YEAR = re.compile(r"\bin (?:\w+ )?\d{4}\b")
 _MONTH = "(?:" + "|".join(f"{name}|{name[:3]}" for name in lexicon.MONTHS) + r"|sept)\b\.?"
 _NEUTRAL = re.compile(
     rf"""(?:[\s,;()]*(?:
-        from\ now\ on|now|currently|today|yesterday|again|already|recently|nowadays|anymore|any\ (?:more|longer)
+        as\ of\ [\w ]+?(?=$|,)|from\ now\ on|now|currently|today|yesterday|again|already|recently|nowadays|anymore|any\ (?:more|longer)
       | these\ days|at\ the\ moment|so\ far|away|instead|after\ all|in\ the\ end|officially|finally|years?\ old|tall
       | together|part-time|full-time|remotely
       | last\ (?:night|week|month|year|spring|summer|autumn|fall|winter|\w+day)

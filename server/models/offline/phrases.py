@@ -179,4 +179,5 @@ def _is_date(tokens: Sequence[Token], place: int) -> bool:
 def _is_period(tokens: Sequence[Token], place: int) -> bool:
     """Whether words such as `last week` or `two months ago` begin here."""
     first, second, third, *_ = [*(token.text for token in tokens[place : place + 3]), "", "", ""]
-    return (first in _WHICH and second.lower() in _PERIODS) or third == "ago"
+    is_over = first == "any" and second in {"more", "longer"}
+    return is_over or (first in _WHICH and second.lower() in _PERIODS) or third == "ago"

@@ -40,7 +40,7 @@ def _rule(relation: str, type_: str, verbs: str, before: str = "", needs: str = 
 
 _A_JOB = "job position role employed hired promoted working"
 _WITH_NAME = (
-    _rule("lives_in", "place", "live reside settle", "in at"),
+    _rule("lives_in", "place", "live reside settle", "in at on"),
     _rule("lives_in", "place", "move relocate emigrate", "to"),
     _rule("lives_in", "place", "be", "in", "based"),
     _rule("born_in", "place", "be", "in", "born"),
@@ -67,6 +67,7 @@ _DENIED = {"likes": "dislikes", "loves": "dislikes", "enjoys": "dislikes", "eats
 _NAMES_WITHIN = 10
 """How many words after the verb a name may begin."""
 
+_STREETS = word_set("street road avenue lane drive square court terrace boulevard")
 _NO_OBJECT = lexicon.PHRASE_STOPS | {"back", "out"}
 _NOT_PLACES = listed("not_places")
 _DIETS, _MARITAL = listed("diets"), listed("marital")
@@ -155,7 +156,11 @@ def _named(statement: Statement, subject: Subject) -> Iterator[tuple[str, Entity
                 continue
             name = read_name(rest, place, several=rule.type == "organization")
             if name and (rule.type != "place" or name[0].lower() not in _NOT_PLACES):
-                found[rule.relation] = Entity(name[0], rule.type)
+                is_street = name[0].split()[-1].lower() in _STREETS
+                is_home = rule.relation == "lives_in"
+                relation = "address" if is_home and is_street else rule.relation
+                if relation == "address" or not (is_home and words[place - 1 : place] == ["on"]):
+                    found[relation] = Entity(name[0], rule.type)
     if subject.kin:
         found.pop("named", None)
     yield from found.items()

@@ -34,6 +34,7 @@ _SAID_BEFORE = rf"""(?:well|so|actually|anyway|btw|fyi|also|besides|honestly|yes
     |by\ the\ way|in\ fact|to\ be\ honest|for\ (?:the\ record|context)|of\ course
     |just\ so\ you\ know|as\ (?:you\ know|i\ said)|never\ ?mind|scratch\ that|p\.?s\.?
     |(?:it\ )?turns\ out(?:\ that)?|the\ (?:truth|fact)\ is(?:\ that)?
+    |(?:a\ )?(?:bit|little|(?:little\ )?more)\ about\ me|(?:quick|small|little)\ (?:intro|update|note)
     |{"|".join(sorted(word for word in COURTESIES if word.isascii()))})
     (?:\ (?:so\ much|a\ lot|there|again|everyone|all))?"""
 _LEAD = re.compile(
@@ -108,7 +109,7 @@ def _read(text: str) -> Sentence | None:
     if languages.is_foreign(text):
         is_statement = languages.is_statement(text)
         return Sentence(text, text if is_statement else "", is_foreign=True)
-    statement = _with_subject(_without_lead(text))
+    statement = _with_subject(_TAIL.sub("", _without_lead(text)))
     level = normalized(statement)
     if _FICTION.match(level):
         return None
@@ -122,10 +123,17 @@ def _read(text: str) -> Sentence | None:
     return Sentence(text, statement, is_correction=bool(_CORRECTING.search(text)))
 
 
+_TAIL = re.compile(
+    r"(?:,? (?:by the way|btw|fyi|tbh|to be honest|lol|haha|just so you know|mate|for the record)"
+    r"|, (?:though|actually|in case you(?:'re wondering| need it)))(?=[\s.!]*$)",
+    re.IGNORECASE,
+)
+_VALUE = re.compile(r"(?:my )?((?:new|favou?rite) [\w -]{2,30}): (?=\S)", re.IGNORECASE)
 _CALL_ME = re.compile(r"(?:please )?(?:just )?call me (?=[A-Z])", re.IGNORECASE)
 _DIARY = re.compile(
     r"(?:(?:just|finally|recently) )?(?!(?:got|had) to)([a-z]+) (?:to|up in|my|our|an?|the)\b"
 )
+_DIARY_NAME = re.compile(r"(?:(?:just|finally|recently) )?([a-z]+) (?=[A-Z][a-z])")
 
 
 def _with_subject(statement: str) -> str:
@@ -133,7 +141,9 @@ def _with_subject(statement: str) -> str:
     level = normalized(statement).lower()
     if (name := _CALL_ME.match(statement)) is not None:
         return f"I go by {statement[name.end() :]}"
-    diary = _DIARY.match(level)
+    if (value := _VALUE.match(level)) is not None:
+        return f"My {value.group(1)} is {statement[value.end() :]}"
+    diary = _DIARY.match(level) or _DIARY_NAME.match(statement[:1].lower() + statement[1:])
     verb = diary.group(1) if diary else ""
     is_told = lexicon.is_past(verb) and lexicon.verb_stem(verb) in lexicon.VERB_STEMS
     return f"I {statement[:1].lower()}{statement[1:]}" if is_told else statement

@@ -64,6 +64,7 @@ class Statement:
     is_past: bool = False
     is_limited: bool = False
     is_perfect: bool = False
+    is_progressive: bool = False
     is_ability: bool = False
 
     @property
@@ -153,6 +154,7 @@ def _helping(statement: Statement, place: int) -> int:
         statement.is_planned |= base != "can"
     elif base in _BE and following.endswith("ing"):
         statement.is_planned |= following in _UNDER_WAY
+        statement.is_progressive = True
         length = 1
     elif base in _HAVE:
         length = int(lexicon.is_past(following) or following in {"been", "become"})
