@@ -70,11 +70,16 @@ _THIRD_PERSON = frozenset(map(lexicon.third_person, lexicon.VERBS))
 _MAYBE_NOUNS = listed("maybe_nouns")
 _IS, _HAS = Token("is", "is", spaced=True), Token("has", "has", spaced=True)
 _OWNERS = word_set("my our his her")
-_NO_NOUNS = word_set("a an the my our not called named been") | lexicon.PREPOSITIONS | (
-    lexicon.ADVERBS - {"no", "both", "only"}
+_NO_NOUNS = (
+    word_set("a an the my our not called named been")
+    | lexicon.PREPOSITIONS
+    | (lexicon.ADVERBS - {"no", "both", "only"})
 )
-_STATES = listed("diets") | listed("marital") | listed("moods") | word_set(
-    "called named based located born allergic"
+_STATES = (
+    listed("diets")
+    | listed("marital")
+    | listed("moods")
+    | word_set("called named based located born allergic")
 )
 _MOST_OWNED_WORDS = 3
 _ARTICLES, _DESCRIBING = word_set("a an"), word_set("in at near from called named")
@@ -113,7 +118,10 @@ def _with_is(tokens: list[Token]) -> list[Token]:
             noun = replace(token, text=token.text[:-2], lower=token.lower[:-2])
             tokens[place : place + 1] = [noun, _IS]
         place += 1
-    return [_HAS if token is _IS and _is_done(after) else token for token, after in zip(tokens, [*tokens[1:], _IS])]
+    return [
+        _HAS if token is _IS and _is_done(after) else token
+        for token, after in pairwise([*tokens, _IS])
+    ]
 
 
 def _is_done(token: Token) -> bool:
@@ -290,7 +298,9 @@ def _next_clause(
     if subject_end(tokens, following) is not None:
         return following, ()
     # A comma joins only verbs that show it by themselves: `I sold my car, bought a bike`.
-    is_shown = lexicon.is_past(tokens[following].lower) and lowered(tokens[following + 1 :])[:1] not in ([], ["by"])
+    is_shown = lexicon.is_past(tokens[following].lower) and lowered(tokens[following + 1 :])[
+        :1
+    ] not in ([], ["by"])
     is_shared = tokens[place].lower != "," or is_shown
     shared = _shared(left, owner, tokens[following:]) if is_shared else ()
     return (following, shared) if shared else None
@@ -335,7 +345,9 @@ def _is_same_form(left: Sequence[Token], right: Sequence[Token], owner: Sequence
 
 def _is_described(tokens: Sequence[Token]) -> bool:
     """Whether words of its own follow a thing: `a flat in London`."""
-    return lowered(tokens[:1]) in (["a"], ["an"]) and not _DESCRIBING.isdisjoint(lowered(tokens[2:5]))
+    return lowered(tokens[:1]) in (["a"], ["an"]) and not _DESCRIBING.isdisjoint(
+        lowered(tokens[2:5])
+    )
 
 
 def _is_state(complement: Sequence[Token], right: Token) -> bool:

@@ -21,9 +21,11 @@ _HAVING = lexicon.USING | lexicon.TASTES | lexicon.POSSESSING
 _LIVING = lexicon.stems("live stay")
 _BELONGING = word_set("member subscriber part in on enrolled")
 _PLACES = word_set("in at for")
-_SEEKING, _FINDING = lexicon.stems("look search"), lexicon.stems("find get buy adopt have land start")
+_SEEKING, _FINDING = (
+    lexicon.stems("look search"),
+    lexicon.stems("find get buy adopt have land start"),
+)
 _CIRCUMSTANCES = word_set("at in on with for as from")
-_STAGES = ("partner_of", "dates", "engaged_to", "married_to")
 _LEARNING = lexicon.stems("learn study take attend do train practise practice")
 _FINISHING = lexicon.stems("finish complete")
 _ARRANGEMENTS = content_stems("subscription membership")
@@ -40,46 +42,43 @@ def repeats(fact: Fact, other: Fact) -> bool:
 
 def replaces(fact: Fact, other: Fact) -> bool:
     """Whether a fact gives another value of something of which there is one at a time."""
-    if _is_correction(fact, other) or _is_found(fact, other):
+    is_reframed = bool(fact.frame) and fact.frame == other.frame
+    if is_reframed and (fact.is_news or fact.is_measure):
         return True
-    if _is_next_stage(fact, other):
-        return True
-    if fact.frame and fact.frame == other.frame and (fact.is_news or fact.is_measure):
+    if _is_correction(fact, other) or _is_found(fact, other) or _is_next_stage(fact, other):
         return True
     if fact.is_qualified or other.is_qualified or fact.statement.is_planned:
         return False
-    if other.statement.is_denied:
-        return _is_opposite(fact, other)
-    if other.ending:
-        return False
-    if fact.attitude * other.attitude < 0 and fact.things == other.things:
-        return True
-    if fact.is_news and _is_elsewhere(fact, other):
-        return True
-    return any(
-        other.slots.get(slot, value) != value
-        for slot, value in fact.slots.items()
-        if is_functional(slot) or slot in UNIQUE_RELATIONS or _is_renewed(fact, other, slot)
+    if other.ending or other.statement.is_denied:
+        return other.statement.is_denied and _is_opposite(fact, other)
+    is_turned = fact.attitude * other.attitude < 0 and fact.things == other.things
+    return (
+        is_turned
+        or (fact.is_news and _is_elsewhere(fact, other))
+        or any(
+            other.slots.get(slot, value) != value
+            for slot, value in fact.slots.items()
+            if is_functional(slot) or slot in UNIQUE_RELATIONS or _is_renewed(fact, other, slot)
+        )
     )
 
 
 def _is_correction(fact: Fact, other: Fact) -> bool:
     """Whether a fact says what the other one was to say: `I live in Ulm, not Bonn`."""
-    is_alike = (fact.stem, fact.complement.lead) == (other.stem, other.complement.lead)
     is_contrast = bool(other.things) and other.things <= fact.contrast
-    return is_alike and not other.ending and (fact.is_correction or is_contrast)
+    return fact.is_like(other) and not other.ending and (fact.is_correction or is_contrast)
 
 
 def _is_next_stage(fact: Fact, other: Fact) -> bool:
     """Whether two who were together are now engaged or married."""
-    stages = [{r.target.key: n for n, stage in enumerate(_STAGES) for r in each.relations if r.relation == stage} for each in (fact, other)]
-    return any(stage > stages[1].get(who, stage) for who, stage in stages[0].items())
+    stages = other.stages
+    return any(stage > stages.get(who, stage) for who, stage in fact.stages.items())
 
 
 def _is_elsewhere(fact: Fact, other: Fact) -> bool:
     """Whether both say where, with whom or as what something is done: `I work at a bank now`."""
-    lead, is_event = fact.complement.lead, fact.statement.is_past or other.statement.is_past
-    is_alike = (fact.stem, lead) == (other.stem, other.complement.lead) and lead in _CIRCUMSTANCES
+    is_event = fact.statement.is_past or other.statement.is_past
+    is_alike = fact.is_like(other) and fact.complement.lead in _CIRCUMSTANCES
     is_single = len(fact.complement.items) == len(other.complement.items) == 1
     return is_alike and is_single and not is_event
 
@@ -95,15 +94,14 @@ def _is_found(fact: Fact, other: Fact) -> bool:
 def _is_opposite(fact: Fact, other: Fact) -> bool:
     """Whether a fact says that what the other one denies is so."""
     is_had = fact.stem in lexicon.POSSESSING and other.stem in lexicon.POSSESSING
-    is_same = (fact.stem, fact.complement.lead) == (other.stem, other.complement.lead)
-    is_pet = fact.values("has_pet") and [item.head for item in other.complement.items] == ["pet"]
+    is_pet = bool(fact.values("has_pet")) and other.things == {"pets"}
     is_named = bool(other.things or not fact.things) and all(
         any(denied.stems <= item.stems for item in fact.complement.items)
         for denied in other.complement.items
     )
     is_asserted = not (fact.ending or fact.statement.is_denied)
     is_alike = fact.statement.is_ability == other.statement.is_ability
-    return is_asserted and is_alike and (is_had or is_same) and (is_named or is_pet)
+    return is_asserted and is_alike and (is_had or fact.is_like(other)) and (is_named or is_pet)
 
 
 def _is_renewed(fact: Fact, other: Fact, slot: str) -> bool:
@@ -118,22 +116,22 @@ def _is_renewed(fact: Fact, other: Fact, slot: str) -> bool:
 
 def taken_back(fact: Fact, other: Fact) -> tuple[Item, ...] | None:
     """What the first fact takes back of the other: things, () for all of it, None for nothing."""
-    ending = fact.ending
+    ending, is_shared = fact.ending, fact.shares_subject(other)
+    is_value = other.stem == "be" and other.subject.owner == fact.subject.entity
+    gone: tuple[Item, ...] | None = None
     if other.ending:
         return None
-    is_shared = fact.shares_subject(other)
     if ending.is_loss or (ending.is_disposal and not fact.own_things.isdisjoint(other.about)):
-        return _lost(fact, other)
-    if not fact.is_qualified and (is_shared or other.tells_name) and _ends_relation(fact, other):
-        return ()
-    is_value = other.stem == "be" and other.subject.owner == fact.subject.entity != other.subject.entity
-    if (ending.is_switch or ending.is_disposal) and (is_shared or is_value):
-        return _parted_with(fact, other, is_value=is_value)
-    if not is_shared:
-        return None
-    if ending.is_giving_up:
-        return _given_up(fact, other)
-    return _denied(fact, other) if ending.is_denial and not fact.is_qualified else None
+        gone = _lost(fact, other)
+    elif not fact.is_qualified and (is_shared or other.tells_name) and _ends_relation(fact, other):
+        gone = ()
+    elif (ending.is_switch or ending.is_disposal) and (is_shared or is_value):
+        gone = _parted_with(fact, other, is_value=is_value)
+    elif ending.is_giving_up and is_shared:
+        gone = _given_up(fact, other)
+    elif ending.is_denial and is_shared and not fact.is_qualified:
+        gone = _denied(fact, other)
+    return gone
 
 
 def _lost(fact: Fact, other: Fact) -> tuple[Item, ...] | None:
@@ -147,8 +145,9 @@ def _lost(fact: Fact, other: Fact) -> tuple[Item, ...] | None:
         return None if other.complement.is_several else ()
     lost = content_stems(fact.subject.text) - content_stems(fact.subject.owner.name)
     lost -= _FUNCTION_STEMS
-    known = frozenset() if other.complement.is_several else content_stems(joined(other.complement.tail))
-    return _of(other, [item for item in other.complement.items if item.head in lost and lost <= item.stems | known])
+    known = other.complement.tail_stems
+    return _of(other, [item for item in other.complement.items
+                       if item.head in lost and lost <= item.stems | known])  # fmt: skip
 
 
 def _ends_relation(fact: Fact, other: Fact) -> bool:
@@ -181,7 +180,7 @@ def _denied(fact: Fact, other: Fact) -> tuple[Item, ...] | None:
     if fact.statement.is_past and not (is_over or other.statement.is_past):
         return None
     is_done_with = is_over and fact.stem in lexicon.USING and other.stem in lexicon.TASTES
-    is_same = fact.stem == other.stem and fact.complement.lead == other.complement.lead
+    is_same = fact.is_like(other)
     is_there = is_over and lowered(fact.statement.rest[:1]) == ["there"]
     if is_there:
         return () if fact.stem == other.stem and other.complement.lead in _PLACES else None
@@ -196,8 +195,7 @@ def _given_up(fact: Fact, other: Fact) -> tuple[Item, ...] | None:
     Things are dropped and left in other ways too: then it must be told in full.
     """
     behind = content_stems(joined(fact.complement.tail)) if fact.is_qualified else frozenset()
-    tail = other.complement.tail
-    known = frozenset() if other.complement.is_several else content_stems(joined(tail))
+    known = other.complement.tail_stems
     is_member = not _BELONGING.isdisjoint(lowered(other.statement.rest[:3]))
     gone = []
     for item in fact.complement.items:

@@ -76,8 +76,8 @@ class Extraction:
             for fact in _facts(sentence.statement, speaker, self._people):
                 text = dates.resolved(fact.text, self._request.event_time)
                 if is_of_interest(fact, role) and self._is_wanted(text):
-                    fact = replace(fact, text=text, is_correction=sentence.is_correction)
-                    self._ledger.state(fact, operation)
+                    told = replace(fact, text=text, is_correction=sentence.is_correction)
+                    self._ledger.state(told, operation)
 
     def _is_wanted(self, text: str) -> bool:
         is_wished = self._includes is None or self._includes.matches(text)

@@ -14,7 +14,6 @@ from server.models.offline.clauses import Clause, Token, joined, lowered, split,
 from server.models.offline.endings import Ending, read_ending
 from server.models.offline.lexicon import KINSHIP, listed, word_set
 from server.models.offline.people import (
-    PERSON,
     Subject,
     kind_of,
     read_subject,
@@ -83,7 +82,9 @@ class Fact:
 
         Names that are the object itself are not left open: one may speak several languages.
         """
-        frame = " ".join(map(_left_open, self.statement.rest[: _contrast_place(self.statement.rest)]))
+        frame = " ".join(
+            map(_left_open, self.statement.rest[: _contrast_place(self.statement.rest)])
+        )
         frame = _UNITS.sub("#", _NEWS.sub("", frame))
         frame = _UNTIL.sub("", " ".join(re.sub(r"([#@])(?: \1)+", r"\1", frame).split()))
         is_event = self.statement.is_past or self.statement.is_limited
@@ -121,6 +122,16 @@ class Fact:
         kept = tuple(r for r in self.relations if not is_functional(r.relation))
         return replace(self, relations=kept)
 
+    def is_like(self, other: Fact) -> bool:
+        """Whether both say in the same words what something is to their things: `allergic to`."""
+        return (self.stem, self.complement.lead) == (other.stem, other.complement.lead)
+
+    @property
+    def stages(self) -> dict[str, int]:
+        """With whom somebody is together, by key, and how far that has come."""
+        found = ((r, _STAGES.find(r.relation)) for r in self.relations)
+        return {r.target.key: stage for r, stage in found if stage >= 0}
+
     def shares_subject(self, other: Fact) -> bool:
         """Whether both are about the same."""
         return not self.about.isdisjoint(other.about)
@@ -157,7 +168,10 @@ class Fact:
         rest = joined(self.statement.rest).lower()
         owner = self.subject.owner.key
         return frozenset(
-            f"{owner}'s {key}" for key in self.things for my in ("my", "our") if f"{my} {key}" in rest
+            f"{owner}'s {key}"
+            for key in self.things
+            for my in ("my", "our")
+            if f"{my} {key}" in rest
         )
 
     @cached_property
@@ -249,9 +263,12 @@ _NEWS = re.compile(
 )
 _UNITS = re.compile(r"(?:\ban? |# )(?:minute|hour|day|week|month|year|kilo|euro|pound|dollar)s?\b")
 _UNTIL = re.compile(r" (?:until|since) #$")
-_CHANGING = word_set("up down went rose increased dropped fell decreased changed moved postponed raised")
+_CHANGING = word_set(
+    "up down went rose increased dropped fell decreased changed moved postponed raised"
+)
 _MARITAL_STATUS = {"married_to": "married", "engaged_to": "engaged", "dates": "together",
                    "partner_of": "together"}  # fmt: skip
+_STAGES = "partner_of dates engaged_to married_to"
 _JOBLESS = word_set("unemployed jobless retired")
 _SOFT = word_set("works_as follows_diet")
 _REPLACEABLE = KINSHIP.keys() - listed("several_kin")
@@ -260,8 +277,10 @@ _IN_A_YEAR = re.compile(r"\bin (?:\w+ )?\d{4}\b")
 _MONTH = "(?:" + "|".join(f"{name}|{name[:3]}" for name in lexicon.MONTHS) + r"|sept)\b\.?"
 _NEUTRAL = re.compile(
     rf"""(?:[\s,;()]*(?:
-        as\ of\ [\w ]+?(?=$|,)|from\ now\ on|now|currently|today|yesterday|again|already|recently|nowadays|anymore|any\ (?:more|longer)
-      | these\ days|at\ the\ moment|so\ far|away|instead|after\ all|in\ the\ end|officially|finally|years?\ old|tall
+        as\ of\ [\w ]+?(?=$|,)|from\ now\ on|now|currently|today
+      | yesterday|again|already|recently|nowadays|anymore|any\ (?:more|longer)
+      | these\ days|at\ the\ moment|so\ far|away|instead|after\ all|in\ the\ end
+      | officially|finally|years?\ old|tall
       | together|part-time|full-time|remotely
       | last\ (?:night|week|month|year|spring|summer|autumn|fall|winter|\w+day)
       | this\ (?:year|morning|spring|summer)

@@ -119,7 +119,10 @@ def _named(tokens: Sequence[Token], speaker: Entity) -> Subject | None:
     if name[0].endswith("'s") and name[1] < len(tokens):
         return _owned(tokens[name[1] :], Entity(name[0][:-2], PERSON))
     text = joined(tokens)
-    entity = Entity(name[0] if name[1] == len(tokens) else text, "" if lexicon.is_gerund(tokens[0].lower) else PERSON)
+    entity = Entity(
+        name[0] if name[1] == len(tokens) else text,
+        "" if lexicon.is_gerund(tokens[0].lower) else PERSON,
+    )
     return Subject(text, entity, speaker, frozenset({entity.key}))
 
 

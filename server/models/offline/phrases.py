@@ -78,6 +78,11 @@ class Complement:
         return any(token.lower in _LISTING for token in self.tail)
 
     @property
+    def tail_stems(self) -> frozenset[str]:
+        """The stems of what is said about the things behind them; none if it may be of others."""
+        return frozenset() if self.is_several else content_stems(joined(self.tail))
+
+    @property
     def is_date(self) -> bool:
         """Whether it only says on which day or in which month: `on Tuesday`."""
         return not self.items and _is_date(self.tail, 1)

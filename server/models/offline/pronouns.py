@@ -59,7 +59,11 @@ class People:
 def own_thing(clause: Clause) -> Sequence[Token]:
     """The only thing of the speaker's that a clause names: `my number`, `a new number`."""
     words = lowered(clause.tokens)
-    starts = [p + (w == "a") for p, w in enumerate(words) if w in {"my", "our"} or words[p : p + 2] == ["a", "new"]]
+    starts = [
+        p + (w == "a")
+        for p, w in enumerate(words)
+        if w in {"my", "our"} or words[p : p + 2] == ["a", "new"]
+    ]
     if len(starts) != 1:
         return ()
     end = starts[0] + 1

@@ -29,12 +29,13 @@ class Sentence:
 
 
 _I = r"(?=(?:i|i'm|im|i've|ive|i'd|i'll|my|our|we|we're|we've)\b)"
-_SAID_BEFORE = rf"""(?:well|so|actually|anyway|btw|fyi|also|besides|honestly|yes|yeah|yep|no|nope|right|sure
+_SAID_BEFORE = rf"""(?:
+     well|so|actually|anyway|btw|fyi|also|besides|honestly|yes|yeah|yep|no|nope|right|sure
     |plus|update|news|note|correction|reminder|edit|unfortunately|luckily|sadly|fun\ fact
     |by\ the\ way|in\ fact|to\ be\ honest|for\ (?:the\ record|context)|of\ course
     |just\ so\ you\ know|as\ (?:you\ know|i\ said)|never\ ?mind|scratch\ that|p\.?s\.?
     |(?:it\ )?turns\ out(?:\ that)?|the\ (?:truth|fact)\ is(?:\ that)?
-    |(?:a\ )?(?:bit|little|(?:little\ )?more)\ about\ me|(?:quick|small|little)\ (?:intro|update|note)
+    |(?:a\ )?(?:bit|little|more)\ about\ me|(?:quick|small)\ (?:intro|update|note)
     |{"|".join(sorted(word for word in COURTESIES if word.isascii()))})
     (?:\ (?:so\ much|a\ lot|there|again|everyone|all))?"""
 _LEAD = re.compile(
@@ -75,7 +76,9 @@ _FICTION = re.compile(
     )""",
     re.VERBOSE | re.IGNORECASE,
 )
-_CORRECTING = re.compile(r"\b(?:correction|typo|by mistake|misspoke|misread|my mistake|scratch that)\b", re.I)
+_CORRECTING = re.compile(
+    r"\b(?:correction|typo|by mistake|misspoke|misread|my mistake|scratch that)\b", re.IGNORECASE
+)
 _QUESTION_MARKS = ("?", "\uff1f", "\u061f", ";?")
 _CLOSING = "\"'\u201d\u2019)\u300d \u2026!."
 
