@@ -147,6 +147,8 @@ def _enter_operator() -> None:
     enter_request(RequestContext(correlation_id=f"cli-{uuid4()}", deadline=float("inf")))
 
 
-async def apply_migrations(dsn: str, progress: Progress) -> int:
-    """Applies the missing migrations and returns their number."""
-    return await migrate_database(dsn, lambda step: progress.step(f"migrating to {step}"))
+async def apply_migrations(dsn: str, progress: Progress, service_role: str | None = None) -> int:
+    """Applies the missing migrations and returns their number; `service_role` may then serve."""
+    return await migrate_database(
+        dsn, lambda step: progress.step(f"migrating to {step}"), service_role
+    )

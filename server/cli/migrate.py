@@ -19,15 +19,21 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
         description="Applies the migrations that the database lacks. Safe to repeat, and to run "
         "several times at once.",
     )
+    parser.add_argument(
+        "--service-role",
+        metavar="ROLE",
+        help="also grant this PostgreSQL role what a server needs, and no more; servers that "
+        "connect as this role see one project's rows at a time",
+    )
     parser.set_defaults(run=run)
 
 
-async def run(_arguments: argparse.Namespace) -> None:
+async def run(arguments: argparse.Namespace) -> None:
     """Runs the command."""
     settings = load_settings()
     progress = ConsoleProgress()
     async with postgres_of(settings, progress) as dsn:
-        count = await apply_migrations(dsn, progress)
+        count = await apply_migrations(dsn, progress, arguments.service_role)
     await _prepare_graph(settings)
     out.print("the schema is up to date" if count == 0 else f"applied {count} migration(s)")
 

@@ -1,6 +1,7 @@
 """What every step of a call needs to know: correlation id, deadline, trace, origin and place.
 
-What a call may access is deliberately not here: project and scope are always passed explicitly.
+What a call may access is passed explicitly, as project and scope. The project is also here, for one
+use: the store gives it to PostgreSQL, whose row-level security is a second lock.
 
 The transport limits how many calls work at once and gives each of them a place. A call that only
 waits, perhaps for seconds, holds nothing scarce and must not keep others out. Code that begins such
@@ -88,6 +89,19 @@ def current_origin() -> Origin:
 def enter_origin(origin: Origin) -> None:
     """Makes `origin` that of the current task and of the tasks that it starts."""
     _origin.set(origin)
+
+
+_project: ContextVar[str | None] = ContextVar("project", default=None)
+
+
+def current_project() -> str | None:
+    """Returns the project that the current task works for; None if it is not for a single one."""
+    return _project.get()
+
+
+def enter_project(project_id: str) -> None:
+    """Makes `project_id` the project of the current task and of the tasks that it starts."""
+    _project.set(project_id)
 
 
 def bounded(seconds: float) -> float:

@@ -31,6 +31,7 @@ from server.core.request_context import (
     current_request,
     enter_origin,
     enter_place,
+    enter_project,
     enter_request,
 )
 from server.core.values import backoff
@@ -170,6 +171,7 @@ class OperationWorkers:
         structlog.contextvars.bind_contextvars(correlation_id=claimed.correlation_id)
         enter_origin(claimed.origin)
         enter_place(BackgroundPlace(claimed.project_id))
+        enter_project(claimed.project_id)
         try:
             with linked_span("operation", [claimed.traceparent], _attributes(claimed)):
                 traceparent = current_traceparent() or claimed.traceparent

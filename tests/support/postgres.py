@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from server.storage.postgres.pool import Connection
 
 TEMPLATE = "memoir_template"
+SERVICE_ROLE = "memoir_service"
+"""A role that is subject to row-level security, as servers should use it."""
 # No test of this server ends the machine; those that kill PostgreSQL have one of their own.
 _NOT_DURABLE = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off"}
 
@@ -32,8 +34,9 @@ async def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIter
     directory: Path = tmp_path_factory.mktemp("postgres")
     postgres = EmbeddedPostgres(directory, NoProgress(), _NOT_DURABLE)
     dsn = await postgres.start()
+    await _execute(dsn, f"CREATE ROLE {SERVICE_ROLE} LOGIN")
     await _execute(dsn, f"CREATE DATABASE {TEMPLATE}")
-    await migrate(with_database(dsn, TEMPLATE), lambda _: None)
+    await migrate(with_database(dsn, TEMPLATE), lambda _: None, SERVICE_ROLE)
     yield dsn
     await postgres.stop()
 
@@ -65,6 +68,11 @@ def with_database(dsn: str, name: str) -> str:
     head, _, query = dsn.partition("?")
     base = head.rpartition("/")[0]
     return f"{base}/{name}" + (f"?{query}" if query else "")
+
+
+def as_service(dsn: str) -> str:
+    """The DSN for servers, whose role is subject to row-level security."""
+    return dsn.replace("//postgres@", f"//{SERVICE_ROLE}@", 1)
 
 
 def empty_database(server: str) -> AbstractAsyncContextManager[str]:

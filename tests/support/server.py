@@ -28,7 +28,7 @@ from server.runtime.composition.database import open_administration
 from server.runtime.settings import PostgresSettings
 from tests.support.forked_server import ForkedServer, start_forked
 from tests.support.gemini_endpoint import GeminiEndpoint
-from tests.support.postgres import empty_database
+from tests.support.postgres import SERVICE_ROLE, as_service, empty_database
 
 if TYPE_CHECKING:
     from memoir.v1.graph_service_pb2_grpc import GraphServiceAsyncStub
@@ -297,8 +297,9 @@ async def key_of_new(home: Home) -> str:
 
 async def make_home(dsn: str, neo4j: Neo4jAddress, directory: Path) -> Home:
     """Prepares databases by the command line, as an operator would."""
-    environment = external_environment(dsn, neo4j, MEMOIR_GRPC_REFLECTION="true")
-    await run_command("migrate", environment=environment)
+    owner = external_environment(dsn, neo4j)
+    await run_command("migrate", "--service-role", SERVICE_ROLE, environment=owner)
+    environment = external_environment(as_service(dsn), neo4j, MEMOIR_GRPC_REFLECTION="true")
     await run_command("projects", "create", PROJECT, environment=environment)
     return Home(environment, dsn, directory)
 
@@ -327,7 +328,7 @@ async def home(
 async def prepared_home(dsn: str, neo4j: Neo4jAddress, directory: Path) -> AsyncIterator[Home]:
     """A project in a migrated database; no server of it outlives the block."""
     await create_project(dsn, PROJECT)
-    environment = external_environment(dsn, neo4j, MEMOIR_GRPC_REFLECTION="true")
+    environment = external_environment(as_service(dsn), neo4j, MEMOIR_GRPC_REFLECTION="true")
     home = Home(environment, dsn, directory)
     try:
         yield home

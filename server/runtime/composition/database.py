@@ -32,14 +32,19 @@ async def open_database(dsn: str, settings: PostgresSettings) -> AsyncIterator[D
         pool.terminate()
 
 
-async def migrate_database(dsn: str, on_step: Callable[[str], None]) -> int:
+async def migrate_database(
+    dsn: str, on_step: Callable[[str], None], service_role: str | None = None
+) -> int:
     """Brings the schema up to date, reports each step, and returns the number of steps.
+
+    `service_role` is granted what a server needs.
 
     Raises:
         StoreUnavailable: PostgreSQL cannot be reached.
         SchemaConflict: the database was migrated by another build.
+        RoleUnknown: there is no such role.
     """
-    return await migrate(dsn, lambda step: on_step(f"{step.version:04} {step.name}"))
+    return await migrate(dsn, lambda step: on_step(f"{step.version:04} {step.name}"), service_role)
 
 
 async def is_reachable(dsn: str) -> bool:

@@ -1,7 +1,13 @@
 -- What connections need of the database before and beside the statements of the stores.
 
--- name: has_vectors
-SELECT to_regtype('halfvec') IS NOT NULL;
+-- name: facts
+-- Before the first migration there are neither vectors nor tables.
+SELECT to_regtype('halfvec') IS NOT NULL AS has_vectors,
+       coalesce(row_security_active(to_regclass('memories')), false) AS has_row_security;
+
+-- name: show
+-- For the policies of the tables: the rows that this session may see.
+SELECT set_config('memoir.project', :shown, false);
 
 -- name: send_notifications
 SELECT pg_notify(channel, '') FROM unnest(:channels::text[]) AS channel;

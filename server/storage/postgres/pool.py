@@ -23,8 +23,9 @@ from pgvector.asyncpg import register_vector
 from server.core.background import Background
 from server.core.errors import StoreUnavailable
 from server.core.fairness import FairPlaces
-from server.core.request_context import bounded, current_tenant
+from server.core.request_context import bounded, current_project, current_tenant
 from server.projects.ports import PoolUsage
+from server.storage.postgres.row_security import ConfinedConnection, confined
 from server.storage.postgres.spares import SpareConnections
 from server.storage.postgres.statements import load_sql
 from server.storage.statements import statement_name
@@ -127,9 +128,12 @@ async def _prepare(connection: asyncpg.Connection[asyncpg.Record]) -> None:
     await connection.set_type_codec(
         "jsonb", schema="pg_catalog", encoder=_to_json, decoder=orjson.loads
     )
-    # The extension exists only after the first migration, which needs a connection itself.
-    if await connection.fetchval(*SQL["has_vectors"]()):
+    facts = await connection.fetchrow(*SQL["facts"]())
+    assert facts is not None
+    if facts["has_vectors"]:
         await register_vector(connection)
+    if facts["has_row_security"] and isinstance(connection, ConfinedConnection):
+        connection.subject_to_row_security()
 
 
 async def _keep(_connection: asyncpg.Connection[asyncpg.Record]) -> None:
@@ -146,6 +150,7 @@ async def open_pool(dsn: str, options: PoolOptions) -> Pool:
         dsn,
         min_size=0,
         max_size=options.max_size,
+        connection_class=ConfinedConnection,
         init=_prepare,
         reset=_keep,
         timeout=options.connect_timeout,
@@ -215,16 +220,29 @@ class Database:
         Raises:
             TimeoutError: none became free in time.
         """
+        project_id = current_project()
         with POOL_WAIT_SECONDS.time():
             # The pool's own timeout would create a task for every wait.
             async with asyncio.timeout(bounded(self._acquire_timeout)):
                 await self._places.take(tenant)
                 try:
-                    spare = self._spares.take()
-                    return spare if spare is not None else await self.pool.acquire()
+                    spare = self._spares.take(project_id)
+                    connection = spare if spare is not None else await self.pool.acquire()
                 except BaseException:
                     self._places.give_back(tenant)
                     raise
+                if not confined(connection).shows(project_id):
+                    await self._show(connection, project_id, tenant)
+                return connection
+
+    async def _show(
+        self, connection: Connection, project_id: str | None, tenant: str | None
+    ) -> None:
+        try:
+            await confined(connection).show(project_id)
+        except BaseException as error:
+            await self.give_back(connection, tenant, error)
+            raise
 
     async def give_back(
         self, connection: Connection, tenant: str | None, error: BaseException | None

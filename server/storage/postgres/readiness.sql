@@ -18,6 +18,9 @@ SELECT version, checksum FROM schema_migrations;
 -- name: record_migration
 INSERT INTO schema_migrations (version, name, checksum) VALUES (:version, :name, :checksum);
 
+-- name: let_serve
+SELECT let_serve(:service_role);
+
 -- name: has_ledger
 SELECT to_regclass('schema_migrations') IS NOT NULL;
 

@@ -15,6 +15,7 @@ import asyncpg
 from server.core.errors import MemoirError, StoreUnavailable
 from server.maintenance.ports import EmbedderIdentity, StoreUnready
 from server.storage.postgres.pool import UNAVAILABLE, Database
+from server.storage.postgres.row_security import ALL_PROJECTS
 from server.storage.postgres.statements import load_sql
 
 # Any number will do, as long as every server of a database uses the same: "memoir" in ASCII.
@@ -23,6 +24,10 @@ ADVISORY_LOCK = 0x6D656D6F6972
 
 class SchemaConflict(MemoirError):
     """The database was migrated by other files than these."""
+
+
+class RoleUnknown(MemoirError):
+    """The database has no role of the name that servers are to use."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,17 +56,23 @@ def load_migrations() -> list[Migration]:
     ]
 
 
-async def migrate(dsn: str, on_apply: Callable[[Migration], None]) -> int:
+async def migrate(
+    dsn: str, on_apply: Callable[[Migration], None], service_role: str | None = None
+) -> int:
     """Applies the missing steps and returns how many.
 
-    Servers that start together wait for one another by an advisory lock.
+    Servers that start together wait for one another by an advisory lock. `service_role` is granted
+    what a server needs.
 
     Raises:
         StoreUnavailable: PostgreSQL cannot be reached.
         SchemaConflict: an applied step is not the one that these files hold.
+        RoleUnknown: there is no such role.
     """
+    # Steps see the rows of all projects, also where the tables' owner is no superuser.
+    every_row = {"memoir.project": ALL_PROJECTS}
     try:
-        connection = await asyncpg.connect(dsn, timeout=10)
+        connection = await asyncpg.connect(dsn, timeout=10, server_settings=every_row)
     except UNAVAILABLE as error:
         raise StoreUnavailable from error
     try:
@@ -71,6 +82,8 @@ async def migrate(dsn: str, on_apply: Callable[[Migration], None]) -> int:
         for migration in missing:
             on_apply(migration)
             await _apply(connection, migration)
+        if service_role is not None:
+            await _let_serve(connection, service_role)
         return len(missing)
     finally:
         await connection.close()
@@ -90,6 +103,16 @@ def _missing(applied: dict[int, str]) -> list[Migration]:
                 "text: this database belongs to another build of the server"
             )
     return [migration for migration in migrations if migration.version not in applied]
+
+
+async def _let_serve(connection: asyncpg.Connection[asyncpg.Record], service_role: str) -> None:
+    try:
+        await connection.execute(*SQL["let_serve"](service_role=service_role))
+    except asyncpg.UndefinedObjectError as error:
+        raise RoleUnknown(
+            f"PostgreSQL has no role {service_role!r}; create it first, for example with: "
+            f"createuser --pwprompt {service_role}"
+        ) from error
 
 
 async def _apply(connection: asyncpg.Connection[asyncpg.Record], migration: Migration) -> None:

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Final
 
 import asyncpg
 
+from server.storage.postgres.row_security import confined
+
 if TYPE_CHECKING:
     from asyncpg.pool import PoolConnectionProxy
 
@@ -35,14 +37,25 @@ class SpareConnections:
     def __len__(self) -> int:
         return len(self._connections)
 
-    def take(self) -> Connection | None:
-        """Returns the one that was used last, whose caches are warm, or None if there is none."""
+    def take(self, project_id: str | None) -> Connection | None:
+        """Returns the one that was used last, whose caches are warm, or None if there is none.
+
+        Where row-level security applies, that is the last one that showed the project's rows, and
+        else the one that was not used for longest, so that busy projects keep theirs.
+        """
         while self._connections:
-            connection = self._connections.pop()
+            connection = self._connections.pop(self._best(project_id))
             if _is_open(connection):
                 return connection
             self._give_back(connection)
         return None
+
+    def _best(self, project_id: str | None) -> int:
+        for index in range(len(self._connections) - 1, -1, -1):
+            connection = self._connections[index]
+            if not _is_open(connection) or confined(connection).shows(project_id):
+                return index
+        return 0
 
     def put(self, connection: Connection) -> None:
         """Keeps a healthy connection: open, and outside of any transaction."""

@@ -157,6 +157,16 @@ def test_services_and_the_budget_select_the_pods() -> None:
     assert not budget.items() <= migration.items()
 
 
+def test_the_owner_of_the_tables_is_known_to_the_migration_alone() -> None:
+    values = ("--set", "migration.secret=memoir-owner,migration.serviceRole=memoir_service")
+    documents = rendered(*values)
+    [migration] = the(documents, "Job")["spec"]["template"]["spec"]["containers"]
+    [server] = the(documents, "Deployment")["spec"]["template"]["spec"]["containers"]
+    assert migration["args"] == ["migrate", "--service-role", "memoir_service"]
+    assert migration["envFrom"] == [{"secretRef": {"name": "memoir-owner"}}]
+    assert server["envFrom"] == [{"secretRef": {"name": "memoir"}}]
+
+
 def test_values_that_cannot_work_are_refused() -> None:
     with pytest.raises(subprocess.CalledProcessError) as refused:
         render("--set", "models=gpt")

@@ -13,6 +13,7 @@ from google.protobuf.message import Message
 from server.api.grpc.admission import MethodClass
 from server.api.grpc.convert.operations import project_of_name
 from server.api.grpc.interceptors.context import CallContext, CallInterceptor, Method, Proceed
+from server.core.request_context import enter_project
 from server.projects.project import Caller, Principal
 from server.projects.quotas import ProjectQuotas
 
@@ -93,6 +94,7 @@ class AuthorizationInterceptor(CallInterceptor):
         org_id, project_id = _named(request, "org_id"), _project_named(request)
         caller = await self._authorize(current_principal(), org_id, project_id)
         enter_caller(caller)
+        enter_project(caller.project_id)
         if self._quotas is None:
             return await proceed(request, context)
         is_stream = method.kind is MethodClass.STREAM

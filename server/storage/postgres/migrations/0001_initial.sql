@@ -1004,3 +1004,46 @@ $$;
 CREATE TRIGGER passages_follow_deletions AFTER DELETE ON memories REFERENCING OLD TABLE AS former FOR EACH STATEMENT EXECUTE FUNCTION passages_follow_memories();
 
 CREATE TRIGGER passages_follow_updates AFTER UPDATE ON memories REFERENCING OLD TABLE AS former NEW TABLE AS present FOR EACH STATEMENT EXECUTE FUNCTION passages_follow_memories();
+
+-- The second lock: a role that is subject to row-level security sees the rows of one project, which the
+-- session names, and '*' stands for all of them. The sub-selects make it one comparison a row, because
+-- they are evaluated once a statement.
+DO $$
+DECLARE
+    tenants_table regclass;
+BEGIN
+    FOR tenants_table IN
+        SELECT c.oid
+        FROM pg_class AS c
+        JOIN pg_attribute AS a ON a.attrelid = c.oid AND a.attname = 'project_id' AND NOT a.attisdropped
+        WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind IN ('r', 'p')
+    LOOP
+        EXECUTE format('ALTER TABLE %s ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY', tenants_table);
+        EXECUTE format(
+            'CREATE POLICY one_project ON %s USING ('
+            'project_id = (SELECT current_setting(''memoir.project'', true)) '
+            'OR (SELECT current_setting(''memoir.project'', true)) = ''*'')',
+            tenants_table
+        );
+    END LOOP;
+END
+$$;
+
+-- What the role of a server needs: rows, but not the schema, and of the audit log only to add and to
+-- read. Safe to repeat.
+CREATE FUNCTION let_serve(service_role name) RETURNS void
+LANGUAGE plpgsql AS $$
+BEGIN
+    EXECUTE format('GRANT USAGE ON SCHEMA %I TO %I', current_schema(), service_role);
+    EXECUTE format(
+        'GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA %I TO %I',
+        current_schema(), service_role
+    );
+    EXECUTE format('GRANT TRUNCATE ON reembedding TO %I', service_role);
+    EXECUTE format(
+        'GRANT USAGE, SELECT, UPDATE ON ALL SEQUENCES IN SCHEMA %I TO %I', current_schema(), service_role
+    );
+    EXECUTE format('REVOKE UPDATE, DELETE ON audit_events FROM %I', service_role);
+    EXECUTE format('REVOKE INSERT, UPDATE, DELETE ON schema_migrations FROM %I', service_role);
+END
+$$;

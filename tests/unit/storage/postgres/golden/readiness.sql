@@ -15,6 +15,9 @@ SELECT version, checksum FROM schema_migrations;
 -- name: record_migration
 INSERT INTO schema_migrations (version, name, checksum) VALUES ($1, $2, $3);
 
+-- name: let_serve
+SELECT let_serve($1);
+
 -- name: has_ledger
 SELECT to_regclass('schema_migrations') IS NOT NULL;
 
