@@ -67,7 +67,8 @@ async def test_pages_are_fetched_as_they_are_needed(
     messages = [memoir.Message(role="user", content=f"Note {number}") for number in range(7)]
     await async_client.add(messages, user_id=user, infer=False)
     texts = [m.text async for m in async_client.list(user_id=user, page_size=3)]
-    assert sorted(texts) == [f"Note {number}" for number in range(7)]
+    # The newest first, and so what was said last in a call.
+    assert texts == [f"Note {number}" for number in reversed(range(7))]
     kinds = {scope.id: scope.kind async for scope in async_client.scopes("user", page_size=1)}
     assert kinds[user] == "user"
 

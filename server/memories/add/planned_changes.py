@@ -111,7 +111,7 @@ def _addition(add: AddContext, ordinal: int, operation: AddFact, vector: Vector)
     command, now = add.command, add.call.time
     message = add.messages[operation.message_index]
     memory = Memory(
-        id=new_id(now),
+        id=new_id(now, ordinal),
         project_id=command.project_id,
         scope=command.scope,
         text=operation.text,

@@ -65,7 +65,7 @@ def _memory(
 ) -> EmbeddedMemory:
     command, now = add.command, add.call.time
     memory = Memory(
-        id=new_id(now),
+        id=new_id(now, ordinal),
         project_id=command.project_id,
         scope=command.scope,
         text=message.content,

@@ -8,7 +8,7 @@ from uuid import RFC_4122
 from hypothesis import given
 from hypothesis import strategies as st
 
-from server.core.values import UNIX_EPOCH, new_id
+from server.core.values import MAX_ORDINAL, UNIX_EPOCH, new_id
 
 times = st.datetimes(
     min_value=datetime(1970, 1, 1),  # noqa: DTZ001 - Hypothesis adds the time zone
@@ -39,3 +39,10 @@ def test_ids_sort_by_time(now: datetime, later: timedelta) -> None:
 def test_ids_of_one_moment_differ() -> None:
     now = datetime(2026, 11, 23, tzinfo=UTC)
     assert len({new_id(now) for _ in range(10_000)}) == 10_000
+
+
+@given(times, st.integers(0, MAX_ORDINAL - 1))
+def test_ids_of_one_call_have_its_order(now: datetime, ordinal: int) -> None:
+    first, second = new_id(now, ordinal), new_id(now, ordinal + 1)
+    assert first < second
+    assert (first.version, first.variant) == (7, RFC_4122)
