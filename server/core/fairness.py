@@ -124,6 +124,11 @@ class FairPlaces:
         self._held = Holdings()
         self._queue = TurnQueue()
 
+    @property
+    def waiting(self) -> int:
+        """How many wait for a place."""
+        return len(self._queue)
+
     async def take(self, tenant: str | None) -> None:
         """Waits for a place, which must be given back; None stands for the service's own work."""
         name = tenant or ""

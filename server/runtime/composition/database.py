@@ -27,7 +27,7 @@ async def open_database(dsn: str, settings: PostgresSettings) -> AsyncIterator[D
     )
     pool = await open_pool(dsn, options)
     try:
-        yield Database(pool, settings.acquire_timeout)
+        yield Database(pool, settings.acquire_timeout, settings.statement_timeout)
     finally:
         pool.terminate()
 

@@ -236,6 +236,19 @@ def _document(keys: Sequence[str], value: Value) -> object:
     return document
 
 
+def reads_values(filters: Filter | None) -> bool:
+    """Whether the filter looks into texts or metadata with `contains` or `icontains`.
+
+    No index serves that: it costs each memory of the scope a look into the whole value.
+    """
+    match filters:
+        case AllOf(parts) | AnyOf(parts):
+            return any(map(reads_values, parts))
+        case Not(negated):
+            return reads_values(negated)
+    return isinstance(filters, Contains)
+
+
 def filter_condition(filters: Filter | None) -> Condition:
     """The condition that a filter is compiled to."""
     if filters is None:

@@ -25,6 +25,7 @@ from server.core.errors import StoreUnavailable
 from server.core.fairness import FairPlaces
 from server.core.request_context import bounded, current_project, current_tenant
 from server.projects.ports import PoolUsage
+from server.storage.postgres.long_statements import LongStatements
 from server.storage.postgres.row_security import ConfinedConnection, confined
 from server.storage.postgres.spares import SpareConnections
 from server.storage.postgres.statements import load_sql
@@ -180,12 +181,13 @@ class Database:
     Tenants share the connections fairly (see `server.core.fairness`).
     """
 
-    def __init__(self, pool: Pool, acquire_timeout: float) -> None:
-        """`acquire_timeout` is the longest wait for a connection, in seconds."""
+    def __init__(self, pool: Pool, acquire_timeout: float, statement_timeout: float = 30.0) -> None:
+        """Both are seconds: the longest wait for a connection, and the time of a statement."""
         self.pool = pool
         self._acquire_timeout = acquire_timeout
         # Who has a place finds a connection among the spare ones or in the pool.
         self._places = FairPlaces(pool.get_max_size(), _RESERVED)
+        self._long = LongStatements(pool.get_max_size(), acquire_timeout, statement_timeout)
         self._spares = SpareConnections(self._release_later)
         self._releases = Background("connection-release")
         self._outage = OutageLog(log, began="postgres.unavailable", ended="postgres.available")
@@ -213,6 +215,30 @@ class Database:
             DeadlineExceeded: the call's time is up.
         """
         return TakenConnection(self)
+
+    @asynccontextmanager
+    async def long_read(self) -> AsyncIterator[Connection]:
+        """A connection for a read that looks into every value of a scope.
+
+        Raises:
+            Overloaded: too many of these run, or it took too long for how many wait.
+            StoreUnavailable: as for `connection`.
+            DeadlineExceeded: the call's time is up.
+        """
+        async with self._long.room(), self._long.time_to_read(), self.connection() as connection:
+            yield connection
+
+    @asynccontextmanager
+    async def long_write(self) -> AsyncIterator[Connection]:
+        """A connection for a write that looks into every value of a scope.
+
+        Raises:
+            Overloaded: too many of these run.
+            StoreUnavailable: as for `connection`.
+            DeadlineExceeded: the call's time is up.
+        """
+        async with self._long.room(), self.connection() as connection:
+            yield connection
 
     async def take(self, tenant: str | None) -> Connection:
         """Takes a connection of the tenant's share, which has to be given back.

@@ -14,7 +14,7 @@ from server.storage.postgres.commit import call_values, translate_conflicts
 from server.storage.postgres.erasing import SQL as ERASE
 from server.storage.postgres.erasing import erase as erase_memories
 from server.storage.postgres.erasing import to_deletion, translate_version_conflicts
-from server.storage.postgres.filters import filter_condition, scope_condition
+from server.storage.postgres.filters import filter_condition, reads_values, scope_condition
 from server.storage.postgres.memory_changes import SQL
 from server.storage.postgres.pool import Database, transaction
 from server.storage.postgres.statements import BoundStatement
@@ -86,7 +86,9 @@ class PostgresScopeStore:
         remove = _erase_matching if erase else _remove_matching
         try:
             with translate_conflicts(call), translate_version_conflicts():
-                async with self._database.connection() as connection:
+                database = self._database
+                taken = database.long_write() if reads_values(filters) else database.connection()
+                async with taken as connection:
                     if not erase and not validate_only:
                         # By itself a statement is a transaction, and one round trip.
                         return self._committed(await remove(connection, call, filters))

@@ -1,0 +1,87 @@
+"""Statements that look into every value of a scope: few at a time, and not for long."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack
+
+import pytest
+
+from server.core.errors import Overloaded
+from server.core.values import JsonValue
+from server.memories.filters.parser import parse_filter
+from server.storage.postgres.filters import reads_values
+from server.storage.postgres.long_statements import SHORTEST_SECONDS, LongStatements
+from server.storage.postgres.pool import Database, PoolOptions, open_pool
+
+
+@pytest.fixture
+async def database(postgres_dsn: str) -> AsyncIterator[Database]:
+    """A pool of eight connections, and so with room for two such statements."""
+    pool = await open_pool(postgres_dsn, PoolOptions(max_size=8))
+    async with pool.acquire(), pool.acquire(), pool.acquire():
+        pass  # connecting may take longer than the wait that is tested
+    yield Database(pool, acquire_timeout=0.1, statement_timeout=2.0)
+    pool.terminate()
+
+
+async def read(database: Database, statement: str) -> object:
+    async with database.long_read() as connection:
+        return await connection.fetchval(statement)
+
+
+async def test_only_a_few_run_at_a_time_and_others_go_on(database: Database) -> None:
+    async with AsyncExitStack() as held:
+        for _ in range(2):
+            await held.enter_async_context(database.long_write())
+        with pytest.raises(Overloaded):
+            await read(database, "SELECT 1")
+        async with database.connection() as connection:
+            assert await connection.fetchval("SELECT 1") == 1
+    assert await read(database, "SELECT 1") == 1
+
+
+async def test_a_read_is_ended_in_time(database: Database) -> None:
+    with pytest.raises(Overloaded):
+        await read(database, "SELECT pg_sleep(60)")
+    async with database.connection() as connection:
+        assert await connection.fetchval("SELECT 1") == 1
+
+
+async def test_the_more_wait_the_less_time_a_read_has() -> None:
+    statements = LongStatements(connections=8, wait_seconds=60.0, read_seconds=30.0)
+
+    async def wait_for_room() -> None:
+        async with statements.room():
+            pass
+
+    assert statements.read_seconds() == 30.0
+    async with statements.room(), statements.room(), asyncio.TaskGroup() as waiting:
+        tasks = [waiting.create_task(wait_for_room()) for _ in range(2)]
+        await asyncio.sleep(0)
+        assert statements.read_seconds() == 10.0
+        tasks += [waiting.create_task(wait_for_room()) for _ in range(100)]
+        await asyncio.sleep(0)
+        assert statements.read_seconds() == SHORTEST_SECONDS
+        for task in tasks:
+            task.cancel()
+
+
+async def test_a_write_is_not_ended(database: Database) -> None:
+    async with database.long_write() as connection:
+        # As long as a read has at least.
+        assert await connection.fetchval("SELECT 1 FROM pg_sleep(1.1)") == 1
+
+
+@pytest.mark.parametrize(
+    ("filters", "expected"),
+    [
+        ({"text": "a"}, False),
+        ({"AND": [{"user_id": "a"}, {"NOT": [{"text": {"icontains": "a"}}]}]}, True),
+        ({"OR": [{"metadata.tags": {"contains": "a"}}]}, True),
+    ],
+)
+def test_what_looks_into_every_value(filters: Mapping[str, JsonValue], *, expected: bool) -> None:
+    assert reads_values(parse_filter(filters)) is expected
+    assert reads_values(None) is False
