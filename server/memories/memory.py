@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from enum import StrEnum
+from functools import lru_cache
 from uuid import UUID
 
 from server.core.values import JsonObject, Vector, digest_of
@@ -126,6 +127,8 @@ def verbatim_digest(role: Role, name: str | None, text: str) -> bytes:
     return digest_of("verbatim", role, _composed(name or ""), _composed(text))
 
 
+# An add compares each new fact with the same twenty candidates as the add before, several times.
+@lru_cache(maxsize=8_192)
 def fact_digest(text: str) -> bytes:
     """Returns a digest that is equal for facts that differ only in case and white space.
 

@@ -19,10 +19,10 @@ import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from operator import mul
 from uuid import UUID
 
-from server.core.values import Vector
 from server.memories.add.inference import Candidate
 from server.memories.add.proposals import (
     AddFact,
@@ -159,7 +159,7 @@ class StatedFact:
     """A fact's text and its L2-normalised vector."""
 
     text: str
-    vector: Vector
+    vector: Sequence[float]
 
 
 class KnownFacts:
@@ -167,7 +167,7 @@ class KnownFacts:
 
     def __init__(self, facts: Iterable[StatedFact], threshold: float) -> None:
         self._threshold = threshold
-        self._vectors: dict[object, list[Vector]] = {}
+        self._vectors: dict[object, list[Sequence[float]]] = {}
         for fact in facts:
             self.add(fact)
 
@@ -181,11 +181,13 @@ class KnownFacts:
         return any(_cosine(vector, fact.vector) >= self._threshold for vector in alike)
 
 
-def _cosine(one: Vector, other: Vector) -> float:
+def _cosine(one: Sequence[float], other: Sequence[float]) -> float:
     total: float = sum(map(mul, one, other))
     return total
 
 
+# The candidates of an add are mostly those of the one before.
+@lru_cache(maxsize=8_192)
 def _wording(text: str) -> tuple[Sequence[str], Sequence[Sequence[str]]]:
     """Returns what two near duplicates share: how they begin, and their movable phrases."""
     folded = unicodedata.normalize("NFC", text).translate(_APOSTROPHES).casefold()

@@ -5,13 +5,11 @@ The answer comes from an untrusted source: see `server.memories.add.plan` for ho
 
 from __future__ import annotations
 
-from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
-from server.core.values import Vector
 from server.graph.model import Entity, Relation
 from server.memories.conversation import Message, Role
 
@@ -60,7 +58,7 @@ class Candidate:
     version: int
     immutable: bool
     similarity: float
-    vector: Vector = field(default_factory=lambda: array("f"), repr=False)
+    vector: Sequence[float] = field(default=(), repr=False)
     entities: Sequence[Entity] = ()
     relations: Sequence[Relation] = ()
     role: Role | None = None

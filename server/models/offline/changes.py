@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
 
 from server.memories.add.inference import ProposedOperation
 from server.memories.memory import fact_digest
@@ -19,8 +18,6 @@ from server.models.offline.phrases import Item
 
 Describe = Callable[[ProposedOperation, str, Sequence[Fact]], ProposedOperation]
 """Gives an operation the text, and the entities and relations of the facts in it."""
-
-_digest = lru_cache(maxsize=8_192)(fact_digest)
 
 
 @dataclass(slots=True)
@@ -40,7 +37,7 @@ class Entry:
 
     def __post_init__(self) -> None:
         """Notes what makes two memories the same to the letter."""
-        self.digest = _digest(self.text)
+        self.digest = fact_digest(self.text)
 
     @property
     def is_open(self) -> bool:
@@ -71,7 +68,7 @@ class Ledger:
 
     def state(self, fact: Fact, operation: ProposedOperation) -> None:
         """Takes in a fact."""
-        if _digest(fact.text) in self._digests:
+        if fact_digest(fact.text) in self._digests:
             return
         standing = list(self._standing())
         near = [(entry, other) for entry, other in standing if fact.shares_subject(other)]
@@ -132,7 +129,7 @@ class Ledger:
             self._add(fact.text, (fact,), operation)
             return
         entry.text, entry.facts = fact.text, (fact,)
-        self._digests.add(_digest(fact.text))
+        self._digests.add(fact_digest(fact.text))
         self._change(entry, operation)
 
     def _retract(

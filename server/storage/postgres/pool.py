@@ -18,7 +18,6 @@ import orjson
 import structlog
 from opentelemetry import trace
 from opentelemetry.trace import SpanKind
-from pgvector.asyncpg import register_vector
 
 from server.core.background import Background
 from server.core.errors import StoreUnavailable
@@ -132,7 +131,8 @@ async def _prepare(connection: asyncpg.Connection[asyncpg.Record]) -> None:
     facts = await connection.fetchrow(*SQL["facts"]())
     assert facts is not None
     if facts["has_vectors"]:
-        await register_vector(connection)
+        # As they are sent: encoded and decoded where a vector is needed (`to_halfvec`).
+        await connection.set_type_codec("halfvec", encoder=bytes, decoder=bytes, format="binary")
     if facts["has_row_security"] and isinstance(connection, ConfinedConnection):
         connection.subject_to_row_security()
 

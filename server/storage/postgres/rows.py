@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import struct
 from array import array
-from collections.abc import Mapping, Sequence
-from functools import cached_property
-from typing import TYPE_CHECKING, Any, overload
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, TypeVar, overload
 from uuid import UUID
 
 import numpy as np
-from pgvector import HalfVector
 
 from server.core.values import Vector
 from server.graph.model import Entity, Relation
@@ -25,16 +25,21 @@ if TYPE_CHECKING:
     import asyncpg
 
 
-def to_halfvec(vector: Vector) -> HalfVector:
-    """The vector in half precision, which is what is stored and compared."""
-    return HalfVector(np.frombuffer(vector, dtype=np.float32))
+# What goes before the numbers of a `halfvec` in binary form: their count, and a zero.
+# https://github.com/pgvector/pgvector/blob/master/src/halfvec.c (halfvec_send)
+_HALFVEC_HEAD: Final = struct.Struct(">HH")
 
 
-def from_halfvec(value: HalfVector) -> Vector:
+def to_halfvec(vector: Vector) -> bytes:
+    """The vector in half precision, which is what is stored and compared, in binary form."""
+    numbers = np.frombuffer(vector, dtype=np.float32).astype(">f2")
+    return _HALFVEC_HEAD.pack(len(vector), 0) + numbers.tobytes()
+
+
+def from_halfvec(value: bytes) -> Vector:
     """The stored vector in single precision."""
-    vector = array("f")
-    vector.frombytes(value.to_numpy().astype(np.float32).tobytes())
-    return vector
+    numbers = np.frombuffer(value, dtype=">f2", offset=_HALFVEC_HEAD.size)
+    return array("f", numbers.astype(np.float32).tobytes())
 
 
 if TYPE_CHECKING:
@@ -155,38 +160,45 @@ def to_candidate(row: Row) -> Candidate:
         version=row["version"],
         immutable=row["immutable"],
         similarity=row["similarity"],
-        vector=from_halfvec(row["embedding"]),
+        vector=_Lazy(partial(from_halfvec, row["embedding"])),
         entities=to_entities(row["entities"]),
-        relations=_LazyRelations(row["relations"]),
+        relations=_Lazy(partial(to_relations, row["relations"])),
         role=Role(row["role"]) if row["role"] else None,
         name=row["name"],
     )
 
 
-class _LazyRelations(Sequence[Relation]):
-    """The relations in a JSON column, decoded when they are first read.
+ItemT = TypeVar("ItemT")
 
-    Every add gets twenty candidates, and needs the relations of those only that it changes.
+
+class _Lazy(Sequence[ItemT]):
+    """What a column holds, decoded when it is first looked at.
+
+    Every add gets twenty candidates, and needs most columns of those only that it changes.
     """
 
-    def __init__(self, values: Sequence[Mapping[str, Any]]) -> None:
-        self._values = values
+    __slots__ = ("_decode", "_items")
 
-    @cached_property
-    def _relations(self) -> tuple[Relation, ...]:
-        return to_relations(self._values)
+    def __init__(self, decode: Callable[[], Sequence[ItemT]]) -> None:
+        self._decode = decode
+        self._items: Sequence[ItemT] | None = None
+
+    def _decoded(self) -> Sequence[ItemT]:
+        if self._items is None:
+            self._items = self._decode()
+        return self._items
 
     @overload
-    def __getitem__(self, index: int) -> Relation: ...
+    def __getitem__(self, index: int) -> ItemT: ...
 
     @overload
-    def __getitem__(self, index: slice) -> Sequence[Relation]: ...
+    def __getitem__(self, index: slice) -> Sequence[ItemT]: ...
 
-    def __getitem__(self, index: int | slice) -> Relation | Sequence[Relation]:
-        return self._relations[index]
+    def __getitem__(self, index: int | slice) -> ItemT | Sequence[ItemT]:
+        return self._decoded()[index]
 
     def __len__(self) -> int:
-        return len(self._values)
+        return len(self._decoded())
 
 
 def from_notices(notices: Sequence[Notice]) -> list[dict[str, str]]:
