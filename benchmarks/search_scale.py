@@ -3,8 +3,9 @@
     python -m benchmarks.search_scale [--table N] [--questions N]
 
 Scopes of 600, 10,000 and 100,000 memories, invented diaries with offline embeddings, are searched
-through the store; with the indexes for large scopes and without them; then once more after memories
-of others have filled the table. Recall is the part of an exact search's best ten that was found.
+through the store: by statement, with the indexes for large scopes and without them, and held in
+memory; then once more after memories of others have filled the table. Recall is the part of an
+exact search's best ten that was found.
 """
 
 from __future__ import annotations
@@ -36,10 +37,14 @@ from server.runtime.composition.database import migrate_database, open_database
 from server.runtime.settings import PostgresSettings
 from server.storage.postgres.pool import Database
 from server.storage.postgres.schema import PostgresReadiness
+from server.storage.postgres.scope_indexes import MOST_BYTES, ScopeIndexes
 from server.storage.postgres.search import ScopeSizes, Searches
 from server.storage.postgres.vector_index import PostgresSearchIndexing
 
 SIZES = (600, 10_000, 100_000)
+MOST_HELD = 10_000
+"""The largest of these scopes that a server holds in memory."""
+
 EXACT = 1_000_000_000
 """A size that no scope has, so that all of them are searched as small ones."""
 
@@ -82,11 +87,12 @@ class Bench:
         async with self._database.connection() as connection:
             await connection.execute("VACUUM ANALYZE memories")
 
-    async def measure(self, table: int, way: str, large: int) -> None:
-        """Searches each scope."""
-        searches = Searches(self._database, ScopeSizes(large))
+    async def measure(self, table: int, way: str, large: int, held_bytes: int = 0) -> None:
+        """Searches each scope that can be searched in this way."""
+        indexes = ScopeIndexes(self._database, held_bytes)
+        searches = Searches(self._database, ScopeSizes(large), indexes)
         for size in SIZES:
-            if large < EXACT and size < large:
+            if (large < EXACT and size < large) or (held_bytes and size > MOST_HELD):
                 continue
             chance = random.Random(size)
             found, times = [], []
@@ -94,8 +100,10 @@ class Bench:
                 asked = await self._query(size, question(chance))
                 began = time.perf_counter()
                 hits = await searches.search(asked)
+                took = (time.perf_counter() - began) * 1000
+                await indexes.finish()
                 if number >= 0:
-                    times.append((time.perf_counter() - began) * 1000)
+                    times.append(took)
                     found.append(frozenset(hit.id for hit in hits))
             best = self._exact.setdefault(size, found)
             share = sum(len(a & b) for a, b in zip(best, found, strict=True))
@@ -158,6 +166,7 @@ async def run(
     loaded = sum(SIZES)
     await bench.measure(loaded, "all compared", EXACT)
     await bench.measure(loaded, "likely ones compared", SIZES[1])
+    await bench.measure(loaded, "held in memory", EXACT, MOST_BYTES)
     without = await bench.inserting()
     with timed() as building:
         await indexing.build(1024)
@@ -168,6 +177,7 @@ async def run(
         await bench.crowd(progress, table - loaded)
         await bench.measure(table, "all compared", EXACT)
         await bench.measure(table, "likely ones compared", SIZES[1])
+        await bench.measure(table, "held in memory", EXACT, MOST_BYTES)
     return (
         f"indexes of {loaded:,} memories: built in {building[0]:.1f} s; inserting {INSERTED:,} "
         f"memories takes {without:,.0f} ms without them, {indexed:,.0f} ms with them"

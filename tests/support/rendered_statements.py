@@ -20,7 +20,13 @@ from server.memories.passages import EVERY_SOURCE, Source
 from server.memories.ports import Call, ListQuery, SearchQuery
 from server.memories.scope import Scope, ScopeKind
 from server.storage import postgres
-from server.storage.postgres import memory_history, memory_store, ranking_statements, scope_store
+from server.storage.postgres import (
+    memory_history,
+    memory_store,
+    ranking_statements,
+    scope_indexes,
+    scope_store,
+)
 from server.storage.postgres.commit import RECORD_CALL, RECORD_CALL_WITH_PASSAGES
 from server.storage.postgres.erasing import PROJECT_SQL
 from server.storage.postgres.erasing import SQL as ERASE
@@ -28,6 +34,7 @@ from server.storage.postgres.event_stream import SQL as EVENTS
 from server.storage.postgres.filters import filter_condition, scope_condition
 from server.storage.postgres.memory_changes import SQL as CHANGES
 from server.storage.postgres.recall import SQL as RECALL
+from server.storage.postgres.scope_index import ScopeIndex
 from server.storage.postgres.statements import PACKAGE, SqlFile, Statement
 from server.storage.postgres.vector_index import SQL as INDEX
 from server.storage.postgres.vector_index import cast_to
@@ -104,6 +111,10 @@ def _searches() -> Iterator[tuple[str, str]]:
     cast = cast_to(256)
     by_index = ranking_statements.rank_large_statement(_search(_ALICE), size, cast)
     yield "rank_large_by_index", by_index[0]
+    index = ScopeIndex(dimensions=1)
+    yield "scope_index_look", scope_indexes.look_statement(_search(_ALICE), index)[0]
+    yield "scope_index_list", scope_indexes.list_statement(memories)[0]
+    yield "scope_index_read", scope_indexes.read_statement(_search(_RUN), [])[0]
 
 
 def _search(

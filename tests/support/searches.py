@@ -7,6 +7,7 @@ from server.memories.ports import MemoryStore, SearchQuery
 from server.memories.search.ranking import ArmWeights
 from server.storage.postgres.memory_store import PostgresMemoryStore
 from server.storage.postgres.pool import Database
+from server.storage.postgres.scope_indexes import ScopeIndexes
 from server.storage.postgres.search import ScopeSizes, Searches
 from tests.support.builders import ALICE, NOW, PROJECT, vector
 
@@ -28,13 +29,30 @@ class LargeScopes(PostgresMemoryStore):
         return await searches.search(query)
 
 
-SCOPE_SIZES = ("small scopes", "large scopes")
+class HeldScopes(PostgresMemoryStore):
+    """A store that searches every scope by an index in memory, which it made before."""
+
+    def __init__(self, database: Database) -> None:
+        super().__init__(database, on_commit=lambda: None)
+        self.indexes = ScopeIndexes(database)
+        self._searches = Searches(database, indexes=self.indexes)
+
+    async def search(self, query: SearchQuery) -> list[Hit]:
+        for _ in range(2):
+            await super().search(query)
+        await self.indexes.finish()
+        return await super().search(query)
+
+
+SCOPE_SIZES = ("small scopes", "large scopes", "held scopes")
 
 
 def store_of(scope_sizes: str, database: Database) -> MemoryStore:
     """A store that searches every scope as one of these sizes."""
     if scope_sizes == "large scopes":
         return LargeScopes(database)
+    if scope_sizes == "held scopes":
+        return HeldScopes(database)
     return PostgresMemoryStore(database, on_commit=lambda: None)
 
 

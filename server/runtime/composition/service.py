@@ -258,7 +258,7 @@ def _compose(
     stream = PostgresEventStream(database)
     tails = EventTails(stream, notifications, gate.closing)
     watch = WatchMemoryEvents(stream, tails, gate.closing)
-    store = PostgresMemoryStore(database, on_commit)
+    store = PostgresMemoryStore(database, on_commit, settings.search.index_mb * 2**20)
     history = PostgresMemoryHistory(database)
     leases = PostgresLeases(database, notifications.server_id)
     turns = ScopeTurns(leases)

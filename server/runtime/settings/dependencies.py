@@ -163,3 +163,19 @@ class RetentionSettings(BaseSettings):
         description="How long after its last day an expired memory is kept before it is erased "
         "with its history and messages; 0 keeps it forever.",
     )
+
+
+class SearchSettings(BaseSettings):
+    """What makes searches faster."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="MEMOIR_SEARCH_", env_ignore_empty=True, extra="ignore"
+    )
+
+    index_mb: int = Field(
+        default=256,
+        ge=0,
+        le=65536,
+        description="Memory of each serving process for the scopes that are searched often, in "
+        "MiB; 0 holds none.",
+    )

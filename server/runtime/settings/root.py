@@ -16,6 +16,7 @@ from server.runtime.settings.dependencies import (
     OperationSettings,
     PostgresSettings,
     RetentionSettings,
+    SearchSettings,
 )
 from server.runtime.settings.serving import (
     AdmissionSettings,
@@ -42,6 +43,7 @@ SECTIONS: tuple[type[BaseSettings], ...] = (
     InferenceSettings,
     OperationSettings,
     RetentionSettings,
+    SearchSettings,
     TelemetrySettings,
     MetricsSettings,
     HttpSettings,
@@ -69,6 +71,7 @@ class Settings:
     inference: InferenceSettings = field(default_factory=InferenceSettings)
     operations: OperationSettings = field(default_factory=OperationSettings)
     retention: RetentionSettings = field(default_factory=RetentionSettings)
+    search: SearchSettings = field(default_factory=SearchSettings)
     telemetry: TelemetrySettings = field(default_factory=TelemetrySettings)
     metrics: MetricsSettings = field(default_factory=MetricsSettings)
     http: HttpSettings = field(default_factory=HttpSettings)

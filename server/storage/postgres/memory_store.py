@@ -35,6 +35,7 @@ from server.storage.postgres.rows import (
     to_relations,
     to_stored_message,
 )
+from server.storage.postgres.scope_indexes import MOST_BYTES, ScopeIndexes
 from server.storage.postgres.search import Searches
 from server.storage.postgres.statements import BoundStatement, load_sql
 from server.telemetry.recording import record_changes, stage
@@ -106,12 +107,18 @@ class PostgresMemoryStore:
     """Implements `server.memories.ports.MemoryStore`.
 
     `on_commit` is called after every commit, so that what waits for changes need not poll.
+    `index_bytes` bounds what is held of scopes in memory, so that searching them is faster.
     """
 
-    def __init__(self, database: Database, on_commit: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        database: Database,
+        on_commit: Callable[[], None],
+        index_bytes: int = MOST_BYTES,
+    ) -> None:
         self._database = database
         self._on_commit = on_commit
-        self._searches = Searches(database)
+        self._searches = Searches(database, indexes=ScopeIndexes(database, index_bytes))
 
     async def commit(self, changes: ChangeSet) -> Committed:
         failpoints.reach("add.before_commit")

@@ -49,7 +49,7 @@ class ScopeSize:
 def rank_statement(query: SearchQuery) -> BoundStatement:
     """The statement that compares the whole scope, now or at a past instant."""
     is_past = query.time is not None
-    value = "{}" if is_past else _value(query)
+    value = "{}" if is_past else written_value(query)
     scope = scope_condition(query.scope, value=value)
     conditions = _conditions(query)
     origin = scope_condition(query.scope, table="origin").text
@@ -70,7 +70,7 @@ def rank_large_statement(query: SearchQuery, size: ScopeSize, cast: str = "") ->
 
     With a `cast` the nearest vectors are found by the index over that type.
     """
-    value = "{}" if cast else _value(query)
+    value = "{}" if cast else written_value(query)
     scope = scope_condition(query.scope, value=value)
     conditions = _conditions(query)
     compared, nearest = (
@@ -97,7 +97,7 @@ def rank_large_statement(query: SearchQuery, size: ScopeSize, cast: str = "") ->
     )
 
 
-def _value(query: SearchQuery) -> str:
+def written_value(query: SearchQuery) -> str:
     """How the project and the scope are written: see `_HIDDEN`."""
     has_one_index = query.filters is None and len(query.scope.parts()) == 1
     return _HIDDEN if has_one_index else "{}"

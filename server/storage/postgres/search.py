@@ -1,12 +1,15 @@
 """Searching: both arms score the scope in one statement, and the best are read in another.
 
-In a large scope only the memories that can be among the best are compared (ADR 0021).
+A scope that is searched often is scored from an index in memory, which that statement checks (ADR
+0054). Of a large scope that is not, only the memories that can be among the best are compared (ADR
+0021).
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from operator import itemgetter
 from typing import TYPE_CHECKING, Final, TypeAlias
 from uuid import UUID
 
@@ -20,6 +23,7 @@ from server.memories.search.asked_speaker import speakers_asked
 from server.memories.search.ranking import Arm, Ranked, Scored, fuse
 from server.memories.search.time_spans import closeness
 from server.storage.postgres.filters import reads_values
+from server.storage.postgres.index_ranking import Candidate
 from server.storage.postgres.ranking_statements import (
     SQL,
     ScopeSize,
@@ -27,6 +31,7 @@ from server.storage.postgres.ranking_statements import (
     rank_statement,
 )
 from server.storage.postgres.rows import to_memory, to_passage
+from server.storage.postgres.scope_indexes import ScopeIndexes
 from server.storage.postgres.statements import load_sql
 from server.storage.postgres.vector_index import VectorIndex, cast_to
 from server.telemetry.recording import record_candidates
@@ -35,6 +40,8 @@ if TYPE_CHECKING:
     from server.storage.postgres.pool import Connection, Database
     from server.storage.postgres.rows import Row
 
+
+NOTHING: Final = ScopeSize(0.0, 0.0)
 
 LARGE: Final = 2_000
 """Memories from which a scope is searched by candidates: below, comparing all of them is faster."""
@@ -82,9 +89,15 @@ READ_PASSAGES = load_sql("passages.sql")["read"]
 class Searches:
     """Searches of a database. Remembers which scopes are large: those are searched otherwise."""
 
-    def __init__(self, database: Database, sizes: ScopeSizes | None = None) -> None:
+    def __init__(
+        self,
+        database: Database,
+        sizes: ScopeSizes | None = None,
+        indexes: ScopeIndexes | None = None,
+    ) -> None:
         self._database = database
         self._sizes = sizes or ScopeSizes()
+        self._indexes = indexes or ScopeIndexes(database)
         self._index = VectorIndex()
 
     async def search(self, query: SearchQuery) -> list[Hit]:
@@ -108,18 +121,23 @@ class Searches:
                 hits.append(ScoredPassage(passage, hit.score, hit.arms))
         return hits
 
-    async def _rank(self, connection: Connection, query: SearchQuery) -> Sequence[Row]:
+    async def _rank(self, connection: Connection, query: SearchQuery) -> Sequence[Candidate]:
         if query.time is not None or query.filters is not None or query.categories:
             # What is asked for may be a small part of the scope, or is not in its indexes.
-            return await _compare_all(connection, query)
+            return _candidates(await _compare_all(connection, query))
+        is_whole = query.latest_at is None
+        if is_whole and (held := await self._indexes.rank(connection, query)) is not None:
+            return held
         size = self._sizes.of(query.project_id, query.scope, query.sources)
-        if size is not None:
-            return await self._compare_likely(connection, query, size)
-        rows = await _compare_all(connection, query)
-        if rows:
-            found = ScopeSize(rows[0]["size"], rows[0]["mean_length"])
-            self._sizes.learn(query.project_id, query.scope, found, query.sources)
-        return rows
+        if size is None:
+            rows = await _compare_all(connection, query)
+            size = ScopeSize(rows[0]["size"], rows[0]["mean_length"]) if rows else NOTHING
+            self._sizes.learn(query.project_id, query.scope, size, query.sources)
+        else:
+            rows = await self._compare_likely(connection, query, size)
+        if is_whole:
+            self._indexes.note(query, size.memories)
+        return _candidates(rows)
 
     async def _compare_likely(
         self, connection: Connection, query: SearchQuery, size: ScopeSize
@@ -128,6 +146,10 @@ class Searches:
         is_indexed = await self._index.serves(connection, dimensions, size.memories)
         cast = cast_to(dimensions) if is_indexed else ""
         return await connection.fetch(*rank_large_statement(query, size, cast))
+
+
+def _candidates(rows: Sequence[Row]) -> list[Candidate]:
+    return [Candidate(*itemgetter(*Candidate._fields)(row)) for row in rows]
 
 
 async def _compare_all(connection: Connection, query: SearchQuery) -> Sequence[Row]:
@@ -166,22 +188,23 @@ async def _read_passages(
     return {row["passage_id"]: to_passage(row) for row in rows}
 
 
-def _fused(query: SearchQuery, rows: Sequence[Row]) -> list[Ranked]:
-    asked = speakers_asked(query.text, {(row["role"], row["name"]) for row in rows})
+def _fused(query: SearchQuery, candidates: Sequence[Candidate]) -> list[Ranked]:
+    speakers = {(candidate.role, candidate.name) for candidate in candidates}
+    asked = speakers_asked(query.text, speakers)
     times = query.question_times
-    candidates = [
+    scored = [
         Scored(
-            row["memory_id"],
-            row["dense"],
-            row["lexical"],
-            query.graph.get(row["memory_id"], 0.0),
-            closeness(row["event_time"], times) if times else 0.0,
-            asked is not None and (row["role"], row["name"]) not in asked,
+            candidate.memory_id,
+            candidate.dense,
+            candidate.lexical,
+            query.graph.get(candidate.memory_id, 0.0),
+            closeness(candidate.event_time, times) if times else 0.0,
+            asked is not None and (candidate.role, candidate.name) not in asked,
         )
-        for row in rows
+        for candidate in candidates
     ]
-    _record(query, candidates)
-    return fuse(candidates, query.weights, query.limit, query.threshold, explain=query.explain)
+    _record(query, scored)
+    return fuse(scored, query.weights, query.limit, query.threshold, explain=query.explain)
 
 
 def _record(query: SearchQuery, candidates: Sequence[Scored]) -> None:

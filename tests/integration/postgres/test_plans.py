@@ -26,6 +26,8 @@ from server.storage.postgres.ranking_statements import (
     rank_large_statement,
     rank_statement,
 )
+from server.storage.postgres.scope_index import ScopeIndex
+from server.storage.postgres.scope_indexes import look_statement
 from server.storage.postgres.vector_index import cast_to
 from tests.support.builders import PROJECT
 from tests.support.postgres import loaded
@@ -69,6 +71,20 @@ def scoped(request: pytest.FixtureRequest) -> tuple[Scope, str]:
     return scope, index
 
 
+PLANNED_FOR_VALUES = 5
+"""How often PostgreSQL plans a statement for its values before it compares the costs."""
+
+
+async def custom_plans(connection: Connection, statement: str, *values: object) -> int:
+    """How often the statement is planned for its values if it is repeated."""
+    for _ in range(PLANNED_FOR_VALUES + 3):
+        await connection.fetch(statement, *values)
+    planned: int = await connection.fetchval(
+        "SELECT custom_plans FROM pg_prepared_statements WHERE statement = $1", statement
+    )
+    return planned
+
+
 async def test_a_search_compares_the_memories_of_the_scope(
     connection: Connection, scoped: tuple[Scope, str]
 ) -> None:
@@ -83,6 +99,28 @@ async def test_a_search_compares_the_memories_of_the_scope(
         assert {node["Parent Relationship"] for node in reads} == {"InitPlan"}
 
 
+async def test_an_index_in_memory_is_checked_by_entries_of_the_scope(
+    connection: Connection, scoped: tuple[Scope, str]
+) -> None:
+    scope, index = scoped
+    await connection.execute("VACUUM memories, passages")
+    for plan in await plans(connection, *look_statement(search_of(scope), ScopeIndex(DIMENSIONS))):
+        assert indexes(plan, "memories") == {index}
+        assert indexes(plan, "passages") == {index.replace("memories", "passages")}
+        [digest] = [node for node in nodes(plan) if node["Node Type"] == "Aggregate"]
+        reads = {node["Node Type"] for node in nodes(digest) if "Relation Name" in node}
+        # A scope of several parts is in no index as a whole.
+        assert reads == {"Index Only Scan" if len(scope.parts()) == 1 else "Index Scan"}
+
+
+@pytest.mark.parametrize("part", ["user_id", "agent_id", "app_id", "run_id"])
+async def test_indexes_of_one_kind_of_scope_are_checked_by_one_plan(
+    connection: Connection, part: str
+) -> None:
+    look = look_statement(search_of(Scope(**{part: "nobody"})), ScopeIndex(DIMENSIONS))
+    assert await custom_plans(connection, *look) == PLANNED_FOR_VALUES
+
+
 @pytest.mark.parametrize("part", ["user_id", "agent_id", "app_id", "run_id"])
 @pytest.mark.parametrize("is_large", [False, True], ids=["small", "large"])
 async def test_searches_of_one_kind_of_scope_share_a_plan(
@@ -90,14 +128,8 @@ async def test_searches_of_one_kind_of_scope_share_a_plan(
 ) -> None:
     query = search_of(Scope(**{part: "nobody"}))
     size = ScopeSize(10_000, 80.0)
-    statement, *bound = rank_large_statement(query, size) if is_large else rank_statement(query)
-    for _ in range(8):
-        await connection.fetch(statement, *bound)
-    planned = await connection.fetchval(
-        "SELECT custom_plans FROM pg_prepared_statements WHERE statement = $1", statement
-    )
-    # PostgreSQL plans the first five for their values, and compares the costs.
-    assert planned == 5
+    ranked = rank_large_statement(query, size) if is_large else rank_statement(query)
+    assert await custom_plans(connection, *ranked) == PLANNED_FOR_VALUES
 
 
 async def test_passages_are_read_by_keys_and_by_messages(connection: Connection) -> None:

@@ -422,16 +422,22 @@ COMMENT ON COLUMN memories.lexemes IS
 CREATE UNIQUE INDEX memories_digest ON memories (project_id, scope_key, digest);
 
 -- Of each part of a scope in the order of lists: a page costs what it holds, and a search reads
--- its scope, however large the table is.
+-- its scope, however large the table is. With the version, a digest of a scope is computed from the
+-- entries alone.
 CREATE INDEX memories_user
-    ON memories (project_id, user_id, create_time, memory_id) WHERE user_id IS NOT NULL;
+    ON memories (project_id, user_id, create_time, memory_id) INCLUDE (version)
+    WHERE user_id IS NOT NULL;
 CREATE INDEX memories_agent
-    ON memories (project_id, agent_id, create_time, memory_id) WHERE agent_id IS NOT NULL;
+    ON memories (project_id, agent_id, create_time, memory_id) INCLUDE (version)
+    WHERE agent_id IS NOT NULL;
 CREATE INDEX memories_app
-    ON memories (project_id, app_id, create_time, memory_id) WHERE app_id IS NOT NULL;
+    ON memories (project_id, app_id, create_time, memory_id) INCLUDE (version)
+    WHERE app_id IS NOT NULL;
 CREATE INDEX memories_run
-    ON memories (project_id, run_id, create_time, memory_id) WHERE run_id IS NOT NULL;
-CREATE INDEX memories_create_time ON memories (project_id, create_time, memory_id);
+    ON memories (project_id, run_id, create_time, memory_id) INCLUDE (version)
+    WHERE run_id IS NOT NULL;
+CREATE INDEX memories_create_time
+    ON memories (project_id, create_time, memory_id) INCLUDE (version);
 
 -- Equality in filters on metadata is containment. Without a pending list a look-up costs the same
 -- after many writes as after few.

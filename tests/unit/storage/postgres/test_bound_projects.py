@@ -77,7 +77,10 @@ def test_every_exception_is_still_one() -> None:
     assert EXCEPTIONS.keys() <= names | files
 
 
-@pytest.mark.parametrize("name", [name for name in golden_texts() if name.startswith("rank_")])
+SEARCHES = [name for name in golden_texts() if name.startswith(("rank_", "scope_index_"))]
+
+
+@pytest.mark.parametrize("name", SEARCHES)
 def test_every_search_binds_its_project(name: str) -> None:
     assert re.search(r"\bproject_id = (\(SELECT )?\$\d+", golden_texts()[name])
 
@@ -90,4 +93,5 @@ def test_statements_with_a_slot_for_the_project_are_those_of_searches() -> None:
         if "project" in statement.slots
     }
     assert with_project <= slotted(sql_files())
-    assert with_project <= {"rank", "rank_large"}
+    of_indexes = {"look_at_scope", "list_scope_items", "read_scope_items"}
+    assert with_project <= {"rank", "rank_large", *of_indexes}

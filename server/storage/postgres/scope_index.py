@@ -1,0 +1,197 @@
+"""What a server holds of a scope in memory, so that a search need not read all of it."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import UTC, date, datetime, timedelta
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
+from uuid import UUID
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from server.storage.postgres.rows import Row
+
+Numbers: TypeAlias = NDArray[np.int64]
+Scores: TypeAlias = NDArray[np.float64]
+Vectors: TypeAlias = NDArray[np.float32]
+
+EARLIEST: Final = datetime.min.replace(tzinfo=UTC)
+NEVER: Final = date.max.toordinal()
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_HALF: Final = 2**64
+_MICROSECOND: Final = timedelta(microseconds=1)
+_COLUMNS: Final = (
+    *("stamp", "scope", "inferred", "created", "happened", "ordinal", "length", "expires"),
+    *("high", "low"),
+)
+_LEAST_ROOM: Final = 8
+_BYTES_PER_ITEM: Final = 800
+_BYTES_PER_WORD: Final = 400
+_BYTES_PER_OCCURRENCE: Final = 6
+"""Measured with `tracemalloc` for items of 12 words; a bound needs no more than the magnitude."""
+
+
+class Occurrences(NamedTuple):
+    """Where a word stands: the number of each item that has it, and the place in its text."""
+
+    items: array[int]
+    places: array[int]
+
+
+class ScopeIndex:
+    """The items of a scope, memories and passages, in columns; each has a number, from 0.
+
+    An item that is changed gets a new number. Numbers of removed items are not used again.
+    """
+
+    def __init__(self, dimensions: int) -> None:
+        self.changes = 0
+        self.digest = 0
+        self.newest = EARLIEST
+        self.ids: list[UUID] = []
+        self.event_times: list[datetime] = []
+        self.speakers: list[tuple[str | None, str | None]] = []
+        self._vectors: Vectors = np.empty((_LEAST_ROOM, dimensions), dtype=np.float32)
+        self._numbers: dict[UUID, int] = {}
+        self._occurrences: dict[bytes, Occurrences] = {}
+        self._scopes: dict[bytes, int] = {}
+        self._columns = {name: array("q") for name in _COLUMNS}
+        self._occurrence_count = 0
+        self._alive = array("b")
+
+    def __len__(self) -> int:
+        """Returns how many items the scope has."""
+        return len(self._numbers)
+
+    @property
+    def size(self) -> int:
+        """How many numbers are given, those of removed items too."""
+        return len(self.ids)
+
+    @property
+    def dimensions(self) -> int:
+        """The length of the vectors."""
+        return int(self._vectors.shape[1])
+
+    @property
+    def byte_size(self) -> int:
+        """Roughly the memory that the index takes."""
+        return (
+            self._vectors.nbytes
+            + self.size * _BYTES_PER_ITEM
+            + len(self._occurrences) * _BYTES_PER_WORD
+            + self._occurrence_count * _BYTES_PER_OCCURRENCE
+        )
+
+    def put(self, rows: Iterable[Row]) -> None:
+        """Adds items, and replaces those that have changed."""
+        for row in rows:
+            number = self._numbers.get(row["memory_id"])
+            if number is None or self._columns["stamp"][number] != row["stamp"]:
+                self._drop(row["memory_id"])
+                self._append(row)
+
+    def keep_only(self, stamps: Mapping[UUID, int]) -> list[UUID]:
+        """Removes all other items, and returns the ids of those that are lacking."""
+        for id_ in [id_ for id_ in self._numbers if self._stamp(id_) != stamps.get(id_)]:
+            self._drop(id_)
+        return [id_ for id_ in stamps if id_ not in self._numbers]
+
+    def number_of(self, id_: UUID) -> int | None:
+        """The number of an item of the scope."""
+        return self._numbers.get(id_)
+
+    def vectors(self) -> Vectors:
+        """The embeddings by number."""
+        return self._vectors[: self.size]
+
+    def column(self, name: str) -> Numbers:
+        """A column by number; times are in microseconds, dates in days, ids in two halves."""
+        return np.array(self._columns[name], dtype=np.int64)
+
+    def is_present(self) -> NDArray[np.bool_]:
+        """Which numbers belong to items of the scope."""
+        return np.array(self._alive, dtype=np.bool_)
+
+    def occurrences(self, word: bytes) -> Occurrences | None:
+        """Where the word stands, in removed items too, in the order of their numbers."""
+        return self._occurrences.get(word)
+
+    def _stamp(self, id_: UUID) -> int:
+        return self._columns["stamp"][self._numbers[id_]]
+
+    def _drop(self, id_: UUID) -> None:
+        number = self._numbers.pop(id_, None)
+        if number is not None:
+            self.changes += 1
+            self._alive[number] = False
+            self.digest ^= self._columns["stamp"][number]
+
+    def _append(self, row: Row) -> None:
+        number = self.size
+        self._set_vector(number, row["vector"])
+        self.changes += 1
+        self._numbers[row["memory_id"]] = number
+        self._alive.append(True)
+        self.digest ^= row["stamp"]
+        self.newest = max(self.newest, row["create_time"])
+        self.ids.append(row["memory_id"])
+        self.event_times.append(row["event_time"])
+        self.speakers.append((row["role"], row["name"]))
+        for name, value in _columns_of(row, self._scopes):
+            self._columns[name].append(value)
+        for word, places in words_in(row["words"]):
+            found = self._occurrences.get(word)
+            if found is None:
+                found = self._occurrences[word] = Occurrences(array("I"), array("H"))
+            found.items.extend([number] * len(places))
+            found.places.extend(places)
+            self._occurrence_count += len(places)
+
+    def _set_vector(self, number: int, sent: bytes) -> None:
+        if number == len(self._vectors):
+            room = np.empty((2 * number, self.dimensions), dtype=np.float32)
+            room[:number] = self._vectors
+            self._vectors = room
+        self._vectors[number] = np.frombuffer(sent, dtype=">f2", offset=4)
+
+
+def microseconds(time: datetime) -> int:
+    """Since 1970."""
+    return (time - _EPOCH) // _MICROSECOND
+
+
+def words_in(sent: bytes) -> Iterator[tuple[bytes, Any]]:
+    """Each lexeme of a tsvector in PostgreSQL's binary form, with the places where it stands.
+
+    https://github.com/postgres/postgres/blob/master/src/backend/utils/adt/tsvector.c
+    """
+    at, end = 4, len(sent)
+    while at < end:
+        stop = sent.index(0, at)
+        places = stop + 3
+        after = places + 2 * int.from_bytes(sent[stop + 1 : places])
+        # The upper two bits are a weight.
+        yield (
+            sent[at:stop],
+            [int.from_bytes(sent[place : place + 2]) & 0x3FFF for place in range(places, after, 2)],
+        )
+        at = after
+
+
+def _columns_of(row: Row, scopes: dict[bytes, int]) -> Iterator[tuple[str, int]]:
+    yield "stamp", row["stamp"]
+    yield "scope", scopes.setdefault(row["scope_key"], len(scopes))
+    yield "inferred", row["inferred"]
+    yield "created", microseconds(row["create_time"])
+    yield "happened", microseconds(row["event_time"])
+    yield "ordinal", row["ordinal"]
+    yield "length", row["text_length"]
+    yield "expires", row["expiration_date"].toordinal() if row["expiration_date"] else NEVER
+    # The columns are signed, and keep the order of ids.
+    high, low = divmod(row["memory_id"].int, _HALF)
+    yield "high", high - _HALF // 2
+    yield "low", low - _HALF // 2

@@ -1,0 +1,235 @@
+"""The scopes whose items a server holds in memory, checked against PostgreSQL by every search.
+
+Being held proves nothing: the search's own statement says by a digest whether the index equals the
+scope, and brings what was added since (ADR 0054).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from contextvars import Context
+from datetime import date
+from functools import lru_cache
+from typing import TYPE_CHECKING, Final, TypeAlias
+from uuid import UUID
+
+import structlog
+from cachetools import LRUCache
+
+from server.core.background import Background
+from server.core.request_context import enter_project
+from server.memories.passages import Source
+from server.memories.ports import SearchQuery
+from server.memories.scope import Scope
+from server.storage.postgres.filters import scope_condition
+from server.storage.postgres.index_ranking import Candidate, ScopeView, rank
+from server.storage.postgres.ranking_statements import written_value
+from server.storage.postgres.scope_index import ScopeIndex
+from server.storage.postgres.statements import BoundStatement, Statement, load_sql
+
+if TYPE_CHECKING:
+    from server.storage.postgres.pool import Connection, Database
+    from server.storage.postgres.rows import Row
+
+SQL = load_sql("scope_index.sql")
+
+MOST_BYTES: Final = 256 * 1024 * 1024
+"""What all indexes of a server may take, roughly."""
+
+MOST_VECTOR_BYTES: Final = 32 * 1024 * 1024
+"""What the vectors of one scope may take. Comparing more would keep other calls waiting."""
+
+MOST_CHANGES: Final = 500
+"""How many changed items a search brings in. After more of them the index is read anew."""
+
+_MOST_SEEN: Final = 10_000
+_ATTEMPTS: Final = 3
+_SLICE: Final = 100
+_MAX_READ: Final = 2**31
+
+Place: TypeAlias = tuple[str, Scope, frozenset[Source]]
+
+log = structlog.get_logger()
+
+
+class HeldScope:
+    """The index of a scope, and what its searches of one day have in common."""
+
+    def __init__(self, dimensions: int) -> None:
+        self.index = ScopeIndex(dimensions)
+        self.refreshing = asyncio.Lock()
+        self._view: ScopeView | None = None
+        self._viewed: tuple[int, date | None] | None = None
+
+    def view(self, day: date | None) -> ScopeView:
+        """The items that are visible on the day; None shows all."""
+        wanted = self.index.changes, day
+        if self._view is None or self._viewed != wanted:
+            self._view, self._viewed = ScopeView(self.index, day), wanted
+        return self._view
+
+
+class ScopeIndexes:
+    """Holds the scopes that were searched at least twice lately, up to so many bytes."""
+
+    def __init__(self, database: Database, most_bytes: int = MOST_BYTES) -> None:
+        self._database = database
+        self._most_vector_bytes = min(MOST_VECTOR_BYTES, most_bytes // 4)
+        self._held: LRUCache[Place, HeldScope] = LRUCache(
+            most_bytes, getsizeof=lambda held: held.index.byte_size
+        )
+        self._seen: LRUCache[Place, bool] = LRUCache(_MOST_SEEN)
+        self._loading: set[Place] = set()
+        self._loads = Background("scope-index")
+        self._one_at_a_time = asyncio.Lock()
+
+    async def rank(self, connection: Connection, query: SearchQuery) -> Sequence[Candidate] | None:
+        """The candidates of a search; None if the scope is not held."""
+        place = _place(query)
+        held = self._held.get(place)
+        if held is None or held.index.dimensions != len(query.vector):
+            return None
+        before = held.index.changes
+        question = await self._checked(connection, query, held)
+        if question is None:
+            self._held.pop(place, None)
+            return None
+        if held.index.changes != before:
+            self._hold(place, held)
+        return rank(held.index, held.view(query.visible_on), query, question)
+
+    def note(self, query: SearchQuery, items: float) -> None:
+        """Notes that a scope of so many items was searched by statement.
+
+        If that was so before, the scope is read into memory, in the background.
+        """
+        place = _place(query)
+        if not self._fits(items, len(query.vector)):
+            return
+        if not self._seen.get(place):
+            self._seen[place] = True
+        elif place not in self._loading:
+            self._loading.add(place)
+            self._loads.start(
+                self._load(query),
+                # The load is no part of the call, and outlives it.
+                context=Context(),
+                on_end=lambda: self._loading.discard(place),
+            )
+
+    async def finish(self) -> None:
+        """Waits until the scopes that are being read into memory are held."""
+        await self._loads.finish()
+
+    async def _checked(
+        self, connection: Connection, query: SearchQuery, held: HeldScope
+    ) -> bytes | None:
+        """Makes the index equal to the scope, and returns the words of the question.
+
+        Returns None if too much has changed.
+        """
+        index = held.index
+        for _ in range(_ATTEMPTS):
+            before = index.changes
+            rows = await connection.fetch(*look_statement(query, index))
+            was_alone = index.changes == before
+            index.put(_items_of(rows))
+            if index.digest == rows[0]["digest"]:
+                break
+            if was_alone:
+                async with held.refreshing:
+                    if not await _refresh(connection, query, index):
+                        return None
+                break
+        else:
+            return None
+        question: bytes = rows[0]["question"]
+        return question
+
+    async def _load(self, query: SearchQuery) -> None:
+        enter_project(query.project_id)
+        held = HeldScope(len(query.vector))
+        try:
+            async with self._one_at_a_time:
+                async with self._database.connection() as connection:
+                    look = look_statement(query, held.index, most=_MAX_READ)
+                    rows = _items_of(await connection.fetch(*look))
+                for start in range(0, len(rows), _SLICE):
+                    held.index.put(rows[start : start + _SLICE])
+                    # Other calls go on meanwhile.
+                    await asyncio.sleep(0)
+        except Exception as error:  # noqa: BLE001 - searches go on by statement
+            log.warning("scope_index.not_read", error=type(error).__name__)
+        else:
+            self._hold(_place(query), held)
+
+    def _hold(self, place: Place, held: HeldScope) -> None:
+        """Counts the bytes of a scope, for which others may have to make way."""
+        index = held.index
+        if self._fits(len(index), index.dimensions) and index.byte_size <= self._held.maxsize:
+            self._held[place] = held
+        else:
+            self._held.pop(place, None)
+
+    def _fits(self, items: float, dimensions: int) -> bool:
+        return 4 * items * dimensions <= self._most_vector_bytes
+
+
+async def _refresh(connection: Connection, query: SearchQuery, index: ScopeIndex) -> bool:
+    """Makes the index equal to the scope by a list of it. Returns whether that was worth it."""
+    listed = await connection.fetch(*list_statement(query))
+    lacking = index.keep_only({row["memory_id"]: row["stamp"] for row in listed})
+    if len(lacking) > MOST_CHANGES or index.size > 2 * len(index) + MOST_CHANGES:
+        return False
+    if lacking:
+        index.put(await connection.fetch(*read_statement(query, lacking)))
+    return True
+
+
+def look_statement(
+    query: SearchQuery, index: ScopeIndex, most: int = MOST_CHANGES
+) -> BoundStatement:
+    """Asks for the digest of a scope, the words of a question, and at most so many new items."""
+    values = {"question": query.text, "after": index.newest, "most": most}
+    return _bound("look_at_scope", query, **values)
+
+
+def list_statement(query: SearchQuery) -> BoundStatement:
+    """Asks which items the scope has."""
+    return _bound("list_scope_items", query)
+
+
+def read_statement(query: SearchQuery, ids: Sequence[UUID]) -> BoundStatement:
+    """Asks for these items of the scope."""
+    return _bound("read_scope_items", query, memory_ids=ids)
+
+
+def _bound(name: str, query: SearchQuery, **values: object) -> BoundStatement:
+    parts = tuple(dict(query.scope.parts()))
+    statement = _statement(name, parts, query.sources, written_value(query))
+    scope = scope_condition(query.scope)
+    return statement(project_id=query.project_id, **scope.values, **values)
+
+
+@lru_cache(maxsize=256)
+def _statement(
+    name: str, parts: tuple[str, ...], sources: frozenset[Source], value: str
+) -> Statement:
+    """The statement for every scope that names these parts."""
+    any_scope = Scope(**dict.fromkeys(parts, ""))
+    blocks = [SQL.blocks[f"items_{source}"] for source in Source if source in sources]
+    return SQL[name].fill(
+        items="\nUNION ALL\n".join(blocks),
+        project=value.format(":project_id"),
+        scope=scope_condition(any_scope, value=value).text,
+    )
+
+
+def _place(query: SearchQuery) -> Place:
+    return query.project_id, query.scope, query.sources
+
+
+def _items_of(rows: Sequence[Row]) -> Sequence[Row]:
+    """The rows of `look` that are items: a scope without new ones has one row without any."""
+    return () if rows[0]["memory_id"] is None else rows

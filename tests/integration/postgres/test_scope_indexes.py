@@ -1,0 +1,240 @@
+"""What a server holds of a scope in memory follows what is stored, whoever stores it."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from server.core.values import Vector
+from server.memories.passages import EVERY_SOURCE, Hit, Source
+from server.memories.ports import ChangeSet, EmbeddedMemory, MemoryDeletion, SearchQuery
+from server.memories.scope import Scope
+from server.memories.search.ranking import ArmWeights
+from server.storage.postgres import scope_indexes
+from server.storage.postgres.memory_store import PostgresMemoryStore
+from server.storage.postgres.pool import Database
+from server.storage.postgres.scope_indexes import ScopeIndexes
+from server.storage.postgres.search import Searches
+from tests.support.builders import ALICE, NOW, addition, call, revision, vector
+from tests.support.passages import passages, tell
+from tests.support.searches import query
+
+WORDS = ["harbour", "boat", "sail", "tea", "rain", "morning", "music", "violin", "garden"]
+RUN = Scope(user_id="alice", run_id="run")
+QUESTION = query("a boat in the harbour, or tea", limit=20, weights=ArmWeights())
+
+
+class World:
+    """A store that others write to, and a server that holds Alice's scope in memory."""
+
+    def __init__(self, database: Database, **changes: int) -> None:
+        self.database = database
+        self.store = PostgresMemoryStore(database, on_commit=lambda: None)
+        self.indexes = ScopeIndexes(database, **changes)
+        self.held = Searches(database, indexes=self.indexes)
+        self.plain = Searches(database, indexes=ScopeIndexes(database, most_bytes=0))
+        self._minutes: Iterator[int] = iter(range(0, 100_000, 7))
+
+    async def hold(self, asked: SearchQuery = QUESTION) -> None:
+        """Searches until the scope is held."""
+        for _ in range(2):
+            await self.held.search(asked)
+        await self.indexes.finish()
+        assert await self.is_held(asked)
+
+    async def is_held(self, asked: SearchQuery = QUESTION) -> bool:
+        async with self.database.connection() as connection:
+            return await self.indexes.rank(connection, asked) is not None
+
+    async def add(
+        self, *texts: str, scope: Scope = ALICE, verbatim: bool = False, **details: object
+    ) -> list[EmbeddedMemory]:
+        of = call(scope=scope, time=NOW + timedelta(minutes=next(self._minutes)))
+        added = [
+            addition(of, text, ordinal=ordinal, **details)  # type: ignore[arg-type] # names fit
+            for ordinal, text in enumerate(texts)
+        ]
+        if verbatim:
+            added = [replace(item, memory=replace(item.memory, inferred=False)) for item in added]
+        await self.store.commit(ChangeSet(of, added=added))
+        return added
+
+    async def same(self, asked: SearchQuery = QUESTION) -> list[Hit]:
+        """What is found by the index, which is what is found by the statement."""
+        found, expected = await self.held.search(asked), await self.plain.search(asked)
+        assert scores(found) == pytest.approx(scores(expected), abs=1e-6)
+        return found
+
+
+def scores(hits: list[Hit]) -> dict[object, float]:
+    return {
+        key: score
+        for hit in hits
+        for key, score in [
+            (hit.id, hit.score),
+            *(((hit.id, arm.arm), arm.score) for arm in hit.arms),
+        ]
+    }
+
+
+def embedding(chance: random.Random) -> Vector:
+    return vector(*(chance.gauss(0.3, 1) for _ in range(3)))
+
+
+async def test_every_change_is_found_and_scored_as_by_the_statement(database: Database) -> None:
+    world, chance = World(database), random.Random(11)
+    stored: list[EmbeddedMemory] = []
+
+    async def add(scope: Scope, count: int, *, verbatim: bool) -> None:
+        texts = [
+            f"{chance.random()} " + " ".join(chance.choices(WORDS, k=chance.choice((2, 5, 80))))
+            for _ in range(count)
+        ]
+        expires = chance.choice((None, NOW.date(), NOW.date() - timedelta(days=1)))
+        stored.extend(
+            await world.add(
+                *texts,
+                scope=scope,
+                verbatim=verbatim,
+                embedding=embedding(chance),
+                expiration_date=expires,
+                name=chance.choice(("Ann", "Bob", None)),
+            )
+        )
+
+    for _ in range(20):
+        await add(chance.choice((ALICE, RUN)), 8, verbatim=chance.random() < 0.7)
+    await tell(world.store, passages(["A boat. ", "Tea?"], ["The harbour."]), time=NOW)
+    await world.hold()
+    await world.hold(everything := replace(QUESTION, visible_on=None))
+    await world.hold(alone := replace(QUESTION, sources=frozenset([Source.MEMORIES])))
+    for _ in range(12):
+        await add(chance.choice((ALICE, RUN)), chance.choice((0, 3)), verbatim=True)
+        changed, gone = chance.sample(range(len(stored)), 2)
+        of = call(time=NOW + timedelta(days=1))
+        revised = replace(
+            revision(stored[changed], "boat and tea " + str(chance.random())),
+            embedding=embedding(chance),
+        )
+        await world.store.commit(
+            ChangeSet(of, updated=[revised], deleted=[MemoryDeletion(1, stored[gone].memory.id, 1)])
+        )
+        for index in sorted((changed, gone), reverse=True):
+            stored.pop(index)
+        for asked in (QUESTION, everything, alone, replace(QUESTION, text="of none of these")):
+            assert await world.same(replace(asked, graph={stored[0].memory.id: 0.7}))
+    assert await world.is_held()
+
+
+async def test_what_is_changed_by_sql_alone_is_seen(database: Database) -> None:
+    world = World(database)
+    boat, tea = await world.add("a boat", "tea")
+    await tell(world.store, passages(["The harbour."]))
+    await world.hold()
+    async with database.connection() as connection:
+        await connection.execute("DELETE FROM memories WHERE memory_id = $1", boat.memory.id)
+    assert {hit.text for hit in await world.same()} == {"tea", "The harbour."}
+    async with database.connection() as connection:
+        await connection.execute(
+            "UPDATE memories SET text = 'a boat again', version = 2 WHERE memory_id = $1",
+            tea.memory.id,
+        )
+        await connection.execute("UPDATE passages SET delete_time = now()")
+    assert [hit.text for hit in await world.same()] == ["a boat again"]
+    async with database.connection() as connection:
+        await connection.execute("DELETE FROM memories")
+    assert await world.same() == []
+    await world.add("tea")
+    assert len(await world.same()) == 1
+
+
+async def test_a_memory_is_found_though_its_call_is_older_than_another(database: Database) -> None:
+    world = World(database)
+    late, early = (call(time=NOW + timedelta(minutes=minute)) for minute in (2, 1))
+    await world.store.commit(ChangeSet(late, added=[addition(late, "tea")]))
+    await world.hold()
+    await world.store.commit(ChangeSet(early, added=[addition(early, "a boat")]))
+    assert {hit.text for hit in await world.same()} == {"tea", "a boat"}
+
+
+async def test_searches_at_once_with_changes_find_what_is_there(database: Database) -> None:
+    world = World(database)
+    await world.add("tea")
+    await world.hold()
+
+    async def write(number: int) -> None:
+        [item] = await world.add(f"a boat number {number}")
+        if number % 3 == 0:
+            of = call(time=NOW + timedelta(days=1))
+            await world.store.commit(ChangeSet(of, deleted=[MemoryDeletion(0, item.memory.id, 1)]))
+
+    async def search(number: int) -> None:
+        await write(number)
+        hits = await world.held.search(replace(QUESTION, limit=100))
+        assert (f"a boat number {number}" in {hit.text for hit in hits}) == (number % 3 != 0)
+
+    async with asyncio.TaskGroup() as group:
+        for number in range(40):
+            group.create_task(search(number))
+    assert len(await world.same(replace(QUESTION, limit=100))) == 27
+
+
+async def test_after_many_changes_the_scope_is_read_anew(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scope_indexes, "MOST_CHANGES", 5)
+    world = World(database)
+    await world.add(*(f"a boat number {number}" for number in range(6)))
+    await world.hold()
+    async with database.connection() as connection:
+        await connection.execute("UPDATE memories SET version = version + 1")
+    assert not await world.is_held()
+    assert len(await world.same()) == 6
+    await world.indexes.finish()
+    assert await world.is_held()
+
+
+async def test_only_so_many_bytes_are_held(database: Database) -> None:
+    one = World(database, most_bytes=4_000)
+    await one.add("tea")
+    await one.add("rain", scope=(bob := Scope(user_id="bob")))
+    of_bob = replace(QUESTION, scope=bob)
+    await one.hold()
+    await one.hold(of_bob)
+    for _ in range(6):
+        await one.add(*(f"a boat {random.random()}" for _ in range(2)), scope=bob)
+        await one.same(of_bob)
+    assert not await one.is_held()
+
+    none = World(database, most_bytes=0)
+    for _ in range(3):
+        await none.same()
+    await none.indexes.finish()
+    assert not await none.is_held()
+
+
+async def test_a_scope_is_held_for_each_project_and_source(database: Database) -> None:
+    world = World(database)
+    await world.add("tea")
+    await world.hold()
+    assert not await world.is_held(replace(QUESTION, project_id="other"))
+    assert not await world.is_held(replace(QUESTION, scope=RUN))
+    assert not await world.is_held(replace(QUESTION, sources=frozenset([Source.PASSAGES])))
+    assert not await world.is_held(replace(QUESTION, vector=vector(1, 0, 0, 0)))
+    assert QUESTION.sources == EVERY_SOURCE
+
+
+async def test_a_scope_that_cannot_be_read_is_searched_by_statement(database: Database) -> None:
+    world = World(database)
+    await world.add("tea")
+    async with database.connection() as connection:
+        await connection.execute("ALTER FUNCTION halfvec_send RENAME TO away")
+    for _ in range(3):
+        assert await world.held.search(QUESTION)
+        await world.indexes.finish()
+    assert not await world.is_held()
