@@ -25,7 +25,7 @@ from tests.support.chaos.workload import Workload
 from tests.support.gemini_endpoint import GeminiEndpoint
 from tests.support.neo4j import quick_neo4j
 from tests.support.seeds import seed_of
-from tests.support.server import key_of, make_home
+from tests.support.server import key_of, key_of_new, make_home
 
 SHORT_SECONDS = 30.0
 CALLERS = 6
@@ -53,8 +53,8 @@ async def arena(tmp_path: Path, seed: int, gemini: GeminiEndpoint) -> AsyncItera
         home = await make_home(postgres.dsn, address, tmp_path)
         ways = await stack.enter_async_context(network(postgres.dsn, address, gemini.base_url))
         servers = [home.server(**ways.variables) for _ in range(2)]
-        key = await key_of(home)
-        arena = Arena(home, postgres, neo4j, servers, random.Random(seed), ways, key, disk)
+        keys = await key_of(home), await key_of_new(home)
+        arena = Arena(home, postgres, neo4j, servers, random.Random(seed), ways, *keys, disk)
         stack.push_async_callback(arena.stop)
         for server in arena.servers:
             await server.start()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -34,7 +34,7 @@ async def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIter
     directory: Path = tmp_path_factory.mktemp("postgres")
     postgres = EmbeddedPostgres(directory, NoProgress(), _NOT_DURABLE)
     dsn = await postgres.start()
-    await _execute(dsn, f"CREATE ROLE {SERVICE_ROLE} LOGIN")
+    await create_service_role(dsn)
     await _execute(dsn, f"CREATE DATABASE {TEMPLATE}")
     await migrate(with_database(dsn, TEMPLATE), lambda _: None, SERVICE_ROLE)
     yield dsn
@@ -68,6 +68,16 @@ def with_database(dsn: str, name: str) -> str:
     head, _, query = dsn.partition("?")
     base = head.rpartition("/")[0]
     return f"{base}/{name}" + (f"?{query}" if query else "")
+
+
+async def create_service_role(dsn: str) -> None:
+    """Makes the role if the server of this database does not have it yet."""
+    connection = await asyncpg.connect(dsn)
+    try:
+        with suppress(asyncpg.DuplicateObjectError):
+            await connection.execute(f"CREATE ROLE {SERVICE_ROLE} LOGIN")
+    finally:
+        await connection.close()
 
 
 def as_service(dsn: str) -> str:

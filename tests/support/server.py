@@ -28,7 +28,12 @@ from server.runtime.composition.database import open_administration
 from server.runtime.settings import PostgresSettings
 from tests.support.forked_server import ForkedServer, start_forked
 from tests.support.gemini_endpoint import GeminiEndpoint
-from tests.support.postgres import SERVICE_ROLE, as_service, empty_database
+from tests.support.postgres import (
+    SERVICE_ROLE,
+    as_service,
+    create_service_role,
+    empty_database,
+)
 
 if TYPE_CHECKING:
     from memoir.v1.graph_service_pb2_grpc import GraphServiceAsyncStub
@@ -297,6 +302,7 @@ async def key_of_new(home: Home) -> str:
 
 async def make_home(dsn: str, neo4j: Neo4jAddress, directory: Path) -> Home:
     """Prepares databases by the command line, as an operator would."""
+    await create_service_role(dsn)
     owner = external_environment(dsn, neo4j)
     await run_command("migrate", "--service-role", SERVICE_ROLE, environment=owner)
     environment = external_environment(as_service(dsn), neo4j, MEMOIR_GRPC_REFLECTION="true")

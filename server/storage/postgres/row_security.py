@@ -49,6 +49,8 @@ class ConfinedConnection(_Connection):
     async def show(self, project_id: str | None) -> None:
         """Shows the rows of this project alone, from now on. Costs a round trip."""
         shown = project_id or ALL_PROJECTS
+        # Until the answer is there, nobody knows: the statement may have been interrupted.
+        self._shown = None
         await self.execute(*SQL["show"](shown=shown))
         self._shown = shown
 

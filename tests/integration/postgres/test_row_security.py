@@ -11,6 +11,7 @@ import pytest
 
 from server.core.request_context import enter_project
 from server.storage.postgres.pool import Database, PoolOptions, open_pool
+from server.storage.postgres.row_security import ConfinedConnection
 from server.storage.postgres.schema import RoleUnknown, migrate
 from tests.support.postgres import as_service
 
@@ -111,6 +112,27 @@ async def test_a_project_finds_the_connection_that_it_used_last(service: Databas
     for _ in range(3):
         assert await fetch(service, BACKEND, "a") == of_a
         assert await fetch(service, BACKEND, "b") == of_b
+
+
+async def test_a_call_that_ends_while_a_connection_is_told_leaves_no_wrong_one(
+    postgres_dsn: str, owner: asyncpg.Connection[asyncpg.Record], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    del owner
+    pool = await open_pool(as_service(postgres_dsn), PoolOptions(max_size=1))
+    database = Database(pool, acquire_timeout=5.0)
+    assert await fetch(database, PROJECTS, "a") == ["a"]
+    execute = ConfinedConnection.execute
+
+    async def interrupted(connection: ConfinedConnection, *arguments: str) -> str:
+        await execute(connection, *arguments)
+        raise asyncio.CancelledError
+
+    monkeypatch.setattr(ConfinedConnection, "execute", interrupted)
+    with pytest.raises(asyncio.CancelledError):
+        await fetch(database, PROJECTS, "b")
+    monkeypatch.undo()
+    assert await fetch(database, PROJECTS, "a") == ["a"]
+    pool.terminate()
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ import grpc
 from benchmarks.ghz import Target, open_loop
 from server import failpoints
 from tests.support.chaos.deployment import Deployment
+from tests.support.chaos.hostile import SECONDS, be_hostile
 from tests.support.chaos.network import DEPENDENCIES, Ailment, Network, ailments
 from tests.support.chaos.noise import METHODS, code_of, noise
 from tests.support.chaos.small_disk import FULL_SECONDS, fill
@@ -32,10 +33,14 @@ Fault = Callable[[], Awaitable[str]]
 
 @dataclass
 class Arena(Deployment):
-    """What a run of chaos works on; `disk` is that of PostgreSQL where it can be filled."""
+    """What a run of chaos works on; `disk` is that of PostgreSQL where it can be filled.
+
+    `hostile_key` opens another project than `key`.
+    """
 
     network: Network
     key: str
+    hostile_key: str
     disk: Path | None
 
     def faults(self) -> list[Fault]:
@@ -55,6 +60,7 @@ class Arena(Deployment):
             self.restart_all,
             self.make_noise,
             self.flood,
+            self.crowd,
             *([self.fill_disk] if self.disk else []),
             *points,
             *ways,
@@ -92,6 +98,13 @@ class Arena(Deployment):
         target = Target(address, self.key, "memoir.v1.MemoryService/SearchMemories", body)
         run = await open_loop(target, rate=FLOOD_RATE, deadline=1.0, seconds=FLOOD_SECONDS)
         return f"{run.calls} searches in {FLOOD_SECONDS:g} s, of which {run.statuses['OK']} served"
+
+    async def crowd(self) -> str:
+        """Lets another project take whatever it can get of one server."""
+        address = self.chance.choice(self.servers).address
+        ends = await be_hostile(address, self.hostile_key)
+        assert not ends.keys() & {code.name for code in NEVER}, ends
+        return f"another project made {ends.total()} calls in {SECONDS:g} s: {dict(ends)}"
 
     async def fail_at(self, name: str) -> str:
         """Has a server die at a failpoint, at its first or a later time, and starts it anew."""

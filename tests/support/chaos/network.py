@@ -12,6 +12,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from server.embedded.neo4j import Neo4jAddress
 from tests.support.gemini_server import API_KEY
+from tests.support.postgres import SERVICE_ROLE
 from tests.support.toxiproxy import Toxiproxy, relayed
 
 POSTGRES, NEO4J, GEMINI = "postgresql", "neo4j", "gemini"
@@ -56,7 +57,7 @@ async def network(dsn: str, neo4j: Neo4jAddress, gemini: str) -> AsyncIterator[N
         neo4j_port = await proxy.lead(NEO4J, urlsplit(neo4j.uri).netloc)
         gemini_port = await proxy.lead(GEMINI, urlsplit(gemini).netloc)
         variables = {
-            "MEMOIR_POSTGRES_DSN": f"postgresql://postgres@127.0.0.1:{postgres_port}/postgres",
+            "MEMOIR_POSTGRES_DSN": f"postgresql://{SERVICE_ROLE}@127.0.0.1:{postgres_port}/postgres",
             "MEMOIR_NEO4J_URI": f"bolt://127.0.0.1:{neo4j_port}",
             "MEMOIR_MODELS": "gemini",
             "GEMINI_API_KEY": API_KEY,
