@@ -12,8 +12,10 @@ from typing import Generic, TypeVar
 from urllib.request import getproxies
 
 import aiohttp
+import orjson
 from google import genai
 from google.genai import types
+from google.genai._api_client import HttpRequest
 
 from server.core.errors import DeadlineExceeded, ModelQuotaExhausted
 from server.core.request_context import bounded, current_request
@@ -59,8 +61,9 @@ class GeminiClient:
     `max_concurrency`. Where the provider says when to come back, no request to that model is sent
     before.
 
-    Requests are sent by the client library's own transport and read here: its typed methods cost
-    several times what the request itself does, most of it in conversions (ADR 0031).
+    Requests are sent by the client library's own transport, below its retries, and read here: its
+    typed methods cost several times what the request itself does, most of it in conversions, and to
+    build each request anew a third (ADR 0031).
     """
 
     def __init__(
@@ -92,6 +95,7 @@ class GeminiClient:
         )
         self._max_concurrency = max_concurrency
         self._limiters: dict[str, AdaptiveLimiter] = {}
+        self._frames: dict[str, HttpRequest] = {}
         self._retrier = retrier or Retrier()
         self._show_limiters()
 
@@ -131,17 +135,33 @@ class GeminiClient:
 
     async def _send(self, request: ModelRequest[T], limiter: AdaptiveLimiter) -> T:
         try:
-            response = await self._genai._api_client.async_request(
-                "post",
-                f"models/{request.model_name}:{request.method}",
-                dict(request.body),
-                _http_options(bounded(request.timeout)),
-            )
+            response = await self._genai._api_client._async_request_once(self._posted(request))
         except Exception as error:
             if is_overload(error) and (asked := read_fault(error).retry_after):
                 limiter.hold(min(asked, _LONGEST_HOLD))
             raise
-        return request.read(response.body or "")
+        return request.read(response.response_stream[0])
+
+    def _posted(self, request: ModelRequest[T]) -> HttpRequest:
+        """The request as it is sent: what the library makes of its path, with what is its own."""
+        path = f"models/{request.model_name}:{request.method}"
+        frame = self._frames.get(path)
+        if frame is None:
+            frame = self._frames[path] = self._genai._api_client._build_request("post", path, {})
+        seconds = bounded(request.timeout)
+        current = current_request()
+        return HttpRequest(
+            method=frame.method,
+            url=frame.url,
+            headers={
+                **frame.headers,
+                "X-Server-Timeout": str(math.ceil(seconds)),
+                "x-correlation-id": current.correlation_id,
+                **outgoing_headers(current.traceparent),
+            },
+            data=orjson.dumps(request.body),
+            timeout=seconds,
+        )
 
     async def close(self) -> None:
         """Closes all connections."""
@@ -164,14 +184,3 @@ class GeminiClient:
 def _has_proxy() -> bool:
     """Whether the environment names a proxy, by a variable such as HTTPS_PROXY."""
     return not getproxies().keys().isdisjoint({"http", "https"})
-
-
-def _http_options(seconds: float) -> types.HttpOptions:
-    request = current_request()
-    return types.HttpOptions(
-        timeout=math.ceil(seconds * 1000),
-        headers={
-            "x-correlation-id": request.correlation_id,
-            **outgoing_headers(request.traceparent),
-        },
-    )
