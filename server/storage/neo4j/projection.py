@@ -10,7 +10,7 @@ from typing import Any
 from neo4j import AsyncManagedTransaction
 
 from server import failpoints
-from server.graph.entities.names import EntityKey, Mention
+from server.graph.entities.names import EntityKey, Mention, naming_mentions
 from server.graph.model import MemorySubgraph
 from server.graph.project.supersession import Holding, superseded_at
 from server.storage.neo4j import rows
@@ -96,10 +96,8 @@ async def project(tx: AsyncManagedTransaction, batch: Sequence[MemorySubgraph]) 
     known = await _lock_memories(tx, batch)
     current = [s for s in batch if not _is_stale(s, known.get(rows.memory_identity(s)))]
     revisited = [s for s in current if known.get(rows.memory_identity(s)) is not None]
-    mentions = difference(
-        (mention for s in current for mention in wanted_mentions(s)),
-        await stored_mentions(tx, revisited),
-    )
+    wanted = [mention for s in current for mention in wanted_mentions(s)]
+    mentions = difference(wanted, await stored_mentions(tx, revisited))
     statements = difference(
         (statement for s in current for statement in wanted_statements(s)),
         await stored_statements(tx, revisited),
@@ -107,7 +105,8 @@ async def project(tx: AsyncManagedTransaction, batch: Sequence[MemorySubgraph]) 
     touched = {s.source for s in statements.changed} | {m.entity for m in mentions.changed}
     await _lock_spaces(tx, touched)
     ends = await _supersede(tx, statements)
-    await _replace(tx, current, mentions, statements, ends)
+    await _remove(tx, current, mentions, statements)
+    await run(tx, "add_edges", **additions(wanted, mentions.added, statements.added, ends))
     await _tidy_entities(tx, mentions)
     failpoints.reach("projection.before_neo4j_commit")
 
@@ -151,21 +150,51 @@ async def _lock_spaces(tx: AsyncManagedTransaction, entities: Iterable[EntityKey
     await run(tx, "lock_spaces", slots=sorted(slots))
 
 
-async def _replace(
+async def _remove(
     tx: AsyncManagedTransaction,
     current: Sequence[MemorySubgraph],
     mentions: Difference[Mention],
     statements: Difference[Statement],
-    ends: Ends,
 ) -> None:
     await run(tx, "remove_mentions", edges=_edges(mentions))
     await run(tx, "remove_relations", edges=_edges(statements))
     await run(tx, "remove_memories", memories=[rows.memory(s) for s in current if not s.exists])
-    by_falling_rank = sorted(mentions.added, key=lambda mention: mention.rank, reverse=True)
-    await run(tx, "add_mentions", mentions=[rows.naming_mention(m) for m in by_falling_rank])
-    await run(
-        tx, "add_relations", relations=[rows.statement(s, ends.get(s)) for s in statements.added]
-    )
+
+
+def additions(
+    wanted: Iterable[Mention],
+    mentions: Iterable[Mention],
+    statements: Iterable[Statement],
+    ends: Ends,
+) -> dict[str, list[rows.Row]]:
+    """Returns the edges to add by memory, and the entities at their ends, each once.
+
+    The entities are named by those of all `wanted` mentions that have the lowest rank.
+    """
+    places: dict[EntityKey, int] = defaultdict(lambda: len(places))
+    memories: dict[tuple[str, str], rows.Row] = {}
+
+    def of_memory(edge: Mention | Statement, kind: str, row: rows.Row) -> None:
+        there = {"project_id": edge.project_id, "memory_id": edge.memory_id}
+        empty = {**there, "mentions": [], "relations": []}
+        memories.setdefault((edge.project_id, edge.memory_id), empty)[kind].append(row)
+
+    for mention in mentions:
+        entity = places[mention.entity]
+        of_memory(mention, "mentions", {"entity": entity, **rows.naming(mention)})
+    for statement in statements:
+        of_memory(
+            statement,
+            "relations",
+            {
+                "source": places[statement.source],
+                "target": places[statement.target],
+                "properties": rows.statement(statement, ends.get(statement)),
+            },
+        )
+    named = naming_mentions(wanted) if places else {}
+    entities = [{"place": n, **rows.named_entity(named[key])} for key, n in places.items()]
+    return {"entities": entities, "memories": list(memories.values())}
 
 
 def _edges(gone: Difference[Mention] | Difference[Statement]) -> list[rows.Row]:

@@ -53,10 +53,13 @@ def found_by(record: Found) -> Row:
 
 
 def mention(value: Mention) -> Row:
-    """A relationship MENTIONS."""
+    """A relationship MENTIONS, with what identifies its entity."""
+    return {**entity_key(value.entity), "memory_id": value.memory_id, **naming(value)}
+
+
+def naming(value: Mention) -> Row:
+    """The properties of a relationship MENTIONS."""
     return {
-        **entity_key(value.entity),
-        "memory_id": value.memory_id,
         "name": value.name,
         "type": value.type,
         "rank": value.rank,
@@ -65,17 +68,16 @@ def mention(value: Mention) -> Row:
     }
 
 
-def naming_mention(value: Mention) -> Row:
-    """A relationship MENTIONS that may give the entity its name."""
-    row = mention(value)
+def named_entity(value: Mention) -> Row:
+    """The entity of a mention, with the name that the mention gives it."""
+    row = {**entity_key(value.entity), **naming(value)}
     return row | found_by(row)
 
 
 def statement(value: Statement, superseded_at: datetime | None) -> Row:
-    """A relationship RELATES_TO, with its properties as one map."""
-    source = value.source
+    """The properties of a relationship RELATES_TO."""
     properties = {
-        "project_id": source.project_id,
+        "project_id": value.project_id,
         "memory_id": value.memory_id,
         "relation": value.relation,
         "event_time": microseconds(value.event_time),
@@ -84,13 +86,7 @@ def statement(value: Statement, superseded_at: datetime | None) -> Row:
         "expires_on": value.expires_on.isoformat() if value.expires_on else None,
         **_scope(value.scope),
     }
-    return {
-        "project_id": source.project_id,
-        "space": source.space,
-        "source": source.key,
-        "target": value.target.key,
-        "properties": {name: each for name, each in properties.items() if each is not None},
-    }
+    return {name: each for name, each in properties.items() if each is not None}
 
 
 def read_mention(record: Found) -> Mention:
