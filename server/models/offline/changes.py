@@ -72,7 +72,7 @@ class Ledger:
             return
         standing = list(self._standing())
         near = [(entry, other) for entry, other in standing if fact.shares_subject(other)]
-        if fact.ending:
+        if fact.is_ending:
             self._retract(fact, standing, operation)
         elif not any(repeats(fact, other) for _, other in near):
             if fact.is_dated and any(fact.slots.keys() & other.slots.keys() for _, other in near):

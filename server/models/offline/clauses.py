@@ -102,7 +102,8 @@ def tokenize(sentence: str) -> list[Token]:
             tokens.append(replace(token, text=head, lower=first))
             token = _IS if ending == "s" else Token(_FULL[ending], _FULL[ending], spaced=True)
         tokens.append(token)
-    return _with_is(tokens)
+    has_short = any(token is _IS or token.lower.endswith("'s") for token in tokens)
+    return _with_is(tokens) if has_short else tokens
 
 
 def _with_is(tokens: list[Token]) -> list[Token]:

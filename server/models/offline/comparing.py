@@ -36,47 +36,49 @@ def repeats(fact: Fact, other: Fact) -> bool:
     """Whether a fact says nothing that the other does not."""
     if fact.is_qualified != other.is_qualified:
         return False
-    is_short = not (fact.complement.tail or fact.is_qualified or other.ending)
+    is_short = not (fact.complement.tail or fact.is_qualified or other.is_ending)
     return is_short and bool(fact.stated) and fact.stated <= other.stated
 
 
 def replaces(fact: Fact, other: Fact) -> bool:
     """Whether a fact gives another value of something of which there is one at a time."""
-    is_reframed = bool(fact.frame) and fact.frame == other.frame
-    if is_reframed and (fact.is_news or fact.is_measure):
+    if fact.frame and fact.frame == other.frame and (fact.is_news or fact.is_measure):
         return True
     if _is_correction(fact, other) or _is_found(fact, other) or _is_next_stage(fact, other):
         return True
     if fact.is_qualified or other.is_qualified or fact.statement.is_planned:
         return False
-    if other.ending or other.statement.is_denied:
+    if other.is_ending or other.statement.is_denied:
         return other.statement.is_denied and _is_opposite(fact, other)
     is_turned = fact.attitude * other.attitude < 0 and fact.things == other.things
-    return (
-        is_turned
-        or (fact.is_news and _is_elsewhere(fact, other))
-        or any(
-            other.slots.get(slot, value) != value
-            for slot, value in fact.slots.items()
-            if is_functional(slot) or slot in UNIQUE_RELATIONS or _is_renewed(fact, other, slot)
-        )
+    return is_turned or _has_another_value(fact, other) or _is_elsewhere(fact, other)
+
+
+def _has_another_value(fact: Fact, other: Fact) -> bool:
+    shared = [s for s, value in fact.slots.items() if other.slots.get(s, value) != value]
+    return any(
+        is_functional(s) or s in UNIQUE_RELATIONS or _is_renewed(fact, other, s) for s in shared
     )
 
 
 def _is_correction(fact: Fact, other: Fact) -> bool:
     """Whether a fact says what the other one was to say: `I live in Ulm, not Bonn`."""
-    is_contrast = bool(other.things) and other.things <= fact.contrast
-    return fact.is_like(other) and not other.ending and (fact.is_correction or is_contrast)
+    if not (fact.is_correction or fact.contrast) or other.is_ending or not fact.is_like(other):
+        return False
+    return fact.is_correction or bool(other.things and other.things <= fact.contrast)
 
 
 def _is_next_stage(fact: Fact, other: Fact) -> bool:
     """Whether two who were together are now engaged or married."""
-    stages = other.stages
-    return any(stage > stages.get(who, stage) for who, stage in fact.stages.items())
+    return bool(fact.stages) and any(
+        stage > other.stages.get(who, stage) for who, stage in fact.stages.items()
+    )
 
 
 def _is_elsewhere(fact: Fact, other: Fact) -> bool:
     """Whether both say where, with whom or as what something is done: `I work at a bank now`."""
+    if not fact.is_news:
+        return False
     is_event = fact.statement.is_past or other.statement.is_past
     is_alike = fact.is_like(other) and fact.complement.lead in _CIRCUMSTANCES
     is_single = len(fact.complement.items) == len(other.complement.items) == 1
@@ -85,10 +87,10 @@ def _is_elsewhere(fact: Fact, other: Fact) -> bool:
 
 def _is_found(fact: Fact, other: Fact) -> bool:
     """Whether a fact says that what is looked for by the other one is found."""
-    is_search = other.stem in _SEEKING and other.complement.lead == "for"
-    heads = {item.head for item in other.complement.items}
-    found = {item.head for item in fact.complement.items if fact.stem in _FINDING}
-    return is_search and not fact.statement.is_planned and bool(heads & found)
+    if other.stem not in _SEEKING or fact.stem not in _FINDING or fact.statement.is_planned:
+        return False
+    heads = {item.head for item in other.complement.items if other.complement.lead == "for"}
+    return not heads.isdisjoint(item.head for item in fact.complement.items)
 
 
 def _is_opposite(fact: Fact, other: Fact) -> bool:
@@ -99,7 +101,7 @@ def _is_opposite(fact: Fact, other: Fact) -> bool:
         any(denied.stems <= item.stems for item in fact.complement.items)
         for denied in other.complement.items
     )
-    is_asserted = not (fact.ending or fact.statement.is_denied)
+    is_asserted = not (fact.is_ending or fact.statement.is_denied)
     is_alike = fact.statement.is_ability == other.statement.is_ability
     return is_asserted and is_alike and (is_had or fact.is_like(other)) and (is_named or is_pet)
 
@@ -119,7 +121,7 @@ def taken_back(fact: Fact, other: Fact) -> tuple[Item, ...] | None:
     ending, is_shared = fact.ending, fact.shares_subject(other)
     is_value = other.stem == "be" and other.subject.owner == fact.subject.entity
     gone: tuple[Item, ...] | None = None
-    if other.ending:
+    if other.is_ending:
         return None
     if ending.is_loss or (ending.is_disposal and not fact.own_things.isdisjoint(other.about)):
         gone = _lost(fact, other)

@@ -71,6 +71,11 @@ class Fact:
         return read_ending(self.statement, self.complement)
 
     @cached_property
+    def is_ending(self) -> bool:
+        """Whether it says that something is so no longer."""
+        return bool(self.ending)
+
+    @cached_property
     def is_news(self) -> bool:
         """Whether it says that it is so from now on."""
         is_told = _NEWS.search(joined(self.statement.tokens).lower())
@@ -126,7 +131,7 @@ class Fact:
         """Whether both say in the same words what something is to their things: `allergic to`."""
         return (self.stem, self.complement.lead) == (other.stem, other.complement.lead)
 
-    @property
+    @cached_property
     def stages(self) -> dict[str, int]:
         """With whom somebody is together, by key, and how far that has come."""
         found = ((r, _STAGES.find(r.relation)) for r in self.relations)

@@ -37,8 +37,8 @@ def is_of_interest(fact: Fact, role: Role) -> bool:
         return False
     if statement.who is Who.THING or (statement.is_planned and fact.stem not in _WANTING):
         names_it = statement.is_planned and any(token.is_name for token in statement.rest)
-        return names_it or bool(fact.ending or _DATED.search(fact.text))
-    is_known = statement.who is not Who.NAMED or fact.relations or fact.role or fact.ending
+        return names_it or bool(fact.is_ending or _DATED.search(fact.text))
+    is_known = statement.who is not Who.NAMED or fact.relations or fact.role or fact.is_ending
     return fact.stem != "be" or bool(statement.rest and is_known)
 
 
