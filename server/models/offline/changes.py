@@ -72,8 +72,13 @@ class Ledger:
             return
         standing = list(self._standing())
         near = [(entry, other) for entry, other in standing if fact.shares_subject(other)]
-        if fact.is_ending:
-            self._retract(fact, standing, operation)
+        matches = [
+            (entry, other, gone)
+            for entry, other in (standing if fact.is_ending else ())
+            if entry.is_open and (gone := taken_back(fact, other)) is not None
+        ]
+        if matches or (fact.is_ending and not fact.slots):
+            self._retract(fact, matches, operation)
         elif not any(repeats(fact, other) for _, other in near):
             if fact.is_dated and any(fact.slots.keys() & other.slots.keys() for _, other in near):
                 fact = fact.without_slots()
@@ -133,14 +138,12 @@ class Ledger:
         self._change(entry, operation)
 
     def _retract(
-        self, fact: Fact, near: Sequence[tuple[Entry, Fact]], operation: ProposedOperation
+        self,
+        fact: Fact,
+        matches: Sequence[tuple[Entry, Fact, tuple[Item, ...]]],
+        operation: ProposedOperation,
     ) -> None:
         """Takes out what the fact denies. It is kept itself if it says more than that."""
-        matches = [
-            (entry, other, gone)
-            for entry, other in near
-            if entry.is_open and (gone := taken_back(fact, other)) is not None
-        ]
         is_kept = not matches or _says_more(fact)
         for entry, other, gone in matches:
             if is_kept and len(entry.facts) == 1 and not gone:

@@ -51,7 +51,10 @@ def replaces(fact: Fact, other: Fact) -> bool:
     if other.is_ending or other.statement.is_denied:
         return other.statement.is_denied and _is_opposite(fact, other)
     is_turned = fact.attitude * other.attitude < 0 and fact.things == other.things
-    return is_turned or _has_another_value(fact, other) or _is_elsewhere(fact, other)
+    is_update = (
+        fact.is_news and fact.stem == other.stem and fact.stated >= other.stated != frozenset()
+    )
+    return is_turned or is_update or _has_another_value(fact, other) or _is_elsewhere(fact, other)
 
 
 def _has_another_value(fact: Fact, other: Fact) -> bool:
@@ -181,6 +184,8 @@ def _denied(fact: Fact, other: Fact) -> tuple[Item, ...] | None:
     is_over = fact.statement.is_over
     if fact.statement.is_past and not (is_over or other.statement.is_past):
         return None
+    if fact.role and fact.subject.entity.key in other.slots.values():
+        return () if fact.about & other.about else None
     is_done_with = is_over and fact.stem in lexicon.USING and other.stem in lexicon.TASTES
     is_same = fact.is_like(other)
     is_there = is_over and lowered(fact.statement.rest[:1]) == ["there"]
@@ -197,23 +202,27 @@ def _given_up(fact: Fact, other: Fact) -> tuple[Item, ...] | None:
     Things are dropped and left in other ways too: then it must be told in full.
     """
     behind = content_stems(joined(fact.complement.tail)) if fact.is_qualified else frozenset()
-    known = other.complement.tail_stems
-    is_member = not _BELONGING.isdisjoint(lowered(other.statement.rest[:3]))
     gone = []
     for item in fact.complement.items:
-        is_lesson = fact.statement.is_perfect and other.stem in _LEARNING
-        is_clear = (fact.stem not in _AMBIGUOUS or len(item.stems) > 1 or fact.complement.lead
-                    or is_lesson)  # fmt: skip
         named = item.stems | (behind - _FUNCTION_STEMS)
         if other.stem not in lexicon.TASTES:
             named = named - _ARRANGEMENTS or named
-        if fact.stem in _FINISHING and not (
-            other.statement.is_progressive or other.stem in _LEARNING
-        ):
-            continue
-        if is_member if other.stem == "be" else is_clear and other.stem in _HAVING:
+        if _is_meant(fact, item, other):
+            known = other.complement.tail_stems
             gone += [had for had in other.complement.items if named <= had.stems | known]
     return _of(other, gone)
+
+
+def _is_meant(fact: Fact, item: Item, other: Fact) -> bool:
+    """Whether giving up the item can mean that the other fact is so no longer."""
+    if other.stem == "be":
+        return not _BELONGING.isdisjoint(lowered(other.statement.rest[:3]))
+    is_lesson = other.stem in _LEARNING
+    if fact.stem in _FINISHING:
+        return is_lesson or other.statement.is_progressive
+    is_clear = fact.stem not in _AMBIGUOUS or len(item.stems) > 1 or fact.complement.lead
+    is_pastime = (is_lesson and fact.statement.is_perfect) or other.complement.lead == "in"
+    return bool(is_clear or is_pastime) and other.stem in _HAVING
 
 
 def _matching(fact: Fact, other: Fact) -> tuple[Item, ...] | None:

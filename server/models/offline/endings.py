@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from server.core.text import english_stem
@@ -21,6 +22,7 @@ _LEAVING_WORK = stems("leave quit resign retire")
 _RETIRING = english_stem("retire")
 _LEAVING_SOMETHING = stems("leave quit")
 _PARTING = stems("separate divorce")
+_PARTED = (["divorced"], ["separated"])
 _BREAKING = stems("break split")
 _FINISHING = stems("graduate")
 _COMPLETING = stems("finish complete")
@@ -81,15 +83,16 @@ def read_ending(statement: Statement, complement: Complement) -> Ending:
     return Ending(
         is_disposal=stem in _DISPOSING or (stem in _GIVING_AWAY and not _AWAY.isdisjoint(words)),
         is_giving_up=bool((is_given_up or is_finished) and complement.items),
-        relations=_PARTNERS if _is_parting(stem, complement) else frozenset(relations),
+        relations=_PARTNERS if _is_parting(stem, words, complement) else frozenset(relations),
         is_switch=(stem, complement.lead) in _SWITCHING,
         is_named=is_dropping_out or (stem in _LEAVING_SOMETHING and _WORK.isdisjoint(words)),
         is_loss=is_dead or (is_passive and lexicon.verb_stem("".join(words[:1])) in _GONE),
     )
 
 
-def _is_parting(stem: str, complement: Complement) -> bool:
+def _is_parting(stem: str, words: Sequence[str], complement: Complement) -> bool:
     """Whether two part: `I broke up with Eve`, but not `I broke my leg`."""
     is_up = complement.lead.startswith("up") and not (complement.lead == "up" and complement.items)
     is_apart = stem == english_stem("divorce") or not complement.items or complement.lead == "from"
-    return (stem in _BREAKING and is_up) or (stem in _PARTING and is_apart)
+    is_parted = stem in {"be", "get"} and words[:1] in _PARTED
+    return is_parted or (stem in _BREAKING and is_up) or (stem in _PARTING and is_apart)

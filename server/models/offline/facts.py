@@ -93,7 +93,7 @@ class Fact:
         frame = _UNITS.sub("#", _NEWS.sub("", frame))
         frame = _UNTIL.sub("", " ".join(re.sub(r"([#@])(?: \1)+", r"\1", frame).split()))
         is_event = self.statement.is_past or self.statement.is_limited
-        is_open = "#" in frame or (" @" in frame and not is_event)
+        is_open = not is_event and ("#" in frame or " @" in frame)
         return f"{self.stem} {frame}" if is_open else ""
 
     @property
@@ -191,7 +191,7 @@ class Fact:
         """What of the speaker's a named subject is: `Jasmin is my team lead`; "" for nothing."""
         words = [word for word in lowered(self.statement.rest) if word not in lexicon.ADVERBS]
         is_role = self.stem == "be" and words[:1] in (["my"], ["our"]) and len(words) > 1
-        if not is_role or self.statement.who is not Who.NAMED or self.statement.is_retraction:
+        if not is_role or self.statement.who is not Who.NAMED:
             return ""
         return f"{self.subject.owner.key}'s {' '.join(without_which(words[1:]))}"
 
@@ -215,15 +215,20 @@ class Fact:
                 found.setdefault("marital_status", status)
         if self.stem == "be" and words[:1] and words[0] in _JOBLESS:
             found["works_at"] = ""
+        if "meat" in self.values("eats"):
+            found["follows_diet"] = "meat"
         is_named = subject.is_new and not subject.entity.name.startswith(f"{subject.owner.name}'s ")
         people = dict(self._newcomer)
         if subject.kin and (self.tells_name or is_named):
             people[subject.kin] = _other(self.relations[0], subject.owner)
-        if self.role and (kin := self.role.split()[-1]) in KINSHIP:
+        if self.role and not self.is_ending and (kin := self.role.split()[-1]) in KINSHIP:
             people[kin] = subject.entity.key
         found |= {KINSHIP[kin]: key for kin, key in people.items() if kin in _REPLACEABLE}
+        found |= {
+            f"which {subject.entity.key}'s {noun}": key for noun, key in self._newcomer.items()
+        }
         which = f"which {min(subject.names - {subject.owner.key}, default='')}"
-        if self.role:
+        if self.role and not self.is_ending:
             found[f"which {self.role}"] = subject.entity.key
         elif self._new_value and not subject.kin and subject.entity != subject.owner:
             found[which] = self._new_value
@@ -245,12 +250,15 @@ class Fact:
 
     @cached_property
     def _newcomer(self) -> dict[str, str]:
-        """What somebody new is to the subject, and their key: `I have a new boss, Tom`."""
-        words = lowered(self.statement.rest[:3])
-        is_had = self.stem in {"have", "get"} and words[:2] == ["a", "new"]
-        if not (is_had and self.relations and words[2:] and words[2] in KINSHIP):
+        """What new one the subject has, and its key: `I have a new boss, Tom`."""
+        match = _NEWCOMER.match(joined(self.statement.rest))
+        is_had = self.stem in lexicon.POSSESSING and match is not None
+        if not is_had or match is None:
             return {}
-        return {words[2]: _other(self.relations[0], self.subject.entity)}
+        noun, name = match.groups()
+        if noun in KINSHIP and self.relations:
+            return {noun: _other(self.relations[0], self.subject.entity)}
+        return {noun: name.lower()} if name else {}
 
 
 def _left_open(token: Token) -> str:
@@ -264,7 +272,7 @@ def _other(relation: Relation, owner: Entity) -> str:
 
 _NEWS = re.compile(
     r"\b(?:as of|from now on|now|nowadays|currently|these days|at the moment|instead|became|become"
-    r"|promoted|since|(?:up|down) to)\b"
+    r"|promoted|again|since|(?:up|down) to)\b"
 )
 _UNITS = re.compile(r"(?:\ban? |# )(?:minute|hour|day|week|month|year|kilo|euro|pound|dollar)s?\b")
 _UNTIL = re.compile(r" (?:until|since) #$")
@@ -273,6 +281,7 @@ _CHANGING = word_set(
 )
 _MARITAL_STATUS = {"married_to": "married", "engaged_to": "engaged", "dates": "together",
                    "partner_of": "together"}  # fmt: skip
+_NEWCOMER = re.compile(r"a new ([\w -]+?)(?:(?:,| called| named)+ (.+))?$")
 _STAGES = "partner_of dates engaged_to married_to"
 _JOBLESS = word_set("unemployed jobless retired")
 _SOFT = word_set("works_as follows_diet")

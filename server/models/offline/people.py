@@ -51,7 +51,7 @@ _FROM_OWNER = word_set("married_to partner_of engaged_to has_pet")
 _FEMALE, _MALE = listed("female"), listed("male")
 _HAVING = frozenset(map(lexicon.verb_stem, word_set("have adopt get rescue buy own")))
 _WHICH_ONE = word_set("new current now currently nowadays")
-_BEFORE_TIMES = word_set("these this at right")
+_BEFORE_TIMES = word_set("these this at right any anymore")
 
 
 def kind_of(word: str) -> tuple[str, str] | None:

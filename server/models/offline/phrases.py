@@ -30,7 +30,7 @@ _CALENDAR = frozenset({*DAYS, *MONTHS})
 _WHICH = frozenset({"last", "next", "this", "every"})
 _PERIODS = _CALENDAR | listed("periods")
 _BEFORE_DATES = frozenset({"in", "on", "since", "until", "before", "after", "during"})
-_NUMBERS = listed("numbers")
+_NUMBERS = listed("cardinals") | listed("more_numbers")
 _YEAR = re.compile(r"(?:19|20)\d\d")
 
 
