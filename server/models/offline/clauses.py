@@ -79,7 +79,7 @@ _STATES = (
     listed("diets")
     | listed("marital")
     | listed("moods")
-    | word_set("called named based located born allergic")
+    | word_set("called named based located born allergic pregnant ill sick")
 )
 _MOST_OWNED_WORDS = 3
 _ARTICLES, _DESCRIBING = word_set("a an"), word_set("in at near from called named")
@@ -150,11 +150,12 @@ def _no_noun(token: Token) -> bool:
 
 def _is_last(tokens: Sequence[Token], place: int) -> bool:
     """Whether a state such as `vegan` or `allergic to nuts` is all that follows, without a verb."""
-    first, *rest = tokens[place:]
+    end = next((p for p in range(place, len(tokens)) if tokens[p].lower in _JOINING), len(tokens))
+    first, *rest = tokens[place:end] or [_IS]
     is_state = first.lower in _STATES or lexicon.is_past(first.lower)
     is_plain = first.is_word and not first.is_name and first.lower not in lexicon.KINSHIP
     is_one = is_state or (is_plain and rest and rest[0].lower in {"to", "with"})
-    return bool(is_one) and not any(is_verb(tokens, place + n) for n in range(1, len(rest) + 1))
+    return bool(is_one) and not any(is_verb(tokens, n) for n in range(place + 1, end))
 
 
 def joined(tokens: Sequence[Token]) -> str:

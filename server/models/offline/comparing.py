@@ -25,7 +25,10 @@ _SEEKING, _FINDING = (
     lexicon.stems("look search"),
     lexicon.stems("find get buy adopt have land start"),
 )
-_CIRCUMSTANCES = word_set("at in on with for as from")
+_STAYING, _CIRCUMSTANCES = (
+    lexicon.stems("live stay work study teach"),
+    word_set("at in for as from"),
+)
 _LEARNING = lexicon.stems("learn study take attend do train practise practice")
 _FINISHING = lexicon.stems("finish complete")
 _ARRANGEMENTS = content_stems("subscription membership")
@@ -79,13 +82,12 @@ def _is_next_stage(fact: Fact, other: Fact) -> bool:
 
 
 def _is_elsewhere(fact: Fact, other: Fact) -> bool:
-    """Whether both say where, with whom or as what something is done: `I work at a bank now`."""
-    if not fact.is_news:
+    """Whether both say where or as what somebody is day by day: `I work at a bank now`."""
+    if not (fact.is_news and fact.stem in _STAYING and fact.is_like(other)):
         return False
     is_event = fact.statement.is_past or other.statement.is_past
-    is_alike = fact.is_like(other) and fact.complement.lead in _CIRCUMSTANCES
     is_single = len(fact.complement.items) == len(other.complement.items) == 1
-    return is_alike and is_single and not is_event
+    return is_single and not is_event and fact.complement.lead in _CIRCUMSTANCES
 
 
 def _is_found(fact: Fact, other: Fact) -> bool:

@@ -132,9 +132,9 @@ _TAIL = re.compile(
     re.IGNORECASE,
 )
 _VALUE = re.compile(r"(?:my )?((?:new|favou?rite) [\w -]{2,30}): (?=\S)", re.IGNORECASE)
-_CALL_ME = re.compile(r"(?:please )?(?:just )?call me (?=[A-Z])", re.IGNORECASE)
+_CALL_ME = re.compile(r"(?i:(?:please )?(?:just )?call me )(?=[A-Z])")
 _DIARY = re.compile(
-    r"(?:(?:just|finally|recently) )?(?!(?:got|had) to)([a-z]+) (?:to|up in|my|our|an?|the)\b"
+    r"(?:(?:just|finally|recently) )?(?!(?:got|had) to)([a-z]+) (?:to|up in|my|our|an?|the|two|three|married|engaged|promoted)\b"
 )
 _DIARY_NAME = re.compile(r"(?:(?:just|finally|recently) )?([a-z]+) (?=[A-Z][a-z])")
 
