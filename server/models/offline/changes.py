@@ -11,10 +11,11 @@ from dataclasses import dataclass, field, replace
 from server.memories.add.inference import ProposedOperation
 from server.memories.memory import fact_digest
 from server.models.offline.comparing import repeats, replaces, taken_back
-from server.models.offline.facts import Fact, without_items
+from server.models.offline.facts import Fact
 from server.models.offline.forgetting import ForgetRequest
 from server.models.offline.lexicon import TASTES
 from server.models.offline.phrases import Item
+from server.models.offline.reading import without_items
 
 Describe = Callable[[ProposedOperation, str, Sequence[Fact]], ProposedOperation]
 """Gives an operation the text, and the entities and relations of the facts in it."""

@@ -6,33 +6,13 @@ too, of which the second shares the first one's subject and verb.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import pairwise
 
-from server.core.text import WORD_PATTERN, normalized
 from server.models.offline import lexicon
 from server.models.offline.lexicon import listed, word_set
-
-
-@dataclass(frozen=True, slots=True)
-class Token:
-    """A word, a quotation or a punctuation mark; `lower` is the word for comparing it."""
-
-    text: str
-    lower: str
-    spaced: bool
-
-    @property
-    def is_name(self) -> bool:
-        """Whether it is written like a name."""
-        return self.text[:1].isupper() and self.lower not in lexicon.NOT_NAMES
-
-    @property
-    def is_word(self) -> bool:
-        """Whether it is a word, or a quotation in the place of one."""
-        return self.text[0].isalnum() or self.text[0] in QUOTES
+from server.models.offline.tokens import Token, after_adverbs, lowered
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,15 +24,6 @@ class Clause:
     is_whole: bool = True
 
 
-QUOTES = '"\u201c\u201e\u00ab'
-_TOKEN = re.compile(
-    rf"\"[^\"]*\"|\u201c[^\u201d]*\u201d|\u201e[^\u201c\u201d]*[\u201c\u201d]|\u00ab[^\u00bb]*\u00bb"
-    rf"|(?:Mr|Mrs|Ms|Dr|Prof|St)\.(?=\s)|{WORD_PATTERN}|[^\w\s]"
-)
-_SHORT = re.compile(
-    r"(i|you|he|she|it|we|they|that|there|what|where|who|how)'(m|re|s|ve|ll|d)|(i)(m|ve)"
-)
-_FULL = {"m": "am", "re": "are", "s": "is", "ve": "have", "ll": "will", "d": "would"}
 _OTHER_SUBJECTS = word_set(
     "you it this that these those there nobody everyone everybody somebody someone people"
 )
@@ -64,115 +35,14 @@ _NO_SUBJECT = lexicon.PREPOSITIONS | lexicon.UNREAL | lexicon.PRONOUNS
 _KNOWN, _JOINING_NOUNS = word_set("my our the"), word_set("of to with from in at for")
 _FINITE = word_set("am was have has had is can will do") | lexicon.NEGATED.keys()
 _FRONTED = lexicon.PREPOSITIONS | lexicon.TIMES
-_JOINING = frozenset({"and", "but", ",", ";", ":", "so", "\u2013", "\u2014"})
-_AFTER_JOINING = _JOINING | {"then", "now", "also", "still", "not"}
+JOINING = frozenset({"and", "but", ",", ";", ":", "so", "\u2013", "\u2014"})
+_AFTER_JOINING = JOINING | {"then", "now", "also", "still", "not"}
 _THIRD_PERSON = frozenset(map(lexicon.third_person, lexicon.VERBS))
 _MAYBE_NOUNS = listed("maybe_nouns")
-_IS, _HAS = Token("is", "is", spaced=True), Token("has", "has", spaced=True)
-_OWNERS = word_set("my our his her")
-_NO_NOUNS = (
-    word_set("a an the my our not called named been")
-    | lexicon.PREPOSITIONS
-    | (lexicon.ADVERBS - {"no", "both", "only"})
-)
-_STATES = (
-    listed("diets")
-    | listed("marital")
-    | listed("moods")
-    | word_set("called named based located born allergic pregnant ill sick")
-)
-_MOST_OWNED_WORDS = 3
 _ARTICLES, _DESCRIBING = word_set("a an"), word_set("in at near from called named")
 _MOST_SUBJECT_WORDS = 7
 _MOST_FRONTED_WORDS = 6
 _MOST_CLAUSE_WORDS = 12
-
-
-def tokenize(sentence: str) -> list[Token]:
-    """The tokens of a sentence; short forms such as `I'm` as the two words that they are."""
-    tokens: list[Token] = []
-    previous = 0
-    for match in _TOKEN.finditer(sentence):
-        text = match.group()
-        token = Token(text, normalized(text).lower(), match.start() > previous)
-        previous = match.end()
-        if short := _SHORT.fullmatch(token.lower):
-            first, ending = filter(None, short.groups())
-            head = "I" if first == "i" else text[: len(first)]
-            tokens.append(replace(token, text=head, lower=first))
-            token = _IS if ending == "s" else Token(_FULL[ending], _FULL[ending], spaced=True)
-        tokens.append(token)
-    has_short = any(token is _IS or token.lower.endswith("'s") for token in tokens)
-    return _with_is(tokens) if has_short else tokens
-
-
-def _with_is(tokens: list[Token]) -> list[Token]:
-    """The tokens with `my sister's a nurse` as `my sister is a nurse`.
-
-    An owner has a noun after it, and a verb after that.
-    """
-    place = 0
-    while place < len(tokens) - 1:
-        token, following = tokens[place], tokens[place + 1]
-        is_short = token.lower.endswith("'s") and _begins_clause(tokens, place)
-        if is_short and (_no_noun(following) or _is_last(tokens, place + 1)):
-            noun = replace(token, text=token.text[:-2], lower=token.lower[:-2])
-            tokens[place : place + 1] = [noun, _IS]
-        place += 1
-    return [
-        _HAS if token is _IS and _is_done(after) else token
-        for token, after in pairwise([*tokens, _IS])
-    ]
-
-
-def _is_done(token: Token) -> bool:
-    """Whether the word after `'s` says that it means `has`: `she's moved`."""
-    word = token.lower
-    return word in {"been", "got", "become"} or (lexicon.is_past(word) and word not in _STATES)
-
-
-def _begins_clause(tokens: Sequence[Token], place: int) -> bool:
-    """Whether the words up to this one are `my older sister` or a name, at a clause's beginning."""
-    start = place
-    while start and tokens[start - 1].lower not in _JOINING:
-        start -= 1
-    is_owned = tokens[start].lower in _OWNERS and place > start
-    return (is_owned and place - start <= _MOST_OWNED_WORDS) or all(
-        token.is_name for token in tokens[start : place + 1]
-    )
-
-
-def _no_noun(token: Token) -> bool:
-    """Whether no noun phrase goes on with this word after an owner."""
-    word = token.lower
-    return word in _NO_NOUNS or token.text.isdigit() or lexicon.is_gerund(word)
-
-
-def _is_last(tokens: Sequence[Token], place: int) -> bool:
-    """Whether a state such as `vegan` or `allergic to nuts` is all that follows, without a verb."""
-    end = next((p for p in range(place, len(tokens)) if tokens[p].lower in _JOINING), len(tokens))
-    first, *rest = tokens[place:end] or [_IS]
-    is_state = first.lower in _STATES or lexicon.is_past(first.lower)
-    is_plain = first.is_word and not first.is_name and first.lower not in lexicon.KINSHIP
-    is_one = is_state or (is_plain and rest and rest[0].lower in {"to", "with"})
-    return bool(is_one) and not any(is_verb(tokens, n) for n in range(place + 1, end))
-
-
-def joined(tokens: Sequence[Token]) -> str:
-    """The text of tokens, spaced as they were."""
-    return "".join(f" {t.text}" if t.spaced else t.text for t in tokens).strip()
-
-
-def lowered(tokens: Sequence[Token]) -> list[str]:
-    """The words of the tokens for comparing them."""
-    return [token.lower for token in tokens]
-
-
-def after_adverbs(tokens: Sequence[Token], place: int) -> int:
-    """The place of the next token that is no adverb."""
-    while place < len(tokens) and tokens[place].lower in lexicon.ADVERBS:
-        place += 1
-    return place
 
 
 def is_verb(tokens: Sequence[Token], place: int, *, is_plural: bool = False) -> bool:
@@ -273,7 +143,7 @@ def split(tokens: Sequence[Token]) -> Iterator[Clause]:
     joined_by = ""
     place = 0
     while place < len(tokens):
-        is_joining = place > start and tokens[place].lower in _JOINING
+        is_joining = place > start and tokens[place].lower in JOINING
         cut = _next_clause(tokens, place, (*shared, *tokens[start:place])) if is_joining else None
         if cut is not None:
             yield Clause((*shared, *tokens[start:place]), joined_by, not shared)

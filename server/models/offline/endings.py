@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 from server.core.text import english_stem
 from server.models.offline import lexicon
-from server.models.offline.clauses import lowered
 from server.models.offline.lexicon import stems, word_set
 from server.models.offline.phrases import Complement
 from server.models.offline.statements import PHRASAL, Statement, Who
+from server.models.offline.tokens import lowered
 
 _DISPOSING = lexicon.verbs_listed("disposing")
 _ENDING = lexicon.verbs_listed("ending")

@@ -19,15 +19,18 @@ from server.models.offline import dates
 from server.models.offline.aliases import find_aliases
 from server.models.offline.categories import Categorizer, Filter
 from server.models.offline.changes import Entry, Ledger
-from server.models.offline.clauses import Token, lowered, split, tokenize
-from server.models.offline.facts import Fact, facts_of, read_fact
+from server.models.offline.clauses import split
+from server.models.offline.facts import Fact
 from server.models.offline.forgetting import read_request
 from server.models.offline.interest import is_of_interest
 from server.models.offline.lexicon import AUXILIARIES, NEGATED
 from server.models.offline.phrases import read_name
 from server.models.offline.pronouns import PRONOUNS, People, own_thing, with_thing
+from server.models.offline.reading import facts_of, read_fact
 from server.models.offline.rewriting import Speaker, attributed
 from server.models.offline.sentences import Sentence, own_sentences
+from server.models.offline.short_forms import tokenize
+from server.models.offline.tokens import Token, lowered
 
 _MAX_SPEAKER_LENGTH = 64
 _MAX_ENTITIES = 20

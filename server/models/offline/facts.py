@@ -1,35 +1,31 @@
-"""A fact: an asserted clause in the words that are kept, and what it says for comparing it."""
+"""A fact: an asserted clause in the words that are kept, and what it says for comparing it.
+
+Of some things there is one at a time, such as the town somebody lives in: these are its slots."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from functools import cached_property, lru_cache
+from functools import cached_property
 
 from server.graph.model import Entity, Relation
 from server.graph.project.supersession import is_functional
 from server.models.offline import lexicon
-from server.models.offline.clauses import Clause, Token, joined, lowered, split, tokenize
 from server.models.offline.endings import Ending, read_ending
 from server.models.offline.lexicon import KINSHIP, listed, word_set
 from server.models.offline.people import (
     Subject,
-    kind_of,
-    read_subject,
-    related,
     without_which,
 )
 from server.models.offline.phrases import (
     Complement,
-    Item,
     is_quantity,
-    read_complement,
     read_name,
 )
-from server.models.offline.relations import stated
-from server.models.offline.rewriting import Speaker, attributed, third_person_text
-from server.models.offline.statements import Statement, Who, read_statement
+from server.models.offline.qualifying import contrast_place
+from server.models.offline.statements import Statement, Who
+from server.models.offline.tokens import Token, joined, lowered
 
 
 @dataclass(frozen=True)
@@ -79,7 +75,7 @@ class Fact:
     def is_news(self) -> bool:
         """Whether it says that it is so from now on."""
         is_told = _NEWS.search(joined(self.statement.tokens).lower())
-        return self.subject.is_new or bool(self._newcomer or self._new_value or is_told)
+        return self.subject.is_new or bool(self.newcomer or _new_value(self) or is_told)
 
     @cached_property
     def frame(self) -> str:
@@ -88,7 +84,7 @@ class Fact:
         Names that are the object itself are not left open: one may speak several languages.
         """
         frame = " ".join(
-            map(_left_open, self.statement.rest[: _contrast_place(self.statement.rest)])
+            map(_left_open, self.statement.rest[: contrast_place(self.statement.rest)])
         )
         frame = _UNITS.sub("#", _NEWS.sub("", frame))
         frame = _UNTIL.sub("", " ".join(re.sub(r"([#@])(?: \1)+", r"\1", frame).split()))
@@ -183,8 +179,8 @@ class Fact:
     def about(self) -> frozenset[str]:
         """The names of what it is about; `I have a new boss, Tom` is about the boss as well."""
         owner = self.subject.entity.key
-        role = {self.role} if self.role else set()
-        return self.subject.names | role | {f"{owner}'s {kin}" for kin in self._newcomer}
+        new = {f"{owner}'s {self.newcomer[0]}"} if self.newcomer else set()
+        return self.subject.names | new | ({self.role} if self.role else set())
 
     @cached_property
     def role(self) -> str:
@@ -201,73 +197,16 @@ class Fact:
 
         The values are keys of entities, or words.
         """
-        subject, words = self.subject, lowered(self.statement.rest)
-        found = {
-            r.relation: r.target.key
-            for r in self.relations
-            if (is_functional(r.relation) and r.source.key in subject.names)
-            or r.relation in _SOFT
-            or r.relation == subject.attribute
-        }
-        related = {r.relation for r in self.relations if r.source.key in subject.names}
-        for relation, status in _MARITAL_STATUS.items():
-            if relation in related:
-                found.setdefault("marital_status", status)
-        if self.stem == "be" and words[:1] and words[0] in _JOBLESS:
-            found["works_at"] = ""
-        if "meat" in self.values("eats"):
-            found["follows_diet"] = "meat"
-        is_named = subject.is_new and not subject.entity.name.startswith(f"{subject.owner.name}'s ")
-        people = dict(self._newcomer)
-        if subject.kin and (self.tells_name or is_named):
-            people[subject.kin] = _other(self.relations[0], subject.owner)
-        if self.role and not self.is_ending and (kin := self.role.split()[-1]) in KINSHIP:
-            people[kin] = subject.entity.key
-        found |= {KINSHIP[kin]: key for kin, key in people.items() if kin in _REPLACEABLE}
-        found |= {
-            f"which {subject.entity.key}'s {noun}": key for noun, key in self._newcomer.items()
-        }
-        which = f"which {min(subject.names - {subject.owner.key}, default='')}"
-        if self.role and not self.is_ending:
-            found[f"which {self.role}"] = subject.entity.key
-        elif self._new_value and not subject.kin and subject.entity != subject.owner:
-            found[which] = self._new_value
-        elif not subject.kin and subject.entity != subject.owner and self.stem == "be":
-            is_kind = words[:1] and words[0] in {"a", "an", "the", "called", "named"}
-            rest = self.statement.rest
-            is_valued = any(t.is_name or t.text[0].isdigit() for t in rest)
-            tells_which = is_kind or is_valued or self.complement.is_date
-            if tells_which or subject.is_new or not self.is_news:
-                found[which if tells_which else "how"] = " ".join(words)
-        return found
-
-    @property
-    def _new_value(self) -> str:
-        """What something has become: `my rent went up to 1000 euros`."""
-        is_moved = not _CHANGING.isdisjoint(lowered(self.statement.tokens[self.statement.verb :]))
-        leads_to = self.complement.lead.endswith("to") and bool(self.complement.items)
-        return self.complement.items[0].key if is_moved and leads_to else ""
+        return _slots_of(self)
 
     @cached_property
-    def _newcomer(self) -> dict[str, str]:
+    def newcomer(self) -> tuple[str, str] | None:
         """What new one the subject has, and its key: `I have a new boss, Tom`."""
-        match = _NEWCOMER.match(joined(self.statement.rest))
-        is_had = self.stem in lexicon.POSSESSING and match is not None
-        if not is_had or match is None:
-            return {}
-        noun, name = match.groups()
-        if noun in KINSHIP and self.relations:
-            return {noun: _other(self.relations[0], self.subject.entity)}
-        return {noun: name.lower()} if name else {}
+        return _newcomer(self)
 
 
 def _left_open(token: Token) -> str:
     return "#" if is_quantity(token.lower) else "@" if token.is_name else token.lower
-
-
-def _other(relation: Relation, owner: Entity) -> str:
-    """The key of the other one in a relation of the owner's."""
-    return (relation.target if relation.source == owner else relation.source).key
 
 
 _NEWS = re.compile(
@@ -276,161 +215,93 @@ _NEWS = re.compile(
 )
 _UNITS = re.compile(r"(?:\ban? |# )(?:minute|hour|day|week|month|year|kilo|euro|pound|dollar)s?\b")
 _UNTIL = re.compile(r" (?:until|since) #$")
+_STAGES = "partner_of dates engaged_to married_to"
+_NOT_BEFORE_PEOPLE = word_set("in at near on the a an")
+_IN_A_YEAR = re.compile(r"\bin (?:\w+ )?\d{4}\b")
 _CHANGING = word_set(
     "up down went rose increased dropped fell decreased changed moved postponed raised"
 )
 _MARITAL_STATUS = {"married_to": "married", "engaged_to": "engaged", "dates": "together",
                    "partner_of": "together"}  # fmt: skip
 _NEWCOMER = re.compile(r"a new ([\w -]+?)(?:(?:,| called| named)+ (.+))?$")
-_STAGES = "partner_of dates engaged_to married_to"
 _JOBLESS = word_set("unemployed jobless retired")
 _SOFT = word_set("works_as follows_diet")
 _REPLACEABLE = KINSHIP.keys() - listed("several_kin")
-_NOT_BEFORE_PEOPLE = word_set("in at near on the a an")
-_IN_A_YEAR = re.compile(r"\bin (?:\w+ )?\d{4}\b")
-_MONTH = "(?:" + "|".join(f"{name}|{name[:3]}" for name in lexicon.MONTHS) + r"|sept)\b\.?"
-_NEUTRAL = re.compile(
-    rf"""(?:[\s,;()]*(?:
-        as\ of\ [\w ]+?(?=$|,)|from\ now\ on|now|currently|today
-      | yesterday|again|already|recently|nowadays|anymore|any\ (?:more|longer)
-      | these\ days|at\ the\ moment|so\ far|away|instead|after\ all|in\ the\ end
-      | officially|finally|years?\ old|tall
-      | together|part-time|full-time|remotely
-      | last\ (?:night|week|month|year|spring|summer|autumn|fall|winter|\w+day)
-      | this\ (?:year|morning|spring|summer)
-      | (?:in|on|since|last)\ (?:early\ |late\ |\d{{1,2}}\ )?(?:{_MONTH}|\d{{4}})(?:\ \d+)*
-      | since\ [^,;]+|for\ \w+\ years?|\w+\ (?:day|week|month|year)s?\ ago|\(?\d{{4}}-[\d-]+\)?
-      | as\ (?:an?|the)\ [\w\ -]+?(?=$|,|\ in\b|\ since\b)|with\ (?:my|their|our)\ [\w\ ]+
-      | (?:named|called)\ [\w\ '-]+|because\ .+|and\ .+
-    ))*[\s,;().]*""",
-    re.VERBOSE,
-)
-_FROM_NOW_ON = re.compile(
-    r"(?:[\s,;()]*(?:now|currently|nowadays|these days|at the moment|yet|after all|at all"
-    r"|(?:since|because|and) .+))*[\s,;().]*"
-)
-_ON_A_DAY = re.compile(r"(?i)\bon \w+day\b")
-_PLACE_TAIL = re.compile(r"(?:, |in |near |to |from |at )(?=[A-Z])[\w ,.'-]+")
-_SEASON = re.compile(
-    rf"(?i)\b(?:summer|winter|spring|autumn|fall|weekends?|mornings?|evenings?|\w+days?|{_MONTH})\b"
-)
 
 
-def read_fact(clause: Clause, speaker: Speaker, meant: Subject | None) -> Fact | None:
-    """The fact in a clause; None if it asserts none, or it is not clear about whom."""
-    statement = read_statement(clause)
-    own = Entity(speaker.name, speaker.type)
-    subject = read_subject(statement, own, meant) if statement else None
-    if statement is None or subject is None:
+def _slots_of(fact: Fact) -> dict[str, str]:
+    """The slots that a fact fills, with their values: keys of entities, or words."""
+    subject, words = fact.subject, lowered(fact.statement.rest)
+    related = [r for r in fact.relations if r.source.key in subject.names]
+    found = {
+        r.relation: r.target.key
+        for r in fact.relations
+        if (is_functional(r.relation) and r in related)
+        or r.relation in _SOFT
+        or r.relation == subject.attribute
+    }
+    for r in related:
+        if r.relation in _MARITAL_STATUS:
+            found.setdefault("marital_status", _MARITAL_STATUS[r.relation])
+    if fact.stem == "be" and not _JOBLESS.isdisjoint(words[:1]):
+        found["works_at"] = ""
+    if "meat" in fact.values("eats"):
+        found["follows_diet"] = "meat"
+    people = {KINSHIP[kin]: key for kin, key in _people(fact).items() if kin in _REPLACEABLE}
+    return found | people | _which(fact)
+
+
+def _newcomer(fact: Fact) -> tuple[str, str] | None:
+    """What new one the subject has, and its key: `I have a new boss, Tom`."""
+    match = _NEWCOMER.match(joined(fact.statement.rest))
+    if match is None or fact.stem not in lexicon.POSSESSING:
         return None
-    contrast = _contrast_place(statement.rest)
-    after_be = statement.stem in {"be", "get"}
-    complement = read_complement(statement.rest[:contrast], after_be=after_be)
-    others = read_complement(statement.rest[contrast:], after_be=False).items if contrast else ()
-    is_qualified = statement.is_limited or not (
-        _is_neutral(statement.tokens[: statement.begin]) and _is_tail_neutral(statement, complement)
-    )
-    subjects = _everybody(statement, subject)
-    relations = list(stated(statement, subjects, complement))
-    if statement.subject_tokens[0].lower in {"neither", "either", "no"}:
-        relations = []
-    elif is_qualified:
-        is_averse = statement.is_denied or statement.stem in lexicon.DISTASTES
-        relations = [] if is_averse else [r for r in relations if not is_functional(r.relation)]
-    if relations:
-        relations += _of_introduced(statement, speaker)
-    text = third_person_text(statement, speaker, subject.text)
-    if text is None:
-        text = attributed(joined(clause.tokens), speaker)
-    for r in relations:
-        if r.relation == "named" and text == f"{speaker.name} is {r.target.name}":
-            text = f"{speaker.possessive} name is {r.target.name}"
-    known = tuple(dict.fromkeys(relations))
-    return Fact(text, statement, subject, complement, known, is_qualified,
-                frozenset(item.key for item in others))  # fmt: skip
+    noun, name = match.groups()
+    if noun in KINSHIP and fact.relations:
+        return noun, _other(fact.relations[0], fact.subject.entity)
+    return (noun, name.lower()) if name else None
 
 
-def _contrast_place(rest: Sequence[Token]) -> int | None:
-    """Where `, not coffee` or `instead of coffee` begins."""
-    for place in range(1, len(rest) - 1):
-        before, word, after = lowered(rest[place - 1 : place + 2])
-        is_not = word == "not" and before in {",", "and"}
-        if is_not or f"{word} {after}" in {"instead of", "rather than"}:
-            return place
-    return None
+def _new_value(fact: Fact) -> str:
+    """What something has become: `my rent went up to 1000 euros`; "" if that is not told."""
+    is_moved = not _CHANGING.isdisjoint(lowered(fact.statement.tokens[fact.statement.verb :]))
+    leads_to = fact.complement.lead.endswith("to") and bool(fact.complement.items)
+    return fact.complement.items[0].key if is_moved and leads_to else ""
 
 
-@lru_cache(maxsize=8_192)
-def facts_of(text: str, speaker: Speaker) -> tuple[Fact, ...]:
-    """The facts that a memory holds, so far as they can be told apart."""
-    said = text.removeprefix(attributed("", speaker))
-    found = (read_fact(clause, speaker, None) for clause in split(tokenize(said)))
-    return tuple(fact for fact in found if fact is not None)
+def _people(fact: Fact) -> dict[str, str]:
+    """Who somebody's boss, wife or the like is, by the noun for them."""
+    subject = fact.subject
+    people = dict([fact.newcomer] if fact.newcomer else [])
+    is_named = subject.is_new and not subject.entity.name.startswith(f"{subject.owner.name}'s ")
+    if subject.kin and (fact.tells_name or is_named):
+        people[subject.kin] = _other(fact.relations[0], subject.owner)
+    if fact.role and not fact.is_ending:
+        people[fact.role.split()[-1]] = subject.entity.key
+    return people
 
 
-def without_items(fact: Fact, gone: Sequence[Item]) -> Fact | None:
-    """The fact without some of the things that it lists; None if none is left."""
-    items = fact.complement.items
-    kept = [item for item in items if item not in gone]
-    start = fact.text.find(items[0].text) if items else -1
-    last = fact.text.find(items[-1].text, start) if items else -1
-    if not kept or start < 0 or last < 0:
-        return None
-    *first, final = (item.text for item in kept)
-    listing = " and ".join([", ".join(first), final] if first else [final])
-    keys = {item.key for item in gone}
-    return replace(
-        fact,
-        text=fact.text[:start] + listing + fact.text[last + len(items[-1].text) :],
-        complement=replace(fact.complement, items=tuple(kept)),
-        relations=tuple(r for r in fact.relations if r.target.key not in keys),
-    )
+def _which(fact: Fact) -> dict[str, str]:
+    """Which one, or how, something of somebody's is."""
+    subject, rest = fact.subject, fact.statement.rest
+    words = lowered(rest)
+    which = f"which {min(subject.names - {subject.owner.key}, default='')}"
+    is_thing = not subject.kin and subject.entity != subject.owner
+    if fact.newcomer:
+        return {f"which {subject.entity.key}'s {fact.newcomer[0]}": fact.newcomer[1]}
+    if fact.role and not fact.is_ending:
+        return {f"which {fact.role}": subject.entity.key}
+    if is_thing and (value := _new_value(fact)):
+        return {which: value}
+    if not is_thing or fact.stem != "be":
+        return {}
+    is_kind = words[:1] and words[0] in {"a", "an", "the", "called", "named"}
+    is_valued = any(t.is_name or t.text[0].isdigit() for t in rest)
+    if is_kind or is_valued or fact.complement.is_date:
+        return {which: " ".join(words)}
+    return {"how": " ".join(words)} if subject.is_new or not fact.is_news else {}
 
 
-def _of_introduced(statement: Statement, speaker: Speaker) -> Iterator[Relation]:
-    """What a clause says of whom it introduces: `I have a brother named Tom who lives in Rome`."""
-    rest = statement.rest
-    place = next((p for p, token in enumerate(rest) if token.lower == "who"), 0)
-    end = place - (place > 0 and rest[place - 1].text == ",")
-    name = next((p for p in range(end) if (read_name(rest, p) or ("", 0))[1] == end), None)
-    if name is not None and not (statement.is_retraction or statement.is_planned):
-        told = read_fact(Clause((*rest[name:end], *rest[place + 1 :])), speaker, None)
-        yield from told.relations if told else ()
-
-
-def _everybody(statement: Statement, subject: Subject) -> Sequence[Subject]:
-    """The subject, or all of `Kim and Lee`, and of `my wife and I`."""
-    if subject.members:
-        return subject.members
-    words = lowered(statement.subject_tokens)
-    noun = next((word for word in words if kind_of(word)), "")
-    kind = kind_of(noun)
-    if statement.who is not Who.GROUP or kind is None:
-        return [subject]
-    other = Entity(f"{subject.owner.name}'s {noun}", kind[1])
-    relation = related(subject.owner, kind[0], other)
-    return [subject, Subject(other.name, other, subject.owner, frozenset({other.key}), noun,
-                             relations=(relation,))]  # fmt: skip
-
-
-def _is_tail_neutral(statement: Statement, complement: Complement) -> bool:
-    """Whether what follows the things only says since when, where or how it is so for good.
-
-    What is not done in one place, or on one day, is done elsewhere.
-    """
-    if statement.is_denied and not statement.is_over and complement.items:
-        return bool(_FROM_NOW_ON.fullmatch(joined(complement.tail).lower()))
-    return _is_neutral(complement.tail, is_event=statement.is_past or not complement.items)
-
-
-def _is_neutral(tokens: Sequence[Token], *, is_event: bool = False) -> bool:
-    """Whether the words around a fact only say since when, where or how it is so for good.
-
-    Of an event the day only says when it is.
-    """
-    text = joined(tokens)
-    if is_event:
-        text = _ON_A_DAY.sub("", text)
-    if _PLACE_TAIL.search(text) and not _SEASON.search(text):
-        text = _PLACE_TAIL.sub(" ", text)
-    return bool(_NEUTRAL.fullmatch(text.lower()))
+def _other(relation: Relation, owner: Entity) -> str:
+    """The key of the other one in a relation of the owner's."""
+    return (relation.target if relation.source == owner else relation.source).key

@@ -10,10 +10,10 @@ import re
 
 from server.memories.conversation import COURTESIES, Role
 from server.models.offline import lexicon
-from server.models.offline.clauses import lowered
 from server.models.offline.facts import Fact
 from server.models.offline.lexicon import listed, verbs_listed, word_set
 from server.models.offline.statements import Who
+from server.models.offline.tokens import lowered
 
 _POINTING = word_set("it that this them those these him her so you your one both")
 _REMARKING = verbs_listed("remarking")

@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 
 from server.graph.model import Entity, Relation, relation_name
 from server.models.offline import lexicon
-from server.models.offline.clauses import Token, joined, lowered
 from server.models.offline.lexicon import listed, word_set
 from server.models.offline.phrases import read_name
 from server.models.offline.statements import Statement, Who
+from server.models.offline.tokens import Token, joined, lowered
 
 PERSON = "person"
 ANIMAL = "animal"

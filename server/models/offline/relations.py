@@ -8,11 +8,11 @@ from dataclasses import dataclass
 
 from server.graph.model import Entity, Relation
 from server.models.offline import lexicon
-from server.models.offline.clauses import joined, lowered
 from server.models.offline.lexicon import listed, word_set
 from server.models.offline.people import Subject, attribute_named, introduced
 from server.models.offline.phrases import Complement, read_name
 from server.models.offline.statements import Statement
+from server.models.offline.tokens import joined, lowered
 
 
 @dataclass(frozen=True, slots=True)

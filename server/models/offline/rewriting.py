@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from server.models.offline.clauses import Token, after_adverbs, joined
 from server.models.offline.lexicon import ADVERBS, third_person, word_set
 from server.models.offline.statements import Statement, Who
+from server.models.offline.tokens import Token, after_adverbs, joined
 
 _PRESENT_OTHERS = word_set("you your yours yourself we us ours ourselves")
 """Words whose meaning depends on who else is there."""

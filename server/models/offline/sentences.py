@@ -134,7 +134,8 @@ _TAIL = re.compile(
 _VALUE = re.compile(r"(?:my )?((?:new|favou?rite) [\w -]{2,30}): (?=\S)", re.IGNORECASE)
 _CALL_ME = re.compile(r"(?i:(?:please )?(?:just )?call me )(?=[A-Z])")
 _DIARY = re.compile(
-    r"(?:(?:just|finally|recently) )?(?!(?:got|had) to)([a-z]+) (?:to|up in|my|our|an?|the|two|three|married|engaged|promoted)\b"
+    r"(?:(?:just|finally|recently) )?(?!(?:got|had) to)([a-z]+)"
+    r" (?:to|up in|my|our|an?|the|two|three|married|engaged|promoted)\b"
 )
 _DIARY_NAME = re.compile(r"(?:(?:just|finally|recently) )?([a-z]+) (?=[A-Z][a-z])")
 

@@ -1,0 +1,77 @@
+"""Whether the words around a fact qualify it: it then holds on some occasions, or in one place."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from server.models.offline import lexicon
+from server.models.offline.phrases import Complement
+from server.models.offline.statements import Statement
+from server.models.offline.tokens import Token, joined, lowered
+
+_MONTH = "(?:" + "|".join(f"{name}|{name[:3]}" for name in lexicon.MONTHS) + r"|sept)\b\.?"
+_NEUTRAL = re.compile(
+    rf"""(?:[\s,;()]*(?:
+        as\ of\ [\w ]+?(?=$|,)|from\ now\ on|now|currently|today
+      | yesterday|again|already|recently|nowadays|anymore|any\ (?:more|longer)
+      | these\ days|at\ the\ moment|so\ far|away|instead|after\ all|in\ the\ end
+      | officially|finally|years?\ old|tall
+      | together|part-time|full-time|remotely
+      | last\ (?:night|week|month|year|spring|summer|autumn|fall|winter|\w+day)
+      | this\ (?:year|morning|spring|summer)
+      | (?:in|on|since|last)\ (?:early\ |late\ |\d{{1,2}}\ )?(?:{_MONTH}|\d{{4}})(?:\ \d+)*
+      | since\ [^,;]+|for\ \w+\ years?|\w+\ (?:day|week|month|year)s?\ ago|\(?\d{{4}}-[\d-]+\)?
+      | as\ (?:an?|the)\ [\w\ -]+?(?=$|,|\ in\b|\ since\b)|with\ (?:my|their|our)\ [\w\ ]+
+      | (?:named|called)\ [\w\ '-]+|because\ .+|and\ .+
+    ))*[\s,;().]*""",
+    re.VERBOSE,
+)
+_FROM_NOW_ON = re.compile(
+    r"(?:[\s,;()]*(?:now|currently|nowadays|these days|at the moment|yet|after all|at all"
+    r"|(?:since|because|and) .+))*[\s,;().]*"
+)
+_ON_A_DAY = re.compile(r"(?i)\bon \w+day\b")
+_PLACE_TAIL = re.compile(r"(?:, |in |near |to |from |at )(?=[A-Z])[\w ,.'-]+")
+_SEASON = re.compile(
+    rf"(?i)\b(?:summer|winter|spring|autumn|fall|weekends?|mornings?|evenings?|\w+days?|{_MONTH})\b"
+)
+
+
+def is_qualified(statement: Statement, complement: Complement) -> bool:
+    """Whether a statement is said of some occasions, or of one thing beside others."""
+    is_plain = _is_neutral(statement.tokens[: statement.begin])
+    return statement.is_limited or not (is_plain and _is_tail_neutral(statement, complement))
+
+
+def contrast_place(rest: Sequence[Token]) -> int | None:
+    """Where `, not coffee` or `instead of coffee` begins."""
+    for place in range(1, len(rest) - 1):
+        before, word, after = lowered(rest[place - 1 : place + 2])
+        is_not = word == "not" and before in {",", "and"}
+        if is_not or f"{word} {after}" in {"instead of", "rather than"}:
+            return place
+    return None
+
+
+def _is_tail_neutral(statement: Statement, complement: Complement) -> bool:
+    """Whether what follows the things only says since when, where or how it is so for good.
+
+    What is not done in one place, or on one day, is done elsewhere.
+    """
+    if statement.is_denied and not statement.is_over and complement.items:
+        return bool(_FROM_NOW_ON.fullmatch(joined(complement.tail).lower()))
+    return _is_neutral(complement.tail, is_event=statement.is_past or not complement.items)
+
+
+def _is_neutral(tokens: Sequence[Token], *, is_event: bool = False) -> bool:
+    """Whether the words around a fact only say since when, where or how it is so for good.
+
+    Of an event the day only says when it is.
+    """
+    text = joined(tokens)
+    if is_event:
+        text = _ON_A_DAY.sub("", text)
+    if _PLACE_TAIL.search(text) and not _SEASON.search(text):
+        text = _PLACE_TAIL.sub(" ", text)
+    return bool(_NEUTRAL.fullmatch(text.lower()))

@@ -1,0 +1,115 @@
+"""From a clause to the fact in it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from functools import lru_cache
+
+from server.graph.model import Entity, Relation
+from server.graph.project.supersession import is_functional
+from server.models.offline import lexicon
+from server.models.offline.clauses import Clause, split
+from server.models.offline.facts import Fact
+from server.models.offline.people import (
+    Subject,
+    kind_of,
+    read_subject,
+    related,
+)
+from server.models.offline.phrases import (
+    Item,
+    read_complement,
+    read_name,
+)
+from server.models.offline.qualifying import contrast_place, is_qualified
+from server.models.offline.relations import stated
+from server.models.offline.rewriting import Speaker, attributed, third_person_text
+from server.models.offline.short_forms import tokenize
+from server.models.offline.statements import Statement, Who, read_statement
+from server.models.offline.tokens import joined, lowered
+
+
+def read_fact(clause: Clause, speaker: Speaker, meant: Subject | None) -> Fact | None:
+    """The fact in a clause; None if it asserts none, or it is not clear about whom."""
+    statement = read_statement(clause)
+    own = Entity(speaker.name, speaker.type)
+    subject = read_subject(statement, own, meant) if statement else None
+    if statement is None or subject is None:
+        return None
+    contrast = contrast_place(statement.rest)
+    after_be = statement.stem in {"be", "get"}
+    complement = read_complement(statement.rest[:contrast], after_be=after_be)
+    others = read_complement(statement.rest[contrast:], after_be=False).items if contrast else ()
+    qualified = is_qualified(statement, complement)
+    subjects = _everybody(statement, subject)
+    relations = list(stated(statement, subjects, complement))
+    if statement.subject_tokens[0].lower in {"neither", "either", "no"}:
+        relations = []
+    elif qualified:
+        is_averse = statement.is_denied or statement.stem in lexicon.DISTASTES
+        relations = [] if is_averse else [r for r in relations if not is_functional(r.relation)]
+    if relations:
+        relations += _of_introduced(statement, speaker)
+    text = third_person_text(statement, speaker, subject.text)
+    if text is None:
+        text = attributed(joined(clause.tokens), speaker)
+    for r in relations:
+        if r.relation == "named" and text == f"{speaker.name} is {r.target.name}":
+            text = f"{speaker.possessive} name is {r.target.name}"
+    known = tuple(dict.fromkeys(relations))
+    return Fact(text, statement, subject, complement, known, qualified,
+                frozenset(item.key for item in others))  # fmt: skip
+
+
+@lru_cache(maxsize=8_192)
+def facts_of(text: str, speaker: Speaker) -> tuple[Fact, ...]:
+    """The facts that a memory holds, so far as they can be told apart."""
+    said = text.removeprefix(attributed("", speaker))
+    found = (read_fact(clause, speaker, None) for clause in split(tokenize(said)))
+    return tuple(fact for fact in found if fact is not None)
+
+
+def without_items(fact: Fact, gone: Sequence[Item]) -> Fact | None:
+    """The fact without some of the things that it lists; None if none is left."""
+    items = fact.complement.items
+    kept = [item for item in items if item not in gone]
+    start = fact.text.find(items[0].text) if items else -1
+    last = fact.text.find(items[-1].text, start) if items else -1
+    if not kept or start < 0 or last < 0:
+        return None
+    *first, final = (item.text for item in kept)
+    listing = " and ".join([", ".join(first), final] if first else [final])
+    keys = {item.key for item in gone}
+    return replace(
+        fact,
+        text=fact.text[:start] + listing + fact.text[last + len(items[-1].text) :],
+        complement=replace(fact.complement, items=tuple(kept)),
+        relations=tuple(r for r in fact.relations if r.target.key not in keys),
+    )
+
+
+def _of_introduced(statement: Statement, speaker: Speaker) -> Iterator[Relation]:
+    """What a clause says of whom it introduces: `I have a brother named Tom who lives in Rome`."""
+    rest = statement.rest
+    place = next((p for p, token in enumerate(rest) if token.lower == "who"), 0)
+    end = place - (place > 0 and rest[place - 1].text == ",")
+    name = next((p for p in range(end) if (read_name(rest, p) or ("", 0))[1] == end), None)
+    if name is not None and not (statement.is_retraction or statement.is_planned):
+        told = read_fact(Clause((*rest[name:end], *rest[place + 1 :])), speaker, None)
+        yield from told.relations if told else ()
+
+
+def _everybody(statement: Statement, subject: Subject) -> Sequence[Subject]:
+    """The subject, or all of `Kim and Lee`, and of `my wife and I`."""
+    if subject.members:
+        return subject.members
+    words = lowered(statement.subject_tokens)
+    noun = next((word for word in words if kind_of(word)), "")
+    kind = kind_of(noun)
+    if statement.who is not Who.GROUP or kind is None:
+        return [subject]
+    other = Entity(f"{subject.owner.name}'s {noun}", kind[1])
+    relation = related(subject.owner, kind[0], other)
+    return [subject, Subject(other.name, other, subject.owner, frozenset({other.key}), noun,
+                             relations=(relation,))]  # fmt: skip

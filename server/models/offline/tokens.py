@@ -1,0 +1,78 @@
+"""The words, quotations and punctuation marks of a sentence."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from server.core.text import WORD_PATTERN, normalized
+from server.models.offline import lexicon
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """A word, a quotation or a punctuation mark; `lower` is the word for comparing it."""
+
+    text: str
+    lower: str
+    spaced: bool
+
+    @property
+    def is_name(self) -> bool:
+        """Whether it is written like a name."""
+        return self.text[:1].isupper() and self.lower not in lexicon.NOT_NAMES
+
+    @property
+    def is_word(self) -> bool:
+        """Whether it is a word, or a quotation in the place of one."""
+        return self.text[0].isalnum() or self.text[0] in QUOTES
+
+
+QUOTES = '"\u201c\u201e\u00ab'
+_TOKEN = re.compile(
+    rf"\"[^\"]*\"|\u201c[^\u201d]*\u201d|\u201e[^\u201c\u201d]*[\u201c\u201d]|\u00ab[^\u00bb]*\u00bb"
+    rf"|(?:Mr|Mrs|Ms|Dr|Prof|St)\.(?=\s)|{WORD_PATTERN}|[^\w\s]"
+)
+_SHORT = re.compile(
+    r"(i|you|he|she|it|we|they|that|there|what|where|who|how)'(m|re|s|ve|ll|d)|(i)(m|ve)"
+)
+_FULL = {"m": "am", "re": "are", "s": "is", "ve": "have", "ll": "will", "d": "would"}
+IS, HAS = Token("is", "is", spaced=True), Token("has", "has", spaced=True)
+
+
+def split_words(sentence: str) -> list[Token]:
+    """The tokens of a sentence; short forms of pronouns as the two words that they are.
+
+    The one of `is` could be one of `has` as well.
+    """
+    tokens: list[Token] = []
+    previous = 0
+    for match in _TOKEN.finditer(sentence):
+        text = match.group()
+        token = Token(text, normalized(text).lower(), match.start() > previous)
+        previous = match.end()
+        if short := _SHORT.fullmatch(token.lower):
+            first, ending = filter(None, short.groups())
+            head = "I" if first == "i" else text[: len(first)]
+            tokens.append(replace(token, text=head, lower=first))
+            token = IS if ending == "s" else Token(_FULL[ending], _FULL[ending], spaced=True)
+        tokens.append(token)
+    return tokens
+
+
+def joined(tokens: Sequence[Token]) -> str:
+    """The text of tokens, spaced as they were."""
+    return "".join(f" {t.text}" if t.spaced else t.text for t in tokens).strip()
+
+
+def lowered(tokens: Sequence[Token]) -> list[str]:
+    """The words of the tokens for comparing them."""
+    return [token.lower for token in tokens]
+
+
+def after_adverbs(tokens: Sequence[Token], place: int) -> int:
+    """The place of the next token that is no adverb."""
+    while place < len(tokens) and tokens[place].lower in lexicon.ADVERBS:
+        place += 1
+    return place
