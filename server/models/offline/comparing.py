@@ -69,9 +69,11 @@ def _has_another_value(fact: Fact, other: Fact) -> bool:
 
 def _is_correction(fact: Fact, other: Fact) -> bool:
     """Whether a fact says what the other one was to say: `I live in Ulm, not Bonn`."""
-    if not (fact.is_correction or fact.contrast) or other.is_ending or not fact.is_like(other):
+    if not (fact.is_correction or fact.contrast) or other.is_ending:
         return False
-    return fact.is_correction or bool(other.things and other.things <= fact.contrast)
+    is_like = other.stem == fact.contrast_stem if fact.contrast_stem else fact.is_like(other)
+    is_denied = fact.is_correction or bool(other.things and other.things <= fact.contrast)
+    return is_like and is_denied
 
 
 def _is_next_stage(fact: Fact, other: Fact) -> bool:
@@ -153,6 +155,9 @@ def _lost(fact: Fact, other: Fact) -> tuple[Item, ...] | None:
     lost = content_stems(fact.subject.text) - content_stems(fact.subject.owner.name)
     lost -= _FUNCTION_STEMS
     known = other.complement.tail_stems
+    is_called = lowered(other.complement.tail[:1]) in (["called"], ["named"])
+    if is_called and lost and lost <= known:
+        return ()
     return _of(other, [item for item in other.complement.items
                        if item.head in lost and lost <= item.stems | known])  # fmt: skip
 
@@ -190,6 +195,11 @@ def _denied(fact: Fact, other: Fact) -> tuple[Item, ...] | None:
         return () if fact.about & other.about else None
     is_done_with = is_over and fact.stem in lexicon.USING and other.stem in lexicon.TASTES
     is_same = fact.is_like(other)
+    if is_over and other.stem == "be":
+        does = {fact.stem + ending for ending in ("r", "er")}
+        doers = [item for item in other.complement.items if item.head in does]
+        if doers:
+            return _of(other, doers)
     is_there = is_over and lowered(fact.statement.rest[:1]) == ["there"]
     if is_there:
         return () if fact.stem == other.stem and other.complement.lead in _PLACES else None

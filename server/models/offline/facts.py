@@ -16,6 +16,7 @@ from server.models.offline.endings import Ending, read_ending
 from server.models.offline.lexicon import KINSHIP, listed, word_set
 from server.models.offline.people import (
     Subject,
+    is_personal_name,
     without_which,
 )
 from server.models.offline.phrases import (
@@ -33,8 +34,8 @@ class Fact:
     """What a clause says, and in which words it is kept.
 
     A qualified fact holds on some occasions, or for one thing beside others: it neither replaces
-    another fact nor takes one back. `contrast` are the keys of what is said not to be so: `tea, not
-    coffee`.
+    another fact nor takes one back. `contrast` are the keys of what is said not to be so (`tea, not
+    coffee`), and `contrast_stem` is its verb if it has its own (`instead of taking the bus`).
     """
 
     text: str
@@ -44,6 +45,7 @@ class Fact:
     relations: tuple[Relation, ...]
     is_qualified: bool
     contrast: frozenset[str] = frozenset()
+    contrast_stem: str = ""
     is_correction: bool = False
 
     @property
@@ -149,7 +151,8 @@ class Fact:
         while place < len(rest):
             before = rest[place - 1].lower if place else self.stem
             name = read_name(rest, place) if before not in _NOT_BEFORE_PEOPLE else None
-            if name and Entity(name[0]).key not in known:
+            is_rival = name and is_personal_name(name[0]) and Entity(name[0]).key not in known
+            if name and is_rival:
                 yield name[0].removesuffix("'s"), before
             place = name[1] if name else place + 1
 
@@ -224,6 +227,7 @@ _CHANGING = word_set(
 _MARITAL_STATUS = {"married_to": "married", "engaged_to": "engaged", "dates": "together",
                    "partner_of": "together"}  # fmt: skip
 _NEWCOMER = re.compile(r"a new ([\w -]+?)(?:(?:,| called| named)+ (.+))?$")
+_CHANGED = re.compile(r"my ([\w -]+?)(?: from .+?)? to (.+)$")
 _JOBLESS = word_set("unemployed jobless retired")
 _SOFT = word_set("works_as follows_diet")
 _REPLACEABLE = KINSHIP.keys() - listed("several_kin")
@@ -253,8 +257,9 @@ def _slots_of(fact: Fact) -> dict[str, str]:
 
 def _newcomer(fact: Fact) -> tuple[str, str] | None:
     """What new one the subject has, and its key: `I have a new boss, Tom`."""
-    match = _NEWCOMER.match(joined(fact.statement.rest))
-    if match is None or fact.stem not in lexicon.POSSESSING:
+    rest, is_change = joined(fact.statement.rest), fact.stem == lexicon.verb_stem("change")
+    match = _CHANGED.match(rest) if is_change else _NEWCOMER.match(rest)
+    if match is None or not (is_change or fact.stem in lexicon.POSSESSING):
         return None
     noun, name = match.groups()
     if noun in KINSHIP and fact.relations:
@@ -296,7 +301,7 @@ def _which(fact: Fact) -> dict[str, str]:
     if not is_thing or fact.stem != "be":
         return {}
     is_kind = words[:1] and words[0] in {"a", "an", "the", "called", "named"}
-    is_valued = any(t.is_name or t.text[0].isdigit() for t in rest)
+    is_valued = bool(subject.attribute) or any(t.is_name or t.text[0].isdigit() for t in rest)
     if is_kind or is_valued or fact.complement.is_date:
         return {which: " ".join(words)}
     return {"how": " ".join(words)} if subject.is_new or not fact.is_news else {}

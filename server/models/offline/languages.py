@@ -10,7 +10,7 @@ import re
 
 from server.core.text import words
 from server.memories.conversation import COURTESIES
-from server.models.offline.lexicon import FUNCTION_WORDS, listed
+from server.models.offline.lexicon import FUNCTION_WORDS, is_past, listed
 
 _OTHER_SCRIPT = re.compile(r"[\u0370-\u1dff\u1f00-\u1fff\u2e80-\ud7ff\uf900-\ufaff]")
 _UNSPACED = re.compile(r"[\u0e00-\u0eff\u3040-\u30ff\u3400-\u9fff]")
@@ -32,7 +32,7 @@ def is_foreign(text: str) -> bool:
         return 2 * other >= sum(character.isalpha() for character in text)
     found = [word.lower() for word in words(text)]
     foreign = sum(word in _FOREIGN for word in found)
-    if english := sum(word in _ENGLISH for word in found) + bool(_I.search(text)):
+    if english := sum(word in _ENGLISH or is_past(word) for word in found) + bool(_I.search(text)):
         return foreign > 2 * english
     return foreign > 0 or bool(_ACCENTED.search(text))
 

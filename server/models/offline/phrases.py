@@ -185,4 +185,5 @@ def _is_period(tokens: Sequence[Token], place: int) -> bool:
     """Whether words such as `last week` or `two months ago` begin here."""
     first, second, third, *_ = [*(token.text for token in tokens[place : place + 3]), "", "", ""]
     is_over = first == "any" and second in {"more", "longer"}
-    return is_over or (first in _WHICH and second.lower() in _PERIODS) or third == "ago"
+    is_rate = first in {"a", "per"} and second in _PERIODS
+    return is_over or is_rate or (first in _WHICH and second.lower() in _PERIODS) or third == "ago"

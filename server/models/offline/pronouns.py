@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from server.graph.model import Entity
-from server.models.offline.clauses import Clause
+from server.models.offline.clauses import Clause, is_verb
 from server.models.offline.facts import Fact
 from server.models.offline.lexicon import PHRASE_STOPS
 from server.models.offline.people import ANIMAL, PERSON, Subject, gender_of
@@ -68,7 +68,9 @@ def own_thing(clause: Clause) -> Sequence[Token]:
     if len(starts) != 1:
         return ()
     end = starts[0] + 1
-    while end < len(words) and clause.tokens[end].is_word and words[end] not in PHRASE_STOPS:
+    while end < len(words) and words[end] not in PHRASE_STOPS and words[end] != "used":
+        if not clause.tokens[end].is_word or is_verb(clause.tokens, end):
+            break
         end += 1
     my = replace(clause.tokens[starts[0]], text="my", lower="my")
     return (my, *clause.tokens[starts[0] + 1 : end])

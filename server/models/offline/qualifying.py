@@ -6,7 +6,8 @@ import re
 from collections.abc import Sequence
 
 from server.models.offline import lexicon
-from server.models.offline.phrases import Complement
+from server.models.offline.lexicon import is_gerund, verb_stem
+from server.models.offline.phrases import Complement, Item, read_complement
 from server.models.offline.statements import Statement
 from server.models.offline.tokens import Token, joined, lowered
 
@@ -54,11 +55,23 @@ def contrast_place(rest: Sequence[Token]) -> int | None:
     return None
 
 
+def read_contrast(tokens: Sequence[Token]) -> tuple[tuple[Item, ...], str]:
+    """The things in `not coffee` and `instead of taking the bus`, and the stem of their verb."""
+    place = next((p for p, token in enumerate(tokens) if is_gerund(token.lower)), None)
+    if place is None:
+        return read_complement(tokens, after_be=False).items, ""
+    return read_complement(tokens[place + 1 :], after_be=False).items, verb_stem(
+        tokens[place].lower
+    )
+
+
 def _is_tail_neutral(statement: Statement, complement: Complement) -> bool:
     """Whether what follows the things only says since when, where or how it is so for good.
 
     What is not done in one place, or on one day, is done elsewhere.
     """
+    if statement.stem == verb_stem("change") and lowered(complement.tail[:1]) == ["to"]:
+        return True
     if statement.is_denied and not statement.is_over and complement.items:
         return bool(_FROM_NOW_ON.fullmatch(joined(complement.tail).lower()))
     return _is_neutral(complement.tail, is_event=statement.is_past or not complement.items)

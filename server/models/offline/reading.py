@@ -22,7 +22,7 @@ from server.models.offline.phrases import (
     read_complement,
     read_name,
 )
-from server.models.offline.qualifying import contrast_place, is_qualified
+from server.models.offline.qualifying import contrast_place, is_qualified, read_contrast
 from server.models.offline.relations import stated
 from server.models.offline.rewriting import Speaker, attributed, third_person_text
 from server.models.offline.short_forms import tokenize
@@ -40,7 +40,7 @@ def read_fact(clause: Clause, speaker: Speaker, meant: Subject | None) -> Fact |
     contrast = contrast_place(statement.rest)
     after_be = statement.stem in {"be", "get"}
     complement = read_complement(statement.rest[:contrast], after_be=after_be)
-    others = read_complement(statement.rest[contrast:], after_be=False).items if contrast else ()
+    others, verb = read_contrast(statement.rest[contrast:]) if contrast else ((), "")
     qualified = is_qualified(statement, complement)
     subjects = _everybody(statement, subject)
     relations = list(stated(statement, subjects, complement))
@@ -59,7 +59,7 @@ def read_fact(clause: Clause, speaker: Speaker, meant: Subject | None) -> Fact |
             text = f"{speaker.possessive} name is {r.target.name}"
     known = tuple(dict.fromkeys(relations))
     return Fact(text, statement, subject, complement, known, qualified,
-                frozenset(item.key for item in others))  # fmt: skip
+                frozenset(item.key for item in others), verb)  # fmt: skip
 
 
 @lru_cache(maxsize=8_192)

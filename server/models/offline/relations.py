@@ -75,6 +75,7 @@ _AFTER_STATE = word_set("now today yesterday last this since and , again")
 _AGE = re.compile(rf"(\d{{1,3}}|{'|'.join(listed('cardinals'))})(?: years? old| years? of age)?$")
 _PAST_MEANS_OVER = _stems("live reside work intern study come")
 _TELLING_VALUES = _stems("be change")
+_CHANGING = lexicon.verb_stem("change")
 _GETTING = _stems("be get")
 _BECOMING = _stems("be become")
 _WORKING = _stems("work start be get become")
@@ -107,7 +108,7 @@ def _attributes(
     rest = statement.rest
     words = lowered(rest)
     relation, value, type_ = subject.attribute, "", ""
-    if statement.is_denied:
+    if statement.is_retraction:
         return []
     if relation == "job" and complement.lead in {"at", "with"} and complement.items:
         relation, value, type_ = "works_at", complement.items[0].text, "organization"
@@ -117,6 +118,9 @@ def _attributes(
     elif words[:2] == ["a", "new"] and ":" in words and statement.stem in {"have", "get"}:
         colon = words.index(":")
         relation, value = attribute_named(words[2:colon]), joined(rest[colon + 1 :])
+    elif statement.stem == _CHANGING and words[:1] == ["my"] and "to" in words:
+        to = words.index("to")
+        relation, value = attribute_named(words[1:to]), joined(rest[to + 1 :])
     is_value = relation and _VALUES.get(relation, _ANY).search(value)
     return [(relation, Entity(value, type_))] if is_value else []
 
