@@ -17,7 +17,7 @@ from rich.table import Column, Table
 from server.cli.backends import apply_migrations, postgres_of
 from server.cli.console import ConsoleProgress, out
 from server.projects.ports import RequestTrace, TracedCall, TracedChange, TracedOperation
-from server.runtime.composition.observation import open_request_traces
+from server.runtime.composition.observation import open_projects
 from server.runtime.settings import load_settings
 
 _IDS = ("correlation_id", "correlation_ids")
@@ -101,8 +101,8 @@ async def run(arguments: argparse.Namespace) -> None:
     async with postgres_of(settings, progress) as dsn:
         if settings.embedded_postgres:
             await apply_migrations(dsn, progress)
-        async with open_request_traces(dsn, settings.postgres) as traces:
-            trace = await traces.find(arguments.correlation_id, arguments.project)
+        async with open_projects(dsn, settings.postgres) as projects:
+            trace = await projects.trace(arguments.correlation_id, arguments.project)
     logged = _logged(arguments.log, arguments.correlation_id) if arguments.log else []
     entries = sorted([*stored_entries(trace), *map(log_entry, logged)])
     if not entries:

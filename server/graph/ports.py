@@ -20,38 +20,7 @@ from server.graph.model import (
 )
 from server.memories.scope import Scope
 from server.memories.search.graph_clues import Recollection
-
-
-class Graph(Protocol):
-    """The graph, a projection of the memories."""
-
-    async def prepare(self) -> None:
-        """Creates the constraints that the projection relies on; can be repeated.
-
-        Raises:
-            GraphUnavailable: the graph cannot be reached.
-        """
-        ...
-
-    async def check(self) -> None:
-        """Checks that the graph responds.
-
-        Raises:
-            GraphUnavailable: it does not.
-        """
-        ...
-
-    async def project(self, subgraphs: Sequence[MemorySubgraph]) -> None:
-        """Makes the graph hold exactly these subgraphs for these memories, in one transaction.
-
-        Entities that no memory mentions any more are removed. Repeating the call changes nothing. A
-        subgraph with an older version than the one in the graph is ignored.
-
-        Raises:
-            GraphUnavailable: the graph cannot be reached; either nothing or everything was changed.
-            ValueError: a subgraph cannot be stored; nothing was changed.
-        """
-        ...
+from server.projects.project import GraphCounts
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +122,46 @@ class GraphReader(Protocol):
 
     async def explore(self, within: GraphScope, start: EntityRef, hops: int) -> Surroundings:
         """Returns the entity and everything within `hops` relations of it, nearest first."""
+        ...
+
+
+class Graph(GraphReader, Protocol):
+    """The graph, a projection of the memories, of which every scope's part can be read."""
+
+    async def prepare(self) -> None:
+        """Creates the constraints that the projection relies on; can be repeated.
+
+        Raises:
+            GraphUnavailable: the graph cannot be reached.
+        """
+        ...
+
+    async def check(self) -> None:
+        """Checks that the graph responds.
+
+        Raises:
+            GraphUnavailable: it does not.
+        """
+        ...
+
+    async def project(self, subgraphs: Sequence[MemorySubgraph]) -> None:
+        """Makes the graph hold exactly these subgraphs for these memories, in one transaction.
+
+        Entities that no memory mentions any more are removed. Repeating the call changes nothing. A
+        subgraph with an older version than the one in the graph is ignored.
+
+        Raises:
+            GraphUnavailable: the graph cannot be reached; either nothing or everything was changed.
+            ValueError: a subgraph cannot be stored; nothing was changed.
+        """
+        ...
+
+    async def count(self, project_id: str) -> GraphCounts:
+        """Returns how many entities and relations a project has.
+
+        Raises:
+            GraphUnavailable: the graph cannot be reached.
+        """
         ...
 
 

@@ -13,99 +13,12 @@ from server.operations.operation import OperationState
 from server.projects.project import (
     ApiKey,
     ChangeCounts,
-    GraphCounts,
     Holding,
     Holdings,
     Principal,
     Project,
     Quotas,
 )
-
-
-class ProjectStore(Protocol):
-    """Projects and keys. Every method raises StoreUnavailable if PostgreSQL cannot be reached."""
-
-    async def find_principal(self, key_digest: bytes) -> Principal | None:
-        """Returns whom the key with this digest stands for; None if it is not valid.
-
-        Revoked and expired keys are not valid.
-        """
-        ...
-
-    async def get_project(self, project_id: str) -> Project | None:
-        """Returns the project with this id, or None."""
-        ...
-
-    async def create_project(self, project: Project) -> bool:
-        """Stores a new project. Returns False, and changes nothing, if the id is taken."""
-        ...
-
-    async def update_project(self, project: Project, seen: datetime) -> bool:
-        """Stores the project's settings. Returns False if its update time is no longer `seen`."""
-        ...
-
-    async def list_projects(self) -> list[Project]:
-        """Returns all projects, ordered by organization and id."""
-        ...
-
-    async def set_quotas(self, project_id: str, quotas: Quotas) -> bool:
-        """Stores the project's quotas. Returns False if there is no such project."""
-        ...
-
-    async def holding(self, project_id: str) -> Holding:
-        """Returns the project's quotas and what it holds; none if there is no such project."""
-        ...
-
-    async def create_key(self, key: ApiKey, digest: bytes) -> None:
-        """Stores a new key by its digest."""
-        ...
-
-    async def rotate_key(
-        self, key_id: str, end: datetime, successor: ApiKey, digest: bytes
-    ) -> bool:
-        """Stores the successor of a key, which itself expires at `end` unless it did before.
-
-        Returns False, and changes nothing, if there is no such key or it is revoked.
-        """
-        ...
-
-    async def record_uses(self, uses: Mapping[str, datetime]) -> None:
-        """Stores when keys, by their ids, were last used. Earlier times change nothing."""
-        ...
-
-    async def list_keys(self) -> list[ApiKey]:
-        """Returns all keys, including revoked ones, by organization, project and creation time."""
-        ...
-
-    async def revoke_key(self, key_id: str, now: datetime) -> bool:
-        """Revokes a key. Returns False if there is no such key or it is already revoked."""
-        ...
-
-
-class StatisticsStore(Protocol):
-    """Counts of one project. Every method raises StoreUnavailable."""
-
-    async def holdings(self, project_id: str, visible_on: date) -> Holdings:
-        """Returns what the project holds, in time proportional to that."""
-        ...
-
-    async def changes(
-        self, project_id: str, since: datetime, lately: datetime
-    ) -> tuple[ChangeCounts, ChangeCounts]:
-        """Returns what changed since `since`, and since the later instant `lately`."""
-        ...
-
-
-class GraphCounter(Protocol):
-    """Counts of one project in the graph."""
-
-    async def count(self, project_id: str) -> GraphCounts:
-        """Returns how many entities and relations there are.
-
-        Raises:
-            GraphUnavailable: the graph cannot be reached.
-        """
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,13 +94,78 @@ class RequestTrace:
     operations: Sequence[TracedOperation]
 
 
-class RequestTraces(Protocol):
-    """Finds what is stored under a correlation id, for operators, across all projects."""
+class ProjectStore(Protocol):
+    """Projects and keys, counts of what a project holds, and traces of single requests.
 
-    async def find(self, correlation_id: str, project_id: str | None = None) -> RequestTrace:
-        """Returns what is stored under the id, in one project or in all.
+    Every method raises StoreUnavailable if PostgreSQL cannot be reached.
+    """
 
-        Raises:
-            StoreUnavailable: the store cannot be read.
+    async def find_principal(self, key_digest: bytes) -> Principal | None:
+        """Returns whom the key with this digest stands for; None if it is not valid.
+
+        Revoked and expired keys are not valid.
         """
+        ...
+
+    async def get_project(self, project_id: str) -> Project | None:
+        """Returns the project with this id, or None."""
+        ...
+
+    async def create_project(self, project: Project) -> bool:
+        """Stores a new project. Returns False, and changes nothing, if the id is taken."""
+        ...
+
+    async def update_project(self, project: Project, seen: datetime) -> bool:
+        """Stores the project's settings. Returns False if its update time is no longer `seen`."""
+        ...
+
+    async def list_projects(self) -> list[Project]:
+        """Returns all projects, ordered by organization and id."""
+        ...
+
+    async def set_quotas(self, project_id: str, quotas: Quotas) -> bool:
+        """Stores the project's quotas. Returns False if there is no such project."""
+        ...
+
+    async def holding(self, project_id: str) -> Holding:
+        """Returns the project's quotas and what it holds; none if there is no such project."""
+        ...
+
+    async def create_key(self, key: ApiKey, digest: bytes) -> None:
+        """Stores a new key by its digest."""
+        ...
+
+    async def rotate_key(
+        self, key_id: str, end: datetime, successor: ApiKey, digest: bytes
+    ) -> bool:
+        """Stores the successor of a key, which itself expires at `end` unless it did before.
+
+        Returns False, and changes nothing, if there is no such key or it is revoked.
+        """
+        ...
+
+    async def record_uses(self, uses: Mapping[str, datetime]) -> None:
+        """Stores when keys, by their ids, were last used. Earlier times change nothing."""
+        ...
+
+    async def list_keys(self) -> list[ApiKey]:
+        """Returns all keys, including revoked ones, by organization, project and creation time."""
+        ...
+
+    async def revoke_key(self, key_id: str, now: datetime) -> bool:
+        """Revokes a key. Returns False if there is no such key or it is already revoked."""
+        ...
+
+    async def count_holdings(self, project_id: str, visible_on: date) -> Holdings:
+        """Returns what the project holds, in time proportional to that."""
+        ...
+
+    async def count_changes(
+        self, project_id: str, since: datetime, lately: datetime
+    ) -> tuple[ChangeCounts, ChangeCounts]:
+        """Returns what changed since `since`, and since the later instant `lately`."""
+        ...
+
+    async def trace(self, correlation_id: str, project_id: str | None = None) -> RequestTrace:
+        """Returns what is stored under a correlation id, in one project or in all."""
         ...

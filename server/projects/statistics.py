@@ -11,10 +11,11 @@ from typing import Final, TypeAlias
 from server.core.caches import TtlCache
 from server.core.errors import GraphUnavailable
 from server.core.values import Clock
+from server.graph.ports import Graph
 from server.graph.project.ports import Backlog, Outbox
 from server.memories.memory import today
 from server.operations.ports import Operations, QueueStatistics
-from server.projects.ports import GraphCounter, PoolUsage, StatisticsStore
+from server.projects.ports import PoolUsage, ProjectStore
 from server.projects.project import ChangeCounts, GraphCounts, Holdings
 from server.projects.quotas import QuotaUsage
 from server.telemetry.statistics import Statistics, WindowFigures, joined_windows
@@ -87,8 +88,8 @@ class GetStatistics:
 
     def __init__(
         self,
-        store: StatisticsStore,
-        graph: GraphCounter,
+        projects: ProjectStore,
+        graph: Graph,
         outbox: Outbox,
         operations: Operations,
         statistics: Statistics,
@@ -99,7 +100,7 @@ class GetStatistics:
     ) -> None:
         """`others` queries the other processes of this server, if it has several."""
         self._quotas = quotas
-        self._store = store
+        self._projects = projects
         self._graph = graph
         self._outbox = outbox
         self._operations = operations
@@ -139,7 +140,7 @@ class GetStatistics:
 
     async def _count_held(self, project_id: str) -> Held:
         store, graph = await asyncio.gather(
-            self._store.holdings(project_id, today(self._clock.now())),
+            self._projects.count_holdings(project_id, today(self._clock.now())),
             self._count_graph(project_id),
         )
         return Held(store, graph)
@@ -153,7 +154,7 @@ class GetStatistics:
     async def _count_waiting(self, project_id: str) -> Waiting:
         now = self._clock.now()
         (hour, minute), queue, backlog = await asyncio.gather(
-            self._store.changes(project_id, now - _HOUR, now - _MINUTE),
+            self._projects.count_changes(project_id, now - _HOUR, now - _MINUTE),
             self._operations.queue_statistics(project_id),
             self._outbox.backlog(project_id),
         )

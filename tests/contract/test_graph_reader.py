@@ -12,7 +12,7 @@ from server.graph.explore.in_memory import FAN_OUT, explore
 from server.graph.model import Entity, EntityRef, words_of
 from server.graph.ports import EntityQuery, GraphScope, RelationQuery
 from server.memories.scope import Scope
-from tests.support.neo4j import WholeGraph
+from server.storage.neo4j.graph import Neo4jGraph
 from tests.support.subgraphs import ALICE, NOON, PROJECT, Triple, gone, memory_id, stating, triple
 
 WORKS = ("Alice", "works_at", "Acme")
@@ -35,34 +35,34 @@ def ref(name: str, space: str = "user:alice") -> EntityRef:
     return EntityRef(space, name.casefold())
 
 
-async def found(graph: WholeGraph, name: str, within: GraphScope = WITHIN) -> list[str]:
-    return [each.known.entity.name for each in await graph.reader.find_entities(within, name)]
+async def found(graph: Neo4jGraph, name: str, within: GraphScope = WITHIN) -> list[str]:
+    return [each.known.entity.name for each in await graph.find_entities(within, name)]
 
 
-async def listed(graph: WholeGraph, query: str = "", within: GraphScope = WITHIN) -> list[str]:
-    page = await graph.reader.list_entities(EntityQuery(within, 100, words_of(query)))
+async def listed(graph: Neo4jGraph, query: str = "", within: GraphScope = WITHIN) -> list[str]:
+    page = await graph.list_entities(EntityQuery(within, 100, words_of(query)))
     return [each.known.entity.name for each in page.found]
 
 
 async def around(
-    graph: WholeGraph, name: str, hops: int, within: GraphScope = WITHIN
+    graph: Neo4jGraph, name: str, hops: int, within: GraphScope = WITHIN
 ) -> set[Triple]:
-    surroundings = await graph.reader.explore(within, ref(name), hops)
+    surroundings = await graph.explore(within, ref(name), hops)
     return {triple(stated) for stated in surroundings.relations}
 
 
-async def test_an_entity_comes_with_its_type_aliases_and_memories(graph: WholeGraph) -> None:
+async def test_an_entity_comes_with_its_type_aliases_and_memories(graph: Neo4jGraph) -> None:
     alice = Entity("Alice", "person", ("Ally",))
     first = stating(1, WORKS, entities=[alice])
     await graph.project([replace(first, aliases={"alice": ("Ally",)}), stating(2, LIVES)])
-    [entity] = await graph.reader.find_entities(WITHIN, "  aLICE ")
+    [entity] = await graph.find_entities(WITHIN, "  aLICE ")
     assert entity.known.ref == ref("alice")
     assert entity.known.entity == Entity("Alice", "person", ("Ally",))
     assert entity.known.memory_count == 2
     assert entity.memory_ids == [memory_id(2), memory_id(1)]
 
 
-async def test_an_entity_is_found_by_its_alias_while_that_is_taught(graph: WholeGraph) -> None:
+async def test_an_entity_is_found_by_its_alias_while_that_is_taught(graph: Neo4jGraph) -> None:
     met, likes = stating(1, ("Bob", "met", "Alice")), stating(2, ("Robert Smith", "likes", "Tea"))
     joined, aliases = {"bob": "robert smith"}, {"robert smith": ("Bob",)}
     await graph.project([replace(each, joined=joined, aliases=aliases) for each in (met, likes)])
@@ -75,7 +75,7 @@ async def test_an_entity_is_found_by_its_alias_while_that_is_taught(graph: Whole
     assert await found(graph, "Robert Smith") == []
 
 
-async def test_nothing_is_found_of_other_projects_and_spaces(graph: WholeGraph) -> None:
+async def test_nothing_is_found_of_other_projects_and_spaces(graph: Neo4jGraph) -> None:
     await graph.project(
         [
             stating(1, WORKS, project_id="other"),
@@ -90,7 +90,7 @@ async def test_nothing_is_found_of_other_projects_and_spaces(graph: WholeGraph) 
     assert await around(graph, "alice", 3) == {LIVES}
 
 
-async def test_entities_are_listed_page_by_page(graph: WholeGraph) -> None:
+async def test_entities_are_listed_page_by_page(graph: Neo4jGraph) -> None:
     scopes = [ALICE, replace(ALICE, agent_id="helper")]
     await graph.project(
         [
@@ -101,7 +101,7 @@ async def test_entities_are_listed_page_by_page(graph: WholeGraph) -> None:
     names: list[str] = []
     query = EntityQuery(WITHIN, 4)
     while True:
-        page = await graph.reader.list_entities(query)
+        page = await graph.list_entities(query)
         names += [each.known.entity.name for each in page.found]
         if page.next is None:
             break
@@ -109,12 +109,12 @@ async def test_entities_are_listed_page_by_page(graph: WholeGraph) -> None:
     assert names == ["Everyone", *(f"Person {n:02}" for n in range(25))]
 
 
-async def test_matches_are_listed_page_by_page(graph: WholeGraph) -> None:
+async def test_matches_are_listed_page_by_page(graph: Neo4jGraph) -> None:
     await graph.project([stating(n, (f"Person {n}", "knows", "Everyone")) for n in range(10)])
     query, names = EntityQuery(WITHIN, 4, ("person",)), []
     after: EntityCursor | None = None
     while True:
-        page = await graph.reader.list_entities(replace(query, after=after))
+        page = await graph.list_entities(replace(query, after=after))
         names += [each.known.entity.name for each in page.found]
         after = page.next
         if after is None:
@@ -123,45 +123,45 @@ async def test_matches_are_listed_page_by_page(graph: WholeGraph) -> None:
 
 
 @pytest.mark.parametrize("query", ["Katharina", "katha", "kathrina", "Catharina", "weiss kat"])
-async def test_names_are_found_by_beginnings_and_nearly(graph: WholeGraph, query: str) -> None:
+async def test_names_are_found_by_beginnings_and_nearly(graph: Neo4jGraph, query: str) -> None:
     await graph.project([stating(1, ("Katharina Weiss", "knows", "Bob"))])
     assert await listed(graph, query) == ["Katharina Weiss"]
 
 
 @pytest.mark.parametrize("query", ["arina", "Bo Weiss", "B0", "Katherine Zeta"])
-async def test_what_is_not_alike_is_not_found(graph: WholeGraph, query: str) -> None:
+async def test_what_is_not_alike_is_not_found(graph: Neo4jGraph, query: str) -> None:
     await graph.project([stating(1, ("Katharina Weiss", "knows", "Bob"))])
     assert await listed(graph, query) == []
 
 
-async def test_the_best_match_comes_first(graph: WholeGraph) -> None:
+async def test_the_best_match_comes_first(graph: Neo4jGraph) -> None:
     await graph.project([stating(1, ("Anna", "knows", "Annabel"), ("Anne", "knows", "Hanna"))])
     assert (await listed(graph, "anna"))[:2] == ["Anna", "Annabel"]
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-async def test_hostile_names_are_data(graph: WholeGraph, name: str) -> None:
+async def test_hostile_names_are_data(graph: Neo4jGraph, name: str) -> None:
     await graph.project([stating(1, (name, "knows", "Bob")), stating(2, WORKS)])
-    [entity] = await graph.reader.find_entities(WITHIN, name)
+    [entity] = await graph.find_entities(WITHIN, name)
     assert entity.known.entity.name == name
     assert name in await listed(graph, name[:100])
-    surroundings = await graph.reader.explore(WITHIN, entity.known.ref, 3)
+    surroundings = await graph.explore(WITHIN, entity.known.ref, 3)
     assert [triple(stated) for stated in surroundings.relations] == [(name, "knows", "Bob")]
     assert await found(graph, "Acme") == ["Acme"]
 
 
-async def test_a_neighbourhood_grows_with_its_hops(graph: WholeGraph) -> None:
+async def test_a_neighbourhood_grows_with_its_hops(graph: Neo4jGraph) -> None:
     await graph.project([stating(1, KNOWS), stating(2, WORKS), stating(3, MAKES)])
     assert await around(graph, "bob", 1) == {KNOWS}
     assert await around(graph, "bob", 2) == {KNOWS, WORKS}
     assert await around(graph, "bob", 3) == {KNOWS, WORKS, MAKES}
-    surroundings = await graph.reader.explore(WITHIN, ref("bob"), 3)
+    surroundings = await graph.explore(WITHIN, ref("bob"), 3)
     assert set(surroundings.entities) == {"bob", "alice", "acme", "anvils"}
     assert not surroundings.truncated
     assert [s.memory_id for s in surroundings.relations] == [memory_id(n) for n in (1, 2, 3)]
 
 
-async def test_superseded_relations_are_left_out_when_asked(graph: WholeGraph) -> None:
+async def test_superseded_relations_are_left_out_when_asked(graph: Neo4jGraph) -> None:
     later = ("Alice", "lives_in", "Rome")
     await graph.project([stating(1, LIVES, minute=1), stating(2, later, minute=5)])
     now = replace(WITHIN, holding_at=NOON + timedelta(minutes=9))
@@ -177,10 +177,10 @@ async def test_superseded_relations_are_left_out_when_asked(graph: WholeGraph) -
     assert [triple(stated) for stated in await graph.list_relations(query)] == [later]
 
 
-async def test_of_an_entity_with_many_relations_the_newest_are_followed(graph: WholeGraph) -> None:
+async def test_of_an_entity_with_many_relations_the_newest_are_followed(graph: Neo4jGraph) -> None:
     many = [(n, (f"Person {n}", "knows", "Hub")) for n in range(FAN_OUT + 20)]
     await graph.project([stating(n, said, minute=n) for n, said in many])
-    surroundings = await graph.reader.explore(WITHIN, ref("hub"), 1)
+    surroundings = await graph.explore(WITHIN, ref("hub"), 1)
     assert surroundings.truncated
     assert {triple(stated) for stated in surroundings.relations} == {
         said for n, said in many if n >= 20
@@ -188,19 +188,19 @@ async def test_of_an_entity_with_many_relations_the_newest_are_followed(graph: W
 
 
 @pytest.mark.parametrize("hops", [1, 2, 3])
-async def test_the_past_is_explored_as_the_graph_is(graph: WholeGraph, hops: int) -> None:
+async def test_the_past_is_explored_as_the_graph_is(graph: Neo4jGraph, hops: int) -> None:
     many = [(n, (f"Person {n}", "knows", "Hub")) for n in range(FAN_OUT + 20)]
     further = [(n + 500, (f"Person {n}", "knows", f"Person {n * 7 % 60}")) for n in range(200)]
     await graph.project([stating(n, said, minute=n) for n, said in (*many, *further)])
     stated = await graph.list_relations(RelationQuery(PROJECT, ALICE, 1000))
     for start in ("hub", "person 3"):
-        surroundings = await graph.reader.explore(WITHIN, ref(start), hops)
+        surroundings = await graph.explore(WITHIN, ref(start), hops)
         assert (list(surroundings.relations), surroundings.truncated) == explore(
             stated, start, hops
         )
 
 
-async def test_an_unknown_entity_has_no_surroundings(graph: WholeGraph) -> None:
-    surroundings = await graph.reader.explore(WITHIN, ref("nobody"), 3)
+async def test_an_unknown_entity_has_no_surroundings(graph: Neo4jGraph) -> None:
+    surroundings = await graph.explore(WITHIN, ref("nobody"), 3)
     assert surroundings.relations == []
     assert surroundings.entities == {}

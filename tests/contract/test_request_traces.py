@@ -12,20 +12,20 @@ from server.memories.memory import EventType
 from server.memories.ports import ChangeSet, MemoryDeletion
 from server.operations.operation import OperationState
 from server.operations.ports import Submission
-from server.projects.ports import RequestTraces
+from server.projects.ports import ProjectStore
 from server.storage.postgres.memory_store import PostgresMemoryStore
 from server.storage.postgres.operations import PostgresOperations
 from server.storage.postgres.outbox import PostgresOutbox
 from server.storage.postgres.pool import Database
-from server.storage.postgres.projects import PostgresRequestTraces
+from server.storage.postgres.projects import PostgresProjectStore
 from tests.support.builders import ALICE, NOW, PROJECT, addition, call, message, revision
 
 LEASE = timedelta(minutes=1)
 
 
 @pytest.fixture
-def traces(database: Database) -> RequestTraces:
-    return PostgresRequestTraces(database)
+def projects(database: Database) -> ProjectStore:
+    return PostgresProjectStore(database)
 
 
 @pytest.fixture
@@ -33,13 +33,13 @@ def store(database: Database) -> PostgresMemoryStore:
     return PostgresMemoryStore(database, on_commit=lambda: None)
 
 
-async def test_an_unknown_id_leads_to_nothing(traces: RequestTraces) -> None:
-    found = await traces.find("nobody-sent-this")
+async def test_an_unknown_id_leads_to_nothing(projects: ProjectStore) -> None:
+    found = await projects.trace("nobody-sent-this")
     assert (found.calls, found.changes, found.operations) == ([], [], [])
 
 
 async def test_a_call_is_found_with_its_messages_and_changes(
-    traces: RequestTraces, store: PostgresMemoryStore
+    projects: ProjectStore, store: PostgresMemoryStore
 ) -> None:
     first = call(correlation_id="first")
     kept = addition(first, "Alice likes tea")
@@ -53,7 +53,7 @@ async def test_a_call_is_found_with_its_messages_and_changes(
             deleted=[MemoryDeletion(1, gone.memory.id, 1)],
         )
     )
-    found = await traces.find("first")
+    found = await projects.trace("first")
     (stored,) = found.calls
     assert (stored.call_id, stored.method, stored.messages) == (first.id, "AddMemories", 1)
     assert (stored.embedding_model, stored.language_model) == ("test/embedder", "test/model")
@@ -61,7 +61,7 @@ async def test_a_call_is_found_with_its_messages_and_changes(
         (kept.memory.id, EventType.ADD),
         (gone.memory.id, EventType.ADD),
     ]
-    later = await traces.find("second")
+    later = await projects.trace("second")
     assert {(c.memory_id, c.type, c.version) for c in later.changes} == {
         (kept.memory.id, EventType.UPDATE, 2),
         (gone.memory.id, EventType.DELETE, 2),
@@ -69,19 +69,19 @@ async def test_a_call_is_found_with_its_messages_and_changes(
 
 
 async def test_a_change_tells_whether_the_graph_holds_it(
-    traces: RequestTraces, store: PostgresMemoryStore, database: Database
+    projects: ProjectStore, store: PostgresMemoryStore, database: Database
 ) -> None:
     of, outbox = call(correlation_id="one"), PostgresOutbox(database, SystemClock())
     await store.commit(
         ChangeSet(of, [], [addition(of, "Alice likes tea", entities=[Entity("Alice")])])
     )
-    assert [c.in_graph for c in (await traces.find("one")).changes] == [False]
+    assert [c.in_graph for c in (await projects.trace("one")).changes] == [False]
     await outbox.settle(await outbox.claim(1, LEASE))
-    assert [c.in_graph for c in (await traces.find("one")).changes] == [True]
+    assert [c.in_graph for c in (await projects.trace("one")).changes] == [True]
 
 
 async def test_a_change_that_the_graph_refused_says_why(
-    traces: RequestTraces, store: PostgresMemoryStore, database: Database
+    projects: ProjectStore, store: PostgresMemoryStore, database: Database
 ) -> None:
     of, outbox = call(correlation_id="one"), PostgresOutbox(database, SystemClock())
     await store.commit(
@@ -89,12 +89,12 @@ async def test_a_change_that_the_graph_refused_says_why(
     )
     (dirty,) = await outbox.claim(1, LEASE)
     await outbox.refuse(dirty, "out of order", timedelta(0), patience=1)
-    (change,) = (await traces.find("one")).changes
+    (change,) = (await projects.trace("one")).changes
     assert (change.in_graph, change.given_up, change.fault) == (False, True, "out of order")
 
 
 async def test_an_operation_is_found_before_it_is_done(
-    traces: RequestTraces, database: Database
+    projects: ProjectStore, database: Database
 ) -> None:
     submitted = Submission(
         id=new_id(NOW),
@@ -107,7 +107,7 @@ async def test_an_operation_is_found_before_it_is_done(
         payload_digest=b"",
     )
     await PostgresOperations(database).submit(submitted)
-    found = await traces.find("later")
+    found = await projects.trace("later")
     assert [(o.operation_id, o.state) for o in found.operations] == [
         (submitted.id, OperationState.QUEUED)
     ]
@@ -115,12 +115,12 @@ async def test_an_operation_is_found_before_it_is_done(
 
 
 async def test_the_same_id_in_another_project_can_be_left_out(
-    traces: RequestTraces, store: PostgresMemoryStore
+    projects: ProjectStore, store: PostgresMemoryStore
 ) -> None:
     mine, other = call(correlation_id="shared"), call(correlation_id="shared", project_id="other")
     for of in mine, other:
         await store.commit(ChangeSet(of, [], [addition(of, "Alice likes tea")]))
-    assert {c.project_id for c in (await traces.find("shared")).calls} == {PROJECT, "other"}
-    found = await traces.find("shared", "other")
+    assert {c.project_id for c in (await projects.trace("shared")).calls} == {PROJECT, "other"}
+    found = await projects.trace("shared", "other")
     assert [c.project_id for c in found.calls] == ["other"]
     assert [c.project_id for c in found.changes] == ["other"]

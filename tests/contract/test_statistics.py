@@ -7,11 +7,11 @@ from datetime import date, timedelta
 from server.memories.ports import ChangeSet
 from server.memories.scope import Scope
 from server.projects.project import ChangeCounts, GraphCounts, Holdings
+from server.storage.neo4j.graph import Neo4jGraph
 from server.storage.postgres.memory_store import PostgresMemoryStore
 from server.storage.postgres.pool import Database
-from server.storage.postgres.projects import PostgresStatistics
+from server.storage.postgres.projects import PostgresProjectStore
 from tests.support.builders import NOW, PROJECT, adding, addition, call
-from tests.support.neo4j import WholeGraph
 from tests.support.subgraphs import PROJECT as GRAPH_PROJECT
 from tests.support.subgraphs import stating
 
@@ -23,15 +23,15 @@ def store_on(database: Database) -> PostgresMemoryStore:
 
 
 async def test_a_project_without_anything_holds_nothing(database: Database) -> None:
-    assert await PostgresStatistics(database).holdings("nobody", TODAY) == Holdings()
+    assert await PostgresProjectStore(database).count_holdings("nobody", TODAY) == Holdings()
 
 
 async def test_memories_messages_and_scopes_are_counted(database: Database) -> None:
-    store, statistics = store_on(database), PostgresStatistics(database)
+    store, statistics = store_on(database), PostgresProjectStore(database)
     await store.commit(adding("Alice likes tea", "Alice likes jam"))
     await store.commit(adding("Bob likes tea", scope=Scope(user_id="bob")))
     await store.commit(adding("Of others", project_id="other"))
-    assert await statistics.holdings(PROJECT, TODAY) == Holdings(3, 3, 2)
+    assert await statistics.count_holdings(PROJECT, TODAY) == Holdings(3, 3, 2)
 
 
 async def test_expired_memories_are_not_counted(database: Database) -> None:
@@ -39,20 +39,29 @@ async def test_expired_memories_are_not_counted(database: Database) -> None:
     passing = addition(of, "It rains", expiration_date=date(2020, 1, 1))
     await store.commit(ChangeSet(of, [], [passing]))
     await store.commit(adding("It is dry"))
-    held = await PostgresStatistics(database).holdings(PROJECT, TODAY)
+    held = await PostgresProjectStore(database).count_holdings(PROJECT, TODAY)
     assert held.memories == 1
 
 
 async def test_changes_are_counted_by_their_time(database: Database) -> None:
     await store_on(database).commit(adding("Alice likes tea", "Alice likes jam"))
-    statistics = PostgresStatistics(database)
+    statistics = PostgresProjectStore(database)
     before, after = NOW - timedelta(minutes=1), NOW + timedelta(minutes=1)
-    assert await statistics.changes(PROJECT, before, after) == (ChangeCounts(2), ChangeCounts())
-    assert await statistics.changes(PROJECT, before, before) == (ChangeCounts(2), ChangeCounts(2))
-    assert await statistics.changes("other", before, before) == (ChangeCounts(), ChangeCounts())
+    assert await statistics.count_changes(PROJECT, before, after) == (
+        ChangeCounts(2),
+        ChangeCounts(),
+    )
+    assert await statistics.count_changes(PROJECT, before, before) == (
+        ChangeCounts(2),
+        ChangeCounts(2),
+    )
+    assert await statistics.count_changes("other", before, before) == (
+        ChangeCounts(),
+        ChangeCounts(),
+    )
 
 
-async def test_the_graph_counts_one_project(graph: WholeGraph) -> None:
+async def test_the_graph_counts_one_project(graph: Neo4jGraph) -> None:
     await graph.project([stating(1, ("Alice", "works_at", "Acme"), ("Alice", "likes", "Tea"))])
-    assert await graph.reader.count(GRAPH_PROJECT) == GraphCounts(entities=3, relations=2)
-    assert await graph.reader.count("other") == GraphCounts()
+    assert await graph.count(GRAPH_PROJECT) == GraphCounts(entities=3, relations=2)
+    assert await graph.count("other") == GraphCounts()

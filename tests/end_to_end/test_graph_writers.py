@@ -7,7 +7,7 @@ import asyncio
 from memoir.v1 import graph_service_pb2, memory_pb2, memory_service_pb2
 from neo4j import AsyncDriver
 
-from tests.support.neo4j import WholeGraph
+from server.storage.neo4j.graph import Neo4jGraph
 from tests.support.server import Client, Home, connected, key_of
 from tests.support.whole_graph import doubles, settled
 
@@ -42,7 +42,7 @@ async def stated(client: Client, user: str) -> list[tuple[str, str, str]]:
 
 
 async def test_concurrent_writers_of_hot_entities_see_no_error_and_leave_no_duplicate(
-    home: Home, idle: None, graph: WholeGraph, neo4j_driver: AsyncDriver
+    home: Home, idle: None, graph: Neo4jGraph, neo4j_driver: AsyncDriver
 ) -> None:
     del idle, graph  # is empty, like the database
     servers = [home.server() for _ in range(2)]

@@ -8,8 +8,8 @@ from memoir.v1 import graph_service_pb2, memory_pb2, memory_service_pb2
 from neo4j import AsyncDriver
 
 from server.graph.model import clean_name, relation_name, words_of
+from server.storage.neo4j.graph import Neo4jGraph
 from tests.support.gemini_server import GeminiServer
-from tests.support.neo4j import WholeGraph
 from tests.support.server import Client, Home
 from tests.support.whole_graph import doubles, settled
 
@@ -125,7 +125,7 @@ async def test_hostile_names_are_data_in_every_read(
     on_own_gemini: GeminiServer,
     home: Home,
     idle: None,
-    graph: WholeGraph,
+    graph: Neo4jGraph,
     neo4j_driver: AsyncDriver,
 ) -> None:
     del idle, graph  # is empty, like the database

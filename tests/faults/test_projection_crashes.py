@@ -16,7 +16,7 @@ from memoir.v1 import memory_pb2, memory_service_pb2
 from neo4j import AsyncDriver
 
 from server import failpoints
-from tests.support.neo4j import WholeGraph
+from server.storage.neo4j.graph import Neo4jGraph
 from tests.support.outbox import end_waits
 from tests.support.server import Client, Home, ServerProcess, connected, key_of
 from tests.support.whole_graph import settled
@@ -79,7 +79,7 @@ async def memories_with_names(dsn: str) -> int:
 @pytest.mark.parametrize("place", PLACES)
 async def test_the_graph_converges_after_deaths_at_each_place(
     home: Home,
-    graph: WholeGraph,
+    graph: Neo4jGraph,
     neo4j_driver: AsyncDriver,
     place: str,
 ) -> None:

@@ -6,7 +6,7 @@ import hashlib
 from array import array
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from math import sqrt
 
 from server.core.values import Vector
@@ -24,7 +24,17 @@ from server.graph.project.ports import Backlog, DirtyMemory
 from server.memories.add.inference import InferenceAnswer, InferenceRequest, ProposedOperation
 from server.memories.search.graph_clues import Clue, Recollection
 from server.models.ports import EmbeddingPurpose
-from server.projects.project import ApiKey, Holding, Principal, Project, Quotas
+from server.projects.ports import RequestTrace
+from server.projects.project import (
+    ApiKey,
+    ChangeCounts,
+    GraphCounts,
+    Holding,
+    Holdings,
+    Principal,
+    Project,
+    Quotas,
+)
 from tests.support.builders import EMBEDDER, NOW
 
 LANGUAGE_MODEL = "test/model"
@@ -169,6 +179,17 @@ class FakeProjectStore:
                 return True
         return False
 
+    async def count_holdings(self, project_id: str, visible_on: date) -> Holdings:
+        return Holdings()
+
+    async def count_changes(
+        self, project_id: str, since: datetime, lately: datetime
+    ) -> tuple[ChangeCounts, ChangeCounts]:
+        return ChangeCounts(), ChangeCounts()
+
+    async def trace(self, correlation_id: str, project_id: str | None = None) -> RequestTrace:
+        return RequestTrace([], [], [])
+
 
 @dataclass
 class FakeGraph:
@@ -200,6 +221,9 @@ class FakeGraph:
     async def explore(self, within: GraphScope, start: EntityRef, hops: int) -> Surroundings:
         known = {found.known.ref.key: found.known for found in self.entities}
         return Surroundings(known, self.relations, truncated=False)
+
+    async def count(self, project_id: str) -> GraphCounts:
+        return GraphCounts(len(self.entities), len(self.relations))
 
 
 @dataclass

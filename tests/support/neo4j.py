@@ -9,14 +9,10 @@ from pathlib import Path
 import pytest
 from neo4j import AsyncDriver
 
-from server.core.circuit_breaker import CircuitBreaker
 from server.embedded.directory import NoProgress
 from server.embedded.neo4j import EmbeddedNeo4j, Neo4jAddress
-from server.graph.model import StatedRelation
-from server.graph.ports import RelationQuery
 from server.storage.neo4j.calls import open_driver
 from server.storage.neo4j.graph import Neo4jGraph
-from server.storage.neo4j.reader import Neo4jGraphReader
 from tests.support.quick_java import QUICK_JAVA
 
 NEO4J_LIB = Path(__file__).parents[2] / ".local" / "neo4j" / "5.18.0" / "lib"
@@ -45,20 +41,9 @@ async def neo4j_driver(neo4j_address: Neo4jAddress) -> AsyncIterator[AsyncDriver
         yield driver
 
 
-class WholeGraph(Neo4jGraph):
-    """A graph that is kept, and lists its relations too; `reader` reads it."""
-
-    def __init__(self, driver: AsyncDriver) -> None:
-        super().__init__(driver)
-        self.reader = Neo4jGraphReader(driver, CircuitBreaker("neo4j"))
-
-    async def list_relations(self, query: RelationQuery) -> list[StatedRelation]:
-        return await self.reader.list_relations(query)
-
-
 @pytest.fixture
-async def graph(neo4j_driver: AsyncDriver) -> WholeGraph:
+async def graph(neo4j_driver: AsyncDriver) -> Neo4jGraph:
     """An empty graph."""
     async with asyncio.timeout(_CLEANING_SECONDS):
         await neo4j_driver.execute_query("MATCH (n) DETACH DELETE n", database_="neo4j")
-    return WholeGraph(neo4j_driver)
+    return Neo4jGraph(neo4j_driver)

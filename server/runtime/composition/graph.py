@@ -22,14 +22,12 @@ from server.graph.project.ports import Outbox
 from server.graph.project.projector import GraphProjector
 from server.memories.history.ports import MemoryHistory
 from server.memories.ports import MemoryStore
-from server.projects.ports import GraphCounter
 from server.runtime.composition.database import open_database
 from server.runtime.settings import Neo4jSettings, PostgresSettings, Settings
-from server.storage.neo4j.absent import AbsentGraph, AbsentGraphReader
+from server.storage.neo4j.absent import AbsentGraph
 from server.storage.neo4j.audit import Neo4jGraphAudit
 from server.storage.neo4j.calls import open_driver
 from server.storage.neo4j.graph import Neo4jGraph
-from server.storage.neo4j.reader import Neo4jGraphReader
 from server.storage.postgres.entities import PostgresEntitySplits
 from server.storage.postgres.outbox import PostgresOutbox, PostgresProjectionSource
 
@@ -55,11 +53,9 @@ class GraphMaintenance:
 
 @dataclass(frozen=True, slots=True)
 class GraphAccess:
-    """Writes and reads the graph; the breaker guards the reads."""
+    """The graph, and the breaker that guards its reads."""
 
     graph: Graph
-    reader: GraphReader
-    counter: GraphCounter
     breaker: CircuitBreaker
 
 
@@ -70,14 +66,13 @@ async def open_graph(
     """Opens the graph for the block; without an address it is always unavailable."""
     breaker = CircuitBreaker("neo4j")
     if address is None:
-        absent = AbsentGraphReader()
-        yield GraphAccess(AbsentGraph(), absent, absent, breaker)
+        yield GraphAccess(AbsentGraph(), breaker)
         return
     driver = open_driver(address.uri, address.user, address.password)
-    reader = Neo4jGraphReader(driver, breaker, timeout=settings.timeout)
-    graph = Neo4jGraph(driver, write_timeout=settings.timeout)
+    timeout = settings.timeout
+    graph = Neo4jGraph(driver, breaker, write_timeout=timeout, read_timeout=timeout)
     try:
-        yield GraphAccess(graph, reader, reader, breaker)
+        yield GraphAccess(graph, breaker)
     finally:
         await driver.close()
 
@@ -127,7 +122,7 @@ async def open_entity_joins(dsn: str, settings: PostgresSettings) -> AsyncIterat
 
 
 def compose_graph(
-    reader: GraphReader,
+    graph: GraphReader,
     outbox: Outbox,
     store: MemoryStore,
     history: MemoryHistory,
@@ -136,7 +131,7 @@ def compose_graph(
 ) -> GraphUseCases:
     """Returns the use cases of GraphService."""
     caught_up, visible = CaughtUp(outbox), VisibleRelations(store, clock)
-    scoped = ScopedGraphReader(reader, store, splits, clock)
+    scoped = ScopedGraphReader(graph, store, splits, clock)
     past = PastGraph(history, splits)
     return GraphUseCases(
         list_relations=ListRelations(scoped, caught_up, visible, past, clock),

@@ -10,7 +10,7 @@ from server.api.grpc.admission import Admission
 from server.core.background import running
 from server.core.circuit_breaker import CircuitBreaker
 from server.core.values import Clock
-from server.projects.ports import RequestTraces
+from server.projects.ports import ProjectStore
 from server.projects.quotas import ProjectQuotas
 from server.projects.statistics import GetStatistics
 from server.runtime.composition.database import open_database
@@ -21,7 +21,7 @@ from server.runtime.settings import PostgresSettings
 from server.storage.postgres.operations import PostgresOperations
 from server.storage.postgres.outbox import PostgresOutbox
 from server.storage.postgres.pool import Database
-from server.storage.postgres.projects import PostgresRequestTraces, PostgresStatistics
+from server.storage.postgres.projects import PostgresProjectStore
 from server.telemetry.statistics import Statistics
 
 
@@ -65,8 +65,8 @@ def compose_observation(observed: Observed, clock: Clock, worker: Worker | None)
             pool_usage=observed.database.usage,
         ),
         get=GetStatistics(
-            PostgresStatistics(observed.database),
-            observed.access.counter,
+            PostgresProjectStore(observed.database),
+            observed.access.graph,
             observed.outbox,
             observed.operations,
             observed.statistics,
@@ -80,10 +80,10 @@ def compose_observation(observed: Observed, clock: Clock, worker: Worker | None)
 
 
 @asynccontextmanager
-async def open_request_traces(dsn: str, settings: PostgresSettings) -> AsyncIterator[RequestTraces]:
-    """Opens the lookup of what the database holds under correlation ids."""
+async def open_projects(dsn: str, settings: PostgresSettings) -> AsyncIterator[ProjectStore]:
+    """Opens the projects of a database."""
     async with open_database(dsn, settings) as database:
-        yield PostgresRequestTraces(database)
+        yield PostgresProjectStore(database)
 
 
 @asynccontextmanager

@@ -313,7 +313,7 @@ def _compose(
         memory=MemoryService(use_cases, tokens),
         graph=GraphService(
             compose_graph(
-                access.reader, outbox, store, history, PostgresEntitySplits(database), clock
+                access.graph, outbox, store, history, PostgresEntitySplits(database), clock
             ),
             tokens,
         ),

@@ -26,10 +26,6 @@ class AbsentGraph:
         del subgraphs
         raise GraphUnavailable
 
-
-class AbsentGraphReader:
-    """Implements `server.graph.ports.GraphReader` in the same way."""
-
     async def list_relations(self, query: RelationQuery) -> Never:
         del query
         raise GraphUnavailable
@@ -47,6 +43,5 @@ class AbsentGraphReader:
         raise GraphUnavailable
 
     async def count(self, project_id: str) -> Never:
-        """See `server.projects.ports.GraphCounter`."""
         del project_id
         raise GraphUnavailable

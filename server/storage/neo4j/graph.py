@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
+from typing import Any, TypeVar
 
 from neo4j import AsyncDriver, AsyncManagedTransaction, AsyncSession, unit_of_work
 from neo4j.exceptions import ClientError, DatabaseError
 
-from server.graph.model import MemorySubgraph
-from server.storage.neo4j import projection
-from server.storage.neo4j.calls import bounded_call, call_traced, transaction_metadata
+from server.core.circuit_breaker import CircuitBreaker
+from server.core.request_context import current_request
+from server.graph.model import EntityRef, MemorySubgraph, StatedRelation
+from server.graph.ports import (
+    EntityPage,
+    EntityQuery,
+    FoundEntity,
+    GraphScope,
+    RelationQuery,
+    Surroundings,
+)
+from server.projects.project import GraphCounts
+from server.storage.neo4j import exploring, projection
+from server.storage.neo4j.calls import bounded_call, call_traced, guarded_call, transaction_metadata
+from server.storage.neo4j.terms import given
 from server.storage.statements import load_cypher
 
 _SCHEMA = load_cypher(__package__, "schema.cypher")
@@ -18,26 +31,35 @@ _REMAINS = load_cypher(__package__, "remains.cypher")
 _NAME_IS_TAKEN = "Neo.ClientError.Schema.IndexWithNameAlreadyExists"
 _PREPARE_SECONDS = 60.0
 _RETRY_SECONDS = 1.5
+_COUNTING = load_cypher(__package__, "counting.cypher")
+_READ_RETRY_SECONDS = 0.5
+
+T = TypeVar("T")
 
 
 class Neo4jGraph:
-    """The graph in a Neo4j database. It uses the driver and does not close it.
+    """The graph in a Neo4j database, read for scopes that see whole graph spaces.
 
-    Times are in seconds and bound a call as a whole, retries included.
+    It uses the driver and does not close it. Times are in seconds and bound a call as a whole,
+    retries included. The breaker refuses reads while the database does not answer.
     """
 
     def __init__(
         self,
         driver: AsyncDriver,
+        breaker: CircuitBreaker | None = None,
         *,
         database: str = "neo4j",
         check_timeout: float = 2.0,
         write_timeout: float = 10.0,
+        read_timeout: float = 5.0,
     ) -> None:
         self._driver = driver
+        self._breaker = breaker or CircuitBreaker("neo4j")
         self._database = database
         self._check_timeout = check_timeout
         self._write_timeout = write_timeout
+        self._read_timeout = read_timeout
 
     async def prepare(self) -> None:
         """Creates the constraints and indexes and waits until they are filled; see the port."""
@@ -77,6 +99,40 @@ class Neo4jGraph:
                         raise ValueError("the graph refuses a subgraph of this batch") from error
                     raise
 
+    async def list_relations(self, query: RelationQuery) -> list[StatedRelation]:
+        """See the port.
+
+        Raises:
+            ValueError: the scope does not see a whole graph space.
+        """
+        return await self._read(exploring.list_relations, query)
+
+    async def find_entities(self, within: GraphScope, name: str) -> list[FoundEntity]:
+        return await self._read(exploring.find_entities, within, name)
+
+    async def list_entities(self, query: EntityQuery) -> EntityPage:
+        return await self._read(exploring.list_entities, query)
+
+    async def explore(self, within: GraphScope, start: EntityRef, hops: int) -> Surroundings:
+        return await self._read(exploring.explore, within, start, hops)
+
+    async def count(self, project_id: str) -> GraphCounts:
+        return await self._read(count, project_id)
+
+    async def _read(self, work: Callable[..., Awaitable[T]], *arguments: Any) -> T:
+        bound: Callable[[AsyncManagedTransaction], Awaitable[T]] = unit_of_work(
+            metadata=transaction_metadata([current_request().correlation_id]),
+            timeout=self._read_timeout,
+        )(work)
+        with call_traced(work.__name__, self._database):
+            async with (
+                guarded_call(self._breaker, self._read_timeout),
+                self._driver.session(
+                    database=self._database, max_transaction_retry_time=_READ_RETRY_SECONDS
+                ) as session,
+            ):
+                return await session.execute_read(bound, *arguments)
+
     def _session(self) -> AsyncSession:
         return self._driver.session(
             database=self._database, max_transaction_retry_time=_RETRY_SECONDS
@@ -103,3 +159,15 @@ async def _run(tx: AsyncManagedTransaction, statement: str) -> None:
 
 def _blames_the_data(error: ClientError | DatabaseError) -> bool:
     return error.category in {"Statement", "Schema"}
+
+
+async def count(tx: AsyncManagedTransaction, project_id: str) -> GraphCounts:
+    return GraphCounts(
+        await _number(tx, "entities", project_id), await _number(tx, "relations", project_id)
+    )
+
+
+async def _number(tx: AsyncManagedTransaction, name: str, project_id: str) -> int:
+    result = await tx.run(_COUNTING[name], given({"project_id": project_id}))
+    record = await result.single(strict=True)
+    return int(record["number"])

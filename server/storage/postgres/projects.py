@@ -25,6 +25,8 @@ from server.storage.postgres.rows import from_categories, to_api_key, to_princip
 from server.storage.postgres.statements import load_sql
 
 PROJECTS_SQL = load_sql("projects.sql", "audit.sql")
+STATISTICS_SQL = load_sql("statistics.sql")
+TRACES_SQL = load_sql("traces.sql")
 
 
 class PostgresProjectStore:
@@ -129,6 +131,51 @@ class PostgresProjectStore:
             )
         return revoked is not None
 
+    async def count_holdings(self, project_id: str, visible_on: date) -> Holdings:
+        async with self._database.connection() as connection:
+            row = await connection.fetchrow(
+                *STATISTICS_SQL["holdings"](project_id=project_id, visible_on=visible_on)
+            )
+        assert row is not None
+        return Holdings(**row)
+
+    async def count_changes(
+        self, project_id: str, since: datetime, lately: datetime
+    ) -> tuple[ChangeCounts, ChangeCounts]:
+        async with self._database.connection() as connection:
+            rows = await connection.fetch(
+                *STATISTICS_SQL["changes"](project_id=project_id, since=since, lately=lately)
+            )
+        return (
+            _counts({row["type"]: row["since"] for row in rows}),
+            _counts({row["type"]: row["lately"] for row in rows}),
+        )
+
+    async def trace(self, correlation_id: str, project_id: str | None = None) -> RequestTrace:
+        async with self._database.connection() as connection:
+            calls = await connection.fetch(
+                *TRACES_SQL["calls"](correlation_id=correlation_id, project_id=project_id)
+            )
+            changes = await connection.fetch(
+                *TRACES_SQL["changes"](
+                    project_ids=[call["project_id"] for call in calls],
+                    call_ids=[call["call_id"] for call in calls],
+                )
+            )
+            operations = await connection.fetch(
+                *TRACES_SQL["operations"](correlation_id=correlation_id, project_id=project_id)
+            )
+        return RequestTrace(
+            calls=[TracedCall(**call) for call in calls],
+            changes=[
+                TracedChange(**{**change, "type": EventType(change["type"])}) for change in changes
+            ],
+            operations=[
+                TracedOperation(**{**row, "state": OperationState(row["state"])})
+                for row in operations
+            ],
+        )
+
 
 def _key_values(key: ApiKey) -> dict[str, object]:
     scope = key.scope or Scope()
@@ -157,70 +204,5 @@ def _settings(project: Project) -> dict[str, object]:
     }
 
 
-STATISTICS_SQL = load_sql("statistics.sql")
-
-
-class PostgresStatistics:
-    """Implements `server.projects.ports.StatisticsStore`."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
-
-    async def holdings(self, project_id: str, visible_on: date) -> Holdings:
-        async with self._database.connection() as connection:
-            row = await connection.fetchrow(
-                *STATISTICS_SQL["holdings"](project_id=project_id, visible_on=visible_on)
-            )
-        assert row is not None
-        return Holdings(**row)
-
-    async def changes(
-        self, project_id: str, since: datetime, lately: datetime
-    ) -> tuple[ChangeCounts, ChangeCounts]:
-        async with self._database.connection() as connection:
-            rows = await connection.fetch(
-                *STATISTICS_SQL["changes"](project_id=project_id, since=since, lately=lately)
-            )
-        return (
-            _counts({row["type"]: row["since"] for row in rows}),
-            _counts({row["type"]: row["lately"] for row in rows}),
-        )
-
-
 def _counts(by_type: Mapping[str, int]) -> ChangeCounts:
     return ChangeCounts(*(by_type.get(kind, 0) for kind in EventType))
-
-
-TRACES_SQL = load_sql("traces.sql")
-
-
-class PostgresRequestTraces:
-    """Implements `server.projects.ports.RequestTraces`."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
-
-    async def find(self, correlation_id: str, project_id: str | None = None) -> RequestTrace:
-        async with self._database.connection() as connection:
-            calls = await connection.fetch(
-                *TRACES_SQL["calls"](correlation_id=correlation_id, project_id=project_id)
-            )
-            changes = await connection.fetch(
-                *TRACES_SQL["changes"](
-                    project_ids=[call["project_id"] for call in calls],
-                    call_ids=[call["call_id"] for call in calls],
-                )
-            )
-            operations = await connection.fetch(
-                *TRACES_SQL["operations"](correlation_id=correlation_id, project_id=project_id)
-            )
-        return RequestTrace(
-            calls=[TracedCall(**call) for call in calls],
-            changes=[
-                TracedChange(**{**change, "type": EventType(change["type"])}) for change in changes
-            ],
-            operations=[
-                TracedOperation(**{**row, "state": OperationState(row["state"])})
-                for row in operations
-            ],
-        )

@@ -18,10 +18,8 @@ from server.embedded.neo4j import Neo4jAddress
 from server.graph.ports import RelationQuery
 from server.storage.neo4j.calls import guarded_call, open_driver
 from server.storage.neo4j.graph import Neo4jGraph
-from server.storage.neo4j.reader import Neo4jGraphReader
 from tests.integration.neo4j.contents import expected_contents, read_contents
 from tests.integration.neo4j.freezing_proxy import FreezingProxy
-from tests.support.neo4j import WholeGraph
 from tests.support.subgraphs import ALICE, PROJECT, stating
 
 WORKS = ("Alice", "works_at", "Acme")
@@ -99,7 +97,7 @@ async def test_a_call_ends_at_its_deadline(
 
     async def read() -> None:
         enter_request(RequestContext("call-1", time.monotonic() + 0.1))
-        await Neo4jGraphReader(driver, CircuitBreaker("neo4j")).list_relations(QUERY)
+        await Neo4jGraph(driver).list_relations(QUERY)
 
     began = time.monotonic()
     with pytest.raises(DeadlineExceeded):
@@ -130,13 +128,13 @@ async def test_a_projection_that_was_cut_off_can_be_repeated(
 
 
 async def test_a_silent_server_is_soon_not_asked_any_more(
-    graph: WholeGraph, proxy: tuple[FreezingProxy, AsyncDriver]
+    graph: Neo4jGraph, proxy: tuple[FreezingProxy, AsyncDriver]
 ) -> None:
     silent, driver = proxy
     now = [100.0]
     breaker = CircuitBreaker("neo4j", failures=2, pause=5.0, monotonic=lambda: now[0])
-    reader = Neo4jGraphReader(driver, breaker, timeout=0.2)
-    patient = Neo4jGraphReader(driver, breaker)
+    reader = Neo4jGraph(driver, breaker, read_timeout=0.2)
+    patient = Neo4jGraph(driver, breaker)
     await graph.project([stating(1, WORKS)])
     assert len(await patient.list_relations(QUERY)) == 1
     silent.freeze()

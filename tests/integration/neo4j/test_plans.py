@@ -10,9 +10,9 @@ from neo4j import AsyncDriver
 
 from server.graph.ports import RelationQuery
 from server.storage.neo4j.exploring import relations_parameters, statement
+from server.storage.neo4j.graph import Neo4jGraph
 from server.storage.neo4j.terms import given
 from server.storage.statements import load_cypher
-from tests.support.neo4j import WholeGraph
 from tests.support.subgraphs import ALICE, PROJECT, cursor_after, stating
 
 RELATION_PAGE = statement("relation_page")
@@ -39,7 +39,7 @@ async def plan_of(
 
 
 async def test_a_page_is_read_from_an_index_in_its_order(
-    graph: WholeGraph, neo4j_driver: AsyncDriver
+    graph: Neo4jGraph, neo4j_driver: AsyncDriver
 ) -> None:
     query = RelationQuery(PROJECT, ALICE, limit=10, entity="a", relation="knows")
     plan = await plan_of(neo4j_driver, RELATION_PAGE, relations_parameters(query))
@@ -50,7 +50,7 @@ async def test_a_page_is_read_from_an_index_in_its_order(
     assert not {"Sort", "Top"}.intersection(found)
 
 
-async def test_a_page_costs_what_it_holds(graph: WholeGraph, neo4j_driver: AsyncDriver) -> None:
+async def test_a_page_costs_what_it_holds(graph: Neo4jGraph, neo4j_driver: AsyncDriver) -> None:
     """Also where the statistics say that all relations are of one user."""
     await graph.project([stating(n, ("A", "knows", "B"), minute=n // 3) for n in range(150)])
     middle = (await graph.list_relations(RelationQuery(PROJECT, ALICE, limit=75)))[-1]
@@ -63,7 +63,7 @@ async def test_a_page_costs_what_it_holds(graph: WholeGraph, neo4j_driver: Async
 
 @pytest.mark.parametrize("name", list(PROJECTION))
 async def test_a_projection_never_scans(
-    graph: WholeGraph, neo4j_driver: AsyncDriver, name: str
+    graph: Neo4jGraph, neo4j_driver: AsyncDriver, name: str
 ) -> None:
     found = names(await plan_of(neo4j_driver, PROJECTION[name], {}))
     assert any("Seek" in operator for operator in found)

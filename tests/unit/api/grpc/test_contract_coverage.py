@@ -50,7 +50,6 @@ from server.projects.statistics import GetStatistics
 from server.telemetry.statistics import Statistics
 from tests.support.fake_audit import FakeAuditLog
 from tests.support.fake_changes import FakeChanges
-from tests.support.fake_counts import FakeCounts
 from tests.support.fake_history import FakeEventStream, FakeHistory, FakeSplits
 from tests.support.fake_operations import FakeNotifications, FakeOperations
 from tests.support.fake_scopes import FakeScopes
@@ -110,8 +109,8 @@ def servicers() -> Servicers:
         OperationsService(ManageOperations(operations, store, FakeNotifications()), TOKENS),
         StatisticsService(
             GetStatistics(
-                FakeCounts(),
-                FakeCounts(),
+                projects,
+                FakeGraph(),
                 outbox,
                 operations,
                 Statistics(),

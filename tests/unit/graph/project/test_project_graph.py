@@ -16,10 +16,10 @@ from opentelemetry.trace import StatusCode, format_trace_id
 from structlog.testing import capture_logs
 
 from server.core.errors import GraphUnavailable, StoreUnavailable
-from server.graph.model import MemorySubgraph, StatedRelation
-from server.graph.ports import RelationQuery
+from server.graph.model import MemorySubgraph
 from server.graph.project.ports import Backlog, DirtyMemory
 from server.graph.project.projector import GraphProjector, ProjectorOptions
+from tests.support.fakes import FakeGraph
 
 PROJECT = "project-1"
 SECOND = timedelta(seconds=1)
@@ -96,7 +96,7 @@ async def _nothing(batch: Sequence[UUID]) -> None:
 
 
 @dataclass
-class FakeGraph:
+class BatchedGraph(FakeGraph):
     """Remembers batches; `on_project` can refuse or hold one up."""
 
     on_project: OnProject = _nothing
@@ -109,16 +109,10 @@ class FakeGraph:
             raise self.prepare_failures.pop()
         self.prepared += 1
 
-    async def check(self) -> None:
-        raise NotImplementedError
-
     async def project(self, subgraphs: Sequence[MemorySubgraph]) -> None:
         batch = [subgraph.memory_id for subgraph in subgraphs]
         await self.on_project(batch)
         self.batches.append(batch)
-
-    async def list_relations(self, query: RelationQuery) -> list[StatedRelation]:
-        raise NotImplementedError
 
 
 def dirty(number: int, attempts: int = 1) -> DirtyMemory:
@@ -142,7 +136,10 @@ def refusing(
 
 
 def projector(
-    outbox: FakeOutbox, graph: FakeGraph, options: ProjectorOptions | None = None, chance: float = 1
+    outbox: FakeOutbox,
+    graph: BatchedGraph,
+    options: ProjectorOptions | None = None,
+    chance: float = 1,
 ) -> GraphProjector:
     return GraphProjector(outbox, graph, options, jitter=lambda: chance)
 
@@ -160,7 +157,7 @@ async def running(subject: GraphProjector) -> AsyncIterator[asyncio.Task[None]]:
 
 
 async def test_a_batch_is_projected_and_settled() -> None:
-    outbox, graph = FakeOutbox([dirty(1), dirty(2), dirty(3)]), FakeGraph()
+    outbox, graph = FakeOutbox([dirty(1), dirty(2), dirty(3)]), BatchedGraph()
     subject = projector(outbox, graph, ProjectorOptions(batch_size=2))
     assert [await subject.project_once() for _ in range(3)] == [2, 1, 0]
     assert graph.batches == [ids(1, 2), ids(3)]
@@ -177,7 +174,7 @@ async def test_a_projection_links_back_to_all_its_calls(
         replace(dirty(number), traceparent=f"00-{trace}-{'c' * 16}-01")
         for number, trace in enumerate(traces, 1)
     ]
-    graph = FakeGraph(refusing(GraphUnavailable(), [1] if is_away else []))
+    graph = BatchedGraph(on_project=refusing(GraphUnavailable(), [1] if is_away else []))
     await projector(FakeOutbox(claimed), graph).project_once()
     (span,) = exported.get_finished_spans()
     assert [format_trace_id(link.context.trace_id) for link in span.links] == traces
@@ -187,7 +184,7 @@ async def test_a_projection_links_back_to_all_its_calls(
 
 async def test_work_ends_before_its_lease() -> None:
     outbox, options = FakeOutbox(), ProjectorOptions()
-    await projector(outbox, FakeGraph()).project_once()
+    await projector(outbox, BatchedGraph()).project_once()
     assert outbox.leases == [options.lease]
     assert options.lease / 3 < options.grace < options.lease
 
@@ -205,7 +202,10 @@ async def test_a_lease_is_renewed_while_the_work_lasts() -> None:
             rounds += 1
 
     options = ProjectorOptions(lease=timedelta(milliseconds=300))
-    assert await projector(outbox, FakeGraph(wait_for_renewals), options).project_once() == 1
+    assert (
+        await projector(outbox, BatchedGraph(on_project=wait_for_renewals), options).project_once()
+        == 1
+    )
     assert outbox.settled == ids(1)
 
 
@@ -217,7 +217,7 @@ async def test_a_lease_that_cannot_be_renewed_ends_the_work() -> None:
     outbox = FakeOutbox([dirty(1)], renew_failures=failures)
     options = ProjectorOptions(lease=timedelta(milliseconds=60))
     with capture_logs() as logs:
-        assert await projector(outbox, FakeGraph(hang), options).project_once() == 0
+        assert await projector(outbox, BatchedGraph(on_project=hang), options).project_once() == 0
     assert (outbox.settled, outbox.released) == ([], {})
     events = [entry["event"] for entry in logs]
     assert set(events[:-1]) == {"projector.lease_not_renewed"}
@@ -227,12 +227,12 @@ async def test_a_lease_that_cannot_be_renewed_ends_the_work() -> None:
 async def test_what_another_projector_took_over_is_told() -> None:
     outbox = FakeOutbox([dirty(1)], lost=1)
     with capture_logs() as logs:
-        await projector(outbox, FakeGraph()).project_once()
+        await projector(outbox, BatchedGraph()).project_once()
     assert [entry["lost"] for entry in logs if entry["event"] == "projector.lease_lost"] == [1]
 
 
 async def test_what_is_refused_again_and_again_is_given_up() -> None:
-    graph = FakeGraph(refusing(ValueError("secret text of a memory"), [1]))
+    graph = BatchedGraph(on_project=refusing(ValueError("secret text of a memory"), [1]))
     outbox = FakeOutbox([dirty(1)], refusals=2)
     with capture_logs() as logs:
         await projector(outbox, graph, ProjectorOptions(patience=3)).project_once()
@@ -244,7 +244,7 @@ async def test_what_is_refused_again_and_again_is_given_up() -> None:
 
 async def test_a_graph_that_is_away_gets_the_batch_again_later_and_later() -> None:
     outbox = FakeOutbox([dirty(1, 1), dirty(2, 3), dirty(3, 1), dirty(4, 10_000)])
-    graph = FakeGraph(refusing(GraphUnavailable(), [1]))
+    graph = BatchedGraph(on_project=refusing(GraphUnavailable(), [1]))
     options = ProjectorOptions(shortest_pause=SECOND, longest_pause=60 * SECOND)
     with capture_logs() as logs:
         assert await projector(outbox, graph, options).project_once() == 0
@@ -258,7 +258,10 @@ async def test_a_graph_that_is_away_gets_the_batch_again_later_and_later() -> No
 
 
 async def test_chance_shortens_a_pause_by_half_at_most() -> None:
-    outbox, graph = FakeOutbox([dirty(1)]), FakeGraph(refusing(GraphUnavailable(), [1]))
+    outbox, graph = (
+        FakeOutbox([dirty(1)]),
+        BatchedGraph(on_project=refusing(GraphUnavailable(), [1])),
+    )
     options = ProjectorOptions(shortest_pause=SECOND, longest_pause=60 * SECOND)
     await projector(outbox, graph, options, chance=0).project_once()
     assert outbox.released == {UUID(int=1): SECOND / 2}
@@ -267,7 +270,7 @@ async def test_chance_shortens_a_pause_by_half_at_most() -> None:
 @pytest.mark.parametrize("bad", [[3], [1], [5], [2, 4], [1, 2, 3, 4, 5]])
 async def test_memories_that_cannot_be_projected_do_not_block_others(bad: list[int]) -> None:
     outbox = FakeOutbox([dirty(number) for number in range(1, 6)])
-    graph = FakeGraph(refusing(ValueError("secret text of a memory"), bad))
+    graph = BatchedGraph(on_project=refusing(ValueError("secret text of a memory"), bad))
     options = ProjectorOptions(refused_pause=300 * SECOND)
     good = [number for number in range(1, 6) if number not in bad]
     with capture_logs() as logs:
@@ -287,7 +290,7 @@ async def test_work_that_takes_too_long_is_given_up_and_nothing_is_given_back() 
     outbox = FakeOutbox([dirty(1)])
     options = ProjectorOptions(work_time=timedelta(milliseconds=20))
     with capture_logs() as logs:
-        assert await projector(outbox, FakeGraph(hang), options).project_once() == 0
+        assert await projector(outbox, BatchedGraph(on_project=hang), options).project_once() == 0
     assert (outbox.settled, outbox.released) == ([], {})
     assert [entry["event"] for entry in logs] == ["projector.overdue"]
 
@@ -295,7 +298,7 @@ async def test_work_that_takes_too_long_is_given_up_and_nothing_is_given_back() 
 async def test_a_store_that_is_away_is_the_callers_to_know() -> None:
     outbox = FakeOutbox([dirty(1)], failures=[StoreUnavailable()])
     with pytest.raises(StoreUnavailable):
-        await projector(outbox, FakeGraph()).project_once()
+        await projector(outbox, BatchedGraph()).project_once()
 
 
 async def test_cancelled_work_is_given_back_at_once() -> None:
@@ -306,13 +309,13 @@ async def test_cancelled_work_is_given_back_at_once() -> None:
         await asyncio.Event().wait()
 
     outbox = FakeOutbox([dirty(1)])
-    async with running(projector(outbox, FakeGraph(hang), QUICK)):
+    async with running(projector(outbox, BatchedGraph(on_project=hang), QUICK)):
         await begun.wait()
     assert outbox.released == {UUID(int=1): timedelta(0)}
 
 
 async def test_run_empties_the_outbox_and_waits_for_the_next_poll() -> None:
-    outbox, graph = FakeOutbox([dirty(1), dirty(2), dirty(3)]), FakeGraph()
+    outbox, graph = FakeOutbox([dirty(1), dirty(2), dirty(3)]), BatchedGraph()
     async with running(projector(outbox, graph, replace(QUICK, batch_size=1))):
         await outbox.empty.wait()
         assert outbox.settled == ids(1, 2, 3)
@@ -324,7 +327,7 @@ async def test_run_empties_the_outbox_and_waits_for_the_next_poll() -> None:
 
 
 async def test_run_is_woken_before_its_poll() -> None:
-    outbox, graph = FakeOutbox(), FakeGraph()
+    outbox, graph = FakeOutbox(), BatchedGraph()
     subject = projector(outbox, graph, replace(QUICK, poll_interval=3600 * SECOND))
     async with running(subject):
         await outbox.empty.wait()
@@ -337,7 +340,7 @@ async def test_run_is_woken_before_its_poll() -> None:
 
 async def test_a_wake_during_the_work_is_not_lost() -> None:
     outbox = FakeOutbox([dirty(1)])
-    graph = FakeGraph()
+    graph = BatchedGraph()
     subject = projector(outbox, graph, replace(QUICK, poll_interval=3600 * SECOND))
 
     async def wake(batch: Sequence[UUID]) -> None:
@@ -353,7 +356,7 @@ async def test_a_wake_during_the_work_is_not_lost() -> None:
 
 async def test_run_claims_nothing_while_the_graph_is_away() -> None:
     outbox = FakeOutbox([dirty(1)])
-    graph = FakeGraph(prepare_failures=[GraphUnavailable(), GraphUnavailable()])
+    graph = BatchedGraph(prepare_failures=[GraphUnavailable(), GraphUnavailable()])
     with capture_logs() as logs:
         async with running(projector(outbox, graph, QUICK)):
             await outbox.empty.wait()
@@ -365,7 +368,7 @@ async def test_run_claims_nothing_while_the_graph_is_away() -> None:
 
 async def test_run_prepares_the_graph_again_after_an_outage() -> None:
     outbox = FakeOutbox([dirty(1), dirty(2)])
-    graph = FakeGraph(refusing(GraphUnavailable(), [1]))
+    graph = BatchedGraph(on_project=refusing(GraphUnavailable(), [1]))
     async with running(projector(outbox, graph, replace(QUICK, batch_size=1))):
         await outbox.empty.wait()
     assert UUID(int=1) in outbox.released
@@ -376,7 +379,7 @@ async def test_run_prepares_the_graph_again_after_an_outage() -> None:
 async def test_run_survives_whatever_fails() -> None:
     outbox = FakeOutbox([dirty(1)], failures=[RuntimeError("a bug"), StoreUnavailable()])
     with capture_logs() as logs:
-        async with running(projector(outbox, FakeGraph(), QUICK)):
+        async with running(projector(outbox, BatchedGraph(), QUICK)):
             await outbox.empty.wait()
     assert outbox.settled == ids(1)
     events = [entry["event"] for entry in logs]
@@ -401,14 +404,14 @@ class Pauses:
         self.during(seconds)
 
 
-def lingering(outbox: FakeOutbox, graph: FakeGraph, pauses: Pauses) -> GraphProjector:
+def lingering(outbox: FakeOutbox, graph: BatchedGraph, pauses: Pauses) -> GraphProjector:
     return GraphProjector(
         outbox, graph, jitter=lambda: 1.0, monotonic=pauses.monotonic, sleep=pauses.sleep
     )
 
 
 async def test_a_change_after_a_pause_is_projected_at_once() -> None:
-    outbox, graph, pauses = FakeOutbox([dirty(1)]), FakeGraph(), Pauses()
+    outbox, graph, pauses = FakeOutbox([dirty(1)]), BatchedGraph(), Pauses()
 
     def on_sleep(_: float) -> None:
         assert graph.batches == [ids(1)]
@@ -421,7 +424,7 @@ async def test_a_change_after_a_pause_is_projected_at_once() -> None:
 
 
 async def test_while_changes_keep_coming_they_are_gathered_ever_longer() -> None:
-    outbox, graph, pauses = FakeOutbox([dirty(1)]), FakeGraph(), Pauses()
+    outbox, graph, pauses = FakeOutbox([dirty(1)]), BatchedGraph(), Pauses()
     coming = iter(range(2, 14))
 
     def two_more_come(_: float) -> None:
@@ -436,7 +439,7 @@ async def test_while_changes_keep_coming_they_are_gathered_ever_longer() -> None
 
 
 async def test_commits_without_anything_for_the_graph_share_a_claim() -> None:
-    outbox, graph, pauses = FakeOutbox(), FakeGraph(), Pauses()
+    outbox, graph, pauses = FakeOutbox(), BatchedGraph(), Pauses()
     subject = lingering(outbox, graph, pauses)
     async with running(subject):
         await outbox.empty.wait()
@@ -450,7 +453,7 @@ async def test_commits_without_anything_for_the_graph_share_a_claim() -> None:
 
 async def test_full_batches_follow_at_once_and_grow() -> None:
     outbox = FakeOutbox([dirty(number) for number in range(801)])
-    graph, pauses = FakeGraph(), Pauses()
+    graph, pauses = BatchedGraph(), Pauses()
     async with running(lingering(outbox, graph, pauses)):
         await asyncio.wait_for(outbox.empty.wait(), PATIENCE_SECONDS)
     assert [len(batch) for batch in graph.batches] == [50, 100, 200, 400, 51]
@@ -463,7 +466,7 @@ async def test_a_graph_that_fails_is_given_smaller_batches() -> None:
             raise GraphUnavailable
 
     outbox = FakeOutbox([dirty(number) for number in range(100)])
-    graph = FakeGraph(overwhelmed)
+    graph = BatchedGraph(on_project=overwhelmed)
     subject = projector(outbox, graph)
     assert await subject.project_once() == 0
     assert await subject.project_once() == 12
