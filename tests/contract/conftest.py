@@ -12,10 +12,16 @@ from server.storage.postgres.pool import Database
 
 
 @pytest.fixture
+def commits() -> list[None]:
+    """Grows by one with every commit that the changes tell of."""
+    return []
+
+
+@pytest.fixture
 def store(database: Database) -> MemoryStore:
     return PostgresMemoryStore(database, on_commit=lambda: None)
 
 
 @pytest.fixture
-def changes(database: Database) -> MemoryChanges:
-    return PostgresMemoryChanges(database, on_commit=lambda: None)
+def changes(database: Database, commits: list[None]) -> MemoryChanges:
+    return PostgresMemoryChanges(database, on_commit=lambda: commits.append(None))

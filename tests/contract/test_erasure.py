@@ -15,7 +15,7 @@ from server.core.pages import ListOrder
 from server.memories.add.proposals import Notice, NoticeReason
 from server.memories.change.erasing import BLANK
 from server.memories.change.fields import memory_digest
-from server.memories.change.ports import MemoryChanges, Restoration, ScopeStore
+from server.memories.change.ports import MemoryChanges, Restoration
 from server.memories.conversation import StoredMessage
 from server.memories.filters.parser import parse_filter
 from server.memories.history.ports import MemoryHistory
@@ -23,10 +23,10 @@ from server.memories.memory import EventType, Evidence, Memory, StreamCursor
 from server.memories.ports import ChangeSet, ListQuery, MemoryDeletion, MemoryStore
 from server.memories.scope import DeletionReceipt, Scope, ScopeKind
 from server.storage.postgres.event_stream import PostgresEventStream
+from server.storage.postgres.memory_changes import PostgresMemoryChanges
 from server.storage.postgres.memory_history import PostgresMemoryHistory
 from server.storage.postgres.outbox import PostgresOutbox
 from server.storage.postgres.pool import Database
-from server.storage.postgres.scope_store import PostgresScopeStore
 from tests.support.builders import (
     ALICE,
     LISBON,
@@ -48,8 +48,8 @@ SAID = f"My code word is {CANARY}."
 
 
 @pytest.fixture
-def scopes(database: Database) -> ScopeStore:
-    return PostgresScopeStore(database, on_commit=lambda: None)
+def scopes(database: Database) -> MemoryChanges:
+    return PostgresMemoryChanges(database, on_commit=lambda: None)
 
 
 @pytest.fixture
@@ -251,7 +251,7 @@ async def test_a_failed_operation_does_not_keep_what_was_erased(
 
 
 async def test_what_matches_is_erased_with_a_receipt_that_can_be_had_before(
-    store: MemoryStore, scopes: ScopeStore, database: Database
+    store: MemoryStore, scopes: MemoryChanges, database: Database
 ) -> None:
     await told(store, (SAID, SAID))
     await told(store, ("tea", "tea"), said="tea")
@@ -269,7 +269,7 @@ async def test_what_matches_is_erased_with_a_receipt_that_can_be_had_before(
 
 
 async def test_validating_a_plain_deletion_deletes_nothing(
-    store: MemoryStore, scopes: ScopeStore
+    store: MemoryStore, scopes: MemoryChanges
 ) -> None:
     await told(store, ("tea", "tea"), ("coffee", "coffee"))
     looked = await scopes.delete_memories(call(), validate_only=True)
@@ -278,7 +278,7 @@ async def test_validating_a_plain_deletion_deletes_nothing(
 
 
 async def test_erasing_a_whole_scope_leaves_the_others_alone(
-    store: MemoryStore, scopes: ScopeStore, database: Database
+    store: MemoryStore, scopes: MemoryChanges, database: Database
 ) -> None:
     await store.commit(adding(*(f"{SAID} {n}" for n in range(200))))
     await store.commit(adding(f"{SAID} of Bob", scope=Scope(user_id="bob")))
@@ -288,12 +288,12 @@ async def test_erasing_a_whole_scope_leaves_the_others_alone(
 
 
 async def test_deleting_the_scope_takes_what_its_erasures_left(
-    store: MemoryStore, scopes: ScopeStore, database: Database
+    store: MemoryStore, scopes: MemoryChanges, database: Database
 ) -> None:
     await told(store, ("tea", "tea"), scope=Scope(user_id="alice", agent_id="a"))
     await scopes.delete_memories(call(scope=Scope(agent_id="a")), erase=True)
     assert "memory_events" in await tables_with(database, "alice")
-    assert await scopes.erase(call(scope=Scope()), ScopeKind.USER, "alice") is not None
+    assert await scopes.erase_scope(call(scope=Scope()), ScopeKind.USER, "alice") is not None
     assert await tables_with(database, "alice") == set()
 
 

@@ -1,4 +1,4 @@
-"""The contract of changing single memories, held on PostgreSQL."""
+"""The contract of changing single memories, held on PostgreSQL and on the unit tests' fake."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from server.memories.memory import EventType, Memory
 from server.memories.ports import Call, ChangeSet, MemoryDeletion, MemoryStore, SearchQuery
 from server.storage.postgres.memory_changes import PostgresMemoryChanges
 from server.storage.postgres.memory_history import PostgresMemoryHistory
+from server.storage.postgres.memory_store import PostgresMemoryStore
 from server.storage.postgres.outbox import PostgresOutbox
 from server.storage.postgres.pool import Database
 from tests.support.builders import (
@@ -31,21 +32,34 @@ from tests.support.builders import (
     memories_of,
     vector,
 )
+from tests.support.fake_changes import FakeChanges
+from tests.support.fake_store import FakeStore
 from tests.support.fakes import FakeClock
 
 TODAY = NOW.date()
 LATER = NOW + timedelta(hours=1)
 
 
-@pytest.fixture
-def commits() -> list[None]:
-    """Grows by one with every commit that is told of."""
-    return []
+@pytest.fixture(params=["fake", "postgres"])
+def store(request: pytest.FixtureRequest) -> MemoryStore:
+    if request.param == "fake":
+        return FakeStore()
+    return PostgresMemoryStore(request.getfixturevalue("database"), on_commit=lambda: None)
 
 
 @pytest.fixture
-def changes(database: Database, commits: list[None]) -> MemoryChanges:
-    return PostgresMemoryChanges(database, on_commit=lambda: commits.append(None))
+def changes(
+    request: pytest.FixtureRequest, store: MemoryStore, commits: list[None]
+) -> MemoryChanges:
+    def on_commit() -> None:
+        commits.append(None)
+
+    if isinstance(store, FakeStore):
+        return FakeChanges(store, on_commit)
+    return PostgresMemoryChanges(request.getfixturevalue("database"), on_commit)
+
+
+only_on_postgres = pytest.mark.parametrize("store", ["postgres"], indirect=True)
 
 
 @pytest.fixture
@@ -124,6 +138,7 @@ async def test_without_an_embedding_the_stored_one_stays(
     assert hits[0].score == pytest.approx(1.0, abs=0.005)
 
 
+@only_on_postgres
 async def test_a_change_and_a_removal_reach_the_graph(
     store: MemoryStore, changes: MemoryChanges, outbox: Outbox
 ) -> None:
@@ -246,6 +261,7 @@ def restoring(**fields: object) -> Call:
     return replace(of, language_model=None, prompt_version=None, **fields)  # type: ignore[arg-type] # names fit
 
 
+@only_on_postgres
 @pytest.mark.parametrize("deleted", [False, True])
 async def test_a_memory_is_restored_whole(
     store: MemoryStore, changes: MemoryChanges, outbox: Outbox, database: Database, deleted: bool

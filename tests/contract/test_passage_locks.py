@@ -13,14 +13,14 @@ import pytest
 from server.memories.memory import Memory
 from server.memories.ports import ChangeSet, MemoryDeletion, NewPassages
 from server.memories.scope import Scope, ScopeKind
+from server.storage.postgres.memory_changes import PostgresMemoryChanges
 from server.storage.postgres.memory_store import PostgresMemoryStore
 from server.storage.postgres.pool import Database
-from server.storage.postgres.scope_store import PostgresScopeStore
 from tests.support.builders import addition, call
 from tests.support.passages import passages, tell
 from tests.support.postgres import until_somebody_waits
 
-Stores: TypeAlias = tuple[PostgresMemoryStore, PostgresScopeStore]
+Stores: TypeAlias = tuple[PostgresMemoryStore, PostgresMemoryChanges]
 Deletion: TypeAlias = Callable[[Stores, Memory], Awaitable[object]]
 
 DELETIONS: dict[str, Deletion] = {
@@ -29,7 +29,7 @@ DELETIONS: dict[str, Deletion] = {
     ),
     "scope": lambda stores, _: stores[1].delete_memories(call()),
     "scope with its history": lambda stores, _: stores[1].delete_memories(call(), erase=True),
-    "user": lambda stores, _: stores[1].erase(call(scope=Scope()), ScopeKind.USER, "alice"),
+    "user": lambda stores, _: stores[1].erase_scope(call(scope=Scope()), ScopeKind.USER, "alice"),
 }
 
 
@@ -46,7 +46,7 @@ async def test_a_deletion_that_waits_for_a_passage_holds_no_later_one(
 ) -> None:
     stores = (
         PostgresMemoryStore(database, on_commit=lambda: None),
-        PostgresScopeStore(database, on_commit=lambda: None),
+        PostgresMemoryChanges(database, on_commit=lambda: None),
     )
     fact = addition(call(), "User drinks tea")
     await stores[0].commit(ChangeSet(call(), added=[fact]))

@@ -13,9 +13,9 @@ from server.memories.passages import ScoredPassage, Source
 from server.memories.ports import ChangeSet, MemoryDeletion, MemoryStore, SearchQuery
 from server.memories.scope import DeletionReceipt, Scope, ScopeKind
 from server.projects.project import Project
+from server.storage.postgres.memory_changes import PostgresMemoryChanges
 from server.storage.postgres.pool import Database
 from server.storage.postgres.projects import PostgresProjectStore
-from server.storage.postgres.scope_store import PostgresScopeStore
 from tests.support.builders import ALICE, NOW, PROJECT, addition, call, revision, vector
 from tests.support.passages import found, passages, tell
 
@@ -27,8 +27,8 @@ SAID = "".join(TEA)
 
 
 @pytest.fixture
-def scopes(database: Database) -> PostgresScopeStore:
-    return PostgresScopeStore(database, on_commit=lambda: None)
+def scopes(database: Database) -> PostgresMemoryChanges:
+    return PostgresMemoryChanges(database, on_commit=lambda: None)
 
 
 async def test_a_passage_is_found_with_its_message(store: MemoryStore) -> None:
@@ -194,7 +194,7 @@ async def test_an_updated_memory_takes_along_what_tells_of_its_former_text(
 
 
 async def test_passages_are_deleted_by_scope_and_by_filter(
-    store: MemoryStore, scopes: PostgresScopeStore
+    store: MemoryStore, scopes: PostgresMemoryChanges
 ) -> None:
     bob = Scope(user_id="bob")
     await tell(store, passages(("Public.",), ("Open.",), metadata={"kind": "public"}))
@@ -214,7 +214,7 @@ async def test_passages_are_deleted_by_scope_and_by_filter(
 
 
 async def test_what_was_deleted_whole_can_be_told_anew(
-    store: MemoryStore, scopes: PostgresScopeStore
+    store: MemoryStore, scopes: PostgresMemoryChanges
 ) -> None:
     await tell(store, passages(TEA))
     await scopes.delete_memories(call(scope=ALICE, time=NOW + timedelta(minutes=1)))
@@ -223,14 +223,14 @@ async def test_what_was_deleted_whole_can_be_told_anew(
 
 
 async def test_erasing_a_scope_leaves_no_passage_behind(
-    store: MemoryStore, scopes: PostgresScopeStore, database: Database
+    store: MemoryStore, scopes: PostgresMemoryChanges, database: Database
 ) -> None:
     fact = addition(call(), "User drinks tea")
     await store.commit(ChangeSet(call(), added=[fact]))
     await tell(store, passages(TEA, ("And more.",)))
     await store.commit(ChangeSet(call(), deleted=[MemoryDeletion(0, fact.memory.id, 1)]))
     await tell(store, passages(("Of Bob.",)), scope=Scope(user_id="bob"))
-    deletion = await scopes.erase(call(), ScopeKind.USER, "alice")
+    deletion = await scopes.erase_scope(call(), ScopeKind.USER, "alice")
     assert deletion is not None
     assert deletion.receipt.passages == 2
     async with database.connection() as connection:

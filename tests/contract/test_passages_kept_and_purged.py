@@ -23,7 +23,6 @@ from server.storage.postgres.pool import Database, PoolOptions, open_pool
 from server.storage.postgres.projects import PostgresProjectStore
 from server.storage.postgres.reembedding import PostgresReembedding
 from server.storage.postgres.schema import PostgresReadiness
-from server.storage.postgres.scope_store import PostgresScopeStore
 from tests.support.builders import ALICE, NOW, PROJECT, addition, call, message, vector
 from tests.support.dump import tables_with
 from tests.support.fakes import FakeEmbedder
@@ -73,7 +72,7 @@ async def test_erasing_by_filter_erases_passages_too(
     store: MemoryStore, database: Database
 ) -> None:
     await remember_and_tell(store)
-    scopes = PostgresScopeStore(database, on_commit=lambda: None)
+    scopes = PostgresMemoryChanges(database, on_commit=lambda: None)
     deletion = await scopes.delete_memories(call(scope=ALICE), erase=True)
     assert deletion.receipt.passages == 2
     assert await found(store) == set()

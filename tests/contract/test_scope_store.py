@@ -1,4 +1,4 @@
-"""The contract of whole scopes, held on PostgreSQL."""
+"""The contract of whole scopes, held on PostgreSQL and on the fake of the unit tests."""
 
 from __future__ import annotations
 
@@ -12,15 +12,18 @@ import pytest
 
 from server.core.errors import RequestIdReused
 from server.core.pages import ListOrder
-from server.memories.change.ports import ScopeStore
+from server.memories.change.ports import MemoryChanges
 from server.memories.filters.parser import parse_filter
 from server.memories.ports import ChangeSet, ListQuery, MemoryDeletion, MemoryStore
 from server.memories.scope import DeletionReceipt, Scope, ScopeKind, ScopeSummary
+from server.storage.postgres.memory_changes import PostgresMemoryChanges
 from server.storage.postgres.memory_history import PostgresMemoryHistory
+from server.storage.postgres.memory_store import PostgresMemoryStore
 from server.storage.postgres.outbox import PostgresOutbox
 from server.storage.postgres.pool import Database
-from server.storage.postgres.scope_store import PostgresScopeStore
 from tests.support.builders import ALICE, NOW, PROJECT, adding, addition, call, message, revision
+from tests.support.fake_changes import FakeChanges
+from tests.support.fake_store import FakeStore
 from tests.support.fakes import FakeClock
 from tests.support.postgres import until_somebody_waits
 
@@ -34,15 +37,26 @@ SCOPES = {
 }
 
 
-@pytest.fixture
-def commits() -> list[None]:
-    """Grows by one with every commit that is told of."""
-    return []
+@pytest.fixture(params=["fake", "postgres"])
+def store(request: pytest.FixtureRequest) -> MemoryStore:
+    if request.param == "fake":
+        return FakeStore()
+    return PostgresMemoryStore(request.getfixturevalue("database"), on_commit=lambda: None)
 
 
 @pytest.fixture
-def scopes(database: Database, commits: list[None]) -> ScopeStore:
-    return PostgresScopeStore(database, on_commit=lambda: commits.append(None))
+def scopes(
+    request: pytest.FixtureRequest, store: MemoryStore, commits: list[None]
+) -> MemoryChanges:
+    def on_commit() -> None:
+        commits.append(None)
+
+    if isinstance(store, FakeStore):
+        return FakeChanges(store, on_commit)
+    return PostgresMemoryChanges(request.getfixturevalue("database"), on_commit)
+
+
+only_on_postgres = pytest.mark.parametrize("store", ["postgres"], indirect=True)
 
 
 async def fill(store: MemoryStore) -> dict[str, UUID]:
@@ -71,7 +85,7 @@ async def texts(store: MemoryStore, project_id: str = PROJECT) -> set[str]:
     ],
 )
 async def test_the_memories_of_a_scope_are_removed_and_no_others(
-    store: MemoryStore, scopes: ScopeStore, commits: list[None], scope: Scope, left: set[str]
+    store: MemoryStore, scopes: MemoryChanges, commits: list[None], scope: Scope, left: set[str]
 ) -> None:
     await fill(store)
     deletion = await scopes.delete_memories(call(scope=scope))
@@ -82,7 +96,7 @@ async def test_the_memories_of_a_scope_are_removed_and_no_others(
     assert commits == [None]
 
 
-async def test_a_removal_never_empties_a_project(store: MemoryStore, scopes: ScopeStore) -> None:
+async def test_a_removal_never_empties_a_project(store: MemoryStore, scopes: MemoryChanges) -> None:
     await fill(store)
     with pytest.raises(ValueError, match="neither scope nor filters"):
         await scopes.delete_memories(call(scope=Scope()))
@@ -91,7 +105,7 @@ async def test_a_removal_never_empties_a_project(store: MemoryStore, scopes: Sco
 
 @pytest.mark.parametrize("scope", [Scope(), Scope(user_id="alice")])
 async def test_only_what_matches_the_filters_is_removed(
-    store: MemoryStore, scopes: ScopeStore, scope: Scope
+    store: MemoryStore, scopes: MemoryChanges, scope: Scope
 ) -> None:
     await fill(store)
     filters = parse_filter({"text": "user"})
@@ -101,8 +115,9 @@ async def test_only_what_matches_the_filters_is_removed(
     assert await texts(store, "project-2") == set(SCOPES)
 
 
+@only_on_postgres
 async def test_removed_memories_leave_the_graph_and_keep_their_history(
-    store: MemoryStore, scopes: ScopeStore, database: Database
+    store: MemoryStore, scopes: MemoryChanges, database: Database
 ) -> None:
     ids = await fill(store)
     of = call(correlation_id="correlation-9", time=NOW + timedelta(hours=1))
@@ -118,7 +133,7 @@ async def test_removed_memories_leave_the_graph_and_keep_their_history(
 
 
 async def test_a_deletion_is_done_once_for_a_request_id(
-    store: MemoryStore, scopes: ScopeStore
+    store: MemoryStore, scopes: MemoryChanges
 ) -> None:
     await fill(store)
     of = call(request_id=uuid4(), payload_digest=b"p")
@@ -131,7 +146,7 @@ async def test_a_deletion_is_done_once_for_a_request_id(
     with pytest.raises(RequestIdReused):
         await scopes.delete_memories(again)
     with pytest.raises(RequestIdReused):
-        await scopes.erase(again, ScopeKind.AGENT, "alice")
+        await scopes.erase_scope(again, ScopeKind.AGENT, "alice")
     assert await texts(store) == {"other-run", "agent"}
 
 
@@ -164,13 +179,14 @@ async def rows_that_name(database: Database, *words: str) -> dict[str, int]:
     return found
 
 
+@only_on_postgres
 async def test_nothing_is_left_of_an_erased_user(
-    store: MemoryStore, scopes: ScopeStore, database: Database, commits: list[None]
+    store: MemoryStore, scopes: MemoryChanges, database: Database, commits: list[None]
 ) -> None:
     await with_a_past(store)
     await store.commit(adding("of Bob", scope=Scope(user_id="bob")))
     of = replace(call(scope=Scope()), method="DeleteScope")
-    deletion = await scopes.erase(of, ScopeKind.USER, "alice")
+    deletion = await scopes.erase_scope(of, ScopeKind.USER, "alice")
     assert deletion is not None
     assert deletion.receipt == DeletionReceipt(memories=1, messages=2, events=4, graph_memories=1)
     left = await rows_that_name(database, "alice", "kept", "gone", "changed", "said")
@@ -181,39 +197,41 @@ async def test_nothing_is_left_of_an_erased_user(
     assert commits == [None]
 
 
+@only_on_postgres
 async def test_an_erased_user_leaves_the_graph(
-    store: MemoryStore, scopes: ScopeStore, database: Database
+    store: MemoryStore, scopes: MemoryChanges, database: Database
 ) -> None:
     outbox = PostgresOutbox(database, FakeClock())
     ids = await fill(store)
     await outbox.settle(await outbox.claim(99, timedelta(seconds=9)))
-    await scopes.erase(call(scope=Scope()), ScopeKind.RUN, "r")
+    await scopes.erase_scope(call(scope=Scope()), ScopeKind.RUN, "r")
     claimed = await outbox.claim(99, timedelta(seconds=9))
     assert {entry.memory_id for entry in claimed} == {ids["user-run"], ids["other-run"]}
     assert [subgraph.exists for subgraph in await outbox.subgraphs(claimed)] == [False, False]
 
 
 async def test_an_erasure_is_of_one_kind_and_one_project(
-    store: MemoryStore, scopes: ScopeStore
+    store: MemoryStore, scopes: MemoryChanges
 ) -> None:
     await fill(store)
-    assert await scopes.erase(call(scope=Scope()), ScopeKind.AGENT, "alice") is not None
+    assert await scopes.erase_scope(call(scope=Scope()), ScopeKind.AGENT, "alice") is not None
     assert await texts(store) == set(SCOPES) - {"agent"}
     assert await texts(store, "project-2") == set(SCOPES)
 
 
 async def test_erasing_what_is_not_there_writes_nothing(
-    store: MemoryStore, scopes: ScopeStore, commits: list[None]
+    store: MemoryStore, scopes: MemoryChanges, commits: list[None]
 ) -> None:
     of = call(scope=Scope(), request_id=uuid4())
     assert of.request_id is not None
-    assert await scopes.erase(of, ScopeKind.USER, "alice") is None
+    assert await scopes.erase_scope(of, ScopeKind.USER, "alice") is None
     assert await scopes.find_deletion(PROJECT, of.request_id) is None
     assert commits == []
 
 
+@only_on_postgres
 async def test_an_erasure_waits_for_a_change_in_progress_and_takes_it_too(
-    store: MemoryStore, scopes: ScopeStore, database: Database, postgres_dsn: str
+    store: MemoryStore, scopes: MemoryChanges, database: Database, postgres_dsn: str
 ) -> None:
     ids = await fill(store)
     rival = await asyncpg.connect(postgres_dsn)
@@ -228,7 +246,7 @@ async def test_an_erasure_waits_for_a_change_in_progress_and_takes_it_too(
                 "UPDATE memories SET version = 2 WHERE memory_id = $1", ids["agent"]
             )
             erasure = asyncio.create_task(
-                scopes.erase(call(scope=Scope()), ScopeKind.AGENT, "alice")
+                scopes.erase_scope(call(scope=Scope()), ScopeKind.AGENT, "alice")
             )
             await until_somebody_waits(rival)
         deletion = await erasure
@@ -241,12 +259,12 @@ async def test_an_erasure_waits_for_a_change_in_progress_and_takes_it_too(
 
 @pytest.mark.parametrize("whole", [False, True])
 async def test_a_large_scope_goes_in_one_call(
-    store: MemoryStore, scopes: ScopeStore, whole: bool
+    store: MemoryStore, scopes: MemoryChanges, whole: bool
 ) -> None:
     for start in range(0, MANY, 1000):
         await store.commit(adding(*(f"memory {n}" for n in range(start, start + 1000))))
     if whole:
-        deletion = await scopes.erase(call(scope=Scope()), ScopeKind.USER, "alice")
+        deletion = await scopes.erase_scope(call(scope=Scope()), ScopeKind.USER, "alice")
     else:
         deletion = await scopes.delete_memories(call())
     assert deletion is not None
@@ -255,7 +273,7 @@ async def test_a_large_scope_goes_in_one_call(
 
 
 async def test_scopes_are_listed_with_what_they_hold(
-    store: MemoryStore, scopes: ScopeStore
+    store: MemoryStore, scopes: MemoryChanges
 ) -> None:
     await fill(store)
     of = call(time=NOW + timedelta(hours=1))

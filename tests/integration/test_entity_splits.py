@@ -15,9 +15,9 @@ from server.graph.model import Entity, Relation
 from server.memories.scope import Scope, ScopeKind
 from server.storage.neo4j.graph import Neo4jGraph
 from server.storage.postgres.entities import PostgresEntitySplits
+from server.storage.postgres.memory_changes import PostgresMemoryChanges
 from server.storage.postgres.memory_history import PostgresMemoryHistory
 from server.storage.postgres.pool import Database
-from server.storage.postgres.scope_store import PostgresScopeStore
 from tests.support.builders import ALICE, PROJECT, call
 from tests.support.graph_stores import GraphStores, open_stores
 
@@ -133,9 +133,9 @@ async def test_what_was_split_is_forgotten_with_its_user(
     await remember_robert(stores, "Robert lives in Oslo", OSLO)
     await stores.project()
     await joins.split(PROJECT, SPACE, "Bob", "Robert")
-    scopes = PostgresScopeStore(database, on_commit=lambda: None)
-    await scopes.erase(call(scope=Scope()), ScopeKind.USER, "bob")
+    scopes = PostgresMemoryChanges(database, on_commit=lambda: None)
+    await scopes.erase_scope(call(scope=Scope()), ScopeKind.USER, "bob")
     assert await joins.list(PROJECT)
-    await scopes.erase(call(scope=Scope()), ScopeKind.USER, "alice")
+    await scopes.erase_scope(call(scope=Scope()), ScopeKind.USER, "alice")
     await stores.project()
     assert await joins.list(PROJECT) == []

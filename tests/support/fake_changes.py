@@ -1,73 +1,126 @@
-"""The changes of single memories in memory, on a fake store."""
+"""The changes by hand in memory, on a fake store."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import date
 from uuid import UUID
 
-from server.core.errors import ConcurrentChange, RequestIdReused
+from server.core.errors import ConcurrentChange, MemoryDuplicate, RequestIdReused
 from server.memories.change.ports import FieldUpdate, Restoration
-from server.memories.memory import EventType
+from server.memories.filters.filter import Filter
+from server.memories.filters.matching import matches
+from server.memories.memory import EventType, Memory, today
 from server.memories.ports import Call, MemoryDeletion, StoredCall, StoredChange
-from server.memories.scope import DeletionReceipt, StoredDeletion
+from server.memories.scope import DeletionReceipt, Scope, ScopeKind, ScopeSummary, StoredDeletion
 from tests.support.fake_store import FakeStore
-
-_RECEIPT = DeletionReceipt(memories=1, graph_memories=1)
 
 
 @dataclass
 class FakeChanges:
-    """Changes what `store` holds. `calls` are those that did something, in order."""
+    """Changes what `store` holds. `calls` are those that did something, in order.
+
+    It passes the contracts of tests/contract/test_memory_changes.py and test_scope_store.py, as far
+    as they need no history, no graph and no messages.
+    """
 
     store: FakeStore
+    on_commit: Callable[[], None] = lambda: None
     calls: list[Call] = field(default_factory=list)
     updates: list[FieldUpdate] = field(default_factory=list)
     restorations: list[Restoration] = field(default_factory=list)
     erased: list[MemoryDeletion] = field(default_factory=list)
     _stored: dict[tuple[str, UUID, int], StoredCall] = field(default_factory=dict)
+    _deletions: dict[UUID, StoredDeletion] = field(default_factory=dict)
+    _last_versions: dict[UUID, int] = field(default_factory=dict)
 
     async def update(self, call: Call, update: FieldUpdate) -> int:
         memory = update.memory
-        before = self.store.memories.get(memory.id)
-        if before is None or before.version != memory.version - 1:
+        before = self._current(call, memory.id, memory.version - 1)
+        if before.immutable:
             raise ConcurrentChange
         self._require_free(call)
-        self.store.memories[memory.id] = memory
+        self._make_room(call, memory, update.digest)
+        self.store.keep(memory, update.digest, update.embedding)
         self.updates.append(update)
         return self._record(call, StoredChange(EventType.UPDATE, memory, before.text))
 
     async def restore(self, call: Call, restoration: Restoration) -> int:
         memory = restoration.memory
         before = self.store.memories.get(memory.id)
-        if before is not None and before.version != memory.version - 1:
+        last_version = before.version if before else self._last_versions.get(memory.id)
+        if last_version not in {None, memory.version - 1} or (before and before.immutable):
             raise ConcurrentChange
         self._require_free(call)
-        self.store.memories[memory.id] = memory
+        self._make_room(call, memory, restoration.digest)
+        self.store.keep(memory, restoration.digest, restoration.embedding)
         self.restorations.append(restoration)
         return self._record(call, StoredChange(EventType.RESTORE, memory, None))
 
     async def delete(self, call: Call, deletion: MemoryDeletion) -> StoredDeletion:
-        before = self.store.memories.get(deletion.memory_id)
-        if before is None or before.version != deletion.version:
-            raise ConcurrentChange
+        before = self._current(call, deletion.memory_id, deletion.version)
         self._require_free(call)
-        del self.store.memories[deletion.memory_id]
-        position = self._record(call, StoredChange(EventType.DELETE, before, before.text))
-        return _deletion(call, position)
+        return self._delete(call, [before])
 
     async def erase(self, call: Call, deletion: MemoryDeletion) -> StoredDeletion:
         self._require_free(call)
-        self.store.memories.pop(deletion.memory_id, None)
         self.erased.append(deletion)
-        return _deletion(call, self._record(call))
+        before = self.store.memories.get(deletion.memory_id)
+        return self._delete(call, [before] if before else [])
+
+    async def list_scopes(
+        self, project_id: str, kind: ScopeKind, after_id: str, limit: int, visible_on: date
+    ) -> list[ScopeSummary]:
+        by_id: dict[str, list[Memory]] = {}
+        for memory in self._within(project_id, Scope()):
+            if (id_ := getattr(memory.scope, kind)) and id_ > after_id:
+                by_id.setdefault(id_, []).append(memory)
+        return [
+            ScopeSummary(
+                kind,
+                id_,
+                sum((memory.expiration_date or date.max) >= visible_on for memory in memories),
+                max(memory.update_time for memory in memories),
+            )
+            for id_, memories in sorted(by_id.items())
+        ][:limit]
+
+    async def delete_memories(
+        self,
+        call: Call,
+        filters: Filter | None = None,
+        *,
+        erase: bool = False,
+        validate_only: bool = False,
+    ) -> StoredDeletion:
+        if not call.scope.parts() and filters is None:
+            raise ValueError("neither scope nor filters would delete the whole project")
+        found = [
+            memory
+            for memory in self._within(call.project_id, call.scope)
+            if filters is None or matches(filters, memory)
+        ]
+        if validate_only:
+            return StoredDeletion(_receipt(found), 0)
+        self._require_free(call)
+        return self._delete(call, found)
+
+    async def erase_scope(
+        self, call: Call, kind: ScopeKind, scope_id: str
+    ) -> StoredDeletion | None:
+        found = self._within(call.project_id, Scope(**{kind: scope_id}))
+        self._require_free(call)
+        return self._delete(call, found) if found else None
 
     async def find_deletion(
-        self, project_id: str, request_id: UUID, item: int
+        self, project_id: str, request_id: UUID, item: int = 0
     ) -> StoredDeletion | None:
         stored = self._stored.get((project_id, request_id, item))
         if stored is None:
             return None
-        return StoredDeletion(_RECEIPT, stored.position, stored.payload_digest)
+        other = StoredDeletion(DeletionReceipt(), stored.position, stored.payload_digest)
+        return self._deletions.get(stored.id, other)
 
     async def claim_batch(self, batch: Call) -> frozenset[int]:
         if batch.request_id is None:
@@ -83,9 +136,40 @@ class FakeChanges:
     async def find_change(self, project_id: str, request_id: UUID, item: int) -> StoredCall | None:
         return self._stored.get((project_id, request_id, item))
 
+    def _current(self, call: Call, memory_id: UUID, version: int) -> Memory:
+        memory = self.store.memories.get(memory_id)
+        if memory is None or (memory.project_id, memory.version) != (call.project_id, version):
+            raise ConcurrentChange
+        return memory
+
+    def _within(self, project_id: str, scope: Scope) -> list[Memory]:
+        return [
+            memory
+            for memory in self.store.memories.values()
+            if memory.project_id == project_id and set(scope.parts()) <= set(memory.scope.parts())
+        ]
+
+    def _make_room(self, call: Call, memory: Memory, digest: bytes) -> None:
+        holder = self.store.holder(memory, digest)
+        if holder is None or holder.id == memory.id:
+            return
+        if (holder.expiration_date or date.max) >= today(call.time):
+            raise MemoryDuplicate(memory.id)
+        self.store.remove(holder.id)
+
     def _require_free(self, call: Call) -> None:
         if call.request_id and (call.project_id, call.request_id, call.item) in self._stored:
             raise RequestIdReused(call.request_id)
+
+    def _delete(self, call: Call, memories: Sequence[Memory]) -> StoredDeletion:
+        for memory in memories:
+            self.store.remove(memory.id)
+            self._last_versions[memory.id] = memory.version + 1
+        changes = (StoredChange(EventType.DELETE, memory, memory.text) for memory in memories)
+        position = self._record(call, *changes)
+        deletion = StoredDeletion(_receipt(memories), position, call.payload_digest)
+        self._deletions[call.id] = deletion
+        return deletion
 
     def _record(self, call: Call, *changes: StoredChange) -> int:
         self.calls.append(call)
@@ -97,10 +181,11 @@ class FakeChanges:
                 position=position,
                 embedding_model=call.embedding_model,
                 language_model=call.language_model,
-                changes=[replace(change) for change in changes],
+                changes=changes,
             )
+        self.on_commit()
         return position
 
 
-def _deletion(call: Call, position: int) -> StoredDeletion:
-    return StoredDeletion(_RECEIPT, position, call.payload_digest)
+def _receipt(memories: Sequence[Memory]) -> DeletionReceipt:
+    return DeletionReceipt(memories=len(memories), graph_memories=len(memories))

@@ -114,7 +114,7 @@ class FakeStore:
             await self.leases.release(lease)
         done = [
             *((i.ordinal, change) for i in changes.added if (change := self._add(i, call))),
-            *((item.ordinal, self._remove(item.memory_id)) for item in changes.deleted),
+            *((item.ordinal, self.remove(item.memory_id)) for item in changes.deleted),
             *((item.ordinal, self._update(item, call)) for item in changes.updated),
         ]
         self.change_sets.append(changes)
@@ -147,11 +147,11 @@ class FakeStore:
                 return False
         for update in changes.updated:
             memory = self.memories[update.memory_id]
-            if memory.immutable or self._holder(memory, update.digest) not in (None, memory):
+            if memory.immutable or self.holder(memory, update.digest) not in (None, memory):
                 return False
         return True
 
-    def _holder(self, like: Memory, digest: bytes) -> Memory | None:
+    def holder(self, like: Memory, digest: bytes) -> Memory | None:
         """The memory of the same scope with this digest."""
         place = like.project_id, like.scope, digest
         return next(
@@ -159,20 +159,25 @@ class FakeStore:
             None,
         )
 
-    def _place(self, memory: Memory) -> tuple[str, Scope, bytes]:
-        return memory.project_id, memory.scope, self._digests[memory.id]
+    def _place(self, memory: Memory) -> tuple[str, Scope, bytes | None]:
+        return memory.project_id, memory.scope, self._digests.get(memory.id)
 
     def _add(self, item: EmbeddedMemory, call: Call) -> StoredChange | None:
         memory = item.memory
-        holder = self._holder(memory, item.digest)
+        holder = self.holder(memory, item.digest)
         if holder is not None:
             if (holder.expiration_date or date.max) >= today(call.time):
                 return None
-            self._remove(holder.id)
-        self._digests[memory.id] = item.digest
-        self.memories[memory.id] = memory
-        self._vectors[memory.id] = item.embedding
+            self.remove(holder.id)
+        self.keep(memory, item.digest, item.embedding)
         return StoredChange(EventType.ADD, memory, None)
+
+    def keep(self, memory: Memory, digest: bytes, embedding: Vector | None = None) -> None:
+        """Keeps a state of a memory; the earlier embedding stays if there is no new one."""
+        self.memories[memory.id] = memory
+        self._digests[memory.id] = digest
+        if embedding is not None:
+            self._vectors[memory.id] = embedding
 
     def _update(self, revision: MemoryUpdate, call: Call) -> StoredChange:
         before = self.memories[revision.memory_id]
@@ -199,13 +204,14 @@ class FakeStore:
                 tuple(revision.evidence),
             ),
         )
-        self._digests[after.id] = revision.digest
-        self.memories[after.id] = after
-        self._vectors[after.id] = revision.embedding
+        self.keep(after, revision.digest, revision.embedding)
         return StoredChange(EventType.UPDATE, after, before.text)
 
-    def _remove(self, memory_id: UUID) -> StoredChange:
+    def remove(self, memory_id: UUID) -> StoredChange:
+        """Keeps nothing of the memory."""
         memory = self.memories.pop(memory_id)
+        self._digests.pop(memory_id, None)
+        self._vectors.pop(memory_id, None)
         return StoredChange(EventType.DELETE, memory, memory.text)
 
     async def find_call(self, project_id: str, request_id: UUID) -> StoredCall | None:

@@ -41,7 +41,9 @@ class Restoration:
 
 
 class MemoryChanges(Protocol):
-    """Changes single memories; each change, its call, history and outbox row are one transaction.
+    """Changes memories by hand: one at a time, or all of a scope.
+
+    Each change, its call, its history and its outbox rows are one transaction.
 
     Every method works within the call's project and raises StoreUnavailable if PostgreSQL cannot be
     reached or refuses work.
@@ -90,7 +92,7 @@ class MemoryChanges(Protocol):
         ...
 
     async def find_deletion(
-        self, project_id: str, request_id: UUID, item: int
+        self, project_id: str, request_id: UUID, item: int = 0
     ) -> StoredDeletion | None:
         """Returns what an earlier deletion, or batch item, with this `request_id` did.
 
@@ -109,13 +111,6 @@ class MemoryChanges(Protocol):
     async def find_change(self, project_id: str, request_id: UUID, item: int) -> StoredCall | None:
         """Returns the earlier call or batch item with this `request_id`, if it changed anything."""
         ...
-
-
-class ScopeStore(Protocol):
-    """Sets of memories of one project.
-
-    Every method raises StoreUnavailable if PostgreSQL cannot be reached or refuses work.
-    """
 
     async def list_scopes(
         self, project_id: str, kind: ScopeKind, after_id: str, limit: int, visible_on: date
@@ -143,7 +138,9 @@ class ScopeStore(Protocol):
         """
         ...
 
-    async def erase(self, call: Call, kind: ScopeKind, scope_id: str) -> StoredDeletion | None:
+    async def erase_scope(
+        self, call: Call, kind: ScopeKind, scope_id: str
+    ) -> StoredDeletion | None:
         """Deletes everything stored about a user, agent, app or run; None if there is nothing.
 
         The graph is updated through the outbox. The call itself is kept, without naming the scope.
@@ -152,8 +149,4 @@ class ScopeStore(Protocol):
             RequestIdReused: the call's `request_id` is taken; nothing was deleted.
             ConcurrentChange: other calls changed the same memories; nothing was deleted.
         """
-        ...
-
-    async def find_deletion(self, project_id: str, request_id: UUID) -> StoredDeletion | None:
-        """Returns what the call with this `request_id` did; empty for calls of other methods."""
         ...

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from server.core.errors import FieldViolation, InvalidRequest, ScopeNotFound
 from server.core.values import Clock
 from server.memories.change.calls import new_call
-from server.memories.change.ports import ScopeStore
+from server.memories.change.ports import MemoryChanges
 from server.memories.filters.filter import Filter
 from server.memories.scope import Scope, ScopeKind, StoredDeletion
 from server.operations.idempotency import RequestKey, once
 
 
 async def earlier_deletion(
-    scopes: ScopeStore, project_id: str, key: RequestKey
+    scopes: MemoryChanges, project_id: str, key: RequestKey
 ) -> StoredDeletion | None:
     """Returns the stored deletion of an earlier call with this key, if there is one.
 
@@ -48,7 +48,7 @@ class DeleteMemoriesCommand:
 class DeleteMemories:
     """Deletes memories, including immutable and expired ones."""
 
-    def __init__(self, scopes: ScopeStore, clock: Clock) -> None:
+    def __init__(self, scopes: MemoryChanges, clock: Clock) -> None:
         self._scopes = scopes
         self._clock = clock
 
@@ -101,7 +101,7 @@ class DeleteScope:
     Only the record of this deletion stays, with its receipt but without the scope's id.
     """
 
-    def __init__(self, scopes: ScopeStore, clock: Clock) -> None:
+    def __init__(self, scopes: MemoryChanges, clock: Clock) -> None:
         self._scopes = scopes
         self._clock = clock
 
@@ -123,7 +123,7 @@ class DeleteScope:
             call = new_call(
                 command.project_id, Scope(), DELETE_SCOPE, self._clock.now(), command.key
             )
-            deletion = await self._scopes.erase(call, command.kind, command.scope_id)
+            deletion = await self._scopes.erase_scope(call, command.kind, command.scope_id)
             if deletion is None:
                 raise ScopeNotFound
             return deletion

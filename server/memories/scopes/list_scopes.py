@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from server.core.values import Clock
-from server.memories.change.ports import ScopeStore
+from server.memories.change.ports import MemoryChanges
 from server.memories.memory import today
 from server.memories.scope import ScopeKind, ScopeSummary
 
@@ -40,7 +40,7 @@ class ScopePage:
 class ListScopes:
     """Reads scopes page by page, by kind and id."""
 
-    def __init__(self, scopes: ScopeStore, clock: Clock) -> None:
+    def __init__(self, scopes: MemoryChanges, clock: Clock) -> None:
         self._scopes = scopes
         self._clock = clock
 

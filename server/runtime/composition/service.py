@@ -88,7 +88,6 @@ from server.storage.postgres.pool import Database
 from server.storage.postgres.projects import PostgresProjectStore
 from server.storage.postgres.recall import PostgresRecall
 from server.storage.postgres.schema import PostgresReadiness
-from server.storage.postgres.scope_store import PostgresScopeStore
 from server.storage.postgres.token_key import PostgresTokenKey
 
 
@@ -231,7 +230,7 @@ def _compose_mutations(
 def _compose_scopes(
     clock: Clock, database: Database, on_commit: Callable[[], None]
 ) -> ScopeUseCases:
-    scopes = PostgresScopeStore(database, on_commit)
+    scopes = PostgresMemoryChanges(database, on_commit)
     return ScopeUseCases(
         delete_memories=DeleteMemories(scopes, clock),
         list=ListScopes(scopes, clock),

@@ -1,8 +1,9 @@
-"""Changes of single memories on PostgreSQL."""
+"""Changes of memories by hand on PostgreSQL: single ones, or all of a scope."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from datetime import date
 from typing import TYPE_CHECKING
 from uuid import UUID
 
@@ -10,22 +11,30 @@ import asyncpg
 
 from server.core.errors import ConcurrentChange, MemoryDuplicate, RequestIdReused
 from server.memories.change.ports import FieldUpdate, Restoration
+from server.memories.filters.filter import Filter
 from server.memories.memory import Memory
 from server.memories.ports import Call, MemoryDeletion, StoredCall
-from server.memories.scope import StoredDeletion
+from server.memories.scope import ScopeKind, ScopeSummary, StoredDeletion
 from server.storage.postgres.commit import call_values, purge_expired, translate_conflicts
 from server.storage.postgres.erasing import SQL as ERASE
 from server.storage.postgres.erasing import erase, to_deletion, translate_version_conflicts
+from server.storage.postgres.filters import reads_values
 from server.storage.postgres.memory_store import read_call
 from server.storage.postgres.pool import Database, transaction
 from server.storage.postgres.rows import from_entities, from_evidence, from_relations, to_halfvec
-from server.storage.postgres.statements import load_sql
+from server.storage.postgres.scope_deletion import (
+    SQL,
+    NothingKept,
+    OnlyValidated,
+    erase_matching,
+    erasure_statement,
+    remove_matching,
+)
 from server.telemetry.recording import record_changes, stage
 
 if TYPE_CHECKING:
     from server.storage.postgres.pool import Connection
 
-SQL = load_sql("mutations.sql", "changing.sql", "passages.sql")
 _DIGEST_INDEX = "memories_digest"
 
 
@@ -97,6 +106,65 @@ class PostgresMemoryChanges:
                     erased = await erase(connection, call, [deletion.memory_id])
         return self._deleted(erased)
 
+    async def list_scopes(
+        self, project_id: str, kind: ScopeKind, after_id: str, limit: int, visible_on: date
+    ) -> list[ScopeSummary]:
+        bound = SQL["list_scopes"].fill(column=kind)(
+            project_id=project_id, after_id=after_id, limit=limit, visible_on=visible_on
+        )
+        async with self._database.connection() as connection:
+            rows = await connection.fetch(*bound)
+        return [
+            ScopeSummary(kind, row["id"], row["memory_count"], row["last_activity_time"])
+            for row in rows
+        ]
+
+    async def delete_memories(
+        self,
+        call: Call,
+        filters: Filter | None = None,
+        *,
+        erase: bool = False,
+        validate_only: bool = False,
+    ) -> StoredDeletion:
+        if not call.scope.parts() and filters is None:
+            raise ValueError("neither scope nor filters would delete the whole project")
+        remove = erase_matching if erase else remove_matching
+        try:
+            with translate_conflicts(call), translate_version_conflicts():
+                database = self._database
+                taken = database.long_write() if reads_values(filters) else database.connection()
+                async with taken as connection:
+                    if not erase and not validate_only:
+                        # By itself a statement is a transaction, and one round trip.
+                        return self._deleted(await remove(connection, call, filters))
+                    async with transaction(connection):
+                        deletion = await remove(connection, call, filters)
+                        if validate_only:
+                            raise OnlyValidated(deletion)
+        except OnlyValidated as validated:
+            return validated.deletion
+        return self._deleted(deletion)
+
+    async def erase_scope(
+        self, call: Call, kind: ScopeKind, scope_id: str
+    ) -> StoredDeletion | None:
+        try:
+            with translate_conflicts(call):
+                async with self._database.connection() as connection, transaction(connection):
+                    for name in ("lock_operations", "lock_scope", "lock_passages"):
+                        lock = SQL[name].fill(column=kind)
+                        await connection.execute(
+                            *lock(project_id=call.project_id, scope_id=scope_id)
+                        )
+                    with stage("commit"):
+                        row = await connection.fetchrow(*erasure_statement(call, kind, scope_id))
+                    if row is None or not row["was_known"]:
+                        raise NothingKept
+        except NothingKept:
+            return None
+        return self._deleted(to_deletion(row, call.payload_digest))
+
     def _deleted(self, deletion: StoredDeletion) -> StoredDeletion:
         self._on_commit()
         record_changes(deleted=deletion.receipt.memories)
@@ -122,7 +190,7 @@ class PostgresMemoryChanges:
         return frozenset(row["item"] for row in rows) - {0}
 
     async def find_deletion(
-        self, project_id: str, request_id: UUID, item: int
+        self, project_id: str, request_id: UUID, item: int = 0
     ) -> StoredDeletion | None:
         async with self._database.connection() as connection:
             row = await connection.fetchrow(

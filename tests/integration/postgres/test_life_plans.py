@@ -17,10 +17,9 @@ from server.storage.postgres import memory_history
 from server.storage.postgres.commit import call_values
 from server.storage.postgres.erasing import RETENTION_SQL as RETENTION
 from server.storage.postgres.erasing import SQL as ERASE
-from server.storage.postgres.memory_changes import SQL
 from server.storage.postgres.memory_history import list_statement
 from server.storage.postgres.ranking_statements import rank_statement
-from server.storage.postgres.scope_store import deletion_statement, erasure_statement
+from server.storage.postgres.scope_deletion import SQL, deletion_statement, erasure_statement
 from tests.support.builders import ALICE, NOW, PROJECT, call
 from tests.support.postgres import loaded
 from tests.support.query_plans import (

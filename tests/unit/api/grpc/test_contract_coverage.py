@@ -52,7 +52,6 @@ from tests.support.fake_audit import FakeAuditLog
 from tests.support.fake_changes import FakeChanges
 from tests.support.fake_history import FakeEventStream, FakeHistory, FakeSplits
 from tests.support.fake_operations import FakeNotifications, FakeOperations
-from tests.support.fake_scopes import FakeScopes
 from tests.support.fake_store import FakeStore
 from tests.support.fakes import (
     FakeClock,
@@ -92,9 +91,9 @@ def servicers() -> Servicers:
         list=ListMemories(store, FakeHistory(), clock),
         mutations=life_of(store),
         scopes=ScopeUseCases(
-            delete_memories=DeleteMemories(FakeScopes(), clock),
-            list=ListScopes(FakeScopes(), clock),
-            delete=DeleteScope(FakeScopes(), clock),
+            delete_memories=DeleteMemories(FakeChanges(store), clock),
+            list=ListScopes(FakeChanges(store), clock),
+            delete=DeleteScope(FakeChanges(store), clock),
         ),
     )
     operations, outbox = FakeOperations(), FakeOutbox()

@@ -6,11 +6,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from server.memories.scope import ScopeKind
+from server.memories.scope import Scope, ScopeKind
 from server.memories.scopes.list_scopes import ListScopes, ListScopesCommand
-from tests.support.builders import PROJECT
-from tests.support.fake_scopes import FakeScopes
+from tests.support.builders import PROJECT, addition, call
+from tests.support.fake_changes import FakeChanges
+from tests.support.fake_store import FakeStore
 from tests.support.fakes import FakeClock
+
+
+def holding(ids: dict[ScopeKind, list[str]]) -> FakeChanges:
+    """A store with one memory in each of these scopes."""
+    of = [call(scope=Scope(**{kind: id_})) for kind, each in ids.items() for id_ in each]
+    memories = [addition(each, "tea").memory for each in of]
+    return FakeChanges(FakeStore(memories={memory.id: memory for memory in memories}))
 
 
 @given(
@@ -23,7 +31,7 @@ from tests.support.fakes import FakeClock
 async def test_pages_hold_every_scope_once_in_order(
     ids: dict[ScopeKind, list[str]], kind: ScopeKind | None, page_size: int
 ) -> None:
-    listing = ListScopes(FakeScopes(ids), FakeClock())
+    listing = ListScopes(holding(ids), FakeClock())
     seen: list[tuple[ScopeKind, str]] = []
     command = ListScopesCommand(PROJECT, page_size, kind)
     while True:
@@ -39,7 +47,7 @@ async def test_pages_hold_every_scope_once_in_order(
 
 @pytest.mark.parametrize("kind", list(ScopeKind))
 async def test_a_cursor_of_another_kind_leads_nowhere(kind: ScopeKind) -> None:
-    listing = ListScopes(FakeScopes({ScopeKind.USER: ["a", "b"]}), FakeClock())
+    listing = ListScopes(holding({ScopeKind.USER: ["a", "b"]}), FakeClock())
     page = await listing(ListScopesCommand(PROJECT, 1, ScopeKind.USER))
     others = await listing(ListScopesCommand(PROJECT, 9, kind, page.next))
     assert [scope.id for scope in others.scopes] == (["b"] if kind is ScopeKind.USER else [])
