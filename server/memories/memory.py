@@ -1,4 +1,4 @@
-"""Memories, their history and where they came from."""
+"""Memories, their history, where they came from, and how they are embedded and compared."""
 
 from __future__ import annotations
 
@@ -196,3 +196,15 @@ class StreamCursor:
     ordinal: int = FIRST_ORDINAL
     memory_id: UUID = FIRST_ID
     version: int = 0
+
+
+def embedded_text(text: str, speaker: str | None) -> str:
+    """The text as it is embedded: after the speaker's name, unless it says that name itself.
+
+    In a conversation of several people, questions name the one who spoke, and people rarely name
+    themselves. The time is not embedded: all that is said on one day would become more alike. An
+    inferred memory has no speaker here: it names whom it is about.
+    """
+    if not speaker or speaker.casefold() in text.casefold():
+        return text
+    return f"{speaker}: {text}"

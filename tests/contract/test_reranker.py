@@ -8,7 +8,7 @@ import pytest
 
 from server.models.gemini.client import GeminiClient
 from server.models.gemini.reranker import GeminiReranker
-from server.models.offline.reranker import OfflineReranker
+from server.models.offline.language_model import OfflineReranker
 from server.models.ports import Reranker, RerankFailed
 from tests.support.gemini_endpoint import GeminiEndpoint
 

@@ -22,11 +22,10 @@ from memoir.v1 import (
     statistics_service_pb2,
 )
 
-from server.api.grpc.services.audit import AuditService
 from server.api.grpc.services.graph import GraphService
 from server.api.grpc.services.memory import MemoryService
 from server.api.grpc.services.operations import OperationsService
-from server.api.grpc.services.project import ProjectService, StatisticsService
+from server.api.grpc.services.project import AuditService, ProjectService, StatisticsService
 from server.core.errors import Overloaded, Unimplemented
 
 Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"

@@ -33,9 +33,8 @@ from server.memories.add.planned_changes import (
     without_near_duplicates,
 )
 from server.memories.conversation import Message, Role, spoken
-from server.memories.memory import today
+from server.memories.memory import embedded_text, today
 from server.memories.ports import ChangeSet, Committed, MemoryStore
-from server.memories.search.indexed_text import embedded_text
 from server.models.ports import Embedder, EmbeddingPurpose, LanguageModel
 from server.operations.leases import ScopeTurns
 from server.projects.ports import ProjectStore

@@ -11,9 +11,9 @@ from server.memories.add.change_sets import AddContext
 from server.memories.add.others_text import find_others_text
 from server.memories.add.plan import Plan
 from server.memories.conversation import Message, Role
+from server.memories.memory import embedded_text
 from server.memories.passages import Coverage, Span, left_over, parts_of, passage_digest, spans_of
 from server.memories.ports import NewPassage, NewPassages
-from server.memories.search.indexed_text import embedded_text
 
 
 @dataclass(frozen=True, slots=True)

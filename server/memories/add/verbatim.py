@@ -13,9 +13,8 @@ from server.memories.add.add_memories import (
 )
 from server.memories.add.change_sets import AddContext, ModelUsage, outcome, provenance, start_add
 from server.memories.conversation import Role, StoredMessage, spoken
-from server.memories.memory import Evidence, Memory, verbatim_digest
+from server.memories.memory import Evidence, Memory, embedded_text, verbatim_digest
 from server.memories.ports import ChangeSet, EmbeddedMemory, MemoryStore
-from server.memories.search.indexed_text import embedded_text
 from server.models.ports import Embedder, EmbeddingPurpose
 from server.telemetry.recording import stage
 

@@ -19,10 +19,9 @@ from server.memories.change.fields import memory_digest
 from server.memories.change.ports import MemoryChanges, Restoration
 from server.memories.change.update_memory import UpdatedMemory
 from server.memories.history.ports import MemoryHistory
-from server.memories.memory import Memory, PastVersion, today
+from server.memories.memory import Memory, PastVersion, embedded_text, today
 from server.memories.ports import Call, MemoryStore
 from server.memories.scope import Scope, is_within
-from server.memories.search.indexed_text import embedded_text
 from server.models.ports import Embedder, EmbeddingPurpose
 from server.operations.idempotency import RequestKey, once
 

@@ -22,10 +22,9 @@ from server.core.values import Clock, Vector
 from server.memories.change.calls import new_call
 from server.memories.change.fields import FieldChanges, memory_digest, with_changes
 from server.memories.change.ports import FieldUpdate, MemoryChanges
-from server.memories.memory import Memory, Provenance, today
+from server.memories.memory import Memory, Provenance, embedded_text, today
 from server.memories.ports import Call, MemoryStore
 from server.memories.scope import Scope, is_within
-from server.memories.search.indexed_text import embedded_text
 from server.models.ports import Embedder, EmbeddingPurpose
 from server.operations.idempotency import RequestKey, once
 

@@ -19,7 +19,7 @@ from server.models.gemini.answers import (
     schema_of,
 )
 from server.models.gemini.client import GeminiClient
-from server.models.gemini.prompt import as_material, numbered, rules
+from server.models.gemini.language_model import as_material, numbered, rules
 from server.models.gemini.structured import StructuredModel, Task
 from server.models.ports import Reranker, RerankFailed
 

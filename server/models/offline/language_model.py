@@ -1,21 +1,14 @@
-"""Inference without a model: facts are taken from plain English clauses by rules of grammar.
-
-It keeps what speakers assert about themselves, their people and things, one fact a memory, in the
-third person where that is safe and as something said where it is not. What stands under a verb of
-saying, thinking or pretending, in a condition, a question, a quotation or another's text is not
-asserted and is left out, as are remarks, courtesies and requests. Sentences of other languages are
-kept as they stand. In doubt nothing is stored and nothing is changed. Earlier messages say whom a
-pronoun means, and nothing else. Custom instructions are not followed: there is nothing that could
-read them. The same request always has the same answer.
-"""
+"""The offline language model, which takes facts from plain English clauses by rules of grammar."""
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 
 from server.core.request_context import current_request
 from server.memories.add.inference import InferenceAnswer, InferenceRequest
 from server.models.offline.extraction import Extraction
+from server.models.ports import RerankFailed
 from server.telemetry.recording import model_call
 
 # 1,000 characters take about a millisecond; longer conversations should not hold up the event loop.
@@ -47,3 +40,21 @@ class OfflineLanguageModel:
             else:
                 operations = await asyncio.to_thread(extraction.run)
         return InferenceAnswer(operations, model=self.model, prompt_version=_VERSION)
+
+
+class OfflineReranker:
+    """Implements `server.models.ports.Reranker` by saying that there is none."""
+
+    @property
+    def model(self) -> str:
+        """The model's name with its provider."""
+        return "offline/none"
+
+    async def rerank(self, question: str, texts: Sequence[str]) -> list[float]:
+        """Refuses, always.
+
+        Raises:
+            RerankFailed: reads nothing.
+        """
+        del question, texts
+        raise RerankFailed("the offline models do not rerank")

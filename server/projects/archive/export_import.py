@@ -10,7 +10,7 @@ from itertools import groupby, islice
 from uuid import NAMESPACE_URL, UUID, uuid4, uuid5
 
 from server.core.values import Vector
-from server.memories.search.indexed_text import embedded_text
+from server.memories.memory import embedded_text
 from server.models.ports import Embedder, EmbeddingPurpose
 from server.projects.archive.format import (
     EMBEDDED,

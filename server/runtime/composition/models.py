@@ -8,8 +8,7 @@ from dataclasses import dataclass
 
 from server.core.circuit_breaker import CircuitBreaker
 from server.models.offline.embedder import OfflineEmbedder
-from server.models.offline.language_model import OfflineLanguageModel
-from server.models.offline.reranker import OfflineReranker
+from server.models.offline.language_model import OfflineLanguageModel, OfflineReranker
 from server.models.ports import Embedder, LanguageModel, Reranker
 from server.runtime.settings import ModelChoice, ModelSettings
 

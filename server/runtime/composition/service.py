@@ -16,12 +16,11 @@ from server.api.grpc.interceptors.chain import build_interceptors
 from server.api.grpc.interceptors.drain import DrainGate
 from server.api.grpc.local import LocalCalls
 from server.api.grpc.server import HealthService, ServerOptions, Servicers, build_server
-from server.api.grpc.services.audit import AuditService
 from server.api.grpc.services.graph import GraphService
 from server.api.grpc.services.memory import MemoryService, MemoryUseCases
 from server.api.grpc.services.memory_changes import MutationUseCases, ScopeUseCases
 from server.api.grpc.services.operations import OperationsService
-from server.api.grpc.services.project import ProjectService, StatisticsService
+from server.api.grpc.services.project import AuditService, ProjectService, StatisticsService
 from server.api.grpc.tokens import KEY_BYTES, Tokens
 from server.audit.list_events import ListAuditEvents
 from server.core.background import running
@@ -34,11 +33,10 @@ from server.memories.add.plan import PlanLimits
 from server.memories.add.verbatim import RememberVerbatim
 from server.memories.change.delete_memory import BatchDeleteMemories, DeleteMemory
 from server.memories.change.restore_memory import RestoreMemory
+from server.memories.change.scopes import DeleteMemories, DeleteScope, ListScopes
 from server.memories.change.update_memory import BatchUpdateMemories, UpdateMemory
 from server.memories.history.events import EventTails, ListMemoryEvents, WatchMemoryEvents
 from server.memories.ports import MemoryStore
-from server.memories.scopes.delete_scope import DeleteMemories, DeleteScope
-from server.memories.scopes.list_scopes import ListScopes
 from server.memories.search.arms import GraphArm, RerankArm
 from server.memories.search.read_memories import GetMemory, ListMemories
 from server.memories.search.search_memories import SearchMemories
@@ -87,8 +85,7 @@ from server.storage.postgres.outbox import PostgresOutbox
 from server.storage.postgres.pool import Database
 from server.storage.postgres.projects import PostgresProjectStore
 from server.storage.postgres.recall import PostgresRecall
-from server.storage.postgres.schema import PostgresReadiness
-from server.storage.postgres.token_key import PostgresTokenKey
+from server.storage.postgres.schema import PostgresReadiness, PostgresTokenKey
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,8 +21,7 @@ from server.memories.search.ranking import (
     candidate_count,
 )
 from server.storage.postgres.filters import Condition, filter_condition, scope_condition
-from server.storage.postgres.relations import FUNCTIONAL
-from server.storage.postgres.rows import to_halfvec
+from server.storage.postgres.rows import FUNCTIONAL, to_halfvec
 from server.storage.postgres.statements import BoundStatement, fill_block, load_sql
 
 _SHARED: Final = ("ranking.sql", "passages.sql", "memory_columns.sql", "relations.sql")

@@ -12,8 +12,7 @@ from server.graph.ports import RecallQuery
 from server.memories.memory import today
 from server.memories.search.graph_clues import Clue, Recollection
 from server.storage.postgres.filters import scope_condition
-from server.storage.postgres.relations import FUNCTIONAL
-from server.storage.postgres.rows import to_entities, to_relations
+from server.storage.postgres.rows import FUNCTIONAL, to_entities, to_relations
 from server.storage.postgres.statements import BoundStatement, load_sql
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from server.core.values import Vector
 from server.maintenance.ports import EmbedderIdentity, OtherEmbedderWanted, StoreInUse, TextPlace
-from server.memories.search.indexed_text import embedded_text
+from server.memories.memory import embedded_text
 from server.storage.postgres.pool import Database, transaction
 from server.storage.postgres.rows import to_halfvec
 from server.storage.postgres.statements import load_sql

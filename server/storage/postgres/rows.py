@@ -1,4 +1,4 @@
-"""Rows of PostgreSQL as domain objects, and back."""
+"""Rows of PostgreSQL as domain objects, and back; and parameters that statements share."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import numpy as np
 
 from server.core.values import Vector
 from server.graph.model import Entity, Relation
+from server.graph.project.supersession import FUNCTIONAL_PREFIXES, FUNCTIONAL_RELATIONS
 from server.memories.add.inference import Candidate, Category
 from server.memories.add.proposals import Notice, NoticeReason
 from server.memories.conversation import Role, StoredMessage
@@ -276,3 +277,10 @@ def _confinement(row: Row) -> Scope | None:
     """The scope that a key is confined to, if it is."""
     scope = to_scope(row)
     return scope if scope.parts() else None
+
+
+FUNCTIONAL: Final[Mapping[str, Sequence[str]]] = {
+    "functional": sorted(FUNCTIONAL_RELATIONS),
+    "functional_patterns": [prefix.replace("_", r"\_") + "%" for prefix in FUNCTIONAL_PREFIXES],
+}
+"""The parameters of the block `is_functional` in relations.sql."""

@@ -1,11 +1,9 @@
-"""Brings the schema up to date, and checks whether this server can work on the database.
-
-Migrations are forward-only SQL files `NNNN_name.sql`, each applied once, in its own transaction.
-"""
+"""Brings the schema up to date, checks that a server can work on it, and keeps the tokens' key."""
 
 from __future__ import annotations
 
 import hashlib
+import secrets
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from importlib import resources
@@ -173,3 +171,28 @@ class PostgresReadiness:
                     *SQL["claim_embedder"](embedder=asdict(embedder))
                 )
         return EmbedderIdentity(**stored)
+
+
+TOKEN_KEY_SQL = load_sql("token_key.sql")
+
+
+class PostgresTokenKey:
+    """Keeps the key in the database."""
+
+    def __init__(self, database: Database, length: int) -> None:
+        """`length` is that of a new key, in bytes."""
+        self._database = database
+        self._length = length
+
+    async def load(self) -> bytes:
+        """Returns the key; makes it if the store has none.
+
+        Raises:
+            StoreUnavailable: PostgreSQL cannot be reached.
+        """
+        async with self._database.connection() as connection:
+            key = await connection.fetchval(*TOKEN_KEY_SQL["find"]())
+            if key is None:
+                drawn = secrets.token_bytes(self._length).hex()
+                key = await connection.fetchval(*TOKEN_KEY_SQL["keep"](key=drawn))
+        return bytes.fromhex(key)

@@ -21,8 +21,7 @@ from server.memories.add.inference import (
 )
 from server.memories.conversation import Message, Role
 from server.models.gemini.client import GeminiClient
-from server.models.gemini.language_model import GeminiLanguageModel
-from server.models.gemini.prompt import system_instruction
+from server.models.gemini.language_model import GeminiLanguageModel, system_instruction
 from server.models.ports import LanguageModel
 from tests.support import gemini_faults
 from tests.support.gemini_endpoint import GeminiEndpoint

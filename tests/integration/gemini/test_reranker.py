@@ -9,7 +9,7 @@ from structlog.testing import capture_logs
 
 from server.core.errors import ModelQuotaExhausted, ModelUnavailable
 from server.models.gemini.client import GeminiClient
-from server.models.gemini.prompt import rules
+from server.models.gemini.language_model import rules
 from server.models.gemini.reranker import PROMPT_VERSION, GeminiReranker
 from server.models.ports import RerankFailed
 from tests.support import gemini_brain, gemini_faults

@@ -28,6 +28,12 @@ from server.core.pages import MAX_ITEMS_BYTES
 from server.memories.change.delete_memory import BatchDeleteCommand, DeleteMemoryCommand
 from server.memories.change.fields import FieldChanges, MemoryField
 from server.memories.change.restore_memory import RestoreMemoryCommand
+from server.memories.change.scopes import (
+    DeleteMemoriesCommand,
+    DeleteScopeCommand,
+    ListScopesCommand,
+    ScopeCursor,
+)
 from server.memories.change.update_memory import (
     BatchUpdateCommand,
     UpdatedMemory,
@@ -36,8 +42,6 @@ from server.memories.change.update_memory import (
 from server.memories.conversation import without_nul
 from server.memories.history.events import ListMemoryEventsCommand, WatchMemoryEventsCommand
 from server.memories.scope import DeletionReceipt, ScopeKind, ScopeSummary, StoredDeletion
-from server.memories.scopes.delete_scope import DeleteMemoriesCommand, DeleteScopeCommand
-from server.memories.scopes.list_scopes import ListScopesCommand, ScopeCursor
 from server.operations.idempotency import RequestKey
 from server.projects.project import Caller
 

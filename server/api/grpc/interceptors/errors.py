@@ -1,4 +1,4 @@
-"""Turns every exception into one canonical status with typed details."""
+"""Errors of calls on their way out: one canonical status with typed details for every exception."""
 
 from __future__ import annotations
 

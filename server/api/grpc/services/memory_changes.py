@@ -38,6 +38,7 @@ from server.core.errors import MemoirError
 from server.core.request_context import current_request
 from server.memories.change.delete_memory import BatchDeleteCommand, DeleteMemoryCommand
 from server.memories.change.restore_memory import RestoreMemoryCommand
+from server.memories.change.scopes import DeleteMemories, DeleteScope, ListScopes
 from server.memories.change.update_memory import (
     BatchUpdateCommand,
     UpdatedMemory,
@@ -46,8 +47,6 @@ from server.memories.change.update_memory import (
 from server.memories.history.events import ListMemoryEvents, WatchMemoryEvents
 from server.memories.memory import StreamCursor
 from server.memories.scope import StoredDeletion
-from server.memories.scopes.delete_scope import DeleteMemories, DeleteScope
-from server.memories.scopes.list_scopes import ListScopes
 
 
 @dataclass(frozen=True, slots=True)

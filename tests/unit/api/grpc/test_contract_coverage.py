@@ -22,12 +22,11 @@ from server.api.grpc.server import (
     implemented_methods,
     servicer_of,
 )
-from server.api.grpc.services.audit import AuditService
 from server.api.grpc.services.graph import GraphService, GraphUseCases
 from server.api.grpc.services.memory import MemoryService, MemoryUseCases
 from server.api.grpc.services.memory_changes import MutationUseCases, ScopeUseCases
 from server.api.grpc.services.operations import OperationsService
-from server.api.grpc.services.project import ProjectService, StatisticsService
+from server.api.grpc.services.project import AuditService, ProjectService, StatisticsService
 from server.audit.list_events import ListAuditEvents
 from server.graph.explore.access import CaughtUp, PastGraph, VisibleRelations
 from server.graph.explore.entities import GetEntity, ListEntities
@@ -36,10 +35,9 @@ from server.memories.add.add_memories import AddMemories
 from server.memories.add.verbatim import RememberVerbatim
 from server.memories.change.delete_memory import BatchDeleteMemories, DeleteMemory
 from server.memories.change.restore_memory import RestoreMemory
+from server.memories.change.scopes import DeleteMemories, DeleteScope, ListScopes
 from server.memories.change.update_memory import BatchUpdateMemories, UpdateMemory
 from server.memories.history.events import EventTails, ListMemoryEvents, WatchMemoryEvents
-from server.memories.scopes.delete_scope import DeleteMemories, DeleteScope
-from server.memories.scopes.list_scopes import ListScopes
 from server.memories.search.arms import GraphArm, RerankArm
 from server.memories.search.read_memories import GetMemory, ListMemories
 from server.memories.search.search_memories import SearchMemories

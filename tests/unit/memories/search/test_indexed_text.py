@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from server.memories.search.indexed_text import embedded_text
+from server.memories.memory import embedded_text
 
 
 def test_the_speaker_stands_before_the_text() -> None:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from server.memories.add.inference import Candidate, Category, InferenceRequest
 from server.memories.conversation import Message, Role
-from server.models.gemini.prompt import PROMPT_VERSION, system_instruction, user_content
+from server.models.gemini.language_model import PROMPT_VERSION, system_instruction, user_content
 
 MONDAY = datetime(2026, 11, 23, 8, 30, tzinfo=UTC)
 MAX_INSTRUCTION_LENGTH = 4000

@@ -9,8 +9,8 @@ from uuid import UUID
 import pytest
 from memoir.v1 import memory_service_pb2
 
+from server.api.grpc.convert.memories import search_response
 from server.api.grpc.convert.requests import search_command
-from server.api.grpc.convert.search import search_response
 from server.core.errors import InvalidRequest
 from server.core.pages import MAX_ANSWER_BYTES
 from server.memories.conversation import Role

@@ -7,13 +7,13 @@ from uuid import uuid4
 import pytest
 
 from server.core.errors import InvalidRequest, RequestIdReused, ScopeNotFound
-from server.memories.scope import Scope, ScopeKind
-from server.memories.scopes.delete_scope import (
+from server.memories.change.scopes import (
     DeleteMemories,
     DeleteMemoriesCommand,
     DeleteScope,
     DeleteScopeCommand,
 )
+from server.memories.scope import Scope, ScopeKind
 from server.operations.idempotency import RequestKey
 from tests.support.builders import ALICE, PROJECT, adding
 from tests.support.fake_changes import FakeChanges

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from server.memories.change.scopes import ListScopes, ListScopesCommand
 from server.memories.scope import Scope, ScopeKind
-from server.memories.scopes.list_scopes import ListScopes, ListScopesCommand
 from tests.support.builders import PROJECT, addition, call
 from tests.support.fake_changes import FakeChanges
 from tests.support.fake_store import FakeStore

@@ -1,1 +1,0 @@
-"""Listing and deleting users, agents, apps and runs."""
