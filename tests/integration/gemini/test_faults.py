@@ -97,12 +97,12 @@ async def test_a_server_that_is_away_is_unavailable(
 async def test_a_quota_error_tells_what_the_provider_asked_for(
     embedder: GeminiEmbedder, endpoint: GeminiEndpoint
 ) -> None:
-    endpoint.fail(EMBED, gemini_faults.quota(retry_after=17.5), times=3)
+    endpoint.fail(EMBED, gemini_faults.quota(retry_after=0.25), times=3)
 
     with capture_logs(), pytest.raises(ModelQuotaExhausted) as caught:
         await embedding(embedder)()
 
-    assert caught.value.retry_after.total_seconds() == 17.5
+    assert caught.value.retry_after.total_seconds() == 0.25
 
 
 async def test_retry_info_beyond_the_deadline_is_not_waited_for(endpoint: GeminiEndpoint) -> None:
