@@ -91,6 +91,8 @@ class TurnQueue:
 
     def next(self, has_room: Callable[[str], bool]) -> str | None:
         """Ends one wait: the oldest of the first tenant that has room. Returns that tenant."""
+        if not self._waiting:
+            return None
         while (tenant := self._first(has_room)) is not None:
             turn = self._pop(tenant)
             # A wait that was cancelled a moment ago is still in the queue.
@@ -131,11 +133,16 @@ class FairPlaces:
 
     async def take(self, tenant: str | None) -> None:
         """Waits for a place, which must be given back; None stands for the service's own work."""
+        if not self.take_now(tenant):
+            await self._queue.wait(tenant or "", partial(self.give_back, tenant))
+
+    def take_now(self, tenant: str | None) -> bool:
+        """Takes a place if `take` would not have to wait; returns whether it did."""
         name = tenant or ""
-        if not self._queue.of(name) and self._has_room(name):
-            self._held.add(name)
-            return
-        await self._queue.wait(name, partial(self.give_back, tenant))
+        if self._queue.of(name) or not self._has_room(name):
+            return False
+        self._held.add(name)
+        return True
 
     def give_back(self, tenant: str | None) -> None:
         """Frees a place that the tenant took."""

@@ -116,11 +116,13 @@ class StreamLogger:
 class StreamLoggers:
     """A structlog logger factory: one logger for each name, all on one stream.
 
-    Loggers without a name get the name of the module that asks for them.
+    Loggers without a name get the name of the module that asks for them. `level` is the least level
+    of what is written to them.
     """
 
-    def __init__(self, stream: TextIO) -> None:
+    def __init__(self, stream: TextIO, level: int = logging.NOTSET) -> None:
         self._stream = stream
+        self.level = level
         self._loggers: dict[str, StreamLogger] = {}
         self._named_after_module = structlog.stdlib.LoggerFactory(["server.telemetry"])
 
@@ -164,7 +166,7 @@ def configure_logging(
     # The server's own events bypass `logging`, whose records cost several times the line itself.
     structlog.configure(
         processors=[*_shared_processors(), *renderers],
-        logger_factory=StreamLoggers(target),
+        logger_factory=StreamLoggers(target, logging.getLevelNamesMapping()[level.upper()]),
         wrapper_class=structlog.make_filtering_bound_logger(level),
         cache_logger_on_first_use=False,
     )
@@ -183,8 +185,13 @@ def add_trace_ids(
 
 def add_time(_logger: object, _name: str, event: MutableMapping[str, Any]) -> Mapping[str, Any]:
     """A structlog processor: adds the time of the event, ISO 8601 in UTC."""
-    event["timestamp"] = datetime.now(UTC).isoformat().replace("+00:00", "Z")
+    event["timestamp"] = timestamp()
     return event
+
+
+def timestamp() -> str:
+    """The time now, ISO 8601 in UTC."""
+    return datetime.now(UTC).isoformat().replace("+00:00", "Z")
 
 
 def render_json(_logger: object, _name: str, event: Mapping[str, Any]) -> str:

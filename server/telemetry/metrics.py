@@ -14,10 +14,11 @@ from prometheus_client import (
     CollectorRegistry,
     Counter,
     Gauge,
-    Histogram,
     PlatformCollector,
     ProcessCollector,
 )
+
+from server.telemetry.histograms import Histogram
 
 Join: TypeAlias = Literal["sum", "max", "min"]
 

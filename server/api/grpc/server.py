@@ -31,6 +31,11 @@ from server.core.errors import Overloaded, Unimplemented
 Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
 
 
+# What agents call all the time. Only these have a queue of their own in gRPC, because each queue
+# that is waited on costs every call some time; all other methods share one.
+_WITH_OWN_QUEUE = frozenset({"AddMemories", "SearchMemories"})
+
+
 def add_service(server: grpc.aio.Server, service: ServiceDescriptor, servicer: object) -> None:
     """Serves every method of `service` with the method of the same name of `servicer`.
 
@@ -41,8 +46,10 @@ def add_service(server: grpc.aio.Server, service: ServiceDescriptor, servicer: o
     server.add_generic_rpc_handlers(
         [grpc.method_handlers_generic_handler(service.full_name, handlers)]
     )
-    # Registered methods have separate queues, so a flood of searches does not delay health checks.
-    server.add_registered_method_handlers(service.full_name, handlers)
+    # Registered methods have separate queues, so a flood of searches does not delay adds. Those of
+    # health are registered by the library.
+    frequent = {name: handler for name, handler in handlers.items() if name in _WITH_OWN_QUEUE}
+    server.add_registered_method_handlers(service.full_name, frequent)
 
 
 def implemented_methods(service: ServiceDescriptor, servicer: object) -> frozenset[str]:

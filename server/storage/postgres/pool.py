@@ -246,14 +246,23 @@ class Database:
         Raises:
             TimeoutError: none became free in time.
         """
+        seconds = bounded(self._acquire_timeout)
         project_id = current_project()
+        has_place = self._places.take_now(tenant)
+        connection = self._spares.take(project_id) if has_place else None
+        if connection is not None and confined(connection).shows(project_id):
+            POOL_WAIT_SECONDS.observe(0.0)
+            return connection
         with POOL_WAIT_SECONDS.time():
             # The pool's own timeout would create a task for every wait.
-            async with asyncio.timeout(bounded(self._acquire_timeout)):
-                await self._places.take(tenant)
+            async with asyncio.timeout(seconds):
+                if not has_place:
+                    await self._places.take(tenant)
                 try:
-                    spare = self._spares.take(project_id)
-                    connection = spare if spare is not None else await self.pool.acquire()
+                    if connection is None:
+                        connection = self._spares.take(project_id)
+                    if connection is None:
+                        connection = await self.pool.acquire()
                 except BaseException:
                     self._places.give_back(tenant)
                     raise

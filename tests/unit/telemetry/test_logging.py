@@ -6,7 +6,6 @@ import io
 import json
 import logging
 import warnings
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -21,17 +20,7 @@ class Terminal(io.StringIO):
         return True
 
 
-@pytest.fixture(autouse=True)
-def _restored() -> Iterator[None]:
-    root, neo4j = logging.getLogger(), logging.getLogger("neo4j")
-    handlers, level, neo4j_level = root.handlers[:], root.level, neo4j.level
-    with structlog.contextvars.bound_contextvars():
-        yield
-    structlog.reset_defaults()
-    logging.captureWarnings(False)
-    root.handlers[:] = handlers
-    root.setLevel(level)
-    neo4j.setLevel(neo4j_level)
+pytestmark = pytest.mark.usefixtures("logging_restored")
 
 
 def lines(stream: io.StringIO) -> list[dict[str, Any]]:

@@ -27,6 +27,7 @@ from server.api.grpc.interceptors.context import (
 from server.api.grpc.interceptors.tracing import complete_span
 from server.core.request_context import RequestContext, current_origin, enter_request
 from server.telemetry.figures import EndedCall, Tally, begin_tally
+from server.telemetry.frequent_events import FrequentEvent
 from server.telemetry.recording import record_rpc
 from server.telemetry.spans import (
     CORRELATION_ATTRIBUTE,
@@ -42,7 +43,7 @@ _ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 _UNBOUNDED = float("inf")
 _UNKNOWN = "unknown"
 
-_log: structlog.typing.FilteringBoundLogger = structlog.get_logger("server.rpc")
+_ended_event = FrequentEvent("server.rpc", "rpc.ended")
 
 
 class ObservationInterceptor(CallInterceptor):
@@ -188,5 +189,5 @@ def _log_call(
     place = span.get_span_context()
     if place.is_valid:
         facts["trace_id"] = trace.format_trace_id(place.trace_id)
-    log = _log.debug if method.is_public else _log.info
-    log("rpc.ended", **facts)
+        facts["span_id"] = trace.format_span_id(place.span_id)
+    _ended_event.log("debug" if method.is_public else "info", facts)
