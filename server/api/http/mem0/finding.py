@@ -20,6 +20,13 @@ _FIELDS: Final = frozenset(SearchMemoriesRequest.DESCRIPTOR.fields_by_name) - {"
 _OWN: Final = frozenset({"fields", "limit", "metadata", "reference_date", "output_format"})
 
 
+def read_v3(exchange: Exchange) -> SearchMemoriesRequest:
+    """A search as `read` understands it, whose hits also tell the score of each arm."""
+    request = read(exchange)
+    request.explain = True
+    return request
+
+
 def read(exchange: Exchange) -> SearchMemoriesRequest:
     """A search among memories; passages, which have no id of Mem0's kind, are left out."""
     sent = fields.understood(exchange, fields.sent_fields(exchange), _FIELDS | _OWN)
@@ -31,7 +38,6 @@ def read(exchange: Exchange) -> SearchMemoriesRequest:
     if (filters := _filters(sent)) is not None:
         wanted["filters"] = filters
     wanted["sources"] = [SearchSource.Name(SearchSource.SEARCH_SOURCE_MEMORIES)]
-    wanted["explain"] = True
     wanted["include_relations"] = sent.get("output_format") == "v1.1"
     return message_of(SearchMemoriesRequest, wanted)
 

@@ -72,7 +72,7 @@ TABLE: Final[Sequence[OneCall | SeveralCalls]] = (
         "/v3/memories/search/",
         "Search memories (2.x clients)",
         finding.METHOD,
-        finding.read,
+        finding.read_v3,
         finding.write_object,
     ),
     OneCall(

@@ -52,11 +52,9 @@ def memory_json(memory: memory_pb2.Memory, run: str = "run_id") -> dict[str, Any
 
 def hit_json(hit: memory_service_pb2.SearchMemoriesResult, fields: list[str]) -> dict[str, Any]:
     """One hit of a search; of `fields`, if there are any, only those and the id and the score."""
-    found = {
-        **memory_json(hit.memory),
-        "score": hit.score,
-        "score_breakdown": {arm.arm: arm.score for arm in hit.arms},
-    }
+    found = {**memory_json(hit.memory), "score": hit.score}
+    if hit.arms:
+        found["score_breakdown"] = {arm.arm: arm.score for arm in hit.arms}
     if not fields:
         return found
     kept = {"id", "memory", "score", *fields}
