@@ -84,12 +84,16 @@ def _is_next_stage(fact: Fact, other: Fact) -> bool:
 
 
 def _is_elsewhere(fact: Fact, other: Fact) -> bool:
-    """Whether both say where or as what somebody is day by day: `I work at a bank now`."""
-    if not (fact.is_news and fact.stem in _STAYING and fact.is_like(other)):
-        return False
+    """Whether both say where or as what somebody is day by day: `I work at a bank now`.
+
+    The same goes for things of a kind that one has one of: `I work the day shift now`.
+    """
     is_event = fact.statement.is_past or other.statement.is_past
     is_single = len(fact.complement.items) == len(other.complement.items) == 1
-    return is_single and not is_event and fact.complement.lead in _CIRCUMSTANCES
+    if not (fact.is_news and fact.stem in _STAYING and fact.is_like(other) and is_single):
+        return False
+    is_of_a_kind = fact.complement.items[0].head == other.complement.items[0].head
+    return not is_event and (is_of_a_kind or fact.complement.lead in _CIRCUMSTANCES)
 
 
 def _is_found(fact: Fact, other: Fact) -> bool:
@@ -103,14 +107,14 @@ def _is_found(fact: Fact, other: Fact) -> bool:
 def _is_opposite(fact: Fact, other: Fact) -> bool:
     """Whether a fact says that what the other one denies is so."""
     is_had = fact.stem in lexicon.POSSESSING and other.stem in lexicon.POSSESSING
-    is_pet = bool(fact.values("has_pet")) and other.things == {"pets"}
     is_named = bool(other.things or not fact.things) and all(
-        any(denied.stems <= item.stems for item in fact.complement.items)
+        any(denied.stems <= item.stems or denied.kind in {item.kind} - {""}
+            for item in fact.complement.items)
         for denied in other.complement.items
-    )
+    )  # fmt: skip
     is_asserted = not (fact.is_ending or fact.statement.is_denied)
     is_alike = fact.statement.is_ability == other.statement.is_ability
-    return is_asserted and is_alike and (is_had or fact.is_like(other)) and (is_named or is_pet)
+    return is_asserted and is_alike and (is_had or fact.is_like(other)) and is_named
 
 
 def _is_renewed(fact: Fact, other: Fact, slot: str) -> bool:

@@ -67,6 +67,8 @@ TASTES: Final = verbs_listed("tastes")
 DISTASTES: Final = verbs_listed("distastes")
 USING: Final = verbs_listed("using")
 POSSESSING: Final = verbs_listed("possessing")
+PERSON: Final = "person"
+ANIMAL: Final = "animal"
 KINSHIP: Final = pairs("kinship")
 PETS: Final = listed("pets")
 FUNCTION_WORDS: Final = PRONOUNS | DETERMINERS | PREPOSITIONS | CONJUNCTIONS | AUXILIARIES
@@ -125,3 +127,13 @@ def third_person(verb: str) -> str:
     if verb.endswith("y") and verb[-2:-1] not in {"a", "e", "i", "o", "u", ""}:
         return verb[:-1] + "ies"
     return verb + "s"
+
+
+def kind_of(word: str) -> tuple[str, str] | None:
+    """The relation and the type of a noun for a person or an animal that one has."""
+    for noun in (word, word.removesuffix("s"), word.removesuffix("ren")):
+        if noun in KINSHIP:
+            return KINSHIP[noun], PERSON
+        if noun in PETS:
+            return "has_pet", ANIMAL
+    return None

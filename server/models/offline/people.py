@@ -7,13 +7,10 @@ from dataclasses import dataclass, replace
 
 from server.graph.model import Entity, Relation, relation_name
 from server.models.offline import lexicon
-from server.models.offline.lexicon import listed, word_set
+from server.models.offline.lexicon import ANIMAL, PERSON, kind_of, listed, word_set
 from server.models.offline.phrases import read_name
 from server.models.offline.statements import Statement, Who
 from server.models.offline.tokens import Token, joined, lowered
-
-PERSON = "person"
-ANIMAL = "animal"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,16 +49,6 @@ _FEMALE, _MALE = listed("female"), listed("male")
 _HAVING = frozenset(map(lexicon.verb_stem, word_set("have adopt get rescue buy own")))
 _WHICH_ONE = word_set("new current now currently nowadays")
 _BEFORE_TIMES = word_set("these this at right any anymore")
-
-
-def kind_of(word: str) -> tuple[str, str] | None:
-    """The relation and the type of a noun for a person or an animal that one has."""
-    for noun in (word, word.removesuffix("s"), word.removesuffix("ren")):
-        if noun in lexicon.KINSHIP:
-            return lexicon.KINSHIP[noun], PERSON
-        if noun in lexicon.PETS:
-            return "has_pet", ANIMAL
-    return None
 
 
 def related(owner: Entity, relation: str, thing: Entity) -> Relation:

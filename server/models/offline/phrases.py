@@ -14,6 +14,7 @@ from server.models.offline.lexicon import (
     MONTHS,
     PHRASE_STOPS,
     PREPOSITIONS,
+    kind_of,
     listed,
     verb_stem,
 )
@@ -50,6 +51,12 @@ class Item:
         """The stem of the word that says what it is."""
         found = words(self.text)
         return english_stem(found[-1]) if found else ""
+
+    @cached_property
+    def kind(self) -> str:
+        """The relation to a person or an animal of this kind; "" for others."""
+        kinds = filter(None, map(kind_of, self.text.lower().split()))
+        return next((relation for relation, _ in kinds), "")
 
     @cached_property
     def stems(self) -> frozenset[str]:

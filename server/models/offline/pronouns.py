@@ -8,8 +8,8 @@ from dataclasses import replace
 from server.graph.model import Entity
 from server.models.offline.clauses import Clause, is_verb
 from server.models.offline.facts import Fact
-from server.models.offline.lexicon import PHRASE_STOPS
-from server.models.offline.people import ANIMAL, PERSON, Subject, gender_of
+from server.models.offline.lexicon import ANIMAL, PERSON, PHRASE_STOPS
+from server.models.offline.people import Subject, gender_of
 from server.models.offline.tokens import Token, lowered
 
 PRONOUNS = {"he": "he", "his": "he", "she": "she", "her": "she"}

@@ -29,7 +29,7 @@ _NEUTRAL = re.compile(
     re.VERBOSE,
 )
 _FROM_NOW_ON = re.compile(
-    r"(?:[\s,;()]*(?:now|currently|nowadays|these days|at the moment|yet|after all|at all"
+    r"(?:[\s,;()]*(?:now|nowadays|these days|yet|after all|at all"
     r"|(?:since|because|and) .+))*[\s,;().]*"
 )
 _ON_A_DAY = re.compile(r"(?i)\bon \w+day\b")
@@ -57,6 +57,7 @@ def contrast_place(rest: Sequence[Token]) -> int | None:
 
 def read_contrast(tokens: Sequence[Token]) -> tuple[tuple[Item, ...], str]:
     """The things in `not coffee` and `instead of taking the bus`, and the stem of their verb."""
+    tokens = tokens[1 + (tokens[1].lower in {"of", "than"}) :]
     place = next((p for p, token in enumerate(tokens) if is_gerund(token.lower)), None)
     if place is None:
         return read_complement(tokens, after_be=False).items, ""
@@ -74,7 +75,10 @@ def _is_tail_neutral(statement: Statement, complement: Complement) -> bool:
         return True
     if statement.is_denied and not statement.is_over and complement.items:
         return bool(_FROM_NOW_ON.fullmatch(joined(complement.tail).lower()))
-    return _is_neutral(complement.tail, is_event=statement.is_past or not complement.items)
+    tail = complement.tail
+    if statement.stem == verb_stem("live") and lowered(tail[:1]) == ["with"]:
+        return True
+    return _is_neutral(tail, is_event=statement.is_past or not complement.items)
 
 
 def _is_neutral(tokens: Sequence[Token], *, is_event: bool = False) -> bool:

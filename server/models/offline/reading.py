@@ -11,12 +11,8 @@ from server.graph.project.supersession import is_functional
 from server.models.offline import lexicon
 from server.models.offline.clauses import Clause, split
 from server.models.offline.facts import Fact
-from server.models.offline.people import (
-    Subject,
-    kind_of,
-    read_subject,
-    related,
-)
+from server.models.offline.lexicon import kind_of
+from server.models.offline.people import Subject, read_subject, related
 from server.models.offline.phrases import (
     Item,
     read_complement,

@@ -101,6 +101,7 @@ def read_statement(clause: Clause) -> Statement | None:
     if not _read_verb(statement) or _is_embedding(statement):
         return None
     words = lowered(statement.rest)
+    statement.is_denied |= words[:1] == ["no"] and statement.stem in lexicon.POSSESSING
     statement.is_over |= "anymore" in words or not _ANY_MORE.isdisjoint(pairwise(words))
     return statement
 
