@@ -35,6 +35,7 @@ from server.storage.postgres.scope_index import (
     ScopeIndex,
     Scores,
     Vectors,
+    places_in,
     words_in,
 )
 
@@ -174,7 +175,7 @@ class _Words:
     """The words of a question that the visible items have, and what those score for them."""
 
     def __init__(self, view: ScopeView, index: ScopeIndex, question: bytes) -> None:
-        places = dict(words_in(question))
+        places = {word: places_in(sent).tolist() for word, sent in words_in(question)}
         self.of_question = sorted((at, word) for word in places for at in places[word])
         self.known: dict[bytes, Occurrences] = {}
         self.damping = BM25_K1 * (1 - BM25_B + BM25_B * view.lengths / max(1e-9, view.mean_length))
@@ -300,7 +301,7 @@ def _places(found: Occurrences, is_chosen: NDArray[np.bool_]) -> Numbers:
     """Where a word stands in the chosen items, as places in a line of all texts."""
     items = np.array(found.items, dtype=np.int64)
     wanted = is_chosen[items]
-    return items[wanted] * _TEXT_SPAN + np.array(found.places, dtype=np.int64)[wanted]
+    return items[wanted] * _TEXT_SPAN + places_in(found.places)[wanted]
 
 
 def _items_with_both(one: Numbers, other: Numbers) -> Numbers:
