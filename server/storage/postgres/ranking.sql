@@ -121,10 +121,11 @@ m.project_id = {project} AND {scope} AND {filters}
 / sqrt(greatest(1e-9, 1 - 2 * f.share * c.commonness + f.offset_square))
 
 -- block: lexical
--- BM25 of `c`, from the words that it shares with the question.
+-- BM25 of `c`, from the words that it shares with the question. Its constants come multiplied out:
+-- the planner would count with what it can compute beforehand.
 CASE WHEN c.shared IS NULL THEN 0 ELSE least(1, (
-    SELECT sum(hit.weight * hit.frequency * (:bm25_k1::float8 + 1) / (hit.frequency + :bm25_k1 * (
-               1 - :bm25_b::float8 + :bm25_b * c.text_length / f.mean_length)))
+    SELECT sum(hit.weight * hit.frequency * :bm25_gain::float8 / (
+               hit.frequency + :bm25_floor::float8 + :bm25_slope::float8 * c.text_length / f.mean_length))
     FROM (
         SELECT (w.of_lexeme ->> lexeme)::float8 AS weight,
                cardinality(positions)::float8 AS frequency
@@ -158,8 +159,7 @@ FROM (
 CASE WHEN c.shared IS NULL OR p.queries IS NULL THEN c.lexical ELSE least(1, (
     p.known_words * c.lexical
     + :pair_share::float8 * (SELECT count(*) FROM unnest(p.queries) AS pair WHERE c.shared @@ pair)
-      * (:bm25_k1 + 1)
-      / (1 + :bm25_k1 * (1 - :bm25_b + :bm25_b * c.text_length / f.mean_length))
+      * :bm25_gain / (1 + :bm25_floor + :bm25_slope * c.text_length / f.mean_length)
 ) / (p.known_words + :pair_share * p.number)) END
 
 -- block: ranked

@@ -132,6 +132,14 @@ async def test_searches_of_one_kind_of_scope_share_a_plan(
     assert await custom_plans(connection, *ranked) == PLANNED_FOR_VALUES
 
 
+async def test_searches_share_a_plan_where_scopes_are_large(postgres_server: str) -> None:
+    # Of so many memories, what can be computed before the values are known is worth planning for.
+    large = LOAD.replace("'user-' || n % 100", "'user-' || n % 2")
+    async with loaded(postgres_server, large) as connection:
+        ranked = rank_statement(search_of(Scope(user_id="user-1")))
+        assert await custom_plans(connection, *ranked) == PLANNED_FOR_VALUES
+
+
 async def test_passages_are_read_by_keys_and_by_messages(connection: Connection) -> None:
     ids = [UUID(int=1), UUID(int=2)]
     read = search.READ_PASSAGES(project_id=PROJECT, memory_ids=ids, visible_on=TODAY, time=None)

@@ -95,8 +95,8 @@ word_pairs AS MATERIALIZED (
 ),
 matched AS MATERIALIZED (
     SELECT c.memory_id, c.shared, CASE WHEN c.shared IS NULL THEN 0 ELSE least(1, (
-    SELECT sum(hit.weight * hit.frequency * ($12::float8 + 1) / (hit.frequency + $12 * (
-               1 - $13::float8 + $13 * c.text_length / f.mean_length)))
+    SELECT sum(hit.weight * hit.frequency * $12::float8 / (
+               hit.frequency + $13::float8 + $14::float8 * c.text_length / f.mean_length))
     FROM (
         SELECT (w.of_lexeme ->> lexeme)::float8 AS weight,
                cardinality(positions)::float8 AS frequency
@@ -169,8 +169,8 @@ WHERE delete_time IS NULL) AS m
     LIMIT 8
 ) AS m
 WINDOW outward AS (ORDER BY m.create_time, m.ordinal, m.memory_id))) AS m
-    WHERE m.event_time BETWEEN c.event_time - $14::interval AND c.event_time + $14
-      AND (m.is_next OR least(c.text_length, m.text_length) + m.apart <= $15::bigint)
+    WHERE m.event_time BETWEEN c.event_time - $15::interval AND c.event_time + $15
+      AND (m.is_next OR least(c.text_length, m.text_length) + m.apart <= $16::bigint)
 ),
 pairs AS MATERIALIZED (
     SELECT seed AS receiver, memory_id AS lender, text_length, is_next, apart FROM around
@@ -180,11 +180,11 @@ pairs AS MATERIALIZED (
 lent AS MATERIALIZED (
     SELECT receiver AS memory_id,
            sum(CASE WHEN is_next THEN near ELSE 0 END
-               + CASE WHEN text_length + apart <= $15 THEN far ELSE 0 END) / 1e8::float8 AS rest
+               + CASE WHEN text_length + apart <= $16 THEN far ELSE 0 END) / 1e8::float8 AS rest
     FROM (
-        SELECT c.receiver, c.is_next, c.apart, c.text_length, (1e8 * ln(1 - $16::float8 * c.lexical))::integer AS far,
-(1e8 * (ln(1 - $17::float8 * c.lexical)
-        - CASE WHEN c.text_length <= $15::bigint THEN ln(1 - $16 * c.lexical) ELSE 0 END))::integer
+        SELECT c.receiver, c.is_next, c.apart, c.text_length, (1e8 * ln(1 - $17::float8 * c.lexical))::integer AS far,
+(1e8 * (ln(1 - $18::float8 * c.lexical)
+        - CASE WHEN c.text_length <= $16::bigint THEN ln(1 - $17 * c.lexical) ELSE 0 END))::integer
     AS near
         FROM (SELECT * FROM pairs JOIN matched ON matched.memory_id = lender) AS c
     ) AS of_pair
@@ -216,7 +216,7 @@ WHERE delete_time IS NULL) AS m
     WHERE m.project_id = (SELECT $3::text) AND m.user_id = (SELECT $4::text) AND true AND (m.expiration_date IS NULL OR m.expiration_date >= (SELECT $5::date)) AND m.memory_id = ANY (ARRAY(
         SELECT memory_id FROM nearest
         UNION SELECT memory_id FROM found
-        UNION SELECT unnest((SELECT $18::uuid[]))
+        UNION SELECT unnest((SELECT $19::uuid[]))
     ))
 ),
 scored AS MATERIALIZED (
@@ -231,15 +231,14 @@ scored AS MATERIALIZED (
 )
 SELECT c.memory_id, c.event_time, c.role, c.name, c.dense, CASE WHEN c.shared IS NULL OR p.queries IS NULL THEN c.lexical ELSE least(1, (
     p.known_words * c.lexical
-    + $19::float8 * (SELECT count(*) FROM unnest(p.queries) AS pair WHERE c.shared @@ pair)
-      * ($12 + 1)
-      / (1 + $12 * (1 - $13 + $13 * c.text_length / f.mean_length))
-) / (p.known_words + $19 * p.number)) END AS lexical,
+    + $20::float8 * (SELECT count(*) FROM unnest(p.queries) AS pair WHERE c.shared @@ pair)
+      * $12 / (1 + $13 + $14 * c.text_length / f.mean_length)
+) / (p.known_words + $20 * p.number)) END AS lexical,
        f.size, f.mean_length
 FROM (
     (SELECT memory_id, event_time, role, name, text_length, shared, dense, lexical FROM scored ORDER BY dense DESC, memory_id LIMIT (SELECT $10::bigint))
     UNION
     (SELECT memory_id, event_time, role, name, text_length, shared, dense, lexical FROM scored WHERE lexical > 0 ORDER BY lexical DESC, memory_id LIMIT (SELECT $10::bigint))
     UNION
-    SELECT memory_id, event_time, role, name, text_length, shared, dense, lexical FROM scored WHERE memory_id = ANY ((SELECT $18::uuid[])::uuid[])
+    SELECT memory_id, event_time, role, name, text_length, shared, dense, lexical FROM scored WHERE memory_id = ANY ((SELECT $19::uuid[])::uuid[])
 ) AS c, frame AS f, word_pairs AS p

@@ -119,8 +119,8 @@ matched AS MATERIALIZED (
 / f.question_norm
 / sqrt(greatest(1e-9, 1 - 2 * f.share * c.commonness + f.offset_square)) AS dense,
            CASE WHEN c.shared IS NULL THEN 0 ELSE least(1, (
-    SELECT sum(hit.weight * hit.frequency * ($11::float8 + 1) / (hit.frequency + $11 * (
-               1 - $12::float8 + $12 * c.text_length / f.mean_length)))
+    SELECT sum(hit.weight * hit.frequency * $11::float8 / (
+               hit.frequency + $12::float8 + $13::float8 * c.text_length / f.mean_length))
     FROM (
         SELECT (w.of_lexeme ->> lexeme)::float8 AS weight,
                cardinality(positions)::float8 AS frequency
@@ -135,12 +135,12 @@ line_items AS MATERIALIZED (
            sum(text_length) OVER line AS ending,
            sum(far) OVER line AS lent,
            scope_key IS DISTINCT FROM lag(scope_key) OVER line
-           OR event_time - lag(event_time) OVER line NOT BETWEEN -$13::interval
-             AND $13 AS opens
+           OR event_time - lag(event_time) OVER line NOT BETWEEN -$14::interval
+             AND $14 AS opens
     FROM (
-        SELECT c.*, (1e8 * ln(1 - $14::float8 * c.lexical))::integer AS far,
-(1e8 * (ln(1 - $15::float8 * c.lexical)
-        - CASE WHEN c.text_length <= $16::bigint THEN ln(1 - $14 * c.lexical) ELSE 0 END))::integer
+        SELECT c.*, (1e8 * ln(1 - $15::float8 * c.lexical))::integer AS far,
+(1e8 * (ln(1 - $16::float8 * c.lexical)
+        - CASE WHEN c.text_length <= $17::bigint THEN ln(1 - $15 * c.lexical) ELSE 0 END))::integer
     AS near
         FROM matched AS c
         WHERE NOT inferred AND (SELECT total FROM weights) IS NOT NULL
@@ -162,10 +162,10 @@ scored AS MATERIALIZED (
                CASE WHEN place > first THEN (SELECT near FROM line)[place - 1] ELSE 0 END
                + CASE WHEN place < last THEN (SELECT near FROM line)[place + 1] ELSE 0 END
                + (SELECT lent FROM line)[least(
-                     last, width_bucket(ending + $16::bigint, (SELECT endings FROM line))
+                     last, width_bucket(ending + $17::bigint, (SELECT endings FROM line))
                  )]
                - coalesce((SELECT lent FROM line)[greatest(
-                     first - 1, width_bucket(ending - text_length - $16 - 1,
+                     first - 1, width_bucket(ending - text_length - $17 - 1,
                      (SELECT starts FROM line))
                  )], 0)
                - far
@@ -184,15 +184,14 @@ scored AS MATERIALIZED (
 )
 SELECT c.memory_id, c.event_time, c.role, c.name, c.dense, CASE WHEN c.shared IS NULL OR p.queries IS NULL THEN c.lexical ELSE least(1, (
     p.known_words * c.lexical
-    + $17::float8 * (SELECT count(*) FROM unnest(p.queries) AS pair WHERE c.shared @@ pair)
-      * ($11 + 1)
-      / (1 + $11 * (1 - $12 + $12 * c.text_length / f.mean_length))
-) / (p.known_words + $17 * p.number)) END AS lexical,
+    + $18::float8 * (SELECT count(*) FROM unnest(p.queries) AS pair WHERE c.shared @@ pair)
+      * $11 / (1 + $12 + $13 * c.text_length / f.mean_length)
+) / (p.known_words + $18 * p.number)) END AS lexical,
        f.size, f.mean_length
 FROM (
-    (SELECT memory_id, event_time, role, name, text_length, shared, dense, lexical FROM scored ORDER BY dense DESC, memory_id LIMIT (SELECT $18::bigint))
+    (SELECT memory_id, event_time, role, name, text_length, shared, dense, lexical FROM scored ORDER BY dense DESC, memory_id LIMIT (SELECT $19::bigint))
     UNION
-    (SELECT memory_id, event_time, role, name, text_length, shared, dense, lexical FROM scored WHERE lexical > 0 ORDER BY lexical DESC, memory_id LIMIT (SELECT $18::bigint))
+    (SELECT memory_id, event_time, role, name, text_length, shared, dense, lexical FROM scored WHERE lexical > 0 ORDER BY lexical DESC, memory_id LIMIT (SELECT $19::bigint))
     UNION
-    SELECT memory_id, event_time, role, name, text_length, shared, dense, lexical FROM scored WHERE memory_id = ANY ((SELECT $19::uuid[])::uuid[])
+    SELECT memory_id, event_time, role, name, text_length, shared, dense, lexical FROM scored WHERE memory_id = ANY ((SELECT $20::uuid[])::uuid[])
 ) AS c, frame AS f, word_pairs AS p
