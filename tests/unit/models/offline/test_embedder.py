@@ -57,6 +57,19 @@ async def test_vectors_come_in_the_order_of_the_texts(embedder: OfflineEmbedder)
     assert together[0] != together[1]
 
 
+SPACED = st.lists(
+    st.sampled_from(["I", "like", "tea", "Lisbon's", "\u2581", "<s>", "", "\n", "\u8336", "a" * 40])
+    | st.text(max_size=8),
+    max_size=8,
+).map(" ".join)
+
+
+@given(SPACED)
+def test_the_tokens_of_a_text_are_those_of_its_words(embedder: OfflineEmbedder, text: str) -> None:
+    whole = embedder._tokenizer.encode(text, add_special_tokens=False).ids
+    assert embedder.tokens(text) == whole
+
+
 async def test_like_texts_are_near(embedder: OfflineEmbedder) -> None:
     tea, drink, car = await embedder.embed(
         ["User likes tea", "What does the user like to drink?", "The car needs new tyres"],
@@ -89,6 +102,9 @@ async def test_a_text_without_a_token_has_a_vector_of_its_own(
     embedder: OfflineEmbedder,
 ) -> None:
     class NoTokens:
+        def get_added_tokens_decoder(self) -> dict[int, object]:
+            return {}
+
         def encode(self, text: str, **options: Any) -> Any:
             class Encoding:
                 ids: tuple[int, ...] = ()
