@@ -18,6 +18,7 @@ from google.protobuf.message import Message
 from google.protobuf.struct_pb2 import Struct
 
 from server.api.grpc.large_messages import item_fields, outline, without_structs
+from server.api.grpc.quick_rules import surely_valid
 from server.api.grpc.rules import broken_filters, broken_rules
 from server.core.errors import FieldViolation, InvalidRequest
 
@@ -138,6 +139,8 @@ def violations_item_by_item(request: Message) -> list[FieldViolation]:
 
 def field_violations(request: Message) -> list[FieldViolation]:
     """Returns the violations of the rules in the .proto."""
+    if surely_valid(request):
+        return []
     found = (violation.proto for violation in protovalidate.collect_violations(request))
     return [FieldViolation(_path(v), v.message or f"breaks the rule {v.rule_id}") for v in found]
 
