@@ -53,6 +53,11 @@ _LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n|$)")
 _QUOTED_LINE = re.compile(r"[ \t]{0,3}>")
 _FENCE = re.compile(r"[ \t]{0,3}(`{3,}|~{3,})")
 _TAG = re.compile(r"[ \t]*<([A-Za-z][\w-]{0,40})(?: [^<>]{0,200})?>")
+# An element within a line, such as `<note>I sold it</note>`, but for those that only set words off.
+_ELEMENT = re.compile(
+    r"<(?!(?:a|b|i|u|s|em|strong|mark|small|sub|sup|span)\b)([A-Za-z][\w-]{0,40})(?: [^<>]{0,200})?>"
+    r"[^<>]{1,2000}</\1>|<!--.{1,2000}?-->"
+)
 _MAIL_BEGINS = re.compile(
     r"""\s*(?:
         (?:On|Am|Le|El|Il|Em|Op)\ .{4,200}?(?:wrote|schrieb|a\ \u00e9crit|escribi\u00f3|ha\ scritto
@@ -202,7 +207,7 @@ def _code(lines: Sequence[_Line], end: int) -> Iterator[OthersText]:
 
 
 def _tagged(lines: Sequence[_Line]) -> Iterator[OthersText]:
-    """Blocks between `<name>` and `</name>`, each at the beginning or end of a line."""
+    """Blocks and elements between `<name>` and `</name>`, and comments in markup."""
     name = ""
     start = 0
     for line in lines:
@@ -212,6 +217,9 @@ def _tagged(lines: Sequence[_Line]) -> Iterator[OthersText]:
         if name and line.text.rstrip().endswith(f"</{name}>"):
             yield OthersText(start, line.end, OthersTextKind.MATERIAL)
             name = ""
+        for element in _ELEMENT.finditer(line.text):
+            begin, end = line.start + element.start(), line.start + element.end()
+            yield OthersText(begin, end, OthersTextKind.MATERIAL)
 
 
 def _mail(lines: Sequence[_Line], end: int) -> Iterator[OthersText]:

@@ -26,7 +26,7 @@ from server.memories.add.proposals import (
     counted,
 )
 from server.memories.add.quotes import Passage, QuoteFinder, clean_text
-from server.memories.conversation import Message, Role
+from server.memories.conversation import Message, Role, is_small_talk
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +95,9 @@ class Screening:
         for passage in self._quotes.find(proposal.message_index, proposal.operation.quote):
             if words_in(content, passage.start, passage.end) < MIN_WORDS:
                 problem = "its quote is not a clause of the message"
+            elif is_small_talk(passage.text):
+                problem = "its quote is a courtesy"
+                reason = NoticeReason.NO_EVIDENCE
             elif proposal.action is not Action.FORGET and _is_asked(passage, content):
                 problem = "its quote is a question"
                 reason = NoticeReason.NO_EVIDENCE

@@ -56,7 +56,8 @@ class Fact:
     @cached_property
     def attitude(self) -> int:
         """1 for what somebody likes, -1 for what they dislike; else 0."""
-        return (self.stem in lexicon.TASTES) - (self.stem in lexicon.DISTASTES)
+        is_unbearable = self.stem in _BEARING and self.statement.is_denied
+        return (self.stem in lexicon.TASTES) - (self.stem in lexicon.DISTASTES or is_unbearable)
 
     @property
     def is_dated(self) -> bool:
@@ -228,6 +229,7 @@ _MARITAL_STATUS = {"married_to": "married", "engaged_to": "engaged", "dates": "t
                    "partner_of": "together"}  # fmt: skip
 _NEWCOMER = re.compile(r"a new ([\w -]+?)(?:(?:,| called| named)+ (.+))?$")
 _CHANGED = re.compile(r"my ([\w -]+?)(?: from .+?)? to (.+)$")
+_BEARING = lexicon.stems("stand bear")
 _JOBLESS = word_set("unemployed jobless retired")
 _SOFT = word_set("works_as follows_diet")
 _REPLACEABLE = KINSHIP.keys() - listed("several_kin")

@@ -52,7 +52,9 @@ def _is_of_assistant(fact: Fact) -> bool:
 def _is_remark(fact: Fact) -> bool:
     """Whether it only answers, points at what was said, or tells of the moment."""
     statement = fact.statement
-    words = [t.lower for t in statement.rest if t.is_word and t.lower not in COURTESIES]
+    words = [
+        t.lower for t in statement.rest if t.is_word and (t.is_name or t.lower not in COURTESIES)
+    ]
     if statement.who is Who.OWNED:
         return lexicon.verb_stem(statement.subject_tokens[-1].lower) in _TALK
     if statement.who is not Who.SPEAKER:

@@ -73,7 +73,11 @@ KINSHIP: Final = pairs("kinship")
 PETS: Final = listed("pets")
 FUNCTION_WORDS: Final = PRONOUNS | DETERMINERS | PREPOSITIONS | CONJUNCTIONS | AUXILIARIES
 PHRASE_STOPS: Final = (
-    (PREPOSITIONS - {"of"}) | ADVERBS | AUXILIARIES | QUESTION_WORDS | listed("phrase_stops")
+    (PREPOSITIONS - {"of"})
+    | (ADVERBS - {"no"})
+    | AUXILIARIES
+    | QUESTION_WORDS
+    | listed("phrase_stops")
 )
 NOT_NAMES: Final = (
     FUNCTION_WORDS | MODALS | NEGATED.keys() | ADVERBS | QUESTION_WORDS | UNREAL | TIMES
