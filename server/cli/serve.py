@@ -38,8 +38,8 @@ from server.core.background import running
 from server.runtime.composition.database import open_administration
 from server.runtime.composition.doors import local_socket, loopback, open_certificates, open_page
 from server.runtime.composition.graph import GraphAddress, answering_graph
+from server.runtime.composition.observation import Worker, serving_joined_metrics
 from server.runtime.composition.service import open_service
-from server.runtime.composition.workers import Worker, serving_joined_metrics
 from server.runtime.lifecycle import StopSignals, relax_garbage_collector
 from server.runtime.settings import Settings, load_settings
 from server.runtime.workers import shared_port, supervised

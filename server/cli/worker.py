@@ -25,8 +25,8 @@ from server import __version__, failpoints
 from server.cli.console import fail
 from server.core.errors import MemoirError
 from server.runtime.composition.graph import GraphAddress
+from server.runtime.composition.observation import Worker
 from server.runtime.composition.service import open_service
-from server.runtime.composition.workers import Worker
 from server.runtime.lifecycle import StopSignals, relax_garbage_collector
 from server.runtime.settings import LogFormat, Settings, SettingsFault, load_settings
 from server.runtime.workers import WorkerCommand

@@ -31,7 +31,7 @@ _EVERYTHING: Final = {
 
 
 class Mem0Platform:
-    """Implements `server.projects.archive.ports.Mem0Table`.
+    """Implements `server.projects.ports.Mem0Table`.
 
     The account is read to its end before the first memory is returned, because it lists the newest
     first and an import begins with the oldest. Memories that are added meanwhile are read or not,

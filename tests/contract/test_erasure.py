@@ -13,8 +13,7 @@ import pytest
 from server.core.errors import ConcurrentChange, MemoirError, RequestIdReused
 from server.core.pages import ListOrder
 from server.memories.add.proposals import Notice, NoticeReason
-from server.memories.change.erasing import BLANK
-from server.memories.change.fields import memory_digest
+from server.memories.change.effects import BLANK, memory_digest
 from server.memories.change.ports import MemoryChanges, Restoration
 from server.memories.conversation import StoredMessage
 from server.memories.filters.parser import parse_filter

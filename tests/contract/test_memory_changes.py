@@ -12,7 +12,7 @@ import pytest
 from server.core.errors import ConcurrentChange, MemoryDuplicate, RequestIdReused
 from server.core.values import Vector
 from server.graph.project.ports import Outbox
-from server.memories.change.fields import memory_digest
+from server.memories.change.effects import memory_digest
 from server.memories.change.ports import FieldUpdate, MemoryChanges, Restoration
 from server.memories.memory import EventType, Memory
 from server.memories.ports import Call, ChangeSet, MemoryDeletion, MemoryStore, SearchQuery

@@ -12,7 +12,7 @@ import pytest
 
 from server.maintenance.ports import ProjectDeletion, Retention
 from server.maintenance.upkeep import PurgeExpired
-from server.memories.change.fields import memory_digest
+from server.memories.change.effects import memory_digest
 from server.memories.change.ports import FieldUpdate, MemoryChanges
 from server.memories.ports import Call, ChangeSet, MemoryDeletion, MemoryStore
 from server.memories.scope import DeletionReceipt, Scope

@@ -21,19 +21,18 @@ from server.memories.ports import Call, ListQuery, SearchQuery
 from server.memories.scope import Scope, ScopeKind
 from server.storage import postgres
 from server.storage.postgres import (
+    erasing,
     memory_history,
     memory_store,
     ranking_statements,
-    scope_deletion,
     scope_indexes,
 )
 from server.storage.postgres.commit import RECORD_CALL, RECORD_CALL_WITH_PASSAGES
-from server.storage.postgres.erasing import PROJECT_SQL
+from server.storage.postgres.erasing import CHANGES, PROJECT_SQL
 from server.storage.postgres.erasing import SQL as ERASE
 from server.storage.postgres.event_stream import SQL as EVENTS
 from server.storage.postgres.filters import filter_condition, scope_condition
 from server.storage.postgres.recall import SQL as RECALL
-from server.storage.postgres.scope_deletion import SQL as CHANGES
 from server.storage.postgres.scope_index import ScopeIndex
 from server.storage.postgres.statements import PACKAGE, SqlFile, Statement
 from server.storage.postgres.vector_index import SQL as INDEX
@@ -82,10 +81,10 @@ def _with_slots() -> Iterator[tuple[str, str]]:
     yield from _searches()
     yield from _lists()
     scope, filters = scope_condition(_RUN).text, filter_condition(_FILTER).text
-    yield "delete_memories", scope_deletion.deletion_statement(_CALL, _FILTER)[0]
+    yield "delete_memories", erasing.deletion_statement(_CALL, _FILTER)[0]
     for name in ("erase_matching_passages", "lock_matching"):
         yield name, ERASE[name].fill(scope=scope, filters=filters).text
-    yield "erase_scope", scope_deletion.erasure_statement(_CALL, ScopeKind.USER, "alice")[0]
+    yield "erase_scope", erasing.erasure_statement(_CALL, ScopeKind.USER, "alice")[0]
     for name in ("list_scopes", "lock_operations", "lock_scope", "lock_passages"):
         yield name, CHANGES[name].fill(column=ScopeKind.USER).text
     for name in ("look", "recall", "spaces", "teachers"):

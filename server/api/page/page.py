@@ -1,4 +1,4 @@
-"""Serves the page on a port of its own, protected from other pages in the same browser."""
+"""Serves the page on a port of its own, and passes its reading calls on to the service."""
 
 from __future__ import annotations
 
@@ -6,20 +6,144 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 import grpc
+import orjson
+from google.protobuf import json_format
+from google.protobuf.descriptor import FileDescriptor, MethodDescriptor
+from google.protobuf.message import Message
+from google.protobuf.message_factory import GetMessageClass
+from google.rpc import status_pb2
+from grpc_status import rpc_status
+from memoir.v1 import graph_service_pb2, memory_service_pb2, statistics_service_pb2
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import Message as AsgiMessage
 
-from server.api.http.faults import logged, refused
+from server.api.grpc.interceptors.observation import CORRELATION_HEADER
+from server.api.http.exchange import Bodies, BodyLimits, Exchange, message_of
+from server.api.http.faults import JSON, failed, logged, or_refusal, refused
 from server.api.http.serving import HttpOptions, build_application, serving_http
-from server.api.page.gateway import Gateway
+from server.core.errors import FieldViolation, InvalidRequest, Unimplemented
+
+
+def _methods(file: FileDescriptor, service: str, *names: str) -> dict[str, MethodDescriptor]:
+    described = file.services_by_name[service].methods_by_name
+    return {f"{service}/{name}": described[name] for name in names}
+
+
+METHODS: Mapping[str, MethodDescriptor] = {
+    **_methods(
+        memory_service_pb2.DESCRIPTOR,
+        "MemoryService",
+        "SearchMemories",
+        "GetMemory",
+        "ListMemoryEvents",
+        "ListScopes",
+    ),
+    **_methods(
+        graph_service_pb2.DESCRIPTOR,
+        "GraphService",
+        "ListEntities",
+        "ListRelations",
+        "GetEntity",
+    ),
+    **_methods(statistics_service_pb2.DESCRIPTOR, "StatisticsService", "GetStatistics"),
+}
+
+MAX_REQUEST_BYTES: Final = 64 * 1024
+CALL_SECONDS: Final = 15.0
+_PASSED_ON: Final = ("authorization", CORRELATION_HEADER, "traceparent", "tracestate")
+
+
+class Gateway:
+    """`POST /api/{service}/{method}` with protobuf's JSON, for the methods of `METHODS`."""
+
+    def __init__(self, channel: grpc.aio.Channel) -> None:
+        self._channel = channel
+        self._bodies = Bodies(BodyLimits(MAX_REQUEST_BYTES))
+
+    async def handle(self, request: Request) -> Response:
+        """Answers one call: protobuf's JSON with the names of the .proto, or the error as JSON."""
+        return await or_refusal(request, self._answer(request))
+
+    async def _answer(self, request: Request) -> Response:
+        method = _method(request)
+        exchange = Exchange(request, await self._bodies.read(request))
+        message = message_of(GetMessageClass(method.input_type), exchange.json_object())
+        return await self._call(method, message, _metadata(request.headers))
+
+    async def _call(
+        self, method: MethodDescriptor, message: Message, metadata: list[tuple[str, str]]
+    ) -> Response:
+        send: grpc.aio.UnaryUnaryMultiCallable[Message, Message] = self._channel.unary_unary(
+            f"/{method.containing_service.full_name}/{method.name}",
+            request_serializer=GetMessageClass(method.input_type).SerializeToString,
+            response_deserializer=GetMessageClass(method.output_type).FromString,
+        )
+        call = send(message, metadata=grpc.aio.Metadata(*metadata), timeout=CALL_SECONDS)
+        try:
+            answer = await call
+        except grpc.aio.AioRpcError as error:
+            return failed(_status(error), _correlation_id(error.trailing_metadata()))
+        # Without the fields that are empty, for a page shows only what there is.
+        value = json_format.MessageToDict(answer, preserving_proto_field_name=True)
+        headers = {CORRELATION_HEADER: _correlation_id(await call.trailing_metadata())}
+        return Response(orjson.dumps(value), media_type=JSON, headers=headers)
+
+
+def _method(request: Request) -> MethodDescriptor:
+    """The method that is called.
+
+    Raises:
+        Unimplemented: the page may not call it.
+        InvalidRequest: the body is not JSON by its type.
+    """
+    name = "{service}/{method}".format_map(request.path_params)
+    method = METHODS.get(name)
+    if method is None:
+        raise Unimplemented(name)
+    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != JSON:
+        # Another site's form cannot send this type without a CORS preflight.
+        raise InvalidRequest([FieldViolation("content-type", f"must be {JSON}")])
+    return method
+
+
+def _metadata(headers: Mapping[str, str]) -> list[tuple[str, str]]:
+    """The headers that are passed on with a call.
+
+    Raises:
+        InvalidRequest: a header has characters that gRPC cannot transport.
+    """
+    taken = [(name, headers[name]) for name in _PASSED_ON if name in headers]
+    violations = [
+        FieldViolation(name, "must be printable ASCII")
+        for name, value in taken
+        if not (value.isascii() and value.isprintable())
+    ]
+    if violations:
+        raise InvalidRequest(violations)
+    return taken
+
+
+def _status(error: grpc.aio.AioRpcError) -> status_pb2.Status:
+    # The types of grpcio-status cover only synchronous calls; both kinds have what it reads.
+    status: status_pb2.Status | None = rpc_status.from_call(error)
+    if status is None:
+        code: Any = error.code()
+        status = status_pb2.Status(code=code.value[0], message=error.details() or "")
+    return status
+
+
+def _correlation_id(trailers: grpc.aio.Metadata) -> str:
+    return str(trailers.get(CORRELATION_HEADER, ""))
+
 
 # Everything is served from here and nothing is inline, so no text of a memory can become code.
 HEADERS: Mapping[str, str] = {
@@ -47,7 +171,7 @@ class Protection:
         self._hosts = hosts
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        async def send_protected(message: Message) -> None:
+        async def send_protected(message: AsgiMessage) -> None:
             if message["type"] == "http.response.start":
                 MutableHeaders(scope=message).update(HEADERS)
             await send(message)

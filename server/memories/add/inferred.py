@@ -25,11 +25,13 @@ from server.memories.add.inference import (
     InferenceAnswer,
     InferenceRequest,
 )
-from server.memories.add.passages import MessagePart, message_parts, new_passages
 from server.memories.add.plan import DEFAULT_LIMITS, Plan, PlanLimits, plan
 from server.memories.add.planned_changes import (
+    MessagePart,
     build_change_set,
     changes_of,
+    message_parts,
+    new_passages,
     without_near_duplicates,
 )
 from server.memories.conversation import Message, Role, spoken

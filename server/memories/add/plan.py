@@ -11,7 +11,13 @@ from collections.abc import Sequence
 from server.core.errors import ExtractionFailed
 from server.graph.model import entity_key
 from server.memories.add.duplicates import conflicts, merge_repeats, settle
-from server.memories.add.entity_resolution import EntityResolver, KnownEntities
+from server.memories.add.entity_resolution import (
+    MAX_ENTITIES,
+    MAX_RELATIONS,
+    EntityResolver,
+    KnownEntities,
+    checked_graph,
+)
 from server.memories.add.evidence import user_keys
 from server.memories.add.inference import InferenceAnswer, InferenceRequest, ProposedRelation
 from server.memories.add.proposals import (
@@ -39,7 +45,6 @@ from server.memories.add.screening import (
     too_many_operations,
     unmatched_request,
 )
-from server.memories.add.stated_graph import MAX_ENTITIES, MAX_RELATIONS, checked_graph
 from server.memories.conversation import Role
 
 __all__ = [

@@ -15,7 +15,7 @@ from server.core.errors import (
 )
 from server.core.values import Clock, Vector
 from server.memories.change.calls import new_call
-from server.memories.change.fields import memory_digest
+from server.memories.change.effects import memory_digest
 from server.memories.change.ports import MemoryChanges, Restoration
 from server.memories.change.update_memory import UpdatedMemory
 from server.memories.history.ports import MemoryHistory

@@ -20,7 +20,7 @@ from server.core.errors import (
 )
 from server.core.values import Clock, Vector
 from server.memories.change.calls import new_call
-from server.memories.change.fields import FieldChanges, memory_digest, with_changes
+from server.memories.change.effects import FieldChanges, memory_digest, with_changes
 from server.memories.change.ports import FieldUpdate, MemoryChanges
 from server.memories.memory import Memory, Provenance, embedded_text, today
 from server.memories.ports import Call, MemoryStore

@@ -12,8 +12,7 @@ from server.core.request_context import parked
 from server.core.values import Vector
 from server.models.gemini.answers import InvalidEmbeddings, unit_vectors
 from server.models.gemini.batcher import EmbeddingBatcher
-from server.models.gemini.client import GeminiClient, ModelRequest
-from server.models.gemini.structured import EMBEDDINGS, model_span
+from server.models.gemini.client import EMBEDDINGS, GeminiClient, ModelRequest, model_span
 from server.models.ports import EmbeddingPurpose
 
 # Also for one text, so that there is one shape of request and of answer.

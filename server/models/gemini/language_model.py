@@ -31,8 +31,7 @@ from server.models.gemini.answers import (
     schema_of,
     tokens_of,
 )
-from server.models.gemini.client import GeminiClient
-from server.models.gemini.structured import StructuredModel, Task
+from server.models.gemini.client import GeminiClient, StructuredModel, Task
 
 _BEGIN: Final = "<data>"
 _END: Final = "</data>"

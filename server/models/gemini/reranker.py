@@ -18,9 +18,8 @@ from server.models.gemini.answers import (
     read_answer,
     schema_of,
 )
-from server.models.gemini.client import GeminiClient
+from server.models.gemini.client import GeminiClient, StructuredModel, Task
 from server.models.gemini.language_model import as_material, numbered, rules
-from server.models.gemini.structured import StructuredModel, Task
 from server.models.ports import Reranker, RerankFailed
 
 PROMPT_VERSION: Final = "rerank-v1"

@@ -24,7 +24,7 @@ from server.projects.archive.format import (
     row_line,
 )
 from server.projects.archive.mem0 import Mem0Memory, Mem0Rows, Mem0Unusable, to_rows
-from server.projects.archive.ports import Mem0Table, ProjectArchives
+from server.projects.ports import Mem0Table, ProjectArchives
 
 
 class ExportProject:

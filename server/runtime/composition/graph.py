@@ -24,10 +24,9 @@ from server.memories.history.ports import MemoryHistory
 from server.memories.ports import MemoryStore
 from server.runtime.composition.database import open_database
 from server.runtime.settings import Neo4jSettings, PostgresSettings, Settings
-from server.storage.neo4j.absent import AbsentGraph
 from server.storage.neo4j.audit import Neo4jGraphAudit
 from server.storage.neo4j.calls import open_driver
-from server.storage.neo4j.graph import Neo4jGraph
+from server.storage.neo4j.graph import AbsentGraph, Neo4jGraph
 from server.storage.postgres.entities import PostgresEntitySplits
 from server.storage.postgres.outbox import PostgresOutbox, PostgresProjectionSource
 

@@ -1,28 +1,107 @@
-"""Composes what measures and counts."""
+"""Composes what measures and counts, and what joins the figures of one server's workers."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+import asyncio
+import os
+import ssl
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from prometheus_client.registry import CollectorRegistry
 
 from server.api.grpc.admission import Admission
 from server.core.background import running
 from server.core.circuit_breaker import CircuitBreaker
 from server.core.values import Clock
-from server.projects.ports import ProjectStore
+from server.projects.ports import PoolUsage, ProjectStore
 from server.projects.quotas import ProjectQuotas
-from server.projects.statistics import GetStatistics
+from server.projects.statistics import GetStatistics, ProcessFigures
 from server.runtime.composition.database import open_database
 from server.runtime.composition.graph import GraphAccess
-from server.runtime.composition.workers import Worker
 from server.runtime.sampling import Sampler
-from server.runtime.settings import PostgresSettings
+from server.runtime.settings import MetricsSettings, PostgresSettings
+from server.runtime.workers import answering, ask, ask_all
 from server.storage.postgres.operations import PostgresOperations
 from server.storage.postgres.outbox import PostgresOutbox
 from server.storage.postgres.pool import Database
 from server.storage.postgres.projects import PostgresProjectStore
-from server.telemetry.statistics import Statistics
+from server.telemetry.exposition import JoinedMetrics, Snapshot, families_of, serving_metrics
+from server.telemetry.metrics import REGISTRY
+from server.telemetry.statistics import Statistics, windows_from, windows_json
+
+_METRICS: Final = "metrics"
+_FIGURES_OF: Final = "figures_of"
+
+
+@dataclass(frozen=True, slots=True)
+class Worker:
+    """One serving process of several.
+
+    `number` counts from 0. All workers listen on `port` and, for HTTP, on `http_port` if it is not
+    None, and query each other through sockets in `directory`.
+    """
+
+    number: int
+    count: int
+    port: int
+    directory: Path
+    http_port: int | None = None
+
+    async def figures_of_others(self, project_id: str) -> Sequence[ProcessFigures]:
+        """Returns what the other workers counted for a project, except those that do not answer."""
+        question = {_FIGURES_OF: project_id}
+        others = [number for number in range(self.count) if number != self.number]
+        answers = await asyncio.gather(
+            *(ask(self.directory, number, question) for number in others)
+        )
+        return [
+            ProcessFigures(windows_from(answer["windows"]), PoolUsage(**answer["pool"]))
+            for answer in answers
+            if answer is not None
+        ]
+
+
+@asynccontextmanager
+async def answering_others(
+    worker: Worker, statistics: Statistics, pool_usage: Callable[[], PoolUsage]
+) -> AsyncIterator[None]:
+    """Answers the other workers' queries for this worker's figures during the block."""
+
+    def answer(question: Mapping[str, Any]) -> Any:
+        if _METRICS in question:
+            return [os.getpid(), families_of(REGISTRY)]
+        windows = statistics.figures(question[_FIGURES_OF])
+        return {"windows": windows_json(windows), "pool": asdict(pool_usage())}
+
+    async with answering(worker.directory, worker.number, answer):
+        yield
+
+
+@contextmanager
+def serving_joined_metrics(
+    settings: MetricsSettings,
+    version: str,
+    directory: Path,
+    count: int,
+    tls: ssl.SSLContext | None = None,
+) -> Iterator[int | None]:
+    """Serves the joined metrics of all workers, if the settings ask for it."""
+    if settings.port is None:
+        yield None
+        return
+    registry = CollectorRegistry()
+    registry.register(JoinedMetrics(lambda: _snapshots(directory, count)))
+    with serving_metrics(settings.host, settings.port, version, registry, tls) as port:
+        yield port
+
+
+def _snapshots(directory: Path, count: int) -> Iterator[Snapshot | None]:
+    for answer in ask_all(directory, count, {_METRICS: True}):
+        yield None if answer is None else (answer[0], answer[1])
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,8 +20,8 @@ from server.operations.ports import Channel, ClaimedOperation, Leases, Operation
 from server.operations.workers import OperationWorkers, WorkerOptions
 from server.runtime.composition.database import open_database
 from server.runtime.settings import OperationSettings, PostgresSettings
-from server.storage.postgres.notifications import PostgresNotifications
 from server.storage.postgres.operations import PostgresOperations
+from server.storage.postgres.servers import PostgresNotifications
 from server.telemetry.figures import tallied
 from server.telemetry.statistics import Statistics
 

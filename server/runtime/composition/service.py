@@ -63,11 +63,12 @@ from server.runtime.composition.models import Models, open_models
 from server.runtime.composition.observation import (
     Observation,
     Observed,
+    Worker,
+    answering_others,
     compose_observation,
     observing,
 )
 from server.runtime.composition.operations import AsynchronousCalls, compose_operations, working
-from server.runtime.composition.workers import Worker, answering_others
 from server.runtime.lifecycle import drain
 from server.runtime.readiness import ReadinessProbe
 from server.runtime.settings import Settings
@@ -75,17 +76,16 @@ from server.storage.postgres.audit import PostgresAuditLog
 from server.storage.postgres.entities import PostgresEntitySplits
 from server.storage.postgres.erasing import PostgresRetention
 from server.storage.postgres.event_stream import PostgresEventStream
-from server.storage.postgres.leases import PostgresLeases, new_server_id
 from server.storage.postgres.memory_changes import PostgresMemoryChanges
 from server.storage.postgres.memory_history import PostgresMemoryHistory
 from server.storage.postgres.memory_store import PostgresMemoryStore
-from server.storage.postgres.notifications import PostgresNotifications
 from server.storage.postgres.operations import PostgresOperations
 from server.storage.postgres.outbox import PostgresOutbox
 from server.storage.postgres.pool import Database
 from server.storage.postgres.projects import PostgresProjectStore
 from server.storage.postgres.recall import PostgresRecall
 from server.storage.postgres.schema import PostgresReadiness, PostgresTokenKey
+from server.storage.postgres.servers import PostgresLeases, PostgresNotifications, new_server_id
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,15 +1,16 @@
-"""The port `Graph` on Neo4j."""
+"""The port `Graph` on Neo4j, and on a server without Neo4j."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
-from typing import Any, TypeVar
+from typing import Any, Never, TypeVar
 
 from neo4j import AsyncDriver, AsyncManagedTransaction, AsyncSession, unit_of_work
 from neo4j.exceptions import ClientError, DatabaseError
 
 from server.core.circuit_breaker import CircuitBreaker
+from server.core.errors import GraphUnavailable
 from server.core.request_context import current_request
 from server.graph.model import EntityRef, MemorySubgraph, StatedRelation
 from server.graph.ports import (
@@ -171,3 +172,40 @@ async def _number(tx: AsyncManagedTransaction, name: str, project_id: str) -> in
     result = await tx.run(_COUNTING[name], given({"project_id": project_id}))
     record = await result.single(strict=True)
     return int(record["number"])
+
+
+class AbsentGraph:
+    """Implements `server.graph.ports.Graph`: always unavailable, like a Neo4j that is down.
+
+    Changes wait in the outbox until the server starts with a graph.
+    """
+
+    async def prepare(self) -> None:
+        raise GraphUnavailable
+
+    async def check(self) -> None:
+        raise GraphUnavailable
+
+    async def project(self, subgraphs: Sequence[MemorySubgraph]) -> None:
+        del subgraphs
+        raise GraphUnavailable
+
+    async def list_relations(self, query: RelationQuery) -> Never:
+        del query
+        raise GraphUnavailable
+
+    async def find_entities(self, within: GraphScope, name: str) -> Never:
+        del within, name
+        raise GraphUnavailable
+
+    async def list_entities(self, query: EntityQuery) -> Never:
+        del query
+        raise GraphUnavailable
+
+    async def explore(self, within: GraphScope, start: EntityRef, hops: int) -> Never:
+        del within, start, hops
+        raise GraphUnavailable
+
+    async def count(self, project_id: str) -> Never:
+        del project_id
+        raise GraphUnavailable

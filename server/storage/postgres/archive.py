@@ -36,7 +36,7 @@ ARCHIVE_BATCH = 500
 
 @dataclass(frozen=True, slots=True)
 class PostgresSnapshot:
-    """Implements `server.projects.archive.ports.ProjectSnapshot` in one transaction."""
+    """Implements `server.projects.ports.ProjectSnapshot` in one transaction."""
 
     connection: Connection
     project_id: str
@@ -52,7 +52,7 @@ class PostgresSnapshot:
 
 
 class PostgresProjectArchives:
-    """Implements `server.projects.archive.ports.ProjectArchives`."""
+    """Implements `server.projects.ports.ProjectArchives`."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -133,7 +133,7 @@ MEM0_SQL = load_sql("mem0.sql")
 
 
 class PostgresMem0Table:
-    """Implements `server.projects.archive.ports.Mem0Table`."""
+    """Implements `server.projects.ports.Mem0Table`."""
 
     def __init__(self, connection: PlainConnection, count: str, memories: str) -> None:
         self._connection = connection

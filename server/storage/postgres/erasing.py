@@ -1,4 +1,4 @@
-"""Erases memories with their history, memories that expired long ago, and whole projects."""
+"""Erases memories with their history, those of whole scopes or that expired, and whole projects."""
 
 from __future__ import annotations
 
@@ -13,14 +13,16 @@ from uuid import UUID
 import asyncpg
 
 from server.core.errors import ConcurrentChange
-from server.memories.change.erasing import MIN_REPEATED_LENGTH, SENTENCE_ENDS, phrase_of, redacted
+from server.memories.change.effects import MIN_REPEATED_LENGTH, SENTENCE_ENDS, phrase_of, redacted
+from server.memories.filters.filter import Filter
 from server.memories.ports import Call
-from server.memories.scope import DeletionReceipt, StoredDeletion
+from server.memories.scope import DeletionReceipt, ScopeKind, StoredDeletion
 from server.storage.postgres.audit import actor_values
 from server.storage.postgres.commit import call_values
+from server.storage.postgres.filters import filter_condition, scope_condition
 from server.storage.postgres.pool import Database, transaction
-from server.storage.postgres.statements import load_sql
-from server.telemetry.recording import record_changes
+from server.storage.postgres.statements import BoundStatement, load_sql
+from server.telemetry.recording import record_changes, stage
 
 if TYPE_CHECKING:
     from server.storage.postgres.pool import Connection
@@ -216,3 +218,59 @@ async def _tables(connection: Connection) -> Mapping[str, str]:
     """Names of tables, and how they are written in a statement."""
     rows = await connection.fetch(*PROJECT_SQL["tables"]())
     return {row["name"]: row["quoted"] for row in rows}
+
+
+if TYPE_CHECKING:
+    from server.storage.postgres.pool import Connection
+
+CHANGES = load_sql("mutations.sql", "changing.sql", "passages.sql")
+
+
+class OnlyValidated(Exception):
+    """Rolls back a deletion of which only the receipt was requested."""
+
+    def __init__(self, deletion: StoredDeletion) -> None:
+        super().__init__()
+        self.deletion = deletion
+
+
+class NothingKept(Exception):
+    """Rolls back an erasure that found nothing to erase."""
+
+
+def deletion_statement(call: Call, filters: Filter | None) -> BoundStatement:
+    """The statement that deletes what matches the call's scope and the filters."""
+    scope, matching = scope_condition(call.scope), filter_condition(filters)
+    statement = CHANGES["delete_memories"].fill(scope=scope.text, filters=matching.text)
+    return statement(**call_values(call), **scope.values, **matching.values)
+
+
+def erasure_statement(call: Call, kind: ScopeKind, scope_id: str) -> BoundStatement:
+    """The statement that erases everything of the scopes with this id."""
+    return CHANGES["erase_scope"].fill(column=kind)(
+        **call_values(call), scope_id=scope_id, field=kind, kind=kind.removesuffix("_id")
+    )
+
+
+async def remove_matching(
+    connection: Connection, call: Call, filters: Filter | None
+) -> StoredDeletion:
+    with stage("commit"):
+        row = await connection.fetchrow(*deletion_statement(call, filters))
+    return to_deletion(row, call.payload_digest)
+
+
+async def erase_matching(
+    connection: Connection, call: Call, filters: Filter | None
+) -> StoredDeletion:
+    scope, matching = scope_condition(call.scope), filter_condition(filters)
+    lock, erase_passages = (
+        SQL[name].fill(scope=scope.text, filters=matching.text)
+        for name in ("lock_matching", "erase_matching_passages")
+    )
+    values = {"project_id": call.project_id, **scope.values, **matching.values}
+    with stage("commit"):
+        rows = await connection.fetch(*lock(**values))
+        counts = await connection.fetchrow(*erase_passages(**values))
+        ids = [row["memory_id"] for row in rows]
+        return await erase(connection, call, ids, dict(counts or {}))

@@ -16,20 +16,22 @@ from server.memories.memory import Memory
 from server.memories.ports import Call, MemoryDeletion, StoredCall
 from server.memories.scope import ScopeKind, ScopeSummary, StoredDeletion
 from server.storage.postgres.commit import call_values, purge_expired, translate_conflicts
+from server.storage.postgres.erasing import (
+    CHANGES,
+    NothingKept,
+    OnlyValidated,
+    erase,
+    erase_matching,
+    erasure_statement,
+    remove_matching,
+    to_deletion,
+    translate_version_conflicts,
+)
 from server.storage.postgres.erasing import SQL as ERASE
-from server.storage.postgres.erasing import erase, to_deletion, translate_version_conflicts
 from server.storage.postgres.filters import reads_values
 from server.storage.postgres.memory_store import read_call
 from server.storage.postgres.pool import Database, transaction
 from server.storage.postgres.rows import from_entities, from_evidence, from_relations, to_halfvec
-from server.storage.postgres.scope_deletion import (
-    SQL,
-    NothingKept,
-    OnlyValidated,
-    erase_matching,
-    erasure_statement,
-    remove_matching,
-)
 from server.telemetry.recording import record_changes, stage
 
 if TYPE_CHECKING:
@@ -84,7 +86,7 @@ class PostgresMemoryChanges:
             async with self._database.connection() as connection:
                 with stage("commit"):
                     row = await connection.fetchrow(
-                        *SQL["remove_memory"](
+                        *CHANGES["remove_memory"](
                             **call_values(call),
                             memory_id=deletion.memory_id,
                             version=deletion.version,
@@ -109,7 +111,7 @@ class PostgresMemoryChanges:
     async def list_scopes(
         self, project_id: str, kind: ScopeKind, after_id: str, limit: int, visible_on: date
     ) -> list[ScopeSummary]:
-        bound = SQL["list_scopes"].fill(column=kind)(
+        bound = CHANGES["list_scopes"].fill(column=kind)(
             project_id=project_id, after_id=after_id, limit=limit, visible_on=visible_on
         )
         async with self._database.connection() as connection:
@@ -153,7 +155,7 @@ class PostgresMemoryChanges:
             with translate_conflicts(call):
                 async with self._database.connection() as connection, transaction(connection):
                     for name in ("lock_operations", "lock_scope", "lock_passages"):
-                        lock = SQL[name].fill(column=kind)
+                        lock = CHANGES[name].fill(column=kind)
                         await connection.execute(
                             *lock(project_id=call.project_id, scope_id=scope_id)
                         )
@@ -180,10 +182,10 @@ class PostgresMemoryChanges:
         if batch.request_id is None:
             return frozenset()
         async with self._database.connection() as connection:
-            await connection.execute(*SQL["claim_batch"](**call_values(batch)))
+            await connection.execute(*CHANGES["claim_batch"](**call_values(batch)))
             # A separate statement, because it must see what a concurrent call has committed.
             rows = await connection.fetch(
-                *SQL["batch_items"](project_id=batch.project_id, request_id=batch.request_id)
+                *CHANGES["batch_items"](project_id=batch.project_id, request_id=batch.request_id)
             )
         if any(row["payload_digest"] != batch.payload_digest for row in rows):
             raise RequestIdReused(batch.request_id)
@@ -194,14 +196,14 @@ class PostgresMemoryChanges:
     ) -> StoredDeletion | None:
         async with self._database.connection() as connection:
             row = await connection.fetchrow(
-                *SQL["find_deletion"](project_id=project_id, request_id=request_id, item=item)
+                *CHANGES["find_deletion"](project_id=project_id, request_id=request_id, item=item)
             )
         return to_deletion(row, row["payload_digest"]) if row else None
 
     async def find_change(self, project_id: str, request_id: UUID, item: int) -> StoredCall | None:
         async with self._database.connection() as connection:
             call = await connection.fetchrow(
-                *SQL["find_item"](project_id=project_id, request_id=request_id, item=item)
+                *CHANGES["find_item"](project_id=project_id, request_id=request_id, item=item)
             )
             return await read_call(connection, project_id, call)
 
@@ -236,7 +238,7 @@ async def _despite_expired(
 async def _update_memory(connection: Connection, call: Call, update: FieldUpdate) -> int | None:
     memory = update.memory
     position: int | None = await connection.fetchval(
-        *SQL["amend_memory"](
+        *CHANGES["amend_memory"](
             **call_values(call),
             memory_id=memory.id,
             version=memory.version - 1,
@@ -258,7 +260,7 @@ async def _restore(connection: Connection, call: Call, restoration: Restoration)
     memory = restoration.memory
     with translate_version_conflicts():
         position: int | None = await connection.fetchval(
-            *SQL["restore_memory"](
+            *CHANGES["restore_memory"](
                 **call_values(call),
                 memory_id=memory.id,
                 from_version=restoration.from_version,

@@ -11,8 +11,7 @@ import pytest
 import structlog
 
 from server.api.http.serving import HttpOptions
-from server.api.page.gateway import Gateway
-from server.api.page.page import HEADERS, PageOptions, serving_page
+from server.api.page.page import HEADERS, Gateway, PageOptions, serving_page
 from tests.support.processes import eventually
 
 NO_SERVICE = "127.0.0.1:1"

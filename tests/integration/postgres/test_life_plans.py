@@ -10,16 +10,16 @@ import pytest
 import pytest_asyncio
 
 from server.core.pages import ListCursor, ListOrder
-from server.memories.change.erasing import MIN_REPEATED_LENGTH, SENTENCE_ENDS
+from server.memories.change.effects import MIN_REPEATED_LENGTH, SENTENCE_ENDS
 from server.memories.ports import ListQuery
 from server.memories.scope import Scope, ScopeKind
 from server.storage.postgres import memory_history
 from server.storage.postgres.commit import call_values
+from server.storage.postgres.erasing import CHANGES, deletion_statement, erasure_statement
 from server.storage.postgres.erasing import RETENTION_SQL as RETENTION
 from server.storage.postgres.erasing import SQL as ERASE
 from server.storage.postgres.memory_history import list_statement
 from server.storage.postgres.ranking_statements import rank_statement
-from server.storage.postgres.scope_deletion import SQL, deletion_statement, erasure_statement
 from tests.support.builders import ALICE, NOW, PROJECT, call
 from tests.support.postgres import loaded
 from tests.support.query_plans import (
@@ -118,7 +118,7 @@ async def test_the_past_of_a_memory_is_found_by_its_key(
 async def test_scopes_are_listed_in_the_order_of_an_index(
     connection: Connection, part: str
 ) -> None:
-    list_scopes = SQL["list_scopes"].fill(column=f"{part}_id")(
+    list_scopes = CHANGES["list_scopes"].fill(column=f"{part}_id")(
         project_id=PROJECT, after_id="", limit=51, visible_on=TODAY
     )
     for plan in await plans(connection, *list_scopes):
@@ -146,10 +146,10 @@ async def test_a_scope_is_deleted_by_indexes(connection: Connection, part: str) 
             "operations_without_call",
             "operations_of_other_call",
         }
-    lock = SQL["lock_operations"].fill(column=f"{part}_id")
+    lock = CHANGES["lock_operations"].fill(column=f"{part}_id")
     for plan in await plans(connection, *lock(project_id=PROJECT, scope_id=f"{part}-7")):
         assert reads_of(plan, "operations") <= PENDING
-    lock = SQL["lock_passages"].fill(column=f"{part}_id")
+    lock = CHANGES["lock_passages"].fill(column=f"{part}_id")
     for plan in await plans(connection, *lock(project_id=PROJECT, scope_id=f"{part}-7")):
         assert indexes(plan, "calls") == {f"calls_{part}"}
         assert indexes(plan, "passages") == {"passages_call"}

@@ -10,11 +10,12 @@ from uuid import UUID
 from google.protobuf.message import Message
 from memoir.v1 import memory_pb2, memory_service_pb2
 
-from server.api.grpc.convert.answers import fits, fitting_count
 from server.api.grpc.convert.memories import memory_message
 from server.api.grpc.convert.requests import DEFAULT_PAGE_SIZE, filters_of, scope_of
 from server.api.grpc.convert.tokens import (
     consistency_token,
+    fits,
+    fitting_count,
     read_number_page_token,
     read_scope_page_token,
     read_stream_cursor,
@@ -26,7 +27,7 @@ from server.api.grpc.tokens import ProjectTokens
 from server.core.errors import MemoirError
 from server.core.pages import MAX_ITEMS_BYTES
 from server.memories.change.delete_memory import BatchDeleteCommand, DeleteMemoryCommand
-from server.memories.change.fields import FieldChanges, MemoryField
+from server.memories.change.effects import FieldChanges, MemoryField
 from server.memories.change.restore_memory import RestoreMemoryCommand
 from server.memories.change.scopes import (
     DeleteMemoriesCommand,

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 
 from memoir.v1 import graph_service_pb2
 
-from server.api.grpc.convert.answers import fits, fitting_count
 from server.api.grpc.convert.memories import relation_message
 from server.api.grpc.convert.requests import DEFAULT_PAGE_SIZE, scope_of
 from server.api.grpc.convert.tokens import (
+    fits,
+    fitting_count,
     read_consistency_token,
     read_entity_page_token,
     read_relation_page_token,

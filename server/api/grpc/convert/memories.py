@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from memoir.v1 import memory_pb2, memory_service_pb2
 
-from server.api.grpc.convert.answers import fitting_count
 from server.api.grpc.convert.tokens import (
     consistency_token,
+    fitting_count,
     number_page_token,
     read_number_page_token,
 )

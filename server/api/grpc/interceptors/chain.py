@@ -27,8 +27,15 @@ from server.api.grpc.interceptors.entry import (
     rate_limited,
 )
 from server.api.grpc.interceptors.errors import ErrorsInterceptor
-from server.api.grpc.interceptors.handlers import behavior_of, raw_handler, run, unknown_method
-from server.api.grpc.interceptors.messages import DecodingInterceptor, Now, ValidationInterceptor
+from server.api.grpc.interceptors.handlers import (
+    DecodingInterceptor,
+    Now,
+    ValidationInterceptor,
+    behavior_of,
+    raw_handler,
+    run,
+    unknown_method,
+)
 from server.api.grpc.interceptors.observation import ObservationInterceptor
 from server.api.grpc.interceptors.tracing import as_generator, tracing_interceptor
 from server.api.grpc.rate_limit import RateLimiter

@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 
 from memoir.v1 import graph_service_pb2
 
-from server.api.grpc.convert.answers import fitting_page
 from server.api.grpc.convert.graph import (
     entities_command,
     entity_command,
@@ -17,7 +16,7 @@ from server.api.grpc.convert.graph import (
     relations_command,
 )
 from server.api.grpc.convert.memories import relation_message
-from server.api.grpc.convert.tokens import entity_page_token, relation_page_token
+from server.api.grpc.convert.tokens import entity_page_token, fitting_page, relation_page_token
 from server.api.grpc.interceptors.access import current_caller
 from server.api.grpc.tokens import Tokens
 from server.graph.explore.entities import GetEntity, ListEntities

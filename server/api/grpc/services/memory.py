@@ -9,11 +9,10 @@ from uuid import UUID
 
 from memoir.v1 import memory_service_pb2
 
-from server.api.grpc.convert.answers import fitting_page
 from server.api.grpc.convert.memories import add_response, memory_message, search_response
 from server.api.grpc.convert.operations import operation_message
 from server.api.grpc.convert.requests import add_command, add_payload, list_command, search_command
-from server.api.grpc.convert.tokens import list_page_token
+from server.api.grpc.convert.tokens import fitting_page, list_page_token
 from server.api.grpc.convert.values import from_timestamp
 from server.api.grpc.interceptors.access import current_caller
 from server.api.grpc.services.memory_changes import (

@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 
 from memoir.v1 import memory_service_pb2
 
-from server.api.grpc.convert.answers import fitting_page
 from server.api.grpc.convert.changes import (
     batch_delete_command,
     batch_delete_response,
@@ -27,6 +26,7 @@ from server.api.grpc.convert.changes import (
 from server.api.grpc.convert.memories import event_message, memory_message
 from server.api.grpc.convert.tokens import (
     consistency_token,
+    fitting_page,
     number_page_token,
     scope_page_token,
     stream_cursor,

@@ -5,7 +5,6 @@ from __future__ import annotations
 from google.longrunning import operations_proto_pb2
 from google.protobuf.empty_pb2 import Empty
 
-from server.api.grpc.convert.answers import fitting_page
 from server.api.grpc.convert.operations import (
     operation_message,
     read_operation_name,
@@ -13,7 +12,11 @@ from server.api.grpc.convert.operations import (
     read_state_filter,
 )
 from server.api.grpc.convert.requests import DEFAULT_PAGE_SIZE
-from server.api.grpc.convert.tokens import operation_page_token, read_operation_page_token
+from server.api.grpc.convert.tokens import (
+    fitting_page,
+    operation_page_token,
+    read_operation_page_token,
+)
 from server.api.grpc.interceptors.access import current_caller
 from server.api.grpc.status import to_status
 from server.api.grpc.tokens import Tokens

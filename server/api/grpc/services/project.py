@@ -9,7 +9,6 @@ from typing import Final
 
 from memoir.v1 import audit_service_pb2, project_service_pb2, statistics_service_pb2
 
-from server.api.grpc.convert.answers import fitting_page
 from server.api.grpc.convert.projects import (
     interval_seconds,
     project_message,
@@ -17,7 +16,7 @@ from server.api.grpc.convert.projects import (
     update_project_command,
 )
 from server.api.grpc.convert.requests import DEFAULT_PAGE_SIZE
-from server.api.grpc.convert.tokens import number_page_token, read_number_page_token
+from server.api.grpc.convert.tokens import fitting_page, number_page_token, read_number_page_token
 from server.api.grpc.convert.values import to_struct, to_timestamp
 from server.api.grpc.interceptors.access import current_caller
 from server.api.grpc.tokens import Tokens

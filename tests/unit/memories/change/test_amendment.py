@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from server.memories.change.fields import FieldChanges, MemoryField, memory_digest, with_changes
+from server.memories.change.effects import FieldChanges, MemoryField, memory_digest, with_changes
 from server.memories.conversation import Role
 from server.memories.memory import fact_digest, verbatim_digest
 from tests.support.builders import LISBON, NOW, addition, call

@@ -20,7 +20,7 @@ from server.memories.change.delete_memory import (
     DeleteMemory,
     DeleteMemoryCommand,
 )
-from server.memories.change.fields import FieldChanges, MemoryField
+from server.memories.change.effects import FieldChanges, MemoryField
 from server.memories.change.update_memory import (
     BatchUpdateCommand,
     BatchUpdateMemories,

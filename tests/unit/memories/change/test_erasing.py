@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from server.memories.change.erasing import BLANK, phrase_of, redacted
+from server.memories.change.effects import BLANK, phrase_of, redacted
 
 WORK = "I work at Acme, and I like it."
 MESSAGE = f"I live in Lisbon. {WORK}"

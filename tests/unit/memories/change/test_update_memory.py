@@ -15,7 +15,7 @@ from server.core.errors import (
     MemoryNotFound,
     RequestIdReused,
 )
-from server.memories.change.fields import FieldChanges, MemoryField
+from server.memories.change.effects import FieldChanges, MemoryField
 from server.memories.change.ports import FieldUpdate
 from server.memories.change.update_memory import UpdateMemory, UpdateMemoryCommand
 from server.memories.memory import Evidence, Memory

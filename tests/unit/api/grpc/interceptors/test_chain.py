@@ -16,7 +16,7 @@ from server.api.grpc.interceptors.context import (
     Proceed,
     describe,
 )
-from server.api.grpc.interceptors.messages import DecodingInterceptor
+from server.api.grpc.interceptors.handlers import DecodingInterceptor
 from server.core.errors import Unimplemented
 from tests.unit.api.grpc.calls import Wire, unary
 
