@@ -140,6 +140,13 @@ async def test_searches_share_a_plan_where_scopes_are_large(postgres_server: str
         assert await custom_plans(connection, *ranked) == PLANNED_FOR_VALUES
 
 
+async def test_candidates_are_planned_once(connection: Connection) -> None:
+    found = SQL["find_candidates"](
+        project_id=PROJECT, scope_key=SCOPE_KEY, vectors=[VECTOR], limit=20, visible_on=TODAY
+    )
+    assert await custom_plans(connection, *found) == PLANNED_FOR_VALUES
+
+
 async def test_passages_are_read_by_keys_and_by_messages(connection: Connection) -> None:
     ids = [UUID(int=1), UUID(int=2)]
     read = search.READ_PASSAGES(project_id=PROJECT, memory_ids=ids, visible_on=TODAY, time=None)

@@ -19,16 +19,16 @@ WHERE project_id = $1 AND memory_id = ANY ($2::uuid[])
 SELECT DISTINCT ON (near.memory_id)
     near.memory_id, near.text, near.version, near.immutable, -near.distance AS similarity,
     near.embedding, near.entities, near.relations, near.role, near.name
-FROM unnest($1::halfvec[]) AS wanted (embedding)
+FROM unnest((SELECT $1::halfvec[])) AS wanted (embedding)
 CROSS JOIN LATERAL (
     SELECT memory_id, text, version, immutable, m.embedding, m.entities, m.relations,
            m.role, m.name,
            m.embedding <#> wanted.embedding AS distance
     FROM memories AS m
-    WHERE project_id = $2 AND scope_key = $3
-      AND (expiration_date IS NULL OR expiration_date >= $4)
+    WHERE project_id = (SELECT $2::text) AND scope_key = (SELECT $3::bytea)
+      AND (expiration_date IS NULL OR expiration_date >= (SELECT $4::date))
     ORDER BY distance, memory_id
-    LIMIT $5
+    LIMIT (SELECT $5::bigint)
 ) AS near
 ORDER BY near.memory_id, near.distance;
 
