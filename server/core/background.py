@@ -98,15 +98,19 @@ async def keep_lease(
     length: timedelta,
     on_failure: Callable[[Exception], None],
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    *,
+    is_due: bool = False,
 ) -> None:
     """Renews a lease after every third of its length, and returns once it is lost.
 
     `renew` says whether the lease is still held. If it fails, `on_failure` logs the error; the next
-    renewal may succeed.
+    renewal may succeed. If it `is_due`, the first one comes at once.
     """
     is_held = True
     while is_held:
-        await sleep(length.total_seconds() / 3)
+        if not is_due:
+            await sleep(length.total_seconds() / 3)
+        is_due = False
         try:
             is_held = await renew()
         except Exception as error:  # noqa: BLE001 - the lease lasts for two more renewals

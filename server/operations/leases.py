@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from collections.abc import Set as AbstractSet
 from contextlib import asynccontextmanager
 from contextvars import Context
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from uuid import uuid4
 
 import structlog
@@ -86,6 +87,24 @@ class TurnPolicy:
         return backoff(attempt, self.first_pause, self.longest_pause, chance)
 
 
+class _Renewal:
+    """Starts `renew` in a task after some seconds; most turns end before, and cost a timer only."""
+
+    def __init__(self, seconds: float, renew: Callable[[], Coroutine[None, None, None]]) -> None:
+        self._renew = renew
+        self._task: asyncio.Task[None] | None = None
+        self._timer = asyncio.get_running_loop().call_later(seconds, self._start)
+
+    def _start(self) -> None:
+        self._task = asyncio.create_task(self._renew(), name="lease-renewal")
+
+    def cancel(self) -> None:
+        """Ends it. Nothing waits for that, which would cost every turn one of the event loop."""
+        self._timer.cancel()
+        if self._task is not None:
+            self._task.cancel()
+
+
 class ScopeTurns:
     """For each scope, one lock in this process and one lease shared by all servers.
 
@@ -120,13 +139,12 @@ class ScopeTurns:
         """
         async with self._locks.hold(project_id, scope_key):
             lease = ScopeLease(project_id, scope_key, uuid4())
-            renewal: asyncio.Task[None] | None = None
+            renewal: _Renewal | None = None
             try:
                 with stage("turn"):
                     await self._acquire(lease)
                 failpoints.reach("lease.held")
-                # Nothing waits for its end, which would cost every call a turn of the event loop.
-                renewal = asyncio.create_task(self._renew(lease), name="lease-renewal")
+                renewal = _Renewal(self._policy.lease / 3, partial(self._renew, lease))
                 yield lease
             except BaseException:
                 self._give_back(lease)
@@ -164,6 +182,7 @@ class ScopeTurns:
             # If no renewal succeeds, the commit is refused.
             lambda error: log.warning("scope_lease.not_renewed", error=type(error).__name__),
             self._sleep,
+            is_due=True,
         )
         log.warning("scope_lease.lost")
 
