@@ -54,7 +54,8 @@ def mentions_of(subgraph: MemorySubgraph) -> list[Mention]:
     if not subgraph.exists:
         return []
     mentions: dict[EntityKey, Mention] = {}
-    for entity in _entities(subgraph):
+    # Relations name entities again, mostly in the same way.
+    for entity in dict.fromkeys(_entities(subgraph)):
         mention = _mention(subgraph, entity)
         first = mentions.get(mention.entity)
         mentions[mention.entity] = mention if first is None else _of_both(first, mention)

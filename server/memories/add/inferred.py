@@ -188,8 +188,11 @@ class RememberInferred:
         )
         stated = {candidate.id: candidate.relations for candidate in request.candidates}
         everything = frozenset(added.memory.id for added in changes.added)
-        require_receivable(outcome(changes, Committed(everything, 0), planned.answers, stated))
+        expected = outcome(changes, Committed(everything, 0), planned.answers, stated)
+        require_receivable(expected)
         committed = await self._store.commit(changes)
+        if committed.added == everything:
+            return replace(expected, position=committed.position)
         return outcome(changes, committed, planned.answers, stated)
 
     async def _keep(
