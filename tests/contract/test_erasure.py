@@ -21,7 +21,6 @@ from server.memories.history.ports import MemoryHistory
 from server.memories.memory import EventType, Evidence, Memory, StreamCursor
 from server.memories.ports import ChangeSet, ListQuery, MemoryDeletion, MemoryStore
 from server.memories.scope import DeletionReceipt, Scope, ScopeKind
-from server.storage.postgres.event_stream import PostgresEventStream
 from server.storage.postgres.memory_changes import PostgresMemoryChanges
 from server.storage.postgres.memory_history import PostgresMemoryHistory
 from server.storage.postgres.outbox import PostgresOutbox
@@ -149,16 +148,16 @@ async def test_those_who_watch_the_scope_see_the_erasure_and_no_others(
     store: MemoryStore, changes: MemoryChanges, database: Database
 ) -> None:
     [memory] = await told(store, ("tea", "tea"))
-    stream = PostgresEventStream(database)
-    start = await stream.now()
+    stream = PostgresMemoryHistory(database)
+    start = await stream.stream_end()
     await changes.erase(call(), MemoryDeletion(0, memory.id, 1))
-    page = await stream.read(PROJECT, ALICE, start, 9)
+    page = await stream.stream(PROJECT, ALICE, start, 9)
     assert [(e.event.memory_id, e.event.type) for e in page.events] == [
         (memory.id, EventType.DELETE)
     ]
-    assert (await stream.read(PROJECT, Scope(user_id="bob"), start, 9)).events == []
+    assert (await stream.stream(PROJECT, Scope(user_id="bob"), start, 9)).events == []
     # Whoever begins before all sees no trace of the time in between.
-    whole = await stream.read(PROJECT, ALICE, StreamCursor(0), 9)
+    whole = await stream.stream(PROJECT, ALICE, StreamCursor(0), 9)
     assert len(whole.events) == 1
 
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncpg
 import pytest
 
-from server.memories.history.ports import EventStream
+from server.memories.history.ports import MemoryHistory
 from server.memories.memory import EventType, StreamCursor
 from server.memories.ports import ChangeSet, MemoryStore
 from server.memories.scope import Scope
-from server.storage.postgres import event_stream
-from server.storage.postgres.event_stream import PostgresEventStream
+from server.storage.postgres import memory_history
+from server.storage.postgres.memory_history import PostgresMemoryHistory
 from server.storage.postgres.pool import Database
 from tests.support.builders import ALICE, PROJECT, addition, call
 from tests.support.lives import with_a_life
@@ -20,8 +20,8 @@ EVERYONE = Scope()
 
 
 @pytest.fixture
-def stream(database: Database) -> EventStream:
-    return PostgresEventStream(database)
+def stream(database: Database) -> MemoryHistory:
+    return PostgresMemoryHistory(database)
 
 
 async def remember(store: MemoryStore, text: str, scope: Scope = ALICE) -> None:
@@ -29,14 +29,14 @@ async def remember(store: MemoryStore, text: str, scope: Scope = ALICE) -> None:
     await store.commit(ChangeSet(of, added=[addition(of, text)]))
 
 
-async def texts(stream: EventStream, after: StreamCursor) -> tuple[list[str], StreamCursor]:
-    page = await stream.read(PROJECT, EVERYONE, after, 100)
+async def texts(stream: MemoryHistory, after: StreamCursor) -> tuple[list[str], StreamCursor]:
+    page = await stream.stream(PROJECT, EVERYONE, after, 100)
     return [s.event.after.text for s in page.events if s.event.after], page.cursor
 
 
-async def test_a_life_is_read_in_its_order(store: MemoryStore, stream: EventStream) -> None:
+async def test_a_life_is_read_in_its_order(store: MemoryStore, stream: MemoryHistory) -> None:
     await with_a_life(store)
-    page = await stream.read(PROJECT, ALICE, BEGIN, 10)
+    page = await stream.stream(PROJECT, ALICE, BEGIN, 10)
     assert [
         (
             s.event.type,
@@ -56,14 +56,14 @@ async def test_a_life_is_read_in_its_order(store: MemoryStore, stream: EventStre
 
 @pytest.mark.parametrize("limit", [1, 2, 3, 100])
 async def test_pages_hold_each_event_once(
-    store: MemoryStore, stream: EventStream, limit: int
+    store: MemoryStore, stream: MemoryHistory, limit: int
 ) -> None:
     await with_a_life(store)
     await with_a_life(store, Scope(user_id="bob", run_id="r"))
     seen = []
     after = BEGIN
     while True:
-        page = await stream.read(PROJECT, EVERYONE, after, limit)
+        page = await stream.stream(PROJECT, EVERYONE, after, limit)
         assert len(page.events) <= limit
         seen += [(s.event.memory_id, s.event.version) for s in page.events]
         after = page.cursor
@@ -73,7 +73,7 @@ async def test_pages_hold_each_event_once(
 
 
 async def test_a_scope_sees_its_own_and_its_deletions(
-    store: MemoryStore, stream: EventStream
+    store: MemoryStore, stream: MemoryHistory
 ) -> None:
     await with_a_life(store, Scope(user_id="bob", run_id="r"))
     for scope, count in (
@@ -83,22 +83,22 @@ async def test_a_scope_sees_its_own_and_its_deletions(
         (Scope(user_id="bob", run_id="other"), 0),
         (Scope(agent_id="bob"), 0),
     ):
-        page = await stream.read(PROJECT, scope, BEGIN, 10)
+        page = await stream.stream(PROJECT, scope, BEGIN, 10)
         assert len(page.events) == count
 
 
 async def test_a_quiet_scope_of_a_busy_project_is_read_in_steps(
-    store: MemoryStore, stream: EventStream, monkeypatch: pytest.MonkeyPatch
+    store: MemoryStore, stream: MemoryHistory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(event_stream, "MOST_LOOKED_AT", 5)
+    monkeypatch.setattr(memory_history, "MOST_LOOKED_AT", 5)
     bob = Scope(user_id="bob")
     for texts_of_alice in (12, 5, 0):
         for n in range(texts_of_alice):
             await remember(store, f"alice {n} of {texts_of_alice}")
         await remember(store, f"bob after {texts_of_alice}", bob)
-    pages = [await stream.read(PROJECT, bob, BEGIN, 2)]
+    pages = [await stream.stream(PROJECT, bob, BEGIN, 2)]
     while not pages[-1].is_last:
-        pages.append(await stream.read(PROJECT, bob, pages[-1].cursor, 2))
+        pages.append(await stream.stream(PROJECT, bob, pages[-1].cursor, 2))
     assert [[s.event.after.text for s in page.events if s.event.after] for page in pages] == [
         [],
         [],
@@ -108,14 +108,14 @@ async def test_a_quiet_scope_of_a_busy_project_is_read_in_steps(
     ]
 
 
-async def test_another_project_sees_nothing(store: MemoryStore, stream: EventStream) -> None:
+async def test_another_project_sees_nothing(store: MemoryStore, stream: MemoryHistory) -> None:
     await with_a_life(store)
-    page = await stream.read("another", EVERYONE, BEGIN, 10)
+    page = await stream.stream("another", EVERYONE, BEGIN, 10)
     assert (page.events, page.is_last, page.is_held_back) == ([], True, False)
 
 
 async def test_what_commits_late_is_neither_missed_nor_overtaken(
-    store: MemoryStore, stream: EventStream, postgres_dsn: str
+    store: MemoryStore, stream: MemoryHistory, postgres_dsn: str
 ) -> None:
     await remember(store, "first")
     first, cursor = await texts(stream, BEGIN)
@@ -132,7 +132,7 @@ async def test_what_commits_late_is_neither_missed_nor_overtaken(
             " jsonb_set(state, '{text}', '\"slow\"') FROM memory_events"
         )
         await remember(store, "second")
-        page = await stream.read(PROJECT, EVERYONE, cursor, 10)
+        page = await stream.stream(PROJECT, EVERYONE, cursor, 10)
         assert (page.events, page.is_last, page.is_held_back) == ([], True, True)
         await begun.commit()
     finally:
@@ -144,9 +144,9 @@ async def test_what_commits_late_is_neither_missed_nor_overtaken(
 
 
 async def test_now_is_after_everything_that_is_there(
-    store: MemoryStore, stream: EventStream
+    store: MemoryStore, stream: MemoryHistory
 ) -> None:
     await remember(store, "before")
-    now = await stream.now()
+    now = await stream.stream_end()
     await remember(store, "after")
     assert (await texts(stream, now))[0] == ["after"]

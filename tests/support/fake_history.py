@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import builtins
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -23,13 +24,17 @@ class FakeHistory:
 
     `asked` are the instants and days asked for, and `scopes` the scopes of lists.
 
-    `versions` are those of memories, from the first.
+    `versions` are those of memories, from the first. `streamed` are the events that a test has
+    happen, and `reads` the scopes that the stream was read for; `error` makes reading it fail.
     """
 
     memories: list[Memory] = field(default_factory=list)
     asked: list[tuple[datetime, date | None]] = field(default_factory=list)
     scopes: list[Scope] = field(default_factory=list)
     versions: dict[UUID, list[PastVersion]] = field(default_factory=dict)
+    streamed: builtins.list[StreamedEvent] = field(default_factory=list)
+    reads: builtins.list[Scope] = field(default_factory=list)
+    error: Exception | None = None
 
     async def version(
         self, project_id: str, memory_id: UUID, version: int | None = None
@@ -57,6 +62,32 @@ class FakeHistory:
         found = [memory for memory in self.memories if wanted <= set(memory.scope.parts())]
         return found[: query.limit]
 
+    def happen(self, memory: Memory) -> None:
+        """A memory is added, in a transaction of its own."""
+        event = MemoryEvent(memory.id, EventType.ADD, 1, NOW, None, memory, memory.provenance)
+        place = StreamCursor(len(self.streamed) + 1, 1, 0, memory.id, 1)
+        self.streamed.append(StreamedEvent(event, place))
+
+    async def stream_end(self) -> StreamCursor:
+        return StreamCursor(len(self.streamed) + 1)
+
+    async def stream(
+        self, project_id: str, scope: Scope, after: StreamCursor, limit: int
+    ) -> StreamPage:
+        self.reads.append(scope)
+        # Others go on in the meantime, as they do during a real read.
+        await asyncio.sleep(0)
+        if self.error is not None:
+            raise self.error
+        found = [
+            streamed
+            for streamed in self.streamed
+            if streamed.cursor > after and scope in streamed.event.scope.readers()
+        ]
+        is_last = len(found) <= limit
+        end = await self.stream_end() if is_last else found[limit - 1].cursor
+        return StreamPage(found[:limit], max(after, end), is_last, is_held_back=False)
+
 
 @dataclass
 class FakeSplits:
@@ -81,38 +112,3 @@ class FakeSplits:
         before = len(self.kept)
         self.kept = [each for each in self.kept if each.pair != split.pair]
         return len(self.kept) < before
-
-
-@dataclass
-class FakeEventStream:
-    """The events that a test has happen; `reads` are the scopes that were asked for."""
-
-    events: list[StreamedEvent] = field(default_factory=list)
-    reads: list[Scope] = field(default_factory=list)
-    error: Exception | None = None
-
-    def happen(self, memory: Memory) -> None:
-        """A memory is added, in a transaction of its own."""
-        event = MemoryEvent(memory.id, EventType.ADD, 1, NOW, None, memory, memory.provenance)
-        place = StreamCursor(len(self.events) + 1, 1, 0, memory.id, 1)
-        self.events.append(StreamedEvent(event, place))
-
-    async def now(self) -> StreamCursor:
-        return StreamCursor(len(self.events) + 1)
-
-    async def read(
-        self, project_id: str, scope: Scope, after: StreamCursor, limit: int
-    ) -> StreamPage:
-        self.reads.append(scope)
-        # Others go on in the meantime, as they do during a real read.
-        await asyncio.sleep(0)
-        if self.error is not None:
-            raise self.error
-        found = [
-            streamed
-            for streamed in self.events
-            if streamed.cursor > after and scope in streamed.event.scope.readers()
-        ]
-        is_last = len(found) <= limit
-        end = await self.now() if is_last else found[limit - 1].cursor
-        return StreamPage(found[:limit], max(after, end), is_last, is_held_back=False)

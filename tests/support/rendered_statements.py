@@ -30,8 +30,8 @@ from server.storage.postgres import (
 from server.storage.postgres.commit import RECORD_CALL, RECORD_CALL_WITH_PASSAGES
 from server.storage.postgres.erasing import CHANGES, PROJECT_SQL
 from server.storage.postgres.erasing import SQL as ERASE
-from server.storage.postgres.event_stream import SQL as EVENTS
 from server.storage.postgres.filters import filter_condition, scope_condition
+from server.storage.postgres.memory_history import STREAM_SQL as EVENTS
 from server.storage.postgres.recall import SQL as RECALL
 from server.storage.postgres.scope_index import ScopeIndex
 from server.storage.postgres.statements import PACKAGE, SqlFile, Statement

@@ -11,7 +11,7 @@ from typing import Final
 from uuid import UUID
 
 from server.core.errors import MemoryNotFound, ShuttingDown
-from server.memories.history.ports import EventStream, MemoryHistory, StreamedEvent, StreamPage
+from server.memories.history.ports import MemoryHistory, StreamedEvent, StreamPage
 from server.memories.memory import MemoryEvent, StreamCursor
 from server.memories.scope import Scope, is_within
 from server.operations.ports import Channel, Notifications
@@ -117,9 +117,9 @@ class EventTails:
     """
 
     def __init__(
-        self, stream: EventStream, notifications: Notifications, draining: asyncio.Event
+        self, history: MemoryHistory, notifications: Notifications, draining: asyncio.Event
     ) -> None:
-        self._stream = stream
+        self._history = history
         self._notifications = notifications
         self._draining = draining
         self._readings: dict[str, _Reading] = {}
@@ -153,7 +153,7 @@ class EventTails:
         with self._notifications.subscribe(Channel.MEMORY_EVENTS, stirred.set):
             while not self._draining.is_set():
                 stirred.clear()
-                page = await self._stream.read(project_id, _WHOLE_PROJECT, tail.end, PAGE_SIZE)
+                page = await self._history.stream(project_id, _WHOLE_PROJECT, tail.end, PAGE_SIZE)
                 tail.take(page)
                 if page.is_last:
                     pause = _HELD_BACK_SECONDS if page.is_held_back else _LOOK_AGAIN_SECONDS
@@ -247,8 +247,8 @@ class WatchMemoryEvents:
     the tail, which all streams of the project share.
     """
 
-    def __init__(self, stream: EventStream, tails: EventTails, draining: asyncio.Event) -> None:
-        self._stream = stream
+    def __init__(self, history: MemoryHistory, tails: EventTails, draining: asyncio.Event) -> None:
+        self._history = history
         self._tails = tails
         self._draining = draining
 
@@ -261,7 +261,7 @@ class WatchMemoryEvents:
             ShuttingDown: this server is stopping; another one can resume after the last cursor.
             StoreUnavailable: the events cannot be read.
         """
-        now = await self._stream.now()
+        now = await self._history.stream_end()
         after = command.after
         if after is None:
             after = now
@@ -285,7 +285,7 @@ class WatchMemoryEvents:
         """Yields the events after a cursor, up to the newest one and at least up to `end`."""
         is_behind = after < end
         while is_behind:
-            page = await self._stream.read(command.project_id, command.scope, after, PAGE_SIZE)
+            page = await self._history.stream(command.project_id, command.scope, after, PAGE_SIZE)
             for streamed in page.events:
                 yield streamed
             after = page.cursor

@@ -13,8 +13,30 @@ from server.memories.ports import ListQuery
 from server.memories.scope import Scope
 
 
+@dataclass(frozen=True, slots=True)
+class StreamedEvent:
+    """An event, and the cursor after it."""
+
+    event: MemoryEvent
+    cursor: StreamCursor
+
+
+@dataclass(frozen=True, slots=True)
+class StreamPage:
+    """The next events, and the cursor to continue from.
+
+    `is_last` says that there are no more for now; `is_held_back`, that there are events which
+    become readable when transactions that are open now have ended.
+    """
+
+    events: Sequence[StreamedEvent]
+    cursor: StreamCursor
+    is_last: bool
+    is_held_back: bool
+
+
 class MemoryHistory(Protocol):
-    """The history of a project's memories, including deleted ones.
+    """The history of a project's memories, including deleted ones, also as a stream of events.
 
     Every method works within one project and raises StoreUnavailable if PostgreSQL cannot be
     reached or refuses work.
@@ -45,46 +67,15 @@ class MemoryHistory(Protocol):
         """Returns one page of the memories that existed at `time`, as they were then."""
         ...
 
-
-@dataclass(frozen=True, slots=True)
-class StreamedEvent:
-    """An event, and the cursor after it."""
-
-    event: MemoryEvent
-    cursor: StreamCursor
-
-
-@dataclass(frozen=True, slots=True)
-class StreamPage:
-    """The next events, and the cursor to continue from.
-
-    `is_last` says that there are no more for now; `is_held_back`, that there are events which
-    become readable when transactions that are open now have ended.
-    """
-
-    events: Sequence[StreamedEvent]
-    cursor: StreamCursor
-    is_last: bool
-    is_held_back: bool
-
-
-class EventStream(Protocol):
-    """All events of a project in one order: no event appears before one that was already read."""
-
-    async def now(self) -> StreamCursor:
+    async def stream_end(self) -> StreamCursor:
         """Returns the cursor after all committed events that have no open transaction before them.
 
-        Raises:
-            StoreUnavailable: PostgreSQL cannot be reached.
+        All events of a project are in one order: none appears before one that was already read.
         """
         ...
 
-    async def read(
+    async def stream(
         self, project_id: str, scope: Scope, after: StreamCursor, limit: int
     ) -> StreamPage:
-        """Returns up to `limit` events of the scope after a cursor; an empty scope is the project.
-
-        Raises:
-            StoreUnavailable: PostgreSQL cannot be reached.
-        """
+        """Returns up to `limit` events of the scope after a cursor; an empty one is the project."""
         ...

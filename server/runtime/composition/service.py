@@ -75,7 +75,6 @@ from server.runtime.settings import Settings
 from server.storage.postgres.audit import PostgresAuditLog
 from server.storage.postgres.entities import PostgresEntitySplits
 from server.storage.postgres.erasing import PostgresRetention
-from server.storage.postgres.event_stream import PostgresEventStream
 from server.storage.postgres.memory_changes import PostgresMemoryChanges
 from server.storage.postgres.memory_history import PostgresMemoryHistory
 from server.storage.postgres.memory_store import PostgresMemoryStore
@@ -251,11 +250,10 @@ def _compose(
     projector = GraphProjector(outbox, access.graph)
     health, gate = HealthService(), DrainGate()
     on_commit = partial(notifications.notify, Channel.MEMORY_EVENTS)
-    stream = PostgresEventStream(database)
-    tails = EventTails(stream, notifications, gate.closing)
-    watch = WatchMemoryEvents(stream, tails, gate.closing)
-    store = PostgresMemoryStore(database, on_commit, settings.search.index_mb * 2**20)
     history = PostgresMemoryHistory(database)
+    tails = EventTails(history, notifications, gate.closing)
+    watch = WatchMemoryEvents(history, tails, gate.closing)
+    store = PostgresMemoryStore(database, on_commit, settings.search.index_mb * 2**20)
     leases = PostgresLeases(database, notifications.server_id)
     turns = ScopeTurns(leases)
     inferred = RememberInferred(

@@ -1,13 +1,15 @@
-"""The past of memories on PostgreSQL."""
+"""The past of memories on PostgreSQL, and the events of a project in one order."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 from uuid import UUID
 
 from server.core.pages import ListOrder
-from server.memories.memory import EventType, Memory, MemoryEvent, PastVersion
+from server.memories.history.ports import StreamedEvent, StreamPage
+from server.memories.memory import EventType, Memory, MemoryEvent, PastVersion, StreamCursor
 from server.memories.ports import ListQuery
 from server.memories.scope import Scope
 from server.storage.postgres.filters import filter_condition, reads_values, scope_condition
@@ -19,7 +21,12 @@ if TYPE_CHECKING:
     from server.storage.postgres.rows import Row
 
 SQL = load_sql("history.sql", "memory_columns.sql")
+STREAM_SQL = load_sql("event_stream.sql", "memory_columns.sql")
 _PAGES = {ListOrder.NEWEST_FIRST: "newest_first", ListOrder.OLDEST_FIRST: "oldest_first"}
+
+MOST_LOOKED_AT: Final = 1000
+"""Events of a project that one page looks at, so that a quiet scope of a busy project costs
+no more."""
 
 
 def list_statement(query: ListQuery, time: datetime) -> BoundStatement:
@@ -103,6 +110,46 @@ class PostgresMemoryHistory:
             rows = await connection.fetch(*list_statement(query, time))
         return [to_memory(row) for row in rows]
 
+    async def stream_end(self) -> StreamCursor:
+        async with self._database.connection() as connection:
+            return StreamCursor(int(await connection.fetchval(*STREAM_SQL["horizon"]())))
+
+    async def stream(
+        self, project_id: str, scope: Scope, after: StreamCursor, limit: int
+    ) -> StreamPage:
+        condition = scope_condition(scope)
+        page = STREAM_SQL["page"].fill(scope=condition.text)(
+            project_id=project_id,
+            limit=limit,
+            look_at=MOST_LOOKED_AT,
+            **_position(after),
+            **condition.values,
+        )
+        async with self._database.connection() as connection:
+            rows = await connection.fetch(*page)
+            steps = [row for row in rows if row["version"] is not None]
+            places = [_place(row) for row in steps if row["matches"]]
+            known = (
+                await connection.fetch(
+                    *STREAM_SQL["events"](
+                        project_id=project_id,
+                        memory_ids=[place.memory_id for place in places],
+                        versions=[place.version for place in places],
+                    )
+                )
+                if places
+                else []
+            )
+        is_last = len(steps) < limit and not any(row["is_last_looked_at"] for row in steps)
+        horizon = StreamCursor(int(rows[0]["horizon"]))
+        return StreamPage(
+            events=_events(places, known),
+            # No more events can appear below the horizon, so the next page may begin there.
+            cursor=max(after, horizon) if is_last else _place(steps[-1]),
+            is_last=is_last,
+            is_held_back=rows[0]["has_more"],
+        )
+
 
 def state_of(row: Row) -> Memory | None:
     """The state in a row that has `has_state`; None after a deletion."""
@@ -121,3 +168,43 @@ def to_event(memory_id: UUID, row: Row, before: Memory | None, after: Memory | N
         provenance=to_provenance(row),
         erased_scope=Scope(**row["erased_scope"]) if row["erased_scope"] else None,
     )
+
+
+if TYPE_CHECKING:
+    from server.storage.postgres.rows import Row
+
+
+def _position(after: StreamCursor) -> dict[str, object]:
+    return {
+        "after_transaction": str(after.transaction_id),
+        "after_position": after.position,
+        "after_ordinal": after.ordinal,
+        "after_memory": after.memory_id,
+        "after_version": after.version,
+    }
+
+
+def _place(row: Row) -> StreamCursor:
+    return StreamCursor(
+        int(row["transaction_id"]),
+        row["position"],
+        row["ordinal"],
+        row["memory_id"],
+        row["version"],
+    )
+
+
+def _events(places: Sequence[StreamCursor], known: Sequence[Row]) -> list[StreamedEvent]:
+    rows: dict[tuple[UUID, int], Row] = {
+        (row["event_memory_id"], row["event_version"]): row for row in known
+    }
+    events = []
+    for place in places:
+        row = rows.get((place.memory_id, place.version))
+        # Its scope may have been erased between the two statements.
+        if row is not None:
+            before = rows.get((place.memory_id, place.version - 1))
+            earlier = state_of(before) if before is not None else None
+            event = to_event(place.memory_id, row, earlier, state_of(row))
+            events.append(StreamedEvent(event, place))
+    return events

@@ -48,7 +48,7 @@ from server.projects.statistics import GetStatistics
 from server.telemetry.statistics import Statistics
 from tests.support.fake_audit import FakeAuditLog
 from tests.support.fake_changes import FakeChanges
-from tests.support.fake_history import FakeEventStream, FakeHistory, FakeSplits
+from tests.support.fake_history import FakeHistory, FakeSplits
 from tests.support.fake_operations import FakeNotifications, FakeOperations
 from tests.support.fake_store import FakeStore
 from tests.support.fakes import (
@@ -122,7 +122,7 @@ def servicers() -> Servicers:
 
 def life_of(store: FakeStore) -> MutationUseCases:
     changes, embedder, clock = FakeChanges(store), FakeEmbedder(), FakeClock()
-    stream, draining = FakeEventStream(), asyncio.Event()
+    stream, draining = FakeHistory(), asyncio.Event()
     update = UpdateMemory(store, changes, embedder, clock)
     history = FakeHistory()
     delete = DeleteMemory(store, changes, history, clock)

@@ -20,7 +20,7 @@ from server.memories.memory import StreamCursor
 from server.memories.scope import Scope
 from server.operations.ports import Channel
 from tests.support.builders import ALICE, PROJECT, addition, call
-from tests.support.fake_history import FakeEventStream
+from tests.support.fake_history import FakeHistory
 from tests.support.fake_operations import FakeNotifications
 
 BOB = Scope(user_id="bob")
@@ -31,7 +31,7 @@ EVERYONE = Scope()
 class World:
     """The use case on a project in memory."""
 
-    stream: FakeEventStream = field(default_factory=FakeEventStream)
+    stream: FakeHistory = field(default_factory=FakeHistory)
     notifications: FakeNotifications = field(default_factory=FakeNotifications)
     draining: asyncio.Event = field(default_factory=asyncio.Event)
 
