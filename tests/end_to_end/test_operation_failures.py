@@ -9,7 +9,7 @@ from tests.support import gemini_faults
 from tests.support.gemini_endpoint import GeminiEndpoint
 from tests.support.gemini_server import API_KEY
 from tests.support.operations import add, metadata_of, page, texts, wait
-from tests.support.server import PROJECT, Home, connected, key_of, run_command
+from tests.support.server import Home, connected, key_of, run_command
 
 Metadata = memory_service_pb2.OperationMetadata
 
@@ -41,7 +41,7 @@ async def test_what_fails_again_and_again_is_given_up_and_can_be_retried(
         assert [operation.name for operation in listed.operations] == [name]
 
         operation_id = name.rpartition("/")[2]
-        of_project = ("--project", PROJECT)
+        of_project = ("--project", home.project)
         shown = await run_command(
             "operations", "show", *of_project, operation_id, environment=home.environment
         )

@@ -15,7 +15,6 @@ from tests.support.api import events
 from tests.support.collector import Collector, SentSpan
 from tests.support.operations import metadata_of, response_of, wait
 from tests.support.processes import eventually
-from tests.support.server import PROJECT
 from tests.support.traced_server import Traced
 
 CORRELATION_ID = "follow-me"
@@ -28,10 +27,10 @@ PATIENCE_SECONDS = 30.0
 
 
 @asynccontextmanager
-async def held_graph(driver: AsyncDriver, space: str) -> AsyncIterator[None]:
+async def held_graph(driver: AsyncDriver, project: str, space: str) -> AsyncIterator[None]:
     """Lets no projection into the entities of a space, so that its transaction can be looked at."""
     async with driver.session() as session, await session.begin_transaction() as tx:
-        slot = space_slot(PROJECT, space)
+        slot = space_slot(project, space)
         await tx.run("MERGE (lock:SpaceLock {slot: $slot}) SET lock.slot = $slot", slot=slot)
         yield
         await tx.rollback()
@@ -64,7 +63,7 @@ def ids_of(span: SentSpan) -> Sequence[str]:
 
 async def test_one_request_is_found_everywhere(traced: Traced, neo4j_driver: AsyncDriver) -> None:
     client = traced.client
-    async with held_graph(neo4j_driver, "user:alice"):
+    async with held_graph(neo4j_driver, traced.project, "user:alice"):
         call = client.memory.AddMemories(
             memory_service_pb2.AddMemoriesRequest(
                 user_id="alice",

@@ -14,7 +14,6 @@ from server.embedded.neo4j import Neo4jAddress
 from tests.support.gemini_endpoint import GeminiEndpoint
 from tests.support.postgres import migrated_database
 from tests.support.server import (
-    PROJECT,
     Client,
     Home,
     ServerProcess,
@@ -92,5 +91,8 @@ async def on_gemini(shared_on_gemini: Running) -> AsyncIterator[GeminiServer]:
 @pytest_asyncio.fixture
 async def on_own_gemini(home: Home, gemini: GeminiEndpoint) -> AsyncIterator[GeminiServer]:
     """A server of the test's own, which may remember faults of the model."""
-    async with running_on_gemini(home, gemini) as running, running.of_project(PROJECT) as served:
+    async with (
+        running_on_gemini(home, gemini) as running,
+        running.of_project(home.project) as served,
+    ):
         yield served

@@ -263,6 +263,7 @@ class Home:
     environment: Mapping[str, str]
     postgres_dsn: str
     directory: Path
+    project: str = PROJECT
     _servers: list[ServerProcess] = field(default_factory=list)
 
     def server(self, **variables: str) -> ServerProcess:
@@ -286,8 +287,9 @@ async def create_project(dsn: str, project: str) -> None:
         await administration.create_project(project, "default")
 
 
-async def key_of(home: Home, project: str = PROJECT) -> str:
-    """A new key of the project."""
+async def key_of(home: Home, project: str | None = None) -> str:
+    """A new key of the project, or of the one that the databases were prepared with."""
+    project = project or home.project
     async with open_administration(home.postgres_dsn, PostgresSettings()) as administration:
         _, key = await administration.create_key(project_id=project, org_id=None, label="test")
     return key
@@ -332,10 +334,14 @@ async def home(
 
 @asynccontextmanager
 async def prepared_home(dsn: str, neo4j: Neo4jAddress, directory: Path) -> AsyncIterator[Home]:
-    """A project in a migrated database; no server of it outlives the block."""
-    await create_project(dsn, PROJECT)
+    """A project in a migrated database; no server of it outlives the block.
+
+    No other test has a project of that name, because all of them share one graph.
+    """
+    project = f"{PROJECT}-{uuid4()}"
+    await create_project(dsn, project)
     environment = external_environment(as_service(dsn), neo4j, MEMOIR_GRPC_REFLECTION="true")
-    home = Home(environment, dsn, directory)
+    home = Home(environment, dsn, directory, project)
     try:
         yield home
     finally:

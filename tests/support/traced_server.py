@@ -23,6 +23,7 @@ class Traced:
     client: Client
     gemini: GeminiEndpoint
     collector: Collector
+    project: str
 
     @property
     def lines(self) -> list[dict[str, Any]]:
@@ -45,5 +46,5 @@ async def traced(home: Home, gemini: GeminiEndpoint, collector: Collector) -> As
     )
     await server.start()
     async with connected(server.address, await key_of(home)) as client:
-        yield Traced(server, client, gemini, collector)
+        yield Traced(server, client, gemini, collector, home.project)
     await server.stop()
