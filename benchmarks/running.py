@@ -39,15 +39,20 @@ async def prepared(
 
 
 @asynccontextmanager
-async def running_server(address: str | None, key: str) -> AsyncIterator[tuple[str, str]]:
-    """The address and the key to call; without an address, of a server that it starts."""
+async def running_server(
+    address: str | None, key: str, **variables: str
+) -> AsyncIterator[tuple[str, str]]:
+    """The address and the key to call; without an address, of a server that it starts.
+
+    `variables` are settings of that server.
+    """
     if address:
         yield address, key
         return
     async with AsyncExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="memoir-bench-")))
         dsn = await stack.enter_async_context(postgres(folder / "postgres"))
-        environment, key = await stack.enter_async_context(prepared(dsn, PROJECT))
+        environment, key = await stack.enter_async_context(prepared(dsn, PROJECT, **variables))
         at = await stack.enter_async_context(
             serving("-m", "server", "serve", environment=environment, log=folder / "log")
         )

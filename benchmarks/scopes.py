@@ -1,6 +1,7 @@
 """How long a search takes in scopes of different sizes.
 
     python -m benchmarks.scopes [--sizes 600 10000] [--searches N] [--callers N]
+        [--index-mb N]
 
 Each size is one user; all of them lie in one table. It starts a server of its own.
 """
@@ -8,6 +9,7 @@ Each size is one user; all of them lie in one table. It starts a server of its o
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping
 
 import grpc
 import uvloop
@@ -18,6 +20,12 @@ from rich.table import Table
 
 from benchmarks.cases import PLACES, sentence
 from benchmarks.load import Figures, closed_loop
+from benchmarks.processor_time import (
+    POSTGRES,
+    SERVER,
+    milliseconds_a_call,
+    processor_seconds,
+)
 from benchmarks.running import running_server
 
 MESSAGES_PER_ADD = 100
@@ -49,8 +57,10 @@ class Scopes:
             )
             progress.advance(task, len(numbers))
 
-    async def measure(self, size: int, searches: int, callers: int) -> Figures:
-        """Searches the user of that size."""
+    async def measure(
+        self, size: int, searches: int, callers: int
+    ) -> tuple[Figures, Mapping[str, float]]:
+        """Searches the user of that size; also what processes take for a search."""
 
         async def search(number: int) -> None:
             place = PLACES[number % len(PLACES)]
@@ -62,7 +72,9 @@ class Scopes:
             )
 
         await closed_loop(search, callers=callers, calls=WARM_UP_SEARCHES)
-        return await closed_loop(search, callers=callers, calls=searches)
+        before = processor_seconds()
+        figures = await closed_loop(search, callers=callers, calls=searches)
+        return figures, milliseconds_a_call(before, processor_seconds(), searches)
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -71,6 +83,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument("--sizes", type=int, nargs="+", default=[600, 10_000], help="memories")
     parser.add_argument("--searches", type=int, default=200, help="searches a size")
+    parser.add_argument("--index-mb", default="256", help="memory for scopes; 0 holds none")
     parser.add_argument("--callers", type=int, default=1, help="searches at a time")
     return parser.parse_args()
 
@@ -78,9 +91,12 @@ def parse_arguments() -> argparse.Namespace:
 async def main() -> None:
     """Fills, measures and prints."""
     arguments = parse_arguments()
-    table = Table("memories in the scope", "searches/s", "p50 ms", "p95 ms")
+    table = Table(
+        *("memories in the scope", "searches/s", "p50 ms", "p95 ms"),
+        *("server, processor ms", "PostgreSQL, processor ms"),
+    )
     async with (
-        running_server(None, "") as (address, key),
+        running_server(None, "", MEMOIR_SEARCH_INDEX_MB=arguments.index_mb) as (address, key),
         grpc.aio.insecure_channel(address) as channel,
     ):
         scopes = Scopes(channel, key)
@@ -88,9 +104,10 @@ async def main() -> None:
             for size in arguments.sizes:
                 await scopes.fill(size, progress)
         for size in arguments.sizes:
-            found = await scopes.measure(size, arguments.searches, arguments.callers)
+            found, took = await scopes.measure(size, arguments.searches, arguments.callers)
             table.add_row(
-                f"{size:,}", f"{found.rate:.0f}", f"{found.p50_ms:.1f}", f"{found.p95_ms:.1f}"
+                *(f"{size:,}", f"{found.rate:.0f}", f"{found.p50_ms:.1f}", f"{found.p95_ms:.1f}"),
+                *(f"{took.get(kind, 0.0):.2f}" for kind in (SERVER, POSTGRES)),
             )
     Console().print(table)
 

@@ -130,10 +130,20 @@ class ScopeView:
         products: Vectors = np.vecdot(self._index.vectors(), vector)
         return self._visible(products).astype(np.float64)
 
+    def _newest(self, count: int) -> Numbers:
+        """The newest items. Only those in question are sorted, for the ids are in no order."""
+        created = self.column("created")
+        if count < len(created):
+            least = np.partition(created, len(created) - count)[len(created) - count]
+            late = np.flatnonzero(created >= least)
+        else:
+            late = np.arange(len(created))
+        high, low = (half[late] for half in self.order)
+        return late[np.lexsort((low, high, created[late]))[-count:]]
+
     def _set_centre(self) -> None:
         """The mean vector, of the newest items, in half precision as in the statement."""
-        high, low = self.order
-        newest = np.lexsort((low, high, self.column("created")))[-CENTRE_SAMPLE:]
+        newest = self._newest(CENTRE_SAMPLE)
         sample = self._index.vectors()[self.numbers[newest]]
         mean = sample.sum(axis=0) * np.float32(1.0 / max(1, len(newest)))
         self._mean: Vectors = mean.astype(np.float16).astype(np.float32)
@@ -145,13 +155,27 @@ class ScopeView:
         self._scale: Scores = 1 / np.sqrt(np.maximum(1e-9, 1 - 2 * share * commonness + offset))
 
 
+def _in_order(view: ScopeView, items: Numbers) -> Numbers:
+    """The items by scope, time of their call, place in it, and id.
+
+    Ids, which are in no order and slow to sort, are compared only where all else is the same.
+    """
+    keys = [view.column(name)[items] for name in ("ordinal", "created", "scope")]
+    order = np.lexsort(keys)
+    same = np.ones(max(0, len(items) - 1), dtype=np.bool_)
+    for key in keys:
+        same &= np.diff(key[order]) == 0
+    tied = np.flatnonzero(np.append(same, False) | np.append(False, same))
+    ties = order[tied]
+    high, low = (half[items[ties]] for half in view.order)
+    order[tied] = ties[np.lexsort((low, high, *(key[ties] for key in keys)))]
+    return items[order]
+
+
 def _line(view: ScopeView) -> _Line:
     stored = np.flatnonzero(view.column("inferred") == 0)
-    high, low = (half[stored] for half in view.order)
-    scopes, times = view.column("scope")[stored], view.column("happened")[stored]
-    created, ordinals = view.column("created")[stored], view.column("ordinal")[stored]
-    order = np.lexsort((low, high, ordinals, created, scopes))
-    numbers, scopes, times = stored[order], scopes[order], times[order]
+    numbers = _in_order(view, stored)
+    scopes, times = view.column("scope")[numbers], view.column("happened")[numbers]
     opens = np.ones(len(numbers), dtype=np.bool_)
     opens[1:] = (np.diff(scopes) != 0) | (np.abs(np.diff(times)) > _SITTING_MICROSECONDS)
     lengths = view.lengths[numbers]
