@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 from array import array
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from math import sqrt
+from uuid import UUID
 
 from server.core.values import Vector
 from server.graph.model import EntityRef, MemorySubgraph, StatedRelation, entity_key
@@ -20,7 +21,7 @@ from server.graph.ports import (
     RelationQuery,
     Surroundings,
 )
-from server.graph.project.ports import Backlog, DirtyMemory
+from server.graph.project.ports import Backlog, DirtyMemory, KnownSubgraphs
 from server.memories.add.inference import InferenceAnswer, InferenceRequest, ProposedOperation
 from server.memories.search.graph_clues import Clue, Recollection
 from server.models.ports import EmbeddingPurpose
@@ -279,3 +280,23 @@ class FakeOutbox:
         return (
             self.asks_until_caught_up is not None and len(self.asked) >= self.asks_until_caught_up
         )
+
+    async def projects(self) -> list[str]:
+        return []
+
+    async def memories(self, project_id: str, page_size: int) -> AsyncIterator[list[UUID]]:
+        pages: list[list[UUID]] = []
+        for page in pages:
+            yield page
+
+    async def known_subgraphs(self, project_id: str, memory_ids: Sequence[UUID]) -> KnownSubgraphs:
+        return KnownSubgraphs([], [])
+
+    async def outstanding(self, project_id: str, memory_ids: Sequence[UUID]) -> set[UUID]:
+        return set()
+
+    async def enqueue(self, project_id: str, memory_ids: Sequence[UUID]) -> None:
+        """Nothing is ever claimed."""
+
+    async def revive(self, project_id: str) -> int:
+        return 0

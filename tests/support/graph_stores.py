@@ -19,7 +19,7 @@ from server.projects.administration import Administration
 from server.storage.neo4j.audit import Neo4jGraphAudit
 from server.storage.neo4j.graph import Neo4jGraph
 from server.storage.postgres.memory_store import PostgresMemoryStore
-from server.storage.postgres.outbox import PostgresOutbox, PostgresProjectionSource
+from server.storage.postgres.outbox import PostgresOutbox
 from server.storage.postgres.pool import Database
 from server.storage.postgres.projects import PostgresProjectStore
 from tests.support.builders import NOW, PROJECT, addition, call
@@ -62,14 +62,13 @@ async def open_stores(database: Database, driver: AsyncDriver, graph: Neo4jGraph
     clock = SystemClock()
     await Administration(PostgresProjectStore(database), clock).create_project(PROJECT, "default")
     outbox, audit = PostgresOutbox(database, clock), Neo4jGraphAudit(driver)
-    source = PostgresProjectionSource(database, clock)
     options = ProjectorOptions(poll_interval=timedelta(milliseconds=20))
     projector = GraphProjector(outbox, graph, options)
     return GraphStores(
         PostgresMemoryStore(database, on_commit=lambda: None),
         outbox,
         projector,
-        VerifyGraph(source, audit),
-        RebuildGraph(source, audit, graph, outbox, projector),
+        VerifyGraph(outbox, audit),
+        RebuildGraph(outbox, audit, graph, projector),
         (NOW + timedelta(minutes=minute) for minute in count()),
     )

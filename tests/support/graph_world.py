@@ -23,7 +23,7 @@ from server.storage.neo4j.audit import Neo4jGraphAudit
 from server.storage.neo4j.calls import open_driver
 from server.storage.neo4j.graph import Neo4jGraph
 from server.storage.postgres.memory_store import PostgresMemoryStore
-from server.storage.postgres.outbox import PostgresOutbox, PostgresProjectionSource
+from server.storage.postgres.outbox import PostgresOutbox
 from server.storage.postgres.pool import Database, PoolOptions, open_pool
 from tests.support.builders import addition, call, revision
 from tests.support.fakes import FakeClock
@@ -68,12 +68,11 @@ class Project:
         self.outbox = PostgresOutbox(self.database, self.clock)
         self.graph = FailingGraph(self.driver)
         self.store = PostgresMemoryStore(self.database, on_commit=lambda: None)
-        source = PostgresProjectionSource(self.database, self.clock)
         audit = Neo4jGraphAudit(self.driver)
         options = ProjectorOptions(batch_size=BATCH, poll_interval=timedelta(milliseconds=1))
         self.projector = GraphProjector(self.outbox, self.graph, options)
-        self.verify = VerifyGraph(source, audit)
-        self.rebuild = RebuildGraph(source, audit, self.graph, self.outbox, self.projector)
+        self.verify = VerifyGraph(self.outbox, audit)
+        self.rebuild = RebuildGraph(self.outbox, audit, self.graph, self.projector)
 
     async def add(
         self, user: str, triples: Sequence[Triple], teacher: str | None, days: int | None

@@ -9,25 +9,23 @@ from uuid import UUID
 
 from server.graph.model import DifferenceKind
 from server.graph.ports import Graph, GraphAudit
-from server.graph.project.ports import Outbox, ProjectionSource
+from server.graph.project.ports import Outbox
 from server.graph.project.projector import GraphProjector
 
 
-async def projects_of(
-    source: ProjectionSource, audit: GraphAudit, project_id: str | None
-) -> list[str]:
+async def projects_of(outbox: Outbox, audit: GraphAudit, project_id: str | None) -> list[str]:
     """Returns the given project, or for None all projects that either store knows."""
     if project_id is not None:
         return [project_id]
-    return sorted({*await source.projects(), *await audit.projects()})
+    return sorted({*await outbox.projects(), *await audit.projects()})
 
 
 async def unknown_memories(
-    source: ProjectionSource, audit: GraphAudit, project_id: str, page_size: int
+    outbox: Outbox, audit: GraphAudit, project_id: str, page_size: int
 ) -> AsyncIterator[list[UUID]]:
     """Yields the memories that are in the graph but no longer exist, page by page."""
     async for page in audit.memories(project_id, page_size):
-        known = await source.subgraphs(project_id, page)
+        known = await outbox.known_subgraphs(project_id, page)
         yield [subgraph.memory_id for subgraph in known.subgraphs if not subgraph.exists]
 
 
@@ -60,8 +58,8 @@ class VerifyGraph:
     on their way to the graph count as pending.
     """
 
-    def __init__(self, source: ProjectionSource, audit: GraphAudit) -> None:
-        self._source = source
+    def __init__(self, outbox: Outbox, audit: GraphAudit) -> None:
+        self._outbox = outbox
         self._audit = audit
 
     async def __call__(
@@ -73,13 +71,13 @@ class VerifyGraph:
             GraphUnavailable, StoreUnavailable: the graph or the store cannot be read.
         """
         report = GraphReport()
-        for project in await projects_of(self._source, self._audit, project_id):
-            async for page in self._source.memories(project, VERIFY_PAGE_SIZE):
+        for project in await projects_of(self._outbox, self._audit, project_id):
+            async for page in self._outbox.memories(project, VERIFY_PAGE_SIZE):
                 report.memories += len(page)
                 await self._compare(report, project, page)
                 on_progress(len(page))
             async for unknown in unknown_memories(
-                self._source, self._audit, project, VERIFY_PAGE_SIZE
+                self._outbox, self._audit, project, VERIFY_PAGE_SIZE
             ):
                 await self._compare(report, project, unknown)
             async for flaws in self._audit.flaws(project, VERIFY_PAGE_SIZE, mend=False):
@@ -96,7 +94,7 @@ class VerifyGraph:
             if not suspects:
                 return
             found = await self._look(project_id, suspects)
-            outstanding = await self._source.outstanding(project_id, list(found))
+            outstanding = await self._outbox.outstanding(project_id, list(found))
             report.pending += len(outstanding)
             suspects = [memory_id for memory_id in found if memory_id not in outstanding]
         for memory_id in suspects:
@@ -109,7 +107,7 @@ class VerifyGraph:
     async def _look(
         self, project_id: str, memory_ids: Sequence[UUID]
     ) -> dict[UUID, Counter[DifferenceKind]]:
-        known = await self._source.subgraphs(project_id, memory_ids)
+        known = await self._outbox.known_subgraphs(project_id, memory_ids)
         found = dict(await self._audit.compare(known.subgraphs))
         for memory_id in known.not_learned:
             kinds = found.setdefault(memory_id, Counter())
@@ -140,16 +138,14 @@ class RebuildGraph:
 
     def __init__(
         self,
-        source: ProjectionSource,
+        outbox: Outbox,
         audit: GraphAudit,
         graph: Graph,
-        outbox: Outbox,
         projector: GraphProjector,
     ) -> None:
-        self._source = source
+        self._outbox = outbox
         self._audit = audit
         self._graph = graph
-        self._outbox = outbox
         self._projector = projector
 
     async def __call__(
@@ -163,7 +159,7 @@ class RebuildGraph:
         """
         await self._graph.prepare()
         rebuilt = Rebuilt()
-        projects = await projects_of(self._source, self._audit, project_id)
+        projects = await projects_of(self._outbox, self._audit, project_id)
         # Before, because a projection does not look for relations of a memory that is new to the
         # graph; after, because names and ends depend on the result of the projections.
         await self._mend(projects, rebuilt)
@@ -180,16 +176,16 @@ class RebuildGraph:
                 rebuilt.mended += mended
 
     async def _mark(self, project_id: str, rebuilt: Rebuilt) -> None:
-        rebuilt.revived += await self._source.revive(project_id)
-        async for page in self._source.memories(project_id, REBUILD_PAGE_SIZE):
-            known = await self._source.subgraphs(project_id, page)
+        rebuilt.revived += await self._outbox.revive(project_id)
+        async for page in self._outbox.memories(project_id, REBUILD_PAGE_SIZE):
+            known = await self._outbox.known_subgraphs(project_id, page)
             await self._audit.rewind(known.subgraphs)
-            await self._source.enqueue(project_id, page)
+            await self._outbox.enqueue(project_id, page)
             rebuilt.memories += len(page)
         async for unknown in unknown_memories(
-            self._source, self._audit, project_id, REBUILD_PAGE_SIZE
+            self._outbox, self._audit, project_id, REBUILD_PAGE_SIZE
         ):
-            await self._source.enqueue(project_id, unknown)
+            await self._outbox.enqueue(project_id, unknown)
             rebuilt.unknown += len(unknown)
 
     async def _drain(

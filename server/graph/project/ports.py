@@ -41,8 +41,18 @@ class Backlog:
     oldest_seconds: float
 
 
+@dataclass(frozen=True, slots=True)
+class KnownSubgraphs:
+    """What the graph should hold; `not_learned` are memories whose aliases are not stored yet."""
+
+    subgraphs: Sequence[MemorySubgraph]
+    not_learned: Sequence[UUID]
+
+
 class Outbox(Protocol):
-    """Changes on their way to the graph. A change is added in the transaction that makes it.
+    """The memories that the graph must hold: those that changed, and all of them page by page.
+
+    A change is added in the transaction that makes it.
 
     Every method raises StoreUnavailable if PostgreSQL cannot be reached.
     """
@@ -110,21 +120,6 @@ class Outbox(Protocol):
         """
         ...
 
-
-@dataclass(frozen=True, slots=True)
-class KnownSubgraphs:
-    """What the graph should hold; `not_learned` are memories whose aliases are not stored yet."""
-
-    subgraphs: Sequence[MemorySubgraph]
-    not_learned: Sequence[UUID]
-
-
-class ProjectionSource(Protocol):
-    """All memories, page by page.
-
-    Every method raises StoreUnavailable if PostgreSQL cannot be reached.
-    """
-
     async def projects(self) -> list[str]:
         """Returns all projects."""
         ...
@@ -133,7 +128,7 @@ class ProjectionSource(Protocol):
         """Yields the memories of a project, ordered by id."""
         ...
 
-    async def subgraphs(self, project_id: str, memory_ids: Sequence[UUID]) -> KnownSubgraphs:
+    async def known_subgraphs(self, project_id: str, memory_ids: Sequence[UUID]) -> KnownSubgraphs:
         """Returns what the graph must hold for these memories now, without changing anything."""
         ...
 

@@ -55,8 +55,8 @@ _FENCE = re.compile(r"[ \t]{0,3}(`{3,}|~{3,})")
 _TAG = re.compile(r"[ \t]*<([A-Za-z][\w-]{0,40})(?: [^<>]{0,200})?>")
 # An element within a line, such as `<note>I sold it</note>`, but for those that only set words off.
 _ELEMENT = re.compile(
-    r"<(?!(?:a|b|i|u|s|em|strong|mark|small|sub|sup|span)\b)([A-Za-z][\w-]{0,40})(?: [^<>]{0,200})?>"
-    r"[^<>]{1,2000}</\1>|<!--.{1,2000}?-->"
+    r"<(?!(?:a|b|i|u|s|em|strong|mark|small|sub|sup|span)\b)([A-Za-z][\w-]{0,40})"
+    r"(?: [^<>]{0,200})?>[^<>]{1,2000}</\1>|<!--.{1,2000}?-->"
 )
 _MAIL_BEGINS = re.compile(
     r"""\s*(?:

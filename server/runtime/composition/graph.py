@@ -28,7 +28,7 @@ from server.storage.neo4j.audit import Neo4jGraphAudit
 from server.storage.neo4j.calls import open_driver
 from server.storage.neo4j.graph import AbsentGraph, Neo4jGraph
 from server.storage.postgres.entities import PostgresEntitySplits
-from server.storage.postgres.outbox import PostgresOutbox, PostgresProjectionSource
+from server.storage.postgres.outbox import PostgresOutbox
 
 _POLL_SECONDS = 0.5
 
@@ -106,10 +106,9 @@ async def open_graph_maintenance(
         clock, timeout = SystemClock(), settings.neo4j.timeout
         graph = Neo4jGraph(driver, write_timeout=timeout)
         outbox, audit = PostgresOutbox(database, clock), Neo4jGraphAudit(driver)
-        source = PostgresProjectionSource(database, clock)
         projector = GraphProjector(outbox, graph)
         yield GraphMaintenance(
-            VerifyGraph(source, audit), RebuildGraph(source, audit, graph, outbox, projector)
+            VerifyGraph(outbox, audit), RebuildGraph(outbox, audit, graph, projector)
         )
 
 

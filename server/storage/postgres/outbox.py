@@ -17,6 +17,8 @@ from server.storage.postgres.subgraphs import peek_subgraphs, read_subgraphs
 
 SQL = load_sql("outbox.sql")
 
+_REBUILD = "rebuild-graph"
+_FIRST = UUID(int=0)
 _EXPIRY = "expiry"
 
 
@@ -125,27 +127,6 @@ class PostgresOutbox:
                 self._day = day
         return enqueued
 
-
-def _claim(claimed: Sequence[DirtyMemory]) -> dict[str, object]:
-    """The memories of one claim, which share its lease."""
-    return {
-        "project_ids": [dirty.project_id for dirty in claimed],
-        "memory_ids": [dirty.memory_id for dirty in claimed],
-        "lease": claimed[0].lease,
-    }
-
-
-_CORRELATION_ID = "rebuild-graph"
-_FIRST = UUID(int=0)
-
-
-class PostgresProjectionSource:
-    """Implements `server.graph.project.ports.ProjectionSource`."""
-
-    def __init__(self, database: Database, clock: Clock) -> None:
-        self._database = database
-        self._clock = clock
-
     async def projects(self) -> list[str]:
         async with self._database.connection() as connection:
             rows = await connection.fetch(*SQL["projects"]())
@@ -163,7 +144,7 @@ class PostgresProjectionSource:
             after = rows[-1]["memory_id"]
             yield [row["memory_id"] for row in rows]
 
-    async def subgraphs(self, project_id: str, memory_ids: Sequence[UUID]) -> KnownSubgraphs:
+    async def known_subgraphs(self, project_id: str, memory_ids: Sequence[UUID]) -> KnownSubgraphs:
         memories = [(project_id, memory_id, "") for memory_id in memory_ids]
         subgraphs, not_learned = await peek_subgraphs(
             self._database, memories, today(self._clock.now())
@@ -183,10 +164,19 @@ class PostgresProjectionSource:
                 *SQL["enqueue_given"](
                     project_ids=[project_id] * len(memory_ids),
                     memory_ids=list(memory_ids),
-                    correlation_id=_CORRELATION_ID,
+                    correlation_id=_REBUILD,
                 )
             )
 
     async def revive(self, project_id: str) -> int:
         async with self._database.connection() as connection:
             return int(await connection.fetchval(*SQL["revive"](project_id=project_id)))
+
+
+def _claim(claimed: Sequence[DirtyMemory]) -> dict[str, object]:
+    """The memories of one claim, which share its lease."""
+    return {
+        "project_ids": [dirty.project_id for dirty in claimed],
+        "memory_ids": [dirty.memory_id for dirty in claimed],
+        "lease": claimed[0].lease,
+    }

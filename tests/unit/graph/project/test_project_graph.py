@@ -17,9 +17,9 @@ from structlog.testing import capture_logs
 
 from server.core.errors import GraphUnavailable, StoreUnavailable
 from server.graph.model import MemorySubgraph
-from server.graph.project.ports import Backlog, DirtyMemory
+from server.graph.project.ports import DirtyMemory
 from server.graph.project.projector import GraphProjector, ProjectorOptions
-from tests.support.fakes import FakeGraph
+from tests.support.fakes import FakeGraph, FakeOutbox
 
 PROJECT = "project-1"
 SECOND = timedelta(seconds=1)
@@ -33,7 +33,7 @@ QUICK = ProjectorOptions(
 
 
 @dataclass
-class FakeOutbox:
+class HeldOutbox(FakeOutbox):
     """Rows in memory; who claims a row holds it until it is settled or released."""
 
     free: list[DirtyMemory] = field(default_factory=list)
@@ -78,17 +78,8 @@ class FakeOutbox:
         self.faults.append(fault)
         return self.refusals + 1 >= patience
 
-    async def backlog(self, project_id: str | None = None) -> Backlog:
-        raise NotImplementedError
-
-    async def keep_up(self) -> int:
-        return 0
-
     async def release(self, claimed: Sequence[DirtyMemory], retry_after: timedelta) -> None:
         self.released |= {dirty.memory_id: retry_after for dirty in claimed}
-
-    async def is_caught_up(self, project_id: str, position: int) -> bool:
-        raise NotImplementedError
 
 
 async def _nothing(batch: Sequence[UUID]) -> None:
@@ -136,7 +127,7 @@ def refusing(
 
 
 def projector(
-    outbox: FakeOutbox,
+    outbox: HeldOutbox,
     graph: BatchedGraph,
     options: ProjectorOptions | None = None,
     chance: float = 1,
@@ -157,7 +148,7 @@ async def running(subject: GraphProjector) -> AsyncIterator[asyncio.Task[None]]:
 
 
 async def test_a_batch_is_projected_and_settled() -> None:
-    outbox, graph = FakeOutbox([dirty(1), dirty(2), dirty(3)]), BatchedGraph()
+    outbox, graph = HeldOutbox(free=[dirty(1), dirty(2), dirty(3)]), BatchedGraph()
     subject = projector(outbox, graph, ProjectorOptions(batch_size=2))
     assert [await subject.project_once() for _ in range(3)] == [2, 1, 0]
     assert graph.batches == [ids(1, 2), ids(3)]
@@ -175,7 +166,7 @@ async def test_a_projection_links_back_to_all_its_calls(
         for number, trace in enumerate(traces, 1)
     ]
     graph = BatchedGraph(on_project=refusing(GraphUnavailable(), [1] if is_away else []))
-    await projector(FakeOutbox(claimed), graph).project_once()
+    await projector(HeldOutbox(free=claimed), graph).project_once()
     (span,) = exported.get_finished_spans()
     assert [format_trace_id(link.context.trace_id) for link in span.links] == traces
     assert (span.attributes or {})["memoir.correlation_ids"] == ("call-1", "call-2")
@@ -183,7 +174,7 @@ async def test_a_projection_links_back_to_all_its_calls(
 
 
 async def test_work_ends_before_its_lease() -> None:
-    outbox, options = FakeOutbox(), ProjectorOptions()
+    outbox, options = HeldOutbox(), ProjectorOptions()
     await projector(outbox, BatchedGraph()).project_once()
     assert outbox.leases == [options.lease]
     assert options.lease / 3 < options.grace < options.lease
@@ -191,7 +182,7 @@ async def test_work_ends_before_its_lease() -> None:
 
 async def test_a_lease_is_renewed_while_the_work_lasts() -> None:
     """The work takes longer than a lease, and is not cut off."""
-    outbox = FakeOutbox([dirty(1)])
+    outbox = HeldOutbox(free=[dirty(1)])
     rounds = 0
 
     async def wait_for_renewals(batch: Sequence[UUID]) -> None:
@@ -214,7 +205,7 @@ async def test_a_lease_that_cannot_be_renewed_ends_the_work() -> None:
         await asyncio.Event().wait()
 
     failures: list[Exception] = [StoreUnavailable() for _ in range(100)]
-    outbox = FakeOutbox([dirty(1)], renew_failures=failures)
+    outbox = HeldOutbox(free=[dirty(1)], renew_failures=failures)
     options = ProjectorOptions(lease=timedelta(milliseconds=60))
     with capture_logs() as logs:
         assert await projector(outbox, BatchedGraph(on_project=hang), options).project_once() == 0
@@ -225,7 +216,7 @@ async def test_a_lease_that_cannot_be_renewed_ends_the_work() -> None:
 
 
 async def test_what_another_projector_took_over_is_told() -> None:
-    outbox = FakeOutbox([dirty(1)], lost=1)
+    outbox = HeldOutbox(free=[dirty(1)], lost=1)
     with capture_logs() as logs:
         await projector(outbox, BatchedGraph()).project_once()
     assert [entry["lost"] for entry in logs if entry["event"] == "projector.lease_lost"] == [1]
@@ -233,7 +224,7 @@ async def test_what_another_projector_took_over_is_told() -> None:
 
 async def test_what_is_refused_again_and_again_is_given_up() -> None:
     graph = BatchedGraph(on_project=refusing(ValueError("secret text of a memory"), [1]))
-    outbox = FakeOutbox([dirty(1)], refusals=2)
+    outbox = HeldOutbox(free=[dirty(1)], refusals=2)
     with capture_logs() as logs:
         await projector(outbox, graph, ProjectorOptions(patience=3)).project_once()
     [event] = [entry for entry in logs if entry["event"] == "projector.memory_given_up"]
@@ -243,7 +234,7 @@ async def test_what_is_refused_again_and_again_is_given_up() -> None:
 
 
 async def test_a_graph_that_is_away_gets_the_batch_again_later_and_later() -> None:
-    outbox = FakeOutbox([dirty(1, 1), dirty(2, 3), dirty(3, 1), dirty(4, 10_000)])
+    outbox = HeldOutbox(free=[dirty(1, 1), dirty(2, 3), dirty(3, 1), dirty(4, 10_000)])
     graph = BatchedGraph(on_project=refusing(GraphUnavailable(), [1]))
     options = ProjectorOptions(shortest_pause=SECOND, longest_pause=60 * SECOND)
     with capture_logs() as logs:
@@ -259,7 +250,7 @@ async def test_a_graph_that_is_away_gets_the_batch_again_later_and_later() -> No
 
 async def test_chance_shortens_a_pause_by_half_at_most() -> None:
     outbox, graph = (
-        FakeOutbox([dirty(1)]),
+        HeldOutbox(free=[dirty(1)]),
         BatchedGraph(on_project=refusing(GraphUnavailable(), [1])),
     )
     options = ProjectorOptions(shortest_pause=SECOND, longest_pause=60 * SECOND)
@@ -269,7 +260,7 @@ async def test_chance_shortens_a_pause_by_half_at_most() -> None:
 
 @pytest.mark.parametrize("bad", [[3], [1], [5], [2, 4], [1, 2, 3, 4, 5]])
 async def test_memories_that_cannot_be_projected_do_not_block_others(bad: list[int]) -> None:
-    outbox = FakeOutbox([dirty(number) for number in range(1, 6)])
+    outbox = HeldOutbox(free=[dirty(number) for number in range(1, 6)])
     graph = BatchedGraph(on_project=refusing(ValueError("secret text of a memory"), bad))
     options = ProjectorOptions(refused_pause=300 * SECOND)
     good = [number for number in range(1, 6) if number not in bad]
@@ -287,7 +278,7 @@ async def test_work_that_takes_too_long_is_given_up_and_nothing_is_given_back() 
     async def hang(batch: Sequence[UUID]) -> None:
         await asyncio.Event().wait()
 
-    outbox = FakeOutbox([dirty(1)])
+    outbox = HeldOutbox(free=[dirty(1)])
     options = ProjectorOptions(work_time=timedelta(milliseconds=20))
     with capture_logs() as logs:
         assert await projector(outbox, BatchedGraph(on_project=hang), options).project_once() == 0
@@ -296,7 +287,7 @@ async def test_work_that_takes_too_long_is_given_up_and_nothing_is_given_back() 
 
 
 async def test_a_store_that_is_away_is_the_callers_to_know() -> None:
-    outbox = FakeOutbox([dirty(1)], failures=[StoreUnavailable()])
+    outbox = HeldOutbox(free=[dirty(1)], failures=[StoreUnavailable()])
     with pytest.raises(StoreUnavailable):
         await projector(outbox, BatchedGraph()).project_once()
 
@@ -308,14 +299,14 @@ async def test_cancelled_work_is_given_back_at_once() -> None:
         begun.set()
         await asyncio.Event().wait()
 
-    outbox = FakeOutbox([dirty(1)])
+    outbox = HeldOutbox(free=[dirty(1)])
     async with running(projector(outbox, BatchedGraph(on_project=hang), QUICK)):
         await begun.wait()
     assert outbox.released == {UUID(int=1): timedelta(0)}
 
 
 async def test_run_empties_the_outbox_and_waits_for_the_next_poll() -> None:
-    outbox, graph = FakeOutbox([dirty(1), dirty(2), dirty(3)]), BatchedGraph()
+    outbox, graph = HeldOutbox(free=[dirty(1), dirty(2), dirty(3)]), BatchedGraph()
     async with running(projector(outbox, graph, replace(QUICK, batch_size=1))):
         await outbox.empty.wait()
         assert outbox.settled == ids(1, 2, 3)
@@ -327,7 +318,7 @@ async def test_run_empties_the_outbox_and_waits_for_the_next_poll() -> None:
 
 
 async def test_run_is_woken_before_its_poll() -> None:
-    outbox, graph = FakeOutbox(), BatchedGraph()
+    outbox, graph = HeldOutbox(), BatchedGraph()
     subject = projector(outbox, graph, replace(QUICK, poll_interval=3600 * SECOND))
     async with running(subject):
         await outbox.empty.wait()
@@ -339,7 +330,7 @@ async def test_run_is_woken_before_its_poll() -> None:
 
 
 async def test_a_wake_during_the_work_is_not_lost() -> None:
-    outbox = FakeOutbox([dirty(1)])
+    outbox = HeldOutbox(free=[dirty(1)])
     graph = BatchedGraph()
     subject = projector(outbox, graph, replace(QUICK, poll_interval=3600 * SECOND))
 
@@ -355,7 +346,7 @@ async def test_a_wake_during_the_work_is_not_lost() -> None:
 
 
 async def test_run_claims_nothing_while_the_graph_is_away() -> None:
-    outbox = FakeOutbox([dirty(1)])
+    outbox = HeldOutbox(free=[dirty(1)])
     graph = BatchedGraph(prepare_failures=[GraphUnavailable(), GraphUnavailable()])
     with capture_logs() as logs:
         async with running(projector(outbox, graph, QUICK)):
@@ -367,7 +358,7 @@ async def test_run_claims_nothing_while_the_graph_is_away() -> None:
 
 
 async def test_run_prepares_the_graph_again_after_an_outage() -> None:
-    outbox = FakeOutbox([dirty(1), dirty(2)])
+    outbox = HeldOutbox(free=[dirty(1), dirty(2)])
     graph = BatchedGraph(on_project=refusing(GraphUnavailable(), [1]))
     async with running(projector(outbox, graph, replace(QUICK, batch_size=1))):
         await outbox.empty.wait()
@@ -377,7 +368,7 @@ async def test_run_prepares_the_graph_again_after_an_outage() -> None:
 
 
 async def test_run_survives_whatever_fails() -> None:
-    outbox = FakeOutbox([dirty(1)], failures=[RuntimeError("a bug"), StoreUnavailable()])
+    outbox = HeldOutbox(free=[dirty(1)], failures=[RuntimeError("a bug"), StoreUnavailable()])
     with capture_logs() as logs:
         async with running(projector(outbox, BatchedGraph(), QUICK)):
             await outbox.empty.wait()
@@ -404,14 +395,14 @@ class Pauses:
         self.during(seconds)
 
 
-def lingering(outbox: FakeOutbox, graph: BatchedGraph, pauses: Pauses) -> GraphProjector:
+def lingering(outbox: HeldOutbox, graph: BatchedGraph, pauses: Pauses) -> GraphProjector:
     return GraphProjector(
         outbox, graph, jitter=lambda: 1.0, monotonic=pauses.monotonic, sleep=pauses.sleep
     )
 
 
 async def test_a_change_after_a_pause_is_projected_at_once() -> None:
-    outbox, graph, pauses = FakeOutbox([dirty(1)]), BatchedGraph(), Pauses()
+    outbox, graph, pauses = HeldOutbox(free=[dirty(1)]), BatchedGraph(), Pauses()
 
     def on_sleep(_: float) -> None:
         assert graph.batches == [ids(1)]
@@ -424,7 +415,7 @@ async def test_a_change_after_a_pause_is_projected_at_once() -> None:
 
 
 async def test_while_changes_keep_coming_they_are_gathered_ever_longer() -> None:
-    outbox, graph, pauses = FakeOutbox([dirty(1)]), BatchedGraph(), Pauses()
+    outbox, graph, pauses = HeldOutbox(free=[dirty(1)]), BatchedGraph(), Pauses()
     coming = iter(range(2, 14))
 
     def two_more_come(_: float) -> None:
@@ -439,7 +430,7 @@ async def test_while_changes_keep_coming_they_are_gathered_ever_longer() -> None
 
 
 async def test_commits_without_anything_for_the_graph_share_a_claim() -> None:
-    outbox, graph, pauses = FakeOutbox(), BatchedGraph(), Pauses()
+    outbox, graph, pauses = HeldOutbox(), BatchedGraph(), Pauses()
     subject = lingering(outbox, graph, pauses)
     async with running(subject):
         await outbox.empty.wait()
@@ -452,7 +443,7 @@ async def test_commits_without_anything_for_the_graph_share_a_claim() -> None:
 
 
 async def test_full_batches_follow_at_once_and_grow() -> None:
-    outbox = FakeOutbox([dirty(number) for number in range(801)])
+    outbox = HeldOutbox(free=[dirty(number) for number in range(801)])
     graph, pauses = BatchedGraph(), Pauses()
     async with running(lingering(outbox, graph, pauses)):
         await asyncio.wait_for(outbox.empty.wait(), PATIENCE_SECONDS)
@@ -465,7 +456,7 @@ async def test_a_graph_that_fails_is_given_smaller_batches() -> None:
         if len(batch) > 20:
             raise GraphUnavailable
 
-    outbox = FakeOutbox([dirty(number) for number in range(100)])
+    outbox = HeldOutbox(free=[dirty(number) for number in range(100)])
     graph = BatchedGraph(on_project=overwhelmed)
     subject = projector(outbox, graph)
     assert await subject.project_once() == 0
