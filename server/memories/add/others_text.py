@@ -125,12 +125,17 @@ _REQUEST = re.compile(
     rf"(?:^|(?<=[.!?\u2026,] ))\s*{_POLITELY}(?!edit\s*:){_WORK}\b[^.!?:\uff1a\n]{{0,200}}",
     re.VERBOSE | re.IGNORECASE,
 )
-_DOCUMENT_HEADING = re.compile(
-    r"""(?:\b(?:bio|biography|e-?mail|mail|letter|text|texts|message|post|tweet|article|essay|story
-        |poem|lyrics|song|paragraph|passage|draft|review|comment|note|quote|log|transcript
-        |conversation|chat|dialogue|script|cv|resume|r\u00e9sum\u00e9|description|ad|profile
-        |document|excerpt|statement|testimonial|sentence|following|reply)\b[^.!?:\n]{0,60})[:\uff1a]\s*$""",
-    re.VERBOSE | re.IGNORECASE,
+_DOCUMENT = (
+    r"(?:bio|biography|e-?mail|mail|letter|text|texts|message|post|tweet|article|essay|story|poem"
+    r"|lyrics|song|paragraph|passage|draft|review|comment|note|quote|log|transcript|conversation"
+    r"|chat|dialogue|script|cv|resume|r\u00e9sum\u00e9|description|ad|profile|document|excerpt"
+    r"|statement|testimonial|sentence|following|reply)\b"
+)
+_DOCUMENT_HEADING = re.compile(rf"(?:\b{_DOCUMENT}[^.!?:\n]{{0,60}})[:\uff1a]\s*$", re.IGNORECASE)
+_GIVEN_DOCUMENT = re.compile(
+    r"\s*(?!.{0,80}\b(?:remember|save|store|keep|take|add)\b)[^.!?:\n]{0,80}"
+    rf"\b(?:this|the following) (?:[\w'-]+ ){{0,3}}{_DOCUMENT}(?=[:\uff1a]\s*\S)",
+    re.IGNORECASE,
 )
 _SAID_HEADING = re.compile(
     r"(?<!\bI )(?<!\bi )\b(?:wrote|writes|said|says|texted|messaged|posted|replied|answered|asked"
@@ -332,6 +337,10 @@ def _material(lines: Sequence[_Line], end: int) -> Iterator[OthersText]:
                 yield OthersText(line.end, end, OthersTextKind.MATERIAL)
             elif not following and _POINTS_BACK.search(request.group()):
                 yield OthersText(0, line.start + request.start(), OthersTextKind.MATERIAL)
+            return
+        given = _GIVEN_DOCUMENT.match(line.text)
+        if given and (colon := _COLON.match(line.text, given.end())):
+            yield from _announced(line, colon.end(), end)
             return
         if _DOCUMENT_HEADING.search(line.text[-400:]) and following and not _is_quoted(*following):
             yield OthersText(line.end, end, OthersTextKind.MATERIAL)

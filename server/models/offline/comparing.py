@@ -217,6 +217,9 @@ def _given_up(fact: Fact, other: Fact) -> tuple[Item, ...] | None:
 
     Things are dropped and left in other ways too: then it must be told in full.
     """
+    days = {f"{word}s" for word in lowered(fact.complement.tail) if word in lexicon.DAYS}
+    if not days.isdisjoint(lowered(other.complement.tail)):
+        return None  # What was cancelled on Monday is still done on Mondays.
     behind = content_stems(joined(fact.complement.tail)) if fact.is_qualified else frozenset()
     gone = []
     for item in fact.complement.items:

@@ -263,7 +263,7 @@ def _newcomer(fact: Fact) -> tuple[str, str] | None:
     match = _CHANGED.match(rest) if is_change else _NEWCOMER.match(rest)
     if match is None or not (is_change or fact.stem in lexicon.POSSESSING):
         return None
-    noun, name = match.groups()
+    noun, name = match.group(1).lower(), match.group(2)
     if noun in KINSHIP and fact.relations:
         return noun, _other(fact.relations[0], fact.subject.entity)
     return (noun, name.lower()) if name else None

@@ -184,26 +184,27 @@ def _leads_to_name(rule: _Rule, words: Sequence[str]) -> bool:
 def _being(statement: Statement) -> Iterator[tuple[str, Entity]]:
     """What `I am a nurse`, `I am vegan`, `I am 30` and `I turned 30` state."""
     words = lowered(statement.rest)
+    was_so = statement.stem == "be" and statement.is_past and not statement.is_perfect
     state = words[:1] if words[1:2] == [] or words[1] in _AFTER_STATE else words[:3]
-    if statement.stem in {"be", "turn"} and (age := _AGE.match(" ".join(state))):
+    if statement.stem in {"be", "turn"} and not was_so and (age := _AGE.match(" ".join(state))):
         yield "age", Entity(age.group(1))
-    elif statement.stem == "be":
+    elif statement.stem == "be" and not was_so:
         for word, following in zip(words[:3], [*words[1:], "now"], strict=False):
             if word in _DIETS and following in _AFTER_STATE:
                 yield "follows_diet", Entity(word, "diet")
     if statement.stem in _GETTING and _MARITAL.intersection(words[:1]):
         yield "marital_status", Entity(words[0])
-    if job := _job(statement.stem, words):
+    if job := _job(statement.stem, words, was_so=was_so):
         yield "works_as", Entity(job, "occupation")
 
 
-def _job(stem: str, words: Sequence[str]) -> str:
+def _job(stem: str, words: Sequence[str], *, was_so: bool) -> str:
     """The occupation in `a senior nurse at Acme` or `at Acme as a senior nurse`; "" for none."""
     if words[:2] == ["promoted", "to"]:
         words = words[2:]
     elif stem in _WORKING and "as" in words:
         words = words[words.index("as") + 1 :]
-    elif stem not in _BECOMING or words[:1] not in (["a"], ["an"]):
+    elif stem not in _BECOMING or was_so or words[:1] not in (["a"], ["an"]):
         return ""
     start = int(words[:1] in (["a"], ["an"], ["the"]))
     ends = (end for end in range(start + 1, len(words[:5]) + 1) if lexicon.is_job(words[end - 1]))

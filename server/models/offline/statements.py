@@ -124,6 +124,9 @@ def _read_verb(statement: Statement) -> bool:
     statement.verb, statement.stem = place, lexicon.verb_stem(base)
     statement.is_denied |= word in lexicon.NEGATED
     statement.is_past |= lexicon.is_past(base) or base in {"was", "were"}
+    following = lowered(tokens[place + 1 : place + 2])
+    if word == "got" and statement.is_perfect and not lexicon.DETERMINERS.isdisjoint(following):
+        statement.stem = "have"
     place += 1
     while base in _BE and (length := _adverb(statement, place)):
         place += length
