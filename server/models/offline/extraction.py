@@ -136,7 +136,7 @@ def _facts(statement: str, speaker: Speaker, people: People) -> Iterator[Fact]:
     has_pronoun = not PRONOUNS.keys().isdisjoint(statement.lower().split())
     read = _read_facts if has_pronoun else _read_alike
     for fact in read(statement, speaker, people):
-        people.hear(fact)
+        people.hear(fact, speaker.name)
         yield fact
 
 

@@ -22,7 +22,7 @@ class People:
         self._known: dict[str, Subject] = {}
         self._rivals: dict[str, Subject] = {}
 
-    def hear(self, fact: Fact) -> None:
+    def hear(self, fact: Fact, speaker: str) -> None:
         """Notes the people that a fact is about or names.
 
         Whose name is told (`my mom's name is Helga`) is from then on known by that name alone.
@@ -30,7 +30,7 @@ class People:
         subject = fact.subject
         if fact.tells_name:
             self._known.pop(subject.entity.key, None)
-        elif _is_somebody(subject.entity) and subject.entity != subject.owner:
+        elif _is_somebody(subject.entity) and subject.entity.name != speaker:
             self._known.setdefault(subject.entity.key, subject)
         for name, kin in fact.mentioned():
             rival = Subject(name, Entity(name), subject.owner, frozenset(), kin)
@@ -38,7 +38,7 @@ class People:
         for relation in fact.relations:
             kin = relation.relation.removesuffix("_of")
             for entity in (relation.source, relation.target):
-                if _is_somebody(entity) and entity != subject.owner:
+                if _is_somebody(entity) and entity.name != speaker:
                     other = Subject(
                         entity.name, entity, subject.owner, frozenset({entity.key}), kin
                     )
