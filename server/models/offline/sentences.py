@@ -135,8 +135,9 @@ _VALUE = re.compile(r"(?:my )?((?:new|favou?rite) [\w -]{2,30}): (?=\S)", re.IGN
 _CALL_ME = re.compile(r"(?i:(?:please )?(?:just )?call me )(?=[A-Z])")
 _DIARY = re.compile(
     r"(?:(?:just|finally|recently) )?(?!(?:got|had) to)([a-z]+)"
-    r" (?:to|up in|my|our|an?|the|two|three|married|engaged|promoted)\b"
+    r" (to|up in|my|our|an?|the|two|three|married|engaged|promoted)\b"
 )
+_PARTING = lexicon.verbs_listed("disposing") | lexicon.verbs_listed("ending")
 _DIARY_NAME = re.compile(r"(?:(?:just|finally|recently) )?([a-z]+) (?=[A-Z][a-z])")
 
 
@@ -145,11 +146,17 @@ def _with_subject(statement: str) -> str:
     level = normalized(statement).lower()
     if (name := _CALL_ME.match(statement)) is not None:
         return f"I go by {statement[name.end() :]}"
+    if len(level) != len(statement):
+        return statement
     if (value := _VALUE.match(level)) is not None:
         return f"My {value.group(1)} is {statement[value.end() :]}"
     diary = _DIARY.match(level) or _DIARY_NAME.match(statement[:1].lower() + statement[1:])
-    verb = diary.group(1) if diary else ""
-    is_told = lexicon.is_past(verb) and lexicon.verb_stem(verb) in lexicon.VERB_STEMS
+    if diary is None or not lexicon.is_past(diary.group(1)):
+        return statement
+    # `Fixed the bug` is about the talk; `Sold the car` is not.
+    is_the = diary.groups()[1:] == ("the",)
+    stem = lexicon.verb_stem(diary.group(1))
+    is_told = stem in (_PARTING if is_the else lexicon.VERB_STEMS)
     return f"I {statement[:1].lower()}{statement[1:]}" if is_told else statement
 
 
