@@ -7,7 +7,9 @@ scope, and brings what was added since (ADR 0054).
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
 from contextvars import Context
 from datetime import date
 from functools import lru_cache
@@ -15,7 +17,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 from uuid import UUID
 
 import structlog
-from cachetools import LRUCache
+from cachetools import LRUCache, TTLCache
 
 from server.core.background import Background
 from server.core.request_context import enter_project
@@ -43,6 +45,16 @@ MOST_VECTOR_BYTES: Final = 32 * 1024 * 1024
 MOST_CHANGES: Final = 500
 """How many changed items a search brings in. After more of them the index is read anew."""
 
+IDLE_SECONDS: Final = 60.0
+"""A scope that was not searched for so long makes way for another one.
+
+Reading a scope costs as much as several searches by statement: it must not make way at once.
+"""
+
+_ROOM_BELOW: Final = 0.75
+"""The part of all bytes up to which scopes are held without a look at others."""
+
+_REFUSED_SECONDS: Final = 600.0
 _MOST_SEEN: Final = 10_000
 _ATTEMPTS: Final = 3
 _SLICE: Final = 100
@@ -58,6 +70,8 @@ class HeldScope:
 
     def __init__(self, dimensions: int) -> None:
         self.index = ScopeIndex(dimensions)
+        self.counted_bytes = 0
+        self.last_search = 0.0
         self.refreshing = asyncio.Lock()
         self._view: ScopeView | None = None
         self._viewed: tuple[int, date | None] | None = None
@@ -73,13 +87,20 @@ class HeldScope:
 class ScopeIndexes:
     """Holds the scopes that were searched at least twice lately, up to so many bytes."""
 
-    def __init__(self, database: Database, most_bytes: int = MOST_BYTES) -> None:
+    def __init__(
+        self,
+        database: Database,
+        most_bytes: int = MOST_BYTES,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._database = database
-        self._most_vector_bytes = min(MOST_VECTOR_BYTES, most_bytes // 4)
-        self._held: LRUCache[Place, HeldScope] = LRUCache(
-            most_bytes, getsizeof=lambda held: held.index.byte_size
-        )
+        self._most_bytes = most_bytes
+        self._monotonic = monotonic
+        # The one that was searched longest ago first.
+        self._held: OrderedDict[Place, HeldScope] = OrderedDict()
+        self._bytes = 0
         self._seen: LRUCache[Place, bool] = LRUCache(_MOST_SEEN)
+        self._refused: TTLCache[Place, bool] = TTLCache(_MOST_SEEN, _REFUSED_SECONDS, monotonic)
         self._loading: set[Place] = set()
         self._loads = Background("scope-index")
         self._one_at_a_time = asyncio.Lock()
@@ -90,10 +111,12 @@ class ScopeIndexes:
         held = self._held.get(place)
         if held is None or held.index.dimensions != len(query.vector):
             return None
+        self._held.move_to_end(place)
+        held.last_search = self._monotonic()
         before = held.index.changes
         question = await self._checked(connection, query, held)
         if question is None:
-            self._held.pop(place, None)
+            self._let_go(place)
             return None
         if held.index.changes != before:
             self._hold(place, held)
@@ -105,11 +128,11 @@ class ScopeIndexes:
         If that was so before, the scope is read into memory, in the background.
         """
         place = _place(query)
-        if not self._fits(items, len(query.vector)):
+        if place in self._refused or not self._fits(items, len(query.vector)):
             return
         if not self._seen.get(place):
             self._seen[place] = True
-        elif place not in self._loading:
+        elif place not in self._loading and self._has_room():
             self._loading.add(place)
             self._loads.start(
                 self._load(query),
@@ -150,6 +173,7 @@ class ScopeIndexes:
     async def _load(self, query: SearchQuery) -> None:
         enter_project(query.project_id)
         held = HeldScope(len(query.vector))
+        held.last_search = self._monotonic()
         try:
             async with self._one_at_a_time:
                 async with self._database.connection() as connection:
@@ -166,14 +190,32 @@ class ScopeIndexes:
 
     def _hold(self, place: Place, held: HeldScope) -> None:
         """Counts the bytes of a scope, for which others may have to make way."""
+        self._let_go(place)
         index = held.index
-        if self._fits(len(index), index.dimensions) and index.byte_size <= self._held.maxsize:
-            self._held[place] = held
-        else:
-            self._held.pop(place, None)
+        if not self._fits(len(index), index.dimensions) or index.byte_size > self._most_bytes:
+            self._refused[place] = True
+            return
+        held.counted_bytes = index.byte_size
+        self._held[place] = held
+        self._bytes += held.counted_bytes
+        while self._bytes > self._most_bytes:
+            self._let_go(next(iter(self._held)))
+
+    def _let_go(self, place: Place) -> None:
+        held = self._held.pop(place, None)
+        if held is not None:
+            self._bytes -= held.counted_bytes
 
     def _fits(self, items: float, dimensions: int) -> bool:
-        return 4 * items * dimensions <= self._most_vector_bytes
+        most = min(MOST_VECTOR_BYTES, self._most_bytes // 4)
+        return 4 * items * dimensions <= most
+
+    def _has_room(self) -> bool:
+        """Whether a scope can be held without letting go of one that is being searched."""
+        if self._bytes < self._most_bytes * _ROOM_BELOW or not self._held:
+            return True
+        oldest = next(iter(self._held.values()))
+        return self._monotonic() - oldest.last_search >= IDLE_SECONDS
 
 
 async def _refresh(connection: Connection, query: SearchQuery, index: ScopeIndex) -> bool:

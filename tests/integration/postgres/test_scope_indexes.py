@@ -9,6 +9,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from structlog.testing import capture_logs
 
 from server.core.values import Vector
 from server.memories.passages import EVERY_SOURCE, Hit, Source
@@ -18,9 +19,10 @@ from server.memories.search.ranking import ArmWeights
 from server.storage.postgres import scope_indexes
 from server.storage.postgres.memory_store import PostgresMemoryStore
 from server.storage.postgres.pool import Database
-from server.storage.postgres.scope_indexes import ScopeIndexes
+from server.storage.postgres.scope_indexes import IDLE_SECONDS, MOST_BYTES, ScopeIndexes
 from server.storage.postgres.search import Searches
 from tests.support.builders import ALICE, NOW, addition, call, revision, vector
+from tests.support.clocks import HandClock
 from tests.support.passages import passages, tell
 from tests.support.searches import query
 
@@ -32,10 +34,11 @@ QUESTION = query("a boat in the harbour, or tea", limit=20, weights=ArmWeights()
 class World:
     """A store that others write to, and a server that holds Alice's scope in memory."""
 
-    def __init__(self, database: Database, **changes: int) -> None:
+    def __init__(self, database: Database, most_bytes: int = MOST_BYTES) -> None:
         self.database = database
+        self.clock = HandClock(1000.0)
         self.store = PostgresMemoryStore(database, on_commit=lambda: None)
-        self.indexes = ScopeIndexes(database, **changes)
+        self.indexes = ScopeIndexes(database, most_bytes, self.clock)
         self.held = Searches(database, indexes=self.indexes)
         self.plain = Searches(database, indexes=ScopeIndexes(database, most_bytes=0))
         self._minutes: Iterator[int] = iter(range(0, 100_000, 7))
@@ -199,23 +202,60 @@ async def test_after_many_changes_the_scope_is_read_anew(
     assert await world.is_held()
 
 
-async def test_only_so_many_bytes_are_held(database: Database) -> None:
-    one = World(database, most_bytes=4_000)
-    await one.add("tea")
-    await one.add("rain", scope=(bob := Scope(user_id="bob")))
-    of_bob = replace(QUESTION, scope=bob)
-    await one.hold()
-    await one.hold(of_bob)
-    for _ in range(6):
-        await one.add(*(f"a boat {random.random()}" for _ in range(2)), scope=bob)
-        await one.same(of_bob)
-    assert not await one.is_held()
+BOB = Scope(user_id="bob")
+OF_BOB = replace(QUESTION, scope=BOB)
 
-    none = World(database, most_bytes=0)
+
+async def test_a_scope_makes_way_for_one_that_grows(database: Database) -> None:
+    world = World(database, most_bytes=12_000)
+    await world.add("tea")
+    await world.add("rain", scope=BOB)
+    await world.hold()
+    await world.hold(OF_BOB)
+    await world.add(*("boat " * number for number in range(1, 7)), scope=BOB)
+    await world.same(OF_BOB)
+    assert not await world.is_held()
+    assert await world.is_held(OF_BOB)
+
+
+async def test_a_scope_that_is_searched_does_not_make_way_for_a_new_one(
+    database: Database,
+) -> None:
+    world = World(database, most_bytes=8_000)
+    await world.add("tea")
+    await world.add("rain", scope=BOB)
+    await world.hold()
+    await world.add("a boat", "a sail")
     for _ in range(3):
-        await none.same()
-    await none.indexes.finish()
-    assert not await none.is_held()
+        await world.same()
+        await world.same(OF_BOB)
+        await world.indexes.finish()
+    assert await world.is_held()
+    assert not await world.is_held(OF_BOB)
+
+    world.clock.now += IDLE_SECONDS
+    await world.same(OF_BOB)
+    await world.indexes.finish()
+    assert await world.is_held(OF_BOB)
+
+
+async def test_a_scope_that_does_not_fit_is_not_read_again_and_again(database: Database) -> None:
+    for most_bytes in (0, 3_000):
+        world = World(database, most_bytes)
+        await world.add(*(f"a boat {most_bytes} {number}" for number in range(4)))
+        await world.held.search(QUESTION)
+        await world.held.search(QUESTION)
+        await world.indexes.finish()
+        assert not await world.is_held()
+        async with database.connection() as connection:
+            # A search that tried to read it would fail to, and say so in the log.
+            await connection.execute("ALTER FUNCTION tsvectorsend RENAME TO away")
+        with capture_logs() as logs:
+            await world.held.search(QUESTION)
+            await world.indexes.finish()
+        assert logs == []
+        async with database.connection() as connection:
+            await connection.execute("ALTER FUNCTION away RENAME TO tsvectorsend")
 
 
 async def test_a_scope_is_held_for_each_project_and_source(database: Database) -> None:
