@@ -21,8 +21,9 @@ of few memories is mostly those memories themselves, so it counts n / (n + CENTR
 
 The **graph** arm scores the memories that it finds by entities and relations, from outside: its
 scores come with the query. It is a reason of its own beside the other two arms,
-1 - (1 - score)(1 - share * graph): it lifts what it finds and lowers nothing. A lexical arm that
-finds nothing at all takes no part in a search.
+1 - (1 - score)(1 - share * graph), but lifts no memory above GRAPH_CEILING of the best score that
+those two give: what is related to somebody in the question is seldom what is asked about them. It
+lowers nothing. A lexical arm that finds nothing at all takes no part in a search.
 
 A question that asks for what one **speaker** said ("what did you recommend?") prefers that speaker:
 what others said loses SPEAKER_SHARE of the score that the dense and the lexical arm give it.
@@ -97,6 +98,9 @@ CENTRE_SHRINKAGE: Final = 30.0
 CENTRE_SAMPLE: Final = 300
 """How many memories of a scope, the newest, its mean embedding is taken from."""
 
+GRAPH_CEILING: Final = 0.6
+"""How high the graph lifts at most, as a part of the best score of the other arms."""
+
 TIME_SHARE: Final = 0.15
 """The part of what a score lacks to 1 that an event within the times of the question adds."""
 
@@ -169,11 +173,9 @@ def fuse(
     not named among those that found a hit there. Without `explain` no arm is named, which halves
     the work.
     """
-    present = _taking_part(candidates, weights)
+    scores = _scores(candidates, _taking_part(candidates, weights))
     # Below zero, which is where scores end, the dense arm still tells far from further.
-    order = sorted(
-        [(-_score(c, present), -c.dense, c.memory_id, n) for n, c in enumerate(candidates)]
-    )
+    order = sorted([(-scores[n], -c.dense, c.memory_id, n) for n, c in enumerate(candidates)])
     best = {
         number: (memory_id, -negated)
         for negated, _, memory_id, number in order[:limit]
@@ -207,15 +209,31 @@ def _taking_part(candidates: Sequence[Scored], weights: ArmWeights) -> ArmWeight
     return replace(weights, dense=1.0, lexical=0.0)
 
 
+def _scores(candidates: Sequence[Scored], weights: ArmWeights) -> list[float]:
+    """The score of each candidate, of all arms."""
+    scores = [_score(candidate, weights) for candidate in candidates]
+    ceiling = GRAPH_CEILING * max(scores, default=0.0)
+    for number, candidate in enumerate(candidates):
+        if candidate.graph > 0.0:
+            lifted = _lifted(scores[number], weights.graph * _unit(candidate.graph))
+            # Where no other arm found anything, there is nothing to be compared with.
+            bounded = min(lifted, ceiling) if ceiling > 0.0 else lifted
+            scores[number] = max(scores[number], bounded)
+        if candidate.time > 0.0:
+            scores[number] = _lifted(scores[number], weights.time * _unit(candidate.time))
+    return scores
+
+
 def _score(candidate: Scored, weights: ArmWeights) -> float:
+    """What the dense and the lexical arm make of a candidate."""
     total = weights.dense * _unit(candidate.dense) + weights.lexical * _unit(candidate.lexical)
-    own = _unit(total / (weights.dense + weights.lexical))
-    if candidate.other_speaker:
-        own *= 1.0 - weights.speaker
-    if candidate.graph <= 0.0 and candidate.time <= 0.0:
-        return own
-    missing = (1.0 - own) * (1.0 - weights.graph * _unit(candidate.graph))
-    return 1.0 - missing * (1.0 - weights.time * _unit(candidate.time))
+    score = _unit(total / (weights.dense + weights.lexical))
+    return score * (1.0 - weights.speaker) if candidate.other_speaker else score
+
+
+def _lifted(score: float, reason: float) -> float:
+    """The score with one more independent reason."""
+    return 1.0 - (1.0 - score) * (1.0 - reason)
 
 
 def _places(

@@ -9,7 +9,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from server.memories.memory import ArmScore
-from server.memories.search.ranking import EVEN, ArmWeights, Ranked, Scored, candidate_count, fuse
+from server.memories.search.ranking import (
+    EVEN,
+    GRAPH_CEILING,
+    ArmWeights,
+    Ranked,
+    Scored,
+    candidate_count,
+    fuse,
+)
 
 A, B, C = (UUID(int=number) for number in (1, 2, 3))
 
@@ -48,12 +56,24 @@ def test_each_arm_says_its_place_and_score() -> None:
 
 
 def test_the_graph_brings_in_what_the_other_arms_miss() -> None:
-    found = [Scored(A, 0.4, 0.4), Scored(B, 0.3, 0.3, graph=1.0)]
-    hits = fuse(found, ArmWeights(dense=1.0, lexical=1.0, graph=0.5), 2, None)
-    assert ids(hits) == [B, A]
-    assert [hit.score for hit in hits] == pytest.approx([1 - 0.7 * 0.5, 0.4])
-    assert ArmScore("graph", 1, 1.0) in hits[0].arms
-    assert [arm.arm for arm in hits[1].arms] == ["dense", "lexical"]
+    found = [Scored(A, 0.5, 0.5), Scored(B, 0.25, 0.25), Scored(C, 0.0, 0.0, graph=0.3)]
+    hits = fuse(found, EVEN, 3, None)
+    assert ids(hits) == [A, C, B]
+    assert [hit.score for hit in hits] == pytest.approx([0.5, 0.3, 0.25])
+    assert ArmScore("graph", 1, 0.3) in hits[1].arms
+    assert [arm.arm for arm in hits[0].arms] == ["dense", "lexical"]
+
+
+def test_the_graph_puts_nothing_before_what_answers_best() -> None:
+    found = [Scored(A, 0.5, 0.5), Scored(B, 0.2, 0.2, graph=1.0), Scored(C, 0.4, 0.4, graph=1.0)]
+    hits = fuse(found, EVEN, 3, None)
+    assert ids(hits) == [A, C, B]
+    assert [hit.score for hit in hits] == pytest.approx([0.5, 0.4, 0.5 * GRAPH_CEILING])
+
+
+def test_the_graph_alone_finds_too() -> None:
+    (hit,) = fuse([Scored(A, 0.0, 0.0, graph=0.8)], EVEN, 1, None)
+    assert hit.score == pytest.approx(0.8)
 
 
 def test_a_graph_that_finds_nothing_changes_no_score() -> None:
@@ -86,10 +106,9 @@ def test_time_lifts_what_is_close_and_lowers_nothing() -> None:
 
 
 def test_graph_and_time_are_independent_reasons() -> None:
-    (hit,) = fuse(
-        [Scored(A, 0.5, 0.5, graph=1.0, time=1.0)], ArmWeights(graph=0.5, time=0.2), 1, None
-    )
-    assert hit.score == pytest.approx(1 - 0.5 * 0.5 * 0.8)
+    found = [Scored(A, 1.0, 1.0), Scored(B, 0.2, 0.2, graph=1.0, time=1.0)]
+    hits = fuse(found, ArmWeights(graph=0.5, time=0.2), 2, None)
+    assert hits[1].score == pytest.approx(1 - (1 - GRAPH_CEILING) * 0.8)
 
 
 def test_an_arm_does_not_claim_what_only_the_other_one_proposed() -> None:

@@ -51,7 +51,7 @@ async def test_no_texts_no_vectors(embedder: OfflineEmbedder) -> None:
 async def test_vectors_come_in_the_order_of_the_texts(embedder: OfflineEmbedder) -> None:
     texts = ["I like tea", "I moved to Lisbon", "", "I like tea"]
     together = await embedder.embed(texts, DOCUMENT)
-    alone = [(await embedder.embed([text], EmbeddingPurpose.QUERY))[0] for text in texts]
+    alone = [(await embedder.embed([text], DOCUMENT))[0] for text in texts]
     assert together == alone
     assert together[0] == together[3]
     assert together[0] != together[1]
@@ -76,6 +76,21 @@ async def test_like_texts_are_near(embedder: OfflineEmbedder) -> None:
         DOCUMENT,
     )
     assert cosine(tea, drink) > cosine(tea, car) + 0.1
+
+
+async def test_who_is_asked_about_counts_less_than_what_is_asked(embedder: OfflineEmbedder) -> None:
+    [asked] = await embedder.embed(["When did Caroline paint a sunrise?"], EmbeddingPurpose.QUERY)
+    address, painting = await embedder.embed(
+        ["Caroline, hi Caroline!", "Yesterday I finally did a picture of the dawn"], DOCUMENT
+    )
+    assert cosine(asked, painting) > cosine(asked, address)
+
+
+async def test_where_many_words_have_capitals_all_count_alike(embedder: OfflineEmbedder) -> None:
+    title = "Wann war Anna im Krankenhaus"
+    [asked] = await embedder.embed([title], EmbeddingPurpose.QUERY)
+    [said] = await embedder.embed([title], DOCUMENT)
+    assert asked == said
 
 
 @pytest.mark.parametrize("mark", ["?", "\uff1f", "\u061f", " ??"])

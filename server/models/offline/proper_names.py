@@ -1,0 +1,24 @@
+"""The names in a question, told by their capital letters."""
+
+from __future__ import annotations
+
+import re
+from itertools import pairwise
+from typing import Final
+
+_MOST: Final = 1 / 3
+"""Where more of the words have capitals, these tell nothing: in a title, in a German sentence."""
+
+_ENDS_SENTENCE: Final = re.compile(r"[.!?:][\"')\]\u2019\u201d]*$")
+_FIRST_PERSON: Final = re.compile(r"I(?:['\u2019]\w+)?\W*$")
+
+
+def proper_names(question: str) -> list[str]:
+    """The words with a capital, but for the first one of a sentence and "I"."""
+    words = question.split()
+    names = [
+        word
+        for before, word in pairwise(words)
+        if word[0].isupper() and not _FIRST_PERSON.match(word) and not _ENDS_SENTENCE.search(before)
+    ]
+    return names if len(names) <= _MOST * len(words) else []

@@ -1,0 +1,23 @@
+"""The names in a question."""
+
+from __future__ import annotations
+
+import pytest
+
+from server.models.offline.proper_names import proper_names
+
+
+@pytest.mark.parametrize(
+    ("question", "names"),
+    [
+        ("When did Caroline go to the LGBTQ support group", ["Caroline", "LGBTQ"]),
+        ("What did I tell Anna about my plans", ["Anna"]),
+        ("What's new. Did I've got mail from Bob today", ["Bob"]),
+        ("where was she born", []),
+        ("Anna", []),
+        ("Wann war Anna im Krankenhaus", []),
+        ("", []),
+    ],
+)
+def test_names_have_capitals_within_a_sentence(question: str, names: list[str]) -> None:
+    assert proper_names(question) == names
