@@ -9,7 +9,7 @@ import math
 import random
 from collections import Counter
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import pairwise, product
 
 import pytest
@@ -17,6 +17,7 @@ import pytest
 from server.core.values import Vector
 from server.graph.model import Entity, Relation
 from server.memories.filters.parser import parse_filter
+from server.memories.memory import Evidence
 from server.memories.passages import Hit
 from server.memories.ports import (
     ChangeSet,
@@ -249,6 +250,19 @@ async def test_inferred_facts_neither_lend_nor_borrow(store: MemoryStore) -> Non
     await add(store, "one", "harbour", "two")
     await add(store, "said", verbatim=True)
     assert set(await lexical(store, "harbour")) == {"harbour"}
+
+
+@pytest.mark.parametrize("time", [None, NOW + timedelta(hours=1)], ids=["now", "past"])
+async def test_a_fact_and_the_passage_of_its_message_make_room_for_others(
+    store: MemoryStore, time: datetime | None
+) -> None:
+    said, other = passages(("green tea at noon",)), passages(("green tea at night",))
+    (message,) = said.passages
+    fact = addition(call(), "green tea", evidence=[Evidence(message.message_id, "green tea")])
+    await tell(store, said, added=[fact])
+    await tell(store, other, time=NOW + timedelta(minutes=10))
+    hits = await store.search(query("green tea", time=time))
+    assert [hit.text for hit in hits] == ["green tea", "green tea at night", "green tea at noon"]
 
 
 async def test_conversations_of_different_scopes_lend_nothing(store: MemoryStore) -> None:

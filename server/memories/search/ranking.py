@@ -28,10 +28,12 @@ lowers nothing. A lexical arm that finds nothing at all takes no part in a searc
 A question that asks for what one **speaker** said ("what did you recommend?") prefers that speaker:
 what others said loses SPEAKER_SHARE of the score that the dense and the lexical arm give it.
 
+Hits of one **message** are compared as that message is (same_message.py).
+
 The **time** arm is how close a memory's event time is to the times that the question names. It
 lifts what the other arms have found, as the graph does, and proposes nothing by itself.
 
-ADR 0012, ADR 0028, ADR 0029 and ADR 0039 say what was measured, and how the constants were found.
+ADR 0012, 0028, 0029, 0039 and 0056 say what was measured, and how the constants were found.
 """
 
 from __future__ import annotations
@@ -44,7 +46,12 @@ from typing import Final, NamedTuple
 from uuid import UUID
 
 from server.memories.memory import ArmScore
-from server.memories.passages import Hit
+from server.memories.search.same_message import (
+    Message,
+    lower_repeated,
+    messages_of,
+    share_words,
+)
 
 
 class Arm(StrEnum):
@@ -130,7 +137,8 @@ EVEN: Final = ArmWeights()
 class Scored(NamedTuple):
     """What the arms think of one memory; 0 is nothing.
 
-    `other_speaker` is true if the question asks for what somebody else said.
+    `other_speaker` is true if the question asks for what somebody else said. `message_id` is the
+    message that it is or that it was made of, if that is known.
     A tuple, because a search makes hundreds of these and a frozen dataclass takes thrice as long.
     """
 
@@ -140,6 +148,7 @@ class Scored(NamedTuple):
     graph: float = 0.0
     time: float = 0.0
     other_speaker: bool = False
+    message_id: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,14 +175,17 @@ def fuse(
 ) -> list[Ranked]:
     """The best candidates, best first, at most `limit`.
 
-    By the weighted mean of the dense and the lexical arm, lifted by the graph and by time. Scores
-    are fused and not ranks: a rank does not say whether an arm has found anything. Where no memory
-    shares a word with the question, the dense arm decides without the lexical one. Each arm must
-    have proposed its best `candidate_count(limit)`: an arm's further order is not known, and it is
-    not named among those that found a hit there. Without `explain` no arm is named, which halves
-    the work.
+    By the weighted mean of the dense and the lexical arm, lifted by the graph and by time, and
+    lowered for all hits of a message but the best one. Scores are fused and not ranks: a rank does
+    not say whether an arm has found anything. Where no memory shares a word with the question, the
+    dense arm decides without the lexical one. Each arm must have proposed its best
+    `candidate_count(limit)`: an arm's further order is not known, and it is not named among those
+    that found a hit there. Without `explain` no arm is named, which halves the work.
     """
+    messages = messages_of([candidate.message_id for candidate in candidates])
+    candidates = _with_shared_words(candidates, messages)
     scores = _scores(candidates, _taking_part(candidates, weights))
+    lower_repeated(scores, messages)
     # Below zero, which is where scores end, the dense arm still tells far from further.
     order = sorted([(-scores[n], -c.dense, c.memory_id, n) for n, c in enumerate(candidates)])
     best = {
@@ -207,6 +219,17 @@ def _taking_part(candidates: Sequence[Scored], weights: ArmWeights) -> ArmWeight
     if any(candidate.lexical > 0 for candidate in candidates):
         return weights
     return replace(weights, dense=1.0, lexical=0.0)
+
+
+def _with_shared_words(
+    candidates: Sequence[Scored], messages: Sequence[Message]
+) -> Sequence[Scored]:
+    """The candidates, where those of one message come closer to each other in words."""
+    if not messages:
+        return candidates
+    lexical = [candidate.lexical for candidate in candidates]
+    share_words(lexical, messages)
+    return [c._replace(lexical=score) for c, score in zip(candidates, lexical, strict=True)]
 
 
 def _scores(candidates: Sequence[Scored], weights: ArmWeights) -> list[float]:
@@ -257,25 +280,3 @@ def _unit(score: float) -> float:
     if 0.0 <= score <= 1.0:
         return score
     return min(max(score, 0.0), 1.0)
-
-
-RERANKED: Final = 30
-"""How many hits are ordered once more, the best of the other arms; it bounds a question's cost."""
-
-
-def reranking_limit(top_k: int) -> int:
-    """How many hits are needed, so that one that the other arms rank too low can come up."""
-    return max(top_k, RERANKED)
-
-
-def reordered(hits: Sequence[Hit], scores: Sequence[float]) -> list[Hit]:
-    """The hits by these scores, of the first of them, from 0 to 1; those without one come after.
-
-    Equals keep their order, and each hit keeps its own score: the one that thresholds bound.
-    """
-    order = sorted(range(len(scores)), key=lambda place: (-scores[place], place))
-    first = [
-        replace(hits[place], arms=[*hits[place].arms, ArmScore(Arm.RERANK, rank, scores[place])])
-        for rank, place in enumerate(order, start=1)
-    ]
-    return first + list(hits[len(scores) :])

@@ -60,6 +60,7 @@ class Candidate(NamedTuple):
     event_time: datetime
     role: str | None
     name: str | None
+    message_id: UUID | None
     dense: float
     lexical: float
 
@@ -249,7 +250,15 @@ def rank(
 
 def _candidate(index: ScopeIndex, number: int, dense: float, lexical: float) -> Candidate:
     role, name = index.speakers[number]
-    return Candidate(index.ids[number], index.event_times[number], role, name, dense, lexical)
+    return Candidate(
+        index.ids[number],
+        index.event_times[number],
+        role,
+        name,
+        index.messages[number],
+        dense,
+        lexical,
+    )
 
 
 def _with_context(line: _Line, own: Scores) -> Scores:

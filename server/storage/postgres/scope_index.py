@@ -56,6 +56,7 @@ class ScopeIndex:
         self.ids: list[UUID] = []
         self.event_times: list[datetime] = []
         self.speakers: list[tuple[str | None, str | None]] = []
+        self.messages: list[UUID | None] = []
         self._vectors: Vectors = np.empty((_LEAST_ROOM, dimensions), dtype=np.float32)
         self._numbers: dict[UUID, int] = {}
         self._occurrences: dict[bytes, Occurrences] = {}
@@ -143,6 +144,7 @@ class ScopeIndex:
         self.ids.append(row["memory_id"])
         self.event_times.append(row["event_time"])
         self.speakers.append((row["role"], row["name"]))
+        self.messages.append(row["message_id"])
         for name, value in _columns_of(row, self._scopes):
             self._columns[name].append(value)
         for word, places in words_in(row["words"]):

@@ -200,6 +200,7 @@ def _fused(query: SearchQuery, candidates: Sequence[Candidate]) -> list[Ranked]:
             query.graph.get(candidate.memory_id, 0.0),
             closeness(candidate.event_time, times) if times else 0.0,
             asked is not None and (candidate.role, candidate.name) not in asked,
+            candidate.message_id,
         )
         for candidate in candidates
     ]

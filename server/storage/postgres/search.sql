@@ -6,7 +6,7 @@
 -- block: present_memories
 SELECT project_id, memory_id, user_id, agent_id, app_id, run_id, scope_key, text, inferred, immutable,
        metadata, categories, event_time, expiration_date, create_time, update_time, ordinal,
-       text_length, lexemes, embedding, role, name
+       text_length, lexemes, embedding, role, name, message_id
 FROM memories
 
 -- block: past_cte
@@ -24,7 +24,7 @@ SELECT s.project_id, s.memory_id, s.user_id, s.agent_id, s.app_id, s.run_id, s.s
            embedded.embedding,
            array_fill(0::real, ARRAY[vector_dims(:vector::halfvec)])::halfvec
        ) AS embedding,
-       s.role, s.name
+       s.role, s.name, (s.evidence -> 0 ->> 'message_id')::uuid AS message_id
 FROM calls AS origin
 JOIN memory_events AS born
     ON born.project_id = origin.project_id AND born.call_id = origin.call_id
@@ -74,7 +74,7 @@ WITH {past}{question},
 {centre},
 compared AS MATERIALIZED (
     SELECT m.memory_id, m.scope_key, m.inferred, m.create_time, m.ordinal, m.text_length, m.event_time,
-           m.role, m.name,
+           m.role, m.name, m.message_id,
            -(m.embedding <#> :vector) AS similarity,
            -(m.embedding <#> (SELECT mean FROM centre)) AS commonness,
            CASE WHEN m.lexemes @@ (SELECT any_of FROM question) THEN {shared} END AS shared
@@ -95,7 +95,7 @@ frame AS MATERIALIZED (
 {word_pairs},
 matched AS MATERIALIZED (
     SELECT c.memory_id, c.scope_key, c.inferred, c.create_time, c.ordinal, c.text_length, c.event_time,
-           c.role, c.name, c.shared,
+           c.role, c.name, c.message_id, c.shared,
            {dense} AS dense,
            {lexical} AS lexical
     FROM compared AS c, frame AS f, weights AS w
@@ -134,7 +134,7 @@ scored AS MATERIALIZED (
     FROM matched
     WHERE inferred OR (SELECT total FROM weights) IS NULL
     UNION ALL
-    SELECT memory_id, event_time, role, name, text_length, shared, dense, 1 - (1 - lexical) * exp((
+    SELECT memory_id, event_time, role, name, message_id, text_length, shared, dense, 1 - (1 - lexical) * exp((
                CASE WHEN place > first THEN (SELECT near FROM line)[place - 1] ELSE 0 END
                + CASE WHEN place < last THEN (SELECT near FROM line)[place + 1] ELSE 0 END
                + (SELECT lent FROM line)[least(

@@ -389,6 +389,7 @@ CREATE TABLE memories (
         coalesce('user:' || user_id, 'agent:' || agent_id, 'app:' || app_id, 'run:' || run_id)
     ) STORED,
     ordinal integer NOT NULL DEFAULT 0,
+    message_id uuid GENERATED ALWAYS AS ((evidence -> 0 ->> 'message_id')::uuid) STORED,
     PRIMARY KEY (project_id, memory_id),
     CONSTRAINT memories_version CHECK (version >= 1)
 ) WITH (toast_tuple_target = 4096);
@@ -408,6 +409,8 @@ COMMENT ON COLUMN memories.immutable IS 'Only deletions may change it.';
 COMMENT ON COLUMN memories.entities IS 'The entities that the memory mentions.';
 COMMENT ON COLUMN memories.relations IS 'The relations between entities that the memory states.';
 COMMENT ON COLUMN memories.evidence IS 'The messages, and what of them, that the memory rests on.';
+COMMENT ON COLUMN memories.message_id IS
+    'The first message of the evidence: a search tells by it which hits come from one message.';
 COMMENT ON COLUMN memories.event_time IS 'When it was said.';
 COMMENT ON COLUMN memories.expiration_date IS 'From this day on (UTC) no read returns it.';
 COMMENT ON COLUMN memories.embedding IS

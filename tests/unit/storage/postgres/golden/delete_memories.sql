@@ -16,7 +16,7 @@ locked_passages AS MATERIALIZED (SELECT m.memory_id AS passage_id
 FROM (SELECT project_id, passage_id AS memory_id, user_id, agent_id, app_id, run_id, scope_key, text,
        false AS inferred, false AS immutable, metadata, '{}'::text[] AS categories, event_time,
        expiration_date, create_time, create_time AS update_time, ordinal, text_length, lexemes,
-       embedding, role, name
+       embedding, role, name, message_id
 FROM passages
 WHERE delete_time IS NULL) AS m
 WHERE m.project_id = $1 AND m.user_id = $2 AND (m.metadata @> $3::jsonb AND ($4::text = ANY (m.categories) OR strpos(casefold(m.text COLLATE "pg_unicode_fast"), casefold($5::text COLLATE "pg_unicode_fast")) > 0) AND (((m.create_time >= $6::timestamptz)) IS NOT TRUE))

@@ -13,13 +13,13 @@ centre AS MATERIALIZED (
         SELECT m.embedding
         FROM (SELECT project_id, memory_id, user_id, agent_id, app_id, run_id, scope_key, text, inferred, immutable,
        metadata, categories, event_time, expiration_date, create_time, update_time, ordinal,
-       text_length, lexemes, embedding, role, name
+       text_length, lexemes, embedding, role, name, message_id
 FROM memories
 UNION ALL
 SELECT project_id, passage_id AS memory_id, user_id, agent_id, app_id, run_id, scope_key, text,
        false AS inferred, false AS immutable, metadata, '{}'::text[] AS categories, event_time,
        expiration_date, create_time, create_time AS update_time, ordinal, text_length, lexemes,
-       embedding, role, name
+       embedding, role, name, message_id
 FROM passages
 WHERE delete_time IS NULL) AS m
         WHERE m.project_id = $3 AND m.user_id = $4 AND true AND (m.expiration_date IS NULL OR m.expiration_date >= (SELECT $5::date))
@@ -43,26 +43,26 @@ sqrt(greatest(1e-9, 1 - 2 * share * common + share * share * square)) AS questio
 compared AS MATERIALIZED (SELECT m.memory_id, m.text_length, ts_filter(setweight(m.lexemes, 'A', (SELECT lexemes FROM question)), '{a}') AS shared
 FROM (SELECT project_id, memory_id, user_id, agent_id, app_id, run_id, scope_key, text, inferred, immutable,
        metadata, categories, event_time, expiration_date, create_time, update_time, ordinal,
-       text_length, lexemes, embedding, role, name
+       text_length, lexemes, embedding, role, name, message_id
 FROM memories
 UNION ALL
 SELECT project_id, passage_id AS memory_id, user_id, agent_id, app_id, run_id, scope_key, text,
        false AS inferred, false AS immutable, metadata, '{}'::text[] AS categories, event_time,
        expiration_date, create_time, create_time AS update_time, ordinal, text_length, lexemes,
-       embedding, role, name
+       embedding, role, name, message_id
 FROM passages
 WHERE delete_time IS NULL) AS m
 WHERE m.project_id = $3 AND m.user_id = $4 AND true AND (m.expiration_date IS NULL OR m.expiration_date >= (SELECT $5::date)) AND m.lexemes @@ (SELECT any_of FROM question)),
 nearest AS MATERIALIZED (SELECT m.memory_id
 FROM (SELECT project_id, memory_id, user_id, agent_id, app_id, run_id, scope_key, text, inferred, immutable,
        metadata, categories, event_time, expiration_date, create_time, update_time, ordinal,
-       text_length, lexemes, embedding, role, name
+       text_length, lexemes, embedding, role, name, message_id
 FROM memories
 UNION ALL
 SELECT project_id, passage_id AS memory_id, user_id, agent_id, app_id, run_id, scope_key, text,
        false AS inferred, false AS immutable, metadata, '{}'::text[] AS categories, event_time,
        expiration_date, create_time, create_time AS update_time, ordinal, text_length, lexemes,
-       embedding, role, name
+       embedding, role, name, message_id
 FROM passages
 WHERE delete_time IS NULL) AS m
 WHERE m.project_id = $3 AND m.user_id = $4 AND true AND (m.expiration_date IS NULL OR m.expiration_date >= (SELECT $5::date))
@@ -117,13 +117,13 @@ seeds AS MATERIALIZED (
     SELECT m.memory_id, m.scope_key, m.create_time, m.ordinal, m.event_time, m.text_length
     FROM (SELECT project_id, memory_id, user_id, agent_id, app_id, run_id, scope_key, text, inferred, immutable,
        metadata, categories, event_time, expiration_date, create_time, update_time, ordinal,
-       text_length, lexemes, embedding, role, name
+       text_length, lexemes, embedding, role, name, message_id
 FROM memories
 UNION ALL
 SELECT project_id, passage_id AS memory_id, user_id, agent_id, app_id, run_id, scope_key, text,
        false AS inferred, false AS immutable, metadata, '{}'::text[] AS categories, event_time,
        expiration_date, create_time, create_time AS update_time, ordinal, text_length, lexemes,
-       embedding, role, name
+       embedding, role, name, message_id
 FROM passages
 WHERE delete_time IS NULL) AS m
     WHERE m.project_id = $3 AND NOT m.inferred AND m.memory_id = ANY (ARRAY(
@@ -140,13 +140,13 @@ FROM (
     SELECT m.memory_id, m.event_time, m.text_length, m.create_time, m.ordinal
     FROM (SELECT project_id, memory_id, user_id, agent_id, app_id, run_id, scope_key, text, inferred, immutable,
        metadata, categories, event_time, expiration_date, create_time, update_time, ordinal,
-       text_length, lexemes, embedding, role, name
+       text_length, lexemes, embedding, role, name, message_id
 FROM memories
 UNION ALL
 SELECT project_id, passage_id AS memory_id, user_id, agent_id, app_id, run_id, scope_key, text,
        false AS inferred, false AS immutable, metadata, '{}'::text[] AS categories, event_time,
        expiration_date, create_time, create_time AS update_time, ordinal, text_length, lexemes,
-       embedding, role, name
+       embedding, role, name, message_id
 FROM passages
 WHERE delete_time IS NULL) AS m
     WHERE m.project_id = $3 AND m.user_id = $4 AND true AND (m.expiration_date IS NULL OR m.expiration_date >= (SELECT $5::date)) AND m.scope_key = c.scope_key AND NOT m.inferred
@@ -160,13 +160,13 @@ FROM (
     SELECT m.memory_id, m.event_time, m.text_length, m.create_time, m.ordinal
     FROM (SELECT project_id, memory_id, user_id, agent_id, app_id, run_id, scope_key, text, inferred, immutable,
        metadata, categories, event_time, expiration_date, create_time, update_time, ordinal,
-       text_length, lexemes, embedding, role, name
+       text_length, lexemes, embedding, role, name, message_id
 FROM memories
 UNION ALL
 SELECT project_id, passage_id AS memory_id, user_id, agent_id, app_id, run_id, scope_key, text,
        false AS inferred, false AS immutable, metadata, '{}'::text[] AS categories, event_time,
        expiration_date, create_time, create_time AS update_time, ordinal, text_length, lexemes,
-       embedding, role, name
+       embedding, role, name, message_id
 FROM passages
 WHERE delete_time IS NULL) AS m
     WHERE m.project_id = $3 AND m.user_id = $4 AND true AND (m.expiration_date IS NULL OR m.expiration_date >= (SELECT $5::date)) AND m.scope_key = c.scope_key AND NOT m.inferred
@@ -205,18 +205,18 @@ found AS MATERIALIZED (
     LIMIT (SELECT $10::bigint)
 ),
 candidates AS MATERIALIZED (
-    SELECT m.memory_id, m.event_time, m.role, m.name, m.text_length,
+    SELECT m.memory_id, m.event_time, m.role, m.name, m.message_id, m.text_length,
            -(m.embedding <#> $2) AS similarity,
            -(m.embedding <#> (SELECT mean FROM centre)) AS commonness
     FROM (SELECT project_id, memory_id, user_id, agent_id, app_id, run_id, scope_key, text, inferred, immutable,
        metadata, categories, event_time, expiration_date, create_time, update_time, ordinal,
-       text_length, lexemes, embedding, role, name
+       text_length, lexemes, embedding, role, name, message_id
 FROM memories
 UNION ALL
 SELECT project_id, passage_id AS memory_id, user_id, agent_id, app_id, run_id, scope_key, text,
        false AS inferred, false AS immutable, metadata, '{}'::text[] AS categories, event_time,
        expiration_date, create_time, create_time AS update_time, ordinal, text_length, lexemes,
-       embedding, role, name
+       embedding, role, name, message_id
 FROM passages
 WHERE delete_time IS NULL) AS m
     WHERE m.project_id = $3 AND m.user_id = $4 AND true AND (m.expiration_date IS NULL OR m.expiration_date >= (SELECT $5::date)) AND m.memory_id = ANY (ARRAY(
@@ -226,7 +226,7 @@ WHERE delete_time IS NULL) AS m
     ))
 ),
 scored AS MATERIALIZED (
-    SELECT c.memory_id, c.event_time, c.role, c.name, c.text_length, matched.shared,
+    SELECT c.memory_id, c.event_time, c.role, c.name, c.message_id, c.text_length, matched.shared,
            (c.similarity - f.share * c.commonness - f.offset_question + f.offset_square)
 / f.question_norm
 / sqrt(greatest(1e-9, 1 - 2 * f.share * c.commonness + f.offset_square)) AS dense,
@@ -235,16 +235,16 @@ scored AS MATERIALIZED (
     LEFT JOIN matched USING (memory_id)
     LEFT JOIN lent USING (memory_id)
 )
-SELECT c.memory_id, c.event_time, c.role, c.name, c.dense, CASE WHEN c.shared IS NULL OR p.queries IS NULL THEN c.lexical ELSE least(1, (
+SELECT c.memory_id, c.event_time, c.role, c.name, c.message_id, c.dense, CASE WHEN c.shared IS NULL OR p.queries IS NULL THEN c.lexical ELSE least(1, (
     p.known_words * c.lexical
     + $20::float8 * (SELECT count(*) FROM unnest(p.queries) AS pair WHERE c.shared @@ pair)
       * $12 / (1 + $13 + $14 * c.text_length / f.mean_length)
 ) / (p.known_words + $20 * p.number)) END AS lexical,
        f.size, f.mean_length
 FROM (
-    (SELECT memory_id, event_time, role, name, text_length, shared, dense, lexical FROM scored ORDER BY dense DESC, memory_id LIMIT (SELECT $10::bigint))
+    (SELECT memory_id, event_time, role, name, message_id, text_length, shared, dense, lexical FROM scored ORDER BY dense DESC, memory_id LIMIT (SELECT $10::bigint))
     UNION
-    (SELECT memory_id, event_time, role, name, text_length, shared, dense, lexical FROM scored WHERE lexical > 0 ORDER BY lexical DESC, memory_id LIMIT (SELECT $10::bigint))
+    (SELECT memory_id, event_time, role, name, message_id, text_length, shared, dense, lexical FROM scored WHERE lexical > 0 ORDER BY lexical DESC, memory_id LIMIT (SELECT $10::bigint))
     UNION
-    SELECT memory_id, event_time, role, name, text_length, shared, dense, lexical FROM scored WHERE memory_id = ANY ((SELECT $19::uuid[])::uuid[])
+    SELECT memory_id, event_time, role, name, message_id, text_length, shared, dense, lexical FROM scored WHERE memory_id = ANY ((SELECT $19::uuid[])::uuid[])
 ) AS c, frame AS f, word_pairs AS p

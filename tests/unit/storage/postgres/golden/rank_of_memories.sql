@@ -13,7 +13,7 @@ centre AS MATERIALIZED (
         SELECT m.embedding
         FROM (SELECT project_id, memory_id, user_id, agent_id, app_id, run_id, scope_key, text, inferred, immutable,
        metadata, categories, event_time, expiration_date, create_time, update_time, ordinal,
-       text_length, lexemes, embedding, role, name
+       text_length, lexemes, embedding, role, name, message_id
 FROM memories) AS m
         WHERE m.project_id = (SELECT $3::text) AND m.user_id = (SELECT $4::text) AND true AND (m.expiration_date IS NULL OR m.expiration_date >= (SELECT $5::date))
         ORDER BY m.create_time DESC, m.memory_id DESC
@@ -22,13 +22,13 @@ FROM memories) AS m
 ),
 compared AS MATERIALIZED (
     SELECT m.memory_id, m.scope_key, m.inferred, m.create_time, m.ordinal, m.text_length, m.event_time,
-           m.role, m.name,
+           m.role, m.name, m.message_id,
            -(m.embedding <#> $2) AS similarity,
            -(m.embedding <#> (SELECT mean FROM centre)) AS commonness,
            CASE WHEN m.lexemes @@ (SELECT any_of FROM question) THEN ts_filter(setweight(m.lexemes, 'A', (SELECT lexemes FROM question)), '{a}') END AS shared
     FROM (SELECT project_id, memory_id, user_id, agent_id, app_id, run_id, scope_key, text, inferred, immutable,
        metadata, categories, event_time, expiration_date, create_time, update_time, ordinal,
-       text_length, lexemes, embedding, role, name
+       text_length, lexemes, embedding, role, name, message_id
 FROM memories) AS m
     WHERE m.project_id = (SELECT $3::text) AND m.user_id = (SELECT $4::text) AND true AND (m.expiration_date IS NULL OR m.expiration_date >= (SELECT $5::date))
 ),
@@ -77,7 +77,7 @@ word_pairs AS MATERIALIZED (
 ),
 matched AS MATERIALIZED (
     SELECT c.memory_id, c.scope_key, c.inferred, c.create_time, c.ordinal, c.text_length, c.event_time,
-           c.role, c.name, c.shared,
+           c.role, c.name, c.message_id, c.shared,
            (c.similarity - f.share * c.commonness - f.offset_question + f.offset_square)
 / f.question_norm
 / sqrt(greatest(1e-9, 1 - 2 * f.share * c.commonness + f.offset_square)) AS dense,
@@ -93,7 +93,7 @@ matched AS MATERIALIZED (
     FROM compared AS c, frame AS f, weights AS w
 ),
 line_items AS MATERIALIZED (
-    SELECT memory_id, event_time, role, name, text_length, shared, dense, lexical, near, far,
+    SELECT memory_id, event_time, role, name, message_id, text_length, shared, dense, lexical, near, far,
            row_number() OVER line AS place,
            sum(text_length) OVER line AS ending,
            sum(far) OVER line AS lent,
@@ -117,11 +117,11 @@ line AS MATERIALIZED (
     FROM (SELECT * FROM line_items ORDER BY place) AS in_order
 ),
 scored AS MATERIALIZED (
-    SELECT memory_id, event_time, role, name, text_length, shared, dense, lexical
+    SELECT memory_id, event_time, role, name, message_id, text_length, shared, dense, lexical
     FROM matched
     WHERE inferred OR (SELECT total FROM weights) IS NULL
     UNION ALL
-    SELECT memory_id, event_time, role, name, text_length, shared, dense, 1 - (1 - lexical) * exp((
+    SELECT memory_id, event_time, role, name, message_id, text_length, shared, dense, 1 - (1 - lexical) * exp((
                CASE WHEN place > first THEN (SELECT near FROM line)[place - 1] ELSE 0 END
                + CASE WHEN place < last THEN (SELECT near FROM line)[place + 1] ELSE 0 END
                + (SELECT lent FROM line)[least(
@@ -145,16 +145,16 @@ scored AS MATERIALIZED (
         ) AS line_items
     ) AS c
 )
-SELECT c.memory_id, c.event_time, c.role, c.name, c.dense, CASE WHEN c.shared IS NULL OR p.queries IS NULL THEN c.lexical ELSE least(1, (
+SELECT c.memory_id, c.event_time, c.role, c.name, c.message_id, c.dense, CASE WHEN c.shared IS NULL OR p.queries IS NULL THEN c.lexical ELSE least(1, (
     p.known_words * c.lexical
     + $16::float8 * (SELECT count(*) FROM unnest(p.queries) AS pair WHERE c.shared @@ pair)
       * $9 / (1 + $10 + $11 * c.text_length / f.mean_length)
 ) / (p.known_words + $16 * p.number)) END AS lexical,
        f.size, f.mean_length
 FROM (
-    (SELECT memory_id, event_time, role, name, text_length, shared, dense, lexical FROM scored ORDER BY dense DESC, memory_id LIMIT (SELECT $17::bigint))
+    (SELECT memory_id, event_time, role, name, message_id, text_length, shared, dense, lexical FROM scored ORDER BY dense DESC, memory_id LIMIT (SELECT $17::bigint))
     UNION
-    (SELECT memory_id, event_time, role, name, text_length, shared, dense, lexical FROM scored WHERE lexical > 0 ORDER BY lexical DESC, memory_id LIMIT (SELECT $17::bigint))
+    (SELECT memory_id, event_time, role, name, message_id, text_length, shared, dense, lexical FROM scored WHERE lexical > 0 ORDER BY lexical DESC, memory_id LIMIT (SELECT $17::bigint))
     UNION
-    SELECT memory_id, event_time, role, name, text_length, shared, dense, lexical FROM scored WHERE memory_id = ANY ((SELECT $18::uuid[])::uuid[])
+    SELECT memory_id, event_time, role, name, message_id, text_length, shared, dense, lexical FROM scored WHERE memory_id = ANY ((SELECT $18::uuid[])::uuid[])
 ) AS c, frame AS f, word_pairs AS p

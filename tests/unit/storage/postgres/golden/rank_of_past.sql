@@ -7,7 +7,7 @@ WITH past AS MATERIALIZED (SELECT s.project_id, s.memory_id, s.user_id, s.agent_
            embedded.embedding,
            array_fill(0::real, ARRAY[vector_dims($1::halfvec)])::halfvec
        ) AS embedding,
-       s.role, s.name
+       s.role, s.name, (s.evidence -> 0 ->> 'message_id')::uuid AS message_id
 FROM calls AS origin
 JOIN memory_events AS born
     ON born.project_id = origin.project_id AND born.call_id = origin.call_id
@@ -35,7 +35,8 @@ UNION ALL
 SELECT p.project_id, p.passage_id AS memory_id, p.user_id, p.agent_id, p.app_id, p.run_id,
        p.scope_key, p.text, false AS inferred, false AS immutable, p.metadata,
        '{}'::text[] AS categories, p.event_time, p.expiration_date, p.create_time,
-       p.create_time AS update_time, p.ordinal, p.text_length, p.lexemes, p.embedding, p.role, p.name
+       p.create_time AS update_time, p.ordinal, p.text_length, p.lexemes, p.embedding, p.role, p.name,
+       p.message_id
 FROM calls AS origin
 JOIN passages AS p ON p.project_id = origin.project_id AND p.call_id = origin.call_id
 WHERE origin.project_id = $2 AND origin.call_time <= $3::timestamptz
@@ -62,7 +63,7 @@ centre AS MATERIALIZED (
 ),
 compared AS MATERIALIZED (
     SELECT m.memory_id, m.scope_key, m.inferred, m.create_time, m.ordinal, m.text_length, m.event_time,
-           m.role, m.name,
+           m.role, m.name, m.message_id,
            -(m.embedding <#> $1) AS similarity,
            -(m.embedding <#> (SELECT mean FROM centre)) AS commonness,
            CASE WHEN m.lexemes @@ (SELECT any_of FROM question) THEN ts_filter(setweight(m.lexemes, 'A', (SELECT lexemes FROM question)), '{a}') END AS shared
@@ -114,7 +115,7 @@ word_pairs AS MATERIALIZED (
 ),
 matched AS MATERIALIZED (
     SELECT c.memory_id, c.scope_key, c.inferred, c.create_time, c.ordinal, c.text_length, c.event_time,
-           c.role, c.name, c.shared,
+           c.role, c.name, c.message_id, c.shared,
            (c.similarity - f.share * c.commonness - f.offset_question + f.offset_square)
 / f.question_norm
 / sqrt(greatest(1e-9, 1 - 2 * f.share * c.commonness + f.offset_square)) AS dense,
@@ -130,7 +131,7 @@ matched AS MATERIALIZED (
     FROM compared AS c, frame AS f, weights AS w
 ),
 line_items AS MATERIALIZED (
-    SELECT memory_id, event_time, role, name, text_length, shared, dense, lexical, near, far,
+    SELECT memory_id, event_time, role, name, message_id, text_length, shared, dense, lexical, near, far,
            row_number() OVER line AS place,
            sum(text_length) OVER line AS ending,
            sum(far) OVER line AS lent,
@@ -154,11 +155,11 @@ line AS MATERIALIZED (
     FROM (SELECT * FROM line_items ORDER BY place) AS in_order
 ),
 scored AS MATERIALIZED (
-    SELECT memory_id, event_time, role, name, text_length, shared, dense, lexical
+    SELECT memory_id, event_time, role, name, message_id, text_length, shared, dense, lexical
     FROM matched
     WHERE inferred OR (SELECT total FROM weights) IS NULL
     UNION ALL
-    SELECT memory_id, event_time, role, name, text_length, shared, dense, 1 - (1 - lexical) * exp((
+    SELECT memory_id, event_time, role, name, message_id, text_length, shared, dense, 1 - (1 - lexical) * exp((
                CASE WHEN place > first THEN (SELECT near FROM line)[place - 1] ELSE 0 END
                + CASE WHEN place < last THEN (SELECT near FROM line)[place + 1] ELSE 0 END
                + (SELECT lent FROM line)[least(
@@ -182,16 +183,16 @@ scored AS MATERIALIZED (
         ) AS line_items
     ) AS c
 )
-SELECT c.memory_id, c.event_time, c.role, c.name, c.dense, CASE WHEN c.shared IS NULL OR p.queries IS NULL THEN c.lexical ELSE least(1, (
+SELECT c.memory_id, c.event_time, c.role, c.name, c.message_id, c.dense, CASE WHEN c.shared IS NULL OR p.queries IS NULL THEN c.lexical ELSE least(1, (
     p.known_words * c.lexical
     + $18::float8 * (SELECT count(*) FROM unnest(p.queries) AS pair WHERE c.shared @@ pair)
       * $11 / (1 + $12 + $13 * c.text_length / f.mean_length)
 ) / (p.known_words + $18 * p.number)) END AS lexical,
        f.size, f.mean_length
 FROM (
-    (SELECT memory_id, event_time, role, name, text_length, shared, dense, lexical FROM scored ORDER BY dense DESC, memory_id LIMIT (SELECT $19::bigint))
+    (SELECT memory_id, event_time, role, name, message_id, text_length, shared, dense, lexical FROM scored ORDER BY dense DESC, memory_id LIMIT (SELECT $19::bigint))
     UNION
-    (SELECT memory_id, event_time, role, name, text_length, shared, dense, lexical FROM scored WHERE lexical > 0 ORDER BY lexical DESC, memory_id LIMIT (SELECT $19::bigint))
+    (SELECT memory_id, event_time, role, name, message_id, text_length, shared, dense, lexical FROM scored WHERE lexical > 0 ORDER BY lexical DESC, memory_id LIMIT (SELECT $19::bigint))
     UNION
-    SELECT memory_id, event_time, role, name, text_length, shared, dense, lexical FROM scored WHERE memory_id = ANY ((SELECT $20::uuid[])::uuid[])
+    SELECT memory_id, event_time, role, name, message_id, text_length, shared, dense, lexical FROM scored WHERE memory_id = ANY ((SELECT $20::uuid[])::uuid[])
 ) AS c, frame AS f, word_pairs AS p
