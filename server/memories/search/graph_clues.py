@@ -16,8 +16,11 @@ MAX_NAME_WORDS: Final = 4
 MAX_WORDS: Final = 64
 """How many words of a question are looked at."""
 
+NEAR_SHARE: Final = 0.2
+"""What counts of a relation of a named entity itself: its memory is mostly found by that name."""
+
 FAR_SHARE: Final = 0.8
-"""What is left of a score after one more relation on the way."""
+"""What counts of a relation one further on, which no word of the question leads to."""
 
 _DOUBLINGS_TO_HALF: Final = 6.0
 
@@ -75,15 +78,14 @@ def _without_possessive(name: str) -> Sequence[str]:
 def scores_of(clues: Iterable[Clue]) -> dict[UUID, float]:
     """How strongly the graph proposes each memory, from 0 to 1.
 
-    A relation of an entity in the question counts by how specific that entity is: what is related
-    to everything says little. One further on counts less, and by the entity in between likewise.
-    Several ways to a memory are independent reasons for it.
+    A relation counts by how specific the entity in the question is, and one further on also by how
+    specific the entity in between is: what is related to everything says little. Several ways to a
+    memory are independent reasons for it.
     """
     missing: dict[UUID, float] = {}
     for clue in clues:
         score = specificity(clue.degree)
-        if clue.through:
-            score *= FAR_SHARE * specificity(clue.through)
+        score *= FAR_SHARE * specificity(clue.through) if clue.through else NEAR_SHARE
         missing[clue.memory_id] = missing.get(clue.memory_id, 1.0) * (1.0 - score)
     return {memory_id: 1.0 - rest for memory_id, rest in missing.items()}
 

@@ -105,7 +105,7 @@ CENTRE_SHRINKAGE: Final = 30.0
 CENTRE_SAMPLE: Final = 300
 """How many memories of a scope, the newest, its mean embedding is taken from."""
 
-GRAPH_CEILING: Final = 0.6
+GRAPH_CEILING: Final = 0.8
 """How high the graph lifts at most, as a part of the best score of the other arms."""
 
 TIME_SHARE: Final = 0.15

@@ -8,6 +8,7 @@ from server.memories.search.graph_clues import (
     FAR_SHARE,
     MAX_NAME_WORDS,
     MAX_WORDS,
+    NEAR_SHARE,
     Clue,
     names_in,
     scores_of,
@@ -49,18 +50,18 @@ def test_a_long_question_is_cut() -> None:
 
 def test_what_is_related_to_little_says_more() -> None:
     scores = scores_of([clue(1, degree=1), clue(2, degree=64)])
-    assert scores[memory_id(1)] == 1.0
-    assert scores[memory_id(2)] == pytest.approx(0.5)
+    assert scores[memory_id(1)] == pytest.approx(NEAR_SHARE)
+    assert scores[memory_id(2)] == pytest.approx(NEAR_SHARE / 2)
 
 
-def test_one_further_on_counts_less_and_by_the_entity_between() -> None:
+def test_one_further_on_counts_by_the_entity_between() -> None:
     scores = scores_of([clue(1, 2), clue(2, 2, through=2), clue(3, 2, through=90)])
-    assert scores[memory_id(1)] == specificity(2)
+    assert scores[memory_id(1)] == pytest.approx(specificity(2) * NEAR_SHARE)
     assert scores[memory_id(2)] == pytest.approx(specificity(2) * FAR_SHARE * specificity(2))
-    assert scores[memory_id(1)] > scores[memory_id(2)] > scores[memory_id(3)] > 0
+    assert scores[memory_id(2)] > scores[memory_id(3)] > scores[memory_id(1)]
 
 
 def test_several_ways_to_a_memory_are_several_reasons() -> None:
     scores = scores_of([clue(1, 4), clue(1, 4), clue(2, 4)])
-    assert scores[memory_id(2)] == pytest.approx(specificity(4))
+    assert scores[memory_id(2)] == pytest.approx(specificity(4) * NEAR_SHARE)
     assert scores[memory_id(2)] < scores[memory_id(1)] < 1
