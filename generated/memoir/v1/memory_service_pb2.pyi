@@ -957,8 +957,9 @@ class SearchMemoriesResult(_message.Message):
     score: _builtins.float
     """How well it fits, from 0 to 1, whether it was reranked or not: the mean of the scores of the arms
     `dense` and `lexical`, raised by those of `graph` and `time`. If no memory of the scope shares a word
-    with the question, the score of `dense` alone is raised. It depends on the content of the scope, so scores of different scopes
-    cannot be compared exactly.
+    with the question, the score of `dense` alone is raised. Of several hits of one message all but the
+    best are lowered. It depends on the content of the scope, so scores of different scopes cannot be
+    compared exactly.
     """
     @_builtins.property
     def memory(self) -> _memory_pb2.Memory:

@@ -93,7 +93,7 @@ PAIR_SHARE: Final = 0.5
 PAIR_REACH: Final = 3
 """How far apart the words of a pair may stand, in words."""
 
-SPEAKER_SHARE: Final = 0.15
+SPEAKER_SHARE: Final = 0.2
 """The part of its score that an item loses if the question asks for another speaker's words."""
 
 SITTING: Final = timedelta(hours=6)

@@ -108,7 +108,7 @@ def test_time_lifts_what_is_close_and_lowers_nothing() -> None:
 def test_graph_and_time_are_independent_reasons() -> None:
     found = [Scored(A, 1.0, 1.0), Scored(B, 0.2, 0.2, graph=1.0, time=1.0)]
     hits = fuse(found, ArmWeights(graph=0.5, time=0.2), 2, None)
-    assert hits[1].score == pytest.approx(1 - (1 - GRAPH_CEILING) * 0.8)
+    assert hits[1].score == pytest.approx(1 - 0.8 * 0.5 * 0.8)
 
 
 def test_an_arm_does_not_claim_what_only_the_other_one_proposed() -> None:
