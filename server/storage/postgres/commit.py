@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import asyncpg
 
+from server.core.background import by_size
 from server.core.errors import ConcurrentChange, RequestIdReused
 from server.memories.memory import Memory, today
 from server.memories.ports import (
@@ -136,13 +137,17 @@ async def _record(connection: Connection, changes: ChangeSet) -> Committed | Non
     operation has been taken over.
     """
     passages = changes.passages
+    memory_values = await by_size(len(changes.added), _memory_values, changes)
+    passage_values = (
+        await by_size(len(passages.passages), _passage_values, passages) if passages else {}
+    )
     statement = RECORD_CALL_WITH_PASSAGES if passages else RECORD_CALL
     rows = await connection.fetch(
         *statement(
             **call_values(changes.call),
-            **_memory_values(changes),
+            **memory_values,
             **_message_values(changes),
-            **(_passage_values(passages) if passages else {}),
+            **passage_values,
             input_tokens=changes.call.input_tokens,
             output_tokens=changes.call.output_tokens,
             lease=changes.lease,

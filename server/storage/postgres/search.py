@@ -15,6 +15,7 @@ from uuid import UUID
 
 from cachetools import TTLCache
 
+from server.core.background import by_size
 from server.memories.memory import Memory, ScoredMemory
 from server.memories.passages import EVERY_SOURCE, Hit, Passage, ScoredPassage, Source
 from server.memories.ports import SearchQuery
@@ -169,7 +170,7 @@ async def _read_memories(
             else SQL["read_past_hits"](**found, time=query.time)
         )
     )
-    return {row["memory_id"]: to_memory(row) for row in rows}
+    return await by_size(len(rows), lambda: {row["memory_id"]: to_memory(row) for row in rows})
 
 
 async def _read_passages(
@@ -185,7 +186,7 @@ async def _read_passages(
             time=query.time,
         )
     )
-    return {row["passage_id"]: to_passage(row) for row in rows}
+    return await by_size(len(rows), lambda: {row["passage_id"]: to_passage(row) for row in rows})
 
 
 def _fused(query: SearchQuery, candidates: Sequence[Candidate]) -> list[Ranked]:

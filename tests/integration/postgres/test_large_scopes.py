@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+import threading
+from types import ModuleType
+
+import pytest
+
+from server.core.background import FEW_ITEMS
 from server.memories.ports import ChangeSet, SearchQuery
 from server.memories.search.ranking import ArmWeights
+from server.storage.postgres import commit, search
 from server.storage.postgres.memory_store import PostgresMemoryStore
 from server.storage.postgres.pool import Database
 from server.storage.postgres.search import ScopeSizes, Searches
@@ -47,3 +54,25 @@ async def test_a_large_scope_that_was_emptied_has_no_hits(database: Database) ->
         await connection.execute("DELETE FROM memories")
     assert sizes.of(PROJECT, ALICE)
     assert await searches.search(TEA_AND_RAIN) == []
+
+
+async def test_many_memories_are_converted_beside_the_loop(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    threads: dict[str, set[int]] = {}
+
+    def watch(module: ModuleType, name: str) -> None:
+        convert = getattr(module, name)
+
+        def watched(value: object) -> object:
+            threads.setdefault(name, set()).add(threading.get_ident())
+            return convert(value)
+
+        monkeypatch.setattr(module, name, watched)
+
+    watch(commit, "to_halfvec")
+    watch(search, "to_memory")
+    await add(database, *(f"tea number {number}" for number in range(FEW_ITEMS + 1)))
+    assert len(await Searches(database).search(TEA_AND_RAIN)) == FEW_ITEMS + 1
+    assert threads.keys() == {"to_halfvec", "to_memory"}
+    assert threading.get_ident() not in threads["to_halfvec"] | threads["to_memory"]
