@@ -56,7 +56,7 @@ _exchange: ContextVar[Exchange] = ContextVar("http_exchange")
 
 
 class CallFailed(Exception):
-    """A call of several that one request needs ended with an error."""
+    """One of the calls that a request needs has ended with an error."""
 
     def __init__(self, status: status_pb2.Status) -> None:
         super().__init__(status.message)
@@ -266,7 +266,7 @@ def _headers(answer: LocalAnswer | None, exchange: Exchange) -> Mapping[str, str
 
 
 class _Stream(Response):
-    """Sends each response of a stream as a line of JSON; an error that comes later, as `error`."""
+    """Sends each response of a stream as a line of JSON, and a later error as one with `error`."""
 
     def __init__(self, calls: LocalCalls, method: LocalMethod, exchange: Exchange) -> None:
         super().__init__()

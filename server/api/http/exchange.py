@@ -31,7 +31,7 @@ _ENCODINGS: Final = frozenset({"gzip", "x-gzip", "deflate"})
 
 
 class BodyRefused(Exception):
-    """A body is not read to its end; the HTTP status says why."""
+    """The body was not read to its end; the HTTP status says why."""
 
     def __init__(self, http_status: int, message: str) -> None:
         super().__init__(message)
@@ -51,7 +51,7 @@ class BodyLimits:
 
 
 class Bodies:
-    """Reads bodies; what is being read at once is bounded too."""
+    """Reads bodies, within limits on each one and on all that are being read at once."""
 
     def __init__(self, limits: BodyLimits) -> None:
         self._limits = limits

@@ -70,7 +70,7 @@ def refused(
     correlation_id: str = "",
     headers: Mapping[str, str] | None = None,
 ) -> Response:
-    """A refusal by the door itself, of what is no call yet."""
+    """Returns the refusal of a request that has not become a call."""
     return answered(http_status, message, {"message": message}, correlation_id, headers or {})
 
 
@@ -171,7 +171,7 @@ def unknown_method(request: Request, allowed: str) -> Response:
 
 
 def broken(request: Request, error: Exception) -> Response:
-    """The answer to a fault of the door itself, whose cause is in the log alone."""
+    """Returns the answer to a fault of the door itself; only the log says the cause."""
     id_ = correlation_id(request)
     _log.error("http.failed", path=_path(request), correlation_id=id_, exc_info=error)
     return failed(to_status(error, id_), id_)

@@ -43,7 +43,7 @@ _UNDERSCORE: Final = re.compile("_([a-z])")
 
 
 class _Wrong(Exception):
-    """A value does not fit its field; the message says what would."""
+    """A value does not fit its field; the message says what would fit."""
 
 
 def read_message(value: object, message: Message, path: str = "") -> list[FieldViolation]:

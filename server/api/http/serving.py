@@ -36,7 +36,7 @@ def build_application(routes: Sequence[BaseRoute]) -> Starlette:
 
 
 class _Router(Router):
-    """Looks paths without variables up; only for the others are the routes tried one by one."""
+    """Looks up paths without variables; for the others, it tries the routes one by one."""
 
     def __init__(self, routes: Sequence[BaseRoute]) -> None:
         # A client that follows no redirects would not know what to do with one.

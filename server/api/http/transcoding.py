@@ -168,7 +168,7 @@ def _query_value(kind: Descriptor | None, name: str, texts: Sequence[str]) -> ob
 
 
 def _single(field: FieldDescriptor | None, text: str) -> object:
-    """The JSON value of a text; what cannot be one is left as it is, to be refused by its field."""
+    """Returns the JSON value of a text, or the text itself, which its field then refuses."""
     if field is None or field.type == FieldDescriptor.TYPE_STRING:
         return text
     if field.message_type is not None and text.lstrip()[:1] not in {"{", "["}:

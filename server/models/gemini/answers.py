@@ -27,7 +27,7 @@ class MalformedAnswer(ValueError):
 
 
 class Part(BaseModel):
-    """A part of an answer, or all of it: nothing but its fields, each of its very type."""
+    """An answer or a part of it: exactly these fields, each strictly of its type."""
 
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
 
@@ -102,7 +102,7 @@ class UnusableCompletion(ValueError):
 
 
 class _Read(BaseModel):
-    """A part of a response. What it does not name is left unread; so many fields are optional."""
+    """A part of a response. Fields that are not named here are ignored; many are optional."""
 
     model_config = ConfigDict(alias_generator=to_camel, frozen=True)
 

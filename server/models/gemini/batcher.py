@@ -36,7 +36,7 @@ Send = Callable[[Sequence[str], EmbeddingPurpose], Awaitable[list[Vector]]]
 
 @dataclass(frozen=True, slots=True)
 class _Share:
-    """What one call has in a batch, and where its vectors go."""
+    """The texts of one call in a batch, and where their vectors go."""
 
     texts: Sequence[str]
     request: RequestContext
@@ -208,7 +208,7 @@ def _fail(shares: Sequence[_Share], error: Exception) -> None:
 
 
 def _common(requests: Sequence[RequestContext]) -> RequestContext:
-    """A context for the work of all of them; ids that are too many are counted instead."""
+    """Returns a context for work on behalf of all; ids that do not fit are only counted."""
     ids = list(dict.fromkeys(request.correlation_id for request in requests))
     kept, length = 0, 0
     while kept < len(ids) and length + len(ids[kept]) < _MAX_HEADER_LENGTH:

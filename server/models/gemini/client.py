@@ -147,7 +147,7 @@ class GeminiClient:
         return request.read(response.response_stream[0])
 
     def _posted(self, request: ModelRequest[T]) -> HttpRequest:
-        """The request as it is sent: what the library makes of its path, with what is its own."""
+        """Returns the request as it is sent, with the library's URL and headers, and our own."""
         path = f"models/{request.model_name}:{request.method}"
         frame = self._frames.get(path)
         if frame is None:

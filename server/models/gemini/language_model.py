@@ -51,7 +51,7 @@ def as_material(data: JsonObject) -> str:
 
 
 def numbered(entries: Sequence[JsonObject]) -> list[JsonObject]:
-    """The entries with numbers from 1, which are all that a model can name them by."""
+    """Returns the entries numbered from 1; a model refers to them only by these numbers."""
     return [{"number": number, **entry} for number, entry in enumerate(entries, start=1)]
 
 

@@ -155,7 +155,7 @@ class Retrier:
 
     @property
     def patience(self) -> float:
-        """How long a provider that asks for it is waited for at most, in seconds."""
+        """The longest time that a provider may ask us to wait, in seconds."""
         return self._policy.longest_wait
 
     async def run(self, model: str, send: Callable[[], Awaitable[T]]) -> T:

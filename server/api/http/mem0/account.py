@@ -41,7 +41,7 @@ def read_ping(exchange: Exchange) -> GetProjectRequest:
 
 
 def write_ping(response: GetProjectResponse, _exchange: Exchange) -> object:
-    """What the constructors of Mem0's clients need. Keys belong to nobody with an address."""
+    """Returns what the constructors of Mem0's clients need. Keys have no owner with an address."""
     return {
         "status": "ok",
         "org_id": response.project.org_id,

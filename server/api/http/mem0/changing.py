@@ -100,7 +100,7 @@ def read_delete(exchange: Exchange) -> DeleteMemoryRequest:
 
 
 def write_deleted(_response: object, _exchange: Exchange) -> object:
-    """Mem0's words."""
+    """Returns the message that Mem0 sends."""
     return {"message": "Memory deleted successfully!"}
 
 
@@ -124,7 +124,7 @@ def read_delete_many(exchange: Exchange) -> DeleteMemoriesRequest:
 
 
 def write_deleted_many(response: DeleteMemoriesResponse, _exchange: Exchange) -> object:
-    """Mem0's words; the deletion has happened, so there is no event to poll."""
+    """Returns Mem0's message; the deletion has happened, so there is no event to poll."""
     return {
         "message": "Memories deleted successfully!",
         "event_id": None,
@@ -148,7 +148,7 @@ def read_delete_entity(exchange: Exchange) -> DeleteScopeRequest:
 
 
 def write_deleted_entity(_response: object, _exchange: Exchange) -> object:
-    """Mem0's words."""
+    """Returns the message that Mem0 sends."""
     return {"message": "Entity deleted successfully!", "event_id": None}
 
 

@@ -128,7 +128,7 @@ _DEEPEST: Final = 32
 
 
 def translated(value: object, depth: int = 0) -> Any:
-    """The filter with the contract's names; what is no filter at all stays as it is."""
+    """Returns the filter with the contract's names; a value that is no filter stays as it is."""
     if depth > _DEEPEST or not isinstance(value, Mapping):
         return value
     result: dict[str, Any] = {}

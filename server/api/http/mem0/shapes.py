@@ -51,7 +51,7 @@ def memory_json(memory: memory_pb2.Memory, run: str = "run_id") -> dict[str, Any
 
 
 def hit_json(hit: memory_service_pb2.SearchMemoriesResult, fields: list[str]) -> dict[str, Any]:
-    """One hit of a search; of `fields`, if there are any, only those and the id and the score."""
+    """Returns one hit of a search; if `fields` are given, only these, the id and the score."""
     found = {**memory_json(hit.memory), "score": hit.score}
     if hit.arms:
         found["score_breakdown"] = {arm.arm: arm.score for arm in hit.arms}
@@ -76,7 +76,7 @@ def added_json(response: memory_service_pb2.AddMemoriesResponse) -> list[dict[st
 def added_relations_json(
     response: memory_service_pb2.AddMemoriesResponse,
 ) -> list[dict[str, Any]]:
-    """The relations that an add changed, under Mem0's name of a relation too."""
+    """Returns the relations that an add changed, with the keys that Mem0 uses."""
     return [
         {
             "source": relation.source,
