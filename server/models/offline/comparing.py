@@ -159,8 +159,7 @@ def _lost(fact: Fact, other: Fact) -> tuple[Item, ...] | None:
     lost = content_stems(fact.subject.text) - content_stems(fact.subject.owner.name)
     lost -= _FUNCTION_STEMS
     known = other.complement.tail_stems
-    is_called = lowered(other.complement.tail[:1]) in (["called"], ["named"])
-    if is_called and lost and lost <= known:
+    if lost and other.complement.is_called and lost <= known:
         return ()
     return _of(other, [item for item in other.complement.items
                        if item.head in lost and lost <= item.stems | known])  # fmt: skip
@@ -186,6 +185,9 @@ def _parted_with(fact: Fact, other: Fact, *, is_value: bool) -> tuple[Item, ...]
     places, others = fact.complement.places, other.complement.places
     if not (is_value or other.stem in lexicon.POSSESSING) or not is_gone:
         return None
+    called = other.complement.tail_stems if other.complement.is_called else frozenset()
+    if any(item.stems <= called for item in fact.complement.items):
+        return ()
     is_elsewhere = places and others and places.isdisjoint(others)
     return None if is_elsewhere else _matching(fact, other)
 

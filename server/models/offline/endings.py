@@ -19,6 +19,7 @@ _GONE = _DISPOSING | stems("cancel close demolish end steal")
 _GIVING_AWAY = stems("give throw get")
 _AWAY = word_set("away rid out")
 _LEAVING_WORK = stems("leave quit resign retire")
+_WORKING = english_stem("work")
 _RETIRING = english_stem("retire")
 _LEAVING_SOMETHING = stems("leave quit")
 _PARTING = stems("separate divorce")
@@ -62,9 +63,10 @@ def read_ending(statement: Statement, complement: Complement) -> Ending:
     words, stem = lowered(statement.rest), statement.stem
     if statement.is_denied or statement.is_over:
         is_apart = statement.who is Who.GROUP and "together" in words
-        return Ending(
-            is_denial=not statement.is_ability, relations=_PARTNERS if is_apart else frozenset()
-        )
+        is_work = statement.is_over and stem == _WORKING and complement.lead in {"at", "for"}
+        ended = _PARTNERS if is_apart else {"works_at"} if is_work else frozenset()
+        is_denial = not statement.is_ability
+        return Ending(is_denial=is_denial, relations=frozenset(ended), is_named=is_work)
     if statement.is_planned or statement.is_limited:
         return Ending()
     is_passive = stem in {"be", "get"} and statement.is_past

@@ -85,6 +85,11 @@ class Complement:
         return any(token.lower in _LISTING for token in self.tail)
 
     @property
+    def is_called(self) -> bool:
+        """Whether a name follows the things: `a horse named Dusty`."""
+        return bool(self.tail) and self.tail[0].lower in {"called", "named"}
+
+    @property
     def tail_stems(self) -> frozenset[str]:
         """The stems of what is said about the things behind them; none if it may be of others."""
         return frozenset() if self.is_several else content_stems(joined(self.tail))
