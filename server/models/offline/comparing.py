@@ -61,6 +61,8 @@ def replaces(fact: Fact, other: Fact) -> bool:
 
 
 def _has_another_value(fact: Fact, other: Fact) -> bool:
+    if not fact.slots:
+        return False
     shared = [s for s, value in fact.slots.items() if other.slots.get(s, value) != value]
     return any(
         is_functional(s) or s in UNIQUE_RELATIONS or _is_renewed(fact, other, s) for s in shared

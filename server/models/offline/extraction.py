@@ -114,12 +114,15 @@ class Extraction:
         )
 
     def _known(self) -> Iterator[Entry]:
+        user = _SPEAKERS[Role.USER]
         speakers = dict.fromkeys(s for m in self._request.messages if (s := _speaker(m)))
-        named = [(speaker, (f"{speaker.name} ", f"{speaker.name}'")) for speaker in speakers]
+        others = [(s, (f"{s.name} ", f"{s.name}'")) for s in speakers if s != user]
         for number, candidate in enumerate(self._request.candidates, start=1):
-            by = [speaker for speaker, begins in named if candidate.text.startswith(begins)]
-            facts = facts_of(candidate.text, by[0] if by else _SPEAKERS[Role.USER])
-            yield Entry(candidate.text, facts, number, candidate.immutable)
+            text = candidate.text
+            by = user
+            for speaker, begins in others:
+                by = speaker if text.startswith(begins) else by
+            yield Entry(text, facts_of(text, by), number, candidate.immutable)
 
 
 def _said(message: Message) -> Iterator[tuple[Sentence, Speaker]]:
