@@ -37,7 +37,8 @@ class TokenUse:
 class Tally:
     """Collects figures while a call runs; its owner adds it to a project at the end.
 
-    Tasks that a call starts share its tally.
+    Tasks that a call starts share its tally. `may_be_traced` is false for a call without a span,
+    whose steps need not look for one.
     """
 
     stages: list[tuple[str, float]] = field(default_factory=list)
@@ -50,6 +51,7 @@ class Tally:
     restored: int = 0
     cache_hits: int = 0
     cache_misses: int = 0
+    may_be_traced: bool = True
 
     def join(self, shared: Tally) -> None:
         """Adds model calls that several calls share, as calls of each of them."""

@@ -25,6 +25,9 @@ _memory_changes = lru_cache(maxsize=4)(metrics.MEMORY_CHANGES.labels)
 
 
 def _recording_span() -> Span | None:
+    tally = current_tally()
+    if tally is not None and not tally.may_be_traced:
+        return None
     current = trace.get_current_span()
     return current if current.is_recording() else None
 

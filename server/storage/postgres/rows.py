@@ -7,9 +7,9 @@ from array import array
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeVar, overload
-from uuid import UUID
 
 import numpy as np
+from asyncpg.pgproto import pgproto
 
 from server.core.values import Vector
 from server.graph.model import Entity, Relation
@@ -87,8 +87,13 @@ def to_provenance(row: Row) -> Provenance:
         embedding_model=row["embedding_model"],
         language_model=row["language_model"],
         prompt_version=row["prompt_version"],
-        evidence=tuple(Evidence(UUID(e["message_id"]), e["quote"]) for e in row["evidence"] or ()),
+        evidence=tuple(map(_to_evidence, row["evidence"] or ())),
     )
+
+
+def _to_evidence(value: Mapping[str, Any]) -> Evidence:
+    # This UUID is Python's, read and written in a sixth of the time.
+    return Evidence(pgproto.UUID(value["message_id"]), value["quote"])
 
 
 def to_entities(values: Sequence[Mapping[str, Any]]) -> tuple[Entity, ...]:

@@ -71,6 +71,7 @@ class ObservationInterceptor(CallInterceptor):
         span = trace.get_current_span()
         correlation_id = _begin(context, span)
         tally = begin_tally()
+        tally.may_be_traced = span.is_recording()
         response: Any = None
         error: BaseException | None = None
         began = time.perf_counter()
