@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 from server.graph.model import Entity, Relation, clean_name, entity_key, relation_name
 from server.memories.add.inference import ProposedEntity, ProposedRelation
@@ -25,8 +25,7 @@ _LEGAL_FORMS = _words(
     "ab ag as asa bv co company corp corporation gmbh inc incorporated kg limited llc llp ltd nv oy"
     " oyj plc pty sa sarl se spa srl"
 )
-_TITLES = _words("doctor dr herr frau lady lord madam miss mr mrs ms prof professor sir")
-_ARTICLES = _words("the")
+_BEFORE_NAMES = _words("doctor dr herr frau lady lord madam miss mr mrs ms prof professor sir the")
 _DETERMINERS = _words("a an her his its my our that the their these this those your")
 _GENERIC = _words(
     "agent assistant boss boy boyfriend brother business city client coach colleague country"
@@ -35,6 +34,7 @@ _GENERIC = _words(
     " place she sister son speaker somebody someone something store team that them they thing this"
     " town us user we wife woman you"
 )
+_MEANS_NOBODY = _GENERIC | _LEGAL_FORMS
 _TOKEN = re.compile(r"[^\W_]+(?:['\u2019][^\W_]+)*")
 
 
@@ -55,7 +55,7 @@ class KnownEntities:
         """Returns the one entity with a similar name, unless one has this very name."""
         if entity.key in self._keys:
             return None
-        similar = self._by_core.get(tuple(_core(entity.name)), ())
+        similar = self._by_core.get(_core(entity.name), ())
         alike = [
             known
             for known in similar
@@ -67,7 +67,7 @@ class KnownEntities:
     def _by_core(self) -> Mapping[tuple[str, ...], Sequence[Entity]]:
         by_core: dict[tuple[str, ...], list[Entity]] = {}
         for entity in self._entities:
-            by_core.setdefault(tuple(_core(entity.name)), []).append(entity)
+            by_core.setdefault(_core(entity.name), []).append(entity)
         return by_core
 
 
@@ -141,16 +141,18 @@ def is_generic(name: str) -> bool:
     tokens = _tokens(name)
     while tokens and tokens[0] in _DETERMINERS:
         tokens = tokens[1:]
-    return not tokens or all(token in _GENERIC | _LEGAL_FORMS for token in tokens)
+    return _MEANS_NOBODY.issuperset(tokens)
 
 
-def _core(name: str) -> list[str]:
+# The entities known in a scope are mostly those of the add before.
+@lru_cache(maxsize=8_192)
+def _core(name: str) -> tuple[str, ...]:
     tokens = _tokens(name)
-    while len(tokens) > 1 and tokens[0] in _TITLES | _ARTICLES:
+    while len(tokens) > 1 and tokens[0] in _BEFORE_NAMES:
         tokens = tokens[1:]
     while len(tokens) > 1 and tokens[-1] in _LEGAL_FORMS:
         tokens = tokens[:-1]
-    return tokens
+    return tuple(tokens)
 
 
 def _agree(known: Entity, entity: Entity) -> bool:
