@@ -148,8 +148,8 @@ async def test_a_change_and_a_removal_reach_the_graph(
     position = await changes.update(by, update(memory, by, "coffee"))
     [dirty] = await outbox.claim(10, timedelta(seconds=9))
     assert (dirty.memory_id, dirty.position) == (memory.id, position)
-    await outbox.settle([dirty])
     await changes.delete(call(), MemoryDeletion(0, memory.id, 2))
+    await outbox.settle([dirty])
     [dirty] = await outbox.claim(10, timedelta(seconds=9))
     assert [subgraph.exists for subgraph in await outbox.subgraphs([dirty])] == [False]
 

@@ -160,6 +160,32 @@ async def test_a_memory_that_names_nothing_any_more_leaves_the_graph(
     assert not subgraph.exists
 
 
+async def test_the_deletion_of_what_names_nothing_is_none_of_the_graph(
+    store: MemoryStore, outbox: Outbox
+) -> None:
+    plain, named = builders.adding("nothing").added[0], adding("named").added[0]
+    await store.commit(ChangeSet(call(), added=[plain, named]))
+    await outbox.settle(await outbox.claim(10, LEASE))
+    deleted = [MemoryDeletion(n, item.memory.id, 1) for n, item in enumerate((plain, named))]
+    await store.commit(ChangeSet(call(), deleted=deleted))
+    assert [dirty.memory_id for dirty in await outbox.claim(10, LEASE)] == [named.memory.id]
+
+
+async def test_a_deletion_reaches_the_graph_if_an_earlier_change_was_given_up(
+    store: MemoryStore, outbox: Outbox
+) -> None:
+    changes = adding("Alice lives in Lisbon")
+    await store.commit(changes)
+    await outbox.settle(await outbox.claim(10, LEASE))
+    emptied = replace(revision(changes.added[0], "moved"), entities=(), relations=())
+    await store.commit(ChangeSet(call(), updated=[emptied]))
+    [refused] = await outbox.claim(10, LEASE)
+    assert await outbox.refuse(refused, "fault", NO_LEASE, 1)
+    deletion = MemoryDeletion(0, emptied.memory_id, 2)
+    await store.commit(ChangeSet(call(), deleted=[deletion]))
+    assert [dirty.memory_id for dirty in await outbox.claim(10, LEASE)] == [emptied.memory_id]
+
+
 async def test_only_who_holds_the_lease_settles_and_releases(
     store: MemoryStore, outbox: Outbox
 ) -> None:

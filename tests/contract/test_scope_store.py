@@ -21,7 +21,17 @@ from server.storage.postgres.memory_history import PostgresMemoryHistory
 from server.storage.postgres.memory_store import PostgresMemoryStore
 from server.storage.postgres.outbox import PostgresOutbox
 from server.storage.postgres.pool import Database
-from tests.support.builders import ALICE, NOW, PROJECT, adding, addition, call, message, revision
+from tests.support.builders import (
+    ALICE,
+    LISBON,
+    NOW,
+    PROJECT,
+    adding,
+    addition,
+    call,
+    message,
+    revision,
+)
 from tests.support.fake_changes import FakeChanges
 from tests.support.fake_store import FakeStore
 from tests.support.fakes import FakeClock
@@ -63,7 +73,7 @@ async def fill(store: MemoryStore) -> dict[str, UUID]:
     """A memory in every scope of two projects; the ids of those of the first."""
     ids = {}
     for text, scope in SCOPES.items():
-        ours = adding(text, scope=scope)
+        ours = adding(text, scope=scope, relations=[LISBON])
         await store.commit(ours)
         await store.commit(adding(text, scope=scope, project_id="project-2"))
         ids[text] = ours.added[0].memory.id

@@ -39,7 +39,7 @@ async def test_the_memories_of_a_scope_are_deleted_with_a_receipt(
     response = await client.memory.DeleteMemories(request, metadata=client.metadata)
 
     receipt = response.receipt
-    assert (receipt.memories, receipt.graph_memories) == (2, 2)
+    assert (receipt.memories, receipt.graph_memories) == (2, 1)
     assert (receipt.messages, receipt.events) == (0, 0)
     assert await listed(client, user, show_expired=True) == []
     assert await relations_of(client, user, response.consistency_token) == []

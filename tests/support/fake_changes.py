@@ -188,4 +188,5 @@ class FakeChanges:
 
 
 def _receipt(memories: Sequence[Memory]) -> DeletionReceipt:
-    return DeletionReceipt(memories=len(memories), graph_memories=len(memories))
+    in_graph = sum(bool(memory.entities or memory.relations) for memory in memories)
+    return DeletionReceipt(memories=len(memories), graph_memories=in_graph)

@@ -28,3 +28,11 @@ ON CONFLICT (project_id, memory_id) DO UPDATE SET
 project_id, memory_id, version, call_id, user_id, agent_id, app_id, run_id,
               scope_key, digest, text, role, name, inferred, immutable, metadata, categories,
               entities, relations, evidence, event_time, expiration_date, create_time, update_time
+
+-- block: had_subgraph
+-- What of a deleted memory the graph may hold: nothing, if it named nothing and no earlier state of
+-- it waits for the graph, or was given up.
+(entities || relations <> '[]' OR EXISTS (
+    SELECT FROM graph_outbox AS o
+    WHERE o.project_id = memories.project_id AND o.memory_id = memories.memory_id
+)) AS had_subgraph

@@ -198,7 +198,7 @@ WITH deleted AS (
     DELETE FROM memories
     WHERE project_id = :project_id AND scope_key = :scope_key AND digest = ANY (:digests::bytea[])
       AND expiration_date < :today
-    RETURNING memory_id, version
+    RETURNING memory_id, version, {had_subgraph}
 ),
 new_position AS MATERIALIZED (SELECT nextval('change_position') AS position),
 history AS (
@@ -213,6 +213,7 @@ history AS (
 SELECT :project_id, deleted.memory_id, new_position.position, new_position.position, :correlation_id,
        :traceparent
 FROM deleted, new_position
+WHERE had_subgraph
 ORDER BY deleted.memory_id
 {enqueue_again};
 
@@ -250,7 +251,7 @@ SELECT version FROM updated;
 WITH deleted AS (
     DELETE FROM memories
     WHERE project_id = :project_id AND memory_id = :memory_id AND version = :version
-    RETURNING memory_id, version
+    RETURNING memory_id, version, {had_subgraph}
 ),
 history AS (
     INSERT INTO memory_events (
@@ -264,6 +265,7 @@ enqueued AS (
     {enqueue}
     SELECT :project_id, :memory_id, :position, :position, :correlation_id, :traceparent
     FROM deleted
+    WHERE had_subgraph
     {enqueue_again}
 )
 SELECT version FROM deleted;

@@ -47,10 +47,12 @@ WITH new_position AS MATERIALIZED (SELECT nextval('change_position') AS position
 deleted AS (
     DELETE FROM memories
     WHERE project_id = :project_id AND memory_id = :memory_id AND version = :version
-    RETURNING memory_id, version
+    RETURNING memory_id, version, {had_subgraph}
 ),
 receipt AS MATERIALIZED (
-    SELECT jsonb_build_object('memories', count(*), 'graph_memories', count(*)) AS counts
+    SELECT jsonb_build_object(
+        'memories', count(*), 'graph_memories', count(*) FILTER (WHERE had_subgraph)
+    ) AS counts
     FROM deleted
 ),
 recorded AS (
@@ -71,6 +73,7 @@ enqueued AS (
     SELECT :project_id, deleted.memory_id, new_position.position, new_position.position,
            :correlation_id, :traceparent
     FROM deleted, new_position
+    WHERE had_subgraph
     {enqueue_again}
 )
 SELECT new_position.position, receipt.counts FROM new_position, deleted, receipt;
@@ -165,10 +168,10 @@ WITH locked AS MATERIALIZED (
     FOR UPDATE
 ),
 deleted AS (
-    DELETE FROM memories AS m
+    DELETE FROM memories
     USING locked
-    WHERE m.project_id = :project_id AND m.memory_id = locked.memory_id
-    RETURNING m.memory_id, m.version
+    WHERE memories.project_id = :project_id AND memories.memory_id = locked.memory_id
+    RETURNING memories.memory_id, version, {had_subgraph}
 ),
 -- Passages have the fields that filters compare, so matching ones are deleted too.
 locked_passages AS MATERIALIZED ({locked_passages}),
@@ -183,7 +186,7 @@ new_position AS MATERIALIZED (SELECT nextval('change_position') AS position),
 receipt AS MATERIALIZED (
     SELECT jsonb_build_object(
         'memories', (SELECT count(*) FROM deleted),
-        'graph_memories', (SELECT count(*) FROM deleted),
+        'graph_memories', (SELECT count(*) FROM deleted WHERE had_subgraph),
         'passages', (SELECT count(*) FROM deleted_passages)
     ) AS counts
 ),
@@ -205,6 +208,7 @@ enqueued AS (
     SELECT :project_id, deleted.memory_id, new_position.position, new_position.position,
            :correlation_id, :traceparent
     FROM deleted, new_position
+    WHERE had_subgraph
     ORDER BY deleted.memory_id
     {enqueue_again}
 )
@@ -264,7 +268,7 @@ scope_memories AS MATERIALIZED (
 ),
 deleted_memories AS (
     DELETE FROM memories WHERE project_id = :project_id AND {column} = :scope_id
-    RETURNING memory_id
+    RETURNING memory_id, {had_subgraph}
 ),
 deleted_messages AS (
     DELETE FROM messages AS m
@@ -324,7 +328,7 @@ receipt AS MATERIALIZED (
         'memories', (SELECT count(*) FROM deleted_memories),
         'messages', (SELECT count(*) FROM deleted_messages),
         'events', (SELECT count(*) FROM deleted_events),
-        'graph_memories', (SELECT count(*) FROM deleted_memories),
+        'graph_memories', (SELECT count(*) FROM deleted_memories WHERE had_subgraph),
         'passages', (SELECT count(*) FROM deleted_passages WHERE delete_time IS NULL)
     ) AS counts
 ),
@@ -338,6 +342,7 @@ enqueued AS (
     SELECT :project_id, deleted_memories.memory_id, new_position.position, new_position.position,
            :correlation_id, :traceparent
     FROM deleted_memories, new_position
+    WHERE had_subgraph
     ORDER BY deleted_memories.memory_id
     {enqueue_again}
 )

@@ -3,7 +3,10 @@ WITH deleted AS (
     DELETE FROM memories
     WHERE project_id = $1 AND scope_key = $2 AND digest = ANY ($3::bytea[])
       AND expiration_date < $4
-    RETURNING memory_id, version
+    RETURNING memory_id, version, (entities || relations <> '[]' OR EXISTS (
+    SELECT FROM graph_outbox AS o
+    WHERE o.project_id = memories.project_id AND o.memory_id = memories.memory_id
+)) AS had_subgraph
 ),
 new_position AS MATERIALIZED (SELECT nextval('change_position') AS position),
 history AS (
@@ -20,6 +23,7 @@ INSERT INTO graph_outbox (
 SELECT $1, deleted.memory_id, new_position.position, new_position.position, $7,
        $8
 FROM deleted, new_position
+WHERE had_subgraph
 ORDER BY deleted.memory_id
 ON CONFLICT (project_id, memory_id) DO UPDATE SET
     position = greatest(graph_outbox.position, excluded.position),
@@ -65,7 +69,10 @@ SELECT version FROM updated;
 WITH deleted AS (
     DELETE FROM memories
     WHERE project_id = $1 AND memory_id = $2 AND version = $3
-    RETURNING memory_id, version
+    RETURNING memory_id, version, (entities || relations <> '[]' OR EXISTS (
+    SELECT FROM graph_outbox AS o
+    WHERE o.project_id = memories.project_id AND o.memory_id = memories.memory_id
+)) AS had_subgraph
 ),
 history AS (
     INSERT INTO memory_events (
@@ -81,6 +88,7 @@ enqueued AS (
 )
     SELECT $1, $2, $4, $4, $8, $9
     FROM deleted
+    WHERE had_subgraph
     ON CONFLICT (project_id, memory_id) DO UPDATE SET
     position = greatest(graph_outbox.position, excluded.position),
     correlation_id = excluded.correlation_id,

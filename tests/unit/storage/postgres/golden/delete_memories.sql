@@ -7,10 +7,13 @@ WITH locked AS MATERIALIZED (
     FOR UPDATE
 ),
 deleted AS (
-    DELETE FROM memories AS m
+    DELETE FROM memories
     USING locked
-    WHERE m.project_id = $1 AND m.memory_id = locked.memory_id
-    RETURNING m.memory_id, m.version
+    WHERE memories.project_id = $1 AND memories.memory_id = locked.memory_id
+    RETURNING memories.memory_id, version, (entities || relations <> '[]' OR EXISTS (
+    SELECT FROM graph_outbox AS o
+    WHERE o.project_id = memories.project_id AND o.memory_id = memories.memory_id
+)) AS had_subgraph
 ),
 locked_passages AS MATERIALIZED (SELECT m.memory_id AS passage_id
 FROM (SELECT project_id, passage_id AS memory_id, user_id, agent_id, app_id, run_id, scope_key, text,
@@ -33,7 +36,7 @@ new_position AS MATERIALIZED (SELECT nextval('change_position') AS position),
 receipt AS MATERIALIZED (
     SELECT jsonb_build_object(
         'memories', (SELECT count(*) FROM deleted),
-        'graph_memories', (SELECT count(*) FROM deleted),
+        'graph_memories', (SELECT count(*) FROM deleted WHERE had_subgraph),
         'passages', (SELECT count(*) FROM deleted_passages)
     ) AS counts
 ),
@@ -62,6 +65,7 @@ enqueued AS (
     SELECT $1, deleted.memory_id, new_position.position, new_position.position,
            $18, $22
     FROM deleted, new_position
+    WHERE had_subgraph
     ORDER BY deleted.memory_id
     ON CONFLICT (project_id, memory_id) DO UPDATE SET
     position = greatest(graph_outbox.position, excluded.position),

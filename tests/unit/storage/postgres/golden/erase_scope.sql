@@ -13,7 +13,10 @@ scope_memories AS MATERIALIZED (
 ),
 deleted_memories AS (
     DELETE FROM memories WHERE project_id = $1 AND user_id = $2
-    RETURNING memory_id
+    RETURNING memory_id, (entities || relations <> '[]' OR EXISTS (
+    SELECT FROM graph_outbox AS o
+    WHERE o.project_id = memories.project_id AND o.memory_id = memories.memory_id
+)) AS had_subgraph
 ),
 deleted_messages AS (
     DELETE FROM messages AS m
@@ -70,7 +73,7 @@ receipt AS MATERIALIZED (
         'memories', (SELECT count(*) FROM deleted_memories),
         'messages', (SELECT count(*) FROM deleted_messages),
         'events', (SELECT count(*) FROM deleted_events),
-        'graph_memories', (SELECT count(*) FROM deleted_memories),
+        'graph_memories', (SELECT count(*) FROM deleted_memories WHERE had_subgraph),
         'passages', (SELECT count(*) FROM deleted_passages WHERE delete_time IS NULL)
     ) AS counts
 ),
@@ -91,6 +94,7 @@ enqueued AS (
     SELECT $1, deleted_memories.memory_id, new_position.position, new_position.position,
            $15, $20
     FROM deleted_memories, new_position
+    WHERE had_subgraph
     ORDER BY deleted_memories.memory_id
     ON CONFLICT (project_id, memory_id) DO UPDATE SET
     position = greatest(graph_outbox.position, excluded.position),

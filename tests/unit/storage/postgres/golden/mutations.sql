@@ -51,10 +51,15 @@ WITH new_position AS MATERIALIZED (SELECT nextval('change_position') AS position
 deleted AS (
     DELETE FROM memories
     WHERE project_id = $1 AND memory_id = $2 AND version = $3
-    RETURNING memory_id, version
+    RETURNING memory_id, version, (entities || relations <> '[]' OR EXISTS (
+    SELECT FROM graph_outbox AS o
+    WHERE o.project_id = memories.project_id AND o.memory_id = memories.memory_id
+)) AS had_subgraph
 ),
 receipt AS MATERIALIZED (
-    SELECT jsonb_build_object('memories', count(*), 'graph_memories', count(*)) AS counts
+    SELECT jsonb_build_object(
+        'memories', count(*), 'graph_memories', count(*) FILTER (WHERE had_subgraph)
+    ) AS counts
     FROM deleted
 ),
 recorded AS (
@@ -82,6 +87,7 @@ enqueued AS (
     SELECT $1, deleted.memory_id, new_position.position, new_position.position,
            $14, $19
     FROM deleted, new_position
+    WHERE had_subgraph
     ON CONFLICT (project_id, memory_id) DO UPDATE SET
     position = greatest(graph_outbox.position, excluded.position),
     correlation_id = excluded.correlation_id,
