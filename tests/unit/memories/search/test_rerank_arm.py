@@ -82,7 +82,7 @@ async def test_a_model_at_fault_degrades_and_costs_no_hit(fault: Exception, reas
     assert [(log["event"], log["reason"]) for log in logs] == [("search.not_reranked", reason)]
 
 
-@pytest.mark.parametrize(("seconds", "left"), [(0.01, 60.0), (60.0, 0.2)])
+@pytest.mark.parametrize(("seconds", "left"), [(0.01, 60.0), (60.0, 2.0)])
 async def test_a_model_that_hangs_leaves_time_to_answer(seconds: float, left: float) -> None:
     arm, before = RerankArm(FakeReranker(thinking=forever), seconds), hits(3)
     context = RequestContext("call-1", time.monotonic() + left)
