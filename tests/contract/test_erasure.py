@@ -271,7 +271,7 @@ async def test_validating_a_plain_deletion_deletes_nothing(
 ) -> None:
     await told(store, ("tea", "tea"), ("coffee", "coffee"))
     looked = await scopes.delete_memories(call(), validate_only=True)
-    assert looked.receipt == DeletionReceipt(memories=2, graph_memories=2)
+    assert looked.receipt == DeletionReceipt(memories=2)
     assert (await scopes.delete_memories(call())).receipt == looked.receipt
 
 
