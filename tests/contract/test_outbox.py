@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from uuid import uuid4
@@ -15,6 +16,7 @@ from server.storage.postgres.outbox import PostgresOutbox
 from server.storage.postgres.pool import Database
 from tests.support import builders
 from tests.support.builders import ALICE, LISBON, PROJECT, addition, call, revision
+from tests.support.postgres import until_somebody_waits
 
 LEASE = timedelta(minutes=1)
 NO_LEASE = timedelta(0)
@@ -296,3 +298,38 @@ async def test_a_late_clock_does_not_bring_back_what_has_expired(
     assert await late.keep_up() == 0
     [subgraph] = await late.subgraphs(await late.claim(10, LEASE))
     assert not subgraph.exists
+
+
+async def test_a_change_that_comes_while_its_memory_is_settled_stays(
+    store: MemoryStore, outbox: Outbox, database: Database
+) -> None:
+    changes = adding("one")
+    await store.commit(changes)
+    claimed = await outbox.claim(10, LEASE)
+    async with database.connection() as connection:
+        change = connection.transaction()
+        await change.start()
+        await connection.execute("UPDATE graph_outbox SET position = position + 5")
+        # Its snapshot shows the row as it was before the change.
+        settling = asyncio.create_task(outbox.settle(claimed))
+        await until_somebody_waits(connection)
+        await change.commit()
+    assert await settling == 0
+    [again] = await outbox.claim(10, LEASE)
+    assert again.position == claimed[0].position + 5
+
+
+async def test_a_change_with_an_earlier_position_is_not_taken_for_what_was_claimed(
+    store: MemoryStore, outbox: Outbox, database: Database
+) -> None:
+    """A call may take its position before another one, and commit after it."""
+    changes = adding("one")
+    await store.commit(changes)
+    async with database.connection() as connection:
+        await connection.execute(
+            "UPDATE graph_outbox SET position = position + 5, first_position = position"
+        )
+    claimed = await outbox.claim(10, LEASE)
+    await store.commit(ChangeSet(call(), updated=[revision(changes.added[0], "one changed")]))
+    await outbox.settle(claimed)
+    assert [dirty.memory_id for dirty in await outbox.claim(10, LEASE)] == [claimed[0].memory_id]

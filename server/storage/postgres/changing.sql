@@ -17,9 +17,11 @@ INSERT INTO graph_outbox (
 )
 
 -- block: enqueue_again
--- A memory that is already waiting for the graph keeps its row, which now belongs to the newest call.
+-- A memory that is already waiting for the graph keeps its row, which now belongs to the newest call. Its
+-- position always grows, also if the call took its own before the one that is there: else a projector
+-- that has claimed the row would not see that there is something new.
 ON CONFLICT (project_id, memory_id) DO UPDATE SET
-    position = greatest(graph_outbox.position, excluded.position),
+    position = greatest(graph_outbox.position + 1, excluded.position),
     correlation_id = excluded.correlation_id,
     traceparent = excluded.traceparent
 

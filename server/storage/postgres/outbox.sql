@@ -41,13 +41,15 @@ WITH done AS MATERIALIZED (
         :correlation_ids::text[], :traceparents::text[])
         AS done (project_id, memory_id, position, correlation_id, traceparent)
 ),
-claimed AS MATERIALIZED (
-    SELECT o.project_id, o.memory_id, o.position, done.position AS done_position
+locked AS MATERIALIZED (
+    SELECT o.project_id, o.memory_id, o.position, o.lease, done.position AS done_position
     FROM graph_outbox AS o
     JOIN done USING (project_id, memory_id)
-    WHERE o.lease = :lease
     ORDER BY o.project_id, o.memory_id
     FOR UPDATE OF o
+),
+claimed AS MATERIALIZED (
+    SELECT project_id, memory_id, position, done_position FROM locked WHERE lease = :lease
 ),
 lost_claims AS MATERIALIZED (
     SELECT done.project_id, done.memory_id, done.correlation_id, done.traceparent
@@ -67,12 +69,14 @@ requeued AS (
     FROM lost_claims, new_position
     ORDER BY lost_claims.project_id, lost_claims.memory_id
     ON CONFLICT (project_id, memory_id) DO UPDATE SET
-        position = greatest(graph_outbox.position, excluded.position)
+        position = greatest(graph_outbox.position + 1, excluded.position)
     RETURNING project_id, memory_id
 ),
 kept AS (
+    -- The position is the one that was locked. PostgreSQL checks the constraint of positions also for a
+    -- row that it makes of an older version, before it notices that there is a newer one.
     UPDATE graph_outbox AS o
-    SET available_at = now(), attempts = 0, refusals = 0, fault = NULL, lease = NULL,
+    SET position = claimed.position, available_at = now(), attempts = 0, refusals = 0, fault = NULL, lease = NULL,
         first_position = claimed.done_position + 1
     FROM claimed
     WHERE o.project_id = claimed.project_id AND o.memory_id = claimed.memory_id
@@ -163,7 +167,7 @@ enqueued AS (
     FROM expired, new_position
     ORDER BY expired.project_id, expired.memory_id
     ON CONFLICT (project_id, memory_id) DO UPDATE SET
-        position = greatest(graph_outbox.position, excluded.position)
+        position = greatest(graph_outbox.position + 1, excluded.position)
     RETURNING 1
 )
 SELECT count(*) FROM enqueued;
@@ -175,7 +179,7 @@ SELECT given.project_id, given.memory_id, new_position.position, new_position.po
 FROM new_position, unnest(:project_ids::text[], :memory_ids::uuid[]) AS given (project_id, memory_id)
 ORDER BY given.project_id, given.memory_id
 ON CONFLICT (project_id, memory_id) DO UPDATE SET
-    position = greatest(graph_outbox.position, excluded.position);
+    position = greatest(graph_outbox.position + 1, excluded.position);
 
 -- name: revive
 WITH revived AS (

@@ -43,6 +43,7 @@ async def test_what_a_handler_did_is_its_projects(harness: Harness, statistics: 
     harness.service.add = add
     metadata = (*AUTHORIZED, ("x-correlation-id", "slow-one"))
     await harness.call(ADD, metadata=metadata)
+    await harness.log("rpc.ended")
     figures = statistics.figures("project").last_minute
     assert figures.added == 3
     assert [call.correlation_id for call in figures.slowest] == ["slow-one"]
@@ -63,6 +64,7 @@ async def test_a_call_of_nobody_counts_for_no_project(
 ) -> None:
     before = calls(METHOD, "UNAUTHENTICATED")
     await harness.call(metadata=())
+    await harness.log("rpc.ended")
     assert calls(METHOD, "UNAUTHENTICATED") == before + 1
     assert not statistics.figures("project").since_start.methods
 

@@ -216,7 +216,7 @@ INSERT INTO graph_outbox (project_id, memory_id, position, first_position, corre
 SELECT $1, added.memory_id, new_position.position, new_position.position, 'import'
 FROM added, new_position
 ON CONFLICT (project_id, memory_id) DO UPDATE SET
-    position = greatest(graph_outbox.position, excluded.position),
+    position = greatest(graph_outbox.position + 1, excluded.position),
     correlation_id = excluded.correlation_id,
     traceparent = NULL
 RETURNING 1;

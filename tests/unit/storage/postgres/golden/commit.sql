@@ -26,7 +26,7 @@ FROM deleted, new_position
 WHERE had_subgraph
 ORDER BY deleted.memory_id
 ON CONFLICT (project_id, memory_id) DO UPDATE SET
-    position = greatest(graph_outbox.position, excluded.position),
+    position = greatest(graph_outbox.position + 1, excluded.position),
     correlation_id = excluded.correlation_id,
     traceparent = excluded.traceparent;
 
@@ -59,7 +59,7 @@ enqueued AS (
     SELECT $15, $16, $18, $18, $20, $21
     FROM updated
     ON CONFLICT (project_id, memory_id) DO UPDATE SET
-    position = greatest(graph_outbox.position, excluded.position),
+    position = greatest(graph_outbox.position + 1, excluded.position),
     correlation_id = excluded.correlation_id,
     traceparent = excluded.traceparent
 )
@@ -90,7 +90,7 @@ enqueued AS (
     FROM deleted
     WHERE had_subgraph
     ON CONFLICT (project_id, memory_id) DO UPDATE SET
-    position = greatest(graph_outbox.position, excluded.position),
+    position = greatest(graph_outbox.position + 1, excluded.position),
     correlation_id = excluded.correlation_id,
     traceparent = excluded.traceparent
 )

@@ -227,7 +227,7 @@ enqueued AS (
     FROM last_states, new_position
     ORDER BY last_states.memory_id
     ON CONFLICT (project_id, memory_id) DO UPDATE SET
-    position = greatest(graph_outbox.position, excluded.position),
+    position = greatest(graph_outbox.position + 1, excluded.position),
     correlation_id = excluded.correlation_id,
     traceparent = excluded.traceparent
 )

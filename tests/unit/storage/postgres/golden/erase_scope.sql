@@ -97,7 +97,7 @@ enqueued AS (
     WHERE had_subgraph
     ORDER BY deleted_memories.memory_id
     ON CONFLICT (project_id, memory_id) DO UPDATE SET
-    position = greatest(graph_outbox.position, excluded.position),
+    position = greatest(graph_outbox.position + 1, excluded.position),
     correlation_id = excluded.correlation_id,
     traceparent = excluded.traceparent
 )

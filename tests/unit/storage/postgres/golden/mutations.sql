@@ -40,7 +40,7 @@ enqueued AS (
            $24, $28
     FROM updated, new_position
     ON CONFLICT (project_id, memory_id) DO UPDATE SET
-    position = greatest(graph_outbox.position, excluded.position),
+    position = greatest(graph_outbox.position + 1, excluded.position),
     correlation_id = excluded.correlation_id,
     traceparent = excluded.traceparent
 )
@@ -89,7 +89,7 @@ enqueued AS (
     FROM deleted, new_position
     WHERE had_subgraph
     ON CONFLICT (project_id, memory_id) DO UPDATE SET
-    position = greatest(graph_outbox.position, excluded.position),
+    position = greatest(graph_outbox.position + 1, excluded.position),
     correlation_id = excluded.correlation_id,
     traceparent = excluded.traceparent
 )
@@ -159,7 +159,7 @@ enqueued AS (
            $18, $22
     FROM restored, new_position
     ON CONFLICT (project_id, memory_id) DO UPDATE SET
-    position = greatest(graph_outbox.position, excluded.position),
+    position = greatest(graph_outbox.position + 1, excluded.position),
     correlation_id = excluded.correlation_id,
     traceparent = excluded.traceparent
 )
