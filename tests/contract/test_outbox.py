@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from uuid import uuid4
 
+import asyncpg
 import pytest
 
 from server.core.values import SystemClock
@@ -301,19 +302,20 @@ async def test_a_late_clock_does_not_bring_back_what_has_expired(
 
 
 async def test_a_change_that_comes_while_its_memory_is_settled_stays(
-    store: MemoryStore, outbox: Outbox, database: Database
+    store: MemoryStore, outbox: Outbox, postgres_dsn: str
 ) -> None:
     changes = adding("one")
     await store.commit(changes)
     claimed = await outbox.claim(10, LEASE)
-    async with database.connection() as connection:
-        change = connection.transaction()
-        await change.start()
-        await connection.execute("UPDATE graph_outbox SET position = position + 5")
-        # Its snapshot shows the row as it was before the change.
-        settling = asyncio.create_task(outbox.settle(claimed))
-        await until_somebody_waits(connection)
-        await change.commit()
+    rival = await asyncpg.connect(postgres_dsn)
+    try:
+        async with rival.transaction():
+            await rival.execute("UPDATE graph_outbox SET position = position + 5")
+            # Its snapshot shows the row as it was before the change.
+            settling = asyncio.create_task(outbox.settle(claimed))
+            await until_somebody_waits(rival)
+    finally:
+        await rival.close()
     assert await settling == 0
     [again] = await outbox.claim(10, LEASE)
     assert again.position == claimed[0].position + 5
