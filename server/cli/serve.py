@@ -40,7 +40,7 @@ from server.runtime.composition.doors import local_socket, loopback, open_certif
 from server.runtime.composition.graph import GraphAddress, answering_graph
 from server.runtime.composition.observation import Worker, serving_joined_metrics
 from server.runtime.composition.service import open_service
-from server.runtime.lifecycle import StopSignals, relax_garbage_collector
+from server.runtime.lifecycle import StopSignals, relax_garbage_collector, use_one_thread
 from server.runtime.settings import Settings, load_settings
 from server.runtime.workers import shared_port, supervised
 from server.telemetry.exposition import serving_metrics
@@ -84,6 +84,7 @@ async def serve_here(
         )
     service = await stack.enter_async_context(open_service(settings, dsn, graph, tracer_provider))
     relax_garbage_collector()
+    use_one_thread()
 
     async def drain() -> None:
         await service.drain(settings.grpc.drain_seconds, settings.grpc.drain_delay)

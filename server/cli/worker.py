@@ -13,6 +13,7 @@ import asyncio
 import json
 import sys
 from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -27,7 +28,7 @@ from server.core.errors import MemoirError
 from server.runtime.composition.graph import GraphAddress
 from server.runtime.composition.observation import Worker
 from server.runtime.composition.service import open_service
-from server.runtime.lifecycle import StopSignals, relax_garbage_collector
+from server.runtime.lifecycle import StopSignals, relax_garbage_collector, use_one_thread
 from server.runtime.settings import LogFormat, Settings, SettingsFault, load_settings
 from server.runtime.workers import WorkerCommand
 from server.telemetry.logging import configure_logging
@@ -69,10 +70,13 @@ async def sending_telemetry(version: str) -> AsyncIterator[TracerProvider | None
     try:
         yield tracer_provider
     finally:
-        await asyncio.gather(
-            asyncio.to_thread(shutdown_tracing, tracer_provider),
-            asyncio.to_thread(shutdown_metric_export, metric_sender),
-        )
+        # Each may wait for the collector, so they get threads of their own.
+        run = asyncio.get_running_loop().run_in_executor
+        with ThreadPoolExecutor() as threads:
+            await asyncio.gather(
+                run(threads, shutdown_tracing, tracer_provider),
+                run(threads, shutdown_metric_export, metric_sender),
+            )
 
 
 ARGUMENTS = ("-m", "server.cli.worker")
@@ -122,6 +126,7 @@ async def run() -> None:
             )
         )
         relax_garbage_collector()
+        use_one_thread()
         models = service.models
         said = {
             "language_model": models.language_model.model,

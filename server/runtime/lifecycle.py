@@ -1,4 +1,4 @@
-"""Signals to stop, stopping without losing accepted calls, and the garbage collector."""
+"""Signals to stop, stopping without losing accepted calls, garbage collection and threads."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import os
 import signal
 import time
 from collections.abc import Coroutine
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import Final
 
@@ -59,6 +60,17 @@ def relax_garbage_collector() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(YOUNG_OBJECTS, *gc.get_threshold()[1:])
+
+
+def use_one_thread() -> None:
+    """Lets all that `asyncio.to_thread` runs from now on take turns in one thread.
+
+    It is work in Python, such as reading a large request, which several threads do no faster. But
+    each of them takes the interpreter for some milliseconds before the event loop has it again, so
+    with one of them the calls of everybody else go on soonest.
+    """
+    threads = ThreadPoolExecutor(max_workers=1, thread_name_prefix="large-work")
+    asyncio.get_running_loop().set_default_executor(threads)
 
 
 # gRPC cancels calls that arrive while it stops. So before it is stopped, calls are refused with a
