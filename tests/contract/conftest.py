@@ -9,6 +9,8 @@ from server.memories.ports import MemoryStore
 from server.storage.postgres.memory_changes import PostgresMemoryChanges
 from server.storage.postgres.memory_store import PostgresMemoryStore
 from server.storage.postgres.pool import Database
+from tests.support.fake_changes import FakeChanges
+from tests.support.fake_store import FakeStore
 
 
 @pytest.fixture
@@ -23,5 +25,14 @@ def store(database: Database) -> MemoryStore:
 
 
 @pytest.fixture
-def changes(database: Database, commits: list[None]) -> MemoryChanges:
-    return PostgresMemoryChanges(database, on_commit=lambda: commits.append(None))
+def changes(
+    request: pytest.FixtureRequest, store: MemoryStore, commits: list[None]
+) -> MemoryChanges:
+    """Changes what `store` holds, also where a suite has a fake of it."""
+
+    def on_commit() -> None:
+        commits.append(None)
+
+    if isinstance(store, FakeStore):
+        return FakeChanges(store, on_commit)
+    return PostgresMemoryChanges(request.getfixturevalue("database"), on_commit)

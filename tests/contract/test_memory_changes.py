@@ -16,7 +16,6 @@ from server.memories.change.effects import memory_digest
 from server.memories.change.ports import FieldUpdate, MemoryChanges, Restoration
 from server.memories.memory import EventType, Memory
 from server.memories.ports import Call, ChangeSet, MemoryDeletion, MemoryStore, SearchQuery
-from server.storage.postgres.memory_changes import PostgresMemoryChanges
 from server.storage.postgres.memory_history import PostgresMemoryHistory
 from server.storage.postgres.memory_store import PostgresMemoryStore
 from server.storage.postgres.outbox import PostgresOutbox
@@ -32,7 +31,6 @@ from tests.support.builders import (
     memories_of,
     vector,
 )
-from tests.support.fake_changes import FakeChanges
 from tests.support.fake_store import FakeStore
 from tests.support.fakes import FakeClock
 
@@ -45,18 +43,6 @@ def store(request: pytest.FixtureRequest) -> MemoryStore:
     if request.param == "fake":
         return FakeStore()
     return PostgresMemoryStore(request.getfixturevalue("database"), on_commit=lambda: None)
-
-
-@pytest.fixture
-def changes(
-    request: pytest.FixtureRequest, store: MemoryStore, commits: list[None]
-) -> MemoryChanges:
-    def on_commit() -> None:
-        commits.append(None)
-
-    if isinstance(store, FakeStore):
-        return FakeChanges(store, on_commit)
-    return PostgresMemoryChanges(request.getfixturevalue("database"), on_commit)
 
 
 only_on_postgres = pytest.mark.parametrize("store", ["postgres"], indirect=True)

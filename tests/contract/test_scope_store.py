@@ -16,7 +16,6 @@ from server.memories.change.ports import MemoryChanges
 from server.memories.filters.parser import parse_filter
 from server.memories.ports import ChangeSet, ListQuery, MemoryDeletion, MemoryStore
 from server.memories.scope import DeletionReceipt, Scope, ScopeKind, ScopeSummary
-from server.storage.postgres.memory_changes import PostgresMemoryChanges
 from server.storage.postgres.memory_history import PostgresMemoryHistory
 from server.storage.postgres.memory_store import PostgresMemoryStore
 from server.storage.postgres.outbox import PostgresOutbox
@@ -32,7 +31,6 @@ from tests.support.builders import (
     message,
     revision,
 )
-from tests.support.fake_changes import FakeChanges
 from tests.support.fake_store import FakeStore
 from tests.support.fakes import FakeClock
 from tests.support.postgres import until_somebody_waits
@@ -55,15 +53,8 @@ def store(request: pytest.FixtureRequest) -> MemoryStore:
 
 
 @pytest.fixture
-def scopes(
-    request: pytest.FixtureRequest, store: MemoryStore, commits: list[None]
-) -> MemoryChanges:
-    def on_commit() -> None:
-        commits.append(None)
-
-    if isinstance(store, FakeStore):
-        return FakeChanges(store, on_commit)
-    return PostgresMemoryChanges(request.getfixturevalue("database"), on_commit)
+def scopes(changes: MemoryChanges) -> MemoryChanges:
+    return changes
 
 
 only_on_postgres = pytest.mark.parametrize("store", ["postgres"], indirect=True)

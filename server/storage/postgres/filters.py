@@ -10,9 +10,10 @@ stay plain that way, and an index can serve them.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
 from uuid import UUID
 
 from server.memories.filters.filter import (
@@ -31,6 +32,9 @@ from server.memories.filters.filter import (
     Value,
 )
 from server.memories.scope import Scope
+
+if TYPE_CHECKING:
+    from server.storage.postgres.pool import Connection, Database
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,6 +251,11 @@ def reads_values(filters: Filter | None) -> bool:
         case Not(negated):
             return reads_values(negated)
     return isinstance(filters, Contains)
+
+
+def reading(database: Database, filters: Filter | None) -> AbstractAsyncContextManager[Connection]:
+    """A connection for a statement that reads what a filter chooses."""
+    return database.long_read() if reads_values(filters) else database.connection()
 
 
 def filter_condition(filters: Filter | None) -> Condition:

@@ -12,7 +12,7 @@ from server.memories.history.ports import StreamedEvent, StreamPage
 from server.memories.memory import EventType, Memory, MemoryEvent, PastVersion, StreamCursor
 from server.memories.ports import ListQuery
 from server.memories.scope import Scope
-from server.storage.postgres.filters import filter_condition, reads_values, scope_condition
+from server.storage.postgres.filters import filter_condition, reading, scope_condition
 from server.storage.postgres.pool import Database
 from server.storage.postgres.rows import from_halfvec, to_memory, to_provenance
 from server.storage.postgres.statements import BoundStatement, load_sql
@@ -104,9 +104,7 @@ class PostgresMemoryHistory:
         )
 
     async def list(self, query: ListQuery, time: datetime) -> list[Memory]:
-        database = self._database
-        taken = database.long_read() if reads_values(query.filters) else database.connection()
-        async with taken as connection:
+        async with reading(self._database, query.filters) as connection:
             rows = await connection.fetch(*list_statement(query, time))
         return [to_memory(row) for row in rows]
 

@@ -25,7 +25,7 @@ from server.memories.ports import (
 )
 from server.memories.scope import Scope
 from server.storage.postgres.commit import commit
-from server.storage.postgres.filters import filter_condition, reads_values, scope_condition
+from server.storage.postgres.filters import filter_condition, reading, scope_condition
 from server.storage.postgres.pool import Database
 from server.storage.postgres.rows import (
     to_candidate,
@@ -182,9 +182,7 @@ class PostgresMemoryStore:
         return to_memory(row) if row else None
 
     async def list(self, query: ListQuery) -> list[Memory]:
-        database = self._database
-        taken = database.long_read() if reads_values(query.filters) else database.connection()
-        async with taken as connection:
+        async with reading(self._database, query.filters) as connection:
             rows = await connection.fetch(*list_statement(query))
         return await by_size(len(rows), lambda: [to_memory(row) for row in rows])
 

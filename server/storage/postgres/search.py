@@ -23,7 +23,7 @@ from server.memories.scope import Scope
 from server.memories.search.asked_speaker import speakers_asked
 from server.memories.search.ranking import Arm, Ranked, Scored, fuse
 from server.memories.search.time_spans import closeness
-from server.storage.postgres.filters import reads_values
+from server.storage.postgres.filters import reading
 from server.storage.postgres.index_ranking import Candidate
 from server.storage.postgres.ranking_statements import (
     SQL,
@@ -106,9 +106,7 @@ class Searches:
 
         A hit that is deleted between the two statements is left out.
         """
-        database = self._database
-        taken = database.long_read() if reads_values(query.filters) else database.connection()
-        async with taken as connection:
+        async with reading(self._database, query.filters) as connection:
             ranked = _fused(query, await self._rank(connection, query))
             ids = [hit.memory_id for hit in ranked]
             memories = await _read_memories(connection, query, ids)
