@@ -27,9 +27,9 @@ if _version_not_supported:
 
 class AuditServiceStub:
     """AuditService reads the audit log of the caller's project: administrative acts (keys and settings) and
-    destructive ones (deletions, restorations, retention). Each is written in the transaction that performs
-    it. The log is only ever added to, and holds no text of memories. Its calls need a key with the role
-    `admin`.
+    destructive ones (deletions, restorations, retention). Each act is logged in the transaction that
+    performs it. The log is append-only and holds no text of memories. Calls of this service need a key with
+    the role `admin`.
     """
 
     def __init__(self, channel):
@@ -47,9 +47,9 @@ class AuditServiceStub:
 
 class AuditServiceServicer:
     """AuditService reads the audit log of the caller's project: administrative acts (keys and settings) and
-    destructive ones (deletions, restorations, retention). Each is written in the transaction that performs
-    it. The log is only ever added to, and holds no text of memories. Its calls need a key with the role
-    `admin`.
+    destructive ones (deletions, restorations, retention). Each act is logged in the transaction that
+    performs it. The log is append-only and holds no text of memories. Calls of this service need a key with
+    the role `admin`.
     """
 
     def ListAuditEvents(self, request, context):
@@ -77,9 +77,9 @@ def add_AuditServiceServicer_to_server(servicer, server):
  # This class is part of an EXPERIMENTAL API.
 class AuditService:
     """AuditService reads the audit log of the caller's project: administrative acts (keys and settings) and
-    destructive ones (deletions, restorations, retention). Each is written in the transaction that performs
-    it. The log is only ever added to, and holds no text of memories. Its calls need a key with the role
-    `admin`.
+    destructive ones (deletions, restorations, retention). Each act is logged in the transaction that
+    performs it. The log is append-only and holds no text of memories. Calls of this service need a key with
+    the role `admin`.
     """
 
     @staticmethod

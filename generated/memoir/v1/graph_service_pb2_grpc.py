@@ -28,21 +28,23 @@ if _version_not_supported:
 class GraphServiceStub:
     """GraphService reads the graph of entities and relations that memories state.
 
-    The graph follows the memories within moments. A read that must reflect an earlier write passes
-    that write's `consistency_token`, and waits for the graph for at most 5 seconds, within its deadline.
+    The graph is updated moments after the memories. A read that must reflect an earlier write passes the
+    `consistency_token` of that write, and waits for the graph for at most 5 seconds and no longer than its
+    deadline.
 
-    A scope narrows which memories count, and with them the relations that they state. Entities are
-    shared within a graph space: the most general part of a memory's scope, such as all that is known
-    about one user. No read leads from one graph space to another. Where a scope does not name the user,
-    its memories can belong to several spaces: then `GetEntity` and `FindPaths` read the scope's own
-    space if it has the entity, else the one with the newest memory of it.
+    A scope selects memories, and with them the relations that they state. Entities are shared within a
+    graph space: the most general part of a memory's scope, such as everything that is known about one
+    user. No read crosses from one graph space to another. The memories of a scope without a user can belong
+    to several spaces: `GetEntity` and `FindPaths` then read the scope's own space if it has the entity,
+    else the space with the newest memory of the entity.
 
-    Names, types, aliases and ends of relations come from memories that the scope sees, and from no
-    others: one run of an agent learns nothing of another run. Any scope but that of a user as a whole is
-    read from its memories: INVALID_ARGUMENT if more than 10,000 of them mention entities.
+    Names, types, aliases and relations come only from memories that the scope includes: a run of an agent
+    sees nothing of another run. Reads of any scope other than a whole user scan its memories:
+    INVALID_ARGUMENT if more than 10,000 of them mention entities.
 
     A functional relation, such as `lives_in` or `works_at`, has one value at a time: a later statement
-    about the same entity supersedes the earlier one. Superseded relations are returned only on request.
+    about the same entity supersedes the earlier statement. Superseded relations are returned only on
+    request.
     """
 
     def __init__(self, channel):
@@ -76,21 +78,23 @@ class GraphServiceStub:
 class GraphServiceServicer:
     """GraphService reads the graph of entities and relations that memories state.
 
-    The graph follows the memories within moments. A read that must reflect an earlier write passes
-    that write's `consistency_token`, and waits for the graph for at most 5 seconds, within its deadline.
+    The graph is updated moments after the memories. A read that must reflect an earlier write passes the
+    `consistency_token` of that write, and waits for the graph for at most 5 seconds and no longer than its
+    deadline.
 
-    A scope narrows which memories count, and with them the relations that they state. Entities are
-    shared within a graph space: the most general part of a memory's scope, such as all that is known
-    about one user. No read leads from one graph space to another. Where a scope does not name the user,
-    its memories can belong to several spaces: then `GetEntity` and `FindPaths` read the scope's own
-    space if it has the entity, else the one with the newest memory of it.
+    A scope selects memories, and with them the relations that they state. Entities are shared within a
+    graph space: the most general part of a memory's scope, such as everything that is known about one
+    user. No read crosses from one graph space to another. The memories of a scope without a user can belong
+    to several spaces: `GetEntity` and `FindPaths` then read the scope's own space if it has the entity,
+    else the space with the newest memory of the entity.
 
-    Names, types, aliases and ends of relations come from memories that the scope sees, and from no
-    others: one run of an agent learns nothing of another run. Any scope but that of a user as a whole is
-    read from its memories: INVALID_ARGUMENT if more than 10,000 of them mention entities.
+    Names, types, aliases and relations come only from memories that the scope includes: a run of an agent
+    sees nothing of another run. Reads of any scope other than a whole user scan its memories:
+    INVALID_ARGUMENT if more than 10,000 of them mention entities.
 
     A functional relation, such as `lives_in` or `works_at`, has one value at a time: a later statement
-    about the same entity supersedes the earlier one. Superseded relations are returned only on request.
+    about the same entity supersedes the earlier statement. Superseded relations are returned only on
+    request.
     """
 
     def ListRelations(self, request, context):
@@ -109,7 +113,7 @@ class GraphServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListEntities(self, request, context):
-        """ListEntities reads the entities of a scope, by name where one is given.
+        """ListEntities reads the entities of a scope, all of them or those that match a name.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -156,21 +160,23 @@ def add_GraphServiceServicer_to_server(servicer, server):
 class GraphService:
     """GraphService reads the graph of entities and relations that memories state.
 
-    The graph follows the memories within moments. A read that must reflect an earlier write passes
-    that write's `consistency_token`, and waits for the graph for at most 5 seconds, within its deadline.
+    The graph is updated moments after the memories. A read that must reflect an earlier write passes the
+    `consistency_token` of that write, and waits for the graph for at most 5 seconds and no longer than its
+    deadline.
 
-    A scope narrows which memories count, and with them the relations that they state. Entities are
-    shared within a graph space: the most general part of a memory's scope, such as all that is known
-    about one user. No read leads from one graph space to another. Where a scope does not name the user,
-    its memories can belong to several spaces: then `GetEntity` and `FindPaths` read the scope's own
-    space if it has the entity, else the one with the newest memory of it.
+    A scope selects memories, and with them the relations that they state. Entities are shared within a
+    graph space: the most general part of a memory's scope, such as everything that is known about one
+    user. No read crosses from one graph space to another. The memories of a scope without a user can belong
+    to several spaces: `GetEntity` and `FindPaths` then read the scope's own space if it has the entity,
+    else the space with the newest memory of the entity.
 
-    Names, types, aliases and ends of relations come from memories that the scope sees, and from no
-    others: one run of an agent learns nothing of another run. Any scope but that of a user as a whole is
-    read from its memories: INVALID_ARGUMENT if more than 10,000 of them mention entities.
+    Names, types, aliases and relations come only from memories that the scope includes: a run of an agent
+    sees nothing of another run. Reads of any scope other than a whole user scan its memories:
+    INVALID_ARGUMENT if more than 10,000 of them mention entities.
 
     A functional relation, such as `lives_in` or `works_at`, has one value at a time: a later statement
-    about the same entity supersedes the earlier one. Superseded relations are returned only on request.
+    about the same entity supersedes the earlier statement. Superseded relations are returned only on
+    request.
     """
 
     @staticmethod

@@ -26,16 +26,17 @@ if _version_not_supported:
 
 
 class MemoryServiceStub:
-    """MemoryService keeps what is worth remembering of conversations.
+    """MemoryService stores the lasting facts of conversations.
 
-    Every call needs the metadata `authorization: Token <key>`. A key opens one project, or, if it
-    belongs to an organization, the project that the request names. The key's role must permit the call. A
-    key that is confined to a scope need not name it, may not name another one, and finds nothing else by id.
+    Every call needs the metadata `authorization: Token <key>`. A key gives access to one project, or, if it
+    belongs to an organization, to the project that the request names. The key's role must permit the call.
+    With a key that is confined to a scope, requests may leave the scope out, may not name another scope,
+    and find only memories of that scope by id.
 
     A scope is the tuple (user_id, agent_id, app_id, run_id). A memory belongs to exactly the tuple
-    that it was added with; a read that names some of the four sees every memory that matches those.
+    that it was added with; a read that names some of the four ids sees every memory that has these ids.
 
-    No answer is larger than 4 MiB, which is what clients receive by default. A page that would be larger
+    No response is larger than 4 MiB, which is what clients receive by default. A page that would be larger
     ends early, with a token for the rest.
     """
 
@@ -118,31 +119,32 @@ class MemoryServiceStub:
 
 
 class MemoryServiceServicer:
-    """MemoryService keeps what is worth remembering of conversations.
+    """MemoryService stores the lasting facts of conversations.
 
-    Every call needs the metadata `authorization: Token <key>`. A key opens one project, or, if it
-    belongs to an organization, the project that the request names. The key's role must permit the call. A
-    key that is confined to a scope need not name it, may not name another one, and finds nothing else by id.
+    Every call needs the metadata `authorization: Token <key>`. A key gives access to one project, or, if it
+    belongs to an organization, to the project that the request names. The key's role must permit the call.
+    With a key that is confined to a scope, requests may leave the scope out, may not name another scope,
+    and find only memories of that scope by id.
 
     A scope is the tuple (user_id, agent_id, app_id, run_id). A memory belongs to exactly the tuple
-    that it was added with; a read that names some of the four sees every memory that matches those.
+    that it was added with; a read that names some of the four ids sees every memory that has these ids.
 
-    No answer is larger than 4 MiB, which is what clients receive by default. A page that would be larger
+    No response is larger than 4 MiB, which is what clients receive by default. A page that would be larger
     ends early, with a token for the rest.
     """
 
     def AddMemories(self, request, context):
-        """AddMemories infers lasting facts from a conversation, or stores its messages verbatim, and
-        answers with what was added, updated and deleted. Once it is answered, the change is durable. If
-        nothing is worth remembering, `results` is empty; that is not an error. A request to forget in a
-        message of the user ("forget that ...") deletes what it names and stores nothing.
+        """AddMemories infers lasting facts from a conversation, or stores its messages verbatim, and returns
+        the memories that were added, updated and deleted. Once the call returns, the change is durable. If
+        nothing is worth remembering, `results` is empty; that is not an error. If the user asks to forget
+        something ("forget that ..."), the memories meant are deleted and the request itself is not stored.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def SearchMemories(self, request, context):
-        """SearchMemories finds the memories of a scope that fit a query best.
+        """SearchMemories finds the memories of a scope that match a query best.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -171,70 +173,69 @@ class MemoryServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def DeleteMemory(self, request, context):
-        """DeleteMemory deletes one memory. Once it is answered, no read finds the memory. Its history stays,
-        so that it can be restored, unless `erasure_mode` asks to erase it.
+        """DeleteMemory deletes one memory. Once the call returns, no read finds the memory. Its history stays,
+        so that it can be restored, unless `erasure_mode` is ERASURE_MODE_ERASE.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def RestoreMemory(self, request, context):
-        """RestoreMemory brings a memory back as it was at a version, after it was changed or deleted. The
-        restoration is a change of its own, in the history and in the graph.
+        """RestoreMemory restores an earlier version of a memory that was changed or deleted. The restoration
+        is a new change, in the history and in the graph.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def BatchUpdateMemories(self, request, context):
-        """BatchUpdateMemories changes up to 1,000 memories; each has a result of its own.
+        """BatchUpdateMemories changes up to 1,000 memories and returns a result for each.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def BatchDeleteMemories(self, request, context):
-        """BatchDeleteMemories deletes up to 1,000 memories; each has a result of its own.
+        """BatchDeleteMemories deletes up to 1,000 memories and returns a result for each.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def DeleteMemories(self, request, context):
-        """DeleteMemories deletes every memory in a scope or matching a filter. One of them is required, so
-        that no call empties a project by omission. A filter alone, which reaches into every scope of the
-        project, needs `across_scopes` as well.
+        """DeleteMemories deletes every memory of a scope, or every memory that matches a filter. A scope or a
+        filter is required, so that no call empties a project by omission. A filter without a scope applies to
+        the whole project and needs `across_scopes` as well.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListMemoryEvents(self, request, context):
-        """ListMemoryEvents reads the history of one memory, oldest event first. The history of a deleted
-        memory can be read too.
+        """ListMemoryEvents reads the history of one memory, even a deleted one, oldest event first.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListScopes(self, request, context):
-        """ListScopes reads the users, agents, apps or runs that the project holds memories of.
+        """ListScopes lists the users, agents, apps or runs that have memories in the project.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def DeleteScope(self, request, context):
-        """DeleteScope erases everything that is kept about one user, agent, app or run: memories,
-        history, messages and relations.
+        """DeleteScope erases everything that is stored about one user, agent, app or run: memories, history,
+        messages and relations.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def WatchMemoryEvents(self, request, context):
-        """WatchMemoryEvents sends every event in a scope as it happens, and, with a cursor, the events
-        since then. Nothing is missed or repeated.
+        """WatchMemoryEvents sends every event in a scope as it happens, and first, if there is a cursor, the
+        events since then. No event is missed or repeated.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -322,16 +323,17 @@ def add_MemoryServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class MemoryService:
-    """MemoryService keeps what is worth remembering of conversations.
+    """MemoryService stores the lasting facts of conversations.
 
-    Every call needs the metadata `authorization: Token <key>`. A key opens one project, or, if it
-    belongs to an organization, the project that the request names. The key's role must permit the call. A
-    key that is confined to a scope need not name it, may not name another one, and finds nothing else by id.
+    Every call needs the metadata `authorization: Token <key>`. A key gives access to one project, or, if it
+    belongs to an organization, to the project that the request names. The key's role must permit the call.
+    With a key that is confined to a scope, requests may leave the scope out, may not name another scope,
+    and find only memories of that scope by id.
 
     A scope is the tuple (user_id, agent_id, app_id, run_id). A memory belongs to exactly the tuple
-    that it was added with; a read that names some of the four sees every memory that matches those.
+    that it was added with; a read that names some of the four ids sees every memory that has these ids.
 
-    No answer is larger than 4 MiB, which is what clients receive by default. A page that would be larger
+    No response is larger than 4 MiB, which is what clients receive by default. A page that would be larger
     ends early, with a token for the rest.
     """
 

@@ -26,8 +26,8 @@ if _version_not_supported:
 
 
 class ProjectServiceStub:
-    """ProjectService reads and changes the settings of the caller's project. Projects and keys are made
-    with the command line of the server.
+    """ProjectService reads and changes the settings of the caller's project. Projects and keys are created
+    with the server's command line.
     """
 
     def __init__(self, channel):
@@ -49,8 +49,8 @@ class ProjectServiceStub:
 
 
 class ProjectServiceServicer:
-    """ProjectService reads and changes the settings of the caller's project. Projects and keys are made
-    with the command line of the server.
+    """ProjectService reads and changes the settings of the caller's project. Projects and keys are created
+    with the server's command line.
     """
 
     def GetProject(self, request, context):
@@ -89,8 +89,8 @@ def add_ProjectServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class ProjectService:
-    """ProjectService reads and changes the settings of the caller's project. Projects and keys are made
-    with the command line of the server.
+    """ProjectService reads and changes the settings of the caller's project. Projects and keys are created
+    with the server's command line.
     """
 
     @staticmethod

@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class StatisticsServiceStub:
-    """StatisticsService counts and times what happens in the caller's project.
+    """StatisticsService reports counts and latencies of the caller's project.
     """
 
     def __init__(self, channel):
@@ -48,18 +48,18 @@ class StatisticsServiceStub:
 
 
 class StatisticsServiceServicer:
-    """StatisticsService counts and times what happens in the caller's project.
+    """StatisticsService reports counts and latencies of the caller's project.
     """
 
     def GetStatistics(self, request, context):
-        """GetStatistics answers with the figures as they are now.
+        """GetStatistics returns the current statistics.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def WatchStatistics(self, request, context):
-        """WatchStatistics sends the figures repeatedly until the client hangs up.
+        """WatchStatistics sends the statistics repeatedly until the client cancels the call.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -87,7 +87,7 @@ def add_StatisticsServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class StatisticsService:
-    """StatisticsService counts and times what happens in the caller's project.
+    """StatisticsService reports counts and latencies of the caller's project.
     """
 
     @staticmethod
