@@ -72,10 +72,9 @@ class SearchMemoriesOutcome:
 
 
 class SearchMemories:
-    """Costs one embedding and two database round trips, and beside the embedding those of the graph
-    arm.
+    """Costs one embedding and two round trips to PostgreSQL, or one if all hits are still kept.
 
-    One call of the language model where the hits are to be reranked.
+    The graph arm works beside the embedding. Reranking costs one call of the language model.
     """
 
     def __init__(

@@ -54,7 +54,10 @@ _SITTING_MICROSECONDS: Final = int(SITTING.total_seconds() * 1e6)
 
 
 class Candidate(NamedTuple):
-    """What the arms dense and lexical think of an item that one of them, or the graph, proposes."""
+    """What the arms dense and lexical think of an item that one of them, or the graph, proposes.
+
+    `version` is that of the item where a scope index ranked it, and else None.
+    """
 
     memory_id: UUID
     event_time: datetime
@@ -63,6 +66,7 @@ class Candidate(NamedTuple):
     message_id: UUID | None
     dense: float
     lexical: float
+    version: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,6 +262,7 @@ def _candidate(index: ScopeIndex, number: int, dense: float, lexical: float) -> 
         index.messages[number],
         dense,
         lexical,
+        index.version_of(number),
     )
 
 

@@ -24,7 +24,17 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _HALF: Final = 2**64
 _MICROSECOND: Final = timedelta(microseconds=1)
 _COLUMNS: Final = (
-    *("stamp", "scope", "inferred", "created", "happened", "ordinal", "length", "expires"),
+    *(
+        "stamp",
+        "version",
+        "scope",
+        "inferred",
+        "created",
+        "happened",
+        "ordinal",
+        "length",
+        "expires",
+    ),
     *("high", "low"),
 )
 _LEAST_ROOM: Final = 8
@@ -106,6 +116,10 @@ class ScopeIndex:
     def number_of(self, id_: UUID) -> int | None:
         """The number of an item of the scope."""
         return self._numbers.get(id_)
+
+    def version_of(self, number: int) -> int:
+        """The version of a memory; 0 for a passage, which has no versions."""
+        return self._columns["version"][number]
 
     def vectors(self) -> Vectors:
         """The embeddings by number."""
@@ -190,6 +204,7 @@ def places_in(sent: bytes | bytearray) -> Numbers:
 
 def _columns_of(row: Row, scopes: dict[bytes, int]) -> Iterator[tuple[str, int]]:
     yield "stamp", row["stamp"]
+    yield "version", row["version"]
     yield "scope", scopes.setdefault(row["scope_key"], len(scopes))
     yield "inferred", row["inferred"]
     yield "created", microseconds(row["create_time"])

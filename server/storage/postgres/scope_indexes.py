@@ -94,7 +94,7 @@ class ScopeIndexes:
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._database = database
-        self._most_bytes = most_bytes
+        self.most_bytes = most_bytes
         self._monotonic = monotonic
         # The one that was searched longest ago first.
         self._held: OrderedDict[Place, HeldScope] = OrderedDict()
@@ -192,13 +192,13 @@ class ScopeIndexes:
         """Counts the bytes of a scope, for which others may have to make way."""
         self._let_go(place)
         index = held.index
-        if not self._fits(len(index), index.dimensions) or index.byte_size > self._most_bytes:
+        if not self._fits(len(index), index.dimensions) or index.byte_size > self.most_bytes:
             self._refused[place] = True
             return
         held.counted_bytes = index.byte_size
         self._held[place] = held
         self._bytes += held.counted_bytes
-        while self._bytes > self._most_bytes:
+        while self._bytes > self.most_bytes:
             self._let_go(next(iter(self._held)))
 
     def _let_go(self, place: Place) -> None:
@@ -207,12 +207,12 @@ class ScopeIndexes:
             self._bytes -= held.counted_bytes
 
     def _fits(self, items: float, dimensions: int) -> bool:
-        most = min(MOST_VECTOR_BYTES, self._most_bytes // 4)
+        most = min(MOST_VECTOR_BYTES, self.most_bytes // 4)
         return 4 * items * dimensions <= most
 
     def _has_room(self) -> bool:
         """Whether a scope can be held without letting go of one that is being searched."""
-        if self._bytes < self._most_bytes * _ROOM_BELOW or not self._held:
+        if self._bytes < self.most_bytes * _ROOM_BELOW or not self._held:
             return True
         oldest = next(iter(self._held.values()))
         return self._monotonic() - oldest.last_search >= IDLE_SECONDS

@@ -15,25 +15,22 @@ from uuid import UUID
 
 from cachetools import TTLCache
 
-from server.core.background import by_size
 from server.memories.memory import Memory, ScoredMemory
-from server.memories.passages import EVERY_SOURCE, Hit, Passage, ScoredPassage, Source
+from server.memories.passages import EVERY_SOURCE, Hit, ScoredPassage, Source
 from server.memories.ports import SearchQuery
 from server.memories.scope import Scope
 from server.memories.search.asked_speaker import speakers_asked
 from server.memories.search.ranking import Arm, Ranked, Scored, fuse
 from server.memories.search.time_spans import closeness
 from server.storage.postgres.filters import reading
+from server.storage.postgres.found_items import FoundItems, Item
 from server.storage.postgres.index_ranking import Candidate
 from server.storage.postgres.ranking_statements import (
-    SQL,
     ScopeSize,
     rank_large_statement,
     rank_statement,
 )
-from server.storage.postgres.rows import to_memory, to_passage
 from server.storage.postgres.scope_indexes import ScopeIndexes
-from server.storage.postgres.statements import load_sql
 from server.storage.postgres.vector_index import VectorIndex, cast_to
 from server.telemetry.recording import record_candidates
 
@@ -46,6 +43,11 @@ NOTHING: Final = ScopeSize(0.0, 0.0)
 
 LARGE: Final = 2_000
 """Memories from which a scope is searched by candidates: below, comparing all of them is faster."""
+
+_RANKED_COLUMNS: Final = itemgetter(*(name for name in Candidate._fields if name != "version"))
+
+ITEMS_PART: Final = 8
+"""The items that searches have found may take one part in so many of what indexes may take."""
 
 _MOST_SCOPES: Final = 10_000
 _Place: TypeAlias = tuple[str, Scope, frozenset[Source]]
@@ -84,9 +86,6 @@ class ScopeSizes:
             self._sizes[place] = size
 
 
-READ_PASSAGES = load_sql("passages.sql")["read"]
-
-
 class Searches:
     """Searches of a database. Remembers which scopes are large: those are searched otherwise."""
 
@@ -99,6 +98,7 @@ class Searches:
         self._database = database
         self._sizes = sizes or ScopeSizes()
         self._indexes = indexes or ScopeIndexes(database)
+        self._items = FoundItems(self._indexes.most_bytes // ITEMS_PART)
         self._index = VectorIndex()
 
     async def search(self, query: SearchQuery) -> list[Hit]:
@@ -107,18 +107,10 @@ class Searches:
         A hit that is deleted between the two statements is left out.
         """
         async with reading(self._database, query.filters) as connection:
-            ranked = _fused(query, await self._rank(connection, query))
-            ids = [hit.memory_id for hit in ranked]
-            memories = await _read_memories(connection, query, ids)
-            others = [id_ for id_ in ids if id_ not in memories]
-            passages = await _read_passages(connection, query, others)
-        hits: list[Hit] = []
-        for hit in ranked:
-            if memory := memories.get(hit.memory_id):
-                hits.append(ScoredMemory(memory, hit.score, hit.arms))
-            elif passage := passages.get(hit.memory_id):
-                hits.append(ScoredPassage(passage, hit.score, hit.arms))
-        return hits
+            candidates = await self._rank(connection, query)
+            ranked = _fused(query, candidates)
+            items = await self._items.read(connection, query, _versions_of(ranked, candidates))
+        return [_to_hit(hit, items[hit.memory_id]) for hit in ranked if hit.memory_id in items]
 
     async def _rank(self, connection: Connection, query: SearchQuery) -> Sequence[Candidate]:
         if query.time is not None or query.filters is not None or query.categories:
@@ -148,43 +140,24 @@ class Searches:
 
 
 def _candidates(rows: Sequence[Row]) -> list[Candidate]:
-    return [Candidate(*itemgetter(*Candidate._fields)(row)) for row in rows]
+    return [Candidate(*_RANKED_COLUMNS(row)) for row in rows]
+
+
+def _versions_of(
+    ranked: Sequence[Ranked], candidates: Sequence[Candidate]
+) -> dict[UUID, int | None]:
+    versions = {candidate.memory_id: candidate.version for candidate in candidates}
+    return {hit.memory_id: versions[hit.memory_id] for hit in ranked}
+
+
+def _to_hit(ranked: Ranked, item: Item) -> Hit:
+    if isinstance(item, Memory):
+        return ScoredMemory(item, ranked.score, ranked.arms)
+    return ScoredPassage(item, ranked.score, ranked.arms)
 
 
 async def _compare_all(connection: Connection, query: SearchQuery) -> Sequence[Row]:
     return await connection.fetch(*rank_statement(query))
-
-
-async def _read_memories(
-    connection: Connection, query: SearchQuery, ids: Sequence[UUID]
-) -> dict[UUID, Memory]:
-    if Source.MEMORIES not in query.sources:
-        return {}
-    found = {"project_id": query.project_id, "memory_ids": ids, "visible_on": query.visible_on}
-    rows = await connection.fetch(
-        *(
-            SQL["read_hits"](**found)
-            if query.time is None
-            else SQL["read_past_hits"](**found, time=query.time)
-        )
-    )
-    return await by_size(len(rows), lambda: {row["memory_id"]: to_memory(row) for row in rows})
-
-
-async def _read_passages(
-    connection: Connection, query: SearchQuery, ids: Sequence[UUID]
-) -> dict[UUID, Passage]:
-    if not ids or Source.PASSAGES not in query.sources:
-        return {}
-    rows = await connection.fetch(
-        *READ_PASSAGES(
-            project_id=query.project_id,
-            memory_ids=ids,
-            visible_on=query.visible_on,
-            time=query.time,
-        )
-    )
-    return await by_size(len(rows), lambda: {row["passage_id"]: to_passage(row) for row in rows})
 
 
 def _fused(query: SearchQuery, candidates: Sequence[Candidate]) -> list[Ranked]:

@@ -12,11 +12,13 @@ import pytest
 from structlog.testing import capture_logs
 
 from server.core.values import Vector
+from server.memories.memory import ScoredMemory
 from server.memories.passages import EVERY_SOURCE, Hit, Source
 from server.memories.ports import ChangeSet, EmbeddedMemory, MemoryDeletion, SearchQuery
 from server.memories.scope import Scope
 from server.memories.search.ranking import ArmWeights
 from server.storage.postgres import scope_indexes
+from server.storage.postgres.found_items import FoundItems
 from server.storage.postgres.memory_store import PostgresMemoryStore
 from server.storage.postgres.pool import Database
 from server.storage.postgres.scope_indexes import IDLE_SECONDS, MOST_BYTES, ScopeIndexes
@@ -71,6 +73,7 @@ class World:
         """What is found by the index, which is what is found by the statement."""
         found, expected = await self.held.search(asked), await self.plain.search(asked)
         assert scores(found) == pytest.approx(scores(expected), abs=1e-6)
+        assert items(found) == items(expected)
         return found
 
 
@@ -83,6 +86,63 @@ def scores(hits: list[Hit]) -> dict[object, float]:
             *(((hit.id, arm.arm), arm.score) for arm in hit.arms),
         ]
     }
+
+
+def items(hits: list[Hit]) -> dict[object, object]:
+    return {hit.id: hit.memory if isinstance(hit, ScoredMemory) else hit.passage for hit in hits}
+
+
+async def rewrite(database: Database, text: str, version: int) -> None:
+    """Rewrites all memories by SQL alone."""
+    async with database.connection() as connection:
+        await connection.execute("UPDATE memories SET text = $1, version = $2", text, version)
+
+
+async def test_what_a_search_has_found_is_read_once_for_each_version(database: Database) -> None:
+    world = World(database)
+    await world.add("tea")
+    await world.hold()
+    await world.held.search(QUESTION)
+    await rewrite(database, "never read", 1)
+    assert [hit.text for hit in await world.held.search(QUESTION)] == ["tea"]
+    await rewrite(database, "a boat", 2)
+    assert [hit.text for hit in await world.same()] == ["a boat"]
+    async with database.connection() as connection:
+        await connection.execute("DELETE FROM memories")
+    assert await world.same() == []
+
+
+async def test_an_item_that_changed_since_it_was_ranked_is_not_kept(database: Database) -> None:
+    world, found = World(database), FoundItems(most_bytes=100_000)
+    [tea] = await world.add("tea")
+    await rewrite(database, "a boat", 2)
+
+    async def read(version: int | None) -> str:
+        async with database.connection() as connection:
+            [item] = (await found.read(connection, QUESTION, {tea.memory.id: version})).values()
+        return item.text
+
+    assert await read(1) == "a boat"
+    assert await read(None) == "a boat"
+    await rewrite(database, "rain", 2)
+    assert await read(1) == "rain"
+    assert await read(2) == "rain"
+    await rewrite(database, "never read", 2)
+    assert await read(2) == "rain"
+    assert await read(None) == "never read"
+
+
+async def test_what_is_found_takes_no_more_than_it_may(database: Database) -> None:
+    world, found = World(database), FoundItems(most_bytes=5_000)
+    added = await world.add("tea", "rain", "a boat " * 1_000)
+    versions = {item.memory.id: 1 for item in added}
+    async with database.connection() as connection:
+        for id_ in versions:
+            assert len(await found.read(connection, QUESTION, {id_: 1})) == 1
+    await rewrite(database, "read again", 1)
+    async with database.connection() as connection:
+        texts = [item.text for item in (await found.read(connection, QUESTION, versions)).values()]
+    assert sorted(texts) == ["rain", "read again", "read again"]
 
 
 def embedding(chance: random.Random) -> Vector:

@@ -1,0 +1,117 @@
+"""Reads the memories and passages that a search has found.
+
+Items that a scope index ranked are kept: the search's own statement has just checked their ids and
+versions (ADR 0054), and an item of one version never changes. Other items are read every time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Final, TypeAlias
+from uuid import UUID
+
+from cachetools import LRUCache
+
+from server.core.background import by_size
+from server.memories.memory import Memory
+from server.memories.passages import Passage, Source
+from server.memories.ports import SearchQuery
+from server.storage.postgres.ranking_statements import SQL
+from server.storage.postgres.rows import to_memory, to_passage
+from server.storage.postgres.statements import load_sql
+
+if TYPE_CHECKING:
+    from server.storage.postgres.pool import Connection
+
+READ_PASSAGES = load_sql("passages.sql")["read"]
+
+Item: TypeAlias = Memory | Passage
+_Key: TypeAlias = tuple[str, UUID, int]
+
+_BYTES_PER_ITEM: Final = 3_000
+"""What an item takes without its text and metadata (`tracemalloc`)."""
+
+_BYTES_PER_CHARACTER: Final = 4
+"""At most; metadata are counted as they are printed."""
+
+
+class FoundItems:
+    """Reads what searches have found, at most once for each version if that is known."""
+
+    def __init__(self, most_bytes: int) -> None:
+        """`most_bytes` is what all items that are kept may take, roughly."""
+        self._kept: LRUCache[_Key, Item] = LRUCache(most_bytes, getsizeof=_byte_size)
+
+    async def read(
+        self, connection: Connection, query: SearchQuery, versions: Mapping[UUID, int | None]
+    ) -> dict[UUID, Item]:
+        """Returns the items with these ids by id, without those that are gone.
+
+        `versions` are those of which a statement of this search has just shown that they are
+        current; an item whose version is None is read anew.
+        """
+        found: dict[UUID, Item] = {}
+        for id_, version in versions.items():
+            if version is not None and (item := self._kept.get((query.project_id, id_, version))):
+                found[id_] = item
+        if lacking := [id_ for id_ in versions if id_ not in found]:
+            read = await _read(connection, query, lacking)
+            self._keep(query.project_id, read, versions)
+            found |= read
+        return found
+
+    def _keep(
+        self, project_id: str, items: Mapping[UUID, Item], versions: Mapping[UUID, int | None]
+    ) -> None:
+        for id_, item in items.items():
+            version = item.version if isinstance(item, Memory) else 0
+            # An item may have changed since it was ranked.
+            if version == versions[id_] and _byte_size(item) <= self._kept.maxsize:
+                self._kept[project_id, id_, version] = item
+
+
+def _byte_size(item: Item) -> int:
+    characters = len(item.text) + len(str(item.metadata))
+    if isinstance(item, Memory):
+        characters += sum(len(evidence.quote) for evidence in item.provenance.evidence)
+    return _BYTES_PER_ITEM + _BYTES_PER_CHARACTER * characters
+
+
+async def _read(
+    connection: Connection, query: SearchQuery, ids: Sequence[UUID]
+) -> dict[UUID, Item]:
+    items: dict[UUID, Item] = {}
+    if Source.MEMORIES in query.sources:
+        items |= await _read_memories(connection, query, ids)
+    others = [id_ for id_ in ids if id_ not in items]
+    if others and Source.PASSAGES in query.sources:
+        items |= await _read_passages(connection, query, others)
+    return items
+
+
+async def _read_memories(
+    connection: Connection, query: SearchQuery, ids: Sequence[UUID]
+) -> dict[UUID, Memory]:
+    found = {"project_id": query.project_id, "memory_ids": ids, "visible_on": query.visible_on}
+    rows = await connection.fetch(
+        *(
+            SQL["read_hits"](**found)
+            if query.time is None
+            else SQL["read_past_hits"](**found, time=query.time)
+        )
+    )
+    return await by_size(len(rows), lambda: {row["memory_id"]: to_memory(row) for row in rows})
+
+
+async def _read_passages(
+    connection: Connection, query: SearchQuery, ids: Sequence[UUID]
+) -> dict[UUID, Passage]:
+    rows = await connection.fetch(
+        *READ_PASSAGES(
+            project_id=query.project_id,
+            memory_ids=ids,
+            visible_on=query.visible_on,
+            time=query.time,
+        )
+    )
+    return await by_size(len(rows), lambda: {row["passage_id"]: to_passage(row) for row in rows})
