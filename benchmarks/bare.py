@@ -25,7 +25,7 @@ from server.memories.scope import Scope
 from server.models.offline.embedder import OfflineEmbedder
 from server.models.ports import EmbeddingPurpose
 from server.storage.postgres.commit import commit
-from server.storage.postgres.pool import Database, PoolOptions, open_pool
+from server.storage.postgres.pool import Database, PostgresOptions, open_database
 
 METHOD = "AddMemories"
 SERVICE = "memoir.v1.MemoryService"
@@ -96,22 +96,22 @@ def _memory(call: Call, origin: Provenance, text: str) -> Memory:
 
 async def main() -> None:
     """Serves until it is killed; prints its address first."""
-    pool = await open_pool(sys.argv[1], PoolOptions())
-    service = BareService(Database(pool, 5.0), OfflineEmbedder.load())
-    handler = grpc.unary_unary_rpc_method_handler(
-        service.add,
-        request_deserializer=memory_service_pb2.AddMemoriesRequest.FromString,
-        response_serializer=memory_service_pb2.AddMemoriesResponse.SerializeToString,
-    )
-    server = grpc.aio.server()
-    server.add_generic_rpc_handlers(
-        [grpc.method_handlers_generic_handler(SERVICE, {METHOD: handler})]
-    )
-    port = server.add_insecure_port("127.0.0.1:0")
-    await server.start()
-    sys.stdout.write(f"serving on 127.0.0.1:{port}\n")
-    sys.stdout.flush()
-    await asyncio.Event().wait()
+    async with open_database(sys.argv[1], PostgresOptions()) as database:
+        service = BareService(database, OfflineEmbedder.load())
+        handler = grpc.unary_unary_rpc_method_handler(
+            service.add,
+            request_deserializer=memory_service_pb2.AddMemoriesRequest.FromString,
+            response_serializer=memory_service_pb2.AddMemoriesResponse.SerializeToString,
+        )
+        server = grpc.aio.server()
+        server.add_generic_rpc_handlers(
+            [grpc.method_handlers_generic_handler(SERVICE, {METHOD: handler})]
+        )
+        port = server.add_insecure_port("127.0.0.1:0")
+        await server.start()
+        sys.stdout.write(f"serving on 127.0.0.1:{port}\n")
+        sys.stdout.flush()
+        await asyncio.Event().wait()
 
 
 if __name__ == "__main__":

@@ -46,11 +46,11 @@ from server.graph.model import Entity, Relation
 from server.graph.project.projector import GraphProjector
 from server.memories.scope import Scope
 from server.models.offline.embedder import OfflineEmbedder
-from server.runtime.composition.database import open_database
 from server.runtime.composition.graph import GraphAddress, open_graph
-from server.runtime.settings import Neo4jSettings, PostgresSettings
+from server.runtime.settings import Neo4jSettings
 from server.storage.postgres.memory_store import PostgresMemoryStore
 from server.storage.postgres.outbox import PostgresOutbox
+from server.storage.postgres.pool import PostgresOptions, open_database
 from server.telemetry.logging import configure_logging
 
 READER = "well-known"
@@ -143,7 +143,7 @@ async def projection_rates(dsn: str, address: GraphAddress, relations: int) -> t
     """Relations a second of one projector with the outbox full: of all, and of the last half."""
     facts = backlog(relations)
     async with (
-        open_database(dsn, PostgresSettings()) as database,
+        open_database(dsn, PostgresOptions()) as database,
         open_graph(address, Neo4jSettings()) as access,
     ):
         store, embedder = PostgresMemoryStore(database, lambda: None), OfflineEmbedder.load()

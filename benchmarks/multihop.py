@@ -36,9 +36,9 @@ from server.memories.search.arms import GraphArm
 from server.memories.search.ranking import ArmWeights
 from server.models.offline.embedder import OfflineEmbedder
 from server.models.ports import EmbeddingPurpose
-from server.runtime.composition.database import migrate_database, open_database
-from server.runtime.settings import PostgresSettings
+from server.runtime.composition.database import migrate_database
 from server.storage.postgres.memory_store import PostgresMemoryStore
+from server.storage.postgres.pool import PostgresOptions, open_database
 from server.storage.postgres.recall import PostgresRecall
 
 DEPTHS = (1, 5, 10)
@@ -60,7 +60,7 @@ async def bench() -> AsyncIterator[Bench]:
     with tempfile.TemporaryDirectory(prefix="memoir-bench-") as folder:
         async with postgres(Path(folder)) as dsn:
             await migrate_database(dsn, lambda _: None)
-            async with open_database(dsn, PostgresSettings()) as database:
+            async with open_database(dsn, PostgresOptions()) as database:
                 yield Bench(
                     PostgresMemoryStore(database, lambda: None),
                     OfflineEmbedder.load(),

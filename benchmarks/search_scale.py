@@ -33,9 +33,8 @@ from server.memories.ports import SearchQuery
 from server.memories.scope import Scope
 from server.models.offline.embedder import OfflineEmbedder
 from server.models.ports import EmbeddingPurpose
-from server.runtime.composition.database import migrate_database, open_database
-from server.runtime.settings import PostgresSettings
-from server.storage.postgres.pool import Database
+from server.runtime.composition.database import migrate_database
+from server.storage.postgres.pool import Database, PostgresOptions, open_database
 from server.storage.postgres.schema import PostgresReadiness
 from server.storage.postgres.scope_indexes import MOST_BYTES, ScopeIndexes
 from server.storage.postgres.search import ScopeSizes, Searches
@@ -144,7 +143,7 @@ async def main() -> None:
     arguments = parse_arguments()
     folder = tempfile.TemporaryDirectory(prefix="memoir-bench-")
     embedder = OfflineEmbedder.load()
-    settings = PostgresSettings(statement_timeout=LOADING_SECONDS)
+    settings = PostgresOptions(statement_timeout=LOADING_SECONDS)
     with folder as name, Progress(console=Console(stderr=True)) as progress:
         async with postgres(Path(name, "postgres")) as dsn:
             await migrate_database(dsn, lambda _step: None)

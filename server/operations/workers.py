@@ -12,6 +12,7 @@ from functools import partial
 from typing import TypeAlias
 
 import structlog
+from pydantic import BaseModel, ConfigDict, Field
 
 from server import failpoints
 from server.core.background import Background, Wakeup, give_back, keep_lease, running
@@ -50,24 +51,43 @@ _PRUNED_AT_ONCE = 500
 log = structlog.get_logger()
 
 
-@dataclass(frozen=True, slots=True)
-class WorkerOptions:
-    """How operations are performed.
+class OperationLimits(BaseModel):
+    """How much operators let operations take. The names say the units of time.
 
-    At most `concurrency` operations run at once in a server, of one project only a share of these
-    (see `server.core.fairness`), each attempt for at most `attempt_time`. A lease is renewed after
-    every third of its length. At most `max_failures` attempts may crash or fail because of the call
-    itself; transient faults are retried until the operation is `give_up_after` old. Done operations
-    are kept for `retention`, request ids of all calls for `request_id_retention`.
+    Of one project only a share of `concurrency` runs at once (see `server.core.fairness`).
     """
 
-    concurrency: int = 10
-    attempt_time: timedelta = timedelta(minutes=2)
+    model_config = ConfigDict(frozen=True)
+
+    concurrency: int = Field(
+        default=10, ge=0, description="Operations to run at once in this server; 0 runs none."
+    )
+    attempt_seconds: float = Field(
+        default=120.0, gt=0, description="Time for one attempt at an operation."
+    )
+    max_failures: int = Field(
+        default=5,
+        ge=1,
+        description="Failed or crashed attempts after which an operation is given up.",
+    )
+    retention_hours: int = Field(
+        default=168, ge=24, description="How long a finished operation is kept."
+    )
+    request_id_hours: int = Field(
+        default=168, ge=24, description="How long a request id, of any call, is remembered."
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerTimes:
+    """When workers look for operations and retry them.
+
+    A lease is renewed after every third of its length. Transient faults are retried until the
+    operation is `give_up_after` old.
+    """
+
     lease: timedelta = timedelta(seconds=15)
-    max_failures: int = 5
     give_up_after: timedelta = timedelta(hours=24)
-    retention: timedelta = timedelta(days=7)
-    request_id_retention: timedelta = timedelta(days=7)
     poll_interval: timedelta = timedelta(seconds=1)
     prune_interval: timedelta = timedelta(minutes=10)
     shortest_pause: timedelta = timedelta(milliseconds=500)
@@ -87,16 +107,18 @@ class OperationWorkers:
         perform: Perform,
         describe: Describe,
         on_done: Callable[[], None],
-        options: WorkerOptions | None = None,
+        limits: OperationLimits,
+        times: WorkerTimes = WorkerTimes(),
         chance: Callable[[], float] = random.random,
     ) -> None:
         self._queue = queue
         self._perform = perform
         self._describe = describe
         self._on_done = on_done
-        self._options = options or WorkerOptions()
+        self._limits = limits
+        self._times = times
         self._chance = chance
-        self._wakeup = Wakeup(self._options.poll_interval)
+        self._wakeup = Wakeup(self._times.poll_interval)
         self._running = Background("operation")
         self._held = Holdings()
         self._is_stopping = False
@@ -130,11 +152,11 @@ class OperationWorkers:
 
     async def begin(self) -> int:
         """Claims and starts as many operations as there is room for, and returns how many."""
-        room = self._options.concurrency - len(self._running)
+        room = self._limits.concurrency - len(self._running)
         if room <= 0 or self._is_stopping:
             return 0
-        shares = Shares(share_of(self._options.concurrency), self._held.amounts())
-        claimed = await self._queue.claim(room, self._options.lease, shares)
+        shares = Shares(share_of(self._limits.concurrency), self._held.amounts())
+        claimed = await self._queue.claim(room, self._times.lease, shares)
         for operation in claimed:
             self._held.add(operation.project_id)
             self._running.start(
@@ -153,18 +175,17 @@ class OperationWorkers:
 
     async def prune_forever(self) -> None:
         """Prunes old operations and request ids, in small batches, until it is cancelled."""
-        kept = self._options
+        finished = timedelta(hours=self._limits.retention_hours)
+        request_ids = timedelta(hours=self._limits.request_id_hours)
         while True:
             try:
-                while await self._queue.prune(kept.retention, _PRUNED_AT_ONCE):
+                while await self._queue.prune(finished, _PRUNED_AT_ONCE):
                     pass
-                while await self._queue.release_request_ids(
-                    kept.request_id_retention, _PRUNED_AT_ONCE
-                ):
+                while await self._queue.release_request_ids(request_ids, _PRUNED_AT_ONCE):
                     pass
             except MemoirError as error:
                 log.warning("operations.not_pruned", error=type(error).__name__)
-            await asyncio.sleep(self._options.prune_interval.total_seconds())
+            await asyncio.sleep(self._times.prune_interval.total_seconds())
 
     async def _work(self, claimed: ClaimedOperation) -> None:
         """Makes one attempt, in its own task, and always reports its outcome to the queue."""
@@ -185,7 +206,7 @@ class OperationWorkers:
             log.warning("operation.not_settled", exc_info=error, **_described(claimed))
 
     async def _attempt(self, claimed: ClaimedOperation) -> None:
-        if claimed.failures > self._options.max_failures:
+        if claimed.failures > self._limits.max_failures:
             await self._give_up(claimed, OperationAbandoned(claimed.attempts - 1))
             return
         failpoints.reach("operation.claimed")
@@ -202,7 +223,7 @@ class OperationWorkers:
         self._on_done()
 
     async def _within_lease(self, claimed: ClaimedOperation) -> AddMemoriesOutcome:
-        seconds = self._options.attempt_time.total_seconds()
+        seconds = self._limits.attempt_seconds
         request = current_request()
         enter_request(request.until(time.monotonic() + seconds))
         try:
@@ -217,8 +238,8 @@ class OperationWorkers:
     async def _renew(self, claimed: ClaimedOperation, limit: asyncio.Timeout) -> None:
         """Renews the lease, and ends the attempt when it is lost by cancellation or takeover."""
         await keep_lease(
-            lambda: self._queue.renew(claimed, self._options.lease),
-            self._options.lease,
+            lambda: self._queue.renew(claimed, self._times.lease),
+            self._times.lease,
             lambda error: log.warning("operation.lease_not_renewed", error=type(error).__name__),
         )
         log.info("operation.lease_lost", **_described(claimed))
@@ -248,13 +269,13 @@ class OperationWorkers:
         if isinstance(error, ModelQuotaExhausted):
             return False
         if passing:
-            return claimed.age > self._options.give_up_after
+            return claimed.age > self._times.give_up_after
         if _is_poison(error):
-            return claimed.failures >= self._options.max_failures
+            return claimed.failures >= self._limits.max_failures
         return True
 
     def _pause(self, claimed: ClaimedOperation, error: Exception) -> timedelta:
-        shortest, longest = self._options.shortest_pause, self._options.longest_pause
+        shortest, longest = self._times.shortest_pause, self._times.longest_pause
         pause = backoff(claimed.attempts, shortest, longest, self._chance())
         if isinstance(error, Retryable):
             # Spread out, so that not all retry at once when the quota's window ends.

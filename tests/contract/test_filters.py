@@ -19,19 +19,16 @@ from server.memories.filters.parser import (
 from server.memories.ports import ListQuery, MemoryStore, SearchQuery
 from server.memories.scope import Scope
 from server.storage.postgres.memory_store import PostgresMemoryStore
-from server.storage.postgres.pool import Database, PoolOptions, open_pool
 from tests.support.builders import PROJECT, memories_of, vector
 from tests.support.filter_cases import BARE, CASES, FULL, named
 from tests.support.filter_memories import keep
-from tests.support.postgres import migrated_database
+from tests.support.postgres import migrated_database, opened
 
 
 @pytest_asyncio.fixture(scope="module")
 async def store(postgres_server: str) -> AsyncIterator[MemoryStore]:
     """A store with the two memories of the cases, and the same in another project."""
-    async with migrated_database(postgres_server) as dsn:
-        pool = await open_pool(dsn, PoolOptions(max_size=1))
-        database = Database(pool, acquire_timeout=5.0)
+    async with migrated_database(postgres_server) as dsn, opened(dsn, pool_size=1) as database:
         store = PostgresMemoryStore(database, on_commit=lambda: None)
         for memory in (FULL, BARE):
             await keep(store, memory)
@@ -43,7 +40,6 @@ async def store(postgres_server: str) -> AsyncIterator[MemoryStore]:
             )
         assert await store.get(PROJECT, FULL.id, None) == FULL
         yield store
-        pool.terminate()
 
 
 @pytest.mark.parametrize(("value", "expected"), CASES, ids=str)

@@ -19,7 +19,7 @@ from server.storage.postgres.archive import PostgresProjectArchives
 from server.storage.postgres.erasing import PostgresRetention
 from server.storage.postgres.memory_changes import PostgresMemoryChanges
 from server.storage.postgres.memory_store import PostgresMemoryStore
-from server.storage.postgres.pool import Database, PoolOptions, open_pool
+from server.storage.postgres.pool import Database
 from server.storage.postgres.projects import PostgresProjectStore
 from server.storage.postgres.reembedding import PostgresReembedding
 from server.storage.postgres.schema import PostgresReadiness
@@ -27,7 +27,7 @@ from tests.support.builders import ALICE, NOW, PROJECT, addition, call, message,
 from tests.support.dump import tables_with
 from tests.support.fakes import FakeEmbedder
 from tests.support.passages import found, passages, tell
-from tests.support.postgres import migrated_database
+from tests.support.postgres import migrated_database, opened
 
 TODAY = NOW.date()
 CANARY = "kestrel"
@@ -36,10 +36,8 @@ CANARY = "kestrel"
 @pytest_asyncio.fixture
 async def other_database(postgres_server: str) -> AsyncIterator[Database]:
     """Another store, for what is moved."""
-    async with migrated_database(postgres_server) as dsn:
-        pool = await open_pool(dsn, PoolOptions(max_size=2))
-        yield Database(pool, acquire_timeout=5.0)
-        pool.terminate()
+    async with migrated_database(postgres_server) as dsn, opened(dsn, pool_size=2) as database:
+        yield database
 
 
 async def remember_and_tell(store: MemoryStore) -> MemoryDeletion:

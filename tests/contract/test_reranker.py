@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from server.models.gemini.client import GeminiClient
+from server.models.gemini.options import GeminiOptions
 from server.models.gemini.reranker import GeminiReranker
 from server.models.offline.language_model import OfflineReranker
 from server.models.ports import Reranker, RerankFailed
@@ -18,8 +19,9 @@ TEXTS = ["Ada plays the cello.", "Ada does live in Oslo.", "It rained."]
 
 @pytest.fixture
 async def on_gemini(gemini: GeminiEndpoint) -> AsyncIterator[Reranker]:
-    client = GeminiClient(api_key="test-key", base_url=gemini.base_url)
-    yield GeminiReranker(client, model_name="gemini-3.5-flash", timeout=30.0)
+    options = GeminiOptions(base_url=gemini.base_url)
+    client = GeminiClient("test-key", options)
+    yield GeminiReranker(client, options)
     await client.close()
 
 

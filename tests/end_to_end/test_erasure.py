@@ -12,11 +12,12 @@ from memoir.v1 import graph_service_pb2, memory_pb2, memory_service_pb2
 from neo4j import AsyncDriver
 
 from server.api.grpc.convert.values import to_struct
-from server.storage.postgres.pool import Database, PoolOptions, open_pool
+from server.storage.postgres.pool import Database
 from tests.support.api import add, listed
 from tests.support.dump import tables_with
 from tests.support.errors import details_of
 from tests.support.outbox import outbox_empties
+from tests.support.postgres import opened
 from tests.support.server import Client, Home
 
 ERASE = memory_service_pb2.ERASURE_MODE_ERASE
@@ -32,9 +33,8 @@ def canary() -> str:
 @pytest_asyncio.fixture
 async def shared_database(shared_home: Home) -> AsyncIterator[Database]:
     """The database of the shared server."""
-    pool = await open_pool(shared_home.postgres_dsn, PoolOptions(max_size=1))
-    yield Database(pool, acquire_timeout=5.0)
-    pool.terminate()
+    async with opened(shared_home.postgres_dsn, pool_size=1) as database:
+        yield database
 
 
 async def in_graph(driver: AsyncDriver, word: str) -> bool:

@@ -6,10 +6,10 @@ import pytest
 from memoir.v1 import memory_service_pb2
 from neo4j import AsyncDriver
 
-from server.storage.postgres.pool import Database, PoolOptions, open_pool
 from tests.support.api import add, listed
 from tests.support.dump import tables_with
 from tests.support.outbox import outbox_empties
+from tests.support.postgres import opened
 from tests.support.server import Client, Home, connected, create_project, key_of, run_command
 
 SETTLE_SECONDS = 60.0
@@ -53,9 +53,8 @@ async def test_nothing_but_the_audit_log_of_a_deleted_project_is_left(
     assert "3 rows of memory_events" in printed
     assert f"deleted project {project}" in printed
     await outbox_empties(shared_home.postgres_dsn, SETTLE_SECONDS)
-    pool = await open_pool(shared_home.postgres_dsn, PoolOptions(max_size=1))
-    assert await tables_with(Database(pool, 5.0), project) == {"audit_events"}
-    pool.terminate()
+    async with opened(shared_home.postgres_dsn, pool_size=1) as database:
+        assert await tables_with(database, project) == {"audit_events"}
     assert await entities(neo4j_driver, project) == 0
     assert len(await listed(client, user)) == 1
     again = await run_command(

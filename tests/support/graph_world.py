@@ -24,11 +24,12 @@ from server.storage.neo4j.calls import open_driver
 from server.storage.neo4j.graph import Neo4jGraph
 from server.storage.postgres.memory_store import PostgresMemoryStore
 from server.storage.postgres.outbox import PostgresOutbox
-from server.storage.postgres.pool import Database, PoolOptions, open_pool
+from server.storage.postgres.pool import Database
 from tests.support.builders import addition, call, revision
 from tests.support.fakes import FakeClock
 from tests.support.graph_model import ALIAS, Fact, GraphState, expected, read_state
 from tests.support.outbox import end_waits
+from tests.support.postgres import opened
 from tests.support.subgraphs import Triple
 
 BATCH = 3
@@ -66,7 +67,7 @@ class Project:
     def __post_init__(self) -> None:
         """Puts together what works on the stores."""
         self.outbox = PostgresOutbox(self.database, self.clock)
-        self.graph = FailingGraph(self.driver)
+        self.graph = FailingGraph(self.driver, timeout=10.0)
         self.store = PostgresMemoryStore(self.database, on_commit=lambda: None)
         audit = Neo4jGraphAudit(self.driver)
         options = ProjectorOptions(batch_size=BATCH, poll_interval=timedelta(milliseconds=1))
@@ -184,7 +185,6 @@ class Stores:
 async def open_stores(dsn: str, address: Neo4jAddress) -> AsyncIterator[Stores]:
     """The stores for the block; the graph's schema is prepared."""
     async with open_driver(address.uri, address.user, address.password) as driver:
-        await Neo4jGraph(driver).prepare()
-        pool = await open_pool(dsn, PoolOptions(max_size=4))
-        yield Stores(dsn, driver, Database(pool, acquire_timeout=5.0))
-        pool.terminate()
+        await Neo4jGraph(driver, timeout=10.0).prepare()
+        async with opened(dsn, pool_size=4) as database:
+            yield Stores(dsn, driver, database)

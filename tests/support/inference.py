@@ -38,6 +38,7 @@ class World:
             self.model,
             FakeClock(),
             ScopeTurns(self.leases, self.locks),
+            max_deletions=5,
         )
 
     async def knows(self, *texts: str, immutable: bool = False) -> list[EmbeddedMemory]:

@@ -15,11 +15,9 @@ from server.memories.add.inference import (
     ProposedRelation,
 )
 from server.memories.add.plan import (
-    DEFAULT_LIMITS,
     AddFact,
     DeleteFact,
     Plan,
-    PlanLimits,
     UpdateFact,
     plan,
 )
@@ -78,7 +76,7 @@ def planned(
     *,
     includes: str | None = None,
     excludes: str | None = None,
-    limits: PlanLimits = DEFAULT_LIMITS,
+    max_deletions: int = 5,
 ) -> Plan:
     """What the domain makes of a model's answer."""
     request = InferenceRequest(
@@ -89,7 +87,7 @@ def planned(
         includes=includes,
         excludes=excludes,
     )
-    return plan(request, InferenceAnswer(operations, "test/model", "1"), limits)
+    return plan(request, InferenceAnswer(operations, "test/model", "1"), max_deletions)
 
 
 def texts_of(made: Plan) -> list[str]:

@@ -13,7 +13,7 @@ import pytest
 import pytest_asyncio
 
 from server.embedded import EmbeddedPostgres, NoProgress
-from server.storage.postgres.pool import Database, PoolOptions, open_pool
+from server.storage.postgres.pool import Database, PostgresOptions, open_database
 from server.storage.postgres.schema import migrate
 
 if TYPE_CHECKING:
@@ -58,9 +58,8 @@ async def postgres_dsn(postgres_server: str) -> AsyncIterator[str]:
 @pytest_asyncio.fixture
 async def database(postgres_dsn: str) -> AsyncIterator[Database]:
     """A pool on a migrated database of the test's own."""
-    pool = await open_pool(postgres_dsn, PoolOptions(max_size=8))
-    yield Database(pool, acquire_timeout=5.0)
-    pool.terminate()
+    async with opened(postgres_dsn) as opened_database:
+        yield opened_database
 
 
 def with_database(dsn: str, name: str) -> str:
@@ -85,6 +84,20 @@ def as_service(dsn: str) -> str:
     return dsn.replace("//postgres@", f"//{SERVICE_ROLE}@", 1)
 
 
+def opened(
+    dsn: str,
+    *,
+    pool_size: int = 8,
+    acquire_timeout: float = 5.0,
+    statement_timeout: float = 30.0,
+) -> AbstractAsyncContextManager[Database]:
+    """A pool for the block; a busy machine has time to connect."""
+    options = PostgresOptions(
+        pool_size=pool_size, acquire_timeout=acquire_timeout, statement_timeout=statement_timeout
+    )
+    return open_database(dsn, options)
+
+
 def empty_database(server: str) -> AbstractAsyncContextManager[str]:
     """A database without a schema for the block: its DSN."""
     return _database(server, "template1")
@@ -98,13 +111,14 @@ def migrated_database(server: str) -> AbstractAsyncContextManager[str]:
 @asynccontextmanager
 async def loaded(server: str, *statements: str) -> AsyncIterator[Connection]:
     """The only connection to a migrated database, in which these statements were executed."""
-    async with migrated_database(server) as dsn:
-        pool = await open_pool(dsn, PoolOptions(max_size=1))
-        async with Database(pool, acquire_timeout=5.0).connection() as connection:
-            for statement in statements:
-                await connection.execute(statement)
-            yield connection
-        pool.terminate()
+    async with (
+        migrated_database(server) as dsn,
+        opened(dsn, pool_size=1) as database,
+        database.connection() as connection,
+    ):
+        for statement in statements:
+            await connection.execute(statement)
+        yield connection
 
 
 @asynccontextmanager

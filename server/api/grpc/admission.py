@@ -6,10 +6,11 @@ import asyncio
 import random
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 from functools import partial
+
+from pydantic import BaseModel, ConfigDict, Field
 
 from server.core.errors import Overloaded
 from server.core.fairness import Holdings, TurnQueue, share_of
@@ -46,8 +47,7 @@ _WEIGHT = 0.05
 _LEAST_RETRY_SECONDS, _MOST_RETRY_SECONDS = 0.1, 10.0
 
 
-@dataclass(frozen=True, slots=True)
-class AdmissionLimits:
+class AdmissionLimits(BaseModel):
     """All limits count calls, except `queue_seconds` and `request_bytes` (of all requests held).
 
     One tenant gets at most three quarters of each (see `server.core.fairness`).
@@ -57,14 +57,22 @@ class AdmissionLimits:
     or for their turn on a scope: while `parked` of those wait, no new calls are admitted.
     """
 
-    concurrency: int = 128
-    reads: int = 32
-    writes: int = 96
-    queue: int = 256
-    queue_seconds: float = 1.0
-    streams: int = 1000
-    request_bytes: int = 128 * 1024 * 1024
-    parked: int = 1024
+    model_config = ConfigDict(frozen=True)
+
+    concurrency: int = Field(default=128, ge=1, description="Most reads and writes at once.")
+    reads: int = Field(default=32, ge=1, description="Most reads among them.")
+    writes: int = Field(default=96, ge=1, description="Most writes among them.")
+    queue: int = Field(default=256, ge=0, description="Most reads, and most writes, that wait.")
+    queue_seconds: float = Field(default=1.0, ge=0, description="Longest wait.")
+    streams: int = Field(default=1000, ge=1, description="Streams and waits at once.")
+    parked: int = Field(
+        default=1024,
+        ge=1,
+        description="Calls that wait for a model or their turn on a scope, at once.",
+    )
+    request_bytes: int = Field(
+        default=128 * 1024 * 1024, ge=1024, description="Requests in progress, together."
+    )
 
 
 class AdmittedCall:

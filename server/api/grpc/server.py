@@ -26,6 +26,7 @@ from server.api.grpc.services.graph import GraphService
 from server.api.grpc.services.memory import MemoryService
 from server.api.grpc.services.operations import OperationsService
 from server.api.grpc.services.project import AuditService, ProjectService, StatisticsService
+from server.api.limits import GrpcLimits
 from server.core.errors import Overloaded, Unimplemented
 
 Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
@@ -164,7 +165,7 @@ LEAST_PING_INTERVAL_MILLISECONDS = 10_000
 
 @dataclass(frozen=True, slots=True)
 class ServerOptions:
-    """How the server listens. Sizes are in bytes, times in seconds; an age of 0 means no limit.
+    """How the server listens.
 
     With `shares_port` other processes may listen on the same port, and get connections too. Without
     `credentials` nothing is encrypted. `local_address` is that of a Unix socket, which is never
@@ -172,17 +173,11 @@ class ServerOptions:
     """
 
     address: str
-    max_receive_bytes: int
+    limits: GrpcLimits
     reflection: bool
     shares_port: bool = False
     credentials: grpc.ServerCredentials | None = None
     local_address: str | None = None
-    max_metadata_bytes: int = 16 * 1024
-    max_streams: int = 256
-    max_pending: int = 256
-    keepalive_seconds: float = 60.0
-    max_connection_age: float = 1800.0
-    max_connection_age_grace: float = 300.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,25 +245,26 @@ def build_server(
 
 def _channel_options(options: ServerOptions) -> list[tuple[str, int]]:
     """Named as in gRPC's `channel_arg_names.h`."""
+    limits = options.limits
     chosen = [
-        ("grpc.max_receive_message_length", options.max_receive_bytes),
-        ("grpc.max_metadata_size", options.max_metadata_bytes),
+        ("grpc.max_receive_message_length", limits.max_receive_bytes),
+        ("grpc.max_metadata_size", limits.max_metadata_bytes),
         # The soft limit refuses at random below the hard one; here there is one limit.
-        ("grpc.absolute_max_metadata_size", options.max_metadata_bytes),
-        ("grpc.max_concurrent_streams", options.max_streams),
+        ("grpc.absolute_max_metadata_size", limits.max_metadata_bytes),
+        ("grpc.max_concurrent_streams", limits.max_streams),
         # This protection also counts streams that have ended but are not freed yet, and so resets
         # calls of clients that respect the limit. The limit itself still applies.
         ("grpc.http.overload_protection", 0),
         # Beyond this gRPC refuses calls itself, which costs nothing but gives no details.
-        ("grpc.server.max_pending_requests", options.max_pending),
-        ("grpc.server.max_pending_requests_hard_limit", options.max_pending),
-        ("grpc.keepalive_time_ms", _milliseconds(options.keepalive_seconds)),
+        ("grpc.server.max_pending_requests", limits.max_pending),
+        ("grpc.server.max_pending_requests_hard_limit", limits.max_pending),
+        ("grpc.keepalive_time_ms", _milliseconds(limits.keepalive_seconds)),
         ("grpc.http2.min_ping_interval_without_data_ms", LEAST_PING_INTERVAL_MILLISECONDS),
         # Otherwise two servers would share their connections without anyone noticing.
         ("grpc.so_reuseport", int(options.shares_port)),
     ]
-    if options.max_connection_age:
-        age, grace = options.max_connection_age, options.max_connection_age_grace
+    if limits.max_connection_age:
+        age, grace = limits.max_connection_age, limits.max_connection_age_grace
         chosen.append(("grpc.max_connection_age_ms", _milliseconds(age)))
         chosen.append(("grpc.max_connection_age_grace_ms", _milliseconds(grace)))
     return chosen

@@ -46,7 +46,7 @@ class BodyLimits:
     """
 
     largest: int
-    together: int = 128 * 1024 * 1024
+    together: int
     seconds: float = 30.0
 
 

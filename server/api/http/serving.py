@@ -21,6 +21,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from server.api.http.faults import broken, unknown_method, unknown_path
+from server.api.limits import HttpLimits
 
 _METHOD_NOT_ALLOWED = 405
 
@@ -74,17 +75,15 @@ class HttpOptions:
     """How a door listens.
 
     `setting` is what a user changes to get another port. With `shares_port` other processes may
-    listen on the same port and get connections too. `connections` are served at once; one more is
-    answered 503. `idle_seconds` is the time for a request to begin, and `stop_seconds` that for
-    connections to end. Without `tls` nothing is encrypted.
+    listen on the same port and get connections too. A connection above the limit is answered 503.
+    `stop_seconds` is the time for connections to end. Without `tls` nothing is encrypted.
     """
 
     host: str
     port: int
+    limits: HttpLimits
     setting: str = "MEMOIR_HTTP_PORT"
     shares_port: bool = False
-    connections: int = 1024
-    idle_seconds: float = 30.0
     stop_seconds: float = 2.0
     tls: ssl.SSLContext | None = None
 
@@ -103,15 +102,15 @@ async def serving_http(application: ASGIApp, options: HttpOptions) -> AsyncItera
         server = _Server(
             uvicorn.Config(
                 application,
-                http=_protocol(options.idle_seconds),
+                http=_protocol(options.limits.idle_seconds),
                 ws="none",
                 lifespan="off",
                 log_config=None,
                 access_log=False,
                 server_header=False,
                 proxy_headers=False,
-                limit_concurrency=options.connections,
-                timeout_keep_alive=round(options.idle_seconds),
+                limit_concurrency=options.limits.connections,
+                timeout_keep_alive=round(options.limits.idle_seconds),
                 timeout_graceful_shutdown=round(options.stop_seconds),
                 backlog=_BACKLOG,
                 ssl_context_factory=None if tls is None else lambda *_: tls,

@@ -58,6 +58,7 @@ METHODS: Mapping[str, MethodDescriptor] = {
 }
 
 MAX_REQUEST_BYTES: Final = 64 * 1024
+MAX_TOTAL_BYTES: Final = 128 * 1024 * 1024
 CALL_SECONDS: Final = 15.0
 _PASSED_ON: Final = ("authorization", CORRELATION_HEADER, "traceparent", "tracestate")
 
@@ -67,7 +68,7 @@ class Gateway:
 
     def __init__(self, channel: grpc.aio.Channel) -> None:
         self._channel = channel
-        self._bodies = Bodies(BodyLimits(MAX_REQUEST_BYTES))
+        self._bodies = Bodies(BodyLimits(MAX_REQUEST_BYTES, MAX_TOTAL_BYTES))
 
     async def handle(self, request: Request) -> Response:
         """Answers one call: protobuf's JSON with the names of the .proto, or the error as JSON."""

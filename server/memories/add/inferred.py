@@ -25,7 +25,7 @@ from server.memories.add.inference import (
     InferenceAnswer,
     InferenceRequest,
 )
-from server.memories.add.plan import DEFAULT_LIMITS, Plan, PlanLimits, plan
+from server.memories.add.plan import Plan, plan
 from server.memories.add.planned_changes import (
     MessagePart,
     build_change_set,
@@ -51,7 +51,7 @@ log = structlog.get_logger()
 
 
 async def propose(
-    language_model: LanguageModel, request: InferenceRequest, limits: PlanLimits
+    language_model: LanguageModel, request: InferenceRequest, max_deletions: int
 ) -> tuple[InferenceAnswer, Plan]:
     """Returns the model's answer and the resulting plan; its token counts are those of all answers.
 
@@ -62,14 +62,14 @@ async def propose(
         ModelUnavailable, ModelQuotaExhausted, DeadlineExceeded: as `LanguageModel.infer`.
     """
     try:
-        return await _ask(language_model, request, limits)
+        return await _ask(language_model, request, max_deletions)
     except ExtractionFailed as failure:
         if failure.cause not in _REPAIRABLE:
             raise
         first = failure
     log.warning("inference.repaired", model=language_model.model, cause=first.cause)
     repeated = replace(request, problems=first.problems)
-    answer, checked = await _ask(language_model, repeated, limits)
+    answer, checked = await _ask(language_model, repeated, max_deletions)
     total = replace(
         answer,
         input_tokens=answer.input_tokens + first.input_tokens,
@@ -79,11 +79,11 @@ async def propose(
 
 
 async def _ask(
-    language_model: LanguageModel, request: InferenceRequest, limits: PlanLimits
+    language_model: LanguageModel, request: InferenceRequest, max_deletions: int
 ) -> tuple[InferenceAnswer, Plan]:
     answer = await language_model.infer(request)
     try:
-        checked = await by_size(len(request.messages), plan, request, answer, limits)
+        checked = await by_size(len(request.messages), plan, request, answer, max_deletions)
     except ExtractionFailed as failure:
         raise ExtractionFailed(
             answer.model,
@@ -118,7 +118,7 @@ class RememberInferred:
         language_model: LanguageModel,
         clock: Clock,
         turns: ScopeTurns,
-        limits: PlanLimits = DEFAULT_LIMITS,
+        max_deletions: int,
     ) -> None:
         self._store = store
         self._projects = projects
@@ -126,7 +126,7 @@ class RememberInferred:
         self._language_model = language_model
         self._clock = clock
         self._turns = turns
-        self._limits = limits
+        self._max_deletions = max_deletions
 
     async def __call__(self, command: AddMemoriesCommand) -> AddMemoriesOutcome:
         """Infers memories and stores them.
@@ -156,7 +156,7 @@ class RememberInferred:
         compared, of_parts = await self._embedded(messages, parts)
         request = await self._request(command, messages, project, compared)
         with stage("infer"):
-            answer, checked = await propose(self._language_model, request, self._limits)
+            answer, checked = await propose(self._language_model, request, self._max_deletions)
         log.debug(
             "inference.planned",
             proposed=len(answer.operations),

@@ -29,7 +29,6 @@ from server.memories.add.proposals import (
     Notice,
     NoticeReason,
     Plan,
-    PlanLimits,
     PlannedOperation,
     Proposal,
     UpdateFact,
@@ -48,7 +47,6 @@ from server.memories.add.screening import (
 from server.memories.conversation import Role
 
 __all__ = [
-    "DEFAULT_LIMITS",
     "MAX_ENTITIES",
     "MAX_OPERATIONS",
     "MAX_RELATIONS",
@@ -56,25 +54,20 @@ __all__ = [
     "AddFact",
     "DeleteFact",
     "Plan",
-    "PlanLimits",
     "PlannedOperation",
     "UpdateFact",
     "plan",
 ]
 
 
-DEFAULT_LIMITS = PlanLimits()
-
-
-def plan(
-    request: InferenceRequest, answer: InferenceAnswer, limits: PlanLimits = DEFAULT_LIMITS
-) -> Plan:
+def plan(request: InferenceRequest, answer: InferenceAnswer, max_deletions: int) -> Plan:
     """Returns the operations of the answer that can be executed, in its order.
 
     Some operations are left out and reported in the notices: those without evidence, those that
     their speaker may not make (see `server.memories.add.evidence`), those that change an immutable
-    candidate, those that the request's includes and excludes rule out, and those beyond a limit. An
-    operation that changes nothing is left out too.
+    candidate, those that the request's includes and excludes rule out, and those beyond a limit,
+    such as `max_deletions` for updates and deletions together. An operation that changes nothing is
+    left out too.
 
     Raises:
         ExtractionFailed: `invalid` if the answer has an unknown action or number, a text that is
@@ -94,7 +87,7 @@ def plan(
     usable = merge_repeats(usable)
     if problems := conflicts([s.proposal for s in usable]):
         raise ExtractionFailed(answer.model, "invalid", problems)
-    operations, idle, bounds = _settled(request, usable, limits)
+    operations, idle, bounds = _settled(request, usable, max_deletions)
     notices = [
         *([too_many_operations(n)] if (n := len(answer.operations)) > MAX_OPERATIONS else []),
         *bounds,
@@ -146,7 +139,7 @@ def _without_requests(
 
 
 def _settled(
-    request: InferenceRequest, usable: Sequence[Screened], limits: PlanLimits
+    request: InferenceRequest, usable: Sequence[Screened], max_deletions: int
 ) -> tuple[list[PlannedOperation], list[str], list[Notice]]:
     """Returns the operations that change something, within the limit on updates and deletions.
 
@@ -156,11 +149,11 @@ def _settled(
     operations = [_operation(request, item, known) for item in usable]
     settled = settle(operations, request.candidates)
     destroying = sum(o is not None and not isinstance(o, AddFact) for o in settled)
-    if destroying > limits.max_deletions:
+    if destroying > max_deletions:
         # This many changes at once are more likely a mistake or an attack than what was said.
         additions = [item for item in usable if item.proposal.candidate is None]
-        kept, idle, _ = _settled(request, additions, limits)
-        return kept, idle, [too_many_deletions(destroying, limits.max_deletions)]
+        kept, idle, _ = _settled(request, additions, max_deletions)
+        return kept, idle, [too_many_deletions(destroying, max_deletions)]
     idle = [
         f"operation {item.proposal.number}: changes nothing"
         for item, outcome in zip(usable, settled, strict=True)

@@ -79,13 +79,6 @@ PlannedOperation = AddFact | UpdateFact | DeleteFact
 
 
 @dataclass(frozen=True, slots=True)
-class PlanLimits:
-    """How much one answer may change. `max_deletions` limits updates and deletions together."""
-
-    max_deletions: int = 5
-
-
-@dataclass(frozen=True, slots=True)
 class Plan:
     """The operations to execute, in the answer's order.
 

@@ -24,6 +24,7 @@ from server.core.errors import DeadlineExceeded, ModelQuotaExhausted
 from server.core.request_context import bounded, current_request, parked
 from server.models.gemini.answers import Completion, tokens_of
 from server.models.gemini.limiter import AdaptiveLimiter
+from server.models.gemini.options import GeminiOptions
 from server.models.gemini.retry import Retrier, is_overload, read_fault
 from server.telemetry.metrics import MODEL_CALLS, MODEL_LIMIT, MODEL_WAIT_SECONDS
 from server.telemetry.recording import model_call, record_tokens
@@ -33,7 +34,6 @@ T = TypeVar("T")
 
 # The client library's default, v1, has refused system instructions and response schemas.
 _API_VERSION = "v1beta"
-_MOST_REQUESTS = 512
 _LONGEST_HOLD = timedelta(minutes=1)
 
 
@@ -62,7 +62,7 @@ class GeminiClient:
     """Sends requests with retries, within deadlines.
 
     How many are under way at once is learned for each model, which has a quota of its own, up to
-    `max_concurrency`. Where the provider says when to come back, no request to that model is sent
+    `concurrency`. Where the provider says when to come back, no request to that model is sent
     before.
 
     Requests are sent by the client library's own transport, below its retries, and read here: its
@@ -72,10 +72,9 @@ class GeminiClient:
 
     def __init__(
         self,
-        *,
         api_key: str,
-        base_url: str | None = None,
-        max_concurrency: int = _MOST_REQUESTS,
+        options: GeminiOptions,
+        *,
         retrier: Retrier | None = None,
     ) -> None:
         # The limiter is the one limit: waiting for a connection would count as a failed attempt.
@@ -88,7 +87,7 @@ class GeminiClient:
             api_key=api_key,
             vertexai=False,
             http_options=types.HttpOptions(
-                base_url=base_url,
+                base_url=options.base_url,
                 api_version=_API_VERSION,
                 aiohttp_client=self._http,
                 # A redirect would carry the key to another host.
@@ -97,7 +96,7 @@ class GeminiClient:
                 retry_options=types.HttpRetryOptions(attempts=1),
             ),
         )
-        self._max_concurrency = max_concurrency
+        self._max_concurrency = options.concurrency
         self._limiters: dict[str, AdaptiveLimiter] = {}
         self._frames: dict[str, HttpRequest] = {}
         self._retrier = retrier or Retrier()
@@ -229,16 +228,14 @@ class Task:
 
 
 class StructuredModel:
-    """One model with one task. `timeout` is what an attempt may take, in seconds."""
+    """The language model with one task."""
 
-    def __init__(
-        self, client: GeminiClient, task: Task, *, model_name: str, timeout: float
-    ) -> None:
+    def __init__(self, client: GeminiClient, task: Task, options: GeminiOptions) -> None:
         self._client = client
-        self._model_name = model_name
-        self._timeout = timeout
+        self._model_name = options.language_model
+        self._timeout = options.timeout
         # The part of the request that is the same for every question.
-        self._frame = _frame(task, model_name)
+        self._frame = _frame(task, options.language_model)
 
     @property
     def name(self) -> str:

@@ -13,6 +13,7 @@ from server.core.values import Vector
 from server.models.gemini.answers import InvalidEmbeddings, unit_vectors
 from server.models.gemini.batcher import EmbeddingBatcher
 from server.models.gemini.client import EMBEDDINGS, GeminiClient, ModelRequest, model_span
+from server.models.gemini.options import GeminiOptions
 from server.models.ports import EmbeddingPurpose
 
 # Also for one text, so that there is one shape of request and of answer.
@@ -47,19 +48,12 @@ class _Embeddings(BaseModel):
 class GeminiEmbedder:
     """An `Embedder` over the models `gemini-embedding-*`."""
 
-    def __init__(
-        self,
-        client: GeminiClient,
-        *,
-        model_name: str = "gemini-embedding-001",
-        dimensions: int = 768,
-        timeout: float = 10.0,
-    ) -> None:
+    def __init__(self, client: GeminiClient, options: GeminiOptions) -> None:
         self._client = client
-        self._model_name = model_name
-        self._dimensions = dimensions
-        self._timeout = timeout
-        self._has_task_type = model_name.startswith(_MODELS_WITH_TASK_TYPE)
+        self._model_name = options.embedding_model
+        self._dimensions = options.embedding_dimensions
+        self._timeout = options.timeout
+        self._has_task_type = options.embedding_model.startswith(_MODELS_WITH_TASK_TYPE)
         self._batcher = EmbeddingBatcher(self._send)
 
     @property

@@ -32,6 +32,7 @@ from server.models.gemini.answers import (
     tokens_of,
 )
 from server.models.gemini.client import GeminiClient, StructuredModel, Task
+from server.models.gemini.options import GeminiOptions
 
 _BEGIN: Final = "<data>"
 _END: Final = "</data>"
@@ -172,22 +173,17 @@ def _proposed(operation: AnsweredOperation) -> ProposedOperation:
     )
 
 
+_MAX_OUTPUT_TOKENS = 8192
+
 _log = structlog.get_logger()
 
 
 class GeminiLanguageModel:
     """A `LanguageModel` over the Gemini models that can answer by a JSON schema."""
 
-    def __init__(
-        self,
-        client: GeminiClient,
-        *,
-        model_name: str = "gemini-3.5-flash",
-        timeout: float = 60.0,
-        max_output_tokens: int = 8192,
-    ) -> None:
-        task = Task(system_instruction(), answer_schema(), max_output_tokens)
-        self._model = StructuredModel(client, task, model_name=model_name, timeout=timeout)
+    def __init__(self, client: GeminiClient, options: GeminiOptions) -> None:
+        task = Task(system_instruction(), answer_schema(), _MAX_OUTPUT_TOKENS)
+        self._model = StructuredModel(client, task, options)
 
     @property
     def model(self) -> str:

@@ -20,6 +20,7 @@ from server.models.gemini.answers import (
 )
 from server.models.gemini.client import GeminiClient, StructuredModel, Task
 from server.models.gemini.language_model import as_material, numbered, rules
+from server.models.gemini.options import GeminiOptions
 from server.models.ports import Reranker, RerankFailed
 
 PROMPT_VERSION: Final = "rerank-v1"
@@ -50,9 +51,9 @@ class AnsweredScores(Part):
 class GeminiReranker:
     """A `Reranker` over the Gemini models that can answer by a JSON schema."""
 
-    def __init__(self, client: GeminiClient, *, model_name: str, timeout: float) -> None:
+    def __init__(self, client: GeminiClient, options: GeminiOptions) -> None:
         task = Task(rules(PROMPT_VERSION), schema_of(AnsweredScores), _MAX_OUTPUT_TOKENS)
-        self._model = StructuredModel(client, task, model_name=model_name, timeout=timeout)
+        self._model = StructuredModel(client, task, options)
 
     @property
     def model(self) -> str:

@@ -9,7 +9,6 @@ from server.maintenance.ports import SearchIndexing
 from server.maintenance.upkeep import Reembed
 from server.models.ports import Embedder
 from server.projects.archive.export_import import ExportProject, ImportMem0, ImportProject
-from server.runtime.composition.database import open_database
 from server.runtime.composition.models import open_models
 from server.runtime.readiness import require_ready
 from server.runtime.settings import Settings
@@ -18,6 +17,7 @@ from server.storage.postgres.archive import (
     PostgresProjectArchives,
     open_mem0_table,
 )
+from server.storage.postgres.pool import open_database
 from server.storage.postgres.reembedding import PostgresReembedding
 from server.storage.postgres.schema import PostgresReadiness
 from server.storage.postgres.vector_index import PostgresSearchIndexing
@@ -97,7 +97,7 @@ async def open_reembed(settings: Settings, dsn: str) -> AsyncIterator[Reembed]:
     """
     async with (
         open_database(dsn, settings.postgres) as database,
-        open_models(settings.model_choice(), settings.models) as models,
+        open_models(settings.model_choice(), settings.gemini) as models,
     ):
         await require_ready(PostgresReadiness(database))
         yield Reembed(PostgresReembedding(database), models.embedder)
@@ -122,7 +122,7 @@ async def _writing(
 ) -> AsyncIterator[tuple[PostgresProjectArchives, Embedder]]:
     async with (
         open_database(dsn, settings.postgres) as database,
-        open_models(settings.model_choice(), settings.models) as models,
+        open_models(settings.model_choice(), settings.gemini) as models,
     ):
         await require_ready(PostgresReadiness(database), models.embedder)
         yield PostgresProjectArchives(database), models.embedder

@@ -9,27 +9,11 @@ from server.audit.ports import AuditLog
 from server.core.errors import StoreUnavailable
 from server.core.values import SystemClock
 from server.projects.administration import Administration, DeleteProject
-from server.runtime.settings import PostgresSettings
 from server.storage.postgres.audit import PostgresAuditLog
 from server.storage.postgres.erasing import PostgresProjectDeletion
-from server.storage.postgres.pool import Database, PoolOptions, open_pool
+from server.storage.postgres.pool import PostgresOptions, open_database
 from server.storage.postgres.projects import PostgresProjectStore
 from server.storage.postgres.schema import PostgresReadiness, migrate
-
-
-@asynccontextmanager
-async def open_database(dsn: str, settings: PostgresSettings) -> AsyncIterator[Database]:
-    """Opens the database, and closes it at the end of the block."""
-    options = PoolOptions(
-        max_size=settings.pool_size,
-        acquire_timeout=settings.acquire_timeout,
-        statement_timeout=settings.statement_timeout,
-    )
-    pool = await open_pool(dsn, options)
-    try:
-        yield Database(pool, settings.acquire_timeout, settings.statement_timeout)
-    finally:
-        pool.terminate()
 
 
 async def migrate_database(
@@ -50,7 +34,7 @@ async def migrate_database(
 async def is_reachable(dsn: str) -> bool:
     """Whether PostgreSQL is reachable."""
     try:
-        async with open_database(dsn, PostgresSettings()) as database:
+        async with open_database(dsn, PostgresOptions()) as database:
             await PostgresReadiness(database).schema_fault()
     except StoreUnavailable:
         return False
@@ -59,7 +43,7 @@ async def is_reachable(dsn: str) -> bool:
 
 @asynccontextmanager
 async def open_project_deletion(
-    dsn: str, settings: PostgresSettings
+    dsn: str, settings: PostgresOptions
 ) -> AsyncIterator[DeleteProject]:
     """Opens the deletion of projects of a database."""
     async with open_database(dsn, settings) as database:
@@ -67,16 +51,14 @@ async def open_project_deletion(
 
 
 @asynccontextmanager
-async def open_administration(
-    dsn: str, settings: PostgresSettings
-) -> AsyncIterator[Administration]:
+async def open_administration(dsn: str, settings: PostgresOptions) -> AsyncIterator[Administration]:
     """Opens the administration of a database's projects and keys."""
     async with open_database(dsn, settings) as database:
         yield Administration(PostgresProjectStore(database), SystemClock())
 
 
 @asynccontextmanager
-async def open_audit_log(dsn: str, settings: PostgresSettings) -> AsyncIterator[AuditLog]:
+async def open_audit_log(dsn: str, settings: PostgresOptions) -> AsyncIterator[AuditLog]:
     """Opens the audit log of a database."""
     async with open_database(dsn, settings) as database:
         yield PostgresAuditLog(database)

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import grpc
 
-from server.api.grpc.admission import Admission, AdmissionLimits
 from server.api.grpc.local import LocalCalls
 from server.api.grpc.rate_limit import RateLimiter
 from server.api.grpc.server import HealthService, ServerOptions, build_health_server
@@ -70,17 +69,11 @@ def server_options(
     chosen = settings.grpc
     return ServerOptions(
         address=f"{chosen.host}:{shared_port or chosen.port}",
+        limits=chosen,
+        reflection=settings.reflection,
         shares_port=shared_port is not None,
         credentials=None if certificates is None else _credentials(certificates),
         local_address=local_address,
-        max_receive_bytes=chosen.max_receive_bytes,
-        reflection=settings.reflection,
-        max_metadata_bytes=chosen.max_metadata_bytes,
-        max_streams=chosen.max_streams,
-        max_pending=chosen.max_pending,
-        keepalive_seconds=chosen.keepalive_seconds,
-        max_connection_age=chosen.max_connection_age,
-        max_connection_age_grace=chosen.max_connection_age_grace,
     )
 
 
@@ -103,22 +96,6 @@ async def serving_health(
         yield
     finally:
         await server.stop(None)
-
-
-def admission(settings: AdmissionSettings) -> Admission:
-    """Returns the limits on concurrent work."""
-    return Admission(
-        AdmissionLimits(
-            concurrency=settings.concurrency,
-            reads=settings.reads,
-            writes=settings.writes,
-            queue=settings.queue,
-            queue_seconds=settings.queue_seconds,
-            streams=settings.streams,
-            request_bytes=settings.request_bytes,
-            parked=settings.parked,
-        )
-    )
 
 
 def rate_limiter(settings: AdmissionSettings) -> RateLimiter:
@@ -150,9 +127,8 @@ async def open_http(
     options = HttpOptions(
         settings.http.host,
         shared_port or port,
+        settings.http,
         shares_port=shared_port is not None,
-        connections=settings.http.connections,
-        idle_seconds=settings.http.idle_seconds,
         tls=None if certificates is None else certificates.listening_context(),
     )
     async with mcp_route(local_address, limits.largest) as tools:
@@ -182,9 +158,8 @@ async def open_page(settings: Settings, local_address: str) -> AsyncIterator[str
     http = HttpOptions(
         page.host,
         page.port,
+        settings.http,
         setting="MEMOIR_PAGE_PORT",
-        connections=settings.http.connections,
-        idle_seconds=settings.http.idle_seconds,
         tls=None if certificates is None else certificates.listening_context(),
     )
     options = PageOptions(http, names, local_address)

@@ -22,13 +22,13 @@ from server.graph.project.ports import Outbox
 from server.graph.project.projector import GraphProjector
 from server.memories.history.ports import MemoryHistory
 from server.memories.ports import MemoryStore
-from server.runtime.composition.database import open_database
-from server.runtime.settings import Neo4jSettings, PostgresSettings, Settings
+from server.runtime.settings import Neo4jSettings, Settings
 from server.storage.neo4j.audit import Neo4jGraphAudit
 from server.storage.neo4j.calls import open_driver
 from server.storage.neo4j.graph import AbsentGraph, Neo4jGraph
 from server.storage.postgres.entities import PostgresEntitySplits
 from server.storage.postgres.outbox import PostgresOutbox
+from server.storage.postgres.pool import PostgresOptions, open_database
 
 _POLL_SECONDS = 0.5
 
@@ -68,8 +68,7 @@ async def open_graph(
         yield GraphAccess(AbsentGraph(), breaker)
         return
     driver = open_driver(address.uri, address.user, address.password)
-    timeout = settings.timeout
-    graph = Neo4jGraph(driver, breaker, write_timeout=timeout, read_timeout=timeout)
+    graph = Neo4jGraph(driver, breaker, timeout=settings.timeout)
     try:
         yield GraphAccess(graph, breaker)
     finally:
@@ -103,8 +102,8 @@ async def open_graph_maintenance(
     """Opens the verification and the rebuild of a database's graph."""
     driver = open_driver(address.uri, address.user, address.password)
     async with driver, open_database(dsn, settings.postgres) as database:
-        clock, timeout = SystemClock(), settings.neo4j.timeout
-        graph = Neo4jGraph(driver, write_timeout=timeout)
+        clock = SystemClock()
+        graph = Neo4jGraph(driver, timeout=settings.neo4j.timeout)
         outbox, audit = PostgresOutbox(database, clock), Neo4jGraphAudit(driver)
         projector = GraphProjector(outbox, graph)
         yield GraphMaintenance(
@@ -113,7 +112,7 @@ async def open_graph_maintenance(
 
 
 @asynccontextmanager
-async def open_entity_joins(dsn: str, settings: PostgresSettings) -> AsyncIterator[EntityJoins]:
+async def open_entity_joins(dsn: str, settings: PostgresOptions) -> AsyncIterator[EntityJoins]:
     """Opens the administration of entity names in a database."""
     async with open_database(dsn, settings) as database:
         yield EntityJoins(PostgresEntitySplits(database), SystemClock())

@@ -10,7 +10,7 @@ from server.core.circuit_breaker import CircuitBreaker
 from server.models.offline.embedder import OfflineEmbedder
 from server.models.offline.language_model import OfflineLanguageModel, OfflineReranker
 from server.models.ports import Embedder, LanguageModel, Reranker
-from server.runtime.settings import ModelChoice, ModelSettings
+from server.runtime.settings import GeminiSettings, ModelChoice
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,7 @@ class Models:
 
 
 @asynccontextmanager
-async def open_models(choice: ModelChoice, settings: ModelSettings) -> AsyncIterator[Models]:
+async def open_models(choice: ModelChoice, settings: GeminiSettings) -> AsyncIterator[Models]:
     """Opens the models, and closes them at the end of the block.
 
     Raises:

@@ -20,14 +20,13 @@ from server.core.values import Clock
 from server.projects.ports import PoolUsage, ProjectStore
 from server.projects.quotas import ProjectQuotas
 from server.projects.statistics import GetStatistics, ProcessFigures
-from server.runtime.composition.database import open_database
 from server.runtime.composition.graph import GraphAccess
 from server.runtime.sampling import Sampler
-from server.runtime.settings import MetricsSettings, PostgresSettings
+from server.runtime.settings import MetricsSettings
 from server.runtime.workers import answering, ask, ask_all
 from server.storage.postgres.operations import PostgresOperations
 from server.storage.postgres.outbox import PostgresOutbox
-from server.storage.postgres.pool import Database
+from server.storage.postgres.pool import Database, PostgresOptions, open_database
 from server.storage.postgres.projects import PostgresProjectStore
 from server.telemetry.exposition import JoinedMetrics, Snapshot, families_of, serving_metrics
 from server.telemetry.metrics import REGISTRY
@@ -159,7 +158,7 @@ def compose_observation(observed: Observed, clock: Clock, worker: Worker | None)
 
 
 @asynccontextmanager
-async def open_projects(dsn: str, settings: PostgresSettings) -> AsyncIterator[ProjectStore]:
+async def open_projects(dsn: str, settings: PostgresOptions) -> AsyncIterator[ProjectStore]:
     """Opens the projects of a database."""
     async with open_database(dsn, settings) as database:
         yield PostgresProjectStore(database)

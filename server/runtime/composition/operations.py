@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import TypeAlias
 
 from server.api.grpc.convert.requests import claimed_command
@@ -17,10 +16,9 @@ from server.memories.ports import MemoryStore
 from server.operations.leases import FreeLeases
 from server.operations.manage_operations import ManageOperations, SubmitAdd
 from server.operations.ports import Channel, ClaimedOperation, Leases, Operations
-from server.operations.workers import OperationWorkers, WorkerOptions
-from server.runtime.composition.database import open_database
-from server.runtime.settings import OperationSettings, PostgresSettings
+from server.operations.workers import OperationLimits, OperationWorkers
 from server.storage.postgres.operations import PostgresOperations
+from server.storage.postgres.pool import PostgresOptions, open_database
 from server.storage.postgres.servers import PostgresNotifications
 from server.telemetry.figures import tallied
 from server.telemetry.statistics import Statistics
@@ -48,7 +46,7 @@ def compose_operations(
     store: MemoryStore,
     add: Add,
     notifications: PostgresNotifications,
-    settings: OperationSettings,
+    limits: OperationLimits,
     statistics: Statistics,
 ) -> AsynchronousCalls:
     """Composes them with the same `add` that serves synchronous calls."""
@@ -63,7 +61,7 @@ def compose_operations(
             finally:
                 statistics.record(claimed.project_id, tally)
 
-    workers = OperationWorkers(operations, perform, _encoded_status, tell, _options(settings))
+    workers = OperationWorkers(operations, perform, _encoded_status, tell, limits)
     return AsynchronousCalls(
         submit=SubmitAdd(operations, store, SystemClock(), tell),
         manage=ManageOperations(operations, store, notifications),
@@ -74,7 +72,7 @@ def compose_operations(
 
 
 @asynccontextmanager
-async def open_operations(dsn: str, settings: PostgresSettings) -> AsyncIterator[Operations]:
+async def open_operations(dsn: str, settings: PostgresOptions) -> AsyncIterator[Operations]:
     """Opens the operations of a database."""
     async with open_database(dsn, settings) as database:
         yield PostgresOperations(database)
@@ -96,13 +94,3 @@ async def working(calls: AsynchronousCalls) -> AsyncIterator[None]:
 def _encoded_status(error: Exception, correlation_id: str) -> bytes:
     encoded: bytes = to_status(error, correlation_id).SerializeToString()
     return encoded
-
-
-def _options(settings: OperationSettings) -> WorkerOptions:
-    return WorkerOptions(
-        concurrency=settings.concurrency,
-        attempt_time=timedelta(seconds=settings.attempt_seconds),
-        max_failures=settings.max_failures,
-        retention=timedelta(hours=settings.retention_hours),
-        request_id_retention=timedelta(hours=settings.request_id_hours),
-    )

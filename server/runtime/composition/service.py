@@ -12,6 +12,7 @@ from tempfile import TemporaryDirectory
 import grpc
 from opentelemetry.trace import TracerProvider
 
+from server.api.grpc.admission import Admission
 from server.api.grpc.interceptors.chain import build_interceptors
 from server.api.grpc.interceptors.drain import DrainGate
 from server.api.grpc.local import LocalCalls
@@ -29,7 +30,6 @@ from server.graph.project.projector import GraphProjector
 from server.maintenance.upkeep import PurgeExpired
 from server.memories.add.add_memories import AddMemories
 from server.memories.add.inferred import RememberInferred
-from server.memories.add.plan import PlanLimits
 from server.memories.add.verbatim import RememberVerbatim
 from server.memories.change.delete_memory import BatchDeleteMemories, DeleteMemory
 from server.memories.change.restore_memory import RestoreMemory
@@ -47,9 +47,7 @@ from server.operations.ports import Channel
 from server.projects.administration import GetProject, UpdateProject
 from server.projects.authorization import Authenticate, Authorize, KeyUses
 from server.projects.quotas import ProjectQuotas
-from server.runtime.composition.database import open_database
 from server.runtime.composition.doors import (
-    admission,
     local_socket,
     loopback,
     open_certificates,
@@ -80,7 +78,7 @@ from server.storage.postgres.memory_history import PostgresMemoryHistory
 from server.storage.postgres.memory_store import PostgresMemoryStore
 from server.storage.postgres.operations import PostgresOperations
 from server.storage.postgres.outbox import PostgresOutbox
-from server.storage.postgres.pool import Database
+from server.storage.postgres.pool import Database, open_database
 from server.storage.postgres.projects import PostgresProjectStore
 from server.storage.postgres.recall import PostgresRecall
 from server.storage.postgres.schema import PostgresReadiness, PostgresTokenKey
@@ -135,7 +133,7 @@ async def open_service(
     async with AsyncExitStack() as stack:
         database = await stack.enter_async_context(open_database(dsn, settings.postgres))
         models = await stack.enter_async_context(
-            open_models(settings.model_choice(), settings.models)
+            open_models(settings.model_choice(), settings.gemini)
         )
         access = await stack.enter_async_context(open_graph(graph_address, settings.neo4j))
         notifications = PostgresNotifications(dsn, server_id=new_server_id())
@@ -263,7 +261,7 @@ def _compose(
         models.language_model,
         clock,
         turns,
-        PlanLimits(settings.inference.max_deletions),
+        settings.inference.max_deletions,
     )
     verbatim = RememberVerbatim(store, models.embedder, clock)
     operations = PostgresOperations(database, notifications.server_id)
@@ -273,7 +271,7 @@ def _compose(
     breakers = [access.breaker, models.reranking]
     quotas = ProjectQuotas(projects)
     observed = Observed(
-        database, access, breakers, outbox, operations, admission(settings.admission), quotas
+        database, access, breakers, outbox, operations, Admission(settings.admission), quotas
     )
     observation = compose_observation(observed, clock, worker)
     calls = compose_operations(
@@ -293,7 +291,7 @@ def _compose(
             models.embedder,
             clock,
             GraphArm(PostgresRecall(database), clock),
-            RerankArm(models.reranker, settings.models.gemini_rerank_timeout),
+            RerankArm(models.reranker, settings.gemini.rerank_timeout),
         ),
         get=GetMemory(store, history, clock),
         list=ListMemories(store, history, clock),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from server.runtime.settings.dependencies import (
     DataSettings,
+    GeminiSettings,
     InferenceSettings,
     ModelChoice,
     ModelSettings,
@@ -29,6 +30,7 @@ __all__ = [
     "AdmissionSettings",
     "DataSettings",
     "FailpointSettings",
+    "GeminiSettings",
     "GrpcSettings",
     "HttpSettings",
     "InferenceSettings",

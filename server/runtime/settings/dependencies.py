@@ -8,6 +8,11 @@ from pathlib import Path
 from pydantic import AliasChoices, Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from server.models.gemini.options import GeminiOptions
+from server.operations.workers import OperationLimits
+from server.storage.postgres.pool import PostgresOptions
+from server.storage.postgres.scope_indexes import MOST_BYTES
+
 
 class DataSettings(BaseSettings):
     """Folders of the embedded mode. Both are created if they are missing."""
@@ -52,11 +57,9 @@ class ModelChoice(StrEnum):
 
 
 class ModelSettings(BaseSettings):
-    """Times are in seconds."""
+    """Which models are used."""
 
-    model_config = SettingsConfigDict(
-        env_prefix="MEMOIR_", env_ignore_empty=True, extra="ignore", populate_by_name=True
-    )
+    model_config = SettingsConfigDict(env_prefix="MEMOIR_", env_ignore_empty=True, extra="ignore")
 
     models: ModelChoice | None = Field(
         default=None,
@@ -65,30 +68,19 @@ class ModelSettings(BaseSettings):
             "GEMINI_API_KEY is set, else offline; with an external one it must be set."
         ),
     )
-    gemini_api_key: SecretStr | None = Field(
+
+
+class GeminiSettings(GeminiOptions, BaseSettings):
+    """Times are in seconds."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="MEMOIR_GEMINI_", env_ignore_empty=True, extra="ignore", populate_by_name=True
+    )
+
+    api_key: SecretStr | None = Field(
         default=None,
         validation_alias=AliasChoices("GEMINI_API_KEY", "MEMOIR_GEMINI_API_KEY"),
         description="Key of the Gemini API.",
-    )
-    gemini_base_url: str | None = Field(
-        default=None, description="Another endpoint of the Gemini API."
-    )
-    gemini_embedding_model: str = Field(
-        default="gemini-embedding-001", description="Model that embeds."
-    )
-    gemini_embedding_dimensions: int = Field(
-        default=768, ge=128, le=3072, description="Length of its vectors."
-    )
-    gemini_language_model: str = Field(default="gemini-3.5-flash", description="Model that infers.")
-    gemini_timeout: float = Field(default=30.0, gt=0, description="Time for one attempt.")
-    gemini_rerank_timeout: float = Field(
-        default=5.0, gt=0, description="Time that a search allows for reranking."
-    )
-    gemini_concurrency: int = Field(
-        default=512,
-        ge=1,
-        le=4096,
-        description="Most requests to one Gemini model at once; fewer while it refuses them.",
     )
 
 
@@ -107,33 +99,15 @@ class Neo4jSettings(BaseSettings):
     timeout: float = Field(default=10.0, gt=0, description="Time for one projection or read.")
 
 
-class OperationSettings(BaseSettings):
+class OperationSettings(OperationLimits, BaseSettings):
     """Settings of asynchronous calls. The names say the units of time."""
 
     model_config = SettingsConfigDict(
         env_prefix="MEMOIR_OPERATIONS_", env_ignore_empty=True, extra="ignore"
     )
 
-    concurrency: int = Field(
-        default=10, ge=0, description="Operations to run at once in this server; 0 runs none."
-    )
-    attempt_seconds: float = Field(
-        default=120.0, gt=0, description="Time for one attempt at an operation."
-    )
-    max_failures: int = Field(
-        default=5,
-        ge=1,
-        description="Failed or crashed attempts after which an operation is given up.",
-    )
-    retention_hours: int = Field(
-        default=168, ge=24, description="How long a finished operation is kept."
-    )
-    request_id_hours: int = Field(
-        default=168, ge=24, description="How long a request id, of any call, is remembered."
-    )
 
-
-class PostgresSettings(BaseSettings):
+class PostgresSettings(PostgresOptions, BaseSettings):
     """Times are in seconds."""
 
     model_config = SettingsConfigDict(
@@ -144,9 +118,6 @@ class PostgresSettings(BaseSettings):
         default=None,
         description="postgresql://user:password@host:port/database. Absent: an embedded server.",
     )
-    pool_size: int = Field(default=16, ge=1, le=1000, description="Connections at most.")
-    acquire_timeout: float = Field(default=2.0, gt=0, description="Wait for a free connection.")
-    statement_timeout: float = Field(default=30.0, gt=0, description="Time for one statement.")
 
 
 class RetentionSettings(BaseSettings):
@@ -173,7 +144,7 @@ class SearchSettings(BaseSettings):
     )
 
     index_mb: int = Field(
-        default=256,
+        default=MOST_BYTES // 2**20,
         ge=0,
         le=65536,
         description="Memory of each serving process for the scopes that are searched often, in "

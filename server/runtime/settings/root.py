@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Final, get_type_hints
 
 from pydantic import ValidationError
 from pydantic_settings import BaseSettings
 
 from server.runtime.settings.dependencies import (
     DataSettings,
+    GeminiSettings,
     InferenceSettings,
     ModelChoice,
     ModelSettings,
@@ -31,26 +33,6 @@ from server.runtime.settings.serving import (
     available_cores,
 )
 
-SECTIONS: tuple[type[BaseSettings], ...] = (
-    DataSettings,
-    GrpcSettings,
-    TlsSettings,
-    WorkerSettings,
-    AdmissionSettings,
-    PostgresSettings,
-    Neo4jSettings,
-    ModelSettings,
-    InferenceSettings,
-    OperationSettings,
-    RetentionSettings,
-    SearchSettings,
-    TelemetrySettings,
-    MetricsSettings,
-    HttpSettings,
-    PageSettings,
-    FailpointSettings,
-)
-
 
 class SettingsFault(Exception):
     """Environment variables are missing or wrong; the message says which, and what to do."""
@@ -68,6 +50,7 @@ class Settings:
     postgres: PostgresSettings = field(default_factory=PostgresSettings)
     neo4j: Neo4jSettings = field(default_factory=Neo4jSettings)
     models: ModelSettings = field(default_factory=ModelSettings)
+    gemini: GeminiSettings = field(default_factory=GeminiSettings)
     inference: InferenceSettings = field(default_factory=InferenceSettings)
     operations: OperationSettings = field(default_factory=OperationSettings)
     retention: RetentionSettings = field(default_factory=RetentionSettings)
@@ -122,7 +105,7 @@ class Settings:
             SettingsFault: a required choice or the API key is missing.
         """
         choice = self.models.models
-        has_key = self.models.gemini_api_key is not None
+        has_key = self.gemini.api_key is not None
         if choice is None:
             if not self.embedded_postgres:
                 raise SettingsFault(
@@ -133,6 +116,9 @@ class Settings:
         if choice is ModelChoice.GEMINI and not has_key:
             raise SettingsFault("MEMOIR_MODELS=gemini needs GEMINI_API_KEY")
         return choice
+
+
+SECTIONS: Final[tuple[type[BaseSettings], ...]] = tuple(get_type_hints(Settings).values())
 
 
 def load_settings() -> Settings:

@@ -11,28 +11,17 @@ from typing import Final, Literal
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from server.api.grpc.admission import AdmissionLimits
+from server.api.limits import GrpcLimits, HttpLimits
 
-class AdmissionSettings(BaseSettings):
-    """Counts are in calls, times in seconds, sizes in bytes."""
+
+class AdmissionSettings(AdmissionLimits, BaseSettings):
+    """Limits on the work of all projects, and on the calls of each."""
 
     model_config = SettingsConfigDict(
         env_prefix="MEMOIR_ADMISSION_", env_ignore_empty=True, extra="ignore"
     )
 
-    concurrency: int = Field(default=128, ge=1, description="Most reads and writes at once.")
-    reads: int = Field(default=32, ge=1, description="Most reads among them.")
-    writes: int = Field(default=96, ge=1, description="Most writes among them.")
-    queue: int = Field(default=256, ge=0, description="Most reads, and most writes, that wait.")
-    queue_seconds: float = Field(default=1.0, ge=0, description="Longest wait.")
-    streams: int = Field(default=1000, ge=1, description="Streams and waits at once.")
-    parked: int = Field(
-        default=1024,
-        ge=1,
-        description="Calls that wait for a model or their turn on a scope, at once.",
-    )
-    request_bytes: int = Field(
-        default=128 * 1024 * 1024, ge=1024, description="Requests in progress, together."
-    )
     project_rate: float = Field(
         default=0.0, ge=0, description="Calls per second of one project; 0 means no limit."
     )
@@ -55,7 +44,7 @@ class FailpointSettings(BaseSettings):
     )
 
 
-class GrpcSettings(BaseSettings):
+class GrpcSettings(GrpcLimits, BaseSettings):
     """Times are in seconds, sizes in bytes."""
 
     model_config = SettingsConfigDict(
@@ -69,31 +58,6 @@ class GrpcSettings(BaseSettings):
     reflection: bool | None = Field(
         default=None,
         description="Serve reflection. Default: only with the embedded PostgreSQL.",
-    )
-    max_receive_bytes: int = Field(
-        default=16 * 1024 * 1024, ge=1024, description="Largest request that is accepted."
-    )
-    max_metadata_bytes: int = Field(
-        default=16 * 1024, ge=1024, description="Most metadata that a call may carry."
-    )
-    max_streams: int = Field(
-        default=256, ge=1, description="Calls at once on one connection; more wait at the client."
-    )
-    max_pending: int = Field(
-        default=256,
-        ge=1,
-        description="Calls of one method that gRPC holds; it refuses what comes beyond that.",
-    )
-    keepalive_seconds: float = Field(
-        default=60.0, ge=1, description="A connection that is silent this long is pinged."
-    )
-    max_connection_age: float = Field(
-        default=1800.0,
-        ge=0,
-        description="Age at which a connection is asked to end, to rebalance load; 0: never.",
-    )
-    max_connection_age_grace: float = Field(
-        default=300.0, ge=1, description="Time for the calls on a connection that was asked to end."
     )
     default_deadline: float = Field(
         default=60.0, gt=0, description="Time for a call without a deadline."
@@ -139,7 +103,7 @@ class TlsSettings(BaseSettings):
         return "http" if self.cert is None else "https"
 
 
-class HttpSettings(BaseSettings):
+class HttpSettings(HttpLimits, BaseSettings):
     """The HTTP door, for Mem0's clients and for plain JSON. Its users need an API key."""
 
     model_config = SettingsConfigDict(
@@ -156,12 +120,6 @@ class HttpSettings(BaseSettings):
         ge=0,
         le=65535,
         description="Port to listen on; 0 takes a free one. Default: the one after gRPC's.",
-    )
-    connections: int = Field(
-        default=1024, ge=1, description="Most connections at once, of each serving process."
-    )
-    idle_seconds: float = Field(
-        default=30.0, ge=1, description="Time for the headers of a request to arrive."
     )
 
 

@@ -51,16 +51,14 @@ class Neo4jGraph:
         breaker: CircuitBreaker | None = None,
         *,
         database: str = "neo4j",
+        timeout: float,
         check_timeout: float = 2.0,
-        write_timeout: float = 10.0,
-        read_timeout: float = 5.0,
     ) -> None:
         self._driver = driver
         self._breaker = breaker or CircuitBreaker("neo4j")
         self._database = database
+        self._timeout = timeout
         self._check_timeout = check_timeout
-        self._write_timeout = write_timeout
-        self._read_timeout = read_timeout
 
     async def prepare(self) -> None:
         """Creates the constraints and indexes and waits until they are filled; see the port."""
@@ -80,7 +78,7 @@ class Neo4jGraph:
         Of a memory that exists, the graph keeps the version, so an older state never replaces a
         newer one. Of a memory that is gone it keeps nothing. That an older state does not bring it
         back rests on the outbox: a claim is held by one projector at a time, the state is read
-        after the claim, and this call ends before the lease does, `write_timeout` being shorter. A
+        after the claim, and this call ends before the lease does, `timeout` being shorter. A
         projection whose caller gave up during its commit still holds the memory's lock on the
         server, and the projection of the deletion waits for that lock.
         """
@@ -89,10 +87,10 @@ class Neo4jGraph:
             return
         work = unit_of_work(
             metadata=transaction_metadata(s.correlation_id for s in batch),
-            timeout=self._write_timeout,
+            timeout=self._timeout,
         )(projection.project)
         with call_traced("project", self._database):
-            async with bounded_call(self._write_timeout), self._session() as session:
+            async with bounded_call(self._timeout), self._session() as session:
                 try:
                     await session.execute_write(work, batch)
                 except (ClientError, DatabaseError) as error:
@@ -123,11 +121,11 @@ class Neo4jGraph:
     async def _read(self, work: Callable[..., Awaitable[T]], *arguments: Any) -> T:
         bound: Callable[[AsyncManagedTransaction], Awaitable[T]] = unit_of_work(
             metadata=transaction_metadata([current_request().correlation_id]),
-            timeout=self._read_timeout,
+            timeout=self._timeout,
         )(work)
         with call_traced(work.__name__, self._database):
             async with (
-                guarded_call(self._breaker, self._read_timeout),
+                guarded_call(self._breaker, self._timeout),
                 self._driver.session(
                     database=self._database, max_transaction_retry_time=_READ_RETRY_SECONDS
                 ) as session,

@@ -1,23 +1,17 @@
-"""Connections to PostgreSQL, with a span for each statement of a call that is traced.
-
-Names and attributes: https://opentelemetry.io/docs/specs/semconv/db/database-spans/
-"""
+"""Connections to PostgreSQL: a pool that is bounded, shared fairly, and opened by settings."""
 
 from __future__ import annotations
 
 import asyncio
 import json
-import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import asyncpg
 import orjson
 import structlog
-from opentelemetry import trace
-from opentelemetry.trace import SpanKind
+from pydantic import BaseModel, ConfigDict, Field
 
 from server.core.background import Background
 from server.core.errors import StoreUnavailable
@@ -27,47 +21,15 @@ from server.projects.ports import PoolUsage
 from server.storage.postgres.long_statements import LongStatements
 from server.storage.postgres.row_security import ConfinedConnection, confined
 from server.storage.postgres.spares import SpareConnections
+from server.storage.postgres.statement_spans import stop_tracing, trace_statements
 from server.storage.postgres.statements import load_sql
-from server.storage.statements import statement_name
 from server.telemetry.metrics import POOL_WAIT_SECONDS
 from server.telemetry.outages import OutageLog
-from server.telemetry.spans import past_span, span
+from server.telemetry.spans import span
 
 if TYPE_CHECKING:
-    from asyncpg.connection import LoggedQuery
     from asyncpg.pool import PoolConnectionProxy
 
-
-def trace_statements(connection: Connection) -> bool:
-    """Makes a span of every statement from now on if the current call is traced, else not."""
-    if not trace.get_current_span().is_recording():
-        return False
-    connection.add_query_logger(_record)
-    return True
-
-
-def stop_tracing(connection: Connection) -> None:
-    """Ends what `trace_statements` began."""
-    connection.remove_query_logger(_record)
-
-
-def _record(query: LoggedQuery) -> None:
-    """Called by asyncpg shortly after the statement, in the context of its sender."""
-    name = statement_name(query.query)
-    attributes = {
-        "db.system.name": "postgresql",
-        "db.namespace": query.conn_params.database,
-        # Only the name: the text of a statement with a filter depends on the client's input.
-        "db.query.summary": name,
-    }
-    if isinstance(query.exception, asyncpg.PostgresError):
-        attributes["db.response.status_code"] = query.exception.sqlstate
-    ended = time.time_ns()
-    began = ended - int(query.elapsed * 1e9)
-    past_span(name, began, ended, attributes, SpanKind.CLIENT, query.exception)
-
-
-if TYPE_CHECKING:
     Connection = PoolConnectionProxy[asyncpg.Record]
     Pool = asyncpg.Pool[asyncpg.Record]
 
@@ -87,6 +49,8 @@ UNAVAILABLE = (
 )
 AWAY = (TimeoutError, *UNAVAILABLE)
 
+_CONNECT_SECONDS = 5.0
+
 # How long a statement of a cancelled call may take to end before its connection is given up.
 RELEASE_SECONDS = 1.0
 
@@ -103,14 +67,14 @@ _VECTOR_INDEX = {
 log = structlog.get_logger()
 
 
-@dataclass(frozen=True, slots=True)
-class PoolOptions:
-    """How the pool is bounded. Times are seconds."""
+class PostgresOptions(BaseModel):
+    """How the pool is bounded. Times are in seconds."""
 
-    max_size: int = 16
-    acquire_timeout: float = 5.0
-    statement_timeout: float = 30.0
-    connect_timeout: float = 5.0
+    model_config = ConfigDict(frozen=True)
+
+    pool_size: int = Field(default=16, ge=1, le=1000, description="Connections at most.")
+    acquire_timeout: float = Field(default=2.0, gt=0, description="Wait for a free connection.")
+    statement_timeout: float = Field(default=30.0, gt=0, description="Time for one statement.")
 
 
 def _to_json(value: object) -> str:
@@ -145,16 +109,20 @@ async def _keep(_connection: asyncpg.Connection[asyncpg.Record]) -> None:
     """
 
 
-async def open_pool(dsn: str, options: PoolOptions) -> Pool:
-    """A pool that connects when it is first used, so that a server starts without its database."""
-    return await asyncpg.create_pool(
+@asynccontextmanager
+async def open_database(dsn: str, options: PostgresOptions) -> AsyncIterator[Database]:
+    """Opens the database for the block.
+
+    It connects when it is first used, so that a server starts without its database.
+    """
+    pool = await asyncpg.create_pool(
         dsn,
         min_size=0,
-        max_size=options.max_size,
+        max_size=options.pool_size,
         connection_class=ConfinedConnection,
         init=_prepare,
         reset=_keep,
-        timeout=options.connect_timeout,
+        timeout=_CONNECT_SECONDS,
         command_timeout=options.statement_timeout,
         # Otherwise statements of more than 15 KiB are parsed and planned anew each time.
         max_cacheable_statement_size=0,
@@ -169,6 +137,10 @@ async def open_pool(dsn: str, options: PoolOptions) -> Pool:
             **_VECTOR_INDEX,
         },
     )
+    try:
+        yield Database(pool, options)
+    finally:
+        pool.terminate()
 
 
 # Connections that calls leave to the service's own work: projection, operations, readiness.
@@ -181,13 +153,14 @@ class Database:
     Tenants share the connections fairly (see `server.core.fairness`).
     """
 
-    def __init__(self, pool: Pool, acquire_timeout: float, statement_timeout: float = 30.0) -> None:
-        """Both are seconds: the longest wait for a connection, and the time of a statement."""
+    def __init__(self, pool: Pool, options: PostgresOptions) -> None:
         self.pool = pool
-        self._acquire_timeout = acquire_timeout
+        self._options = options
         # Who has a place finds a connection among the spare ones or in the pool.
-        self._places = FairPlaces(pool.get_max_size(), _RESERVED)
-        self._long = LongStatements(pool.get_max_size(), acquire_timeout, statement_timeout)
+        self._places = FairPlaces(options.pool_size, _RESERVED)
+        self._long = LongStatements(
+            options.pool_size, options.acquire_timeout, options.statement_timeout
+        )
         self._spares = SpareConnections(self._release_later)
         self._releases = Background("connection-release")
         self._outage = OutageLog(log, began="postgres.unavailable", ended="postgres.available")
@@ -246,7 +219,7 @@ class Database:
         Raises:
             TimeoutError: none became free in time.
         """
-        seconds = bounded(self._acquire_timeout)
+        seconds = bounded(self._options.acquire_timeout)
         project_id = current_project()
         has_place = self._places.take_now(tenant)
         connection = self._spares.take(project_id) if has_place else None

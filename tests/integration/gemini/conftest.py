@@ -9,6 +9,7 @@ import pytest
 from server.models.gemini.client import GeminiClient
 from server.models.gemini.embedder import GeminiEmbedder
 from server.models.gemini.language_model import GeminiLanguageModel
+from server.models.gemini.options import GeminiOptions
 from server.models.gemini.retry import Retrier, RetryPolicy
 from tests.support.gemini_endpoint import GeminiEndpoint
 
@@ -30,19 +31,19 @@ async def endpoint(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[GeminiEndpo
 @pytest.fixture
 async def client(endpoint: GeminiEndpoint) -> AsyncIterator[GeminiClient]:
     retrier = Retrier(RetryPolicy(attempts=3), sleep=no_sleep)
-    client = GeminiClient(api_key=API_KEY, base_url=endpoint.base_url, retrier=retrier)
+    client = GeminiClient(API_KEY, GeminiOptions(base_url=endpoint.base_url), retrier=retrier)
     yield client
     await client.close()
 
 
 @pytest.fixture
 def embedder(client: GeminiClient) -> GeminiEmbedder:
-    return GeminiEmbedder(client)
+    return GeminiEmbedder(client, GeminiOptions())
 
 
 @pytest.fixture
 def language_model(client: GeminiClient) -> GeminiLanguageModel:
-    return GeminiLanguageModel(client, model_name="gemini-2.5-flash")
+    return GeminiLanguageModel(client, GeminiOptions(language_model="gemini-2.5-flash"))
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ from server.core.errors import ModelQuotaExhausted, ModelUnavailable
 from server.core.values import Vector
 from server.models.gemini.client import GeminiClient
 from server.models.gemini.embedder import GeminiEmbedder
+from server.models.gemini.options import GeminiOptions
 from server.models.ports import Embedder, EmbeddingPurpose
 from tests.support import gemini_faults
 from tests.support.gemini_endpoint import GeminiEndpoint
@@ -89,7 +90,9 @@ async def test_the_first_model_is_told_the_task_by_parameter(
 async def test_the_second_model_is_told_the_task_by_prefix_and_never_merges_texts(
     client: GeminiClient, endpoint: GeminiEndpoint, purpose: EmbeddingPurpose, prefix: str
 ) -> None:
-    embedder = GeminiEmbedder(client, model_name="gemini-embedding-2", dimensions=1536)
+    embedder = GeminiEmbedder(
+        client, GeminiOptions(embedding_model="gemini-embedding-2", embedding_dimensions=1536)
+    )
 
     vectors = await embedder.embed(["a", "b"], purpose)
 

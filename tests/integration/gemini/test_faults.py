@@ -20,6 +20,7 @@ from server.core.values import Vector
 from server.models.gemini.client import GeminiClient
 from server.models.gemini.embedder import GeminiEmbedder
 from server.models.gemini.limiter import FIRST_LIMIT
+from server.models.gemini.options import GeminiOptions
 from server.models.gemini.retry import Retrier, RetryPolicy
 from server.models.ports import EmbeddingPurpose
 from tests.support import gemini_faults
@@ -106,11 +107,11 @@ async def test_a_quota_error_tells_what_the_provider_asked_for(
 
 
 async def test_retry_info_beyond_the_deadline_is_not_waited_for(endpoint: GeminiEndpoint) -> None:
-    client = GeminiClient(api_key="k", base_url=endpoint.base_url)
+    client = GeminiClient("k", GeminiOptions(base_url=endpoint.base_url))
     endpoint.fail(EMBED, gemini_faults.quota(retry_after=20))
 
     with capture_logs(), pytest.raises(ModelQuotaExhausted) as caught:
-        await in_request(due_in(SOON), embedding(GeminiEmbedder(client)))
+        await in_request(due_in(SOON), embedding(GeminiEmbedder(client, GeminiOptions())))
 
     assert caught.value.retry_after.total_seconds() == 20
     assert len(endpoint.requests) == 1
@@ -158,14 +159,15 @@ async def test_an_attempt_that_does_not_end_is_cut_off_and_repeated(
     endpoint.fail(EMBED, fault)
 
     with capture_logs() as logs:
-        vectors = await in_request(due_in(SOON), embedding(GeminiEmbedder(client, timeout=1.0)))
+        hasty = GeminiEmbedder(client, GeminiOptions(timeout=1.0))
+        vectors = await in_request(due_in(SOON), embedding(hasty))
 
     assert len(vectors) == 1
     assert [log["event"] for log in logs] == ["gemini_call.retried"]
 
 
 async def test_waiting_for_a_turn_ends_with_the_deadline(endpoint: GeminiEndpoint) -> None:
-    client = GeminiClient(api_key="k", base_url=endpoint.base_url, max_concurrency=1)
+    client = GeminiClient("k", GeminiOptions(base_url=endpoint.base_url, concurrency=1))
     arrived = asyncio.Event()
 
     async def hang(request: web.Request, healthy: Json) -> web.StreamResponse:
@@ -173,12 +175,12 @@ async def test_waiting_for_a_turn_ends_with_the_deadline(endpoint: GeminiEndpoin
         return await gemini_faults.hang(request, healthy)
 
     endpoint.fail(EMBED, hang)
-    first = asyncio.ensure_future(embedding(GeminiEmbedder(client))())
+    first = asyncio.ensure_future(embedding(GeminiEmbedder(client, GeminiOptions()))())
     await arrived.wait()
     begin = time.monotonic()
 
     with pytest.raises(DeadlineExceeded):
-        await in_request(due_in(0.2), embedding(GeminiEmbedder(client)))
+        await in_request(due_in(0.2), embedding(GeminiEmbedder(client, GeminiOptions())))
 
     assert time.monotonic() - begin < SOON
     assert len(endpoint.requests) == 1
@@ -188,7 +190,7 @@ async def test_waiting_for_a_turn_ends_with_the_deadline(endpoint: GeminiEndpoin
 
 
 async def test_requests_at_a_time_are_limited(endpoint: GeminiEndpoint) -> None:
-    client = GeminiClient(api_key="k", base_url=endpoint.base_url, max_concurrency=2)
+    client = GeminiClient("k", GeminiOptions(base_url=endpoint.base_url, concurrency=2))
     two_arrived, open_gate = asyncio.Event(), asyncio.Event()
 
     async def wait_at_gate(request: web.Request, healthy: Json) -> web.StreamResponse:
@@ -199,7 +201,7 @@ async def test_requests_at_a_time_are_limited(endpoint: GeminiEndpoint) -> None:
 
     endpoint.fail(EMBED, wait_at_gate, times=5)
     work = asyncio.ensure_future(
-        GeminiEmbedder(client).embed([TEXT] * 500, EmbeddingPurpose.DOCUMENT)
+        GeminiEmbedder(client, GeminiOptions()).embed([TEXT] * 500, EmbeddingPurpose.DOCUMENT)
     )
     await two_arrived.wait()
     # A whole round trip of another client: time enough for a third request to arrive, if it could.
@@ -221,25 +223,25 @@ async def test_too_many_requests_halve_what_is_sent_at_once(
     endpoint.fail(EMBED, gemini_faults.quota())
     endpoint.fail(EMBED, gemini_faults.status(503, "UNAVAILABLE"))
     with capture_logs():
-        await embedding(GeminiEmbedder(client))()
+        await embedding(GeminiEmbedder(client, GeminiOptions()))()
     assert limiter.limit == before // 4
 
     endpoint.fail(EMBED, gemini_faults.status(500, "INTERNAL"))
     with capture_logs():
-        await embedding(GeminiEmbedder(client))()
+        await embedding(GeminiEmbedder(client, GeminiOptions()))()
     assert limiter.limit == before // 4
 
 
 async def test_a_storm_of_refusals_is_weathered(endpoint: GeminiEndpoint) -> None:
     """The provider takes few requests at a time for a while: all calls succeed in the end."""
     client = GeminiClient(
-        api_key="k",
-        base_url=endpoint.base_url,
+        "k",
+        GeminiOptions(base_url=endpoint.base_url),
         retrier=Retrier(RetryPolicy(attempts=50), sleep=no_sleep),
     )
     endpoint.fail(EMBED, gemini_faults.quota(), times=60)
     # Each has a batcher of its own, so that none shares a request.
-    callers = [GeminiEmbedder(client) for _ in range(40)]
+    callers = [GeminiEmbedder(client, GeminiOptions()) for _ in range(40)]
     with capture_logs():
         answers = await asyncio.gather(*(embedding(caller)() for caller in callers))
 
@@ -252,17 +254,17 @@ async def test_a_storm_of_refusals_is_weathered(endpoint: GeminiEndpoint) -> Non
 async def test_while_the_provider_asks_to_wait_no_other_call_asks_it(
     endpoint: GeminiEndpoint,
 ) -> None:
-    client = GeminiClient(api_key="k", base_url=endpoint.base_url)
+    client = GeminiClient("k", GeminiOptions(base_url=endpoint.base_url))
     endpoint.fail(EMBED, gemini_faults.quota(retry_after=20))
     with capture_logs():
         for _ in range(2):
             with pytest.raises(ModelQuotaExhausted) as caught:
-                await in_request(due_in(SOON), embedding(GeminiEmbedder(client)))
+                await in_request(due_in(SOON), embedding(GeminiEmbedder(client, GeminiOptions())))
             assert 15 < caught.value.retry_after.total_seconds() <= 20
     assert len(endpoint.requests) == 1
 
     # Another model has a quota of its own.
-    other = GeminiEmbedder(client, model_name="gemini-embedding-2")
+    other = GeminiEmbedder(client, GeminiOptions(embedding_model="gemini-embedding-2"))
     assert len(await in_request(due_in(SOON), embedding(other))) == 1
     await client.close()
 
@@ -304,7 +306,7 @@ async def test_each_request_carries_the_call_s_correlation_id_and_time(
 
     headers = [request.headers for request in endpoint.requests]
     assert [header["x-correlation-id"] for header in headers] == ["corr-7", "corr-8"]
-    assert [header["x-server-timeout"] for header in headers] == ["3", "10"]
+    assert [header["x-server-timeout"] for header in headers] == ["3", "30"]
 
 
 async def test_the_key_travels_in_a_header_alone(
@@ -347,9 +349,9 @@ async def test_the_environment_does_not_redirect_the_client(
     monkeypatch.setenv("GOOGLE_GENAI_API_VERSION", "v9")
     monkeypatch.setenv("GOOGLE_API_KEY", "another")
     retrier = Retrier(RetryPolicy(attempts=1))
-    client = GeminiClient(api_key="ours", base_url=endpoint.base_url, retrier=retrier)
+    client = GeminiClient("ours", GeminiOptions(base_url=endpoint.base_url), retrier=retrier)
 
-    await embedding(GeminiEmbedder(client))()
+    await embedding(GeminiEmbedder(client, GeminiOptions()))()
 
     [request] = endpoint.requests
     assert request.path.startswith("/v1beta/")
@@ -364,10 +366,10 @@ async def test_a_proxy_of_the_environment_is_used(
     monkeypatch.setenv("HTTP_PROXY", endpoint.base_url)
     monkeypatch.setenv("NO_PROXY", "" if proxied else "gemini.invalid")
     retrier = Retrier(RetryPolicy(attempts=1), sleep=no_sleep)
-    client = GeminiClient(api_key="key", base_url="http://gemini.invalid", retrier=retrier)
+    client = GeminiClient("key", GeminiOptions(base_url="http://gemini.invalid"), retrier=retrier)
     try:
         with nullcontext() if proxied else pytest.raises(ModelUnavailable):
-            await GeminiEmbedder(client).embed([TEXT], EmbeddingPurpose.DOCUMENT)
+            await GeminiEmbedder(client, GeminiOptions()).embed([TEXT], EmbeddingPurpose.DOCUMENT)
     finally:
         await client.close()
     assert [request.headers["host"] for request in endpoint.requests] == (
@@ -382,9 +384,9 @@ async def test_passwords_of_netrc_are_not_sent(
         monkeypatch.delenv(name, raising=False)
     (tmp_path / "netrc").write_text("machine 127.0.0.1 login ada password secret", "utf-8")
     monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
-    client = GeminiClient(api_key="key", base_url=endpoint.base_url)
+    client = GeminiClient("key", GeminiOptions(base_url=endpoint.base_url))
     try:
-        await GeminiEmbedder(client).embed([TEXT], EmbeddingPurpose.DOCUMENT)
+        await GeminiEmbedder(client, GeminiOptions()).embed([TEXT], EmbeddingPurpose.DOCUMENT)
     finally:
         await client.close()
     [request] = endpoint.requests

@@ -22,6 +22,7 @@ from server.memories.add.inference import (
 from server.memories.conversation import Message, Role
 from server.models.gemini.client import GeminiClient
 from server.models.gemini.language_model import GeminiLanguageModel, system_instruction
+from server.models.gemini.options import GeminiOptions
 from server.models.ports import LanguageModel
 from tests.support import gemini_faults
 from tests.support.gemini_endpoint import GeminiEndpoint
@@ -116,7 +117,7 @@ async def test_each_model_thinks_as_little_as_it_can(
     model_name: str,
     thinking: dict[str, Any] | None,
 ) -> None:
-    await GeminiLanguageModel(client, model_name=model_name).infer(request())
+    await GeminiLanguageModel(client, GeminiOptions(language_model=model_name)).infer(request())
 
     assert endpoint.requests[0].body["generationConfig"].get("thinkingConfig") == thinking
 

@@ -10,6 +10,7 @@ from structlog.testing import capture_logs
 from server.core.errors import ModelQuotaExhausted, ModelUnavailable
 from server.models.gemini.client import GeminiClient
 from server.models.gemini.language_model import rules
+from server.models.gemini.options import GeminiOptions
 from server.models.gemini.reranker import PROMPT_VERSION, GeminiReranker
 from server.models.ports import RerankFailed
 from tests.support import gemini_brain, gemini_faults
@@ -19,7 +20,7 @@ from tests.support.gemini_faults import Fault
 
 @pytest.fixture
 def reranker(client: GeminiClient) -> GeminiReranker:
-    return GeminiReranker(client, model_name="gemini-2.5-flash", timeout=5.0)
+    return GeminiReranker(client, GeminiOptions(language_model="gemini-2.5-flash", timeout=5.0))
 
 
 def scores(*pairs: tuple[int, object]) -> dict[str, Any]:

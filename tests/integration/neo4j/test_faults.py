@@ -38,7 +38,7 @@ async def test_nobody_at_the_port_is_an_unavailable_graph(
     async with open_driver(f"bolt://127.0.0.1:{unused_tcp_port}", "neo4j", "secret") as driver:
         began = time.monotonic()
         with pytest.raises(GraphUnavailable) as raised:
-            await call(Neo4jGraph(driver))
+            await call(Neo4jGraph(driver, timeout=10.0))
         assert time.monotonic() - began < 6
     assert isinstance(raised.value.__cause__, ServiceUnavailable)
 
@@ -46,7 +46,7 @@ async def test_nobody_at_the_port_is_an_unavailable_graph(
 async def test_a_wrong_password_is_an_unavailable_graph(neo4j_address: Neo4jAddress) -> None:
     async with open_driver(neo4j_address.uri, neo4j_address.user, "wrong") as driver:
         with pytest.raises(GraphUnavailable) as raised:
-            await Neo4jGraph(driver).project([stating(1, WORKS)])
+            await Neo4jGraph(driver, timeout=10.0).project([stating(1, WORKS)])
     assert isinstance(raised.value.__cause__, AuthError)
     assert "wrong" not in str(raised.value)
 
@@ -76,9 +76,9 @@ async def test_a_silent_server_is_an_unavailable_graph_in_time(
     connected: bool,
 ) -> None:
     silent, driver = proxy
-    hasty = Neo4jGraph(driver, check_timeout=0.2, write_timeout=0.2)
+    hasty = Neo4jGraph(driver, check_timeout=0.2, timeout=0.2)
     if connected:
-        await Neo4jGraph(driver).check()
+        await Neo4jGraph(driver, timeout=10.0).check()
     silent.freeze()
     began = time.monotonic()
     with pytest.raises(GraphUnavailable) as raised:
@@ -86,7 +86,7 @@ async def test_a_silent_server_is_an_unavailable_graph_in_time(
     assert time.monotonic() - began < 2
     assert isinstance(raised.value.__cause__, TimeoutError)
     silent.thaw()
-    await call(Neo4jGraph(driver))
+    await call(Neo4jGraph(driver, timeout=10.0))
 
 
 async def test_a_call_ends_at_its_deadline(
@@ -97,7 +97,7 @@ async def test_a_call_ends_at_its_deadline(
 
     async def read() -> None:
         enter_request(RequestContext("call-1", time.monotonic() + 0.1))
-        await Neo4jGraph(driver).list_relations(QUERY)
+        await Neo4jGraph(driver, timeout=10.0).list_relations(QUERY)
 
     began = time.monotonic()
     with pytest.raises(DeadlineExceeded):
@@ -110,7 +110,7 @@ async def test_a_projection_that_was_cut_off_can_be_repeated(
 ) -> None:
     """Wherever in the transaction the silence begins, repeating it makes the graph whole."""
     silent, driver = proxy
-    cut = Neo4jGraph(driver)
+    cut = Neo4jGraph(driver, timeout=10.0)
     states = [stating(number, WORKS) for number in range(3)]
     for attempt in range(6):
         silent.thaw()
@@ -133,8 +133,8 @@ async def test_a_silent_server_is_soon_not_asked_any_more(
     silent, driver = proxy
     now = [100.0]
     breaker = CircuitBreaker("neo4j", failures=2, pause=5.0, monotonic=lambda: now[0])
-    reader = Neo4jGraph(driver, breaker, read_timeout=0.2)
-    patient = Neo4jGraph(driver, breaker)
+    reader = Neo4jGraph(driver, breaker, timeout=0.2)
+    patient = Neo4jGraph(driver, breaker, timeout=10.0)
     await graph.project([stating(1, WORKS)])
     assert len(await patient.list_relations(QUERY)) == 1
     silent.freeze()

@@ -11,6 +11,7 @@ import pytest
 import structlog
 
 from server.api.http.serving import HttpOptions
+from server.api.limits import HttpLimits
 from server.api.page.page import HEADERS, Gateway, PageOptions, serving_page
 from tests.support.processes import eventually
 
@@ -26,7 +27,9 @@ Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 async def page(
     connections: int = 64, idle_seconds: float = 20.0, names: tuple[str, ...] = ()
 ) -> AsyncIterator[int]:
-    http = HttpOptions("127.0.0.1", 0, connections=connections, idle_seconds=idle_seconds)
+    # A test does not wait for the shortest time that a user may set.
+    limits = HttpLimits.model_construct(connections=connections, idle_seconds=idle_seconds)
+    http = HttpOptions("127.0.0.1", 0, limits)
     async with serving_page(PageOptions(http, names, NO_SERVICE)) as port:
         yield port
 

@@ -14,7 +14,8 @@ import pytest_asyncio
 
 from server.core.request_context import RequestContext
 from server.embedded import EmbeddedPostgres, NoProgress
-from server.storage.postgres.pool import Database, PoolOptions, open_pool, transaction
+from server.storage.postgres.pool import Database, transaction
+from tests.support.postgres import opened
 from tests.support.processes import eventually, signal_all
 from tests.support.request_context import in_request
 
@@ -63,28 +64,26 @@ async def ends_in_time(database: Database, work: Callable[[Database], Awaitable[
 async def test_a_stopped_server_holds_no_call_and_no_connection(
     own_postgres: EmbeddedPostgres, work: Callable[[Database], Awaitable[object]]
 ) -> None:
-    pool = await open_pool(own_postgres.dsn, PoolOptions(max_size=2))
-    database = Database(pool, acquire_timeout=5.0)
-    assert await ask(database) == 1
-    running = asyncio.create_task(ends_in_time(database, work))
-    stopped = family(own_postgres)
-    signal_all(stopped, signal.SIGSTOP)
-    try:
-        await running
-        await ends_in_time(database, ask)
-    finally:
-        signal_all(stopped, signal.SIGCONT)
+    async with opened(own_postgres.dsn, pool_size=2) as database:
+        assert await ask(database) == 1
+        running = asyncio.create_task(ends_in_time(database, work))
+        stopped = family(own_postgres)
+        signal_all(stopped, signal.SIGSTOP)
+        try:
+            await running
+            await ends_in_time(database, ask)
+        finally:
+            signal_all(stopped, signal.SIGCONT)
 
-    async def works() -> bool:
-        return await ask(database) == 1
+        async def works() -> bool:
+            return await ask(database) == 1
 
-    await eventually(works, 20.0, "a statement after the stop")
+        await eventually(works, 20.0, "a statement after the stop")
 
-    async def all_idle() -> bool:
-        return pool.get_idle_size() == pool.get_size()
+        async def all_idle() -> bool:
+            return database.pool.get_idle_size() == database.pool.get_size()
 
-    await eventually(all_idle, 20.0, "every connection free again")
-    pool.terminate()
+        await eventually(all_idle, 20.0, "every connection free again")
 
 
 async def test_a_transaction_that_is_cancelled_leaves_nothing(database: Database) -> None:

@@ -13,17 +13,17 @@ from server.core.values import JsonValue
 from server.memories.filters.parser import parse_filter
 from server.storage.postgres.filters import reads_values
 from server.storage.postgres.long_statements import SHORTEST_SECONDS, LongStatements
-from server.storage.postgres.pool import Database, PoolOptions, open_pool
+from server.storage.postgres.pool import Database
+from tests.support.postgres import opened
 
 
 @pytest.fixture
 async def database(postgres_dsn: str) -> AsyncIterator[Database]:
     """A pool of eight connections, and so with room for two such statements."""
-    pool = await open_pool(postgres_dsn, PoolOptions(max_size=8))
-    async with pool.acquire(), pool.acquire(), pool.acquire():
-        pass  # connecting may take longer than the wait that is tested
-    yield Database(pool, acquire_timeout=0.1, statement_timeout=2.0)
-    pool.terminate()
+    async with opened(postgres_dsn, acquire_timeout=0.1, statement_timeout=2.0) as database:
+        async with database.pool.acquire(), database.pool.acquire(), database.pool.acquire():
+            pass  # connecting may take longer than the wait that is tested
+        yield database
 
 
 async def read(database: Database, statement: str) -> object:

@@ -11,8 +11,8 @@ from structlog.testing import capture_logs
 
 from server.core.errors import DeadlineExceeded, StoreUnavailable
 from server.core.request_context import RequestContext
-from server.storage.postgres.pool import Database, PoolOptions, open_pool
-from tests.support.postgres import with_database
+from server.storage.postgres.pool import Database
+from tests.support.postgres import opened, with_database
 from tests.support.request_context import in_request
 
 AWAY = "postgresql://postgres@127.0.0.1:1/memoir"
@@ -24,26 +24,26 @@ async def ask(database: Database, query: str = "SELECT 1") -> object:
 
 
 async def test_a_pool_opens_without_its_database() -> None:
-    pool = await open_pool(AWAY, PoolOptions())
-    with pytest.raises(StoreUnavailable) as raised:
-        await ask(Database(pool, acquire_timeout=5.0))
-    assert isinstance(raised.value.__cause__, OSError)
-    assert "127.0.0.1" not in raised.value.message
+    async with opened(AWAY) as database:
+        with pytest.raises(StoreUnavailable) as raised:
+            await ask(database)
+        assert isinstance(raised.value.__cause__, OSError)
+        assert "127.0.0.1" not in raised.value.message
 
 
 async def test_a_missing_database_is_unavailable(postgres_server: str) -> None:
-    pool = await open_pool(with_database(postgres_server, "nowhere"), PoolOptions())
-    with pytest.raises(StoreUnavailable):
-        await ask(Database(pool, acquire_timeout=5.0))
+    async with opened(with_database(postgres_server, "nowhere")) as database:
+        with pytest.raises(StoreUnavailable):
+            await ask(database)
 
 
 async def test_a_login_that_is_refused_is_unavailable(postgres_dsn: str) -> None:
     dsn = postgres_dsn.replace("//postgres@", "//stranger@")
     assert dsn != postgres_dsn
-    pool = await open_pool(dsn, PoolOptions())
-    with pytest.raises(StoreUnavailable) as raised:
-        await ask(Database(pool, acquire_timeout=5.0))
-    assert isinstance(raised.value.__cause__, asyncpg.InvalidAuthorizationSpecificationError)
+    async with opened(dsn) as database:
+        with pytest.raises(StoreUnavailable) as raised:
+            await ask(database)
+        assert isinstance(raised.value.__cause__, asyncpg.InvalidAuthorizationSpecificationError)
 
 
 async def test_a_schema_that_is_not_there_is_unavailable(database: Database) -> None:
@@ -57,97 +57,83 @@ async def test_a_wrong_statement_is_not_mistaken_for_an_outage(database: Databas
 
 
 async def test_an_exhausted_pool_is_unavailable_in_time(postgres_dsn: str) -> None:
-    pool = await open_pool(postgres_dsn, PoolOptions(max_size=1))
-    async with pool.acquire():
-        pass  # connecting may take longer than the wait that is tested
-    database = Database(pool, acquire_timeout=0.05)
-    started = time.monotonic()
-    async with database.connection():
-        with pytest.raises(StoreUnavailable):
-            await ask(database)
-    assert 0.05 <= time.monotonic() - started < 2.0
-    assert await ask(database) == 1
-    pool.terminate()
+    async with opened(postgres_dsn, pool_size=1, acquire_timeout=0.05) as database:
+        async with database.pool.acquire():
+            pass  # connecting may take longer than the wait that is tested
+        started = time.monotonic()
+        async with database.connection():
+            with pytest.raises(StoreUnavailable):
+                await ask(database)
+        assert 0.05 <= time.monotonic() - started < 2.0
+        assert await ask(database) == 1
 
 
 async def test_an_outage_is_told_once_with_its_end(postgres_dsn: str) -> None:
-    pool = await open_pool(postgres_dsn, PoolOptions(max_size=1))
-    async with pool.acquire():
-        pass  # so that there is a connection, and the next one has it at once
-    database = Database(pool, acquire_timeout=0.1)
-    with capture_logs() as lines:
-        async with database.connection():
-            for _ in range(3):
-                with pytest.raises(StoreUnavailable):
-                    await ask(database)
-    assert [line["event"] for line in lines] == ["postgres.unavailable", "postgres.available"]
-    pool.terminate()
+    async with opened(postgres_dsn, pool_size=1, acquire_timeout=0.1) as database:
+        async with database.pool.acquire():
+            pass  # so that there is a connection, and the next one has it at once
+        with capture_logs() as lines:
+            async with database.connection():
+                for _ in range(3):
+                    with pytest.raises(StoreUnavailable):
+                        await ask(database)
+        assert [line["event"] for line in lines] == ["postgres.unavailable", "postgres.available"]
 
 
 async def test_the_wait_for_a_connection_ends_with_the_call(postgres_dsn: str) -> None:
-    pool = await open_pool(postgres_dsn, PoolOptions(max_size=1))
-    database = Database(pool, acquire_timeout=60.0)
+    async with opened(postgres_dsn, pool_size=1, acquire_timeout=60.0) as database:
 
-    async def call() -> object:
-        return await ask(database)
+        async def call() -> object:
+            return await ask(database)
 
-    async with database.connection():
-        with pytest.raises(StoreUnavailable):
-            await in_request(RequestContext("c", time.monotonic() + 0.05), call)
-    with pytest.raises(DeadlineExceeded):
-        await in_request(RequestContext("c", time.monotonic()), call)
-    pool.terminate()
+        async with database.connection():
+            with pytest.raises(StoreUnavailable):
+                await in_request(RequestContext("c", time.monotonic() + 0.05), call)
+        with pytest.raises(DeadlineExceeded):
+            await in_request(RequestContext("c", time.monotonic()), call)
 
 
 async def test_a_statement_that_takes_too_long_is_ended_by_the_server(postgres_dsn: str) -> None:
-    pool = await open_pool(postgres_dsn, PoolOptions(statement_timeout=0.05))
-    database = Database(pool, acquire_timeout=5.0)
-    with pytest.raises(StoreUnavailable):
-        await ask(database, "SELECT pg_sleep(60)")
-    assert await ask(database) == 1
-    pool.terminate()
+    async with opened(postgres_dsn, statement_timeout=0.05) as database:
+        with pytest.raises(StoreUnavailable):
+            await ask(database, "SELECT pg_sleep(60)")
+        assert await ask(database) == 1
 
 
 async def test_a_connection_that_the_server_drops_is_replaced(postgres_dsn: str) -> None:
-    pool = await open_pool(postgres_dsn, PoolOptions(max_size=1))
-    database = Database(pool, acquire_timeout=5.0)
-    before = await ask(database, "SELECT pg_backend_pid()")
-    administrator = await asyncpg.connect(postgres_dsn)
-    assert await administrator.fetchval("SELECT pg_terminate_backend($1, 5000)", before)
-    await administrator.close()
-    after = await ask(database, "SELECT pg_backend_pid()")
-    assert after != before
-    pool.terminate()
+    async with opened(postgres_dsn, pool_size=1) as database:
+        before = await ask(database, "SELECT pg_backend_pid()")
+        administrator = await asyncpg.connect(postgres_dsn)
+        assert await administrator.fetchval("SELECT pg_terminate_backend($1, 5000)", before)
+        await administrator.close()
+        after = await ask(database, "SELECT pg_backend_pid()")
+        assert after != before
 
 
 async def test_a_connection_that_is_dropped_in_use_is_unavailable_and_replaced(
     postgres_dsn: str,
 ) -> None:
-    pool = await open_pool(postgres_dsn, PoolOptions(max_size=1))
-    database = Database(pool, acquire_timeout=5.0)
-    with pytest.raises(StoreUnavailable):
-        await ask(database, "SELECT pg_terminate_backend(pg_backend_pid())")
-    assert await ask(database) == 1
-    pool.terminate()
+    async with opened(postgres_dsn, pool_size=1) as database:
+        with pytest.raises(StoreUnavailable):
+            await ask(database, "SELECT pg_terminate_backend(pg_backend_pid())")
+        assert await ask(database) == 1
 
 
 async def test_a_cancelled_call_gives_its_connection_back(postgres_dsn: str) -> None:
-    pool = await open_pool(postgres_dsn, PoolOptions(max_size=1))
-    database = Database(pool, acquire_timeout=5.0)
-    inside = asyncio.Event()
+    async with opened(postgres_dsn, pool_size=1) as database:
+        inside = asyncio.Event()
 
-    async def never_ends() -> None:
-        async with database.connection():
-            inside.set()
-            await asyncio.Event().wait()
+        async def never_ends() -> None:
+            async with database.connection():
+                inside.set()
+                await asyncio.Event().wait()
 
-    task = asyncio.create_task(never_ends())
-    await inside.wait()
-    task.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await task
-    assert await ask(database) == 1
-    pool.terminate()
+        task = asyncio.create_task(never_ends())
+        await inside.wait()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert await ask(database) == 1
 
 
 async def test_json_and_times_come_as_python_values(database: Database) -> None:

@@ -11,9 +11,10 @@ import pytest_asyncio
 from server.core.errors import StoreUnavailable
 from server.maintenance.ports import EmbedderIdentity
 from server.storage.postgres.memory_store import PostgresMemoryStore
-from server.storage.postgres.pool import Database, PoolOptions, open_pool
+from server.storage.postgres.pool import Database
 from server.storage.postgres.schema import SQL, PostgresReadiness, load_migrations, migrate
 from tests.support.builders import PROJECT, adding
+from tests.support.postgres import opened
 
 ONE = EmbedderIdentity("test/one", 768)
 
@@ -21,9 +22,8 @@ ONE = EmbedderIdentity("test/one", 768)
 @pytest_asyncio.fixture
 async def empty_database(empty_postgres_dsn: str) -> AsyncIterator[Database]:
     """A pool on a database without a schema."""
-    pool = await open_pool(empty_postgres_dsn, PoolOptions(max_size=2))
-    yield Database(pool, acquire_timeout=5.0)
-    pool.terminate()
+    async with opened(empty_postgres_dsn, pool_size=2) as database:
+        yield database
 
 
 async def execute(database: Database, statement: str) -> None:
@@ -94,11 +94,10 @@ async def test_a_claim_that_comes_second_answers_the_first(database: Database) -
             assert stored["model"] == "test/0"
 
 
-@pytest.mark.parametrize("method", ["schema_fault", "claim_embedder"])
-async def test_a_database_that_is_away_is_unavailable(method: str) -> None:
-    pool = await open_pool("postgresql://postgres@127.0.0.1:1/memoir", PoolOptions())
-    readiness = PostgresReadiness(Database(pool, acquire_timeout=5.0))
-    with pytest.raises(StoreUnavailable):
-        await (
-            readiness.schema_fault() if method == "schema_fault" else readiness.claim_embedder(ONE)
-        )
+async def test_a_database_that_is_away_is_unavailable() -> None:
+    async with opened("postgresql://postgres@127.0.0.1:1/memoir") as database:
+        readiness = PostgresReadiness(database)
+        with pytest.raises(StoreUnavailable):
+            await readiness.schema_fault()
+        with pytest.raises(StoreUnavailable):
+            await readiness.claim_embedder(ONE)

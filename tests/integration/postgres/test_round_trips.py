@@ -21,9 +21,10 @@ from server.memories.ports import ChangeSet, ListQuery, MemoryDeletion, SearchQu
 from server.memories.scope import Scope
 from server.storage.postgres.memory_store import PostgresMemoryStore
 from server.storage.postgres.outbox import PostgresOutbox
-from server.storage.postgres.pool import Database, PoolOptions, open_pool
+from server.storage.postgres.pool import Database
 from tests.support.builders import ALICE, PROJECT, adding, addition, call, revision
 from tests.support.fakes import FakeClock, FakeEmbedder
+from tests.support.postgres import opened
 
 
 class Wiretap:
@@ -56,11 +57,10 @@ class Wiretap:
 @pytest_asyncio.fixture
 async def wiretap(postgres_dsn: str) -> AsyncIterator[Wiretap]:
     """Listens to a pool of one connection."""
-    pool = await open_pool(postgres_dsn, PoolOptions(max_size=1))
-    tapped = Wiretap(Database(pool, acquire_timeout=5.0))
-    await tapped.attach()
-    yield tapped
-    pool.terminate()
+    async with opened(postgres_dsn, pool_size=1) as database:
+        tapped = Wiretap(database)
+        await tapped.attach()
+        yield tapped
 
 
 async def test_a_verbatim_add_is_one_statement(wiretap: Wiretap) -> None:

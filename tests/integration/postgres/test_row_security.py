@@ -10,10 +10,10 @@ import asyncpg
 import pytest
 
 from server.core.request_context import enter_project
-from server.storage.postgres.pool import Database, PoolOptions, open_pool
+from server.storage.postgres.pool import Database
 from server.storage.postgres.row_security import ConfinedConnection
 from server.storage.postgres.schema import RoleUnknown, migrate
-from tests.support.postgres import as_service
+from tests.support.postgres import as_service, opened
 
 TENANTS_TABLES = """
     SELECT c.relname AS name, c.relrowsecurity AND c.relforcerowsecurity AS is_locked
@@ -46,9 +46,8 @@ async def service(
 ) -> AsyncIterator[Database]:
     """The pool of a server whose role is subject to row-level security."""
     del owner
-    pool = await open_pool(as_service(postgres_dsn), PoolOptions(max_size=2))
-    yield Database(pool, acquire_timeout=5.0)
-    pool.terminate()
+    async with opened(as_service(postgres_dsn), pool_size=2) as database:
+        yield database
 
 
 async def fetch(database: Database, statement: str, project_id: str | None = None) -> list[object]:
@@ -118,21 +117,19 @@ async def test_a_call_that_ends_while_a_connection_is_told_leaves_no_wrong_one(
     postgres_dsn: str, owner: asyncpg.Connection[asyncpg.Record], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     del owner
-    pool = await open_pool(as_service(postgres_dsn), PoolOptions(max_size=1))
-    database = Database(pool, acquire_timeout=5.0)
-    assert await fetch(database, PROJECTS, "a") == ["a"]
-    execute = ConfinedConnection.execute
+    async with opened(as_service(postgres_dsn), pool_size=1) as database:
+        assert await fetch(database, PROJECTS, "a") == ["a"]
+        execute = ConfinedConnection.execute
 
-    async def interrupted(connection: ConfinedConnection, *arguments: str) -> str:
-        await execute(connection, *arguments)
-        raise asyncio.CancelledError
+        async def interrupted(connection: ConfinedConnection, *arguments: str) -> str:
+            await execute(connection, *arguments)
+            raise asyncio.CancelledError
 
-    monkeypatch.setattr(ConfinedConnection, "execute", interrupted)
-    with pytest.raises(asyncio.CancelledError):
-        await fetch(database, PROJECTS, "b")
-    monkeypatch.undo()
-    assert await fetch(database, PROJECTS, "a") == ["a"]
-    pool.terminate()
+        monkeypatch.setattr(ConfinedConnection, "execute", interrupted)
+        with pytest.raises(asyncio.CancelledError):
+            await fetch(database, PROJECTS, "b")
+        monkeypatch.undo()
+        assert await fetch(database, PROJECTS, "a") == ["a"]
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,8 @@ from collections.abc import AsyncIterator
 import asyncpg
 import pytest
 
-from server.storage.postgres.pool import Database, PoolOptions, open_pool
+from server.storage.postgres.pool import Database
+from tests.support.postgres import opened
 
 BACKEND = "SELECT pg_backend_pid()"
 
@@ -16,9 +17,8 @@ BACKEND = "SELECT pg_backend_pid()"
 @pytest.fixture
 async def database(postgres_dsn: str) -> AsyncIterator[Database]:
     """A pool of two connections."""
-    pool = await open_pool(postgres_dsn, PoolOptions(max_size=2))
-    yield Database(pool, acquire_timeout=5.0)
-    pool.terminate()
+    async with opened(postgres_dsn, pool_size=2) as database:
+        yield database
 
 
 async def backend(database: Database) -> int:

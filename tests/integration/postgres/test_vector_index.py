@@ -14,13 +14,14 @@ from server.maintenance.ports import EmbedderIdentity, StoreUnready
 from server.memories.ports import SearchQuery
 from server.memories.scope import Scope
 from server.memories.search.ranking import ArmWeights
-from server.storage.postgres.pool import Database, PoolOptions, open_pool
+from server.storage.postgres.pool import Database
 from server.storage.postgres.ranking_statements import ScopeSize, rank_large_statement
 from server.storage.postgres.reembedding import PostgresReembedding
 from server.storage.postgres.schema import PostgresReadiness
 from server.storage.postgres.search import ScopeSizes, Searches
 from server.storage.postgres.vector_index import PostgresSearchIndexing, VectorIndex, cast_to
 from tests.support.builders import NOW, PROJECT, vector
+from tests.support.postgres import opened
 from tests.support.query_plans import nodes
 
 if TYPE_CHECKING:
@@ -60,12 +61,10 @@ ANALYZE memories
 
 @pytest_asyncio.fixture
 async def database(postgres_dsn: str) -> AsyncIterator[Database]:
-    pool = await open_pool(postgres_dsn, PoolOptions(max_size=2))
-    database = Database(pool, acquire_timeout=5.0)
-    async with database.connection() as connection:
-        await connection.execute(LOAD)
-    yield database
-    pool.terminate()
+    async with opened(postgres_dsn, pool_size=2) as database:
+        async with database.connection() as connection:
+            await connection.execute(LOAD)
+        yield database
 
 
 @pytest.fixture

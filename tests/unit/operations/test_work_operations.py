@@ -25,11 +25,11 @@ from server.core.request_context import current_request, current_tenant
 from server.memories.add.add_memories import AddMemoriesOutcome
 from server.operations.operation import OperationLease
 from server.operations.ports import ClaimedOperation, Shares
-from server.operations.workers import OperationWorkers, WorkerOptions
+from server.operations.workers import OperationLimits, OperationWorkers, WorkerTimes
 from server.telemetry.metrics import REGISTRY
 from tests.support.fake_operations import FakeOperations
 
-OPTIONS = WorkerOptions(concurrency=2, max_failures=3)
+LIMITS = OperationLimits(concurrency=2, max_failures=3)
 
 
 def operation(*, failures: int = 1, age: timedelta = timedelta(0)) -> ClaimedOperation:
@@ -99,7 +99,7 @@ async def attempt(claimed: ClaimedOperation, error: Exception | None) -> FakeQue
         return outcome(given.lease.operation_id)
 
     workers = OperationWorkers(
-        queue, perform, lambda *_: b"", lambda: None, OPTIONS, chance=lambda: 0.0
+        queue, perform, lambda *_: b"", lambda: None, LIMITS, chance=lambda: 0.0
     )
     await workers.begin()
     await workers.finish()
@@ -130,7 +130,7 @@ async def test_the_effect_of_an_equal_call_ends_the_operation() -> None:
     async def perform(_claimed: ClaimedOperation) -> AddMemoriesOutcome:
         return outcome(other)
 
-    workers = OperationWorkers(queue, perform, lambda *_: b"", lambda: None, OPTIONS)
+    workers = OperationWorkers(queue, perform, lambda *_: b"", lambda: None, LIMITS)
     await workers.begin()
     await workers.finish()
     assert queue.succeeded == [other]
@@ -183,13 +183,13 @@ async def test_an_attempt_has_the_calls_correlation_id_and_a_deadline() -> None:
         return outcome(claimed.lease.operation_id)
 
     workers = OperationWorkers(
-        FakeQueue(free=[operation()]), perform, lambda *_: b"", lambda: None, OPTIONS
+        FakeQueue(free=[operation()]), perform, lambda *_: b"", lambda: None, LIMITS
     )
     await workers.begin()
     await workers.finish()
     [(correlation_id, seconds)] = seen
     assert correlation_id == "c1"
-    assert seconds <= OPTIONS.attempt_time.total_seconds()
+    assert seconds <= LIMITS.attempt_seconds
 
 
 class FailingQueue(FakeQueue):
@@ -213,9 +213,9 @@ async def test_a_store_that_is_away_is_told_once_and_its_return_too() -> None:
         begun.set()
         return outcome(claimed.lease.operation_id)
 
-    quick = replace(OPTIONS, poll_interval=timedelta(milliseconds=1))
+    quick = WorkerTimes(poll_interval=timedelta(milliseconds=1))
     workers = OperationWorkers(
-        FailingQueue(free=[operation()]), perform, lambda *_: b"", lambda: None, quick
+        FailingQueue(free=[operation()]), perform, lambda *_: b"", lambda: None, LIMITS, quick
     )
     with capture_logs() as lines:
         running = asyncio.create_task(workers.run())
@@ -236,8 +236,8 @@ async def test_a_claim_knows_what_runs_for_each_project() -> None:
         await may_end.wait()
         return outcome(claimed.lease.operation_id)
 
-    options = replace(OPTIONS, concurrency=4)
-    workers = OperationWorkers(queue, perform, lambda *_: b"", lambda: None, options)
+    limits = OperationLimits(concurrency=4)
+    workers = OperationWorkers(queue, perform, lambda *_: b"", lambda: None, limits)
     await workers.begin()
     await workers.begin()
     may_end.set()
@@ -256,9 +256,9 @@ async def test_work_is_bounded_and_given_back_when_the_server_stops() -> None:
         await asyncio.Event().wait()
         raise AssertionError
 
-    workers = OperationWorkers(queue, perform, lambda *_: b"", lambda: None, OPTIONS)
+    workers = OperationWorkers(queue, perform, lambda *_: b"", lambda: None, LIMITS)
     running = asyncio.create_task(workers.run())
-    for _ in range(OPTIONS.concurrency):
+    for _ in range(LIMITS.concurrency):
         await begun.acquire()
     assert len(queue.free) == 3
     running.cancel()

@@ -26,7 +26,15 @@ def limits(
     queue_seconds: float = 60.0,
     request_bytes: int = 1000,
 ) -> AdmissionLimits:
-    return AdmissionLimits(concurrency, reads, writes, queue, queue_seconds, 1, request_bytes)
+    return AdmissionLimits.model_construct(
+        concurrency=concurrency,
+        reads=reads,
+        writes=writes,
+        queue=queue,
+        queue_seconds=queue_seconds,
+        streams=1,
+        request_bytes=request_bytes,
+    )
 
 
 def waiting(admission: Admission, kind: MethodClass, size: int = 0) -> asyncio.Task[AdmittedCall]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 
 from server.core.errors import ExtractionFailed
-from server.memories.add.plan import PlanLimits
 from server.memories.add.proposals import NoticeReason
 from tests.support.plans import assistant, held, planned, proposed, texts_of, user
 
@@ -43,8 +42,8 @@ def test_updates_and_deletions_count_together_and_idle_ones_do_not() -> None:
         proposed("UPDATE", SAID, "Another fact", target=2),
         proposed("UPDATE", SAID, HELD[2].text, target=3),
     ]
-    assert len(planned([user(SAID)], asked, HELD, limits=PlanLimits(2)).operations) == 2
-    assert planned([user(SAID)], asked, HELD, limits=PlanLimits(1)).operations == ()
+    assert len(planned([user(SAID)], asked, HELD, max_deletions=2).operations) == 2
+    assert planned([user(SAID)], asked, HELD, max_deletions=1).operations == ()
 
 
 def test_a_fact_that_an_update_would_have_stated_is_added_if_it_is_stated_by_itself() -> None:
@@ -52,7 +51,7 @@ def test_a_fact_that_an_update_would_have_stated_is_added_if_it_is_stated_by_its
         proposed("UPDATE", SAID, "User likes tea", target=1),
         proposed("ADD", SAID, "User likes tea"),
     ]
-    made = planned([user(SAID)], asked, HELD, limits=PlanLimits(0))
+    made = planned([user(SAID)], asked, HELD, max_deletions=0)
     assert texts_of(made) == ["ADD User likes tea"]
 
 

@@ -71,7 +71,7 @@ def operation(action: str = "ADD", text: str = "User moved to Lisbon", **more: A
 
 def run(*operations: ProposedOperation, given: InferenceRequest | None = None) -> Plan:
     answer = InferenceAnswer(operations, model="test/model", prompt_version="1")
-    return plan(given or request(), answer)
+    return plan(given or request(), answer, max_deletions=5)
 
 
 def attempt(asked: InferenceRequest, operations: Sequence[ProposedOperation]) -> Any:

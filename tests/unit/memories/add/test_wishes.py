@@ -87,7 +87,7 @@ def test_a_plan_leaves_out_what_is_not_wanted() -> None:
         "m",
         "p",
     )
-    planned = plan(asked, answer)
+    planned = plan(asked, answer, max_deletions=5)
     assert [getattr(o, "text", None) for o in planned.operations] == ["User moved to Lisbon", None]
     assert isinstance(planned.operations[1], DeleteFact)
     assert [problem.split(":")[0] for problem in planned.dropped] == [
@@ -100,4 +100,4 @@ def test_a_plan_leaves_out_what_is_not_wanted() -> None:
 def test_nothing_wanted_is_an_empty_plan_and_not_an_error() -> None:
     asked = replace(request(), excludes="travel")
     answer = InferenceAnswer([operation(categories=["travel"])], "m", "p")
-    assert plan(asked, answer).operations == ()
+    assert plan(asked, answer, max_deletions=5).operations == ()

@@ -34,7 +34,8 @@ async def planned(
         event_time=MONDAY,
         **fields,
     )
-    return plan(request, await OfflineLanguageModel().infer(request)).operations
+    answer = await OfflineLanguageModel().infer(request)
+    return plan(request, answer, max_deletions=5).operations
 
 
 async def changes(*messages: str | Message, known: Sequence[str] = (), **options: Any) -> list[str]:

@@ -64,7 +64,8 @@ async def played(conversation: Conversation) -> list[Held]:
             event_time=MONDAY + timedelta(minutes=turn),
             context=context,
         )
-        for operation in plan(request, await OfflineLanguageModel().infer(request)).operations:
+        answer = await OfflineLanguageModel().infer(request)
+        for operation in plan(request, answer, max_deletions=5).operations:
             build_change_set(operation, memories, turn)
         context = [*context, *messages]
     return list(memories.values())

@@ -1,0 +1,28 @@
+"""Which Gemini models are used, and how."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class GeminiOptions(BaseModel):
+    """Times are in seconds."""
+
+    model_config = ConfigDict(frozen=True)
+
+    base_url: str | None = Field(default=None, description="Another endpoint of the Gemini API.")
+    embedding_model: str = Field(default="gemini-embedding-001", description="Model that embeds.")
+    embedding_dimensions: int = Field(
+        default=768, ge=128, le=3072, description="Length of its vectors."
+    )
+    language_model: str = Field(default="gemini-3.5-flash", description="Model that infers.")
+    timeout: float = Field(default=30.0, gt=0, description="Time for one attempt.")
+    rerank_timeout: float = Field(
+        default=5.0, gt=0, description="Time that a search allows for reranking."
+    )
+    concurrency: int = Field(
+        default=512,
+        ge=1,
+        le=4096,
+        description="Most requests to one Gemini model at once; fewer while it refuses them.",
+    )
