@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date, datetime
-from itertools import pairwise
+from itertools import chain, pairwise
 from typing import Final, NamedTuple, TypeVar
 from uuid import UUID
 
@@ -322,10 +322,12 @@ def _with_pairs(
     numbers = view.numbers[chosen]
     is_chosen = np.zeros(index.size, dtype=np.bool_)
     is_chosen[numbers] = True
+    places = {word: _places(words.known[word], is_chosen) for word in set(chain(*pairs))}
     together = np.zeros(index.size, dtype=np.int64)
-    for pair in pairs:
-        one, other = (_places(words.known[word], is_chosen) for word in pair)
-        together[_items_with_both(one, other)] += 1
+    for one, other in pairs:
+        has_both = np.zeros(index.size, dtype=np.bool_)
+        has_both[_items_with_both(places[one], places[other])] = True
+        together += has_both
     known = len(words.known)
     once = (BM25_K1 + 1) / (1 + words.damping[chosen])
     with_pairs = (known * scores + PAIR_SHARE * together[numbers] * once) / (
@@ -343,7 +345,7 @@ def _places(found: Occurrences, is_chosen: NDArray[np.bool_]) -> Numbers:
 
 
 def _items_with_both(one: Numbers, other: Numbers) -> Numbers:
-    """The items in which two words stand within reach of each other, each once."""
+    """The items in which two words stand within reach of each other."""
     next_other = np.searchsorted(other, one - PAIR_REACH)
     near = np.append(other, np.iinfo(np.int64).max)[next_other] <= one + PAIR_REACH
-    return np.unique(one[near] // _TEXT_SPAN)
+    return one[near] // _TEXT_SPAN
