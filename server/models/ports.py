@@ -35,6 +35,11 @@ class Embedder(Protocol):
         """The least cosine of two texts that say the same in almost the same words."""
         ...
 
+    @property
+    def dense_weight(self) -> float:
+        """How much its vectors count in a search, where words count 1."""
+        ...
+
     async def embed(self, texts: Sequence[str], purpose: EmbeddingPurpose) -> list[Vector]:
         """One L2-normalised vector a text, in order; an empty list for no texts.
 

@@ -59,6 +59,7 @@ class FakeEmbedder:
     model: str = EMBEDDER
     dimensions: int = 8
     near_duplicate_similarity: float = 0.0
+    dense_weight: float = 1.0
     batches: list[tuple[list[str], EmbeddingPurpose]] = field(default_factory=list)
 
     async def embed(self, texts: Sequence[str], purpose: EmbeddingPurpose) -> list[Vector]:

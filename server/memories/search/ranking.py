@@ -33,7 +33,7 @@ Hits of one **message** are compared as that message is (same_message.py).
 The **time** arm is how close a memory's event time is to the times that the question names. It
 lifts what the other arms have found, as the graph does, and proposes nothing by itself.
 
-ADR 0012, 0028, 0029, 0039 and 0056 say what was measured, and how the constants were found.
+ADR 0012, 0028, 0029, 0039, 0055 and 0056 say what was measured, and how the constants were found.
 """
 
 from __future__ import annotations
@@ -131,7 +131,7 @@ class ArmWeights:
 
 
 EVEN: Final = ArmWeights()
-"""Measured with static and with learned embeddings (ADR 0012, ADR 0028)."""
+"""Measured with static embeddings (ADR 0012). Learned ones count for more (ADR 0055)."""
 
 
 class Scored(NamedTuple):

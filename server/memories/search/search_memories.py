@@ -18,7 +18,7 @@ from server.memories.ports import MemoryStore, SearchQuery
 from server.memories.scope import Scope
 from server.memories.search.arms import GraphArm, GraphFindings, RerankArm, Reranking
 from server.memories.search.question_times import times_in
-from server.memories.search.ranking import Arm, DegradedArm
+from server.memories.search.ranking import Arm, ArmWeights, DegradedArm
 from server.memories.search.reranking import reranking_limit
 from server.models.ports import Embedder, EmbeddingPurpose
 from server.telemetry.recording import record_search_arm, stage
@@ -129,6 +129,7 @@ class SearchMemories:
             question_times=question_times,
             explain=command.explain,
             latest_at=now if command.latest_only else None,
+            weights=ArmWeights(dense=self._embedder.dense_weight),
         )
         with stage("search"):
             hits = await self._store.search(query)

@@ -208,6 +208,13 @@ def unit_vectors(rows: Sequence[Sequence[float]], *, count: int, dimensions: int
     return [_vector(row) for row in (matrix / norms).astype(np.float32)]
 
 
+def mean_direction(one: Vector, other: Vector) -> Vector:
+    """The unit vector between two; the first of them if they are opposite."""
+    total = np.frombuffer(one, dtype=np.float32) + np.frombuffer(other, dtype=np.float32)
+    norm = np.linalg.norm(total)
+    return _vector(total / norm) if norm else one
+
+
 def _vector(row: np.ndarray[tuple[int], np.dtype[np.float32]]) -> Vector:
     vector = array("f")
     vector.frombytes(row.tobytes())

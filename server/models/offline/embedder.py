@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 
 from server.core.request_context import current_request
 from server.core.values import Vector
-from server.models.offline.proper_names import proper_names
 from server.models.ports import EmbeddingPurpose
+from server.models.proper_names import proper_names
 from server.telemetry.recording import model_call
 
 DIMENSIONS = 256
@@ -90,6 +90,11 @@ class OfflineEmbedder:
     def near_duplicate_similarity(self) -> float:
         """Measured on pairs of sentences that differ in articles, plurals and order."""
         return _NEAR_DUPLICATE_SIMILARITY
+
+    @property
+    def dense_weight(self) -> float:
+        """As much as words: ADR 0012."""
+        return 1.0
 
     async def embed(self, texts: Sequence[str], purpose: EmbeddingPurpose) -> list[Vector]:
         """One vector a text, in order. A text without any token gets a vector of its own.

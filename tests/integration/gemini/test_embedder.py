@@ -108,6 +108,23 @@ async def test_the_second_model_is_told_the_task_by_prefix_and_never_merges_text
     ]
 
 
+async def test_names_in_a_question_count_half_and_cost_no_request(
+    embedder: GeminiEmbedder, endpoint: GeminiEndpoint
+) -> None:
+    asked, rest = "When did Ada go hiking with Tom?", "When did go hiking with"
+
+    vectors = await embedder.embed([asked, "who likes tea?"], QUERY)
+
+    [request] = endpoint.requests
+    sent = [entry["content"]["parts"][0]["text"] for entry in request.body["requests"]]
+    assert sent == [asked, "who likes tea?", rest]
+    # As a document a text is embedded as it stands.
+    of_asked, of_rest, of_other = await embedder.embed([asked, rest, "who likes tea?"], DOCUMENT)
+    assert cosine(vectors[0], of_asked) == pytest.approx(cosine(vectors[0], of_rest))
+    assert math.hypot(*vectors[0]) == pytest.approx(1.0, abs=1e-5)
+    assert list(vectors[1]) == pytest.approx(list(of_other))
+
+
 @pytest.mark.parametrize(
     ("fault", "problem"),
     [

@@ -9,6 +9,7 @@ import pytest
 from server.memories.ports import ChangeSet
 from server.memories.scope import Scope
 from server.memories.search.arms import GraphArm, RerankArm
+from server.memories.search.ranking import ArmWeights
 from server.memories.search.search_memories import SearchMemories, SearchMemoriesCommand
 from server.memories.search.time_spans import TimeSpan
 from server.models.ports import EmbeddingPurpose
@@ -134,3 +135,9 @@ async def test_the_language_model_is_asked_only_for_a_reranking(world: World) ->
     outcome = await world.search(SearchMemoriesCommand(PROJECT, ALICE, "coffee"))
     assert world.reranker.questions == []
     assert outcome.language_model is None
+
+
+async def test_vectors_count_as_much_as_their_embedder_says(world: World) -> None:
+    world.embedder.dense_weight = 1.5
+    await world.finds("coffee")
+    assert world.store.searches[-1].weights == ArmWeights(dense=1.5)

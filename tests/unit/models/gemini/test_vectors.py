@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from server.models.gemini.answers import InvalidEmbeddings, unit_vectors
+from server.models.gemini.answers import InvalidEmbeddings, mean_direction, unit_vectors
 
 numbers = st.floats(min_value=-1e6, max_value=1e6).filter(lambda x: x == 0 or abs(x) > 1e-6)
 rows = st.lists(
@@ -54,3 +54,13 @@ def test_a_known_vector() -> None:
 def test_what_cannot_be_used_is_refused(rows: list[list[float]], problem: str) -> None:
     with pytest.raises(InvalidEmbeddings, match=problem):
         unit_vectors(rows, count=2, dimensions=2)
+
+
+def test_a_mean_direction_is_as_near_to_one_as_to_the_other() -> None:
+    along, across = array("f", [1.0, 0.0]), array("f", [0.0, 1.0])
+    assert list(mean_direction(along, across)) == pytest.approx([math.sqrt(0.5)] * 2)
+
+
+def test_between_opposites_there_is_no_direction_but_the_first() -> None:
+    along, back = array("f", [1.0, 0.0]), array("f", [-1.0, 0.0])
+    assert mean_direction(along, back) == along

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from server.models.offline.proper_names import proper_names
+from server.models.proper_names import proper_names, without_names
 
 
 @pytest.mark.parametrize(
@@ -21,3 +21,16 @@ from server.models.offline.proper_names import proper_names
 )
 def test_names_have_capitals_within_a_sentence(question: str, names: list[str]) -> None:
     assert proper_names(question) == names
+
+
+@pytest.mark.parametrize(
+    ("question", "rest"),
+    [
+        ("When did Caroline's sister meet Caroline?", "When did sister meet"),
+        ("What is Anna's plan?", "What is plan?"),
+        ("Anna", "Anna"),
+        ("", ""),
+    ],
+)
+def test_a_question_can_be_read_without_its_names(question: str, rest: str) -> None:
+    assert without_names(question) == rest

@@ -22,3 +22,9 @@ def proper_names(question: str) -> list[str]:
         if word[0].isupper() and not _FIRST_PERSON.match(word) and not _ENDS_SENTENCE.search(before)
     ]
     return names if len(names) <= _MOST * len(words) else []
+
+
+def without_names(question: str) -> str:
+    """The question without these words."""
+    names = proper_names(question)
+    return " ".join(word for word in question.split() if word not in names)
