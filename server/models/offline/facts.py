@@ -13,7 +13,7 @@ from server.graph.model import Entity, Relation
 from server.graph.project.supersession import is_functional
 from server.models.offline import lexicon
 from server.models.offline.endings import Ending, read_ending
-from server.models.offline.lexicon import KINSHIP, listed, word_set
+from server.models.offline.lexicon import KINSHIP, listed, pattern, word_set
 from server.models.offline.people import (
     Subject,
     is_personal_name,
@@ -213,11 +213,8 @@ def _left_open(token: Token) -> str:
     return "#" if is_quantity(token.lower) else "@" if token.is_name else token.lower
 
 
-_NEWS = re.compile(
-    r"\b(?:as of|from now on|now|nowadays|currently|these days|at the moment|instead|became|become"
-    r"|promoted|again|since|(?:up|down) to)\b"
-)
-_UNITS = re.compile(r"(?:\ban? |# )(?:minute|hour|day|week|month|year|kilo|euro|pound|dollar)s?\b")
+_NEWS, _UNITS = pattern("news"), pattern("units")
+_NEWCOMER, _CHANGED = pattern("newcomer"), pattern("changed")
 _UNTIL = re.compile(r" (?:until|since) #$")
 _STAGES = "partner_of dates engaged_to married_to"
 _NOT_BEFORE_PEOPLE = word_set("in at near on the a an")
@@ -227,8 +224,6 @@ _CHANGING = word_set(
 )
 _MARITAL_STATUS = {"married_to": "married", "engaged_to": "engaged", "dates": "together",
                    "partner_of": "together"}  # fmt: skip
-_NEWCOMER = re.compile(r"a new ([\w -]+?)(?:(?:,| called| named)+ (.+))?$")
-_CHANGED = re.compile(r"my ([\w -]+?)(?: from .+?)? to (.+)$")
 _BEARING = lexicon.stems("stand bear")
 _JOBLESS = word_set("unemployed jobless retired")
 _SOFT = word_set("works_as follows_diet")

@@ -2,43 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from server.core.text import english_stem, normalized, words
 from server.models.offline.facts import Fact
-from server.models.offline.lexicon import FUNCTION_WORDS, listed
+from server.models.offline.lexicon import FUNCTION_WORDS, listed, pattern
 from server.models.offline.phrases import content_stems
 
-_POLITELY = (
-    r"(?:(?:please|pls|okay|ok|now|hey|hi|oh|well|also|and|actually|no|wait|sorry|thanks|just"
-    r"|anyway|never\ ?mind|scratch\ that|can|could|would|will|should|you|i|i'd|want|need|like|to)"
-    r"[,.!:]*\ )*"
-)
-_KNOWN = r"(?:memor(?:y|ies)|records?|know|remember(?:ed)?|stored?|saved|have\ (?:on|about)|facts?)"
-_DELETE = r"(?:delete|remove|erase|drop|discard|clear|wipe|purge)"
-_ELSEWHERE = r"(?:from|in|on|at|off|of|to|with|and)\b"
-_MINE = rf"my\ [\w'-]+(?:\ (?!{_ELSEWHERE})[\w'-]+)*"
-_THANKS = r"(?:,?\ (?:please|thanks|thank\ you))?[\s.!?]*$"
-_REQUEST = re.compile(
-    rf"""\s*{_POLITELY}(?:
-        (?:forget|unlearn)\ (?!it\b[.!]*$|about\ it\b[.!]*$|to\b)(?P<forget>.+)
-      | {_DELETE}\ (?P<delete>.*\b(?:{_KNOWN}|about\ me)\b.*)
-      | {_DELETE}\ (?:everything|anything|all)\ (?:about|on|concerning|regarding)
-        \ (?P<about>{_MINE}){_THANKS}
-      | {_DELETE}\ (?P<own>{_MINE}){_THANKS}
-      | (?:disregard|ignore)\ (?P<said>(?:what|everything|anything|all)\ i\ .+)
-      | (?:don't|do\ not|never|stop)\ (?:remember|memori[sz]|stor|sav|keep|record)(?:e|ing)?
-        \ (?P<dont>(?:that|the|about|my|anything|what|where|i)\b.+)
-      | (?:{"|".join(sorted(listed("forget", "languages")))}),?\s*(?P<foreign>.+)
-    )""",
-    re.VERBOSE | re.IGNORECASE,
-)
-_EVERYTHING = re.compile(
-    r"^(?:everything|all|anything|what|whatever)\b.*\b(?:about me|you know|you remember)[\s.!]*$",
-    re.IGNORECASE,
-)
+_REQUEST, _EVERYTHING = pattern("forget_request"), pattern("everything")
 _SAYS_NOTHING = FUNCTION_WORDS | listed("asking")
 _SAID_OTHERWISE = {
     relation: frozenset(map(english_stem, names.split()))

@@ -6,12 +6,10 @@ but for what it has done.
 
 from __future__ import annotations
 
-import re
-
 from server.memories.conversation import COURTESIES, Role
 from server.models.offline import lexicon
 from server.models.offline.facts import Fact
-from server.models.offline.lexicon import listed, verbs_listed, word_set
+from server.models.offline.lexicon import listed, pattern, verbs_listed, word_set
 from server.models.offline.statements import Who
 from server.models.offline.tokens import lowered
 
@@ -23,9 +21,7 @@ _MOODS, _TALK = listed("moods"), verbs_listed("talk")
 _FINDING_OUT = listed("finding_out")
 _WANTING = verbs_listed("tastes")
 _DONE_BY_ASSISTANT = verbs_listed("done_by_assistant")
-_DATED = re.compile(
-    r"(?i)\d|\b(?:\w+day|tomorrow|tonight|next|april|may|june|july|august|\w+ber)\b"
-)
+_DATED = pattern("dated")
 
 
 def is_of_interest(fact: Fact, role: Role) -> bool:

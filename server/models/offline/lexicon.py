@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import calendar
+import re
 import tomllib
 from importlib.resources import files
-from typing import Final
+from typing import Any, Final
 
 from server.core.text import english_stem
+from server.memories.conversation import COURTESIES
 
-_TABLES: Final[dict[str, dict[str, str]]] = tomllib.loads(
-    files("server.models.offline").joinpath("words.toml").read_text(encoding="utf-8")
-)
+
+def _data(name: str) -> dict[str, Any]:
+    path = files("server.models.offline").joinpath(f"{name}.toml")
+    return tomllib.loads(path.read_text(encoding="utf-8"))
+
+
+_TABLES: Final[dict[str, dict[str, str]]] = _data("words")
+_PATTERNS: Final[dict[str, str]] = _data("patterns")
+_REFERENCE: Final = re.compile(r"(?<!P)<(\w+)>")
 
 
 def word_set(text: str) -> frozenset[str]:
@@ -39,6 +47,32 @@ def pairs(name: str) -> dict[str, str]:
     return dict(pair.split(":") for pair in _TABLES["english"][name].split())
 
 
+def pattern(name: str) -> re.Pattern[str]:
+    """A pattern of `patterns.toml`, for text in any case."""
+    return re.compile(_spelled_out(name), re.IGNORECASE)
+
+
+def _spelled_out(name: str) -> str:
+    """The pattern with the lists and patterns that it names."""
+    text = "".join(map(str.strip, _PATTERNS[name].splitlines()))
+    return _REFERENCE.sub(lambda match: f"(?:{_alternatives(match.group(1))})", text)
+
+
+def _alternatives(name: str) -> str:
+    if name in _PATTERNS:
+        return _spelled_out(name)
+    return "|".join(sorted(_OTHER_LISTS.get(name) or listed(name)))
+
+
+DAYS: Final = tuple(map(str.lower, calendar.day_name))
+"""The weekdays in their order, from Monday."""
+
+MONTHS: Final = tuple(map(str.lower, calendar.month_name[1:]))
+_OTHER_LISTS: Final = {
+    "courtesies": COURTESIES,
+    "months": {*MONTHS, *(name[:3] for name in MONTHS), "sept"},
+    "forget": listed("forget", "languages"),
+}
 CATEGORY_WORDS: Final = {name: word_set(text) for name, text in _TABLES["categories"].items()}
 
 AUXILIARIES: Final = word_set("do does did am is are was were have has had will")
@@ -51,10 +85,6 @@ NEGATED: Final = {
 } | {"can't": "can", "cant": "can", "cannot": "can", "won't": "will", "wont": "will", "ain't": "is"}
 """Negated auxiliaries, with and without their apostrophe, and what they deny."""
 
-DAYS: Final = tuple(map(str.lower, calendar.day_name))
-"""The weekdays in their order, from Monday."""
-
-MONTHS: Final = tuple(map(str.lower, calendar.month_name[1:]))
 PRONOUNS: Final = word_set("i we he she they you it")
 ADVERBS: Final = listed("adverbs")
 PREPOSITIONS: Final = listed("prepositions")

@@ -2,41 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 
 from server.models.offline import lexicon
-from server.models.offline.lexicon import is_gerund, verb_stem
+from server.models.offline.lexicon import is_gerund, pattern, verb_stem
 from server.models.offline.phrases import Complement, Item, read_complement
 from server.models.offline.statements import Statement
 from server.models.offline.tokens import Token, joined, lowered
 
-_MONTH = "(?:" + "|".join(f"{name}|{name[:3]}" for name in lexicon.MONTHS) + r"|sept)\b\.?"
-_NEUTRAL = re.compile(
-    rf"""(?:[\s,;()]*(?:
-        as\ of\ [\w ]+?(?=$|,)|from\ now\ on|now|currently|today
-      | yesterday|again|already|recently|nowadays|anymore|any\ (?:more|longer)
-      | these\ days|at\ the\ moment|so\ far|away|instead|after\ all|in\ the\ end
-      | officially|finally|years?\ old|tall
-      | together|part-time|full-time|remotely
-      | last\ (?:night|week|month|year|spring|summer|autumn|fall|winter|\w+day)
-      | this\ (?:year|morning|spring|summer)
-      | (?:in|on|since|last)\ (?:early\ |late\ |\d{{1,2}}\ )?(?:{_MONTH}|\d{{4}})(?:\ \d+)*
-      | since\ [^,;]+|for\ \w+\ years?|\w+\ (?:day|week|month|year)s?\ ago|\(?\d{{4}}-[\d-]+\)?
-      | as\ (?:an?|the)\ [\w\ -]+?(?=$|,|\ in\b|\ since\b)|with\ (?:my|their|our)\ [\w\ ]+
-      | (?:named|called)\ [\w\ '-]+|because\ .+|and\ .+
-    ))*[\s,;().]*""",
-    re.VERBOSE,
-)
-_FROM_NOW_ON = re.compile(
-    r"(?:[\s,;()]*(?:now|nowadays|these days|yet|after all|at all"
-    r"|(?:since|because|and) .+))*[\s,;().]*"
-)
-_ON_A_DAY = re.compile(r"(?i)\bon \w+day\b")
-_PLACE_TAIL = re.compile(r"(?:, |in |near |to |from |at )(?=[A-Z])[\w ,.'-]+")
-_SEASON = re.compile(
-    rf"(?i)\b(?:summer|winter|spring|autumn|fall|weekends?|mornings?|evenings?|\w+days?|{_MONTH})\b"
-)
+_NEUTRAL, _FROM_NOW_ON = pattern("neutral"), pattern("from_now_on")
+_ON_A_DAY, _PLACE_TAIL, _SEASON = pattern("on_a_day"), pattern("place_tail"), pattern("season")
 
 
 def is_qualified(statement: Statement, complement: Complement) -> bool:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
 from server.core.text import normalized, sentences, without_marker
 from server.memories.add.others_text import OthersTextKind, find_others_text
-from server.memories.conversation import COURTESIES
 from server.models.offline import languages, lexicon
+from server.models.offline.lexicon import pattern
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,57 +27,10 @@ class Sentence:
     is_correction: bool = False
 
 
-_I = r"(?=(?:i|i'm|im|i've|ive|i'd|i'll|my|our|we|we're|we've)\b)"
-_SAID_BEFORE = rf"""(?:
-     well|so|actually|anyway|btw|fyi|also|besides|honestly|yes|yeah|yep|no|nope|right|sure
-    |plus|update|news|note|correction|reminder|edit|unfortunately|luckily|sadly|fun\ fact
-    |by\ the\ way|in\ fact|to\ be\ honest|for\ (?:the\ record|context)|of\ course
-    |just\ so\ you\ know|as\ (?:you\ know|i\ said)|never\ ?mind|scratch\ that|p\.?s\.?
-    |(?:it\ )?turns\ out(?:\ that)?|the\ (?:truth|fact)\ is(?:\ that)?
-    |(?:a\ )?(?:bit|little|more)\ about\ me|(?:quick|small)\ (?:intro|update|note)
-    |{"|".join(sorted(word for word in COURTESIES if word.isascii()))})
-    (?:\ (?:so\ much|a\ lot|there|again|everyone|all))?"""
-_LEAD = re.compile(
-    rf"""(?:
-      {_SAID_BEFORE}(?:\s*[,.:!-]+\s*|\s+(?:{_I}|(?={_SAID_BEFORE}\b)))
-    | good\ (?:morning|afternoon|evening)\b[\s,.!-]*
-    | (?:and|but|because|then)\s+{_I}
-    | (?:please\ )?(?:remember|note|keep\ in\ mind|don't\ forget)(?:\ that|:|,)?\s+{_I}
-    | i\ (?:should|have\ to|must|want\ to|wanted\ to|forgot\ to)
-      \ (?:say|admit|mention|add|tell\ you)\ (?:that\ )?{_I}
-    | i\ (?:just\ )?(?:found\ out|reali[sz]ed)\ (?:that\ )?{_I}
-    )""",
-    re.VERBOSE | re.IGNORECASE,
-)
-_REQUESTS = (
-    r"(?:(?:please|pls|kindly)\b|(?:tell|show|give|help|remind|send|let|recommend|suggest)\ me\b"
-    r"|(?:can|could|would|will)\ you\b|(?:what|how|where|when|which)\ (?:should|do|can|could)\b)"
-)
-_ASKS = r"""(?:
-    (?:can|could|would|will|do|does|did|is|are|was|were|should|shall|may|might|have|has|am)(?:n't)?
-      \ (?:you|i|we|they|he|she|it|there|this|that|these|those|the|my|your|our|any\w*|some\w*)\b
-  | (?:what|where|when|why|how|which|who|whose|whom)(?:'s|\ \w+)
-  | any\ (?:ideas?|suggestions?|recommendations?|tips|advice|thoughts|chance|good)\b
-)"""
-_BEFORE = r"\s*[,;:\u2013\u2014-]\s*(?:(?:and|so|but|or)\s+)?|\s+(?:and|so|but|or)\s+"
-_TURN_TO_REQUEST = re.compile(rf"(?:{_BEFORE}){_REQUESTS}", re.IGNORECASE)
-_TURN_TO_QUESTION = re.compile(rf"(?:{_BEFORE}|\s+){_ASKS}", re.VERBOSE | re.IGNORECASE)
-_FICTION = re.compile(
-    r"""(?:please\ |now\ |ok,?\ )?(?:
-        imagine|suppose|pretend|assume|picture|hypothetically|role-?play|act\ as|what\ if|in\ theory
-      | (?:let's|let\ us)\ (?:say|pretend|imagine|assume|play|suppose)|once\ upon
-      | say\ (?:that\ )?(?:i|my|we)\b|(?:for|in)\ (?:the\ sake\ of|a\ hypothetical)
-      | (?:from\ now\ on,?\ )?you(?:'re|\ are|\ play|\ will\ be)\ (?:now\b|(?:an?|the|my)\b)
-      | in\ (?:this|our|my|the|a)\ (?:\w+\ )?(?:story|novel|game|scenario|role-?play|book|script
-          |dream|nightmare|play|film|movie|fantasy|poem|simulation)\b
-      | i\ (?:had\ a\ (?:\w+\ )?dream|dream(?:ed|t)\b)
-      | (?:i'm|i\ am)\ writing\ (?:an?|the)\ (?:\w+\ )?(?:story|novel|script|poem|play|book)\b
-    )""",
-    re.VERBOSE | re.IGNORECASE,
-)
-_CORRECTING = re.compile(
-    r"\b(?:correction|typo|by mistake|misspoke|misread|my mistake|scratch that)\b", re.IGNORECASE
-)
+_LEAD, _TAIL = pattern("lead"), pattern("tail")
+_TURN_TO_REQUEST, _TURN_TO_QUESTION = pattern("turn_to_request"), pattern("turn_to_question")
+_FICTION, _CORRECTING = pattern("fiction"), pattern("correcting")
+_CALL_ME, _VALUE, _DIARY = pattern("call_me"), pattern("value"), pattern("diary")
 _QUESTION_MARKS = ("?", "\uff1f", "\u061f", ";?")
 _CLOSING = "\"'\u201d\u2019)\u300d \u2026!."
 
@@ -126,36 +78,24 @@ def _read(text: str) -> Sentence | None:
     return Sentence(text, statement, is_correction=bool(_CORRECTING.search(text)))
 
 
-_TAIL = re.compile(
-    r"(?:,? (?:by the way|btw|fyi|tbh|to be honest|lol|haha|just so you know|mate|for the record)"
-    r"|, (?:though|actually|in case you(?:'re wondering| need it)))(?=[\s.!]*$)",
-    re.IGNORECASE,
-)
-_VALUE = re.compile(r"(?:my )?((?:new|favou?rite) [\w -]{2,30}): (?=\S)", re.IGNORECASE)
-_CALL_ME = re.compile(r"(?i:(?:please )?(?:just )?call me )(?=[A-Z])")
-_DIARY = re.compile(
-    r"(?:(?:just|finally|recently) )?(?!(?:got|had) to)([a-z]+)"
-    r" (to|up in|my|our|an?|the|two|three|married|engaged|promoted)\b"
-)
 _PARTING = lexicon.verbs_listed("disposing") | lexicon.verbs_listed("ending")
-_DIARY_NAME = re.compile(r"(?:(?:just|finally|recently) )?([a-z]+) (?=[A-Z][a-z])")
 
 
 def _with_subject(statement: str) -> str:
     """The statement with the `I` that is left out in `Moved to Ulm` and `Call me Jo`."""
-    level = normalized(statement).lower()
+    level = normalized(statement)
     if (name := _CALL_ME.match(statement)) is not None:
         return f"I go by {statement[name.end() :]}"
     if len(level) != len(statement):
         return statement
     if (value := _VALUE.match(level)) is not None:
-        return f"My {value.group(1)} is {statement[value.end() :]}"
-    diary = _DIARY.match(level) or _DIARY_NAME.match(statement[:1].lower() + statement[1:])
-    if diary is None or not lexicon.is_past(diary.group(1)):
+        return f"My {value.group(1).lower()} is {statement[value.end() :]}"
+    diary = _DIARY.match(level)
+    if diary is None or not lexicon.is_past(diary.group(1).lower()):
         return statement
     # `Fixed the bug` is about the talk; `Sold the car` is not.
-    is_the = diary.groups()[1:] == ("the",)
-    stem = lexicon.verb_stem(diary.group(1))
+    is_the = diary.group(2) == "the"
+    stem = lexicon.verb_stem(diary.group(1).lower())
     is_told = stem in (_PARTING if is_the else lexicon.VERB_STEMS)
     return f"I {statement[:1].lower()}{statement[1:]}" if is_told else statement
 
