@@ -10,6 +10,7 @@ from collections.abc import Iterable
 
 from server.graph.project.supersession import is_functional
 from server.models.offline import lexicon
+from server.models.offline.endings import DENIAL, DISPOSAL, GIVING_UP, LOSS, SWITCH
 from server.models.offline.facts import Fact
 from server.models.offline.lexicon import word_set
 from server.models.offline.people import UNIQUE_RELATIONS
@@ -37,17 +38,15 @@ _FUNCTION_STEMS = content_stems(" ".join(lexicon.PREPOSITIONS | lexicon.DETERMIN
 
 def repeats(fact: Fact, other: Fact) -> bool:
     """Whether a fact says nothing that the other does not."""
-    if fact.is_qualified != other.is_qualified:
-        return False
-    is_short = not (fact.complement.tail or fact.is_qualified or other.is_ending)
-    return is_short and bool(fact.stated) and fact.stated <= other.stated
+    is_alike = fact.is_qualified == other.is_qualified and not fact.complement.tail
+    return is_alike and not other.is_ending and bool(fact.stated) and fact.stated <= other.stated
 
 
 def replaces(fact: Fact, other: Fact) -> bool:
     """Whether a fact gives another value of something of which there is one at a time."""
     if fact.frame and fact.frame == other.frame and (fact.is_news or fact.is_measure):
         return True
-    if _is_correction(fact, other) or _is_found(fact, other) or _is_next_stage(fact, other):
+    if _is_correction(fact, other) or _is_found(fact, other):
         return True
     if fact.is_qualified or other.is_qualified or fact.statement.is_planned:
         return False
@@ -76,13 +75,6 @@ def _is_correction(fact: Fact, other: Fact) -> bool:
     is_like = other.stem == fact.contrast_stem if fact.contrast_stem else fact.is_like(other)
     is_denied = fact.is_correction or bool(other.things and other.things <= fact.contrast)
     return is_like and is_denied
-
-
-def _is_next_stage(fact: Fact, other: Fact) -> bool:
-    """Whether two who were together are now engaged or married."""
-    return bool(fact.stages) and any(
-        stage > other.stages.get(who, stage) for who, stage in fact.stages.items()
-    )
 
 
 def _is_elsewhere(fact: Fact, other: Fact) -> bool:
@@ -136,15 +128,17 @@ def taken_back(fact: Fact, other: Fact) -> tuple[Item, ...] | None:
     gone: tuple[Item, ...] | None = None
     if other.is_ending:
         return None
-    if ending.is_loss or (ending.is_disposal and not fact.own_things.isdisjoint(other.about)):
+    if LOSS in ending.kinds or (
+        DISPOSAL in ending.kinds and not fact.own_things.isdisjoint(other.about)
+    ):
         gone = _lost(fact, other)
     elif not fact.is_qualified and (is_shared or other.tells_name) and _ends_relation(fact, other):
         gone = ()
-    elif (ending.is_switch or ending.is_disposal) and (is_shared or is_value):
+    elif (SWITCH in ending.kinds or DISPOSAL in ending.kinds) and (is_shared or is_value):
         gone = _parted_with(fact, other, is_value=is_value)
-    elif ending.is_giving_up and is_shared:
+    elif GIVING_UP in ending.kinds and is_shared:
         gone = _given_up(fact, other)
-    elif ending.is_denial and is_shared and not fact.is_qualified:
+    elif DENIAL in ending.kinds and is_shared and not fact.is_qualified:
         gone = _denied(fact, other)
     return gone
 
@@ -181,7 +175,7 @@ def _parted_with(fact: Fact, other: Fact, *, is_value: bool) -> tuple[Item, ...]
 
     For how much or to whom it went makes no difference once it is gone.
     """
-    if fact.ending.is_switch:
+    if SWITCH in fact.ending.kinds:
         return _matching(fact, other) if is_value or other.stem in _HAVING | _LIVING else None
     is_gone = fact.statement.is_past or not fact.is_qualified
     places, others = fact.complement.places, other.complement.places

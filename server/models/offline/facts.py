@@ -130,12 +130,6 @@ class Fact:
         """Whether both say in the same words what something is to their things: `allergic to`."""
         return (self.stem, self.complement.lead) == (other.stem, other.complement.lead)
 
-    @cached_property
-    def stages(self) -> dict[str, int]:
-        """With whom somebody is together, by key, and how far that has come."""
-        found = ((r, _STAGES.find(r.relation)) for r in self.relations)
-        return {r.target.key: stage for r, stage in found if stage >= 0}
-
     def shares_subject(self, other: Fact) -> bool:
         """Whether both are about the same."""
         return not self.about.isdisjoint(other.about)
@@ -216,7 +210,6 @@ def _left_open(token: Token) -> str:
 _NEWS, _UNITS = pattern("news"), pattern("units")
 _NEWCOMER, _CHANGED = pattern("newcomer"), pattern("changed")
 _UNTIL = re.compile(r" (?:until|since) #$")
-_STAGES = "partner_of dates engaged_to married_to"
 _NOT_BEFORE_PEOPLE = word_set("in at near on the a an")
 _IN_A_YEAR = re.compile(r"\bin (?:\w+ )?\d{4}\b")
 _CHANGING = word_set(

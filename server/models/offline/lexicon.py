@@ -5,6 +5,7 @@ from __future__ import annotations
 import calendar
 import re
 import tomllib
+from collections.abc import Iterable
 from importlib.resources import files
 from typing import Any, Final
 
@@ -12,13 +13,14 @@ from server.core.text import english_stem
 from server.memories.conversation import COURTESIES
 
 
-def _data(name: str) -> dict[str, Any]:
+def data_file(name: str) -> dict[str, Any]:
+    """What a TOML file beside this module holds."""
     path = files("server.models.offline").joinpath(f"{name}.toml")
     return tomllib.loads(path.read_text(encoding="utf-8"))
 
 
-_TABLES: Final[dict[str, dict[str, str]]] = _data("words")
-_PATTERNS: Final[dict[str, str]] = _data("patterns")
+_TABLES: Final[dict[str, dict[str, str]]] = data_file("words")
+_PATTERNS: Final[dict[str, str]] = data_file("patterns")
 _REFERENCE: Final = re.compile(r"(?<!P)<(\w+)>")
 
 
@@ -48,27 +50,32 @@ def pairs(name: str) -> dict[str, str]:
 
 
 def pattern(name: str) -> re.Pattern[str]:
-    """A pattern of `patterns.toml`, for text in any case."""
-    return re.compile(_spelled_out(name), re.IGNORECASE)
+    """A pattern of `patterns.toml`."""
+    return compiled(_PATTERNS[name])
 
 
-def _spelled_out(name: str) -> str:
+def compiled(text: str) -> re.Pattern[str]:
+    """A pattern as it is written in a data file, for text in any case."""
+    return re.compile(_spelled_out(text), re.IGNORECASE)
+
+
+def _spelled_out(text: str) -> str:
     """The pattern with the lists and patterns that it names."""
-    text = "".join(map(str.strip, _PATTERNS[name].splitlines()))
-    return _REFERENCE.sub(lambda match: f"(?:{_alternatives(match.group(1))})", text)
+    text = "".join(map(str.strip, text.splitlines()))
+    return _REFERENCE.sub(lambda match: f"(?:{_meant(match.group(1))})", text)
 
 
-def _alternatives(name: str) -> str:
+def _meant(name: str) -> str:
     if name in _PATTERNS:
-        return _spelled_out(name)
-    return "|".join(sorted(_OTHER_LISTS.get(name) or listed(name)))
+        return _spelled_out(_PATTERNS[name])
+    return "|".join(map(re.escape, sorted(_OTHER_LISTS.get(name) or listed(name))))
 
 
 DAYS: Final = tuple(map(str.lower, calendar.day_name))
 """The weekdays in their order, from Monday."""
 
 MONTHS: Final = tuple(map(str.lower, calendar.month_name[1:]))
-_OTHER_LISTS: Final = {
+_OTHER_LISTS: Final[dict[str, Iterable[str]]] = {
     "courtesies": COURTESIES,
     "months": {*MONTHS, *(name[:3] for name in MONTHS), "sept"},
     "forget": listed("forget", "languages"),
@@ -109,6 +116,7 @@ PHRASE_STOPS: Final = (
     | QUESTION_WORDS
     | listed("phrase_stops")
 )
+_OTHER_LISTS["no_object"] = PHRASE_STOPS | {"back", "out"}
 NOT_NAMES: Final = (
     FUNCTION_WORDS | MODALS | NEGATED.keys() | ADVERBS | QUESTION_WORDS | UNREAL | TIMES
     | PHRASE_STOPS | listed("not_names")

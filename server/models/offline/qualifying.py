@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from server.models.offline import lexicon
 from server.models.offline.lexicon import is_gerund, pattern, verb_stem
 from server.models.offline.phrases import Complement, Item, read_complement
 from server.models.offline.statements import Statement
