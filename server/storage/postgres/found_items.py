@@ -1,7 +1,8 @@
 """Reads the memories and passages that a search has found.
 
 Items that a scope index ranked are kept: the search's own statement has just checked their ids and
-versions (ADR 0054), and an item of one version never changes. Other items are read every time.
+states (ADR 0054), and what an item says in one state never changes. Other items are read every
+time.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from server.memories.passages import Passage, Source
 from server.memories.ports import SearchQuery
 from server.storage.postgres.ranking_statements import SQL
 from server.storage.postgres.rows import to_memory, to_passage
+from server.storage.postgres.scope_index import State
 from server.storage.postgres.statements import load_sql
 
 if TYPE_CHECKING:
@@ -26,7 +28,7 @@ if TYPE_CHECKING:
 READ_PASSAGES = load_sql("passages.sql")["read"]
 
 Item: TypeAlias = Memory | Passage
-_Key: TypeAlias = tuple[str, UUID, int]
+_Key: TypeAlias = tuple[str, UUID, State]
 
 _BYTES_PER_ITEM: Final = 3_000
 """What an item takes without its text and metadata (`tracemalloc`)."""
@@ -36,38 +38,44 @@ _BYTES_PER_CHARACTER: Final = 4
 
 
 class FoundItems:
-    """Reads what searches have found, at most once for each version if that is known."""
+    """Reads what searches have found, at most once for each state if that is known."""
 
     def __init__(self, most_bytes: int) -> None:
         """`most_bytes` is what all items that are kept may take, roughly."""
         self._kept: LRUCache[_Key, Item] = LRUCache(most_bytes, getsizeof=_byte_size)
 
     async def read(
-        self, connection: Connection, query: SearchQuery, versions: Mapping[UUID, int | None]
+        self, connection: Connection, query: SearchQuery, states: Mapping[UUID, State | None]
     ) -> dict[UUID, Item]:
         """Returns the items with these ids by id, without those that are gone.
 
-        `versions` are those of which a statement of this search has just shown that they are
-        current; an item whose version is None is read anew.
+        `states` are those of which a statement of this search has just shown that they are current;
+        an item whose state is None is read anew.
         """
         found: dict[UUID, Item] = {}
-        for id_, version in versions.items():
-            if version is not None and (item := self._kept.get((query.project_id, id_, version))):
+        for id_, state in states.items():
+            if state is not None and (item := self._kept.get((query.project_id, id_, state))):
                 found[id_] = item
-        if lacking := [id_ for id_ in versions if id_ not in found]:
+        if lacking := [id_ for id_ in states if id_ not in found]:
             read = await _read(connection, query, lacking)
-            self._keep(query.project_id, read, versions)
+            self._keep(query.project_id, read, states)
             found |= read
         return found
 
     def _keep(
-        self, project_id: str, items: Mapping[UUID, Item], versions: Mapping[UUID, int | None]
+        self, project_id: str, items: Mapping[UUID, Item], states: Mapping[UUID, State | None]
     ) -> None:
         for id_, item in items.items():
-            version = item.version if isinstance(item, Memory) else 0
+            state = _state_of(item)
             # An item may have changed since it was ranked.
-            if version == versions[id_] and _byte_size(item) <= self._kept.maxsize:
-                self._kept[project_id, id_, version] = item
+            if state == states[id_] and _byte_size(item) <= self._kept.maxsize:
+                self._kept[project_id, id_, state] = item
+
+
+def _state_of(item: Item) -> State:
+    if isinstance(item, Memory):
+        return State(item.version, item.update_time)
+    return State(0, item.create_time)
 
 
 def _byte_size(item: Item) -> int:

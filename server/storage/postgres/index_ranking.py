@@ -34,6 +34,7 @@ from server.storage.postgres.scope_index import (
     Occurrences,
     ScopeIndex,
     Scores,
+    State,
     Vectors,
     places_in,
     words_in,
@@ -56,7 +57,7 @@ _SITTING_MICROSECONDS: Final = int(SITTING.total_seconds() * 1e6)
 class Candidate(NamedTuple):
     """What the arms dense and lexical think of an item that one of them, or the graph, proposes.
 
-    `version` is that of the item where a scope index ranked it, and else None.
+    `state` is that of the item if a scope index ranked it, and None otherwise.
     """
 
     memory_id: UUID
@@ -66,7 +67,7 @@ class Candidate(NamedTuple):
     message_id: UUID | None
     dense: float
     lexical: float
-    version: int | None = None
+    state: State | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,7 +263,7 @@ def _candidate(index: ScopeIndex, number: int, dense: float, lexical: float) -> 
         index.messages[number],
         dense,
         lexical,
-        index.version_of(number),
+        index.states[number],
     )
 
 

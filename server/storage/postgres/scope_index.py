@@ -26,7 +26,6 @@ _MICROSECOND: Final = timedelta(microseconds=1)
 _COLUMNS: Final = (
     *(
         "stamp",
-        "version",
         "scope",
         "inferred",
         "created",
@@ -41,7 +40,7 @@ _LEAST_ROOM: Final = 8
 _BYTES_PER_PLACE: Final = 2
 _BYTES_PER_OCCURRENCE: Final = 4 + _BYTES_PER_PLACE
 
-_BYTES_PER_ITEM: Final = 800
+_BYTES_PER_ITEM: Final = 950
 _BYTES_PER_WORD: Final = 400
 """Beside its vector and its occurrences, with what is derived for searches (`tracemalloc`)."""
 
@@ -51,6 +50,17 @@ class Occurrences(NamedTuple):
 
     items: array[int]
     places: bytearray
+
+
+class State(NamedTuple):
+    """Which state of an item this is. A passage has version 0, and the time it was made.
+
+    The version is not enough: a project that is deleted and restored from an archive can give a
+    memory the same version twice.
+    """
+
+    version: int
+    update_time: datetime
 
 
 class ScopeIndex:
@@ -67,6 +77,7 @@ class ScopeIndex:
         self.event_times: list[datetime] = []
         self.speakers: list[tuple[str | None, str | None]] = []
         self.messages: list[UUID | None] = []
+        self.states: list[State] = []
         self._vectors: Vectors = np.empty((_LEAST_ROOM, dimensions), dtype=np.float32)
         self._numbers: dict[UUID, int] = {}
         self._occurrences: dict[bytes, Occurrences] = {}
@@ -117,10 +128,6 @@ class ScopeIndex:
         """The number of an item of the scope."""
         return self._numbers.get(id_)
 
-    def version_of(self, number: int) -> int:
-        """The version of a memory; 0 for a passage, which has no versions."""
-        return self._columns["version"][number]
-
     def vectors(self) -> Vectors:
         """The embeddings by number."""
         return self._vectors[: self.size]
@@ -159,6 +166,7 @@ class ScopeIndex:
         self.event_times.append(row["event_time"])
         self.speakers.append((row["role"], row["name"]))
         self.messages.append(row["message_id"])
+        self.states.append(State(row["version"], row["update_time"]))
         for name, value in _columns_of(row, self._scopes):
             self._columns[name].append(value)
         for word, places in words_in(row["words"]):
@@ -204,7 +212,6 @@ def places_in(sent: bytes | bytearray) -> Numbers:
 
 def _columns_of(row: Row, scopes: dict[bytes, int]) -> Iterator[tuple[str, int]]:
     yield "stamp", row["stamp"]
-    yield "version", row["version"]
     yield "scope", scopes.setdefault(row["scope_key"], len(scopes))
     yield "inferred", row["inferred"]
     yield "created", microseconds(row["create_time"])

@@ -30,6 +30,7 @@ from server.storage.postgres.ranking_statements import (
     rank_large_statement,
     rank_statement,
 )
+from server.storage.postgres.scope_index import State
 from server.storage.postgres.scope_indexes import ScopeIndexes
 from server.storage.postgres.vector_index import VectorIndex, cast_to
 from server.telemetry.recording import record_candidates
@@ -44,7 +45,7 @@ NOTHING: Final = ScopeSize(0.0, 0.0)
 LARGE: Final = 2_000
 """Memories from which a scope is searched by candidates: below, comparing all of them is faster."""
 
-_RANKED_COLUMNS: Final = itemgetter(*(name for name in Candidate._fields if name != "version"))
+_RANKED_COLUMNS: Final = itemgetter(*(name for name in Candidate._fields if name != "state"))
 
 ITEMS_PART: Final = 8
 """The items that searches have found may take one part in so many of what indexes may take."""
@@ -109,7 +110,7 @@ class Searches:
         async with reading(self._database, query.filters) as connection:
             candidates = await self._rank(connection, query)
             ranked = _fused(query, candidates)
-            items = await self._items.read(connection, query, _versions_of(ranked, candidates))
+            items = await self._items.read(connection, query, _states_of(ranked, candidates))
         return [_to_hit(hit, items[hit.memory_id]) for hit in ranked if hit.memory_id in items]
 
     async def _rank(self, connection: Connection, query: SearchQuery) -> Sequence[Candidate]:
@@ -143,11 +144,11 @@ def _candidates(rows: Sequence[Row]) -> list[Candidate]:
     return [Candidate(*_RANKED_COLUMNS(row)) for row in rows]
 
 
-def _versions_of(
+def _states_of(
     ranked: Sequence[Ranked], candidates: Sequence[Candidate]
-) -> dict[UUID, int | None]:
-    versions = {candidate.memory_id: candidate.version for candidate in candidates}
-    return {hit.memory_id: versions[hit.memory_id] for hit in ranked}
+) -> dict[UUID, State | None]:
+    states = {candidate.memory_id: candidate.state for candidate in candidates}
+    return {hit.memory_id: states[hit.memory_id] for hit in ranked}
 
 
 def _to_hit(ranked: Ranked, item: Item) -> Hit:

@@ -21,6 +21,7 @@ from server.storage.postgres import scope_indexes
 from server.storage.postgres.found_items import FoundItems
 from server.storage.postgres.memory_store import PostgresMemoryStore
 from server.storage.postgres.pool import Database
+from server.storage.postgres.scope_index import State
 from server.storage.postgres.scope_indexes import IDLE_SECONDS, MOST_BYTES, ScopeIndexes
 from server.storage.postgres.search import Searches
 from tests.support.builders import ALICE, NOW, addition, call, revision, vector
@@ -92,10 +93,17 @@ def items(hits: list[Hit]) -> dict[object, object]:
     return {hit.id: hit.memory if isinstance(hit, ScoredMemory) else hit.passage for hit in hits}
 
 
-async def rewrite(database: Database, text: str, version: int) -> None:
+async def rewrite(
+    database: Database, text: str, version: int, later: timedelta = timedelta(0)
+) -> None:
     """Rewrites all memories by SQL alone."""
     async with database.connection() as connection:
-        await connection.execute("UPDATE memories SET text = $1, version = $2", text, version)
+        await connection.execute(
+            "UPDATE memories SET text = $1, version = $2, update_time = update_time + $3",
+            text,
+            version,
+            later,
+        )
 
 
 async def test_what_a_search_has_found_is_read_once_for_each_version(database: Database) -> None:
@@ -112,14 +120,24 @@ async def test_what_a_search_has_found_is_read_once_for_each_version(database: D
     assert await world.same() == []
 
 
+async def test_a_version_that_comes_twice_is_read_twice(database: Database) -> None:
+    world = World(database)
+    await world.add("tea")
+    await world.hold()
+    for version, text in (2, "rain"), (1, "tea"), (2, "a boat"):
+        await rewrite(database, text, version, later=timedelta(seconds=1))
+        assert [hit.text for hit in await world.same()] == [text]
+
+
 async def test_an_item_that_changed_since_it_was_ranked_is_not_kept(database: Database) -> None:
     world, found = World(database), FoundItems(most_bytes=100_000)
     [tea] = await world.add("tea")
     await rewrite(database, "a boat", 2)
 
     async def read(version: int | None) -> str:
+        state = None if version is None else State(version, tea.memory.update_time)
         async with database.connection() as connection:
-            [item] = (await found.read(connection, QUESTION, {tea.memory.id: version})).values()
+            [item] = (await found.read(connection, QUESTION, {tea.memory.id: state})).values()
         return item.text
 
     assert await read(1) == "a boat"
@@ -135,13 +153,13 @@ async def test_an_item_that_changed_since_it_was_ranked_is_not_kept(database: Da
 async def test_what_is_found_takes_no_more_than_it_may(database: Database) -> None:
     world, found = World(database), FoundItems(most_bytes=5_000)
     added = await world.add("tea", "rain", "a boat " * 1_000)
-    versions = {item.memory.id: 1 for item in added}
+    states = {item.memory.id: State(1, item.memory.update_time) for item in added}
     async with database.connection() as connection:
-        for id_ in versions:
-            assert len(await found.read(connection, QUESTION, {id_: 1})) == 1
+        for id_, state in states.items():
+            assert len(await found.read(connection, QUESTION, {id_: state})) == 1
     await rewrite(database, "read again", 1)
     async with database.connection() as connection:
-        texts = [item.text for item in (await found.read(connection, QUESTION, versions)).values()]
+        texts = [item.text for item in (await found.read(connection, QUESTION, states)).values()]
     assert sorted(texts) == ["rain", "read again", "read again"]
 
 

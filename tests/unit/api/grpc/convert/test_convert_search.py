@@ -9,7 +9,7 @@ from uuid import UUID
 import pytest
 from memoir.v1 import memory_service_pb2
 
-from server.api.grpc.convert.memories import search_response
+from server.api.grpc.convert.memories import memory_message, search_response
 from server.api.grpc.convert.requests import search_command
 from server.core.errors import InvalidRequest
 from server.core.pages import MAX_ANSWER_BYTES
@@ -44,6 +44,18 @@ def respond(hits: list[Hit], **fields: object) -> memory_service_pb2.SearchMemor
     return search_response(
         request(**fields), SearchMemoriesOutcome(hits, "test/embedder"), tokens_of()
     )
+
+
+def test_every_state_of_a_memory_is_answered_as_it_is() -> None:
+    states = [
+        MEMORY,
+        replace(MEMORY, text="Coffee.", version=MEMORY.version + 1),
+        replace(MEMORY, text="Rain.", update_time=NOW + timedelta(days=9)),
+        replace(MEMORY, text="Another project's.", project_id="other"),
+    ]
+    for memory in [*states, *states]:
+        [result] = respond([ScoredMemory(memory, 0.9)]).results
+        assert result.memory == memory_message(memory)
 
 
 def test_each_kind_is_answered_as_its_own() -> None:
