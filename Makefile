@@ -180,13 +180,14 @@ run: install ## Start PostgreSQL, Neo4j and the server; Ctrl-C stops all of it
 demo: install ## Play a short conversation through the running server
 	@$(BIN)/python examples/demo.py
 
-bench: install ## Measure calls per second, what overload leaves of them, and what telemetry costs
+bench: install ## Measure calls per second, what overload and a hostile project leave of them, and what telemetry costs
 	@$(MAKE) neo4j
 	@$(MAKE) --silent $(GHZ)
 	@$(BIN)/python -m benchmarks
 	@$(BIN)/python -m benchmarks.peer
 	@$(BIN)/python -m benchmarks.doors
 	@$(BIN)/python -m benchmarks.overload
+	@$(BIN)/python -m benchmarks.hostile
 	@$(BIN)/python -m benchmarks.models
 	@$(BIN)/python -m benchmarks.telemetry
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import builtins
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from uuid import UUID
@@ -35,6 +35,7 @@ class FakeHistory:
     streamed: builtins.list[StreamedEvent] = field(default_factory=list)
     reads: builtins.list[Scope] = field(default_factory=list)
     error: Exception | None = None
+    on_read: Callable[[], None] = lambda: None
 
     async def version(
         self, project_id: str, memory_id: UUID, version: int | None = None
@@ -75,6 +76,7 @@ class FakeHistory:
         self, project_id: str, scope: Scope, after: StreamCursor, limit: int
     ) -> StreamPage:
         self.reads.append(scope)
+        self.on_read()
         # Others go on in the meantime, as they do during a real read.
         await asyncio.sleep(0)
         if self.error is not None:

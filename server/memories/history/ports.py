@@ -13,9 +13,9 @@ from server.memories.ports import ListQuery
 from server.memories.scope import Scope
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
 class StreamedEvent:
-    """An event, and the cursor after it."""
+    """An event, and the cursor after it. Streams that send it share one object."""
 
     event: MemoryEvent
     cursor: StreamCursor

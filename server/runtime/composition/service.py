@@ -35,7 +35,8 @@ from server.memories.change.delete_memory import BatchDeleteMemories, DeleteMemo
 from server.memories.change.restore_memory import RestoreMemory
 from server.memories.change.scopes import DeleteMemories, DeleteScope, ListScopes
 from server.memories.change.update_memory import BatchUpdateMemories, UpdateMemory
-from server.memories.history.events import EventTails, ListMemoryEvents, WatchMemoryEvents
+from server.memories.history.events import ListMemoryEvents, WatchMemoryEvents
+from server.memories.history.tails import EventTails
 from server.memories.ports import MemoryStore
 from server.memories.search.arms import GraphArm, RerankArm
 from server.memories.search.read_memories import GetMemory, ListMemories

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, replace
+from weakref import WeakKeyDictionary
 
 from memoir.v1 import memory_service_pb2
 
@@ -68,6 +69,10 @@ class MemoryMutations:
     def __init__(self, mutations: MutationUseCases, tokens: Tokens) -> None:
         self._mutations = mutations
         self._tokens = tokens
+        # What several streams send is converted once.
+        self._streamed: WeakKeyDictionary[object, memory_service_pb2.WatchMemoryEventsResponse] = (
+            WeakKeyDictionary()
+        )
 
     async def UpdateMemory(  # noqa: N802 - the contract's name
         self, request: memory_service_pb2.UpdateMemoryRequest, _context: object
@@ -154,11 +159,15 @@ class MemoryMutations:
                 yield memory_service_pb2.WatchMemoryEventsResponse(
                     cursor=stream_cursor(tokens, streamed)
                 )
-            else:
-                yield memory_service_pb2.WatchMemoryEventsResponse(
+                continue
+            response = self._streamed.get(streamed)
+            if response is None:
+                response = memory_service_pb2.WatchMemoryEventsResponse(
                     event=event_message(streamed.event),
                     cursor=stream_cursor(tokens, streamed.cursor),
                 )
+                self._streamed[streamed] = response
+            yield response
 
 
 @dataclass(frozen=True, slots=True)

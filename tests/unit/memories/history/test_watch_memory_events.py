@@ -9,13 +9,9 @@ from dataclasses import dataclass, field
 import pytest
 
 from server.core.errors import ShuttingDown, StoreUnavailable
-from server.memories.history.events import (
-    MOST_WAITING,
-    EventTails,
-    WatchMemoryEvents,
-    WatchMemoryEventsCommand,
-)
+from server.memories.history.events import WatchMemoryEvents, WatchMemoryEventsCommand
 from server.memories.history.ports import StreamedEvent
+from server.memories.history.tails import MOST_WAITING, PAGE_SIZE, EventTails
 from server.memories.memory import StreamCursor
 from server.memories.scope import Scope
 from server.operations.ports import Channel
@@ -137,6 +133,28 @@ async def test_a_slow_reader_holds_little_and_misses_nothing() -> None:
     # It was let go, and reads the rest for itself.
     assert await texts_of(stream, len(texts)) == [*texts[1:], "last"]
     assert ALICE in world.stream.reads
+
+
+async def test_no_more_is_read_than_the_streams_send() -> None:
+    world = World()
+    received: list[list[str]] = [[], []]
+    at_reads: list[list[int]] = []
+
+    async def follow(stream: AsyncIterator[StreamedEvent | StreamCursor], into: list[str]) -> None:
+        while len(into) < 3 * PAGE_SIZE:
+            into.append(await text_of(stream))
+
+    watching = [world.watch() for _ in received]
+    for stream in watching:
+        assert isinstance(await anext(stream), StreamCursor)
+    following = [
+        asyncio.create_task(follow(*each)) for each in zip(watching, received, strict=True)
+    ]
+    await until(lambda: EVERYONE in world.stream.reads)
+    world.stream.on_read = lambda: at_reads.append(list(map(len, received)))
+    world.happen(*(f"number {n}" for n in range(3 * PAGE_SIZE)))
+    await asyncio.gather(*following)
+    assert at_reads[-2:] == [[PAGE_SIZE] * 2, [2 * PAGE_SIZE] * 2]
 
 
 async def test_a_lost_store_ends_all_streams_and_new_ones_work() -> None:

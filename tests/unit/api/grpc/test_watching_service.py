@@ -1,0 +1,57 @@
+"""Watching memories costs the server little more however many watch."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any, cast
+
+from cryptography.hazmat.primitives.ciphers.aead import AESSIV
+from memoir.v1 import memory_service_pb2
+
+from server.api.grpc.interceptors.access import enter_caller
+from server.api.grpc.services.memory_changes import MemoryMutations, MutationUseCases
+from server.api.grpc.tokens import Tokens
+from server.memories.history.events import WatchMemoryEventsCommand
+from server.memories.history.ports import StreamedEvent
+from server.memories.memory import EventType, MemoryEvent, StreamCursor
+from server.projects.project import Caller
+from tests.support.builders import NOW, addition, call
+
+WATCHERS = 3
+
+
+def streamed(text: str) -> StreamedEvent:
+    memory = addition(call(), text).memory
+    event = MemoryEvent(memory.id, EventType.ADD, 1, NOW, None, memory, memory.provenance)
+    return StreamedEvent(event, StreamCursor(1, 1, 0, memory.id, 1))
+
+
+def service(*events: StreamedEvent) -> MemoryMutations:
+    """It streams these events to everybody."""
+
+    async def watch(_command: WatchMemoryEventsCommand) -> AsyncIterator[StreamedEvent]:
+        for event in events:
+            yield event
+
+    async def key() -> bytes:
+        return AESSIV.generate_key(512)
+
+    unused: Any = None
+    uses = MutationUseCases(unused, unused, unused, unused, unused, unused, cast("Any", watch))
+    return MemoryMutations(uses, Tokens(key))
+
+
+async def watched(of: MemoryMutations) -> list[memory_service_pb2.WatchMemoryEventsResponse]:
+    enter_caller(Caller("key", "org", "project"))
+    request = memory_service_pb2.WatchMemoryEventsRequest(user_id="alice")
+    return [response async for response in of.WatchMemoryEvents(request, None)]
+
+
+async def test_an_event_is_converted_once_for_all_who_watch() -> None:
+    of = service(streamed("one"), streamed("two"))
+    seen = await asyncio.gather(*(watched(of) for _ in range(WATCHERS)))
+    assert [response.event.after.text for response in seen[0]] == ["one", "two"]
+    assert all(
+        mine is first for others in seen for mine, first in zip(others, seen[0], strict=True)
+    )

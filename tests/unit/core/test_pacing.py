@@ -1,0 +1,55 @@
+"""Steps that leave the event loop to others in between."""
+
+from __future__ import annotations
+
+import asyncio
+from itertools import count
+
+from server.core.pacing import STEPS, Pace
+
+AN_HOUR = 3600.0
+
+
+async def let_others_run() -> None:
+    for _ in range(20):
+        await asyncio.sleep(0)
+
+
+async def test_all_who_want_to_go_on_take_turns() -> None:
+    pace = Pace(lambda: 0.0)
+    made: list[str] = []
+
+    async def work(name: str) -> None:
+        for _ in range(STEPS):
+            await pace.step()
+            made.append(name)
+
+    await asyncio.gather(work("a"), work("b"), work("c"))
+    assert made == ["a", "b", "c"] * STEPS
+
+
+async def test_long_work_is_followed_by_a_long_rest() -> None:
+    worked = count(step=AN_HOUR)
+    pace = Pace(lambda: next(worked))
+    steps = [asyncio.create_task(pace.step()) for _ in range(STEPS + 1)]
+    await asyncio.wait(steps[:STEPS])
+    await let_others_run()
+    assert not steps[STEPS].done()
+    steps[STEPS].cancel()
+
+
+async def test_little_work_goes_on_without_a_rest() -> None:
+    pace = Pace(lambda: 0.0)
+    steps = [asyncio.create_task(pace.step()) for _ in range(3 * STEPS)]
+    await let_others_run()
+    assert all(step.done() for step in steps)
+
+
+async def test_one_that_is_cancelled_keeps_nobody_waiting() -> None:
+    pace = Pace(lambda: 0.0)
+    first, second = (asyncio.create_task(pace.step()) for _ in range(2))
+    await asyncio.sleep(0)
+    first.cancel()
+    await second
+    await pace.step()
+    assert first.cancelled()
