@@ -130,10 +130,12 @@ INSERT INTO memories (
     embedding
 )
 SELECT $1, gen_random_uuid(), 1, call.call_id, $2, $3, sha256(number::text::bytea), given.text,
-       false, false, jsonb_build_object('ticket', number % 1000), '{}', '[]', '[]', '[]', time,
+       false, false, jsonb_build_object('ticket', number % 1000), '{}', '[]', '[]',
+       jsonb_build_array(jsonb_build_object('message_id', message_id, 'quote', '')), time,
        time, time, given.embedding
 FROM call,
      unnest($6::text[], $7::halfvec[]) WITH ORDINALITY AS given (text, embedding, place),
      LATERAL (SELECT $5::bigint + given.place AS number) AS counted,
-     LATERAL (SELECT $4::timestamptz + number * interval '1 second' AS time) AS timed
+     LATERAL (SELECT $4::timestamptz + number * interval '1 second' AS time) AS timed,
+     LATERAL (SELECT rpad(lpad(to_hex(number), 12, '0'), 32, '0')::uuid AS message_id) AS said
 """

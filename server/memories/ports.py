@@ -110,13 +110,11 @@ class MemoryDeletion:
 class NewPassage:
     """What is left of a message of the call, to be stored along with the memories.
 
-    `ordinal` is the place of the message among the call's messages. `digest` is that of the message
-    as it was sent: if the same message came before in the scope, only the sentences that were left
-    both times stay. If `sentences` is empty, none of the message is kept, and none of it will be if
-    it comes again.
+    `digest` is that of the message as it was sent: if the same message came before in the scope,
+    only the sentences that were left both times stay. If `sentences` is empty, none of the message
+    is kept, and none of it will be if it comes again.
     """
 
-    ordinal: int
     passage_id: UUID
     message_id: UUID
     role: Role

@@ -14,7 +14,7 @@ from itertools import pairwise, product
 
 import pytest
 
-from server.core.values import Vector
+from server.core.values import Vector, new_id
 from server.graph.model import Entity, Relation
 from server.memories.filters.parser import parse_filter
 from server.memories.memory import Evidence
@@ -70,7 +70,6 @@ async def add(
     store: MemoryStore,
     *texts: str,
     scope: Scope = ALICE,
-    verbatim: bool = False,
     minute: int = 0,
     project_id: str = PROJECT,
     **details: object,
@@ -81,8 +80,6 @@ async def add(
         addition(of, text, ordinal=ordinal, **details)  # type: ignore[arg-type] # names fit
         for ordinal, text in enumerate(texts)
     ]
-    if verbatim:
-        added = [replace(item, memory=replace(item.memory, inferred=False)) for item in added]
     await store.commit(ChangeSet(of, added=added))
     return added
 
@@ -246,10 +243,47 @@ async def test_context_reaches_over_calls_in_the_order_of_time(store: MemoryStor
     assert set(await lexical(store, "harbour")) == {"first", "earlier", "harbour", "later"}
 
 
-async def test_inferred_facts_neither_lend_nor_borrow(store: MemoryStore) -> None:
+async def test_what_is_of_no_known_message_neither_lends_nor_borrows(store: MemoryStore) -> None:
     await add(store, "one", "harbour", "two")
     await add(store, "said", verbatim=True)
     assert set(await lexical(store, "harbour")) == {"harbour"}
+
+
+@pytest.mark.parametrize("time", [None, NOW + timedelta(hours=1)], ids=["now", "past"])
+async def test_facts_stand_where_their_message_was_said(
+    store: MemoryStore, time: datetime | None
+) -> None:
+    asked, moved, settled = (new_id(NOW, ordinal) for ordinal in range(3))
+    facts = [
+        # Facts need not come in the order of their messages.
+        addition(call(), "They like it there", evidence=[Evidence(settled, "")]),
+        addition(call(), "Where they live", evidence=[Evidence(asked, "")]),
+        addition(call(), "A house at the harbour", evidence=[Evidence(moved, "")]),
+        addition(call(), "They are two"),
+    ]
+    await tell(store, passages(), added=facts)
+    await add(store, "what next", verbatim=True, minute=1)
+    found = await lexical(store, "harbour", time=time)
+    own = found.pop("A house at the harbour")
+    near, far = own * CONTEXT_SHARE, own * FAR_SHARE
+    assert found == pytest.approx(
+        {"They like it there": near, "Where they live": near, "what next": far}
+    )
+
+
+async def test_a_changed_fact_stands_where_it_was_said_last(store: MemoryStore) -> None:
+    (fact,) = await add(store, "a boat", evidence=[Evidence(new_id(NOW), "a boat")])
+    await tell(store, passages(("The harbour.",)), time=NOW + timedelta(minutes=1))
+    assert set(await lexical(store, "harbour")) == {"a boat", "The harbour."}
+    later = NOW + timedelta(days=1)
+    changed = replace(
+        revision(fact, "two boats"),
+        evidence=[Evidence(new_id(later), "two boats")],
+        event_time=later,
+    )
+    await store.commit(ChangeSet(call(time=later), updated=[changed]))
+    assert set(await lexical(store, "harbour")) == {"The harbour."}
+    assert set(await lexical(store, "boat")) == {"two boats"}
 
 
 @pytest.mark.parametrize("time", [None, NOW + timedelta(hours=1)], ids=["now", "past"])

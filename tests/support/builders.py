@@ -55,7 +55,7 @@ def call(
 
 def message(content: str, ordinal: int = 0, role: Role = Role.USER) -> StoredMessage:
     """A kept message."""
-    return StoredMessage(new_id(NOW), ordinal, role, content, None, NOW)
+    return StoredMessage(new_id(NOW, ordinal), ordinal, role, content, None, NOW)
 
 
 def addition(
@@ -72,8 +72,11 @@ def addition(
     entities: Sequence[Entity] = (),
     relations: Sequence[Relation] = (),
     name: str | None = None,
+    verbatim: bool = False,
 ) -> EmbeddedMemory:
-    """A memory that the call adds; `name` is its speaker's."""
+    """A memory that the call adds, inferred or a message as it was; `name` is its speaker's."""
+    if verbatim and not evidence:
+        evidence = [Evidence(new_id(of.time, ordinal), "")]
     memory = Memory(
         id=new_id(of.time),
         project_id=of.project_id,
@@ -86,7 +89,7 @@ def addition(
         update_time=of.time,
         event_time=of.time,
         expiration_date=expiration_date,
-        inferred=True,
+        inferred=not verbatim,
         role=Role.USER,
         name=name,
         version=1,

@@ -33,9 +33,8 @@ def passages(
     return NewPassages(
         [
             NewPassage(
-                ordinal=ordinal,
                 passage_id=new_id(NOW),
-                message_id=new_id(NOW),
+                message_id=new_id(NOW, ordinal),
                 role=role,
                 name=name,
                 digest=passage_digest(role, name, said or "".join(sentences), 0),
@@ -61,8 +60,8 @@ async def tell(
     """An add of which these passages are left."""
     of = call(scope=scope, project_id=project_id, time=time)
     messages = [
-        StoredMessage(p.message_id, p.ordinal, p.role, "".join(p.sentences), p.name, time)
-        for p in told.passages
+        StoredMessage(p.message_id, ordinal, p.role, "".join(p.sentences), p.name, time)
+        for ordinal, p in enumerate(told.passages)
     ]
     changes = ChangeSet(of, messages, added, passages=told)
     await store.commit(changes)

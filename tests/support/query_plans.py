@@ -47,11 +47,11 @@ SELECT project_id, call_id, 0, gen_random_uuid(), 'user', 'a message', call_time
 
 INSERT INTO passages (
     project_id, passage_id, call_id, message_id, user_id, agent_id, app_id, run_id, scope_key,
-    digest, sentences, text, role, metadata, event_time, create_time, store_time, ordinal, embedding
+    digest, sentences, text, role, metadata, event_time, create_time, store_time, embedding
 )
 SELECT project_id, memory_id, call_id, memory_id, user_id, agent_id, app_id, run_id, scope_key,
        digest, ARRAY['a passage'], 'a passage', 'user', '{{}}', event_time, create_time,
-       create_time, 0, embedding
+       create_time, embedding
 FROM memories;
 
 ANALYZE memories, calls, messages, passages

@@ -83,7 +83,7 @@ def start_add(
     )
     stored = [
         StoredMessage(
-            id=new_id(now),
+            id=new_id(now, ordinal),
             ordinal=ordinal,
             role=message.role,
             content=message.content or "",

@@ -73,8 +73,7 @@ def new_passages(
         message = messages[part.message_index]
         digest = passage_digest(message.role, message.name, message.content, part.number)
         passages[digest] = NewPassage(
-            ordinal=message.ordinal,
-            passage_id=new_id(add.call.time),
+            passage_id=new_id(add.call.time, part.number),
             message_id=message.id,
             role=message.role,
             name=message.name,

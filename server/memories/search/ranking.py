@@ -6,14 +6,14 @@ same words, 0 is what has nothing in common with the question.
 The **lexical** arm is BM25 (Robertson and Zaragoza, "The Probabilistic Relevance Framework", 2009)
 over word stems, with the statistics of the scope, divided by the sum of the weights of those words
 of the question that the scope knows: an average memory that has each of them once scores 1, and no
-memory scores more. Messages are understood with those around them, so a message that was stored as
-it is also gets a share of what those around it score: as independent reasons,
-1 - (1 - own)(1 - share * before)(1 - share * after). The next ones lend CONTEXT_SHARE, others
-within REACH FAR_SHARE: a short remark is understood with several turns around it, and a page with
-its neighbours alone. Nothing is lent from one sitting to another. Words that are neighbours in the
-question say more where they stand together (Metzler and Croft, "A Markov Random Field Model for
-Term Dependencies", 2005): each such pair is one more word of the question and counts PAIR_SHARE of
-an average one. Pairs are counted for candidates only.
+memory scores more. Messages are understood with those around them, so what comes from a message
+(itself, its passage, or a memory made of it) also gets a share of what others around it score: as
+independent reasons, 1 - (1 - own)(1 - share * before)(1 - share * after). The next ones lend
+CONTEXT_SHARE, others within REACH FAR_SHARE: a short remark is understood with several turns around
+it, and a page with its neighbours alone. Nothing is lent from one sitting to another. Words that
+are neighbours in the question say more where they stand together (Metzler and Croft, "A Markov
+Random Field Model for Term Dependencies", 2005): each such pair is one more word of the question
+and counts PAIR_SHARE of an average one. Pairs are counted for candidates only.
 
 The **dense** arm is the cosine of the embeddings after the mean embedding of the scope is taken off
 both. All that one person speaks of has much in common; what is left tells memories apart. The mean
@@ -33,7 +33,8 @@ Hits of one **message** are compared as that message is (same_message.py).
 The **time** arm is how close a memory's event time is to the times that the question names. It
 lifts what the other arms have found, as the graph does, and proposes nothing by itself.
 
-ADR 0012, 0028, 0029, 0039, 0055 and 0056 say what was measured, and how the constants were found.
+ADR 0012, 0028, 0029, 0039, 0055, 0056 and 0058 say what was measured, and how the constants were
+found.
 """
 
 from __future__ import annotations

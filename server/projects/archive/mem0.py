@@ -135,7 +135,7 @@ def to_rows(memory: Mem0Memory, position: int, embedding_model: str) -> Mem0Rows
     return Mem0Rows(
         call=json.dumps(call),
         event=json.dumps(event),
-        memory=json.dumps({**state, "ordinal": 0}),
+        memory=json.dumps(state),
         text=text,
         identity=scope.key() + digest,
     )

@@ -51,7 +51,7 @@ FROM (
 -- block: memory_columns
 memory_id, version, call_id, user_id, agent_id, app_id, run_id, scope_key, digest, text, role, name,
 inferred, immutable, metadata, categories, entities, relations, evidence, event_time,
-expiration_date, create_time, update_time, ordinal
+expiration_date, create_time, update_time
 
 -- name: read_memory
 SELECT to_jsonb(row)::text
@@ -138,7 +138,7 @@ RETURNING 1;
 
 -- block: passage_columns
 passage_id, call_id, message_id, user_id, agent_id, app_id, run_id, scope_key, digest, sentences, text,
-role, name, metadata, event_time, expiration_date, create_time, store_time, delete_time, ordinal
+role, name, metadata, event_time, expiration_date, create_time, store_time, delete_time
 
 -- name: read_passage
 SELECT to_jsonb(row)::text
@@ -172,12 +172,12 @@ ORDER BY new_position;
 INSERT INTO passages (
     project_id, passage_id, call_id, message_id, user_id, agent_id, app_id, run_id, scope_key, digest,
     sentences, text, role, name, metadata, event_time, expiration_date, create_time, store_time,
-    delete_time, ordinal, embedding
+    delete_time, embedding
 )
 SELECT :project_id, given.passage_id, given.call_id, given.message_id, given.user_id, given.agent_id,
        given.app_id, given.run_id, given.scope_key, given.digest, given.sentences, given.text,
        given.role, given.name, given.metadata, given.event_time, given.expiration_date,
-       given.create_time, given.store_time, given.delete_time, given.ordinal, input.vector
+       given.create_time, given.store_time, given.delete_time, input.vector
 FROM unnest(:rows::text[], :vectors::halfvec[]) AS input (line, vector),
      jsonb_populate_record(NULL::passages, input.line::jsonb) AS given
 ON CONFLICT (project_id, passage_id) DO NOTHING
@@ -202,13 +202,13 @@ WITH added AS (
     INSERT INTO memories (
         project_id, memory_id, version, call_id, user_id, agent_id, app_id, run_id, scope_key,
         digest, text, role, name, inferred, immutable, metadata, categories, entities, relations,
-        evidence, event_time, expiration_date, create_time, update_time, ordinal, embedding
+        evidence, event_time, expiration_date, create_time, update_time, embedding
     )
     SELECT :project_id, given.memory_id, given.version, given.call_id, given.user_id, given.agent_id,
            given.app_id, given.run_id, given.scope_key, given.digest, given.text, given.role,
            given.name, given.inferred, given.immutable, given.metadata, given.categories,
            given.entities, given.relations, given.evidence, given.event_time,
-           given.expiration_date, given.create_time, given.update_time, given.ordinal, input.vector
+           given.expiration_date, given.create_time, given.update_time, input.vector
     FROM unnest(:rows::text[], :vectors::halfvec[]) AS input (line, vector),
          jsonb_populate_record(NULL::memories, input.line::jsonb) AS given
     ON CONFLICT DO NOTHING

@@ -189,7 +189,6 @@ def _passage_values(new: NewPassages) -> dict[str, object]:
     return {
         "passage_ids": [passage.passage_id for passage in passages],
         "passage_message_ids": [passage.message_id for passage in passages],
-        "passage_ordinals": [passage.ordinal for passage in passages],
         "passage_roles": [passage.role for passage in passages],
         "passage_names": [passage.name for passage in passages],
         "passage_digests": [passage.digest for passage in passages],

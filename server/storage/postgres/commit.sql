@@ -82,14 +82,14 @@ added AS (
     INSERT INTO memories (
         project_id, memory_id, version, call_id, user_id, agent_id, app_id, run_id, scope_key,
         digest, text, role, name, inferred, immutable, metadata, categories, entities, relations,
-        evidence, event_time, expiration_date, create_time, update_time, embedding, ordinal
+        evidence, event_time, expiration_date, create_time, update_time, embedding
     )
     SELECT :project_id, input.memory_id, 1, :call_id, :user_id, :agent_id, :app_id, :run_id, :scope_key,
            input.digest, input.text, input.role, input.name, :inferred, :immutable, :metadata,
            ARRAY(SELECT jsonb_array_elements_text(input.details -> 'categories')),
            input.details -> 'entities', input.details -> 'relations', input.details -> 'evidence',
            :event_time, coalesce(:expiration_date::date, retention.last_day), :call_time, :call_time,
-           input.embedding, input.ordinal
+           input.embedding
     FROM new_position, input LEFT JOIN retention ON true
     ORDER BY input.ordinal
     ON CONFLICT (project_id, scope_key, digest) DO NOTHING
@@ -121,7 +121,7 @@ FROM new_position LEFT JOIN added ON true;
 -- the message remains, or if the new one is kept for longer.
 ,
 given_passages AS MATERIALIZED (
-    SELECT passage_id, message_id, passage.ordinal, role, name, digest, embedding,
+    SELECT passage_id, message_id, role, name, digest, embedding,
            ARRAY(
                SELECT sentence
                FROM jsonb_array_elements_text(passage.content -> 'sentences')
@@ -130,10 +130,9 @@ given_passages AS MATERIALIZED (
            ) AS sentences,
            coalesce(:passage_expiration_date::date, retention.last_day) AS expiration_date
     FROM unnest(
-        :passage_ids::uuid[], :passage_message_ids::uuid[], :passage_ordinals::integer[],
-        :passage_roles::text[], :passage_names::text[], :passage_digests::bytea[],
+        :passage_ids::uuid[], :passage_message_ids::uuid[], :passage_roles::text[], :passage_names::text[], :passage_digests::bytea[],
         :passage_sentences::jsonb[], :passage_embeddings::halfvec[]
-    ) AS passage (passage_id, message_id, ordinal, role, name, digest, content, embedding)
+    ) AS passage (passage_id, message_id, role, name, digest, content, embedding)
     LEFT JOIN retention ON true
 ),
 -- A message that was sent before is compared with its newest passage: a sentence that became a memory
@@ -152,7 +151,7 @@ compared AS MATERIALIZED (
     ) AS former ON true
 ),
 remaining AS MATERIALIZED (
-    SELECT compared.passage_id, message_id, ordinal, role, name, digest, embedding,
+    SELECT compared.passage_id, message_id, role, name, digest, embedding,
            expiration_date, former_id, former_sentences, was_deleted,
            former_date < coalesce(expiration_date, 'infinity'::date) AS lasts_longer,
            CASE WHEN former_id IS NULL OR was_deleted THEN sentences ELSE ARRAY(
@@ -179,7 +178,7 @@ added_passages AS (
     INSERT INTO passages (
         project_id, passage_id, call_id, message_id, user_id, agent_id, app_id, run_id, scope_key,
         digest, sentences, text, role, name, metadata, event_time, expiration_date, create_time,
-        store_time, delete_time, ordinal, embedding
+        store_time, delete_time, embedding
     )
     SELECT :project_id, new.passage_id, :call_id, new.message_id, :user_id, :agent_id, :app_id,
            :run_id, :scope_key,
@@ -187,7 +186,7 @@ added_passages AS (
            btrim(array_to_string(new.sentences, ''), E' \t\r\n'), new.role, new.name, :passage_metadata,
            :event_time, new.expiration_date, :call_time, :call_time,
            CASE WHEN cardinality(new.sentences) = 0 THEN :call_time END,
-           new.ordinal, new.embedding
+           new.embedding
     FROM new_position, new_passages AS new
 )
 

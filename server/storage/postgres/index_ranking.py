@@ -72,7 +72,7 @@ class Candidate(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class _Line:
-    """The messages of all conversations in the order in which they were said, one after another.
+    """The items of all conversations in the order in which they were said, one after another.
 
     `numbers` are theirs among the visible items. `opens` marks the first of each sitting. What lies
     within reach of a message are those from place `first` to before `end`.
@@ -162,11 +162,12 @@ class ScopeView:
 
 
 def _in_order(view: ScopeView, items: Numbers) -> Numbers:
-    """The items by scope, time of their call, place in it, and id.
+    """The items by scope, message, and id.
 
-    Ids, which are in no order and slow to sort, are compared only where all else is the same.
+    What tells messages of one moment apart, and items of one message, is slow to sort: it is
+    compared only where all else is the same.
     """
-    keys = [view.column(name)[items] for name in ("ordinal", "created", "scope")]
+    keys = [view.column(name)[items] for name in ("message_high", "scope")]
     order = np.lexsort(keys)
     same = np.ones(max(0, len(items) - 1), dtype=np.bool_)
     for key in keys:
@@ -174,13 +175,13 @@ def _in_order(view: ScopeView, items: Numbers) -> Numbers:
     tied = np.flatnonzero(np.append(same, False) | np.append(False, same))
     ties = order[tied]
     high, low = (half[items[ties]] for half in view.order)
-    order[tied] = ties[np.lexsort((low, high, *(key[ties] for key in keys)))]
+    message_low = view.column("message_low")[items[ties]]
+    order[tied] = ties[np.lexsort((low, high, message_low, *(key[ties] for key in keys)))]
     return items[order]
 
 
 def _line(view: ScopeView) -> _Line:
-    stored = np.flatnonzero(view.column("inferred") == 0)
-    numbers = _in_order(view, stored)
+    numbers = _in_order(view, np.flatnonzero(view.column("has_message")))
     scopes, times = view.column("scope")[numbers], view.column("happened")[numbers]
     opens = np.ones(len(numbers), dtype=np.bool_)
     opens[1:] = (np.diff(scopes) != 0) | (np.abs(np.diff(times)) > _SITTING_MICROSECONDS)

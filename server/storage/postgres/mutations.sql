@@ -82,27 +82,20 @@ SELECT new_position.position, receipt.counts FROM new_position, deleted, receipt
 -- Writes the memory as it was at `from_version`, whether it still exists, at the newest version
 -- (`version`), or was deleted. Returns no row, and writes nothing, if it exists at another version
 -- or is immutable. If it was deleted, a concurrent event with the same version violates the primary
--- key. It keeps its ordinal in the call that added it.
+-- key.
 WITH new_position AS MATERIALIZED (SELECT nextval('change_position') AS position),
-origin AS MATERIALIZED (
-    SELECT ordinal
-    FROM memory_events
-    WHERE project_id = :project_id AND memory_id = :memory_id AND type = 'ADD'
-    ORDER BY version
-    LIMIT 1
-),
 restored AS (
     INSERT INTO memories AS m (
         project_id, memory_id, version, call_id, user_id, agent_id, app_id, run_id, scope_key,
         digest, text, role, name, inferred, immutable, metadata, categories, entities, relations,
-        evidence, event_time, expiration_date, create_time, update_time, embedding, ordinal
+        evidence, event_time, expiration_date, create_time, update_time, embedding
     )
     SELECT :project_id, :memory_id, :version + 1, :call_id, :user_id, :agent_id, :app_id, :run_id,
            :scope_key,
            :digest, state.text, state.role, state.name, state.inferred, state.immutable, state.metadata,
            state.categories, state.entities, state.relations, state.evidence, state.event_time,
-           state.expiration_date, state.create_time, :call_time, :embedding::halfvec, origin.ordinal
-    FROM origin, memory_events AS e
+           state.expiration_date, state.create_time, :call_time, :embedding::halfvec
+    FROM memory_events AS e
     CROSS JOIN LATERAL jsonb_populate_record(NULL::memories, e.state) AS state
     WHERE e.project_id = :project_id AND e.memory_id = :memory_id AND e.version = :from_version
     ON CONFLICT (project_id, memory_id) DO UPDATE SET

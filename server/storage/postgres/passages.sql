@@ -4,7 +4,7 @@
 -- Current passages with the columns of `memories`, so that a search ranks both alike.
 SELECT project_id, passage_id AS memory_id, user_id, agent_id, app_id, run_id, scope_key, text,
        false AS inferred, false AS immutable, metadata, '{}'::text[] AS categories, event_time,
-       expiration_date, create_time, create_time AS update_time, ordinal, text_length, lexemes,
+       expiration_date, create_time, create_time AS update_time, text_length, lexemes,
        embedding, role, name, message_id
 FROM passages
 WHERE delete_time IS NULL
@@ -15,7 +15,7 @@ WHERE delete_time IS NULL
 SELECT p.project_id, p.passage_id AS memory_id, p.user_id, p.agent_id, p.app_id, p.run_id,
        p.scope_key, p.text, false AS inferred, false AS immutable, p.metadata,
        '{}'::text[] AS categories, p.event_time, p.expiration_date, p.create_time,
-       p.create_time AS update_time, p.ordinal, p.text_length, p.lexemes, p.embedding, p.role, p.name,
+       p.create_time AS update_time, p.text_length, p.lexemes, p.embedding, p.role, p.name,
        p.message_id
 FROM calls AS origin
 JOIN passages AS p ON p.project_id = origin.project_id AND p.call_id = origin.call_id

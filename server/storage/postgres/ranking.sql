@@ -10,28 +10,28 @@
 SELECT m.memory_id, m.event_time, m.text_length, row_number() OVER outward = 1 AS is_next,
        sum(m.text_length) OVER outward - m.text_length AS apart
 FROM (
-    SELECT m.memory_id, m.event_time, m.text_length, m.create_time, m.ordinal
+    SELECT m.memory_id, m.message_id, m.event_time, m.text_length
     FROM {memories} AS m
-    WHERE {narrowed} AND m.scope_key = c.scope_key AND NOT m.inferred
-      AND (m.create_time, m.ordinal, m.memory_id) < (c.create_time, c.ordinal, c.memory_id)
-    ORDER BY m.create_time DESC, m.ordinal DESC, m.memory_id DESC
+    WHERE {narrowed} AND m.scope_key = c.scope_key AND m.message_id IS NOT NULL
+      AND (m.message_id, m.memory_id) < (c.message_id, c.memory_id)
+    ORDER BY m.message_id DESC, m.memory_id DESC
     LIMIT 8
 ) AS m
-WINDOW outward AS (ORDER BY m.create_time DESC, m.ordinal DESC, m.memory_id DESC)
+WINDOW outward AS (ORDER BY m.message_id DESC, m.memory_id DESC)
 
 -- block: after
 -- The items after `c`, the nearest first, each with the number of characters in between.
 SELECT m.memory_id, m.event_time, m.text_length, row_number() OVER outward = 1 AS is_next,
        sum(m.text_length) OVER outward - m.text_length AS apart
 FROM (
-    SELECT m.memory_id, m.event_time, m.text_length, m.create_time, m.ordinal
+    SELECT m.memory_id, m.message_id, m.event_time, m.text_length
     FROM {memories} AS m
-    WHERE {narrowed} AND m.scope_key = c.scope_key AND NOT m.inferred
-      AND (m.create_time, m.ordinal, m.memory_id) > (c.create_time, c.ordinal, c.memory_id)
-    ORDER BY m.create_time, m.ordinal, m.memory_id
+    WHERE {narrowed} AND m.scope_key = c.scope_key AND m.message_id IS NOT NULL
+      AND (m.message_id, m.memory_id) > (c.message_id, c.memory_id)
+    ORDER BY m.message_id, m.memory_id
     LIMIT 8
 ) AS m
-WINDOW outward AS (ORDER BY m.create_time, m.ordinal, m.memory_id)
+WINDOW outward AS (ORDER BY m.message_id, m.memory_id)
 
 -- block: question
 question AS MATERIALIZED (

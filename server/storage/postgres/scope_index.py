@@ -22,19 +22,11 @@ EARLIEST: Final = datetime.min.replace(tzinfo=UTC)
 NEVER: Final = date.max.toordinal()
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _HALF: Final = 2**64
+_NO_ID: Final = UUID(int=0)
 _MICROSECOND: Final = timedelta(microseconds=1)
 _COLUMNS: Final = (
-    *(
-        "stamp",
-        "scope",
-        "inferred",
-        "created",
-        "happened",
-        "ordinal",
-        "length",
-        "expires",
-    ),
-    *("high", "low"),
+    *("stamp", "scope", "created", "happened", "length", "expires"),
+    *("high", "low", "has_message", "message_high", "message_low"),
 )
 _LEAST_ROOM: Final = 8
 _BYTES_PER_PLACE: Final = 2
@@ -213,13 +205,17 @@ def places_in(sent: bytes | bytearray) -> Numbers:
 def _columns_of(row: Row, scopes: dict[bytes, int]) -> Iterator[tuple[str, int]]:
     yield "stamp", row["stamp"]
     yield "scope", scopes.setdefault(row["scope_key"], len(scopes))
-    yield "inferred", row["inferred"]
     yield "created", microseconds(row["create_time"])
     yield "happened", microseconds(row["event_time"])
-    yield "ordinal", row["ordinal"]
     yield "length", row["text_length"]
     yield "expires", row["expiration_date"].toordinal() if row["expiration_date"] else NEVER
-    # The columns are signed, and keep the order of ids.
-    high, low = divmod(row["memory_id"].int, _HALF)
-    yield "high", high - _HALF // 2
-    yield "low", low - _HALF // 2
+    yield from zip(("high", "low"), _halves(row["memory_id"]), strict=True)
+    message_id = row["message_id"]
+    yield "has_message", message_id is not None
+    yield from zip(("message_high", "message_low"), _halves(message_id or _NO_ID), strict=True)
+
+
+def _halves(id_: UUID) -> tuple[int, int]:
+    """The two halves of an id, signed as the columns are, in the order of ids."""
+    high, low = divmod(id_.int, _HALF)
+    return high - _HALF // 2, low - _HALF // 2

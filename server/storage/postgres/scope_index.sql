@@ -3,17 +3,17 @@
 
 -- block: items_memories
 SELECT m.project_id, m.user_id, m.agent_id, m.app_id, m.run_id, m.memory_id,
-       uuid_hash_extended(m.memory_id, m.version) AS stamp, m.version, m.scope_key, m.inferred,
-       m.role, m.name, m.message_id, m.create_time, m.update_time, m.event_time, m.ordinal,
-       m.text_length, m.expiration_date, m.embedding, m.lexemes
+       uuid_hash_extended(m.memory_id, m.version) AS stamp, m.version, m.scope_key, m.role, m.name,
+       m.message_id, m.create_time, m.update_time, m.event_time, m.text_length, m.expiration_date,
+       m.embedding, m.lexemes
 FROM memories AS m
 
 -- block: items_passages
 -- Passages are never changed, so they have no version.
 SELECT m.project_id, m.user_id, m.agent_id, m.app_id, m.run_id, m.passage_id,
-       uuid_hash_extended(m.passage_id, 0), 0::bigint, m.scope_key, false,
-       m.role, m.name, m.message_id, m.create_time, m.create_time, m.event_time, m.ordinal,
-       m.text_length, m.expiration_date, m.embedding, m.lexemes
+       uuid_hash_extended(m.passage_id, 0), 0::bigint, m.scope_key, m.role, m.name,
+       m.message_id, m.create_time, m.create_time, m.event_time, m.text_length, m.expiration_date,
+       m.embedding, m.lexemes
 FROM passages AS m
 WHERE m.delete_time IS NULL
 
@@ -21,9 +21,9 @@ WHERE m.delete_time IS NULL
 m.project_id = {project} AND {scope}
 
 -- block: item_columns
-m.memory_id, m.stamp, m.version, m.scope_key, m.inferred, m.role, m.name, m.message_id,
-m.create_time, m.update_time, m.event_time, m.ordinal, m.text_length, m.expiration_date,
-halfvec_send(m.embedding) AS vector, tsvectorsend(m.lexemes) AS words
+m.memory_id, m.stamp, m.version, m.scope_key, m.role, m.name, m.message_id, m.create_time,
+m.update_time, m.event_time, m.text_length, m.expiration_date, halfvec_send(m.embedding) AS vector,
+tsvectorsend(m.lexemes) AS words
 
 -- name: look_at_scope (items, project, scope)
 -- The digest of the scope, which changes with every item, the words of the question, and the items

@@ -5,7 +5,7 @@
 
 -- block: present_memories
 SELECT project_id, memory_id, user_id, agent_id, app_id, run_id, scope_key, text, inferred, immutable,
-       metadata, categories, event_time, expiration_date, create_time, update_time, ordinal,
+       metadata, categories, event_time, expiration_date, create_time, update_time,
        text_length, lexemes, embedding, role, name, message_id
 FROM memories
 
@@ -18,7 +18,7 @@ past AS MATERIALIZED ({rows}),
 -- embedding did not change the text; a state without any embedding is found by its words alone.
 SELECT s.project_id, s.memory_id, s.user_id, s.agent_id, s.app_id, s.run_id, s.scope_key, s.text,
        s.inferred, s.immutable, s.metadata, s.categories, s.event_time, s.expiration_date,
-       s.create_time, s.update_time, born.ordinal, char_length(s.text) AS text_length,
+       s.create_time, s.update_time, char_length(s.text) AS text_length,
        indexed_words(s.text, s.role, s.name, s.event_time, s.entities, s.evidence) AS lexemes,
        coalesce(
            embedded.embedding,
@@ -73,7 +73,7 @@ WHERE last.state IS NOT NULL
 WITH {past}{question},
 {centre},
 compared AS MATERIALIZED (
-    SELECT m.memory_id, m.scope_key, m.inferred, m.create_time, m.ordinal, m.text_length, m.event_time,
+    SELECT m.memory_id, m.scope_key, m.text_length, m.event_time,
            m.role, m.name, m.message_id,
            -(m.embedding <#> :vector) AS similarity,
            -(m.embedding <#> (SELECT mean FROM centre)) AS commonness,
@@ -94,14 +94,14 @@ frame AS MATERIALIZED (
 {weights},
 {word_pairs},
 matched AS MATERIALIZED (
-    SELECT c.memory_id, c.scope_key, c.inferred, c.create_time, c.ordinal, c.text_length, c.event_time,
+    SELECT c.memory_id, c.scope_key, c.text_length, c.event_time,
            c.role, c.name, c.message_id, c.shared,
            {dense} AS dense,
            {lexical} AS lexical
     FROM compared AS c, frame AS f, weights AS w
 ),
--- Messages that were stored as they are lend to those around them; inferred facts stand alone. The
--- messages of all conversations stand in one line. Where each ends and how much is lent up to it are
+-- Items lend to those around them, in the order of their messages; what is of no known message stands
+-- alone. The messages of all conversations stand in one line. Where each ends and how much is lent up to it are
 -- running sums, so that the sum over any stretch of the line is the difference of two of them.
 line_items AS MATERIALIZED (
     SELECT {ranked}, near, far,
@@ -114,9 +114,9 @@ line_items AS MATERIALIZED (
     FROM (
         SELECT c.*, {lending}
         FROM matched AS c
-        WHERE NOT inferred AND (SELECT total FROM weights) IS NOT NULL
+        WHERE message_id IS NOT NULL AND (SELECT total FROM weights) IS NOT NULL
     ) AS c
-    WINDOW line AS (ORDER BY scope_key, create_time, ordinal, memory_id ROWS UNBOUNDED PRECEDING)
+    WINDOW line AS (ORDER BY scope_key, message_id, memory_id ROWS UNBOUNDED PRECEDING)
 ),
 -- The columns of `line_items` by place, and the places at which a sitting begins. They are looked
 -- up and not joined: a join can read the arrays again for each message, which takes the square of
@@ -132,7 +132,7 @@ line AS MATERIALIZED (
 scored AS MATERIALIZED (
     SELECT {ranked}
     FROM matched
-    WHERE inferred OR (SELECT total FROM weights) IS NULL
+    WHERE message_id IS NULL OR (SELECT total FROM weights) IS NULL
     UNION ALL
     SELECT memory_id, event_time, role, name, message_id, text_length, shared, dense, 1 - (1 - lexical) * exp((
                CASE WHEN place > first THEN (SELECT near FROM line)[place - 1] ELSE 0 END

@@ -64,9 +64,9 @@ matched AS MATERIALIZED (
 ),
 best AS MATERIALIZED (SELECT * FROM matched ORDER BY lexical DESC, memory_id LIMIT (SELECT :limit::bigint)),
 seeds AS MATERIALIZED (
-    SELECT m.memory_id, m.scope_key, m.create_time, m.ordinal, m.event_time, m.text_length
+    SELECT m.memory_id, m.scope_key, m.message_id, m.event_time, m.text_length
     FROM {memories} AS m
-    WHERE m.project_id = :project_id AND NOT m.inferred AND m.memory_id = ANY (ARRAY(
+    WHERE m.project_id = :project_id AND m.message_id IS NOT NULL AND m.memory_id = ANY (ARRAY(
         (SELECT memory_id FROM nearest LIMIT (SELECT :limit::bigint / 2))
         UNION (SELECT memory_id FROM best LIMIT (SELECT :limit::bigint / 2))
     ))

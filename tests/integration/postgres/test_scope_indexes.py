@@ -58,15 +58,13 @@ class World:
             return await self.indexes.rank(connection, asked) is not None
 
     async def add(
-        self, *texts: str, scope: Scope = ALICE, verbatim: bool = False, **details: object
+        self, *texts: str, scope: Scope = ALICE, **details: object
     ) -> list[EmbeddedMemory]:
         of = call(scope=scope, time=NOW + timedelta(minutes=next(self._minutes)))
         added = [
             addition(of, text, ordinal=ordinal, **details)  # type: ignore[arg-type] # names fit
             for ordinal, text in enumerate(texts)
         ]
-        if verbatim:
-            added = [replace(item, memory=replace(item.memory, inferred=False)) for item in added]
         await self.store.commit(ChangeSet(of, added=added))
         return added
 

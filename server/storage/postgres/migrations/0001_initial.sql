@@ -388,7 +388,6 @@ CREATE TABLE memories (
     graph_space text GENERATED ALWAYS AS (
         coalesce('user:' || user_id, 'agent:' || agent_id, 'app:' || app_id, 'run:' || run_id)
     ) STORED,
-    ordinal integer NOT NULL DEFAULT 0,
     message_id uuid GENERATED ALWAYS AS ((evidence -> 0 ->> 'message_id')::uuid) STORED,
     PRIMARY KEY (project_id, memory_id),
     CONSTRAINT memories_version CHECK (version >= 1)
@@ -410,14 +409,12 @@ COMMENT ON COLUMN memories.entities IS 'The entities that the memory mentions.';
 COMMENT ON COLUMN memories.relations IS 'The relations between entities that the memory states.';
 COMMENT ON COLUMN memories.evidence IS 'The messages, and what of them, that the memory rests on.';
 COMMENT ON COLUMN memories.message_id IS
-    'The first message of the evidence: a search tells by it which hits come from one message.';
+    'The first message of the evidence. Ids of messages are in the order of the conversation, so a '
+    'search tells by them what was said next to what, and which hits come from one message.';
 COMMENT ON COLUMN memories.event_time IS 'When it was said.';
 COMMENT ON COLUMN memories.expiration_date IS 'From this day on (UTC) no read returns it.';
 COMMENT ON COLUMN memories.embedding IS
     'Stored in line, because a search reads the embeddings of a whole scope.';
-COMMENT ON COLUMN memories.ordinal IS
-    'The place among the changes of the call that added it: with the time of the call it says '
-    'what was said next to what.';
 COMMENT ON COLUMN memories.lexemes IS
     'What the lexical arm of a search reads: words, speaker and time.';
 
@@ -452,7 +449,7 @@ CREATE INDEX memories_expiration ON memories (expiration_date) WHERE expiration_
 
 -- What was said just before a message, and just after it: searches of large scopes look it up.
 CREATE INDEX memories_conversation
-    ON memories (project_id, scope_key, create_time, ordinal, memory_id) WHERE NOT inferred;
+    ON memories (project_id, scope_key, message_id, memory_id) WHERE message_id IS NOT NULL;
 
 -- Of a graph space those that teach other names of entities.
 CREATE INDEX memories_teachers
@@ -480,7 +477,6 @@ CREATE TABLE passages (
     create_time timestamptz NOT NULL,
     store_time timestamptz NOT NULL,
     delete_time timestamptz,
-    ordinal integer NOT NULL,
     embedding halfvec STORAGE PLAIN NOT NULL,
     lexemes tsvector STORAGE MAIN NOT NULL GENERATED ALWAYS AS (indexed_words(text, role, name, event_time)) STORED,
     text_length integer NOT NULL GENERATED ALWAYS AS (char_length(text)) STORED,
@@ -522,7 +518,7 @@ CREATE INDEX passages_digest ON passages (project_id, scope_key, digest, store_t
 
 -- What was told just before and just after: searches of large scopes look it up.
 CREATE INDEX passages_conversation
-    ON passages (project_id, scope_key, create_time, ordinal, passage_id) WHERE delete_time IS NULL;
+    ON passages (project_id, scope_key, message_id, passage_id) WHERE delete_time IS NULL;
 
 -- What has expired is purged in time.
 CREATE INDEX passages_expiration ON passages (expiration_date) WHERE expiration_date IS NOT NULL;
@@ -998,13 +994,13 @@ LANGUAGE sql AS $$
         INSERT INTO passages (
             project_id, passage_id, call_id, message_id, user_id, agent_id, app_id, run_id,
             scope_key, digest, sentences, text, role, name, metadata, event_time, expiration_date,
-            create_time, store_time, delete_time, ordinal, embedding
+            create_time, store_time, delete_time, embedding
         )
         SELECT project_id, gen_random_uuid(), call_id, message_id, user_id, agent_id, app_id, run_id,
                scope_key, digest, left_over,
                btrim(array_to_string(left_over, ''), E' \t\r\n'), role, name, metadata, event_time,
                expiration_date, create_time, at_time,
-               CASE WHEN cardinality(left_over) = 0 THEN at_time END, ordinal, embedding
+               CASE WHEN cardinality(left_over) = 0 THEN at_time END, embedding
         FROM replaced
     )
     SELECT count(*)::integer FROM replaced

@@ -50,7 +50,7 @@ SELECT to_jsonb(row)::text
 FROM (
     SELECT memory_id, version, call_id, user_id, agent_id, app_id, run_id, scope_key, digest, text, role, name,
 inferred, immutable, metadata, categories, entities, relations, evidence, event_time,
-expiration_date, create_time, update_time, ordinal
+expiration_date, create_time, update_time
     FROM memories
     WHERE project_id = $1
     ORDER BY memory_id
@@ -61,7 +61,7 @@ SELECT to_jsonb(row)::text
 FROM (
     SELECT memory_id, version, call_id, user_id, agent_id, app_id, run_id, scope_key, digest, text, role, name,
 inferred, immutable, metadata, categories, entities, relations, evidence, event_time,
-expiration_date, create_time, update_time, ordinal, embedding::text AS embedding
+expiration_date, create_time, update_time, embedding::text AS embedding
     FROM memories
     WHERE project_id = $1
     ORDER BY memory_id
@@ -132,7 +132,7 @@ RETURNING 1;
 SELECT to_jsonb(row)::text
 FROM (
     SELECT passage_id, call_id, message_id, user_id, agent_id, app_id, run_id, scope_key, digest, sentences, text,
-role, name, metadata, event_time, expiration_date, create_time, store_time, delete_time, ordinal
+role, name, metadata, event_time, expiration_date, create_time, store_time, delete_time
     FROM passages
     WHERE project_id = $1
     ORDER BY passage_id
@@ -142,7 +142,7 @@ role, name, metadata, event_time, expiration_date, create_time, store_time, dele
 SELECT to_jsonb(row)::text
 FROM (
     SELECT passage_id, call_id, message_id, user_id, agent_id, app_id, run_id, scope_key, digest, sentences, text,
-role, name, metadata, event_time, expiration_date, create_time, store_time, delete_time, ordinal, embedding::text AS embedding
+role, name, metadata, event_time, expiration_date, create_time, store_time, delete_time, embedding::text AS embedding
     FROM passages
     WHERE project_id = $1
     ORDER BY passage_id
@@ -162,12 +162,12 @@ ORDER BY new_position;
 INSERT INTO passages (
     project_id, passage_id, call_id, message_id, user_id, agent_id, app_id, run_id, scope_key, digest,
     sentences, text, role, name, metadata, event_time, expiration_date, create_time, store_time,
-    delete_time, ordinal, embedding
+    delete_time, embedding
 )
 SELECT $1, given.passage_id, given.call_id, given.message_id, given.user_id, given.agent_id,
        given.app_id, given.run_id, given.scope_key, given.digest, given.sentences, given.text,
        given.role, given.name, given.metadata, given.event_time, given.expiration_date,
-       given.create_time, given.store_time, given.delete_time, given.ordinal, input.vector
+       given.create_time, given.store_time, given.delete_time, input.vector
 FROM unnest($2::text[], $3::halfvec[]) AS input (line, vector),
      jsonb_populate_record(NULL::passages, input.line::jsonb) AS given
 ON CONFLICT (project_id, passage_id) DO NOTHING
@@ -192,13 +192,13 @@ WITH added AS (
     INSERT INTO memories (
         project_id, memory_id, version, call_id, user_id, agent_id, app_id, run_id, scope_key,
         digest, text, role, name, inferred, immutable, metadata, categories, entities, relations,
-        evidence, event_time, expiration_date, create_time, update_time, ordinal, embedding
+        evidence, event_time, expiration_date, create_time, update_time, embedding
     )
     SELECT $1, given.memory_id, given.version, given.call_id, given.user_id, given.agent_id,
            given.app_id, given.run_id, given.scope_key, given.digest, given.text, given.role,
            given.name, given.inferred, given.immutable, given.metadata, given.categories,
            given.entities, given.relations, given.evidence, given.event_time,
-           given.expiration_date, given.create_time, given.update_time, given.ordinal, input.vector
+           given.expiration_date, given.create_time, given.update_time, input.vector
     FROM unnest($2::text[], $3::halfvec[]) AS input (line, vector),
          jsonb_populate_record(NULL::memories, input.line::jsonb) AS given
     ON CONFLICT DO NOTHING

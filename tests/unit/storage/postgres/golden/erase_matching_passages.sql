@@ -2,7 +2,7 @@
 WITH locked_passages AS MATERIALIZED (SELECT m.memory_id AS passage_id
 FROM (SELECT project_id, passage_id AS memory_id, user_id, agent_id, app_id, run_id, scope_key, text,
        false AS inferred, false AS immutable, metadata, '{}'::text[] AS categories, event_time,
-       expiration_date, create_time, create_time AS update_time, ordinal, text_length, lexemes,
+       expiration_date, create_time, create_time AS update_time, text_length, lexemes,
        embedding, role, name, message_id
 FROM passages
 WHERE delete_time IS NULL) AS m

@@ -97,25 +97,18 @@ SELECT new_position.position, receipt.counts FROM new_position, deleted, receipt
 
 -- name: restore_memory
 WITH new_position AS MATERIALIZED (SELECT nextval('change_position') AS position),
-origin AS MATERIALIZED (
-    SELECT ordinal
-    FROM memory_events
-    WHERE project_id = $1 AND memory_id = $2 AND type = 'ADD'
-    ORDER BY version
-    LIMIT 1
-),
 restored AS (
     INSERT INTO memories AS m (
         project_id, memory_id, version, call_id, user_id, agent_id, app_id, run_id, scope_key,
         digest, text, role, name, inferred, immutable, metadata, categories, entities, relations,
-        evidence, event_time, expiration_date, create_time, update_time, embedding, ordinal
+        evidence, event_time, expiration_date, create_time, update_time, embedding
     )
     SELECT $1, $2, $3 + 1, $4, $5, $6, $7, $8,
            $9,
            $10, state.text, state.role, state.name, state.inferred, state.immutable, state.metadata,
            state.categories, state.entities, state.relations, state.evidence, state.event_time,
-           state.expiration_date, state.create_time, $11, $12::halfvec, origin.ordinal
-    FROM origin, memory_events AS e
+           state.expiration_date, state.create_time, $11, $12::halfvec
+    FROM memory_events AS e
     CROSS JOIN LATERAL jsonb_populate_record(NULL::memories, e.state) AS state
     WHERE e.project_id = $1 AND e.memory_id = $2 AND e.version = $13
     ON CONFLICT (project_id, memory_id) DO UPDATE SET

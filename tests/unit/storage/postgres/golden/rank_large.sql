@@ -12,13 +12,13 @@ centre AS MATERIALIZED (
     FROM (
         SELECT m.embedding
         FROM (SELECT project_id, memory_id, user_id, agent_id, app_id, run_id, scope_key, text, inferred, immutable,
-       metadata, categories, event_time, expiration_date, create_time, update_time, ordinal,
+       metadata, categories, event_time, expiration_date, create_time, update_time,
        text_length, lexemes, embedding, role, name, message_id
 FROM memories
 UNION ALL
 SELECT project_id, passage_id AS memory_id, user_id, agent_id, app_id, run_id, scope_key, text,
        false AS inferred, false AS immutable, metadata, '{}'::text[] AS categories, event_time,
-       expiration_date, create_time, create_time AS update_time, ordinal, text_length, lexemes,
+       expiration_date, create_time, create_time AS update_time, text_length, lexemes,
        embedding, role, name, message_id
 FROM passages
 WHERE delete_time IS NULL) AS m
@@ -45,13 +45,13 @@ compared AS MATERIALIZED (SELECT m.memory_id, m.text_length,
        -(m.embedding <#> (SELECT mean FROM centre)) AS commonness,
        CASE WHEN m.lexemes @@ (SELECT any_of FROM question) THEN ts_filter(setweight(m.lexemes, 'A', (SELECT lexemes FROM question)), '{a}') END AS shared
 FROM (SELECT project_id, memory_id, user_id, agent_id, app_id, run_id, scope_key, text, inferred, immutable,
-       metadata, categories, event_time, expiration_date, create_time, update_time, ordinal,
+       metadata, categories, event_time, expiration_date, create_time, update_time,
        text_length, lexemes, embedding, role, name, message_id
 FROM memories
 UNION ALL
 SELECT project_id, passage_id AS memory_id, user_id, agent_id, app_id, run_id, scope_key, text,
        false AS inferred, false AS immutable, metadata, '{}'::text[] AS categories, event_time,
-       expiration_date, create_time, create_time AS update_time, ordinal, text_length, lexemes,
+       expiration_date, create_time, create_time AS update_time, text_length, lexemes,
        embedding, role, name, message_id
 FROM passages
 WHERE delete_time IS NULL) AS m
@@ -108,19 +108,19 @@ matched AS MATERIALIZED (
 ),
 best AS MATERIALIZED (SELECT * FROM matched ORDER BY lexical DESC, memory_id LIMIT (SELECT $10::bigint)),
 seeds AS MATERIALIZED (
-    SELECT m.memory_id, m.scope_key, m.create_time, m.ordinal, m.event_time, m.text_length
+    SELECT m.memory_id, m.scope_key, m.message_id, m.event_time, m.text_length
     FROM (SELECT project_id, memory_id, user_id, agent_id, app_id, run_id, scope_key, text, inferred, immutable,
-       metadata, categories, event_time, expiration_date, create_time, update_time, ordinal,
+       metadata, categories, event_time, expiration_date, create_time, update_time,
        text_length, lexemes, embedding, role, name, message_id
 FROM memories
 UNION ALL
 SELECT project_id, passage_id AS memory_id, user_id, agent_id, app_id, run_id, scope_key, text,
        false AS inferred, false AS immutable, metadata, '{}'::text[] AS categories, event_time,
-       expiration_date, create_time, create_time AS update_time, ordinal, text_length, lexemes,
+       expiration_date, create_time, create_time AS update_time, text_length, lexemes,
        embedding, role, name, message_id
 FROM passages
 WHERE delete_time IS NULL) AS m
-    WHERE m.project_id = $3 AND NOT m.inferred AND m.memory_id = ANY (ARRAY(
+    WHERE m.project_id = $3 AND m.message_id IS NOT NULL AND m.memory_id = ANY (ARRAY(
         (SELECT memory_id FROM nearest LIMIT (SELECT $10::bigint / 2))
         UNION (SELECT memory_id FROM best LIMIT (SELECT $10::bigint / 2))
     ))
@@ -131,44 +131,44 @@ around AS MATERIALIZED (
     CROSS JOIN LATERAL ((SELECT m.memory_id, m.event_time, m.text_length, row_number() OVER outward = 1 AS is_next,
        sum(m.text_length) OVER outward - m.text_length AS apart
 FROM (
-    SELECT m.memory_id, m.event_time, m.text_length, m.create_time, m.ordinal
+    SELECT m.memory_id, m.message_id, m.event_time, m.text_length
     FROM (SELECT project_id, memory_id, user_id, agent_id, app_id, run_id, scope_key, text, inferred, immutable,
-       metadata, categories, event_time, expiration_date, create_time, update_time, ordinal,
+       metadata, categories, event_time, expiration_date, create_time, update_time,
        text_length, lexemes, embedding, role, name, message_id
 FROM memories
 UNION ALL
 SELECT project_id, passage_id AS memory_id, user_id, agent_id, app_id, run_id, scope_key, text,
        false AS inferred, false AS immutable, metadata, '{}'::text[] AS categories, event_time,
-       expiration_date, create_time, create_time AS update_time, ordinal, text_length, lexemes,
+       expiration_date, create_time, create_time AS update_time, text_length, lexemes,
        embedding, role, name, message_id
 FROM passages
 WHERE delete_time IS NULL) AS m
-    WHERE m.project_id = (SELECT $3::text) AND m.user_id = (SELECT $4::text) AND true AND (m.expiration_date IS NULL OR m.expiration_date >= (SELECT $5::date)) AND m.scope_key = c.scope_key AND NOT m.inferred
-      AND (m.create_time, m.ordinal, m.memory_id) < (c.create_time, c.ordinal, c.memory_id)
-    ORDER BY m.create_time DESC, m.ordinal DESC, m.memory_id DESC
+    WHERE m.project_id = (SELECT $3::text) AND m.user_id = (SELECT $4::text) AND true AND (m.expiration_date IS NULL OR m.expiration_date >= (SELECT $5::date)) AND m.scope_key = c.scope_key AND m.message_id IS NOT NULL
+      AND (m.message_id, m.memory_id) < (c.message_id, c.memory_id)
+    ORDER BY m.message_id DESC, m.memory_id DESC
     LIMIT 8
 ) AS m
-WINDOW outward AS (ORDER BY m.create_time DESC, m.ordinal DESC, m.memory_id DESC)) UNION ALL (SELECT m.memory_id, m.event_time, m.text_length, row_number() OVER outward = 1 AS is_next,
+WINDOW outward AS (ORDER BY m.message_id DESC, m.memory_id DESC)) UNION ALL (SELECT m.memory_id, m.event_time, m.text_length, row_number() OVER outward = 1 AS is_next,
        sum(m.text_length) OVER outward - m.text_length AS apart
 FROM (
-    SELECT m.memory_id, m.event_time, m.text_length, m.create_time, m.ordinal
+    SELECT m.memory_id, m.message_id, m.event_time, m.text_length
     FROM (SELECT project_id, memory_id, user_id, agent_id, app_id, run_id, scope_key, text, inferred, immutable,
-       metadata, categories, event_time, expiration_date, create_time, update_time, ordinal,
+       metadata, categories, event_time, expiration_date, create_time, update_time,
        text_length, lexemes, embedding, role, name, message_id
 FROM memories
 UNION ALL
 SELECT project_id, passage_id AS memory_id, user_id, agent_id, app_id, run_id, scope_key, text,
        false AS inferred, false AS immutable, metadata, '{}'::text[] AS categories, event_time,
-       expiration_date, create_time, create_time AS update_time, ordinal, text_length, lexemes,
+       expiration_date, create_time, create_time AS update_time, text_length, lexemes,
        embedding, role, name, message_id
 FROM passages
 WHERE delete_time IS NULL) AS m
-    WHERE m.project_id = (SELECT $3::text) AND m.user_id = (SELECT $4::text) AND true AND (m.expiration_date IS NULL OR m.expiration_date >= (SELECT $5::date)) AND m.scope_key = c.scope_key AND NOT m.inferred
-      AND (m.create_time, m.ordinal, m.memory_id) > (c.create_time, c.ordinal, c.memory_id)
-    ORDER BY m.create_time, m.ordinal, m.memory_id
+    WHERE m.project_id = (SELECT $3::text) AND m.user_id = (SELECT $4::text) AND true AND (m.expiration_date IS NULL OR m.expiration_date >= (SELECT $5::date)) AND m.scope_key = c.scope_key AND m.message_id IS NOT NULL
+      AND (m.message_id, m.memory_id) > (c.message_id, c.memory_id)
+    ORDER BY m.message_id, m.memory_id
     LIMIT 8
 ) AS m
-WINDOW outward AS (ORDER BY m.create_time, m.ordinal, m.memory_id))) AS m
+WINDOW outward AS (ORDER BY m.message_id, m.memory_id))) AS m
     WHERE m.event_time BETWEEN c.event_time - $15::interval AND c.event_time + $15
       AND (m.is_next OR least(c.text_length, m.text_length) + m.apart <= $16::bigint)
 ),
@@ -203,13 +203,13 @@ candidates AS MATERIALIZED (
            -(m.embedding <#> $2) AS similarity,
            -(m.embedding <#> (SELECT mean FROM centre)) AS commonness
     FROM (SELECT project_id, memory_id, user_id, agent_id, app_id, run_id, scope_key, text, inferred, immutable,
-       metadata, categories, event_time, expiration_date, create_time, update_time, ordinal,
+       metadata, categories, event_time, expiration_date, create_time, update_time,
        text_length, lexemes, embedding, role, name, message_id
 FROM memories
 UNION ALL
 SELECT project_id, passage_id AS memory_id, user_id, agent_id, app_id, run_id, scope_key, text,
        false AS inferred, false AS immutable, metadata, '{}'::text[] AS categories, event_time,
-       expiration_date, create_time, create_time AS update_time, ordinal, text_length, lexemes,
+       expiration_date, create_time, create_time AS update_time, text_length, lexemes,
        embedding, role, name, message_id
 FROM passages
 WHERE delete_time IS NULL) AS m

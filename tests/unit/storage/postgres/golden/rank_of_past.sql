@@ -1,7 +1,7 @@
 -- name: rank
 WITH past AS MATERIALIZED (SELECT s.project_id, s.memory_id, s.user_id, s.agent_id, s.app_id, s.run_id, s.scope_key, s.text,
        s.inferred, s.immutable, s.metadata, s.categories, s.event_time, s.expiration_date,
-       s.create_time, s.update_time, born.ordinal, char_length(s.text) AS text_length,
+       s.create_time, s.update_time, char_length(s.text) AS text_length,
        indexed_words(s.text, s.role, s.name, s.event_time, s.entities, s.evidence) AS lexemes,
        coalesce(
            embedded.embedding,
@@ -35,7 +35,7 @@ UNION ALL
 SELECT p.project_id, p.passage_id AS memory_id, p.user_id, p.agent_id, p.app_id, p.run_id,
        p.scope_key, p.text, false AS inferred, false AS immutable, p.metadata,
        '{}'::text[] AS categories, p.event_time, p.expiration_date, p.create_time,
-       p.create_time AS update_time, p.ordinal, p.text_length, p.lexemes, p.embedding, p.role, p.name,
+       p.create_time AS update_time, p.text_length, p.lexemes, p.embedding, p.role, p.name,
        p.message_id
 FROM calls AS origin
 JOIN passages AS p ON p.project_id = origin.project_id AND p.call_id = origin.call_id
@@ -62,7 +62,7 @@ centre AS MATERIALIZED (
     ) AS newest
 ),
 compared AS MATERIALIZED (
-    SELECT m.memory_id, m.scope_key, m.inferred, m.create_time, m.ordinal, m.text_length, m.event_time,
+    SELECT m.memory_id, m.scope_key, m.text_length, m.event_time,
            m.role, m.name, m.message_id,
            -(m.embedding <#> $1) AS similarity,
            -(m.embedding <#> (SELECT mean FROM centre)) AS commonness,
@@ -114,7 +114,7 @@ word_pairs AS MATERIALIZED (
       AND (SELECT of_lexeme FROM weights) ?& ARRAY[lexeme, previous]
 ),
 matched AS MATERIALIZED (
-    SELECT c.memory_id, c.scope_key, c.inferred, c.create_time, c.ordinal, c.text_length, c.event_time,
+    SELECT c.memory_id, c.scope_key, c.text_length, c.event_time,
            c.role, c.name, c.message_id, c.shared,
            (c.similarity - f.share * c.commonness - f.offset_question + f.offset_square)
 / f.question_norm
@@ -144,9 +144,9 @@ line_items AS MATERIALIZED (
         - CASE WHEN c.text_length <= $17::bigint THEN ln(1 - $15 * c.lexical) ELSE 0 END))::integer
     AS near
         FROM matched AS c
-        WHERE NOT inferred AND (SELECT total FROM weights) IS NOT NULL
+        WHERE message_id IS NOT NULL AND (SELECT total FROM weights) IS NOT NULL
     ) AS c
-    WINDOW line AS (ORDER BY scope_key, create_time, ordinal, memory_id ROWS UNBOUNDED PRECEDING)
+    WINDOW line AS (ORDER BY scope_key, message_id, memory_id ROWS UNBOUNDED PRECEDING)
 ),
 line AS MATERIALIZED (
     SELECT array_agg(ending - text_length) AS starts, array_agg(ending) AS endings,
@@ -157,7 +157,7 @@ line AS MATERIALIZED (
 scored AS MATERIALIZED (
     SELECT memory_id, event_time, role, name, message_id, text_length, shared, dense, lexical
     FROM matched
-    WHERE inferred OR (SELECT total FROM weights) IS NULL
+    WHERE message_id IS NULL OR (SELECT total FROM weights) IS NULL
     UNION ALL
     SELECT memory_id, event_time, role, name, message_id, text_length, shared, dense, 1 - (1 - lexical) * exp((
                CASE WHEN place > first THEN (SELECT near FROM line)[place - 1] ELSE 0 END

@@ -12,13 +12,13 @@ centre AS MATERIALIZED (
     FROM (
         SELECT m.embedding
         FROM (SELECT project_id, memory_id, user_id, agent_id, app_id, run_id, scope_key, text, inferred, immutable,
-       metadata, categories, event_time, expiration_date, create_time, update_time, ordinal,
+       metadata, categories, event_time, expiration_date, create_time, update_time,
        text_length, lexemes, embedding, role, name, message_id
 FROM memories
 UNION ALL
 SELECT project_id, passage_id AS memory_id, user_id, agent_id, app_id, run_id, scope_key, text,
        false AS inferred, false AS immutable, metadata, '{}'::text[] AS categories, event_time,
-       expiration_date, create_time, create_time AS update_time, ordinal, text_length, lexemes,
+       expiration_date, create_time, create_time AS update_time, text_length, lexemes,
        embedding, role, name, message_id
 FROM passages
 WHERE delete_time IS NULL) AS m
@@ -28,19 +28,19 @@ WHERE delete_time IS NULL) AS m
     ) AS newest
 ),
 compared AS MATERIALIZED (
-    SELECT m.memory_id, m.scope_key, m.inferred, m.create_time, m.ordinal, m.text_length, m.event_time,
+    SELECT m.memory_id, m.scope_key, m.text_length, m.event_time,
            m.role, m.name, m.message_id,
            -(m.embedding <#> $2) AS similarity,
            -(m.embedding <#> (SELECT mean FROM centre)) AS commonness,
            CASE WHEN m.lexemes @@ (SELECT any_of FROM question) THEN ts_filter(setweight(m.lexemes, 'A', (SELECT lexemes FROM question)), '{a}') END AS shared
     FROM (SELECT project_id, memory_id, user_id, agent_id, app_id, run_id, scope_key, text, inferred, immutable,
-       metadata, categories, event_time, expiration_date, create_time, update_time, ordinal,
+       metadata, categories, event_time, expiration_date, create_time, update_time,
        text_length, lexemes, embedding, role, name, message_id
 FROM memories
 UNION ALL
 SELECT project_id, passage_id AS memory_id, user_id, agent_id, app_id, run_id, scope_key, text,
        false AS inferred, false AS immutable, metadata, '{}'::text[] AS categories, event_time,
-       expiration_date, create_time, create_time AS update_time, ordinal, text_length, lexemes,
+       expiration_date, create_time, create_time AS update_time, text_length, lexemes,
        embedding, role, name, message_id
 FROM passages
 WHERE delete_time IS NULL) AS m
@@ -90,7 +90,7 @@ word_pairs AS MATERIALIZED (
       AND (SELECT of_lexeme FROM weights) ?& ARRAY[lexeme, previous]
 ),
 matched AS MATERIALIZED (
-    SELECT c.memory_id, c.scope_key, c.inferred, c.create_time, c.ordinal, c.text_length, c.event_time,
+    SELECT c.memory_id, c.scope_key, c.text_length, c.event_time,
            c.role, c.name, c.message_id, c.shared,
            (c.similarity - f.share * c.commonness - f.offset_question + f.offset_square)
 / f.question_norm
@@ -120,9 +120,9 @@ line_items AS MATERIALIZED (
         - CASE WHEN c.text_length <= $20::bigint THEN ln(1 - $18 * c.lexical) ELSE 0 END))::integer
     AS near
         FROM matched AS c
-        WHERE NOT inferred AND (SELECT total FROM weights) IS NOT NULL
+        WHERE message_id IS NOT NULL AND (SELECT total FROM weights) IS NOT NULL
     ) AS c
-    WINDOW line AS (ORDER BY scope_key, create_time, ordinal, memory_id ROWS UNBOUNDED PRECEDING)
+    WINDOW line AS (ORDER BY scope_key, message_id, memory_id ROWS UNBOUNDED PRECEDING)
 ),
 line AS MATERIALIZED (
     SELECT array_agg(ending - text_length) AS starts, array_agg(ending) AS endings,
@@ -133,7 +133,7 @@ line AS MATERIALIZED (
 scored AS MATERIALIZED (
     SELECT memory_id, event_time, role, name, message_id, text_length, shared, dense, lexical
     FROM matched
-    WHERE inferred OR (SELECT total FROM weights) IS NULL
+    WHERE message_id IS NULL OR (SELECT total FROM weights) IS NULL
     UNION ALL
     SELECT memory_id, event_time, role, name, message_id, text_length, shared, dense, 1 - (1 - lexical) * exp((
                CASE WHEN place > first THEN (SELECT near FROM line)[place - 1] ELSE 0 END

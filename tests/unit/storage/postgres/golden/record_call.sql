@@ -71,14 +71,14 @@ added AS (
     INSERT INTO memories (
         project_id, memory_id, version, call_id, user_id, agent_id, app_id, run_id, scope_key,
         digest, text, role, name, inferred, immutable, metadata, categories, entities, relations,
-        evidence, event_time, expiration_date, create_time, update_time, embedding, ordinal
+        evidence, event_time, expiration_date, create_time, update_time, embedding
     )
     SELECT $10, input.memory_id, 1, $13, $16, $17, $18, $19, $11,
            input.digest, input.text, input.role, input.name, $40, $41, $42,
            ARRAY(SELECT jsonb_array_elements_text(input.details -> 'categories')),
            input.details -> 'entities', input.details -> 'relations', input.details -> 'evidence',
            $34, coalesce($43::date, retention.last_day), $27, $27,
-           input.embedding, input.ordinal
+           input.embedding
     FROM new_position, input LEFT JOIN retention ON true
     ORDER BY input.ordinal
     ON CONFLICT (project_id, scope_key, digest) DO NOTHING

@@ -71,14 +71,14 @@ added AS (
     INSERT INTO memories (
         project_id, memory_id, version, call_id, user_id, agent_id, app_id, run_id, scope_key,
         digest, text, role, name, inferred, immutable, metadata, categories, entities, relations,
-        evidence, event_time, expiration_date, create_time, update_time, embedding, ordinal
+        evidence, event_time, expiration_date, create_time, update_time, embedding
     )
     SELECT $10, input.memory_id, 1, $13, $16, $17, $18, $19, $11,
            input.digest, input.text, input.role, input.name, $40, $41, $42,
            ARRAY(SELECT jsonb_array_elements_text(input.details -> 'categories')),
            input.details -> 'entities', input.details -> 'relations', input.details -> 'evidence',
            $34, coalesce($43::date, retention.last_day), $27, $27,
-           input.embedding, input.ordinal
+           input.embedding
     FROM new_position, input LEFT JOIN retention ON true
     ORDER BY input.ordinal
     ON CONFLICT (project_id, scope_key, digest) DO NOTHING
@@ -106,7 +106,7 @@ enqueued AS (
     WHERE added.entities || added.relations <> '[]'
 ),
 given_passages AS MATERIALIZED (
-    SELECT passage_id, message_id, passage.ordinal, role, name, digest, embedding,
+    SELECT passage_id, message_id, role, name, digest, embedding,
            ARRAY(
                SELECT sentence
                FROM jsonb_array_elements_text(passage.content -> 'sentences')
@@ -115,10 +115,9 @@ given_passages AS MATERIALIZED (
            ) AS sentences,
            coalesce($44::date, retention.last_day) AS expiration_date
     FROM unnest(
-        $45::uuid[], $46::uuid[], $47::integer[],
-        $48::text[], $49::text[], $50::bytea[],
-        $51::jsonb[], $52::halfvec[]
-    ) AS passage (passage_id, message_id, ordinal, role, name, digest, content, embedding)
+        $45::uuid[], $46::uuid[], $47::text[], $48::text[], $49::bytea[],
+        $50::jsonb[], $51::halfvec[]
+    ) AS passage (passage_id, message_id, role, name, digest, content, embedding)
     LEFT JOIN retention ON true
 ),
 compared AS MATERIALIZED (
@@ -135,7 +134,7 @@ compared AS MATERIALIZED (
     ) AS former ON true
 ),
 remaining AS MATERIALIZED (
-    SELECT compared.passage_id, message_id, ordinal, role, name, digest, embedding,
+    SELECT compared.passage_id, message_id, role, name, digest, embedding,
            expiration_date, former_id, former_sentences, was_deleted,
            former_date < coalesce(expiration_date, 'infinity'::date) AS lasts_longer,
            CASE WHEN former_id IS NULL OR was_deleted THEN sentences ELSE ARRAY(
@@ -162,15 +161,15 @@ added_passages AS (
     INSERT INTO passages (
         project_id, passage_id, call_id, message_id, user_id, agent_id, app_id, run_id, scope_key,
         digest, sentences, text, role, name, metadata, event_time, expiration_date, create_time,
-        store_time, delete_time, ordinal, embedding
+        store_time, delete_time, embedding
     )
     SELECT $10, new.passage_id, $13, new.message_id, $16, $17, $18,
            $19, $11,
            new.digest, new.sentences,
-           btrim(array_to_string(new.sentences, ''), E' \t\r\n'), new.role, new.name, $53,
+           btrim(array_to_string(new.sentences, ''), E' \t\r\n'), new.role, new.name, $52,
            $34, new.expiration_date, $27, $27,
            CASE WHEN cardinality(new.sentences) = 0 THEN $27 END,
-           new.ordinal, new.embedding
+           new.embedding
     FROM new_position, new_passages AS new
 )
 SELECT new_position.position, added.memory_id

@@ -1,18 +1,18 @@
 -- name: look_at_scope
-SELECT scope.digest, scope.question, m.memory_id, m.stamp, m.version, m.scope_key, m.inferred, m.role, m.name, m.message_id,
-m.create_time, m.update_time, m.event_time, m.ordinal, m.text_length, m.expiration_date,
-halfvec_send(m.embedding) AS vector, tsvectorsend(m.lexemes) AS words
+SELECT scope.digest, scope.question, m.memory_id, m.stamp, m.version, m.scope_key, m.role, m.name, m.message_id, m.create_time,
+m.update_time, m.event_time, m.text_length, m.expiration_date, halfvec_send(m.embedding) AS vector,
+tsvectorsend(m.lexemes) AS words
 FROM (
     SELECT coalesce((SELECT bit_xor(m.stamp) FROM (SELECT m.project_id, m.user_id, m.agent_id, m.app_id, m.run_id, m.memory_id,
-       uuid_hash_extended(m.memory_id, m.version) AS stamp, m.version, m.scope_key, m.inferred,
-       m.role, m.name, m.message_id, m.create_time, m.update_time, m.event_time, m.ordinal,
-       m.text_length, m.expiration_date, m.embedding, m.lexemes
+       uuid_hash_extended(m.memory_id, m.version) AS stamp, m.version, m.scope_key, m.role, m.name,
+       m.message_id, m.create_time, m.update_time, m.event_time, m.text_length, m.expiration_date,
+       m.embedding, m.lexemes
 FROM memories AS m
 UNION ALL
 SELECT m.project_id, m.user_id, m.agent_id, m.app_id, m.run_id, m.passage_id,
-       uuid_hash_extended(m.passage_id, 0), 0::bigint, m.scope_key, false,
-       m.role, m.name, m.message_id, m.create_time, m.create_time, m.event_time, m.ordinal,
-       m.text_length, m.expiration_date, m.embedding, m.lexemes
+       uuid_hash_extended(m.passage_id, 0), 0::bigint, m.scope_key, m.role, m.name,
+       m.message_id, m.create_time, m.create_time, m.event_time, m.text_length, m.expiration_date,
+       m.embedding, m.lexemes
 FROM passages AS m
 WHERE m.delete_time IS NULL) AS m WHERE m.project_id = (SELECT $1::text) AND m.user_id = (SELECT $2::text)), 0) AS digest,
            tsvectorsend(words_of($3)) AS question
@@ -20,15 +20,15 @@ WHERE m.delete_time IS NULL) AS m WHERE m.project_id = (SELECT $1::text) AND m.u
 LEFT JOIN LATERAL (
     SELECT m.*
     FROM (SELECT m.project_id, m.user_id, m.agent_id, m.app_id, m.run_id, m.memory_id,
-       uuid_hash_extended(m.memory_id, m.version) AS stamp, m.version, m.scope_key, m.inferred,
-       m.role, m.name, m.message_id, m.create_time, m.update_time, m.event_time, m.ordinal,
-       m.text_length, m.expiration_date, m.embedding, m.lexemes
+       uuid_hash_extended(m.memory_id, m.version) AS stamp, m.version, m.scope_key, m.role, m.name,
+       m.message_id, m.create_time, m.update_time, m.event_time, m.text_length, m.expiration_date,
+       m.embedding, m.lexemes
 FROM memories AS m
 UNION ALL
 SELECT m.project_id, m.user_id, m.agent_id, m.app_id, m.run_id, m.passage_id,
-       uuid_hash_extended(m.passage_id, 0), 0::bigint, m.scope_key, false,
-       m.role, m.name, m.message_id, m.create_time, m.create_time, m.event_time, m.ordinal,
-       m.text_length, m.expiration_date, m.embedding, m.lexemes
+       uuid_hash_extended(m.passage_id, 0), 0::bigint, m.scope_key, m.role, m.name,
+       m.message_id, m.create_time, m.create_time, m.event_time, m.text_length, m.expiration_date,
+       m.embedding, m.lexemes
 FROM passages AS m
 WHERE m.delete_time IS NULL) AS m
     WHERE m.project_id = (SELECT $1::text) AND m.user_id = (SELECT $2::text) AND m.create_time > $4::timestamptz

@@ -1,15 +1,15 @@
 -- name: read_scope_items
-SELECT m.memory_id, m.stamp, m.version, m.scope_key, m.inferred, m.role, m.name, m.message_id,
-m.create_time, m.update_time, m.event_time, m.ordinal, m.text_length, m.expiration_date,
-halfvec_send(m.embedding) AS vector, tsvectorsend(m.lexemes) AS words FROM (SELECT m.project_id, m.user_id, m.agent_id, m.app_id, m.run_id, m.memory_id,
-       uuid_hash_extended(m.memory_id, m.version) AS stamp, m.version, m.scope_key, m.inferred,
-       m.role, m.name, m.message_id, m.create_time, m.update_time, m.event_time, m.ordinal,
-       m.text_length, m.expiration_date, m.embedding, m.lexemes
+SELECT m.memory_id, m.stamp, m.version, m.scope_key, m.role, m.name, m.message_id, m.create_time,
+m.update_time, m.event_time, m.text_length, m.expiration_date, halfvec_send(m.embedding) AS vector,
+tsvectorsend(m.lexemes) AS words FROM (SELECT m.project_id, m.user_id, m.agent_id, m.app_id, m.run_id, m.memory_id,
+       uuid_hash_extended(m.memory_id, m.version) AS stamp, m.version, m.scope_key, m.role, m.name,
+       m.message_id, m.create_time, m.update_time, m.event_time, m.text_length, m.expiration_date,
+       m.embedding, m.lexemes
 FROM memories AS m
 UNION ALL
 SELECT m.project_id, m.user_id, m.agent_id, m.app_id, m.run_id, m.passage_id,
-       uuid_hash_extended(m.passage_id, 0), 0::bigint, m.scope_key, false,
-       m.role, m.name, m.message_id, m.create_time, m.create_time, m.event_time, m.ordinal,
-       m.text_length, m.expiration_date, m.embedding, m.lexemes
+       uuid_hash_extended(m.passage_id, 0), 0::bigint, m.scope_key, m.role, m.name,
+       m.message_id, m.create_time, m.create_time, m.event_time, m.text_length, m.expiration_date,
+       m.embedding, m.lexemes
 FROM passages AS m
 WHERE m.delete_time IS NULL) AS m WHERE m.project_id = $1 AND m.user_id = $2 AND m.run_id = $3 AND m.memory_id = ANY ($4::uuid[]);
