@@ -64,7 +64,10 @@ def _has_another_value(fact: Fact, other: Fact) -> bool:
         return False
     shared = [s for s, value in fact.slots.items() if other.slots.get(s, value) != value]
     return any(
-        is_functional(s) or s in UNIQUE_RELATIONS or _is_renewed(fact, other, s) for s in shared
+        is_functional(s)
+        or s.rpartition("'s ")[2] in UNIQUE_RELATIONS
+        or _is_renewed(fact, other, s)
+        for s in shared
     )
 
 

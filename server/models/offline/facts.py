@@ -13,7 +13,7 @@ from server.graph.model import Entity, Relation
 from server.graph.project.supersession import is_functional
 from server.models.offline import lexicon
 from server.models.offline.endings import Ending, read_ending
-from server.models.offline.lexicon import KINSHIP, listed, pattern, word_set
+from server.models.offline.lexicon import KINSHIP, PETS, listed, pattern, word_set
 from server.models.offline.people import (
     Subject,
     is_personal_name,
@@ -220,29 +220,60 @@ _MARITAL_STATUS = {"married_to": "married", "engaged_to": "engaged", "dates": "t
 _BEARING = lexicon.stems("stand bear")
 _JOBLESS = word_set("unemployed jobless retired")
 _SOFT = word_set("works_as follows_diet")
-_REPLACEABLE = KINSHIP.keys() - listed("several_kin")
+_SEVERAL = listed("several_kin")
 
 
 def _slots_of(fact: Fact) -> dict[str, str]:
     """The slots that a fact fills, with their values: keys of entities, or words."""
     subject, words = fact.subject, lowered(fact.statement.rest)
-    related = [r for r in fact.relations if r.source.key in subject.names]
-    found = {
-        r.relation: r.target.key
-        for r in fact.relations
-        if (is_functional(r.relation) and r in related)
-        or r.relation in _SOFT
-        or r.relation == subject.attribute
-    }
-    for r in related:
-        if r.relation in _MARITAL_STATUS:
+    found = _theirs(fact)
+    for r in fact.relations:
+        is_own = r.source.key in subject.names
+        if r.relation in _SOFT | {subject.attribute} or (is_own and is_functional(r.relation)):
+            found[r.relation] = r.target.key
+        if is_own and r.relation in _MARITAL_STATUS:
             found.setdefault("marital_status", _MARITAL_STATUS[r.relation])
     if fact.stem == "be" and not _JOBLESS.isdisjoint(words[:1]):
         found["works_at"] = ""
     if "meat" in fact.values("eats"):
         found["follows_diet"] = "meat"
-    people = {KINSHIP[kin]: key for kin, key in _people(fact).items() if kin in _REPLACEABLE}
-    return found | people | _which(fact)
+    return found
+
+
+def _theirs(fact: Fact) -> dict[str, str]:
+    """Who somebody's boss is, which car somebody has, or how it is."""
+    subject = fact.subject
+    is_named = subject.is_new and not subject.entity.name.startswith(f"{subject.owner.name}'s ")
+    if fact.newcomer:
+        return _slot(subject.entity.key, *fact.newcomer)
+    if fact.role and not fact.is_ending:
+        owner, _, noun = fact.role.partition("'s ")
+        return _slot(owner, noun, subject.entity.key)
+    if subject.kin and (fact.tells_name or is_named):
+        return _slot(subject.owner.key, subject.kin, _other(fact.relations[0], subject.owner))
+    is_thing = not subject.kin and subject.entity != subject.owner
+    return _of_thing(fact) if is_thing else {}
+
+
+def _of_thing(fact: Fact) -> dict[str, str]:
+    subject, rest = fact.subject, fact.statement.rest
+    slot = f"which {min(subject.names - {subject.owner.key}, default='')}"
+    words = " ".join(lowered(rest))
+    is_kind = words.startswith(("a ", "an ", "the ", "called ", "named "))
+    is_valued = bool(subject.attribute) or any(t.is_name or t.text[0].isdigit() for t in rest)
+    if value := _new_value(fact):
+        return {slot: value}
+    if fact.stem == "be" and (is_kind or is_valued or fact.complement.is_date):
+        return {slot: words}
+    return {"how": words} if fact.stem == "be" and (subject.is_new or not fact.is_news) else {}
+
+
+def _slot(owner: str, noun: str, value: str) -> dict[str, str]:
+    """What fills the place of somebody's boss or car; nothing where one has several."""
+    *_, last = noun.split()
+    if last in _SEVERAL | PETS:
+        return {}
+    return {f"which {owner}'s {KINSHIP.get(last, noun)}": value}
 
 
 def _newcomer(fact: Fact) -> tuple[str, str] | None:
@@ -262,39 +293,6 @@ def _new_value(fact: Fact) -> str:
     is_moved = not _CHANGING.isdisjoint(lowered(fact.statement.tokens[fact.statement.verb :]))
     leads_to = fact.complement.lead.endswith("to") and bool(fact.complement.items)
     return fact.complement.items[0].key if is_moved and leads_to else ""
-
-
-def _people(fact: Fact) -> dict[str, str]:
-    """Who somebody's boss, wife or the like is, by the noun for them."""
-    subject = fact.subject
-    people = dict([fact.newcomer] if fact.newcomer else [])
-    is_named = subject.is_new and not subject.entity.name.startswith(f"{subject.owner.name}'s ")
-    if subject.kin and (fact.tells_name or is_named):
-        people[subject.kin] = _other(fact.relations[0], subject.owner)
-    if fact.role and not fact.is_ending:
-        people[fact.role.split()[-1]] = subject.entity.key
-    return people
-
-
-def _which(fact: Fact) -> dict[str, str]:
-    """Which one, or how, something of somebody's is."""
-    subject, rest = fact.subject, fact.statement.rest
-    words = lowered(rest)
-    which = f"which {min(subject.names - {subject.owner.key}, default='')}"
-    is_thing = not subject.kin and subject.entity != subject.owner
-    if fact.newcomer:
-        return {f"which {subject.entity.key}'s {fact.newcomer[0]}": fact.newcomer[1]}
-    if fact.role and not fact.is_ending:
-        return {f"which {fact.role}": subject.entity.key}
-    if is_thing and (value := _new_value(fact)):
-        return {which: value}
-    if not is_thing or fact.stem != "be":
-        return {}
-    is_kind = words[:1] and words[0] in {"a", "an", "the", "called", "named"}
-    is_valued = bool(subject.attribute) or any(t.is_name or t.text[0].isdigit() for t in rest)
-    if is_kind or is_valued or fact.complement.is_date:
-        return {which: " ".join(words)}
-    return {"how": " ".join(words)} if subject.is_new or not fact.is_news else {}
 
 
 def _other(relation: Relation, owner: Entity) -> str:
