@@ -10,11 +10,11 @@ from collections.abc import Iterable
 
 from server.graph.project.supersession import is_functional
 from server.models.offline import lexicon
-from server.models.offline.endings import DENIAL, DISPOSAL, GIVING_UP, LOSS, SWITCH
 from server.models.offline.facts import Fact
 from server.models.offline.lexicon import word_set
 from server.models.offline.people import UNIQUE_RELATIONS
 from server.models.offline.phrases import Item, content_stems
+from server.models.offline.status import DENIAL, DISPOSAL, GIVING_UP, LOSS, SWITCH
 from server.models.offline.tokens import joined, lowered
 
 _AMBIGUOUS = lexicon.verbs_listed("ambiguous_ending")

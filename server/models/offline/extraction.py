@@ -24,7 +24,7 @@ from server.models.offline.facts import Fact
 from server.models.offline.forgetting import read_request
 from server.models.offline.interest import is_of_interest
 from server.models.offline.lexicon import AUXILIARIES, NEGATED
-from server.models.offline.phrases import read_name
+from server.models.offline.phrases import names_in
 from server.models.offline.pronouns import PRONOUNS, People, own_thing, with_thing
 from server.models.offline.reading import facts_of, read_fact
 from server.models.offline.rewriting import Speaker, attributed
@@ -174,13 +174,9 @@ def _read_facts(statement: str, speaker: Speaker, people: People) -> Iterator[Fa
 def _named(text: str) -> Iterator[Entity]:
     """What a text names, but for a word that only begins it; what somebody is in, is a place."""
     tokens = tokenize(text)
-    place = 1
-    while place < len(tokens):
-        name = read_name(tokens, place) if tokens[place].is_name else None
-        if name is not None:
-            is_place = tokens[place - 1].lower in {"in", "near"}
-            yield Entity(name[0].removesuffix("'s"), "place" if is_place else "")
-        place = name[1] if name else place + 1
+    for place, name in names_in(tokens, 1):
+        is_place = tokens[place - 1].lower in {"in", "near"}
+        yield Entity(name, "place" if is_place else "")
 
 
 def _speaker(message: Message) -> Speaker | None:

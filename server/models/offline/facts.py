@@ -12,7 +12,6 @@ from functools import cached_property
 from server.graph.model import Entity, Relation
 from server.graph.project.supersession import is_functional
 from server.models.offline import lexicon
-from server.models.offline.endings import Ending, read_ending
 from server.models.offline.lexicon import KINSHIP, PETS, listed, pattern, word_set
 from server.models.offline.people import (
     Subject,
@@ -22,10 +21,10 @@ from server.models.offline.people import (
 from server.models.offline.phrases import (
     Complement,
     is_quantity,
-    read_name,
+    names_in,
 )
-from server.models.offline.qualifying import contrast_place
 from server.models.offline.statements import Statement, Who
+from server.models.offline.status import Ending, contrast_place, read_ending
 from server.models.offline.tokens import Token, joined, lowered
 
 
@@ -142,14 +141,11 @@ class Fact:
         """Names of what may be a person, with the word before each, but for those in relations."""
         rest = self.statement.rest
         known = {e.key for r in self.relations for e in (r.source, r.target) if e.type}
-        place = 0
-        while place < len(rest):
+        for place, name in names_in(rest):
             before = rest[place - 1].lower if place else self.stem
-            name = read_name(rest, place) if before not in _NOT_BEFORE_PEOPLE else None
-            is_rival = name and is_personal_name(name[0]) and Entity(name[0]).key not in known
-            if name and is_rival:
-                yield name[0].removesuffix("'s"), before
-            place = name[1] if name else place + 1
+            is_person = before not in _NOT_BEFORE_PEOPLE and is_personal_name(name)
+            if is_person and Entity(name).key not in known:
+                yield name, before
 
     @cached_property
     def stated(self) -> frozenset[tuple[str, str, str]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -127,6 +127,16 @@ def read_name(
             break
         place += 1
     return (unquoted(joined(tokens[start:end])), end) if end > start else None
+
+
+def names_in(tokens: Sequence[Token], start: int = 0) -> Iterator[tuple[int, str]]:
+    """The names among the tokens and where each begins."""
+    place = start
+    while place < len(tokens):
+        name = read_name(tokens, place) if tokens[place].lower != "the" else None
+        if name:
+            yield place, name[0].removesuffix("'s")
+        place = name[1] if name else place + 1
 
 
 def unquoted(text: str) -> str:
