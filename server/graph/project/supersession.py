@@ -30,6 +30,7 @@ FUNCTIONAL_RELATIONS = frozenset(
         "phone_number",
         "reports_to",
         "resides_in",
+        "school_year",
         "spouse_of",
         "weighs",
         "works_at",

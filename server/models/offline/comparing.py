@@ -128,16 +128,19 @@ def taken_back(fact: Fact, other: Fact) -> tuple[Item, ...] | None:
     """What the first fact takes back of the other: things, () for all of it, None for nothing."""
     ending, is_shared = fact.ending, fact.shares_subject(other)
     is_value = other.stem == "be" and other.subject.owner == fact.subject.entity
+    is_own = DISPOSAL in ending.kinds and not fact.own_things.isdisjoint(other.about)
     gone: tuple[Item, ...] | None = None
     if other.is_ending:
         return None
-    if LOSS in ending.kinds or (
-        DISPOSAL in ending.kinds and not fact.own_things.isdisjoint(other.about)
-    ):
+    if is_shared and any(over.match(other.verb_phrase) for over in ending.over):
+        return ()
+    if ending.relations and not fact.is_qualified and (is_shared or other.tells_name):
+        gone = _relation_ended(fact, other)
+    if gone is not None:
+        return gone
+    if LOSS in ending.kinds or is_own:
         gone = _lost(fact, other)
-    elif not fact.is_qualified and (is_shared or other.tells_name) and _ends_relation(fact, other):
-        gone = ()
-    elif (SWITCH in ending.kinds or DISPOSAL in ending.kinds) and (is_shared or is_value):
+    elif not ending.kinds.isdisjoint({SWITCH, DISPOSAL}) and (is_shared or is_value):
         gone = _parted_with(fact, other, is_value=is_value)
     elif GIVING_UP in ending.kinds and is_shared:
         gone = _given_up(fact, other)
@@ -164,13 +167,21 @@ def _lost(fact: Fact, other: Fact) -> tuple[Item, ...] | None:
                        if item.head in lost and lost <= item.stems | known])  # fmt: skip
 
 
-def _ends_relation(fact: Fact, other: Fact) -> bool:
-    return any(
-        relation.source.key == fact.subject.entity.key
-        and (not fact.ending.is_named or relation.target.key in fact.things)
+def _relation_ended(fact: Fact, other: Fact) -> tuple[Item, ...] | None:
+    """What of the other fact the verb ends, such as working somewhere."""
+    targets = [
+        relation.target.key
         for relation in other.relations
         if relation.relation in fact.ending.relations
-    )
+        and relation.source.key == fact.subject.entity.key
+    ]
+    named = fact.complement.places or (fact.things if fact.ending.is_named else frozenset())
+    if not (targets and named):
+        return () if targets and not fact.ending.is_named else None
+    words = frozenset(" ".join(named).split())
+    gone = [item for item in other.complement.items if words.issuperset(item.key.split())]
+    is_named = any(words.issuperset(target.split()) for target in targets)
+    return _of(other, gone) or (() if is_named else None)
 
 
 def _parted_with(fact: Fact, other: Fact, *, is_value: bool) -> tuple[Item, ...] | None:
@@ -236,8 +247,11 @@ def _given_up(fact: Fact, other: Fact) -> tuple[Item, ...] | None:
 def _is_meant(fact: Fact, item: Item, other: Fact) -> bool:
     """Whether giving up the item can mean that the other fact is so no longer."""
     if other.stem == "be":
-        return not _BELONGING.isdisjoint(lowered(other.statement.rest[:3]))
+        is_office = fact.complement.lead == "down as"
+        return is_office or not _BELONGING.isdisjoint(lowered(other.statement.rest[:3]))
     is_lesson = other.stem in _LEARNING
+    if other.stem == "work":
+        return fact.stem == "quit" and other.complement.lead in {"at", "for"}
     if fact.stem in _FINISHING:
         return is_lesson or other.statement.is_progressive
     is_clear = fact.stem not in _AMBIGUOUS or len(item.stems) > 1 or fact.complement.lead

@@ -59,6 +59,11 @@ class Fact:
         return (self.stem in lexicon.TASTES) - (self.stem in lexicon.DISTASTES or is_unbearable)
 
     @property
+    def verb_phrase(self) -> str:
+        """The stem of the verb and the words after it."""
+        return " ".join([self.stem, *lowered(self.statement.rest)])
+
+    @property
     def is_dated(self) -> bool:
         """Whether it tells of a move or a change in a year that it names."""
         return self.statement.is_past and bool(_IN_A_YEAR.search(self.text))
@@ -77,7 +82,8 @@ class Fact:
     def is_news(self) -> bool:
         """Whether it says that it is so from now on."""
         is_told = _NEWS.search(joined(self.statement.tokens).lower())
-        return self.subject.is_new or bool(self.newcomer or _new_value(self) or is_told)
+        is_new = self.subject.is_new or self.is_promotion
+        return is_new or bool(self.newcomer or _new_value(self) or is_told)
 
     @cached_property
     def frame(self) -> str:
@@ -102,7 +108,7 @@ class Fact:
     @property
     def is_promotion(self) -> bool:
         """Whether it tells of another role with the same employer."""
-        return lowered(self.statement.rest[:2]) == ["promoted", "to"]
+        return lowered(self.statement.rest[:2]) in (["promoted", "to"], ["made", "a"])
 
     def with_employer_of(self, other: Fact) -> Fact:
         """The promotion, told with the employer that the fact before it names."""
@@ -214,6 +220,9 @@ _CHANGING = word_set(
 _MARITAL_STATUS = {"married_to": "married", "engaged_to": "engaged", "dates": "together",
                    "partner_of": "together"}  # fmt: skip
 _BEARING = lexicon.stems("stand bear")
+_WHERE = ("with ", "at ", "on ", "in ")
+_CHANGE = lexicon.verb_stem("change")
+_MOVING = lexicon.verbs_listed("moving")
 _JOBLESS = word_set("unemployed jobless retired")
 _SOFT = word_set("works_as follows_diet")
 _SEVERAL = listed("several_kin")
@@ -241,7 +250,11 @@ def _theirs(fact: Fact) -> dict[str, str]:
     subject = fact.subject
     is_named = subject.is_new and not subject.entity.name.startswith(f"{subject.owner.name}'s ")
     if fact.newcomer:
-        return _slot(subject.entity.key, *fact.newcomer)
+        found = _slot(subject.entity.key, *fact.newcomer)
+        if fact.stem not in _MOVING:
+            return found
+        moved = {f"where{slot.removeprefix('which')}": value for slot, value in found.items()}
+        return found | moved if fact.stem == _CHANGE else moved
     if fact.role and not fact.is_ending:
         owner, _, noun = fact.role.partition("'s ")
         return _slot(owner, noun, subject.entity.key)
@@ -252,15 +265,16 @@ def _theirs(fact: Fact) -> dict[str, str]:
 
 
 def _of_thing(fact: Fact) -> dict[str, str]:
+    """Which one a thing of somebody's is, where it is, or how."""
     subject, rest = fact.subject, fact.statement.rest
-    slot = f"which {min(subject.names - {subject.owner.key}, default='')}"
     words = " ".join(lowered(rest))
+    name = min(subject.names - {subject.owner.key}, default="")
     is_kind = words.startswith(("a ", "an ", "the ", "called ", "named "))
     is_valued = bool(subject.attribute) or any(t.is_name or t.text[0].isdigit() for t in rest)
     if value := _new_value(fact):
-        return {slot: value}
+        return {f"which {name}": value, f"where {name}": value}
     if fact.stem == "be" and (is_kind or is_valued or fact.complement.is_date):
-        return {slot: words}
+        return {f"where {name}" if words.startswith(_WHERE) else f"which {name}": words}
     return {"how": words} if fact.stem == "be" and (subject.is_new or not fact.is_news) else {}
 
 
@@ -274,7 +288,7 @@ def _slot(owner: str, noun: str, value: str) -> dict[str, str]:
 
 def _newcomer(fact: Fact) -> tuple[str, str] | None:
     """What new one the subject has, and its key: `I have a new boss, Tom`."""
-    rest, is_change = joined(fact.statement.rest), fact.stem == lexicon.verb_stem("change")
+    rest, is_change = joined(fact.statement.rest), fact.stem in _MOVING
     match = _CHANGED.match(rest) if is_change else _NEWCOMER.match(rest)
     if match is None or not (is_change or fact.stem in lexicon.POSSESSING):
         return None

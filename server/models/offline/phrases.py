@@ -24,7 +24,7 @@ _INNER = listed("name_particles")
 _INNER_NAME = re.compile(r"[a-z]{1,2}['\u2019][A-Z\u00c0-\u00de]")
 _QUOTES = QUOTES + "\u201d\u00bb"
 _IN_NUMBERS = "@.-%\u20ac$'/:+"
-_PARTICLES = PREPOSITIONS | {"up", "out", "back"}
+_PARTICLES = PREPOSITIONS | {"up", "down", "out", "back"}
 _LISTING = frozenset({",", "and", "or", "&"})
 _MOST_WORDS = 8
 _CALENDAR = frozenset({*DAYS, *MONTHS})
@@ -173,6 +173,8 @@ def _items(tokens: Sequence[Token], start: int) -> tuple[tuple[Item, ...], int]:
         place = end
         while place < len(tokens) and tokens[place].lower in _LISTING:
             place += 1
+        is_led_again = end < place < len(tokens) and start > 0
+        place += is_led_again and tokens[place].lower == tokens[start - 1].lower
         if place == end:
             break
     return tuple(found), end

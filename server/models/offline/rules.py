@@ -22,6 +22,7 @@ class Rule:
     is_passive: bool
     lead: re.Pattern[str]
     rest: re.Pattern[str]
+    over: re.Pattern[str] | None
 
 
 def rules(table: str) -> Mapping[str, Sequence[Rule]]:
@@ -43,4 +44,5 @@ def _rule(row: Mapping[str, Any]) -> Rule:
         is_passive="passive" in row,
         lead=compiled(row.get("lead", ".*")),
         rest=compiled(row.get("rest", "")),
+        over=compiled(row["over"]) if "over" in row else None,
     )

@@ -31,6 +31,7 @@ _LEAD, _TAIL = pattern("lead"), pattern("tail")
 _TURN_TO_REQUEST, _TURN_TO_QUESTION = pattern("turn_to_request"), pattern("turn_to_question")
 _FICTION, _CORRECTING = pattern("fiction"), pattern("correcting")
 _CALL_ME, _VALUE, _DIARY = pattern("call_me"), pattern("value"), pattern("diary")
+_THEY = pattern("they")
 _QUESTION_MARKS = ("?", "\uff1f", "\u061f", ";?")
 _CLOSING = "\"'\u201d\u2019)\u300d \u2026!."
 
@@ -82,7 +83,7 @@ _PARTING = lexicon.verbs_listed("disposing") | lexicon.verbs_listed("ending")
 
 
 def _with_subject(statement: str) -> str:
-    """The statement with the `I` that is left out in `Moved to Ulm` and `Call me Jo`."""
+    """The statement with `I`, which `Moved to Ulm`, `Call me Jo` and `They fired me` are without."""
     level = normalized(statement)
     if (name := _CALL_ME.match(statement)) is not None:
         return f"I go by {statement[name.end() :]}"
@@ -90,6 +91,8 @@ def _with_subject(statement: str) -> str:
         return statement
     if (value := _VALUE.match(level)) is not None:
         return f"My {value.group(1).lower()} is {statement[value.end() :]}"
+    if (they := _THEY.match(level)) is not None:
+        return f"I was {they.group(1)}{statement[they.end() :]}"
     diary = _DIARY.match(level)
     if diary is None or not lexicon.is_past(diary.group(1).lower()):
         return statement

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from server.models.offline.lexicon import is_gerund, pattern, verb_stem
+from server.models.offline.lexicon import is_gerund, pattern, verb_stem, verbs_listed
 from server.models.offline.phrases import Complement, Item, read_complement
 from server.models.offline.rules import Rule, rules
 from server.models.offline.statements import Statement, Who
@@ -13,6 +14,7 @@ from server.models.offline.tokens import Token, joined, lowered
 
 _NEUTRAL, _FROM_NOW_ON = pattern("neutral"), pattern("from_now_on")
 _ON_A_DAY, _PLACE_TAIL, _SEASON = pattern("on_a_day"), pattern("place_tail"), pattern("season")
+_MOVING = verbs_listed("moving")
 _RULES = rules("ending")
 _PARTNERS = frozenset({"dates", "engaged_to", "married_to", "partner_of"})
 DENIAL, DISPOSAL, GIVING_UP, SWITCH, LOSS = "denial", "disposal", "giving up", "switch", "loss"
@@ -50,7 +52,7 @@ def _is_tail_neutral(statement: Statement, complement: Complement) -> bool:
 
     What is not done in one place, or on one day, is done elsewhere.
     """
-    if statement.stem == verb_stem("change") and lowered(complement.tail[:1]) == ["to"]:
+    if statement.stem in _MOVING and lowered(complement.tail[:1]) == ["to"]:
         return True
     if statement.is_denied and not statement.is_over and complement.items:
         return bool(_FROM_NOW_ON.fullmatch(joined(complement.tail).lower()))
@@ -78,17 +80,18 @@ class Ending:
     """How a clause ends what was so.
 
     `relations` end by what the verb says, such as `works_at`; if `is_named` only those to what the
-    clause names. By their `kinds`, things are had no longer (DISPOSAL), used or done no longer
+    clause names. `over` matches what can be true no longer, from the verb on. By their `kinds`, things are had no longer (DISPOSAL), used or done no longer
     (GIVING_UP), or neither, nor lived in (SWITCH); after a LOSS the subject is there no longer.
     """
 
     kinds: frozenset[str] = frozenset()
     relations: frozenset[str] = frozenset()
     is_named: bool = False
+    over: tuple[re.Pattern[str], ...] = ()
 
     def __bool__(self) -> bool:
         """Whether it ends anything."""
-        return bool(self.kinds or self.relations)
+        return bool(self.kinds or self.relations or self.over)
 
 
 def read_ending(statement: Statement, complement: Complement) -> Ending:
@@ -100,7 +103,8 @@ def read_ending(statement: Statement, complement: Complement) -> Ending:
     found = [r for r in _RULES.get(statement.stem, ()) if _fits(r, statement, complement)]
     kinds = frozenset(rule.kind for rule in found if rule.kind)
     relations = frozenset(relation for rule in found for relation in rule.relations)
-    return Ending(kinds, relations, is_named=any(rule.is_named for rule in found))
+    over = tuple(rule.over for rule in found if rule.over)
+    return Ending(kinds, relations, any(rule.is_named for rule in found), over)
 
 
 def _fits(rule: Rule, statement: Statement, complement: Complement) -> bool:
