@@ -83,7 +83,7 @@ _PARTING = lexicon.verbs_listed("disposing") | lexicon.verbs_listed("ending")
 
 
 def _with_subject(statement: str) -> str:
-    """The statement with `I`, which `Moved to Ulm`, `Call me Jo` and `They fired me` are without."""
+    """The statement with `I`, which `Moved to Ulm`, `Call me Jo` and `They fired me` lack."""
     level = normalized(statement)
     if (name := _CALL_ME.match(statement)) is not None:
         return f"I go by {statement[name.end() :]}"

@@ -80,8 +80,9 @@ class Ending:
     """How a clause ends what was so.
 
     `relations` end by what the verb says, such as `works_at`; if `is_named` only those to what the
-    clause names. `over` matches what can be true no longer, from the verb on. By their `kinds`, things are had no longer (DISPOSAL), used or done no longer
-    (GIVING_UP), or neither, nor lived in (SWITCH); after a LOSS the subject is there no longer.
+    clause names. `over` matches what can be true no longer, from the verb on. By their `kinds`,
+    things are had no longer (DISPOSAL), used or done no longer (GIVING_UP), or neither, nor lived
+    in (SWITCH); after a LOSS the subject is there no longer.
     """
 
     kinds: frozenset[str] = frozenset()
