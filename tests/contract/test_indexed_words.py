@@ -96,6 +96,44 @@ async def test_words_of_every_script_are_found(
     assert list(await lexical(store, question)) == [text]
 
 
+@pytest.mark.parametrize(
+    ("text", "other", "question"),
+    [
+        ("Jeg har to katte og en hund", "Jeg bor i en by", "Hvor er min kat?"),
+        ("Ik heb twee katten en een hond", "Ik woon in een stad", "Welke kat heeft hij?"),
+        ("Minun sisareni asuu talossa", "Minä olen töissä", "Mikä on talon osoite?"),
+        ("Nous avons acheté des chevaux", "Je suis dans une ville", "Quel est son cheval?"),
+        ("Meine Schwester züchtet Katzen", "Ich bin in der Stadt", "Welche Katze ist das?"),
+        ("Két macskám van, és nem egy", "Nem vagyok ott", "Hol van a macska és hogy hívják?"),
+        ("Mio fratello ha due gatti", "Io vivo in una casa", "Quale gatto è il suo?"),
+        ("Jeg har to hunder og en båt", "Jeg bor i en by", "Hva heter hunden?"),
+        ("Minha irmã tem dois gatos", "Moro em uma cidade", "Qual gata está em casa?"),
+        ("Tengo dos gatos y una perra", "Vivo en una ciudad", "\u00bfPerros? \u00bfCuántos tengo?"),
+        ("Jag har två katter och en hund", "Jag bor i en stad", "Vad heter katten?"),
+        ("Benim için bir araba var", "Bu bir ev değil", "Arabalar nerede?"),
+    ],
+)
+async def test_a_text_is_found_by_other_forms_of_its_words(
+    store: MemoryStore, text: str, other: str, question: str
+) -> None:
+    await add(store, memory(text), memory(other))
+
+    assert next(iter(await lexical(store, question))) == text
+
+
+async def test_a_question_of_no_certain_language_finds_what_is_in_any(store: MemoryStore) -> None:
+    await add(store, memory("Wir haben eine Katze und einen Hund"), memory("We have a cat"))
+
+    assert list(await lexical(store, "Katze")) == ["Wir haben eine Katze und einen Hund"]
+
+
+async def test_words_of_other_languages_leave_english_texts_as_they_are(store: MemoryStore) -> None:
+    text = "She hums 'Ich bin der Welt abhanden gekommen' and wears a hat"
+    await add(store, memory(text), memory("Something else"))
+
+    assert list(await lexical(store, "hat bin")) == [text]
+
+
 async def test_the_middle_of_a_name_without_spaces_is_found(store: MemoryStore) -> None:
     await add(store, memory("今日は京都大学に行った"), memory("今日は大阪に行った"))
 

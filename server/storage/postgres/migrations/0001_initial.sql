@@ -27,7 +27,7 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
     END
     FROM (
         SELECT regexp_replace(regexp_replace(regexp_replace(
-            casefold(normalize(said, NFC) COLLATE pg_unicode_fast),
+            casefold(normalize(translate(said, '¿¡', '  '), NFC) COLLATE pg_unicode_fast),
             '([[:alnum:]])&([[:alnum:]])', '\1and\2', 'g'),
             '([[:alnum:]])\+\+', '\1plusplus', 'g'),
             '([[:alnum:]])#(?![[:alnum:]])', '\1sharp', 'g')
@@ -42,27 +42,77 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
     ) AS unspaced (one, two, first, others)
 $$;
 
--- The lexemes of a text, stemmed as its script suggests; English stands for all of the Latin script. A
--- tsvector holds at most 1 MiB, and a longer one would refuse the memory: what stands behind the first
--- 100,000 characters is not indexed.
-CREATE FUNCTION words_of(said text) RETURNS tsvector
+-- The language of a text in Latin letters by its first words: one that PostgreSQL knows the stop words of, or
+-- NULL, which stands for English too. Most texts are English at first sight. Of others, the frequent words of
+-- each language are counted, but not those that are an English word or an abbreviation, such as "MIT".
+CREATE FUNCTION language_of(said text) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN CASE
-    WHEN said !~ '[^\x01-\x7f]|[&+#]'
-    THEN to_tsvector('pg_catalog.english', left(said, 100000))
-    ELSE to_tsvector(
-        CASE
-            WHEN said ~ '[\u0400-\u04FF]' THEN 'pg_catalog.russian'::regconfig
-            WHEN said ~ '[\u0370-\u03FF]' THEN 'pg_catalog.greek'::regconfig
-            WHEN said ~ '[\u0600-\u06FF]' THEN 'pg_catalog.arabic'::regconfig
-            WHEN said ~ '[\u0900-\u097F]' THEN 'pg_catalog.hindi'::regconfig
-            WHEN said ~ '[\u0B80-\u0BFF]' THEN 'pg_catalog.tamil'::regconfig
-            WHEN said ~ '[\u0530-\u058F]' THEN 'pg_catalog.armenian'::regconfig
-            ELSE 'pg_catalog.english'::regconfig
-        END,
-        spelled_out(left(said, 100000))
+    WHEN left(said, 500) !~* '\m(the|and|you|your|my|what|with|that|this|when|where|did|does|she|they|are)\M'
+    THEN (
+        SELECT language
+        FROM (VALUES
+            ('danish', '{jeg,ikke,og,hvad,mig,har,på,hvor,hvornår,hvilken,hvem,blev,noget}'::text[]),
+            ('dutch', '{ik,niet,het,een,voor,mijn,wij,zijn,wat,waar,wanneer,welke,hij,heb,heeft,naar,ook}'),
+            ('finnish', '{minä,olen,ei,että,mikä,missä,milloin,kuka,minun,hän,mutta,meidän,joka}'),
+            ('french', '{je,une,les,des,nous,dans,avec,suis,où,quand,quel,quelle,qui,mes,chez,depuis,mais,très}'),
+            ('german', '{ich,und,nicht,der,das,ist,mein,meine,wir,auf,ein,eine,einen,wann,welche,wer,habe,für,wie,sich}'),
+            ('hungarian', '{és,nem,egy,hogy,hol,mikor,vagyok,melyik,nekem,minden,mert}'),
+            ('italian', '{gli,una,del,della,nel,nella,mio,quando,quale,sono,è,cosa,perché,anche,ogni}'),
+            ('norwegian', '{jeg,ikke,og,hva,på,hvor,når,hvilken,hvem,har,noe,også}'),
+            ('portuguese', '{não,meu,minha,uma,para,onde,quando,qual,quem,sou,é,que,está,foi,há,por,você,muito}'),
+            ('spanish', '{el,los,las,una,del,en,para,dónde,cuándo,cuál,quién,tengo,que,qué,por,muy,pero,está,cómo,más}'),
+            ('swedish', '{jag,inte,och,vad,mig,är,från,när,vilken,vem,på,har,också}'),
+            ('turkish', '{bir,benim,nerede,hangi,için,çok,bu,değil,zaman,nasıl,olarak}')
+        ) AS known (language, frequent),
+             to_tsvector('pg_catalog.simple', left(said, 500)) AS words
+        WHERE length(ts_delete(words, frequent)) < length(words)
+        ORDER BY length(ts_delete(words, frequent)), language
+        LIMIT 1
     )
 END;
+
+-- The lexemes of a text, stemmed as its script suggests. A text in Latin letters has English stems. If its language
+-- is known to be another, it has the stems of that too, and none of its stop words: a question too short to tell its
+-- language finds it by the English stems. A tsvector holds at most 1 MiB, and a longer one would refuse the
+-- memory: what stands behind the first 100,000 characters is not indexed.
+CREATE FUNCTION words_of(said text) RETURNS tsvector
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE AS $$
+DECLARE
+    written text := left(said, 100000);
+    language text;
+    stemmer regdictionary;
+    own tsvector;
+    english tsvector;
+BEGIN
+    IF said ~ '[^\x01-\x7f]|[&+#]' THEN
+        written := spelled_out(written);
+        language := CASE
+            WHEN said ~ '[\u0400-\u04FF]' THEN 'russian'
+            WHEN said ~ '[\u0370-\u03FF]' THEN 'greek'
+            WHEN said ~ '[\u0600-\u06FF]' THEN 'arabic'
+            WHEN said ~ '[\u0900-\u097F]' THEN 'hindi'
+            WHEN said ~ '[\u0B80-\u0BFF]' THEN 'tamil'
+            WHEN said ~ '[\u0530-\u058F]' THEN 'armenian'
+        END;
+        IF language IS NOT NULL THEN
+            RETURN to_tsvector(('pg_catalog.' || language)::regconfig, written);
+        END IF;
+    END IF;
+    english := to_tsvector('pg_catalog.english', written);
+    language := language_of(written);
+    IF language IS NULL THEN
+        RETURN english;
+    END IF;
+    own := to_tsvector(('pg_catalog.' || language)::regconfig, written);
+    stemmer := 'pg_catalog.' || language || '_stem';
+    RETURN own || ts_delete(english, tsvector_to_array(own) || ARRAY(
+        SELECT lexeme
+        FROM unnest(tsvector_to_array(english)) AS lexeme
+        WHERE ts_lexize(stemmer, lexeme) = '{}'
+    ));
+END
+$$;
 
 -- `to_char` depends on the settings of a session for other patterns than these, which name months and
 -- days in English always.
