@@ -1,8 +1,8 @@
-"""Places where a test can have the process die, as a crash would have it.
+"""Places where a test can make the process crash.
 
-`MEMOIR_FAILPOINTS=name:n,...` ends the process with SIGKILL at the n-th time that it comes to
-`name`. Nothing is armed otherwise, and a place that is not armed costs the look-up of one name.
-What is armed belongs to the process and not to one of its objects, because it ends all of them.
+`MEMOIR_FAILPOINTS=name:n,...` ends the process with SIGKILL the n-th time that it reaches `name`.
+Other places are not armed and cost the look-up of one name. Armed places are global state of the
+process, because a crash ends all of it.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ _remaining: dict[str, int] = {}
 
 
 def parse(text: str) -> dict[str, int]:
-    """What `MEMOIR_FAILPOINTS` says: how many times each place is come to until the process dies.
+    """Parses `MEMOIR_FAILPOINTS`: for each place, at which visit the process dies.
 
     Raises:
-        ValueError: it is malformed, or names a place that does not exist.
+        ValueError: the text is malformed, or names a place that does not exist.
     """
     armed: dict[str, int] = {}
     for entry in filter(None, (part.strip() for part in text.split(","))):
@@ -51,7 +51,7 @@ def arm(counts: dict[str, int]) -> None:
 
 
 def reach(name: str) -> None:
-    """Marks a place. The process ends here if it is armed and has been come to often enough."""
+    """Marks a place. The process ends here if the place is armed and this is the n-th visit."""
     left = _remaining.get(name)
     if left is None:
         return

@@ -1,1 +1,1 @@
-"""The log of administrative and destructive acts, which is only ever added to."""
+"""The append-only log of administrative and destructive acts."""

@@ -12,12 +12,13 @@ from server.core.values import JsonObject
 
 @dataclass(frozen=True, slots=True)
 class AuditEvent:
-    """Who did what, from where, and what it changed.
+    """Who did what, from where, and what changed.
 
     `key_id` and `peer` are the API key and the client's address. On the command line there is no
     key, and `peer` is `cli:USER@HOST`; both are None for the service's own work. `project_id` is
-    None for acts on an organization. `target` names what was acted on, `before` and `after` hold
-    settings, versions and counts: never the text of a memory. `position` orders all events.
+    None for acts on an organization. `target` has the ids of what was acted on, `before` and
+    `after` have settings, versions and counts, never the text of a memory. `position` orders all
+    events.
     """
 
     id: UUID
@@ -36,7 +37,7 @@ class AuditEvent:
 
 @dataclass(frozen=True, slots=True)
 class AuditPage:
-    """One page, newest event first; the next page is before the position `next`."""
+    """One page, newest event first; the next page ends before the position `next`."""
 
     events: Sequence[AuditEvent]
     next: int | None

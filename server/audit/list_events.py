@@ -19,12 +19,12 @@ class ListAuditEvents:
         self._log = log
 
     async def __call__(self, project_id: str, page_size: int, before: int = 0) -> AuditPage:
-        """Returns the page that ends `before` a position; 0 asks for the newest events.
+        """Returns the newest events before the position `before`, or of all if it is 0.
 
         Raises:
             StoreUnavailable: the log cannot be read.
         """
-        # One more than is asked for tells whether there is a next page.
+        # One extra event shows whether there is a next page.
         events = await self._log.latest(project_id, before, page_size + 1)
         page = events[:page_size]
         return AuditPage(page, page[-1].position if len(events) > page_size else None)

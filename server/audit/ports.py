@@ -14,7 +14,7 @@ class AuditLog(Protocol):
     async def latest(self, project_id: str | None, before: int, limit: int) -> list[AuditEvent]:
         """Returns the newest events of one project, or of all, before a position, newest first.
 
-        The position 0 is after all events.
+        The position 0 returns the newest of all.
         """
         ...
 

@@ -19,10 +19,10 @@ from server.runtime.composition.database import open_administration, open_projec
 
 DEFAULT_ORG = "default"
 QUOTAS = {
-    "memories": "memories that it may hold",
-    "bytes": "bytes that the texts of its memories and messages may have",
+    "memories": "memories that the project may hold",
+    "bytes": "bytes of the texts of its memories and messages",
     "calls_per_second": "calls a second, in each serving process",
-    "calls": "calls at once, in each serving process",
+    "calls": "concurrent calls, in each serving process",
     "streams": "open streams, in each serving process",
 }
 
@@ -40,9 +40,9 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     verbs.add_parser("list", help="list all projects").set_defaults(run=list_projects)
     quota = verbs.add_parser(
         "quota",
-        help="show or set how much a project may hold and do",
-        description="Changes the quotas that are given, and prints all. 0 removes a quota. "
-        "Running servers know them within a few seconds.",
+        help="show or set the quotas of a project",
+        description="Sets the given quotas and prints all of them. 0 removes a quota. "
+        "Running servers apply them within a few seconds.",
     )
     quota.add_argument("project", help="id of the project")
     for name, meaning in QUOTAS.items():
@@ -62,7 +62,7 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
 
 @asynccontextmanager
 async def administering() -> AsyncIterator[Administration]:
-    """Opens the administration of the store that the settings name."""
+    """Opens the administration of the store in the settings."""
     async with (
         open_store() as store,
         open_administration(store.dsn, store.settings.postgres) as administration,

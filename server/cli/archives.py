@@ -40,15 +40,15 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     export.add_argument(
         "--embeddings",
         action="store_true",
-        help="include the embeddings: a larger file, but nothing to embed when it is imported into "
-        "a store with the same model",
+        help="include the embeddings: a larger file, but a store with the same model need not "
+        "embed the texts when it imports them",
     )
     export.set_defaults(run=export_project)
     load = commands.add_parser(
         "import",
         help="import an exported project, or the memories of Mem0",
         description="Imports into a project that holds nothing else. Safe to interrupt and "
-        "repeat: what is already there stays unchanged. Servers update the graph on their own.",
+        "repeat: existing rows stay unchanged. Servers update the graph on their own.",
     )
     source = load.add_mutually_exclusive_group(required=True)
     source.add_argument(
@@ -114,10 +114,10 @@ async def _import_mem0(arguments: argparse.Namespace) -> None:
         open_store() as store,
         open_mem0_import(
             store.settings, store.dsn, arguments.from_mem0, arguments.table
-        ) as take_over,
+        ) as importer,
     ):
-        taken = await _taken(take_over, arguments.project, arguments.table)
-    _print_taken(taken)
+        imported = await _import(importer, arguments.project, arguments.table)
+    _print_mem0_imported(imported)
 
 
 async def _import_platform(arguments: argparse.Namespace) -> None:
@@ -126,18 +126,18 @@ async def _import_platform(arguments: argparse.Namespace) -> None:
     api_key = arguments.api_key_file.read_text(encoding="utf-8").strip()
     async with (
         open_store() as store,
-        open_mem0_platform_import(store.settings, store.dsn, arguments.host, api_key) as take_over,
+        open_mem0_platform_import(store.settings, store.dsn, arguments.host, api_key) as importer,
     ):
-        # The digest tells two accounts apart, so that the import of one can be repeated.
+        # The digest distinguishes accounts, so that the import of an account can be repeated.
         account = f"{arguments.host}#{sha256(api_key.encode()).hexdigest()}"
-        taken = await _taken(take_over, arguments.project, account)
-    _print_taken(taken)
+        imported = await _import(importer, arguments.project, account)
+    _print_mem0_imported(imported)
 
 
-async def _taken(take_over: ImportMem0, project_id: str, source: str) -> Mem0Imported:
+async def _import(importer: ImportMem0, project_id: str, source: str) -> Mem0Imported:
     with progress_bar() as bar:
         task = bar.add_task("reading", total=None)
-        return await take_over(
+        return await importer(
             project_id,
             source,
             lambda done, total: bar.update(task, completed=done, total=total),
@@ -149,12 +149,13 @@ def _print_imported(imported: Imported) -> None:
         err.print(f"{count} {kind}s read, {imported.new[kind]} of them new")
 
 
-def _print_taken(taken: Mem0Imported) -> None:
-    err.print(f"{taken.read} memories read, {taken.new} of them new, {taken.duplicates} duplicates")
-    for fault, count in taken.unusable.items():
-        examples = ", ".join(str(memory) for memory in taken.examples[fault])
+def _print_mem0_imported(imported: Mem0Imported) -> None:
+    counts = f"{imported.new} of them new, {imported.duplicates} duplicates"
+    err.print(f"{imported.read} memories read, {counts}")
+    for fault, count in imported.unusable.items():
+        examples = ", ".join(str(memory) for memory in imported.examples[fault])
         err.print(f"{count} left out: {escape(fault)} ({examples})")
-    if taken.unusable:
+    if imported.unusable:
         sys.exit(1)
 
 

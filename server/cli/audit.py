@@ -25,7 +25,7 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     """Adds the command."""
     parser = commands.add_parser(
         "audit",
-        help="show or export who did what",
+        help="show or export the audit log",
         description="Prints administrative and destructive acts: keys, projects, settings, "
         f"deletions, restorations, retention. Shows the latest {SHOWN} as a table, or with "
         "--export all of them as JSON Lines on standard output, oldest first.",

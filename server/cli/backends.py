@@ -1,4 +1,4 @@
-"""The databases that a command works on: those in the settings, or embedded ones."""
+"""The databases that a command works on: configured or embedded ones."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ log = structlog.get_logger()
 
 
 def postgres_directory(settings: Settings) -> Path:
-    """Returns where the embedded PostgreSQL keeps its data."""
+    """Returns the data directory of the embedded PostgreSQL."""
     return settings.data.data_dir / "postgres"
 
 
 def neo4j_directory(settings: Settings) -> Path:
-    """Returns where the embedded Neo4j keeps its data."""
+    """Returns the data directory of the embedded Neo4j."""
     return settings.data.data_dir / "neo4j"
 
 
@@ -48,8 +48,8 @@ async def embedded_postgres(settings: Settings, progress: Progress) -> AsyncIter
 async def postgres_of(settings: Settings, progress: Progress) -> AsyncIterator[str]:
     """Yields the DSN of the PostgreSQL to administer.
 
-    That is the one in the settings, that of the server running on this data directory, or that of
-    an embedded PostgreSQL started for the block.
+    This is the one in the settings, else the one of the server that runs on this data directory,
+    else an embedded PostgreSQL that runs during the block.
     """
     if settings.postgres.dsn is not None:
         yield settings.postgres.dsn.get_secret_value()
@@ -66,8 +66,8 @@ async def postgres_of(settings: Settings, progress: Progress) -> AsyncIterator[s
 async def graph_to_maintain(settings: Settings, progress: Progress) -> AsyncIterator[GraphAddress]:
     """Yields the address of the Neo4j to work on.
 
-    That is the one in the settings, that of the server running on this data directory, or that of
-    an embedded Neo4j started for the block.
+    This is the one in the settings, else the one of the server that runs on this data directory,
+    else an embedded Neo4j that runs during the block.
 
     Raises:
         EmbeddedError: an embedded Neo4j cannot be started.
@@ -93,8 +93,8 @@ async def graph_to_maintain(settings: Settings, progress: Progress) -> AsyncIter
 async def graph_of(settings: Settings, progress: Progress) -> AsyncIterator[GraphAddress | None]:
     """Yields the address of Neo4j: from the settings, or an embedded one run during the block.
 
-    It does not wait for an embedded Neo4j: the server serves while it starts. Yields None if it
-    cannot be started at all; this is logged, and the server runs without it.
+    It does not wait until an embedded Neo4j has started. Yields None if it cannot be started; this
+    is logged, and the server runs without it.
     """
     neo4j = settings.neo4j
     if neo4j.uri is not None:
@@ -126,7 +126,7 @@ class Store:
 async def open_store() -> AsyncIterator[Store]:
     """Opens the store in the settings for the block. An embedded one is migrated first.
 
-    What the block does is audited as done by the user who runs the command.
+    The audit log attributes acts in the block to the user who runs the command.
 
     Raises:
         SettingsFault: settings are missing or wrong.
@@ -142,13 +142,13 @@ async def open_store() -> AsyncIterator[Store]:
 
 
 def _enter_operator() -> None:
-    """Lets the audit log say who runs the command, and from where."""
+    """Sets who runs the command, and from where, for the audit log."""
     enter_origin(Origin(peer=f"cli:{getpass.getuser()}@{socket.gethostname()}"))
     enter_request(RequestContext(correlation_id=f"cli-{uuid4()}", deadline=float("inf")))
 
 
 async def apply_migrations(dsn: str, progress: Progress, service_role: str | None = None) -> int:
-    """Applies the missing migrations and returns their number; `service_role` may then serve."""
+    """Applies missing migrations and returns their number; grants `service_role` its rights."""
     return await migrate_database(
         dsn, lambda step: progress.step(f"migrating to {step}"), service_role
     )

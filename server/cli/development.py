@@ -1,4 +1,4 @@
-"""The embedded mode's development key, and the file in which a server announces itself."""
+"""The embedded mode's development key, and the file with a running server's addresses."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ LOCAL_GRPCURL = Path(".local/bin/grpcurl")
 
 
 async def development_key(administration: Administration, data_dir: Path) -> str:
-    """Returns the key in the data directory, which the first start creates with its project.
+    """Returns the key in the data directory; the first start creates it with its project.
 
-    A new one is created if the file is missing or the database does not know the key.
+    A new key is created if the file is missing or the key is not in the database.
     """
     path = data_dir / KEY_FILE
     if path.exists():
@@ -82,7 +82,7 @@ def mem0_line(key: str, http: str) -> str:
 
 
 def mcp_line(key: str, http: str) -> str:
-    """Returns the configuration of an agent that gets the tools of MCP."""
+    """Returns the configuration of an agent that uses the MCP tools."""
     headers = {"Authorization": f"Token {key}", "Memoir-User-Id": "alice"}
     server = {"type": "http", "url": f"{http}/mcp", "headers": headers}
     return json.dumps({"mcpServers": {"memoir": server}})
@@ -114,7 +114,7 @@ def announced(data_dir: Path, runtime: Runtime) -> Iterator[None]:
 
 
 def read_runtime(data_dir: Path) -> Runtime | None:
-    """Returns what the server of this data directory last announced, if anything."""
+    """Returns the addresses that the server of this data directory last announced, if any."""
     try:
         return Runtime(**json.loads((data_dir / FILE_NAME).read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError):

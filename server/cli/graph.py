@@ -32,8 +32,8 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     rebuild = commands.add_parser(
         "rebuild-graph",
         help="rebuild the graph from the memories",
-        description="Projects every memory again, retries those that were given up, and removes "
-        "what PostgreSQL does not know. The graph stays readable, and servers may keep running. "
+        description="Projects every memory again, retries memories that were given up, and removes "
+        "what is not in PostgreSQL. The graph stays readable, and servers may keep running. "
         "Safe to interrupt and repeat.",
     )
     for parser, run in ((verify, verify_graph), (rebuild, rebuild_graph)):
@@ -70,7 +70,7 @@ async def rebuild_graph(arguments: argparse.Namespace) -> None:
 
 
 def _print_report(report: GraphReport) -> None:
-    out.print(f"{report.memories} memories compared, {report.pending} on their way to the graph")
+    out.print(f"{report.memories} memories compared, {report.pending} with pending changes")
     for kind, count in sorted((+report.differences).items()):
         examples = ", ".join(report.examples.get(kind, []))
         out.print(f"  {kind}: {count}" + (f"  ({escape(examples)})" if examples else ""))
@@ -79,11 +79,11 @@ def _print_report(report: GraphReport) -> None:
 
 def _print_rebuilt(rebuilt: Rebuilt) -> None:
     out.print(
-        f"projected {rebuilt.memories} memories, dropped {rebuilt.unknown} that are gone, "
-        f"tried {rebuilt.revived} again that were given up"
+        f"projected {rebuilt.memories} memories, removed {rebuilt.unknown} that no longer exist, "
+        f"retried {rebuilt.revived} that were given up"
     )
     for kind, count in sorted((+rebuilt.mended).items()):
-        out.print(f"  mended {kind}: {count}")
+        out.print(f"  repaired {kind}: {count}")
     if rebuilt.given_up:
         out.print(f"{rebuilt.given_up} memories are given up: the log says why")
 
@@ -99,20 +99,20 @@ async def _maintenance() -> AsyncIterator[GraphMaintenance]:
 
 
 def _add_entities(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    parser = commands.add_parser("entities", help="list and split names that stand for one entity")
+    parser = commands.add_parser("entities", help="list and split names of one entity")
     verbs = parser.add_subparsers(required=True, metavar="VERB")
     listing = verbs.add_parser(
         "list",
-        help="list the names that memories join, and those that were split",
-        description="A name that memories use for two entities is ambiguous and joins neither.",
+        help="list names that memories join, and names that were split",
+        description="An alias that memories use for two entities is ambiguous and joins neither.",
     )
     listing.add_argument("--space", help="only this graph space, such as user:alice")
     listing.set_defaults(run=list_joins)
     split = verbs.add_parser(
         "split",
-        help="split two names that memories say are one entity",
-        description="The graph is updated within moments. Memories stay unchanged, and no memory "
-        "can join the two names again, not even a new one. `rejoin` undoes it.",
+        help="split two names that memories join",
+        description="The graph is updated within moments. Memories stay unchanged, and no old or "
+        "new memory can join the two names again. `rejoin` undoes it.",
     )
     split.set_defaults(run=split_names)
     rejoin = verbs.add_parser("rejoin", help="undo a split")
@@ -122,7 +122,7 @@ def _add_entities(commands: argparse._SubParsersAction[argparse.ArgumentParser])
     for verb in (split, rejoin):
         verb.add_argument("--space", required=True, help="graph space, such as user:alice")
         verb.add_argument("name", help="name of the entity")
-        verb.add_argument("alias", help="name that is, or is not, an alias of it")
+        verb.add_argument("alias", help="the other name")
 
 
 @asynccontextmanager
@@ -138,7 +138,7 @@ async def list_joins(arguments: argparse.Namespace) -> None:
     """`entities list`."""
     async with _joins() as joins:
         found = await joins.list(arguments.project, arguments.space)
-    table = Table("space", "name", "alias", "state", "memories that say so")
+    table = Table("space", "name", "alias", "state", "memories")
     for join in found:
         memories = "" if join.memories is None else str(join.memories)
         table.add_row(*map(escape, (join.space, join.name, join.alias, join.state, memories)))
@@ -152,7 +152,7 @@ async def split_names(arguments: argparse.Namespace) -> None:
             arguments.project, arguments.space, arguments.name, arguments.alias
         )
     out.print(
-        f"split {arguments.alias} from {arguments.name}; memories that said so: {concerned}",
+        f"split {arguments.alias} from {arguments.name}; memories that joined them: {concerned}",
         markup=False,
     )
 
@@ -161,4 +161,4 @@ async def rejoin_names(arguments: argparse.Namespace) -> None:
     """`entities rejoin`."""
     async with _joins() as joins:
         await joins.rejoin(arguments.project, arguments.space, arguments.name, arguments.alias)
-    out.print(f"{arguments.alias} is a name of {arguments.name} again", markup=False)
+    out.print(f"{arguments.alias} is an alias of {arguments.name} again", markup=False)

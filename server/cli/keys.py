@@ -30,9 +30,9 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     verbs.add_parser("list", help="list all keys").set_defaults(run=list_keys)
     rotate = verbs.add_parser(
         "rotate",
-        help="replace a key by a new one with the same rights",
+        help="replace a key by a new key with the same rights",
         description="Prints a new key with the same owner, role, scope, label and lifetime. The "
-        f"old one stays valid for the overlap. {_SHOWN_ONCE}",
+        f"old key stays valid for the overlap. {_SHOWN_ONCE}",
     )
     rotate.add_argument("key", help="id of the key, as `keys list` shows it")
     rotate.add_argument(
@@ -58,9 +58,9 @@ def _add_create(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
         description=_SHOWN_ONCE,
     )
     owner = create.add_mutually_exclusive_group(required=True)
-    owner.add_argument("--project", help="project that the key opens")
-    owner.add_argument("--org", help="organization whose projects the key opens")
-    create.add_argument("--label", default="", help="what the key is for")
+    owner.add_argument("--project", help="give the key access to this project")
+    owner.add_argument("--org", help="give the key access to all projects of this organization")
+    create.add_argument("--label", default="", help="purpose of the key")
     create.add_argument(
         "--role",
         type=KeyRole,
@@ -85,7 +85,7 @@ def duration(text: str) -> timedelta:
     """Reads a duration such as `90m`, `24h` or `7d`.
 
     Raises:
-        argparse.ArgumentTypeError: it is not one.
+        argparse.ArgumentTypeError: the text is not a duration.
     """
     found = _DURATION.fullmatch(text)
     if found is None:

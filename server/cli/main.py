@@ -17,8 +17,8 @@ from server.runtime.workers import WorkerFailed
 
 Command = Callable[[argparse.Namespace], Coroutine[object, object, None]]
 
-# In the order of `--help`. Only the requested command's module is imported, because importing all
-# of them takes about a second.
+# In the order of `--help`. Only the module of the requested command is imported, because importing
+# all of them takes about a second.
 MODULES = {
     "serve": "serve",
     "migrate": "migrate",

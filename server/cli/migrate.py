@@ -22,7 +22,7 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     parser.add_argument(
         "--service-role",
         metavar="ROLE",
-        help="also grant this PostgreSQL role what a server needs, and no more; servers that "
+        help="also grant this PostgreSQL role only the rights that a server needs; servers that "
         "connect as this role see one project's rows at a time",
     )
     parser.set_defaults(run=run)
@@ -47,6 +47,6 @@ async def _prepare_graph(settings: Settings) -> None:
     try:
         await prepare_graph(address, neo4j)
     except GraphUnavailable:
-        err.print("Neo4j does not answer: the servers will create its constraints when it does")
+        err.print("Neo4j does not answer; the servers will create its constraints later")
     else:
-        out.print("the graph's constraints are there")
+        out.print("the graph has its constraints")

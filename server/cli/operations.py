@@ -24,7 +24,7 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     parser = commands.add_parser("operations", help="list, show and retry asynchronous calls")
     verbs = parser.add_subparsers(required=True, metavar="VERB")
     listing = verbs.add_parser("list", help="list operations, newest first")
-    listing.add_argument("--state", choices=[*OperationState], help="only those in this state")
+    listing.add_argument("--state", choices=[*OperationState], help="only operations in this state")
     listing.add_argument("--limit", type=int, default=50, help="at most (default: %(default)s)")
     listing.set_defaults(run=list_operations)
     show = verbs.add_parser("show", help="show one operation")
@@ -64,7 +64,7 @@ async def list_operations(arguments: argparse.Namespace) -> None:
     out.print(table)
     out.print(
         f"{statistics.queued} queued, {statistics.running} running, {statistics.dead} failed; "
-        f"the oldest undone one is {statistics.oldest_seconds:.0f} s old"
+        f"the oldest unfinished one is {statistics.oldest_seconds:.0f} s old"
     )
 
 

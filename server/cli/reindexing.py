@@ -19,9 +19,9 @@ def _add_reembed(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser = commands.add_parser(
         "reembed",
         help="embed every memory again with the models in the settings",
-        description="For a store whose embedder is to change: embeds the texts of all memories and "
-        "of their past states, and makes the embedder in the settings the store's. Stop the "
-        "servers first. Safe to interrupt: the same command continues.",
+        description="Changes the embedder of a store to the one in the settings: embeds the texts "
+        "of all memories and of their past states again. Stop the servers first. After an "
+        "interruption, the same command continues.",
     )
     parser.set_defaults(run=reembed)
 
@@ -38,7 +38,7 @@ async def reembed(_arguments: argparse.Namespace) -> None:
                 lambda done, total: bar.update(task, completed=done, total=total)
             )
     err.print(
-        "nothing to do: it is the store's embedder" if done is None else f"embedded {done} texts"
+        "nothing to do: the store has this embedder" if done is None else f"embedded {done} texts"
     )
 
 
@@ -46,8 +46,8 @@ def _add_index_search(commands: argparse._SubParsersAction[argparse.ArgumentPars
     parser = commands.add_parser(
         "index-search",
         help="build indexes for searches of very large scopes",
-        description="Builds indexes of all embeddings (HNSW) and words (GIN), by which scopes that "
-        "are a large part of the database are searched. They make adding memories slower, so "
+        description="Builds indexes of all embeddings (HNSW) and words (GIN), for searches of "
+        "scopes that are a large part of the database. They make adding memories slower, so "
         "build them only if searches of scopes with 50,000 memories or more are too slow. "
         "Servers may keep running. After an interruption, the same command starts over.",
     )
@@ -56,8 +56,8 @@ def _add_index_search(commands: argparse._SubParsersAction[argparse.ArgumentPars
         "--memory-mib",
         type=int,
         default=512,
-        help="memory for PostgreSQL to build with; an index that does not fit takes far longer "
-        "(default: %(default)s)",
+        help="memory for PostgreSQL to build the indexes; an index that does not fit takes far "
+        "longer (default: %(default)s)",
     )
     parser.set_defaults(run=index_search)
 
@@ -67,7 +67,7 @@ async def index_search(arguments: argparse.Namespace) -> None:
     async with open_store() as store, open_search_indexing(store.settings, store.dsn) as indexing:
         if arguments.drop:
             await indexing.drop()
-            err.print("the indexes are gone")
+            err.print("the indexes are removed")
             return
         with progress_bar() as bar:
             task = bar.add_task("indexing", total=None)
@@ -75,4 +75,4 @@ async def index_search(arguments: argparse.Namespace) -> None:
                 arguments.memory_mib,
                 lambda done, total: bar.update(task, completed=done, total=total),
             )
-    err.print("embeddings and words are indexed")
+    err.print("the indexes of embeddings and words are built")

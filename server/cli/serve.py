@@ -1,4 +1,4 @@
-"""`serve`: run the service, in this process or in several that this one supervises."""
+"""`serve`: run the service, in this process or in several processes that it supervises."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ KILL_SECONDS: Final = 5.0
 class Serving:
     """A running server: its ports, the names of its models, and how to drain it.
 
-    `http_port` is None where HTTP is not served. This process calls the server at `local_address`.
+    `http_port` is None if HTTP is not served. This process calls the server at `local_address`.
     """
 
     port: int
@@ -103,7 +103,7 @@ async def serve_here(
 async def serve_by_workers(
     stack: AsyncExitStack, settings: Settings, dsn: str, graph: GraphAddress | None
 ) -> Serving:
-    """Serves in several processes, which this one starts, restarts and stops.
+    """Serves in several processes, which this process starts, restarts and stops.
 
     Raises:
         OSError: the address cannot be listened on.
@@ -131,7 +131,7 @@ async def serve_by_workers(
     async def drain() -> None:
         await supervisor.stop(stop_seconds)
 
-    # The first worker's, which is started again if it dies.
+    # The first worker's address, because that worker is restarted if it dies.
     encrypts = settings.tls.cert is not None
     local_address = local_socket(directory) if encrypts else loopback(settings, port)
     return Serving(
@@ -184,7 +184,7 @@ async def _serve_page(stack: AsyncExitStack, settings: Settings, serving: Servin
 
 
 async def _start(stack: AsyncExitStack, settings: Settings, serve: Serve) -> Serving:
-    """Starts what the settings ask for; closing the stack stops it in reverse order."""
+    """Starts what is configured; closing the stack stops it in reverse order."""
     progress = ConsoleProgress()
     if settings.postgres.dsn is None:
         return await _start_embedded(stack, settings, serve, progress)
@@ -218,7 +218,7 @@ async def _start_embedded(
     out.print(_lines_to_paste(key, address, http, encrypts=encrypts), markup=False)
     out.print("\nCtrl-C stops everything; the data stay.")
     if graph is not None:
-        await stack.enter_async_context(running("graph", _say_when_ready(graph, settings)))
+        await stack.enter_async_context(running("graph", _report_when_ready(graph, settings)))
     return serving
 
 
@@ -226,14 +226,12 @@ def _lines_to_paste(key: str, address: str, http: str | None, *, encrypts: bool)
     client = client_line(key, address, encrypts=encrypts)
     lines = [grpcurl_line(key, address, encrypts=encrypts), f"\nmemoir.Client:\n\n{client}"]
     if http is not None:
-        lines.append(f"\nMem0's own client (it comes from PyPI):\n\n{mem0_line(key, http)}")
-        lines.append(
-            f"\nthe tools of an agent, as a configuration of MCP:\n\n{mcp_line(key, http)}"
-        )
+        lines.append(f"\nMem0's own client (from PyPI):\n\n{mem0_line(key, http)}")
+        lines.append(f"\nMCP configuration of an agent:\n\n{mcp_line(key, http)}")
     return "\n".join(lines)
 
 
-async def _say_when_ready(graph: GraphAddress, settings: Settings) -> None:
+async def _report_when_ready(graph: GraphAddress, settings: Settings) -> None:
     began = time.monotonic()
     await answering_graph(graph, settings.neo4j)
     out.print(f"the graph is ready, {time.monotonic() - began:.1f} s after the server")

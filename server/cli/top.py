@@ -49,7 +49,7 @@ _NO_FAULTS: Final = ("OK", "CANCELLED")
 
 
 class TopView:
-    """The newest statistics, with curves of earlier ones."""
+    """The newest statistics, with curves of earlier values."""
 
     def __init__(self) -> None:
         self._latencies: defaultdict[str, deque[float]] = defaultdict(lambda: deque(maxlen=_POINTS))
@@ -126,7 +126,7 @@ def _queue(queue: pb.QueueStatistics) -> str:
 
 
 def _graph(graph: pb.GraphStatistics) -> str:
-    state = "" if graph.available else "[red]away[/red]  "
+    state = "" if graph.available else "[red]unavailable[/red]  "
     lag = _seconds(graph.lag)
     return f"{state}{graph.pending} pending  lag {lag}  {graph.dead_letters} given up"
 
@@ -210,7 +210,7 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     """Adds the command."""
     parser = commands.add_parser(
         "top",
-        help="watch what a server does for a project",
+        help="watch the statistics of a project",
         description="Shows the statistics of the key's project and keeps updating them. Without "
         "options it watches the server that runs on this data directory. Ctrl-C ends it.",
     )
@@ -219,7 +219,7 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     parser.add_argument(
         "--ca", type=Path, help="PEM file of the authorities to trust; implies --tls"
     )
-    parser.add_argument("--cert", type=Path, help="PEM file of a certificate to show, with --tls")
+    parser.add_argument("--cert", type=Path, help="PEM file of a client certificate, with --tls")
     parser.add_argument("--key", type=Path, help="PEM file of the certificate's private key")
     parser.add_argument(
         "--key-file", type=Path, help="file with the API key; - reads standard input"
@@ -290,7 +290,7 @@ def _local_address(settings: Settings) -> str:
 
 
 def _key(path: Path | None, settings: Settings) -> str:
-    """Reads the key from a file, because every user of the machine can read arguments."""
+    """Reads the key from a file, because every user of the machine can see arguments."""
     if path == _STANDARD_INPUT:
         return sys.stdin.readline().strip()
     return (path or settings.data.data_dir / KEY_FILE).read_text(encoding="utf-8").strip()

@@ -24,7 +24,7 @@ _IDS = ("correlation_id", "correlation_ids")
 
 
 def lines_of(correlation_id: str, lines: Iterable[str]) -> Iterator[Mapping[str, Any]]:
-    """Yields the events in JSON lines that name the id, as their own or among those of a batch.
+    """Yields the events in JSON lines that have the id, alone or among the ids of a batch.
 
     Lines that are not JSON objects with a time are skipped.
     """
@@ -84,18 +84,18 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     parser = commands.add_parser(
         "trace",
         help="show what happened to one request",
-        description="Prints what the database holds about a request, by its correlation id: the "
-        "call with its models and tokens, the asynchronous operation, the memories that changed, "
-        "and whether the graph holds them. With --log also what was logged. Texts are not printed.",
+        description="Prints what the database holds for a correlation id: the call with its models "
+        "and tokens, the asynchronous operation, the memories that changed, and whether the graph "
+        "has the changes. With --log also the events in a log. Texts are not printed.",
     )
     parser.add_argument("correlation_id", help="as in x-correlation-id, RequestInfo and the log")
-    parser.add_argument("--project", help="look in this project only (default: all)")
+    parser.add_argument("--project", help="only this project (default: all)")
     parser.add_argument("--log", type=Path, help="a log file of JSON lines")
     parser.set_defaults(run=run)
 
 
 async def run(arguments: argparse.Namespace) -> None:
-    """Runs the command. Ends with status 1 if nothing is known about the id."""
+    """Runs the command. Ends with status 1 if nothing is found for the id."""
     settings = load_settings()
     progress = ConsoleProgress()
     async with postgres_of(settings, progress) as dsn:

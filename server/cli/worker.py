@@ -1,8 +1,8 @@
-"""One of a server's several serving processes, and what every serving process does at startup.
+"""One of a server's several serving processes, and the startup of every serving process.
 
-    python -m server.cli.worker
+python -m server.cli.worker
 
-The first line of its standard input says where it serves; the end of that input means that the
+The first line of its standard input is its assignment; the end of that input means that the
 supervisor is gone. Once it serves, it writes one line to its standard output: the names of its
 models.
 """
@@ -38,7 +38,7 @@ from server.telemetry.otlp import configure_tracing, shutdown_tracing
 
 
 def prepare_logging(settings: Settings) -> None:
-    """Configures logging from the settings; by default for people on a terminal, else as JSON."""
+    """Configures logging from the settings; the default is readable on a terminal, else JSON."""
     telemetry = settings.telemetry
     chosen = telemetry.format
     if chosen is None:
@@ -47,7 +47,7 @@ def prepare_logging(settings: Settings) -> None:
 
 
 def arm_failpoints(settings: Settings) -> None:
-    """Arms the failpoints that the settings name.
+    """Arms the failpoints in the settings.
 
     Raises:
         SettingsFault: there is no such failpoint.
@@ -60,7 +60,7 @@ def arm_failpoints(settings: Settings) -> None:
 
 @asynccontextmanager
 async def sending_telemetry(version: str) -> AsyncIterator[TracerProvider | None]:
-    """Sends spans and metrics to a collector during the block, if the environment asks for it.
+    """Sends spans and metrics to a collector during the block, if the environment configures one.
 
     The metrics include the version of the process.
     """
@@ -70,7 +70,7 @@ async def sending_telemetry(version: str) -> AsyncIterator[TracerProvider | None
     try:
         yield tracer_provider
     finally:
-        # Each may wait for the collector, so they get threads of their own.
+        # Each may wait for the collector, so each gets a thread.
         run = asyncio.get_running_loop().run_in_executor
         with ThreadPoolExecutor() as threads:
             await asyncio.gather(
@@ -84,7 +84,7 @@ ARGUMENTS = ("-m", "server.cli.worker")
 
 @dataclass(frozen=True, slots=True)
 class Assignment:
-    """What a worker needs to know: the databases, and its place among the workers."""
+    """A worker's databases and its place among the workers."""
 
     dsn: str
     graph: GraphAddress | None
@@ -92,7 +92,7 @@ class Assignment:
 
 
 def worker_command(first: Assignment) -> WorkerCommand:
-    """Returns how to start all workers, given the assignment of the first one."""
+    """Returns how to start all workers, given the assignment of the first worker."""
     workers = [replace(first.worker, number=number) for number in range(first.worker.count)]
     return WorkerCommand(ARGUMENTS, [_line(replace(first, worker=each)) for each in workers])
 
@@ -149,7 +149,7 @@ async def _standard_input() -> asyncio.StreamReader:
 
 
 def main() -> None:
-    """Runs a worker; ends with a message if it cannot serve."""
+    """Runs a worker. Ends with a message if it cannot serve."""
     try:
         uvloop.run(run())
     except SettingsFault as fault:

@@ -1,1 +1,1 @@
-"""Whether the store can be worked on, and what operators do to it as a whole."""
+"""Readiness and upkeep of a whole store."""

@@ -18,7 +18,7 @@ class StoreUnready(MemoirError):
 
 
 class OtherEmbedderWanted(MemoirError):
-    """Another `reembed` command has begun to change the store to another embedder."""
+    """Another `reembed` command is changing the store to another embedder."""
 
     def __init__(self) -> None:
         super().__init__(
@@ -35,13 +35,13 @@ class StoreInUse(MemoirError):
 
 @dataclass(frozen=True, slots=True)
 class EmbedderIdentity:
-    """What two vectors must have in common to be comparable."""
+    """Vectors are comparable only if their embedders have the same identity."""
 
     model: str
     dimensions: int
 
     def __str__(self) -> str:
-        """Returns a form for messages."""
+        """Returns the identity as text for messages."""
         return f"{self.model} ({self.dimensions} dimensions)"
 
 
@@ -49,11 +49,11 @@ class StoreReadiness(Protocol):
     """Checks the store. Both methods raise StoreUnavailable if PostgreSQL cannot be reached."""
 
     async def schema_fault(self) -> str | None:
-        """Returns None if the schema is current, else what is wrong and which command fixes it."""
+        """Returns None if the schema is current, else the fault and the command that fixes it."""
         ...
 
     async def claim_embedder(self, embedder: EmbedderIdentity) -> EmbedderIdentity:
-        """Makes `embedder` the store's if it has none yet, and returns the one that it has.
+        """Makes `embedder` the store's embedder if it has none, and returns the store's embedder.
 
         Raises:
             StoreUnready: the embedder is being changed.
@@ -70,7 +70,7 @@ class TextPlace:
 
 
 class Reembedding(Protocol):
-    """The texts of a store that have an embedding: those of memories and of their past states.
+    """The texts of a store that have an embedding: of memories and of their past states.
 
     Every method raises StoreUnavailable if PostgreSQL cannot be reached.
     """
@@ -78,7 +78,8 @@ class Reembedding(Protocol):
     async def begin(self, embedder: EmbedderIdentity) -> bool:
         """Makes the store unready until `finish`; False if it already has this embedder.
 
-        Continues an interrupted change to the same embedder; a change to another one starts over.
+        Continues an interrupted change to the same embedder; a change to another embedder starts
+        over.
 
         Raises:
             StoreInUse: a server is connected to the store.
@@ -86,7 +87,7 @@ class Reembedding(Protocol):
         ...
 
     async def count(self) -> int:
-        """Returns how many texts are left."""
+        """Returns the number of texts that are left to embed."""
         ...
 
     async def texts(self, limit: int) -> list[TextPlace]:
@@ -99,7 +100,7 @@ class Reembedding(Protocol):
         """Stores the embeddings of these texts and marks them as done, in one transaction.
 
         Raises:
-            OtherEmbedderWanted: a change to another embedder was begun meanwhile.
+            OtherEmbedderWanted: a change to another embedder was started in the meantime.
         """
         ...
 
@@ -107,7 +108,7 @@ class Reembedding(Protocol):
         """Makes `embedder` the store's embedder, and the store ready again.
 
         Raises:
-            OtherEmbedderWanted: a change to another embedder was begun meanwhile.
+            OtherEmbedderWanted: a change to another embedder was started in the meantime.
         """
         ...
 
@@ -137,16 +138,16 @@ class SearchIndexing(Protocol):
 class Retention(Protocol):
     """Erases memories in all projects whose retention has ended.
 
-    Several servers may call it at once: one of them works, the others find nothing to do.
+    Several servers may call it at once: one of them does the work, the others find nothing to do.
     """
 
     async def purge(
         self, expired_before: date, limit: int, call_of: Callable[[str], Call]
     ) -> DeletionReceipt | None:
-        """Erases up to `limit` memories of one project, deleted ones too; None if there are none.
+        """Erases up to `limit` memories of one project, including deleted ones.
 
-        `call_of` makes the call for the project that was found. A memory that another call is
-        changing is left for the next time.
+        Returns None if no memories are due. `call_of` creates the call for the project that was
+        found. A memory that another call is changing is left for the next time.
 
         Raises:
             StoreUnavailable: nothing was erased.
@@ -161,16 +162,16 @@ class ProjectDeletion(Protocol):
     async def begin(self, project_id: str, now: datetime) -> bool:
         """Closes the project to all calls and deletes its keys; False if nothing of it is stored.
 
-        Servers cache what they know about keys and projects for a few more seconds.
+        Servers use cached keys and projects for a few more seconds.
         """
         ...
 
     async def count(self, project_id: str) -> int:
-        """Returns how many rows are left to delete."""
+        """Returns the number of rows that are left to delete."""
         ...
 
     async def delete_batch(self, project_id: str, limit: int) -> Mapping[str, int]:
-        """Deletes up to `limit` rows and returns how many by table; empty at the end.
+        """Deletes up to `limit` rows and returns their number by table; empty at the end.
 
         The graph is updated through the outbox, which stays.
         """

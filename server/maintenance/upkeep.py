@@ -86,8 +86,8 @@ TEXTS_AT_ONCE = 200
 class Reembed:
     """Embeds every text of a store again, including those of past states.
 
-    The servers must be stopped, because until it ends the store holds vectors that are not
-    comparable. It works batch by batch, and continues after an interruption.
+    The servers must be stopped, because the store holds vectors of two embedders until the end.
+    It works batch by batch, and continues after an interruption.
     """
 
     def __init__(self, store: Reembedding, embedder: Embedder) -> None:
@@ -97,12 +97,12 @@ class Reembed:
     async def __call__(
         self, on_progress: Callable[[int, int], None] = lambda _done, _total: None
     ) -> int | None:
-        """Embeds the texts that are left, and returns how many there were.
+        """Embeds the texts that are left, and returns their number.
 
         Returns None if the store already has this embedder.
 
         Raises:
-            OtherEmbedderWanted: another command began with another embedder.
+            OtherEmbedderWanted: another command started with another embedder.
             StoreInUse: a server is connected to the store.
             ModelUnavailable, ModelQuotaExhausted: the embedder failed; repeat the command later.
             StoreUnavailable: the store cannot be reached.

@@ -1,1 +1,1 @@
-"""Requests that are done once, turns on a scope, and asynchronous calls."""
+"""Idempotent requests, turns on a scope, and asynchronous calls."""

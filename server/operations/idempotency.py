@@ -13,16 +13,16 @@ from server.operations.leases import ScopeTurns
 
 T = TypeVar("T")
 
-# The errors that this call meets when a concurrent call with the same request id was faster: the
-# work is done, and the memory has changed or is gone.
+# The errors of a call if a concurrent call with the same request id was faster: the work is done,
+# and the memory has changed or is gone.
 _RIVALS = (RequestIdReused, ConcurrentChange, EtagMismatch, NotFound)
 
 
 @dataclass(frozen=True, slots=True)
 class RequestKey:
-    """The client's id for one intent. `digest` is that of the payload.
+    """The client's id of a call, and the digest of the payload.
 
-    `item` is the place in a batch, from 1; 0 stands for a single call.
+    `item` is the place in a batch, from 1; 0 means a single call.
     """
 
     id: UUID
@@ -56,7 +56,7 @@ async def once(
     try:
         return await act()
     except _RIVALS:
-        # The same call arrived twice at once, and the other one was faster.
+        # The same call arrived twice at the same time, and the other one was faster.
         answer = await earlier(key)
         if answer is None:
             raise
@@ -73,7 +73,7 @@ class Keyed(Protocol):
 
     @property
     def key(self) -> RequestKey | None:
-        """The client's id for the intent, if it gave one."""
+        """The client's id of the call, if it gave one."""
         ...
 
 
@@ -89,10 +89,10 @@ def request_turn_key(request_id: UUID) -> bytes:
 class SerializedByRequestId(Generic[C, R]):
     """Wraps a use case so that calls with one request id run one after another, across servers.
 
-    Later calls then find the outcome of the first instead of repeating its work. The guarantee that
-    an effect happens once comes from the unique index on request ids, not from this: a lost lease
-    only costs repeated work. A call with a request id takes one more round trip; the lease is given
-    back after the answer.
+    Later calls then find the outcome of the first instead of repeating its work. The unique index
+    on request ids, not this class, guarantees that an effect happens once: a lost lease only costs
+    repeated work. A call with a request id takes one more round trip; the lease is released after
+    the response.
     """
 
     def __init__(
@@ -111,8 +111,8 @@ class SerializedByRequestId(Generic[C, R]):
             DeadlineExceeded: the call's deadline has passed.
         """
         # A call without a request id gets no extra coroutine.
-        return self._act(command) if command.key is None else self._in_turn(command, command.key)
+        return self._act(command) if command.key is None else self._take_turn(command, command.key)
 
-    async def _in_turn(self, command: C, key: RequestKey) -> R:
+    async def _take_turn(self, command: C, key: RequestKey) -> R:
         async with self._turns.hold(command.project_id, request_turn_key(key.id)):
             return await self._act(command)

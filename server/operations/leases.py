@@ -1,4 +1,4 @@
-"""Takes turns on a scope by leases, and frees the leases of servers that are gone."""
+"""Turns on a scope by leases, and the release of leases of servers that are gone."""
 
 from __future__ import annotations
 
@@ -73,8 +73,8 @@ log = structlog.get_logger()
 class TurnPolicy:
     """Times in seconds: how long a lease lasts, and how often to retry a scope that is taken.
 
-    A lease is renewed three times during its length. After its holder crashes, others wait for at
-    most that length.
+    A lease is renewed three times during its length. If its holder crashes, others wait no longer
+    than that length.
     """
 
     lease: float = 15.0
@@ -88,7 +88,7 @@ class TurnPolicy:
 
 
 class _Renewal:
-    """Starts `renew` in a task after some seconds; most turns end before, and cost a timer only."""
+    """Starts `renew` in a task after some seconds; most turns end earlier and cost only a timer."""
 
     def __init__(self, seconds: float, renew: Callable[[], Coroutine[None, None, None]]) -> None:
         self._renew = renew
@@ -99,7 +99,7 @@ class _Renewal:
         self._task = asyncio.create_task(self._renew(), name="lease-renewal")
 
     def cancel(self) -> None:
-        """Ends it. Nothing waits for that, which would cost every turn one of the event loop."""
+        """Ends the renewal without waiting, because a wait would slow down every turn."""
         self._timer.cancel()
         if self._task is not None:
             self._task.cancel()
@@ -108,7 +108,7 @@ class _Renewal:
 class ScopeTurns:
     """For each scope, one lock in this process and one lease shared by all servers.
 
-    With the lock, at most one call of each process asks for a scope's lease at a time.
+    Because of the lock, at most one call of each process tries to take a scope's lease at a time.
     """
 
     def __init__(
@@ -135,7 +135,7 @@ class ScopeTurns:
 
         Raises:
             StoreUnavailable: PostgreSQL cannot be reached.
-            DeadlineExceeded: the call's time is up.
+            DeadlineExceeded: the call's deadline has passed.
         """
         async with self._locks.hold(project_id, scope_key):
             lease = ScopeLease(project_id, scope_key, uuid4())
@@ -155,11 +155,11 @@ class ScopeTurns:
 
     @asynccontextmanager
     async def hold(self, project_id: str, key: bytes) -> AsyncIterator[None]:
-        """Like `take`, for a block whose commit does not end the lease; gives it back afterwards.
+        """Like `take`, for a block whose commit does not end the lease; releases it afterwards.
 
         Raises:
             StoreUnavailable: PostgreSQL cannot be reached.
-            DeadlineExceeded: the call's time is up.
+            DeadlineExceeded: the call's deadline has passed.
         """
         async with self.take(project_id, key) as lease:
             yield
@@ -198,9 +198,9 @@ INTERVAL = timedelta(seconds=1)
 class FreeLeases:
     """Ends the leases of a server that is missing in two consecutive checks.
 
-    It takes two, because a live server replaces a lost connection in the meantime. If it does not,
-    another server repeats its work, and its own commit is refused. `on_freed` is called when there
-    is something to claim.
+    Two checks are needed because a live server may be replacing a lost connection. If it is too
+    slow, another server repeats its work, and its own commit is refused. `on_freed` is called when
+    there is something to claim.
     """
 
     def __init__(
@@ -217,8 +217,7 @@ class FreeLeases:
             try:
                 await self.look()
             except Exception as error:
-                # The next check may succeed. A server missing after an outage may just not be back
-                # yet.
+                # The next check may succeed. After an outage a server may not have reconnected yet.
                 self._suspects = frozenset()
                 # The pool logs outages.
                 if not isinstance(error, MemoirError):
@@ -238,7 +237,7 @@ class FreeLeases:
             return
         ended = await self._leases.end_leases(gone)
         if not ended:
-            # This is so after every orderly shutdown.
+            # This is normal after every orderly shutdown.
             log.info("servers.gone", servers=len(gone), leases=0)
             return
         log.warning("servers.gone", servers=len(gone), leases=ended)

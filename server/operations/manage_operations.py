@@ -22,7 +22,7 @@ from server.memories.scope import Scope, is_within
 from server.operations.operation import Operation, OperationState
 from server.operations.ports import Channel, Notifications, Operations, Submission
 
-# How long Wait relies on notices alone before it looks again, in seconds.
+# How long Wait relies on notifications alone before it reads again, in seconds.
 LOOK_AGAIN_SECONDS = 1.0
 
 
@@ -60,7 +60,7 @@ class SubmitAdd:
     async def __call__(
         self, command: AddMemoriesCommand, payload: bytes, output_format: str
     ) -> OperationView:
-        """Returns a new operation, or that of the first call with the request id.
+        """Returns a new operation, or the operation of the first call with the request id.
 
         Raises:
             AnswerTooLarge: the messages are to be stored verbatim and are too large to return.
@@ -130,8 +130,7 @@ class ManageOperations:
         """Returns the operation once it is done, or in its state after `seconds`.
 
         Raises:
-            OperationNotFound: the project has no operation with this id, or it was deleted
-                meanwhile.
+            OperationNotFound: the project has no operation with this id, or no longer has it.
         """
         loop = asyncio.get_running_loop()
         end = loop.time() + seconds
@@ -150,9 +149,9 @@ class ManageOperations:
     async def cancel(
         self, project_id: str, operation_id: UUID, error: bytes, within: Scope | None = None
     ) -> None:
-        """Ends an operation that is not done. `error` is the encoded status that it then holds.
+        """Cancels an operation that is not done. `error` is the encoded status that it then holds.
 
-        An operation that is running has either had its whole effect already or will have none.
+        A running operation has either already taken full effect or will have no effect.
 
         Raises:
             OperationNotFound: the project has no operation with this id.
@@ -180,7 +179,7 @@ class ManageOperations:
     async def _require_within(
         self, project_id: str, operation_id: UUID, within: Scope | None
     ) -> None:
-        """An operation never changes its scope, so that it can be checked before it is changed."""
+        """Checks the scope before a change; this is safe because an operation's scope is fixed."""
         if within is not None:
             await self._find(project_id, operation_id, within)
 

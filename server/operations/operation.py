@@ -27,7 +27,7 @@ class OperationState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class OperationLease:
-    """The right of `lease_id` to work on an operation, and to commit what it does."""
+    """The right of `lease_id` to work on an operation, and to commit its effect."""
 
     operation_id: UUID
     lease_id: UUID

@@ -20,7 +20,7 @@ from server.operations.operation import Operation, OperationLease, OperationStat
 class Submission:
     """A call to be done later. `payload` is the request, opaque to all but its encoder.
 
-    `traceparent` is the submitting call's position in its trace, `origin` who made the call.
+    `traceparent` is the submitting call's place in its trace, `origin` tells who made the call.
     """
 
     id: UUID
@@ -78,11 +78,11 @@ class QueueStatistics:
 
 
 class Operations(Protocol):
-    """Asynchronous calls: those of a project, and the queue that the workers of all servers share.
+    """Asynchronous calls: a project's operations, and the queue that all servers' workers share.
 
-    Methods that take a claimed operation do nothing and return False if another worker holds it by
-    now or it was cancelled. Every method raises StoreUnavailable if PostgreSQL cannot be reached or
-    refuses work.
+    Methods that take a claimed operation do nothing and return False if it was cancelled or another
+    worker has taken it over. Every method raises StoreUnavailable if PostgreSQL cannot be reached
+    or refuses work.
     """
 
     async def submit(self, submission: Submission) -> Operation:
@@ -154,7 +154,7 @@ class Operations(Protocol):
         ...
 
     async def succeed(self, claimed: ClaimedOperation, call_id: UUID) -> bool:
-        """Ends the operation with the effect that another call had."""
+        """Ends the operation with the effect of another call."""
         ...
 
     async def fail(self, claimed: ClaimedOperation, fault: str, error: bytes) -> bool:
@@ -183,11 +183,11 @@ class ScopeLease:
 
 
 class Leases(Protocol):
-    """Leases on scopes, each of which has at most one holder, and the servers that hold leases.
+    """Leases on scopes, each with at most one holder, and the servers that hold leases.
 
-    An expired lease stays with its holder until another takes it. A change set that names its lease
-    is stored only while the holder has it, and ends it: see `MemoryStore.commit`. Every method
-    raises StoreUnavailable if PostgreSQL cannot be reached.
+    An expired lease stays with its holder until another holder takes it. A change set with a lease
+    is stored only while the lease is held, and ends the lease: see `MemoryStore.commit`. Every
+    method raises StoreUnavailable if PostgreSQL cannot be reached.
     """
 
     async def acquire(self, lease: ScopeLease, duration: timedelta) -> bool:
@@ -195,11 +195,11 @@ class Leases(Protocol):
         ...
 
     async def renew(self, lease: ScopeLease, duration: timedelta) -> bool:
-        """Extends the lease to last `duration` from now; False if another holds it by now."""
+        """Extends the lease to last `duration` from now; False if another holder has taken it."""
         ...
 
     async def release(self, lease: ScopeLease) -> None:
-        """Gives the lease back, if the holder still has it."""
+        """Releases the lease, if the holder still has it."""
         ...
 
     async def missing(self) -> AbstractSet[int]:
@@ -213,36 +213,36 @@ class Leases(Protocol):
     async def end_leases(self, servers: AbstractSet[int]) -> int:
         """Ends all leases of these servers, forgets the servers, and returns the number of leases.
 
-        The leases are those on operations and scopes. Servers that are back by now are left alone.
-        An ended lease stays with its holder until another takes it.
+        This covers leases on operations and scopes. Servers that are connected again are left
+        alone. An ended lease stays with its holder until another holder takes it.
         """
         ...
 
 
 class Channel(StrEnum):
-    """What notices are about."""
+    """The subject of a notification."""
 
     MEMORY_EVENTS = "memoir_memory_events"
     OPERATIONS = "memoir_operations"
 
 
 class Notifications(Protocol):
-    """Notices between the servers of one database. They are hints and can be lost.
+    """Notifications between the servers of one database. They are hints and can be lost.
 
-    A notice only says that it is worth looking. Subscribers also look on their own from time to
-    time, and when they are notified after a lost connection.
+    A notification only means that there may be something to do. Subscribers therefore also poll,
+    and are notified after a lost connection.
     """
 
     def notify(self, channel: Channel) -> None:
-        """Notifies the subscribers of all servers. Those of this server know when it returns.
+        """Notifies the subscribers of all servers; subscribers of this server before it returns.
 
-        Returns at once. Call it after the commit that it announces. Several notices at once can
-        arrive as one.
+        It does not wait for the others. Call it after the commit that it announces. Simultaneous
+        notifications can arrive as one.
         """
         ...
 
     def subscribe(
         self, channel: Channel, on_notice: Callable[[], None]
     ) -> AbstractContextManager[None]:
-        """Calls `on_notice` during the block for every notice, and when some may have been lost."""
+        """Calls `on_notice` in the block for each notification, and if some may have been lost."""
         ...

@@ -124,7 +124,7 @@ class OperationWorkers:
         self._is_stopping = False
 
     def wake(self) -> None:
-        """Wakes `run`: there may be something to do."""
+        """Wakes `run`, because there may be something to do."""
         self._wakeup.set()
 
     def stop_claiming(self) -> None:
@@ -132,7 +132,7 @@ class OperationWorkers:
         self._is_stopping = True
 
     async def run(self) -> None:
-        """Works until it is cancelled, then gives unfinished operations back at once."""
+        """Works until it is cancelled, then releases unfinished operations at once."""
         outage = OutageLog(log, began="operations.waiting", ended="operations.resumed")
         try:
             while True:
@@ -165,7 +165,7 @@ class OperationWorkers:
         return len(claimed)
 
     def _ended(self, project_id: str) -> None:
-        """Called when an attempt has ended: the next operation of the scope can begin."""
+        """Called when an attempt has ended, so that the next operation of the scope can begin."""
         self._held.subtract(project_id)
         self.wake()
 
@@ -216,7 +216,7 @@ class OperationWorkers:
             await self._settle_failure(claimed, error)
             return
         if outcome.call_id != claimed.lease.operation_id:
-            # Another call with the same request id had the effect.
+            # Another call with the same request id has already taken effect.
             await self._queue.succeed(claimed, outcome.call_id)
         OPERATION_ATTEMPTS.labels("succeeded").inc()
         log.info("operation.succeeded", **_described(claimed))
@@ -278,7 +278,7 @@ class OperationWorkers:
         shortest, longest = self._times.shortest_pause, self._times.longest_pause
         pause = backoff(claimed.attempts, shortest, longest, self._chance())
         if isinstance(error, Retryable):
-            # Spread out, so that not all retry at once when the quota's window ends.
+            # The pauses vary, so that not all retry at once when the quota's window ends.
             return max(pause, error.retry_after * (1 + self._chance() / 4))
         return pause
 
@@ -300,7 +300,7 @@ def _is_passing(error: Exception) -> bool:
 
 
 def _is_poison(error: Exception) -> bool:
-    """Whether the call itself may have caused the failure; another attempt can show that."""
+    """Whether the call itself may have caused the failure, which another attempt can confirm."""
     return isinstance(error, ExtractionFailed | DeadlineExceeded) or not isinstance(
         error, MemoirError
     )

@@ -53,7 +53,7 @@ def _check_duration(field: str, value: timedelta, least: timedelta) -> None:
 
 @dataclass(frozen=True, slots=True)
 class KeyRights:
-    """What a new key may do, in which scope (None: the whole project), and for how long."""
+    """The role of a new key, its scope (None: the whole project), and its lifetime."""
 
     role: KeyRole = KeyRole.ADMIN
     scope: Scope | None = None
@@ -98,7 +98,7 @@ class Administration:
         return await self._projects.list_projects()
 
     async def quotas(self, project_id: str) -> Holding:
-        """Returns a project's quotas and what it holds.
+        """Returns a project's quotas and counts of its content.
 
         Raises:
             NotFound: there is no such project.
@@ -132,8 +132,8 @@ class Administration:
     ) -> tuple[ApiKey, str]:
         """Creates a key for a project, or for an organization if `project_id` is None.
 
-        Returns it together with the secret key itself, which cannot be read again. Without `rights`
-        the key may do everything, for ever.
+        Returns its record and the secret key itself, which cannot be read again. Without `rights`
+        the key is an unconfined admin key that does not expire.
 
         Raises:
             NotFound: there is no such project, or the organization has none.
@@ -183,10 +183,10 @@ class Administration:
         return await self._projects.find_principal(key_digest(key)) is not None
 
     async def rotate_key(self, identifier: str, overlap: timedelta) -> tuple[ApiKey, str]:
-        """Creates a successor with the same rights; the key itself expires after `overlap`.
+        """Creates a successor with the same rights; the old key expires after `overlap`.
 
-        The successor of a key that expires lives as long as that key was meant to. Returns the
-        successor together with the secret key itself, which cannot be read again.
+        The successor of a key that expires gets the same lifetime. Returns the successor's record
+        and its secret key, which cannot be read again.
 
         Raises:
             NotFound: there is no such key, or it is no longer valid.
@@ -242,7 +242,7 @@ class GetProject:
 
 @dataclass(frozen=True, slots=True)
 class UpdateProjectCommand:
-    """Which settings to change, and the etag that the project must still have."""
+    """The settings to change, and the etag that the project must still have."""
 
     project_id: str
     changes: ProjectChanges
@@ -262,13 +262,13 @@ class UpdateProject:
         Raises:
             ProjectForbidden: there is no project with this id.
             EtagMismatch: it has changed since the etag was read.
-            ConcurrentChange: another call is changing it at the same moment.
+            ConcurrentChange: another call changed it at the same time.
             StoreUnavailable: nothing was changed.
         """
         before = await GetProject(self._projects)(command.project_id)
         if command.etag is not None and command.etag != before.etag:
             raise EtagMismatch(before.id, "project")
-        # Always later than before, because the update time distinguishes one state from the next.
+        # Always later than before, because the update time identifies a state.
         now = max(self._clock.now(), before.update_time + timedelta(microseconds=1))
         after = replace(command.changes.applied_to(before), update_time=now)
         if await self._projects.update_project(after, before.update_time):
@@ -302,11 +302,11 @@ class DeleteProject:
 
         `on_progress` is called with the rows deleted so far and the total. The project is closed
         first. Other servers may treat it as open for up to `settling`, so a second pass deletes
-        what was written in that time.
+        rows that were written in that time.
 
         Raises:
-            ProjectUnknown: nothing is stored for such a project.
-            StoreUnavailable: what was deleted stays deleted, and the project stays closed.
+            ProjectUnknown: nothing is stored for this project.
+            StoreUnavailable: deleted rows stay deleted, and the project stays closed.
         """
         if not await self._deletion.begin(project_id, self._clock.now()):
             raise ProjectUnknown(project_id)

@@ -1,4 +1,4 @@
-"""Finds whom an API key stands for, which project a call may touch, and when keys are used."""
+"""Finds the principal of an API key and the project of a call, and records the use of keys."""
 
 from __future__ import annotations
 
@@ -41,8 +41,7 @@ class Authenticate:
         """Returns the principal of `key`.
 
         Raises:
-            ApiKeyInvalid: the key is malformed, unknown, revoked or expired; the error does
-                not say which.
+            ApiKeyInvalid: the key is malformed, unknown, revoked or expired, without saying which.
             StoreUnavailable: the keys cannot be read.
         """
         if not key.startswith(KEY_PREFIX):
@@ -59,7 +58,7 @@ class Authenticate:
 
 
 class Authorize:
-    """Resolves a principal and the names in the request to exactly one project."""
+    """Resolves a principal and the ids in the request to exactly one project."""
 
     def __init__(
         self, projects: ProjectStore, monotonic: Callable[[], float] = time.monotonic
@@ -73,7 +72,7 @@ class Authorize:
         """Returns the caller.
 
         Raises:
-            ProjectForbidden: the names do not agree with the key, or there is no such project.
+            ProjectForbidden: the ids do not agree with the key, or there is no such project.
             ProjectRequired: the key belongs to an organization and no project is named.
             StoreUnavailable: the projects cannot be read.
         """
@@ -111,7 +110,8 @@ FLUSH_SECONDS: Final = 10.0
 class KeyUses:
     """Collects the uses of keys and writes them in one statement, for all keys together.
 
-    What a server collected is lost if it crashes; the next use of the key makes up for it.
+    If a server crashes, the uses that it collected are lost; the next use of the key makes up for
+    that.
     """
 
     def __init__(self, projects: ProjectStore, clock: Clock) -> None:
@@ -130,7 +130,7 @@ class KeyUses:
             await self.flush()
 
     async def flush(self) -> None:
-        """Writes what was collected; keeps it if PostgreSQL cannot be reached."""
+        """Writes the collected uses, or keeps them if PostgreSQL cannot be reached."""
         if not self._uses:
             return
         uses, self._uses = self._uses, {}

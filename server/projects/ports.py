@@ -1,4 +1,4 @@
-"""Ports that store projects and keys, count what they hold, trace requests, and move projects."""
+"""Ports that store projects and keys, count their content, trace requests, and move projects."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from server.projects.project import (
 
 @dataclass(frozen=True, slots=True)
 class PoolUsage:
-    """The number of open connections, of idle ones among them, and the most that may be open."""
+    """The number of open connections, how many of them are idle, and how many may be open."""
 
     size: int
     idle: int
@@ -36,7 +36,7 @@ class PoolUsage:
 
 @dataclass(frozen=True, slots=True)
 class TracedCall:
-    """A call that was stored. Tokens are None where no language model took part.
+    """A stored call. Tokens are None if no language model took part.
 
     `key_id` and `peer` are the API key and the client's address; None for the service's own work.
     """
@@ -57,9 +57,9 @@ class TracedCall:
 
 @dataclass(frozen=True, slots=True)
 class TracedChange:
-    """A memory that a call changed. `in_graph` says whether the graph holds that change.
+    """A memory that a call changed. `in_graph` is whether the graph holds that change.
 
-    `fault` says why the graph refused it, if it did; `given_up`, that it is not retried.
+    If the graph refused the change, `fault` is the reason; `given_up` is whether retries ended.
     """
 
     project_id: str
@@ -99,13 +99,13 @@ class RequestTrace:
 
 
 class ProjectStore(Protocol):
-    """Projects and keys, counts of what a project holds, and traces of single requests.
+    """Projects and keys, counts of a project's content, and traces of single requests.
 
     Every method raises StoreUnavailable if PostgreSQL cannot be reached.
     """
 
     async def find_principal(self, key_digest: bytes) -> Principal | None:
-        """Returns whom the key with this digest stands for; None if it is not valid.
+        """Returns the principal of the key with this digest; None if the key is not valid.
 
         Revoked and expired keys are not valid.
         """
@@ -132,7 +132,7 @@ class ProjectStore(Protocol):
         ...
 
     async def holding(self, project_id: str) -> Holding:
-        """Returns the project's quotas and what it holds; none if there is no such project."""
+        """Returns the project's quotas and counts; no quotas if there is no such project."""
         ...
 
     async def create_key(self, key: ApiKey, digest: bytes) -> None:
@@ -142,14 +142,14 @@ class ProjectStore(Protocol):
     async def rotate_key(
         self, key_id: str, end: datetime, successor: ApiKey, digest: bytes
     ) -> bool:
-        """Stores the successor of a key, which itself expires at `end` unless it did before.
+        """Stores the successor of a key, and makes the key expire at `end` or earlier.
 
         Returns False, and changes nothing, if there is no such key or it is revoked.
         """
         ...
 
     async def record_uses(self, uses: Mapping[str, datetime]) -> None:
-        """Stores when keys, by their ids, were last used. Earlier times change nothing."""
+        """Stores when keys, by their ids, were last used; ignores times before the stored ones."""
         ...
 
     async def list_keys(self) -> list[ApiKey]:
@@ -161,17 +161,17 @@ class ProjectStore(Protocol):
         ...
 
     async def count_holdings(self, project_id: str, visible_on: date) -> Holdings:
-        """Returns what the project holds, in time proportional to that."""
+        """Counts the project's content, in time proportional to it."""
         ...
 
     async def count_changes(
         self, project_id: str, since: datetime, lately: datetime
     ) -> tuple[ChangeCounts, ChangeCounts]:
-        """Returns what changed since `since`, and since the later instant `lately`."""
+        """Returns counts of the changes since `since`, and since the later instant `lately`."""
         ...
 
     async def trace(self, correlation_id: str, project_id: str | None = None) -> RequestTrace:
-        """Returns what is stored under a correlation id, in one project or in all."""
+        """Returns everything stored under a correlation id, in one project or in all."""
         ...
 
 
@@ -196,7 +196,7 @@ class ProjectSnapshot(Protocol):
     def rows(self, kind: RowKind, *, embeddings: bool) -> AsyncIterator[list[str]]:
         """Yields the rows of a kind as JSON objects, in batches and in a stable order.
 
-        They do not name the project. Embeddings are included if `embeddings` is true.
+        They do not contain the project's id. `embeddings` includes embeddings.
         """
         ...
 
@@ -214,11 +214,11 @@ class ProjectArchives(Protocol):
         ...
 
     async def begin(self, project_id: str, header: ArchiveHeader) -> None:
-        """Prepares the project for the archive, so that later changes come after those in it.
+        """Prepares the project for the archive, so that later changes get higher positions.
 
         Raises:
             ProjectUnknown: there is no such project.
-            ProjectOccupied: it holds something that does not come from this archive.
+            ProjectOccupied: it holds content that does not come from this archive.
         """
         ...
 
@@ -235,9 +235,9 @@ class ProjectArchives(Protocol):
     async def missing(
         self, project_id: str, rows: Sequence[str], kind: RowKind = RowKind.MEMORY
     ) -> list[str]:
-        """Returns those of the rows, of memories or passages, that still have to be written.
+        """Returns the rows, of memories or passages, that still have to be written.
 
-        Those are the ones that are not stored and have not been changed or deleted since.
+        These are neither stored nor have they been changed or deleted since an earlier import.
 
         Raises:
             ArchiveUnusable: a row does not fit.
@@ -268,7 +268,7 @@ class Mem0Table(Protocol):
     """
 
     async def count(self) -> int:
-        """Returns how many memories it holds."""
+        """Returns the number of its memories."""
         ...
 
     def memories(self) -> AsyncIterator[list[Mem0Memory]]:

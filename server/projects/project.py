@@ -1,4 +1,4 @@
-"""Tenants: organizations, projects, the keys that open them, and counts of what they hold."""
+"""Tenants: organizations, projects and their keys, and counts of their content."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ KEY_PREFIX = "mem_"
 class Project:
     """A tenant's separate store of memories, with its defaults for inference.
 
-    `delete_time` is when its deletion began; nobody can use it from then on.
+    `delete_time` is when its deletion began; it cannot be used from then on.
     """
 
     id: str
@@ -44,9 +44,9 @@ class Project:
 class Quotas:
     """How much a project may hold and do; 0 means no limit.
 
-    `memories` counts expired ones too. `bytes` are those of the texts of memories and messages in
-    UTF-8. `calls` are those at once, without streams. Calls and streams are counted for each
-    serving process.
+    `memories` includes expired ones. `bytes` counts the UTF-8 bytes of the texts of memories and
+    messages. `calls` counts concurrent calls without streams. Calls and streams are counted for
+    each serving process.
     """
 
     memories: int = 0
@@ -58,7 +58,7 @@ class Quotas:
 
 @dataclass(frozen=True, slots=True)
 class Holding:
-    """A project's quotas, and what it holds; what has no quota is not counted, but 0."""
+    """A project's quotas and counts of its content; counts without a quota are 0."""
 
     quotas: Quotas = Quotas()
     memories: int = 0
@@ -91,10 +91,10 @@ class ProjectChanges:
 
 
 class KeyRole(StrEnum):
-    """What a key may do, each role including the ones before it.
+    """The role of a key. Each role includes the previous ones.
 
-    READ reads. WRITE also changes memories. ADMIN also changes the project's settings, deletes
-    across users, and reads the audit log.
+    READ may read. WRITE may also change memories. ADMIN may also change the project's settings,
+    delete across users, and read the audit log.
     """
 
     READ = "read"
@@ -102,7 +102,7 @@ class KeyRole(StrEnum):
     ADMIN = "admin"
 
     def permits(self, needed: KeyRole) -> bool:
-        """Whether a key with this role may do what needs the other one."""
+        """Whether a key with this role may do what requires the role `needed`."""
         return _RANKS[self] >= _RANKS[needed]
 
 
@@ -114,7 +114,8 @@ class ApiKey:
     """A key as it is stored: by its digest. `project_id` is None for a key of an organization.
 
     `scope` is the part of the project that the key is confined to; None means all of it. The key is
-    valid until `expire_time`, or for ever. `last_use_time` is up to a quarter of a minute late.
+    valid until `expire_time`, or for ever if that is None. `last_use_time` is up to 15 seconds
+    late.
     """
 
     id: str
@@ -129,13 +130,13 @@ class ApiKey:
     last_use_time: datetime | None = None
 
     def is_active(self, now: datetime) -> bool:
-        """Whether the key opens anything at this time."""
+        """Whether the key is valid at this time."""
         return self.revoke_time is None and (self.expire_time is None or now < self.expire_time)
 
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """Whom a key stands for: a project, or an organization if `project_id` is None.
+    """The owner of a key: a project, or an organization if `project_id` is None.
 
     `scope` is the part of the project that the key is confined to; None means all of it.
     """
@@ -149,7 +150,7 @@ class Principal:
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Whose data a call may touch: one project, or one scope in it if `scope` is not None."""
+    """The data that a call may access: one project, or one scope in it if `scope` is not None."""
 
     key_id: str
     org_id: str
@@ -165,7 +166,7 @@ def new_key() -> str:
 def key_digest(key: str) -> bytes:
     """Returns the digest under which a key is stored.
 
-    A plain SHA-256 is enough: the key is random, so there is nothing to guess or to stretch.
+    A plain SHA-256 is enough, because random keys cannot be guessed.
     """
     return hashlib.sha256(key.encode()).digest()
 
@@ -177,7 +178,7 @@ def key_id(key: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Holdings:
-    """Counts of what a project holds: visible memories, messages and scopes with memories."""
+    """Counts of a project's visible memories, messages and scopes with memories."""
 
     memories: int = 0
     messages: int = 0
@@ -196,7 +197,7 @@ class ChangeCounts:
 
 @dataclass(frozen=True, slots=True)
 class GraphCounts:
-    """Counts of what the graph holds for a project."""
+    """Counts of a project's entities and relations in the graph."""
 
     entities: int = 0
     relations: int = 0

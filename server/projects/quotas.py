@@ -1,4 +1,4 @@
-"""Quotas: how much a project may hold, and how much it may do at a time."""
+"""Quotas: limits on a project's content, call rate and concurrency."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _RETRY = timedelta(seconds=1)
 
 @dataclass(frozen=True, slots=True)
 class QuotaUsage:
-    """One quota that is set, and how much of it is used."""
+    """A quota and how much of it is used."""
 
     name: str
     limit: int
@@ -36,7 +36,7 @@ class QuotaUsage:
 
 
 class ProjectUse:
-    """What one project may do, holds and does, as this process knows it."""
+    """A project's quotas, content and calls in progress, as far as this process knows."""
 
     def __init__(self, holding: Holding, now: float, cost: float) -> None:
         self.calls = 0
@@ -47,18 +47,18 @@ class ProjectUse:
         self._tokens = float(self.quotas.calls_per_second)
 
     def take(self, holding: Holding, now: float, cost: float) -> None:
-        """Takes what was just read, which took `cost` seconds."""
+        """Stores quotas and counts that were just read, which took `cost` seconds."""
         self.quotas: Quotas = holding.quotas
         self.memories = holding.memories
         self.bytes = holding.bytes
         self.stale_at = now + max(REFRESH_SECONDS, cost / _COUNTING_SHARE)
 
     def enter(self, now: float, *, is_stream: bool, stores: bool) -> None:
-        """Counts a call, which must leave again.
+        """Counts a call; `leave` must be called when it ends.
 
         Raises:
-            QuotaExceeded: it would store something, and the project holds as much as it may.
-            QuotaInUse: the project calls too often, or has as many calls or streams as it may.
+            QuotaExceeded: the call would store something, and the project is full.
+            QuotaInUse: the project has reached its call rate, or its number of calls or streams.
         """
         quotas = self.quotas
         if stores:
@@ -83,7 +83,7 @@ class ProjectUse:
         self.calls -= not is_stream
 
     def usages(self) -> list[QuotaUsage]:
-        """Returns the quotas that are set. Of the rate, `used` is the part of the last second."""
+        """Returns the quotas that are set. For the rate, `used` is about the last second."""
         rate = self.quotas.calls_per_second
         every = (
             QuotaUsage("memories", self.quotas.memories, self.memories),
@@ -108,11 +108,11 @@ class ProjectUse:
 
 
 class ProjectQuotas:
-    """Holds calls to the quotas of their projects, without a round trip.
+    """Enforces the quotas of projects, without a round trip.
 
-    What a project holds is counted every few seconds in the background, and only if it has such a
-    quota. So a project can exceed it by what it stores in that time. Calls and streams are counted
-    in each serving process.
+    The content of a project is counted every few seconds in the background, and only if it has a
+    quota for it. So a project can exceed that quota by what it stores in between. Calls and streams
+    are counted in each serving process.
     """
 
     def __init__(
@@ -125,11 +125,11 @@ class ProjectQuotas:
         self._background = Background("quotas")
 
     async def enter(self, project_id: str, *, is_stream: bool, stores: bool) -> ProjectUse:
-        """Counts a call of the project; `leave` must be called on what is returned.
+        """Counts a call of the project; `leave` must be called on the result.
 
         Raises:
             QuotaExceeded, QuotaInUse: a quota does not allow the call.
-            StoreUnavailable: the quotas were never read, and cannot be now.
+            StoreUnavailable: the quotas have not been read yet, and cannot be read now.
         """
         use = await self._use(project_id)
         use.enter(self._monotonic(), is_stream=is_stream, stores=stores)
@@ -139,7 +139,7 @@ class ProjectQuotas:
         """Returns the project's quotas and how much of them is used.
 
         Raises:
-            StoreUnavailable: the quotas were never read, and cannot be now.
+            StoreUnavailable: the quotas have not been read yet, and cannot be read now.
         """
         return (await self._use(project_id)).usages()
 
@@ -147,7 +147,7 @@ class ProjectQuotas:
         use = self._uses.get(project_id)
         if use is None:
             holding, cost = await self._read(project_id)
-            # Another call may have read them meanwhile, and counts in what it stored.
+            # Another call may have read them in the meantime, and counts in what it stored.
             use = self._uses.setdefault(project_id, ProjectUse(holding, self._monotonic(), cost))
         elif self._monotonic() >= use.stale_at and project_id not in self._refreshing:
             self._refreshing.add(project_id)
@@ -159,7 +159,7 @@ class ProjectQuotas:
         return use
 
     async def _refresh(self, project_id: str, use: ProjectUse) -> None:
-        # What was read before holds until the store is back.
+        # The earlier values are used until the store is available again.
         with suppress(StoreUnavailable):
             holding, cost = await self._read(project_id)
             use.take(holding, self._monotonic(), cost)

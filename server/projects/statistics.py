@@ -1,4 +1,4 @@
-"""Statistics of a project: what it holds, what happens in it and what is queued."""
+"""Statistics of a project: its content, its calls and its queues."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ QUEUES_SECONDS: Final = 0.5
 """How long the counts of queued work are cached, in seconds, for all watchers."""
 
 HOLDINGS_SECONDS: Final = 10.0
-"""How long the more expensive counts of what is held are cached, in seconds."""
+"""How long the more expensive counts of the content are cached, in seconds."""
 
 _MOST_PROJECTS: Final = 1_000
 _MINUTE, _HOUR = timedelta(minutes=1), timedelta(hours=1)
@@ -32,7 +32,7 @@ _MINUTE, _HOUR = timedelta(minutes=1), timedelta(hours=1)
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """What the store and the graph hold; the graph's counts are None if it is unavailable."""
+    """Counts of the content; the graph's counts are None if it is unavailable."""
 
     store: Holdings
     graph: GraphCounts | None
@@ -40,7 +40,7 @@ class Held:
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """What changed recently and what is queued, across all servers."""
+    """Recent changes and queued work of all servers."""
 
     last_minute: ChangeCounts
     last_hour: ChangeCounts
@@ -63,7 +63,7 @@ class ProjectStatistics:
 
 @dataclass(frozen=True, slots=True)
 class ProcessFigures:
-    """What one serving process counted for a project, and how it uses its connections."""
+    """A serving process's figures of a project, and the usage of its connections."""
 
     windows: WindowFigures
     pool: PoolUsage

@@ -1,7 +1,7 @@
 """The server's certificate, which is read again when its files change.
 
-A certificate lives for weeks or hours, a connection or a stream as long as it likes. So new
-handshakes use the newest certificate, and connections that are open are left alone.
+Certificates are replaced every few hours or weeks, while connections and streams can last longer.
+So new handshakes use the newest certificate, and open connections are left alone.
 """
 
 from __future__ import annotations
@@ -19,18 +19,18 @@ import structlog
 from server.runtime.settings import SettingsFault
 
 CHECK_SECONDS: Final = 1.0
-"""How often the files are looked at, at most; only a handshake makes them be looked at."""
+"""Minimum time between two checks of the files, which only handshakes trigger."""
 
 log = structlog.get_logger()
 
 
 class CertificateFault(SettingsFault):
-    """The certificate's files cannot be used; the message says which, and why."""
+    """The certificate's files cannot be used; the message gives the file and the reason."""
 
 
 @dataclass(frozen=True, slots=True)
 class CertificateFiles:
-    """PEM files: the chain, its key, and the authorities of clients that need a certificate."""
+    """PEM files: the chain, its key, and the authorities of clients if these need a certificate."""
 
     chain: Path
     key: Path
@@ -44,7 +44,7 @@ class CertificateFiles:
 
 @dataclass(frozen=True, slots=True)
 class Certificate:
-    """What the files held: PEM for gRPC, and the same as a context for everything else."""
+    """The content of the files: PEM for gRPC, and a context for everything else."""
 
     chain: bytes
     key: bytes
@@ -56,7 +56,7 @@ _Stamp: TypeAlias = tuple[tuple[int, int, int], ...]
 
 
 class Certificates:
-    """Answers the certificate of new handshakes. May be used by several threads."""
+    """Provides the certificate for new handshakes. May be used by several threads."""
 
     def __init__(self, files: CertificateFiles, now: Callable[[], float] = time.monotonic) -> None:
         """Reads the files.
@@ -73,7 +73,7 @@ class Certificates:
 
     @property
     def requires_client(self) -> bool:
-        """Whether clients must show a certificate. This does not change while the server runs."""
+        """Whether clients must present a certificate. This is fixed while the server runs."""
         return self._files.client_ca is not None
 
     def current(self) -> Certificate:
@@ -94,7 +94,7 @@ class Certificates:
         def choose(handshake: ssl.SSLObject, _name: str | None, _context: ssl.SSLContext) -> None:
             handshake.context = self.current().context
 
-        # OpenSSL asks here whether or not the client names a server.
+        # OpenSSL calls this whether or not the client names a server.
         context.sni_callback = choose
         return context
 
@@ -103,11 +103,11 @@ class Certificates:
             stamp = _stamp(self._files)
             if stamp == self._stamp:
                 return
-            # Kept before reading: files that change meanwhile are read again at the next look.
+            # Stored before reading: files that change meanwhile are read again at the next check.
             self._stamp = stamp
             self._current = _read(self._files)
         except CertificateFault as error:
-            # One file may be written before the other: both are read again once that has changed.
+            # One file may be written before the other: both are read again when either changes.
             log.warning("tls.not_reloaded", reason=str(error))
         else:
             log.info("tls.reloaded", certificate=str(self._files.chain))
@@ -141,7 +141,7 @@ def _context(files: CertificateFiles) -> ssl.SSLContext:
         if files.client_ca is not None:
             context.load_verify_locations(files.client_ca)
             context.verify_mode = ssl.CERT_REQUIRED
-            # A resumed session would not look at the client's certificate again.
+            # A resumed session would not check the client's certificate again.
             context.num_tickets = 0
             context.options |= ssl.OP_NO_TICKET
     except (OSError, ssl.SSLError) as error:

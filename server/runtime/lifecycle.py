@@ -38,7 +38,7 @@ class StopSignals:
             loop.add_signal_handler(number, self._on_signal)
 
     async def wait(self) -> None:
-        """Waits until the process is asked to stop."""
+        """Waits until the process receives a signal to stop."""
         await self._stop.wait()
 
     def _on_signal(self) -> None:
@@ -52,10 +52,10 @@ YOUNG_OBJECTS: Final = 10_000
 
 
 def relax_garbage_collector() -> None:
-    """Lets this process collect less often; to be called once it serves.
+    """Makes the garbage collector run less often. Call it once the process serves.
 
-    Modules, settings and connections live as long as the process, so they are not looked at again.
-    A call leaves few cycles behind: what waits for a collection is bounded by `YOUNG_OBJECTS`.
+    Modules, settings and connections live as long as the process, so they are excluded from
+    collections. Calls leave few cycles behind; `YOUNG_OBJECTS` bounds how much garbage can wait.
     """
     gc.collect()
     gc.freeze()
@@ -63,22 +63,22 @@ def relax_garbage_collector() -> None:
 
 
 def use_one_thread() -> None:
-    """Lets all that `asyncio.to_thread` runs from now on take turns in one thread.
+    """Makes `asyncio.to_thread` run everything in a single thread.
 
-    It is work in Python, such as reading a large request, which several threads do no faster. But
-    each of them takes the interpreter for some milliseconds before the event loop has it again, so
-    with one of them the calls of everybody else go on soonest.
+    It is used for Python work, such as reading a large request, which several threads do no
+    faster. But each running thread holds the interpreter for some milliseconds before the event
+    loop gets it again, so a single thread delays other calls least.
     """
     threads = ThreadPoolExecutor(max_workers=1, thread_name_prefix="large-work")
     asyncio.get_running_loop().set_default_executor(threads)
 
 
-# gRPC cancels calls that arrive while it stops. So before it is stopped, calls are refused with a
-# proper error until none has arrived for a moment, or a time limit is reached.
+# gRPC cancels calls that arrive while it stops. So before it stops, calls are refused with a proper
+# error until no call has arrived for a moment, or a time limit is reached.
 QUIET_SECONDS = 0.2
 LAST_CALLS_SECONDS = 1.0
 CUT_SECONDS = 0.5
-"""The part of the grace period reserved for responses to calls that have not ended by then."""
+"""The part of the grace period reserved for error responses to calls that have not ended."""
 
 _log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
 
@@ -92,8 +92,8 @@ async def drain(
 ) -> None:
     """Reports not ready and, `delay` seconds later, refuses new calls and stops the server.
 
-    Accepted calls have `seconds` from then on to finish. Calls that take longer are ended shortly
-    before that time is up, with an error.
+    Accepted calls then have `seconds` to finish. Calls that take longer are ended with an error
+    shortly before that time is up.
     """
     await health.enter_drain()
     await asyncio.sleep(delay)

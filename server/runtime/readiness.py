@@ -22,10 +22,10 @@ class EmbedderConflict(MemoirError):
 
 
 async def require_ready(store: StoreReadiness, embedder: Embedder | None = None) -> None:
-    """Checks that a command can work on the store, and embed for it if it has an embedder.
+    """Checks that a command can use the store, and that its embedder, if any, is the store's.
 
     Raises:
-        StoreUnready: the schema is behind, or another embedder wrote the store.
+        StoreUnready: the schema is outdated, or another embedder wrote the store.
         StoreUnavailable: the store cannot be reached.
     """
     fault = await store.schema_fault()
@@ -53,7 +53,7 @@ class ReadinessProbe:
         self._last_fault: str | None = "not checked yet"
 
     async def fault(self) -> str | None:
-        """Returns None if calls can be served, else why not and what to do."""
+        """Returns None if calls can be served, else the reason and what to do."""
         try:
             async with asyncio.timeout(CHECK_SECONDS):
                 return await self._store.schema_fault() or await _embedder_fault(
@@ -69,7 +69,7 @@ class ReadinessProbe:
     async def refuse_other_embedder(self) -> None:
         """Raises an error if another embedder wrote the store.
 
-        A store that cannot be reached yet is no reason to refuse: the probe checks it again.
+        An unreachable store is no reason to refuse: the probe checks it again.
 
         Raises:
             EmbedderConflict: the store was written by another embedder.
@@ -84,7 +84,7 @@ class ReadinessProbe:
             return
 
     async def check(self) -> None:
-        """Checks once, updates the health service, and logs what has changed."""
+        """Checks once, updates the health service, and logs changes."""
         fault = await self.fault()
         if fault != self._last_fault:
             if fault is None:
@@ -108,10 +108,10 @@ async def _embedder_fault(store: StoreReadiness, embedder: Embedder) -> str | No
 
 
 def embedder_conflict(stored: EmbedderIdentity, current: EmbedderIdentity) -> str:
-    """Returns why a store cannot be searched with an embedder other than its own."""
+    """Returns an error message for a store that another embedder wrote."""
     return (
         f"the store was written with the embedder {stored} and this server embeds with {current}; "
-        "their vectors are not comparable. Start with the former models, embed the store again "
+        "their vectors are not comparable. Start with the previous models, embed the store again "
         "(stop the servers and run: python -m server reembed), or use another database "
         "(MEMOIR_DATA_DIR or MEMOIR_POSTGRES_DSN)"
     )

@@ -1,4 +1,4 @@
-"""Measures what calls do not show: queues, pools, dependencies and the event loop."""
+"""Measures queues, pools, dependencies and the event loop, which calls do not measure."""
 
 from __future__ import annotations
 

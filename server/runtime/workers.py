@@ -26,7 +26,8 @@ def shared_port(host: str, port: int, setting: str = "MEMOIR_GRPC_PORT") -> Iter
     """Holds a port during the block, for processes that listen on it with SO_REUSEPORT.
 
     The kernel distributes new connections among the listening processes; this process does not
-    listen. Yields the port; 0 selects a free one. `setting` is what a user changes to get another.
+    listen. Yields the port; 0 selects a free one. Error messages name `setting`, the port's
+    environment variable.
 
     Raises:
         OSError: the address cannot be listened on, or another process listens on it.
@@ -34,7 +35,7 @@ def shared_port(host: str, port: int, setting: str = "MEMOIR_GRPC_PORT") -> Iter
     found = socket.getaddrinfo(host.strip("[]"), port, type=socket.SOCK_STREAM)
     family, kind, protocol, _, address = found[0]
     with socket.socket(family, kind, protocol) as probe:
-        # Without SO_REUSEPORT this fails if any server listens, even one that would share the port.
+        # Without SO_REUSEPORT this fails if any server listens, even if it would share the port.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         _bind(probe, address, f"{host}:{port}", setting)
         port = probe.getsockname()[1]
@@ -85,7 +86,7 @@ class WorkerCommand:
 
 
 class Supervisor:
-    """Runs the workers, and restarts those that die after ever longer pauses.
+    """Runs the workers, and restarts workers that die, after growing pauses.
 
     A worker writes one line to its standard output once it serves, and nothing else.
     """
@@ -118,7 +119,7 @@ class Supervisor:
                 group.create_task(self._keep(number))
 
     async def stop(self, seconds: float) -> None:
-        """Makes all workers drain at once; kills those that still run after `seconds`."""
+        """Drains all workers together, and kills workers that still run after `seconds`."""
         self._stopping.set()
         running = list(self._processes.values())
         for process in running:
@@ -204,7 +205,7 @@ async def supervised(command: WorkerCommand, stop_seconds: float) -> AsyncIterat
 
 
 ASK_SECONDS: Final = 1.0
-"""How long to wait for a worker's answer before doing without it, in seconds."""
+"""How long to wait for a worker's answer, in seconds."""
 
 _MOST_BYTES: Final = 64 * 1024 * 1024
 
@@ -259,7 +260,7 @@ async def ask(directory: Path, number: int, question: Mapping[str, Any]) -> Any 
 
 
 def ask_all(directory: Path, count: int, question: Mapping[str, Any]) -> Iterator[Any | None]:
-    """Yields the answers of all workers; for threads, because it blocks."""
+    """Yields the answers of all workers. It blocks, so call it in a thread."""
     for number in range(count):
         try:
             yield _ask_blocking(socket_of(directory, number), question)

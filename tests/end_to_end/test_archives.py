@@ -153,7 +153,7 @@ async def test_an_import_can_be_repeated_and_undoes_nothing(
     lines = archive.read_text(encoding="utf-8").splitlines(keepends=True)
     archive.write_text("".join(lines[:-3]), encoding="utf-8")
     said = await run_command(*load, environment=shared_home.environment, status=1)
-    assert "cut off" in said
+    assert "truncated" in said
     archive.write_text("".join(lines), encoding="utf-8")
     await run_command(*load, environment=shared_home.environment)
     memories = await listed(target, USER)

@@ -1,1 +1,1 @@
-"""Whole projects, out and in."""
+"""Export and import of whole projects."""

@@ -80,18 +80,18 @@ Row = tuple[RowKind, str]
 
 @dataclass(slots=True)
 class Imported:
-    """Counts by kind of the rows in the archive, and of those that were new to the project."""
+    """Counts by kind: rows in the archive, and rows that were new to the project."""
 
     read: Counter[str] = field(default_factory=Counter)
     new: Counter[str] = field(default_factory=Counter)
 
 
 class ImportProject:
-    """Imports an archive into a project of its own.
+    """Imports an archive into a project that holds nothing else.
 
-    Each batch is one transaction. Repeating the import adds only what is missing and changes
-    nothing else: a memory that was changed or deleted since stays so. Memories without an embedding
-    of this store's model are embedded. The projector brings the graph up to date.
+    Each batch is one transaction. Repeating the import adds only missing rows and does not undo
+    changes and deletions made since. Memories without an embedding of this store's model are
+    embedded. The projector updates the graph.
     """
 
     def __init__(self, writer: ProjectArchives, embedder: Embedder) -> None:
@@ -107,8 +107,8 @@ class ImportProject:
         """Imports the lines; `on_progress` is called with the number of rows read so far.
 
         Raises:
-            ArchiveUnusable: a line is malformed, or the archive ends too early or was altered. The
-                rows before that are stored; importing the whole archive adds the others.
+            ArchiveUnusable: a line is malformed, or the archive is truncated or altered. The rows
+                before the fault are stored; importing the whole archive adds the others.
             ProjectUnknown: there is no such project.
             ProjectOccupied: it holds something else.
             ModelUnavailable, ModelQuotaExhausted: the embedder failed; repeat the import later.
@@ -146,7 +146,7 @@ class ImportProject:
         if not all(isinstance(row.get("text"), str) for row in given):
             raise ArchiveUnusable("a row has no text")
         said = [
-            # A passage with no text left is never compared, so any vector will do.
+            # A passage without text is never compared, so any vector will do.
             embedded_text(row["text"] or "-", None if row.get("inferred") else row.get("name"))
             for row in given
         ]
@@ -167,14 +167,14 @@ def _rows(header: str, lines: Iterator[str], counts: Counter[str]) -> Iterator[R
         kind = _kind(fields, number)
         counts[kind] += 1
         yield kind, json.dumps(fields["row"])
-    raise ArchiveUnusable("the archive is cut off: its last line is missing")
+    raise ArchiveUnusable("the archive is truncated: its last line is missing")
 
 
 def _kind(fields: dict[str, object], number: int) -> RowKind:
     try:
         kind = RowKind(str(fields["kind"]))
     except (KeyError, ValueError) as error:
-        raise ArchiveUnusable(f"line {number} is of an unknown kind") from error
+        raise ArchiveUnusable(f"line {number} has an unknown kind") from error
     if not isinstance(fields.get("row"), dict):
         raise ArchiveUnusable(f"line {number} has no row")
     return kind
@@ -185,7 +185,7 @@ EXAMPLES = 3
 
 @dataclass(slots=True)
 class Mem0Imported:
-    """How many memories were imported and skipped, with examples of skipped ones."""
+    """The numbers of memories that were imported and skipped, with examples of skipped ones."""
 
     read: int = 0
     new: int = 0
@@ -195,11 +195,10 @@ class Mem0Imported:
 
 
 class ImportMem0:
-    """Writes the memories of a Mem0 table or account into a project of its own.
+    """Imports the memories of a Mem0 table or account into a project that holds nothing else.
 
-    Ids, times, scopes and metadata are kept; texts are embedded again. If memories of one scope say
-    the same, only the oldest is kept. The import can be repeated; memories that are already there
-    stay unchanged.
+    Ids, times, scopes and metadata are kept; texts are embedded again. Of identical memories in one
+    scope only the oldest is kept. The import can be repeated; existing memories stay unchanged.
     """
 
     def __init__(self, table: Mem0Table, writer: ProjectArchives, embedder: Embedder) -> None:
@@ -225,31 +224,31 @@ class ImportMem0:
         total = await self._table.count()
         archive = uuid5(NAMESPACE_URL, f"mem0:{table_name}")
         await self._writer.begin(project_id, ArchiveHeader(archive, total))
-        taken = Mem0Imported()
-        # Remembering what came before takes 48 bytes a memory, so a table of millions fits.
+        imported = Mem0Imported()
+        # The set takes 48 bytes for each memory, so a table of millions fits.
         seen: set[bytes] = set()
         async for batch in self._table.memories():
-            rows = list(self._rows(batch, taken, seen))
-            taken.new += await self._write(project_id, rows)
-            on_progress(taken.read, total)
-        return taken
+            rows = list(self._rows(batch, imported, seen))
+            imported.new += await self._write(project_id, rows)
+            on_progress(imported.read, total)
+        return imported
 
     def _rows(
-        self, batch: Sequence[Mem0Memory], taken: Mem0Imported, seen: set[bytes]
+        self, batch: Sequence[Mem0Memory], imported: Mem0Imported, seen: set[bytes]
     ) -> list[Mem0Rows]:
         kept = []
         for memory in batch:
-            taken.read += 1
+            imported.read += 1
             try:
-                rows = to_rows(memory, taken.read, self._embedder.model)
+                rows = to_rows(memory, imported.read, self._embedder.model)
             except Mem0Unusable as fault:
-                taken.unusable[str(fault)] += 1
-                examples = taken.examples.setdefault(str(fault), [])
+                imported.unusable[str(fault)] += 1
+                examples = imported.examples.setdefault(str(fault), [])
                 if len(examples) < EXAMPLES:
                     examples.append(memory.id)
                 continue
             if rows.identity in seen:
-                taken.duplicates += 1
+                imported.duplicates += 1
                 continue
             seen.add(rows.identity)
             kept.append(rows)

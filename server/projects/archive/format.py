@@ -25,7 +25,7 @@ FORMAT = 1
 
 
 class ArchiveUnusable(MemoirError):
-    """The archive cannot be read; the message says where and why."""
+    """The archive cannot be read; the message gives the place and the reason."""
 
 
 class ProjectUnknown(MemoirError):
@@ -42,13 +42,13 @@ class ProjectOccupied(MemoirError):
 
     def __init__(self, project_id: str) -> None:
         super().__init__(
-            f"project {project_id!r} already holds other calls; import into a project of its own "
+            f"project {project_id!r} already holds other calls; import into an empty project "
             "(python -m server projects create)"
         )
 
 
 class RowKind(StrEnum):
-    """What a line holds, in the order of the archive."""
+    """The kinds of rows, in the order of the archive."""
 
     PROJECT = "project"
     CALL = "call"
@@ -120,7 +120,7 @@ def read_header(line: str) -> ArchiveHeader:
     """Parses the first line.
 
     Raises:
-        ArchiveUnusable: it is not a header, or is of a later format.
+        ArchiveUnusable: it is not a header, or has a later format.
     """
     fields = parse_line(line, 1)
     if fields.get("memoir_archive") != FORMAT:
@@ -152,7 +152,7 @@ def read_embedding(value: object, dimensions: int) -> Vector:
     """Parses the embedding in a memory's row: PostgreSQL's text form, numbers in brackets.
 
     Raises:
-        ArchiveUnusable: it is malformed or of another length.
+        ArchiveUnusable: it is malformed or has another length.
     """
     try:
         vector = array("f", json.loads(str(value)))

@@ -1,9 +1,8 @@
 """Memories of Mem0 OSS, as its pgvector store keeps them: an id and a JSON payload.
 
-The payload holds the text in `data`, the scope in `user_id`, `agent_id` and `run_id`, who said it
+The payload holds the text in `data`, the scope in `user_id`, `agent_id` and `run_id`, the speaker
 in `actor_id` and `role`, times in `created_at` and `updated_at`, an `expiration_date` in later
-versions, and any metadata that the client gave. Source: `mem0/memory/main.py` of
-github.com/mem0ai/mem0.
+versions, and the client's metadata. Source: `mem0/memory/main.py` of github.com/mem0ai/mem0.
 """
 
 from __future__ import annotations
@@ -40,15 +39,15 @@ _OWN_KEYS = frozenset(
 
 
 class Mem0Unusable(ValueError):
-    """The memory cannot be imported; the message says why."""
+    """The memory cannot be imported; the message gives the reason."""
 
 
 @dataclass(frozen=True, slots=True)
 class Mem0Memory:
     """A row of the table, or a memory of Mem0's platform.
 
-    Only the platform has an app, categories and immutable memories. `metadata` is None where it is
-    the rest of the payload.
+    Only the platform has an app, categories and immutable memories. If `metadata` is None, the
+    rest of the payload is the metadata.
     """
 
     id: UUID
@@ -68,7 +67,7 @@ class Mem0Rows:
     memory: str
     text: str
     identity: bytes
-    """Equal for two memories of one scope that say the same."""
+    """Equal for two memories of one scope with the same text."""
 
 
 def to_rows(memory: Mem0Memory, position: int, embedding_model: str) -> Mem0Rows:

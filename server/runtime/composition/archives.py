@@ -28,7 +28,7 @@ async def open_export(settings: Settings, dsn: str) -> AsyncIterator[ExportProje
     """Opens the export of projects from a database.
 
     Raises:
-        StoreUnready: the schema is behind.
+        StoreUnready: the schema is outdated.
         StoreUnavailable: the database cannot be reached.
     """
     async with open_database(dsn, settings.postgres) as database:
@@ -42,7 +42,7 @@ async def open_import(settings: Settings, dsn: str) -> AsyncIterator[ImportProje
 
     Raises:
         SettingsFault: the models cannot be opened.
-        StoreUnready: the schema is behind, or another embedder wrote the store.
+        StoreUnready: the schema is outdated, or another embedder wrote the store.
         StoreUnavailable: the database cannot be reached.
     """
     async with _writing(settings, dsn) as (writer, embedder):
@@ -57,7 +57,7 @@ async def open_mem0_import(
 
     Raises:
         SettingsFault: the models cannot be opened.
-        StoreUnready: the schema is behind, or another embedder wrote the store.
+        StoreUnready: the schema is outdated, or another embedder wrote the store.
         StoreUnavailable: one of the databases cannot be reached.
         ArchiveUnusable: Mem0's database has no such table.
     """
@@ -76,7 +76,7 @@ async def open_mem0_platform_import(
 
     Raises:
         SettingsFault: the models cannot be opened.
-        StoreUnready: the schema is behind, or another embedder wrote the store.
+        StoreUnready: the schema is outdated, or another embedder wrote the store.
         StoreUnavailable: the database cannot be reached.
     """
     async with (
@@ -88,11 +88,11 @@ async def open_mem0_platform_import(
 
 @asynccontextmanager
 async def open_reembed(settings: Settings, dsn: str) -> AsyncIterator[Reembed]:
-    """Opens the embedding of a database's texts with the embedder in the settings.
+    """Opens the re-embedding of a database's texts with the embedder in the settings.
 
     Raises:
         SettingsFault: the models cannot be opened.
-        StoreUnready: the schema is behind.
+        StoreUnready: the schema is outdated.
         StoreUnavailable: the database cannot be reached.
     """
     async with (
@@ -105,10 +105,10 @@ async def open_reembed(settings: Settings, dsn: str) -> AsyncIterator[Reembed]:
 
 @asynccontextmanager
 async def open_search_indexing(settings: Settings, dsn: str) -> AsyncIterator[SearchIndexing]:
-    """Opens the building of a database's indexes for very large scopes.
+    """Opens the indexing of a database for very large scopes.
 
     Raises:
-        StoreUnready: the schema is behind.
+        StoreUnready: the schema is outdated.
         StoreUnavailable: the database cannot be reached.
     """
     async with open_database(dsn, settings.postgres) as database:

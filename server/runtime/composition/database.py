@@ -1,4 +1,4 @@
-"""Composes what opens, migrates and administers the database."""
+"""Opens, migrates and administers the database."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ async def migrate_database(
 ) -> int:
     """Brings the schema up to date, reports each step, and returns the number of steps.
 
-    `service_role` is granted what a server needs.
+    `service_role` is granted the rights that a server needs.
 
     Raises:
         StoreUnavailable: PostgreSQL cannot be reached.
@@ -45,7 +45,7 @@ async def is_reachable(dsn: str) -> bool:
 async def open_project_deletion(
     dsn: str, settings: PostgresOptions
 ) -> AsyncIterator[DeleteProject]:
-    """Opens the deletion of projects of a database."""
+    """Opens the deletion of projects in a database."""
     async with open_database(dsn, settings) as database:
         yield DeleteProject(PostgresProjectDeletion(database), SystemClock())
 

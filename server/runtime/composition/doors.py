@@ -25,7 +25,7 @@ from server.runtime.settings import AdmissionSettings, Settings, TlsSettings
 
 
 def open_certificates(settings: TlsSettings) -> Certificates | None:
-    """Reads the certificate that the settings name; None if they name none.
+    """Reads the certificate in the settings; None if there is none.
 
     Raises:
         CertificateFault: its files cannot be used.
@@ -36,7 +36,7 @@ def open_certificates(settings: TlsSettings) -> Certificates | None:
 
 
 def _credentials(certificates: Certificates) -> grpc.ServerCredentials:
-    """Credentials that look for a newer certificate at each handshake."""
+    """Credentials that check for a newer certificate at each handshake."""
 
     def configuration(certificate: Certificate) -> grpc.ServerCertificateConfiguration:
         return grpc.ssl_server_certificate_configuration(
@@ -52,9 +52,9 @@ def _credentials(certificates: Certificates) -> grpc.ServerCredentials:
 
 
 def local_socket(directory: Path, worker: int = 0) -> str:
-    """The address at which a server that encrypts serves clients in its own processes.
+    """The address at which a server with TLS serves clients in its own processes.
 
-    Those have no certificate to show. The directory must be one that only the owner can enter.
+    These clients have no certificate. Only the owner may be able to enter the directory.
     """
     return f"unix:{directory / f'grpc-{worker}.sock'}"
 
@@ -65,7 +65,7 @@ def server_options(
     local_address: str | None,
     shared_port: int | None = None,
 ) -> ServerOptions:
-    """Returns how the server listens; on `shared_port` if several processes share it."""
+    """Returns how the server listens; on `shared_port` if several processes share a port."""
     chosen = settings.grpc
     return ServerOptions(
         address=f"{chosen.host}:{shared_port or chosen.port}",
@@ -81,7 +81,7 @@ def server_options(
 async def serving_health(
     settings: Settings, health: HealthService, *, shares_port: bool
 ) -> AsyncIterator[None]:
-    """Serves health on a port of its own during the block, if the settings ask for it.
+    """Serves health on a separate port during the block, if one is configured.
 
     Raises:
         OSError: the address cannot be listened on.
@@ -111,9 +111,10 @@ async def open_http(
     certificates: Certificates | None,
     shared_port: int | None = None,
 ) -> AsyncIterator[int | None]:
-    """Serves HTTP during the block if the settings ask for it; yields the port.
+    """Serves HTTP during the block if it is configured; yields the port.
 
-    On `shared_port` several processes listen. The tools of MCP call the service at `local_address`.
+    Several processes can listen on `shared_port`. The MCP tools call the service at
+    `local_address`.
 
     Raises:
         OSError: the address cannot be listened on.
@@ -137,13 +138,13 @@ async def open_http(
             yield port
 
 
-# Clients cannot connect to a wildcard address on every system; loopback is among its addresses.
+# Not every system can connect to a wildcard address; it includes loopback.
 _EVERY_INTERFACE = {"0.0.0.0": "127.0.0.1", "[::]": "[::1]"}  # noqa: S104
 
 
 @asynccontextmanager
 async def open_page(settings: Settings, local_address: str) -> AsyncIterator[str | None]:
-    """Serves the page during the block if the settings ask for it; yields its address.
+    """Serves the page during the block if it is configured; yields its address.
 
     Raises:
         OSError: the address cannot be listened on.
@@ -168,5 +169,5 @@ async def open_page(settings: Settings, local_address: str) -> AsyncIterator[str
 
 
 def loopback(settings: Settings, grpc_port: int) -> str:
-    """The address of a service that does not encrypt, for clients in its own processes."""
+    """The address of a service without TLS, for clients in its own processes."""
     return f"{_EVERY_INTERFACE.get(settings.grpc.host, settings.grpc.host)}:{grpc_port}"

@@ -18,7 +18,7 @@ from server.runtime.settings import GeminiSettings, SettingsFault
 async def open_gemini(
     settings: GeminiSettings, breaker: CircuitBreaker
 ) -> AsyncIterator[tuple[Embedder, LanguageModel, Reranker]]:
-    """Opens the three models, and closes them at the end of the block; `breaker` guards the last.
+    """Opens the three models for the block. `breaker` guards the reranker.
 
     Raises:
         SettingsFault: there is no key.

@@ -1,4 +1,4 @@
-"""Composes what opens, updates and reads the graph."""
+"""Opens, updates and reads the graph."""
 
 from __future__ import annotations
 

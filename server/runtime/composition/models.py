@@ -31,13 +31,13 @@ async def open_models(choice: ModelChoice, settings: GeminiSettings) -> AsyncIte
     """Opens the models, and closes them at the end of the block.
 
     Raises:
-        SettingsFault: Gemini is chosen and there is no key.
+        SettingsFault: Gemini is chosen without a key.
     """
     breaker = CircuitBreaker("gemini_rerank")
     if choice is ModelChoice.OFFLINE:
         yield Models(OfflineEmbedder.load(), OfflineLanguageModel(), OfflineReranker(), breaker)
         return
-    # Importing Google's client is a fifth of all imports at startup; only its users should wait.
+    # Importing Google's client takes a fifth of the startup's import time; only its users pay.
     from server.runtime.composition.gemini import open_gemini  # noqa: PLC0415
 
     async with open_gemini(settings, breaker) as models:

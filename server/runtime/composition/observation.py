@@ -1,4 +1,4 @@
-"""Composes what measures and counts, and what joins the figures of one server's workers."""
+"""Composes the metrics and statistics, and joins the figures of one server's workers."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class Worker:
     http_port: int | None = None
 
     async def figures_of_others(self, project_id: str) -> Sequence[ProcessFigures]:
-        """Returns what the other workers counted for a project, except those that do not answer."""
+        """Returns the figures of a project from all other workers that answer."""
         question = {_FIGURES_OF: project_id}
         others = [number for number in range(self.count) if number != self.number]
         answers = await asyncio.gather(
@@ -88,7 +88,7 @@ def serving_joined_metrics(
     count: int,
     tls: ssl.SSLContext | None = None,
 ) -> Iterator[int | None]:
-    """Serves the joined metrics of all workers, if the settings ask for it."""
+    """Serves the joined metrics of all workers, if a port is configured."""
     if settings.port is None:
         yield None
         return
@@ -105,7 +105,7 @@ def _snapshots(directory: Path, count: int) -> Iterator[Snapshot | None]:
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """What this server counts, and the sampler that measures it."""
+    """This server's statistics, and the sampler of its gauges."""
 
     sampler: Sampler
     get: GetStatistics
@@ -114,7 +114,7 @@ class Observation:
 
 @dataclass(frozen=True, slots=True)
 class Observed:
-    """What is observed."""
+    """The objects that are observed."""
 
     database: Database
     access: GraphAccess

@@ -1,4 +1,4 @@
-"""Composes what accepts, manages and performs asynchronous calls."""
+"""Composes the acceptance, management and execution of asynchronous calls."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ Add: TypeAlias = Callable[[AddMemoriesCommand], Awaitable[AddMemoriesOutcome]]
 class AsynchronousCalls:
     """The use cases of asynchronous calls, and the workers that perform them.
 
-    `free_leases` frees the work of servers that died, asynchronous or not.
+    `free_leases` ends the leases of servers that died, of synchronous calls too.
     """
 
     submit: SubmitAdd

@@ -88,9 +88,9 @@ from server.storage.postgres.servers import PostgresLeases, PostgresNotification
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """A running service. `probe` checks whether it is ready; `local` are calls from within.
+    """A running service. `probe` checks whether it is ready; `local` makes calls in the process.
 
-    `http_port` is None where HTTP is not served. Clients in the same process call `local_address`.
+    `http_port` is None if HTTP is not served. Clients in the same process call `local_address`.
     """
 
     server: grpc.aio.Server
@@ -189,7 +189,7 @@ async def open_service(
 
 @contextmanager
 def _private_directory() -> Iterator[Path]:
-    """A directory that only the owner can enter, during the block."""
+    """Creates a directory for the block that only the owner can enter."""
     with TemporaryDirectory(prefix="memoir-") as directory:
         yield Path(directory)
 

@@ -1,4 +1,4 @@
-"""Settings for what the server works with: databases, models, inference and operations."""
+"""Settings of databases, models, inference and operations."""
 
 from __future__ import annotations
 
@@ -44,8 +44,8 @@ class InferenceSettings(BaseSettings):
         default=5,
         ge=0,
         le=200,
-        description="Most memories that one add may update or delete by inference, together; if it "
-        "would change more, it changes none.",
+        description="Maximum number of memories that one add may update and delete by inference; "
+        "if it would change more, it changes none.",
     )
 
 
@@ -92,7 +92,7 @@ class Neo4jSettings(BaseSettings):
     )
 
     uri: str | None = Field(
-        default=None, description="bolt:// or neo4j:// address. Absent: an embedded server."
+        default=None, description="bolt:// or neo4j:// address. Default: an embedded server."
     )
     user: str = Field(default="neo4j", description="User name.")
     password: SecretStr = Field(default=SecretStr(""), description="Password.")
@@ -116,12 +116,12 @@ class PostgresSettings(PostgresOptions, BaseSettings):
 
     dsn: SecretStr | None = Field(
         default=None,
-        description="postgresql://user:password@host:port/database. Absent: an embedded server.",
+        description="postgresql://user:password@host:port/database. Default: an embedded server.",
     )
 
 
 class RetentionSettings(BaseSettings):
-    """What happens to expired memories."""
+    """Settings of expired memories."""
 
     model_config = SettingsConfigDict(
         env_prefix="MEMOIR_RETENTION_", env_ignore_empty=True, extra="ignore"
@@ -137,7 +137,7 @@ class RetentionSettings(BaseSettings):
 
 
 class SearchSettings(BaseSettings):
-    """What makes searches faster."""
+    """Settings of searches."""
 
     model_config = SettingsConfigDict(
         env_prefix="MEMOIR_SEARCH_", env_ignore_empty=True, extra="ignore"
@@ -147,6 +147,6 @@ class SearchSettings(BaseSettings):
         default=MOST_BYTES // 2**20,
         ge=0,
         le=65536,
-        description="Memory of each serving process for the scopes that are searched often, in "
-        "MiB; 0 holds none.",
+        description="Memory of each serving process for frequently searched scopes, in MiB; 0 "
+        "holds none.",
     )

@@ -35,7 +35,7 @@ from server.runtime.settings.serving import (
 
 
 class SettingsFault(Exception):
-    """Environment variables are missing or wrong; the message says which, and what to do."""
+    """Environment variables are missing or invalid; the message says which, and what to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +79,7 @@ class Settings:
 
     @property
     def http_port(self) -> int | None:
-        """The port of the HTTP door; 0 takes a free one, and None means that there is no door."""
+        """The port of HTTP; 0 takes a free port, None means that HTTP is not served."""
         asked = self.http.enabled
         if asked is None:
             asked = self.http.port is not None or self.embedded_postgres
@@ -87,7 +87,7 @@ class Settings:
             return None
         if self.http.port is not None:
             return self.http.port
-        # Next to gRPC's, so that several servers on one machine do not all want the same.
+        # The port after gRPC's, so that several servers on one machine use different ports.
         return self.grpc.port + 1 if self.grpc.port else 0
 
     @property
@@ -99,7 +99,7 @@ class Settings:
         return 1 if self.embedded_postgres else available_cores()
 
     def model_choice(self) -> ModelChoice:
-        """Returns which models embed and infer.
+        """Returns the choice of models.
 
         Raises:
             SettingsFault: a required choice or the API key is missing.
@@ -125,7 +125,7 @@ def load_settings() -> Settings:
     """Reads the settings from the environment.
 
     Raises:
-        SettingsFault: a variable's value is not allowed; every such variable is named.
+        SettingsFault: variables have invalid values; the message names all of them.
     """
     faults = [fault for section in SECTIONS for fault in _faults(section)]
     if faults:

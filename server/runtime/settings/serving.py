@@ -26,7 +26,7 @@ class AdmissionSettings(AdmissionLimits, BaseSettings):
         default=0.0, ge=0, description="Calls per second of one project; 0 means no limit."
     )
     project_burst: int = Field(
-        default=100, ge=1, description="Calls of one project at once, above its rate."
+        default=100, ge=1, description="Calls that a project may send at once above its rate."
     )
 
 
@@ -40,7 +40,7 @@ class FailpointSettings(BaseSettings):
         description="For tests of crashes: places where the process dies, as name:count.",
     )
     allow_failpoints: bool = Field(
-        default=False, description="For tests of crashes: lets MEMOIR_FAILPOINTS be set."
+        default=False, description="For tests of crashes: permits MEMOIR_FAILPOINTS."
     )
 
 
@@ -74,13 +74,13 @@ class GrpcSettings(GrpcLimits, BaseSettings):
         default=None,
         ge=1,
         le=65535,
-        description="Another port, without TLS, that serves health alone, for probes that cannot "
-        "encrypt. Absent: not served.",
+        description="Additional port without TLS that serves only health, for probes without TLS. "
+        "Default: not served.",
     )
 
 
 class TlsSettings(BaseSettings):
-    """Encryption of gRPC, HTTP, the web page and metrics, by files that may change meanwhile."""
+    """TLS of gRPC, HTTP, the web page and metrics. The files may change while the server runs."""
 
     model_config = SettingsConfigDict(
         env_prefix="MEMOIR_TLS_", env_ignore_empty=True, extra="ignore"
@@ -88,18 +88,18 @@ class TlsSettings(BaseSettings):
 
     cert: Path | None = Field(
         default=None,
-        description="PEM file of the certificate and its chain. Absent: nothing is encrypted.",
+        description="PEM file of the certificate and its chain. Default: nothing is encrypted.",
     )
     key: Path | None = Field(default=None, description="PEM file of its private key.")
     client_ca: Path | None = Field(
         default=None,
-        description="PEM file of the authorities that clients' certificates must come from. "
-        "Absent: clients need none.",
+        description="PEM file of the authorities that must have issued clients' certificates. "
+        "Default: clients need no certificate.",
     )
 
     @property
     def http_scheme(self) -> str:
-        """The scheme of the addresses that HTTP is served at."""
+        """The scheme of the addresses at which HTTP is served."""
         return "http" if self.cert is None else "https"
 
 
@@ -119,7 +119,7 @@ class HttpSettings(HttpLimits, BaseSettings):
         default=None,
         ge=0,
         le=65535,
-        description="Port to listen on; 0 takes a free one. Default: the one after gRPC's.",
+        description="Port to listen on; 0 takes a free one. Default: the port after gRPC's.",
     )
 
 
@@ -135,7 +135,7 @@ class MetricsSettings(BaseSettings):
         default=None,
         ge=0,
         le=65535,
-        description="Port of GET /metrics; 0 takes a free one. Absent: not served.",
+        description="Port of GET /metrics; 0 takes a free one. Default: not served.",
     )
 
 
@@ -151,7 +151,7 @@ class PageSettings(BaseSettings):
         default=None,
         ge=0,
         le=65535,
-        description="Port of the web page; 0 takes a free one. Absent: not served.",
+        description="Port of the web page; 0 takes a free one. Default: not served.",
     )
     names: str = Field(
         default="",
@@ -167,7 +167,7 @@ class LogFormat(StrEnum):
 
 
 class TelemetrySettings(BaseSettings):
-    """Tracing itself is set by the standard OTEL_* variables."""
+    """Settings of logs. The standard OTEL_* variables configure tracing."""
 
     model_config = SettingsConfigDict(
         env_prefix="MEMOIR_LOG_", env_ignore_empty=True, extra="ignore"

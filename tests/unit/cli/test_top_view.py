@@ -67,11 +67,11 @@ def test_the_slowest_requests_come_with_their_ids() -> None:
     assert "1234.5" in text
 
 
-def test_a_graph_that_is_away_is_said() -> None:
+def test_an_unavailable_graph_is_shown() -> None:
     away = pb.Statistics(graph=pb.GraphStatistics(available=False, pending=7))
     here = pb.Statistics(graph=pb.GraphStatistics(available=True, pending=7))
-    assert "away  7 pending" in row_of(shown(away), "graph")
-    assert "away" not in shown(here)
+    assert "unavailable  7 pending" in row_of(shown(away), "graph")
+    assert "unavailable" not in shown(here)
 
 
 def test_arms_of_searches_tell_when_they_were_skipped() -> None:

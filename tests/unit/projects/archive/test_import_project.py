@@ -106,12 +106,12 @@ async def test_embeddings_of_the_same_model_are_taken_over(model: str, embedded:
     [
         (lambda lines: [], "line 1 is not JSON"),
         (lambda lines: ["{}\n", *lines[1:]], "not the header"),
-        (lambda lines: lines[:-1], "cut off"),
+        (lambda lines: lines[:-1], "truncated"),
         (lambda lines: [lines[0], *lines[2:]], "altered"),
         (lambda lines: [line.replace("a dog", "a cat") for line in lines], "altered"),
         (lambda lines: [lines[0], "{\n", *lines[1:]], "line 2 is not JSON"),
         (lambda lines: [lines[0], "[]\n", *lines[1:]], "line 2 is not an object"),
-        (lambda lines: [lines[0], '{"kind": "key"}\n', *lines[1:]], "line 2 is of an unknown kind"),
+        (lambda lines: [lines[0], '{"kind": "key"}\n', *lines[1:]], "line 2 has an unknown kind"),
         (lambda lines: [lines[0], '{"kind": "call"}\n', *lines[1:]], "line 2 has no row"),
     ],
 )
