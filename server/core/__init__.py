@@ -1,1 +1,1 @@
-"""What every room shares: errors, the context of a call, ids, text and time. No I/O."""
+"""Code that all rooms share: errors, the context of a call, ids, text and time. No I/O."""

@@ -1,4 +1,4 @@
-"""Work beside the event loop: named tasks, waking them, keeping leases, long computations."""
+"""Background work: named tasks, waking them, keeping leases, long computations."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ async def running(name: str, work: Coroutine[object, object, None]) -> AsyncIter
 
 
 class Background:
-    """Tasks of one name that nobody waits for, kept until they end."""
+    """Tasks of one name that run in the background, referenced until they end."""
 
     def __init__(self, name: str) -> None:
         self._name = name
         self._tasks: set[asyncio.Task[None]] = set()
 
     def __len__(self) -> int:
-        """Returns how many tasks have not ended."""
+        """Returns the number of tasks that have not ended."""
         return len(self._tasks)
 
     def start(
@@ -56,7 +56,7 @@ class Background:
         task.add_done_callback(ended)
 
     async def finish(self) -> None:
-        """Waits until every task has ended, including those that start in the meantime."""
+        """Waits until all tasks have ended, including tasks that start in the meantime."""
         while self._tasks:
             await asyncio.wait(self._tasks)
 
@@ -71,7 +71,7 @@ class Background:
 class Wakeup:
     """Ends the wait of a worker that polls, because there may be something to do.
 
-    A worker calls `clear` before it looks, so that what happens after that is not missed.
+    A worker calls `clear` before it looks for work, so that no later work is missed.
     """
 
     def __init__(self, poll_interval: timedelta) -> None:
@@ -103,8 +103,8 @@ async def keep_lease(
 ) -> None:
     """Renews a lease after every third of its length, and returns once it is lost.
 
-    `renew` says whether the lease is still held. If it fails, `on_failure` logs the error; the next
-    renewal may succeed. If it `is_due`, the first one comes at once.
+    `renew` returns whether the lease is still held. If it fails, `on_failure` logs the error; the
+    next renewal may succeed. With `is_due`, the first renewal is made at once.
     """
     is_held = True
     while is_held:
@@ -125,16 +125,17 @@ async def give_back(release: Awaitable[object], seconds: float) -> None:
 
 
 FEW_ITEMS: Final = 50
-"""Up to this many messages or memories are worked on at once: it takes a few milliseconds."""
+"""Up to this many messages or memories are processed in the event loop, in a few milliseconds."""
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
 
 async def by_size(items: int, act: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
-    """Calls `act`; in a thread, where it works on more than a few items.
+    """Calls `act`, in a thread if there are more than a few items.
 
-    A thread lets the loop go on every few milliseconds, but costs more than a few items do.
+    With a thread the event loop gets its turn every few milliseconds, but a thread costs more than
+    a few items do.
 
     Raises:
         Exception: whatever `act` raises.

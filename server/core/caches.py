@@ -45,7 +45,7 @@ class _Work(Generic[V]):
 class SharedAnswers(Generic[K, V]):
     """Shares one run of `work` among all callers within `seconds` of its start or while it runs.
 
-    The work continues when the caller who started it is cancelled or times out, because others may
+    The work continues if the caller that started it is cancelled or times out, because others may
     be waiting for it. Results that are too old are dropped when the next work starts.
     """
 
@@ -71,7 +71,7 @@ class SharedAnswers(Generic[K, V]):
         if latest is None or self._is_over(latest, now):
             self._forget(now)
             task = asyncio.create_task(self._answer(key))
-            # Nobody may be left to receive the exception; marks it as retrieved.
+            # Marks the exception as retrieved, because no caller may be left to receive it.
             task.add_done_callback(lambda done: done.cancelled() or done.exception())
             latest = self._latest[key] = _Work(now, task)
         return await asyncio.shield(latest.task)

@@ -18,10 +18,10 @@ import structlog
 from server.core.errors import DeadlineExceeded
 
 PATIENCE_SECONDS: Final = 1.0
-"""A caller who gives up after waiting this many seconds counts as a failure."""
+"""A call that the caller abandons after this many seconds counts as a failure."""
 
 STARTING_SECONDS: Final = 120.0
-"""A dependency that takes longer for its first answer is not starting, but away."""
+"""A dependency without an answer for longer than this counts as unavailable, not as starting."""
 
 _log: structlog.stdlib.BoundLogger = structlog.get_logger("server.breaker")
 
@@ -91,7 +91,7 @@ class CircuitBreaker:
     def record_outcome(self, is_failure: Callable[[Exception], bool]) -> Iterator[None]:
         """Records how the admitted call in the block ended.
 
-        An error that `is_failure` rejects counts as an answer. A caller who gave up, by
+        An error that `is_failure` rejects counts as an answer. A call that the caller abandoned, by
         cancellation or at a deadline shorter than the dependency's timeout, counts as a failure
         only after a long enough wait; without that rule the breaker might never open.
         """
@@ -110,14 +110,14 @@ class CircuitBreaker:
         self.succeeded()
 
     def succeeded(self) -> None:
-        """A call was answered."""
+        """Records that a call was answered."""
         if self._opened is not None:
             _log.info("breaker.closed", dependency=self._name)
         self._has_succeeded = True
         self._failures, self._opened, self._trying = 0, None, False
 
     def failed(self) -> None:
-        """A call was not answered."""
+        """Records that a call was not answered."""
         self._failures += 1
         if self._opened is None and self._failures < self._allowed_failures:
             return
@@ -126,7 +126,7 @@ class CircuitBreaker:
         self._opened, self._trying = self._monotonic(), False
 
     def abandoned(self) -> None:
-        """The caller gave up, which says nothing about the dependency."""
+        """Records that the caller gave up early, which is no evidence about the dependency."""
         self._trying = False
 
     def _given_up(self, began: float) -> None:

@@ -1,4 +1,4 @@
-"""The exceptions for everything that can go wrong with a call.
+"""The exceptions for all errors of a call.
 
     MemoirError
     ├── InvalidRequest ── MalformedRequest, ProjectRequired
@@ -44,7 +44,7 @@ class MemoirError(Exception):
 
 
 class InvalidRequest(MemoirError):
-    """Fields of the request break rules; `violations` names every one of them."""
+    """Fields of the request are invalid; `violations` lists all of them."""
 
     def __init__(
         self,
@@ -75,7 +75,7 @@ class MalformedRequest(InvalidRequest):
 
 
 class ProjectRequired(InvalidRequest):
-    """The key belongs to an organization and the request names no project."""
+    """The key belongs to an organization, but the request names no project."""
 
     def __init__(self) -> None:
         super().__init__(
@@ -91,7 +91,7 @@ class ApiKeyInvalid(MemoirError):
 
 
 class ProjectForbidden(MemoirError):
-    """The key may not use the named project or organization, or it does not exist."""
+    """The key may not use the project or organization, or this does not exist."""
 
     def __init__(self) -> None:
         super().__init__("the API key may not act on this organization and project")
@@ -107,8 +107,8 @@ class RoleRequired(MemoirError):
 class ScopeForbidden(MemoirError):
     """The key is confined to a scope, and the call reaches beyond it.
 
-    `field` is the path of the request's field that does, or empty if the call concerns the whole
-    project.
+    `field` is the path of the field that names another scope, or empty if the call concerns the
+    whole project.
     """
 
     def __init__(self, field: str = "") -> None:
@@ -121,7 +121,7 @@ class ScopeForbidden(MemoirError):
 
 
 class NotFound(MemoirError):
-    """What the call names does not exist or is not visible."""
+    """Something that the call names does not exist or is not visible."""
 
 
 class MemoryNotFound(NotFound):
@@ -178,7 +178,7 @@ class OperationAbandoned(MemoirError):
 
     def __init__(self, attempts: int) -> None:
         super().__init__(
-            "the operation was given up: no attempt came to an end; nothing was stored",
+            "the operation was given up: no attempt was completed; nothing was stored",
             {"attempts": str(attempts)},
         )
 
@@ -194,7 +194,7 @@ class RequestIdReused(MemoirError):
 
 
 class EtagMismatch(MemoirError):
-    """The memory or project to be changed has changed since its etag was read."""
+    """The memory or project has changed since the etag was read."""
 
     def __init__(self, identifier: UUID | str, kind: str = "memory") -> None:
         super().__init__(
@@ -204,7 +204,7 @@ class EtagMismatch(MemoirError):
 
 
 class ConcurrentChange(MemoirError):
-    """Another call changed the same memories at the same moment."""
+    """Another call changed the same memories at the same time."""
 
     def __init__(self) -> None:
         super().__init__("another call changed the same memories; send the call again")
@@ -222,7 +222,7 @@ class MemoryDuplicate(MemoirError):
 
     def __init__(self, memory_id: UUID) -> None:
         super().__init__(
-            "another memory of the same scope says this already; nothing was changed",
+            "another memory of the same scope has this text already; nothing was changed",
             {"id": str(memory_id)},
         )
 
@@ -230,9 +230,9 @@ class MemoryDuplicate(MemoirError):
 class ExtractionFailed(MemoirError):
     """The language model's answer cannot be used. Nothing was stored.
 
-    `cause` is one short word for programs (`malformed`, `truncated`, `blocked`, `empty`, `invalid`,
-    `unsupported`). `problems` says what was wrong, for the log and the model only, because it may
-    contain text from the model. The tokens are those that the unusable answer cost.
+    `cause` is one word for programs (`malformed`, `truncated`, `blocked`, `empty`, `invalid`,
+    `unsupported`). `problems` describes the faults, only for the log and the model, because it may
+    contain text from the model. The tokens are the cost of the unusable answer.
     """
 
     def __init__(
@@ -265,11 +265,11 @@ class DeadlineExceeded(MemoirError):
     """The call's deadline has passed."""
 
     def __init__(self) -> None:
-        super().__init__("the deadline passed before the call was done")
+        super().__init__("the call's deadline passed")
 
 
 class QuotaExceeded(MemoirError):
-    """The project holds as much as its quota allows; `quota` names which of its quotas."""
+    """The project has used up the storage quota `quota`."""
 
     def __init__(self, quota: str, limit: int) -> None:
         self.quota = quota
@@ -322,7 +322,7 @@ class StoreUnavailable(Retryable):
 class GraphUnavailable(Retryable):
     """Neo4j cannot be reached or does not answer in time.
 
-    `is_starting` if it has not answered yet since this server began, a moment ago.
+    `is_starting` is true if this server started a moment ago and Neo4j has not answered yet.
     """
 
     def __init__(self, *, is_starting: bool = False) -> None:
@@ -334,28 +334,28 @@ class GraphUnavailable(Retryable):
 
 
 class GraphBehind(Retryable):
-    """The graph has not caught up with a consistency token within the call's time."""
+    """The graph did not catch up with a consistency token in time."""
 
     def __init__(self) -> None:
         super().__init__("the graph has not caught up with this consistency_token yet")
 
 
 class Overloaded(Retryable):
-    """The server has more work than it can take."""
+    """The server is overloaded."""
 
     def __init__(self, retry_after: timedelta = timedelta(seconds=1)) -> None:
         super().__init__("the server is overloaded", retry_after)
 
 
 class RateLimited(Retryable):
-    """The project sends more calls than its rate allows."""
+    """The project exceeds its rate."""
 
     def __init__(self, retry_after: timedelta) -> None:
         super().__init__("the project sends more calls than its rate allows", retry_after)
 
 
 class QuotaInUse(Retryable):
-    """The project calls as much as its quota allows; `quota` names which of its quotas."""
+    """The project has reached the quota `quota` of its calls."""
 
     def __init__(self, quota: str, limit: int, retry_after: timedelta) -> None:
         self.quota = quota
@@ -367,7 +367,7 @@ class QuotaInUse(Retryable):
 
 
 class ShuttingDown(Retryable):
-    """The server is about to stop and takes no new calls."""
+    """The server is stopping and accepts no new calls."""
 
     def __init__(self) -> None:
         super().__init__("the server is shutting down")

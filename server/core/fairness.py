@@ -1,9 +1,8 @@
-"""Shares bounded places between tenants, so that no tenant can keep the others out.
+"""Shares bounded places between tenants, so that no tenant can lock out the others.
 
-A tenant is whoever a limit is shared between: a project, or an organization whose key was used.
-Places are shared in two ways. No tenant holds more than three quarters of them, so that some are
-free when another tenant comes. And where tenants wait, they take turns (round-robin), so that one
-call of a quiet tenant never waits behind all calls of a busy one.
+A tenant is a project, or an organization if its key was used. Two rules apply. No tenant holds more
+than three quarters of the places, so that some are free for others. Waiting tenants take turns
+(round-robin), so that a call of a quiet tenant never waits behind all calls of a busy tenant.
 """
 
 from __future__ import annotations
@@ -23,27 +22,27 @@ def share_of(limit: int) -> int:
 
 
 class Holdings:
-    """How much each tenant holds of something."""
+    """The amount of something that each tenant holds."""
 
     def __init__(self) -> None:
         self._amounts: dict[str, int] = {}
         self.total = 0
 
     def of(self, tenant: str) -> int:
-        """Returns what the tenant holds."""
+        """Returns the amount that the tenant holds."""
         return self._amounts.get(tenant, 0)
 
     def amounts(self) -> dict[str, int]:
-        """Returns what each tenant holds that holds anything."""
+        """Returns the amounts of all tenants that hold anything."""
         return dict(self._amounts)
 
     def add(self, tenant: str, amount: int = 1) -> None:
-        """Counts what the tenant takes."""
+        """Adds to the amount that the tenant holds."""
         self.total += amount
         self._amounts[tenant] = self._amounts.get(tenant, 0) + amount
 
     def subtract(self, tenant: str, amount: int = 1) -> None:
-        """Counts what the tenant gives back."""
+        """Subtracts from the amount that the tenant holds."""
         self.total -= amount
         left = self._amounts.get(tenant, 0) - amount
         if left:
@@ -53,7 +52,7 @@ class Holdings:
 
 
 class TurnQueue:
-    """What waits for a place: tenants take turns, and what one tenant waits for keeps its order."""
+    """A queue for places: tenants take turns, and each tenant's calls keep their order."""
 
     def __init__(self) -> None:
         self._waiting: OrderedDict[str, deque[asyncio.Future[None]]] = OrderedDict()
@@ -64,17 +63,17 @@ class TurnQueue:
 
     @property
     def tenants(self) -> int:
-        """The number of tenants that wait."""
+        """The number of waiting tenants."""
         return len(self._waiting)
 
     def of(self, tenant: str) -> int:
-        """Returns how many of the tenant's calls wait."""
+        """Returns the number of the tenant's waiting calls."""
         return len(self._waiting.get(tenant, ()))
 
     async def wait(self, tenant: str, give_back: Callable[[], None]) -> None:
         """Waits for the tenant's turn.
 
-        `give_back` is called if the turn came and the wait was cancelled at the same moment.
+        `give_back` is called if the wait was cancelled at the moment when the turn came.
         """
         turn = asyncio.get_running_loop().create_future()
         self._waiting.setdefault(tenant, deque()).append(turn)
@@ -90,12 +89,12 @@ class TurnQueue:
             raise
 
     def next(self, has_room: Callable[[str], bool]) -> str | None:
-        """Ends one wait: the oldest of the first tenant that has room. Returns that tenant."""
+        """Ends the oldest wait of the first tenant that has room. Returns that tenant."""
         if not self._waiting:
             return None
         while (tenant := self._first(has_room)) is not None:
             turn = self._pop(tenant)
-            # A wait that was cancelled a moment ago is still in the queue.
+            # A wait that was just cancelled can still be in the queue.
             if not turn.done():
                 turn.set_result(None)
                 return tenant
@@ -117,10 +116,10 @@ class TurnQueue:
 
 
 class FairPlaces:
-    """A number of places that calls share, and of which some are left to the service's own work."""
+    """Places that calls share; some of them are reserved for the service's own work."""
 
     def __init__(self, size: int, reserved: int) -> None:
-        """Calls may hold all places but the `reserved`, and at least one."""
+        """Calls may hold all places except the `reserved` ones, but at least one."""
         self._size = size
         self._for_calls = max(1, size - reserved)
         self._held = Holdings()
@@ -128,16 +127,16 @@ class FairPlaces:
 
     @property
     def waiting(self) -> int:
-        """How many wait for a place."""
+        """The number of waits for a place."""
         return len(self._queue)
 
     async def take(self, tenant: str | None) -> None:
-        """Waits for a place, which must be given back; None stands for the service's own work."""
+        """Waits for a place, which must be given back; None means the service's own work."""
         if not self.take_now(tenant):
             await self._queue.wait(tenant or "", partial(self.give_back, tenant))
 
     def take_now(self, tenant: str | None) -> bool:
-        """Takes a place if `take` would not have to wait; returns whether it did."""
+        """Takes a place if `take` would not have to wait. Returns whether it did."""
         name = tenant or ""
         if self._queue.of(name) or not self._has_room(name):
             return False

@@ -1,4 +1,4 @@
-"""Where pages begin, and how large a response may be."""
+"""Positions in lists, and the maximum size of a response."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class RelationCursor:
 
 @dataclass(frozen=True, slots=True)
 class EntityCursor:
-    """Where a page of entities begins: after the entity of this space and key, or at an offset."""
+    """The start of a page of entities: after the entity of this space and key, or at an offset."""
 
     space: str = ""
     key: str = ""
@@ -51,9 +51,9 @@ RESERVED_BYTES: Final = 128 * 1024
 """Bytes that a response needs in addition to its items: page tokens, an enclosing operation."""
 
 MAX_ITEMS_BYTES: Final = MAX_ANSWER_BYTES - RESERVED_BYTES
-"""The most bytes that the items of a response may take."""
+"""The maximum size of the items of a response, in bytes."""
 
 
 def utf8_bytes(text: str) -> int:
-    """Returns how many bytes a text takes in a message."""
+    """Returns the size of a text in a message, in bytes."""
     return len(text) if text.isascii() else len(text.encode(errors="replace"))

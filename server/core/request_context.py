@@ -1,11 +1,11 @@
-"""What every step of a call needs to know: correlation id, deadline, trace, origin and place.
+"""The context of a call for all of its steps: correlation id, deadline, trace, origin and place.
 
-What a call may access is passed explicitly, as project and scope. The project is also here, for one
-use: the store gives it to PostgreSQL, whose row-level security is a second lock.
+Project and scope, which decide what a call may access, are passed explicitly. The project is also
+here, for a single use: the store passes it to PostgreSQL for row-level security.
 
-The transport limits how many calls work at once and gives each of them a place. A call that only
-waits, perhaps for seconds, holds nothing scarce and must not keep others out. Code that begins such
-a wait therefore parks the call, which frees its place until the wait is over.
+The transport limits the number of concurrent calls and gives each of them a place. A call that only
+waits, perhaps for seconds, uses no scarce resource and must not lock out others. Code that begins
+such a wait therefore parks the call, which frees its place until the wait is over.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from server.core.errors import DeadlineExceeded
 class RequestContext:
     """One call's correlation id, and its deadline on the clock of `time.monotonic()`.
 
-    `traceparent` is the call's position in its trace (https://www.w3.org/TR/trace-context/), stored
+    `traceparent` is the call's place in its trace (https://www.w3.org/TR/trace-context/), stored
     with work that is done later for the call; None if it has no trace.
     """
 
@@ -65,7 +65,7 @@ def enter_request(context: RequestContext) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Who made a call, to be kept with what it did: never to decide what it may do.
+    """Who made a call, for the record only: it never decides what a call may do.
 
     `key_id` is the id of the API key, `peer` the client's address as gRPC writes it, such as
     `ipv4:10.0.0.7:50312`. Both are None for the service's own work.
@@ -87,7 +87,7 @@ def current_origin() -> Origin:
 
 
 def enter_origin(origin: Origin) -> None:
-    """Makes `origin` that of the current task and of the tasks that it starts."""
+    """Makes `origin` the origin of the current task and of the tasks that it starts."""
     _origin.set(origin)
 
 
@@ -95,7 +95,7 @@ _project: ContextVar[str | None] = ContextVar("project", default=None)
 
 
 def current_project() -> str | None:
-    """Returns the project that the current task works for; None if it is not for a single one."""
+    """Returns the project of the current task; None if it works for several projects."""
     return _project.get()
 
 
@@ -114,11 +114,11 @@ def bounded(seconds: float) -> float:
 
 
 class Place(Protocol):
-    """The place of one call among those that may work at once."""
+    """The place of a call among the calls that may run concurrently."""
 
     @property
     def tenant(self) -> str:
-        """Whose share of the server's capacity the call uses: a project, or an organization."""
+        """The project or organization whose share of the server's capacity the call uses."""
         ...
 
     def vacate(self) -> None:
@@ -138,8 +138,8 @@ class Place(Protocol):
 class BackgroundPlace:
     """Implements `Place` for work done later for a tenant.
 
-    It uses the tenant's share of what calls share, such as connections, but is not admitted as a
-    call, so parking it frees nothing.
+    It uses the tenant's share of connections and the like, but is not admitted as a call, so
+    parking it frees nothing.
     """
 
     tenant: str
@@ -163,7 +163,7 @@ def enter_place(place: Place) -> None:
 
 
 def current_tenant() -> str | None:
-    """Returns whose share of the server's capacity is used; None for the service's own work."""
+    """Returns the tenant whose share is used; None for the service's own work."""
     place = _place.get()
     return None if place is None else place.tenant
 
@@ -172,7 +172,7 @@ def current_tenant() -> str | None:
 async def parked() -> AsyncIterator[None]:
     """Frees the call's place during the block; does nothing in background work, which has none.
 
-    A cancelled block does not retake the place, because only cleaning up is left of the call.
+    A cancelled block does not retake the place, because only clean-up remains.
     """
     place = _place.get()
     if place is None:

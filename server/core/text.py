@@ -1,9 +1,8 @@
 """Splits text into sentences and words, in every script, and reduces English words to their stems.
 
-A word keeps its combining marks (Unicode categories Mn and Mc, without which many scripts cannot be
-spelled) and the punctuation in names such as McDonald's, AC/DC, AT&T, node.js, C++ and F#. Text is
-compared in NFC, so that decomposed and composed spellings are equal; stored text stays as it was
-sent.
+A word keeps its combining marks (Unicode categories Mn and Mc, which many scripts need) and the
+punctuation in names such as McDonald's, AC/DC, AT&T, node.js, C++ and F#. Text is compared in NFC,
+so that decomposed and composed spellings are equal; stored text stays as it was sent.
 """
 
 from __future__ import annotations
@@ -36,7 +35,7 @@ def _marks() -> str:
 
 _LETTER = rf"[\w{_marks()}]"
 WORD_PATTERN = rf"{_LETTER}+(?:['\u2019\u02bc/&+#.\u00b7-]{_LETTER}+)*(?:\+\+|[+#](?!\w))?"
-"""A regular expression for a word. It looks at each character a bounded number of times."""
+"""A regular expression for a word. It visits each character a bounded number of times."""
 
 _WORD = re.compile(WORD_PATTERN)
 _STEMMER = Stemmer.Stemmer("english")
@@ -64,7 +63,7 @@ def english_stem(word: str) -> str:
 
 
 _WINDOW = 4_096
-"""How much is looked at at once, in characters: the time grows with its square in strange texts."""
+"""How many characters are split at a time, because the cost can grow with their square."""
 
 _LINE_END = re.compile(r"[\r\n]+[^\S\r\n]*")
 _ITEM = re.compile(r"(?:[-*\u2022\u2013]\s+|\(?\d{1,3}[.)]\s+|#{1,6}\s+)")
@@ -74,9 +73,9 @@ _FIRST_PERSON = re.compile(r"(?:i|im|my)\b")
 
 
 def sentences(text: str) -> Iterator[str]:
-    """The sentences of a text with the white space after each; joined they are the text again.
+    """Yields the sentences of a text with the white space after each; joined, they are the text.
 
-    The end of a line ends a sentence too, unless the next line goes on in lower case.
+    The end of a line also ends a sentence, unless the next line continues in lower case.
     """
     sentence, has_words = "", False
     for part in _parts(text):
@@ -91,13 +90,13 @@ def sentences(text: str) -> Iterator[str]:
 
 
 def without_marker(sentence: str) -> str:
-    """The sentence without what marks it as a heading or an item of a list."""
+    """Returns the sentence without markers of headings and list items."""
     marker = _ITEM.match(sentence)
     return sentence[marker.end() :] if marker else sentence
 
 
 def _parts(text: str) -> Iterator[str]:
-    """Sentences and white space between them."""
+    """Yields sentences and the white space between them."""
     for paragraph in _paragraphs(text):
         pending = ""
         for part in _segments(paragraph):
@@ -109,7 +108,7 @@ def _parts(text: str) -> Iterator[str]:
 
 
 def _segments(paragraph: str) -> Iterator[str]:
-    """What the library takes for sentences; one longer than the window is cut."""
+    """Yields the sentences that the library finds; sentences longer than the window are cut."""
     position = 0
     while position < len(paragraph):
         window = paragraph[position : position + _WINDOW]
@@ -142,7 +141,7 @@ def _goes_on(text: str, line_end: re.Match[str]) -> bool:
 
 
 def _at_pronouns(text: str) -> Iterator[str]:
-    """Ends a sentence before a pronoun, where an abbreviation was seen in `with me. I ski`."""
+    """Splits before a pronoun where the library saw an abbreviation, as in `with me. I ski`."""
     start = 0
     for space in _BEFORE_PRONOUN.finditer(text):
         yield text[start : space.end()]

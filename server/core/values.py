@@ -36,11 +36,11 @@ MAX_ORDINAL: Final = (1 << 12) - 1
 
 
 def new_id(now: datetime, ordinal: int | None = None) -> UUID:
-    """Returns a version 7 UUID (RFC 9562, section 5.7): Unix milliseconds in 48 bits, then chance.
+    """Returns a version 7 UUID (RFC 9562, section 5.7): 48 bits of Unix milliseconds, then random.
 
-    Rows created together lie together in the indexes; random UUIDs would scatter them. What one
-    call creates is told apart by `ordinal`, from 0 to MAX_ORDINAL, which replaces the first 12 bits
-    of chance (section 6.2, method 1), so that its ids have the order in which it was said.
+    Rows created together are adjacent in the indexes; random UUIDs would scatter them. The ids of
+    one call differ in `ordinal`, from 0 to MAX_ORDINAL, which replaces the first 12 random bits
+    (section 6.2, method 1), so that they have the order of the conversation.
     """
     milliseconds = ((now - UNIX_EPOCH) // timedelta(milliseconds=1)) & ((1 << 48) - 1)
     chance = secrets.randbits(74)

@@ -1,6 +1,6 @@
 """Real PostgreSQL and Neo4j servers as child processes, for machines that have neither.
 
-Each has its own data directory, listens on this machine only, keeps its data across restarts and
+Each has its own data directory, listens only on this machine, keeps its data across restarts and
 does not outlive the process that started it, however that process ends.
 """
 

@@ -15,7 +15,7 @@ UNPRIVILEGED_USER = "nobody"
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """A user to run as. With `bypass`, it can pass through directories that are closed to it."""
+    """A user to run as. With `bypass`, it may pass through directories that it may not enter."""
 
     uid: int
     gid: int
@@ -23,7 +23,7 @@ class Account:
 
 
 def choose_account(directory: Path, programs: Path) -> Account | None:
-    """Return the user that PostgreSQL runs as for data in `directory`; None is the current user.
+    """Returns the user as whom PostgreSQL runs for data in `directory`; None: the current user.
 
     An existing `directory` keeps its owner. `programs` is where the binaries are. Raises
     MissingDependencyError when root finds no other user to run it as.
@@ -48,7 +48,7 @@ def _unprivileged() -> tuple[int, int]:
     except KeyError:
         raise MissingDependencyError(
             f"PostgreSQL does not run as root, and this machine has no user '{UNPRIVILEGED_USER}' "
-            "to run it as: start Memoir as a normal user, or set MEMOIR_POSTGRES_DSN"
+            "to run it: start Memoir as a normal user, or set MEMOIR_POSTGRES_DSN"
         ) from None
     return entry.pw_uid, entry.pw_gid
 
@@ -71,7 +71,7 @@ def _passable(folder: Path, uid: int, gid: int) -> bool:
 MAX_SOCKET_PATH_BYTES = 103
 """The longest socket path that works on every system: macOS allows 103, Linux 107."""
 
-# PostgreSQL and asyncpg parse lists of directories, in which these characters are punctuation.
+# PostgreSQL and asyncpg parse lists of directories, in which these characters are separators.
 UNSAFE_CHARACTERS = frozenset(",\"'@")
 
 POINTER_NAME = "socket-directory"
@@ -87,9 +87,9 @@ class SocketDirectory:
         self.path = self._inside
 
     def create(self, account: Account | None) -> None:
-        """Create the directory, empty and open to `account` only; its path survives restarts.
+        """Creates the directory, empty and open to `account` only; its path survives restarts.
 
-        Raises OSError when the file system does not allow it.
+        Raises OSError if the file system does not allow it.
         """
         if self._fits(self._inside):
             self._inside.mkdir(mode=0o700, exist_ok=True)
@@ -105,8 +105,7 @@ class SocketDirectory:
         return len(os.fsencode(path)) <= MAX_SOCKET_PATH_BYTES and not UNSAFE_CHARACTERS & set(path)
 
     def _remembered(self, account: Account | None) -> Path | None:
-        # Others can write next to it, so it is used only if it is still a private directory of
-        # ours.
+        # Others can write beside it, so it is used only if it is still private and ours.
         try:
             path = Path(self._pointer.read_text())
             status = path.lstat()

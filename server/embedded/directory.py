@@ -27,10 +27,10 @@ class StartError(EmbeddedError):
 
 
 class Progress(Protocol):
-    """Receives a short sentence for each step, when the step begins."""
+    """Receives a short sentence at the beginning of each step."""
 
     def step(self, text: str) -> None:
-        """Report that the work described by `text` begins now. Must not block or raise."""
+        """Reports that the work described by `text` begins now. Must not block or raise."""
         ...
 
 
@@ -45,7 +45,7 @@ LOCK_NAME = "owner.lock"
 POLL_SECONDS = 0.05
 
 MAX_LOG_BYTES = 8 * 1024 * 1024
-"""A log larger than this is set aside at the next start; one old log is kept."""
+"""A log larger than this is renamed at the next start; one old log is kept."""
 
 
 class DirectoryLock:
@@ -59,9 +59,9 @@ class DirectoryLock:
         self._file: BinaryIO | None = None
 
     async def acquire(self, timeout: float) -> None:
-        """Take ownership, waiting up to `timeout` seconds for a previous owner to finish.
+        """Takes ownership, waiting up to `timeout` seconds for a previous owner to finish.
 
-        Raises DataDirectoryInUseError when the other owner keeps it.
+        Raises DataDirectoryInUseError if the other owner keeps it.
         """
         file = self._path.open("a+b")
         deadline = time.monotonic() + timeout
@@ -79,7 +79,7 @@ class DirectoryLock:
         self._file = file
 
     def release(self) -> None:
-        """Give up ownership; without effect when the directory is not owned."""
+        """Gives up ownership; without effect if the directory is not owned."""
         if self._file is not None:
             self._file.close()
             self._file = None
@@ -88,8 +88,8 @@ class DirectoryLock:
         file.seek(0)
         owner = file.read().decode(errors="replace") or "unknown"
         return (
-            f"{self._path.parent} is in use by process {owner}: stop that instance first, or give "
-            "this one a data directory of its own (MEMOIR_DATA_DIR)"
+            f"{self._path.parent} is in use by process {owner}: stop that instance first, or use "
+            "another data directory (MEMOIR_DATA_DIR)"
         )
 
 
@@ -102,9 +102,9 @@ def _try_lock(file: BinaryIO) -> bool:
 
 
 def make_private(directory: Path) -> None:
-    """Create `directory` and its parents; a new one is open to its owner only.
+    """Creates `directory` and its parents; a new one is open to its owner only.
 
-    Raises EmbeddedError when the file system does not allow it.
+    Raises EmbeddedError if the file system does not allow it.
     """
     try:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -115,13 +115,13 @@ def make_private(directory: Path) -> None:
         ) from error
     if not os.access(directory, os.R_OK | os.W_OK | os.X_OK):
         raise EmbeddedError(
-            f"no write access to the data directory {directory}: run as the user who made it, "
+            f"no write access to the data directory {directory}: run as the user who created it, "
             "or choose another one with MEMOIR_DATA_DIR"
         )
 
 
 def open_log(path: Path) -> BinaryIO:
-    """Open the log `path` for appending, private to its owner, setting a large one aside first."""
+    """Opens the log `path` for appending, private to its owner; a large log is renamed first."""
     if path.exists() and path.stat().st_size > MAX_LOG_BYTES:
         path.replace(path.with_name(f"{path.name}.1"))
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
@@ -129,7 +129,7 @@ def open_log(path: Path) -> BinaryIO:
 
 
 def tail(path: Path, lines: int = 20) -> str:
-    """Return the last `lines` lines of the log `path`, or a note that there is none."""
+    """Returns the last `lines` lines of the log `path`, or a note that there is none."""
     try:
         text = path.read_text(errors="replace")
     except OSError:

@@ -1,11 +1,11 @@
 """Prepares a child process and then becomes the database program.
 
-Run as a script by `process.py`, by path and isolated from the environment; imports nothing of the
-project. It exists because this work has to happen between fork and exec, where a process with
-threads must not run Python.
+`process.py` runs it as a script, by path and isolated from the environment; it imports nothing of
+the project. This work must happen between fork and exec, where a process with threads must not run
+Python.
 
 Usage: launch.py PARENT_PID DEATH_SIGNAL UID GID BYPASS PROGRAM [ARGUMENT ...]
-UID and GID are -1 to keep the user. BYPASS is 1 to keep the right to pass closed directories.
+UID and GID are -1 to keep the user. BYPASS is 1 to keep the right to pass directories of others.
 """
 
 import ctypes
@@ -37,14 +37,14 @@ def main() -> None:
 
 
 def restore_signals() -> None:
-    """Undo what Python, or a shell that put this in the background, did to signals."""
+    """Undoes changes of signals by Python, or by a shell that runs this in the background."""
     for changed in (signal.SIGINT, signal.SIGPIPE, signal.SIGXFSZ):
         signal.signal(changed, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_SETMASK, [])
 
 
 def become(uid: int, gid: int, *, bypass: bool) -> None:
-    """Drop root permanently; with `bypass`, keep only the right to pass closed directories."""
+    """Drops root permanently; with `bypass`, keeps only the right to pass others' directories."""
     if bypass:
         # Keeps capabilities when the user changes, and makes access() take them into account:
         # PostgreSQL uses it to check that it may run its own programs.
@@ -57,7 +57,7 @@ def become(uid: int, gid: int, *, bypass: bool) -> None:
 
 
 def keep_capability(number: int) -> None:
-    """Make one capability survive the coming exec, and no other."""
+    """Makes one capability survive the coming exec, and no other."""
     bit = 1 << number
     header = (ctypes.c_uint32 * 2)(LINUX_CAPABILITY_VERSION_3, 0)
     # Effective, permitted and inheritable, for capabilities 0 to 31 and then 32 to 63.
@@ -67,7 +67,7 @@ def keep_capability(number: int) -> None:
 
 
 def die_with(parent: int, death_signal: int) -> None:
-    """Have the kernel send `death_signal` to this process when its parent ends."""
+    """Makes the kernel send `death_signal` to this process when its parent ends."""
     if sys.platform != "linux":
         return
     prctl(PR_SET_PDEATHSIG, death_signal)

@@ -29,7 +29,7 @@ NAME = "Neo4j"
 SERVER_JARS = "neo4j-server-*.jar"
 
 STOP: Escalation = ((signal.SIGTERM, 15.0), (signal.SIGKILL, 5.0))
-# Its transaction log makes a kill harmless, so the next start need not wait long.
+# Its transaction log makes a kill harmless, so the next start need not wait for long.
 STOP_ORPHAN: Escalation = ((signal.SIGTERM, 4.0), (signal.SIGKILL, 5.0))
 
 LOCK_SECONDS = 10.0
@@ -39,7 +39,7 @@ QUERY_SECONDS = 10.0
 
 @dataclass(frozen=True, slots=True)
 class Neo4jAddress:
-    """Where and as whom a driver connects."""
+    """The address, user and password for a driver."""
 
     uri: str
     user: str
@@ -47,9 +47,9 @@ class Neo4jAddress:
 
 
 def running_at(data_dir: Path, uri: str) -> Neo4jAddress:
-    """Return the address of the server of `data_dir` that another process runs at `uri`.
+    """Returns the address of the server of `data_dir` that another process runs at `uri`.
 
-    Raises StartError when no server was ever started there.
+    Raises StartError if no server was ever started there.
     """
     try:
         password = neo4j_home.kept_password(data_dir)
@@ -59,10 +59,10 @@ def running_at(data_dir: Path, uri: str) -> Neo4jAddress:
 
 
 class EmbeddedNeo4j:
-    """One Neo4j server in `data_dir`, run from the jars in `lib_dir`, on a loopback port.
+    """A Neo4j server in `data_dir`, run from the jars in `lib_dir`, on a loopback port.
 
-    It is restarted on the same port, after growing pauses, whenever it ends unexpectedly.
-    `java_options` come after those of this module and override them.
+    It is restarted on the same port, after growing pauses, if it ends unexpectedly.
+    `java_options` override the options of this module.
     """
 
     def __init__(
@@ -92,9 +92,9 @@ class EmbeddedNeo4j:
         return self._log
 
     async def start(self) -> Neo4jAddress:
-        """Start the server, wait until it answers a query, and return its address.
+        """Starts the server, waits until it answers a query, and returns its address.
 
-        Raises EmbeddedError when it cannot be started; nothing is left running then.
+        Raises EmbeddedError if it cannot be started; nothing is left running then.
         """
         address = await self.spawn()
         try:
@@ -105,9 +105,9 @@ class EmbeddedNeo4j:
         return address
 
     async def spawn(self) -> Neo4jAddress:
-        """Begin to start the server and return its address, without waiting until it responds.
+        """Starts the server and returns its address, without waiting until it answers.
 
-        Raises EmbeddedError when it cannot even be tried: no Java, no jars, a directory in use.
+        Raises EmbeddedError if it cannot even be tried: no Java, no jars, a directory in use.
         """
         self._require_jars()
         java = await asyncio.to_thread(find_java)
@@ -126,9 +126,9 @@ class EmbeddedNeo4j:
         return address
 
     async def wait_ready(self, timeout: float = READY_SECONDS) -> None:
-        """Wait until the spawned server answers a query.
+        """Waits until the spawned server answers a query.
 
-        Raises StartError when it ends instead, refuses the stored password, or has not answered
+        Raises StartError if it ends instead, refuses the stored password, or has not answered
         after `timeout` seconds.
         """
         if self._supervisor is None:
@@ -136,7 +136,7 @@ class EmbeddedNeo4j:
         await self._supervisor.until(self._answers, timeout)
 
     async def stop(self) -> None:
-        """Close the stores and end the process. Without effect when it does not run."""
+        """Closes the stores and ends the process. Without effect if it does not run."""
         if self._supervisor is not None:
             await self._supervisor.stop()
             self._supervisor = None
@@ -158,7 +158,7 @@ class EmbeddedNeo4j:
         if not any(self._lib_dir.glob(SERVER_JARS)):
             raise MissingDependencyError(
                 f"the Neo4j server is not in {self._lib_dir}: run `make neo4j`, or set "
-                "MEMOIR_NEO4J_URI to use a server of your own"
+                "MEMOIR_NEO4J_URI to use your own server"
             )
 
     def _prepare(self) -> Neo4jAddress:
@@ -200,7 +200,7 @@ class EmbeddedNeo4j:
 
 
 async def _query(address: Neo4jAddress) -> None:
-    # A plain connection first: the driver would spend a second or more on retries.
+    # A plain connection first, because the driver would spend a second or more on retries.
     host, port = address.uri.removeprefix("bolt://").split(":")
     _, writer = await asyncio.open_connection(host, int(port))
     writer.close()

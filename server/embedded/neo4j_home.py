@@ -1,4 +1,4 @@
-"""What one Neo4j needs: Java, a port that stays free, a configuration and a password."""
+"""The needs of a Neo4j server: Java, a port that stays free, a configuration and a password."""
 
 import hashlib
 import os
@@ -25,9 +25,9 @@ ATTEMPTS = 200
 
 
 def free_port(preferred: int | None = None) -> int:
-    """Return a loopback TCP port that nobody listens on: `preferred` if it is free.
+    """Returns a loopback TCP port that nobody listens on: `preferred` if it is free.
 
-    Raises OSError when no free port was found.
+    Raises OSError if no free port was found.
     """
     if preferred is not None and is_free(preferred):
         return preferred
@@ -41,9 +41,9 @@ def free_port(preferred: int | None = None) -> int:
 
 
 def is_free(port: int) -> bool:
-    """Say whether a server could listen on the loopback `port` now."""
+    """Whether a server could listen on the loopback `port` now."""
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-        # As servers do, so that only a listener is an obstacle, not a connection in TIME_WAIT.
+        # As servers do, so that only a listener makes this fail, not a connection in TIME_WAIT.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((LOOPBACK, port))
@@ -63,9 +63,9 @@ ADVICE = (
 
 
 def find_java() -> Path:
-    """Return the Java program of JAVA_HOME, or else of PATH. Blocks while it prints its version.
+    """Returns the Java program of JAVA_HOME, or else of PATH. Blocks while it prints its version.
 
-    Raises MissingDependencyError when there is none or it is too old.
+    Raises MissingDependencyError if there is none or it is too old.
     """
     program = _locate()
     version = _major_version(program)
@@ -100,7 +100,7 @@ def _major_version(program: Path) -> int:
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         raise MissingDependencyError(f"{program} does not run ({error}): {ADVICE}") from error
-    # Java 8 and before called themselves 1.8 and so on.
+    # Java 8 and older have versions such as 1.8.
     match = re.search(r'version "(?:1\.)?(\d+)', answer.stderr + answer.stdout)
     if match is None:
         raise MissingDependencyError(f"{program} does not print its version: {ADVICE}")
@@ -110,7 +110,7 @@ def _major_version(program: Path) -> int:
 USER = "neo4j"
 HASH_ITERATIONS = 1024
 
-# Neo4j refuses to start with a setting it does not know, so each of these exists in 5.18.
+# Neo4j refuses to start with an unknown setting, so all of these must exist in 5.18.
 SETTINGS = (
     f"server.default_listen_address={LOOPBACK}",
     "server.http.enabled=false",
@@ -130,10 +130,10 @@ JAVA_OPTIONS = (
     "-Xmx512m",
     # With a heap of this size and shared cores, a concurrent collector costs more.
     "-XX:+UseSerialGC",
-    # The optimizing compiler needs minutes of processor time before it pays, taken from whatever
-    # else runs on the machine. What the first compiler makes runs at full speed after seconds.
+    # The optimizing compiler needs minutes of processor time before it pays off. Code of the first
+    # compiler runs at full speed after seconds.
     "-XX:TieredStopAtLevel=1",
-    # The supervisor restarts a process that ended, but not one that hangs without memory.
+    # The supervisor restarts a process that ended, but not a process that hangs without memory.
     "-XX:+ExitOnOutOfMemoryError",
     "-XX:-UsePerfData",
     "-Dfile.encoding=UTF-8",
@@ -146,7 +146,7 @@ JAVA_OPTIONS = (
 
 
 def server_arguments(home: Path, lib_dir: Path, java_options: Sequence[str] = ()) -> list[str]:
-    """Return the arguments of `java` that run the Neo4j of `lib_dir` in `home`."""
+    """Returns the arguments of `java` that run the Neo4j of `lib_dir` in `home`."""
     return [
         *JAVA_OPTIONS,
         *java_options,
@@ -158,7 +158,7 @@ def server_arguments(home: Path, lib_dir: Path, java_options: Sequence[str] = ()
 
 
 def write_configuration(home: Path, port: int) -> None:
-    """Write Neo4j's configuration for a Bolt connector on the loopback `port`."""
+    """Writes Neo4j's configuration for a Bolt connector on the loopback `port`."""
     connector = (
         f"server.bolt.listen_address={LOOPBACK}:{port}",
         f"server.bolt.advertised_address={LOOPBACK}:{port}",
@@ -169,9 +169,9 @@ def write_configuration(home: Path, port: int) -> None:
 
 
 def choose_port(home: Path) -> int:
-    """Return the port of the last start if it is free, otherwise another one, and remember it.
+    """Returns the port of the last start if it is free, else another, and remembers it.
 
-    Raises OSError when no port is free.
+    Raises OSError if no port is free.
     """
     memory = home / "bolt-port"
     try:
@@ -184,7 +184,7 @@ def choose_port(home: Path) -> int:
 
 
 def ensure_password(home: Path) -> str:
-    """Return the password of `home`, generated at the first start and kept in a private file."""
+    """Returns the password of `home`, generated at the first start and kept in a private file."""
     path = home / "password"
     if not path.exists():
         _write_private(path, secrets.token_urlsafe(24))
@@ -195,12 +195,12 @@ def ensure_password(home: Path) -> str:
 
 
 def kept_password(home: Path) -> str:
-    """Return the password of a `home` that was started before. Raises OSError if there is none."""
+    """Returns the password of a `home` that was started before. Raises OSError if there is none."""
     return (home / "password").read_text().strip()
 
 
 def _set_initial_password(home: Path, password: str) -> None:
-    """Write the hashed password where Neo4j reads it when it creates its system database.
+    """Writes the hashed password where Neo4j reads it when it creates its system database.
 
     So Neo4j never runs with its well-known default password.
     """

@@ -17,7 +17,7 @@ from server.embedded.process import ChildCommand, ChildProcess, Escalation, Supe
 
 NAME = "PostgreSQL"
 
-# To PostgreSQL these mean: roll back and shut down; stop now and recover later; die.
+# Their effects on PostgreSQL: roll back and shut down; stop now and recover later; die.
 STOP: Escalation = ((signal.SIGINT, 20.0), (signal.SIGQUIT, 5.0), (signal.SIGKILL, 5.0))
 STOP_ORPHAN: Escalation = ((signal.SIGINT, 5.0), (signal.SIGQUIT, 3.0), (signal.SIGKILL, 3.0))
 STOP_ORPHAN_WORKER: Escalation = ((signal.SIGQUIT, 3.0), (signal.SIGKILL, 3.0))
@@ -28,10 +28,10 @@ CONNECT_SECONDS = 5.0
 
 
 class EmbeddedPostgres:
-    """One PostgreSQL cluster in `data_dir`, reached through a Unix socket only.
+    """A PostgreSQL cluster in `data_dir` that is reached only through a Unix socket.
 
-    It is created at the first start, and restarted at the same address when it ends unexpectedly.
-    `settings` add to or replace the server's settings, which keep every commit durable.
+    It is created at the first start, and restarted at the same address if it ends unexpectedly.
+    `settings` add to or replace the server's settings; these keep every commit durable.
     """
 
     def __init__(
@@ -64,9 +64,9 @@ class EmbeddedPostgres:
         return self._log
 
     async def start(self) -> str:
-        """Start the server, wait until it takes connections, and return its DSN.
+        """Starts the server, waits until it accepts connections, and returns its DSN.
 
-        Raises EmbeddedError when it cannot be started; nothing is left running then.
+        Raises EmbeddedError if it cannot be started; nothing is left running then.
         """
         make_private(self._home)
         await self._lock.acquire(LOCK_SECONDS)
@@ -83,7 +83,7 @@ class EmbeddedPostgres:
         return self.dsn
 
     async def stop(self) -> None:
-        """Close connections, flush, end every process. Without effect when it does not run."""
+        """Closes connections, flushes, ends every process. Without effect if it does not run."""
         if self._supervisor is not None:
             await self._supervisor.stop()
             self._supervisor = None
@@ -124,7 +124,7 @@ class EmbeddedPostgres:
         return ChildProcess.spawn(command)
 
     async def _evict_orphans(self) -> None:
-        # The server first: it stops its workers in order, and would replace them if they died.
+        # The server first: it stops its workers in order, but would restart workers that died.
         await evict(partial(cluster.is_server, self._pgdata), STOP_ORPHAN)
         await evict(partial(cluster.works_on, self._pgdata), STOP_ORPHAN_WORKER)
 

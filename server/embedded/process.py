@@ -25,20 +25,20 @@ POLL_SECONDS = 0.05
 Escalation = Sequence[tuple[signal.Signals, float]]
 """Signals to send one after another, each with the seconds to wait for its effect."""
 
-# What a database may need from the environment. The rest holds keys and settings of other programs.
+# The variables that a database may need. Others hold keys and settings of other programs.
 INHERITED_VARIABLES = ("PATH", "HOME", "TMPDIR", "TZ", "LD_LIBRARY_PATH", "JAVA_HOME")
 
-# The kernel ties the death signal to the thread that forked, so one thread that lives as long as
-# the process starts all children.
+# The kernel sends the death signal when the thread that forked ends, so a thread that lives as long
+# as the process starts all children.
 _spawner = ThreadPoolExecutor(max_workers=1, thread_name_prefix="embedded-spawner")
 
 
 @dataclass(frozen=True, slots=True)
 class ChildCommand:
-    """What to run and how it ends.
+    """The command of a child process, and how it ends.
 
-    `death_signal` is what the kernel sends it when this process has ended (Linux); `account` is the
-    user to switch to, None to keep the current one.
+    The kernel sends it `death_signal` when this process has ended (Linux). `account` is the user to
+    switch to, None to keep the current user.
     """
 
     arguments: Sequence[str]
@@ -49,14 +49,14 @@ class ChildCommand:
 
 
 class ChildProcess:
-    """A running child, with its output in a log file and a session of its own."""
+    """A running child process in its own session, with its output in a log file."""
 
     def __init__(self, process: subprocess.Popen[bytes]) -> None:
         self._process = process
 
     @classmethod
     def spawn(cls, command: ChildCommand) -> ChildProcess:
-        """Start `command`; takes a few milliseconds.
+        """Starts `command`; takes a few milliseconds.
 
         Synchronous, so that no cancellation can occur between the start and recording it. Raises
         OSError when the operating system refuses.
@@ -73,7 +73,7 @@ class ChildProcess:
         return self._process.poll()
 
     async def wait(self, timeout: float | None = None) -> int | None:
-        """Return the exit status, or None when it still runs after `timeout` seconds."""
+        """Returns the exit status, or None if it still runs after `timeout` seconds."""
         deadline = None if timeout is None else time.monotonic() + timeout
         while (status := self.exit_status()) is None:
             if deadline is not None and time.monotonic() > deadline:
@@ -82,7 +82,7 @@ class ChildProcess:
         return status
 
     async def stop(self, escalation: Escalation) -> None:
-        """Send the signals of `escalation` until the process has ended."""
+        """Sends the signals of `escalation` until the process has ended."""
         for number, seconds in escalation:
             if self.exit_status() is not None:
                 return
@@ -120,7 +120,7 @@ Matcher = Callable[[psutil.Process], bool]
 
 
 async def evict(matches: Matcher, escalation: Escalation) -> int:
-    """Stop every process that `matches` and return how many there were.
+    """Stops every process that `matches`, and returns their number.
 
     The caller must own their data directory, so that they belong to no living process. Raises
     EmbeddedError when one survives all of `escalation`.
@@ -137,7 +137,7 @@ async def evict(matches: Matcher, escalation: Escalation) -> int:
 
 
 def find(matches: Matcher) -> list[psutil.Process]:
-    """Return the processes that `matches`, without those that cannot be inspected."""
+    """Returns the processes that `matches`, without those that cannot be inspected."""
     found = []
     for process in psutil.process_iter():
         with suppress(psutil.Error, OSError):
@@ -158,7 +158,8 @@ def _is_running(process: psutil.Process) -> bool:
 
 
 def _has_ended(process: psutil.Process) -> bool:
-    # The main thread of a killed Java process is a zombie while others still hold files and ports.
+    # The main thread of a killed Java process can be a zombie while others still hold files and
+    # ports.
     return process.status() == psutil.STATUS_ZOMBIE and process.num_threads() <= 1
 
 
@@ -207,13 +208,13 @@ class Supervisor:
         return child.pid if child is not None and child.exit_status() is None else None
 
     def begin(self) -> None:
-        """Start the process and supervise it, in the background."""
+        """Starts the process and supervises it in the background."""
         self._task = asyncio.create_task(self._run(), name=f"supervise-{self._name}")
 
     async def until(self, is_ready: Callable[[], Awaitable[bool]], timeout: float) -> None:
-        """Wait until `is_ready`.
+        """Waits until `is_ready` returns True.
 
-        Raises StartError when the process ends first or `timeout` seconds have passed.
+        Raises StartError if the process ends first or `timeout` seconds have passed.
         """
         ends, deadline = self._ends, time.monotonic() + timeout
         while not await is_ready():
@@ -226,7 +227,7 @@ class Supervisor:
             await asyncio.sleep(POLL_SECONDS)
 
     async def stop(self) -> None:
-        """Stop the process and its supervision."""
+        """Stops the process and its supervision."""
         self._stopping.set()
         if self._child is not None:
             await self._child.stop(self._escalation)
@@ -244,7 +245,7 @@ class Supervisor:
             pause = min(LONGEST_PAUSE_SECONDS, FIRST_PAUSE_SECONDS * 2 ** (failures - 1))
             self._reason = reason
             self._ends += 1
-            self._progress.step(f"{self._name} {reason}: starting it again in {pause:g} s")
+            self._progress.step(f"{self._name} {reason}: restarting it in {pause:g} s")
             await self._sleep(pause)
 
     async def _run_once(self) -> str:

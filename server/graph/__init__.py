@@ -1,1 +1,1 @@
-"""Who relates to what, as memories say it."""
+"""The graph of entities and relations that memories state."""

@@ -1,4 +1,4 @@
-"""Entities and relations: what one memory says about the world, as a small graph."""
+"""Entities and relations: the statements of a memory as a small graph."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
 class Entity:
     """Something that memories mention, such as a person. `type` is "" if it is not known.
 
-    `aliases` are other names that a memory teaches for it; see `server.graph.entities.aliases`.
+    `aliases` are other names that a memory states; see `server.graph.entities.aliases`.
     """
 
     name: str
@@ -33,7 +33,7 @@ class Entity:
 
     @property
     def key(self) -> str:
-        """The key by which two spellings are the same entity: see `entity_key`."""
+        """The key of the entity, equal for all its spellings: see `entity_key`."""
         return entity_key(self.name)
 
 
@@ -47,25 +47,24 @@ class Relation:
 
     @property
     def subject(self) -> tuple[str, str]:
-        """What the relation is about: the source's key and the kind."""
+        """The subject of the relation: the source's key and the kind."""
         return self.source.key, self.relation
 
     @property
     def identity(self) -> tuple[str, str, str]:
-        """Equal for two spellings of the same statement: the keys of both ends, and the kind."""
+        """The keys of both ends and the kind, equal for all spellings of the same statement."""
         return (*self.subject, self.target.key)
 
 
 @dataclass(frozen=True, slots=True)
 class MemorySubgraph:
-    """What the graph must hold about one memory.
+    """The content of the graph for one memory.
 
-    The graph holds nothing for a memory that is gone or names nothing: it has neither entities nor
-    relations, and `exists` is False. `version` only grows. Entities are shared within the scope's
-    graph space (`Scope.graph_space`). `joined` maps the keys of names to the key of the entity that
-    they stand for in that space, and `aliases` maps an entity's key to its other names; both are
-    limited to what concerns this memory. `expires_on` is the last day on which the memory is
-    visible.
+    If the memory does not exist or mentions nothing, it has neither entities nor relations, and
+    `exists` is False. `version` only grows. Entities are shared within the scope's graph space
+    (`Scope.graph_space`). `joined` maps the keys of names to the keys of their entities in that
+    space, and `aliases` maps an entity's key to its other names; both have only entries for this
+    memory. `expires_on` is the last day on which the memory is visible.
     """
 
     project_id: str
@@ -87,7 +86,7 @@ class StatedRelation:
     """A relation together with the memory that states it.
 
     It holds from `event_time` until `superseded_at`, or still holds if that is None. The keys are
-    those of the two entities in the graph, which differ from the keys of the names if these are
+    the keys of the two entities in the graph, which differ from the keys of the names if these are
     aliases. By default they are the keys of the names.
     """
 
@@ -115,7 +114,7 @@ class StatedRelation:
         return self.superseded_at is None or self.superseded_at > time
 
     def is_after(self, cursor: RelationCursor) -> bool:
-        """Whether the relation comes after that place in the order of lists."""
+        """Whether the relation comes after the cursor in the order of lists."""
         if self.event_time != cursor.event_time:
             return self.event_time < cursor.event_time
         place = cursor.memory_id, cursor.source_key, cursor.relation, cursor.target_key
@@ -130,7 +129,7 @@ def newest_first(relations: Iterable[StatedRelation]) -> list[StatedRelation]:
 
 @dataclass(frozen=True, slots=True)
 class EntityRef:
-    """What identifies an entity within a project: its graph space and its key there."""
+    """The identity of an entity within a project: its graph space and its key there."""
 
     space: str
     key: str
@@ -138,7 +137,7 @@ class EntityRef:
 
 @dataclass(frozen=True, slots=True)
 class KnownEntity:
-    """An entity in the graph. `memory_count` is how many memories of a scope mention it."""
+    """An entity in the graph. `memory_count` counts the memories of a scope that mention it."""
 
     ref: EntityRef
     entity: Entity
@@ -146,7 +145,7 @@ class KnownEntity:
 
 
 def clean_name(text: str) -> str:
-    """Returns the name without control characters, with single spaces, cut to 512 characters."""
+    """Returns the name without control characters, with single spaces, up to 512 characters."""
     return " ".join(_CONTROL.sub(" ", text).split())[:MAX_NAME_LENGTH].strip()
 
 
@@ -158,7 +157,7 @@ def entity_key(name: str) -> str:
     return _short_key(name) if len(name) <= _SHORT_NAME else _key(name)
 
 
-# One add needs the keys of the same few names hundreds of times. Long names are not kept, so that
+# An add needs the keys of the same few names hundreds of times. Long names are not cached, so that
 # the cache stays small.
 _SHORT_NAME = 64
 

@@ -25,9 +25,9 @@ from server.projects.project import GraphCounts
 
 @dataclass(frozen=True, slots=True)
 class GraphScope:
-    """What every read of the graph is limited to: one project, and the memories of a scope.
+    """The limits of a read of the graph: one project, and the memories of a scope.
 
-    `holding_at` excludes the relations that were superseded by then; None includes all.
+    `holding_at` excludes relations that were superseded by then; None includes all.
     """
 
     project_id: str
@@ -37,7 +37,7 @@ class GraphScope:
 
 @dataclass(frozen=True, slots=True)
 class RelationQuery:
-    """Which relations to read: of one project and scope, newest first, at most `limit`.
+    """The relations to read: of one project and scope, newest first, at most `limit`.
 
     `entity` is the name or an alias of one end. `holding_at` excludes the relations that were
     superseded by then; None includes all.
@@ -53,7 +53,7 @@ class RelationQuery:
 
 
 NEWEST_MEMORIES: Final = 10
-"""How many memories come with an entity, to tell whether any is still there."""
+"""How many memories are returned with an entity, to check whether any of them still exists."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +66,7 @@ class FoundEntity:
 
 @dataclass(frozen=True, slots=True)
 class EntityQuery:
-    """Which entities to list: at most `limit`, after `after`; without `words`, all of the scope."""
+    """The entities to list: at most `limit`, after `after`; without `words`, all of the scope."""
 
     within: GraphScope
     limit: int
@@ -76,7 +76,7 @@ class EntityQuery:
 
 @dataclass(frozen=True, slots=True)
 class EntityPage:
-    """A page of entities, and where the next one begins."""
+    """A page of entities, and the start of the next page."""
 
     found: Sequence[FoundEntity]
     next: EntityCursor | None
@@ -86,7 +86,7 @@ class EntityPage:
 class Surroundings:
     """The relations around an entity, and the entities at their ends, by key.
 
-    `truncated` says that there were more.
+    `truncated` is whether there were more.
     """
 
     entities: Mapping[str, KnownEntity]
@@ -98,7 +98,7 @@ class GraphReader(Protocol):
     """Reads the graph, which can be behind the memories: check its results against the store.
 
     Every method works within one project, is bounded in time and size, and raises GraphUnavailable
-    if the graph cannot be reached; immediately, if that was just found out.
+    if the graph cannot be reached; at once, if this is already known.
     """
 
     async def list_relations(self, query: RelationQuery) -> list[StatedRelation]:
@@ -116,7 +116,7 @@ class GraphReader(Protocol):
         """Returns a page of entities that memories of the scope mention.
 
         They are ordered by space and key, or with words by the best match. A page can be short even
-        if there is a next one.
+        if there is a next page.
         """
         ...
 
@@ -126,10 +126,10 @@ class GraphReader(Protocol):
 
 
 class Graph(GraphReader, Protocol):
-    """The graph, a projection of the memories, of which every scope's part can be read."""
+    """The graph, a projection of the memories."""
 
     async def prepare(self) -> None:
-        """Creates the constraints that the projection relies on; can be repeated.
+        """Creates the constraints that the projection needs. Can be repeated.
 
         Raises:
             GraphUnavailable: the graph cannot be reached.
@@ -140,7 +140,7 @@ class Graph(GraphReader, Protocol):
         """Checks that the graph responds.
 
         Raises:
-            GraphUnavailable: it does not.
+            GraphUnavailable: the graph does not respond.
         """
         ...
 
@@ -151,13 +151,13 @@ class Graph(GraphReader, Protocol):
         subgraph with an older version than the one in the graph is ignored.
 
         Raises:
-            GraphUnavailable: the graph cannot be reached; either nothing or everything was changed.
+            GraphUnavailable: the graph cannot be reached; everything was changed or nothing.
             ValueError: a subgraph cannot be stored; nothing was changed.
         """
         ...
 
     async def count(self, project_id: str) -> GraphCounts:
-        """Returns how many entities and relations a project has.
+        """Returns the numbers of entities and relations in a project.
 
         Raises:
             GraphUnavailable: the graph cannot be reached.
@@ -167,9 +167,9 @@ class Graph(GraphReader, Protocol):
 
 @dataclass(frozen=True, slots=True)
 class RecallQuery:
-    """Which names to follow, by their keys, in the memories that a scope sees at an instant.
+    """The keys of names to follow, in the memories that are visible in a scope at an instant.
 
-    `with_relations` also asks for the relations of the entities themselves.
+    `with_relations` also returns the relations of the entities themselves.
     """
 
     project_id: str
@@ -183,14 +183,14 @@ class RelationRecall(Protocol):
     """Follows the relations that memories state, for searches."""
 
     async def recall(self, query: RecallQuery) -> Recollection:
-        """Returns what is within two relations of the entities with these names.
+        """Returns everything within two relations of the entities with these names.
 
-        Only memories of the scope count: the relations and aliases that they state, and how many
-        there are. Relations that were superseded lead nowhere.
+        Relations, aliases and counts come only from memories of the scope. Superseded relations are
+        not followed.
 
         Raises:
             StoreUnavailable: the memories cannot be read.
-            ValueError: the scope names nothing.
+            ValueError: the scope is empty.
         """
         ...
 
@@ -214,7 +214,7 @@ class GraphAudit(Protocol):
     async def rewind(self, subgraphs: Sequence[MemorySubgraph]) -> None:
         """Allows these states to be projected even if the graph holds later versions.
 
-        It does if PostgreSQL was restored from a backup.
+        It can hold later versions if PostgreSQL was restored from a backup.
         """
         ...
 
@@ -225,17 +225,17 @@ class GraphAudit(Protocol):
     def flaws(
         self, project_id: str, page_size: int, *, mend: bool
     ) -> AsyncIterator[Counter[DifferenceKind]]:
-        """Yields what is inconsistent within the graph, page by page; `mend` repairs it.
+        """Yields inconsistencies within the graph, page by page; `mend` repairs them.
 
-        It covers everything derived from mentions and relations: the names of entities, entities
-        that nothing mentions, and until when relations hold.
+        They concern everything derived from mentions and relations: the names of entities, entities
+        that no memory mentions, and the supersession of relations.
         """
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class TaughtName:
-    """The number of memories in a graph space that teach `alias` as another name of `name`."""
+    """The number of memories in a graph space that state `alias` as another name of `name`."""
 
     space: str
     name: str
@@ -244,26 +244,26 @@ class TaughtName:
 
 
 class EntitySplits(Protocol):
-    """What memories teach about names, and the splits by which operators overrule it.
+    """The aliases that memories state, and the splits with which operators overrule them.
 
     Every method raises StoreUnavailable if PostgreSQL cannot be reached.
     """
 
     async def taught(self, project_id: str, space: str | None = None) -> Sequence[TaughtName]:
-        """Returns what the memories of one or all graph spaces teach, without what is split."""
+        """Returns the aliases that memories of one or all graph spaces state, except split ones."""
         ...
 
     async def splits(
         self, project_id: str, spaces: Sequence[str] | None, at: datetime
     ) -> Sequence[Split]:
-        """Returns the current splits that were made by `at`; `spaces` None means all spaces.
+        """Returns the current splits made up to `at`; `spaces` None means all spaces.
 
         A split that was undone counts as never made.
         """
         ...
 
     async def split(self, project_id: str, split: Split) -> int:
-        """Stores a split and updates the graph; returns how many memories are projected for it.
+        """Stores a split; returns the number of memories that are projected again for it.
 
         Repeating it projects them again and changes nothing else.
         """

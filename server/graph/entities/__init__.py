@@ -1,1 +1,1 @@
-"""Entities and the names that they go by."""
+"""Entities and their names."""

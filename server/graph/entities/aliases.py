@@ -1,6 +1,6 @@
-"""Aliases of entities, as memories teach them, and splits that undo wrong ones.
+"""Aliases of entities, as memories state them, and splits that undo wrong ones.
 
-A split says that of two names in a graph space neither is an alias of the other. The memories
+A split declares that of two names in a graph space neither is an alias of the other. The memories
 themselves stay unchanged and are only interpreted differently, so a split can be undone.
 """
 
@@ -14,7 +14,7 @@ from server.graph.model import Entity, Relation, clean_name, entity_key
 from server.memories.add.entity_resolution import is_said
 
 MAX_ALIASES = 32
-"""The most aliases of one entity that are shown."""
+"""The maximum number of aliases of an entity that are shown."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -27,11 +27,11 @@ class TaughtAlias:
 
 
 class Joins:
-    """Maps the names of a graph space to entities, by all that its memories teach.
+    """Maps the names of a graph space to entities, by the aliases that its memories state.
 
-    A name taught as an alias of two entities is ambiguous and joins neither. The result depends
-    only on what is taught, not on the order. Once no memory teaches an alias any more, the names
-    are separate again.
+    An alias of two entities is ambiguous and joins neither. The result depends only on the stated
+    aliases, not on their order. Once no memory states an alias any more, the names are separate
+    again.
     """
 
     def __init__(self, taught: Iterable[TaughtAlias]) -> None:
@@ -48,11 +48,11 @@ class Joins:
         self.aliases: Mapping[str, tuple[str, ...]] = self._names(ordered)
 
     def key(self, key: str) -> str:
-        """Returns the key of the entity that a name with this key stands for."""
+        """Returns the key of the entity to which a name with this key belongs."""
         return self.resolved.get(key, key)
 
     def changed(self, other: Joins) -> frozenset[str]:
-        """Returns the keys whose memories look different in the graph under the other joins."""
+        """Returns the keys whose memories the graph represents differently with the other joins."""
         names = self.resolved.keys() | other.resolved.keys()
         moved = {key for key in names if self.key(key) != other.key(key)}
         shown = self.aliases.keys() | other.aliases.keys()
@@ -93,7 +93,7 @@ Pair = frozenset[str]
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """Two names of a graph space that stand for different entities since `create_time`."""
+    """Two names of a graph space that belong to different entities since `create_time`."""
 
     space: str
     name: str
@@ -117,8 +117,7 @@ def apart(
     """Returns a memory's entities and relations after applying the splits.
 
     An entity loses the aliases that are split from its name. If the text contains such an alias but
-    not the name, the entity had the name only because of the join, so it gets the alias as its
-    name.
+    not the name, the entity had the name only because of the join, so the alias becomes its name.
     """
     if not splits:
         return tuple(entities), tuple(relations)

@@ -1,4 +1,4 @@
-"""Shows operators which names stand for one entity, and lets them undo wrong joins."""
+"""Lists the names that memories join to one entity, and undoes wrong joins, for operators."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from server.graph.ports import EntitySplits, TaughtName
 
 
 class JoinState(StrEnum):
-    """Whether a name that memories teach as an alias is joined, ambiguous or split."""
+    """Whether an alias that memories state is joined, ambiguous or split."""
 
     JOINED = "joined"
     AMBIGUOUS = "ambiguous"
@@ -25,7 +25,7 @@ class JoinState(StrEnum):
 class NameJoin:
     """Two names of a graph space, and whether they are one entity.
 
-    `memories` counts the memories that teach it; for a split they are not counted.
+    `memories` counts the memories that state it; for a split they are not counted.
     """
 
     space: str
@@ -55,30 +55,30 @@ class EntityJoins:
         return sorted(found, key=lambda join: (join.space, join.name, join.alias))
 
     async def split(self, project_id: str, space: str, name: str, alias: str) -> int:
-        """Splits two names permanently, and returns how many memories are projected again.
+        """Splits two names permanently, and returns the number of memories to project again.
 
-        Repeating it is harmless. No memory can join the names again, not even a new one.
+        Repeating it is harmless. No old or new memory can join the names again.
 
         Raises:
-            InvalidRequest: no memory of the space says that they are the same.
+            InvalidRequest: no memory of the space joins them.
         """
         split = self._split(space, name, alias)
         known = await self._splits.splits(project_id, [space], self._clock.now())
         taught = await self._splits.taught(project_id, space)
         pairs = {each.pair for each in known} | {pair_of(each.name, each.alias) for each in taught}
         if split.pair not in pairs:
-            rule = f"no memory of {space} says that these are one"
+            rule = f"no memory of {space} joins these names"
             raise InvalidRequest([FieldViolation("alias", rule)])
         return await self._splits.split(project_id, split)
 
     async def rejoin(self, project_id: str, space: str, name: str, alias: str) -> None:
-        """Undoes a split, so that the names are joined again if memories teach it.
+        """Undoes a split, so that the names are joined again if memories state it.
 
         Raises:
             InvalidRequest: these names were not split.
         """
         if not await self._splits.rejoin(project_id, self._split(space, name, alias)):
-            rule = f"in {space} these are not split"
+            rule = f"in {space} these names are not split"
             raise InvalidRequest([FieldViolation("alias", rule)])
 
     def _split(self, space: str, name: str, alias: str) -> Split:

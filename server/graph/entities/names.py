@@ -1,4 +1,4 @@
-"""The names of entities: which ones a memory mentions, and how well words match them."""
+"""The names of entities: mentions in memories, and matching of words."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from server.graph.model import Entity, MemorySubgraph, words_of
 
 @dataclass(frozen=True, slots=True, order=True)
 class EntityKey:
-    """What identifies an entity."""
+    """The identity of an entity."""
 
     project_id: str
     space: str
@@ -23,8 +23,8 @@ class EntityKey:
 class Mention:
     """The mention of an entity in a memory, under this name and type.
 
-    `own_name` says that the name is the entity's own and not an alias. `aliases` are those of the
-    entity.
+    `own_name` is whether the name is the entity's own and not an alias. `aliases` are all aliases
+    of the entity.
     """
 
     memory_id: str
@@ -41,10 +41,10 @@ class Mention:
 
     @property
     def rank(self) -> str:
-        """The rank of the mention: the lowest of an entity gives it its name and type.
+        """The rank of the mention: the mention with the lowest rank gives its entity name and type.
 
-        Mentions by its own name come first, then those with a type, then by memory id, that is by
-        age. So the name does not depend on the order in which memories are projected.
+        Mentions by its own name come first, then mentions with a type, then by memory id, that is
+        by age. So the name does not depend on the order in which memories are projected.
         """
         return f"{0 if self.own_name else 1}{0 if self.type else 1}:{self.memory_id}"
 
@@ -69,7 +69,7 @@ def naming_mentions(mentions: Iterable[Mention]) -> dict[EntityKey, Mention]:
 
 
 def entity_key_in(subgraph: MemorySubgraph, entity: Entity) -> EntityKey:
-    """Returns the key of the entity that a name in the memory stands for."""
+    """Returns the key of the entity to which a name in the memory belongs."""
     resolved = subgraph.joined.get(entity.key, entity.key)
     return EntityKey(subgraph.project_id, subgraph.scope.graph_space(), resolved)
 
@@ -87,7 +87,7 @@ def _mention(subgraph: MemorySubgraph, entity: Entity) -> Mention:
 
 
 def _of_both(first: Mention, second: Mention) -> Mention:
-    """Merges two mentions of one entity: its own name wins, and the first type."""
+    """Merges two mentions of an entity: its own name takes precedence, then the first type."""
     named = second if second.own_name and not first.own_name else first
     return replace(named, type=first.type or second.type)
 
@@ -109,8 +109,8 @@ _SHORTEST_WITH_TWO_EDITS: Final = 6
 def match_score(words: Sequence[str], entity: Entity) -> float:
     """Returns how well an entity's names match folded words; 0 if a word matches none of them.
 
-    A word matches exactly, as the beginning of a word, or with one or two different letters, in
-    this order of merit. An entity with fewer other words matches better.
+    From best to worst, a word matches exactly, as the beginning of a word, or with one or two
+    different letters. An entity with fewer other words matches better.
     """
     of_names = [word for name in (entity.name, *entity.aliases) for word in words_of(name)]
     scores = [max((_score(word, other) for other in of_names), default=0.0) for word in words]
@@ -129,9 +129,10 @@ def _score(word: str, other: str) -> float:
 
 
 def _edits(one: str, other: str, most: int) -> int:
-    """Returns how many letters must be added, removed, replaced or swapped with the next one.
+    """Returns the optimal string alignment distance of two words.
 
-    This is the optimal string alignment distance. Above `most`, any larger number is returned.
+    It counts letters to add, remove, replace or swap with the next. Distances above `most` are not
+    exact.
     """
     if abs(len(one) - len(other)) > most:
         return most + 1

@@ -1,4 +1,4 @@
-"""What all reads of the graph share: waiting for writes, and showing only what memories state."""
+"""The common part of all reads of the graph: waiting for writes, and hiding deleted memories."""
 
 from __future__ import annotations
 
@@ -35,20 +35,19 @@ class CaughtUp:
     async def __call__(
         self, project_id: str, scope: Scope, position: int | None, seconds: float = CATCH_UP_SECONDS
     ) -> None:
-        """Returns when reads of the scope see the write at `position`; at once for None.
+        """Returns once reads of the scope see the write at `position`; at once if that is None.
 
         Only reads of whole graph spaces use Neo4j and can be behind.
 
         Raises:
-            GraphBehind: it does not within `seconds` or before the call's deadline.
+            GraphBehind: they do not see it within `seconds` or the call's deadline.
             StoreUnavailable: the outbox cannot be read.
         """
         if position is None or not scope.sees_whole_spaces():
             return
         try:
             async with asyncio.timeout(bounded(seconds)):
-                # Any server may do the projection, so there is no event in this process to wait
-                # for.
+                # Any server may project the write, so this process has no event to wait for.
                 while not await self._outbox.is_caught_up(project_id, position):  # noqa: ASYNC110
                     await asyncio.sleep(CATCH_UP_INTERVAL_SECONDS)
         except TimeoutError as error:
@@ -122,14 +121,14 @@ class KnownEntities:
 
 
 MOST_MEMORIES: Final = 10_000
-"""The most memories to compute a past graph from; the graph itself holds only the present."""
+"""The maximum number of memories for a past graph; Neo4j holds only the present."""
 
 
 class PastGraph:
     """Computes the graph of a past instant, from the history.
 
-    It costs two statements: they read the scope's memories as they were, and the names that were
-    split by then.
+    It costs two statements, which read the scope's past memories and the names that were split by
+    then.
     """
 
     def __init__(self, history: MemoryHistory, splits: EntitySplits) -> None:
@@ -139,10 +138,10 @@ class PastGraph:
     async def relations(
         self, project_id: str, scope: Scope, time: datetime, entity: str | None
     ) -> list[StatedRelation]:
-        """Returns what the scope's memories stated then, newest event first, superseded or not.
+        """Returns the scope's relations at that time, newest event first, superseded or not.
 
         Raises:
-            InvalidRequest: there were too many memories to compute it from.
+            InvalidRequest: the scope had too many memories.
             StoreUnavailable: the memories cannot be read.
         """
         return relations_of(await self.spaces(project_id, scope, time), entity)
@@ -153,7 +152,7 @@ class PastGraph:
         The scope's own space comes first, then the spaces of its newest memories.
 
         Raises:
-            InvalidRequest: there were too many memories to compute it from.
+            InvalidRequest: the scope had too many memories.
             StoreUnavailable: the memories cannot be read.
         """
         query = ListQuery(

@@ -18,9 +18,9 @@ from server.memories.scope import Scope
 
 @dataclass(frozen=True, slots=True)
 class GetEntityCommand:
-    """Which entity to read, and how many hops around it.
+    """The entity to read, and the number of hops around it.
 
-    `position` is that of a write that the result must reflect. `as_of` selects a past instant.
+    The result reflects the write at `position`. `as_of` selects a past instant.
     """
 
     project_id: str
@@ -45,8 +45,8 @@ class Neighbourhood:
 class GetEntity:
     """Reads an entity with its neighbourhood.
 
-    It costs two reads of the graph, each followed by one of PostgreSQL; for a past instant one in
-    all.
+    It costs two reads of the graph, each followed by a read of PostgreSQL; for a past instant a
+    single read of PostgreSQL.
     """
 
     def __init__(
@@ -71,7 +71,7 @@ class GetEntity:
             EntityNotFound: no memory of the scope mentions it.
             GraphBehind: the write at `position` does not reach the graph in time.
             GraphUnavailable, StoreUnavailable: the graph or the store cannot be read.
-            InvalidRequest: there were too many memories at the past instant.
+            InvalidRequest: the scope had too many memories at the past instant.
         """
         if command.as_of is not None:
             return await self._at(command, command.as_of)
@@ -111,7 +111,7 @@ def _likeliest(spaces: Sequence[PastSpace], name: str) -> tuple[PastSpace, Known
 
 @dataclass(frozen=True, slots=True)
 class ListEntitiesCommand:
-    """Which entities to read. `position` is that of a write that the result must reflect."""
+    """The entities to read. The result reflects the write at `position`."""
 
     project_id: str
     scope: Scope
@@ -123,7 +123,7 @@ class ListEntitiesCommand:
 
 @dataclass(frozen=True, slots=True)
 class ShownEntities:
-    """One page, and where the next page starts, if there is one."""
+    """One page, and the start of the next page, if there is one."""
 
     entities: Sequence[KnownEntity]
     next: EntityCursor | None

@@ -29,7 +29,7 @@ from server.memories.memory import Memory
 class PastSpace:
     """The graph of one space: its entities by key, the memories that mention them, and relations.
 
-    All of it, names and types and ends too, comes from these memories.
+    Everything, including names, types and ends of relations, comes from these memories.
     """
 
     name: str
@@ -74,7 +74,7 @@ def _apart(memory: Memory, splits: Set[Pair]) -> Memory:
 def relations_of(spaces: Iterable[PastSpace], entity: str | None = None) -> list[StatedRelation]:
     """Returns all relations, newest event first, in the order of lists of relations.
 
-    With `entity`, returns only those with it at either end, by name or alias.
+    With `entity`, returns only relations with that entity at either end, by name or alias.
     """
     return newest_first(each for space in spaces for each in space.about(entity))
 
@@ -118,7 +118,7 @@ def _of_memory(memory: Memory, joins: Joins) -> Iterable[StatedRelation]:
     for relation in memory.relations:
         own = relation.source.key, relation.target.key
         source, target = (joins.key(key) for key in own)
-        # A relation of an entity with itself that results only from joined names says nothing.
+        # A relation of an entity with itself that only results from joined names is dropped.
         if source != target or own[0] == own[1]:
             yield StatedRelation(
                 relation, memory.id, memory.event_time, source_key=source, target_key=target
@@ -132,7 +132,7 @@ def _with_names(stated: StatedRelation, entities: Mapping[str, Entity]) -> State
 
 
 def _with_ends(stated: Sequence[StatedRelation]) -> list[StatedRelation]:
-    """Returns the same relations, each with the time until which it held."""
+    """Returns the same relations, each with the time at which it was superseded."""
     slots: dict[tuple[str, str], list[StatedRelation]] = {}
     for each in stated:
         if is_functional(each.relation.relation):
@@ -154,10 +154,10 @@ Adjacency = Mapping[str, Sequence[tuple[str, StatedRelation]]]
 
 
 FAN_OUT: Final = 100
-"""The most relations of one entity to follow; the newest are taken."""
+"""The maximum number of relations of an entity to follow; the newest are followed."""
 
 MOST_RELATIONS: Final = 1000
-"""The most relations that one exploration returns."""
+"""The maximum number of relations that an exploration returns."""
 
 
 def explore(
@@ -205,7 +205,7 @@ def shortest_paths(
 ) -> list[list[StatedRelation]]:
     """Returns up to `limit` paths from source to target, shortest first, without cycles.
 
-    An entity has no path to itself. If two entities have several relations, a path contains the
+    An entity has no path to itself. Of several relations between two entities, a path contains the
     newest.
     """
     if source == target:
@@ -214,8 +214,8 @@ def shortest_paths(
     to_target = distances_from(around, target, max_length)
     found: list[list[StatedRelation]] = []
     waiting: deque[tuple[tuple[str, ...], tuple[StatedRelation, ...]]] = deque([((source,), ())])
-    # Follows only branches that can still reach the target in time, so that the work is nearly
-    # proportional to what is found.
+    # Follows only branches that can still reach the target, so that the work is nearly proportional
+    # to the result.
     steps = limit * _STEPS_PER_PATH
     while waiting and len(found) < limit and steps > 0:
         visited, path = waiting.popleft()
@@ -235,7 +235,7 @@ _STEPS_PER_PATH = 2000
 
 
 def adjacency(relations: Iterable[StatedRelation]) -> Adjacency:
-    """Returns the relations by the entity at each end, without an entity's relations to itself."""
+    """Returns the relations by the entities at their ends, without relations to itself."""
     around: dict[str, list[tuple[str, StatedRelation]]] = {}
     for stated in relations:
         if stated.source_key != stated.target_key:

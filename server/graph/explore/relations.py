@@ -17,9 +17,9 @@ from server.memories.scope import Scope
 
 @dataclass(frozen=True, slots=True)
 class ListRelationsCommand:
-    """Which relations to read. `position` is that of a write that the result must reflect.
+    """The relations to read.
 
-    `as_of` selects a past instant.
+    The result reflects the write at `position`. `as_of` selects a past instant.
     """
 
     project_id: str
@@ -35,14 +35,14 @@ class ListRelationsCommand:
 
 @dataclass(frozen=True, slots=True)
 class RelationPage:
-    """One page, and where the next page starts, if there is one."""
+    """One page, and the start of the next page, if there is one."""
 
     relations: Sequence[StatedRelation]
     next: RelationCursor | None
 
 
 class ListRelations:
-    """Lists relations of the graph; hides those of deleted memories even if the graph is behind."""
+    """Lists relations, without relations of deleted memories even if the graph is behind."""
 
     def __init__(
         self,
@@ -59,7 +59,7 @@ class ListRelations:
         self._clock = clock
 
     async def __call__(self, command: ListRelationsCommand) -> RelationPage:
-        """Returns one page, which can be short if the graph is behind, even if there is a next one.
+        """Returns one page, which can be short even if there is a next page.
 
         Raises:
             GraphBehind: the write at `position` does not reach the graph in time.
@@ -114,9 +114,9 @@ def _cursor(page: Sequence[StatedRelation]) -> RelationCursor:
 
 @dataclass(frozen=True, slots=True)
 class FindPathsCommand:
-    """Which two entities, how long a path may be, and how many to find.
+    """The two entities, the maximum length of a path, and the number of paths to find.
 
-    `position` is that of a write that the result must reflect.
+    The result reflects the write at `position`.
     """
 
     project_id: str
@@ -129,7 +129,7 @@ class FindPathsCommand:
 
 
 class FindPaths:
-    """Finds paths by searching from both ends, so that each is explored only half as far."""
+    """Finds paths by exploring from both ends, each only half as far."""
 
     def __init__(
         self, graph: GraphReader, caught_up: CaughtUp, visible: VisibleRelations, clock: Clock
@@ -169,7 +169,7 @@ class FindPaths:
 def _in_one_space(
     sources: Sequence[KnownEntity], targets: Sequence[KnownEntity]
 ) -> tuple[KnownEntity, KnownEntity] | None:
-    """Returns the best two that share a graph space; there are no relations between spaces."""
+    """Returns the best pair in one graph space; there are no relations between spaces."""
     by_space = {target.ref.space: target for target in targets}
     for source in sources:
         if source.ref.space in by_space:

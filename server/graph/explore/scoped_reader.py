@@ -1,9 +1,9 @@
-"""Reads the graph as a scope sees it.
+"""Reads the graph within a scope.
 
-Neo4j joins names and ends relations by all memories of a graph space. That is right for whoever
-sees the whole space: a scope that names a user and nothing else. Any other scope, such as one run
-of an agent, must not learn from what it cannot see, so its part of the graph is computed from its
-own memories, by the same rules.
+Neo4j joins names and supersedes relations by all memories of a graph space. That is right only for
+a scope that includes the whole space: a user and nothing else. For any other scope, such as a run
+of an agent, the graph must not reveal other memories, so it is computed from the scope's own
+memories, by the same rules.
 """
 
 from __future__ import annotations
@@ -35,15 +35,15 @@ from server.memories.ports import ListQuery, MemoryStore
 from server.memories.scope import Scope
 
 MOST_MEMORIES: Final = 10_000
-"""The most memories with entities to compute a part of the graph from."""
+"""The maximum number of memories with entities for which a graph is computed."""
 
 
 class ScopedGraphReader:
-    """Implements `server.graph.ports.GraphReader`: by Neo4j for whole users, else by memories.
+    """Implements `GraphReader`: with Neo4j for whole users, else from memories.
 
-    Besides the errors of the port, its methods raise StoreUnavailable if PostgreSQL cannot be read,
-    and InvalidRequest if a scope without a user, or a part of a user's, has more than
-    `MOST_MEMORIES` memories with entities.
+    In addition to the port's errors, its methods raise StoreUnavailable if PostgreSQL cannot be
+    read, and InvalidRequest if a scope other than a whole user has more than `MOST_MEMORIES`
+    memories with entities.
     """
 
     def __init__(
@@ -116,8 +116,8 @@ class ScopedGraphReader:
 
 
 _TOO_MANY: Final = (
-    f"the scope has more than {MOST_MEMORIES} memories with entities; name a user and nothing "
-    "else, or a smaller scope"
+    f"the scope has more than {MOST_MEMORIES} memories with entities; name only a user, or a "
+    "smaller scope"
 )
 
 

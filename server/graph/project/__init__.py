@@ -1,1 +1,1 @@
-"""Bringing the graph up to date with the memories."""
+"""The projection of memories to the graph."""

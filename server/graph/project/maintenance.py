@@ -14,7 +14,7 @@ from server.graph.project.projector import GraphProjector
 
 
 async def projects_of(outbox: Outbox, audit: GraphAudit, project_id: str | None) -> list[str]:
-    """Returns the given project, or for None all projects that either store knows."""
+    """Returns the given project, or for None all projects in either store."""
     if project_id is not None:
         return [project_id]
     return sorted({*await outbox.projects(), *await audit.projects()})
@@ -35,7 +35,7 @@ MOST_EXAMPLES = 3
 
 @dataclass(slots=True)
 class GraphReport:
-    """What a comparison found. `pending` counts memories whose projection is under way.
+    """The result of a comparison. `pending` counts memories that are yet to be projected.
 
     `examples` names up to three memories for each kind of difference.
     """
@@ -47,15 +47,15 @@ class GraphReport:
 
     @property
     def equal(self) -> bool:
-        """Whether the graph holds what it should."""
+        """Whether the graph has no differences."""
         return not +self.differences
 
 
 class VerifyGraph:
-    """Compares the graph with the store, in pages, so that memory use does not grow with them.
+    """Compares the graph with the store, page by page, so that memory use is bounded.
 
-    Servers may keep working meanwhile: differences are checked a second time, and changes that are
-    on their way to the graph count as pending.
+    Servers may keep working: differences are checked a second time, and changes that are not
+    projected yet count as pending.
     """
 
     def __init__(self, outbox: Outbox, audit: GraphAudit) -> None:
@@ -120,7 +120,7 @@ REBUILD_PAGE_SIZE = 1000
 
 @dataclass(slots=True)
 class Rebuilt:
-    """What a rebuild did."""
+    """The counts of a rebuild."""
 
     memories: int = 0
     unknown: int = 0
@@ -130,10 +130,10 @@ class Rebuilt:
 
 
 class RebuildGraph:
-    """Projects every memory again, removes what no memory states, and repairs the rest.
+    """Projects every memory again, removes what no memory states, and repairs inconsistencies.
 
-    The graph stays readable meanwhile, and servers may keep working; their projectors help. A
-    rebuild can be interrupted and repeated: memories already marked are projected by the servers.
+    The graph stays readable, and servers may keep working; their projectors help. A rebuild can be
+    interrupted and repeated: servers project the memories that are already marked.
     """
 
     def __init__(
@@ -199,7 +199,7 @@ class RebuildGraph:
             if on_progress:
                 on_progress(max(total - pending, 0), total)
             if not await self._projector.project_once():
-                # What is left is held by other projectors, or waits for its next attempt.
+                # Other projectors hold the rest, or it waits for its next attempt.
                 await self._graph.check()
                 await self._projector.wait_for_work()
         if on_progress:

@@ -1,4 +1,4 @@
-"""Ports to the memories that the graph is made from: those that changed, or all of them."""
+"""Ports to the memories that the graph is made from: the changed ones, or all of them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class DirtyMemory:
     """A memory that has changed, claimed for projection.
 
     `position` grows with every change of the memory. `attempts` counts the claims since the last
-    success, including this one. `correlation_id` and `traceparent` are those of the call that made
+    success, including this claim. `correlation_id` and `traceparent` come from the call that made
     the latest change. `lease` identifies the claim.
     """
 
@@ -33,7 +33,7 @@ class DirtyMemory:
 class Backlog:
     """How far the graph is behind: the numbers of waiting and of given-up memories.
 
-    `oldest_seconds` is how long the oldest has been waiting; 0 if none is.
+    `oldest_seconds` is how long the oldest has been waiting; 0 if none is waiting.
     """
 
     pending: int
@@ -43,61 +43,61 @@ class Backlog:
 
 @dataclass(frozen=True, slots=True)
 class KnownSubgraphs:
-    """What the graph should hold; `not_learned` are memories whose aliases are not stored yet."""
+    """The expected content; `not_learned` are memories whose aliases are not stored yet."""
 
     subgraphs: Sequence[MemorySubgraph]
     not_learned: Sequence[UUID]
 
 
 class Outbox(Protocol):
-    """The memories that the graph must hold: those that changed, and all of them page by page.
+    """The memories that the graph must hold: the changed ones, and all of them page by page.
 
-    A change is added in the transaction that makes it.
+    A change is enqueued in the transaction that makes it.
 
     Every method raises StoreUnavailable if PostgreSQL cannot be reached.
     """
 
     async def claim(self, limit: int, lease: timedelta) -> list[DirtyMemory]:
-        """Claims up to `limit` dirty memories, oldest first, that nobody else holds.
+        """Claims up to `limit` dirty memories that nobody else holds, oldest first.
 
-        They belong to this caller for the duration `lease`, by the database's clock.
+        The caller holds them for the duration `lease`, by the database's clock.
         """
         ...
 
     async def renew(self, claimed: Sequence[DirtyMemory], lease: timedelta) -> None:
-        """Extends a claim to last `lease` from now, for the memories that it still holds."""
+        """Extends a claim to last `lease` from now, for memories that are still held."""
         ...
 
     async def subgraphs(self, claimed: Sequence[DirtyMemory]) -> list[MemorySubgraph]:
-        """Returns what the graph must hold now for the claimed memories, one each, in any order.
+        """Returns the current subgraphs of the claimed memories, one each, in any order.
 
-        A memory that is deleted or expired has `exists=False`. If a memory teaches other names of
-        an entity than before, the memories that mention those names become dirty.
+        A memory that is deleted or expired has `exists=False`. If a memory states other aliases
+        than before, the memories that mention those names become dirty.
         """
         ...
 
     async def settle(self, claimed: Sequence[DirtyMemory]) -> int:
         """Removes the claimed memories, except those that have changed again since the claim.
 
-        Memories whose lease has passed to another projector become dirty again, because they may
-        have been overwritten with an older state. Returns how many those are.
+        Memories that another projector took over become dirty again, because they may have been
+        overwritten with an older state. Returns their number.
         """
         ...
 
     async def release(self, claimed: Sequence[DirtyMemory], retry_after: timedelta) -> None:
-        """Gives the claimed memories back, to be claimed again after `retry_after`.
+        """Releases the claimed memories, to be claimed again after `retry_after`.
 
-        Memories whose lease has passed to another projector stay there.
+        Memories that another projector took over are not affected.
         """
         ...
 
     async def refuse(
         self, refused: DirtyMemory, fault: str, retry_after: timedelta, patience: int
     ) -> bool:
-        """Gives back a memory that the graph refuses on its own. Returns whether it is given up.
+        """Releases a memory that the graph refuses on its own. Returns whether it is given up.
 
         It is given up at its `patience`-th refusal: then it is not claimed again until it changes
-        or is revived. `fault` says what is wrong, without the memory's text.
+        or is revived. `fault` is the reason, without the memory's text.
         """
         ...
 
@@ -109,14 +109,14 @@ class Outbox(Protocol):
         ...
 
     async def backlog(self, project_id: str | None = None) -> Backlog:
-        """Returns how far the graph is behind, in one project or in all."""
+        """Returns the backlog of the graph, in one project or in all."""
         ...
 
     async def keep_up(self) -> int:
-        """Marks memories as dirty that expired with the new day; returns how many.
+        """Marks memories as dirty that expired with the new day; returns their number.
 
-        It is cheap to repeat; only one of several servers does it each day. It also finishes what a
-        projector that died had begun.
+        It is cheap to repeat; only one of several servers does it each day. It also finishes the
+        work of a projector that died.
         """
         ...
 
@@ -129,11 +129,11 @@ class Outbox(Protocol):
         ...
 
     async def known_subgraphs(self, project_id: str, memory_ids: Sequence[UUID]) -> KnownSubgraphs:
-        """Returns what the graph must hold for these memories now, without changing anything."""
+        """Returns the current subgraphs of these memories, without changing anything."""
         ...
 
     async def outstanding(self, project_id: str, memory_ids: Sequence[UUID]) -> set[UUID]:
-        """Returns those of the memories whose latest change is not in the graph yet."""
+        """Returns the memories whose latest change is not in the graph yet."""
         ...
 
     async def enqueue(self, project_id: str, memory_ids: Sequence[UUID]) -> None:
@@ -141,5 +141,5 @@ class Outbox(Protocol):
         ...
 
     async def revive(self, project_id: str) -> int:
-        """Lets memories that were given up be tried again. Returns how many."""
+        """Retries memories that were given up. Returns their number."""
         ...

@@ -33,19 +33,19 @@ _RELEASE_SECONDS = 2.0
 class ProjectorOptions:
     """How a projector works.
 
-    A claim lasts for `lease` and is renewed after every third of it, for at most `work_time` in
-    all; the work ends a little before the lease does. So two projectors never work on one memory,
-    and the memories of a projector that died are free soon. A memory that the graph refuses on its
-    own `patience` times is given up.
+    A claim lasts for `lease` and is renewed after every third of it, for at most `work_time`; the
+    work ends shortly before the lease does. So two projectors never work on one memory, and the
+    memories of a projector that died are soon free. A memory that the graph refuses on its own
+    `patience` times is given up.
 
     The batch size starts at `first_batch` memories. It doubles after each full batch, up to
     `batch_size`, and is quartered when the graph fails, because the batch may have been too large:
-    a graph that has just started takes many times as long for each memory as later.
+    just after its start, Neo4j takes many times as long for each memory as later.
 
-    A transaction costs the graph about as much for one memory as for ten. So while changes keep
-    coming, the projector lingers before each claim: first for `first_linger`, then twice as long
-    each time up to `longest_linger`, which bounds the extra delay of a change. A change after a
-    pause is projected at once.
+    For Neo4j a transaction with ten memories costs about as much as one with a single memory. So
+    while changes keep coming, the projector lingers before each claim: first for `first_linger`,
+    then twice as long each time up to `longest_linger`, which bounds the extra delay of a change.
+    A change after a pause is projected at once.
     """
 
     first_batch: int = 50
@@ -67,10 +67,10 @@ class ProjectorOptions:
 
 
 class GraphProjector:
-    """Takes changed memories from the outbox and makes the graph hold what they say now.
+    """Takes changed memories from the outbox and projects their current state to the graph.
 
     Several projectors, in one process or many, share the work. `jitter` returns numbers from 0 to
-    1, and `monotonic` the time in seconds, by which `sleep` waits.
+    1, `monotonic` the time in seconds for `sleep`.
     """
 
     def __init__(
@@ -95,7 +95,7 @@ class GraphProjector:
         self._prepared = False
 
     def wake(self) -> None:
-        """Wakes `run`, so that it need not wait for its poll."""
+        """Wakes `run` before its next poll."""
         self._wakeup.set()
 
     async def run(self) -> None:
@@ -110,7 +110,7 @@ class GraphProjector:
                 failures += 1
                 pause = self._pause(failures)
                 _log_failure(error, pause, outage)
-                # `wake` does not shorten this pause; else each new memory would mean another
+                # `wake` does not shorten this pause; otherwise each new memory would cause an
                 # attempt while the graph is unavailable.
                 await asyncio.sleep(pause.total_seconds())
             else:
@@ -119,11 +119,11 @@ class GraphProjector:
                 await self.wait_for_work()
 
     async def project_once(self) -> int:
-        """Projects one batch and returns how many memories are now up to date in the graph.
+        """Projects one batch and returns the number of memories now up to date in the graph.
 
-        If the graph is unavailable, the batch is given back, to be claimed again after a pause. If
+        If the graph is unavailable, the batch is released, to be claimed again after a pause. If
         a batch fails for another reason, its memories are tried in ever smaller groups until the
-        faulty ones are isolated; those are given back with a long pause, and the others are
+        faulty ones are isolated; these are released with a long pause, and the others are
         projected.
 
         Raises:
@@ -152,7 +152,7 @@ class GraphProjector:
                     return await self._project(claimed)
         except TimeoutError as error:
             mark_failed(error)
-            # Gives nothing back: the lease may have expired, and another projector may be at work.
+            # Releases nothing: the lease may have expired, and another projector may be at work.
             self._prepared = False
             self._shrink_batch()
             PROJECTION_FAILURES.labels("overdue").inc()
@@ -198,7 +198,7 @@ class GraphProjector:
                 return
 
     async def _gather(self) -> None:
-        """Lets changes accumulate, by waiting for a while after the last claim."""
+        """Waits for some time after the last claim, so that changes accumulate."""
         wait_for_work = self._looked_at + self._linger.total_seconds() - self._monotonic()
         if wait_for_work > 0:
             await self._sleep(wait_for_work)
@@ -207,14 +207,15 @@ class GraphProjector:
         self._batch = max(1, self._batch // 4)
 
     def _choose_linger(self, projected: int, limit: int) -> None:
-        """Sets how long to linger before the next claim, by how full the last one was."""
+        """Sets how long to linger before the next claim, depending on the size of the last one."""
         options = self._options
         if projected >= limit:
             self._linger = timedelta(0)
         elif projected:
             self._linger = min(options.longest_linger, max(options.first_linger, 2 * self._linger))
         else:
-            # Most commits hold nothing for the graph; those that wake the projector share a claim.
+            # Most commits have no changes for the graph; the others wake the projector and share a
+            # claim.
             self._linger = options.first_linger
 
     async def _prepare(self) -> None:

@@ -36,11 +36,12 @@ FUNCTIONAL_RELATIONS = frozenset(
         "works_at",
     }
 )
-"""Relations of which a subject has one at a time: a later one supersedes an earlier one of the same
-subject in the same graph space. All others accumulate, except for favourites."""
+"""Functional relations: a subject has one value at a time, and a later relation supersedes an
+earlier one of the same subject in the same graph space. All others accumulate, except for
+favourites."""
 
 FUNCTIONAL_PREFIXES = ("favorite_", "favourite_")
-"""Beginnings of further relations that are functional."""
+"""Prefixes of further functional relations."""
 
 
 def is_functional(relation: str) -> bool:
@@ -50,7 +51,7 @@ def is_functional(relation: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Holding:
-    """The statement of a memory that a functional relation has a value from `valid_from` on."""
+    """A memory's statement that a functional relation has a value from `valid_from` on."""
 
     memory_id: str
     target: str
@@ -58,11 +59,11 @@ class Holding:
 
 
 def superseded_at(holdings: Iterable[Holding]) -> dict[Holding, datetime | None]:
-    """Returns until when each holding of one subject and relation is valid; None if it still is.
+    """Returns when each holding of one subject and relation ends; None if it still holds.
 
     Memories are ordered by time, then by id. A holding ends with the first later memory that states
-    another value and does not also state this one. Values stated by one memory hold together. The
-    result depends only on the holdings, not on the order in which they became known.
+    another value but not this one. Values stated by one memory hold together. The result depends
+    only on the holdings, not on their order.
     """
     ordered = sorted(set(holdings), key=lambda h: (h.valid_from, h.memory_id))
     groups = [list(group) for _, group in groupby(ordered, lambda h: (h.valid_from, h.memory_id))]
@@ -91,10 +92,10 @@ class ChangedRelation:
 def changed_relations(
     before: Sequence[Relation], after: Sequence[Relation]
 ) -> list[ChangedRelation]:
-    """Returns the changed relations: first those stated now, in order, then deleted ones.
+    """Returns the changed relations: first the relations stated now, in order, then deleted ones.
 
-    A relation that replaces one with the same source and kind but another target is an UPDATE of
-    it, and the replaced one is not also reported as deleted. Unchanged relations are not reported.
+    If a relation replaces another with the same source and kind but another target, this is one
+    UPDATE, without a deletion. Unchanged relations are not reported.
     """
     unchanged = {r.identity for r in before} & {r.identity for r in after}
     gone = [r for r in before if r.identity not in unchanged]

@@ -203,7 +203,7 @@ async def test_a_killed_server_comes_back_on_the_same_address(home: Path, steps:
 
         await eventually(is_back)
         assert (await fetch(server.dsn, "SELECT answer FROM kept"))[0]["answer"] == 42
-        assert steps.texts[-1] == "PostgreSQL ended with status -9: starting it again in 0.25 s"
+        assert steps.texts[-1] == "PostgreSQL ended with status -9: restarting it in 0.25 s"
 
 
 async def test_a_failed_start_says_why_and_leaves_nothing(home: Path) -> None:
@@ -227,5 +227,5 @@ async def test_another_major_version_is_refused(tmp_path: Path) -> None:
     pgdata = tmp_path / "pgdata"
     pgdata.mkdir(mode=0o700)
     (pgdata / "PG_VERSION").write_text("17\n")
-    with pytest.raises(EmbeddedError, match=r"made by PostgreSQL 17.*pg_dump"):
+    with pytest.raises(EmbeddedError, match=r"created by PostgreSQL 17.*pg_dump"):
         await EmbeddedPostgres(tmp_path, NoProgress()).start()

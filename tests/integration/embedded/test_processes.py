@@ -98,8 +98,8 @@ async def test_the_supervisor_waits_longer_after_each_failure(tmp_path: Path, st
     await eventually(failed_twice)
     await supervisor.stop()
     assert steps.texts == [
-        "It ended with status 3: starting it again in 0.25 s",
-        "It ended with status 3: starting it again in 0.5 s",
+        "It ended with status 3: restarting it in 0.25 s",
+        "It ended with status 3: restarting it in 0.5 s",
     ]
     assert supervisor.pid is None
 
