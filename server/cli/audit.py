@@ -11,8 +11,7 @@ from datetime import UTC, datetime, timedelta
 from rich.markup import escape
 from rich.table import Column, Table
 
-from server.audit.events import AuditEvent
-from server.audit.list_events import all_events
+from server.audit import AuditEvent, all_events
 from server.cli.backends import open_store
 from server.cli.console import out
 from server.cli.keys import duration

@@ -12,7 +12,7 @@ from rich.table import Table
 
 from server.cli.backends import graph_to_maintain, open_store
 from server.cli.console import out, progress_bar
-from server.graph.entities.joins import EntityJoins
+from server.graph.joins import EntityJoins
 from server.graph.project.maintenance import GraphReport, Rebuilt
 from server.runtime.composition.graph import (
     GraphMaintenance,

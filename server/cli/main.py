@@ -21,7 +21,9 @@ Command = Callable[[argparse.Namespace], Coroutine[object, object, None]]
 # all of them takes about a second.
 MODULES = {
     "serve": "serve",
-    "migrate": "migrate",
+    "migrate": "store",
+    "reembed": "store",
+    "index-search": "store",
     "projects": "administration",
     "keys": "keys",
     "verify-graph": "graph",
@@ -30,8 +32,6 @@ MODULES = {
     "export": "archives",
     "import": "archives",
     "operations": "operations",
-    "reembed": "reindexing",
-    "index-search": "reindexing",
     "top": "top",
     "trace": "trace",
     "audit": "audit",

@@ -11,8 +11,13 @@ from urllib.parse import quote
 import asyncpg
 
 from server.embedded import postgres_cluster as cluster
-from server.embedded.account import SocketDirectory, choose_account
-from server.embedded.directory import DirectoryLock, Progress, make_private
+from server.embedded.directory import (
+    DirectoryLock,
+    Progress,
+    SocketDirectory,
+    choose_account,
+    make_private,
+)
 from server.embedded.process import ChildCommand, ChildProcess, Escalation, Supervisor, evict
 
 NAME = "PostgreSQL"

@@ -9,8 +9,13 @@ from pathlib import Path
 
 import psutil
 
-from server.embedded.account import Account
-from server.embedded.directory import EmbeddedError, MissingDependencyError, StartError, tail
+from server.embedded.directory import (
+    Account,
+    EmbeddedError,
+    MissingDependencyError,
+    StartError,
+    tail,
+)
 from server.embedded.process import ChildCommand, ChildProcess
 
 MAJOR_VERSION = "18"

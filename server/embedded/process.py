@@ -17,8 +17,7 @@ from pathlib import Path
 import psutil
 
 from server.embedded import launch
-from server.embedded.account import Account
-from server.embedded.directory import EmbeddedError, Progress, StartError, open_log, tail
+from server.embedded.directory import Account, EmbeddedError, Progress, StartError, open_log, tail
 
 POLL_SECONDS = 0.05
 

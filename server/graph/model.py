@@ -24,7 +24,7 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
 class Entity:
     """Something that memories mention, such as a person. `type` is "" if it is not known.
 
-    `aliases` are other names that a memory states; see `server.graph.entities.aliases`.
+    `aliases` are other names that a memory states; see `server.graph.names`.
     """
 
     name: str

@@ -10,7 +10,6 @@ from typing import Final, Protocol
 from uuid import UUID
 
 from server.core.pages import EntityCursor, RelationCursor
-from server.graph.entities.aliases import Split
 from server.graph.model import (
     DifferenceKind,
     EntityRef,
@@ -18,6 +17,7 @@ from server.graph.model import (
     MemorySubgraph,
     StatedRelation,
 )
+from server.graph.names import Split
 from server.memories.scope import Scope
 from server.memories.search.graph_clues import Recollection
 from server.projects.project import GraphCounts

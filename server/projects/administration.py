@@ -17,7 +17,7 @@ from server.core.errors import (
     ProjectForbidden,
 )
 from server.core.values import Clock
-from server.maintenance.ports import ProjectDeletion
+from server.maintenance import ProjectDeletion
 from server.memories.scope import Scope
 from server.projects.archive.format import ProjectUnknown
 from server.projects.authorization import CACHE_SECONDS

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 import structlog
 
 from server.core.errors import MemoirError, StoreUnavailable
-from server.maintenance.ports import EmbedderIdentity, StoreReadiness, StoreUnready
+from server.maintenance import EmbedderIdentity, StoreReadiness, StoreUnready
 from server.models.ports import Embedder
 
 INTERVAL_SECONDS = 1.0

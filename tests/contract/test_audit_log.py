@@ -10,9 +10,7 @@ from uuid import UUID
 import asyncpg
 import pytest
 
-from server.audit.events import AuditEvent
-from server.audit.list_events import ListAuditEvents, all_events
-from server.audit.ports import AuditLog
+from server.audit import AuditEvent, AuditLog, ListAuditEvents, all_events
 from server.core.request_context import (
     NOBODY,
     Origin,

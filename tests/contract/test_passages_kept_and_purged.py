@@ -9,7 +9,7 @@ from datetime import timedelta
 import pytest
 import pytest_asyncio
 
-from server.maintenance.ports import EmbedderIdentity
+from server.maintenance import EmbedderIdentity
 from server.memories.conversation import Role
 from server.memories.ports import Call, ChangeSet, MemoryDeletion, MemoryStore
 from server.memories.scope import DeletionReceipt, Scope
@@ -21,8 +21,7 @@ from server.storage.postgres.memory_changes import PostgresMemoryChanges
 from server.storage.postgres.memory_store import PostgresMemoryStore
 from server.storage.postgres.pool import Database
 from server.storage.postgres.projects import PostgresProjectStore
-from server.storage.postgres.reembedding import PostgresReembedding
-from server.storage.postgres.schema import PostgresReadiness
+from server.storage.postgres.schema import PostgresReadiness, PostgresReembedding
 from tests.support.builders import ALICE, NOW, PROJECT, addition, call, message, vector
 from tests.support.dump import tables_with
 from tests.support.fakes import FakeEmbedder

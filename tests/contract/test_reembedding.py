@@ -7,12 +7,11 @@ import asyncio
 import pytest
 
 from server.core.values import Vector
-from server.maintenance.ports import EmbedderIdentity, OtherEmbedderWanted, Reembedding, TextPlace
+from server.maintenance import EmbedderIdentity, OtherEmbedderWanted, Reembedding, TextPlace
 from server.memories.ports import ChangeSet
 from server.storage.postgres.memory_store import PostgresMemoryStore
 from server.storage.postgres.pool import Database
-from server.storage.postgres.reembedding import PostgresReembedding
-from server.storage.postgres.schema import PostgresReadiness
+from server.storage.postgres.schema import PostgresReadiness, PostgresReembedding
 from tests.support.builders import addition, call, message, vector
 
 FORMER, ONE, OTHER = (EmbedderIdentity(f"test/{name}", 3) for name in ("former", "one", "other"))

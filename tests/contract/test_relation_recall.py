@@ -9,8 +9,8 @@ from itertools import count
 
 import pytest
 
-from server.graph.entities.aliases import Split
 from server.graph.model import Entity, Relation, StatedRelation, clean_name, entity_key
+from server.graph.names import Split
 from server.graph.ports import RecallQuery, RelationRecall
 from server.memories.memory import fact_digest
 from server.memories.ports import ChangeSet, EmbeddedMemory, MemoryDeletion

@@ -10,8 +10,7 @@ from uuid import UUID, uuid4
 import asyncpg
 import pytest
 
-from server.maintenance.ports import ProjectDeletion, Retention
-from server.maintenance.upkeep import PurgeExpired
+from server.maintenance import ProjectDeletion, PurgeExpired, Retention
 from server.memories.change.effects import memory_digest
 from server.memories.change.ports import FieldUpdate, MemoryChanges
 from server.memories.ports import Call, ChangeSet, MemoryDeletion, MemoryStore

@@ -9,8 +9,8 @@ from neo4j import AsyncDriver
 
 from server.core.errors import InvalidRequest
 from server.core.values import SystemClock
-from server.graph.entities.joins import EntityJoins, JoinState
 from server.graph.explore.access import PastGraph
+from server.graph.joins import EntityJoins, JoinState
 from server.graph.model import Entity, Relation
 from server.memories.scope import Scope, ScopeKind
 from server.storage.neo4j.graph import Neo4jGraph

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from server.audit.events import AuditEvent
+from server.audit import AuditEvent
 
 
 @dataclass

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from uuid import UUID
 
-from server.graph.entities.aliases import Split
+from server.graph.names import Split
 from server.graph.ports import TaughtName
 from server.memories.history.ports import StreamedEvent, StreamPage
 from server.memories.memory import EventType, Memory, MemoryEvent, PastVersion, StreamCursor

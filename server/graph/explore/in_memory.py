@@ -9,8 +9,6 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
-from server.graph.entities.aliases import Joins, Pair, Split, TaughtAlias, apart
-from server.graph.entities.names import mentions_of, naming_mentions
 from server.graph.model import (
     Entity,
     EntityRef,
@@ -21,6 +19,7 @@ from server.graph.model import (
     entity_key,
     newest_first,
 )
+from server.graph.names import Joins, Pair, Split, TaughtAlias, apart, mentions_of, naming_mentions
 from server.graph.project.supersession import Holding, is_functional, superseded_at
 from server.memories.memory import Memory
 

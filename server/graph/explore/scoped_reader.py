@@ -16,9 +16,9 @@ from server.core.background import by_size
 from server.core.errors import FieldViolation, InvalidRequest
 from server.core.pages import EntityCursor, ListOrder
 from server.core.values import Clock
-from server.graph.entities.names import match_score
 from server.graph.explore.in_memory import PastSpace, explore, relations_of, spaces_of
 from server.graph.model import EntityRef, KnownEntity, StatedRelation, relation_name
+from server.graph.names import match_score
 from server.graph.ports import (
     NEWEST_MEMORIES,
     EntityPage,

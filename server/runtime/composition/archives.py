@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from server.maintenance.ports import SearchIndexing
-from server.maintenance.upkeep import Reembed
+from server.maintenance import Reembed
 from server.models.ports import Embedder
 from server.projects.archive.export_import import ExportProject, ImportMem0, ImportProject
 from server.runtime.composition.models import open_models
@@ -18,8 +17,7 @@ from server.storage.postgres.archive import (
     open_mem0_table,
 )
 from server.storage.postgres.pool import open_database
-from server.storage.postgres.reembedding import PostgresReembedding
-from server.storage.postgres.schema import PostgresReadiness
+from server.storage.postgres.schema import PostgresReadiness, PostgresReembedding
 from server.storage.postgres.vector_index import PostgresSearchIndexing
 
 
@@ -104,7 +102,9 @@ async def open_reembed(settings: Settings, dsn: str) -> AsyncIterator[Reembed]:
 
 
 @asynccontextmanager
-async def open_search_indexing(settings: Settings, dsn: str) -> AsyncIterator[SearchIndexing]:
+async def open_search_indexing(
+    settings: Settings, dsn: str
+) -> AsyncIterator[PostgresSearchIndexing]:
     """Opens the indexing of a database for very large scopes.
 
     Raises:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
-from server.audit.ports import AuditLog
+from server.audit import AuditLog
 from server.core.errors import StoreUnavailable
 from server.core.values import SystemClock
 from server.projects.administration import Administration, DeleteProject

@@ -11,11 +11,11 @@ from server.api.grpc.services.graph import GraphUseCases
 from server.core.circuit_breaker import CircuitBreaker
 from server.core.errors import GraphUnavailable
 from server.core.values import Clock, SystemClock
-from server.graph.entities.joins import EntityJoins
 from server.graph.explore.access import CaughtUp, PastGraph, VisibleRelations
 from server.graph.explore.entities import GetEntity, ListEntities
 from server.graph.explore.relations import FindPaths, ListRelations
 from server.graph.explore.scoped_reader import ScopedGraphReader
+from server.graph.joins import EntityJoins
 from server.graph.ports import EntitySplits, Graph, GraphReader
 from server.graph.project.maintenance import RebuildGraph, VerifyGraph
 from server.graph.project.ports import Outbox

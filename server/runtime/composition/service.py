@@ -23,11 +23,11 @@ from server.api.grpc.services.memory_changes import MutationUseCases, ScopeUseCa
 from server.api.grpc.services.operations import OperationsService
 from server.api.grpc.services.project import AuditService, ProjectService, StatisticsService
 from server.api.grpc.tokens import KEY_BYTES, Tokens
-from server.audit.list_events import ListAuditEvents
+from server.audit import ListAuditEvents
 from server.core.background import running
 from server.core.values import Clock, SystemClock
 from server.graph.project.projector import GraphProjector
-from server.maintenance.upkeep import PurgeExpired
+from server.maintenance import PurgeExpired
 from server.memories.add.add_memories import AddMemories
 from server.memories.add.inferred import RememberInferred
 from server.memories.add.verbatim import RememberVerbatim

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from typing import Generic, TypeVar
 
-from server.graph.entities.names import EntityKey, Mention, entity_key_in, mentions_of
 from server.graph.model import MemorySubgraph, Relation
+from server.graph.names import EntityKey, Mention, entity_key_in, mentions_of
 from server.graph.project.supersession import is_functional
 from server.memories.scope import Scope
 from server.storage.neo4j.terms import index_key, is_storable, slot_key

@@ -10,8 +10,8 @@ from typing import Any
 from neo4j import AsyncManagedTransaction
 
 from server import failpoints
-from server.graph.entities.names import EntityKey, Mention, naming_mentions
 from server.graph.model import MemorySubgraph
+from server.graph.names import EntityKey, Mention, naming_mentions
 from server.graph.project.supersession import Holding, superseded_at
 from server.storage.neo4j import rows
 from server.storage.neo4j.edges import (

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-from server.graph.entities.names import EntityKey, Mention
 from server.graph.model import MemorySubgraph
 from server.graph.model import entity_key as key_of_name
+from server.graph.names import EntityKey, Mention
 from server.memories.scope import Scope
 from server.storage.neo4j.edges import Statement
 from server.storage.neo4j.terms import entity_terms, index_key

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from server.audit.events import AuditEvent
+from server.audit import AuditEvent
 from server.core.request_context import current_origin, current_request
 from server.storage.postgres.pool import Database
 from server.storage.postgres.statements import load_sql
@@ -28,7 +28,7 @@ def actor_values() -> dict[str, object]:
 
 
 class PostgresAuditLog:
-    """Implements `server.audit.ports.AuditLog`."""
+    """Implements `server.audit.AuditLog`."""
 
     def __init__(self, database: Database) -> None:
         self._database = database

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from uuid import UUID, uuid4
 
 from server.core.values import digest_of
-from server.graph.entities.aliases import Joins, Split, TaughtAlias, pair_of
 from server.graph.model import Entity, entity_key
+from server.graph.names import Joins, Split, TaughtAlias, pair_of
 from server.graph.ports import TaughtName
 from server.memories.scope import SCOPE_FIELDS
 from server.storage.postgres.pool import Database, transaction

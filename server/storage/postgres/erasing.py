@@ -127,7 +127,7 @@ RETENTION_SQL = load_sql("retention.sql")
 
 
 class PostgresRetention:
-    """Implements `server.maintenance.ports.Retention`.
+    """Implements `server.maintenance.Retention`.
 
     `on_commit` is called after every commit, so that what waits for changes need not poll.
     """
@@ -173,7 +173,7 @@ _MEMORIES = "memories"
 
 
 class PostgresProjectDeletion:
-    """Implements `server.maintenance.ports.ProjectDeletion`.
+    """Implements `server.maintenance.ProjectDeletion`.
 
     The tables are those that PostgreSQL knows to have a `project_id`, so that a new one is never
     forgotten here.

@@ -18,10 +18,14 @@ from server.core.errors import StoreUnavailable
 from server.core.fairness import FairPlaces
 from server.core.request_context import bounded, current_project, current_tenant
 from server.projects.ports import PoolUsage
+from server.storage.postgres.connections import (
+    ConfinedConnection,
+    SpareConnections,
+    confined,
+    stop_tracing,
+    trace_statements,
+)
 from server.storage.postgres.long_statements import LongStatements
-from server.storage.postgres.row_security import ConfinedConnection, confined
-from server.storage.postgres.spares import SpareConnections
-from server.storage.postgres.statement_spans import stop_tracing, trace_statements
 from server.storage.postgres.statements import load_sql
 from server.telemetry.metrics import POOL_WAIT_SECONDS
 from server.telemetry.outages import OutageLog

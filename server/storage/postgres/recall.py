@@ -6,8 +6,8 @@ import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
-from server.graph.entities.aliases import Joins, Pair, TaughtAlias, apart, pair_of
 from server.graph.model import StatedRelation
+from server.graph.names import Joins, Pair, TaughtAlias, apart, pair_of
 from server.graph.ports import RecallQuery
 from server.memories.memory import today
 from server.memories.search.graph_clues import Clue, Recollection

@@ -1,20 +1,32 @@
-"""Brings the schema up to date, checks that a server can work on it, and keeps the tokens' key."""
+"""Brings the schema up to date, checks that a server can work on it, and changes the embedder."""
 
 from __future__ import annotations
 
 import hashlib
+import json
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from importlib import resources
+from uuid import UUID
 
 import asyncpg
 
 from server.core.errors import MemoirError, StoreUnavailable
-from server.maintenance.ports import EmbedderIdentity, StoreUnready
-from server.storage.postgres.pool import UNAVAILABLE, Database
-from server.storage.postgres.row_security import ALL_PROJECTS
+from server.core.values import Vector
+from server.maintenance import (
+    EmbedderIdentity,
+    OtherEmbedderWanted,
+    StoreInUse,
+    StoreUnready,
+    TextPlace,
+)
+from server.memories.memory import embedded_text
+from server.storage.postgres.connections import ALL_PROJECTS
+from server.storage.postgres.pool import UNAVAILABLE, Database, transaction
+from server.storage.postgres.rows import to_halfvec
 from server.storage.postgres.statements import load_sql
+from server.storage.postgres.vector_index import SQL as VECTOR_INDEX
 
 # Any number will do, as long as every server of a database uses the same: "memoir" in ASCII.
 ADVISORY_LOCK = 0x6D656D6F6972
@@ -44,7 +56,7 @@ class Migration:
 
 def load_migrations() -> list[Migration]:
     """All steps, in order."""
-    folder = resources.files("server.storage.postgres.migrations")
+    folder = resources.files("server.storage.postgres") / "migrations"
     files = sorted(
         (file for file in folder.iterdir() if file.name.endswith(".sql")), key=lambda f: f.name
     )
@@ -127,7 +139,7 @@ SQL = load_sql("readiness.sql")
 
 
 class PostgresReadiness:
-    """Implements `server.maintenance.ports.StoreReadiness`."""
+    """Implements `server.maintenance.StoreReadiness`."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -196,3 +208,74 @@ class PostgresTokenKey:
                 drawn = secrets.token_bytes(self._length).hex()
                 key = await connection.fetchval(*TOKEN_KEY_SQL["keep"](key=drawn))
         return bytes.fromhex(key)
+
+
+REEMBEDDING_SQL = load_sql("reembedding.sql")
+
+
+class PostgresReembedding:
+    """Implements `server.maintenance.Reembedding`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def begin(self, embedder: EmbedderIdentity) -> bool:
+        target = asdict(embedder)
+        async with self._database.connection() as connection, transaction(connection):
+            if await connection.fetchval(*REEMBEDDING_SQL["servers"]()):
+                raise StoreInUse
+            await connection.execute(*REEMBEDDING_SQL["alone"]())
+            state = await connection.fetchrow(*REEMBEDDING_SQL["state"]())
+            assert state is not None
+            if state["target"] == target:
+                return True
+            if state["target"] is None and state["embedder"] in (None, target):
+                return False
+            # An index is of vectors of one length.
+            for row in await connection.fetch(*VECTOR_INDEX["vector_indexes"]()):
+                drop = VECTOR_INDEX["drop"].fill(name=row["relname"])
+                await connection.execute(*drop())
+            await connection.execute(*REEMBEDDING_SQL["forget"]())
+            await connection.execute(*REEMBEDDING_SQL["list"]())
+            await connection.execute(*REEMBEDDING_SQL["aim"](target=target))
+            return True
+
+    async def count(self) -> int:
+        async with self._database.connection() as connection:
+            return int(await connection.fetchval(*REEMBEDDING_SQL["count"]()))
+
+    async def texts(self, limit: int) -> list[TextPlace]:
+        async with self._database.connection() as connection:
+            rows = await connection.fetch(*REEMBEDDING_SQL["texts"](limit=limit))
+        return [
+            TextPlace(
+                json.dumps([row["project_id"], str(row["memory_id"]), row["version"]]),
+                embedded_text(row["text"], row["speaker"]),
+            )
+            for row in rows
+        ]
+
+    async def replace(
+        self, embedder: EmbedderIdentity, places: Sequence[TextPlace], embeddings: Sequence[Vector]
+    ) -> None:
+        keys = [json.loads(place.key) for place in places]
+        async with self._database.connection() as connection, transaction(connection):
+            await connection.execute(
+                *REEMBEDDING_SQL["replace"](
+                    project_ids=[project_id for project_id, _, _ in keys],
+                    memory_ids=[UUID(memory_id) for _, memory_id, _ in keys],
+                    versions=[version for _, _, version in keys],
+                    vectors=[to_halfvec(embedding) for embedding in embeddings],
+                )
+            )
+            # Last, so that the locks are taken in the order in which `begin` takes them.
+            if await connection.fetchval(*REEMBEDDING_SQL["hold_target"]()) != asdict(embedder):
+                raise OtherEmbedderWanted
+
+    async def finish(self, embedder: EmbedderIdentity) -> None:
+        async with self._database.connection() as connection:
+            finished = await connection.fetchval(
+                *REEMBEDDING_SQL["finish"](target=asdict(embedder))
+            )
+        if finished is None:
+            raise OtherEmbedderWanted

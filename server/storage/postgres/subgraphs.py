@@ -7,8 +7,8 @@ from datetime import date
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from server.graph.entities.aliases import Joins, apart, pair_of
 from server.graph.model import Entity, MemorySubgraph, Relation
+from server.graph.names import Joins, apart, pair_of
 from server.storage.postgres.entities import (
     SQL,
     Lesson,

@@ -18,7 +18,7 @@ import asyncpg
 
 from server.core.background import running
 from server.core.errors import StoreUnavailable
-from server.maintenance.ports import StoreUnready
+from server.maintenance import StoreUnready
 from server.storage.postgres.pool import UNAVAILABLE
 from server.storage.postgres.statements import Statement, load_sql
 
@@ -77,9 +77,11 @@ _LOOK_SECONDS: Final = 0.5
 
 
 class PostgresSearchIndexing:
-    """Implements `server.maintenance.ports.SearchIndexing`.
+    """The indexes that speed up searches of large scopes, by vectors and by words.
 
-    It uses its own connections, because a build takes longer than the servers' statement timeout.
+    Servers may keep working; they start or stop using the indexes within a minute. Both methods
+    raise StoreUnavailable if PostgreSQL cannot be reached. They use connections of their own,
+    because a build takes longer than the servers' statement timeout.
     """
 
     def __init__(self, dsn: str) -> None:
@@ -88,6 +90,11 @@ class PostgresSearchIndexing:
     async def build(
         self, memory_mib: int, on_progress: Callable[[int, int], None] = lambda _done, _total: None
     ) -> None:
+        """Builds the missing indexes, with this much memory.
+
+        Raises:
+            StoreUnready: no server has used this store yet, so it has no embedder.
+        """
         async with self._connected() as connection:
             dimensions = await connection.fetchval(*SQL["dimensions"]())
             if dimensions is None:
@@ -103,6 +110,7 @@ class PostgresSearchIndexing:
                 await _build(connection, name, create)
 
     async def drop(self) -> None:
+        """Removes all the indexes."""
         async with self._connected() as connection:
             rows = await connection.fetch(*SQL["vector_indexes"]())
             for name in [*(row["relname"] for row in rows), LEXEMES]:

@@ -9,7 +9,7 @@ import pytest
 import pytest_asyncio
 
 from server.core.errors import StoreUnavailable
-from server.maintenance.ports import EmbedderIdentity
+from server.maintenance import EmbedderIdentity
 from server.storage.postgres.memory_store import PostgresMemoryStore
 from server.storage.postgres.pool import Database
 from server.storage.postgres.schema import SQL, PostgresReadiness, load_migrations, migrate

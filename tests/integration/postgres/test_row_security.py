@@ -10,8 +10,8 @@ import asyncpg
 import pytest
 
 from server.core.request_context import enter_project
+from server.storage.postgres.connections import ConfinedConnection
 from server.storage.postgres.pool import Database
-from server.storage.postgres.row_security import ConfinedConnection
 from server.storage.postgres.schema import RoleUnknown, migrate
 from tests.support.postgres import as_service, opened
 

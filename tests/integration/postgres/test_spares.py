@@ -61,7 +61,7 @@ async def test_renewed_connections_are_new_ones(database: Database) -> None:
 async def test_spare_connections_return_to_the_pool(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("server.storage.postgres.spares.RETURN_SECONDS", 0.01)
+    monkeypatch.setattr("server.storage.postgres.connections.RETURN_SECONDS", 0.01)
     await backend(database)
     assert database.pool.get_idle_size() == 0
     async with asyncio.timeout(5.0):

@@ -10,14 +10,13 @@ import pytest
 import pytest_asyncio
 
 from server.core.values import Vector
-from server.maintenance.ports import EmbedderIdentity, StoreUnready
+from server.maintenance import EmbedderIdentity, StoreUnready
 from server.memories.ports import SearchQuery
 from server.memories.scope import Scope
 from server.memories.search.ranking import ArmWeights
 from server.storage.postgres.pool import Database
 from server.storage.postgres.ranking_statements import ScopeSize, rank_large_statement
-from server.storage.postgres.reembedding import PostgresReembedding
-from server.storage.postgres.schema import PostgresReadiness
+from server.storage.postgres.schema import PostgresReadiness, PostgresReembedding
 from server.storage.postgres.search import ScopeSizes, Searches
 from server.storage.postgres.vector_index import PostgresSearchIndexing, VectorIndex, cast_to
 from tests.support.builders import NOW, PROJECT, vector

@@ -10,7 +10,7 @@ from datetime import timedelta
 
 import pytest
 
-from server.cli import administration, keys, main, migrate, operations, serve
+from server.cli import administration, keys, main, operations, serve, store
 from server.cli.console import fail
 from server.core.errors import FieldViolation, InvalidRequest, NotFound, StoreUnavailable
 from server.projects.project import KeyRole
@@ -28,7 +28,7 @@ def parse(line: str) -> argparse.Namespace:
     ("line", "command", "values"),
     [
         ("serve", serve.run, {}),
-        ("migrate", migrate.run, {}),
+        ("migrate", store.migrate, {}),
         ("projects create one", administration.create_project, {"project": "one"}),
         ("projects create one", administration.create_project, {"org": "default"}),
         ("projects create one --org acme", administration.create_project, {"org": "acme"}),
@@ -133,7 +133,7 @@ def run_main(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> int | str
         raise error
 
     monkeypatch.setattr("sys.argv", ["server", "migrate"])
-    monkeypatch.setattr(migrate, "run", command)
+    monkeypatch.setattr(store, "migrate", command)
     with pytest.raises(SystemExit) as raised:
         main.main()
     return raised.value.code

@@ -11,7 +11,7 @@ import structlog
 from structlog.testing import capture_logs
 
 from server.core.errors import StoreUnavailable
-from server.maintenance.ports import EmbedderIdentity
+from server.maintenance import EmbedderIdentity
 from server.runtime import readiness
 from server.runtime.readiness import EmbedderConflict, ReadinessProbe
 from tests.support.fakes import FakeEmbedder

@@ -10,8 +10,7 @@ import pytest
 import structlog
 from structlog.testing import capture_logs
 
-from server.telemetry.frequent_events import FrequentEvent
-from server.telemetry.logging import configure_logging
+from server.telemetry.logging import FrequentEvent, configure_logging
 
 FACTS: dict[str, object] = {"method": "S/M", "code": "OK", "duration_ms": 1.5}
 

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from prometheus_client import CollectorRegistry
 from prometheus_client.openmetrics.exposition import generate_latest
 
-from server.telemetry.histograms import MOST_NOTED, Histogram
+from server.telemetry.metrics import MOST_NOTED, Histogram
 
 
 def histogram(registry: CollectorRegistry) -> Histogram:

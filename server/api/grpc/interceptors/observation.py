@@ -27,7 +27,7 @@ from server.api.grpc.interceptors.context import (
 from server.api.grpc.interceptors.tracing import complete_span
 from server.core.request_context import RequestContext, current_origin, enter_request
 from server.telemetry.figures import EndedCall, Tally, begin_tally
-from server.telemetry.frequent_events import FrequentEvent
+from server.telemetry.logging import FrequentEvent
 from server.telemetry.recording import record_rpc
 from server.telemetry.spans import (
     CORRELATION_ATTRIBUTE,

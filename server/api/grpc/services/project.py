@@ -20,8 +20,7 @@ from server.api.grpc.convert.tokens import fitting_page, number_page_token, read
 from server.api.grpc.convert.values import to_struct, to_timestamp
 from server.api.grpc.interceptors.access import current_caller
 from server.api.grpc.tokens import Tokens
-from server.audit.events import AuditEvent
-from server.audit.list_events import ListAuditEvents
+from server.audit import AuditEvent, ListAuditEvents
 from server.core.caches import SharedAnswers
 from server.core.errors import ShuttingDown
 from server.projects.administration import GetProject, UpdateProject

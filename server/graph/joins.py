@@ -8,8 +8,8 @@ from enum import StrEnum
 
 from server.core.errors import FieldViolation, InvalidRequest
 from server.core.values import Clock
-from server.graph.entities.aliases import Joins, Split, TaughtAlias, pair_of
 from server.graph.model import clean_name, entity_key
+from server.graph.names import Joins, Split, TaughtAlias, pair_of
 from server.graph.ports import EntitySplits, TaughtName
 
 

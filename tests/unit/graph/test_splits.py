@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from server.graph.entities.aliases import apart, pair_of
 from server.graph.model import Entity, Relation
+from server.graph.names import apart, pair_of
 
 BOB = Entity("Bob", "person", aliases=("Robert", "Bobby"))
 OSLO = Entity("Oslo", "place")

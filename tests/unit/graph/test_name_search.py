@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from server.graph.entities.names import match_score
 from server.graph.model import Entity, words_of
+from server.graph.names import match_score
 
 ACME = Entity("Acme Rockets", "company", ("The Coyote's Shop",))
 

@@ -10,7 +10,7 @@ from datetime import date, timedelta
 from structlog.testing import capture_logs
 
 from server.core.errors import StoreUnavailable
-from server.maintenance.upkeep import PURGE_EXPIRED, PurgeExpired
+from server.maintenance import PURGE_EXPIRED, PurgeExpired
 from server.memories.ports import Call
 from server.memories.scope import DeletionReceipt, Scope
 from tests.support.builders import NOW, PROJECT

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from server.graph.entities.aliases import Joins, TaughtAlias
+from server.graph.names import Joins, TaughtAlias
 
 
 def teaching(memory: str, name: str, alias: str) -> TaughtAlias:

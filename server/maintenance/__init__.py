@@ -1,1 +1,0 @@
-"""Readiness and upkeep of a whole store."""

@@ -1,0 +1,167 @@
+"""What a connection is beside asyncpg's own: one project's rows alone, kept at hand, and traced."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final, cast
+
+import asyncpg
+from opentelemetry import trace
+from opentelemetry.trace import SpanKind
+
+from server.storage.postgres.statements import load_sql
+from server.storage.statements import statement_name
+from server.telemetry.spans import past_span
+
+if TYPE_CHECKING:
+    from asyncpg.connection import LoggedQuery
+    from asyncpg.pool import PoolConnectionProxy
+
+    Connection = PoolConnectionProxy[asyncpg.Record]
+    _Connection = asyncpg.Connection[asyncpg.Record]
+else:
+    _Connection = asyncpg.Connection
+
+ALL_PROJECTS: Final = "*"
+"""What stands for all projects, for the service's own work and the command line."""
+
+SQL = load_sql("connections.sql")
+
+
+class ConfinedConnection(_Connection):
+    """A connection that shows the rows of one project only, where PostgreSQL is told to see to it.
+
+    Every table with a `project_id` has row-level security: a role that is subject to it sees the
+    rows of the project in the session's setting `memoir.project`, and none without it. Superusers
+    and roles with BYPASSRLS are not subject to it, and so need no setting.
+    https://www.postgresql.org/docs/current/ddl-rowsecurity.html
+    """
+
+    __slots__ = ("_is_subject", "_shown")
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        """Takes the arguments of asyncpg's connection."""
+        super().__init__(*arguments, **options)
+        self._is_subject = False
+        self._shown: str | None = None
+
+    def subject_to_row_security(self) -> None:
+        """Says that the connection's role is subject to row-level security."""
+        self._is_subject = True
+
+    def shows(self, project_id: str | None) -> bool:
+        """Whether it shows the rows of this project already; None stands for all projects."""
+        return not self._is_subject or self._shown == (project_id or ALL_PROJECTS)
+
+    async def show(self, project_id: str | None) -> None:
+        """Shows the rows of this project alone, from now on. Costs a round trip."""
+        shown = project_id or ALL_PROJECTS
+        # Until the answer is there, nobody knows: the statement may have been interrupted.
+        self._shown = None
+        await self.execute(*SQL["show"](shown=shown))
+        self._shown = shown
+
+
+def confined(connection: PoolConnectionProxy[asyncpg.Record]) -> ConfinedConnection:
+    """The connection of the pool, whose proxy passes on what it does not know itself."""
+    return cast("ConfinedConnection", connection)
+
+
+RETURN_SECONDS: Final = 10.0
+"""How often all spare connections return to the pool."""
+
+
+class SpareConnections:
+    """Connections that were given back a moment ago, ready for the next call.
+
+    asyncpg's pool takes 0.1 ms to hand a connection out and take it back, a third of a short
+    statement: among other things, it starts a task for each return. Connections that are in steady
+    use therefore stay outside of it, and return to it once in a while, so that it still replaces
+    old ones and closes idle ones.
+    """
+
+    def __init__(self, give_back: Callable[[Connection], None]) -> None:
+        """`give_back` returns a connection to the pool, or what is left of a closed one."""
+        self._give_back = give_back
+        self._connections: list[Connection] = []
+        self._timer: asyncio.TimerHandle | None = None
+
+    def __len__(self) -> int:
+        return len(self._connections)
+
+    def take(self, project_id: str | None) -> Connection | None:
+        """Returns the one that was used last, whose caches are warm, or None if there is none.
+
+        Where row-level security applies, that is the last one that showed the project's rows, and
+        else the one that was not used for longest, so that busy projects keep theirs.
+        """
+        while self._connections:
+            connection = self._connections.pop(self._best(project_id))
+            if _is_open(connection):
+                return connection
+            self._give_back(connection)
+        return None
+
+    def _best(self, project_id: str | None) -> int:
+        for index in range(len(self._connections) - 1, -1, -1):
+            connection = self._connections[index]
+            if not _is_open(connection) or confined(connection).shows(project_id):
+                return index
+        return 0
+
+    def put(self, connection: Connection) -> None:
+        """Keeps a healthy connection: open, and outside of any transaction."""
+        self._connections.append(connection)
+        if self._timer is None:
+            loop = asyncio.get_running_loop()
+            self._timer = loop.call_later(RETURN_SECONDS, self.return_all)
+
+    def return_all(self) -> None:
+        """Returns all of them to the pool."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        while self._connections:
+            self._give_back(self._connections.pop())
+
+
+def _is_open(connection: Connection) -> bool:
+    try:
+        return not connection.is_closed()
+    except asyncpg.InterfaceError:
+        # The pool has already taken it back, because the server dropped it.
+        return False
+
+
+def trace_statements(connection: Connection) -> bool:
+    """Makes a span of every statement from now on if the current call is traced, else not."""
+    if not trace.get_current_span().is_recording():
+        return False
+    connection.add_query_logger(_record)
+    return True
+
+
+def stop_tracing(connection: Connection) -> None:
+    """Ends what `trace_statements` began."""
+    connection.remove_query_logger(_record)
+
+
+def _record(query: LoggedQuery) -> None:
+    """Called by asyncpg shortly after the statement, in the context of its sender.
+
+    Names and attributes: https://opentelemetry.io/docs/specs/semconv/db/database-spans/
+    """
+    name = statement_name(query.query)
+    attributes = {
+        "db.system.name": "postgresql",
+        "db.namespace": query.conn_params.database,
+        # Only the name: the text of a statement with a filter depends on the client's input.
+        "db.query.summary": name,
+    }
+    if isinstance(query.exception, asyncpg.PostgresError):
+        attributes["db.response.status_code"] = query.exception.sqlstate
+    ended = time.time_ns()
+    began = ended - int(query.elapsed * 1e9)
+    past_span(name, began, ended, attributes, SpanKind.CLIENT, query.exception)

@@ -1,1 +1,0 @@
-"""The schema, as forward-only steps."""
