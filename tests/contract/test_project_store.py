@@ -1,4 +1,4 @@
-"""The contract of the project store, held on PostgreSQL."""
+"""The contract of the project store, on PostgreSQL and on the fake of the unit tests."""
 
 from __future__ import annotations
 
@@ -27,11 +27,24 @@ from server.storage.postgres.memory_store import PostgresMemoryStore
 from server.storage.postgres.pool import Database
 from server.storage.postgres.projects import PostgresProjectStore
 from tests.support.builders import NOW, addition, call, message
+from tests.support.fakes import FakeProjectStore
+
+
+@pytest.fixture(params=["fake", "postgres"])
+def projects(request: pytest.FixtureRequest) -> ProjectStore:
+    if request.param == "fake":
+        return FakeProjectStore(now=lambda: datetime.now(UTC))
+    stored: ProjectStore = request.getfixturevalue("stored_projects")
+    return stored
 
 
 @pytest.fixture
-def projects(database: Database) -> ProjectStore:
+def stored_projects(database: Database) -> PostgresProjectStore:
+    """Those that are in one database with the memories."""
     return PostgresProjectStore(database)
+
+
+QUOTAS = Quotas(memories=5, bytes=100, calls_per_second=7, calls=8, streams=9)
 
 
 def project(project_id: str = "p1", org_id: str = "o1") -> Project:
@@ -166,11 +179,11 @@ async def test_the_last_use_of_a_key_never_moves_back(projects: ProjectStore) ->
 
 
 async def test_the_key_itself_is_nowhere_in_the_database(
-    projects: ProjectStore, database: Database, postgres_dsn: str
+    stored_projects: ProjectStore, postgres_dsn: str
 ) -> None:
-    await projects.create_project(project())
+    await stored_projects.create_project(project())
     key = new_key()
-    await projects.create_key(api_key(key), key_digest(key))
+    await stored_projects.create_key(api_key(key), key_digest(key))
     connection = await asyncpg.connect(postgres_dsn)
     try:
         rows = await connection.fetch("SELECT api_keys::text AS row FROM api_keys")
@@ -181,18 +194,24 @@ async def test_the_key_itself_is_nowhere_in_the_database(
     assert key.encode().hex() not in rows[0]["row"]
 
 
-async def test_quotas_are_read_back_with_what_is_held(
-    projects: ProjectStore, database: Database
-) -> None:
+async def test_quotas_are_read_back(projects: ProjectStore) -> None:
     await projects.create_project(project())
-    assert await projects.holding("p1") == Holding()
+    for project_id in ("p1", "unknown"):
+        assert await projects.holding(project_id) == Holding()
+    assert await projects.set_quotas("p1", QUOTAS)
+    assert not await projects.set_quotas("unknown", QUOTAS)
+    assert await projects.holding("p1") == Holding(QUOTAS)
     assert await projects.holding("unknown") == Holding()
+    assert await projects.get_project("p1") == project()
+
+
+async def test_what_is_held_is_counted_for_projects_with_quotas(
+    stored_projects: ProjectStore, database: Database
+) -> None:
+    await stored_projects.create_project(project())
     store = PostgresMemoryStore(database, on_commit=lambda: None)
     of = call(project_id="p1")
     await store.commit(ChangeSet(of, added=[addition(of, "tée")], messages=[message("Ich ä")]))
-    assert await projects.holding("p1") == Holding()
-    quotas = Quotas(memories=5, bytes=100, calls_per_second=7, calls=8, streams=9)
-    assert await projects.set_quotas("p1", quotas)
-    assert not await projects.set_quotas("unknown", quotas)
-    assert await projects.holding("p1") == Holding(quotas, memories=1, bytes=4 + 6)
-    assert await projects.get_project("p1") == project()
+    assert await stored_projects.holding("p1") == Holding()
+    await stored_projects.set_quotas("p1", QUOTAS)
+    assert await stored_projects.holding("p1") == Holding(QUOTAS, memories=1, bytes=4 + 6)

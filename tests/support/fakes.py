@@ -115,17 +115,21 @@ class FakeReranker:
 
 @dataclass
 class FakeProjectStore:
-    """Keeps projects and keys; `lookups` counts what is asked for by digest or id."""
+    """Keeps projects and keys; `lookups` counts what is asked for by digest or id.
+
+    It passes tests/contract/test_project_store.py, as far as that needs no memories.
+    """
 
     projects: dict[str, Project] = field(default_factory=dict)
     keys: dict[bytes, ApiKey] = field(default_factory=dict)
     holdings: dict[str, Holding] = field(default_factory=dict)
     lookups: int = 0
+    now: Callable[[], datetime] = lambda: NOW
 
     async def find_principal(self, key_digest: bytes) -> Principal | None:
         self.lookups += 1
         key = self.keys.get(key_digest)
-        if key is None or not key.is_active(NOW):
+        if key is None or not key.is_active(self.now()):
             return None
         return Principal(key.id, key.org_id, key.project_id, key.role, key.scope)
 
@@ -146,8 +150,10 @@ class FakeProjectStore:
         return sorted(self.projects.values(), key=lambda project: (project.org_id, project.id))
 
     async def set_quotas(self, project_id: str, quotas: Quotas) -> bool:
+        if project_id not in self.projects:
+            return False
         self.holdings[project_id] = replace(self.holdings.get(project_id, Holding()), quotas=quotas)
-        return project_id in self.projects
+        return True
 
     async def holding(self, project_id: str) -> Holding:
         self.lookups += 1
@@ -169,7 +175,8 @@ class FakeProjectStore:
     async def record_uses(self, uses: Mapping[str, datetime]) -> None:
         for digest, key in self.keys.items():
             if key.id in uses:
-                self.keys[digest] = replace(key, last_use_time=uses[key.id])
+                last = max(uses[key.id], key.last_use_time or uses[key.id])
+                self.keys[digest] = replace(key, last_use_time=last)
 
     async def list_keys(self) -> list[ApiKey]:
         return list(self.keys.values())
