@@ -1,4 +1,4 @@
-"""The contract of reading the past, held on PostgreSQL."""
+"""The contract of reading the past, on PostgreSQL and on the fake of the unit tests."""
 
 from __future__ import annotations
 
@@ -13,16 +13,27 @@ from server.memories.memory import EventType
 from server.memories.ports import ChangeSet, ListQuery, MemoryStore
 from server.memories.scope import Scope
 from server.storage.postgres.memory_history import PostgresMemoryHistory
-from server.storage.postgres.pool import Database
+from server.storage.postgres.memory_store import PostgresMemoryStore
 from tests.support.builders import ALICE, NOW, PROJECT, adding, addition, call
+from tests.support.fake_history import FakeHistory
+from tests.support.fake_store import FakeStore
 from tests.support.lives import HOUR, with_a_life
 
 TODAY = NOW.date()
 
 
+@pytest.fixture(params=["fake", "postgres"])
+def store(request: pytest.FixtureRequest) -> MemoryStore:
+    if request.param == "fake":
+        return FakeStore()
+    return PostgresMemoryStore(request.getfixturevalue("database"), on_commit=lambda: None)
+
+
 @pytest.fixture
-def history(database: Database) -> MemoryHistory:
-    return PostgresMemoryHistory(database)
+def history(request: pytest.FixtureRequest, store: MemoryStore) -> MemoryHistory:
+    if isinstance(store, FakeStore):
+        return FakeHistory(store.past)
+    return PostgresMemoryHistory(request.getfixturevalue("database"))
 
 
 async def test_a_deleted_memory_has_its_whole_history(

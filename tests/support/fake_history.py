@@ -16,22 +16,24 @@ from server.memories.memory import EventType, Memory, MemoryEvent, PastVersion, 
 from server.memories.ports import ListQuery
 from server.memories.scope import Scope
 from tests.support.builders import NOW
+from tests.support.fake_store import FakeStore
+from tests.support.lives import Past
 
 
 @dataclass
 class FakeHistory:
-    """Answers with those of `memories` in the scope, whatever the time.
+    """Reads `past`, which may be that of a `FakeStore`.
 
-    `asked` are the instants and days asked for, and `scopes` the scopes of lists.
+    It passes tests/contract/test_memory_history.py.
 
-    `versions` are those of memories, from the first. `streamed` are the events that a test has
-    happen, and `reads` the scopes that the stream was read for; `error` makes reading it fail.
+    `asked` are the instants and days asked for, and `scopes` the scopes of lists. `streamed` are
+    the events that a test has happen, and `reads` the scopes that the stream was read for; `error`
+    makes reading it fail.
     """
 
-    memories: list[Memory] = field(default_factory=list)
-    asked: list[tuple[datetime, date | None]] = field(default_factory=list)
-    scopes: list[Scope] = field(default_factory=list)
-    versions: dict[UUID, list[PastVersion]] = field(default_factory=dict)
+    past: Past = field(default_factory=Past)
+    asked: builtins.list[tuple[datetime, date | None]] = field(default_factory=list)
+    scopes: builtins.list[Scope] = field(default_factory=list)
     streamed: builtins.list[StreamedEvent] = field(default_factory=list)
     reads: builtins.list[Scope] = field(default_factory=list)
     error: Exception | None = None
@@ -40,28 +42,41 @@ class FakeHistory:
     async def version(
         self, project_id: str, memory_id: UUID, version: int | None = None
     ) -> PastVersion | None:
-        past = self.versions.get(memory_id, [])
-        if version is None:
-            return next((each for each in reversed(past) if each.memory), None)
-        return past[version - 1] if version <= len(past) else None
+        events = self._events(project_id, memory_id)
+        found = [
+            each
+            for each in events
+            if (each.after is not None if version is None else each.version == version)
+        ]
+        if not found:
+            return None
+        embedding = self.past.embeddings.get((memory_id, found[-1].version))
+        return PastVersion(found[-1].after, embedding, events[-1].version)
 
     async def events(
         self, project_id: str, memory_id: UUID, after_version: int, limit: int
-    ) -> list[MemoryEvent]:
-        return []
+    ) -> builtins.list[MemoryEvent]:
+        events = self._events(project_id, memory_id)
+        return [event for event in events if event.version > after_version][:limit]
 
     async def get(
         self, project_id: str, memory_id: UUID, time: datetime, visible_on: date | None
     ) -> Memory | None:
         self.asked.append((time, visible_on))
-        return next((memory for memory in self.memories if memory.id == memory_id), None)
+        return await self._store_at(time).get(project_id, memory_id, visible_on)
 
-    async def list(self, query: ListQuery, time: datetime) -> list[Memory]:
+    async def list(self, query: ListQuery, time: datetime) -> builtins.list[Memory]:
         self.asked.append((time, query.visible_on))
         self.scopes.append(query.scope)
-        wanted = set(query.scope.parts())
-        found = [memory for memory in self.memories if wanted <= set(memory.scope.parts())]
-        return found[: query.limit]
+        return await self._store_at(time).list(query)
+
+    def _events(self, project_id: str, memory_id: UUID) -> builtins.list[MemoryEvent]:
+        states = [(event, event.after or event.before) for event in self.past.of(memory_id)]
+        return [event for event, state in states if not state or state.project_id == project_id]
+
+    def _store_at(self, time: datetime) -> FakeStore:
+        states = {event.memory_id: event.after for event in self.past.events if event.time <= time}
+        return FakeStore(memories={id_: state for id_, state in states.items() if state})
 
     def happen(self, memory: Memory) -> None:
         """A memory is added, in a transaction of its own."""

@@ -31,6 +31,7 @@ from server.memories.ports import (
 )
 from server.memories.scope import Scope
 from server.operations.ports import ScopeLease
+from tests.support.lives import Past
 
 
 @dataclass
@@ -77,6 +78,8 @@ class FakeLeases:
 class FakeStore:
     """Keeps what is committed. `change_sets` are all of that, in order, `searches` all searches.
 
+    `past` is what commits have done, for a `FakeHistory` to read.
+
     It passes the contract of the memory store (tests/contract/test_memory_store.py).
     """
 
@@ -85,6 +88,7 @@ class FakeStore:
     leases: FakeLeases = field(default_factory=FakeLeases)
     memories: dict[UUID, Memory] = field(default_factory=dict)
     on_commit: Callable[[], None] = lambda: None
+    past: Past = field(default_factory=Past)
     _vectors: dict[UUID, Vector] = field(default_factory=dict)
     _digests: dict[UUID, bytes] = field(default_factory=dict)
     _calls: dict[tuple[str, UUID], StoredCall] = field(default_factory=dict)
@@ -117,6 +121,8 @@ class FakeStore:
             *((item.ordinal, self.remove(item.memory_id)) for item in changes.deleted),
             *((item.ordinal, self._update(item, call)) for item in changes.updated),
         ]
+        for _, change in sorted(done, key=lambda pair: pair[0]):
+            self.past.record(change, call, self._vectors.get(change.memory.id))
         self.change_sets.append(changes)
         position = len(self.change_sets)
         stored = StoredCall(

@@ -1,16 +1,92 @@
-"""Memories with a past."""
+"""Memories with a past, and the past itself, as fakes keep it."""
 
 from __future__ import annotations
 
-from datetime import timedelta
-from uuid import uuid4
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from uuid import UUID, uuid4
 
-from server.memories.memory import Evidence
-from server.memories.ports import ChangeSet, EmbeddedMemory, MemoryDeletion, MemoryStore
+from server.core.values import Vector
+from server.memories.memory import EventType, Evidence, Memory, MemoryEvent, Provenance
+from server.memories.ports import (
+    Call,
+    ChangeSet,
+    EmbeddedMemory,
+    MemoryDeletion,
+    MemoryStore,
+    StoredChange,
+)
 from server.memories.scope import Scope
 from tests.support.builders import ALICE, LISBON, NOW, addition, call, revision
 
 HOUR = timedelta(hours=1)
+ALWAYS = datetime.min.replace(tzinfo=UTC)
+"""The time of what happened before every time that a test asks for."""
+
+
+@dataclass
+class Past:
+    """The events of memories in their order, and the embeddings of the texts that they led to."""
+
+    events: list[MemoryEvent] = field(default_factory=list)
+    embeddings: dict[tuple[UUID, int], Vector] = field(default_factory=dict)
+
+    def of(self, memory_id: UUID) -> list[MemoryEvent]:
+        """The events of one memory."""
+        return [event for event in self.events if event.memory_id == memory_id]
+
+    def record(self, change: StoredChange, call: Call, embedding: Vector | None) -> None:
+        """Adds what a call has done to a memory."""
+        memory, is_deletion = change.memory, change.event is EventType.DELETE
+        event = MemoryEvent(
+            memory.id,
+            change.event,
+            memory.version + is_deletion,
+            call.time,
+            self._state(memory.id),
+            None if is_deletion else memory,
+            _provenance(call) if is_deletion else memory.provenance,
+        )
+        self._add(event, embedding)
+
+    def live(self, memory_id: UUID, *states: tuple[Memory | None, Vector | None]) -> None:
+        """Gives a memory these versions, from the first; one without a state is a deletion."""
+        self.events = [event for event in self.events if event.memory_id != memory_id]
+        provenance = _provenance(call())
+        for version, (after, embedding) in enumerate(states, start=1):
+            before = self._state(memory_id)
+            kind = EventType.DELETE if after is None else EventType.UPDATE
+            event = MemoryEvent(memory_id, kind, version, ALWAYS, before, after, provenance)
+            self._add(event, embedding)
+
+    def _add(self, event: MemoryEvent, embedding: Vector | None) -> None:
+        self.events.append(event)
+        if embedding is not None and event.after is not None:
+            self.embeddings[event.memory_id, event.version] = embedding
+
+    def _state(self, memory_id: UUID) -> Memory | None:
+        events = self.of(memory_id)
+        return events[-1].after if events else None
+
+
+def past_of(memories: Sequence[Memory]) -> Past:
+    """A past in which these memories always were as they are."""
+    past = Past()
+    for memory in memories:
+        past.live(memory.id, (memory, None))
+    return past
+
+
+def _provenance(of: Call) -> Provenance:
+    return Provenance(
+        of.id,
+        of.request_id,
+        of.correlation_id,
+        of.embedding_model,
+        of.language_model,
+        of.prompt_version,
+    )
 
 
 async def with_a_life(store: MemoryStore, scope: Scope = ALICE) -> EmbeddedMemory:

@@ -17,6 +17,7 @@ from tests.support.builders import ALICE, NOW, PROJECT, addition, call
 from tests.support.fake_history import FakeHistory, FakeSplits
 from tests.support.fake_store import FakeStore
 from tests.support.fakes import FakeClock, FakeGraph, FakeOutbox
+from tests.support.lives import past_of
 from tests.support.subgraphs import Triple, triple
 
 WORKS = ("Alice", "works_at", "Acme")
@@ -33,7 +34,7 @@ class World:
             self.graph,
             CaughtUp(self.outbox),
             VisibleRelations(FakeStore(), clock),
-            PastGraph(FakeHistory(list(memories)), FakeSplits()),
+            PastGraph(FakeHistory(past_of(memories)), FakeSplits()),
             clock,
         )
 

@@ -23,6 +23,7 @@ from tests.support.builders import ALICE, LISBON, NOW, PROJECT, addition, call
 from tests.support.fake_history import FakeHistory, FakeSplits
 from tests.support.fake_store import FakeStore
 from tests.support.fakes import FakeClock, FakeGraph, FakeOutbox
+from tests.support.lives import past_of
 from tests.support.request_context import in_request
 
 
@@ -140,7 +141,7 @@ async def test_the_past_is_read_from_the_history_page_by_page(world: World) -> N
         addition(call(scope=scope), str(n), relations=[LISBON]).memory
         for n, scope in enumerate([ALICE, ALICE, Scope("alice", run_id="run-1")])
     ]
-    world.history.memories = memories
+    world.history.past = past_of(memories)
     asked = ListRelationsCommand(PROJECT, ALICE, 2, position=7, as_of=NOW)
     first = await world.list(asked)
     wait_for_work = await world.list(replace(asked, after=first.next))
@@ -160,7 +161,7 @@ async def test_a_past_of_too_many_memories_is_refused(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(access, "MOST_MEMORIES", 1)
-    world.history.memories = [addition(call(), str(n)).memory for n in range(2)]
+    world.history.past = past_of([addition(call(), str(n)).memory for n in range(2)])
     with pytest.raises(InvalidRequest) as raised:
         await world.list(ListRelationsCommand(PROJECT, ALICE, 2, as_of=NOW))
     assert [violation.field for violation in raised.value.violations] == ["as_of"]

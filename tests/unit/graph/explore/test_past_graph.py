@@ -13,6 +13,7 @@ from server.memories.memory import Memory
 from server.memories.scope import Scope
 from tests.support.builders import ALICE, NOW, PROJECT, addition, call
 from tests.support.fake_history import FakeHistory, FakeSplits
+from tests.support.lives import past_of
 from tests.support.subgraphs import Triple, triple
 
 LISBON = ("Alice", "lives_in", "Lisbon")
@@ -63,7 +64,7 @@ def test_a_relation_between_two_names_of_one_entity_says_nothing() -> None:
 
 async def test_the_past_of_a_scope_is_computed_from_its_own_memories() -> None:
     run = Scope(agent_id="helper", run_id="run-1")
-    history = FakeHistory([memory(KNOWS, scope=run)])
+    history = FakeHistory(past_of([memory(KNOWS, scope=run)]))
     [space] = await PastGraph(history, FakeSplits()).spaces(PROJECT, run, NOW)
     assert history.scopes == [run]
     assert [triple(each) for each in space.relations] == [KNOWS]

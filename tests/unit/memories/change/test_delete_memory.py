@@ -10,7 +10,7 @@ import pytest
 
 from server.core.errors import ConcurrentChange, EtagMismatch, MemoryNotFound, RequestIdReused
 from server.memories.change.delete_memory import DeleteMemory, DeleteMemoryCommand
-from server.memories.memory import Memory, PastVersion
+from server.memories.memory import Memory
 from server.memories.ports import Call, ChangeSet, MemoryDeletion
 from server.memories.scope import StoredDeletion
 from server.operations.idempotency import RequestKey
@@ -155,7 +155,7 @@ async def test_what_was_deleted_before_can_be_erased_but_not_deleted_again(
 ) -> None:
     memory = await remembered(store)
     await delete(DeleteMemoryCommand(PROJECT, memory.id))
-    history.versions[memory.id] = [PastVersion(memory, None, 2), PastVersion(None, None, 2)]
+    history.past.live(memory.id, (memory, None), (None, None))
     with pytest.raises(MemoryNotFound):
         await delete(DeleteMemoryCommand(PROJECT, memory.id))
     with pytest.raises(EtagMismatch):
@@ -169,6 +169,6 @@ async def test_of_what_was_erased_nothing_is_left_to_erase(
     history: FakeHistory, delete: DeleteMemory
 ) -> None:
     erased = UUID(int=7)
-    history.versions[erased] = [PastVersion(None, None, 1)]
+    history.past.live(erased, (None, None))
     with pytest.raises(MemoryNotFound):
         await delete(DeleteMemoryCommand(PROJECT, erased, erase=True))

@@ -18,7 +18,7 @@ from server.core.errors import (
 )
 from server.memories.change.ports import Restoration
 from server.memories.change.restore_memory import RestoreMemory, RestoreMemoryCommand
-from server.memories.memory import Memory, PastVersion
+from server.memories.memory import Memory
 from server.memories.ports import Call
 from server.operations.idempotency import RequestKey
 from tests.support.builders import ALICE, NOW, PROJECT, addition, call, vector
@@ -44,9 +44,9 @@ def changes(store: FakeStore) -> FakeChanges:
 
 @pytest.fixture
 def history() -> FakeHistory:
-    return FakeHistory(
-        versions={TEA.id: [PastVersion(TEA, EMBEDDING, 2), PastVersion(COFFEE, None, 2)]}
-    )
+    history = FakeHistory()
+    history.past.live(TEA.id, (TEA, EMBEDDING), (COFFEE, None))
+    return history
 
 
 @pytest.fixture
@@ -80,7 +80,7 @@ async def test_a_deleted_memory_comes_back(
     store: FakeStore, history: FakeHistory, restore: RestoreMemory
 ) -> None:
     store.memories.clear()
-    history.versions[TEA.id] = [PastVersion(TEA, EMBEDDING, 2), PastVersion(None, None, 2)]
+    history.past.live(TEA.id, (TEA, EMBEDDING), (None, None))
     with pytest.raises(EtagMismatch):
         await restore(RestoreMemoryCommand(PROJECT, TEA.id, 1, TEA.etag))
     assert (await restore(RestoreMemoryCommand(PROJECT, TEA.id, 1))).memory.version == 3
@@ -125,7 +125,7 @@ def _expired() -> Memory:
 async def test_a_version_that_nobody_would_see_is_refused(
     history: FakeHistory, changes: FakeChanges, restore: RestoreMemory, past: Memory | None
 ) -> None:
-    history.versions[TEA.id] = [PastVersion(past, None, 1)]
+    history.past.live(TEA.id, (past, None))
     with pytest.raises(InvalidRequest) as caught:
         await restore(RestoreMemoryCommand(PROJECT, TEA.id, 1))
     assert [violation.field for violation in caught.value.violations] == ["version"]
@@ -137,7 +137,7 @@ async def test_an_immutable_memory_is_only_restored_after_its_deletion(
 ) -> None:
     fixed = replace(TEA, immutable=True)
     store.memories[TEA.id] = fixed
-    history.versions[TEA.id] = [PastVersion(fixed, EMBEDDING, 1)]
+    history.past.live(TEA.id, (fixed, EMBEDDING))
     with pytest.raises(MemoryImmutable):
         await restore(RestoreMemoryCommand(PROJECT, TEA.id, 1))
     store.memories.clear()

@@ -15,6 +15,7 @@ from tests.support.builders import ALICE, NOW, PROJECT, addition, call
 from tests.support.fake_history import FakeHistory
 from tests.support.fake_store import FakeStore
 from tests.support.fakes import FakeClock
+from tests.support.lives import past_of
 
 
 @pytest.fixture
@@ -117,7 +118,7 @@ async def test_the_past_is_read_from_the_history_and_expires_by_its_own_day(
 ) -> None:
     then = NOW - timedelta(days=400)
     past = (await remembered(FakeStore(), "as it was")).memory
-    history = FakeHistory([past])
+    history = FakeHistory(past_of([past]))
     get = GetMemory(store, history, FakeClock())
     assert await get(PROJECT, past.id, as_of=then) == past
     assert await get(PROJECT, past.id, as_of=then, show_expired=True) == past
