@@ -87,10 +87,13 @@ def _is_elsewhere(fact: Fact, other: Fact) -> bool:
     """
     is_event = fact.statement.is_past or other.statement.is_past
     is_single = len(fact.complement.items) == len(other.complement.items) == 1
-    if not (fact.is_news and fact.stem in _STAYING and fact.is_like(other) and is_single):
+    is_staying = fact.stem in _STAYING or fact.stem == "be"
+    if not (fact.is_news and is_staying and fact.is_like(other) and is_single) or is_event:
         return False
     is_of_a_kind = fact.complement.items[0].head == other.complement.items[0].head
-    return not is_event and (is_of_a_kind or fact.complement.lead in _CIRCUMSTANCES)
+    if fact.stem == "be":
+        return is_of_a_kind and bool(fact.complement.lead)
+    return is_of_a_kind or fact.complement.lead in _CIRCUMSTANCES
 
 
 def _is_found(fact: Fact, other: Fact) -> bool:
