@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from functools import lru_cache
 
@@ -35,20 +36,24 @@ def keyword_stems(category: Category) -> frozenset[str]:
     return _KEYWORD_STEMS.get(category.name, frozenset()) | own
 
 
-class Categorizer:
-    """Knows the categories of one request."""
+@lru_cache(maxsize=64)
+def _named_by_stem(categories: tuple[Category, ...]) -> dict[str, list[str]]:
+    """The categories that each stem speaks for."""
+    found = defaultdict(list)
+    for category in categories:
+        for stem in keyword_stems(category):
+            found[stem].append(category.name)
+    return dict(found)
 
-    def __init__(self, categories: Sequence[Category]) -> None:
-        self._stems = {category.name: keyword_stems(category) for category in categories}
 
-    def categories(self, text: str) -> tuple[str, ...]:
-        """At most three categories, the ones that most words speak for first; else `misc`."""
-        found = _stems(text)
-        scores = {name: len(found & stems) for name, stems in self._stems.items()}
-        best = sorted((name for name in scores if scores[name]), key=lambda name: -scores[name])
-        if best or _FALLBACK not in self._stems:
-            return tuple(best[:MAX_CATEGORIES])
-        return (_FALLBACK,)
+def categories_of(text: str, categories: Sequence[Category]) -> tuple[str, ...]:
+    """At most three of the categories, the ones that most words speak for first; else `misc`."""
+    named, names = _named_by_stem(tuple(categories)), [category.name for category in categories]
+    scores = Counter(name for stem in _stems(text) for name in named.get(stem, ()))
+    best = sorted(scores, key=lambda name: (-scores[name], names.index(name)))
+    if best or _FALLBACK not in names:
+        return tuple(best[:MAX_CATEGORIES])
+    return (_FALLBACK,)
 
 
 class Filter:

@@ -17,7 +17,7 @@ from server.memories.add.plan import MAX_OPERATIONS, MAX_TEXT_LENGTH
 from server.memories.conversation import Message, Role
 from server.models.offline import dates
 from server.models.offline.aliases import find_aliases
-from server.models.offline.categories import Categorizer, Filter
+from server.models.offline.categories import Filter, categories_of
 from server.models.offline.changes import Entry, Ledger
 from server.models.offline.clauses import split
 from server.models.offline.facts import Fact
@@ -45,7 +45,6 @@ class Extraction:
 
     def __init__(self, request: InferenceRequest) -> None:
         self._request = request
-        self._categorizer = Categorizer(request.categories)
         self._includes = Filter(request.includes, request.categories) if request.includes else None
         self._people = People()
         self._ledger = Ledger(list(self._known()), self._described)
@@ -103,7 +102,7 @@ class Extraction:
         return replace(
             operation,
             text=text,
-            categories=self._categorizer.categories(text),
+            categories=categories_of(text, self._request.categories),
             entities=[
                 ProposedEntity(entity.name, entity.type, aliases.get(entity.key, ()))
                 for entity in entities.values()

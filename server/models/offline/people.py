@@ -118,7 +118,7 @@ def _owned(tokens: Sequence[Token], owner: Entity) -> Subject:
     text = f"{owner.name}'s {joined(tokens)}"
     for place, token in enumerate(tokens[:-1]):
         if token.lower.endswith("'s"):
-            noun = replace(token, text=token.text[:-2], lower=token.lower[:-2])
+            noun = token._replace(text=token.text[:-2], lower=token.lower[:-2])
             theirs = _owned([*tokens[:place], noun], owner)
             if tokens[-1].lower == "name" and place + 2 == len(tokens):
                 return replace(theirs, text=text)

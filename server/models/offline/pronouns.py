@@ -72,7 +72,7 @@ def own_thing(clause: Clause) -> Sequence[Token]:
         if not clause.tokens[end].is_word or is_verb(clause.tokens, end):
             break
         end += 1
-    my = replace(clause.tokens[starts[0]], text="my", lower="my")
+    my = clause.tokens[starts[0]]._replace(text="my", lower="my")
     return (my, *clause.tokens[starts[0] + 1 : end])
 
 

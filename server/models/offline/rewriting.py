@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from server.models.offline.lexicon import ADVERBS, third_person, word_set
 from server.models.offline.statements import Statement, Who
@@ -49,7 +49,7 @@ def third_person_text(statement: Statement, speaker: Speaker, subject: str) -> s
     group = list(tokens[statement.end : verb])
     first = after_adverbs(group, 0)
     if is_own:
-        group[first] = replace(group[first], text=third_person(group[first].lower))
+        group[first] = group[first]._replace(text=third_person(group[first].lower))
     gap = " " if rest and tokens[verb].spaced else ""
     text = f"{front} {subject} {joined(group)}{gap}{rest}".strip()
     return text[:1].upper() + text[1:]
@@ -73,5 +73,5 @@ def _others(tokens: Sequence[Token], speaker: Speaker, *, is_own: bool) -> str |
         elif after_i and word not in ADVERBS:
             text = _PLURAL.get(word, text) if is_own else third_person(text)
         after_i = word == "i" or (after_i and word in ADVERBS)
-        found.append(token if text is token.text else replace(token, text=text))
+        found.append(token if text is token.text else token._replace(text=text))
     return joined(found)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from server.models.offline import lexicon
 from server.models.offline.clauses import JOINING, is_verb
@@ -46,7 +45,7 @@ def _with_is(tokens: list[Token]) -> list[Token]:
         token, following = tokens[place], tokens[place + 1]
         is_short = token.lower.endswith("'s") and _begins_clause(tokens, place)
         if is_short and (_no_noun(following) or _is_last(tokens, place + 1)):
-            noun = replace(token, text=token.text[:-2], lower=token.lower[:-2])
+            noun = token._replace(text=token.text[:-2], lower=token.lower[:-2])
             tokens[place : place + 1] = [noun, IS]
         place += 1
     return tokens

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from server.core.text import WORD_PATTERN, normalized
 from server.models.offline import lexicon
 
 
-@dataclass(frozen=True, slots=True)
-class Token:
+class Token(NamedTuple):
     """A word, a quotation or a punctuation mark; `lower` is the word for comparing it."""
 
     text: str
@@ -47,15 +46,16 @@ def split_words(sentence: str) -> list[Token]:
     The one of `is` could be one of `has` as well.
     """
     tokens: list[Token] = []
-    previous = 0
+    previous, is_plain = 0, sentence.isascii()
     for match in _TOKEN.finditer(sentence):
         text = match.group()
-        token = Token(text, normalized(text).lower(), match.start() > previous)
+        lower = text.lower() if is_plain else normalized(text).lower()
+        token = Token(text, lower, match.start() > previous)
         previous = match.end()
         if short := _SHORT.fullmatch(token.lower):
             first, ending = filter(None, short.groups())
             head = "I" if first == "i" else text[: len(first)]
-            tokens.append(replace(token, text=head, lower=first))
+            tokens.append(token._replace(text=head, lower=first))
             token = IS if ending == "s" else Token(_FULL[ending], _FULL[ending], spaced=True)
         tokens.append(token)
     return tokens
