@@ -28,10 +28,14 @@ class EventType(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """A verbatim passage of a stored message; "" stands for the whole message."""
+    """A verbatim passage of a stored message; "" stands for the whole message.
+
+    `message_length` is that of the message in characters; 0 if the memory is the message itself.
+    """
 
     message_id: UUID
     quote: str
+    message_length: int = 0
 
 
 @dataclass(frozen=True, slots=True)

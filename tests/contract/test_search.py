@@ -271,6 +271,20 @@ async def test_facts_stand_where_their_message_was_said(
     )
 
 
+@pytest.mark.parametrize("time", [None, NOW + timedelta(hours=1)], ids=["now", "past"])
+async def test_a_fact_is_as_long_as_its_message(store: MemoryStore, time: datetime | None) -> None:
+    said = "red and a car", "boats are green"
+    cited = [Evidence(new_id(NOW, ordinal * 9), "", 120) for ordinal in range(2)]
+    facts = [
+        addition(call(), text, evidence=[evidence])
+        for text, evidence in zip(said, cited, strict=True)
+    ]
+    short = addition(call(), "red " + "page " * 20)
+    await tell(store, passages(), added=[*facts, short])
+    found = await lexical(store, "red", time=time)
+    assert found["red and a car"] < found[short.memory.text]
+
+
 async def test_a_changed_fact_stands_where_it_was_said_last(store: MemoryStore) -> None:
     (fact,) = await add(store, "a boat", evidence=[Evidence(new_id(NOW), "a boat")])
     await tell(store, passages(("The harbour.",)), time=NOW + timedelta(minutes=1))

@@ -173,7 +173,8 @@ def build_change_set(
 
 
 def _evidence(add: AddContext, operation: AddFact | UpdateFact) -> list[Evidence]:
-    return [Evidence(add.messages[operation.message_index].id, operation.quote)]
+    message = add.messages[operation.message_index]
+    return [Evidence(message.id, operation.quote, len(message.content))]
 
 
 def _addition(add: AddContext, ordinal: int, operation: AddFact, vector: Vector) -> EmbeddedMemory:

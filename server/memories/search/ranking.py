@@ -28,7 +28,8 @@ lowers nothing. A lexical arm that finds nothing at all takes no part in a searc
 A question that asks for what one **speaker** said ("what did you recommend?") prefers that speaker:
 what others said loses SPEAKER_SHARE of the score that the dense and the lexical arm give it.
 
-Hits of one **message** are compared as that message is (same_message.py).
+Of the hits of one **message**, all but the best make room for others (same_message.py). A memory
+counts as long as its message, whose words are compared with the question too.
 
 The **time** arm is how close a memory's event time is to the times that the question names. It
 lifts what the other arms have found, as the graph does, and proposes nothing by itself.
@@ -47,12 +48,7 @@ from typing import Final, NamedTuple
 from uuid import UUID
 
 from server.memories.memory import ArmScore
-from server.memories.search.same_message import (
-    Message,
-    lower_repeated,
-    messages_of,
-    share_words,
-)
+from server.memories.search.same_message import lower_repeated, messages_of
 
 
 class Arm(StrEnum):
@@ -184,7 +180,6 @@ def fuse(
     that found a hit there. Without `explain` no arm is named, which halves the work.
     """
     messages = messages_of([candidate.message_id for candidate in candidates])
-    candidates = _with_shared_words(candidates, messages)
     scores = _scores(candidates, _taking_part(candidates, weights))
     lower_repeated(scores, messages)
     # Below zero, which is where scores end, the dense arm still tells far from further.
@@ -220,17 +215,6 @@ def _taking_part(candidates: Sequence[Scored], weights: ArmWeights) -> ArmWeight
     if any(candidate.lexical > 0 for candidate in candidates):
         return weights
     return replace(weights, dense=1.0, lexical=0.0)
-
-
-def _with_shared_words(
-    candidates: Sequence[Scored], messages: Sequence[Message]
-) -> Sequence[Scored]:
-    """The candidates, where those of one message come closer to each other in words."""
-    if not messages:
-        return candidates
-    lexical = [candidate.lexical for candidate in candidates]
-    share_words(lexical, messages)
-    return [c._replace(lexical=score) for c, score in zip(candidates, lexical, strict=True)]
 
 
 def _scores(candidates: Sequence[Scored], weights: ArmWeights) -> list[float]:

@@ -1,10 +1,9 @@
 """Hits of one message: the memories that were made of it, and the passage of what is left.
 
-They tell of the same, so what the best of them shares with the question in words counts for the
-others too: a fact is often asked about in words that stand beside it. And one of them says already
-that the message is worth reading, so the others make room for what other messages say.
+They tell of the same. One of them says already that the message is worth reading, so the others
+make room for what other messages say.
 
-ADR 0056 says what was measured.
+ADR 0056 and 0058 say what was measured.
 """
 
 from __future__ import annotations
@@ -14,10 +13,7 @@ from collections.abc import Iterable, Sequence
 from typing import Final, TypeAlias
 from uuid import UUID
 
-SHARED_WORDS: Final = 0.5
-"""How far the lexical score of a hit comes up to the best one of its message."""
-
-REPEATED: Final = 0.6
+REPEATED: Final = 0.4
 """The part of its score that is left to a hit of a message of which a better one was found."""
 
 Message: TypeAlias = Sequence[int]
@@ -33,14 +29,6 @@ def messages_of(hits: Iterable[UUID | None]) -> list[Message]:
     for number, message_id in enumerate(hits):
         numbers[message_id].append(number)
     return [found for id_, found in numbers.items() if id_ is not None and len(found) > 1]
-
-
-def share_words(lexical: list[float], messages: Iterable[Message]) -> None:
-    """Brings the lexical scores of each message's hits closer to the best of them."""
-    for message in messages:
-        best = max([lexical[number] for number in message])
-        for number in message:
-            lexical[number] += SHARED_WORDS * (best - lexical[number])
 
 
 def lower_repeated(scores: list[float], messages: Iterable[Message]) -> None:

@@ -93,7 +93,8 @@ def to_provenance(row: Row) -> Provenance:
 
 def _to_evidence(value: Mapping[str, Any]) -> Evidence:
     # This UUID is Python's, read and written in a sixth of the time.
-    return Evidence(pgproto.UUID(value["message_id"]), value["quote"])
+    id_ = pgproto.UUID(value["message_id"])
+    return Evidence(id_, value["quote"], value.get("message_length", 0))
 
 
 def to_entities(values: Sequence[Mapping[str, Any]]) -> tuple[Entity, ...]:
@@ -133,9 +134,12 @@ def from_relations(relations: Sequence[Relation]) -> list[dict[str, object]]:
     ]
 
 
-def from_evidence(evidence: Sequence[Evidence]) -> list[dict[str, str]]:
+def from_evidence(evidence: Sequence[Evidence]) -> list[dict[str, object]]:
     """Passages for a JSON column."""
-    return [{"message_id": str(e.message_id), "quote": e.quote} for e in evidence]
+    return [
+        {"message_id": str(e.message_id), "quote": e.quote, "message_length": e.message_length}
+        for e in evidence
+    ]
 
 
 def _from_entity(entity: Entity) -> dict[str, object]:

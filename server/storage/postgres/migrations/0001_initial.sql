@@ -133,6 +133,12 @@ RETURN words_of(concat_ws(
     CASE WHEN evidence <> '[]' THEN jsonb_path_query_array(evidence, '$[*].quote') #>> '{}' END
 ));
 
+-- How many characters a memory counts for where its words are compared, and in what was said around it:
+-- as many as its message, whose words are found by it and stand beside them.
+CREATE FUNCTION told_length(said text, evidence jsonb) RETURNS integer
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN greatest(char_length(said), (evidence -> 0 ->> 'message_length')::integer);
+
 -- The stems of a fact's words, each to be found with its last letter or without: "allergic" finds
 -- "allergy". Stop words are none of them, nor is what stands for the speaker.
 CREATE FUNCTION words_of_fact(fact text) RETURNS tsquery[]
@@ -434,7 +440,7 @@ CREATE TABLE memories (
     update_time timestamptz NOT NULL,
     embedding halfvec STORAGE PLAIN NOT NULL,
     lexemes tsvector STORAGE MAIN NOT NULL GENERATED ALWAYS AS (indexed_words(text, role, name, event_time, entities, evidence)) STORED,
-    text_length integer NOT NULL GENERATED ALWAYS AS (char_length(text)) STORED,
+    text_length integer NOT NULL GENERATED ALWAYS AS (told_length(text, evidence)) STORED,
     graph_space text GENERATED ALWAYS AS (
         coalesce('user:' || user_id, 'agent:' || agent_id, 'app:' || app_id, 'run:' || run_id)
     ) STORED,
@@ -465,6 +471,8 @@ COMMENT ON COLUMN memories.event_time IS 'When it was said.';
 COMMENT ON COLUMN memories.expiration_date IS 'From this day on (UTC) no read returns it.';
 COMMENT ON COLUMN memories.embedding IS
     'Stored in line, because a search reads the embeddings of a whole scope.';
+COMMENT ON COLUMN memories.text_length IS
+    'The length of the text, or of its message if that is longer, in characters.';
 COMMENT ON COLUMN memories.lexemes IS
     'What the lexical arm of a search reads: words, speaker and time.';
 

@@ -163,8 +163,10 @@ async def test_the_call_carries_over_to_its_memories(world: World) -> None:
     assert (memory.inferred, memory.immutable) == (True, True)
     assert (memory.role, memory.name) == (Role.USER, "Ann")
     assert (revised.role, revised.name) == (Role.USER, "Alice")
-    assert memory.provenance.evidence == [Evidence(changes.messages[1].id, "I like tea")]
-    assert revised.evidence == [Evidence(changes.messages[0].id, SAID)]
+    assert memory.provenance.evidence == [
+        Evidence(changes.messages[1].id, "I like tea", len("I like tea!"))
+    ]
+    assert revised.evidence == [Evidence(changes.messages[0].id, SAID, len(SAID))]
     assert (revised.memory_id, revised.version) == (porto.memory.id, 1)
     for changed in (memory, revised):
         assert changed.metadata == {"source": "chat"}
