@@ -25,7 +25,8 @@ Describe = Callable[[ProposedOperation, str, Sequence[Fact]], ProposedOperation]
 class Entry:
     """A memory, or one that is about to be: its facts, and what is to be done with it.
 
-    `number` is the candidate's number; None for what is new.
+    `number` is the candidate's number; None for what is new. `repeated` says where it is told
+    again.
     """
 
     text: str
@@ -33,6 +34,7 @@ class Entry:
     number: int | None = None
     is_immutable: bool = False
     operation: ProposedOperation | None = None
+    repeated: list[ProposedOperation] = field(default_factory=list)
     is_gone: bool = False
     digest: bytes = field(init=False)
 
@@ -45,6 +47,13 @@ class Entry:
         """Whether it is there and may be changed."""
         return not (self.is_gone or self.is_immutable)
 
+    def told_again(self) -> list[ProposedOperation]:
+        """States a memory that stays as it is once more, so that what repeats it is no passage."""
+        is_changed = self.number is not None and self.operation is not None
+        if self.is_gone or is_changed:
+            return []
+        return [replace(again, text=self.text) for again in self.repeated]
+
 
 class Ledger:
     """Keeps the memories of one request as its facts change them."""
@@ -56,9 +65,10 @@ class Ledger:
         self._unmatched: list[ProposedOperation] = []
 
     def operations(self) -> list[ProposedOperation]:
-        """What is to be done, new memories in the order of what was said."""
+        """What is to be done in the order of what was said, then what was only told again."""
         done = [entry.operation for entry in self._entries if entry.operation is not None]
-        return sorted([*done, *self._unmatched], key=lambda operation: operation.message)
+        repeated = [again for entry in self._entries for again in entry.told_again()]
+        return [*sorted([*done, *self._unmatched], key=lambda o: o.message), *repeated]
 
     def __len__(self) -> int:
         return sum(entry.operation is not None for entry in self._entries) + len(self._unmatched)
@@ -69,7 +79,9 @@ class Ledger:
 
     def state(self, fact: Fact, operation: ProposedOperation) -> None:
         """Takes in a fact."""
-        if fact_digest(fact.text) in self._digests:
+        digest = fact_digest(fact.text)
+        if digest in self._digests:
+            _note(fact, [entry for entry in self._entries if entry.digest == digest], operation)
             return
         standing = list(self._standing())
         near = [(entry, other) for entry, other in standing if fact.shares_subject(other)]
@@ -80,7 +92,9 @@ class Ledger:
         ]
         if matches or (fact.is_ending and not fact.slots):
             self._retract(fact, matches, operation)
-        elif not any(repeats(fact, other) for _, other in near):
+        elif known := [entry for entry, other in near if repeats(fact, other)]:
+            _note(fact, known, operation)
+        else:
             if fact.is_dated and any(fact.slots.keys() & other.slots.keys() for _, other in near):
                 fact = fact.without_slots()
             place = self._replaced(fact, near)
@@ -179,6 +193,13 @@ class Ledger:
         action = "DELETE" if entry.is_gone else "ADD" if entry.number is None else "UPDATE"
         changed = replace(operation, action=action, target=entry.number)
         entry.operation = self._describe(changed, entry.text, entry.facts)
+
+
+def _note(fact: Fact, known: Sequence[Entry], operation: ProposedOperation) -> None:
+    """Notes that a known memory is told again, if the sentence says nothing else."""
+    if len(operation.quote.split()) <= len(fact.text.split()):
+        for entry in known[:1]:
+            entry.repeated.append(operation)
 
 
 def _forgotten(entry: Entry, request: ForgetRequest, speaker: str) -> tuple[Item, ...]:

@@ -13,8 +13,14 @@ from hypothesis import strategies as st
 from server.core.errors import DeadlineExceeded
 from server.core.request_context import RequestContext, current_request, enter_request
 from server.graph.model import Entity
-from server.memories.add.inference import Candidate, Category, InferenceRequest, ProposedOperation
-from server.memories.add.plan import MAX_OPERATIONS, AddFact
+from server.memories.add.inference import (
+    BUILT_IN_CATEGORIES,
+    Candidate,
+    Category,
+    InferenceRequest,
+    ProposedOperation,
+)
+from server.memories.add.plan import MAX_OPERATIONS, AddFact, plan
 from server.memories.conversation import Message, Role
 from server.models.offline import language_model as module
 from server.models.offline.extraction import Extraction
@@ -272,3 +278,34 @@ async def test_a_call_without_time_left_is_not_begun() -> None:
             await OfflineLanguageModel().infer(EMPTY)
     finally:
         enter_request(before)
+
+
+@pytest.mark.parametrize(
+    ("said", "known", "covered"),
+    [
+        (["I moved to Lisbon."], ["User moved to Lisbon"], ["I moved to Lisbon."]),
+        (["I live in Lisbon. I live in Lisbon!"], [], ["I live in Lisbon.", "I live in Lisbon!"]),
+        # There is more in it than the memory tells.
+        (["As I said, I moved to sunny Lisbon."], ["User moved to sunny Lisbon"], []),
+    ],
+)
+async def test_a_fact_that_is_told_again_is_stated_again_and_changes_nothing(
+    said: list[str], known: list[str], covered: list[str]
+) -> None:
+    request = InferenceRequest(
+        messages=[Message(Role.USER, text) for text in said],
+        candidates=[Candidate(UUID(int=1), text, 1, False, 0.5) for text in known],
+        categories=BUILT_IN_CATEGORIES,
+        event_time=MONDAY,
+    )
+    found = plan(request, await OfflineLanguageModel().infer(request), max_deletions=5)
+    assert [passage.text for passage in found.evidence] == covered
+    assert len(found.operations) == (0 if known else 1)
+
+
+async def test_what_was_told_again_and_then_denied_is_denied() -> None:
+    said = "I like tea. I don't like tea any more."
+    assert await changes("I like tea.", said, known=["User likes tea"]) == await changes(
+        said, known=["User likes tea"]
+    )
+    assert "User likes tea" not in await changes(said, known=["User likes tea"])
