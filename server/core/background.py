@@ -1,4 +1,4 @@
-"""Background work: named tasks, waking them, keeping leases, long computations."""
+"""Background work: named tasks, waking them, keeping leases, pauses, long computations."""
 
 from __future__ import annotations
 
@@ -143,3 +143,17 @@ async def by_size(items: int, act: Callable[P, R], /, *args: P.args, **kwargs: P
     if items <= FEW_ITEMS:
         return act(*args, **kwargs)
     return await asyncio.to_thread(act, *args, **kwargs)
+
+
+_MAX_DOUBLINGS = 16
+Pause = TypeVar("Pause", float, timedelta)
+
+
+def backoff(attempts: int, shortest: Pause, longest: Pause, chance: float) -> Pause:
+    """Returns the pause after an attempt: it doubles each time, from `shortest` up to `longest`.
+
+    `chance`, from 0 to 1, picks a point between half of that pause and all of it, so that clients
+    do not retry at the same moment.
+    """
+    doublings = min(max(attempts - 1, 0), _MAX_DOUBLINGS)
+    return min(shortest * (1 << doublings), longest) * (0.5 + chance / 2)

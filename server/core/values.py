@@ -7,7 +7,7 @@ import secrets
 from array import array
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Final, Protocol, TypeAlias, TypeVar
+from typing import Final, Protocol, TypeAlias
 from uuid import UUID
 
 JsonValue = None | bool | int | float | str | Sequence["JsonValue"] | Mapping[str, "JsonValue"]
@@ -63,18 +63,3 @@ class SystemClock:
     def now(self) -> datetime:
         """Returns the current time in UTC."""
         return datetime.now(UTC)
-
-
-_MAX_DOUBLINGS = 16
-
-Pause = TypeVar("Pause", float, timedelta)
-
-
-def backoff(attempts: int, shortest: Pause, longest: Pause, chance: float) -> Pause:
-    """Returns the pause after an attempt: it doubles each time, from `shortest` up to `longest`.
-
-    `chance`, from 0 to 1, picks a point between half of that pause and all of it, so that clients
-    do not retry at the same moment.
-    """
-    doublings = min(max(attempts - 1, 0), _MAX_DOUBLINGS)
-    return min(shortest * (1 << doublings), longest) * (0.5 + chance / 2)

@@ -16,10 +16,9 @@ from uuid import uuid4
 import structlog
 
 from server import failpoints
-from server.core.background import Background, give_back, keep_lease
+from server.core.background import Background, backoff, give_back, keep_lease
 from server.core.errors import MemoirError
 from server.core.request_context import parked
-from server.core.values import backoff
 from server.operations.ports import Leases, ScopeLease
 from server.telemetry.recording import stage
 

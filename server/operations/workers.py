@@ -15,7 +15,7 @@ import structlog
 from pydantic import BaseModel, ConfigDict, Field
 
 from server import failpoints
-from server.core.background import Background, Wakeup, give_back, keep_lease, running
+from server.core.background import Background, Wakeup, backoff, give_back, keep_lease, running
 from server.core.errors import (
     ConcurrentChange,
     DeadlineExceeded,
@@ -35,7 +35,6 @@ from server.core.request_context import (
     enter_project,
     enter_request,
 )
-from server.core.values import backoff
 from server.memories.add.add_memories import AddMemoriesOutcome
 from server.operations.ports import ClaimedOperation, Operations, Shares
 from server.telemetry.metrics import OPERATION_ATTEMPTS

@@ -14,9 +14,8 @@ from itertools import groupby
 import structlog
 
 from server import failpoints
-from server.core.background import Wakeup, give_back, keep_lease, running
+from server.core.background import Wakeup, backoff, give_back, keep_lease, running
 from server.core.errors import GraphUnavailable, StoreUnavailable
-from server.core.values import backoff
 from server.graph.ports import Graph
 from server.graph.project.ports import DirtyMemory, Outbox
 from server.telemetry.metrics import PROJECTED, PROJECTION_FAILURES

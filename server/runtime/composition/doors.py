@@ -9,8 +9,8 @@ from pathlib import Path
 
 import grpc
 
+from server.api.grpc.interceptors.entry import RateLimiter
 from server.api.grpc.local import LocalCalls
-from server.api.grpc.rate_limit import RateLimiter
 from server.api.grpc.server import HealthService, ServerOptions, build_health_server
 from server.api.http.door import Door
 from server.api.http.exchange import BodyLimits

@@ -1,16 +1,20 @@
-"""What a connection is beside asyncpg's own: one project's rows alone, kept at hand, and traced."""
+"""Connections of the pool: for one project's rows, kept at hand, traced, and few for long work."""
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Final, cast
 
 import asyncpg
 from opentelemetry import trace
 from opentelemetry.trace import SpanKind
 
+from server.core.errors import Overloaded
+from server.core.fairness import FairPlaces
+from server.core.request_context import bounded, current_tenant
 from server.storage.postgres.statements import load_sql
 from server.storage.statements import statement_name
 from server.telemetry.spans import past_span
@@ -21,8 +25,7 @@ if TYPE_CHECKING:
 
     Connection = PoolConnectionProxy[asyncpg.Record]
     _Connection = asyncpg.Connection[asyncpg.Record]
-else:
-    _Connection = asyncpg.Connection
+
 
 ALL_PROJECTS: Final = "*"
 """What stands for all projects, for the service's own work and the command line."""
@@ -165,3 +168,65 @@ def _record(query: LoggedQuery) -> None:
     ended = time.time_ns()
     began = ended - int(query.elapsed * 1e9)
     past_span(name, began, ended, attributes, SpanKind.CLIENT, query.exception)
+
+
+CONNECTIONS_FOR_EACH: Final = 4
+"""One long statement may run for so many connections of the pool, and always two."""
+
+SHORTEST_SECONDS: Final = 1.0
+"""The time that a read has, however many wait."""
+
+
+class LongStatements:
+    """Room for statements that look into every value of a scope, of which only a few run at a time.
+
+    A project whose filters keep all cores of PostgreSQL busy would slow down every other project,
+    even though it does not get all of the connections. Tenants share the room fairly.
+    """
+
+    def __init__(self, connections: int, wait_seconds: float, read_seconds: float) -> None:
+        """`connections` is the size of the pool, `read_seconds` a read's time if none waits."""
+        self._places = FairPlaces(max(2, connections // CONNECTIONS_FOR_EACH), reserved=0)
+        self._wait_seconds = wait_seconds
+        self._read_seconds = read_seconds
+
+    @asynccontextmanager
+    async def room(self) -> AsyncIterator[None]:
+        """Waits for room, and has it during the block.
+
+        Raises:
+            Overloaded: there was none in time.
+            DeadlineExceeded: the call's time is up.
+        """
+        tenant = current_tenant()
+        try:
+            async with asyncio.timeout(bounded(self._wait_seconds)):
+                await self._places.take(tenant)
+        except TimeoutError as error:
+            raise Overloaded from error
+        try:
+            yield
+        finally:
+            self._places.give_back(tenant)
+
+    def read_seconds(self) -> float:
+        """Returns the time that a read has if it begins now."""
+        return max(SHORTEST_SECONDS, self._read_seconds / (1 + self._places.waiting))
+
+    @asynccontextmanager
+    async def time_to_read(self) -> AsyncIterator[None]:
+        """Ends the block after a time that gets shorter the more statements wait.
+
+        Only for reads: nobody could say whether a write that was ended has happened.
+
+        Raises:
+            Overloaded: the time was up.
+        """
+        end = asyncio.timeout(self.read_seconds())
+        try:
+            async with end:
+                yield
+        except TimeoutError as error:
+            if end.expired():
+                raise Overloaded from error
+            raise

@@ -20,12 +20,12 @@ from server.core.request_context import bounded, current_project, current_tenant
 from server.projects.ports import PoolUsage
 from server.storage.postgres.connections import (
     ConfinedConnection,
+    LongStatements,
     SpareConnections,
     confined,
     stop_tracing,
     trace_statements,
 )
-from server.storage.postgres.long_statements import LongStatements
 from server.storage.postgres.statements import load_sql
 from server.telemetry.metrics import POOL_WAIT_SECONDS
 from server.telemetry.outages import OutageLog

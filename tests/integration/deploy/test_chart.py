@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from scripts.render_manifests import CHART, KUBERNETES, MANIFESTS, manifests, render
-from server.runtime.settings.root import SECTIONS
+from server.runtime.settings import SECTIONS
 from tests.support.server import ROOT
 from tests.support.tools import run_tool
 

@@ -19,9 +19,9 @@ from pydantic_settings import BaseSettings
 from server.api.grpc.admission import Admission, AdmissionLimits
 from server.api.grpc.interceptors.chain import InterceptorChain, build_interceptors
 from server.api.grpc.interceptors.drain import DrainGate
-from server.api.grpc.rate_limit import RateLimiter
+from server.api.grpc.interceptors.entry import RateLimiter
 from server.projects.project import Caller, Principal
-from server.runtime.settings.root import SECTIONS
+from server.runtime.settings import SECTIONS
 from server.telemetry.metrics import REGISTRY
 from server.telemetry.statistics import Statistics
 

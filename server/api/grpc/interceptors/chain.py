@@ -24,6 +24,7 @@ from server.api.grpc.interceptors.entry import (
     Authenticate,
     Deadlines,
     EntryInterceptor,
+    RateLimiter,
     rate_limited,
 )
 from server.api.grpc.interceptors.errors import ErrorsInterceptor
@@ -38,7 +39,6 @@ from server.api.grpc.interceptors.handlers import (
 )
 from server.api.grpc.interceptors.observation import ObservationInterceptor
 from server.api.grpc.interceptors.tracing import as_generator, tracing_interceptor
-from server.api.grpc.rate_limit import RateLimiter
 from server.api.grpc.validation import check, check_large
 from server.projects.quotas import ProjectQuotas
 from server.telemetry.statistics import Statistics

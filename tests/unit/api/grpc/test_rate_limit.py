@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from server.api.grpc import rate_limit
-from server.api.grpc.rate_limit import RateLimiter
+from server.api.grpc.interceptors import entry
+from server.api.grpc.interceptors.entry import RateLimiter
 from server.core.errors import RateLimited
 from tests.support.clocks import HandClock
 
@@ -43,7 +43,7 @@ def test_a_rate_of_zero_bounds_nothing() -> None:
 
 
 def test_a_project_that_was_forgotten_begins_anew(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rate_limit, "MOST_PROJECTS", 2)
+    monkeypatch.setattr(entry, "MOST_PROJECTS", 2)
     limiter = RateLimiter(1.0, 1, HandClock(1000.0))
     for project_id in ("p", "q", "r", "p"):
         limiter.take(project_id)

@@ -10,6 +10,7 @@ import pytest
 from pydantic import AliasChoices, SecretStr
 
 from server.runtime.settings import (
+    SECTIONS,
     DataSettings,
     FailpointSettings,
     GeminiSettings,
@@ -22,7 +23,6 @@ from server.runtime.settings import (
     TelemetrySettings,
     load_settings,
 )
-from server.runtime.settings.root import SECTIONS
 
 EXAMPLE = Path(__file__).parents[4] / ".env.example"
 # Examples of an address: there is no default to be shown.
