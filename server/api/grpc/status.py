@@ -1,16 +1,22 @@
-"""Errors as `google.rpc.Status` with typed details."""
+"""Errors as `google.rpc.Status` with typed details, and the interceptor that answers them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from typing import Any, Never
 
 import grpc
+import structlog
 from google.protobuf import any_pb2, duration_pb2
 from google.protobuf.message import Message
 from google.rpc import error_details_pb2, status_pb2
+from grpc_status import rpc_status
 from memoir.v1 import error_reason_pb2
 
+from server.api.grpc.interceptors.context import CallContext, CallInterceptor, Method, Proceed
 from server.core import errors
+from server.core.errors import DeadlineExceeded, ExtractionFailed, InvalidRequest, Unimplemented
+from server.core.request_context import current_request
 
 ERROR_DOMAIN = "memoir.v1"
 INTERNAL_MESSAGE = "internal error; its cause is in the server's log under the correlation id"
@@ -134,3 +140,54 @@ def _packed(detail: Message) -> any_pb2.Any:
 
 def _cut(text: str, limit: int) -> str:
     return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+_log: structlog.typing.FilteringBoundLogger = structlog.get_logger("server.errors")
+
+
+class ErrorsInterceptor(CallInterceptor):
+    """Answers exceptions: those of the domain as they are, all others as INTERNAL.
+
+    Cancellation and gRPC's own errors pass through: they mean that the call is already answered, or
+    that its client or the server is gone, and such a call must not be touched again.
+    """
+
+    async def intercept(
+        self, method: Method, request: Any, context: CallContext, proceed: Proceed
+    ) -> Any:
+        try:
+            return await proceed(request, context)
+        except grpc.aio.BaseError:
+            raise
+        except TimeoutError as error:
+            await _answer(DeadlineExceeded(), method, context, cause=error)
+        except NotImplementedError as error:
+            await _answer(Unimplemented(method.name), method, context, cause=error)
+        except Exception as error:  # noqa: BLE001 - every other error must be answered too
+            await _answer(error, method, context, cause=error.__cause__)
+
+
+async def _answer(
+    error: Exception, method: Method, context: CallContext, cause: BaseException | None
+) -> Never:
+    _report(error, method, cause)
+    status = rpc_status.to_status(to_status(error, current_request().correlation_id))
+    await context.abort(status.code, status.details, tuple(status.trailing_metadata))
+
+
+def _report(error: Exception, method: Method, cause: BaseException | None) -> None:
+    """Logs the cause, which the client does not see."""
+    if type(error) not in OUTCOMES:
+        _log.error("rpc.failed", method=method.name, exc_info=error)
+    elif isinstance(error, ExtractionFailed):
+        # Its problems and its cause may quote the conversation, so they are only counted and named.
+        _log.warning(
+            "extraction.failed",
+            method=method.name,
+            **error.metadata,
+            problems=len(error.problems),
+            cause_type=type(cause).__name__ if cause else None,
+        )
+    elif cause is not None and not isinstance(error, InvalidRequest):
+        reason = type(error).__name__
+        _log.warning("rpc.refused", method=method.name, reason=reason, exc_info=cause)

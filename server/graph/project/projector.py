@@ -19,7 +19,7 @@ from server.core.errors import GraphUnavailable, StoreUnavailable
 from server.graph.ports import Graph
 from server.graph.project.ports import DirtyMemory, Outbox
 from server.telemetry.metrics import PROJECTED, PROJECTION_FAILURES
-from server.telemetry.outages import OutageLog
+from server.telemetry.recording import OutageLog
 from server.telemetry.spans import linked_span, mark_failed
 
 _log: structlog.stdlib.BoundLogger = structlog.get_logger("server.projector")

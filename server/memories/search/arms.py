@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 from uuid import UUID
 
@@ -20,13 +20,35 @@ from server.core.request_context import current_request
 from server.core.values import Clock
 from server.graph.model import StatedRelation
 from server.graph.ports import RecallQuery, RelationRecall
+from server.memories.memory import ArmScore
 from server.memories.passages import Hit
 from server.memories.scope import Scope
 from server.memories.search.graph_clues import names_in, scores_of
 from server.memories.search.ranking import Arm, DegradedArm
-from server.memories.search.reranking import RERANKED, reordered
 from server.models.ports import Reranker, RerankFailed
 from server.telemetry.recording import record_search_arm, stage
+
+RERANKED: Final = 30
+"""How many hits are ordered once more, the best of the other arms; it bounds a question's cost."""
+
+
+def reranking_limit(top_k: int) -> int:
+    """How many hits are needed, so that one that the other arms rank too low can come up."""
+    return max(top_k, RERANKED)
+
+
+def reordered(hits: Sequence[Hit], scores: Sequence[float]) -> list[Hit]:
+    """The hits by these scores, of the first of them, from 0 to 1; those without one come after.
+
+    Equals keep their order, and each hit keeps its own score: the one that thresholds bound.
+    """
+    order = sorted(range(len(scores)), key=lambda place: (-scores[place], place))
+    first = [
+        replace(hits[place], arms=[*hits[place].arms, ArmScore(Arm.RERANK, rank, scores[place])])
+        for rank, place in enumerate(order, start=1)
+    ]
+    return first + list(hits[len(scores) :])
+
 
 BELIEVED_SECONDS: Final = 5.0
 """For how long a scope without relations is not looked at again."""

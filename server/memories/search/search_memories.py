@@ -16,10 +16,15 @@ from server.memories.memory import ScoredMemory, today
 from server.memories.passages import EVERY_SOURCE, Hit, Source
 from server.memories.ports import MemoryStore, SearchQuery
 from server.memories.scope import Scope
-from server.memories.search.arms import GraphArm, GraphFindings, RerankArm, Reranking
+from server.memories.search.arms import (
+    GraphArm,
+    GraphFindings,
+    RerankArm,
+    Reranking,
+    reranking_limit,
+)
 from server.memories.search.question_times import times_in
 from server.memories.search.ranking import Arm, ArmWeights, DegradedArm
-from server.memories.search.reranking import reranking_limit
 from server.models.ports import Embedder, EmbeddingPurpose
 from server.telemetry.recording import record_search_arm, stage
 

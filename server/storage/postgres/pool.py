@@ -28,7 +28,7 @@ from server.storage.postgres.connections import (
 )
 from server.storage.postgres.statements import load_sql
 from server.telemetry.metrics import POOL_WAIT_SECONDS
-from server.telemetry.outages import OutageLog
+from server.telemetry.recording import OutageLog
 from server.telemetry.spans import span
 
 if TYPE_CHECKING:

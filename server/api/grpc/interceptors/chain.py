@@ -27,7 +27,6 @@ from server.api.grpc.interceptors.entry import (
     RateLimiter,
     rate_limited,
 )
-from server.api.grpc.interceptors.errors import ErrorsInterceptor
 from server.api.grpc.interceptors.handlers import (
     DecodingInterceptor,
     Now,
@@ -39,6 +38,7 @@ from server.api.grpc.interceptors.handlers import (
 )
 from server.api.grpc.interceptors.observation import ObservationInterceptor
 from server.api.grpc.interceptors.tracing import as_generator, tracing_interceptor
+from server.api.grpc.status import ErrorsInterceptor
 from server.api.grpc.validation import check, check_large
 from server.projects.quotas import ProjectQuotas
 from server.telemetry.statistics import Statistics

@@ -14,9 +14,9 @@ from grpc_status import rpc_status
 from memoir.v1 import memory_service_pb2
 
 from server.api.grpc.interceptors.chain import InterceptorChain
-from server.api.grpc.interceptors.errors import ErrorsInterceptor
 from server.api.grpc.interceptors.handlers import DecodingInterceptor
 from server.api.grpc.server import CONTRACT, add_service, implemented_methods
+from server.api.grpc.status import ErrorsInterceptor
 
 MEMORY = memory_service_pb2.DESCRIPTOR.services_by_name["MemoryService"]
 Deleted = memory_service_pb2.DeleteMemoryResponse

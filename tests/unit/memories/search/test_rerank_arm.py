@@ -11,9 +11,8 @@ from structlog.testing import capture_logs
 from server.core.errors import ModelQuotaExhausted, ModelUnavailable
 from server.core.request_context import RequestContext
 from server.memories.memory import ScoredMemory
-from server.memories.search.arms import RerankArm, Reranking
+from server.memories.search.arms import RERANKED, RerankArm, Reranking
 from server.memories.search.ranking import Arm
-from server.memories.search.reranking import RERANKED
 from server.models.ports import RerankFailed
 from tests.support.builders import addition, call
 from tests.support.fakes import LANGUAGE_MODEL, FakeReranker

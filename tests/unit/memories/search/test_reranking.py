@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from server.memories.memory import ArmScore, ScoredMemory
-from server.memories.search.reranking import RERANKED, reordered, reranking_limit
+from server.memories.search.arms import RERANKED, reordered, reranking_limit
 from tests.support.builders import addition, call
 
 HITS = [
