@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 
     Connection = PoolConnectionProxy[asyncpg.Record]
     _Connection = asyncpg.Connection[asyncpg.Record]
-
+else:
+    _Connection = asyncpg.Connection
 
 ALL_PROJECTS: Final = "*"
 """What stands for all projects, for the service's own work and the command line."""

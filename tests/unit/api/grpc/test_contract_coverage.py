@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import datetime
 
 import pytest
 from google.protobuf.descriptor import ServiceDescriptor
@@ -27,7 +28,7 @@ from server.api.grpc.services.memory import MemoryService, MemoryUseCases
 from server.api.grpc.services.memory_changes import MutationUseCases, ScopeUseCases
 from server.api.grpc.services.operations import OperationsService
 from server.api.grpc.services.project import AuditService, ProjectService, StatisticsService
-from server.audit import ListAuditEvents
+from server.audit import AuditEvent, ListAuditEvents
 from server.graph.explore.access import CaughtUp, PastGraph, VisibleRelations
 from server.graph.explore.entities import GetEntity, ListEntities
 from server.graph.explore.relations import FindPaths, ListRelations
@@ -47,7 +48,6 @@ from server.projects.administration import GetProject, UpdateProject
 from server.projects.ports import PoolUsage
 from server.projects.statistics import GetStatistics
 from server.telemetry.statistics import Statistics
-from tests.support.fake_audit import FakeAuditLog
 from tests.support.fake_changes import FakeChanges
 from tests.support.fake_history import FakeHistory, FakeSplits
 from tests.support.fake_operations import FakeNotifications, FakeOperations
@@ -117,8 +117,20 @@ def servicers() -> Servicers:
             ),
             asyncio.Event(),
         ),
-        AuditService(ListAuditEvents(FakeAuditLog()), TOKENS),
+        AuditService(ListAuditEvents(EmptyAuditLog()), TOKENS),
     )
+
+
+class EmptyAuditLog:
+    """An audit log in which nothing has happened."""
+
+    async def latest(self, project_id: str | None, before: int, limit: int) -> list[AuditEvent]:
+        return []
+
+    async def read(
+        self, project_id: str | None, since: datetime, after: int, limit: int
+    ) -> list[AuditEvent]:
+        return []
 
 
 def life_of(store: FakeStore) -> MutationUseCases:
