@@ -188,7 +188,7 @@ $$;
 
 -- The key of an entity's name, as server/graph/model.py folds it: compatibility form, no case, single
 -- spaces. An index entry holds about 2,700 bytes, so a digest stands for a longer key.
-CREATE FUNCTION entity_key_of(name text) RETURNS text
+CREATE FUNCTION folded_entity_key(name text) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN (
     SELECT CASE
@@ -197,14 +197,20 @@ RETURN (
     END
     FROM (
         SELECT btrim(regexp_replace(
-            CASE
-                WHEN name !~ '[^\x01-\x7f]' THEN lower(name COLLATE pg_unicode_fast)
-                ELSE normalize(casefold(normalize(name, NFKC) COLLATE pg_unicode_fast), NFKC)
-            END,
-            '\s+', ' ', 'g'
+            normalize(casefold(normalize(name, NFKC) COLLATE pg_unicode_fast), NFKC), '\s+', ' ', 'g'
         ))
     ) AS folded (key)
 );
+
+-- Most names are short, of ASCII and without spaces to fold. For them PostgreSQL puts this expression in
+-- the place of the call, at a thirtieth of the cost of a function with a query in it.
+CREATE FUNCTION entity_key_of(name text) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN CASE
+    WHEN octet_length(name) <= 512 AND name !~ '[^\x20-\x7e]|  |^ | $'
+    THEN lower(name COLLATE pg_unicode_fast)
+    ELSE folded_entity_key(name)
+END;
 
 -- Whatever way a memory is written or deleted, its relations are found by their ends.
 CREATE FUNCTION relations_follow_memories() RETURNS trigger
