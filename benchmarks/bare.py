@@ -24,7 +24,7 @@ from server.memories.ports import Call, ChangeSet, EmbeddedMemory
 from server.memories.scope import Scope
 from server.models.offline.embedder import OfflineEmbedder
 from server.models.ports import EmbeddingPurpose
-from server.storage.postgres.commit import commit
+from server.storage.postgres.commit import Commits
 from server.storage.postgres.pool import Database, PostgresOptions, open_database
 
 METHOD = "AddMemories"
@@ -35,7 +35,7 @@ class BareService:
     """Writes the rows and nothing else."""
 
     def __init__(self, database: Database, embedder: OfflineEmbedder) -> None:
-        self._database = database
+        self._commits = Commits(database)
         self._embedder = embedder
 
     async def add(
@@ -56,7 +56,7 @@ class BareService:
             StoredMessage(new_id(now), ordinal, Role.USER, text, None, now)
             for ordinal, text in enumerate(texts)
         ]
-        committed = await commit(self._database, ChangeSet(call, messages, added))
+        committed = await self._commits.commit(ChangeSet(call, messages, added))
         return memory_service_pb2.AddMemoriesResponse(
             results=[
                 memory_service_pb2.AddMemoriesResult(

@@ -14,7 +14,14 @@ from server.core.pages import ListCursor, ListOrder
 from server.memories.add.proposals import Notice, NoticeReason
 from server.memories.conversation import Role
 from server.memories.memory import EventType, Evidence
-from server.memories.ports import ChangeSet, ListQuery, MemoryDeletion, MemoryStore, SearchQuery
+from server.memories.ports import (
+    ChangeSet,
+    Committed,
+    ListQuery,
+    MemoryDeletion,
+    MemoryStore,
+    SearchQuery,
+)
 from server.memories.scope import Scope
 from server.projects.project import Project
 from server.storage.postgres.memory_store import PostgresMemoryStore
@@ -174,6 +181,36 @@ async def test_a_request_id_is_taken_once(store: MemoryStore) -> None:
         await store.commit(ChangeSet(again, [message("m")], [addition(again, "two")]))
     assert await texts(store) == ["one"]
     assert await store.recent_messages(PROJECT, ALICE, 10) == []
+
+
+async def test_calls_at_the_same_moment_each_have_their_own_fate(store: MemoryStore) -> None:
+    first = call(request_id=uuid4())
+    await store.commit(ChangeSet(first, [], [addition(first, "known")]))
+    old = call()
+    expired = addition(old, "expired", expiration_date=TODAY - timedelta(days=1))
+    await store.commit(ChangeSet(old, [], [expired]))
+    taken = call(scope=BOB, request_id=first.request_id)
+    late = ChangeSet(call(scope=BOB), [], [], lease=uuid4())
+    changes = [
+        *(adding(f"of everyone {n}", f"fact {n}") for n in range(8)),
+        adding("known"),
+        adding("expired"),
+        ChangeSet(taken, [], [addition(taken, "never stored")]),
+        late,
+        *(adding("said twice") for _ in range(2)),
+    ]
+    outcomes = await asyncio.gather(*map(store.commit, changes), return_exceptions=True)
+    committed = [outcome for outcome in outcomes if isinstance(outcome, Committed)]
+    assert [type(outcome) for outcome in outcomes[10:12]] == [RequestIdReused, ConcurrentChange]
+    assert len(committed) == len(changes) - 2
+    assert len({each.position for each in committed}) == len(committed)
+    assert [len(each.added) for each in committed[:10]] == [2] * 8 + [0, 1]
+    assert sum(len(each.added) for each in committed[10:]) == 1
+    added = [f"{kind} {n}" for kind in ("of everyone", "fact") for n in range(8)]
+    assert sorted(await texts(store, limit=50)) == sorted(
+        [*added, "known", "expired", "said twice"]
+    )
+    assert await texts(store, scope=BOB) == []
 
 
 async def test_a_request_id_belongs_to_its_project(store: MemoryStore) -> None:

@@ -42,7 +42,7 @@ async def test_texts_and_secrets_stay_out_of_logs_spans_and_metrics(traced: Trac
     sent = "".join(str(request) for request in traced.collector.requests)
     measured = "".join(str(request) for request in traced.collector.metrics.requests)
     # All of them were really there to be searched.
-    assert "record_call" in sent
+    assert "record_calls" in sent
     assert "memoir.search_candidates" in measured
     assert "inference.planned" in traced.server.log
     secrets = (API_KEY, traced.client.key, traced.server.environment["MEMOIR_NEO4J_PASSWORD"])

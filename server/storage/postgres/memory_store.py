@@ -24,7 +24,7 @@ from server.memories.ports import (
     StoredChange,
 )
 from server.memories.scope import Scope
-from server.storage.postgres.commit import commit
+from server.storage.postgres.commit import Commits
 from server.storage.postgres.filters import filter_condition, reading, scope_condition
 from server.storage.postgres.pool import Database
 from server.storage.postgres.rows import (
@@ -118,12 +118,13 @@ class PostgresMemoryStore:
     ) -> None:
         self._database = database
         self._on_commit = on_commit
+        self._commits = Commits(database)
         self._searches = Searches(database, indexes=ScopeIndexes(database, index_bytes))
 
     async def commit(self, changes: ChangeSet) -> Committed:
         failpoints.reach("add.before_commit")
         with stage("commit"):
-            committed = await commit(self._database, changes)
+            committed = await self._commits.commit(changes)
         record_changes(
             added=len(committed.added), updated=len(changes.updated), deleted=len(changes.deleted)
         )

@@ -6,7 +6,9 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from datetime import date
 from typing import TYPE_CHECKING
+from uuid import UUID
 
 import asyncpg
 import orjson
@@ -83,10 +85,17 @@ class PostgresOptions(BaseModel):
 
 def _to_json(value: object) -> str:
     try:
-        return orjson.dumps(value).decode()
+        return orjson.dumps(value, default=_as_text).decode()
     except orjson.JSONEncodeError:
         # The slower encoder accepts integers of more than 64 bits, which an archive may contain.
-        return json.dumps(value)
+        return json.dumps(value, default=_as_text)
+
+
+def _as_text(value: object) -> str:
+    """Ids and times as PostgreSQL reads them, where the encoder does not know their type."""
+    if isinstance(value, UUID | date):
+        return str(value)
+    raise TypeError(f"{type(value).__name__} in JSON")
 
 
 SQL = load_sql("connections.sql")

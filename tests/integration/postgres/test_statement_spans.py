@@ -36,11 +36,11 @@ async def test_a_statement_is_a_span_with_its_name_and_nothing_of_its_values(
     with trace.get_tracer("test").start_as_current_span("rpc"):
         await store.commit(adding("Alice is ill"))
     spans = await sent(exported)
-    assert set(spans) == {"record_call", "commit", "rpc"}
-    statement = spans["record_call"]
+    assert set(spans) == {"record_calls", "commit", "rpc"}
+    statement = spans["record_calls"]
     assert (statement.kind, statement.parent) == (SpanKind.CLIENT, spans["commit"].context)
     assert (statement.attributes or {})["db.system.name"] == "postgresql"
-    assert (statement.attributes or {})["db.query.summary"] == "record_call"
+    assert (statement.attributes or {})["db.query.summary"] == "record_calls"
     assert "Alice" not in statement.to_json()
     assert statement.start_time is not None
     assert statement.end_time is not None

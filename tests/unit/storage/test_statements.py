@@ -78,7 +78,7 @@ def test_missing_file_is_an_error(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("statement", "name"),
     [
-        ("-- name: record_call\nSELECT 1", "record_call"),
+        ("-- name: record_calls\nSELECT 1", "record_calls"),
         ("// name: recall\nMATCH (n) RETURN n", "recall"),
         ("COMMIT;", "COMMIT"),
         ("SELECT 'a text'", "SELECT"),

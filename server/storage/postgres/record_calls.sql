@@ -1,0 +1,212 @@
+-- Writing calls with what they add. Blocks that are not here are in changing.sql.
+
+-- name: record_calls (passage_ctes)
+-- Writes calls with their messages, their new memories with history and outbox rows, and, with the
+-- block `passages` in the slot `passage_ctes`, their passages: the usual add is one round trip and
+-- one transaction, which it may share with others of its project. `calls`, `messages`, `memories` and
+-- `passages` are lists of JSON objects; `call` is the place of a call in its list, and vectors are in
+-- the order of what they belong to. Returns for each call its position and the ids of the memories
+-- that were added. A call without a row was not written: because an expired memory holds one of its
+-- digests (the caller purges it and tries again), or because the lease of its scope or operation has
+-- been taken over.
+-- It costs one probe of the unique index for each new memory and each passage, and the inserts;
+-- never anything that grows with the scope or the table.
+-- tests/integration/postgres/test_commit_plans.py holds that, with and without statistics.
+WITH given AS MATERIALIZED (
+    SELECT *
+    FROM jsonb_to_recordset(:calls) AS given (
+        call integer, call_id uuid, method text, user_id text, agent_id text, app_id text,
+        run_id text, scope_key bytea, request_id uuid, item integer, payload_digest bytea,
+        correlation_id text, embedding_model text, language_model text, prompt_version text,
+        call_time timestamptz, traceparent text, key_id text, peer text, input_tokens integer,
+        output_tokens integer, notices jsonb, lease uuid, operation_lease uuid, today date,
+        event_time timestamptz, expiration_date date, inferred boolean, immutable boolean,
+        metadata jsonb
+    )
+),
+-- The last day of memories for which a call sets no expiration date, if the project limits them.
+retention AS (
+    SELECT default_retention_days AS days
+    FROM projects
+    WHERE project_id = :project_id AND default_retention_days > 0
+),
+input AS MATERIALIZED (
+    SELECT *
+    FROM ROWS FROM (
+        jsonb_to_recordset(:memories) AS (
+            call integer, memory_id uuid, text text, digest bytea, role text, name text,
+            categories text[], entities jsonb, relations jsonb, evidence jsonb, ordinal integer
+        ),
+        unnest(:embeddings::halfvec[])
+    ) AS input (
+        call, memory_id, text, digest, role, name, categories, entities, relations, evidence, ordinal,
+        embedding
+    )
+),
+expired_holders AS MATERIALIZED (
+    -- OFFSET 0 makes this one probe of the unique index for each digest. As a join it would read the
+    -- whole scope while the table has no statistics, and PostgreSQL would keep that plan.
+    SELECT call
+    FROM input
+    JOIN given USING (call)
+    CROSS JOIN LATERAL (
+        SELECT m.memory_id
+        FROM memories AS m
+        WHERE m.project_id = :project_id AND m.scope_key = given.scope_key
+          AND m.digest = input.digest AND m.expiration_date < given.today
+        OFFSET 0
+    ) AS held
+),
+released_leases AS (
+    -- The lease ends with the commit. Until then its row is locked, so that nobody can take the lease
+    -- over and work on a state that lacks the changes of this call.
+    DELETE FROM scope_leases AS held
+    USING given
+    WHERE held.project_id = :project_id AND held.scope_key = given.scope_key
+      AND held.lease = given.lease AND call NOT IN (SELECT call FROM expired_holders)
+    RETURNING call
+),
+completed AS (
+    -- The operation ends in the transaction that has its effect, so it takes effect exactly once.
+    UPDATE operations AS waiting
+    SET state = 'SUCCEEDED', end_time = clock_timestamp(), lease = NULL, payload = NULL,
+        fault = NULL, call_id = given.call_id
+    FROM given
+    WHERE waiting.project_id = :project_id AND waiting.operation_id = given.call_id
+      AND waiting.lease = given.operation_lease
+      AND call NOT IN (SELECT call FROM expired_holders)
+      AND (given.lease IS NULL OR call IN (SELECT call FROM released_leases))
+    RETURNING call
+),
+placed AS MATERIALIZED (
+    SELECT given.*, nextval('change_position') AS position
+    FROM given
+    WHERE CASE
+        WHEN operation_lease IS NOT NULL THEN call IN (SELECT call FROM completed)
+        WHEN lease IS NOT NULL THEN call IN (SELECT call FROM released_leases)
+        ELSE call NOT IN (SELECT call FROM expired_holders)
+    END
+),
+recorded AS (
+    INSERT INTO calls ({call_columns}, input_tokens, output_tokens, notices)
+    SELECT :project_id, call_id, position, method, user_id, agent_id, app_id, run_id, scope_key,
+           request_id, item, payload_digest, correlation_id, embedding_model, language_model,
+           prompt_version, call_time, traceparent, key_id, peer, input_tokens, output_tokens, notices
+    FROM placed
+),
+added_messages AS (
+    INSERT INTO messages (
+        project_id, call_id, ordinal, message_id, role, name, content, event_time
+    )
+    SELECT :project_id, placed.call_id, said.ordinal, said.message_id, said.role, said.name,
+           said.content, placed.event_time
+    FROM jsonb_to_recordset(:messages) AS said (
+        call integer, ordinal integer, message_id uuid, role text, name text, content text
+    )
+    JOIN placed USING (call)
+),
+added AS (
+    INSERT INTO memories (
+        project_id, memory_id, version, call_id, user_id, agent_id, app_id, run_id, scope_key,
+        digest, text, role, name, inferred, immutable, metadata, categories, entities, relations,
+        evidence, event_time, expiration_date, create_time, update_time, embedding
+    )
+    SELECT :project_id, memory_id, 1, call_id, user_id, agent_id, app_id, run_id, scope_key,
+           digest, text, role, name, inferred, immutable, metadata, categories, entities, relations,
+           evidence, event_time, coalesce(expiration_date, today + retention.days), call_time,
+           call_time, embedding
+    FROM input JOIN placed USING (call) LEFT JOIN retention ON true
+    -- In one order, so that two statements that add the same texts cannot deadlock.
+    ORDER BY scope_key, digest, ordinal, memory_id
+    ON CONFLICT (project_id, scope_key, digest) DO NOTHING
+    RETURNING {state}
+),
+history AS (
+    INSERT INTO memory_events (
+        project_id, memory_id, version, position, ordinal, call_id, type, change_time, state,
+        embedding
+    )
+    SELECT :project_id, added.memory_id, 1, placed.position, input.ordinal, placed.call_id, 'ADD',
+           placed.call_time, to_jsonb(added), input.embedding
+    FROM added JOIN input USING (memory_id) JOIN placed USING (call)
+),
+enqueued AS (
+    -- A memory without entities and relations has no subgraph.
+    {enqueue}
+    SELECT :project_id, added.memory_id, placed.position, placed.position, placed.correlation_id,
+           placed.traceparent
+    FROM added JOIN placed USING (call_id)
+    WHERE added.entities || added.relations <> '[]'
+){passage_ctes}
+SELECT placed.call, placed.position, added.memory_id
+FROM placed LEFT JOIN added USING (call_id);
+
+-- block: passages
+-- Continues the list of CTEs of `record_calls`: an earlier passage of a message is replaced if less of
+-- the message remains, or if the new one is kept for longer.
+,
+given_passages AS MATERIALIZED (
+    SELECT passage.*, placed.call_id, placed.scope_key, placed.user_id, placed.agent_id,
+           placed.app_id, placed.run_id, placed.call_time, placed.event_time, placed.metadata,
+           coalesce(placed.expiration_date, placed.today + retention.days) AS expiration_date
+    FROM ROWS FROM (
+        jsonb_to_recordset(:passages) AS (
+            call integer, passage_id uuid, message_id uuid, role text, name text, digest bytea,
+            sentences text[]
+        ),
+        unnest(:passage_embeddings::halfvec[])
+    ) AS passage (
+        call, passage_id, message_id, role, name, digest, sentences, embedding
+    )
+    JOIN placed USING (call)
+    LEFT JOIN retention ON true
+),
+-- A message that was sent before is compared with its newest passage: a sentence that became a memory
+-- then, or was deleted with one, stays out. A passage that was deleted as a whole counts as new.
+compared AS MATERIALIZED (
+    SELECT given.*, former.passage_id AS former_id, former.sentences AS former_sentences,
+           former.expiration_date AS former_date,
+           former.delete_time IS NOT NULL AND cardinality(former.sentences) > 0 AS was_deleted
+    FROM given_passages AS given
+    LEFT JOIN LATERAL (
+        SELECT p.passage_id, p.sentences, p.expiration_date, p.delete_time
+        FROM passages AS p
+        WHERE p.project_id = :project_id AND p.scope_key = given.scope_key AND p.digest = given.digest
+        ORDER BY p.store_time DESC, p.passage_id DESC
+        LIMIT 1
+    ) AS former ON true
+),
+new_passages AS MATERIALIZED (
+    SELECT compared.*, remaining.sentences AS remaining_sentences
+    FROM compared
+    CROSS JOIN LATERAL (
+        SELECT CASE WHEN former_id IS NULL OR was_deleted THEN sentences ELSE ARRAY(
+            SELECT sentence
+            FROM unnest(sentences) WITH ORDINALITY AS of_message (sentence, n)
+            WHERE sentence = ANY (former_sentences)
+            ORDER BY n
+        ) END AS sentences
+    ) AS remaining
+    WHERE former_id IS NULL OR was_deleted OR remaining.sentences <> former_sentences
+       OR (former_date < coalesce(expiration_date, 'infinity'::date)
+           AND cardinality(remaining.sentences) > 0)
+),
+replaced_passages AS (
+    UPDATE passages AS p
+    SET delete_time = new.call_time
+    FROM new_passages AS new
+    WHERE p.project_id = :project_id AND p.passage_id = new.former_id AND p.delete_time IS NULL
+),
+added_passages AS (
+    INSERT INTO passages (
+        project_id, passage_id, call_id, message_id, user_id, agent_id, app_id, run_id, scope_key,
+        digest, sentences, text, role, name, metadata, event_time, expiration_date, create_time,
+        store_time, delete_time, embedding
+    )
+    SELECT :project_id, passage_id, call_id, message_id, user_id, agent_id, app_id, run_id, scope_key,
+           digest, remaining_sentences,
+           btrim(array_to_string(remaining_sentences, ''), E' \t\r\n'), role, name, metadata,
+           event_time, expiration_date, call_time, call_time,
+           CASE WHEN cardinality(remaining_sentences) = 0 THEN call_time END, embedding
+    FROM new_passages
+)
