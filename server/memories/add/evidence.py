@@ -20,6 +20,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
+from server.core.text import words
 from server.graph.model import entity_key
 from server.memories.add.inference import Candidate
 from server.memories.add.others_text import OthersText, OthersTextKind, find_others_text
@@ -88,6 +89,18 @@ _LETTERS_OF_A_WORD = 2
 _CLAUSE_END = re.compile(
     "[.!?,;:\n\u2026\u3001\u3002\uff01\uff0c\uff1a\uff1b\uff1f\u060c\u061b\u061f\u0964]+"
 )
+# Words that join clauses, and those that deny or ask to forget, each of some languages.
+_JOINING = "and but so because und aber y pero et mais e ma mas en maar"
+_JOINT = re.compile(rf"\b(?:{'|'.join(_JOINING.split())})\b", re.IGNORECASE)
+_DENYING = """
+not never no nobody nothing neither nor without cannot nicht kein keine keinen nie niemals nunca
+jamás ne pas jamais non mai não niet geen nooit"""
+_NEGATIONS = frozenset(_DENYING.split())
+_BEGINNINGS = """
+forget unlearn delet remov eras drop discard clear wipe purg disregard vergess vergiss lösch olvid
+borra elimin oubli effac supprim dimentic cancell esquec apag vergeet zapomn забуд удал"""
+_FORGETTING = tuple(_BEGINNINGS.split())
+
 # How far to look for the end of a clause, in characters.
 _LONGEST_CLAUSE = 1000
 
@@ -168,10 +181,29 @@ def asserted_end(passage: Passage, content: str) -> int:
     return marks[-1].end() if marks else passage.start
 
 
+def is_cut_from_negation(passage: Passage, content: str) -> bool:
+    """Whether a negation stands before the passage in its clause, so that it says the opposite.
+
+    "It isn't true that I live in Oslo" does not state "I live in Oslo". The words are English, and
+    those of some other languages.
+    """
+    *_, before = _JOINT.split(_same_clause(content, passage.start))
+    return any(word in _NEGATIONS or word.endswith("n't") for word in words(before.lower()))
+
+
+def asks_to_forget(text: str) -> bool:
+    """Whether a word of the text is about forgetting, as far as the languages known here tell."""
+    return any(word.startswith(_FORGETTING) for word in words(text.lower()))
+
+
 def _begins_clause(content: str, start: int) -> bool:
-    before = content[max(0, start - _LONGEST_CLAUSE) : start]
-    *_, rest = _CLAUSE_END.split(before)
+    rest = _same_clause(content, start)
     return not words_in(rest, 0, len(rest))
+
+
+def _same_clause(content: str, start: int) -> str:
+    """What stands before the offset in the same clause."""
+    return _CLAUSE_END.split(content[max(0, start - _LONGEST_CLAUSE) : start])[-1]
 
 
 def _is_question_mark(character: str) -> bool:
@@ -180,12 +212,12 @@ def _is_question_mark(character: str) -> bool:
 
 def words_in(content: str, start: int, end: int) -> int:
     """Returns how many words of the content lie entirely between the two offsets."""
-    words = content[start:end].split()
-    if words and start > 0 and _one_word(content[start - 1], content[start]):
-        words = words[1:]
-    if words and end < len(content) and _one_word(content[end - 1], content[end]):
-        words = words[:-1]
-    return sum(map(_count, words))
+    found = content[start:end].split()
+    if found and start > 0 and _one_word(content[start - 1], content[start]):
+        found = found[1:]
+    if found and end < len(content) and _one_word(content[end - 1], content[end]):
+        found = found[:-1]
+    return sum(map(_count, found))
 
 
 def _count(word: str) -> int:

@@ -9,8 +9,10 @@ from dataclasses import dataclass
 from server.memories.add.evidence import (
     MIN_WORDS,
     OwnWords,
+    asks_to_forget,
     asserted_end,
     begins_with,
+    is_cut_from_negation,
     is_own_statement,
     may_change,
     words_in,
@@ -98,8 +100,11 @@ class Screening:
             elif is_small_talk(passage.text):
                 problem = "its quote is a courtesy"
                 reason = NoticeReason.NO_EVIDENCE
-            elif proposal.action is not Action.FORGET and _is_asked(passage, content):
+            elif _is_asked(passage, content) and not _is_request(proposal, passage):
                 problem = "its quote is a question"
+                reason = NoticeReason.NO_EVIDENCE
+            elif is_cut_from_negation(passage, content):
+                problem = "its quote leaves out that its clause is denied"
                 reason = NoticeReason.NO_EVIDENCE
             elif self._own_words.state(passage, proposal.action):
                 return passage
@@ -150,6 +155,10 @@ class Screening:
 def _is_asked(passage: Passage, content: str) -> bool:
     end = asserted_end(passage, content)
     return end < passage.end and words_in(content, passage.start, end) < MIN_WORDS
+
+
+def _is_request(proposal: Proposal, passage: Passage) -> bool:
+    return proposal.action is Action.FORGET and asks_to_forget(passage.text)
 
 
 def _against_change(proposal: Proposal, message: Message) -> Refusal | None:

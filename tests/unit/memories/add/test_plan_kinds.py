@@ -89,6 +89,18 @@ KINDS = {
         outcome=["ADD User owns a kayak"],
         known=["User owns a flat", "User owns a boat"],
     ),
+    "embedded: a clause cut out of a negation": case(
+        "I never said that I sold my flat and I don't live in Oslo.",
+        proposed("DELETE", "I sold my flat", target=1),
+        proposed("ADD", "live in Oslo", "User lives in Oslo"),
+        known=["User owns a flat in Ghent"],
+    ),
+    "embedded: a clause beside a negation": case(
+        "I don't ski and I live in Oslo. No, I rent a flat.",
+        proposed("ADD", "I live in Oslo", "User lives in Oslo"),
+        proposed("ADD", "I rent a flat", "User rents a flat"),
+        outcome=["ADD User lives in Oslo", "ADD User rents a flat"],
+    ),
     "embedded: a question about what to say": case(
         "Do you think I ought to tell them that I have no kayak?",
         proposed("DELETE", "I have no kayak", target=1),
@@ -175,6 +187,11 @@ KINDS = {
         proposed("ADD", "I snore", "User snores"),
         outcome=["DELETE User snores"],
         known=["User snores"],
+    ),
+    "forget: a plain question is no request": case(
+        "Do you know where I live?",
+        proposed("FORGET", "Do you know where I live?", target=1),
+        known=["User lives in Oslo"],
     ),
     "forget: a polite question is a request": case(
         "Could you forget that I snore?",
