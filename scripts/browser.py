@@ -37,7 +37,7 @@ class NoBrowser(RuntimeError):
 
 @dataclass
 class Tab:
-    """One page. `complaints` are what its console says of exceptions and refused content."""
+    """A page. `complaints` are the exceptions and refused content in its console."""
 
     socket: aiohttp.ClientWebSocketResponse
     complaints: list[str] = field(default_factory=list)
@@ -46,7 +46,7 @@ class Tab:
     _answers: dict[int, asyncio.Future[dict[str, Any]]] = field(default_factory=dict)
 
     async def listen(self) -> None:
-        """Takes what the browser sends, until it closes."""
+        """Receives messages of the browser until it closes."""
         async for message in self.socket:
             received = json.loads(message.data)
             if (answer := self._answers.pop(received.get("id", -1), None)) is not None:
@@ -85,18 +85,18 @@ class Tab:
         """
         try:
             async with asyncio.timeout(WAIT_SECONDS):
-                # An element would come back as an empty object. Nothing sends an event to wait for.
+                # An element would be returned as an empty object. There is no event to wait for.
                 while not await self.evaluate(f"Boolean({expression})"):  # noqa: ASYNC110
                     await asyncio.sleep(POLL_SECONDS)
         except TimeoutError:
             raise PageFault(f"{expression} stayed false for {WAIT_SECONDS:g} s") from None
 
     async def fill(self, selector: str, text: str) -> None:
-        """Types over what a field holds."""
+        """Replaces the content of a field."""
         found = f"document.querySelector({json.dumps(selector)})"
         await self.evaluate(f"{found}.focus(), {found}.select?.()")
         await self.send("Input.insertText", text=text)
-        # It is answered before the page has it.
+        # The command returns before the page has the text.
         await self.until(f"{found}.value === {json.dumps(text)}")
 
     async def click(self, selector: str) -> None:
@@ -104,7 +104,7 @@ class Tab:
         await self.evaluate(f"document.querySelector({json.dumps(selector)}).click()")
 
     async def choose(self, selector: str, beginning: str) -> None:
-        """Chooses the first option of a list whose text begins so."""
+        """Chooses the first option of a list whose text has this beginning."""
         await self.evaluate(
             f"((list) => {{ list.value = [...list.options]"
             f".find(({{text}}) => text.startsWith({json.dumps(beginning)})).value;"
@@ -113,7 +113,7 @@ class Tab:
         )
 
     async def text(self, selector: str) -> str:
-        """What a person reads in an element."""
+        """Returns the visible text of an element."""
         return str(await self.evaluate(f"document.querySelector({json.dumps(selector)}).innerText"))
 
     async def resize(self, width: int, height: int) -> None:
@@ -128,20 +128,20 @@ class Tab:
         await self.send("Emulation.setScrollbarsHidden", hidden=True)
 
     async def screenshot(self, path: Path) -> None:
-        """Writes what is seen as a PNG."""
+        """Writes a screenshot as a PNG."""
         shot = await self.send("Page.captureScreenshot", format="png")
         await asyncio.to_thread(path.write_bytes, base64.b64decode(shot["data"]))
 
 
 def _is_complaint(event: dict[str, Any]) -> bool:
-    """Whether it is an exception or an entry of the log that is more than advice."""
+    """Whether the event is an exception or an error or warning in the log."""
     if event.get("method") == "Log.entryAdded":
         return event["params"]["entry"]["level"] in _COMPLAINTS
     return event.get("method") == "Runtime.exceptionThrown"
 
 
 def find_chromium() -> str | None:
-    """The path of Debian's Chromium, or of another one."""
+    """Returns the path of Debian's Chromium, or of another Chromium."""
     return shutil.which("chromium") or shutil.which("chromium-browser")
 
 
@@ -191,7 +191,7 @@ async def _drain(stderr: asyncio.StreamReader) -> None:
 
 @asynccontextmanager
 async def browsing(endpoint: str, url: str) -> AsyncIterator[Tab]:
-    """A tab that shows `url`, in a browser that keeps nothing of other tabs."""
+    """Opens a tab with `url`, which shares no data with other tabs."""
     async with (
         aiohttp.ClientSession() as session,
         session.ws_connect(endpoint, max_msg_size=0) as socket,
@@ -206,7 +206,7 @@ async def browsing(endpoint: str, url: str) -> AsyncIterator[Tab]:
         tab.session = attached["sessionId"]
         for domain in ("Page", "Runtime", "Log"):
             await tab.send(f"{domain}.enable")
-        # Else what is typed goes nowhere once the window loses the focus.
+        # Otherwise typed text is lost when the window loses the focus.
         await tab.send("Emulation.setFocusEmulationEnabled", enabled=True)
         await tab.send("Page.navigate", url=url)
         await tab.until("document.readyState === 'complete' && location.href !== 'about:blank'")

@@ -1,9 +1,9 @@
-"""Checks the contract: format, lint, that the generated code is current, and compatibility.
+"""Checks the contract: format, lint, compatibility, and that the generated code is current.
 
     python -m scripts.check_protos
 
-buf judges a compiled image, because the imported contracts come from the installed wheels (see
-generate_protos.py) and buf would otherwise look for them on the network. Compatibility is held
+buf checks a compiled image, because the imported contracts come from the installed wheels (see
+generate_protos.py) and buf would otherwise look for them on the network. Compatibility is checked
 against the newest release tag; before the first release the contract may still change.
 """
 
@@ -35,12 +35,12 @@ def main() -> None:
 
 
 def format_fault() -> Iterator[str]:
-    """What `buf format` would change."""
+    """Yields what `buf format` would change."""
     yield from _buf("format", str(PROTOS), "--diff", "--exit-code")
 
 
 def lint_fault() -> Iterator[str]:
-    """What `buf lint` finds, but in the contract's own files only."""
+    """Yields what `buf lint` finds in the contract's own files."""
     with tempfile.TemporaryDirectory() as folder:
         image = Path(folder) / "image.binpb"
         write_image(image)
@@ -48,7 +48,7 @@ def lint_fault() -> Iterator[str]:
 
 
 def breaking_fault() -> Iterator[str]:
-    """What would break clients of the newest release, if there is one."""
+    """Yields changes that would break clients of the newest release, if there is one."""
     tag = _git("describe", "--tags", "--abbrev=0", "--match", RELEASE_TAGS)
     if not tag:
         return
@@ -69,7 +69,7 @@ def breaking_fault() -> Iterator[str]:
 
 
 def generated_faults() -> list[str]:
-    """Files of `generated/` that are not what the contract generates."""
+    """Returns the outdated files of `generated/`."""
     with tempfile.TemporaryDirectory() as folder:
         fresh = Path(folder)
         generate(fresh)

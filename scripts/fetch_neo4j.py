@@ -1,4 +1,4 @@
-"""Downloads the Neo4j server jars that a Maven pom names into one folder, all or nothing.
+"""Downloads the Neo4j server jars in a Maven pom into one folder, all or nothing.
 
 Usage: fetch_neo4j.py POM FOLDER
 """
@@ -9,16 +9,16 @@ import sys
 from pathlib import Path
 
 MARKER = "neo4j-server-*.jar"
-"""Present in every complete download, and what the embedded server looks for."""
+"""A file in every complete download, which the embedded server checks."""
 
 EVERY = 50
-"""Files between two progress lines where the output is no terminal."""
+"""Files between two progress lines if the output is not a terminal."""
 
 LOG_TAIL_LINES = 15
 
 
 class FetchError(Exception):
-    """The jars could not be had; the message says what to do."""
+    """The jars could not be downloaded; the message says what to do."""
 
 
 def main() -> int:
@@ -33,9 +33,9 @@ def main() -> int:
 
 
 def fetch(pom: Path, folder: Path) -> int:
-    """Replace `folder` by the jars of `pom` and return how many there are.
+    """Replaces `folder` by the jars of `pom`, and returns their number.
 
-    Raises FetchError when Java or Maven is missing or Maven fails; `folder` is then as it was.
+    Raises FetchError if Java or Maven is missing or Maven fails; `folder` then stays unchanged.
     """
     for program, package in (("java", "a Java 17 runtime"), ("mvn", "Maven")):
         if shutil.which(program) is None:
@@ -84,7 +84,7 @@ def _run_maven(pom: Path, target: Path, log_path: Path) -> None:
 
 
 class _Counter:
-    """Shows how many files have arrived: in place on a terminal, now and then elsewhere."""
+    """Shows the number of downloaded files: in place on a terminal, else in some lines."""
 
     def __init__(self) -> None:
         self._count = 0

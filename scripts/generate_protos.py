@@ -3,8 +3,8 @@
     python -m scripts.generate_protos [--out generated]
 
 The imported contracts (protovalidate's rules, google.api, google.longrunning, google.rpc) are taken
-from the descriptors inside the installed wheels, so that their text is not kept here a second time,
-and always fits the run-time libraries.
+from the descriptors in the installed wheels, so that there is no copy of them here and they always
+match the run-time libraries.
 """
 
 from __future__ import annotations
@@ -35,19 +35,19 @@ GENERATED = ROOT / "generated"
 BIN = Path(sys.executable).parent
 PLUGINS = ("protoc-gen-mypy", "protoc-gen-mypy_grpc")
 
-# protovalidate's own Python types are of another runtime than grpcio's, so the rules' classes that
-# our modules import are generated from its descriptor along with ours.
+# protovalidate's own Python types belong to another runtime than grpcio's, so the classes of rules
+# that our modules import are generated from its descriptor.
 RULES = "buf/validate/validate.proto"
 COMMENTS = "memoir/v1/comments.json"
 
 
 def contract_files(protos: Path = PROTOS) -> list[str]:
-    """Names of the contract's own .proto files, relative to `protos`, sorted."""
+    """Returns the names of the contract's own .proto files, relative to `protos`, sorted."""
     return sorted(path.relative_to(protos).as_posix() for path in protos.rglob("*.proto"))
 
 
 def imported_descriptors() -> descriptor_pb2.FileDescriptorSet:
-    """Descriptors of everything that the contract imports, dependencies before dependents."""
+    """Returns the descriptors of all imports of the contract, dependencies first."""
     result = descriptor_pb2.FileDescriptorSet()
     seen: set[str] = set()
 
@@ -70,7 +70,7 @@ def run_protoc(*arguments: str, protos: Path = PROTOS) -> None:
     """Runs protoc on the contract in `protos` with the imports in place.
 
     Raises:
-        SystemExit: protoc found a fault; it has printed which.
+        SystemExit: protoc found an error, which it has printed.
     """
     with tempfile.TemporaryDirectory() as folder:
         imports = Path(folder) / "imports.binpb"
@@ -100,9 +100,9 @@ def write_image(path: Path, protos: Path = PROTOS) -> None:
 
 
 def write_comments(path: Path) -> None:
-    """Writes what the contract's comments say of each message, field and method, by full name.
+    """Writes the contract's comments on each message, field and method, by full name.
 
-    The generated modules do not have them, and the OpenAPI document is made of them.
+    The OpenAPI document needs them, and the generated modules do not contain them.
     """
     with tempfile.TemporaryDirectory() as folder:
         image = Path(folder) / "image.binpb"
@@ -124,9 +124,9 @@ def _comments_of(file: descriptor_pb2.FileDescriptorProto) -> Iterator[tuple[str
 
 
 def _declared_at(file: descriptor_pb2.FileDescriptorProto, path: Sequence[int]) -> str | None:
-    """The full name of what stands at a place in a file; None where nothing is declared.
+    """Returns the full name of the declaration at a path in a file; None if there is none.
 
-    The path leads there from the file, by the numbers of fields and the indexes in them:
+    The path consists of field numbers and indexes:
     https://github.com/protocolbuffers/protobuf/blob/main/src/google/protobuf/descriptor.proto
     """
     place: Any = file
@@ -143,9 +143,9 @@ def _declared_at(file: descriptor_pb2.FileDescriptorProto, path: Sequence[int]) 
 
 
 def generate(out: Path) -> None:
-    """Generates messages, stubs and type stubs into `out`, replacing what is there.
+    """Generates messages, stubs and type stubs into `out`, replacing its content.
 
-    What is there stays as it is when the contract is faulty.
+    If the contract has errors, the content stays unchanged.
     """
     with tempfile.TemporaryDirectory() as folder:
         fresh = Path(folder) / "generated"

@@ -2,8 +2,8 @@
 
     runner = Runner(agent=agent, memory_service=MemoirMemoryService(client), ...)
 
-An application of ADK is an app of Memoir, its users are users, and its sessions are runs. A search
-looks at all sessions of the user in the application.
+ADK's application, user and session are the app, user and run of the memories. A search covers all
+sessions of the user in the application.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ _USER: Final = "user"
 
 
 class MemoirMemoryService(BaseMemoryService):
-    """Remembers sessions, and finds what was said in them.
+    """Adds sessions to the memory, and searches them.
 
-    With `infer`, the default, facts are inferred from what was said; without it each message is
-    kept as it is. `top_k` bounds what a search finds. Adding events again adds nothing, so a
-    session may be added after each turn. What the server refuses raises MemoirError.
+    With `infer` (default) facts are inferred; without it each message is stored verbatim. `top_k`
+    bounds the results of a search. Adding the same events again has no effect, so a session may be
+    added after each turn. Errors of the server are raised as MemoirError.
     """
 
     def __init__(self, client: AsyncClient, *, infer: bool = True, top_k: int = 10) -> None:
@@ -41,7 +41,7 @@ class MemoirMemoryService(BaseMemoryService):
         self._top_k = top_k
 
     async def add_session_to_memory(self, session: Session) -> None:
-        """Remembers the events of a session that are not remembered yet."""
+        """Adds the events of a session that have not been added yet."""
         await self.add_events_to_memory(
             app_name=session.app_name,
             user_id=session.user_id,
@@ -58,14 +58,14 @@ class MemoirMemoryService(BaseMemoryService):
         session_id: str | None = None,
         custom_metadata: Mapping[str, object] | None = None,
     ) -> None:
-        """Remembers events; `custom_metadata` is kept with what is remembered."""
+        """Adds events; `custom_metadata` is stored with their memories."""
         options: AddOptions = {"app_id": app_name, "user_id": user_id, "infer": self._infer}
         if session_id:
             options["run_id"] = session_id
         if custom_metadata:
             options["metadata"] = custom_metadata
         for turn in _turns(events):
-            # Adding the same events again is the same request, which has one effect.
+            # Adding the same events again has the same request id, and so a single effect.
             ids = [event.id for event in turn]
             options["request_id"] = str(uuid5(NAMESPACE_OID, repr((sorted(options.items()), ids))))
             options["timestamp"] = int(turn[0].timestamp)
@@ -80,7 +80,7 @@ class MemoirMemoryService(BaseMemoryService):
         memories: Sequence[MemoryEntry],
         custom_metadata: Mapping[str, object] | None = None,
     ) -> None:
-        """Keeps memories as they are; an exact duplicate adds nothing."""
+        """Stores memories verbatim; an exact duplicate adds nothing."""
         for entry in memories:
             options: AddOptions = {"app_id": app_name, "user_id": user_id, "infer": False}
             if metadata := {**(custom_metadata or {}), **entry.custom_metadata}:
@@ -93,17 +93,17 @@ class MemoirMemoryService(BaseMemoryService):
     async def search_memory(
         self, *, app_name: str, user_id: str, query: str
     ) -> SearchMemoryResponse:
-        """Finds what fits a question best, in all sessions of the user."""
+        """Finds what matches a question best, in all sessions of the user."""
         hits = await self._client.search(query, app_id=app_name, user_id=user_id, top_k=self._top_k)
         return SearchMemoryResponse(memories=[_entry(hit.found) for hit in hits])
 
     async def delete_memory(
         self, *, app_name: str, user_id: str, memory_id: str | None = None
     ) -> None:
-        """Deletes one memory of the user; one of somebody else stays.
+        """Deletes a memory of the user; memories of others are not affected.
 
         Raises:
-            ValueError: no memory is named.
+            ValueError: `memory_id` is missing.
         """
         if memory_id is None:
             raise ValueError("memory_id: name the memory to delete")
@@ -111,7 +111,7 @@ class MemoirMemoryService(BaseMemoryService):
 
 
 def _turns(events: Sequence[Event]) -> Iterator[list[Event]]:
-    """What a user said with the answers to it, without events that have no text."""
+    """Yields user messages with the replies to them, without events that have no text."""
     turn: list[Event] = []
     for event in events:
         if event.partial or not _text(event.content):
@@ -135,7 +135,7 @@ def _spoken(text: str, author: str) -> Message:
 
 
 def _text(content: types.Content | None) -> str:
-    """What the parts say; a model's thoughts are not said."""
+    """Returns the text of the parts, without a model's thoughts."""
     parts = (content.parts if content else None) or []
     return "\n".join(part.text for part in parts if part.text and not part.thought).strip()
 

@@ -1,4 +1,4 @@
-"""One call, as both clients make it: its method, its request, and how to read its answer."""
+"""A call, as both clients make it: its method, its request, and how to read its response."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ ResponseT = TypeVar("ResponseT", bound=ProtoMessage)
 
 @dataclass(frozen=True, slots=True)
 class Call(Generic[T]):
-    """One call: `timeout` in seconds, or None for the client's own."""
+    """A call; `timeout` is in seconds, None means the client's default."""
 
     method: str
     request: ProtoMessage
@@ -28,7 +28,7 @@ class Call(Generic[T]):
 
 @dataclass(frozen=True, slots=True)
 class Page(Generic[T]):
-    """Some of a list's items, and the token of the next page; empty on the last one."""
+    """A page of a list, and the token of the next page, which is empty on the last page."""
 
     items: Sequence[T]
     next_page_token: str
@@ -41,10 +41,10 @@ def make_call(
     read: Callable[[ResponseT], T],
     fields: Mapping[str, object],
 ) -> Call[T]:
-    """A call of these fields, of which `timeout` is no part of the request.
+    """Returns a call with these fields; `timeout` is not part of the request.
 
     Raises:
-        TypeError, ValueError: the request has no such field, or a value is of another type.
+        TypeError, ValueError: the request has no such field, or a value has the wrong type.
     """
     rest = dict(fields)
     timeout = rest.pop("timeout", None)
@@ -57,9 +57,9 @@ def _seconds(timeout: object) -> float | None:
         return None
     if isinstance(timeout, (int, float)) and timeout > 0:
         return float(timeout)
-    raise ValueError("timeout is a positive number of seconds")
+    raise ValueError("timeout must be a positive number of seconds")
 
 
 def as_write(fields: Mapping[str, object]) -> dict[str, object]:
-    """The fields of a write, with a request id that makes repeating it safe."""
+    """Returns the fields of a write, with a request id that makes repeating it safe."""
     return {"request_id": str(uuid4()), **fields}

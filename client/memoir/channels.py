@@ -1,4 +1,4 @@
-"""Opening channels: addresses, load balancing, keepalive and TLS."""
+"""Opens channels: addresses, load balancing, keepalive and TLS."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ import grpc.aio
 
 _SERVICE_CONFIG = json.dumps({"loadBalancingConfig": [{"round_robin": {}}]})
 
-# A balancer or a firewall may drop an idle connection without a word: the ping finds out. A server
-# that restarts is looked for again every few seconds, as often as calls are tried again.
+# A balancer or a firewall may silently drop an idle connection, which the ping detects. The client
+# reconnects to a restarting server every few seconds, as often as it retries calls.
 _OPTIONS: tuple[tuple[str, str | int], ...] = (
     ("grpc.service_config", _SERVICE_CONFIG),
     ("grpc.keepalive_time_ms", 60_000),
@@ -29,7 +29,7 @@ API_KEY_VARIABLE = "MEMOIR_API_KEY"
 
 @dataclass(frozen=True, slots=True)
 class Tls:
-    """How to encrypt: the authorities to trust, and a certificate of one's own for mutual TLS.
+    """TLS: the authorities to trust, and the client's certificate and key for mutual TLS.
 
     All are paths of PEM files. Without `ca_certificate` the system's authorities are trusted.
     """
@@ -39,7 +39,7 @@ class Tls:
     private_key: str | Path | None = None
 
     def credentials(self) -> grpc.ChannelCredentials:
-        """The credentials of a channel.
+        """Returns the credentials of a channel.
 
         Raises:
             OSError: a file cannot be read.
@@ -54,7 +54,7 @@ TLS_FILE_VARIABLES = ("MEMOIR_TLS_CA", "MEMOIR_TLS_CERT", "MEMOIR_TLS_KEY")
 
 
 def tls_of(environment: Mapping[str, str]) -> Tls | None:
-    """How the environment asks to encrypt: by `MEMOIR_TLS=true` or any of the files."""
+    """Returns the TLS settings of the environment: `MEMOIR_TLS=true` or any of the files."""
     files = [environment.get(name) or None for name in TLS_FILE_VARIABLES]
     if environment.get(TLS_VARIABLE, "").lower() != "true" and not any(files):
         return None
@@ -62,24 +62,24 @@ def tls_of(environment: Mapping[str, str]) -> Tls | None:
 
 
 def open_channel(address: str, tls: Tls | None) -> grpc.Channel:
-    """A channel that spreads its calls over every address that the name resolves to."""
+    """Returns a channel that spreads its calls over all addresses of the name."""
     if tls is None:
         return grpc.insecure_channel(address, _OPTIONS)
     return grpc.secure_channel(address, tls.credentials(), _OPTIONS)
 
 
 def open_async_channel(address: str, tls: Tls | None) -> grpc.aio.Channel:
-    """The same for asyncio."""
+    """Returns the same channel for asyncio."""
     if tls is None:
         return grpc.aio.insecure_channel(address, _OPTIONS)
     return grpc.aio.secure_channel(address, tls.credentials(), _OPTIONS)
 
 
 def api_key_or_default(api_key: str | None) -> str:
-    """The key, or that of the environment.
+    """Returns the key, or else the key in the environment.
 
     Raises:
-        ValueError: there is neither.
+        ValueError: there is no key.
     """
     key = api_key or os.environ.get(API_KEY_VARIABLE)
     if not key:

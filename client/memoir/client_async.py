@@ -57,9 +57,10 @@ class AsyncClient:
     """Calls a Memoir server.
 
     `address` is `host:port`, or a gRPC target such as `dns:///memoir:50051`; calls are spread over
-    all addresses that it resolves to. `api_key` defaults to the variable MEMOIR_API_KEY. `timeout`
-    is in seconds and bounds a call with all its retries. With a `channel` the calls go over it, so
-    that clients with several keys can share one. Every method raises `MemoirError`.
+    all addresses that it resolves to. `api_key` defaults to the environment variable
+    MEMOIR_API_KEY. `timeout` is in seconds and bounds a call with all its retries. If a `channel`
+    is given, calls use it, so that clients with different keys can share it. Every method raises
+    `MemoirError`.
     """
 
     def __init__(
@@ -85,30 +86,30 @@ class AsyncClient:
         await self.close()
 
     async def close(self) -> None:
-        """Ends the connection; calls in progress fail. A channel that was given stays open."""
+        """Closes the connection; calls in progress fail. A given channel stays open."""
         if self._owns_channel:
             await self._channel.close()
 
     def correlation(self, correlation_id: str) -> AbstractContextManager[None]:
-        """Marks the calls inside a `with` block with this id, in every log and trace."""
+        """Sets the correlation id of the calls in a `with` block, for logs and traces."""
         return transport.correlation(correlation_id)
 
     async def add(self, messages: Messages, **options: Unpack[AddOptions]) -> AddResult:
-        """Remembers what is worth remembering, and returns what changed.
+        """Adds the lasting facts of a conversation, and returns the changes.
 
-        `messages` is what a user said, or one message, or a whole conversation, oldest first.
+        `messages` is a text that the user said, a message, or a conversation, oldest message first.
         """
         return await self._run(memory_calls.add(messages, options))
 
     async def submit(self, messages: Messages, **options: Unpack[AddOptions]) -> AsyncOperation:
-        """Accepts a conversation durably and returns at once.
+        """Submits a conversation durably and returns at once.
 
-        The work follows soon, of one scope in the order of the calls.
+        The work is done soon, within a scope in the order of the calls.
         """
         return AsyncOperation(self, await self._run(memory_calls.submit(messages, options)))
 
     async def search(self, query: str, **options: Unpack[SearchOptions]) -> SearchResult:
-        """Finds the memories of a scope that fit a question best."""
+        """Finds the memories of a scope that match a question best."""
         return await self._run(memory_calls.search(query, options))
 
     async def get(self, memory_id: str, **options: Unpack[ReadOptions]) -> Memory:
@@ -116,7 +117,7 @@ class AsyncClient:
         return await self._run(memory_calls.get(memory_id, options))
 
     def list(self, **options: Unpack[ListOptions]) -> AsyncIterator[Memory]:
-        """Reads the memories of a scope, newest first, fetching pages as they are needed."""
+        """Reads the memories of a scope, newest first, fetching pages as needed."""
         return self._pages(lambda token: memory_calls.list_memories(token, options))
 
     async def update(self, memory_id: str, **options: Unpack[UpdateOptions]) -> Memory:
@@ -124,61 +125,61 @@ class AsyncClient:
         return await self._run(memory_calls.update(memory_id, options))
 
     async def delete(self, memory_id: str, **options: Unpack[DeleteOptions]) -> None:
-        """Deletes one memory: no read finds it from now on."""
+        """Deletes one memory; from then on no read finds it."""
         await self._run(memory_calls.delete(memory_id, options))
 
     async def restore(
         self, memory_id: str, version: int, **options: Unpack[RestoreOptions]
     ) -> Memory:
-        """Brings a memory back as it was at a version, after a change or a deletion."""
+        """Restores an earlier version of a memory, after a change or a deletion."""
         return await self._run(memory_calls.restore(memory_id, version, options))
 
     async def update_many(
         self, updates: Mapping[str, UpdateOptions], **options: Unpack[WriteOptions]
     ) -> tuple[BatchItem, ...]:
-        """Changes up to 1,000 memories, by id; each has a result of its own."""
+        """Changes up to 1,000 memories, by id, and returns a result for each."""
         return await self._run(memory_calls.update_many(updates, options))
 
     async def delete_many(
         self, memory_ids: Sequence[str], **options: Unpack[EraseOptions]
     ) -> tuple[BatchItem, ...]:
-        """Deletes up to 1,000 memories; each has a result of its own."""
+        """Deletes up to 1,000 memories, and returns a result for each."""
         return await self._run(memory_calls.delete_many(memory_ids, options))
 
     async def delete_all(self, **options: Unpack[DeleteManyOptions]) -> Receipt:
-        """Deletes every memory of a scope or matching a filter; refused without either."""
+        """Deletes every memory of a scope, or every memory that matches a filter."""
         return await self._run(memory_calls.delete_all(options))
 
     def history(self, memory_id: str, **options: Unpack[PageOptions]) -> AsyncIterator[MemoryEvent]:
-        """Reads what happened to a memory, oldest event first, though it be deleted."""
+        """Reads the history of a memory, even a deleted one, oldest event first."""
         return self._pages(lambda token: memory_calls.history(memory_id, token, options))
 
     def scopes(
         self, kind: str | None = None, **options: Unpack[PageOptions]
     ) -> AsyncIterator[ScopeSummary]:
-        """Reads the users, agents, apps or runs (`kind`) that the project holds memories of."""
+        """Lists the users, agents, apps or runs (`kind`) that have memories in the project."""
         return self._pages(lambda token: memory_calls.scopes(kind, token, options))
 
     async def delete_scope(
         self, kind: str, scope_id: str, **options: Unpack[WriteOptions]
     ) -> Receipt:
-        """Deletes everything that is kept about one user, agent, app or run."""
+        """Deletes everything that is stored about one user, agent, app or run."""
         return await self._run(memory_calls.delete_scope(kind, scope_id, options))
 
     def watch(self, **options: Unpack[WatchOptions]) -> AsyncIterator[MemoryEvent]:
-        """Yields every event in a scope as it happens, and goes on by itself after a disconnection.
+        """Yields every event in a scope as it happens, and reconnects by itself.
 
-        Nothing is missed or repeated. To resume in another process, keep the `cursor` of the last
+        No event is missed or repeated. To resume in another process, keep the `cursor` of the last
         event that was handled. `timeout` ends the stream after that many seconds.
         """
         return self._watch(options)
 
     def relations(self, **options: Unpack[RelationOptions]) -> AsyncIterator[Relation]:
-        """Reads who relates to what."""
+        """Reads the relations of a scope."""
         return self._pages(lambda token: graph_calls.relations(token, options))
 
     async def entity(self, name: str, **options: Unpack[EntityOptions]) -> EntityNeighborhood:
-        """Reads an entity by name or alias, and what lies around it."""
+        """Reads an entity by name or alias, with its neighborhood."""
         return await self._run(graph_calls.entity(name, options))
 
     def entities(self, **options: Unpack[EntitiesOptions]) -> AsyncIterator[Entity]:
@@ -213,7 +214,7 @@ class AsyncClient:
             raise from_rpc_error(error) from error
 
     def audit_events(self, **options: Unpack[PageOptions]) -> AsyncIterator[AuditEvent]:
-        """Reads who did what in the project, newest act first; needs a key with the role admin."""
+        """Reads the audit log, newest act first; needs a key with the role admin."""
         return self._pages(lambda token: project_calls.audit_events(token, options))
 
     async def operation(self, name: str) -> AsyncOperation:
@@ -223,7 +224,7 @@ class AsyncClient:
     async def operations(
         self, **options: Unpack[OperationsOptions]
     ) -> AsyncIterator[AsyncOperation]:
-        """Reads the asynchronous adds, newest first; `filter` such as `state = FAILED`."""
+        """Lists the asynchronous adds, newest first; `filter` can be `state = FAILED`."""
         async for found in self._pages(lambda token: operation_calls.operations(token, options)):
             yield AsyncOperation(self, found)
 
@@ -295,16 +296,16 @@ class AsyncOperation:
 
     @property
     def name(self) -> str:
-        """Its name, with which any client of the project finds it again."""
+        """Its name, for `operation()` of any client of the project."""
         return str(self._operation.name)
 
     @property
     def state(self) -> OperationState:
-        """Where it was when last looked at."""
+        """Its last known state."""
         return operation_calls.operation_state(self._operation)
 
     async def done(self) -> bool:
-        """Looks whether it has ended, well or not."""
+        """Checks whether it has ended, successfully or not."""
         if not self._operation.done:
             self._operation = await self._client._run(operation_calls.operation(self.name))
         return bool(self._operation.done)
@@ -314,7 +315,7 @@ class AsyncOperation:
 
         Raises:
             OperationFailed: it was given up or cancelled.
-            DeadlineExceeded: it has not ended in time; it goes on.
+            DeadlineExceeded: it has not ended in time; it continues.
         """
         deadline = Deadline(self._client._timeout if timeout is None else timeout)
         while not self._operation.done:
@@ -323,9 +324,9 @@ class AsyncOperation:
         return operation_calls.operation_result(self._operation)
 
     async def cancel(self) -> None:
-        """Cancels it, if it has not begun: then it has no effect."""
+        """Cancels it if it is not done; then it has no effect."""
         await self._client._run(operation_calls.cancel_operation(self.name))
 
     async def delete(self) -> None:
-        """Forgets it, once it has ended; what it did stays."""
+        """Deletes it after it has ended; its effects stay."""
         await self._client._run(operation_calls.delete_operation(self.name))

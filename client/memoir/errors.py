@@ -1,20 +1,20 @@
 """The errors of calls, one class for each canonical code of gRPC.
 
 MemoirError
-├── InvalidArgument       `violations` name every wrong field
-├── Unauthenticated       no key, or one that is unknown or revoked
+├── InvalidArgument       `violations` lists every invalid field
+├── Unauthenticated       the key is missing, unknown or revoked
 ├── PermissionDenied      the key may not use this project
 ├── NotFound
 ├── AlreadyExists         a request id with another payload, or a duplicate memory
 ├── FailedPrecondition    an immutable memory, an operation that is not done
 ├── Aborted               a stale etag, or a concurrent change
 ├── ResourceExhausted     overload, a rate limit or a quota; `retry_after` says when to try again
-├── Unavailable           a server or a part of it is away; `retry_after` too
+├── Unavailable           the server or a part of it is unavailable; has `retry_after` too
 ├── DeadlineExceeded
 ├── Cancelled
 ├── Unimplemented
 ├── Internal              the cause is in the server's log under `correlation_id`
-└── OperationFailed       an asynchronous add was given up; `cause` says why
+└── OperationFailed       an asynchronous add was given up
 """
 
 from __future__ import annotations
@@ -30,21 +30,21 @@ _STATUS_DETAILS = "grpc-status-details-bin"
 
 
 class FailedCall(Protocol):
-    """What an error of grpc says, in synchronous code as in asyncio."""
+    """The common part of grpc's synchronous and asynchronous errors."""
 
     def code(self) -> grpc.StatusCode:
-        """The canonical code."""
+        """Returns the canonical code."""
 
     def details(self) -> str | None:
-        """What went wrong, in words."""
+        """Returns the message."""
 
     def trailing_metadata(self) -> Iterable[Any] | None:
-        """The metadata that came with the status."""
+        """Returns the metadata of the status."""
 
 
 @dataclass(frozen=True, slots=True)
 class Violation:
-    """One field that the server refused, by its path, and why."""
+    """An invalid field, by its path, and the broken rule."""
 
     field: str
     description: str
@@ -57,9 +57,9 @@ class MemoirError(Exception):
         code: the canonical code, such as `NOT_FOUND`.
         reason: the service's own reason, such as `ERROR_REASON_MEMORY_NOT_FOUND`; empty if the
             error did not come from the service.
-        metadata: what the reason documents, such as the id that was not found.
-        violations: every wrong field, for `INVALID_ARGUMENT`.
-        retry_after: seconds after which it makes sense to try again, or None.
+        metadata: the metadata that the reason documents, such as the id that was not found.
+        violations: every invalid field, for `INVALID_ARGUMENT`.
+        retry_after: seconds after which a retry makes sense, or None.
         correlation_id: the id under which the server logged the call; empty if unknown.
     """
 
@@ -92,19 +92,19 @@ class MemoirError(Exception):
 
 
 class InvalidArgument(MemoirError):
-    """The request is wrong; `violations` name every wrong field."""
+    """The request is invalid; `violations` lists every invalid field."""
 
 
 class Unauthenticated(MemoirError):
-    """There is no key, or it is unknown or revoked."""
+    """The key is missing, unknown or revoked."""
 
 
 class PermissionDenied(MemoirError):
-    """The key may not do this, or not in this project."""
+    """The key does not permit this call, or not in this project."""
 
 
 class NotFound(MemoirError):
-    """The memory, entity, scope or operation does not exist, or not in this project."""
+    """The memory, entity, scope or operation does not exist in this project."""
 
 
 class AlreadyExists(MemoirError):
@@ -116,19 +116,19 @@ class FailedPrecondition(MemoirError):
 
 
 class Aborted(MemoirError):
-    """Somebody else changed the memory meanwhile: read it again and decide again."""
+    """The memory was changed in the meantime: read it again and reconsider."""
 
 
 class ResourceExhausted(MemoirError):
-    """Too much at once, or a quota is used up."""
+    """The server is overloaded, or a rate limit or quota is reached."""
 
 
 class Unavailable(MemoirError):
-    """The server, or a part that the call needs, is away."""
+    """The server, or a part that the call needs, is unavailable."""
 
 
 class DeadlineExceeded(MemoirError):
-    """The call's time was up. A write may have happened: repeat it with the same `request_id`."""
+    """The deadline passed. A write may have taken effect: repeat it with the same `request_id`."""
 
 
 class Cancelled(MemoirError):
@@ -136,7 +136,7 @@ class Cancelled(MemoirError):
 
 
 class Unimplemented(MemoirError):
-    """The server does not know this method."""
+    """The server does not have this method."""
 
 
 class Internal(MemoirError):
@@ -144,7 +144,7 @@ class Internal(MemoirError):
 
 
 class OperationFailed(MemoirError):
-    """An asynchronous add was given up or cancelled, for the reason that the other fields give."""
+    """An asynchronous add was given up or cancelled; the attributes describe the cause."""
 
 
 _CLASSES: Mapping[str, type[MemoirError]] = {
@@ -168,7 +168,7 @@ _CLASSES: Mapping[str, type[MemoirError]] = {
 
 
 def from_rpc_error(error: FailedCall) -> MemoirError:
-    """The error of a call, with the details that the server gave."""
+    """Returns the error of a call, with the server's details."""
     for key, value in error.trailing_metadata() or ():
         if key == _STATUS_DETAILS and isinstance(value, bytes):
             return from_status(status_pb2.Status.FromString(value))
@@ -177,7 +177,7 @@ def from_rpc_error(error: FailedCall) -> MemoirError:
 
 
 def from_status(status: status_pb2.Status, into: type[MemoirError] | None = None) -> MemoirError:
-    """The error that a `google.rpc.Status` tells of, as the class of its code or as `into`."""
+    """Returns the error of a `google.rpc.Status`, in the class of its code or in `into`."""
     info = error_details_pb2.ErrorInfo()
     request = error_details_pb2.RequestInfo()
     bad_request = error_details_pb2.BadRequest()

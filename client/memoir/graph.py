@@ -1,4 +1,4 @@
-"""Entities, and who relates to what."""
+"""Entities and relations."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from memoir.values import to_datetime
 
 @dataclass(frozen=True, slots=True)
 class Relation:
-    """Who relates to what, and the memory that says so."""
+    """A relation of two entities, and the memory that states it."""
 
     source: str
     relation: str
@@ -24,7 +24,7 @@ class Relation:
 
     @classmethod
     def from_proto(cls, message: memory_pb2.Relation) -> Relation:
-        """The relation in a message."""
+        """Returns the relation in a message."""
         superseded = message.superseded_at if message.HasField("superseded_at") else None
         return cls(
             source=message.source,
@@ -40,7 +40,7 @@ class Relation:
 
 @dataclass(frozen=True, slots=True)
 class Entity:
-    """Who or what memories speak of, and how many mention it."""
+    """An entity that memories mention, and how many of them do."""
 
     name: str
     type: str
@@ -50,7 +50,7 @@ class Entity:
 
     @classmethod
     def from_proto(cls, message: graph_service_pb2.Entity) -> Entity:
-        """The entity in a message."""
+        """Returns the entity in a message."""
         return cls(
             message.name, message.type, message.memory_count, tuple(message.aliases), message.space
         )
@@ -58,7 +58,7 @@ class Entity:
 
 @dataclass(frozen=True, slots=True)
 class EntityNeighborhood:
-    """An entity and what lies around it; `truncated` says that there is more."""
+    """An entity and its neighborhood; `truncated` is whether a part is missing."""
 
     entity: Entity
     neighbors: tuple[Entity, ...]
@@ -67,7 +67,7 @@ class EntityNeighborhood:
 
     @classmethod
     def from_proto(cls, message: graph_service_pb2.GetEntityResponse) -> EntityNeighborhood:
-        """The neighborhood in a message."""
+        """Returns the neighborhood in a message."""
         return cls(
             entity=Entity.from_proto(message.entity),
             neighbors=tuple(Entity.from_proto(neighbor) for neighbor in message.neighbors),

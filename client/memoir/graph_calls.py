@@ -12,7 +12,7 @@ _GRAPH = "/memoir.v1.GraphService/"
 
 
 def relations(page_token: str, options: Mapping[str, object]) -> Call[Page[Relation]]:
-    """One page of ListRelations."""
+    """Returns the call of a page of ListRelations."""
     return make_call(
         _GRAPH + "ListRelations",
         graph_service_pb2.ListRelationsRequest,
@@ -34,7 +34,7 @@ def entity(name: str, options: Mapping[str, object]) -> Call[EntityNeighborhood]
 
 
 def entities(page_token: str, options: Mapping[str, object]) -> Call[Page[Entity]]:
-    """One page of ListEntities."""
+    """Returns the call of a page of ListEntities."""
     return make_call(
         _GRAPH + "ListEntities",
         graph_service_pb2.ListEntitiesRequest,

@@ -1,10 +1,10 @@
-"""A LangGraph store that keeps its items in Memoir (extra `memoir[langgraph]`).
+"""A LangGraph store with Memoir as its backend (extra `memoir[langgraph]`).
 
     graph = builder.compile(store=MemoirStore(client, app_id="support"))
 
-Each item is one memory, stored as it is: its text is what LangGraph would index, its metadata has
-the namespace, the key and the value, and its run is the item. So an item is found by its run
-without a search, and namespaces by their prefixes, both of which the server has indexes for.
+Each item is one verbatim memory: its text is what LangGraph would index, its metadata has the
+namespace, the key and the value, and its run identifies the item. So an item is found by its run
+without a search, and namespaces by their prefixes; the server has indexes for both.
 """
 
 from __future__ import annotations
@@ -50,11 +50,11 @@ Namespace = tuple[str, ...]
 
 
 class MemoirStore(BaseStore):
-    """Keeps the items of one application (`app_id`), which no other application sees.
+    """Stores the items of one application (`app_id`), invisible to other applications.
 
-    `fields` are what searches look at, as paths such as `text` or `notes[*].title`. Default: the
-    whole value as JSON. Asynchronous operations run in a thread. What the server refuses, such as
-    values of more than 64 KiB, raises MemoirError. Times to live are not supported.
+    `fields` are the searched fields, as paths such as `text` or `notes[*].title`. Default: the
+    whole value as JSON. Asynchronous operations run in a thread. Errors of the server, such as for
+    values of more than 64 KiB, are raised as MemoirError. Times to live are not supported.
     """
 
     def __init__(self, client: Client, app_id: str, *, fields: Sequence[str] = ("$",)) -> None:
@@ -63,10 +63,10 @@ class MemoirStore(BaseStore):
         self._fields = tuple(fields)
 
     def batch(self, ops: Iterable[Op]) -> list[Result]:
-        """Runs operations; those that read see the items as they were before those that write."""
+        """Runs operations; reads see the items as they were before the writes."""
         numbered = list(enumerate(ops))
         results: list[Result] = [None] * len(numbered)
-        # Of several writes of one item, the last counts.
+        # Of several writes of one item, only the last is done.
         writes: dict[tuple[Namespace, str], PutOp] = {}
         for number, op in numbered:
             if isinstance(op, PutOp):
@@ -78,7 +78,7 @@ class MemoirStore(BaseStore):
         return results
 
     async def abatch(self, ops: Iterable[Op]) -> list[Result]:
-        """Runs operations as `batch` does."""
+        """Runs operations like `batch`."""
         return await asyncio.to_thread(self.batch, ops)
 
     def _read(self, op: Op) -> Result:
@@ -92,7 +92,7 @@ class MemoirStore(BaseStore):
         raise TypeError(f"{type(op).__name__} is not an operation of a store")
 
     def _found(self, namespace: Namespace, key: str) -> list[Memory]:
-        """The memories of an item, newest first: one, except after writes at the same time."""
+        """Returns the memories of an item, newest first: one, except after concurrent writes."""
         run_id = _run_of(namespace, key)
         return list(self._client.list(app_id=self._app_id, run_id=run_id))
 
@@ -143,7 +143,7 @@ class MemoirStore(BaseStore):
             options["page_token"] = result.next_page_token
 
     def _namespaces(self, op: ListNamespacesOp) -> list[Namespace]:
-        """The namespaces that hold an item, found by reading all items of the application."""
+        """Returns the namespaces with items, by reading all items of the application."""
         conditions = op.match_conditions or ()
         namespaces = {_namespace(memory) for memory in self._client.list(app_id=self._app_id)}
         found = {
@@ -155,7 +155,7 @@ class MemoirStore(BaseStore):
 
 
 def _run_of(namespace: Namespace, key: str) -> str:
-    """The run that stands for an item: its name, or a digest where that cannot be an id."""
+    """Returns the run of an item: its name, or a digest if the name cannot be an id."""
     name = f"{'.'.join(namespace)}/{key}"
     if len(name) <= _LONGEST_ID and name.isprintable():
         return name
@@ -163,16 +163,16 @@ def _run_of(namespace: Namespace, key: str) -> str:
 
 
 def _metadata(op: PutOp) -> Json:
-    """What a memory keeps of an item.
+    """Returns the metadata of an item's memory.
 
     Raises:
         TypeError: the value cannot be written as JSON.
-        ValueError: it has a whole number beyond 2**53, of which only the nearest could be kept.
+        ValueError: it has a whole number beyond 2**53, which would lose digits.
     """
     encoded = json.dumps(op.value, allow_nan=False)
     value = json.loads(encoded)
     if json.loads(encoded, parse_int=float) != value:
-        raise ValueError("whole numbers beyond 2**53 cannot be kept")
+        raise ValueError("whole numbers beyond 2**53 cannot be stored")
     prefixes = {
         f"p{depth}": ".".join(op.namespace[:depth]) for depth in range(1, len(op.namespace) + 1)
     }
@@ -194,7 +194,7 @@ def _within(prefix: Namespace) -> list[Json]:
 
 
 def _matching(wanted: Mapping[str, Any]) -> Iterator[Json]:
-    """LangGraph's conditions on values as the server's.
+    """Yields LangGraph's conditions on values as filters of the server.
 
     Raises:
         ValueError: an operator is unknown, or a name has a dot, which would be a path.
@@ -219,7 +219,7 @@ def _kept(memory: Memory) -> dict[str, Any]:
 
 
 def _whole(value: Any) -> Any:
-    """JSON with whole numbers as such; metadata knows no other numbers than floats."""
+    """Returns the JSON value with whole numbers as integers, because metadata has only floats."""
     if isinstance(value, dict):
         return {name: _whole(item) for name, item in value.items()}
     if isinstance(value, list):

@@ -1,4 +1,4 @@
-"""A memory, where it comes from, and what happened to it.
+"""A memory, its provenance and its history.
 
 Instants are datetimes in UTC. `from_proto` builds each value from its message in the contract.
 """
@@ -26,13 +26,13 @@ class EventType(StrEnum):
 
     @classmethod
     def from_proto(cls, number: memory_pb2.MemoryEvent.Type.ValueType) -> EventType:
-        """The value of a message."""
+        """Returns the value of a message."""
         return cls(memory_pb2.MemoryEvent.Type.Name(number))
 
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """The passage of a message that shows a memory."""
+    """The quote of a message that supports a memory."""
 
     message_id: str
     quote: str
@@ -40,7 +40,7 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True)
 class Provenance:
-    """The call, the models and the messages that a memory comes from."""
+    """The origin of a memory: call, models and messages."""
 
     call_id: str
     request_id: str | None
@@ -52,7 +52,7 @@ class Provenance:
 
     @classmethod
     def from_proto(cls, message: memory_pb2.Provenance) -> Provenance:
-        """The provenance in a message."""
+        """Returns the provenance in a message."""
         return cls(
             call_id=message.call_id,
             request_id=optional_string(message, "request_id"),
@@ -66,7 +66,7 @@ class Provenance:
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """One memory: an inferred fact, or a message that was stored as it is (`inferred` is False)."""
+    """One memory: an inferred fact, or a verbatim message (`inferred` is False)."""
 
     id: str
     text: str
@@ -90,7 +90,7 @@ class Memory:
 
     @classmethod
     def from_proto(cls, message: memory_pb2.Memory) -> Memory:
-        """The memory in a message."""
+        """Returns the memory in a message."""
         expiration = optional_string(message, "expiration_date")
         return cls(
             id=message.id,
@@ -130,7 +130,7 @@ class MemoryEvent:
 
     @classmethod
     def from_proto(cls, message: memory_pb2.MemoryEvent, cursor: str = "") -> MemoryEvent:
-        """The event in a message."""
+        """Returns the event in a message."""
         return cls(
             memory_id=message.memory_id,
             type=EventType.from_proto(message.type),

@@ -17,7 +17,7 @@ _UPDATABLE = ("text", "metadata", "categories", "expiration_date")
 
 
 def add(messages: Messages, options: Mapping[str, object]) -> Call[AddResult]:
-    """AddMemories, answered with what it changed."""
+    """Returns the call of AddMemories."""
     return make_call(
         _MEMORY + "AddMemories",
         memory_service_pb2.AddMemoriesRequest,
@@ -28,7 +28,7 @@ def add(messages: Messages, options: Mapping[str, object]) -> Call[AddResult]:
 
 
 def submit(messages: Messages, options: Mapping[str, object]) -> Call[operations_pb2.Operation]:
-    """AddMemories in the background, answered with the operation that does it."""
+    """Returns the call of AddMemories with `async_mode`."""
     return make_call(
         _MEMORY + "AddMemories",
         memory_service_pb2.AddMemoriesRequest,
@@ -61,7 +61,7 @@ def get(memory_id: str, options: Mapping[str, object]) -> Call[Memory]:
 
 
 def list_memories(page_token: str, options: Mapping[str, object]) -> Call[Page[Memory]]:
-    """One page of ListMemories."""
+    """Returns the call of a page of ListMemories."""
     return make_call(
         _MEMORY + "ListMemories",
         memory_service_pb2.ListMemoriesRequest,
@@ -105,7 +105,7 @@ def restore(memory_id: str, version: int, options: Mapping[str, object]) -> Call
 
 
 def _erasing(options: Mapping[str, object]) -> dict[str, object]:
-    """The options with `erase` as the contract says it."""
+    """Returns the options with `erase` as the contract's `erasure_mode`."""
     rest = {name: value for name, value in options.items() if name != "erase"}
     if options.get("erase"):
         rest["erasure_mode"] = memory_service_pb2.ERASURE_MODE_ERASE
@@ -115,7 +115,7 @@ def _erasing(options: Mapping[str, object]) -> dict[str, object]:
 def update_many(
     updates: Mapping[str, Mapping[str, object]], options: Mapping[str, object]
 ) -> Call[tuple[BatchItem, ...]]:
-    """BatchUpdateMemories, of new values by the memories' ids."""
+    """Returns the call of BatchUpdateMemories; `updates` has new values by memory id."""
     requests = [
         build(memory_service_pb2.UpdateMemoryRequest, _updated(memory_id, values))
         for memory_id, values in updates.items()
@@ -168,7 +168,7 @@ def delete_all(options: Mapping[str, object]) -> Call[Receipt]:
 def history(
     memory_id: str, page_token: str, options: Mapping[str, object]
 ) -> Call[Page[MemoryEvent]]:
-    """One page of ListMemoryEvents."""
+    """Returns the call of a page of ListMemoryEvents."""
     return make_call(
         _MEMORY + "ListMemoryEvents",
         memory_service_pb2.ListMemoryEventsRequest,
@@ -181,7 +181,7 @@ def history(
 def scopes(
     kind: str | None, page_token: str, options: Mapping[str, object]
 ) -> Call[Page[ScopeSummary]]:
-    """One page of ListScopes."""
+    """Returns the call of a page of ListScopes."""
     return make_call(
         _MEMORY + "ListScopes",
         memory_service_pb2.ListScopesRequest,
@@ -203,7 +203,7 @@ def delete_scope(kind: str, scope_id: str, options: Mapping[str, object]) -> Cal
 
 
 def watch(options: Mapping[str, object]) -> Call[tuple[MemoryEvent | None, str]]:
-    """WatchMemoryEvents, whose answers are events (or none) with the cursor to resume from."""
+    """Returns the call of WatchMemoryEvents, which yields events (or None) with cursors."""
     return make_call(
         _MEMORY + "WatchMemoryEvents",
         memory_service_pb2.WatchMemoryEventsRequest,
@@ -231,5 +231,5 @@ def _updated(memory_id: str, options: Mapping[str, object]) -> dict[str, object]
 def _scope_kind(kind: str) -> int:
     name = f"SCOPE_KIND_{kind.upper()}"
     if name not in memory_service_pb2.ScopeKind.keys():  # noqa: SIM118 - the enum is no mapping
-        raise ValueError("kind is one of user, agent, app and run")
+        raise ValueError("kind must be user, agent, app or run")
     return memory_service_pb2.ScopeKind.Value(name)

@@ -1,4 +1,4 @@
-"""The calls of google.longrunning.Operations, and what an operation says."""
+"""The calls of google.longrunning.Operations, and the content of operations."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from memoir.v1 import memory_service_pb2
 
 _OPERATIONS = "/google.longrunning.Operations/"
 
-# One call waits no longer, so that a server that goes away is noticed.
+# The maximum wait of one call, so that the client notices if the server disappears.
 _LONGEST_WAIT = 10.0
 
 
@@ -29,7 +29,7 @@ def operation(name: str) -> Call[operations_pb2.Operation]:
 
 
 def wait_operation(name: str, seconds: float) -> Call[operations_pb2.Operation]:
-    """WaitOperation: answered when it is done, or as it stands after at most so many seconds."""
+    """Returns the call of WaitOperation, which waits for at most this many seconds."""
     request = operations_pb2.WaitOperationRequest(name=name)
     request.timeout.FromTimedelta(timedelta(seconds=min(seconds, _LONGEST_WAIT)))
     return Call(
@@ -60,7 +60,7 @@ def delete_operation(name: str) -> Call[None]:
 def operations(
     page_token: str, options: Mapping[str, object]
 ) -> Call[Page[operations_pb2.Operation]]:
-    """One page of ListOperations."""
+    """Returns the call of a page of ListOperations."""
     return make_call(
         _OPERATIONS + "ListOperations",
         operations_pb2.ListOperationsRequest,
@@ -71,7 +71,7 @@ def operations(
 
 
 def operation_result(found: operations_pb2.Operation) -> AddResult:
-    """What a finished operation did.
+    """Returns the result of a finished operation.
 
     Raises:
         OperationFailed: it was given up or cancelled.
@@ -84,7 +84,7 @@ def operation_result(found: operations_pb2.Operation) -> AddResult:
 
 
 def operation_state(found: operations_pb2.Operation) -> OperationState:
-    """Where an operation is."""
+    """Returns the state of an operation."""
     metadata = memory_service_pb2.OperationMetadata()
     found.metadata.Unpack(metadata)
     return OperationState(memory_service_pb2.OperationMetadata.State.Name(metadata.state))

@@ -1,6 +1,6 @@
-"""What each call takes beside its main argument. Every option may be left out.
+"""The options of each call. Every option may be left out.
 
-The comments of `memoir/v1/*.proto` say in full what an option means.
+The comments in `memoir/v1/*.proto` document the options in full.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ Json = Mapping[str, object]
 
 
 class CallOptions(TypedDict, total=False):
-    """Of every call: its project, where the key opens several, and its time in seconds."""
+    """Options of every call: its project, if the key has several, and its timeout in seconds."""
 
     org_id: str
     project_id: str
@@ -21,13 +21,13 @@ class CallOptions(TypedDict, total=False):
 
 
 class WriteOptions(CallOptions, total=False):
-    """Of every write: `request_id` makes repeating it safe. Default: a new one."""
+    """Options of every write: `request_id` makes repeating it safe. Default: a new id."""
 
     request_id: str
 
 
 class Scope(TypedDict, total=False):
-    """Whose memories: those that match every part that is named."""
+    """A scope: memories match if they match every given part."""
 
     user_id: str
     agent_id: str
@@ -36,7 +36,7 @@ class Scope(TypedDict, total=False):
 
 
 class AddOptions(Scope, WriteOptions, total=False):
-    """Of adding. Default: facts are inferred, with the recent messages of the scope as context."""
+    """Options of adds. By default facts are inferred, with recent messages as context."""
 
     metadata: Json
     includes: str
@@ -51,14 +51,14 @@ class AddOptions(Scope, WriteOptions, total=False):
 
 
 class ReadOptions(CallOptions, total=False):
-    """Of reads of memories: as they were at an instant, and with those that have expired."""
+    """Options of reads of memories: as of an instant, and whether to include expired ones."""
 
     as_of: datetime
     show_expired: bool
 
 
 class ListOptions(Scope, ReadOptions, total=False):
-    """Of listing memories, `page_size` at a time; the order is `create_time desc` or `asc`."""
+    """Options of lists of memories; the order is `create_time desc` or `create_time asc`."""
 
     filters: Json
     order_by: str
@@ -66,11 +66,11 @@ class ListOptions(Scope, ReadOptions, total=False):
 
 
 class SearchOptions(Scope, ReadOptions, total=False):
-    """Of searching. `explain` tells what each arm thought of a hit.
+    """Options of searches. `explain` returns each arm's score of each hit.
 
-    `sources` are some of `memoir.Source`. Default: memories and passages. `reference_time` is when
-    the question is asked, which "last May" in it is relative to. Default: `as_of`, or else now.
-    `latest_only` returns of several values of a subject, such as two homes, the newest alone.
+    `sources` are values of `memoir.Source`. Default: memories and passages. `reference_time` is
+    when the question is asked, to resolve times such as "last May". Default: `as_of`, else now.
+    `latest_only` leaves out memories that newer ones contradict, such as an earlier home.
     """
 
     filters: Json
@@ -98,28 +98,28 @@ class UpdateOptions(WriteOptions, total=False):
 
 
 class EraseOptions(WriteOptions, total=False):
-    """Of deletions. `erase` leaves nothing of the text in the history and its messages either."""
+    """Options of deletions. `erase` also removes the text from history and messages."""
 
     erase: bool
 
 
 class DeleteOptions(EraseOptions, total=False):
-    """Of deleting one memory: only if it still has this etag."""
+    """Options of deleting one memory: only if it still has this etag."""
 
     etag: str
 
 
 class RestoreOptions(WriteOptions, total=False):
-    """Of restoring a memory: only if it still has this etag."""
+    """Options of restoring a memory: only if it still has this etag."""
 
     etag: str
 
 
 class DeleteManyOptions(Scope, EraseOptions, total=False):
-    """Which memories to delete: at least one part of a scope, or a filter.
+    """The memories to delete: at least one part of a scope, or a filter.
 
     A filter without a part of a scope needs `across_scopes`. With `validate_only` nothing is
-    deleted, and the receipt says what would be.
+    deleted, and the receipt counts what would be deleted.
     """
 
     filters: Json
@@ -128,25 +128,25 @@ class DeleteManyOptions(Scope, EraseOptions, total=False):
 
 
 class PageOptions(CallOptions, total=False):
-    """Of lists without further options: how many are fetched at a time."""
+    """Options of other lists: how many items are fetched at a time."""
 
     page_size: int
 
 
 class WatchOptions(Scope, CallOptions, total=False):
-    """Of watching: the cursor of the last event that was handled. Default: from now on."""
+    """Options of watching: the cursor of the last handled event. Default: from now on."""
 
     cursor: str
 
 
 class GraphOptions(Scope, CallOptions, total=False):
-    """Of reads of the graph: `consistency_token` of an earlier write makes that write visible."""
+    """Options of reads of the graph, which reflect the write of the `consistency_token`."""
 
     consistency_token: str
 
 
 class RelationOptions(GraphOptions, total=False):
-    """Which relations to list."""
+    """The relations to list."""
 
     entity: str
     relation: str
@@ -156,7 +156,7 @@ class RelationOptions(GraphOptions, total=False):
 
 
 class EntityOptions(GraphOptions, total=False):
-    """How far around an entity to look: 1 to 3 relations."""
+    """The depth of the neighborhood: 1 to 3 relations."""
 
     depth: int
     as_of: datetime
@@ -164,21 +164,21 @@ class EntityOptions(GraphOptions, total=False):
 
 
 class EntitiesOptions(GraphOptions, total=False):
-    """Which entities to list: all, or those whose name begins like `query`."""
+    """The entities to list: all, or those whose name begins with the words of `query`."""
 
     query: str
     page_size: int
 
 
 class PathOptions(GraphOptions, total=False):
-    """How long a path may be, and how many to return."""
+    """The maximum length and number of paths."""
 
     max_length: int
     limit: int
 
 
 class ProjectOptions(CallOptions, total=False):
-    """The new settings of a project; what is left out stays."""
+    """The new settings of a project; settings that are left out stay."""
 
     custom_instructions: str
     custom_categories: Sequence[Mapping[str, str]]
@@ -188,7 +188,7 @@ class ProjectOptions(CallOptions, total=False):
 
 
 class OperationsOptions(TypedDict, total=False):
-    """Of listing asynchronous adds: a `filter` such as `state = FAILED`."""
+    """Options of listing asynchronous adds: a `filter` such as `state = FAILED`."""
 
     filter: str
     page_size: int

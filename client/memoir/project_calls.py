@@ -26,7 +26,7 @@ def project(options: Mapping[str, object]) -> Call[Project]:
 
 
 def update_project(options: Mapping[str, object]) -> Call[Project]:
-    """UpdateProject, of the settings that are given."""
+    """Returns the call of UpdateProject with the given settings."""
     identity = ("org_id", "project_id", "etag", "timeout")
     settings = {name: value for name, value in options.items() if name not in identity}
     return make_call(
@@ -43,7 +43,7 @@ def update_project(options: Mapping[str, object]) -> Call[Project]:
 
 
 def statistics(options: Mapping[str, object]) -> Call[statistics_service_pb2.Statistics]:
-    """GetStatistics, as the contract's own message."""
+    """Returns the call of GetStatistics, whose result is the contract's message."""
     return make_call(
         _STATISTICS + "GetStatistics",
         statistics_service_pb2.GetStatisticsRequest,
@@ -54,7 +54,7 @@ def statistics(options: Mapping[str, object]) -> Call[statistics_service_pb2.Sta
 
 
 def watch_statistics(options: Mapping[str, object]) -> Call[statistics_service_pb2.Statistics]:
-    """WatchStatistics, as the contract's own messages."""
+    """Returns the call of WatchStatistics, whose results are the contract's messages."""
     return make_call(
         _STATISTICS + "WatchStatistics",
         statistics_service_pb2.WatchStatisticsRequest,
@@ -67,7 +67,7 @@ def watch_statistics(options: Mapping[str, object]) -> Call[statistics_service_p
 def audit_events(
     page_token: str, options: Mapping[str, object]
 ) -> Call[Page[audit_service_pb2.AuditEvent]]:
-    """One page of ListAuditEvents, as the contract's own messages."""
+    """Returns the call of a page of ListAuditEvents, with the contract's messages."""
     return make_call(
         _AUDIT + "ListAuditEvents",
         audit_service_pb2.ListAuditEventsRequest,

@@ -1,4 +1,4 @@
-"""From Python arguments to the requests of the contract."""
+"""Converts Python arguments to the requests of the contract."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ class Message(TypedDict, total=False):
 
 
 Messages = str | Message | Sequence[Message]
-"""A conversation: what a user said, or one message, or all of them, oldest first."""
+"""A text that the user said, a message, or a conversation, oldest message first."""
 
 RequestT = TypeVar("RequestT", bound=ProtoMessage)
 
 
 def to_messages(messages: Messages) -> list[memory_pb2.Message]:
-    """The messages of the contract; a plain string is what a user said.
+    """Returns the messages of the contract; a string becomes a user message.
 
     Raises:
-        TypeError, ValueError: it is something else, or a message has an unknown key.
+        TypeError, ValueError: the type is wrong, or a message has an unknown key.
     """
     if isinstance(messages, str):
         return [memory_pb2.Message(role="user", content=messages)]
@@ -39,13 +39,13 @@ def to_messages(messages: Messages) -> list[memory_pb2.Message]:
 
 
 def build(request_type: type[RequestT], fields: Mapping[str, object]) -> RequestT:
-    """A request with these fields; None leaves a field out.
+    """Returns a request with these fields; None leaves a field out.
 
-    Dictionaries, datetimes and timedeltas become what the field asks for. A datetime without a time
-    zone is taken as UTC.
+    Dictionaries, datetimes and timedeltas are converted to the type of the field. A datetime
+    without a time zone is taken as UTC.
 
     Raises:
-        TypeError, ValueError: a field does not exist, or its value is of another type.
+        TypeError, ValueError: a field does not exist, or its value has the wrong type.
     """
     given = {
         name: _value(request_type, name, value)

@@ -1,4 +1,4 @@
-"""What calls return, beside memories and the graph: plain, immutable Python values."""
+"""The other results of calls: plain, immutable Python values."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from memoir.values import optional_string, to_datetime
 
 
 class OperationState(StrEnum):
-    """Where an asynchronous add is."""
+    """The state of an asynchronous add."""
 
     UNSPECIFIED = "STATE_UNSPECIFIED"
     QUEUED = "STATE_QUEUED"
@@ -27,7 +27,7 @@ class OperationState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One memory that an add changed; for DELETE, `text` is the text it had."""
+    """A memory that an add changed; for DELETE, `text` is its last text."""
 
     id: str
     text: str
@@ -38,7 +38,7 @@ class Change:
 
     @classmethod
     def from_proto(cls, message: memory_service_pb2.AddMemoriesResult) -> Change:
-        """The change in a message."""
+        """Returns the change in a message."""
         return cls(
             id=message.id,
             text=message.data.memory,
@@ -51,7 +51,7 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class RelationChange:
-    """One relation that an add changed."""
+    """A relation that an add changed."""
 
     source: str
     relation: str
@@ -72,17 +72,17 @@ class Notice:
 
     @classmethod
     def from_proto(cls, message: memory_service_pb2.Notice) -> Notice:
-        """The notice in a message."""
+        """Returns the notice in a message."""
         known = memory_service_pb2.NoticeReason.DESCRIPTOR.values_by_number.get(message.reason)
         return cls(known.name if known else str(message.reason), message.text)
 
 
 @dataclass(frozen=True, slots=True)
 class AddResult(Sequence[Change]):
-    """What an add changed, in the order of the conversation. Nothing worth keeping: it is empty.
+    """The changes of an add, in the order of the conversation; empty if there are none.
 
-    `consistency_token` proves the write: pass it to a read of the graph to see the write there too.
-    `notices` say what was left out.
+    Pass `consistency_token` to a read of the graph to see this write there. `notices` report what
+    was left out.
     """
 
     changes: tuple[Change, ...]
@@ -94,7 +94,7 @@ class AddResult(Sequence[Change]):
 
     @classmethod
     def from_proto(cls, message: memory_service_pb2.AddMemoriesResponse) -> AddResult:
-        """The result in a message."""
+        """Returns the result in a message."""
         return cls(
             changes=tuple(Change.from_proto(result) for result in message.results),
             relations=tuple(
@@ -123,7 +123,7 @@ class AddResult(Sequence[Change]):
 
 @dataclass(frozen=True, slots=True)
 class ArmScore:
-    """What one arm of a search thought of a hit: its place, from 1, and its score, 0 to 1."""
+    """An arm's rating of a hit: its rank from 1, and its score from 0 to 1."""
 
     arm: str
     rank: int
@@ -132,14 +132,14 @@ class ArmScore:
 
 @dataclass(frozen=True, slots=True)
 class DegradedArm:
-    """An arm of a search that could not take part, and why."""
+    """An arm of a search that could not take part, and the reason."""
 
     arm: str
     reason: str
 
 
 class Source(StrEnum):
-    """What a search looks at: memories, or what was told and became none."""
+    """What a search covers: memories, or passages, which became no memory."""
 
     MEMORIES = "SEARCH_SOURCE_MEMORIES"
     PASSAGES = "SEARCH_SOURCE_PASSAGES"
@@ -147,7 +147,7 @@ class Source(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Passage:
-    """What was told and became no memory: sentences of a message as they stand in it."""
+    """Sentences of a message that became no memory, verbatim."""
 
     message_id: str
     role: str
@@ -157,7 +157,7 @@ class Passage:
 
     @classmethod
     def from_proto(cls, message: memory_service_pb2.Passage) -> Passage:
-        """The passage in a message."""
+        """Returns the passage in a message."""
         return cls(
             message_id=message.message_id,
             role=message.role,
@@ -169,7 +169,7 @@ class Passage:
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """A memory or a passage that a search found, and how well it fits, from 0 to 1."""
+    """A memory or a passage that a search found, with its score from 0 to 1."""
 
     found: Memory | Passage
     score: float
@@ -177,12 +177,12 @@ class Hit:
 
     @property
     def text(self) -> str:
-        """The text of what was found."""
+        """The text of the memory or passage."""
         return self.found.text
 
     @classmethod
     def from_proto(cls, message: memory_service_pb2.SearchMemoriesResult) -> Hit:
-        """The hit in a message."""
+        """Returns the hit in a message."""
         return cls(
             found=(
                 Passage.from_proto(message.passage)
@@ -198,8 +198,8 @@ class Hit:
 class SearchResult(Sequence[Hit]):
     """The hits, best first; `degraded` names the arms that could not take part.
 
-    Where not all of the best `top_k` fit into one answer, `next_page_token` is the option
-    `page_token` for the others.
+    If not all of the best `top_k` fit into one response, pass `next_page_token` as the option
+    `page_token` to get the others.
     """
 
     hits: tuple[Hit, ...]
@@ -209,7 +209,7 @@ class SearchResult(Sequence[Hit]):
 
     @classmethod
     def from_proto(cls, message: memory_service_pb2.SearchMemoriesResponse) -> SearchResult:
-        """The result in a message."""
+        """Returns the result in a message."""
         return cls(
             hits=tuple(Hit.from_proto(result) for result in message.results),
             relations=tuple(Relation.from_proto(relation) for relation in message.relations),
@@ -233,7 +233,7 @@ class SearchResult(Sequence[Hit]):
 
 @dataclass(frozen=True, slots=True)
 class BatchItem:
-    """What became of one item of a batch: `error` is None where it was done.
+    """The outcome of an item of a batch: `error` is None if it succeeded.
 
     `memory` is the memory after an update.
     """
@@ -245,7 +245,7 @@ class BatchItem:
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """How much a deletion removed."""
+    """Counts of what a deletion removed."""
 
     memories: int
     messages: int
@@ -257,7 +257,7 @@ class Receipt:
 
     @classmethod
     def from_proto(cls, message: memory_service_pb2.DeletionReceipt) -> Receipt:
-        """The receipt in a message."""
+        """Returns the receipt in a message."""
         return cls(
             memories=message.memories,
             messages=message.messages,
@@ -271,7 +271,7 @@ class Receipt:
 
 @dataclass(frozen=True, slots=True)
 class ScopeSummary:
-    """One user, agent, app or run (`kind`), and what it holds."""
+    """One user, agent, app or run (`kind`), with its number of memories."""
 
     kind: str
     id: str
@@ -282,7 +282,7 @@ class ScopeSummary:
     def from_proto(
         cls, message: memory_service_pb2.ListScopesResponse.ScopeSummary
     ) -> ScopeSummary:
-        """The summary in a message."""
+        """Returns the summary in a message."""
         kind = memory_service_pb2.ScopeKind.Name(message.kind).removeprefix("SCOPE_KIND_").lower()
         return cls(kind, message.id, message.memory_count, to_datetime(message.last_activity_time))
 
@@ -301,7 +301,7 @@ class Project:
 
     @classmethod
     def from_proto(cls, message: project_service_pb2.Project) -> Project:
-        """The project in a message."""
+        """Returns the project in a message."""
         return cls(
             id=message.id,
             org_id=message.org_id,

@@ -1,6 +1,6 @@
-"""When a failed call is tried again.
+"""Decides when a failed call is retried.
 
-Writes carry a `request_id`, so repeating one has no second effect.
+Writes carry a `request_id`, so a repeated write has no second effect.
 """
 
 from __future__ import annotations
@@ -18,11 +18,10 @@ _SPENT_QUOTAS = frozenset({"ERROR_REASON_MODEL_QUOTA_EXHAUSTED", "ERROR_REASON_Q
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
-    """How often and after how long a call is tried again.
+    """How often and after which delay a call is retried.
 
-    The server's own word on when to come back is honoured. Where it says nothing, the delay doubles
-    from `initial_delay` to `longest_delay` seconds, and is drawn at random from its upper half so
-    that clients do not come back together.
+    If the server's error has a delay, it is used. Otherwise the delay doubles from `initial_delay`
+    to `longest_delay` seconds; its upper half is random, so that clients do not retry together.
     """
 
     attempts: int = 10
@@ -30,13 +29,13 @@ class RetryPolicy:
     longest_delay: float = 5.0
 
     def delay(self, attempt: int, error: MemoirError) -> float | None:
-        """Seconds to wait after the `attempt`-th failure (from 1); None: do not try again."""
+        """Returns the seconds to wait after failure `attempt` (from 1); None: do not retry."""
         if attempt >= self.attempts or not _is_transient(error):
             return None
         return self.backoff(attempt, error)
 
     def backoff(self, attempt: int, error: MemoirError) -> float:
-        """Seconds to wait after the `attempt`-th failure in a row, however many there were."""
+        """Returns the seconds to wait after consecutive failure `attempt`, without a maximum."""
         if error.retry_after is not None:
             return error.retry_after
         longest = min(self.longest_delay, self.initial_delay * 2.0 ** min(attempt - 1, 30))
@@ -50,14 +49,14 @@ def _is_transient(error: MemoirError) -> bool:
 
 
 class Deadline:
-    """The end of a call's time, `timeout` seconds from now."""
+    """The deadline of a call, `timeout` seconds from now."""
 
     def __init__(self, timeout: float, now: Callable[[], float] = time.monotonic) -> None:
         self._now = now
         self._end = now() + timeout
 
     def remaining(self) -> float:
-        """Seconds until then.
+        """Returns the seconds that are left.
 
         Raises:
             DeadlineExceeded: none are left.
@@ -68,7 +67,7 @@ class Deadline:
         return left
 
     def allows(self, delay: float) -> bool:
-        """Whether there is time left after so many seconds."""
+        """Whether there is time left after this delay."""
         return self._now() + delay < self._end
 
 
@@ -81,7 +80,7 @@ class Attempts:
         self._failures = 0
 
     def remaining(self) -> float:
-        """Seconds for the next attempt.
+        """Returns the seconds for the next attempt.
 
         Raises:
             DeadlineExceeded: none are left.
@@ -89,10 +88,10 @@ class Attempts:
         return self._deadline.remaining()
 
     def delay_after(self, error: MemoirError) -> float:
-        """Seconds to wait before the next attempt.
+        """Returns the seconds to wait before the next attempt.
 
         Raises:
-            MemoirError: the error itself, if there is no use in trying again or no time for it.
+            MemoirError: the error itself, if a retry would not help or there is no time for it.
         """
         self._failures += 1
         delay = self._policy.delay(self._failures, error)
@@ -102,10 +101,10 @@ class Attempts:
 
 
 class Resumption:
-    """One stream of events over as many connections as it takes.
+    """A stream of events over any number of connections.
 
-    After each disconnection it goes on behind the last event that was handed out. Only an error
-    that another connection cannot mend ends it, or its own time.
+    After each disconnection it resumes after the last event that was yielded. Only its timeout, or
+    an error that a new connection would not fix, ends it.
     """
 
     def __init__(
@@ -122,22 +121,22 @@ class Resumption:
         self._deadline = now() + timeout if isinstance(timeout, (int, float)) else None
 
     def options(self) -> dict[str, object] | None:
-        """What to ask the next connection for; None: the time is up."""
+        """Returns the options for the next connection; None if the time is up."""
         if self._deadline is None:
             return self._options
         left = self._deadline - self._now()
         return {**self._options, "timeout": left} if left > 0 else None
 
     def received(self, cursor: str) -> None:
-        """Notes how far the stream has come."""
+        """Stores the cursor of the last event."""
         self._options["cursor"] = cursor
         self._failures = 0
 
     def delay_after(self, error: MemoirError) -> float:
-        """Seconds to wait before the next connection.
+        """Returns the seconds to wait before the next connection.
 
         Raises:
-            MemoirError: the error itself, if another connection would meet it too.
+            MemoirError: the error itself, if a new connection would not fix it.
         """
         if self._deadline is not None and error.code == "DEADLINE_EXCEEDED":
             return 0.0

@@ -1,4 +1,4 @@
-"""What both clients send along with every call."""
+"""The metadata and defaults of every call."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 
 DEFAULT_TIMEOUT = 30.0
-"""Seconds that a call may take, with all that is tried again."""
+"""The default timeout of a call with all its retries, in seconds."""
 
 _correlation_id: ContextVar[str | None] = ContextVar("memoir_correlation_id", default=None)
 
 
 @contextmanager
 def correlation(correlation_id: str) -> Iterator[None]:
-    """Sends this `x-correlation-id` with every call inside the block.
+    """Sends this `x-correlation-id` with every call in the block.
 
-    It is on every log line, span, event and operation that the calls lead to.
+    It appears in every log line, span, event and operation of the calls.
     """
     token = _correlation_id.set(correlation_id)
     try:
@@ -26,7 +26,7 @@ def correlation(correlation_id: str) -> Iterator[None]:
 
 
 def metadata(api_key: str) -> tuple[tuple[str, str], ...]:
-    """The metadata of a call."""
+    """Returns the metadata of a call."""
     current = _correlation_id.get()
     traced = (("x-correlation-id", current),) if current else ()
     return (("authorization", f"Token {api_key}"), *traced)

@@ -9,10 +9,10 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 
 def to_datetime(timestamp: Timestamp) -> datetime:
-    """The instant, in UTC."""
+    """Returns the instant in UTC."""
     return timestamp.ToDatetime(UTC)
 
 
 def optional_string(message: ProtoMessage, field: str) -> str | None:
-    """The value of an optional string; None where it was not set."""
+    """Returns the value of an optional string; None if it is not set."""
     return str(getattr(message, field)) if message.HasField(field) else None

@@ -1,6 +1,6 @@
-"""What the tools answer, as structured output.
+"""The structured output of the tools.
 
-These classes have no slots, which the library takes for default values.
+These classes have no slots, because the library would mistake them for default values.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from memoir.results import AddResult, Hit
 
 @dataclass(frozen=True)
 class MemoryAnswer:
-    """One memory. `event_time` is when the conversation happened that it comes from."""
+    """A memory. `event_time` is when its conversation happened."""
 
     id: str
     text: str
@@ -25,7 +25,7 @@ class MemoryAnswer:
 
 @dataclass(frozen=True)
 class MemoriesAnswer:
-    """Memories, newest first; `more` is whether there are others."""
+    """Memories, newest first; `more` is whether there are more."""
 
     memories: list[MemoryAnswer]
     more: bool
@@ -33,7 +33,7 @@ class MemoriesAnswer:
 
 @dataclass(frozen=True)
 class HitAnswer:
-    """One hit; without an `id` it is something that was said and became no memory."""
+    """A hit; without an `id` it is a passage: something that was said but became no memory."""
 
     id: str | None
     text: str
@@ -50,7 +50,7 @@ class HitsAnswer:
 
 @dataclass(frozen=True)
 class ChangeAnswer:
-    """What happened to one memory: ADD, UPDATE or DELETE."""
+    """A change of a memory: ADD, UPDATE or DELETE."""
 
     id: str
     text: str
@@ -59,7 +59,7 @@ class ChangeAnswer:
 
 @dataclass(frozen=True)
 class ChangesAnswer:
-    """What changed, and what was left out and why."""
+    """The changes, and what was left out and why."""
 
     changes: list[ChangeAnswer]
     notices: list[str]
@@ -94,7 +94,7 @@ class EntityAnswer:
 
 @dataclass(frozen=True)
 class GraphAnswer:
-    """An entity and what lies around it; `truncated` is whether something was left out."""
+    """An entity and its neighborhood; `truncated` is whether a part is missing."""
 
     entity: EntityAnswer
     neighbors: list[EntityAnswer]
@@ -114,14 +114,14 @@ def memory_answer(memory: Memory) -> MemoryAnswer:
 
 
 def hit_answer(hit: Hit) -> HitAnswer:
-    """One hit of a search."""
+    """Returns a hit of a search."""
     found = hit.found
     memory_id = found.id if isinstance(found, Memory) else None
     return HitAnswer(memory_id, found.text, hit.score, found.event_time.isoformat())
 
 
 def changes_answer(result: AddResult) -> ChangesAnswer:
-    """What an add changed."""
+    """Returns the changes of an add."""
     changes = [ChangeAnswer(each.id, each.text, each.event.value) for each in result]
     return ChangesAnswer(changes, [notice.text for notice in result.notices])
 

@@ -1,4 +1,4 @@
-"""The scope that the configuration of an agent fixes."""
+"""The scope in the configuration of an agent."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from memoir.options import Scope
 
 
 def fixed_scope(value_of: Callable[[str], str | None]) -> Scope:
-    """The parts of a scope that have a value; `value_of` knows it by the name of the part."""
+    """Returns the parts of a scope that have a value; `value_of` returns it by name."""
     scope = Scope()
     if user_id := value_of("user_id"):
         scope["user_id"] = user_id

@@ -24,10 +24,10 @@ SCOPE_VARIABLES = {
 
 
 def scope_of(environment: Mapping[str, str]) -> Scope:
-    """The scope that the environment fixes.
+    """Returns the scope in the environment.
 
     Raises:
-        ValueError: it fixes none.
+        ValueError: there is none.
     """
     scope = fixed_scope(lambda part: environment.get(SCOPE_VARIABLES[part]))
     if not scope:
@@ -41,7 +41,7 @@ async def serve(environment: Mapping[str, str]) -> None:
     Raises:
         ValueError: the environment has no key or no scope.
     """
-    # Imported late, so that a missing extra is an answer and not a traceback.
+    # Imported late, so that a missing extra causes a message instead of a traceback.
     from memoir.mcp.tools import Account, build_server  # noqa: PLC0415
 
     scope = scope_of(environment)

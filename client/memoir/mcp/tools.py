@@ -1,4 +1,4 @@
-"""The tools. Whose memories they act on is configured, and no argument of a tool changes it."""
+"""The tools. Their scope is configured, and no argument of a tool can change it."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from memoir.options import Scope
 from pydantic import Field
 
 _INSTRUCTIONS: Final = (
-    "Long-term memory of one user. Search it before answering what depends on earlier "
+    "Long-term memory of one user. Search it before answering questions that depend on earlier "
     "conversations, and add what is worth remembering: lasting facts, preferences, plans."
 )
 _READS: Final = ToolAnnotations(read_only_hint=True, open_world_hint=False)
@@ -44,22 +44,22 @@ _DESTROYS: Final = ToolAnnotations(
 
 P = ParamSpec("P")
 T = TypeVar("T")
-Id: TypeAlias = Annotated[str, Field(description="The memory's id, as another tool returned it")]
-Limit: TypeAlias = Annotated[int, Field(ge=1, le=200, description="How many at most")]
+Id: TypeAlias = Annotated[str, Field(description="The memory's id, as returned by another tool")]
+Limit: TypeAlias = Annotated[int, Field(ge=1, le=200, description="Maximum number of results")]
 
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """Whose memories the tools act on, and with which client."""
+    """The scope of the tools, and their client."""
 
     client: AsyncClient
     scope: Scope
 
     async def own(self, memory_id: str) -> Memory:
-        """One memory of the scope.
+        """Returns a memory of the scope.
 
         Raises:
-            NotFound: there is none of this id, or it is of another scope.
+            NotFound: there is no memory with this id in the scope.
         """
         memory = await self.client.get(memory_id)
         if any(getattr(memory, name) != value for name, value in self.scope.items()):
@@ -71,7 +71,7 @@ AccountOf: TypeAlias = Callable[[Context], Account]
 
 
 def _telling(tool: Callable[P, Awaitable[T]]) -> Callable[P, Awaitable[T]]:
-    """The same tool, which tells the model what the service says is wrong."""
+    """Returns the tool with errors of the service reported to the model."""
 
     @wraps(tool)
     async def told(*args: P.args, **kwargs: P.kwargs) -> T:
@@ -84,7 +84,7 @@ def _telling(tool: Callable[P, Awaitable[T]]) -> Callable[P, Awaitable[T]]:
 
 
 def build_server(account_of: AccountOf, version: str) -> MCPServer:
-    """A server with all tools; `account_of` says on whose behalf a request is."""
+    """Returns a server with all tools; `account_of` returns the account of a request."""
     server = MCPServer(
         "memoir",
         title="Memoir",
@@ -102,11 +102,11 @@ def _add_reading_tools(server: MCPServer, account_of: AccountOf) -> None:
     @server.tool(title="Search memories", annotations=_READS)
     @_telling
     async def search_memories(
-        query: Annotated[str, Field(description="What to look for, as a question or in words")],
+        query: Annotated[str, Field(description="What to look for, as a question or keywords")],
         context: Context,
         limit: Limit = 10,
     ) -> HitsAnswer:
-        """Finds what is remembered and fits a question best."""
+        """Finds the memories that match a question best."""
         account = account_of(context)
         found = await account.client.search(query, top_k=limit, **account.scope)
         return HitsAnswer([hit_answer(hit) for hit in found])
@@ -114,7 +114,7 @@ def _add_reading_tools(server: MCPServer, account_of: AccountOf) -> None:
     @server.tool(title="List memories", annotations=_READS)
     @_telling
     async def list_memories(context: Context, limit: Limit = 50) -> MemoriesAnswer:
-        """Reads what is remembered, newest first."""
+        """Reads memories, newest first."""
         account = account_of(context)
         memories: list[MemoryAnswer] = []
         async for memory in account.client.list(page_size=limit + 1, **account.scope):
@@ -134,9 +134,9 @@ def _add_reading_tools(server: MCPServer, account_of: AccountOf) -> None:
     async def entity_graph(
         name: Annotated[str, Field(description="The entity's name, or one of its aliases")],
         context: Context,
-        hops: Annotated[int, Field(ge=1, le=3, description="How far to look")] = 1,
+        hops: Annotated[int, Field(ge=1, le=3, description="Number of hops to follow")] = 1,
     ) -> GraphAnswer:
-        """Reads a person, place, organization or thing, and how it relates to others."""
+        """Reads a person, place, organization or thing, and its relations to others."""
         account = account_of(context)
         found = await account.client.entity(name, depth=hops, **account.scope)
         return GraphAnswer(
@@ -151,13 +151,13 @@ def _add_writing_tools(server: MCPServer, account_of: AccountOf) -> None:
     @server.tool(title="Add a memory", annotations=_ADDS)
     @_telling
     async def add_memory(
-        text: Annotated[str, Field(description="What the user said, in the user's own words")],
+        text: Annotated[str, Field(description="The user's own words")],
         context: Context,
         verbatim: Annotated[
-            bool, Field(description="Keep the text as it is, instead of the facts in it")
+            bool, Field(description="Store the text itself instead of the facts in it")
         ] = False,
     ) -> ChangesAnswer:
-        """Remembers the lasting facts in what the user said, or the text as it is."""
+        """Remembers the lasting facts in the user's words, or the text itself."""
         account = account_of(context)
         return changes_answer(await account.client.add(text, infer=not verbatim, **account.scope))
 

@@ -88,5 +88,5 @@ def test_a_timeout_is_a_positive_number(timeout: object) -> None:
 
 
 def test_a_scope_kind_is_one_of_four() -> None:
-    with pytest.raises(ValueError, match="user, agent, app and run"):
+    with pytest.raises(ValueError, match="user, agent, app or run"):
         memory_calls.delete_scope("tenant", "x", {})
