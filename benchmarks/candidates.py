@@ -1,10 +1,11 @@
 """How many of the memories that a message changes are among those that the model is shown.
 
-    python -m benchmarks.candidates [--people N]
+    python -m benchmarks.candidates [--people N] [--gemini URL]
 
 Each invented person has six memories of their own, which later messages change, among those about
-friends and among notes kept verbatim. Shown are the memories nearest to the message. No database
-and no language model take part: it is asked which of them the built-in embedder finds.
+friends and among notes kept verbatim. Shown are the memories nearest to the message or to one of
+its sentences. No database and no language model take part: it is asked which of them the built-in
+embedder finds, or one that speaks Gemini's API at a URL.
 """
 
 from __future__ import annotations
@@ -13,7 +14,8 @@ import argparse
 import asyncio
 import random
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from operator import mul
 from typing import Final
@@ -24,8 +26,15 @@ from rich.table import Table
 
 from benchmarks.worlds import CITY, COMPANY, FIRST, HOBBY
 from server.core.values import Vector
+from server.memories.add.compared_texts import compared_texts
+from server.memories.add.inferred import CANDIDATES_AT_MOST, CANDIDATES_PER_MESSAGE
+from server.memories.conversation import Message as Said
+from server.memories.conversation import Role
+from server.models.gemini.client import GeminiClient
+from server.models.gemini.embedder import GeminiEmbedder
+from server.models.gemini.options import GeminiOptions
 from server.models.offline.embedder import OfflineEmbedder
-from server.models.ports import EmbeddingPurpose
+from server.models.ports import Embedder, EmbeddingPurpose
 
 SHOWN: Final = (5, 10, 20)
 DAYS: Final = 8
@@ -95,32 +104,70 @@ def messages(chance: random.Random) -> list[Message]:
             "turned out I am not allergic to peanuts.",
             ("work", "city", "diet", "allergy", "pet"),
         ),
+        Message(
+            "one among talk",
+            "Hi there, how have you been? The weather was awful all week and the train was late "
+            f"again. By the way, I moved to {city}. Anyway, see you on Friday!",
+            ("city",),
+        ),
+        Message(
+            "one among talk",
+            "Good morning! Quick question about the printer: it says that paper is jammed in tray "
+            "two, but I cannot see any. Oh, and please note my new job, I started as an architect "
+            f"at {company} on Monday. Thanks for looking into it!",
+            ("work",),
+        ),
+        Message(
+            "one among talk",
+            "What a week. First the boiler broke, then the car would not start, and on top of it "
+            "all Biscuit died on Thursday. I will miss that dog. Can we move lunch to next week?",
+            ("pet",),
+        ),
     ]
 
 
-def place_of(wanted: Vector, message: Vector, vectors: Sequence[Vector]) -> int:
-    """How many memories are nearer to the message than the wanted one."""
-    least = sum(map(mul, wanted, message))
-    return sum(sum(map(mul, vector, message)) > least for vector in vectors)
+def candidates(asked: Sequence[Vector], known: Sequence[Vector]) -> list[int]:
+    """The places of the memories that are shown, nearest first, as an add chooses them."""
+    each = max(CANDIDATES_PER_MESSAGE, CANDIDATES_AT_MOST // len(asked))
+    best: dict[int, float] = {}
+    for vector in asked:
+        similarity = [sum(map(mul, vector, other)) for other in known]
+        for place in sorted(range(len(known)), key=lambda n: -similarity[n])[:each]:
+            best[place] = max(best.get(place, -1.0), similarity[place])
+    return sorted(best, key=lambda place: -best[place])[:CANDIDATES_AT_MOST]
 
 
-async def found_of(embedder: OfflineEmbedder, number: int) -> Counter[tuple[str, int]]:
+async def found_of(embedder: Embedder, number: int) -> Counter[tuple[str, int]]:
     """The memories of one person that would be shown, by kind of message; 0 counts the wanted."""
     chance = random.Random(number)
     own = own_memories(chance)
-    others = [*of_friends(chance), *notes(chance)]
-    said = messages(chance)
-    texts = [*own.values(), *others, *(message.text for message in said)]
-    vectors = await embedder.embed(texts, EmbeddingPurpose.DOCUMENT)
-    known = vectors[: -len(said)]
-    vector_of: Mapping[str, Vector] = dict(zip(own, vectors, strict=False))
+    memories = [*own.values(), *of_friends(chance), *notes(chance)]
+    places: Mapping[str, int] = {about: place for place, about in enumerate(own)}
+    known = await embedder.embed(memories, EmbeddingPurpose.DOCUMENT)
     found: Counter[tuple[str, int]] = Counter()
-    for message, vector in zip(said, vectors[-len(said) :], strict=True):
+    for message in messages(chance):
+        texts = compared_texts(
+            [Said(Role.USER, message.text)], by_sentence=embedder.compares_sentences
+        )
+        shown = candidates(await embedder.embed(texts, EmbeddingPurpose.DOCUMENT), known)
         for change in message.changes:
-            place = place_of(vector_of[change], vector, known)
             found[message.kind, 0] += 1
-            found.update((message.kind, shown) for shown in SHOWN if place < shown)
+            found.update((message.kind, k) for k in SHOWN if places[change] in shown[:k])
     return found
+
+
+@asynccontextmanager
+async def chosen_embedder(url: str | None) -> AsyncIterator[Embedder]:
+    """The built-in embedder, or the Gemini adapter with the endpoint at a URL."""
+    if url is None:
+        yield OfflineEmbedder.load()
+        return
+    options = GeminiOptions(base_url=url)
+    client = GeminiClient("no key is needed", options)
+    try:
+        yield GeminiEmbedder(client, options)
+    finally:
+        await client.close()
 
 
 async def main() -> None:
@@ -128,13 +175,14 @@ async def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.candidates", description=__doc__)
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument("--people", type=int, default=50, help="people")
-    people = parser.parse_args().people
-    embedder = OfflineEmbedder.load()
+    parser.add_argument("--gemini", metavar="URL", help="an endpoint that speaks Gemini's API")
+    arguments = parser.parse_args()
     found: Counter[tuple[str, int]] = Counter()
-    for number in track(range(people), "people"):
-        found += await found_of(embedder, number)
+    async with chosen_embedder(arguments.gemini) as embedder:
+        for number in track(range(arguments.people), "people"):
+            found += await found_of(embedder, number)
     table = Table("message with", *(f"{shown} shown" for shown in SHOWN))
-    for kind in ("one change", "five changes"):
+    for kind in ("one change", "five changes", "one among talk"):
         shares = (found[kind, shown] / found[kind, 0] for shown in SHOWN)
         table.add_row(kind, *(f"{share:.0%}" for share in shares))
     Console().print(table)

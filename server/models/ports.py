@@ -40,6 +40,11 @@ class Embedder(Protocol):
         """How much its vectors count in a search, where words count 1."""
         ...
 
+    @property
+    def compares_sentences(self) -> bool:
+        """Whether sentences by themselves lead better to what a message changes than all of it."""
+        ...
+
     async def embed(self, texts: Sequence[str], purpose: EmbeddingPurpose) -> list[Vector]:
         """One L2-normalised vector a text, in order; an empty list for no texts.
 

@@ -65,7 +65,8 @@ async def test_concurrent_adds_share_their_embedding_requests(on_gemini: GeminiS
     await asyncio.gather(*map(add, everybody))
     embedded = endpoint.calls("batchEmbedContents")
     assert len(endpoint.calls("generateContent")) == len(everybody)
-    assert sum(len(r.body["requests"]) for r in embedded) == 3 * len(everybody)
+    # The message, its two sentences, and the two facts.
+    assert sum(len(r.body["requests"]) for r in embedded) == 5 * len(everybody)
     # Each add is in two requests, and they are fewer than two for each.
     asked = [name for r in embedded for name in r.headers["x-correlation-id"].split(",")]
     assert sorted(asked) == sorted(everybody * 2)

@@ -60,6 +60,7 @@ class FakeEmbedder:
     dimensions: int = 8
     near_duplicate_similarity: float = 0.0
     dense_weight: float = 1.0
+    compares_sentences: bool = False
     batches: list[tuple[list[str], EmbeddingPurpose]] = field(default_factory=list)
 
     async def embed(self, texts: Sequence[str], purpose: EmbeddingPurpose) -> list[Vector]:

@@ -17,6 +17,7 @@ from server.memories.add.add_memories import (
     require_receivable,
 )
 from server.memories.add.change_sets import ModelUsage, outcome, start_add
+from server.memories.add.compared_texts import compared_texts
 from server.memories.add.entity_resolution import known_entities
 from server.memories.add.inference import (
     BUILT_IN_CATEGORIES,
@@ -35,7 +36,7 @@ from server.memories.add.planned_changes import (
     without_near_duplicates,
 )
 from server.memories.conversation import Message, Role, spoken
-from server.memories.memory import embedded_text, today
+from server.memories.memory import today
 from server.memories.ports import ChangeSet, Committed, MemoryStore
 from server.models.ports import Embedder, EmbeddingPurpose, LanguageModel
 from server.operations.leases import ScopeTurns
@@ -97,7 +98,7 @@ async def _ask(
 
 CANDIDATES_AT_MOST = 20
 CANDIDATES_PER_MESSAGE = 5
-"""The fewest candidates for each message; a single message, which may be long, gets all."""
+"""The fewest candidates for each compared text; a single one, which may be long, gets all."""
 CONTEXT_MESSAGES = 10
 KNOWN_ENTITIES_AT_MOST = 30
 
@@ -206,12 +207,8 @@ class RememberInferred:
     async def _embedded(
         self, messages: Sequence[Message], parts: Sequence[MessagePart]
     ) -> tuple[list[Vector], list[Vector]]:
-        """Returns the vectors of the messages and of the parts: one batch, each text once."""
-        said = [
-            embedded_text(message.content or "", message.name)
-            for message in messages
-            if message.role is not Role.SYSTEM
-        ]
+        """Returns the vectors of what is compared and of the parts: one batch, each text once."""
+        said = compared_texts(messages, by_sentence=self._embedder.compares_sentences)
         in_parts = [part.text for part in parts]
         texts = list(dict.fromkeys([*said, *in_parts]))
         with stage("embed"):
@@ -245,7 +242,7 @@ class RememberInferred:
     async def _candidates(
         self, command: AddMemoriesCommand, vectors: Sequence[Vector]
     ) -> list[Candidate]:
-        """Returns the memories nearest to the messages, which have these vectors."""
+        """Returns the memories nearest to the texts that are compared, which have these vectors."""
         with stage("candidates"):
             candidates = await self._store.find_candidates(
                 command.project_id,

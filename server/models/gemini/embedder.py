@@ -80,6 +80,11 @@ class GeminiEmbedder:
         """Half as much again as words."""
         return _DENSE_WEIGHT
 
+    @property
+    def compares_sentences(self) -> bool:
+        """True: one vector of a text about many things is near to none of them (ADR 0055)."""
+        return True
+
     async def embed(self, texts: Sequence[str], purpose: EmbeddingPurpose) -> list[Vector]:
         """One L2-normalised vector a text, in order; concurrent calls share requests.
 

@@ -96,6 +96,11 @@ class OfflineEmbedder:
         """As much as words: ADR 0012."""
         return 1.0
 
+    @property
+    def compares_sentences(self) -> bool:
+        """False: a mean of token vectors is near to whatever shares a rare word with it."""
+        return False
+
     async def embed(self, texts: Sequence[str], purpose: EmbeddingPurpose) -> list[Vector]:
         """One vector a text, in order. A text without any token gets a vector of its own.
 

@@ -376,3 +376,10 @@ async def test_a_long_message_is_kept_in_parts_that_one_batch_embeds(world: Worl
         world.embedder.vector_of(text) for text in texts[1:]
     ]
     assert "".join(s for p in passages.passages for s in p.sentences) == said.content
+
+
+async def test_sentences_are_compared_where_the_embedder_wants_that(world: World) -> None:
+    world.embedder.compares_sentences = True
+    await world.hears(messages=[Message(Role.USER, "I moved to Porto. I have a dog.")])
+    [(texts, _)] = world.embedder.batches
+    assert texts == ["I moved to Porto.", "I have a dog.", "I moved to Porto. I have a dog."]

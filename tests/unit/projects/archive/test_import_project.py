@@ -65,6 +65,7 @@ class Embedder:
     dimensions = 2
     near_duplicate_similarity = 1.0
     dense_weight = 1.0
+    compares_sentences = False
 
     def __init__(self, model: str) -> None:
         self.model = model
