@@ -16,7 +16,6 @@ from server.memories.add.inference import (
 from server.memories.add.plan import MAX_OPERATIONS, MAX_TEXT_LENGTH
 from server.memories.conversation import Message, Role
 from server.models.offline import dates
-from server.models.offline.aliases import find_aliases
 from server.models.offline.categories import Filter, categories_of
 from server.models.offline.changes import Entry, Ledger
 from server.models.offline.clauses import split
@@ -27,9 +26,9 @@ from server.models.offline.lexicon import AUXILIARIES, NEGATED
 from server.models.offline.phrases import names_in
 from server.models.offline.pronouns import PRONOUNS, People, own_thing, with_thing
 from server.models.offline.reading import facts_of, read_fact
-from server.models.offline.rewriting import Speaker, attributed
+from server.models.offline.relations import find_aliases
+from server.models.offline.rewriting import Speaker, attributed, tokenize
 from server.models.offline.sentences import Sentence, own_sentences
-from server.models.offline.short_forms import tokenize
 from server.models.offline.tokens import Token, lowered
 
 _MAX_SPEAKER_LENGTH = 64

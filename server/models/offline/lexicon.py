@@ -1,11 +1,16 @@
-"""The words that decide what a clause is, from `words.toml`, and the forms of verbs."""
+"""The words that decide what a clause is, the forms of verbs, and what verbs state and end.
+
+They are read from `words.toml` and `rules.toml`.
+"""
 
 from __future__ import annotations
 
 import calendar
 import re
 import tomllib
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any, Final
 
@@ -179,3 +184,40 @@ def kind_of(word: str) -> tuple[str, str] | None:
         if noun in PETS:
             return "has_pet", ANIMAL
     return None
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A rule of the file; its fields are described there."""
+
+    kind: str
+    relations: Sequence[str]
+    type: str
+    is_named: bool
+    is_passive: bool
+    lead: re.Pattern[str]
+    rest: re.Pattern[str]
+    over: re.Pattern[str] | None
+
+
+def rules(table: str) -> Mapping[str, Sequence[Rule]]:
+    """The rules of a table by the stems of their verbs."""
+    found = defaultdict(list)
+    for row in data_file("rules")[table]:
+        verbs = " ".join(listed(row["list"])) if "list" in row else row["verbs"]
+        for stem in stems(verbs):
+            found[stem].append(_rule(row))
+    return found
+
+
+def _rule(row: Mapping[str, Any]) -> Rule:
+    return Rule(
+        kind=row.get("kind", ""),
+        relations=row.get("relations", "").split(),
+        type=row.get("type", ""),
+        is_named="named" in row,
+        is_passive="passive" in row,
+        lead=compiled(row.get("lead", ".*")),
+        rest=compiled(row.get("rest", "")),
+        over=compiled(row["over"]) if "over" in row else None,
+    )

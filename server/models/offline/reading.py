@@ -19,8 +19,7 @@ from server.models.offline.phrases import (
     read_name,
 )
 from server.models.offline.relations import stated
-from server.models.offline.rewriting import Speaker, attributed, third_person_text
-from server.models.offline.short_forms import tokenize
+from server.models.offline.rewriting import Speaker, attributed, third_person_text, tokenize
 from server.models.offline.statements import Statement, Who, read_statement
 from server.models.offline.status import contrast_place, is_qualified, read_contrast
 from server.models.offline.tokens import joined, lowered

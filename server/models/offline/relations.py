@@ -1,16 +1,15 @@
-"""Who relates to what, by an asserted clause."""
+"""Who relates to what, by an asserted clause, and the other names that a sentence gives."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
 
-from server.graph.model import Entity, Relation
+from server.graph.model import Entity, Relation, entity_key
 from server.models.offline import lexicon
-from server.models.offline.lexicon import listed, stems, word_set
+from server.models.offline.lexicon import KINSHIP, listed, rules, stems, word_set
 from server.models.offline.people import Subject, attribute_named, introduced
 from server.models.offline.phrases import Complement, read_name
-from server.models.offline.rules import rules
 from server.models.offline.statements import Statement
 from server.models.offline.tokens import joined, lowered
 
@@ -129,3 +128,52 @@ def _being(statement: Statement) -> Iterator[tuple[str, Entity]]:
     for rule in _STATES.get(statement.stem, ()):
         if state := rule.rest.fullmatch(" ".join(words)):
             yield rule.relations[0], Entity(state.group(1), rule.type)
+
+
+_WORD = r"[A-Z\u00c0-\u00de][\w'-]*"
+_NAME = rf"({_WORD}(?: {_WORD}){{0,3}})"
+_KNOWN_AS = re.compile(
+    rf"\b{_NAME},? (?:(?:is |was )?(?:also |better |usually |mostly )?"
+    rf"(?:known as|called|nicknamed)|aka|a\.k\.a\.|goes by) {_NAME}"
+)
+_IN_PARENTHESES = re.compile(rf"\b{_NAME} \((?:aka )?{_NAME}\)")
+
+# Of these one has one, or few: two of them make the words ambiguous, which joins neither.
+_OWN = KINSHIP.keys() - listed("several_kin") | word_set("sister brother son daughter twin")
+_RELATIVE = re.compile(
+    rf"\b(({_WORD})'s ((?:(?:older|younger|elder|eldest|oldest|youngest|big|little|twin) )?"
+    rf"([a-z-]+))),? (?:is |is called |is named |named |called )?{_NAME}"
+    r"(?![\w'-]| [A-Z]| and [A-Z])"
+)
+
+
+def find_aliases(text: str) -> dict[str, tuple[str, ...]]:
+    """The other names of each entity, by the key of its name, as far as the text says so.
+
+    What stands in parentheses is often something else ("Paris (France)"), so there the names must
+    fit: as initials, or because one is part of the other.
+    """
+    found: dict[str, dict[str, None]] = {}
+    for match in _KNOWN_AS.finditer(text):
+        _add(found, match.group(1), match.group(2))
+    for match in _IN_PARENTHESES.finditer(text):
+        if _fit(match.group(1), match.group(2)):
+            _add(found, match.group(1), match.group(2))
+    for match in _RELATIVE.finditer(text):
+        _, owner, described, noun, name = match.groups()
+        if noun in _OWN:
+            found.setdefault(entity_key(name), {})[f"{owner}'s {described.lower()}"] = None
+    return {key: tuple(aliases) for key, aliases in found.items()}
+
+
+def _add(found: dict[str, dict[str, None]], one: str, other: str) -> None:
+    """The longer name is the entity's own."""
+    name, alias = sorted((one, other), key=lambda it: (-len(it.split()), -len(it), it))
+    found.setdefault(entity_key(name), {})[alias] = None
+
+
+def _fit(one: str, other: str) -> bool:
+    short, long = sorted((one.lower().split(), other.lower().split()), key=len)
+    return set(short) < set(long) or (
+        len(long) > 1 and short == ["".join(word[0] for word in long)]
+    )

@@ -1,13 +1,93 @@
-"""From what a speaker says of themselves to what is said of them: `I moved` to `User moved`."""
+"""From what a speaker says of themselves to what is said of them, with short forms resolved.
+
+So `I moved` becomes `User moved`; `'s` stands for `is`, `has`, or that something is somebody's.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from server.models.offline.lexicon import ADVERBS, third_person, word_set
+from server.models.offline import lexicon
+from server.models.offline.clauses import JOINING, is_verb
+from server.models.offline.lexicon import ADVERBS, listed, third_person, word_set
 from server.models.offline.statements import Statement, Who
-from server.models.offline.tokens import Token, after_adverbs, joined
+from server.models.offline.tokens import HAS, IS, Token, after_adverbs, joined, split_words
+
+_OWNERS = word_set("my our his her")
+_NO_NOUNS = (
+    word_set("a an the my our not called named been")
+    | lexicon.PREPOSITIONS
+    | (lexicon.ADVERBS - {"no", "both", "only"})
+)
+_STATES = (
+    listed("diets")
+    | listed("marital")
+    | listed("moods")
+    | word_set("called named based located born allergic pregnant ill sick")
+)
+_MOST_OWNED_WORDS = 3
+
+
+def tokenize(sentence: str) -> list[Token]:
+    """The tokens of a sentence; short forms such as `I'm` as the two words that they are."""
+    tokens = split_words(sentence)
+    if any(token is IS or token.lower.endswith("'s") for token in tokens):
+        tokens = _with_is(tokens)
+        following = [*tokens[1:], IS]
+        return [HAS if token is IS and _is_done(after) else token
+                for token, after in zip(tokens, following, strict=True)]  # fmt: skip
+    return tokens
+
+
+def _with_is(tokens: list[Token]) -> list[Token]:
+    """The tokens with `my sister's a nurse` as `my sister is a nurse`.
+
+    An owner has a noun after it, and a verb after that.
+    """
+    place = 0
+    while place < len(tokens) - 1:
+        token, following = tokens[place], tokens[place + 1]
+        is_short = token.lower.endswith("'s") and _begins_clause(tokens, place)
+        if is_short and (_no_noun(following) or _is_last(tokens, place + 1)):
+            noun = token._replace(text=token.text[:-2], lower=token.lower[:-2])
+            tokens[place : place + 1] = [noun, IS]
+        place += 1
+    return tokens
+
+
+def _is_done(token: Token) -> bool:
+    """Whether the word after `'s` says that it means `has`: `she's moved`."""
+    word = token.lower
+    return word in {"been", "got", "become"} or (lexicon.is_past(word) and word not in _STATES)
+
+
+def _begins_clause(tokens: Sequence[Token], place: int) -> bool:
+    """Whether the words up to this one are `my older sister` or a name, at a clause's beginning."""
+    start = place
+    while start and tokens[start - 1].lower not in JOINING:
+        start -= 1
+    is_owned = tokens[start].lower in _OWNERS and place > start
+    return (is_owned and place - start <= _MOST_OWNED_WORDS) or all(
+        token.is_name for token in tokens[start : place + 1]
+    )
+
+
+def _no_noun(token: Token) -> bool:
+    """Whether no noun phrase goes on with this word after an owner."""
+    word = token.lower
+    return word in _NO_NOUNS or token.text.isdigit() or lexicon.is_gerund(word)
+
+
+def _is_last(tokens: Sequence[Token], place: int) -> bool:
+    """Whether a state such as `vegan` or `allergic to nuts` is all that follows, without a verb."""
+    end = next((p for p in range(place, len(tokens)) if tokens[p].lower in JOINING), len(tokens))
+    first, *rest = tokens[place:end] or [IS]
+    is_state = first.lower in _STATES or lexicon.is_past(first.lower)
+    is_plain = first.is_word and not first.is_name and first.lower not in lexicon.KINSHIP
+    is_one = is_state or (is_plain and rest and rest[0].lower in {"to", "with"})
+    return bool(is_one) and not any(is_verb(tokens, n) for n in range(place + 1, end))
+
 
 _PRESENT_OTHERS = word_set("you your yours yourself we us ours ourselves")
 """Words whose meaning depends on who else is there."""

@@ -6,9 +6,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from server.models.offline.lexicon import is_gerund, pattern, verb_stem, verbs_listed
+from server.models.offline.lexicon import Rule, is_gerund, pattern, rules, verb_stem, verbs_listed
 from server.models.offline.phrases import Complement, Item, read_complement
-from server.models.offline.rules import Rule, rules
 from server.models.offline.statements import Statement, Who
 from server.models.offline.tokens import Token, joined, lowered
 

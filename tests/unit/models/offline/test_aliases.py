@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from server.models.offline.aliases import find_aliases
+from server.models.offline.relations import find_aliases
 
 
 @pytest.mark.parametrize(
