@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import psutil
 
@@ -22,6 +22,18 @@ def processor_seconds() -> dict[str, float]:
             continue
         seconds[name] += times.user + times.system
     return dict(seconds)
+
+
+def server_processes() -> list[psutil.Process]:
+    """The processes below this one that serve."""
+    below = psutil.Process().children(recursive=True)
+    return [process for process in below if "serve" in process.cmdline()]
+
+
+def seconds_of(processes: Iterable[psutil.Process]) -> float:
+    """User and system time so far of these processes."""
+    times = [process.cpu_times() for process in processes]
+    return float(sum(each.user + each.system for each in times))
 
 
 def milliseconds_a_call(

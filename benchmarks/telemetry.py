@@ -2,8 +2,9 @@
 
     make bench-telemetry
 
-The servers take turns on databases of their own, each case in every round. The median of a case's
-ratios counts, since rounds differ more than servers do.
+The servers take turns on databases of their own, each case in every round. What counts is the
+processor time that a call takes the server, which other work on the machine changes less than calls
+a second, and of that the median of a case's ratios, since rounds differ more than servers do.
 """
 
 from __future__ import annotations
@@ -12,12 +13,13 @@ import argparse
 import statistics
 import tempfile
 from collections import defaultdict
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import grpc
+import psutil
 import uvloop
 from rich.console import Console
 from rich.progress import track
@@ -25,6 +27,7 @@ from rich.table import Table
 
 from benchmarks.cases import Cases
 from benchmarks.load import Call, closed_loop
+from benchmarks.processor_time import seconds_of, server_processes
 from benchmarks.running import prepared
 from benchmarks.servers import postgres, serving
 
@@ -43,12 +46,30 @@ class Side:
 
 OFF = Side("all off", UNMEASURED, {"MEMOIR_LOG_LEVEL": "error"})
 RECORDING = Side("logs, metrics, statistics", variables={"MEMOIR_METRICS_PORT": "0"})
-Rates = dict[tuple[str, str], list[float]]
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A server of a side: what calls it, and its processes."""
+
+    cases: Cases
+    processes: Sequence[psutil.Process]
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """Calls a second, and the server's milliseconds of processor time for each."""
+
+    rate: float
+    milliseconds: float
+
+
+Rounds = dict[tuple[str, str], list[Round]]
 
 
 def sides(collector: str) -> list[Side]:
     """All ways, the one without anything first."""
-    traced = {**RECORDING.variables, "OTEL_EXPORTER_OTLP_ENDPOINT": f"http://{collector}"}
+    traced = {**RECORDING.variables, "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": f"http://{collector}"}
     always = {"OTEL_TRACES_SAMPLER": "parentbased_always_on"}
     return [
         OFF,
@@ -61,7 +82,7 @@ def sides(collector: str) -> list[Side]:
 async def main() -> None:
     """Runs the rounds and prints a table."""
     arguments = parse_arguments()
-    rates: Rates = defaultdict(list)
+    rounds: Rounds = defaultdict(list)
     async with AsyncExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="memoir-bench-")))
         collector = await stack.enter_async_context(
@@ -74,34 +95,38 @@ async def main() -> None:
             for number, side in enumerate(compared)
         }
         for number in track(range(-1, arguments.rounds), "rounds"):
-            for name, cases in running.items():
-                await measure(name, cases, number, arguments.calls, rates)
-    print_table(rates, compared)
+            for name, server in running.items():
+                await measure(name, server, number, arguments.calls, rounds)
+    print_table(rounds, compared)
 
 
 @asynccontextmanager
-async def started(dsn: str, folder: Path, number: int, side: Side) -> AsyncIterator[Cases]:
+async def started(dsn: str, folder: Path, number: int, side: Side) -> AsyncIterator[Running]:
     """A server of a side, during the block."""
+    others = server_processes()
     async with prepared(dsn, f"side_{number}", **side.variables) as (environment, key):
         log = folder / f"{number}.log"
         async with (
             serving("-m", side.module, "serve", environment=environment, log=log) as at,
             grpc.aio.insecure_channel(at) as channel,
         ):
-            yield Cases(channel, key)
+            own = [process for process in server_processes() if process not in others]
+            yield Running(Cases(channel, key), own)
 
 
-async def measure(side: str, cases: Cases, number: int, calls: int, rates: Rates) -> None:
+async def measure(side: str, server: Running, number: int, calls: int, rounds: Rounds) -> None:
     """One round of one side; the one before the first warms up."""
     begin = (number + 1) * calls
     for case, call in (
-        ("add 1", cases.add_one),
-        ("search", cases.search),
-        ("infer 1", cases.infer),
+        ("add 1", server.cases.add_one),
+        ("search", server.cases.search),
+        ("infer 1", server.cases.infer),
     ):
+        before = seconds_of(server.processes)
         figures = await closed_loop(from_number(call, begin), callers=CALLERS, calls=calls)
         if number >= 0:
-            rates[case, side].append(figures.rate)
+            milliseconds = (seconds_of(server.processes) - before) / calls * 1000
+            rounds[case, side].append(Round(figures.rate, milliseconds))
 
 
 def from_number(call: Call, begin: int) -> Call:
@@ -120,15 +145,18 @@ def parse_arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def print_table(rates: Rates, compared: list[Side]) -> None:
-    """Calls a second, and what of them is left."""
-    table = Table("case", "server", "calls/s", "of all off")
-    for case in dict.fromkeys(case for case, _ in rates):
+def print_table(rounds: Rounds, compared: list[Side]) -> None:
+    """What a call takes the server, and how much more that is than with all off."""
+    table = Table("case", "server", "ms a call", "of all off", "calls/s")
+    for case in dict.fromkeys(case for case, _ in rounds):
         for side in compared:
-            pairs = zip(rates[case, side.name], rates[case, OFF.name], strict=True)
-            left = statistics.median(rate / without for rate, without in pairs)
-            rate = statistics.median(rates[case, side.name])
-            table.add_row(case, side.name, f"{rate:,.0f}", f"{left:.0%}")
+            pairs = zip(rounds[case, side.name], rounds[case, OFF.name], strict=True)
+            share = statistics.median(
+                here.milliseconds / without.milliseconds for here, without in pairs
+            )
+            milliseconds = statistics.median(each.milliseconds for each in rounds[case, side.name])
+            rate = statistics.median(each.rate for each in rounds[case, side.name])
+            table.add_row(case, side.name, f"{milliseconds:.2f}", f"{share:.0%}", f"{rate:,.0f}")
     Console().print(table)
 
 

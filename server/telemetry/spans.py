@@ -43,6 +43,12 @@ def parse_traceparent(traceparent: str) -> SpanContext | None:
     return found if found.is_valid else None
 
 
+def received_context(metadata: Iterable[tuple[str, str | bytes]]) -> Context | None:
+    """Returns the trace that a client passes on in its metadata, if any."""
+    headers = {key: str(value) for key, value in metadata if key in _OF_A_TRACE}
+    return _PROPAGATOR.extract(headers, Context()) if headers else None
+
+
 def outgoing_headers(received: str | None) -> dict[str, str]:
     """Returns headers that pass the current span on to another service, with vendors' state.
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import contextvars
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
-from contextlib import aclosing
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final, Never, TypeAlias, TypeVar
@@ -90,19 +89,14 @@ class LocalMethod:
         except TimeoutError:
             # As gRPC does at its client's deadline, the timeout has cancelled the call.
             context.status = to_status(DeadlineExceeded(), _correlation_id(context.trailers))
-        return LocalAnswer(body or b"", context.status, context.trailers, context.traceparent)
+        return LocalAnswer(body, context.status, context.trailers, context.traceparent)
 
 
 async def _run(handler: Handler, body: bytes, context: _LocalContext) -> bytes:
     # The types of handlers cover only synchronous ones.
-    behavior = behavior_of(handler)
-    if not handler.response_streaming:
-        answer: bytes = await behavior(body, context)
-        return answer
-    async with aclosing(behavior(body, context)) as responses:
-        async for response in responses:
-            await context.write(response)
-    return b""
+    answer: bytes | None = await behavior_of(handler)(body, context)
+    # The responses of a stream were written to the context.
+    return answer or b""
 
 
 class LocalCalls:

@@ -37,7 +37,7 @@ from server.api.grpc.interceptors.handlers import (
     unknown_method,
 )
 from server.api.grpc.interceptors.observation import ObservationInterceptor
-from server.api.grpc.interceptors.tracing import as_generator, tracing_interceptor
+from server.api.grpc.interceptors.tracing import TracingInterceptor
 from server.api.grpc.status import ErrorsInterceptor
 from server.api.grpc.validation import check, check_large
 from server.projects.quotas import ProjectQuotas
@@ -67,17 +67,17 @@ def build_interceptors(
     none.
     """
     deadlines = Deadlines(default_timeout_seconds, timeout_seconds_by_method or {})
-    chain = InterceptorChain(
-        [
-            ObservationInterceptor(statistics, now),
-            ErrorsInterceptor(),
-            EntryInterceptor(gate, deadlines, authenticate, admission, rate_limiter),
-            DecodingInterceptor(),
-            ValidationInterceptor(check, check_large, now),
-            AuthorizationInterceptor(rate_limited(authorize, rate_limiter), quotas),
-        ]
-    )
-    return [tracing_interceptor(tracer_provider), chain] if tracer_provider else [chain]
+    interceptors: list[CallInterceptor] = [
+        ObservationInterceptor(statistics, now),
+        ErrorsInterceptor(),
+        EntryInterceptor(gate, deadlines, authenticate, admission, rate_limiter),
+        DecodingInterceptor(),
+        ValidationInterceptor(check, check_large, now),
+        AuthorizationInterceptor(rate_limited(authorize, rate_limiter), quotas),
+    ]
+    if tracer_provider is not None:
+        interceptors.insert(0, TracingInterceptor(tracer_provider.get_tracer(__name__)))
+    return [InterceptorChain(interceptors)]
 
 
 class InterceptorChain(grpc.aio.ServerInterceptor):
@@ -115,6 +115,4 @@ class InterceptorChain(grpc.aio.ServerInterceptor):
         async def behavior(request: Any, context: Context) -> Any:
             return await outermost(request, CallContext(context, method.codec))
 
-        return raw_handler(
-            handler, as_generator(behavior) if method.streams_responses else behavior
-        )
+        return raw_handler(handler, behavior)

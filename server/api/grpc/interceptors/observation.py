@@ -9,7 +9,6 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
-import grpc
 import structlog
 from opentelemetry import trace
 from opentelemetry.trace import Span, SpanContext
@@ -78,15 +77,8 @@ class ObservationInterceptor(CallInterceptor):
         try:
             response = await proceed(request, context)
             return response
-        except grpc.aio.AbortError as abort:
-            error = abort
-            if not span.is_recording():
-                raise
-            # The answer was sent, and gRPC raises the error again once the handler returns. Raised
-            # here, the outer interceptor would record it on the span as an exception.
-            return None
-        except BaseException as other:
-            error = other
+        except BaseException as raised:
+            error = raised
             raise
         finally:
             seconds = time.perf_counter() - began

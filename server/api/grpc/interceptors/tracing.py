@@ -1,84 +1,43 @@
-"""OpenTelemetry's interceptor, limited to calls it can handle, and the completion of its spans."""
+"""The span of each call, and its attributes by the semantic conventions."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Mapping
 from typing import Any, Final
 from urllib.parse import unquote
 
 import grpc
 from opentelemetry import trace
-from opentelemetry.instrumentation.grpc._aio_server import OpenTelemetryAioServerInterceptor
-from opentelemetry.trace import Span, SpanKind, Status, StatusCode, Tracer, TracerProvider
+from opentelemetry.context import attach, detach
+from opentelemetry.trace import Span, SpanKind, Status, StatusCode, Tracer
 from opentelemetry.util.types import AttributeValue
 
-from server.api.grpc.interceptors.context import PUBLIC_SERVICES, CallContext, Context, Method
-from server.api.grpc.interceptors.handlers import Behavior
-
-_NO_RESPONSES: tuple[object, ...] = ()
+from server.api.grpc.interceptors.context import CallContext, CallInterceptor, Method, Proceed
+from server.telemetry.spans import received_context
 
 
-def as_generator(behavior: Behavior) -> Behavior:
-    """Wraps a coroutine that writes its responses in a generator that yields nothing.
+class TracingInterceptor(CallInterceptor):
+    """Opens a server span for every call but those of health and reflection.
 
-    The whole call runs within the generator's first and only step, so a cancellation reaches it in
-    its own task. Responses yielded through the outer interceptor would prevent that.
-    """
-
-    async def generator(request: Any, context: Context) -> AsyncIterator[Any]:
-        await behavior(request, context)
-        for response in _NO_RESPONSES:
-            yield response
-
-    return generator
-
-
-_PROPAGATED: Final = frozenset({"traceparent", "tracestate", "baggage"})
-
-
-def tracing_interceptor(provider: TracerProvider) -> grpc.aio.ServerInterceptor:
-    """Opens a server span for every call but those of health and reflection."""
-    return _TracingInterceptor(provider.get_tracer(__name__))
-
-
-def is_traced(details: grpc.HandlerCallDetails) -> bool:
-    """Whether the call gets a span. A path that is not `/service/method` breaks the library."""
-    service, slash, _ = details.method.lstrip("/").partition("/")
-    return bool(slash) and service not in PUBLIC_SERVICES
-
-
-class _TracingInterceptor(OpenTelemetryAioServerInterceptor):
-    """The library's interceptor without the attributes that it collects even for untraced calls.
-
-    Those follow outdated conventions; `complete_span` sets the current ones on spans that are kept.
-    For the calls that are not traced, this saves a third of the interceptor's cost.
+    It continues the trace that the client sends. `complete_span` says how the call ended.
     """
 
     def __init__(self, tracer: Tracer) -> None:
-        super().__init__(tracer, filter_=is_traced)  # type: ignore[no-untyped-call]
-        self._spans = tracer
+        self._tracer = tracer
 
-    @contextmanager
-    def _set_remote_context(self, servicer_context: Context) -> Iterator[None]:
-        if any(key in _PROPAGATED for key, _ in servicer_context.invocation_metadata() or ()):
-            with super()._set_remote_context(servicer_context):
-                yield
-        else:
-            yield
-
-    def _start_span(
-        self,
-        handler_call_details: grpc.HandlerCallDetails,
-        context: Context,
-        set_status_on_exception: bool = False,
-    ) -> AbstractContextManager[Span]:
-        del context
-        return self._spans.start_as_current_span(
-            handler_call_details.method.lstrip("/"),
-            kind=SpanKind.SERVER,
-            set_status_on_exception=set_status_on_exception,
-        )
+    async def intercept(
+        self, method: Method, request: Any, context: CallContext, proceed: Proceed
+    ) -> Any:
+        if method.is_public:
+            return await proceed(request, context)
+        received = received_context(context.invocation_metadata())
+        span = self._tracer.start_span(method.name, received, SpanKind.SERVER)
+        token = attach(trace.set_span_in_context(span))
+        try:
+            return await proceed(request, context)
+        finally:
+            detach(token)
+            span.end()
 
 
 _NETWORKS: Final = ("ipv4", "ipv6")
@@ -109,14 +68,8 @@ _MEMORY_OPERATIONS = {
 }
 
 
-def complete_span(
-    span: trace.Span, method: Method, context: CallContext, code: grpc.StatusCode
-) -> None:
-    """Sets the stable RPC attributes of the semantic conventions and the right status.
-
-    The interceptor that opened the span does not notice deadlines and cancellations, and would
-    record OK for both.
-    """
+def complete_span(span: Span, method: Method, context: CallContext, code: grpc.StatusCode) -> None:
+    """Sets the attributes of the semantic conventions, and the status."""
     if operation := _MEMORY_OPERATIONS.get(method.name):
         span.set_attribute("gen_ai.operation.name", operation)
     span.set_attributes(

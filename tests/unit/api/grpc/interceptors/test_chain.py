@@ -94,7 +94,7 @@ async def test_methods_that_do_not_exist_take_no_memory() -> None:
     for number in range(3):
         handler = await intercepted(chain, None, f"/no.Such/Method{number}")
         with pytest.raises(Unimplemented):
-            await anext(handler.stream_stream(nothing(), Wire()))
+            await handler.stream_stream(nothing(), Wire())
     assert not chain._intercepted
 
 
