@@ -32,7 +32,7 @@ from server.storage.postgres.erasing import SQL as ERASE
 from server.storage.postgres.filters import filter_condition, scope_condition
 from server.storage.postgres.memory_history import STREAM_SQL as EVENTS
 from server.storage.postgres.recall import SQL as RECALL
-from server.storage.postgres.record_calls import RECORD_CALLS, RECORD_CALLS_WITH_PASSAGES
+from server.storage.postgres.record_calls import RECORD_INFERRED, RECORD_VERBATIM
 from server.storage.postgres.scope_index import ScopeIndex
 from server.storage.postgres.statements import PACKAGE, SqlFile, Statement
 from server.storage.postgres.vector_index import SQL as INDEX
@@ -76,8 +76,8 @@ def golden_texts() -> dict[str, str]:
 
 
 def _with_slots() -> Iterator[tuple[str, str]]:
-    yield "record_calls", RECORD_CALLS.text
-    yield "record_calls_with_passages", RECORD_CALLS_WITH_PASSAGES.text
+    yield "record_calls_verbatim", RECORD_VERBATIM.text
+    yield "record_calls_inferred", RECORD_INFERRED.text
     yield from _searches()
     yield from _lists()
     scope, filters = scope_condition(_RUN).text, filter_condition(_FILTER).text

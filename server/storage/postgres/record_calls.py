@@ -24,8 +24,12 @@ if TYPE_CHECKING:
     from server.storage.postgres.pool import Connection
 
 SQL = load_sql("record_calls.sql", "changing.sql")
-RECORD_CALLS = SQL["record_calls"].fill(passage_ctes="")
-RECORD_CALLS_WITH_PASSAGES = SQL["record_calls"].fill(passage_ctes=SQL.blocks["passages"])
+RECORD_VERBATIM = SQL["record_calls"].fill(
+    permit_ctes=SQL.blocks["all_permitted"], inferred_ctes=""
+)
+RECORD_INFERRED = SQL["record_calls"].fill(
+    permit_ctes=SQL.blocks["permitted_by_lease"], inferred_ctes=SQL.blocks["inferred"]
+)
 
 
 async def record(connection: Connection, together: Sequence[ChangeSet]) -> list[Committed | None]:
@@ -36,8 +40,7 @@ async def record(connection: Connection, together: Sequence[ChangeSet]) -> list[
     """
     items = sum(len(changes.added) for changes in together)
     values = await by_size(items, _values, together)
-    has_passages = "passages" in values
-    statement = RECORD_CALLS_WITH_PASSAGES if has_passages else RECORD_CALLS
+    statement = RECORD_INFERRED if "passages" in values else RECORD_VERBATIM
     added: dict[int, set[UUID]] = {}
     positions: dict[int, int] = {}
     for number, position, memory_id in await connection.fetch(*statement(**values)):
@@ -67,16 +70,26 @@ def _values(together: Sequence[ChangeSet]) -> dict[str, object]:
         "memories": [_memory(number, item) for number, item in added],
         "embeddings": [to_halfvec(item.embedding) for _, item in added],
     }
-    passages = [
-        (number, passage)
-        for number, changes in numbered
-        if changes.passages is not None
-        for passage in changes.passages.passages
-    ]
-    if passages:
+    if any(map(_is_inferred, together)):
+        passages = [
+            (number, passage)
+            for number, changes in numbered
+            if changes.passages is not None
+            for passage in changes.passages.passages
+        ]
         values["passages"] = [_passage(number, passage) for number, passage in passages]
         values["passage_embeddings"] = [to_halfvec(passage.embedding) for _, passage in passages]
     return values
+
+
+def _is_inferred(changes: ChangeSet) -> bool:
+    """Whether the call has what verbatim adds never have: a lease, passages, or names."""
+    return bool(
+        changes.lease
+        or changes.call.operation_lease
+        or changes.passages
+        or any(item.memory.entities or item.memory.relations for item in changes.added)
+    )
 
 
 def _call(number: int, changes: ChangeSet) -> dict[str, object]:

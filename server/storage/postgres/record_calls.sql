@@ -1,14 +1,16 @@
 -- Writing calls with what they add. Blocks that are not here are in changing.sql.
 
--- name: record_calls (passage_ctes)
--- Writes calls with their messages, their new memories with history and outbox rows, and, with the
--- block `passages` in the slot `passage_ctes`, their passages: the usual add is one round trip and
--- one transaction, which it may share with others of its project. `calls`, `messages`, `memories` and
--- `passages` are lists of JSON objects; `call` is the place of a call in its list, and vectors are in
--- the order of what they belong to. Returns for each call its position and the ids of the memories
--- that were added. A call without a row was not written: because an expired memory holds one of its
--- digests (the caller purges it and tries again), or because the lease of its scope or operation has
--- been taken over.
+-- name: record_calls (permit_ctes, inferred_ctes)
+-- Writes calls with their messages, their new memories with history and outbox rows, and their
+-- passages: the usual add is one round trip and one transaction, which it may share with others of
+-- its project. `calls`, `messages`, `memories` and `passages` are lists of JSON objects; `call` is the
+-- place of a call in its list, and vectors are in the order of what they belong to. Returns for each
+-- call its position and the ids of the memories that were added. A call without a row was not
+-- written: because an expired memory holds one of its digests (the caller purges it and tries again),
+-- or because the lease of its scope or operation has been taken over.
+-- The slots take the blocks `all_permitted` and none, or `permitted_by_lease` and `inferred`: calls
+-- with neither leases nor anything for the graph have no part of the statement that is for these,
+-- because PostgreSQL prepares each part for each execution.
 -- It costs one probe of the unique index for each new memory and each passage, and the inserts;
 -- never anything that grows with the scope or the table.
 -- tests/integration/postgres/test_commit_plans.py holds that, with and without statistics.
@@ -57,36 +59,7 @@ expired_holders AS MATERIALIZED (
         OFFSET 0
     ) AS held
 ),
-released_leases AS (
-    -- The lease ends with the commit. Until then its row is locked, so that nobody can take the lease
-    -- over and work on a state that lacks the changes of this call.
-    DELETE FROM scope_leases AS held
-    USING given
-    WHERE held.project_id = :project_id AND held.scope_key = given.scope_key
-      AND held.lease = given.lease AND call NOT IN (SELECT call FROM expired_holders)
-    RETURNING call
-),
-completed AS (
-    -- The operation ends in the transaction that has its effect, so it takes effect exactly once.
-    UPDATE operations AS waiting
-    SET state = 'SUCCEEDED', end_time = clock_timestamp(), lease = NULL, payload = NULL,
-        fault = NULL, call_id = given.call_id
-    FROM given
-    WHERE waiting.project_id = :project_id AND waiting.operation_id = given.call_id
-      AND waiting.lease = given.operation_lease
-      AND call NOT IN (SELECT call FROM expired_holders)
-      AND (given.lease IS NULL OR call IN (SELECT call FROM released_leases))
-    RETURNING call
-),
-placed AS MATERIALIZED (
-    SELECT given.*, nextval('change_position') AS position
-    FROM given
-    WHERE CASE
-        WHEN operation_lease IS NOT NULL THEN call IN (SELECT call FROM completed)
-        WHEN lease IS NOT NULL THEN call IN (SELECT call FROM released_leases)
-        ELSE call NOT IN (SELECT call FROM expired_holders)
-    END
-),
+{permit_ctes},
 recorded AS (
     INSERT INTO calls ({call_columns}, input_tokens, output_tokens, notices)
     SELECT :project_id, call_id, position, method, user_id, agent_id, app_id, run_id, scope_key,
@@ -129,7 +102,53 @@ history AS (
     SELECT :project_id, added.memory_id, 1, placed.position, input.ordinal, placed.call_id, 'ADD',
            placed.call_time, to_jsonb(added), input.embedding
     FROM added JOIN input USING (memory_id) JOIN placed USING (call)
+){inferred_ctes}
+SELECT placed.call, placed.position, added.memory_id
+FROM placed LEFT JOIN added USING (call_id);
+
+-- block: all_permitted
+placed AS MATERIALIZED (
+    SELECT given.*, nextval('change_position') AS position
+    FROM given
+    WHERE call NOT IN (SELECT call FROM expired_holders)
+)
+
+-- block: permitted_by_lease
+released_leases AS (
+    -- The lease ends with the commit. Until then its row is locked, so that nobody can take the lease
+    -- over and work on a state that lacks the changes of this call.
+    DELETE FROM scope_leases AS held
+    USING given
+    WHERE held.project_id = :project_id AND held.scope_key = given.scope_key
+      AND held.lease = given.lease AND call NOT IN (SELECT call FROM expired_holders)
+    RETURNING call
 ),
+completed AS (
+    -- The operation ends in the transaction that has its effect, so it takes effect exactly once.
+    UPDATE operations AS waiting
+    SET state = 'SUCCEEDED', end_time = clock_timestamp(), lease = NULL, payload = NULL,
+        fault = NULL, call_id = given.call_id
+    FROM given
+    WHERE waiting.project_id = :project_id AND waiting.operation_id = given.call_id
+      AND waiting.lease = given.operation_lease
+      AND call NOT IN (SELECT call FROM expired_holders)
+      AND (given.lease IS NULL OR call IN (SELECT call FROM released_leases))
+    RETURNING call
+),
+placed AS MATERIALIZED (
+    SELECT given.*, nextval('change_position') AS position
+    FROM given
+    WHERE CASE
+        WHEN operation_lease IS NOT NULL THEN call IN (SELECT call FROM completed)
+        WHEN lease IS NOT NULL THEN call IN (SELECT call FROM released_leases)
+        ELSE call NOT IN (SELECT call FROM expired_holders)
+    END
+)
+
+-- block: inferred
+-- Continues the list of CTEs of `record_calls`: what the graph lacks, and passages. An earlier passage
+-- of a message is replaced if less of the message remains, or if the new one is kept for longer.
+,
 enqueued AS (
     -- A memory without entities and relations has no subgraph.
     {enqueue}
@@ -137,14 +156,7 @@ enqueued AS (
            placed.traceparent
     FROM added JOIN placed USING (call_id)
     WHERE added.entities || added.relations <> '[]'
-){passage_ctes}
-SELECT placed.call, placed.position, added.memory_id
-FROM placed LEFT JOIN added USING (call_id);
-
--- block: passages
--- Continues the list of CTEs of `record_calls`: an earlier passage of a message is replaced if less of
--- the message remains, or if the new one is kept for longer.
-,
+),
 given_passages AS MATERIALIZED (
     SELECT passage.*, placed.call_id, placed.scope_key, placed.user_id, placed.agent_id,
            placed.app_id, placed.run_id, placed.call_time, placed.event_time, placed.metadata,

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from server.storage.postgres.record_calls import RECORD_CALLS, RECORD_CALLS_WITH_PASSAGES
+from server.storage.postgres.record_calls import RECORD_INFERRED, RECORD_VERBATIM
 from server.storage.postgres.statements import Statement
 from tests.support.postgres import loaded
 
@@ -34,7 +34,7 @@ def _scans(plan: Plan) -> Iterator[Plan]:
         yield from _scans(inner)
 
 
-@pytest.mark.parametrize("written", [RECORD_CALLS, RECORD_CALLS_WITH_PASSAGES])
+@pytest.mark.parametrize("written", [RECORD_VERBATIM, RECORD_INFERRED])
 @pytest.mark.parametrize("statements", [[_MEMORIES], [_MEMORIES, "ANALYZE memories"]])
 async def test_an_add_reads_no_more_of_a_large_scope_than_its_own_digests(
     postgres_server: str, statements: list[str], written: Statement

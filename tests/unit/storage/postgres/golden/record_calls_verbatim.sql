@@ -41,32 +41,10 @@ expired_holders AS MATERIALIZED (
         OFFSET 0
     ) AS held
 ),
-released_leases AS (
-    DELETE FROM scope_leases AS held
-    USING given
-    WHERE held.project_id = $2 AND held.scope_key = given.scope_key
-      AND held.lease = given.lease AND call NOT IN (SELECT call FROM expired_holders)
-    RETURNING call
-),
-completed AS (
-    UPDATE operations AS waiting
-    SET state = 'SUCCEEDED', end_time = clock_timestamp(), lease = NULL, payload = NULL,
-        fault = NULL, call_id = given.call_id
-    FROM given
-    WHERE waiting.project_id = $2 AND waiting.operation_id = given.call_id
-      AND waiting.lease = given.operation_lease
-      AND call NOT IN (SELECT call FROM expired_holders)
-      AND (given.lease IS NULL OR call IN (SELECT call FROM released_leases))
-    RETURNING call
-),
 placed AS MATERIALIZED (
     SELECT given.*, nextval('change_position') AS position
     FROM given
-    WHERE CASE
-        WHEN operation_lease IS NOT NULL THEN call IN (SELECT call FROM completed)
-        WHEN lease IS NOT NULL THEN call IN (SELECT call FROM released_leases)
-        ELSE call NOT IN (SELECT call FROM expired_holders)
-    END
+    WHERE call NOT IN (SELECT call FROM expired_holders)
 ),
 recorded AS (
     INSERT INTO calls (project_id, call_id, position, method, user_id, agent_id, app_id, run_id, scope_key, request_id,
@@ -113,15 +91,6 @@ history AS (
     SELECT $2, added.memory_id, 1, placed.position, input.ordinal, placed.call_id, 'ADD',
            placed.call_time, to_jsonb(added), input.embedding
     FROM added JOIN input USING (memory_id) JOIN placed USING (call)
-),
-enqueued AS (
-    INSERT INTO graph_outbox (
-    project_id, memory_id, position, first_position, correlation_id, traceparent
-)
-    SELECT $2, added.memory_id, placed.position, placed.position, placed.correlation_id,
-           placed.traceparent
-    FROM added JOIN placed USING (call_id)
-    WHERE added.entities || added.relations <> '[]'
 )
 SELECT placed.call, placed.position, added.memory_id
 FROM placed LEFT JOIN added USING (call_id);
