@@ -43,6 +43,9 @@ class RetryPolicy:
 
 
 def _is_transient(error: MemoirError) -> bool:
+    if error.code == "CANCELLED":
+        # gRPC itself refuses calls that a busy server does not look at in time, and says no more.
+        return error.message == error.code
     if error.code in {"UNAVAILABLE", "RESOURCE_EXHAUSTED"}:
         return error.reason not in _SPENT_QUOTAS
     return error.reason == _CONCURRENT_CHANGE

@@ -6,6 +6,7 @@ import asyncio
 from collections import Counter
 
 import grpc
+import memoir
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from memoir.v1 import memory_service_pb2
 
@@ -39,6 +40,25 @@ async def test_a_flood_of_one_method_keeps_no_other_waiting(home: Home) -> None:
         }
         request = memory_service_pb2.SearchMemoriesRequest(user_id="alice", query="number 7")
         assert (await client.memory.SearchMemories(request, metadata=client.metadata)).results
+    assert await server.stop() == 0
+
+
+async def test_the_client_tries_what_grpc_refused_again(home: Home) -> None:
+    server = home.server(MEMOIR_GRPC_MAX_PENDING="1")
+    await server.start()
+    retries = memoir.RetryPolicy(attempts=1000, longest_delay=0.5)
+    async with (
+        connected(server.address, await key_of(home)) as client,
+        memoir.AsyncClient(server.address, client.key, retries=retries) as patient,
+    ):
+        await add(client, "alice", "I swim.", infer=False)
+        refused: Counter[grpc.StatusCode] = Counter()
+        found, _ = await asyncio.gather(
+            asyncio.gather(*(patient.search("swim", user_id="alice") for _ in range(CHECKS))),
+            search_much(client, refused),
+        )
+        assert all(found)
+        assert refused[grpc.StatusCode.CANCELLED]
     assert await server.stop() == 0
 
 

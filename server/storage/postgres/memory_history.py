@@ -7,6 +7,7 @@ from datetime import date, datetime
 from typing import TYPE_CHECKING, Final
 from uuid import UUID
 
+from server.core.background import by_size
 from server.core.pages import ListOrder
 from server.memories.history.ports import StreamedEvent, StreamPage
 from server.memories.memory import EventType, Memory, MemoryEvent, PastVersion, StreamCursor
@@ -141,7 +142,7 @@ class PostgresMemoryHistory:
         is_last = len(steps) < limit and not any(row["is_last_looked_at"] for row in steps)
         horizon = StreamCursor(int(rows[0]["horizon"]))
         return StreamPage(
-            events=_events(places, known),
+            events=await by_size(len(known), _events, places, known),
             # No more events can appear below the horizon, so the next page may begin there.
             cursor=max(after, horizon) if is_last else _place(steps[-1]),
             is_last=is_last,

@@ -38,6 +38,7 @@ def test_delays_double_up_to_a_bound_and_are_spread() -> None:
     [
         ("UNAVAILABLE", "ERROR_REASON_STORE_UNAVAILABLE", True),
         ("RESOURCE_EXHAUSTED", "ERROR_REASON_OVERLOADED", True),
+        ("CANCELLED", "ERROR_REASON_CANCELLED", False),
         ("ABORTED", "ERROR_REASON_CONCURRENT_CHANGE", True),
         ("ABORTED", "ERROR_REASON_ETAG_MISMATCH", False),
         ("RESOURCE_EXHAUSTED", "ERROR_REASON_MODEL_QUOTA_EXHAUSTED", False),
@@ -50,6 +51,14 @@ def test_delays_double_up_to_a_bound_and_are_spread() -> None:
 def test_only_what_may_pass_is_tried_again(code: str, reason: str, again: bool) -> None:
     error = MemoirError("failed", code=code, reason=reason)
     assert (RetryPolicy().delay(1, error) is not None) is again
+
+
+def test_a_call_that_was_cancelled_without_a_word_is_tried_again() -> None:
+    # By gRPC, as the server was too busy to look at it; not by the caller.
+    refused = MemoirError("CANCELLED", code="CANCELLED")
+    cancelled = MemoirError("Locally cancelled by application!", code="CANCELLED")
+    assert RetryPolicy().delay(1, refused) is not None
+    assert RetryPolicy().delay(1, cancelled) is None
 
 
 def test_attempts_are_counted_and_the_last_error_is_told() -> None:
