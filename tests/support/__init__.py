@@ -1,1 +1,1 @@
-"""What tests of several parts share."""
+"""Helpers and fixtures that several test suites share."""

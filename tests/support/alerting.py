@@ -1,4 +1,4 @@
-"""What the alert rules say of a server, by what it exposed."""
+"""Evaluates the alert rules over the metrics that a server exposed."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ _TARGET = {"job": "memoir", "instance": "server"}
 
 
 async def assert_alert(name: str, *scrapes: str, fires: bool, folder: Path) -> None:
-    """Has Prometheus evaluate the rules over what a server exposed, oldest first.
+    """Evaluates the rules with Prometheus over the scrapes of a server, oldest first.
 
-    Each of `scrapes` is taken to have been seen for four minutes, which is longer than a fault in a
-    test lasts; that an alert waits for `for` is left out.
+    Each of `scrapes` stands for four minutes, longer than a fault in a test lasts. The `for` of an
+    alert is ignored.
 
     Raises:
-        AssertionError: the alert says otherwise than `fires`, at the end.
+        AssertionError: at the end, the state of the alert differs from `fires`.
     """
     rules = yaml.safe_load(RULES.read_text(encoding="utf-8"))
     for group in rules["groups"]:

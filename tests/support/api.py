@@ -1,4 +1,4 @@
-"""The API as tests call it: one function for what a client does in one step."""
+"""Calls of the API for tests: one function for each step of a client."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from tests.support.server import Client
 
 
 def user_says(*texts: str) -> list[memory_pb2.Message]:
-    """Messages of the user."""
+    """Returns messages of the user."""
     return [memory_pb2.Message(role="user", content=text) for text in texts]
 
 
 async def add(
     client: Client, user: str, *texts: str, **fields: object
 ) -> memory_service_pb2.AddMemoriesResponse:
-    """Adds what the user says; `fields` are further fields of the request."""
+    """Adds messages of the user; `fields` are further fields of the request."""
     request = memory_service_pb2.AddMemoriesRequest(
         user_id=user,
         messages=user_says(*texts),
@@ -26,7 +26,7 @@ async def add(
 
 
 async def listed(client: Client, user: str, **fields: object) -> list[memory_pb2.Memory]:
-    """One page of what is remembered of the user."""
+    """Returns one page of the user's memories."""
     request = memory_service_pb2.ListMemoriesRequest(
         user_id=user,
         **fields,  # type: ignore[arg-type] # the fields' types differ
@@ -43,7 +43,7 @@ def update_of(
     request_id: str | None = None,
     **changes: object,
 ) -> memory_service_pb2.UpdateMemoryRequest:
-    """A request that changes the fields named by `paths`."""
+    """Returns a request that changes the fields named by `paths`."""
     return memory_service_pb2.UpdateMemoryRequest(
         id=memory_id,
         update_mask=FieldMask(paths=paths),
@@ -61,7 +61,7 @@ async def update(
 
 
 async def remembered(client: Client, user: str, text: str, **fields: object) -> memory_pb2.Memory:
-    """Adds a text that becomes one memory, and reads that."""
+    """Adds a text that becomes one memory, and returns the memory."""
     [result] = (await add(client, user, text, **fields)).results
     [memory] = [m for m in await listed(client, user) if m.id == result.id]
     return memory
@@ -70,7 +70,7 @@ async def remembered(client: Client, user: str, text: str, **fields: object) -> 
 async def events(
     client: Client, memory_id: str, **fields: object
 ) -> memory_service_pb2.ListMemoryEventsResponse:
-    """One page of a memory's history."""
+    """Returns one page of a memory's history."""
     request = memory_service_pb2.ListMemoryEventsRequest(
         id=memory_id,
         **fields,  # type: ignore[arg-type] # the fields' types differ

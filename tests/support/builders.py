@@ -1,4 +1,4 @@
-"""Small builders of domain objects, so that a test names only what it is about."""
+"""Small builders of domain objects: a test states only the fields that matter to it."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def call(
 
 
 def message(content: str, ordinal: int = 0, role: Role = Role.USER) -> StoredMessage:
-    """A kept message."""
+    """Returns a stored message."""
     return StoredMessage(new_id(NOW, ordinal), ordinal, role, content, None, NOW)
 
 
@@ -74,7 +74,7 @@ def addition(
     name: str | None = None,
     verbatim: bool = False,
 ) -> EmbeddedMemory:
-    """A memory that the call adds, inferred or a message as it was; `name` is its speaker's."""
+    """Returns a memory that the call adds, inferred or verbatim; `name` is the speaker's."""
     if verbatim and not evidence:
         evidence = [Evidence(new_id(of.time, ordinal), "")]
     memory = Memory(
@@ -117,7 +117,7 @@ def revision(
     metadata: JsonObject | None = None,
     expiration_date: date | None = None,
 ) -> MemoryUpdate:
-    """The next state of a memory."""
+    """Returns the next version of a memory."""
     memory = of.memory
     return MemoryUpdate(
         ordinal=ordinal,
@@ -144,7 +144,7 @@ def adding(
     project_id: str = PROJECT,
     relations: Sequence[Relation] = (),
 ) -> ChangeSet:
-    """A change set that adds memories of these texts, each of which states the relations."""
+    """Returns a change set that adds memories with these texts and, each, these relations."""
     of = call(scope=scope, project_id=project_id)
     return ChangeSet(
         call=of,
@@ -160,7 +160,7 @@ LISBON = Relation(Entity("Alice", "person"), "lives_in", Entity("Lisbon", "place
 
 
 def memories_of(hits: Sequence[Hit]) -> list[Memory]:
-    """The memories that a search found; it found no passage."""
+    """Returns the memories among the hits, all of which must be memories."""
     memories = [hit.memory for hit in hits if isinstance(hit, ScoredMemory)]
     assert len(memories) == len(hits)
     return memories

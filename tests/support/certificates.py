@@ -1,4 +1,4 @@
-"""Certificates that tests make, and files of them as a server reads them."""
+"""Certificates for tests, and the files from which a server reads them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import trustme
 
 
 class Authority:
-    """An authority of its own, and what it has certified as PEM files in a folder."""
+    """A certificate authority that writes its certificates as PEM files to a folder."""
 
     def __init__(self, directory: Path, name: str = "ca") -> None:
         self._ca = trustme.CA()
@@ -18,7 +18,7 @@ class Authority:
         self._ca.cert_pem.write_to_path(self.path)
 
     def certify(self, name: str, *hosts: str) -> tuple[Path, Path]:
-        """Writes a certificate and its key; their paths. Those of the same name are replaced."""
+        """Writes a certificate and its key, replacing earlier ones; returns their paths."""
         leaf = self._ca.issue_cert(*(hosts or ("localhost", "127.0.0.1")))
         chain, key = self.directory / f"{name}-chain.pem", self.directory / f"{name}-key.pem"
         leaf.private_key_pem.write_to_path(key)
@@ -26,14 +26,14 @@ class Authority:
         return chain, key
 
     def client_context(self, *, certified: tuple[Path, Path] | None = None) -> ssl.SSLContext:
-        """Trusts this authority alone, and shows a certificate if there is one."""
+        """Returns a context that trusts only this authority and presents `certified`, if given."""
         context = ssl.create_default_context(cafile=self.path)
         if certified is not None:
             context.load_cert_chain(*certified)
         return context
 
     def server_context(self, *hosts: str) -> ssl.SSLContext:
-        """Shows a certificate of this authority for these hosts."""
+        """Returns a context that presents a certificate of this authority for these hosts."""
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
         context.load_cert_chain(*self.certify("database", *hosts))
         return context

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass
 class HandClock:
-    """Stands still until `now`, in seconds, is set."""
+    """A clock that shows `now`, in seconds."""
 
     now: float = 0.0
 

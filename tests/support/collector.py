@@ -1,4 +1,4 @@
-"""An OTLP receiver: what the server sends to a collector, as it arrives."""
+"""An OTLP receiver that keeps what the server sends."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from opentelemetry.proto.trace.v1 import trace_pb2
 
 @dataclass(frozen=True, slots=True)
 class SentSpan:
-    """A span as a collector knows it; ids are hexadecimal."""
+    """A received span; ids are hexadecimal."""
 
     message: trace_pb2.Span
 
@@ -42,7 +42,7 @@ class SentSpan:
 
     @property
     def parent_id(self) -> str:
-        """Its parent's id, or ""."""
+        """The id of the parent, or ""."""
         return self.message.parent_span_id.hex()
 
     @property
@@ -75,7 +75,7 @@ class MetricsReceiver:
 
     @property
     def latest(self) -> dict[str, metrics_pb2.Metric]:
-        """The metrics that arrived last, by name."""
+        """The newest metrics, by name."""
         return {
             metric.name: metric
             for resource in self.requests[-1].resource_metrics
@@ -85,14 +85,14 @@ class MetricsReceiver:
 
     @property
     def resource(self) -> dict[str, Any]:
-        """Who sent them."""
+        """The attributes of the resource that sent the metrics."""
         return attributes_of(self.requests[-1].resource_metrics[0].resource)
 
 
 class Collector:
     """`async with Collector() as collector:` receives on a free loopback port.
 
-    It answers nothing while `answers` is not set, as one that hangs.
+    While `answers` is not set, it hangs.
     """
 
     def __init__(self) -> None:
@@ -119,12 +119,12 @@ class Collector:
 
     @property
     def endpoint(self) -> str:
-        """What OTEL_EXPORTER_OTLP_ENDPOINT is to be."""
+        """The value for OTEL_EXPORTER_OTLP_ENDPOINT."""
         return f"http://127.0.0.1:{self._port}"
 
     @property
     def spans(self) -> list[SentSpan]:
-        """Everything that arrived."""
+        """All received spans."""
         return [
             SentSpan(span)
             for request in self.requests
@@ -134,7 +134,7 @@ class Collector:
         ]
 
     def named(self, name: str) -> list[SentSpan]:
-        """The spans of that name."""
+        """Returns the spans of that name."""
         return [span for span in self.spans if span.name == name]
 
     async def Export(  # noqa: N802 - the method's name in the protocol

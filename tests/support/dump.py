@@ -1,4 +1,4 @@
-"""Everything that a database holds, as text."""
+"""Searching all rows of a database as text."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from server.storage.postgres.pool import Database
 
 
 async def tables_with(database: Database, *words: str) -> set[str]:
-    """The tables of which a row, in any column, holds one of the words."""
+    """Returns the tables that contain one of the words in any column of a row."""
     found = set()
     async with database.connection() as connection:
         tables = await connection.fetch(

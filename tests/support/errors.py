@@ -12,7 +12,7 @@ from grpc_status import rpc_status
 
 @dataclass(frozen=True)
 class ErrorDetails:
-    """What an error says for programs."""
+    """The typed details of an error."""
 
     code: grpc.StatusCode
     message: str
@@ -24,7 +24,7 @@ class ErrorDetails:
 
 
 def details_of(error: grpc.aio.AioRpcError) -> ErrorDetails:
-    """The typed details of an error."""
+    """Returns the typed details of an error."""
     status = rpc_status.from_call(error)
     assert status is not None, f"{error.code()} has no details: {error.details()}"
     info = error_details_pb2.ErrorInfo()

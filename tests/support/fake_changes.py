@@ -1,4 +1,4 @@
-"""The changes by hand in memory, on a fake store."""
+"""Direct changes of memories, on a fake store."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from tests.support.fake_store import FakeStore
 
 @dataclass
 class FakeChanges:
-    """Changes what `store` holds. `calls` are those that did something, in order.
+    """Changes the memories of `store`. `calls` are the calls with an effect, in order.
 
-    It passes the contracts of tests/contract/test_memory_changes.py and test_scope_store.py, as far
-    as they need no history, no graph and no messages.
+    It passes tests/contract/test_memory_changes.py and test_scope_store.py, except for tests that
+    need history, a graph or messages.
     """
 
     store: FakeStore

@@ -1,4 +1,4 @@
-"""The past of memories in memory."""
+"""The history of memories, in memory."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from tests.support.lives import Past
 
 @dataclass
 class FakeHistory:
-    """Reads `past`, which may be that of a `FakeStore`.
+    """Reads `past`, which may belong to a `FakeStore`.
 
     It passes tests/contract/test_memory_history.py.
 
-    `asked` are the instants and days asked for, and `scopes` the scopes of lists. `streamed` are
-    the events that a test has happen, and `reads` the scopes that the stream was read for; `error`
-    makes reading it fail.
+    `asked` holds the requested instants and days, and `scopes` the scopes of lists. `streamed`
+    holds the events of the stream, and `reads` the scopes that it was read for; reading it raises
+    `error`, if set.
     """
 
     past: Past = field(default_factory=Past)
@@ -79,7 +79,7 @@ class FakeHistory:
         return FakeStore(memories={id_: state for id_, state in states.items() if state})
 
     def happen(self, memory: Memory) -> None:
-        """A memory is added, in a transaction of its own."""
+        """Appends the event of an added memory to the stream."""
         event = MemoryEvent(memory.id, EventType.ADD, 1, NOW, None, memory, memory.provenance)
         place = StreamCursor(len(self.streamed) + 1, 1, 0, memory.id, 1)
         self.streamed.append(StreamedEvent(event, place))
@@ -92,7 +92,7 @@ class FakeHistory:
     ) -> StreamPage:
         self.reads.append(scope)
         self.on_read()
-        # Others go on in the meantime, as they do during a real read.
+        # Other tasks run in the meantime, as they do during a real read.
         await asyncio.sleep(0)
         if self.error is not None:
             raise self.error
@@ -108,7 +108,7 @@ class FakeHistory:
 
 @dataclass
 class FakeSplits:
-    """The names that a test has told apart."""
+    """Splits of names, in memory."""
 
     kept: list[Split] = field(default_factory=list)
 

@@ -1,4 +1,4 @@
-"""Operations in memory, as small as a use case's tests need them."""
+"""Operations in memory, for unit tests."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from server.operations.ports import Channel, ClaimedOperation, QueueStatistics, 
 
 @dataclass(frozen=True, slots=True)
 class _Entry:
-    """An operation with what only the queue knows of it; times are those of `time.monotonic`."""
+    """An operation with its state in the queue; times are those of `time.monotonic`."""
 
     operation: Operation
     submission: Submission
@@ -32,10 +32,9 @@ class _Entry:
 
 @dataclass
 class FakeOperations:
-    """Keeps what is submitted.
+    """A queue in memory.
 
-    It passes the contract of operations, as far as that needs no other store
-    (tests/contract/test_operations.py).
+    It passes tests/contract/test_operations.py, except for tests that need another store.
     """
 
     kept: dict[UUID, _Entry] = field(default_factory=dict)
@@ -145,7 +144,7 @@ class FakeOperations:
         ]
 
     def _claimable(self) -> builtins.list[UUID]:
-        """The free operations that are the oldest undone ones of their scopes, oldest first."""
+        """Returns the claimable operations: the oldest pending one of each scope, oldest first."""
         undone = [entry for entry in self.kept.values() if not entry.operation.state.is_done]
         oldest: dict[tuple[str, Scope], _Entry] = {}
         for entry in undone:
@@ -248,7 +247,7 @@ class FakeOperations:
 
 @dataclass
 class FakeNotifications:
-    """Notices within this process."""
+    """Notifications within this process."""
 
     ears: dict[Channel, list[Callable[[], None]]] = field(
         default_factory=lambda: {channel: [] for channel in Channel}

@@ -1,4 +1,4 @@
-"""The memory store in memory, as small as a use case's tests need it."""
+"""A memory store in memory, for unit tests."""
 
 from __future__ import annotations
 
@@ -36,9 +36,9 @@ from tests.support.lives import Past
 
 @dataclass
 class FakeLeases:
-    """Leases on scopes; `holders` are those of each, and those a test names never run out.
+    """Leases on scopes; the `holders` that a test sets never expire.
 
-    It passes the contract of leases on scopes (tests/contract/test_scope_leases.py).
+    It passes tests/contract/test_scope_leases.py.
     """
 
     holders: dict[tuple[str, bytes], UUID] = field(default_factory=dict)
@@ -64,7 +64,7 @@ class FakeLeases:
             del self.holders[lease.project_id, lease.scope_key]
 
     def is_held(self, lease: ScopeLease) -> bool:
-        """Whether nobody else took the lease."""
+        """Whether nobody else has taken the lease."""
         return self.holders.get((lease.project_id, lease.scope_key)) == lease.lease_id
 
     async def missing(self) -> AbstractSet[int]:
@@ -76,11 +76,11 @@ class FakeLeases:
 
 @dataclass
 class FakeStore:
-    """Keeps what is committed. `change_sets` are all of that, in order, `searches` all searches.
+    """Stores commits; `change_sets` and `searches` hold all of them in order.
 
-    `past` is what commits have done, for a `FakeHistory` to read.
+    A `FakeHistory` can read `past`.
 
-    It passes the contract of the memory store (tests/contract/test_memory_store.py).
+    It passes tests/contract/test_memory_store.py.
     """
 
     change_sets: list[ChangeSet] = field(default_factory=list)
@@ -142,7 +142,7 @@ class FakeStore:
         return Committed(frozenset(added), position)
 
     def _is_current(self, changes: ChangeSet) -> bool:
-        """Whether the memories to change are as they were when the changes were decided."""
+        """Whether the memories to change are unchanged since the changes were decided."""
         decided_on = [(change.memory_id, change.version) for change in changes.updated]
         decided_on += [(change.memory_id, change.version) for change in changes.deleted]
         for memory_id, version in decided_on:
@@ -158,7 +158,7 @@ class FakeStore:
         return True
 
     def holder(self, like: Memory, digest: bytes) -> Memory | None:
-        """The memory of the same scope with this digest."""
+        """Returns the memory of the same scope with this digest."""
         place = like.project_id, like.scope, digest
         return next(
             (m for m in self.memories.values() if self._place(m) == place),
@@ -179,7 +179,7 @@ class FakeStore:
         return StoredChange(EventType.ADD, memory, None)
 
     def keep(self, memory: Memory, digest: bytes, embedding: Vector | None = None) -> None:
-        """Keeps a state of a memory; the earlier embedding stays if there is no new one."""
+        """Stores a version of a memory; without a new embedding the earlier one stays."""
         self.memories[memory.id] = memory
         self._digests[memory.id] = digest
         if embedding is not None:
@@ -214,7 +214,7 @@ class FakeStore:
         return StoredChange(EventType.UPDATE, after, before.text)
 
     def remove(self, memory_id: UUID) -> StoredChange:
-        """Keeps nothing of the memory."""
+        """Removes the memory."""
         memory = self.memories.pop(memory_id)
         self._digests.pop(memory_id, None)
         self._vectors.pop(memory_id, None)

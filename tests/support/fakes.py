@@ -1,4 +1,4 @@
-"""The ports in memory, as small as a use case's tests need them; the store is in fake_store."""
+"""The ports in memory, for unit tests; the store is in fake_store."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ PROMPT_VERSION = "test-1"
 
 @dataclass
 class FakeClock:
-    """Stands still until it is set."""
+    """A clock that shows the time that was set last."""
 
     time: datetime = NOW
 
@@ -54,7 +54,7 @@ class FakeClock:
 
 @dataclass
 class FakeEmbedder:
-    """Equal texts have equal vectors; `batches` are those that had anything to embed."""
+    """Embeds equal texts equally; `batches` holds all batches that were not empty."""
 
     model: str = EMBEDDER
     dimensions: int = 8
@@ -75,12 +75,12 @@ class FakeEmbedder:
 
 
 async def _at_once() -> None:
-    """Does not keep the model waiting."""
+    """Returns at once."""
 
 
 @dataclass
 class FakeLanguageModel:
-    """Answers by its script, in turn; an exception in it is raised. `thinking` comes before."""
+    """Answers with the items of its script in turn, or raises them; awaits `thinking` first."""
 
     script: list[Sequence[ProposedOperation] | Exception] = field(default_factory=list)
     thinking: Callable[[], Awaitable[None]] = _at_once
@@ -98,7 +98,7 @@ class FakeLanguageModel:
 
 @dataclass
 class FakeReranker:
-    """Scores a text by its number in `scores`, 0 without one; `fault` is raised instead."""
+    """Scores a text by `scores`, by default 0; raises `fault`, if set."""
 
     scores: dict[str, float] = field(default_factory=dict)
     fault: Exception | None = None
@@ -116,9 +116,9 @@ class FakeReranker:
 
 @dataclass
 class FakeProjectStore:
-    """Keeps projects and keys; `lookups` counts what is asked for by digest or id.
+    """Projects and keys; `lookups` counts lookups by digest or id.
 
-    It passes tests/contract/test_project_store.py, as far as that needs no memories.
+    It passes tests/contract/test_project_store.py, except for tests that need memories.
     """
 
     projects: dict[str, Project] = field(default_factory=dict)
@@ -203,7 +203,7 @@ class FakeProjectStore:
 
 @dataclass
 class FakeGraph:
-    """Answers with what it holds as it stands; `queries` are what was asked."""
+    """Returns its contents unfiltered; `queries` holds all queries."""
 
     relations: list[StatedRelation] = field(default_factory=list)
     queries: list[RelationQuery] = field(default_factory=list)
@@ -238,7 +238,7 @@ class FakeGraph:
 
 @dataclass
 class FakeRecall:
-    """Answers with the clues of the names that it knows; `queries` are what was asked."""
+    """Returns the clues of the names that it knows; `queries` holds all queries."""
 
     clues: dict[str, list[Clue]] = field(default_factory=dict)
     relations: list[StatedRelation] = field(default_factory=list)
@@ -253,7 +253,7 @@ class FakeRecall:
 
 @dataclass
 class FakeOutbox:
-    """Is caught up from the `asks_until_caught_up`-th ask on; None: never."""
+    """Reports to be caught up from the `asks_until_caught_up`-th query on; None: never."""
 
     asks_until_caught_up: int | None = 1
     asked: list[tuple[str, int]] = field(default_factory=list)

@@ -1,6 +1,6 @@
-"""What filters answer, field by field and operator by operator.
+"""The results of filters, field by field and operator by operator.
 
-Two memories: one that has every field, and one that lacks what can be lacking.
+There are two memories: one with every field, and one without the optional fields.
 """
 
 from __future__ import annotations
@@ -32,10 +32,10 @@ FULL: Final = replace(
             "at": {"home": {"room": "attic"}},
         },
     ).memory,
-    # Fixed, because the names of tests are made of it.
+    # Fixed, because names of tests contain it.
     id=UUID("01a20846-fe00-7d31-8000-5c1d7f8b6f1c"),
     event_time=NOW - timedelta(days=2),
-    # Late enough to be another day in most zones of time but not in UTC.
+    # Late enough to be another day in most time zones, but not in UTC.
     update_time=NOW + timedelta(hours=11),
 )
 BARE: Final = replace(
@@ -60,7 +60,7 @@ _STRINGS = {
 
 
 def _of_a_string(field: str, value: str) -> list[tuple[JsonObject, str]]:
-    """What holds of every string that only the full memory has."""
+    """Returns the cases of a string field that only the full memory has."""
     return [
         *_only(
             "full",
@@ -100,7 +100,7 @@ def _of_a_string(field: str, value: str) -> list[tuple[JsonObject, str]]:
 
 
 def _of_metadata(field: str, value: str) -> list[tuple[JsonObject, str]]:
-    """What holds of a string in the metadata: there, another type is a no."""
+    """Returns the cases of a string in the metadata, where another type does not match."""
     return [
         *_only("full", {field: {"in": ["x", value, 1]}}),
         *_only(
@@ -237,6 +237,6 @@ CASES: Final = [
 
 
 def named(memories: list[Memory]) -> str:
-    """Which of the two memories are there, as the cases say it."""
+    """Returns the name that the cases use for this list of memories."""
     ids = {memory.id for memory in memories}
     return " ".join(n for n, m in (("full", FULL), ("bare", BARE)) if m.id in ids) or "none"

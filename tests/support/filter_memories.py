@@ -1,4 +1,4 @@
-"""Keeping memories as they are, to be filtered."""
+"""Storing memories to be filtered."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tests.support.builders import call, vector
 
 
 async def keep(store: MemoryStore, memory: Memory) -> None:
-    """Stores the memory by a call of its own; none equals another."""
+    """Stores the memory by its own call, with a unique digest."""
     of = call(project_id=memory.project_id, scope=memory.scope, time=memory.create_time)
     of = replace(of, id=memory.provenance.call_id)
     added = EmbeddedMemory(0, memory, memory.id.bytes, vector(1, 0, 0))

@@ -1,6 +1,6 @@
-"""Arbitrary memories and arbitrary filters on them that are accepted, hostile ones among them.
+"""Arbitrary memories and arbitrary valid filters, including hostile ones.
 
-Both take their keys and values from the same small pools, so that they meet often.
+Both take their keys and values from the same small pools, so that filters often match.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _HOSTILE: Final = [
     "''", '"', "$1", "$7::text", "--", "/*", ";", "') OR true --", "{}", "{scope}", "{filters}",
     "null", "true", "1", "[]", "\u202e", "\ufeff", "\n", " ", "AND", "NOT",
 ]  # fmt: skip
-# Unassigned characters are left out: how they fold depends on the version of Unicode.
+# Without unassigned characters, whose folding depends on the version of Unicode.
 _characters = st.characters(exclude_categories=("Cs", "Cn"), exclude_characters="\0")
 _any_string = st.sampled_from(_HOSTILE) | st.text(_characters, max_size=4)
 _strings = st.sampled_from(["a", "A", "ß", "ss", "'"]) | _any_string
@@ -51,7 +51,7 @@ _instants = st.sampled_from(_EDGES) | st.datetimes(timezones=st.just(UTC))
 
 @st.composite
 def memories(draw: st.DrawFn) -> Memory:
-    """A memory of its own id, in a project that is to be replaced."""
+    """Draws a memory with a new id, in a project that is to be replaced."""
     parts = [draw(st.none() | _ids) for _ in range(3)]
     of = call(scope=Scope(draw(_ids), *parts), time=draw(_instants))
     item = addition(
@@ -79,7 +79,7 @@ def _conditions(
     values: st.SearchStrategy[JsonValue],
     operators: list[str],
 ) -> st.SearchStrategy[JsonObject]:
-    """Conditions on one of the fields, by the operators that it has."""
+    """Returns conditions on one of the fields, by these operators."""
     one = st.sampled_from(operators)
     whole: st.SearchStrategy[JsonObject] = st.one_of(
         st.dictionaries(one, values, min_size=1, max_size=2).filter(_looks_for_something),

@@ -1,7 +1,7 @@
-"""`python -m server ...` as a process of its own, forked from one that has imported the server.
+"""`python -m server ...`, forked from a process that has imported the server.
 
-Importing the server takes seconds of CPU, and tests start it hundreds of times. A forked process
-has its own environment, arguments, standard streams and exit status, as one that was executed.
+Importing the server takes seconds of CPU, and tests start it hundreds of times. Like an executed
+process, a forked one has its own environment, arguments, standard streams and exit status.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _context.set_forkserver_preload(["tests.support.preloaded_server"])
 
 
 class ForkedServer:
-    """A running command; what asyncio offers of a subprocess, as far as tests need it."""
+    """A running command, with the part of asyncio's interface of a subprocess that tests need."""
 
     def __init__(
         self, process: ForkServerProcess, stdout: asyncio.StreamReader, exited: asyncio.Event
@@ -54,7 +54,7 @@ class ForkedServer:
             os.kill(self.pid, number)
 
     async def wait(self) -> int:
-        """The exit status, once the process has ended."""
+        """Waits for the end of the process and returns the exit status."""
         await self._exited.wait()
         status = self._process.exitcode
         assert status is not None
@@ -64,15 +64,15 @@ class ForkedServer:
 async def start_forked(
     *arguments: str, environment: Mapping[str, str], directory: Path, stderr: int
 ) -> ForkedServer:
-    """Starts `python -m server` with these arguments and nothing but this environment.
+    """Starts `python -m server` with these arguments and only this environment.
 
-    `stderr` is the file descriptor of its standard error, which stays the caller's.
+    `stderr` is the file descriptor of its standard error; the caller closes it.
     """
     reading, writing = os.pipe()
     process = _context.Process(
         target=_run,
         args=(arguments, dict(environment), directory, _Passed(writing), _Passed(stderr)),
-        # One that is forgotten ends with the tests.
+        # A process that no test stops ends with the test run.
         daemon=True,
     )
     # The first start waits until the fork server has imported everything.
@@ -99,7 +99,7 @@ def _exit_of(process: ForkServerProcess, loop: asyncio.AbstractEventLoop) -> asy
 
 @dataclass(frozen=True)
 class _Passed:
-    """A file descriptor, which arrives in the process as that process's own number of it."""
+    """A file descriptor that is duplicated into the process when it is pickled."""
 
     number: int
 
@@ -114,7 +114,7 @@ def _run(
     stdout: int,
     stderr: int,
 ) -> None:
-    """Becomes the command, in the forked process."""
+    """Runs the command in the forked process."""
     for number, given in enumerate((os.open(os.devnull, os.O_RDONLY), stdout, stderr)):
         os.dup2(given, number)
         os.close(given)
@@ -127,5 +127,5 @@ def _run(
     try:
         main()
     finally:
-        # A child of multiprocessing ends without them.
+        # multiprocessing skips them when a child ends.
         atexit._run_exitfuncs()

@@ -1,7 +1,7 @@
 """A stand-in for the model behind generateContent: the built-in extractor, over Gemini's API.
 
-End-to-end tests so get memories, entities and relations that follow from their input. Candidates
-of a question score by the share of its words that they have.
+So end-to-end tests get memories, entities and relations that follow from their input. Reranking
+scores a candidate by the share of the question's words that it contains.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ Json = dict[str, Any]
 
 
 def answer(request: Json) -> Json:
-    """The operations, or the scores, for a body of generateContent."""
+    """Returns the operations, or the scores, for a body of generateContent."""
     data = conversation(request)
     if "question" in data:
         return {"scores": [_scored(candidate, data) for candidate in data["candidates"]]}
@@ -29,7 +29,7 @@ def answer(request: Json) -> Json:
 
 
 def conversation(request: Json) -> Json:
-    """The JSON object that stands in the user's content."""
+    """Returns the JSON object in the user's content."""
     text = "".join(
         part.get("text", "") for content in request["contents"] for part in content["parts"]
     )

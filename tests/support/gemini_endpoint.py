@@ -1,7 +1,6 @@
-"""A local HTTP endpoint that speaks the Gemini API, as far as the real client needs it.
+"""A local HTTP endpoint with the part of the Gemini API that the real client needs.
 
-By hand: `python -m tests.support.gemini_endpoint --port 8089` prints its URL and serves until
-interrupted.
+`python -m tests.support.gemini_endpoint --port 8089` prints its URL and serves until interrupted.
 """
 
 from __future__ import annotations
@@ -45,8 +44,8 @@ class RecordedRequest:
 class GeminiEndpoint:
     """`async with GeminiEndpoint() as endpoint:` serves on a free loopback port.
 
-    Embeddings are deterministic. generateContent answers what `answer` queued, then what `brain`
-    makes of the request.
+    Embeddings are deterministic. generateContent returns the answers queued by `answer`, then
+    those of `brain`.
     """
 
     def __init__(self, *, port: int = 0, brain: Brain = gemini_brain.answer) -> None:
@@ -77,22 +76,22 @@ class GeminiEndpoint:
 
     @property
     def base_url(self) -> str:
-        """Where it serves, to be given to the client."""
+        """The URL for the client."""
         return f"http://127.0.0.1:{self._port}"
 
     def calls(self, method: str) -> list[RecordedRequest]:
-        """The requests to one method, such as `generateContent`, in order."""
+        """Returns the requests to one method, such as `generateContent`, in order."""
         return [request for request in self.requests if request.method == method]
 
     def answer(self, answer: Json | str) -> None:
-        """Queues what the model says to one generateContent: an object as JSON, a text as it is.
+        """Queues the answer to one generateContent: an object as JSON, or a text verbatim.
 
-        A request that is made to fail leaves it in the queue.
+        A request that is made to fail does not consume it.
         """
         self._answers.append(answer if isinstance(answer, str) else json.dumps(answer))
 
     def fail(self, method: str, fault: Fault, times: int = 1) -> None:
-        """Makes the next `times` requests to `method` fail, after those that were set before."""
+        """Makes `times` more requests to `method` fail."""
         if method not in METHODS:
             raise ValueError(f"no such method: {method}")
         self._faults[method].extend([fault] * times)
@@ -127,7 +126,7 @@ class GeminiEndpoint:
         return web.json_response(healthy)
 
     def _respond(self, recorded: RecordedRequest) -> Json | None:
-        """The healthy answer, or None to a request that the real API would refuse."""
+        """Returns the healthy answer, or None if the real API would refuse the request."""
         if recorded.method == "generateContent":
             return self._generated(recorded)
         if recorded.method == "embedContent":

@@ -1,4 +1,4 @@
-"""Ways in which the Gemini API can fail, for `GeminiEndpoint.fail`."""
+"""Faults of the Gemini API, for `GeminiEndpoint.fail`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from aiohttp import web
 
 Json = dict[str, Any]
 Fault = Callable[[web.Request, Json], Awaitable[web.StreamResponse]]
-"""Answers a request in place of the healthy answer, which it is given."""
+"""Answers a request, given the healthy answer."""
 
 _DRIP_SECONDS = 0.02
 
@@ -26,7 +26,7 @@ def status(
     reason: str = "",
     message: str = "made to fail",
 ) -> Fault:
-    """An HTTP error with a google.rpc.Status, and RetryInfo and ErrorInfo where given."""
+    """Answers an HTTP error with a google.rpc.Status, and with RetryInfo and ErrorInfo if given."""
     details: list[Json] = []
     if retry_after is not None:
         kind = "type.googleapis.com/google.rpc.RetryInfo"
@@ -42,18 +42,18 @@ def status(
 
 
 def quota(retry_after: float | None = None) -> Fault:
-    """429, the quota is used up."""
+    """Answers 429: the quota is used up."""
     return status(429, "RESOURCE_EXHAUSTED", retry_after=retry_after)
 
 
 async def hang(request: web.Request, healthy: Json) -> web.StreamResponse:
-    """No answer until the endpoint stops."""
+    """Does not answer until the endpoint stops."""
     await request.app[STOPPING].wait()
     return web.Response(status=503)
 
 
 async def drip(request: web.Request, healthy: Json) -> web.StreamResponse:
-    """A body that never ends and never pauses for long, so that no timeout between bytes fires."""
+    """Sends an endless body with short pauses, so that no timeout between bytes fires."""
     response = web.StreamResponse(headers={"Content-Type": "application/json"})
     await response.prepare(request)
     while request.transport and not request.app[STOPPING].is_set():
@@ -63,7 +63,7 @@ async def drip(request: web.Request, healthy: Json) -> web.StreamResponse:
 
 
 async def reset(request: web.Request, healthy: Json) -> web.StreamResponse:
-    """The connection breaks after half of the body."""
+    """Closes the connection after half of the body."""
     body = json.dumps(healthy).encode()
     response = web.StreamResponse(headers={"Content-Length": str(len(body))})
     await response.prepare(request)
@@ -74,7 +74,7 @@ async def reset(request: web.Request, healthy: Json) -> web.StreamResponse:
 
 
 def body(text: str) -> Fault:
-    """200 with this text as its body."""
+    """Answers 200 with this text as the body."""
 
     async def answer(request: web.Request, healthy: Json) -> web.StreamResponse:
         return web.Response(text=text, content_type="application/json")
@@ -83,39 +83,39 @@ def body(text: str) -> Fault:
 
 
 async def truncated_json(request: web.Request, healthy: Json) -> web.StreamResponse:
-    """200 with half of a JSON document."""
+    """Answers 200 with half of a JSON document."""
     text = json.dumps(healthy)
     return web.Response(text=text[: len(text) // 2], content_type="application/json")
 
 
 async def wrong_count(request: web.Request, healthy: Json) -> web.StreamResponse:
-    """One embedding less than asked for."""
+    """Answers one embedding less than requested."""
     return web.json_response({**healthy, "embeddings": healthy["embeddings"][:-1]})
 
 
 async def wrong_dimension(request: web.Request, healthy: Json) -> web.StreamResponse:
-    """Embeddings of one number less than asked for."""
+    """Answers embeddings with one number less than requested."""
     return _with_values(healthy, lambda values: values[:-1])
 
 
 async def not_a_number(request: web.Request, healthy: Json) -> web.StreamResponse:
-    """Embeddings that begin with NaN."""
+    """Answers embeddings that begin with NaN."""
     return _with_values(healthy, lambda values: [float("nan"), *values[1:]])
 
 
 async def zeros(request: web.Request, healthy: Json) -> web.StreamResponse:
-    """Embeddings without a direction."""
+    """Answers embeddings of zeros."""
     return _with_values(healthy, lambda values: [0.0] * len(values))
 
 
 async def blocked_prompt(request: web.Request, healthy: Json) -> web.StreamResponse:
-    """The prompt is refused."""
+    """Answers that the prompt was blocked."""
     feedback = {"blockReason": "PROHIBITED_CONTENT"}
     return web.json_response({"promptFeedback": feedback, "usageMetadata": {"promptTokenCount": 9}})
 
 
 def finished(reason: str) -> Fault:
-    """The model stops for this reason, after half of its answer."""
+    """Answers half of the text and this finish reason."""
 
     async def answer(request: web.Request, healthy: Json) -> web.StreamResponse:
         text = healthy["candidates"][0]["content"]["parts"][0]["text"]
@@ -130,12 +130,12 @@ max_tokens = finished("MAX_TOKENS")
 
 
 async def no_candidates(request: web.Request, healthy: Json) -> web.StreamResponse:
-    """No candidate at all."""
+    """Answers without a candidate."""
     return web.json_response({**healthy, "candidates": []})
 
 
 async def no_text(request: web.Request, healthy: Json) -> web.StreamResponse:
-    """A candidate that says nothing."""
+    """Answers a candidate without text."""
     candidate = {"content": {"role": "model"}, "finishReason": "STOP"}
     return web.json_response({**healthy, "candidates": [candidate]})
 

@@ -1,4 +1,4 @@
-"""The real server on the Gemini models, at an endpoint that speaks the Gemini API."""
+"""The real server with the Gemini models, at a local endpoint of the Gemini API."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ API_KEY = "test-key-of-the-endpoint"
 
 @dataclass(frozen=True)
 class GeminiServer:
-    """A client of a server on Gemini for one project, and the endpoint that the server asks."""
+    """A client of a server with Gemini models for one project, and the endpoint of these."""
 
     client: Client
     endpoint: GeminiEndpoint
@@ -38,7 +38,7 @@ class GeminiServer:
 
 @dataclass(frozen=True)
 class Running:
-    """A server on Gemini, its databases, and the endpoint that it asks."""
+    """A server with Gemini models, its databases, and the endpoint of the models."""
 
     server: ServerProcess
     home: Home
@@ -46,7 +46,7 @@ class Running:
 
     @asynccontextmanager
     async def of_project(self, project: str) -> AsyncIterator[GeminiServer]:
-        """The server to a client of the project."""
+        """Yields a client of the project."""
         key = await key_of(self.home, project)
         async with connected(self.server.address, key) as client:
             yield GeminiServer(client, self.endpoint, self.home, project)
@@ -55,7 +55,7 @@ class Running:
 
 @asynccontextmanager
 async def running_on_gemini(home: Home, endpoint: GeminiEndpoint) -> AsyncIterator[Running]:
-    """Such a server for the block."""
+    """Runs such a server during the block."""
     server = home.server(
         MEMOIR_MODELS="gemini", GEMINI_API_KEY=API_KEY, MEMOIR_GEMINI_BASE_URL=endpoint.base_url
     )
@@ -80,7 +80,7 @@ async def shared_on_gemini(
 
 @pytest_asyncio.fixture
 async def on_gemini(shared_on_gemini: Running) -> AsyncIterator[GeminiServer]:
-    """A project of the test's own on a shared server, for tests that do not make it distrust."""
+    """A new project on a shared server, for tests without faults that the server remembers."""
     shared_on_gemini.endpoint.reset()
     project = f"project-{uuid4()}"
     await create_project(shared_on_gemini.home.postgres_dsn, project)
@@ -90,7 +90,7 @@ async def on_gemini(shared_on_gemini: Running) -> AsyncIterator[GeminiServer]:
 
 @pytest_asyncio.fixture
 async def on_own_gemini(home: Home, gemini: GeminiEndpoint) -> AsyncIterator[GeminiServer]:
-    """A server of the test's own, which may remember faults of the model."""
+    """A server for one test, which may remember faults of the model."""
     async with (
         running_on_gemini(home, gemini) as running,
         running.of_project(home.project) as served,

@@ -12,7 +12,10 @@ _NORMALISED_SIZE = 3072
 
 
 def embedding(text: str, dimensions: int) -> list[float]:
-    """Texts that share words are near each other. As in the real API, only 3072 are normalised."""
+    """Embeds texts that share words close together.
+
+    As in the real API, only embeddings of 3072 dimensions are normalised.
+    """
     text = _TASK.sub("", text)
     values = [0.0] * dimensions
     for word in re.findall(r"\w+", text.casefold()) or [text]:

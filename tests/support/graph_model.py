@@ -1,4 +1,4 @@
-"""The graph as a plain function of memories, to compare the real one with."""
+"""A model of the graph as a function of memories, to compare the real graph with."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from server.storage.neo4j.rows import read_time
 from tests.support.subgraphs import Triple
 
 ALIAS = "Bob"
-"""The one name that memories can teach to be another's."""
+"""The only name that memories can state as an alias."""
 
 FUNCTIONAL = "lives_in"
-"""The one relation here of which a subject has one at a time."""
+"""The only functional relation here."""
 
 
 @dataclass(frozen=True)
 class Fact:
-    """A memory as the model has it: what it states, and whose alias `ALIAS` is, if it says so.
+    """A memory in the model: its relations, and whose alias `ALIAS` is, if it states that.
 
-    `last_day` is the last one on which it is visible.
+    `last_day` is the last day on which it is visible.
     """
 
     memory_id: str
@@ -36,7 +36,7 @@ class Fact:
 
 @dataclass(frozen=True)
 class GraphState:
-    """What a graph holds of one project; relations come with the time at which they ended."""
+    """The contents of a graph for one project; relations with the time at which they ended."""
 
     memories: frozenset[tuple[str, int]]
     mentions: frozenset[tuple[str, str, str]]
@@ -45,7 +45,7 @@ class GraphState:
 
 
 def expected(facts: Iterable[Fact], day: date) -> GraphState:
-    """What the graph must hold on that day."""
+    """Returns the required contents of the graph on that day."""
     visible = [fact for fact in facts if fact.last_day is None or fact.last_day >= day]
     mentions: set[tuple[str, str, str]] = set()
     stated: list[tuple[Fact, str, str, str]] = []
@@ -87,7 +87,7 @@ def _entity(name: str, of_user: Collection[Fact]) -> str:
 def _end(
     fact: Fact, source: str, kind: str, target: str, stated: Collection[tuple[Fact, str, str, str]]
 ) -> datetime | None:
-    """When the next memory stated another value only; times of memories differ."""
+    """Returns when the next memory stated only another value; times of memories differ."""
     if kind != FUNCTIONAL:
         return None
     later: dict[datetime, set[str]] = {}
@@ -99,7 +99,7 @@ def _end(
 
 
 async def read_state(driver: AsyncDriver, project_id: str) -> GraphState:
-    """What Neo4j holds, by whole scans, so that duplicates show."""
+    """Reads the contents of Neo4j by full scans, so that duplicates show."""
 
     async def rows(query: str) -> list[tuple[str, ...]]:
         found, _, _ = await driver.execute_query(query, p=project_id, database_="neo4j")

@@ -1,4 +1,4 @@
-"""Both stores, the projector between them, and what is done to the graph as a whole."""
+"""Both stores, the projector between them, and the maintenance of the graph."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from tests.support.builders import NOW, PROJECT, addition, call
 
 @dataclass(frozen=True)
 class GraphStores:
-    """Both stores, and what is done to the graph."""
+    """Both stores, and the use cases that keep the graph."""
 
     store: PostgresMemoryStore
     outbox: PostgresOutbox
@@ -39,7 +39,7 @@ class GraphStores:
     async def remember(
         self, text: str, *relations: Relation, entities: tuple[Entity, ...] = ()
     ) -> EmbeddedMemory:
-        """Adds a memory that states these."""
+        """Adds a memory with these relations and entities."""
         of = call(time=next(self.times))
         ends = [end for relation in relations for end in (relation.source, relation.target)]
         named = {entity.key: entity for entity in (*ends, *entities)}
@@ -58,7 +58,7 @@ class GraphStores:
 
 
 async def open_stores(database: Database, driver: AsyncDriver, graph: Neo4jGraph) -> GraphStores:
-    """The stores, with a project."""
+    """Returns the stores, with a project."""
     clock = SystemClock()
     await Administration(PostgresProjectStore(database), clock).create_project(PROJECT, "default")
     outbox, audit = PostgresOutbox(database, clock), Neo4jGraphAudit(driver)

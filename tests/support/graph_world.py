@@ -1,4 +1,4 @@
-"""Both real stores and what keeps the graph, with faults, beside the model of it."""
+"""Both real stores and a projector with faults, beside a model of the graph."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _numbers = count()
 
 
 class FailingGraph(Neo4jGraph):
-    """Fails the next projection where it is told to: before it changes anything, or after all."""
+    """Fails the next projection at the chosen point: before or after all its changes."""
 
     fails: str | None = None
 
@@ -53,7 +53,7 @@ class FailingGraph(Neo4jGraph):
 
 @dataclass
 class Project:
-    """A project of its own in stores that outlive it. Its memories are `facts`, by number."""
+    """A project in shared stores. `facts` holds its memories by number."""
 
     dsn: str
     driver: AsyncDriver
@@ -65,7 +65,7 @@ class Project:
     _texts: count[int] = field(default_factory=count)
 
     def __post_init__(self) -> None:
-        """Puts together what works on the stores."""
+        """Creates the use cases."""
         self.outbox = PostgresOutbox(self.database, self.clock)
         self.graph = FailingGraph(self.driver, timeout=10.0)
         self.store = PostgresMemoryStore(self.database, on_commit=lambda: None)
@@ -78,7 +78,7 @@ class Project:
     async def add(
         self, user: str, triples: Sequence[Triple], teacher: str | None, days: int | None
     ) -> None:
-        """Remembers something, for so many days or for good."""
+        """Adds a memory, which expires after so many days unless `days` is None."""
         number, now = next(self._texts), self._pass()
         last_day = None if days is None else today(now) + timedelta(days=days)
         of = call(project_id=self.id, scope=Scope(user), time=now)
@@ -96,7 +96,7 @@ class Project:
         )
 
     async def update(self, number: int, triples: Sequence[Triple], teacher: str | None) -> None:
-        """Replaces what a memory says."""
+        """Replaces the contents of a memory."""
         fact, now, text = self.facts[number], self._pass(), f"fact {next(self._texts)}"
         changed = replace(
             revision(self._items[number], text, version=fact.version),
@@ -119,26 +119,26 @@ class Project:
         await self.store.commit(ChangeSet(of, deleted=[deletion]))
 
     async def next_day(self) -> None:
-        """Lets a day pass, and with it what was to be kept until then."""
+        """Advances the clock by a day, so that memories expire."""
         self.clock.time += timedelta(days=1)
         gone = [n for n, fact in self.facts.items() if fact.last_day and fact.last_day < self._day]
         for number in gone:
             del self.facts[number]
 
     async def stop_projecting(self, *, in_graph: bool) -> None:
-        """A projector dies between its claim and its mark, having written the graph or not."""
+        """Simulates a projector that dies after its claim, before or after it wrote the graph."""
         claimed = await self.outbox.claim(BATCH, _NO_LEASE)
         subgraphs = await self.outbox.subgraphs(claimed)
         if in_graph:
             await self.graph.project(subgraphs)
 
     async def lose_graph(self) -> None:
-        """Neo4j loses the project."""
+        """Deletes the project from Neo4j."""
         query = "MATCH (n {project_id: $p}) DETACH DELETE n"
         await self.driver.execute_query(query, p=self.id, database_="neo4j")
 
     async def catch_up(self) -> None:
-        """Projects until the graph lacks nothing."""
+        """Projects until the graph has caught up."""
         while True:
             await end_waits(self.dsn)
             await self.outbox.keep_up()
@@ -147,7 +147,7 @@ class Project:
         assert (await self.outbox.backlog(self.id)).pending == 0
 
     async def compared(self) -> tuple[GraphState, GraphState]:
-        """What the graph holds, and what it must."""
+        """Returns the actual and the required contents of the graph."""
         return await read_state(self.driver, self.id), expected(self.facts.values(), self._day)
 
     @property
@@ -169,7 +169,7 @@ def _relations(triples: Sequence[Triple]) -> list[Relation]:
 
 @dataclass
 class Stores:
-    """Both real stores. Time goes on from project to project, as it does for a database."""
+    """Both real stores. Time advances from project to project, as it does for a database."""
 
     dsn: str
     driver: AsyncDriver
@@ -177,13 +177,13 @@ class Stores:
     clock: FakeClock = field(default_factory=FakeClock)
 
     def project(self) -> Project:
-        """A project of its own."""
+        """Creates a project."""
         return Project(self.dsn, self.driver, self.database, self.clock)
 
 
 @asynccontextmanager
 async def open_stores(dsn: str, address: Neo4jAddress) -> AsyncIterator[Stores]:
-    """The stores for the block; the graph's schema is prepared."""
+    """Opens the stores for the block, with the graph's schema prepared."""
     async with open_driver(address.uri, address.user, address.password) as driver:
         await Neo4jGraph(driver, timeout=10.0).prepare()
         async with opened(dsn, pool_size=4) as database:

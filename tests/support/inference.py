@@ -1,4 +1,4 @@
-"""What tests of inference have in common."""
+"""Shared setup of tests of inference."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ HELLO = Message(Role.USER, SAID, "Alice")
 
 
 class World:
-    """The use case and what it works with."""
+    """The use case and its ports."""
 
     def __init__(self, model: FakeLanguageModel | None = None) -> None:
         self.store = FakeStore()
@@ -42,7 +42,7 @@ class World:
         )
 
     async def knows(self, *texts: str, immutable: bool = False) -> list[EmbeddedMemory]:
-        """Puts memories into Alice's scope that she said herself."""
+        """Puts memories stated by Alice into her scope."""
         of = call()
         added = [
             addition(
@@ -66,7 +66,7 @@ class World:
         scope: Scope = ALICE,
         **changes: object,
     ) -> AddMemoriesOutcome:
-        """Adds the messages with a model that proposes this."""
+        """Adds the messages with a model that proposes these operations."""
         self.model.script.append(proposals)
         command = AddMemoriesCommand(PROJECT, scope, messages, metadata={})
         return await self.remember(replace(command, **changes))  # type: ignore[arg-type] # names fit

@@ -1,4 +1,4 @@
-"""Clients whose keys have some rights, and how they are refused."""
+"""Clients whose keys have limited rights, and the errors of refused calls."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tests.support.server import PROJECT, Client, Home, connected
 async def holding(
     client: Client, home: Home, role: KeyRole = KeyRole.WRITE, scope: Scope | None = None
 ) -> AsyncIterator[Client]:
-    """A client whose key has these rights."""
+    """Yields a client whose key has these rights."""
     async with open_administration(home.postgres_dsn, PostgresSettings()) as administration:
         _, key = await administration.create_key(
             project_id=PROJECT, org_id=None, label="", rights=KeyRights(role, scope)
@@ -32,7 +32,7 @@ async def holding(
 
 
 async def reason(call: Awaitable[Any]) -> tuple[grpc.StatusCode, str, dict[str, str]]:
-    """Code, reason and metadata of the error that a call ends with."""
+    """Returns code, reason and metadata of the error with which a call ends."""
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         await call
     details = details_of(caught.value)

@@ -1,4 +1,4 @@
-"""The leases of servers that are dead, as a test sees them from outside."""
+"""Leases of dead servers, changed directly in the database."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ WHERE expires_at > clock_timestamp();
 
 
 async def prolong_leases(dsn: str) -> None:
-    """Makes the leases that have not ended last for an hour more than any test does."""
+    """Prolongs the unexpired leases by an hour, longer than any test runs."""
     connection = await asyncpg.connect(dsn)
     try:
         await connection.execute(_PROLONG)

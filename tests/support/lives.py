@@ -1,4 +1,4 @@
-"""Memories with a past, and the past itself, as fakes keep it."""
+"""Memories with a history, and the history that fakes keep."""
 
 from __future__ import annotations
 
@@ -22,22 +22,22 @@ from tests.support.builders import ALICE, LISBON, NOW, addition, call, revision
 
 HOUR = timedelta(hours=1)
 ALWAYS = datetime.min.replace(tzinfo=UTC)
-"""The time of what happened before every time that a test asks for."""
+"""A time before every time that a test asks for."""
 
 
 @dataclass
 class Past:
-    """The events of memories in their order, and the embeddings of the texts that they led to."""
+    """The events of memories in order, and the embeddings of their texts."""
 
     events: list[MemoryEvent] = field(default_factory=list)
     embeddings: dict[tuple[UUID, int], Vector] = field(default_factory=dict)
 
     def of(self, memory_id: UUID) -> list[MemoryEvent]:
-        """The events of one memory."""
+        """Returns the events of one memory."""
         return [event for event in self.events if event.memory_id == memory_id]
 
     def record(self, change: StoredChange, call: Call, embedding: Vector | None) -> None:
-        """Adds what a call has done to a memory."""
+        """Appends a call's change of a memory."""
         memory, is_deletion = change.memory, change.event is EventType.DELETE
         event = MemoryEvent(
             memory.id,
@@ -51,7 +51,7 @@ class Past:
         self._add(event, embedding)
 
     def live(self, memory_id: UUID, *states: tuple[Memory | None, Vector | None]) -> None:
-        """Gives a memory these versions, from the first; one without a state is a deletion."""
+        """Gives a memory these versions in order; a version without a state is a deletion."""
         self.events = [event for event in self.events if event.memory_id != memory_id]
         provenance = _provenance(call())
         for version, (after, embedding) in enumerate(states, start=1):
@@ -71,7 +71,7 @@ class Past:
 
 
 def past_of(memories: Sequence[Memory]) -> Past:
-    """A past in which these memories always were as they are."""
+    """Returns a history in which these memories never changed."""
     past = Past()
     for memory in memories:
         past.live(memory.id, (memory, None))
@@ -90,7 +90,7 @@ def _provenance(of: Call) -> Provenance:
 
 
 async def with_a_life(store: MemoryStore, scope: Scope = ALICE) -> EmbeddedMemory:
-    """A memory that was added, updated an hour later, and deleted after another hour."""
+    """Adds a memory, updates it an hour later, and deletes it after another hour."""
     of = call(request_id=uuid4(), scope=scope)
     item = addition(
         of,

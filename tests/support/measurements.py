@@ -1,4 +1,4 @@
-"""What a running server measured, as an operator reads it."""
+"""Reading the measurements of a running server."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _METRICS = re.compile(r"metrics on (\S+)")
 
 
 async def add(client: Client, text: str, correlation_id: str = "added-1") -> None:
-    """Adds what Alice says, with this correlation id."""
+    """Adds a message of Alice, with this correlation id."""
     request = memory_service_pb2.AddMemoriesRequest(user_id="alice")
     request.messages.add(role="user", content=text)
     metadata = (*client.metadata, ("x-correlation-id", correlation_id))
@@ -22,7 +22,7 @@ async def add(client: Client, text: str, correlation_id: str = "added-1") -> Non
 
 
 async def statistics_of(client: Client) -> statistics_service_pb2.Statistics:
-    """The statistics of the client's project."""
+    """Returns the statistics of the client's project."""
     answer = await client.statistics.GetStatistics(
         statistics_service_pb2.GetStatisticsRequest(), metadata=client.metadata
     )
@@ -30,6 +30,6 @@ async def statistics_of(client: Client) -> statistics_service_pb2.Statistics:
 
 
 async def metrics_of(process: ServerProcess) -> str:
-    """The metrics that the process exposes, as Prometheus reads them."""
+    """Returns the metrics that the process exposes, as Prometheus reads them."""
     found = [match[1] for line in process.output if (match := _METRICS.search(line))]
     return await asyncio.to_thread(lambda: urlopen(found[0], timeout=5).read().decode())

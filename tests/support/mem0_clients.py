@@ -18,12 +18,12 @@ DRIVER = Path(__file__).with_name("mem0_driver.py")
 ENVIRONMENTS = ROOT / ".local" / "mem0"
 VERSIONS = ("0.1.118", "1.0.11", "2.2.1")
 ANSWER_SECONDS = 60.0
-# Everything that a client sends is of one line, however long.
+# Everything that a client sends is one line, which may be long.
 LONGEST_LINE = 16 * 1024 * 1024
 
 
 class Mem0Error(Exception):
-    """What a client raised; `kind` is the name of its exception."""
+    """An exception of a client; `kind` is its type's name."""
 
     def __init__(self, kind: str, message: str) -> None:
         super().__init__(f"{kind}: {message}")
@@ -31,7 +31,7 @@ class Mem0Error(Exception):
 
 
 class Mem0Client:
-    """One of Mem0's clients in a process of its own."""
+    """One of Mem0's clients in its own process."""
 
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self._process = process
@@ -40,7 +40,7 @@ class Mem0Client:
         """Calls a method, such as `add` or `project.get`.
 
         Raises:
-            Mem0Error: the client raised something.
+            Mem0Error: the client raised an exception.
         """
         assert self._process.stdin is not None
         line = json.dumps({"method": method, "args": args, "kwargs": kwargs})
@@ -48,7 +48,7 @@ class Mem0Client:
         return await self.answer()
 
     async def answer(self) -> Any:
-        """The answer to the newest call; the first one is to the constructor."""
+        """Returns the answer to the newest call; the first answer is the constructor's."""
         assert self._process.stdout is not None
         line = await asyncio.wait_for(self._process.stdout.readline(), ANSWER_SECONDS)
         assert line, f"the client ended: {await self._complaint()}"
@@ -66,7 +66,7 @@ class Mem0Client:
 async def mem0_client(
     version: str, kind: str, host: str, key: str, directory: Path
 ) -> AsyncIterator[Mem0Client]:
-    """A client of a version, `sync` or `async`, which the constructor has connected."""
+    """Yields a connected client of this version; `kind` is `sync` or `async`."""
     python = ENVIRONMENTS / version / "bin" / "python"
     if not python.exists():
         pytest.skip(f"mem0ai {version} is not installed: `make mem0-clients` could not reach PyPI")

@@ -1,9 +1,9 @@
-"""Drives one of Mem0's own clients, inside an environment that has it.
+"""Drives one of Mem0's own clients, in an environment where it is installed.
 
     python mem0_driver.py sync|async HOST KEY
 
 Reads one call a line, `{"method", "args", "kwargs"}`, and answers each with a line: `{"result"}` or
-`{"error", "message"}`. A method may be that of a part, such as `project.get`.
+`{"error", "message"}`. A method may be nested, such as `project.get`.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import Any
 async def main() -> None:
     """Answers calls until the input ends."""
     kind, host, key = sys.argv[1:]
-    # Found at run time: the suite's own environment does not have it.
+    # Imported at run time, because the environment of the tests does not have it.
     client_module: Any = importlib.import_module("mem0.client.main")
     made = client_module.MemoryClient if kind == "sync" else client_module.AsyncMemoryClient
     client = made(api_key=key, host=host)

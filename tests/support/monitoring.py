@@ -1,4 +1,4 @@
-"""The alert rules and dashboards as they are delivered, and what they ask Prometheus for."""
+"""The delivered alert rules and dashboards, and the metrics that they query."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _SHOWN_LABEL = re.compile(r"\{\{\s*(\w+)\s*\}\}")
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A metric in an expression, and what its labels are compared with."""
+    """A metric in an expression, with its label matchers."""
 
     metric: str
     matchers: tuple[tuple[str, str, str], ...]
@@ -52,30 +52,30 @@ class Asked:
 
 
 def rules() -> list[dict[str, Any]]:
-    """All rules: those that record and those that alert."""
+    """Returns all recording and alerting rules."""
     groups = yaml.safe_load(RULES.read_text(encoding="utf-8"))["groups"]
     return [rule for group in groups for rule in group["rules"]]
 
 
 def alerts() -> list[dict[str, Any]]:
-    """The rules that alert."""
+    """Returns the alerting rules."""
     return [rule for rule in rules() if "alert" in rule]
 
 
 def alert_names() -> set[str]:
-    """The names of the alerts; one of two severities counts once."""
+    """Returns the names of the alerts; an alert with two severities counts once."""
     return {alert["alert"] for alert in alerts()}
 
 
 def panels(dashboard: Path) -> Iterator[dict[str, Any]]:
-    """The panels of a dashboard that show something."""
+    """Yields the panels of a dashboard that have queries."""
     for panel in json.loads(dashboard.read_text(encoding="utf-8"))["panels"]:
         if panel["type"] != "row":
             yield panel
 
 
 def shown_expressions(dashboard: Path) -> list[str]:
-    """What a dashboard asks for, with its variables filled in as Grafana would."""
+    """Returns the expressions of a dashboard, with its variables filled in as Grafana would."""
     return [
         target["expr"].replace("$__rate_interval", "5m").replace("$instance", ".*")
         for panel in panels(dashboard)
@@ -84,17 +84,17 @@ def shown_expressions(dashboard: Path) -> list[str]:
 
 
 def grouped_by(expression: str) -> set[str]:
-    """The labels that an expression groups by, of those that the server itself must expose."""
+    """Returns the labels that an expression groups by and the server itself must expose."""
     return _kept(expression) - _LABELS_OF_TARGETS
 
 
 def recorded(expression: str) -> set[str]:
-    """The recorded metrics that an expression names."""
+    """Returns the recorded metrics in an expression."""
     return set(_RECORDED.findall(expression))
 
 
 def labels_lost(target: dict[str, Any]) -> set[str]:
-    """The labels that a legend shows and the aggregation of its expression drops."""
+    """Returns the labels in a legend that the aggregation of its expression drops."""
     expression = target["expr"]
     if not _AGGREGATED.search(expression):
         return set()
@@ -106,7 +106,7 @@ def _kept(expression: str) -> set[str]:
 
 
 def unit_of(panel: dict[str, Any], target: dict[str, Any]) -> str | None:
-    """The unit in which Grafana shows what a target answers."""
+    """Returns the unit in which Grafana shows the results of a target."""
     config = panel["fieldConfig"]
     for override in config["overrides"]:
         if override["matcher"] == {"id": "byFrameRefID", "options": target["refId"]}:
@@ -116,7 +116,7 @@ def unit_of(panel: dict[str, Any], target: dict[str, Any]) -> str | None:
 
 
 def asked(expression: str) -> list[Asked]:
-    """The metrics of the server that an expression names; recorded ones are left out."""
+    """Returns the server's metrics in an expression, without recorded ones."""
     return [
         Asked(name, tuple(_MATCHER.findall(matchers)))
         for name, matchers in _METRIC.findall(_ELSEWHERE.sub("", expression))

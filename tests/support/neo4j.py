@@ -20,13 +20,13 @@ _CLEANING_SECONDS = 30
 
 
 def quick_neo4j(data_dir: Path) -> EmbeddedNeo4j:
-    """A Neo4j, not started yet."""
+    """Returns a Neo4j that is not started yet."""
     return EmbeddedNeo4j(data_dir, NEO4J_LIB, NoProgress(), QUICK_JAVA)
 
 
 @pytest.fixture(scope="session")
 async def neo4j_address(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Neo4jAddress]:
-    """Where the session's Neo4j answers."""
+    """The address of the session's Neo4j."""
     server = quick_neo4j(tmp_path_factory.mktemp("neo4j"))
     address = await server.start()
     yield address

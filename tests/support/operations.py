@@ -1,4 +1,4 @@
-"""Asynchronous adds as a client makes them and waits for them."""
+"""Asynchronous adds, and waiting for them as a client does."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Metadata = memory_service_pb2.OperationMetadata
 
 
 def request(user: str, text: str, **fields: object) -> memory_service_pb2.AddMemoriesRequest:
-    """An add of what the user says, which answers in the newest form."""
+    """Returns an add of a message of the user, for an answer in the newest form."""
     return memory_service_pb2.AddMemoriesRequest(
         user_id=user,
         messages=user_says(text),
@@ -31,7 +31,7 @@ def request(user: str, text: str, **fields: object) -> memory_service_pb2.AddMem
 async def add(
     client: Client, user: str, text: str, **fields: object
 ) -> memory_service_pb2.AddMemoriesResponse:
-    """Makes such a request."""
+    """Sends such a request."""
     return await client.memory.AddMemories(request(user, text, **fields), metadata=client.metadata)
 
 
@@ -46,7 +46,7 @@ async def call(client: Client, method: str, message: Message, answer: type[Messa
 
 
 async def get(client: Client, name: str) -> Operation:
-    """The operation as it is now."""
+    """Returns the current state of the operation."""
     found = await call(
         client, "GetOperation", operations_proto_pb2.GetOperationRequest(name=name), Operation
     )
@@ -54,7 +54,7 @@ async def get(client: Client, name: str) -> Operation:
 
 
 async def wait(client: Client, name: str, seconds: int = 30) -> Operation:
-    """The operation once it is done, or after so many seconds."""
+    """Returns the operation once it is done, or after so many seconds."""
     done = await call(
         client,
         "WaitOperation",
@@ -96,14 +96,14 @@ def metadata_of(operation: Operation) -> memory_service_pb2.OperationMetadata:
 
 
 def response_of(operation: Operation) -> memory_service_pb2.AddMemoriesResponse:
-    """The answer of an operation that succeeded."""
+    """Returns the response of a successful operation."""
     response = memory_service_pb2.AddMemoriesResponse()
     assert operation.response.Unpack(response)
     return response
 
 
 async def texts(client: Client, user: str) -> list[str]:
-    """What is remembered of the user, oldest first."""
+    """Returns the texts of the user's memories, oldest first."""
     response = await client.memory.ListMemories(
         memory_service_pb2.ListMemoriesRequest(
             user_id=user, page_size=1000, order_by="create_time asc"

@@ -1,4 +1,4 @@
-"""The graph's outbox as a test sees it from outside."""
+"""The graph's outbox, read and changed directly in the database."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ _END_WAITS = "UPDATE graph_outbox SET available_at = now()"
 
 
 async def outbox_empties(dsn: str, seconds: float) -> None:
-    """Returns once the graph lacks nothing.
+    """Returns once the outbox is empty.
 
     Raises:
-        AssertionError: it lacks something still after `seconds`.
+        AssertionError: it is not within `seconds`.
     """
 
     async def is_empty() -> bool:
@@ -24,7 +24,7 @@ async def outbox_empties(dsn: str, seconds: float) -> None:
 
 
 async def pending(dsn: str) -> int:
-    """How many memories the graph lacks, those not counted that were given up."""
+    """Returns the number of memories in the outbox that were not given up."""
     connection = await asyncpg.connect(dsn)
     try:
         count: int = await connection.fetchval(_PENDING)
@@ -34,7 +34,7 @@ async def pending(dsn: str) -> int:
 
 
 async def end_waits(dsn: str) -> None:
-    """Lets the time pass that leases of dead projectors last, and pauses after failures."""
+    """Ends the leases of dead projectors and the pauses after failures."""
     connection = await asyncpg.connect(dsn)
     try:
         await connection.execute(_END_WAITS)

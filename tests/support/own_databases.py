@@ -1,4 +1,4 @@
-"""Databases of a test's own, which it may stop or kill."""
+"""Databases for one test, which may stop or kill them."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from tests.support.server import Home, ServerProcess
 
 @pytest_asyncio.fixture
 async def own_neo4j(tmp_path: Path) -> AsyncIterator[EmbeddedNeo4j]:
-    """A Neo4j of the test's own, not started yet."""
+    """A Neo4j for one test, not started yet."""
     neo4j = quick_neo4j(tmp_path / "neo4j")
     yield neo4j
     await neo4j.stop()
 
 
 def at(home: Home, address: Neo4jAddress, **variables: str) -> ServerProcess:
-    """A server that uses this Neo4j."""
+    """Returns a server that uses this Neo4j."""
     return home.server(
         **variables,
         MEMOIR_NEO4J_URI=address.uri,
@@ -33,6 +33,6 @@ def at(home: Home, address: Neo4jAddress, **variables: str) -> ServerProcess:
 
 @pytest_asyncio.fixture
 async def own_postgres(tmp_path: Path) -> AsyncIterator[EmbeddedPostgres]:
-    """A PostgreSQL of the test's own, started again when it dies. It keeps every commit."""
+    """A PostgreSQL for one test, restarted when it dies. It flushes every commit."""
     async with EmbeddedPostgres(tmp_path / "postgres", NoProgress()) as postgres:
         yield postgres

@@ -1,4 +1,4 @@
-"""Passages for tests of what is kept beside memories."""
+"""Passages for tests."""
 
 from __future__ import annotations
 
@@ -29,7 +29,10 @@ def passages(
     expiration_date: date | None = None,
     embedding: Vector | None = None,
 ) -> NewPassages:
-    """The sentences that are left of each message; `said` is a message of which less is left."""
+    """Returns passages of these sentences, one for each message.
+
+    `said` is the whole message if it has more sentences; the digest is that of the message.
+    """
     return NewPassages(
         [
             NewPassage(
@@ -57,7 +60,7 @@ async def tell(
     time: datetime = NOW,
     added: Sequence[EmbeddedMemory] = (),
 ) -> ChangeSet:
-    """An add of which these passages are left."""
+    """Commits an add with these passages."""
     of = call(scope=scope, project_id=project_id, time=time)
     messages = [
         StoredMessage(p.message_id, ordinal, p.role, "".join(p.sentences), p.name, time)
@@ -69,7 +72,7 @@ async def tell(
 
 
 async def found(store: MemoryStore, text: str = "anything", **changes: object) -> set[str]:
-    """The texts of what a search finds."""
+    """Returns the texts of the hits of a search."""
     defaults: dict[str, object] = {
         "project_id": PROJECT,
         "scope": ALICE,

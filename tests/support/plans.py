@@ -1,4 +1,4 @@
-"""Plans of what a model could answer, for tests of what the domain makes of it."""
+"""Plans that the domain makes of a model's answer."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def tool(content: str) -> Message:
 def held(
     *texts: str, role: Role | None = Role.USER, name: str | None = None, immutable: bool = False
 ) -> list[Candidate]:
-    """Memories of these texts, said by this speaker."""
+    """Returns candidates with these texts, stated by this speaker."""
     return [
         Candidate(uuid5(NAMESPACE_OID, text), text, 1, immutable, 0.5, role=role, name=name)
         for text in texts
@@ -78,7 +78,7 @@ def planned(
     excludes: str | None = None,
     max_deletions: int = 5,
 ) -> Plan:
-    """What the domain makes of a model's answer."""
+    """Returns the plan that the domain makes of these operations of a model."""
     request = InferenceRequest(
         messages,
         candidates,
@@ -91,7 +91,7 @@ def planned(
 
 
 def texts_of(made: Plan) -> list[str]:
-    """What the plan does, as `ADD text`, `UPDATE old -> text` and `DELETE old`."""
+    """Returns the operations of a plan as `ADD text`, `UPDATE old -> text` and `DELETE old`."""
     told = []
     for operation in made.operations:
         match operation:

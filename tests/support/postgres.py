@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 TEMPLATE = "memoir_template"
 SERVICE_ROLE = "memoir_service"
-"""A role that is subject to row-level security, as servers should use it."""
-# No test of this server ends the machine; those that kill PostgreSQL have one of their own.
+"""A role that is subject to row-level security, as recommended for servers."""
+# No test restarts the machine; tests that kill PostgreSQL use their own server.
 _NOT_DURABLE = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off"}
 
 _numbers = count()
@@ -43,34 +43,34 @@ async def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIter
 
 @pytest_asyncio.fixture
 async def empty_postgres_dsn(postgres_server: str) -> AsyncIterator[str]:
-    """The DSN of a database of the test's own, without a schema."""
+    """The DSN of a database for one test, without a schema."""
     async with empty_database(postgres_server) as dsn:
         yield dsn
 
 
 @pytest_asyncio.fixture
 async def postgres_dsn(postgres_server: str) -> AsyncIterator[str]:
-    """The DSN of a migrated database of the test's own."""
+    """The DSN of a migrated database for one test."""
     async with migrated_database(postgres_server) as dsn:
         yield dsn
 
 
 @pytest_asyncio.fixture
 async def database(postgres_dsn: str) -> AsyncIterator[Database]:
-    """A pool on a migrated database of the test's own."""
+    """A pool on a migrated database for one test."""
     async with opened(postgres_dsn) as opened_database:
         yield opened_database
 
 
 def with_database(dsn: str, name: str) -> str:
-    """The DSN with another database's name."""
+    """Returns the DSN with another database's name."""
     head, _, query = dsn.partition("?")
     base = head.rpartition("/")[0]
     return f"{base}/{name}" + (f"?{query}" if query else "")
 
 
 async def create_service_role(dsn: str) -> None:
-    """Makes the role if the server of this database does not have it yet."""
+    """Creates the role if the server of this database lacks it."""
     connection = await asyncpg.connect(dsn)
     try:
         with suppress(asyncpg.DuplicateObjectError):
@@ -80,7 +80,7 @@ async def create_service_role(dsn: str) -> None:
 
 
 def as_service(dsn: str) -> str:
-    """The DSN for servers, whose role is subject to row-level security."""
+    """Returns the DSN with the role that is subject to row-level security."""
     return dsn.replace("//postgres@", f"//{SERVICE_ROLE}@", 1)
 
 
@@ -91,7 +91,7 @@ def opened(
     acquire_timeout: float = 5.0,
     statement_timeout: float = 30.0,
 ) -> AbstractAsyncContextManager[Database]:
-    """A pool for the block; a busy machine has time to connect."""
+    """Opens a pool for the block, with a long timeout for busy machines."""
     options = PostgresOptions(
         pool_size=pool_size, acquire_timeout=acquire_timeout, statement_timeout=statement_timeout
     )
@@ -99,18 +99,18 @@ def opened(
 
 
 def empty_database(server: str) -> AbstractAsyncContextManager[str]:
-    """A database without a schema for the block: its DSN."""
+    """Creates a database without a schema for the block; yields its DSN."""
     return _database(server, "template1")
 
 
 def migrated_database(server: str) -> AbstractAsyncContextManager[str]:
-    """A database with the schema for the block: its DSN."""
+    """Creates a migrated database for the block; yields its DSN."""
     return _database(server, TEMPLATE)
 
 
 @asynccontextmanager
 async def loaded(server: str, *statements: str) -> AsyncIterator[Connection]:
-    """The only connection to a migrated database, in which these statements were executed."""
+    """Yields the only connection to a migrated database, after executing these statements."""
     async with (
         migrated_database(server) as dsn,
         opened(dsn, pool_size=1) as database,

@@ -1,6 +1,6 @@
-"""What the fork server of the tests imports once, so that no started server imports it again.
+"""The imports of the tests' fork server, so that no started server repeats them.
 
-Nothing of it may depend on the environment or the standard streams, which each child replaces.
+They must not depend on the environment or the standard streams, which each child replaces.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import os
 import sys
 from importlib import import_module
 
-# The console looks at the standard output while it is imported; a child's is never a terminal.
+# The console inspects the standard output at import; a child's is never a terminal.
 os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 _COMMANDS = import_module("server.cli.main").MODULES.values()

@@ -1,4 +1,4 @@
-"""Looking at processes from outside."""
+"""Inspecting and signalling processes."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ async def eventually(
     """
     try:
         async with asyncio.timeout(seconds):
-            # What is waited for happens in another process, so there is no event to wait for.
+            # The condition changes in another process, so there is no event to wait for.
             while not await condition():  # noqa: ASYNC110
                 await asyncio.sleep(POLL_SECONDS)
     except TimeoutError:
@@ -30,17 +30,17 @@ async def eventually(
 
 
 def descendants(pid: int) -> list[psutil.Process]:
-    """All processes below one, as they are now."""
+    """Returns the current descendants of a process."""
     return psutil.Process(pid).children(recursive=True)
 
 
 def signal_all(processes: list[psutil.Process], number: signal.Signals) -> None:
-    """Sends the signal to those that have not ended."""
+    """Sends the signal to the processes that have not ended."""
     for process in processes:
         with suppress(psutil.NoSuchProcess):
             process.send_signal(number)
 
 
 def still_running(processes: list[psutil.Process]) -> list[psutil.Process]:
-    """Those that have not ended."""
+    """Returns the processes that have not ended."""
     return [p for p in processes if p.is_running() and p.status() != psutil.STATUS_ZOMBIE]

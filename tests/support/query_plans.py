@@ -1,4 +1,4 @@
-"""Plans of PostgreSQL for statements on tables of a few thousand rows."""
+"""Query plans for statements on tables of a few thousand rows."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ HALFWAY = NOW - timedelta(minutes=5000)
 
 
 def search_of(scope: Scope, **changes: Any) -> SearchQuery:
-    """A search for a text and `EMBEDDING`, on the day of `NOW`."""
+    """Returns a search for a text and `EMBEDDING`, on the day of `NOW`."""
     query: dict[str, Any] = {"vector": EMBEDDING, "limit": 10, "visible_on": TODAY, **changes}
     return SearchQuery(PROJECT, scope, text="a memory", **query)
 
@@ -79,7 +79,7 @@ def nodes(plan: Plan) -> Iterator[Plan]:
 
 
 async def plans(connection: Connection, statement: str, *values: object) -> list[Plan]:
-    """The plan for these values, and the one for any."""
+    """Returns the custom plan for these values, and the generic plan."""
     custom = await connection.fetchval(f"EXPLAIN (FORMAT JSON) {statement}", *values)
     await connection.execute(
         f"SET plan_cache_mode = force_generic_plan; PREPARE any_values AS {statement}"
@@ -91,10 +91,10 @@ async def plans(connection: Connection, statement: str, *values: object) -> list
 
 
 def indexes(plan: Plan, table: str) -> set[str]:
-    """The indexes by which a table is read.
+    """Returns the indexes by which a table is read.
 
     Raises:
-        AssertionError: it is read as a whole.
+        AssertionError: the table is scanned sequentially.
     """
     scans = [node for node in nodes(plan) if node.get("Relation Name") == table]
     assert scans

@@ -1,6 +1,6 @@
 """Every SQL statement as PostgreSQL gets it, with representative text in its slots.
 
-`make golden` writes them to `GOLDEN`, where a test compares them and a review sees what changed.
+`make golden` writes them to `GOLDEN`; a test compares them, and reviews show their changes.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ _CALL = Call(UUID(int=1), "project-1", _ALICE, "DeleteMemories", _NOW, "request-
 
 
 def sql_files() -> dict[str, SqlFile]:
-    """Every file of statements by its name, as the modules of the adapter load it."""
+    """Returns the files of statements by name, as the modules of the adapter load them."""
     found = {}
     for module in iter_modules(postgres.__path__):
         for value in vars(import_module(f"{PACKAGE}.{module.name}")).values():
@@ -66,7 +66,7 @@ def sql_files() -> dict[str, SqlFile]:
 
 
 def golden_texts() -> dict[str, str]:
-    """What each golden file must contain, by the name of the file."""
+    """Returns the required content of each golden file, by its name."""
     texts = {
         name: "\n\n".join(statement.text for statement in file.values() if not statement.slots)
         for name, file in sql_files().items()
@@ -147,13 +147,13 @@ def _lists() -> Iterator[tuple[str, str]]:
 
 
 def slotted(files: dict[str, SqlFile]) -> set[str]:
-    """The statements that need text in their slots."""
+    """Returns the statements with slots."""
     statements: list[Statement] = [s for file in files.values() for s in file.values()]
     return {statement.name for statement in statements if statement.slots}
 
 
 def main() -> None:
-    """Writes the golden files anew, and removes those of statements that are gone."""
+    """Rewrites the golden files, and removes those of deleted statements."""
     GOLDEN.mkdir(exist_ok=True)
     for stale in GOLDEN.glob("*.sql"):
         stale.unlink()

@@ -1,4 +1,4 @@
-"""Stores that search, and what their lexical arm scores."""
+"""Stores for search tests, and the scores of their lexical arm."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ TEA = vector(1, 0, 0)
 
 
 class LargeScopes(PostgresMemoryStore):
-    """A store that searches every scope as if it were large, once it has found its size."""
+    """A store that treats every scope of known size as large."""
 
     def __init__(self, database: Database) -> None:
         super().__init__(database, on_commit=lambda: None)
@@ -30,7 +30,7 @@ class LargeScopes(PostgresMemoryStore):
 
 
 class HeldScopes(PostgresMemoryStore):
-    """A store that searches every scope by an index in memory, which it made before."""
+    """A store that builds an index in memory for every scope before searching it."""
 
     def __init__(self, database: Database) -> None:
         super().__init__(database, on_commit=lambda: None)
@@ -48,7 +48,7 @@ SCOPE_SIZES = ("small scopes", "large scopes", "held scopes")
 
 
 def store_of(scope_sizes: str, database: Database) -> MemoryStore:
-    """A store that searches every scope as one of these sizes."""
+    """Returns a store that treats every scope as one of these sizes."""
     if scope_sizes == "large scopes":
         return LargeScopes(database)
     if scope_sizes == "held scopes":
@@ -57,7 +57,7 @@ def store_of(scope_sizes: str, database: Database) -> MemoryStore:
 
 
 def query(text: str, **changes: object) -> SearchQuery:
-    """A search of Alice's memories by words alone, unless `changes` say otherwise."""
+    """Returns a search of Alice's memories by words alone, with these changes."""
     defaults: dict[str, object] = {
         "project_id": PROJECT,
         "scope": ALICE,
@@ -71,7 +71,7 @@ def query(text: str, **changes: object) -> SearchQuery:
 
 
 async def lexical(store: MemoryStore, text: str, **changes: object) -> dict[str, float]:
-    """What the lexical arm scores, by text."""
+    """Returns the scores of the lexical arm, by text."""
     return {
         hit.text: arm.score
         for hit in await store.search(query(text, **changes))

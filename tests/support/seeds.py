@@ -1,4 +1,4 @@
-"""Seeds of tests that draw by chance: the same in every run unless one is given."""
+"""Seeds of randomized tests: fixed unless an environment variable sets them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ FIXED: Final = 20261129
 
 
 def seed_of(variable: str) -> int:
-    """The seed in an environment variable, else a fixed one; prints it, to repeat a failure."""
+    """Returns the seed of an environment variable or a fixed one; prints it for reproduction."""
     seed = int(os.environ.get(variable) or FIXED)
     print(f"{variable}={seed}")
     return seed

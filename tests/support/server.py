@@ -1,4 +1,4 @@
-"""The real server as a process of its own, and clients of it."""
+"""The real server in its own process, and clients of it."""
 
 from __future__ import annotations
 
@@ -52,13 +52,13 @@ _SERVES_ON = re.compile(r"(?:serving|serves) on (\S+:\d+)")
 
 
 class CommandFailed(AssertionError):
-    """A command of the server ended with another status than expected."""
+    """A command of the server ended with an unexpected status."""
 
 
 def clean_environment(**variables: str) -> dict[str, str]:
-    """This process's environment without anything that would set the server, plus `variables`.
+    """Returns this process's environment without settings of the server, plus `variables`.
 
-    The server may keep what it compiles, for each of many starts would compile it again.
+    The server may cache compiled code, because it is started many times.
     """
     kept = {
         name: value
@@ -70,7 +70,7 @@ def clean_environment(**variables: str) -> dict[str, str]:
 
 
 async def run_command(*arguments: str, environment: Mapping[str, str], status: int = 0) -> str:
-    """The standard output of `python -m server ...`.
+    """Runs `python -m server ...` and returns its standard output.
 
     Raises:
         CommandFailed: it ended with another status.
@@ -108,7 +108,7 @@ async def _execute_server(
 
 @dataclass
 class ServerProcess:
-    """One `python -m server serve`, and what it printed.
+    """A `python -m server serve` and its output.
 
     It is forked from a process that has imported the server, or `executed` as by a shell.
     """
@@ -130,11 +130,11 @@ class ServerProcess:
 
     @property
     def log(self) -> str:
-        """Everything logged so far."""
+        """The log so far."""
         return self.log_path.read_text(encoding="utf-8")
 
     async def start(self) -> None:
-        """Starts the server and waits until it says its address."""
+        """Starts the server and waits until it prints its address."""
         with self.log_path.open("ab") as log:
             start = _execute_server if self.executed else _fork_server
             self._process = await start(self.environment, log.fileno())
@@ -163,7 +163,7 @@ class ServerProcess:
         self._process.send_signal(number)
 
     async def wait(self) -> int:
-        """The exit status, once the server has ended."""
+        """Waits for the end of the server and returns its exit status."""
         assert self._process is not None
         assert self._reader is not None
         status = await asyncio.wait_for(self._process.wait(), STOP_SECONDS)
@@ -171,26 +171,26 @@ class ServerProcess:
         return status
 
     async def stop(self) -> int:
-        """Ends the server in order."""
+        """Stops the server gracefully."""
         if self._process is None or self._process.returncode is not None:
             return 0
         self.send(signal.SIGTERM)
         return await self.wait()
 
     async def end(self) -> None:
-        """Ends the server as a crash would if it still runs."""
+        """Kills the server if it still runs."""
         if self._process is not None and self._process.returncode is None:
             await self.kill()
 
     async def kill(self) -> None:
-        """Ends the server as a crash would."""
+        """Kills the server."""
         self.send(signal.SIGKILL)
         await self.wait()
 
 
 @dataclass(frozen=True)
 class Client:
-    """Stubs of a running server, and the key that opens the project."""
+    """Stubs of a running server, and an API key."""
 
     address: str
     channel: grpc.aio.Channel
@@ -198,7 +198,7 @@ class Client:
 
     @property
     def metadata(self) -> tuple[tuple[str, str], ...]:
-        """What every call needs."""
+        """The metadata that every call needs."""
         return (("authorization", f"Token {self.key}"),)
 
     @property
@@ -224,13 +224,13 @@ class Client:
 
 @asynccontextmanager
 async def connected(address: str, key: str) -> AsyncIterator[Client]:
-    """A client of the server at `address`."""
+    """Yields a client of the server at `address`."""
     async with grpc.aio.insecure_channel(address) as channel:
         yield Client(address, channel, key)
 
 
 def external_environment(dsn: str, neo4j: Neo4jAddress, **variables: str) -> dict[str, str]:
-    """The settings of a server on databases that run already."""
+    """Returns the settings of a server on running databases."""
     return clean_environment(
         MEMOIR_POSTGRES_DSN=dsn,
         MEMOIR_NEO4J_URI=neo4j.uri,
@@ -243,13 +243,13 @@ def external_environment(dsn: str, neo4j: Neo4jAddress, **variables: str) -> dic
 
 
 async def create_key(environment: Mapping[str, str], *owner: str) -> str:
-    """A new key, made by the command line."""
+    """Creates a key by the command line and returns it."""
     printed = await run_command("keys", "create", *owner, environment=environment)
     return printed.strip()
 
 
 async def revoke_key(environment: Mapping[str, str], label: str) -> str:
-    """Revokes the key with this label by the command line; returns the list that showed it."""
+    """Revokes the key with this label by the command line; returns the list of keys before."""
     listed = await run_command("keys", "list", environment=environment)
     [row] = [line for line in listed.splitlines() if label in line]
     await run_command("keys", "revoke", row.split("│")[1].strip(), environment=environment)
@@ -258,7 +258,7 @@ async def revoke_key(environment: Mapping[str, str], label: str) -> str:
 
 @dataclass(frozen=True)
 class Home:
-    """Databases of a server's own, with a project, and a folder for its logs."""
+    """Databases for servers, with a project, and a folder for logs."""
 
     environment: Mapping[str, str]
     postgres_dsn: str
@@ -267,7 +267,7 @@ class Home:
     _servers: list[ServerProcess] = field(default_factory=list)
 
     def server(self, **variables: str) -> ServerProcess:
-        """A server on these databases, not started yet."""
+        """Returns a server on these databases, not started yet."""
         number = len(list(self.directory.glob("*.log")))
         log_path = self.directory / f"server-{number}.log"
         log_path.touch()
@@ -276,19 +276,19 @@ class Home:
         return server
 
     async def end(self) -> None:
-        """Ends the servers that a test which failed left running."""
+        """Kills the servers that a failed test left running."""
         for server in self._servers:
             await server.end()
 
 
 async def create_project(dsn: str, project: str) -> None:
-    """A new project, made without the command line's start-up."""
+    """Creates a project directly, without starting the command line."""
     async with open_administration(dsn, PostgresSettings()) as administration:
         await administration.create_project(project, "default")
 
 
 async def key_of(home: Home, project: str | None = None) -> str:
-    """A new key of the project, or of the one that the databases were prepared with."""
+    """Returns a new key of the project, by default of the home's project."""
     project = project or home.project
     async with open_administration(home.postgres_dsn, PostgresSettings()) as administration:
         _, key = await administration.create_key(project_id=project, org_id=None, label="test")
@@ -296,7 +296,7 @@ async def key_of(home: Home, project: str | None = None) -> str:
 
 
 async def key_of_new(home: Home) -> str:
-    """A key of a new project, which no other test knows."""
+    """Returns a key of a new project, which no other test uses."""
     project = f"project-{uuid4()}"
     await create_project(home.postgres_dsn, project)
     return await key_of(home, project)
@@ -316,7 +316,7 @@ async def make_home(dsn: str, neo4j: Neo4jAddress, directory: Path) -> Home:
 async def shared_home(
     postgres_server: str, neo4j_address: Neo4jAddress, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Home]:
-    """Databases for the servers that many tests share; each test uses scopes of its own."""
+    """Databases for servers that many tests share; each test uses its own scopes."""
     async with empty_database(postgres_server) as dsn:
         home = await make_home(dsn, neo4j_address, tmp_path_factory.mktemp("server"))
         yield home
@@ -327,16 +327,16 @@ async def shared_home(
 async def home(
     postgres_dsn: str, neo4j_address: Neo4jAddress, tmp_path: Path
 ) -> AsyncIterator[Home]:
-    """Databases of the test's own, with a project, prepared without the command line's start-up."""
+    """Databases for one test, with a project, prepared without starting the command line."""
     async with prepared_home(postgres_dsn, neo4j_address, tmp_path) as home:
         yield home
 
 
 @asynccontextmanager
 async def prepared_home(dsn: str, neo4j: Neo4jAddress, directory: Path) -> AsyncIterator[Home]:
-    """A project in a migrated database; no server of it outlives the block.
+    """Yields a project in a migrated database, and kills its servers after the block.
 
-    No other test has a project of that name, because all of them share one graph.
+    The name of the project is unique, because all tests share one graph.
     """
     project = f"{PROJECT}-{uuid4()}"
     await create_project(dsn, project)
@@ -372,12 +372,12 @@ async def client(server: ServerProcess, key: str) -> AsyncIterator[Client]:
 
 @pytest.fixture
 def user() -> str:
-    """A user whom no other test knows."""
+    """A user id that no other test uses."""
     return f"user-{uuid4()}"
 
 
 @pytest_asyncio.fixture
 async def gemini() -> AsyncIterator[GeminiEndpoint]:
-    """An endpoint that speaks the Gemini API."""
+    """A local endpoint of the Gemini API."""
     async with GeminiEndpoint() as endpoint:
         yield endpoint

@@ -1,4 +1,4 @@
-"""Spans of the code under test, as they would be sent."""
+"""Spans of the code under test, as they are exported."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def tracer_provider(monkeypatch: pytest.MonkeyPatch) -> TracerProvider:
 
 @pytest.fixture
 def exported(tracer_provider: TracerProvider) -> InMemorySpanExporter:
-    """What was sent so far."""
+    """The exporter that holds the spans so far."""
     exporter = InMemorySpanExporter()
     tracer_provider.add_span_processor(SimpleSpanProcessor(exporter))
     return exporter

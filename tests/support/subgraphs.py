@@ -1,4 +1,4 @@
-"""Short ways to say what memories put into the graph."""
+"""Short builders of the subgraphs of memories."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Triple = tuple[str, str, str]
 
 
 def memory_id(number: int) -> UUID:
-    """Ids that sort by their number."""
+    """Returns an id that sorts by its number."""
     return UUID(int=number)
 
 
@@ -31,7 +31,7 @@ def stating(
     version: int = 1,
     minute: int = 0,
 ) -> MemorySubgraph:
-    """A memory that states these relations, `minute` minutes after noon."""
+    """Returns a memory that states these relations, `minute` minutes after noon."""
     return MemorySubgraph(
         project_id=project_id,
         memory_id=memory_id(number),
@@ -46,18 +46,18 @@ def stating(
 
 
 def gone(number: int, *, project_id: str = PROJECT) -> MemorySubgraph:
-    """A memory that is deleted."""
+    """Returns a deleted memory."""
     return MemorySubgraph(project_id=project_id, memory_id=memory_id(number), exists=False)
 
 
 def triple(stated: StatedRelation) -> Triple:
-    """A relation as it was said."""
+    """Returns the triple of a relation."""
     relation = stated.relation
     return relation.source.name, relation.relation, relation.target.name
 
 
 def cursor_after(stated: StatedRelation) -> RelationCursor:
-    """The place right after a relation."""
+    """Returns the cursor right after a relation."""
     relation = stated.relation
     return RelationCursor(
         event_time=stated.event_time,

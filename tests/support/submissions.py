@@ -1,4 +1,4 @@
-"""Asynchronous calls as the store gets them."""
+"""Submissions of asynchronous adds, and their changes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.support.builders import ALICE, NOW, PROJECT, addition, call
 def submission(
     scope: Scope = ALICE, *, project_id: str = PROJECT, request_id: UUID | None = None
 ) -> Submission:
-    """An asynchronous add of the scope."""
+    """Returns an asynchronous add to the scope."""
     return Submission(
         id=new_id(NOW),
         project_id=project_id,
@@ -29,6 +29,6 @@ def submission(
 
 
 def change(claimed: ClaimedOperation) -> ChangeSet:
-    """One addition under the operation's lease."""
+    """Returns one addition under the operation's lease."""
     of = replace(call(), id=claimed.lease.operation_id, operation_lease=claimed.lease.lease_id)
     return ChangeSet(of, [], [addition(of, "Alice likes tea")])

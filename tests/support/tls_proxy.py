@@ -1,4 +1,4 @@
-"""A proxy that encrypts for a database which does not."""
+"""A proxy that adds TLS to a database without it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TypeAlias
 
 Streams: TypeAlias = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 Connect: TypeAlias = Callable[[], Awaitable[Streams]]
-# A client of PostgreSQL asks first whether the server encrypts.
+# A client of PostgreSQL first sends an SSLRequest.
 SSL_REQUEST = bytes.fromhex("0000000804d2162f")
 
 
@@ -18,7 +18,7 @@ SSL_REQUEST = bytes.fromhex("0000000804d2162f")
 async def encrypting(
     connect: Connect, context: ssl.SSLContext, *, asked: bool = False
 ) -> AsyncIterator[int]:
-    """Encrypts what `connect` leads to; the port. With `asked` a client asks as PostgreSQL's do."""
+    """Serves `connect` with TLS; yields the port. With `asked`, it expects an SSLRequest."""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
@@ -29,7 +29,7 @@ async def encrypting(
             inner_reader, inner_writer = await connect()
             await asyncio.gather(copy(reader, inner_writer), copy(inner_reader, writer))
         except (OSError, asyncio.IncompleteReadError):
-            # The client found the certificate wanting.
+            # The client rejected the certificate.
             pass
         finally:
             writer.close()

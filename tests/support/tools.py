@@ -11,10 +11,10 @@ TOOL_SECONDS = 90.0
 
 
 def find_tool(name: str) -> str:
-    """The path of a tool.
+    """Returns the path of a tool.
 
     Raises:
-        AssertionError: it is not there; the message says what to run.
+        AssertionError: it is not installed; the message says what to run.
     """
     local = ROOT / ".local" / "bin" / name
     found = str(local) if local.exists() else shutil.which(name)
@@ -23,7 +23,7 @@ def find_tool(name: str) -> str:
 
 
 async def run_tool(name: str, *arguments: str) -> tuple[int, str]:
-    """The exit status and everything printed."""
+    """Runs a tool and returns its exit status and output."""
     process = await asyncio.create_subprocess_exec(
         find_tool(name),
         *arguments,

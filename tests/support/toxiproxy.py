@@ -1,4 +1,4 @@
-"""A network that can be made bad: connections through toxiproxy (https://github.com/Shopify/toxiproxy)."""
+"""Faulty connections, through toxiproxy (https://github.com/Shopify/toxiproxy)."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Toxiproxy:
     """`async with Toxiproxy() as network:` runs one.
 
     Raises:
-        RuntimeError: it is not built.
+        RuntimeError: toxiproxy is not installed.
     """
 
     def __init__(self) -> None:
@@ -55,14 +55,14 @@ class Toxiproxy:
             await self._process.wait()
 
     async def lead(self, name: str, upstream: str) -> int:
-        """A port of this machine that leads to `upstream`, which is a host with its port."""
+        """Returns a local port that is forwarded to `upstream`, given as host:port."""
         port = free_port()
         listen = f"127.0.0.1:{port}"
         await self._post("/proxies", {"name": name, "listen": listen, "upstream": upstream})
         return port
 
     async def poison(self, name: str, kind: str, **attributes: int) -> None:
-        """Does something to what comes back through the proxy, until `cure`.
+        """Adds a toxic to the downstream of a proxy, until `cure`.
 
         The kinds and their attributes: https://github.com/Shopify/toxiproxy#toxics
         """
@@ -70,7 +70,7 @@ class Toxiproxy:
         await self._post(f"/proxies/{name}/toxics", toxic)
 
     async def cure(self, name: str) -> None:
-        """Undoes `poison`. Connections that hang are cut."""
+        """Removes the toxics and closes hanging connections."""
         async with (
             self._session() as session,
             session.delete(f"/proxies/{name}/toxics/t") as answer,
@@ -94,7 +94,7 @@ class Toxiproxy:
 
 @asynccontextmanager
 async def relayed(socket: Path) -> AsyncIterator[str]:
-    """The host and port of a way to a Unix socket, which toxiproxy cannot lead to itself."""
+    """Forwards a TCP port to a Unix socket, which toxiproxy does not support; yields host:port."""
 
     async def connect(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
@@ -113,7 +113,7 @@ async def relayed(socket: Path) -> AsyncIterator[str]:
 
 
 async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Passes on what comes until one end is closed, and then closes the other."""
+    """Forwards data until one end is closed, then closes the other."""
     try:
         while piece := await reader.read(_PIECE_BYTES):
             writer.write(piece)

@@ -1,4 +1,4 @@
-"""A server on Gemini that sends its spans, and everything that can be seen of it."""
+"""A server with Gemini models that exports its spans, with its logs and collector."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.support.server import Client, Home, ServerProcess, connected, key_of
 
 @dataclass(frozen=True)
 class Traced:
-    """The server, a client of it, and whom it talks to."""
+    """The server, a client of it, its model endpoint and its collector."""
 
     server: ServerProcess
     client: Client
@@ -27,13 +27,13 @@ class Traced:
 
     @property
     def lines(self) -> list[dict[str, Any]]:
-        """What it logged."""
+        """The lines of its log."""
         return [json.loads(line) for line in self.server.log.splitlines()]
 
 
 @pytest_asyncio.fixture
 async def traced(home: Home, gemini: GeminiEndpoint, collector: Collector) -> AsyncIterator[Traced]:
-    """Such a server, of the test's own."""
+    """Such a server for one test."""
     server = home.server(
         MEMOIR_MODELS="gemini",
         GEMINI_API_KEY=API_KEY,

@@ -11,12 +11,12 @@ from memoir.v1 import memory_service_pb2
 from tests.support.server import Client
 
 Response = memory_service_pb2.WatchMemoryEventsResponse
-# Of the client, so that a test that waits in vain ends.
+# The client's deadline, so that a test cannot hang.
 SECONDS = 30.0
 
 
 class Watch:
-    """A stream, and what it brought."""
+    """A stream of memory events."""
 
     def __init__(self, client: Client, **fields: str) -> None:
         self._call = client.memory.WatchMemoryEvents(
@@ -27,11 +27,11 @@ class Watch:
         self._responses: AsyncIterator[Response] = aiter(self._call)
 
     async def next(self, count: int) -> list[Response]:
-        """The next responses."""
+        """Returns the next responses."""
         return [await anext(self._responses) for _ in range(count)]
 
     async def end(self) -> grpc.aio.AioRpcError:
-        """The error that the stream ends with."""
+        """Returns the error with which the stream ends."""
         with pytest.raises(grpc.aio.AioRpcError) as caught:
             await self.next(1_000_000)
         return caught.value
@@ -42,7 +42,7 @@ class Watch:
 
 
 async def begin_of(client: Client, user: str) -> str:
-    """A cursor before everything that the user does from now on."""
+    """Returns a cursor before all further events of the user."""
     watch = Watch(client, user_id=user)
     [first] = await watch.next(1)
     watch.cancel()

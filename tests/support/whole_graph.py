@@ -1,4 +1,4 @@
-"""A server's whole graph, compared with its memories and looked at from outside."""
+"""The whole graph of a server, compared with its memories and read directly."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _DOUBLES = (
 
 
 async def settled(home: Home, project_id: str | None = None) -> GraphReport:
-    """How the graph differs from the memories, of one project or all, once the outbox is empty."""
+    """Waits for an empty outbox and returns how the graph differs from the memories."""
     await outbox_empties(home.postgres_dsn, CONVERGE_SECONDS)
     address = GraphAddress(
         *(home.environment[f"MEMOIR_NEO4J_{name}"] for name in ("URI", "USER", "PASSWORD"))
@@ -41,12 +41,12 @@ async def settled(home: Home, project_id: str | None = None) -> GraphReport:
 
 @pytest_asyncio.fixture
 async def idle(shared_home: Home) -> None:
-    """Waits until the shared server projects nothing more into the Neo4j that all servers use."""
+    """Waits until the shared server projects nothing more into the shared Neo4j."""
     await outbox_empties(shared_home.postgres_dsn, CONVERGE_SECONDS)
 
 
 async def doubles(driver: AsyncDriver) -> list[list[str]]:
-    """Entities, mentions and relations that the graph holds more than once."""
+    """Returns the entities, mentions and relations that are in the graph more than once."""
     found: list[list[str]] = []
     for query in _DOUBLES:
         records, _, _ = await driver.execute_query(query, database_="neo4j")

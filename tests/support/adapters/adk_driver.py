@@ -1,4 +1,4 @@
-"""Uses the memory service as Google's ADK does, in an environment that has it; prints the answers.
+"""Uses the memory service as Google's ADK does, where ADK is installed; prints the answers.
 
 python adk_driver.py ADDRESS KEY APP
 """

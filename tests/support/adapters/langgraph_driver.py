@@ -1,4 +1,4 @@
-"""Uses the store as LangGraph does, in an environment that has LangGraph; prints what it answers.
+"""Uses the store as LangGraph does, where LangGraph is installed; prints the answers.
 
 python langgraph_driver.py ADDRESS KEY APP
 """

@@ -1,1 +1,1 @@
-"""Faults on purpose, under load, and a check of what they left."""
+"""Faults injected under load, and a check of the data afterwards."""

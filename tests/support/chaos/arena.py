@@ -1,4 +1,4 @@
-"""All faults that can be done to a deployment whose ways lead through toxiproxy."""
+"""All faults for a deployment whose connections go through toxiproxy."""
 
 from __future__ import annotations
 
@@ -33,9 +33,10 @@ Fault = Callable[[], Awaitable[str]]
 
 @dataclass
 class Arena(Deployment):
-    """What a run of chaos works on; `disk` is that of PostgreSQL where it can be filled.
+    """The deployment of a chaos run.
 
-    `hostile_key` opens another project than `key`.
+    `disk` holds the data of PostgreSQL if it can be filled. `hostile_key` belongs to another
+    project than `key`.
     """
 
     network: Network
@@ -44,7 +45,7 @@ class Arena(Deployment):
     disk: Path | None
 
     def faults(self) -> list[Fault]:
-        """All of them; each tells what it did."""
+        """Returns all faults; each returns a description of what it did."""
         points = [partial(self.fail_at, name) for name in sorted(failpoints.NAMES)]
         ways = [
             partial(self.ail, dependency, ailment)
@@ -67,21 +68,21 @@ class Arena(Deployment):
         ]
 
     async def fill_disk(self) -> str:
-        """Leaves PostgreSQL no room for a while."""
+        """Fills the disk of PostgreSQL for a while."""
         assert self.disk is not None
         await fill(self.disk)
         await eventually(self.postgres_answers, 60.0, "PostgreSQL after its disk was full")
         return f"filled the disk of PostgreSQL for {FULL_SECONDS:g} s"
 
     async def ail(self, dependency: str, ailment: Ailment) -> str:
-        """Makes the way to a dependency bad for a while."""
+        """Disturbs the connections to a dependency for a while."""
         await self.network.proxy.poison(dependency, ailment.kind, **ailment.attributes)
         await asyncio.sleep(AILING_SECONDS)
         await self.network.proxy.cure(dependency)
-        return f"the way to {dependency}: {ailment.name}, for {AILING_SECONDS:g} s"
+        return f"connections to {dependency}: {ailment.name}, for {AILING_SECONDS:g} s"
 
     async def make_noise(self) -> str:
-        """Sends bytes that no client would."""
+        """Sends malformed requests."""
         metadata = (("authorization", f"Token {self.key}"),)
         address = self.chance.choice(self.servers).address
         async with grpc.aio.insecure_channel(address) as channel:
@@ -92,7 +93,7 @@ class Arena(Deployment):
         return f"sent {NOISES} malformed requests"
 
     async def flood(self) -> str:
-        """Searches several times as fast as the servers can, whatever becomes of them."""
+        """Sends searches at several times the capacity of the servers, ignoring their outcome."""
         address = self.chance.choice(self.servers).address
         body = {"user_id": "user-{{randomInt 0 20}}", "query": "who says this?"}
         target = Target(address, self.key, "memoir.v1.MemoryService/SearchMemories", body)
@@ -100,14 +101,14 @@ class Arena(Deployment):
         return f"{run.calls} searches in {FLOOD_SECONDS:g} s, of which {run.statuses['OK']} served"
 
     async def crowd(self) -> str:
-        """Lets another project take whatever it can get of one server."""
+        """Overloads one server with calls of another project."""
         address = self.chance.choice(self.servers).address
         ends = await be_hostile(address, self.hostile_key)
         assert not ends.keys() & {code.name for code in NEVER}, ends
         return f"another project made {ends.total()} calls in {SECONDS:g} s: {dict(ends)}"
 
     async def fail_at(self, name: str) -> str:
-        """Has a server die at a failpoint, at its first or a later time, and starts it anew."""
+        """Makes a server die at the first or a later hit of a failpoint, and restarts it."""
         index = self.chance.randrange(len(self.servers))
         times = self.chance.choice((1, 5))
         await self.servers[index].stop()
@@ -117,7 +118,7 @@ class Arena(Deployment):
             MEMOIR_FAILPOINTS=f"{name}:{times}",
         )
         healthy = self.servers[index]
-        # It may come to the place before it has said its address.
+        # It may hit the failpoint before it has printed its address.
         with suppress(AssertionError):
             await doomed.start()
             self.servers[index] = doomed
@@ -126,7 +127,7 @@ class Arena(Deployment):
             await doomed.kill()
         self.servers[index] = healthy
         await healthy.start()
-        return f"{name} at time {times}: {'died' if died else 'was not come to'}"
+        return f"{name}, hit {times}: {'died' if died else 'not reached'}"
 
 
 async def _dies(server: ServerProcess, seconds: float = 5.0) -> bool:

@@ -1,4 +1,4 @@
-"""Compares what clients were told with what is stored."""
+"""Compares the answers that clients received with the stored data."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import asyncpg
 
 from tests.support.chaos.recorder import Outcome, Recorded, Recorder
 
-# The call of an operation bears its id.
+# The call id of an operation is the operation's id.
 _NAMED = """
 WITH named AS (
     SELECT c.project_id, c.call_id, coalesce(c.request_id, o.request_id) AS request_id
@@ -27,14 +27,15 @@ _TEXTS = "SELECT text, count(*) AS copies FROM memories GROUP BY text"
 
 
 async def check_stored(dsn: str, recorder: Recorder) -> str:
-    """Checks that what is stored is all that was acknowledged and else only what is unknown.
+    """Checks that all acknowledged calls are stored, and beside them only calls of unknown outcome.
 
-    Each effect has to be there whole and once.
+    Each effect has to be stored completely and once.
 
-    Returns what was checked, in words.
+    Returns a description of what was checked.
 
     Raises:
-        AssertionError: something acknowledged is lost, halved, doubled, or came from nowhere.
+        AssertionError: an acknowledged effect is missing, incomplete or stored twice, or
+            something is stored that no call explains.
     """
     connection = await asyncpg.connect(dsn)
     try:

@@ -1,4 +1,4 @@
-"""Servers on databases of their own, and what can be done to their processes."""
+"""Servers with their own databases, and faults of their processes."""
 
 from __future__ import annotations
 
@@ -21,7 +21,10 @@ CONVERGE_SECONDS = 120.0
 
 @dataclass
 class Deployment:
-    """Every fault ends with everything running again, or about to, and is told in words."""
+    """Two servers and their databases.
+
+    After every fault all processes run again or are starting; it returns a description.
+    """
 
     home: Home
     postgres: EmbeddedPostgres
@@ -30,19 +33,19 @@ class Deployment:
     chance: random.Random
 
     async def stop(self) -> None:
-        """Ends the servers."""
+        """Stops the servers."""
         for server in self.servers:
             await server.stop()
 
     async def kill_server(self) -> str:
-        """Ends one server as a crash would, and starts it again."""
+        """Kills one server and restarts it."""
         server = self.chance.choice(self.servers)
         await server.kill()
         await server.start()
         return "killed a server"
 
     async def kill_postgres(self) -> str:
-        """Ends PostgreSQL as a crash would; its supervisor starts it again."""
+        """Kills PostgreSQL; its supervisor restarts it."""
         before = self.postgres.pid
         assert before is not None
         psutil.Process(before).kill()
@@ -50,34 +53,34 @@ class Deployment:
         return "killed PostgreSQL"
 
     async def kill_neo4j(self) -> str:
-        """Ends Neo4j as a crash would; its supervisor starts it again."""
+        """Kills Neo4j; its supervisor restarts it."""
         before = self.neo4j.pid
         assert before is not None
         psutil.Process(before).kill()
         return "killed Neo4j"
 
     async def freeze_postgres(self) -> str:
-        """Stops PostgreSQL without ending it, for a while."""
+        """Suspends PostgreSQL for a while (SIGSTOP)."""
         await _freeze(self.postgres.pid)
         return f"stopped PostgreSQL for {FROZEN_SECONDS:g} s"
 
     async def freeze_neo4j(self) -> str:
-        """Stops Neo4j without ending it, for a while."""
+        """Suspends Neo4j for a while (SIGSTOP)."""
         await _freeze(self.neo4j.pid)
         return f"stopped Neo4j for {FROZEN_SECONDS:g} s"
 
     async def restart_all(self) -> str:
-        """Restarts the servers in order, one after the other."""
+        """Stops and restarts the servers gracefully, one after the other."""
         for server in self.servers:
-            assert await server.stop() == 0, "a server did not stop in order"
+            assert await server.stop() == 0, "a server did not stop gracefully"
             await server.start()
-        return "restarted both servers, one after the other"
+        return "restarted both servers gracefully, one after the other"
 
     async def operations_end(self) -> None:
-        """Returns once no asynchronous work is left, accepted or not known to be.
+        """Returns once no asynchronous operation is left, including those of unknown outcome.
 
         Raises:
-            AssertionError: there is some after two minutes.
+            AssertionError: some are left after two minutes.
         """
         await eventually(self._nothing_is_asked, CONVERGE_SECONDS, "the end of all operations")
 
@@ -85,13 +88,13 @@ class Deployment:
         """Returns once the graph has caught up and equals the memories.
 
         Raises:
-            AssertionError: it does not within two minutes.
+            AssertionError: it differs after two minutes.
         """
         await outbox_empties(self.home.postgres_dsn, CONVERGE_SECONDS)
         try:
             await run_command("verify-graph", environment=self.home.environment)
         except CommandFailed as difference:
-            raise AssertionError(f"the graph is not equal: {difference}") from None
+            raise AssertionError(f"the graph differs: {difference}") from None
 
     async def _nothing_is_asked(self) -> bool:
         connection = await asyncpg.connect(self.home.postgres_dsn)
@@ -103,7 +106,7 @@ class Deployment:
             await connection.close()
 
     async def postgres_answers(self) -> bool:
-        """Whether it takes connections."""
+        """Whether PostgreSQL accepts connections."""
         try:
             connection = await asyncpg.connect(self.home.postgres_dsn)
         except (OSError, asyncpg.PostgresError):

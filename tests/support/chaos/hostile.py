@@ -1,4 +1,4 @@
-"""A project that takes whatever it can get, beside the one whose calls are recorded."""
+"""A hostile project, beside the one whose calls are recorded."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _SLOW_FILTER: Final = json_format.ParseDict(
 async def be_hostile(address: str, key: str) -> Counter[str]:
     """Lists with filters that no index serves, watches, and adds long texts, all without pause.
 
-    Returns how the calls ended, by status code.
+    Returns the number of calls by status code.
     """
     ends: Counter[str] = Counter()
     async with connected(address, key) as client:
@@ -50,7 +50,7 @@ async def _repeat(call: Call, client: Client, ends: Counter[str]) -> None:
             ends["OK"] += 1
         except grpc.aio.AioRpcError as error:
             ends[error.code().name] += 1
-            # A client that does not even wait as long as it was asked to, but lets others run.
+            # The client ignores RetryInfo, and only yields to other tasks.
             await asyncio.sleep(0.01)
 
 

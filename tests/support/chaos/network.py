@@ -1,4 +1,4 @@
-"""The ways between the servers and what they need, and what can befall them."""
+"""The connections between the servers and their dependencies, and the faults of these."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ DEPENDENCIES: Final = (POSTGRES, NEO4J, GEMINI)
 
 @dataclass(frozen=True, slots=True)
 class Ailment:
-    """Something that befalls a connection: a toxic of toxiproxy."""
+    """A fault of a connection: a toxic of toxiproxy."""
 
     name: str
     kind: str
@@ -29,7 +29,7 @@ class Ailment:
 
 
 def ailments(chance: random.Random) -> list[Ailment]:
-    """All kinds of them, with figures by chance."""
+    """Returns all kinds of faults, with random figures."""
     milliseconds, size = chance.randrange(50, 800), chance.randrange(1, 3000)
     return [
         Ailment(f"{milliseconds} ms late", "latency", {"latency": milliseconds, "jitter": 50}),
@@ -41,7 +41,7 @@ def ailments(chance: random.Random) -> list[Ailment]:
 
 @dataclass(frozen=True, slots=True)
 class Network:
-    """The ways, and the settings with which a server takes them."""
+    """The proxies, and the settings with which a server uses them."""
 
     proxy: Toxiproxy
     variables: Mapping[str, str]
@@ -49,7 +49,7 @@ class Network:
 
 @asynccontextmanager
 async def network(dsn: str, neo4j: Neo4jAddress, gemini: str) -> AsyncIterator[Network]:
-    """Ways to a PostgreSQL on a Unix socket, a Neo4j, and an endpoint of the Gemini API."""
+    """Proxies of a PostgreSQL on a Unix socket, a Neo4j, and an endpoint of the Gemini API."""
     async with AsyncExitStack() as stack:
         proxy = await stack.enter_async_context(Toxiproxy())
         relay = await stack.enter_async_context(relayed(_socket(dsn)))

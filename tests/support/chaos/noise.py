@@ -1,4 +1,4 @@
-"""Bytes that no client would send, to every method of the contract."""
+"""Malformed requests to every method of the contract."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from tests.support.errors import details_of
 METHODS: Final = [method for service in CONTRACT for method in service.methods]
 CALL_SECONDS: Final = 5.0
 _DAMAGED: Final = 8
-"""Bytes of a well-formed message that are replaced, at most."""
+"""The most bytes of a well-formed message that are replaced."""
 
 Metadata = tuple[tuple[str, str], ...]
 
 
 def noise(chance: random.Random, method: MethodDescriptor) -> bytes:
-    """Bytes by chance, or a message of the method with some of its bytes damaged or cut off."""
+    """Returns random bytes, or a damaged or truncated message of the method."""
     if chance.random() < 0.5:
         return chance.randbytes(chance.randrange(200))
     damaged = bytearray(_filled(chance, GetMessageClass(method.input_type)()).SerializeToString())
@@ -33,7 +33,7 @@ def noise(chance: random.Random, method: MethodDescriptor) -> bytes:
 
 
 def _filled(chance: random.Random, message: Message, depth: int = 0) -> Message:
-    """The message with strings and numbers by chance in some of its fields."""
+    """Returns the message with random strings and numbers in some of its fields."""
     for field in message.DESCRIPTOR.fields:
         if field.is_repeated or chance.random() < 0.3:
             continue
@@ -49,7 +49,7 @@ def _filled(chance: random.Random, message: Message, depth: int = 0) -> Message:
 async def code_of(
     channel: grpc.aio.Channel, method: MethodDescriptor, request: bytes, metadata: Metadata
 ) -> grpc.StatusCode:
-    """How a call with these bytes ends.
+    """Calls the method with these bytes and returns the status code.
 
     Raises:
         AssertionError: an error has no typed details.

@@ -1,4 +1,4 @@
-"""Remembers every call with its outcome: acknowledged, refused, or unknown."""
+"""Records every call with its outcome: acknowledged, refused, or unknown."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from tests.support.errors import details_of
 
 
 class Outcome(StrEnum):
-    """What a client knows of a call. Of an unknown one the effect may be there or not."""
+    """The outcome of a call as its client sees it. UNKNOWN: it may have taken effect or not."""
 
     ACKNOWLEDGED = "acknowledged"
     REFUSED = "refused"
     UNKNOWN = "unknown"
 
 
-# With these the server says that it did not even begin.
+# These reasons mean that the server did not start the work.
 _REFUSALS = frozenset({"OVERLOADED", "RATE_LIMITED", "SHUTTING_DOWN"})
 
 
 @dataclass
 class Recorded:
-    """One intent, sent once or more often, and what became of it."""
+    """A request, sent once or repeatedly, and its outcome."""
 
     request: memory_service_pb2.AddMemoriesRequest
     outcome: Outcome = Outcome.REFUSED
@@ -36,14 +36,14 @@ class Recorded:
 
     @property
     def request_id(self) -> UUID:
-        """Under which the effect is found."""
+        """Returns the id under which the effect is stored."""
         return UUID(self.request.request_id)
 
     def acknowledge(self, response: memory_service_pb2.AddMemoriesResponse) -> None:
-        """The call was answered.
+        """Records an answer.
 
         Raises:
-            AssertionError: it was answered before, and otherwise.
+            AssertionError: an earlier answer differs.
         """
         if response.operation.name:
             self._accept(response.operation.name)
@@ -59,41 +59,41 @@ class Recorded:
         self.outcome, self.operation = Outcome.ACKNOWLEDGED, operation
 
     def complete(self, response: memory_service_pb2.AddMemoriesResponse) -> None:
-        """The operation of the call has ended with this."""
+        """Records the response with which the operation of the call ended."""
         self.memory_ids = frozenset(UUID(result.id) for result in response.results)
 
     def fail(self, reason: str | None) -> None:
-        """The call was answered by an error with this reason, or, with None, not at all.
+        """Records an error with this reason, or, with None, that there was no answer.
 
-        What is known already stays known.
+        A known outcome stays.
         """
         if self.outcome is Outcome.REFUSED and reason not in _REFUSALS:
             self.outcome = Outcome.UNKNOWN
 
 
 def reason_of(error: grpc.aio.AioRpcError) -> str | None:
-    """The service's reason; None if the error is gRPC's own."""
+    """Returns the service's reason, or None if the error is gRPC's own."""
     trailers = dict(error.trailing_metadata() or ())
     return details_of(error).reason if "grpc-status-details-bin" in trailers else None
 
 
 @dataclass
 class Recorder:
-    """All calls of a run."""
+    """The calls of a run."""
 
     calls: list[Recorded] = field(default_factory=list)
 
     def begin(self, request: memory_service_pb2.AddMemoriesRequest) -> Recorded:
-        """Remembers a call that is about to be made."""
+        """Records a call that is about to be sent."""
         recorded = Recorded(request)
         self.calls.append(recorded)
         return recorded
 
     def with_outcome(self, *outcomes: Outcome) -> Iterable[Recorded]:
-        """The calls that ended so."""
+        """Returns the calls with one of these outcomes."""
         return [call for call in self.calls if call.outcome in outcomes]
 
     def summary(self) -> str:
-        """How many calls ended how."""
+        """Returns the number of calls by outcome."""
         counts = {outcome: len(list(self.with_outcome(outcome))) for outcome in Outcome}
         return ", ".join(f"{count} {outcome}" for outcome, count in counts.items())

@@ -1,4 +1,4 @@
-"""A disk that can be filled: a small file system in memory."""
+"""A small file system in memory that can be filled."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _FILLER: Final = "filler"
 
 @contextmanager
 def small_disk(folder: Path) -> Iterator[Path | None]:
-    """The folder as a file system of its own, or None where none may be mounted."""
+    """Mounts a file system at the folder, or yields None if mounting is not permitted."""
     folder.mkdir()
     mounted = subprocess.run(
         ["mount", "-t", "tmpfs", "-o", f"size={SIZE_MIB}m", "tmpfs", str(folder)],
@@ -26,7 +26,7 @@ def small_disk(folder: Path) -> Iterator[Path | None]:
         capture_output=True,
     )
     if mounted.returncode != 0:
-        print(f"no full disk, for nothing can be mounted here: {mounted.stderr.decode().strip()}")
+        print(f"no full disk, because mount failed: {mounted.stderr.decode().strip()}")
         yield None
         return
     try:
@@ -36,10 +36,10 @@ def small_disk(folder: Path) -> Iterator[Path | None]:
 
 
 async def fill(disk: Path) -> None:
-    """Leaves no room on the disk for a while."""
+    """Fills the disk for a while."""
     filler = disk / _FILLER
     with filler.open("wb") as file:
-        # PostgreSQL may take some of what is free before it is taken here.
+        # PostgreSQL may allocate some of the free space first.
         while not _take(file.fileno(), _free_bytes(disk)):
             continue
         await asyncio.sleep(FULL_SECONDS)
@@ -52,7 +52,7 @@ def _free_bytes(disk: Path) -> int:
 
 
 def _take(descriptor: int, size: int) -> bool:
-    """Whether nothing is left, or all of it could be taken."""
+    """Allocates `size` bytes; whether there was room."""
     try:
         if size:
             os.posix_fallocate(descriptor, 0, size)

@@ -1,4 +1,4 @@
-"""Clients that add without pause, over gRPC and over HTTP, through whatever happens."""
+"""Clients that add without pause, over gRPC and over HTTP, during all faults."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _PLACES = ("Lisbon", "Oslo", "Quito", "Seoul", "Cairo")
 
 
 class Workload:
-    """Sends each add to one server or another, now and then twice, and records the outcome."""
+    """Sends each add to a random server, sometimes twice, and records the outcome."""
 
     def __init__(self, servers: Sequence[ServerProcess], key: str, chance: random.Random) -> None:
         self._servers = servers
@@ -37,7 +37,7 @@ class Workload:
 
     @asynccontextmanager
     async def running(self, callers: int) -> AsyncIterator[None]:
-        """Adds during the block; every call that has begun ends before it does."""
+        """Adds during the block, and waits for its calls before the block ends."""
         stop = asyncio.Event()
         tasks = [asyncio.create_task(self._add_until(stop)) for _ in range(callers)]
         try:
@@ -47,10 +47,10 @@ class Workload:
             await asyncio.gather(*tasks)
 
     async def repeat_unknown(self) -> None:
-        """Sends what is unknown again, which has to succeed and to change nothing that is there.
+        """Repeats the calls of unknown outcome until they are acknowledged, as a client would.
 
-        As a client would, until it is acknowledged: the turn that a server had when it was killed
-        ends with its lease.
+        They must change nothing that is stored already. The turn of a killed server ends with its
+        lease.
         """
         for call in list(self.recorder.with_outcome(Outcome.UNKNOWN)):
             async with asyncio.timeout(REPEAT_SECONDS):
@@ -60,10 +60,10 @@ class Workload:
                     await self._send(call, self._servers[0])
 
     async def finish_operations(self) -> int:
-        """Waits until what was accepted is done; how many operations that were.
+        """Waits for all accepted operations and returns their number.
 
         Raises:
-            AssertionError: one was given up.
+            AssertionError: one has failed.
         """
         accepted = [call for call in self.recorder.calls if call.operation]
         async with connected(self._servers[0].address, self._key) as client:
@@ -81,11 +81,11 @@ class Workload:
             servers = [self._chance.choice(self._servers) for _ in range(deliveries)]
             await asyncio.gather(*(self._send(call, server) for server in servers))
             if call.outcome is not Outcome.ACKNOWLEDGED:
-                # A server that is away refuses at once: give it a moment, as a client would.
+                # An unavailable server refuses at once: pause, as a client would.
                 await asyncio.sleep(0.25)
 
     async def _send(self, call: Recorded, server: ServerProcess) -> None:
-        """Through one door or the other; both know an intent by its request id."""
+        """Sends the call over gRPC or HTTP; both identify a request by its request id."""
         if self._chance.random() < 0.5:
             await self._send_over_http(call, server.http_address)
         else:
@@ -114,7 +114,7 @@ class Workload:
         call.fail(reason.removeprefix("ERROR_REASON_"))
 
     async def _send_over_grpc(self, call: Recorded, address: str) -> None:
-        # A channel of its own: one that has failed would wait before it tries again.
+        # A new channel, because a failed one would wait before it reconnects.
         async with grpc.aio.insecure_channel(address) as channel:
             try:
                 response = await MemoryServiceStub(channel).AddMemories(
