@@ -136,7 +136,8 @@ async def one_round(
 
 def print_table(measured: dict[str, Measured]) -> None:
     """Milliseconds of the quiet project's calls, and how many times those alone they are."""
-    table = Table("beside", "call", "p50 ms", "p99 ms", "p50", "p99", "failed", "not ready")
+    table = Table("", "call", "p50 ms", "p99 ms", "p50", "p99", "failed", "unready")
+    table.columns[0].no_wrap = table.columns[1].no_wrap = True
     for kind, figures in measured.items():
         for name in ("adds", "searches"):
             alone = Figures.of(getattr(measured[ALONE], name), 1.0)
@@ -149,7 +150,7 @@ def print_table(measured: dict[str, Measured]) -> None:
                 f"{here.p50_ms / alone.p50_ms:.1f}x",
                 f"{here.p99_ms / alone.p99_ms:.1f}x",
                 str(figures.failed),
-                f"{figures.unready} of {figures.ready + figures.unready}",
+                f"{figures.unready}/{figures.ready + figures.unready}",
             )
     Console().print(table)
 
@@ -158,8 +159,8 @@ def parse_arguments() -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.hostile", description=__doc__)
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    parser.add_argument("--seconds", type=float, default=4.0, help="beside each kind, a round")
-    parser.add_argument("--rounds", type=int, default=2, help="rounds")
+    parser.add_argument("--seconds", type=float, default=6.0, help="beside each kind, a round")
+    parser.add_argument("--rounds", type=int, default=1, help="rounds")
     return parser.parse_args()
 
 

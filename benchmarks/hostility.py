@@ -71,8 +71,8 @@ class Hostile:
 KINDS: Final[Mapping[str, Mapping[Act, int]]] = {
     "filters": {Hostile.list: LISTERS},
     "writers": {Hostile.add: WRITERS},
-    "writers and watchers": {Hostile.add: WRITERS, Hostile.watch: WATCHERS},
-    "all of these": {Hostile.add: WRITERS, Hostile.watch: WATCHERS, Hostile.list: LISTERS},
+    "writers, watchers": {Hostile.add: WRITERS, Hostile.watch: WATCHERS},
+    "all three": {Hostile.add: WRITERS, Hostile.watch: WATCHERS, Hostile.list: LISTERS},
 }
 """How many callers do what at once."""
 
