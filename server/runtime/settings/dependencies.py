@@ -14,14 +14,15 @@ from server.storage.postgres.pool import PostgresOptions
 from server.storage.postgres.scope_indexes import MOST_BYTES
 
 
+def reading(prefix: str) -> SettingsConfigDict:
+    """Has a section read the variables with a prefix; an empty one counts as not set."""
+    return SettingsConfigDict(env_prefix=prefix, env_ignore_empty=True, extra="ignore")
+
+
 class DataSettings(BaseSettings):
     """Folders of the embedded mode. Both are created if they are missing."""
 
-    model_config = SettingsConfigDict(
-        env_prefix="MEMOIR_",
-        env_ignore_empty=True,
-        extra="ignore",
-    )
+    model_config = reading("MEMOIR_")
 
     data_dir: Path = Field(
         default=Path(".local/data"),
@@ -36,9 +37,7 @@ class DataSettings(BaseSettings):
 class InferenceSettings(BaseSettings):
     """Limits on what one add with `infer` may change."""
 
-    model_config = SettingsConfigDict(
-        env_prefix="MEMOIR_INFERENCE_", env_ignore_empty=True, extra="ignore"
-    )
+    model_config = reading("MEMOIR_INFERENCE_")
 
     max_deletions: int = Field(
         default=5,
@@ -59,7 +58,7 @@ class ModelChoice(StrEnum):
 class ModelSettings(BaseSettings):
     """Which models are used."""
 
-    model_config = SettingsConfigDict(env_prefix="MEMOIR_", env_ignore_empty=True, extra="ignore")
+    model_config = reading("MEMOIR_")
 
     models: ModelChoice | None = Field(
         default=None,
@@ -73,9 +72,7 @@ class ModelSettings(BaseSettings):
 class GeminiSettings(GeminiOptions, BaseSettings):
     """Times are in seconds."""
 
-    model_config = SettingsConfigDict(
-        env_prefix="MEMOIR_GEMINI_", env_ignore_empty=True, extra="ignore", populate_by_name=True
-    )
+    model_config = reading("MEMOIR_GEMINI_")
 
     api_key: SecretStr | None = Field(
         default=None,
@@ -87,9 +84,7 @@ class GeminiSettings(GeminiOptions, BaseSettings):
 class Neo4jSettings(BaseSettings):
     """Times are in seconds."""
 
-    model_config = SettingsConfigDict(
-        env_prefix="MEMOIR_NEO4J_", env_ignore_empty=True, extra="ignore"
-    )
+    model_config = reading("MEMOIR_NEO4J_")
 
     uri: str | None = Field(
         default=None, description="bolt:// or neo4j:// address. Default: an embedded server."
@@ -102,17 +97,13 @@ class Neo4jSettings(BaseSettings):
 class OperationSettings(OperationLimits, BaseSettings):
     """Settings of asynchronous calls. The names say the units of time."""
 
-    model_config = SettingsConfigDict(
-        env_prefix="MEMOIR_OPERATIONS_", env_ignore_empty=True, extra="ignore"
-    )
+    model_config = reading("MEMOIR_OPERATIONS_")
 
 
 class PostgresSettings(PostgresOptions, BaseSettings):
     """Times are in seconds."""
 
-    model_config = SettingsConfigDict(
-        env_prefix="MEMOIR_POSTGRES_", env_ignore_empty=True, extra="ignore"
-    )
+    model_config = reading("MEMOIR_POSTGRES_")
 
     dsn: SecretStr | None = Field(
         default=None,
@@ -123,9 +114,7 @@ class PostgresSettings(PostgresOptions, BaseSettings):
 class RetentionSettings(BaseSettings):
     """Settings of expired memories."""
 
-    model_config = SettingsConfigDict(
-        env_prefix="MEMOIR_RETENTION_", env_ignore_empty=True, extra="ignore"
-    )
+    model_config = reading("MEMOIR_RETENTION_")
 
     purge_days: int = Field(
         default=30,
@@ -139,9 +128,7 @@ class RetentionSettings(BaseSettings):
 class SearchSettings(BaseSettings):
     """Settings of searches."""
 
-    model_config = SettingsConfigDict(
-        env_prefix="MEMOIR_SEARCH_", env_ignore_empty=True, extra="ignore"
-    )
+    model_config = reading("MEMOIR_SEARCH_")
 
     index_mb: int = Field(
         default=MOST_BYTES // 2**20,

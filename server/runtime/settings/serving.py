@@ -9,18 +9,17 @@ from pathlib import Path
 from typing import Final, Literal
 
 from pydantic import Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings
 
 from server.api.grpc.admission import AdmissionLimits
 from server.api.limits import GrpcLimits, HttpLimits
+from server.runtime.settings.dependencies import reading
 
 
 class AdmissionSettings(AdmissionLimits, BaseSettings):
     """Limits on the work of all projects, and on the calls of each."""
 
-    model_config = SettingsConfigDict(
-        env_prefix="MEMOIR_ADMISSION_", env_ignore_empty=True, extra="ignore"
-    )
+    model_config = reading("MEMOIR_ADMISSION_")
 
     project_rate: float = Field(
         default=0.0, ge=0, description="Calls per second of one project; 0 means no limit."
@@ -33,7 +32,7 @@ class AdmissionSettings(AdmissionLimits, BaseSettings):
 class FailpointSettings(BaseSettings):
     """For tests only: both must be set to have any effect."""
 
-    model_config = SettingsConfigDict(env_prefix="MEMOIR_", env_ignore_empty=True, extra="ignore")
+    model_config = reading("MEMOIR_")
 
     failpoints: str = Field(
         default="",
@@ -47,9 +46,7 @@ class FailpointSettings(BaseSettings):
 class GrpcSettings(GrpcLimits, BaseSettings):
     """Times are in seconds, sizes in bytes."""
 
-    model_config = SettingsConfigDict(
-        env_prefix="MEMOIR_GRPC_", env_ignore_empty=True, extra="ignore"
-    )
+    model_config = reading("MEMOIR_GRPC_")
 
     host: str = Field(default="127.0.0.1", description="Address to listen on.")
     port: int = Field(
@@ -82,9 +79,7 @@ class GrpcSettings(GrpcLimits, BaseSettings):
 class TlsSettings(BaseSettings):
     """TLS of gRPC, HTTP, the web page and metrics. The files may change while the server runs."""
 
-    model_config = SettingsConfigDict(
-        env_prefix="MEMOIR_TLS_", env_ignore_empty=True, extra="ignore"
-    )
+    model_config = reading("MEMOIR_TLS_")
 
     cert: Path | None = Field(
         default=None,
@@ -106,9 +101,7 @@ class TlsSettings(BaseSettings):
 class HttpSettings(HttpLimits, BaseSettings):
     """The HTTP door, for Mem0's clients and for plain JSON. Its users need an API key."""
 
-    model_config = SettingsConfigDict(
-        env_prefix="MEMOIR_HTTP_", env_ignore_empty=True, extra="ignore"
-    )
+    model_config = reading("MEMOIR_HTTP_")
 
     enabled: bool | None = Field(
         default=None,
@@ -126,9 +119,7 @@ class HttpSettings(HttpLimits, BaseSettings):
 class MetricsSettings(BaseSettings):
     """Metrics for Prometheus to scrape."""
 
-    model_config = SettingsConfigDict(
-        env_prefix="MEMOIR_METRICS_", env_ignore_empty=True, extra="ignore"
-    )
+    model_config = reading("MEMOIR_METRICS_")
 
     host: str = Field(default="127.0.0.1", description="Address to listen on.")
     port: int | None = Field(
@@ -142,9 +133,7 @@ class MetricsSettings(BaseSettings):
 class PageSettings(BaseSettings):
     """The web page, whose users need an API key."""
 
-    model_config = SettingsConfigDict(
-        env_prefix="MEMOIR_PAGE_", env_ignore_empty=True, extra="ignore"
-    )
+    model_config = reading("MEMOIR_PAGE_")
 
     host: str = Field(default="127.0.0.1", description="Address to listen on.")
     port: int | None = Field(
@@ -169,9 +158,7 @@ class LogFormat(StrEnum):
 class TelemetrySettings(BaseSettings):
     """Settings of logs. The standard OTEL_* variables configure tracing."""
 
-    model_config = SettingsConfigDict(
-        env_prefix="MEMOIR_LOG_", env_ignore_empty=True, extra="ignore"
-    )
+    model_config = reading("MEMOIR_LOG_")
 
     format: LogFormat | None = Field(
         default=None, description="json or console. Default: console on a terminal, else json."
@@ -206,7 +193,7 @@ def available_cores(quota_file: Path = _QUOTA_FILE) -> int:
 class WorkerSettings(BaseSettings):
     """Each process has its own event loop, connection pool and limits."""
 
-    model_config = SettingsConfigDict(env_prefix="MEMOIR_", env_ignore_empty=True, extra="ignore")
+    model_config = reading("MEMOIR_")
 
     workers: int | None = Field(
         default=None,
