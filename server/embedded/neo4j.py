@@ -6,8 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 import psutil
 from neo4j import AsyncGraphDatabase
@@ -15,7 +13,6 @@ from neo4j.exceptions import AuthError, DriverError, Neo4jError
 
 from server.embedded import neo4j_home
 from server.embedded.directory import (
-    DirectoryLock,
     EmbeddedError,
     MissingDependencyError,
     Progress,
@@ -23,7 +20,14 @@ from server.embedded.directory import (
     make_private,
 )
 from server.embedded.neo4j_home import LOOPBACK, find_java
-from server.embedded.process import ChildCommand, ChildProcess, Escalation, Supervisor, evict
+from server.embedded.process import (
+    ChildCommand,
+    ChildProcess,
+    EmbeddedServer,
+    Escalation,
+    Supervisor,
+    evict,
+)
 
 NAME = "Neo4j"
 SERVER_JARS = "neo4j-server-*.jar"
@@ -58,7 +62,7 @@ def running_at(data_dir: Path, uri: str) -> Neo4jAddress:
     return Neo4jAddress(uri, neo4j_home.USER, password)
 
 
-class EmbeddedNeo4j:
+class EmbeddedNeo4j(EmbeddedServer):
     """A Neo4j server in `data_dir`, run from the jars in `lib_dir`, on a loopback port.
 
     It is restarted on the same port, after growing pauses, if it ends unexpectedly.
@@ -72,24 +76,10 @@ class EmbeddedNeo4j:
         progress: Progress,
         java_options: Sequence[str] = (),
     ) -> None:
-        self._home = data_dir.expanduser().resolve()
+        super().__init__(data_dir, "console.log", progress)
         self._lib_dir = lib_dir.expanduser().resolve()
-        self._log = self._home / "console.log"
-        self._progress = progress
         self._java_options = tuple(java_options)
-        self._lock = DirectoryLock(self._home)
-        self._supervisor: Supervisor | None = None
         self._address: Neo4jAddress | None = None
-
-    @property
-    def pid(self) -> int | None:
-        """The id of the Java process, or None while it does not run."""
-        return self._supervisor.pid if self._supervisor else None
-
-    @property
-    def log_path(self) -> Path:
-        """The output of the Java process; Neo4j's own logs are in `logs` next to it."""
-        return self._log
 
     async def start(self) -> Neo4jAddress:
         """Starts the server, waits until it answers a query, and returns its address.
@@ -134,25 +124,6 @@ class EmbeddedNeo4j:
         if self._supervisor is None:
             raise StartError("Neo4j has not been spawned")
         await self._supervisor.until(self._answers, timeout)
-
-    async def stop(self) -> None:
-        """Closes the stores and ends the process. Without effect if it does not run."""
-        if self._supervisor is not None:
-            await self._supervisor.stop()
-            self._supervisor = None
-        self._lock.release()
-
-    async def __aenter__(self) -> Self:
-        await self.start()
-        return self
-
-    async def __aexit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc_value: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        await self.stop()
 
     def _require_jars(self) -> None:
         if not any(self._lib_dir.glob(SERVER_JARS)):

@@ -4,21 +4,25 @@ import signal
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 from urllib.parse import quote
 
 import asyncpg
 
 from server.embedded import postgres_cluster as cluster
 from server.embedded.directory import (
-    DirectoryLock,
     Progress,
     SocketDirectory,
     choose_account,
     make_private,
 )
-from server.embedded.process import ChildCommand, ChildProcess, Escalation, Supervisor, evict
+from server.embedded.process import (
+    ChildCommand,
+    ChildProcess,
+    EmbeddedServer,
+    Escalation,
+    Supervisor,
+    evict,
+)
 
 NAME = "PostgreSQL"
 
@@ -32,7 +36,7 @@ READY_SECONDS = 120.0
 CONNECT_SECONDS = 5.0
 
 
-class EmbeddedPostgres:
+class EmbeddedPostgres(EmbeddedServer):
     """A PostgreSQL cluster in `data_dir` that is reached only through a Unix socket.
 
     It is created at the first start, and restarted at the same address if it ends unexpectedly.
@@ -42,19 +46,10 @@ class EmbeddedPostgres:
     def __init__(
         self, data_dir: Path, progress: Progress, settings: Mapping[str, str] | None = None
     ) -> None:
-        self._home = data_dir.expanduser().resolve()
+        super().__init__(data_dir, "postgres.log", progress)
         self._pgdata = self._home / "pgdata"
-        self._log = self._home / "postgres.log"
-        self._progress = progress
         self._settings = dict(settings or {})
-        self._lock = DirectoryLock(self._home)
         self._sockets = SocketDirectory(self._home, f".s.PGSQL.{cluster.PORT}")
-        self._supervisor: Supervisor | None = None
-
-    @property
-    def pid(self) -> int | None:
-        """The id of the postmaster, or None while it does not run."""
-        return self._supervisor.pid if self._supervisor else None
 
     @property
     def dsn(self) -> str:
@@ -62,11 +57,6 @@ class EmbeddedPostgres:
         # The port is explicit because PGPORT would replace it otherwise.
         host = quote(str(self._sockets.path), safe="")
         return f"postgresql://postgres@/postgres?host={host}&port={cluster.PORT}"
-
-    @property
-    def log_path(self) -> Path:
-        """The server's log."""
-        return self._log
 
     async def start(self) -> str:
         """Starts the server, waits until it accepts connections, and returns its DSN.
@@ -86,25 +76,6 @@ class EmbeddedPostgres:
             await self.stop()
             raise
         return self.dsn
-
-    async def stop(self) -> None:
-        """Closes connections, flushes, ends every process. Without effect if it does not run."""
-        if self._supervisor is not None:
-            await self._supervisor.stop()
-            self._supervisor = None
-        self._lock.release()
-
-    async def __aenter__(self) -> Self:
-        await self.start()
-        return self
-
-    async def __aexit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc_value: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        await self.stop()
 
     async def _prepare(self) -> ChildCommand:
         programs = cluster.find_programs()

@@ -8,16 +8,26 @@ import signal
 import subprocess
 import sys
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 import psutil
 
 from server.embedded import launch
-from server.embedded.directory import Account, EmbeddedError, Progress, StartError, open_log, tail
+from server.embedded.directory import (
+    Account,
+    DirectoryLock,
+    EmbeddedError,
+    Progress,
+    StartError,
+    open_log,
+    tail,
+)
 
 POLL_SECONDS = 0.05
 
@@ -264,3 +274,42 @@ class Supervisor:
 
     def _explain(self, reason: str) -> str:
         return f"{self._name} {reason}. The end of {self._log}:\n{tail(self._log)}"
+
+
+class EmbeddedServer(ABC):
+    """A database with a data directory of its own, and the supervisor of its process."""
+
+    def __init__(self, data_dir: Path, log_name: str, progress: Progress) -> None:
+        self._home = data_dir.expanduser().resolve()
+        self._log = self._home / log_name
+        self._progress = progress
+        self._lock = DirectoryLock(self._home)
+        self._supervisor: Supervisor | None = None
+
+    @property
+    def pid(self) -> int | None:
+        """The id of the process that was started, or None while it does not run."""
+        return self._supervisor.pid if self._supervisor else None
+
+    @property
+    def log_path(self) -> Path:
+        """What the process writes to its standard output and error."""
+        return self._log
+
+    @abstractmethod
+    async def start(self) -> object:
+        """Starts the server, waits until it can be used, and returns its address."""
+
+    async def stop(self) -> None:
+        """Stops the server and ends every process of it. Without effect if it does not run."""
+        if self._supervisor is not None:
+            await self._supervisor.stop()
+            self._supervisor = None
+        self._lock.release()
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(self, *_error: object) -> None:
+        await self.stop()

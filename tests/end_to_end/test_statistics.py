@@ -10,6 +10,7 @@ from memoir.v1 import memory_service_pb2, statistics_service_pb2
 from server.runtime.composition.database import open_administration
 from server.runtime.settings import PostgresSettings
 from tests.support.measurements import add, metrics_of, statistics_of
+from tests.support.outbox import outbox_empties
 from tests.support.processes import eventually
 from tests.support.server import Client, Home, ServerProcess, connected, key_of
 
@@ -57,6 +58,8 @@ async def test_the_graph_is_counted_once_it_follows(
 ) -> None:
     _, client = measured
     await add(client, "I work at Acme.")
+    # What is held is counted every ten seconds: the first count should find it all.
+    await outbox_empties(home.postgres_dsn, 30)
 
     async def is_projected() -> bool:
         found = await statistics_of(client)

@@ -75,7 +75,9 @@ async def test_candidates_are_repeated_or_changed(language_model: GeminiLanguage
     again = await language_model.infer(request(candidates=("User lives in Oslo.",)))
     moved = await language_model.infer(request(candidates=("User is 30.", "User lives in Rome.")))
 
-    assert again.operations == []
+    assert [(operation.action, operation.text) for operation in again.operations] == [
+        ("ADD", "User lives in Oslo.")
+    ]
     assert [(operation.action, operation.target) for operation in moved.operations] == [
         ("UPDATE", 2)
     ]
