@@ -285,6 +285,30 @@ async def test_a_fact_is_as_long_as_its_message(store: MemoryStore, time: dateti
     assert found["red and a car"] < found[short.memory.text]
 
 
+async def test_facts_that_cannot_be_found_lend_nothing(store: MemoryStore) -> None:
+    async def fact(text: str, ordinal: int, **details: object) -> EmbeddedMemory:
+        evidence = [Evidence(new_id(NOW, ordinal), "")]
+        [added] = await add(store, text, evidence=evidence, **details)
+        return added
+
+    deleted = await fact("The harbour is far", 0)
+    await fact("They moved", 1, metadata={"kept": True})
+    yesterday = NOW.date() - timedelta(days=1)
+    await fact("The harbour was near", 2, expiration_date=yesterday)
+    await fact("A harbour", 1, project_id="project-2")
+    await fact("A harbour", 1, scope=Scope(user_id="bob"))
+    await fact("A harbour", 1, scope=Scope(user_id="alice", run_id="other"))
+    every = await lexical(store, "harbour")
+    assert set(every) == {"The harbour is far", "They moved", "A harbour"}
+    assert every["They moved"] == pytest.approx(every["The harbour is far"] * CONTEXT_SHARE)
+    kept = parse_filter({"metadata.kept": True})
+    assert await lexical(store, "harbour", filters=kept) == {}
+    later = call(time=NOW + timedelta(minutes=1))
+    await store.commit(ChangeSet(later, deleted=[MemoryDeletion(0, deleted.memory.id, 1)]))
+    assert set(await lexical(store, "harbour")) == {"A harbour"}
+    assert "They moved" in await lexical(store, "harbour", time=NOW + timedelta(seconds=30))
+
+
 async def test_a_changed_fact_stands_where_it_was_said_last(store: MemoryStore) -> None:
     (fact,) = await add(store, "a boat", evidence=[Evidence(new_id(NOW), "a boat")])
     await tell(store, passages(("The harbour.",)), time=NOW + timedelta(minutes=1))
