@@ -288,7 +288,12 @@ async def test_a_fact_is_as_long_as_its_message(store: MemoryStore, time: dateti
 async def test_facts_that_cannot_be_found_lend_nothing(store: MemoryStore) -> None:
     async def fact(text: str, ordinal: int, **details: object) -> EmbeddedMemory:
         evidence = [Evidence(new_id(NOW, ordinal), "")]
-        [added] = await add(store, text, evidence=evidence, **details)
+        [added] = await add(
+            store,
+            text,
+            evidence=evidence,
+            **details,  # type: ignore[arg-type] # names fit
+        )
         return added
 
     deleted = await fact("The harbour is far", 0)

@@ -12,7 +12,7 @@ from server.memories.add.change_sets import AddContext, provenance
 from server.memories.add.duplicates import KnownFacts, StatedFact
 from server.memories.add.inference import Candidate
 from server.memories.add.others_text import find_others_text
-from server.memories.add.plan import AddFact, DeleteFact, Plan, UpdateFact
+from server.memories.add.plan import MAX_OPERATIONS, AddFact, DeleteFact, Plan, UpdateFact
 from server.memories.conversation import Message, Role
 from server.memories.memory import EventType, Evidence, Memory, embedded_text, fact_digest
 from server.memories.passages import Coverage, Span, left_over, parts_of, passage_digest, spans_of
@@ -73,7 +73,8 @@ def new_passages(
         message = messages[part.message_index]
         digest = passage_digest(message.role, message.name, message.content, part.number)
         passages[digest] = NewPassage(
-            passage_id=new_id(add.call.time, part.number),
+            # Behind the memories of its message, in what was said around it.
+            passage_id=new_id(add.call.time, MAX_OPERATIONS + part.number),
             message_id=message.id,
             role=message.role,
             name=message.name,

@@ -100,3 +100,12 @@ def test_a_passage_stands_for_its_message() -> None:
     passage = memory_service_pb2.Passage(role="user", text="Hi. We sailed to Bo.")
     found = memory_service_pb2.SearchMemoriesResult(passage=passage)
     assert set(sources_of(conversation, found)) == {"1"}
+
+
+@pytest.mark.parametrize("name", ["chats.jsonl", "multilingual.jsonl"])
+def test_what_answers_an_invented_question_was_said(name: str) -> None:
+    file = Path(__file__).parents[3] / "benchmarks" / name
+    for conversation in read_conversations(file):
+        said = {message.id for message in conversation.messages}
+        assert conversation.questions
+        assert all(set(question.evidence) <= said for question in conversation.questions)

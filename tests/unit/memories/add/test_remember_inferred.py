@@ -331,6 +331,14 @@ async def test_what_no_operation_rests_on_is_kept(world: World) -> None:
     assert second.embedding == world.embedder.vector_of("Welcome to Lisbon!")
 
 
+async def test_passages_stand_behind_the_memories_of_their_message(world: World) -> None:
+    said = Message(Role.USER, "I like tea. It rains.")
+    await world.hears(add("Likes tea", quote="I like tea"), messages=[said])
+    changes = world.store.change_sets[-1]
+    assert changes.passages is not None
+    assert changes.added[0].memory.id < changes.passages.passages[0].passage_id
+
+
 async def test_what_repeats_a_memory_is_in_no_passage(world: World) -> None:
     await world.knows("Likes tea")
     said = Message(Role.USER, "I like tea. It rains.")
