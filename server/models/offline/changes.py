@@ -87,7 +87,7 @@ class Ledger:
         near = [(entry, other) for entry, other in standing if fact.shares_subject(other)]
         matches = [
             (entry, other, gone)
-            for entry, other in (standing if fact.is_ending else ())
+            for entry, other in (standing if fact.is_ending or fact.ending.over else ())
             if entry.is_open and (gone := taken_back(fact, other)) is not None
         ]
         if matches or (fact.is_ending and not fact.slots):

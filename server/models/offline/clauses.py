@@ -80,7 +80,10 @@ def subject_end(tokens: Sequence[Token], place: int) -> int | None:
 
 
 def _noun_phrase_end(tokens: Sequence[Token], start: int, end: int) -> int | None:
+    is_indefinite = tokens[start].lower in _ARTICLES
     while end <= min(start + _MOST_SUBJECT_WORDS, len(tokens) - 1):
+        if is_indefinite and tokens[end].lower in {"called", "named"}:
+            return None  # `a cat called Pia` is what somebody has, and calls nobody.
         if lowered(tokens[end : end + 2]) in (["and", "i"], ["nor", "i"]):
             return end + 2
         is_plural = any(token.lower == "and" for token in tokens[start + 1 : end - 1])

@@ -135,7 +135,8 @@ def taken_back(fact: Fact, other: Fact) -> tuple[Item, ...] | None:
     gone: tuple[Item, ...] | None = None
     if other.is_ending:
         return None
-    if is_shared and any(over.match(other.verb_phrase) for over in ending.over):
+    is_over = is_shared and (fact.statement.is_past or not fact.is_qualified)
+    if is_over and any(over.match(other.verb_phrase) for over in ending.over):
         return ()
     if ending.relations and not fact.is_qualified and (is_shared or other.tells_name):
         gone = _relation_ended(fact, other)

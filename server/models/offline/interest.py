@@ -57,7 +57,8 @@ def _is_remark(fact: Fact) -> bool:
         return False
     verb = statement.tokens[statement.verb].lower
     mood = words[:1] if fact.stem == "be" else [verb] if verb.endswith("ing") else []
-    is_mood = not (_MOODS.isdisjoint(mood) or fact.ending.over)
+    is_sorry = fact.stem == "be" and lowered(statement.rest[:1]) == ["sorry"]
+    is_mood = is_sorry or not (_MOODS.isdisjoint(mood) or fact.ending.over)
     if fact.stem in _OPINIONS or is_mood:
         return True
     if lexicon.ADVERBS.issuperset(words):

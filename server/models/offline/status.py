@@ -79,7 +79,7 @@ class Ending:
     """How a clause ends what was so.
 
     `relations` end by what the verb says, such as `works_at`; if `is_named` only those to what the
-    clause names. `over` matches what can be true no longer, from the verb on. By their `kinds`,
+    clause names. `over` matches what cannot be so as well, from the verb on. By their `kinds`,
     things are had no longer (DISPOSAL), used or done no longer (GIVING_UP), or neither, nor lived
     in (SWITCH); after a LOSS the subject is there no longer.
     """
@@ -91,7 +91,7 @@ class Ending:
 
     def __bool__(self) -> bool:
         """Whether it ends anything."""
-        return bool(self.kinds or self.relations or self.over)
+        return bool(self.kinds or self.relations)
 
 
 def read_ending(statement: Statement, complement: Complement) -> Ending:
