@@ -8,7 +8,7 @@ from functools import lru_cache
 
 from server.core.text import english_stem, words
 from server.memories.add.inference import Category
-from server.models.offline.lexicon import CATEGORY_WORDS, FUNCTION_WORDS, KINSHIP, PETS, listed
+from server.models.offline.lexicon import FUNCTION_WORDS, KINSHIP, PETS, listed, lists
 
 MAX_CATEGORIES = 3
 _FALLBACK = "misc"
@@ -16,7 +16,7 @@ _FALLBACK = "misc"
 _MORE_KEYWORDS = {"family": PETS | KINSHIP.keys(), "professional_details": listed("jobs")}
 _KEYWORD_STEMS = {
     name: frozenset(map(english_stem, found | _MORE_KEYWORDS.get(name, frozenset())))
-    for name, found in CATEGORY_WORDS.items()
+    for name, found in lists("categories").items()
 }
 
 # Words of a request such as `only food preferences`; what remains is what it is about.

@@ -113,30 +113,30 @@ def main_subject(tokens: Sequence[Token]) -> tuple[int, int] | None:
     A clause may begin with when or where: `In summer I live in Faro`. If a clause of its own is in
     front, the main clause begins after its comma.
     """
-    if not tokens:
-        return None
-    end = subject_end(tokens, 0)
-    if end is not None:
-        return 0, end
-    first = tokens[0].lower
-    if first in lexicon.ADVERBS:
-        begin = after_adverbs(tokens, 0)
-        begin += begin < len(tokens) and tokens[begin].text == ","
-        end = subject_end(tokens, begin)
-        return (begin, end) if end is not None else None
-    is_clause = first in lexicon.CONJUNCTIONS and not (
-        first in lexicon.PREPOSITIONS and subject_end(tokens, 1) is None
-    )
-    if not is_clause and first not in _FRONTED:
-        return None
-    most = _MOST_CLAUSE_WORDS if is_clause else _MOST_FRONTED_WORDS + 1
-    for place in range(1, min(len(tokens), most)):
-        if is_clause and tokens[place - 1].text != ",":
-            continue
+    for place in _beginnings(tokens):
         end = subject_end(tokens, place)
         if end is not None:
             return place, end
     return None
+
+
+def _beginnings(tokens: Sequence[Token]) -> Iterator[int]:
+    """Where the main clause may begin."""
+    first = tokens[0].lower if tokens else ""
+    yield 0
+    if first in lexicon.ADVERBS:
+        place = after_adverbs(tokens, 0)
+        yield place + (place < len(tokens) and tokens[place].text == ",")
+    elif first in lexicon.CONJUNCTIONS and not _is_preposition(tokens):
+        most = min(len(tokens), _MOST_CLAUSE_WORDS)
+        yield from (place for place in range(1, most) if tokens[place - 1].text == ",")
+    elif first in _FRONTED:
+        yield from range(1, min(len(tokens), _MOST_FRONTED_WORDS + 1))
+
+
+def _is_preposition(tokens: Sequence[Token]) -> bool:
+    """Whether the first word stands before a noun, and not before a clause: `after lunch`."""
+    return tokens[0].lower in lexicon.PREPOSITIONS and subject_end(tokens, 1) is None
 
 
 def split(tokens: Sequence[Token]) -> Iterator[Clause]:

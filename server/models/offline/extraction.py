@@ -135,19 +135,16 @@ def _facts(statement: str, speaker: Speaker, people: People) -> Iterator[Fact]:
     if len(statement) > _MAX_SENTENCE_LENGTH:
         return
     has_pronoun = not PRONOUNS.keys().isdisjoint(statement.lower().split())
-    read = _read_facts if has_pronoun else _read_alike
-    for fact in read(statement, speaker, people):
+    found = _read_facts(statement, speaker, people) if has_pronoun else _read(statement, speaker)
+    for fact in found:
         people.hear(fact, speaker.name)
         yield fact
 
 
 @lru_cache(maxsize=2_048)
-def _facts_without_pronouns(statement: str, speaker: Speaker) -> tuple[Fact, ...]:
+def _read(statement: str, speaker: Speaker) -> Sequence[Fact]:
+    """The facts in a sentence without a pronoun for somebody, which are always the same."""
     return tuple(_read_facts(statement, speaker, People()))
-
-
-def _read_alike(statement: str, speaker: Speaker, _: People) -> Sequence[Fact]:
-    return _facts_without_pronouns(statement, speaker)
 
 
 def _read_facts(statement: str, speaker: Speaker, people: People) -> Iterator[Fact]:

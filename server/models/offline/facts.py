@@ -217,8 +217,7 @@ _IN_A_YEAR = re.compile(r"\bin (?:\w+ )?\d{4}\b")
 _CHANGING = word_set(
     "up down went rose increased dropped fell decreased changed moved postponed raised"
 )
-_MARITAL_STATUS = {"married_to": "married", "engaged_to": "engaged", "dates": "together",
-                   "partner_of": "together"}  # fmt: skip
+_MARITAL_STATUS = lexicon.pairs("marital_status")
 _BEARING = lexicon.stems("stand bear")
 _WHERE = ("with ", "at ", "on ", "in ")
 _CHANGE = lexicon.verb_stem("change")

@@ -7,21 +7,14 @@ from dataclasses import dataclass
 
 from server.core.text import english_stem, normalized, words
 from server.models.offline.facts import Fact
-from server.models.offline.lexicon import FUNCTION_WORDS, listed, pattern
+from server.models.offline.lexicon import FUNCTION_WORDS, listed, lists, pattern
 from server.models.offline.phrases import content_stems
 
 _REQUEST, _EVERYTHING = pattern("forget_request"), pattern("everything")
 _SAYS_NOTHING = FUNCTION_WORDS | listed("asking")
 _SAID_OTHERWISE = {
-    relation: frozenset(map(english_stem, names.split()))
-    for relation, names in {
-        "lives_in": "live home city residence move address town",
-        "works_at": "work job employer company",
-        "works_as": "work job occupation profession",
-        "follows_diet": "diet eat",
-        "allergic_to": "allergy",
-        "phone_number": "phone number",
-    }.items()
+    relation: frozenset(map(english_stem, names))
+    for relation, names in lists("said_otherwise").items()
 }
 _SHORTEST_COMMON = 4
 

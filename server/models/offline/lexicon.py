@@ -44,6 +44,11 @@ def stems(text: str) -> frozenset[str]:
     return frozenset(map(english_stem, text.split()))
 
 
+def lists(table: str) -> dict[str, frozenset[str]]:
+    """All lists of a table in `words.toml`."""
+    return {name: word_set(text) for name, text in _TABLES[table].items()}
+
+
 def verbs_listed(name: str) -> frozenset[str]:
     """The stems of the verbs of a list in `words.toml`."""
     return stems(_TABLES["english"][name])
@@ -85,7 +90,6 @@ _OTHER_LISTS: Final[dict[str, Iterable[str]]] = {
     "months": {*MONTHS, *(name[:3] for name in MONTHS), "sept"},
     "forget": listed("forget", "languages"),
 }
-CATEGORY_WORDS: Final = {name: word_set(text) for name, text in _TABLES["categories"].items()}
 
 AUXILIARIES: Final = word_set("do does did am is are was were have has had will")
 MODALS: Final = word_set("would could should might may must shall can")

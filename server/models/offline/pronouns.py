@@ -58,22 +58,17 @@ class People:
 
 
 def own_thing(clause: Clause) -> Sequence[Token]:
-    """The only thing of the speaker's that a clause names: `my number`, `a new number`."""
-    words = lowered(clause.tokens)
-    starts = [
-        p + (w == "a")
-        for p, w in enumerate(words)
-        if w in {"my", "our"} or words[p : p + 2] == ["a", "new"]
-    ]
+    """The only thing of the speaker's that a clause names, such as `my number`."""
+    tokens, words = clause.tokens, lowered(clause.tokens)
+    starts = [place for place, word in enumerate(words) if word in {"my", "our"}]
     if len(starts) != 1:
         return ()
     end = starts[0] + 1
-    while end < len(words) and words[end] not in PHRASE_STOPS and words[end] != "used":
-        if not clause.tokens[end].is_word or is_verb(clause.tokens, end):
+    while end < len(words) and words[end] not in PHRASE_STOPS and tokens[end].is_word:
+        if is_verb(tokens, end):
             break
         end += 1
-    my = clause.tokens[starts[0]]._replace(text="my", lower="my")
-    return (my, *clause.tokens[starts[0] + 1 : end])
+    return (tokens[starts[0]]._replace(text="my", lower="my"), *tokens[starts[0] + 1 : end])
 
 
 def with_thing(clause: Clause, thing: Sequence[Token]) -> Clause:

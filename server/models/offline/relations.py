@@ -17,13 +17,11 @@ _NAMED, _STATES = rules("name"), rules("state")
 _RELATING = {lexicon.verb_stem(verb): verb for verb in listed("relating")}
 _SAME_RELATION = lexicon.pairs("same_relation")
 _LEADS = {"allergic to": "allergic_to", "fan of": "likes"}
-_DENIED = {"likes": "dislikes", "loves": "dislikes", "enjoys": "dislikes", "eats": "avoids",
-           "drinks": "avoids"}  # fmt: skip
+_DENIED = lexicon.pairs("denied")
 _NAMES_WITHIN = 10
 """How many words after the verb a name may begin."""
 
-_STREETS = word_set("street road avenue lane drive square court terrace boulevard")
-_NOT_PLACES = listed("not_places")
+_STREETS, _NOT_PLACES = listed("streets"), listed("not_places")
 _PAST_MEANS_OVER = stems("live reside work intern study come")
 _TELLING_VALUES = stems("be change")
 _CHANGING = lexicon.verb_stem("change")

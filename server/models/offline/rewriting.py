@@ -31,29 +31,25 @@ _MOST_OWNED_WORDS = 3
 
 def tokenize(sentence: str) -> list[Token]:
     """The tokens of a sentence; short forms such as `I'm` as the two words that they are."""
-    tokens = split_words(sentence)
-    if any(token is IS or token.lower.endswith("'s") for token in tokens):
-        tokens = _with_is(tokens)
-        following = [*tokens[1:], IS]
-        return [HAS if token is IS and _is_done(after) else token
-                for token, after in zip(tokens, following, strict=True)]  # fmt: skip
+    said, tokens = split_words(sentence), list[Token]()
+    for place, token in enumerate(said):
+        is_short = _is_short(said, place)
+        if is_short:
+            tokens.append(token._replace(text=token.text[:-2], lower=token.lower[:-2]))
+        if is_short or token is IS:
+            is_done = place + 1 < len(said) and _is_done(said[place + 1])
+            tokens.append(HAS if is_done else IS)
+        else:
+            tokens.append(token)
     return tokens
 
 
-def _with_is(tokens: list[Token]) -> list[Token]:
-    """The tokens with `my sister's a nurse` as `my sister is a nurse`.
-
-    An owner has a noun after it, and a verb after that.
-    """
-    place = 0
-    while place < len(tokens) - 1:
-        token, following = tokens[place], tokens[place + 1]
-        is_short = token.lower.endswith("'s") and _begins_clause(tokens, place)
-        if is_short and (_no_noun(following) or _is_last(tokens, place + 1)):
-            noun = token._replace(text=token.text[:-2], lower=token.lower[:-2])
-            tokens[place : place + 1] = [noun, IS]
-        place += 1
-    return tokens
+def _is_short(tokens: Sequence[Token], place: int) -> bool:
+    """Whether this is `sister's` for `sister is`: after an owner come a noun and a verb."""
+    if not tokens[place].lower.endswith("'s") or place + 1 == len(tokens):
+        return False
+    is_state = _no_noun(tokens[place + 1]) or _is_last(tokens, place + 1)
+    return is_state and _begins_clause(tokens, place)
 
 
 def _is_done(token: Token) -> bool:
