@@ -30,6 +30,7 @@ _STAYING, _CIRCUMSTANCES = (
     lexicon.stems("live stay work study teach"),
     word_set("at in for as from"),
 )
+_DYING = lexicon.stems("die")
 _LEARNING = lexicon.stems("learn study take attend do train practise practice")
 _FINISHING = lexicon.stems("finish complete")
 _ARRANGEMENTS = content_stems("subscription membership")
@@ -135,7 +136,8 @@ def taken_back(fact: Fact, other: Fact) -> tuple[Item, ...] | None:
     gone: tuple[Item, ...] | None = None
     if other.is_ending:
         return None
-    is_over = is_shared and (fact.statement.is_past or not fact.is_qualified)
+    is_now = fact.statement.is_past or not fact.is_qualified
+    is_over = is_shared and is_now and not fact.is_dated
     if is_over and any(over.match(other.verb_phrase) for over in ending.over):
         return ()
     if ending.relations and not fact.is_qualified and (is_shared or other.tells_name):
@@ -155,6 +157,8 @@ def taken_back(fact: Fact, other: Fact) -> tuple[Item, ...] | None:
 
 def _lost(fact: Fact, other: Fact) -> tuple[Item, ...] | None:
     """What of the other fact is over once its subject, or what it says is had, is not there."""
+    if fact.stem in _DYING and not fact.subject.is_somebody:
+        return None  # A telephone that died may live on.
     gone = fact.subject.names | fact.own_things
     if not gone.isdisjoint(other.about):
         return None if other.statement.is_past or other.tells_name else ()
