@@ -85,11 +85,6 @@ DAYS: Final = tuple(map(str.lower, calendar.day_name))
 """The weekdays in their order, from Monday."""
 
 MONTHS: Final = tuple(map(str.lower, calendar.month_name[1:]))
-_OTHER_LISTS: Final[dict[str, Iterable[str]]] = {
-    "courtesies": COURTESIES,
-    "months": {*MONTHS, *(name[:3] for name in MONTHS), "sept"},
-    "forget": listed("forget", "languages"),
-}
 
 AUXILIARIES: Final = word_set("do does did am is are was were have has had will")
 MODALS: Final = word_set("would could should might may must shall can")
@@ -125,7 +120,14 @@ PHRASE_STOPS: Final = (
     | QUESTION_WORDS
     | listed("phrase_stops")
 )
-_OTHER_LISTS["no_object"] = PHRASE_STOPS | {"back", "out"}
+_OTHER_LISTS: Final[dict[str, Iterable[str]]] = {
+    "courtesies": COURTESIES,
+    "months": {*MONTHS, *(name[:3] for name in MONTHS), "sept"},
+    "forget": listed("forget", "languages"),
+    "no_object": PHRASE_STOPS | {"back", "out"},
+}
+"""What patterns may name beside the lists of the file."""
+
 NOT_NAMES: Final = (
     FUNCTION_WORDS | MODALS | NEGATED.keys() | ADVERBS | QUESTION_WORDS | UNREAL | TIMES
     | PHRASE_STOPS | listed("not_names")
@@ -139,19 +141,12 @@ VERB_STEMS: Final = frozenset(map(english_stem, VERBS))
 _IRREGULAR: Final = pairs("irregular")
 _IRREGULAR_PAST = _IRREGULAR.keys() - word_set("am is are been being has dying lying does goes")
 _NEVER_PAST = word_set("need feed breed bleed speed seed weed")
-_JOBS: Final = listed("jobs")
-_JOB_ENDINGS = tuple(listed("job_endings"))
 _THIRD_PERSON = {"am": "is", "are": "is", "were": "was", "have": "has"}
 
 
 def is_past(word: str) -> bool:
     """Whether the word is a verb in the past tense, as far as its look tells."""
     return word in _IRREGULAR_PAST or (word.endswith("ed") and word not in _NEVER_PAST)
-
-
-def is_job(word: str) -> bool:
-    """Whether the word is an occupation, as far as its ending tells."""
-    return word in _JOBS or word.endswith(_JOB_ENDINGS)
 
 
 def is_gerund(word: str) -> bool:
