@@ -13,16 +13,8 @@ from server.graph.model import Entity, Relation
 from server.graph.project.supersession import is_functional
 from server.models.offline import lexicon
 from server.models.offline.lexicon import KINSHIP, PETS, listed, pattern, word_set
-from server.models.offline.people import (
-    Subject,
-    is_personal_name,
-    without_which,
-)
-from server.models.offline.phrases import (
-    Complement,
-    is_quantity,
-    names_in,
-)
+from server.models.offline.people import Subject, is_personal_name, without_which
+from server.models.offline.phrases import Complement, is_quantity, names_in
 from server.models.offline.statements import Statement, Who
 from server.models.offline.status import Ending, contrast_place, read_ending
 from server.models.offline.tokens import Token, joined, lowered
@@ -91,9 +83,8 @@ class Fact:
 
         Names that are the object itself are not left open: one may speak several languages.
         """
-        frame = " ".join(
-            map(_left_open, self.statement.rest[: contrast_place(self.statement.rest)])
-        )
+        rest = self.statement.rest
+        frame = " ".join(map(_left_open, rest[: contrast_place(rest)]))
         frame = _UNITS.sub("#", _NEWS.sub("", frame))
         frame = _UNTIL.sub("", " ".join(re.sub(r"([#@])(?: \1)+", r"\1", frame).split()))
         is_event = self.statement.is_past or self.statement.is_limited

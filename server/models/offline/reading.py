@@ -13,11 +13,7 @@ from server.models.offline.clauses import Clause, split
 from server.models.offline.facts import Fact
 from server.models.offline.lexicon import kind_of
 from server.models.offline.people import Subject, read_subject, related
-from server.models.offline.phrases import (
-    Item,
-    read_complement,
-    read_name,
-)
+from server.models.offline.phrases import Item, read_complement, read_name
 from server.models.offline.relations import stated
 from server.models.offline.rewriting import Speaker, attributed, third_person_text, tokenize
 from server.models.offline.statements import Statement, Who, read_statement
