@@ -102,16 +102,16 @@ def _named(statement: Statement, subject: Subject) -> Iterator[tuple[str, Entity
     for rule in _NAMED.get(statement.stem, ()):
         (relation,) = rule.relations
         for place in range(min(len(rest), _NAMES_WITHIN)):
+            name = read_name(rest, place, several=rule.type == "organization")
+            if name is None or (rule.type == "place" and name[0].lower() in _NOT_PLACES):
+                continue
             if relation in found or not rule.lead.fullmatch(" ".join(words[:place])):
                 continue
-            name = read_name(rest, place, several=rule.type == "organization")
-            if name and (rule.type != "place" or name[0].lower() not in _NOT_PLACES):
-                is_street = name[0].split()[-1].lower() in _STREETS
-                is_home = relation == "lives_in"
-                if is_home and is_street:
-                    found["address"] = Entity(name[0], rule.type)
-                elif not (is_home and words[place - 1 : place] == ["on"]):
-                    found[relation] = Entity(name[0], rule.type)
+            is_home = relation == "lives_in"
+            if is_home and name[0].split()[-1].lower() in _STREETS:
+                found["address"] = Entity(name[0], rule.type)
+            elif not (is_home and words[place - 1 : place] == ["on"]):
+                found[relation] = Entity(name[0], rule.type)
     if subject.kin:
         found.pop("named", None)
     yield from found.items()

@@ -110,9 +110,9 @@ def read_ending(statement: Statement, complement: Complement) -> Ending:
 def _fits(rule: Rule, statement: Statement, complement: Complement) -> bool:
     is_voice = statement.is_past or not rule.is_passive
     is_told = bool(complement.items) or rule.kind != GIVING_UP
-    words = " ".join(lowered(statement.rest))
-    is_worded = rule.lead.fullmatch(complement.lead) and rule.rest.match(words)
-    return is_voice and is_told and is_worded is not None
+    if not (is_voice and is_told and rule.lead.fullmatch(complement.lead)):
+        return False
+    return rule.rest.match(" ".join(lowered(statement.rest))) is not None
 
 
 def _denial(statement: Statement, complement: Complement) -> Ending:
