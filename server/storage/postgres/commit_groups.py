@@ -30,6 +30,9 @@ STATEMENTS_AT_ONCE: Final = 2
 MOST_TOGETHER: Final = 32
 """How many calls share a statement at most: their values are converted in about a millisecond."""
 
+LONG_SECONDS: Final = 0.25
+"""How long a small commit takes that waits for nobody, on a busy machine."""
+
 _FEW_ITEMS: Final = 10
 _FEW_CHARACTERS: Final = 10_000
 
@@ -53,10 +56,15 @@ class _Project:
 
 
 class CommitGroups:
-    """Writes calls alone, or together with others of their project."""
+    """Writes calls alone, or together with others of their project.
 
-    def __init__(self, record: Record) -> None:
+    A statement that has not ended after `long_seconds` waits for another transaction. It does not
+    count any more, so that those that have nothing to do with it go on.
+    """
+
+    def __init__(self, record: Record, long_seconds: float = LONG_SECONDS) -> None:
         self._record = record
+        self._long_seconds = long_seconds
         self._projects: dict[str, _Project] = {}
         self._statements = Background("commit-group")
 
@@ -77,16 +85,31 @@ class CommitGroups:
             deadline = current_request().deadline
             project.waiting.append(_Waiting(changes, copy_context(), deadline, outcome))
             return await outcome
-        project.running += 1
+        end = self._begin(project_id, project)
         try:
             [committed] = await self._record([changes])
             return committed
         finally:
-            self._ended(project_id, project)
+            end()
 
-    def _ended(self, project_id: str, project: _Project) -> None:
-        """Lets those who wait go on after a statement."""
-        project.running -= 1
+    def _begin(self, project_id: str, project: _Project) -> Callable[[], None]:
+        """Counts a statement that begins; the result is to be called when it has ended."""
+        project.running += 1
+        counts = True
+
+        def end() -> None:
+            nonlocal counts
+            if counts:
+                counts = False
+                timer.cancel()
+                project.running -= 1
+                self._begin_next(project_id, project)
+
+        timer = asyncio.get_running_loop().call_later(self._long_seconds, end)
+        return end
+
+    def _begin_next(self, project_id: str, project: _Project) -> None:
+        """Begins a statement for those who wait."""
         group: list[_Waiting] = []
         while project.waiting and len(group) < MOST_TOGETHER:
             waiting = project.waiting.popleft()
@@ -94,16 +117,15 @@ class CommitGroups:
             if not waiting.outcome.done():
                 group.append(waiting)
         if group:
-            project.running += 1
             # In the context of the call that has the most time left: none of them ends the others.
             longest = max(group, key=lambda waiting: waiting.deadline)
             self._statements.start(
                 self._write_together(group),
                 context=longest.context,
-                on_end=lambda: self._ended(project_id, project),
+                on_end=self._begin(project_id, project),
             )
         elif not project.running:
-            del self._projects[project_id]
+            self._projects.pop(project_id, None)
 
     async def _write_together(self, group: Sequence[_Waiting]) -> None:
         try:

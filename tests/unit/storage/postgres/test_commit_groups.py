@@ -44,9 +44,9 @@ def saying(text: str, project_id: str = PROJECT) -> ChangeSet:
 class World:
     """Commits in progress."""
 
-    def __init__(self) -> None:
+    def __init__(self, long_seconds: float = 60.0) -> None:
         self.statements = Statements()
-        self.groups = CommitGroups(self.statements.record)
+        self.groups = CommitGroups(self.statements.record, long_seconds)
 
     async def begin(self, *texts: str, project_id: str = PROJECT) -> list[asyncio.Task[object]]:
         tasks: list[asyncio.Task[object]] = [
@@ -153,3 +153,15 @@ async def test_who_is_cancelled_at_work_lets_the_next_go_on(world: World) -> Non
     for task in first:
         task.cancel()
     assert await waiting == Committed(frozenset(), 1)
+
+
+async def test_a_statement_that_takes_long_keeps_no_others_waiting() -> None:
+    world = World(long_seconds=0.0)
+    long = await world.begin("a", "b")
+    others = await world.begin("c", "d")
+    assert len(world.statements.begun) == STATEMENTS_AT_ONCE + 2
+    for _ in range(STATEMENTS_AT_ONCE + 2):
+        world.statements.end_first()
+    await asyncio.gather(*long, *others)
+    world.statements.is_held = False
+    assert await world.groups.write(saying("dd")) == Committed(frozenset(), 2)
