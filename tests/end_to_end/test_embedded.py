@@ -25,6 +25,7 @@ from tests.support.server import ROOT, ServerProcess, clean_environment, connect
 from tests.support.tools import find_tool
 
 GRAPH_SECONDS = 90.0
+RELATIONS = ListRelationsRequest(user_id="alice")
 DEMO_SHOWS = (
     "offline/",
     "ADD     User moved to Lisbon",
@@ -44,12 +45,12 @@ def data_dir(tmp_path: Path) -> Path:
     return tmp_path / "data"
 
 
-def own_server(folder: Path) -> ServerProcess:
+def own_server(folder: Path, neo4j: Path = ROOT / ".local/neo4j/5.18.0/lib") -> ServerProcess:
     """A server that brings its own databases, not started yet."""
     environment = clean_environment(
         MEMOIR_DATA_DIR=str(folder / "data"),
         MEMOIR_GRPC_PORT="0",
-        MEMOIR_NEO4J_LIB_DIR=str(ROOT / ".local/neo4j/5.18.0/lib"),
+        MEMOIR_NEO4J_LIB_DIR=str(neo4j),
     )
     return ServerProcess(environment, folder / "server.log", executed=True)
 
@@ -62,13 +63,32 @@ async def embedded(tmp_path: Path) -> AsyncIterator[ServerProcess]:
     await server.stop()
 
 
-@pytest_asyncio.fixture(scope="module")
-async def running(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[ServerProcess]:
-    """Such a server that runs, for tests that leave it as it is."""
-    server = own_server(tmp_path_factory.mktemp("embedded"))
-    await server.start()
+@pytest_asyncio.fixture
+async def without_graph(tmp_path: Path) -> AsyncIterator[ServerProcess]:
+    """The same where Neo4j, which takes longest to start, is not installed."""
+    server = own_server(tmp_path, neo4j=tmp_path / "none")
     yield server
     await server.stop()
+
+
+@pytest_asyncio.fixture(scope="module")
+async def started(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> AsyncIterator[tuple[ServerProcess, grpc.aio.AioRpcError]]:
+    """Such a server that runs, and how it refused to read the graph as soon as it served."""
+    server = own_server(tmp_path_factory.mktemp("embedded"))
+    await server.start()
+    async with connected(server.address, await development_key_of(server)) as client:
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await client.graph.ListRelations(RELATIONS, metadata=client.metadata)
+    yield server, caught.value
+    await server.stop()
+
+
+@pytest.fixture(scope="module")
+def running(started: tuple[ServerProcess, grpc.aio.AioRpcError]) -> ServerProcess:
+    """The server, for tests that leave it as it is."""
+    return started[0]
 
 
 def printed_command(server: ServerProcess) -> list[str]:
@@ -158,27 +178,22 @@ async def test_the_other_printed_lines_work_too(running: ServerProcess) -> None:
     assert "I play the cello" in printed
 
 
-async def test_until_neo4j_answers_the_graph_is_starting(embedded: ServerProcess) -> None:
-    await embedded.start()
-    key = await development_key_of(embedded)
-    async with connected(embedded.address, key) as client:
-        with pytest.raises(grpc.aio.AioRpcError) as caught:
-            await client.graph.ListRelations(
-                ListRelationsRequest(user_id="alice"), metadata=client.metadata
-            )
-        assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
-        assert "the graph is starting" in (caught.value.details() or "")
+async def test_until_neo4j_answers_the_graph_is_starting(
+    started: tuple[ServerProcess, grpc.aio.AioRpcError],
+) -> None:
+    server, refusal = started
+    assert refusal.code() is grpc.StatusCode.UNAVAILABLE
+    assert "the graph is starting" in (refusal.details() or "")
 
-        async def is_ready() -> bool:
-            return any("the graph is ready" in line for line in embedded.output)
+    async def is_ready() -> bool:
+        return any("the graph is ready" in line for line in server.output)
 
-        await eventually(is_ready, GRAPH_SECONDS, "the graph")
+    await eventually(is_ready, GRAPH_SECONDS, "the graph")
+    async with connected(server.address, await development_key_of(server)) as client:
 
         async def answers() -> bool:
             try:
-                await client.graph.ListRelations(
-                    ListRelationsRequest(user_id="alice"), metadata=client.metadata
-                )
+                await client.graph.ListRelations(RELATIONS, metadata=client.metadata)
             except grpc.aio.AioRpcError:
                 return False
             return True
@@ -207,17 +222,17 @@ async def test_the_demo_shows_memories_hits_and_relations(running: ServerProcess
 
 
 async def test_keys_are_made_beside_a_running_server_and_without_one(
-    embedded: ServerProcess, data_dir: Path
+    without_graph: ServerProcess, data_dir: Path
 ) -> None:
-    await run_command("projects", "create", "before", environment=embedded.environment)
-    await embedded.start()
-    listed = await run_command("projects", "list", environment=embedded.environment)
+    await run_command("projects", "create", "before", environment=without_graph.environment)
+    await without_graph.start()
+    listed = await run_command("projects", "list", environment=without_graph.environment)
     assert "before" in listed
     assert "default" in listed
     printed = await run_command(
-        "keys", "create", "--project", "before", environment=embedded.environment
+        "keys", "create", "--project", "before", environment=without_graph.environment
     )
-    async with connected(embedded.address, printed.strip()) as client:
+    async with connected(without_graph.address, printed.strip()) as client:
         await client.memory.ListMemories(
             memory_service_pb2.ListMemoriesRequest(), metadata=client.metadata
         )
