@@ -178,3 +178,18 @@ async def test_the_keys_of_projects_begin_with_the_project(postgres_dsn: str) ->
     # A key is looked up before its project is known; a copy of that table can be on each node.
     others = {key["table_name"] for key in keys if key["first"] != "project_id"}
     assert others == {"api_keys"}
+
+
+async def test_generated_columns_are_computed_without_a_search_path(
+    empty_postgres_dsn: str,
+) -> None:
+    """So that a restore by pg_restore, which has none, can compute them."""
+    await run(empty_postgres_dsn)
+    [row] = await fetch(
+        empty_postgres_dsn,
+        """
+        SELECT public.indexed_words('Meine Katzen', 'user', NULL, now()) @@ 'katz' AS found
+        FROM set_config('search_path', '', false)
+        """,
+    )
+    assert row["found"]

@@ -77,7 +77,8 @@ END;
 -- language finds it by the English stems. A tsvector holds at most 1 MiB, and a longer one would refuse the
 -- memory: what stands behind the first 100,000 characters is not indexed.
 CREATE FUNCTION words_of(said text) RETURNS tsvector
-LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE AS $$
+-- pg_restore computes generated columns without a search path.
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path FROM CURRENT AS $$
 DECLARE
     written text := left(said, 100000);
     language text;
