@@ -1,1 +1,1 @@
-"""Measures the running service from outside; see README.md beside this file."""
+"""Benchmarks of the running service; see README.md."""

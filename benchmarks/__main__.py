@@ -1,8 +1,8 @@
-"""Adds and searches a second, side by side with the least that could do the job.
+"""Adds and searches per second, compared with a minimal server.
 
     make bench
 
-Every round starts on an empty database; the servers take turns, and the round in the middle counts.
+Every round starts on an empty database; the servers take turns, and the median round counts.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ async def main() -> None:
 
 
 def parse_arguments() -> argparse.Namespace:
-    """The command line."""
+    """Returns the command line."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--rounds", type=int, default=3, help="rounds (default: %(default)s)")
     parser.add_argument(
@@ -59,7 +59,7 @@ def parse_arguments() -> argparse.Namespace:
 async def measure_memoir(
     server_dsn: str, folder: Path, number: int, calls: int, results: Results
 ) -> None:
-    """One round of the service."""
+    """Measures one round of the service."""
     async with (
         prepared(server_dsn, f"memoir_{number}") as (environment, key),
         serving("-m", "server", "serve", environment=environment, log=folder / "log") as at,
@@ -76,7 +76,7 @@ async def measure_memoir(
 async def measure_bare(
     server_dsn: str, folder: Path, number: int, calls: int, results: Results
 ) -> None:
-    """One round of the least that could do the job."""
+    """Measures one round of the minimal server."""
     async with database(server_dsn, f"bare_{number}") as dsn:
         environment = memoir_environment(dsn)
         await command_line("migrate", environment=environment)
@@ -93,19 +93,19 @@ async def measure_bare(
 
 
 async def warm_up(cases: Cases) -> None:
-    """Fills caches and pools; its numbers are negative, so it adds what no case adds."""
+    """Fills caches and pools; its numbers are negative, so its messages differ from all cases."""
     await closed_loop(
         lambda number: cases.add_one(-1 - number), callers=CALLERS, calls=WARM_UP_CALLS
     )
 
 
 async def loop(call: Call, calls: int) -> Figures:
-    """A case with the usual number of callers."""
+    """Runs a case with the usual number of callers."""
     return await closed_loop(call, callers=CALLERS, calls=calls)
 
 
 def print_table(results: dict[tuple[str, str], Figures]) -> None:
-    """The figures, and how the service compares."""
+    """Prints the figures and the ratio of the servers."""
     table = Table("case", "server", "calls/s", "p50 ms", "p95 ms", "p99 ms", "of bare")
     for (server, case), figures in sorted(results.items(), key=lambda item: item[0][1]):
         bare = results.get((BARE, case))

@@ -1,7 +1,7 @@
-"""The least that could do the job: grpc.aio and asyncpg, writing the rows that the service writes.
+"""A minimal server: grpc.aio and asyncpg, writing the same rows as the service.
 
-No keys, no validation, no ids of calls or errors, no history semantics: a bound for what the
-service adds to its transport and its database. It answers `AddMemories` with `infer=false`.
+It has no keys, validation, correlation ids, errors or history semantics, and so shows the overhead
+of the service over its transport and its database. It answers `AddMemories` with `infer=false`.
 
     python -m benchmarks.bare DSN
 """

@@ -1,11 +1,11 @@
-"""How many of the memories that a message changes are among those that the model is shown.
+"""Measures how many of the memories that a message changes are shown to the model.
 
     python -m benchmarks.candidates [--people N] [--gemini URL]
 
-Each invented person has six memories of their own, which later messages change, among those about
-friends and among notes kept verbatim. Shown are the memories nearest to the message or to one of
-its sentences. No database and no language model take part: it is asked which of them the built-in
-embedder finds, or one that speaks Gemini's API at a URL.
+Each invented person has six memories about themselves, which later messages change, besides
+memories about friends and verbatim notes. The memories nearest to the message or to one of its
+sentences are shown. No database and no language model take part, only the built-in embedder or an
+endpoint of Gemini's API.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ DAYS: Final = 8
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """What is said, and of which of the person's memories it says something else."""
+    """A message, and the memories of the person that it changes."""
 
     kind: str
     text: str
@@ -50,7 +50,7 @@ class Message:
 
 
 def own_memories(chance: random.Random) -> dict[str, str]:
-    """What is known of the person, by what it is about."""
+    """Returns the memories about the person, by topic."""
     return {
         "work": f"User works at {chance.choice(COMPANY)} as a designer",
         "city": f"User lives in {chance.choice(CITY)}",
@@ -62,7 +62,7 @@ def own_memories(chance: random.Random) -> dict[str, str]:
 
 
 def of_friends(chance: random.Random) -> list[str]:
-    """What is known of others."""
+    """Returns memories about others."""
     return [
         text
         for name in FIRST
@@ -75,7 +75,7 @@ def of_friends(chance: random.Random) -> list[str]:
 
 
 def notes(chance: random.Random) -> list[str]:
-    """What was kept as it was said."""
+    """Returns verbatim memories."""
     return [
         text
         for day in range(DAYS)
@@ -89,7 +89,7 @@ def notes(chance: random.Random) -> list[str]:
 
 
 def messages(chance: random.Random) -> list[Message]:
-    """Short ones that change one memory each, and a long one that changes all of these."""
+    """Returns short messages that change one memory each, and a long one that changes all."""
     city, company = chance.choice(CITY), chance.choice(COMPANY)
     return [
         Message("one change", f"I now work at {company} as an architect.", ("work",)),
@@ -127,7 +127,7 @@ def messages(chance: random.Random) -> list[Message]:
 
 
 def candidates(asked: Sequence[Vector], known: Sequence[Vector]) -> list[int]:
-    """The places of the memories that are shown, nearest first, as an add chooses them."""
+    """Returns the indexes of the memories to show, nearest first, chosen as in an add."""
     each = max(CANDIDATES_PER_MESSAGE, CANDIDATES_AT_MOST // len(asked))
     best: dict[int, float] = {}
     for vector in asked:
@@ -138,7 +138,7 @@ def candidates(asked: Sequence[Vector], known: Sequence[Vector]) -> list[int]:
 
 
 async def found_of(embedder: Embedder, number: int) -> Counter[tuple[str, int]]:
-    """The memories of one person that would be shown, by kind of message; 0 counts the wanted."""
+    """Counts the changed memories of one person that are shown, by kind; 0 counts all of them."""
     chance = random.Random(number)
     own = own_memories(chance)
     memories = [*own.values(), *of_friends(chance), *notes(chance)]
@@ -158,7 +158,7 @@ async def found_of(embedder: Embedder, number: int) -> Counter[tuple[str, int]]:
 
 @asynccontextmanager
 async def chosen_embedder(url: str | None) -> AsyncIterator[Embedder]:
-    """The built-in embedder, or the Gemini adapter with the endpoint at a URL."""
+    """Yields the built-in embedder, or the Gemini adapter for the endpoint at `url`."""
     if url is None:
         yield OfflineEmbedder.load()
         return
@@ -175,7 +175,7 @@ async def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.candidates", description=__doc__)
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument("--people", type=int, default=50, help="people")
-    parser.add_argument("--gemini", metavar="URL", help="an endpoint that speaks Gemini's API")
+    parser.add_argument("--gemini", metavar="URL", help="an endpoint of Gemini's API")
     arguments = parser.parse_args()
     found: Counter[tuple[str, int]] = Counter()
     async with chosen_embedder(arguments.gemini) as embedder:

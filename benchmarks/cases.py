@@ -1,4 +1,4 @@
-"""What is measured: one coroutine function a case, each call with a number of its own."""
+"""The measured calls: one coroutine function per case, called with unique numbers."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ PLACES = ("Lisbon", "Oslo", "Quito", "Seoul", "Cairo", "Dakar", "Delhi", "Lima",
 
 
 def sentence(number: int) -> str:
-    """A declarative sentence that no other number gives."""
+    """Returns a declarative sentence that is unique for each number."""
     chance = random.Random(number)
     who, verb, what, where = (chance.choice(words) for words in (SUBJECTS, VERBS, OBJECTS, PLACES))
     return f"My {who} number {number} {verb} {what} in {where}."
 
 
 class Cases:
-    """The calls of one server. Without a key it is the bare server."""
+    """The calls of one server; the bare server has no key."""
 
     def __init__(self, channel: grpc.aio.Channel, key: str = "") -> None:
         self._stub = memory_service_pb2_grpc.MemoryServiceStub(channel)
@@ -66,5 +66,5 @@ class Cases:
 
 
 def user(number: int) -> str:
-    """One of 50 users."""
+    """Returns one of 50 users."""
     return f"user-{number % USERS}"

@@ -1,4 +1,4 @@
-"""A collector of spans that forgets them: what tracing costs the server, not where spans end up.
+"""A collector that discards spans, to measure the cost of tracing for the server.
 
 python -m benchmarks.collector
 """
@@ -12,7 +12,7 @@ _SERVICE = "opentelemetry.proto.collector.trace.v1.TraceService"
 
 
 async def main() -> None:
-    """Takes spans until it is ended."""
+    """Receives spans until it is stopped."""
     server = grpc.aio.server()
     export: grpc.RpcMethodHandler[bytes, bytes] = grpc.unary_unary_rpc_method_handler(_forget)
     server.add_generic_rpc_handlers(

@@ -1,4 +1,4 @@
-"""Conversations with questions about them, as `benchmarks.retrieval` reads them."""
+"""Conversations with questions about them, for `benchmarks.retrieval`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from typing import Any, TextIO
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """What somebody said, and when if that is known. It has content."""
+    """A message that is not empty, with its time if it is known."""
 
     id: str
     role: str
@@ -26,7 +26,7 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A question, with the ids of the messages that answer it: at least one."""
+    """A question, with the ids of at least one message that answers it."""
 
     text: str
     category: str
@@ -35,7 +35,7 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Conversation:
-    """A conversation in order. `ids_of` leads from a message's text to all that say it."""
+    """A conversation in order. `ids_of` maps a text to the ids of all messages with it."""
 
     id: str
     messages: Sequence[Message]
@@ -43,7 +43,7 @@ class Conversation:
     ids_of: Mapping[str, Sequence[str]]
 
     def sources(self, role: str, quotes: Sequence[str]) -> set[str]:
-        """The ids of the messages of a role that say one of the quotes."""
+        """Returns the ids of the messages of a role that contain one of the quotes."""
         return {
             message.id
             for message in self.messages
@@ -52,9 +52,9 @@ class Conversation:
 
 
 def read_conversations(file: Path, limit: int | None = None) -> list[Conversation]:
-    """The conversations of a file, or the first `limit` of them.
+    """Returns the conversations of a file, or the first `limit` of them.
 
-    Questions without evidence are left out: nothing can be found for them.
+    Questions without evidence are left out, because no hit can answer them.
     """
     with _open(file) as lines:
         return [_conversation(json.loads(line)) for line in islice(lines, limit)]
@@ -80,13 +80,13 @@ def _conversation(value: Mapping[str, Any]) -> Conversation:
 
 
 def _messages(values: Sequence[Mapping[str, Any]]) -> list[Message]:
-    """Those that say something. A time holds until the next one is given."""
+    """Returns the messages that are not empty. A time applies until the next one."""
     messages = []
     time = None
     for value in values:
         if value.get("time"):
             time = _time(value["time"])
-        # The service drops NUL characters, and its answers are matched by their text.
+        # The service drops NUL characters, and its answers are matched by text.
         content = (value["content"] or "").replace("\0", "")
         if content:
             name = value.get("name") or None
@@ -95,7 +95,7 @@ def _messages(values: Sequence[Mapping[str, Any]]) -> list[Message]:
 
 
 def _time(value: str) -> datetime:
-    """A time in ISO 8601, in UTC unless it says otherwise, or a day such as March-15-2024."""
+    """Parses a time in ISO 8601, by default in UTC, or a day such as March-15-2024."""
     try:
         time = datetime.fromisoformat(value)
     except ValueError:

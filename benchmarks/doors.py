@@ -1,9 +1,9 @@
-"""What a call costs the server over gRPC, over Mem0's paths and as plain JSON.
+"""Measures the cost of a call for the server over gRPC, over Mem0's paths and as plain JSON.
 
     make bench    # or: python -m benchmarks.doors [--rounds N] [--calls N]
 
-The doors take turns on one server, and the round in the middle counts. The figure is the processor
-time of the serving process, because the load takes the rest of the machine.
+The doors take turns on one server, and the median round counts. The figure is the processor time of
+the serving process, because the load takes the rest of the machine.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ Call = Callable[[int], Awaitable[object]]
 
 
 class HttpCases:
-    """The calls of the benchmark through the paths of one of the two."""
+    """The calls of the benchmark over Mem0's paths or as plain JSON."""
 
     def __init__(self, session: aiohttp.ClientSession, memory_id: str, *, mem0: bool) -> None:
         self._session = session
@@ -119,7 +119,7 @@ async def _doors(
 async def measured(
     doors: Mapping[str, Mapping[str, Call]], rounds: int, calls: int
 ) -> dict[tuple[str, str], float]:
-    """Milliseconds of the server's processor time a call, by case and door."""
+    """Returns the server's processor time per call in milliseconds, by case and door."""
     costs: defaultdict[tuple[str, str], list[float]] = defaultdict(list)
     begin = 1
     for case in doors[GRPC]:
@@ -142,7 +142,7 @@ def _from(call: Call, begin: int) -> Call:
 
 
 def print_table(costs: Mapping[tuple[str, str], float]) -> None:
-    """Each door's cost, and how much more it is than gRPC's."""
+    """Prints each door's cost, and the difference from gRPC's."""
     table = Table("", GRPC, MEM0, JSON, title="processor time of the server, ms a call")
     for case in dict.fromkeys(case for case, _ in costs):
         base = costs[case, GRPC]

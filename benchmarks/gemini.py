@@ -1,9 +1,9 @@
-"""A stand-in for the Gemini API with chosen latencies, which costs little processor time itself.
+"""A stand-in for the Gemini API with configured latencies, which uses little processor time.
 
     python -m benchmarks.gemini [--port P] [--llm-ms N] [--embedding-ms N]
 
-Every message becomes two facts with four entities and six relations. Embeddings are random, but the
-same for the same text.
+Every message becomes two facts with four entities and six relations. Embeddings are random, but
+equal for equal texts.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ Json = dict[str, Any]
 _MAX_BODY_BYTES: Final = 64 << 20
 _DIMENSIONS: Final = 768
 _RELATIONS: Final = 3
-# Vectors are taken from one long list of numbers, each text at a place of its own.
+# Vectors are slices of one long list of numbers, at a position that depends on the text.
 _NUMBERS: Final = [f"{x:.8f}" for x in np.random.default_rng(7).normal(size=100_000)]
 
 
 def message(number: int) -> str:
-    """What the caller with this number says."""
+    """Returns the message of the caller with this number."""
     return (
         f"My colleague Tom{number} works at Acme{number % 50} in Lisbon. "
         f"My sister Ada{number} plays the violin in Oslo with Mia{number % 20}."
@@ -71,7 +71,7 @@ def _sentences(text: str) -> list[str]:
 
 
 def _operation(number: int, sentence: str) -> Json:
-    """A fact of the sentence itself, whose names are its words with capitals."""
+    """Returns an operation with the sentence as the fact and its capitalized words as names."""
     names = [word.rstrip(".") for word in sentence.split()[1:] if word[0].isupper()]
     first, *others = names
     relations = [(first, "knows", other) for other in others]
@@ -105,7 +105,7 @@ def _slow(
 
 
 async def main() -> None:
-    """Serves until it is ended."""
+    """Serves until it is stopped."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.gemini")
     parser.add_argument("--port", type=int, default=0, help="0 chooses a free port")
     parser.add_argument("--llm-ms", type=float, default=0, help="latency of generateContent")

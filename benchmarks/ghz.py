@@ -1,4 +1,4 @@
-"""Load by ghz (https://ghz.sh), which costs a fraction of what callers in Python would."""
+"""Load by ghz (https://ghz.sh), which uses far less processor time than callers in Python."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ NANOSECONDS = 1_000_000_000
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What is called: a method, with a body in ghz's templates.
+    """A method to call, with a body in ghz's templates.
 
     Source of the templates: https://ghz.sh/docs/calldata
     """
@@ -35,7 +35,7 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """What came of the calls of one run: how many by status, and the good ones' seconds, sorted."""
+    """The results of one run: calls by status, and the sorted seconds of successful calls."""
 
     seconds: float
     statuses: Counter[str]
@@ -43,16 +43,16 @@ class Run:
 
     @property
     def calls(self) -> int:
-        """How many calls there were."""
+        """The number of calls."""
         return self.statuses.total()
 
     @property
     def goodput(self) -> float:
-        """Good answers a second. Who gave up at the deadline counts as no answer."""
+        """Successful answers per second; calls beyond their deadline are not successful."""
         return self.statuses["OK"] / self.seconds
 
     def percentile_ms(self, percent: int) -> float:
-        """Milliseconds within which this part of the good answers came."""
+        """Returns a percentile of the latencies of successful calls, in milliseconds."""
         if not self.latencies:
             return float("nan")
         place = min(len(self.latencies) - 1, len(self.latencies) * percent // 100)
@@ -60,12 +60,12 @@ class Run:
 
 
 async def closed(target: Target, *, callers: int, seconds: float) -> Run:
-    """Each caller calls again as soon as it is answered."""
+    """Runs callers that call again as soon as they are answered."""
     return await _run(target, seconds, f"--concurrency={callers}")
 
 
 async def open_loop(target: Target, *, rate: float, deadline: float, seconds: float) -> Run:
-    """So many calls a second, whatever became of those before."""
+    """Sends calls at a fixed rate, whether or not earlier calls have been answered."""
     return await _run(
         target,
         seconds,
@@ -77,10 +77,10 @@ async def open_loop(target: Target, *, rate: float, deadline: float, seconds: fl
 
 
 def executable() -> str:
-    """Where ghz is.
+    """Returns the path of ghz.
 
     Raises:
-        RuntimeError: it is not built.
+        RuntimeError: it is not installed.
     """
     found = shutil.which("ghz") or shutil.which("ghz", path=str(ROOT / ".local" / "bin"))
     if found is None:
@@ -89,7 +89,7 @@ def executable() -> str:
 
 
 def contract() -> bytes:
-    """The contract as ghz reads it, dependencies before dependents."""
+    """Returns the contract in ghz's format, dependencies first."""
     result = FileDescriptorSet()
 
     def add(file: FileDescriptor) -> None:

@@ -1,15 +1,15 @@
-"""How fast the graph follows the memories, and how fast it answers when it is large.
+"""Measures how fast the graph follows the memories, and how fast a large graph answers.
 
     python -m benchmarks.graph [--relations N] [--adds N] [--callers N] [--reads N]
 
-On a PostgreSQL and a Neo4j of its own, one after the other:
+It uses its own PostgreSQL and Neo4j, and measures one after the other:
 
 - backlog: memories of one user, two relations each, wait in the outbox; one projector empties it.
-  The second half is told apart, too: the JVM of Neo4j has translated by then what it runs often.
-- lag: a server takes inferred adds from callers without pause. Others add too, and each reads its
-  relation with the token of the add; the time from the add's answer to the read's counts. A quarter
-  as many adds come first and do not count.
-- reads: people of the user with the backlog, and what lies within one, two and three hops.
+  The second half is also shown separately: by then the JVM of Neo4j has compiled its hot code.
+- lag: callers send inferred adds without pause. Other callers also add, and read their relations
+  with the token of the add; the lag is the time from the add's answer to the read's. A quarter as
+  many adds come first and do not count.
+- reads: people of the user with the backlog, and their neighbourhood of one, two and three hops.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ class Service:
         self._metadata = (("authorization", f"Token {key}"),)
 
     async def add(self, number: int) -> tuple[str, str]:
-        """Adds what states two relations: the user, and the token of the add."""
+        """Adds a message with two relations; returns the user and the token of the add."""
         user = f"user-{number % USERS}"
         text = f"{person(number)} lives in {CITY[number % len(CITY)]} and works at Acme."
         response = await self._memories.AddMemories(
@@ -83,7 +83,7 @@ class Service:
         return user, response.consistency_token
 
     async def stated(self, number: int, user: str, token: str) -> int:
-        """How many relations of a person the graph holds, once it holds the add of the token."""
+        """Returns the number of a person's relations, once the graph holds the add of the token."""
         request = graph_service_pb2.ListRelationsRequest(
             user_id=user, entity=person(number), consistency_token=token
         )
@@ -91,7 +91,7 @@ class Service:
             try:
                 response = await self._graph.ListRelations(request, metadata=self._metadata)
             except grpc.aio.AioRpcError as error:
-                # A call waits for 5 s and then says that the graph is behind.
+                # A call waits for 5 s and then fails with GRAPH_BEHIND.
                 if error.code() is not grpc.StatusCode.UNAVAILABLE:
                     raise
             else:
@@ -107,7 +107,7 @@ class Service:
 
 @asynccontextmanager
 async def running(environment: Mapping[str, str], key: str) -> AsyncIterator[Service]:
-    """A server during the block."""
+    """Runs a server during the block."""
     with TemporaryDirectory(prefix="memoir-bench-") as folder:
         log = Path(folder, "log")
         async with (
@@ -118,7 +118,7 @@ async def running(environment: Mapping[str, str], key: str) -> AsyncIterator[Ser
 
 
 def person(number: int) -> str:
-    """A name that no other number gives."""
+    """Returns a name that is unique for each number."""
     first, number = FIRST[number % len(FIRST)], number // len(FIRST)
     last, number = LAST[number % len(LAST)], number // len(LAST)
     letters = "".join(chr(ord("a") + int(digit)) for digit in str(number))
@@ -126,7 +126,7 @@ def person(number: int) -> str:
 
 
 def backlog(relations: int) -> list[Fact]:
-    """Facts of two relations each: who knows whom, ten times as many relations as people."""
+    """Returns facts with two relations each, and ten times as many relations as people."""
     chance = random.Random(1)
     people = [Entity(person(number), "person") for number in range(max(2, relations // 10))]
     facts = []
@@ -140,7 +140,7 @@ def backlog(relations: int) -> list[Fact]:
 
 
 async def projection_rates(dsn: str, address: GraphAddress, relations: int) -> tuple[float, float]:
-    """Relations a second of one projector with the outbox full: of all, and of the last half."""
+    """Returns the relations per second of one projector with a full outbox: in all, last half."""
     facts = backlog(relations)
     async with (
         open_database(dsn, PostgresOptions()) as database,
@@ -162,7 +162,7 @@ async def projection_rates(dsn: str, address: GraphAddress, relations: int) -> t
 
 
 async def lag(service: Service, callers: int, adds: int) -> tuple[Figures, Figures]:
-    """The adds of a full load, and how long after other adds the graph held them."""
+    """Measures adds under full load, and the lag of the graph after other adds."""
     await closed_loop(service.add, callers=callers, calls=adds // 4)
     await service.stated(0, *await service.add(0))
     load = asyncio.create_task(closed_loop(service.add, callers=callers, calls=adds))
@@ -175,7 +175,7 @@ async def lag(service: Service, callers: int, adds: int) -> tuple[Figures, Figur
             user, token = await service.add(number)
             answered = time.perf_counter()
             if await service.stated(number, user, token) != RELATIONS_EACH:
-                raise RuntimeError("the graph lacks what it says that it holds")
+                raise RuntimeError("the graph lacks relations of an add that it has acknowledged")
             lags.append(time.perf_counter() - answered)
 
     begun = time.perf_counter()
@@ -184,7 +184,7 @@ async def lag(service: Service, callers: int, adds: int) -> tuple[Figures, Figur
 
 
 async def reads(service: Service, people: int, calls: int) -> dict[int, Figures]:
-    """Reading people one by one, by the depth of the neighbourhood."""
+    """Measures reads of single people, by the depth of the neighbourhood."""
     chance = random.Random(2)
     chosen = [chance.randrange(people) for _ in range(calls)]
     found = {}
@@ -198,7 +198,7 @@ async def reads(service: Service, people: int, calls: int) -> dict[int, Figures]
 
 
 def parse_arguments() -> argparse.Namespace:
-    """The command line."""
+    """Returns the command line."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.graph", description=__doc__)
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument("--relations", type=int, default=100_000, help="in the backlog")
@@ -235,7 +235,7 @@ async def main() -> None:
 
 
 def add_row(table: Table, what: str, figures: Figures) -> None:
-    """One line of the table."""
+    """Adds a row to the table."""
     latencies = (figures.p50_ms, figures.p95_ms, figures.p99_ms)
     table.add_row(what, f"{figures.rate:,.0f}", *(f"{ms:,.1f}" for ms in latencies))
 

@@ -1,10 +1,10 @@
-"""What it costs a call that projects are kept apart: keys, roles, quotas and shares.
+"""Measures the cost of isolating projects for a call: keys, roles, quotas and shares.
 
     python -m benchmarks.guards [--rounds N] [--calls N]
 
-A call that does nothing runs through the interceptors, with everything and with each part switched
-off, in turns. What counts is the processor time of this thread, and of that the least, so that
-other work on the machine matters little.
+An empty call runs through the interceptors, with all parts and without each of them, in turns. The
+figure is the minimum processor time of this thread, on which other work on the machine has little
+effect.
 """
 
 from __future__ import annotations
@@ -47,12 +47,12 @@ EVERYTHING: Final = "everything"
 
 
 def returning(value: object) -> Callable[..., object]:
-    """A function that only returns this."""
+    """Returns a function that only returns `value`."""
     return lambda *_values, **_named: value
 
 
 def answering(value: object) -> Callable[..., Awaitable[object]]:
-    """A coroutine function that only returns this."""
+    """Returns a coroutine function that only returns `value`."""
 
     async def answer(*_values: object, **_named: object) -> object:
         return value
@@ -83,7 +83,7 @@ ALL_OFF: Final = "without all of these"
 
 
 class _Projects:
-    """Knows one key and one project."""
+    """A project store with one key and one project."""
 
     find_principal = staticmethod(answering(PRINCIPAL))
     holding = staticmethod(answering(HOLDING))
@@ -96,7 +96,7 @@ class _Memory:
 
 
 def method() -> LocalMethod:
-    """AddMemories behind all interceptors."""
+    """Returns AddMemories behind all interceptors."""
     projects: Any = _Projects()
     interceptors = build_interceptors(
         gate=DrainGate(),
@@ -125,7 +125,7 @@ def method() -> LocalMethod:
 
 @contextmanager
 def switched_off(part: Part) -> Iterator[None]:
-    """The service without a part of it, during the block."""
+    """Switches a part of the service off during the block."""
     with ExitStack() as stack:
         for owner, name, instead in part:
             stack.callback(setattr, owner, name, getattr(owner, name))
@@ -134,7 +134,7 @@ def switched_off(part: Part) -> Iterator[None]:
 
 
 async def microseconds(call: Callable[[], Awaitable[object]], calls: int) -> float:
-    """What a call takes this thread."""
+    """Returns the processor time of this thread per call."""
     began = time.thread_time()
     for _ in range(calls):
         await call()
@@ -142,13 +142,13 @@ async def microseconds(call: Callable[[], Awaitable[object]], calls: int) -> flo
 
 
 async def take_place(places: FairPlaces) -> None:
-    """A connection's place, taken and given back."""
+    """Takes and returns the place of a connection."""
     places.take_now("project")
     places.give_back("project")
 
 
 def parse_arguments() -> argparse.Namespace:
-    """The command line."""
+    """Returns the command line."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.guards", description=__doc__)
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument("--rounds", type=int, default=20, help="rounds")
@@ -178,7 +178,7 @@ async def main() -> None:
     for name, taken in least.items():
         table.add_row(name, f"{taken:.1f}", f"{least[EVERYTHING] - taken:.1f}")
     Console().print(table)
-    Console().print(f"a share of a connection: {place:.1f} us for each that a call takes")
+    Console().print(f"sharing the connections: {place:.1f} us for each that a call uses")
 
 
 if __name__ == "__main__":

@@ -1,10 +1,10 @@
-"""What a hostile project does to the calls of a quiet one.
+"""Measures the effect of a hostile project on the calls of a quiet one.
 
     python -m benchmarks.hostile [--seconds N] [--rounds N]
 
 One caller of the quiet project adds and searches in turn: alone, then beside each kind of
-hostility (`benchmarks.hostility`), in every round. Meanwhile the server's readiness is read ten
-times a second. It starts a server of its own, with one worker.
+hostility (`benchmarks.hostility`), in every round. Meanwhile the server's readiness is checked ten
+times a second. It starts its own server, with one worker.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ class Quiet:
         self._number = 0
 
     async def measure(self, seconds: float, into: Measured) -> None:
-        """Calls for so long."""
+        """Calls for this time."""
         asking = asyncio.create_task(self._ask_readiness(into))
         end = time.monotonic() + seconds
         try:
@@ -92,7 +92,7 @@ class Quiet:
 
 @asynccontextmanager
 async def hostility(kind: str, address: str, key: str) -> AsyncIterator[None]:
-    """The hostile project at work during the block."""
+    """Runs the hostile project during the block."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "benchmarks.hostility", kind, address, key),
         cwd=ROOT,
@@ -108,7 +108,7 @@ async def hostility(kind: str, address: str, key: str) -> AsyncIterator[None]:
 
 @asynccontextmanager
 async def projects() -> AsyncIterator[tuple[str, str, str]]:
-    """The address of a server, and the keys of the quiet and of the hostile project."""
+    """Yields the address of a server, and the keys of the quiet and of the hostile project."""
     async with AsyncExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="memoir-bench-")))
         dsn = await stack.enter_async_context(postgres(folder / "postgres"))
@@ -124,13 +124,13 @@ async def projects() -> AsyncIterator[tuple[str, str, str]]:
 async def one_round(
     quiet: Quiet, address: str, key: str, seconds: float, measured: dict[str, Measured]
 ) -> None:
-    """Each kind of hostility, and the quiet project alone before each."""
+    """Measures each kind of hostility, and the quiet project alone before each."""
     for kind in KINDS:
         await quiet.measure(seconds / 2, measured[ALONE])
         async with hostility(kind, address, key):
             await asyncio.sleep(WARM_UP_SECONDS)
             await quiet.measure(seconds, measured[kind])
-        # What the hostile project left behind is finished or cancelled by then.
+        # By then the remaining calls of the hostile project are finished or cancelled.
         await asyncio.sleep(WARM_UP_SECONDS)
 
 
@@ -156,7 +156,7 @@ def print_table(measured: dict[str, Measured]) -> None:
 
 
 def parse_arguments() -> argparse.Namespace:
-    """The command line."""
+    """Returns the command line."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.hostile", description=__doc__)
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument("--seconds", type=float, default=6.0, help="beside each kind, a round")

@@ -1,8 +1,8 @@
-"""A project that takes whatever it can get; `benchmarks.hostile` runs it beside a quiet one.
+"""A hostile project; `benchmarks.hostile` runs it beside a quiet one.
 
 python -m benchmarks.hostility KIND ADDRESS KEY
 
-It is a process of its own, so that its work delays the quiet callers only through the server.
+It is a separate process, so that its work delays the quiet callers only through the server.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Hostile:
 
     def __init__(self, channel: grpc.aio.Channel, key: str) -> None:
         self._stub = memory_service_pb2_grpc.MemoryServiceStub(channel)
-        # It reads no response: the bytes are enough to keep the server busy.
+        # It does not parse responses: sending them is enough to keep the server busy.
         self._events: grpc.aio.UnaryStreamMultiCallable[
             memory_service_pb2.WatchMemoryEventsRequest, bytes
         ] = channel.unary_stream(
@@ -54,13 +54,13 @@ class Hostile:
         await self._stub.ListMemories(request, metadata=self._metadata)
 
     async def watch(self) -> None:
-        """Follows what the project's writers add."""
+        """Watches the adds of the project's writers."""
         request = memory_service_pb2.WatchMemoryEventsRequest(user_id=USER)
         async for _ in self._events(request, metadata=self._metadata):
             pass
 
     async def add(self, count: int = 20) -> None:
-        """Adds so many long texts."""
+        """Adds `count` long texts."""
         request = memory_service_pb2.AddMemoriesRequest(user_id=USER, infer=False)
         for number in itertools.islice(self._numbers, count):
             text = f"{sentence(number)} {_PADDING}"
@@ -74,11 +74,11 @@ KINDS: Final[Mapping[str, Mapping[Act, int]]] = {
     "writers, watchers": {Hostile.add: WRITERS, Hostile.watch: WATCHERS},
     "all three": {Hostile.add: WRITERS, Hostile.watch: WATCHERS, Hostile.list: LISTERS},
 }
-"""How many callers do what at once."""
+"""The number of concurrent callers by call, for each kind of hostility."""
 
 
 async def repeat(act: Act, hostile: Hostile) -> None:
-    """Does it again and again, and hardly waits where it is refused."""
+    """Repeats the call, almost without waiting after a refusal."""
     while True:
         try:
             await act(hostile)
@@ -87,7 +87,7 @@ async def repeat(act: Act, hostile: Hostile) -> None:
 
 
 async def main() -> None:
-    """Is hostile until it is ended."""
+    """Runs the callers until it is stopped."""
     kind, address, key = sys.argv[1:]
     async with grpc.aio.insecure_channel(address) as channel:
         hostile = Hostile(channel, key)

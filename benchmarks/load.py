@@ -1,4 +1,4 @@
-"""A closed loop of callers, and what it measured."""
+"""A closed loop of callers, and its measurements."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Call = Callable[[int], Awaitable[object]]
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """What one loop measured: calls a second over its whole length, and latencies in ms."""
+    """The results of one loop: calls per second over its whole length, and latencies in ms."""
 
     calls: int
     seconds: float
@@ -23,14 +23,14 @@ class Figures:
 
     @classmethod
     def of(cls, durations: Sequence[float], seconds: float) -> Figures:
-        """What calls of these durations make, in `seconds` altogether."""
+        """Returns the figures of calls with these durations, in `seconds` altogether."""
         cuts = statistics.quantiles(durations, n=100)
         percentiles = (cuts[percent - 1] * 1000 for percent in (50, 95, 99))
         return cls(len(durations), seconds, *percentiles)
 
     @property
     def rate(self) -> float:
-        """Calls a second."""
+        """Calls per second."""
         return self.calls / self.seconds
 
 
@@ -51,5 +51,5 @@ async def closed_loop(call: Call, *, callers: int, calls: int) -> Figures:
 
 
 def median_by_rate(runs: list[Figures]) -> Figures:
-    """The run in the middle."""
+    """Returns the median run."""
     return sorted(runs, key=lambda figures: figures.rate)[len(runs) // 2]

@@ -1,10 +1,10 @@
-"""Adds by inference with a real client of a model that answers late, and what they cost.
+"""Measures adds with inference by a slow model, through the real client, and their cost.
 
     make bench    # or: python -m benchmarks.models [--seconds N]
 
-PostgreSQL, Neo4j, a stand-in for the Gemini API and the server run as by default. Every caller adds
-for a user of its own over one channel. Beside the load, the oldest change that waits for the graph
-is looked at.
+PostgreSQL, Neo4j and the server run with default settings against a stand-in for the Gemini API.
+Every caller adds for its own user, over one channel. Meanwhile the age of the oldest change that
+waits for the graph is read.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ OLDEST = (
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """A load: callers at a time, and what the model takes, in ms."""
+    """A load: concurrent callers, and the latencies of the models in ms."""
 
     callers: int
     model_ms: float
@@ -58,7 +58,7 @@ class Case:
 
     @property
     def name(self) -> str:
-        """As it stands in the table."""
+        """The label in the table."""
         return f"{self.callers} callers, {self.model_ms:.0f} + {self.embedding_ms:.0f} ms"
 
 
@@ -69,7 +69,7 @@ CASES = (Case(64, 800, 80), Case(256, 800, 80), Case(64, 0, 0))
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """What one case gave; `lag_seconds` is how long a change was seen to wait for the graph."""
+    """The results of one case; `lag_seconds` is the longest wait of a change for the graph."""
 
     case: Case
     figures: Figures
@@ -79,7 +79,7 @@ class Measured:
 
 
 class Load:
-    """Callers that add one message after the other, each for a user of its own."""
+    """Callers that add one message after the other, each for its own user."""
 
     def __init__(self, channel: grpc.aio.Channel, key: str, users: str) -> None:
         self._stub = memory_service_pb2_grpc.MemoryServiceStub(channel)
@@ -90,7 +90,7 @@ class Load:
         self.statuses: Counter[str] = Counter()
 
     async def run(self, callers: int, seconds: float) -> None:
-        """Lets the callers begin new calls for so long, and waits for all answers."""
+        """Starts new calls for this time, and waits for all answers."""
         end = time.perf_counter() + seconds
         await asyncio.gather(*(self._call_until(end, caller) for caller in range(callers)))
 
@@ -115,7 +115,7 @@ class Load:
 
 
 async def oldest_change(dsn: str, seen: list[float]) -> None:
-    """Looks again and again at how long the oldest change has waited, until it is cancelled."""
+    """Reads repeatedly how long the oldest change has waited, until it is cancelled."""
     connection = await asyncpg.connect(dsn)
     try:
         while True:
@@ -126,7 +126,7 @@ async def oldest_change(dsn: str, seen: list[float]) -> None:
 
 
 async def measure(case: Case, folder: Path, seconds: float) -> Measured:
-    """One case on empty databases."""
+    """Measures one case on empty databases."""
     async with (
         running(case, folder) as (address, key, dsn),
         grpc.aio.insecure_channel(address) as channel,
@@ -147,11 +147,11 @@ async def measure(case: Case, folder: Path, seconds: float) -> Measured:
 
 
 async def graph_caught_up(dsn: str) -> None:
-    """Returns when no change waits for the graph any more: its cost is part of the adds'."""
+    """Returns when no change waits for the graph; that work is part of the adds' cost."""
     connection = await asyncpg.connect(dsn)
     try:
         async with asyncio.timeout(DRAIN_SECONDS):
-            # Another process does the work, which has no event to wait for.
+            # Another process does the work, so there is no event to wait for.
             while await connection.fetchval("SELECT count(*) FROM graph_outbox"):  # noqa: ASYNC110
                 await asyncio.sleep(LOOK_SECONDS)
     finally:
@@ -160,7 +160,7 @@ async def graph_caught_up(dsn: str) -> None:
 
 @asynccontextmanager
 async def running(case: Case, folder: Path) -> AsyncIterator[tuple[str, str, str]]:
-    """The address of a server on databases of its own, a key, and the DSN."""
+    """Yields the address of a server on its own databases, a key, and the DSN."""
     latencies = (f"--llm-ms={case.model_ms}", f"--embedding-ms={case.embedding_ms}")
     async with (
         databases() as (server_dsn, graph),
@@ -183,7 +183,7 @@ async def running(case: Case, folder: Path) -> AsyncIterator[tuple[str, str, str
 
 
 def print_table(runs: Sequence[Measured]) -> None:
-    """One line a case, and every answer that was not OK."""
+    """Prints one line per case, and the number of answers by status other than OK."""
     rows = {run.case.name: [_figures(run)] for run in runs}
     console = Console()
     console.print(grouped_table(HEADERS, rows), markup=False, highlight=False)

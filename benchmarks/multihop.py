@@ -1,12 +1,12 @@
-"""What the graph's arm adds to a search for what no word of the question leads to.
+"""Measures the graph arm on questions whose answers share no words with them.
 
     python -m benchmarks.multihop [--users N] [--seed N]
 
-Invents people, companies and cities, a world for each user, and remembers facts about them with
-their relations. Questions whose answer is one relation further on than their words ("multi-hop")
-are searched, and some whose answer holds their words ("direct"), without the graph and with several
-weights of its arm. A PostgreSQL on an empty folder, the offline embedder; relations are given and
-not inferred, so that nothing but the search is measured.
+It invents people, companies and cities, a world for each user, and stores facts about them with
+their relations. It searches questions whose answer is one relation away from their words
+("multi-hop") and questions that share words with their answer ("direct"), without the graph and
+with several weights of its arm. It uses an empty PostgreSQL and the offline embedder; the relations
+are given and not inferred, so that only the search is measured.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ WEIGHTS = (0.0, 0.25, 0.5, 0.75, 1.0)
 
 @dataclass(frozen=True, slots=True)
 class Bench:
-    """What is measured."""
+    """The stores and the search under test."""
 
     store: PostgresMemoryStore
     embedder: OfflineEmbedder
@@ -56,7 +56,7 @@ class Bench:
 
 @asynccontextmanager
 async def bench() -> AsyncIterator[Bench]:
-    """Databases of their own, and what runs on them."""
+    """Yields a bench on its own databases."""
     with tempfile.TemporaryDirectory(prefix="memoir-bench-") as folder:
         async with postgres(Path(folder)) as dsn:
             await migrate_database(dsn, lambda _: None)
@@ -69,7 +69,7 @@ async def bench() -> AsyncIterator[Bench]:
 
 
 async def measure(bench: Bench, worlds: Sequence[World]) -> dict[tuple[str, float, int], float]:
-    """Recall by kind of question, weight of the graph's arm and depth."""
+    """Returns the recall by kind of question, weight of the graph arm and depth."""
     recalls: dict[tuple[str, float, int], list[float]] = defaultdict(list)
     for number, world in enumerate(worlds):
         scope = Scope(user_id=f"user-{number}")
@@ -84,7 +84,7 @@ async def measure(bench: Bench, worlds: Sequence[World]) -> dict[tuple[str, floa
 
 
 async def search(bench: Bench, scope: Scope, question: str, weight: float) -> list[UUID]:
-    """The hits of one search; a weight of 0 leaves the graph out."""
+    """Returns the hits of one search; a weight of 0 leaves the graph out."""
     [vector] = await bench.embedder.embed([question], EmbeddingPurpose.QUERY)
     asked = bench.arm.query_for(PROJECT, scope, question) if weight else None
     graph = (await bench.arm(asked)).scores if asked else {}

@@ -1,9 +1,9 @@
-"""How fast asynchronous adds are accepted, and how fast they are done.
+"""Measures how fast asynchronous adds are accepted and completed.
 
     python -m benchmarks.operations [--adds N] [--callers N] [--users N] [--rounds N]
 
-It starts a server of its own. Each round accepts everything and then looks until nothing is left to
-do, so the server works on the first adds while it accepts the rest. The round in the middle counts.
+It starts its own server. Each round submits all adds and then waits until none is left, so the
+server works on the first adds while it accepts the rest. The median round counts.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ LOOK_SECONDS = 0.02
 async def measure(
     channel: grpc.aio.Channel, key: str, arguments: argparse.Namespace, start: int
 ) -> tuple[Figures, float]:
-    """Accepting, and adds done a second from the first acceptance to the last end."""
+    """Returns the figures of acceptance, and the adds completed per second since the first."""
     stub = memory_service_pb2_grpc.MemoryServiceStub(channel)
     metadata = (("authorization", f"Token {key}"),)
 
@@ -57,7 +57,7 @@ async def measure(
 
 
 def parse_arguments() -> argparse.Namespace:
-    """The command line."""
+    """Returns the command line."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.operations", description=__doc__)
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument("--adds", type=int, default=3000, help="adds a round")

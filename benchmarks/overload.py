@@ -1,10 +1,10 @@
-"""What is left of the service when more is asked of it than it can do.
+"""Measures the goodput of the service under overload.
 
     python -m benchmarks.overload [--seconds N] [--rounds N]
 
-Callers in a closed loop find the capacity; then searches come at multiples of it, whatever becomes
-of those before, each with a deadline. Beside them a caller looks at how it is refused. It starts a
-server of its own.
+Callers in a closed loop measure the capacity; then searches arrive at multiples of it in an open
+loop, each with a deadline. Meanwhile another caller counts how it is refused. It starts its own
+server.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ BODY = {"user_id": f"user-{{{{randomInt 0 {USERS}}}}}", "query": QUERY}
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """One multiple of the capacity: what ghz saw, and what the caller beside it was answered."""
+    """One multiple of the capacity: the results of ghz, and those of the other caller."""
 
     capacity: float
     load: ghz.Run
@@ -48,12 +48,12 @@ class Measured:
 
     @property
     def kept(self) -> float:
-        """The part of the capacity that is left."""
+        """The goodput as a share of the capacity."""
         return self.load.goodput / self.capacity
 
 
 class Probe:
-    """A caller that counts how it is answered: `refused` has a reason and a delay, `bare` not."""
+    """A caller that counts its answers: `refused` has a reason and a delay, `bare` has not."""
 
     def __init__(self, channel: grpc.aio.Channel, key: str) -> None:
         self._stub = memory_service_pb2_grpc.MemoryServiceStub(channel)
@@ -75,7 +75,7 @@ class Probe:
 
 
 def kind_of(error: grpc.aio.AioRpcError) -> str:
-    """`refused` where the error says when to come back, `late` at the deadline, else `bare`."""
+    """Returns `refused` if the error has RetryInfo, `late` at the deadline, else `bare`."""
     if error.code() is grpc.StatusCode.DEADLINE_EXCEEDED:
         return "late"
     status = rpc_status.from_call(error)
@@ -87,7 +87,7 @@ RETRY_INFO = error_details_pb2.RetryInfo.DESCRIPTOR
 
 
 async def measure(target: ghz.Target, capacity: float, multiple: int, seconds: float) -> Measured:
-    """Open load at a multiple of the capacity."""
+    """Measures an open load at a multiple of the capacity."""
     async with grpc.aio.insecure_channel(target.address) as channel:
         probe = Probe(channel, target.key)
         probing = asyncio.create_task(probe.run())
@@ -102,13 +102,13 @@ async def measure(target: ghz.Target, capacity: float, multiple: int, seconds: f
 
 
 async def one_round(target: ghz.Target, seconds: float) -> dict[int, Measured]:
-    """Every multiple of the capacity that was found just before."""
+    """Measures the capacity, then all multiples of it."""
     capacity = (await ghz.closed(target, callers=CALLERS, seconds=seconds)).goodput
     return {multiple: await measure(target, capacity, multiple, seconds) for multiple in MULTIPLES}
 
 
 def print_table(rounds: list[dict[int, Measured]]) -> None:
-    """For each multiple the round in the middle, by what was left of the capacity."""
+    """Prints the median round of each multiple, by goodput."""
     table = Table("offered", "calls/s", "good/s", "of capacity", "p50 ms", "p99 ms", "statuses")
     table.add_column("probe")
     for multiple in MULTIPLES:
@@ -134,7 +134,7 @@ def _counts(counts: Counter[str]) -> str:
 
 
 def parse_arguments() -> argparse.Namespace:
-    """The command line."""
+    """Returns the command line."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.overload", description=__doc__)
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument("--seconds", type=float, default=10.0, help="length of each load")

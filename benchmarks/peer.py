@@ -1,10 +1,10 @@
-"""Memoir beside mem0 on the same machine: calls a second, and processor time a call.
+"""Compares Memoir with mem0 on the same machine: calls per second, processor time per call.
 
     make bench    # or: python -m benchmarks.peer [--calls N]
 
-Memoir runs as by default, with Neo4j and one worker; mem0ai as a service on the same PostgreSQL
-(peer_service.py). mem0 is installed into a virtual environment under .local; where that cannot be
-done, only Memoir is measured, and the reason is printed.
+Memoir runs with default settings, Neo4j and one worker; mem0ai as a service on the same PostgreSQL
+(peer_service.py). mem0 is installed into a virtual environment under .local; if that fails, only
+Memoir is measured, and the reason is printed.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ Call = Callable[[int], Awaitable[object]]
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """What is called, by how many callers."""
+    """A call, and the number of callers."""
 
     name: str
     method: str
@@ -72,7 +72,7 @@ CASES = (
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What one case gave on one side, and what a call of it cost each kind of process, in ms."""
+    """The results of a case for one service, with the processor time per call and process in ms."""
 
     case: Case
     side: str
@@ -81,11 +81,11 @@ class Result:
 
 
 class Unavailable(Exception):
-    """mem0 cannot be installed here; the message says why."""
+    """mem0 cannot be installed; the message has the reason."""
 
 
 def peer_python() -> Path:
-    """The interpreter of an environment with mem0, installed if it is not there.
+    """Returns the interpreter of an environment with mem0, after installing it if necessary.
 
     Raises:
         Unavailable: it cannot be installed.
@@ -109,7 +109,7 @@ def _run(*command: str) -> None:
 
 
 class PeerCases:
-    """The calls of mem0's service, which says the same things to the same users."""
+    """The calls of mem0's service, with the same messages and users."""
 
     def __init__(self, session: aiohttp.ClientSession, address: str) -> None:
         self._session = session
@@ -120,7 +120,7 @@ class PeerCases:
         await self._add(number, infer=False)
 
     async def infer(self, number: int) -> None:
-        """Adds what is inferred from one message."""
+        """Adds one message with inference."""
         await self._add(number + INFERRED, infer=True)
 
     async def search(self, number: int) -> None:
@@ -140,11 +140,11 @@ class PeerCases:
 
 
 async def measured(side: str, calls: Mapping[str, Call], count: int) -> list[Result]:
-    """All cases of one side, each with numbers of its own."""
+    """Measures all cases of one side, each with its own numbers."""
     results, begin = [], 0
     for case in CASES:
         call = calls[case.method]
-        # Alone, for mem0 does not bear several first calls at once.
+        # One call alone, because mem0 fails on several concurrent first calls.
         await call(begin)
         begin += 1
         await closed_loop(_from(call, begin), callers=case.callers, calls=WARM_UP_CALLS)
@@ -162,7 +162,7 @@ def _from(call: Call, begin: int) -> Call:
 
 
 async def measure_memoir(dsn: str, neo4j: Mapping[str, str], log: Path, count: int) -> list[Result]:
-    """Memoir on an empty database."""
+    """Measures Memoir on an empty database."""
     async with (
         prepared(dsn, "memoir", **neo4j) as (environment, key),
         serving("-m", "server", "serve", environment=environment, log=log) as address,
@@ -174,7 +174,7 @@ async def measure_memoir(dsn: str, neo4j: Mapping[str, str], log: Path, count: i
 
 
 async def measure_peer(python: Path, dsn: str, log: Path, count: int) -> list[Result]:
-    """mem0 on an empty database."""
+    """Measures mem0 on an empty database."""
     with tempfile.TemporaryDirectory(prefix="memoir-peer-") as home:
         environment = {**os.environ, "MEM0_TELEMETRY": "False", "MEM0_DIR": home}
         script = os.fspath(ROOT / "benchmarks" / "peer_service.py")
@@ -198,7 +198,7 @@ def _free_port() -> int:
 
 
 async def _answers(address: str) -> None:
-    """Returns once the address can be connected to: uvicorn listens a little after it is asked."""
+    """Returns once the address accepts connections, because uvicorn starts to listen later."""
     host, _, port = address.rpartition(":")
     async with asyncio.timeout(30):
         while True:
@@ -212,7 +212,7 @@ async def _answers(address: str) -> None:
 
 
 def table(results: Sequence[Result]) -> str:
-    """A line for each side of each case, and how Memoir compares."""
+    """Returns a line for each side of each case, with Memoir's ratio."""
     rates = {(result.case, result.side): result.figures.rate for result in results}
     rows: dict[str, list[list[str]]] = {case.name: [] for case in CASES}
     for result in results:

@@ -1,7 +1,7 @@
 """mem0ai as a service, for comparison: `Memory` behind FastAPI, as in its own server.
 
-It has no keys, no request log and no telemetry here, and models that answer at once, so this is a
-lower bound of what it costs. It runs in a virtual environment of its own; see peer.py.
+It has no keys, request log or telemetry here, and models that answer at once, so this is a lower
+bound of its cost. It runs in its own virtual environment; see peer.py.
 
     python benchmarks/peer_service.py DSN PORT
 """
@@ -24,20 +24,20 @@ from mem0.utils import factory
 from numpy.typing import NDArray
 
 DIMENSIONS = 256
-"""Of Memoir's built-in embedder too."""
+"""The same as in Memoir's built-in embedder."""
 
 _WORD = re.compile(r"\w+")
 
 
 @cache
 def word_vector(word: str) -> NDArray[np.float64]:
-    """A direction that depends on nothing but the word."""
+    """Returns a direction that depends only on the word."""
     seed = int.from_bytes(hashlib.sha256(word.encode()).digest()[:8])
     return np.random.default_rng(seed).standard_normal(DIMENSIONS)
 
 
 class Embedder:
-    """Sums of word vectors, normalised."""
+    """Embeds texts as normalised sums of word vectors."""
 
     config = None
 
@@ -49,23 +49,23 @@ class Embedder:
         return vector
 
     def embed_batch(self, texts: list[str], *_action: Any, **_options: Any) -> list[list[float]]:
-        """One vector a text."""
+        """Returns a vector for each text."""
         return [self.embed(text) for text in texts]
 
 
 class LanguageModel:
-    """Finds one fact in every conversation: its last line."""
+    """Returns one fact for every conversation: its last line."""
 
     def generate_response(
         self, messages: list[dict[str, str]], *_format: Any, **_options: Any
     ) -> str:
-        """An answer in the form that mem0 asks for."""
+        """Returns an answer in the format that mem0 expects."""
         text = messages[-1]["content"].strip().splitlines()[-1]
         return json.dumps({"memory": [{"id": "0", "text": text, "attributed_to": "user"}]})
 
 
 def open_memory(dsn: str) -> Any:
-    """mem0 on PostgreSQL, with the models above in the place of a provider's."""
+    """Returns mem0 on PostgreSQL, with the models above instead of a provider's."""
     factory.EmbedderFactory.create = staticmethod(lambda *_, **__: Embedder())
     factory.LlmFactory.create = staticmethod(lambda *_, **__: LanguageModel())
     unused = {"provider": "openai", "config": {"api_key": "none"}}
@@ -87,7 +87,7 @@ def open_memory(dsn: str) -> Any:
 
 
 def build_app(memory: Any) -> Any:
-    """The two calls that are compared."""
+    """Returns an app with the two compared calls."""
 
     def add(body: dict[str, Any]) -> Any:
         return memory.add(body["messages"], user_id=body["user_id"], infer=body["infer"])

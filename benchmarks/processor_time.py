@@ -1,4 +1,4 @@
-"""How much processor time each kind of process takes for a call."""
+"""The processor time per call of each kind of process."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ SERVER, NEO4J, POSTGRES, ENDPOINT, LOAD = "server", "Neo4j", "PostgreSQL", "endp
 
 
 def processor_seconds() -> dict[str, float]:
-    """User and system time so far of this process (the load) and all below it, by what they are."""
+    """Returns the user and system time of this process (the load) and its descendants, by kind."""
     this = psutil.Process()
     seconds: defaultdict[str, float] = defaultdict(float)
     seconds[LOAD] = this.cpu_times().user + this.cpu_times().system
@@ -25,13 +25,13 @@ def processor_seconds() -> dict[str, float]:
 
 
 def server_processes() -> list[psutil.Process]:
-    """The processes below this one that serve."""
+    """Returns the descendants of this process that serve."""
     below = psutil.Process().children(recursive=True)
     return [process for process in below if "serve" in process.cmdline()]
 
 
 def seconds_of(processes: Iterable[psutil.Process]) -> float:
-    """User and system time so far of these processes."""
+    """Returns the user and system time of these processes."""
     times = [process.cpu_times() for process in processes]
     return float(sum(each.user + each.system for each in times))
 
@@ -39,7 +39,7 @@ def seconds_of(processes: Iterable[psutil.Process]) -> float:
 def milliseconds_a_call(
     before: Mapping[str, float], after: Mapping[str, float], calls: int
 ) -> dict[str, float]:
-    """What each kind of process took for one of the calls in between."""
+    """Returns the time per call of each kind of process between two readings."""
     return {kind: (after[kind] - before.get(kind, 0.0)) / calls * 1000 for kind in after}
 
 

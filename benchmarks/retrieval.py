@@ -1,16 +1,16 @@
-"""How well a search finds the evidence of questions about long conversations.
+"""Measures how well searches find the evidence of questions about long conversations.
 
     python -m benchmarks.retrieval FILE [--infer] [--limit-conversations N] [--address A --key K]
 
-FILE holds one conversation a line, as JSON, gzipped where its name ends in `.gz`: `id`, `messages`
-with `id`, `role` and `content` and perhaps `name` and `time`, and `questions` with `question`,
+FILE holds one conversation per line, as JSON, gzipped if its name ends in `.gz`: `id`, `messages`
+with `id`, `role` and `content` and optionally `name` and `time`, and `questions` with `question`,
 `category` and `evidence`, the ids of the messages that answer it. Each conversation becomes one
 user, each message is added, verbatim or (`--infer`) with inference, and each question is searched,
-as asked at the time of the last message.
-Evidence recall at k is the part of a question's evidence among the first k hits, averaged over the
-questions; an inferred memory stands for the messages that it quotes as its evidence, a passage for
-its message. Without an address it starts a server of its own on an empty database, with the
-offline models.
+as if asked at the time of the last message.
+Evidence recall at k is the share of a question's evidence among the first k hits, averaged over the
+questions; an inferred memory counts as the messages that it quotes as its evidence, a passage as
+its message. Without an address it starts its own server on an empty database, with the offline
+models.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ INFERRED_PER_ADD = 4
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """One question: the recall at each depth, and how long the search took in ms."""
+    """The result of one question: the recall at each depth, and the latency of the search in ms."""
 
     category: str
     recall: Sequence[float]
@@ -56,7 +56,7 @@ class Outcome:
 
 
 class Measurement:
-    """Plays conversations through a server, several at a time."""
+    """Sends conversations to a server, several at a time."""
 
     def __init__(
         self, channel: grpc.aio.Channel, key: str, progress: Progress, *, infer: bool = False
@@ -65,11 +65,11 @@ class Measurement:
         self._metadata = (("authorization", f"Token {key}"),)
         self._progress = progress
         self._infer = infer
-        # A user of its own for each run, so that a server that is measured twice finds nothing old.
+        # Each run has new users, so that no run finds memories of an earlier one.
         self._run = uuid.uuid4().hex[:8]
 
     async def run(self, conversations: Sequence[Conversation], callers: int) -> list[Outcome]:
-        """Adds everything, then searches every question."""
+        """Adds all messages, then searches every question."""
         await self._add_all(conversations)
         questions = [(c, question) for c in conversations for question in c.questions]
         task = self._progress.add_task("searching", total=len(questions))
@@ -140,7 +140,7 @@ class Measurement:
 def batches(
     messages: Sequence[Message], size: int
 ) -> Iterator[tuple[datetime | None, list[Message]]]:
-    """The messages in calls of at most `size`, each with the one time of all of its messages."""
+    """Yields calls of at most `size` messages, each with the common time of its messages."""
     for said_at, group in groupby(messages, key=attrgetter("time")):
         of_time = list(group)
         for start in range(0, len(of_time), size):
@@ -150,29 +150,29 @@ def batches(
 def sources_of(
     conversation: Conversation, result: memory_service_pb2.SearchMemoriesResult
 ) -> Iterable[str]:
-    """The messages that a hit stands for."""
+    """Returns the ids of the messages for which a hit counts."""
     if result.HasField("passage"):
         return conversation.sources(result.passage.role, [longest_sentence(result.passage.text)])
     memory = result.memory
     quotes = [evidence.quote for evidence in memory.provenance.evidence if evidence.quote]
     if not quotes:
-        # Several messages of one wording are one memory: finding it finds each of them.
+        # Several messages with the same text are one memory, which counts for all of them.
         return conversation.ids_of[memory.text]
     return conversation.sources(memory.role, quotes)
 
 
 def longest_sentence(text: str) -> str:
-    """The longest sentence of a passage: others may be left out around it."""
+    """Returns the longest sentence of a passage, because sentences around it may be left out."""
     return max(re.split(r"(?<=[.!?])\s+|\n", text), key=len)
 
 
 def recall_at(depth: int, evidence: Sequence[str], ranks: Mapping[str, int]) -> float:
-    """The part of the evidence whose rank, from 0, is below `depth`."""
+    """Returns the share of the evidence whose rank, from 0, is below `depth`."""
     return fmean(ranks.get(message_id, depth) < depth for message_id in evidence)
 
 
 def print_report(outcomes: Sequence[Outcome]) -> None:
-    """Recall by category and in all, and the latency of the searches."""
+    """Prints the recall by category and in total, and the latency of the searches."""
     categories: dict[str, list[Outcome]] = defaultdict(list)
     for outcome in outcomes:
         categories[outcome.category].append(outcome)
@@ -188,12 +188,12 @@ def print_report(outcomes: Sequence[Outcome]) -> None:
 
 
 def mean_recall(outcomes: Sequence[Outcome]) -> list[str]:
-    """The mean recall at each depth, as text."""
+    """Returns the mean recall at each depth, as text."""
     return [f"{fmean(column):.3f}" for column in zip(*(o.recall for o in outcomes), strict=True)]
 
 
 def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespace:
-    """The command line."""
+    """Returns the command line."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.retrieval", description=__doc__)
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument("file", type=Path, help="the conversations")

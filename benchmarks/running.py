@@ -1,4 +1,4 @@
-"""A server to measure: one that runs already, or one of its own on an empty database."""
+"""A server to measure: a running one, or a new one on an empty database."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from benchmarks.servers import PROJECT, command_line, memoir_environment, postgr
 
 @asynccontextmanager
 async def database(server_dsn: str, name: str) -> AsyncIterator[str]:
-    """An empty database for the block: its DSN."""
+    """Creates an empty database for the block; yields its DSN."""
     connection = await asyncpg.connect(server_dsn)
     try:
         await connection.execute(f"CREATE DATABASE {name}")
@@ -29,7 +29,7 @@ async def database(server_dsn: str, name: str) -> AsyncIterator[str]:
 async def prepared(
     server_dsn: str, name: str, **variables: str
 ) -> AsyncIterator[tuple[dict[str, str], str]]:
-    """The settings of a server on a database of its own, during the block, and a key."""
+    """Creates a database for the block; yields the settings of a server on it, and a key."""
     async with database(server_dsn, name) as dsn:
         environment = memoir_environment(dsn, **variables)
         await command_line("migrate", environment=environment)
@@ -42,9 +42,9 @@ async def prepared(
 async def running_server(
     address: str | None, key: str, **variables: str
 ) -> AsyncIterator[tuple[str, str]]:
-    """The address and the key to call; without an address, of a server that it starts.
+    """Yields the given address and key, or, without an address, those of a new server.
 
-    `variables` are settings of that server.
+    `variables` are settings of the new server.
     """
     if address:
         yield address, key

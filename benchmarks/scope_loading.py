@@ -1,4 +1,4 @@
-"""Large scopes for the benchmarks of searching: invented diaries, copied into the table itself."""
+"""Large scopes for the benchmarks of searching: invented diaries, inserted into the table."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ _WHY = (
 
 
 def sentence(chance: random.Random) -> str:
-    """An entry of a diary."""
+    """Returns an entry of a diary."""
     who, did, what, where = map(chance.choice, (_WHO, _DID, _WHAT, _WHERE))
     return (
         f"My {who} {did} a {what} in {where} {chance.choice(_WHEN)} {chance.choice(_WHY)}, "
@@ -54,7 +54,7 @@ def sentence(chance: random.Random) -> str:
 
 
 def question(chance: random.Random) -> str:
-    """A question that some entries answer."""
+    """Returns a question that some entries answer."""
     did, what, where = map(chance.choice, (_DID, _WHAT, _WHERE))
     return f"Who {did} a {what} in {where}?"
 
@@ -62,7 +62,7 @@ def question(chance: random.Random) -> str:
 async def fill(
     database: Database, embedder: OfflineEmbedder, project_id: str, scope: Scope, size: int
 ) -> AsyncIterator[int]:
-    """Adds that many memories for the user of the scope, and tells how many each batch held."""
+    """Adds `size` memories for the user of the scope; yields the size of each batch."""
     chance = random.Random(scope.user_id)
     for start in range(0, size, BATCH):
         texts = [sentence(chance) for _ in range(min(BATCH, size - start))]
@@ -77,7 +77,7 @@ async def fill(
 
 
 async def copy_others(database: Database, count: int) -> AsyncIterator[int]:
-    """Adds as many memories of other users, 600 each, that are copies of those that are there."""
+    """Adds `count` copies of the memories for other users, 600 each; yields each batch's size."""
     for start in range(0, count, COPIED):
         part = min(COPIED, count - start)
         async with database.connection() as connection:
@@ -86,7 +86,10 @@ async def copy_others(database: Database, count: int) -> AsyncIterator[int]:
 
 
 async def insert_some(database: Database, count: int) -> float:
-    """Milliseconds for as many memories in one statement, the best of three; nothing is kept."""
+    """Returns the milliseconds to insert `count` memories in one statement, the best of three.
+
+    The statements are rolled back.
+    """
     times = []
     for _ in range(3):
         async with database.connection() as connection:

@@ -1,9 +1,9 @@
-"""How long a search takes in scopes of different sizes.
+"""Measures searches in scopes of different sizes.
 
     python -m benchmarks.scopes [--sizes 600 10000] [--searches N] [--callers N]
         [--index-mb N]
 
-Each size is one user; all of them lie in one table. It starts a server of its own.
+Each size is one user; all of them are in one table. It starts its own server.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class Scopes:
         self._metadata = (("authorization", f"Token {key}"),)
 
     async def fill(self, size: int, progress: Progress) -> None:
-        """Adds that many memories for the user of that size."""
+        """Adds `size` memories for the user of that size."""
         task = progress.add_task(f"adding {size:,}", total=size)
         for start in range(0, size, MESSAGES_PER_ADD):
             numbers = range(start, min(start + MESSAGES_PER_ADD, size))
@@ -60,7 +60,7 @@ class Scopes:
     async def measure(
         self, size: int, searches: int, callers: int
     ) -> tuple[Figures, Mapping[str, float]]:
-        """Searches the user of that size; also what processes take for a search."""
+        """Searches the user of that size; returns the figures and the processor time per search."""
 
         async def search(number: int) -> None:
             place = PLACES[number % len(PLACES)]
@@ -78,7 +78,7 @@ class Scopes:
 
 
 def parse_arguments() -> argparse.Namespace:
-    """The command line."""
+    """Returns the command line."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.scopes", description=__doc__)
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument("--sizes", type=int, nargs="+", default=[600, 10_000], help="memories")

@@ -1,11 +1,11 @@
-"""What a search costs by the size of the scope, and whether the rest of the table matters.
+"""Measures the cost of a search by the size of the scope and of the table.
 
     python -m benchmarks.search_scale [--table N] [--questions N]
 
 Scopes of 600, 10,000 and 100,000 memories, invented diaries with offline embeddings, are searched
 through the store: by statement, with the indexes for large scopes and without them, and held in
-memory; then once more after memories of others have filled the table. Recall is the part of an
-exact search's best ten that was found.
+memory; then once more after memories of others have filled the table. Recall is the share of an
+exact search's best ten hits that was found.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ from server.storage.postgres.vector_index import PostgresSearchIndexing
 
 SIZES = (600, 10_000, 100_000)
 MOST_HELD = 10_000
-"""The largest of these scopes that a server holds in memory."""
+"""The size of the largest of these scopes that a server holds in memory."""
 
 EXACT = 1_000_000_000
 """A size that no scope has, so that all of them are searched as small ones."""
@@ -53,7 +53,7 @@ LOADING_SECONDS = 900.0
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One line of the table; times in milliseconds."""
+    """A row of the table; times in milliseconds."""
 
     table: int
     scope: int
@@ -82,12 +82,12 @@ class Bench:
         await self.analyze()
 
     async def analyze(self) -> None:
-        """As autovacuum would in a while."""
+        """Vacuums the tables, as autovacuum would later."""
         async with self._database.connection() as connection:
             await connection.execute("VACUUM ANALYZE memories")
 
     async def measure(self, table: int, way: str, large: int, held_bytes: int = 0) -> None:
-        """Searches each scope that can be searched in this way."""
+        """Searches each scope that can be searched by this method."""
         indexes = ScopeIndexes(self._database, held_bytes)
         searches = Searches(self._database, ScopeSizes(large), indexes)
         for size in SIZES:
@@ -122,11 +122,11 @@ class Bench:
         return SearchQuery(PROJECT, scope_of(size), vector, 10, None, text=text)
 
     async def inserting(self) -> float:
-        """Milliseconds for some more memories, in one statement that is undone again."""
+        """Returns the milliseconds of a statement that inserts memories and is rolled back."""
         return await insert_some(self._database, INSERTED)
 
     async def crowd(self, progress: Progress, count: int) -> None:
-        """Fills the table with memories of others."""
+        """Fills the table with memories of other users."""
         task = progress.add_task("memories of others", total=count)
         async for copied in copy_others(self._database, count):
             progress.advance(task, copied)
@@ -134,7 +134,7 @@ class Bench:
 
 
 def scope_of(size: int) -> Scope:
-    """The scope that holds so many memories."""
+    """Returns the scope with this number of memories."""
     return Scope(user_id=f"user-of-{size}")
 
 
@@ -160,22 +160,22 @@ async def main() -> None:
 async def run(
     bench: Bench, indexing: PostgresSearchIndexing, progress: Progress, table: int
 ) -> str:
-    """All measurements; what was found of the index."""
+    """Runs all measurements; returns a description of the indexes."""
     await bench.load(progress)
     loaded = sum(SIZES)
     await bench.measure(loaded, "all compared", EXACT)
-    await bench.measure(loaded, "likely ones compared", SIZES[1])
+    await bench.measure(loaded, "candidates compared", SIZES[1])
     await bench.measure(loaded, "held in memory", EXACT, MOST_BYTES)
     without = await bench.inserting()
     with timed() as building:
         await indexing.build(1024)
-    await bench.measure(loaded, "likely ones, indexed", SIZES[-1])
+    await bench.measure(loaded, "candidates, indexed", SIZES[-1])
     indexed = await bench.inserting()
     await indexing.drop()
     if table > loaded:
         await bench.crowd(progress, table - loaded)
         await bench.measure(table, "all compared", EXACT)
-        await bench.measure(table, "likely ones compared", SIZES[1])
+        await bench.measure(table, "candidates compared", SIZES[1])
         await bench.measure(table, "held in memory", EXACT, MOST_BYTES)
     return (
         f"indexes of {loaded:,} memories: built in {building[0]:.1f} s; inserting {INSERTED:,} "
@@ -185,7 +185,7 @@ async def run(
 
 @contextmanager
 def timed() -> Iterator[list[float]]:
-    """The seconds of the block, once it has ended."""
+    """Yields a list that holds the seconds of the block after its end."""
     seconds: list[float] = []
     began = time.perf_counter()
     yield seconds
@@ -193,8 +193,10 @@ def timed() -> Iterator[list[float]]:
 
 
 def print_table(rows: list[Row]) -> None:
-    """All that was measured."""
-    table = Table("memories in the table", "in the scope", "way", "p50 ms", "p95 ms", "recall@10")
+    """Prints all measurements."""
+    table = Table(
+        "memories in the table", "in the scope", "method", "p50 ms", "p95 ms", "recall@10"
+    )
     for row in rows:
         table.add_row(
             f"{row.table:,}",
@@ -208,11 +210,11 @@ def print_table(rows: list[Row]) -> None:
 
 
 def parse_arguments() -> argparse.Namespace:
-    """The command line."""
+    """Returns the command line."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.search_scale", description=__doc__)
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument(
-        "--table", type=int, default=1_000_000, help="memories in the table at last"
+        "--table", type=int, default=1_000_000, help="memories in the table at the end"
     )
     parser.add_argument("--questions", type=int, default=40, help="questions a scope")
     return parser.parse_args()

@@ -1,4 +1,4 @@
-"""Starting what is measured: each server is a process of its own, as it would be in use."""
+"""Starts the servers under test, each as its own process."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _ADDRESS = re.compile(rb"serving on (\S+:\d+)")
 
 @asynccontextmanager
 async def postgres(directory: Path) -> AsyncIterator[str]:
-    """The DSN of a PostgreSQL of our own, every commit durable."""
+    """Yields the DSN of a new PostgreSQL, with durable commits."""
     server = EmbeddedPostgres(directory, NoProgress())
     try:
         yield await server.start()
@@ -31,14 +31,14 @@ async def postgres(directory: Path) -> AsyncIterator[str]:
 
 
 def memoir_environment(dsn: str, **variables: str) -> dict[str, str]:
-    """The settings of a server with the offline models. Its Neo4j is one that never answers."""
+    """Returns the settings of a server with the offline models and an unreachable Neo4j."""
     return {
         **_clean_environment(),
         "MEMOIR_POSTGRES_DSN": dsn,
         "MEMOIR_NEO4J_URI": "bolt://127.0.0.1:9",
         "MEMOIR_MODELS": "offline",
         "MEMOIR_GRPC_PORT": "0",
-        # One process is compared with one process.
+        # Single processes are compared.
         "MEMOIR_WORKERS": "1",
         **variables,
     }
@@ -51,10 +51,10 @@ async def serving(
     log: Path,
     python: Path | str = sys.executable,
 ) -> AsyncIterator[str]:
-    """The address of a server that runs during the block, by this Python or another one.
+    """Runs a server during the block, by this Python or another one; yields its address.
 
     Raises:
-        RuntimeError: it ended, or did not say its address in time.
+        RuntimeError: it ended, or did not print its address in time.
     """
     with log.open("ab") as errors:
         process = await asyncio.create_subprocess_exec(
@@ -79,11 +79,11 @@ async def _address(process: asyncio.subprocess.Process) -> str:
     async for line in process.stdout:
         if found := _ADDRESS.search(line):
             return found[1].decode()
-    raise RuntimeError("the server ended before it served; see its log")
+    raise RuntimeError("the server ended during its start; see its log")
 
 
 async def command_line(*arguments: str, environment: Mapping[str, str]) -> str:
-    """What `python -m server ...` prints.
+    """Runs `python -m server ...` and returns its output.
 
     Raises:
         RuntimeError: it failed.

@@ -1,4 +1,4 @@
-"""Both databases on empty folders, and memories with given relations in them."""
+"""New databases, and memories with given relations in them."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ NEO4J_LIB = ROOT / ".local" / "neo4j" / "5.18.0" / "lib"
 
 @asynccontextmanager
 async def databases() -> AsyncIterator[tuple[str, GraphAddress]]:
-    """A PostgreSQL and a Neo4j during the block: the DSN of the one, the address of the other."""
+    """Runs both databases during the block; yields PostgreSQL's DSN and Neo4j's address."""
     with tempfile.TemporaryDirectory(prefix="memoir-bench-") as folder:
         postgres = EmbeddedPostgres(Path(folder, "postgres"), NoProgress())
         neo4j = EmbeddedNeo4j(Path(folder, "neo4j"), NEO4J_LIB, NoProgress())
@@ -42,7 +42,7 @@ async def databases() -> AsyncIterator[tuple[str, GraphAddress]]:
 async def remember(
     store: PostgresMemoryStore, embedder: Embedder, scope: Scope, facts: Sequence[Fact]
 ) -> dict[str, UUID]:
-    """Stores the facts as memories in one transaction; their ids by text."""
+    """Stores the facts as memories in one transaction; returns their ids by text."""
     now = datetime.now(UTC)
     call = Call(new_id(now), PROJECT, scope, "AddMemories", now, "bench", embedder.model)
     vectors = await embedder.embed([f.text for f in facts], EmbeddingPurpose.DOCUMENT)

@@ -1,11 +1,11 @@
-"""What open `WatchMemoryEvents` streams cost adds.
+"""Measures the effect of open `WatchMemoryEvents` streams on adds.
 
     python -m benchmarks.streams [--adds N] [--callers N] [--streams N ...]
 
-It starts a server of its own. The streams are of other users than the adds, so they bring nothing.
-Each number of streams is measured once in each round, so that a slow moment of the machine
-meets them all; the round in the middle counts. The streams have a connection of their own: a server
-takes 256 calls at once on each.
+It starts its own server. The streams watch other users than those of the adds, so they deliver no
+events. Each number of streams is measured once in each round, so that slow moments of the machine
+affect all of them; the median round counts. The streams have a separate connection, because a
+server accepts 256 concurrent calls on each.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ Metadata = tuple[tuple[str, str], ...]
 
 @asynccontextmanager
 async def open_streams(stub: Stub, metadata: Metadata, count: int) -> AsyncIterator[None]:
-    """So many streams, each of a user of its own, open during the block."""
+    """Keeps `count` streams open during the block, each of another user."""
     calls = [
         stub.WatchMemoryEvents(
             memory_service_pb2.WatchMemoryEventsRequest(user_id=f"watched-{number}"),
@@ -41,7 +41,7 @@ async def open_streams(stub: Stub, metadata: Metadata, count: int) -> AsyncItera
         )
         for number in range(count)
     ]
-    # The first response says that a stream is there.
+    # The first response shows that the stream is open.
     await asyncio.gather(*(anext(aiter(call)) for call in calls))
     try:
         yield
@@ -51,7 +51,7 @@ async def open_streams(stub: Stub, metadata: Metadata, count: int) -> AsyncItera
 
 
 async def measure(stub: Stub, metadata: Metadata, arguments: argparse.Namespace) -> Figures:
-    """Verbatim adds by some callers."""
+    """Measures verbatim adds."""
 
     async def add(number: int) -> None:
         await stub.AddMemories(
@@ -67,7 +67,7 @@ async def measure(stub: Stub, metadata: Metadata, arguments: argparse.Namespace)
 
 
 def parse_arguments() -> argparse.Namespace:
-    """The command line."""
+    """Returns the command line."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.streams", description=__doc__)
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument("--adds", type=int, default=1500, help="adds a measurement")

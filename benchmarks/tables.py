@@ -10,7 +10,7 @@ _MARGIN = "  "
 
 
 def grouped_table(headers: Sequence[str], groups: Mapping[str, Sequence[Sequence[str]]]) -> str:
-    """A table in which the name of each group has a line of its own, and so no wide column.
+    """Returns a table with the name of each group on its own line, which avoids a wide column.
 
     The first of the `headers`, and of each row's cells, is the label; the others are figures.
 

@@ -1,11 +1,11 @@
-"""How long the work of a server that was killed waits for another server.
+"""Measures how long the work of a killed server waits for another server.
 
     python -m benchmarks.takeover [--rounds N]
 
-Two servers on one database. One of them dies by SIGKILL shortly before it commits an add with
-inference; what waits for the end of what it held then goes on at the other: a call that is sent
-again with its `request_id`, and an asynchronous add. The times of calls count from the death, those
-of asynchronous adds from their acceptance, shortly before it.
+Two servers use one database. One of them is killed by SIGKILL shortly before it commits an add with
+inference. Then the other continues: with a call that is repeated with its `request_id`, and with an
+asynchronous add. The times of calls count from the death, the times of asynchronous adds from their
+acceptance, shortly before it.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ Metadata = tuple[tuple[str, str], ...]
 
 
 def an_add(*, async_mode: bool) -> memory_service_pb2.AddMemoriesRequest:
-    """An add with inference of a user whom nobody knows."""
+    """Returns an add with inference for a new user."""
     return memory_service_pb2.AddMemoriesRequest(
         user_id=str(uuid4()),
         request_id=str(uuid4()),
@@ -64,30 +64,30 @@ async def sent(
 
 
 async def repeated(dying: grpc.aio.Channel, other: grpc.aio.Channel, metadata: Metadata) -> float:
-    """Seconds until a call that its server died of is answered by the other one."""
+    """Returns the seconds until the other server answers a call of a server that died."""
     request = an_add(async_mode=False)
     while await sent(dying, request, metadata):
         request = an_add(async_mode=False)
     died = time.perf_counter()
     if not await sent(other, request, metadata):
-        raise RuntimeError("the other server is not there")
+        raise RuntimeError("the other server does not answer")
     return time.perf_counter() - died
 
 
 async def taken_over(dying: grpc.aio.Channel, other: grpc.aio.Channel, metadata: Metadata) -> float:
-    """Seconds until the asynchronous add that a server died of is done by the other one."""
+    """Returns the seconds until the other server completes an add of a server that died."""
     while True:
         await sent(dying, an_add(async_mode=True), metadata)
         begun = time.perf_counter()
         await emptied(other, metadata)
         seconds = time.perf_counter() - begun
-        # Both work on what is accepted; it goes on until it was the dying one.
+        # Either server may claim an add, so this repeats until the dying one does.
         if not await answers(dying):
             return seconds
 
 
 async def answers(channel: grpc.aio.Channel) -> bool:
-    """Whether the server is there."""
+    """Whether the server answers."""
     try:
         await health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest())
     except grpc.aio.AioRpcError:
@@ -96,7 +96,7 @@ async def answers(channel: grpc.aio.Channel) -> bool:
 
 
 async def emptied(channel: grpc.aio.Channel, metadata: Metadata) -> None:
-    """Waits until there is nothing left to do."""
+    """Waits until no operation is left."""
     listing: grpc.aio.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary(
         "/google.longrunning.Operations/ListOperations"
     )
@@ -107,7 +107,7 @@ async def emptied(channel: grpc.aio.Channel, metadata: Metadata) -> None:
 
 
 async def measure(environment: Mapping[str, str], key: str, folder: Path) -> dict[str, float]:
-    """Both times, each with a server of its own that dies."""
+    """Measures both times, each with another dying server."""
     metadata = (("authorization", f"Token {key}"),)
     found: dict[str, float] = {}
     async with AsyncExitStack() as stack:
@@ -120,7 +120,7 @@ async def measure(environment: Mapping[str, str], key: str, folder: Path) -> dic
 
 @asynccontextmanager
 async def reached(environment: Mapping[str, str], folder: Path) -> AsyncIterator[grpc.aio.Channel]:
-    """A channel to a server that runs during the block."""
+    """Runs a server during the block; yields a channel to it."""
     command = ("-m", "server", "serve")
     async with (
         serving(*command, environment=environment, log=folder / "log") as address,

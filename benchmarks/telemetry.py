@@ -1,10 +1,10 @@
-"""What logs, metrics, statistics and traces cost: the same server with them and without.
+"""Measures the cost of logs, metrics, statistics and traces: the same server with and without.
 
     make bench-telemetry
 
-The servers take turns on databases of their own, each case in every round. What counts is the
-processor time that a call takes the server, which other work on the machine changes less than calls
-a second, and of that the median of a case's ratios, since rounds differ more than servers do.
+The servers take turns on their own databases, each case in every round. The figure is the server's
+processor time per call, on which other work on the machine has less effect than on calls per
+second. The median of a case's ratios counts, because rounds differ more than servers do.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ SERVER, UNMEASURED = "server", "benchmarks.unmeasured"
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """One way to run the server."""
+    """A configuration of the server."""
 
     name: str
     module: str = SERVER
@@ -50,7 +50,7 @@ RECORDING = Side("logs, metrics, statistics", variables={"MEMOIR_METRICS_PORT": 
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """A server of a side: what calls it, and its processes."""
+    """A running server of a side: its calls, and its processes."""
 
     cases: Cases
     processes: Sequence[psutil.Process]
@@ -58,7 +58,7 @@ class Running:
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """Calls a second, and the server's milliseconds of processor time for each."""
+    """Calls per second, and the server's processor time per call in milliseconds."""
 
     rate: float
     milliseconds: float
@@ -68,7 +68,7 @@ Rounds = dict[tuple[str, str], list[Round]]
 
 
 def sides(collector: str) -> list[Side]:
-    """All ways, the one without anything first."""
+    """Returns all configurations, the one without telemetry first."""
     traced = {**RECORDING.variables, "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": f"http://{collector}"}
     always = {"OTEL_TRACES_SAMPLER": "parentbased_always_on"}
     return [
@@ -102,7 +102,7 @@ async def main() -> None:
 
 @asynccontextmanager
 async def started(dsn: str, folder: Path, number: int, side: Side) -> AsyncIterator[Running]:
-    """A server of a side, during the block."""
+    """Runs a server of a side during the block."""
     others = server_processes()
     async with prepared(dsn, f"side_{number}", **side.variables) as (environment, key):
         log = folder / f"{number}.log"
@@ -115,7 +115,7 @@ async def started(dsn: str, folder: Path, number: int, side: Side) -> AsyncItera
 
 
 async def measure(side: str, server: Running, number: int, calls: int, rounds: Rounds) -> None:
-    """One round of one side; the one before the first warms up."""
+    """Measures one round of one side; the round before the first is the warm-up."""
     begin = (number + 1) * calls
     for case, call in (
         ("add 1", server.cases.add_one),
@@ -130,12 +130,12 @@ async def measure(side: str, server: Running, number: int, calls: int, rounds: R
 
 
 def from_number(call: Call, begin: int) -> Call:
-    """`call` with numbers that no round before had."""
+    """Returns `call` with numbers that no earlier round used."""
     return lambda number: call(begin + number)
 
 
 def parse_arguments() -> argparse.Namespace:
-    """The command line."""
+    """Returns the command line."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.telemetry", description=__doc__)
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument("--rounds", type=int, default=9, help="rounds (default: %(default)s)")
@@ -146,7 +146,7 @@ def parse_arguments() -> argparse.Namespace:
 
 
 def print_table(rounds: Rounds, compared: list[Side]) -> None:
-    """What a call takes the server, and how much more that is than with all off."""
+    """Prints the server's processor time per call, and its ratio to that with all off."""
     table = Table("case", "server", "ms a call", "of all off", "calls/s")
     for case in dict.fromkeys(case for case, _ in rounds):
         for side in compared:

@@ -1,11 +1,11 @@
-"""What a running server makes of short conversations: right, missing, or wrong.
+"""Rates the memories that a running server makes of short conversations.
 
     python -m benchmarks.understanding [FILE] --key KEY [--address 127.0.0.1:50051] [--show]
 
 Each line of FILE is a conversation: its `kind`, its `turns` (each the messages of one call) and
-regular expressions. `must` is to be found in the text of some memory afterwards, `must_not` in
-none; `relations` in some `source relation target` of the graph, `relations_not` in none. It is
-wrong if something is there that must not be, and missing if only something is not there.
+regular expressions. Afterwards each of `must` has to match the text of a memory and `must_not`
+none; `relations` a `source relation target` of the graph, and `relations_not` none. A conversation
+is wrong if a forbidden pattern matches, otherwise missing if a required one does not, or right.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class Turn:
 
 @dataclass(frozen=True, slots=True)
 class Conversation:
-    """A conversation, each call's messages in turn, and what is to be held after it."""
+    """A conversation, with the messages of each call, and the patterns of the expected result."""
 
     kind: str
     calls: tuple[tuple[Turn, ...], ...]
@@ -60,19 +60,19 @@ class Conversation:
     relations_not: tuple[str, ...]
 
     def verdict(self, texts: Sequence[str], relations: Sequence[str]) -> tuple[str, list[str]]:
-        """Whether memories and relations are as they should be, and the patterns that say no."""
+        """Returns the rating of memories and relations, and the patterns that failed."""
         wrong = _found(self.must_not, texts, True) + _found(self.relations_not, relations, True)
         missing = _found(self.must, texts, False) + _found(self.relations, relations, False)
         return (WRONG if wrong else MISSING if missing else RIGHT), wrong + missing
 
     @property
     def said(self) -> str:
-        """All that was said, for people to read."""
+        """The whole conversation as readable text."""
         return " / ".join(turn.content for call in self.calls for turn in call)
 
 
 def load(path: Path = CONVERSATIONS) -> list[Conversation]:
-    """The conversations of a file."""
+    """Returns the conversations of a file."""
     return [_conversation(json.loads(line)) for line in path.read_text("utf-8").splitlines()]
 
 
@@ -85,7 +85,7 @@ def _conversation(data: dict[str, Any]) -> Conversation:
 
 
 def _found(patterns: Iterable[str], texts: Sequence[str], expected: bool) -> list[str]:
-    """The patterns that are found in some text, or those that are not."""
+    """Returns the patterns that match a text, or, if not `expected`, those that match none."""
     return [
         pattern
         for pattern in patterns
@@ -94,7 +94,7 @@ def _found(patterns: Iterable[str], texts: Sequence[str], expected: bool) -> lis
 
 
 class Player:
-    """Plays conversations through a server, each as a user of its own."""
+    """Sends conversations to a server, each as a new user."""
 
     def __init__(self, channel: grpc.aio.Channel, key: str) -> None:
         self._memories: memory_service_pb2_grpc.MemoryServiceAsyncStub = (
@@ -107,7 +107,7 @@ class Player:
         self._gate = asyncio.Semaphore(AT_ONCE)
 
     async def play(self, conversation: Conversation) -> tuple[list[str], list[str]]:
-        """The memories and the relations that are held afterwards."""
+        """Sends a conversation; returns the resulting memories and relations."""
         user, token = f"understanding-{uuid4().hex}", ""
         async with self._gate:
             for call in conversation.calls:
@@ -131,7 +131,7 @@ class Player:
             return [memory.text for memory in listed.memories], await self._relations(user, token)
 
     async def _relations(self, user: str, token: str) -> list[str]:
-        """The relations, once the graph has followed; Neo4j takes a while to start."""
+        """Returns the relations once the graph has caught up; Neo4j takes a while to start."""
         request = graph_service_pb2.ListRelationsRequest(
             user_id=user, consistency_token=token or None
         )
@@ -148,7 +148,7 @@ class Player:
 
 
 async def main() -> None:
-    """Plays all conversations and prints how many are right, by kind."""
+    """Sends all conversations and prints how many are right, by kind."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
     parser.add_argument("file", nargs="?", type=Path, default=CONVERSATIONS)
     parser.add_argument("--address", default="127.0.0.1:50051")
@@ -171,7 +171,7 @@ async def main() -> None:
 
 
 def table(counts: dict[str, Counter[str]]) -> Table:
-    """How many conversations of each kind are right, missing something, or wrong."""
+    """Returns a table of the conversations of each kind that are right, missing or wrong."""
     shown = Table("Kind", RIGHT, MISSING, WRONG)
     everything = sum(counts.values(), Counter[str]())
     for kind, count in [*counts.items(), ("all", everything)]:

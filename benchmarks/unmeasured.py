@@ -1,9 +1,9 @@
-"""The server without its telemetry: nothing recorded, no line a call. Only for comparison.
+"""The server without its telemetry: nothing is recorded or logged per call. For comparisons.
 
 python -m benchmarks.unmeasured serve
 """
 
-# ruff: noqa: PLC0415 - modules import what records by name, so it is replaced before they do
+# ruff: noqa: PLC0415 - modules import recording functions by name, so these are replaced first
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from server.telemetry import recording
 
 
 def main() -> None:
-    """Puts nothing in the place of what records, then runs the server's command line."""
+    """Replaces the recording functions by empty ones, then runs the server's command line."""
     for name in (
         "record_tokens",
         "record_search_arm",

@@ -1,4 +1,4 @@
-"""Invented people, companies and cities, what is known of them, and what may be asked."""
+"""Invented people, companies and cities, with facts and questions about them."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ HOBBY = (
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """A memory, and the relations that it states."""
+    """A memory with its relations."""
 
     text: str
     relations: tuple[Relation, ...] = ()
@@ -36,7 +36,7 @@ class Fact:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A question, whether its words lead to the answer, and the text that answers it."""
+    """A question, its kind, and the text that answers it."""
 
     text: str
     kind: str
@@ -45,14 +45,14 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """All that one user knows and asks."""
+    """The facts and the questions of one user."""
 
     facts: list[Fact]
     questions: list[Question]
 
 
 def invent(chance: random.Random) -> World:
-    """A world of 30 people, 8 companies and 6 cities, whose facts come in any order."""
+    """Returns a world of 30 people, 8 companies and 6 cities, with facts in random order."""
     people = [f"{first} {last}" for first in FIRST for last in LAST]
     people = chance.sample(people, 30)
     at = {person: chance.choice(COMPANY) for person in people}
