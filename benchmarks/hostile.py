@@ -135,7 +135,7 @@ async def one_round(
 
 
 def print_table(measured: dict[str, Measured]) -> None:
-    """Milliseconds of the quiet project's calls, and how many times those alone they are."""
+    """Prints the milliseconds of the quiet project's calls, and their ratio to its calls alone."""
     table = Table("", "call", "p50 ms", "p99 ms", "p50", "p99", "failed", "unready")
     table.columns[0].no_wrap = table.columns[1].no_wrap = True
     for kind, figures in measured.items():
