@@ -214,7 +214,7 @@ async def test_long_passages_are_blanked_in_the_other_messages_of_the_scope_alon
     assert await contents(database, "project-2") == [SAID]
 
 
-async def test_what_was_deleted_before_is_erased_too(
+async def test_earlier_deletions_are_erased_too(
     store: MemoryStore, changes: MemoryChanges, history: MemoryHistory, database: Database
 ) -> None:
     [memory] = await told(store, (SAID, SAID))
@@ -231,7 +231,7 @@ async def test_what_was_deleted_before_is_erased_too(
         await changes.erase(call(), MemoryDeletion(0, memory.id, 3))
 
 
-async def test_a_failed_operation_does_not_keep_what_was_erased(
+async def test_failed_operations_keep_no_erased_messages(
     store: MemoryStore, changes: MemoryChanges, database: Database
 ) -> None:
     [memory] = await told(store, (SAID, SAID))

@@ -114,7 +114,7 @@ async def test_another_project_sees_nothing(store: MemoryStore, stream: MemoryHi
     assert (page.events, page.is_last, page.is_held_back) == ([], True, False)
 
 
-async def test_what_commits_late_is_neither_missed_nor_overtaken(
+async def test_late_commits_are_neither_missed_nor_overtaken(
     store: MemoryStore, stream: MemoryHistory, postgres_dsn: str
 ) -> None:
     await remember(store, "first")

@@ -1,4 +1,4 @@
-"""What every implementation of the port `Graph` does. The fixture `graph` gives an empty one."""
+"""Contract of the port `Graph`. The fixture `graph` is an empty graph."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every implementation of the port `GraphReader` does."""
+"""Contract of the port `GraphReader`."""
 
 from __future__ import annotations
 
@@ -129,7 +129,7 @@ async def test_names_are_found_by_beginnings_and_nearly(graph: Neo4jGraph, query
 
 
 @pytest.mark.parametrize("query", ["arina", "Bo Weiss", "B0", "Katherine Zeta"])
-async def test_what_is_not_alike_is_not_found(graph: Neo4jGraph, query: str) -> None:
+async def test_dissimilar_names_are_not_found(graph: Neo4jGraph, query: str) -> None:
     await graph.project([stating(1, ("Katharina Weiss", "knows", "Bob"))])
     assert await listed(graph, query) == []
 

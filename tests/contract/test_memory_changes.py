@@ -158,7 +158,7 @@ async def test_a_change_decided_on_an_older_state_writes_nothing(
     assert after.text == "coffee"
 
 
-async def test_an_equal_memory_of_the_scope_is_told(
+async def test_an_equal_memory_of_the_scope_is_reported(
     store: MemoryStore, changes: MemoryChanges
 ) -> None:
     memory = await stored(store)
@@ -205,7 +205,7 @@ async def test_a_request_id_is_taken_once_for_each_item(
     assert await changes.find_change("project-2", key, 1) is None
 
 
-async def test_a_batch_is_claimed_once_and_tells_what_is_done(
+async def test_a_batch_is_claimed_once_and_returns_finished_items(
     store: MemoryStore, changes: MemoryChanges
 ) -> None:
     memory = await stored(store)

@@ -91,9 +91,7 @@ async def test_a_memory_is_read_as_it_was(
     assert listed == ([memory] if memory else [])
 
 
-async def test_the_present_is_what_the_store_says(
-    store: MemoryStore, history: MemoryHistory
-) -> None:
+async def test_the_present_equals_the_store(store: MemoryStore, history: MemoryHistory) -> None:
     await with_a_life(store)
     await store.commit(adding("one", "two"))
     await store.commit(adding("of a run", scope=Scope(user_id="alice", run_id="r")))
@@ -103,7 +101,7 @@ async def test_the_present_is_what_the_store_says(
         assert await history.list(query, NOW + 3 * HOUR) == await store.list(query)
 
 
-async def test_what_expires_was_visible_until_then(
+async def test_expired_memories_were_visible_until_then(
     store: MemoryStore, history: MemoryHistory
 ) -> None:
     of = call()

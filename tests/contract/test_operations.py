@@ -65,7 +65,7 @@ async def test_an_operation_keeps_the_place_in_its_trace(operations: Operations)
     assert [one.traceparent for one in claimed] == ["00-a-b-01", None]
 
 
-async def test_what_is_submitted_is_kept_as_it_is(operations: Operations) -> None:
+async def test_a_submission_is_stored_unchanged(operations: Operations) -> None:
     kept = await operations.submit(submission())
     assert kept.state is OperationState.QUEUED
     assert (kept.scope, kept.correlation_id, kept.attempts) == (ALICE, "c1", 0)
@@ -121,7 +121,7 @@ async def test_projects_take_turns(operations: Operations) -> None:
     assert sorted(one.project_id for one in claimed) == ["busy", "busy", "other", "quiet"]
 
 
-async def test_what_a_server_runs_for_a_project_counts_as_its_turns(
+async def test_running_operations_count_as_turns_of_their_project(
     operations: Operations,
 ) -> None:
     for number in range(10):
@@ -201,7 +201,7 @@ async def test_only_failures_count_against_an_operation(operations: Operations) 
     assert (last.attempts, last.failures) == (4, 2)
 
 
-async def test_what_failed_can_be_revived(operations: Operations) -> None:
+async def test_failed_operations_can_be_revived(operations: Operations) -> None:
     kept = await operations.submit(submission())
     assert await operations.fail(await claim_one(operations), "Fault", b"error")
     failed = await operations.get(PROJECT, kept.id)

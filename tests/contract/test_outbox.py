@@ -79,7 +79,7 @@ async def test_a_released_claim_comes_back_after_its_delay(
     assert [d.memory_id for d in await outbox.claim(10, LEASE)] == [claimed[0].memory_id]
 
 
-async def test_what_is_settled_is_gone(store: MemoryStore, outbox: Outbox) -> None:
+async def test_settled_entries_are_removed(store: MemoryStore, outbox: Outbox) -> None:
     committed = await store.commit(adding("one"))
     assert not await outbox.is_caught_up(PROJECT, committed.position)
     await outbox.settle(await outbox.claim(10, LEASE))
@@ -163,7 +163,7 @@ async def test_a_memory_that_names_nothing_any_more_leaves_the_graph(
     assert not subgraph.exists
 
 
-async def test_the_deletion_of_what_names_nothing_is_none_of_the_graph(
+async def test_deleting_a_memory_without_entities_skips_the_graph(
     store: MemoryStore, outbox: Outbox
 ) -> None:
     plain, named = builders.adding("nothing").added[0], adding("named").added[0]
@@ -201,7 +201,7 @@ async def test_only_who_holds_the_lease_settles_and_releases(
     assert await outbox.claim(10, LEASE) == []
 
 
-async def test_what_was_projected_without_the_lease_is_projected_again(
+async def test_entries_projected_without_the_lease_are_projected_again(
     store: MemoryStore, outbox: Outbox
 ) -> None:
     """The late one may have put an older state over the newer one, and nobody would see it."""
@@ -261,7 +261,7 @@ async def expiring(store: MemoryStore, text: str, last_day: date) -> None:
     await store.commit(ChangeSet(of, [], [addition(of, text, expiration_date=last_day)]))
 
 
-async def test_a_new_day_makes_what_has_expired_dirty_once(
+async def test_a_new_day_makes_expired_memories_dirty_once(
     store: MemoryStore, database: Database
 ) -> None:
     clock = SetClock(datetime(2027, 1, 1, 12, tzinfo=UTC))
@@ -289,7 +289,7 @@ async def test_a_server_that_was_away_for_days_misses_no_expiry(
     assert await later.keep_up() == 2
 
 
-async def test_a_late_clock_does_not_bring_back_what_has_expired(
+async def test_a_late_clock_does_not_restore_expired_memories(
     store: MemoryStore, database: Database
 ) -> None:
     early = PostgresOutbox(database, SetClock(datetime(2027, 1, 2, tzinfo=UTC)))
@@ -301,7 +301,7 @@ async def test_a_late_clock_does_not_bring_back_what_has_expired(
     assert not subgraph.exists
 
 
-async def test_a_change_that_comes_while_its_memory_is_settled_stays(
+async def test_a_change_while_its_memory_is_settled_stays(
     store: MemoryStore, outbox: Outbox, postgres_dsn: str
 ) -> None:
     changes = adding("one")
@@ -321,7 +321,7 @@ async def test_a_change_that_comes_while_its_memory_is_settled_stays(
     assert again.position == claimed[0].position + 5
 
 
-async def test_a_change_with_an_earlier_position_is_not_taken_for_what_was_claimed(
+async def test_a_change_with_an_earlier_position_is_not_the_claimed_one(
     store: MemoryStore, outbox: Outbox, database: Database
 ) -> None:
     """A call may take its position before another one, and commit after it."""

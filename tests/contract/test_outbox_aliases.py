@@ -1,4 +1,4 @@
-"""What memories teach about names, and whom it concerns, held on PostgreSQL."""
+"""The aliases that memories state, and the memories that they affect, on PostgreSQL."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ async def test_aliases_stay_in_their_space(store: MemoryStore, outbox: Outbox) -
     assert dict(subgraphs[Scope("alice", agent_id="helper")].joined) == {"bob": "robert smith"}
 
 
-async def test_what_a_dead_projector_had_learned_is_told(
+async def test_alias_changes_of_a_dead_projector_are_processed(
     store: MemoryStore, outbox: Outbox, database: Database
 ) -> None:
     early = await mention(store, "Bob likes tea", BOB)

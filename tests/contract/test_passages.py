@@ -21,7 +21,7 @@ from tests.support.passages import found, passages, tell
 
 TODAY = NOW.date()
 TEA = ("I drink tea. ", "It rains.")
-"""What a message of two sentences leaves."""
+"""The passage of a message of two sentences."""
 
 SAID = "".join(TEA)
 
@@ -213,7 +213,7 @@ async def test_passages_are_deleted_by_scope_and_by_filter(
     assert await found(store, scope=bob) == {"Of Bob."}
 
 
-async def test_what_was_deleted_whole_can_be_told_anew(
+async def test_completely_deleted_messages_can_be_added_again(
     store: MemoryStore, scopes: PostgresMemoryChanges
 ) -> None:
     await tell(store, passages(TEA))

@@ -1,4 +1,4 @@
-"""How long passages are kept, and that archives and another embedder take them along."""
+"""The retention of passages, and passages in archives and in re-embedding."""
 
 from __future__ import annotations
 
@@ -123,7 +123,7 @@ async def test_an_archive_takes_passages_along(
     assert again.new["passage"] == 0
 
 
-async def test_another_embedder_embeds_passages_anew(
+async def test_another_embedder_embeds_passages_again(
     store: MemoryStore, database: Database
 ) -> None:
     await tell(store, passages(("It rains.",), (), name="Ann"))

@@ -1,4 +1,4 @@
-"""What the presence of servers promises, and what becomes of the leases of those that are gone."""
+"""Contract of the presence of servers, and of the leases of dead servers."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ async def test_a_server_is_there_while_one_of_its_sessions_is(
     await second.close()
 
 
-async def test_what_a_dead_server_held_is_free_at_once(
+async def test_leases_of_a_dead_server_end_at_once(
     presence: PostgresLeases, server: Server, other: Server, store: PostgresMemoryStore
 ) -> None:
     await server.operations.submit(submission())
@@ -177,7 +177,7 @@ async def test_only_the_leases_of_the_dead_end(
     assert not await server.leases.acquire(turn(), LONG)
 
 
-async def test_a_lease_is_of_who_has_it_now(
+async def test_a_lease_belongs_to_its_current_holder(
     presence: PostgresLeases, server: Server, other: Server
 ) -> None:
     await server.operations.submit(submission())
@@ -205,7 +205,7 @@ async def test_a_server_is_missed_once_until_it_is_back(
     assert await server.claim() is None
 
 
-async def test_what_has_ended_is_not_touched(presence: PostgresLeases, server: Server) -> None:
+async def test_ended_operations_are_unchanged(presence: PostgresLeases, server: Server) -> None:
     await server.operations.submit(submission())
     claimed = await server.claim()
     assert claimed is not None

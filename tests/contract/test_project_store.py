@@ -102,7 +102,9 @@ async def test_projects_are_listed_by_organization_and_id(projects: ProjectStore
 
 
 @pytest.mark.parametrize("project_id", ["p1", None])
-async def test_a_key_stands_for_its_owner(projects: ProjectStore, project_id: str | None) -> None:
+async def test_a_key_authenticates_its_owner(
+    projects: ProjectStore, project_id: str | None
+) -> None:
     await projects.create_project(project())
     key = new_key()
     await projects.create_key(api_key(key, project_id), key_digest(key))
@@ -111,7 +113,7 @@ async def test_a_key_stands_for_its_owner(projects: ProjectStore, project_id: st
     assert await projects.find_principal(key_digest(new_key())) is None
 
 
-async def test_a_revoked_key_stands_for_nobody(projects: ProjectStore) -> None:
+async def test_a_revoked_key_authenticates_nobody(projects: ProjectStore) -> None:
     await projects.create_project(project())
     key, other = new_key(), new_key()
     for each in (key, other):
@@ -141,7 +143,7 @@ async def test_a_key_is_read_back_whole(projects: ProjectStore) -> None:
     assert found == Principal(key_id(key), "o1", "p1", KeyRole.WRITE, whole.scope)
 
 
-async def test_an_expired_key_stands_for_nobody(projects: ProjectStore) -> None:
+async def test_an_expired_key_authenticates_nobody(projects: ProjectStore) -> None:
     await projects.create_project(project())
     key = new_key()
     expired = replace(api_key(key), expire_time=datetime.now(UTC) - timedelta(seconds=1))

@@ -80,7 +80,7 @@ async def test_vectors_of_two_embedders_are_never_mixed(reembedding: Reembedding
     assert not await reembedding.begin(OTHER)
 
 
-async def test_of_many_that_begin_at_once_one_embedder_stays(reembedding: Reembedding) -> None:
+async def test_one_of_many_concurrent_first_embedders_stays(reembedding: Reembedding) -> None:
     embedders = [EmbedderIdentity(f"test/{n}", 3) for n in range(8)]
     assert all(await asyncio.gather(*(reembedding.begin(embedder) for embedder in embedders)))
     assert await reembedding.count() == 4

@@ -1,4 +1,4 @@
-"""What the relations that memories state make of a question, held on PostgreSQL."""
+"""Recall by the relations of a question's entities, on PostgreSQL."""
 
 from __future__ import annotations
 
@@ -225,7 +225,7 @@ async def test_of_those_further_on_the_newest_through_the_rarest_count(world: Wo
     assert plays.memory.id in {clue.memory_id for clue in further}
 
 
-async def test_whether_a_scope_has_relations_is_told(world: World) -> None:
+async def test_a_recall_reports_whether_the_scope_has_relations(world: World) -> None:
     await world.knows(WORKS)
     assert (await world.recalled("nothing")).has_entities
     assert not (await world.recalled("alice", Scope(user_id="nobody"))).has_entities

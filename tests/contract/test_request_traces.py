@@ -1,4 +1,4 @@
-"""What is found under a correlation id, on PostgreSQL."""
+"""The trace of a request by its correlation id, on PostgreSQL."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every reranker promises: a score for each text in turn, or a reason why not."""
+"""Contract of rerankers: a score for each text in order, or a reason for the failure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the leases on scopes promise, and that a commit needs its lease."""
+"""Contract of leases on scopes; a commit needs its lease."""
 
 from __future__ import annotations
 

@@ -243,7 +243,7 @@ async def test_context_reaches_over_calls_in_the_order_of_time(store: MemoryStor
     assert set(await lexical(store, "harbour")) == {"first", "earlier", "harbour", "later"}
 
 
-async def test_what_is_of_no_known_message_neither_lends_nor_borrows(store: MemoryStore) -> None:
+async def test_items_without_a_known_message_share_no_scores(store: MemoryStore) -> None:
     await add(store, "one", "harbour", "two")
     await add(store, "said", verbatim=True)
     assert set(await lexical(store, "harbour")) == {"harbour"}
@@ -351,7 +351,7 @@ async def test_conversations_of_different_scopes_lend_nothing(store: MemoryStore
     assert "aside" not in await lexical(store, "harbour")
 
 
-async def test_what_lies_outside_the_scope_changes_no_score(store: MemoryStore) -> None:
+async def test_memories_outside_the_scope_change_no_score(store: MemoryStore) -> None:
     await add(store, "red car", "green park", embedding=vector(1, 1, 0))
     before = scores(await store.search(query("red", weights=ArmWeights())))
     await add(store, "red", "red red", scope=Scope(user_id="bob"), embedding=TEA)
@@ -377,7 +377,7 @@ def centred(question: Vector, memory: Vector, everything: list[Vector]) -> float
     return product / math.hypot(*a) / math.hypot(*b)
 
 
-async def test_vectors_are_compared_by_what_sets_them_apart(store: MemoryStore) -> None:
+async def test_vectors_are_compared_by_their_differences_from_the_mean(store: MemoryStore) -> None:
     embeddings = {f"memory {n}": vector(1, n / 10, 0.5 - n / 20) for n in range(10)}
     for text, embedding in embeddings.items():
         await add(store, text, embedding=embedding)
@@ -505,7 +505,7 @@ async def test_the_past_is_searched_as_the_present_was(store: MemoryStore) -> No
     assert await store.search(of_bob) == []
 
 
-async def test_what_had_not_expired_then_is_found_then(store: MemoryStore) -> None:
+async def test_a_search_of_the_past_finds_memories_that_expired_later(store: MemoryStore) -> None:
     tomorrow = NOW.date() + timedelta(days=1)
     await add(store, "tea today", expiration_date=NOW.date())
     question = query("tea", time=NOW + timedelta(minutes=1))
@@ -514,7 +514,7 @@ async def test_what_had_not_expired_then_is_found_then(store: MemoryStore) -> No
     assert len(await store.search(replace(question, visible_on=None))) == 1
 
 
-async def test_what_narrows_a_search_narrows_that_of_the_past(store: MemoryStore) -> None:
+async def test_a_search_of_the_past_has_the_same_restrictions(store: MemoryStore) -> None:
     kept = await add(store, "tea", categories=["food"], metadata={"hot": True})
     other = await add(store, "old tea", expiration_date=NOW.date())
     for number, item in enumerate([*kept, *other]):
@@ -559,7 +559,7 @@ async def test_of_several_values_of_a_subject_only_the_newest_is_found(store: Me
     assert set(scores(await store.search(query("anna")))) == kept | {"anna in oslo"}
 
 
-async def test_what_still_holds_in_part_is_found(store: MemoryStore) -> None:
+async def test_memories_that_partly_hold_are_found(store: MemoryStore) -> None:
     both = (
         Relation(Entity("Anna"), "lives_in", Entity("Oslo")),
         Relation(Entity("Anna"), "works_at", Entity("Acme")),
@@ -571,7 +571,7 @@ async def test_what_still_holds_in_part_is_found(store: MemoryStore) -> None:
     assert await found_latest(store) == {"anna in rome", "anna at bolt"}
 
 
-async def test_only_what_the_search_sees_supersedes(store: MemoryStore) -> None:
+async def test_only_visible_memories_supersede(store: MemoryStore) -> None:
     other = Scope(user_id="alice", run_id="run-9")
     await add(store, "anna in oslo", relations=stating("Anna", "lives_in", "Oslo"))
     await add(

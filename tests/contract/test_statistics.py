@@ -1,4 +1,4 @@
-"""What the ports of counting promise, on the real databases."""
+"""Contract of the counting ports, on the real databases."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The traces of clients go on in the server."""
+"""The traces of clients continue in the server."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What holds for every method of the contract, whatever it does."""
+"""Rules for every method of the contract."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an add says that it left out, with a model whose answers are careless or hostile."""
+"""The notices of an add, with a model whose answers are careless or hostile."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the parameters of an inferred add mean, over the wire, on both models."""
+"""The effect of the parameters of an inferred add, over the wire, on both models."""
 
 from __future__ import annotations
 

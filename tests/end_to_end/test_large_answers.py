@@ -1,4 +1,4 @@
-"""What is stored can be read by a client with gRPC's default settings, however large it is."""
+"""Clients with gRPC's default settings can read all stored data, however large it is."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What holds for memories whatever an inference makes of them: immutability, metadata, context."""
+"""Rules for memories regardless of inference: immutability, metadata, context."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the alert rules and dashboards ask for is what a running server exposes."""
+"""A running server exposes the metrics of the alert rules and dashboards."""
 
 from __future__ import annotations
 

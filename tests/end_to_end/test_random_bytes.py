@@ -1,4 +1,4 @@
-"""Whatever bytes are sent, the server answers with a clear code and goes on."""
+"""The server answers any bytes with a clear code and keeps serving."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is said to the server is in no log line, span or metric, and neither is any secret."""
+"""No log line, span or metric contains conversations or secrets."""
 
 from __future__ import annotations
 

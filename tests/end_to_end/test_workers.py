@@ -33,7 +33,7 @@ from tests.support.server import (
 
 ADD = "memoir.v1.MemoryService/AddMemories"
 CONNECTIONS = 12
-"""With so many, one of two workers gets none of them once in 2,048 times."""
+"""With so many connections, one of two workers gets none of them once in 2,048 times."""
 
 _PIDS = re.compile(r"2 workers: (\d+), (\d+)")
 _METRICS = re.compile(r"metrics on (http\S+)")

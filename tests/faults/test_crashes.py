@@ -1,4 +1,4 @@
-"""What survives when a part is killed: promises P1, P4 and P9, one fault each."""
+"""The data after a process is killed: promises P1, P4 and P9, one fault each."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ async def graph_shows(client: Client, *expected: str) -> None:
     await eventually(shows, GRAPH_SECONDS, f"the graph with {expected}")
 
 
-async def test_what_was_acknowledged_survives_kill_9_of_the_server(home: Home) -> None:
+async def test_acknowledged_calls_survive_kill_9_of_the_server(home: Home) -> None:
     server = home.server()
     await server.start()
     key = await key_of(home)
@@ -211,7 +211,7 @@ async def test_sigterm_finishes_accepted_calls_and_refuses_new_ones(home: Home) 
     assert set(outcomes) == {grpc.StatusCode.UNAVAILABLE}
 
 
-async def test_what_was_acknowledged_survives_kill_9_of_postgresql(
+async def test_acknowledged_calls_survive_kill_9_of_postgresql(
     own_postgres: EmbeddedPostgres, neo4j_address: Neo4jAddress, tmp_path: Path
 ) -> None:
     home = await make_home(own_postgres.dsn, neo4j_address, tmp_path)

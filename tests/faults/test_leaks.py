@@ -1,4 +1,4 @@
-"""What clients do badly leaves nothing behind: cancelled calls, unread events, idle connections."""
+"""Misbehaving clients leak nothing: cancelled calls, unread events, idle connections."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What becomes of an asynchronous add when its server dies at work: P1, P2 and P3."""
+"""Asynchronous adds whose server dies at work: P1, P2 and P3."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ async def test_a_crash_at_work_leaves_one_effect(
     await heir.stop()
 
 
-async def test_what_was_accepted_survives_a_crash_and_two_servers_do_it_once(home: Home) -> None:
+async def test_accepted_adds_survive_a_crash_and_are_done_once(home: Home) -> None:
     idle = home.server(MEMOIR_OPERATIONS_CONCURRENCY="0")
     await idle.start()
     key = await key_of(home)

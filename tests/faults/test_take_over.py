@@ -1,4 +1,4 @@
-"""What a server held that was killed, others go on with before its leases end: P3."""
+"""Other servers continue the work of a killed server before its leases expire: P3."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is away shows in the metrics, the statistics, the log and the alerts."""
+"""Unavailable dependencies show in the metrics, the statistics, the log and the alerts."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ async def refusal(call: Callable[[], Awaitable[None]]) -> str:
     return details_of(caught.value).reason
 
 
-async def test_a_neo4j_that_is_away(home: Home, own_neo4j: EmbeddedNeo4j, tmp_path: Path) -> None:
+async def test_an_unavailable_neo4j(home: Home, own_neo4j: EmbeddedNeo4j, tmp_path: Path) -> None:
     server = at(home, await own_neo4j.start(), MEMOIR_METRICS_PORT="0")
     async with serving(home, server) as client:
         await shows(server, 'memoir_dependency_up{dependency="neo4j"} 1.0')
@@ -86,7 +86,7 @@ async def test_a_neo4j_that_is_away(home: Home, own_neo4j: EmbeddedNeo4j, tmp_pa
     assert '"error":"GraphUnavailable"' in server.log
 
 
-async def test_a_postgresql_that_is_away(
+async def test_an_unavailable_postgresql(
     own_postgres: EmbeddedPostgres, neo4j_address: Neo4jAddress, home: Home, tmp_path: Path
 ) -> None:
     of_its_own = await make_home(own_postgres.dsn, neo4j_address, home.directory)
@@ -120,7 +120,7 @@ def on(gemini: GeminiEndpoint, home: Home) -> ServerProcess:
     )
 
 
-async def test_a_model_that_is_away(home: Home, gemini: GeminiEndpoint, tmp_path: Path) -> None:
+async def test_an_unavailable_model(home: Home, gemini: GeminiEndpoint, tmp_path: Path) -> None:
     server = on(gemini, home)
     async with serving(home, server) as client:
         await add(client, "I like tea.")

@@ -114,7 +114,7 @@ async def test_only_names_that_a_memory_of_the_space_joins_are_split(
     assert [join.state for join in await joins.list(PROJECT)] == [JoinState.JOINED]
 
 
-async def test_a_split_tells_of_a_past_that_comes_after_it(
+async def test_a_split_applies_to_later_instants_only(
     stores: GraphStores, joins: EntityJoins, database: Database
 ) -> None:
     await remember_robert(stores, "Robert lives in Oslo", OSLO)
@@ -127,7 +127,7 @@ async def test_a_split_tells_of_a_past_that_comes_after_it(
         assert relation.relation.source.name == name
 
 
-async def test_what_was_split_is_forgotten_with_its_user(
+async def test_splits_are_deleted_with_their_user(
     stores: GraphStores, joins: EntityJoins, database: Database
 ) -> None:
     await remember_robert(stores, "Robert lives in Oslo", OSLO)

@@ -1,4 +1,4 @@
-"""What the tests of the chain share: fake services, and calls with their outcome taken apart."""
+"""Helpers of the tests of the chain: fake services, and calls with their outcome."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is too much is refused over the wire, with a reason and a delay; health is answered."""
+"""Excess calls are refused over the wire, with a reason and a delay; health is answered."""
 
 from __future__ import annotations
 

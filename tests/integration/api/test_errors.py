@@ -1,4 +1,4 @@
-"""What a client gets when a call fails."""
+"""The errors that clients receive for failed calls."""
 
 from __future__ import annotations
 

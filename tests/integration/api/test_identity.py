@@ -1,4 +1,4 @@
-"""Who may call what."""
+"""Authentication and authorization of calls over the wire."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the interceptor counts of calls over the wire."""
+"""The interceptor's metrics of calls over the wire."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the tests of the embedded databases share."""
+"""Helpers of the tests of the embedded databases."""
 
 import asyncio
 import sys

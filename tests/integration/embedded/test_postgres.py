@@ -214,7 +214,7 @@ async def test_a_failed_start_says_why_and_leaves_nothing(home: Path) -> None:
         assert await postgres_answers(server.dsn)
 
 
-async def test_a_half_made_cluster_is_made_anew(tmp_path: Path) -> None:
+async def test_an_incomplete_cluster_is_created_again(tmp_path: Path) -> None:
     partial = tmp_path / "pgdata.part"
     partial.mkdir()
     (partial / "PG_VERSION").write_text("18\n")

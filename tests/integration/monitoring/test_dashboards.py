@@ -29,7 +29,7 @@ _SOURCE = {"type": "prometheus", "uid": "${datasource}"}
 each_dashboard = pytest.mark.parametrize("path", DASHBOARDS, ids=lambda path: path.stem)
 
 
-def test_they_can_be_told_apart() -> None:
+def test_dashboards_have_unique_ids() -> None:
     read = [json.loads(path.read_text(encoding="utf-8")) for path in DASHBOARDS]
     assert len(read) > 1
     assert len({dashboard["uid"] for dashboard in read}) == len(read)
@@ -67,7 +67,7 @@ def test_its_panels_have_titles_and_do_not_overlap(path: Path) -> None:
 
 
 @each_dashboard
-def test_what_it_shows_has_the_unit_of_its_metric(path: Path) -> None:
+def test_panels_have_the_units_of_their_metrics(path: Path) -> None:
     shown = [(panel, target) for panel in panels(path) for target in panel["targets"]]
     assert {unit_of(panel, target) for panel, target in shown} <= _UNITS
     durations = [each for each in shown if _IN_SECONDS.search(each[1]["expr"])]
@@ -87,13 +87,13 @@ def test_its_legends_show_labels_that_are_left(path: Path) -> None:
 
 
 @each_dashboard
-def test_what_it_takes_from_rules_is_recorded(path: Path) -> None:
+def test_recorded_metrics_of_a_dashboard_exist(path: Path) -> None:
     names = {rule["record"] for rule in rules() if "record" in rule}
     assert {each for expr in shown_expressions(path) for each in recorded(expr)} <= names
 
 
 @each_dashboard
-async def test_prometheus_understands_what_it_asks(path: Path, tmp_path: Path) -> None:
+async def test_prometheus_accepts_the_expressions(path: Path, tmp_path: Path) -> None:
     rules = [
         {"record": f"panel:{number}", "expr": expression}
         for number, expression in enumerate(shown_expressions(path))

@@ -1,4 +1,4 @@
-"""What the projection leaves in the database, node by node."""
+"""The result of the projection in the database, node by node."""
 
 from __future__ import annotations
 

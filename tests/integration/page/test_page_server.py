@@ -89,7 +89,7 @@ async def test_a_connection_that_has_been_answered_is_not_kept_for_long() -> Non
 
 
 @pytest.mark.parametrize(("sent", "kept"), [("page-1", True), ("not one id", False)])
-async def test_what_nobody_expected_is_answered_and_logged_under_an_id(
+async def test_unexpected_errors_are_answered_and_logged_with_an_id(
     monkeypatch: pytest.MonkeyPatch, sent: str, *, kept: bool
 ) -> None:
     async def fail(*_arguments: object) -> None:

@@ -188,7 +188,9 @@ async def test_erasing_reads_the_history_and_the_messages_of_the_scope_by_indexe
             assert reads_of(plan, "calls") <= {"calls_scope", "calls_pkey"}
 
 
-async def test_what_expired_is_found_by_the_indexes_of_expiration(connection: Connection) -> None:
+async def test_expired_memories_are_found_by_the_indexes_of_expiration(
+    connection: Connection,
+) -> None:
     bounds = {"expired_before": TODAY, "limit": 100}
     for plan in await plans(connection, *RETENTION["lock_expired"](**bounds)):
         assert reads_of(plan, "memories") <= {"memories_expiration", "memories_pkey"}

@@ -1,4 +1,4 @@
-"""What the queue costs grows neither with one scope's part of it nor with what is done."""
+"""The cost of the queue grows neither with the operations of one scope nor with finished ones."""
 
 from __future__ import annotations
 
@@ -120,7 +120,7 @@ async def test_a_long_queue_of_one_project_does_not_make_a_claim_cost_more(
 
 
 @pytest.mark.parametrize("project_id", [None, PROJECT], ids=["of-all-projects", "of-one"])
-async def test_a_look_at_the_queue_leaves_out_what_is_done(
+async def test_reading_the_queue_skips_finished_operations(
     connection: Connection, project_id: str | None
 ) -> None:
     pending = WAITING + OTHERS

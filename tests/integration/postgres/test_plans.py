@@ -72,7 +72,7 @@ def scoped(request: pytest.FixtureRequest) -> tuple[Scope, str]:
 
 
 PLANNED_FOR_VALUES = 5
-"""How often PostgreSQL plans a statement for its values before it compares the costs."""
+"""The number of custom plans after which PostgreSQL considers a generic plan."""
 
 
 async def custom_plans(connection: Connection, statement: str, *values: object) -> int:
@@ -210,7 +210,7 @@ async def test_a_memory_is_found_by_its_key(connection: Connection) -> None:
         ("find_call", {"request_id": UUID(int=1)}, "calls", "calls_request_id"),
     ],
 )
-async def test_what_an_add_reads_is_found_by_an_index(
+async def test_an_add_reads_by_an_index(
     connection: Connection, name: str, values: dict[str, object], table: str, index: str
 ) -> None:
     for plan in await plans(connection, *SQL[name](project_id=PROJECT, **values)):

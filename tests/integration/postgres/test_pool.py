@@ -1,4 +1,4 @@
-"""Connections: bounded, replaced when they break, and with errors told apart."""
+"""Connections are bounded and replaced when they break, and their errors are distinguished."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ async def test_an_exhausted_pool_is_unavailable_in_time(postgres_dsn: str) -> No
         assert await ask(database) == 1
 
 
-async def test_an_outage_is_told_once_with_its_end(postgres_dsn: str) -> None:
+async def test_an_outage_is_logged_once_with_its_end(postgres_dsn: str) -> None:
     async with opened(postgres_dsn, pool_size=1, acquire_timeout=0.1) as database:
         async with database.pool.acquire():
             pass  # so that there is a connection, and the next one has it at once

@@ -1,4 +1,4 @@
-"""Whether this server can work on this database, and what to do if it cannot."""
+"""The check of whether this server can use this database, and its advice if not."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ async def test_servers_that_claim_at_once_agree(database: Database) -> None:
     assert len(set(await asyncio.gather(*claims))) == 1
 
 
-async def test_a_claim_that_comes_second_answers_the_first(database: Database) -> None:
+async def test_a_second_claim_returns_the_first(database: Database) -> None:
     async with database.connection() as connection:
         for number in range(2):
             claim = {"model": f"test/{number}", "dimensions": 8}
@@ -94,7 +94,7 @@ async def test_a_claim_that_comes_second_answers_the_first(database: Database) -
             assert stored["model"] == "test/0"
 
 
-async def test_a_database_that_is_away_is_unavailable() -> None:
+async def test_an_unreachable_database_is_reported_as_unavailable() -> None:
     async with opened("postgresql://postgres@127.0.0.1:1/memoir") as database:
         readiness = PostgresReadiness(database)
         with pytest.raises(StoreUnavailable):

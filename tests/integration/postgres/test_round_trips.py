@@ -1,4 +1,4 @@
-"""What the usual calls cost in statements: each is a round trip."""
+"""The statements of the usual calls, each of which is a round trip."""
 
 from __future__ import annotations
 

@@ -72,7 +72,7 @@ async def test_servers_that_start_together_migrate_once(empty_postgres_dsn: str)
     assert sorted(steps) == sorted(step.name for step in load_migrations())
 
 
-async def test_a_later_step_is_applied_to_what_is_there(
+async def test_a_later_step_applies_to_an_existing_schema(
     postgres_dsn: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     later = Migration(9999, "later", "CREATE TABLE later (x integer)")

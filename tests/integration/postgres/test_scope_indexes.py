@@ -1,4 +1,4 @@
-"""What a server holds of a scope in memory follows what is stored, whoever stores it."""
+"""The index of a scope in memory follows the stored memories, whoever changes them."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ async def rewrite(
         )
 
 
-async def test_what_a_search_has_found_is_read_once_for_each_version(database: Database) -> None:
+async def test_found_items_are_read_once_for_each_version(database: Database) -> None:
     world = World(database)
     await world.add("tea")
     await world.hold()
@@ -148,7 +148,7 @@ async def test_an_item_that_changed_since_it_was_ranked_is_not_kept(database: Da
     assert await read(None) == "never read"
 
 
-async def test_what_is_found_takes_no_more_than_it_may(database: Database) -> None:
+async def test_found_items_stay_within_their_limit(database: Database) -> None:
     world, found = World(database), FoundItems(most_bytes=5_000)
     added = await world.add("tea", "rain", "a boat " * 1_000)
     states = {item.memory.id: State(1, item.memory.update_time) for item in added}
@@ -210,7 +210,7 @@ async def test_every_change_is_found_and_scored_as_by_the_statement(database: Da
     assert await world.is_held()
 
 
-async def test_what_is_changed_by_sql_alone_is_seen(database: Database) -> None:
+async def test_changes_by_plain_sql_are_seen(database: Database) -> None:
     world = World(database)
     boat, tea = await world.add("a boat", "tea")
     await tell(world.store, passages(["The harbour."]))
@@ -241,7 +241,7 @@ async def test_a_memory_is_found_though_its_call_is_older_than_another(database:
     assert {hit.text for hit in await world.same()} == {"tea", "a boat"}
 
 
-async def test_searches_at_once_with_changes_find_what_is_there(database: Database) -> None:
+async def test_searches_beside_changes_find_the_stored_memories(database: Database) -> None:
     world = World(database)
     await world.add("tea")
     await world.hold()
@@ -263,7 +263,7 @@ async def test_searches_at_once_with_changes_find_what_is_there(database: Databa
     assert len(await world.same(replace(QUESTION, limit=100))) == 27
 
 
-async def test_after_many_changes_the_scope_is_read_anew(
+async def test_after_many_changes_the_scope_is_read_again(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(scope_indexes, "MOST_CHANGES", 5)

@@ -69,7 +69,7 @@ async def test_a_statement_that_fails_says_how(
     assert (statement.attributes or {})["db.response.status_code"] == "22012"
 
 
-async def test_what_no_traced_call_asks_for_has_no_span(
+async def test_statements_outside_of_traced_calls_have_no_span(
     database: Database, exported: InMemorySpanExporter
 ) -> None:
     with trace.get_tracer("test").start_as_current_span("rpc"):

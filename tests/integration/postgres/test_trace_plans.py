@@ -1,4 +1,4 @@
-"""What a request left behind is found through indexes, however many calls are stored."""
+"""The trace of a request is read through indexes, however many calls are stored."""
 
 from __future__ import annotations
 

@@ -93,7 +93,7 @@ async def test_it_is_used_for_scopes_that_are_a_large_part_of_everything(
     assert not await serves(database, MEMORIES)
 
 
-async def test_it_is_what_the_nearest_are_found_by(
+async def test_the_nearest_are_found_by_the_index(
     database: Database, indexing: PostgresSearchIndexing
 ) -> None:
     await indexing.build(64)
@@ -110,7 +110,7 @@ async def explained(connection: Connection, statement: str, *values: object) -> 
     return {str(node.get("Index Name")) for node in nodes(json.loads(found)[0]["Plan"])}
 
 
-async def test_it_finds_what_comparing_everything_finds(
+async def test_it_finds_the_same_as_an_exact_search(
     database: Database, indexing: PostgresSearchIndexing
 ) -> None:
     exact, indexed = Searches(database), Searches(database, ScopeSizes(large=0))
@@ -131,7 +131,7 @@ def asking(number: int) -> SearchQuery:
     )
 
 
-async def test_one_whose_building_was_interrupted_is_built_anew(
+async def test_an_interrupted_index_is_built_again(
     database: Database, indexing: PostgresSearchIndexing
 ) -> None:
     await indexing.build(64)
