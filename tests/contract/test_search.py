@@ -314,7 +314,7 @@ async def test_facts_that_cannot_be_found_lend_nothing(store: MemoryStore) -> No
     assert "They moved" in await lexical(store, "harbour", time=NOW + timedelta(seconds=30))
 
 
-async def test_a_changed_fact_stands_where_it_was_said_last(store: MemoryStore) -> None:
+async def test_a_changed_fact_has_the_place_of_its_last_message(store: MemoryStore) -> None:
     (fact,) = await add(store, "a boat", evidence=[Evidence(new_id(NOW), "a boat")])
     await tell(store, passages(("The harbour.",)), time=NOW + timedelta(minutes=1))
     assert set(await lexical(store, "harbour")) == {"a boat", "The harbour."}
