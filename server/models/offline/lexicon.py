@@ -60,13 +60,13 @@ def pairs(name: str) -> dict[str, str]:
 
 
 def pattern(name: str) -> re.Pattern[str]:
-    """A pattern of `patterns.toml`."""
-    return compiled(_PATTERNS[name])
+    """A pattern of `patterns.toml`, for text in any case."""
+    return re.compile(_spelled_out(_PATTERNS[name]), re.IGNORECASE)
 
 
 def compiled(text: str) -> re.Pattern[str]:
-    """A pattern as it is written in a data file, for text in any case."""
-    return re.compile(_spelled_out(text), re.IGNORECASE)
+    """A pattern as it is written in a data file, for text in lower case."""
+    return re.compile(_spelled_out(text))
 
 
 def _spelled_out(text: str) -> str:
